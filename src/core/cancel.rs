@@ -1,0 +1,99 @@
+//! Stopping: a token that is asked between steps and that can interrupt a step that is running.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::{Error, Result};
+
+type Hook = Box<dyn Fn() + Send>;
+
+#[derive(Default)]
+struct Inner {
+    cancelled: AtomicBool,
+    next_id: AtomicU64,
+    hooks: Mutex<Vec<(u64, Hook)>>,
+}
+
+/// A shared wish to stop. Clones are the same token.
+#[derive(Clone, Default)]
+pub struct CancelToken(Arc<Inner>);
+
+impl CancelToken {
+    /// A token nobody has cancelled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for a stop now: sets the flag and interrupts whatever registered with [`Self::on_cancel`].
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::SeqCst);
+        for (_, hook) in self.hooks().iter() {
+            hook();
+        }
+    }
+
+    /// Whether a stop was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Returns the cancelled error if a stop was asked for; for use between steps.
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Calls `hook` on cancel for as long as the returned guard lives, at once if it is too late already.
+    pub fn on_cancel(&self, hook: impl Fn() + Send + 'static) -> OnCancel {
+        let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+        let mut hooks = self.hooks();
+        if self.is_cancelled() {
+            hook();
+        }
+        hooks.push((id, Box::new(hook)));
+        drop(hooks);
+        OnCancel { token: self.clone(), id }
+    }
+
+    fn hooks(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Hook)>> {
+        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a hook of [`CancelToken::on_cancel`] registered until dropped.
+#[must_use = "the hook is removed when this is dropped"]
+pub struct OnCancel {
+    token: CancelToken,
+    id: u64,
+}
+
+impl Drop for OnCancel {
+    fn drop(&mut self) {
+        self.token.hooks().retain(|(id, _)| *id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+
+    #[test]
+    fn hooks_run_once_while_registered() {
+        let (token, calls) = (CancelToken::new(), Arc::new(AtomicU32::new(0)));
+        let count = |calls: &Arc<AtomicU32>| {
+            let calls = Arc::clone(calls);
+            move || {
+                calls.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        drop(token.on_cancel(count(&calls)));
+        let _guard = token.on_cancel(count(&calls));
+        assert!(token.check().is_ok());
+        token.cancel();
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        let _late = token.on_cancel(count(&calls));
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "a hook that comes too late runs at once");
+        assert!(token.check().is_err());
+    }
+}

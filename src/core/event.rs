@@ -1,0 +1,106 @@
+//! What a run tells while it goes on. One channel carries all of it, so the order is the story.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::error::Error;
+use super::outcome::Outcome;
+use super::units::{Secs, Seed};
+
+/// The stages of a job, in the order they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The request is parsed.
+    Validate,
+    /// Model, disk and parameters are looked at before anything expensive.
+    Preflight,
+    /// Graphs are built and sessions made.
+    Prepare,
+    /// The prompt is encoded.
+    Text,
+    /// Denoising by the high-noise expert, or by the only transformer.
+    DenoiseHigh,
+    /// Denoising by the low-noise expert.
+    DenoiseLow,
+    /// Latents become frames.
+    Decode,
+    /// Frames become a file, and the file is checked.
+    PostProcess,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Validate => "Validate",
+            Self::Preflight => "Preflight",
+            Self::Prepare => "Prepare",
+            Self::Text => "Encode text",
+            Self::DenoiseHigh => "Denoise, high noise",
+            Self::DenoiseLow => "Denoise, low noise",
+            Self::Decode => "Decode",
+            Self::PostProcess => "Write and check",
+        })
+    }
+}
+
+/// One thing that happened. `Finished`, `Failed` and `Cancelled` are terminal: a job sends exactly one of them.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The job left the queue. `plan` lists its stages with their number of units (steps, chunks).
+    Started {
+        /// The seed that is used.
+        seed: Seed,
+        /// Stages to come and their units.
+        plan: Vec<(Stage, u32)>,
+    },
+    /// A stage began.
+    StageStarted {
+        /// Which.
+        stage: Stage,
+    },
+    /// A unit of a stage is done: a denoising step, a decoded chunk.
+    Step {
+        /// Of which stage.
+        stage: Stage,
+        /// Units done, from 1.
+        step: u32,
+        /// Units in all.
+        of: u32,
+        /// How long this one took.
+        seconds: Secs,
+    },
+    /// A stage is over.
+    StageFinished {
+        /// Which.
+        stage: Stage,
+        /// How long it took.
+        seconds: Secs,
+    },
+    /// Something was done differently than asked, or deserves a look.
+    Warning {
+        /// One sentence.
+        message: String,
+    },
+    /// The video is there.
+    Finished {
+        /// What came out and how it went.
+        outcome: Box<Outcome>,
+    },
+    /// The job could not be done.
+    Failed {
+        /// Why, and what to do.
+        error: Error,
+    },
+    /// The job was stopped as asked.
+    Cancelled,
+}
+
+impl Event {
+    /// Whether this is the last event of its job.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Finished { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+}

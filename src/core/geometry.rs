@@ -1,0 +1,97 @@
+//! The arithmetic that decides sizes: pixels and frames to latents and back.
+
+use super::units::{FrameCount, Resolution};
+
+/// How much the VAE and the patch embedding shrink a video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strides {
+    /// Frames per latent frame after the first (`scale_factor_temporal`, 4 for Wan).
+    pub temporal: u32,
+    /// Pixels per latent cell (`scale_factor_spatial`, 8 for VAE 2.1, 16 for VAE 2.2).
+    pub spatial: u32,
+    /// Latent cells per token (`patch_size[1]`, 2 for Wan).
+    pub patch: u32,
+}
+
+/// Shape of a latent video `[1, channels, frames, height, width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatentShape {
+    /// `z_dim` of the VAE.
+    pub channels: usize,
+    /// `(frames - 1) / temporal + 1`.
+    pub frames: usize,
+    /// Pixels down over the spatial stride.
+    pub height: usize,
+    /// Pixels across over the spatial stride.
+    pub width: usize,
+}
+
+impl Strides {
+    /// Width and height must be multiples of this many pixels.
+    pub fn size_multiple(self) -> u32 {
+        self.spatial * self.patch
+    }
+
+    /// The nearest frame counts of the form `temporal * n + 1` at or below and above `frames`.
+    pub fn nearest_frames(self, frames: FrameCount) -> (FrameCount, FrameCount) {
+        let below = frames.0.saturating_sub(1) / self.temporal * self.temporal + 1;
+        let above = if below == frames.0 { below } else { below + self.temporal };
+        (FrameCount(below), FrameCount(above))
+    }
+
+    /// The latent of a video of this size and length; sizes must be multiples, frames `temporal * n + 1`.
+    pub fn latent(self, channels: usize, size: Resolution, frames: FrameCount) -> LatentShape {
+        debug_assert_eq!(frames.0 % self.temporal, 1 % self.temporal, "frames were checked by the parser");
+        LatentShape {
+            channels,
+            frames: ((frames.0 - 1) / self.temporal + 1) as usize,
+            height: (size.height / self.spatial) as usize,
+            width: (size.width / self.spatial) as usize,
+        }
+    }
+}
+
+impl LatentShape {
+    /// As the five dimensions of a tensor, batch first.
+    pub fn dims(self) -> [usize; 5] {
+        [1, self.channels, self.frames, self.height, self.width]
+    }
+
+    /// Number of tokens the transformer sees with a spatial patch of `patch`.
+    pub fn tokens(self, patch: usize) -> usize {
+        self.frames * (self.height / patch) * (self.width / patch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VAE_2_1: Strides = Strides { temporal: 4, spatial: 8, patch: 2 };
+    const VAE_2_2: Strides = Strides { temporal: 4, spatial: 16, patch: 2 };
+
+    #[test]
+    fn latents_and_tokens_of_the_official_sizes() {
+        // (strides, channels, size, frames) -> (T, H, W), tokens
+        let table = [
+            (VAE_2_1, 16, Resolution::new(832, 480), 81, (21, 60, 104), 32_760),
+            (VAE_2_1, 16, Resolution::new(1280, 720), 81, (21, 90, 160), 75_600),
+            (VAE_2_2, 48, Resolution::new(1280, 704), 121, (31, 44, 80), 27_280),
+            (VAE_2_2, 48, Resolution::new(832, 480), 121, (31, 30, 52), 12_090),
+            (VAE_2_1, 16, Resolution::new(64, 64), 1, (1, 8, 8), 16),
+        ];
+        for (strides, channels, size, frames, (t, h, w), tokens) in table {
+            let latent = strides.latent(channels, size, FrameCount(frames));
+            assert_eq!(latent.dims(), [1, channels, t, h, w]);
+            assert_eq!(latent.tokens(2), tokens);
+        }
+        assert_eq!((VAE_2_1.size_multiple(), VAE_2_2.size_multiple()), (16, 32));
+    }
+
+    #[test]
+    fn nearest_frame_counts() {
+        for (asked, below, above) in [(1, 1, 1), (2, 1, 5), (16, 13, 17), (17, 17, 17), (81, 81, 81)] {
+            assert_eq!(VAE_2_1.nearest_frames(FrameCount(asked)), (FrameCount(below), FrameCount(above)));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The words everyone uses: units, requests, errors, events, cancel.
+//!
+//! Pure data over `std`, `serde` and `thiserror`. It must not know ONNX, Wan, threads or screens.
+
+mod cancel;
+mod error;
+mod event;
+mod frame;
+mod geometry;
+mod hash;
+mod mode;
+mod outcome;
+mod progress;
+mod request;
+mod units;
+mod waker;
+
+pub use cancel::{CancelToken, OnCancel};
+pub use error::{Category, Error, Kind, Recovery, Result};
+pub use event::{Event, Stage};
+pub use frame::Frame;
+pub use geometry::{LatentShape, Strides};
+pub use hash::sha256_hex;
+pub use mode::Mode;
+pub use outcome::{Check, Outcome, StageTime};
+pub use progress::Progress;
+pub use request::{Draft, GenRequest, Limits, PrecisionChoice, ProviderChoice, Sampler};
+pub use units::{Bytes, FlowShift, Fps, FrameCount, Guidance, Resolution, Secs, Seed, StepCount};
+pub use waker::Waker;

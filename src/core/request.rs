@@ -1,0 +1,381 @@
+//! What a person asks for: a draft that may be nonsense, and a request that can run.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Kind, Result};
+use super::geometry::Strides;
+use super::mode::Mode;
+use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
+
+/// How the next latent is computed from a prediction (diffusers scheduler classes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampler {
+    /// UniPC, order 2, bh2 (`UniPCMultistepScheduler`), Wan's own.
+    #[default]
+    UniPc,
+}
+
+/// Where the graphs run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderChoice {
+    /// The best that is there.
+    #[default]
+    Auto,
+    /// ONNX Runtime's CPU execution provider.
+    Cpu,
+    /// CUDA; refused until a build of ONNX Runtime with it is supported here.
+    Cuda,
+    /// TensorRT; refused likewise.
+    TensorRt,
+}
+
+/// The number format that graphs compute in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// What fits the provider: fp32 on the CPU.
+    #[default]
+    Auto,
+    /// 32-bit floating point.
+    Fp32,
+    /// bfloat16; not computed by the CPU provider.
+    Bf16,
+    /// 16-bit floating point; not computed by the CPU provider.
+    Fp16,
+    /// 8-bit integer weights; needs a converted checkpoint.
+    Int8,
+}
+
+/// A form as it stands, typed by a person or read from a preset. Parse it with [`GenRequest::parse`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draft {
+    /// What should be seen.
+    pub prompt: String,
+    /// What should not be seen; used only where guidance is above 1.
+    pub negative_prompt: String,
+    /// Model id or folder.
+    pub model: String,
+    /// Fixed mode, or `None` to let it follow from what is given.
+    pub mode: Option<Mode>,
+    /// First picture.
+    pub image: Option<PathBuf>,
+    /// Starting noise.
+    pub seed: u64,
+    /// Denoising steps.
+    pub steps: u32,
+    /// Guidance scale of the high-noise expert (and of a single transformer).
+    pub guidance: f32,
+    /// Guidance scale of the low-noise expert; the same as `guidance` if `None`.
+    pub guidance_low: Option<f32>,
+    /// Flow shift.
+    pub shift: f32,
+    /// Sampler.
+    pub sampler: Sampler,
+    /// Width and height in pixels.
+    pub size: Resolution,
+    /// Frames of video.
+    pub frames: u32,
+    /// Frames per second.
+    pub fps: u32,
+    /// Where to run.
+    pub provider: ProviderChoice,
+    /// What to compute in.
+    pub precision: PrecisionChoice,
+}
+
+/// What a model can take; read from its own configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Name shown in messages.
+    pub model: String,
+    /// Modes the model's pipeline offers.
+    pub modes: Vec<Mode>,
+    /// Strides of its VAE and patch embedding.
+    pub strides: Strides,
+    /// Positions per axis of its rotary embedding (`rope_max_seq_len`).
+    pub max_positions: u32,
+}
+
+/// A request that exists is runnable on the model it was parsed for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GenRequest {
+    /// What should be seen.
+    pub prompt: String,
+    /// What should not be seen.
+    pub negative_prompt: String,
+    /// Model id or folder, as asked.
+    pub model: String,
+    /// The mode that will run.
+    pub mode: Mode,
+    /// First picture.
+    pub image: Option<PathBuf>,
+    /// Starting noise.
+    pub seed: Seed,
+    /// Denoising steps.
+    pub steps: StepCount,
+    /// Guidance scale of the high-noise expert.
+    pub guidance: Guidance,
+    /// Guidance scale of the low-noise expert.
+    pub guidance_low: Guidance,
+    /// Flow shift.
+    pub shift: FlowShift,
+    /// Sampler.
+    pub sampler: Sampler,
+    /// Width and height in pixels.
+    pub size: Resolution,
+    /// Frames of video.
+    pub frames: FrameCount,
+    /// Frames per second.
+    pub fps: Fps,
+    /// Where to run.
+    pub provider: ProviderChoice,
+    /// What to compute in.
+    pub precision: PrecisionChoice,
+}
+
+/// Characters in a prompt; the text encoder reads 512 tokens, which is well below.
+const MAX_PROMPT_CHARS: usize = 10_000;
+/// Steps; the schedules have 1000 training timesteps.
+const MAX_STEPS: u32 = 1000;
+const GUIDANCE: std::ops::RangeInclusive<f32> = 1.0..=50.0;
+const SHIFT: std::ops::RangeInclusive<f32> = 0.01..=100.0;
+const MAX_FPS: u32 = 240;
+
+impl GenRequest {
+    /// Checks `draft` against what a model can take. The error is the first of [`Draft::problems`].
+    pub fn parse(draft: &Draft, limits: &Limits) -> Result<Self> {
+        if let Some(first) = draft.problems(limits).into_iter().next() {
+            return Err(first);
+        }
+        Ok(Self {
+            prompt: draft.prompt.clone(),
+            negative_prompt: draft.negative_prompt.clone(),
+            model: draft.model.clone(),
+            mode: draft.mode_for(limits)?,
+            image: draft.image.clone(),
+            seed: Seed(draft.seed),
+            steps: StepCount(draft.steps),
+            guidance: Guidance(draft.guidance),
+            guidance_low: Guidance(draft.guidance_low.unwrap_or(draft.guidance)),
+            shift: FlowShift(draft.shift),
+            sampler: draft.sampler,
+            size: draft.size,
+            frames: FrameCount(draft.frames),
+            fps: Fps(draft.fps),
+            provider: draft.provider,
+            precision: draft.precision,
+        })
+    }
+}
+
+impl Draft {
+    /// Everything that keeps this draft from running on a model, one error a field; empty means it runs.
+    pub fn problems(&self, limits: &Limits) -> Vec<Error> {
+        let checks = [
+            self.check_prompt("prompt", &self.prompt),
+            self.check_prompt("negative_prompt", &self.negative_prompt),
+            self.mode_for(limits).map(drop),
+            in_range("steps", self.steps, 1..=MAX_STEPS),
+            in_range("guidance", self.guidance, GUIDANCE),
+            in_range("guidance", self.guidance_low.unwrap_or(self.guidance), GUIDANCE),
+            in_range("shift", self.shift, SHIFT),
+            self.check_size(limits),
+            self.check_frames(limits),
+            in_range("fps", self.fps, 1..=MAX_FPS),
+            self.check_compute(),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// The mode that follows from what is given and what the model offers.
+    pub fn mode_for(&self, limits: &Limits) -> Result<Mode> {
+        let Some(natural) = limits.modes.first().copied() else {
+            return Err(Error::new(Kind::Unsupported, format!("{} offers no mode", limits.model)));
+        };
+        let mode = self.mode.unwrap_or(natural);
+        if !limits.modes.contains(&mode) {
+            return Err(invalid("mode", format!("{} cannot do {mode}, it does {natural}", limits.model))
+                .remedy(format!("Leave the mode on auto, or choose a model that does {mode}")));
+        }
+        if mode == Mode::I2V || self.image.is_some() {
+            return Err(Error::new(Kind::Unsupported, "Video from an image is not built yet")
+                .remedy("Use a text prompt alone, with a t2v or ti2v model")
+                .field("image"));
+        }
+        if self.prompt.trim().is_empty() {
+            return Err(invalid("prompt", format!("{mode} needs a prompt, and it is empty"))
+                .remedy("Write what should be seen"));
+        }
+        Ok(mode)
+    }
+
+    fn check_prompt(&self, field: &'static str, text: &str) -> Result<()> {
+        let chars = text.chars().count();
+        if chars <= MAX_PROMPT_CHARS {
+            return Ok(());
+        }
+        Err(invalid(
+            field,
+            format!("The {} has {chars} characters, {MAX_PROMPT_CHARS} at most", field.replace('_', " ")),
+        )
+        .remedy("Shorten it: the model reads 512 tokens, about 350 words"))
+    }
+
+    fn check_size(&self, limits: &Limits) -> Result<()> {
+        let multiple = limits.strides.size_multiple();
+        let Resolution { width, height } = self.size;
+        if width == 0 || height == 0 || width % multiple != 0 || height % multiple != 0 {
+            let near = |side: u32| (side + multiple / 2) / multiple * multiple;
+            let nearest = Resolution::new(near(width).max(multiple), near(height).max(multiple));
+            return Err(invalid(
+                "size",
+                format!("{} needs sides that are multiples of {multiple}, not {}", limits.model, self.size),
+            )
+            .remedy(format!("The nearest is {nearest}")));
+        }
+        let longest = limits.max_positions.saturating_mul(multiple);
+        if width > longest || height > longest {
+            return Err(invalid(
+                "size",
+                format!("{} takes sides up to {longest} pixels, not {}", limits.model, self.size),
+            )
+            .remedy("Choose a smaller size"));
+        }
+        Ok(())
+    }
+
+    fn check_frames(&self, limits: &Limits) -> Result<()> {
+        let (frames, temporal) = (FrameCount(self.frames), limits.strides.temporal);
+        if frames.0 == 0 {
+            return Err(invalid("frames", "0 frames are no video").remedy("Ask for 1 frame at least"));
+        }
+        let (below, above) = limits.strides.nearest_frames(frames);
+        if below != frames {
+            return Err(invalid(
+                "frames",
+                format!("{} makes {temporal}n+1 frames, not {}", limits.model, frames.0),
+            )
+            .remedy(format!("Ask for {} or {}", below.0, above.0)));
+        }
+        let most = (limits.max_positions - 1).saturating_mul(temporal).saturating_add(1);
+        if frames.0 > most {
+            return Err(invalid(
+                "frames",
+                format!("{} makes {most} frames at most, not {}", limits.model, frames.0),
+            )
+            .remedy("Ask for fewer frames"));
+        }
+        Ok(())
+    }
+
+    fn check_compute(&self) -> Result<()> {
+        if matches!(self.provider, ProviderChoice::Cuda | ProviderChoice::TensorRt) {
+            return Err(Error::new(Kind::Unsupported, "Only the CPU execution provider is built yet")
+                .remedy("Use the provider auto or cpu")
+                .field("provider"));
+        }
+        if !matches!(self.precision, PrecisionChoice::Auto | PrecisionChoice::Fp32) {
+            return Err(Error::new(Kind::Unsupported, "The CPU execution provider computes in fp32")
+                .remedy("Use the precision auto or fp32")
+                .field("precision"));
+        }
+        Ok(())
+    }
+}
+
+fn invalid(field: &'static str, message: impl Into<String>) -> Error {
+    Error::new(Kind::Input, message).field(field)
+}
+
+fn in_range<T: PartialOrd + std::fmt::Display>(
+    field: &'static str,
+    value: T,
+    range: std::ops::RangeInclusive<T>,
+) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(invalid(field, format!("The {field} must be from {} to {}, not {value}", range.start(), range.end())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> Draft {
+        Draft {
+            prompt: "a red circle".into(),
+            negative_prompt: String::new(),
+            model: "toy".into(),
+            mode: None,
+            image: None,
+            seed: 1,
+            steps: 20,
+            guidance: 2.0,
+            guidance_low: None,
+            shift: 3.0,
+            sampler: Sampler::UniPc,
+            size: Resolution::new(64, 64),
+            frames: 17,
+            fps: 8,
+            provider: ProviderChoice::Auto,
+            precision: PrecisionChoice::Auto,
+        }
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            model: "toy".into(),
+            modes: vec![Mode::T2V],
+            strides: Strides { temporal: 4, spatial: 8, patch: 2 },
+            max_positions: 64,
+        }
+    }
+
+    #[test]
+    fn a_good_draft_becomes_a_request() {
+        let request = GenRequest::parse(&draft(), &limits()).unwrap();
+        assert_eq!((request.mode, request.guidance_low), (Mode::T2V, Guidance(2.0)));
+    }
+
+    #[test]
+    fn every_bad_field_is_named() {
+        type Spoil = fn(&mut Draft);
+        let table: [(&str, Spoil); 16] = [
+            ("prompt", |d| d.prompt = "  \n ".into()),
+            ("prompt", |d| d.prompt = "x".repeat(100_000)),
+            ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
+            ("mode", |d| d.mode = Some(Mode::TI2V)),
+            ("image", |d| d.image = Some("a.png".into())),
+            ("steps", |d| d.steps = 0),
+            ("guidance", |d| d.guidance = f32::NAN),
+            ("guidance", |d| d.guidance_low = Some(0.0)),
+            ("shift", |d| d.shift = f32::INFINITY),
+            ("size", |d| d.size = Resolution::new(0, 64)),
+            ("size", |d| d.size = Resolution::new(72, 64)),
+            ("size", |d| d.size = Resolution::new(64, 1040)),
+            ("frames", |d| d.frames = 16),
+            ("frames", |d| d.frames = u32::MAX),
+            ("fps", |d| d.fps = 0),
+            ("provider", |d| d.provider = ProviderChoice::Cuda),
+        ];
+        for (index, (field, spoil)) in table.into_iter().enumerate() {
+            let mut bad = draft();
+            spoil(&mut bad);
+            let problems = bad.problems(&limits());
+            let fields: Vec<_> = problems.iter().filter_map(Error::field_name).collect();
+            assert_eq!(fields, [field], "case {index}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn frames_that_do_not_fit_name_their_neighbours() {
+        let bad = Draft { frames: 16, ..draft() };
+        let text = format!("{:#}", GenRequest::parse(&bad, &limits()).unwrap_err());
+        assert!(text.contains("13 or 17"), "{text}");
+    }
+}

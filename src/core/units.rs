@@ -1,0 +1,156 @@
+//! Units as types, so that a width never becomes a step count.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Kind};
+
+/// The number that fixes the starting noise; the whole 64 bits are kept, torch's generator uses the low 32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seed(pub u64);
+
+/// Denoising steps, at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepCount(pub u32);
+
+/// Classifier-free guidance scale; 1 means no guidance and half the work.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Guidance(pub f32);
+
+impl Guidance {
+    /// Whether the unconditional pass is needed (diffusers: `guidance_scale > 1`).
+    pub fn enabled(self) -> bool {
+        self.0 > 1.0
+    }
+}
+
+/// Flow shift `k` of the sigma schedule `s' = k s / (1 + (k - 1) s)` (scheduler key `flow_shift`).
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FlowShift(pub f32);
+
+/// Frames per second of the finished video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fps(pub u32);
+
+/// Frames of video, at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FrameCount(pub u32);
+
+/// Width and height in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Resolution {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+}
+
+impl Resolution {
+    /// A size of `width` by `height` pixels.
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+
+    /// Number of pixels.
+    pub fn area(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+}
+
+impl fmt::Display for Resolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+impl FromStr for Resolution {
+    type Err = Error;
+
+    /// Reads `WIDTHxHEIGHT`, for instance `832x480`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parse = || {
+            let (width, height) = text.trim().split_once(['x', 'X'])?;
+            Some(Self::new(width.trim().parse().ok()?, height.trim().parse().ok()?))
+        };
+        parse().ok_or_else(|| {
+            Error::new(Kind::Input, format!("\"{text}\" is not a size"))
+                .remedy("Write WIDTHxHEIGHT in pixels, for instance 832x480")
+                .field("size")
+        })
+    }
+}
+
+/// A number of bytes, shown in binary units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+        if self.0 < 1024 {
+            return write!(f, "{} B", self.0);
+        }
+        let mut value = self.0 as f64 / 1024.0;
+        let mut unit = 0;
+        while value >= 1024.0 && unit + 1 < UNITS.len() {
+            value /= 1024.0;
+            unit += 1;
+        }
+        write!(f, "{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// A duration in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secs(pub f64);
+
+impl From<Duration> for Secs {
+    fn from(duration: Duration) -> Self {
+        Self(duration.as_secs_f64())
+    }
+}
+
+impl fmt::Display for Secs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = self.0.max(0.0).round() as u64;
+        match whole {
+            0..10 => write!(f, "{:.1} s", self.0.max(0.0)),
+            10..60 => write!(f, "{whole} s"),
+            60..3600 => write!(f, "{} min {:02} s", whole / 60, whole % 60),
+            _ => write!(f, "{} h {:02} min", whole / 3600, whole / 60 % 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_and_refused() {
+        assert_eq!("832x480".parse::<Resolution>().unwrap(), Resolution::new(832, 480));
+        for wrong in ["832", "x", "832x", "axb", "-1x2", "832*480"] {
+            assert_eq!(wrong.parse::<Resolution>().unwrap_err().kind, Kind::Input, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn quantities_read_well() {
+        assert_eq!(Bytes(1023).to_string(), "1023 B");
+        assert_eq!(Bytes(3 << 29).to_string(), "1.5 GiB");
+        assert_eq!(Secs(3.04).to_string(), "3.0 s");
+        assert_eq!(Secs(75.0).to_string(), "1 min 15 s");
+        assert_eq!(Secs(3700.0).to_string(), "1 h 01 min");
+    }
+}

@@ -1,0 +1,6 @@
+//! Wandeck: a native workstation for making video with the Wan 2.2 models.
+//!
+//! Wan's components run as ONNX graphs through ONNX Runtime. The graphs are built in memory and their weights
+//! point into the checkpoint's own safetensors files, so nothing is converted. ARCHITECTURE.md has the map.
+
+pub mod core;

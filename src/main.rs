@@ -1,0 +1,3 @@
+//! The `wandeck` program.
+
+fn main() {}
