@@ -90,7 +90,7 @@ pub fn fetch(
     let write = |error: io::Error| cannot_write(into, error);
     fs::create_dir_all(into).map_err(write)?;
     // Absolute, because it is opened later and the working folder may change.
-    let into = fs::canonicalize(into).map_err(write)?;
+    let into = std::path::absolute(into).map_err(write)?;
     let lock = lock(&into, cancel, progress)?;
     let located = Located { path: into.join(build.file_name), origin: Origin::DataDir };
     if is_unpacked(build, &into) {

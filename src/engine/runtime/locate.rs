@@ -12,6 +12,15 @@ use super::builds::VERSION;
 use super::whole;
 use crate::core::{Error, Kind, Result};
 
+/// What this platform calls the library when its name does not tell the version.
+const PLAIN_NAMES: &[&str] = if cfg!(windows) {
+    &["onnxruntime.dll"]
+} else if cfg!(target_os = "macos") {
+    &["libonnxruntime.dylib", "libonnxruntime.1.dylib"]
+} else {
+    &["libonnxruntime.so", "libonnxruntime.so.1"]
+};
+
 /// What the search depends on, looked up once, so that the search itself is a function of it.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -199,22 +208,14 @@ fn library_in(dir: &Path) -> Result<PathBuf, String> {
             (Ok(None), None) => unversioned = unversioned.or(Some(path)),
         }
     }
-    unversioned.ok_or_else(|| match reasons.is_empty() {
-        true => "No library of ONNX Runtime there".to_owned(),
-        false => reasons.join(", "),
+    unversioned.ok_or_else(|| {
+        if reasons.is_empty() { "No library of ONNX Runtime there".to_owned() } else { reasons.join(", ") }
     })
 }
 
-/// Whether a file is called like ONNX Runtime's own library on this platform (and not like a provider's).
+/// Whether a file is called like ONNX Runtime's own library, and not like a provider's.
 fn is_library_name(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else { return false };
-    if cfg!(windows) {
-        name == "onnxruntime.dll" || (name.starts_with("onnxruntime-") && name.ends_with(".dll"))
-    } else if cfg!(target_os = "macos") {
-        name == "libonnxruntime.dylib" || (name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
-    } else {
-        name == "libonnxruntime.so" || name.starts_with("libonnxruntime.so.")
-    }
+    name.to_str().is_some_and(|name| PLAIN_NAMES.contains(&name) || version_in_name(name).is_some())
 }
 
 /// The version as the file's name has it, or the name of what it links to, or the Python package around it.

@@ -7,7 +7,7 @@
 //! Where it is looked for, first match wins: `ORT_DYLIB_PATH` (then nowhere else), beside the program, the data
 //! folder's `runtime`, the active Python environment's `onnxruntime` package.
 //!
-//! Tests use `target/test-data` of the checkout as the data folder (`for_tests` here, `common::runtime` in
+//! Tests use `target/test-data` of the checkout as the data folder (`testing::for_tests` here, `common::runtime` in
 //! `tests/`): the first one fetches, all others wait for it, and from then on nothing needs the network.
 
 mod builds;
@@ -19,7 +19,7 @@ mod open;
 mod pip;
 mod telemetry;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod unpack;
 mod whole;
 
@@ -29,6 +29,4 @@ pub use fetch::{FetchEvent, fetch};
 pub use locate::{Environment, Located, Origin, Refused, Search, search};
 pub use open::{OpenError, Runtime, RuntimeInfo};
 pub use telemetry::{TELEMETRY_VARIABLE, silence_telemetry};
-#[cfg(test)]
-pub(crate) use testing::for_tests;
 pub use unpack::unpack;

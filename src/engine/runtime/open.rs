@@ -1,7 +1,7 @@
 //! Opening the library, once per process, with telemetry off.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -117,13 +117,11 @@ impl Runtime {
     pub fn open(located: &Located) -> Result<Self, OpenError> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = &*open {
-            return match same_file(&runtime.0.info.path, &located.path) {
-                true => Ok(runtime.clone()),
-                false => Err(OpenError::AnotherIsOpen {
-                    open: runtime.0.info.path.clone(),
-                    asked: located.path.clone(),
-                }),
-            };
+            let (open, asked) = (runtime.0.info.path.clone(), located.path.clone());
+            if same_file(&open, &asked) {
+                return Ok(runtime.clone());
+            }
+            return Err(OpenError::AnotherIsOpen { open, asked });
         }
         let runtime = Self::load(located)?;
         *open = Some(runtime.clone());
@@ -178,6 +176,6 @@ impl fmt::Debug for Runtime {
     }
 }
 
-fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
+fn same_file(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

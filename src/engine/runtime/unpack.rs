@@ -110,3 +110,91 @@ pub(super) fn cannot_write(dir: &Path, error: io::Error) -> Error {
 fn sync_folder(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+    use crate::core::{Bytes, sha256_hex};
+
+    const LIBRARY: &[u8] = b"a library, as far as checksums can tell; a library, once more";
+
+    /// A wheel with one member, and the build that pins it.
+    fn wheel_in(dir: &Path, member: &str) -> (Build, PathBuf) {
+        let path = dir.join("some.whl");
+        let mut zip = ZipWriter::new(File::create(&path).unwrap());
+        zip.start_file(member, SimpleFileOptions::default()).unwrap();
+        zip.write_all(LIBRARY).unwrap();
+        zip.finish().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let build = Build {
+            wheel_sha256: sha256_hex(&bytes).leak(),
+            wheel_size: Bytes(bytes.len() as u64),
+            member: "pack/lib.so",
+            library_sha256: sha256_hex(LIBRARY).leak(),
+            library_size: Bytes(LIBRARY.len() as u64),
+            file_name: "lib.so.1.2.3",
+            ..*Build::for_platform("linux", "x86_64").unwrap()
+        };
+        (build, path)
+    }
+
+    /// Unpacks into an empty folder, which must stay empty.
+    fn refusal(build: &Build, wheel: &Path) -> String {
+        let into = tempfile::tempdir().unwrap();
+        let error = unpack(build, wheel, into.path()).unwrap_err();
+        assert!(error.remedy_text().is_some(), "{error:#}");
+        assert_eq!(fs::read_dir(into.path()).unwrap().count(), 0, "nothing is left behind");
+        assert!(!is_unpacked(build, into.path()));
+        format!("{error:#}")
+    }
+
+    #[test]
+    fn the_pinned_library_comes_out_and_replaces_a_damaged_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (build, wheel) = wheel_in(dir.path(), "pack/lib.so");
+        let into = dir.path().join("into");
+        fs::create_dir(&into).unwrap();
+        fs::write(into.join(build.file_name), b"damaged").unwrap();
+        assert!(!is_unpacked(&build, &into));
+        let path = unpack(&build, &wheel, &into).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), LIBRARY);
+        assert!(is_unpacked(&build, &into));
+        assert_eq!(fs::read_dir(&into).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_doctored_wheel_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (build, wheel) = wheel_in(dir.path(), "pack/lib.so");
+        let mut bytes = fs::read(&wheel).unwrap();
+        bytes[40] ^= 1;
+        fs::write(&wheel, &bytes).unwrap();
+        let text = refusal(&build, &wheel);
+        assert!(
+            text.contains("checksum of the downloaded wheel is wrong") && text.contains(build.wheel_sha256)
+        );
+
+        bytes.pop();
+        fs::write(&wheel, &bytes).unwrap();
+        let text = refusal(&build, &wheel);
+        assert!(text.contains(&format!("cut off: {} of {}", bytes.len(), bytes.len() + 1)), "{text}");
+    }
+
+    #[test]
+    fn a_wheel_with_another_library_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (build, wheel) = wheel_in(dir.path(), "pack/lib.so");
+        let other = Build { library_sha256: build.wheel_sha256, ..build };
+        let text = refusal(&other, &wheel);
+        assert!(text.contains("checksum of pack/lib.so is wrong"), "{text}");
+
+        let (build, wheel) = wheel_in(dir.path(), "pack/other.so");
+        let text = refusal(&build, &wheel);
+        assert!(text.contains("Cannot find pack/lib.so"), "{text}");
+    }
+}
