@@ -67,6 +67,7 @@ make x264_b_frames.mp4 -c:v libx264 -bf 3 -g 20 -pix_fmt yuv420p -crf 14
 make x264_601_full.mp4 -c:v libx264 -bf 0 -crf 14 -vf scale=out_color_matrix=smpte170m:out_range=full,format=yuvj420p \
     -color_range pc -colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m
 make x264_baseline.mp4 -c:v libx264 -profile:v baseline -pix_fmt yuv420p -crf 14 -movflags +faststart
+make palette.gif -vf "split[a][b];[a]palettegen[p];[b][p]paletteuse" -gifflags +offsetting+transdiff
 make hevc.mp4 -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p
 make ten_bits.mp4 -c:v libx264 -pix_fmt yuv420p10le
 make 444.mp4 -c:v libx264 -pix_fmt yuv444p

@@ -33,6 +33,11 @@ fn scene(time: u32) -> Frame {
     Frame { size: SIZE, rgb }
 }
 
+fn mean_error(ours: &Frame, theirs: &Frame) -> f64 {
+    let error: f64 = ours.rgb.iter().zip(&theirs.rgb).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
+    error / ours.rgb.len() as f64
+}
+
 fn write(path: &Path, frames: &[Frame]) {
     let count = FrameCount(frames.len() as u32);
     let target = Target::parse(path, count, Existing::Replace).unwrap();
@@ -63,12 +68,17 @@ fn plays_what_ffmpeg_made() {
         assert_eq!((info.size, info.frames.0, info.rate_hz), (SIZE, NUM_FRAMES, Some(24.0)), "{name}");
         for index in (0..NUM_FRAMES).chain([7, 49, 48, 30, 31, 0]) {
             reader.seek(index);
-            let (ours, theirs) = (reader.next_frame().unwrap().unwrap(), scene(index));
-            let error: f64 = ours.rgb.iter().zip(&theirs.rgb).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
-            let mean = error / ours.rgb.len() as f64;
+            let mean = mean_error(&reader.next_frame().unwrap().unwrap(), &scene(index));
             assert!(mean < 3.0, "{name}: frame {index} is off by {mean:.2} levels");
         }
     }
+    // its frames are only what changed, transparent where nothing did
+    let mut reader = Reader::open(&folder().join("palette.gif")).unwrap();
+    for index in 0..NUM_FRAMES {
+        let mean = mean_error(&reader.next_frame().unwrap().unwrap(), &scene(index));
+        assert!(mean < 5.0, "palette.gif: frame {index} is off by {mean:.2} levels");
+    }
+    assert_eq!(reader.next_frame().unwrap(), None);
     for (name, what) in [
         ("hevc.mp4", "HEVC"),
         ("ten_bits.mp4", "10 bits"),

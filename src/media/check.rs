@@ -26,8 +26,8 @@ const LIT_SHARE: f64 = 1e-4;
 /// The standard deviation of luma, in levels, that one frame at least must have: a plain colour has 0, and
 /// below 1 H.264 may have made it up.
 const FLAT_DEVIATION: f64 = 1.0;
-/// How far the rate may be off; GIF counts in hundredths of a second.
-const RATE_TOLERANCE: f64 = 0.01;
+/// How far the duration may be off: GIF counts in hundredths of a second.
+const DURATION_TOLERANCE_SECS: f64 = 0.0051;
 
 /// Decodes the whole file again and compares. What is wrong is a failed check and not an error.
 pub fn check(path: &Path, expected: &Expected) -> Vec<Check> {
@@ -74,10 +74,9 @@ fn first_missing(path: &Path, frames: u32) -> Option<String> {
 
 fn rate_check(info: &VideoInfo, fps: Fps) -> Option<Check> {
     let rate = info.rate_hz?;
-    // one frame more or less in the hundredths that GIF has
-    let asked = f64::from(fps.0);
-    let tolerance = RATE_TOLERANCE.max(asked * asked / f64::from(info.frames.0) / 100.0);
-    Some(entry("fps", (rate - asked).abs() <= tolerance, format!("{rate:.3}, asked {}", fps.0)))
+    let asked_secs = f64::from(info.frames.0) / f64::from(fps.0);
+    let is_right = (info.duration()?.0 - asked_secs).abs() <= DURATION_TOLERANCE_SECS;
+    Some(entry("fps", is_right, format!("{rate:.3}, asked {}", fps.0)))
 }
 
 /// The best of all frames: a video may begin or end in black.

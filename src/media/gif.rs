@@ -1,14 +1,12 @@
-//! Frames to an animated GIF, and back through the `image` crate.
+//! Frames to an animated GIF and back.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
-use gif::{AnyExtension, Encoder, Extension, Repeat};
-use image::AnimationDecoder as _;
-use image::codecs::gif::GifDecoder;
+use gif::{AnyExtension, ColorOutput, DecodeOptions, Decoder, DisposalMethod, Encoder, Extension, Repeat};
 
-use crate::core::{Error, Fps, Frame, Kind, Resolution, Result};
+use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result};
 
 use super::fault::{damaged, io_error};
 use super::gif_blocks::{self, GifSummary, MACHINE_PREFIX};
@@ -19,6 +17,9 @@ use super::target::Target;
 
 /// Effort of the palette search, 1 (best) to 30; 10 is where it stops to be visible.
 const PALETTE_SPEED: i32 = 10;
+
+/// A GIF that claims to be larger is not believed; it would take 300 MB for one frame.
+const MAX_PIXELS: u64 = 100_000_000;
 
 /// A GIF that is being written. Frames go to the disk as they come.
 pub(super) struct GifWriter {
@@ -83,20 +84,32 @@ fn delay_hundredths(index: u32, fps: Fps) -> u16 {
 pub(super) struct GifReader {
     path: PathBuf,
     summary: GifSummary,
-    frames: Option<image::Frames<'static>>,
+    playing: Option<Playing>,
+}
+
+/// A GIF that is being decoded: each picture is drawn over what the ones before left.
+struct Playing {
+    decoder: Decoder<BufReader<File>>,
+    canvas: Frame,
+    /// What the canvas is to be before the next picture is drawn, if not what it is.
+    undo: Option<Frame>,
+    /// Number of the picture that comes next.
     next: u32,
 }
 
 impl GifReader {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let summary = gif_blocks::read(path)?;
+        if summary.size.area() > MAX_PIXELS || summary.size.area() == 0 {
+            return Err(damaged(path, &format!("it claims to be {}", summary.size)));
+        }
         if summary.num_frames == 0 {
             return Err(damaged(path, "it has no frames"));
         }
         if !summary.is_whole {
             return Err(damaged(path, &format!("it is cut off after {} frames", summary.num_frames)));
         }
-        Ok(Self { path: path.to_path_buf(), summary, frames: None, next: 0 })
+        Ok(Self { path: path.to_path_buf(), summary, playing: None })
     }
 
     pub(super) fn info(&self) -> VideoInfo {
@@ -104,29 +117,71 @@ impl GifReader {
         let rate = f64::from(self.summary.num_frames) / seconds;
         VideoInfo {
             size: self.summary.size,
-            frames: crate::core::FrameCount(self.summary.num_frames),
+            frames: FrameCount(self.summary.num_frames),
             rate_hz: (seconds > 0.0).then_some(rate),
         }
     }
 
     /// Decodes frame `index`; going on is quick, going back starts from the first.
     pub(super) fn frame(&mut self, index: u32) -> Result<Frame> {
-        let bad = |error: image::ImageError| damaged(&self.path, "a frame cannot be decoded").because(error);
-        if self.frames.is_none() || index < self.next {
-            let file = File::open(&self.path).map_err(|error| io_error("Cannot read", &self.path, error))?;
-            self.frames = Some(GifDecoder::new(BufReader::new(file)).map_err(bad)?.into_frames());
-            self.next = 0;
+        let mut playing = match self.playing.take() {
+            Some(playing) if playing.next <= index => playing,
+            _ => self.start()?,
+        };
+        while playing.next <= index {
+            let drawn = playing.draw_next();
+            drawn.map_err(|error| damaged(&self.path, "a frame cannot be decoded").because(error))?;
         }
-        while let Some(picture) = self.frames.as_mut().and_then(Iterator::next) {
-            self.next += 1;
-            if self.next == index + 1 {
-                let picture =
-                    image::DynamicImage::ImageRgba8(picture.map_err(bad)?.into_buffer()).into_rgb8();
-                let size = Resolution::new(picture.width(), picture.height());
-                return Ok(Frame { size, rgb: picture.into_raw() });
+        Ok(self.playing.insert(playing).canvas.clone())
+    }
+
+    fn start(&self) -> Result<Playing> {
+        let file = File::open(&self.path).map_err(|error| io_error("Cannot read", &self.path, error))?;
+        let mut options = DecodeOptions::new();
+        options.set_color_output(ColorOutput::RGBA);
+        let decoder = options
+            .read_info(BufReader::new(file))
+            .map_err(|error| damaged(&self.path, "it cannot be decoded").because(error))?;
+        let size = self.summary.size;
+        let canvas = Frame { size, rgb: vec![0; size.area() as usize * 3] };
+        Ok(Playing { decoder, canvas, undo: None, next: 0 })
+    }
+}
+
+impl Playing {
+    fn draw_next(&mut self) -> Result<(), gif::DecodingError> {
+        if let Some(before) = self.undo.take() {
+            self.canvas = before;
+        }
+        let end = || gif::DecodingError::from(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+        let picture = self.decoder.read_next_frame()?.ok_or_else(end)?;
+        if picture.dispose == DisposalMethod::Previous {
+            self.undo = Some(self.canvas.clone());
+        }
+        let row_bytes = self.canvas.size.width as usize * 3;
+        let (left, top, width) =
+            (usize::from(picture.left) * 3, usize::from(picture.top), usize::from(picture.width));
+        let rows = self.canvas.rgb.chunks_exact_mut(row_bytes).skip(top);
+        for (row, pixels) in rows.zip(picture.buffer.chunks_exact(width.max(1) * 4)) {
+            // what stands out beyond the canvas is not shown
+            let row = row.get_mut(left..).unwrap_or_default();
+            for (to, from) in row.chunks_exact_mut(3).zip(pixels.chunks_exact(4)) {
+                if from[3] != 0 {
+                    to.copy_from_slice(&from[..3]);
+                }
             }
         }
-        Err(damaged(&self.path, &format!("frame {index} is missing")))
+        if picture.dispose == DisposalMethod::Background {
+            let mut cleared = self.canvas.clone();
+            let rows = cleared.rgb.chunks_exact_mut(row_bytes).skip(top).take(usize::from(picture.height));
+            for row in rows {
+                let end = (left + width * 3).min(row_bytes);
+                row.get_mut(left..end).unwrap_or_default().fill(0);
+            }
+            self.undo = Some(cleared);
+        }
+        self.next += 1;
+        Ok(())
     }
 }
 

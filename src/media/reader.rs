@@ -39,7 +39,7 @@ pub struct Reader {
 
 enum Source {
     Mp4(Box<Mp4Reader>),
-    Gif(GifReader),
+    Gif(Box<GifReader>),
     Stills(Vec<PathBuf>),
 }
 
@@ -56,7 +56,7 @@ impl Reader {
             Container::Gif => {
                 let reader = GifReader::open(path)?;
                 let info = reader.info();
-                (Source::Gif(reader), info)
+                (Source::Gif(Box::new(reader)), info)
             }
             Container::Png | Container::Still => open_stills(vec![path.to_path_buf()])?,
             Container::Folder => open_stills(frames_in(path)?)?,
@@ -132,4 +132,15 @@ fn bad_still(path: &Path, error: image::ImageError) -> Error {
 fn read_still(path: &Path) -> Result<Frame> {
     let picture = still(path)?.decode().map_err(|error| bad_still(path, error))?.into_rgb8();
     Ok(Frame { size: Resolution::new(picture.width(), picture.height()), rgb: picture.into_raw() })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn readers_and_writers_can_change_threads() {
+        fn is_send<T: Send>() {}
+        is_send::<super::Reader>();
+        is_send::<super::super::Writer>();
+        is_send::<super::super::Recorder>();
+    }
 }

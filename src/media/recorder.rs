@@ -11,7 +11,7 @@ use super::metadata::Metadata;
 use super::target::Target;
 use super::writer::Writer;
 
-/// Frames that may wait for the encoder: two chunks of the VAE, 31 MB at 1280x720.
+/// Frames that may wait for the encoder: two chunks of the VAE, 22 MB at 1280x720.
 const MAX_WAITING: usize = 8;
 
 enum Command {
