@@ -4,7 +4,6 @@
 //! point into the checkpoint's own safetensors files, so nothing is converted. ARCHITECTURE.md has the map.
 
 pub mod core;
-pub mod core;
 pub mod media;
 pub mod onnx;
 pub mod wan;

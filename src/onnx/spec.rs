@@ -1,5 +1,6 @@
 //! What a graph takes and gives: names, types and shapes, checked when a session is made.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use prost::Message as _;
@@ -40,7 +41,7 @@ pub enum Dim {
     /// Always this size.
     Is(usize),
     /// Any size; the name says which sizes belong together.
-    Named(&'static str),
+    Named(Cow<'static, str>),
 }
 
 impl From<usize> for Dim {
@@ -51,7 +52,7 @@ impl From<usize> for Dim {
 
 impl From<&'static str> for Dim {
     fn from(name: &'static str) -> Self {
-        Self::Named(name)
+        Self::Named(Cow::Borrowed(name))
     }
 }
 
@@ -76,7 +77,7 @@ impl ValueSpec {
         let dim = |dim: &Dim| DimensionProto {
             value: Some(match dim {
                 Dim::Is(size) => DimensionValue::Value(*size as i64),
-                Dim::Named(name) => DimensionValue::Param((*name).to_owned()),
+                Dim::Named(name) => DimensionValue::Param(name.clone().into_owned()),
             }),
         };
         let shape = TensorShapeProto { dim: self.dims.iter().map(dim).collect() };
