@@ -5,4 +5,7 @@
 
 pub mod core;
 pub mod engine;
+pub mod media;
+pub mod onnx;
 pub mod store;
+pub mod wan;

@@ -1,0 +1,10 @@
+//! The Wan family: configurations, graphs of its components, and the mathematics between them.
+//!
+//! It knows what Wan is and nothing about folders, threads, sessions or screens.
+
+mod checkpoint;
+mod config;
+pub mod graphs;
+
+pub use checkpoint::{Checkpoint, Component};
+pub use config::{ModelIndex, SchedulerConfig, TextEncoderConfig, TransformerConfig, VaeConfig};
