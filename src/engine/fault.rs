@@ -66,6 +66,8 @@ mod tests {
 
     #[test]
     fn failures_find_their_kind() {
+        // Even making an error asks the library.
+        let _runtime = crate::engine::runtime::testing::for_tests();
         for (text, kind) in [
             ("Exiting due to terminate flag being set to true.", Kind::Cancelled),
             ("bfc_arena.cc: Failed to allocate memory for requested buffer of size 5", Kind::OutOfMemory),

@@ -4,10 +4,11 @@
 //! folder, where their growth is the progress and where they go when pip is stopped half-way.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io;
+use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
@@ -60,7 +61,7 @@ impl Python {
             Ok(output) if output.status.success() => Ok(Self(program.to_owned())),
             Ok(output) => {
                 let text = String::from_utf8_lossy(&output.stderr);
-                Err(match last_lines(&text, 1) {
+                Err(match quote(&text) {
                     said if said.contains("No module named pip") => "has no pip".to_owned(),
                     said if said.is_empty() => format!("cannot run pip ({})", output.status),
                     said => format!("cannot run pip ({said})"),
@@ -81,10 +82,10 @@ impl Python {
         downloaded: &mut dyn FnMut(Bytes),
     ) -> Result<PathBuf> {
         let failed = |error: io::Error| cannot_run(&self.0, error);
-        let (temp, wheels, log) = (work.join("temp"), work.join("wheel"), work.join("pip.log"));
+        let (temp, wheels) = (work.join("temp"), work.join("wheel"));
         fs::create_dir(&temp).and_then(|()| fs::create_dir(&wheels)).map_err(failed)?;
-        let said = File::create(&log).map_err(failed)?;
-        let child = self.command(build, &temp, &wheels).stderr(said).spawn().map_err(failed)?;
+        let mut child = self.command(build, &temp, &wheels).spawn().map_err(failed)?;
+        let words = listen(child.stderr.take()).map_err(failed)?;
         let status = wait(child, cancel, || {
             // Not under a mebibyte: pip's own small files are there before the wheel is.
             let bytes = largest_file(work);
@@ -95,7 +96,7 @@ impl Python {
         .map_err(failed)?;
         cancel.check()?;
         if !status.success() {
-            return Err(refused(status, &fs::read_to_string(&log).unwrap_or_default()));
+            return Err(refused(status, &words.join().unwrap_or_default()));
         }
         let wheel = fs::read_dir(&wheels)
             .map_err(failed)?
@@ -122,9 +123,22 @@ impl Python {
             command.env(variable, temp);
         }
         // A folder called pip in the working folder must not be taken for pip.
-        command.env("PYTHONSAFEPATH", "1").stdin(Stdio::null()).stdout(Stdio::null());
+        command.env("PYTHONSAFEPATH", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
+}
+
+/// Reads what pip says against the fetch while it runs. Not through a file: the disk may be what is full.
+fn listen(stderr: Option<ChildStderr>) -> io::Result<JoinHandle<String>> {
+    thread::Builder::new().name("pip words".to_owned()).spawn(move || {
+        let mut said = Vec::new();
+        if let Some(mut stderr) = stderr {
+            // Half of it is still worth quoting.
+            stderr.read_to_end(&mut said).ok();
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    })
 }
 
 /// Waits for `child`, calling `look` now and then; ends it when the wish to stop comes.
@@ -168,7 +182,7 @@ fn cannot_run(python: &OsStr, error: io::Error) -> Error {
 
 /// pip's failure in our words where its own are known, and always with its own.
 fn refused(status: ExitStatus, said: &str) -> Error {
-    let quoted = match last_lines(said, QUOTED_LINES) {
+    let quoted = match quote(said) {
         quoted if quoted.is_empty() => format!("pip ended with {status}"),
         quoted => quoted,
     };
@@ -193,7 +207,28 @@ fn refused(status: ExitStatus, said: &str) -> Error {
         .remedy(remedy)
 }
 
-fn last_lines(text: &str, count: usize) -> String {
+/// The last of pip's own complaints, or, where it fell over, the line that says why.
+fn quote(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(count)..].join(" / ")
+    let is_complaint = |line: &&str| line.starts_with("ERROR:") || line.starts_with("WARNING:");
+    let complaints: Vec<_> = lines.iter().copied().filter(is_complaint).collect();
+    match complaints.len() {
+        0 => lines.last().copied().unwrap_or_default().to_owned(),
+        count => complaints[count.saturating_sub(QUOTED_LINES)..].join(" / "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pip_is_quoted_without_its_traceback() {
+        let fell_over =
+            "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: [Errno 28] No space\n";
+        assert_eq!(quote(fell_over), "OSError: [Errno 28] No space");
+        let complained = "WARNING: one\nsomething\nERROR: two\n\n";
+        assert_eq!(quote(complained), "WARNING: one / ERROR: two");
+        assert_eq!(quote("\n"), "");
+    }
 }
