@@ -4,3 +4,4 @@
 //! point into the checkpoint's own safetensors files, so nothing is converted. ARCHITECTURE.md has the map.
 
 pub mod core;
+pub mod wan;

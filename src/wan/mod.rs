@@ -1,0 +1,4 @@
+
+pub mod noise;
+pub mod rope;
+pub mod text;
