@@ -1,4 +1,5 @@
 
 pub mod noise;
 pub mod rope;
+pub mod schedule;
 pub mod text;
