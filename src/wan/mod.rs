@@ -1,4 +1,3 @@
-
 pub mod noise;
 pub mod rope;
 pub mod schedule;

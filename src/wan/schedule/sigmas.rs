@@ -19,20 +19,20 @@ pub struct Sigmas {
 }
 
 impl Sigmas {
-    /// The grid of `sampler` for so many steps, shifted once.
+    /// The grid of `sampler` for so many steps.
     ///
     /// The grids differ as diffusers' classes do: `UniPCMultistepScheduler` stops one interval above the least
-    /// sigma, `FlowMatchEulerDiscreteScheduler` at it, `DPMSolverMultistepScheduler` begins just below 1.
+    /// sigma, `DPMSolverMultistepScheduler` begins just below 1, and `FlowMatchEulerDiscreteScheduler` reaches
+    /// the least sigma, which it shifts twice: once in its constructor and once here.
     pub fn new(sampler: Sampler, steps: StepCount, shift: FlowShift) -> Self {
         let steps = steps.0 as usize;
         let shift = as_typed(shift.0);
         let mut base = match sampler {
             Sampler::UniPc => linspace(1.0, LEAST, steps + 1),
             Sampler::Euler => {
-                // spaced as timesteps; the training schedule it takes its end from is f32
-                let least = f64::from(LEAST as f32);
-                let timesteps = linspace(TRAIN_TIMESTEPS, TRAIN_TIMESTEPS * least, steps);
-                timesteps.into_iter().map(|t| t / TRAIN_TIMESTEPS).collect()
+                let ends = [1.0, LEAST].map(|sigma| f64::from(shifted_f32(sigma as f32, shift as f32)));
+                let [most, least] = ends.map(|sigma| sigma * TRAIN_TIMESTEPS);
+                linspace(most, least, steps).into_iter().map(|t| t / TRAIN_TIMESTEPS).collect()
             }
             Sampler::DpmPp2M => {
                 let rising = linspace(1.0, LEAST, steps + 1).into_iter().map(|signal| 1.0 - signal);
@@ -90,6 +90,11 @@ impl Sigmas {
 
 /// Moves a noise level towards 1: the higher the shift, the more steps are spent on the large shapes.
 fn shifted(sigma: f64, shift: f64) -> f64 {
+    shift * sigma / (1.0 + (shift - 1.0) * sigma)
+}
+
+/// The same in f32, as diffusers shifts the training schedule that Euler's grid takes its ends from.
+fn shifted_f32(sigma: f32, shift: f32) -> f32 {
     shift * sigma / (1.0 + (shift - 1.0) * sigma)
 }
 
@@ -160,8 +165,8 @@ mod tests {
         let euler = grid(Sampler::Euler, 40, 5.0);
         assert_eq!(dpm.timesteps()[..5], [999., 994., 989., 983., 978.]);
         assert_eq!(dpm.timesteps()[37..], [288., 208., 113.]);
-        assert_eq!(euler.timesteps()[..3], [1000.0, 994.769_8, 989.316]);
-        assert_eq!(euler.timesteps()[37..], [216.021_9, 120.272_52, 4.980_079_7]);
+        assert_eq!(euler.timesteps()[..3], [1000.0, 994.791, 989.360_35]);
+        assert_eq!(euler.timesteps()[37..], [228.780_67, 135.891_85, 24.414_066]);
     }
 
     #[test]
