@@ -1,4 +1,4 @@
-//! Rotary embedding tables of the DiT: where in time, height and width a token sits.
+//! Rotary embedding tables of the transformer: where in time, height and width a token sits.
 //!
 //! Angles are computed in f64 and rounded once, as diffusers does; the graph takes the tables as inputs.
 

@@ -98,7 +98,7 @@ fn shifted_f32(sigma: f32, shift: f32) -> f32 {
     shift * sigma / (1.0 + (shift - 1.0) * sigma)
 }
 
-/// `count` points from `from` to `to`, both included, in the order of operations of NumPy.
+/// `count` points from `from` to `to`, both included, as `numpy.linspace` rounds them.
 fn linspace(from: f64, to: f64, count: usize) -> Vec<f64> {
     let Some(intervals) = count.checked_sub(1) else { return Vec::new() };
     let step = (to - from) / intervals as f64;

@@ -1,4 +1,4 @@
-//! UniPC for flows: order 2, B2(h), predicting the clean video (`UniPCMultistepScheduler`), Wan's own solver.
+//! Wan's own solver: `UniPC` for flows, order 2, B2(h), predicting the clean video (`UniPCMultistepScheduler`).
 //!
 //! A step first corrects the sample it was given by what the model has just said about it, then predicts the
 //! next. Both are linear in the sample before, the clean videos of the last three calls and the velocity, so

@@ -2,6 +2,9 @@
 
 mod buckets;
 mod clean;
+mod sentencepiece;
+mod tokenizer;
 
 pub use buckets::relative_buckets;
 pub use clean::clean;
+pub use tokenizer::{TokenIds, Tokenizer};

@@ -95,7 +95,7 @@ impl Charset {
 /// The character of a byte; a hole is the control character of the same number.
 fn filled(encoding: &'static Encoding, byte: u8) -> char {
     let (text, _) = encoding.decode_without_bom_handling(std::slice::from_ref(&byte));
-    text.chars().find(|&c| c != '\u{fffd}').unwrap_or(char::from(byte))
+    text.chars().find(|&c| c != '\u{fffd}').unwrap_or_else(|| char::from(byte))
 }
 
 #[cfg(test)]

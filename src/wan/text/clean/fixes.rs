@@ -73,12 +73,11 @@ pub(super) fn without_terminal_escapes(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("\u{1b}[") {
         out.push_str(before);
         let letter = after.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
-        match letter.strip_prefix(|c: char| c.is_ascii_alphabetic()) {
-            Some(next) => rest = next,
-            None => {
-                out.push_str("\u{1b}[");
-                rest = after;
-            }
+        if let Some(next) = letter.strip_prefix(|c: char| c.is_ascii_alphabetic()) {
+            rest = next;
+        } else {
+            out.push_str("\u{1b}[");
+            rest = after;
         }
     }
     out + rest
