@@ -85,12 +85,22 @@ pub(super) fn tokenizer_from_bytes(bytes: &[u8]) -> io::Result<Tokenizer> {
     let mut tokenizer = Tokenizer::new(unigram);
     let normalizer = model.normalizer.unwrap_or_default();
     if !normalizer.precompiled_charsmap.is_empty() {
-        let charsmap = Precompiled::from(&normalizer.precompiled_charsmap).map_err(io::Error::other)?;
+        let charsmap = charsmap_from_bytes(&normalizer.precompiled_charsmap)?;
         tokenizer.with_normalizer(Some(charsmap)).map_err(io::Error::other)?;
     }
     tokenizer.with_pre_tokenizer(Some(pre_tokenizer(&normalizer)));
     add_special_pieces(&mut tokenizer, &model.pieces)?;
     Ok(tokenizer)
+}
+
+/// The map of characters to what they count as: the length of a trie, the trie, and the texts it points to.
+fn charsmap_from_bytes(bytes: &[u8]) -> io::Result<Precompiled> {
+    // the reader trusts the length, and that there is a first node
+    let trie_len = bytes.first_chunk().map_or(0, |&len| u32::from_le_bytes(len) as usize);
+    if trie_len < size_of::<u32>() || bytes.len() - size_of::<u32>() < trie_len {
+        return Err(io::Error::other("its character map is cut off"));
+    }
+    Precompiled::from(bytes).map_err(io::Error::other)
 }
 
 /// Words apart, each with the mark of a space before it.
@@ -119,4 +129,35 @@ fn add_special_pieces(tokenizer: &mut Tokenizer, pieces: &[Piece]) -> io::Result
         tokenizer.add_tokens([token]).map_err(io::Error::other)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(piece_kinds: &[PieceKind], model_type: i32, charsmap: &[u8]) -> Vec<u8> {
+        let pieces = piece_kinds
+            .iter()
+            .map(|&kind| Piece { text: format!("{kind:?}"), score: -1.0, kind: Some(kind as i32) })
+            .collect();
+        let trainer = TrainerSpec { model_type: Some(model_type), byte_fallback: false };
+        let normalizer = NormalizerSpec {
+            precompiled_charsmap: charsmap.to_vec(),
+            add_dummy_prefix: None,
+            remove_extra_whitespaces: None,
+        };
+        ModelProto { pieces, trainer: Some(trainer), normalizer: Some(normalizer) }.encode_to_vec()
+    }
+
+    #[test]
+    fn models_that_cannot_work_are_refused_with_the_reason() {
+        use PieceKind::{Normal, Unknown};
+        let reason = |bytes: &[u8]| tokenizer_from_bytes(bytes).unwrap_err().to_string();
+        assert!(reason(&model(&[Normal], UNIGRAM, b"")).contains("unknown"));
+        assert!(reason(&model(&[Unknown], 2, b"")).contains("type 2"));
+        for cut in [&b"\0\0\0\0"[..], b"\xff\xff\xff\xff\0\0\0\0", b"\x04"] {
+            assert!(reason(&model(&[Unknown], UNIGRAM, cut)).contains("cut off"));
+        }
+        assert!(tokenizer_from_bytes(&model(&[Unknown, Normal], UNIGRAM, b"")).is_ok());
+    }
 }
