@@ -4,4 +4,8 @@
 //! point into the checkpoint's own safetensors files, so nothing is converted. ARCHITECTURE.md has the map.
 
 pub mod core;
+pub mod engine;
+pub mod media;
+pub mod onnx;
+pub mod store;
 pub mod wan;

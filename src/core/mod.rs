@@ -20,7 +20,7 @@ pub use error::{Category, Error, Kind, Recovery, Result};
 pub use event::{Event, Stage};
 pub use frame::Frame;
 pub use geometry::{LatentShape, Strides};
-pub use hash::sha256_hex;
+pub use hash::{sha256_hex, sha256_hex_of_reader};
 pub use mode::Mode;
 pub use outcome::{Check, Outcome, StageTime};
 pub use progress::Progress;

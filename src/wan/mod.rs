@@ -1,6 +1,14 @@
-//! The Wan family on the host: noise, schedules, rotary tables and text. It must not know sessions or screens.
+//! The Wan family: configurations, graphs of its components, and the mathematics between them.
+//!
+//! It knows what Wan is and nothing about folders, threads, sessions or screens.
 
+mod checkpoint;
+mod config;
+pub mod graphs;
 pub mod noise;
 pub mod rope;
 pub mod schedule;
 pub mod text;
+
+pub use checkpoint::{Checkpoint, Component};
+pub use config::{ModelIndex, SchedulerConfig, TextEncoderConfig, TransformerConfig, VaeConfig};

@@ -1,0 +1,10 @@
+//! The engine: ONNX Runtime, and nothing but it. The only place that names `ort`.
+
+mod fault;
+pub mod runtime;
+mod session;
+mod tensor;
+
+pub use runtime::Runtime;
+pub use session::{Session, SessionOptions};
+pub use tensor::{Input, Tensor};

@@ -1,0 +1,57 @@
+//! Two questions `ort` has no words for, asked of the library's C interface: its version before the process is
+//! committed to it, and every execution provider it was built with.
+#![expect(unsafe_code, reason = "C functions of a library that is loaded at run time")]
+
+use std::ffi::{CStr, c_char};
+use std::path::Path;
+use std::ptr;
+
+use libloading::Library;
+use ort::sys::OrtApiBase;
+
+use super::open::OpenError;
+
+/// Loads the library at `path` and asks for its version. The process stays free to choose another one.
+pub(super) fn version_of_library(path: &Path) -> Result<String, OpenError> {
+    // SAFETY: loading runs the library's initialisers. ONNX Runtime's only fill tables; a file that pretends to be
+    // ONNX Runtime could do anything, as any program the user installs could.
+    let library = unsafe { Library::new(path) }
+        .map_err(|error| OpenError::CannotLoad { path: path.to_path_buf(), reason: error.to_string() })?;
+    type GetApiBase = unsafe extern "C" fn() -> *const OrtApiBase;
+    // SAFETY: this is the signature the symbol has had since the first version with a C interface.
+    let base = unsafe {
+        let get_base = library
+            .get::<GetApiBase>(b"OrtGetApiBase")
+            .map_err(|_source| OpenError::NotOnnxRuntime { path: path.to_path_buf() })?;
+        get_base()
+    };
+    if base.is_null() {
+        return Err(OpenError::NotOnnxRuntime { path: path.to_path_buf() });
+    }
+    // SAFETY: base is not null and points to a static of the library, which is loaded until the end of this
+    // function; the string is a static, too, and is copied.
+    let version = unsafe { CStr::from_ptr(((*base).GetVersionString)()) };
+    Ok(version.to_string_lossy().into_owned())
+}
+
+/// Names of the execution providers the loaded library was built with, for instance `CPUExecutionProvider`.
+/// Must be called after the library was loaded through `ort`.
+pub(super) fn providers() -> Vec<String> {
+    let api = ort::api();
+    let (mut names, mut count) = (ptr::null_mut::<*mut c_char>(), 0);
+    // SAFETY: both are valid places to write to, and the call keeps neither.
+    let status = unsafe { (api.GetAvailableProviders)(&raw mut names, &raw mut count) };
+    if !status.0.is_null() {
+        // SAFETY: a status that is not null is ours to release.
+        unsafe { (api.ReleaseStatus)(status.0) };
+        return Vec::new();
+    }
+    let providers = (0..usize::try_from(count).unwrap_or(0))
+        // SAFETY: the library has filled `count` strings, which live until they are released below.
+        .map(|index| unsafe { CStr::from_ptr(*names.add(index)) }.to_string_lossy().into_owned())
+        .collect();
+    // SAFETY: exactly what the call above gave, once. It cannot fail; its status is null.
+    let released = unsafe { (api.ReleaseAvailableProviders)(names, count) };
+    debug_assert!(released.0.is_null(), "releasing the list of providers cannot fail");
+    providers
+}

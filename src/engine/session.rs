@@ -1,0 +1,135 @@
+//! One graph made ready to run.
+
+use std::sync::Arc;
+
+use ort::session::{RunOptions, Session as OrtSession, SessionInputValue};
+use ort::value::{TensorElementType, TensorRef, ValueType};
+
+use super::fault;
+use super::runtime::Runtime;
+use super::tensor::{Input, Tensor};
+use crate::core::{CancelToken, Error, Kind, Result};
+use crate::onnx::{Dim, Dtype, Graph, ValueSpec};
+
+/// How a session is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Threads of one operation; 0 lets ONNX Runtime take all cores.
+    pub threads: usize,
+}
+
+/// A graph with its weights, ready to run. One thread owns it.
+pub struct Session {
+    inner: OrtSession,
+    name: &'static str,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+impl Session {
+    /// Makes `graph` ready. Fails if the weights do not fit the graph or the provider lacks an operation.
+    pub fn load(runtime: &Runtime, graph: &Graph, options: SessionOptions) -> Result<Self> {
+        let root = graph.weights_root.to_str().ok_or_else(|| {
+            Error::new(Kind::Unsupported, format!("The path {} is not UTF-8", graph.weights_root.display()))
+                .remedy("Move the model to a folder whose name is plain text")
+        })?;
+        let bytes = graph.to_bytes();
+        let build = || -> ort::Result<OrtSession> {
+            // memory pattern: with changing shapes every run would keep a full-size block of its own
+            let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
+            if options.threads > 0 {
+                builder = builder.with_intra_threads(options.threads)?;
+            }
+            builder
+                .with_config_entry("session.model_external_initializers_file_folder_path", root)?
+                .commit_from_memory(&bytes)
+        };
+        let inner = build().map_err(|error| fault::in_load(graph.name, error))?;
+        let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
+        let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
+        Ok(Self { inner, name: graph.name, inputs, outputs })
+    }
+
+    /// Runs the graph once. Inputs are given by name, outputs come in the graph's order.
+    ///
+    /// A cancel interrupts it between two operations and gives the cancelled error.
+    pub fn run(&mut self, inputs: Vec<(&str, Input<'_>)>, cancel: &CancelToken) -> Result<Vec<Tensor>> {
+        cancel.check()?;
+        if let Some(missing) = self.inputs.iter().find(|name| !inputs.iter().any(|(given, _)| given == name))
+        {
+            return Err(Error::new(
+                Kind::Bug,
+                format!("The {} was run without its input {missing}", self.name),
+            ));
+        }
+        let options = Arc::new(RunOptions::new().map_err(fault::in_run)?);
+        let stop = Arc::clone(&options);
+        let _guard = cancel.on_cancel(move || {
+            if let Err(error) = stop.terminate() {
+                tracing::warn!("A running step could not be interrupted: {error}");
+            }
+        });
+        let values = inputs
+            .into_iter()
+            .map(|(name, input)| Ok((name, value(input)?)))
+            .collect::<ort::Result<Vec<_>>>()
+            .map_err(fault::in_run)?;
+        let mut results = self.inner.run_with_options(values, &options).map_err(fault::in_run)?;
+        let take = |name: &String| results.remove(name).map(Tensor);
+        self.outputs.iter().map(take).collect::<Option<_>>().ok_or_else(|| {
+            Error::new(Kind::Bug, format!("The {} gave fewer outputs than it promises", self.name))
+        })
+    }
+}
+
+fn value(input: Input<'_>) -> ort::Result<SessionInputValue<'_>> {
+    Ok(match input {
+        Input::F32(view) => TensorRef::from_array_view(view)?.into(),
+        Input::I64(view) => TensorRef::from_array_view(view)?.into(),
+        Input::Tensor(tensor) => (&tensor.0).into(),
+    })
+}
+
+/// Names in order, if the session's values agree with the graph's; else one error that lists every difference.
+fn checked_names(
+    graph: &Graph,
+    what: &str,
+    expected: &[ValueSpec],
+    found: &[ort::value::Outlet],
+) -> Result<Vec<String>> {
+    let difference = |spec: &ValueSpec| match found.iter().find(|outlet| outlet.name() == spec.name) {
+        None => Some(format!("{what} {} is missing", spec.name)),
+        Some(outlet) if !fits(spec, outlet.dtype()) => Some(format!(
+            "{what} {} is {:?} and should be {:?} {:?}",
+            spec.name,
+            outlet.dtype(),
+            spec.dtype,
+            spec.dims
+        )),
+        Some(_) => None,
+    };
+    let differences: Vec<_> = expected.iter().filter_map(difference).collect();
+    if differences.is_empty() {
+        return Ok(expected.iter().map(|spec| spec.name.clone()).collect());
+    }
+    Err(Error::new(
+        Kind::CorruptModel,
+        format!("The {} does not fit: {}", graph.name, differences.join("; ")),
+    )
+    .remedy("Verify the model's files"))
+}
+
+fn fits(spec: &ValueSpec, found: &ValueType) -> bool {
+    let ValueType::Tensor { ty, shape, .. } = found else { return false };
+    let same_type = match spec.dtype {
+        Dtype::F32 => *ty == TensorElementType::Float32,
+        Dtype::I64 => *ty == TensorElementType::Int64,
+        _ => false,
+    };
+    // a size that either side leaves open (-1) fits anything
+    let same_size = |(expected, &size): (&Dim, &i64)| match expected {
+        Dim::Is(expected) => size < 0 || size == *expected as i64,
+        Dim::Named(_) => true,
+    };
+    same_type && shape.len() == spec.dims.len() && spec.dims.iter().zip(shape.iter()).all(same_size)
+}

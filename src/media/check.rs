@@ -1,0 +1,114 @@
+//! Looks at a finished file: it opens, is as long and large as asked, and shows something.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::core::{Check, Fps, Frame, FrameCount, Resolution, Result};
+
+use super::png::frame_name;
+use super::reader::{Reader, VideoInfo};
+
+/// What the file was asked to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// How many frames.
+    pub frames: FrameCount,
+    /// Width and height in the file, see `Target::stored_size`.
+    pub size: Resolution,
+    /// Frames a second; not looked at in formats that do not say.
+    pub fps: Fps,
+}
+
+/// A pixel is lit if its luma (0 to 255) is above this. H.264 leaves black within 3 levels.
+const BLACK_LUMA: u32 = 8;
+/// The share of lit pixels that one frame at least must have: a few stars in a night sky are enough.
+const LIT_SHARE: f64 = 1e-4;
+/// The standard deviation of luma, in levels, that one frame at least must have: a plain colour has 0, and
+/// below 1 H.264 may have made it up.
+const FLAT_DEVIATION: f64 = 1.0;
+/// How far the duration may be off: GIF counts in hundredths of a second.
+const DURATION_TOLERANCE_SECS: f64 = 0.0051;
+
+/// Decodes the whole file again and compares. What is wrong is a failed check and not an error.
+pub fn check(path: &Path, expected: &Expected) -> Vec<Check> {
+    let mut reader = match Reader::open(path) {
+        Ok(reader) => reader,
+        Err(error) => return vec![entry("opens", false, format!("{error:#}"))],
+    };
+    let info = *reader.info();
+    let mut seen = Seen::default();
+    let decoded = seen.read_all(&mut reader);
+    let detail = match &decoded {
+        Ok(()) => "every frame was decoded".to_owned(),
+        Err(error) => format!("frame {}: {error:#}", seen.num_frames),
+    };
+    let mut checks = vec![entry("opens", decoded.is_ok(), detail)];
+    if seen.num_frames == 0 {
+        return checks;
+    }
+    let (frames, num) = (expected.frames.0, seen.num_frames);
+    let mut detail = format!("{num} of {frames}");
+    if let Some(missing) = first_missing(path, frames) {
+        write!(detail, ", {missing} is missing").ok();
+    }
+    checks.push(entry("frames", num == frames && info.frames.0 == frames, detail));
+    let detail = format!("{}, asked {}", info.size, expected.size);
+    checks.push(entry("size", info.size == expected.size, detail));
+    checks.extend(rate_check(&info, expected.fps));
+    let detail = format!("{:.2} % of the pixels of the brightest frame are lit", seen.lit_share * 100.0);
+    checks.push(entry("not black", seen.lit_share >= LIT_SHARE, detail));
+    let detail = format!("luma deviates by {:.1} of 255 levels in the richest frame", seen.deviation);
+    checks.push(entry("not one colour", seen.deviation >= FLAT_DEVIATION, detail));
+    checks
+}
+
+fn entry(name: &str, passed: bool, detail: String) -> Check {
+    Check { name: name.to_owned(), passed, detail }
+}
+
+/// Name of the first frame that a folder of `frames` frames does not have.
+fn first_missing(path: &Path, frames: u32) -> Option<String> {
+    let mut names = (0..frames).map(frame_name);
+    if path.is_dir() { names.find(|name| !path.join(name).is_file()) } else { None }
+}
+
+fn rate_check(info: &VideoInfo, fps: Fps) -> Option<Check> {
+    let rate = info.rate_hz?;
+    let asked_secs = f64::from(info.frames.0) / f64::from(fps.0);
+    let is_right = (info.duration()?.0 - asked_secs).abs() <= DURATION_TOLERANCE_SECS;
+    Some(entry("fps", is_right, format!("{rate:.3}, asked {}", fps.0)))
+}
+
+/// The best of all frames: a video may begin or end in black.
+#[derive(Default)]
+struct Seen {
+    num_frames: u32,
+    lit_share: f64,
+    deviation: f64,
+}
+
+impl Seen {
+    fn read_all(&mut self, reader: &mut Reader) -> Result<()> {
+        while let Some(frame) = reader.next_frame()? {
+            self.num_frames += 1;
+            self.look_at(&frame);
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, frame: &Frame) {
+        let (mut lit, mut sum, mut squares) = (0_u64, 0_u64, 0_u64);
+        for pixel in frame.rgb.chunks_exact(3) {
+            // weights of BT.709 in 256ths
+            let luma = (54 * u32::from(pixel[0]) + 183 * u32::from(pixel[1]) + 19 * u32::from(pixel[2])) >> 8;
+            lit += u64::from(luma > BLACK_LUMA);
+            sum += u64::from(luma);
+            squares += u64::from(luma * luma);
+        }
+        let count = frame.size.area() as f64;
+        let mean = sum as f64 / count;
+        let deviation = (squares as f64 / count - mean * mean).max(0.0).sqrt();
+        self.lit_share = self.lit_share.max(lit as f64 / count);
+        self.deviation = self.deviation.max(deviation);
+    }
+}

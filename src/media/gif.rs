@@ -1,0 +1,205 @@
+//! Frames to an animated GIF and back.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use gif::{AnyExtension, ColorOutput, DecodeOptions, Decoder, DisposalMethod, Encoder, Extension, Repeat};
+
+use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result};
+
+use super::fault::{damaged, io_error};
+use super::gif_blocks::{self, GifSummary, MACHINE_PREFIX};
+use super::metadata::Metadata;
+use super::reader::VideoInfo;
+use super::staged::StagedFile;
+use super::target::Target;
+
+/// Effort of the palette search, 1 (best) to 30; 10 is where it stops to be visible.
+const PALETTE_SPEED: i32 = 10;
+
+/// A GIF that claims to be larger is not believed; it would take 300 MB for one frame.
+const MAX_PIXELS: u64 = 100_000_000;
+
+/// A GIF that is being written. Frames go to the disk as they come.
+pub(super) struct GifWriter {
+    encoder: Encoder<BufWriter<File>>,
+    // after the encoder, which writes to it when dropped
+    file: StagedFile,
+    path: PathBuf,
+    fps: Fps,
+    num_frames: u32,
+}
+
+impl GifWriter {
+    pub(super) fn create(target: &Target, size: Resolution, fps: Fps) -> Result<Self> {
+        let path = target.path().to_path_buf();
+        let mut file = StagedFile::create(target)?;
+        let handle = file.file().try_clone().map_err(|error| io_error(CANNOT_WRITE, &path, error))?;
+        let mut encoder = Encoder::new(BufWriter::new(handle), size.width as u16, size.height as u16, &[])
+            .map_err(|error| write_error(&path, error))?;
+        encoder.set_repeat(Repeat::Infinite).map_err(|error| write_error(&path, error))?;
+        Ok(Self { encoder, file, path, fps, num_frames: 0 })
+    }
+
+    pub(super) fn push(&mut self, frame: &Frame) -> Result<()> {
+        let (width, height) = (frame.size.width as u16, frame.size.height as u16);
+        let mut picture = gif::Frame::from_rgb_speed(width, height, &frame.rgb, PALETTE_SPEED);
+        picture.delay = delay_hundredths(self.num_frames, self.fps);
+        self.num_frames += 1;
+        self.encoder.write_frame(&picture).map_err(|error| write_error(&self.path, error))
+    }
+
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<PathBuf> {
+        let machine = format!("{MACHINE_PREFIX}{}", metadata.json());
+        // the line for people last: ffmpeg shows the last comment
+        for text in [machine.as_str(), metadata.comment()] {
+            let label = AnyExtension::from(Extension::Comment);
+            let written = self.encoder.write_raw_extension(label, &[text.as_bytes()]);
+            written.map_err(|error| write_error(&self.path, error))?;
+        }
+        let buffer = self.encoder.into_inner().map_err(|error| write_error(&self.path, error))?;
+        let flushed = buffer.into_inner().map(drop);
+        flushed.map_err(|error| io_error(CANNOT_WRITE, &self.path, error.into_error()))?;
+        self.file.commit()
+    }
+}
+
+const CANNOT_WRITE: &str = "Cannot write";
+
+fn write_error(path: &Path, error: gif::EncodingError) -> Error {
+    match error {
+        gif::EncodingError::Io(error) => io_error(CANNOT_WRITE, path, error),
+        other => Error::new(Kind::Bug, "The GIF encoder refused a frame").because(other),
+    }
+}
+
+/// How long frame `index` is shown, in GIF's hundredths of a second; the rounding never adds up.
+fn delay_hundredths(index: u32, fps: Fps) -> u16 {
+    let start_of = |index: u64| (index * 100 + u64::from(fps.0) / 2) / u64::from(fps.0);
+    (start_of(u64::from(index) + 1) - start_of(u64::from(index))) as u16
+}
+
+/// Decodes the pictures of a GIF one after the other.
+pub(super) struct GifReader {
+    path: PathBuf,
+    summary: GifSummary,
+    playing: Option<Playing>,
+}
+
+/// A GIF that is being decoded: each picture is drawn over what the ones before left.
+struct Playing {
+    decoder: Decoder<BufReader<File>>,
+    canvas: Frame,
+    /// What the canvas is to be before the next picture is drawn, if not what it is.
+    undo: Option<Frame>,
+    /// Number of the picture that comes next.
+    next: u32,
+}
+
+impl GifReader {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let summary = gif_blocks::read(path)?;
+        if summary.size.area() > MAX_PIXELS || summary.size.area() == 0 {
+            return Err(damaged(path, &format!("it claims to be {}", summary.size)));
+        }
+        if summary.num_frames == 0 {
+            return Err(damaged(path, "it has no frames"));
+        }
+        if !summary.is_whole {
+            return Err(damaged(path, &format!("it is cut off after {} frames", summary.num_frames)));
+        }
+        Ok(Self { path: path.to_path_buf(), summary, playing: None })
+    }
+
+    pub(super) fn info(&self) -> VideoInfo {
+        let seconds = f64::from(self.summary.hundredths) / 100.0;
+        let rate = f64::from(self.summary.num_frames) / seconds;
+        VideoInfo {
+            size: self.summary.size,
+            frames: FrameCount(self.summary.num_frames),
+            rate_hz: (seconds > 0.0).then_some(rate),
+        }
+    }
+
+    /// Decodes frame `index`; going on is quick, going back starts from the first.
+    pub(super) fn frame(&mut self, index: u32) -> Result<Frame> {
+        let mut playing = match self.playing.take() {
+            Some(playing) if playing.next <= index => playing,
+            _ => self.start()?,
+        };
+        while playing.next <= index {
+            let drawn = playing.draw_next();
+            drawn.map_err(|error| damaged(&self.path, "a frame cannot be decoded").because(error))?;
+        }
+        Ok(self.playing.insert(playing).canvas.clone())
+    }
+
+    fn start(&self) -> Result<Playing> {
+        let file = File::open(&self.path).map_err(|error| io_error("Cannot read", &self.path, error))?;
+        let mut options = DecodeOptions::new();
+        options.set_color_output(ColorOutput::RGBA);
+        let decoder = options
+            .read_info(BufReader::new(file))
+            .map_err(|error| damaged(&self.path, "it cannot be decoded").because(error))?;
+        let size = self.summary.size;
+        let canvas = Frame { size, rgb: vec![0; size.area() as usize * 3] };
+        Ok(Playing { decoder, canvas, undo: None, next: 0 })
+    }
+}
+
+impl Playing {
+    fn draw_next(&mut self) -> Result<(), gif::DecodingError> {
+        if let Some(before) = self.undo.take() {
+            self.canvas = before;
+        }
+        let end = || gif::DecodingError::from(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+        let picture = self.decoder.read_next_frame()?.ok_or_else(end)?;
+        if picture.dispose == DisposalMethod::Previous {
+            self.undo = Some(self.canvas.clone());
+        }
+        let row_bytes = self.canvas.size.width as usize * 3;
+        let (left, top, width) =
+            (usize::from(picture.left) * 3, usize::from(picture.top), usize::from(picture.width));
+        let rows = self.canvas.rgb.chunks_exact_mut(row_bytes).skip(top);
+        for (row, pixels) in rows.zip(picture.buffer.chunks_exact(width.max(1) * 4)) {
+            // what stands out beyond the canvas is not shown
+            let row = row.get_mut(left..).unwrap_or_default();
+            for (to, from) in row.chunks_exact_mut(3).zip(pixels.chunks_exact(4)) {
+                if from[3] != 0 {
+                    to.copy_from_slice(&from[..3]);
+                }
+            }
+        }
+        if picture.dispose == DisposalMethod::Background {
+            let mut cleared = self.canvas.clone();
+            let rows = cleared.rgb.chunks_exact_mut(row_bytes).skip(top).take(usize::from(picture.height));
+            for row in rows {
+                let end = (left + width * 3).min(row_bytes);
+                row.get_mut(left..end).unwrap_or_default().fill(0);
+            }
+            self.undo = Some(cleared);
+        }
+        self.next += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_add_up_to_the_exact_time() {
+        for fps in 1..=50 {
+            let delays: Vec<_> = (0..fps * 3).map(|index| delay_hundredths(index, Fps(fps))).collect();
+            assert_eq!(delays.iter().map(|&delay| u32::from(delay)).sum::<u32>(), 300, "{fps}");
+            assert!(
+                delays
+                    .iter()
+                    .all(|&delay| f64::from(delay).mul_add(1.0, -100.0 / f64::from(fps)).abs() < 1.0)
+            );
+            assert!(delays.iter().all(|&delay| delay >= 2), "players slow down shorter ones");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The blocks of a GIF file, without decoding its pictures: how many, how long, and the comments.
+//!
+//! The decoders in use skip comments, and count frames only by decoding them.
+
+use std::fs;
+use std::path::Path;
+
+use crate::core::{Resolution, Result};
+
+use super::fault::{damaged, io_error};
+
+/// In front of the machine's text, to tell it from comments for people.
+pub(super) const MACHINE_PREFIX: &str = "wandeck:";
+
+/// What the blocks of a GIF say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GifSummary {
+    pub(super) size: Resolution,
+    pub(super) num_frames: u32,
+    /// Time of all frames in hundredths of a second.
+    pub(super) hundredths: u32,
+    /// Text of the comment extensions.
+    pub(super) comments: Vec<String>,
+    /// Whether the end of the file is there.
+    pub(super) is_whole: bool,
+}
+
+/// Introducers and labels of the GIF specification (version 89a), sections 20 to 27.
+const IMAGE: u8 = 0x2C;
+const EXTENSION: u8 = 0x21;
+const TRAILER: u8 = 0x3B;
+const COMMENT: u8 = 0xFE;
+const GRAPHIC_CONTROL: u8 = 0xF9;
+
+/// Reads the blocks of a file.
+pub(super) fn read(path: &Path) -> Result<GifSummary> {
+    let bytes = fs::read(path).map_err(|error| io_error("Cannot read", path, error))?;
+    let mut summary = Blocks(&bytes).header().ok_or_else(|| damaged(path, "it has no GIF header"))?;
+    let mut blocks = Blocks(&bytes[summary.1..]);
+    // a block that is not whole ends the file
+    summary.0.is_whole = blocks.read_into(&mut summary.0).is_some();
+    Ok(summary.0)
+}
+
+/// The machine's text, if the file has one.
+pub(super) fn read_metadata(path: &Path) -> Result<Option<String>> {
+    let comments = read(path)?.comments;
+    Ok(comments.iter().find_map(|text| text.strip_prefix(MACHINE_PREFIX)).map(str::to_owned))
+}
+
+/// What is left to read.
+struct Blocks<'a>(&'a [u8]);
+
+impl<'a> Blocks<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.0.split_at_checked(count)?;
+        self.0 = tail;
+        Some(head)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+
+    /// The screen size, and where the blocks begin.
+    fn header(mut self) -> Option<(GifSummary, usize)> {
+        let all = self.0.len();
+        if !self.take(6)?.starts_with(b"GIF8") {
+            return None;
+        }
+        let screen = self.take(7)?;
+        let size = Resolution::new(
+            u32::from(u16::from_le_bytes([screen[0], screen[1]])),
+            u32::from(u16::from_le_bytes([screen[2], screen[3]])),
+        );
+        self.skip_palette(screen[4])?;
+        let summary =
+            GifSummary { size, num_frames: 0, hundredths: 0, comments: Vec::new(), is_whole: false };
+        Some((summary, all - self.0.len()))
+    }
+
+    fn skip_palette(&mut self, flags: u8) -> Option<()> {
+        if flags & 0x80 != 0 {
+            self.take(3 << ((flags & 7) + 1))?;
+        }
+        Some(())
+    }
+
+    fn sub_blocks(&mut self) -> Option<Vec<u8>> {
+        let mut data = Vec::new();
+        loop {
+            match self.byte()? {
+                0 => return Some(data),
+                length => data.extend_from_slice(self.take(usize::from(length))?),
+            }
+        }
+    }
+
+    /// Reads to the trailer; `None` if the file ends before it.
+    fn read_into(&mut self, summary: &mut GifSummary) -> Option<()> {
+        loop {
+            match self.byte()? {
+                IMAGE => {
+                    let descriptor = self.take(9)?;
+                    self.skip_palette(descriptor[8])?;
+                    self.byte()?;
+                    self.sub_blocks()?;
+                    summary.num_frames += 1;
+                }
+                EXTENSION => {
+                    let label = self.byte()?;
+                    let data = self.sub_blocks()?;
+                    match (label, data.as_slice()) {
+                        (COMMENT, text) => summary.comments.push(String::from_utf8_lossy(text).into_owned()),
+                        (GRAPHIC_CONTROL, [_, low, high, ..]) => {
+                            summary.hundredths += u32::from(u16::from_le_bytes([*low, *high]));
+                        }
+                        _ => {}
+                    }
+                }
+                TRAILER => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The request inside the file: written by every format, read back from whatever is dropped on the window.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use crate::core::{Kind, Result};
+
+use super::fault::io_error;
+use super::{gif_blocks, mp4_demux, png};
+
+/// The name under which the machine's text is kept in every format.
+pub(super) const KEY: &str = "wandeck";
+
+/// What a finished file says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    comment: String,
+    json: String,
+}
+
+impl Metadata {
+    /// One line for people, shown by players and file managers, and the whole request as JSON text.
+    pub fn new(comment: &str, json: &str) -> Self {
+        // tags are one line, and NUL ends a text in PNG
+        let comment = comment.split(char::is_control).filter(|part| !part.is_empty());
+        Self { comment: comment.collect::<Vec<_>>().join(" "), json: json.replace('\0', "") }
+    }
+
+    /// The line for people.
+    pub fn comment(&self) -> &str {
+        &self.comment
+    }
+
+    /// The request as JSON text.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
+/// What a file is by its first bytes; names lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Container {
+    Mp4,
+    Gif,
+    Png,
+    /// A still picture of another kind.
+    Still,
+    /// A folder; its frames are PNG.
+    Folder,
+    Unknown,
+}
+
+impl Container {
+    /// Looks at the first bytes.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        if path.is_dir() {
+            return Ok(Self::Folder);
+        }
+        let mut start = Vec::with_capacity(16);
+        File::open(path)?.take(16).read_to_end(&mut start)?;
+        Ok(match start.as_slice() {
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Self::Mp4,
+            [b'G', b'I', b'F', b'8', ..] => Self::Gif,
+            [0x89, b'P', b'N', b'G', ..] => Self::Png,
+            other if image::guess_format(other).is_ok() => Self::Still,
+            _ => Self::Unknown,
+        })
+    }
+}
+
+/// The JSON text that [`Metadata`] put into a file of ours, or into the first frame of a folder of ours.
+///
+/// `None` if the file carries none, whatever it is; an error if it cannot be read.
+pub fn read_metadata(path: &Path) -> Result<Option<String>> {
+    let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
+    let found = match container {
+        Container::Mp4 => mp4_demux::read_metadata(path),
+        Container::Gif => gif_blocks::read_metadata(path),
+        Container::Png => png::read_metadata(path),
+        Container::Folder => {
+            let first = path.join(png::frame_name(0));
+            if first.is_file() { png::read_metadata(&first) } else { Ok(None) }
+        }
+        Container::Still | Container::Unknown => Ok(None),
+    };
+    found.map_err(|mut error| {
+        error.kind = Kind::Io;
+        error
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_comment_is_one_line() {
+        let metadata = Metadata::new("a cat\r\n\ton a\0 mat", "{}");
+        assert_eq!(metadata.comment(), "a cat on a  mat");
+    }
+
+    #[test]
+    fn files_that_carry_nothing_are_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("notes.mp4");
+        std::fs::write(&text, "not a video").unwrap();
+        assert_eq!(read_metadata(&text).unwrap(), None);
+        assert_eq!(read_metadata(folder.path()).unwrap(), None);
+        assert_eq!(read_metadata(&folder.path().join("missing.mp4")).unwrap_err().kind, Kind::Io);
+    }
+}

@@ -1,0 +1,146 @@
+//! Opens what we write, and most of what others do, and decodes it frame by frame.
+
+use std::path::{Path, PathBuf};
+
+use crate::core::{Error, Frame, FrameCount, Kind, Resolution, Result, Secs};
+
+use super::fault::{damaged, io_error};
+use super::gif::GifReader;
+use super::metadata::Container;
+use super::mp4_reader::Mp4Reader;
+use super::png::frame_name;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VideoInfo {
+    /// Width and height in pixels.
+    pub size: Resolution,
+    /// How many frames.
+    pub frames: FrameCount,
+    /// Frames a second; `None` for pictures and folders of pictures.
+    pub rate_hz: Option<f64>,
+}
+
+impl VideoInfo {
+    /// How long it plays; `None` for pictures and folders of pictures.
+    pub fn duration(&self) -> Option<Secs> {
+        self.rate_hz.map(|rate| Secs(f64::from(self.frames.0) / rate))
+    }
+}
+
+/// A video, animation, picture or folder of frames, open for decoding.
+///
+/// H.264 in MP4 (with or without B-frames), GIF, PNG, JPEG, WebP, and a folder of `frame_0000.png` and so on.
+pub struct Reader {
+    source: Source,
+    info: VideoInfo,
+    next: u32,
+}
+
+enum Source {
+    Mp4(Box<Mp4Reader>),
+    Gif(Box<GifReader>),
+    Stills(Vec<PathBuf>),
+}
+
+impl Reader {
+    /// Opens a file or folder; says in plain words why it cannot be shown.
+    pub fn open(path: &Path) -> Result<Self> {
+        let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
+        let (source, info) = match container {
+            Container::Mp4 => {
+                let reader = Mp4Reader::open(path)?;
+                let info = reader.info();
+                (Source::Mp4(Box::new(reader)), info)
+            }
+            Container::Gif => {
+                let reader = GifReader::open(path)?;
+                let info = reader.info();
+                (Source::Gif(Box::new(reader)), info)
+            }
+            Container::Png | Container::Still => open_stills(vec![path.to_path_buf()])?,
+            Container::Folder => open_stills(frames_in(path)?)?,
+            Container::Unknown => {
+                let message = format!("This is no video or picture: {}", path.display());
+                return Err(Error::new(Kind::Unsupported, message)
+                    .remedy("Open an MP4, GIF, PNG, JPEG or WebP file, or a folder of PNG frames"));
+            }
+        };
+        Ok(Self { source, info, next: 0 })
+    }
+
+    /// What the file holds.
+    pub fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    /// Makes frame `index`, counted from 0, the next one. Cheap; the work is done by [`Self::next_frame`].
+    pub fn seek(&mut self, index: u32) {
+        self.next = index;
+    }
+
+    /// Decodes the next frame; `None` after the last one.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>> {
+        if self.next >= self.info.frames.0 {
+            return Ok(None);
+        }
+        let frame = match &mut self.source {
+            Source::Mp4(reader) => reader.frame(self.next),
+            Source::Gif(reader) => reader.frame(self.next),
+            Source::Stills(paths) => read_still(&paths[self.next as usize]),
+        }?;
+        self.next += 1;
+        if frame.size == self.info.size {
+            return Ok(Some(frame));
+        }
+        let (index, size) = (self.next - 1, frame.size);
+        Err(Error::new(Kind::Io, format!("Frame {index} is {size}, but the first one is {}", self.info.size)))
+    }
+}
+
+fn open_stills(paths: Vec<PathBuf>) -> Result<(Source, VideoInfo)> {
+    let first = &paths[0];
+    let (width, height) = still(first)?.into_dimensions().map_err(|error| bad_still(first, error))?;
+    let info = VideoInfo {
+        size: Resolution::new(width, height),
+        frames: FrameCount(paths.len() as u32),
+        rate_hz: None,
+    };
+    Ok((Source::Stills(paths), info))
+}
+
+/// The frames of a folder, up to the first number that is missing.
+fn frames_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let paths = (0..).map(|index| folder.join(frame_name(index)));
+    let paths: Vec<_> = paths.take_while(|path| path.is_file()).collect();
+    if paths.is_empty() {
+        let message = format!("The folder has no {}: {}", frame_name(0), folder.display());
+        return Err(Error::new(Kind::Io, message).remedy("Choose a folder of frames or a file"));
+    }
+    Ok(paths)
+}
+
+fn still(path: &Path) -> Result<image::ImageReader<std::io::BufReader<std::fs::File>>> {
+    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
+    reader.map_err(|error| io_error("Cannot read", path, error))
+}
+
+fn bad_still(path: &Path, error: image::ImageError) -> Error {
+    damaged(path, "the picture cannot be decoded").because(error)
+}
+
+fn read_still(path: &Path) -> Result<Frame> {
+    let picture = still(path)?.decode().map_err(|error| bad_still(path, error))?.into_rgb8();
+    Ok(Frame { size: Resolution::new(picture.width(), picture.height()), rgb: picture.into_raw() })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn readers_and_writers_can_change_threads() {
+        fn is_send<T: Send>() {}
+        is_send::<super::Reader>();
+        is_send::<super::super::Writer>();
+        is_send::<super::super::Recorder>();
+    }
+}

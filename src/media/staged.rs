@@ -1,0 +1,188 @@
+//! Files that appear whole or not at all: written beside the target, synced, then renamed.
+//!
+//! Dropping one without [`StagedFile::commit`] removes it and every folder that was made for it.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::core::Result;
+
+use super::fault::io_error;
+use super::target::{Existing, Target, holds_only_frames};
+
+const CANNOT_WRITE: &str = "Cannot write";
+
+/// A file on its way to its target.
+pub(super) struct StagedFile {
+    // dropped in this order: the file has to be gone before its folder can go
+    temp: NamedTempFile,
+    made: MadeFolders,
+    target: Target,
+}
+
+/// A folder of files on its way to its target.
+pub(super) struct StagedFolder {
+    temp: TempDir,
+    made: MadeFolders,
+    target: Target,
+}
+
+impl StagedFile {
+    /// Makes the target's folders and an empty hidden file beside the target.
+    pub(super) fn create(target: &Target) -> Result<Self> {
+        let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
+        let made = MadeFolders::create(target.folder()).map_err(failed)?;
+        let temp = builder(0o666).tempfile_in(target.folder()).map_err(failed)?;
+        Ok(Self { temp, made, target: target.clone() })
+    }
+
+    /// The file to write into.
+    pub(super) fn file(&mut self) -> &mut File {
+        self.temp.as_file_mut()
+    }
+
+    /// Syncs the file and gives it its name, or the next free one.
+    pub(super) fn commit(self) -> Result<PathBuf> {
+        let Self { mut temp, made, target } = self;
+        let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
+        temp.as_file().sync_all().map_err(failed)?;
+        let mut path = target.path().to_path_buf();
+        if target.existing() == Existing::Replace {
+            temp.persist(&path).map_err(|error| failed(error.error))?;
+        } else {
+            while let Err(error) = temp.persist_noclobber(&path) {
+                if error.error.kind() == ErrorKind::AlreadyExists {
+                    path = target.next_name()?;
+                } else if path.symlink_metadata().is_err() {
+                    // some file systems cannot rename without overwriting; the name is free, so it may
+                    error.file.persist(&path).map_err(|error| failed(error.error))?;
+                    break;
+                } else {
+                    return Err(failed(error.error));
+                }
+                temp = error.file;
+            }
+        }
+        made.keep();
+        sync_folder(target.folder());
+        Ok(path)
+    }
+}
+
+impl StagedFolder {
+    /// Makes the target's folders and an empty hidden folder beside the target.
+    pub(super) fn create(target: &Target) -> Result<Self> {
+        let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
+        let made = MadeFolders::create(target.folder()).map_err(failed)?;
+        let temp = builder(0o777).tempdir_in(target.folder()).map_err(failed)?;
+        Ok(Self { temp, made, target: target.clone() })
+    }
+
+    /// The folder to write synced files into.
+    pub(super) fn path(&self) -> &Path {
+        self.temp.path()
+    }
+
+    /// Gives the folder its name, or the next free one.
+    pub(super) fn commit(self) -> Result<PathBuf> {
+        let Self { temp, made, target } = self;
+        let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
+        sync_folder(temp.path());
+        let mut path = target.path().to_path_buf();
+        let replaced = match target.existing() {
+            Existing::Replace => set_aside(&path, target.folder()).map_err(failed)?,
+            Existing::NextFree => None,
+        };
+        // renaming onto a folder that is not empty fails, so nothing is overwritten
+        while let Err(error) = fs::rename(temp.path(), &path) {
+            let is_taken = matches!(
+                error.kind(),
+                ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory
+            );
+            if target.existing() == Existing::NextFree && is_taken {
+                path = target.next_name()?;
+                continue;
+            }
+            if let Some(aside) = replaced {
+                let aside = aside.keep();
+                fs::rename(aside.join(OLD), &path).and_then(|()| fs::remove_dir(&aside)).map_err(failed)?;
+            }
+            return Err(failed(error));
+        }
+        drop(temp.keep());
+        made.keep();
+        sync_folder(target.folder());
+        Ok(path)
+    }
+}
+
+const OLD: &str = "replaced";
+
+/// Moves a folder of frames into a hidden folder, which is removed when dropped.
+fn set_aside(path: &Path, beside: &Path) -> std::io::Result<Option<TempDir>> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    if !holds_only_frames(path) {
+        return Err(ErrorKind::DirectoryNotEmpty.into());
+    }
+    let aside = builder(0o777).tempdir_in(beside)?;
+    fs::rename(path, aside.path().join(OLD))?;
+    Ok(Some(aside))
+}
+
+/// Hidden names; what others may do with the file is the person's umask, as for every other file.
+fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".wandeck-").suffix(".part");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
+}
+
+/// Makes a rename survive a power loss where the system can; where it cannot, the file is whole all the same.
+fn sync_folder(folder: &Path) {
+    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+        tracing::debug!("cannot sync {}: {error}", folder.display());
+    }
+}
+
+/// Folders made for a file, outermost first; removed again unless kept.
+struct MadeFolders(Vec<PathBuf>);
+
+impl MadeFolders {
+    fn create(folder: &Path) -> std::io::Result<Self> {
+        let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+        let mut missing: Vec<_> = missing.map(Path::to_path_buf).collect();
+        missing.reverse();
+        let mut made = Self(Vec::new());
+        for path in missing {
+            match fs::create_dir(&path) {
+                Ok(()) => made.0.push(path),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(made)
+    }
+
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        // innermost first; one that somebody else uses by now is not empty and stays
+        for path in self.0.iter().rev() {
+            if fs::remove_dir(path).is_err() {
+                break;
+            }
+        }
+    }
+}

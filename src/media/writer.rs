@@ -1,0 +1,80 @@
+//! Frames in, one finished file out; nothing is left behind if it does not come to that.
+
+use std::path::PathBuf;
+
+use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result};
+
+use super::gif::GifWriter;
+use super::metadata::Metadata;
+use super::mp4_mux::Mp4Writer;
+use super::png::{PngWriter, SequenceWriter};
+use super::target::{Format, Target};
+
+/// A video that is being written.
+///
+/// It is written under a hidden name beside its target and gets its own name in [`Self::finish`], whole and
+/// synced. Dropping it before that (an error, a cancel, a panic) removes it.
+pub struct Writer {
+    sink: Sink,
+    size: Resolution,
+    frames: FrameCount,
+    num_pushed: u32,
+}
+
+enum Sink {
+    Mp4(Box<Mp4Writer>),
+    Gif(Box<GifWriter>),
+    Png(PngWriter),
+    Sequence(SequenceWriter),
+}
+
+impl Writer {
+    /// Starts a video of `frames` frames of `size` at `fps`; makes missing folders.
+    pub fn create(target: &Target, size: Resolution, fps: Fps, frames: FrameCount) -> Result<Self> {
+        target.check_video(size, fps)?;
+        let sink = match target.format() {
+            Format::Mp4 => Sink::Mp4(Box::new(Mp4Writer::create(target, size, fps)?)),
+            Format::Gif => Sink::Gif(Box::new(GifWriter::create(target, size, fps)?)),
+            Format::Png => Sink::Png(PngWriter::create(target)?),
+            Format::PngSequence => Sink::Sequence(SequenceWriter::create(target)?),
+        };
+        Ok(Self { sink, size, frames, num_pushed: 0 })
+    }
+
+    /// Adds the next frame.
+    pub fn push(&mut self, frame: &Frame) -> Result<()> {
+        if frame.size != self.size || frame.rgb.len() as u64 != self.size.area() * 3 {
+            let (size, bytes) = (frame.size, frame.rgb.len());
+            let message = format!("A frame of {size} with {bytes} bytes came for a video of {}", self.size);
+            return Err(Error::new(Kind::Bug, message));
+        }
+        if self.num_pushed == self.frames.0 {
+            return Err(Error::new(
+                Kind::Bug,
+                format!("More frames came than the {} announced", self.frames.0),
+            ));
+        }
+        match &mut self.sink {
+            Sink::Mp4(writer) => writer.push(frame)?,
+            Sink::Gif(writer) => writer.push(frame)?,
+            Sink::Png(writer) => writer.push(frame),
+            Sink::Sequence(writer) => writer.push(frame)?,
+        }
+        self.num_pushed += 1;
+        Ok(())
+    }
+
+    /// Writes what is left, and gives the file its name. Returns that name: the target's, or the next free one.
+    pub fn finish(self, metadata: &Metadata) -> Result<PathBuf> {
+        if self.num_pushed != self.frames.0 {
+            let message = format!("Only {} of {} frames came", self.num_pushed, self.frames.0);
+            return Err(Error::new(Kind::Bug, message));
+        }
+        match self.sink {
+            Sink::Mp4(writer) => writer.finish(metadata),
+            Sink::Gif(writer) => writer.finish(metadata),
+            Sink::Png(writer) => writer.finish(metadata),
+            Sink::Sequence(writer) => writer.finish(metadata),
+        }
+    }
+}

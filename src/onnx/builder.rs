@@ -1,0 +1,306 @@
+//! A graph builder: operations one after another, constants shared, weights by reference into their files.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::proto::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto,
+};
+use super::spec::{Dtype, Graph, GraphSpec, ValueSpec};
+use super::weights::Weights;
+use crate::core::{Error, Kind, Result};
+
+/// IR version that opset 23 belongs to.
+const IR_VERSION: i64 = 11;
+/// Standard operator set; the highest whose kernels ONNX Runtime 1.31 has on every provider used here.
+const OPSET: i64 = 23;
+/// ONNX Runtime's own operators.
+const CONTRIB: &str = "com.microsoft";
+
+/// A value in the graph under construction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Var(Rc<str>);
+
+impl Var {
+    /// An optional input that is left out.
+    pub fn none() -> Self {
+        Self(Rc::from(""))
+    }
+}
+
+/// An attribute's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Attr {
+    /// An integer.
+    Int(i64),
+    /// A float.
+    Float(f32),
+    /// A list of integers.
+    Ints(Vec<i64>),
+    /// A string.
+    Str(&'static str),
+}
+
+/// Attributes of a node.
+pub type Attrs<'a> = &'a [(&'static str, Attr)];
+
+/// Builds one graph over the weights of one component.
+pub struct GraphBuilder<'w> {
+    name: &'static str,
+    weights: &'w Weights,
+    nodes: Vec<NodeProto>,
+    initializers: Vec<TensorProto>,
+    spec: GraphSpec,
+    constants: HashMap<(Dtype, Vec<i64>, Vec<u8>), Var>,
+    views: HashMap<(String, Vec<usize>), Var>,
+    casts: HashMap<Var, Var>,
+    renames: HashMap<Var, String>,
+}
+
+impl<'w> GraphBuilder<'w> {
+    /// An empty graph called `name` over `weights`.
+    pub fn new(name: &'static str, weights: &'w Weights) -> Self {
+        Self {
+            name,
+            weights,
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+            spec: GraphSpec::default(),
+            constants: HashMap::new(),
+            views: HashMap::new(),
+            casts: HashMap::new(),
+            renames: HashMap::new(),
+        }
+    }
+
+    /// The weights under the graph.
+    pub fn weights(&self) -> &'w Weights {
+        self.weights
+    }
+
+    /// Declares an input.
+    pub fn input(&mut self, spec: ValueSpec) -> Var {
+        let var = Var(Rc::from(spec.name.as_str()));
+        self.spec.inputs.push(spec);
+        var
+    }
+
+    /// Declares `var` an output, under the name in `spec`.
+    pub fn output(&mut self, var: &Var, spec: ValueSpec) {
+        self.renames.insert(var.clone(), spec.name.clone());
+        self.spec.outputs.push(spec);
+    }
+
+    /// A standard operation with one result.
+    pub fn op(&mut self, op: &'static str, inputs: &[&Var], attrs: Attrs<'_>) -> Var {
+        self.node(op, "", inputs, 1, attrs).swap_remove(0)
+    }
+
+    /// One of ONNX Runtime's own operations (`com.microsoft`), with one result.
+    pub fn contrib(&mut self, op: &'static str, inputs: &[&Var], attrs: Attrs<'_>) -> Var {
+        self.node(op, CONTRIB, inputs, 1, attrs).swap_remove(0)
+    }
+
+    /// A standard operation with `num_outputs` results.
+    pub fn op_many(
+        &mut self,
+        op: &'static str,
+        inputs: &[&Var],
+        num_outputs: usize,
+        attrs: Attrs<'_>,
+    ) -> Vec<Var> {
+        self.node(op, "", inputs, num_outputs, attrs)
+    }
+
+    /// A list of integers as a constant, for shapes and axes.
+    pub fn ints(&mut self, values: &[i64]) -> Var {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(Dtype::I64, vec![values.len() as i64], bytes)
+    }
+
+    /// A scalar constant.
+    pub fn scalar(&mut self, value: f32) -> Var {
+        self.constant(Dtype::F32, Vec::new(), value.to_le_bytes().to_vec())
+    }
+
+    /// A constant tensor of shape `dims`.
+    pub fn floats(&mut self, values: &[f32], dims: &[usize]) -> Var {
+        debug_assert_eq!(values.len(), dims.iter().product::<usize>(), "a constant fills its shape");
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(Dtype::F32, dims.iter().map(|&dim| dim as i64).collect(), bytes)
+    }
+
+    /// The weight `name` in fp32, checked against `shape`. Other float types are cast in the graph.
+    pub fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
+        let info = self.weights.get(name)?;
+        if info.shape != shape {
+            return Err(Error::new(
+                Kind::CorruptModel,
+                format!("The tensor {name} has the shape {:?} where {shape:?} is expected", info.shape),
+            )
+            .remedy(
+                "The weights and the config.json beside them do not belong together; fetch the model again",
+            ));
+        }
+        self.weight_view(name, shape)
+    }
+
+    /// The weight `name` in fp32 seen as `dims`; free, since only the declared shape changes.
+    pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
+        let raw = self.raw_weight(name, dims)?;
+        if self.weights.get(name)?.dtype == Dtype::F32 {
+            return Ok(raw);
+        }
+        if let Some(cast) = self.casts.get(&raw) {
+            return Ok(cast.clone());
+        }
+        let cast = self.cast_f32(&raw);
+        self.casts.insert(raw, cast.clone());
+        Ok(cast)
+    }
+
+    /// The weight `name` in the type it is stored in, seen as `dims`.
+    pub fn raw_weight(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
+        let key = (name.to_owned(), dims.to_vec());
+        if let Some(var) = self.views.get(&key) {
+            return Ok(var.clone());
+        }
+        let info = self.weights.get(name)?;
+        let bytes = dims.iter().product::<usize>() * info.dtype.size();
+        if bytes as u64 != info.len {
+            return Err(Error::new(
+                Kind::CorruptModel,
+                format!("The tensor {name} has the shape {:?}, which cannot be seen as {dims:?}", info.shape),
+            )
+            .remedy(
+                "The weights and the config.json beside them do not belong together; fetch the model again",
+            ));
+        }
+        // the initializer keeps the checkpoint's name, so that LoRA keys map by name
+        let unique =
+            if info.shape == dims { name.to_owned() } else { format!("{name}/{}", self.initializers.len()) };
+        let entry = |key: &str, value: String| StringStringEntryProto {
+            key: Some(key.to_owned()),
+            value: Some(value),
+        };
+        self.initializers.push(TensorProto {
+            dims: dims.iter().map(|&dim| dim as i64).collect(),
+            data_type: Some(info.dtype as i32),
+            name: Some(unique.clone()),
+            raw_data: None,
+            external_data: vec![
+                entry("location", self.weights.location(info)),
+                entry("offset", info.offset.to_string()),
+                entry("length", info.len.to_string()),
+            ],
+            data_location: Some(1),
+        });
+        let var = Var(Rc::from(unique));
+        self.views.insert(key, var.clone());
+        Ok(var)
+    }
+
+    /// `value` cast to fp32.
+    pub fn cast_f32(&mut self, value: &Var) -> Var {
+        self.op("Cast", &[value], &[("to", Attr::Int(Dtype::F32 as i64))])
+    }
+
+    /// The finished graph.
+    pub fn finish(self) -> Graph {
+        let Self { name, weights, mut nodes, initializers, spec, renames, .. } = self;
+        let renames: HashMap<&str, &String> = renames.iter().map(|(var, name)| (&*var.0, name)).collect();
+        for node in &mut nodes {
+            for value in node.input.iter_mut().chain(&mut node.output) {
+                if let Some(&name) = renames.get(value.as_str()) {
+                    value.clone_from(name);
+                }
+            }
+        }
+        let opset = |domain: &str, version| OperatorSetIdProto {
+            domain: Some(domain.to_owned()),
+            version: Some(version),
+        };
+        let model = ModelProto {
+            ir_version: Some(IR_VERSION),
+            producer_name: Some(env!("CARGO_PKG_NAME").to_owned()),
+            producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            graph: Some(GraphProto {
+                node: nodes,
+                name: Some(name.to_owned()),
+                initializer: initializers,
+                input: spec.inputs.iter().map(ValueSpec::proto).collect(),
+                output: spec.outputs.iter().map(ValueSpec::proto).collect(),
+            }),
+            opset_import: vec![opset("", OPSET), opset(CONTRIB, 1)],
+        };
+        Graph { name, model, spec, weights_root: weights.root().to_path_buf() }
+    }
+
+    fn constant(&mut self, dtype: Dtype, dims: Vec<i64>, bytes: Vec<u8>) -> Var {
+        let key = (dtype, dims, bytes);
+        if let Some(var) = self.constants.get(&key) {
+            return var.clone();
+        }
+        let name = format!("constant_{}", self.constants.len());
+        self.initializers.push(TensorProto {
+            dims: key.1.clone(),
+            data_type: Some(dtype as i32),
+            name: Some(name.clone()),
+            raw_data: Some(key.2.clone()),
+            external_data: Vec::new(),
+            data_location: None,
+        });
+        let var = Var(Rc::from(name));
+        self.constants.insert(key, var.clone());
+        var
+    }
+
+    fn node(
+        &mut self,
+        op: &'static str,
+        domain: &str,
+        inputs: &[&Var],
+        num_outputs: usize,
+        attrs: Attrs<'_>,
+    ) -> Vec<Var> {
+        let name = format!("{op}_{}", self.nodes.len());
+        let outputs: Vec<_> = (0..num_outputs)
+            .map(|index| if num_outputs == 1 { name.clone() } else { format!("{name}.{index}") })
+            .map(|name| Var(Rc::from(name)))
+            .collect();
+        self.nodes.push(NodeProto {
+            input: inputs.iter().map(|var| (*var.0).to_owned()).collect(),
+            output: outputs.iter().map(|var| (*var.0).to_owned()).collect(),
+            name: Some(name),
+            op_type: Some(op.to_owned()),
+            attribute: attrs.iter().map(|(name, value)| attribute(name, value)).collect(),
+            domain: (!domain.is_empty()).then(|| domain.to_owned()),
+        });
+        outputs
+    }
+}
+
+fn attribute(name: &str, value: &Attr) -> AttributeProto {
+    let mut proto = AttributeProto { name: Some(name.to_owned()), ..AttributeProto::default() };
+    // AttributeProto.AttributeType
+    proto.r#type = Some(match value {
+        Attr::Float(value) => {
+            proto.f = Some(*value);
+            1
+        }
+        Attr::Int(value) => {
+            proto.i = Some(*value);
+            2
+        }
+        Attr::Str(value) => {
+            proto.s = Some(value.as_bytes().to_vec());
+            3
+        }
+        Attr::Ints(values) => {
+            proto.ints.clone_from(values);
+            7
+        }
+    });
+    proto
+}

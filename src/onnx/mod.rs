@@ -1,0 +1,16 @@
+//! ONNX models written in memory over weights that stay in their safetensors files.
+//!
+//! Types of the ONNX protobuf, a reader of safetensors headers, and a graph builder that joins the two by
+//! external data (file, offset, length). It must not know ONNX Runtime or Wan.
+
+mod builder;
+mod export;
+mod proto;
+mod spec;
+mod weights;
+
+pub use builder::{Attr, Attrs, GraphBuilder, Var};
+pub use export::{Placed, export};
+pub use proto::ModelProto;
+pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
+pub use weights::{TensorInfo, Weights};

@@ -1,0 +1,119 @@
+//! What a graph takes and gives: names, types and shapes, checked when a session is made.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use prost::Message as _;
+
+use super::proto::{
+    DimensionProto, DimensionValue, ModelProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+};
+
+/// Element types, with their number in `TensorProto.DataType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the types")]
+pub enum Dtype {
+    F32 = 1,
+    U8 = 2,
+    I8 = 3,
+    I32 = 6,
+    I64 = 7,
+    F16 = 10,
+    Bf16 = 16,
+    F8E4M3 = 17,
+}
+
+impl Dtype {
+    /// Bytes of one element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F32 | Self::I32 => 4,
+            Self::U8 | Self::I8 | Self::F8E4M3 => 1,
+            Self::I64 => 8,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+}
+
+/// One dimension of an input or output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dim {
+    /// Always this size.
+    Is(usize),
+    /// Any size; the name says which sizes belong together.
+    Named(Cow<'static, str>),
+}
+
+impl From<usize> for Dim {
+    fn from(size: usize) -> Self {
+        Self::Is(size)
+    }
+}
+
+impl From<&'static str> for Dim {
+    fn from(name: &'static str) -> Self {
+        Self::Named(Cow::Borrowed(name))
+    }
+}
+
+/// Name, element type and shape of one input or output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueSpec {
+    /// Name in the graph.
+    pub name: String,
+    /// Element type.
+    pub dtype: Dtype,
+    /// Shape.
+    pub dims: Vec<Dim>,
+}
+
+impl ValueSpec {
+    /// A value called `name`.
+    pub fn new(name: impl Into<String>, dtype: Dtype, dims: impl IntoIterator<Item = Dim>) -> Self {
+        Self { name: name.into(), dtype, dims: dims.into_iter().collect() }
+    }
+
+    pub(super) fn proto(&self) -> ValueInfoProto {
+        let dim = |dim: &Dim| DimensionProto {
+            value: Some(match dim {
+                Dim::Is(size) => DimensionValue::Value(*size as i64),
+                Dim::Named(name) => DimensionValue::Param(name.clone().into_owned()),
+            }),
+        };
+        let shape = TensorShapeProto { dim: self.dims.iter().map(dim).collect() };
+        let tensor = TensorTypeProto { elem_type: Some(self.dtype as i32), shape: Some(shape) };
+        ValueInfoProto {
+            name: Some(self.name.clone()),
+            r#type: Some(TypeProto { tensor_type: Some(tensor) }),
+        }
+    }
+}
+
+/// Inputs and outputs of a graph, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GraphSpec {
+    /// Inputs.
+    pub inputs: Vec<ValueSpec>,
+    /// Outputs.
+    pub outputs: Vec<ValueSpec>,
+}
+
+/// A finished graph: the model, what it takes and gives, and where its weights are.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// Short name for messages and exports, for instance "transformer".
+    pub name: &'static str,
+    /// The model; weights are external data relative to `weights_root`.
+    pub model: ModelProto,
+    /// What it takes and gives.
+    pub spec: GraphSpec,
+    /// Folder that the external data locations are relative to.
+    pub weights_root: PathBuf,
+}
+
+impl Graph {
+    /// The model as protobuf bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.model.encode_to_vec()
+    }
+}

@@ -1,0 +1,276 @@
+//! The tensors of a checkpoint component: names, types, shapes and where their bytes are. Nothing is loaded.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::Metadata;
+use serde::Deserialize;
+
+use super::spec::Dtype;
+use crate::core::{Error, Kind, Result};
+
+/// Longest header accepted; the safetensors format caps it at 100 MB.
+const MAX_HEADER: u64 = 100_000_000;
+/// A git-LFS pointer begins with this instead of the weights.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+
+/// Where one tensor's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Element type.
+    pub dtype: Dtype,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Index into [`Weights::files`].
+    pub file: usize,
+    /// First byte in the file.
+    pub offset: u64,
+    /// Number of bytes.
+    pub len: u64,
+}
+
+/// All tensors of a component, over one or several files.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    files: Vec<PathBuf>,
+    root: PathBuf,
+    tensors: BTreeMap<String, TensorInfo>,
+}
+
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Weights {
+    /// Reads the headers of `stem.safetensors` in `dir`, or of the shards that `stem.safetensors.index.json` names.
+    pub fn open(dir: &Path, stem: &str) -> Result<Self> {
+        let single = dir.join(format!("{stem}.safetensors"));
+        let index_path = dir.join(format!("{stem}.safetensors.index.json"));
+        if single.exists() {
+            return Self::from_files(&[single]);
+        }
+        let index = match std::fs::read(&index_path) {
+            Ok(bytes) => serde_json::from_slice::<ShardIndex>(&bytes)
+                .map_err(|error| corrupt(&index_path, "is not a shard index").because(error))?,
+            Err(_) => {
+                return Err(Error::new(Kind::MissingModel, format!("No weights in {}", dir.display()))
+                    .remedy(format!(
+                        "Expected {stem}.safetensors or {stem}.safetensors.index.json; fetch the model again"
+                    )));
+            }
+        };
+        let mut names: Vec<_> = index.weight_map.values().collect();
+        names.sort_unstable();
+        names.dedup();
+        if let Some(outside) = names.iter().find(|name| Path::new(name).components().count() != 1) {
+            return Err(corrupt(&index_path, &format!("names a shard outside its folder, {outside}")));
+        }
+        let weights = Self::from_files(&names.into_iter().map(|name| dir.join(name)).collect::<Vec<_>>())?;
+        match index.weight_map.keys().find(|name| !weights.tensors.contains_key(*name)) {
+            Some(lost) => {
+                Err(corrupt(&index_path, &format!("promises the tensor {lost}, which no shard holds")))
+            }
+            None => Ok(weights),
+        }
+    }
+
+    /// Reads the headers of these files; together they are one component.
+    pub fn from_files(paths: &[PathBuf]) -> Result<Self> {
+        let mut files = Vec::with_capacity(paths.len());
+        let mut tensors = BTreeMap::new();
+        for (file, path) in paths.iter().enumerate() {
+            // hub caches are symlinks into another folder; external data must be named by the real path
+            let real = path.canonicalize().map_err(|error| {
+                Error::new(Kind::MissingModel, format!("Cannot find the weights {}", path.display()))
+                    .because(error)
+                    .remedy("Fetch the model again, or mend the link")
+            })?;
+            for (name, info) in read_header(&real, file)? {
+                if tensors.insert(name.clone(), info).is_some() {
+                    return Err(corrupt(
+                        path,
+                        &format!("holds the tensor {name}, which another shard holds too"),
+                    ));
+                }
+            }
+            files.push(real);
+        }
+        let root = common_parent(&files);
+        if root.to_str().is_none() || files.iter().any(|file| file.to_str().is_none()) {
+            return Err(Error::new(Kind::Unsupported, format!("The path {} is not UTF-8", root.display()))
+                .remedy(
+                    "Move the model to a folder whose name is plain text: ONNX Runtime cannot open this one",
+                ));
+        }
+        Ok(Self { files, root, tensors })
+    }
+
+    /// The tensor called `name`.
+    pub fn get(&self, name: &str) -> Result<&TensorInfo> {
+        self.tensors.get(name).ok_or_else(|| {
+            Error::new(Kind::CorruptModel, format!("The tensor {name} is missing in {}", self.root.display()))
+                .remedy("This is another kind of model, or an incomplete one; fetch it again")
+        })
+    }
+
+    /// Whether a tensor called `name` is there.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// All tensors by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        self.tensors.iter().map(|(name, info)| (name.as_str(), info))
+    }
+
+    /// The files, by their real paths.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// The folder that holds all files.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Path of a tensor's file relative to [`Self::root`], with forward slashes.
+    pub(super) fn location(&self, info: &TensorInfo) -> String {
+        let file = &self.files[info.file];
+        let relative = file.strip_prefix(&self.root).unwrap_or(file);
+        let parts: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        parts.join("/")
+    }
+}
+
+fn corrupt(path: &Path, what: &str) -> Error {
+    Error::new(Kind::CorruptModel, format!("{} {what}", path.display())).remedy("Fetch the file again")
+}
+
+fn read_header(path: &Path, file: usize) -> Result<Vec<(String, TensorInfo)>> {
+    let unreadable = |error: std::io::Error| {
+        let kind =
+            if error.kind() == std::io::ErrorKind::UnexpectedEof { Kind::CorruptModel } else { Kind::Io };
+        Error::new(kind, format!("Cannot read {}", path.display()))
+            .because(error)
+            .remedy("Fetch the file again")
+    };
+    let mut reader = File::open(path).map_err(unreadable)?;
+    let size = reader.metadata().map_err(unreadable)?.len();
+    let mut start = [0; 8];
+    reader.read_exact(&mut start).map_err(unreadable)?;
+    if LFS_POINTER.starts_with(&start) {
+        return Err(
+            corrupt(path, "is a git-LFS pointer, not the weights").remedy("Run git lfs pull in that folder")
+        );
+    }
+    let length = u64::from_le_bytes(start);
+    if length > MAX_HEADER || length + 8 > size {
+        return Err(corrupt(path, "is not a safetensors file, or is cut off in its header"));
+    }
+    let mut header = vec![0; length as usize];
+    reader.read_exact(&mut header).map_err(unreadable)?;
+    let metadata: Metadata = serde_json::from_slice(&header)
+        .map_err(|error| corrupt(path, "has a damaged safetensors header").because(error))?;
+    let expected = 8 + length + metadata.data_len() as u64;
+    if expected != size {
+        return Err(corrupt(
+            path,
+            &format!("has {size} bytes and should have {expected}: it is cut off or damaged"),
+        ));
+    }
+    let info = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
+        let dtype = dtype_from_safetensors(info.dtype).ok_or_else(|| {
+            corrupt(path, &format!("has the tensor {name} of type {:?}, which is not used", info.dtype))
+        })?;
+        let (from, to) = info.data_offsets;
+        let place = TensorInfo {
+            dtype,
+            shape: info.shape.clone(),
+            file,
+            offset: 8 + length + from as u64,
+            len: (to - from) as u64,
+        };
+        Ok((name, place))
+    };
+    metadata.tensors().into_iter().map(info).collect()
+}
+
+fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {
+    Some(match dtype {
+        safetensors::Dtype::F32 => Dtype::F32,
+        safetensors::Dtype::F16 => Dtype::F16,
+        safetensors::Dtype::BF16 => Dtype::Bf16,
+        safetensors::Dtype::F8_E4M3 => Dtype::F8E4M3,
+        safetensors::Dtype::I8 => Dtype::I8,
+        safetensors::Dtype::U8 => Dtype::U8,
+        safetensors::Dtype::I32 => Dtype::I32,
+        safetensors::Dtype::I64 => Dtype::I64,
+        _ => return None,
+    })
+}
+
+fn common_parent(files: &[PathBuf]) -> PathBuf {
+    let mut root = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_path_buf();
+    while !files.iter().all(|file| file.starts_with(&root)) && root.pop() {}
+    root
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn write(path: &Path, name: &str, values: &[f32]) {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![values.len()], &bytes)
+            .unwrap();
+        fs::write(path, safetensors::serialize([(name, view)], None).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn finds_tensors_over_shards() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("a.safetensors"), "one", &[1.0, 2.0]);
+        write(&dir.path().join("b.safetensors"), "two", &[3.0]);
+        let index = r#"{"weight_map": {"one": "a.safetensors", "two": "b.safetensors"}}"#;
+        fs::write(dir.path().join("m.safetensors.index.json"), index).unwrap();
+        let weights = Weights::open(dir.path(), "m").unwrap();
+        let two = weights.get("two").unwrap();
+        assert_eq!(
+            (two.shape.as_slice(), two.len, weights.location(two).as_str()),
+            (&[1][..], 4, "b.safetensors")
+        );
+        let bytes = fs::read(&weights.files()[two.file]).unwrap();
+        assert_eq!(bytes[two.offset as usize..][..4], 3f32.to_le_bytes());
+        assert_eq!(weights.get("three").unwrap_err().kind, Kind::CorruptModel);
+    }
+
+    #[test]
+    fn damaged_files_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        write(&path, "one", &[1.0; 16]);
+        let whole = fs::read(&path).unwrap();
+        for (bytes, words) in [
+            (&whole[..whole.len() - 4], "cut off or damaged"),
+            (&whole[..20], "cut off in its header"),
+            (&whole[..4], "Cannot read"),
+            (&b"version https://git-lfs.github.com/spec/v1\n"[..], "git-LFS pointer"),
+            (&b"PK\x03\x04 a pickle in a zip file, not weights"[..], "not a safetensors file"),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            let error = Weights::open(dir.path(), "m").unwrap_err();
+            assert_eq!(error.kind, Kind::CorruptModel, "{error:#}");
+            assert!(error.message.contains(words), "{error:#}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(Weights::open(dir.path(), "m").unwrap_err().kind, Kind::MissingModel);
+        let index = r#"{"weight_map": {"one": "gone.safetensors"}}"#;
+        fs::write(dir.path().join("m.safetensors.index.json"), index).unwrap();
+        assert_eq!(Weights::open(dir.path(), "m").unwrap_err().kind, Kind::MissingModel);
+    }
+}

@@ -1,0 +1,77 @@
+//! A model whose components fit together: configurations and weights, opened but not loaded.
+
+use std::path::PathBuf;
+
+use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
+use crate::core::{Limits, Mode, Strides, sha256_hex};
+use crate::onnx::Weights;
+
+/// One network: how it is built and where its tensors are.
+#[derive(Clone, Debug)]
+pub struct Component<C> {
+    /// How it is built.
+    pub config: C,
+    /// Where its tensors are.
+    pub weights: Weights,
+}
+
+/// A complete Wan model.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Name shown to people.
+    pub id: String,
+    /// Modes it offers, its natural one first.
+    pub modes: Vec<Mode>,
+    /// The high-noise expert, or the only transformer.
+    pub transformer: Component<TransformerConfig>,
+    /// The low-noise expert.
+    pub transformer_2: Option<Component<TransformerConfig>>,
+    /// Share of the 1000 timesteps from which on the high-noise expert works (`boundary_ratio`).
+    pub boundary_ratio: Option<f32>,
+    /// A timestep per token (`expand_timesteps`).
+    pub expand_timesteps: bool,
+    /// UMT5 encoder.
+    pub text_encoder: Component<TextEncoderConfig>,
+    /// Folder with `tokenizer.json` or `spiece.model`.
+    pub tokenizer: PathBuf,
+    /// Video autoencoder.
+    pub vae: Component<VaeConfig>,
+}
+
+impl Checkpoint {
+    /// What requests this model can take.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            model: self.id.clone(),
+            modes: self.modes.clone(),
+            strides: self.strides(),
+            max_positions: self.transformer.config.rope_max_seq_len,
+        }
+    }
+
+    /// How much the VAE and the patch embedding shrink a video.
+    pub fn strides(&self) -> Strides {
+        Strides {
+            temporal: self.vae.config.scale_factor_temporal,
+            spatial: self.vae.config.scale_factor_spatial,
+            patch: self.transformer.config.patch_size[1] as u32,
+        }
+    }
+
+    /// SHA-256 over every tensor's name, type, shape and place, and every file's size: tells models apart at
+    /// the cost of their headers. It does not see changed numbers; full hashes belong to verification.
+    pub fn fingerprint(&self) -> String {
+        let mut text = String::new();
+        let transformers =
+            std::iter::once(&self.transformer).chain(&self.transformer_2).map(|part| &part.weights);
+        for weights in transformers.chain([&self.text_encoder.weights, &self.vae.weights]) {
+            for (name, info) in weights.iter() {
+                text.push_str(&format!(
+                    "{name} {:?} {:?} {} {}\n",
+                    info.dtype, info.shape, info.offset, info.len
+                ));
+            }
+        }
+        sha256_hex(text.as_bytes())
+    }
+}

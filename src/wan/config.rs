@@ -1,0 +1,178 @@
+//! The `config.json` files of a diffusers folder, as far as the graphs need them.
+
+use serde::Deserialize;
+
+/// `transformer/config.json` (`WanTransformer3DModel`).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct TransformerConfig {
+    /// Heads.
+    pub num_attention_heads: usize,
+    /// Width of a head.
+    pub attention_head_dim: usize,
+    /// Channels that go in: 16, 36 with image condition, 48 for the 5B model.
+    pub in_channels: usize,
+    /// Channels that come out, the VAE's `z_dim`; the same as `in_channels` if null.
+    pub out_channels: Option<usize>,
+    /// Width of the text encoder.
+    pub text_dim: usize,
+    /// Width of the timestep sinusoid.
+    pub freq_dim: usize,
+    /// Inner width of the feed-forward layers.
+    pub ffn_dim: usize,
+    /// Blocks.
+    pub num_layers: usize,
+    /// Latent cells per token in time, height and width.
+    pub patch_size: [usize; 3],
+    /// Affine norm before cross-attention.
+    #[serde(default = "yes")]
+    pub cross_attn_norm: bool,
+    /// Epsilon of all norms.
+    #[serde(default = "default_eps")]
+    pub eps: f32,
+    /// Positions per axis of the rotary embedding.
+    #[serde(default = "default_positions")]
+    pub rope_max_seq_len: u32,
+}
+
+impl TransformerConfig {
+    /// Width of the residual stream.
+    pub fn width(&self) -> usize {
+        self.num_attention_heads * self.attention_head_dim
+    }
+
+    /// Channels that come out.
+    pub fn channels_out(&self) -> usize {
+        self.out_channels.unwrap_or(self.in_channels)
+    }
+}
+
+/// `vae/config.json` (`AutoencoderKLWan`); missing keys have diffusers' defaults, which are Wan 2.1's.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct VaeConfig {
+    /// Width of the first encoder level.
+    pub base_dim: usize,
+    /// Width of the last decoder level; the same as `base_dim` if null.
+    pub decoder_base_dim: Option<usize>,
+    /// Latent channels.
+    pub z_dim: usize,
+    /// Width of each level over `base_dim`.
+    pub dim_mult: Vec<usize>,
+    /// Residual blocks per level.
+    pub num_res_blocks: usize,
+    /// Which levels halve the time axis, in the encoder's order (the key is spelt so).
+    pub temperal_downsample: Vec<bool>,
+    /// Shortcuts round whole levels (VAE 2.2).
+    pub is_residual: bool,
+    /// Pixels folded into channels before the encoder (VAE 2.2: 2).
+    pub patch_size: Option<usize>,
+    /// Channels of the encoder's input, patch included.
+    pub in_channels: usize,
+    /// Channels of the decoder's output, patch included.
+    pub out_channels: usize,
+    /// Mean of each latent channel.
+    pub latents_mean: Vec<f32>,
+    /// Standard deviation of each latent channel.
+    pub latents_std: Vec<f32>,
+    /// Frames per latent frame after the first.
+    pub scale_factor_temporal: u32,
+    /// Pixels per latent cell.
+    pub scale_factor_spatial: u32,
+}
+
+/// Latent statistics of Wan 2.1's VAE (wan/modules/vae2_1.py), diffusers' default.
+const MEAN_2_1: [f32; 16] = [
+    -0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508, 0.4134, -0.0715, 0.5517, -0.3632,
+    -0.1922, -0.9497, 0.2503, -0.2921,
+];
+/// Likewise.
+const STD_2_1: [f32; 16] = [
+    2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743, 3.2687, 2.1526, 2.8652, 1.5579, 1.6382,
+    1.1253, 2.8251, 1.9160,
+];
+
+impl Default for VaeConfig {
+    fn default() -> Self {
+        Self {
+            base_dim: 96,
+            decoder_base_dim: None,
+            z_dim: 16,
+            dim_mult: vec![1, 2, 4, 4],
+            num_res_blocks: 2,
+            temperal_downsample: vec![false, true, true],
+            is_residual: false,
+            patch_size: None,
+            in_channels: 3,
+            out_channels: 3,
+            latents_mean: MEAN_2_1.to_vec(),
+            latents_std: STD_2_1.to_vec(),
+            scale_factor_temporal: 4,
+            scale_factor_spatial: 8,
+        }
+    }
+}
+
+/// `text_encoder/config.json` (`UMT5EncoderModel`).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct TextEncoderConfig {
+    /// Rows of the embedding table.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width of a head.
+    pub d_kv: usize,
+    /// Inner width of the feed-forward layers.
+    pub d_ff: usize,
+    /// Blocks.
+    pub num_layers: usize,
+    /// Heads.
+    pub num_heads: usize,
+    /// Buckets of the relative position bias.
+    pub relative_attention_num_buckets: usize,
+    /// Distance from which on all positions share a bucket.
+    #[serde(default = "default_distance")]
+    pub relative_attention_max_distance: usize,
+    /// Epsilon of all norms.
+    pub layer_norm_epsilon: f32,
+}
+
+/// `scheduler/scheduler_config.json`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct SchedulerConfig {
+    /// diffusers' class.
+    #[serde(rename = "_class_name")]
+    pub class_name: String,
+    /// Flow shift as written by the converter, which is not the official one.
+    #[serde(default)]
+    pub flow_shift: Option<f32>,
+}
+
+/// `model_index.json`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ModelIndex {
+    /// diffusers' pipeline class, `WanPipeline` or `WanImageToVideoPipeline`.
+    #[serde(rename = "_class_name")]
+    pub class_name: String,
+    /// Share of the 1000 timesteps from which on the high-noise expert works; null for a single transformer.
+    #[serde(default)]
+    pub boundary_ratio: Option<f32>,
+    /// A timestep per token (ti2v-5B).
+    #[serde(default)]
+    pub expand_timesteps: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_eps() -> f32 {
+    1e-6
+}
+
+fn default_positions() -> u32 {
+    1024
+}
+
+fn default_distance() -> usize {
+    128
+}

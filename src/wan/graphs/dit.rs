@@ -1,0 +1,275 @@
+//! The diffusion transformer: a noisy latent, a timestep and a text become a velocity.
+//!
+//! wan/modules/model.py, diffusers' `WanTransformer3DModel`. Batch is always 1.
+
+use super::super::config::TransformerConfig;
+use super::layers::{
+    concat, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose, unsqueeze,
+};
+use crate::core::Result;
+use crate::onnx::{Attr, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+
+/// Rows of text the transformer attends to; short prompts are filled with zero rows, and no mask hides them.
+pub const TEXT_TOKENS: usize = 512;
+
+/// How many timesteps the tokens have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Segments {
+    /// All tokens share one.
+    One,
+    /// The first latent frame's tokens have one (0, it is given), the rest another (ti2v-5B with an image).
+    Two,
+}
+
+impl Segments {
+    fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+}
+
+/// Values that every block reads.
+struct Shared<'c> {
+    config: &'c TransformerConfig,
+    segments: usize,
+    /// Rows per segment, `[2]`.
+    split: Option<Var>,
+    text: Var,
+    /// `[segments, 6, width]`.
+    timestep: Var,
+    rope: [Var; 3],
+    one: Var,
+}
+
+/// The graph of one transformer:
+/// `hidden_states [1,C,T,H,W], timestep [segments], encoder_hidden_states [512, text_dim],
+/// rope_cos/rope_sin [S, head/2], pos [1] i64 = 0 (, seg_split [2] i64) -> sample [1,O,T,H,W]`.
+///
+/// `timestep` is the scheduler's, from 0 to 1000; the tables are [`crate::wan::rope::tables`].
+pub fn transformer(config: &TransformerConfig, weights: &Weights, segments: Segments) -> Result<Graph> {
+    let mut g = GraphBuilder::new("transformer", weights);
+    let (width, half_head) = (config.width(), config.attention_head_dim / 2);
+    let video =
+        |channels: usize| [1.into(), channels.into(), "frames".into(), "height".into(), "width".into()];
+    let latent = g.input(ValueSpec::new("hidden_states", Dtype::F32, video(config.in_channels)));
+    let timestep = g.input(ValueSpec::new("timestep", Dtype::F32, [segments.count().into()]));
+    let text_dims = [TEXT_TOKENS.into(), config.text_dim.into()];
+    let text = g.input(ValueSpec::new("encoder_hidden_states", Dtype::F32, text_dims));
+    let mut table = |name| g.input(ValueSpec::new(name, Dtype::F32, ["tokens".into(), half_head.into()]));
+    let (cos, sin) = (table("rope_cos"), table("rope_sin"));
+    let position = g.input(ValueSpec::new("pos", Dtype::I64, [1.into()]));
+    let split =
+        (segments == Segments::Two).then(|| g.input(ValueSpec::new("seg_split", Dtype::I64, [2.into()])));
+
+    let (mut x, grid) = patch_embedding(&mut g, &latent, config)?;
+    let (temb, timestep) = time_embedding(&mut g, &timestep, config, segments.count())?;
+    let text = text_embedding(&mut g, &text, config)?;
+    let one = g.scalar(1.0);
+    let shared =
+        Shared { config, segments: segments.count(), split, text, timestep, rope: [position, cos, sin], one };
+    for layer in 0..config.num_layers {
+        x = block(&mut g, &x, &shared, layer)?;
+    }
+    let temb = unsqueeze(&mut g, &temb, 1);
+    let tables = modulation(&mut g, "scale_shift_table", &temb, 2, &shared)?;
+    let x = modulated_norm(&mut g, &x, &tables, [0, 1], &shared);
+    let patch: usize = config.patch_size.iter().product();
+    let x = linear(&mut g, &x, "proj_out", [width, config.channels_out() * patch])?;
+    let sample = unpatchify(&mut g, &x, &grid, config);
+    g.output(&sample, ValueSpec::new("sample", Dtype::F32, video(config.channels_out())));
+    Ok(g.finish())
+}
+
+/// Tokens `[S, width]` and the grid `[3]` of patches in time, height, width.
+fn patch_embedding(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerConfig) -> Result<(Var, Var)> {
+    let [pt, ph, pw] = config.patch_size;
+    let width = config.width();
+    let weight = g.weight("patch_embedding.weight", &[width, config.in_channels, pt, ph, pw])?;
+    let bias = g.weight("patch_embedding.bias", &[width])?;
+    let patch = Attr::Ints(vec![pt as i64, ph as i64, pw as i64]);
+    let x = g.op("Conv", &[latent, &weight, &bias], &[("kernel_shape", patch.clone()), ("strides", patch)]);
+    let grid = g.op("Shape", &[&x], &[("start", Attr::Int(2))]);
+    let x = reshape(g, &x, &[width as i64, -1]);
+    Ok((transpose(g, &x, &[1, 0]), grid))
+}
+
+/// The embedding `[K, width]` and its projection `[K, 6, width]` for `K` timesteps.
+fn time_embedding(
+    g: &mut GraphBuilder<'_>,
+    timestep: &Var,
+    config: &TransformerConfig,
+    count: usize,
+) -> Result<(Var, Var)> {
+    let (half, width) = (config.freq_dim / 2, config.width());
+    // diffusers' get_timestep_embedding: exp(-ln(10000) i / half), cosines first
+    let frequency = |i: usize| (-(10_000f32.ln()) * i as f32 / half as f32).exp();
+    let frequencies = g.floats(&(0..half).map(frequency).collect::<Vec<_>>(), &[1, half]);
+    let angle = unsqueeze(g, timestep, 1);
+    let angle = g.op("Mul", &[&angle, &frequencies], &[]);
+    let (cos, sin) = (g.op("Cos", &[&angle], &[]), g.op("Sin", &[&angle], &[]));
+    let x = concat(g, &[&cos, &sin], 1);
+    let x = linear(g, &x, "condition_embedder.time_embedder.linear_1", [config.freq_dim, width])?;
+    let x = silu(g, &x);
+    let embedding = linear(g, &x, "condition_embedder.time_embedder.linear_2", [width, width])?;
+    let x = silu(g, &embedding);
+    let x = linear(g, &x, "condition_embedder.time_proj", [width, 6 * width])?;
+    Ok((embedding, reshape(g, &x, &[count as i64, 6, width as i64])))
+}
+
+fn text_embedding(g: &mut GraphBuilder<'_>, text: &Var, config: &TransformerConfig) -> Result<Var> {
+    let x = linear(g, text, "condition_embedder.text_embedder.linear_1", [config.text_dim, config.width()])?;
+    let x = gelu(g, &x);
+    linear(g, &x, "condition_embedder.text_embedder.linear_2", [config.width(), config.width()])
+}
+
+fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -> Result<Var> {
+    let (config, width) = (shared.config, shared.config.width());
+    let base = format!("blocks.{layer}");
+    // shift_msa, scale_msa, gate_msa, c_shift, c_scale, c_gate
+    let tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, shared)?;
+
+    let h = modulated_norm(g, x, &tables, [0, 1], shared);
+    let attention = format!("{base}.attn1");
+    let q = query_or_key(g, &h, &attention, "q", config)?;
+    let k = query_or_key(g, &h, &attention, "k", config)?;
+    let (q, k) = (rotate(g, &q, shared), rotate(g, &k, shared));
+    let h = attend(g, [&q, &k], &h, &attention, config)?;
+    let x = gated_residual(g, x, &h, &tables, 2, shared);
+
+    let h = if config.cross_attn_norm {
+        let scale = g.weight(&format!("{base}.norm2.weight"), &[width])?;
+        let shift = g.weight(&format!("{base}.norm2.bias"), &[width])?;
+        layer_norm(g, &x, &scale, &shift, config.eps)
+    } else {
+        x.clone()
+    };
+    let attention = format!("{base}.attn2");
+    let q = query_or_key(g, &h, &attention, "q", config)?;
+    let k = query_or_key(g, &shared.text, &attention, "k", config)?;
+    let h = attend(g, [&q, &k], &shared.text, &attention, config)?;
+    let x = g.op("Add", &[&x, &h], &[]);
+
+    let h = modulated_norm(g, &x, &tables, [3, 4], shared);
+    let h = linear(g, &h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
+    let h = gelu(g, &h);
+    let h = linear(g, &h, &format!("{base}.ffn.net.2"), [config.ffn_dim, width])?;
+    Ok(gated_residual(g, &x, &h, &tables, 5, shared))
+}
+
+/// Projection and RMS norm over the whole width, as `[1, S, width]`.
+fn query_or_key(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    attention: &str,
+    which: &str,
+    config: &TransformerConfig,
+) -> Result<Var> {
+    let width = config.width();
+    let y = linear(g, x, &format!("{attention}.to_{which}"), [width, width])?;
+    let y = rms_norm(g, &y, &format!("{attention}.norm_{which}"), width, config.eps)?;
+    Ok(unsqueeze(g, &y, 0))
+}
+
+fn rotate(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>) -> Var {
+    let [position, cos, sin] = &shared.rope;
+    g.contrib("RotaryEmbedding", &[x, position, cos, sin], &[("interleaved", Attr::Int(1))])
+}
+
+/// Attention of `[q, k]` over the values of `source`, projected out to `[S, width]`.
+fn attend(
+    g: &mut GraphBuilder<'_>,
+    [q, k]: [&Var; 2],
+    source: &Var,
+    attention: &str,
+    config: &TransformerConfig,
+) -> Result<Var> {
+    let width = config.width();
+    let v = linear(g, source, &format!("{attention}.to_v"), [width, width])?;
+    let v = unsqueeze(g, &v, 0);
+    let heads = Attr::Int(config.num_attention_heads as i64);
+    let y = g.contrib("MultiHeadAttention", &[q, k, &v], &[("num_heads", heads)]);
+    let y = reshape(g, &y, &[-1, width as i64]);
+    linear(g, &y, &format!("{attention}.to_out.0"), [width, width])
+}
+
+/// `count` vectors `[width]` for each segment: the table plus the timestep's part.
+fn modulation(
+    g: &mut GraphBuilder<'_>,
+    table: &str,
+    timestep: &Var,
+    count: usize,
+    shared: &Shared<'_>,
+) -> Result<Vec<Vec<Var>>> {
+    let table = g.weight(table, &[1, count, shared.config.width()])?;
+    let sum = g.op("Add", &[timestep, &table], &[]);
+    let segment = |g: &mut GraphBuilder<'_>, index: i64| {
+        let rows = slice(g, &sum, index, index + 1, 0);
+        let rows = squeeze(g, &rows, 0);
+        let parts = g.op_many(
+            "Split",
+            &[&rows],
+            count,
+            &[("axis", Attr::Int(0)), ("num_outputs", Attr::Int(count as i64))],
+        );
+        parts.iter().map(|part| squeeze(g, part, 0)).collect()
+    };
+    Ok((0..shared.segments as i64).map(|index| segment(g, index)).collect())
+}
+
+/// `LN(x) * (1 + scale) + shift`, with each segment's own vectors.
+fn modulated_norm(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    tables: &[Vec<Var>],
+    [shift, scale]: [usize; 2],
+    shared: &Shared<'_>,
+) -> Var {
+    per_segment(g, x, shared, |g, rows, segment| {
+        let scale = g.op("Add", &[&tables[segment][scale], &shared.one], &[]);
+        layer_norm(g, rows, &scale, &tables[segment][shift], shared.config.eps)
+    })
+}
+
+/// `x + h * gate`, with each segment's own gate.
+fn gated_residual(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    h: &Var,
+    tables: &[Vec<Var>],
+    gate: usize,
+    shared: &Shared<'_>,
+) -> Var {
+    let gated =
+        per_segment(g, h, shared, |g, rows, segment| g.op("Mul", &[rows, &tables[segment][gate]], &[]));
+    g.op("Add", &[x, &gated], &[])
+}
+
+fn per_segment(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    shared: &Shared<'_>,
+    apply: impl Fn(&mut GraphBuilder<'_>, &Var, usize) -> Var,
+) -> Var {
+    let Some(split) = &shared.split else { return apply(g, x, 0) };
+    let parts = g.op_many("Split", &[x, split], shared.segments, &[("axis", Attr::Int(0))]);
+    let done: Vec<_> = parts.iter().enumerate().map(|(segment, rows)| apply(g, rows, segment)).collect();
+    concat(g, &done.iter().collect::<Vec<_>>(), 0)
+}
+
+/// Tokens `[S, pt*ph*pw*O]` back to a latent `[1, O, T, H, W]`.
+fn unpatchify(g: &mut GraphBuilder<'_>, x: &Var, grid: &Var, config: &TransformerConfig) -> Var {
+    let [pt, ph, pw] = config.patch_size.map(|side| side as i64);
+    let channels = config.channels_out() as i64;
+    let patch = g.ints(&[pt, ph, pw, channels]);
+    let dims = concat(g, &[grid, &patch], 0);
+    let x = g.op("Reshape", &[x, &dims], &[]);
+    // (t, h, w, pt, ph, pw, c) -> (c, t, pt, h, ph, w, pw)
+    let x = transpose(g, &x, &[6, 0, 3, 1, 4, 2, 5]);
+    let patch = g.ints(&[pt, ph, pw]);
+    let size = g.op("Mul", &[grid, &patch], &[]);
+    let lead = g.ints(&[1, channels]);
+    let dims = concat(g, &[&lead, &size], 0);
+    g.op("Reshape", &[&x, &dims], &[])
+}

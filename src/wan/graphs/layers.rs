@@ -1,0 +1,84 @@
+//! Layers that the transformer and the text encoder share.
+
+use crate::core::Result;
+use crate::onnx::{Attr, GraphBuilder, Var};
+
+/// `x W^T + b` for a PyTorch `Linear` called `name` of shape `[outputs, inputs]`; `x` is `[S, inputs]`.
+pub(super) fn linear(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    name: &str,
+    [inputs, outputs]: [usize; 2],
+) -> Result<Var> {
+    let weight = g.weight(&format!("{name}.weight"), &[outputs, inputs])?;
+    let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
+    Ok(g.op("Gemm", &[x, &weight, &bias], &[("transB", Attr::Int(1))]))
+}
+
+/// Likewise without bias.
+pub(super) fn linear_no_bias(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    name: &str,
+    [inputs, outputs]: [usize; 2],
+) -> Result<Var> {
+    let weight = g.weight(&format!("{name}.weight"), &[outputs, inputs])?;
+    Ok(g.op("Gemm", &[x, &weight], &[("transB", Attr::Int(1))]))
+}
+
+/// RMS norm over the last axis with the weight `name.weight`.
+pub(super) fn rms_norm(g: &mut GraphBuilder<'_>, x: &Var, name: &str, width: usize, eps: f32) -> Result<Var> {
+    let weight = g.weight(&format!("{name}.weight"), &[width])?;
+    let attrs = [("axis", Attr::Int(-1)), ("epsilon", Attr::Float(eps)), ("stash_type", Attr::Int(1))];
+    Ok(g.op("RMSNormalization", &[x, &weight], &attrs))
+}
+
+/// Layer norm over the last axis with any scale and shift, computed ones too.
+pub(super) fn layer_norm(g: &mut GraphBuilder<'_>, x: &Var, scale: &Var, shift: &Var, eps: f32) -> Var {
+    let attrs = [("axis", Attr::Int(-1)), ("epsilon", Attr::Float(eps)), ("stash_type", Attr::Int(1))];
+    g.op("LayerNormalization", &[x, scale, shift], &attrs)
+}
+
+/// The tanh form of GELU.
+pub(super) fn gelu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
+    g.contrib("FastGelu", &[x], &[])
+}
+
+/// `x * sigmoid(x)`.
+pub(super) fn silu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
+    g.contrib("QuickGelu", &[x], &[("alpha", Attr::Float(1.0))])
+}
+
+/// `x` seen as `dims`; one of them may be -1, and 0 keeps a dimension.
+pub(super) fn reshape(g: &mut GraphBuilder<'_>, x: &Var, dims: &[i64]) -> Var {
+    let dims = g.ints(dims);
+    g.op("Reshape", &[x, &dims], &[])
+}
+
+/// `x[from..to]` along `axis`.
+pub(super) fn slice(g: &mut GraphBuilder<'_>, x: &Var, from: i64, to: i64, axis: i64) -> Var {
+    let (from, to, axis) = (g.ints(&[from]), g.ints(&[to]), g.ints(&[axis]));
+    g.op("Slice", &[x, &from, &to, &axis], &[])
+}
+
+/// Inserts a dimension of 1 at `axis`.
+pub(super) fn unsqueeze(g: &mut GraphBuilder<'_>, x: &Var, axis: i64) -> Var {
+    let axis = g.ints(&[axis]);
+    g.op("Unsqueeze", &[x, &axis], &[])
+}
+
+/// Removes the dimension of 1 at `axis`.
+pub(super) fn squeeze(g: &mut GraphBuilder<'_>, x: &Var, axis: i64) -> Var {
+    let axis = g.ints(&[axis]);
+    g.op("Squeeze", &[x, &axis], &[])
+}
+
+/// Reorders dimensions.
+pub(super) fn transpose(g: &mut GraphBuilder<'_>, x: &Var, perm: &[i64]) -> Var {
+    g.op("Transpose", &[x], &[("perm", Attr::Ints(perm.to_vec()))])
+}
+
+/// Joins along `axis`.
+pub(super) fn concat(g: &mut GraphBuilder<'_>, parts: &[&Var], axis: i64) -> Var {
+    g.op("Concat", parts, &[("axis", Attr::Int(axis))])
+}

@@ -1,0 +1,73 @@
+//! The UMT5 text encoder: tokens to one hidden row each.
+//!
+//! Run on the real tokens alone, without padding and mask; padded and masked gives the same rows. Unlike T5,
+//! every block has its own relative position bias, and scores are not divided by the root of the head width.
+
+use super::super::config::TextEncoderConfig;
+use super::layers::{gelu, linear_no_bias, reshape, rms_norm, transpose, unsqueeze};
+use crate::core::Result;
+use crate::onnx::{Attr, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+
+/// The graph `input_ids [L] i64, rel_bucket [L, L] i64 -> hidden [L, d_model] f32`.
+///
+/// `rel_bucket` is [`crate::wan::text::relative_buckets`].
+pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights) -> Result<Graph> {
+    let mut g = GraphBuilder::new("text_encoder", weights);
+    let ids = g.input(ValueSpec::new("input_ids", Dtype::I64, ["tokens".into()]));
+    let buckets = g.input(ValueSpec::new("rel_bucket", Dtype::I64, ["tokens".into(), "tokens".into()]));
+    let width = config.d_model;
+    let table = ["shared.weight", "encoder.embed_tokens.weight"]
+        .into_iter()
+        .find(|name| weights.contains(name))
+        .unwrap_or("shared.weight");
+    // rows are gathered from the table as it lies in the file, then only they are cast
+    let table = g.raw_weight(table, &[config.vocab_size, width])?;
+    let rows = g.op("Gather", &[&table, &ids], &[("axis", Attr::Int(0))]);
+    let mut x = g.cast_f32(&rows);
+    for layer in 0..config.num_layers {
+        x = block(&mut g, &x, &buckets, config, layer)?;
+    }
+    let hidden = rms_norm(&mut g, &x, "encoder.final_layer_norm", width, config.layer_norm_epsilon)?;
+    g.output(&hidden, ValueSpec::new("hidden", Dtype::F32, ["tokens".into(), width.into()]));
+    Ok(g.finish())
+}
+
+fn block(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    buckets: &Var,
+    config: &TextEncoderConfig,
+    layer: usize,
+) -> Result<Var> {
+    let (width, inner, eps) = (config.d_model, config.num_heads * config.d_kv, config.layer_norm_epsilon);
+    let base = format!("encoder.block.{layer}.layer");
+
+    let h = rms_norm(g, x, &format!("{base}.0.layer_norm"), width, eps)?;
+    let attention = format!("{base}.0.SelfAttention");
+    let project = |g: &mut GraphBuilder<'_>, name: &str| -> Result<Var> {
+        let y = linear_no_bias(g, &h, &format!("{attention}.{name}"), [width, inner])?;
+        Ok(unsqueeze(g, &y, 0))
+    };
+    let (q, k, v) = (project(g, "q")?, project(g, "k")?, project(g, "v")?);
+    let table = g.weight(
+        &format!("{attention}.relative_attention_bias.weight"),
+        &[config.relative_attention_num_buckets, config.num_heads],
+    )?;
+    let bias = g.op("Gather", &[&table, buckets], &[("axis", Attr::Int(0))]);
+    let bias = transpose(g, &bias, &[2, 0, 1]);
+    let bias = unsqueeze(g, &bias, 0);
+    let attrs = [("num_heads", Attr::Int(config.num_heads as i64)), ("scale", Attr::Float(1.0))];
+    let y = g.contrib("MultiHeadAttention", &[&q, &k, &v, &Var::none(), &Var::none(), &bias], &attrs);
+    let y = reshape(g, &y, &[-1, inner as i64]);
+    let y = linear_no_bias(g, &y, &format!("{attention}.o"), [inner, width])?;
+    let x = g.op("Add", &[x, &y], &[]);
+
+    let h = rms_norm(g, &x, &format!("{base}.1.layer_norm"), width, eps)?;
+    let dense = format!("{base}.1.DenseReluDense");
+    let gate = linear_no_bias(g, &h, &format!("{dense}.wi_0"), [width, config.d_ff])?;
+    let gate = gelu(g, &gate);
+    let up = linear_no_bias(g, &h, &format!("{dense}.wi_1"), [width, config.d_ff])?;
+    let y = g.op("Mul", &[&gate, &up], &[]);
+    let y = linear_no_bias(g, &y, &format!("{dense}.wo"), [config.d_ff, width])?;
+    Ok(g.op("Add", &[&x, &y], &[]))
+}

@@ -1,0 +1,171 @@
+//! The VAE decoder as a stream: one latent frame in, one frame out the first time and four every time after.
+
+use super::super::config::VaeConfig;
+use super::layers::{concat, silu, slice, transpose};
+use super::vae_layers::{END, Stream, StreamGraph, cells};
+use crate::core::Result;
+use crate::onnx::{Attr, Dtype, GraphBuilder, ValueSpec, Var, Weights};
+
+/// The graph `latent [1,z,1,h,w], later [1] i64, cache_in_i -> frames [1,3,T,H,W] in [-1,1], cache_out_i`.
+///
+/// `latent` is normalised, as the transformer sees it. `later` is 0 in the first call and 1 after: the first
+/// latent frame is one picture, so the first call leaves out the doubling in time.
+pub fn vae_decoder(config: &VaeConfig, weights: &Weights) -> Result<StreamGraph> {
+    let mut s = Stream::new(GraphBuilder::new("vae_decoder", weights));
+    let [rows, columns] = cells(0);
+    let z = config.z_dim;
+    let latent =
+        s.g.input(ValueSpec::new("latent", Dtype::F32, [1.into(), z.into(), 1.into(), rows, columns]));
+    let later = s.g.input(ValueSpec::new("later", Dtype::I64, [1.into()]));
+
+    let (mean, std) = s.statistics(&config.latents_mean, &config.latents_std);
+    let x = s.g.op("Mul", &[&latent, &std], &[]);
+    let x = s.g.op("Add", &[&x, &mean], &[]);
+    let x = s.conv(&x, "post_quant_conv", &[z, z, 1, 1, 1], &[])?;
+
+    let widths = level_widths(config);
+    let mut x = s.causal_conv(&x, "decoder.conv_in", [z, widths[0]])?;
+    x = s.middle(&x, "decoder.mid_block", widths[0])?;
+    for (index, pair) in widths.windows(2).enumerate() {
+        x = level(&mut s, &x, config, index, [pair[0], pair[1]], &later)?;
+    }
+    let last = widths[widths.len() - 1];
+    let x = s.norm(&x, "decoder.norm_out", last)?;
+    let x = silu(&mut s.g, &x);
+    let x = s.causal_conv(&x, "decoder.conv_out", [last, config.out_channels])?;
+    let x = unfold_patch(&mut s, &x, config);
+    let (low, high) = (s.g.scalar(-1.0), s.g.scalar(1.0));
+    let frames = s.g.op("Clip", &[&x, &low, &high], &[]);
+    let dims = [1.into(), 3.into(), "frames".into(), "height".into(), "width".into()];
+    s.g.output(&frames, ValueSpec::new("frames", Dtype::F32, dims));
+    Ok(s.finish())
+}
+
+/// Width before the first level and after each level.
+fn level_widths(config: &VaeConfig) -> Vec<usize> {
+    let base = config.decoder_base_dim.unwrap_or(config.base_dim);
+    let top = config.dim_mult.last().copied().unwrap_or(1);
+    std::iter::once(top).chain(config.dim_mult.iter().rev().copied()).map(|mult| base * mult).collect()
+}
+
+fn level(
+    s: &mut Stream<'_>,
+    start: &Var,
+    config: &VaeConfig,
+    index: usize,
+    [before, outputs]: [usize; 2],
+    later: &Var,
+) -> Result<Var> {
+    let name = format!("decoder.up_blocks.{index}");
+    let grows = index + 1 < config.dim_mult.len();
+    let doubles_time = grows && config.temperal_downsample.iter().rev().nth(index).copied().unwrap_or(false);
+    // VAE 2.1 halves the width in its upsamplers, 2.2 keeps it
+    let inputs = if index > 0 && !config.is_residual { before / 2 } else { before };
+    let mut x = start.clone();
+    for block in 0..=config.num_res_blocks {
+        let channels = [if block == 0 { inputs } else { outputs }, outputs];
+        x = s.residual(&x, &format!("{name}.resnets.{block}"), channels)?;
+    }
+    if !grows {
+        return Ok(x);
+    }
+    let (upsampler, after) =
+        if config.is_residual { ("upsampler", outputs) } else { ("upsamplers.0", outputs / 2) };
+    let upsampler = format!("{name}.{upsampler}");
+    if doubles_time {
+        x = double_time(s, &x, &upsampler, outputs, later)?;
+    }
+    x = double_size(s, &x, &upsampler, [outputs, after])?;
+    if config.is_residual {
+        let shortcut = duplicate(s, start, [before, outputs], doubles_time, later);
+        x = s.g.op("Add", &[&x, &shortcut], &[]);
+    }
+    Ok(x)
+}
+
+/// Twice the frames: a convolution in time makes two pictures of each. In the first call `x` passes unchanged
+/// and the cache stays zero, which is diffusers' "Rep".
+fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, later: &Var) -> Result<Var> {
+    let cache = s.cache(channels, 2);
+    let joined = concat(&mut s.g, &[&cache, x], 2);
+    let y = s.conv(&joined, &format!("{name}.time_conv"), &[2 * channels, channels, 3, 1, 1], &[])?;
+    let wide = channels as i64;
+    let extent = s.extent(x);
+    let y = s.reshape_to(&y, &[2, wide], &extent);
+    let y = transpose(&mut s.g, &y, &[1, 2, 0, 3, 4]);
+    let plane = slice(&mut s.g, &extent, 1, 3, 0);
+    let y = s.reshape_to(&y, &[1, wide, -1], &plane);
+
+    // of [x, y] along time, take x (the first call) or y
+    let frames = s.side(&extent, 0);
+    let from = s.g.op("Mul", &[&frames, later], &[]);
+    let length = s.g.op("Add", &[&frames, &from], &[]);
+    let to = s.g.op("Add", &[&from, &length], &[]);
+    let both = concat(&mut s.g, &[x, &y], 2);
+    let axis = s.g.ints(&[2]);
+    let y = s.g.op("Slice", &[&both, &from, &to, &axis], &[]);
+
+    let kept = slice(&mut s.g, &joined, -2, END, 2);
+    let factor = s.g.cast_f32(later);
+    let kept = s.g.op("Mul", &[&kept, &factor], &[]);
+    s.keep(kept);
+    Ok(y)
+}
+
+/// Twice the height and width: nearest neighbour, then a convolution of each frame.
+fn double_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: [usize; 2]) -> Result<Var> {
+    let scales = s.g.floats(&[1.0, 1.0, 1.0, 2.0, 2.0], &[5]);
+    let attrs = [
+        ("mode", Attr::Str("nearest")),
+        ("coordinate_transformation_mode", Attr::Str("asymmetric")),
+        ("nearest_mode", Attr::Str("floor")),
+    ];
+    let x = s.g.op("Resize", &[x, &Var::none(), &scales], &attrs);
+    s.level += 1;
+    let pads = Attr::Ints(vec![0, 1, 1, 0, 1, 1]);
+    s.frame_conv(&x, &format!("{name}.resample.1"), channels, &[("pads", pads)])
+}
+
+/// VAE 2.2's shortcut round a level (`DupUp3D`): channels repeated into time and space.
+fn duplicate(
+    s: &mut Stream<'_>,
+    x: &Var,
+    [inputs, outputs]: [usize; 2],
+    doubles_time: bool,
+    later: &Var,
+) -> Var {
+    let (time, space) = (if doubles_time { 2 } else { 1 }, 2);
+    let (ci, co) = (inputs as i64, outputs as i64);
+    let repeats = co * time * space * space / ci;
+    let extent = s.extent(x);
+    let x = s.reshape_to(x, &[ci, 1], &extent);
+    let lead = s.g.ints(&[ci, repeats]);
+    let dims = concat(&mut s.g, &[&lead, &extent], 0);
+    let x = s.g.op("Expand", &[&x, &dims], &[]);
+    let x = s.reshape_to(&x, &[co, time, space, space], &extent);
+    let x = transpose(&mut s.g, &x, &[0, 4, 1, 5, 2, 6, 3]);
+    let factors = s.g.ints(&[time, space, space]);
+    let grown = s.g.op("Mul", &[&extent, &factors], &[]);
+    let x = s.reshape_to(&x, &[1, co], &grown);
+    if !doubles_time {
+        return x;
+    }
+    // the first call keeps only the last of the doubled frames
+    let drop = s.g.ints(&[time - 1]);
+    let dropped_later = s.g.op("Mul", &[&drop, later], &[]);
+    let from = s.g.op("Sub", &[&drop, &dropped_later], &[]);
+    let (to, axis) = (s.g.ints(&[END]), s.g.ints(&[2]));
+    s.g.op("Slice", &[&x, &from, &to, &axis], &[])
+}
+
+/// VAE 2.2 keeps 2x2 pixels in channels, ordered colour, column, row.
+fn unfold_patch(s: &mut Stream<'_>, x: &Var, config: &VaeConfig) -> Var {
+    let Some(patch) = config.patch_size.map(|side| side as i64) else { return x.clone() };
+    let colours = config.out_channels as i64 / (patch * patch);
+    let extent = s.extent(x);
+    let x = s.reshape_to(x, &[colours, patch, patch], &extent);
+    let x = transpose(&mut s.g, &x, &[0, 3, 4, 2, 5, 1]);
+    let factors = s.g.ints(&[1, patch, patch]);
+    let grown = s.g.op("Mul", &[&extent, &factors], &[]);
+    s.reshape_to(&x, &[1, colours], &grown)
+}

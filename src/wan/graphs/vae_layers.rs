@@ -1,0 +1,204 @@
+//! Layers of the causal video autoencoder, with the caches that make it a stream.
+//!
+//! wan/modules/vae2_1.py and vae2_2.py, diffusers' `AutoencoderKLWan`. Values are `[1, C, T, H, W]`. A causal
+//! convolution sees two earlier frames: what it saw last is an output of one call and an input of the next.
+//! Caches that start at zero give exactly what diffusers' absent caches give.
+
+use super::layers::{concat, silu, slice, squeeze, transpose};
+use crate::core::Result;
+use crate::onnx::{Attr, Dim, Dtype, Graph, GraphBuilder, ValueSpec, Var};
+
+/// The end of an axis, for slices that keep its tail.
+pub(super) const END: i64 = i64::MAX;
+
+/// One cache: `[1, channels, frames, H * scale, W * scale]` or, going down, `H / scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSpec {
+    /// Channels.
+    pub channels: usize,
+    /// Frames kept: 2, or 1 at a temporal downsampler.
+    pub frames: usize,
+    /// Halvings or doublings between the graph's input and this cache.
+    pub level: u32,
+}
+
+/// A graph that is called once a chunk, with caches `cache_in_i -> cache_out_i`, zero at the start.
+#[derive(Clone, Debug)]
+pub struct StreamGraph {
+    /// The graph.
+    pub graph: Graph,
+    /// Its caches, in order.
+    pub caches: Vec<CacheSpec>,
+}
+
+/// A builder that keeps count of the caches.
+pub(super) struct Stream<'w> {
+    pub(super) g: GraphBuilder<'w>,
+    pub(super) level: u32,
+    caches: Vec<CacheSpec>,
+    outputs: Vec<Var>,
+}
+
+impl<'w> Stream<'w> {
+    pub(super) fn new(g: GraphBuilder<'w>) -> Self {
+        Self { g, level: 0, caches: Vec::new(), outputs: Vec::new() }
+    }
+
+    /// Declares the next cache and returns its input.
+    pub(super) fn cache(&mut self, channels: usize, frames: usize) -> Var {
+        let cache = CacheSpec { channels, frames, level: self.level };
+        let name = format!("cache_in_{}", self.caches.len());
+        self.caches.push(cache);
+        self.g.input(cache_value(name, cache))
+    }
+
+    /// Says what the cache declared last holds after this call.
+    pub(super) fn keep(&mut self, value: Var) {
+        self.outputs.push(value);
+    }
+
+    pub(super) fn finish(mut self) -> StreamGraph {
+        debug_assert_eq!(self.caches.len(), self.outputs.len(), "every cache is carried on");
+        for (index, (var, cache)) in self.outputs.iter().zip(&self.caches).enumerate() {
+            self.g.output(var, cache_value(format!("cache_out_{index}"), *cache));
+        }
+        StreamGraph { graph: self.g.finish(), caches: self.caches }
+    }
+
+    /// 3x3x3 causal convolution called `name`, through a cache of two frames.
+    pub(super) fn causal_conv(&mut self, x: &Var, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Var> {
+        let cache = self.cache(inputs, 2);
+        let x = concat(&mut self.g, &[&cache, x], 2);
+        let kept = slice(&mut self.g, &x, -2, END, 2);
+        self.keep(kept);
+        self.conv(&x, name, &[outputs, inputs, 3, 3, 3], &[("pads", Attr::Ints(vec![0, 1, 1, 0, 1, 1]))])
+    }
+
+    /// Convolution with the weight `name.weight` seen as `dims` and its bias.
+    pub(super) fn conv(
+        &mut self,
+        x: &Var,
+        name: &str,
+        dims: &[usize],
+        attrs: &[(&'static str, Attr)],
+    ) -> Result<Var> {
+        let weight = self.g.weight_view(&format!("{name}.weight"), dims)?;
+        let bias = self.g.weight(&format!("{name}.bias"), &dims[..1])?;
+        Ok(self.g.op("Conv", &[x, &weight, &bias], attrs))
+    }
+
+    /// 3x3 convolution of each frame by itself, a `Conv2d` in the checkpoint.
+    pub(super) fn frame_conv(
+        &mut self,
+        x: &Var,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        attrs: &[(&'static str, Attr)],
+    ) -> Result<Var> {
+        self.conv(x, name, &[outputs, inputs, 1, 3, 3], attrs)
+    }
+
+    /// `x / max(|x|, 1e-12) * sqrt(C) * gamma` over channels, which diffusers calls `WanRMS_norm`.
+    pub(super) fn norm(&mut self, x: &Var, name: &str, channels: usize) -> Result<Var> {
+        let g = &mut self.g;
+        let gamma = g.weight_view(&format!("{name}.gamma"), &[1, channels, 1, 1, 1])?;
+        let root = g.scalar((channels as f32).sqrt());
+        let gamma = g.op("Mul", &[&gamma, &root], &[]);
+        let axis = g.ints(&[1]);
+        let length = g.op("ReduceL2", &[x, &axis], &[("keepdims", Attr::Int(1))]);
+        let least = g.scalar(1e-12);
+        let length = g.op("Max", &[&length, &least], &[]);
+        let x = g.op("Div", &[x, &length], &[]);
+        Ok(g.op("Mul", &[&x, &gamma], &[]))
+    }
+
+    /// Norm, SiLU, causal convolution.
+    pub(super) fn norm_conv(&mut self, x: &Var, norm: &str, conv: &str, channels: [usize; 2]) -> Result<Var> {
+        let x = self.norm(x, norm, channels[0])?;
+        let x = silu(&mut self.g, &x);
+        self.causal_conv(&x, conv, channels)
+    }
+
+    /// Two convolutions with a shortcut round them.
+    pub(super) fn residual(&mut self, x: &Var, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Var> {
+        let shortcut = if inputs == outputs {
+            x.clone()
+        } else {
+            self.conv(x, &format!("{name}.conv_shortcut"), &[outputs, inputs, 1, 1, 1], &[])?
+        };
+        let y = self.norm_conv(x, &format!("{name}.norm1"), &format!("{name}.conv1"), [inputs, outputs])?;
+        let y = self.norm_conv(&y, &format!("{name}.norm2"), &format!("{name}.conv2"), [outputs, outputs])?;
+        Ok(self.g.op("Add", &[&y, &shortcut], &[]))
+    }
+
+    /// The block between the way down and the way up: residual, attention, residual.
+    pub(super) fn middle(&mut self, x: &Var, name: &str, channels: usize) -> Result<Var> {
+        let x = self.residual(x, &format!("{name}.resnets.0"), [channels, channels])?;
+        let x = self.attention(&x, &format!("{name}.attentions.0"), channels)?;
+        self.residual(&x, &format!("{name}.resnets.1"), [channels, channels])
+    }
+
+    /// One head over the cells of each frame.
+    fn attention(&mut self, x: &Var, name: &str, channels: usize) -> Result<Var> {
+        let wide = channels as i64;
+        let y = self.norm(x, &format!("{name}.norm"), channels)?;
+        let y = self.conv(&y, &format!("{name}.to_qkv"), &[3 * channels, channels, 1, 1, 1], &[])?;
+        let g = &mut self.g;
+        let size = g.op("Shape", &[x], &[]);
+        let frames = slice(g, &size, 2, 3, 0);
+        let y = transpose(g, &y, &[0, 2, 3, 4, 1]);
+        let rest = g.ints(&[-1, 3 * wide]);
+        let dims = concat(g, &[&frames, &rest], 0);
+        let y = g.op("Reshape", &[&y, &dims], &[]);
+        let parts = g.op_many("Split", &[&y], 3, &[("axis", Attr::Int(2)), ("num_outputs", Attr::Int(3))]);
+        let heads = [("num_heads", Attr::Int(1))];
+        let y = g.contrib("MultiHeadAttention", &parts.iter().collect::<Vec<_>>(), &heads);
+        let (lead, cells, last) = (g.ints(&[1]), slice(g, &size, 2, 5, 0), g.ints(&[wide]));
+        let dims = concat(g, &[&lead, &cells, &last], 0);
+        let y = g.op("Reshape", &[&y, &dims], &[]);
+        let y = transpose(g, &y, &[0, 4, 1, 2, 3]);
+        let y = self.conv(&y, &format!("{name}.proj"), &[channels, channels, 1, 1, 1], &[])?;
+        Ok(self.g.op("Add", &[x, &y], &[]))
+    }
+
+    /// Time, height and width of `x` as `[3]`.
+    pub(super) fn extent(&mut self, x: &Var) -> Var {
+        self.g.op("Shape", &[x], &[("start", Attr::Int(2))])
+    }
+
+    /// `x` in the shape `lead` followed by `extent`.
+    pub(super) fn reshape_to(&mut self, x: &Var, lead: &[i64], extent: &Var) -> Var {
+        let lead = self.g.ints(lead);
+        let dims = concat(&mut self.g, &[&lead, extent], 0);
+        self.g.op("Reshape", &[x, &dims], &[])
+    }
+
+    /// The latent channels' means and deviations as `[1, z, 1, 1, 1]`.
+    pub(super) fn statistics(&mut self, mean: &[f32], std: &[f32]) -> (Var, Var) {
+        let (mean, std) =
+            (self.g.floats(mean, &[1, mean.len(), 1, 1, 1]), self.g.floats(std, &[1, std.len(), 1, 1, 1]));
+        (mean, std)
+    }
+
+    /// Dimension `index` of an extent, as `[1]`.
+    pub(super) fn side(&mut self, extent: &Var, index: i64) -> Var {
+        slice(&mut self.g, extent, index, index + 1, 0)
+    }
+
+    /// `x` averaged over its dimension 1.
+    pub(super) fn mean_of_groups(&mut self, x: &Var) -> Var {
+        let axis = self.g.ints(&[1]);
+        let x = self.g.op("ReduceMean", &[x, &axis], &[("keepdims", Attr::Int(1))]);
+        squeeze(&mut self.g, &x, 1)
+    }
+}
+
+/// Rows and columns at `level`; values of one level share their size.
+pub(super) fn cells(level: u32) -> [Dim; 2] {
+    [Dim::Named(format!("height_{level}").into()), Dim::Named(format!("width_{level}").into())]
+}
+
+fn cache_value(name: String, cache: CacheSpec) -> ValueSpec {
+    let [rows, columns] = cells(cache.level);
+    ValueSpec::new(name, Dtype::F32, [1.into(), cache.channels.into(), cache.frames.into(), rows, columns])
+}
