@@ -16,6 +16,10 @@ pub enum Sampler {
     /// UniPC, order 2, bh2 (`UniPCMultistepScheduler`), Wan's own.
     #[default]
     UniPc,
+    /// Euler's method along the flow (`FlowMatchEulerDiscreteScheduler`), for distilled models.
+    Euler,
+    /// DPM-Solver++ 2M for flows (`DPMSolverMultistepScheduler`).
+    DpmPp2M,
 }
 
 /// Where the graphs run.

@@ -5,6 +5,10 @@
 mod checkpoint;
 mod config;
 pub mod graphs;
+pub mod noise;
+pub mod rope;
+pub mod schedule;
+pub mod text;
 
 pub use checkpoint::{Checkpoint, Component};
 pub use config::{ModelIndex, SchedulerConfig, TextEncoderConfig, TransformerConfig, VaeConfig};
