@@ -1,0 +1,189 @@
+//! Every graph against diffusers and transformers on the same weights, at fp32 rounding level.
+//!
+//! The references are made by tests/golden/make.py.
+
+mod common;
+
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+use wandeck::core::CancelToken;
+use wandeck::engine::{Input, Session, SessionOptions, Tensor};
+use wandeck::onnx::{Graph, Weights};
+use wandeck::wan::graphs::{self, Chunk, Segments, StreamGraph, TEXT_TOKENS};
+use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
+
+/// On data of unit scale.
+const TOLERANCE: f32 = 1e-5;
+/// Where the random model itself amplifies rounding: diffusers' own fp32 is 1.8e-5 (decoder) and 5e-6 (long
+/// text) off its fp64 there.
+const AMPLIFIED: f32 = 3e-5;
+const TRANSFORMER: &str = "diffusion_pytorch_model";
+
+fn load(graph: &Graph) -> Session {
+    Session::load(&common::runtime(), graph, SessionOptions::default()).unwrap()
+}
+
+fn run(session: &mut Session, inputs: Vec<(&str, Input<'_>)>) -> Vec<Tensor> {
+    session.run(inputs, &CancelToken::new()).unwrap()
+}
+
+fn assert_close(what: &str, found: ArrayViewD<'_, f32>, expected: ArrayViewD<'_, f32>) {
+    let tolerance = if matches!(what, "vae21 decode" | "umt5_long") { AMPLIFIED } else { TOLERANCE };
+    assert_eq!(found.shape(), expected.shape(), "{what}");
+    let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+    assert!(worst <= tolerance, "{what}: off by {worst:e}");
+    assert!(found.iter().all(|value| value.is_finite()), "{what}");
+    println!("{what}: max |d| {worst:.1e}");
+}
+
+#[test]
+fn transformers_agree() {
+    for (model, part, reference, segments) in [
+        ("tiny-t2v", "transformer", "dit_t2v_high", Segments::One),
+        ("tiny-t2v", "transformer_2", "dit_t2v_low", Segments::One),
+        ("tiny-i2v", "transformer", "dit_i2v", Segments::One),
+        ("tiny-ti2v", "transformer", "dit_ti2v_one", Segments::One),
+        ("tiny-ti2v", "transformer", "dit_ti2v_two", Segments::Two),
+    ] {
+        let dir = common::golden_model(model).join(part);
+        let config: TransformerConfig = common::config(&dir);
+        let weights = Weights::open(&dir, TRANSFORMER).unwrap();
+        let mut session = load(&graphs::transformer(&config, &weights, segments).unwrap());
+        let golden = common::golden(reference);
+        for suffix in ["", "_b"] {
+            let hidden = golden.f32(&format!("hidden_states{suffix}"));
+            let sample = transform(&mut session, &config, &golden, &hidden, segments);
+            let expected = golden.f32(&format!("sample{suffix}"));
+            assert_close(&format!("{reference}{suffix}"), sample.view().unwrap(), expected.view());
+        }
+    }
+}
+
+fn transform(
+    session: &mut Session,
+    config: &TransformerConfig,
+    golden: &common::Golden,
+    hidden: &ArrayD<f32>,
+    segments: Segments,
+) -> Tensor {
+    let [_, _, t, h, w] = hidden.shape() else { panic!("five dimensions") };
+    let (h, w) = (h / config.patch_size[1], w / config.patch_size[2]);
+    let half = config.attention_head_dim / 2;
+    let (cos, sin) = rope::tables(*t, h, w, config.attention_head_dim);
+    let table = |values| ArrayD::from_shape_vec(vec![t * h * w, half], values).unwrap();
+    let (cos, sin) = (table(cos), table(sin));
+    let mut text = ArrayD::zeros(vec![TEXT_TOKENS, config.text_dim]);
+    let rows = golden.f32("text");
+    text.slice_axis_mut(Axis(0), Slice::from(..rows.shape()[0])).assign(&rows);
+    let timestep = golden.f32("timestep");
+    let position = ArrayD::zeros(vec![1]);
+    let split = ArrayD::from_shape_vec(vec![2], vec![(h * w) as i64, ((t - 1) * h * w) as i64]).unwrap();
+    let mut inputs = vec![
+        ("hidden_states", Input::F32(hidden.view())),
+        ("timestep", Input::F32(timestep.view())),
+        ("encoder_hidden_states", Input::F32(text.view())),
+        ("rope_cos", Input::F32(cos.view())),
+        ("rope_sin", Input::F32(sin.view())),
+        ("pos", Input::I64(position.view())),
+    ];
+    if segments == Segments::Two {
+        inputs.push(("seg_split", Input::I64(split.view())));
+    }
+    run(session, inputs).swap_remove(0)
+}
+
+#[test]
+fn text_encoder_agrees() {
+    let dir = common::golden_model("tiny-t2v").join("text_encoder");
+    let config: TextEncoderConfig = common::config(&dir);
+    let mut session = load(&graphs::text_encoder(&config, &Weights::open(&dir, "model").unwrap()).unwrap());
+    let golden = common::golden("umt5");
+    for suffix in ["", "_empty", "_long"] {
+        let ids = golden.i64(&format!("ids{suffix}"));
+        let length = ids.len();
+        let buckets = text::relative_buckets(length);
+        let buckets = ArrayD::from_shape_vec(vec![length, length], buckets).unwrap();
+        let inputs = vec![("input_ids", Input::I64(ids.view())), ("rel_bucket", Input::I64(buckets.view()))];
+        let hidden = run(&mut session, inputs).swap_remove(0);
+        let expected = golden.f32(&format!("hidden{suffix}"));
+        assert_close(&format!("umt5{suffix}"), hidden.view().unwrap(), expected.view());
+    }
+}
+
+fn vae(model: &str) -> (VaeConfig, Weights) {
+    let dir = common::golden_model(model).join("vae");
+    (common::config(&dir), Weights::open(&dir, TRANSFORMER).unwrap())
+}
+
+/// Zero caches for a graph whose input has `h` x `w` cells; `grow` tells a decoder from an encoder.
+fn zero_caches(graph: &StreamGraph, [h, w]: [usize; 2], grow: bool) -> Vec<Tensor> {
+    let side = |cells: usize, level: u32| if grow { cells << level } else { cells >> level };
+    let zeros = |cache: &graphs::CacheSpec| {
+        Tensor::zeros(&[1, cache.channels, cache.frames, side(h, cache.level), side(w, cache.level)]).unwrap()
+    };
+    graph.caches.iter().map(zeros).collect()
+}
+
+fn names(caches: &[Tensor]) -> Vec<String> {
+    (0..caches.len()).map(|index| format!("cache_in_{index}")).collect()
+}
+
+#[test]
+fn vae_decoders_agree() {
+    for (model, reference) in [("tiny-t2v", "vae21"), ("tiny-ti2v", "vae22")] {
+        let (config, weights) = vae(model);
+        let graph = graphs::vae_decoder(&config, &weights).unwrap();
+        let mut session = load(&graph.graph);
+        let golden = common::golden(reference);
+        let latent = golden.f32("latent");
+        let mut caches = zero_caches(&graph, [latent.shape()[3], latent.shape()[4]], true);
+        let names = names(&caches);
+        let mut chunks = Vec::new();
+        for frame in 0..latent.shape()[2] {
+            let one =
+                latent.slice_axis(Axis(2), Slice::from(frame..=frame)).as_standard_layout().into_owned();
+            let later = ArrayD::from_elem(vec![1], i64::from(frame > 0));
+            let mut inputs = vec![("latent", Input::F32(one.view())), ("later", Input::I64(later.view()))];
+            inputs.extend(names.iter().map(String::as_str).zip(caches.iter().map(Input::Tensor)));
+            let mut results = run(&mut session, inputs).into_iter();
+            chunks.push(results.next().unwrap());
+            caches = results.collect();
+        }
+        let views: Vec<_> = chunks.iter().map(|chunk| chunk.view().unwrap()).collect();
+        let frames = ndarray::concatenate(Axis(2), &views).unwrap();
+        let expected = golden.f32("frames");
+        assert!(expected.iter().any(|value| value.abs() >= 1.0), "the clamp is exercised");
+        assert_close(&format!("{reference} decode"), frames.view(), expected.view());
+    }
+}
+
+#[test]
+fn vae_encoders_agree() {
+    for (model, reference) in [("tiny-t2v", "vae21"), ("tiny-ti2v", "vae22")] {
+        let (config, weights) = vae(model);
+        let golden = common::golden(reference);
+        let frames = golden.f32("encode_frames");
+        let patch = config.patch_size.unwrap_or(1);
+        let cells = [frames.shape()[3] / patch, frames.shape()[4] / patch];
+        let (mut chunks, mut caches, mut at) = (Vec::new(), Vec::new(), 0);
+        while at < frames.shape()[2] {
+            let (chunk, length) = if at == 0 { (Chunk::First, 1) } else { (Chunk::Later, 4) };
+            let graph = graphs::vae_encoder(&config, &weights, chunk).unwrap();
+            if at == 0 {
+                caches = zero_caches(&graph, cells, false);
+            }
+            let mut session = load(&graph.graph);
+            let part =
+                frames.slice_axis(Axis(2), Slice::from(at..at + length)).as_standard_layout().into_owned();
+            let names = names(&caches);
+            let mut inputs = vec![("frames", Input::F32(part.view()))];
+            inputs.extend(names.iter().map(String::as_str).zip(caches.iter().map(Input::Tensor)));
+            let mut results = run(&mut session, inputs).into_iter();
+            chunks.push(results.next().unwrap());
+            caches = results.collect();
+            at += length;
+        }
+        let views: Vec<_> = chunks.iter().map(|chunk| chunk.view().unwrap()).collect();
+        let latent = ndarray::concatenate(Axis(2), &views).unwrap();
+        assert_close(&format!("{reference} encode"), latent.view(), golden.f32("encode_latent").view());
+    }
+}
