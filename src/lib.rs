@@ -3,9 +3,15 @@
 //! Wan's components run as ONNX graphs through ONNX Runtime. The graphs are built in memory and their weights
 //! point into the checkpoint's own safetensors files, so nothing is converted. ARCHITECTURE.md has the map.
 
+pub mod cli;
 pub mod core;
 pub mod engine;
 pub mod media;
+pub mod models;
+pub mod monitor;
 pub mod onnx;
+pub mod pipeline;
+pub mod presets;
+pub mod queue;
 pub mod store;
 pub mod wan;

@@ -1,3 +1,22 @@
 //! The `wandeck` program.
 
-fn main() {}
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+use wandeck::cli::{self, Cli};
+use wandeck::engine::runtime::silence_telemetry;
+
+fn main() -> ExitCode {
+    #[expect(unsafe_code, reason = "the switch is a variable of the process")]
+    // SAFETY: this is the first line of main, so no other thread exists.
+    unsafe {
+        silence_telemetry();
+    }
+    let cli = Cli::parse();
+    let level = ["warn", "info,ort=warn", "debug,ort=info"][usize::from(cli.verbosity()).min(2)];
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    cli::run(cli).into()
+}

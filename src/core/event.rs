@@ -12,11 +12,9 @@ use super::units::{Secs, Seed};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// The request is parsed.
-    Validate,
     /// Model, disk and parameters are looked at before anything expensive.
     Preflight,
-    /// Graphs are built and sessions made.
+    /// Graphs are built over the model's tensors.
     Prepare,
     /// The prompt is encoded.
     Text,
@@ -33,7 +31,6 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Validate => "Validate",
             Self::Preflight => "Preflight",
             Self::Prepare => "Prepare",
             Self::Text => "Encode text",
@@ -78,6 +75,11 @@ pub enum Event {
         stage: Stage,
         /// How long it took.
         seconds: Secs,
+    },
+    /// Something a person waits for, such as a download.
+    Note {
+        /// One sentence.
+        message: String,
     },
     /// Something was done differently than asked, or deserves a look.
     Warning {

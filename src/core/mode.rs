@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is given: words, a picture, or both to the small model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Text to video (t2v-A14B).
     T2V,

@@ -28,7 +28,7 @@ pub struct Progress {
 /// Rough share of a run's time per stage, before anything was measured.
 fn share(stage: Stage, units: u32) -> f64 {
     match stage {
-        Stage::Validate | Stage::Preflight => 0.1,
+        Stage::Preflight => 0.1,
         Stage::Prepare | Stage::Text | Stage::PostProcess => 1.0,
         Stage::DenoiseHigh | Stage::DenoiseLow => f64::from(units),
         Stage::Decode => f64::from(units) * 0.5,
@@ -64,7 +64,7 @@ impl Progress {
                 }
             }
             Event::Finished { .. } => self.parts.iter_mut().for_each(|part| part.over = true),
-            Event::Warning { .. } | Event::Failed { .. } | Event::Cancelled => {}
+            Event::Note { .. } | Event::Warning { .. } | Event::Failed { .. } | Event::Cancelled => {}
         }
     }
 

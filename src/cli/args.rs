@@ -1,0 +1,194 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::core::{Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
+
+/// Video from text with the Wan 2.2 models, on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "wandeck", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+impl Cli {
+    /// How much the log should say: 0 warnings, 1 information, 2 everything of ours.
+    pub fn verbosity(&self) -> u8 {
+        self.common.verbose
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// One JSON document on standard output instead of text
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Folder for outputs, the runtime and models [default: the platform's, or WANDECK_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Folder with models, looked at first [also: MODELS_ROOT]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) models_dir: Option<PathBuf>,
+    /// Say more in the log; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make one video now
+    Generate(Box<Generate>),
+    /// Look at the models on this machine
+    Models(Models),
+    /// Look at the presets
+    Presets(Presets),
+    /// Write the ONNX graphs of a model
+    Graph(Graph),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Generate {
+    /// What should be seen
+    pub(super) prompt: String,
+    /// Model id or folder [default: the preset's]
+    #[arg(long, value_name = "ID")]
+    pub(super) model: Option<String>,
+    /// Settings to start from; options given beside it win [default: the model's]
+    #[arg(long, value_name = "NAME")]
+    pub(super) preset: Option<String>,
+    /// Mode, instead of what follows from the model: t2v, i2v or ti2v
+    #[arg(long, value_parser = named::<Mode>)]
+    pub(super) mode: Option<Mode>,
+    /// First picture
+    #[arg(long, value_name = "FILE")]
+    pub(super) image: Option<PathBuf>,
+    /// What should not be seen
+    #[arg(long, value_name = "TEXT")]
+    pub(super) negative: Option<String>,
+    /// Starting noise; the same seed gives the same video [default: random]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Denoising steps
+    #[arg(long, value_name = "N")]
+    pub(super) steps: Option<u32>,
+    /// Guidance scale, or one for the high-noise and one for the low-noise expert
+    #[arg(long, value_name = "HIGH[,LOW]", value_delimiter = ',', num_args = 1..=2)]
+    pub(super) guidance: Vec<f32>,
+    /// Flow shift
+    #[arg(long, value_name = "X")]
+    pub(super) shift: Option<f32>,
+    /// unipc, euler or dpmpp2m
+    #[arg(long, value_parser = named::<Sampler>)]
+    pub(super) sampler: Option<Sampler>,
+    /// Width and height in pixels
+    #[arg(long, value_name = "WxH")]
+    pub(super) size: Option<Resolution>,
+    /// Number of frames, 4n+1
+    #[arg(long, value_name = "N")]
+    pub(super) frames: Option<u32>,
+    /// Frames per second
+    #[arg(long, value_name = "N")]
+    pub(super) fps: Option<u32>,
+    /// auto, cpu, cuda or tensorrt
+    #[arg(long, value_parser = named::<ProviderChoice>, default_value = "auto")]
+    pub(super) provider: ProviderChoice,
+    /// auto, fp32, bf16, fp16 or int8
+    #[arg(long, value_parser = named::<PrecisionChoice>, default_value = "auto")]
+    pub(super) precision: PrecisionChoice,
+    /// Stop after this many seconds; 0 never stops
+    #[arg(long, value_name = "SECS", default_value_t = 1800)]
+    pub(super) timeout: u64,
+    /// .mp4, .gif, .png (one frame), or a folder for PNG frames [default: in the data folder]
+    #[arg(short, long, value_name = "PATH")]
+    pub(super) output: Option<PathBuf>,
+    /// Replace the output if it is there, instead of choosing the next free name
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    /// Keep the final latent, as the tensor "latents"
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(super) latents_out: Option<PathBuf>,
+    /// What happens, as JSON lines on standard output
+    #[arg(long, conflicts_with = "json")]
+    pub(super) events: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Models {
+    #[command(subcommand)]
+    pub(super) verb: ModelsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsVerb {
+    /// Every model, with what it can do or what is wrong with it
+    List,
+    /// One model
+    Show {
+        /// Model id or folder
+        model: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Presets {
+    #[command(subcommand)]
+    pub(super) verb: PresetsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PresetsVerb {
+    /// Every preset
+    List,
+    /// One preset, in its file's form
+    Show {
+        /// Name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Graph {
+    #[command(subcommand)]
+    pub(super) verb: GraphVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum GraphVerb {
+    /// Write every component's graph as .onnx, with its weights beside it
+    Export {
+        /// Model id or folder
+        model: String,
+        /// Folder to write to; each component gets a folder in it
+        dir: PathBuf,
+    },
+}
+
+/// Reads a word as serde knows it, so that files and the command line speak alike.
+fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn words_are_read_as_in_files() {
+        let line = ["wandeck", "generate", "a", "--mode", "t2v", "--guidance", "4,3", "--sampler", "euler"];
+        let Command::Generate(args) = Cli::try_parse_from(line).unwrap().command else { panic!("generate") };
+        assert_eq!((args.mode, args.guidance), (Some(Mode::T2V), vec![4.0, 3.0]));
+        assert!(Cli::try_parse_from(["wandeck", "generate", "a", "--mode", "v2v"]).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! `wandeck generate`: one video now.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, after, bounded, never, select};
+
+use super::args::{Common, Generate};
+use super::report::{self, Reporter};
+use super::{ExitCode, Places, draft::draft};
+use crate::core::{Draft, Error, Event, FrameCount, Kind, Result};
+use crate::media::{Existing, Target};
+use crate::queue::{Job, JobId, Worker};
+
+/// Characters of the prompt that go into a file's name.
+const SLUG: usize = 40;
+
+pub(super) fn run(args: Generate, common: &Common) -> Result<ExitCode> {
+    let places = Places::new(common)?;
+    let (draft, model) = draft(&args, &places)?;
+    let existing = if args.overwrite { Existing::Replace } else { Existing::NextFree };
+    let path = args.output.clone().unwrap_or_else(|| default_output(&places.data_dir, &draft));
+    let target = Target::parse(&path, FrameCount(draft.frames), existing)?;
+    let interrupts = interrupts()?;
+    let worker = Worker::start(places.data_dir, Arc::new(|| {}))?;
+    let id = JobId(1);
+    worker.submit(Job { id, draft, model, target, latents_out: args.latents_out.clone() })?;
+
+    let mut reporter = Reporter::new(args.events, common.json);
+    let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    let timeout = if args.timeout == 0 { never() } else { after(Duration::from_secs(args.timeout)) };
+    loop {
+        select! {
+            recv(interrupts) -> _ => {
+                reporter.note("Stopping…");
+                worker.cancel(id);
+            }
+            recv(timeout) -> _ => worker.cancel(id),
+            recv(worker.events()) -> event => {
+                let (_, event) = event.map_err(|error| {
+                    Error::new(Kind::Bug, "The engine thread has ended").because(error)
+                })?;
+                let late = args.timeout > 0 && Instant::now() >= deadline;
+                let event = if late && matches!(event, Event::Cancelled) { timed_out(args.timeout) } else { event };
+                reporter.event(&event);
+                if event.is_terminal() {
+                    return Ok(end(&event, &reporter));
+                }
+            }
+        }
+    }
+}
+
+fn end(event: &Event, reporter: &Reporter) -> ExitCode {
+    match event {
+        Event::Finished { outcome } => {
+            report::outcome(outcome, reporter);
+            ExitCode::Done
+        }
+        Event::Failed { error } => {
+            report::failure(error, reporter);
+            ExitCode::from(error)
+        }
+        _ => {
+            report::cancelled(reporter);
+            ExitCode::Cancelled
+        }
+    }
+}
+
+fn timed_out(seconds: u64) -> Event {
+    let error = Error::new(Kind::Generation, format!("Not done after {seconds} s"))
+        .remedy("Give it more time with --timeout, or ask for less");
+    Event::Failed { error }
+}
+
+/// A message for each Ctrl-C.
+fn interrupts() -> Result<Receiver<()>> {
+    let (sender, receiver) = bounded(1);
+    // a second Ctrl-C while the first is being handled has nothing to add
+    ctrlc::set_handler(move || {
+        if sender.try_send(()).is_err() {
+            tracing::debug!("Already stopping");
+        }
+    })
+    .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be handled").because(error))?;
+    Ok(receiver)
+}
+
+fn default_output(data_dir: &Path, draft: &Draft) -> PathBuf {
+    let words: String =
+        draft.prompt.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).take(SLUG).collect();
+    let slug = words.split_whitespace().collect::<Vec<_>>().join("-");
+    data_dir.join("outputs").join(format!("{}_{slug}.mp4", draft.seed))
+}

@@ -1,0 +1,49 @@
+//! `wandeck graph export`: the graphs as files, for Netron and other runtimes.
+
+use serde_json::json;
+
+use super::Places;
+use super::args::{Common, Graph, GraphVerb};
+use super::report::out;
+use crate::core::Result;
+use crate::models;
+use crate::onnx::{self, Placed};
+use crate::wan::graphs::{self, Chunk, Segments};
+
+pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
+    let GraphVerb::Export { model, dir } = &args.verb;
+    let places = Places::new(common)?;
+    let path = models::find(model, &places.data_dir, places.models_dir.as_deref())?;
+    let checkpoint = models::open(&path)?;
+    let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);
+    let segments = if checkpoint.expand_timesteps { Segments::Two } else { Segments::One };
+    let mut all = vec![
+        ("text_encoder", graphs::text_encoder(&text.config, &text.weights)?),
+        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights)?.graph),
+        ("vae_encoder_first", graphs::vae_encoder(&vae.config, &vae.weights, Chunk::First)?.graph),
+        ("vae_encoder", graphs::vae_encoder(&vae.config, &vae.weights, Chunk::Later)?.graph),
+    ];
+    let transformers = [
+        ("transformer", Some(&checkpoint.transformer)),
+        ("transformer_2", checkpoint.transformer_2.as_ref()),
+    ];
+    for (name, part) in transformers {
+        if let Some(part) = part {
+            all.push((name, graphs::transformer(&part.config, &part.weights, segments)?));
+        }
+    }
+    let mut written = Vec::new();
+    for (name, graph) in &all {
+        let (path, placed) = onnx::export(graph, &dir.join(name))?;
+        if !common.json {
+            let how =
+                if placed == Placed::Copied { "weights copied" } else { "weights linked, no space used" };
+            out(&format!("{} ({how})", path.display()));
+        }
+        written.push(path);
+    }
+    if common.json {
+        out(&json!({"status": "done", "files": written}).to_string());
+    }
+    Ok(())
+}

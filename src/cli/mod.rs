@@ -1,0 +1,48 @@
+//! The command line: parses, hands over to the services, prints.
+
+mod args;
+mod draft;
+mod exit;
+mod generate;
+mod graph;
+mod list;
+mod report;
+
+pub use args::Cli;
+pub use exit::ExitCode;
+
+use std::path::PathBuf;
+
+use crate::core::Result;
+use crate::store::default_data_dir;
+use args::Command;
+
+/// Runs what was asked for and says how the program should end.
+pub fn run(cli: Cli) -> ExitCode {
+    let json = cli.common.json;
+    let done = match cli.command {
+        Command::Generate(args) => generate::run(*args, &cli.common),
+        Command::Models(args) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
+        Command::Presets(args) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
+        Command::Graph(args) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),
+    };
+    done.unwrap_or_else(|error| {
+        report::error(&error, json);
+        ExitCode::from(&error)
+    })
+}
+
+/// Places that every command needs.
+pub(crate) struct Places {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) models_dir: Option<PathBuf>,
+}
+
+impl Places {
+    fn new(common: &args::Common) -> Result<Self> {
+        let data_dir = common.data_dir.clone().map_or_else(default_data_dir, Ok)?;
+        // absolute, because a library is opened from it
+        let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
+        Ok(Self { data_dir, models_dir: common.models_dir.clone() })
+    }
+}

@@ -1,0 +1,122 @@
+//! What a person or a script is shown. Results on standard output, everything else on standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::core::{Error, Event, Outcome, Progress};
+
+/// Marks of the bar; the fraction times this.
+const MARKS: u64 = 1000;
+
+/// Follows a job: a bar on a terminal, lines elsewhere, JSON lines if asked for.
+pub(super) struct Reporter {
+    progress: Progress,
+    bar: Option<ProgressBar>,
+    events: bool,
+    json: bool,
+}
+
+impl Reporter {
+    pub(super) fn new(events: bool, json: bool) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed}");
+            ProgressBar::new(MARKS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self { progress: Progress::default(), bar, events, json }
+    }
+
+    /// Shows an event.
+    pub(super) fn event(&mut self, event: &Event) {
+        self.progress.observe(event);
+        if self.events {
+            out(&serde_json::to_string(event).unwrap_or_default());
+        }
+        match event {
+            Event::Note { message } => self.note(message),
+            Event::Warning { message } => self.note(&format!("Warning: {message}")),
+            Event::StageFinished { stage, seconds } if self.bar.is_none() => {
+                note(&format!("{stage}: {seconds}"))
+            }
+            event if event.is_terminal() => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            _ => {}
+        }
+        if let (Some(bar), Some((stage, done, of))) = (&self.bar, self.progress.stage()) {
+            bar.set_position((self.progress.fraction() * MARKS as f64) as u64);
+            let left =
+                self.progress.remaining().map(|left| format!(", about {left} left")).unwrap_or_default();
+            bar.set_message(format!("{stage} {done}/{of}{left}"));
+        }
+    }
+
+    /// Shows a line without disturbing the bar.
+    pub(super) fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
+        }
+    }
+}
+
+/// The end of a job that went well.
+pub(super) fn outcome(outcome: &Outcome, reporter: &Reporter) {
+    let request = &outcome.request;
+    if reporter.json {
+        let mut document = json!(outcome);
+        if let (Some(fields), Some(request)) = (document.as_object_mut(), json!(request).as_object()) {
+            fields.insert("status".into(), json!("done"));
+            for key in ["mode", "model", "seed", "frames", "fps"] {
+                fields.insert(key.into(), request[key].clone());
+            }
+            fields.insert("width".into(), request["size"]["width"].clone());
+            fields.insert("height".into(), request["size"]["height"].clone());
+        }
+        out(&document.to_string());
+    } else if !reporter.events {
+        out(&outcome.output.display().to_string());
+        let (frames, size, fps) = (request.frames.0, request.size, request.fps.0);
+        note(&format!(
+            "{frames} frames, {size}, {fps} fps, seed {}, in {}",
+            request.seed.0, outcome.generation_time_s
+        ));
+    }
+}
+
+/// The end of a job that failed.
+pub(super) fn failure(failed: &Error, reporter: &Reporter) {
+    if !reporter.events {
+        error(failed, reporter.json);
+    }
+}
+
+/// The end of a job that was stopped.
+pub(super) fn cancelled(reporter: &Reporter) {
+    if reporter.json {
+        out(&json!({"status": "cancelled"}).to_string());
+    } else if !reporter.events {
+        note("Cancelled");
+    }
+}
+
+/// What went wrong, for a person or as a document.
+pub(super) fn error(error: &Error, as_json: bool) {
+    if as_json {
+        out(&json!({"status": "failed", "error": error}).to_string());
+    } else {
+        note(&format!("Error: {error:#}"));
+    }
+}
+
+/// A line on standard output. A reader that went away is no reason to fail.
+pub(super) fn out(text: &str) {
+    drop(writeln!(io::stdout().lock(), "{text}"));
+}
+
+fn note(text: &str) {
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}

@@ -1,0 +1,9 @@
+//! The models on this machine: where they are, whether they are whole, what they can do.
+//!
+//! Knows folders and layouts; what a Wan model is made of stands in `wan/`.
+
+mod catalog;
+mod diffusers;
+
+pub use catalog::{Installed, MODELS_ROOT_VARIABLE, find, installed};
+pub use diffusers::open;

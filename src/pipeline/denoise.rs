@@ -1,0 +1,94 @@
+//! The denoising loop: a transformer's velocity, guided, moves the latent step by step.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use ndarray::{Array1, Array2, ArrayD};
+
+use super::story::Story;
+use crate::core::{CancelToken, Error, Guidance, Kind, Result, Stage};
+use crate::engine::{Input, Session};
+use crate::wan::schedule::Solver;
+
+/// What does not change over the steps.
+pub(super) struct Conditions {
+    /// Rows of the prompt.
+    pub(super) prompt: Array2<f32>,
+    /// Rows of the negative prompt, where guidance needs them.
+    pub(super) negative: Option<Array2<f32>>,
+    /// Rotary tables.
+    pub(super) rope: (Array2<f32>, Array2<f32>),
+}
+
+/// One expert's share of the steps.
+pub(super) struct Share {
+    /// Which expert.
+    pub(super) stage: Stage,
+    /// Steps, counted over the whole run.
+    pub(super) steps: Range<usize>,
+    /// Guidance scale.
+    pub(super) guidance: Guidance,
+}
+
+/// Runs the steps of one expert.
+pub(super) fn denoise(
+    session: &mut Session,
+    latent: &mut ArrayD<f32>,
+    solver: &mut Solver,
+    share: &Share,
+    conditions: &Conditions,
+    (story, cancel): (&mut Story<'_>, &CancelToken),
+) -> Result<()> {
+    let first = share.steps.start;
+    for step in share.steps.clone() {
+        cancel.check()?;
+        let began = Instant::now();
+        let timestep = solver.timesteps()[step];
+        let mut velocity = predict(session, latent, timestep, &conditions.prompt, conditions, cancel)?;
+        if let (true, Some(negative)) = (share.guidance.enabled(), &conditions.negative) {
+            let without = predict(session, latent, timestep, negative, conditions, cancel)?;
+            let scale = share.guidance.0;
+            velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
+        }
+        let (Some(velocity), Some(sample)) = (velocity.as_slice(), latent.as_slice_mut()) else {
+            return Err(Error::new(Kind::Bug, "A latent is not in row-major order"));
+        };
+        solver.step(velocity, sample);
+        if sample.iter().any(|value| !value.is_finite()) {
+            return Err(not_finite(share.stage, step));
+        }
+        story.step(share.stage, (step - first + 1) as u32, share.steps.len() as u32, began);
+    }
+    Ok(())
+}
+
+fn predict(
+    session: &mut Session,
+    latent: &ArrayD<f32>,
+    timestep: f32,
+    text: &Array2<f32>,
+    conditions: &Conditions,
+    cancel: &CancelToken,
+) -> Result<ArrayD<f32>> {
+    let timestep = Array1::from_elem(1, timestep).into_dyn();
+    let position = Array1::<i64>::zeros(1).into_dyn();
+    let (cos, sin) = &conditions.rope;
+    let inputs = vec![
+        ("hidden_states", Input::F32(latent.view())),
+        ("timestep", Input::F32(timestep.view())),
+        ("encoder_hidden_states", Input::F32(text.view().into_dyn())),
+        ("rope_cos", Input::F32(cos.view().into_dyn())),
+        ("rope_sin", Input::F32(sin.view().into_dyn())),
+        ("pos", Input::I64(position.view())),
+    ];
+    let sample = session.run(inputs, cancel)?.swap_remove(0);
+    Ok(sample.view()?.to_owned())
+}
+
+fn not_finite(stage: Stage, step: usize) -> Error {
+    Error::new(
+        Kind::Generation,
+        format!("The latent is not a number after step {} ({stage}, fp32 on the CPU)", step + 1),
+    )
+    .remedy("Lower the guidance scale, or verify the model's files")
+}

@@ -1,0 +1,155 @@
+//! All stages of one job, one after the other; each network is loaded for its stage and dropped after it.
+
+use ndarray::{Array2, ArrayD};
+
+use super::decode::{FrameSink, decode};
+use super::denoise::{Conditions, Share, denoise};
+use super::encode_text::encode;
+use super::story::Story;
+use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Result, Stage};
+use crate::engine::{Runtime, Session, SessionOptions};
+use crate::onnx::Graph;
+use crate::wan::graphs::{self, Segments, StreamGraph};
+use crate::wan::schedule::Solver;
+use crate::wan::text::Tokenizer;
+use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope};
+
+/// Training timesteps; a boundary ratio is a share of them.
+const TRAIN_STEPS: f32 = 1000.0;
+
+/// What a job runs on.
+pub struct Pipeline<'a> {
+    /// ONNX Runtime.
+    pub runtime: &'a Runtime,
+    /// The model.
+    pub checkpoint: &'a Checkpoint,
+    /// How sessions are made.
+    pub options: SessionOptions,
+}
+
+/// The graphs of a job, built before anything runs, so that a tensor of the wrong shape is found at once.
+struct Graphs {
+    text: Graph,
+    transformer: Graph,
+    transformer_2: Option<Graph>,
+    decoder: StreamGraph,
+}
+
+/// Steps of the high-noise and of the low-noise expert.
+pub fn denoise_steps(checkpoint: &Checkpoint, request: &GenRequest) -> [usize; 2] {
+    split(checkpoint, Solver::new(request.sampler, request.steps, request.shift).timesteps())
+}
+
+fn split(checkpoint: &Checkpoint, timesteps: &[f32]) -> [usize; 2] {
+    let boundary = checkpoint.boundary_ratio.map_or(0.0, |ratio| ratio * TRAIN_STEPS);
+    let high = timesteps.iter().filter(|&&timestep| timestep >= boundary).count();
+    [high, timesteps.len() - high]
+}
+
+impl Pipeline<'_> {
+    /// Runs the stages from preparation to decoding and returns the final latent `[1, z, T, h, w]`.
+    pub fn run(
+        &self,
+        request: &GenRequest,
+        frames: &mut dyn FnMut(Frame) -> Result<()>,
+        story: &mut Story<'_>,
+        cancel: &CancelToken,
+    ) -> Result<ArrayD<f32>> {
+        let graphs = story.stage(Stage::Prepare, |_| self.graphs())?;
+        let mut latent = self.starting_noise(request)?;
+        let conditions =
+            story.stage(Stage::Text, |story| self.conditions(request, &graphs, story, cancel))?;
+        let mut solver = Solver::new(request.sampler, request.steps, request.shift);
+        let [high, low] = split(self.checkpoint, solver.timesteps());
+        let shares = [
+            (
+                &graphs.transformer,
+                Share { stage: Stage::DenoiseHigh, steps: 0..high, guidance: request.guidance },
+            ),
+            (
+                graphs.transformer_2.as_ref().unwrap_or(&graphs.transformer),
+                Share { stage: Stage::DenoiseLow, steps: high..high + low, guidance: request.guidance_low },
+            ),
+        ];
+        for (graph, share) in shares.iter().filter(|(_, share)| !share.steps.is_empty()) {
+            story.stage(share.stage, |story| {
+                let mut session = self.load(graph, cancel)?;
+                denoise(&mut session, &mut latent, &mut solver, share, &conditions, (story, cancel))
+            })?;
+        }
+        story.stage(Stage::Decode, |story| self.decode(&graphs.decoder, &latent, frames, (story, cancel)))?;
+        Ok(latent)
+    }
+
+    fn graphs(&self) -> Result<Graphs> {
+        let model = self.checkpoint;
+        let transformer = |part: &Component<TransformerConfig>| {
+            graphs::transformer(&part.config, &part.weights, Segments::One)
+        };
+        Ok(Graphs {
+            text: graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?,
+            transformer: transformer(&model.transformer)?,
+            transformer_2: model.transformer_2.as_ref().map(transformer).transpose()?,
+            decoder: graphs::vae_decoder(&model.vae.config, &model.vae.weights)?,
+        })
+    }
+
+    fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
+        cancel.check()?;
+        Session::load(self.runtime, graph, self.options)
+    }
+
+    fn starting_noise(&self, request: &GenRequest) -> Result<ArrayD<f32>> {
+        let shape = self.latent_shape(request);
+        let values = noise::standard_normal(request.seed, shape.iter().product());
+        ArrayD::from_shape_vec(shape.to_vec(), values).map_err(|error| {
+            Error::new(Kind::Bug, "The starting noise does not fill the latent").because(error)
+        })
+    }
+
+    fn latent_shape(&self, request: &GenRequest) -> [usize; 5] {
+        let channels = self.checkpoint.vae.config.z_dim;
+        self.checkpoint.strides().latent(channels, request.size, request.frames).dims()
+    }
+
+    fn conditions(
+        &self,
+        request: &GenRequest,
+        graphs: &Graphs,
+        story: &mut Story<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Conditions> {
+        let tokenizer = Tokenizer::open(&self.checkpoint.tokenizer)?;
+        let mut session = self.load(&graphs.text, cancel)?;
+        let prompt = encode(&mut session, &tokenizer, ("prompt", &request.prompt), story, cancel)?;
+        let guided = request.guidance.enabled() || request.guidance_low.enabled();
+        let negative = guided.then(|| {
+            encode(&mut session, &tokenizer, ("negative prompt", &request.negative_prompt), story, cancel)
+        });
+        Ok(Conditions { prompt, negative: negative.transpose()?, rope: self.rope(request)? })
+    }
+
+    fn rope(&self, request: &GenRequest) -> Result<(Array2<f32>, Array2<f32>)> {
+        let config = &self.checkpoint.transformer.config;
+        let [_, _, t, h, w] = self.latent_shape(request);
+        let [pt, ph, pw] = config.patch_size;
+        let (cos, sin) = rope::tables(t / pt, h / ph, w / pw, config.attention_head_dim);
+        let columns = config.attention_head_dim / 2;
+        let table = |values: Vec<f32>| {
+            Array2::from_shape_vec((values.len() / columns, columns), values)
+                .map_err(|error| Error::new(Kind::Bug, "A rotary table has a ragged edge").because(error))
+        };
+        Ok((table(cos)?, table(sin)?))
+    }
+
+    fn decode(
+        &self,
+        decoder: &StreamGraph,
+        latent: &ArrayD<f32>,
+        frames: FrameSink<'_>,
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<()> {
+        let mut session = self.load(&decoder.graph, cancel)?;
+        decode(&mut session, &decoder.caches, latent, frames, (story, cancel))
+    }
+}

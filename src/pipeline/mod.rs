@@ -1,0 +1,13 @@
+//! One job from request to frames, stage by stage, telling its story as it goes.
+//!
+//! A request and a checkpoint go in; events, frames and the final latent come out. It knows neither files nor
+//! queues nor screens.
+
+mod decode;
+mod denoise;
+mod encode_text;
+mod generate;
+mod story;
+
+pub use generate::{Pipeline, denoise_steps};
+pub use story::Story;

@@ -1,0 +1,7 @@
+//! Presets: a model's settings under a name, as RON files.
+
+mod preset;
+mod shipped;
+
+pub use preset::{Preset, Settings};
+pub use shipped::{by_name, for_mode, for_model, shipped};

@@ -1,0 +1,94 @@
+//! One preset.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::{Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler};
+
+/// Settings of a model under a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// Version of the file's form, 1.
+    pub version: u32,
+    /// Name by which it is chosen.
+    pub name: String,
+    /// One sentence on what it is for and where the numbers come from.
+    pub about: String,
+    /// Model id it is made for.
+    pub model: String,
+    /// Mode it is made for.
+    pub mode: Mode,
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// What a preset sets; the rest of a request is the prompt, the seed and the machine's business.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What should not be seen.
+    #[serde(default)]
+    pub negative_prompt: String,
+    /// Denoising steps.
+    pub steps: u32,
+    /// Guidance scale of the high-noise expert, or of the only transformer.
+    pub guidance: f32,
+    /// Guidance scale of the low-noise expert; the same if left out.
+    #[serde(default)]
+    pub guidance_low: Option<f32>,
+    /// Flow shift.
+    pub shift: f32,
+    /// Sampler.
+    #[serde(default)]
+    pub sampler: Sampler,
+    /// Width and height in pixels.
+    pub size: Resolution,
+    /// Frames.
+    pub frames: u32,
+    /// Frames per second.
+    pub fps: u32,
+}
+
+/// The form that this program reads and writes.
+const VERSION: u32 = 1;
+
+impl Preset {
+    /// Reads a preset; `source` names it in errors.
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        let wrong = |why: String| {
+            Error::new(Kind::Input, format!("{source} is not a preset: {why}"))
+                .field("preset")
+                .remedy("Mend the file")
+        };
+        let options =
+            ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        let preset: Self = options.from_str(text).map_err(|error| wrong(error.to_string()))?;
+        if preset.version != VERSION {
+            return Err(wrong(format!("its version is {}, this program reads {VERSION}", preset.version)));
+        }
+        Ok(preset)
+    }
+
+    /// A form with these settings.
+    pub fn draft(&self, prompt: &str) -> Draft {
+        let settings = &self.settings;
+        Draft {
+            prompt: prompt.to_owned(),
+            negative_prompt: settings.negative_prompt.clone(),
+            model: self.model.clone(),
+            mode: None,
+            image: None,
+            seed: 0,
+            steps: settings.steps,
+            guidance: settings.guidance,
+            guidance_low: settings.guidance_low,
+            shift: settings.shift,
+            sampler: settings.sampler,
+            size: settings.size,
+            frames: settings.frames,
+            fps: settings.fps,
+            provider: ProviderChoice::Auto,
+            precision: PrecisionChoice::Auto,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The presets that come with the program.
+
+use super::preset::Preset;
+use crate::core::{Error, Kind, Mode, Result};
+
+const FILES: [(&str, &str); 4] = [
+    ("toy-t2v.ron", include_str!("../../presets/toy-t2v.ron")),
+    ("t2v-A14B.ron", include_str!("../../presets/t2v-A14B.ron")),
+    ("i2v-A14B.ron", include_str!("../../presets/i2v-A14B.ron")),
+    ("ti2v-5B.ron", include_str!("../../presets/ti2v-5B.ron")),
+];
+
+/// All shipped presets.
+pub fn shipped() -> Result<Vec<Preset>> {
+    FILES.iter().map(|(name, text)| Preset::parse(text, name)).collect()
+}
+
+/// The shipped preset called `name`.
+pub fn by_name(name: &str) -> Result<Preset> {
+    let presets = shipped()?;
+    let names = presets.iter().map(|preset| preset.name.as_str()).collect::<Vec<_>>().join(", ");
+    presets.into_iter().find(|preset| preset.name == name).ok_or_else(|| {
+        Error::new(Kind::Input, format!("There is no preset \"{name}\""))
+            .field("preset")
+            .remedy(format!("There are: {names}"))
+    })
+}
+
+/// The shipped preset made for the model `id`.
+pub fn for_model(id: &str) -> Result<Option<Preset>> {
+    Ok(shipped()?.into_iter().find(|preset| preset.model == id))
+}
+
+/// The official settings of a mode.
+pub fn for_mode(mode: Mode) -> Result<Preset> {
+    by_name(match mode {
+        Mode::T2V => "t2v-A14B",
+        Mode::I2V => "i2v-A14B",
+        Mode::TI2V => "ti2v-5B",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{GenRequest, Limits, Strides};
+
+    #[test]
+    fn every_shipped_preset_runs_on_its_model() {
+        for preset in shipped().unwrap() {
+            let spatial = if preset.mode == Mode::TI2V { 16 } else { 8 };
+            let limits = Limits {
+                model: preset.model.clone(),
+                modes: vec![preset.mode],
+                strides: Strides { temporal: 4, spatial, patch: 2 },
+                max_positions: 1024,
+            };
+            let problems = preset.draft("a cat").problems(&limits);
+            // image input is not built yet, everything else must pass
+            let fields: Vec<_> = problems.iter().filter_map(Error::field_name).collect();
+            let expected: &[&str] = if preset.mode == Mode::I2V { &["image"] } else { &[] };
+            assert_eq!(fields, expected, "{}: {problems:?}", preset.name);
+            if expected.is_empty() {
+                GenRequest::parse(&preset.draft("a cat"), &limits).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn official_numbers() {
+        // Wan2.2/wan/configs: steps, shift, guidance (low, high), size, frames, fps
+        for (mode, steps, shift, high, low, width, frames, fps) in [
+            (Mode::T2V, 40, 12.0, 4.0, 3.0, 1280, 81, 16),
+            (Mode::I2V, 40, 5.0, 3.5, 3.5, 1280, 81, 16),
+            (Mode::TI2V, 50, 5.0, 5.0, 5.0, 1280, 121, 24),
+        ] {
+            let settings = for_mode(mode).unwrap().settings;
+            assert_eq!((settings.steps, settings.shift, settings.guidance), (steps, shift, high));
+            assert_eq!(settings.guidance_low.unwrap_or(high), low);
+            assert_eq!((settings.size.width, settings.frames, settings.fps), (width, frames, fps));
+        }
+    }
+
+    #[test]
+    fn a_wrong_file_says_what_is_wrong() {
+        for (text, words) in [
+            ("(version: 2)", "not a preset"),
+            ("(version: 1, name: \"a\", colour: 1)", "colour"),
+            ("", "not a preset"),
+        ] {
+            let error = Preset::parse(text, "mine.ron").unwrap_err();
+            assert!(error.message.contains(words) && error.message.contains("mine.ron"), "{error:#}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One job from the form to the checked file.
+
+use std::path::Path;
+use std::time::Instant;
+
+use ndarray::ArrayD;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::Serialize;
+
+use super::job::Job;
+use crate::core::{CancelToken, Error, Event, GenRequest, Kind, Outcome, Result, Secs, Stage};
+use crate::engine::{Runtime, SessionOptions};
+use crate::media::{Expected, Metadata, Recorder, check};
+use crate::models;
+use crate::monitor::peak_resident;
+use crate::pipeline::{Pipeline, Story, denoise_steps};
+use crate::wan::Checkpoint;
+
+/// What ran the graphs; the only one there is so far.
+const PROVIDER: &str = "cpu";
+/// What it computed in.
+const PRECISION: &str = "fp32";
+
+/// Written into every output: all that is needed to make it again, and by what it was made.
+#[derive(Serialize)]
+struct Record<'a> {
+    wandeck: &'static str,
+    request: &'a GenRequest,
+    model: &'a str,
+    model_fingerprint: &'a str,
+    provider: &'static str,
+    precision: &'static str,
+}
+
+/// Runs `job` and tells its story, all but the terminal event, which is the caller's to tell from the result.
+///
+/// `cancel` stops it within a step. Whatever the end, no half-written file stays behind.
+pub fn run_job(
+    runtime: &Runtime,
+    job: &Job,
+    cancel: &CancelToken,
+    send: &mut dyn FnMut(Event),
+) -> Result<Outcome> {
+    let began = Instant::now();
+    let checkpoint = models::open(&job.model)?;
+    let request = GenRequest::parse(&job.draft, &checkpoint.limits())?;
+    let mut story = Story::new(send);
+    story.tell(Event::Started { seed: request.seed, plan: plan(&checkpoint, &request) });
+    story.stage(Stage::Preflight, |story| preflight(job, &request, story))?;
+
+    let mut recorder = Recorder::start(&job.target, request.size, request.fps, request.frames)?;
+    let pipeline = Pipeline { runtime, checkpoint: &checkpoint, options: SessionOptions::default() };
+    let latent = pipeline.run(&request, &mut |frame| recorder.push(frame), &mut story, cancel)?;
+
+    let fingerprint = checkpoint.fingerprint();
+    let (output, checks) = story.stage(Stage::PostProcess, |story| {
+        cancel.check()?;
+        let output = recorder.finish(metadata(&request, &checkpoint.id, &fingerprint)?)?;
+        if let Some(path) = &job.latents_out {
+            write_latent(path, &latent)?;
+        }
+        let size = job.target.stored_size(request.size);
+        let checks = check(&output, &Expected { frames: request.frames, size, fps: request.fps });
+        for failed in checks.iter().filter(|check| !check.passed) {
+            story.warn(format!("The finished video fails the check \"{}\": {}", failed.name, failed.detail));
+        }
+        Ok((output, checks))
+    })?;
+    Ok(Outcome {
+        output,
+        request,
+        model_fingerprint: fingerprint,
+        generation_time_s: Secs::from(began.elapsed()),
+        stages: std::mem::take(&mut story.stages),
+        steps: std::mem::take(&mut story.steps),
+        peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
+        peak_vram_mb: None,
+        provider: PROVIDER.to_owned(),
+        precision: PRECISION.to_owned(),
+        retries: 0,
+        optimizations: Vec::new(),
+        warnings: std::mem::take(&mut story.warnings),
+        checks,
+    })
+}
+
+fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
+    let [high, low] = denoise_steps(checkpoint, request).map(|steps| steps as u32);
+    let chunks = checkpoint.strides().latent(1, request.size, request.frames).frames as u32;
+    [
+        (Stage::Preflight, 1),
+        (Stage::Prepare, 1),
+        (Stage::Text, 1),
+        (Stage::DenoiseHigh, high),
+        (Stage::DenoiseLow, low),
+        (Stage::Decode, chunks),
+        (Stage::PostProcess, 1),
+    ]
+    .into_iter()
+    .filter(|&(_, units)| units > 0)
+    .collect()
+}
+
+/// What would make the run fail at its end is found here, before it begins.
+fn preflight(job: &Job, request: &GenRequest, story: &mut Story<'_>) -> Result<()> {
+    job.target.check_video(request.size, request.fps)?;
+    job.target.check_writable()?;
+    if let Some(taken) = job.target.renamed_from() {
+        story.warn(format!("{} is there already: writing {}", taken.display(), job.target.path().display()));
+    }
+    Ok(())
+}
+
+fn metadata(request: &GenRequest, model: &str, model_fingerprint: &str) -> Result<Metadata> {
+    let record = Record {
+        wandeck: env!("CARGO_PKG_VERSION"),
+        request,
+        model,
+        model_fingerprint,
+        provider: PROVIDER,
+        precision: PRECISION,
+    };
+    let json = serde_json::to_string(&record)
+        .map_err(|error| Error::new(Kind::Bug, "The request cannot be written down").because(error))?;
+    let comment = format!(
+        "{} · {model} · seed {} · {} steps · guidance {} · shift {}",
+        request.prompt, request.seed.0, request.steps.0, request.guidance.0, request.shift.0
+    );
+    Ok(Metadata::new(&comment, &json))
+}
+
+/// Writes the latent as the tensor `latents` of a safetensors file.
+fn write_latent(path: &Path, latent: &ArrayD<f32>) -> Result<()> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::new(Kind::Io, format!("Cannot write {}: {error}", path.display()))
+            .remedy("Choose another place")
+    };
+    let bytes: Vec<u8> = latent.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let view =
+        TensorView::new(Dtype::F32, latent.shape().to_vec(), &bytes).map_err(|error| failed(&error))?;
+    let file = safetensors::serialize([("latents", view)], None).map_err(|error| failed(&error))?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temp = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
+    std::io::Write::write_all(&mut temp, &file).map_err(|error| failed(&error))?;
+    temp.as_file().sync_all().map_err(|error| failed(&error))?;
+    temp.persist(path).map_err(|error| failed(&error))?;
+    Ok(())
+}
