@@ -86,7 +86,7 @@ pub(super) struct Generate {
     #[arg(long, value_parser = named::<Sampler>)]
     pub(super) sampler: Option<Sampler>,
     /// Width and height in pixels
-    #[arg(long, value_name = "WxH")]
+    #[arg(long, value_name = "WxH", value_parser = size)]
     pub(super) size: Option<Resolution>,
     /// Number of frames, 4n+1
     #[arg(long, value_name = "N")]
@@ -171,6 +171,10 @@ pub(super) enum GraphVerb {
 /// Reads a word as serde knows it, so that files and the command line speak alike.
 fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
+}
+
+fn size(text: &str) -> Result<Resolution, String> {
+    text.parse().map_err(|error| format!("{error:#}"))
 }
 
 #[cfg(test)]
