@@ -1,5 +1,7 @@
 //! The command line's contract: output, exit codes, and what bad input is told.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod common;
 
 use std::path::Path;

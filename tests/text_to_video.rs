@@ -1,5 +1,7 @@
 //! Whole jobs through the engine thread, against diffusers' pipelines on the same weights.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -12,9 +14,9 @@ use wandeck::core::{
 use wandeck::media::{Existing, Reader, Target};
 use wandeck::queue::{Job, JobId, Worker};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The request of refs/pipeline_t2v.json.
+/// The request of `refs/pipeline_t2v.json`.
 fn draft() -> Draft {
     Draft {
         prompt: "a red circle moves left on a white background".into(),
@@ -91,7 +93,8 @@ fn the_same_frames_as_diffusers() {
     let (found, expected) = (frames(&outcome.output), golden.u8("frames"));
     assert_eq!(found.len(), expected.len());
     let differences: Vec<_> = found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).collect();
-    let equal = differences.iter().filter(|&&d| d == 0).count() as f64 / differences.len() as f64;
+    let same = differences.iter().filter(|&&difference| difference < 1).count();
+    let equal = same as f64 / differences.len() as f64;
     assert!(
         equal >= 0.999 && differences.iter().all(|&d| d <= 1),
         "{equal} equal, {:?}",

@@ -28,10 +28,10 @@ pub(super) struct Common {
     /// One JSON document on standard output instead of text
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// Folder for outputs, the runtime and models [default: the platform's, or WANDECK_DATA_DIR]
+    /// Folder for outputs, the runtime and models [default: the platform's, or `WANDECK_DATA_DIR`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Folder with models, looked at first [also: MODELS_ROOT]
+    /// Folder with models, looked at first [also: `MODELS_ROOT`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) models_dir: Option<PathBuf>,
     /// Say more in the log; twice for everything
@@ -159,7 +159,7 @@ pub(super) struct Graph {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GraphVerb {
-    /// Write every component's graph as .onnx, with its weights beside it
+    /// Write every component's graph as .onnx; weights are copied unless DIR is the model's own folder
     Export {
         /// Model id or folder
         model: String,
