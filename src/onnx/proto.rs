@@ -164,7 +164,7 @@ pub struct TensorTypeProto {
 }
 
 /// Dimensions, known or named.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct TensorShapeProto {
     /// Dimensions.
     #[prost(message, repeated, tag = "1")]
