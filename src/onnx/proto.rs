@@ -145,7 +145,7 @@ pub struct ValueInfoProto {
 }
 
 /// A type; only tensors are used here.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct TypeProto {
     /// Tensor type.
     #[prost(message, optional, tag = "1")]
@@ -153,7 +153,7 @@ pub struct TypeProto {
 }
 
 /// Element type and shape of a tensor.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct TensorTypeProto {
     /// `TensorProto.DataType`.
     #[prost(int32, optional, tag = "1")]
