@@ -134,7 +134,7 @@ pub struct StringStringEntryProto {
 }
 
 /// Name and type of an input or output.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct ValueInfoProto {
     /// Name.
     #[prost(string, optional, tag = "1")]
