@@ -7,14 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use eframe::egui::{self, CentralPanel, Context, Panel, Ui};
 
 use super::action::Action;
-use super::compose_panel::ComposePanel;
 use super::output_name::{output_path, random_seed};
 use super::player::Player;
-use super::player_panel::PlayerPanel;
-use super::progress_panel::ProgressPanel;
 use super::restore::Restore;
 use super::theme;
 use super::view::{AppView, RunState};
+use super::{compose_panel, player_panel, progress_panel};
 use crate::core::{Draft, Error, Event, FrameCount, Kind, Limits, Progress, Result};
 use crate::media::{Existing, Target};
 use crate::models::{self, Installed};
@@ -41,9 +39,6 @@ pub struct App {
     last_job: Option<Draft>,
     num_jobs: u64,
     restore: Option<Restore>,
-    compose_panel: ComposePanel,
-    progress_panel: ProgressPanel,
-    player_panel: PlayerPanel,
     player: Player,
     worker: Worker,
 }
@@ -70,9 +65,6 @@ impl App {
             last_job: None,
             num_jobs: 0,
             restore: None,
-            compose_panel: ComposePanel::default(),
-            progress_panel: ProgressPanel::default(),
-            player_panel: PlayerPanel::default(),
             player,
             worker,
         })
@@ -150,14 +142,10 @@ impl App {
     }
 
     fn choose_model(&mut self, id: &str) -> Result<()> {
-        let preset = match presets::for_model(id)? {
-            Some(preset) => Some(preset),
-            None => {
-                let known = self.models.iter().find(|model| model.id == id);
-                let mode = known.and_then(|model| model.limits.as_ref().ok()?.modes.first().copied());
-                mode.map(presets::for_mode).transpose()?
-            }
-        };
+        let known = self.models.iter().find(|model| model.id == id);
+        let mode = known.and_then(|model| model.limits.as_ref().ok()?.modes.first().copied());
+        let own = presets::for_model(id)?;
+        let preset = own.map_or_else(|| mode.map(presets::for_mode).transpose(), |own| Ok(Some(own)))?;
         if let Some(preset) = preset {
             let chosen = preset.draft(&self.draft.prompt);
             self.draft = Draft { seed: self.draft.seed, ..chosen };
@@ -262,14 +250,14 @@ impl eframe::App for App {
         };
         let mut actions = Vec::new();
         Panel::left("compose").default_size(theme::FORM_WIDTH).min_size(260.0).show(ui, |ui| {
-            actions.extend(self.compose_panel.ui(ui, &view));
+            actions.extend(compose_panel::ui(ui, &view));
         });
         Panel::bottom("progress").resizable(false).show(ui, |ui| {
             ui.add_space(6.0);
-            actions.extend(self.progress_panel.ui(ui, &view));
+            actions.extend(progress_panel::ui(ui, &view));
             ui.add_space(6.0);
         });
-        CentralPanel::default().show(ui, |ui| actions.extend(self.player_panel.ui(ui, &view)));
+        CentralPanel::default().show(ui, |ui| actions.extend(player_panel::ui(ui, &view)));
         if !actions.is_empty() {
             // what was asked shows in the next frame
             ui.ctx().request_repaint();

@@ -11,40 +11,34 @@ use super::theme;
 use super::view::AppView;
 use crate::core::{Draft, Error};
 
-/// The form on the left.
-#[derive(Debug, Default)]
-pub(super) struct ComposePanel {}
-
-impl ComposePanel {
-    /// Draws the form; says what the person changed or asked for.
-    pub(super) fn ui(&mut self, ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
-        let mut actions = Vec::new();
-        let mut draft = view.draft.clone();
-        // before the fields, which would take the keys
-        let mut generate = Command::Generate.pressed(ui.ctx());
-        let new_seed = Command::RandomSeed.pressed(ui.ctx());
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            ui.heading("Compose");
-            model_ui(ui, view, &mut actions);
-            text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
-            text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
-            ui.add_space(4.0);
-            numbers_ui(ui, &mut draft, view.problems);
-            if new_seed || seed_ui(ui, &mut draft) {
-                draft.seed = random_seed();
-            }
-            ui.add_space(8.0);
-            generate |= generate_ui(ui, view);
-        });
-        let blocked = blocked_by(view).is_some();
-        if draft != *view.draft {
-            actions.push(Action::Edit(Box::new(draft.clone())));
+/// Draws the form; says what the person changed or asked for.
+pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut draft = view.draft.clone();
+    // before the fields, which would take the keys
+    let mut generate = Command::Generate.pressed(ui.ctx());
+    let new_seed = Command::RandomSeed.pressed(ui.ctx());
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        ui.heading("Compose");
+        model_ui(ui, view, &mut actions);
+        text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
+        text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
+        ui.add_space(4.0);
+        numbers_ui(ui, &mut draft, view.problems);
+        if new_seed || seed_ui(ui, &mut draft) {
+            draft.seed = random_seed();
         }
-        if generate && !blocked {
-            actions.push(Action::Generate(Box::new(draft)));
-        }
-        actions
+        ui.add_space(8.0);
+        generate |= generate_ui(ui, view);
+    });
+    let blocked = blocked_by(view).is_some();
+    if draft != *view.draft {
+        actions.push(Action::Edit(Box::new(draft.clone())));
     }
+    if generate && !blocked {
+        actions.push(Action::Generate(Box::new(draft)));
+    }
+    actions
 }
 
 /// Why nothing can be made now.
@@ -182,8 +176,7 @@ mod tests {
     use super::*;
 
     fn form(bench: Bench) -> Harness<'static, Bench> {
-        let mut panel = ComposePanel::default();
-        harness(bench, move |ui, view| panel.ui(ui, view))
+        harness(bench, super::ui)
     }
 
     #[test]

@@ -17,31 +17,25 @@ use super::view::{AppView, Screen};
 /// Height of the row of controls, with the space above it.
 const CONTROLS_HEIGHT: f32 = 44.0;
 
-/// The middle of the window.
-#[derive(Debug, Default)]
-pub(super) struct PlayerPanel {}
-
-impl PlayerPanel {
-    /// Draws the video; says what the person asked for.
-    pub(super) fn ui(&mut self, ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
-        let screen = view.screen;
-        let height = (ui.available_height() - CONTROLS_HEIGHT).max(0.0);
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
-        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Video"));
-        ui.painter().rect_filled(rect, CornerRadius::same(6), theme::tokens(ui).stage);
-        picture_ui(ui, rect, screen);
-        let mut actions = Vec::new();
-        if screen.frames == 0 {
-            return Vec::new();
-        }
-        if response.clicked() {
-            actions.push(PlayerAction::Toggle);
-        }
-        keys(ui, screen, &mut actions);
-        ui.add_space(4.0);
-        ui.horizontal(|ui| controls_ui(ui, screen, &mut actions));
-        actions.into_iter().map(Action::Player).collect()
+/// Draws the video; says what the person asked for.
+pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
+    let screen = view.screen;
+    let height = (ui.available_height() - CONTROLS_HEIGHT).max(0.0);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Video"));
+    ui.painter().rect_filled(rect, CornerRadius::same(6), theme::tokens(ui).stage);
+    picture_ui(ui, rect, screen);
+    let mut actions = Vec::new();
+    if screen.frames == 0 {
+        return Vec::new();
     }
+    if response.clicked() {
+        actions.push(PlayerAction::Toggle);
+    }
+    keys(ui, screen, &mut actions);
+    ui.add_space(4.0);
+    ui.horizontal(|ui| controls_ui(ui, screen, &mut actions));
+    actions.into_iter().map(Action::Player).collect()
 }
 
 fn keys(ui: &Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
@@ -127,8 +121,7 @@ mod tests {
 
     fn player() -> Harness<'static, Bench> {
         let screen = Screen { frames: 17, index: 3, playing: true, ..Screen::default() };
-        let mut panel = PlayerPanel::default();
-        harness(Bench { screen, ..Bench::new() }, move |ui, view| panel.ui(ui, view))
+        harness(Bench { screen, ..Bench::new() }, super::ui)
     }
 
     fn asked(harness: &Harness<'_, Bench>) -> Vec<PlayerAction> {

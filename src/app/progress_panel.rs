@@ -11,36 +11,30 @@ use super::theme;
 use super::view::{AppView, RunState};
 use crate::core::{Error, Outcome, Progress, Recovery, Secs};
 
-/// The strip below the player.
-#[derive(Debug, Default)]
-pub(super) struct ProgressPanel {}
-
-impl ProgressPanel {
-    /// Draws the strip; says what the person asked for.
-    pub(super) fn ui(&mut self, ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
-        let mut actions = Vec::new();
-        match view.run {
-            RunState::Idle => {
-                ui.weak("Ready. Write a prompt and press Generate");
+/// Draws the strip; says what the person asked for.
+pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    match view.run {
+        RunState::Idle => {
+            ui.weak("Ready. Write a prompt and press Generate");
+        }
+        RunState::Running { progress, started, note, stopping } => {
+            let elapsed = Secs::from(view.now.saturating_duration_since(*started));
+            let cancel = Command::Cancel.pressed(ui.ctx());
+            if (running_ui(ui, progress, elapsed, *stopping) || cancel) && !stopping {
+                actions.push(Action::Cancel);
             }
-            RunState::Running { progress, started, note, stopping } => {
-                let elapsed = Secs::from(view.now.saturating_duration_since(*started));
-                let cancel = Command::Cancel.pressed(ui.ctx());
-                if (running_ui(ui, progress, elapsed, *stopping) || cancel) && !stopping {
-                    actions.push(Action::Cancel);
-                }
-                if let Some(note) = note {
-                    ui.weak(note);
-                }
-            }
-            RunState::Done(outcome) => done_ui(ui, outcome, &mut actions),
-            RunState::Failed(error) => failed_ui(ui, error, &mut actions),
-            RunState::Cancelled => {
-                headline_ui(ui, ICON_CANCEL, ui.visuals().text_color(), "Cancelled", &mut actions);
+            if let Some(note) = note {
+                ui.weak(note);
             }
         }
-        actions
+        RunState::Done(outcome) => done_ui(ui, outcome, &mut actions),
+        RunState::Failed(error) => failed_ui(ui, error, &mut actions),
+        RunState::Cancelled => {
+            headline_ui(ui, ICON_CANCEL, ui.visuals().text_color(), "Cancelled", &mut actions);
+        }
     }
+    actions
 }
 
 /// True if the person wants it to stop.
@@ -144,8 +138,7 @@ mod tests {
     use crate::core::{Event, Kind, Seed, Stage};
 
     fn strip(run: RunState) -> Harness<'static, Bench> {
-        let mut panel = ProgressPanel::default();
-        harness(Bench { run, ..Bench::new() }, move |ui, view| panel.ui(ui, view))
+        harness(Bench { run, ..Bench::new() }, super::ui)
     }
 
     fn running(stopping: bool) -> RunState {
