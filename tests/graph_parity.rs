@@ -2,6 +2,13 @@
 //!
 //! The references are made by tests/golden/make.py.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should stop"
+)]
+
 mod common;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
@@ -26,10 +33,10 @@ fn run(session: &mut Session, inputs: Vec<(&str, Input<'_>)>) -> Vec<Tensor> {
     session.run(inputs, &CancelToken::new()).unwrap()
 }
 
-fn assert_close(what: &str, found: ArrayViewD<'_, f32>, expected: ArrayViewD<'_, f32>) {
+fn assert_close(what: &str, found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>) {
     let tolerance = if matches!(what, "vae21 decode" | "umt5_long") { AMPLIFIED } else { TOLERANCE };
     assert_eq!(found.shape(), expected.shape(), "{what}");
-    let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+    let worst = found.iter().zip(expected.iter()).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(worst <= tolerance, "{what}: off by {worst:e}");
     assert!(found.iter().all(|value| value.is_finite()), "{what}");
     println!("{what}: max |d| {worst:.1e}");
@@ -53,7 +60,7 @@ fn transformers_agree() {
             let hidden = golden.f32(&format!("hidden_states{suffix}"));
             let sample = transform(&mut session, &config, &golden, &hidden, segments);
             let expected = golden.f32(&format!("sample{suffix}"));
-            assert_close(&format!("{reference}{suffix}"), sample.view().unwrap(), expected.view());
+            assert_close(&format!("{reference}{suffix}"), &sample.view().unwrap(), &expected.view());
         }
     }
 }
@@ -105,7 +112,7 @@ fn text_encoder_agrees() {
         let inputs = vec![("input_ids", Input::I64(ids.view())), ("rel_bucket", Input::I64(buckets.view()))];
         let hidden = run(&mut session, inputs).swap_remove(0);
         let expected = golden.f32(&format!("hidden{suffix}"));
-        assert_close(&format!("umt5{suffix}"), hidden.view().unwrap(), expected.view());
+        assert_close(&format!("umt5{suffix}"), &hidden.view().unwrap(), &expected.view());
     }
 }
 
@@ -152,7 +159,7 @@ fn vae_decoders_agree() {
         let frames = ndarray::concatenate(Axis(2), &views).unwrap();
         let expected = golden.f32("frames");
         assert!(expected.iter().any(|value| value.abs() >= 1.0), "the clamp is exercised");
-        assert_close(&format!("{reference} decode"), frames.view(), expected.view());
+        assert_close(&format!("{reference} decode"), &frames.view(), &expected.view());
     }
 }
 
@@ -184,6 +191,6 @@ fn vae_encoders_agree() {
         }
         let views: Vec<_> = chunks.iter().map(|chunk| chunk.view().unwrap()).collect();
         let latent = ndarray::concatenate(Axis(2), &views).unwrap();
-        assert_close(&format!("{reference} encode"), latent.view(), golden.f32("encode_latent").view());
+        assert_close(&format!("{reference} encode"), &latent.view(), &golden.f32("encode_latent").view());
     }
 }

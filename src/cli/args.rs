@@ -28,10 +28,10 @@ pub(super) struct Common {
     /// One JSON document on standard output instead of text
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// Folder for outputs, the runtime and models [default: the platform's, or WANDECK_DATA_DIR]
+    /// Folder for outputs, the runtime and models [default: the platform's, or `WANDECK_DATA_DIR`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Folder with models, looked at first [also: MODELS_ROOT]
+    /// Folder with models, looked at first [also: `MODELS_ROOT`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) models_dir: Option<PathBuf>,
     /// Say more in the log; twice for everything
@@ -86,7 +86,7 @@ pub(super) struct Generate {
     #[arg(long, value_parser = named::<Sampler>)]
     pub(super) sampler: Option<Sampler>,
     /// Width and height in pixels
-    #[arg(long, value_name = "WxH")]
+    #[arg(long, value_name = "WxH", value_parser = size)]
     pub(super) size: Option<Resolution>,
     /// Number of frames, 4n+1
     #[arg(long, value_name = "N")]
@@ -159,7 +159,7 @@ pub(super) struct Graph {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GraphVerb {
-    /// Write every component's graph as .onnx, with its weights beside it
+    /// Write every component's graph as .onnx; weights are copied unless DIR is the model's own folder
     Export {
         /// Model id or folder
         model: String,
@@ -171,6 +171,10 @@ pub(super) enum GraphVerb {
 /// Reads a word as serde knows it, so that files and the command line speak alike.
 fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
+}
+
+fn size(text: &str) -> Result<Resolution, String> {
+    text.parse().map_err(|error| format!("{error:#}"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, after, bounded, never, select};
 
 use super::args::{Common, Generate};
-use super::report::{self, Reporter};
+use super::report::{self, Output, Reporter};
 use super::{ExitCode, Places, draft::draft};
 use crate::core::{Draft, Error, Event, FrameCount, Kind, Result};
 use crate::media::{Existing, Target};
@@ -16,9 +16,9 @@ use crate::queue::{Job, JobId, Worker};
 /// Characters of the prompt that go into a file's name.
 const SLUG: usize = 40;
 
-pub(super) fn run(args: Generate, common: &Common) -> Result<ExitCode> {
+pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
-    let (draft, model) = draft(&args, &places)?;
+    let (draft, model) = draft(args, &places)?;
     let existing = if args.overwrite { Existing::Replace } else { Existing::NextFree };
     let path = args.output.clone().unwrap_or_else(|| default_output(&places.data_dir, &draft));
     let target = Target::parse(&path, FrameCount(draft.frames), existing)?;
@@ -27,7 +27,12 @@ pub(super) fn run(args: Generate, common: &Common) -> Result<ExitCode> {
     let id = JobId(1);
     worker.submit(Job { id, draft, model, target, latents_out: args.latents_out.clone() })?;
 
-    let mut reporter = Reporter::new(args.events, common.json);
+    let output = match (args.events, common.json) {
+        (true, _) => Output::Events,
+        (false, true) => Output::Json,
+        (false, false) => Output::Text,
+    };
+    let mut reporter = Reporter::new(output);
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
     let timeout = if args.timeout == 0 { never() } else { after(Duration::from_secs(args.timeout)) };
     loop {

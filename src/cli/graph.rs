@@ -36,8 +36,7 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     for (name, graph) in &all {
         let (path, placed) = onnx::export(graph, &dir.join(name))?;
         if !common.json {
-            let how =
-                if placed == Placed::Copied { "weights copied" } else { "weights linked, no space used" };
+            let how = if placed == Placed::Copied { "weights copied" } else { "weights in place" };
             out(&format!("{} ({how})", path.display()));
         }
         written.push(path);

@@ -21,7 +21,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
         }
     };
     if common.json {
-        out(&Value::from_iter(found.iter().map(model_json)).to_string());
+        out(&found.iter().map(model_json).collect::<Value>().to_string());
         return Ok(());
     }
     for model in &found {

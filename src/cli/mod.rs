@@ -21,7 +21,7 @@ use args::Command;
 pub fn run(cli: Cli) -> ExitCode {
     let json = cli.common.json;
     let done = match cli.command {
-        Command::Generate(args) => generate::run(*args, &cli.common),
+        Command::Generate(args) => generate::run(&args, &cli.common),
         Command::Models(args) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
         Command::Presets(args) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
         Command::Graph(args) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),

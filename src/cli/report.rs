@@ -10,34 +10,44 @@ use crate::core::{Error, Event, Outcome, Progress};
 /// Marks of the bar; the fraction times this.
 const MARKS: u64 = 1000;
 
+/// What standard output carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// The path of the result.
+    Text,
+    /// One document at the end.
+    Json,
+    /// A line for each event.
+    Events,
+}
+
 /// Follows a job: a bar on a terminal, lines elsewhere, JSON lines if asked for.
 pub(super) struct Reporter {
     progress: Progress,
     bar: Option<ProgressBar>,
-    events: bool,
-    json: bool,
+    output: Output,
 }
 
 impl Reporter {
-    pub(super) fn new(events: bool, json: bool) -> Self {
+    pub(super) fn new(output: Output) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed}");
             ProgressBar::new(MARKS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { progress: Progress::default(), bar, events, json }
+        Self { progress: Progress::default(), bar, output }
     }
 
     /// Shows an event.
     pub(super) fn event(&mut self, event: &Event) {
         self.progress.observe(event);
-        if self.events {
+        if self.output == Output::Events {
             out(&serde_json::to_string(event).unwrap_or_default());
         }
         match event {
             Event::Note { message } => self.note(message),
             Event::Warning { message } => self.note(&format!("Warning: {message}")),
             Event::StageFinished { stage, seconds } if self.bar.is_none() => {
-                note(&format!("{stage}: {seconds}"))
+                note(&format!("{stage}: {seconds}"));
             }
             event if event.is_terminal() => {
                 if let Some(bar) = self.bar.take() {
@@ -66,7 +76,7 @@ impl Reporter {
 /// The end of a job that went well.
 pub(super) fn outcome(outcome: &Outcome, reporter: &Reporter) {
     let request = &outcome.request;
-    if reporter.json {
+    if reporter.output == Output::Json {
         let mut document = json!(outcome);
         if let (Some(fields), Some(request)) = (document.as_object_mut(), json!(request).as_object()) {
             fields.insert("status".into(), json!("done"));
@@ -77,7 +87,7 @@ pub(super) fn outcome(outcome: &Outcome, reporter: &Reporter) {
             fields.insert("height".into(), request["size"]["height"].clone());
         }
         out(&document.to_string());
-    } else if !reporter.events {
+    } else if reporter.output != Output::Events {
         out(&outcome.output.display().to_string());
         let (frames, size, fps) = (request.frames.0, request.size, request.fps.0);
         note(&format!(
@@ -89,16 +99,16 @@ pub(super) fn outcome(outcome: &Outcome, reporter: &Reporter) {
 
 /// The end of a job that failed.
 pub(super) fn failure(failed: &Error, reporter: &Reporter) {
-    if !reporter.events {
-        error(failed, reporter.json);
+    if reporter.output != Output::Events {
+        error(failed, reporter.output == Output::Json);
     }
 }
 
 /// The end of a job that was stopped.
 pub(super) fn cancelled(reporter: &Reporter) {
-    if reporter.json {
+    if reporter.output == Output::Json {
         out(&json!({"status": "cancelled"}).to_string());
-    } else if !reporter.events {
+    } else if reporter.output != Output::Events {
         note("Cancelled");
     }
 }

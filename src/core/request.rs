@@ -13,7 +13,7 @@ use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepC
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sampler {
-    /// UniPC, order 2, bh2 (`UniPCMultistepScheduler`), Wan's own.
+    /// `UniPC`, order 2, bh2 (`UniPCMultistepScheduler`), Wan's own.
     #[default]
     UniPc,
     /// Euler's method along the flow (`FlowMatchEulerDiscreteScheduler`), for distilled models.
@@ -33,7 +33,7 @@ pub enum ProviderChoice {
     Cpu,
     /// CUDA; refused until a build of ONNX Runtime with it is supported here.
     Cuda,
-    /// TensorRT; refused likewise.
+    /// `TensorRT`; refused likewise.
     TensorRt,
 }
 
@@ -180,16 +180,16 @@ impl Draft {
     /// Everything that keeps this draft from running on a model, one error a field; empty means it runs.
     pub fn problems(&self, limits: &Limits) -> Vec<Error> {
         let checks = [
-            self.check_prompt("prompt", &self.prompt),
-            self.check_prompt("negative_prompt", &self.negative_prompt),
+            check_prompt("prompt", &self.prompt),
+            check_prompt("negative_prompt", &self.negative_prompt),
             self.mode_for(limits).map(drop),
-            in_range("steps", self.steps, 1..=MAX_STEPS),
-            in_range("guidance", self.guidance, GUIDANCE),
-            in_range("guidance", self.guidance_low.unwrap_or(self.guidance), GUIDANCE),
-            in_range("shift", self.shift, SHIFT),
+            in_range("steps", self.steps, &(1..=MAX_STEPS)),
+            in_range("guidance", self.guidance, &GUIDANCE),
+            in_range("guidance", self.guidance_low.unwrap_or(self.guidance), &GUIDANCE),
+            in_range("shift", self.shift, &SHIFT),
             self.check_size(limits),
             self.check_frames(limits),
-            in_range("fps", self.fps, 1..=MAX_FPS),
+            in_range("fps", self.fps, &(1..=MAX_FPS)),
             self.check_compute(),
         ];
         checks.into_iter().filter_map(Result::err).collect()
@@ -215,18 +215,6 @@ impl Draft {
                 .remedy("Write what should be seen"));
         }
         Ok(mode)
-    }
-
-    fn check_prompt(&self, field: &'static str, text: &str) -> Result<()> {
-        let chars = text.chars().count();
-        if chars <= MAX_PROMPT_CHARS {
-            return Ok(());
-        }
-        Err(invalid(
-            field,
-            format!("The {} has {chars} characters, {MAX_PROMPT_CHARS} at most", field.replace('_', " ")),
-        )
-        .remedy("Shorten it: the model reads 512 tokens, about 350 words"))
     }
 
     fn check_size(&self, limits: &Limits) -> Result<()> {
@@ -291,14 +279,26 @@ impl Draft {
     }
 }
 
+fn check_prompt(field: &'static str, text: &str) -> Result<()> {
+    let chars = text.chars().count();
+    if chars <= MAX_PROMPT_CHARS {
+        return Ok(());
+    }
+    Err(invalid(
+        field,
+        format!("The {} has {chars} characters, {MAX_PROMPT_CHARS} at most", field.replace('_', " ")),
+    )
+    .remedy("Shorten it: the model reads 512 tokens, about 350 words"))
+}
+
 fn invalid(field: &'static str, message: impl Into<String>) -> Error {
     Error::new(Kind::Input, message).field(field)
 }
 
-fn in_range<T: PartialOrd + std::fmt::Display>(
+fn in_range<T: Copy + PartialOrd + std::fmt::Display>(
     field: &'static str,
     value: T,
-    range: std::ops::RangeInclusive<T>,
+    range: &std::ops::RangeInclusive<T>,
 ) -> Result<()> {
     if range.contains(&value) {
         return Ok(());

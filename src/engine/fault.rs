@@ -11,7 +11,7 @@ const OUT_OF_MEMORY: [&str; 4] =
 const TERMINATED: &str = "terminate flag";
 
 /// A session could not be made.
-pub(super) fn in_load<R>(name: &str, error: ort::Error<R>) -> Error {
+pub(super) fn in_load<R>(name: &str, error: &ort::Error<R>) -> Error {
     let text = error.to_string();
     let kind = match error.code() {
         _ if is_out_of_memory(&text) => Kind::OutOfMemory,
@@ -31,7 +31,7 @@ pub(super) fn in_load<R>(name: &str, error: ort::Error<R>) -> Error {
 }
 
 /// A run failed.
-pub(super) fn in_run<R>(error: ort::Error<R>) -> Error {
+pub(super) fn in_run<R>(error: &ort::Error<R>) -> Error {
     let text = error.to_string();
     if text.contains(TERMINATED) {
         return Error::cancelled();
@@ -74,7 +74,7 @@ mod tests {
             ("CUDA failure 2: out of memory", Kind::OutOfMemory),
             ("Non-zero status code returned while running Add node", Kind::Generation),
         ] {
-            assert_eq!(in_run(ort::Error::<()>::new(text)).kind, kind, "{text}");
+            assert_eq!(in_run(&ort::Error::<()>::new(text)).kind, kind, "{text}");
         }
     }
 }

@@ -44,7 +44,7 @@ impl Session {
                 .with_config_entry("session.model_external_initializers_file_folder_path", root)?
                 .commit_from_memory(&bytes)
         };
-        let inner = build().map_err(|error| fault::in_load(graph.name, error))?;
+        let inner = build().map_err(|error| fault::in_load(graph.name, &error))?;
         let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
         Ok(Self { inner, name: graph.name, inputs, outputs })
@@ -62,7 +62,7 @@ impl Session {
                 format!("The {} was run without its input {missing}", self.name),
             ));
         }
-        let options = Arc::new(RunOptions::new().map_err(fault::in_run)?);
+        let options = Arc::new(RunOptions::new().map_err(|error| fault::in_run(&error))?);
         let stop = Arc::clone(&options);
         let _guard = cancel.on_cancel(move || {
             if let Err(error) = stop.terminate() {
@@ -73,8 +73,9 @@ impl Session {
             .into_iter()
             .map(|(name, input)| Ok((name, value(input)?)))
             .collect::<ort::Result<Vec<_>>>()
-            .map_err(fault::in_run)?;
-        let mut results = self.inner.run_with_options(values, &options).map_err(fault::in_run)?;
+            .map_err(|error| fault::in_run(&error))?;
+        let mut results =
+            self.inner.run_with_options(values, &options).map_err(|error| fault::in_run(&error))?;
         let take = |name: &String| results.remove(name).map(Tensor);
         self.outputs.iter().map(take).collect::<Option<_>>().ok_or_else(|| {
             Error::new(Kind::Bug, format!("The {} gave fewer outputs than it promises", self.name))

@@ -12,13 +12,14 @@ pub struct Tensor(pub(super) DynValue);
 impl Tensor {
     /// A tensor of zeros.
     pub fn zeros(dims: &[usize]) -> Result<Self> {
-        let value = ort::value::Tensor::from_array(ArrayD::<f32>::zeros(dims)).map_err(fault::in_run)?;
+        let value = ort::value::Tensor::from_array(ArrayD::<f32>::zeros(dims))
+            .map_err(|error| fault::in_run(&error))?;
         Ok(Self(value.into_dyn()))
     }
 
     /// A view of its fp32 elements.
     pub fn view(&self) -> Result<ArrayViewD<'_, f32>> {
-        self.0.try_extract_array::<f32>().map_err(fault::in_run)
+        self.0.try_extract_array::<f32>().map_err(|error| fault::in_run(&error))
     }
 }
 

@@ -9,16 +9,15 @@ use crate::core::{Error, Kind, Result};
 /// How the weights came to lie beside an exported model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
-    /// A second name for the same bytes; no space is used.
-    Linked,
-    /// A copy, since the folder is on another file system.
+    /// They lie there already: the export went into the checkpoint's own folder.
+    InPlace,
+    /// Copied; file systems that can share the bytes do.
     Copied,
 }
 
-/// Writes `NAME.onnx` into `dir` and puts the weight files beside it, linked where the file system allows.
+/// Writes `NAME.onnx` into `dir` and copies the weight files beside it, unless they are there.
 ///
-/// External data must lie in or below the model's own folder (ONNX Runtime and the `onnx` checker refuse
-/// links that point elsewhere), hence the hard links.
+/// External data must lie in or below the model's own folder, and the `onnx` checker refuses links of any kind.
 pub fn export(graph: &Graph, dir: &Path) -> Result<(PathBuf, Placed)> {
     let failed = |error: std::io::Error| {
         Error::new(Kind::Io, format!("Cannot export to {}", dir.display()))
@@ -26,23 +25,21 @@ pub fn export(graph: &Graph, dir: &Path) -> Result<(PathBuf, Placed)> {
             .remedy("Choose a folder that can be written and has room for the weights")
     };
     fs::create_dir_all(dir).map_err(failed)?;
-    let mut placed = Placed::Linked;
-    for location in locations(graph) {
-        let (from, to) = (graph.weights_root.join(&location), dir.join(&location));
-        if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        if to.exists() {
-            fs::remove_file(&to).map_err(failed)?;
-        }
-        if fs::hard_link(&from, &to).is_err() {
-            fs::copy(&from, &to).map_err(failed)?;
-            placed = Placed::Copied;
+    let root = dir.canonicalize().map_err(failed)?;
+    let mut placed = Placed::InPlace;
+    if root != graph.weights_root {
+        placed = Placed::Copied;
+        for location in locations(graph) {
+            let to = root.join(&location);
+            fs::create_dir_all(to.parent().unwrap_or(&root)).map_err(failed)?;
+            let part = to.with_extension("part");
+            fs::copy(graph.weights_root.join(&location), &part).map_err(failed)?;
+            fs::rename(&part, &to).map_err(failed)?;
         }
     }
     let path = dir.join(format!("{}.onnx", graph.name));
-    let temp = dir.join(format!("{}.onnx.part", graph.name));
-    fs::write(&temp, graph.to_bytes()).and_then(|()| fs::rename(&temp, &path)).map_err(failed)?;
+    let part = dir.join(format!("{}.onnx.part", graph.name));
+    fs::write(&part, graph.to_bytes()).and_then(|()| fs::rename(&part, &path)).map_err(failed)?;
     Ok((path, placed))
 }
 

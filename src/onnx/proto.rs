@@ -23,7 +23,7 @@ pub struct ModelProto {
 }
 
 /// An operator set: domain and version.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct OperatorSetIdProto {
     /// Empty for the ONNX standard.
     #[prost(string, optional, tag = "1")]
@@ -100,7 +100,7 @@ pub struct AttributeProto {
 }
 
 /// A tensor, here or in another file.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct TensorProto {
     /// Shape.
     #[prost(int64, repeated, packed = "false", tag = "1")]
@@ -123,7 +123,7 @@ pub struct TensorProto {
 }
 
 /// A key and its value.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct StringStringEntryProto {
     /// Key.
     #[prost(string, optional, tag = "1")]
@@ -145,7 +145,7 @@ pub struct ValueInfoProto {
 }
 
 /// A type; only tensors are used here.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct TypeProto {
     /// Tensor type.
     #[prost(message, optional, tag = "1")]
@@ -153,7 +153,7 @@ pub struct TypeProto {
 }
 
 /// Element type and shape of a tensor.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct TensorTypeProto {
     /// `TensorProto.DataType`.
     #[prost(int32, optional, tag = "1")]
@@ -164,7 +164,7 @@ pub struct TensorTypeProto {
 }
 
 /// Dimensions, known or named.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct TensorShapeProto {
     /// Dimensions.
     #[prost(message, repeated, tag = "1")]
@@ -172,7 +172,7 @@ pub struct TensorShapeProto {
 }
 
 /// One dimension.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct DimensionProto {
     /// A number or a name.
     #[prost(oneof = "DimensionValue", tags = "1, 2")]
@@ -180,7 +180,7 @@ pub struct DimensionProto {
 }
 
 /// A number or a name.
-#[derive(Clone, PartialEq, prost::Oneof)]
+#[derive(Clone, PartialEq, Eq, prost::Oneof)]
 pub enum DimensionValue {
     /// Known size.
     #[prost(int64, tag = "1")]

@@ -213,7 +213,8 @@ fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {
 }
 
 fn common_parent(files: &[PathBuf]) -> PathBuf {
-    let mut root = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/")).to_path_buf();
+    let mut root =
+        files.first().and_then(|file| file.parent()).unwrap_or_else(|| Path::new("/")).to_path_buf();
     while !files.iter().all(|file| file.starts_with(&root)) && root.pop() {}
     root
 }

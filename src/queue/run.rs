@@ -139,7 +139,7 @@ fn write_latent(path: &Path, latent: &ArrayD<f32>) -> Result<()> {
     let view =
         TensorView::new(Dtype::F32, latent.shape().to_vec(), &bytes).map_err(|error| failed(&error))?;
     let file = safetensors::serialize([("latents", view)], None).map_err(|error| failed(&error))?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut temp = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
     std::io::Write::write_all(&mut temp, &file).map_err(|error| failed(&error))?;
     temp.as_file().sync_all().map_err(|error| failed(&error))?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
 use crate::core::{Limits, Mode, Strides, sha256_hex};
-use crate::onnx::Weights;
+use crate::onnx::{TensorInfo, Weights};
 
 /// One network: how it is built and where its tensors are.
 #[derive(Clone, Debug)]
@@ -61,17 +61,15 @@ impl Checkpoint {
     /// SHA-256 over every tensor's name, type, shape and place, and every file's size: tells models apart at
     /// the cost of their headers. It does not see changed numbers; full hashes belong to verification.
     pub fn fingerprint(&self) -> String {
-        let mut text = String::new();
+        let mut lines = Vec::new();
         let transformers =
             std::iter::once(&self.transformer).chain(&self.transformer_2).map(|part| &part.weights);
         for weights in transformers.chain([&self.text_encoder.weights, &self.vae.weights]) {
-            for (name, info) in weights.iter() {
-                text.push_str(&format!(
-                    "{name} {:?} {:?} {} {}\n",
-                    info.dtype, info.shape, info.offset, info.len
-                ));
-            }
+            let line = |(name, info): (&str, &TensorInfo)| {
+                format!("{name} {:?} {:?} {} {}", info.dtype, info.shape, info.offset, info.len)
+            };
+            lines.extend(weights.iter().map(line));
         }
-        sha256_hex(text.as_bytes())
+        sha256_hex(lines.join("\n").as_bytes())
     }
 }

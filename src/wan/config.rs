@@ -80,7 +80,7 @@ pub struct VaeConfig {
     pub scale_factor_spatial: u32,
 }
 
-/// Latent statistics of Wan 2.1's VAE (wan/modules/vae2_1.py), diffusers' default.
+/// Latent statistics of Wan 2.1's VAE (`wan/modules/vae2_1.py`), diffusers' default.
 const MEAN_2_1: [f32; 16] = [
     -0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508, 0.4134, -0.0715, 0.5517, -0.3632,
     -0.1922, -0.9497, 0.2503, -0.2921,

@@ -1,6 +1,7 @@
 //! What several integration tests need.
 
-#![expect(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 use ndarray::ArrayD;
 use std::path::{Path, PathBuf};

@@ -348,8 +348,8 @@ def refs_dit():
     dit_ref("dit_t2v_low", "tiny-t2v/transformer_2", 110, 412.0, (1, 10, 4))
     dit_ref("dit_i2v", "tiny-i2v/transformer", 120, 999.0, (2, 6, 4))
     dit_ref("dit_i2v_low", "tiny-i2v/transformer_2", 130, 250.0, (2, 6, 4))
-    dit_ref("dit_ti2v_one", "tiny-ti2v/transformer", 140, 833.0, (4, 6, 6))
-    dit_ref("dit_ti2v_two", "tiny-ti2v/transformer", 150, 625.0, (4, 6, 6), t_first=0.0)
+    dit_ref("dit_ti2v_one", "tiny-ti2v/transformer", 140, 833.0, (2, 4, 6))
+    dit_ref("dit_ti2v_two", "tiny-ti2v/transformer", 150, 625.0, (2, 4, 6), t_first=0.0)
 
 
 def refs_umt5():
@@ -383,7 +383,7 @@ def vae_ref(name, path, seed, h, w):
 
 
 def refs_vae():
-    vae_ref("vae21", "tiny-t2v/vae", 200, 4, 6)
+    vae_ref("vae21", "tiny-t2v/vae", 200, 2, 3)
     vae_ref("vae22", "tiny-ti2v/vae", 210, 2, 3)
 
 
@@ -523,14 +523,16 @@ def input_image():
     return Image.fromarray(rgb.round().astype(np.uint8))
 
 
-def pipeline_ref(name, model, cls, steps, guidance, shift, guidance_2=None, boundary=None, image=False, expand=False):
+def pipeline_ref(
+    name, model, cls, guidance, shift, guidance_2=None, boundary=None, image=False, expand=False, frames=5, steps=6
+):
     two = boundary is not None
     request = {
         "prompt": PROMPT,
         "negative_prompt": NEGATIVE,
         "height": 64,
         "width": 96,
-        "num_frames": 9,
+        "num_frames": frames,
         "num_inference_steps": steps,
         "guidance_scale": guidance,
     }
@@ -552,8 +554,8 @@ def pipeline_ref(name, model, cls, steps, guidance, shift, guidance_2=None, boun
         boundary_ratio=boundary,
         expand_timesteps=expand,
     )
-    latents, frames = run_pipeline(cls(**parts), 42, **request, **extra)
-    save(name, {"latents": latents, "frames": frames})
+    latents, pixels = run_pipeline(cls(**parts), 42, **request, **extra)
+    save(name, {"latents": latents, "frames": pixels})
     save_json(
         name,
         {
@@ -568,18 +570,18 @@ def pipeline_ref(name, model, cls, steps, guidance, shift, guidance_2=None, boun
 
 
 def refs_pipeline():
-    pipeline_ref("pipeline_t2v", "tiny-t2v", WanPipeline, 6, 4.0, 12.0, 3.0, 0.875)
-    pipeline_ref("pipeline_i2v", "tiny-i2v", WanImageToVideoPipeline, 6, 3.5, 5.0, None, 0.9, image=True)
-    pipeline_ref("pipeline_ti2v_text", "tiny-ti2v", WanPipeline, 6, 5.0, 5.0, expand=True)
-    pipeline_ref("pipeline_ti2v_image", "tiny-ti2v", WanImageToVideoPipeline, 6, 5.0, 5.0, image=True, expand=True)
+    pipeline_ref("pipeline_t2v", "tiny-t2v", WanPipeline, 4.0, 12.0, 3.0, 0.875, frames=9)
+    pipeline_ref("pipeline_i2v", "tiny-i2v", WanImageToVideoPipeline, 3.5, 5.0, None, 0.9, image=True)
+    pipeline_ref("pipeline_ti2v_text", "tiny-ti2v", WanPipeline, 5.0, 5.0, expand=True)
+    pipeline_ref("pipeline_ti2v_image", "tiny-ti2v", WanImageToVideoPipeline, 5.0, 5.0, image=True, expand=True)
 
 
 TOY_PROMPTS = [
-    ("a red circle moves left on a black background", 1),
-    ("a green square moves right on a white background", 2),
-    ("a blue triangle moves up on a grey background", 3),
-    ("a yellow circle moves down on a blue background", 4),
-    ("a white square moves left on a black background", 5),
+    ("a red circle moves right on a black background", 1),
+    ("a green square moves left on a white background", 2),
+    ("a blue triangle moves up on a gray background", 3),
+    ("a yellow circle moves down on a navy background", 4),
+    ("a purple square moves right on a white background", 5),
 ]
 
 

@@ -3,7 +3,7 @@
 use crate::core::Result;
 use crate::onnx::{Attr, GraphBuilder, Var};
 
-/// `x W^T + b` for a PyTorch `Linear` called `name` of shape `[outputs, inputs]`; `x` is `[S, inputs]`.
+/// `x W^T + b` for a `PyTorch` `Linear` called `name` of shape `[outputs, inputs]`; `x` is `[S, inputs]`.
 pub(super) fn linear(
     g: &mut GraphBuilder<'_>,
     x: &Var,

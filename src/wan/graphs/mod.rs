@@ -1,6 +1,6 @@
 //! The ONNX graphs of Wan's components, written over the checkpoint's own tensors.
 //!
-//! Op forms are those that ONNX Runtime's CPU provider runs best: `Gemm(transB=1)` uses a PyTorch weight as it
+//! Op forms are those that ONNX Runtime's CPU provider runs best: `Gemm(transB=1)` uses a `PyTorch` weight as it
 //! lies in the file, `MultiHeadAttention` never builds the S x S matrix, `LayerNormalization` takes a computed
 //! scale and shift and so does a modulated norm in one node.
 

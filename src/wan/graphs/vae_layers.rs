@@ -1,6 +1,6 @@
 //! Layers of the causal video autoencoder, with the caches that make it a stream.
 //!
-//! wan/modules/vae2_1.py and vae2_2.py, diffusers' `AutoencoderKLWan`. Values are `[1, C, T, H, W]`. A causal
+//! `wan/modules/vae2_1.py` and `vae2_2.py`, diffusers' `AutoencoderKLWan`. Values are `[1, C, T, H, W]`. A causal
 //! convolution sees two earlier frames: what it saw last is an output of one call and an input of the next.
 //! Caches that start at zero give exactly what diffusers' absent caches give.
 
@@ -112,7 +112,7 @@ impl<'w> Stream<'w> {
         Ok(g.op("Mul", &[&x, &gamma], &[]))
     }
 
-    /// Norm, SiLU, causal convolution.
+    /// Norm, `SiLU`, causal convolution.
     pub(super) fn norm_conv(&mut self, x: &Var, norm: &str, conv: &str, channels: [usize; 2]) -> Result<Var> {
         let x = self.norm(x, norm, channels[0])?;
         let x = silu(&mut self.g, &x);

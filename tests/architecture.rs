@@ -1,0 +1,124 @@
+//! The layout holds: arrows point down, foreign names stay in one place, files stay small.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Layers from the top; a module may use modules of lower rank only, and services not each other.
+const RANKS: [(&str, u32); 15] = [
+    ("app", 6),
+    ("cli", 6),
+    ("queue", 5),
+    ("router", 5),
+    ("models", 5),
+    ("presets", 5),
+    ("monitor", 5),
+    ("media", 5),
+    ("store", 5),
+    ("pipeline", 4),
+    ("wan", 3),
+    ("engine", 2),
+    ("onnx", 1),
+    ("core", 0),
+    ("lib", 7),
+];
+/// Services that one service may use: the queue brings them together.
+const SIDEWAYS: [(&str, &str); 4] =
+    [("queue", "media"), ("queue", "store"), ("queue", "models"), ("queue", "monitor")];
+/// Crates and the only module that may name them.
+const FOREIGN: [(&str, &[&str]); 12] = [
+    ("ort", &["engine"]),
+    ("libloading", &["engine"]),
+    ("egui", &["app"]),
+    ("eframe", &["app"]),
+    ("nvml_wrapper", &["monitor"]),
+    ("sysinfo", &["monitor"]),
+    ("openh264", &["media"]),
+    ("mp4_atom", &["media"]),
+    ("rusqlite", &["store"]),
+    ("clap", &["cli", "main"]),
+    ("indicatif", &["cli"]),
+    ("tokenizers", &["wan"]),
+];
+const MAX_LINES: usize = 500;
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source with its top-level module and its text without comments.
+fn all() -> Vec<(PathBuf, String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&root, &mut paths);
+    assert!(paths.len() > 50, "the sources were found");
+    let read = |path: PathBuf| {
+        let inside = path.strip_prefix(&root).unwrap();
+        let module = inside.components().next().unwrap().as_os_str().to_string_lossy();
+        let module = module.trim_end_matches(".rs").to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let code: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        (path, module, code.join("\n"))
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn rank(module: &str) -> u32 {
+    RANKS.iter().find(|(name, _)| *name == module).map_or(7, |(_, rank)| *rank)
+}
+
+#[test]
+fn arrows_point_down() {
+    let mut wrong = Vec::new();
+    for (path, module, code) in all().into_iter().filter(|(_, module, _)| module != "lib" && module != "main")
+    {
+        for part in code.split("crate::").skip(1) {
+            let used: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let is_module = RANKS.iter().any(|(name, _)| *name == used);
+            let allowed = used == module
+                || rank(&used) < rank(&module)
+                || SIDEWAYS.contains(&(module.as_str(), used.as_str()));
+            if is_module && !allowed {
+                wrong.push(format!("{}: {module} uses {used}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows up:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn foreign_names_stay_in_one_place() {
+    let mut wrong = Vec::new();
+    for (path, module, code) in all() {
+        for (name, homes) in FOREIGN {
+            let named = code.contains(&format!("{name}::")) && {
+                // not as the end of a longer word
+                code.split(&format!("{name}::"))
+                    .next()
+                    .is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+            };
+            if named && !homes.contains(&module.as_str()) {
+                wrong.push(format!("{} names {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_stay_small_and_tables_of_contents_hold_no_logic() {
+    for (path, _, code) in all() {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines", path.display());
+        let is_table = path.file_name().unwrap() == "mod.rs" && !path.to_string_lossy().contains("/cli/");
+        assert!(!is_table || !code.contains("fn "), "{} holds logic", path.display());
+    }
+}

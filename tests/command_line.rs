@@ -1,0 +1,177 @@
+//! The command line's contract: output, exit codes, and what bad input is told.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn wandeck(args: &[&str]) -> Output {
+    common::runtime();
+    Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        .args(args)
+        .env("WANDECK_DATA_DIR", common::data_dir())
+        .output()
+        .unwrap()
+}
+
+/// A short run of the tiny model, with more arguments after it.
+fn generate<'a>(model: &'a str, output: &'a str, more: &[&'a str]) -> Output {
+    let fixed = ["--model", model, "--steps", "2", "--size", "32x32", "--frames", "5", "-o", output];
+    wandeck(&[&["generate", "a red circle"], &fixed[..], more].concat())
+}
+
+fn tiny() -> String {
+    common::golden_model("tiny-t2v").to_string_lossy().into_owned()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn json_describes_the_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.mp4");
+    let run = generate(&tiny(), text(&output), &["--json", "--seed", "5"]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(
+        (&document["status"], &document["seed"], &document["frames"]),
+        (&"done".into(), &5.into(), &5.into())
+    );
+    assert_eq!((&document["width"], &document["mode"]), (&32.into(), &"t2v".into()));
+    assert_eq!(document["steps"].as_array().unwrap().len(), 2);
+    for key in
+        ["generation_time_s", "stages", "provider", "precision", "retries", "optimizations", "warnings"]
+    {
+        assert!(!document[key].is_null(), "{key}");
+    }
+    let kept: Value =
+        serde_json::from_str(&wandeck::media::read_metadata(&output).unwrap().unwrap()).unwrap();
+    assert_eq!((&kept["request"]["seed"], &kept["provider"]), (&5.into(), &"cpu".into()));
+}
+
+#[test]
+fn events_are_json_lines_with_one_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = generate(&tiny(), text(&dir.path().join("o.gif")), &["--events"]);
+    let lines: Vec<Value> = String::from_utf8(run.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["event"], "started");
+    assert_eq!(lines.last().unwrap()["event"], "finished");
+    assert_eq!(lines.iter().filter(|line| line["event"] == "step").count(), 2 + 2, "two steps, two chunks");
+}
+
+#[test]
+fn a_taken_name_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("o.mp4");
+    std::fs::write(&path, "mine").unwrap();
+    let run = generate(&tiny(), text(&path), &[]);
+    assert!(run.status.success());
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+    assert!(String::from_utf8_lossy(&run.stdout).trim().ends_with("o-2.mp4"));
+    assert!(String::from_utf8_lossy(&run.stderr).contains("is there already"));
+    assert!(generate(&tiny(), text(&path), &["--overwrite"]).status.success());
+    assert_ne!(std::fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
+fn bad_input_is_told_what_why_and_what_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("o.mp4");
+    let (tiny, long) = (tiny(), "x".repeat(100_000));
+    let cases: [(&[&str], i32, &str); 14] = [
+        (&["generate", "a", "--model", "nothing-like-it"], 1, "There is no model"),
+        (&["generate", "a", "--preset", "nothing-like-it"], 2, "There are: toy-t2v"),
+        (&["generate", "", "--model", &tiny], 2, "needs a prompt"),
+        (&["generate", &long, "--model", &tiny], 2, "100000 characters"),
+        (&["generate", "a", "--model", &tiny, "--steps", "0"], 2, "steps must be from 1"),
+        (&["generate", "a", "--model", &tiny, "--size", "33x32"], 2, "The nearest is 32x32"),
+        (&["generate", "a", "--model", &tiny, "--size", "big"], 2, "WIDTHxHEIGHT"),
+        (&["generate", "a", "--model", &tiny, "--frames", "16"], 2, "13 or 17"),
+        (&["generate", "a", "--model", &tiny, "--guidance", "nan"], 2, "guidance must be from 1"),
+        (&["generate", "a", "--model", &tiny, "--mode", "i2v"], 2, "cannot do i2v"),
+        (&["generate", "a", "--model", &tiny, "--provider", "cuda"], 2, "Only the CPU"),
+        (&["generate", "a", "--model", &tiny, "--image", "x.png"], 2, "not built yet"),
+        (&["generate", "a", "--model", "/"], 1, "holds no model"),
+        (&["generate"], 2, "required"),
+    ];
+    for (args, code, words) in cases {
+        let args = [args, &["-o", text(&output)]].concat();
+        let run = wandeck(&args);
+        let told = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(code), "{:?}: {told}", &args[2..]);
+        assert!(told.contains(words), "{:?}: {told}", &args[2..]);
+        assert!(!told.contains("panicked"), "{told}");
+    }
+    assert!(!output.exists());
+    let wrong_place = generate(&tiny, "/proc/wandeck/o.mp4", &["--json"]);
+    let document: Value = serde_json::from_slice(&wrong_place.stdout).unwrap();
+    assert_eq!(wrong_place.status.code(), Some(1));
+    assert_eq!(document["error"]["category"], "file_system", "{document}");
+}
+
+#[test]
+fn lists_are_printed() {
+    let presets = wandeck(&["presets", "list"]);
+    assert!(String::from_utf8_lossy(&presets.stdout).contains("t2v-A14B"));
+    let show = wandeck(&["presets", "show", "ti2v-5B"]);
+    assert!(String::from_utf8_lossy(&show.stdout).contains("steps: 50"));
+    let models = wandeck(&["models", "list", "--models-dir", text(&common::golden_model("")), "--json"]);
+    let models: Value = serde_json::from_slice(&models.stdout).unwrap();
+    assert!(models.as_array().unwrap().iter().any(|model| model["id"] == "tiny-t2v"), "{models}");
+}
+
+#[test]
+fn graphs_are_exported_and_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = wandeck(&["graph", "export", &tiny(), text(dir.path()), "--json"]);
+    let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(document["files"].as_array().unwrap().len(), 6);
+    for file in document["files"].as_array().unwrap() {
+        let path = Path::new(file.as_str().unwrap());
+        assert!(path.metadata().unwrap().len() > 1000);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_cancels_cleanly() {
+    use std::io::BufRead as _;
+    let dir = tempfile::tempdir().unwrap();
+    common::runtime();
+    let output = dir.path().join("o.mp4");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        .args([
+            "generate",
+            "a",
+            "--model",
+            &tiny(),
+            "--steps",
+            "1000",
+            "--events",
+            "--timeout",
+            "0",
+            "-o",
+            text(&output),
+        ])
+        .args(["--size", "96x64", "--frames", "9"])
+        .env("WANDECK_DATA_DIR", common::data_dir())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("\"step\":1,")), "it runs");
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(lines.any(|line| line.unwrap().contains("cancelled")));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+}

@@ -1,0 +1,259 @@
+//! Whole jobs through the engine thread, against diffusers' pipelines on the same weights.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use wandeck::core::{
+    Draft, Event, FrameCount, Kind, Outcome, PrecisionChoice, ProviderChoice, Resolution, Sampler,
+};
+use wandeck::media::{Existing, Reader, Target};
+use wandeck::queue::{Job, JobId, Worker};
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The request of `refs/pipeline_t2v.json`.
+fn draft() -> Draft {
+    Draft {
+        prompt: "a red circle moves left on a white background".into(),
+        negative_prompt: "a blurred grey square".into(),
+        model: "tiny-t2v".into(),
+        mode: None,
+        image: None,
+        seed: 42,
+        steps: 6,
+        guidance: 4.0,
+        guidance_low: Some(3.0),
+        shift: 12.0,
+        sampler: Sampler::UniPc,
+        size: Resolution::new(96, 64),
+        frames: 9,
+        fps: 16,
+        provider: ProviderChoice::Auto,
+        precision: PrecisionChoice::Auto,
+    }
+}
+
+fn job(id: u64, draft: Draft, output: &Path) -> Job {
+    let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
+    let latents_out = Some(output.with_extension("safetensors"));
+    Job { id: JobId(id), draft, model: common::golden_model("tiny-t2v"), target, latents_out }
+}
+
+fn worker() -> Worker {
+    common::runtime();
+    Worker::start(common::data_dir(), Arc::new(|| {})).unwrap()
+}
+
+/// All events of a job, the terminal one last.
+fn story(worker: &Worker, id: u64) -> Vec<Event> {
+    let mut told = Vec::new();
+    loop {
+        let (from, event) = worker.events().recv_timeout(PATIENCE).unwrap();
+        assert_eq!(from, JobId(id));
+        let last = event.is_terminal();
+        told.push(event);
+        if last {
+            return told;
+        }
+    }
+}
+
+fn finished(events: &[Event]) -> &Outcome {
+    match events.last() {
+        Some(Event::Finished { outcome }) => outcome,
+        other => panic!("not finished: {other:?}"),
+    }
+}
+
+fn frames(path: &Path) -> Vec<u8> {
+    let mut reader = Reader::open(path).unwrap();
+    let mut bytes = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        bytes.extend(frame.rgb);
+    }
+    bytes
+}
+
+#[test]
+fn the_same_frames_as_diffusers() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    worker.submit(job(1, draft(), &dir.path().join("frames"))).unwrap();
+    let events = story(&worker, 1);
+    let outcome = finished(&events);
+    assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
+    assert_eq!(outcome.steps.len(), 6);
+
+    let golden = common::golden("pipeline_t2v");
+    let (found, expected) = (frames(&outcome.output), golden.u8("frames"));
+    assert_eq!(found.len(), expected.len());
+    let differences: Vec<_> = found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).collect();
+    let same = differences.iter().filter(|&&difference| difference < 1).count();
+    let equal = same as f64 / differences.len() as f64;
+    assert!(
+        equal >= 0.999 && differences.iter().all(|&d| d <= 1),
+        "{equal} equal, {:?}",
+        differences.iter().max()
+    );
+
+    let latents = std::fs::read(dir.path().join("frames.safetensors")).unwrap();
+    let latents = safetensors::SafeTensors::deserialize(&latents).unwrap();
+    assert_eq!(latents.tensor("latents").unwrap().shape(), golden.f32("latents").shape());
+}
+
+#[test]
+fn the_story_is_in_order_and_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    worker.submit(job(1, draft(), &dir.path().join("a.mp4"))).unwrap();
+    let events = story(&worker, 1);
+    let plan = events.iter().find_map(|event| match event {
+        Event::Started { plan, .. } => Some(plan.clone()),
+        _ => None,
+    });
+    let finished_stages: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::StageFinished { stage, .. } => Some(*stage),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(finished_stages, plan.unwrap().iter().map(|(stage, _)| *stage).collect::<Vec<_>>());
+    assert_eq!(events.iter().filter(|event| event.is_terminal()).count(), 1);
+    let mut progress = wandeck::core::Progress::default();
+    let mut last = 0.0;
+    for event in &events {
+        progress.observe(event);
+        assert!(progress.fraction() >= last);
+        last = progress.fraction();
+    }
+    assert!((last - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn the_same_request_gives_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    let outputs: Vec<PathBuf> = (1..=2)
+        .map(|id| {
+            let dir = dir.path().join(id.to_string());
+            worker.submit(job(id, draft(), &dir.join("same.mp4"))).unwrap();
+            finished(&story(&worker, id)).output.clone()
+        })
+        .collect();
+    assert_eq!(std::fs::read(&outputs[0]).unwrap(), std::fs::read(&outputs[1]).unwrap());
+}
+
+#[test]
+fn cancelled_jobs_leave_nothing_and_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    let long = Draft { steps: 1000, ..draft() };
+    worker.submit(job(1, long, &dir.path().join("long.mp4"))).unwrap();
+    worker.submit(job(2, draft(), &dir.path().join("never.mp4"))).unwrap();
+    worker.submit(job(3, draft(), &dir.path().join("done.gif"))).unwrap();
+    worker.cancel(JobId(2));
+    loop {
+        let (_, event) = worker.events().recv_timeout(PATIENCE).unwrap();
+        if matches!(event, Event::Step { .. }) {
+            break;
+        }
+    }
+    worker.cancel(JobId(1));
+    assert!(matches!(story(&worker, 1).last(), Some(Event::Cancelled)));
+    assert!(matches!(story(&worker, 2)[..], [Event::Cancelled]));
+    finished(&story(&worker, 3));
+    let left: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "the GIF and its latent: {left:?}");
+}
+
+#[test]
+fn the_smallest_request_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    let small = Draft {
+        frames: 1,
+        steps: 1,
+        size: Resolution::new(16, 16),
+        guidance: 1.0,
+        guidance_low: None,
+        ..draft()
+    };
+    worker.submit(job(1, small, &dir.path().join("one.png"))).unwrap();
+    let outcome = finished(&story(&worker, 1)).clone();
+    assert_eq!(Reader::open(&outcome.output).unwrap().info().frames.0, 1);
+}
+
+#[test]
+fn a_broken_model_fails_before_it_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    let copy = dir.path().join("copy");
+    copy_tree(&common::golden_model("tiny-t2v"), &copy);
+    let part = |name: &str| copy.join(name);
+    let restore = |name: &str| {
+        std::fs::copy(common::golden_model("tiny-t2v").join(name), part(name)).unwrap();
+    };
+    let shard = "transformer/diffusion_pytorch_model-00002-of-00003.safetensors";
+    let vae = "vae/config.json";
+    let other_vae = common::golden_model("tiny-ti2v").join(vae);
+    type Break<'a> = &'a dyn Fn();
+    let cases: [(&str, Break<'_>, Kind, &str); 5] = [
+        (shard, &|| std::fs::remove_file(part(shard)).unwrap(), Kind::MissingModel, "00002-of-00003"),
+        (shard, &|| truncate(&part(shard)), Kind::CorruptModel, "cut off"),
+        (
+            vae,
+            &|| assert!(std::fs::copy(&other_vae, part(vae)).is_ok()),
+            Kind::CorruptModel,
+            "another model's vae",
+        ),
+        (vae, &|| replace(&part(vae), "\"base_dim\": 4", "\"base_dim\": 8"), Kind::CorruptModel, "shape"),
+        (
+            "model_index.json",
+            &|| std::fs::write(part("model_index.json"), "{").unwrap(),
+            Kind::CorruptModel,
+            "as expected",
+        ),
+    ];
+    for (id, (file, spoil, kind, words)) in (1..).zip(cases) {
+        spoil();
+        worker.submit(Job { model: copy.clone(), ..job(id, draft(), &dir.path().join("x.mp4")) }).unwrap();
+        let events = story(&worker, id);
+        let Some(Event::Failed { error }) = events.last() else { panic!("{file}: {events:?}") };
+        assert_eq!(error.kind, kind, "{file}: {error:#}");
+        assert!(format!("{error:#}").contains(words), "{file}: {error:#}");
+        assert!(!events.iter().any(|event| matches!(event, Event::Step { .. })), "{file}");
+        restore(file);
+    }
+    assert!(!dir.path().join("x.mp4").exists());
+}
+
+fn truncate(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+fn replace(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
