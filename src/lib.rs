@@ -3,6 +3,7 @@
 //! Wan's components run as ONNX graphs through ONNX Runtime. The graphs are built in memory and their weights
 //! point into the checkpoint's own safetensors files, so nothing is converted. ARCHITECTURE.md has the map.
 
+pub mod app;
 pub mod cli;
 pub mod core;
 pub mod engine;

@@ -74,6 +74,11 @@ impl Reader {
         &self.info
     }
 
+    /// Which frame, counted from 0, comes next.
+    pub fn position(&self) -> u32 {
+        self.next
+    }
+
     /// Makes frame `index`, counted from 0, the next one. Cheap; the work is done by [`Self::next_frame`].
     pub fn seek(&mut self, index: u32) {
         self.next = index;

@@ -1,0 +1,280 @@
+//! The application: owns the state, drains events, carries out actions. The only file that knows the services.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use eframe::egui::{self, CentralPanel, Context, Panel, Ui};
+
+use super::action::Action;
+use super::output_name::{output_path, random_seed};
+use super::player::Player;
+use super::restore::Restore;
+use super::theme;
+use super::view::{AppView, RunState};
+use super::{compose_panel, player_panel, progress_panel};
+use crate::core::{Draft, Error, Event, FrameCount, Kind, Limits, Progress, Result};
+use crate::media::{Existing, Target};
+use crate::models::{self, Installed};
+use crate::presets;
+use crate::queue::{Job, JobId, Worker};
+
+/// The model that the window opens with: it is there at once and runs on any machine.
+const FIRST_PRESET: &str = "toy-t2v";
+/// Something that the first model can draw.
+const FIRST_PROMPT: &str = "a red circle moving right";
+/// Progress is drawn at most this often.
+const EVENT_DELAY: Duration = Duration::from_millis(100);
+/// The elapsed time is drawn this often while a job runs.
+const CLOCK_TICK: Duration = Duration::from_secs(1);
+
+/// The window's state.
+pub struct App {
+    data_dir: PathBuf,
+    models_dir: Option<PathBuf>,
+    models: Vec<Installed>,
+    draft: Draft,
+    run: RunState,
+    job: Option<JobId>,
+    last_job: Option<Draft>,
+    num_jobs: u64,
+    restore: Option<Restore>,
+    player: Player,
+    worker: Worker,
+}
+
+impl App {
+    /// The state in which the window opens: the toy model, ready to run.
+    pub fn new(ctx: &Context, data_dir: PathBuf, models_dir: Option<PathBuf>) -> Result<Self> {
+        theme::install(ctx);
+        let waking = ctx.clone();
+        let worker =
+            Worker::start(data_dir.clone(), Arc::new(move || waking.request_repaint_after(EVENT_DELAY)))?;
+        let waking = ctx.clone();
+        let player = Player::start(Arc::new(move || waking.request_repaint()))?;
+        let models = models::installed(&data_dir, models_dir.as_deref());
+        let mut draft = presets::by_name(FIRST_PRESET)?.draft(FIRST_PROMPT);
+        draft.seed = random_seed();
+        Ok(Self {
+            data_dir,
+            models_dir,
+            models,
+            draft,
+            run: RunState::Idle,
+            job: None,
+            last_job: None,
+            num_jobs: 0,
+            restore: None,
+            player,
+            worker,
+        })
+    }
+
+    /// How the job stands.
+    pub fn run_state(&self) -> &RunState {
+        &self.run
+    }
+
+    fn problems(&self) -> Vec<Error> {
+        match self.limits() {
+            Ok(limits) => self.draft.problems(limits),
+            Err(error) => vec![error],
+        }
+    }
+
+    /// What the chosen model can take.
+    fn limits(&self) -> Result<&Limits> {
+        self.installed()?.limits.as_ref().map_err(|error| error.clone().field("model"))
+    }
+
+    fn installed(&self) -> Result<&Installed> {
+        let model = &self.draft.model;
+        let is_chosen = |known: &&Installed| known.id == *model || known.path == Path::new(model);
+        self.models.iter().find(is_chosen).ok_or_else(|| {
+            Error::new(Kind::MissingModel, format!("The model {model} is not on this machine"))
+                .remedy(format!("Put its folder into {}", self.data_dir.join("models").display()))
+                .field("model")
+        })
+    }
+
+    fn apply(&mut self, action: Action, now: Instant) {
+        let done = match action {
+            Action::Edit(draft) => {
+                self.draft = *draft;
+                Ok(())
+            }
+            Action::ChooseModel(id) => self.choose_model(&id),
+            Action::Generate(draft) => self.generate(*draft, now),
+            Action::Cancel => {
+                self.cancel();
+                Ok(())
+            }
+            Action::Retry => self.last_job.clone().map_or(Ok(()), |draft| self.generate(draft, now)),
+            Action::FindModels => {
+                self.models = models::installed(&self.data_dir, self.models_dir.as_deref());
+                self.run = RunState::Idle;
+                Ok(())
+            }
+            Action::Dismiss => {
+                if !self.run.running() {
+                    self.run = RunState::Idle;
+                }
+                Ok(())
+            }
+            Action::Restore(_) if self.restore.is_some() => Ok(()),
+            Action::Restore(path) => self.restore(path, now),
+            Action::Player(action) => {
+                self.player.apply(action, now);
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            self.fail(error);
+        }
+    }
+
+    /// Shows an error; one that comes while a job runs must not hide the job.
+    fn fail(&mut self, error: Error) {
+        match &mut self.run {
+            RunState::Running { note, .. } => *note = Some(format!("{error:#}")),
+            run => *run = RunState::Failed(error),
+        }
+    }
+
+    fn choose_model(&mut self, id: &str) -> Result<()> {
+        let known = self.models.iter().find(|model| model.id == id);
+        let mode = known.and_then(|model| model.limits.as_ref().ok()?.modes.first().copied());
+        let own = presets::for_model(id)?;
+        let preset = own.map_or_else(|| mode.map(presets::for_mode).transpose(), |own| Ok(Some(own)))?;
+        if let Some(preset) = preset {
+            let chosen = preset.draft(&self.draft.prompt);
+            self.draft = Draft { seed: self.draft.seed, ..chosen };
+        }
+        id.clone_into(&mut self.draft.model);
+        Ok(())
+    }
+
+    fn generate(&mut self, draft: Draft, now: Instant) -> Result<()> {
+        if self.run.running() {
+            return Ok(());
+        }
+        self.draft = draft;
+        let mode = self.draft.mode_for(self.limits()?)?;
+        let model = self.installed()?.path.clone();
+        let path = output_path(&self.data_dir, &self.draft, mode, SystemTime::now());
+        let target = Target::parse(&path, FrameCount(self.draft.frames), Existing::NextFree)?;
+        self.num_jobs += 1;
+        let id = JobId(self.num_jobs);
+        self.worker.submit(Job { id, draft: self.draft.clone(), model, target, latents_out: None })?;
+        self.job = Some(id);
+        self.last_job = Some(self.draft.clone());
+        let progress = Progress::default();
+        self.run = RunState::Running { progress, started: now, note: None, stopping: false };
+        Ok(())
+    }
+
+    fn cancel(&mut self) {
+        if let (Some(id), RunState::Running { stopping, .. }) = (self.job, &mut self.run) {
+            *stopping = true;
+            self.worker.cancel(id);
+        }
+    }
+
+    fn restore(&mut self, path: PathBuf, now: Instant) -> Result<()> {
+        self.player.open(path.clone(), now);
+        self.restore = Some(Restore::start(path, self.player.waker())?);
+        Ok(())
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Ok((id, event)) = self.worker.events().try_recv() {
+            if Some(id) == self.job {
+                self.observe(event, now);
+            }
+        }
+        if let Some(found) = self.restore.as_ref().and_then(Restore::poll) {
+            self.restore = None;
+            match found {
+                Ok(draft) => self.draft = draft,
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    fn observe(&mut self, event: Event, now: Instant) {
+        if let RunState::Running { progress, note, .. } = &mut self.run {
+            progress.observe(&event);
+            if let Event::Note { message } | Event::Warning { message } = &event {
+                *note = Some(message.clone());
+            } else if let Event::StageStarted { .. } = &event {
+                *note = None;
+            }
+        }
+        self.run = match event {
+            Event::Finished { outcome } => {
+                self.player.open(outcome.output.clone(), now);
+                RunState::Done(outcome)
+            }
+            Event::Failed { error } => RunState::Failed(error),
+            Event::Cancelled => RunState::Cancelled,
+            _ => return,
+        };
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        let now = Instant::now();
+        let dropped =
+            ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
+        if let Some(path) = dropped {
+            self.apply(Action::Restore(path), now);
+        }
+        self.drain(now);
+        self.player.tick(ctx, now);
+        if self.run.running() {
+            ctx.request_repaint_after(CLOCK_TICK);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let now = Instant::now();
+        let problems = self.problems();
+        let view = AppView {
+            draft: &self.draft,
+            problems: &problems,
+            models: &self.models,
+            run: &self.run,
+            screen: self.player.screen(),
+            now,
+        };
+        let mut actions = Vec::new();
+        Panel::left("compose").default_size(theme::FORM_WIDTH).min_size(260.0).show(ui, |ui| {
+            actions.extend(compose_panel::ui(ui, &view));
+        });
+        Panel::bottom("progress").resizable(false).show(ui, |ui| {
+            ui.add_space(6.0);
+            actions.extend(progress_panel::ui(ui, &view));
+            ui.add_space(6.0);
+        });
+        CentralPanel::default().show(ui, |ui| actions.extend(player_panel::ui(ui, &view)));
+        if !actions.is_empty() {
+            // what was asked shows in the next frame
+            ui.ctx().request_repaint();
+        }
+        for action in actions {
+            self.apply(action, now);
+        }
+        if ui.input(|input| !input.raw.hovered_files.is_empty()) {
+            egui::Tooltip::always_open(
+                ui.ctx().clone(),
+                ui.layer_id(),
+                egui::Id::unique("drop"),
+                egui::PopupAnchor::Pointer,
+            )
+            .show(|ui| {
+                ui.label("Drop to play it and bring its settings back");
+            });
+        }
+    }
+}

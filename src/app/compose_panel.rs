@@ -1,0 +1,245 @@
+//! The form: what should be made.
+
+use eframe::egui::{Button, ComboBox, DragValue, Label, Response, RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui_material_icons::icons::ICON_CASINO;
+
+use super::action::Action;
+use super::command::Command;
+use super::icon::icon_button;
+use super::output_name::random_seed;
+use super::theme;
+use super::view::AppView;
+use crate::core::{Draft, Error};
+
+/// Draws the form; says what the person changed or asked for.
+pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut draft = view.draft.clone();
+    // before the fields, which would take the keys
+    let mut generate = Command::Generate.pressed(ui.ctx());
+    let new_seed = Command::RandomSeed.pressed(ui.ctx());
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        ui.heading("Compose");
+        model_ui(ui, view, &mut actions);
+        text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
+        text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
+        ui.add_space(4.0);
+        numbers_ui(ui, &mut draft, view.problems);
+        if new_seed || seed_ui(ui, &mut draft) {
+            draft.seed = random_seed();
+        }
+        ui.add_space(8.0);
+        generate |= generate_ui(ui, view);
+    });
+    let blocked = blocked_by(view).is_some();
+    if draft != *view.draft {
+        actions.push(Action::Edit(Box::new(draft.clone())));
+    }
+    if generate && !blocked {
+        actions.push(Action::Generate(Box::new(draft)));
+    }
+    actions
+}
+
+/// Why nothing can be made now.
+fn blocked_by(view: &AppView<'_>) -> Option<String> {
+    if view.run.running() {
+        return Some("A video is being made. Wait for it, or cancel it".to_owned());
+    }
+    view.problems.first().map(|problem| format!("{problem:#}"))
+}
+
+fn generate_ui(ui: &mut Ui, view: &AppView<'_>) -> bool {
+    let tokens = theme::tokens(ui);
+    let blocked = blocked_by(view);
+    // a name that egui does not have to spell out icon by icon
+    let mut button = Button::new(RichText::new(Command::Generate.text()).strong().size(15.0))
+        .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
+    if blocked.is_none() {
+        let text = RichText::new(Command::Generate.text()).strong().size(15.0).color(tokens.on_accent);
+        button = Button::new(text)
+            .fill(tokens.accent)
+            .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
+    }
+    let response = ui.add_enabled(blocked.is_none(), button);
+    let response = match blocked {
+        Some(reason) => response.on_disabled_hover_text(reason),
+        None => response.on_hover_text(Command::Generate.tooltip(ui.ctx())),
+    };
+    response.clicked()
+}
+
+fn model_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
+    let current = view.draft.model.as_str();
+    let response = ComboBox::from_label("Model")
+        .selected_text(current)
+        .width(ui.available_width() - 60.0)
+        .truncate()
+        .show_ui(ui, |ui| {
+            for model in view.models {
+                let broken = model.limits.as_ref().err();
+                let entry = ui.add_enabled(
+                    broken.is_none(),
+                    Button::selectable(model.id == current, model.id.as_str()),
+                );
+                let entry = match broken {
+                    Some(error) => entry.on_disabled_hover_text(format!("{error:#}")),
+                    None => entry,
+                };
+                if entry.clicked() && model.id != current {
+                    actions.push(Action::ChooseModel(model.id.clone()));
+                }
+            }
+        });
+    response.response.on_hover_text("Which of the models on this machine makes the video");
+    problem_ui(ui, "model", view.problems);
+    problem_ui(ui, "mode", view.problems);
+    problem_ui(ui, "image", view.problems);
+}
+
+fn text_ui(ui: &mut Ui, name: &str, field: &str, text: &mut String, rows: usize, problems: &[Error]) {
+    let label = ui.label(name);
+    let edit = TextEdit::multiline(text).desired_rows(rows).desired_width(f32::INFINITY);
+    ui.add(edit).labelled_by(label.id);
+    problem_ui(ui, field, problems);
+}
+
+fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
+    row_ui(ui, "Steps", "Denoising steps: more take longer and follow the prompt better", |ui| {
+        ui.add(DragValue::new(&mut draft.steps).range(0..=1000).speed(0.2))
+    });
+    problem_ui(ui, "steps", problems);
+    let guidance = "How closely the prompt is followed; 1 switches guidance off and halves the work";
+    row_ui(ui, "Guidance", guidance, |ui| {
+        ui.add(DragValue::new(&mut draft.guidance).range(0.0..=50.0).speed(0.05).max_decimals(2))
+    });
+    if let Some(low) = &mut draft.guidance_low {
+        row_ui(ui, "Guidance, low noise", "Guidance of the second expert, which draws the details", |ui| {
+            ui.add(DragValue::new(low).range(0.0..=50.0).speed(0.05).max_decimals(2))
+        });
+    }
+    problem_ui(ui, "guidance", problems);
+    row_ui(ui, "Width", "Width of the video", |ui| {
+        ui.add(DragValue::new(&mut draft.size.width).range(0..=8192).suffix(" px"))
+    });
+    row_ui(ui, "Height", "Height of the video", |ui| {
+        ui.add(DragValue::new(&mut draft.size.height).range(0..=8192).suffix(" px"))
+    });
+    problem_ui(ui, "size", problems);
+    row_ui(ui, "Frames", "Length of the video", |ui| {
+        ui.add(DragValue::new(&mut draft.frames).range(0..=4096).speed(0.2))
+    });
+    let seconds = f64::from(draft.frames) / f64::from(draft.fps.max(1));
+    ui.weak(format!("{seconds:.1} s at {} frames per second", draft.fps));
+    for field in ["frames", "fps", "shift", "provider", "precision"] {
+        problem_ui(ui, field, problems);
+    }
+}
+
+/// The seed; true if another one is wanted.
+fn seed_ui(ui: &mut Ui, draft: &mut Draft) -> bool {
+    let mut another = false;
+    row_ui(ui, "Seed", "Starting noise: the same seed and settings give the same video", |ui| {
+        let tooltip = Command::RandomSeed.tooltip(ui.ctx());
+        another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
+        ui.add(DragValue::new(&mut draft.seed))
+    });
+    another
+}
+
+/// A name on the left, its control on the right.
+fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(&mut Ui) -> Response) {
+    ui.horizontal(|ui| {
+        let label = ui.label(name);
+        ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center), |ui| {
+            control(ui).labelled_by(label.id).on_hover_text(about);
+        });
+    });
+}
+
+/// What is wrong with a field, below it.
+fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
+    for problem in problems.iter().filter(|problem| problem.field_name() == Some(field)) {
+        let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error).small();
+        ui.add(Label::new(text).wrap());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::{Key, Modifiers, accesskit::Role};
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+    use super::super::fixture::{Bench, harness};
+    use super::super::view::RunState;
+    use super::*;
+
+    fn form(bench: Bench) -> Harness<'static, Bench> {
+        harness(bench, super::ui)
+    }
+
+    #[test]
+    fn a_typed_prompt_is_generated_with_ctrl_enter() {
+        let mut bench = Bench::new();
+        bench.draft.prompt.clear();
+        let mut harness = form(bench);
+        harness.get_by_label("Prompt").focus();
+        harness.run();
+        harness.get_by_label("Prompt").type_text("a blue square");
+        harness.run();
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.run();
+        let Some(Action::Generate(draft)) = harness.state().actions.last() else {
+            panic!("{:?}", harness.state().actions)
+        };
+        assert_eq!(draft.prompt, "a blue square");
+    }
+
+    #[test]
+    fn a_form_that_cannot_run_says_why_and_does_not_run() {
+        let mut bench = Bench::new();
+        bench.draft.frames = 16;
+        let mut harness = form(bench);
+        harness.get_by_label_contains("Ask for 13 or 17");
+        let button = harness.get_by_role_and_label(Role::Button, "Generate");
+        assert!(button.accesskit_node().is_disabled());
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.run();
+        assert_eq!(harness.state().actions, []);
+    }
+
+    #[test]
+    fn nothing_starts_while_a_video_is_made() {
+        let mut bench = Bench::new();
+        bench.run = RunState::Running {
+            progress: Default::default(),
+            started: std::time::Instant::now(),
+            note: None,
+            stopping: false,
+        };
+        let mut harness = form(bench);
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.run();
+        assert_eq!(harness.state().actions, []);
+    }
+
+    #[test]
+    fn the_dice_change_only_the_seed() {
+        let mut harness = form(Bench::new());
+        let before = harness.state().draft.clone();
+        harness.get_by_role_and_label(Role::Button, "Random seed").click();
+        harness.run();
+        let after = harness.state().draft.clone();
+        assert_ne!(after.seed, before.seed);
+        assert_eq!(Draft { seed: before.seed, ..after }, before);
+    }
+
+    #[test]
+    fn every_number_can_be_found_by_its_name() {
+        let harness = form(Bench::new());
+        for name in ["Steps", "Guidance", "Width", "Height", "Frames", "Seed"] {
+            harness.get_by_role_and_label(Role::SpinButton, name);
+        }
+    }
+}

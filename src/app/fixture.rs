@@ -1,0 +1,62 @@
+//! What the panels' tests look at, and how they touch it.
+
+use std::time::Instant;
+
+use eframe::egui::{Ui, vec2};
+use egui_kittest::Harness;
+
+use super::action::Action;
+use super::theme;
+use super::view::{AppView, RunState, Screen};
+use crate::core::{Draft, Limits, Mode, Strides};
+use crate::presets;
+
+/// The state behind a panel, and every action that came out of it.
+pub(super) struct Bench {
+    pub(super) draft: Draft,
+    pub(super) run: RunState,
+    pub(super) screen: Screen,
+    pub(super) actions: Vec<Action>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        let draft = presets::by_name("toy-t2v").unwrap().draft("a red circle");
+        Self { draft, run: RunState::Idle, screen: Screen::default(), actions: Vec::new() }
+    }
+}
+
+/// A window with one panel. Edits reach the form as they do in the program.
+pub(super) fn harness<'a>(
+    bench: Bench,
+    mut panel: impl FnMut(&mut Ui, &AppView<'_>) -> Vec<Action> + 'a,
+) -> Harness<'a, Bench> {
+    let limits = Limits {
+        model: "toy-t2v-A14B".into(),
+        modes: vec![Mode::T2V],
+        strides: Strides { temporal: 4, spatial: 8, patch: 2 },
+        max_positions: 1024,
+    };
+    let draw = move |ui: &mut Ui, bench: &mut Bench| {
+        let problems = bench.draft.problems(&limits);
+        let view = AppView {
+            draft: &bench.draft,
+            problems: &problems,
+            models: &[],
+            run: &bench.run,
+            screen: &bench.screen,
+            now: Instant::now(),
+        };
+        let actions = panel(ui, &view);
+        for action in &actions {
+            if let Action::Edit(draft) = action {
+                bench.draft = (**draft).clone();
+            }
+        }
+        bench.actions.extend(actions);
+    };
+    Harness::builder()
+        .with_size(vec2(420.0, 760.0))
+        .with_context_setup(theme::install)
+        .build_ui_state(draw, bench)
+}

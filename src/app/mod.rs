@@ -1,0 +1,27 @@
+//! The window: what a person sees and touches.
+//!
+//! A panel reads an [`AppView`] and returns [`Action`]s; only `app.rs` holds the state, talks to the engine
+//! thread and applies actions. egui is known here and nowhere else.
+
+mod action;
+#[expect(clippy::module_inception, reason = "the eframe application is the app of the app layer")]
+mod app;
+mod command;
+mod compose_panel;
+#[cfg(test)]
+mod fixture;
+mod icon;
+mod output_name;
+mod playback;
+mod player;
+mod player_panel;
+mod progress_panel;
+mod restore;
+mod run;
+mod theme;
+mod view;
+
+pub use action::{Action, PlayerAction};
+pub use app::App;
+pub use run::{Renderer, run};
+pub use view::{AppView, RunState, Screen};

@@ -1,0 +1,89 @@
+//! Brings back the request that made a file, off the window's thread.
+
+use std::path::PathBuf;
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::core::{Draft, Error, Kind, Result, Waker};
+use crate::media::read_metadata;
+
+/// A file that is being read.
+pub(super) struct Restore {
+    answer: Receiver<Result<Draft>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Restore {
+    /// Starts to read `path`.
+    pub(super) fn start(path: PathBuf, waker: Waker) -> Result<Self> {
+        let (sender, answer) = bounded(1);
+        let work = move || {
+            // nobody listens any more only when the program is closing
+            if sender.send(draft_from_file(&path)).is_ok() {
+                waker();
+            }
+        };
+        let thread = Builder::new().name("restore".to_owned()).spawn(work).map_err(|error| {
+            Error::new(Kind::Io, "The file cannot be read now").because(error).remedy("Try again")
+        })?;
+        Ok(Self { answer, thread: Some(thread) })
+    }
+
+    /// What was found, once.
+    pub(super) fn poll(&self) -> Option<Result<Draft>> {
+        self.answer.try_recv().ok()
+    }
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("A file could not be read because of a panic");
+        }
+    }
+}
+
+fn draft_from_file(path: &std::path::Path) -> Result<Draft> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let json = read_metadata(path)?.ok_or_else(|| {
+        Error::new(Kind::Input, format!("{name} carries no settings"))
+            .remedy("Drop an MP4, GIF or PNG that was made with Wandeck")
+    })?;
+    draft_from_json(&json).map_err(|error| {
+        Error::new(Kind::Input, format!("The settings in {name} cannot be read"))
+            .because(error)
+            .remedy("It may come from another version of Wandeck")
+    })
+}
+
+fn draft_from_json(json: &str) -> serde_json::Result<Draft> {
+    /// The part of the record that is a form.
+    #[derive(serde::Deserialize)]
+    struct Record {
+        request: Draft,
+    }
+    serde_json::from_str::<Record>(json).map(|record| record.request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{GenRequest, Limits, Mode, Strides};
+    use crate::presets;
+
+    #[test]
+    fn a_request_comes_back_as_the_form_it_was() {
+        let limits = Limits {
+            model: "t2v".into(),
+            modes: vec![Mode::T2V],
+            strides: Strides { temporal: 4, spatial: 8, patch: 2 },
+            max_positions: 1024,
+        };
+        let draft = presets::for_mode(Mode::T2V).unwrap().draft("a cat");
+        let request = GenRequest::parse(&draft, &limits).unwrap();
+        let json = serde_json::json!({ "wandeck": "0", "request": request }).to_string();
+        let back = draft_from_json(&json).unwrap();
+        assert_eq!(GenRequest::parse(&back, &limits).unwrap(), request);
+    }
+}

@@ -1,0 +1,52 @@
+//! Opens the window.
+
+use std::path::PathBuf;
+
+use eframe::egui::ViewportBuilder;
+
+use super::app::App;
+use crate::core::{Error, Kind, Result};
+
+/// What draws the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Renderer {
+    /// OpenGL; works nearly everywhere, also in software.
+    #[default]
+    Glow,
+    /// Vulkan, Metal or Direct3D.
+    Wgpu,
+}
+
+/// Shows the window until it is closed. To be called from the main thread.
+pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -> Result<()> {
+    let options = eframe::NativeOptions {
+        viewport: ViewportBuilder::default()
+            .with_title("Wandeck")
+            .with_app_id("wandeck")
+            .with_inner_size([1200.0, 800.0])
+            .with_min_inner_size([720.0, 480.0])
+            .with_drag_and_drop(true),
+        renderer: match renderer {
+            Renderer::Glow => eframe::Renderer::Glow,
+            Renderer::Wgpu => eframe::Renderer::Wgpu,
+        },
+        persist_window: true,
+        persistence_path: Some(data_dir.join("window.ron")),
+        ..eframe::NativeOptions::default()
+    };
+    let create = move |cc: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Box::new(App::new(&cc.egui_ctx, data_dir, models_dir)?))
+    };
+    eframe::run_native("wandeck", options, Box::new(create)).map_err(|error| match error {
+        eframe::Error::AppCreation(source) => match source.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(source) => no_window(&source),
+        },
+        other => no_window(&other),
+    })
+}
+
+fn no_window(why: &dyn std::fmt::Display) -> Error {
+    Error::new(Kind::Device, format!("The window cannot be opened: {why}"))
+        .remedy("Try another --renderer, or use the command line: wandeck generate")
+}

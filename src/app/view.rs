@@ -1,0 +1,76 @@
+//! What panels may read.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{TextureId, Vec2};
+
+use crate::core::{Draft, Error, Outcome, Progress};
+use crate::models::Installed;
+
+/// The state of the program, for drawing.
+pub struct AppView<'a> {
+    /// The form.
+    pub draft: &'a Draft,
+    /// What keeps the form from running, one error a field.
+    pub problems: &'a [Error],
+    /// Models on this machine.
+    pub models: &'a [Installed],
+    /// The job.
+    pub run: &'a RunState,
+    /// The player.
+    pub screen: &'a Screen,
+    /// When this frame is drawn.
+    pub now: Instant,
+}
+
+/// How the job stands.
+#[derive(Debug, Default)]
+pub enum RunState {
+    /// Nothing was asked yet.
+    #[default]
+    Idle,
+    /// A job runs.
+    Running {
+        /// How far it is.
+        progress: Progress,
+        /// When it was started.
+        started: Instant,
+        /// What it says about itself, for instance a download.
+        note: Option<String>,
+        /// Whether it was asked to stop.
+        stopping: bool,
+    },
+    /// The video is there.
+    Done(Box<Outcome>),
+    /// The job could not be done.
+    Failed(Error),
+    /// The job was stopped as asked.
+    Cancelled,
+}
+
+impl RunState {
+    /// Whether a job runs.
+    pub fn running(&self) -> bool {
+        matches!(self, Self::Running { .. })
+    }
+}
+
+/// What the player shows.
+#[derive(Clone, Debug, Default)]
+pub struct Screen {
+    /// The file.
+    pub path: Option<PathBuf>,
+    /// The picture and its size in pixels.
+    pub picture: Option<(TextureId, Vec2)>,
+    /// The frame that is shown, counted from 0.
+    pub index: u32,
+    /// How many there are.
+    pub frames: u32,
+    /// How long one is shown.
+    pub interval: Duration,
+    /// Whether it moves.
+    pub playing: bool,
+    /// Why it cannot be shown.
+    pub error: Option<Error>,
+}
