@@ -1,11 +1,14 @@
 //! The `wandeck` program.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
-use wandeck::cli::{self, Cli};
+use wandeck::app;
+use wandeck::cli::{self, Cli, RendererName};
+use wandeck::core::Result;
 use wandeck::engine::runtime::silence_telemetry;
 
 fn main() -> ExitCode {
@@ -18,5 +21,13 @@ fn main() -> ExitCode {
     let level = ["warn", "info,ort=warn", "debug,ort=info"][usize::from(cli.verbosity()).min(2)];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
-    cli::run(cli).into()
+    cli::run(cli, window).into()
+}
+
+fn window(renderer: RendererName, data_dir: PathBuf, models_dir: Option<PathBuf>) -> Result<()> {
+    let renderer = match renderer {
+        RendererName::Glow => app::Renderer::Glow,
+        RendererName::Wgpu => app::Renderer::Wgpu,
+    };
+    app::run(data_dir, models_dir, renderer)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::core::{Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
 
@@ -12,8 +12,21 @@ use crate::core::{Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
 pub struct Cli {
     #[command(flatten)]
     pub(super) common: Common,
+    /// What draws the window: glow (OpenGL) or wgpu
+    #[arg(long, value_name = "NAME", default_value = "glow")]
+    pub(super) renderer: RendererName,
+    /// Without a command the window opens
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: Option<Command>,
+}
+
+/// What draws the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RendererName {
+    /// OpenGL.
+    Glow,
+    /// Vulkan, Metal or Direct3D.
+    Wgpu,
 }
 
 impl Cli {
@@ -191,7 +204,9 @@ mod tests {
     #[test]
     fn words_are_read_as_in_files() {
         let line = ["wandeck", "generate", "a", "--mode", "t2v", "--guidance", "4,3", "--sampler", "euler"];
-        let Command::Generate(args) = Cli::try_parse_from(line).unwrap().command else { panic!("generate") };
+        let Some(Command::Generate(args)) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("generate")
+        };
         assert_eq!((args.mode, args.guidance), (Some(Mode::T2V), vec![4.0, 3.0]));
         assert!(Cli::try_parse_from(["wandeck", "generate", "a", "--mode", "v2v"]).is_err());
     }

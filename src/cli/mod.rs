@@ -8,7 +8,7 @@ mod graph;
 mod list;
 mod report;
 
-pub use args::Cli;
+pub use args::{Cli, RendererName};
 pub use exit::ExitCode;
 
 use std::path::PathBuf;
@@ -17,14 +17,18 @@ use crate::core::Result;
 use crate::store::default_data_dir;
 use args::Command;
 
-/// Runs what was asked for and says how the program should end.
-pub fn run(cli: Cli) -> ExitCode {
+/// Runs what was asked for and says how the program should end. `window` opens the window, which is the other
+/// face and unknown here; it is given the renderer, the data folder and the models' folder.
+pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>) -> Result<()>) -> ExitCode {
     let json = cli.common.json;
     let done = match cli.command {
-        Command::Generate(args) => generate::run(&args, &cli.common),
-        Command::Models(args) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
-        Command::Presets(args) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
-        Command::Graph(args) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Generate(args)) => generate::run(&args, &cli.common),
+        Some(Command::Models(args)) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Presets(args)) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Graph(args)) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),
+        None => Places::new(&cli.common)
+            .and_then(|places| window(cli.renderer, places.data_dir, places.models_dir))
+            .map(|()| ExitCode::Done),
     };
     done.unwrap_or_else(|error| {
         report::error(&error, json);

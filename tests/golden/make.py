@@ -229,7 +229,9 @@ def make_models():
 
     d = MODELS / "tiny-t2v"
     vocab = make_tokenizer(d / "tokenizer")
-    make_text_encoder(vocab, 1).save_pretrained(d / "text_encoder")
+    text_encoder = make_text_encoder(vocab, 1)
+    text_encoder.save_pretrained(d / "text_encoder")
+    text_encoder.to(bf16).save_pretrained(MODELS / "umt5-bf16")
     make_dit(16, 16, 2).save_pretrained(d / "transformer", max_shard_size="300KB")
     make_dit(16, 16, 3).to(bf16).save_pretrained(d / "transformer_2")
     make_vae21(4).save_pretrained(d / "vae")
@@ -271,8 +273,8 @@ def load_vae(path):
     return AutoencoderKLWan.from_pretrained(MODELS / path, torch_dtype=torch.float32).eval()
 
 
-def load_text_encoder():
-    return UMT5EncoderModel.from_pretrained(MODELS / "tiny-t2v/text_encoder", dtype=torch.float32).eval()
+def load_text_encoder(path="tiny-t2v/text_encoder"):
+    return UMT5EncoderModel.from_pretrained(MODELS / path, dtype=torch.float32).eval()
 
 
 def load_tokenizer():
@@ -352,15 +354,20 @@ def refs_dit():
     dit_ref("dit_ti2v_two", "tiny-ti2v/transformer", 150, 625.0, (2, 4, 6), t_first=0.0)
 
 
-def refs_umt5():
-    tok, model = load_tokenizer(), load_text_encoder()
+def umt5_ref(name, path):
+    tok, model = load_tokenizer(), load_text_encoder(path)
     out = {}
     for suffix, text in (("", PROMPT), ("_empty", ""), ("_long", " ".join([PROMPT] * 9))):
         x = tok(text, padding="max_length", max_length=MAX_TEXT, truncation=True, return_tensors="pt")
         n = int(x.attention_mask.sum())
         out[f"ids{suffix}"] = x.input_ids[0, :n]
         out[f"hidden{suffix}"] = model(x.input_ids, x.attention_mask).last_hidden_state[0, :n]
-    save("umt5", out)
+    save(name, out)
+
+
+def refs_umt5():
+    umt5_ref("umt5", "tiny-t2v/text_encoder")
+    umt5_ref("umt5_bf16", "umt5-bf16")
 
 
 def latent_stats(vae):
@@ -523,8 +530,26 @@ def input_image():
     return Image.fromarray(rgb.round().astype(np.uint8))
 
 
+def input_last_image():
+    """Another picture of another size, for the video to end with."""
+    y, x = np.mgrid[0:70, 0:100]
+    rgb = np.stack([y * 255 / 69, 127 + 120 * np.cos(x / 11.0 + y / 8.0), 255 - x * 255 / 99], -1)
+    return Image.fromarray(rgb.round().astype(np.uint8))
+
+
 def pipeline_ref(
-    name, model, cls, guidance, shift, guidance_2=None, boundary=None, image=False, expand=False, frames=5, steps=6
+    name,
+    model,
+    cls,
+    guidance,
+    shift,
+    guidance_2=None,
+    boundary=None,
+    image=False,
+    last_image=False,
+    expand=False,
+    frames=5,
+    steps=6,
 ):
     two = boundary is not None
     request = {
@@ -544,6 +569,9 @@ def pipeline_ref(
         input_image().save(REFS / "input.png")
         # The pipeline itself resizes the picture to the video's size (Lanczos, aspect not kept).
         extra["image"] = Image.open(REFS / "input.png").convert("RGB")
+    if last_image:
+        input_last_image().save(REFS / "input_last.png")
+        extra["last_image"] = Image.open(REFS / "input_last.png").convert("RGB")
     parts = dict(
         tokenizer=load_tokenizer(),
         text_encoder=load_text_encoder(),
@@ -565,6 +593,7 @@ def pipeline_ref(
             "boundary_ratio": boundary,
             "seed": 42,
             "image": "input.png" if image else None,
+            **({"last_image": "input_last.png"} if last_image else {}),
         },
     )
 
@@ -572,6 +601,9 @@ def pipeline_ref(
 def refs_pipeline():
     pipeline_ref("pipeline_t2v", "tiny-t2v", WanPipeline, 4.0, 12.0, 3.0, 0.875, frames=9)
     pipeline_ref("pipeline_i2v", "tiny-i2v", WanImageToVideoPipeline, 3.5, 5.0, None, 0.9, image=True)
+    pipeline_ref(
+        "pipeline_i2v_last", "tiny-i2v", WanImageToVideoPipeline, 3.5, 5.0, None, 0.9, image=True, last_image=True
+    )
     pipeline_ref("pipeline_ti2v_text", "tiny-ti2v", WanPipeline, 5.0, 5.0, expand=True)
     pipeline_ref("pipeline_ti2v_image", "tiny-ti2v", WanImageToVideoPipeline, 5.0, 5.0, image=True, expand=True)
 
@@ -585,15 +617,19 @@ TOY_PROMPTS = [
 ]
 
 
-def refs_toy(model, guidance, prompts):
-    pipe = WanPipeline.from_pretrained(model, torch_dtype=torch.float32)
+def refs_toy(a):
+    pipe = WanPipeline.from_pretrained(a.model, torch_dtype=torch.float32)
+    if a.shift is not None:
+        pipe.scheduler = UniPCMultistepScheduler.from_config(pipe.scheduler.config, flow_shift=a.shift)
+    prompts = [(text, k + 1) for k, text in enumerate(a.prompt)] if a.prompt else TOY_PROMPTS
+    width, height = map(int, a.size.split("x"))
     request = {
         "negative_prompt": "",
-        "height": 64,
-        "width": 64,
-        "num_frames": 17,
-        "num_inference_steps": 20,
-        "guidance_scale": guidance,
+        "height": height,
+        "width": width,
+        "num_frames": a.frames,
+        "num_inference_steps": a.steps,
+        "guidance_scale": a.guidance,
     }
     tensors = {}
     for k, (prompt, seed) in enumerate(prompts):
@@ -625,6 +661,10 @@ def main():
     p = sub.add_parser("toy")
     p.add_argument("--model", required=True)
     p.add_argument("--guidance", type=float, default=2.0)
+    p.add_argument("--shift", type=float, help="[the model's own]")
+    p.add_argument("--steps", type=int, default=20)
+    p.add_argument("--size", default="64x64", help="WxH")
+    p.add_argument("--frames", type=int, default=17)
     p.add_argument("--prompt", action="append", metavar="TEXT", help="instead of the five built in; seeds count from 1")
     a = ap.parse_args()
     if a.verb in ("models", "all"):
@@ -634,7 +674,7 @@ def main():
             print(name)
             GROUPS[name]()
     if a.verb == "toy":
-        refs_toy(a.model, a.guidance, [(t, k + 1) for k, t in enumerate(a.prompt)] if a.prompt else TOY_PROMPTS)
+        refs_toy(a)
 
 
 if __name__ == "__main__":
