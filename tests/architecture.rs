@@ -23,9 +23,9 @@ const RANKS: [(&str, u32); 15] = [
     ("core", 0),
     ("lib", 7),
 ];
-/// Services that one service may use: the queue brings them together.
-const SIDEWAYS: [(&str, &str); 4] =
-    [("queue", "media"), ("queue", "store"), ("queue", "models"), ("queue", "monitor")];
+/// Modules of the same rank that one may use: the queue brings services together, the program opens the window.
+const SIDEWAYS: [(&str, &str); 5] =
+    [("cli", "app"), ("queue", "media"), ("queue", "store"), ("queue", "models"), ("queue", "monitor")];
 /// Crates and the only module that may name them.
 const FOREIGN: [(&str, &[&str]); 12] = [
     ("ort", &["engine"]),

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use eframe::egui::ViewportBuilder;
 
+use serde::Deserialize;
+
 use super::app::App;
 use crate::core::{Error, Kind, Result};
 
 /// What draws the window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Renderer {
     /// OpenGL; works nearly everywhere, also in software.
     #[default]

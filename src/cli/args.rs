@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::app::Renderer;
 use crate::core::{Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
 
 /// Video from text with the Wan 2.2 models, on this machine.
@@ -12,8 +13,12 @@ use crate::core::{Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
 pub struct Cli {
     #[command(flatten)]
     pub(super) common: Common,
+    /// What draws the window: glow (OpenGL) or wgpu (Vulkan and its likes)
+    #[arg(long, value_parser = named::<Renderer>, default_value = "glow")]
+    pub(super) renderer: Renderer,
+    /// Without a command, the window opens
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: Option<Command>,
 }
 
 impl Cli {
@@ -191,7 +196,9 @@ mod tests {
     #[test]
     fn words_are_read_as_in_files() {
         let line = ["wandeck", "generate", "a", "--mode", "t2v", "--guidance", "4,3", "--sampler", "euler"];
-        let Command::Generate(args) = Cli::try_parse_from(line).unwrap().command else { panic!("generate") };
+        let Some(Command::Generate(args)) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("generate")
+        };
         assert_eq!((args.mode, args.guidance), (Some(Mode::T2V), vec![4.0, 3.0]));
         assert!(Cli::try_parse_from(["wandeck", "generate", "a", "--mode", "v2v"]).is_err());
     }

@@ -13,6 +13,7 @@ pub use exit::ExitCode;
 
 use std::path::PathBuf;
 
+use crate::app::{self, Renderer};
 use crate::core::Result;
 use crate::store::default_data_dir;
 use args::Command;
@@ -21,15 +22,21 @@ use args::Command;
 pub fn run(cli: Cli) -> ExitCode {
     let json = cli.common.json;
     let done = match cli.command {
-        Command::Generate(args) => generate::run(&args, &cli.common),
-        Command::Models(args) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
-        Command::Presets(args) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
-        Command::Graph(args) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),
+        None => window(&cli.common, cli.renderer).map(|()| ExitCode::Done),
+        Some(Command::Generate(args)) => generate::run(&args, &cli.common),
+        Some(Command::Models(args)) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Presets(args)) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Graph(args)) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),
     };
     done.unwrap_or_else(|error| {
         report::error(&error, json);
         ExitCode::from(&error)
     })
+}
+
+fn window(common: &args::Common, renderer: Renderer) -> Result<()> {
+    let places = Places::new(common)?;
+    app::run(places.data_dir, places.models_dir, renderer)
 }
 
 /// Places that every command needs.
