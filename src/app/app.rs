@@ -22,7 +22,7 @@ use crate::queue::{Job, JobId, Worker};
 /// The model that the window opens with: it is there at once and runs on any machine.
 const FIRST_PRESET: &str = "toy-t2v";
 /// Something that the first model can draw.
-const FIRST_PROMPT: &str = "a red circle moving right";
+const FIRST_PROMPT: &str = "a red circle moves right on a black background";
 /// Progress is drawn at most this often.
 const EVENT_DELAY: Duration = Duration::from_millis(100);
 /// The elapsed time is drawn this often while a job runs.

@@ -52,7 +52,6 @@ fn blocked_by(view: &AppView<'_>) -> Option<String> {
 fn generate_ui(ui: &mut Ui, view: &AppView<'_>) -> bool {
     let tokens = theme::tokens(ui);
     let blocked = blocked_by(view);
-    // a name that egui does not have to spell out icon by icon
     let mut button = Button::new(RichText::new(Command::Generate.text()).strong().size(15.0))
         .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
     if blocked.is_none() {
@@ -61,7 +60,8 @@ fn generate_ui(ui: &mut Ui, view: &AppView<'_>) -> bool {
             .fill(tokens.accent)
             .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
     }
-    let response = ui.add_enabled(blocked.is_none(), button);
+    let enabled = blocked.is_none();
+    let response = ui.vertical_centered_justified(|ui| ui.add_enabled(enabled, button)).inner;
     let response = match blocked {
         Some(reason) => response.on_disabled_hover_text(reason),
         None => response.on_hover_text(Command::Generate.tooltip(ui.ctx())),
