@@ -35,7 +35,7 @@ impl Strides {
     /// The nearest frame counts of the form `temporal * n + 1` at or below and above `frames`.
     pub fn nearest_frames(self, frames: FrameCount) -> (FrameCount, FrameCount) {
         let below = frames.0.saturating_sub(1) / self.temporal * self.temporal + 1;
-        let above = if below == frames.0 { below } else { below + self.temporal };
+        let above = if below == frames.0 { below } else { below.saturating_add(self.temporal) };
         (FrameCount(below), FrameCount(above))
     }
 
