@@ -111,6 +111,37 @@ fn prompts_become_the_same_tokens_by_both_files() {
     assert!(num_truncated >= 2, "a long prompt is among them");
 }
 
+/// Protobuf of a piece of the kind `BYTE` (6), to be appended to a `spiece.model`.
+fn byte_piece(byte: u8) -> Vec<u8> {
+    let mut piece = vec![0x0a, 6];
+    piece.extend(format!("<0x{byte:02X}>").bytes());
+    piece.extend([0x18, 6]);
+    [vec![0x0a, piece.len() as u8], piece].concat()
+}
+
+#[test]
+fn a_sentencepiece_model_is_read_as_t5_reads_it_whatever_its_flags() {
+    // UMT5's own model falls back to bytes, which transformers' T5 tokenizer does not
+    const STRANGER: &str = "🦤";
+    const BYTE_FALLBACK: [u8; 5] = [0x12, 3, 0x98, 0x02, 1];
+    const NO_PREFIX_AND_ALL_SPACES: [u8; 6] = [0x1a, 4, 0x18, 0, 0x20, 0];
+    let folder = golden("models/tiny-t2v/tokenizer");
+    let from_json = Tokenizer::open(&folder).unwrap();
+    let mut model = fs::read(folder.join("spiece.model")).unwrap();
+    model.extend(STRANGER.bytes().flat_map(byte_piece));
+    model.extend(BYTE_FALLBACK);
+    model.extend(NO_PREFIX_AND_ALL_SPACES);
+    let only_model = tempfile::tempdir().unwrap();
+    fs::write(only_model.path().join("spiece.model"), model).unwrap();
+    let from_model = Tokenizer::open(only_model.path()).unwrap();
+    for text in [format!("a {STRANGER} moves"), "a red circle".into(), " two  spaces \u{200b} ".into()] {
+        let theirs = from_json.encode(&text, 512).unwrap();
+        assert_eq!(from_model.encode(&text, 512).unwrap(), theirs, "{text}");
+    }
+    let unknown = from_json.encode(STRANGER, 512).unwrap().ids;
+    assert!(unknown.contains(&2), "{STRANGER} is no piece of the golden model: {unknown:?}");
+}
+
 #[test]
 fn a_text_of_just_the_right_length_is_whole() {
     let tokenizer = Tokenizer::open(&golden("models/tiny-t2v/tokenizer")).unwrap();

@@ -1,4 +1,9 @@
 //! `spiece.model`: the protobuf that `sentencepiece` writes, made a tokenizer of the T5 kind.
+//!
+//! Of the T5 kind means as transformers' T5 tokenizer reads such a file, so that a checkpoint gives the same
+//! tokens with and without its `tokenizer.json`: words apart at white space, each with a space mark before it,
+//! and unknown characters as `<unk>`. The file's own `add_dummy_prefix`, `remove_extra_whitespaces` and
+//! `byte_fallback` say otherwise in places (UMT5 was trained with the last) and are left unread on purpose.
 
 use std::io;
 
@@ -11,6 +16,8 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{AddedToken, Tokenizer};
 
+/// Whether an unknown character becomes its bytes.
+const BYTE_FALLBACK: bool = false;
 /// Stands for a space inside a piece.
 const SPACE_MARK: char = '▁';
 
@@ -51,8 +58,6 @@ enum PieceKind {
 struct TrainerSpec {
     #[prost(int32, optional, tag = "3")]
     model_type: Option<i32>,
-    #[prost(bool, tag = "35")]
-    byte_fallback: bool,
 }
 
 /// `TrainerSpec.ModelType.UNIGRAM`, also where nothing is said.
@@ -62,17 +67,12 @@ const UNIGRAM: i32 = 1;
 struct NormalizerSpec {
     #[prost(bytes = "vec", tag = "2")]
     precompiled_charsmap: Vec<u8>,
-    #[prost(bool, optional, tag = "3")]
-    add_dummy_prefix: Option<bool>,
-    #[prost(bool, optional, tag = "4")]
-    remove_extra_whitespaces: Option<bool>,
 }
 
 /// Makes a tokenizer of the bytes of a `spiece.model`.
 pub(super) fn tokenizer_from_bytes(bytes: &[u8]) -> io::Result<Tokenizer> {
     let model = ModelProto::decode(bytes).map_err(io::Error::other)?;
-    let trainer = model.trainer.unwrap_or_default();
-    let model_type = trainer.model_type.unwrap_or(UNIGRAM);
+    let model_type = model.trainer.unwrap_or_default().model_type.unwrap_or(UNIGRAM);
     if model_type != UNIGRAM {
         return Err(io::Error::other(format!("it is of type {model_type}, not a unigram model (1)")));
     }
@@ -80,7 +80,7 @@ pub(super) fn tokenizer_from_bytes(bytes: &[u8]) -> io::Result<Tokenizer> {
         return Err(io::Error::other("it has no piece for unknown characters"));
     };
     let vocab = model.pieces.iter().map(|piece| (piece.text.clone(), f64::from(piece.score))).collect();
-    let unigram = Unigram::from(vocab, Some(unknown), trainer.byte_fallback).map_err(io::Error::other)?;
+    let unigram = Unigram::from(vocab, Some(unknown), BYTE_FALLBACK).map_err(io::Error::other)?;
 
     let mut tokenizer = Tokenizer::new(unigram);
     let normalizer = model.normalizer.unwrap_or_default();
@@ -88,7 +88,7 @@ pub(super) fn tokenizer_from_bytes(bytes: &[u8]) -> io::Result<Tokenizer> {
         let charsmap = charsmap_from_bytes(&normalizer.precompiled_charsmap)?;
         tokenizer.with_normalizer(Some(charsmap)).map_err(io::Error::other)?;
     }
-    tokenizer.with_pre_tokenizer(Some(pre_tokenizer(&normalizer)));
+    tokenizer.with_pre_tokenizer(Some(pre_tokenizer()));
     add_special_pieces(&mut tokenizer, &model.pieces)?;
     Ok(tokenizer)
 }
@@ -104,17 +104,11 @@ fn charsmap_from_bytes(bytes: &[u8]) -> io::Result<Precompiled> {
 }
 
 /// Words apart, each with the mark of a space before it.
-fn pre_tokenizer(normalizer: &NormalizerSpec) -> Sequence {
-    let prepend = match normalizer.add_dummy_prefix {
-        Some(false) => PrependScheme::Never,
-        Some(true) | None => PrependScheme::Always,
-    };
-    let mut steps = Vec::new();
-    if normalizer.remove_extra_whitespaces != Some(false) {
-        steps.push(PreTokenizerWrapper::WhitespaceSplit(WhitespaceSplit));
-    }
-    steps.push(PreTokenizerWrapper::Metaspace(Metaspace::new(SPACE_MARK, prepend, true)));
-    Sequence::new(steps)
+fn pre_tokenizer() -> Sequence {
+    Sequence::new(vec![
+        PreTokenizerWrapper::WhitespaceSplit(WhitespaceSplit),
+        PreTokenizerWrapper::Metaspace(Metaspace::new(SPACE_MARK, PrependScheme::Always, true)),
+    ])
 }
 
 /// Pieces that are found in the text as they are written, before anything else: `</s>`, `<pad>`, `<extra_id_0>`.
@@ -140,12 +134,8 @@ mod tests {
             .iter()
             .map(|&kind| Piece { text: format!("{kind:?}"), score: -1.0, kind: Some(kind as i32) })
             .collect();
-        let trainer = TrainerSpec { model_type: Some(model_type), byte_fallback: false };
-        let normalizer = NormalizerSpec {
-            precompiled_charsmap: charsmap.to_vec(),
-            add_dummy_prefix: None,
-            remove_extra_whitespaces: None,
-        };
+        let trainer = TrainerSpec { model_type: Some(model_type) };
+        let normalizer = NormalizerSpec { precompiled_charsmap: charsmap.to_vec() };
         ModelProto { pieces, trainer: Some(trainer), normalizer: Some(normalizer) }.encode_to_vec()
     }
 
