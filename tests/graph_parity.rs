@@ -20,9 +20,9 @@ use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
 
 /// On data of unit scale.
 const TOLERANCE: f32 = 1e-5;
-/// Where the random model itself amplifies rounding: diffusers' own fp32 is 1.8e-5 (decoder) and 5e-6 (long
-/// text) off its fp64 there.
-const AMPLIFIED: f32 = 3e-5;
+/// For the long text, where attention without a scale amplifies rounding: the reference's own fp32 is 5e-6 off its
+/// fp64 there, half of what is allowed elsewhere.
+const AMPLIFIED: f32 = 2e-5;
 const TRANSFORMER: &str = "diffusion_pytorch_model";
 
 fn load(graph: &Graph) -> Session {
@@ -34,8 +34,7 @@ fn run(session: &mut Session, inputs: Vec<(&str, Input<'_>)>) -> Vec<Tensor> {
 }
 
 fn assert_close(what: &str, found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>) {
-    let tolerance =
-        if matches!(what, "vae21 decode" | "umt5_long" | "umt5_bf16_long") { AMPLIFIED } else { TOLERANCE };
+    let tolerance = if what == "umt5_long" { AMPLIFIED } else { TOLERANCE };
     assert_eq!(found.shape(), expected.shape(), "{what}");
     let worst = found.iter().zip(expected.iter()).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(worst <= tolerance, "{what}: off by {worst:e}");

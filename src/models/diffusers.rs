@@ -13,6 +13,9 @@ const DIFFUSION_WEIGHTS: &str = "diffusion_pytorch_model";
 /// File stem of transformers-library models.
 const TEXT_WEIGHTS: &str = "model";
 
+/// Buckets and largest distance of UMT5's relative positions, which `wan::text::relative_buckets` computes.
+const RELATIVE_POSITIONS: (usize, usize) = (32, 128);
+
 /// Opens the folder and checks that its components belong together. Headers are read, weights are not.
 pub fn open(dir: &Path) -> Result<Checkpoint> {
     let index: ModelIndex = read_json(&dir.join("model_index.json"))?;
@@ -105,6 +108,15 @@ fn check_pairs(model: &Checkpoint, dir: &Path) -> Result<()> {
             vae.latents_mean.len(),
             vae.latents_std.len(),
             vae.z_dim
+        ));
+    }
+    if (text.relative_attention_num_buckets, text.relative_attention_max_distance) != RELATIVE_POSITIONS {
+        wrong.push(format!(
+            "the text_encoder has {} position buckets up to distance {} where UMT5 has {} up to {}",
+            text.relative_attention_num_buckets,
+            text.relative_attention_max_distance,
+            RELATIVE_POSITIONS.0,
+            RELATIVE_POSITIONS.1
         ));
     }
     if model.transformer_2.is_some() != model.boundary_ratio.is_some() {
