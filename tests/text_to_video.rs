@@ -201,10 +201,10 @@ fn a_broken_model_fails_before_it_runs() {
         std::fs::copy(common::golden_model("tiny-t2v").join(name), part(name)).unwrap();
     };
     let shard = "transformer/diffusion_pytorch_model-00002-of-00003.safetensors";
-    let vae = "vae/config.json";
+    let (vae, text) = ("vae/config.json", "text_encoder/config.json");
     let other_vae = common::golden_model("tiny-ti2v").join(vae);
     type Break<'a> = &'a dyn Fn();
-    let cases: [(&str, Break<'_>, Kind, &str); 5] = [
+    let cases: [(&str, Break<'_>, Kind, &str); 6] = [
         (shard, &|| std::fs::remove_file(part(shard)).unwrap(), Kind::MissingModel, "00002-of-00003"),
         (shard, &|| truncate(&part(shard)), Kind::CorruptModel, "cut off"),
         (
@@ -214,6 +214,12 @@ fn a_broken_model_fails_before_it_runs() {
             "another model's vae",
         ),
         (vae, &|| replace(&part(vae), "\"base_dim\": 4", "\"base_dim\": 8"), Kind::CorruptModel, "shape"),
+        (
+            text,
+            &|| replace(&part(text), "max_distance\": 128", "max_distance\": 64"),
+            Kind::CorruptModel,
+            "position buckets",
+        ),
         (
             "model_index.json",
             &|| std::fs::write(part("model_index.json"), "{").unwrap(),
