@@ -47,6 +47,7 @@ pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -
 }
 
 fn no_window(why: &dyn std::fmt::Display) -> Error {
-    Error::new(Kind::Device, format!("The window cannot be opened: {why}"))
+    Error::new(Kind::Device, "The window cannot be opened")
+        .because(std::io::Error::other(why.to_string()))
         .remedy("Try another --renderer, or use the command line: wandeck generate")
 }

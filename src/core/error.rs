@@ -171,7 +171,8 @@ impl fmt::Display for Error {
         f.write_str(&self.message)?;
         if f.alternate() {
             if let Some(source) = &self.source {
-                write!(f, ": {source}")?;
+                // a cause of foreign make may bring its own full stop
+                write!(f, ": {}", source.to_string().trim_end_matches('.'))?;
             }
             if let Some(remedy) = &self.remedy {
                 write!(f, ". {remedy}")?;
@@ -209,13 +210,13 @@ mod tests {
 
     #[test]
     fn says_what_why_and_what_now() {
-        let io = std::io::Error::other("disk says no");
+        let io = std::io::Error::other("disk says no.");
         let error = Error::new(Kind::Io, "Cannot write the video").because(io).remedy("Free some space");
         assert_eq!(error.to_string(), "Cannot write the video");
         assert_eq!(format!("{error:#}"), "Cannot write the video: disk says no. Free some space");
         let json = serde_json::to_value(&error).unwrap();
         assert_eq!(json["category"], "file_system");
-        assert_eq!(json["cause"], "disk says no");
+        assert_eq!(json["cause"], "disk says no.");
         assert_eq!(json["recovery"][0], "pick_folder");
     }
 }

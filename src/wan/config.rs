@@ -136,17 +136,6 @@ pub struct TextEncoderConfig {
     pub layer_norm_epsilon: f32,
 }
 
-/// `scheduler/scheduler_config.json`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct SchedulerConfig {
-    /// diffusers' class.
-    #[serde(rename = "_class_name")]
-    pub class_name: String,
-    /// Flow shift as written by the converter, which is not the official one.
-    #[serde(default)]
-    pub flow_shift: Option<f32>,
-}
-
 /// `model_index.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ModelIndex {

@@ -11,4 +11,4 @@ pub mod schedule;
 pub mod text;
 
 pub use checkpoint::{Checkpoint, Component};
-pub use config::{ModelIndex, SchedulerConfig, TextEncoderConfig, TransformerConfig, VaeConfig};
+pub use config::{ModelIndex, TextEncoderConfig, TransformerConfig, VaeConfig};
