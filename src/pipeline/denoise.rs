@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, ArrayD};
 
+use super::encode_text::PromptRows;
 use super::story::Story;
 use crate::core::{CancelToken, Error, Guidance, Kind, Result, Stage};
 use crate::engine::{Input, Session};
@@ -13,9 +14,9 @@ use crate::wan::schedule::Solver;
 /// What does not change over the steps.
 pub(super) struct Conditions {
     /// Rows of the prompt.
-    pub(super) prompt: Array2<f32>,
+    pub(super) prompt: PromptRows,
     /// Rows of the negative prompt, where guidance needs them.
-    pub(super) negative: Option<Array2<f32>>,
+    pub(super) negative: Option<PromptRows>,
     /// Rotary tables.
     pub(super) rope: (Array2<f32>, Array2<f32>),
 }
@@ -66,7 +67,7 @@ fn predict(
     session: &mut Session,
     latent: &ArrayD<f32>,
     timestep: f32,
-    text: &Array2<f32>,
+    text: &PromptRows,
     conditions: &Conditions,
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {
@@ -76,7 +77,8 @@ fn predict(
     let inputs = vec![
         ("hidden_states", Input::F32(latent.view())),
         ("timestep", Input::F32(timestep.view())),
-        ("encoder_hidden_states", Input::F32(text.view().into_dyn())),
+        ("encoder_hidden_states", Input::F32(text.rows.view().into_dyn())),
+        ("text_index", Input::I64(text.index.view().into_dyn())),
         ("rope_cos", Input::F32(cos.view().into_dyn())),
         ("rope_sin", Input::F32(sin.view().into_dyn())),
         ("pos", Input::I64(position.view())),
