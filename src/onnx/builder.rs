@@ -146,18 +146,37 @@ impl<'w> GraphBuilder<'w> {
         self.weight_view(name, shape)
     }
 
-    /// The weight `name` in fp32 seen as `dims`; free, since only the declared shape changes.
+    /// The weight `name` in fp32 seen as `dims`; free, since only the declared shape changes. A scale that the
+    /// checkpoint has for it is applied.
     pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
         let raw = self.raw_weight(name, dims)?;
-        if self.weights.get(name)?.dtype == Dtype::F32 {
+        let scale = scale_name(name).filter(|scale| self.weights.contains(scale));
+        if self.weights.get(name)?.dtype == Dtype::F32 && scale.is_none() {
             return Ok(raw);
         }
         if let Some(cast) = self.casts.get(&raw) {
             return Ok(cast.clone());
         }
-        let cast = self.cast_f32(&raw);
+        let mut cast = self.cast_f32(&raw);
+        if let Some(scale) = scale {
+            let scale = self.scale(&scale, dims)?;
+            cast = self.op("Mul", &[&cast, &scale], &[]);
+        }
         self.casts.insert(raw, cast.clone());
         Ok(cast)
+    }
+
+    /// The scale `name` in fp32, one for the whole weight of shape `dims` or one for each of its rows.
+    fn scale(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
+        let info = self.weights.get(name)?;
+        let count: usize = info.shape.iter().product();
+        let mut shape = vec![1; dims.len()];
+        if let (true, Some(rows), Some(&outputs)) = (count > 1, shape.first_mut(), dims.first()) {
+            *rows = outputs;
+        }
+        let is_f32 = info.dtype == Dtype::F32;
+        let raw = self.raw_weight(name, &shape)?;
+        Ok(if is_f32 { raw } else { self.cast_f32(&raw) })
     }
 
     /// The weight `name` in the type it is stored in, seen as `dims`.
@@ -279,6 +298,11 @@ impl<'w> GraphBuilder<'w> {
         });
         outputs
     }
+}
+
+/// What "fp8 scaled" checkpoints call the factor of the weight `name`.
+fn scale_name(name: &str) -> Option<String> {
+    name.strip_suffix(".weight").map(|module| format!("{module}.scale_weight"))
 }
 
 fn attribute(name: &str, value: &Attr) -> AttributeProto {
