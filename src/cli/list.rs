@@ -16,8 +16,8 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
         ModelsVerb::List => models::installed(data_dir, models_dir),
         ModelsVerb::Show { model } => {
             let path = models::find(model, data_dir, models_dir)?;
-            let checkpoint = models::open(&path)?;
-            vec![Installed { id: checkpoint.id.clone(), path, limits: Ok(checkpoint.limits()) }]
+            let opened = models::look(&path)?;
+            vec![Installed::new(opened.checkpoint.id.clone(), path, Ok(opened))]
         }
     };
     if common.json {
