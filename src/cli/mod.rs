@@ -7,6 +7,7 @@ mod generate;
 mod graph;
 mod list;
 mod report;
+mod synth;
 
 pub use args::{Cli, RendererName};
 pub use exit::ExitCode;

@@ -118,7 +118,7 @@ fn part_about(role: &'static str, weights: &Weights, told: Option<Told>) -> Part
     PartAbout { role, files: weights.files().to_vec(), size, precision: precision(weights), told }
 }
 
-/// What most bytes of `weights` are.
+/// What most bytes of `weights` are; fp8 counts wherever there is some, since it is never used for all.
 pub(super) fn precision(weights: &Weights) -> &'static str {
     let mut bytes = BTreeMap::<&str, u64>::new();
     let mut has_scales = false;
@@ -126,12 +126,10 @@ pub(super) fn precision(weights: &Weights) -> &'static str {
         has_scales |= name.ends_with(".scale_weight");
         *bytes.entry(dtype_name(info.dtype)).or_default() += info.len;
     }
-    // an fp8 text encoder keeps its large table in 16 bits
-    match bytes.iter().max_by_key(|(_, bytes)| **bytes) {
-        Some((&"fp8", _)) if has_scales => "fp8_scaled",
-        Some((name, _)) => name,
-        None => "nothing",
+    if bytes.contains_key("fp8") {
+        return if has_scales { "fp8_scaled" } else { "fp8" };
     }
+    bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or("nothing", |(name, _)| name)
 }
 
 fn dtype_name(dtype: Dtype) -> &'static str {

@@ -81,7 +81,7 @@ fn one_of(dir: &Path, mut models: Vec<(String, Result<Opened>)>) -> Result<Opene
         Some((_, opened)) => opened,
         None => Err(Error::new(
             Kind::MissingModel,
-            format!("The folder {} holds no Wan model", dir.display()),
+            format!("The folder {} holds no model", dir.display()),
         )
         .field("model")
         .remedy(

@@ -121,11 +121,17 @@ impl Scan {
             } else if let Some(stem) = name.strip_suffix(".safetensors") {
                 let stem = shard(stem).map_or(stem, |(stem, _)| stem).to_owned();
                 sets.entry((dir.to_path_buf(), stem)).or_default().push(path);
-            } else if is_refused(&path) {
+            } else if is_refused(&path) && is_wans(&name) {
                 self.refused.push(path);
             }
         }
     }
+}
+
+/// Whether a file that is not read may be of a Wan model; `.bin` alone says nothing.
+fn is_wans(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["wan", "t5", "vae", "noise", "pytorch_model"].iter().any(|word| name.contains(word))
 }
 
 /// The name before the numbers of `NAME-00001-of-00003`, and how many files there are.

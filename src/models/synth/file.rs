@@ -1,7 +1,7 @@
 //! One file of made-up tensors, written as a stream.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -15,6 +15,18 @@ use crate::onnx::Dtype;
 const CHUNK: usize = 1 << 16;
 /// Largest number of `float8_e4m3fn`.
 const F8_MAX: f32 = 448.0;
+
+/// Tensors of more bytes than this are left out of a hollow file.
+const HOLLOW: u64 = 1 << 20;
+
+/// How the numbers come about.
+#[derive(Clone, Copy, Debug)]
+pub struct Filling {
+    /// The same seed gives the same numbers, in every layout.
+    pub seed: u64,
+    /// Leave tensors of more than a mebibyte as holes in the file: they read as zero and take no room.
+    pub hollow: bool,
+}
 
 /// What a tensor holds.
 #[derive(Clone, Debug)]
@@ -53,7 +65,7 @@ pub(super) fn scale(name: &str, shape: &[usize]) -> f32 {
 pub(super) fn write(
     path: &Path,
     tensors: &[Tensor],
-    seed: u64,
+    filling: Filling,
     cancel: &CancelToken,
     written: &mut dyn FnMut(Bytes),
 ) -> Result<()> {
@@ -69,9 +81,15 @@ pub(super) fn write(
         file.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
         file.write_all(&header).map_err(failed)?;
         for tensor in tensors {
-            tensor.write(&mut file, seed, cancel, written)?.map_err(failed)?;
+            if filling.hollow && tensor.size() > HOLLOW {
+                file.seek(SeekFrom::Current(tensor.size() as i64)).map_err(failed)?;
+            } else {
+                tensor.write(&mut file, filling.seed, cancel, written)?.map_err(failed)?;
+            }
         }
-        file.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        let size = tensors.iter().map(Tensor::size).sum::<u64>() + 8 + header.len() as u64;
+        file.set_len(size).and_then(|()| file.sync_all()).map_err(failed)?;
         fs::rename(&part, path).map_err(failed)
     };
     let done = put();

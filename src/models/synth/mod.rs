@@ -11,6 +11,7 @@ mod shapes;
 mod space;
 mod write;
 
+pub use file::Filling;
 pub use layout::{Plan, SynthDtype, SynthLayout, SynthPart, plan};
 pub use shapes::{Like, Shapes};
 pub use space::free_space;

@@ -3,18 +3,18 @@
 use std::fs;
 use std::path::Path;
 
-use super::file;
+use super::file::{self, Filling};
 use super::layout::Plan;
 use super::space::free_space;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 
 impl Plan {
-    /// Writes the checkpoint into `dir`, which must have room for it and hold nothing yet. The same seed gives the
-    /// same numbers in every layout. `written` hears how many more bytes are written.
+    /// Writes the checkpoint into `dir`, which must have room for it and hold nothing yet. `written` hears how many
+    /// more bytes are written.
     pub fn write(
         &self,
         dir: &Path,
-        seed: u64,
+        filling: Filling,
         cancel: &CancelToken,
         written: &mut dyn FnMut(Bytes),
     ) -> Result<()> {
@@ -29,7 +29,7 @@ impl Plan {
                 .remedy("Choose a new folder: a mixture of two models could not be told apart"));
         }
         let (needed, free) = (self.size(), free_space(dir));
-        if let Some(free) = free.filter(|free| *free < needed) {
+        if let Some(free) = free.filter(|free| *free < needed && !filling.hollow) {
             return Err(Error::new(
                 Kind::Io,
                 format!("The model takes {needed} and {} has {free} free", dir.display()),
@@ -44,7 +44,7 @@ impl Plan {
         for (path, tensors) in &self.weights {
             let path = dir.join(path);
             fs::create_dir_all(path.parent().unwrap_or(dir)).map_err(failed)?;
-            file::write(&path, tensors, seed, cancel, written)?;
+            file::write(&path, tensors, filling, cancel, written)?;
         }
         Ok(())
     }
