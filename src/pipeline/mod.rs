@@ -5,9 +5,11 @@
 
 mod decode;
 mod denoise;
+mod encode_image;
 mod encode_text;
 mod generate;
 mod story;
 
+pub use encode_image::Pictures;
 pub use generate::{Pipeline, denoise_steps};
 pub use story::Story;
