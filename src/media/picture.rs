@@ -133,6 +133,12 @@ impl Picture {
     }
 }
 
+/// Whether a file is a picture that can be opened, going by its first bytes.
+pub fn is_picture(path: &Path) -> Result<bool> {
+    let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
+    Ok(matches!(container, Container::Gif | Container::Png | Container::Still))
+}
+
 /// Size of a picture as it stands upright, or of a video's frames; nothing is decoded.
 pub fn picture_size(path: &Path) -> Result<Resolution> {
     let not_opened = |error: Error| error.field("image");
