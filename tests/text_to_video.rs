@@ -35,6 +35,7 @@ fn draft() -> Draft {
         fps: 16,
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
+        loras: Vec::new(),
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     draft.mode = args.mode;
     draft.image.clone_from(&args.image);
     draft.seed = args.seed.unwrap_or_else(random_seed);
+    draft.loras.clone_from(&args.loras);
     draft.provider = args.provider;
     draft.precision = args.precision;
     if let Some(&high) = args.guidance.first() {

@@ -123,7 +123,11 @@ mod tests {
             ("odd:name", "odd:name", 1.0, None),
         ] {
             let choice: LoraChoice = text.parse().unwrap();
-            assert_eq!((choice.file, choice.strength, choice.expert), (file.into(), strength, expert), "{text}");
+            assert_eq!(
+                (choice.file, choice.strength, choice.expert),
+                (file.into(), strength, expert),
+                "{text}"
+            );
         }
         for text in ["", ":0.5", ":high"] {
             assert_eq!(text.parse::<LoraChoice>().unwrap_err().field_name(), Some("lora"), "{text}");

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
+use super::lora::LoraChoice;
 use super::mode::Mode;
 use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
 
@@ -89,6 +90,9 @@ pub struct Draft {
     pub provider: ProviderChoice,
     /// What to compute in.
     pub precision: PrecisionChoice,
+    /// LoRAs, in the order they are added.
+    #[serde(default)]
+    pub loras: Vec<LoraChoice>,
 }
 
 /// What a model can take; read from its own configuration.
@@ -102,6 +106,8 @@ pub struct Limits {
     pub strides: Strides,
     /// Positions per axis of its rotary embedding (`rope_max_seq_len`).
     pub max_positions: u32,
+    /// Whether it takes LoRAs.
+    pub lora: bool,
 }
 
 /// A request that exists is runnable on the model it was parsed for.
@@ -139,6 +145,8 @@ pub struct GenRequest {
     pub provider: ProviderChoice,
     /// What to compute in.
     pub precision: PrecisionChoice,
+    /// LoRAs, in the order they are added.
+    pub loras: Vec<LoraChoice>,
 }
 
 /// Characters in a prompt; the text encoder reads 512 tokens, which is well below.
@@ -172,6 +180,7 @@ impl GenRequest {
             fps: Fps(draft.fps),
             provider: draft.provider,
             precision: draft.precision,
+            loras: draft.loras.clone(),
         })
     }
 }
@@ -191,6 +200,7 @@ impl Draft {
             self.check_frames(limits),
             in_range("fps", self.fps, &(1..=MAX_FPS)),
             self.check_compute(),
+            self.check_loras(limits),
         ];
         checks.into_iter().filter_map(Result::err).collect()
     }
@@ -264,6 +274,15 @@ impl Draft {
         Ok(())
     }
 
+    fn check_loras(&self, limits: &Limits) -> Result<()> {
+        if !limits.lora && !self.loras.is_empty() {
+            return Err(invalid("lora", format!("{} takes no LoRAs", limits.model)).remedy(
+                "Leave them out, or write \"_lora\": true into the model's model_index.json to allow them",
+            ));
+        }
+        self.loras.iter().try_for_each(LoraChoice::check)
+    }
+
     fn check_compute(&self) -> Result<()> {
         if matches!(self.provider, ProviderChoice::Cuda | ProviderChoice::TensorRt) {
             return Err(Error::new(Kind::Unsupported, "Only the CPU execution provider is built yet")
@@ -328,6 +347,7 @@ mod tests {
             fps: 8,
             provider: ProviderChoice::Auto,
             precision: PrecisionChoice::Auto,
+            loras: Vec::new(),
         }
     }
 
@@ -337,6 +357,7 @@ mod tests {
             modes: vec![Mode::T2V],
             strides: Strides { temporal: 4, spatial: 8, patch: 2 },
             max_positions: 64,
+            lora: true,
         }
     }
 
@@ -349,7 +370,7 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         type Spoil = fn(&mut Draft);
-        let table: [(&str, Spoil); 16] = [
+        let table: [(&str, Spoil); 17] = [
             ("prompt", |d| d.prompt = "  \n ".into()),
             ("prompt", |d| d.prompt = "x".repeat(100_000)),
             ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
@@ -366,6 +387,7 @@ mod tests {
             ("frames", |d| d.frames = u32::MAX),
             ("fps", |d| d.fps = 0),
             ("provider", |d| d.provider = ProviderChoice::Cuda),
+            ("lora", |d| d.loras = vec![LoraChoice { strength: f32::NAN, ..LoraChoice::new("a") }]),
         ];
         for (index, (field, spoil)) in table.into_iter().enumerate() {
             let mut bad = draft();
@@ -374,6 +396,14 @@ mod tests {
             let fields: Vec<_> = problems.iter().filter_map(Error::field_name).collect();
             assert_eq!(fields, [field], "case {index}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn a_model_may_refuse_loras() {
+        let limits = Limits { lora: false, ..limits() };
+        let bad = Draft { loras: vec![LoraChoice::new("a.safetensors")], ..draft() };
+        assert_eq!(GenRequest::parse(&bad, &limits).unwrap_err().field_name(), Some("lora"));
+        assert!(GenRequest::parse(&draft(), &limits).is_ok());
     }
 
     #[test]

@@ -208,8 +208,11 @@ impl<'w> GraphBuilder<'w> {
             ));
         }
         // the initializer keeps the checkpoint's name, so that LoRA keys map by name
-        let unique =
-            if info.shape == dims { unique.to_owned() } else { format!("{unique}/{}", self.initializers.len()) };
+        let unique = if info.shape == dims {
+            unique.to_owned()
+        } else {
+            format!("{unique}/{}", self.initializers.len())
+        };
         let entry = |key: &str, value: String| StringStringEntryProto {
             key: Some(key.to_owned()),
             value: Some(value),

@@ -162,6 +162,19 @@ impl Weights {
         })
     }
 
+    /// Whether every byte of a tensor is zero; reads no further than the first that is not.
+    pub fn all_zero(&self, info: &TensorInfo) -> Result<bool> {
+        const CHUNK: u64 = 1 << 16;
+        for start in (0..info.len).step_by(CHUNK as usize) {
+            let part =
+                TensorInfo { offset: info.offset + start, len: CHUNK.min(info.len - start), ..info.clone() };
+            if self.bytes(&part)?.iter().any(|&byte| byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Path of a tensor's file relative to `root`, with forward slashes.
     pub(super) fn location(&self, info: &TensorInfo, root: &Path) -> String {
         let file = &self.files[info.file];

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, ArrayD};
 
+use super::loras::Strengths;
 use super::story::Story;
 use crate::core::{CancelToken, Error, Guidance, Kind, Result, Stage};
 use crate::engine::{Input, Session};
@@ -28,6 +29,8 @@ pub(super) struct Share {
     pub(super) steps: Range<usize>,
     /// Guidance scale.
     pub(super) guidance: Guidance,
+    /// Strengths of the expert's LoRAs.
+    pub(super) strengths: Strengths,
 }
 
 /// Runs the steps of one expert.
@@ -44,9 +47,10 @@ pub(super) fn denoise(
         cancel.check()?;
         let began = Instant::now();
         let timestep = solver.timesteps()[step];
-        let mut velocity = predict(session, latent, timestep, &conditions.prompt, conditions, cancel)?;
+        let mut velocity =
+            predict(session, latent, (timestep, &conditions.prompt), share, conditions, cancel)?;
         if let (true, Some(negative)) = (share.guidance.enabled(), &conditions.negative) {
-            let without = predict(session, latent, timestep, negative, conditions, cancel)?;
+            let without = predict(session, latent, (timestep, negative), share, conditions, cancel)?;
             let scale = share.guidance.0;
             velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
         }
@@ -65,15 +69,15 @@ pub(super) fn denoise(
 fn predict(
     session: &mut Session,
     latent: &ArrayD<f32>,
-    timestep: f32,
-    text: &Array2<f32>,
+    (timestep, text): (f32, &Array2<f32>),
+    share: &Share,
     conditions: &Conditions,
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {
     let timestep = Array1::from_elem(1, timestep).into_dyn();
     let position = Array1::<i64>::zeros(1).into_dyn();
     let (cos, sin) = &conditions.rope;
-    let inputs = vec![
+    let mut inputs = vec![
         ("hidden_states", Input::F32(latent.view())),
         ("timestep", Input::F32(timestep.view())),
         ("encoder_hidden_states", Input::F32(text.view().into_dyn())),
@@ -81,6 +85,7 @@ fn predict(
         ("rope_sin", Input::F32(sin.view().into_dyn())),
         ("pos", Input::I64(position.view())),
     ];
+    inputs.extend(share.strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
     let sample = session.run(inputs, cancel)?.swap_remove(0);
     Ok(sample.view()?.to_owned())
 }

@@ -5,8 +5,9 @@ use ndarray::{Array2, ArrayD};
 use super::decode::{FrameSink, decode};
 use super::denoise::{Conditions, Share, denoise};
 use super::encode_text::encode;
+use super::loras::Loras;
 use super::story::Story;
-use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Result, Stage};
+use crate::core::{CancelToken, Error, Expert, Frame, GenRequest, Kind, Result, Stage};
 use crate::engine::{Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
 use crate::wan::graphs::{self, Segments, StreamGraph};
@@ -23,6 +24,8 @@ pub struct Pipeline<'a> {
     pub runtime: &'a Runtime,
     /// The model.
     pub checkpoint: &'a Checkpoint,
+    /// What changes its transformers.
+    pub loras: &'a Loras,
     /// How sessions are made.
     pub options: SessionOptions,
 }
@@ -64,11 +67,21 @@ impl Pipeline<'_> {
         let shares = [
             (
                 &graphs.transformer,
-                Share { stage: Stage::DenoiseHigh, steps: 0..high, guidance: request.guidance },
+                Share {
+                    stage: Stage::DenoiseHigh,
+                    steps: 0..high,
+                    guidance: request.guidance,
+                    strengths: self.loras.strengths(Expert::High),
+                },
             ),
             (
                 graphs.transformer_2.as_ref().unwrap_or(&graphs.transformer),
-                Share { stage: Stage::DenoiseLow, steps: high..high + low, guidance: request.guidance_low },
+                Share {
+                    stage: Stage::DenoiseLow,
+                    steps: high..high + low,
+                    guidance: request.guidance_low,
+                    strengths: self.loras.strengths(Expert::Low),
+                },
             ),
         ];
         for (graph, share) in shares.iter().filter(|(_, share)| !share.steps.is_empty()) {
@@ -83,13 +96,15 @@ impl Pipeline<'_> {
 
     fn graphs(&self) -> Result<Graphs> {
         let model = self.checkpoint;
-        let transformer = |part: &Component<TransformerConfig>| {
-            graphs::transformer(&part.config, &part.weights, Segments::One)
+        let transformer = |part: &Component<TransformerConfig>, expert| {
+            let adapters = self.loras.adapters(expert);
+            graphs::adapted_transformer(&part.config, &part.weights, Segments::One, &adapters)
         };
+        let second = model.transformer_2.as_ref();
         Ok(Graphs {
             text: graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?,
-            transformer: transformer(&model.transformer)?,
-            transformer_2: model.transformer_2.as_ref().map(transformer).transpose()?,
+            transformer: transformer(&model.transformer, Expert::High)?,
+            transformer_2: second.map(|part| transformer(part, Expert::Low)).transpose()?,
             decoder: graphs::vae_decoder(&model.vae.config, &model.vae.weights)?,
         })
     }

@@ -89,6 +89,7 @@ impl Preset {
             fps: settings.fps,
             provider: ProviderChoice::Auto,
             precision: PrecisionChoice::Auto,
+            loras: Vec::new(),
         }
     }
 }

@@ -54,6 +54,7 @@ mod tests {
                 modes: vec![preset.mode],
                 strides: Strides { temporal: 4, spatial, patch: 2 },
                 max_positions: 1024,
+                lora: true,
             };
             let problems = preset.draft("a cat").problems(&limits);
             // image input is not built yet, everything else must pass

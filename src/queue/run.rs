@@ -8,12 +8,12 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
 use super::job::Job;
-use crate::core::{CancelToken, Error, Event, GenRequest, Kind, Outcome, Result, Secs, Stage};
+use crate::core::{CancelToken, Error, Event, GenRequest, Kind, LoraRecord, Outcome, Result, Secs, Stage};
 use crate::engine::{Runtime, SessionOptions};
 use crate::media::{Expected, Metadata, Recorder, check};
 use crate::models;
 use crate::monitor::peak_resident;
-use crate::pipeline::{Pipeline, Story, denoise_steps};
+use crate::pipeline::{Loras, Pipeline, Story, denoise_steps};
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
@@ -30,6 +30,7 @@ struct Record<'a> {
     model_fingerprint: &'a str,
     provider: &'static str,
     precision: &'static str,
+    loras: &'a [LoraRecord],
 }
 
 /// Runs `job` and tells its story, all but the terminal event, which is the caller's to tell from the result.
@@ -46,16 +47,17 @@ pub fn run_job(
     let request = GenRequest::parse(&job.draft, &checkpoint.limits())?;
     let mut story = Story::new(send);
     story.tell(Event::Started { seed: request.seed, plan: plan(&checkpoint, &request) });
-    story.stage(Stage::Preflight, |story| preflight(job, &request, story))?;
+    let loras = story.stage(Stage::Preflight, |story| preflight(job, &request, &checkpoint, story))?;
 
     let mut recorder = Recorder::start(&job.target, request.size, request.fps, request.frames)?;
-    let pipeline = Pipeline { runtime, checkpoint: &checkpoint, options: SessionOptions::default() };
+    let pipeline =
+        Pipeline { runtime, checkpoint: &checkpoint, loras: &loras, options: SessionOptions::default() };
     let latent = pipeline.run(&request, &mut |frame| recorder.push(frame), &mut story, cancel)?;
 
     let fingerprint = checkpoint.fingerprint();
     let (output, checks) = story.stage(Stage::PostProcess, |story| {
         cancel.check()?;
-        let output = recorder.finish(metadata(&request, &checkpoint.id, &fingerprint)?)?;
+        let output = recorder.finish(metadata(&request, &checkpoint.id, &fingerprint, &loras.records)?)?;
         if let Some(path) = &job.latents_out {
             write_latent(path, &latent)?;
         }
@@ -70,6 +72,7 @@ pub fn run_job(
         output,
         request,
         model_fingerprint: fingerprint,
+        loras: loras.records,
         generation_time_s: Secs::from(began.elapsed()),
         stages: std::mem::take(&mut story.stages),
         steps: std::mem::take(&mut story.steps),
@@ -102,16 +105,33 @@ fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
 }
 
 /// What would make the run fail at its end is found here, before it begins.
-fn preflight(job: &Job, request: &GenRequest, story: &mut Story<'_>) -> Result<()> {
+fn preflight(
+    job: &Job,
+    request: &GenRequest,
+    checkpoint: &Checkpoint,
+    story: &mut Story<'_>,
+) -> Result<Loras> {
     job.target.check_video(request.size, request.fps)?;
     job.target.check_writable()?;
     if let Some(taken) = job.target.renamed_from() {
         story.warn(format!("{} is there already: writing {}", taken.display(), job.target.path().display()));
     }
-    Ok(())
+    let mut loras = Loras::open(checkpoint, request)?;
+    for warning in loras.warnings.drain(..) {
+        story.warn(warning);
+    }
+    for message in loras.notes.drain(..) {
+        story.tell(Event::Note { message });
+    }
+    Ok(loras)
 }
 
-fn metadata(request: &GenRequest, model: &str, model_fingerprint: &str) -> Result<Metadata> {
+fn metadata(
+    request: &GenRequest,
+    model: &str,
+    model_fingerprint: &str,
+    loras: &[LoraRecord],
+) -> Result<Metadata> {
     let record = Record {
         wandeck: env!("CARGO_PKG_VERSION"),
         request,
@@ -119,6 +139,7 @@ fn metadata(request: &GenRequest, model: &str, model_fingerprint: &str) -> Resul
         model_fingerprint,
         provider: PROVIDER,
         precision: PRECISION,
+        loras,
     };
     let json = serde_json::to_string(&record)
         .map_err(|error| Error::new(Kind::Bug, "The request cannot be written down").because(error))?;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::key::Key;
+
 /// A way to name keys, by who writes so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,11 +36,11 @@ impl Dialect {
     /// The dialect of one key; none if it is no LoRA's.
     pub fn of(key: &str) -> Option<Self> {
         let begins = |prefix| key.starts_with(prefix);
-        let module = key.split(".lora_").next().unwrap_or(key).trim_end_matches(".alpha");
+        let dotted = || Key::parse(key).is_some_and(|key| key.module.contains('.'));
         Some(if begins("lora_unet__") {
             Self::Fun
         } else if begins("lora_unet_") || begins("lora_transformer_") {
-            if module.contains('.') { Self::Mixed } else { Self::Musubi }
+            if dotted() { Self::Mixed } else { Self::Musubi }
         } else if begins("lycoris_") {
             Self::Lycoris
         } else if begins("diffusion_model.") || begins("model.diffusion_model.") {
@@ -49,7 +51,7 @@ impl Dialect {
             Self::Peft
         } else if begins("pipe.dit.") || begins("dit.") {
             Self::DiffSynth
-        } else if super::key::Key::parse(key).is_some() {
+        } else if Key::parse(key).is_some() {
             Self::Bare
         } else {
             return None;

@@ -17,4 +17,4 @@ pub use dialect::Dialect;
 pub use distilled::Advice;
 pub use file::LoraFile;
 pub use fit::{Fit, fit};
-pub use report::{LeftOut, Report, Why};
+pub use report::{LeftOut, Report, Summary, Why};

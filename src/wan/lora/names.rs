@@ -108,9 +108,9 @@ mod tests {
     use super::*;
 
     fn names(modules: &[&str]) -> Names {
-        let pairs = modules
-            .iter()
-            .flat_map(|module| spellings(module).into_iter().map(|name| (folded(&name), (*module).to_owned())));
+        let pairs = modules.iter().flat_map(|module| {
+            spellings(module).into_iter().map(|name| (folded(&name), (*module).to_owned()))
+        });
         Names { modules: pairs.collect() }
     }
 
@@ -118,19 +118,43 @@ mod tests {
     fn modules_are_found_in_every_spelling() {
         let table = [
             ("blocks.3.attn1.to_q", ["blocks.3.self_attn.q", "blocks_3_self_attn_q", "blocks_3.self_attn.q"]),
-            ("blocks.3.attn2.to_q", ["blocks.3.cross_attn.q", "blocks_3_cross_attn_to_q", "blocks.3.attn2.to_q"]),
-            ("blocks.3.attn2.to_out.0", ["blocks.3.cross_attn.o", "blocks_3_cross_attn_to_out_0", "blocks_3_attn2_to_out_0"]),
-            ("blocks.33.attn1.to_q", ["blocks.33.self_attn.q", "blocks_33_self_attn_q", "blocks_33_attn1_to_q"]),
+            (
+                "blocks.3.attn2.to_q",
+                ["blocks.3.cross_attn.q", "blocks_3_cross_attn_to_q", "blocks.3.attn2.to_q"],
+            ),
+            (
+                "blocks.3.attn2.to_out.0",
+                ["blocks.3.cross_attn.o", "blocks_3_cross_attn_to_out_0", "blocks_3_attn2_to_out_0"],
+            ),
+            (
+                "blocks.33.attn1.to_q",
+                ["blocks.33.self_attn.q", "blocks_33_self_attn_q", "blocks_33_attn1_to_q"],
+            ),
             ("blocks.3.ffn.net.0.proj", ["blocks.3.ffn.0", "blocks_3_ffn_0", "blocks_3_ffn_net_0_proj"]),
             ("blocks.3.ffn.net.2", ["blocks.3.ffn.2", "blocks_3_ffn_2", "blocks_3_ffn_net_2"]),
             ("blocks.3.norm2", ["blocks.3.norm3", "blocks_3_norm3", "blocks.3.norm2"]),
-            ("blocks.3.attn1.norm_q", ["blocks.3.self_attn.norm_q", "blocks_3_self_attn_norm_q", "blocks.3.attn1.norm_q"]),
-            ("blocks.3.scale_shift_table", ["blocks.3.modulation", "blocks_3_modulation", "blocks.3.scale_shift_table"]),
+            (
+                "blocks.3.attn1.norm_q",
+                ["blocks.3.self_attn.norm_q", "blocks_3_self_attn_norm_q", "blocks.3.attn1.norm_q"],
+            ),
+            (
+                "blocks.3.scale_shift_table",
+                ["blocks.3.modulation", "blocks_3_modulation", "blocks.3.scale_shift_table"],
+            ),
             ("scale_shift_table", ["head.modulation", "head_modulation", "scale_shift_table"]),
             ("proj_out", ["head.head", "head_head", "proj_out"]),
-            ("condition_embedder.time_proj", ["time_projection.1", "time_projection_1", "condition_embedder_time_proj"]),
-            ("condition_embedder.text_embedder.linear_2", ["text_embedding.2", "text_embedding_2", "condition_embedder.text_embedder.linear_2"]),
-            ("condition_embedder.time_embedder.linear_1", ["time_embedding.0", "time_embedding_0", "condition_embedder_time_embedder_linear_1"]),
+            (
+                "condition_embedder.time_proj",
+                ["time_projection.1", "time_projection_1", "condition_embedder_time_proj"],
+            ),
+            (
+                "condition_embedder.text_embedder.linear_2",
+                ["text_embedding.2", "text_embedding_2", "condition_embedder.text_embedder.linear_2"],
+            ),
+            (
+                "condition_embedder.time_embedder.linear_1",
+                ["time_embedding.0", "time_embedding_0", "condition_embedder_time_embedder_linear_1"],
+            ),
             ("patch_embedding", ["patch_embedding", "patch.embedding", "patch_embedding"]),
         ];
         let modules = names(&table.map(|(module, _)| module));
@@ -146,7 +170,14 @@ mod tests {
 
     #[test]
     fn the_image_branch_of_wan_2_1_is_known() {
-        for written in ["blocks.0.cross_attn.k_img", "blocks_0_cross_attn_v_img", "blocks.0.cross_attn.norm_k_img", "img_emb.proj.1", "blocks.0.attn2.add_k_proj", "condition_embedder.image_embedder.ff.net.2"] {
+        for written in [
+            "blocks.0.cross_attn.k_img",
+            "blocks_0_cross_attn_v_img",
+            "blocks.0.cross_attn.norm_k_img",
+            "img_emb.proj.1",
+            "blocks.0.attn2.add_k_proj",
+            "condition_embedder.image_embedder.ff.net.2",
+        ] {
             assert!(is_image_branch(written), "{written}");
         }
         assert!(!is_image_branch("blocks.0.cross_attn.k"));
