@@ -54,12 +54,12 @@ LYCORIS = {ours: theirs for ours, _, theirs in BLOCKS}
 
 
 def random_lora(shapes, modules, seed, rank):
-    """{module: (down, up)} whose change is about half of the weight's size."""
+    """{module: (down, up)} whose change is about a quarter of the weight's size."""
     out = {}
     for i, module in enumerate(modules):
         outputs, inputs = shapes[module]
         down = randn(seed + 2 * i, rank, inputs) / inputs**0.5
-        up = 0.5 * randn(seed + 2 * i + 1, outputs, rank) / rank**0.5
+        up = 0.25 * randn(seed + 2 * i + 1, outputs, rank) / rank**0.5
         out[module] = (down, up)
     return out
 
@@ -122,8 +122,8 @@ def write_loras():
     edges = [ours for ours, _ in EDGES if ours != "proj_out"]
     kohya |= kohya_form(random_lora(shapes, edges, 3100, RANK), lambda m: f"diffusion_model.{ORIGINAL[m]}", None)
     for i, (ours, theirs) in enumerate(ORIGINAL.items()):
-        kohya[f"diffusion_model.{theirs}.diff_b"] = 0.1 * randn(3200 + i, shapes[ours][0])
-    kohya["diffusion_model.head.head.diff"] = 0.05 * randn(3300, *shapes["proj_out"])
+        kohya[f"diffusion_model.{theirs}.diff_b"] = 0.05 * randn(3200 + i, shapes[ours][0])
+    kohya["diffusion_model.head.head.diff"] = 0.03 * randn(3300, *shapes["proj_out"])
     for i in range(2):
         kohya[f"diffusion_model.blocks.{i}.norm3.diff"] = torch.zeros(64)
         kohya[f"diffusion_model.blocks.{i}.self_attn.norm_q.diff"] = torch.zeros(64)
