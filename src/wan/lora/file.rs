@@ -37,7 +37,8 @@ impl LoraFile {
         let weights = Weights::from_files(&[path.to_path_buf()]).map_err(|error| error.field("lora"))?;
         let mut notes = Vec::new();
         let found = Settings::find(weights.metadata(), path);
-        let has_alpha = weights.iter().any(|(key, _)| key.ends_with(".alpha"));
+        let is_alpha = |key: &str| Key::parse(key).is_some_and(|key| key.part == Part::Alpha);
+        let has_alpha = weights.iter().any(|(key, _)| is_alpha(key));
         let is_peft = weights.iter().any(|(key, _)| Dialect::of(key) == Some(Dialect::Peft));
         let settings = found.unwrap_or_else(|| {
             if is_peft && !has_alpha {

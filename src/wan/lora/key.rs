@@ -13,7 +13,7 @@ pub(super) enum Part {
     Weight,
     /// Difference of the bias.
     Bias,
-    /// Per-output magnitude of a `DoRA`; not used.
+    /// Per-output magnitude of a DoRA; not used.
     Dora,
     /// A tensor of another method than LoRA.
     Foreign(&'static str),

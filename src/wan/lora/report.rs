@@ -38,7 +38,7 @@ pub enum Why {
     NoModule,
     /// It belongs to the image branch of Wan 2.1's I2V models.
     ImageBranch,
-    /// It is the magnitude of a `DoRA`, which is not applied.
+    /// It is the magnitude of a DoRA, which is not applied.
     Dora,
     /// It belongs to another method.
     Foreign(&'static str),

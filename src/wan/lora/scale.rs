@@ -41,7 +41,7 @@ impl Settings {
     }
 
     /// PEFT's rank-stabilised scale with alpha at the rank: what a file in PEFT's names means that says nothing
-    /// (as `ComfyUI-WanVideoWrapper` reads it).
+    /// (as ComfyUI-WanVideoWrapper reads it).
     pub(super) fn rank_stabilised() -> Self {
         Self { use_rslora: true, ..Self::default() }
     }
