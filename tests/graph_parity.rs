@@ -78,9 +78,13 @@ fn transform(
     let (cos, sin) = rope::tables(*t, h, w, config.attention_head_dim);
     let table = |values| ArrayD::from_shape_vec(vec![t * h * w, half], values).unwrap();
     let (cos, sin) = (table(cos), table(sin));
-    let mut text = ArrayD::zeros(vec![TEXT_TOKENS, config.text_dim]);
+    // the reference has 512 rows; those behind the text's end are one row of zeros here
     let rows = golden.f32("text");
-    text.slice_axis_mut(Axis(0), Slice::from(..rows.shape()[0])).assign(&rows);
+    let tokens = rows.shape()[0];
+    let mut text = ArrayD::zeros(vec![tokens + 1, config.text_dim]);
+    text.slice_axis_mut(Axis(0), Slice::from(..tokens)).assign(&rows);
+    let index = (0..TEXT_TOKENS).map(|row| row.min(tokens) as i64).collect();
+    let index = ArrayD::from_shape_vec(vec![TEXT_TOKENS], index).unwrap();
     let timestep = golden.f32("timestep");
     let position = ArrayD::zeros(vec![1]);
     let split = ArrayD::from_shape_vec(vec![2], vec![(h * w) as i64, ((t - 1) * h * w) as i64]).unwrap();
@@ -88,6 +92,7 @@ fn transform(
         ("hidden_states", Input::F32(hidden.view())),
         ("timestep", Input::F32(timestep.view())),
         ("encoder_hidden_states", Input::F32(text.view())),
+        ("text_index", Input::I64(index.view())),
         ("rope_cos", Input::F32(cos.view())),
         ("rope_sin", Input::F32(sin.view())),
         ("pos", Input::I64(position.view())),

@@ -73,9 +73,12 @@ impl Model {
             ArrayD::from_shape_vec(vec![tokens, self.config.attention_head_dim / 2], values).unwrap()
         };
         let (cos, sin) = (table(cos), table(sin));
-        let mut text = ArrayD::zeros(vec![TEXT_TOKENS, self.config.text_dim]);
         let rows = golden.f32("text");
-        text.slice_axis_mut(Axis(0), Slice::from(..rows.shape()[0])).assign(&rows);
+        let written = rows.shape()[0];
+        let mut text = ArrayD::zeros(vec![written + 1, self.config.text_dim]);
+        text.slice_axis_mut(Axis(0), Slice::from(..written)).assign(&rows);
+        let index = (0..TEXT_TOKENS).map(|row| row.min(written) as i64).collect();
+        let index = ArrayD::from_shape_vec(vec![TEXT_TOKENS], index).unwrap();
         let (timestep, position) = (golden.f32("timestep"), ArrayD::zeros(vec![1]));
         let strengths: Vec<_> =
             strengths.iter().map(|&(name, value)| (name, ArrayD::from_elem(vec![1], value))).collect();
@@ -83,6 +86,7 @@ impl Model {
             ("hidden_states", Input::F32(hidden.view())),
             ("timestep", Input::F32(timestep.view())),
             ("encoder_hidden_states", Input::F32(text.view())),
+            ("text_index", Input::I64(index.view())),
             ("rope_cos", Input::F32(cos.view())),
             ("rope_sin", Input::F32(sin.view())),
             ("pos", Input::I64(position.view())),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, ArrayD};
 
+use super::encode_text::PromptRows;
 use super::loras::Strengths;
 use super::story::Story;
 use crate::core::{CancelToken, Error, Guidance, Kind, Result, Stage};
@@ -14,9 +15,9 @@ use crate::wan::schedule::Solver;
 /// What does not change over the steps.
 pub(super) struct Conditions {
     /// Rows of the prompt.
-    pub(super) prompt: Array2<f32>,
+    pub(super) prompt: PromptRows,
     /// Rows of the negative prompt, where guidance needs them.
-    pub(super) negative: Option<Array2<f32>>,
+    pub(super) negative: Option<PromptRows>,
     /// Rotary tables.
     pub(super) rope: (Array2<f32>, Array2<f32>),
 }
@@ -69,7 +70,7 @@ pub(super) fn denoise(
 fn predict(
     session: &mut Session,
     latent: &ArrayD<f32>,
-    (timestep, text): (f32, &Array2<f32>),
+    (timestep, text): (f32, &PromptRows),
     share: &Share,
     conditions: &Conditions,
     cancel: &CancelToken,
@@ -80,7 +81,8 @@ fn predict(
     let mut inputs = vec![
         ("hidden_states", Input::F32(latent.view())),
         ("timestep", Input::F32(timestep.view())),
-        ("encoder_hidden_states", Input::F32(text.view().into_dyn())),
+        ("encoder_hidden_states", Input::F32(text.rows.view().into_dyn())),
+        ("text_index", Input::I64(text.index.view().into_dyn())),
         ("rope_cos", Input::F32(cos.view().into_dyn())),
         ("rope_sin", Input::F32(sin.view().into_dyn())),
         ("pos", Input::I64(position.view())),

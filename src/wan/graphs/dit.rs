@@ -36,7 +36,10 @@ struct Shared<'c> {
     segments: usize,
     /// Rows per segment, `[2]`.
     split: Option<Var>,
+    /// Different rows of the text, `[text_rows, width]`.
     text: Var,
+    /// Which of them each of the 512 rows is.
+    text_index: Var,
     /// `[segments, 6, width]`.
     timestep: Var,
     rope: [Var; 3],
@@ -44,8 +47,11 @@ struct Shared<'c> {
 }
 
 /// The graph of one transformer:
-/// `hidden_states [1,C,T,H,W], timestep [segments], encoder_hidden_states [512, text_dim],
+/// `hidden_states [1,C,T,H,W], timestep [segments], encoder_hidden_states [R, text_dim], text_index [512] i64,
 /// rope_cos/rope_sin [S, head/2], pos [1] i64 = 0 (, seg_split [2] i64) -> sample [1,O,T,H,W]`.
+///
+/// The 512 rows that the tokens attend to are given as the `R` different ones and an index: those behind a prompt's
+/// end are all alike, and their keys and values, the larger part of the text's cost, are computed once.
 ///
 /// `timestep` is the scheduler's, from 0 to 1000; the tables are [`crate::wan::rope::tables`].
 pub fn transformer(config: &TransformerConfig, weights: &Weights, segments: Segments) -> Result<Graph> {
@@ -65,8 +71,9 @@ pub fn adapted_transformer(
         |channels: usize| [1.into(), channels.into(), "frames".into(), "height".into(), "width".into()];
     let latent = g.input(ValueSpec::new("hidden_states", Dtype::F32, video(config.in_channels)));
     let timestep = g.input(ValueSpec::new("timestep", Dtype::F32, [segments.count().into()]));
-    let text_dims = [TEXT_TOKENS.into(), config.text_dim.into()];
+    let text_dims = ["text_rows".into(), config.text_dim.into()];
     let text = g.input(ValueSpec::new("encoder_hidden_states", Dtype::F32, text_dims));
+    let text_index = g.input(ValueSpec::new("text_index", Dtype::I64, [TEXT_TOKENS.into()]));
     let mut table = |name| g.input(ValueSpec::new(name, Dtype::F32, ["tokens".into(), half_head.into()]));
     let (cos, sin) = (table("rope_cos"), table("rope_sin"));
     let position = g.input(ValueSpec::new("pos", Dtype::I64, [1.into()]));
@@ -77,8 +84,8 @@ pub fn adapted_transformer(
     let (temb, timestep) = time_embedding(&mut g, &timestep, config, segments.count())?;
     let text = text_embedding(&mut g, &text, config)?;
     let one = g.scalar(1.0);
-    let shared =
-        Shared { config, segments: segments.count(), split, text, timestep, rope: [position, cos, sin], one };
+    let rope = [position, cos, sin];
+    let shared = Shared { config, segments: segments.count(), split, text, text_index, timestep, rope, one };
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &shared, layer)?;
     }
@@ -144,8 +151,9 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let attention = format!("{base}.attn1");
     let q = query_or_key(g, &h, &attention, "q", config)?;
     let k = query_or_key(g, &h, &attention, "k", config)?;
+    let v = value(g, &h, &attention, config)?;
     let (q, k) = (rotate(g, &q, shared), rotate(g, &k, shared));
-    let h = attend(g, [&q, &k], &h, &attention, config)?;
+    let h = attend(g, [&q, &k, &v], &attention, config)?;
     let x = gated_residual(g, x, &h, &tables, 2, shared);
 
     let h = if config.cross_attn_norm {
@@ -158,7 +166,12 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let attention = format!("{base}.attn2");
     let q = query_or_key(g, &h, &attention, "q", config)?;
     let k = query_or_key(g, &shared.text, &attention, "k", config)?;
-    let h = attend(g, [&q, &k], &shared.text, &attention, config)?;
+    let v = value(g, &shared.text, &attention, config)?;
+    let every_row = |g: &mut GraphBuilder<'_>, x: &Var| {
+        g.op("Gather", &[x, &shared.text_index], &[("axis", Attr::Int(1))])
+    };
+    let (k, v) = (every_row(g, &k), every_row(g, &v));
+    let h = attend(g, [&q, &k, &v], &attention, config)?;
     let x = g.op("Add", &[&x, &h], &[]);
 
     let h = modulated_norm(g, &x, &tables, [3, 4], shared);
@@ -187,19 +200,23 @@ fn rotate(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>) -> Var {
     g.contrib("RotaryEmbedding", &[x, position, cos, sin], &[("interleaved", Attr::Int(1))])
 }
 
-/// Attention of `[q, k]` over the values of `source`, projected out to `[S, width]`.
+/// Projection as `[1, S, width]`.
+fn value(g: &mut GraphBuilder<'_>, x: &Var, attention: &str, config: &TransformerConfig) -> Result<Var> {
+    let width = config.width();
+    let v = linear(g, x, &format!("{attention}.to_v"), [width, width])?;
+    Ok(unsqueeze(g, &v, 0))
+}
+
+/// Attention of queries over keys and values, projected out to `[S, width]`.
 fn attend(
     g: &mut GraphBuilder<'_>,
-    [q, k]: [&Var; 2],
-    source: &Var,
+    [q, k, v]: [&Var; 3],
     attention: &str,
     config: &TransformerConfig,
 ) -> Result<Var> {
     let width = config.width();
-    let v = linear(g, source, &format!("{attention}.to_v"), [width, width])?;
-    let v = unsqueeze(g, &v, 0);
     let heads = Attr::Int(config.num_attention_heads as i64);
-    let y = g.contrib("MultiHeadAttention", &[q, k, &v], &[("num_heads", heads)]);
+    let y = g.contrib("MultiHeadAttention", &[q, k, v], &[("num_heads", heads)]);
     let y = reshape(g, &y, &[-1, width as i64]);
     linear(g, &y, &format!("{attention}.to_out.0"), [width, width])
 }
