@@ -287,6 +287,7 @@ fn draft() -> Draft {
         guidance_low: Some(3.0),
         shift: 12.0,
         sampler: Sampler::UniPc,
+        step_list: None,
         size: Resolution::new(48, 32),
         frames: 5,
         fps: 16,

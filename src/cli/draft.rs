@@ -46,6 +46,9 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
         draft.guidance = high;
         draft.guidance_low = args.guidance.get(1).copied();
     }
+    if args.steps.is_some() || args.shift.is_some() {
+        draft.step_list = None;
+    }
     let set = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
     set(&mut draft.steps, args.steps);
     set(&mut draft.frames, args.frames);

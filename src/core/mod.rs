@@ -13,6 +13,7 @@ mod mode;
 mod outcome;
 mod progress;
 mod request;
+mod step_list;
 mod units;
 mod waker;
 
@@ -27,5 +28,6 @@ pub use mode::Mode;
 pub use outcome::{Check, Outcome, StageTime};
 pub use progress::Progress;
 pub use request::{Draft, GenRequest, Limits, PrecisionChoice, ProviderChoice, Sampler};
+pub use step_list::StepList;
 pub use units::{Bytes, FlowShift, Fps, FrameCount, Guidance, Resolution, Secs, Seed, StepCount};
 pub use waker::Waker;

@@ -8,6 +8,7 @@ use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
 use super::lora::LoraChoice;
 use super::mode::Mode;
+use super::step_list::StepList;
 use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
 
 /// How the next latent is computed from a prediction (diffusers scheduler classes).
@@ -80,6 +81,9 @@ pub struct Draft {
     pub shift: f32,
     /// Sampler.
     pub sampler: Sampler,
+    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    #[serde(default)]
+    pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
     /// Frames of video.
@@ -135,6 +139,8 @@ pub struct GenRequest {
     pub shift: FlowShift,
     /// Sampler.
     pub sampler: Sampler,
+    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
     /// Frames of video.
@@ -175,6 +181,7 @@ impl GenRequest {
             guidance_low: Guidance(draft.guidance_low.unwrap_or(draft.guidance)),
             shift: FlowShift(draft.shift),
             sampler: draft.sampler,
+            step_list: draft.step_list.clone(),
             size: draft.size,
             frames: FrameCount(draft.frames),
             fps: Fps(draft.fps),
@@ -196,6 +203,7 @@ impl Draft {
             in_range("guidance", self.guidance, &GUIDANCE),
             self.guidance_low.map_or(Ok(()), |low| in_range("guidance_low", low, &GUIDANCE)),
             in_range("shift", self.shift, &SHIFT),
+            self.step_list.as_ref().map_or(Ok(()), |list| list.check(StepCount(self.steps))),
             self.check_size(limits),
             self.check_frames(limits),
             in_range("fps", self.fps, &(1..=MAX_FPS)),
@@ -342,6 +350,7 @@ mod tests {
             guidance_low: None,
             shift: 3.0,
             sampler: Sampler::UniPc,
+            step_list: None,
             size: Resolution::new(64, 64),
             frames: 17,
             fps: 8,

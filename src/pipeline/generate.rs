@@ -40,7 +40,14 @@ struct Graphs {
 
 /// Steps of the high-noise and of the low-noise expert.
 pub fn denoise_steps(checkpoint: &Checkpoint, request: &GenRequest) -> [usize; 2] {
-    split(checkpoint, Solver::new(request.sampler, request.steps, request.shift).timesteps())
+    split(checkpoint, solver(request).timesteps())
+}
+
+fn solver(request: &GenRequest) -> Solver {
+    match &request.step_list {
+        Some(list) => Solver::with_sigmas(request.sampler, &list.sigmas()),
+        None => Solver::new(request.sampler, request.steps, request.shift),
+    }
 }
 
 fn split(checkpoint: &Checkpoint, timesteps: &[f32]) -> [usize; 2] {
@@ -62,7 +69,7 @@ impl Pipeline<'_> {
         let mut latent = self.starting_noise(request)?;
         let conditions =
             story.stage(Stage::Text, |story| self.conditions(request, &graphs, story, cancel))?;
-        let mut solver = Solver::new(request.sampler, request.steps, request.shift);
+        let mut solver = solver(request);
         let [high, low] = split(self.checkpoint, solver.timesteps());
         let shares = [
             (
