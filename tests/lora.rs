@@ -271,6 +271,26 @@ fn a_change_of_the_patch_embedding_is_a_change_of_its_weight() {
     assert!(apart(&model.run(&mut full, &[("s", 0.2)]), &model.run(&mut low, &[("s", 0.1)])) <= TOLERANCE);
 }
 
+#[test]
+fn the_5b_model_refuses_loras_unless_it_says_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = common::golden_model("tiny-t2v");
+    for part in ["transformer", "transformer_2", "text_encoder", "vae"] {
+        std::fs::create_dir(dir.path().join(part)).unwrap();
+        for file in std::fs::read_dir(tiny.join(part)).unwrap().map(|entry| entry.unwrap()) {
+            std::fs::copy(file.path(), dir.path().join(part).join(file.file_name())).unwrap();
+        }
+    }
+    let index = std::fs::read_to_string(tiny.join("model_index.json")).unwrap();
+    let streamed = index.replace("\"expand_timesteps\": false", "\"expand_timesteps\": true");
+    assert_ne!(index, streamed);
+    let allowed = streamed.replacen('{', "{\"_lora\": true,", 1);
+    for (index, lora) in [(index, true), (streamed, false), (allowed, true)] {
+        std::fs::write(dir.path().join("model_index.json"), index).unwrap();
+        assert_eq!(wandeck::models::open(dir.path()).unwrap().limits().lora, lora);
+    }
+}
+
 /// The request of `refs/pipeline_lora.json`.
 fn draft() -> Draft {
     let choice =

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Places;
 use super::args::Generate;
-use crate::core::{Draft, Result};
+use crate::core::{Draft, LoraChoice, Result};
 use crate::{models, presets};
 
 /// What runs when neither a model nor a preset is named.
@@ -39,7 +39,12 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     draft.mode = args.mode;
     draft.image.clone_from(&args.image);
     draft.seed = args.seed.unwrap_or_else(random_seed);
-    draft.loras.clone_from(&args.loras);
+    // the output keeps the paths, and will be looked at from elsewhere
+    let absolute = |choice: &LoraChoice| LoraChoice {
+        file: std::path::absolute(&choice.file).unwrap_or_else(|_| choice.file.clone()),
+        ..choice.clone()
+    };
+    draft.loras = args.loras.iter().map(absolute).collect();
     draft.provider = args.provider;
     draft.precision = args.precision;
     if let Some(&high) = args.guidance.first() {

@@ -2,6 +2,11 @@
 //!
 //! A strength is an input of the graph, so changing it needs no new session. What is low-rank stays low-rank: a
 //! matrix's change is a branch beside it, `y + strength * scale * (x down^T) up^T`.
+//!
+//! Measured on two cores (width 1536, 4 layers, 2340 tokens, rank 64 on every linear layer of the blocks): branches
+//! cost 10 % of a pass and 48 MiB. Adding the change to the weight in the graph costs 25 % and 1.4 GiB; letting the
+//! runtime fold it into the weight at load costs nothing in a pass, but four passes' worth of time at load and 1.8 GiB
+//! while it loads, and a change of strength needs a new session. The share of the branches falls with the width.
 
 use std::collections::BTreeMap;
 
