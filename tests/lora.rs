@@ -1,11 +1,6 @@
 //! LoRAs in every dialect against diffusers on the same files (tests/golden/lora.py).
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot go on should stop"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 mod common;
 
@@ -131,7 +126,6 @@ fn every_dialect_gives_what_diffusers_gives() {
         assert_eq!(report.notes.len(), usize::from(name == "rslora"), "{name}: {:?}", report.notes);
         let sample = model.run(&mut model.load(&[adapter]), &[("s", STRENGTH)]);
         let apart = apart(&sample, &golden.f32(reference));
-        println!("{name}: max |d| {apart:.1e}");
         assert!(apart <= TOLERANCE, "{name}: off by {apart:e}");
     }
 }
@@ -340,8 +334,8 @@ fn a_whole_run_gives_the_frames_of_diffusers() {
     assert_eq!(found.len(), expected.len());
     let same = found.iter().zip(&expected).filter(|(a, b)| a == b).count();
     let worst = found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-    println!("{same} of {} bytes are equal, the worst is off by {worst}", found.len());
-    assert!(same as f64 >= 0.999 * found.len() as f64 && worst <= 1);
+    let num = found.len();
+    assert!(same as f64 >= 0.999 * num as f64 && worst <= 1, "{same} of {num} equal, off by {worst}");
 
     assert_eq!(outcome.loras.len(), 3);
     assert!(outcome.loras.iter().all(|record| record.sha256.len() == 64 && record.experts.len() == 1));

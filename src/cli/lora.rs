@@ -40,13 +40,19 @@ pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
     Ok(())
 }
 
+fn list<T: ToString>(values: &[T]) -> String {
+    if values.is_empty() {
+        return "none".to_owned();
+    }
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn summary_out(summary: &Summary) {
-    let list = |values: Vec<String>| if values.is_empty() { "none".to_owned() } else { values.join(", ") };
     out(&summary.file.display().to_string());
     let dialect = if summary.dialect.is_empty() { "no LoRA keys" } else { &summary.dialect };
     out(&format!("  Dialect   {dialect}, {} keys", summary.keys));
-    out(&format!("  Rank      {}", list(summary.ranks.iter().map(ToString::to_string).collect())));
-    out(&format!("  Alpha     {}", list(summary.alphas.iter().map(ToString::to_string).collect())));
+    out(&format!("  Rank      {}", list(&summary.ranks)));
+    out(&format!("  Alpha     {}", list(&summary.alphas)));
     if let Some(width) = summary.width {
         out(&format!("  Width     {width}"));
     }
@@ -64,6 +70,7 @@ fn summary_out(summary: &Summary) {
 fn report_out(model: &str, report: &Report, problem: Option<&str>) {
     out(&format!("On {model}"));
     out(&format!("  Matched   {} modules", report.matched.len()));
+    out(&format!("  Scale     {}", list(&report.scales)));
     out(&format!("  Left out  {} keys", report.left_out.len()));
     for LeftOut { key, why } in &report.left_out {
         out(&format!("    {key}: {why}"));

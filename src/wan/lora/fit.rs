@@ -127,7 +127,10 @@ impl Module<'_> {
             Some(&key) => self.file.scalar(self.file.weights.get(key)?),
             None => None,
         };
-        let (scale, _) = self.file.settings.scale(alpha, self.name, rank);
+        let scale = self.file.settings.scale(alpha, self.name, rank);
+        if !self.report.scales.contains(&scale) {
+            self.report.scales.push(scale);
+        }
         self.changes.push((parameter, Change::LowRank { down: down.into(), up: up.into(), rank, scale }));
         Ok(())
     }

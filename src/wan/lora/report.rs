@@ -89,10 +89,12 @@ pub struct LeftOut {
 }
 
 /// What became of a LoRA's keys on one transformer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Modules that it changes, by the model's names.
     pub matched: Vec<String>,
+    /// Factors that occur beside the strength: alpha over rank, or over its root if rank-stabilised.
+    pub scales: Vec<f32>,
     /// Keys that are not used.
     pub left_out: Vec<LeftOut>,
     /// Keys whose change is all zero; they are left away.

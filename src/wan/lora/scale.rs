@@ -46,8 +46,8 @@ impl Settings {
         Self { use_rslora: true, ..Self::default() }
     }
 
-    /// Factor of a module's change, and the alpha in it. `given` is the module's own alpha tensor.
-    pub(super) fn scale(&self, given: Option<f32>, module: &str, rank: usize) -> (f32, f32) {
+    /// Factor of a module's change. `given` is the module's own alpha tensor.
+    pub(super) fn scale(&self, given: Option<f32>, module: &str, rank: usize) -> f32 {
         let pattern = || {
             // PEFT lets a pattern name the end of a module's path
             let named = |pattern: &str| {
@@ -57,7 +57,7 @@ impl Settings {
         };
         let alpha = given.or_else(pattern).or(self.lora_alpha).unwrap_or(rank as f32);
         let divisor = if self.use_rslora { (rank as f32).sqrt() } else { rank as f32 };
-        (alpha / divisor, alpha)
+        alpha / divisor
     }
 }
 
@@ -68,15 +68,15 @@ mod tests {
     #[test]
     fn alpha_comes_from_the_nearest_place() {
         let none = Settings::default();
-        assert_eq!(none.scale(None, "blocks.0.attn1.to_q", 8), (1.0, 8.0));
-        assert_eq!(none.scale(Some(4.0), "blocks.0.attn1.to_q", 8), (0.5, 4.0));
+        assert_eq!(none.scale(None, "blocks.0.attn1.to_q", 8), 1.0);
+        assert_eq!(none.scale(Some(4.0), "blocks.0.attn1.to_q", 8), 0.5);
         let json = r#"{"transformer.r": 16, "transformer.lora_alpha": 32, "transformer.use_rslora": true,
             "transformer.alpha_pattern": {"attn1.to_q": 8.0}, "transformer.target_modules": ["to_q"]}"#;
         let metadata = BTreeMap::from([(DIFFUSERS_KEY.to_owned(), json.to_owned())]);
         let settings = Settings::find(&metadata, Path::new("/nowhere/a.safetensors")).unwrap();
-        assert_eq!(settings.scale(None, "blocks.0.attn1.to_q", 16), (2.0, 8.0));
-        assert_eq!(settings.scale(None, "blocks.0.attn2.to_q", 16), (8.0, 32.0));
-        assert_eq!(Settings::rank_stabilised().scale(None, "a", 16), (4.0, 16.0));
+        assert_eq!(settings.scale(None, "blocks.0.attn1.to_q", 16), 2.0);
+        assert_eq!(settings.scale(None, "blocks.0.attn2.to_q", 16), 8.0);
+        assert_eq!(Settings::rank_stabilised().scale(None, "a", 16), 4.0);
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
         std::fs::write(dir.path().join(PEFT_FILE), r#"{"peft_type": "LORA", "r": 4, "lora_alpha": 2}"#)
             .unwrap();
         let settings = Settings::find(&BTreeMap::new(), &dir.path().join("adapter_model.safetensors"));
-        assert_eq!(settings.unwrap().scale(None, "a", 4), (0.5, 2.0));
+        assert_eq!(settings.unwrap().scale(None, "a", 4), 0.5);
         assert_eq!(Settings::find(&BTreeMap::new(), Path::new("/nowhere/a.safetensors")), None);
     }
 }
