@@ -295,6 +295,8 @@ fn draft() -> Draft {
         model: "tiny-t2v".into(),
         mode: None,
         image: None,
+        last_image: None,
+        continue_from: None,
         seed: 42,
         steps: 6,
         guidance: 4.0,

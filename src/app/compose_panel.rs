@@ -9,7 +9,7 @@ use super::icon::icon_button;
 use super::output_name::random_seed;
 use super::theme;
 use super::view::AppView;
-use crate::core::{Draft, Error};
+use crate::core::{Draft, Error, Sampler};
 
 /// Draws the form; says what the person changed or asked for.
 pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
@@ -25,6 +25,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
         text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
         ui.add_space(4.0);
         numbers_ui(ui, &mut draft, view.problems);
+        sampling_ui(ui, &mut draft, view.problems);
         if new_seed || seed_ui(ui, &mut draft) {
             draft.seed = random_seed();
         }
@@ -129,9 +130,40 @@ fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     row_ui(ui, "Frames", "Length of the video", |ui| {
         ui.add(DragValue::new(&mut draft.frames).range(0..=4096).speed(0.2))
     });
+    problem_ui(ui, "frames", problems);
+    row_ui(
+        ui,
+        "Frames per second",
+        "How fast the video plays; the model was trained for its preset's",
+        |ui| ui.add(DragValue::new(&mut draft.fps).range(0..=240).speed(0.1)),
+    );
+    problem_ui(ui, "fps", problems);
     let seconds = f64::from(draft.frames) / f64::from(draft.fps.max(1));
-    ui.weak(format!("{seconds:.1} s at {} frames per second", draft.fps));
-    for field in ["frames", "fps", "shift", "provider", "precision"] {
+    ui.weak(format!("{seconds:.1} s of video"));
+}
+
+/// How the steps are made; a preset's are good to begin with.
+fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
+    row_ui(ui, "Sampler", "How a step is computed from the model's prediction", |ui| {
+        let name = |sampler| match sampler {
+            Sampler::UniPc => "UniPC",
+            Sampler::Euler => "Euler",
+            Sampler::DpmPp2M => "DPM++ 2M",
+        };
+        ComboBox::from_id_salt("sampler")
+            .selected_text(name(draft.sampler))
+            .show_ui(ui, |ui| {
+                for sampler in [Sampler::UniPc, Sampler::Euler, Sampler::DpmPp2M] {
+                    ui.selectable_value(&mut draft.sampler, sampler, name(sampler));
+                }
+            })
+            .response
+    });
+    let shift = "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
+    row_ui(ui, "Flow shift", shift, |ui| {
+        ui.add(DragValue::new(&mut draft.shift).range(0.0..=100.0).speed(0.05).max_decimals(2))
+    });
+    for field in ["shift", "provider", "precision"] {
         problem_ui(ui, field, problems);
     }
 }
@@ -238,7 +270,9 @@ mod tests {
     #[test]
     fn every_number_can_be_found_by_its_name() {
         let harness = form(Bench::new());
-        for name in ["Steps", "Guidance", "Width", "Height", "Frames", "Seed"] {
+        for name in
+            ["Steps", "Guidance", "Width", "Height", "Frames", "Frames per second", "Flow shift", "Seed"]
+        {
             harness.get_by_role_and_label(Role::SpinButton, name);
         }
     }

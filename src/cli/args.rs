@@ -68,7 +68,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Generate {
-    /// What should be seen
+    /// What should be seen; may be left out beside a picture
+    #[arg(default_value = "")]
     pub(super) prompt: String,
     /// Model id or folder [default: the preset's]
     #[arg(long, value_name = "ID")]
@@ -79,9 +80,15 @@ pub(super) struct Generate {
     /// Mode, instead of what follows from the model: t2v, i2v or ti2v
     #[arg(long, value_parser = named::<Mode>)]
     pub(super) mode: Option<Mode>,
-    /// First picture
+    /// First picture: PNG, JPEG or WebP
     #[arg(long, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
+    /// Last picture, beside a first one
+    #[arg(long, value_name = "FILE")]
+    pub(super) last_image: Option<PathBuf>,
+    /// A clip whose last frame is the first picture
+    #[arg(long, value_name = "FILE", conflicts_with = "image")]
+    pub(super) continue_from: Option<PathBuf>,
     /// What should not be seen
     #[arg(long, value_name = "TEXT")]
     pub(super) negative: Option<String>,

@@ -38,6 +38,8 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     }
     draft.mode = args.mode;
     draft.image.clone_from(&args.image);
+    draft.last_image.clone_from(&args.last_image);
+    draft.continue_from.clone_from(&args.continue_from);
     draft.seed = args.seed.unwrap_or_else(random_seed);
     // the output keeps the paths, and will be looked at from elsewhere
     let absolute = |choice: &LoraChoice| LoraChoice {

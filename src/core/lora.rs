@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind, Result};
+use super::request::Limits;
 
 /// How far a strength may go either way; ComfyUI's range.
 const MOST: f32 = 10.0;
@@ -53,8 +54,17 @@ impl LoraChoice {
         self.expert.is_none_or(|only| only == expert)
     }
 
-    /// Refuses a strength that is no number or far out.
-    pub fn check(&self) -> Result<()> {
+    /// Refuses LoRAs on a model that takes none, and strengths that are no number or far out.
+    pub fn check_all(choices: &[Self], limits: &Limits) -> Result<()> {
+        if !limits.lora && !choices.is_empty() {
+            return Err(Error::new(Kind::Input, format!("{} takes no LoRAs", limits.model))
+                .remedy("Leave them out, or write \"_lora\": true into its model_index.json to allow them")
+                .field("lora"));
+        }
+        choices.iter().try_for_each(Self::check)
+    }
+
+    fn check(&self) -> Result<()> {
         if (-MOST..=MOST).contains(&self.strength) {
             return Ok(());
         }
@@ -132,6 +142,18 @@ mod tests {
         for text in ["", ":0.5", ":high"] {
             assert_eq!(text.parse::<LoraChoice>().unwrap_err().field_name(), Some("lora"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_model_may_refuse_them() {
+        let strides = crate::core::Strides { temporal: 4, spatial: 16, patch: 2 };
+        let limits =
+            |lora| Limits { model: "5b".into(), modes: Vec::new(), strides, max_positions: 64, lora };
+        let choices = [LoraChoice::new("a.safetensors")];
+        let error = LoraChoice::check_all(&choices, &limits(false)).unwrap_err();
+        assert_eq!(error.field_name(), Some("lora"));
+        assert!(LoraChoice::check_all(&choices, &limits(true)).is_ok());
+        assert!(LoraChoice::check_all(&[], &limits(false)).is_ok());
     }
 
     #[test]

@@ -68,7 +68,14 @@ pub struct Draft {
     /// Fixed mode, or `None` to let it follow from what is given.
     pub mode: Option<Mode>,
     /// First picture.
+    #[serde(default)]
     pub image: Option<PathBuf>,
+    /// Last picture, beside a first one.
+    #[serde(default)]
+    pub last_image: Option<PathBuf>,
+    /// A clip whose last frame is the first picture.
+    #[serde(default)]
+    pub continue_from: Option<PathBuf>,
     /// Starting noise.
     pub seed: u64,
     /// Denoising steps.
@@ -127,6 +134,10 @@ pub struct GenRequest {
     pub mode: Mode,
     /// First picture.
     pub image: Option<PathBuf>,
+    /// Last picture.
+    pub last_image: Option<PathBuf>,
+    /// A clip whose last frame is the first picture.
+    pub continue_from: Option<PathBuf>,
     /// Starting noise.
     pub seed: Seed,
     /// Denoising steps.
@@ -175,6 +186,8 @@ impl GenRequest {
             model: draft.model.clone(),
             mode: draft.mode_for(limits)?,
             image: draft.image.clone(),
+            last_image: draft.last_image.clone(),
+            continue_from: draft.continue_from.clone(),
             seed: Seed(draft.seed),
             steps: StepCount(draft.steps),
             guidance: Guidance(draft.guidance),
@@ -189,6 +202,11 @@ impl GenRequest {
             precision: draft.precision,
             loras: draft.loras.clone(),
         })
+    }
+
+    /// Whether a first picture is given, as a file or as the end of a clip.
+    pub fn starts_from_picture(&self) -> bool {
+        self.image.is_some() || self.continue_from.is_some()
     }
 }
 
@@ -208,7 +226,7 @@ impl Draft {
             self.check_frames(limits),
             in_range("fps", self.fps, &(1..=MAX_FPS)),
             self.check_compute(),
-            self.check_loras(limits),
+            LoraChoice::check_all(&self.loras, limits),
         ];
         checks.into_iter().filter_map(Result::err).collect()
     }
@@ -223,16 +241,42 @@ impl Draft {
             return Err(invalid("mode", format!("{} cannot do {mode}, it does {natural}", limits.model))
                 .remedy(format!("Leave the mode on auto, or choose a model that does {mode}")));
         }
-        if mode == Mode::I2V || self.image.is_some() {
-            return Err(Error::new(Kind::Unsupported, "Video from an image is not built yet")
-                .remedy("Use a text prompt alone, with a t2v or ti2v model")
-                .field("image"));
-        }
-        if self.prompt.trim().is_empty() {
+        self.check_pictures(mode, limits)?;
+        if mode != Mode::I2V && self.prompt.trim().is_empty() {
             return Err(invalid("prompt", format!("{mode} needs a prompt, and it is empty"))
                 .remedy("Write what should be seen"));
         }
         Ok(mode)
+    }
+
+    /// Whether a first picture is given, as a file or as the end of a clip.
+    pub fn starts_from_picture(&self) -> bool {
+        self.image.is_some() || self.continue_from.is_some()
+    }
+
+    fn check_pictures(&self, mode: Mode, limits: &Limits) -> Result<()> {
+        let model = &limits.model;
+        if self.image.is_some() && self.continue_from.is_some() {
+            return Err(invalid(
+                "continue_from",
+                "A video starts from a picture or from a clip's end, not from both",
+            )
+            .remedy("Leave one of them out"));
+        }
+        match mode {
+            Mode::T2V if self.starts_from_picture() => {
+                Err(invalid("image", format!("{model} makes video from words and takes no picture"))
+                    .remedy("Leave the picture out, or choose a model that does i2v or ti2v"))
+            }
+            Mode::I2V if !self.starts_from_picture() => {
+                Err(invalid("image", format!("{model} starts from a picture, and there is none"))
+                    .remedy("Choose a picture, or a model that does t2v"))
+            }
+            _ if self.last_image.is_none() => Ok(()),
+            Mode::I2V => Ok(()),
+            _ => Err(invalid("last_image", format!("{model} takes no last picture"))
+                .remedy("Leave it out, or choose a model that does i2v")),
+        }
     }
 
     fn check_size(&self, limits: &Limits) -> Result<()> {
@@ -280,15 +324,6 @@ impl Draft {
             .remedy("Ask for fewer frames"));
         }
         Ok(())
-    }
-
-    fn check_loras(&self, limits: &Limits) -> Result<()> {
-        if !limits.lora && !self.loras.is_empty() {
-            return Err(invalid("lora", format!("{} takes no LoRAs", limits.model)).remedy(
-                "Leave them out, or write \"_lora\": true into the model's model_index.json to allow them",
-            ));
-        }
-        self.loras.iter().try_for_each(LoraChoice::check)
     }
 
     fn check_compute(&self) -> Result<()> {
@@ -344,6 +379,8 @@ mod tests {
             model: "toy".into(),
             mode: None,
             image: None,
+            last_image: None,
+            continue_from: None,
             seed: 1,
             steps: 20,
             guidance: 2.0,
@@ -379,12 +416,14 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         type Spoil = fn(&mut Draft);
-        let table: [(&str, Spoil); 17] = [
+        let table: [(&str, Spoil); 19] = [
             ("prompt", |d| d.prompt = "  \n ".into()),
             ("prompt", |d| d.prompt = "x".repeat(100_000)),
             ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
             ("mode", |d| d.mode = Some(Mode::TI2V)),
             ("image", |d| d.image = Some("a.png".into())),
+            ("image", |d| d.continue_from = Some("a.mp4".into())),
+            ("last_image", |d| d.last_image = Some("a.png".into())),
             ("steps", |d| d.steps = 0),
             ("guidance", |d| d.guidance = f32::NAN),
             ("guidance_low", |d| d.guidance_low = Some(0.0)),
@@ -408,11 +447,17 @@ mod tests {
     }
 
     #[test]
-    fn a_model_may_refuse_loras() {
-        let limits = Limits { lora: false, ..limits() };
-        let bad = Draft { loras: vec![LoraChoice::new("a.safetensors")], ..draft() };
-        assert_eq!(GenRequest::parse(&bad, &limits).unwrap_err().field_name(), Some("lora"));
-        assert!(GenRequest::parse(&draft(), &limits).is_ok());
+    fn a_picture_takes_the_place_of_the_prompt() {
+        let i2v = Limits { modes: vec![Mode::I2V], ..limits() };
+        let picture = Draft { image: Some("a.png".into()), prompt: String::new(), ..draft() };
+        let last = Draft { last_image: Some("b.png".into()), ..picture.clone() };
+        let both = Draft { continue_from: Some("a.mp4".into()), ..picture.clone() };
+        for (draft, field) in
+            [(draft(), Some("image")), (picture, None), (last, None), (both, Some("continue_from"))]
+        {
+            let error = GenRequest::parse(&draft, &i2v).err();
+            assert_eq!(error.as_ref().and_then(Error::field_name), field, "{error:?}");
+        }
     }
 
     #[test]

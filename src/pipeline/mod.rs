@@ -5,11 +5,13 @@
 
 mod decode;
 mod denoise;
+mod encode_image;
 mod encode_text;
 mod generate;
 mod loras;
 mod story;
 
+pub use encode_image::Pictures;
 pub use generate::{Pipeline, denoise_steps};
 pub use loras::Loras;
 pub use story::Story;

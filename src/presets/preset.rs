@@ -83,6 +83,8 @@ impl Preset {
             model: self.model.clone(),
             mode: None,
             image: None,
+            last_image: None,
+            continue_from: None,
             seed: 0,
             steps: settings.steps,
             guidance: settings.guidance,
