@@ -56,6 +56,8 @@ fn job(reference: &str, dir: &Path, name: &str) -> Job {
         size: Resolution::new(asked.width, asked.height),
         frames: asked.num_frames,
         fps: 16,
+        step_list: None,
+        loras: Vec::new(),
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
     };

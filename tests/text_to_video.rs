@@ -28,11 +28,13 @@ fn draft() -> Draft {
         guidance_low: Some(3.0),
         shift: 12.0,
         sampler: Sampler::UniPc,
+        step_list: None,
         size: Resolution::new(96, 64),
         frames: 9,
         fps: 16,
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
+        loras: Vec::new(),
     }
 }
 

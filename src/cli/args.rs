@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::core::{Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
+use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
 
 /// Video from text with the Wan 2.2 models, on this machine.
 #[derive(Debug, Parser)]
@@ -60,6 +60,8 @@ pub(super) enum Command {
     Models(Models),
     /// Look at the presets
     Presets(Presets),
+    /// Look at LoRA files
+    Lora(Lora),
     /// Write the ONNX graphs of a model
     Graph(Graph),
 }
@@ -114,6 +116,9 @@ pub(super) struct Generate {
     /// Frames per second
     #[arg(long, value_name = "N")]
     pub(super) fps: Option<u32>,
+    /// LoRA to add, with its strength and the expert it changes; repeat for more
+    #[arg(long = "lora", value_name = "FILE[:STRENGTH[:high|low]]", value_parser = lora)]
+    pub(super) loras: Vec<LoraChoice>,
     /// auto, cpu, cuda or tensorrt
     #[arg(long, value_parser = named::<ProviderChoice>, default_value = "auto")]
     pub(super) provider: ProviderChoice,
@@ -172,6 +177,24 @@ pub(super) enum PresetsVerb {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Lora {
+    #[command(subcommand)]
+    pub(super) verb: LoraVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LoraVerb {
+    /// What a LoRA is, and what it changes in a model
+    Show {
+        /// The .safetensors file
+        file: PathBuf,
+        /// Model id or folder to hold it against
+        #[arg(long, value_name = "ID")]
+        model: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Graph {
     #[command(subcommand)]
     pub(super) verb: GraphVerb,
@@ -191,6 +214,10 @@ pub(super) enum GraphVerb {
 /// Reads a word as serde knows it, so that files and the command line speak alike.
 fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
+}
+
+fn lora(text: &str) -> Result<LoraChoice, String> {
+    text.parse().map_err(|error| format!("{error:#}"))
 }
 
 fn size(text: &str) -> Result<Resolution, String> {

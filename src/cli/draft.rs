@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Places;
 use super::args::Generate;
-use crate::core::{Draft, Resolution, Result};
+use crate::core::{Draft, LoraChoice, Resolution, Result};
 use crate::{media, models, presets};
 
 /// What runs when neither a model nor a preset is named.
@@ -41,11 +41,20 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     draft.last_image.clone_from(&args.last_image);
     draft.continue_from.clone_from(&args.continue_from);
     draft.seed = args.seed.unwrap_or_else(random_seed);
+    // the output keeps the paths, and will be looked at from elsewhere
+    let absolute = |choice: &LoraChoice| LoraChoice {
+        file: std::path::absolute(&choice.file).unwrap_or_else(|_| choice.file.clone()),
+        ..choice.clone()
+    };
+    draft.loras = args.loras.iter().map(absolute).collect();
     draft.provider = args.provider;
     draft.precision = args.precision;
     if let Some(&high) = args.guidance.first() {
         draft.guidance = high;
         draft.guidance_low = args.guidance.get(1).copied();
+    }
+    if args.steps.is_some() || args.shift.is_some() {
+        draft.step_list = None;
     }
     let set = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
     set(&mut draft.steps, args.steps);

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
+use super::lora::LoraChoice;
 use super::mode::Mode;
+use super::step_list::StepList;
 use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
 
 /// How the next latent is computed from a prediction (diffusers scheduler classes).
@@ -86,6 +88,9 @@ pub struct Draft {
     pub shift: f32,
     /// Sampler.
     pub sampler: Sampler,
+    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    #[serde(default)]
+    pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
     /// Frames of video.
@@ -96,6 +101,9 @@ pub struct Draft {
     pub provider: ProviderChoice,
     /// What to compute in.
     pub precision: PrecisionChoice,
+    /// LoRAs, in the order they are added.
+    #[serde(default)]
+    pub loras: Vec<LoraChoice>,
 }
 
 /// What a model can take; read from its own configuration.
@@ -109,6 +117,8 @@ pub struct Limits {
     pub strides: Strides,
     /// Positions per axis of its rotary embedding (`rope_max_seq_len`).
     pub max_positions: u32,
+    /// Whether it takes LoRAs.
+    pub lora: bool,
 }
 
 /// A request that exists is runnable on the model it was parsed for.
@@ -140,6 +150,8 @@ pub struct GenRequest {
     pub shift: FlowShift,
     /// Sampler.
     pub sampler: Sampler,
+    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
     /// Frames of video.
@@ -150,6 +162,8 @@ pub struct GenRequest {
     pub provider: ProviderChoice,
     /// What to compute in.
     pub precision: PrecisionChoice,
+    /// LoRAs, in the order they are added.
+    pub loras: Vec<LoraChoice>,
 }
 
 /// Characters in a prompt; the text encoder reads 512 tokens, which is well below.
@@ -180,11 +194,13 @@ impl GenRequest {
             guidance_low: Guidance(draft.guidance_low.unwrap_or(draft.guidance)),
             shift: FlowShift(draft.shift),
             sampler: draft.sampler,
+            step_list: draft.step_list.clone(),
             size: draft.size,
             frames: FrameCount(draft.frames),
             fps: Fps(draft.fps),
             provider: draft.provider,
             precision: draft.precision,
+            loras: draft.loras.clone(),
         })
     }
 
@@ -205,10 +221,12 @@ impl Draft {
             in_range("guidance", self.guidance, &GUIDANCE),
             self.guidance_low.map_or(Ok(()), |low| in_range("guidance_low", low, &GUIDANCE)),
             in_range("shift", self.shift, &SHIFT),
+            self.step_list.as_ref().map_or(Ok(()), |list| list.check(StepCount(self.steps))),
             self.check_size(limits),
             self.check_frames(limits),
             in_range("fps", self.fps, &(1..=MAX_FPS)),
             self.check_compute(),
+            LoraChoice::check_all(&self.loras, limits),
         ];
         checks.into_iter().filter_map(Result::err).collect()
     }
@@ -369,11 +387,13 @@ mod tests {
             guidance_low: None,
             shift: 3.0,
             sampler: Sampler::UniPc,
+            step_list: None,
             size: Resolution::new(64, 64),
             frames: 17,
             fps: 8,
             provider: ProviderChoice::Auto,
             precision: PrecisionChoice::Auto,
+            loras: Vec::new(),
         }
     }
 
@@ -383,6 +403,7 @@ mod tests {
             modes: vec![Mode::T2V],
             strides: Strides { temporal: 4, spatial: 8, patch: 2 },
             max_positions: 64,
+            lora: true,
         }
     }
 
@@ -395,7 +416,7 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         type Spoil = fn(&mut Draft);
-        let table: [(&str, Spoil); 18] = [
+        let table: [(&str, Spoil); 19] = [
             ("prompt", |d| d.prompt = "  \n ".into()),
             ("prompt", |d| d.prompt = "x".repeat(100_000)),
             ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
@@ -414,6 +435,7 @@ mod tests {
             ("frames", |d| d.frames = u32::MAX),
             ("fps", |d| d.fps = 0),
             ("provider", |d| d.provider = ProviderChoice::Cuda),
+            ("lora", |d| d.loras = vec![LoraChoice { strength: f32::NAN, ..LoraChoice::new("a") }]),
         ];
         for (index, (field, spoil)) in table.into_iter().enumerate() {
             let mut bad = draft();

@@ -32,6 +32,7 @@ pub fn open(dir: &Path) -> Result<Checkpoint> {
         transformer_2,
         boundary_ratio: index.boundary_ratio,
         expand_timesteps: index.expand_timesteps,
+        lora: index.lora.unwrap_or(!index.expand_timesteps),
         text_encoder: component::<TextEncoderConfig>(dir, "text_encoder", TEXT_WEIGHTS)?,
         tokenizer: dir.join("tokenizer"),
         vae: component::<VaeConfig>(dir, "vae", DIFFUSION_WEIGHTS)?,

@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2, ArrayD};
 
 use super::encode_image::ImageCondition;
 use super::encode_text::PromptRows;
+use super::loras::Strengths;
 use super::story::Story;
 use crate::core::{CancelToken, Error, Guidance, Kind, Result, Stage};
 use crate::engine::{Input, Session};
@@ -34,6 +35,8 @@ pub(super) struct Share {
     pub(super) steps: Range<usize>,
     /// Guidance scale.
     pub(super) guidance: Guidance,
+    /// Strengths of the expert's LoRAs.
+    pub(super) strengths: Strengths,
 }
 
 /// Runs the steps of one expert.
@@ -50,9 +53,10 @@ pub(super) fn denoise(
         cancel.check()?;
         let began = Instant::now();
         let timestep = solver.timesteps()[step];
-        let mut velocity = predict(session, latent, timestep, &conditions.prompt, conditions, cancel)?;
+        let mut velocity =
+            predict(session, latent, (timestep, &conditions.prompt), share, conditions, cancel)?;
         if let (true, Some(negative)) = (share.guidance.enabled(), &conditions.negative) {
-            let without = predict(session, latent, timestep, negative, conditions, cancel)?;
+            let without = predict(session, latent, (timestep, negative), share, conditions, cancel)?;
             let scale = share.guidance.0;
             velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
         }
@@ -72,8 +76,8 @@ pub(super) fn denoise(
 fn predict(
     session: &mut Session,
     latent: &ArrayD<f32>,
-    timestep: f32,
-    text: &PromptRows,
+    (timestep, text): (f32, &PromptRows),
+    share: &Share,
     conditions: &Conditions,
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {
@@ -100,6 +104,7 @@ fn predict(
     if let ImageCondition::FirstFrame(_) = conditions.image {
         inputs.push(("seg_split", Input::I64(split.view())));
     }
+    inputs.extend(share.strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
     let sample = session.run(inputs, cancel)?.swap_remove(0);
     Ok(sample.view()?.to_owned())
 }

@@ -6,8 +6,9 @@ use super::decode::{FrameSink, decode};
 use super::denoise::{Conditions, Share, denoise};
 use super::encode_image::{Encoder, ImageCondition, Pictures};
 use super::encode_text::{PromptRows, encode};
+use super::loras::Loras;
 use super::story::Story;
-use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Result, Stage};
+use crate::core::{CancelToken, Error, Expert, Frame, GenRequest, Kind, Result, Stage};
 use crate::engine::{Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
 use crate::wan::graphs::{self, Chunk, Segments, StreamGraph};
@@ -24,6 +25,8 @@ pub struct Pipeline<'a> {
     pub runtime: &'a Runtime,
     /// The model.
     pub checkpoint: &'a Checkpoint,
+    /// What changes its transformers.
+    pub loras: &'a Loras,
     /// How sessions are made.
     pub options: SessionOptions,
 }
@@ -40,7 +43,14 @@ struct Graphs {
 
 /// Steps of the high-noise and of the low-noise expert.
 pub fn denoise_steps(checkpoint: &Checkpoint, request: &GenRequest) -> [usize; 2] {
-    split(checkpoint, Solver::new(request.sampler, request.steps, request.shift).timesteps())
+    split(checkpoint, solver(request).timesteps())
+}
+
+fn solver(request: &GenRequest) -> Solver {
+    match &request.step_list {
+        Some(list) => Solver::with_sigmas(request.sampler, &list.sigmas()),
+        None => Solver::new(request.sampler, request.steps, request.shift),
+    }
 }
 
 fn split(checkpoint: &Checkpoint, timesteps: &[f32]) -> [usize; 2] {
@@ -72,16 +82,26 @@ impl Pipeline<'_> {
         let rope = self.rope(request)?;
         let frame_tokens = rope.0.nrows() / latent.shape()[2];
         let conditions = Conditions { prompt, negative, image, rope, frame_tokens };
-        let mut solver = Solver::new(request.sampler, request.steps, request.shift);
+        let mut solver = solver(request);
         let [high, low] = split(self.checkpoint, solver.timesteps());
         let shares = [
             (
                 &graphs.transformer,
-                Share { stage: Stage::DenoiseHigh, steps: 0..high, guidance: request.guidance },
+                Share {
+                    stage: Stage::DenoiseHigh,
+                    steps: 0..high,
+                    guidance: request.guidance,
+                    strengths: self.loras.strengths(Expert::High),
+                },
             ),
             (
                 graphs.transformer_2.as_ref().unwrap_or(&graphs.transformer),
-                Share { stage: Stage::DenoiseLow, steps: high..high + low, guidance: request.guidance_low },
+                Share {
+                    stage: Stage::DenoiseLow,
+                    steps: high..high + low,
+                    guidance: request.guidance_low,
+                    strengths: self.loras.strengths(Expert::Low),
+                },
             ),
         ];
         for (graph, share) in shares.iter().filter(|(_, share)| !share.steps.is_empty()) {
@@ -99,13 +119,16 @@ impl Pipeline<'_> {
         let starts_from_picture = pictures.first.is_some();
         let segments =
             if starts_from_picture && model.expand_timesteps { Segments::Two } else { Segments::One };
-        let transformer =
-            |part: &Component<TransformerConfig>| graphs::transformer(&part.config, &part.weights, segments);
+        let transformer = |part: &Component<TransformerConfig>, expert| {
+            let adapters = self.loras.adapters(expert);
+            graphs::adapted_transformer(&part.config, &part.weights, segments, &adapters)
+        };
+        let second = model.transformer_2.as_ref();
         let encoder = |chunk| graphs::vae_encoder(&model.vae.config, &model.vae.weights, chunk);
         Ok(Graphs {
             text: graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?,
-            transformer: transformer(&model.transformer)?,
-            transformer_2: model.transformer_2.as_ref().map(transformer).transpose()?,
+            transformer: transformer(&model.transformer, Expert::High)?,
+            transformer_2: second.map(|part| transformer(part, Expert::Low)).transpose()?,
             encoder: if starts_from_picture {
                 Some([encoder(Chunk::First)?, encoder(Chunk::Later)?])
             } else {

@@ -8,12 +8,14 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
 use super::job::Job;
-use crate::core::{CancelToken, Error, Event, Frame, GenRequest, Kind, Mode, Outcome, Result, Secs, Stage};
+use crate::core::{
+    CancelToken, Error, Event, Frame, GenRequest, Kind, LoraRecord, Mode, Outcome, Result, Secs, Stage,
+};
 use crate::engine::{Runtime, SessionOptions};
 use crate::media::{Expected, Fit, Metadata, Picture, Recorder, check};
 use crate::models;
 use crate::monitor::peak_resident;
-use crate::pipeline::{Pictures, Pipeline, Story, denoise_steps};
+use crate::pipeline::{Loras, Pictures, Pipeline, Story, denoise_steps};
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
@@ -33,6 +35,7 @@ struct Record<'a> {
     pictures: &'a [String],
     provider: &'static str,
     precision: &'static str,
+    loras: &'a [LoraRecord],
 }
 
 /// Runs `job` and tells its story, all but the terminal event, which is the caller's to tell from the result.
@@ -55,7 +58,12 @@ pub fn run_job(
     })?;
 
     let mut recorder = Recorder::start(&job.target, request.size, request.fps, request.frames)?;
-    let pipeline = Pipeline { runtime, checkpoint: &checkpoint, options: SessionOptions::default() };
+    let pipeline = Pipeline {
+        runtime,
+        checkpoint: &checkpoint,
+        loras: &given.loras,
+        options: SessionOptions::default(),
+    };
     let latent =
         pipeline.run(&request, &given.pictures, &mut |frame| recorder.push(frame), &mut story, cancel)?;
 
@@ -77,6 +85,7 @@ pub fn run_job(
         output,
         request,
         model_fingerprint: fingerprint,
+        loras: given.loras.records,
         generation_time_s: Secs::from(began.elapsed()),
         stages: std::mem::take(&mut story.stages),
         steps: std::mem::take(&mut story.steps),
@@ -124,14 +133,22 @@ fn preflight(job: &Job, request: &GenRequest, story: &mut Story<'_>) -> Result<(
     Ok(())
 }
 
-/// The given pictures at the video's size, and what tells them apart.
+/// What the request names by path: the pictures at the video's size, with what tells them apart, and the LoRAs.
 struct Given {
     pictures: Pictures,
     hashes: Vec<String>,
+    loras: Loras,
 }
 
 impl Given {
     fn open(request: &GenRequest, checkpoint: &Checkpoint, story: &mut Story<'_>) -> Result<Self> {
+        let mut loras = Loras::open(checkpoint, request)?;
+        for warning in loras.warnings.drain(..) {
+            story.warn(warning);
+        }
+        for message in loras.notes.drain(..) {
+            story.tell(Event::Note { message });
+        }
         let fit = if request.mode == Mode::I2V { Fit::Stretch } else { Fit::Crop };
         let token = checkpoint.strides().size_multiple();
         let mut hashes = Vec::new();
@@ -151,7 +168,7 @@ impl Given {
         let first = first.map(&mut fitted);
         let last = request.last_image.as_deref().map(Picture::open).transpose();
         let last = last.map_err(|error| error.field("last_image"))?.map(&mut fitted);
-        Ok(Self { pictures: Pictures { first, last }, hashes })
+        Ok(Self { pictures: Pictures { first, last }, hashes, loras })
     }
 }
 
@@ -164,6 +181,7 @@ fn metadata(request: &GenRequest, model: &str, model_fingerprint: &str, given: &
         pictures: &given.hashes,
         provider: PROVIDER,
         precision: PRECISION,
+        loras: &given.loras.records,
     };
     let json = serde_json::to_string(&record)
         .map_err(|error| Error::new(Kind::Bug, "The request cannot be written down").because(error))?;

@@ -5,6 +5,7 @@
 mod checkpoint;
 mod config;
 pub mod graphs;
+pub mod lora;
 pub mod noise;
 pub mod rope;
 pub mod schedule;
