@@ -88,7 +88,11 @@ fn bad_input_is_told_what_why_and_what_now() {
     let dir = tempfile::tempdir().unwrap();
     let output = dir.path().join("o.mp4");
     let (tiny, long) = (tiny(), "x".repeat(100_000));
-    let cases: [(&[&str], i32, &str); 14] = [
+    let (strong, gone) =
+        (format!("{}:11", golden_lora("musubi")), format!("{}:0.5", text(&dir.path().join("g.safetensors"))));
+    let cases: [(&[&str], i32, &str); 16] = [
+        (&["generate", "a", "--model", &tiny, "--lora", &strong], 2, "from -10 to 10, not 11"),
+        (&["generate", "a", "--model", &tiny, "--lora", &gone], 2, "is not there"),
         (&["generate", "a", "--model", "nothing-like-it"], 1, "There is no model"),
         (&["generate", "a", "--preset", "nothing-like-it"], 2, "There are: toy-t2v"),
         (&["generate", "", "--model", &tiny], 2, "needs a prompt"),
@@ -117,6 +121,51 @@ fn bad_input_is_told_what_why_and_what_now() {
     let document: Value = serde_json::from_slice(&wrong_place.stdout).unwrap();
     assert_eq!(wrong_place.status.code(), Some(1));
     assert_eq!(document["error"]["category"], "file_system", "{document}");
+}
+
+fn golden_lora(name: &str) -> String {
+    let path = format!("tests/golden/loras/{name}.safetensors");
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).to_string_lossy().into_owned()
+}
+
+#[test]
+fn loras_change_the_result_and_are_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let choice = format!("{}:0.5:high", golden_lora("musubi"));
+    let bytes = |name: &str, more: &[&str]| {
+        let output = dir.path().join(name);
+        let run = generate(&tiny(), text(&output), &[&["--json", "--seed", "5"], more].concat());
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+        (std::fs::read(output.join("frame_0000.png")).unwrap(), document)
+    };
+    let (plain, _) = bytes("plain", &[]);
+    let (changed, document) = bytes("changed", &["--lora", &choice]);
+    assert_ne!(plain, changed);
+    let record = &document["loras"][0];
+    assert_eq!(
+        (&record["matched"], &record["dialect"], &record["experts"]),
+        (&20.into(), &"musubi".into(), &serde_json::json!(["high"]))
+    );
+    assert_eq!(document["request"]["loras"][0]["strength"], 0.5);
+}
+
+#[test]
+fn a_lora_is_shown() {
+    let (file, tiny) = (golden_lora("kohya"), tiny());
+    let run = wandeck(&["lora", "show", &file, "--model", &tiny, "--json"]);
+    let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(document["dialect"], "original names (kohya)");
+    assert_eq!(
+        (&document["ranks"], &document["alphas"]),
+        (&serde_json::json!([2]), &serde_json::json!([1.0]))
+    );
+    assert_eq!(document["fit"]["matched"].as_array().unwrap().len(), 26);
+    assert_eq!(document["fit"]["dead"].as_array().unwrap().len(), 4);
+    assert!(document["problem"].is_null());
+    let shown = wandeck(&["lora", "show", &golden_lora("rslora"), "--model", &tiny]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("Matched   16 modules") && shown.contains("rank-stabilised"), "{shown}");
 }
 
 #[test]

@@ -1,20 +1,16 @@
 //! Whole jobs through the engine thread, against diffusers' pipelines on the same weights.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
 
+use common::{PATIENCE, finished, frames, story, worker};
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
-use wandeck::core::{
-    Draft, Event, FrameCount, Kind, Outcome, PrecisionChoice, ProviderChoice, Resolution, Sampler,
-};
+use wandeck::core::{Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler};
 use wandeck::media::{Existing, Reader, Target};
-use wandeck::queue::{Job, JobId, Worker};
-
-const PATIENCE: Duration = Duration::from_mins(2);
+use wandeck::queue::{Job, JobId};
 
 /// The request of `refs/pipeline_t2v.json`.
 fn draft() -> Draft {
@@ -24,17 +20,21 @@ fn draft() -> Draft {
         model: "tiny-t2v".into(),
         mode: None,
         image: None,
+        last_image: None,
+        continue_from: None,
         seed: 42,
         steps: 6,
         guidance: 4.0,
         guidance_low: Some(3.0),
         shift: 12.0,
         sampler: Sampler::UniPc,
+        step_list: None,
         size: Resolution::new(96, 64),
         frames: 9,
         fps: 16,
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
+        loras: Vec::new(),
     }
 }
 
@@ -42,41 +42,6 @@ fn job(id: u64, draft: Draft, output: &Path) -> Job {
     let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
     let latents_out = Some(output.with_extension("safetensors"));
     Job { id: JobId(id), draft, model: common::golden_model("tiny-t2v"), target, latents_out }
-}
-
-fn worker() -> Worker {
-    common::runtime();
-    Worker::start(common::data_dir(), Arc::new(|| {})).unwrap()
-}
-
-/// All events of a job, the terminal one last.
-fn story(worker: &Worker, id: u64) -> Vec<Event> {
-    let mut told = Vec::new();
-    loop {
-        let (from, event) = worker.events().recv_timeout(PATIENCE).unwrap();
-        assert_eq!(from, JobId(id));
-        let last = event.is_terminal();
-        told.push(event);
-        if last {
-            return told;
-        }
-    }
-}
-
-fn finished(events: &[Event]) -> &Outcome {
-    match events.last() {
-        Some(Event::Finished { outcome }) => outcome,
-        other => panic!("not finished: {other:?}"),
-    }
-}
-
-fn frames(path: &Path) -> Vec<u8> {
-    let mut reader = Reader::open(path).unwrap();
-    let mut bytes = Vec::new();
-    while let Some(frame) = reader.next_frame().unwrap() {
-        bytes.extend(frame.rgb);
-    }
-    bytes
 }
 
 #[test]
@@ -90,16 +55,7 @@ fn the_same_frames_as_diffusers() {
     assert_eq!(outcome.steps.len(), 6);
 
     let golden = common::golden("pipeline_t2v");
-    let (found, expected) = (frames(&outcome.output), golden.u8("frames"));
-    assert_eq!(found.len(), expected.len());
-    let differences: Vec<_> = found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).collect();
-    let same = differences.iter().filter(|&&difference| difference < 1).count();
-    let equal = same as f64 / differences.len() as f64;
-    assert!(
-        equal >= 0.999 && differences.iter().all(|&d| d <= 1),
-        "{equal} equal, {:?}",
-        differences.iter().max()
-    );
+    common::assert_same_frames("pipeline_t2v", &frames(&outcome.output), &golden.u8("frames"));
 
     let latents = std::fs::read(dir.path().join("frames.safetensors")).unwrap();
     let latents = safetensors::SafeTensors::deserialize(&latents).unwrap();
@@ -202,7 +158,9 @@ fn a_broken_model_fails_before_it_runs() {
     };
     let shard = "transformer/diffusion_pytorch_model-00002-of-00003.safetensors";
     let (vae, text) = ("vae/config.json", "text_encoder/config.json");
+    let vae_weights = "vae/diffusion_pytorch_model.safetensors";
     let other_vae = common::golden_model("tiny-ti2v").join(vae);
+    let other_vae_weights = common::golden_model("tiny-ti2v").join(vae_weights);
     type Break<'a> = &'a dyn Fn();
     let cases: [(&str, Break<'_>, Kind, &str); 6] = [
         (shard, &|| std::fs::remove_file(part(shard)).unwrap(), Kind::MissingModel, "00002-of-00003"),
@@ -213,7 +171,12 @@ fn a_broken_model_fails_before_it_runs() {
             Kind::CorruptModel,
             "another model's vae",
         ),
-        (vae, &|| replace(&part(vae), "\"base_dim\": 4", "\"base_dim\": 8"), Kind::CorruptModel, "shape"),
+        (
+            vae_weights,
+            &|| assert!(std::fs::copy(&other_vae_weights, part(vae_weights)).is_ok()),
+            Kind::CorruptModel,
+            "another model's vae",
+        ),
         (
             text,
             &|| replace(&part(text), "max_distance\": 128", "max_distance\": 64"),

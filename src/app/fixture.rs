@@ -36,6 +36,7 @@ pub(super) fn harness<'a>(
         modes: vec![Mode::T2V],
         strides: Strides { temporal: 4, spatial: 8, patch: 2 },
         max_positions: 1024,
+        lora: true,
     };
     let draw = move |ui: &mut Ui, bench: &mut Bench| {
         let problems = bench.draft.problems(&limits);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::core::{Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
+use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
 
 /// Video from text with the Wan 2.2 models, on this machine.
 #[derive(Debug, Parser)]
@@ -60,13 +60,16 @@ pub(super) enum Command {
     Models(Models),
     /// Look at the presets
     Presets(Presets),
+    /// Look at LoRA files
+    Lora(Lora),
     /// Write the ONNX graphs of a model
     Graph(Graph),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Generate {
-    /// What should be seen
+    /// What should be seen; may be left out beside a picture
+    #[arg(default_value = "")]
     pub(super) prompt: String,
     /// Model id or folder [default: the preset's]
     #[arg(long, value_name = "ID")]
@@ -77,9 +80,15 @@ pub(super) struct Generate {
     /// Mode, instead of what follows from the model: t2v, i2v or ti2v
     #[arg(long, value_parser = named::<Mode>)]
     pub(super) mode: Option<Mode>,
-    /// First picture
+    /// First picture: PNG, JPEG or WebP
     #[arg(long, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
+    /// Last picture, beside a first one
+    #[arg(long, value_name = "FILE")]
+    pub(super) last_image: Option<PathBuf>,
+    /// A clip whose last frame is the first picture
+    #[arg(long, value_name = "FILE", conflicts_with = "image")]
+    pub(super) continue_from: Option<PathBuf>,
     /// What should not be seen
     #[arg(long, value_name = "TEXT")]
     pub(super) negative: Option<String>,
@@ -107,6 +116,9 @@ pub(super) struct Generate {
     /// Frames per second
     #[arg(long, value_name = "N")]
     pub(super) fps: Option<u32>,
+    /// LoRA to add, with its strength and the expert it changes; repeat for more
+    #[arg(long = "lora", value_name = "FILE[:STRENGTH[:high|low]]", value_parser = lora)]
+    pub(super) loras: Vec<LoraChoice>,
     /// auto, cpu, cuda or tensorrt
     #[arg(long, value_parser = named::<ProviderChoice>, default_value = "auto")]
     pub(super) provider: ProviderChoice,
@@ -237,6 +249,24 @@ pub(super) enum PresetsVerb {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Lora {
+    #[command(subcommand)]
+    pub(super) verb: LoraVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LoraVerb {
+    /// What a LoRA is, and what it changes in a model
+    Show {
+        /// The .safetensors file
+        file: PathBuf,
+        /// Model id or folder to hold it against
+        #[arg(long, value_name = "ID")]
+        model: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Graph {
     #[command(subcommand)]
     pub(super) verb: GraphVerb,
@@ -256,6 +286,10 @@ pub(super) enum GraphVerb {
 /// Reads a word as serde knows it, so that files and the command line speak alike.
 fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
+}
+
+fn lora(text: &str) -> Result<LoraChoice, String> {
+    text.parse().map_err(|error| format!("{error:#}"))
 }
 
 fn size(text: &str) -> Result<Resolution, String> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::Places;
 use super::args::Generate;
-use crate::core::{Draft, Result};
-use crate::{models, presets};
+use crate::core::{Draft, LoraChoice, Resolution, Result};
+use crate::{media, models, presets};
 
 /// What runs when neither a model nor a preset is named.
 const DEFAULT_PRESET: &str = "toy-t2v";
@@ -38,24 +38,45 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     }
     draft.mode = args.mode;
     draft.image.clone_from(&args.image);
+    draft.last_image.clone_from(&args.last_image);
+    draft.continue_from.clone_from(&args.continue_from);
     draft.seed = args.seed.unwrap_or_else(random_seed);
+    // the output keeps the paths, and will be looked at from elsewhere
+    let absolute = |choice: &LoraChoice| LoraChoice {
+        file: std::path::absolute(&choice.file).unwrap_or_else(|_| choice.file.clone()),
+        ..choice.clone()
+    };
+    draft.loras = args.loras.iter().map(absolute).collect();
     draft.provider = args.provider;
     draft.precision = args.precision;
     if let Some(&high) = args.guidance.first() {
         draft.guidance = high;
         draft.guidance_low = args.guidance.get(1).copied();
     }
+    if args.steps.is_some() || args.shift.is_some() {
+        draft.step_list = None;
+    }
     let set = |field: &mut u32, given: Option<u32>| *field = given.unwrap_or(*field);
     set(&mut draft.steps, args.steps);
     set(&mut draft.frames, args.frames);
     set(&mut draft.fps, args.fps);
     draft.shift = args.shift.unwrap_or(draft.shift);
-    draft.size = args.size.unwrap_or(draft.size);
+    draft.size = match (args.size, first_picture(args)?) {
+        (Some(size), _) => size,
+        (None, Some(picture)) => models::open(&folder)?.strides().size_like(draft.size, picture),
+        (None, None) => draft.size,
+    };
     draft.sampler = args.sampler.unwrap_or(draft.sampler);
     if let Some(negative) = &args.negative {
         draft.negative_prompt.clone_from(negative);
     }
     Ok((draft, folder))
+}
+
+/// Size of the picture that the video starts from; its shape is the video's unless a size is given.
+fn first_picture(args: &Generate) -> Result<Option<Resolution>> {
+    let path = args.image.as_ref().or(args.continue_from.as_ref());
+    path.map(|path| media::picture_size(path)).transpose()
 }
 
 /// 32 bits, so that the seed can be read and typed, and torch's generator reads no more.

@@ -96,7 +96,7 @@ pub(super) fn presets(args: &Presets, common: &Common) -> Result<()> {
     }
     for preset in &chosen {
         if matches!(args.verb, PresetsVerb::List) {
-            out(&format!("{:<12} {}", preset.name, preset.about));
+            out(&format!("{:<14} {}", preset.name, preset.about));
         } else {
             let text =
                 ron::ser::to_string_pretty(preset, ron::ser::PrettyConfig::default()).map_err(|error| {

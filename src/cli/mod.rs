@@ -6,6 +6,7 @@ mod exit;
 mod generate;
 mod graph;
 mod list;
+mod lora;
 mod report;
 mod synth;
 
@@ -26,6 +27,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
         Some(Command::Generate(args)) => generate::run(&args, &cli.common),
         Some(Command::Models(args)) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Presets(args)) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Lora(args)) => lora::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Graph(args)) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),
         None => Places::new(&cli.common)
             .and_then(|places| window(cli.renderer, places.data_dir, places.models_dir))

@@ -18,6 +18,8 @@ pub enum Stage {
     Prepare,
     /// The prompt is encoded.
     Text,
+    /// The given pictures are encoded.
+    Image,
     /// Denoising by the high-noise expert, or by the only transformer.
     DenoiseHigh,
     /// Denoising by the low-noise expert.
@@ -34,6 +36,7 @@ impl fmt::Display for Stage {
             Self::Preflight => "Preflight",
             Self::Prepare => "Prepare",
             Self::Text => "Encode text",
+            Self::Image => "Encode image",
             Self::DenoiseHigh => "Denoise, high noise",
             Self::DenoiseLow => "Denoise, low noise",
             Self::Decode => "Decode",

@@ -32,6 +32,16 @@ impl Strides {
         self.spatial * self.patch
     }
 
+    /// The size with the shape of `picture` and about as many pixels as `like`, in whole tokens
+    /// (`generate.py` and `best_output_size` of the official code, which differ by a token at most).
+    pub fn size_like(self, like: Resolution, picture: Resolution) -> Resolution {
+        let area = f64::from(like.width) * f64::from(like.height);
+        let ratio = f64::from(picture.height.max(1)) / f64::from(picture.width.max(1));
+        let step = f64::from(self.size_multiple());
+        let whole = |side: f64| ((side / step).round().max(1.0) * step) as u32;
+        Resolution::new(whole((area / ratio).sqrt()), whole((area * ratio).sqrt()))
+    }
+
     /// The nearest frame counts of the form `temporal * n + 1` at or below and above `frames`.
     pub fn nearest_frames(self, frames: FrameCount) -> (FrameCount, FrameCount) {
         let below = frames.0.saturating_sub(1) / self.temporal * self.temporal + 1;
@@ -86,6 +96,21 @@ mod tests {
             assert_eq!(latent.tokens(2), tokens);
         }
         assert_eq!((VAE_2_1.size_multiple(), VAE_2_2.size_multiple()), (16, 32));
+    }
+
+    #[test]
+    fn sizes_follow_the_picture() {
+        let hd = Resolution::new(1280, 720);
+        for (picture, expected) in [
+            (Resolution::new(1920, 1080), Resolution::new(1280, 720)),
+            (Resolution::new(1080, 1920), Resolution::new(720, 1280)),
+            (Resolution::new(500, 500), Resolution::new(960, 960)),
+            (Resolution::new(20_000, 1), Resolution::new(135_760, 16)),
+        ] {
+            assert_eq!(VAE_2_1.size_like(hd, picture), expected, "{picture}");
+        }
+        let small = Resolution::new(64, 64);
+        assert_eq!(VAE_2_2.size_like(small, Resolution::new(3000, 2900)), small);
     }
 
     #[test]

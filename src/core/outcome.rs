@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::event::Stage;
+use super::lora::LoraRecord;
 use super::request::GenRequest;
 use super::units::Secs;
 
@@ -37,6 +38,8 @@ pub struct Outcome {
     pub request: GenRequest,
     /// SHA-256 over the model's weight files' headers and sizes, see `wan::Checkpoint::fingerprint`.
     pub model_fingerprint: String,
+    /// What was done with each LoRA.
+    pub loras: Vec<LoraRecord>,
     /// From the start of validation to the checked file.
     pub generation_time_s: Secs,
     /// Seconds of each stage, in order.

@@ -31,7 +31,7 @@ fn share(stage: Stage, units: u32) -> f64 {
         Stage::Preflight => 0.1,
         Stage::Prepare | Stage::Text | Stage::PostProcess => 1.0,
         Stage::DenoiseHigh | Stage::DenoiseLow => f64::from(units),
-        Stage::Decode => f64::from(units) * 0.5,
+        Stage::Image | Stage::Decode => f64::from(units) * 0.5,
     }
 }
 

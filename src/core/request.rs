@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
+use super::lora::LoraChoice;
 use super::mode::Mode;
+use super::step_list::StepList;
 use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
 
 /// How the next latent is computed from a prediction (diffusers scheduler classes).
@@ -66,7 +68,14 @@ pub struct Draft {
     /// Fixed mode, or `None` to let it follow from what is given.
     pub mode: Option<Mode>,
     /// First picture.
+    #[serde(default)]
     pub image: Option<PathBuf>,
+    /// Last picture, beside a first one.
+    #[serde(default)]
+    pub last_image: Option<PathBuf>,
+    /// A clip whose last frame is the first picture.
+    #[serde(default)]
+    pub continue_from: Option<PathBuf>,
     /// Starting noise.
     pub seed: u64,
     /// Denoising steps.
@@ -79,6 +88,9 @@ pub struct Draft {
     pub shift: f32,
     /// Sampler.
     pub sampler: Sampler,
+    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    #[serde(default)]
+    pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
     /// Frames of video.
@@ -89,6 +101,9 @@ pub struct Draft {
     pub provider: ProviderChoice,
     /// What to compute in.
     pub precision: PrecisionChoice,
+    /// LoRAs, in the order they are added.
+    #[serde(default)]
+    pub loras: Vec<LoraChoice>,
 }
 
 /// What a model can take; read from its own configuration.
@@ -102,6 +117,8 @@ pub struct Limits {
     pub strides: Strides,
     /// Positions per axis of its rotary embedding (`rope_max_seq_len`).
     pub max_positions: u32,
+    /// Whether it takes LoRAs.
+    pub lora: bool,
 }
 
 /// A request that exists is runnable on the model it was parsed for.
@@ -117,6 +134,10 @@ pub struct GenRequest {
     pub mode: Mode,
     /// First picture.
     pub image: Option<PathBuf>,
+    /// Last picture.
+    pub last_image: Option<PathBuf>,
+    /// A clip whose last frame is the first picture.
+    pub continue_from: Option<PathBuf>,
     /// Starting noise.
     pub seed: Seed,
     /// Denoising steps.
@@ -129,6 +150,8 @@ pub struct GenRequest {
     pub shift: FlowShift,
     /// Sampler.
     pub sampler: Sampler,
+    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
     /// Frames of video.
@@ -139,6 +162,8 @@ pub struct GenRequest {
     pub provider: ProviderChoice,
     /// What to compute in.
     pub precision: PrecisionChoice,
+    /// LoRAs, in the order they are added.
+    pub loras: Vec<LoraChoice>,
 }
 
 /// Characters in a prompt; the text encoder reads 512 tokens, which is well below.
@@ -161,18 +186,27 @@ impl GenRequest {
             model: draft.model.clone(),
             mode: draft.mode_for(limits)?,
             image: draft.image.clone(),
+            last_image: draft.last_image.clone(),
+            continue_from: draft.continue_from.clone(),
             seed: Seed(draft.seed),
             steps: StepCount(draft.steps),
             guidance: Guidance(draft.guidance),
             guidance_low: Guidance(draft.guidance_low.unwrap_or(draft.guidance)),
             shift: FlowShift(draft.shift),
             sampler: draft.sampler,
+            step_list: draft.step_list.clone(),
             size: draft.size,
             frames: FrameCount(draft.frames),
             fps: Fps(draft.fps),
             provider: draft.provider,
             precision: draft.precision,
+            loras: draft.loras.clone(),
         })
+    }
+
+    /// Whether a first picture is given, as a file or as the end of a clip.
+    pub fn starts_from_picture(&self) -> bool {
+        self.image.is_some() || self.continue_from.is_some()
     }
 }
 
@@ -187,10 +221,12 @@ impl Draft {
             in_range("guidance", self.guidance, &GUIDANCE),
             self.guidance_low.map_or(Ok(()), |low| in_range("guidance_low", low, &GUIDANCE)),
             in_range("shift", self.shift, &SHIFT),
+            self.step_list.as_ref().map_or(Ok(()), |list| list.check(StepCount(self.steps))),
             self.check_size(limits),
             self.check_frames(limits),
             in_range("fps", self.fps, &(1..=MAX_FPS)),
             self.check_compute(),
+            LoraChoice::check_all(&self.loras, limits),
         ];
         checks.into_iter().filter_map(Result::err).collect()
     }
@@ -205,16 +241,42 @@ impl Draft {
             return Err(invalid("mode", format!("{} cannot do {mode}, it does {natural}", limits.model))
                 .remedy(format!("Leave the mode on auto, or choose a model that does {mode}")));
         }
-        if mode == Mode::I2V || self.image.is_some() {
-            return Err(Error::new(Kind::Unsupported, "Video from an image is not built yet")
-                .remedy("Use a text prompt alone, with a t2v or ti2v model")
-                .field("image"));
-        }
-        if self.prompt.trim().is_empty() {
+        self.check_pictures(mode, limits)?;
+        if mode != Mode::I2V && self.prompt.trim().is_empty() {
             return Err(invalid("prompt", format!("{mode} needs a prompt, and it is empty"))
                 .remedy("Write what should be seen"));
         }
         Ok(mode)
+    }
+
+    /// Whether a first picture is given, as a file or as the end of a clip.
+    pub fn starts_from_picture(&self) -> bool {
+        self.image.is_some() || self.continue_from.is_some()
+    }
+
+    fn check_pictures(&self, mode: Mode, limits: &Limits) -> Result<()> {
+        let model = &limits.model;
+        if self.image.is_some() && self.continue_from.is_some() {
+            return Err(invalid(
+                "continue_from",
+                "A video starts from a picture or from a clip's end, not from both",
+            )
+            .remedy("Leave one of them out"));
+        }
+        match mode {
+            Mode::T2V if self.starts_from_picture() => {
+                Err(invalid("image", format!("{model} makes video from words and takes no picture"))
+                    .remedy("Leave the picture out, or choose a model that does i2v or ti2v"))
+            }
+            Mode::I2V if !self.starts_from_picture() => {
+                Err(invalid("image", format!("{model} starts from a picture, and there is none"))
+                    .remedy("Choose a picture, or a model that does t2v"))
+            }
+            _ if self.last_image.is_none() => Ok(()),
+            Mode::I2V => Ok(()),
+            _ => Err(invalid("last_image", format!("{model} takes no last picture"))
+                .remedy("Leave it out, or choose a model that does i2v")),
+        }
     }
 
     fn check_size(&self, limits: &Limits) -> Result<()> {
@@ -317,17 +379,21 @@ mod tests {
             model: "toy".into(),
             mode: None,
             image: None,
+            last_image: None,
+            continue_from: None,
             seed: 1,
             steps: 20,
             guidance: 2.0,
             guidance_low: None,
             shift: 3.0,
             sampler: Sampler::UniPc,
+            step_list: None,
             size: Resolution::new(64, 64),
             frames: 17,
             fps: 8,
             provider: ProviderChoice::Auto,
             precision: PrecisionChoice::Auto,
+            loras: Vec::new(),
         }
     }
 
@@ -337,6 +403,7 @@ mod tests {
             modes: vec![Mode::T2V],
             strides: Strides { temporal: 4, spatial: 8, patch: 2 },
             max_positions: 64,
+            lora: true,
         }
     }
 
@@ -349,12 +416,14 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         type Spoil = fn(&mut Draft);
-        let table: [(&str, Spoil); 16] = [
+        let table: [(&str, Spoil); 19] = [
             ("prompt", |d| d.prompt = "  \n ".into()),
             ("prompt", |d| d.prompt = "x".repeat(100_000)),
             ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
             ("mode", |d| d.mode = Some(Mode::TI2V)),
             ("image", |d| d.image = Some("a.png".into())),
+            ("image", |d| d.continue_from = Some("a.mp4".into())),
+            ("last_image", |d| d.last_image = Some("a.png".into())),
             ("steps", |d| d.steps = 0),
             ("guidance", |d| d.guidance = f32::NAN),
             ("guidance_low", |d| d.guidance_low = Some(0.0)),
@@ -366,6 +435,7 @@ mod tests {
             ("frames", |d| d.frames = u32::MAX),
             ("fps", |d| d.fps = 0),
             ("provider", |d| d.provider = ProviderChoice::Cuda),
+            ("lora", |d| d.loras = vec![LoraChoice { strength: f32::NAN, ..LoraChoice::new("a") }]),
         ];
         for (index, (field, spoil)) in table.into_iter().enumerate() {
             let mut bad = draft();
@@ -373,6 +443,20 @@ mod tests {
             let problems = bad.problems(&limits());
             let fields: Vec<_> = problems.iter().filter_map(Error::field_name).collect();
             assert_eq!(fields, [field], "case {index}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_takes_the_place_of_the_prompt() {
+        let i2v = Limits { modes: vec![Mode::I2V], ..limits() };
+        let picture = Draft { image: Some("a.png".into()), prompt: String::new(), ..draft() };
+        let last = Draft { last_image: Some("b.png".into()), ..picture.clone() };
+        let both = Draft { continue_from: Some("a.mp4".into()), ..picture.clone() };
+        for (draft, field) in
+            [(draft(), Some("image")), (picture, None), (last, None), (both, Some("continue_from"))]
+        {
+            let error = GenRequest::parse(&draft, &i2v).err();
+            assert_eq!(error.as_ref().and_then(Error::field_name), field, "{error:?}");
         }
     }
 

@@ -55,6 +55,7 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
         transformer_2,
         boundary_ratio: index.boundary_ratio,
         expand_timesteps: index.expand_timesteps,
+        lora: index.lora.unwrap_or(!index.expand_timesteps),
         text_encoder,
         tokenizer: dir.join("tokenizer"),
         vae,

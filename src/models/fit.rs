@@ -70,10 +70,11 @@ fn statistics(model: &Checkpoint) -> Option<String> {
     let fits = vae.latents_mean.len() == vae.z_dim && vae.latents_std.len() == vae.z_dim;
     (!fits).then(|| {
         format!(
-            "the vae has {} means and {} deviations for {} latent channels",
+            "the vae has {} latent channels and its config.json {} means and {} deviations: one of them is another \
+             model's vae",
+            vae.z_dim,
             vae.latents_mean.len(),
-            vae.latents_std.len(),
-            vae.z_dim
+            vae.latents_std.len()
         )
     })
 }

@@ -1,8 +1,10 @@
 //! A graph builder: operations one after another, constants shared, weights by reference into their files.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::adapter::Adapter;
 use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
@@ -49,6 +51,10 @@ pub type Attrs<'a> = &'a [(&'static str, Attr)];
 pub struct GraphBuilder<'w> {
     name: &'static str,
     weights: &'w Weights,
+    /// Each with the input for its strength.
+    pub(super) adapters: Vec<(&'w Adapter, Var)>,
+    /// Folder above all weights.
+    pub(super) root: PathBuf,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
     spec: GraphSpec,
@@ -64,6 +70,8 @@ impl<'w> GraphBuilder<'w> {
         Self {
             name,
             weights,
+            adapters: Vec::new(),
+            root: weights.root().to_path_buf(),
             nodes: Vec::new(),
             initializers: Vec::new(),
             spec: GraphSpec::default(),
@@ -131,8 +139,15 @@ impl<'w> GraphBuilder<'w> {
         self.constant(Dtype::F32, dims.iter().map(|&dim| dim as i64).collect(), bytes)
     }
 
-    /// The weight `name` in fp32, checked against `shape`. Other float types are cast in the graph.
+    /// The weight `name` in fp32, checked against `shape`, with all changes to it. Other float types are cast in
+    /// the graph.
     pub fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
+        let weight = self.unchanged_weight(name, shape)?;
+        self.changed(weight, name, shape)
+    }
+
+    /// The weight `name` as it is in the checkpoint.
+    pub(super) fn unchanged_weight(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
         let info = self.weights.get(name)?;
         if info.shape != shape {
             return Err(Error::new(
@@ -146,12 +161,23 @@ impl<'w> GraphBuilder<'w> {
         self.weight_view(name, shape)
     }
 
-    /// The weight `name` in fp32 seen as `dims`; free, since only the declared shape changes. A scale that the
-    /// checkpoint has for it is applied.
+    /// The weight `name` in fp32 seen as `dims`; free, since only the declared shape changes.
     pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
-        let raw = self.raw_weight(name, dims)?;
-        let scale = scale_name(name).filter(|scale| self.weights.contains(scale));
-        if self.weights.get(name)?.dtype == Dtype::F32 && scale.is_none() {
+        self.float_tensor(self.weights, name, name, dims)
+    }
+
+    /// The tensor `name` of `weights` in fp32, times the scale that the file has for it; `unique` is what the graph
+    /// calls it.
+    pub(super) fn float_tensor(
+        &mut self,
+        weights: &Weights,
+        name: &str,
+        unique: &str,
+        dims: &[usize],
+    ) -> Result<Var> {
+        let raw = self.raw_tensor(weights, name, unique, dims)?;
+        let scale = scale_name(name).filter(|scale| weights.contains(scale));
+        if weights.get(name)?.dtype == Dtype::F32 && scale.is_none() {
             return Ok(raw);
         }
         if let Some(cast) = self.casts.get(&raw) {
@@ -159,7 +185,7 @@ impl<'w> GraphBuilder<'w> {
         }
         let mut cast = self.cast_f32(&raw);
         if let Some(scale) = scale {
-            let scale = self.scale(&scale, dims)?;
+            let scale = self.scale(weights, &scale, &format!("{unique}/scale"), dims)?;
             cast = self.op("Mul", &[&cast, &scale], &[]);
         }
         self.casts.insert(raw, cast.clone());
@@ -167,25 +193,29 @@ impl<'w> GraphBuilder<'w> {
     }
 
     /// The scale `name` in fp32, one for the whole weight of shape `dims` or one for each of its rows.
-    fn scale(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
-        let info = self.weights.get(name)?;
+    fn scale(&mut self, weights: &Weights, name: &str, unique: &str, dims: &[usize]) -> Result<Var> {
+        let info = weights.get(name)?;
         let count: usize = info.shape.iter().product();
         let mut shape = vec![1; dims.len()];
         if let (true, Some(rows), Some(&outputs)) = (count > 1, shape.first_mut(), dims.first()) {
             *rows = outputs;
         }
         let is_f32 = info.dtype == Dtype::F32;
-        let raw = self.raw_weight(name, &shape)?;
+        let raw = self.raw_tensor(weights, name, unique, &shape)?;
         Ok(if is_f32 { raw } else { self.cast_f32(&raw) })
     }
 
     /// The weight `name` in the type it is stored in, seen as `dims`.
     pub fn raw_weight(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
-        let key = (name.to_owned(), dims.to_vec());
+        self.raw_tensor(self.weights, name, name, dims)
+    }
+
+    fn raw_tensor(&mut self, weights: &Weights, name: &str, unique: &str, dims: &[usize]) -> Result<Var> {
+        let key = (unique.to_owned(), dims.to_vec());
         if let Some(var) = self.views.get(&key) {
             return Ok(var.clone());
         }
-        let info = self.weights.get(name)?;
+        let info = weights.get(name)?;
         let bytes = dims.iter().product::<usize>() * info.dtype.size();
         if bytes as u64 != info.len {
             return Err(Error::new(
@@ -197,8 +227,11 @@ impl<'w> GraphBuilder<'w> {
             ));
         }
         // the initializer keeps the checkpoint's name, so that LoRA keys map by name
-        let unique =
-            if info.shape == dims { name.to_owned() } else { format!("{name}/{}", self.initializers.len()) };
+        let unique = if info.shape == dims {
+            unique.to_owned()
+        } else {
+            format!("{unique}/{}", self.initializers.len())
+        };
         let entry = |key: &str, value: String| StringStringEntryProto {
             key: Some(key.to_owned()),
             value: Some(value),
@@ -209,7 +242,7 @@ impl<'w> GraphBuilder<'w> {
             name: Some(unique.clone()),
             raw_data: None,
             external_data: vec![
-                entry("location", self.weights.location(info)),
+                entry("location", weights.location(info, &self.root)),
                 entry("offset", info.offset.to_string()),
                 entry("length", info.len.to_string()),
             ],
@@ -227,7 +260,7 @@ impl<'w> GraphBuilder<'w> {
 
     /// The finished graph.
     pub fn finish(self) -> Graph {
-        let Self { name, weights, mut nodes, initializers, spec, renames, .. } = self;
+        let Self { name, root, mut nodes, initializers, spec, renames, .. } = self;
         let renames: HashMap<&str, &String> = renames.iter().map(|(var, name)| (&*var.0, name)).collect();
         for node in &mut nodes {
             for value in node.input.iter_mut().chain(&mut node.output) {
@@ -253,7 +286,7 @@ impl<'w> GraphBuilder<'w> {
             }),
             opset_import: vec![opset("", OPSET), opset(CONTRIB, 1)],
         };
-        Graph { name, model, spec, weights_root: weights.root().to_path_buf() }
+        Graph { name, model, spec, weights_root: root }
     }
 
     fn constant(&mut self, dtype: Dtype, dims: Vec<i64>, bytes: Vec<u8>) -> Var {

@@ -3,12 +3,14 @@
 //! Types of the ONNX protobuf, a reader of safetensors headers, and a graph builder that joins the two by
 //! external data (file, offset, length). It must not know ONNX Runtime or Wan.
 
+mod adapter;
 mod builder;
 mod export;
 mod proto;
 mod spec;
 mod weights;
 
+pub use adapter::{Adapter, Change};
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use export::{Placed, export};
 pub use proto::ModelProto;

@@ -1,6 +1,6 @@
 //! The tensors of a checkpoint component: names, types, shapes and where their bytes are. Nothing is loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -37,6 +37,7 @@ pub struct Weights {
     files: Vec<PathBuf>,
     root: PathBuf,
     tensors: BTreeMap<String, TensorInfo>,
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +82,7 @@ impl Weights {
     pub fn from_files(paths: &[PathBuf]) -> Result<Self> {
         let mut files = Vec::with_capacity(paths.len());
         let mut tensors = BTreeMap::new();
+        let mut metadata = BTreeMap::new();
         for (file, path) in paths.iter().enumerate() {
             // hub caches are symlinks into another folder; external data must be named by the real path
             let real = path.canonicalize().map_err(|error| {
@@ -91,7 +93,9 @@ impl Weights {
                     .because(error)
                     .remedy("Fetch the model again, or mend the link")
             })?;
-            for (name, info) in read_header(&real, file)? {
+            let (found, notes) = read_header(&real, file)?;
+            metadata.extend(notes);
+            for (name, info) in found {
                 if tensors.insert(name.clone(), info).is_some() {
                     return Err(corrupt(
                         path,
@@ -108,7 +112,7 @@ impl Weights {
                     "Move the model to a folder whose name is plain text: ONNX Runtime cannot open this one",
                 ));
         }
-        Ok(Self { files, root, tensors })
+        Ok(Self { files, root, tensors, metadata })
     }
 
     /// The tensor called `name`.
@@ -133,7 +137,7 @@ impl Weights {
     ///
     /// Graph code knows one set of names, files have several.
     pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let Self { files, root, tensors } = self;
+        let Self { files, root, tensors, metadata } = self;
         let mut renamed = BTreeMap::new();
         for (name, info) in tensors {
             let Some(new) = rename(&name) else { continue };
@@ -142,7 +146,7 @@ impl Weights {
             }
             renamed.insert(new, info);
         }
-        Ok(Self { files, root, tensors: renamed })
+        Ok(Self { files, root, tensors: renamed, metadata })
     }
 
     /// Bytes of all tensors together.
@@ -160,6 +164,11 @@ impl Weights {
         &self.root
     }
 
+    /// The `__metadata__` of the files, by key.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
     /// Reads the bytes of a tensor.
     pub fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
         let path = &self.files[info.file];
@@ -173,10 +182,23 @@ impl Weights {
         read().map_err(|error| unreadable(path, error))
     }
 
-    /// Path of a tensor's file relative to [`Self::root`], with forward slashes.
-    pub(super) fn location(&self, info: &TensorInfo) -> String {
+    /// Whether every byte of a tensor is zero; reads no further than the first that is not.
+    pub fn all_zero(&self, info: &TensorInfo) -> Result<bool> {
+        const CHUNK: u64 = 1 << 16;
+        for start in (0..info.len).step_by(CHUNK as usize) {
+            let part =
+                TensorInfo { offset: info.offset + start, len: CHUNK.min(info.len - start), ..info.clone() };
+            if self.bytes(&part)?.iter().any(|&byte| byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Path of a tensor's file relative to `root`, with forward slashes.
+    pub(super) fn location(&self, info: &TensorInfo, root: &Path) -> String {
         let file = &self.files[info.file];
-        let relative = file.strip_prefix(&self.root).unwrap_or(file);
+        let relative = file.strip_prefix(root).unwrap_or(file);
         let parts: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         parts.join("/")
     }
@@ -185,6 +207,9 @@ impl Weights {
 fn corrupt(path: &Path, what: &str) -> Error {
     Error::new(Kind::CorruptModel, format!("{} {what}", path.display())).remedy("Fetch the file again")
 }
+
+/// Tensors by name, and what the file says about itself.
+type Header = (Vec<(String, TensorInfo)>, HashMap<String, String>);
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {
     let (kind, remedy) = match error.kind() {
@@ -197,7 +222,7 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
     Error::new(kind, format!("Cannot read {}", path.display())).because(error).remedy(remedy)
 }
 
-fn read_header(path: &Path, file: usize) -> Result<Vec<(String, TensorInfo)>> {
+fn read_header(path: &Path, file: usize) -> Result<Header> {
     let unreadable = |error| unreadable(path, error);
     let mut reader = File::open(path).map_err(unreadable)?;
     let size = reader.metadata().map_err(unreadable)?.len();
@@ -237,7 +262,8 @@ fn read_header(path: &Path, file: usize) -> Result<Vec<(String, TensorInfo)>> {
         };
         Ok((name, place))
     };
-    metadata.tensors().into_iter().map(info).collect()
+    let tensors = metadata.tensors().into_iter().map(info).collect::<Result<_>>()?;
+    Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
 }
 
 fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {
@@ -285,7 +311,7 @@ mod tests {
         let weights = Weights::open(dir.path(), "m").unwrap();
         let two = weights.get("two").unwrap();
         assert_eq!(
-            (two.shape.as_slice(), two.len, weights.location(two).as_str()),
+            (two.shape.as_slice(), two.len, weights.location(two, weights.root()).as_str()),
             (&[1][..], 4, "b.safetensors")
         );
         let bytes = fs::read(&weights.files()[two.file]).unwrap();

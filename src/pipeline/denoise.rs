@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use ndarray::{Array1, Array2, ArrayD};
 
+use super::encode_image::ImageCondition;
 use super::encode_text::PromptRows;
+use super::loras::Strengths;
 use super::story::Story;
 use crate::core::{CancelToken, Error, Guidance, Kind, Result, Stage};
 use crate::engine::{Input, Session};
@@ -17,8 +19,12 @@ pub(super) struct Conditions {
     pub(super) prompt: PromptRows,
     /// Rows of the negative prompt, where guidance needs them.
     pub(super) negative: Option<PromptRows>,
+    /// The pictures.
+    pub(super) image: ImageCondition,
     /// Rotary tables.
     pub(super) rope: (Array2<f32>, Array2<f32>),
+    /// Tokens of one latent frame.
+    pub(super) frame_tokens: usize,
 }
 
 /// One expert's share of the steps.
@@ -29,6 +35,8 @@ pub(super) struct Share {
     pub(super) steps: Range<usize>,
     /// Guidance scale.
     pub(super) guidance: Guidance,
+    /// Strengths of the expert's LoRAs.
+    pub(super) strengths: Strengths,
 }
 
 /// Runs the steps of one expert.
@@ -45,9 +53,10 @@ pub(super) fn denoise(
         cancel.check()?;
         let began = Instant::now();
         let timestep = solver.timesteps()[step];
-        let mut velocity = predict(session, latent, timestep, &conditions.prompt, conditions, cancel)?;
+        let mut velocity =
+            predict(session, latent, (timestep, &conditions.prompt), share, conditions, cancel)?;
         if let (true, Some(negative)) = (share.guidance.enabled(), &conditions.negative) {
-            let without = predict(session, latent, timestep, negative, conditions, cancel)?;
+            let without = predict(session, latent, (timestep, negative), share, conditions, cancel)?;
             let scale = share.guidance.0;
             velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
         }
@@ -60,22 +69,31 @@ pub(super) fn denoise(
         }
         story.step(share.stage, (step - first + 1) as u32, share.steps.len() as u32, began);
     }
+    conditions.image.impose(latent);
     Ok(())
 }
 
 fn predict(
     session: &mut Session,
     latent: &ArrayD<f32>,
-    timestep: f32,
-    text: &PromptRows,
+    (timestep, text): (f32, &PromptRows),
+    share: &Share,
     conditions: &Conditions,
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {
-    let timestep = Array1::from_elem(1, timestep).into_dyn();
+    let input = conditions.image.input(latent)?;
+    // a given first frame is without noise: its tokens have a timestep of their own
+    let timesteps = match conditions.image {
+        ImageCondition::FirstFrame(_) => vec![0.0, timestep],
+        _ => vec![timestep],
+    };
+    let timestep = Array1::from_vec(timesteps).into_dyn();
+    let first = conditions.frame_tokens;
+    let split = Array1::from_vec(vec![first as i64, (conditions.rope.0.nrows() - first) as i64]).into_dyn();
     let position = Array1::<i64>::zeros(1).into_dyn();
     let (cos, sin) = &conditions.rope;
-    let inputs = vec![
-        ("hidden_states", Input::F32(latent.view())),
+    let mut inputs = vec![
+        ("hidden_states", Input::F32(input.view())),
         ("timestep", Input::F32(timestep.view())),
         ("encoder_hidden_states", Input::F32(text.rows.view().into_dyn())),
         ("text_index", Input::I64(text.index.view().into_dyn())),
@@ -83,6 +101,10 @@ fn predict(
         ("rope_sin", Input::F32(sin.view().into_dyn())),
         ("pos", Input::I64(position.view())),
     ];
+    if let ImageCondition::FirstFrame(_) = conditions.image {
+        inputs.push(("seg_split", Input::I64(split.view())));
+    }
+    inputs.extend(share.strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
     let sample = session.run(inputs, cancel)?.swap_remove(0);
     Ok(sample.view()?.to_owned())
 }

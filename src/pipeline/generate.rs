@@ -4,12 +4,14 @@ use ndarray::{Array2, ArrayD};
 
 use super::decode::{FrameSink, decode};
 use super::denoise::{Conditions, Share, denoise};
-use super::encode_text::encode;
+use super::encode_image::{Encoder, ImageCondition, Pictures};
+use super::encode_text::{PromptRows, encode};
+use super::loras::Loras;
 use super::story::Story;
-use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Result, Stage};
+use crate::core::{CancelToken, Error, Expert, Frame, GenRequest, Kind, Result, Stage};
 use crate::engine::{Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
-use crate::wan::graphs::{self, Segments, StreamGraph};
+use crate::wan::graphs::{self, Chunk, Segments, StreamGraph};
 use crate::wan::schedule::Solver;
 use crate::wan::text::Tokenizer;
 use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope};
@@ -23,6 +25,8 @@ pub struct Pipeline<'a> {
     pub runtime: &'a Runtime,
     /// The model.
     pub checkpoint: &'a Checkpoint,
+    /// What changes its transformers.
+    pub loras: &'a Loras,
     /// How sessions are made.
     pub options: SessionOptions,
 }
@@ -32,12 +36,21 @@ struct Graphs {
     text: Graph,
     transformer: Graph,
     transformer_2: Option<Graph>,
+    /// Where there are pictures: for the first frame, and for those after it.
+    encoder: Option<[StreamGraph; 2]>,
     decoder: StreamGraph,
 }
 
 /// Steps of the high-noise and of the low-noise expert.
 pub fn denoise_steps(checkpoint: &Checkpoint, request: &GenRequest) -> [usize; 2] {
-    split(checkpoint, Solver::new(request.sampler, request.steps, request.shift).timesteps())
+    split(checkpoint, solver(request).timesteps())
+}
+
+fn solver(request: &GenRequest) -> Solver {
+    match &request.step_list {
+        Some(list) => Solver::with_sigmas(request.sampler, &list.sigmas()),
+        None => Solver::new(request.sampler, request.steps, request.shift),
+    }
 }
 
 fn split(checkpoint: &Checkpoint, timesteps: &[f32]) -> [usize; 2] {
@@ -51,24 +64,44 @@ impl Pipeline<'_> {
     pub fn run(
         &self,
         request: &GenRequest,
+        pictures: &Pictures,
         frames: &mut dyn FnMut(Frame) -> Result<()>,
         story: &mut Story<'_>,
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
-        let graphs = story.stage(Stage::Prepare, |_| self.graphs())?;
+        let graphs = story.stage(Stage::Prepare, |_| self.graphs(pictures))?;
         let mut latent = self.starting_noise(request)?;
-        let conditions =
-            story.stage(Stage::Text, |story| self.conditions(request, &graphs, story, cancel))?;
-        let mut solver = Solver::new(request.sampler, request.steps, request.shift);
+        let (prompt, negative) =
+            story.stage(Stage::Text, |story| self.texts(request, &graphs, story, cancel))?;
+        let image = match &graphs.encoder {
+            Some(encoder) => story.stage(Stage::Image, |story| {
+                self.image_condition(encoder, request, pictures, (story, cancel))
+            })?,
+            None => ImageCondition::None,
+        };
+        let rope = self.rope(request)?;
+        let frame_tokens = rope.0.nrows() / latent.shape()[2];
+        let conditions = Conditions { prompt, negative, image, rope, frame_tokens };
+        let mut solver = solver(request);
         let [high, low] = split(self.checkpoint, solver.timesteps());
         let shares = [
             (
                 &graphs.transformer,
-                Share { stage: Stage::DenoiseHigh, steps: 0..high, guidance: request.guidance },
+                Share {
+                    stage: Stage::DenoiseHigh,
+                    steps: 0..high,
+                    guidance: request.guidance,
+                    strengths: self.loras.strengths(Expert::High),
+                },
             ),
             (
                 graphs.transformer_2.as_ref().unwrap_or(&graphs.transformer),
-                Share { stage: Stage::DenoiseLow, steps: high..high + low, guidance: request.guidance_low },
+                Share {
+                    stage: Stage::DenoiseLow,
+                    steps: high..high + low,
+                    guidance: request.guidance_low,
+                    strengths: self.loras.strengths(Expert::Low),
+                },
             ),
         ];
         for (graph, share) in shares.iter().filter(|(_, share)| !share.steps.is_empty()) {
@@ -81,15 +114,26 @@ impl Pipeline<'_> {
         Ok(latent)
     }
 
-    fn graphs(&self) -> Result<Graphs> {
+    fn graphs(&self, pictures: &Pictures) -> Result<Graphs> {
         let model = self.checkpoint;
-        let transformer = |part: &Component<TransformerConfig>| {
-            graphs::transformer(&part.config, &part.weights, Segments::One)
+        let starts_from_picture = pictures.first.is_some();
+        let segments =
+            if starts_from_picture && model.expand_timesteps { Segments::Two } else { Segments::One };
+        let transformer = |part: &Component<TransformerConfig>, expert| {
+            let adapters = self.loras.adapters(expert);
+            graphs::adapted_transformer(&part.config, &part.weights, segments, &adapters)
         };
+        let second = model.transformer_2.as_ref();
+        let encoder = |chunk| graphs::vae_encoder(&model.vae.config, &model.vae.weights, chunk);
         Ok(Graphs {
             text: graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?,
-            transformer: transformer(&model.transformer)?,
-            transformer_2: model.transformer_2.as_ref().map(transformer).transpose()?,
+            transformer: transformer(&model.transformer, Expert::High)?,
+            transformer_2: second.map(|part| transformer(part, Expert::Low)).transpose()?,
+            encoder: if starts_from_picture {
+                Some([encoder(Chunk::First)?, encoder(Chunk::Later)?])
+            } else {
+                None
+            },
             decoder: graphs::vae_decoder(&model.vae.config, &model.vae.weights)?,
         })
     }
@@ -112,13 +156,13 @@ impl Pipeline<'_> {
         self.checkpoint.strides().latent(channels, request.size, request.frames).dims()
     }
 
-    fn conditions(
+    fn texts(
         &self,
         request: &GenRequest,
         graphs: &Graphs,
         story: &mut Story<'_>,
         cancel: &CancelToken,
-    ) -> Result<Conditions> {
+    ) -> Result<(PromptRows, Option<PromptRows>)> {
         let tokenizer = Tokenizer::open(&self.checkpoint.tokenizer)?;
         let mut session = self.load(&graphs.text, cancel)?;
         let prompt = encode(&mut session, &tokenizer, ("prompt", &request.prompt), story, cancel)?;
@@ -126,7 +170,28 @@ impl Pipeline<'_> {
         let negative = guided.then(|| {
             encode(&mut session, &tokenizer, ("negative prompt", &request.negative_prompt), story, cancel)
         });
-        Ok(Conditions { prompt, negative: negative.transpose()?, rope: self.rope(request)? })
+        Ok((prompt, negative.transpose()?))
+    }
+
+    fn image_condition(
+        &self,
+        [first, later]: &[StreamGraph; 2],
+        request: &GenRequest,
+        pictures: &Pictures,
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<ImageCondition> {
+        let patch = self.checkpoint.vae.config.patch_size.unwrap_or(1);
+        let encoder = Encoder { first, later, patch, load: &|graph| self.load(graph, cancel) };
+        match &pictures.first {
+            Some(picture) if self.checkpoint.expand_timesteps => {
+                Ok(ImageCondition::FirstFrame(encoder.picture(picture, (story, cancel))?))
+            }
+            Some(_) => {
+                let frames = request.frames.0 as usize;
+                Ok(ImageCondition::Channels(encoder.channels(frames, pictures, (story, cancel))?))
+            }
+            None => Ok(ImageCondition::None),
+        }
     }
 
     fn rope(&self, request: &GenRequest) -> Result<(Array2<f32>, Array2<f32>)> {

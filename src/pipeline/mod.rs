@@ -1,13 +1,17 @@
 //! One job from request to frames, stage by stage, telling its story as it goes.
 //!
-//! A request and a checkpoint go in; events, frames and the final latent come out. It knows neither files nor
-//! queues nor screens.
+//! A request and a checkpoint go in; events, frames and the final latent come out. Of files it
+//! knows the LoRAs that a request names; it knows neither queues nor screens.
 
 mod decode;
 mod denoise;
+mod encode_image;
 mod encode_text;
 mod generate;
+mod loras;
 mod story;
 
+pub use encode_image::Pictures;
 pub use generate::{Pipeline, denoise_steps};
+pub use loras::Loras;
 pub use story::Story;

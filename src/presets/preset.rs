@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler};
+use crate::core::{
+    Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler, StepList,
+};
 
 /// Settings of a model under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +43,9 @@ pub struct Settings {
     /// Sampler.
     #[serde(default)]
     pub sampler: Sampler,
+    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    #[serde(default)]
+    pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
     /// Frames.
@@ -78,17 +83,21 @@ impl Preset {
             model: self.model.clone(),
             mode: None,
             image: None,
+            last_image: None,
+            continue_from: None,
             seed: 0,
             steps: settings.steps,
             guidance: settings.guidance,
             guidance_low: settings.guidance_low,
             shift: settings.shift,
             sampler: settings.sampler,
+            step_list: settings.step_list.clone(),
             size: settings.size,
             frames: settings.frames,
             fps: settings.fps,
             provider: ProviderChoice::Auto,
             precision: PrecisionChoice::Auto,
+            loras: Vec::new(),
         }
     }
 }

@@ -8,12 +8,14 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
 use super::job::Job;
-use crate::core::{CancelToken, Error, Event, GenRequest, Kind, Outcome, Result, Secs, Stage};
+use crate::core::{
+    CancelToken, Error, Event, Frame, GenRequest, Kind, LoraRecord, Mode, Outcome, Result, Secs, Stage,
+};
 use crate::engine::{Runtime, SessionOptions};
-use crate::media::{Expected, Metadata, Recorder, check};
+use crate::media::{Expected, Fit, Metadata, Picture, Recorder, check};
 use crate::models;
 use crate::monitor::peak_resident;
-use crate::pipeline::{Pipeline, Story, denoise_steps};
+use crate::pipeline::{Loras, Pictures, Pipeline, Story, denoise_steps};
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
@@ -28,8 +30,12 @@ struct Record<'a> {
     request: &'a GenRequest,
     model: &'a str,
     model_fingerprint: &'a str,
+    /// SHA-256 of the first and the last picture's file, as far as given.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pictures: &'a [String],
     provider: &'static str,
     precision: &'static str,
+    loras: &'a [LoraRecord],
 }
 
 /// Runs `job` and tells its story, all but the terminal event, which is the caller's to tell from the result.
@@ -46,16 +52,25 @@ pub fn run_job(
     let request = GenRequest::parse(&job.draft, &checkpoint.limits())?;
     let mut story = Story::new(send);
     story.tell(Event::Started { seed: request.seed, plan: plan(&checkpoint, &request) });
-    story.stage(Stage::Preflight, |story| preflight(job, &request, story))?;
+    let given = story.stage(Stage::Preflight, |story| {
+        preflight(job, &request, story)?;
+        Given::open(&request, &checkpoint, story)
+    })?;
 
     let mut recorder = Recorder::start(&job.target, request.size, request.fps, request.frames)?;
-    let pipeline = Pipeline { runtime, checkpoint: &checkpoint, options: SessionOptions::default() };
-    let latent = pipeline.run(&request, &mut |frame| recorder.push(frame), &mut story, cancel)?;
+    let pipeline = Pipeline {
+        runtime,
+        checkpoint: &checkpoint,
+        loras: &given.loras,
+        options: SessionOptions::default(),
+    };
+    let latent =
+        pipeline.run(&request, &given.pictures, &mut |frame| recorder.push(frame), &mut story, cancel)?;
 
     let fingerprint = checkpoint.fingerprint();
     let (output, checks) = story.stage(Stage::PostProcess, |story| {
         cancel.check()?;
-        let output = recorder.finish(metadata(&request, &checkpoint.id, &fingerprint)?)?;
+        let output = recorder.finish(metadata(&request, &checkpoint.id, &fingerprint, &given)?)?;
         if let Some(path) = &job.latents_out {
             write_latent(path, &latent)?;
         }
@@ -70,6 +85,7 @@ pub fn run_job(
         output,
         request,
         model_fingerprint: fingerprint,
+        loras: given.loras.records,
         generation_time_s: Secs::from(began.elapsed()),
         stages: std::mem::take(&mut story.stages),
         steps: std::mem::take(&mut story.steps),
@@ -87,10 +103,16 @@ pub fn run_job(
 fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
     let [high, low] = denoise_steps(checkpoint, request).map(|steps| steps as u32);
     let chunks = checkpoint.strides().latent(1, request.size, request.frames).frames as u32;
+    let pictures = match (request.mode, request.starts_from_picture()) {
+        (_, false) => 0,
+        (Mode::I2V, true) => chunks,
+        (_, true) => 1,
+    };
     [
         (Stage::Preflight, 1),
         (Stage::Prepare, 1),
         (Stage::Text, 1),
+        (Stage::Image, pictures),
         (Stage::DenoiseHigh, high),
         (Stage::DenoiseLow, low),
         (Stage::Decode, chunks),
@@ -111,14 +133,55 @@ fn preflight(job: &Job, request: &GenRequest, story: &mut Story<'_>) -> Result<(
     Ok(())
 }
 
-fn metadata(request: &GenRequest, model: &str, model_fingerprint: &str) -> Result<Metadata> {
+/// What the request names by path: the pictures at the video's size, with what tells them apart, and the LoRAs.
+struct Given {
+    pictures: Pictures,
+    hashes: Vec<String>,
+    loras: Loras,
+}
+
+impl Given {
+    fn open(request: &GenRequest, checkpoint: &Checkpoint, story: &mut Story<'_>) -> Result<Self> {
+        let mut loras = Loras::open(checkpoint, request)?;
+        for warning in loras.warnings.drain(..) {
+            story.warn(warning);
+        }
+        for message in loras.notes.drain(..) {
+            story.tell(Event::Note { message });
+        }
+        let fit = if request.mode == Mode::I2V { Fit::Stretch } else { Fit::Crop };
+        let token = checkpoint.strides().size_multiple();
+        let mut hashes = Vec::new();
+        let mut fitted = |picture: Picture| -> Frame {
+            let (frame, cut) = picture.fitted(request.size, fit, token);
+            for note in picture.notes.into_iter().chain(cut) {
+                story.warn(note);
+            }
+            hashes.push(picture.sha256);
+            frame
+        };
+        let first = match (&request.image, &request.continue_from) {
+            (Some(path), _) => Some(Picture::open(path)?),
+            (None, Some(clip)) => Some(Picture::last_of(clip)?),
+            (None, None) => None,
+        };
+        let first = first.map(&mut fitted);
+        let last = request.last_image.as_deref().map(Picture::open).transpose();
+        let last = last.map_err(|error| error.field("last_image"))?.map(&mut fitted);
+        Ok(Self { pictures: Pictures { first, last }, hashes, loras })
+    }
+}
+
+fn metadata(request: &GenRequest, model: &str, model_fingerprint: &str, given: &Given) -> Result<Metadata> {
     let record = Record {
         wandeck: env!("CARGO_PKG_VERSION"),
         request,
         model,
         model_fingerprint,
+        pictures: &given.hashes,
         provider: PROVIDER,
         precision: PRECISION,
+        loras: &given.loras.records,
     };
     let json = serde_json::to_string(&record)
         .map_err(|error| Error::new(Kind::Bug, "The request cannot be written down").because(error))?;

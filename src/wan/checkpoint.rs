@@ -30,6 +30,8 @@ pub struct Checkpoint {
     pub boundary_ratio: Option<f32>,
     /// A timestep per token (`expand_timesteps`).
     pub expand_timesteps: bool,
+    /// Whether LoRAs may change it.
+    pub lora: bool,
     /// UMT5 encoder.
     pub text_encoder: Component<TextEncoderConfig>,
     /// Folder with `tokenizer.json` or `spiece.model`, or a file of weights that carries the latter.
@@ -46,6 +48,7 @@ impl Checkpoint {
             modes: self.modes.clone(),
             strides: self.strides(),
             max_positions: self.transformer.config.rope_max_seq_len,
+            lora: self.lora,
         }
     }
 

@@ -190,6 +190,9 @@ pub struct ModelIndex {
     /// A timestep per token (ti2v-5B).
     #[serde(default)]
     pub expand_timesteps: bool,
+    /// Whether LoRAs may change it; ti2v-5B refuses them unless this is true. Ours, diffusers passes over it.
+    #[serde(default, rename = "_lora")]
+    pub lora: Option<bool>,
 }
 
 fn yes() -> bool {

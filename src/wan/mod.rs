@@ -7,6 +7,7 @@ mod config;
 pub mod graphs;
 pub mod infer;
 mod latents;
+pub mod lora;
 pub mod names;
 pub mod noise;
 pub mod parameters;

@@ -7,9 +7,16 @@ pub(crate) mod layouts;
 
 use ndarray::ArrayD;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use wandeck::core::CancelToken;
+use wandeck::core::{CancelToken, Event, Outcome};
 use wandeck::engine::runtime::{self, Runtime};
+use wandeck::media::Reader;
+use wandeck::queue::{JobId, Worker};
+
+/// How long a test waits for an event.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The folder of the checkout where tests keep what is fetched once and not committed.
 pub(crate) fn data_dir() -> PathBuf {
@@ -24,6 +31,28 @@ pub(crate) fn runtime() -> Runtime {
 /// A tiny random model of tests/golden, as a diffusers folder.
 pub(crate) fn golden_model(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models").join(name)
+}
+
+/// A tiny random model as a whole folder: the golden ones share tiny-t2v's text encoder and VAE.
+pub(crate) fn whole_golden_model(name: &str, parent: &Path) -> PathBuf {
+    let whole = parent.join(name);
+    for part in ["text_encoder", "tokenizer", "vae"] {
+        copy_all(&golden_model("tiny-t2v").join(part), &whole.join(part));
+    }
+    copy_all(&golden_model(name), &whole);
+    whole
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 /// `config.json` of a component.
@@ -63,4 +92,52 @@ impl Golden {
         let values = view.data().chunks_exact(N).map(|bytes| element(bytes.try_into().unwrap())).collect();
         ArrayD::from_shape_vec(view.shape().to_vec(), values).unwrap()
     }
+}
+
+/// All events of a job, the terminal one last.
+pub(crate) fn story(worker: &Worker, id: u64) -> Vec<Event> {
+    let mut told = Vec::new();
+    loop {
+        let (from, event) = worker.events().recv_timeout(PATIENCE).unwrap();
+        assert_eq!(from, JobId(id));
+        let last = event.is_terminal();
+        told.push(event);
+        if last {
+            return told;
+        }
+    }
+}
+
+/// The outcome of a job that must have finished.
+pub(crate) fn finished(events: &[Event]) -> &Outcome {
+    match events.last() {
+        Some(Event::Finished { outcome }) => outcome,
+        other => panic!("not finished: {other:?}"),
+    }
+}
+
+/// All pixels of a video or folder of frames.
+pub(crate) fn frames(path: &Path) -> Vec<u8> {
+    let mut reader = Reader::open(path).unwrap();
+    let mut bytes = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        bytes.extend(frame.rgb);
+    }
+    bytes
+}
+
+/// An engine thread on the checkout's runtime.
+pub(crate) fn worker() -> Worker {
+    runtime();
+    Worker::start(data_dir(), Arc::new(|| {})).unwrap()
+}
+
+/// The bar for frames: 99.9 % equal, and never off by more than 1.
+pub(crate) fn assert_same_frames(what: &str, found: &[u8], expected: &ArrayD<u8>) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let differences: Vec<_> = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
+    let same = differences.iter().filter(|&&difference| difference < 1).count();
+    let equal = same as f64 / differences.len() as f64;
+    let most = differences.iter().max().unwrap();
+    assert!(equal >= 0.999 && *most <= 1, "{what}: {equal} equal, at most {most} off");
 }

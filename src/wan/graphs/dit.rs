@@ -7,7 +7,7 @@ use super::layers::{
     concat, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose, unsqueeze,
 };
 use crate::core::Result;
-use crate::onnx::{Attr, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Adapter, Attr, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
 /// Rows of text the transformer attends to; short prompts are filled with zero rows, and no mask hides them.
 pub const TEXT_TOKENS: usize = 512;
@@ -55,7 +55,17 @@ struct Shared<'c> {
 ///
 /// `timestep` is the scheduler's, from 0 to 1000; the tables are [`crate::wan::rope::tables`].
 pub fn transformer(config: &TransformerConfig, weights: &Weights, segments: Segments) -> Result<Graph> {
-    let mut g = GraphBuilder::new("transformer", weights);
+    adapted_transformer(config, weights, segments, &[])
+}
+
+/// Likewise, changed by `adapters` (LoRAs); each adds the input that it names for its strength, `[1]`.
+pub fn adapted_transformer(
+    config: &TransformerConfig,
+    weights: &Weights,
+    segments: Segments,
+    adapters: &[Adapter],
+) -> Result<Graph> {
+    let mut g = GraphBuilder::new("transformer", weights).with_adapters(adapters)?;
     let (width, half_head) = (config.width(), config.attention_head_dim / 2);
     let video =
         |channels: usize| [1.into(), channels.into(), "frames".into(), "height".into(), "width".into()];

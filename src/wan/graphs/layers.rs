@@ -4,15 +4,18 @@ use crate::core::Result;
 use crate::onnx::{Attr, GraphBuilder, Var};
 
 /// `x W^T + b` for a `PyTorch` `Linear` called `name` of shape `[outputs, inputs]`; `x` is `[S, inputs]`.
+/// What adapters change about it is added.
 pub(super) fn linear(
     g: &mut GraphBuilder<'_>,
     x: &Var,
     name: &str,
     [inputs, outputs]: [usize; 2],
 ) -> Result<Var> {
-    let weight = g.weight(&format!("{name}.weight"), &[outputs, inputs])?;
+    let matrix = format!("{name}.weight");
+    let weight = g.matrix(&matrix, &[outputs, inputs])?;
     let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
-    Ok(g.op("Gemm", &[x, &weight, &bias], &[("transB", Attr::Int(1))]))
+    let y = g.op("Gemm", &[x, &weight, &bias], &[("transB", Attr::Int(1))]);
+    g.branches(x, y, &matrix, [outputs, inputs])
 }
 
 /// Likewise without bias.

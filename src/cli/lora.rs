@@ -1,0 +1,88 @@
+//! `wandeck lora show`: what a LoRA is, and what it changes in a model.
+
+use serde_json::{Value, json};
+
+use super::Places;
+use super::args::{Common, Lora, LoraVerb};
+use super::report::out;
+use crate::core::Result;
+use crate::models;
+use crate::wan::lora::{LeftOut, LoraFile, Report, Summary, fit};
+
+pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
+    let LoraVerb::Show { file, model } = &args.verb;
+    let file = LoraFile::open(file)?;
+    let summary = file.summary();
+    let places = Places::new(common)?;
+    let mut fits = Vec::new();
+    if let Some(model) = model {
+        let checkpoint = models::open(&models::find(model, &places.data_dir, places.models_dir.as_deref())?)?;
+        // the experts have the same modules, so the first one tells all
+        let part = &checkpoint.transformer;
+        let fit = fit(&file, &part.weights, "strength")?;
+        let problem = fit.check(&file, &checkpoint.id, part.config.width()).err();
+        fits.push((checkpoint.id, fit.report, problem.map(|error| format!("{error:#}"))));
+    }
+    if common.json {
+        let mut document = json!(summary);
+        for (model, report, problem) in fits {
+            document["model"] = json!(model);
+            document["fit"] = json!(report);
+            document["problem"] = problem.map_or(Value::Null, Value::String);
+        }
+        out(&document.to_string());
+        return Ok(());
+    }
+    summary_out(&summary);
+    for (model, report, problem) in &fits {
+        report_out(model, report, problem.as_deref());
+    }
+    Ok(())
+}
+
+fn list<T: ToString>(values: &[T]) -> String {
+    if values.is_empty() {
+        return "none".to_owned();
+    }
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn summary_out(summary: &Summary) {
+    out(&summary.file.display().to_string());
+    let dialect = if summary.dialect.is_empty() { "no LoRA keys" } else { &summary.dialect };
+    out(&format!("  Dialect   {dialect}, {} keys", summary.keys));
+    out(&format!("  Rank      {}", list(&summary.ranks)));
+    out(&format!("  Alpha     {}", list(&summary.alphas)));
+    if let Some(width) = summary.width {
+        out(&format!("  Width     {width}"));
+    }
+    if let Some(expert) = summary.expert {
+        out(&format!("  Expert    {expert}, by its name"));
+    }
+    if let Some(advice) = summary.advice {
+        out(&format!(
+            "  Advice    {} steps, guidance {}, shift {} (a distillation)",
+            advice.steps, advice.guidance, advice.shift
+        ));
+    }
+}
+
+fn report_out(model: &str, report: &Report, problem: Option<&str>) {
+    out(&format!("On {model}"));
+    out(&format!("  Matched   {} modules", report.matched.len()));
+    out(&format!("  Scale     {}", list(&report.scales)));
+    out(&format!("  Left out  {} keys", report.left_out.len()));
+    for LeftOut { key, why } in &report.left_out {
+        out(&format!("    {key}: {why}"));
+    }
+    out(&format!("  Dead      {} keys are all zero", report.dead.len()));
+    for key in &report.dead {
+        out(&format!("    {key}"));
+    }
+    for note in &report.notes {
+        out(&format!("  Note      {note}"));
+    }
+    if let Some(problem) = problem {
+        out(&format!("  Cannot be used: {problem}"));
+    }
+}

@@ -1,0 +1,167 @@
+//! LoRAs in a request: which file, how strongly, on which expert.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Kind, Result};
+use super::request::Limits;
+
+/// How far a strength may go either way; ComfyUI's range.
+const MOST: f32 = 10.0;
+
+/// One of the two transformers that share the denoising steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expert {
+    /// The first steps, or all steps of a model with a single transformer.
+    High,
+    /// The last steps.
+    Low,
+}
+
+impl fmt::Display for Expert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::High => "high-noise expert",
+            Self::Low => "low-noise expert",
+        })
+    }
+}
+
+/// A LoRA file as a person asks for it. In text `FILE[:STRENGTH[:high|low]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoraChoice {
+    /// The safetensors file.
+    pub file: PathBuf,
+    /// Factor of its changes, from -10 to 10; 1 is as trained.
+    pub strength: f32,
+    /// Which expert it changes; both if `None`.
+    #[serde(default)]
+    pub expert: Option<Expert>,
+}
+
+impl LoraChoice {
+    /// The file at strength 1 on both experts.
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), strength: 1.0, expert: None }
+    }
+
+    /// Whether it changes `expert`.
+    pub fn changes(&self, expert: Expert) -> bool {
+        self.expert.is_none_or(|only| only == expert)
+    }
+
+    /// Refuses LoRAs on a model that takes none, and strengths that are no number or far out.
+    pub fn check_all(choices: &[Self], limits: &Limits) -> Result<()> {
+        if !limits.lora && !choices.is_empty() {
+            return Err(Error::new(Kind::Input, format!("{} takes no LoRAs", limits.model))
+                .remedy("Leave them out, or write \"_lora\": true into its model_index.json to allow them")
+                .field("lora"));
+        }
+        choices.iter().try_for_each(Self::check)
+    }
+
+    fn check(&self) -> Result<()> {
+        if (-MOST..=MOST).contains(&self.strength) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Input,
+            format!("The strength of a LoRA must be from -{MOST} to {MOST}, not {}", self.strength),
+        )
+        .remedy(format!("Change it for {}; 1 is as trained", self.file.display()))
+        .field("lora"))
+    }
+}
+
+impl FromStr for LoraChoice {
+    type Err = Error;
+
+    /// Reads from the right, because a path may hold colons.
+    fn from_str(text: &str) -> Result<Self> {
+        let (rest, expert) = match text.rsplit_once(':') {
+            Some((rest, "high")) => (rest, Some(Expert::High)),
+            Some((rest, "low")) => (rest, Some(Expert::Low)),
+            _ => (text, None),
+        };
+        let strength = rest.rsplit_once(':').and_then(|(file, last)| Some((file, last.parse().ok()?)));
+        let (file, strength) = strength.unwrap_or((rest, 1.0));
+        if file.is_empty() {
+            return Err(Error::new(Kind::Input, format!("\"{text}\" names no LoRA file"))
+                .remedy("Write FILE, FILE:STRENGTH or FILE:STRENGTH:high")
+                .field("lora"));
+        }
+        Ok(Self { file: file.into(), strength, expert })
+    }
+}
+
+/// What a run did with a LoRA.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoraRecord {
+    /// The file.
+    pub file: PathBuf,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    /// Which expert it changed; the only transformer counts as high.
+    pub experts: Vec<Expert>,
+    /// How its keys are named.
+    pub dialect: String,
+    /// Modules of the model that it changes.
+    pub matched: usize,
+    /// Keys that belong to nothing in the model, or are left out for another reason.
+    pub left_out: usize,
+    /// Changes that are all zero.
+    pub dead: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read_from_the_right() {
+        for (text, file, strength, expert) in [
+            ("a.safetensors", "a.safetensors", 1.0, None),
+            ("a.safetensors:0.5", "a.safetensors", 0.5, None),
+            ("a.safetensors:-1.5:low", "a.safetensors", -1.5, Some(Expert::Low)),
+            ("a.safetensors:high", "a.safetensors", 1.0, Some(Expert::High)),
+            (r"C:\loras\a.safetensors", r"C:\loras\a.safetensors", 1.0, None),
+            (r"C:\loras\a.safetensors:3:high", r"C:\loras\a.safetensors", 3.0, Some(Expert::High)),
+            ("odd:name", "odd:name", 1.0, None),
+        ] {
+            let choice: LoraChoice = text.parse().unwrap();
+            assert_eq!(
+                (choice.file, choice.strength, choice.expert),
+                (file.into(), strength, expert),
+                "{text}"
+            );
+        }
+        for text in ["", ":0.5", ":high"] {
+            assert_eq!(text.parse::<LoraChoice>().unwrap_err().field_name(), Some("lora"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_model_may_refuse_them() {
+        let strides = crate::core::Strides { temporal: 4, spatial: 16, patch: 2 };
+        let limits =
+            |lora| Limits { model: "5b".into(), modes: Vec::new(), strides, max_positions: 64, lora };
+        let choices = [LoraChoice::new("a.safetensors")];
+        let error = LoraChoice::check_all(&choices, &limits(false)).unwrap_err();
+        assert_eq!(error.field_name(), Some("lora"));
+        assert!(LoraChoice::check_all(&choices, &limits(true)).is_ok());
+        assert!(LoraChoice::check_all(&[], &limits(false)).is_ok());
+    }
+
+    #[test]
+    fn strengths_far_out_are_refused() {
+        for strength in [f32::NAN, f32::INFINITY, 10.01, -11.0] {
+            let error = LoraChoice { strength, ..LoraChoice::new("a") }.check().unwrap_err();
+            assert_eq!((error.kind, error.field_name()), (Kind::Input, Some("lora")));
+        }
+        assert!(LoraChoice { strength: -10.0, ..LoraChoice::new("a") }.check().is_ok());
+    }
+}

@@ -1,0 +1,66 @@
+//! LoRAs that let a model do with few steps, and the settings that they were distilled for.
+
+use serde::Serialize;
+
+use crate::core::GenRequest;
+
+/// What their makers call them.
+const WORDS: [&str; 3] = ["lightx2v", "lightning", "distill"];
+/// Steps when the name does not say.
+const STEPS: u32 = 4;
+/// Flow shift they were trained with (lightx2v's `wan_*_distill_4step.json`).
+const SHIFT: f32 = 5.0;
+
+/// Settings that a distilled LoRA needs; guidance is 1, that is off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Advice {
+    /// Denoising steps.
+    pub steps: u32,
+    /// Guidance scale.
+    pub guidance: f32,
+    /// Flow shift.
+    pub shift: f32,
+}
+
+impl Advice {
+    /// The advice for a LoRA with these names, in lower case; none if none of them speaks of distillation.
+    pub(super) fn of(names: &[String]) -> Option<Self> {
+        let named = |name: &&String| WORDS.iter().any(|word| name.contains(word));
+        let name = names.iter().find(named)?;
+        let steps = name.split(|c: char| !c.is_alphanumeric()).find_map(|word| {
+            let digits = word.strip_suffix("steps").or_else(|| word.strip_suffix("step"))?;
+            digits.parse().ok().filter(|steps| *steps > 0)
+        });
+        Some(Self { steps: steps.unwrap_or(STEPS), guidance: 1.0, shift: SHIFT })
+    }
+
+    /// What in `request` differs from the advice, as a sentence; none if nothing does.
+    pub fn difference(&self, request: &GenRequest) -> Option<String> {
+        let mut wanted = Vec::new();
+        if request.steps.0 != self.steps {
+            wanted.push(format!("{} steps instead of {}", self.steps, request.steps.0));
+        }
+        let given = request.guidance.0.max(request.guidance_low.0);
+        if given != self.guidance {
+            wanted.push(format!("guidance {} instead of {given}", self.guidance));
+        }
+        if request.shift.0 != self.shift {
+            wanted.push(format!("shift {} instead of {}", self.shift, request.shift.0));
+        }
+        (!wanted.is_empty()).then(|| wanted.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distilled_loras_are_known_by_name() {
+        let steps = |name: &str| Advice::of(&[name.to_owned()]).map(|advice| advice.steps);
+        assert_eq!(steps("wan2.2_i2v_a14b_high_noise_lora_rank64_lightx2v_4step_1022"), Some(4));
+        assert_eq!(steps("wan2.2-lightning_t2v-a14b-8steps-lora"), Some(8));
+        assert_eq!(steps("my_distilled_style"), Some(4));
+        assert_eq!(steps("lightroom_look"), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! How strongly a LoRA was trained to act: alpha over rank, wherever a file says so.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Key of the safetensors metadata under which diffusers keeps PEFT's settings.
+const DIFFUSERS_KEY: &str = "lora_adapter_metadata";
+/// File that PEFT writes beside the weights.
+const PEFT_FILE: &str = "adapter_config.json";
+
+/// Settings beside the tensors, with PEFT's names.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Settings {
+    lora_alpha: Option<f32>,
+    use_rslora: bool,
+    alpha_pattern: BTreeMap<String, f32>,
+}
+
+impl Settings {
+    /// What `metadata` or a file beside `path` says, if either says anything.
+    pub(super) fn find(metadata: &BTreeMap<String, String>, path: &Path) -> Option<Self> {
+        let inside = metadata.get(DIFFUSERS_KEY).and_then(|text| Self::from_diffusers(text));
+        inside.or_else(|| {
+            let beside = std::fs::read(path.with_file_name(PEFT_FILE)).ok()?;
+            serde_json::from_slice(&beside).ok()
+        })
+    }
+
+    /// diffusers puts the component's name before each key.
+    fn from_diffusers(text: &str) -> Option<Self> {
+        let all: BTreeMap<String, Value> = serde_json::from_str(text).ok()?;
+        let own = all
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix("transformer.")?.to_owned(), value)));
+        let own: serde_json::Map<String, Value> = own.collect();
+        serde_json::from_value(Value::Object(own)).ok()
+    }
+
+    /// PEFT's rank-stabilised scale with alpha at the rank: what a file in PEFT's names means that says nothing
+    /// (as ComfyUI-WanVideoWrapper reads it).
+    pub(super) fn rank_stabilised() -> Self {
+        Self { use_rslora: true, ..Self::default() }
+    }
+
+    /// Factor of a module's change. `given` is the module's own alpha tensor.
+    pub(super) fn scale(&self, given: Option<f32>, module: &str, rank: usize) -> f32 {
+        let pattern = || {
+            // PEFT lets a pattern name the end of a module's path
+            let named = |pattern: &str| {
+                module == pattern || module.strip_suffix(pattern).is_some_and(|before| before.ends_with('.'))
+            };
+            self.alpha_pattern.iter().find(|(pattern, _)| named(pattern)).map(|(_, &alpha)| alpha)
+        };
+        let alpha = given.or_else(pattern).or(self.lora_alpha).unwrap_or(rank as f32);
+        let divisor = if self.use_rslora { (rank as f32).sqrt() } else { rank as f32 };
+        alpha / divisor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alpha_comes_from_the_nearest_place() {
+        let none = Settings::default();
+        assert_eq!(none.scale(None, "blocks.0.attn1.to_q", 8), 1.0);
+        assert_eq!(none.scale(Some(4.0), "blocks.0.attn1.to_q", 8), 0.5);
+        let json = r#"{"transformer.r": 16, "transformer.lora_alpha": 32, "transformer.use_rslora": true,
+            "transformer.alpha_pattern": {"attn1.to_q": 8.0}, "transformer.target_modules": ["to_q"]}"#;
+        let metadata = BTreeMap::from([(DIFFUSERS_KEY.to_owned(), json.to_owned())]);
+        let settings = Settings::find(&metadata, Path::new("/nowhere/a.safetensors")).unwrap();
+        assert_eq!(settings.scale(None, "blocks.0.attn1.to_q", 16), 2.0);
+        assert_eq!(settings.scale(None, "blocks.0.attn2.to_q", 16), 8.0);
+        assert_eq!(Settings::rank_stabilised().scale(None, "a", 16), 4.0);
+    }
+
+    #[test]
+    fn settings_beside_the_file_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(PEFT_FILE), r#"{"peft_type": "LORA", "r": 4, "lora_alpha": 2}"#)
+            .unwrap();
+        let settings = Settings::find(&BTreeMap::new(), &dir.path().join("adapter_model.safetensors"));
+        assert_eq!(settings.unwrap().scale(None, "a", 4), 0.5);
+        assert_eq!(Settings::find(&BTreeMap::new(), Path::new("/nowhere/a.safetensors")), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! Video from pictures, against diffusers' pipelines on the same weights; and pictures that are none.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{finished, frames, story, worker};
+use serde::Deserialize;
+use wandeck::core::{
+    Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
+};
+use wandeck::media::{Existing, Target};
+use wandeck::queue::{Job, JobId};
+
+/// What tests/golden/make.py asked of diffusers.
+#[derive(Deserialize)]
+struct Asked {
+    model: String,
+    prompt: String,
+    negative_prompt: String,
+    height: u32,
+    width: u32,
+    num_frames: u32,
+    num_inference_steps: u32,
+    guidance_scale: f32,
+    shift: f32,
+    seed: u64,
+    image: Option<String>,
+    last_image: Option<String>,
+}
+
+fn refs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs")
+}
+
+/// A job whose model stands beside its output.
+fn job(reference: &str, dir: &Path, name: &str) -> Job {
+    let asked: Asked =
+        serde_json::from_slice(&std::fs::read(refs().join(format!("{reference}.json"))).unwrap()).unwrap();
+    let draft = Draft {
+        prompt: asked.prompt,
+        negative_prompt: asked.negative_prompt,
+        model: asked.model.clone(),
+        mode: None,
+        image: asked.image.map(|name| refs().join(name)),
+        last_image: asked.last_image.map(|name| refs().join(name)),
+        continue_from: None,
+        seed: asked.seed,
+        steps: asked.num_inference_steps,
+        guidance: asked.guidance_scale,
+        guidance_low: None,
+        shift: asked.shift,
+        sampler: Sampler::UniPc,
+        size: Resolution::new(asked.width, asked.height),
+        frames: asked.num_frames,
+        fps: 16,
+        step_list: None,
+        loras: Vec::new(),
+        provider: ProviderChoice::Auto,
+        precision: PrecisionChoice::Auto,
+    };
+    let target = Target::parse(&dir.join(name), FrameCount(draft.frames), Existing::NextFree).unwrap();
+    let model = common::whole_golden_model(&asked.model, &dir.join("models"));
+    Job { id: JobId(1), draft, model, target, latents_out: None }
+}
+
+#[test]
+fn the_same_frames_as_diffusers() {
+    let worker = worker();
+    for reference in ["pipeline_ti2v_text", "pipeline_ti2v_image", "pipeline_i2v_last", "pipeline_i2v"] {
+        let dir = tempfile::tempdir().unwrap();
+        worker.submit(job(reference, dir.path(), "frames")).unwrap();
+        let events = story(&worker, 1);
+        let outcome = finished(&events);
+        let golden = common::golden(reference);
+        common::assert_same_frames(reference, &frames(&outcome.output), &golden.u8("frames"));
+        let encoded =
+            events.iter().any(|event| matches!(event, Event::StageFinished { stage: Stage::Image, .. }));
+        assert_eq!(encoded, outcome.request.image.is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn one_frame_and_no_prompt_are_enough() {
+    let worker = worker();
+    for reference in ["pipeline_i2v", "pipeline_ti2v_image"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut job = job(reference, dir.path(), "one");
+        job.draft.frames = 1;
+        job.target = Target::parse(&dir.path().join("one.png"), FrameCount(1), Existing::NextFree).unwrap();
+        if reference == "pipeline_i2v" {
+            job.draft.prompt.clear();
+        }
+        worker.submit(job).unwrap();
+        finished(&story(&worker, 1));
+    }
+}
+
+#[test]
+fn a_clip_goes_on_from_its_last_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    let first = job("pipeline_i2v", dir.path(), "first");
+    worker.submit(first.clone()).unwrap();
+    let clip = finished(&story(&worker, 1)).output.clone();
+    let go_on = |image: Option<PathBuf>, clip: Option<PathBuf>, name: &str| {
+        let mut job = job("pipeline_i2v", dir.path(), name);
+        (job.draft.image, job.draft.continue_from) = (image, clip);
+        worker.submit(job).unwrap();
+        frames(&finished(&story(&worker, 1)).output)
+    };
+    let last = clip.join("frame_0004.png");
+    assert_eq!(go_on(None, Some(clip), "second"), go_on(Some(last), None, "same"));
+}
+
+#[test]
+fn a_picture_that_is_none_fails_before_the_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    let png = std::fs::read(refs().join("input.png")).unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    for (path, words) in [
+        (dir.path().join("gone.png"), "Cannot read"),
+        (dir.path().to_path_buf(), "is a folder"),
+        (file("cut.png", &png[..png.len() / 2]), "cannot be decoded"),
+        (file("text.png", b"not a picture at all"), "is no picture"),
+        (file("clip.png", b"\0\0\0\x18ftypisom\0\0\0\0isom"), "is a video"),
+    ] {
+        let mut job = job("pipeline_i2v", dir.path(), "never");
+        job.draft.image = Some(path);
+        worker.submit(job).unwrap();
+        let events = story(&worker, 1);
+        let Some(Event::Failed { error }) = events.last() else { panic!("{events:?}") };
+        assert!(error.message.contains(words) && error.field_name() == Some("image"), "{error:#}");
+        assert!(matches!(error.kind, Kind::Input | Kind::Io), "{error:#}");
+        assert!(!events.iter().any(|event| matches!(event, Event::StageStarted { stage: Stage::Text })));
+        assert!(!dir.path().join("never").exists());
+    }
+}

@@ -1,0 +1,371 @@
+//! LoRAs in every dialect against diffusers on the same files (tests/golden/lora.py).
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArrayD, Axis, Slice};
+use wandeck::core::{
+    CancelToken, Draft, Error, FrameCount, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice,
+    Resolution, Result, Sampler,
+};
+use wandeck::engine::{Input, Session, SessionOptions};
+use wandeck::media::{Existing, Reader, Target};
+use wandeck::onnx::{Adapter, Weights};
+use wandeck::queue::{Job, JobId, run_job};
+use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
+use wandeck::wan::lora::{Fit, LoraFile, Why, fit};
+use wandeck::wan::{TransformerConfig, rope};
+
+/// Share of the results' standard deviation, which is 1.4 to 1.6; the model without a LoRA is as far off.
+const TOLERANCE: f32 = 1e-5;
+/// The strength of the references.
+const STRENGTH: f32 = 0.7;
+const WEIGHTS: &str = "diffusion_pytorch_model";
+
+fn lora(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/loras/{name}.safetensors"))
+}
+
+/// The high-noise expert of tiny-t2v.
+struct Model {
+    config: TransformerConfig,
+    weights: Weights,
+}
+
+impl Model {
+    fn open() -> Self {
+        let dir = common::golden_model("tiny-t2v").join("transformer");
+        Self { config: common::config(&dir), weights: Weights::open(&dir, WEIGHTS).unwrap() }
+    }
+
+    fn fit(&self, name: &str, strength: &str) -> Fit {
+        self.try_fit(&lora(name), strength).unwrap()
+    }
+
+    fn try_fit(&self, path: &Path, strength: &str) -> Result<Fit> {
+        let file = LoraFile::open(path)?;
+        let fit = fit(&file, &self.weights, strength)?;
+        fit.check(&file, "tiny-t2v", self.config.width())?;
+        Ok(fit)
+    }
+
+    fn load(&self, adapters: &[Adapter]) -> Session {
+        let graph = adapted_transformer(&self.config, &self.weights, Segments::One, adapters).unwrap();
+        Session::load(&common::runtime(), &graph, SessionOptions::default()).unwrap()
+    }
+
+    /// The input of `refs/dit_t2v_high` at these strengths.
+    fn run(&self, session: &mut Session, strengths: &[(&str, f32)]) -> ArrayD<f32> {
+        let golden = common::golden("dit_t2v_high");
+        let hidden = golden.f32("hidden_states");
+        let [_, _, t, h, w] = hidden.shape() else { panic!("five dimensions") };
+        let tokens = t * (h / 2) * (w / 2);
+        let (cos, sin) = rope::tables(*t, h / 2, w / 2, self.config.attention_head_dim);
+        let table = |values| {
+            ArrayD::from_shape_vec(vec![tokens, self.config.attention_head_dim / 2], values).unwrap()
+        };
+        let (cos, sin) = (table(cos), table(sin));
+        let rows = golden.f32("text");
+        let written = rows.shape()[0];
+        let mut text = ArrayD::zeros(vec![written + 1, self.config.text_dim]);
+        text.slice_axis_mut(Axis(0), Slice::from(..written)).assign(&rows);
+        let index = (0..TEXT_TOKENS).map(|row| row.min(written) as i64).collect();
+        let index = ArrayD::from_shape_vec(vec![TEXT_TOKENS], index).unwrap();
+        let (timestep, position) = (golden.f32("timestep"), ArrayD::zeros(vec![1]));
+        let strengths: Vec<_> =
+            strengths.iter().map(|&(name, value)| (name, ArrayD::from_elem(vec![1], value))).collect();
+        let mut inputs = vec![
+            ("hidden_states", Input::F32(hidden.view())),
+            ("timestep", Input::F32(timestep.view())),
+            ("encoder_hidden_states", Input::F32(text.view())),
+            ("text_index", Input::I64(index.view())),
+            ("rope_cos", Input::F32(cos.view())),
+            ("rope_sin", Input::F32(sin.view())),
+            ("pos", Input::I64(position.view())),
+        ];
+        inputs.extend(strengths.iter().map(|(name, value)| (*name, Input::F32(value.view()))));
+        session.run(inputs, &CancelToken::new()).unwrap().swap_remove(0).view().unwrap().to_owned()
+    }
+}
+
+fn worst(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f32 {
+    assert_eq!(a.shape(), b.shape());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// The largest difference, in standard deviations of the reference.
+fn apart(found: &ArrayD<f32>, reference: &ArrayD<f32>) -> f32 {
+    worst(found, reference) / reference.std(0.0)
+}
+
+#[test]
+fn every_dialect_gives_what_diffusers_gives() {
+    let (model, golden) = (Model::open(), common::golden("lora"));
+    for (name, reference, dialect, matched) in [
+        ("diffusers", "diffusers", "diffusers", 26),
+        ("original", "original", "original names (PEFT)", 26),
+        ("bare", "diffusers", "bare names", 26),
+        ("diffsynth", "diffusers", "DiffSynth", 26),
+        ("musubi", "musubi", "musubi", 20),
+        ("fun", "musubi", "Wan-Fun", 20),
+        ("lycoris", "musubi", "LyCORIS", 20),
+        ("mixed", "musubi", "musubi with dots", 20),
+        ("kohya", "kohya", "original names (kohya)", 26),
+        ("rslora", "rslora", "PEFT", 16),
+        ("rslora_metadata", "rslora_metadata", "diffusers", 16),
+    ] {
+        let file = LoraFile::open(&lora(name)).unwrap();
+        assert_eq!(file.summary().dialect, dialect, "{name}");
+        let Fit { adapter, report } = model.fit(name, "s");
+        assert_eq!(report.matched.len(), matched, "{name}");
+        assert_eq!(report.left_out, [], "{name}");
+        assert_eq!(report.dead.len(), if name == "kohya" { 4 } else { 0 }, "{name}: {:?}", report.dead);
+        assert_eq!(report.notes.len(), usize::from(name == "rslora"), "{name}: {:?}", report.notes);
+        let sample = model.run(&mut model.load(&[adapter]), &[("s", STRENGTH)]);
+        let apart = apart(&sample, &golden.f32(reference));
+        assert!(apart <= TOLERANCE, "{name}: off by {apart:e}");
+    }
+}
+
+#[test]
+fn strengths_are_inputs_and_loras_add_up() {
+    let model = Model::open();
+    let plain = model.run(&mut model.load(&[]), &[]);
+    let mut session = model.load(&[model.fit("kohya", "a").adapter, model.fit("musubi", "b").adapter]);
+    let mut run = |a, b| model.run(&mut session, &[("a", a), ("b", b)]);
+    assert!(worst(&run(0.0, 0.0), &plain) <= 1e-6, "no strength is no LoRA");
+    let golden = common::golden("lora");
+    assert!(apart(&run(STRENGTH, 0.0), &golden.f32("kohya")) <= TOLERANCE);
+    assert!(apart(&run(0.0, STRENGTH), &golden.f32("musubi")) <= TOLERANCE);
+    let both = run(0.3, -0.6);
+    assert!(worst(&both, &plain) > 0.1);
+    let mut turned = model.load(&[model.fit("musubi", "b").adapter, model.fit("kohya", "a").adapter]);
+    assert!(apart(&both, &model.run(&mut turned, &[("a", 0.3), ("b", -0.6)])) <= TOLERANCE);
+    // the same file twice is the file at the sum of the strengths
+    let mut twice = model.load(&[model.fit("musubi", "a").adapter, model.fit("musubi", "b").adapter]);
+    let halves = model.run(&mut twice, &[("a", 0.4), ("b", STRENGTH - 0.4)]);
+    assert!(apart(&halves, &golden.f32("musubi")) <= TOLERANCE);
+}
+
+/// Writes tensors of ones.
+fn write(dir: &Path, name: &str, tensors: &[(&str, &[usize])]) -> PathBuf {
+    let path = dir.join(name);
+    let data: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(key, shape)| {
+            let count = shape.iter().product();
+            (
+                (*key).to_owned(),
+                shape.to_vec(),
+                std::iter::repeat_n(1f32.to_le_bytes(), count).flatten().collect(),
+            )
+        })
+        .collect();
+    let views = data.iter().map(|(key, shape, bytes)| {
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);
+        (key, view.unwrap())
+    });
+    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    path
+}
+
+#[test]
+fn loras_for_other_models_are_refused_with_their_model() {
+    let (model, dir) = (Model::open(), tempfile::tempdir().unwrap());
+    type Tensors<'a> = &'a [(&'a str, &'a [usize])];
+    let cases: [(Tensors<'_>, &str); 8] = [
+        (
+            &[
+                ("lora_unet_blocks_0_self_attn_q.lora_down.weight", &[2, 3072]),
+                ("lora_unet_blocks_0_self_attn_q.lora_up.weight", &[3072, 2]),
+            ],
+            "made for Wan 2.2 5B",
+        ),
+        (&[("lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight", &[2, 64])], "FLUX or HunyuanVideo"),
+        (&[("lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight", &[2, 64])], "text encoder"),
+        (&[("unet.down_blocks.0.attentions.0.to_q.lora_A.weight", &[2, 64])], "Stable Diffusion"),
+        (&[("blocks.0.attn1.to_q.weight", &[64, 64])], "no LoRA"),
+        (&[("lycoris_blocks_0_self_attn_to_q.lokr_w1", &[8, 8])], "LoKr is not supported"),
+        (
+            &[
+                ("diffusion_model.blocks.0.cross_attn.k_img.lora_down.weight", &[2, 64]),
+                ("diffusion_model.blocks.0.cross_attn.k_img.lora_up.weight", &[64, 2]),
+            ],
+            "image branch of Wan 2.1",
+        ),
+        (&[], "holds no tensors"),
+    ];
+    for (tensors, words) in cases {
+        let error = model.try_fit(&write(dir.path(), "a.safetensors", tensors), "s").unwrap_err();
+        assert_eq!((error.kind, error.field_name()), (Kind::Input, Some("lora")), "{error:#}");
+        assert!(error.message.contains(words), "{error:#}");
+    }
+    std::fs::write(dir.path().join("p.safetensors"), "version https://git-lfs.github.com/spec/v1\n").unwrap();
+    let error = model.try_fit(&dir.path().join("p.safetensors"), "s").unwrap_err();
+    assert_eq!((error.kind, error.field_name()), (Kind::CorruptModel, Some("lora")), "{error:#}");
+}
+
+#[test]
+fn what_is_not_used_is_said_and_the_rest_is_used() {
+    let (model, dir) = (Model::open(), tempfile::tempdir().unwrap());
+    let path = write(
+        dir.path(),
+        "a.safetensors",
+        &[
+            ("diffusion_model.blocks.0.self_attn.q.lora_down.weight", &[2, 64]),
+            ("diffusion_model.blocks.0.self_attn.q.lora_up.weight", &[64, 2]),
+            ("diffusion_model.blocks.0.self_attn.q.dora_scale", &[64, 1]),
+            ("diffusion_model.blocks.0.self_attn.k.lora_down.weight", &[2, 64]),
+            ("diffusion_model.blocks.0.cross_attn.v_img.lora_down.weight", &[2, 64]),
+            ("diffusion_model.blocks.9.ffn.0.lora_down.weight", &[2, 64]),
+            ("diffusion_model.patch_embedding.diff", &[64, 36, 1, 2, 2]),
+            ("diffusion_model.blocks.0.diff_m", &[1, 6, 64]),
+            ("diffusion_model.blocks.0.norm3.diff", &[64]),
+            ("diffusion_model.head.diff_m", &[1, 2, 64]),
+            ("diffusion_model.something", &[1]),
+        ],
+    );
+    let Fit { adapter, report } = model.try_fit(&path, "s").unwrap();
+    let matched =
+        ["blocks.0.attn1.to_q", "blocks.0.norm2", "blocks.0.scale_shift_table", "scale_shift_table"];
+    assert_eq!(report.matched, matched);
+    let why = |key: &str| {
+        let found = report.left_out.iter().find(|left| left.key.contains(key));
+        found.unwrap_or_else(|| panic!("{key}: {:?}", report.left_out)).why.clone()
+    };
+    assert_eq!(why("dora_scale"), Why::Dora);
+    assert_eq!(why("self_attn.k."), Why::Incomplete);
+    assert_eq!(why("v_img"), Why::ImageBranch);
+    assert_eq!(why("blocks.9"), Why::NoModule);
+    assert!(matches!(why("patch_embedding"), Why::Shape { .. }), "a LoRA for I2V goes on T2V without it");
+    assert_eq!(why("something"), Why::NoLora);
+    assert_eq!((report.left_out.len(), report.reasons().len()), (6, 6));
+    let plain = model.run(&mut model.load(&[]), &[]);
+    let mut session = model.load(&[adapter]);
+    assert!(worst(&model.run(&mut session, &[("s", 0.0)]), &plain) <= 1e-6);
+    assert!(worst(&model.run(&mut session, &[("s", 0.1)]), &plain) > 1e-3);
+}
+
+#[test]
+fn a_change_of_the_patch_embedding_is_a_change_of_its_weight() {
+    let (model, dir) = (Model::open(), tempfile::tempdir().unwrap());
+    let full =
+        write(dir.path(), "f.safetensors", &[("diffusion_model.patch_embedding.diff", &[64, 16, 1, 2, 2])]);
+    let low: &[(&str, &[usize])] = &[
+        ("diffusion_model.patch_embedding.lora_down.weight", &[2, 16, 1, 2, 2]),
+        ("diffusion_model.patch_embedding.lora_up.weight", &[64, 2, 1, 1, 1]),
+    ];
+    let low = write(dir.path(), "l.safetensors", low);
+    // ones times ones over a rank of 2 are twos
+    let [full, low] = [full, low].map(|path| model.load(&[model.try_fit(&path, "s").unwrap().adapter]));
+    let (mut full, mut low) = (full, low);
+    assert!(apart(&model.run(&mut full, &[("s", 0.2)]), &model.run(&mut low, &[("s", 0.1)])) <= TOLERANCE);
+}
+
+#[test]
+fn the_5b_model_refuses_loras_unless_it_says_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = common::golden_model("tiny-t2v");
+    for part in ["transformer", "transformer_2", "text_encoder", "vae"] {
+        std::fs::create_dir(dir.path().join(part)).unwrap();
+        for file in std::fs::read_dir(tiny.join(part)).unwrap().map(|entry| entry.unwrap()) {
+            std::fs::copy(file.path(), dir.path().join(part).join(file.file_name())).unwrap();
+        }
+    }
+    let index = std::fs::read_to_string(tiny.join("model_index.json")).unwrap();
+    let streamed = index.replace("\"expand_timesteps\": false", "\"expand_timesteps\": true");
+    assert_ne!(index, streamed);
+    let allowed = streamed.replacen('{', "{\"_lora\": true,", 1);
+    for (index, lora) in [(index, true), (streamed, false), (allowed, true)] {
+        std::fs::write(dir.path().join("model_index.json"), index).unwrap();
+        assert_eq!(wandeck::models::open(dir.path()).unwrap().limits().lora, lora);
+    }
+}
+
+/// The request of `refs/pipeline_lora.json`.
+fn draft() -> Draft {
+    let choice =
+        |name: &str, tail: &str| -> LoraChoice { format!("{}{tail}", lora(name).display()).parse().unwrap() };
+    Draft {
+        prompt: "a red circle moves left on a white background".into(),
+        negative_prompt: "a blurred grey square".into(),
+        model: "tiny-t2v".into(),
+        mode: None,
+        image: None,
+        last_image: None,
+        continue_from: None,
+        seed: 42,
+        steps: 6,
+        guidance: 4.0,
+        guidance_low: Some(3.0),
+        shift: 12.0,
+        sampler: Sampler::UniPc,
+        step_list: None,
+        size: Resolution::new(48, 32),
+        frames: 5,
+        fps: 16,
+        provider: ProviderChoice::Auto,
+        precision: PrecisionChoice::Auto,
+        loras: vec![
+            choice("kohya", ":0.5:high"),
+            choice("musubi", ":-0.4:high"),
+            choice("kohya", ":0.25:low"),
+        ],
+    }
+}
+
+fn run(draft: Draft, output: &Path) -> Result<Outcome> {
+    let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
+    let job = Job { id: JobId(1), draft, model: common::golden_model("tiny-t2v"), target, latents_out: None };
+    run_job(&common::runtime(), &job, &CancelToken::new(), &mut |_| {})
+}
+
+#[test]
+fn a_whole_run_gives_the_frames_of_diffusers() {
+    let dir = tempfile::tempdir().unwrap();
+    let outcome = run(draft(), &dir.path().join("frames")).unwrap();
+    let mut reader = Reader::open(&outcome.output).unwrap();
+    let mut found = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        found.extend(frame.rgb);
+    }
+    let expected = common::golden("pipeline_lora").u8("frames");
+    assert_eq!(found.len(), expected.len());
+    let same = found.iter().zip(&expected).filter(|(a, b)| a == b).count();
+    let worst = found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+    let num = found.len();
+    assert!(same as f64 >= 0.999 * num as f64 && worst <= 1, "{same} of {num} equal, off by {worst}");
+
+    assert_eq!(outcome.loras.len(), 3);
+    assert!(outcome.loras.iter().all(|record| record.sha256.len() == 64 && record.experts.len() == 1));
+    assert_eq!((outcome.loras[0].matched, outcome.loras[0].dead), (26, 4));
+}
+
+#[test]
+fn the_output_says_which_loras_made_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("o.mp4");
+    let outcome = run(draft(), &output).unwrap();
+    let kept = wandeck::media::read_metadata(&output).unwrap().unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(kept["loras"][1]["sha256"], outcome.loras[1].sha256);
+    let again: Draft = serde_json::from_value(kept["request"].clone()).unwrap();
+    assert_eq!(again.loras, draft().loras);
+}
+
+#[test]
+fn a_wrong_lora_fails_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |choice: LoraChoice| -> Error {
+        run(Draft { loras: vec![choice], ..draft() }, &dir.path().join("o.mp4")).unwrap_err()
+    };
+    let gone = with(LoraChoice::new(dir.path().join("gone.safetensors")));
+    let strong = with(LoraChoice { strength: 11.0, ..LoraChoice::new(lora("musubi")) });
+    for error in [gone, strong] {
+        assert_eq!((error.kind, error.field_name()), (Kind::Input, Some("lora")), "{error:#}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+}

@@ -1,0 +1,132 @@
+//! The whole window with the real engine behind it: what a person does first.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![cfg(unix)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{DroppedFile, Key, Modifiers, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use wandeck::app::{App, RunState};
+use wandeck::core::Outcome;
+use wandeck::media::read_metadata;
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A window on a data folder that holds nothing but the runtime.
+fn window(data_dir: &Path) -> Harness<'static, App> {
+    common::runtime();
+    std::os::unix::fs::symlink(common::data_dir().join("runtime"), data_dir.join("runtime")).unwrap();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let data_dir = data_dir.to_path_buf();
+    Harness::builder()
+        .with_size(vec2(1200.0, 800.0))
+        .build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap())
+}
+
+/// Draws until `done`, as the window would when it is woken.
+fn wait(harness: &mut Harness<'_, App>, done: impl Fn(&Harness<'_, App>) -> bool) {
+    let began = Instant::now();
+    while !done(harness) {
+        assert!(began.elapsed() < PATIENCE, "{:?}", harness.state().run_state());
+        std::thread::park_timeout(Duration::from_millis(5));
+        harness.step();
+    }
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+fn outcome(harness: &Harness<'_, App>) -> Outcome {
+    match harness.state().run_state() {
+        RunState::Done(outcome) => (**outcome).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn ended(harness: &Harness<'_, App>) -> bool {
+    !matches!(harness.state().run_state(), RunState::Idle | RunState::Running { .. })
+}
+
+#[test]
+fn the_first_click_makes_a_video_that_plays() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut harness = window(data_dir.path());
+    harness.get_by_label("Ready. Write a prompt and press Generate");
+    harness.get_by_role_and_label(Role::Button, "Generate").click();
+    harness.step();
+    wait(&mut harness, ended);
+    let outcome = outcome(&harness);
+    assert!(outcome.output.starts_with(data_dir.path().join("outputs")), "{outcome:?}");
+    assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
+    wait(&mut harness, |harness| harness.query_by_label_contains("of 17").is_some());
+    harness.get_by_role_and_label(Role::Button, "Pause").click();
+    harness.step();
+    wait(&mut harness, |harness| harness.query_by_role_and_label(Role::Button, "Play").is_some());
+}
+
+#[test]
+fn keys_start_and_stop_a_job_and_another_can_follow() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut harness = window(data_dir.path());
+    // long enough to be stopped on any machine
+    harness.get_by_role_and_label(Role::SpinButton, "Steps").focus();
+    harness.step();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.step();
+    harness.get_by_role_and_label(Role::SpinButton, "Steps").type_text("1000");
+    harness.key_press(Key::Enter);
+    harness.step();
+    harness.step();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    harness.step();
+    wait(&mut harness, |harness| harness.query_by_label_contains("Denoise, high noise, ").is_some());
+    assert!(harness.get_by_role_and_label(Role::Button, "Generate").accesskit_node().is_disabled());
+    harness.key_press_modifiers(Modifiers::CTRL | Modifiers::ALT, Key::Enter);
+    harness.get_by_role_and_label(Role::Button, "Cancel").click();
+    harness.step();
+    wait(&mut harness, ended);
+    assert!(matches!(harness.state().run_state(), RunState::Cancelled), "{:?}", harness.state().run_state());
+    let left = std::fs::read_dir(data_dir.path().join("outputs")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "a cancelled job leaves no file");
+    harness.get_by_role_and_label(Role::Button, "Dismiss").click();
+    wait(&mut harness, |harness| {
+        harness.query_by_label("Ready. Write a prompt and press Generate").is_some()
+    });
+}
+
+#[test]
+fn a_dropped_video_brings_its_settings_back() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut harness = window(data_dir.path());
+    harness.get_by_role_and_label(Role::Button, "Generate").click();
+    harness.step();
+    wait(&mut harness, ended);
+    let first = outcome(&harness);
+    harness.get_by_role_and_label(Role::Button, "Random seed").click();
+    harness.step();
+    harness.step();
+    let seed =
+        |harness: &Harness<'_, App>| harness.get_by_role_and_label(Role::SpinButton, "Seed").value().unwrap();
+    assert_ne!(seed(&harness), first.request.seed.0.to_string());
+    assert!(read_metadata(&first.output).unwrap().is_some());
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(first.output.clone())));
+    harness.step();
+    wait(&mut harness, |harness| seed(harness) == first.request.seed.0.to_string());
+}
