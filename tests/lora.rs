@@ -15,6 +15,7 @@ use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::media::{Existing, Reader, Target};
 use wandeck::onnx::{Adapter, Weights};
 use wandeck::queue::{Job, JobId, run_job};
+use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
 use wandeck::wan::lora::{Fit, LoraFile, Why, fit};
 use wandeck::wan::{TransformerConfig, rope};
@@ -319,8 +320,17 @@ fn draft() -> Draft {
 
 fn run(draft: Draft, output: &Path) -> Result<Outcome> {
     let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
-    let job = Job { id: JobId(1), draft, model: common::golden_model("tiny-t2v"), target, latents_out: None };
-    run_job(&common::runtime(), &job, &CancelToken::new(), &mut |_| {})
+    let job = Job {
+        id: JobId(1),
+        draft,
+        model: common::golden_model("tiny-t2v"),
+        target,
+        latents_out: None,
+        preview: false,
+    };
+    let kept = tempfile::tempdir().unwrap();
+    let mut cache = StoredTensors::new(kept.path());
+    run_job(&common::runtime(), &job, &mut cache, &CancelToken::new(), &mut |_| {})
 }
 
 #[test]
