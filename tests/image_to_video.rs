@@ -1,6 +1,6 @@
 //! Video from pictures, against diffusers' pipelines on the same weights; and pictures that are none.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
 

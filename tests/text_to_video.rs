@@ -1,6 +1,6 @@
 //! Whole jobs through the engine thread, against diffusers' pipelines on the same weights.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
 

@@ -9,11 +9,11 @@ use eframe::egui::{self, CentralPanel, Context, Panel, Ui};
 use super::action::Action;
 use super::output_name::{output_path, random_seed};
 use super::player::Player;
-use super::restore::Restore;
+use super::restore::{Found, Restore};
 use super::theme;
 use super::view::{AppView, RunState};
 use super::{compose_panel, player_panel, progress_panel};
-use crate::core::{Draft, Error, Event, FrameCount, Kind, Limits, Progress, Result};
+use crate::core::{Draft, Error, Event, FrameCount, Kind, Limits, Progress, Resolution, Result};
 use crate::media::{Existing, Target};
 use crate::models::{self, Installed};
 use crate::presets;
@@ -186,6 +186,15 @@ impl App {
         Ok(())
     }
 
+    /// Takes a picture into the form; the video takes its shape.
+    fn start_from(&mut self, path: PathBuf, size: Resolution) {
+        if let Ok(limits) = self.limits() {
+            self.draft.size = limits.strides.size_like(self.draft.size, size);
+        }
+        self.draft.image = Some(path);
+        self.draft.continue_from = None;
+    }
+
     fn drain(&mut self, now: Instant) {
         while let Ok((id, event)) = self.worker.events().try_recv() {
             if Some(id) == self.job {
@@ -195,7 +204,8 @@ impl App {
         if let Some(found) = self.restore.as_ref().and_then(Restore::poll) {
             self.restore = None;
             match found {
-                Ok(draft) => self.draft = draft,
+                Ok(Found::Settings(draft)) => self.draft = *draft,
+                Ok(Found::Picture(path, size)) => self.start_from(path, size),
                 Err(error) => self.fail(error),
             }
         }
@@ -273,7 +283,7 @@ impl eframe::App for App {
                 egui::PopupAnchor::Pointer,
             )
             .show(|ui| {
-                ui.label("Drop to play it and bring its settings back");
+                ui.label("Drop a video to bring its settings back, or a picture to start from");
             });
         }
     }

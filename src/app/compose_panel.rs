@@ -1,5 +1,7 @@
 //! The form: what should be made.
 
+use std::path::PathBuf;
+
 use eframe::egui::{Button, ComboBox, DragValue, Label, Response, RichText, ScrollArea, TextEdit, Ui, vec2};
 use egui_material_icons::icons::ICON_CASINO;
 
@@ -9,7 +11,7 @@ use super::icon::icon_button;
 use super::output_name::random_seed;
 use super::theme;
 use super::view::AppView;
-use crate::core::{Draft, Error, Sampler};
+use crate::core::{Draft, Error, Mode, Sampler};
 
 /// Draws the form; says what the person changed or asked for.
 pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
@@ -23,6 +25,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
         model_ui(ui, view, &mut actions);
         text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
         text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
+        pictures_ui(ui, &mut draft, view);
         ui.add_space(4.0);
         numbers_ui(ui, &mut draft, view.problems);
         sampling_ui(ui, &mut draft, view.problems);
@@ -95,7 +98,35 @@ fn model_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
     response.response.on_hover_text("Which of the models on this machine makes the video");
     problem_ui(ui, "model", view.problems);
     problem_ui(ui, "mode", view.problems);
-    problem_ui(ui, "image", view.problems);
+}
+
+/// The pictures to start and end with, where the model takes any.
+fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) {
+    let chosen = view.models.iter().find(|model| model.id == draft.model);
+    let modes = chosen.and_then(|model| model.limits.as_ref().ok()).map_or(&[][..], |limits| &limits.modes);
+    let takes = |mode| modes.contains(&mode);
+    if takes(Mode::I2V) || takes(Mode::TI2V) || draft.starts_from_picture() {
+        path_ui(ui, "First picture", &mut draft.image);
+        problem_ui(ui, "image", view.problems);
+        path_ui(ui, "Go on from clip", &mut draft.continue_from);
+        problem_ui(ui, "continue_from", view.problems);
+    }
+    if takes(Mode::I2V) || draft.last_image.is_some() {
+        path_ui(ui, "Last picture", &mut draft.last_image);
+        problem_ui(ui, "last_image", view.problems);
+    }
+}
+
+/// The path of a file; empty means none.
+fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
+    let mut text = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    ui.horizontal(|ui| {
+        let label = ui.label(name);
+        let edit = TextEdit::singleline(&mut text).hint_text("path").desired_width(f32::INFINITY);
+        if ui.add(edit).labelled_by(label.id).changed() {
+            *path = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
+        }
+    });
 }
 
 fn text_ui(ui: &mut Ui, name: &str, field: &str, text: &mut String, rows: usize, problems: &[Error]) {

@@ -66,7 +66,9 @@ fn picture_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
     let Some((texture, size)) = screen.picture else {
         let text = match &screen.path {
             Some(_) => "Opening…",
-            None => "Your video appears here. Drop a video made with Wandeck to bring its settings back",
+            None => {
+                "Your video appears here. Drop a video made with Wandeck to bring its settings back, or a picture to start from"
+            }
         };
         ui.put(rect.shrink(24.0), Label::new(RichText::new(text).weak()).wrap());
         return;

@@ -1,16 +1,24 @@
-//! Brings back the request that made a file, off the window's thread.
+//! What a dropped file is for: the request that made it comes back, or it is the first picture. Off the window's thread.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::core::{Draft, Error, Kind, Result, Waker};
-use crate::media::read_metadata;
+use crate::core::{Draft, Error, Kind, Resolution, Result, Waker};
+use crate::media::{is_picture, picture_size, read_metadata};
+
+/// What a file turned out to be.
+pub(super) enum Found {
+    /// A video or picture of ours, with the form that made it.
+    Settings(Box<Draft>),
+    /// Somebody's picture, and its size.
+    Picture(PathBuf, Resolution),
+}
 
 /// A file that is being read.
 pub(super) struct Restore {
-    answer: Receiver<Result<Draft>>,
+    answer: Receiver<Result<Found>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -20,7 +28,7 @@ impl Restore {
         let (sender, answer) = bounded(1);
         let work = move || {
             // nobody listens any more only when the program is closing
-            if sender.send(draft_from_file(&path)).is_ok() {
+            if sender.send(look_at(&path)).is_ok() {
                 waker();
             }
         };
@@ -31,7 +39,7 @@ impl Restore {
     }
 
     /// What was found, once.
-    pub(super) fn poll(&self) -> Option<Result<Draft>> {
+    pub(super) fn poll(&self) -> Option<Result<Found>> {
         self.answer.try_recv().ok()
     }
 }
@@ -44,13 +52,16 @@ impl Drop for Restore {
     }
 }
 
-fn draft_from_file(path: &std::path::Path) -> Result<Draft> {
+fn look_at(path: &Path) -> Result<Found> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let json = read_metadata(path)?.ok_or_else(|| {
-        Error::new(Kind::Input, format!("{name} carries no settings"))
-            .remedy("Drop an MP4, GIF or PNG that was made with Wandeck")
-    })?;
-    draft_from_json(&json).map_err(|error| {
+    let Some(json) = read_metadata(path)? else {
+        if is_picture(path)? {
+            return Ok(Found::Picture(path.to_path_buf(), picture_size(path)?));
+        }
+        return Err(Error::new(Kind::Input, format!("{name} carries no settings"))
+            .remedy("Drop a video that was made with Wandeck, or a picture to start from"));
+    };
+    draft_from_json(&json).map(Box::new).map(Found::Settings).map_err(|error| {
         Error::new(Kind::Input, format!("The settings in {name} cannot be read"))
             .because(error)
             .remedy("It may come from another version of Wandeck")

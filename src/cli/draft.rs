@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::Places;
 use super::args::Generate;
-use crate::core::{Draft, LoraChoice, Result};
-use crate::{models, presets};
+use crate::core::{Draft, LoraChoice, Resolution, Result};
+use crate::{media, models, presets};
 
 /// What runs when neither a model nor a preset is named.
 const DEFAULT_PRESET: &str = "toy-t2v";
@@ -61,12 +61,22 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     set(&mut draft.frames, args.frames);
     set(&mut draft.fps, args.fps);
     draft.shift = args.shift.unwrap_or(draft.shift);
-    draft.size = args.size.unwrap_or(draft.size);
+    draft.size = match (args.size, first_picture(args)?) {
+        (Some(size), _) => size,
+        (None, Some(picture)) => models::open(&folder)?.strides().size_like(draft.size, picture),
+        (None, None) => draft.size,
+    };
     draft.sampler = args.sampler.unwrap_or(draft.sampler);
     if let Some(negative) = &args.negative {
         draft.negative_prompt.clone_from(negative);
     }
     Ok((draft, folder))
+}
+
+/// Size of the picture that the video starts from; its shape is the video's unless a size is given.
+fn first_picture(args: &Generate) -> Result<Option<Resolution>> {
+    let path = args.image.as_ref().or(args.continue_from.as_ref());
+    path.map(|path| media::picture_size(path)).transpose()
 }
 
 /// 32 bits, so that the seed can be read and typed, and torch's generator reads no more.

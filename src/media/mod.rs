@@ -27,7 +27,7 @@ mod writer;
 pub use check::{Expected, check};
 pub use color::{ColorSpace, Matrix, Range, Yuv420};
 pub use metadata::{Metadata, read_metadata};
-pub use picture::{Fit, Picture};
+pub use picture::{Fit, Picture, is_picture, picture_size};
 pub use reader::{Reader, VideoInfo};
 pub use recorder::Recorder;
 pub use target::{Existing, Format, Target};

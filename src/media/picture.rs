@@ -133,6 +133,25 @@ impl Picture {
     }
 }
 
+/// Whether a file is a picture that can be opened, going by its first bytes.
+pub fn is_picture(path: &Path) -> Result<bool> {
+    let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
+    Ok(matches!(container, Container::Gif | Container::Png | Container::Still))
+}
+
+/// Size of a picture as it stands upright, or of a video's frames; nothing is decoded.
+pub fn picture_size(path: &Path) -> Result<Resolution> {
+    let not_opened = |error: Error| error.field("image");
+    let stored = Reader::open(path).map_err(not_opened)?.info().size;
+    // a file without the entry, or with a broken one, is taken as it is
+    let turned = image::ImageReader::open(path)
+        .and_then(image::ImageReader::with_guessed_format)
+        .ok()
+        .and_then(|reader| reader.into_decoder().ok()?.orientation().ok())
+        .is_some_and(|orientation| orientation.to_exif() >= 5);
+    Ok(if turned { Resolution::new(stored.height, stored.width) } else { stored })
+}
+
 fn read(path: &Path) -> Result<Vec<u8>> {
     let size =
         std::fs::metadata(path).map_err(|error| io_error("Cannot read", path, error).field("image"))?;
@@ -170,7 +189,7 @@ fn is_animated(bytes: &[u8]) -> bool {
         Ok(image::ImageFormat::Gif) => {
             use image::AnimationDecoder as _;
             image::codecs::gif::GifDecoder::new(cursor())
-                .is_ok_and(|decoder| decoder.into_frames().take(2).filter(Result::is_ok).count() > 1)
+                .is_ok_and(|decoder| decoder.into_frames().take(2).flatten().count() > 1)
         }
         Ok(image::ImageFormat::Png) => image::codecs::png::PngDecoder::new(cursor())
             .and_then(|decoder| decoder.is_apng())
@@ -179,5 +198,116 @@ fn is_animated(bytes: &[u8]) -> bool {
             image::codecs::webp::WebPDecoder::new(cursor()).is_ok_and(|decoder| decoder.has_animation())
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn write(dir: &Path, name: &str, picture: &DynamicImage) -> PathBuf {
+        let path = dir.join(name);
+        picture.save(&path).unwrap();
+        path
+    }
+
+    fn rgb(width: u32, height: u32) -> DynamicImage {
+        RgbImage::from_fn(width, height, |x, y| Rgb([(x * 7) as u8, (y * 5) as u8, 60])).into()
+    }
+
+    #[test]
+    fn every_common_kind_becomes_the_same_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        let wanted = rgb(32, 24).to_rgb8().into_raw();
+        let deep = DynamicImage::ImageRgb16(rgb(32, 24).to_rgb16());
+        for path in [
+            write(dir.path(), "a.png", &rgb(32, 24)),
+            write(dir.path(), "deep.png", &deep),
+            write(dir.path(), "a.webp", &rgb(32, 24)),
+        ] {
+            let picture = Picture::open(&path).unwrap();
+            assert_eq!(
+                (picture.frame.size, &picture.frame.rgb),
+                (Resolution::new(32, 24), &wanted),
+                "{path:?}"
+            );
+            assert_eq!(picture.notes, [""; 0]);
+        }
+        let lossy = Picture::open(&write(dir.path(), "a.jpg", &rgb(32, 24))).unwrap();
+        let worst = lossy.frame.rgb.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(worst < 40, "{worst}");
+    }
+
+    #[test]
+    fn what_is_transparent_is_put_on_white_and_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let clear =
+            image::RgbaImage::from_fn(16, 16, |x, _| image::Rgba([200, 0, 0, if x < 8 { 0 } else { 255 }]));
+        let picture = Picture::open(&write(dir.path(), "a.png", &clear.into())).unwrap();
+        assert_eq!((&picture.frame.rgb[..3], &picture.frame.rgb[45..48]), (&[255; 3][..], &[200, 0, 0][..]));
+        assert!(picture.notes[0].contains("white"), "{:?}", picture.notes);
+    }
+
+    #[test]
+    fn a_turned_photograph_stands_upright() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), "a.jpg", &rgb(32, 16));
+        let plain = fs::read(&path).unwrap();
+        // an EXIF block behind the start marker: one entry, orientation (0x0112) = 6, turn clockwise
+        let tiff = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let mut turned = plain[..2].to_vec();
+        turned.extend([0xff, 0xe1, 0, (tiff.len() + 2) as u8]);
+        turned.extend(tiff);
+        turned.extend(&plain[2..]);
+        fs::write(&path, turned).unwrap();
+        assert_eq!(Picture::open(&path).unwrap().frame.size, Resolution::new(16, 32));
+    }
+
+    #[test]
+    fn sizes_that_make_no_sense_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        // the header is enough: nobody decodes 400 million pixels to learn that
+        let mut huge = fs::read(write(dir.path(), "huge.png", &DynamicImage::new_luma8(20_000, 20))).unwrap();
+        huge[20..24].copy_from_slice(&20_000_u32.to_be_bytes());
+        let crc = crc32(&huge[12..29]);
+        huge[29..33].copy_from_slice(&crc.to_be_bytes());
+        let path = dir.path().join("huge.png");
+        fs::write(&path, huge).unwrap();
+        for (path, words) in [(path, "20000x20000"), (write(dir.path(), "dot.png", &rgb(1, 1)), "1x1")] {
+            let error = Picture::open(&path).unwrap_err();
+            assert!(error.message.contains(words) && error.kind == Kind::Input, "{error:#}");
+        }
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+        })
+    }
+
+    #[test]
+    fn shapes_are_cut_or_stretched_as_the_model_likes() {
+        let picture = |width, height| Picture {
+            frame: frame(rgb(width, height).to_rgb8()),
+            sha256: String::new(),
+            notes: vec![],
+        };
+        let size = Resolution::new(64, 64);
+        let (same, note) = picture(64, 64).fitted(size, Fit::Crop, 16);
+        assert_eq!((same, note), (picture(64, 64).frame, None));
+        // 4 pixels too wide: within a token
+        let (stretched, note) = picture(136, 128).fitted(size, Fit::Stretch, 16);
+        assert_eq!((stretched.size, note), (size, None));
+        for fit in [Fit::Stretch, Fit::Crop] {
+            let (cut, note) = picture(200, 100).fitted(size, fit, 16);
+            assert_eq!(cut.size, size);
+            assert!(note.unwrap().contains("cut to 100x100"));
+            // the middle is kept
+            let middle = cut.rgb[(32 * 64 + 32) * 3];
+            assert!(middle.abs_diff(((100 * 7) % 256) as u8) < 12, "{middle}");
+        }
     }
 }

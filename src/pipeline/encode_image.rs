@@ -91,7 +91,7 @@ impl Encoder<'_> {
         };
         let (height, width) = (picture.size.height as usize, picture.size.width as usize);
         let zeros = |cache: &CacheSpec| {
-            let side = |pixels: usize| pixels / self.patch >> cache.level;
+            let side = |pixels: usize| (pixels / self.patch) >> cache.level;
             Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])
         };
         let mut caches = self.first.caches.iter().map(zeros).collect::<Result<Vec<_>>>()?;
