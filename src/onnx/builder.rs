@@ -60,7 +60,7 @@ pub struct GraphBuilder<'w> {
     spec: GraphSpec,
     constants: HashMap<(Dtype, Vec<i64>, Vec<u8>), Var>,
     views: HashMap<(String, Vec<usize>), Var>,
-    casts: HashMap<Var, Var>,
+    pub(super) casts: HashMap<Var, Var>,
     renames: HashMap<Var, String>,
 }
 
@@ -163,19 +163,8 @@ impl<'w> GraphBuilder<'w> {
 
     /// The weight `name` in fp32 seen as `dims`; free, since only the declared shape changes.
     pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
-        self.float_tensor(self.weights, name, name, dims)
-    }
-
-    /// The tensor `name` of `weights` in fp32; `unique` is what the graph calls it.
-    pub(super) fn float_tensor(
-        &mut self,
-        weights: &Weights,
-        name: &str,
-        unique: &str,
-        dims: &[usize],
-    ) -> Result<Var> {
-        let raw = self.raw_tensor(weights, name, unique, dims)?;
-        if weights.get(name)?.dtype == Dtype::F32 {
+        let raw = self.raw_weight(name, dims)?;
+        if self.weights.get(name)?.dtype == Dtype::F32 {
             return Ok(raw);
         }
         if let Some(cast) = self.casts.get(&raw) {
@@ -191,7 +180,14 @@ impl<'w> GraphBuilder<'w> {
         self.raw_tensor(self.weights, name, name, dims)
     }
 
-    fn raw_tensor(&mut self, weights: &Weights, name: &str, unique: &str, dims: &[usize]) -> Result<Var> {
+    /// The tensor `name` of `weights`; `unique` is what the graph calls it.
+    pub(super) fn raw_tensor(
+        &mut self,
+        weights: &Weights,
+        name: &str,
+        unique: &str,
+        dims: &[usize],
+    ) -> Result<Var> {
         let key = (unique.to_owned(), dims.to_vec());
         if let Some(var) = self.views.get(&key) {
             return Ok(var.clone());
