@@ -63,7 +63,7 @@ fn job(reference: &str, dir: &Path, name: &str) -> Job {
     };
     let target = Target::parse(&dir.join(name), FrameCount(draft.frames), Existing::NextFree).unwrap();
     let model = common::whole_golden_model(&asked.model, &dir.join("models"));
-    Job { id: JobId(1), draft, model, target, latents_out: None }
+    Job { id: JobId(1), draft, model, target, latents_out: None, preview: false }
 }
 
 #[test]

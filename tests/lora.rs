@@ -15,6 +15,7 @@ use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::media::{Existing, Reader, Target};
 use wandeck::onnx::{Adapter, Weights};
 use wandeck::queue::{Job, JobId, run_job};
+use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
 use wandeck::wan::lora::{Fit, LoraFile, Why, fit};
 use wandeck::wan::{TransformerConfig, rope};
@@ -150,17 +151,18 @@ fn strengths_are_inputs_and_loras_add_up() {
     assert!(apart(&halves, &golden.f32("musubi")) <= TOLERANCE);
 }
 
-/// Writes tensors of ones.
+/// Writes tensors of ones, and of zeros for the second block.
 fn write(dir: &Path, name: &str, tensors: &[(&str, &[usize])]) -> PathBuf {
     let path = dir.join(name);
     let data: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(key, shape)| {
             let count = shape.iter().product();
+            let value: f32 = if key.contains("blocks.1.") { 0.0 } else { 1.0 };
             (
                 (*key).to_owned(),
                 shape.to_vec(),
-                std::iter::repeat_n(1f32.to_le_bytes(), count).flatten().collect(),
+                std::iter::repeat_n(value.to_le_bytes(), count).flatten().collect(),
             )
         })
         .collect();
@@ -226,6 +228,8 @@ fn what_is_not_used_is_said_and_the_rest_is_used() {
             ("diffusion_model.blocks.0.norm3.diff", &[64]),
             ("diffusion_model.head.diff_m", &[1, 2, 64]),
             ("diffusion_model.something", &[1]),
+            ("diffusion_model.blocks.1.ffn.2.lora_down.weight", &[2, 128]),
+            ("diffusion_model.blocks.1.ffn.2.lora_up.weight", &[64, 2]),
         ],
     );
     let Fit { adapter, report } = model.try_fit(&path, "s").unwrap();
@@ -243,6 +247,7 @@ fn what_is_not_used_is_said_and_the_rest_is_used() {
     assert!(matches!(why("patch_embedding"), Why::Shape { .. }), "a LoRA for I2V goes on T2V without it");
     assert_eq!(why("something"), Why::NoLora);
     assert_eq!((report.left_out.len(), report.reasons().len()), (6, 6));
+    assert_eq!(report.dead, ["diffusion_model.blocks.1.ffn.2.lora_down.weight"]);
     let plain = model.run(&mut model.load(&[]), &[]);
     let mut session = model.load(&[adapter]);
     assert!(worst(&model.run(&mut session, &[("s", 0.0)]), &plain) <= 1e-6);
@@ -319,8 +324,17 @@ fn draft() -> Draft {
 
 fn run(draft: Draft, output: &Path) -> Result<Outcome> {
     let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
-    let job = Job { id: JobId(1), draft, model: common::golden_model("tiny-t2v"), target, latents_out: None };
-    run_job(&common::runtime(), &job, &CancelToken::new(), &mut |_| {})
+    let job = Job {
+        id: JobId(1),
+        draft,
+        model: common::golden_model("tiny-t2v"),
+        target,
+        latents_out: None,
+        preview: false,
+    };
+    let kept = tempfile::tempdir().unwrap();
+    let mut cache = StoredTensors::new(kept.path());
+    run_job(&common::runtime(), &job, &mut cache, &CancelToken::new(), &mut |_| {})
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn draft() -> Draft {
 fn job(id: u64, draft: Draft, output: &Path) -> Job {
     let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
     let latents_out = Some(output.with_extension("safetensors"));
-    Job { id: JobId(id), draft, model: common::golden_model("tiny-t2v"), target, latents_out }
+    Job { id: JobId(id), draft, model: common::golden_model("tiny-t2v"), target, latents_out, preview: false }
 }
 
 #[test]

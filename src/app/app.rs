@@ -165,7 +165,14 @@ impl App {
         let target = Target::parse(&path, FrameCount(self.draft.frames), Existing::NextFree)?;
         self.num_jobs += 1;
         let id = JobId(self.num_jobs);
-        self.worker.submit(Job { id, draft: self.draft.clone(), model, target, latents_out: None })?;
+        self.worker.submit(Job {
+            id,
+            draft: self.draft.clone(),
+            model,
+            target,
+            latents_out: None,
+            preview: true,
+        })?;
         self.job = Some(id);
         self.last_job = Some(self.draft.clone());
         let progress = Progress::default();
@@ -220,7 +227,14 @@ impl App {
                 *note = None;
             }
         }
+        if event.is_terminal() {
+            self.player.end_preview(now);
+        }
         self.run = match event {
+            Event::Preview { frames, .. } => {
+                self.player.preview(frames, now);
+                return;
+            }
             Event::Finished { outcome } => {
                 self.player.open(outcome.output.clone(), now);
                 RunState::Done(outcome)

@@ -11,8 +11,9 @@ use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions, vec2};
 
 use super::PlayerAction;
 use super::playback::Playback;
+use super::reel::Reel;
 use super::view::Screen;
-use crate::core::{Error, Kind, Result, Waker};
+use crate::core::{Error, Frame, Kind, Result, Waker};
 use crate::media::{Reader, VideoInfo};
 
 /// Decoded frames that wait to be shown; 8 frames of 1280x720 are 30 MB.
@@ -47,6 +48,7 @@ pub(super) struct Player {
     texture: Option<TextureHandle>,
     filter: TextureOptions,
     screen: Screen,
+    reel: Option<Reel>,
 }
 
 impl Player {
@@ -80,6 +82,7 @@ impl Player {
             texture: None,
             filter: TextureOptions::LINEAR,
             screen: Screen::default(),
+            reel: None,
         })
     }
 
@@ -95,9 +98,29 @@ impl Player {
 
     /// Opens a file and plays it in a loop.
     pub(super) fn open(&mut self, path: PathBuf, now: Instant) {
+        self.reel = None;
         self.playback = Playback::open(0, None, now);
         self.screen = Screen { path: Some(path), ..Screen::default() };
         self.order(0);
+    }
+
+    /// Shows what a video that is being made looks like so far, instead of the file.
+    pub(super) fn preview(&mut self, frames: Arc<[Frame]>, now: Instant) {
+        match &mut self.reel {
+            Some(reel) => reel.exchange(frames),
+            none => *none = Some(Reel::new(frames, now)),
+        }
+    }
+
+    /// Shows the file again that was shown before a preview.
+    pub(super) fn end_preview(&mut self, now: Instant) {
+        if self.reel.take().is_none() {
+            return;
+        }
+        match self.screen.path.take() {
+            Some(path) => self.open(path, now),
+            None => self.screen = Screen::default(),
+        }
     }
 
     /// Carries out what the panel asked for.
@@ -114,6 +137,18 @@ impl Player {
 
     /// Shows the frame that is due, and asks to be called again when the next one is.
     pub(super) fn tick(&mut self, ctx: &Context, now: Instant) {
+        if let Some(reel) = &mut self.reel {
+            let (image, next) = reel.due(now);
+            if let Some(image) = image {
+                self.filter = TextureOptions::LINEAR;
+                self.show(ctx, image);
+            }
+            self.screen.error = None;
+            if let Some(next) = next {
+                ctx.request_repaint_after(next);
+            }
+            return;
+        }
         while self.playback.wants_frame(now) {
             match self.take() {
                 Some(Decoded::Opened(info)) => {

@@ -1,11 +1,11 @@
 //! From the command line to a form: the preset first, then what was given beside it.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Places;
 use super::args::Generate;
-use crate::core::{Draft, LoraChoice, Resolution, Result};
+use crate::core::{Draft, LoraChoice, Mode, Resolution, Result};
 use crate::{media, models, presets};
 
 /// What runs when neither a model nor a preset is named.
@@ -61,10 +61,9 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     set(&mut draft.frames, args.frames);
     set(&mut draft.fps, args.fps);
     draft.shift = args.shift.unwrap_or(draft.shift);
-    draft.size = match (args.size, first_picture(args)?) {
-        (Some(size), _) => size,
-        (None, Some(picture)) => models::open(&folder)?.strides().size_like(draft.size, picture),
-        (None, None) => draft.size,
+    draft.size = match args.size {
+        Some(size) => size,
+        None => size_like_picture(args, &folder, draft.size)?,
     };
     draft.sampler = args.sampler.unwrap_or(draft.sampler);
     if let Some(negative) = &args.negative {
@@ -73,10 +72,15 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     Ok((draft, folder))
 }
 
-/// Size of the picture that the video starts from; its shape is the video's unless a size is given.
-fn first_picture(args: &Generate) -> Result<Option<Resolution>> {
-    let path = args.image.as_ref().or(args.continue_from.as_ref());
-    path.map(|path| media::picture_size(path)).transpose()
+/// The preset's number of pixels in the shape of the picture that the video starts from, if it takes one.
+fn size_like_picture(args: &Generate, model: &Path, preset: Resolution) -> Result<Resolution> {
+    let Some(picture) = args.image.as_ref().or(args.continue_from.as_ref()) else { return Ok(preset) };
+    let model = models::open(model)?;
+    if model.modes.contains(&Mode::T2V) {
+        // refused with all else that is wrong when the request is checked
+        return Ok(preset);
+    }
+    Ok(model.strides().size_like(preset, media::picture_size(picture)?))
 }
 
 /// 32 bits, so that the seed can be read and typed, and torch's generator reads no more.

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let interrupts = interrupts()?;
     let worker = Worker::start(places.data_dir, Arc::new(|| {}))?;
     let id = JobId(1);
-    worker.submit(Job { id, draft, model, target, latents_out: args.latents_out.clone() })?;
+    worker.submit(Job { id, draft, model, target, latents_out: args.latents_out.clone(), preview: false })?;
 
     let output = match (args.events, common.json) {
         (true, _) => Output::Events,

@@ -1,10 +1,12 @@
 //! What a run tells while it goes on. One channel carries all of it, so the order is the story.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::error::Error;
+use super::frame::Frame;
 use super::outcome::Outcome;
 use super::units::{Secs, Seed};
 
@@ -70,6 +72,16 @@ pub enum Event {
         /// Units in all.
         of: u32,
         /// How long this one took.
+        seconds: Secs,
+    },
+    /// What the video looks like so far; may be skipped.
+    Preview {
+        /// During which stage.
+        stage: Stage,
+        /// A small picture for each latent frame, a pixel for each of its cells.
+        #[serde(skip)]
+        frames: Arc<[Frame]>,
+        /// What the preview cost.
         seconds: Secs,
     },
     /// A stage is over.

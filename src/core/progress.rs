@@ -64,7 +64,11 @@ impl Progress {
                 }
             }
             Event::Finished { .. } => self.parts.iter_mut().for_each(|part| part.over = true),
-            Event::Note { .. } | Event::Warning { .. } | Event::Failed { .. } | Event::Cancelled => {}
+            Event::Preview { .. }
+            | Event::Note { .. }
+            | Event::Warning { .. }
+            | Event::Failed { .. }
+            | Event::Cancelled => {}
         }
     }
 

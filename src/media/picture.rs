@@ -91,7 +91,7 @@ impl Picture {
 
     /// The last frame of a video, animation or folder of frames.
     pub fn last_of(path: &Path) -> Result<Self> {
-        let as_field = |error: Error| error.field("continue_from");
+        let as_field = |error: Error| given("continue_from", error);
         let mut reader = Reader::open(path).map_err(as_field)?;
         let mut last = None;
         while let Some(frame) = reader.next_frame().map_err(as_field)? {
@@ -141,8 +141,7 @@ pub fn is_picture(path: &Path) -> Result<bool> {
 
 /// Size of a picture as it stands upright, or of a video's frames; nothing is decoded.
 pub fn picture_size(path: &Path) -> Result<Resolution> {
-    let not_opened = |error: Error| error.field("image");
-    let stored = Reader::open(path).map_err(not_opened)?.info().size;
+    let stored = Reader::open(path).map_err(|error| given("image", error))?.info().size;
     // a file without the entry, or with a broken one, is taken as it is
     let turned = image::ImageReader::open(path)
         .and_then(image::ImageReader::with_guessed_format)
@@ -152,15 +151,21 @@ pub fn picture_size(path: &Path) -> Result<Resolution> {
     Ok(if turned { Resolution::new(stored.height, stored.width) } else { stored })
 }
 
+/// A file that a person named: what is wrong with it is wrong with the request.
+fn given(field: &'static str, mut error: Error) -> Error {
+    error.kind = Kind::Input;
+    error.field(field)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>> {
     let size =
-        std::fs::metadata(path).map_err(|error| io_error("Cannot read", path, error).field("image"))?;
+        std::fs::metadata(path).map_err(|error| given("image", io_error("Cannot read", path, error)))?;
     if size.is_dir() {
         return Err(Error::new(Kind::Input, format!("{} is a folder, not a picture", path.display()))
             .field("image")
             .remedy("Choose a PNG, JPEG or WebP file"));
     }
-    std::fs::read(path).map_err(|error| io_error("Cannot read", path, error).field("image"))
+    std::fs::read(path).map_err(|error| given("image", io_error("Cannot read", path, error)))
 }
 
 fn frame(picture: RgbImage) -> Frame {

@@ -127,7 +127,16 @@ impl<'w> GraphBuilder<'w> {
 
     fn adapter_tensor(&mut self, adapter: &'w Adapter, name: &str, dims: &[usize]) -> Result<Var> {
         let unique = format!("{}/{name}", adapter.strength);
-        self.float_tensor(&adapter.weights, name, &unique, dims)
+        let raw = self.raw_tensor(&adapter.weights, name, &unique, dims)?;
+        if adapter.weights.get(name)?.dtype == Dtype::F32 {
+            return Ok(raw);
+        }
+        if let Some(cast) = self.casts.get(&raw) {
+            return Ok(cast.clone());
+        }
+        let cast = self.cast_f32(&raw);
+        self.casts.insert(raw, cast.clone());
+        Ok(cast)
     }
 
     fn changes(&self, name: &str) -> Vec<(&'w Adapter, Var, &'w Change)> {

@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayD};
 use super::encode_image::ImageCondition;
 use super::encode_text::PromptRows;
 use super::loras::Strengths;
+use super::preview::Preview;
 use super::story::Story;
 use crate::core::{CancelToken, Error, Guidance, Kind, Result, Stage};
 use crate::engine::{Input, Session};
@@ -43,7 +44,7 @@ pub(super) struct Share {
 pub(super) fn denoise(
     session: &mut Session,
     latent: &mut ArrayD<f32>,
-    solver: &mut Solver,
+    (solver, preview): (&mut Solver, &mut Preview),
     share: &Share,
     conditions: &Conditions,
     (story, cancel): (&mut Story<'_>, &CancelToken),
@@ -60,6 +61,8 @@ pub(super) fn denoise(
             let scale = share.guidance.0;
             velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
         }
+        let sigma = solver.sigmas().levels()[step];
+        preview.tell((latent, &velocity, sigma), share.stage, story);
         let (Some(velocity), Some(sample)) = (velocity.as_slice(), latent.as_slice_mut()) else {
             return Err(Error::new(Kind::Bug, "A latent is not in row-major order"));
         };

@@ -4,6 +4,7 @@
 //! encoded picture in place of its first latent frame (wan/image2video.py, wan/textimage2video.py; diffusers'
 //! `WanImageToVideoPipeline.prepare_latents`).
 
+use std::ops::Range;
 use std::time::Instant;
 
 use ndarray::{Array4, Array5, ArrayD, Axis, concatenate, s};
@@ -44,6 +45,9 @@ pub(super) struct Encoder<'a> {
     pub(super) load: &'a dyn Fn(&Graph) -> Result<Session>,
 }
 
+/// Frames that are given, with their places.
+type Given<'a> = Vec<(usize, &'a Frame)>;
+
 /// Frames of one chunk after the first (`scale_factor_temporal`).
 const CHUNK: usize = 4;
 
@@ -54,7 +58,7 @@ impl Encoder<'_> {
         picture: &Frame,
         (story, cancel): (&mut Story<'_>, &CancelToken),
     ) -> Result<ArrayD<f32>> {
-        self.video(1, &[(0, picture)], (story, cancel))
+        Ok(self.videos(1, &[vec![(0, picture)]], (story, cancel))?.swap_remove(0))
     }
 
     /// Mask and encoded video of `frames` frames, of which the first and perhaps the last are given.
@@ -72,21 +76,32 @@ impl Encoder<'_> {
             // one frame cannot be both
             .chain(pictures.last.iter().filter(|_| last > 0).map(|picture| (last, picture)))
             .collect();
-        let latent = self.video(frames, &given, (story, cancel))?;
+        let latent = self.videos(frames, &[given], (story, cancel))?.swap_remove(0);
         let shape = latent.shape();
         let mask = mask(shape[2], pictures.last.is_some() && last > 0, [shape[3], shape[4]]);
         concatenate(Axis(1), &[mask.view().into_dyn(), latent.view()])
             .map_err(|error| Error::new(Kind::Bug, "Mask and encoded video differ in size").because(error))
     }
 
-    /// The latent `[1, z, T, h, w]` of a video that is grey where no picture is given.
-    fn video(
+    /// The latents of short clips, all of one size and length.
+    pub(super) fn clips(
+        &self,
+        clips: &[Vec<Frame>],
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<Vec<ArrayD<f32>>> {
+        let frames = clips.first().map_or(1, Vec::len);
+        let given: Vec<Given<'_>> = clips.iter().map(|clip| clip.iter().enumerate().collect()).collect();
+        self.videos(frames, &given, (story, cancel))
+    }
+
+    /// The latents `[1, z, T, h, w]` of videos that are grey where no picture is given.
+    fn videos(
         &self,
         frames: usize,
-        given: &[(usize, &Frame)],
+        videos: &[Given<'_>],
         (story, cancel): (&mut Story<'_>, &CancelToken),
-    ) -> Result<ArrayD<f32>> {
-        let Some((_, picture)) = given.first() else {
+    ) -> Result<Vec<ArrayD<f32>>> {
+        let Some((_, picture)) = videos.first().and_then(|given| given.first()) else {
             return Err(Error::new(Kind::Bug, "There is no picture to encode"));
         };
         let (height, width) = (picture.size.height as usize, picture.size.width as usize);
@@ -94,43 +109,53 @@ impl Encoder<'_> {
             let side = |pixels: usize| (pixels / self.patch) >> cache.level;
             Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])
         };
-        let mut caches = self.first.caches.iter().map(zeros).collect::<Result<Vec<_>>>()?;
-        let names: Vec<_> = (0..caches.len()).map(|index| format!("cache_in_{index}")).collect();
+        let fresh = || self.first.caches.iter().map(zeros).collect::<Result<Vec<_>>>();
+        let mut caches = videos.iter().map(|_| fresh()).collect::<Result<Vec<_>>>()?;
+        let names: Vec<_> = (0..self.first.caches.len()).map(|index| format!("cache_in_{index}")).collect();
         let count = (frames - 1) / CHUNK + 1;
-        let mut latents = Vec::with_capacity(count);
+        let mut latents = vec![Vec::with_capacity(count); videos.len()];
         let mut session = (self.load)(&self.first.graph)?;
         for chunk in 0..count {
-            cancel.check()?;
             let began = Instant::now();
             if chunk == 1 {
                 drop(session);
                 session = (self.load)(&self.later.graph)?;
             }
-            let (start, length) = if chunk == 0 { (0, 1) } else { (chunk * CHUNK - (CHUNK - 1), CHUNK) };
-            let mut pixels = Array5::zeros((1, 3, length, height, width));
-            for (at, picture) in given.iter().filter(|(at, _)| (start..start + length).contains(at)) {
-                pixels.slice_mut(s![0, .., at - start, .., ..]).assign(&planes(picture)?.slice(s![
-                    0,
-                    ..,
-                    ..,
-                    ..
-                ]));
+            let range = if chunk == 0 { 0..1 } else { chunk * CHUNK - (CHUNK - 1)..chunk * CHUNK + 1 };
+            for ((given, caches), latents) in videos.iter().zip(&mut caches).zip(&mut latents) {
+                let pixels = pixels(given, &range, [height, width])?;
+                let mut inputs = vec![("frames", Input::F32(pixels.view()))];
+                inputs.extend(names.iter().map(String::as_str).zip(caches.iter().map(Input::Tensor)));
+                let mut results = session.run(inputs, cancel)?.into_iter();
+                let Some(latent) = results.next() else {
+                    return Err(Error::new(Kind::Bug, "The VAE encoder gave no latent"));
+                };
+                *caches = results.collect();
+                latents.push(latent.view()?.to_owned());
             }
-            let pixels = pixels.into_dyn();
-            let mut inputs = vec![("frames", Input::F32(pixels.view()))];
-            inputs.extend(names.iter().map(String::as_str).zip(caches.iter().map(Input::Tensor)));
-            let mut results = session.run(inputs, cancel)?.into_iter();
-            let Some(latent) = results.next() else {
-                return Err(Error::new(Kind::Bug, "The VAE encoder gave no latent"));
-            };
-            caches = results.collect();
-            latents.push(latent.view()?.to_owned());
             story.step(Stage::Image, chunk as u32 + 1, count as u32, began);
         }
-        let views: Vec<_> = latents.iter().map(|latent| latent.view()).collect();
-        concatenate(Axis(2), &views)
-            .map_err(|error| Error::new(Kind::Bug, "The encoded frames differ in size").because(error))
+        let join = |parts: &Vec<ArrayD<f32>>| {
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+            concatenate(Axis(2), &views)
+                .map_err(|error| Error::new(Kind::Bug, "The encoded frames differ in size").because(error))
+        };
+        latents.iter().map(join).collect()
     }
+}
+
+/// Frames `range` of a video `[1, 3, n, H, W]`, grey where none is given.
+fn pixels(given: &Given<'_>, range: &Range<usize>, [height, width]: [usize; 2]) -> Result<ArrayD<f32>> {
+    let mut pixels = Array5::zeros((1, 3, range.len(), height, width));
+    for (at, picture) in given.iter().filter(|(at, _)| range.contains(at)) {
+        pixels.slice_mut(s![0, .., at - range.start, .., ..]).assign(&planes(picture)?.slice(s![
+            0,
+            ..,
+            ..,
+            ..
+        ]));
+    }
+    Ok(pixels.into_dyn())
 }
 
 /// A picture as `[1, 3, H, W]` in [-1, 1].

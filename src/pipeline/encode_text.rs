@@ -18,7 +18,8 @@ pub(super) struct PromptRows {
 }
 
 impl PromptRows {
-    fn new(hidden: &ArrayViewD<'_, f32>) -> Self {
+    /// From the text encoder's rows.
+    pub(super) fn new(hidden: &ArrayViewD<'_, f32>) -> Self {
         let tokens = hidden.shape()[0];
         let mut rows = Array2::zeros(((tokens + 1).min(TEXT_TOKENS), hidden.shape()[1]));
         rows.slice_axis_mut(Axis(0), Slice::from(..tokens)).assign(hidden);
@@ -26,25 +27,28 @@ impl PromptRows {
     }
 }
 
-/// The rows of a prompt.
-pub(super) fn encode(
-    session: &mut Session,
+/// The tokens of a prompt; says if its end is lost.
+pub(super) fn tokens(
     tokenizer: &Tokenizer,
     (what, prompt): (&str, &str),
     story: &mut Story<'_>,
-    cancel: &CancelToken,
-) -> Result<PromptRows> {
+) -> Result<Vec<i64>> {
     let tokens = tokenizer.encode(&text::clean(prompt), TEXT_TOKENS)?;
     if tokens.truncated {
         story.warn(format!("The {what} is longer than {TEXT_TOKENS} tokens, and its end is not read"));
     }
-    let length = tokens.ids.len();
-    let ids = ArrayD::from_shape_vec(vec![length], tokens.ids).unwrap_or_default();
+    Ok(tokens.ids)
+}
+
+/// The text encoder's rows `[tokens, width]`.
+pub(super) fn encode(session: &mut Session, tokens: Vec<i64>, cancel: &CancelToken) -> Result<ArrayD<f32>> {
+    let length = tokens.len();
+    let ids = ArrayD::from_shape_vec(vec![length], tokens).unwrap_or_default();
     let buckets =
         ArrayD::from_shape_vec(vec![length, length], text::relative_buckets(length)).unwrap_or_default();
     let inputs = vec![("input_ids", Input::I64(ids.view())), ("rel_bucket", Input::I64(buckets.view()))];
     let hidden = session.run(inputs, cancel)?.swap_remove(0);
-    Ok(PromptRows::new(&hidden.view()?))
+    Ok(hidden.view()?.to_owned())
 }
 
 #[cfg(test)]

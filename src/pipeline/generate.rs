@@ -2,18 +2,18 @@
 
 use ndarray::{Array2, ArrayD};
 
+use super::cache::TensorCache;
 use super::decode::{FrameSink, decode};
 use super::denoise::{Conditions, Share, denoise};
-use super::encode_image::{Encoder, ImageCondition, Pictures};
-use super::encode_text::{PromptRows, encode};
+use super::encode_image::{ImageCondition, Pictures};
 use super::loras::Loras;
+use super::preview::Preview;
 use super::story::Story;
-use crate::core::{CancelToken, Error, Expert, Frame, GenRequest, Kind, Result, Stage};
+use crate::core::{CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage};
 use crate::engine::{Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
-use crate::wan::graphs::{self, Chunk, Segments, StreamGraph};
+use crate::wan::graphs::{self, Segments, StreamGraph};
 use crate::wan::schedule::Solver;
-use crate::wan::text::Tokenizer;
 use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope};
 
 /// Training timesteps; a boundary ratio is a share of them.
@@ -29,6 +29,16 @@ pub struct Pipeline<'a> {
     pub loras: &'a Loras,
     /// How sessions are made.
     pub options: SessionOptions,
+}
+
+/// Where the results of a run go.
+pub struct Outlets<'a> {
+    /// Takes each frame as it is decoded; may fail, as when a disk is full.
+    pub frames: FrameSink<'a>,
+    /// Keeps what the next run may need again.
+    pub cache: &'a mut dyn TensorCache,
+    /// Whether somebody watches the latents while they are denoised.
+    pub preview: bool,
 }
 
 /// The graphs of a job, built before anything runs, so that a tensor of the wrong shape is found at once.
@@ -65,17 +75,22 @@ impl Pipeline<'_> {
         &self,
         request: &GenRequest,
         pictures: &Pictures,
-        frames: &mut dyn FnMut(Frame) -> Result<()>,
+        outlets: Outlets<'_>,
         story: &mut Story<'_>,
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
-        let graphs = story.stage(Stage::Prepare, |_| self.graphs(pictures))?;
+        let Outlets { frames, cache, preview } = outlets;
+        let (graphs, map) = story.stage(Stage::Prepare, |story| {
+            let graphs = self.graphs(pictures)?;
+            let map = if preview { self.preview_map(cache, (story, cancel))? } else { None };
+            Ok((graphs, map))
+        })?;
         let mut latent = self.starting_noise(request)?;
         let (prompt, negative) =
-            story.stage(Stage::Text, |story| self.texts(request, &graphs, story, cancel))?;
+            story.stage(Stage::Text, |story| self.texts(request, &graphs.text, cache, (story, cancel)))?;
         let image = match &graphs.encoder {
             Some(encoder) => story.stage(Stage::Image, |story| {
-                self.image_condition(encoder, request, pictures, (story, cancel))
+                self.image_condition(encoder, request, pictures, cache, (story, cancel))
             })?,
             None => ImageCondition::None,
         };
@@ -104,11 +119,17 @@ impl Pipeline<'_> {
                 },
             ),
         ];
+        let mut preview = Preview::new(map);
         for (graph, share) in shares.iter().filter(|(_, share)| !share.steps.is_empty()) {
             story.stage(share.stage, |story| {
                 let mut session = self.load(graph, cancel)?;
-                denoise(&mut session, &mut latent, &mut solver, share, &conditions, (story, cancel))
+                let progress = (&mut solver, &mut preview);
+                denoise(&mut session, &mut latent, progress, share, &conditions, (story, cancel))
             })?;
+        }
+        if let Some(share) = preview.share() {
+            let message = format!("The previews took {:.1} % of the denoising", share * 100.0);
+            story.tell(Event::Note { message });
         }
         story.stage(Stage::Decode, |story| self.decode(&graphs.decoder, &latent, frames, (story, cancel)))?;
         Ok(latent)
@@ -124,21 +145,16 @@ impl Pipeline<'_> {
             graphs::adapted_transformer(&part.config, &part.weights, segments, &adapters)
         };
         let second = model.transformer_2.as_ref();
-        let encoder = |chunk| graphs::vae_encoder(&model.vae.config, &model.vae.weights, chunk);
         Ok(Graphs {
             text: graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?,
             transformer: transformer(&model.transformer, Expert::High)?,
             transformer_2: second.map(|part| transformer(part, Expert::Low)).transpose()?,
-            encoder: if starts_from_picture {
-                Some([encoder(Chunk::First)?, encoder(Chunk::Later)?])
-            } else {
-                None
-            },
+            encoder: starts_from_picture.then(|| self.encoder_graphs()).transpose()?,
             decoder: graphs::vae_decoder(&model.vae.config, &model.vae.weights)?,
         })
     }
 
-    fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
+    pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
         Session::load(self.runtime, graph, self.options)
     }
@@ -154,44 +170,6 @@ impl Pipeline<'_> {
     fn latent_shape(&self, request: &GenRequest) -> [usize; 5] {
         let channels = self.checkpoint.vae.config.z_dim;
         self.checkpoint.strides().latent(channels, request.size, request.frames).dims()
-    }
-
-    fn texts(
-        &self,
-        request: &GenRequest,
-        graphs: &Graphs,
-        story: &mut Story<'_>,
-        cancel: &CancelToken,
-    ) -> Result<(PromptRows, Option<PromptRows>)> {
-        let tokenizer = Tokenizer::open(&self.checkpoint.tokenizer)?;
-        let mut session = self.load(&graphs.text, cancel)?;
-        let prompt = encode(&mut session, &tokenizer, ("prompt", &request.prompt), story, cancel)?;
-        let guided = request.guidance.enabled() || request.guidance_low.enabled();
-        let negative = guided.then(|| {
-            encode(&mut session, &tokenizer, ("negative prompt", &request.negative_prompt), story, cancel)
-        });
-        Ok((prompt, negative.transpose()?))
-    }
-
-    fn image_condition(
-        &self,
-        [first, later]: &[StreamGraph; 2],
-        request: &GenRequest,
-        pictures: &Pictures,
-        (story, cancel): (&mut Story<'_>, &CancelToken),
-    ) -> Result<ImageCondition> {
-        let patch = self.checkpoint.vae.config.patch_size.unwrap_or(1);
-        let encoder = Encoder { first, later, patch, load: &|graph| self.load(graph, cancel) };
-        match &pictures.first {
-            Some(picture) if self.checkpoint.expand_timesteps => {
-                Ok(ImageCondition::FirstFrame(encoder.picture(picture, (story, cancel))?))
-            }
-            Some(_) => {
-                let frames = request.frames.0 as usize;
-                Ok(ImageCondition::Channels(encoder.channels(frames, pictures, (story, cancel))?))
-            }
-            None => Ok(ImageCondition::None),
-        }
     }
 
     fn rope(&self, request: &GenRequest) -> Result<(Array2<f32>, Array2<f32>)> {

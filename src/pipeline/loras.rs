@@ -129,7 +129,9 @@ impl Loras {
             ));
         }
         if let Some(difference) = file.advice().and_then(|advice| advice.difference(request)) {
-            self.notes.push(format!("{name} is a distillation and advises {difference}"));
+            self.notes.push(format!(
+                "{name} is a distillation and advises {difference}; the presets named 4step have its settings"
+            ));
         }
     }
 }

@@ -3,15 +3,19 @@
 //! A request and a checkpoint go in; events, frames and the final latent come out. Of files it
 //! knows the LoRAs that a request names; it knows neither queues nor screens.
 
+mod cache;
+mod conditions;
 mod decode;
 mod denoise;
 mod encode_image;
 mod encode_text;
 mod generate;
 mod loras;
+mod preview;
 mod story;
 
+pub use cache::TensorCache;
 pub use encode_image::Pictures;
-pub use generate::{Pipeline, denoise_steps};
+pub use generate::{Outlets, Pipeline, denoise_steps};
 pub use loras::Loras;
 pub use story::Story;

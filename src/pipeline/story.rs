@@ -13,12 +13,14 @@ pub struct Story<'a> {
     pub steps: Vec<Secs>,
     /// What was done differently than asked, or deserves a look.
     pub warnings: Vec<String>,
+    /// What saved time or memory.
+    pub optimizations: Vec<String>,
 }
 
 impl<'a> Story<'a> {
     /// A story told to `send`.
     pub fn new(send: &'a mut dyn FnMut(Event)) -> Self {
-        Self { send, stages: Vec::new(), steps: Vec::new(), warnings: Vec::new() }
+        Self { send, stages: Vec::new(), steps: Vec::new(), warnings: Vec::new(), optimizations: Vec::new() }
     }
 
     /// Tells an event.

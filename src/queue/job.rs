@@ -22,4 +22,6 @@ pub struct Job {
     pub target: Target,
     /// Where the final latent goes, if anywhere.
     pub latents_out: Option<PathBuf>,
+    /// Whether somebody watches it being made.
+    pub preview: bool,
 }

@@ -15,7 +15,7 @@ use crate::engine::{Runtime, SessionOptions};
 use crate::media::{Expected, Fit, Metadata, Picture, Recorder, check};
 use crate::models;
 use crate::monitor::peak_resident;
-use crate::pipeline::{Loras, Pictures, Pipeline, Story, denoise_steps};
+use crate::pipeline::{Loras, Outlets, Pictures, Pipeline, Story, TensorCache, denoise_steps};
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
@@ -44,6 +44,7 @@ struct Record<'a> {
 pub fn run_job(
     runtime: &Runtime,
     job: &Job,
+    cache: &mut dyn TensorCache,
     cancel: &CancelToken,
     send: &mut dyn FnMut(Event),
 ) -> Result<Outcome> {
@@ -64,8 +65,8 @@ pub fn run_job(
         loras: &given.loras,
         options: SessionOptions::default(),
     };
-    let latent =
-        pipeline.run(&request, &given.pictures, &mut |frame| recorder.push(frame), &mut story, cancel)?;
+    let outlets = Outlets { frames: &mut |frame| recorder.push(frame), cache, preview: job.preview };
+    let latent = pipeline.run(&request, &given.pictures, outlets, &mut story, cancel)?;
 
     let fingerprint = checkpoint.fingerprint();
     let (output, checks) = story.stage(Stage::PostProcess, |story| {
@@ -94,7 +95,7 @@ pub fn run_job(
         provider: PROVIDER.to_owned(),
         precision: PRECISION.to_owned(),
         retries: 0,
-        optimizations: Vec::new(),
+        optimizations: std::mem::take(&mut story.optimizations),
         warnings: std::mem::take(&mut story.warnings),
         checks,
     })

@@ -14,6 +14,7 @@ use super::run::run_job;
 use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
 use crate::engine::Runtime;
 use crate::engine::runtime;
+use crate::store::StoredTensors;
 
 /// Jobs that may wait for the thread.
 const JOBS: usize = 256;
@@ -44,6 +45,7 @@ impl Worker {
         let stops = Arc::<Mutex<Stops>>::default();
         let shared = Arc::clone(&stops);
         let work = move || {
+            let mut cache = StoredTensors::new(&data_dir);
             for job in waiting {
                 let tell = |event: Event| {
                     // nobody listens any more only when the program is closing
@@ -55,7 +57,7 @@ impl Worker {
                     tell(Event::Cancelled);
                     continue;
                 };
-                tell(last_event(&data_dir, &job, &cancel, &tell));
+                tell(last_event(&data_dir, &job, &mut cache, &cancel, &tell));
             }
         };
         let thread = Builder::new().name("engine".to_owned()).spawn(work).map_err(|error| {
@@ -121,10 +123,16 @@ fn begin(stops: &Mutex<Stops>, id: JobId) -> Option<CancelToken> {
     (!asked_for && !stops.closing).then_some(cancel)
 }
 
-fn last_event(data_dir: &Path, job: &Job, cancel: &CancelToken, tell: &dyn Fn(Event)) -> Event {
+fn last_event(
+    data_dir: &Path,
+    job: &Job,
+    cache: &mut StoredTensors,
+    cancel: &CancelToken,
+    tell: &dyn Fn(Event),
+) -> Event {
     let run = || -> Result<_> {
         let runtime = open_runtime(data_dir, cancel, tell)?;
-        run_job(&runtime, job, cancel, &mut |event| tell(event))
+        run_job(&runtime, job, cache, cancel, &mut |event| tell(event))
     };
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(outcome)) => Event::Finished { outcome: Box::new(outcome) },

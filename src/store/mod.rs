@@ -1,5 +1,7 @@
 //! What the program keeps on disk, and where.
 
 mod data_dir;
+mod tensor_cache;
 
 pub use data_dir::{DATA_DIR_VARIABLE, default_data_dir};
+pub use tensor_cache::StoredTensors;

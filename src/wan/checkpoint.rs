@@ -15,6 +15,21 @@ pub struct Component<C> {
     pub weights: Weights,
 }
 
+impl<C: std::fmt::Debug> Component<C> {
+    /// Tells this network, as it is now, from every other: its configuration, its tensors' places, and path, size
+    /// and time of the last change of its files. A key for what is computed with it.
+    pub fn identity(&self) -> String {
+        let mut lines = vec![format!("{:?}", self.config)];
+        lines.extend(self.weights.iter().map(|(name, info)| format!("{name} {info:?}")));
+        for path in self.weights.files() {
+            let about = std::fs::metadata(path).ok();
+            let changed = about.as_ref().and_then(|about| about.modified().ok());
+            lines.push(format!("{} {:?} {changed:?}", path.display(), about.map(|about| about.len())));
+        }
+        sha256_hex(lines.join("\n").as_bytes())
+    }
+}
+
 /// A complete Wan model.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {

@@ -42,7 +42,7 @@ pub fn fit(file: &LoraFile, weights: &Weights, strength: &str) -> Result<Fit> {
                 (None, _) => Some(Why::NoModule),
                 (_, Part::Dora) => Some(Why::Dora),
                 (_, Part::Foreign(method)) => Some(Why::Foreign(method)),
-                (_, part) if part != Part::Alpha && !is_float(info.dtype) => Some(Why::Type),
+                (_, part) if part != Part::Alpha && !is_float(info.dtype) => Some(Why::Numbers),
                 (Some(module), part) => {
                     let parts = modules.entry(module.to_owned()).or_default();
                     let taken = parts.contains_key(&part);
@@ -124,10 +124,14 @@ impl Module<'_> {
             }
         }
         let alpha = match parts.get(&Part::Alpha) {
-            Some(&key) => self.file.scalar(self.file.weights.get(key)?),
+            Some(&key) => Some(self.file.scalar(self.file.weights.get(key)?).unwrap_or(f32::NAN)),
             None => None,
         };
         let scale = self.file.settings.scale(alpha, self.name, rank);
+        if !scale.is_finite() {
+            self.leave_out(parts.get(&Part::Alpha).or(Some(&down)), &Why::Numbers);
+            return Ok(());
+        }
         if !self.report.scales.contains(&scale) {
             self.report.scales.push(scale);
         }

@@ -69,7 +69,7 @@ const ENDINGS: [(&str, Part); 33] = [
 const MODULATION: &str = ".diff_m";
 
 /// What trainers put before a module's name. They nest, so they are taken off until none is left.
-const PREFIXES: [&str; 14] = [
+const PREFIXES: [&str; 13] = [
     "base_model.model.",
     "model.diffusion_model.",
     "diffusion_model.",
@@ -82,7 +82,6 @@ const PREFIXES: [&str; 14] = [
     "lora_unet__",
     "lora_unet_",
     "lora_transformer_",
-    "lycoris_transformer_",
     "lycoris_",
 ];
 
@@ -114,6 +113,17 @@ fn without_prefixes(key: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_other_models_stay_theirs() {
+        // LTX-Video by SimpleTuner and by kohya: their blocks are not Wan's
+        for key in [
+            "lycoris_transformer_blocks_0_attn1_to_q.alpha",
+            "lora_unet_transformer_blocks_0_attn1_to_q.alpha",
+        ] {
+            assert_eq!(Key::parse(key).unwrap().module, "transformer_blocks_0_attn1_to_q");
+        }
+    }
 
     #[test]
     fn every_dialect_is_taken_apart() {

@@ -53,8 +53,8 @@ pub enum Why {
         /// The tensor's.
         lora: Vec<usize>,
     },
-    /// Its numbers are of a type that is not computed with.
-    Type,
+    /// Its numbers cannot be computed with: of another type than floating point, or not finite.
+    Numbers,
 }
 
 impl fmt::Display for Why {
@@ -68,7 +68,7 @@ impl fmt::Display for Why {
             Self::Incomplete => f.write_str("its other half is missing"),
             Self::Twice => f.write_str("another key says the same"),
             Self::Shape { model, lora } => write!(f, "the model has {model:?} there, the LoRA {lora:?}"),
-            Self::Type => f.write_str("its numbers are not floating point"),
+            Self::Numbers => f.write_str("its numbers cannot be computed with"),
         }
     }
 }

@@ -1,0 +1,33 @@
+//! What one job computes and the next may need again: tensors by what they were made from.
+
+use ndarray::ArrayD;
+
+use crate::core::sha256_hex;
+
+/// Tensors kept between jobs. A key holds everything that its tensor depends on, so nothing in it is ever stale.
+pub trait TensorCache {
+    /// The tensor of `key`, if it is still there.
+    fn get(&mut self, key: &str) -> Option<ArrayD<f32>>;
+
+    /// Keeps `tensor`; that it cannot be kept is no error.
+    fn put(&mut self, key: &str, tensor: &ArrayD<f32>);
+}
+
+/// The key of what `kind` of thing was made from `parts`.
+pub(super) fn key(kind: &str, parts: &[&str]) -> String {
+    // lengths keep ("ab", "c") and ("a", "bc") apart
+    let marked: Vec<_> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    format!("{kind}-{}", sha256_hex(marked.concat().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_parts_have_other_keys() {
+        let keys = [key("text", &["ab", "c"]), key("text", &["a", "bc"]), key("image", &["a", "bc"])];
+        assert!(keys[0] != keys[1] && keys[1] != keys[2]);
+        assert_eq!(key("text", &["ab", "c"]), keys[0]);
+    }
+}

@@ -1,0 +1,124 @@
+//! What the steps are conditioned on: texts and pictures, encoded now or kept from an earlier run; and the preview's map.
+
+use super::cache::{TensorCache, key};
+use super::encode_image::{Encoder, ImageCondition, Pictures};
+use super::encode_text::{PromptRows, encode, tokens};
+use super::generate::Pipeline;
+use super::preview::LatentToRgb;
+use super::story::Story;
+use crate::core::{CancelToken, Event, Frame, GenRequest, Kind, Result, sha256_hex};
+use crate::engine::Session;
+use crate::onnx::Graph;
+use crate::wan::graphs::{self, Chunk, StreamGraph};
+use crate::wan::text::Tokenizer;
+
+impl Pipeline<'_> {
+    /// Rows of the prompt, and of the negative prompt where guidance needs them.
+    pub(super) fn texts(
+        &self,
+        request: &GenRequest,
+        graph: &Graph,
+        cache: &mut dyn TensorCache,
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<(PromptRows, Option<PromptRows>)> {
+        let tokenizer = Tokenizer::open(&self.checkpoint.tokenizer)?;
+        let identity = self.checkpoint.text_encoder.identity();
+        let mut session = None;
+        let mut rows = |story: &mut Story<'_>, what, prompt: &str| -> Result<PromptRows> {
+            let tokens = tokens(&tokenizer, (what, prompt), story)?;
+            let key = key("text", &[&identity, &format!("{tokens:?}")]);
+            if let Some(hidden) = cache.get(&key) {
+                story.optimizations.push(format!("the {what}'s embedding was kept from an earlier run"));
+                return Ok(PromptRows::new(&hidden.view()));
+            }
+            let session = match &mut session {
+                Some(session) => session,
+                none => none.insert(self.load(graph, cancel)?),
+            };
+            let hidden = encode(session, tokens, cancel)?;
+            cache.put(&key, &hidden);
+            Ok(PromptRows::new(&hidden.view()))
+        };
+        let prompt = rows(story, "prompt", &request.prompt)?;
+        let guided = request.guidance.enabled() || request.guidance_low.enabled();
+        let negative = guided.then(|| rows(story, "negative prompt", &request.negative_prompt));
+        Ok((prompt, negative.transpose()?))
+    }
+
+    /// The given pictures, encoded.
+    pub(super) fn image_condition(
+        &self,
+        graphs: &[StreamGraph; 2],
+        request: &GenRequest,
+        pictures: &Pictures,
+        cache: &mut dyn TensorCache,
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<ImageCondition> {
+        let Some(first) = &pictures.first else { return Ok(ImageCondition::None) };
+        let in_place = self.checkpoint.expand_timesteps;
+        let condition = if in_place { ImageCondition::FirstFrame } else { ImageCondition::Channels };
+        let pixels = |frame: &Frame| format!("{} {}", frame.size, sha256_hex(&frame.rgb));
+        let last = pictures.last.as_ref().map(pixels).unwrap_or_default();
+        let frames = if in_place { 1 } else { request.frames.0 as usize };
+        let identity = self.checkpoint.vae.identity();
+        let key = key("image", &[&identity, &frames.to_string(), &pixels(first), &last]);
+        if let Some(encoded) = cache.get(&key) {
+            story.optimizations.push("the encoded picture was kept from an earlier run".to_owned());
+            return Ok(condition(encoded));
+        }
+        let load = |graph: &Graph| self.load(graph, cancel);
+        let encoder = self.encoder(graphs, &load);
+        let encoded = if in_place {
+            encoder.picture(first, (story, cancel))?
+        } else {
+            encoder.channels(frames, pictures, (story, cancel))?
+        };
+        cache.put(&key, &encoded);
+        Ok(condition(encoded))
+    }
+
+    fn encoder<'g>(
+        &self,
+        [first, later]: &'g [StreamGraph; 2],
+        load: &'g dyn Fn(&Graph) -> Result<Session>,
+    ) -> Encoder<'g> {
+        Encoder { first, later, patch: self.checkpoint.vae.config.patch_size.unwrap_or(1), load }
+    }
+
+    /// The map of this VAE for previews, fitted when it is seen for the first time.
+    pub(super) fn preview_map(
+        &self,
+        cache: &mut dyn TensorCache,
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<Option<LatentToRgb>> {
+        let vae = &self.checkpoint.vae;
+        let key = key("preview", &[&vae.identity()]);
+        let kept = cache.get(&key).and_then(|kept| LatentToRgb::from_tensor(kept, vae.config.z_dim));
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        story.tell(Event::Note { message: "Fitting the preview to this VAE, once".to_owned() });
+        let graphs = self.encoder_graphs()?;
+        let load = |graph: &Graph| self.load(graph, cancel);
+        let stride = vae.config.scale_factor_spatial as usize;
+        match LatentToRgb::fit(&self.encoder(&graphs, &load), stride, cancel) {
+            Ok(Some(map)) => {
+                cache.put(&key, &map.tensor());
+                Ok(Some(map))
+            }
+            Err(error) if error.kind == Kind::Cancelled => Err(error),
+            other => {
+                let why = other.err().map_or_else(String::new, |error| format!(": {error:#}"));
+                story.warn(format!("There is no preview, it could not be fitted to this VAE{why}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The graphs of the VAE's encoder: for the first frame, and for those after it.
+    pub(super) fn encoder_graphs(&self) -> Result<[StreamGraph; 2]> {
+        let vae = &self.checkpoint.vae;
+        let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk);
+        Ok([encoder(Chunk::First)?, encoder(Chunk::Later)?])
+    }
+}
