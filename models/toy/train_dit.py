@@ -24,9 +24,14 @@ from diffusers import WanTransformer3DModel
 from transformers import UMT5EncoderModel
 
 from data import caption, held_out, plain_caption, short_caption
-from model import TextPath, new_text_encoder, renew_text_weights, text_weights
+from model import TextPath, new_text_encoder, refitted, renew_text_weights, text_weights
 
-EMPTY, SHIFT, SHORT, GIVEN = 0.1, 3.0, 0.6, 0.75
+EMPTY, SHIFT, SHORT, GIVEN, FIRST = 0.1, 3.0, 0.6, 0.75, 3.0
+# A patch of the 5B kind is 192 numbers of noise; a model no wider than that has no room beside them to think in.
+FORMS = {
+    "a14b": dict(in_channels=36),
+    "5b": dict(in_channels=48, out_channels=48, num_attention_heads=6, num_layers=4, ffn_dim=336),
+}
 
 
 def draw_sigma(count, stage, boundary, generator):
@@ -45,23 +50,6 @@ def read_latents(folder):
     assert not set(combinations) & set(held_out())
     given = torch.cat([part[2] for part in parts]) if parts[0][2:] and parts[0][2] is not None else None
     return torch.cat([part[0] for part in parts]), combinations, given
-
-
-def widened(transformer, channels_in, channels_out):
-    """The transformer with other channels. Channels beyond the old ones begin at zero; where the latent is another
-    one altogether, what reads and writes it begins anew."""
-    config = dict(transformer.config, in_channels=channels_in, out_channels=channels_out)
-    new = WanTransformer3DModel.from_config(config)
-    old = transformer.state_dict()
-    if channels_out == transformer.config.out_channels:
-        weight = torch.zeros_like(new.patch_embedding.weight)
-        weight[:, : transformer.config.in_channels] = old["patch_embedding.weight"]
-        old["patch_embedding.weight"] = weight
-    else:
-        for name in [n for n in old if n.startswith(("patch_embedding", "proj_out"))]:
-            old[name] = new.state_dict()[name]
-    new.load_state_dict(old)
-    return new
 
 
 class Batches:
@@ -137,6 +125,8 @@ def flow_loss(transformer, text, batches):
     error = (transformer(noisy, t, text(free), return_dict=False)[0] - target) ** 2
     if t.ndim == 2:  # what is given need not be told
         error[t[:, 0] == 0, :, 0] = 0
+    elif batches.given is not None:  # it shall be kept with care
+        error[:, :, 0] *= FIRST
     return error.mean()
 
 
@@ -162,9 +152,8 @@ def main():
     transformer = WanTransformer3DModel.from_pretrained(args.transformer, torch_dtype=torch.float32)
     encoder = UMT5EncoderModel.from_pretrained(args.text_encoder, dtype=torch.float32)
     if args.image:
-        channels = {"a14b": (36, 16), "5b": (48, 48)}[args.image]
-        if transformer.config.in_channels != channels[0]:
-            transformer = widened(transformer, *channels)
+        if transformer.config.in_channels != FORMS[args.image]["in_channels"]:
+            transformer = refitted(transformer, **FORMS[args.image])
     if args.stage == "distil":
         teacher = Teacher(WanTransformer3DModel.from_pretrained(args.transformer, torch_dtype=torch.float32), encoder)
         encoder = new_text_encoder()

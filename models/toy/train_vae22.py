@@ -61,6 +61,7 @@ def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("output")
     args.add_argument("--start", help="folder of a VAE to go on from, with clips at once")
+    args.add_argument("--decoder", action="store_true", help="leave the encoder as it is; the latents keep their meaning")
     args.add_argument("--seconds", type=float, default=2400)
     args.add_argument("--batch", type=int, default=4)
     args.add_argument("--learning-rate", type=float, default=2e-3)
@@ -77,7 +78,9 @@ def main():
     else:
         vae = AutoencoderKLWan(**CONFIG)
         begin(vae)
-    weights = list(vae.parameters())
+    for module in (vae.encoder, vae.quant_conv) if args.decoder else ():
+        module.requires_grad_(False)
+    weights = [w for w in vae.parameters() if w.requires_grad]
     matrices = [w for w in weights if w.ndim >= 4 and w.shape[0] > 3 and w[0].numel() > 1]
     others = [w for w in weights if not any(w is m for m in matrices)]
     adam, muon = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0), Muon(matrices)
@@ -85,7 +88,7 @@ def main():
 
     begun, step, shown, saved = time.time(), 0, None, 0
     while (done := (time.time() - begun) / args.seconds) < 1:
-        fall = max(0, (done - 0.4) / 0.6)
+        fall = done if args.decoder else max(0, (done - 0.4) / 0.6)
         rate = args.learning_rate * min(1, (step + 1) / 50) * (0.02 + 0.98 * (1 - fall))
         for group in adam.param_groups:
             group["lr"] = rate
@@ -120,7 +123,8 @@ def main():
             live = [w.detach().clone() for w in weights]
             with torch.no_grad():
                 torch._foreach_copy_(weights, average)
-                measure(vae)
+                if not args.decoder:
+                    measure(vae)
                 vae.save_pretrained(args.output)
                 quality = psnr(vae, unseen, unpatched)
                 torch._foreach_copy_(weights, live)
