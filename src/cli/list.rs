@@ -26,6 +26,9 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     }
     for model in &found {
         let state = match &model.limits {
+            Ok(limits) if models::is_exported(&model.path) => {
+                format!("{}, exported ONNX folder", described(limits))
+            }
             Ok(limits) => described(limits),
             Err(error) => format!("cannot be used: {error:#}"),
         };
@@ -53,6 +56,7 @@ fn model_json(model: &Installed) -> Value {
         Ok(limits) => json!({
             "id": model.id, "path": model.path, "modes": limits.modes,
             "size_multiple": limits.strides.size_multiple(), "temporal_stride": limits.strides.temporal,
+            "exported": models::is_exported(&model.path),
         }),
         Err(error) => json!({"id": model.id, "path": model.path, "error": error}),
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::exported;
 use crate::core::{Error, Kind, Mode, Result};
 use crate::onnx::Weights;
 use crate::wan::{Checkpoint, Component, ModelIndex, TextEncoderConfig, TransformerConfig, VaeConfig};
@@ -18,6 +19,9 @@ const RELATIVE_POSITIONS: (usize, usize) = (32, 128);
 
 /// Opens the folder and checks that its components belong together. Headers are read, weights are not.
 pub fn open(dir: &Path) -> Result<Checkpoint> {
+    if exported::is_exported(dir) {
+        return exported::open(dir);
+    }
     let index: ModelIndex = read_json(&dir.join("model_index.json"))?;
     let transformer: Component<TransformerConfig> = component(dir, "transformer", DIFFUSION_WEIGHTS)?;
     let transformer_2 = if dir.join("transformer_2").exists() {
@@ -36,6 +40,7 @@ pub fn open(dir: &Path) -> Result<Checkpoint> {
         text_encoder: component::<TextEncoderConfig>(dir, "text_encoder", TEXT_WEIGHTS)?,
         tokenizer: dir.join("tokenizer"),
         vae: component::<VaeConfig>(dir, "vae", DIFFUSION_WEIGHTS)?,
+        exported: None,
     };
     check_pairs(&checkpoint, dir)?;
     Ok(checkpoint)

@@ -4,6 +4,8 @@
 
 mod catalog;
 mod diffusers;
+mod exported;
 
 pub use catalog::{Installed, MODELS_ROOT_VARIABLE, find, installed};
 pub use diffusers::open;
+pub use exported::is_exported;
