@@ -1,4 +1,4 @@
-//! A model that torch.onnx exported (tests/golden/export_onnx.py), against diffusers' pipeline; and exports that do not fit.
+//! A model that `torch.onnx` exported (`tests/golden/export_onnx.py`), against diffusers; and exports that do not fit.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
@@ -13,7 +13,7 @@ use wandeck::core::{
     Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
 };
 use wandeck::media::{Existing, Target};
-use wandeck::models;
+use wandeck::models::{self, Layout};
 use wandeck::onnx::ModelProto;
 use wandeck::queue::{Job, JobId};
 
@@ -141,7 +141,7 @@ fn a_size_that_the_export_cannot_make_is_refused_before_the_work() {
 fn models_show_tells_that_it_is_exported() {
     let dir = tempfile::tempdir().unwrap();
     let model = model(dir.path());
-    assert!(models::is_exported(&model) && !models::is_exported(&common::golden_model("tiny-t2v")));
+    assert_eq!(models::look(&model).unwrap().about.layout, Layout::ExportedOnnx);
     let run = |args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_wandeck"))
             .args(args)
@@ -154,7 +154,7 @@ fn models_show_tells_that_it_is_exported() {
     let path = model.to_str().unwrap();
     let shown = run(&["models", "show", path]);
     assert!(shown.contains("exported ONNX folder") && shown.contains("t2v"), "{shown}");
-    assert!(run(&["models", "show", path, "--json"]).contains("\"exported\":true"));
+    assert!(run(&["models", "show", path, "--json"]).contains("\"layout\":\"exported_onnx\""));
     let refused = run(&["graph", "export", path, dir.path().join("out").to_str().unwrap()]);
     assert!(refused.contains("is exported already"), "{refused}");
 }

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::about::{About, Layout, PartAbout};
+use super::open::Opened;
 use crate::core::{Error, Kind, Mode, Result};
 use crate::onnx::Weights;
 use crate::wan::exported::{Exported, ExportedGraph, FILE, Interface};
 use crate::wan::{Checkpoint, Component, ModelIndex, TextEncoderConfig, TransformerConfig, VaeConfig};
 
 /// Whether `dir` holds exported components.
-pub fn is_exported(dir: &Path) -> bool {
+pub(super) fn is_one(dir: &Path) -> bool {
     ["transformer", "vae_decoder", "text_encoder"].iter().any(|name| dir.join(name).join(FILE).exists())
 }
 
@@ -21,7 +23,7 @@ struct Found<'a> {
 }
 
 /// Opens the folder. Headers are read; one error lists everything that is not as it should be, in all components.
-pub(super) fn open(dir: &Path) -> Result<Checkpoint> {
+pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
     let mut found = Found { dir, wrong: Vec::new() };
     let index: Option<ModelIndex> = found.json(&["model_index.json"]);
     let text: Option<TextEncoderConfig> = found.json(&["text_encoder/config.json"]);
@@ -55,8 +57,9 @@ pub(super) fn open(dir: &Path) -> Result<Checkpoint> {
     };
     let no_weights = Weights::from_files(&[])?;
     let exported = Exported { text_encoder: a, transformer: b, transformer_2: c, vae_decoder: d };
-    Ok(Checkpoint {
-        id: dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned(),
+    let about = about(&exported);
+    let checkpoint = Checkpoint {
+        id,
         modes: vec![Mode::T2V],
         transformer: Component { config: transformer, weights: no_weights.clone() },
         transformer_2: transformer_2.map(|config| Component { config, weights: no_weights.clone() }),
@@ -67,7 +70,20 @@ pub(super) fn open(dir: &Path) -> Result<Checkpoint> {
         tokenizer: dir.join("tokenizer"),
         vae: Component { config: vae, weights: no_weights },
         exported: Some(exported),
-    })
+    };
+    Ok(Opened { checkpoint, about })
+}
+
+fn about(exported: &Exported) -> About {
+    let part = |graph: &ExportedGraph| PartAbout {
+        role: graph.name,
+        files: graph.files().cloned().collect(),
+        size: graph.size(),
+        precision: "onnx",
+        told: None,
+    };
+    let parts = exported.graphs().map(part).collect();
+    About { layout: Layout::ExportedOnnx, parts, notes: Vec::new() }
 }
 
 impl Found<'_> {

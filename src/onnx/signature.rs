@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 
@@ -17,6 +17,8 @@ pub struct Signature {
     pub inputs: Vec<Value>,
     /// Outputs.
     pub outputs: Vec<Value>,
+    /// Files of its external data.
+    pub data: Vec<PathBuf>,
 }
 
 /// One input or output of an ONNX file.
@@ -76,11 +78,15 @@ impl Signature {
             .ok()
             .and_then(|model| model.graph)
             .ok_or_else(|| Error::new(Kind::CorruptModel, format!("{} is no ONNX model", path.display())))?;
-        check_external(path, &graph)?;
+        let data = external_files(path, &graph)?;
         // old files list their weights among the inputs
         let weights: HashSet<_> = graph.initializer.iter().map(TensorProto::name).collect();
         let inputs = graph.input.iter().filter(|value| !weights.contains(value.name()));
-        Ok(Self { inputs: inputs.map(value).collect(), outputs: graph.output.iter().map(value).collect() })
+        Ok(Self {
+            inputs: inputs.map(value).collect(),
+            outputs: graph.output.iter().map(value).collect(),
+            data,
+        })
     }
 }
 
@@ -99,8 +105,8 @@ fn value(proto: &ValueInfoProto) -> Value {
     }
 }
 
-/// Weights beside the file must be there, and as long as the file says.
-fn check_external(path: &Path, graph: &GraphProto) -> Result<()> {
+/// The files with its weights: they must be there, and as long as it says.
+fn external_files(path: &Path, graph: &GraphProto) -> Result<Vec<PathBuf>> {
     let mut ends: HashMap<&str, u64> = HashMap::new();
     for tensor in &graph.initializer {
         let entry = |key: &str| {
@@ -112,10 +118,11 @@ fn check_external(path: &Path, graph: &GraphProto) -> Result<()> {
             *end = (*end).max(number("offset").saturating_add(number("length")));
         }
     }
+    let mut found = Vec::new();
     let mut ends: Vec<_> = ends.into_iter().collect();
     ends.sort_unstable();
     for (location, end) in ends {
-        let data = path.parent().unwrap_or(Path::new(".")).join(location);
+        let data = path.parent().unwrap_or_else(|| Path::new(".")).join(location);
         let size = std::fs::metadata(&data).map(|about| about.len()).map_err(|error| {
             Error::new(Kind::MissingModel, format!("The weights {} are missing", data.display()))
                 .because(error)
@@ -126,6 +133,7 @@ fn check_external(path: &Path, graph: &GraphProto) -> Result<()> {
                 format!("The weights have {size} bytes of {end} in {}: they are cut off", data.display()),
             ));
         }
+        found.push(data);
     }
-    Ok(())
+    Ok(found)
 }

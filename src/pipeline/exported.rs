@@ -11,21 +11,21 @@ use crate::core::{CancelToken, Error, GenRequest, Kind, Result, Stage};
 use crate::engine::{Input, Session};
 use crate::onnx::{Dim, Dtype, Graph};
 use crate::wan::exported::ExportedGraph;
-use crate::wan::graphs::{CacheSpec, TEXT_TOKENS};
+use crate::wan::graphs::{StreamGraph, TEXT_TOKENS};
 use crate::wan::{Checkpoint, VaeConfig};
 
 /// Where a network comes from.
 pub(super) enum Network<'a> {
     /// A graph over the checkpoint's weights.
-    Built(Graph),
+    Built(Box<Graph>),
     /// A file of others.
     Exported(&'a ExportedGraph),
 }
 
 /// How latents become frames.
 pub(super) enum Decoder<'a> {
-    /// As a stream, through these caches.
-    Stream(Graph, Vec<CacheSpec>),
+    /// As a stream, over the checkpoint's weights.
+    Stream(Box<StreamGraph>),
     /// A whole clip.
     Exported(&'a ExportedGraph),
 }

@@ -159,17 +159,18 @@ impl Pipeline<'_> {
             if starts_from_picture && model.expand_timesteps { Segments::Two } else { Segments::One };
         let transformer = |part: &Component<TransformerConfig>, expert| {
             let adapters = self.loras.adapters(expert);
-            graphs::adapted_transformer(&part.config, &part.weights, segments, &adapters).map(Network::Built)
+            graphs::adapted_transformer(&part.config, &part.weights, segments, &adapters)
+                .map(|graph| Network::Built(Box::new(graph)))
         };
         let second = model.transformer_2.as_ref();
         let text = graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?;
         let decoder = graphs::vae_decoder(&model.vae.config, &model.vae.weights)?;
         Ok(Graphs {
-            text: Network::Built(text),
+            text: Network::Built(Box::new(text)),
             transformer: transformer(&model.transformer, Expert::High)?,
             transformer_2: second.map(|part| transformer(part, Expert::Low)).transpose()?,
             encoder: starts_from_picture.then(|| self.encoder_graphs()).transpose()?,
-            decoder: Decoder::Stream(decoder.graph, decoder.caches),
+            decoder: Decoder::Stream(Box::new(decoder)),
         })
     }
 
@@ -235,9 +236,9 @@ impl Pipeline<'_> {
     ) -> Result<()> {
         let config = &self.checkpoint.vae.config;
         match decoder {
-            Decoder::Stream(graph, caches) => {
-                let mut session = self.load(graph, cancel)?;
-                decode(&mut session, caches, latent, frames, (story, cancel))
+            Decoder::Stream(stream) => {
+                let mut session = self.load(&stream.graph, cancel)?;
+                decode(&mut session, &stream.caches, latent, frames, (story, cancel))
             }
             Decoder::Exported(graph) => {
                 let mut session = self.open(graph, &Interface::vae_decoder(config), cancel)?;

@@ -50,7 +50,7 @@ pub struct Checkpoint {
     pub lora: bool,
     /// UMT5 encoder.
     pub text_encoder: Component<TextEncoderConfig>,
-    /// Folder with `tokenizer.json` or `spiece.model`.
+    /// Folder with `tokenizer.json` or `spiece.model`, or a file of weights that carries the latter.
     pub tokenizer: PathBuf,
     /// Video autoencoder.
     pub vae: Component<VaeConfig>,
@@ -92,8 +92,8 @@ impl Checkpoint {
             lines.extend(weights.iter().map(line));
         }
         for graph in self.exported.iter().flat_map(Exported::graphs) {
-            let size = std::fs::metadata(&graph.path).map(|about| about.len()).unwrap_or_default();
-            lines.push(format!("{} {size} {:?}", graph.name, graph.signature));
+            let (inputs, outputs) = (&graph.signature.inputs, &graph.signature.outputs);
+            lines.push(format!("{} {} {inputs:?} {outputs:?}", graph.name, graph.size().0));
         }
         sha256_hex(lines.join("\n").as_bytes())
     }

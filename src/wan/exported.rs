@@ -12,12 +12,11 @@
 //! a fixed size, which then is the only one that can be made. Latents go into the decoder as the VAE has them: the
 //! means and deviations of its `config.json` are applied before.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
 use super::graphs::TEXT_TOKENS;
-use crate::core::Result;
+use crate::core::{Bytes, Result};
 use crate::onnx::{Dim, Dtype, Signature, Value};
 
 /// The file of each component.
@@ -67,14 +66,25 @@ impl ExportedGraph {
             .then(|| format!("the {} takes {name} as {value} and the request needs {dims:?}", self.name))
     }
 
-    /// Tells this file, as it is now, from every other.
+    /// Its file and those of its weights.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.path).chain(&self.signature.data)
+    }
+
+    /// Size of its files.
+    pub fn size(&self) -> Bytes {
+        let size = |path: &PathBuf| std::fs::metadata(path).map(|about| about.len()).unwrap_or_default();
+        Bytes(self.files().map(size).sum())
+    }
+
+    /// Tells these files, as they are now, from all others.
     pub fn identity(&self) -> String {
-        let mut text = format!("{} {:?}", self.path.display(), self.signature);
-        if let Ok(about) = std::fs::metadata(&self.path) {
-            // writing to a string cannot fail
-            let _written = write!(text, " {} {:?}", about.len(), about.modified().ok());
-        }
-        text
+        let line = |path: &PathBuf| {
+            let about = std::fs::metadata(path).ok();
+            let changed = about.as_ref().and_then(|about| about.modified().ok());
+            format!("{} {:?} {changed:?}", path.display(), about.map(|about| about.len()))
+        };
+        self.files().map(line).collect::<Vec<_>>().join(" ")
     }
 }
 
