@@ -7,6 +7,7 @@ mod catalog;
 mod component;
 mod diffusers;
 mod experts;
+mod exported;
 mod fit;
 mod folder;
 mod open;

@@ -7,6 +7,7 @@ mod adapter;
 mod builder;
 mod export;
 mod proto;
+mod signature;
 mod spec;
 mod weights;
 
@@ -14,5 +15,6 @@ pub use adapter::{Adapter, Change};
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use export::{Placed, export};
 pub use proto::ModelProto;
+pub use signature::{Signature, Value};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
 pub use weights::{TensorInfo, Weights};
