@@ -158,7 +158,9 @@ fn a_broken_model_fails_before_it_runs() {
     };
     let shard = "transformer/diffusion_pytorch_model-00002-of-00003.safetensors";
     let (vae, text) = ("vae/config.json", "text_encoder/config.json");
+    let vae_weights = "vae/diffusion_pytorch_model.safetensors";
     let other_vae = common::golden_model("tiny-ti2v").join(vae);
+    let other_vae_weights = common::golden_model("tiny-ti2v").join(vae_weights);
     type Break<'a> = &'a dyn Fn();
     let cases: [(&str, Break<'_>, Kind, &str); 6] = [
         (shard, &|| std::fs::remove_file(part(shard)).unwrap(), Kind::MissingModel, "00002-of-00003"),
@@ -169,7 +171,12 @@ fn a_broken_model_fails_before_it_runs() {
             Kind::CorruptModel,
             "another model's vae",
         ),
-        (vae, &|| replace(&part(vae), "\"base_dim\": 4", "\"base_dim\": 8"), Kind::CorruptModel, "shape"),
+        (
+            vae_weights,
+            &|| assert!(std::fs::copy(&other_vae_weights, part(vae_weights)).is_ok()),
+            Kind::CorruptModel,
+            "another model's vae",
+        ),
         (
             text,
             &|| replace(&part(text), "max_distance\": 128", "max_distance\": 64"),

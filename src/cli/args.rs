@@ -157,6 +157,78 @@ pub(super) enum ModelsVerb {
         /// Model id or folder
         model: String,
     },
+    /// Write a model with made-up weights, official names and shapes, for tests and measurements
+    Synth(Box<Synth>),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Synth {
+    /// Model to follow
+    #[arg(long, value_name = "MODEL")]
+    pub(super) like: LikeName,
+    /// Blocks of the transformer and, unless --text-layers says otherwise, of the text encoder [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(super) layers: Option<u32>,
+    /// Blocks of the text encoder
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(super) text_layers: Option<u32>,
+    /// Rows of the text encoder's table, at least 128 [default: 256384, which is 2.1 GB in bf16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(128..))]
+    pub(super) vocab: Option<u32>,
+    /// What the numbers are stored as
+    #[arg(long, value_name = "TYPE", default_value = "bf16")]
+    pub(super) dtype: DtypeName,
+    /// How the files are laid out
+    #[arg(long, value_name = "LAYOUT", default_value = "diffusers")]
+    pub(super) layout: LayoutName,
+    /// Write these components only
+    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
+    pub(super) only: Vec<PartName>,
+    /// The same seed gives the same numbers, in every layout
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Leave large tensors as holes that read as zero: the full size in no room, to open but not to run
+    #[arg(long)]
+    pub(super) hollow: bool,
+    /// New or empty folder to write to
+    pub(super) dir: PathBuf,
+}
+
+/// A model to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LikeName {
+    #[value(name = "t2v-A14B")]
+    T2v,
+    #[value(name = "i2v-A14B")]
+    I2v,
+    #[value(name = "ti2v-5B")]
+    Ti2v,
+}
+
+/// What numbers are stored as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DtypeName {
+    Fp32,
+    Bf16,
+    Fp16,
+    #[value(name = "fp8_scaled")]
+    Fp8Scaled,
+}
+
+/// How files are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LayoutName {
+    Diffusers,
+    Original,
+    Comfy,
+}
+
+/// A component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PartName {
+    Transformer,
+    Text,
+    Vae,
 }
 
 #[derive(Debug, Args)]

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::Places;
 use super::args::{Common, Models, ModelsVerb, Presets, PresetsVerb};
 use super::report::out;
+use super::synth;
 use crate::core::{Error, Kind, Limits, Result};
-use crate::models::{self, Installed};
+use crate::models::{self, About, Installed};
 use crate::presets;
 
 pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
@@ -16,25 +17,49 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
         ModelsVerb::List => models::installed(data_dir, models_dir),
         ModelsVerb::Show { model } => {
             let path = models::find(model, data_dir, models_dir)?;
-            let checkpoint = models::open(&path)?;
-            vec![Installed { id: checkpoint.id.clone(), path, limits: Ok(checkpoint.limits()) }]
+            let opened = models::look(&path)?;
+            vec![Installed::new(opened.checkpoint.id.clone(), path, Ok(opened))]
         }
+        ModelsVerb::Synth(args) => return synth::run(args, common),
     };
     if common.json {
         out(&found.iter().map(model_json).collect::<Value>().to_string());
         return Ok(());
     }
     for model in &found {
-        let state = match &model.limits {
-            Ok(limits) => described(limits),
-            Err(error) => format!("cannot be used: {error:#}"),
-        };
-        out(&format!("{}\n  {}\n  {state}", model.id, model.path.display()));
+        out(&format!("{}\n  {}", model.id, model.path.display()));
+        match &model.limits {
+            Ok(limits) => out(&format!("  {}", described(limits))),
+            Err(error) => out(&format!("  cannot be used: {error:#}")),
+        }
+        for line in model.about.iter().flat_map(|about| made_of(about, &args.verb)) {
+            out(&format!("  {line}"));
+        }
     }
     if found.is_empty() {
-        out(&format!("No models. Put a diffusers folder into {}", data_dir.join("models").display()));
+        out(&format!(
+            "No models. Put a model's folder (diffusers, Wan's own, or ComfyUI's models) into {}",
+            data_dir.join("models").display()
+        ));
     }
     Ok(())
+}
+
+/// What a model is made of: a line in a list, a line for each component and note for one model.
+fn made_of(about: &About, verb: &ModelsVerb) -> Vec<String> {
+    let mut precisions: Vec<_> = about.parts.iter().map(|part| part.precision).collect();
+    precisions.dedup();
+    let mut lines = vec![format!("{}, {}, {}", about.layout, precisions.join(" "), about.size())];
+    if matches!(verb, ModelsVerb::List) {
+        return lines;
+    }
+    for part in &about.parts {
+        let told = part.told.as_ref().map(|told| format!(", {told}")).unwrap_or_default();
+        lines.push(format!("{}: {}, {}{told}", part.role, part.precision, part.size));
+        lines.extend(part.files.iter().map(|file| format!("  {}", file.display())));
+    }
+    lines.extend(about.notes.iter().map(|note| format!("note: {note}")));
+    lines
 }
 
 fn described(limits: &Limits) -> String {
@@ -53,6 +78,8 @@ fn model_json(model: &Installed) -> Value {
         Ok(limits) => json!({
             "id": model.id, "path": model.path, "modes": limits.modes,
             "size_multiple": limits.strides.size_multiple(), "temporal_stride": limits.strides.temporal,
+            "max_positions": limits.max_positions,
+            "size": model.about.as_ref().map(About::size), "about": model.about,
         }),
         Err(error) => json!({"id": model.id, "path": model.path, "error": error}),
     }

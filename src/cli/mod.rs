@@ -8,6 +8,7 @@ mod graph;
 mod list;
 mod lora;
 mod report;
+mod synth;
 
 pub use args::{Cli, RendererName};
 pub use exit::ExitCode;

@@ -3,39 +3,48 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::diffusers;
+use super::about::About;
+use super::open::{self, Opened};
+use super::{diffusers, folder};
 use crate::core::{Error, Kind, Limits, Result};
 
 /// Names the folder that models live in.
 pub const MODELS_ROOT_VARIABLE: &str = "MODELS_ROOT";
-/// What makes a folder a model.
-const MARK: &str = "model_index.json";
 /// How far above the program a checkout's `models` may be: `target/release/deps`.
 const ANCESTORS: usize = 4;
 
-/// A model folder, whole or not.
+/// A model, whole or not.
 #[derive(Clone, Debug)]
 pub struct Installed {
     /// Its name.
     pub id: String,
-    /// Its folder.
+    /// What [`super::open`] takes: its folder, with the id behind it where the folder holds several.
     pub path: PathBuf,
     /// What it can do, or what is wrong with it.
     pub limits: Result<Limits>,
+    /// What it is made of, if it can be used.
+    pub about: Option<About>,
+}
+
+impl Installed {
+    /// The model that was opened from `path`.
+    pub fn new(id: String, path: PathBuf, opened: Result<Opened>) -> Self {
+        match opened {
+            Ok(Opened { checkpoint, about }) => {
+                Self { id, path, limits: Ok(checkpoint.limits()), about: Some(about) }
+            }
+            Err(error) => Self { id, path, limits: Err(error), about: None },
+        }
+    }
 }
 
 /// Every model in the places where models live, by name. A name that is in two places is taken from the first.
 pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
     let mut found: Vec<Installed> = Vec::new();
     for place in places(data_dir, models_dir) {
-        let Ok(entries) = std::fs::read_dir(&place) else { continue };
-        for path in
-            entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.join(MARK).exists())
-        {
-            let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !found.iter().any(|model| model.id == id) {
-                let limits = diffusers::open(&path).map(|checkpoint| checkpoint.limits());
-                found.push(Installed { id, path, limits });
+        for model in in_place(&place) {
+            if !found.iter().any(|known| known.id == model.id) {
+                found.push(model);
             }
         }
     }
@@ -43,29 +52,60 @@ pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
     found
 }
 
-/// The folder of the model `id`, which may be a path.
+/// The models of one place: the folders in it, or the files, if it is itself ComfyUI's folder or full of files.
+fn in_place(place: &Path) -> Vec<Installed> {
+    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
+    let mut entries: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    entries.sort();
+    let is_weights = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "safetensors");
+    let is_folder_of_files = entries.iter().any(is_weights)
+        || ["diffusion_models", "unet"].iter().any(|name| place.join(name).is_dir());
+    let mut found = Vec::new();
+    if is_folder_of_files {
+        found.extend(in_folder(place, folder::models(place)));
+    }
+    for path in entries.into_iter().filter(|path| path.is_dir()) {
+        if diffusers::is_one(&path) || !is_folder_of_files {
+            let models = open::all(&path);
+            found.extend(in_folder(&path, models));
+        }
+    }
+    found
+}
+
+fn in_folder(dir: &Path, models: Vec<(String, Result<Opened>)>) -> Vec<Installed> {
+    let alone = models.len() == 1;
+    let model = |(id, opened): (String, _)| {
+        let path = if alone { dir.to_path_buf() } else { dir.join(&id) };
+        Installed::new(id, path, opened)
+    };
+    models.into_iter().map(model).collect()
+}
+
+/// What [`super::open`] takes for the model `id`, which may be a path.
 pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<PathBuf> {
     let direct = Path::new(id);
-    if direct.join(MARK).exists() {
-        return std::path::absolute(direct)
-            .map_err(|error| Error::new(Kind::Io, format!("Cannot use the folder {id}")).because(error));
-    }
-    let places = places(data_dir, models_dir);
     let is_name = direct.components().count() == 1;
-    if let Some(path) =
-        places.iter().map(|place| place.join(id)).find(|path| is_name && path.join(MARK).exists())
+    let places = places(data_dir, models_dir);
+    if !diffusers::is_one(direct)
+        && is_name
+        && let Some(path) = places.iter().map(|place| place.join(id)).find(|path| diffusers::is_one(path))
     {
         return Ok(path);
     }
-    if direct.is_dir() {
-        return Err(Error::new(
-            Kind::MissingModel,
-            format!("The folder {id} holds no model: {MARK} is missing"),
-        )
-        .field("model")
-        .remedy("Give the folder of a model in the diffusers layout"));
+    let parent_is_there = !is_name && direct.parent().is_some_and(Path::is_dir);
+    if direct.exists() || parent_is_there {
+        return std::path::absolute(direct)
+            .map_err(|error| Error::new(Kind::Io, format!("Cannot use the folder {id}")).because(error));
     }
-    let names: Vec<_> = installed(data_dir, models_dir).into_iter().map(|model| model.id).collect();
+    let installed = installed(data_dir, models_dir);
+    if let Some(model) = installed.iter().find(|model| model.id == id) {
+        return Ok(model.path.clone());
+    }
+    if let Some(path) = places.iter().map(|place| place.join(id)).find(|path| is_name && path.is_dir()) {
+        return Ok(path);
+    }
+    let names: Vec<_> = installed.into_iter().map(|model| model.id).collect();
     let there = if names.is_empty() {
         "There are no models".to_owned()
     } else {

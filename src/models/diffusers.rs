@@ -4,46 +4,98 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::about::{About, Layout, Told};
+use super::component;
+use super::experts::{self, Expert};
+use super::fit;
+use super::open::Opened;
+use super::refused::{first_refused, refusal};
 use crate::core::{Error, Kind, Mode, Result};
 use crate::onnx::Weights;
-use crate::wan::{Checkpoint, Component, ModelIndex, TextEncoderConfig, TransformerConfig, VaeConfig};
+use crate::wan::names::Part;
+use crate::wan::{Checkpoint, Component, ModelIndex, TransformerConfig};
 
+/// What makes a folder a model.
+pub(super) const MARK: &str = "model_index.json";
 /// File stem of transformers and VAEs.
 const DIFFUSION_WEIGHTS: &str = "diffusion_pytorch_model";
 /// File stem of transformers-library models.
 const TEXT_WEIGHTS: &str = "model";
 
-/// Buckets and largest distance of UMT5's relative positions, which `wan::text::relative_buckets` computes.
-const RELATIVE_POSITIONS: (usize, usize) = (32, 128);
+/// Whether `dir` is such a folder.
+pub(super) fn is_one(dir: &Path) -> bool {
+    dir.join(MARK).exists()
+}
 
-/// Opens the folder and checks that its components belong together. Headers are read, weights are not.
-pub fn open(dir: &Path) -> Result<Checkpoint> {
-    let index: ModelIndex = read_json(&dir.join("model_index.json"))?;
-    let transformer: Component<TransformerConfig> = component(dir, "transformer", DIFFUSION_WEIGHTS)?;
+/// Opens the folder and checks that its components belong together.
+pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
+    let index: ModelIndex = read_json(&dir.join(MARK))?;
+    let modes = vec![mode_from_index(&index)?];
+    let mut notes = Vec::new();
+    let transformer = transformer(dir, "transformer", Expert::High, &mut notes)?;
     let transformer_2 = if dir.join("transformer_2").exists() {
-        Some(component(dir, "transformer_2", DIFFUSION_WEIGHTS)?)
+        Some(self::transformer(dir, "transformer_2", Expert::Low, &mut notes)?)
     } else {
         None
     };
+    let text = weights(&dir.join("text_encoder"), TEXT_WEIGHTS)?;
+    let text_config = read_json(&dir.join("text_encoder/config.json"))?;
+    let text = component::expect(Part::TextEncoder, &text)?;
+    let (text_encoder, odd) = component::text_encoder(text, Some(&text_config))?;
+    notes.extend(odd.into_iter().map(|odd| format!("text_encoder: {odd}")));
+    let vae = weights(&dir.join("vae"), DIFFUSION_WEIGHTS)?;
+    let vae_config = read_json(&dir.join("vae/config.json"))?;
+    let (vae, odd) = component::vae(component::expect(Part::Vae, &vae)?, Some(&vae_config))?;
+    notes.extend(odd.into_iter().map(|odd| format!("vae: {odd}")));
+
     let checkpoint = Checkpoint {
-        id: dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned(),
-        modes: vec![mode_from_index(&index)?],
+        id,
+        modes,
         transformer,
         transformer_2,
         boundary_ratio: index.boundary_ratio,
         expand_timesteps: index.expand_timesteps,
         lora: index.lora.unwrap_or(!index.expand_timesteps),
-        text_encoder: component::<TextEncoderConfig>(dir, "text_encoder", TEXT_WEIGHTS)?,
+        text_encoder,
         tokenizer: dir.join("tokenizer"),
-        vae: component::<VaeConfig>(dir, "vae", DIFFUSION_WEIGHTS)?,
+        vae,
     };
-    check_pairs(&checkpoint, dir)?;
-    Ok(checkpoint)
+    fit::check(&checkpoint, dir)?;
+    let told = match checkpoint.transformer_2 {
+        Some(_) => ["transformer", "transformer_2"].map(|name| Told::FolderName(name.to_owned())).to_vec(),
+        None => vec![Told::Alone],
+    };
+    let about = About::new(&checkpoint, Layout::Diffusers, told, notes);
+    Ok(Opened { checkpoint, about })
 }
 
-fn component<C: DeserializeOwned>(dir: &Path, name: &str, stem: &str) -> Result<Component<C>> {
+fn transformer(
+    dir: &Path,
+    name: &str,
+    place: Expert,
+    notes: &mut Vec<String>,
+) -> Result<Component<TransformerConfig>> {
     let dir = dir.join(name);
-    Ok(Component { config: read_json(&dir.join("config.json"))?, weights: Weights::open(&dir, stem)? })
+    let weights = weights(&dir, DIFFUSION_WEIGHTS)?;
+    let config: TransformerConfig = read_json(&dir.join("config.json"))?;
+    // the folder's name says which expert it should be; a link may point to the other one's file
+    if let Some(file) = weights.files().first()
+        && let Some((said, _)) = experts::tell(file, &weights)?
+        && said != place
+    {
+        return Err(experts::swapped(file, place, said));
+    }
+    let found = component::expect(Part::Transformer, &weights)?;
+    let (component, odd) = component::transformer(found, Some(&config))?;
+    notes.extend(odd.into_iter().map(|odd| format!("{name}: {odd}; the weights are believed")));
+    Ok(component)
+}
+
+fn weights(dir: &Path, stem: &str) -> Result<Weights> {
+    Weights::open(dir, stem).map_err(|error| match first_refused(dir) {
+        Some(pickle) if error.kind == Kind::MissingModel => refusal(&pickle),
+        _ => error,
+    })
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
@@ -68,67 +120,6 @@ fn mode_from_index(index: &ModelIndex) -> Result<Mode> {
             Kind::Unsupported,
             format!("The model is made for {other}, not for a Wan pipeline"),
         )
-        .remedy("Choose a Wan 2.2 model in the diffusers layout")),
+        .remedy("Choose a Wan 2.2 model")),
     }
-}
-
-/// Components that were made for each other agree in these numbers.
-fn check_pairs(model: &Checkpoint, dir: &Path) -> Result<()> {
-    let (dit, vae, text) = (&model.transformer.config, &model.vae.config, &model.text_encoder.config);
-    let experts = std::iter::once(("transformer", dit))
-        .chain(model.transformer_2.as_ref().map(|second| ("transformer_2", &second.config)));
-    let expected_channels = match model.modes[..] {
-        // noise, mask of the frames that are given, encoded frames
-        [Mode::I2V] => vae.z_dim * 2 + vae.scale_factor_temporal as usize,
-        _ => vae.z_dim,
-    };
-    let mut wrong = Vec::new();
-    for (name, config) in experts {
-        if config.channels_out() != vae.z_dim {
-            wrong.push(format!(
-                "the {name} makes latents of {} channels and the vae has {}: this is another model's vae",
-                config.channels_out(),
-                vae.z_dim
-            ));
-        } else if config.in_channels != expected_channels {
-            wrong.push(format!(
-                "the {name} takes {} channels where this pipeline gives {expected_channels}",
-                config.in_channels
-            ));
-        }
-        if config.text_dim != text.d_model {
-            wrong.push(format!(
-                "the {name} reads text of width {} and the text_encoder writes {}",
-                config.text_dim, text.d_model
-            ));
-        }
-    }
-    if vae.latents_mean.len() != vae.z_dim || vae.latents_std.len() != vae.z_dim {
-        wrong.push(format!(
-            "the vae has {} means and {} deviations for {} latent channels",
-            vae.latents_mean.len(),
-            vae.latents_std.len(),
-            vae.z_dim
-        ));
-    }
-    if (text.relative_attention_num_buckets, text.relative_attention_max_distance) != RELATIVE_POSITIONS {
-        wrong.push(format!(
-            "the text_encoder has {} position buckets up to distance {} where UMT5 has {} up to {}",
-            text.relative_attention_num_buckets,
-            text.relative_attention_max_distance,
-            RELATIVE_POSITIONS.0,
-            RELATIVE_POSITIONS.1
-        ));
-    }
-    if model.transformer_2.is_some() != model.boundary_ratio.is_some() {
-        wrong.push("a boundary_ratio and a transformer_2 go together, and one of them is missing".to_owned());
-    }
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::CorruptModel,
-        format!("{} does not fit together: {}", dir.display(), wrong.join("; ")),
-    )
-    .remedy("Fetch the component that is from another model again"))
 }

@@ -2,8 +2,17 @@
 //!
 //! Knows folders and layouts; what a Wan model is made of stands in `wan/`.
 
+mod about;
 mod catalog;
+mod component;
 mod diffusers;
+mod experts;
+mod fit;
+mod folder;
+mod open;
+mod refused;
+pub mod synth;
 
+pub use about::{About, Layout, PartAbout, Told};
 pub use catalog::{Installed, MODELS_ROOT_VARIABLE, find, installed};
-pub use diffusers::open;
+pub use open::{Opened, look, open};

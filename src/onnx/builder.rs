@@ -163,16 +163,46 @@ impl<'w> GraphBuilder<'w> {
 
     /// The weight `name` in fp32 seen as `dims`; free, since only the declared shape changes.
     pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
-        let raw = self.raw_weight(name, dims)?;
-        if self.weights.get(name)?.dtype == Dtype::F32 {
+        self.float_tensor(self.weights, name, name, dims)
+    }
+
+    /// The tensor `name` of `weights` in fp32, times the scale that the file has for it; `unique` is what the graph
+    /// calls it.
+    pub(super) fn float_tensor(
+        &mut self,
+        weights: &Weights,
+        name: &str,
+        unique: &str,
+        dims: &[usize],
+    ) -> Result<Var> {
+        let raw = self.raw_tensor(weights, name, unique, dims)?;
+        let scale = scale_name(name).filter(|scale| weights.contains(scale));
+        if weights.get(name)?.dtype == Dtype::F32 && scale.is_none() {
             return Ok(raw);
         }
         if let Some(cast) = self.casts.get(&raw) {
             return Ok(cast.clone());
         }
-        let cast = self.cast_f32(&raw);
+        let mut cast = self.cast_f32(&raw);
+        if let Some(scale) = scale {
+            let scale = self.scale(weights, &scale, &format!("{unique}/scale"), dims)?;
+            cast = self.op("Mul", &[&cast, &scale], &[]);
+        }
         self.casts.insert(raw, cast.clone());
         Ok(cast)
+    }
+
+    /// The scale `name` in fp32, one for the whole weight of shape `dims` or one for each of its rows.
+    fn scale(&mut self, weights: &Weights, name: &str, unique: &str, dims: &[usize]) -> Result<Var> {
+        let info = weights.get(name)?;
+        let count: usize = info.shape.iter().product();
+        let mut shape = vec![1; dims.len()];
+        if let (true, Some(rows), Some(&outputs)) = (count > 1, shape.first_mut(), dims.first()) {
+            *rows = outputs;
+        }
+        let is_f32 = info.dtype == Dtype::F32;
+        let raw = self.raw_tensor(weights, name, unique, &shape)?;
+        Ok(if is_f32 { raw } else { self.cast_f32(&raw) })
     }
 
     /// The weight `name` in the type it is stored in, seen as `dims`.
@@ -308,6 +338,11 @@ impl<'w> GraphBuilder<'w> {
         });
         outputs
     }
+}
+
+/// What "fp8 scaled" checkpoints call the factor of the weight `name`.
+fn scale_name(name: &str) -> Option<String> {
+    name.strip_suffix(".weight").map(|module| format!("{module}.scale_weight"))
 }
 
 fn attribute(name: &str, value: &Attr) -> AttributeProto {

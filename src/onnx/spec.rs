@@ -21,6 +21,7 @@ pub enum Dtype {
     F16 = 10,
     Bf16 = 16,
     F8E4M3 = 17,
+    F8E5M2 = 19,
 }
 
 impl Dtype {
@@ -28,7 +29,7 @@ impl Dtype {
     pub fn size(self) -> usize {
         match self {
             Self::F32 | Self::I32 => 4,
-            Self::U8 | Self::I8 | Self::F8E4M3 => 1,
+            Self::U8 | Self::I8 | Self::F8E4M3 | Self::F8E5M2 => 1,
             Self::I64 => 8,
             Self::F16 | Self::Bf16 => 2,
         }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
 use super::spec::Dtype;
-use crate::core::{Error, Kind, Result};
+use crate::core::{Bytes, Error, Kind, Result};
 
 /// Longest header accepted; the safetensors format caps it at 100 MB.
 const MAX_HEADER: u64 = 100_000_000;
@@ -86,6 +86,9 @@ impl Weights {
         for (file, path) in paths.iter().enumerate() {
             // hub caches are symlinks into another folder; external data must be named by the real path
             let real = path.canonicalize().map_err(|error| {
+                if error.kind() == ErrorKind::PermissionDenied {
+                    return unreadable(path, error);
+                }
                 Error::new(Kind::MissingModel, format!("Cannot find the weights {}", path.display()))
                     .because(error)
                     .remedy("Fetch the model again, or mend the link")
@@ -130,6 +133,27 @@ impl Weights {
         self.tensors.iter().map(|(name, info)| (name.as_str(), info))
     }
 
+    /// The same tensors under the names that `rename` gives; those it gives none are left out.
+    ///
+    /// Graph code knows one set of names, files have several.
+    pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let Self { files, root, tensors, metadata } = self;
+        let mut renamed = BTreeMap::new();
+        for (name, info) in tensors {
+            let Some(new) = rename(&name) else { continue };
+            if renamed.contains_key(&new) {
+                return Err(corrupt(&files[info.file], &format!("holds the tensor {new} under two names")));
+            }
+            renamed.insert(new, info);
+        }
+        Ok(Self { files, root, tensors: renamed, metadata })
+    }
+
+    /// Bytes of all tensors together.
+    pub fn size(&self) -> Bytes {
+        Bytes(self.tensors.values().map(|info| info.len).sum())
+    }
+
     /// The files, by their real paths.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
@@ -155,11 +179,7 @@ impl Weights {
             file.read_exact(&mut bytes)?;
             Ok(bytes)
         };
-        read().map_err(|error| {
-            Error::new(Kind::Io, format!("Cannot read {}", path.display()))
-                .because(error)
-                .remedy("Fetch the file again")
-        })
+        read().map_err(|error| unreadable(path, error))
     }
 
     /// Whether every byte of a tensor is zero; reads no further than the first that is not.
@@ -191,14 +211,19 @@ fn corrupt(path: &Path, what: &str) -> Error {
 /// Tensors by name, and what the file says about itself.
 type Header = (Vec<(String, TensorInfo)>, HashMap<String, String>);
 
-fn read_header(path: &Path, file: usize) -> Result<Header> {
-    let unreadable = |error: std::io::Error| {
-        let kind =
-            if error.kind() == std::io::ErrorKind::UnexpectedEof { Kind::CorruptModel } else { Kind::Io };
-        Error::new(kind, format!("Cannot read {}", path.display()))
-            .because(error)
-            .remedy("Fetch the file again")
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    let (kind, remedy) = match error.kind() {
+        ErrorKind::UnexpectedEof => (Kind::CorruptModel, "Fetch the file again"),
+        ErrorKind::PermissionDenied => {
+            (Kind::Io, "Give your user permission to read the file and the folders above it")
+        }
+        _ => (Kind::Io, "Check the disk, then fetch the file again"),
     };
+    Error::new(kind, format!("Cannot read {}", path.display())).because(error).remedy(remedy)
+}
+
+fn read_header(path: &Path, file: usize) -> Result<Header> {
+    let unreadable = |error| unreadable(path, error);
     let mut reader = File::open(path).map_err(unreadable)?;
     let size = reader.metadata().map_err(unreadable)?.len();
     let mut start = [0; 8];
@@ -247,6 +272,7 @@ fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {
         safetensors::Dtype::F16 => Dtype::F16,
         safetensors::Dtype::BF16 => Dtype::Bf16,
         safetensors::Dtype::F8_E4M3 => Dtype::F8E4M3,
+        safetensors::Dtype::F8_E5M2 => Dtype::F8E5M2,
         safetensors::Dtype::I8 => Dtype::I8,
         safetensors::Dtype::U8 => Dtype::U8,
         safetensors::Dtype::I32 => Dtype::I32,
@@ -291,6 +317,29 @@ mod tests {
         let bytes = fs::read(&weights.files()[two.file]).unwrap();
         assert_eq!(bytes[two.offset as usize..][..4], 3f32.to_le_bytes());
         assert_eq!(weights.get("three").unwrap_err().kind, Kind::CorruptModel);
+    }
+
+    #[test]
+    fn names_change_and_bytes_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        let bytes: Vec<u8> = (0..8).collect();
+        let view = || safetensors::tensor::TensorView::new(safetensors::Dtype::U8, vec![8], &bytes).unwrap();
+        fs::write(&path, safetensors::serialize([("a", view()), ("b", view())], None).unwrap()).unwrap();
+        let weights = Weights::from_files(&[path]).unwrap();
+        assert_eq!(weights.size(), Bytes(16));
+        let only = weights.clone().renamed(|name| (name == "a").then(|| "c".to_owned())).unwrap();
+        assert_eq!(only.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["c"]);
+        assert_eq!(only.bytes(only.get("c").unwrap()).unwrap(), bytes);
+        let twice = weights.renamed(|_| Some("c".to_owned())).unwrap_err();
+        assert!(twice.message.contains("under two names"), "{twice:#}");
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_told_as_that() {
+        let error = unreadable(Path::new("m.safetensors"), ErrorKind::PermissionDenied.into());
+        assert_eq!(error.kind, Kind::Io);
+        assert!(format!("{error:#}").contains("permission to read"), "{error:#}");
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Checkpoint {
     pub lora: bool,
     /// UMT5 encoder.
     pub text_encoder: Component<TextEncoderConfig>,
-    /// Folder with `tokenizer.json` or `spiece.model`.
+    /// Folder with `tokenizer.json` or `spiece.model`, or a file of weights that carries the latter.
     pub tokenizer: PathBuf,
     /// Video autoencoder.
     pub vae: Component<VaeConfig>,

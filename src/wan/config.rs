@@ -46,6 +46,48 @@ impl TransformerConfig {
     }
 }
 
+/// `config.json` beside a transformer with original names (`WanModel`).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct OriginalConfig {
+    /// Width of the residual stream.
+    pub dim: usize,
+    /// Inner width of the feed-forward layers.
+    pub ffn_dim: usize,
+    /// Width of the timestep sinusoid.
+    pub freq_dim: usize,
+    /// Channels that go in.
+    pub in_dim: usize,
+    /// Channels that come out.
+    pub out_dim: usize,
+    /// Heads.
+    pub num_heads: usize,
+    /// Blocks.
+    pub num_layers: usize,
+    /// Epsilon of all norms.
+    #[serde(default = "default_eps")]
+    pub eps: f32,
+}
+
+impl OriginalConfig {
+    /// The same in diffusers' words; the width of the text is not in the file.
+    pub fn transformer(&self, text_dim: usize) -> TransformerConfig {
+        TransformerConfig {
+            num_attention_heads: self.num_heads,
+            attention_head_dim: self.dim / self.num_heads.max(1),
+            in_channels: self.in_dim,
+            out_channels: Some(self.out_dim),
+            text_dim,
+            freq_dim: self.freq_dim,
+            ffn_dim: self.ffn_dim,
+            num_layers: self.num_layers,
+            patch_size: [1, 2, 2],
+            cross_attn_norm: true,
+            eps: self.eps,
+            rope_max_seq_len: default_positions(),
+        }
+    }
+}
+
 /// `vae/config.json` (`AutoencoderKLWan`); missing keys have diffusers' defaults, which are Wan 2.1's.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]

@@ -5,11 +5,15 @@
 mod checkpoint;
 mod config;
 pub mod graphs;
+pub mod infer;
+mod latents;
 pub mod lora;
+pub mod names;
 pub mod noise;
+pub mod parameters;
 pub mod rope;
 pub mod schedule;
 pub mod text;
 
 pub use checkpoint::{Checkpoint, Component};
-pub use config::{ModelIndex, TextEncoderConfig, TransformerConfig, VaeConfig};
+pub use config::{ModelIndex, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig};

@@ -3,6 +3,8 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
+pub(crate) mod layouts;
+
 use ndarray::ArrayD;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -7,4 +7,5 @@ mod tokenizer;
 
 pub use buckets::relative_buckets;
 pub use clean::clean;
+pub use sentencepiece::letters;
 pub use tokenizer::{TokenIds, Tokenizer};

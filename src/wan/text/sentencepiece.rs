@@ -93,6 +93,21 @@ pub(super) fn tokenizer_from_bytes(bytes: &[u8]) -> io::Result<Tokenizer> {
     Ok(tokenizer)
 }
 
+/// The bytes of a small `spiece.model` that reads any text: every character of ASCII is a piece.
+///
+/// For models with made-up weights, which need a tokenizer and no particular one.
+pub fn letters() -> Vec<u8> {
+    let piece =
+        |text: &str, score, kind: PieceKind| Piece { text: text.to_owned(), score, kind: Some(kind as i32) };
+    let special =
+        [("<pad>", PieceKind::Control), ("</s>", PieceKind::Control), ("<unk>", PieceKind::Unknown)];
+    let mut pieces: Vec<_> = special.iter().map(|(text, kind)| piece(text, 0.0, *kind)).collect();
+    pieces.push(piece(&SPACE_MARK.to_string(), -1.0, PieceKind::Normal));
+    pieces.extend(('!'..='~').map(|letter| piece(&letter.to_string(), -2.0, PieceKind::Normal)));
+    let trainer = TrainerSpec { model_type: Some(UNIGRAM) };
+    ModelProto { pieces, trainer: Some(trainer), normalizer: None }.encode_to_vec()
+}
+
 /// The map of characters to what they count as: the length of a trie, the trie, and the texts it points to.
 fn charsmap_from_bytes(bytes: &[u8]) -> io::Result<Precompiled> {
     // the reader trusts the length, and that there is a first node

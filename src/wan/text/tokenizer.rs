@@ -6,11 +6,14 @@ use std::path::Path;
 
 use super::sentencepiece;
 use crate::core::{Error, Kind, Result};
+use crate::onnx::Weights;
 
 /// The library's own form; any checkpoint made with transformers has it.
 const JSON: &str = "tokenizer.json";
 /// The form that the model was trained with.
 const SENTENCEPIECE: &str = "spiece.model";
+/// The tensor that holds the same bytes in a single file for ComfyUI.
+const ATTACHED: &str = "spiece_model";
 /// The end of a text, which the encoder expects.
 const END: &str = "</s>";
 
@@ -33,8 +36,16 @@ pub struct TokenIds {
 }
 
 impl Tokenizer {
-    /// Opens a tokenizer folder: its `tokenizer.json`, else its `spiece.model`.
+    /// Opens a tokenizer folder: its `tokenizer.json`, else its `spiece.model`; or a file of weights that carries
+    /// the latter.
     pub fn open(folder: &Path) -> Result<Self> {
+        if folder.is_file() {
+            let weights = Weights::from_files(&[folder.to_path_buf()])?;
+            let bytes = weights.bytes(weights.get(ATTACHED)?)?;
+            let inner =
+                sentencepiece::tokenizer_from_bytes(&bytes).map_err(|error| corrupt(folder, error))?;
+            return Self::new(inner, folder);
+        }
         if let Some(bytes) = read(&folder.join(JSON))? {
             let inner = tokenizers::Tokenizer::from_bytes(bytes)
                 .map_err(|error| corrupt(&folder.join(JSON), io::Error::other(error)))?;

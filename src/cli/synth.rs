@@ -1,0 +1,87 @@
+//! `wandeck models synth`: a model with made-up weights.
+
+use std::io::IsTerminal as _;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::args::{Common, DtypeName, LayoutName, LikeName, PartName, Synth};
+use super::report::out;
+use crate::core::{CancelToken, Error, Kind, Result};
+use crate::models::synth::{Filling, Like, Shapes, SynthDtype, SynthLayout, SynthPart, plan};
+
+pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
+    let plan = plan(&shapes(args), layout(args.layout), dtype(args.dtype), &parts(&args.only))?;
+    let cancel = CancelToken::new();
+    let stop = cancel.clone();
+    ctrlc::set_handler(move || stop.cancel())
+        .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be heard").because(error))?;
+    let bar = ProgressBar::new(plan.size().0);
+    if std::io::stderr().is_terminal() {
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    } else {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    let filling = Filling { seed: args.seed, hollow: args.hollow };
+    let began = Instant::now();
+    let done = plan.write(&args.dir, filling, &cancel, &mut |more| bar.inc(more.0));
+    bar.finish_and_clear();
+    done?;
+    let seconds = began.elapsed().as_secs_f64();
+    if common.json {
+        let size = plan.size();
+        out(&json!({"status": "done", "path": args.dir, "bytes": size, "seconds": seconds}).to_string());
+    } else {
+        out(&format!("{}: {} in {seconds:.1} s", args.dir.display(), plan.size()));
+    }
+    Ok(())
+}
+
+fn shapes(args: &Synth) -> Shapes {
+    let mut shapes = Shapes::official(match args.like {
+        LikeName::T2v => Like::T2vA14b,
+        LikeName::I2v => Like::I2vA14b,
+        LikeName::Ti2v => Like::Ti2v5b,
+    });
+    if let Some(layers) = args.layers {
+        shapes.transformer.num_layers = layers as usize;
+    }
+    if let Some(layers) = args.text_layers.or(args.layers) {
+        shapes.text_encoder.num_layers = layers as usize;
+    }
+    if let Some(vocab) = args.vocab {
+        shapes.text_encoder.vocab_size = vocab as usize;
+    }
+    shapes
+}
+
+fn layout(name: LayoutName) -> SynthLayout {
+    match name {
+        LayoutName::Diffusers => SynthLayout::Diffusers,
+        LayoutName::Original => SynthLayout::Original,
+        LayoutName::Comfy => SynthLayout::Comfy,
+    }
+}
+
+fn dtype(name: DtypeName) -> SynthDtype {
+    match name {
+        DtypeName::Fp32 => SynthDtype::Fp32,
+        DtypeName::Bf16 => SynthDtype::Bf16,
+        DtypeName::Fp16 => SynthDtype::Fp16,
+        DtypeName::Fp8Scaled => SynthDtype::Fp8Scaled,
+    }
+}
+
+fn parts(only: &[PartName]) -> Vec<SynthPart> {
+    let part = |name: &PartName| match name {
+        PartName::Transformer => SynthPart::Transformer,
+        PartName::Text => SynthPart::TextEncoder,
+        PartName::Vae => SynthPart::Vae,
+    };
+    if only.is_empty() {
+        return vec![SynthPart::Transformer, SynthPart::TextEncoder, SynthPart::Vae];
+    }
+    only.iter().map(part).collect()
+}

@@ -1,0 +1,112 @@
+//! Whether components were made for each other.
+
+use std::path::Path;
+
+use crate::core::{Error, Kind, Mode, Result};
+use crate::wan::{Checkpoint, Component, TransformerConfig};
+
+/// Buckets and largest distance of UMT5's relative positions, which `wan::text::relative_buckets` computes.
+const RELATIVE_POSITIONS: (usize, usize) = (32, 128);
+/// A small tensor that training changes in every expert.
+const SAMPLE: &str = "scale_shift_table";
+
+/// Channels that a transformer takes in `mode` with latents of `z_dim` channels.
+fn expected_channels(mode: Mode, z_dim: usize, temporal: u32) -> usize {
+    match mode {
+        // noise, mask of the frames that are given, encoded frames
+        Mode::I2V => z_dim * 2 + temporal as usize,
+        Mode::T2V | Mode::TI2V => z_dim,
+    }
+}
+
+/// Components that were made for each other agree in these numbers.
+pub(super) fn check(model: &Checkpoint, dir: &Path) -> Result<()> {
+    let mut wrong = Vec::new();
+    let vae = &model.vae.config;
+    let mode = model.modes.first().copied().unwrap_or(Mode::T2V);
+    let expected = expected_channels(mode, vae.z_dim, vae.scale_factor_temporal);
+    let experts = std::iter::once(("transformer", &model.transformer.config))
+        .chain(model.transformer_2.as_ref().map(|second| ("transformer_2", &second.config)));
+    for (name, config) in experts {
+        if config.channels_out() != vae.z_dim {
+            wrong.push(format!(
+                "the {name} makes latents of {} channels and the vae has {}: this is another model's vae",
+                config.channels_out(),
+                vae.z_dim
+            ));
+        } else if config.in_channels != expected {
+            wrong.push(format!(
+                "the {name} takes {} channels where this pipeline gives {expected}",
+                config.in_channels
+            ));
+        }
+        if config.text_dim != model.text_encoder.config.d_model {
+            wrong.push(format!(
+                "the {name} reads text of width {} and the text_encoder writes {}",
+                config.text_dim, model.text_encoder.config.d_model
+            ));
+        }
+    }
+    wrong.extend(statistics(model));
+    wrong.extend(positions(model));
+    if model.transformer_2.is_some() != model.boundary_ratio.is_some() {
+        wrong.push("a boundary_ratio and a transformer_2 go together, and one of them is missing".to_owned());
+    }
+    if let Some(low) = &model.transformer_2 {
+        wrong.extend(one_file_twice(&model.transformer, low)?);
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::CorruptModel,
+        format!("{} does not fit together: {}", dir.display(), wrong.join("; ")),
+    )
+    .remedy("Fetch the component that is from another model again"))
+}
+
+fn statistics(model: &Checkpoint) -> Option<String> {
+    let vae = &model.vae.config;
+    let fits = vae.latents_mean.len() == vae.z_dim && vae.latents_std.len() == vae.z_dim;
+    (!fits).then(|| {
+        format!(
+            "the vae has {} latent channels and its config.json {} means and {} deviations: one of them is another \
+             model's vae",
+            vae.z_dim,
+            vae.latents_mean.len(),
+            vae.latents_std.len()
+        )
+    })
+}
+
+fn positions(model: &Checkpoint) -> Option<String> {
+    let text = &model.text_encoder.config;
+    let found = (text.relative_attention_num_buckets, text.relative_attention_max_distance);
+    (found != RELATIVE_POSITIONS).then(|| {
+        format!(
+            "the text_encoder has {} position buckets up to distance {} where UMT5 has {} up to {}",
+            found.0, found.1, RELATIVE_POSITIONS.0, RELATIVE_POSITIONS.1
+        )
+    })
+}
+
+/// Two experts that are of different sizes, or are the same expert.
+fn one_file_twice(
+    high: &Component<TransformerConfig>,
+    low: &Component<TransformerConfig>,
+) -> Result<Option<String>> {
+    let size = |config: &TransformerConfig| (config.width(), config.num_layers, config.ffn_dim);
+    if size(&high.config) != size(&low.config) {
+        return Ok(Some("the two experts are of different sizes".to_owned()));
+    }
+    if high.weights.files() == low.weights.files() {
+        return Ok(Some("both experts are the same file".to_owned()));
+    }
+    let (a, b) = (high.weights.get(SAMPLE)?, low.weights.get(SAMPLE)?);
+    if a.dtype == b.dtype && a.len == b.len && high.weights.bytes(a)? == low.weights.bytes(b)? {
+        return Ok(Some(
+            "both experts hold the same numbers, so one of them is a copy of the other".to_owned(),
+        ));
+    }
+    Ok(None)
+}

@@ -1,0 +1,176 @@
+//! Joins transformers into models: an expert with its other half, or one alone.
+
+use std::path::Path;
+
+use super::super::about::{Told, precision};
+use super::super::component;
+use super::super::experts::{Expert, pair_name, tell};
+use super::scan::Found;
+use crate::core::{Error, Kind, Mode, Result};
+use crate::wan::{Component, TransformerConfig};
+
+/// Width of the 14B transformers, which come in pairs.
+const PAIRED_WIDTH: usize = 5120;
+
+/// A transformer that is whole.
+#[derive(Clone, Debug)]
+pub(super) struct Transformer {
+    pub(super) found: Found,
+    pub(super) component: Component<TransformerConfig>,
+    pub(super) notes: Vec<String>,
+    /// What it is for.
+    pub(super) mode: Mode,
+    /// Model it belongs to, `t2v-A14B`.
+    pub(super) model: String,
+    pub(super) expert: Option<(Expert, Told)>,
+}
+
+/// The transformers of one model.
+#[derive(Clone, Debug)]
+pub(super) enum Group {
+    Pair(Box<[Transformer; 2]>),
+    Alone(Box<Transformer>),
+}
+
+impl Group {
+    pub(super) fn first(&self) -> &Transformer {
+        match self {
+            Self::Pair(pair) => &pair[0],
+            Self::Alone(alone) => alone,
+        }
+    }
+}
+
+/// Reads a transformer and tells what it is.
+pub(super) fn transformer(found: Found) -> Result<Transformer> {
+    let folder = found.path.parent().unwrap_or_else(|| Path::new(""));
+    let config = component::original_config(folder, &found.recognised);
+    let (component, odd) = component::transformer(found.recognised.clone(), config.as_ref())?;
+    let notes = odd
+        .into_iter()
+        .map(|odd| format!("{}: {odd}; the weights are believed", found.path.display()))
+        .collect();
+    let mode = mode(&found.path, &component.config)?;
+    let size = match component.config.width() {
+        PAIRED_WIDTH => "A14B".to_owned(),
+        3072 => "5B".to_owned(),
+        1536 => "1.3B".to_owned(),
+        width => format!("{width}"),
+    };
+    let expert = tell(&found.path, &component.weights)?;
+    Ok(Transformer { component, notes, mode, model: format!("{mode}-{size}"), expert, found })
+}
+
+/// Channels in and out tell the task.
+fn mode(path: &Path, config: &TransformerConfig) -> Result<Mode> {
+    match (config.in_channels, config.channels_out()) {
+        (16, 16) => Ok(Mode::T2V),
+        (36, 16) => Ok(Mode::I2V),
+        (48, 48) => Ok(Mode::TI2V),
+        (input, output) => Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "The transformer {} takes {input} channels and gives {output}; Wan 2.2 has 16 and 16 (T2V), 36 and \
+                 16 (I2V), 48 and 48 (TI2V)",
+                path.display()
+            ),
+        )
+        .remedy("It is made for another task (VACE, Fun control, speech); fetch the T2V, I2V or TI2V model")),
+    }
+}
+
+/// Models made of `transformers`, which all belong to the model of one name.
+pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<Result<Group>> {
+    let comes_in_pairs =
+        |one: &Transformer| one.component.config.width() == PAIRED_WIDTH || one.expert.is_some();
+    let (rest, alone): (Vec<_>, Vec<_>) = transformers.into_iter().partition(comes_in_pairs);
+    let mut groups: Vec<_> = alone.into_iter().map(|one| Ok(Group::Alone(Box::new(one)))).collect();
+    let is = |one: &Transformer, expert| one.expert.as_ref().is_some_and(|(told, _)| *told == expert);
+    let (mut high, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, Expert::High));
+    let (mut low, untold): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, Expert::Low));
+
+    // first those whose names differ by the expert's word only, then those of one precision, then what is left
+    let rules: [fn(&Transformer, &Transformer) -> bool; 4] = [
+        |a, b| common_path(a) == common_path(b) && same_precision(a, b),
+        |a, b| pair_name(&a.found.stem) == pair_name(&b.found.stem) && same_precision(a, b),
+        same_precision,
+        |_, _| true,
+    ];
+    for same in rules {
+        let mut index = 0;
+        while index < high.len() {
+            let fits: Vec<_> = (0..low.len()).filter(|&other| same(&high[index], &low[other])).collect();
+            let rivals = high.iter().filter(|other| same(other, &high[index])).count();
+            if let (&[other], 1) = (&fits[..], rivals) {
+                groups.push(Ok(Group::Pair(Box::new([high.remove(index), low.remove(other)]))));
+            } else {
+                index += 1;
+            }
+        }
+    }
+    groups.extend(left_over(&high, &low, &untold).map(Err));
+    groups
+}
+
+fn common_path(one: &Transformer) -> String {
+    pair_name(&one.found.path.to_string_lossy())
+}
+
+fn same_precision(a: &Transformer, b: &Transformer) -> bool {
+    precision(&a.component.weights) == precision(&b.component.weights)
+}
+
+/// Why transformers that found no partner are no model.
+fn left_over(high: &[Transformer], low: &[Transformer], untold: &[Transformer]) -> Option<Error> {
+    let names = |all: &[Transformer]| {
+        all.iter().map(|one| one.found.path.display().to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let model = high.iter().chain(low).chain(untold).next()?.model.clone();
+    let rule = "Name the two files of a pair alike but for high_noise and low_noise, for instance \
+                NAME_high_noise.safetensors and NAME_low_noise.safetensors";
+    if !untold.is_empty() {
+        return Some(
+            Error::new(
+                Kind::Input,
+                format!(
+                    "It cannot be told which expert of {model} this is, since the tensors of both look alike: {}",
+                    names(untold)
+                ),
+            )
+            .remedy(rule),
+        );
+    }
+    for (expert, all) in [(Expert::High, high), (Expert::Low, low)] {
+        if all.len() > 1 {
+            return Some(
+                Error::new(
+                    Kind::Input,
+                    format!(
+                        "{} files claim to be the {}-noise expert of {model}: {}",
+                        all.len(),
+                        expert.word(),
+                        names(all)
+                    ),
+                )
+                .remedy(rule),
+            );
+        }
+    }
+    let (there, missing, path) = match (high.first(), low.first()) {
+        (Some(one), _) => ("high", "low", &one.found.path),
+        (None, Some(one)) => ("low", "high", &one.found.path),
+        (None, None) => return None,
+    };
+    Some(
+        Error::new(
+            Kind::MissingModel,
+            format!(
+                "{model} has its {there}-noise expert, {}, and lacks the {missing}-noise one",
+                path.display()
+            ),
+        )
+        .remedy(format!(
+            "Put the file of the {missing}-noise expert, with {missing}_noise in its name, beside it"
+        )),
+    )
+}

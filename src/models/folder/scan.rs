@@ -1,0 +1,174 @@
+//! Finds the files in a folder and what they are.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::super::about::Layout;
+use super::super::diffusers;
+use super::super::refused::is_refused;
+use crate::core::{Error, Kind, Result};
+use crate::onnx::Weights;
+use crate::wan::names::{Recognised, recognise};
+
+/// Folders of ComfyUI's `models` that are looked into; a tree is known by one of the first two.
+const COMFY: [&str; 5] = ["diffusion_models", "unet", "text_encoders", "clip", "vae"];
+/// Folders that the wanted tree may lie in.
+const INSIDE: [&str; 2] = ["split_files", "models"];
+/// How deep files are looked for (`google/umt5-xxl/spiece.model` is two deep).
+const MAX_DEPTH: usize = 3;
+/// How many files of weights are looked at, and how many folders: someone may name the whole disk.
+const MAX_FILES: usize = 1000;
+const MAX_FOLDERS: usize = 500;
+
+/// A part of a Wan model that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// The file, or the first of several, as it is named in the folder; links are not followed.
+    pub(super) path: PathBuf,
+    /// What the part is called: the file's stem, without shard numbers.
+    pub(super) stem: String,
+    /// What it is.
+    pub(super) recognised: Recognised,
+}
+
+/// What is in a folder.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// The folder.
+    pub(super) root: PathBuf,
+    /// How its files are laid out.
+    pub(super) layout: Layout,
+    /// Parts of Wan models.
+    pub(super) found: Vec<Found>,
+    /// Files that cannot be read, each with why.
+    pub(super) broken: Vec<(PathBuf, Error)>,
+    /// Files in a form that is not read.
+    pub(super) refused: Vec<PathBuf>,
+    /// Folders with a tokenizer.
+    pub(super) tokenizers: Vec<PathBuf>,
+    /// Files whose header carries a tokenizer.
+    pub(super) tokenizer_files: Vec<PathBuf>,
+    num_folders: usize,
+}
+
+/// Files of weights on disk: one, or shards.
+type Sets = BTreeMap<(PathBuf, String), Vec<PathBuf>>;
+
+/// Looks through `dir`. A folder that cannot be listed counts as empty.
+pub(super) fn scan(dir: &Path) -> Scan {
+    let inside = INSIDE.iter().map(|name| dir.join(name)).find(|path| is_comfy(path));
+    let root = if is_comfy(dir) { dir.to_path_buf() } else { inside.unwrap_or_else(|| dir.to_path_buf()) };
+    let mut scan = Scan {
+        layout: if is_comfy(&root) { Layout::Comfy } else { Layout::SingleFiles },
+        root: root.clone(),
+        found: Vec::new(),
+        broken: Vec::new(),
+        refused: Vec::new(),
+        tokenizers: Vec::new(),
+        tokenizer_files: Vec::new(),
+        num_folders: 0,
+    };
+    let mut sets = Sets::new();
+    if scan.layout == Layout::Comfy {
+        for name in COMFY {
+            scan.walk(&root.join(name), 1, &mut sets);
+        }
+    } else {
+        scan.walk(&root, 0, &mut sets);
+    }
+    for ((folder, stem), files) in sets.into_iter().take(MAX_FILES) {
+        let path = files[0].clone();
+        let read = open(&folder, &stem, &files).and_then(|weights| {
+            if weights.contains("spiece_model") {
+                scan.tokenizer_files.push(path.clone());
+            }
+            recognise(&weights)
+        });
+        match read {
+            Ok(Some(recognised)) => scan.found.push(Found { path, stem, recognised }),
+            Ok(None) => {}
+            Err(error) => scan.broken.push((path, error)),
+        }
+    }
+    scan
+}
+
+fn is_comfy(dir: &Path) -> bool {
+    COMFY[..2].iter().any(|name| dir.join(name).is_dir())
+}
+
+impl Scan {
+    fn walk(&mut self, dir: &Path, depth: usize, sets: &mut Sets) {
+        self.num_folders += 1;
+        if self.num_folders > MAX_FOLDERS {
+            return;
+        }
+        let Ok(entries) = std::fs::read_dir(dir) else { return };
+        let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        paths.sort();
+        if ["tokenizer.json", "spiece.model"].iter().any(|name| dir.join(name).exists()) {
+            self.tokenizers.push(dir.to_path_buf());
+        }
+        for path in paths {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                if depth < MAX_DEPTH && !diffusers::is_one(&path) {
+                    self.walk(&path, depth + 1, sets);
+                }
+            } else if let Some(stem) = name.strip_suffix(".safetensors") {
+                let stem = shard(stem).map_or(stem, |(stem, _)| stem).to_owned();
+                sets.entry((dir.to_path_buf(), stem)).or_default().push(path);
+            } else if is_refused(&path) && is_wans(&name) {
+                self.refused.push(path);
+            }
+        }
+    }
+}
+
+/// Whether a file that is not read may be of a Wan model; `.bin` alone says nothing.
+fn is_wans(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["wan", "t5", "vae", "noise", "pytorch_model"].iter().any(|word| name.contains(word))
+}
+
+/// The name before the numbers of `NAME-00001-of-00003`, and how many files there are.
+fn shard(stem: &str) -> Option<(&str, usize)> {
+    let (rest, total) = stem.rsplit_once("-of-")?;
+    let (name, number) = rest.rsplit_once('-')?;
+    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(number) && is_number(total)).then_some((name, total.parse().ok()?))
+}
+
+fn open(folder: &Path, stem: &str, files: &[PathBuf]) -> Result<Weights> {
+    let first = files[0].file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let Some((_, total)) = shard(&first) else { return Weights::from_files(&files[..1]) };
+    if let Some(missing) = (1..=total)
+        .map(|number| format!("{stem}-{number:05}-of-{total:05}.safetensors"))
+        .find(|name| !folder.join(name).exists())
+    {
+        return Err(Error::new(
+            Kind::MissingModel,
+            format!("{missing} is missing, one of {total} files, in {}", folder.display()),
+        )
+        .remedy("Fetch that file"));
+    }
+    if folder.join(format!("{stem}.safetensors.index.json")).exists() {
+        return Weights::open(folder, stem);
+    }
+    Weights::from_files(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_known_by_their_numbers() {
+        assert_eq!(shard("model-00002-of-00012"), Some(("model", 12)));
+        assert_eq!(shard("wan2.2_t2v_high_noise_14B_fp16"), None);
+        assert_eq!(shard("two-of-three"), None);
+    }
+}

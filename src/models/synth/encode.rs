@@ -1,0 +1,73 @@
+//! Numbers as the bytes of smaller float types.
+
+use crate::onnx::Dtype;
+
+/// A binary float type without infinities in what is written.
+struct Format {
+    mantissa_bits: u32,
+    /// Exponent of the smallest normal number.
+    min_exponent: i32,
+    sign_bit: u32,
+    max: f32,
+}
+
+const F16: Format = Format { mantissa_bits: 10, min_exponent: -14, sign_bit: 15, max: 65_504.0 };
+const BF16: Format = Format { mantissa_bits: 7, min_exponent: -126, sign_bit: 15, max: 3.0e38 };
+const F8E4M3: Format = Format { mantissa_bits: 3, min_exponent: -6, sign_bit: 7, max: 448.0 };
+
+/// Appends `value` as a `dtype`, rounded to the nearest.
+pub(super) fn push(bytes: &mut Vec<u8>, value: f32, dtype: Dtype) {
+    match dtype {
+        Dtype::F16 => bytes.extend((F16.bits(value) as u16).to_le_bytes()),
+        Dtype::Bf16 => bytes.extend((BF16.bits(value) as u16).to_le_bytes()),
+        Dtype::F8E4M3 => bytes.push(F8E4M3.bits(value) as u8),
+        _ => bytes.extend(value.to_le_bytes()),
+    }
+}
+
+impl Format {
+    fn bits(&self, value: f32) -> u32 {
+        let magnitude = value.abs().min(self.max);
+        let exponent = ((magnitude.to_bits() >> 23) as i32 - 127).max(self.min_exponent);
+        // in units of the last place; a carry out of the mantissa is one more exponent by itself
+        let unit = (exponent - self.mantissa_bits as i32) as f32;
+        let units = (f64::from(magnitude) * f64::from(-unit).exp2()).round_ties_even() as u32;
+        let implied = 1 << self.mantissa_bits;
+        let bits = if units < implied {
+            units
+        } else {
+            (((exponent - self.min_exponent + 1) as u32) << self.mantissa_bits) + (units - implied)
+        };
+        bits | (u32::from(value.is_sign_negative()) << self.sign_bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_those_of_the_standards() {
+        for (format, value, bits) in [
+            (&F16, 1.0, 0x3c00),
+            (&F16, -2.0, 0xc000),
+            (&F16, 65_504.0, 0x7bff),
+            (&F16, 5.960_464_5e-8, 0x0001),
+            (&F16, 0.333_251_95, 0x3555),
+            (&BF16, 1.0, 0x3f80),
+            (&BF16, 0.1, 0x3dcd),
+            (&BF16, -3.140_625, 0xc049),
+            (&F8E4M3, 1.0, 0x38),
+            (&F8E4M3, 448.0, 0x7e),
+            (&F8E4M3, 1000.0, 0x7e),
+            (&F8E4M3, -0.001_953_125, 0x81),
+            (&F8E4M3, 0.0, 0),
+            // ties go to even
+            (&F8E4M3, 1.062_5, 0x38),
+            (&F8E4M3, 1.187_5, 0x3a),
+            (&F8E4M3, 1.99, 0x40),
+        ] {
+            assert_eq!(format.bits(value), bits, "{value}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Checkpoints with made-up weights under the official names and shapes, in every layout.
+//!
+//! For tests, for measuring, and for trying a setup before tens of gigabytes are fetched. The pictures are noise.
+
+mod configs;
+mod encode;
+mod file;
+mod layout;
+mod numbers;
+mod shapes;
+mod space;
+mod write;
+
+pub use file::Filling;
+pub use layout::{Plan, SynthDtype, SynthLayout, SynthPart, plan};
+pub use shapes::{Like, Shapes};
+pub use space::free_space;

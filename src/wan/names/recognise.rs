@@ -1,0 +1,141 @@
+//! What a file of weights is, told from the names and shapes in it.
+
+use super::transformer::TRANSFORMER;
+use super::umt5::TEXT_ENCODER;
+use super::vae::VaePlan;
+use crate::core::Result;
+use crate::onnx::Weights;
+
+/// The networks of a Wan model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A diffusion transformer.
+    Transformer,
+    /// UMT5's encoder.
+    TextEncoder,
+    /// A video autoencoder.
+    Vae,
+}
+
+/// Whose names a file uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// Those of Wan's own code.
+    Original,
+    /// Those of diffusers and transformers.
+    Diffusers,
+}
+
+/// Weights that are a part of a Wan model.
+#[derive(Clone, Debug)]
+pub struct Recognised {
+    /// Which part.
+    pub part: Part,
+    /// How the file names its tensors.
+    pub naming: Naming,
+    /// The weights under diffusers' names.
+    pub weights: Weights,
+    /// Tensors of a transformer that Wan 2.2's do not have, as the file names them.
+    pub strange: Vec<String>,
+}
+
+/// What programs that save a transformer alone may write before every name.
+const PREFIXES: [&str; 3] = ["", "model.diffusion_model.", "diffusion_model."];
+/// What fp8 checkpoints say beside a weight, and what one of them is called here.
+const SCALES: [(&str, Option<&str>); 5] = [
+    (".scale_weight", Some(".scale_weight")),
+    (".weight_scale", Some(".scale_weight")),
+    (".scale_input", None),
+    (".input_scale", None),
+    (".comfy_quant", None),
+];
+/// Marks and attachments of single files.
+const ATTACHED: [&str; 2] = ["scaled_fp8", "spiece_model"];
+
+/// Which part of a Wan model `weights` are, if any, and under diffusers' names.
+pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
+    if let Some((prefix, naming)) = transformer_naming(weights) {
+        let rename = |name: &str| match naming {
+            Naming::Original => TRANSFORMER.diffusers(name),
+            Naming::Diffusers => TRANSFORMER.original(name).map(|_| name.to_owned()),
+        };
+        let known = |name: &str| with_scale(name.strip_prefix(prefix)?, rename);
+        let strange = |&(name, _): &(&str, _)| known(name).is_none() && !is_attached(name);
+        let strange = weights.iter().filter(strange).map(|(name, _)| name.to_owned()).collect();
+        return done(Part::Transformer, naming, weights, strange, known);
+    }
+    if let Some(naming) = text_naming(weights) {
+        let has_shared = weights.contains("shared.weight");
+        let rename = |name: &str| match (naming, name) {
+            (Naming::Original, _) => TEXT_ENCODER.diffusers(name),
+            (_, "encoder.embed_tokens.weight") => (!has_shared).then(|| "shared.weight".to_owned()),
+            _ => TEXT_ENCODER.original(name).map(|_| name.to_owned()),
+        };
+        return done(Part::TextEncoder, naming, weights, Vec::new(), |name| with_scale(name, rename));
+    }
+    if has(weights, "decoder.conv_in.weight", 5) && has(weights, "post_quant_conv.weight", 5) {
+        return done(Part::Vae, Naming::Diffusers, weights, Vec::new(), |name| Some(name.to_owned()));
+    }
+    if has(weights, "decoder.conv1.weight", 5)
+        && has(weights, "conv2.weight", 5)
+        && let Some(plan) = VaePlan::from_original(|name| weights.contains(name))
+    {
+        let renamer = plan.renamer();
+        return done(Part::Vae, Naming::Original, weights, Vec::new(), |name| renamer.diffusers(name));
+    }
+    Ok(None)
+}
+
+fn done(
+    part: Part,
+    naming: Naming,
+    weights: &Weights,
+    strange: Vec<String>,
+    rename: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Recognised>> {
+    Ok(Some(Recognised { part, naming, weights: weights.clone().renamed(rename)?, strange }))
+}
+
+fn has(weights: &Weights, name: &str, dims: usize) -> bool {
+    weights.get(name).is_ok_and(|info| info.shape.len() == dims)
+}
+
+fn transformer_naming(weights: &Weights) -> Option<(&'static str, Naming)> {
+    let prefix =
+        PREFIXES.into_iter().find(|prefix| has(weights, &format!("{prefix}patch_embedding.weight"), 5))?;
+    if weights.contains(&format!("{prefix}blocks.0.self_attn.q.weight")) {
+        return Some((prefix, Naming::Original));
+    }
+    weights.contains(&format!("{prefix}blocks.0.attn1.to_q.weight")).then_some((prefix, Naming::Diffusers))
+}
+
+/// UMT5 is told from the T5 of other models by a position bias in every block.
+fn text_naming(weights: &Weights) -> Option<Naming> {
+    if weights.contains("token_embedding.weight")
+        && weights.contains("blocks.0.pos_embedding.embedding.weight")
+    {
+        return Some(Naming::Original);
+    }
+    let bias = |block: usize| {
+        weights
+            .contains(&format!("encoder.block.{block}.layer.0.SelfAttention.relative_attention_bias.weight"))
+    };
+    let second = weights.contains("encoder.block.1.layer.0.SelfAttention.q.weight");
+    (bias(0) && (!second || bias(1))).then_some(Naming::Diffusers)
+}
+
+/// A scale is named after its weight, whatever the weight is called.
+fn with_scale(name: &str, rename: impl Fn(&str) -> Option<String>) -> Option<String> {
+    for (suffix, ours) in SCALES {
+        if let Some(module) = name.strip_suffix(suffix) {
+            let weight = rename(&format!("{module}.weight"))?;
+            return Some(format!("{}{}", weight.strip_suffix(".weight")?, ours?));
+        }
+    }
+    rename(name)
+}
+
+fn is_attached(name: &str) -> bool {
+    ATTACHED.iter().any(|attached| name.ends_with(attached))
+        || SCALES.iter().any(|(suffix, _)| name.ends_with(suffix))
+}

@@ -1,0 +1,49 @@
+//! A map of module names that is read in both directions.
+
+/// Pairs of module names, original first. What follows the module (`.weight`, `.bias`) stays as it is.
+#[derive(Debug)]
+pub struct Table {
+    /// Before the number of a block.
+    pub(super) blocks: (&'static str, &'static str),
+    /// Modules inside a block.
+    pub(super) inside: &'static [(&'static str, &'static str)],
+    /// All others.
+    pub(super) outside: &'static [(&'static str, &'static str)],
+}
+
+impl Table {
+    /// diffusers' name for an original one, if the model has such a tensor.
+    pub fn diffusers(&self, original: &str) -> Option<String> {
+        translate(original, self.blocks, self.inside.iter().copied(), self.outside.iter().copied())
+    }
+
+    /// The original name for diffusers'.
+    pub fn original(&self, diffusers: &str) -> Option<String> {
+        let turned = |&(original, diffusers): &(&'static str, &'static str)| (diffusers, original);
+        let (original, prefix) = self.blocks;
+        let (inside, outside) = (self.inside.iter().map(turned), self.outside.iter().map(turned));
+        translate(diffusers, (prefix, original), inside, outside)
+    }
+}
+
+fn translate<'p>(
+    name: &str,
+    blocks: (&str, &str),
+    mut inside: impl Iterator<Item = (&'p str, &'p str)>,
+    mut outside: impl Iterator<Item = (&'p str, &'p str)>,
+) -> Option<String> {
+    if let Some((number, rest)) = name.strip_prefix(blocks.0).and_then(|rest| rest.split_once('.')) {
+        number.parse::<u32>().ok()?;
+        let rest = inside.find_map(|pair| module(rest, pair))?;
+        return Some(format!("{}{number}.{rest}", blocks.1));
+    }
+    outside.find_map(|pair| module(name, pair))
+}
+
+/// `name` with its module renamed, if it is `from`, or one word below it.
+pub(super) fn module(name: &str, (from, to): (&str, &str)) -> Option<String> {
+    match name.strip_prefix(from)? {
+        "" => Some(to.to_owned()),
+        leaf => leaf.strip_prefix('.').filter(|leaf| !leaf.contains('.')).map(|leaf| format!("{to}.{leaf}")),
+    }
+}

@@ -1,0 +1,21 @@
+//! Names of the text encoder (`wan/modules/t5.py`); the other set is transformers'.
+
+use super::table::Table;
+
+/// The text encoder's modules.
+pub const TEXT_ENCODER: Table = Table {
+    blocks: ("blocks.", "encoder.block."),
+    inside: &[
+        ("norm1", "layer.0.layer_norm"),
+        ("attn.q", "layer.0.SelfAttention.q"),
+        ("attn.k", "layer.0.SelfAttention.k"),
+        ("attn.v", "layer.0.SelfAttention.v"),
+        ("attn.o", "layer.0.SelfAttention.o"),
+        ("pos_embedding.embedding", "layer.0.SelfAttention.relative_attention_bias"),
+        ("norm2", "layer.1.layer_norm"),
+        ("ffn.gate.0", "layer.1.DenseReluDense.wi_0"),
+        ("ffn.fc1", "layer.1.DenseReluDense.wi_1"),
+        ("ffn.fc2", "layer.1.DenseReluDense.wo"),
+    ],
+    outside: &[("token_embedding", "shared"), ("norm", "encoder.final_layer_norm")],
+};
