@@ -91,6 +91,7 @@ mod tests {
             strides: Strides { temporal: 4, spatial: 8, patch: 2 },
             max_positions: 1024,
             lora: true,
+            int8: false,
         };
         let draft = presets::for_mode(Mode::T2V).unwrap().draft("a cat");
         let request = GenRequest::parse(&draft, &limits).unwrap();

@@ -9,8 +9,8 @@ use super::encode_image::{ImageCondition, Pictures};
 use super::loras::Loras;
 use super::preview::Preview;
 use super::story::Story;
-use crate::core::{CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage};
-use crate::engine::{Runtime, Session, SessionOptions};
+use crate::core::{Bytes, CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage};
+use crate::engine::{Prepack, Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
 use crate::wan::graphs::{self, Segments, StreamGraph};
 use crate::wan::schedule::Solver;
@@ -29,6 +29,8 @@ pub struct Pipeline<'a> {
     pub loras: &'a Loras,
     /// How sessions are made.
     pub options: SessionOptions,
+    /// Memory for weights and all else, if known.
+    pub free_memory: Option<Bytes>,
 }
 
 /// Where the results of a run go.
@@ -82,6 +84,7 @@ impl Pipeline<'_> {
         let Outlets { frames, cache, preview } = outlets;
         let (graphs, map) = story.stage(Stage::Prepare, |story| {
             let graphs = self.graphs(pictures)?;
+            self.tell_prepacking(&graphs.transformer, story);
             let map = if preview { self.preview_map(cache, (story, cancel))? } else { None };
             Ok((graphs, map))
         })?;
@@ -156,7 +159,22 @@ impl Pipeline<'_> {
 
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
-        Session::load(self.runtime, graph, self.options)
+        let options = self.options.for_weights(graph.weight_bytes(), self.free_memory);
+        Session::load(self.runtime, graph, options)
+    }
+
+    /// Says what is done with the weights of the largest network.
+    fn tell_prepacking(&self, transformer: &Graph, story: &mut Story<'_>) {
+        let weights = transformer.weight_bytes();
+        let free = self.free_memory.map(|free| format!(", {free} of memory are free")).unwrap_or_default();
+        let message = match Prepack::choose(weights, self.free_memory) {
+            Prepack::Packed => format!("The transformer's weights are packed in memory ({weights}{free})"),
+            Prepack::InPlace => {
+                format!("The transformer's weights are read from their files in place ({weights}{free})")
+            }
+        };
+        story.optimizations.push(message.clone());
+        story.tell(Event::Note { message });
     }
 
     fn starting_noise(&self, request: &GenRequest) -> Result<ArrayD<f32>> {

@@ -14,14 +14,17 @@ use crate::core::{
 use crate::engine::{Runtime, SessionOptions};
 use crate::media::{Expected, Fit, Metadata, Picture, Recorder, check};
 use crate::models;
-use crate::monitor::peak_resident;
+use crate::monitor::{free, peak_resident};
 use crate::pipeline::{Loras, Outlets, Pictures, Pipeline, Story, TensorCache, denoise_steps};
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
 const PROVIDER: &str = "cpu";
-/// What it computed in.
-const PRECISION: &str = "fp32";
+
+/// What the transformers are computed in.
+fn precision(checkpoint: &Checkpoint) -> &'static str {
+    if checkpoint.is_int8() { "int8" } else { "fp32" }
+}
 
 /// Written into every output: all that is needed to make it again, and by what it was made.
 #[derive(Serialize)]
@@ -64,6 +67,7 @@ pub fn run_job(
         checkpoint: &checkpoint,
         loras: &given.loras,
         options: SessionOptions::default(),
+        free_memory: free(),
     };
     let outlets = Outlets { frames: &mut |frame| recorder.push(frame), cache, preview: job.preview };
     let latent = pipeline.run(&request, &given.pictures, outlets, &mut story, cancel)?;
@@ -71,7 +75,7 @@ pub fn run_job(
     let fingerprint = checkpoint.fingerprint();
     let (output, checks) = story.stage(Stage::PostProcess, |story| {
         cancel.check()?;
-        let output = recorder.finish(metadata(&request, &checkpoint.id, &fingerprint, &given)?)?;
+        let output = recorder.finish(metadata(&request, &checkpoint, &fingerprint, &given)?)?;
         if let Some(path) = &job.latents_out {
             write_latent(path, &latent)?;
         }
@@ -93,7 +97,7 @@ pub fn run_job(
         peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
         peak_vram_mb: None,
         provider: PROVIDER.to_owned(),
-        precision: PRECISION.to_owned(),
+        precision: precision(&checkpoint).to_owned(),
         retries: 0,
         optimizations: std::mem::take(&mut story.optimizations),
         warnings: std::mem::take(&mut story.warnings),
@@ -173,7 +177,13 @@ impl Given {
     }
 }
 
-fn metadata(request: &GenRequest, model: &str, model_fingerprint: &str, given: &Given) -> Result<Metadata> {
+fn metadata(
+    request: &GenRequest,
+    checkpoint: &Checkpoint,
+    model_fingerprint: &str,
+    given: &Given,
+) -> Result<Metadata> {
+    let model = checkpoint.id.as_str();
     let record = Record {
         wandeck: env!("CARGO_PKG_VERSION"),
         request,
@@ -181,7 +191,7 @@ fn metadata(request: &GenRequest, model: &str, model_fingerprint: &str, given: &
         model_fingerprint,
         pictures: &given.hashes,
         provider: PROVIDER,
-        precision: PRECISION,
+        precision: precision(checkpoint),
         loras: &given.loras.records,
     };
     let json = serde_json::to_string(&record)
