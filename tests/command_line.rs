@@ -56,6 +56,33 @@ fn json_describes_the_result() {
 }
 
 #[test]
+fn a_video_is_made_again_from_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, again) = (dir.path().join("first.mp4"), dir.path().join("again.mp4"));
+    assert!(generate(&tiny(), text(&first), &["--seed", "7", "--guidance", "3,2"]).status.success());
+    let run = wandeck(&["generate", "--from", text(&first), "-o", text(&again)]);
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && told.contains("The same bytes"), "{told}");
+    assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&again).unwrap());
+    let other = wandeck(&[
+        "generate",
+        "--from",
+        text(&first),
+        "--seed",
+        "8",
+        "--json",
+        "-o",
+        text(&again),
+        "--overwrite",
+    ]);
+    let document: Value = serde_json::from_slice(&other.stdout).unwrap();
+    assert_eq!(document["reproduction"]["same_bytes"], false);
+    assert_eq!(document["reproduction"]["differences"][0], "request.seed: 7, now 8");
+    let run = wandeck(&["generate", "--from", text(&dir.path().join("none.mp4"))]);
+    assert_eq!(run.status.code(), Some(1));
+}
+
+#[test]
 fn events_are_json_lines_with_one_end() {
     let dir = tempfile::tempdir().unwrap();
     let run = generate(&tiny(), text(&dir.path().join("o.gif")), &["--events"]);

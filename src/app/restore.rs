@@ -6,7 +6,8 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::core::{Draft, Error, Kind, Resolution, Result, Waker};
-use crate::media::{is_picture, picture_size, read_metadata};
+use crate::media::{is_picture, picture_size};
+use crate::queue::Recorded;
 
 /// What a file turned out to be.
 pub(super) enum Found {
@@ -53,50 +54,13 @@ impl Drop for Restore {
 }
 
 fn look_at(path: &Path) -> Result<Found> {
+    if let Some(recorded) = Recorded::read(path)? {
+        return Ok(Found::Settings(Box::new(recorded.draft)));
+    }
+    if is_picture(path)? {
+        return Ok(Found::Picture(path.to_path_buf(), picture_size(path)?));
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let Some(json) = read_metadata(path)? else {
-        if is_picture(path)? {
-            return Ok(Found::Picture(path.to_path_buf(), picture_size(path)?));
-        }
-        return Err(Error::new(Kind::Input, format!("{name} carries no settings"))
-            .remedy("Drop a video that was made with Wandeck, or a picture to start from"));
-    };
-    draft_from_json(&json).map(Box::new).map(Found::Settings).map_err(|error| {
-        Error::new(Kind::Input, format!("The settings in {name} cannot be read"))
-            .because(error)
-            .remedy("It may come from another version of Wandeck")
-    })
-}
-
-fn draft_from_json(json: &str) -> serde_json::Result<Draft> {
-    /// The part of the record that is a form.
-    #[derive(serde::Deserialize)]
-    struct Record {
-        request: Draft,
-    }
-    serde_json::from_str::<Record>(json).map(|record| record.request)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::{GenRequest, Limits, Mode, Strides};
-    use crate::presets;
-
-    #[test]
-    fn a_request_comes_back_as_the_form_it_was() {
-        let limits = Limits {
-            model: "t2v".into(),
-            modes: vec![Mode::T2V],
-            strides: Strides { temporal: 4, spatial: 8, patch: 2 },
-            max_positions: 1024,
-            lora: true,
-            int8: false,
-        };
-        let draft = presets::for_mode(Mode::T2V).unwrap().draft("a cat");
-        let request = GenRequest::parse(&draft, &limits).unwrap();
-        let json = serde_json::json!({ "wandeck": "0", "request": request }).to_string();
-        let back = draft_from_json(&json).unwrap();
-        assert_eq!(GenRequest::parse(&back, &limits).unwrap(), request);
-    }
+    Err(Error::new(Kind::Input, format!("{name} carries no settings"))
+        .remedy("Drop a video that was made with Wandeck, or a picture to start from"))
 }

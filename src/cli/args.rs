@@ -89,6 +89,9 @@ pub(super) struct Generate {
     /// A clip whose last frame is the first picture
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pub(super) continue_from: Option<PathBuf>,
+    /// Make this file again, and say whether the bytes agree; options given beside it win
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    pub(super) from: Option<PathBuf>,
     /// What should not be seen
     #[arg(long, value_name = "TEXT")]
     pub(super) negative: Option<String>,
@@ -119,12 +122,12 @@ pub(super) struct Generate {
     /// LoRA to add, with its strength and the expert it changes; repeat for more
     #[arg(long = "lora", value_name = "FILE[:STRENGTH[:high|low]]", value_parser = lora)]
     pub(super) loras: Vec<LoraChoice>,
-    /// auto, cpu, cuda or tensorrt
-    #[arg(long, value_parser = named::<ProviderChoice>, default_value = "auto")]
-    pub(super) provider: ProviderChoice,
-    /// auto, fp32, bf16, fp16 or int8
-    #[arg(long, value_parser = named::<PrecisionChoice>, default_value = "auto")]
-    pub(super) precision: PrecisionChoice,
+    /// auto, cpu, cuda or tensorrt [default: auto]
+    #[arg(long, value_parser = named::<ProviderChoice>)]
+    pub(super) provider: Option<ProviderChoice>,
+    /// auto, fp32, bf16, fp16 or int8 [default: auto]
+    #[arg(long, value_parser = named::<PrecisionChoice>)]
+    pub(super) precision: Option<PrecisionChoice>,
     /// Stop after this many seconds; 0 never stops
     #[arg(long, value_name = "SECS", default_value_t = 1800)]
     pub(super) timeout: u64,

@@ -23,12 +23,11 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
         TargetName::Int8 => Target::Int8,
         TargetName::Bf16 => Target::Bf16,
     };
-    let dir = match &args.output {
-        Some(dir) => dir.clone(),
-        None => {
-            let id = models::open(&source)?.id;
-            places.data_dir.join("models").join(default_name(&id, target))
-        }
+    let dir = if let Some(dir) = &args.output {
+        dir.clone()
+    } else {
+        let id = models::open(&source)?.id;
+        places.data_dir.join("models").join(default_name(&id, target))
     };
     let cancel = CancelToken::new();
     let stop = cancel.clone();

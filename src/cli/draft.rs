@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Places;
 use super::args::Generate;
-use crate::core::{Draft, LoraChoice, Mode, Resolution, Result};
+use crate::core::{Draft, Error, Kind, LoraChoice, Mode, Resolution, Result};
+use crate::queue::Recorded;
 use crate::{media, models, presets};
 
 /// What runs when neither a model nor a preset is named.
@@ -13,42 +14,36 @@ const DEFAULT_PRESET: &str = "toy-t2v";
 
 /// The form, and the folder of its model.
 pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)> {
-    let find = |id: &str| models::find(id, &places.data_dir, places.models_dir.as_deref());
-    let (preset, folder) = match (&args.preset, &args.model) {
-        (Some(name), model) => {
-            let preset = presets::by_name(name)?;
-            let folder = find(model.as_ref().unwrap_or(&preset.model))?;
-            (preset, folder)
-        }
-        (None, Some(model)) => {
-            let folder = find(model)?;
-            let checkpoint = models::open(&folder)?;
-            let own = presets::for_model(&checkpoint.id)?;
-            (own.map_or_else(|| presets::for_mode(checkpoint.modes[0]), Ok)?, folder)
-        }
-        (None, None) => {
-            let preset = presets::by_name(DEFAULT_PRESET)?;
-            let folder = find(&preset.model)?;
-            (preset, folder)
-        }
-    };
-    let mut draft = preset.draft(&args.prompt);
+    let (mut draft, folder) = start(args, places)?;
     if let Some(model) = &args.model {
-        draft.model.clone_from(model);
+        // the output keeps what is asked, and will be looked at from elsewhere
+        draft.model = if Path::new(model).exists() {
+            absolute(Path::new(model)).display().to_string()
+        } else {
+            model.clone()
+        };
     }
-    draft.mode = args.mode;
-    draft.image.clone_from(&args.image);
-    draft.last_image.clone_from(&args.last_image);
-    draft.continue_from.clone_from(&args.continue_from);
-    draft.seed = args.seed.unwrap_or_else(random_seed);
-    // the output keeps the paths, and will be looked at from elsewhere
-    let absolute = |choice: &LoraChoice| LoraChoice {
-        file: std::path::absolute(&choice.file).unwrap_or_else(|_| choice.file.clone()),
-        ..choice.clone()
-    };
-    draft.loras = args.loras.iter().map(absolute).collect();
-    draft.provider = args.provider;
-    draft.precision = args.precision;
+    if !args.prompt.is_empty() {
+        draft.prompt.clone_from(&args.prompt);
+    }
+    draft.mode = args.mode.or(draft.mode);
+    let pictures = [
+        (&mut draft.image, &args.image),
+        (&mut draft.last_image, &args.last_image),
+        (&mut draft.continue_from, &args.continue_from),
+    ];
+    for (field, given) in pictures {
+        if let Some(path) = given {
+            *field = Some(absolute(path));
+        }
+    }
+    draft.seed = args.seed.unwrap_or(draft.seed);
+    if !args.loras.is_empty() {
+        let with_path = |lora: &LoraChoice| LoraChoice { file: absolute(&lora.file), ..lora.clone() };
+        draft.loras = args.loras.iter().map(with_path).collect();
+    }
+    draft.provider = args.provider.unwrap_or(draft.provider);
+    draft.precision = args.precision.unwrap_or(draft.precision);
     if let Some(&high) = args.guidance.first() {
         draft.guidance = high;
         draft.guidance_low = args.guidance.get(1).copied();
@@ -70,6 +65,43 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
         draft.negative_prompt.clone_from(negative);
     }
     Ok((draft, folder))
+}
+
+/// What the command line changes: the form that made a file, or a preset's with a seed by chance.
+fn start(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)> {
+    let find = |id: &str| models::find(id, &places.data_dir, places.models_dir.as_deref());
+    if let Some(file) = &args.from {
+        let recorded = Recorded::read(file)?.ok_or_else(|| {
+            Error::new(Kind::Input, format!("{} carries no settings", file.display()))
+                .field("from")
+                .remedy("Give a video that was made with Wandeck")
+        })?;
+        let folder = find(args.model.as_ref().unwrap_or(&recorded.draft.model))?;
+        return Ok((recorded.draft, folder));
+    }
+    let (preset, folder) = match (&args.preset, &args.model) {
+        (Some(name), model) => {
+            let preset = presets::by_name(name)?;
+            let folder = find(model.as_ref().unwrap_or(&preset.model))?;
+            (preset, folder)
+        }
+        (None, Some(model)) => {
+            let folder = find(model)?;
+            let checkpoint = models::open(&folder)?;
+            let own = presets::for_model(&checkpoint.id)?;
+            (own.map_or_else(|| presets::for_mode(checkpoint.modes[0]), Ok)?, folder)
+        }
+        (None, None) => {
+            let preset = presets::by_name(DEFAULT_PRESET)?;
+            let folder = find(&preset.model)?;
+            (preset, folder)
+        }
+    };
+    Ok((Draft { seed: random_seed(), ..preset.draft("") }, folder))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// The preset's number of pixels in the shape of the picture that the video starts from, if it takes one.

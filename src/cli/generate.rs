@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, after, bounded, never, select};
 
 use super::args::{Common, Generate};
 use super::report::{self, Output, Reporter};
+use super::reproduce::Reproduction;
 use super::{ExitCode, Places, draft::draft};
 use crate::core::{Draft, Error, Event, FrameCount, Kind, Result};
 use crate::media::{Existing, Target};
@@ -50,17 +51,18 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                 let event = if late && matches!(event, Event::Cancelled) { timed_out(args.timeout) } else { event };
                 reporter.event(&event);
                 if event.is_terminal() {
-                    return Ok(end(&event, &reporter));
+                    return end(&event, args.from.as_deref(), &reporter);
                 }
             }
         }
     }
 }
 
-fn end(event: &Event, reporter: &Reporter) -> ExitCode {
-    match event {
+fn end(event: &Event, from: Option<&Path>, reporter: &Reporter) -> Result<ExitCode> {
+    Ok(match event {
         Event::Finished { outcome } => {
-            report::outcome(outcome, reporter);
+            let again = from.map(|original| Reproduction::compare(original, &outcome.output)).transpose()?;
+            report::outcome(outcome, again.as_ref(), reporter);
             ExitCode::Done
         }
         Event::Failed { error } => {
@@ -71,7 +73,7 @@ fn end(event: &Event, reporter: &Reporter) -> ExitCode {
             report::cancelled(reporter);
             ExitCode::Cancelled
         }
-    }
+    })
 }
 
 fn timed_out(seconds: u64) -> Event {

@@ -9,6 +9,7 @@ mod graph;
 mod list;
 mod lora;
 mod report;
+mod reproduce;
 mod synth;
 
 pub use args::{Cli, RendererName};

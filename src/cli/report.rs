@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::reproduce::Reproduction;
 use crate::core::{Error, Event, Outcome, Progress};
 
 /// Marks of the bar; the fraction times this.
@@ -74,7 +75,7 @@ impl Reporter {
 }
 
 /// The end of a job that went well.
-pub(super) fn outcome(outcome: &Outcome, reporter: &Reporter) {
+pub(super) fn outcome(outcome: &Outcome, again: Option<&Reproduction>, reporter: &Reporter) {
     let request = &outcome.request;
     if reporter.output == Output::Json {
         let mut document = json!(outcome);
@@ -85,6 +86,9 @@ pub(super) fn outcome(outcome: &Outcome, reporter: &Reporter) {
             }
             fields.insert("width".into(), request["size"]["width"].clone());
             fields.insert("height".into(), request["size"]["height"].clone());
+            if let Some(again) = again {
+                fields.insert("reproduction".into(), json!(again));
+            }
         }
         out(&document.to_string());
     } else if reporter.output != Output::Events {
@@ -94,6 +98,9 @@ pub(super) fn outcome(outcome: &Outcome, reporter: &Reporter) {
             "{frames} frames, {size}, {fps} fps, seed {}, in {}",
             request.seed.0, outcome.generation_time_s
         ));
+        if let Some(again) = again {
+            note(&again.to_string());
+        }
     }
 }
 

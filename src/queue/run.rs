@@ -5,14 +5,12 @@ use std::time::Instant;
 
 use ndarray::ArrayD;
 use safetensors::tensor::{Dtype, TensorView};
-use serde::Serialize;
 
 use super::job::Job;
-use crate::core::{
-    CancelToken, Error, Event, Frame, GenRequest, Kind, LoraRecord, Mode, Outcome, Result, Secs, Stage,
-};
+use super::record::Record;
+use crate::core::{CancelToken, Error, Event, Frame, GenRequest, Kind, Mode, Outcome, Result, Secs, Stage};
 use crate::engine::{Runtime, SessionOptions};
-use crate::media::{Expected, Fit, Metadata, Picture, Recorder, check};
+use crate::media::{Expected, Fit, Picture, Recorder, check};
 use crate::models;
 use crate::monitor::{free, peak_resident};
 use crate::pipeline::{Loras, Outlets, Pictures, Pipeline, Story, TensorCache, denoise_steps};
@@ -24,21 +22,6 @@ const PROVIDER: &str = "cpu";
 /// What the transformers are computed in.
 fn precision(checkpoint: &Checkpoint) -> &'static str {
     if checkpoint.is_int8() { "int8" } else { "fp32" }
-}
-
-/// Written into every output: all that is needed to make it again, and by what it was made.
-#[derive(Serialize)]
-struct Record<'a> {
-    wandeck: &'static str,
-    request: &'a GenRequest,
-    model: &'a str,
-    model_fingerprint: &'a str,
-    /// SHA-256 of the first and the last picture's file, as far as given.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pictures: &'a [String],
-    provider: &'static str,
-    precision: &'static str,
-    loras: &'a [LoraRecord],
 }
 
 /// Runs `job` and tells its story, all but the terminal event, which is the caller's to tell from the result.
@@ -75,7 +58,18 @@ pub fn run_job(
     let fingerprint = checkpoint.fingerprint();
     let (output, checks) = story.stage(Stage::PostProcess, |story| {
         cancel.check()?;
-        let output = recorder.finish(metadata(&request, &checkpoint, &fingerprint, &given)?)?;
+        let record = Record {
+            wandeck: env!("CARGO_PKG_VERSION"),
+            request: &request,
+            model: &checkpoint.id,
+            model_fingerprint: &fingerprint,
+            pictures: &given.hashes,
+            onnxruntime: &runtime.info().version,
+            provider: PROVIDER,
+            precision: precision(&checkpoint),
+            loras: &given.loras.records,
+        };
+        let output = recorder.finish(record.metadata()?)?;
         if let Some(path) = &job.latents_out {
             write_latent(path, &latent)?;
         }
@@ -175,32 +169,6 @@ impl Given {
         let last = last.map_err(|error| error.field("last_image"))?.map(&mut fitted);
         Ok(Self { pictures: Pictures { first, last }, hashes, loras })
     }
-}
-
-fn metadata(
-    request: &GenRequest,
-    checkpoint: &Checkpoint,
-    model_fingerprint: &str,
-    given: &Given,
-) -> Result<Metadata> {
-    let model = checkpoint.id.as_str();
-    let record = Record {
-        wandeck: env!("CARGO_PKG_VERSION"),
-        request,
-        model,
-        model_fingerprint,
-        pictures: &given.hashes,
-        provider: PROVIDER,
-        precision: precision(checkpoint),
-        loras: &given.loras.records,
-    };
-    let json = serde_json::to_string(&record)
-        .map_err(|error| Error::new(Kind::Bug, "The request cannot be written down").because(error))?;
-    let comment = format!(
-        "{} · {model} · seed {} · {} steps · guidance {} · shift {}",
-        request.prompt, request.seed.0, request.steps.0, request.guidance.0, request.shift.0
-    );
-    Ok(Metadata::new(&comment, &json))
 }
 
 /// Writes the latent as the tensor `latents` of a safetensors file.

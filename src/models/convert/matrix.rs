@@ -113,7 +113,7 @@ pub(super) fn bf16(
     Ok(distance.relative_l2())
 }
 
-/// What stored numbers are multiplied by: nothing, one factor, or one for each row (fp8_scaled).
+/// What stored numbers are multiplied by: nothing, one factor, or one for each row (fp8 with scales).
 struct Factors {
     values: Vec<f32>,
     row: usize,

@@ -76,7 +76,7 @@ impl Shard<'_> {
 }
 
 /// Every file of weights.
-pub(super) fn shards<'c>(model: &'c Checkpoint, target: Target, shard: Bytes) -> Result<Vec<Shard<'c>>> {
+pub(super) fn shards(model: &Checkpoint, target: Target, shard: Bytes) -> Result<Vec<Shard<'_>>> {
     let transformers = [
         ("transformer", Some(&model.transformer.weights)),
         ("transformer_2", model.transformer_2.as_ref().map(|second| &second.weights)),

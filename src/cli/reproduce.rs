@@ -1,0 +1,66 @@
+//! Whether a video made again is the same, and if not, what differs.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::core::{Error, Kind, Result};
+use crate::queue::Recorded;
+
+/// A video beside the one it was made after.
+#[derive(Debug, Serialize)]
+pub(super) struct Reproduction {
+    from: PathBuf,
+    same_bytes: bool,
+    /// What the two records say differently.
+    differences: Vec<String>,
+}
+
+impl Reproduction {
+    pub(super) fn compare(from: &Path, new: &Path) -> Result<Self> {
+        let differences = match (Recorded::read(from)?, Recorded::read(new)?) {
+            (Some(old), Some(new)) => old.differences(&new),
+            _ => Vec::new(),
+        };
+        Ok(Self { from: from.to_path_buf(), same_bytes: bytes(from)? == bytes(new)?, differences })
+    }
+}
+
+impl fmt::Display for Reproduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = self.from.display();
+        if self.same_bytes {
+            return write!(f, "The same bytes as {from}");
+        }
+        if self.differences.is_empty() {
+            return write!(
+                f,
+                "Made in the same way as {from}, but not the same bytes: the processor, its number of threads or \
+                 the file's format is another"
+            );
+        }
+        write!(f, "Not the same bytes as {from}: {}", self.differences.join("; "))
+    }
+}
+
+/// All bytes of a file, or of the files of a folder by name.
+fn bytes(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let unreadable = |error: std::io::Error| {
+        Error::new(Kind::Io, format!("Cannot read {}", path.display()))
+            .because(error)
+            .remedy("Check the path")
+    };
+    if !path.is_dir() {
+        return Ok(vec![(String::new(), fs::read(path).map_err(unreadable)?)]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.push((name, fs::read(entry.path()).map_err(unreadable)?));
+    }
+    files.sort();
+    Ok(files)
+}
