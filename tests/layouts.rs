@@ -1,6 +1,6 @@
 //! One model in every layout is one model: the same configurations, the same numbers, the same results.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
 
@@ -143,7 +143,9 @@ fn smaller_types_compute_with_their_exact_numbers() {
                 let scale = name.strip_suffix(".weight").map(|module| format!("{module}.scale_weight"));
                 if let Some(scale) = scale.and_then(|scale| weights.get(&scale).ok()) {
                     let scale = floats(weights, scale)[0];
-                    numbers.iter_mut().for_each(|number| *number *= scale);
+                    for number in &mut numbers {
+                        *number *= scale;
+                    }
                     num_scaled += 1;
                 }
                 let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -155,6 +157,30 @@ fn smaller_types_compute_with_their_exact_numbers() {
         assert_eq!(num_scaled, if dtype == SynthDtype::Fp8Scaled { 2 * 10 + 2 * 7 } else { 0 });
         assert_same_results(precision, &models::open(&wide).unwrap(), &small.checkpoint);
     }
+}
+
+/// Some files have a scale for every row of a matrix, as `[rows, 1]`, and other words for it.
+#[test]
+fn a_scale_by_row_is_applied_by_row() {
+    let (dir, shapes) = (tempfile::tempdir().unwrap(), narrow(Like::Ti2v5b));
+    let (one, rows) = (dir.path().join("one"), dir.path().join("rows"));
+    write(&shapes, SynthLayout::Comfy, SynthDtype::Fp8Scaled, &one);
+    write(&shapes, SynthLayout::Comfy, SynthDtype::Fp8Scaled, &rows);
+    let one = models::open(&one).unwrap();
+    let file = rows.join("diffusion_models/wan2.2_ti2v_5B_fp8_scaled.safetensors");
+    let mut tensors = BTreeMap::new();
+    for (name, (dtype, _, bytes)) in
+        load(&file).into_iter().filter(|(name, _)| name.ends_with(".scale_weight"))
+    {
+        let module = name.strip_suffix(".scale_weight").unwrap();
+        let outputs = if module.ends_with("ffn.0") { 192 } else { 128 };
+        tensors.insert(format!("{module}.weight_scale"), (dtype, vec![outputs, 1], bytes.repeat(outputs)));
+    }
+    let mut all = load(&file);
+    all.retain(|name, _| !name.ends_with(".scale_weight"));
+    all.append(&mut tensors);
+    save(&file, &all);
+    assert_same_results("by row", &one, &models::open(&rows).unwrap());
 }
 
 /// The full sizes of all three models open in every layout and their graphs can be written. Large tensors are

@@ -47,6 +47,8 @@ impl Session {
                 builder = builder.with_config_entry("session.disable_prepacking", "1")?;
             }
             builder
+                // fp8 weights are dequantised once, when the session is made, and not in every run
+                .with_config_entry("session.disable_quant_qdq", "1")?
                 .with_config_entry("session.model_external_initializers_file_folder_path", root)?
                 .commit_from_memory(&bytes)
         };

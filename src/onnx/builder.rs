@@ -169,48 +169,45 @@ impl<'w> GraphBuilder<'w> {
         self.weight_view(name, shape)
     }
 
-    /// The weight `name` in fp32 seen as `dims`; free, since only the declared shape changes.
+    /// The weight `name` in fp32 seen as `dims`, times the scale that the checkpoint has for it. The view is free, since only
+    /// the declared shape changes.
     pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
-        self.float_tensor(self.weights, name, name, dims)
-    }
-
-    /// The tensor `name` of `weights` in fp32, times the scale that the file has for it; `unique` is what the graph
-    /// calls it.
-    pub(super) fn float_tensor(
-        &mut self,
-        weights: &Weights,
-        name: &str,
-        unique: &str,
-        dims: &[usize],
-    ) -> Result<Var> {
-        let raw = self.raw_tensor(weights, name, unique, dims)?;
-        let scale = scale_name(name).filter(|scale| weights.contains(scale));
-        if weights.get(name)?.dtype == Dtype::F32 && scale.is_none() {
+        let raw = self.raw_weight(name, dims)?;
+        let dtype = self.weights.get(name)?.dtype;
+        let scale = scale_name(name).filter(|scale| self.weights.contains(scale));
+        if dtype == Dtype::F32 && scale.is_none() {
             return Ok(raw);
         }
         if let Some(cast) = self.casts.get(&raw) {
             return Ok(cast.clone());
         }
-        let mut cast = self.cast_f32(&raw);
-        if let Some(scale) = scale {
-            let scale = self.scale(weights, &scale, &format!("{unique}/scale"), dims)?;
-            cast = self.op("Mul", &[&cast, &scale], &[]);
-        }
+        let cast = match scale {
+            None => self.cast_f32(&raw),
+            Some(scale) => self.scaled(&raw, dtype, &scale, dims)?,
+        };
         self.casts.insert(raw, cast.clone());
         Ok(cast)
     }
 
-    /// The scale `name` in fp32, one for the whole weight of shape `dims` or one for each of its rows.
-    fn scale(&mut self, weights: &Weights, name: &str, unique: &str, dims: &[usize]) -> Result<Var> {
-        let info = weights.get(name)?;
-        let count: usize = info.shape.iter().product();
-        let mut shape = vec![1; dims.len()];
-        if let (true, Some(rows), Some(&outputs)) = (count > 1, shape.first_mut(), dims.first()) {
-            *rows = outputs;
+    /// `raw` in fp32 times its scale: one number for the whole weight of shape `dims`, or one for each of its rows.
+    fn scaled(&mut self, raw: &Var, dtype: Dtype, scale: &str, dims: &[usize]) -> Result<Var> {
+        let info = self.weights.get(scale)?;
+        let is_by_row = info.shape.iter().product::<usize>() > 1;
+        let rows = dims.first().copied().filter(|_| is_by_row);
+        let is_f8 = matches!(dtype, Dtype::F8E4M3 | Dtype::F8E5M2);
+        // one scale has no dimensions; those of rows have one, or where they are multiplied, all that the weight has
+        let mut shape: Vec<_> = rows.into_iter().collect();
+        if is_by_row && !is_f8 {
+            shape.resize(dims.len(), 1);
         }
-        let is_f32 = info.dtype == Dtype::F32;
-        let raw = self.raw_tensor(weights, name, unique, &shape)?;
-        Ok(if is_f32 { raw } else { self.cast_f32(&raw) })
+        let factor = self.raw_weight(scale, &shape)?;
+        let factor = if info.dtype == Dtype::F32 { factor } else { self.cast_f32(&factor) };
+        if is_f8 {
+            // one node, because a cast and a product would both be kept in fp32 while a session is made
+            return Ok(self.op("DequantizeLinear", &[raw, &factor], &[("axis", Attr::Int(0))]));
+        }
+        let wide = if dtype == Dtype::F32 { raw.clone() } else { self.cast_f32(raw) };
+        Ok(self.op("Mul", &[&wide, &factor], &[]))
     }
 
     /// The weight `name` in the type it is stored in, seen as `dims`.

@@ -53,19 +53,19 @@ pub(in super::super) fn models(dir: &Path) -> Vec<(String, Result<Opened>)> {
 /// Names for the models in `groups`: the model's, and what tells them apart where there are several.
 fn ids(model: &str, groups: &[Result<Group>]) -> Vec<String> {
     let usable: Vec<_> = groups.iter().map(|group| group.as_ref().ok().map(Group::first)).collect();
-    if usable.iter().flatten().count() <= 1 && groups.len() <= 1 {
+    if groups.len() <= 1 {
         return vec![model.to_owned()];
     }
     let precisions: Vec<_> =
         usable.iter().map(|one| one.map_or("incomplete", |one| precision(&one.component.weights))).collect();
     let is_unique = |name: &str| precisions.iter().filter(|other| **other == name).count() == 1;
-    let id = |(one, precision): (&Option<&pair::Transformer>, &&str)| match one {
+    let id = |(one, precision): (Option<&pair::Transformer>, &&str)| match one {
         Some(one) if !is_unique(precision) => {
             format!("{model}-{}", super::super::experts::pair_name(&one.found.stem))
         }
         _ => format!("{model}-{precision}"),
     };
-    usable.iter().zip(&precisions).map(id).collect()
+    usable.iter().copied().zip(&precisions).map(id).collect()
 }
 
 fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {

@@ -30,8 +30,9 @@ impl Format {
         let magnitude = value.abs().min(self.max);
         let exponent = ((magnitude.to_bits() >> 23) as i32 - 127).max(self.min_exponent);
         // in units of the last place; a carry out of the mantissa is one more exponent by itself
-        let unit = (exponent - self.mantissa_bits as i32) as f32;
-        let units = (f64::from(magnitude) * f64::from(-unit).exp2()).round_ties_even() as u32;
+        let unit = exponent - self.mantissa_bits as i32;
+        let per_unit = f64::from_bits(((1023 - unit) as u64) << 52);
+        let units = (f64::from(magnitude) * per_unit).round_ties_even() as u32;
         let implied = 1 << self.mantissa_bits;
         let bits = if units < implied {
             units

@@ -14,7 +14,8 @@ pub(super) fn dim(weights: &Weights, name: &str, index: usize) -> Result<usize> 
 
 /// How many of `name(0)`, `name(1)`, … there are without a gap.
 pub(super) fn count(weights: &Weights, name: impl Fn(usize) -> String) -> usize {
-    (0..).take_while(|&index| weights.contains(&name(index))).count()
+    let most = weights.iter().count();
+    (0..most).take_while(|&index| weights.contains(&name(index))).count()
 }
 
 /// One more than the largest number after `prefix`: how many blocks a file means to have.

@@ -24,7 +24,7 @@ pub fn transformer(
     let patch_size = [dim(weights, patch, 2)?, dim(weights, patch, 3)?, dim(weights, patch, 4)?];
     let heads = given.map_or(width / HEAD, |config| config.num_attention_heads);
     let fits = |heads: usize| heads > 0 && width.is_multiple_of(2 * heads);
-    let heads = if given.is_some_and(|config| config.width() == width) || given.is_none() {
+    let heads = if given.is_none_or(|config| config.width() == width) {
         heads
     } else if width.is_multiple_of(HEAD) {
         width / HEAD

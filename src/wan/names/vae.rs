@@ -4,6 +4,9 @@
 
 use super::table::module;
 
+/// More blocks or levels than any autoencoder has.
+const MOST: usize = 64;
+
 /// What the layers' numbers depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VaePlan {
@@ -42,7 +45,7 @@ impl VaePlan {
                 format!("encoder.downsamples.{index}.residual.2.weight")
             }
         };
-        let blocks = (0..).take_while(|&index| contains(&block(index))).count();
+        let blocks = (0..MOST).take_while(|&index| contains(&block(index))).count();
         let shrinks = |level: usize| {
             if is_residual {
                 format!("encoder.downsamples.{level}.downsamples.{blocks}.resample.1.weight")
@@ -50,7 +53,7 @@ impl VaePlan {
                 format!("encoder.downsamples.{}.resample.1.weight", level * (blocks + 1) + blocks)
             }
         };
-        let levels = (0..).take_while(|&level| contains(&shrinks(level))).count() + 1;
+        let levels = (0..MOST).take_while(|&level| contains(&shrinks(level))).count() + 1;
         (blocks > 0 && levels > 1).then_some(Self { is_residual, levels, blocks })
     }
 
