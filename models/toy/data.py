@@ -127,3 +127,12 @@ def caption(rng, combination, plain=0.4, free=1 / 12):
     if rng.random() < 0.2:
         text += "."
     return text
+
+
+def short_caption(rng, combination):
+    """What is said beside a picture that shows the rest: the motion, perhaps with what moves."""
+    _, shape, direction, _ = combination
+    way = rng.choice(DIRECTION_WORDS[list(DIRECTIONS)[direction]])
+    move = rng.choice(VERBS)
+    thing = rng.choice(["", "", "it ", "the shape ", "the " + rng.choice(SHAPE_WORDS[shape]) + " "])
+    return f"{thing}{move} {way}"

@@ -1,4 +1,5 @@
-"""Judges the shipped folder: 100 prompts through WanPipeline, half of them of combinations never trained on."""
+"""Judges what a shipped folder makes of words alone: 100 prompts through WanPipeline, half of them of combinations
+never trained on. For pictures there is pictures.py."""
 
 import argparse
 import json

@@ -4,6 +4,7 @@ import tempfile
 
 import torch
 import torch.nn.functional as F
+from diffusers import WanTransformer3DModel
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 import words
@@ -82,3 +83,24 @@ def renew_text_weights(transformer):
 
 def text_weights(transformer):
     return [p for n, p in transformer.named_parameters() if "attn2" in n or "text_embedder" in n]
+
+
+@torch.no_grad()
+def refitted(transformer, **changes):
+    """The transformer with other channels, more heads, fewer layers, a narrower feed-forward. What is added begins at
+    random beside the old weights, input channels at zero. Where the latent is another one altogether, what reads and
+    writes it is new."""
+    config = dict(transformer.config, **changes)
+    new, old = WanTransformer3DModel.from_config(config), transformer.state_dict()
+    other_latent = new.config.out_channels != transformer.config.out_channels
+    for name, weight in new.named_parameters():
+        if other_latent and name.startswith(("patch_embedding", "proj_out")):
+            continue
+        part = old[name]
+        if name.startswith("condition_embedder.time_proj"):  # six vectors one after the other
+            part, weight = part.unflatten(0, (6, -1)), weight.unflatten(0, (6, -1))
+        if name == "patch_embedding.weight":
+            weight.zero_()
+        shared = tuple(slice(min(a, b)) for a, b in zip(part.shape, weight.shape))
+        weight[shared] = part[shared]
+    return new

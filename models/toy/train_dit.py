@@ -5,6 +5,10 @@ distil  the text path begins anew; each new cross-attention learns to give what 
 joint   flow matching of transformer and text encoder together
 high    flow matching of one expert on its own range of timesteps, text encoder fixed
 low
+all     likewise over all timesteps, for a model of one transformer
+
+With --image a14b the first frame is given as channels beside the noise (mask and encoded picture, 36 in all); with
+--image 5b it is, three times out of four, the clean first latent frame, whose tokens have timestep 0.
 """
 
 import argparse
@@ -19,15 +23,20 @@ import torch.nn.functional as F
 from diffusers import WanTransformer3DModel
 from transformers import UMT5EncoderModel
 
-from data import caption, held_out, plain_caption
-from model import TextPath, new_text_encoder, renew_text_weights, text_weights
+from data import caption, held_out, plain_caption, short_caption
+from model import TextPath, new_text_encoder, refitted, renew_text_weights, text_weights
 
-EMPTY, SHIFT, BOUNDARY = 0.1, 3.0, 0.875
+EMPTY, SHIFT, SHORT, GIVEN, FIRST = 0.1, 3.0, 0.6, 0.75, 3.0
+# A patch of the 5B kind is 192 numbers of noise; a model no wider than that has no room beside them to think in.
+FORMS = {
+    "a14b": dict(in_channels=36),
+    "5b": dict(in_channels=48, out_channels=48, num_attention_heads=6, num_layers=4, ffn_dim=336),
+}
 
 
-def draw_sigma(count, stage, generator):
+def draw_sigma(count, stage, boundary, generator):
     u = torch.rand(count, generator=generator)
-    edge = BOUNDARY / (SHIFT - (SHIFT - 1) * BOUNDARY)
+    edge = boundary / (SHIFT - (SHIFT - 1) * boundary)
     if stage == "high":
         u = edge + (1 - edge) * u
     elif stage == "low":
@@ -37,9 +46,10 @@ def draw_sigma(count, stage, generator):
 
 def read_latents(folder):
     parts = [torch.load(path) for path in sorted(glob.glob(os.path.join(folder, "part_*.pt")))]
-    combinations = [tuple(c) for _, part in parts for c in part]
+    combinations = [tuple(c) for part in parts for c in part[1]]
     assert not set(combinations) & set(held_out())
-    return torch.cat([latents for latents, _ in parts]), combinations
+    given = torch.cat([part[2] for part in parts]) if parts[0][2:] and parts[0][2] is not None else None
+    return torch.cat([part[0] for part in parts]), combinations, given
 
 
 class Batches:
@@ -50,7 +60,7 @@ class Batches:
         self.reload()
 
     def reload(self):
-        self.latents, self.combinations = read_latents(self.args.latents)
+        self.latents, self.combinations, self.given = read_latents(self.args.latents)
 
     def next(self, **style):
         chosen = [self.rng.randrange(len(self.combinations)) for _ in range(self.args.batch)]
@@ -59,9 +69,30 @@ class Batches:
         free = ["" if e else caption(self.rng, self.combinations[i], **style) for i, e in zip(chosen, empty)]
         clean = self.latents[chosen]
         noise = torch.randn(clean.shape, generator=self.generator)
-        sigma = draw_sigma(len(chosen), self.args.stage, self.generator)
+        sigma = draw_sigma(len(chosen), self.args.stage, self.args.boundary, self.generator)
         mix = sigma.view(-1, 1, 1, 1, 1)
-        return (1 - mix) * clean + mix * noise, sigma * 1000, noise - clean, plain, free
+        noisy, t = (1 - mix) * clean + mix * noise, sigma * 1000
+        if self.args.image:
+            short = [self.rng.random() < SHORT for _ in chosen]
+            free = [
+                short_caption(self.rng, self.combinations[i]) if s and not e else f
+                for i, s, e, f in zip(chosen, short, empty, free)
+            ]
+        if self.args.image == "a14b":
+            mask = torch.zeros_like(clean[:, :4])
+            mask[:, :, 0] = 1
+            noisy = torch.cat([noisy, mask, self.given[chosen]], 1)
+        elif self.args.image == "5b":
+            noisy, t = self.first_frame_given(noisy, clean, t)
+        return noisy, t, noise - clean, plain, free
+
+    def first_frame_given(self, noisy, clean, t):
+        given = torch.tensor([self.rng.random() < GIVEN for _ in range(len(t))])
+        noisy[given, :, 0] = clean[given, :, 0]
+        frames, tokens = clean.shape[2], clean.shape[3] * clean.shape[4] // 4
+        t = t[:, None].repeat(1, frames * tokens)
+        t[given, :tokens] = 0
+        return noisy, t
 
 
 class Teacher:
@@ -91,16 +122,23 @@ def distil_loss(teacher, student, text, batches):
 
 def flow_loss(transformer, text, batches):
     noisy, t, target, _, free = batches.next()
-    return F.mse_loss(transformer(noisy, t, text(free), return_dict=False)[0], target)
+    error = (transformer(noisy, t, text(free), return_dict=False)[0] - target) ** 2
+    if t.ndim == 2:  # what is given need not be told
+        error[t[:, 0] == 0, :, 0] = 0
+    elif batches.given is not None:  # it shall be kept with care
+        error[:, :, 0] *= FIRST
+    return error.mean()
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("stage", choices=["distil", "joint", "high", "low"])
+    args.add_argument("stage", choices=["distil", "joint", "high", "low", "all"])
     args.add_argument("latents", help="folder of encode.py")
     args.add_argument("output")
     args.add_argument("--transformer", required=True, help="transformer to start from (distil: the older one)")
     args.add_argument("--text-encoder", required=True, help="text encoder to start from (distil: the older one)")
+    args.add_argument("--image", choices=["a14b", "5b"], help="train with a first frame")
+    args.add_argument("--boundary", type=float, default=0.875, help="share of the timesteps where the experts meet")
     args.add_argument("--seconds", type=float, required=True)
     args.add_argument("--batch", type=int, default=16)
     args.add_argument("--learning-rate", type=float, default=1e-3)
@@ -113,6 +151,9 @@ def main():
     torch.manual_seed(0)
     transformer = WanTransformer3DModel.from_pretrained(args.transformer, torch_dtype=torch.float32)
     encoder = UMT5EncoderModel.from_pretrained(args.text_encoder, dtype=torch.float32)
+    if args.image:
+        if transformer.config.in_channels != FORMS[args.image]["in_channels"]:
+            transformer = refitted(transformer, **FORMS[args.image])
     if args.stage == "distil":
         teacher = Teacher(WanTransformer3DModel.from_pretrained(args.transformer, torch_dtype=torch.float32), encoder)
         encoder = new_text_encoder()

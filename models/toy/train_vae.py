@@ -78,6 +78,8 @@ class Muon:
     @torch.no_grad()
     def step(self, rate):
         for w, memory in zip(self.weights, self.memory):
+            if w.grad is None:
+                continue
             memory.lerp_(w.grad, 0.05)
             x = w.grad.lerp(memory, 0.95).reshape(w.shape[0], -1)
             wide = x.shape[0] <= x.shape[1]
@@ -90,7 +92,7 @@ class Muon:
             w.add_(x.reshape(w.shape), alpha=-rate * 0.2 * max(x.shape) ** 0.5)
 
 
-def psnr(vae, clips):
+def psnr(vae, clips, decode=decode):
     with torch.no_grad():
         values = []
         for x in clips:

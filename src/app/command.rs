@@ -1,6 +1,6 @@
 //! The verbs that have a key. One list for buttons, tooltips and shortcuts.
 
-use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
+use eframe::egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 
 /// A verb with a name and a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +73,18 @@ impl Command {
             return false;
         }
         ctx.input_mut(|input| {
-            // egui lets Ctrl+Alt+Enter pass for Ctrl+Enter
-            let exact = input.modifiers.alt == shortcut.modifiers.alt;
-            exact && input.consume_shortcut(&shortcut)
+            // the event's own modifiers: those of the frame may be released already. egui lets Ctrl+Alt+Enter pass
+            // for Ctrl+Enter
+            let is_it = |event: &Event| match event {
+                Event::Key { key, pressed: true, modifiers, .. } => {
+                    *key == shortcut.logical_key
+                        && modifiers.alt == shortcut.modifiers.alt
+                        && modifiers.matches_logically(shortcut.modifiers)
+                }
+                _ => false,
+            };
+            let found = input.events.iter().position(is_it);
+            found.map(|index| input.events.remove(index)).is_some()
         })
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Places;
 use super::args::{Common, Graph, GraphVerb};
 use super::report::out;
-use crate::core::Result;
+use crate::core::{Error, Kind, Result};
 use crate::models;
 use crate::onnx::{self, Placed};
 use crate::wan::graphs::{self, Chunk, Segments};
@@ -15,6 +15,13 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
     let path = models::find(model, &places.data_dir, places.models_dir.as_deref())?;
     let checkpoint = models::open(&path)?;
+    if checkpoint.exported.is_some() {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("The model {} is exported already", checkpoint.id),
+        )
+        .remedy("Its .onnx files are in its folder"));
+    }
     let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);
     let segments = if checkpoint.expand_timesteps { Segments::Two } else { Segments::One };
     let mut all = vec![

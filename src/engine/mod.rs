@@ -1,6 +1,7 @@
 //! The engine: ONNX Runtime, and nothing but it. The only place that names `ort`.
 
 mod fault;
+mod open;
 mod prepack;
 pub mod runtime;
 mod session;

@@ -23,10 +23,10 @@ pub struct SessionOptions {
 
 /// A graph with its weights, ready to run. One thread owns it.
 pub struct Session {
-    inner: OrtSession,
-    name: &'static str,
-    inputs: Vec<String>,
-    outputs: Vec<String>,
+    pub(super) inner: OrtSession,
+    pub(super) name: &'static str,
+    pub(super) inputs: Vec<String>,
+    pub(super) outputs: Vec<String>,
 }
 
 impl Session {

@@ -20,6 +20,8 @@ pub enum Layout {
     Original,
     /// ComfyUI's `models`: `diffusion_models`, `text_encoders`, `vae`.
     Comfy,
+    /// A folder of ONNX components that others exported.
+    ExportedOnnx,
     /// Files in one folder.
     SingleFiles,
 }
@@ -30,6 +32,7 @@ impl fmt::Display for Layout {
             Self::Diffusers => "diffusers folder",
             Self::Original => "original Wan folder",
             Self::Comfy => "ComfyUI models folder",
+            Self::ExportedOnnx => "exported ONNX folder",
             Self::SingleFiles => "single files",
         })
     }

@@ -59,6 +59,7 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
         text_encoder,
         tokenizer: dir.join("tokenizer"),
         vae,
+        exported: None,
     };
     fit::check(&checkpoint, dir)?;
     let told = match checkpoint.transformer_2 {

@@ -8,6 +8,7 @@ mod component;
 pub mod convert;
 mod diffusers;
 mod experts;
+mod exported;
 mod fit;
 mod folder;
 mod open;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::about::About;
 use super::refused::{is_refused, refusal};
-use super::{diffusers, folder};
+use super::{diffusers, exported, folder};
 use crate::core::{Error, Kind, Result};
 use crate::wan::Checkpoint;
 
@@ -44,6 +44,10 @@ pub fn look(path: &Path) -> Result<Opened> {
 /// Every model in a folder, whole or not, by its id.
 pub(super) fn all(dir: &Path) -> Vec<(String, Result<Opened>)> {
     let dir = snapshot(dir);
+    if exported::is_one(&dir) {
+        let id = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
+        return vec![(id.clone(), exported::look(&dir, id))];
+    }
     if diffusers::is_one(&dir) {
         let id = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
         return vec![(id.clone(), diffusers::look(&dir, id))];

@@ -8,6 +8,7 @@ mod builder;
 mod export;
 mod int8;
 mod proto;
+mod signature;
 mod spec;
 mod weights;
 
@@ -16,5 +17,6 @@ pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use export::{Placed, export};
 pub use int8::{INT8_QUANTIZATION, QUANTIZATION_KEY};
 pub use proto::ModelProto;
+pub use signature::{Signature, Value};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
 pub use weights::{TensorInfo, Weights};

@@ -3,12 +3,14 @@
 use super::cache::{TensorCache, key};
 use super::encode_image::{Encoder, ImageCondition, Pictures};
 use super::encode_text::{PromptRows, encode, tokens};
+use super::exported::{self, Network};
 use super::generate::Pipeline;
 use super::preview::LatentToRgb;
 use super::story::Story;
 use crate::core::{CancelToken, Event, Frame, GenRequest, Kind, Result, sha256_hex};
 use crate::engine::Session;
 use crate::onnx::Graph;
+use crate::wan::exported::Interface;
 use crate::wan::graphs::{self, Chunk, StreamGraph};
 use crate::wan::text::Tokenizer;
 
@@ -17,12 +19,16 @@ impl Pipeline<'_> {
     pub(super) fn texts(
         &self,
         request: &GenRequest,
-        graph: &Graph,
+        network: &Network<'_>,
         cache: &mut dyn TensorCache,
         (story, cancel): (&mut Story<'_>, &CancelToken),
     ) -> Result<(PromptRows, Option<PromptRows>)> {
         let tokenizer = Tokenizer::open(&self.checkpoint.tokenizer)?;
-        let identity = self.checkpoint.text_encoder.identity();
+        let part = &self.checkpoint.text_encoder;
+        let identity = match network {
+            Network::Built(_) => part.identity(),
+            Network::Exported(graph) => graph.identity(),
+        };
         let mut session = None;
         let mut rows = |story: &mut Story<'_>, what, prompt: &str| -> Result<PromptRows> {
             let tokens = tokens(&tokenizer, (what, prompt), story)?;
@@ -33,9 +39,17 @@ impl Pipeline<'_> {
             }
             let session = match &mut session {
                 Some(session) => session,
-                none => none.insert(self.load(graph, cancel)?),
+                none => none.insert(match network {
+                    Network::Built(graph) => self.load(graph, cancel)?,
+                    Network::Exported(graph) => {
+                        self.open(graph, &Interface::text_encoder(&part.config), cancel)?
+                    }
+                }),
             };
-            let hidden = encode(session, tokens, cancel)?;
+            let hidden = match network {
+                Network::Built(_) => encode(session, tokens, cancel)?,
+                Network::Exported(graph) => exported::encode(session, graph, tokens, cancel)?,
+            };
             cache.put(&key, &hidden);
             Ok(PromptRows::new(&hidden.view()))
         };

@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2, ArrayD};
 
 use super::encode_image::ImageCondition;
 use super::encode_text::PromptRows;
+use super::exported::{self, TimestepForm};
 use super::loras::Strengths;
 use super::preview::Preview;
 use super::story::Story;
@@ -28,6 +29,14 @@ pub(super) struct Conditions {
     pub(super) frame_tokens: usize,
 }
 
+/// One expert, ready to run.
+pub(super) enum Transformer {
+    /// Of a graph over the checkpoint's weights.
+    Built(Session),
+    /// Of a file that others exported.
+    Exported(Session, TimestepForm),
+}
+
 /// One expert's share of the steps.
 pub(super) struct Share {
     /// Which expert.
@@ -42,7 +51,7 @@ pub(super) struct Share {
 
 /// Runs the steps of one expert.
 pub(super) fn denoise(
-    session: &mut Session,
+    transformer: &mut Transformer,
     latent: &mut ArrayD<f32>,
     (solver, preview): (&mut Solver, &mut Preview),
     share: &Share,
@@ -55,9 +64,9 @@ pub(super) fn denoise(
         let began = Instant::now();
         let timestep = solver.timesteps()[step];
         let mut velocity =
-            predict(session, latent, (timestep, &conditions.prompt), share, conditions, cancel)?;
+            predict(transformer, latent, (timestep, &conditions.prompt), share, conditions, cancel)?;
         if let (true, Some(negative)) = (share.guidance.enabled(), &conditions.negative) {
-            let without = predict(session, latent, (timestep, negative), share, conditions, cancel)?;
+            let without = predict(transformer, latent, (timestep, negative), share, conditions, cancel)?;
             let scale = share.guidance.0;
             velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
         }
@@ -77,7 +86,7 @@ pub(super) fn denoise(
 }
 
 fn predict(
-    session: &mut Session,
+    transformer: &mut Transformer,
     latent: &ArrayD<f32>,
     (timestep, text): (f32, &PromptRows),
     share: &Share,
@@ -85,6 +94,13 @@ fn predict(
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {
     let input = conditions.image.input(latent)?;
+    let session = match transformer {
+        Transformer::Built(session) => session,
+        Transformer::Exported(session, form) => {
+            let tokens = conditions.rope.0.nrows();
+            return exported::predict(session, form, &input, (timestep, text), tokens, cancel);
+        }
+    };
     // a given first frame is without noise: its tokens have a timestep of their own
     let timesteps = match conditions.image {
         ImageCondition::FirstFrame(_) => vec![0.0, timestep],

@@ -4,14 +4,16 @@ use ndarray::{Array2, ArrayD};
 
 use super::cache::TensorCache;
 use super::decode::{FrameSink, decode};
-use super::denoise::{Conditions, Share, denoise};
+use super::denoise::{Conditions, Share, Transformer, denoise};
 use super::encode_image::{ImageCondition, Pictures};
+use super::exported::{self, Decoder, Network, TimestepForm};
 use super::loras::Loras;
 use super::preview::Preview;
 use super::story::Story;
 use crate::core::{Bytes, CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage};
 use crate::engine::{Prepack, Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
+use crate::wan::exported::{ExportedGraph, Interface};
 use crate::wan::graphs::{self, Segments, StreamGraph};
 use crate::wan::schedule::Solver;
 use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope};
@@ -44,13 +46,13 @@ pub struct Outlets<'a> {
 }
 
 /// The graphs of a job, built before anything runs, so that a tensor of the wrong shape is found at once.
-struct Graphs {
-    text: Graph,
-    transformer: Graph,
-    transformer_2: Option<Graph>,
+struct Graphs<'a> {
+    text: Network<'a>,
+    transformer: Network<'a>,
+    transformer_2: Option<Network<'a>>,
     /// Where there are pictures: for the first frame, and for those after it.
     encoder: Option<[StreamGraph; 2]>,
-    decoder: StreamGraph,
+    decoder: Decoder<'a>,
 }
 
 /// Steps of the high-noise and of the low-noise expert.
@@ -83,9 +85,17 @@ impl Pipeline<'_> {
     ) -> Result<ArrayD<f32>> {
         let Outlets { frames, cache, preview } = outlets;
         let (graphs, map) = story.stage(Stage::Prepare, |story| {
+            exported::check_sizes(self.checkpoint, request, &self.latent_shape(request))?;
             let graphs = self.graphs(pictures)?;
-            self.tell_prepacking(&graphs.transformer, story);
-            let map = if preview { self.preview_map(cache, (story, cancel))? } else { None };
+            if let Network::Built(graph) = &graphs.transformer {
+                self.tell_prepacking(graph, story);
+            }
+            // the map is fitted by the encoder, which an exported model does not have
+            let map = if preview && self.checkpoint.exported.is_none() {
+                self.preview_map(cache, (story, cancel))?
+            } else {
+                None
+            };
             Ok((graphs, map))
         })?;
         let mut latent = self.starting_noise(request)?;
@@ -125,9 +135,9 @@ impl Pipeline<'_> {
         let mut preview = Preview::new(map);
         for (graph, share) in shares.iter().filter(|(_, share)| !share.steps.is_empty()) {
             story.stage(share.stage, |story| {
-                let mut session = self.load(graph, cancel)?;
+                let mut transformer = self.transformer(graph, cancel)?;
                 let progress = (&mut solver, &mut preview);
-                denoise(&mut session, &mut latent, progress, share, &conditions, (story, cancel))
+                denoise(&mut transformer, &mut latent, progress, share, &conditions, (story, cancel))
             })?;
         }
         if let Some(share) = preview.share() {
@@ -138,22 +148,34 @@ impl Pipeline<'_> {
         Ok(latent)
     }
 
-    fn graphs(&self, pictures: &Pictures) -> Result<Graphs> {
+    fn graphs(&self, pictures: &Pictures) -> Result<Graphs<'_>> {
         let model = self.checkpoint;
+        if let Some(exported) = &model.exported {
+            return Ok(Graphs {
+                text: Network::Exported(&exported.text_encoder),
+                transformer: Network::Exported(&exported.transformer),
+                transformer_2: exported.transformer_2.as_ref().map(Network::Exported),
+                encoder: None,
+                decoder: Decoder::Exported(&exported.vae_decoder),
+            });
+        }
         let starts_from_picture = pictures.first.is_some();
         let segments =
             if starts_from_picture && model.expand_timesteps { Segments::Two } else { Segments::One };
         let transformer = |part: &Component<TransformerConfig>, expert| {
             let adapters = self.loras.adapters(expert);
             graphs::adapted_transformer(&part.config, &part.weights, segments, &adapters)
+                .map(|graph| Network::Built(Box::new(graph)))
         };
         let second = model.transformer_2.as_ref();
+        let text = graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?;
+        let decoder = graphs::vae_decoder(&model.vae.config, &model.vae.weights)?;
         Ok(Graphs {
-            text: graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?,
+            text: Network::Built(Box::new(text)),
             transformer: transformer(&model.transformer, Expert::High)?,
             transformer_2: second.map(|part| transformer(part, Expert::Low)).transpose()?,
             encoder: starts_from_picture.then(|| self.encoder_graphs()).transpose()?,
-            decoder: graphs::vae_decoder(&model.vae.config, &model.vae.weights)?,
+            decoder: Decoder::Stream(Box::new(decoder)),
         })
     }
 
@@ -175,6 +197,28 @@ impl Pipeline<'_> {
         };
         story.optimizations.push(message.clone());
         story.tell(Event::Note { message });
+    }
+
+    /// A session of an exported file.
+    pub(super) fn open(
+        &self,
+        graph: &ExportedGraph,
+        wanted: &Interface,
+        cancel: &CancelToken,
+    ) -> Result<Session> {
+        cancel.check()?;
+        let output = wanted.output_name(&graph.signature).unwrap_or_default();
+        Session::open(self.runtime, (graph.name, &graph.path), output, self.options)
+    }
+
+    fn transformer(&self, network: &Network<'_>, cancel: &CancelToken) -> Result<Transformer> {
+        Ok(match network {
+            Network::Built(graph) => Transformer::Built(self.load(graph, cancel)?),
+            Network::Exported(graph) => {
+                let wanted = Interface::transformer(&self.checkpoint.transformer.config);
+                Transformer::Exported(self.open(graph, &wanted, cancel)?, TimestepForm::of(graph))
+            }
+        })
     }
 
     fn starting_noise(&self, request: &GenRequest) -> Result<ArrayD<f32>> {
@@ -205,12 +249,21 @@ impl Pipeline<'_> {
 
     fn decode(
         &self,
-        decoder: &StreamGraph,
+        decoder: &Decoder<'_>,
         latent: &ArrayD<f32>,
         frames: FrameSink<'_>,
         (story, cancel): (&mut Story<'_>, &CancelToken),
     ) -> Result<()> {
-        let mut session = self.load(&decoder.graph, cancel)?;
-        decode(&mut session, &decoder.caches, latent, frames, (story, cancel))
+        let config = &self.checkpoint.vae.config;
+        match decoder {
+            Decoder::Stream(stream) => {
+                let mut session = self.load(&stream.graph, cancel)?;
+                decode(&mut session, &stream.caches, latent, frames, (story, cancel))
+            }
+            Decoder::Exported(graph) => {
+                let mut session = self.open(graph, &Interface::vae_decoder(config), cancel)?;
+                exported::decode(&mut session, config, latent, frames, (story, cancel))
+            }
+        }
     }
 }

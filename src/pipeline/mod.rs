@@ -9,6 +9,7 @@ mod decode;
 mod denoise;
 mod encode_image;
 mod encode_text;
+mod exported;
 mod generate;
 mod loras;
 mod preview;

@@ -4,8 +4,10 @@ use super::preset::Preset;
 use crate::core::{Error, Kind, Mode, Result};
 
 /// A model's official settings come before others for it.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("toy-t2v.ron", include_str!("../../presets/toy-t2v.ron")),
+    ("toy-i2v.ron", include_str!("../../presets/toy-i2v.ron")),
+    ("toy-ti2v.ron", include_str!("../../presets/toy-ti2v.ron")),
     ("t2v-A14B.ron", include_str!("../../presets/t2v-A14B.ron")),
     ("i2v-A14B.ron", include_str!("../../presets/i2v-A14B.ron")),
     ("ti2v-5B.ron", include_str!("../../presets/ti2v-5B.ron")),

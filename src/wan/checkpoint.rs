@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
+use super::exported::Exported;
 use crate::core::{Limits, Mode, Strides, sha256_hex};
 use crate::onnx::{TensorInfo, Weights};
 
@@ -53,6 +54,8 @@ pub struct Checkpoint {
     pub tokenizer: PathBuf,
     /// Video autoencoder.
     pub vae: Component<VaeConfig>,
+    /// Graphs that others exported. Where they are, the components have no weights and no graphs are written.
+    pub exported: Option<Exported>,
 }
 
 impl Checkpoint {
@@ -93,6 +96,10 @@ impl Checkpoint {
                 format!("{name} {:?} {:?} {} {}", info.dtype, info.shape, info.offset, info.len)
             };
             lines.extend(weights.iter().map(line));
+        }
+        for graph in self.exported.iter().flat_map(Exported::graphs) {
+            let (inputs, outputs) = (&graph.signature.inputs, &graph.signature.outputs);
+            lines.push(format!("{} {} {inputs:?} {outputs:?}", graph.name, graph.size().0));
         }
         sha256_hex(lines.join("\n").as_bytes())
     }

@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod config;
+pub mod exported;
 pub mod graphs;
 pub mod infer;
 mod latents;

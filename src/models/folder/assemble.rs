@@ -103,6 +103,7 @@ fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
         text_encoder,
         tokenizer,
         vae,
+        exported: None,
     };
     fit::check(&checkpoint, &scan.root)?;
     let about = About::new(&checkpoint, layout, told, notes);

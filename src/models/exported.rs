@@ -1,0 +1,161 @@
+//! A folder of ONNX components that others exported, as a [`Checkpoint`].
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use super::about::{About, Layout, PartAbout};
+use super::open::Opened;
+use crate::core::{Error, Kind, Mode, Result};
+use crate::onnx::Weights;
+use crate::wan::exported::{Exported, ExportedGraph, FILE, Interface};
+use crate::wan::{Checkpoint, Component, ModelIndex, TextEncoderConfig, TransformerConfig, VaeConfig};
+
+/// Whether `dir` holds exported components.
+pub(super) fn is_one(dir: &Path) -> bool {
+    ["transformer", "vae_decoder", "text_encoder"].iter().any(|name| dir.join(name).join(FILE).exists())
+}
+
+/// What was found, and what is wrong with it.
+struct Found<'a> {
+    dir: &'a Path,
+    wrong: Vec<String>,
+}
+
+/// Opens the folder. Headers are read; one error lists everything that is not as it should be, in all components.
+pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
+    let mut found = Found { dir, wrong: Vec::new() };
+    let index: Option<ModelIndex> = found.json(&["model_index.json"]);
+    let text: Option<TextEncoderConfig> = found.json(&["text_encoder/config.json"]);
+    let vae: Option<VaeConfig> = found.json(&["vae_decoder/config.json", "vae/config.json"]);
+    let transformer: Option<TransformerConfig> = found.json(&["transformer/config.json"]);
+    let is_pair = dir.join("transformer_2").exists()
+        || index.as_ref().is_some_and(|index| index.boundary_ratio.is_some());
+    let transformer_2: Option<TransformerConfig> =
+        if is_pair { found.json(&["transformer_2/config.json"]) } else { None };
+    let graphs = [
+        found.graph("text_encoder", text.as_ref().map(Interface::text_encoder)),
+        found.graph("transformer", transformer.as_ref().map(Interface::transformer)),
+        if is_pair {
+            found.graph("transformer_2", transformer_2.as_ref().map(Interface::transformer))
+        } else {
+            None
+        },
+        found.graph("vae_decoder", vae.as_ref().map(Interface::vae_decoder)),
+    ];
+    if let Some(index) = &index {
+        found.check_mode(index, is_pair);
+    }
+    if let (Some(transformer), Some(text), Some(vae)) = (&transformer, &text, &vae) {
+        found.check_pairs(transformer, text, vae);
+    }
+    let all = (index, text, transformer, vae, graphs);
+    let (true, (Some(index), Some(text), Some(transformer), Some(vae), [Some(a), Some(b), c, Some(d)])) =
+        (found.wrong.is_empty(), all)
+    else {
+        return Err(found.error());
+    };
+    let no_weights = Weights::from_files(&[])?;
+    let exported = Exported { text_encoder: a, transformer: b, transformer_2: c, vae_decoder: d };
+    let about = about(&exported);
+    let checkpoint = Checkpoint {
+        id,
+        modes: vec![Mode::T2V],
+        transformer: Component { config: transformer, weights: no_weights.clone() },
+        transformer_2: transformer_2.map(|config| Component { config, weights: no_weights.clone() }),
+        boundary_ratio: index.boundary_ratio,
+        expand_timesteps: index.expand_timesteps,
+        lora: false,
+        text_encoder: Component { config: text, weights: no_weights.clone() },
+        tokenizer: dir.join("tokenizer"),
+        vae: Component { config: vae, weights: no_weights },
+        exported: Some(exported),
+    };
+    Ok(Opened { checkpoint, about })
+}
+
+fn about(exported: &Exported) -> About {
+    let part = |graph: &ExportedGraph| PartAbout {
+        role: graph.name,
+        files: graph.files().cloned().collect(),
+        size: graph.size(),
+        precision: "onnx",
+        told: None,
+    };
+    let parts = exported.graphs().map(part).collect();
+    About { layout: Layout::ExportedOnnx, parts, notes: Vec::new() }
+}
+
+impl Found<'_> {
+    /// The first of these files that is there.
+    fn json<T: DeserializeOwned>(&mut self, paths: &[&str]) -> Option<T> {
+        let Some(path) = paths.iter().map(|path| self.dir.join(path)).find(|path| path.exists()) else {
+            self.wrong.push(format!("{} is missing", paths.join(" or ")));
+            return None;
+        };
+        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        let parsed = read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+        parsed.map_err(|error| self.wrong.push(format!("{} is not as expected: {error}", paths[0]))).ok()
+    }
+
+    fn graph(&mut self, name: &'static str, interface: Option<Interface>) -> Option<ExportedGraph> {
+        if !self.dir.join(name).join(FILE).exists() {
+            self.wrong.push(format!("{name}/{FILE} is missing"));
+            return None;
+        }
+        match ExportedGraph::read(self.dir, name) {
+            Ok(graph) => {
+                let differences = interface.map(|wanted| wanted.differences(name, &graph.signature));
+                self.wrong.extend(differences.into_iter().flatten());
+                Some(graph)
+            }
+            Err(error) => {
+                self.wrong.push(format!("{name}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn check_mode(&mut self, index: &ModelIndex, is_pair: bool) {
+        if index.class_name != "WanPipeline" {
+            self.wrong.push(format!(
+                "the model is made for {}, and exported folders make video from text only",
+                index.class_name
+            ));
+        }
+        if is_pair && index.boundary_ratio.is_none() {
+            self.wrong.push("a transformer_2 needs a boundary_ratio in model_index.json".to_owned());
+        }
+    }
+
+    fn check_pairs(&mut self, transformer: &TransformerConfig, text: &TextEncoderConfig, vae: &VaeConfig) {
+        if transformer.channels_out() != vae.z_dim || transformer.in_channels != vae.z_dim {
+            self.wrong.push(format!(
+                "the transformer takes {} and makes {} channels and the vae has {}",
+                transformer.in_channels,
+                transformer.channels_out(),
+                vae.z_dim
+            ));
+        }
+        if transformer.text_dim != text.d_model {
+            self.wrong.push(format!(
+                "the transformer reads text of width {} and the text_encoder writes {}",
+                transformer.text_dim, text.d_model
+            ));
+        }
+        if vae.latents_mean.len() != vae.z_dim || vae.latents_std.len() != vae.z_dim {
+            self.wrong.push(format!(
+                "the vae has {} means and {} deviations for {} latent channels",
+                vae.latents_mean.len(),
+                vae.latents_std.len(),
+                vae.z_dim
+            ));
+        }
+    }
+
+    fn error(self) -> Error {
+        let (dir, wrong) = (self.dir.display(), self.wrong.join("; "));
+        Error::new(Kind::CorruptModel, format!("The exported model in {dir} cannot run: {wrong}"))
+            .remedy("Export the components again with these names, types and sizes")
+    }
+}

@@ -1,0 +1,160 @@
+//! A model that `torch.onnx` exported (`tests/golden/export_onnx.py`), against diffusers; and exports that do not fit.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{finished, frames, story, worker};
+use prost::Message as _;
+use wandeck::core::{
+    Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
+};
+use wandeck::media::{Existing, Target};
+use wandeck::models::{self, Layout};
+use wandeck::onnx::ModelProto;
+use wandeck::queue::{Job, JobId};
+
+/// The exported folder with the tokenizer that it shares with tiny-t2v.
+fn model(parent: &Path) -> PathBuf {
+    let whole = parent.join("tiny-t2v-onnx");
+    common::copy_all(&common::golden_model("tiny-t2v-onnx"), &whole);
+    common::copy_all(&common::golden_model("tiny-t2v").join("tokenizer"), &whole.join("tokenizer"));
+    whole
+}
+
+/// The request of `refs/pipeline_t2v.json`.
+fn job(model: PathBuf, output: &Path) -> Job {
+    let draft = Draft {
+        prompt: "a red circle moves left on a white background".into(),
+        negative_prompt: "a blurred grey square".into(),
+        model: "tiny-t2v-onnx".into(),
+        mode: None,
+        image: None,
+        last_image: None,
+        continue_from: None,
+        loras: Vec::new(),
+        seed: 42,
+        steps: 6,
+        guidance: 4.0,
+        guidance_low: Some(3.0),
+        shift: 12.0,
+        step_list: None,
+        sampler: Sampler::UniPc,
+        size: Resolution::new(96, 64),
+        frames: 9,
+        fps: 16,
+        provider: ProviderChoice::Auto,
+        precision: PrecisionChoice::Auto,
+    };
+    let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
+    Job { id: JobId(1), draft, model, target, latents_out: None, preview: false }
+}
+
+fn failure(job: Job) -> wandeck::core::Error {
+    let worker = worker();
+    worker.submit(job).unwrap();
+    let events = story(&worker, 1);
+    assert!(!events.iter().any(|event| matches!(event, Event::StageStarted { stage: Stage::Text })));
+    match events.last() {
+        Some(Event::Failed { error }) => error.clone(),
+        other => panic!("not failed: {other:?}"),
+    }
+}
+
+/// Writes the file again with another signature; its nodes lose what a session would need.
+fn change(path: &Path, edit: impl FnOnce(&mut ModelProto)) {
+    let mut model = ModelProto::decode(&*std::fs::read(path).unwrap()).unwrap();
+    edit(&mut model);
+    std::fs::write(path, model.encode_to_vec()).unwrap();
+}
+
+#[test]
+fn an_exported_model_gives_the_same_frames_as_diffusers() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker();
+    worker.submit(job(model(dir.path()), &dir.path().join("frames"))).unwrap();
+    let events = story(&worker, 1);
+    let outcome = finished(&events);
+    assert_eq!(outcome.steps.len(), 6);
+    let golden = common::golden("pipeline_t2v");
+    common::assert_same_frames("exported t2v", &frames(&outcome.output), &golden.u8("frames"));
+}
+
+#[test]
+fn one_error_lists_every_mistake_of_every_component() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = model(dir.path());
+    change(&model.join("transformer/model.onnx"), |model| {
+        let graph = model.graph.as_mut().unwrap();
+        graph.input.retain(|input| input.name() != "timestep");
+    });
+    let of = |config: &str| std::fs::read_to_string(model.join(config)).unwrap();
+    let fewer = of("transformer_2/config.json").replace("\"in_channels\": 16", "\"in_channels\": 36");
+    std::fs::write(model.join("transformer_2/config.json"), fewer).unwrap();
+    change(&model.join("text_encoder/model.onnx"), |model| {
+        let ids = &mut model.graph.as_mut().unwrap().input[0];
+        ids.r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().elem_type = Some(1);
+    });
+    std::fs::remove_file(model.join("vae_decoder/model.onnx")).unwrap();
+    let error = failure(job(model, &dir.path().join("never")));
+    assert_eq!(error.kind, Kind::CorruptModel);
+    for words in [
+        "transformer: the input timestep is missing",
+        "transformer_2: the input hidden_states is float32 [1, 16, ",
+        "should be float32 [1, 36, T, H, W]",
+        "text_encoder: the input input_ids is float32 [1, ",
+        "should be int64 [1, L]",
+        "vae_decoder/model.onnx is missing",
+    ] {
+        assert!(error.message.contains(words), "{words} in {error:#}");
+    }
+}
+
+#[test]
+fn weights_that_are_cut_off_or_gone_are_found_before_the_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = model(dir.path());
+    let data = model.join("transformer/model.onnx.data");
+    let bytes = std::fs::read(&data).unwrap();
+    std::fs::write(&data, &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::remove_file(model.join("vae_decoder/model.onnx.data")).unwrap();
+    let error = failure(job(model, &dir.path().join("never")));
+    assert!(error.message.contains("cut off"), "{error:#}");
+    assert!(error.message.contains("model.onnx.data are missing"), "{error:#}");
+}
+
+#[test]
+fn a_size_that_the_export_cannot_make_is_refused_before_the_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut job = job(model(dir.path()), &dir.path().join("never"));
+    job.draft.size = Resolution::new(64, 64);
+    let error = failure(job);
+    assert_eq!(error.kind, Kind::Unsupported);
+    let words = "vae_decoder takes latent_sample as float32 [1, 16, 3, 8, 12]";
+    assert!(error.message.contains(words), "{error:#}");
+}
+
+#[test]
+fn models_show_tells_that_it_is_exported() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = model(dir.path());
+    assert_eq!(models::look(&model).unwrap().about.layout, Layout::ExportedOnnx);
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+            .args(args)
+            .arg("--data-dir")
+            .arg(dir.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    };
+    let path = model.to_str().unwrap();
+    let shown = run(&["models", "show", path]);
+    assert!(shown.contains("exported ONNX folder") && shown.contains("t2v"), "{shown}");
+    assert!(run(&["models", "show", path, "--json"]).contains("\"layout\":\"exported_onnx\""));
+    let refused = run(&["graph", "export", path, dir.path().join("out").to_str().unwrap()]);
+    assert!(refused.contains("is exported already"), "{refused}");
+}
