@@ -62,6 +62,13 @@ pub fn convert(
     done: &mut dyn FnMut(Step),
 ) -> Result<Converted> {
     let model = models::open(source)?;
+    if model.exported.is_some() {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("{} is made of graphs that were exported elsewhere", model.id),
+        )
+        .remedy("Convert the checkpoint that they were exported from"));
+    }
     let plan = shards(&model, options.target, options.shard)?;
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
         return Err(Error::new(Kind::Input, format!("{} is there already", dir.display()))
