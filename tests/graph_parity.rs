@@ -14,6 +14,7 @@ mod common;
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions, Tensor};
+use wandeck::models::convert::{Options, Target, convert};
 use wandeck::onnx::{Graph, Weights};
 use wandeck::wan::graphs::{self, Chunk, Segments, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
@@ -23,6 +24,10 @@ const TOLERANCE: f32 = 1e-5;
 /// For the long text, where attention without a scale amplifies rounding: the reference's own fp32 is 5e-6 off its
 /// fp64 there, half of what is allowed elsewhere.
 const AMPLIFIED: f32 = 2e-5;
+/// Bounds of the relative L2 distance of 8-bit networks from fp32.
+const INT8_TRANSFORMER: f64 = 1e-2;
+/// Likewise, where attention without a scale amplifies it.
+const INT8_TEXT: f64 = 4e-2;
 const TRANSFORMER: &str = "diffusion_pytorch_model";
 
 fn load(graph: &Graph) -> Session {
@@ -204,4 +209,50 @@ fn vae_encoders_agree() {
         let latent = ndarray::concatenate(Axis(2), &views).unwrap();
         assert_close(&format!("{reference} encode"), &latent.view(), &golden.f32("encode_latent").view());
     }
+}
+
+/// Root of the summed squares of the difference over that of what is expected.
+fn relative_l2(found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>) -> f64 {
+    assert_eq!(found.shape(), expected.shape());
+    let square = |value: f32| f64::from(value).powi(2);
+    let error: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
+    (error / expected.iter().map(|&value| square(value)).sum::<f64>()).sqrt()
+}
+
+#[test]
+fn eight_bits_are_close() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = dir.path().join("small");
+    let source = common::golden_model("tiny-t2v");
+    convert(&source, &small, Options::new(Target::Int8), &CancelToken::new(), &mut |_| {}).unwrap();
+    for (part, reference) in [("transformer", "dit_t2v_high"), ("transformer_2", "dit_t2v_low")] {
+        let dir = small.join(part);
+        let config: TransformerConfig = common::config(&dir);
+        let graph =
+            graphs::transformer(&config, &Weights::open(&dir, TRANSFORMER).unwrap(), Segments::One).unwrap();
+        let kinds: Vec<_> = graph.model.graph.iter().flat_map(|graph| &graph.node).collect();
+        let count = |kind| kinds.iter().filter(|node| node.op_type.as_deref() == Some(kind)).count();
+        assert_eq!(count("MatMulIntegerToFloat"), 10 * config.num_layers);
+        // q, k and v of the tokens share one, and k and v of the text, in all layers, another
+        assert_eq!(count("QuantizeLinear"), 6 * config.num_layers + 1);
+        let mut session = load(&graph);
+        let golden = common::golden(reference);
+        let hidden = golden.f32("hidden_states");
+        let sample = transform(&mut session, &config, &golden, &hidden, Segments::One);
+        let off = relative_l2(&sample.view().unwrap(), &golden.f32("sample").view());
+        println!("{reference} in int8: relative L2 {off:.1e}");
+        assert!((1e-6..INT8_TRANSFORMER).contains(&off), "{reference}: {off:e}");
+    }
+    let dir = small.join("text_encoder");
+    let weights = Weights::open(&dir, "model").unwrap();
+    let mut session = load(&graphs::text_encoder(&common::config(&dir), &weights).unwrap());
+    let golden = common::golden("umt5");
+    let ids = golden.i64("ids");
+    let buckets = text::relative_buckets(ids.len());
+    let buckets = ArrayD::from_shape_vec(vec![ids.len(), ids.len()], buckets).unwrap();
+    let inputs = vec![("input_ids", Input::I64(ids.view())), ("rel_bucket", Input::I64(buckets.view()))];
+    let hidden = run(&mut session, inputs).swap_remove(0);
+    let off = relative_l2(&hidden.view().unwrap(), &golden.f32("hidden").view());
+    println!("umt5 in int8: relative L2 {off:.1e}");
+    assert!((1e-6..INT8_TEXT).contains(&off), "umt5: {off:e}");
 }

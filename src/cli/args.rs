@@ -160,8 +160,29 @@ pub(super) enum ModelsVerb {
         /// Model id or folder
         model: String,
     },
+    /// Write a model in a smaller precision: int8 is also faster on the CPU
+    Convert(Convert),
     /// Write a model with made-up weights, official names and shapes, for tests and measurements
     Synth(Box<Synth>),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Convert {
+    /// Model id or folder
+    pub(super) model: String,
+    /// What to convert to
+    #[arg(long, value_name = "TYPE")]
+    pub(super) precision: TargetName,
+    /// New folder to write to [default: the model's name with the precision, in the data folder's models]
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// What a model is converted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TargetName {
+    Int8,
+    Bf16,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Places;
 use super::args::{Common, Models, ModelsVerb, Presets, PresetsVerb};
 use super::report::out;
-use super::synth;
+use super::{convert, synth};
 use crate::core::{Error, Kind, Limits, Result};
 use crate::models::{self, About, Installed};
 use crate::presets;
@@ -20,6 +20,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
             let opened = models::look(&path)?;
             vec![Installed::new(opened.checkpoint.id.clone(), path, Ok(opened))]
         }
+        ModelsVerb::Convert(args) => return convert::run(args, common),
         ModelsVerb::Synth(args) => return synth::run(args, common),
     };
     if common.json {

@@ -1,6 +1,7 @@
 //! The command line: parses, hands over to the services, prints.
 
 mod args;
+mod convert;
 mod draft;
 mod exit;
 mod generate;

@@ -134,6 +134,7 @@ pub(super) fn out(text: &str) {
     drop(writeln!(io::stdout().lock(), "{text}"));
 }
 
-fn note(text: &str) {
+/// A line on standard error.
+pub(super) fn note(text: &str) {
     drop(writeln!(io::stderr().lock(), "{text}"));
 }

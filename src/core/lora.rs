@@ -147,8 +147,14 @@ mod tests {
     #[test]
     fn a_model_may_refuse_them() {
         let strides = crate::core::Strides { temporal: 4, spatial: 16, patch: 2 };
-        let limits =
-            |lora| Limits { model: "5b".into(), modes: Vec::new(), strides, max_positions: 64, lora };
+        let limits = |lora| Limits {
+            model: "5b".into(),
+            modes: Vec::new(),
+            strides,
+            max_positions: 64,
+            lora,
+            int8: false,
+        };
         let choices = [LoraChoice::new("a.safetensors")];
         let error = LoraChoice::check_all(&choices, &limits(false)).unwrap_err();
         assert_eq!(error.field_name(), Some("lora"));

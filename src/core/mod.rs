@@ -11,6 +11,7 @@ mod hash;
 mod lora;
 mod mode;
 mod outcome;
+mod precision;
 mod progress;
 mod request;
 mod step_list;

@@ -43,7 +43,7 @@ pub enum ProviderChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
-    /// What fits the provider: fp32 on the CPU.
+    /// What the model holds and the provider computes: on the CPU int8 for 8-bit weights, else fp32.
     #[default]
     Auto,
     /// 32-bit floating point.
@@ -119,6 +119,8 @@ pub struct Limits {
     pub max_positions: u32,
     /// Whether it takes LoRAs.
     pub lora: bool,
+    /// Whether its matrices are 8-bit integers.
+    pub int8: bool,
 }
 
 /// A request that exists is runnable on the model it was parsed for.
@@ -225,7 +227,7 @@ impl Draft {
             self.check_size(limits),
             self.check_frames(limits),
             in_range("fps", self.fps, &(1..=MAX_FPS)),
-            self.check_compute(),
+            self.check_compute(limits),
             LoraChoice::check_all(&self.loras, limits),
         ];
         checks.into_iter().filter_map(Result::err).collect()
@@ -326,18 +328,13 @@ impl Draft {
         Ok(())
     }
 
-    fn check_compute(&self) -> Result<()> {
+    fn check_compute(&self, limits: &Limits) -> Result<()> {
         if matches!(self.provider, ProviderChoice::Cuda | ProviderChoice::TensorRt) {
             return Err(Error::new(Kind::Unsupported, "Only the CPU execution provider is built yet")
                 .remedy("Use the provider auto or cpu")
                 .field("provider"));
         }
-        if !matches!(self.precision, PrecisionChoice::Auto | PrecisionChoice::Fp32) {
-            return Err(Error::new(Kind::Unsupported, "The CPU execution provider computes in fp32")
-                .remedy("Use the precision auto or fp32")
-                .field("precision"));
-        }
-        Ok(())
+        self.precision.check(limits)
     }
 }
 
@@ -404,6 +401,7 @@ mod tests {
             strides: Strides { temporal: 4, spatial: 8, patch: 2 },
             max_positions: 64,
             lora: true,
+            int8: false,
         }
     }
 

@@ -2,10 +2,12 @@
 
 mod fault;
 mod open;
+mod prepack;
 pub mod runtime;
 mod session;
 mod tensor;
 
+pub use prepack::Prepack;
 pub use runtime::Runtime;
 pub use session::{Session, SessionOptions};
 pub use tensor::{Input, Tensor};

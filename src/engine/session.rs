@@ -6,6 +6,7 @@ use ort::session::{RunOptions, Session as OrtSession, SessionInputValue};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use super::fault;
+use super::prepack::Prepack;
 use super::runtime::Runtime;
 use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, Error, Kind, Result};
@@ -16,6 +17,8 @@ use crate::onnx::{Dim, Dtype, Graph, ValueSpec};
 pub struct SessionOptions {
     /// Threads of one operation; 0 lets ONNX Runtime take all cores.
     pub threads: usize,
+    /// What is done with the weights.
+    pub prepack: Prepack,
 }
 
 /// A graph with its weights, ready to run. One thread owns it.
@@ -39,6 +42,9 @@ impl Session {
             let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
             if options.threads > 0 {
                 builder = builder.with_intra_threads(options.threads)?;
+            }
+            if options.prepack == Prepack::InPlace {
+                builder = builder.with_config_entry("session.disable_prepacking", "1")?;
             }
             builder
                 // fp8 weights are dequantised once, when the session is made, and not in every run

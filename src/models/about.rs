@@ -121,13 +121,16 @@ fn part_about(role: &'static str, weights: &Weights, told: Option<Told>) -> Part
     PartAbout { role, files: weights.files().to_vec(), size, precision: precision(weights), told }
 }
 
-/// What most bytes of `weights` are; fp8 counts wherever there is some, since it is never used for all.
+/// What most bytes of `weights` are; fp8 and int8 count wherever there are some, since they are never used for all.
 pub(super) fn precision(weights: &Weights) -> &'static str {
     let mut bytes = BTreeMap::<&str, u64>::new();
     let mut has_scales = false;
     for (name, info) in weights.iter() {
         has_scales |= name.ends_with(".scale_weight");
         *bytes.entry(dtype_name(info.dtype)).or_default() += info.len;
+    }
+    if bytes.contains_key("int8") {
+        return "int8";
     }
     if bytes.contains_key("fp8") {
         return if has_scales { "fp8_scaled" } else { "fp8" };
@@ -141,6 +144,7 @@ fn dtype_name(dtype: Dtype) -> &'static str {
         Dtype::F16 => "fp16",
         Dtype::Bf16 => "bf16",
         Dtype::F8E4M3 | Dtype::F8E5M2 => "fp8",
-        Dtype::U8 | Dtype::I8 | Dtype::I32 | Dtype::I64 => "integers",
+        Dtype::I8 => "int8",
+        Dtype::U8 | Dtype::I32 | Dtype::I64 => "integers",
     }
 }

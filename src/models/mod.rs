@@ -5,6 +5,7 @@
 mod about;
 mod catalog;
 mod component;
+pub mod convert;
 mod diffusers;
 mod experts;
 mod exported;

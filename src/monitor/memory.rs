@@ -1,4 +1,4 @@
-//! Memory of this process.
+//! Memory of this process, and of the machine.
 
 use crate::core::Bytes;
 
@@ -10,11 +10,25 @@ pub fn peak_resident() -> Option<Bytes> {
     Some(Bytes(kibibytes * 1024))
 }
 
+/// Memory that can be used without pushing out anybody's, where the system tells (Linux: `MemAvailable`).
+pub fn free() -> Option<Bytes> {
+    let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(Bytes(kibibytes * 1024))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn this_process_uses_memory() {
         assert!(super::peak_resident().unwrap().0 > 1 << 20);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn some_memory_is_free() {
+        assert!(super::free().unwrap().0 > 1 << 20);
     }
 }

@@ -80,7 +80,18 @@ impl<'w> GraphBuilder<'w> {
     pub fn branches(&mut self, x: &Var, y: Var, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Var> {
         let mut sum = y;
         for (adapter, strength, change) in self.changes(name) {
-            let Change::LowRank { down, up, rank, scale } = change else { continue };
+            let Change::LowRank { down, up, rank, scale } = change else {
+                if let Change::Full(tensor) = change
+                    && self.weights().is_int8(name)
+                {
+                    // integers cannot be added to, so this change is a branch too
+                    let change = self.adapter_tensor(adapter, tensor, &[outputs, inputs])?;
+                    let part = self.op("Gemm", &[x, &change], &[("transB", Attr::Int(1))]);
+                    let part = self.op("Mul", &[&part, &strength], &[]);
+                    sum = self.op("Add", &[&sum, &part], &[]);
+                }
+                continue;
+            };
             let down = self.adapter_tensor(adapter, down, &[*rank, inputs])?;
             let up = self.adapter_tensor(adapter, up, &[outputs, *rank])?;
             let attrs = [("transB", Attr::Int(1)), ("alpha", Attr::Float(*scale))];

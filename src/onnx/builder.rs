@@ -61,6 +61,8 @@ pub struct GraphBuilder<'w> {
     constants: HashMap<(Dtype, Vec<i64>, Vec<u8>), Var>,
     views: HashMap<(String, Vec<usize>), Var>,
     pub(super) casts: HashMap<Var, Var>,
+    /// Values as 8-bit rows with their scales.
+    pub(super) rounded: HashMap<Var, (Var, Var)>,
     renames: HashMap<Var, String>,
 }
 
@@ -78,6 +80,7 @@ impl<'w> GraphBuilder<'w> {
             constants: HashMap::new(),
             views: HashMap::new(),
             casts: HashMap::new(),
+            rounded: HashMap::new(),
             renames: HashMap::new(),
         }
     }
@@ -130,6 +133,11 @@ impl<'w> GraphBuilder<'w> {
     /// A scalar constant.
     pub fn scalar(&mut self, value: f32) -> Var {
         self.constant(Dtype::F32, Vec::new(), value.to_le_bytes().to_vec())
+    }
+
+    /// A scalar constant of type U8.
+    pub(super) fn byte(&mut self, value: u8) -> Var {
+        self.constant(Dtype::U8, Vec::new(), vec![value])
     }
 
     /// A constant tensor of shape `dims`.
@@ -337,8 +345,8 @@ impl<'w> GraphBuilder<'w> {
     }
 }
 
-/// What "fp8 scaled" checkpoints call the factor of the weight `name`.
-fn scale_name(name: &str) -> Option<String> {
+/// What "fp8 scaled" and 8-bit integer checkpoints call the factor of the weight `name`.
+pub(super) fn scale_name(name: &str) -> Option<String> {
     name.strip_suffix(".weight").map(|module| format!("{module}.scale_weight"))
 }
 

@@ -6,6 +6,7 @@
 mod adapter;
 mod builder;
 mod export;
+mod int8;
 mod proto;
 mod signature;
 mod spec;
@@ -14,6 +15,7 @@ mod weights;
 pub use adapter::{Adapter, Change};
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use export::{Placed, export};
+pub use int8::{INT8_QUANTIZATION, QUANTIZATION_KEY};
 pub use proto::ModelProto;
 pub use signature::{Signature, Value};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};

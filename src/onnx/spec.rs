@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use prost::Message as _;
 
 use super::proto::{
-    DimensionProto, DimensionValue, ModelProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    DimensionProto, DimensionValue, ModelProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    ValueInfoProto,
 };
+use crate::core::Bytes;
 
 /// Element types, with their number in `TensorProto.DataType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +115,16 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// Size of the weights that stay in their files.
+    pub fn weight_bytes(&self) -> Bytes {
+        let length = |tensor: &TensorProto| {
+            let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some("length"))?;
+            entry.value.as_ref()?.parse::<u64>().ok()
+        };
+        let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
+        Bytes(weights.filter_map(length).sum())
+    }
+
     /// The model as protobuf bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.model.encode_to_vec()

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
+use super::int8::{INT8_QUANTIZATION, QUANTIZATION_KEY};
 use super::spec::Dtype;
 use crate::core::{Bytes, Error, Kind, Result};
 
@@ -248,22 +249,23 @@ fn read_header(path: &Path, file: usize) -> Result<Header> {
             &format!("has {size} bytes and should have {expected}: it is cut off or damaged"),
         ));
     }
+    let notes = metadata.metadata().clone().unwrap_or_default();
+    let stored_turned = notes.get(QUANTIZATION_KEY).is_some_and(|form| form == INT8_QUANTIZATION);
     let info = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
         let dtype = dtype_from_safetensors(info.dtype).ok_or_else(|| {
             corrupt(path, &format!("has the tensor {name} of type {:?}, which is not used", info.dtype))
         })?;
         let (from, to) = info.data_offsets;
-        let place = TensorInfo {
-            dtype,
-            shape: info.shape.clone(),
-            file,
-            offset: 8 + length + from as u64,
-            len: (to - from) as u64,
-        };
+        let mut shape = info.shape.clone();
+        if stored_turned && dtype == Dtype::I8 {
+            shape.reverse();
+        }
+        let place =
+            TensorInfo { dtype, shape, file, offset: 8 + length + from as u64, len: (to - from) as u64 };
         Ok((name, place))
     };
     let tensors = metadata.tensors().into_iter().map(info).collect::<Result<_>>()?;
-    Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
+    Ok((tensors, notes))
 }
 
 fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {

@@ -10,8 +10,8 @@ use super::exported::{self, Decoder, Network, TimestepForm};
 use super::loras::Loras;
 use super::preview::Preview;
 use super::story::Story;
-use crate::core::{CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage};
-use crate::engine::{Runtime, Session, SessionOptions};
+use crate::core::{Bytes, CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage};
+use crate::engine::{Prepack, Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
 use crate::wan::exported::{ExportedGraph, Interface};
 use crate::wan::graphs::{self, Segments, StreamGraph};
@@ -31,6 +31,8 @@ pub struct Pipeline<'a> {
     pub loras: &'a Loras,
     /// How sessions are made.
     pub options: SessionOptions,
+    /// Memory for weights and all else, if known.
+    pub free_memory: Option<Bytes>,
 }
 
 /// Where the results of a run go.
@@ -85,6 +87,9 @@ impl Pipeline<'_> {
         let (graphs, map) = story.stage(Stage::Prepare, |story| {
             exported::check_sizes(self.checkpoint, request, &self.latent_shape(request))?;
             let graphs = self.graphs(pictures)?;
+            if let Network::Built(graph) = &graphs.transformer {
+                self.tell_prepacking(graph, story);
+            }
             // the map is fitted by the encoder, which an exported model does not have
             let map = if preview && self.checkpoint.exported.is_none() {
                 self.preview_map(cache, (story, cancel))?
@@ -176,7 +181,22 @@ impl Pipeline<'_> {
 
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
-        Session::load(self.runtime, graph, self.options)
+        let options = self.options.for_weights(graph.weight_bytes(), self.free_memory);
+        Session::load(self.runtime, graph, options)
+    }
+
+    /// Says what is done with the weights of the largest network.
+    fn tell_prepacking(&self, transformer: &Graph, story: &mut Story<'_>) {
+        let weights = transformer.weight_bytes();
+        let free = self.free_memory.map(|free| format!(", {free} of memory are free")).unwrap_or_default();
+        let message = match Prepack::choose(weights, self.free_memory) {
+            Prepack::Packed => format!("The transformer's weights are packed in memory ({weights}{free})"),
+            Prepack::InPlace => {
+                format!("The transformer's weights are read from their files in place ({weights}{free})")
+            }
+        };
+        story.optimizations.push(message.clone());
+        story.tell(Event::Note { message });
     }
 
     /// A session of an exported file.

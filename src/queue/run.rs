@@ -12,14 +12,17 @@ use crate::core::{CancelToken, Error, Event, Frame, GenRequest, Kind, Mode, Outc
 use crate::engine::{Runtime, SessionOptions};
 use crate::media::{Expected, Fit, Picture, Recorder, check};
 use crate::models;
-use crate::monitor::peak_resident;
+use crate::monitor::{free, peak_resident};
 use crate::pipeline::{Loras, Outlets, Pictures, Pipeline, Story, TensorCache, denoise_steps};
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
 const PROVIDER: &str = "cpu";
-/// What it computed in.
-const PRECISION: &str = "fp32";
+
+/// What the transformers are computed in.
+fn precision(checkpoint: &Checkpoint) -> &'static str {
+    if checkpoint.is_int8() { "int8" } else { "fp32" }
+}
 
 /// Runs `job` and tells its story, all but the terminal event, which is the caller's to tell from the result.
 ///
@@ -47,6 +50,7 @@ pub fn run_job(
         checkpoint: &checkpoint,
         loras: &given.loras,
         options: SessionOptions::default(),
+        free_memory: free(),
     };
     let outlets = Outlets { frames: &mut |frame| recorder.push(frame), cache, preview: job.preview };
     let latent = pipeline.run(&request, &given.pictures, outlets, &mut story, cancel)?;
@@ -62,7 +66,7 @@ pub fn run_job(
             pictures: &given.hashes,
             onnxruntime: &runtime.info().version,
             provider: PROVIDER,
-            precision: PRECISION,
+            precision: precision(&checkpoint),
             loras: &given.loras.records,
         };
         let output = recorder.finish(record.metadata()?)?;
@@ -87,7 +91,7 @@ pub fn run_job(
         peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
         peak_vram_mb: None,
         provider: PROVIDER.to_owned(),
-        precision: PRECISION.to_owned(),
+        precision: precision(&checkpoint).to_owned(),
         retries: 0,
         optimizations: std::mem::take(&mut story.optimizations),
         warnings: std::mem::take(&mut story.warnings),

@@ -67,7 +67,13 @@ impl Checkpoint {
             strides: self.strides(),
             max_positions: self.transformer.config.rope_max_seq_len,
             lora: self.lora,
+            int8: self.is_int8(),
         }
+    }
+
+    /// Whether the transformers' matrices are 8-bit integers.
+    pub fn is_int8(&self) -> bool {
+        self.transformer.weights.has_int8()
     }
 
     /// How much the VAE and the patch embedding shrink a video.

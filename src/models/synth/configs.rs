@@ -28,7 +28,7 @@ pub(super) fn model_index(shapes: &Shapes) -> Value {
     })
 }
 
-pub(super) fn scheduler(mode: Mode) -> Value {
+pub(in crate::models) fn scheduler(mode: Mode) -> Value {
     json!({
         "_class_name": "UniPCMultistepScheduler",
         "flow_shift": if mode == Mode::TI2V { 5.0 } else { 3.0 },
@@ -40,7 +40,7 @@ pub(super) fn scheduler(mode: Mode) -> Value {
     })
 }
 
-pub(super) fn transformer(config: &TransformerConfig) -> Value {
+pub(in crate::models) fn transformer(config: &TransformerConfig) -> Value {
     json!({
         "_class_name": "WanTransformer3DModel",
         "added_kv_proj_dim": null,
@@ -78,7 +78,7 @@ pub(super) fn original(config: &TransformerConfig, mode: Mode) -> Value {
     })
 }
 
-pub(super) fn text_encoder(config: &TextEncoderConfig) -> Value {
+pub(in crate::models) fn text_encoder(config: &TextEncoderConfig) -> Value {
     json!({
         "architectures": ["UMT5EncoderModel"],
         "d_ff": config.d_ff,
@@ -97,7 +97,7 @@ pub(super) fn text_encoder(config: &TextEncoderConfig) -> Value {
     })
 }
 
-pub(super) fn vae(config: &VaeConfig) -> Value {
+pub(in crate::models) fn vae(config: &VaeConfig) -> Value {
     json!({
         "_class_name": "AutoencoderKLWan",
         "attn_scales": [],

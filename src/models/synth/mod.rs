@@ -2,7 +2,7 @@
 //!
 //! For tests, for measuring, and for trying a setup before tens of gigabytes are fetched. The pictures are noise.
 
-mod configs;
+pub(super) mod configs;
 mod encode;
 mod file;
 mod layout;

@@ -12,9 +12,14 @@ pub(super) fn linear(
     [inputs, outputs]: [usize; 2],
 ) -> Result<Var> {
     let matrix = format!("{name}.weight");
-    let weight = g.matrix(&matrix, &[outputs, inputs])?;
     let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
-    let y = g.op("Gemm", &[x, &weight, &bias], &[("transB", Attr::Int(1))]);
+    let y = if g.weights().is_int8(&matrix) {
+        let y = g.int8_product(x, &matrix, [outputs, inputs])?;
+        g.op("Add", &[&y, &bias], &[])
+    } else {
+        let weight = g.matrix(&matrix, &[outputs, inputs])?;
+        g.op("Gemm", &[x, &weight, &bias], &[("transB", Attr::Int(1))])
+    };
     g.branches(x, y, &matrix, [outputs, inputs])
 }
 
@@ -25,7 +30,11 @@ pub(super) fn linear_no_bias(
     name: &str,
     [inputs, outputs]: [usize; 2],
 ) -> Result<Var> {
-    let weight = g.weight(&format!("{name}.weight"), &[outputs, inputs])?;
+    let matrix = format!("{name}.weight");
+    if g.weights().is_int8(&matrix) {
+        return g.int8_product(x, &matrix, [outputs, inputs]);
+    }
+    let weight = g.weight(&matrix, &[outputs, inputs])?;
     Ok(g.op("Gemm", &[x, &weight], &[("transB", Attr::Int(1))]))
 }
 

@@ -1,0 +1,88 @@
+//! `wandeck models convert`: a model in a smaller precision.
+
+use std::io::IsTerminal as _;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use super::Places;
+use super::args::{Common, Convert, TargetName};
+use super::report::{note, out};
+use crate::core::{CancelToken, Error, Kind, Result};
+use crate::models;
+use crate::models::convert::{Converted, Options, Step, Target, convert, default_name};
+
+/// Layers that are printed.
+const WORST: usize = 5;
+
+pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
+    let places = Places::new(common)?;
+    let source = models::find(&args.model, &places.data_dir, places.models_dir.as_deref())?;
+    let target = match args.precision {
+        TargetName::Int8 => Target::Int8,
+        TargetName::Bf16 => Target::Bf16,
+    };
+    let dir = if let Some(dir) = &args.output {
+        dir.clone()
+    } else {
+        let id = models::open(&source)?.id;
+        places.data_dir.join("models").join(default_name(&id, target))
+    };
+    let cancel = CancelToken::new();
+    let stop = cancel.clone();
+    ctrlc::set_handler(move || stop.cancel())
+        .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be heard").because(error))?;
+    let bar = bar();
+    let began = Instant::now();
+    let done = convert(&source, &dir, Options::new(target), &cancel, &mut |step| match step {
+        Step::Total(bytes) => bar.set_length(bytes.0),
+        Step::Done(bytes) => bar.inc(bytes.0),
+    });
+    bar.finish_and_clear();
+    let done = done.map_err(|error| match error.kind {
+        Kind::Cancelled => error.remedy("The same command goes on from the last whole file"),
+        _ => error,
+    })?;
+    show(&done, common, began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn show(done: &Converted, common: &Common, seconds: f64) {
+    let (before, after) = done.report.sizes();
+    if common.json {
+        let worst = done.report.worst(WORST);
+        let document = json!({
+            "status": "done", "path": done.path, "seconds": seconds, "bytes_before": before, "bytes_after": after,
+            "mean_relative_l2": done.report.mean_relative_l2, "worst": worst, "resumed_files": done.resumed,
+            "restarted": done.restarted, "parts": done.report.parts,
+        });
+        return out(&document.to_string());
+    }
+    if done.restarted {
+        note("The model has changed since an earlier conversion was stopped: that one was thrown away");
+    }
+    if done.resumed > 0 {
+        note(&format!("{} files were there already from a conversion that was stopped", done.resumed));
+    }
+    out(&done.path.display().to_string());
+    note(&format!(
+        "{before} became {after} in {seconds:.1} s; {} layers changed by {:.2e} of their size on average",
+        done.report.layers.len(),
+        done.report.mean_relative_l2
+    ));
+    for layer in done.report.worst(WORST) {
+        note(&format!("  {:.2e}  {}/{}", layer.relative_l2, layer.component, layer.name));
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if std::io::stderr().is_terminal() {
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    } else {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
+}

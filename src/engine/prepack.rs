@@ -1,0 +1,57 @@
+//! Whether weights are packed for the processor or read from their files in place.
+
+use super::session::SessionOptions;
+use crate::core::Bytes;
+
+/// What ONNX Runtime does with constant matrices when a session is made.
+///
+/// Measured on two cores with 846 MB of weights: packed, a pass over 2340 tokens takes 1 / 1.15 of the time and one
+/// over 64 tokens 1 / 1.3, and every weight is copied into memory of the process. In place, weights stay pages of
+/// their file that the system can drop and read again, so that a model larger than the memory still runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prepack {
+    /// A packed copy of each matrix in memory.
+    #[default]
+    Packed,
+    /// The file's own bytes.
+    InPlace,
+}
+
+impl Prepack {
+    /// The faster one that leaves half of the `free` memory to everything else. Without a number, packed.
+    pub fn choose(weights: Bytes, free: Option<Bytes>) -> Self {
+        match free {
+            Some(free) if weights.0 > free.0 / 2 => Self::InPlace,
+            _ => Self::Packed,
+        }
+    }
+}
+
+impl SessionOptions {
+    /// These options, for `weights` where `free` memory is left.
+    #[must_use]
+    pub fn for_weights(self, weights: Bytes, free: Option<Bytes>) -> Self {
+        Self { prepack: Prepack::choose(weights, free), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_while_half_of_the_memory_stays_free() {
+        const GIB: u64 = 1 << 30;
+        for (weights, free, expected) in [
+            (0, Some(0), Prepack::Packed),
+            (GIB, Some(2 * GIB), Prepack::Packed),
+            (GIB + 1, Some(2 * GIB), Prepack::InPlace),
+            (14 * GIB, Some(20 * GIB), Prepack::InPlace),
+            (14 * GIB, Some(64 * GIB), Prepack::Packed),
+            (1, Some(0), Prepack::InPlace),
+            (28 * GIB, None, Prepack::Packed),
+        ] {
+            assert_eq!(Prepack::choose(Bytes(weights), free.map(Bytes)), expected, "{weights} of {free:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Stored numbers as fp32, and fp32 as bf16.
+
+use crate::onnx::Dtype;
+
+/// Appends the numbers in `bytes`; false if the type holds no floats.
+pub(super) fn decode(dtype: Dtype, bytes: &[u8], values: &mut Vec<f32>) -> bool {
+    match dtype {
+        Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four))),
+        Dtype::Bf16 => values.extend(bytes.as_chunks().0.iter().map(|&two| bf16(u16::from_le_bytes(two)))),
+        Dtype::F16 => {
+            values
+                .extend(bytes.as_chunks().0.iter().map(|&two| small(u16::from_le_bytes(two).into(), 5, 10)));
+        }
+        Dtype::F8E4M3 => values.extend(bytes.iter().map(|&byte| f8e4m3(byte))),
+        Dtype::F8E5M2 => values.extend(bytes.iter().map(|&byte| small(byte.into(), 5, 2))),
+        Dtype::U8 | Dtype::I8 | Dtype::I32 | Dtype::I64 => return false,
+    }
+    true
+}
+
+/// The nearest bf16, ties to even.
+pub(super) fn bf16_from(value: f32) -> u16 {
+    let bits = value.to_bits();
+    if value.is_nan() {
+        // rounding could carry a NaN's mantissa into infinity
+        return (bits >> 16) as u16 | 0x40;
+    }
+    ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16) as u16
+}
+
+fn bf16(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// This type has no infinities: the largest exponent holds numbers, and its last pattern the NaN.
+fn f8e4m3(byte: u8) -> f32 {
+    if byte & 0x7f == 0x7f {
+        return f32::NAN;
+    }
+    if byte & 0x78 == 0x78 {
+        let magnitude = (8 + u32::from(byte & 7)) as f32 * 32.0;
+        return if byte & 0x80 == 0 { magnitude } else { -magnitude };
+    }
+    small(byte.into(), 4, 3)
+}
+
+/// An IEEE 754 number of fewer bits.
+fn small(bits: u32, exponent_bits: u32, mantissa_bits: u32) -> f32 {
+    let mantissa = bits & ((1 << mantissa_bits) - 1);
+    let largest = (1 << exponent_bits) - 1;
+    let exponent = (bits >> mantissa_bits) & largest;
+    let sign = (bits >> (mantissa_bits + exponent_bits)) << 31;
+    let bias = largest >> 1;
+    if exponent == 0 {
+        let unit = (1.0 - bias as f32 - mantissa_bits as f32).exp2();
+        return f32::from_bits((mantissa as f32 * unit).to_bits() | sign);
+    }
+    let exponent = if exponent == largest { 255 } else { exponent + 127 - bias };
+    f32::from_bits(sign | (exponent << 23) | (mantissa << (23 - mantissa_bits)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_standards() {
+        let one = |dtype, bytes: &[u8]| {
+            let mut values = Vec::new();
+            assert!(decode(dtype, bytes, &mut values));
+            values[0]
+        };
+        for (bits, value) in [(0x3c00_u16, 1.0), (0xc000, -2.0), (0x7bff, 65_504.0), (1, 5.960_464_5e-8)] {
+            assert_eq!(one(Dtype::F16, &bits.to_le_bytes()), value);
+        }
+        assert_eq!(one(Dtype::F16, &0x7c00_u16.to_le_bytes()), f32::INFINITY);
+        for (bits, value) in [(0x38, 1.0), (0x7e, 448.0), (0xf8, -256.0), (0x81, -0.001_953_125), (0, 0.0)] {
+            assert_eq!(one(Dtype::F8E4M3, &[bits]), value);
+        }
+        assert!(one(Dtype::F8E4M3, &[0xff]).is_nan());
+        for (bits, value) in [(0x3c, 1.0), (0x7b, 57_344.0), (0x81, -1.525_878_9e-5)] {
+            assert_eq!(one(Dtype::F8E5M2, &[bits]), value);
+        }
+        assert_eq!(one(Dtype::Bf16, &0xc049_u16.to_le_bytes()), -3.140_625);
+    }
+
+    #[test]
+    fn bf16_rounds_to_the_nearest_and_ties_to_even() {
+        for (value, bits) in [
+            (1.0, 0x3f80),
+            (0.1, 0x3dcd),
+            (f32::from_bits(0x3f80_8000), 0x3f80),
+            (f32::from_bits(0x3f81_8000), 0x3f82),
+            (f32::from_bits(0x3f80_8001), 0x3f81),
+            (f32::MAX, 0x7f80),
+            (-0.0, 0x8000),
+        ] {
+            assert_eq!(bf16_from(value), bits, "{value}");
+        }
+        assert!(bf16(bf16_from(f32::from_bits(0x7fff_ffff))).is_nan());
+    }
+}

@@ -1,0 +1,17 @@
+//! Models in a smaller precision, made here from what was downloaded.
+//!
+//! The result is a diffusers folder. Linear layers of the blocks change; embeddings, norms, tables, the last
+//! projection and the VAE stay as they are. It is made shard by shard, so that a stop costs one shard.
+
+mod decode;
+mod ledger;
+mod matrix;
+mod others;
+mod plan;
+mod report;
+mod run;
+mod shard;
+
+pub use plan::Target;
+pub use report::{LayerError, PartSize, Report};
+pub use run::{Converted, Options, Step, convert, default_name};
