@@ -31,9 +31,12 @@ pub fn by_name(name: &str) -> Result<Preset> {
     })
 }
 
-/// The shipped preset made for the model `id`.
+/// The shipped preset made for the model `id`, or for the model that `id` is a variant of: `t2v-A14B-int8`.
 pub fn for_model(id: &str) -> Result<Option<Preset>> {
-    Ok(shipped()?.into_iter().find(|preset| preset.model == id))
+    let is_made_for = |preset: &Preset| {
+        id.strip_prefix(&preset.model).is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
+    };
+    Ok(shipped()?.into_iter().find(is_made_for))
 }
 
 /// The official settings of a mode.
@@ -65,6 +68,20 @@ mod tests {
             let mut draft = preset.draft("a cat");
             draft.image = (preset.mode == Mode::I2V).then(|| "cat.png".into());
             GenRequest::parse(&draft, &limits).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_variant_has_its_models_preset() {
+        for (id, name) in [
+            ("toy-t2v-A14B", Some("toy-t2v")),
+            ("toy-t2v-A14B-int8", Some("toy-t2v")),
+            ("t2v-A14B-fp8_scaled", Some("t2v-A14B")),
+            ("t2v-A14Bs", None),
+            ("mine", None),
+        ] {
+            let found = for_model(id).unwrap().map(|preset| preset.name);
+            assert_eq!(found.as_deref(), name, "{id}");
         }
     }
 
