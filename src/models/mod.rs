@@ -11,6 +11,7 @@ mod experts;
 mod exported;
 mod fit;
 mod folder;
+mod header;
 mod open;
 mod refused;
 pub mod synth;

@@ -5,13 +5,14 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use super::super::header::header;
 use super::matrix;
 use super::plan::{How, Shard, Target, Tensor};
 use super::report::LayerError;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::onnx::{Dtype, INT8_QUANTIZATION, QUANTIZATION_KEY, TensorInfo};
+use crate::onnx::{INT8_QUANTIZATION, QUANTIZATION_KEY, TensorInfo};
 
 /// Bytes copied at a time.
 const CHUNK: u64 = 1 << 22;
@@ -127,31 +128,7 @@ fn layout<'a>(shard: &'a Shard<'_>, target: Target) -> (Vec<u8>, HashMap<&'a str
     }
     let mut order: Vec<_> = shard.tensors.iter().collect();
     order.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.size()));
-    let (mut entries, mut places, mut offset) = (Map::new(), HashMap::new(), 0);
-    entries.insert("__metadata__".to_owned(), notes);
-    for tensor in order {
-        let end = offset + tensor.size();
-        let dtype = dtype_name(tensor.dtype);
-        let entry = json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [offset, end]});
-        entries.insert(tensor.name.clone(), entry);
-        places.insert(tensor.name.as_str(), offset);
-        offset = end;
-    }
-    let mut bytes = Value::Object(entries).to_string().into_bytes();
-    bytes.resize(bytes.len().next_multiple_of(8), b' ');
-    (bytes, places)
-}
-
-fn dtype_name(dtype: Dtype) -> &'static str {
-    match dtype {
-        Dtype::F32 => "F32",
-        Dtype::F16 => "F16",
-        Dtype::Bf16 => "BF16",
-        Dtype::F8E4M3 => "F8_E4M3",
-        Dtype::F8E5M2 => "F8_E5M2",
-        Dtype::U8 => "U8",
-        Dtype::I8 => "I8",
-        Dtype::I32 => "I32",
-        Dtype::I64 => "I64",
-    }
+    let entries = order.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, tensor.shape.as_slice()));
+    let (bytes, places) = header(notes, entries);
+    (bytes, order.iter().map(|tensor| tensor.name.as_str()).zip(places).collect())
 }

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use super::super::header::header;
 use super::encode::push;
 use super::numbers::{MAX_NORMAL, Numbers, moments};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
@@ -77,7 +78,10 @@ pub(super) fn write(
     };
     let mut put = || -> Result<()> {
         let mut file = BufWriter::with_capacity(1 << 20, File::create(&part).map_err(failed)?);
-        let header = header(tensors);
+        let notes = json!({"format": "pt", "made_by": "wandeck models synth"});
+        let entries =
+            tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, tensor.shape.as_slice()));
+        let (header, _) = header(notes, entries);
         file.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
         file.write_all(&header).map_err(failed)?;
         for tensor in tensors {
@@ -97,37 +101,6 @@ pub(super) fn write(
         drop(fs::remove_file(&part));
     }
     done
-}
-
-/// The safetensors header, padded so that the numbers begin at a multiple of eight.
-fn header(tensors: &[Tensor]) -> Vec<u8> {
-    let mut entries = Map::new();
-    entries.insert("__metadata__".to_owned(), json!({"format": "pt", "made_by": "wandeck models synth"}));
-    let mut offset = 0;
-    for tensor in tensors {
-        let end = offset + tensor.size();
-        let entry =
-            json!({"dtype": dtype_name(tensor.dtype), "shape": tensor.shape, "data_offsets": [offset, end]});
-        entries.insert(tensor.name.clone(), entry);
-        offset = end;
-    }
-    let mut bytes = Value::Object(entries).to_string().into_bytes();
-    bytes.resize(bytes.len().next_multiple_of(8), b' ');
-    bytes
-}
-
-fn dtype_name(dtype: Dtype) -> &'static str {
-    match dtype {
-        Dtype::F32 => "F32",
-        Dtype::F16 => "F16",
-        Dtype::Bf16 => "BF16",
-        Dtype::F8E4M3 => "F8_E4M3",
-        Dtype::F8E5M2 => "F8_E5M2",
-        Dtype::U8 => "U8",
-        Dtype::I8 => "I8",
-        Dtype::I32 => "I32",
-        Dtype::I64 => "I64",
-    }
 }
 
 impl Tensor {
