@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 use eframe::egui::{self, CentralPanel, Context, Panel, Ui};
 
 use super::action::Action;
-use super::output_name::{output_path, random_seed};
+use super::output_name::output_path;
 use super::player::Player;
 use super::restore::{Found, Restore};
 use super::theme;
 use super::view::{AppView, RunState};
 use super::{compose_panel, player_panel, progress_panel};
-use crate::core::{Draft, Error, Event, FrameCount, Kind, Limits, Progress, Resolution, Result};
+use crate::core::{Draft, Error, Event, FrameCount, Kind, Limits, Progress, Resolution, Result, Seed};
 use crate::media::{Existing, Target};
 use crate::models::{self, Installed};
 use crate::presets;
@@ -54,7 +54,7 @@ impl App {
         let player = Player::start(Arc::new(move || waking.request_repaint()))?;
         let models = models::installed(&data_dir, models_dir.as_deref());
         let mut draft = presets::by_name(FIRST_PRESET)?.draft(FIRST_PROMPT);
-        draft.seed = random_seed();
+        draft.seed = Seed::by_chance().0;
         Ok(Self {
             data_dir,
             models_dir,

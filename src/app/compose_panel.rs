@@ -8,10 +8,9 @@ use egui_material_icons::icons::ICON_CASINO;
 use super::action::Action;
 use super::command::Command;
 use super::icon::icon_button;
-use super::output_name::random_seed;
 use super::theme;
 use super::view::AppView;
-use crate::core::{Draft, Error, Mode, Sampler};
+use crate::core::{Draft, Error, Mode, Sampler, Seed};
 
 /// Draws the form; says what the person changed or asked for.
 pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
@@ -30,7 +29,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
         numbers_ui(ui, &mut draft, view.problems);
         sampling_ui(ui, &mut draft, view.problems);
         if new_seed || seed_ui(ui, &mut draft) {
-            draft.seed = random_seed();
+            draft.seed = Seed::by_chance().0;
         }
         ui.add_space(8.0);
         generate |= generate_ui(ui, view);

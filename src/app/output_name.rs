@@ -1,6 +1,5 @@
 //! Names of outputs, and seeds by chance.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -47,11 +46,6 @@ fn date_from_days(days: u64) -> (u64, u64, u64) {
         month += 1;
     }
     (year, month, left + 1)
-}
-
-/// 32 bits, so that it can be read and typed, and torch's generator reads no more.
-pub(super) fn random_seed() -> u64 {
-    RandomState::new().hash_one(SystemTime::now()) & 0xffff_ffff
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! From the command line to a form: the preset first, then what was given beside it.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 
 use super::Places;
 use super::args::Generate;
-use crate::core::{Draft, Error, Kind, LoraChoice, Mode, Resolution, Result};
+use crate::core::{Draft, Error, Kind, LoraChoice, Mode, Resolution, Result, Seed};
 use crate::queue::Recorded;
 use crate::{media, models, presets};
 
@@ -97,7 +96,7 @@ fn start(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)> {
             (preset, folder)
         }
     };
-    Ok((Draft { seed: random_seed(), ..preset.draft("") }, folder))
+    Ok((Draft { seed: Seed::by_chance().0, ..preset.draft("") }, folder))
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -113,9 +112,4 @@ fn size_like_picture(args: &Generate, model: &Path, preset: Resolution) -> Resul
         return Ok(preset);
     }
     Ok(model.strides().size_like(preset, media::picture_size(picture)?))
-}
-
-/// 32 bits, so that the seed can be read and typed, and torch's generator reads no more.
-fn random_seed() -> u64 {
-    RandomState::new().hash_one(std::time::SystemTime::now()) & 0xffff_ffff
 }

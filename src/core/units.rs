@@ -1,8 +1,9 @@
 //! Units as types, so that a width never becomes a step count.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,13 @@ use super::error::{Error, Kind};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
+
+impl Seed {
+    /// Another one each time; 32 bits, so that it can be read and typed, and torch's generator reads no more.
+    pub fn by_chance() -> Self {
+        Self(RandomState::new().hash_one(SystemTime::now()) & 0xffff_ffff)
+    }
+}
 
 /// Denoising steps, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
