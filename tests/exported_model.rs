@@ -11,6 +11,7 @@ use common::{finished, frames, story, worker};
 use prost::Message as _;
 use wandeck::core::{
     Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
+    WeightsChoice,
 };
 use wandeck::media::{Existing, Target};
 use wandeck::models::{self, Layout};
@@ -36,6 +37,8 @@ fn job(model: PathBuf, output: &Path) -> Job {
         last_image: None,
         continue_from: None,
         loras: Vec::new(),
+        vae_tile: None,
+        weights: WeightsChoice::Auto,
         seed: 42,
         steps: 6,
         guidance: 4.0,

@@ -10,6 +10,7 @@ use common::{finished, frames, story, worker};
 use serde::Deserialize;
 use wandeck::core::{
     Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
+    WeightsChoice,
 };
 use wandeck::media::{Existing, Target};
 use wandeck::queue::{Job, JobId};
@@ -58,6 +59,8 @@ fn job(reference: &str, dir: &Path, name: &str) -> Job {
         fps: 16,
         step_list: None,
         loras: Vec::new(),
+        vae_tile: None,
+        weights: WeightsChoice::Auto,
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
     };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayD, Axis, Slice};
 use wandeck::core::{
     CancelToken, Draft, Error, FrameCount, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice,
-    Resolution, Result, Sampler,
+    Resolution, Result, Sampler, WeightsChoice,
 };
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::media::{Existing, Reader, Target};
@@ -319,6 +319,8 @@ fn draft() -> Draft {
             choice("musubi", ":-0.4:high"),
             choice("kohya", ":0.25:low"),
         ],
+        vae_tile: None,
+        weights: WeightsChoice::Auto,
     }
 }
 

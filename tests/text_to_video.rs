@@ -8,7 +8,9 @@ use common::{PATIENCE, finished, frames, story, worker};
 
 use std::path::{Path, PathBuf};
 
-use wandeck::core::{Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler};
+use wandeck::core::{
+    Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice,
+};
 use wandeck::media::{Existing, Reader, Target};
 use wandeck::queue::{Job, JobId};
 
@@ -35,6 +37,8 @@ fn draft() -> Draft {
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
         loras: Vec::new(),
+        vae_tile: None,
+        weights: WeightsChoice::Auto,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler};
+use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
 
 /// Video from text with the Wan 2.2 models, on this machine.
 #[derive(Debug, Parser)]
@@ -128,6 +128,12 @@ pub(super) struct Generate {
     /// auto, fp32, bf16, fp16 or int8 [default: auto]
     #[arg(long, value_parser = named::<PrecisionChoice>)]
     pub(super) precision: Option<PrecisionChoice>,
+    /// Decode in overlapping tiles with this edge in pixels; less memory [default: as needed]
+    #[arg(long, value_name = "PIXELS")]
+    pub(super) vae_tile: Option<u32>,
+    /// auto, packed (faster) or in-place (less memory) [default: auto]
+    #[arg(long, value_parser = named::<WeightsChoice>)]
+    pub(super) weights: Option<WeightsChoice>,
     /// Stop after this many seconds; 0 never stops
     #[arg(long, value_name = "SECS", default_value_t = 1800)]
     pub(super) timeout: u64,

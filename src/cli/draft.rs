@@ -43,6 +43,8 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     }
     draft.provider = args.provider.unwrap_or(draft.provider);
     draft.precision = args.precision.unwrap_or(draft.precision);
+    draft.vae_tile = args.vae_tile.or(draft.vae_tile);
+    draft.weights = args.weights.unwrap_or(draft.weights);
     if let Some(&high) = args.guidance.first() {
         draft.guidance = high;
         draft.guidance_low = args.guidance.get(1).copied();

@@ -3,8 +3,11 @@
 //! Pure data over `std`, `serde` and `thiserror`. It must not know ONNX, Wan, threads or screens.
 
 mod cancel;
+mod change;
+mod choice;
 mod error;
 mod event;
+mod finding;
 mod frame;
 mod geometry;
 mod hash;
@@ -19,8 +22,11 @@ mod units;
 mod waker;
 
 pub use cancel::{CancelToken, OnCancel};
+pub use change::Change;
+pub use choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
 pub use error::{Category, Error, Kind, Recovery, Result};
 pub use event::{Event, Stage};
+pub use finding::{Finding, Severity, Subject};
 pub use frame::Frame;
 pub use geometry::{LatentShape, Strides};
 pub use hash::{sha256_hex, sha256_hex_of_reader};
@@ -28,7 +34,7 @@ pub use lora::{Expert, LoraChoice, LoraRecord};
 pub use mode::Mode;
 pub use outcome::{Check, Outcome, StageTime};
 pub use progress::Progress;
-pub use request::{Draft, GenRequest, Limits, PrecisionChoice, ProviderChoice, Sampler};
+pub use request::{Draft, GenRequest, Limits};
 pub use step_list::StepList;
 pub use units::{Bytes, FlowShift, Fps, FrameCount, Guidance, Resolution, Secs, Seed, StepCount};
 pub use waker::Waker;

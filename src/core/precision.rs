@@ -1,7 +1,8 @@
 //! Whether the CPU can compute in what is asked for, with the weights that the model has.
 
+use super::choice::PrecisionChoice;
 use super::error::{Error, Kind, Result};
-use super::request::{Limits, PrecisionChoice};
+use super::request::Limits;
 
 impl PrecisionChoice {
     /// Fails, with what to do instead, if the model cannot be run in this precision.

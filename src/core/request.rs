@@ -4,57 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
 use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
 use super::lora::LoraChoice;
 use super::mode::Mode;
 use super::step_list::StepList;
 use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
-
-/// How the next latent is computed from a prediction (diffusers scheduler classes).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sampler {
-    /// `UniPC`, order 2, bh2 (`UniPCMultistepScheduler`), Wan's own.
-    #[default]
-    UniPc,
-    /// Euler's method along the flow (`FlowMatchEulerDiscreteScheduler`), for distilled models.
-    Euler,
-    /// DPM-Solver++ 2M for flows (`DPMSolverMultistepScheduler`).
-    DpmPp2M,
-}
-
-/// Where the graphs run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ProviderChoice {
-    /// The best that is there.
-    #[default]
-    Auto,
-    /// ONNX Runtime's CPU execution provider.
-    Cpu,
-    /// CUDA; refused until a build of ONNX Runtime with it is supported here.
-    Cuda,
-    /// `TensorRT`; refused likewise.
-    TensorRt,
-}
-
-/// The number format that graphs compute in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PrecisionChoice {
-    /// What the model holds and the provider computes: on the CPU int8 for 8-bit weights, else fp32.
-    #[default]
-    Auto,
-    /// 32-bit floating point.
-    Fp32,
-    /// bfloat16; not computed by the CPU provider.
-    Bf16,
-    /// 16-bit floating point; not computed by the CPU provider.
-    Fp16,
-    /// 8-bit integer weights; needs a converted checkpoint.
-    Int8,
-}
 
 /// A form as it stands, typed by a person or read from a preset. Parse it with [`GenRequest::parse`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,6 +60,12 @@ pub struct Draft {
     /// LoRAs, in the order they are added.
     #[serde(default)]
     pub loras: Vec<LoraChoice>,
+    /// Edge of a VAE tile in pixels; `None` leaves it to the program.
+    #[serde(default)]
+    pub vae_tile: Option<u32>,
+    /// Where the weights are.
+    #[serde(default)]
+    pub weights: WeightsChoice,
 }
 
 /// What a model can take; read from its own configuration.
@@ -166,6 +128,10 @@ pub struct GenRequest {
     pub precision: PrecisionChoice,
     /// LoRAs, in the order they are added.
     pub loras: Vec<LoraChoice>,
+    /// Edge of a VAE tile in pixels; `None` leaves it to the program.
+    pub vae_tile: Option<u32>,
+    /// Where the weights are.
+    pub weights: WeightsChoice,
 }
 
 /// Characters in a prompt; the text encoder reads 512 tokens, which is well below.
@@ -175,6 +141,8 @@ const MAX_STEPS: u32 = 1000;
 const GUIDANCE: std::ops::RangeInclusive<f32> = 1.0..=50.0;
 const SHIFT: std::ops::RangeInclusive<f32> = 0.01..=100.0;
 const MAX_FPS: u32 = 240;
+/// Latent cells along the edge of the smallest VAE tile; a part of them overlaps with the next tile.
+const MIN_TILE_CELLS: u32 = 4;
 
 impl GenRequest {
     /// Checks `draft` against what a model can take. The error is the first of [`Draft::problems`].
@@ -203,6 +171,8 @@ impl GenRequest {
             provider: draft.provider,
             precision: draft.precision,
             loras: draft.loras.clone(),
+            vae_tile: draft.vae_tile,
+            weights: draft.weights,
         })
     }
 
@@ -228,6 +198,7 @@ impl Draft {
             self.check_frames(limits),
             in_range("fps", self.fps, &(1..=MAX_FPS)),
             self.check_compute(limits),
+            self.check_vae_tile(limits),
             LoraChoice::check_all(&self.loras, limits),
         ];
         checks.into_iter().filter_map(Result::err).collect()
@@ -328,6 +299,18 @@ impl Draft {
         Ok(())
     }
 
+    fn check_vae_tile(&self, limits: &Limits) -> Result<()> {
+        let least = MIN_TILE_CELLS * limits.strides.spatial;
+        match self.vae_tile {
+            Some(edge) if edge < least => Err(invalid(
+                "vae_tile",
+                format!("A VAE tile of {edge} pixels is too small to be joined to the next"),
+            )
+            .remedy(format!("Ask for {least} pixels at least"))),
+            _ => Ok(()),
+        }
+    }
+
     fn check_compute(&self, limits: &Limits) -> Result<()> {
         if matches!(self.provider, ProviderChoice::Cuda | ProviderChoice::TensorRt) {
             return Err(Error::new(Kind::Unsupported, "Only the CPU execution provider is built yet")
@@ -391,6 +374,8 @@ mod tests {
             provider: ProviderChoice::Auto,
             precision: PrecisionChoice::Auto,
             loras: Vec::new(),
+            vae_tile: None,
+            weights: WeightsChoice::Auto,
         }
     }
 
@@ -414,7 +399,7 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         type Spoil = fn(&mut Draft);
-        let table: [(&str, Spoil); 19] = [
+        let table: [(&str, Spoil); 20] = [
             ("prompt", |d| d.prompt = "  \n ".into()),
             ("prompt", |d| d.prompt = "x".repeat(100_000)),
             ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
@@ -433,6 +418,7 @@ mod tests {
             ("frames", |d| d.frames = u32::MAX),
             ("fps", |d| d.fps = 0),
             ("provider", |d| d.provider = ProviderChoice::Cuda),
+            ("vae_tile", |d| d.vae_tile = Some(8)),
             ("lora", |d| d.loras = vec![LoraChoice { strength: f32::NAN, ..LoraChoice::new("a") }]),
         ];
         for (index, (field, spoil)) in table.into_iter().enumerate() {

@@ -1,7 +1,6 @@
 //! Whether weights are packed for the processor or read from their files in place.
 
-use super::session::SessionOptions;
-use crate::core::Bytes;
+use crate::core::{Bytes, WeightsChoice};
 
 /// What ONNX Runtime does with constant matrices when a session is made.
 ///
@@ -18,20 +17,14 @@ pub enum Prepack {
 }
 
 impl Prepack {
-    /// The faster one that leaves half of the `free` memory to everything else. Without a number, packed.
-    pub fn choose(weights: Bytes, free: Option<Bytes>) -> Self {
-        match free {
-            Some(free) if weights.0 > free.0 / 2 => Self::InPlace,
+    /// What was chosen; if nothing was, the faster one that leaves half of the `free` memory to everything else, and
+    /// packed without a number.
+    pub fn choose(choice: WeightsChoice, weights: Bytes, free: Option<Bytes>) -> Self {
+        match (choice, free) {
+            (WeightsChoice::InPlace, _) => Self::InPlace,
+            (WeightsChoice::Auto, Some(free)) if weights.0 > free.0 / 2 => Self::InPlace,
             _ => Self::Packed,
         }
-    }
-}
-
-impl SessionOptions {
-    /// These options, for `weights` where `free` memory is left.
-    #[must_use]
-    pub fn for_weights(self, weights: Bytes, free: Option<Bytes>) -> Self {
-        Self { prepack: Prepack::choose(weights, free), ..self }
     }
 }
 
@@ -51,7 +44,11 @@ mod tests {
             (1, Some(0), Prepack::InPlace),
             (28 * GIB, None, Prepack::Packed),
         ] {
-            assert_eq!(Prepack::choose(Bytes(weights), free.map(Bytes)), expected, "{weights} of {free:?}");
+            let chosen = Prepack::choose(WeightsChoice::Auto, Bytes(weights), free.map(Bytes));
+            assert_eq!(chosen, expected, "{weights} of {free:?}");
         }
+        let chosen = |choice| Prepack::choose(choice, Bytes(GIB), Some(Bytes(GIB)));
+        assert_eq!(chosen(WeightsChoice::Packed), Prepack::Packed);
+        assert_eq!(Prepack::choose(WeightsChoice::InPlace, Bytes(0), None), Prepack::InPlace);
     }
 }

@@ -10,7 +10,7 @@ use super::exported::{self, Decoder, Network, TimestepForm};
 use super::loras::Loras;
 use super::preview::Preview;
 use super::story::Story;
-use crate::core::{Bytes, CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage};
+use crate::core::{Bytes, CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage, WeightsChoice};
 use crate::engine::{Prepack, Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
 use crate::wan::exported::{ExportedGraph, Interface};
@@ -31,6 +31,8 @@ pub struct Pipeline<'a> {
     pub loras: &'a Loras,
     /// How sessions are made.
     pub options: SessionOptions,
+    /// Where the weights shall be.
+    pub weights: WeightsChoice,
     /// Memory for weights and all else, if known.
     pub free_memory: Option<Bytes>,
 }
@@ -181,15 +183,15 @@ impl Pipeline<'_> {
 
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
-        let options = self.options.for_weights(graph.weight_bytes(), self.free_memory);
-        Session::load(self.runtime, graph, options)
+        let prepack = Prepack::choose(self.weights, graph.weight_bytes(), self.free_memory);
+        Session::load(self.runtime, graph, SessionOptions { prepack, ..self.options })
     }
 
     /// Says what is done with the weights of the largest network.
     fn tell_prepacking(&self, transformer: &Graph, story: &mut Story<'_>) {
         let weights = transformer.weight_bytes();
         let free = self.free_memory.map(|free| format!(", {free} of memory are free")).unwrap_or_default();
-        let message = match Prepack::choose(weights, self.free_memory) {
+        let message = match Prepack::choose(self.weights, weights, self.free_memory) {
             Prepack::Packed => format!("The transformer's weights are packed in memory ({weights}{free})"),
             Prepack::InPlace => {
                 format!("The transformer's weights are read from their files in place ({weights}{free})")

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{
     Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler, StepList,
+    WeightsChoice,
 };
 
 /// Settings of a model under a name.
@@ -98,6 +99,8 @@ impl Preset {
             provider: ProviderChoice::Auto,
             precision: PrecisionChoice::Auto,
             loras: Vec::new(),
+            vae_tile: None,
+            weights: WeightsChoice::Auto,
         }
     }
 }

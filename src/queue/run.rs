@@ -50,6 +50,7 @@ pub fn run_job(
         checkpoint: &checkpoint,
         loras: &given.loras,
         options: SessionOptions::default(),
+        weights: request.weights,
         free_memory: free(),
     };
     let outlets = Outlets { frames: &mut |frame| recorder.push(frame), cache, preview: job.preview };
