@@ -8,12 +8,14 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::job::Job;
 use super::record::Record;
-use crate::core::{CancelToken, Error, Event, Frame, GenRequest, Kind, Mode, Outcome, Result, Secs, Stage};
+use crate::core::{
+    CancelToken, Error, Event, Faults, Frame, GenRequest, Kind, Mode, Outcome, Result, Secs, Stage,
+};
 use crate::engine::{Runtime, SessionOptions};
 use crate::media::{Expected, Fit, Picture, Recorder, check};
 use crate::models;
 use crate::monitor::{free, peak_resident};
-use crate::pipeline::{Loras, Outlets, Pictures, Pipeline, Story, TensorCache, denoise_steps};
+use crate::pipeline::{DenoiseState, Flow, Loras, Pictures, Pipeline, Story, TensorCache, denoise_steps};
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
@@ -52,9 +54,21 @@ pub fn run_job(
         options: SessionOptions::default(),
         weights: request.weights,
         free_memory: free(),
+        faults: &Faults::default(),
     };
-    let outlets = Outlets { frames: &mut |frame| recorder.push(frame), cache, preview: job.preview };
-    let latent = pipeline.run(&request, &given.pictures, outlets, &mut story, cancel)?;
+    let watched: Option<&mut dyn TensorCache> = if job.preview { Some(&mut *cache) } else { None };
+    let prepared = pipeline.prepare(&request, &given.pictures, watched, &mut story, cancel)?;
+    let mut state = pipeline.start(&request)?;
+    let mut gate = |_: &DenoiseState| Ok(Flow::Go);
+    pipeline.denoise(
+        &prepared,
+        (&request, &given.pictures),
+        &mut state,
+        (cache, &mut gate),
+        (&mut story, cancel),
+    )?;
+    pipeline.decode(&prepared, &state.latent, &mut |frame| recorder.push(frame), (&mut story, cancel))?;
+    let latent = state.latent;
 
     let fingerprint = checkpoint.fingerprint();
     let (output, checks) = story.stage(Stage::PostProcess, |story| {
