@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use ndarray::ArrayD;
-use safetensors::tensor::{Dtype, TensorView};
 
 use super::job::Job;
 use super::record::Record;
@@ -16,6 +15,7 @@ use crate::media::{Expected, Fit, Picture, Recorder, check};
 use crate::models;
 use crate::monitor::{free, peak_resident};
 use crate::pipeline::{DenoiseState, Flow, Loras, Pictures, Pipeline, Story, TensorCache, denoise_steps};
+use crate::store::write_tensors;
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
@@ -84,7 +84,7 @@ pub fn run_job(
             precision: precision(&checkpoint),
             loras: &given.loras.records,
         };
-        let output = recorder.finish(record.metadata()?)?;
+        let output = recorder.finish(record.metadata()?)?.place(&mut |_| Ok(()))?;
         if let Some(path) = &job.latents_out {
             write_latent(path, &latent)?;
         }
@@ -188,18 +188,9 @@ impl Given {
 
 /// Writes the latent as the tensor `latents` of a safetensors file.
 fn write_latent(path: &Path, latent: &ArrayD<f32>) -> Result<()> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::new(Kind::Io, format!("Cannot write {}: {error}", path.display()))
+    write_tensors(path, &[("latents", latent.view())], None).map_err(|error| {
+        Error::new(Kind::Io, format!("Cannot write {}", path.display()))
+            .because(error)
             .remedy("Choose another place")
-    };
-    let bytes: Vec<u8> = latent.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let view =
-        TensorView::new(Dtype::F32, latent.shape().to_vec(), &bytes).map_err(|error| failed(&error))?;
-    let file = safetensors::serialize([("latents", view)], None).map_err(|error| failed(&error))?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut temp = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
-    std::io::Write::write_all(&mut temp, &file).map_err(|error| failed(&error))?;
-    temp.as_file().sync_all().map_err(|error| failed(&error))?;
-    temp.persist(path).map_err(|error| failed(&error))?;
-    Ok(())
+    })
 }
