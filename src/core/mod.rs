@@ -1,6 +1,6 @@
 //! The words everyone uses: units, requests, errors, events, cancel.
 //!
-//! Pure data over `std`, `serde` and `thiserror`. It must not know ONNX, Wan, threads or screens.
+//! Pure data over `std`, `serde` (with JSON) and `thiserror`. It must not know ONNX, Wan, threads or screens.
 
 mod cancel;
 mod change;
@@ -19,7 +19,9 @@ mod precision;
 mod progress;
 mod request;
 mod step_list;
+mod task;
 mod units;
+mod utc;
 mod waker;
 
 pub use cancel::{CancelToken, OnCancel};
@@ -38,5 +40,7 @@ pub use outcome::{Check, Outcome, StageTime};
 pub use progress::Progress;
 pub use request::{Draft, GenRequest, Limits};
 pub use step_list::StepList;
+pub use task::{Fault, Task, TaskStatus};
 pub use units::{Bytes, FlowShift, Fps, FrameCount, Guidance, Resolution, Secs, Seed, StepCount};
+pub use utc::Utc;
 pub use waker::Waker;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::Stage;
 use super::lora::LoraRecord;
@@ -10,7 +10,7 @@ use super::request::GenRequest;
 use super::units::Secs;
 
 /// Seconds a stage took.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageTime {
     /// Which stage.
     pub name: Stage,
