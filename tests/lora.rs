@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, Axis, Slice};
 use wandeck::core::{
-    CancelToken, Draft, Error, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice,
-    Resolution, Result, Sampler, WeightsChoice,
+    CancelToken, Draft, Error, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice, Resolution,
+    Result, Sampler, WeightsChoice,
 };
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::media::Reader;
