@@ -2,6 +2,7 @@
 //! a time.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +10,13 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::chronicle::Chronicle;
 use super::job::{Job, JobId};
 use super::run::run_job;
-use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
+use crate::core::{CancelToken, Error, Event, Kind, Result, Utc, Waker};
 use crate::engine::Runtime;
 use crate::engine::runtime;
-use crate::store::StoredTensors;
+use crate::store::{History, StoredTensors};
 
 /// Jobs that may wait for the thread.
 const JOBS: usize = 256;
@@ -31,7 +33,7 @@ struct Stops {
 
 /// A handle on the engine thread. Dropping it stops the running job and joins the thread.
 pub struct Worker {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<(Job, Utc)>>,
     events: Receiver<(JobId, Event)>,
     stops: Arc<Mutex<Stops>>,
     thread: Option<JoinHandle<()>>,
@@ -40,24 +42,36 @@ pub struct Worker {
 impl Worker {
     /// Starts the thread. `waker` is called after each event.
     pub fn start(data_dir: PathBuf, waker: Waker) -> Result<Self> {
-        let (jobs, waiting) = bounded::<Job>(JOBS);
+        let (jobs, waiting) = bounded::<(Job, Utc)>(JOBS);
         let (sender, events) = bounded(EVENTS);
         let stops = Arc::<Mutex<Stops>>::default();
         let shared = Arc::clone(&stops);
         let work = move || {
             let mut cache = StoredTensors::new(&data_dir);
-            for job in waiting {
-                let tell = |event: Event| {
+            let history = open_history(&data_dir);
+            for (job, created) in waiting {
+                let chronicle = RefCell::new(Chronicle::new(&job, created));
+                let send = |event: Event| {
                     // nobody listens any more only when the program is closing
                     if sender.send((job.id, event)).is_ok() {
                         waker();
                     }
                 };
-                let Some(cancel) = begin(&shared, job.id) else {
-                    tell(Event::Cancelled);
-                    continue;
+                let tell = |event: Event| {
+                    chronicle.borrow_mut().observe(&event);
+                    send(event);
                 };
-                tell(last_event(&data_dir, &job, &mut cache, &cancel, &tell));
+                let last = if let Some(cancel) = begin(&shared, job.id) {
+                    chronicle.borrow_mut().begin();
+                    last_event(&data_dir, &job, &mut cache, &cancel, &tell)
+                } else {
+                    Event::Cancelled
+                };
+                // written down before it is told: whoever hears of the end finds it in the history
+                let mut chronicle = chronicle.into_inner();
+                chronicle.observe(&last);
+                record(history.as_ref(), chronicle);
+                send(last);
             }
         };
         let thread = Builder::new().name("engine".to_owned()).spawn(work).map_err(|error| {
@@ -71,7 +85,7 @@ impl Worker {
     /// Hands over a job; its events follow on [`Self::events`].
     pub fn submit(&self, job: Job) -> Result<()> {
         let Some(jobs) = &self.jobs else { return Err(died()) };
-        jobs.try_send(job).map_err(|error| match error {
+        jobs.try_send((job, Utc::now())).map_err(|error| match error {
             TrySendError::Full(_) => Error::new(Kind::Input, format!("{JOBS} jobs are waiting already"))
                 .remedy("Wait for some of them to end"),
             TrySendError::Disconnected(_) => died(),
@@ -144,6 +158,24 @@ fn last_event(
 
 fn open_runtime(data_dir: &Path, cancel: &CancelToken, tell: &dyn Fn(Event)) -> Result<Runtime> {
     runtime::ensure(data_dir, cancel, &mut |event| tell(Event::Note { message: event.to_string() }))
+}
+
+/// Jobs run without a history, too.
+fn open_history(data_dir: &Path) -> Option<History> {
+    let opened = History::open(data_dir);
+    let (history, notes) =
+        opened.inspect_err(|error| tracing::warn!("Ended jobs are not recorded: {error:#}")).ok()?;
+    for note in notes {
+        tracing::warn!("{note}");
+    }
+    Some(history)
+}
+
+fn record(history: Option<&History>, chronicle: Chronicle) {
+    let (Some(history), Some(task)) = (history, chronicle.end()) else { return };
+    if let Err(error) = history.record(&task) {
+        tracing::warn!("An ended job is not recorded: {error:#}");
+    }
 }
 
 fn bug_from_panic(panic: &(dyn Any + Send)) -> Error {
