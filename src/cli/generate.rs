@@ -24,6 +24,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let path = args.output.clone().unwrap_or_else(|| default_output(&places.data_dir, &draft));
     let target = Target::parse(&path, FrameCount(draft.frames), existing)?;
     let interrupts = interrupts()?;
+    let seconds = args.timeout.unwrap_or(places.settings.errors.timeout_s);
     let worker = Worker::start(places.data_dir, Arc::new(|| {}))?;
     let id = JobId(1);
     worker.submit(Job { id, draft, model, target, latents_out: args.latents_out.clone(), preview: false })?;
@@ -34,8 +35,8 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
         (false, false) => Output::Text,
     };
     let mut reporter = Reporter::new(output);
-    let deadline = Instant::now() + Duration::from_secs(args.timeout);
-    let timeout = if args.timeout == 0 { never() } else { after(Duration::from_secs(args.timeout)) };
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let timeout = if seconds == 0 { never() } else { after(Duration::from_secs(seconds)) };
     loop {
         select! {
             recv(interrupts) -> _ => {
@@ -47,8 +48,8 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                 let (_, event) = event.map_err(|error| {
                     Error::new(Kind::Bug, "The engine thread has ended").because(error)
                 })?;
-                let late = args.timeout > 0 && Instant::now() >= deadline;
-                let event = if late && matches!(event, Event::Cancelled) { timed_out(args.timeout) } else { event };
+                let late = seconds > 0 && Instant::now() >= deadline;
+                let event = if late && matches!(event, Event::Cancelled) { timed_out(seconds) } else { event };
                 reporter.event(&event);
                 if event.is_terminal() {
                     return end(&event, args.from.as_deref(), &reporter);

@@ -16,7 +16,7 @@ use super::run::run_job;
 use crate::core::{CancelToken, Error, Event, Kind, Result, Utc, Waker};
 use crate::engine::Runtime;
 use crate::engine::runtime;
-use crate::store::{History, StoredTensors};
+use crate::store::{History, Settings, StoredTensors};
 
 /// Jobs that may wait for the thread.
 const JOBS: usize = 256;
@@ -47,7 +47,9 @@ impl Worker {
         let stops = Arc::<Mutex<Stops>>::default();
         let shared = Arc::clone(&stops);
         let work = move || {
-            let mut cache = StoredTensors::new(&data_dir);
+            // what is odd about the settings is told by whoever shows them
+            let (settings, _) = Settings::load(&data_dir);
+            let mut cache = StoredTensors::with_room(&data_dir, settings.records.cache());
             let history = open_history(&data_dir);
             for (job, created) in waiting {
                 let chronicle = RefCell::new(Chronicle::new(&job, created));

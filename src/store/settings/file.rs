@@ -51,7 +51,7 @@ impl Settings {
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(data_dir)?;
             let mut staged = tempfile::NamedTempFile::new_in(data_dir)?;
-            write!(staged, "{HEADER}{text}\n")?;
+            writeln!(staged, "{HEADER}{text}")?;
             staged.as_file().sync_all()?;
             staged.persist(&path)?;
             Ok(())
