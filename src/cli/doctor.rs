@@ -9,11 +9,10 @@ use super::args::Common;
 use super::diagnosis::{Diagnosis, Level};
 use super::report::out;
 use super::{ExitCode, Places};
-use crate::core::{Bytes, CancelToken, Draft, Error, FrameCount, Kind, Outcome, Resolution, Result};
+use crate::core::{Bytes, CancelToken, Draft, Error, Kind, Outcome, Resolution, Result};
 use crate::engine::runtime::{self, Runtime};
-use crate::media::{Existing, Target};
 use crate::models::synth::free_space;
-use crate::queue::{Job, JobId, run_job};
+use crate::queue::{Work, run_job};
 use crate::store::{History, Settings, StoredTensors};
 use crate::{models, monitor, presets};
 
@@ -204,8 +203,7 @@ fn small_video(runtime: &Runtime, places: &Places) -> Result<Outcome> {
     let preset = presets::by_name(PRESET)?;
     let model = models::find(&preset.model, &places.data_dir, places.models_dir.as_deref())?;
     let draft = Draft { steps: 2, frames: 5, size: Resolution::new(64, 64), ..preset.draft(PROMPT) };
-    let target = Target::parse(&dir.path().join("video.mp4"), FrameCount(draft.frames), Existing::NextFree)?;
-    let job = Job { id: JobId(0), draft, model, target, latents_out: None, preview: false };
+    let work = Work::new(draft, model, dir.path().join("video.mp4"));
     let mut cache = StoredTensors::new(dir.path());
-    run_job(runtime, &job, &mut cache, &CancelToken::new(), &mut |_| {})
+    run_job(runtime, &work, &mut cache, &CancelToken::new(), &mut |_| {})
 }

@@ -23,7 +23,8 @@ pub use exit::ExitCode;
 
 use std::path::PathBuf;
 
-use crate::core::Result;
+use crate::core::{FAULTS_VARIABLE, Faults, Result};
+use crate::queue::{Scope, Service};
 use crate::store::{Settings, default_data_dir};
 use args::Command;
 
@@ -75,6 +76,15 @@ impl Places {
         let (settings, notes) = Settings::load(&data_dir);
         let models_dir = common.models_dir.clone().or_else(|| settings.models.folder.clone());
         Ok((Self { data_dir, models_dir, settings }, notes))
+    }
+
+    /// How the program `who` works on the queue.
+    pub(crate) fn service(&self, who: &'static str, scope: Scope) -> Result<Service> {
+        let faults = Faults::from_env()?;
+        if !faults.is_empty() {
+            report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
+        }
+        Ok(Service { faults, ..Service::new(who, scope).settled(&self.settings) })
     }
 }
 
