@@ -77,15 +77,15 @@ impl Places {
         let models_dir = common.models_dir.clone().or_else(|| settings.models.folder.clone());
         Ok((Self { data_dir, models_dir, settings }, notes))
     }
+}
 
-    /// How the program `who` works on the queue.
-    pub(crate) fn service(&self, who: &'static str, scope: Scope) -> Result<Service> {
-        let faults = Faults::from_env()?;
-        if !faults.is_empty() {
-            report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
-        }
-        Ok(Service { faults, ..Service::new(who, scope).settled(&self.settings) })
+/// How the program `who` works on the queue.
+fn service(who: &'static str, scope: Scope) -> Result<Service> {
+    let faults = Faults::from_env()?;
+    if !faults.is_empty() {
+        report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
     }
+    Ok(Service { faults, ..Service::new(who, scope) })
 }
 
 fn data_dir(common: &args::Common) -> Result<PathBuf> {

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::checkpoint::Checkpoint;
 use super::control::{Control, Leave, Stop};
-use super::job::{JobId, Priority};
+use super::job::{JobId, Priority, Work};
 use super::ladder::{self, Failed};
 use super::queue::{Queue, Scope, device_lock};
 use super::run::{Bench, Ran, attempt, complete};
@@ -35,6 +35,10 @@ pub struct Service {
     pub most_retries: u32,
     /// Wait before the second attempt; each next one is twice as long.
     pub back_off: Duration,
+    /// Threads of one operation; 0 for all cores.
+    pub threads: usize,
+    /// Disk for texts and pictures that were encoded.
+    pub keep_encoded: Bytes,
     /// Disk for the latents of finished jobs, which can be decoded again.
     pub keep_latents: Bytes,
     /// Faults made on purpose.
@@ -49,6 +53,8 @@ impl Service {
             scope,
             most_retries: 3,
             back_off: Duration::from_secs(2),
+            threads: 0,
+            keep_encoded: Bytes(1 << 30),
             keep_latents: Bytes(2 << 30),
             faults: Faults::default(),
         }
@@ -60,6 +66,8 @@ impl Service {
         Self {
             most_retries: settings.generation.retries,
             back_off: settings.errors.backoff(),
+            threads: settings.hardware.threads as usize,
+            keep_encoded: settings.records.cache(),
             keep_latents: settings.records.latents(),
             ..self
         }
@@ -240,8 +248,9 @@ impl Engine {
         stage: &mut Stage,
     ) -> Result<Ran> {
         let id = entry.job.id;
-        let mut work = entry.job.work.clone();
-        retries.iter().flat_map(|retry| &retry.changes).for_each(|change| change.apply(&mut work.draft));
+        let changes = retries.iter().flat_map(|retry| &retry.changes);
+        let draft = Change::applied(changes, &entry.job.work.draft);
+        let work = Work { draft, ..entry.job.work.clone() };
         let shared = Arc::clone(&self.shared);
         let mut send = |event: Event| {
             if let Event::StageStarted { stage: begun } = &event {
@@ -264,6 +273,7 @@ impl Engine {
                 cache: &mut self.cache,
                 control,
                 faults: &self.service.faults,
+                threads: self.service.threads,
                 states: Some(&mut states),
                 trace: &mut |trace| self.shared.queue().trace(id, trace),
             };
@@ -329,8 +339,7 @@ fn ended(error: Error, control: &Control) -> Ending {
 /// What to change after a failure, by the form as it was then.
 fn next_changes(entry: &Entry, retries: &[Retry], error: &Error, stage: Stage) -> Option<Vec<Change>> {
     let tried: Vec<_> = retries.iter().flat_map(|retry| retry.changes.clone()).collect();
-    let mut draft = entry.job.work.draft.clone();
-    tried.iter().for_each(|change| change.apply(&mut draft));
+    let draft = Change::applied(&tried, &entry.job.work.draft);
     // the model was read a moment ago; if it cannot be any more, there is nothing to change
     let limits = models::open(&entry.job.work.model).ok()?.limits();
     let failed = Failed {
