@@ -77,6 +77,8 @@ fn a_job_is_recorded_however_it_ended() {
     assert_eq!(failed["error"]["recovery"], json!(["edit_request"]));
     assert!(failed["error"]["remedy"].as_str().unwrap().contains("nearest"), "{failed}");
 
+    assert!(!stopped["steps"].as_array().unwrap().is_empty(), "what it had done is kept");
+
     let analysis = document(data, &["analysis", "1"]);
     assert_eq!((&analysis["counts"]["done"], &analysis["success_rate"]), (&json!(1), &json!(0.5)));
     assert_eq!(analysis["counts"]["failures"], json!({"input_validation": 1}));

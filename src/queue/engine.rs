@@ -16,7 +16,7 @@ use super::ladder::{self, Failed};
 use super::queue::{Queue, Scope, device_lock};
 use super::run::{Bench, Ran, attempt, complete};
 use super::state::{Entry, Retry, Status, Wish};
-use super::task;
+use super::task::{self, Heard};
 use crate::core::{
     Bytes, CancelToken, Change, Error, Event, Faults, Kind, Outcome, Result, Stage, Utc, Waker,
 };
@@ -117,6 +117,8 @@ pub(super) struct Engine {
     pub(super) shared: Arc<Shared>,
     pub(super) cache: StoredTensors,
     pub(super) runtime: Option<Runtime>,
+    /// What the attempt told that runs or ran last.
+    pub(super) heard: Heard,
 }
 
 /// How the work on a job ended this time.
@@ -173,7 +175,7 @@ impl Engine {
                 (queue.end(id, task, Some(self.service.keep_latents)), Event::Finished { outcome })
             }
             Ending::Failed(error) => {
-                let task = task::ended(&entry, Some(started), Err(&error));
+                let task = self.heard.fill(task::ended(&entry, Some(started), Err(&error)));
                 let event =
                     if error.kind == Kind::Cancelled { Event::Cancelled } else { Event::Failed { error } };
                 (queue.end(id, task, None), event)
@@ -194,6 +196,8 @@ impl Engine {
     /// Attempts the job until it ends; between attempts something is changed.
     fn work_on(&mut self, entry: &Entry, control: &Control) -> Ending {
         let id = entry.job.id;
+        // it may be stopped before its first attempt
+        self.heard = Heard::default();
         let _device = match self.device(id, control) {
             Ok(device) => device,
             Err(error) => return ended(error, control),
@@ -252,7 +256,10 @@ impl Engine {
         let draft = Change::applied(changes, &entry.job.work.draft);
         let work = Work { draft, ..entry.job.work.clone() };
         let shared = Arc::clone(&self.shared);
+        self.heard = Heard::default();
+        let heard = &mut self.heard;
         let mut send = |event: Event| {
+            heard.observe(&event);
             if let Event::StageStarted { stage: begun } = &event {
                 *stage = *begun;
             }

@@ -1,7 +1,41 @@
 //! The record of an ended job.
 
 use super::state::Entry;
-use crate::core::{Error, Fault, Kind, Outcome, Task, TaskStatus, Utc};
+use crate::core::{Error, Event, Fault, Kind, Outcome, Secs, Stage, StageTime, Task, TaskStatus, Utc};
+use crate::monitor::peak_resident;
+
+/// What an attempt told before it ended, for the record of one that made no video.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    stages: Vec<StageTime>,
+    steps: Vec<Secs>,
+    warnings: Vec<String>,
+}
+
+impl Heard {
+    /// Takes in what happened.
+    pub(super) fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Step { stage: Stage::DenoiseHigh | Stage::DenoiseLow, seconds, .. } => {
+                self.steps.push(*seconds);
+            }
+            &Event::StageFinished { stage: name, seconds } => self.stages.push(StageTime { name, seconds }),
+            Event::Warning { message } => self.warnings.push(message.clone()),
+            _ => {}
+        }
+    }
+
+    /// `task` with what its last attempt did and needed.
+    pub(super) fn fill(&self, task: Task) -> Task {
+        Task {
+            stages: self.stages.clone(),
+            steps: self.steps.clone(),
+            warnings: self.warnings.clone(),
+            peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
+            ..task
+        }
+    }
+}
 
 /// The record of `entry`, which began at `started` and ended now.
 pub(super) fn ended(entry: &Entry, started: Option<Utc>, result: Result<&Outcome, &Error>) -> Task {

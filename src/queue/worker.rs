@@ -13,6 +13,7 @@ use super::engine::{Engine, Running, Service, Shared, steer};
 use super::job::{JobId, Priority, Work};
 use super::queue::{Asked, Queue, Scope};
 use super::state::Entry;
+use super::task::Heard;
 use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
 use crate::store::StoredTensors;
 
@@ -98,6 +99,7 @@ impl Worker {
             service,
             shared: Arc::clone(&shared),
             runtime: None,
+            heard: Heard::default(),
         };
         let clerk = Clerk { shared: Arc::clone(&shared), sight: Arc::clone(&sight), wake, scope };
         let mut worker = Self { commands: Some(commands), events, sight, shared, threads: Vec::new() };
