@@ -2,6 +2,7 @@
 
 mod analysis;
 mod args;
+mod args_queue;
 mod convert;
 mod diagnosis;
 mod doctor;
@@ -11,6 +12,7 @@ mod generate;
 mod graph;
 mod list;
 mod lora;
+mod queue;
 mod report;
 mod reproduce;
 mod settings;
@@ -34,6 +36,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
     let json = cli.common.json;
     let done = match cli.command {
         Some(Command::Generate(args)) => generate::run(&args, &cli.common),
+        Some(Command::Queue(args)) => queue::run(&args, &cli.common),
         Some(Command::Models(args)) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Presets(args)) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Lora(args)) => lora::run(&args, &cli.common).map(|()| ExitCode::Done),

@@ -165,7 +165,13 @@ impl Engine {
         steer(&control, entry.wish);
         let started = Utc::now();
         let ending = self.work_on(&entry, &control);
+        self.end(entry, started, ending);
         *self.shared.running() = None;
+    }
+
+    /// Writes down how a job ended and then tells it.
+    fn end(&self, entry: Entry, started: Utc, ending: Ending) {
+        let id = entry.job.id;
         let mut queue = self.shared.queue();
         // what failed on the way is known to the queue alone
         let entry = queue.get(id).map_or(entry, Clone::clone);
