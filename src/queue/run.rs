@@ -40,6 +40,8 @@ pub(super) struct Bench<'a> {
     pub(super) cache: &'a mut dyn TensorCache,
     pub(super) control: &'a Control,
     pub(super) faults: &'a Faults,
+    /// Threads of one operation; 0 for all cores.
+    pub(super) threads: usize,
     /// Where the run stands, on disk.
     pub(super) states: Option<&'a mut States>,
     /// Told what is on disk of the video, before it is.
@@ -69,6 +71,7 @@ pub fn run_job(
         cache,
         control: &Control::over(cancel.clone()),
         faults: &Faults::default(),
+        threads: 0,
         states: None,
         trace: &mut |_| Ok(()),
     };
@@ -87,7 +90,7 @@ pub(super) fn attempt(
 ) -> Result<Ran> {
     let began = Instant::now();
     reset_peak_resident();
-    let Bench { runtime, cache, control, faults, states, trace } = bench;
+    let Bench { runtime, cache, control, faults, threads, states, trace } = bench;
     let cancel = &control.cancel;
     faults.strike(Point::Read, cancel)?;
     let checkpoint = models::open(&work.model)?;
@@ -104,7 +107,7 @@ pub(super) fn attempt(
         runtime,
         checkpoint: model,
         loras: &given.loras,
-        options: SessionOptions::default(),
+        options: SessionOptions { threads, ..SessionOptions::default() },
         weights: request.weights,
         free_memory: free(),
         faults,

@@ -13,6 +13,7 @@ use super::engine::{Engine, Running, Service, Shared, steer};
 use super::job::{JobId, Priority, Work};
 use super::queue::{Asked, Queue, Scope};
 use super::state::Entry;
+use super::task::Heard;
 use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
 use crate::store::StoredTensors;
 
@@ -94,11 +95,12 @@ impl Worker {
         let (commands, orders) = bounded(COMMANDS);
         let sight = Arc::<Mutex<Sight>>::default();
         let mut engine = Engine {
-            cache: StoredTensors::new(&data_dir),
+            cache: StoredTensors::with_room(&data_dir, service.keep_encoded),
             data_dir,
             service,
             shared: Arc::clone(&shared),
             runtime: None,
+            heard: Heard::default(),
         };
         let clerk = Clerk { shared: Arc::clone(&shared), sight: Arc::clone(&sight), wake, scope };
         let mut worker = Self { commands: Some(commands), events, sight, shared, scope, threads: Vec::new() };
