@@ -11,14 +11,15 @@ use super::loras::Loras;
 use super::preview::{Preview, PreviewMap};
 use super::story::Story;
 use crate::core::{
-    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Result, Stage, WeightsChoice,
+    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Resolution, Result, Stage, WeightsChoice,
 };
 use crate::engine::{Prepack, Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
 use crate::wan::exported::{ExportedGraph, Interface};
 use crate::wan::graphs::{self, Segments, StreamGraph};
 use crate::wan::schedule::Solver;
-use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope};
+use crate::wan::tiles::Tiling;
+use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope, vae_cost};
 
 /// Training timesteps; a boundary ratio is a share of them.
 const TRAIN_STEPS: f32 = 1000.0;
@@ -35,6 +36,8 @@ pub struct Pipeline<'a> {
     pub options: SessionOptions,
     /// Where the weights shall be.
     pub weights: WeightsChoice,
+    /// Edge of the VAE's tiles in pixels; chosen by the picture's size if none.
+    pub vae_tile: Option<u32>,
     /// Memory for weights and all else, if known.
     pub free_memory: Option<Bytes>,
     /// Faults made on purpose.
@@ -250,6 +253,27 @@ impl Pipeline<'_> {
         story.tell(Event::Note { message });
     }
 
+    /// Edge of the VAE's tiles in latent cells, for a picture of `size`; none if it stays in one piece.
+    pub(super) fn tile_cells(&self, size: Resolution) -> Option<usize> {
+        let config = &self.checkpoint.vae.config;
+        let edge = vae_cost::tile_edge(config, size, self.vae_tile)?;
+        Some((edge / config.scale_factor_spatial.max(1)) as usize)
+    }
+
+    /// [`Self::tile_cells`], and says so where the picture is cut.
+    fn tell_tiles(&self, size: Resolution, story: &mut Story<'_>) -> Option<usize> {
+        let edge = self.tile_cells(size)?;
+        let stride = self.checkpoint.vae.config.scale_factor_spatial as usize;
+        let cells = [size.height, size.width].map(|side| side as usize / stride);
+        let tiling = Tiling::new(cells, Some(edge));
+        let [height, width] = tiling.tile().map(|cells| cells * stride);
+        let why = if self.vae_tile.is_some() { "as asked" } else { "to save memory and to stop at once" };
+        let message = format!("The VAE decodes in {} tiles of {width}x{height} pixels, {why}", tiling.count());
+        story.optimizations.push(message.clone());
+        story.tell(Event::Note { message });
+        Some(edge)
+    }
+
     /// A session of an exported file.
     pub(super) fn open(
         &self,
@@ -309,7 +333,10 @@ impl Pipeline<'_> {
         match decoder {
             Decoder::Stream(stream) => {
                 let mut session = self.load(&stream.graph, cancel)?;
-                decode(&mut session, &stream.caches, latent, frames, (story, cancel))
+                let stride = config.scale_factor_spatial;
+                let [height, width] = [latent.shape()[3], latent.shape()[4]].map(|cells| cells as u32 * stride);
+                let edge = self.tell_tiles(Resolution::new(width, height), story);
+                decode((&mut session, &stream.caches), latent, edge, frames, (story, cancel))
             }
             Decoder::Exported(graph) => {
                 let mut session = self.open(graph, &Interface::vae_decoder(config), cancel)?;

@@ -53,6 +53,7 @@ pub fn run_job(
         loras: &given.loras,
         options: SessionOptions::default(),
         weights: request.weights,
+        vae_tile: request.vae_tile,
         free_memory: free(),
         faults: &Faults::default(),
     };
