@@ -28,6 +28,8 @@ pub enum Kind {
     Device,
     /// The computation itself failed or gave numbers that are no video.
     Generation,
+    /// It took longer than it may.
+    Timeout,
     /// A file could not be read or written.
     Io,
     /// The person stopped it; not a failure.
@@ -86,7 +88,7 @@ impl Kind {
             Self::MissingModel | Self::CorruptModel => Category::ModelLoading,
             Self::Runtime | Self::Device => Category::SystemResource,
             Self::OutOfMemory => Category::VramMemory,
-            Self::Generation => Category::GenerationPipeline,
+            Self::Generation | Self::Timeout => Category::GenerationPipeline,
             Self::Io => Category::FileSystem,
             Self::Cancelled => Category::Cancelled,
             Self::Bug => Category::Bug,
@@ -101,7 +103,7 @@ impl Kind {
             Self::MissingModel | Self::CorruptModel => &[Recovery::OpenModels],
             Self::Runtime => &[Recovery::InstallRuntime],
             Self::OutOfMemory => &[Recovery::LowerSettings, Recovery::Retry],
-            Self::Device | Self::Generation => &[Recovery::Retry, Recovery::LowerSettings],
+            Self::Device | Self::Generation | Self::Timeout => &[Recovery::Retry, Recovery::LowerSettings],
             Self::Io => &[Recovery::PickFolder],
             Self::Cancelled => &[],
             Self::Bug => &[Recovery::Report],

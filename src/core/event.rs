@@ -101,6 +101,18 @@ pub enum Event {
         /// One sentence.
         message: String,
     },
+    /// An attempt failed and is repeated, changed in what the message says.
+    Retrying {
+        /// Which attempt comes, from 2.
+        attempt: u32,
+        /// What failed, what is changed, and when it goes on.
+        message: String,
+    },
+    /// The job left the engine and goes on later from its last step; not its end.
+    Interrupted {
+        /// Why.
+        message: String,
+    },
     /// The video is there.
     Finished {
         /// What came out and how it went.

@@ -34,7 +34,7 @@ pub enum Point {
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+enum Fault {
     /// Memory runs out.
     OutOfMemory,
     /// The numbers are no numbers any more.

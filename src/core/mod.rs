@@ -29,7 +29,7 @@ pub use change::Change;
 pub use choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
 pub use error::{Category, Error, Kind, Recovery, Result};
 pub use event::{Event, Stage};
-pub use faults::{FAULTS_VARIABLE, Fault, Faults, Point, Struck};
+pub use faults::{FAULTS_VARIABLE, Faults, Point, Struck};
 pub use finding::{Finding, Severity, Subject};
 pub use frame::Frame;
 pub use geometry::{LatentShape, Strides};

@@ -19,7 +19,7 @@ pub struct StageTime {
 }
 
 /// One thing that post-processing looked at in the finished file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// What was checked, for instance "size".
     pub name: String,
@@ -30,7 +30,7 @@ pub struct Check {
 }
 
 /// A finished job.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The file, or the folder of a PNG sequence.
     pub output: PathBuf,
