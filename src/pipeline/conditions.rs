@@ -80,7 +80,7 @@ impl Pipeline<'_> {
             story.optimizations.push("the encoded picture was kept from an earlier run".to_owned());
             return Ok(condition(encoded));
         }
-        let load = |graph: &Graph| self.load(graph, cancel);
+        let load = |graph: &Graph| self.load_stream(graph, cancel);
         let encoder = self.encoder(graphs, &load);
         let encoded = if in_place {
             encoder.picture(first, (story, cancel))?
@@ -113,7 +113,7 @@ impl Pipeline<'_> {
         }
         story.tell(Event::Note { message: "Fitting the preview to this VAE, once".to_owned() });
         let graphs = self.encoder_graphs()?;
-        let load = |graph: &Graph| self.load(graph, cancel);
+        let load = |graph: &Graph| self.load_stream(graph, cancel);
         let stride = vae.config.scale_factor_spatial as usize;
         match PreviewMap::fit(&self.encoder(&graphs, &load), stride, cancel) {
             Ok(Some(map)) => {

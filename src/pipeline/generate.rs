@@ -11,9 +11,10 @@ use super::loras::Loras;
 use super::preview::{Preview, PreviewMap};
 use super::story::Story;
 use crate::core::{
-    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Resolution, Result, Stage, WeightsChoice,
+    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Resolution, Result, Stage,
+    WeightsChoice,
 };
-use crate::engine::{Prepack, Runtime, Session, SessionOptions};
+use crate::engine::{Prepack, Runtime, Scratch, Session, SessionOptions};
 use crate::onnx::Graph;
 use crate::wan::exported::{ExportedGraph, Interface};
 use crate::wan::graphs::{self, Segments, StreamGraph};
@@ -233,10 +234,20 @@ impl Pipeline<'_> {
     }
 
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
+        self.load_with(graph, self.options.scratch, cancel)
+    }
+
+    /// A session of one of the VAE's streams, whose values are too large to be kept between operations.
+    pub(super) fn load_stream(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
+        self.load_with(graph, Scratch::Returned, cancel)
+    }
+
+    fn load_with(&self, graph: &Graph, scratch: Scratch, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
         self.faults.strike(Point::Load, cancel)?;
         let prepack = Prepack::choose(self.weights, graph.weight_bytes(), self.free_memory);
-        Session::load(self.runtime, graph, SessionOptions { prepack, ..self.options })
+        let options = SessionOptions { prepack, scratch, ..self.options };
+        Session::load(self.runtime, graph, options, cancel)
     }
 
     /// Says what is done with the weights of the largest network.
@@ -268,7 +279,8 @@ impl Pipeline<'_> {
         let tiling = Tiling::new(cells, Some(edge));
         let [height, width] = tiling.tile().map(|cells| cells * stride);
         let why = if self.vae_tile.is_some() { "as asked" } else { "to save memory and to stop at once" };
-        let message = format!("The VAE decodes in {} tiles of {width}x{height} pixels, {why}", tiling.count());
+        let message =
+            format!("The VAE decodes in {} tiles of {width}x{height} pixels, {why}", tiling.count());
         story.optimizations.push(message.clone());
         story.tell(Event::Note { message });
         Some(edge)
@@ -283,7 +295,7 @@ impl Pipeline<'_> {
     ) -> Result<Session> {
         cancel.check()?;
         let output = wanted.output_name(&graph.signature).unwrap_or_default();
-        Session::open(self.runtime, (graph.name, &graph.path), output, self.options)
+        Session::open(self.runtime, (graph.name, &graph.path), output, self.options, cancel)
     }
 
     fn transformer(&self, network: &Network<'_>, cancel: &CancelToken) -> Result<Transformer> {
@@ -332,9 +344,10 @@ impl Pipeline<'_> {
         let config = &self.checkpoint.vae.config;
         match decoder {
             Decoder::Stream(stream) => {
-                let mut session = self.load(&stream.graph, cancel)?;
+                let mut session = self.load_stream(&stream.graph, cancel)?;
                 let stride = config.scale_factor_spatial;
-                let [height, width] = [latent.shape()[3], latent.shape()[4]].map(|cells| cells as u32 * stride);
+                let [height, width] =
+                    [latent.shape()[3], latent.shape()[4]].map(|cells| cells as u32 * stride);
                 let edge = self.tell_tiles(Resolution::new(width, height), story);
                 decode((&mut session, &stream.caches), latent, edge, frames, (story, cancel))
             }

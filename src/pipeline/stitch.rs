@@ -27,11 +27,14 @@ impl<'t> Canvas<'t> {
         let [height, width] = tiling.tile().map(|cells| cells * scale);
         let [full_height, full_width] = tiling.size().map(|cells| cells * scale);
         let &[1, channels, count, h, w] = tile.shape() else { return Err(odd(tile)) };
-        let sums = sums.get_or_insert_with(|| ArrayD::zeros(vec![1, channels, count, full_height, full_width]));
+        let sums =
+            sums.get_or_insert_with(|| ArrayD::zeros(vec![1, channels, count, full_height, full_width]));
         if [h, w] != [height, width] || sums.shape()[1..3] != [channels, count] {
             return Err(odd(tile));
         }
-        let (Some(sums), Some(values)) = (sums.as_slice_mut(), tile.as_slice()) else { return Err(odd(tile)) };
+        let (Some(sums), Some(values)) = (sums.as_slice_mut(), tile.as_slice()) else {
+            return Err(odd(tile));
+        };
         let (top, left) = (tiling.rows.range(row).start * scale, tiling.columns.range(column).start * scale);
         let down = tiling.rows.weights(row, scale);
         let across = tiling.columns.weights(column, scale);
@@ -88,6 +91,9 @@ mod tests {
     fn a_tile_of_another_size_is_refused() {
         let tiling = Tiling::new([5, 9], Some(4));
         let mut canvas = Canvas::new(&tiling, 2);
-        assert_eq!(canvas.add([0, 0], &ArrayD::zeros(vec![1, 3, 1, 2, 2]).view()).unwrap_err().kind, Kind::Bug);
+        assert_eq!(
+            canvas.add([0, 0], &ArrayD::zeros(vec![1, 3, 1, 2, 2]).view()).unwrap_err().kind,
+            Kind::Bug
+        );
     }
 }
