@@ -199,7 +199,9 @@ impl Pipeline<'_> {
         (story, cancel): (&mut Story<'_>, &CancelToken),
     ) -> Result<()> {
         let decoder = &prepared.graphs.decoder;
-        story.stage(Stage::Decode, |story| self.decode_with(decoder, latent, frames, (story, cancel)))
+        story.stage(Stage::Decode, |story| self.decode_with(decoder, latent, frames, (story, cancel)))?;
+        // weights that are read in place are read until here
+        self.checkpoint.check_unchanged()
     }
 
     fn graphs(&self, pictures: &Pictures) -> Result<Graphs<'_>> {
@@ -245,21 +247,25 @@ impl Pipeline<'_> {
     fn load_with(&self, graph: &Graph, scratch: Scratch, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
         self.faults.strike(Point::Load, cancel)?;
-        let prepack = Prepack::choose(self.weights, graph.weight_bytes(), self.free_memory);
+        let prepack = Prepack::choose(self.weights, graph.computed_bytes(), self.free_memory);
         let options = SessionOptions { prepack, scratch, ..self.options };
-        Session::load(self.runtime, graph, options, cancel)
+        // offsets into a file that is another by now would give other numbers, or none
+        self.checkpoint.check_unchanged()?;
+        let session = Session::load(self.runtime, graph, options, cancel);
+        cancel.check()?;
+        self.checkpoint.check_unchanged()?;
+        session
     }
 
-    /// Says what is done with the weights of the largest network.
+    /// Says so if the weights of the largest network are not packed, which is slower.
     fn tell_prepacking(&self, transformer: &Graph, story: &mut Story<'_>) {
-        let weights = transformer.weight_bytes();
+        let weights = transformer.computed_bytes();
+        if Prepack::choose(self.weights, weights, self.free_memory) == Prepack::Packed {
+            return;
+        }
         let free = self.free_memory.map(|free| format!(", {free} of memory are free")).unwrap_or_default();
-        let message = match Prepack::choose(self.weights, weights, self.free_memory) {
-            Prepack::Packed => format!("The transformer's weights are packed in memory ({weights}{free})"),
-            Prepack::InPlace => {
-                format!("The transformer's weights are read from their files in place ({weights}{free})")
-            }
-        };
+        let message =
+            format!("The transformer's weights are read from their files in place ({weights}{free})");
         story.optimizations.push(message.clone());
         story.tell(Event::Note { message });
     }
