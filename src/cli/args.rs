@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::args_queue::QueueArgs;
 use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
 
 /// Video from text with the Wan 2.2 models, on this machine.
@@ -60,6 +61,8 @@ pub(super) enum Command {
     Models(Models),
     /// Look at the presets
     Presets(Presets),
+    /// Jobs that wait, run and ended
+    Queue(QueueArgs),
     /// Look at LoRA files
     Lora(Lora),
     /// Write the ONNX graphs of a model
@@ -314,7 +317,7 @@ pub(super) enum GraphVerb {
 }
 
 /// Reads a word as serde knows it, so that files and the command line speak alike.
-fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
+pub(super) fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
 }
 

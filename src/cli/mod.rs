@@ -1,6 +1,7 @@
 //! The command line: parses, hands over to the services, prints.
 
 mod args;
+mod args_queue;
 mod convert;
 mod draft;
 mod exit;
@@ -8,6 +9,7 @@ mod generate;
 mod graph;
 mod list;
 mod lora;
+mod queue;
 mod report;
 mod reproduce;
 mod synth;
@@ -28,6 +30,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
     let json = cli.common.json;
     let done = match cli.command {
         Some(Command::Generate(args)) => generate::run(&args, &cli.common),
+        Some(Command::Queue(args)) => queue::run(&args, &cli.common),
         Some(Command::Models(args)) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Presets(args)) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Lora(args)) => lora::run(&args, &cli.common).map(|()| ExitCode::Done),
@@ -55,13 +58,13 @@ impl Places {
         let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
         Ok(Self { data_dir, models_dir: common.models_dir.clone() })
     }
+}
 
-    /// How the program `who` works on the queue.
-    pub(crate) fn service(&self, who: &'static str, scope: Scope) -> Result<Service> {
-        let faults = Faults::from_env()?;
-        if !faults.is_empty() {
-            report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
-        }
-        Ok(Service { faults, ..Service::new(who, scope) })
+/// How the program `who` works on the queue.
+fn service(who: &'static str, scope: Scope) -> Result<Service> {
+    let faults = Faults::from_env()?;
+    if !faults.is_empty() {
+        report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
     }
+    Ok(Service { faults, ..Service::new(who, scope) })
 }

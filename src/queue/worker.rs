@@ -73,12 +73,14 @@ pub struct Worker {
     events: Receiver<(JobId, Event)>,
     sight: Arc<Mutex<Sight>>,
     shared: Arc<Shared>,
+    scope: Scope,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Worker {
     /// Starts the engine of a data folder. `waker` is called after each event and each change of the queue.
     pub fn start(data_dir: PathBuf, service: Service, waker: Waker) -> Result<Self> {
+        let scope = service.scope;
         let queue = Queue::open(&data_dir, service.who, &service.faults)?;
         let (sender, events) = bounded(EVENTS);
         let shared = Arc::new(Shared {
@@ -94,13 +96,12 @@ impl Worker {
         let mut engine = Engine {
             cache: StoredTensors::new(&data_dir),
             data_dir,
-            service: service.clone(),
+            service,
             shared: Arc::clone(&shared),
             runtime: None,
         };
-        let clerk =
-            Clerk { shared: Arc::clone(&shared), sight: Arc::clone(&sight), wake, scope: service.scope };
-        let mut worker = Self { commands: Some(commands), events, sight, shared, threads: Vec::new() };
+        let clerk = Clerk { shared: Arc::clone(&shared), sight: Arc::clone(&sight), wake, scope };
+        let mut worker = Self { commands: Some(commands), events, sight, shared, scope, threads: Vec::new() };
         worker.spawn("engine", move || engine.work(&woken))?;
         worker.spawn("clerk", move || clerk.work(&orders))?;
         Ok(worker)
@@ -135,6 +136,15 @@ impl Worker {
             running.control.stop(Stop::Cancelled);
         }
         self.order(Order::Cancel(id))
+    }
+
+    /// Whether nothing runs and nothing waits that may run here.
+    pub fn is_idle(&self) -> bool {
+        let queue = self.shared.queue();
+        // a job that was taken runs by the queue until its last event is told
+        let runs =
+            queue.entries().iter().any(|entry| entry.worker().is_some_and(|worker| queue.is_me(worker)));
+        !runs && self.shared.running().is_none() && queue.next(self.scope).is_none() && self.events.is_empty()
     }
 
     fn command(&self, command: Command) -> Result<()> {
