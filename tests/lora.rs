@@ -55,7 +55,7 @@ impl Model {
 
     fn load(&self, adapters: &[Adapter]) -> Session {
         let graph = adapted_transformer(&self.config, &self.weights, Segments::One, adapters).unwrap();
-        Session::load(&common::runtime(), &graph, SessionOptions::default()).unwrap()
+        Session::load(&common::runtime(), &graph, SessionOptions::default(), &CancelToken::new()).unwrap()
     }
 
     /// The input of `refs/dit_t2v_high` at these strengths.

@@ -109,6 +109,7 @@ pub(super) fn attempt(
         loras: &given.loras,
         options: SessionOptions { threads, ..SessionOptions::default() },
         weights: request.weights,
+        vae_tile: request.vae_tile,
         free_memory: free(),
         faults,
     };
