@@ -130,7 +130,7 @@ fn bad_input_is_told_what_why_and_what_now() {
         (&["generate", "a", "--model", &tiny, "--frames", "16"], 2, "13 or 17"),
         (&["generate", "a", "--model", &tiny, "--guidance", "nan"], 2, "guidance must be from 1"),
         (&["generate", "a", "--model", &tiny, "--mode", "i2v"], 2, "cannot do i2v"),
-        (&["generate", "a", "--model", &tiny, "--provider", "cuda"], 2, "Only the CPU"),
+        (&["generate", "a", "--model", &tiny, "--provider", "cuda"], 2, "CUDA cannot be used: "),
         (&["generate", "a", "--model", &tiny, "--image", "x.png"], 2, "takes no picture"),
         (&["generate", "a", "--model", "/"], 1, "holds no model"),
         (&["generate"], 2, "needs a prompt"),

@@ -5,6 +5,7 @@ use std::path::Path;
 use ort::session::Session as OrtSession;
 
 use super::fault;
+use super::provider;
 use super::runtime::Runtime;
 use super::session::{Session, SessionOptions};
 use crate::core::{Error, Kind, Result};
@@ -24,7 +25,7 @@ impl Session {
             if options.threads > 0 {
                 builder = builder.with_intra_threads(options.threads)?;
             }
-            builder.commit_from_file(path)
+            provider::into_session(builder, options, runtime)?.commit_from_file(path)
         };
         let inner = build().map_err(|error| fault::in_load(name, &error))?;
         let names = |values: &[ort::value::Outlet]| -> Vec<String> {

@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayD};
 
 use super::cache::TensorCache;
+use super::computation::Computation;
 use super::decode::{FrameSink, decode};
 use super::denoise::{Conditions, DenoiseState, Flow, Gate, Share, Transformer, Watch, denoise};
 use super::encode_image::{ImageCondition, Pictures};
@@ -13,7 +14,7 @@ use super::story::Story;
 use crate::core::{
     Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Result, Stage, WeightsChoice,
 };
-use crate::engine::{Prepack, Runtime, Session, SessionOptions};
+use crate::engine::{Prepack, Provider, Runtime, Session, SessionOptions, check_kernels};
 use crate::onnx::Graph;
 use crate::wan::exported::{ExportedGraph, Interface};
 use crate::wan::graphs::{self, Segments, StreamGraph};
@@ -31,8 +32,8 @@ pub struct Pipeline<'a> {
     pub checkpoint: &'a Checkpoint,
     /// What changes its transformers.
     pub loras: &'a Loras,
-    /// How sessions are made.
-    pub options: SessionOptions,
+    /// What runs the graphs, and in which types.
+    pub computation: &'a Computation,
     /// Where the weights shall be.
     pub weights: WeightsChoice,
     /// Memory for weights and all else, if known.
@@ -95,7 +96,8 @@ impl Pipeline<'_> {
         story.stage(Stage::Prepare, |story| {
             exported::check_sizes(self.checkpoint, request, &self.latent_shape(request))?;
             let graphs = self.graphs(pictures)?;
-            if let Network::Built(graph) = &graphs.transformer {
+            self.check_kernels(&graphs)?;
+            if let (Network::Built(graph), Provider::Cpu) = (&graphs.transformer, self.computation.provider) {
                 self.tell_prepacking(graph, story);
             }
             // the map is fitted by the encoder, which an exported model does not have
@@ -212,14 +214,17 @@ impl Pipeline<'_> {
         let starts_from_picture = pictures.first.is_some();
         let segments =
             if starts_from_picture && model.expand_timesteps { Segments::Two } else { Segments::One };
+        let computation = self.computation;
         let transformer = |part: &Component<TransformerConfig>, expert| {
             let adapters = self.loras.adapters(expert);
-            graphs::adapted_transformer(&part.config, &part.weights, segments, &adapters)
+            let form = (segments, computation.transformer);
+            graphs::adapted_transformer(&part.config, &part.weights, form, &adapters)
                 .map(|graph| Network::Built(Box::new(graph)))
         };
         let second = model.transformer_2.as_ref();
-        let text = graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?;
-        let decoder = graphs::vae_decoder(&model.vae.config, &model.vae.weights)?;
+        let (text, vae) = (&model.text_encoder, &model.vae);
+        let text = graphs::text_encoder(&text.config, &text.weights, computation.text)?;
+        let decoder = graphs::vae_decoder(&vae.config, &vae.weights, computation.vae)?;
         Ok(Graphs {
             text: Network::Built(Box::new(text)),
             transformer: transformer(&model.transformer, Expert::High)?,
@@ -229,11 +234,23 @@ impl Pipeline<'_> {
         })
     }
 
+    /// Finds out before anything is loaded what the provider lacks a kernel for.
+    fn check_kernels(&self, graphs: &Graphs<'_>) -> Result<()> {
+        let networks = [Some(&graphs.text), Some(&graphs.transformer), graphs.transformer_2.as_ref()];
+        let decoder = match &graphs.decoder {
+            Decoder::Stream(stream) => Some(&stream.graph),
+            Decoder::Exported(_) => None,
+        };
+        let encoders = graphs.encoder.iter().flatten().map(|stream| &stream.graph);
+        let mut all = networks.into_iter().flatten().filter_map(built).chain(encoders).chain(decoder);
+        all.try_for_each(|graph| check_kernels(graph, self.computation.provider))
+    }
+
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
         self.faults.strike(Point::Load, cancel)?;
         let prepack = Prepack::choose(self.weights, graph.weight_bytes(), self.free_memory);
-        Session::load(self.runtime, graph, SessionOptions { prepack, ..self.options })
+        Session::load(self.runtime, graph, SessionOptions { prepack, ..self.computation.options() })
     }
 
     /// Says what is done with the weights of the largest network.
@@ -259,7 +276,7 @@ impl Pipeline<'_> {
     ) -> Result<Session> {
         cancel.check()?;
         let output = wanted.output_name(&graph.signature).unwrap_or_default();
-        Session::open(self.runtime, (graph.name, &graph.path), output, self.options)
+        Session::open(self.runtime, (graph.name, &graph.path), output, self.computation.options())
     }
 
     fn transformer(&self, network: &Network<'_>, cancel: &CancelToken) -> Result<Transformer> {
@@ -316,5 +333,12 @@ impl Pipeline<'_> {
                 exported::decode(&mut session, config, latent, frames, (story, cancel))
             }
         }
+    }
+}
+
+fn built<'n>(network: &'n Network<'_>) -> Option<&'n Graph> {
+    match network {
+        Network::Built(graph) => Some(graph),
+        Network::Exported(_) => None,
     }
 }

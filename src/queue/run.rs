@@ -14,23 +14,17 @@ use crate::core::{
     CancelToken, Error, Event, Faults, Fps, Frame, GenRequest, Kind, Mode, Outcome, Point, Result, Secs,
     Stage, WeightsChoice, sha256_hex,
 };
-use crate::engine::{Runtime, SessionOptions};
+use crate::engine::Runtime;
 use crate::media::{
     Existing, Expected, Fit, Picture, Placing, Recorder, Target, check, complete_placing, discard,
 };
 use crate::models;
 use crate::monitor::{free, peak_resident, reset_peak_resident};
-use crate::pipeline::{DenoiseState, Flow, Loras, Pictures, Pipeline, Story, TensorCache, denoise_steps};
+use crate::pipeline::{
+    Computation, DenoiseState, Flow, Loras, Pictures, Pipeline, Story, TensorCache, denoise_steps,
+};
 use crate::store::write_tensors;
 use crate::wan::Checkpoint;
-
-/// What ran the graphs; the only one there is so far.
-const PROVIDER: &str = "cpu";
-
-/// What the transformers are computed in.
-fn precision(checkpoint: &Checkpoint) -> &'static str {
-    if checkpoint.is_int8() { "int8" } else { "fp32" }
-}
 
 /// What an attempt runs with.
 pub(super) struct Bench<'a> {
@@ -91,6 +85,7 @@ pub(super) fn attempt(
     let checkpoint = models::open(&work.model)?;
     let model = &checkpoint;
     let request = GenRequest::parse(&work.draft, &model.limits())?;
+    let computation = Computation::choose(runtime, model, &request)?;
     let target = Target::parse(&work.output, request.frames, work.existing)?;
     let mut story = Story::new(send);
     story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
@@ -102,7 +97,7 @@ pub(super) fn attempt(
         runtime,
         checkpoint: model,
         loras: &given.loras,
-        options: SessionOptions::default(),
+        computation: &computation,
         weights: request.weights,
         free_memory: free(),
         faults,
@@ -110,7 +105,7 @@ pub(super) fn attempt(
     let watched: Option<&mut dyn TensorCache> = if work.preview { Some(&mut *cache) } else { None };
     let prepared = pipeline.prepare(&request, &given.pictures, watched, &mut story, cancel)?;
 
-    let made_by = MadeBy { model, given: &given, runtime, changes: retries };
+    let made_by = MadeBy { model, given: &given, runtime, computation: &computation, changes: retries };
     let key = made_by.key(&request)?;
     let mut state = pipeline.start(&request)?;
     if let Some(states) = &states {
@@ -153,8 +148,9 @@ pub(super) fn attempt(
         steps: std::mem::take(&mut story.steps),
         peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
         peak_vram_mb: None,
-        provider: PROVIDER.to_owned(),
-        precision: precision(model).to_owned(),
+        provider: computation.provider.word().to_owned(),
+        provider_reason: computation.reason.clone(),
+        precision: computation.precision.to_owned(),
         retries: retries.len() as u32,
         optimizations: std::mem::take(&mut story.optimizations),
         warnings: retries.iter().map(|retry| retry.told.clone()).collect(),
@@ -225,6 +221,7 @@ struct MadeBy<'a> {
     model: &'a Checkpoint,
     given: &'a Given,
     runtime: &'a Runtime,
+    computation: &'a Computation,
     changes: &'a [Retry],
 }
 
@@ -237,8 +234,9 @@ impl MadeBy<'_> {
             model_fingerprint: self.model.fingerprint(),
             pictures: &self.given.hashes,
             onnxruntime: &self.runtime.info().version,
-            provider: PROVIDER,
-            precision: precision(self.model),
+            provider: self.computation.provider.word(),
+            provider_reason: &self.computation.reason,
+            precision: self.computation.precision,
             loras: &self.given.loras.records,
             changes: self.changes.iter().map(|retry| retry.told.as_str()).collect(),
         }
@@ -249,7 +247,7 @@ impl MadeBy<'_> {
     fn key(&self, request: &GenRequest) -> Result<String> {
         let latents =
             GenRequest { vae_tile: None, weights: WeightsChoice::Auto, fps: Fps(1), ..request.clone() };
-        let record = Record { changes: Vec::new(), ..self.record(&latents) };
+        let record = Record { changes: Vec::new(), provider_reason: "", ..self.record(&latents) };
         Ok(sha256_hex(record.metadata()?.json().as_bytes()))
     }
 }

@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::models::synth::{Filling, Like, Shapes, SynthDtype, SynthLayout, SynthPart, plan};
-use wandeck::onnx::{Dim, Dtype, Graph, TensorInfo, Weights};
+use wandeck::onnx::{Compute, Dim, Dtype, Graph, TensorInfo, Weights};
 use wandeck::wan::Checkpoint;
 use wandeck::wan::graphs::{self, Chunk, Segments};
 
@@ -43,16 +43,25 @@ pub(crate) fn all_graphs(model: &Checkpoint) -> Vec<(&'static str, Graph)> {
     let segments = if model.expand_timesteps { Segments::Two } else { Segments::One };
     let (text, vae) = (&model.text_encoder, &model.vae);
     let mut all = vec![
-        ("text_encoder", graphs::text_encoder(&text.config, &text.weights).unwrap()),
-        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights).unwrap().graph),
-        ("vae_encoder_first", graphs::vae_encoder(&vae.config, &vae.weights, Chunk::First).unwrap().graph),
-        ("vae_encoder", graphs::vae_encoder(&vae.config, &vae.weights, Chunk::Later).unwrap().graph),
+        ("text_encoder", graphs::text_encoder(&text.config, &text.weights, Compute::Fp32).unwrap()),
+        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, Compute::Fp32).unwrap().graph),
+        (
+            "vae_encoder_first",
+            graphs::vae_encoder(&vae.config, &vae.weights, Chunk::First, Compute::Fp32).unwrap().graph,
+        ),
+        (
+            "vae_encoder",
+            graphs::vae_encoder(&vae.config, &vae.weights, Chunk::Later, Compute::Fp32).unwrap().graph,
+        ),
     ];
     for (name, part) in
         [("transformer", Some(&model.transformer)), ("transformer_2", model.transformer_2.as_ref())]
     {
         if let Some(part) = part {
-            all.push((name, graphs::transformer(&part.config, &part.weights, segments).unwrap()));
+            all.push((
+                name,
+                graphs::transformer(&part.config, &part.weights, segments, Compute::Fp32).unwrap(),
+            ));
         }
     }
     all
