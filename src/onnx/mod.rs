@@ -19,7 +19,7 @@ pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use compute::Compute;
 pub use export::{Placed, export};
 pub use int8::{INT8_QUANTIZATION, QUANTIZATION_KEY};
-pub use proto::ModelProto;
+pub use proto::{ModelProto, NodeProto};
 pub use signature::{Signature, Value};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
 pub use types::TypedNode;

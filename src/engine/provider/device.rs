@@ -49,9 +49,12 @@ impl fmt::Display for Device {
 /// The first device, if there is one that the provider can use.
 pub(super) fn first() -> Result<Device, Obstacle> {
     let no_driver = "Install the NVIDIA driver, version 580 or newer, for the card in this machine";
+    let missing =
+        |error: libloading::Error| Obstacle::new(format!("there is no NVIDIA driver ({error})"), no_driver);
+    // it stays loaded to the end of the process, as it must once it was initialised
+    ort::util::preload_dylib(DRIVER).map_err(missing)?;
     // SAFETY: loading runs the library's initialisers; this is the system's own driver, found along the loader's path.
-    let library = unsafe { Library::new(DRIVER) }
-        .map_err(|error| Obstacle::new(format!("there is no NVIDIA driver ({error})"), no_driver))?;
+    let library = unsafe { Library::new(DRIVER) }.map_err(missing)?;
     let driver = Driver(&library);
     let device = driver.first().map_err(|failed| match failed {
         Failed::Code(name, code) => {
@@ -69,8 +72,6 @@ pub(super) fn first() -> Result<Device, Obstacle> {
         let reason = format!("{device} is older than what ONNX Runtime is built for");
         return Err(Obstacle::new(reason, "Use a card of the Turing generation or newer"));
     }
-    // the driver stays loaded, as it is for every program that uses the card
-    std::mem::drop(std::mem::ManuallyDrop::new(library));
     Ok(device)
 }
 
