@@ -53,6 +53,8 @@ fn json_describes_the_result() {
     let kept: Value =
         serde_json::from_str(&wandeck::media::read_metadata(&output).unwrap().unwrap()).unwrap();
     assert_eq!((&kept["request"]["seed"], &kept["provider"]), (&5.into(), &"cpu".into()));
+    assert!(document["provider_reason"].as_str().unwrap().contains("CUDA cannot be used"), "{document}");
+    assert_eq!(kept["provider_reason"], document["provider_reason"]);
 }
 
 #[test]

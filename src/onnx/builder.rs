@@ -127,7 +127,7 @@ impl<'w> GraphBuilder<'w> {
     }
 
     /// What the part under construction computes in.
-    pub fn compute(&self) -> Compute {
+    pub fn part_compute(&self) -> Compute {
         self.part
     }
 
@@ -225,13 +225,12 @@ impl<'w> GraphBuilder<'w> {
         let Some(scale) = scale else { return Ok(self.in_part(&raw, dtype)) };
         // the product is made once for both types; a session folds it
         let key = (raw.clone(), Dtype::F32);
-        let wide = match self.casts.get(&key) {
-            Some(known) => known.clone(),
-            None => {
-                let wide = self.scaled(&raw, dtype, &scale, dims)?;
-                self.casts.insert(key, wide.clone());
-                wide
-            }
+        let wide = if let Some(known) = self.casts.get(&key) {
+            known.clone()
+        } else {
+            let wide = self.scaled(&raw, dtype, &scale, dims)?;
+            self.casts.insert(key, wide.clone());
+            wide
         };
         Ok(self.in_part(&wide, Dtype::F32))
     }

@@ -57,8 +57,8 @@ impl GraphBuilder<'_> {
                 "The weights and the config.json beside them do not belong together; convert the model again",
             ));
         }
-        if self.compute() != Compute::Fp32 {
-            let message = format!("8-bit matrices are not computed in {}", self.compute());
+        if self.part_compute() != Compute::Fp32 {
+            let message = format!("8-bit matrices are not computed in {}", self.part_compute());
             return Err(Error::new(Kind::Unsupported, message)
                 .remedy("Use the provider cpu, or the model it was converted from")
                 .field("precision"));

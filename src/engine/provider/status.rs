@@ -194,9 +194,9 @@ mod tests {
         }
     }
 
-    fn card() -> Result<Device, Obstacle> {
+    fn card() -> Device {
         let memory = Bytes(24 << 30);
-        Ok(Device { name: "A card".to_owned(), capability: (8, 9), memory, cuda: (13, 0) })
+        Device { name: "A card".to_owned(), capability: (8, 9), memory, cuda: (13, 0) }
     }
 
     #[test]
@@ -205,12 +205,12 @@ mod tests {
         let library = dir.path().join("libonnxruntime.so");
         let reason = |status: &ProviderStatus| status.obstacle.as_ref().unwrap().reason.clone();
         let cpu_only = info(library.clone(), &["CPUExecutionProvider"]);
-        let status = cuda(&cpu_only, &[], card);
+        let status = cuda(&cpu_only, &[], || Ok(card()));
         assert_eq!(reason(&status), "this build of ONNX Runtime is without it");
         assert!(status.obstacle.unwrap().remedy.contains(&format!("onnxruntime-gpu[cuda,cudnn]=={VERSION}")));
 
         let gpu = info(library, &["TensorrtExecutionProvider", "CUDAExecutionProvider"]);
-        let none = cuda(&gpu, &[], card);
+        let none = cuda(&gpu, &[], || Ok(card()));
         assert!(reason(&none).contains("providers_shared"), "{none:?}");
         for part in ["shared", "cuda", "tensorrt"] {
             std::fs::write(dir.path().join(provider_library(part)), "").unwrap();
@@ -222,7 +222,7 @@ mod tests {
 
         // a file that is no library stands in the place of the first one that is needed
         std::fs::write(dir.path().join(CUDA[0].name), "no library").unwrap();
-        let broken = cuda(&gpu, &[dir.path().to_path_buf()], card);
+        let broken = cuda(&gpu, &[dir.path().to_path_buf()], || Ok(card()));
         assert!(broken.device.is_some() && reason(&broken).contains(CUDA[0].name), "{broken:?}");
         assert!(broken.obstacle.unwrap().remedy.contains("LD_LIBRARY_PATH") || cfg!(windows));
     }
