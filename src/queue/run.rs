@@ -188,16 +188,22 @@ impl Stages<'_> {
             tell_resumed(&state, story);
         }
         let steps = state.solver.timesteps().len();
+        let mut unsaved = None;
         let mut gate = |state: &DenoiseState| {
             let flow = control.between_steps();
             if let Some(states) = &mut states {
-                states.save(state, &key, flow == Flow::Leave || state.solver.done() == steps)?;
+                let must = flow == Flow::Leave || state.solver.done() == steps;
+                // a run need not end because it could not be continued elsewhere
+                unsaved = states.save(state, &key, must).err().or(unsaved.take());
             }
             Ok(flow)
         };
         let asked = (request, &self.given.pictures);
-        let told = (story, &control.cancel);
+        let told = (&mut *story, &control.cancel);
         let flow = self.pipeline.denoise(self.prepared, asked, &mut state, (cache, &mut gate), told)?;
+        if let Some(error) = unsaved {
+            story.warn(format!("{error:#}"));
+        }
         Ok((flow == Flow::Go).then_some(state.latent))
     }
 }
