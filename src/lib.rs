@@ -14,5 +14,6 @@ pub mod onnx;
 pub mod pipeline;
 pub mod presets;
 pub mod queue;
+pub mod router;
 pub mod store;
 pub mod wan;

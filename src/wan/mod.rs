@@ -5,6 +5,7 @@
 mod checkpoint;
 mod config;
 pub mod exported;
+mod family;
 pub mod graphs;
 pub mod infer;
 mod latents;
@@ -18,3 +19,4 @@ pub mod text;
 
 pub use checkpoint::{Checkpoint, Component};
 pub use config::{ModelIndex, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig};
+pub use family::Family;
