@@ -55,7 +55,7 @@ fn try_write(target: &Target, frames: &[Frame]) -> Result<PathBuf> {
     for frame in frames {
         writer.push(frame)?;
     }
-    writer.finish(&metadata())
+    writer.finish(&metadata())?.place(&mut |_| Ok(()))
 }
 
 fn write(path: &Path, frames: &[Frame]) -> PathBuf {
@@ -273,7 +273,7 @@ fn the_recorder_writes_on_its_own_thread() {
     for frame in frames(40) {
         recorder.push(frame).unwrap();
     }
-    let path = recorder.finish(metadata()).unwrap();
+    let path = recorder.finish(metadata()).unwrap().place(&mut |_| Ok(())).unwrap();
     assert_eq!(failed_checks(&path, &expected(&frames(40))), [""; 0]);
 }
 
@@ -287,7 +287,7 @@ fn a_failure_on_the_thread_is_told_to_the_caller() {
     assert!(error.message.contains("32x32") && error.message.contains("64x48"), "{error:#}");
 
     let recorder = Recorder::start(&target, SIZE, FPS, FrameCount(1000)).unwrap();
-    let error = recorder.finish(metadata()).unwrap_err();
+    let error = recorder.finish(metadata()).err().unwrap();
     assert!(error.message.contains("0 of 1000"), "{error:#}");
     assert_eq!(names_in(folder.path()), [""; 0]);
 }

@@ -45,7 +45,11 @@ fn write(path: &Path, frames: &[Frame]) {
     for frame in frames {
         writer.push(frame).unwrap();
     }
-    writer.finish(&Metadata::new("a 🐈 \"你好\"", r#"{"prompt":"a 🐈 \"你好\""}"#)).unwrap();
+    writer
+        .finish(&Metadata::new("a 🐈 \"你好\"", r#"{"prompt":"a 🐈 \"你好\""}"#))
+        .unwrap()
+        .place(&mut |_| Ok(()))
+        .unwrap();
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crossbeam_channel::Receiver;
 use eframe::egui::{self, CentralPanel, Context, Panel, Ui};
 
 use super::action::Action;
@@ -13,11 +14,13 @@ use super::restore::{Found, Restore};
 use super::theme;
 use super::view::{AppView, RunState};
 use super::{compose_panel, player_panel, progress_panel};
-use crate::core::{Draft, Error, Event, FrameCount, Kind, Limits, Progress, Resolution, Result, Seed};
+use crate::core::{
+    Draft, Error, Event, Faults, FrameCount, Kind, Limits, Progress, Resolution, Result, Seed,
+};
 use crate::media::{Existing, Target};
 use crate::models::{self, Installed};
 use crate::presets;
-use crate::queue::{Job, JobId, Worker};
+use crate::queue::{JobId, Scope, Service, Work, Worker};
 
 /// The model that the window opens with: it is there at once and runs on any machine.
 const FIRST_PRESET: &str = "toy-t2v";
@@ -36,8 +39,9 @@ pub struct App {
     draft: Draft,
     run: RunState,
     job: Option<JobId>,
+    /// The number of a job that was just asked for comes here, once it is safe on disk.
+    accepted: Option<Receiver<Result<JobId>>>,
     last_job: Option<Draft>,
-    num_jobs: u64,
     restore: Option<Restore>,
     player: Player,
     worker: Worker,
@@ -48,8 +52,13 @@ impl App {
     pub fn new(ctx: &Context, data_dir: PathBuf, models_dir: Option<PathBuf>) -> Result<Self> {
         theme::install(ctx);
         let waking = ctx.clone();
-        let worker =
-            Worker::start(data_dir.clone(), Arc::new(move || waking.request_repaint_after(EVENT_DELAY)))?;
+        let service =
+            Service { faults: Faults::from_env()?, ..Service::new("the window", Scope::Everything) };
+        let worker = Worker::start(
+            data_dir.clone(),
+            service,
+            Arc::new(move || waking.request_repaint_after(EVENT_DELAY)),
+        )?;
         let waking = ctx.clone();
         let player = Player::start(Arc::new(move || waking.request_repaint()))?;
         let models = models::installed(&data_dir, models_dir.as_deref());
@@ -63,7 +72,7 @@ impl App {
             run: RunState::Idle,
             job: None,
             last_job: None,
-            num_jobs: 0,
+            accepted: None,
             restore: None,
             player,
             worker,
@@ -162,18 +171,10 @@ impl App {
         let mode = self.draft.mode_for(self.limits()?)?;
         let model = self.installed()?.path.clone();
         let path = output_path(&self.data_dir, &self.draft, mode, SystemTime::now());
-        let target = Target::parse(&path, FrameCount(self.draft.frames), Existing::NextFree)?;
-        self.num_jobs += 1;
-        let id = JobId(self.num_jobs);
-        self.worker.submit(Job {
-            id,
-            draft: self.draft.clone(),
-            model,
-            target,
-            latents_out: None,
-            preview: true,
-        })?;
-        self.job = Some(id);
+        Target::parse(&path, FrameCount(self.draft.frames), Existing::NextFree)?;
+        let work = Work { preview: true, ..Work::new(self.draft.clone(), model, path) };
+        self.accepted = Some(self.worker.submit(work)?);
+        self.job = None;
         self.last_job = Some(self.draft.clone());
         let progress = Progress::default();
         self.run = RunState::Running { progress, started: now, note: None, stopping: false };
@@ -181,9 +182,29 @@ impl App {
     }
 
     fn cancel(&mut self) {
-        if let (Some(id), RunState::Running { stopping, .. }) = (self.job, &mut self.run) {
-            *stopping = true;
-            self.worker.cancel(id);
+        let RunState::Running { stopping, .. } = &mut self.run else { return };
+        *stopping = true;
+        if let Some(id) = self.job
+            && let Err(error) = self.worker.cancel(id)
+        {
+            self.fail(error);
+        }
+    }
+
+    /// Takes in the number of a job that was asked for, or why it cannot be queued.
+    fn accept(&mut self) {
+        let Some(answer) = self.accepted.as_ref().and_then(|accepted| accepted.try_recv().ok()) else {
+            return;
+        };
+        self.accepted = None;
+        match answer {
+            Ok(id) => {
+                self.job = Some(id);
+                if matches!(self.run, RunState::Running { stopping: true, .. }) {
+                    self.cancel();
+                }
+            }
+            Err(error) => self.run = RunState::Failed(error),
         }
     }
 
@@ -203,7 +224,10 @@ impl App {
     }
 
     fn drain(&mut self, now: Instant) {
+        self.accept();
         while let Ok((id, event)) = self.worker.events().try_recv() {
+            // the answer was sent before the first event
+            self.accept();
             if Some(id) == self.job {
                 self.observe(event, now);
             }

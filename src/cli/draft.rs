@@ -101,7 +101,7 @@ fn start(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)> {
     Ok((Draft { seed: Seed::by_chance().0, ..preset.draft("") }, folder))
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 

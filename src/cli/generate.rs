@@ -2,53 +2,46 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, after, bounded, never, select};
+use crossbeam_channel::{Receiver, RecvError, bounded, select};
 
 use super::args::{Common, Generate};
+use super::draft::{absolute, draft};
 use super::report::{self, Output, Reporter};
 use super::reproduce::Reproduction;
-use super::{ExitCode, Places, draft::draft};
+use super::{ExitCode, Places};
 use crate::core::{Draft, Error, Event, FrameCount, Kind, Result};
 use crate::media::{Existing, Target};
-use crate::queue::{Job, JobId, Worker};
+use crate::queue::{Scope, Work, Worker};
 
 /// Characters of the prompt that go into a file's name.
 const SLUG: usize = 40;
 
 pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
-    let (draft, model) = draft(args, &places)?;
-    let existing = if args.overwrite { Existing::Replace } else { Existing::NextFree };
-    let path = args.output.clone().unwrap_or_else(|| default_output(&places.data_dir, &draft));
-    let target = Target::parse(&path, FrameCount(draft.frames), existing)?;
+    let work = work(args, &places)?;
     let interrupts = interrupts()?;
-    let worker = Worker::start(places.data_dir, Arc::new(|| {}))?;
-    let id = JobId(1);
-    worker.submit(Job { id, draft, model, target, latents_out: args.latents_out.clone(), preview: false })?;
-
+    let service = places.service("wandeck generate", Scope::Own)?;
     let output = match (args.events, common.json) {
         (true, _) => Output::Events,
         (false, true) => Output::Json,
         (false, false) => Output::Text,
     };
     let mut reporter = Reporter::new(output);
-    let deadline = Instant::now() + Duration::from_secs(args.timeout);
-    let timeout = if args.timeout == 0 { never() } else { after(Duration::from_secs(args.timeout)) };
+    let worker = Worker::start(places.data_dir, service, Arc::new(|| {}))?;
+    let id = worker.submit(work)?.recv().map_err(died)??;
     loop {
         select! {
             recv(interrupts) -> _ => {
                 reporter.note("Stopping…");
-                worker.cancel(id);
+                worker.cancel(id)?;
             }
-            recv(timeout) -> _ => worker.cancel(id),
             recv(worker.events()) -> event => {
-                let (_, event) = event.map_err(|error| {
-                    Error::new(Kind::Bug, "The engine thread has ended").because(error)
-                })?;
-                let late = args.timeout > 0 && Instant::now() >= deadline;
-                let event = if late && matches!(event, Event::Cancelled) { timed_out(args.timeout) } else { event };
+                let (of, event) = event.map_err(died)?;
+                if of != id {
+                    continue;
+                }
+                worker.sight().told.iter().for_each(|told| reporter.note(told));
                 reporter.event(&event);
                 if event.is_terminal() {
                     return end(&event, args.from.as_deref(), &reporter);
@@ -56,6 +49,26 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
             }
         }
     }
+}
+
+/// What the arguments ask for; where the video goes is checked here.
+pub(super) fn work(args: &Generate, places: &Places) -> Result<Work> {
+    let (draft, model) = draft(args, places)?;
+    let existing = if args.overwrite { Existing::Replace } else { Existing::NextFree };
+    let output = args.output.clone().unwrap_or_else(|| default_output(&places.data_dir, &draft));
+    // the queue may be worked on from elsewhere
+    let output = absolute(&output);
+    Target::parse(&output, FrameCount(draft.frames), existing)?;
+    Ok(Work {
+        existing,
+        latents_out: args.latents_out.as_deref().map(absolute),
+        timeout_s: (args.timeout > 0).then_some(args.timeout),
+        ..Work::new(draft, absolute(&model), output)
+    })
+}
+
+fn died(error: RecvError) -> Error {
+    Error::new(Kind::Bug, "The engine thread has ended").because(error)
 }
 
 fn end(event: &Event, from: Option<&Path>, reporter: &Reporter) -> Result<ExitCode> {
@@ -76,14 +89,8 @@ fn end(event: &Event, from: Option<&Path>, reporter: &Reporter) -> Result<ExitCo
     })
 }
 
-fn timed_out(seconds: u64) -> Event {
-    let error = Error::new(Kind::Generation, format!("Not done after {seconds} s"))
-        .remedy("Give it more time with --timeout, or ask for less");
-    Event::Failed { error }
-}
-
 /// A message for each Ctrl-C.
-fn interrupts() -> Result<Receiver<()>> {
+pub(super) fn interrupts() -> Result<Receiver<()>> {
     let (sender, receiver) = bounded(1);
     // a second Ctrl-C while the first is being handled has nothing to add
     ctrlc::set_handler(move || {

@@ -17,7 +17,8 @@ pub use exit::ExitCode;
 
 use std::path::PathBuf;
 
-use crate::core::Result;
+use crate::core::{FAULTS_VARIABLE, Faults, Result};
+use crate::queue::{Scope, Service};
 use crate::store::default_data_dir;
 use args::Command;
 
@@ -53,5 +54,14 @@ impl Places {
         // absolute, because a library is opened from it
         let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
         Ok(Self { data_dir, models_dir: common.models_dir.clone() })
+    }
+
+    /// How the program `who` works on the queue.
+    pub(crate) fn service(&self, who: &'static str, scope: Scope) -> Result<Service> {
+        let faults = Faults::from_env()?;
+        if !faults.is_empty() {
+            report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
+        }
+        Ok(Service { faults, ..Service::new(who, scope) })
     }
 }

@@ -46,6 +46,8 @@ impl Reporter {
         }
         match event {
             Event::Note { message } => self.note(message),
+            Event::Retrying { message, .. } => self.note(&format!("Trying again: {message}")),
+            Event::Interrupted { message } => self.note(message),
             Event::Warning { message } => self.note(&format!("Warning: {message}")),
             Event::StageFinished { stage, seconds } if self.bar.is_none() => {
                 note(&format!("{stage}: {seconds}"));

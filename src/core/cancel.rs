@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
 
@@ -40,6 +42,19 @@ impl CancelToken {
     /// Returns the cancelled error if a stop was asked for; for use between steps.
     pub fn check(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Waits for `time`; a stop ends the wait at once, with the cancelled error.
+    pub fn check_after(&self, time: Duration) -> Result<()> {
+        let waiting = thread::current();
+        let _guard = self.on_cancel(move || waiting.unpark());
+        let until = Instant::now() + time;
+        // waking without a reason is allowed
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            self.check()?;
+            thread::park_timeout(left);
+        }
+        self.check()
     }
 
     /// Calls `hook` on cancel for as long as the returned guard lives, at once if it is too late already.

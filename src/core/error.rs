@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Shorthand for a result with the program's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of thing went wrong; decides exit code, retry and the button that is offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The request cannot run as it is written.
@@ -28,6 +28,8 @@ pub enum Kind {
     Device,
     /// The computation itself failed or gave numbers that are no video.
     Generation,
+    /// It took longer than it may.
+    Timeout,
     /// A file could not be read or written.
     Io,
     /// The person stopped it; not a failure.
@@ -37,7 +39,7 @@ pub enum Kind {
 }
 
 /// The categories that history and `--json` speak of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// The form or the command line.
@@ -59,7 +61,7 @@ pub enum Category {
 }
 
 /// What a person can do about an error; the window shows it as a button.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
     /// Change the field that is named.
@@ -86,7 +88,7 @@ impl Kind {
             Self::MissingModel | Self::CorruptModel => Category::ModelLoading,
             Self::Runtime | Self::Device => Category::SystemResource,
             Self::OutOfMemory => Category::VramMemory,
-            Self::Generation => Category::GenerationPipeline,
+            Self::Generation | Self::Timeout => Category::GenerationPipeline,
             Self::Io => Category::FileSystem,
             Self::Cancelled => Category::Cancelled,
             Self::Bug => Category::Bug,
@@ -101,7 +103,7 @@ impl Kind {
             Self::MissingModel | Self::CorruptModel => &[Recovery::OpenModels],
             Self::Runtime => &[Recovery::InstallRuntime],
             Self::OutOfMemory => &[Recovery::LowerSettings, Recovery::Retry],
-            Self::Device | Self::Generation => &[Recovery::Retry, Recovery::LowerSettings],
+            Self::Device | Self::Generation | Self::Timeout => &[Recovery::Retry, Recovery::LowerSettings],
             Self::Io => &[Recovery::PickFolder],
             Self::Cancelled => &[],
             Self::Bug => &[Recovery::Report],

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::frame::Frame;
@@ -11,7 +11,7 @@ use super::outcome::Outcome;
 use super::units::{Secs, Seed};
 
 /// The stages of a job, in the order they happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Model, disk and parameters are looked at before anything expensive.
@@ -99,6 +99,18 @@ pub enum Event {
     /// Something was done differently than asked, or deserves a look.
     Warning {
         /// One sentence.
+        message: String,
+    },
+    /// An attempt failed and is repeated, changed in what the message says.
+    Retrying {
+        /// Which attempt comes, from 2.
+        attempt: u32,
+        /// What failed, what is changed, and when it goes on.
+        message: String,
+    },
+    /// The job left the engine and goes on later from its last step; not its end.
+    Interrupted {
+        /// Why.
         message: String,
     },
     /// The video is there.

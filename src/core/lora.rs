@@ -99,7 +99,7 @@ impl FromStr for LoraChoice {
 }
 
 /// What a run did with a LoRA.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoraRecord {
     /// The file.
     pub file: PathBuf,

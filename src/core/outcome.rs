@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::Stage;
 use super::lora::LoraRecord;
@@ -10,7 +10,7 @@ use super::request::GenRequest;
 use super::units::Secs;
 
 /// Seconds a stage took.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageTime {
     /// Which stage.
     pub name: Stage,
@@ -19,7 +19,7 @@ pub struct StageTime {
 }
 
 /// One thing that post-processing looked at in the finished file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// What was checked, for instance "size".
     pub name: String,
@@ -30,7 +30,7 @@ pub struct Check {
 }
 
 /// A finished job.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The file, or the folder of a PNG sequence.
     pub output: PathBuf,

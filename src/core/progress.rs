@@ -67,6 +67,8 @@ impl Progress {
             Event::Preview { .. }
             | Event::Note { .. }
             | Event::Warning { .. }
+            | Event::Retrying { .. }
+            | Event::Interrupted { .. }
             | Event::Failed { .. }
             | Event::Cancelled => {}
         }

@@ -86,7 +86,7 @@ pub struct Limits {
 }
 
 /// A request that exists is runnable on the model it was parsed for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenRequest {
     /// What should be seen.
     pub prompt: String,

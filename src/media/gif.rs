@@ -12,7 +12,7 @@ use super::fault::{damaged, io_error};
 use super::gif_blocks::{self, GifSummary, MACHINE_PREFIX};
 use super::metadata::Metadata;
 use super::reader::VideoInfo;
-use super::staged::StagedFile;
+use super::staged::{Ready, StagedFile};
 use super::target::Target;
 
 /// Effort of the palette search, 1 (best) to 30; 10 is where it stops to be visible.
@@ -42,6 +42,10 @@ impl GifWriter {
         Ok(Self { encoder, file, path, fps, num_frames: 0 })
     }
 
+    pub(super) fn hidden(&self) -> &Path {
+        self.file.hidden()
+    }
+
     pub(super) fn push(&mut self, frame: &Frame) -> Result<()> {
         let (width, height) = (frame.size.width as u16, frame.size.height as u16);
         let mut picture = gif::Frame::from_rgb_speed(width, height, &frame.rgb, PALETTE_SPEED);
@@ -50,7 +54,7 @@ impl GifWriter {
         self.encoder.write_frame(&picture).map_err(|error| write_error(&self.path, error))
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<PathBuf> {
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
         let machine = format!("{MACHINE_PREFIX}{}", metadata.json());
         // the line for people last: ffmpeg shows the last comment
         for text in [machine.as_str(), metadata.comment()] {
@@ -61,7 +65,7 @@ impl GifWriter {
         let buffer = self.encoder.into_inner().map_err(|error| write_error(&self.path, error))?;
         let flushed = buffer.into_inner().map(drop);
         flushed.map_err(|error| io_error(CANNOT_WRITE, &self.path, error.into_error()))?;
-        self.file.commit()
+        self.file.ready()
     }
 }
 

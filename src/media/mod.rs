@@ -30,5 +30,6 @@ pub use metadata::{Metadata, read_metadata};
 pub use picture::{Fit, Picture, is_picture, picture_size};
 pub use reader::{Reader, VideoInfo};
 pub use recorder::Recorder;
+pub use staged::{Placing, Ready, complete_placing, discard};
 pub use target::{Existing, Format, Target};
 pub use writer::Writer;

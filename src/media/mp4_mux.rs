@@ -4,7 +4,7 @@
 //! `QuickTime` keys (`moov/udta/meta`, handler `mdta`), which ffmpeg and other tools show as plain tags.
 
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mp4_atom::{
     Avc1, Avcc, Codec, Colr, Dinf, Dref, Encode as _, FourCC, Ftyp, Hdlr, Header, Ilst, IlstData,
@@ -17,7 +17,7 @@ use crate::core::{Fps, Frame, Resolution, Result};
 use super::fault::{codec_error, io_error};
 use super::h264::{Encoder, ParameterSets, Sample};
 use super::metadata::{KEY, Metadata};
-use super::staged::StagedFile;
+use super::staged::{Ready, StagedFile};
 use super::target::Target;
 
 /// Ticks a frame: the time scale is a whole multiple of the rate, so every frame's time is exact.
@@ -41,12 +41,16 @@ impl Mp4Writer {
         Ok(Self { file: StagedFile::create(target)?, path, encoder, samples: Vec::new(), fps })
     }
 
+    pub(super) fn hidden(&self) -> &Path {
+        self.file.hidden()
+    }
+
     pub(super) fn push(&mut self, frame: &Frame) -> Result<()> {
         self.samples.push(self.encoder.encode(frame)?);
         Ok(())
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<PathBuf> {
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
         let failed = |error| codec_error("The MP4 index could not be made", error);
         let layout =
             Layout { samples: &self.samples, size: self.encoder.stored_size(), fps: self.fps, metadata };
@@ -54,7 +58,7 @@ impl Mp4Writer {
         let head = layout.head(sets).map_err(failed)?;
         let file = BufWriter::new(self.file.file());
         write_all(file, &head, &self.samples).map_err(|error| io_error("Cannot write", &self.path, error))?;
-        self.file.commit()
+        self.file.ready()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::core::{Error, Frame, Kind, Result};
 
 use super::fault::{damaged, io_error};
 use super::metadata::{KEY, Metadata};
-use super::staged::{StagedFile, StagedFolder};
+use super::staged::{Ready, StagedFile, StagedFolder};
 use super::target::Target;
 
 /// Keyword of the PNG specification (section 11.3.3.2) for a remark.
@@ -34,14 +34,18 @@ impl PngWriter {
         Ok(Self { file: StagedFile::create(target)?, path: target.path().to_path_buf(), frame: None })
     }
 
+    pub(super) fn hidden(&self) -> &Path {
+        self.file.hidden()
+    }
+
     pub(super) fn push(&mut self, frame: &Frame) {
         self.frame = Some(frame.clone());
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<PathBuf> {
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
         let Some(frame) = self.frame else { return Err(Error::new(Kind::Bug, "The picture has no frame")) };
         write(self.file.file(), &frame, Some(metadata)).map_err(|error| write_error(&self.path, error))?;
-        self.file.commit()
+        self.file.ready()
     }
 }
 
@@ -57,6 +61,10 @@ impl SequenceWriter {
     pub(super) fn create(target: &Target) -> Result<Self> {
         let folder = StagedFolder::create(target)?;
         Ok(Self { folder, path: target.path().to_path_buf(), first: None, num_frames: 0 })
+    }
+
+    pub(super) fn hidden(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(super) fn push(&mut self, frame: &Frame) -> Result<()> {
@@ -76,12 +84,12 @@ impl SequenceWriter {
         file.sync_all().map_err(failed)
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<PathBuf> {
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
         let Some(first) = self.first.take() else {
             return Err(Error::new(Kind::Bug, "The folder has no frame"));
         };
         self.write(0, &first, Some(metadata))?;
-        self.folder.commit()
+        Ok(self.folder.ready())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A writer on its own thread, so that encoding never waits for the engine nor the engine for encoding.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result};
 
 use super::metadata::Metadata;
+use super::staged::Ready;
 use super::target::Target;
 use super::writer::Writer;
 
@@ -23,15 +24,17 @@ enum Command {
 ///
 /// Dropping it before [`Self::finish`] stops the thread, waits for it, and leaves no file behind.
 pub struct Recorder {
+    hidden: PathBuf,
     // none once the thread was told to end or has ended
     commands: Option<Sender<Command>>,
-    thread: Option<JoinHandle<Result<Option<PathBuf>>>>,
+    thread: Option<JoinHandle<Result<Option<Ready>>>>,
 }
 
 impl Recorder {
     /// Starts the video, see [`Writer::create`]; what is wrong with the place is known here.
     pub fn start(target: &Target, size: Resolution, fps: Fps, frames: FrameCount) -> Result<Self> {
         let writer = Writer::create(target, size, fps, frames)?;
+        let hidden = writer.hidden().to_path_buf();
         let (sender, receiver) = bounded(MAX_WAITING);
         let thread = thread::Builder::new()
             .name("media".to_owned())
@@ -39,7 +42,12 @@ impl Recorder {
             .map_err(|error| {
                 Error::new(Kind::Io, "The thread that writes videos cannot start").because(error)
             })?;
-        Ok(Self { commands: Some(sender), thread: Some(thread) })
+        Ok(Self { hidden, commands: Some(sender), thread: Some(thread) })
+    }
+
+    /// The hidden name under which the video is written; see [`discard`](super::discard).
+    pub fn hidden(&self) -> &Path {
+        &self.hidden
     }
 
     /// Hands over the next frame; waits while the encoder is behind. Errors may be those of earlier frames.
@@ -47,8 +55,8 @@ impl Recorder {
         self.send(Command::Frame(frame))
     }
 
-    /// Ends the video and returns its name, see [`Writer::finish`].
-    pub fn finish(mut self, metadata: Metadata) -> Result<PathBuf> {
+    /// Ends the video, which waits for its name then, see [`Writer::finish`].
+    pub fn finish(mut self, metadata: Metadata) -> Result<Ready> {
         self.send(Command::Finish(Box::new(metadata)))?;
         self.join()?.ok_or_else(|| Error::new(Kind::Bug, "The video was not finished"))
     }
@@ -63,7 +71,7 @@ impl Recorder {
         Err(Error::new(Kind::Bug, "The video has already ended"))
     }
 
-    fn join(&mut self) -> Result<Option<PathBuf>> {
+    fn join(&mut self) -> Result<Option<Ready>> {
         self.commands = None;
         match self.thread.take().map(JoinHandle::join) {
             None => Ok(None),
@@ -86,7 +94,7 @@ impl Drop for Recorder {
 }
 
 /// `None` if the handle was dropped; the writer then removes what it wrote.
-fn write_all(mut writer: Writer, commands: &Receiver<Command>) -> Result<Option<PathBuf>> {
+fn write_all(mut writer: Writer, commands: &Receiver<Command>) -> Result<Option<Ready>> {
     for command in commands {
         match command {
             Command::Frame(frame) => writer.push(&frame)?,

@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all: written beside the target, synced, then renamed.
 //!
-//! Dropping one without [`StagedFile::commit`] removes it and every folder that was made for it.
+//! Dropping one without [`Ready::place`] removes it and every folder that was made for it.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -14,6 +14,69 @@ use super::fault::io_error;
 use super::target::{Existing, Target, holds_only_frames};
 
 const CANNOT_WRITE: &str = "Cannot write";
+
+/// A video that is whole and safe under a hidden name, ready to be given its own.
+pub struct Ready(Staged);
+
+enum Staged {
+    File(StagedFile),
+    Folder(StagedFolder),
+}
+
+/// What is about to be renamed, and to what.
+#[derive(Clone, Copy, Debug)]
+pub struct Placing<'a> {
+    /// The hidden name.
+    pub from: &'a Path,
+    /// The name that it gets.
+    pub to: &'a Path,
+}
+
+impl Ready {
+    /// Gives the video its name, or the next free one, and returns it.
+    ///
+    /// `announce` is told each name before it is tried, so that whoever writes it down can tell after a crash what
+    /// [`complete_placing`] has to look at.
+    pub fn place(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {
+        match self.0 {
+            Staged::File(file) => file.commit(announce),
+            Staged::Folder(folder) => folder.commit(announce),
+        }
+    }
+}
+
+/// Ends a placing that a crash broke off. `None` if there is nothing left of it, or its name was taken meanwhile.
+pub fn complete_placing(placing: Placing<'_>, existing: Existing) -> Result<Option<PathBuf>> {
+    let Placing { from, to } = placing;
+    let failed = |error| io_error(CANNOT_WRITE, to, error);
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    match (is_there(from), is_there(to)) {
+        // a hidden name goes away only by becoming the other
+        (false, true) => Ok(Some(to.to_path_buf())),
+        (true, taken) if !taken || (existing == Existing::Replace && from.is_file()) => {
+            fs::rename(from, to).map_err(failed)?;
+            if let Some(folder) = to.parent() {
+                sync_folder(folder);
+            }
+            Ok(Some(to.to_path_buf()))
+        }
+        _ => {
+            discard(from);
+            Ok(None)
+        }
+    }
+}
+
+/// Removes what a crash left of a video that was being written.
+pub fn discard(hidden: &Path) {
+    let gone = if hidden.is_dir() { fs::remove_dir_all(hidden) } else { fs::remove_file(hidden) };
+    if let Err(error) = gone.or_else(|error| match error.kind() {
+        ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    }) {
+        tracing::warn!("Cannot remove {}: {error}", hidden.display());
+    }
+}
 
 /// A file on its way to its target.
 pub(super) struct StagedFile {
@@ -44,12 +107,22 @@ impl StagedFile {
         self.temp.as_file_mut()
     }
 
-    /// Syncs the file and gives it its name, or the next free one.
-    pub(super) fn commit(self) -> Result<PathBuf> {
+    /// Its hidden name.
+    pub(super) fn hidden(&self) -> &Path {
+        self.temp.path()
+    }
+
+    /// Syncs the file.
+    pub(super) fn ready(self) -> Result<Ready> {
+        self.temp.as_file().sync_all().map_err(|error| io_error(CANNOT_WRITE, self.target.path(), error))?;
+        Ok(Ready(Staged::File(self)))
+    }
+
+    fn commit(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {
         let Self { mut temp, made, target } = self;
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
-        temp.as_file().sync_all().map_err(failed)?;
         let mut path = target.path().to_path_buf();
+        announce(Placing { from: temp.path(), to: &path })?;
         if target.existing() == Existing::Replace {
             temp.persist(&path).map_err(|error| failed(error.error))?;
         } else {
@@ -64,6 +137,7 @@ impl StagedFile {
                     return Err(failed(error.error));
                 }
                 temp = error.file;
+                announce(Placing { from: temp.path(), to: &path })?;
             }
         }
         made.keep();
@@ -86,12 +160,17 @@ impl StagedFolder {
         self.temp.path()
     }
 
-    /// Gives the folder its name, or the next free one.
-    pub(super) fn commit(self) -> Result<PathBuf> {
+    /// Syncs the folder, whose files are synced.
+    pub(super) fn ready(self) -> Ready {
+        sync_folder(self.temp.path());
+        Ready(Staged::Folder(self))
+    }
+
+    fn commit(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {
         let Self { temp, made, target } = self;
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
-        sync_folder(temp.path());
         let mut path = target.path().to_path_buf();
+        announce(Placing { from: temp.path(), to: &path })?;
         let replaced = match target.existing() {
             Existing::Replace => set_aside(&path, target.folder()).map_err(failed)?,
             Existing::NextFree => None,
@@ -104,6 +183,7 @@ impl StagedFolder {
             );
             if target.existing() == Existing::NextFree && is_taken {
                 path = target.next_name()?;
+                announce(Placing { from: temp.path(), to: &path })?;
                 continue;
             }
             if let Some(aside) = replaced {

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::{Error, Fps, FrameCount, Kind, Resolution, Result};
 
 use super::fault::io_error;
@@ -22,7 +24,8 @@ pub enum Format {
 }
 
 /// What to do when the name is taken already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Existing {
     /// Keep it and take the next free name: `out.mp4`, `out-2.mp4`, `out-3.mp4` …
     #[default]

@@ -1,6 +1,6 @@
 //! Frames in, one finished file out; nothing is left behind if it does not come to that.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result};
 
@@ -8,11 +8,12 @@ use super::gif::GifWriter;
 use super::metadata::Metadata;
 use super::mp4_mux::Mp4Writer;
 use super::png::{PngWriter, SequenceWriter};
+use super::staged::Ready;
 use super::target::{Format, Target};
 
 /// A video that is being written.
 ///
-/// It is written under a hidden name beside its target and gets its own name in [`Self::finish`], whole and
+/// It is written under a hidden name beside its target and gets its own name in [`Ready::place`], whole and
 /// synced. Dropping it before that (an error, a cancel, a panic) removes it.
 pub struct Writer {
     sink: Sink,
@@ -41,6 +42,16 @@ impl Writer {
         Ok(Self { sink, size, frames, num_pushed: 0 })
     }
 
+    /// The hidden name under which it is written.
+    pub fn hidden(&self) -> &Path {
+        match &self.sink {
+            Sink::Mp4(writer) => writer.hidden(),
+            Sink::Gif(writer) => writer.hidden(),
+            Sink::Png(writer) => writer.hidden(),
+            Sink::Sequence(writer) => writer.hidden(),
+        }
+    }
+
     /// Adds the next frame.
     pub fn push(&mut self, frame: &Frame) -> Result<()> {
         if frame.size != self.size || frame.rgb.len() as u64 != self.size.area() * 3 {
@@ -64,8 +75,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what is left, and gives the file its name. Returns that name: the target's, or the next free one.
-    pub fn finish(self, metadata: &Metadata) -> Result<PathBuf> {
+    /// Writes what is left; the video is whole then and waits for its name.
+    pub fn finish(self, metadata: &Metadata) -> Result<Ready> {
         if self.num_pushed != self.frames.0 {
             let message = format!("Only {} of {} frames came", self.num_pushed, self.frames.0);
             return Err(Error::new(Kind::Bug, message));

@@ -10,6 +10,14 @@ pub fn peak_resident() -> Option<Bytes> {
     Some(Bytes(kibibytes * 1024))
 }
 
+/// Lets the count of [`peak_resident`] begin again, where the system can (Linux).
+pub fn reset_peak_resident() {
+    // 5: the peak is set to what is resident now; where that is not possible the peak is that of the whole process
+    if let Err(error) = std::fs::write("/proc/self/clear_refs", "5") {
+        tracing::debug!("the peak of the memory cannot be reset: {error}");
+    }
+}
+
 /// Memory that can be used without pushing out anybody's, where the system tells (Linux: `MemAvailable`).
 pub fn free() -> Option<Bytes> {
     let memory = std::fs::read_to_string("/proc/meminfo").ok()?;

@@ -5,7 +5,7 @@ use super::encode_image::{Encoder, ImageCondition, Pictures};
 use super::encode_text::{PromptRows, encode, tokens};
 use super::exported::{self, Network};
 use super::generate::Pipeline;
-use super::preview::LatentToRgb;
+use super::preview::PreviewMap;
 use super::story::Story;
 use crate::core::{CancelToken, Event, Frame, GenRequest, Kind, Result, sha256_hex};
 use crate::engine::Session;
@@ -104,10 +104,10 @@ impl Pipeline<'_> {
         &self,
         cache: &mut dyn TensorCache,
         (story, cancel): (&mut Story<'_>, &CancelToken),
-    ) -> Result<Option<LatentToRgb>> {
+    ) -> Result<Option<PreviewMap>> {
         let vae = &self.checkpoint.vae;
         let key = key("preview", &[&vae.identity()]);
-        let kept = cache.get(&key).and_then(|kept| LatentToRgb::from_tensor(kept, vae.config.z_dim));
+        let kept = cache.get(&key).and_then(|kept| PreviewMap::from_tensor(kept, vae.config.z_dim));
         if kept.is_some() {
             return Ok(kept);
         }
@@ -115,7 +115,7 @@ impl Pipeline<'_> {
         let graphs = self.encoder_graphs()?;
         let load = |graph: &Graph| self.load(graph, cancel);
         let stride = vae.config.scale_factor_spatial as usize;
-        match LatentToRgb::fit(&self.encoder(&graphs, &load), stride, cancel) {
+        match PreviewMap::fit(&self.encoder(&graphs, &load), stride, cancel) {
             Ok(Some(map)) => {
                 cache.put(&key, &map.tensor());
                 Ok(Some(map))

@@ -10,7 +10,7 @@ use crate::engine::{Input, Session, Tensor};
 use crate::wan::graphs::CacheSpec;
 
 /// Where decoded frames go; may fail, as when a disk is full.
-pub(super) type FrameSink<'a> = &'a mut dyn FnMut(Frame) -> Result<()>;
+pub type FrameSink<'a> = &'a mut dyn FnMut(Frame) -> Result<()>;
 
 /// Decodes `latent` `[1, z, T, h, w]` and hands the frames on as they come.
 pub(super) fn decode(

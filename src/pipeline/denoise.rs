@@ -11,7 +11,7 @@ use super::exported::{self, TimestepForm};
 use super::loras::Strengths;
 use super::preview::Preview;
 use super::story::Story;
-use crate::core::{CancelToken, Error, Guidance, Kind, Result, Stage};
+use crate::core::{CancelToken, Error, Faults, Guidance, Kind, Point, Result, Secs, Stage, Struck};
 use crate::engine::{Input, Session};
 use crate::wan::schedule::Solver;
 
@@ -49,18 +49,48 @@ pub(super) struct Share {
     pub(super) strengths: Strengths,
 }
 
-/// Runs the steps of one expert.
+/// Where denoising stands: enough to go on from here to the same bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DenoiseState {
+    /// The latent `[1, z, T, h, w]`.
+    pub latent: ArrayD<f32>,
+    /// Steps done, and what the sampler remembers of them.
+    pub solver: Solver,
+}
+
+/// Whether a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// To the next step.
+    Go,
+    /// Not now: another job comes first, or the person wants the memory.
+    Leave,
+}
+
+/// Asked after each step, with the state that the next one starts from.
+pub type Gate<'a> = &'a mut dyn FnMut(&DenoiseState) -> Result<Flow>;
+
+/// Who looks at the steps.
+pub(super) struct Watch<'a> {
+    pub(super) preview: &'a mut Preview,
+    pub(super) gate: Gate<'a>,
+    pub(super) faults: &'a Faults,
+}
+
+/// Runs the steps of one expert that are not done yet.
 pub(super) fn denoise(
     transformer: &mut Transformer,
-    latent: &mut ArrayD<f32>,
-    (solver, preview): (&mut Solver, &mut Preview),
+    state: &mut DenoiseState,
+    watch: &mut Watch<'_>,
     share: &Share,
     conditions: &Conditions,
     (story, cancel): (&mut Story<'_>, &CancelToken),
-) -> Result<()> {
+) -> Result<Flow> {
     let first = share.steps.start;
-    for step in share.steps.clone() {
+    for step in first.max(state.solver.done())..share.steps.end {
         cancel.check()?;
+        let struck = watch.faults.strike(Point::Step(step as u32 + 1), cancel)?;
+        let DenoiseState { latent, solver } = state;
         let began = Instant::now();
         let timestep = solver.timesteps()[step];
         let mut velocity =
@@ -71,18 +101,29 @@ pub(super) fn denoise(
             velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
         }
         let sigma = solver.sigmas().levels()[step];
-        preview.tell((latent, &velocity, sigma), share.stage, story);
+        watch.preview.tell((latent, &velocity, sigma), share.stage, story);
         let (Some(velocity), Some(sample)) = (velocity.as_slice(), latent.as_slice_mut()) else {
             return Err(Error::new(Kind::Bug, "A latent is not in row-major order"));
         };
         solver.step(velocity, sample);
+        if struck == Struck::NotFinite {
+            sample.fill(f32::NAN);
+        }
         if sample.iter().any(|value| !value.is_finite()) {
             return Err(not_finite(share.stage, step));
         }
-        story.step(share.stage, (step - first + 1) as u32, share.steps.len() as u32, began);
+        if step + 1 == share.steps.end {
+            conditions.image.impose(latent);
+        }
+        let seconds = Secs::from(began.elapsed());
+        // what is told must be safe
+        let flow = (watch.gate)(state)?;
+        story.stepped(share.stage, ((step - first + 1) as u32, share.steps.len() as u32), seconds);
+        if flow == Flow::Leave {
+            return Ok(flow);
+        }
     }
-    conditions.image.impose(latent);
-    Ok(())
+    Ok(Flow::Go)
 }
 
 fn predict(

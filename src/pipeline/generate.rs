@@ -1,16 +1,18 @@
-//! All stages of one job, one after the other; each network is loaded for its stage and dropped after it.
+//! The stages of one job, each of which can be repeated; each network is loaded for its stage and dropped after it.
 
 use ndarray::{Array2, ArrayD};
 
 use super::cache::TensorCache;
 use super::decode::{FrameSink, decode};
-use super::denoise::{Conditions, Share, Transformer, denoise};
+use super::denoise::{Conditions, DenoiseState, Flow, Gate, Share, Transformer, Watch, denoise};
 use super::encode_image::{ImageCondition, Pictures};
 use super::exported::{self, Decoder, Network, TimestepForm};
 use super::loras::Loras;
-use super::preview::Preview;
+use super::preview::{Preview, PreviewMap};
 use super::story::Story;
-use crate::core::{Bytes, CancelToken, Error, Event, Expert, GenRequest, Kind, Result, Stage, WeightsChoice};
+use crate::core::{
+    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Result, Stage, WeightsChoice,
+};
 use crate::engine::{Prepack, Runtime, Session, SessionOptions};
 use crate::onnx::Graph;
 use crate::wan::exported::{ExportedGraph, Interface};
@@ -35,16 +37,14 @@ pub struct Pipeline<'a> {
     pub weights: WeightsChoice,
     /// Memory for weights and all else, if known.
     pub free_memory: Option<Bytes>,
+    /// Faults made on purpose.
+    pub faults: &'a Faults,
 }
 
-/// Where the results of a run go.
-pub struct Outlets<'a> {
-    /// Takes each frame as it is decoded; may fail, as when a disk is full.
-    pub frames: FrameSink<'a>,
-    /// Keeps what the next run may need again.
-    pub cache: &'a mut dyn TensorCache,
-    /// Whether somebody watches the latents while they are denoised.
-    pub preview: bool,
+/// A job's graphs, ready to be loaded one after the other.
+pub struct Prepared<'a> {
+    graphs: Graphs<'a>,
+    map: Option<PreviewMap>,
 }
 
 /// The graphs of a job, built before anything runs, so that a tensor of the wrong shape is found at once.
@@ -76,44 +76,54 @@ fn split(checkpoint: &Checkpoint, timesteps: &[f32]) -> [usize; 2] {
 }
 
 impl Pipeline<'_> {
-    /// Runs the stages from preparation to decoding and returns the final latent `[1, z, T, h, w]`.
-    pub fn run(
+    /// The state that denoising starts from: noise, at the first step.
+    pub fn start(&self, request: &GenRequest) -> Result<DenoiseState> {
+        Ok(DenoiseState { latent: self.starting_noise(request)?, solver: solver(request) })
+    }
+
+    /// Builds every graph of the job, so that what does not fit is found before anything runs.
+    ///
+    /// `watched` is where the preview's map is kept, if somebody watches.
+    pub fn prepare(
         &self,
         request: &GenRequest,
         pictures: &Pictures,
-        outlets: Outlets<'_>,
+        watched: Option<&mut dyn TensorCache>,
         story: &mut Story<'_>,
         cancel: &CancelToken,
-    ) -> Result<ArrayD<f32>> {
-        let Outlets { frames, cache, preview } = outlets;
-        let (graphs, map) = story.stage(Stage::Prepare, |story| {
+    ) -> Result<Prepared<'_>> {
+        story.stage(Stage::Prepare, |story| {
             exported::check_sizes(self.checkpoint, request, &self.latent_shape(request))?;
             let graphs = self.graphs(pictures)?;
             if let Network::Built(graph) = &graphs.transformer {
                 self.tell_prepacking(graph, story);
             }
             // the map is fitted by the encoder, which an exported model does not have
-            let map = if preview && self.checkpoint.exported.is_none() {
-                self.preview_map(cache, (story, cancel))?
-            } else {
-                None
+            let map = match watched {
+                Some(cache) if self.checkpoint.exported.is_none() => {
+                    self.preview_map(cache, (story, cancel))?
+                }
+                _ => None,
             };
-            Ok((graphs, map))
-        })?;
-        let mut latent = self.starting_noise(request)?;
-        let (prompt, negative) =
-            story.stage(Stage::Text, |story| self.texts(request, &graphs.text, cache, (story, cancel)))?;
-        let image = match &graphs.encoder {
-            Some(encoder) => story.stage(Stage::Image, |story| {
-                self.image_condition(encoder, request, pictures, cache, (story, cancel))
-            })?,
-            None => ImageCondition::None,
-        };
-        let rope = self.rope(request)?;
-        let frame_tokens = rope.0.nrows() / latent.shape()[2];
-        let conditions = Conditions { prompt, negative, image, rope, frame_tokens };
-        let mut solver = solver(request);
-        let [high, low] = split(self.checkpoint, solver.timesteps());
+            Ok(Prepared { graphs, map })
+        })
+    }
+
+    /// Encodes what is given and runs the steps that `state` has not done yet. `gate` is asked after each.
+    pub fn denoise(
+        &self,
+        prepared: &Prepared<'_>,
+        (request, pictures): (&GenRequest, &Pictures),
+        state: &mut DenoiseState,
+        (cache, gate): (&mut dyn TensorCache, Gate<'_>),
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<Flow> {
+        let graphs = &prepared.graphs;
+        let [high, low] = split(self.checkpoint, state.solver.timesteps());
+        if state.solver.done() >= high + low {
+            return Ok(Flow::Go);
+        }
+        let conditions = self.conditions(graphs, request, pictures, cache, (story, cancel))?;
         let shares = [
             (
                 &graphs.transformer,
@@ -134,20 +144,58 @@ impl Pipeline<'_> {
                 },
             ),
         ];
-        let mut preview = Preview::new(map);
-        for (graph, share) in shares.iter().filter(|(_, share)| !share.steps.is_empty()) {
-            story.stage(share.stage, |story| {
+        let mut preview = Preview::new(prepared.map.clone());
+        let mut watch = Watch { preview: &mut preview, gate, faults: self.faults };
+        for (graph, share) in &shares {
+            if share.steps.is_empty() || state.solver.done() >= share.steps.end {
+                continue;
+            }
+            let flow = story.stage(share.stage, |story| {
                 let mut transformer = self.transformer(graph, cancel)?;
-                let progress = (&mut solver, &mut preview);
-                denoise(&mut transformer, &mut latent, progress, share, &conditions, (story, cancel))
+                denoise(&mut transformer, state, &mut watch, share, &conditions, (story, cancel))
             })?;
+            if flow == Flow::Leave {
+                return Ok(flow);
+            }
         }
         if let Some(share) = preview.share() {
             let message = format!("The previews took {:.1} % of the denoising", share * 100.0);
             story.tell(Event::Note { message });
         }
-        story.stage(Stage::Decode, |story| self.decode(&graphs.decoder, &latent, frames, (story, cancel)))?;
-        Ok(latent)
+        Ok(Flow::Go)
+    }
+
+    fn conditions(
+        &self,
+        graphs: &Graphs<'_>,
+        request: &GenRequest,
+        pictures: &Pictures,
+        cache: &mut dyn TensorCache,
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<Conditions> {
+        let (prompt, negative) =
+            story.stage(Stage::Text, |story| self.texts(request, &graphs.text, cache, (story, cancel)))?;
+        let image = match &graphs.encoder {
+            Some(encoder) => story.stage(Stage::Image, |story| {
+                self.image_condition(encoder, request, pictures, cache, (story, cancel))
+            })?,
+            None => ImageCondition::None,
+        };
+        let rope = self.rope(request)?;
+        let frame_tokens = rope.0.nrows() / self.latent_shape(request)[2];
+        Ok(Conditions { prompt, negative, image, rope, frame_tokens })
+    }
+
+    /// Decodes the final latent; `frames` takes each frame as it is decoded and may fail, as when a disk is full.
+    pub fn decode(
+        &self,
+        prepared: &Prepared<'_>,
+        latent: &ArrayD<f32>,
+        frames: FrameSink<'_>,
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<()> {
+        let decoder = &prepared.graphs.decoder;
+        story.stage(Stage::Decode, |story| self.decode_with(decoder, latent, frames, (story, cancel)))
     }
 
     fn graphs(&self, pictures: &Pictures) -> Result<Graphs<'_>> {
@@ -183,6 +231,7 @@ impl Pipeline<'_> {
 
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
+        self.faults.strike(Point::Load, cancel)?;
         let prepack = Prepack::choose(self.weights, graph.weight_bytes(), self.free_memory);
         Session::load(self.runtime, graph, SessionOptions { prepack, ..self.options })
     }
@@ -249,7 +298,7 @@ impl Pipeline<'_> {
         Ok((table(cos)?, table(sin)?))
     }
 
-    fn decode(
+    fn decode_with(
         &self,
         decoder: &Decoder<'_>,
         latent: &ArrayD<f32>,

@@ -16,7 +16,9 @@ mod preview;
 mod story;
 
 pub use cache::TensorCache;
+pub use decode::FrameSink;
+pub use denoise::{DenoiseState, Flow, Gate};
 pub use encode_image::Pictures;
-pub use generate::{Outlets, Pipeline, denoise_steps};
+pub use generate::{Pipeline, Prepared, denoise_steps};
 pub use loras::Loras;
 pub use story::Story;

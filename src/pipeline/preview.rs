@@ -25,12 +25,12 @@ const RIDGE: f64 = 1e-4;
 
 /// Colours in [0, 1] from the channels of a normalised latent cell.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct LatentToRgb {
+pub(super) struct PreviewMap {
     /// `[z + 1, 3]`, the constant last.
     weights: Array2<f32>,
 }
 
-impl LatentToRgb {
+impl PreviewMap {
     /// The map of a kept tensor, if it is one for `channels`.
     pub(super) fn from_tensor(tensor: ArrayD<f32>, channels: usize) -> Option<Self> {
         let weights = tensor.into_dimensionality().ok()?;
@@ -84,14 +84,14 @@ impl LatentToRgb {
 
 /// Previews of one run, within their budget.
 pub(super) struct Preview {
-    map: Option<LatentToRgb>,
+    map: Option<PreviewMap>,
     began: Instant,
     spent: Duration,
 }
 
 impl Preview {
     /// Previews by `map`; none without one.
-    pub(super) fn new(map: Option<LatentToRgb>) -> Self {
+    pub(super) fn new(map: Option<PreviewMap>) -> Self {
         Self { map, began: Instant::now(), spent: Duration::ZERO }
     }
 
@@ -238,14 +238,14 @@ mod tests {
     fn every_cell_becomes_a_pixel() {
         // one channel: red grows with it
         let weights = ndarray::array![[0.5, 0.0, 0.0], [0.5, 0.0, 1.0]];
-        let map = LatentToRgb { weights };
+        let map = PreviewMap { weights };
         let latent = ArrayD::from_shape_vec(vec![1, 1, 2, 1, 2], vec![-1.0, 1.0, 0.0, 9.0]).unwrap();
         let frames = map.frames(&latent.view());
         assert_eq!(frames.len(), 2);
         assert_eq!(frames[0].rgb, [0, 0, 255, 255, 0, 255]);
         assert_eq!(frames[1].rgb, [127, 0, 255, 255, 0, 255]);
-        assert_eq!(LatentToRgb::from_tensor(map.tensor(), 1), Some(map.clone()));
-        assert_eq!(LatentToRgb::from_tensor(map.tensor(), 16), None);
+        assert_eq!(PreviewMap::from_tensor(map.tensor(), 1), Some(map.clone()));
+        assert_eq!(PreviewMap::from_tensor(map.tensor(), 16), None);
     }
 
     #[test]

@@ -48,7 +48,11 @@ impl<'a> Story<'a> {
 
     /// Tells that unit `step` of `of` is done.
     pub fn step(&mut self, stage: Stage, step: u32, of: u32, began: Instant) {
-        let seconds = Secs::from(began.elapsed());
+        self.stepped(stage, (step, of), Secs::from(began.elapsed()));
+    }
+
+    /// Tells that unit `step` of `of` is done and how long it took.
+    pub fn stepped(&mut self, stage: Stage, (step, of): (u32, u32), seconds: Secs) {
         if matches!(stage, Stage::DenoiseHigh | Stage::DenoiseLow) {
             self.steps.push(seconds);
         }

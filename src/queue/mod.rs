@@ -1,11 +1,28 @@
-//! Jobs and the thread that works on them.
+//! Jobs: what waits, what runs, what ended. Nothing is lost by a crash, a kill or a full disk.
+//!
+//! [`Queue`] is the jobs of a data folder, kept in a journal that several programs may change. [`Worker`] is a program's
+//! engine: it takes jobs from the queue, writes down where each stands, repeats what failed and may mend itself, and
+//! tells what happens. [`run_job`] is the same work without any of that.
 
+mod checkpoint;
+mod control;
+mod engine;
 mod job;
+mod ladder;
+#[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
+mod queue;
 mod record;
 mod run;
+mod state;
+mod task;
+#[cfg(test)]
+mod testing;
 mod worker;
 
-pub use job::{Job, JobId};
+pub use engine::Service;
+pub use job::{Job, JobId, Priority, Work};
+pub use queue::{Asked, Queue, Scope};
 pub use record::Recorded;
 pub use run::run_job;
-pub use worker::Worker;
+pub use state::{Entry, Retry, Status, Trace, Wish};
+pub use worker::{Order, Sight, Worker};

@@ -15,7 +15,7 @@ pub(super) struct Record<'a> {
     pub(super) wandeck: &'static str,
     pub(super) request: &'a GenRequest,
     pub(super) model: &'a str,
-    pub(super) model_fingerprint: &'a str,
+    pub(super) model_fingerprint: String,
     /// SHA-256 of the first and the last picture's file, as far as given.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(super) pictures: &'a [String],
@@ -24,6 +24,9 @@ pub(super) struct Record<'a> {
     pub(super) provider: &'static str,
     pub(super) precision: &'static str,
     pub(super) loras: &'a [LoraRecord],
+    /// What failed before and was changed then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) changes: Vec<&'a str>,
 }
 
 impl Record<'_> {

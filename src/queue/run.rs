@@ -1,19 +1,27 @@
-//! One job from the form to the checked file.
+//! One attempt at a job, from the form to the checked file.
 
 use std::path::Path;
 use std::time::Instant;
 
 use ndarray::ArrayD;
-use safetensors::tensor::{Dtype, TensorView};
 
-use super::job::Job;
+use super::checkpoint::Checkpoint as States;
+use super::control::Control;
+use super::job::Work;
 use super::record::Record;
-use crate::core::{CancelToken, Error, Event, Frame, GenRequest, Kind, Mode, Outcome, Result, Secs, Stage};
+use super::state::{Retry, Trace};
+use crate::core::{
+    CancelToken, Error, Event, Faults, Fps, Frame, GenRequest, Kind, Mode, Outcome, Point, Result, Secs,
+    Stage, WeightsChoice, sha256_hex,
+};
 use crate::engine::{Runtime, SessionOptions};
-use crate::media::{Expected, Fit, Picture, Recorder, check};
+use crate::media::{
+    Existing, Expected, Fit, Picture, Placing, Recorder, Target, check, complete_placing, discard,
+};
 use crate::models;
-use crate::monitor::{free, peak_resident};
-use crate::pipeline::{Loras, Outlets, Pictures, Pipeline, Story, TensorCache, denoise_steps};
+use crate::monitor::{free, peak_resident, reset_peak_resident};
+use crate::pipeline::{DenoiseState, Flow, Loras, Pictures, Pipeline, Story, TensorCache, denoise_steps};
+use crate::store::write_tensors;
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
@@ -24,80 +32,226 @@ fn precision(checkpoint: &Checkpoint) -> &'static str {
     if checkpoint.is_int8() { "int8" } else { "fp32" }
 }
 
-/// Runs `job` and tells its story, all but the terminal event, which is the caller's to tell from the result.
+/// What an attempt runs with.
+pub(super) struct Bench<'a> {
+    pub(super) runtime: &'a Runtime,
+    pub(super) cache: &'a mut dyn TensorCache,
+    pub(super) control: &'a Control,
+    pub(super) faults: &'a Faults,
+    /// Where the run stands, on disk.
+    pub(super) states: Option<&'a mut States>,
+    /// Told what is on disk of the video, before it is.
+    pub(super) trace: &'a mut dyn FnMut(Trace) -> Result<()>,
+}
+
+/// How an attempt ended well.
+pub(super) enum Ran {
+    /// The video is there.
+    Done(Box<Outcome>),
+    /// The job goes on later.
+    Left,
+}
+
+/// Runs `work` alone, without queue, journal or retries, and tells its story, all but the terminal event.
 ///
 /// `cancel` stops it within a step. Whatever the end, no half-written file stays behind.
 pub fn run_job(
     runtime: &Runtime,
-    job: &Job,
+    work: &Work,
     cache: &mut dyn TensorCache,
     cancel: &CancelToken,
     send: &mut dyn FnMut(Event),
 ) -> Result<Outcome> {
-    let began = Instant::now();
-    let checkpoint = models::open(&job.model)?;
-    let request = GenRequest::parse(&job.draft, &checkpoint.limits())?;
-    let mut story = Story::new(send);
-    story.tell(Event::Started { seed: request.seed, plan: plan(&checkpoint, &request) });
-    let given = story.stage(Stage::Preflight, |story| {
-        preflight(job, &request, story)?;
-        Given::open(&request, &checkpoint, story)
-    })?;
+    let bench = Bench {
+        runtime,
+        cache,
+        control: &Control::over(cancel.clone()),
+        faults: &Faults::default(),
+        states: None,
+        trace: &mut |_| Ok(()),
+    };
+    match attempt(work, &[], bench, send)? {
+        Ran::Done(outcome) => Ok(*outcome),
+        Ran::Left => Err(Error::cancelled()),
+    }
+}
 
-    let mut recorder = Recorder::start(&job.target, request.size, request.fps, request.frames)?;
+/// Runs `work`, whose form was changed as `retries` say.
+pub(super) fn attempt(
+    work: &Work,
+    retries: &[Retry],
+    bench: Bench<'_>,
+    send: &mut dyn FnMut(Event),
+) -> Result<Ran> {
+    let began = Instant::now();
+    reset_peak_resident();
+    let Bench { runtime, cache, control, faults, mut states, trace } = bench;
+    let cancel = &control.cancel;
+    faults.strike(Point::Read, cancel)?;
+    let checkpoint = models::open(&work.model)?;
+    let model = &checkpoint;
+    let request = GenRequest::parse(&work.draft, &model.limits())?;
+    let target = Target::parse(&work.output, request.frames, work.existing)?;
+    let mut story = Story::new(send);
+    story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
+    let given = story.stage(Stage::Preflight, |story| {
+        preflight(&target, &request, story)?;
+        Given::open(&request, model, story)
+    })?;
     let pipeline = Pipeline {
         runtime,
-        checkpoint: &checkpoint,
+        checkpoint: model,
         loras: &given.loras,
         options: SessionOptions::default(),
         weights: request.weights,
         free_memory: free(),
+        faults,
     };
-    let outlets = Outlets { frames: &mut |frame| recorder.push(frame), cache, preview: job.preview };
-    let latent = pipeline.run(&request, &given.pictures, outlets, &mut story, cancel)?;
+    let watched: Option<&mut dyn TensorCache> = if work.preview { Some(&mut *cache) } else { None };
+    let prepared = pipeline.prepare(&request, &given.pictures, watched, &mut story, cancel)?;
 
-    let fingerprint = checkpoint.fingerprint();
-    let (output, checks) = story.stage(Stage::PostProcess, |story| {
-        cancel.check()?;
-        let record = Record {
-            wandeck: env!("CARGO_PKG_VERSION"),
-            request: &request,
-            model: &checkpoint.id,
-            model_fingerprint: &fingerprint,
-            pictures: &given.hashes,
-            onnxruntime: &runtime.info().version,
-            provider: PROVIDER,
-            precision: precision(&checkpoint),
-            loras: &given.loras.records,
-        };
-        let output = recorder.finish(record.metadata()?)?;
-        if let Some(path) = &job.latents_out {
-            write_latent(path, &latent)?;
+    let made_by = MadeBy { model, given: &given, runtime, changes: retries };
+    let key = made_by.key(&request)?;
+    let mut state = pipeline.start(&request)?;
+    if let Some(states) = &states {
+        state = states.resume(state, &key);
+        tell_resumed(&state, &mut story);
+    }
+    let steps = state.solver.timesteps().len();
+    let mut gate = |state: &DenoiseState| {
+        let flow = control.between_steps();
+        if let Some(states) = &mut states {
+            states.save(state, &key, flow == Flow::Leave || state.solver.done() == steps)?;
         }
-        let size = job.target.stored_size(request.size);
-        let checks = check(&output, &Expected { frames: request.frames, size, fps: request.fps });
-        for failed in checks.iter().filter(|check| !check.passed) {
-            story.warn(format!("The finished video fails the check \"{}\": {}", failed.name, failed.detail));
-        }
-        Ok((output, checks))
-    })?;
-    Ok(Outcome {
-        output,
+        Ok(flow)
+    };
+    let given_now = (&request, &given.pictures);
+    let flow =
+        pipeline.denoise(&prepared, given_now, &mut state, (cache, &mut gate), (&mut story, cancel))?;
+    if flow == Flow::Leave {
+        return Ok(Ran::Left);
+    }
+
+    let mut recorder = Recorder::start(&target, request.size, request.fps, request.frames)?;
+    let hidden = Some(recorder.hidden().to_path_buf());
+    trace(Trace { hidden: hidden.clone(), placing: None })?;
+    let mut frame_number = 0;
+    let mut frames = |frame| {
+        frame_number += 1;
+        faults.strike(Point::Decode(frame_number), cancel)?;
+        recorder.push(frame)
+    };
+    pipeline.decode(&prepared, &state.latent, &mut frames, (&mut story, cancel))?;
+    let metadata = made_by.record(&request).metadata()?;
+    let mut outcome = Outcome {
+        output: target.path().to_path_buf(),
         request,
-        model_fingerprint: fingerprint,
-        loras: given.loras.records,
+        model_fingerprint: model.fingerprint(),
+        loras: given.loras.records.clone(),
         generation_time_s: Secs::from(began.elapsed()),
-        stages: std::mem::take(&mut story.stages),
+        stages: Vec::new(),
         steps: std::mem::take(&mut story.steps),
         peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
         peak_vram_mb: None,
         provider: PROVIDER.to_owned(),
-        precision: precision(&checkpoint).to_owned(),
-        retries: 0,
+        precision: precision(model).to_owned(),
+        retries: retries.len() as u32,
         optimizations: std::mem::take(&mut story.optimizations),
-        warnings: std::mem::take(&mut story.warnings),
-        checks,
-    })
+        warnings: retries.iter().map(|retry| retry.told.clone()).collect(),
+        checks: Vec::new(),
+    };
+    story.stage(Stage::PostProcess, |story| {
+        cancel.check()?;
+        if let Some(path) = &work.latents_out {
+            write_latent(path, &state.latent)?;
+        }
+        faults.strike(Point::Output, cancel)?;
+        let ready = recorder.finish(metadata)?;
+        outcome.output = ready.place(&mut |placing| {
+            let placed = Outcome { output: placing.to.to_path_buf(), ..outcome.clone() };
+            trace(Trace { hidden: hidden.clone(), placing: Some(Box::new(placed)) })
+        })?;
+        look_at(&mut outcome, &target, story);
+        Ok(())
+    })?;
+    outcome.generation_time_s = Secs::from(began.elapsed());
+    outcome.stages = std::mem::take(&mut story.stages);
+    outcome.warnings.append(&mut story.warnings);
+    Ok(Ran::Done(Box::new(outcome)))
+}
+
+/// The end of a job that a crash broke off while its video was given its name; none if the video is not there.
+pub(super) fn complete(work: &Work, trace: &Trace, send: &mut dyn FnMut(Event)) -> Result<Option<Outcome>> {
+    let Trace { hidden: Some(hidden), placing } = trace else { return Ok(None) };
+    let Some(outcome) = placing else {
+        discard(hidden);
+        return Ok(None);
+    };
+    let placing = Placing { from: hidden, to: &outcome.output };
+    let Some(output) = complete_placing(placing, work.existing)? else { return Ok(None) };
+    let mut outcome = Outcome { output, ..Outcome::clone(outcome) };
+    let mut story = Story::new(send);
+    story.tell(Event::Started { seed: outcome.request.seed, plan: vec![(Stage::PostProcess, 1)] });
+    let target = Target::parse(&outcome.output, outcome.request.frames, Existing::Replace)?;
+    look_at(&mut outcome, &target, &mut story);
+    Ok(Some(outcome))
+}
+
+/// Checks the finished file.
+fn look_at(outcome: &mut Outcome, target: &Target, story: &mut Story<'_>) {
+    let request = &outcome.request;
+    let size = target.stored_size(request.size);
+    outcome.checks = check(&outcome.output, &Expected { frames: request.frames, size, fps: request.fps });
+    for failed in outcome.checks.iter().filter(|check| !check.passed) {
+        story.warn(format!("The finished video fails the check \"{}\": {}", failed.name, failed.detail));
+    }
+}
+
+fn tell_resumed(state: &DenoiseState, story: &mut Story<'_>) {
+    let (done, steps) = (state.solver.done(), state.solver.timesteps().len());
+    if done == 0 {
+        return;
+    }
+    let message = if done == steps {
+        "The latents of an earlier run are there: only decoding is left".to_owned()
+    } else {
+        format!("Going on after step {done} of {steps}, where an earlier run was broken off")
+    };
+    story.tell(Event::Note { message });
+}
+
+/// What decides the numbers of a run beside its request.
+struct MadeBy<'a> {
+    model: &'a Checkpoint,
+    given: &'a Given,
+    runtime: &'a Runtime,
+    changes: &'a [Retry],
+}
+
+impl MadeBy<'_> {
+    fn record<'a>(&'a self, request: &'a GenRequest) -> Record<'a> {
+        Record {
+            wandeck: env!("CARGO_PKG_VERSION"),
+            request,
+            model: &self.model.id,
+            model_fingerprint: self.model.fingerprint(),
+            pictures: &self.given.hashes,
+            onnxruntime: &self.runtime.info().version,
+            provider: PROVIDER,
+            precision: precision(self.model),
+            loras: &self.given.loras.records,
+            changes: self.changes.iter().map(|retry| retry.told.as_str()).collect(),
+        }
+    }
+
+    /// Tells whether latents are those of this request: what only decides where weights are, how latents are decoded
+    /// and how frames are shown is left out.
+    fn key(&self, request: &GenRequest) -> Result<String> {
+        let latents =
+            GenRequest { vae_tile: None, weights: WeightsChoice::Auto, fps: Fps(1), ..request.clone() };
+        let record = Record { changes: Vec::new(), ..self.record(&latents) };
+        Ok(sha256_hex(record.metadata()?.json().as_bytes()))
+    }
 }
 
 fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
@@ -124,11 +278,11 @@ fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
 }
 
 /// What would make the run fail at its end is found here, before it begins.
-fn preflight(job: &Job, request: &GenRequest, story: &mut Story<'_>) -> Result<()> {
-    job.target.check_video(request.size, request.fps)?;
-    job.target.check_writable()?;
-    if let Some(taken) = job.target.renamed_from() {
-        story.warn(format!("{} is there already: writing {}", taken.display(), job.target.path().display()));
+fn preflight(target: &Target, request: &GenRequest, story: &mut Story<'_>) -> Result<()> {
+    target.check_video(request.size, request.fps)?;
+    target.check_writable()?;
+    if let Some(taken) = target.renamed_from() {
+        story.warn(format!("{} is there already: writing {}", taken.display(), target.path().display()));
     }
     Ok(())
 }
@@ -174,18 +328,9 @@ impl Given {
 
 /// Writes the latent as the tensor `latents` of a safetensors file.
 fn write_latent(path: &Path, latent: &ArrayD<f32>) -> Result<()> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::new(Kind::Io, format!("Cannot write {}: {error}", path.display()))
+    write_tensors(path, &[("latents", latent.view())], None).map_err(|error| {
+        Error::new(Kind::Io, format!("Cannot write {}", path.display()))
+            .because(error)
             .remedy("Choose another place")
-    };
-    let bytes: Vec<u8> = latent.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let view =
-        TensorView::new(Dtype::F32, latent.shape().to_vec(), &bytes).map_err(|error| failed(&error))?;
-    let file = safetensors::serialize([("latents", view)], None).map_err(|error| failed(&error))?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut temp = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
-    std::io::Write::write_all(&mut temp, &file).map_err(|error| failed(&error))?;
-    temp.as_file().sync_all().map_err(|error| failed(&error))?;
-    temp.persist(path).map_err(|error| failed(&error))?;
-    Ok(())
+    })
 }

@@ -1,7 +1,15 @@
 //! What the program keeps on disk, and where.
 
 mod data_dir;
+mod history;
+mod journal;
+mod lock;
 mod tensor_cache;
+mod tensor_file;
 
 pub use data_dir::{DATA_DIR_VARIABLE, default_data_dir};
+pub use history::{Analysis, Bottleneck, Counts, Expected, History, Like, ModelSteps, Share, expected};
+pub use journal::{Damage, Journal, Locked, News};
+pub use lock::HeldLock;
 pub use tensor_cache::StoredTensors;
+pub use tensor_file::{About, read_tensors, write_tensors};

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ndarray::ArrayD;
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
 
+use super::tensor_file::{read_tensors, write_tensors};
 use crate::core::Bytes;
 use crate::pipeline::TensorCache;
 
@@ -79,14 +79,8 @@ impl StoredTensors {
     }
 
     fn write(&self, key: &str, tensor: &ArrayD<f32>) -> std::io::Result<()> {
-        let bytes: Vec<u8> = tensor.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let view =
-            TensorView::new(Dtype::F32, tensor.shape().to_vec(), &bytes).map_err(std::io::Error::other)?;
-        let file = safetensors::serialize([(TENSOR, view)], None).map_err(std::io::Error::other)?;
         fs::create_dir_all(&self.dir)?;
-        let mut staged = tempfile::NamedTempFile::new_in(&self.dir)?;
-        std::io::Write::write_all(&mut staged, &file)?;
-        staged.persist(self.path(key))?;
+        write_tensors(&self.path(key), &[(TENSOR, tensor.view())], None)?;
         self.make_room()
     }
 }
@@ -99,8 +93,11 @@ impl TensorCache for StoredTensors {
             return Some(tensor);
         }
         let path = self.path(key);
-        let bytes = fs::read(&path).ok()?;
-        let Some(tensor) = read(&bytes) else {
+        let found = match read_tensors(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            found => found.ok(),
+        };
+        let Some(tensor) = found.and_then(|(mut tensors, _)| tensors.remove(TENSOR)) else {
             tracing::warn!("{} is damaged and is made again", path.display());
             drop(fs::remove_file(&path));
             return None;
@@ -123,17 +120,6 @@ impl TensorCache for StoredTensors {
 
 fn size(tensor: &ArrayD<f32>) -> u64 {
     tensor.len() as u64 * 4
-}
-
-fn read(bytes: &[u8]) -> Option<ArrayD<f32>> {
-    let file = SafeTensors::deserialize(bytes).ok()?;
-    let view = file.tensor(TENSOR).ok()?;
-    if view.dtype() != Dtype::F32 {
-        return None;
-    }
-    let (values, _) = view.data().as_chunks::<4>();
-    let values = values.iter().map(|&value| f32::from_le_bytes(value)).collect();
-    ArrayD::from_shape_vec(view.shape().to_vec(), values).ok()
 }
 
 #[cfg(test)]

@@ -44,6 +44,18 @@ impl Solver {
         self.done
     }
 
+    /// Tensors of the latest steps; empty before the first.
+    pub fn history(&self) -> &[Vec<f32>] {
+        &self.history
+    }
+
+    /// This run after `done` steps, given what [`Self::history`] was then; none if they do not fit.
+    #[must_use]
+    pub fn resumed(self, done: usize, history: Vec<Vec<f32>>) -> Option<Self> {
+        let kept = if done == 0 { 0 } else { num_history(self.sampler) };
+        (done <= self.sigmas.len() && history.len() == kept).then_some(Self { done, history, ..self })
+    }
+
     /// Moves `sample` one step on, given the velocity that the model predicts for it at the current timestep.
     ///
     /// In place, in one pass; nothing is allocated but the history at the first step. Does nothing once all

@@ -1,0 +1,345 @@
+//! The engine thread: it owns the runtime and every session, takes one job of the queue after the other, and repeats
+//! what failed and may mend itself.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::checkpoint::Checkpoint;
+use super::control::{Control, Leave, Stop};
+use super::job::{JobId, Priority};
+use super::ladder::{self, Failed};
+use super::queue::{Queue, Scope, device_lock};
+use super::run::{Bench, Ran, attempt, complete};
+use super::state::{Entry, Retry, Status, Wish};
+use super::task;
+use crate::core::{
+    Bytes, CancelToken, Change, Error, Event, Faults, Kind, Outcome, Result, Stage, Utc, Waker,
+};
+use crate::engine::{Runtime, runtime};
+use crate::models;
+use crate::store::{HeldLock, StoredTensors};
+
+/// How a program works on the queue.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Who it is, for those who have to wait: "the window".
+    pub who: &'static str,
+    /// Which jobs it works on.
+    pub scope: Scope,
+    /// Attempts after the first that failed.
+    pub most_retries: u32,
+    /// Wait before the second attempt; each next one is twice as long.
+    pub back_off: Duration,
+    /// Disk for the latents of finished jobs, which can be decoded again.
+    pub keep_latents: Bytes,
+    /// Faults made on purpose.
+    pub faults: Faults,
+}
+
+impl Service {
+    /// The program `who` with the source documents' error handling: 3 retries, the first after 2 s.
+    pub fn new(who: &'static str, scope: Scope) -> Self {
+        Self {
+            who,
+            scope,
+            most_retries: 3,
+            back_off: Duration::from_secs(2),
+            keep_latents: Bytes(2 << 30),
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// The job on the engine.
+#[derive(Clone)]
+pub(super) struct Running {
+    pub(super) id: JobId,
+    pub(super) priority: Priority,
+    pub(super) control: Control,
+    pub(super) since: Instant,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What the engine and the clerk share.
+pub(super) struct Shared {
+    pub(super) queue: Mutex<Queue>,
+    pub(super) running: Mutex<Option<Running>>,
+    pub(super) events: Sender<(JobId, Event)>,
+    pub(super) waker: Waker,
+    pub(super) closing: CancelToken,
+}
+
+impl Shared {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tell(&self, id: JobId, event: Event) {
+        // nobody listens any more only when the program is closing
+        if self.events.send((id, event)).is_ok() {
+            (self.waker)();
+        }
+    }
+}
+
+/// The engine thread's own.
+pub(super) struct Engine {
+    pub(super) data_dir: PathBuf,
+    pub(super) service: Service,
+    pub(super) shared: Arc<Shared>,
+    pub(super) cache: StoredTensors,
+    pub(super) runtime: Option<Runtime>,
+}
+
+/// How the work on a job ended this time.
+enum Ending {
+    Done(Box<Outcome>),
+    Failed(Error),
+    /// It goes on later.
+    Later(Status, &'static str),
+}
+
+impl Engine {
+    /// Works whenever it is woken, until the program closes.
+    pub(super) fn work(&mut self, wake: &Receiver<()>) {
+        for () in wake {
+            while !self.shared.closing.is_cancelled() {
+                let claimed = self.shared.queue().claim(self.service.scope);
+                match claimed {
+                    Ok(Some(entry)) => self.serve(entry),
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::error!("No job can be taken from the queue: {error:#}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Works on a job until it ended or goes on later, and tells its last event once that is safe on disk.
+    fn serve(&mut self, entry: Entry) {
+        let id = entry.job.id;
+        let running = Running {
+            id,
+            priority: entry.job.work.priority,
+            control: Control::default(),
+            since: Instant::now(),
+            timeout: entry.job.work.timeout_s.map(Duration::from_secs),
+        };
+        let control = running.control.clone();
+        *self.shared.running() = Some(running);
+        if self.shared.closing.is_cancelled() {
+            control.stop(Stop::Closing);
+        }
+        steer(&control, entry.wish);
+        let started = Utc::now();
+        let ending = self.work_on(&entry, &control);
+        *self.shared.running() = None;
+        let mut queue = self.shared.queue();
+        // what failed on the way is known to the queue alone
+        let entry = queue.get(id).map_or(entry, Clone::clone);
+        let (written, event) = match ending {
+            Ending::Done(outcome) => {
+                let task = task::ended(&entry, Some(started), Ok(&outcome));
+                (queue.end(id, task, Some(self.service.keep_latents)), Event::Finished { outcome })
+            }
+            Ending::Failed(error) => {
+                let task = task::ended(&entry, Some(started), Err(&error));
+                let event =
+                    if error.kind == Kind::Cancelled { Event::Cancelled } else { Event::Failed { error } };
+                (queue.end(id, task, None), event)
+            }
+            Ending::Later(status, why) => {
+                (queue.give_back(id, status), Event::Interrupted { message: why.to_owned() })
+            }
+        };
+        drop(queue);
+        if let Err(error) = written {
+            let message = format!("The end of job {id} is not written down, it may run again: {error:#}");
+            tracing::error!("{message}");
+            self.shared.tell(id, Event::Warning { message });
+        }
+        self.shared.tell(id, event);
+    }
+
+    /// Attempts the job until it ends; between attempts something is changed.
+    fn work_on(&mut self, entry: &Entry, control: &Control) -> Ending {
+        let id = entry.job.id;
+        let _device = match self.device(id, control) {
+            Ok(device) => device,
+            Err(error) => return ended(error, control),
+        };
+        let shared = Arc::clone(&self.shared);
+        if entry.trace.hidden.is_some() {
+            match complete(&entry.job.work, &entry.trace, &mut |event| shared.tell(id, event)) {
+                Ok(Some(outcome)) => return Ending::Done(Box::new(outcome)),
+                Ok(None) => {}
+                Err(error) => tracing::warn!("What a crash left of job {id} is begun again: {error:#}"),
+            }
+        }
+        let mut retries = entry.retries.clone();
+        let mut num_failed = 0;
+        loop {
+            let mut stage = Stage::Preflight;
+            let error = match self.once(entry, &retries, control, &mut stage) {
+                Ok(Ran::Done(outcome)) => return Ending::Done(outcome),
+                Ok(Ran::Left) => return left(control),
+                Err(error) => error,
+            };
+            if error.kind == Kind::Cancelled || !ladder::is_retryable(error.kind) {
+                return ended(error, control);
+            }
+            if num_failed == self.service.most_retries {
+                return Ending::Failed(error);
+            }
+            let Some(changes) = next_changes(entry, &retries, &error, stage) else {
+                return Ending::Failed(error);
+            };
+            let delay = self.service.back_off * 2_u32.saturating_pow(num_failed);
+            num_failed += 1;
+            let retry = Retry { told: told(&error, stage, &changes), changes };
+            let message = format!("{}, in {:.0} s", retry.told, delay.as_secs_f64());
+            self.shared.tell(id, Event::Retrying { attempt: num_failed + 1, message });
+            if let Err(error) = self.shared.queue().retried(id, retry.clone()) {
+                return ended(error, control);
+            }
+            retries.push(retry);
+            if let Err(error) = control.cancel.check_after(delay) {
+                return ended(error, control);
+            }
+        }
+    }
+
+    /// One attempt; a panic is an error.
+    fn once(
+        &mut self,
+        entry: &Entry,
+        retries: &[Retry],
+        control: &Control,
+        stage: &mut Stage,
+    ) -> Result<Ran> {
+        let id = entry.job.id;
+        let mut work = entry.job.work.clone();
+        retries.iter().flat_map(|retry| &retry.changes).for_each(|change| change.apply(&mut work.draft));
+        let shared = Arc::clone(&self.shared);
+        let mut send = |event: Event| {
+            if let Event::StageStarted { stage: begun } = &event {
+                *stage = *begun;
+            }
+            shared.tell(id, event);
+        };
+        let run = || {
+            let runtime = match self.runtime.take() {
+                Some(runtime) => runtime,
+                None => runtime::ensure(&self.data_dir, &control.cancel, &mut |event| {
+                    send(Event::Note { message: event.to_string() });
+                })?,
+            };
+            let runtime = self.runtime.insert(runtime);
+            let other = work.latents_of.as_deref();
+            let mut states = Checkpoint::of(&self.data_dir, &entry.job.uid, other, &self.service.faults);
+            let bench = Bench {
+                runtime,
+                cache: &mut self.cache,
+                control,
+                faults: &self.service.faults,
+                states: Some(&mut states),
+                trace: &mut |trace| self.shared.queue().trace(id, trace),
+            };
+            attempt(&work, retries, bench, &mut send)
+        };
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(bug_from_panic(panic.as_ref())))
+    }
+
+    /// The right to use the device, which other programs of the data folder may have.
+    fn device(&self, id: JobId, control: &Control) -> Result<HeldLock> {
+        let holder = format!("{} (process {})", self.service.who, std::process::id());
+        let path = device_lock(&self.data_dir);
+        let mut told = false;
+        loop {
+            match HeldLock::attempt(&path, &holder)? {
+                Ok(lock) => return Ok(lock),
+                Err(who) if !told => {
+                    told = true;
+                    let message = format!("Waiting for {who}, which is making a video in this data folder");
+                    self.shared.tell(id, Event::Note { message });
+                }
+                Err(_) => {}
+            }
+            control.cancel.check_after(DEVICE_POLL)?;
+        }
+    }
+}
+
+/// How often it is looked whether another program has given the device back.
+const DEVICE_POLL: Duration = Duration::from_millis(100);
+
+/// Carries out what the person wants of a running job.
+pub(super) fn steer(control: &Control, wish: Option<Wish>) {
+    match wish {
+        Some(Wish::Cancel) => control.stop(Stop::Cancelled),
+        Some(Wish::Hold) => control.leave(Leave::Held),
+        Some(Wish::Pause) => control.pause(true),
+        None => control.pause(false),
+    }
+}
+
+fn left(control: &Control) -> Ending {
+    match control.leaving() {
+        Some(Leave::Held) => Ending::Later(Status::Held, "Paused; it goes on from its last step"),
+        _ => Ending::Later(Status::Waiting, "An urgent job comes first; this one goes on after it"),
+    }
+}
+
+/// A stop is told by its reason, all else is a failure.
+fn ended(error: Error, control: &Control) -> Ending {
+    match (error.kind, control.stopped()) {
+        (Kind::Cancelled, Some(Stop::Closing)) => {
+            Ending::Later(Status::Waiting, "The program closes; the job goes on with the next one")
+        }
+        (Kind::Cancelled, Some(Stop::TimedOut)) => Ending::Failed(
+            Error::new(Kind::Timeout, "Not done within the time that was given")
+                .remedy("Retry it with a longer --timeout: it goes on from its last step; or ask for less"),
+        ),
+        _ => Ending::Failed(error),
+    }
+}
+
+/// What to change after a failure, by the form as it was then.
+fn next_changes(entry: &Entry, retries: &[Retry], error: &Error, stage: Stage) -> Option<Vec<Change>> {
+    let tried: Vec<_> = retries.iter().flat_map(|retry| retry.changes.clone()).collect();
+    let mut draft = entry.job.work.draft.clone();
+    tried.iter().for_each(|change| change.apply(&mut draft));
+    // the model was read a moment ago; if it cannot be any more, there is nothing to change
+    let limits = models::open(&entry.job.work.model).ok()?.limits();
+    let failed = Failed {
+        kind: error.kind,
+        stage,
+        mode: draft.mode_for(&limits).ok()?,
+        size_multiple: limits.strides.size_multiple(),
+    };
+    ladder::next(failed, &draft, &tried)
+}
+
+fn told(error: &Error, stage: Stage, changes: &[Change]) -> String {
+    let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    format!("{stage} failed ({error}): {}", changes.join(", "))
+}
+
+fn bug_from_panic(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let text =
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned());
+    Error::new(Kind::Bug, format!("The job broke off by a mistake in the program: {text}"))
+        .remedy("Please report it; other jobs can go on")
+}

@@ -1,0 +1,354 @@
+//! A log of records that survives whatever happens: each line is checked and synced, several programs may append.
+//!
+//! One line is `CRC32 JSON`, the first one names the format and its version. A torn end (power loss, full disk) is cut
+//! off; a damaged line in the middle is left out and reported, the file is kept aside. Every operation happens under
+//! a lock of its own, and begins with reading what others have appended.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::lock::HeldLock;
+use crate::core::{Error, Kind, Result};
+
+/// Version of the format that this program writes.
+const VERSION: u64 = 1;
+/// Name of the version in the first line.
+const KEY: &str = "wandeck_journal";
+/// A journal below this size is not worth rewriting.
+const SMALL: u64 = 1 << 20;
+
+/// What was wrong with a journal when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Records that could not be read.
+    pub records: usize,
+    /// Where the damaged file is kept.
+    pub kept: PathBuf,
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes that were read or written by this handle, all of them whole records.
+    read: u64,
+    /// Size after the last rewriting.
+    base: u64,
+}
+
+/// What happened since the last look.
+#[derive(Debug)]
+pub struct News<R> {
+    /// Whether the file was rewritten: the records tell everything from the start.
+    pub all: bool,
+    /// Records in order.
+    pub records: Vec<R>,
+    /// What could not be read.
+    pub damage: Option<Damage>,
+}
+
+/// The journal while no other program can change it.
+pub struct Locked<'a> {
+    journal: &'a mut Journal,
+    _lock: HeldLock,
+}
+
+impl Journal {
+    /// Opens or makes the journal at `path`. A version that is newer than this program's is refused.
+    pub fn open(path: &Path) -> Result<Self> {
+        let _lock = HeldLock::wait(&lock_path(path))?;
+        let file = open(path).map_err(|error| failed(path, error))?;
+        let mut journal = Self { path: path.to_path_buf(), file, read: 0, base: 0 };
+        let written = journal.file.metadata().map_err(|error| failed(path, error))?.len();
+        if written == 0 {
+            journal.write(&line(&header())).map_err(|error| failed(path, error))?;
+            journal.read = 0;
+        }
+        Ok(journal)
+    }
+
+    /// Keeps others out until the result is dropped.
+    pub fn lock(&mut self) -> Result<Locked<'_>> {
+        let lock = HeldLock::wait(&lock_path(&self.path))?;
+        Ok(Locked { journal: self, _lock: lock })
+    }
+
+    /// Whether there may be something new. Cheap: one look at the file's size.
+    pub fn may_have_news(&self) -> bool {
+        self.replaced() || fs::metadata(&self.path).is_ok_and(|about| about.len() != self.read)
+    }
+
+    /// Whether the file at the path is another one than the open one.
+    fn replaced(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            match (fs::metadata(&self.path), self.file.metadata()) {
+                (Ok(there), Ok(open)) => there.ino() != open.ino() || there.dev() != open.dev(),
+                _ => true,
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            // an open file cannot be replaced
+            false
+        }
+    }
+
+    /// Appends whole lines and syncs them; nothing is left of them if that fails.
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.read))?;
+        let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // whoever comes next cuts it off if this fails, too
+            drop(self.file.set_len(self.read));
+            return Err(error);
+        }
+        self.read += lines.len() as u64;
+        Ok(())
+    }
+}
+
+impl Locked<'_> {
+    /// Reads what was appended since the last time; cuts off a torn end.
+    pub fn news<R: DeserializeOwned>(&mut self) -> Result<News<R>> {
+        let journal = &mut *self.journal;
+        let path = journal.path.clone();
+        let failed = |error| failed(&path, error);
+        if journal.replaced() {
+            journal.file = open(&path).map_err(failed)?;
+            (journal.read, journal.base) = (0, 0);
+        }
+        let length = journal.file.metadata().map_err(failed)?.len();
+        if length < journal.read {
+            journal.read = 0;
+        }
+        let all = journal.read == 0;
+        let mut text = Vec::new();
+        journal.file.seek(SeekFrom::Start(journal.read)).map_err(failed)?;
+        journal.file.read_to_end(&mut text).map_err(failed)?;
+        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let mut lines = text[..whole].split_inclusive(|&byte| byte == b'\n');
+        let (mut records, mut bad) = (Vec::new(), 0);
+        if all && !is_header(lines.next(), &path)? {
+            bad += 1;
+        }
+        for line in lines {
+            match record(line) {
+                Some(record) => records.push(record),
+                None => bad += 1,
+            }
+        }
+        let damage = match bad {
+            0 => None,
+            records => Some(Damage { records, kept: keep_aside(&path).map_err(failed)? }),
+        };
+        if whole < text.len() {
+            tracing::warn!("The last record of {} was torn and is cut off", path.display());
+            journal.file.set_len(journal.read + whole as u64).map_err(failed)?;
+        }
+        journal.read += whole as u64;
+        if all {
+            journal.base = journal.read;
+        }
+        Ok(News { all, records, damage })
+    }
+
+    /// Appends records; they are safe when this returns. To be called after [`Self::news`].
+    pub fn append<R: Serialize>(&mut self, records: &[R]) -> Result<()> {
+        let lines = lines(records)?;
+        let path = self.journal.path.clone();
+        self.journal.write(&lines).map_err(|error| failed(&path, error))
+    }
+
+    /// Whether so much was appended that rewriting pays.
+    pub fn is_long(&self) -> bool {
+        self.journal.read > SMALL.max(self.journal.base.saturating_mul(2))
+    }
+
+    /// Replaces everything by `records`, which tell the same more briefly.
+    pub fn rewrite<R: Serialize>(&mut self, records: &[R]) -> Result<()> {
+        let journal = &mut *self.journal;
+        let path = journal.path.clone();
+        let failed = |error| failed(&path, error);
+        let mut bytes = line(&header());
+        bytes.extend(lines(records)?);
+        let folder = path.parent().unwrap_or(&path);
+        let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        staged.write_all(&bytes).and_then(|()| staged.as_file().sync_all()).map_err(failed)?;
+        staged.persist(&path).map_err(|error| failed(error.error))?;
+        sync_folder(folder);
+        journal.file = open(&path).map_err(failed)?;
+        (journal.read, journal.base) = (bytes.len() as u64, bytes.len() as u64);
+        Ok(())
+    }
+}
+
+fn header() -> Vec<u8> {
+    json!({ KEY: VERSION }).to_string().into_bytes()
+}
+
+fn line(json: &[u8]) -> Vec<u8> {
+    let mut line = format!("{:08x} ", crc32fast::hash(json)).into_bytes();
+    line.extend_from_slice(json);
+    line.push(b'\n');
+    line
+}
+
+fn lines<R: Serialize>(records: &[R]) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for record in records {
+        let json = serde_json::to_vec(record)
+            .map_err(|error| Error::new(Kind::Bug, "A record cannot be written down").because(error))?;
+        all.extend(line(&json));
+    }
+    Ok(all)
+}
+
+/// The JSON of a line whose checksum agrees.
+fn checked(line: &[u8]) -> Option<&[u8]> {
+    let (sum, json) = line.trim_ascii_end().split_at_checked(9)?;
+    let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?.trim_end(), 16).ok()?;
+    (sum == crc32fast::hash(json)).then_some(json)
+}
+
+fn record<R: DeserializeOwned>(line: &[u8]) -> Option<R> {
+    serde_json::from_slice(checked(line)?).ok()
+}
+
+/// Whether the first line is whole; an error if it tells of a newer version.
+fn is_header(first: Option<&[u8]>, path: &Path) -> Result<bool> {
+    let header: Option<serde_json::Value> = first.and_then(record);
+    match header.as_ref().and_then(|header| header[KEY].as_u64()) {
+        Some(version) if version > VERSION => Err(Error::new(
+            Kind::Unsupported,
+            format!("The queue in {} is of version {version}, this program reads {VERSION}", path.display()),
+        )
+        .remedy("Use the newer Wandeck that wrote it, or another --data-dir")),
+        // one that was lost says nothing against the other lines
+        found => Ok(found.is_some()),
+    }
+}
+
+/// A copy of a damaged file under the next free name.
+fn keep_aside(path: &Path) -> io::Result<PathBuf> {
+    for number in 1_u32.. {
+        let kept = path.with_extension(format!("damaged-{number}"));
+        if !kept.exists() {
+            fs::copy(path, &kept)?;
+            return Ok(kept);
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    path.with_extension("lock")
+}
+
+fn sync_folder(folder: &Path) {
+    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+        tracing::debug!("cannot sync {}: {error}", folder.display());
+    }
+}
+
+fn failed(path: &Path, error: io::Error) -> Error {
+    Error::new(Kind::Io, format!("The queue in {} cannot be written", path.display()))
+        .because(error)
+        .remedy("Free some space or check the folder's permissions; what was written before is safe")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(dir: &Path) -> Journal {
+        Journal::open(&dir.join("journal")).unwrap()
+    }
+
+    fn append(journal: &mut Journal, values: &[u32]) {
+        let mut locked = journal.lock().unwrap();
+        locked.news::<u32>().unwrap();
+        locked.append(values).unwrap();
+    }
+
+    fn read(journal: &mut Journal) -> News<u32> {
+        journal.lock().unwrap().news().unwrap()
+    }
+
+    #[test]
+    fn two_programs_see_what_the_other_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut one, mut two) = (journal(dir.path()), journal(dir.path()));
+        append(&mut one, &[1, 2]);
+        assert!(two.may_have_news());
+        assert_eq!(read(&mut two).records, [1, 2]);
+        append(&mut two, &[3]);
+        assert_eq!(read(&mut one).records, [3]);
+        assert!(!one.may_have_news() && !two.may_have_news());
+        one.lock().unwrap().rewrite(&[6]).unwrap();
+        let news = read(&mut two);
+        assert_eq!((news.all, news.records), (true, vec![6]));
+    }
+
+    #[test]
+    fn a_torn_end_is_cut_off_wherever_it_is_torn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        append(&mut journal(dir.path()), &[1, 2]);
+        let before = fs::metadata(&path).unwrap().len() as usize;
+        append(&mut journal(dir.path()), &[333]);
+        let whole = fs::read(&path).unwrap();
+        for length in before..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let mut journal = journal(dir.path());
+            let news = read(&mut journal);
+            assert_eq!((news.records, news.damage), (vec![1, 2], None), "{length} bytes");
+            append(&mut journal, &[4]);
+            assert_eq!(read(&mut self::journal(dir.path())).records, [1, 2, 4], "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_is_left_out_reported_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        append(&mut journal(dir.path()), &[1, 2, 3]);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() - 1 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            fs::write(&path, &bytes).unwrap();
+            let news = read(&mut journal(dir.path()));
+            assert!(news.records.iter().all(|record| [1, 2, 3].contains(record)), "byte {at}");
+            assert!(news.records.len() >= 2 || bytes[at] == b'\n' || whole[at] == b'\n', "byte {at}");
+            let in_header = at < whole.iter().position(|&byte| byte == b'\n').unwrap();
+            let lost = news.records.len() < 3;
+            assert_eq!(news.damage.is_some(), lost || in_header, "byte {at}");
+            if let Some(damage) = news.damage {
+                assert_eq!(fs::read(damage.kept).unwrap(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let newer = line(br#"{"wandeck_journal":99}"#);
+        fs::write(&path, &newer).unwrap();
+        let error = journal(dir.path()).lock().unwrap().news::<u32>().unwrap_err();
+        assert!(format!("{error:#}").contains("version 99"), "{error:#}");
+        assert_eq!(fs::read(&path).unwrap(), newer);
+    }
+}

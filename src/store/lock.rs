@@ -1,0 +1,84 @@
+//! Locks between programs that use one data folder: a file that the system unlocks when its holder ends, however it
+//! ends. The holder's name stands in the file, for whoever has to wait.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::core::{Error, Kind, Result};
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct HeldLock {
+    file: File,
+}
+
+impl HeldLock {
+    /// Waits for the lock. For locks that are held for moments.
+    pub fn wait(path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        file.lock().map_err(|error| failed(path, error))?;
+        Ok(Self { file })
+    }
+
+    /// Takes the lock if nobody holds it, and writes `holder` into its file. Else says who does.
+    pub fn attempt(path: &Path, holder: &str) -> Result<Result<Self, String>> {
+        let mut file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let who = fs::read_to_string(path).unwrap_or_default();
+                let who = who.trim();
+                return Ok(Err(if who.is_empty() { "another program" } else { who }.to_owned()));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(path, error)),
+        }
+        let named =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+        named.map_err(|error| failed(path, error))?;
+        Ok(Ok(Self { file }))
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!("A lock cannot be released before the program ends: {error}");
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| failed(path, error))?;
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|error| failed(path, error))
+}
+
+fn failed(path: &Path, error: std::io::Error) -> Error {
+    let path: PathBuf = path.into();
+    Error::new(Kind::Io, format!("Cannot lock {}", path.display()))
+        .because(error)
+        .remedy("Check that the data folder can be written to, or choose another with --data-dir")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_is_told_who_is_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("locks/device");
+        let held = HeldLock::attempt(&path, "the window (process 7)").unwrap().unwrap();
+        assert_eq!(HeldLock::attempt(&path, "me").unwrap().unwrap_err(), "the window (process 7)");
+        drop(held);
+        assert!(HeldLock::attempt(&path, "me").unwrap().is_ok());
+    }
+}
