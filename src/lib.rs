@@ -12,6 +12,7 @@ pub mod models;
 pub mod monitor;
 pub mod onnx;
 pub mod pipeline;
+pub mod preflight;
 pub mod presets;
 pub mod queue;
 pub mod router;
