@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{finished, frames, story, worker};
-use wandeck::core::{Bytes, CancelToken, Draft, FrameCount, Kind, PrecisionChoice};
-use wandeck::media::{Existing, Target, read_metadata};
+use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice};
+use wandeck::media::read_metadata;
 use wandeck::models::convert::{Converted, Options, Step, Target as To, convert};
 use wandeck::models::{self, synth};
 use wandeck::onnx::{Dtype, Weights};
 use wandeck::presets;
-use wandeck::queue::{Job, JobId};
+use wandeck::queue::Work;
 
 /// Several shards for each component of tests/golden's models.
 const SMALL_SHARD: Bytes = Bytes(20_000);
@@ -216,11 +216,9 @@ fn video(preset: &str, model: &Path, precision: PrecisionChoice, dir: &Path) -> 
     let preset = presets::by_name(preset).unwrap_or_else(|_| presets::by_name("toy-t2v").unwrap());
     let draft = Draft { seed: 7, precision, ..preset.draft("a red circle moves right on a blue background") };
     let output = dir.join(format!("{}-{precision:?}", model.file_name().unwrap().display()));
-    let target = Target::parse(&output, FrameCount(draft.frames), Existing::NextFree).unwrap();
     let worker = worker();
-    let job = Job { id: JobId(1), draft, model: model.into(), target, latents_out: None, preview: false };
-    worker.submit(job).unwrap();
-    let events = story(&worker, 1);
+    let id = worker.submit(Work::new(draft, model.into(), output));
+    let events = story(&worker, id);
     let outcome = finished(&events);
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
     assert!(

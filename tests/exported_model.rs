@@ -10,13 +10,11 @@ use std::process::Command;
 use common::{finished, frames, story, worker};
 use prost::Message as _;
 use wandeck::core::{
-    Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
-    WeightsChoice,
+    Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, WeightsChoice,
 };
-use wandeck::media::{Existing, Target};
 use wandeck::models::{self, Layout};
 use wandeck::onnx::ModelProto;
-use wandeck::queue::{Job, JobId};
+use wandeck::queue::Work;
 
 /// The exported folder with the tokenizer that it shares with tiny-t2v.
 fn model(parent: &Path) -> PathBuf {
@@ -27,7 +25,7 @@ fn model(parent: &Path) -> PathBuf {
 }
 
 /// The request of `refs/pipeline_t2v.json`.
-fn job(model: PathBuf, output: &Path) -> Job {
+fn work(model: PathBuf, output: &Path) -> Work {
     let draft = Draft {
         prompt: "a red circle moves left on a white background".into(),
         negative_prompt: "a blurred grey square".into(),
@@ -52,14 +50,13 @@ fn job(model: PathBuf, output: &Path) -> Job {
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
     };
-    let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
-    Job { id: JobId(1), draft, model, target, latents_out: None, preview: false }
+    Work::new(draft, model, output.into())
 }
 
-fn failure(job: Job) -> wandeck::core::Error {
+fn failure(work: Work) -> wandeck::core::Error {
     let worker = worker();
-    worker.submit(job).unwrap();
-    let events = story(&worker, 1);
+    let id = worker.submit(work);
+    let events = story(&worker, id);
     assert!(!events.iter().any(|event| matches!(event, Event::StageStarted { stage: Stage::Text })));
     match events.last() {
         Some(Event::Failed { error }) => error.clone(),
@@ -78,8 +75,8 @@ fn change(path: &Path, edit: impl FnOnce(&mut ModelProto)) {
 fn an_exported_model_gives_the_same_frames_as_diffusers() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
-    worker.submit(job(model(dir.path()), &dir.path().join("frames"))).unwrap();
-    let events = story(&worker, 1);
+    let id = worker.submit(work(model(dir.path()), &dir.path().join("frames")));
+    let events = story(&worker, id);
     let outcome = finished(&events);
     assert_eq!(outcome.steps.len(), 6);
     let golden = common::golden("pipeline_t2v");
@@ -102,7 +99,7 @@ fn one_error_lists_every_mistake_of_every_component() {
         ids.r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().elem_type = Some(1);
     });
     std::fs::remove_file(model.join("vae_decoder/model.onnx")).unwrap();
-    let error = failure(job(model, &dir.path().join("never")));
+    let error = failure(work(model, &dir.path().join("never")));
     assert_eq!(error.kind, Kind::CorruptModel);
     for words in [
         "transformer: the input timestep is missing",
@@ -124,7 +121,7 @@ fn weights_that_are_cut_off_or_gone_are_found_before_the_work() {
     let bytes = std::fs::read(&data).unwrap();
     std::fs::write(&data, &bytes[..bytes.len() / 2]).unwrap();
     std::fs::remove_file(model.join("vae_decoder/model.onnx.data")).unwrap();
-    let error = failure(job(model, &dir.path().join("never")));
+    let error = failure(work(model, &dir.path().join("never")));
     assert!(error.message.contains("cut off"), "{error:#}");
     assert!(error.message.contains("model.onnx.data are missing"), "{error:#}");
 }
@@ -132,7 +129,7 @@ fn weights_that_are_cut_off_or_gone_are_found_before_the_work() {
 #[test]
 fn a_size_that_the_export_cannot_make_is_refused_before_the_work() {
     let dir = tempfile::tempdir().unwrap();
-    let mut job = job(model(dir.path()), &dir.path().join("never"));
+    let mut job = work(model(dir.path()), &dir.path().join("never"));
     job.draft.size = Resolution::new(64, 64);
     let error = failure(job);
     assert_eq!(error.kind, Kind::Unsupported);

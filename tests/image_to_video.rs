@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use common::{finished, frames, story, worker};
 use serde::Deserialize;
 use wandeck::core::{
-    Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
-    WeightsChoice,
+    Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, WeightsChoice,
 };
-use wandeck::media::{Existing, Target};
-use wandeck::queue::{Job, JobId};
+use wandeck::queue::Work;
 
 /// What tests/golden/make.py asked of diffusers.
 #[derive(Deserialize)]
@@ -37,7 +35,7 @@ fn refs() -> PathBuf {
 }
 
 /// A job whose model stands beside its output.
-fn job(reference: &str, dir: &Path, name: &str) -> Job {
+fn work(reference: &str, dir: &Path, name: &str) -> Work {
     let asked: Asked =
         serde_json::from_slice(&std::fs::read(refs().join(format!("{reference}.json"))).unwrap()).unwrap();
     let draft = Draft {
@@ -64,9 +62,8 @@ fn job(reference: &str, dir: &Path, name: &str) -> Job {
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
     };
-    let target = Target::parse(&dir.join(name), FrameCount(draft.frames), Existing::NextFree).unwrap();
     let model = common::whole_golden_model(&asked.model, &dir.join("models"));
-    Job { id: JobId(1), draft, model, target, latents_out: None, preview: false }
+    Work::new(draft, model, dir.join(name))
 }
 
 #[test]
@@ -74,8 +71,8 @@ fn the_same_frames_as_diffusers() {
     let worker = worker();
     for reference in ["pipeline_ti2v_text", "pipeline_ti2v_image", "pipeline_i2v_last", "pipeline_i2v"] {
         let dir = tempfile::tempdir().unwrap();
-        worker.submit(job(reference, dir.path(), "frames")).unwrap();
-        let events = story(&worker, 1);
+        let id = worker.submit(work(reference, dir.path(), "frames"));
+        let events = story(&worker, id);
         let outcome = finished(&events);
         let golden = common::golden(reference);
         common::assert_same_frames(reference, &frames(&outcome.output), &golden.u8("frames"));
@@ -90,14 +87,14 @@ fn one_frame_and_no_prompt_are_enough() {
     let worker = worker();
     for reference in ["pipeline_i2v", "pipeline_ti2v_image"] {
         let dir = tempfile::tempdir().unwrap();
-        let mut job = job(reference, dir.path(), "one");
+        let mut job = work(reference, dir.path(), "one");
         job.draft.frames = 1;
-        job.target = Target::parse(&dir.path().join("one.png"), FrameCount(1), Existing::NextFree).unwrap();
+        job.output = dir.path().join("one.png");
         if reference == "pipeline_i2v" {
             job.draft.prompt.clear();
         }
-        worker.submit(job).unwrap();
-        finished(&story(&worker, 1));
+        let id = worker.submit(job);
+        finished(&story(&worker, id));
     }
 }
 
@@ -105,14 +102,14 @@ fn one_frame_and_no_prompt_are_enough() {
 fn a_clip_goes_on_from_its_last_frame() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
-    let first = job("pipeline_i2v", dir.path(), "first");
-    worker.submit(first.clone()).unwrap();
-    let clip = finished(&story(&worker, 1)).output.clone();
+    let first = work("pipeline_i2v", dir.path(), "first");
+    let id = worker.submit(first.clone());
+    let clip = finished(&story(&worker, id)).output.clone();
     let go_on = |image: Option<PathBuf>, clip: Option<PathBuf>, name: &str| {
-        let mut job = job("pipeline_i2v", dir.path(), name);
+        let mut job = work("pipeline_i2v", dir.path(), name);
         (job.draft.image, job.draft.continue_from) = (image, clip);
-        worker.submit(job).unwrap();
-        frames(&finished(&story(&worker, 1)).output)
+        let id = worker.submit(job);
+        frames(&finished(&story(&worker, id)).output)
     };
     let last = clip.join("frame_0004.png");
     assert_eq!(go_on(None, Some(clip), "second"), go_on(Some(last), None, "same"));
@@ -135,10 +132,10 @@ fn a_picture_that_is_none_fails_before_the_work() {
         (file("text.png", b"not a picture at all"), "is no picture"),
         (file("clip.png", b"\0\0\0\x18ftypisom\0\0\0\0isom"), "is a video"),
     ] {
-        let mut job = job("pipeline_i2v", dir.path(), "never");
+        let mut job = work("pipeline_i2v", dir.path(), "never");
         job.draft.image = Some(path);
-        worker.submit(job).unwrap();
-        let events = story(&worker, 1);
+        let id = worker.submit(job);
+        let events = story(&worker, id);
         let Some(Event::Failed { error }) = events.last() else { panic!("{events:?}") };
         assert!(error.message.contains(words) && error.field_name() == Some("image"), "{error:#}");
         assert!(matches!(error.kind, Kind::Input | Kind::Io), "{error:#}");

@@ -7,14 +7,14 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use wandeck::core::{CancelToken, Draft, Event, FrameCount, Outcome, Stage};
-use wandeck::media::{Existing, Target};
+use wandeck::core::{CancelToken, Draft, Event, Outcome, Stage};
+use wandeck::media::Existing;
 use wandeck::presets;
-use wandeck::queue::{Job, JobId, run_job};
+use wandeck::queue::{Work, run_job};
 use wandeck::store::StoredTensors;
 
 /// A short job on the golden ti2v model, which has a VAE of the 2.2 kind.
-fn job(dir: &Path, name: &str, model: &Path) -> Job {
+fn work(dir: &Path, name: &str, model: &Path) -> Work {
     let preset = presets::by_name("ti2v-5B").unwrap().draft("a red circle");
     let draft = Draft {
         image: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs/input.png")),
@@ -23,11 +23,14 @@ fn job(dir: &Path, name: &str, model: &Path) -> Job {
         steps: 6,
         ..preset
     };
-    let target = Target::parse(&dir.join(name), FrameCount(5), Existing::Replace).unwrap();
-    Job { id: JobId(1), draft, model: model.to_path_buf(), target, latents_out: None, preview: true }
+    Work {
+        existing: Existing::Replace,
+        preview: true,
+        ..Work::new(draft, model.to_path_buf(), dir.join(name))
+    }
 }
 
-fn run(job: &Job, cache: &mut StoredTensors) -> (Outcome, Vec<Event>) {
+fn run(job: &Work, cache: &mut StoredTensors) -> (Outcome, Vec<Event>) {
     let told = Mutex::new(Vec::new());
     let mut tell = |event: Event| told.lock().unwrap().push(event);
     let outcome = run_job(&common::runtime(), job, cache, &CancelToken::new(), &mut tell).unwrap();
@@ -57,10 +60,10 @@ fn bytes(path: &Path) -> Vec<PathBuf> {
 fn a_second_run_encodes_nothing_and_gives_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let model = common::whole_golden_model("tiny-ti2v", &dir.path().join("models"));
-    let first = run(&job(dir.path(), "first", &model), &mut StoredTensors::new(dir.path()));
+    let first = run(&work(dir.path(), "first", &model), &mut StoredTensors::new(dir.path()));
     assert_eq!(kept(&first.0), [""; 0]);
     // another cache on the same folder: as after a restart
-    let second = run(&job(dir.path(), "second", &model), &mut StoredTensors::new(dir.path()));
+    let second = run(&work(dir.path(), "second", &model), &mut StoredTensors::new(dir.path()));
     assert_eq!(kept(&second.0).len(), 3, "prompt, negative prompt, picture: {:?}", second.0.optimizations);
     assert!(notes(&first.1).iter().any(|note| note.contains("Fitting")));
     assert!(!notes(&second.1).iter().any(|note| note.contains("Fitting")));
@@ -74,14 +77,14 @@ fn a_changed_model_is_not_taken_for_the_old_one() {
     let dir = tempfile::tempdir().unwrap();
     let model = common::whole_golden_model("tiny-ti2v", &dir.path().join("models"));
     let mut cache = StoredTensors::new(dir.path());
-    run(&job(dir.path(), "first", &model), &mut cache);
+    run(&work(dir.path(), "first", &model), &mut cache);
     // same names, shapes and size, other numbers
     let weights = model.join("text_encoder/model.safetensors");
     let mut changed = std::fs::read(&weights).unwrap();
     let last = changed.len() - 2;
     changed[last] ^= 1;
     std::fs::write(&weights, changed).unwrap();
-    let again = run(&job(dir.path(), "again", &model), &mut cache).0;
+    let again = run(&work(dir.path(), "again", &model), &mut cache).0;
     assert_eq!(kept(&again).len(), 1, "only the picture: {:?}", again.optimizations);
 }
 
@@ -89,7 +92,7 @@ fn a_changed_model_is_not_taken_for_the_old_one() {
 fn previews_show_every_latent_frame_within_their_budget() {
     let dir = tempfile::tempdir().unwrap();
     let model = common::whole_golden_model("tiny-ti2v", &dir.path().join("models"));
-    let (outcome, events) = run(&job(dir.path(), "a", &model), &mut StoredTensors::new(dir.path()));
+    let (outcome, events) = run(&work(dir.path(), "a", &model), &mut StoredTensors::new(dir.path()));
     let mut costs = Vec::new();
     for event in &events {
         if let Event::Preview { stage, frames, seconds } = event {

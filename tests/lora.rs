@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, Axis, Slice};
 use wandeck::core::{
-    CancelToken, Draft, Error, FrameCount, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice,
+    CancelToken, Draft, Error, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice,
     Resolution, Result, Sampler, WeightsChoice,
 };
 use wandeck::engine::{Input, Session, SessionOptions};
-use wandeck::media::{Existing, Reader, Target};
+use wandeck::media::Reader;
 use wandeck::onnx::{Adapter, Weights};
-use wandeck::queue::{Job, JobId, run_job};
+use wandeck::queue::{Work, run_job};
 use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
 use wandeck::wan::lora::{Fit, LoraFile, Why, fit};
@@ -325,18 +325,10 @@ fn draft() -> Draft {
 }
 
 fn run(draft: Draft, output: &Path) -> Result<Outcome> {
-    let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
-    let job = Job {
-        id: JobId(1),
-        draft,
-        model: common::golden_model("tiny-t2v"),
-        target,
-        latents_out: None,
-        preview: false,
-    };
+    let work = Work::new(draft, common::golden_model("tiny-t2v"), output.into());
     let kept = tempfile::tempdir().unwrap();
     let mut cache = StoredTensors::new(kept.path());
-    run_job(&common::runtime(), &job, &mut cache, &CancelToken::new(), &mut |_| {})
+    run_job(&common::runtime(), &work, &mut cache, &CancelToken::new(), &mut |_| {})
 }
 
 #[test]

@@ -9,10 +9,10 @@ use common::{PATIENCE, finished, frames, story, worker};
 use std::path::{Path, PathBuf};
 
 use wandeck::core::{
-    Draft, Event, FrameCount, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice,
+    Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice,
 };
-use wandeck::media::{Existing, Reader, Target};
-use wandeck::queue::{Job, JobId};
+use wandeck::media::Reader;
+use wandeck::queue::Work;
 
 /// The request of `refs/pipeline_t2v.json`.
 fn draft() -> Draft {
@@ -42,18 +42,17 @@ fn draft() -> Draft {
     }
 }
 
-fn job(id: u64, draft: Draft, output: &Path) -> Job {
-    let target = Target::parse(output, FrameCount(draft.frames), Existing::NextFree).unwrap();
+fn work(draft: Draft, output: &Path) -> Work {
     let latents_out = Some(output.with_extension("safetensors"));
-    Job { id: JobId(id), draft, model: common::golden_model("tiny-t2v"), target, latents_out, preview: false }
+    Work { latents_out, ..Work::new(draft, common::golden_model("tiny-t2v"), output.into()) }
 }
 
 #[test]
 fn the_same_frames_as_diffusers() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
-    worker.submit(job(1, draft(), &dir.path().join("frames"))).unwrap();
-    let events = story(&worker, 1);
+    let id = worker.submit(work(draft(), &dir.path().join("frames")));
+    let events = story(&worker, id);
     let outcome = finished(&events);
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
     assert_eq!(outcome.steps.len(), 6);
@@ -70,8 +69,8 @@ fn the_same_frames_as_diffusers() {
 fn the_story_is_in_order_and_complete() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
-    worker.submit(job(1, draft(), &dir.path().join("a.mp4"))).unwrap();
-    let events = story(&worker, 1);
+    let id = worker.submit(work(draft(), &dir.path().join("a.mp4")));
+    let events = story(&worker, id);
     let plan = events.iter().find_map(|event| match event {
         Event::Started { plan, .. } => Some(plan.clone()),
         _ => None,
@@ -99,13 +98,11 @@ fn the_story_is_in_order_and_complete() {
 fn the_same_request_gives_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
-    let outputs: Vec<PathBuf> = (1..=2)
-        .map(|id| {
-            let dir = dir.path().join(id.to_string());
-            worker.submit(job(id, draft(), &dir.join("same.mp4"))).unwrap();
-            finished(&story(&worker, id)).output.clone()
-        })
-        .collect();
+    let outputs: [PathBuf; 2] = ["1", "2"].map(|name| {
+        let dir = dir.path().join(name);
+        let id = worker.submit(work(draft(), &dir.join("same.mp4")));
+        finished(&story(&worker, id)).output.clone()
+    });
     assert_eq!(std::fs::read(&outputs[0]).unwrap(), std::fs::read(&outputs[1]).unwrap());
 }
 
@@ -114,20 +111,23 @@ fn cancelled_jobs_leave_nothing_and_others_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
     let long = Draft { steps: 1000, ..draft() };
-    worker.submit(job(1, long, &dir.path().join("long.mp4"))).unwrap();
-    worker.submit(job(2, draft(), &dir.path().join("never.mp4"))).unwrap();
-    worker.submit(job(3, draft(), &dir.path().join("done.gif"))).unwrap();
-    worker.cancel(JobId(2));
-    loop {
-        let (_, event) = worker.events().recv_timeout(PATIENCE).unwrap();
-        if matches!(event, Event::Step { .. }) {
-            break;
+    let running = worker.submit(work(long, &dir.path().join("long.mp4")));
+    let never = worker.submit(work(draft(), &dir.path().join("never.mp4")));
+    let other = worker.submit(work(draft(), &dir.path().join("done.gif")));
+    worker.cancel(never).unwrap();
+    let (mut begun, mut ends) = (false, Vec::new());
+    while ends.len() < 3 {
+        let (id, event) = worker.events().recv_timeout(PATIENCE).unwrap();
+        if matches!(event, Event::Step { .. }) && !begun {
+            begun = true;
+            worker.cancel(running).unwrap();
+        }
+        if event.is_terminal() {
+            ends.push((id, matches!(event, Event::Finished { .. })));
         }
     }
-    worker.cancel(JobId(1));
-    assert!(matches!(story(&worker, 1).last(), Some(Event::Cancelled)));
-    assert!(matches!(story(&worker, 2)[..], [Event::Cancelled]));
-    finished(&story(&worker, 3));
+    ends.sort();
+    assert_eq!(ends, [(running, false), (never, false), (other, true)]);
     let left: Vec<_> =
         std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "the GIF and its latent: {left:?}");
@@ -145,8 +145,8 @@ fn the_smallest_request_works() {
         guidance_low: None,
         ..draft()
     };
-    worker.submit(job(1, small, &dir.path().join("one.png"))).unwrap();
-    let outcome = finished(&story(&worker, 1)).clone();
+    let id = worker.submit(work(small, &dir.path().join("one.png")));
+    let outcome = finished(&story(&worker, id)).clone();
     assert_eq!(Reader::open(&outcome.output).unwrap().info().frames.0, 1);
 }
 
@@ -194,9 +194,9 @@ fn a_broken_model_fails_before_it_runs() {
             "as expected",
         ),
     ];
-    for (id, (file, spoil, kind, words)) in (1..).zip(cases) {
+    for (file, spoil, kind, words) in cases {
         spoil();
-        worker.submit(Job { model: copy.clone(), ..job(id, draft(), &dir.path().join("x.mp4")) }).unwrap();
+        let id = worker.submit(Work { model: copy.clone(), ..work(draft(), &dir.path().join("x.mp4")) });
         let events = story(&worker, id);
         let Some(Event::Failed { error }) = events.last() else { panic!("{file}: {events:?}") };
         assert_eq!(error.kind, kind, "{file}: {error:#}");

@@ -9,7 +9,7 @@ use super::args::{Common, Generate};
 use super::draft::{absolute, draft};
 use super::report::{self, Output, Reporter};
 use super::reproduce::Reproduction;
-use super::{ExitCode, Places};
+use super::{ExitCode, Places, service};
 use crate::core::{Draft, Error, Event, FrameCount, Kind, Result};
 use crate::media::{Existing, Target};
 use crate::queue::{Scope, Work, Worker};
@@ -21,7 +21,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
     let work = work(args, &places)?;
     let interrupts = interrupts()?;
-    let service = places.service("wandeck generate", Scope::Own)?;
+    let service = service("wandeck generate", Scope::Own)?;
     let output = match (args.events, common.json) {
         (true, _) => Output::Events,
         (false, true) => Output::Json,

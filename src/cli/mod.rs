@@ -55,13 +55,13 @@ impl Places {
         let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
         Ok(Self { data_dir, models_dir: common.models_dir.clone() })
     }
+}
 
-    /// How the program `who` works on the queue.
-    pub(crate) fn service(&self, who: &'static str, scope: Scope) -> Result<Service> {
-        let faults = Faults::from_env()?;
-        if !faults.is_empty() {
-            report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
-        }
-        Ok(Service { faults, ..Service::new(who, scope) })
+/// How the program `who` works on the queue.
+fn service(who: &'static str, scope: Scope) -> Result<Service> {
+    let faults = Faults::from_env()?;
+    if !faults.is_empty() {
+        report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
     }
+    Ok(Service { faults, ..Service::new(who, scope) })
 }

@@ -45,9 +45,8 @@ impl Reporter {
             out(&serde_json::to_string(event).unwrap_or_default());
         }
         match event {
-            Event::Note { message } => self.note(message),
+            Event::Note { message } | Event::Interrupted { message } => self.note(message),
             Event::Retrying { message, .. } => self.note(&format!("Trying again: {message}")),
-            Event::Interrupted { message } => self.note(message),
             Event::Warning { message } => self.note(&format!("Warning: {message}")),
             Event::StageFinished { stage, seconds } if self.bar.is_none() => {
                 note(&format!("{stage}: {seconds}"));

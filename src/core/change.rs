@@ -57,6 +57,15 @@ impl Change {
         }
     }
 
+    /// `draft` after all of `changes`.
+    pub fn applied<'a>(changes: impl IntoIterator<Item = &'a Self>, draft: &Draft) -> Draft {
+        let mut draft = draft.clone();
+        for change in changes {
+            change.apply(&mut draft);
+        }
+        draft
+    }
+
     /// Whether latents that were denoised before the change are those after it.
     pub fn keeps_latents(&self) -> bool {
         matches!(self, Self::Again | Self::WeightsInPlace | Self::VaeTile(_))

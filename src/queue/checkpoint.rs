@@ -72,11 +72,6 @@ impl Checkpoint {
         self.spent += began.elapsed();
         Ok(())
     }
-
-    /// Share of the time since the job began that was spent on writing.
-    pub(super) fn cost(&self) -> f64 {
-        self.spent.as_secs_f64() / self.began.elapsed().as_secs_f64()
-    }
 }
 
 /// Keeps the final latents of a finished job for decoding them again, and forgets the oldest above `bound`.
@@ -101,11 +96,6 @@ pub(super) fn forget(data_dir: &Path, uid: &str) {
         }
         _ => {}
     }
-}
-
-/// Whether the final latents of the job are there to be decoded again.
-pub(super) fn is_kept(data_dir: &Path, uid: &str) -> bool {
-    kept_path(data_dir, uid).exists()
 }
 
 fn work_path(data_dir: &Path, uid: &str) -> PathBuf {
@@ -209,6 +199,6 @@ mod tests {
         assert_eq!(again.resume(state(0), "key"), state(4));
         let size = fs::metadata(kept_path(dir.path(), "a")).unwrap().len();
         keep(dir.path(), "b", Bytes(size));
-        assert!(!is_kept(dir.path(), "a") && is_kept(dir.path(), "b"));
+        assert!(!kept_path(dir.path(), "a").exists() && kept_path(dir.path(), "b").exists());
     }
 }

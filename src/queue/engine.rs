@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::checkpoint::Checkpoint;
 use super::control::{Control, Leave, Stop};
-use super::job::{JobId, Priority};
+use super::job::{JobId, Priority, Work};
 use super::ladder::{self, Failed};
 use super::queue::{Queue, Scope, device_lock};
 use super::run::{Bench, Ran, attempt, complete};
@@ -229,8 +229,9 @@ impl Engine {
         stage: &mut Stage,
     ) -> Result<Ran> {
         let id = entry.job.id;
-        let mut work = entry.job.work.clone();
-        retries.iter().flat_map(|retry| &retry.changes).for_each(|change| change.apply(&mut work.draft));
+        let changes = retries.iter().flat_map(|retry| &retry.changes);
+        let draft = Change::applied(changes, &entry.job.work.draft);
+        let work = Work { draft, ..entry.job.work.clone() };
         let shared = Arc::clone(&self.shared);
         let mut send = |event: Event| {
             if let Event::StageStarted { stage: begun } = &event {
@@ -318,8 +319,7 @@ fn ended(error: Error, control: &Control) -> Ending {
 /// What to change after a failure, by the form as it was then.
 fn next_changes(entry: &Entry, retries: &[Retry], error: &Error, stage: Stage) -> Option<Vec<Change>> {
     let tried: Vec<_> = retries.iter().flat_map(|retry| retry.changes.clone()).collect();
-    let mut draft = entry.job.work.draft.clone();
-    tried.iter().for_each(|change| change.apply(&mut draft));
+    let draft = Change::applied(&tried, &entry.job.work.draft);
     // the model was read a moment ago; if it cannot be any more, there is nothing to change
     let limits = models::open(&entry.job.work.model).ok()?.limits();
     let failed = Failed {

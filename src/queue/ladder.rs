@@ -45,11 +45,7 @@ pub(super) fn next(failed: Failed, draft: &Draft, tried: &[Change]) -> Option<Ve
         Kind::Generation => generation(failed, draft, tried),
         _ => Vec::new(),
     };
-    let changes_something = |changes: &[Change]| {
-        let mut changed = draft.clone();
-        changes.iter().for_each(|change| change.apply(&mut changed));
-        changed != *draft
-    };
+    let changes_something = |changes: &[Change]| Change::applied(changes, draft) != *draft;
     let is_new = |changes: &[Change]| changes == [Change::Again] && !tried.contains(&Change::Again);
     let again = |changes: &[Change]| failed.kind == Kind::Runtime && changes == [Change::Again];
     rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes) || again(changes))
@@ -127,7 +123,7 @@ mod tests {
         let failed = Failed { kind, stage, mode: Mode::T2V, size_multiple: 16 };
         let mut told = Vec::new();
         while let Some(changes) = next(failed, &draft, &tried) {
-            changes.iter().for_each(|change| change.apply(&mut draft));
+            draft = Change::applied(&changes, &draft);
             told.push(changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
             tried.extend(changes);
             assert!(told.len() < 20, "{told:?}");

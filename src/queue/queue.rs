@@ -128,7 +128,7 @@ impl Queue {
             return Err(not_now(id, "has not ended").remedy("Cancel it first, or edit it"));
         }
         let mut work = entry.job.work.clone();
-        changes.iter().for_each(|change| change.apply(&mut work.draft));
+        work.draft = Change::applied(changes, &work.draft);
         work.latents_of = Some(entry.job.uid.clone());
         self.add(work, false)
     }
@@ -319,7 +319,9 @@ impl Queue {
         }
         self.faults.strike(Point::Journal, &CancelToken::new())?;
         locked.append(&records)?;
-        records.into_iter().for_each(|record| self.state.apply(record));
+        for record in records {
+            self.state.apply(record);
+        }
         if locked.is_long()
             && let Err(error) = locked.rewrite(&self.state.records())
         {
@@ -392,18 +394,21 @@ fn take_news(locked: &mut Locked<'_>, state: &mut State, notes: &mut Vec<String>
     if news.all {
         *state = State::default();
     }
+    let damaged = news.damage.is_some();
     if let Some(damage) = news.damage {
         notes.push(format!(
             "{} records of the queue are damaged and were left out; the damaged file is kept as {}",
             damage.records,
             damage.kept.display()
         ));
-        news.records.iter().cloned().for_each(|record| state.apply(record));
-        locked.rewrite(&state.records())?;
-        return Ok(true);
     }
     let some = news.all || !news.records.is_empty();
-    news.records.into_iter().for_each(|record| state.apply(record));
+    for record in news.records {
+        state.apply(record);
+    }
+    if damaged {
+        locked.rewrite(&state.records())?;
+    }
     Ok(some)
 }
 

@@ -20,7 +20,9 @@ use crate::media::{
 };
 use crate::models;
 use crate::monitor::{free, peak_resident, reset_peak_resident};
-use crate::pipeline::{DenoiseState, Flow, Loras, Pictures, Pipeline, Story, TensorCache, denoise_steps};
+use crate::pipeline::{
+    DenoiseState, Flow, Loras, Pictures, Pipeline, Prepared, Story, TensorCache, denoise_steps,
+};
 use crate::store::write_tensors;
 use crate::wan::Checkpoint;
 
@@ -85,7 +87,7 @@ pub(super) fn attempt(
 ) -> Result<Ran> {
     let began = Instant::now();
     reset_peak_resident();
-    let Bench { runtime, cache, control, faults, mut states, trace } = bench;
+    let Bench { runtime, cache, control, faults, states, trace } = bench;
     let cancel = &control.cancel;
     faults.strike(Point::Read, cancel)?;
     let checkpoint = models::open(&work.model)?;
@@ -111,26 +113,10 @@ pub(super) fn attempt(
     let prepared = pipeline.prepare(&request, &given.pictures, watched, &mut story, cancel)?;
 
     let made_by = MadeBy { model, given: &given, runtime, changes: retries };
-    let key = made_by.key(&request)?;
-    let mut state = pipeline.start(&request)?;
-    if let Some(states) = &states {
-        state = states.resume(state, &key);
-        tell_resumed(&state, &mut story);
-    }
-    let steps = state.solver.timesteps().len();
-    let mut gate = |state: &DenoiseState| {
-        let flow = control.between_steps();
-        if let Some(states) = &mut states {
-            states.save(state, &key, flow == Flow::Leave || state.solver.done() == steps)?;
-        }
-        Ok(flow)
-    };
-    let given_now = (&request, &given.pictures);
-    let flow =
-        pipeline.denoise(&prepared, given_now, &mut state, (cache, &mut gate), (&mut story, cancel))?;
-    if flow == Flow::Leave {
+    let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
+    let Some(latent) = stages.latent(&request, (cache, states), control, &mut story)? else {
         return Ok(Ran::Left);
-    }
+    };
 
     let mut recorder = Recorder::start(&target, request.size, request.fps, request.frames)?;
     let hidden = Some(recorder.hidden().to_path_buf());
@@ -141,7 +127,7 @@ pub(super) fn attempt(
         faults.strike(Point::Decode(frame_number), cancel)?;
         recorder.push(frame)
     };
-    pipeline.decode(&prepared, &state.latent, &mut frames, (&mut story, cancel))?;
+    pipeline.decode(&prepared, &latent, &mut frames, (&mut story, cancel))?;
     let metadata = made_by.record(&request).metadata()?;
     let mut outcome = Outcome {
         output: target.path().to_path_buf(),
@@ -163,7 +149,7 @@ pub(super) fn attempt(
     story.stage(Stage::PostProcess, |story| {
         cancel.check()?;
         if let Some(path) = &work.latents_out {
-            write_latent(path, &state.latent)?;
+            write_latent(path, &latent)?;
         }
         faults.strike(Point::Output, cancel)?;
         let ready = recorder.finish(metadata)?;
@@ -178,6 +164,44 @@ pub(super) fn attempt(
     outcome.stages = std::mem::take(&mut story.stages);
     outcome.warnings.append(&mut story.warnings);
     Ok(Ran::Done(Box::new(outcome)))
+}
+
+/// What the stages of an attempt run on.
+struct Stages<'a> {
+    pipeline: &'a Pipeline<'a>,
+    prepared: &'a Prepared<'a>,
+    given: &'a Given,
+    made_by: &'a MadeBy<'a>,
+}
+
+impl Stages<'_> {
+    /// The final latent, denoised from where the job stands; none if the job leaves before.
+    fn latent(
+        &self,
+        request: &GenRequest,
+        (cache, mut states): (&mut dyn TensorCache, Option<&mut States>),
+        control: &Control,
+        story: &mut Story<'_>,
+    ) -> Result<Option<ArrayD<f32>>> {
+        let key = self.made_by.key(request)?;
+        let mut state = self.pipeline.start(request)?;
+        if let Some(states) = &states {
+            state = states.resume(state, &key);
+            tell_resumed(&state, story);
+        }
+        let steps = state.solver.timesteps().len();
+        let mut gate = |state: &DenoiseState| {
+            let flow = control.between_steps();
+            if let Some(states) = &mut states {
+                states.save(state, &key, flow == Flow::Leave || state.solver.done() == steps)?;
+            }
+            Ok(flow)
+        };
+        let asked = (request, &self.given.pictures);
+        let told = (story, &control.cancel);
+        let flow = self.pipeline.denoise(self.prepared, asked, &mut state, (cache, &mut gate), told)?;
+        Ok((flow == Flow::Go).then_some(state.latent))
+    }
 }
 
 /// The end of a job that a crash broke off while its video was given its name; none if the video is not there.

@@ -79,6 +79,7 @@ pub struct Worker {
 impl Worker {
     /// Starts the engine of a data folder. `waker` is called after each event and each change of the queue.
     pub fn start(data_dir: PathBuf, service: Service, waker: Waker) -> Result<Self> {
+        let scope = service.scope;
         let queue = Queue::open(&data_dir, service.who, &service.faults)?;
         let (sender, events) = bounded(EVENTS);
         let shared = Arc::new(Shared {
@@ -94,12 +95,11 @@ impl Worker {
         let mut engine = Engine {
             cache: StoredTensors::new(&data_dir),
             data_dir,
-            service: service.clone(),
+            service,
             shared: Arc::clone(&shared),
             runtime: None,
         };
-        let clerk =
-            Clerk { shared: Arc::clone(&shared), sight: Arc::clone(&sight), wake, scope: service.scope };
+        let clerk = Clerk { shared: Arc::clone(&shared), sight: Arc::clone(&sight), wake, scope };
         let mut worker = Self { commands: Some(commands), events, sight, shared, threads: Vec::new() };
         worker.spawn("engine", move || engine.work(&woken))?;
         worker.spawn("clerk", move || clerk.work(&orders))?;

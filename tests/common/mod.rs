@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use wandeck::core::{CancelToken, Event, Outcome};
 use wandeck::engine::runtime::{self, Runtime};
 use wandeck::media::Reader;
-use wandeck::queue::{JobId, Worker};
+use wandeck::queue::{JobId, Scope, Service, Work, Worker};
 
 /// How long a test waits for an event.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -96,11 +97,11 @@ impl Golden {
 }
 
 /// All events of a job, the terminal one last.
-pub(crate) fn story(worker: &Worker, id: u64) -> Vec<Event> {
+pub(crate) fn story(worker: &Worker, id: JobId) -> Vec<Event> {
     let mut told = Vec::new();
     loop {
         let (from, event) = worker.events().recv_timeout(PATIENCE).unwrap();
-        assert_eq!(from, JobId(id));
+        assert_eq!(from, id);
         let last = event.is_terminal();
         told.push(event);
         if last {
@@ -127,10 +128,41 @@ pub(crate) fn frames(path: &Path) -> Vec<u8> {
     bytes
 }
 
-/// An engine thread on the checkout's runtime.
-pub(crate) fn worker() -> Worker {
+/// An engine on the checkout's runtime, with a queue of its own.
+pub(crate) struct TestWorker {
+    worker: Worker,
+    _dir: TempDir,
+}
+
+impl TestWorker {
+    /// Hands over work and waits until it is taken.
+    pub(crate) fn submit(&self, work: Work) -> JobId {
+        self.worker.submit(work).unwrap().recv().unwrap().unwrap()
+    }
+}
+
+impl std::ops::Deref for TestWorker {
+    type Target = Worker;
+
+    fn deref(&self) -> &Worker {
+        &self.worker
+    }
+}
+
+/// An engine on the checkout's runtime, with a queue of its own.
+pub(crate) fn worker() -> TestWorker {
+    let dir = fresh_data_dir();
+    let service = Service { back_off: Duration::from_millis(1), ..Service::new("a test", Scope::Everything) };
+    let worker = Worker::start(dir.path().into(), service, Arc::new(|| {})).unwrap();
+    TestWorker { worker, _dir: dir }
+}
+
+/// An empty data folder that has the checkout's runtime.
+pub(crate) fn fresh_data_dir() -> TempDir {
     runtime();
-    Worker::start(data_dir(), Arc::new(|| {})).unwrap()
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(data_dir().join("runtime"), dir.path().join("runtime")).unwrap();
+    dir
 }
 
 /// The bar for frames: 99.9 % equal, and never off by more than 1.
