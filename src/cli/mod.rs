@@ -3,6 +3,7 @@
 mod args;
 mod convert;
 mod draft;
+mod dry_run;
 mod exit;
 mod generate;
 mod graph;

@@ -15,3 +15,4 @@ pub use facts::{Facts, Preflight, Room, StageMemory, TimeEstimate};
 pub use look::look;
 pub use measured::{Comparison, Measured, compare};
 pub use size::{ModelSize, NetSize};
+pub use time::{passes, work};

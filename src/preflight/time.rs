@@ -12,7 +12,7 @@ use crate::wan::graphs::TEXT_TOKENS;
 const NEAREST: usize = 5;
 
 /// Multiplications and additions of each stage that does any.
-pub(super) fn work(
+pub fn work(
     request: &GenRequest,
     model: &ModelSize,
     steps: [u32; 2],
@@ -42,7 +42,7 @@ pub(super) fn work(
 }
 
 /// Passes of the transformer in a step of each expert.
-pub(super) fn passes(request: &GenRequest) -> [u32; 2] {
+pub fn passes(request: &GenRequest) -> [u32; 2] {
     [request.guidance, request.guidance_low].map(|guidance| if guidance.enabled() { 2 } else { 1 })
 }
 

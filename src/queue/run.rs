@@ -8,6 +8,7 @@ use ndarray::ArrayD;
 use super::checkpoint::Checkpoint as States;
 use super::control::Control;
 use super::job::Work;
+use super::look;
 use super::record::Record;
 use super::state::{Retry, Trace};
 use crate::core::{
@@ -27,16 +28,18 @@ use crate::store::write_tensors;
 use crate::wan::Checkpoint;
 
 /// What ran the graphs; the only one there is so far.
-const PROVIDER: &str = "cpu";
+pub(super) const PROVIDER: &str = "cpu";
 
 /// What the transformers are computed in.
-fn precision(checkpoint: &Checkpoint) -> &'static str {
+pub(super) fn precision(checkpoint: &Checkpoint) -> &'static str {
     if checkpoint.is_int8() { "int8" } else { "fp32" }
 }
 
 /// What an attempt runs with.
 pub(super) struct Bench<'a> {
     pub(super) runtime: &'a Runtime,
+    /// Where earlier runs and the person's own table of modes are; without it no cost is estimated.
+    pub(super) data_dir: Option<&'a Path>,
     pub(super) cache: &'a mut dyn TensorCache,
     pub(super) control: &'a Control,
     pub(super) faults: &'a Faults,
@@ -66,6 +69,7 @@ pub fn run_job(
 ) -> Result<Outcome> {
     let bench = Bench {
         runtime,
+        data_dir: None,
         cache,
         control: &Control::over(cancel.clone()),
         faults: &Faults::default(),
@@ -87,7 +91,7 @@ pub(super) fn attempt(
 ) -> Result<Ran> {
     let began = Instant::now();
     reset_peak_resident();
-    let Bench { runtime, cache, control, faults, states, trace } = bench;
+    let Bench { runtime, data_dir, cache, control, faults, states, trace } = bench;
     let cancel = &control.cancel;
     faults.strike(Point::Read, cancel)?;
     let checkpoint = models::open(&work.model)?;
@@ -97,8 +101,11 @@ pub(super) fn attempt(
     let mut story = Story::new(send);
     story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
     let given = story.stage(Stage::Preflight, |story| {
-        preflight(&target, &request, story)?;
-        Given::open(&request, model, story)
+        let given = given(&target, &request, model, story)?;
+        if let Some(data_dir) = data_dir {
+            look::tell(&look::look(work, &request, model, data_dir)?, story)?;
+        }
+        Ok(given)
     })?;
     let pipeline = Pipeline {
         runtime,
@@ -302,17 +309,22 @@ fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
 }
 
 /// What would make the run fail at its end is found here, before it begins.
-fn preflight(target: &Target, request: &GenRequest, story: &mut Story<'_>) -> Result<()> {
+pub(super) fn given(
+    target: &Target,
+    request: &GenRequest,
+    model: &Checkpoint,
+    story: &mut Story<'_>,
+) -> Result<Given> {
     target.check_video(request.size, request.fps)?;
     target.check_writable()?;
     if let Some(taken) = target.renamed_from() {
         story.warn(format!("{} is there already: writing {}", taken.display(), target.path().display()));
     }
-    Ok(())
+    Given::open(request, model, story)
 }
 
 /// What the request names by path: the pictures at the video's size, with what tells them apart, and the LoRAs.
-struct Given {
+pub(super) struct Given {
     pictures: Pictures,
     hashes: Vec<String>,
     loras: Loras,
