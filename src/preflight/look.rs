@@ -33,20 +33,22 @@ fn of_memory(facts: &Facts<'_>) -> Option<Finding> {
     let with_margin = Bytes(peak.0 / 100 * (100 + MARGIN_PERCENT));
     let subject = Subject::Memory;
     let changes = || mend::less_memory(facts, free);
-    if least(facts) > free {
+    let least = mend::with(facts, &Change::WeightsInPlace, mend::peaks).1;
+    let int8 = int8_hint(facts);
+    if least > free {
         return Some(Finding {
             severity: Severity::Blocker,
             subject,
-            message: format!("The run needs about {} of memory, and {free} are free", hard),
+            message: format!("The run needs {least} of memory at least, and {free} are free{int8}"),
             changes: changes(),
         });
     }
     if peak > free {
         let message = if hard > free {
-            format!("The run may need {peak} of memory, and {free} are free: it may be stopped by the system")
+            format!("The run may need {peak} of memory, and {free} are free: the system may stop it{int8}")
         } else {
             format!(
-                "The weights do not fit: {peak} against {free} of free memory, so they are read again and again"
+                "The weights do not fit: {peak} against {free} of free memory, so they are read again and again{int8}"
             )
         };
         return Some(Finding { severity: Severity::Warning, subject, message, changes: changes() });
@@ -59,9 +61,17 @@ fn of_memory(facts: &Facts<'_>) -> Option<Finding> {
     })
 }
 
-/// The memory that no place of the weights can save.
-fn least(facts: &Facts<'_>) -> Bytes {
-    mend::with(facts, &Change::WeightsInPlace, mend::peaks).1
+/// How to make the model small, where that was not done and the transformer is most of what is needed.
+fn int8_hint(facts: &Facts<'_>) -> String {
+    let model = facts.model;
+    let is_large = model.transformers.iter().any(|net| net.loaded.0 > mend::peaks(facts).0.0 / 2);
+    if model.int8 || model.exported.is_some() || !is_large || !facts.int8_variants.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; \"wandeck models convert {} --precision int8\" makes a model of a quarter",
+        facts.request.model
+    )
 }
 
 fn of_room(room: &Room) -> Option<Finding> {
@@ -81,26 +91,16 @@ fn of_room(room: &Room) -> Option<Finding> {
 }
 
 fn of_time(facts: &Facts<'_>, time: Option<&TimeEstimate>) -> Option<Finding> {
-    let (seconds, message) = match time {
-        Some(time) => {
-            let runs = if time.runs == 1 {
-                "an earlier run".to_owned()
-            } else {
-                format!("{} earlier runs", time.runs)
-            };
-            let of = if time.like { "" } else { " of other models" };
-            let seconds = time.seconds;
-            (seconds, format!("About {seconds} on this machine, from {runs}{of}"))
-        }
-        None => {
-            let work: f64 = time::work(facts.request, facts.model, facts.steps, facts.vae_tile)
-                .iter()
-                .map(|(_, work)| work)
-                .sum();
-            let seconds = Secs(work / (CORE_AT_BEST * facts.cores.max(1) as f64));
-            let message = format!("More than {seconds} on this machine; nothing was measured here yet");
-            (seconds, message)
-        }
+    let (seconds, message) = if let Some(time) = time {
+        let runs =
+            if time.runs == 1 { "an earlier run".to_owned() } else { format!("{} earlier runs", time.runs) };
+        let of = if time.like { "" } else { " of other models" };
+        (time.seconds, format!("About {} on this machine, from {runs}{of}", time.seconds))
+    } else {
+        let work = time::work(facts.request, facts.model, facts.steps, facts.vae_tile);
+        let work: f64 = work.iter().map(|(_, work)| work).sum();
+        let seconds = Secs(work / (CORE_AT_BEST * facts.cores.max(1) as f64));
+        (seconds, format!("More than {seconds} on this machine; nothing was measured here yet"))
     };
     let long = seconds.0 >= LONG.0;
     (long || time.is_some()).then(|| Finding {

@@ -25,8 +25,12 @@ const TEXT_FFN: u64 = 3;
 const TEXT_TOKENS: u64 = 512;
 /// How much more of the allocator's arena is touched than is alive, in percent: values of many sizes leave gaps.
 const ARENA_PERCENT: u64 = 175;
-/// Bytes for each pixel of a frame while it is written and the file is checked.
-const WRITE: u64 = 500;
+/// The same on the way down, where values shrink from layer to layer.
+const ENCODE_PERCENT: u64 = 140;
+/// Encoders, decoders and what is left of the stages before, while the video is written and checked; and bytes for each
+/// pixel of a frame.
+const WRITING: u64 = 48 * MIB;
+const WRITE: u64 = 300;
 /// An 8-bit product's row copies, in bytes for each value of the feed-forward's width.
 const INT8_ROWS: u64 = 1;
 
@@ -69,7 +73,7 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
     if request.starts_from_picture() {
         let net = model.vae_encoder;
         let one = request.mode != Mode::I2V || request.frames.0 == 1;
-        let live = encoded(&model.vae, request.size, one).live * ARENA_PERCENT / 100;
+        let live = encoded(&model.vae, request.size, one).live * ENCODE_PERCENT / 100;
         // convolutions are never packed
         stages.push(stage(Stage::Image, (net, true), live + request.size.area() * 3 * F32 * 4));
     }
@@ -81,7 +85,7 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
         }
     }
     stages.push(stage(Stage::Decode, (model.vae_decoder, true), decode(facts)));
-    stages.push(stage(Stage::PostProcess, (NetSize::default(), true), request.size.area() * WRITE));
+    stages.push(stage(Stage::PostProcess, (NetSize::default(), true), WRITING + request.size.area() * WRITE));
     stages
 }
 

@@ -29,7 +29,7 @@ pub(super) fn less_memory(facts: &Facts<'_>, free: Bytes) -> Vec<Change> {
             (peak < before.0 || hard < before.1).then_some((peak, change.clone()))
         };
         let helping: Vec<_> = candidates.iter().filter_map(helps).collect();
-        let enough = helping.iter().find(|(peak, _)| *peak <= free).or(helping.last());
+        let enough = helping.iter().find(|(peak, _)| *peak <= free).or_else(|| helping.last());
         changes.extend(enough.map(|(_, change)| change.clone()));
     };
     if facts.request.weights != WeightsChoice::InPlace {
@@ -42,7 +42,7 @@ pub(super) fn less_memory(facts: &Facts<'_>, free: Bytes) -> Vec<Change> {
     let mut add = |candidates: Vec<Change>| {
         let enough = |change: &&Change| with(facts, change, peaks).0 <= free;
         let helps = |change: &&Change| with(facts, change, peaks).0 < before.0;
-        changes.extend(candidates.iter().find(enough).or(candidates.iter().rfind(helps)).cloned());
+        changes.extend(candidates.iter().find(enough).or_else(|| candidates.iter().rfind(helps)).cloned());
     };
     add(fewer_frames(facts));
     add(smaller(facts));

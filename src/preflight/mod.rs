@@ -8,6 +8,8 @@ mod measured;
 mod memory;
 mod mend;
 mod size;
+#[cfg(test)]
+mod tests;
 mod time;
 mod vae;
 

@@ -4,6 +4,9 @@ use crate::core::{Bytes, Strides};
 use crate::onnx::{Dtype, TensorInfo, Weights};
 use crate::wan::{Checkpoint, TextEncoderConfig, TransformerConfig, VaeConfig};
 
+/// The transformer's largest matrix, which is used on one row and never there twice.
+const ONE_ROW: &str = "time_proj";
+
 /// One network's weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetSize {
@@ -21,12 +24,14 @@ impl NetSize {
     /// Over the tensors whose names are counted.
     fn of(weights: &Weights, counted: impl Fn(&str) -> bool) -> Self {
         let mut size = Self::default();
-        for (_, info) in weights.iter().filter(|(name, _)| counted(name)) {
+        for (name, info) in weights.iter().filter(|(name, _)| counted(name)) {
             let loaded = loaded(info);
             size.stored.0 += info.len;
             size.loaded.0 += loaded;
             size.mapped.0 += if loaded == info.len { loaded } else { 0 };
-            size.largest = size.largest.max(Bytes(loaded));
+            if !name.contains(ONE_ROW) {
+                size.largest = size.largest.max(Bytes(loaded));
+            }
         }
         size
     }

@@ -7,6 +7,8 @@ mod fixture;
 mod profile;
 mod profiles;
 mod route;
+#[cfg(test)]
+mod tests;
 
 pub use profile::{Profile, Range, SizeClass};
 pub use profiles::Profiles;

@@ -316,6 +316,3 @@ fn reasons(asked: &Asked<'_>, model: &Candidate<'_>, obstacles: &[Error]) -> Vec
 fn input(field: &'static str, message: impl Into<String>) -> Error {
     Error::new(Kind::Input, message).field(field)
 }
-
-#[cfg(test)]
-mod tests;

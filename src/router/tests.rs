@@ -1,8 +1,12 @@
+//! Every combination of what can be given.
+
 use proptest::prelude::*;
 
-use super::super::fixture::form;
-use super::*;
-use crate::core::Strides;
+use super::fixture::form;
+use super::profiles::Profiles;
+use super::route::{Asked, Candidate, Route, route};
+use crate::core::{Draft, Limits, Mode, Resolution, Result, Strides};
+use crate::wan::Family;
 
 /// Name, mode, LoRA, family.
 type Model = (&'static str, Mode, bool, Option<Family>);
