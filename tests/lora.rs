@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, Axis, Slice};
 use wandeck::core::{
-    CancelToken, Draft, Error, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice,
-    Resolution, Result, Sampler, WeightsChoice,
+    CancelToken, Draft, Error, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice, Resolution,
+    Result, Sampler, WeightsChoice,
 };
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::media::Reader;
@@ -55,7 +55,7 @@ impl Model {
 
     fn load(&self, adapters: &[Adapter]) -> Session {
         let graph = adapted_transformer(&self.config, &self.weights, Segments::One, adapters).unwrap();
-        Session::load(&common::runtime(), &graph, SessionOptions::default()).unwrap()
+        Session::load(&common::runtime(), &graph, SessionOptions::default(), &CancelToken::new()).unwrap()
     }
 
     /// The input of `refs/dit_t2v_high` at these strengths.

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
         return dry_run::run(&work, &chosen, &places, common.json);
     }
     let interrupts = interrupts()?;
-    let service = service("wandeck generate", Scope::Own)?;
+    let service = service("wandeck generate", Scope::Own)?.settled(&places.settings);
     let output = match (args.events, common.json) {
         (true, _) => Output::Events,
         (false, true) => Output::Json,
@@ -58,7 +58,21 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     }
 }
 
-/// What the arguments ask for; where the video goes is checked here.
+/// What the arguments ask for, with the router's reason told.
+pub(super) fn work(args: &Generate, places: &Places) -> Result<Work> {
+    if args.dry_run {
+        return Err(Error::new(Kind::Input, "A dry run puts nothing into the queue")
+            .field("dry_run")
+            .remedy("Use \"wandeck generate --dry-run\""));
+    }
+    let (work, chosen) = planned(args, places)?;
+    if let Chosen::Route(route) = &chosen {
+        report::note(&route.to_string());
+    }
+    Ok(work)
+}
+
+/// Likewise, with what chose the model; where the video goes is checked here.
 fn planned(args: &Generate, places: &Places) -> Result<(Work, Chosen)> {
     let Drafted { draft, folder: model, chosen } = draft(args, places)?;
     let existing = if args.overwrite { Existing::Replace } else { Existing::NextFree };
@@ -69,7 +83,8 @@ fn planned(args: &Generate, places: &Places) -> Result<(Work, Chosen)> {
     let work = Work {
         existing,
         latents_out: args.latents_out.as_deref().map(absolute),
-        timeout_s: (args.timeout > 0).then_some(args.timeout),
+        timeout_s: Some(args.timeout.unwrap_or(places.settings.errors.timeout_s))
+            .filter(|seconds| *seconds > 0),
         ..Work::new(draft, absolute(&model), output)
     };
     Ok((work, chosen))

@@ -10,6 +10,7 @@ mod int8;
 mod proto;
 mod signature;
 mod spec;
+mod stamp;
 mod weights;
 
 pub use adapter::{Adapter, Change};

@@ -13,6 +13,7 @@ mod exported;
 mod generate;
 mod loras;
 mod preview;
+mod stitch;
 mod story;
 
 pub use cache::TensorCache;

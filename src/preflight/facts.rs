@@ -38,8 +38,6 @@ pub struct Facts<'a> {
     pub cores: usize,
     /// The execution provider that will run the graphs.
     pub provider: &'a str,
-    /// Edge of a VAE tile in pixels that will be used; none if the picture stays in one piece.
-    pub vae_tile: Option<u32>,
     /// Variants of the same model on this machine that are 8-bit.
     pub int8_variants: &'a [String],
     /// Earlier runs on this machine.

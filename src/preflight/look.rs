@@ -97,7 +97,7 @@ fn of_time(facts: &Facts<'_>, time: Option<&TimeEstimate>) -> Option<Finding> {
         let of = if time.like { "" } else { " of other models" };
         (time.seconds, format!("About {} on this machine, from {runs}{of}", time.seconds))
     } else {
-        let work = time::work(facts.request, facts.model, facts.steps, facts.vae_tile);
+        let work = time::work(facts.request, facts.model, facts.steps);
         let work: f64 = work.iter().map(|(_, work)| work).sum();
         let seconds = Secs(work / (CORE_AT_BEST * facts.cores.max(1) as f64));
         (seconds, format!("More than {seconds} on this machine; nothing was measured here yet"))

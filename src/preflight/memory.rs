@@ -5,8 +5,10 @@
 use super::facts::{Facts, StageMemory};
 use super::size::{ModelSize, NetSize};
 use super::vae::{decoded, encoded};
-use crate::core::{Bytes, Mode, Resolution, Stage};
+use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
 use crate::engine::Prepack;
+use crate::wan::tiles::Tiling;
+use crate::wan::vae_cost;
 
 const MIB: u64 = 1 << 20;
 /// Bytes of a value.
@@ -23,10 +25,8 @@ const TEXT_WIDTHS: u64 = 6;
 const TEXT_FFN: u64 = 3;
 /// Largest number of tokens of a prompt; most are far shorter, and its memory is small beside the weights.
 const TEXT_TOKENS: u64 = 512;
-/// How much more of the allocator's arena is touched than is alive, in percent: values of many sizes leave gaps.
-const ARENA_PERCENT: u64 = 175;
-/// The same on the way down, where values shrink from layer to layer.
-const ENCODE_PERCENT: u64 = 140;
+/// How much more of the VAE's memory is touched than is alive by the formula, in percent.
+const LIVE_PERCENT: u64 = 110;
 /// Encoders, decoders and what is left of the stages before, while the video is written and checked; and bytes for each
 /// pixel of a frame.
 const WRITING: u64 = 48 * MIB;
@@ -34,29 +34,12 @@ const WRITE: u64 = 300;
 /// An 8-bit product's row copies, in bytes for each value of the feed-forward's width.
 const INT8_ROWS: u64 = 1;
 
-/// Tiles of a picture: the cells of one, and how many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tiles {
-    pub(super) cells: u64,
-    pub(super) count: u64,
-}
-
-impl Tiles {
-    /// Tiles with edges of at most `edge` pixels that overlap by a quarter.
-    pub(super) fn of(size: Resolution, edge: Option<u32>, cell: u32) -> Self {
-        let cell = cell.max(1);
-        let spans = |side: u32| {
-            let (side, edge) = (side / cell, edge.map_or(u32::MAX, |edge| (edge / cell).max(2)));
-            if side <= edge {
-                return (u64::from(side), 1);
-            }
-            let overlap = (edge / 4).max(1);
-            let count = (side - overlap).div_ceil(edge - overlap);
-            (u64::from((side + (count - 1) * overlap).div_ceil(count)), u64::from(count))
-        };
-        let ((height, rows), (width, columns)) = (spans(size.height), spans(size.width));
-        Self { cells: height * width, count: rows * columns }
-    }
+/// The tiles that a picture is decoded and encoded in.
+pub(super) fn tiling(request: &GenRequest, model: &ModelSize) -> Tiling {
+    let edge = vae_cost::tile_edge(&model.vae, request.size, request.vae_tile);
+    let cell = model.vae.scale_factor_spatial.max(1);
+    let cells = [request.size.height / cell, request.size.width / cell].map(|side| side as usize);
+    Tiling::new(cells, edge.map(|edge| (edge / cell) as usize))
 }
 
 /// Memory of every stage of a run.
@@ -73,7 +56,11 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
     if request.starts_from_picture() {
         let net = model.vae_encoder;
         let one = request.mode != Mode::I2V || request.frames.0 == 1;
-        let live = encoded(&model.vae, request.size, one).live * ENCODE_PERCENT / 100;
+        let cell = model.vae.scale_factor_spatial as usize;
+        let tiles = tiling(request, model);
+        let [height, width] = tiles.tile().map(|cells| (cells * cell) as u32);
+        let chunk = encoded(&model.vae, Resolution::new(width, height), one);
+        let live = chunk.live * LIVE_PERCENT / 100 + chunk.caches * (tiles.count() as u64 - 1);
         // convolutions are never packed
         stages.push(stage(Stage::Image, (net, true), live + request.size.area() * 3 * F32 * 4));
     }
@@ -96,7 +83,7 @@ fn experts(model: &ModelSize) -> [NetSize; 2] {
 }
 
 fn in_place(facts: &Facts<'_>, net: NetSize) -> bool {
-    Prepack::choose(facts.request.weights, net.stored, facts.free_memory) == Prepack::InPlace
+    Prepack::choose(facts.request.weights, net.loaded, facts.free_memory) == Prepack::InPlace
 }
 
 /// A packed network is copied, and its largest tensor is there twice for a moment; so is one that is made wider.
@@ -127,14 +114,14 @@ fn denoise(facts: &Facts<'_>) -> u64 {
 
 /// Values and caches of the decoder.
 fn decode(facts: &Facts<'_>) -> u64 {
-    let Facts { request, model, vae_tile, .. } = facts;
-    let tiles = Tiles::of(request.size, *vae_tile, model.vae.scale_factor_spatial);
+    let Facts { request, model, .. } = facts;
+    let tiles = tiling(request, model);
     let first = request.frames.0 == 1;
-    let chunk = decoded(&model.vae, tiles.cells, first);
+    let chunk = decoded(&model.vae, tiles.tile().into_iter().product::<usize>() as u64, first);
+    let count = tiles.count() as u64;
     let frames = if first { 1 } else { u64::from(model.strides.temporal) };
-    let others = chunk.caches * (tiles.count - 1);
-    let pictures = request.size.area() * 3 * frames * (F32 + 1) * if tiles.count > 1 { 2 } else { 1 };
-    chunk.live * ARENA_PERCENT / 100 + others + pictures
+    let pictures = request.size.area() * 3 * frames * (F32 + 1) * if count > 1 { 2 } else { 1 };
+    chunk.live * LIVE_PERCENT / 100 + chunk.caches * (count - 1) + pictures
 }
 
 /// An exported model's files are read whole; what is alive while they compute is not known.

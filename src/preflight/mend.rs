@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::memory;
 use crate::core::{Bytes, Change, FrameCount, GenRequest, Resolution, StepCount, WeightsChoice};
+use crate::wan::vae_cost;
 
 /// Changes that are offered at most.
 const MOST: usize = 5;
@@ -35,8 +36,9 @@ pub(super) fn less_memory(facts: &Facts<'_>, free: Bytes) -> Vec<Change> {
     if facts.request.weights != WeightsChoice::InPlace {
         add(vec![Change::WeightsInPlace]);
     }
-    let longest = facts.request.size.width.max(facts.request.size.height);
-    let current = facts.vae_tile.unwrap_or(longest);
+    let request = facts.request;
+    let whole = request.size.width.max(request.size.height);
+    let current = vae_cost::tile_edge(&facts.model.vae, request.size, request.vae_tile).unwrap_or(whole);
     add(TILES.into_iter().filter(|edge| *edge < current).map(Change::VaeTile).collect());
     changes.extend(int8(facts));
     let mut add = |candidates: Vec<Change>| {
@@ -98,14 +100,13 @@ pub(super) fn smaller(facts: &Facts<'_>) -> Vec<Change> {
 /// What `look` says of the request with `change`.
 pub(super) fn with<T>(facts: &Facts<'_>, change: &Change, look: impl FnOnce(&Facts<'_>) -> T) -> T {
     let mut request: GenRequest = facts.request.clone();
-    let mut vae_tile = facts.vae_tile;
     match change {
         Change::WeightsInPlace => request.weights = WeightsChoice::InPlace,
-        Change::VaeTile(edge) => vae_tile = Some(*edge),
+        Change::VaeTile(edge) => request.vae_tile = Some(*edge),
         Change::Steps(steps) => request.steps = *steps,
         Change::Frames(frames) => request.frames = *frames,
         Change::Size(size) => request.size = *size,
         _ => {}
     }
-    look(&Facts { request: &request, vae_tile, ..*facts })
+    look(&Facts { request: &request, ..*facts })
 }

@@ -99,14 +99,13 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Fa
         rooms: &[],
         cores: 2,
         provider: "cpu",
-        vae_tile: None,
         int8_variants: &[],
         history: &[],
     }
 }
 
 fn measured(request: &GenRequest, model: &ModelSize, seconds_of_work: f64) -> Measured {
-    let work = time::work(request, model, [26, 14], None);
+    let work = time::work(request, model, [26, 14]);
     let mut stages: Vec<_> =
         work.iter().map(|(stage, work)| (*stage, Secs(work * seconds_of_work))).collect();
     stages.push((Stage::Text, Secs(2.0)));
@@ -136,7 +135,7 @@ fn of(found: &Preflight, subject: Subject) -> Option<&Finding> {
 fn the_official_request_on_a_small_machine_is_warned_of() {
     let (request, model) = (request(1280, 720, 81), model(false));
     let variants = ["t2v-A14B-int8".to_owned()];
-    let facts = Facts { int8_variants: &variants, vae_tile: Some(440), ..facts(&request, &model, 22) };
+    let facts = Facts { int8_variants: &variants, ..facts(&request, &model, 22) };
     let found = look(&facts);
     assert!(found.can_run(), "{:?}", found.findings);
     let time = of(&found, Subject::Time).unwrap();
@@ -167,9 +166,10 @@ fn what_cannot_be_dropped_and_does_not_fit_is_a_blocker() {
 
 #[test]
 fn changes_come_in_the_order_of_what_they_cost_the_picture() {
-    let (request, model) = (request(1280, 720, 81), model(true));
     // the decoder in one piece is what needs most
-    let found = look(&facts(&request, &model, 24));
+    let request = GenRequest { vae_tile: Some(1280), ..request(1280, 720, 81) };
+    let model = model(true);
+    let found = look(&facts(&request, &model, 19));
     let changes = &of(&found, Subject::Memory).unwrap().changes;
     let place = |kind: fn(&Change) -> bool| changes.iter().position(kind);
     let tile = place(|change| matches!(change, Change::VaeTile(_))).unwrap();
@@ -182,8 +182,8 @@ fn changes_come_in_the_order_of_what_they_cost_the_picture() {
 fn memory_grows_with_the_request_and_shrinks_with_tiles() {
     let model = model(true);
     let peak = |width, height, frames, tile| {
-        let request = request(width, height, frames);
-        let found = look(&Facts { vae_tile: tile, ..facts(&request, &model, 500) });
+        let request = GenRequest { vae_tile: tile, ..request(width, height, frames) };
+        let found = look(&facts(&request, &model, 500));
         let of = |stage| found.memory.iter().find(|memory| memory.stage == stage).map(|memory| memory.peak);
         (of(Stage::DenoiseHigh).unwrap(), of(Stage::Decode).unwrap())
     };
@@ -225,7 +225,7 @@ fn time_follows_from_earlier_runs() {
         measured(&smaller, &model, 1e-12),
         Measured { model_fingerprint: "other".into(), ..measured(&smaller, &model, 9e-12) },
     );
-    let work: f64 = time::work(&asked, &model, [26, 14], None).iter().map(|(_, work)| work).sum();
+    let work: f64 = time::work(&asked, &model, [26, 14]).iter().map(|(_, work)| work).sum();
     let estimate = |history: &[Measured]| look(&Facts { history, ..facts(&asked, &model, 500) }).time;
     let from_own = estimate(&[other.clone(), own.clone()]).unwrap();
     assert!(from_own.like && from_own.runs == 1);

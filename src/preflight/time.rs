@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, TimeEstimate};
 use super::measured::Measured;
-use super::memory::Tiles;
+use super::memory::tiling;
 use super::size::ModelSize;
 use super::vae::{decoded, encoded};
 use crate::core::{GenRequest, Mode, Secs, Stage};
@@ -12,12 +12,7 @@ use crate::wan::graphs::TEXT_TOKENS;
 const NEAREST: usize = 5;
 
 /// Multiplications and additions of each stage that does any.
-pub fn work(
-    request: &GenRequest,
-    model: &ModelSize,
-    steps: [u32; 2],
-    vae_tile: Option<u32>,
-) -> Vec<(Stage, f64)> {
+pub fn work(request: &GenRequest, model: &ModelSize, steps: [u32; 2]) -> Vec<(Stage, f64)> {
     let passes = passes(request);
     let pass = pass(request, model);
     let mut stages = Vec::new();
@@ -33,11 +28,12 @@ pub fn work(
             stages.push((stage, pass * f64::from(steps[index] * passes[index])));
         }
     }
-    let tiles = Tiles::of(request.size, vae_tile, model.vae.scale_factor_spatial);
+    let tiles = tiling(request, model);
+    let cells = tiles.tile().into_iter().product::<usize>() as u64;
     let chunks = (request.frames.0.saturating_sub(1)) / model.strides.temporal;
-    let first = decoded(&model.vae, tiles.cells, true).work as f64;
-    let later = decoded(&model.vae, tiles.cells, false).work as f64;
-    stages.push((Stage::Decode, (first + later * f64::from(chunks)) * tiles.count as f64));
+    let first = decoded(&model.vae, cells, true).work as f64;
+    let later = decoded(&model.vae, cells, false).work as f64;
+    stages.push((Stage::Decode, (first + later * f64::from(chunks)) * tiles.count() as f64));
     stages
 }
 
@@ -61,7 +57,7 @@ fn pass(request: &GenRequest, model: &ModelSize) -> f64 {
 /// The time of a run, from the nearest of the earlier ones; none without any.
 pub(super) fn estimate(facts: &Facts<'_>) -> Option<TimeEstimate> {
     let Facts { request, model, history, .. } = facts;
-    let work = work(request, model, facts.steps, facts.vae_tile);
+    let work = work(request, model, facts.steps);
     let precision = if model.int8 { "int8" } else { "fp32" };
     let distance = |run: &Measured| {
         let other = |is_other: bool, much: f64| if is_other { much } else { 0.0 };

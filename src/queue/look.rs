@@ -15,7 +15,7 @@ use crate::pipeline::{Story, denoise_steps};
 use crate::preflight::{self, Facts, Measured, ModelSize, Preflight, Room, passes, work};
 use crate::router::Profiles;
 use crate::store::History;
-use crate::wan::Checkpoint;
+use crate::wan::{Checkpoint, vae_cost};
 
 /// Earlier runs that are looked at.
 const EARLIER: usize = 60;
@@ -81,7 +81,6 @@ pub(super) fn look(
         rooms: &rooms,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         provider: PROVIDER,
-        vae_tile: request.vae_tile,
         int8_variants: &int8_variants(work, data_dir),
         history: &history,
     };
@@ -227,9 +226,9 @@ fn measured(task: &Task, model: &Checkpoint) -> Option<Measured> {
         precision: task.precision.clone().unwrap_or_else(|| precision(model).to_owned()),
         provider: task.provider.clone()?,
         weights: request.weights,
-        vae_tile: request.vae_tile,
+        vae_tile: vae_cost::tile_edge(&model.vae.config, request.size, request.vae_tile),
         stages: task.stages.iter().map(|stage| (stage.name, stage.seconds)).collect(),
-        work: work(&request, &size, steps, request.vae_tile),
+        work: work(&request, &size, steps),
         seconds_per_step: seconds.get(seconds.len() / 2).copied(),
         peak: task.peak_rss_mb.map(|mib| Bytes((mib * f64::from(1 << 20)) as u64)),
     })

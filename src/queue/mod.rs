@@ -12,6 +12,7 @@ mod ladder;
 mod look;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 mod queue;
+mod rebuild;
 mod record;
 mod run;
 mod state;
@@ -24,6 +25,7 @@ pub use engine::Service;
 pub use job::{Job, JobId, Priority, Work};
 pub use look::{Examined, examine};
 pub use queue::{Asked, Queue, Scope};
+pub use rebuild::{Rebuilt, rebuild};
 pub use record::Recorded;
 pub use run::run_job;
 pub use state::{Entry, Retry, Status, Trace, Wish};

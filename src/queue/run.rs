@@ -43,6 +43,8 @@ pub(super) struct Bench<'a> {
     pub(super) cache: &'a mut dyn TensorCache,
     pub(super) control: &'a Control,
     pub(super) faults: &'a Faults,
+    /// Threads of one operation; 0 for all cores.
+    pub(super) threads: usize,
     /// Where the run stands, on disk.
     pub(super) states: Option<&'a mut States>,
     /// Told what is on disk of the video, before it is.
@@ -73,6 +75,7 @@ pub fn run_job(
         cache,
         control: &Control::over(cancel.clone()),
         faults: &Faults::default(),
+        threads: 0,
         states: None,
         trace: &mut |_| Ok(()),
     };
@@ -91,7 +94,7 @@ pub(super) fn attempt(
 ) -> Result<Ran> {
     let began = Instant::now();
     reset_peak_resident();
-    let Bench { runtime, data_dir, cache, control, faults, states, trace } = bench;
+    let Bench { runtime, data_dir, cache, control, faults, threads, states, trace } = bench;
     let cancel = &control.cancel;
     faults.strike(Point::Read, cancel)?;
     let checkpoint = models::open(&work.model)?;
@@ -111,8 +114,9 @@ pub(super) fn attempt(
         runtime,
         checkpoint: model,
         loras: &given.loras,
-        options: SessionOptions::default(),
+        options: SessionOptions { threads, ..SessionOptions::default() },
         weights: request.weights,
+        vae_tile: request.vae_tile,
         free_memory: free(),
         faults,
     };

@@ -109,7 +109,8 @@ pub(crate) fn outputs(graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
             ));
         }
     }
-    let mut session = Session::load(&super::runtime(), graph, SessionOptions::default()).unwrap();
+    let mut session =
+        Session::load(&super::runtime(), graph, SessionOptions::default(), &CancelToken::new()).unwrap();
     let inputs = floats.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view())));
     let inputs = inputs.chain(ints.iter().map(|(name, value)| (name.as_str(), Input::I64(value.view()))));
     let found = session.run(inputs.collect(), &CancelToken::new()).unwrap();
