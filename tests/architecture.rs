@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers from the top; a module may use modules of lower rank only, and services not each other.
-const RANKS: [(&str, u32); 15] = [
+const RANKS: [(&str, u32); 16] = [
     ("app", 6),
     ("cli", 6),
     ("queue", 5),
     ("router", 5),
+    ("preflight", 5),
     ("models", 5),
     ("presets", 5),
     ("monitor", 5),
@@ -24,8 +25,14 @@ const RANKS: [(&str, u32); 15] = [
     ("lib", 7),
 ];
 /// Services that one service may use: the queue brings them together.
-const SIDEWAYS: [(&str, &str); 4] =
-    [("queue", "media"), ("queue", "store"), ("queue", "models"), ("queue", "monitor")];
+const SIDEWAYS: [(&str, &str); 6] = [
+    ("queue", "media"),
+    ("queue", "store"),
+    ("queue", "models"),
+    ("queue", "monitor"),
+    ("queue", "router"),
+    ("queue", "preflight"),
+];
 /// Crates and the only module that may name them.
 const FOREIGN: [(&str, &[&str]); 12] = [
     ("ort", &["engine"]),

@@ -77,7 +77,7 @@ fn threads() -> usize {
 
 fn resident_mib() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096 >> 20
+    (pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096) >> 20
 }
 
 #[test]
@@ -120,7 +120,9 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
     }
     let finish = f64::from(done) / f64::from(num_jobs);
     let mend = f64::from(recovered) / f64::from(failures.max(1));
-    println!("{done} of {num_jobs} jobs finished ({with_faults} with faults), {recovered} of {failures} failures mended");
+    println!(
+        "{done} of {num_jobs} jobs finished ({with_faults} with faults), {recovered} of {failures} failures mended"
+    );
     assert!(finish >= 0.98, "{finish}");
     assert!(mend >= 0.8, "{mend}");
 
@@ -130,7 +132,10 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
         let asked = if fault.ends_with("journal") {
             desk.faults.add("slow@step:1=1000").unwrap();
             let asked = submit(&desk, seed);
-            while !matches!(desk.worker.events().recv_timeout(PATIENCE).unwrap().1, Event::StageStarted { .. }) {}
+            while !matches!(
+                desk.worker.events().recv_timeout(PATIENCE).unwrap().1,
+                Event::StageStarted { .. }
+            ) {}
             desk.faults.add(fault).unwrap();
             asked
         } else {

@@ -81,10 +81,8 @@ fn undisturbed(seed: u64) -> Vec<u8> {
 }
 
 fn output(told: &[(JobId, Event)]) -> PathBuf {
-    match &told.last().unwrap().1 {
-        Event::Finished { outcome } => outcome.output.clone(),
-        other => panic!("not finished: {other:?}"),
-    }
+    let Some((_, Event::Finished { outcome })) = told.last() else { unreachable!("not finished: {told:?}") };
+    outcome.output.clone()
 }
 
 fn stages(told: &[(JobId, Event)], job: JobId) -> Vec<Stage> {
@@ -107,8 +105,11 @@ fn an_urgent_job_overtakes_after_a_step_and_the_other_goes_on_where_it_was() {
     let left = told.iter().filter(|(_, event)| matches!(event, Event::Interrupted { .. })).count();
     assert_eq!(left, 1);
     assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
-    let num_steps = told.iter().filter(|(id, event)| *id == slow && matches!(event, Event::Step { stage, .. }
-        if *stage != Stage::Decode));
+    let num_steps = told.iter().filter(|(id, event)| {
+        *id == slow
+            && matches!(event, Event::Step { stage, .. }
+        if *stage != Stage::Decode)
+    });
     assert!(num_steps.count() <= 4, "no step is done twice");
 }
 
@@ -153,7 +154,7 @@ fn a_failed_decode_is_repeated_without_denoising_again() {
     let stages = stages(&told, job);
     let count = |stage| stages.iter().filter(|begun| **begun == stage).count();
     assert_eq!((count(Stage::DenoiseHigh), count(Stage::DenoiseLow), count(Stage::Decode)), (1, 1, 2));
-    let Some((_, Event::Finished { outcome })) = told.last() else { panic!("{told:?}") };
+    let Some((_, Event::Finished { outcome })) = told.last() else { unreachable!("{told:?}") };
     assert_eq!(outcome.retries, 1);
     assert!(outcome.warnings.iter().any(|told| told.contains("Memory ran out")), "{:?}", outcome.warnings);
     assert!(wandeck::media::read_metadata(&outcome.output).unwrap().unwrap().contains("Memory ran out"));
@@ -167,7 +168,7 @@ fn a_finished_job_is_decoded_again_from_its_latents() {
     desk.worker.order(Order::Retry(job)).unwrap();
     let told = desk.until(|_, event| event.is_terminal());
     let again = told.last().unwrap().0;
-    assert!(!stages(&told, again).iter().any(|stage| *stage == Stage::DenoiseHigh));
+    assert!(!stages(&told, again).contains(&Stage::DenoiseHigh));
     let second = output(&told);
     assert_ne!(first, second, "nothing is overwritten");
     assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap());
@@ -202,7 +203,9 @@ fn a_panic_is_an_error_of_one_job() {
     let desk = Desk::new("panic@step:2");
     let broken = desk.submit(desk.work(1, "a.mp4"));
     let next = desk.submit(desk.work(1, "b.mp4"));
-    assert!(matches!(&desk.until_end(broken).last().unwrap().1, Event::Failed { error } if error.kind == Kind::Bug));
+    assert!(
+        matches!(&desk.until_end(broken).last().unwrap().1, Event::Failed { error } if error.kind == Kind::Bug)
+    );
     output(&desk.until_end(next));
 }
 

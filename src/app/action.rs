@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::core::Draft;
+use crate::core::{Draft, Mode};
 
 /// One wish of the person; `App` carries it out.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,8 @@ pub enum Action {
     Edit(Box<Draft>),
     /// Take this model and its preset; prompt and seed stay.
     ChooseModel(String),
+    /// Take the best model that does this, and its preset; prompt, pictures and seed stay.
+    ChooseMode(Mode),
     /// Make a video from this form.
     Generate(Box<Draft>),
     /// Stop the job that runs.

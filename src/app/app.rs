@@ -11,11 +11,12 @@ use super::action::Action;
 use super::output_name::output_path;
 use super::player::Player;
 use super::restore::{Found, Restore};
+use super::routing::{Routing, mode_of};
 use super::theme;
 use super::view::{AppView, RunState};
 use super::{compose_panel, player_panel, progress_panel};
 use crate::core::{
-    Draft, Error, Event, Faults, FrameCount, Kind, Limits, Progress, Resolution, Result, Seed,
+    Draft, Error, Event, Faults, FrameCount, Kind, Limits, Mode, Progress, Resolution, Result, Seed,
 };
 use crate::media::{Existing, Target};
 use crate::models::{self, Installed};
@@ -38,6 +39,7 @@ pub struct App {
     models_dir: Option<PathBuf>,
     models: Vec<Installed>,
     draft: Draft,
+    routing: Routing,
     run: RunState,
     job: Option<JobId>,
     /// The number of a job that was just asked for comes here, once it is safe on disk.
@@ -67,12 +69,14 @@ impl App {
         let models = models::installed(&data_dir, models_dir.as_deref());
         let mut draft = presets::by_name(FIRST_PRESET)?.draft(FIRST_PROMPT);
         draft.seed = Seed::by_chance().0;
+        let (routing, wrong) = Routing::open(&data_dir, &models, &draft)?;
         Ok(Self {
+            routing,
             data_dir,
             models_dir,
             models,
             draft,
-            run: RunState::Idle,
+            run: wrong.map_or(RunState::Idle, RunState::Failed),
             job: None,
             last_job: None,
             accepted: None,
@@ -88,9 +92,17 @@ impl App {
     }
 
     fn problems(&self) -> Vec<Error> {
-        match self.limits() {
-            Ok(limits) => self.draft.problems(limits),
-            Err(error) => vec![error],
+        match (self.limits(), self.installed()) {
+            (Ok(limits), Ok(model)) => {
+                let mut problems = self.draft.problems(limits);
+                // of a field that is wrong twice, one is enough
+                let of_mode = self.routing.problems(&self.draft, model).into_iter();
+                let is_new = |new: &Error| problems.iter().all(|old| old.field_name() != new.field_name());
+                let more: Vec<_> = of_mode.filter(is_new).collect();
+                problems.extend(more);
+                problems
+            }
+            (Err(error), _) | (_, Err(error)) => vec![error],
         }
     }
 
@@ -115,7 +127,13 @@ impl App {
                 self.draft = *draft;
                 Ok(())
             }
-            Action::ChooseModel(id) => self.choose_model(&id),
+            Action::ChooseModel(id) => {
+                "the model was chosen".clone_into(&mut self.routing.reason);
+                self.choose_model(&id)
+            }
+            Action::ChooseMode(mode) => {
+                self.routing.by_mode(mode, &self.models).and_then(|id| self.choose_model(&id))
+            }
             Action::Generate(draft) => self.generate(*draft, now),
             Action::Cancel => {
                 self.cancel();
@@ -160,7 +178,14 @@ impl App {
         let preset = own.map_or_else(|| mode.map(presets::for_mode).transpose(), |own| Ok(Some(own)))?;
         if let Some(preset) = preset {
             let chosen = preset.draft(&self.draft.prompt);
-            self.draft = Draft { seed: self.draft.seed, ..chosen };
+            // pictures stay where the model takes them
+            let takes = mode.is_none_or(|mode| mode != Mode::T2V);
+            let kept = |path: Option<PathBuf>| path.filter(|_| takes);
+            let before = std::mem::replace(&mut self.draft, chosen);
+            self.draft.seed = before.seed;
+            self.draft.image = kept(before.image);
+            self.draft.continue_from = kept(before.continue_from);
+            self.draft.last_image = kept(before.last_image).filter(|_| mode == Some(Mode::I2V));
         }
         id.clone_into(&mut self.draft.model);
         Ok(())
@@ -218,12 +243,19 @@ impl App {
     }
 
     /// Takes a picture into the form; the video takes its shape.
-    fn start_from(&mut self, path: PathBuf, size: Resolution) {
+    fn start_from(&mut self, path: PathBuf, size: Resolution) -> Result<()> {
+        let takes_none = |limits: &Limits| limits.modes == [Mode::T2V];
+        if self.limits().is_ok_and(takes_none) {
+            let with_picture = Draft { image: Some(path.clone()), continue_from: None, ..self.draft.clone() };
+            let id = self.routing.by_what_is_given(&with_picture, &self.models)?;
+            self.choose_model(&id)?;
+        }
         if let Ok(limits) = self.limits() {
             self.draft.size = limits.strides.size_like(self.draft.size, size);
         }
         self.draft.image = Some(path);
         self.draft.continue_from = None;
+        Ok(())
     }
 
     fn drain(&mut self, now: Instant) {
@@ -239,7 +271,11 @@ impl App {
             self.restore = None;
             match found {
                 Ok(Found::Settings(draft)) => self.draft = *draft,
-                Ok(Found::Picture(path, size)) => self.start_from(path, size),
+                Ok(Found::Picture(path, size)) => {
+                    if let Err(error) = self.start_from(path, size) {
+                        self.fail(error);
+                    }
+                }
                 Err(error) => self.fail(error),
             }
         }
@@ -294,6 +330,8 @@ impl eframe::App for App {
         let view = AppView {
             draft: &self.draft,
             problems: &problems,
+            mode: self.installed().ok().and_then(|model| mode_of(&self.draft, model)),
+            reason: &self.routing.reason,
             models: &self.models,
             run: &self.run,
             screen: self.player.screen(),

@@ -22,6 +22,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         ui.heading("Compose");
         model_ui(ui, view, &mut actions);
+        mode_ui(ui, view, &mut actions);
         text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
         text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
         pictures_ui(ui, &mut draft, view);
@@ -96,6 +97,26 @@ fn model_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
         });
     response.response.on_hover_text("Which of the models on this machine makes the video");
     problem_ui(ui, "model", view.problems);
+}
+
+/// The mode and why; choosing another takes a model that does it.
+fn mode_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
+    let name = |mode| match mode {
+        Mode::T2V => "Text to video",
+        Mode::I2V => "Image to video",
+        Mode::TI2V => "Text and image to video",
+    };
+    let response = ComboBox::from_label("Mode").selected_text(view.mode.map_or("", name)).show_ui(ui, |ui| {
+        for mode in [Mode::T2V, Mode::I2V, Mode::TI2V] {
+            if ui.selectable_label(view.mode == Some(mode), name(mode)).clicked() && view.mode != Some(mode) {
+                actions.push(Action::ChooseMode(mode));
+            }
+        }
+    });
+    response.response.on_hover_text("What the video is made from");
+    if !view.reason.is_empty() {
+        ui.weak(view.reason);
+    }
     problem_ui(ui, "mode", view.problems);
 }
 
@@ -295,6 +316,17 @@ mod tests {
         let after = harness.state().draft.clone();
         assert_ne!(after.seed, before.seed);
         assert_eq!(Draft { seed: before.seed, ..after }, before);
+    }
+
+    #[test]
+    fn the_mode_and_its_reason_are_shown_and_another_can_be_chosen() {
+        let mut harness = form(Bench::new());
+        harness.get_by_label("only words were given");
+        harness.get_by_label("Mode").click();
+        harness.run();
+        harness.get_by_label("Image to video").click();
+        harness.run();
+        assert_eq!(harness.state().actions, [Action::ChooseMode(Mode::I2V)]);
     }
 
     #[test]

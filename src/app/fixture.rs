@@ -44,6 +44,8 @@ pub(super) fn harness<'a>(
         let view = AppView {
             draft: &bench.draft,
             problems: &problems,
+            mode: Some(Mode::T2V),
+            reason: "only words were given",
             models: &[],
             run: &bench.run,
             screen: &bench.screen,

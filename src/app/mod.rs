@@ -18,6 +18,7 @@ mod player_panel;
 mod progress_panel;
 mod reel;
 mod restore;
+mod routing;
 mod run;
 mod theme;
 mod view;

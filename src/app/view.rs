@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{TextureId, Vec2};
 
-use crate::core::{Draft, Error, Outcome, Progress};
+use crate::core::{Draft, Error, Mode, Outcome, Progress};
 use crate::models::Installed;
 
 /// The state of the program, for drawing.
@@ -14,6 +14,10 @@ pub struct AppView<'a> {
     pub draft: &'a Draft,
     /// What keeps the form from running, one error a field.
     pub problems: &'a [Error],
+    /// The mode in which the form would run, if its model is here.
+    pub mode: Option<Mode>,
+    /// Why the form has this model and mode.
+    pub reason: &'a str,
     /// Models on this machine.
     pub models: &'a [Installed],
     /// The job.

@@ -204,6 +204,9 @@ pub(super) struct Generate {
     /// What happens, as JSON lines on standard output
     #[arg(long, conflicts_with = "json")]
     pub(super) events: bool,
+    /// Say what would run, what it would cost and what is in its way, and run nothing
+    #[arg(long, conflicts_with = "events")]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

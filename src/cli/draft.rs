@@ -1,4 +1,5 @@
-//! From the command line to a form: the preset first, then what was given beside it.
+//! From the command line to a form: the preset first, then what was given beside it. Without a model or a preset the
+//! router chooses among what is installed.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +7,28 @@ use super::Places;
 use super::args::Generate;
 use crate::core::{Draft, Error, Kind, LoraChoice, Mode, Resolution, Result, Seed};
 use crate::queue::Recorded;
-use crate::{media, models, presets};
+use crate::router::{Asked, Candidate, Profiles, Route};
+use crate::wan::Family;
+use crate::{media, models, presets, router};
 
-/// What runs when neither a model nor a preset is named.
-const DEFAULT_PRESET: &str = "toy-t2v";
+/// The form, the folder of its model, and what chose the model.
+pub(super) struct Drafted {
+    pub(super) draft: Draft,
+    pub(super) folder: PathBuf,
+    pub(super) chosen: Chosen,
+}
 
-/// The form, and the folder of its model.
-pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)> {
-    let (mut draft, folder) = start(args, places)?;
+/// What chose the model.
+pub(super) enum Chosen {
+    /// The router.
+    Route(Route),
+    /// The person, by what these words say.
+    Person(String),
+}
+
+/// What the command line asks for.
+pub(super) fn draft(args: &Generate, places: &Places) -> Result<Drafted> {
+    let Drafted { mut draft, folder, chosen } = start(args, places)?;
     if let Some(model) = &args.model {
         // the output keeps what is asked, and will be looked at from elsewhere
         draft.model = if Path::new(model).exists() {
@@ -70,11 +85,11 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)
     if let Some(negative) = &args.negative {
         draft.negative_prompt.clone_from(negative);
     }
-    Ok((draft, folder))
+    Ok(Drafted { draft, folder, chosen })
 }
 
 /// What the command line changes: the form that made a file, or a preset's with a seed by chance.
-fn start(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)> {
+fn start(args: &Generate, places: &Places) -> Result<Drafted> {
     let find = |id: &str| models::find(id, &places.data_dir, places.models_dir.as_deref());
     if let Some(file) = &args.from {
         let recorded = Recorded::read(file)?.ok_or_else(|| {
@@ -83,27 +98,69 @@ fn start(args: &Generate, places: &Places) -> Result<(Draft, PathBuf)> {
                 .remedy("Give a video that was made with Wandeck")
         })?;
         let folder = find(args.model.as_ref().unwrap_or(&recorded.draft.model))?;
-        return Ok((recorded.draft, folder));
+        let chosen = Chosen::Person(format!("{} was made so", file.display()));
+        return Ok(Drafted { draft: recorded.draft, folder, chosen });
     }
-    let (preset, folder) = match (&args.preset, &args.model) {
+    let by_chance = |draft: Draft| Draft { seed: Seed::by_chance().0, ..draft };
+    let (draft, folder, chosen) = match (&args.preset, &args.model) {
         (Some(name), model) => {
             let preset = presets::by_name(name)?;
             let folder = find(model.as_ref().unwrap_or(&preset.model))?;
-            (preset, folder)
+            (preset.draft(""), folder, Chosen::Person(format!("the preset {name} was chosen")))
         }
         (None, Some(model)) => {
             let folder = find(model)?;
             let checkpoint = models::open(&folder)?;
-            let own = presets::for_model(&checkpoint.id)?;
-            (own.map_or_else(|| presets::for_mode(checkpoint.modes[0]), Ok)?, folder)
+            let mode =
+                args.mode.filter(|mode| checkpoint.modes.contains(mode)).unwrap_or(checkpoint.modes[0]);
+            let draft =
+                new_form(&checkpoint.id, (mode, checkpoint.family()), &Profiles::open(&places.data_dir)?)?;
+            (draft, folder, Chosen::Person("the model was chosen".to_owned()))
         }
         (None, None) => {
-            let preset = presets::by_name(DEFAULT_PRESET)?;
-            let folder = find(&preset.model)?;
-            (preset, folder)
+            let (draft, folder, route) = routed(args, places)?;
+            (draft, folder, Chosen::Route(route))
         }
     };
-    Ok((Draft { seed: Seed::by_chance().0, ..preset.draft("") }, folder))
+    Ok(Drafted { draft: by_chance(draft), folder, chosen })
+}
+
+/// The router's choice among the models on this machine.
+fn routed(args: &Generate, places: &Places) -> Result<(Draft, PathBuf, Route)> {
+    let installed = models::installed(&places.data_dir, places.models_dir.as_deref());
+    let profiles = Profiles::open(&places.data_dir)?;
+    let candidates = installed.iter().filter_map(|model| {
+        let known = presets::for_model(&model.id).is_ok_and(|preset| preset.is_some());
+        let limits = model.limits.as_ref().ok()?;
+        Some(Candidate { id: &model.id, limits, family: model.family, known })
+    });
+    let asked = Asked {
+        prompt: &args.prompt,
+        image: args.image.is_some(),
+        last_image: args.last_image.is_some(),
+        clip: args.continue_from.is_some(),
+        loras: !args.loras.is_empty(),
+        size: args.size,
+        model: None,
+        mode: args.mode,
+    };
+    let route = router::route(&asked, &candidates.collect::<Vec<_>>(), &profiles)?;
+    let chosen = installed.iter().find(|model| model.id == route.model).ok_or_else(|| {
+        Error::new(Kind::Bug, format!("The router chose {}, which is not there", route.model))
+    })?;
+    let mut draft = new_form(&chosen.id, (route.mode, chosen.family), &profiles)?;
+    draft.model.clone_from(&chosen.id);
+    Ok((draft, chosen.path.clone(), route))
+}
+
+/// What a new form for a model has: its own preset or its mode's, with the numbers of the table of modes.
+fn new_form(id: &str, (mode, family): (Mode, Option<Family>), profiles: &Profiles) -> Result<Draft> {
+    let preset = presets::for_model(id)?.map_or_else(|| presets::for_mode(mode), Ok)?;
+    let mut draft = preset.draft("");
+    if let Some(profile) = profiles.of(mode, family) {
+        (draft.steps, draft.frames) = (profile.steps.default, profile.frames.default);
+    }
+    Ok(draft)
 }
 
 pub(super) fn absolute(path: &Path) -> PathBuf {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, RecvError, bounded, select};
 
 use super::args::{Common, Generate};
-use super::draft::{absolute, draft};
+use super::draft::{Chosen, Drafted, absolute, draft};
+use super::dry_run;
 use super::report::{self, Output, Reporter};
 use super::reproduce::Reproduction;
 use super::{ExitCode, Places, service};
@@ -19,7 +20,13 @@ const SLUG: usize = 40;
 
 pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
-    let work = work(args, &places)?;
+    let (work, chosen) = planned(args, &places)?;
+    if let Chosen::Route(route) = &chosen {
+        report::note(&route.to_string());
+    }
+    if args.dry_run {
+        return dry_run::run(&work, &chosen, &places, common.json);
+    }
     let interrupts = interrupts()?;
     let service = service("wandeck generate", Scope::Own)?.settled(&places.settings);
     let output = match (args.events, common.json) {
@@ -51,21 +58,36 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     }
 }
 
-/// What the arguments ask for; where the video goes is checked here.
+/// What the arguments ask for, with the router's reason told.
 pub(super) fn work(args: &Generate, places: &Places) -> Result<Work> {
-    let (draft, model) = draft(args, places)?;
+    if args.dry_run {
+        return Err(Error::new(Kind::Input, "A dry run puts nothing into the queue")
+            .field("dry_run")
+            .remedy("Use \"wandeck generate --dry-run\""));
+    }
+    let (work, chosen) = planned(args, places)?;
+    if let Chosen::Route(route) = &chosen {
+        report::note(&route.to_string());
+    }
+    Ok(work)
+}
+
+/// Likewise, with what chose the model; where the video goes is checked here.
+fn planned(args: &Generate, places: &Places) -> Result<(Work, Chosen)> {
+    let Drafted { draft, folder: model, chosen } = draft(args, places)?;
     let existing = if args.overwrite { Existing::Replace } else { Existing::NextFree };
     let output = args.output.clone().unwrap_or_else(|| default_output(&places.data_dir, &draft));
     // the queue may be worked on from elsewhere
     let output = absolute(&output);
     Target::parse(&output, FrameCount(draft.frames), existing)?;
-    Ok(Work {
+    let work = Work {
         existing,
         latents_out: args.latents_out.as_deref().map(absolute),
         timeout_s: Some(args.timeout.unwrap_or(places.settings.errors.timeout_s))
             .filter(|seconds| *seconds > 0),
         ..Work::new(draft, absolute(&model), output)
-    })
+    };
+    Ok((work, chosen))
 }
 
 fn died(error: RecvError) -> Error {

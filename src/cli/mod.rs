@@ -7,6 +7,7 @@ mod convert;
 mod diagnosis;
 mod doctor;
 mod draft;
+mod dry_run;
 mod exit;
 mod generate;
 mod graph;

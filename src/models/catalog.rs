@@ -7,6 +7,7 @@ use super::about::About;
 use super::open::{self, Opened};
 use super::{diffusers, folder};
 use crate::core::{Error, Kind, Limits, Result};
+use crate::wan::Family;
 
 /// Names the folder that models live in.
 pub const MODELS_ROOT_VARIABLE: &str = "MODELS_ROOT";
@@ -22,6 +23,8 @@ pub struct Installed {
     pub path: PathBuf,
     /// What it can do, or what is wrong with it.
     pub limits: Result<Limits>,
+    /// Which of Wan's own models it is.
+    pub family: Option<Family>,
     /// What it is made of, if it can be used.
     pub about: Option<About>,
 }
@@ -31,9 +34,10 @@ impl Installed {
     pub fn new(id: String, path: PathBuf, opened: Result<Opened>) -> Self {
         match opened {
             Ok(Opened { checkpoint, about }) => {
-                Self { id, path, limits: Ok(checkpoint.limits()), about: Some(about) }
+                let (limits, family) = (Ok(checkpoint.limits()), checkpoint.family());
+                Self { id, path, limits, family, about: Some(about) }
             }
-            Err(error) => Self { id, path, limits: Err(error), about: None },
+            Err(error) => Self { id, path, limits: Err(error), family: None, about: None },
         }
     }
 }

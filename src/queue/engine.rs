@@ -283,6 +283,7 @@ impl Engine {
             let mut states = Checkpoint::of(&self.data_dir, &entry.job.uid, other, &self.service.faults);
             let bench = Bench {
                 runtime,
+                data_dir: Some(&self.data_dir),
                 cache: &mut self.cache,
                 control,
                 faults: &self.service.faults,

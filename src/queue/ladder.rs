@@ -39,6 +39,8 @@ pub(super) fn is_retryable(kind: Kind) -> bool {
 /// `draft` is the form with all changes `tried` so far.
 pub(super) fn next(failed: Failed, draft: &Draft, tried: &[Change]) -> Option<Vec<Change>> {
     let rungs = match failed.kind {
+        // the look before a run has said which changes would help, and these are not they
+        Kind::OutOfMemory if failed.stage == Stage::Preflight => Vec::new(),
         Kind::OutOfMemory => memory(failed, draft, tried),
         Kind::Device => vec![vec![Change::Again], vec![Change::Provider(ProviderChoice::Cpu)]],
         Kind::Runtime => vec![vec![Change::Again]; 3],

@@ -9,6 +9,7 @@ mod control;
 mod engine;
 mod job;
 mod ladder;
+mod look;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 mod queue;
 mod rebuild;
@@ -22,6 +23,7 @@ mod worker;
 
 pub use engine::Service;
 pub use job::{Job, JobId, Priority, Work};
+pub use look::{Examined, examine};
 pub use queue::{Asked, Queue, Scope};
 pub use rebuild::{Rebuilt, rebuild};
 pub use record::Recorded;

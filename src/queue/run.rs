@@ -8,6 +8,7 @@ use ndarray::ArrayD;
 use super::checkpoint::Checkpoint as States;
 use super::control::Control;
 use super::job::Work;
+use super::look;
 use super::record::Record;
 use super::state::{Retry, Trace};
 use crate::core::{
@@ -29,6 +30,8 @@ use crate::wan::Checkpoint;
 /// What an attempt runs with.
 pub(super) struct Bench<'a> {
     pub(super) runtime: &'a Runtime,
+    /// Where earlier runs and the person's own table of modes are; without it no cost is estimated.
+    pub(super) data_dir: Option<&'a Path>,
     pub(super) cache: &'a mut dyn TensorCache,
     pub(super) control: &'a Control,
     pub(super) faults: &'a Faults,
@@ -60,6 +63,7 @@ pub fn run_job(
 ) -> Result<Outcome> {
     let bench = Bench {
         runtime,
+        data_dir: None,
         cache,
         control: &Control::over(cancel.clone()),
         faults: &Faults::default(),
@@ -82,7 +86,7 @@ pub(super) fn attempt(
 ) -> Result<Ran> {
     let began = Instant::now();
     reset_peak_resident();
-    let Bench { runtime, cache, control, faults, threads, states, trace } = bench;
+    let Bench { runtime, data_dir, cache, control, faults, threads, states, trace } = bench;
     let cancel = &control.cancel;
     faults.strike(Point::Read, cancel)?;
     let model = &models::open(&work.model)?;
@@ -92,8 +96,11 @@ pub(super) fn attempt(
     let mut story = Story::new(send);
     story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
     let given = story.stage(Stage::Preflight, |story| {
-        preflight(&target, &request, story)?;
-        Given::open(&request, model, story)
+        let given = given(&target, &request, model, story)?;
+        if let Some(data_dir) = data_dir {
+            look::tell(&look::look(work, &request, (model, computation.provider), data_dir)?, story)?;
+        }
+        Ok(given)
     })?;
     let pipeline = Pipeline {
         runtime,
@@ -126,24 +133,7 @@ pub(super) fn attempt(
     };
     pipeline.decode(&prepared, &latent, &mut frames, (&mut story, cancel))?;
     let record = made_by.record(&request).metadata()?;
-    let mut outcome = Outcome {
-        output: target.path().to_path_buf(),
-        request,
-        model_fingerprint: model.fingerprint(),
-        loras: given.loras.records.clone(),
-        generation_time_s: Secs::from(began.elapsed()),
-        stages: Vec::new(),
-        steps: std::mem::take(&mut story.steps),
-        peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
-        peak_vram_mb: None,
-        provider: computation.provider.word().to_owned(),
-        provider_reason: computation.reason.clone(),
-        precision: computation.precision.to_owned(),
-        retries: retries.len() as u32,
-        optimizations: std::mem::take(&mut story.optimizations),
-        warnings: retries.iter().map(|retry| retry.told.clone()).collect(),
-        checks: Vec::new(),
-    };
+    let mut outcome = made_by.outcome(request, &target, &mut story);
     story.stage(Stage::PostProcess, |story| {
         cancel.check()?;
         if let Some(path) = &work.latents_out {
@@ -194,7 +184,7 @@ impl Stages<'_> {
             if let Some(states) = &mut states {
                 let must = flow == Flow::Leave || state.solver.done() == steps;
                 // a run need not end because it could not be continued elsewhere
-                unsaved = states.save(state, &key, must).err().or(unsaved.take());
+                unsaved = states.save(state, &key, must).err().or_else(|| unsaved.take());
             }
             Ok(flow)
         };
@@ -258,6 +248,28 @@ struct MadeBy<'a> {
 }
 
 impl MadeBy<'_> {
+    /// What came out, but for what is known at the very end: times, checks and the file's final name.
+    fn outcome(&self, request: GenRequest, target: &Target, story: &mut Story<'_>) -> Outcome {
+        Outcome {
+            output: target.path().to_path_buf(),
+            request,
+            model_fingerprint: self.model.fingerprint(),
+            loras: self.given.loras.records.clone(),
+            generation_time_s: Secs(0.0),
+            stages: Vec::new(),
+            steps: std::mem::take(&mut story.steps),
+            peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
+            peak_vram_mb: None,
+            provider: self.computation.provider.word().to_owned(),
+            provider_reason: self.computation.reason.clone(),
+            precision: self.computation.precision.to_owned(),
+            retries: self.changes.len() as u32,
+            optimizations: std::mem::take(&mut story.optimizations),
+            warnings: self.changes.iter().map(|retry| retry.told.clone()).collect(),
+            checks: Vec::new(),
+        }
+    }
+
     fn record<'a>(&'a self, request: &'a GenRequest) -> Record<'a> {
         Record {
             wandeck: env!("CARGO_PKG_VERSION"),
@@ -308,17 +320,22 @@ fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
 }
 
 /// What would make the run fail at its end is found here, before it begins.
-fn preflight(target: &Target, request: &GenRequest, story: &mut Story<'_>) -> Result<()> {
+pub(super) fn given(
+    target: &Target,
+    request: &GenRequest,
+    model: &Checkpoint,
+    story: &mut Story<'_>,
+) -> Result<Given> {
     target.check_video(request.size, request.fps)?;
     target.check_writable()?;
     if let Some(taken) = target.renamed_from() {
         story.warn(format!("{} is there already: writing {}", taken.display(), target.path().display()));
     }
-    Ok(())
+    Given::open(request, model, story)
 }
 
 /// What the request names by path: the pictures at the video's size, with what tells them apart, and the LoRAs.
-struct Given {
+pub(super) struct Given {
     pictures: Pictures,
     hashes: Vec<String>,
     loras: Loras,

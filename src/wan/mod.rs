@@ -5,6 +5,7 @@
 mod checkpoint;
 mod config;
 pub mod exported;
+mod family;
 pub mod graphs;
 pub mod infer;
 mod latents;
@@ -20,3 +21,4 @@ pub mod vae_cost;
 
 pub use checkpoint::{Checkpoint, Component};
 pub use config::{ModelIndex, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig};
+pub use family::Family;

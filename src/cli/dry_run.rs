@@ -1,0 +1,82 @@
+//! `wandeck generate --dry-run`: what would run, what it would cost, and what is in its way.
+
+use serde_json::json;
+
+use super::draft::Chosen;
+use super::report::{note, out};
+use super::{ExitCode, Places};
+use crate::core::{Bytes, Finding, Result, Severity};
+use crate::queue::{Examined, Work, examine};
+
+const MIB: f64 = 1_048_576.0;
+
+pub(super) fn run(work: &Work, chosen: &Chosen, places: &Places, as_json: bool) -> Result<ExitCode> {
+    let examined = examine(work, &places.data_dir)?;
+    let reasons = match chosen {
+        Chosen::Route(route) => route.reasons.clone(),
+        Chosen::Person(reason) => vec![reason.clone()],
+    };
+    if as_json {
+        out(&document(&examined, work, &reasons).to_string());
+    } else {
+        tell(&examined, &reasons);
+    }
+    Ok(if examined.preflight.can_run() { ExitCode::Done } else { ExitCode::Invalid })
+}
+
+fn document(examined: &Examined, work: &Work, reasons: &[String]) -> serde_json::Value {
+    let Examined { request, model, preflight } = examined;
+    let mib = |bytes: Bytes| bytes.0 as f64 / MIB;
+    let memory = preflight.memory.iter().map(|stage| {
+        json!({"stage": stage.stage, "peak_mb": mib(stage.peak), "droppable_mb": mib(stage.droppable)})
+    });
+    let findings = preflight.findings.iter().map(|finding| {
+        let told: Vec<_> = finding.changes.iter().map(ToString::to_string).collect();
+        let mut value = json!(finding);
+        value["told"] = json!(told);
+        value
+    });
+    json!({
+        "status": if preflight.can_run() { "can_run" } else { "blocked" },
+        "mode": request.mode,
+        "model": model,
+        "reasons": reasons,
+        "output": work.output,
+        "request": request,
+        "findings": findings.collect::<Vec<_>>(),
+        "memory": memory.collect::<Vec<_>>(),
+        "estimated_peak_mb": mib(preflight.peak()),
+        "time": preflight.time,
+    })
+}
+
+fn tell(examined: &Examined, reasons: &[String]) {
+    let Examined { request, model, preflight } = examined;
+    out(&format!("{} with {model}: {}", request.mode, reasons.join("; ")));
+    out(&format!("{} frames, {}, {} steps", request.frames.0, request.size, request.steps.0));
+    for stage in &preflight.memory {
+        let time = preflight.time.as_ref().and_then(|time| {
+            let (_, seconds) = time.stages.iter().find(|(name, _)| *name == stage.stage)?;
+            Some(format!(", about {seconds}"))
+        });
+        out(&format!("  {}: {} of memory{}", stage.stage, stage.peak, time.unwrap_or_default()));
+    }
+    preflight.findings.iter().for_each(tell_finding);
+    if preflight.can_run() {
+        note("It can run");
+    } else {
+        note("It cannot run");
+    }
+}
+
+fn tell_finding(finding: &Finding) {
+    let word = match finding.severity {
+        Severity::Note => "Note",
+        Severity::Warning => "Warning",
+        Severity::Blocker => "In the way",
+    };
+    out(&format!("{word}: {}", finding.message));
+    for change in &finding.changes {
+        out(&format!("  it would help to {change}"));
+    }
+}

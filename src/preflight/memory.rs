@@ -1,0 +1,132 @@
+//! Memory of each stage on the CPU: the process, the stage's weights, and what is alive while they compute.
+//!
+//! The constants were fitted to the peaks of real runs; `benches/estimate` measures how far off they are.
+
+use super::facts::{Facts, StageMemory};
+use super::size::{ModelSize, NetSize};
+use super::vae::{decoded, encoded};
+use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
+use crate::engine::Prepack;
+use crate::wan::tiles::Tiling;
+use crate::wan::vae_cost;
+
+const MIB: u64 = 1 << 20;
+/// Bytes of a value.
+const F32: u64 = 4;
+/// The process before the first session: program, runtime, thread stacks.
+const PROCESS: u64 = 36 * MIB;
+/// A session's own, beside weights and values.
+const SESSION: u64 = 20 * MIB;
+/// Values of the residual stream's width and of the feed-forward's that are alive for each token in a block.
+const BLOCK_WIDTHS: u64 = 6;
+const BLOCK_FFN: u64 = 2;
+/// The same in a block of the text encoder.
+const TEXT_WIDTHS: u64 = 6;
+const TEXT_FFN: u64 = 3;
+/// Largest number of tokens of a prompt; most are far shorter, and its memory is small beside the weights.
+const TEXT_TOKENS: u64 = 512;
+/// How much more of the VAE's memory is touched than is alive by the formula, in percent.
+const LIVE_PERCENT: u64 = 110;
+/// Encoders, decoders and what is left of the stages before, while the video is written and checked; and bytes for each
+/// pixel of a frame.
+const WRITING: u64 = 48 * MIB;
+const WRITE: u64 = 300;
+/// An 8-bit product's row copies, in bytes for each value of the feed-forward's width.
+const INT8_ROWS: u64 = 1;
+
+/// The tiles that a picture is decoded and encoded in.
+pub(super) fn tiling(request: &GenRequest, model: &ModelSize) -> Tiling {
+    let edge = vae_cost::tile_edge(&model.vae, request.size, request.vae_tile);
+    let cell = model.vae.scale_factor_spatial.max(1);
+    let cells = [request.size.height / cell, request.size.width / cell].map(|side| side as usize);
+    Tiling::new(cells, edge.map(|edge| (edge / cell) as usize))
+}
+
+/// Memory of every stage of a run.
+pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
+    let Facts { request, model, .. } = facts;
+    let mut stages = vec![stage(Stage::Prepare, (NetSize::default(), true), 0)];
+    if model.exported.is_some() {
+        stages.extend(exported(facts));
+        return stages;
+    }
+    let text =
+        TEXT_TOKENS * F32 * (TEXT_WIDTHS * model.text.d_model as u64 + TEXT_FFN * model.text.d_ff as u64);
+    stages.push(stage(Stage::Text, (model.text_encoder, in_place(facts, model.text_encoder)), text));
+    if request.starts_from_picture() {
+        let net = model.vae_encoder;
+        let one = request.mode != Mode::I2V || request.frames.0 == 1;
+        let cell = model.vae.scale_factor_spatial as usize;
+        let tiles = tiling(request, model);
+        let [height, width] = tiles.tile().map(|cells| (cells * cell) as u32);
+        let chunk = encoded(&model.vae, Resolution::new(width, height), one);
+        let live = chunk.live * LIVE_PERCENT / 100 + chunk.caches * (tiles.count() as u64 - 1);
+        // convolutions are never packed
+        stages.push(stage(Stage::Image, (net, true), live + request.size.area() * 3 * F32 * 4));
+    }
+    for ((name, net), steps) in
+        [Stage::DenoiseHigh, Stage::DenoiseLow].into_iter().zip(experts(model)).zip(facts.steps)
+    {
+        if steps > 0 {
+            stages.push(stage(name, (net, in_place(facts, net)), denoise(facts)));
+        }
+    }
+    stages.push(stage(Stage::Decode, (model.vae_decoder, true), decode(facts)));
+    stages.push(stage(Stage::PostProcess, (NetSize::default(), true), WRITING + request.size.area() * WRITE));
+    stages
+}
+
+/// The experts in the order of their stages; one transformer takes both.
+fn experts(model: &ModelSize) -> [NetSize; 2] {
+    let high = model.transformers.first().copied().unwrap_or_default();
+    [high, model.transformers.get(1).copied().unwrap_or(high)]
+}
+
+fn in_place(facts: &Facts<'_>, net: NetSize) -> bool {
+    Prepack::choose(facts.request.weights, net.loaded, facts.free_memory) == Prepack::InPlace
+}
+
+/// A packed network is copied, and its largest tensor is there twice for a moment; so is one that is made wider.
+fn stage(stage: Stage, (net, in_place): (NetSize, bool), values: u64) -> StageMemory {
+    let mapped = if in_place { net.mapped.0 } else { 0 };
+    let widened = net.mapped < net.loaded;
+    let twice = match (in_place, widened) {
+        (true, false) => 0,
+        (true, true) => net.largest.0 / 2,
+        (false, _) => net.largest.0,
+    };
+    let session = if net.loaded.0 > 0 { SESSION } else { 0 };
+    let peak = PROCESS + session + net.loaded.0 + values.max(twice);
+    StageMemory { stage, peak: Bytes(peak), droppable: Bytes(mapped) }
+}
+
+/// Values of one pass of the transformer.
+fn denoise(facts: &Facts<'_>) -> u64 {
+    let Facts { request, model, .. } = facts;
+    let config = &model.transformer;
+    let latent = model.strides.latent(config.in_channels, request.size, request.frames);
+    let tokens = latent.tokens(model.strides.patch as usize) as u64;
+    let (width, ffn) = (config.width() as u64, config.ffn_dim as u64);
+    let rows = if model.int8 { INT8_ROWS * ffn } else { 0 };
+    let latents = latent.dims().iter().product::<usize>() as u64 * F32 * 8;
+    tokens * ((BLOCK_WIDTHS * width + BLOCK_FFN * ffn) * F32 + rows) + latents
+}
+
+/// Values and caches of the decoder.
+fn decode(facts: &Facts<'_>) -> u64 {
+    let Facts { request, model, .. } = facts;
+    let tiles = tiling(request, model);
+    let first = request.frames.0 == 1;
+    let chunk = decoded(&model.vae, tiles.tile().into_iter().product::<usize>() as u64, first);
+    let count = tiles.count() as u64;
+    let frames = if first { 1 } else { u64::from(model.strides.temporal) };
+    let pictures = request.size.area() * 3 * frames * (F32 + 1) * if count > 1 { 2 } else { 1 };
+    chunk.live * LIVE_PERCENT / 100 + chunk.caches * (count - 1) + pictures
+}
+
+/// An exported model's files are read whole; what is alive while they compute is not known.
+fn exported(facts: &Facts<'_>) -> Vec<StageMemory> {
+    let size = facts.model.exported.unwrap_or_default();
+    let net = NetSize { stored: size, loaded: size, mapped: Bytes(0), largest: Bytes(0) };
+    vec![stage(Stage::DenoiseHigh, (net, false), denoise(facts))]
+}

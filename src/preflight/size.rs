@@ -1,0 +1,106 @@
+//! How large a model's networks are on disk and in memory.
+
+use crate::core::{Bytes, Strides};
+use crate::onnx::{Dtype, TensorInfo, Weights};
+use crate::wan::{Checkpoint, TextEncoderConfig, TransformerConfig, VaeConfig};
+
+/// The transformer's largest matrix, which is used on one row and never there twice.
+const ONE_ROW: &str = "time_proj";
+
+/// One network's weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetSize {
+    /// As they lie in the files.
+    pub stored: Bytes,
+    /// As they are in memory: on the CPU, 16-bit and fp8 weights become fp32.
+    pub loaded: Bytes,
+    /// The part of `loaded` that can stay pages of the files, which the system drops and reads again.
+    pub mapped: Bytes,
+    /// The largest tensor in memory; it is there twice for a moment.
+    pub largest: Bytes,
+}
+
+impl NetSize {
+    /// Over the tensors whose names are counted.
+    fn of(weights: &Weights, counted: impl Fn(&str) -> bool) -> Self {
+        let mut size = Self::default();
+        for (name, info) in weights.iter().filter(|(name, _)| counted(name)) {
+            let loaded = loaded(info);
+            size.stored.0 += info.len;
+            size.loaded.0 += loaded;
+            size.mapped.0 += if loaded == info.len { loaded } else { 0 };
+            if !name.contains(ONE_ROW) {
+                size.largest = size.largest.max(Bytes(loaded));
+            }
+        }
+        size
+    }
+}
+
+/// Bytes of a tensor once the CPU computes with it.
+fn loaded(info: &TensorInfo) -> u64 {
+    match info.dtype {
+        Dtype::Bf16 | Dtype::F16 => info.len * 2,
+        Dtype::F8E4M3 | Dtype::F8E5M2 => info.len * 4,
+        _ => info.len,
+    }
+}
+
+/// A model as far as its cost goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSize {
+    /// Its name.
+    pub id: String,
+    /// `wan::Checkpoint::fingerprint`.
+    pub fingerprint: String,
+    /// The high-noise expert, or the only transformer, and the low-noise expert.
+    pub transformers: Vec<NetSize>,
+    /// How the transformers are built.
+    pub transformer: TransformerConfig,
+    /// The text encoder without its table, of which rows are read in place.
+    pub text_encoder: NetSize,
+    /// How it is built.
+    pub text: TextEncoderConfig,
+    /// The VAE's way down.
+    pub vae_encoder: NetSize,
+    /// The VAE's way up.
+    pub vae_decoder: NetSize,
+    /// How it is built.
+    pub vae: VaeConfig,
+    /// How much a video shrinks.
+    pub strides: Strides,
+    /// Whether the transformers compute in 8-bit integers.
+    pub int8: bool,
+    /// A picture takes the place of the first latent frame instead of beside the noise.
+    pub expand_timesteps: bool,
+    /// Bytes of the files of an exported model; its networks' sizes are not known one by one.
+    pub exported: Option<Bytes>,
+}
+
+impl ModelSize {
+    /// The sizes of `model`.
+    pub fn of(model: &Checkpoint) -> Self {
+        let everything = |_: &str| true;
+        let transformers = std::iter::once(&model.transformer).chain(&model.transformer_2);
+        let encodes = |name: &str| name.starts_with("encoder.") || name.starts_with("quant_conv");
+        let table = |name: &str| name == "shared.weight" || name.contains("embed_tokens");
+        Self {
+            id: model.id.clone(),
+            fingerprint: model.fingerprint(),
+            transformers: transformers.map(|part| NetSize::of(&part.weights, everything)).collect(),
+            transformer: model.transformer.config.clone(),
+            text_encoder: NetSize::of(&model.text_encoder.weights, |name| !table(name)),
+            text: model.text_encoder.config.clone(),
+            vae_encoder: NetSize::of(&model.vae.weights, encodes),
+            vae_decoder: NetSize::of(&model.vae.weights, |name| !encodes(name)),
+            vae: model.vae.config.clone(),
+            strides: model.strides(),
+            int8: model.is_int8(),
+            expand_timesteps: model.expand_timesteps,
+            exported: model
+                .exported
+                .as_ref()
+                .map(|exported| Bytes(exported.graphs().map(|graph| graph.size().0).sum())),
+        }
+    }
+}

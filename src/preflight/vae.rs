@@ -1,0 +1,149 @@
+//! Memory and work of the video autoencoder, layer by layer as `wan/graphs` builds it.
+
+use crate::core::Resolution;
+use crate::wan::VaeConfig;
+
+/// Bytes of a value.
+const F32: u64 = 4;
+/// Values along each side of a 3x3x3 convolution, and of the one over a frame.
+const CAUSAL_TAPS: u64 = 27;
+const FRAME_TAPS: u64 = 9;
+
+/// What one chunk costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chunk {
+    /// Bytes that are carried from one chunk to the next.
+    pub(super) caches: u64,
+    /// Largest sum of what is alive at once: caches that come in, caches that are ready, values on the way.
+    pub(super) live: u64,
+    /// Multiplications and additions.
+    pub(super) work: u64,
+}
+
+/// Follows a chunk through the layers.
+struct Walk {
+    /// Cells of a frame at this level.
+    plane: u64,
+    frames: u64,
+    /// Largest sum of caches that are ready and values on the way.
+    peak: u64,
+    /// A level's shortcut, which waits for its end.
+    waiting: u64,
+    caches: u64,
+    work: u64,
+}
+
+impl Walk {
+    fn bytes(&self, channels: u64) -> u64 {
+        channels * self.frames * self.plane * F32
+    }
+
+    fn alive(&mut self, bytes: u64) {
+        self.peak = self.peak.max(self.caches + self.waiting + bytes);
+    }
+
+    /// Through a cache of two frames; norm and activation before it are counted, and `kept` waits beside it.
+    fn causal_conv(&mut self, [inputs, outputs]: [u64; 2], kept: u64) {
+        let cache = 2 * inputs * self.plane * F32;
+        let (before, after) = (self.bytes(inputs), self.bytes(outputs));
+        self.caches += cache;
+        self.alive(kept + (4 * before).max(2 * before + cache).max(before + 2 * cache + after));
+        self.work += 2 * CAUSAL_TAPS * inputs * outputs * self.frames * self.plane;
+    }
+
+    fn residual(&mut self, [inputs, outputs]: [u64; 2]) {
+        let shortcut = self.bytes(outputs);
+        self.causal_conv([inputs, outputs], shortcut);
+        self.causal_conv([outputs, outputs], shortcut);
+    }
+
+    fn middle(&mut self, channels: u64) {
+        self.residual([channels; 2]);
+        self.work += 2 * self.frames * self.plane * channels * (4 * channels + 2 * self.plane);
+        self.residual([channels; 2]);
+    }
+
+    fn time_conv(&mut self, channels: u64, cache_frames: u64) {
+        self.caches += cache_frames * channels * self.plane * F32;
+        self.work += 2 * 3 * 2 * channels * channels * self.frames * self.plane;
+        let values = self.bytes(channels);
+        self.alive(6 * values);
+    }
+
+    fn frame_conv(&mut self, [inputs, outputs]: [u64; 2]) {
+        self.work += 2 * FRAME_TAPS * inputs * outputs * self.frames * self.plane;
+    }
+
+    fn finish(self) -> Chunk {
+        // caches that come in stay until the call is over
+        Chunk { caches: self.caches, live: self.peak + self.caches, work: self.work }
+    }
+}
+
+/// One latent frame of `cells` cells to frames; `first` gives one, the others four.
+pub(super) fn decoded(config: &VaeConfig, cells: u64, first: bool) -> Chunk {
+    let base = config.decoder_base_dim.unwrap_or(config.base_dim);
+    let widths: Vec<_> = config.dim_mult.iter().rev().map(|mult| (base * mult) as u64).collect();
+    let top = widths.first().copied().unwrap_or_default();
+    let mut walk = Walk { plane: cells, frames: 1, peak: 0, waiting: 0, caches: 0, work: 0 };
+    walk.causal_conv([config.z_dim as u64, top], 0);
+    walk.middle(top);
+    let mut before = top;
+    for (index, &outputs) in widths.iter().enumerate() {
+        let inputs = if index > 0 && !config.is_residual { before / 2 } else { before };
+        walk.waiting = if config.is_residual { walk.bytes(inputs) } else { 0 };
+        for block in 0..=config.num_res_blocks {
+            walk.residual([if block == 0 { inputs } else { outputs }, outputs]);
+        }
+        before = outputs;
+        if index + 1 == widths.len() {
+            break;
+        }
+        if config.temperal_downsample.iter().rev().nth(index).copied().unwrap_or(false) {
+            walk.time_conv(outputs, 2);
+            walk.frames *= if first { 1 } else { 2 };
+        }
+        walk.plane *= 4;
+        let after = if config.is_residual { outputs } else { outputs / 2 };
+        let (large, small) = (walk.bytes(outputs), walk.bytes(after));
+        walk.alive(large + small.max(large / 4));
+        walk.frame_conv([outputs, after]);
+        if config.is_residual {
+            walk.alive(4 * small);
+        }
+    }
+    walk.waiting = 0;
+    walk.causal_conv([before, config.out_channels as u64], 0);
+    walk.finish()
+}
+
+/// Frames of `size` to one latent frame; the first chunk has one frame, the others four.
+pub(super) fn encoded(config: &VaeConfig, size: Resolution, first: bool) -> Chunk {
+    let patch = config.patch_size.unwrap_or(1).max(1) as u64;
+    let frames = if first { 1 } else { 4 };
+    let plane = size.area() / (patch * patch);
+    let widths: Vec<_> = config.dim_mult.iter().map(|mult| (config.base_dim * mult) as u64).collect();
+    let mut before = config.base_dim as u64;
+    let mut walk = Walk { plane, frames, peak: 0, waiting: 0, caches: 0, work: 0 };
+    walk.causal_conv([config.in_channels as u64, before], 0);
+    for (index, &outputs) in widths.iter().enumerate() {
+        walk.waiting = if config.is_residual { walk.bytes(before) } else { 0 };
+        for block in 0..config.num_res_blocks {
+            walk.residual([if block == 0 { before } else { outputs }, outputs]);
+        }
+        before = outputs;
+        if index + 1 == widths.len() {
+            break;
+        }
+        walk.plane /= 4;
+        walk.frame_conv([outputs; 2]);
+        if config.temperal_downsample.get(index).copied().unwrap_or(false) {
+            walk.time_conv(outputs, 1);
+            walk.frames = walk.frames.div_ceil(2);
+        }
+    }
+    walk.waiting = 0;
+    walk.middle(before);
+    walk.causal_conv([before, 2 * config.z_dim as u64], 0);
+    walk.finish()
+}

@@ -1,0 +1,241 @@
+//! Gathers the facts for the look before a run, and says what came of it.
+
+use std::path::{Path, PathBuf};
+
+use super::job::Work;
+use super::run;
+use crate::core::{
+    Bytes, Draft, Error, Event, Finding, GenRequest, Kind, Result, Severity, Subject, Task, TaskStatus,
+};
+use crate::engine::{Provider, runtime};
+use crate::media::Target;
+use crate::models;
+use crate::models::synth::free_space;
+use crate::monitor;
+use crate::pipeline::{Computation, Story, denoise_steps};
+use crate::preflight::{self, Facts, Measured, ModelSize, Preflight, Room, passes, work};
+use crate::router::Profiles;
+use crate::store::History;
+use crate::wan::{Checkpoint, vae_cost};
+
+/// Earlier runs that are looked at.
+const EARLIER: usize = 60;
+/// Models whose files are opened to learn from runs of theirs.
+const MODELS: usize = 4;
+/// Bytes of a pixel in a file: of frames in their own files, and of video, generously.
+const PICTURE_BYTES: u64 = 3;
+const VIDEO_BYTES_PER_8_PIXELS: u64 = 8;
+/// Copies of the latents that the journal keeps.
+const LATENT_COPIES: u64 = 4;
+
+/// What a look at work that was not begun says.
+#[derive(Debug)]
+pub struct Examined {
+    /// The request as it would run.
+    pub request: GenRequest,
+    /// The model's name.
+    pub model: String,
+    /// What it will cost, and what is in its way.
+    pub preflight: Preflight,
+}
+
+/// Looks at `work` as a run would, without running. Fails if it cannot become a request at all.
+pub fn examine(work: &Work, data_dir: &Path) -> Result<Examined> {
+    let checkpoint = models::open(&work.model)?;
+    let request = GenRequest::parse(&work.draft, &checkpoint.limits())?;
+    let target = Target::parse(&work.output, request.frames, work.existing)?;
+    let mut told = Vec::new();
+    let mut send = |event: Event| match event {
+        Event::Warning { message } => told.push((Severity::Warning, message)),
+        Event::Note { message } => told.push((Severity::Note, message)),
+        _ => {}
+    };
+    run::given(&target, &request, &checkpoint, &mut Story::new(&mut send))?;
+    // without a runtime, one is fetched before the run, and that computes on the CPU
+    let provider = match runtime::present(data_dir)? {
+        (Some(runtime), _) => Computation::choose(&runtime, &checkpoint, &request)?.provider,
+        (None, _) => Provider::Cpu,
+    };
+    let mut found = look(work, &request, (&checkpoint, provider), data_dir)?;
+    let finding =
+        |(severity, message)| Finding { severity, subject: Subject::Settings, message, changes: Vec::new() };
+    found.add(told.into_iter().map(finding));
+    Ok(Examined { request, model: checkpoint.id, preflight: found })
+}
+
+/// What a run will cost and what is in its way; an error for a value outside its mode's range.
+pub(super) fn look(
+    work: &Work,
+    request: &GenRequest,
+    (model, provider): (&Checkpoint, Provider),
+    data_dir: &Path,
+) -> Result<Preflight> {
+    let profiles = Profiles::open(data_dir)?;
+    let (mode, family) = (request.mode, model.family());
+    if let Some(problem) = profiles.problems(&work.draft, mode, family).into_iter().next() {
+        return Err(problem);
+    }
+    let size = ModelSize::of(model);
+    let free_memory = monitor::free();
+    let rooms = rooms(work, request, &size, data_dir);
+    let history = earlier(model, data_dir);
+    let facts = Facts {
+        request,
+        model: &size,
+        steps: denoise_steps(model, request).map(|steps| steps as u32),
+        free_memory,
+        rooms: &rooms,
+        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        provider: provider.word(),
+        int8_variants: &int8_variants(work, data_dir),
+        history: &history,
+    };
+    let mut found = preflight::look(&facts);
+    found.add(profiles.notes(&work.draft, mode, family));
+    Ok(found)
+}
+
+/// Tells what was found: notes and warnings as events, and the first blocker as an error.
+pub(super) fn tell(found: &Preflight, story: &mut Story<'_>) -> Result<()> {
+    if let Some(blocker) = found.blockers().next() {
+        return Err(error_from_finding(blocker));
+    }
+    for finding in &found.findings {
+        let message = sentence(finding);
+        match finding.severity {
+            Severity::Note => story.tell(Event::Note { message }),
+            _ => story.warn(message),
+        }
+    }
+    Ok(())
+}
+
+/// A finding with what would mend it.
+fn sentence(finding: &Finding) -> String {
+    match (changes(finding), finding.severity) {
+        (Some(changes), Severity::Warning) => format!("{}. It would help to {changes}", finding.message),
+        _ => finding.message.clone(),
+    }
+}
+
+fn changes(finding: &Finding) -> Option<String> {
+    let all: Vec<_> = finding.changes.iter().map(ToString::to_string).collect();
+    (!all.is_empty()).then(|| all.join(", or "))
+}
+
+fn error_from_finding(finding: &Finding) -> Error {
+    let kind = match finding.subject {
+        Subject::Memory => Kind::OutOfMemory,
+        Subject::Disk => Kind::Io,
+        Subject::Model => Kind::MissingModel,
+        Subject::Settings | Subject::Time => Kind::Input,
+        Subject::Hardware => Kind::Unsupported,
+    };
+    let remedy = changes(finding).map_or_else(
+        || match finding.subject {
+            Subject::Disk => "Free some space, or choose another place".to_owned(),
+            _ => "Ask for less".to_owned(),
+        },
+        |changes| format!("It would help to {changes}"),
+    );
+    Error::new(kind, finding.message.clone()).remedy(remedy)
+}
+
+/// The places that a run writes to.
+fn rooms(work: &Work, request: &GenRequest, size: &ModelSize, data_dir: &Path) -> Vec<Room> {
+    let pixels = request.size.area() * u64::from(request.frames.0);
+    let is_video = work.output.extension().is_some();
+    let video = if is_video { pixels * VIDEO_BYTES_PER_8_PIXELS / 8 } else { pixels * PICTURE_BYTES };
+    let latent = size.strides.latent(size.vae.z_dim, request.size, request.frames);
+    let latents = latent.dims().iter().product::<usize>() as u64 * 4 * LATENT_COPIES;
+    [("the video", work.output.parent(), video), ("what the run stands at", Some(data_dir), latents)]
+        .into_iter()
+        .filter_map(|(what, path, needed)| {
+            let path = nearest(path?)?;
+            Some(Room { what, free: free_space(&path), path, needed: Bytes(needed) })
+        })
+        .collect()
+}
+
+/// The folder, or the nearest one above it that is there.
+fn nearest(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().find(|folder| folder.is_dir()).map(Path::to_path_buf)
+}
+
+/// The same model in 8-bit integers, where `models convert` would have put it.
+fn int8_variants(work: &Work, data_dir: &Path) -> Vec<String> {
+    let asked = Path::new(&work.draft.model);
+    let Some(name) = work.model.file_name().map(|name| format!("{}-int8", name.to_string_lossy())) else {
+        return Vec::new();
+    };
+    let beside = work.model.with_file_name(&name);
+    let made = data_dir.join("models").join(&name);
+    let is_name = asked.components().count() == 1;
+    let named = |path: PathBuf| if is_name { name.clone() } else { path.display().to_string() };
+    [beside, made].into_iter().find(|path| path.is_dir()).map(named).into_iter().collect()
+}
+
+/// Earlier runs of this data folder as measurements.
+fn earlier(model: &Checkpoint, data_dir: &Path) -> Vec<Measured> {
+    if !History::path_in(data_dir).exists() {
+        return Vec::new();
+    }
+    let tasks = History::open(data_dir).and_then(|(history, _)| history.recent(EARLIER));
+    let tasks = match tasks {
+        Ok(tasks) => tasks,
+        Err(error) => {
+            tracing::warn!("Earlier runs cannot be read: {error:#}");
+            return Vec::new();
+        }
+    };
+    let mut known = vec![(model.fingerprint(), Some(model.clone()))];
+    let mut found = Vec::new();
+    for task in tasks {
+        let Some(fingerprint) = task.model_fingerprint.clone() else { continue };
+        if !known.iter().any(|(known, _)| *known == fingerprint) {
+            if known.len() >= MODELS {
+                continue;
+            }
+            let path = models::find(&task.model, data_dir, None);
+            let opened = path.and_then(|path| models::open(&path)).ok();
+            // it may be another model of the same name by now
+            known.push((fingerprint.clone(), opened.filter(|model| model.fingerprint() == fingerprint)));
+        }
+        let of = known.iter().find(|(known, _)| *known == fingerprint).and_then(|(_, model)| model.as_ref());
+        found.extend(of.and_then(|model| measured(&task, model)));
+    }
+    found
+}
+
+/// A finished job as a measurement; none if it was not made as it was asked for.
+fn measured(task: &Task, model: &Checkpoint) -> Option<Measured> {
+    if task.status != TaskStatus::Done || task.retries > 0 {
+        return None;
+    }
+    let draft: Draft = task.draft()?;
+    let request = GenRequest::parse(&draft, &model.limits()).ok()?;
+    let steps = denoise_steps(model, &request).map(|steps| steps as u32);
+    let size = ModelSize::of(model);
+    // a run that went on from a journal did not take all steps
+    if task.steps.len() != (steps[0] + steps[1]) as usize {
+        return None;
+    }
+    let mut seconds = task.steps.clone();
+    seconds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Some(Measured {
+        model_fingerprint: task.model_fingerprint.clone()?,
+        mode: request.mode,
+        size: request.size,
+        frames: request.frames,
+        steps,
+        passes: passes(&request),
+        precision: task.precision.clone()?,
+        provider: task.provider.clone()?,
+        weights: request.weights,
+        vae_tile: vae_cost::tile_edge(&model.vae.config, request.size, request.vae_tile),
+        stages: task.stages.iter().map(|stage| (stage.name, stage.seconds)).collect(),
+        work: work(&request, &size, steps),
+        seconds_per_step: seconds.get(seconds.len() / 2).copied(),
+        peak: task.peak_rss_mb.map(|mib| Bytes((mib * f64::from(1 << 20)) as u64)),
+    })
+}

@@ -1,0 +1,38 @@
+//! Which of Wan's own models a checkpoint is.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::Checkpoint;
+
+/// Models that Wan published; what is known of their settings is known for them alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Family {
+    /// t2v-A14B and i2v-A14B: two experts, 5120 wide, 40 blocks.
+    A14B,
+    /// ti2v-5B: one transformer, 3072 wide, 30 blocks.
+    B5,
+}
+
+/// Width and blocks of the transformers (`wan/configs`).
+const SHAPES: [(Family, usize, usize); 2] = [(Family::A14B, 5120, 40), (Family::B5, 3072, 30)];
+
+impl Checkpoint {
+    /// Which of Wan's own models it is, by the shape of its transformer; none for any other.
+    pub fn family(&self) -> Option<Family> {
+        let config = &self.transformer.config;
+        let found =
+            SHAPES.iter().find(|(_, width, layers)| (*width, *layers) == (config.width(), config.num_layers));
+        found.map(|(family, ..)| *family)
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A14B => "A14B",
+            Self::B5 => "5B",
+        })
+    }
+}
