@@ -16,6 +16,11 @@ const LONGEST: u64 = 400_000_000_000;
 /// The smallest edge of an automatic tile in pixels; below, more is spent on what overlaps than on the picture.
 const LEAST: u32 = 128;
 
+/// A share of one part in so many is added for what lies between the blocks of memory. Measured with the 5B model's
+/// shapes (anonymous memory grown by the decode): 832x480 in tiles of 224 pixels 5.8 GiB, where the sum is 4.6 GiB;
+/// 416x256 whole 2.3 GiB, where it is 2.2 GiB.
+const SLACK: u64 = 3;
+
 /// One level of the decoder.
 struct Level {
     /// Channels that come in.
@@ -142,7 +147,8 @@ pub fn decode_bytes(config: &VaeConfig, size: Resolution, tile: Option<u32>) -> 
     let tile = tiling.tile().into_iter().product::<usize>() as u64;
     let caches = cache_bytes(config) * tile * (tiling.count() as u64 + 1);
     let frames = size.area() * u64::from(config.scale_factor_temporal) * 3 * (F32 + 1);
-    Bytes(caches + activation_bytes(config) * tile + frames)
+    let exact = caches + activation_bytes(config) * tile + frames;
+    Bytes(exact + exact / SLACK)
 }
 
 #[cfg(test)]
@@ -173,7 +179,7 @@ mod tests {
             (&new, 832, 480, Some(224)),
             (&new, 1280, 704, Some(224)),
             (&old, 416, 240, None),
-            (&old, 832, 480, Some(440)),
+            (&old, 832, 480, Some(448)),
         ] {
             assert_eq!(tile_edge(config, Resolution::new(width, height), None), expected, "{width}x{height}");
         }
@@ -184,10 +190,25 @@ mod tests {
     }
 
     #[test]
-    fn tiles_need_less_memory_and_frames_no_more() {
+    fn tiles_need_less_memory_though_their_caches_overlap() {
         let size = Resolution::new(832, 480);
         let [whole, half, small] =
             [None, Some(256), Some(128)].map(|tile| decode_bytes(&vae_2_2(), size, tile).0 >> 20);
-        assert!(whole > 2 * half && half > small / 2, "{whole} {half} {small} MiB");
+        assert!(whole > half + half / 2, "{whole} {half} {small} MiB");
+        // smaller ones no more: what they save while one is computed, all of them keep in their caches
+        assert!(small > half && small < half + half / 8, "{whole} {half} {small} MiB");
+    }
+    #[test]
+    fn the_caches_are_those_of_the_graph() {
+        for model in ["tiny-t2v", "tiny-ti2v"] {
+            let dir =
+                std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models").join(model);
+            let dir = dir.join("vae");
+            let config: VaeConfig =
+                serde_json::from_slice(&std::fs::read(dir.join("config.json")).unwrap()).unwrap();
+            let weights = crate::onnx::Weights::open(&dir, "diffusion_pytorch_model").unwrap();
+            let graph = super::super::graphs::vae_decoder(&config, &weights).unwrap();
+            assert_eq!(decoder_caches(&config), graph.caches, "{model}");
+        }
     }
 }
