@@ -11,7 +11,7 @@ use divan::Bencher;
 use serde_json::json;
 use tempfile::TempDir;
 use wandeck::core::{Error, Fault, Kind, Mode, Secs, Stage, StageTime, Task, TaskStatus, Utc};
-use wandeck::store::{Analysis, History, Like};
+use wandeck::store::{History, Like};
 
 const TASKS: i64 = 10_000;
 /// Tasks end a minute apart.
@@ -118,8 +118,8 @@ fn since(bencher: Bencher<'_, '_>, tasks: i64) {
 
 #[divan::bench]
 fn analysing_all(bencher: Bencher<'_, '_>) {
-    let tasks = open(FULL.path()).since(Utc(0)).expect("the tasks are read");
-    bencher.bench_local(|| Analysis::of(&tasks));
+    let history = open(FULL.path());
+    bencher.bench_local(|| history.analysis(Utc(0)));
 }
 
 #[divan::bench(sample_count = 5)]

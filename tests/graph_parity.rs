@@ -31,7 +31,7 @@ const INT8_TEXT: f64 = 4e-2;
 const TRANSFORMER: &str = "diffusion_pytorch_model";
 
 fn load(graph: &Graph) -> Session {
-    Session::load(&common::runtime(), graph, SessionOptions::default()).unwrap()
+    Session::load(&common::runtime(), graph, SessionOptions::default(), &CancelToken::new()).unwrap()
 }
 
 fn run(session: &mut Session, inputs: Vec<(&str, Input<'_>)>) -> Vec<Tensor> {

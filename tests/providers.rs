@@ -80,7 +80,7 @@ fn what_a_provider_cannot_compute_is_named() {
         assert_eq!((error.kind, error.field_name()), (Kind::Unsupported, Some("precision")), "{error:#}");
         // nothing is loaded either: the runtime is not even asked
         let options = SessionOptions { provider, ..SessionOptions::default() };
-        let refused = Session::load(&common::runtime(), graph, options).err().unwrap();
+        let refused = Session::load(&common::runtime(), graph, options, &CancelToken::new()).err().unwrap();
         assert_eq!(refused.to_string(), error.to_string());
         error.to_string()
     };
@@ -188,7 +188,13 @@ fn the_runtime_accepts_the_types_of_bf16_graphs() {
         for (name, graph) in all_graphs_in(&model, [Compute::Bf16; 3]) {
             let (path, _) = export(&graph, &dir.path().join(&model.id).join(name)).unwrap();
             let output = &graph.spec.outputs[0].name;
-            let opened = Session::open(&runtime, (graph.name, &path), output, SessionOptions::default());
+            let opened = Session::open(
+                &runtime,
+                (graph.name, &path),
+                output,
+                SessionOptions::default(),
+                &CancelToken::new(),
+            );
             let error = opened.err().unwrap();
             assert_eq!(error.kind, Kind::Unsupported, "{} {name}: {error:#}", model.id);
             assert!(format!("{error:#}").contains("Could not find an implementation"), "{error:#}");
@@ -206,8 +212,14 @@ fn fp16_graphs_compute_what_fp32_graphs_do() {
         for ((name, graph), (_, exact)) in half.iter().zip(all_graphs(&model)) {
             let (path, _) = export(graph, &dir.path().join(&model.id).join(name)).unwrap();
             let output = &graph.spec.outputs[0].name;
-            let session =
-                Session::open(&runtime, (graph.name, &path), output, SessionOptions::default()).unwrap();
+            let session = Session::open(
+                &runtime,
+                (graph.name, &path),
+                output,
+                SessionOptions::default(),
+                &CancelToken::new(),
+            )
+            .unwrap();
             let distance = distance(&outputs_of(session, graph)[output], &outputs(&exact)[output]);
             println!("{} {name} fp16: {distance:.1e}", model.id);
             assert!(distance < FP16_DISTANCE, "{} {name}: {distance:e}", model.id);

@@ -21,6 +21,7 @@ use crate::media::{Existing, Target};
 use crate::models::{self, Installed};
 use crate::presets;
 use crate::queue::{JobId, Scope, Service, Work, Worker};
+use crate::store::Settings;
 
 /// The model that the window opens with: it is there at once and runs on any machine.
 const FIRST_PRESET: &str = "toy-t2v";
@@ -52,8 +53,10 @@ impl App {
     pub fn new(ctx: &Context, data_dir: PathBuf, models_dir: Option<PathBuf>) -> Result<Self> {
         theme::install(ctx);
         let waking = ctx.clone();
-        let service =
-            Service { faults: Faults::from_env()?, ..Service::new("the window", Scope::Everything) };
+        // the command line that opens the window has said what is odd about them
+        let (settings, _) = Settings::load(&data_dir);
+        let service = Service::new("the window", Scope::Everything).settled(&settings);
+        let service = Service { faults: Faults::from_env()?, ..service };
         let worker = Worker::start(
             data_dir.clone(),
             service,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::args_queue::QueueArgs;
 use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
 
 /// Video from text with the Wan 2.2 models, on this machine.
@@ -60,10 +61,64 @@ pub(super) enum Command {
     Models(Models),
     /// Look at the presets
     Presets(Presets),
+    /// Jobs that wait, run and ended
+    Queue(QueueArgs),
     /// Look at LoRA files
     Lora(Lora),
     /// Write the ONNX graphs of a model
     Graph(Graph),
+    /// What is here, and how the last jobs went
+    Status,
+    /// The last jobs
+    Tasks(Tasks),
+    /// How the jobs of the last hours went, and where their time went
+    Analysis(Analysis),
+    /// Look at everything that is needed, and make a small video
+    Doctor,
+    /// What is set once for the program
+    Settings(Settings),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Tasks {
+    /// How many
+    #[arg(default_value_t = 20)]
+    pub(super) count: usize,
+    /// First fill the history from the videos in the data folder's outputs; a damaged one is set aside
+    #[arg(long)]
+    pub(super) rebuild: bool,
+    /// A folder with videos to look at, beside the outputs; repeat for more
+    #[arg(long = "in", value_name = "DIR", requires = "rebuild")]
+    pub(super) folders: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Analysis {
+    /// How many hours back
+    #[arg(default_value_t = 24.0, value_parser = hours)]
+    pub(super) hours: f64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    #[command(subcommand)]
+    pub(super) verb: SettingsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SettingsVerb {
+    /// Every setting
+    Show,
+    /// Change one
+    Set {
+        /// Its name, as "settings show" has it
+        key: String,
+        /// Its value; none for nothing
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Where the file is
+    Path,
 }
 
 #[derive(Debug, Args)]
@@ -134,9 +189,9 @@ pub(super) struct Generate {
     /// auto, packed (faster) or in-place (less memory) [default: auto]
     #[arg(long, value_parser = named::<WeightsChoice>)]
     pub(super) weights: Option<WeightsChoice>,
-    /// Stop after this many seconds; 0 never stops
-    #[arg(long, value_name = "SECS", default_value_t = 1800)]
-    pub(super) timeout: u64,
+    /// Stop after this many seconds; 0 never stops [default: the setting `errors.timeout_s`]
+    #[arg(long, value_name = "SECS")]
+    pub(super) timeout: Option<u64>,
     /// .mp4, .gif, .png (one frame), or a folder for PNG frames [default: in the data folder]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
@@ -320,8 +375,15 @@ pub(super) enum GraphVerb {
 }
 
 /// Reads a word as serde knows it, so that files and the command line speak alike.
-fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
+pub(super) fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(hours) if hours > 0.0 => Ok(hours),
+        _ => Err("it must be a number above 0".to_owned()),
+    }
 }
 
 fn lora(text: &str) -> Result<LoraChoice, String> {

@@ -21,7 +21,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
     let work = work(args, &places)?;
     let interrupts = interrupts()?;
-    let service = service("wandeck generate", Scope::Own)?;
+    let service = service("wandeck generate", Scope::Own)?.settled(&places.settings);
     let output = match (args.events, common.json) {
         (true, _) => Output::Events,
         (false, true) => Output::Json,
@@ -62,7 +62,8 @@ pub(super) fn work(args: &Generate, places: &Places) -> Result<Work> {
     Ok(Work {
         existing,
         latents_out: args.latents_out.as_deref().map(absolute),
-        timeout_s: (args.timeout > 0).then_some(args.timeout),
+        timeout_s: Some(args.timeout.unwrap_or(places.settings.errors.timeout_s))
+            .filter(|seconds| *seconds > 0),
         ..Work::new(draft, absolute(&model), output)
     })
 }

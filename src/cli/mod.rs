@@ -1,16 +1,24 @@
 //! The command line: parses, hands over to the services, prints.
 
+mod analysis;
 mod args;
+mod args_queue;
 mod convert;
+mod diagnosis;
+mod doctor;
 mod draft;
 mod exit;
 mod generate;
 mod graph;
 mod list;
 mod lora;
+mod queue;
 mod report;
 mod reproduce;
+mod settings;
+mod status;
 mod synth;
+mod tasks;
 
 pub use args::{Cli, RendererName};
 pub use exit::ExitCode;
@@ -19,7 +27,7 @@ use std::path::PathBuf;
 
 use crate::core::{FAULTS_VARIABLE, Faults, Result};
 use crate::queue::{Scope, Service};
-use crate::store::default_data_dir;
+use crate::store::{Settings, default_data_dir};
 use args::Command;
 
 /// Runs what was asked for and says how the program should end. `window` opens the window, which is the other
@@ -28,10 +36,16 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
     let json = cli.common.json;
     let done = match cli.command {
         Some(Command::Generate(args)) => generate::run(&args, &cli.common),
+        Some(Command::Queue(args)) => queue::run(&args, &cli.common),
         Some(Command::Models(args)) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Presets(args)) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Lora(args)) => lora::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Graph(args)) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Status) => status::run(&cli.common).map(|()| ExitCode::Done),
+        Some(Command::Tasks(args)) => tasks::run(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Analysis(args)) => analysis::run(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Doctor) => doctor::run(&cli.common),
+        Some(Command::Settings(args)) => settings::run(&args, &cli.common).map(|()| ExitCode::Done),
         None => Places::new(&cli.common)
             .and_then(|places| window(cli.renderer, places.data_dir, places.models_dir))
             .map(|()| ExitCode::Done),
@@ -46,14 +60,25 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
 pub(crate) struct Places {
     pub(crate) data_dir: PathBuf,
     pub(crate) models_dir: Option<PathBuf>,
+    pub(crate) settings: Settings,
 }
 
 impl Places {
+    /// Where everything is, with the settings applied; says what is odd about them.
     fn new(common: &args::Common) -> Result<Self> {
-        let data_dir = common.data_dir.clone().map_or_else(default_data_dir, Ok)?;
-        // absolute, because a library is opened from it
-        let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
-        Ok(Self { data_dir, models_dir: common.models_dir.clone() })
+        let (places, notes) = Self::quiet(common)?;
+        for line in notes {
+            report::note(&format!("Warning: {line}"));
+        }
+        Ok(places)
+    }
+
+    /// Likewise, with what is odd about the settings.
+    fn quiet(common: &args::Common) -> Result<(Self, Vec<String>)> {
+        let data_dir = data_dir(common)?;
+        let (settings, notes) = Settings::load(&data_dir);
+        let models_dir = common.models_dir.clone().or_else(|| settings.models.folder.clone());
+        Ok((Self { data_dir, models_dir, settings }, notes))
     }
 }
 
@@ -64,4 +89,10 @@ fn service(who: &'static str, scope: Scope) -> Result<Service> {
         report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
     }
     Ok(Service { faults, ..Service::new(who, scope) })
+}
+
+fn data_dir(common: &args::Common) -> Result<PathBuf> {
+    let data_dir = common.data_dir.clone().map_or_else(default_data_dir, Ok)?;
+    // absolute, because a library is opened from it
+    Ok(std::path::absolute(&data_dir).unwrap_or(data_dir))
 }

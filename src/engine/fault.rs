@@ -8,7 +8,7 @@ use crate::core::{Error, Kind};
 const OUT_OF_MEMORY: [&str; 4] =
     ["Failed to allocate memory", "out of memory", "smaller than requested", "bad allocation"];
 /// The texts by which a failure of the device or its libraries is known, whatever its code.
-const DEVICE: [&str; 3] = ["CUDA failure", "CUDNN failure", "CUBLAS failure"];
+const DEVICE: [&str; 4] = ["CUDA failure", "CUDNN failure", "CUBLAS failure", "cuDNN is unavailable"];
 /// The text by which a run that was asked to stop ends.
 const TERMINATED: &str = "terminate flag";
 

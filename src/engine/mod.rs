@@ -1,6 +1,7 @@
 //! The engine: ONNX Runtime, and nothing but it. The only place that names `ort`.
 
 mod fault;
+mod interrupt;
 mod kernels;
 mod open;
 mod prepack;
@@ -10,7 +11,7 @@ mod session;
 mod tensor;
 
 pub use kernels::check_kernels;
-pub use prepack::Prepack;
+pub use prepack::{Prepack, Scratch};
 pub use provider::{Chosen, Device, Obstacle, Provider, ProviderStatus, choose, providers};
 pub use runtime::Runtime;
 pub use session::{Session, SessionOptions};

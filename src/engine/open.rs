@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use ort::session::Session as OrtSession;
+use ort::session::builder::SessionBuilder;
 
-use super::fault;
-use super::provider;
 use super::runtime::Runtime;
 use super::session::{Session, SessionOptions};
-use crate::core::{Error, Kind, Result};
+use super::{interrupt, provider};
+use crate::core::{CancelToken, Error, Kind, Result};
 
 impl Session {
     /// Makes the ONNX file at `path`, called `name` in messages, ready; external data beside it is found.
@@ -19,15 +19,17 @@ impl Session {
         (name, path): (&'static str, &Path),
         output: &str,
         options: SessionOptions,
+        cancel: &CancelToken,
     ) -> Result<Self> {
-        let build = || -> ort::Result<OrtSession> {
+        let builder = || -> ort::Result<SessionBuilder> {
             let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
             if options.threads > 0 {
                 builder = builder.with_intra_threads(options.threads)?;
             }
-            provider::into_session(builder, options, runtime)?.commit_from_file(path)
+            provider::into_session(builder, options, runtime)
         };
-        let inner = build().map_err(|error| fault::in_load(name, &error))?;
+        let commit = |builder: &mut SessionBuilder| builder.commit_from_file(path);
+        let inner = interrupt::make(name, cancel, builder(), commit)?;
         let names = |values: &[ort::value::Outlet]| -> Vec<String> {
             values.iter().map(|value| value.name().to_owned()).collect()
         };

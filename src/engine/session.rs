@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use ort::session::builder::SessionBuilder;
 use ort::session::{RunOptions, Session as OrtSession, SessionInputValue};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use super::fault;
+use super::interrupt;
 use super::kernels::check_kernels;
-use super::prepack::Prepack;
+use super::prepack::{Prepack, Scratch};
 use super::provider::{self, Provider};
 use super::runtime::Runtime;
 use super::tensor::{Input, Tensor};
@@ -21,6 +23,8 @@ pub struct SessionOptions {
     pub threads: usize,
     /// What is done with the weights.
     pub prepack: Prepack,
+    /// What is done with the memory of values in between.
+    pub scratch: Scratch,
     /// What runs the graph.
     pub provider: Provider,
     /// Whether fp32 must be fp32 on every device; else CUDA may round the inputs of products to 11 bits (TF32).
@@ -37,14 +41,21 @@ pub struct Session {
 
 impl Session {
     /// Makes `graph` ready. Fails if the weights do not fit the graph or the provider lacks an operation.
-    pub fn load(runtime: &Runtime, graph: &Graph, options: SessionOptions) -> Result<Self> {
+    ///
+    /// A cancel interrupts it and gives the cancelled error.
+    pub fn load(
+        runtime: &Runtime,
+        graph: &Graph,
+        options: SessionOptions,
+        cancel: &CancelToken,
+    ) -> Result<Self> {
         let root = graph.weights_root.to_str().ok_or_else(|| {
             Error::new(Kind::Unsupported, format!("The path {} is not UTF-8", graph.weights_root.display()))
                 .remedy("Move the model to a folder whose name is plain text")
         })?;
         check_kernels(graph, options.provider)?;
         let bytes = graph.to_bytes();
-        let build = || -> ort::Result<OrtSession> {
+        let builder = || -> ort::Result<SessionBuilder> {
             // memory pattern: with changing shapes every run would keep a full-size block of its own
             let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
             if options.threads > 0 {
@@ -53,13 +64,13 @@ impl Session {
             if options.prepack == Prepack::InPlace {
                 builder = builder.with_config_entry("session.disable_prepacking", "1")?;
             }
-            provider::into_session(builder, options, runtime)?
+            Ok(provider::into_session(builder, options, runtime)?
                 // fp8 weights are dequantised once, when the session is made, and not in every run
                 .with_config_entry("session.disable_quant_qdq", "1")?
-                .with_config_entry("session.model_external_initializers_file_folder_path", root)?
-                .commit_from_memory(&bytes)
+                .with_config_entry("session.model_external_initializers_file_folder_path", root)?)
         };
-        let inner = build().map_err(|error| fault::in_load(graph.name, &error))?;
+        let commit = |builder: &mut SessionBuilder| builder.commit_from_memory(&bytes);
+        let inner = interrupt::make(graph.name, cancel, builder(), commit)?;
         let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
         Ok(Self { inner, name: graph.name, inputs, outputs })

@@ -272,6 +272,21 @@ mod tests {
     }
 
     #[test]
+    fn inks_become_the_colours_that_pillow_sees() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures/cmyk.jpg");
+        let picture = Picture::open(&path).unwrap();
+        // Pillow 12: Image.open(..).convert("RGB"), in the middle of each quarter
+        let expected =
+            [(0, 0, [255, 0, 0]), (1, 0, [0, 255, 127]), (0, 1, [131, 119, 106]), (1, 1, [245, 235, 225])];
+        for (x, y, colour) in expected {
+            let at = ((16 + 32 * y) * 64 + 16 + 32 * x) * 3;
+            let found = &picture.frame.rgb[at..at + 3];
+            let near = found.iter().zip(colour).all(|(&a, b)| a.abs_diff(b) <= 3);
+            assert!(near, "{found:?} and not {colour:?} at {x}, {y}");
+        }
+    }
+
+    #[test]
     fn sizes_that_make_no_sense_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         // the header is enough: nobody decodes 400 million pixels to learn that

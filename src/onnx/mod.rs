@@ -11,6 +11,7 @@ mod int8;
 mod proto;
 mod signature;
 mod spec;
+mod stamp;
 mod types;
 mod weights;
 

@@ -43,6 +43,17 @@ impl Dtype {
             Self::F16 | Self::Bf16 => 2,
         }
     }
+
+    /// Whether it is a float that takes less than four bytes, in which the CPU does not compute.
+    pub fn is_narrow_float(self) -> bool {
+        matches!(self, Self::F16 | Self::Bf16 | Self::F8E4M3 | Self::F8E5M2)
+    }
+
+    /// The type of a number in `TensorProto.DataType`, if it is used here.
+    fn from_onnx(number: i32) -> Option<Self> {
+        use Dtype::{Bf16, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
+        [F32, U8, I8, I32, I64, F16, Bf16, F8E4M3, F8E5M2].into_iter().find(|&dtype| dtype as i32 == number)
+    }
 }
 
 impl fmt::Display for Dtype {
@@ -148,8 +159,49 @@ impl Graph {
         Bytes(weights.filter_map(length).sum())
     }
 
+    /// What the weights take in memory on the CPU: narrow floats become fp32 when a session is made.
+    pub fn computed_bytes(&self) -> Bytes {
+        let size = |tensor: &TensorProto| {
+            let elements = tensor.dims.iter().map(|&dim| dim.unsigned_abs()).product::<u64>();
+            let dtype = Dtype::from_onnx(tensor.data_type?)?;
+            let size = if dtype.is_narrow_float() { Dtype::F32.size() } else { dtype.size() };
+            Some(elements * size as u64)
+        };
+        let external = |tensor: &&TensorProto| !tensor.external_data.is_empty();
+        let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
+        Bytes(weights.filter(external).filter_map(size).sum())
+    }
+
     /// The model as protobuf bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.model.encode_to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{GraphBuilder, Weights};
+
+    #[test]
+    fn narrow_floats_are_counted_as_what_they_become() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        let bytes = [0; 24];
+        let types = [
+            ("wide", safetensors::Dtype::F32, 4, 16),
+            ("half", safetensors::Dtype::BF16, 2, 16),
+            ("eighth", safetensors::Dtype::F8_E4M3, 1, 16),
+            ("whole", safetensors::Dtype::I8, 1, 4),
+        ];
+        for (name, dtype, size, computed) in types {
+            let view = safetensors::tensor::TensorView::new(dtype, vec![4], &bytes[..4 * size]).unwrap();
+            std::fs::write(&path, safetensors::serialize([(name, view)], None).unwrap()).unwrap();
+            let weights = Weights::from_files(std::slice::from_ref(&path)).unwrap();
+            let mut builder = GraphBuilder::new("test", &weights);
+            builder.raw_weight(name, &[4]).unwrap();
+            let graph = builder.finish();
+            let found = (graph.weight_bytes().0, graph.computed_bytes().0);
+            assert_eq!(found, (4 * size as u64, computed), "{name}");
+        }
     }
 }

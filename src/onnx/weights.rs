@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::int8::{INT8_QUANTIZATION, QUANTIZATION_KEY};
 use super::spec::Dtype;
+use super::stamp::Stamp;
 use crate::core::{Bytes, Error, Kind, Result};
 
 /// Longest header accepted; the safetensors format caps it at 100 MB.
@@ -36,6 +37,8 @@ pub struct TensorInfo {
 #[derive(Clone, Debug)]
 pub struct Weights {
     files: Vec<PathBuf>,
+    /// Of each file, when its header was read.
+    stamps: Vec<Stamp>,
     root: PathBuf,
     tensors: BTreeMap<String, TensorInfo>,
     metadata: BTreeMap<String, String>,
@@ -82,6 +85,7 @@ impl Weights {
     /// Reads the headers of these files; together they are one component.
     pub fn from_files(paths: &[PathBuf]) -> Result<Self> {
         let mut files = Vec::with_capacity(paths.len());
+        let mut stamps = Vec::with_capacity(paths.len());
         let mut tensors = BTreeMap::new();
         let mut metadata = BTreeMap::new();
         for (file, path) in paths.iter().enumerate() {
@@ -94,6 +98,8 @@ impl Weights {
                     .because(error)
                     .remedy("Fetch the model again, or mend the link")
             })?;
+            // before the header: a file that changes while it is read has changed
+            stamps.push(Stamp::of(&real).map_err(|error| unreadable(&real, error))?);
             let (found, notes) = read_header(&real, file)?;
             metadata.extend(notes);
             for (name, info) in found {
@@ -113,7 +119,7 @@ impl Weights {
                     "Move the model to a folder whose name is plain text: ONNX Runtime cannot open this one",
                 ));
         }
-        Ok(Self { files, root, tensors, metadata })
+        Ok(Self { files, stamps, root, tensors, metadata })
     }
 
     /// The tensor called `name`.
@@ -138,7 +144,7 @@ impl Weights {
     ///
     /// Graph code knows one set of names, files have several.
     pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let Self { files, root, tensors, metadata } = self;
+        let Self { files, stamps, root, tensors, metadata } = self;
         let mut renamed = BTreeMap::new();
         for (name, info) in tensors {
             let Some(new) = rename(&name) else { continue };
@@ -147,7 +153,7 @@ impl Weights {
             }
             renamed.insert(new, info);
         }
-        Ok(Self { files, root, tensors: renamed, metadata })
+        Ok(Self { files, stamps, root, tensors: renamed, metadata })
     }
 
     /// Bytes of all tensors together.
@@ -158,6 +164,11 @@ impl Weights {
     /// The files, by their real paths.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// Fails if a file is not the one whose header was read: offsets into another one would give other numbers.
+    pub fn check_unchanged(&self) -> Result<()> {
+        self.files.iter().zip(&self.stamps).try_for_each(|(path, stamp)| stamp.check(path))
     }
 
     /// The folder that holds all files.

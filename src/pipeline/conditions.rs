@@ -75,16 +75,16 @@ impl Pipeline<'_> {
         let last = pictures.last.as_ref().map(pixels).unwrap_or_default();
         let frames = if in_place { 1 } else { request.frames.0 as usize };
         let identity = self.checkpoint.vae.identity();
-        let key = key(
-            "image",
-            &[&identity, &self.computation.identity(), &frames.to_string(), &pixels(first), &last],
-        );
+        let edge = self.tile_cells(first.size);
+        let tiles = edge.map(|edge| format!("tiles of {edge}")).unwrap_or_default();
+        let computed = self.computation.identity();
+        let key = key("image", &[&identity, &computed, &frames.to_string(), &pixels(first), &last, &tiles]);
         if let Some(encoded) = cache.get(&key) {
             story.optimizations.push("the encoded picture was kept from an earlier run".to_owned());
             return Ok(condition(encoded));
         }
-        let load = |graph: &Graph| self.load(graph, cancel);
-        let encoder = self.encoder(graphs, &load);
+        let load = |graph: &Graph| self.load_stream(graph, cancel);
+        let encoder = Encoder { edge, ..self.encoder(graphs, &load) };
         let encoded = if in_place {
             encoder.picture(first, (story, cancel))?
         } else {
@@ -99,7 +99,9 @@ impl Pipeline<'_> {
         [first, later]: &'g [StreamGraph; 2],
         load: &'g dyn Fn(&Graph) -> Result<Session>,
     ) -> Encoder<'g> {
-        Encoder { first, later, patch: self.checkpoint.vae.config.patch_size.unwrap_or(1), load }
+        let config = &self.checkpoint.vae.config;
+        let (patch, stride) = (config.patch_size.unwrap_or(1), config.scale_factor_spatial.max(1) as usize);
+        Encoder { first, later, patch, stride, edge: None, load }
     }
 
     /// The map of this VAE for previews, fitted when it is seen for the first time.
@@ -116,7 +118,7 @@ impl Pipeline<'_> {
         }
         story.tell(Event::Note { message: "Fitting the preview to this VAE, once".to_owned() });
         let graphs = self.encoder_graphs()?;
-        let load = |graph: &Graph| self.load(graph, cancel);
+        let load = |graph: &Graph| self.load_stream(graph, cancel);
         let stride = vae.config.scale_factor_spatial as usize;
         match PreviewMap::fit(&self.encoder(&graphs, &load), stride, cancel) {
             Ok(Some(map)) => {

@@ -4,48 +4,75 @@ use std::time::Instant;
 
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis, Slice};
 
+use super::stitch::Canvas;
 use super::story::Story;
 use crate::core::{CancelToken, Error, Frame, Kind, Resolution, Result, Stage};
 use crate::engine::{Input, Session, Tensor};
 use crate::wan::graphs::CacheSpec;
+use crate::wan::tiles::Tiling;
 
 /// Where decoded frames go; may fail, as when a disk is full.
 pub type FrameSink<'a> = &'a mut dyn FnMut(Frame) -> Result<()>;
 
-/// Decodes `latent` `[1, z, T, h, w]` and hands the frames on as they come.
+/// Decodes `latent` `[1, z, T, h, w]` in tiles of `edge` cells, and hands the frames on as they come.
+///
+/// Every tile has caches of its own: latent frame after latent frame, all tiles are decoded and put together.
 pub(super) fn decode(
-    session: &mut Session,
-    caches: &[CacheSpec],
+    (session, caches): (&mut Session, &[CacheSpec]),
     latent: &ArrayD<f32>,
+    edge: Option<usize>,
     frames: FrameSink<'_>,
     (story, cancel): (&mut Story<'_>, &CancelToken),
 ) -> Result<()> {
     let &[_, _, count, height, width] = latent.shape() else {
         return Err(Error::new(Kind::Bug, "A latent has not five dimensions"));
     };
-    let zeros = |cache: &CacheSpec| {
-        Tensor::zeros(&[1, cache.channels, cache.frames, height << cache.level, width << cache.level])
-    };
+    let tiling = Tiling::new([height, width], edge);
     let names: Vec<_> = (0..caches.len()).map(|index| format!("cache_in_{index}")).collect();
-    let mut kept = caches.iter().map(zeros).collect::<Result<Vec<_>>>()?;
+    // what each tile saw last; zeros to begin with
+    let mut kept: Vec<Vec<Tensor>> = tiling.places().map(|_| Vec::new()).collect();
     for index in 0..count {
-        cancel.check()?;
         let began = Instant::now();
-        let one = latent.slice_axis(Axis(2), Slice::from(index..=index)).as_standard_layout().into_owned();
         let later = Array1::from_elem(1, i64::from(index > 0)).into_dyn();
-        let mut inputs = vec![("latent", Input::F32(one.view())), ("later", Input::I64(later.view()))];
-        inputs.extend(names.iter().map(String::as_str).zip(kept.iter().map(Input::Tensor)));
-        let mut results = session.run(inputs, cancel)?.into_iter();
-        let Some(chunk) = results.next() else {
-            return Err(Error::new(Kind::Bug, "The VAE decoder gave no frames"));
-        };
-        kept = results.collect();
-        for frame in frames_from_chunk(&chunk.view()?) {
+        let mut canvas = None;
+        for (place, kept) in tiling.places().zip(&mut kept) {
+            let [rows, columns] = tiling.ranges(place);
+            let cells = latent
+                .slice_axis(Axis(2), Slice::from(index..=index))
+                .slice_axis_move(Axis(3), Slice::from(rows))
+                .slice_axis_move(Axis(4), Slice::from(columns))
+                .as_standard_layout()
+                .into_owned();
+            if index == 0 {
+                *kept = zeros(caches, tiling.tile())?;
+            }
+            let mut inputs = vec![("latent", Input::F32(cells.view())), ("later", Input::I64(later.view()))];
+            let before = std::mem::take(kept);
+            inputs.extend(names.iter().map(String::as_str).zip(before.iter().map(Input::Tensor)));
+            let mut results = session.run(inputs, cancel)?.into_iter();
+            let Some(chunk) = results.next() else {
+                return Err(Error::new(Kind::Bug, "The VAE decoder gave no frames"));
+            };
+            *kept = results.collect();
+            let chunk = chunk.view()?;
+            let scale = chunk.shape()[3] / tiling.tile()[0];
+            canvas.get_or_insert_with(|| Canvas::new(&tiling, scale)).add(place, &chunk)?;
+        }
+        let Some(canvas) = canvas else { return Err(Error::new(Kind::Bug, "A latent has no cells")) };
+        for frame in frames_from_chunk(&canvas.finish()?.view()) {
             frames(frame)?;
         }
         story.step(Stage::Decode, index as u32 + 1, count as u32, began);
     }
     Ok(())
+}
+
+/// The caches of a tile that has seen nothing.
+fn zeros(caches: &[CacheSpec], [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
+    let zeros = |cache: &CacheSpec| {
+        Tensor::zeros(&[1, cache.channels, cache.frames, height << cache.level, width << cache.level])
+    };
+    caches.iter().map(zeros).collect()
 }
 
 /// 8-bit frames from `[1, 3, T, H, W]` in [-1, 1], rounded as numpy does.

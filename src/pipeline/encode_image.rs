@@ -7,13 +7,15 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use ndarray::{Array4, Array5, ArrayD, Axis, concatenate, s};
+use ndarray::{Array4, Array5, ArrayD, Axis, Slice, concatenate, s};
 
+use super::stitch::Canvas;
 use super::story::Story;
 use crate::core::{CancelToken, Error, Frame, Kind, Result, Stage};
 use crate::engine::{Input, Session, Tensor};
 use crate::onnx::Graph;
 use crate::wan::graphs::{CacheSpec, StreamGraph};
+use crate::wan::tiles::Tiling;
 
 /// Pictures that the video starts and ends with, at its size.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,10 @@ pub(super) struct Encoder<'a> {
     pub(super) later: &'a StreamGraph,
     /// Pixels folded into one cell before the encoder (`patch_size`).
     pub(super) patch: usize,
+    /// Pixels of a latent cell.
+    pub(super) stride: usize,
+    /// Edge of the tiles in latent cells; none for the whole picture at once.
+    pub(super) edge: Option<usize>,
     pub(super) load: &'a dyn Fn(&Graph) -> Result<Session>,
 }
 
@@ -104,14 +110,10 @@ impl Encoder<'_> {
         let Some((_, picture)) = videos.first().and_then(|given| given.first()) else {
             return Err(Error::new(Kind::Bug, "There is no picture to encode"));
         };
-        let (height, width) = (picture.size.height as usize, picture.size.width as usize);
-        let zeros = |cache: &CacheSpec| {
-            let side = |pixels: usize| (pixels / self.patch) >> cache.level;
-            Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])
-        };
-        let fresh = || self.first.caches.iter().map(zeros).collect::<Result<Vec<_>>>();
-        let mut caches = videos.iter().map(|_| fresh()).collect::<Result<Vec<_>>>()?;
-        let names: Vec<_> = (0..self.first.caches.len()).map(|index| format!("cache_in_{index}")).collect();
+        let size = [picture.size.height as usize, picture.size.width as usize];
+        let tiling = Tiling::new(size.map(|pixels| pixels / self.stride), self.edge);
+        let fresh = || tiling.places().map(|_| self.zeros(tiling.tile())).collect::<Result<Vec<_>>>();
+        let mut kept = videos.iter().map(|_| fresh()).collect::<Result<Vec<_>>>()?;
         let count = (frames - 1) / CHUNK + 1;
         let mut latents = vec![Vec::with_capacity(count); videos.len()];
         let mut session = (self.load)(&self.first.graph)?;
@@ -122,16 +124,9 @@ impl Encoder<'_> {
                 session = (self.load)(&self.later.graph)?;
             }
             let range = if chunk == 0 { 0..1 } else { chunk * CHUNK - (CHUNK - 1)..chunk * CHUNK + 1 };
-            for ((given, caches), latents) in videos.iter().zip(&mut caches).zip(&mut latents) {
-                let pixels = pixels(given, &range, [height, width])?;
-                let mut inputs = vec![("frames", Input::F32(pixels.view()))];
-                inputs.extend(names.iter().map(String::as_str).zip(caches.iter().map(Input::Tensor)));
-                let mut results = session.run(inputs, cancel)?.into_iter();
-                let Some(latent) = results.next() else {
-                    return Err(Error::new(Kind::Bug, "The VAE encoder gave no latent"));
-                };
-                *caches = results.collect();
-                latents.push(latent.view()?.to_owned());
+            for ((given, kept), latents) in videos.iter().zip(&mut kept).zip(&mut latents) {
+                let pixels = pixels(given, &range, size)?;
+                latents.push(self.chunk(&mut session, &tiling, &pixels, kept, cancel)?);
             }
             story.step(Stage::Image, chunk as u32 + 1, count as u32, began);
         }
@@ -141,6 +136,47 @@ impl Encoder<'_> {
                 .map_err(|error| Error::new(Kind::Bug, "The encoded frames differ in size").because(error))
         };
         latents.iter().map(join).collect()
+    }
+
+    /// The latent frame of one chunk of pixels, tile by tile; `kept` are each tile's caches.
+    fn chunk(
+        &self,
+        session: &mut Session,
+        tiling: &Tiling,
+        pixels: &ArrayD<f32>,
+        kept: &mut [Vec<Tensor>],
+        cancel: &CancelToken,
+    ) -> Result<ArrayD<f32>> {
+        let names: Vec<_> = (0..self.first.caches.len()).map(|index| format!("cache_in_{index}")).collect();
+        let mut canvas = Canvas::new(tiling, 1);
+        for (place, kept) in tiling.places().zip(kept) {
+            let [rows, columns] =
+                tiling.ranges(place).map(|cells| cells.start * self.stride..cells.end * self.stride);
+            let tile = pixels
+                .slice_axis(Axis(3), Slice::from(rows))
+                .slice_axis_move(Axis(4), Slice::from(columns))
+                .as_standard_layout()
+                .into_owned();
+            let mut inputs = vec![("frames", Input::F32(tile.view()))];
+            let before = std::mem::take(kept);
+            inputs.extend(names.iter().map(String::as_str).zip(before.iter().map(Input::Tensor)));
+            let mut results = session.run(inputs, cancel)?.into_iter();
+            let Some(latent) = results.next() else {
+                return Err(Error::new(Kind::Bug, "The VAE encoder gave no latent"));
+            };
+            *kept = results.collect();
+            canvas.add(place, &latent.view()?)?;
+        }
+        canvas.finish()
+    }
+
+    /// The caches of a tile of so many cells that has seen nothing.
+    fn zeros(&self, [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
+        let zeros = |cache: &CacheSpec| {
+            let side = |cells: usize| (cells * self.stride / self.patch) >> cache.level;
+            Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])
+        };
+        self.first.caches.iter().map(zeros).collect()
     }
 }
 

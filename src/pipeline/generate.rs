@@ -12,14 +12,16 @@ use super::loras::Loras;
 use super::preview::{Preview, PreviewMap};
 use super::story::Story;
 use crate::core::{
-    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Result, Stage, WeightsChoice,
+    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Resolution, Result, Stage,
+    WeightsChoice,
 };
-use crate::engine::{Prepack, Provider, Runtime, Session, SessionOptions, check_kernels};
+use crate::engine::{Prepack, Provider, Runtime, Scratch, Session, SessionOptions, check_kernels};
 use crate::onnx::Graph;
 use crate::wan::exported::{ExportedGraph, Interface};
 use crate::wan::graphs::{self, Segments, StreamGraph};
 use crate::wan::schedule::Solver;
-use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope};
+use crate::wan::tiles::Tiling;
+use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope, vae_cost};
 
 /// Training timesteps; a boundary ratio is a share of them.
 const TRAIN_STEPS: f32 = 1000.0;
@@ -34,8 +36,12 @@ pub struct Pipeline<'a> {
     pub loras: &'a Loras,
     /// What runs the graphs, and in which types.
     pub computation: &'a Computation,
+    /// Threads of one operation; 0 lets ONNX Runtime take all cores.
+    pub threads: usize,
     /// Where the weights shall be.
     pub weights: WeightsChoice,
+    /// Edge of the VAE's tiles in pixels; chosen by the picture's size if none.
+    pub vae_tile: Option<u32>,
     /// Memory for weights and all else, if known.
     pub free_memory: Option<Bytes>,
     /// Faults made on purpose.
@@ -201,7 +207,9 @@ impl Pipeline<'_> {
         (story, cancel): (&mut Story<'_>, &CancelToken),
     ) -> Result<()> {
         let decoder = &prepared.graphs.decoder;
-        story.stage(Stage::Decode, |story| self.decode_with(decoder, latent, frames, (story, cancel)))
+        story.stage(Stage::Decode, |story| self.decode_with(decoder, latent, frames, (story, cancel)))?;
+        // weights that are read in place are read until here
+        self.checkpoint.check_unchanged()
     }
 
     fn graphs(&self, pictures: &Pictures) -> Result<Graphs<'_>> {
@@ -251,24 +259,61 @@ impl Pipeline<'_> {
     }
 
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
-        cancel.check()?;
-        self.faults.strike(Point::Load, cancel)?;
-        let prepack = Prepack::choose(self.weights, graph.weight_bytes(), self.free_memory);
-        Session::load(self.runtime, graph, SessionOptions { prepack, ..self.computation.options() })
+        self.load_with(graph, Scratch::default(), cancel)
     }
 
-    /// Says what is done with the weights of the largest network.
+    /// A session of one of the VAE's streams, whose values are too large to be kept between operations.
+    pub(super) fn load_stream(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
+        self.load_with(graph, Scratch::Returned, cancel)
+    }
+
+    fn load_with(&self, graph: &Graph, scratch: Scratch, cancel: &CancelToken) -> Result<Session> {
+        cancel.check()?;
+        self.faults.strike(Point::Load, cancel)?;
+        let prepack = Prepack::choose(self.weights, graph.computed_bytes(), self.free_memory);
+        let options =
+            SessionOptions { threads: self.threads, prepack, scratch, ..self.computation.options() };
+        // offsets into a file that is another by now would give other numbers, or none
+        self.checkpoint.check_unchanged()?;
+        let session = Session::load(self.runtime, graph, options, cancel);
+        cancel.check()?;
+        self.checkpoint.check_unchanged()?;
+        session
+    }
+
+    /// Says so if the weights of the largest network are not packed, which is slower.
     fn tell_prepacking(&self, transformer: &Graph, story: &mut Story<'_>) {
-        let weights = transformer.weight_bytes();
+        let weights = transformer.computed_bytes();
+        if Prepack::choose(self.weights, weights, self.free_memory) == Prepack::Packed {
+            return;
+        }
         let free = self.free_memory.map(|free| format!(", {free} of memory are free")).unwrap_or_default();
-        let message = match Prepack::choose(self.weights, weights, self.free_memory) {
-            Prepack::Packed => format!("The transformer's weights are packed in memory ({weights}{free})"),
-            Prepack::InPlace => {
-                format!("The transformer's weights are read from their files in place ({weights}{free})")
-            }
-        };
+        let message =
+            format!("The transformer's weights are read from their files in place ({weights}{free})");
         story.optimizations.push(message.clone());
         story.tell(Event::Note { message });
+    }
+
+    /// Edge of the VAE's tiles in latent cells, for a picture of `size`; none if it stays in one piece.
+    pub(super) fn tile_cells(&self, size: Resolution) -> Option<usize> {
+        let config = &self.checkpoint.vae.config;
+        let edge = vae_cost::tile_edge(config, size, self.vae_tile)?;
+        Some((edge / config.scale_factor_spatial.max(1)) as usize)
+    }
+
+    /// [`Self::tile_cells`], and says so where the picture is cut.
+    fn tell_tiles(&self, size: Resolution, story: &mut Story<'_>) -> Option<usize> {
+        let edge = self.tile_cells(size)?;
+        let stride = self.checkpoint.vae.config.scale_factor_spatial as usize;
+        let cells = [size.height, size.width].map(|side| side as usize / stride);
+        let tiling = Tiling::new(cells, Some(edge));
+        let [height, width] = tiling.tile().map(|cells| cells * stride);
+        let why = if self.vae_tile.is_some() { "as asked" } else { "to save memory and to stop at once" };
+        let message =
+            format!("The VAE decodes in {} tiles of {width}x{height} pixels, {why}", tiling.count());
+        story.optimizations.push(message.clone());
+        story.tell(Event::Note { message });
+        Some(edge)
     }
 
     /// A session of an exported file.
@@ -280,7 +325,8 @@ impl Pipeline<'_> {
     ) -> Result<Session> {
         cancel.check()?;
         let output = wanted.output_name(&graph.signature).unwrap_or_default();
-        Session::open(self.runtime, (graph.name, &graph.path), output, self.computation.options())
+        let options = SessionOptions { threads: self.threads, ..self.computation.options() };
+        Session::open(self.runtime, (graph.name, &graph.path), output, options, cancel)
     }
 
     fn transformer(&self, network: &Network<'_>, cancel: &CancelToken) -> Result<Transformer> {
@@ -329,8 +375,12 @@ impl Pipeline<'_> {
         let config = &self.checkpoint.vae.config;
         match decoder {
             Decoder::Stream(stream) => {
-                let mut session = self.load(&stream.graph, cancel)?;
-                decode(&mut session, &stream.caches, latent, frames, (story, cancel))
+                let mut session = self.load_stream(&stream.graph, cancel)?;
+                let stride = config.scale_factor_spatial;
+                let [height, width] =
+                    [latent.shape()[3], latent.shape()[4]].map(|cells| cells as u32 * stride);
+                let edge = self.tell_tiles(Resolution::new(width, height), story);
+                decode((&mut session, &stream.caches), latent, edge, frames, (story, cancel))
             }
             Decoder::Exported(graph) => {
                 let mut session = self.open(graph, &Interface::vae_decoder(config), cancel)?;

@@ -14,6 +14,7 @@ mod exported;
 mod generate;
 mod loras;
 mod preview;
+mod stitch;
 mod story;
 
 pub use cache::TensorCache;

@@ -16,13 +16,13 @@ use super::ladder::{self, Failed};
 use super::queue::{Queue, Scope, device_lock};
 use super::run::{Bench, Ran, attempt, complete};
 use super::state::{Entry, Retry, Status, Wish};
-use super::task;
+use super::task::{self, Heard};
 use crate::core::{
     Bytes, CancelToken, Change, Error, Event, Faults, Kind, Outcome, Result, Stage, Utc, Waker,
 };
 use crate::engine::{Runtime, runtime};
 use crate::models;
-use crate::store::{HeldLock, StoredTensors};
+use crate::store::{HeldLock, Settings, StoredTensors};
 
 /// How a program works on the queue.
 #[derive(Clone, Debug)]
@@ -35,6 +35,10 @@ pub struct Service {
     pub most_retries: u32,
     /// Wait before the second attempt; each next one is twice as long.
     pub back_off: Duration,
+    /// Threads of one operation; 0 for all cores.
+    pub threads: usize,
+    /// Disk for texts and pictures that were encoded.
+    pub keep_encoded: Bytes,
     /// Disk for the latents of finished jobs, which can be decoded again.
     pub keep_latents: Bytes,
     /// Faults made on purpose.
@@ -49,8 +53,23 @@ impl Service {
             scope,
             most_retries: 3,
             back_off: Duration::from_secs(2),
+            threads: 0,
+            keep_encoded: Bytes(1 << 30),
             keep_latents: Bytes(2 << 30),
             faults: Faults::default(),
+        }
+    }
+
+    /// Likewise, as a person has set it.
+    #[must_use]
+    pub fn settled(self, settings: &Settings) -> Self {
+        Self {
+            most_retries: settings.generation.retries,
+            back_off: settings.errors.backoff(),
+            threads: settings.hardware.threads as usize,
+            keep_encoded: settings.records.cache(),
+            keep_latents: settings.records.latents(),
+            ..self
         }
     }
 }
@@ -98,6 +117,8 @@ pub(super) struct Engine {
     pub(super) shared: Arc<Shared>,
     pub(super) cache: StoredTensors,
     pub(super) runtime: Option<Runtime>,
+    /// What the attempt told that runs or ran last.
+    pub(super) heard: Heard,
 }
 
 /// How the work on a job ended this time.
@@ -144,7 +165,13 @@ impl Engine {
         steer(&control, entry.wish);
         let started = Utc::now();
         let ending = self.work_on(&entry, &control);
+        self.end(entry, started, ending);
         *self.shared.running() = None;
+    }
+
+    /// Writes down how a job ended and then tells it.
+    fn end(&self, entry: Entry, started: Utc, ending: Ending) {
+        let id = entry.job.id;
         let mut queue = self.shared.queue();
         // what failed on the way is known to the queue alone
         let entry = queue.get(id).map_or(entry, Clone::clone);
@@ -154,7 +181,7 @@ impl Engine {
                 (queue.end(id, task, Some(self.service.keep_latents)), Event::Finished { outcome })
             }
             Ending::Failed(error) => {
-                let task = task::ended(&entry, Some(started), Err(&error));
+                let task = self.heard.fill(task::ended(&entry, Some(started), Err(&error)));
                 let event =
                     if error.kind == Kind::Cancelled { Event::Cancelled } else { Event::Failed { error } };
                 (queue.end(id, task, None), event)
@@ -175,6 +202,8 @@ impl Engine {
     /// Attempts the job until it ends; between attempts something is changed.
     fn work_on(&mut self, entry: &Entry, control: &Control) -> Ending {
         let id = entry.job.id;
+        // it may be stopped before its first attempt
+        self.heard = Heard::default();
         let _device = match self.device(id, control) {
             Ok(device) => device,
             Err(error) => return ended(error, control),
@@ -233,7 +262,10 @@ impl Engine {
         let draft = Change::applied(changes, &entry.job.work.draft);
         let work = Work { draft, ..entry.job.work.clone() };
         let shared = Arc::clone(&self.shared);
+        self.heard = Heard::default();
+        let heard = &mut self.heard;
         let mut send = |event: Event| {
+            heard.observe(&event);
             if let Event::StageStarted { stage: begun } = &event {
                 *stage = *begun;
             }
@@ -254,6 +286,7 @@ impl Engine {
                 cache: &mut self.cache,
                 control,
                 faults: &self.service.faults,
+                threads: self.service.threads,
                 states: Some(&mut states),
                 trace: &mut |trace| self.shared.queue().trace(id, trace),
             };

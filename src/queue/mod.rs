@@ -11,6 +11,7 @@ mod job;
 mod ladder;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 mod queue;
+mod rebuild;
 mod record;
 mod run;
 mod state;
@@ -22,6 +23,7 @@ mod worker;
 pub use engine::Service;
 pub use job::{Job, JobId, Priority, Work};
 pub use queue::{Asked, Queue, Scope};
+pub use rebuild::{Rebuilt, rebuild};
 pub use record::Recorded;
 pub use run::run_job;
 pub use state::{Entry, Retry, Status, Trace, Wish};

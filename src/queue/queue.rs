@@ -241,6 +241,11 @@ impl Queue {
         })
     }
 
+    /// Whether `worker` is this program.
+    pub(super) fn is_me(&self, worker: &str) -> bool {
+        self.me == worker
+    }
+
     /// The job that [`Self::claim`] would take.
     pub(super) fn next(&self, scope: Scope) -> Option<&Entry> {
         self.state.first(|entry| may_run(entry, scope, &self.me, &self.data_dir))

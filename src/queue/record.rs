@@ -67,6 +67,11 @@ impl Recorded {
         Ok(Some(Self { draft, record }))
     }
 
+    /// What the record says under `key`; null if nothing.
+    pub(super) fn value(&self, key: &str) -> &Value {
+        &self.record[key]
+    }
+
     /// What is another in `new`, as "name: old, now new"; empty if both were made in the same way.
     pub fn differences(&self, new: &Self) -> Vec<String> {
         let mut found = Vec::new();

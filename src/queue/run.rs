@@ -32,6 +32,8 @@ pub(super) struct Bench<'a> {
     pub(super) cache: &'a mut dyn TensorCache,
     pub(super) control: &'a Control,
     pub(super) faults: &'a Faults,
+    /// Threads of one operation; 0 for all cores.
+    pub(super) threads: usize,
     /// Where the run stands, on disk.
     pub(super) states: Option<&'a mut States>,
     /// Told what is on disk of the video, before it is.
@@ -61,6 +63,7 @@ pub fn run_job(
         cache,
         control: &Control::over(cancel.clone()),
         faults: &Faults::default(),
+        threads: 0,
         states: None,
         trace: &mut |_| Ok(()),
     };
@@ -79,11 +82,10 @@ pub(super) fn attempt(
 ) -> Result<Ran> {
     let began = Instant::now();
     reset_peak_resident();
-    let Bench { runtime, cache, control, faults, states, trace } = bench;
+    let Bench { runtime, cache, control, faults, threads, states, trace } = bench;
     let cancel = &control.cancel;
     faults.strike(Point::Read, cancel)?;
-    let checkpoint = models::open(&work.model)?;
-    let model = &checkpoint;
+    let model = &models::open(&work.model)?;
     let request = GenRequest::parse(&work.draft, &model.limits())?;
     let computation = Computation::choose(runtime, model, &request)?;
     let target = Target::parse(&work.output, request.frames, work.existing)?;
@@ -98,7 +100,9 @@ pub(super) fn attempt(
         checkpoint: model,
         loras: &given.loras,
         computation: &computation,
+        threads,
         weights: request.weights,
+        vae_tile: request.vae_tile,
         free_memory: free(),
         faults,
     };
@@ -121,7 +125,7 @@ pub(super) fn attempt(
         recorder.push(frame)
     };
     pipeline.decode(&prepared, &latent, &mut frames, (&mut story, cancel))?;
-    let metadata = made_by.record(&request).metadata()?;
+    let record = made_by.record(&request).metadata()?;
     let mut outcome = Outcome {
         output: target.path().to_path_buf(),
         request,
@@ -146,7 +150,7 @@ pub(super) fn attempt(
             write_latent(path, &latent)?;
         }
         faults.strike(Point::Output, cancel)?;
-        let ready = recorder.finish(metadata)?;
+        let ready = recorder.finish(record)?;
         outcome.output = ready.place(&mut |placing| {
             let placed = Outcome { output: placing.to.to_path_buf(), ..outcome.clone() };
             trace(Trace { hidden: hidden.clone(), placing: Some(Box::new(placed)) })
@@ -184,16 +188,22 @@ impl Stages<'_> {
             tell_resumed(&state, story);
         }
         let steps = state.solver.timesteps().len();
+        let mut unsaved = None;
         let mut gate = |state: &DenoiseState| {
             let flow = control.between_steps();
             if let Some(states) = &mut states {
-                states.save(state, &key, flow == Flow::Leave || state.solver.done() == steps)?;
+                let must = flow == Flow::Leave || state.solver.done() == steps;
+                // a run need not end because it could not be continued elsewhere
+                unsaved = states.save(state, &key, must).err().or(unsaved.take());
             }
             Ok(flow)
         };
         let asked = (request, &self.given.pictures);
-        let told = (story, &control.cancel);
+        let told = (&mut *story, &control.cancel);
         let flow = self.pipeline.denoise(self.prepared, asked, &mut state, (cache, &mut gate), told)?;
+        if let Some(error) = unsaved {
+            story.warn(format!("{error:#}"));
+        }
         Ok((flow == Flow::Go).then_some(state.latent))
     }
 }

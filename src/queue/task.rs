@@ -1,7 +1,41 @@
 //! The record of an ended job.
 
 use super::state::Entry;
-use crate::core::{Error, Fault, Kind, Outcome, Task, TaskStatus, Utc};
+use crate::core::{Error, Event, Fault, Kind, Outcome, Secs, Stage, StageTime, Task, TaskStatus, Utc};
+use crate::monitor::peak_resident;
+
+/// What an attempt told before it ended, for the record of one that made no video.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    stages: Vec<StageTime>,
+    steps: Vec<Secs>,
+    warnings: Vec<String>,
+}
+
+impl Heard {
+    /// Takes in what happened.
+    pub(super) fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Step { stage: Stage::DenoiseHigh | Stage::DenoiseLow, seconds, .. } => {
+                self.steps.push(*seconds);
+            }
+            &Event::StageFinished { stage: name, seconds } => self.stages.push(StageTime { name, seconds }),
+            Event::Warning { message } => self.warnings.push(message.clone()),
+            _ => {}
+        }
+    }
+
+    /// `task` with what its last attempt did and needed.
+    pub(super) fn fill(&self, task: Task) -> Task {
+        Task {
+            stages: self.stages.clone(),
+            steps: self.steps.clone(),
+            warnings: self.warnings.clone(),
+            peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
+            ..task
+        }
+    }
+}
 
 /// The record of `entry`, which began at `started` and ended now.
 pub(super) fn ended(entry: &Entry, started: Option<Utc>, result: Result<&Outcome, &Error>) -> Task {
@@ -15,7 +49,8 @@ pub(super) fn ended(entry: &Entry, started: Option<Utc>, result: Result<&Outcome
         ended: Utc::now(),
         prompt: draft.prompt.clone(),
         mode: draft.mode,
-        model: draft.model.clone(),
+        // the id, where the form may name a folder
+        model: job.work.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         request: serde_json::to_value(draft).unwrap_or_default(),
         retries: entry.retries.len() as u32,
         story: entry.retries.iter().map(|retry| retry.told.clone()).collect(),
@@ -26,7 +61,10 @@ pub(super) fn ended(entry: &Entry, started: Option<Utc>, result: Result<&Outcome
             status: TaskStatus::Done,
             mode: Some(outcome.request.mode),
             model_fingerprint: Some(outcome.model_fingerprint.clone()),
-            output: Some(outcome.output.clone()),
+            // what ran says more than what was asked, and reads as a form, too
+            request: serde_json::to_value(&outcome.request).unwrap_or_default(),
+            // the history is looked at from elsewhere
+            output: Some(std::path::absolute(&outcome.output).unwrap_or_else(|_| outcome.output.clone())),
             generation_time_s: Some(outcome.generation_time_s),
             stages: outcome.stages.clone(),
             steps: outcome.steps.clone(),

@@ -13,6 +13,7 @@ use super::engine::{Engine, Running, Service, Shared, steer};
 use super::job::{JobId, Priority, Work};
 use super::queue::{Asked, Queue, Scope};
 use super::state::Entry;
+use super::task::Heard;
 use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
 use crate::store::StoredTensors;
 
@@ -73,6 +74,7 @@ pub struct Worker {
     events: Receiver<(JobId, Event)>,
     sight: Arc<Mutex<Sight>>,
     shared: Arc<Shared>,
+    scope: Scope,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -93,14 +95,15 @@ impl Worker {
         let (commands, orders) = bounded(COMMANDS);
         let sight = Arc::<Mutex<Sight>>::default();
         let mut engine = Engine {
-            cache: StoredTensors::new(&data_dir),
+            cache: StoredTensors::with_room(&data_dir, service.keep_encoded),
             data_dir,
             service,
             shared: Arc::clone(&shared),
             runtime: None,
+            heard: Heard::default(),
         };
         let clerk = Clerk { shared: Arc::clone(&shared), sight: Arc::clone(&sight), wake, scope };
-        let mut worker = Self { commands: Some(commands), events, sight, shared, threads: Vec::new() };
+        let mut worker = Self { commands: Some(commands), events, sight, shared, scope, threads: Vec::new() };
         worker.spawn("engine", move || engine.work(&woken))?;
         worker.spawn("clerk", move || clerk.work(&orders))?;
         Ok(worker)
@@ -135,6 +138,15 @@ impl Worker {
             running.control.stop(Stop::Cancelled);
         }
         self.order(Order::Cancel(id))
+    }
+
+    /// Whether nothing runs and nothing waits that may run here.
+    pub fn is_idle(&self) -> bool {
+        let queue = self.shared.queue();
+        // a job that was taken runs by the queue until its last event is told
+        let runs =
+            queue.entries().iter().any(|entry| entry.worker().is_some_and(|worker| queue.is_me(worker)));
+        !runs && self.shared.running().is_none() && queue.next(self.scope).is_none() && self.events.is_empty()
     }
 
     fn command(&self, command: Command) -> Result<()> {

@@ -4,6 +4,7 @@ mod data_dir;
 mod history;
 mod journal;
 mod lock;
+mod settings;
 mod tensor_cache;
 mod tensor_file;
 
@@ -11,5 +12,9 @@ pub use data_dir::{DATA_DIR_VARIABLE, default_data_dir};
 pub use history::{Analysis, Bottleneck, Counts, Expected, History, Like, ModelSteps, Share, expected};
 pub use journal::{Damage, Journal, Locked, News};
 pub use lock::HeldLock;
+pub use settings::{
+    ErrorSettings, GenerationSettings, HardwareSettings, ModelSettings, OptimizationSettings, RecordSettings,
+    Settings,
+};
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{About, read_tensors, write_tensors};

@@ -32,7 +32,12 @@ pub struct StoredTensors {
 impl StoredTensors {
     /// The cache of a data folder. The folder is made when there is something to keep.
     pub fn new(data_dir: &Path) -> Self {
-        Self::bounded(data_dir, IN_MEMORY, ON_DISK)
+        Self::with_room(data_dir, ON_DISK)
+    }
+
+    /// Likewise, with so much room on the disk.
+    pub fn with_room(data_dir: &Path, on_disk: Bytes) -> Self {
+        Self::bounded(data_dir, IN_MEMORY, on_disk)
     }
 
     fn bounded(data_dir: &Path, in_memory: Bytes, on_disk: Bytes) -> Self {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
 use super::exported::Exported;
-use crate::core::{Limits, Mode, Strides, sha256_hex};
+use crate::core::{Limits, Mode, Result, Strides, sha256_hex};
 use crate::onnx::{TensorInfo, Weights};
 
 /// One network: how it is built and where its tensors are.
@@ -83,6 +83,15 @@ impl Checkpoint {
             spatial: self.vae.config.scale_factor_spatial,
             patch: self.transformer.config.patch_size[1] as u32,
         }
+    }
+
+    /// Fails if a file of weights is not the one whose header was read when the model was opened.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let transformers =
+            std::iter::once(&self.transformer).chain(&self.transformer_2).map(|part| &part.weights);
+        transformers
+            .chain([&self.text_encoder.weights, &self.vae.weights])
+            .try_for_each(Weights::check_unchanged)
     }
 
     /// SHA-256 over every tensor's name, type, shape and place, and every file's size: tells models apart at

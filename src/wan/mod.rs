@@ -15,6 +15,8 @@ pub mod parameters;
 pub mod rope;
 pub mod schedule;
 pub mod text;
+pub mod tiles;
+pub mod vae_cost;
 
 pub use checkpoint::{Checkpoint, Component};
 pub use config::{ModelIndex, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig};

@@ -1,10 +1,11 @@
 //! Putting a provider into a session.
 
 use ort::ep::cuda::ConvAlgorithmSearch;
-use ort::ep::{ArenaExtendStrategy, CUDA, ExecutionProviderDispatch, TensorRT};
+use ort::ep::{ArenaExtendStrategy, CPU, CUDA, ExecutionProviderDispatch, TensorRT};
 use ort::session::builder::SessionBuilder;
 
 use super::status::Provider;
+use crate::engine::prepack::Scratch;
 use crate::engine::runtime::Runtime;
 use crate::engine::session::SessionOptions;
 
@@ -18,6 +19,10 @@ pub(in crate::engine) fn into_session(
     runtime: &Runtime,
 ) -> ort::Result<SessionBuilder> {
     let providers = match options.provider {
+        Provider::Cpu if options.scratch == Scratch::Returned => {
+            let cpu = CPU::default().with_arena_allocator(false).build();
+            return Ok(builder.with_execution_providers([cpu])?);
+        }
         Provider::Cpu => return Ok(builder),
         Provider::Cuda => vec![cuda(options)],
         // first come, first served: TensorRT takes what it can, CUDA the rest

@@ -20,6 +20,14 @@ pub fn ensure(
     ensure_in(&Environment::from_process(data_dir), cancel, progress)
 }
 
+/// Opens the runtime that is on this machine; nothing is fetched. Beside it the places without one and why.
+pub fn present(data_dir: &Path) -> Result<(Option<Runtime>, Vec<Refused>)> {
+    let environment = Environment::from_process(data_dir);
+    let mut search = search(&environment)?;
+    let runtime = open_first(&mut search, &environment)?;
+    Ok((runtime, search.refused))
+}
+
 /// [`ensure`] in an environment that need not be this process's.
 pub fn ensure_in(
     environment: &Environment,

@@ -24,7 +24,7 @@ mod unpack;
 mod whole;
 
 pub use builds::{Build, VERSION};
-pub use ensure::{ensure, ensure_in};
+pub use ensure::{ensure, ensure_in, present};
 pub use fetch::{FetchEvent, fetch};
 pub use locate::{Environment, Located, Origin, Refused, Search, search};
 pub use open::{OpenError, Runtime, RuntimeInfo};

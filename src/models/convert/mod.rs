@@ -5,6 +5,7 @@
 
 mod decode;
 mod ledger;
+mod lock;
 mod matrix;
 mod others;
 mod plan;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::ledger::{LEDGER, Ledger, replace};
+use super::lock::FolderLock;
 use super::others;
 use super::plan::{Shard, Target, shards};
 use super::report::{PartSize, Report};
@@ -70,6 +71,7 @@ pub fn convert(
         .remedy("Convert the checkpoint that they were exported from"));
     }
     let plan = shards(&model, options.target, options.shard)?;
+    let lock = FolderLock::take(dir)?;
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
         return Err(Error::new(Kind::Input, format!("{} is there already", dir.display()))
             .remedy("Use it, remove it, or give another folder with -o"));
@@ -113,6 +115,7 @@ pub fn convert(
     // what was written must open before it takes its name
     models::open(&work)?;
     finish(&work, dir)?;
+    lock.remove();
     Ok(Converted { path: dir.to_path_buf(), report, resumed, restarted })
 }
 

@@ -1,7 +1,7 @@
 //! Opening the file: made when it is missing, brought up to date when it is old, set aside when it is damaged,
 //! left alone when a newer program made it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::schema::{self, Unfit, VERSION};
 use crate::core::{Error, Kind, Result};
+use crate::store::lock::HeldLock;
 
 const NAME: &str = "history.sqlite";
 /// Held while the file is opened: turning to a write-ahead log does not wait for others that look at the file, and two
@@ -56,7 +57,7 @@ impl History {
         let path = Self::path_in(data_dir);
         let done = |connection, notes| Ok((Self { connection, path: path.clone() }, notes));
         fs::create_dir_all(data_dir).map_err(|error| no_folder(data_dir, error))?;
-        let _lock = lock(data_dir)?;
+        let _lock = HeldLock::wait(&data_dir.join(LOCK))?;
         match connect(&path, depth) {
             Ok(connection) => done(connection, Vec::new()),
             Err(Unfit::Damaged(why)) => {
@@ -120,15 +121,6 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         Err(error) if schema::is_damage(&error) => Ok(vec![error.to_string()]),
         Err(error) => Err(error),
     }
-}
-
-fn lock(data_dir: &Path) -> Result<File> {
-    let open = || {
-        let file = File::create(data_dir.join(LOCK))?;
-        file.lock()?;
-        Ok(file)
-    };
-    open().map_err(|error: std::io::Error| no_folder(data_dir, error))
 }
 
 /// Renames the file and what `SQLite` keeps beside it to the first free `.damaged-N`.

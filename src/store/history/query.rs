@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Params, Transaction, TransactionBehavior, params, params_from_iter};
 
-use super::analysis::Counts;
+use super::analysis::{Analysis, Counts};
 use super::open::History;
 use super::row::{self, COLUMNS};
 use crate::core::{Category, Mode, Result, Task, TaskStatus, Utc};
@@ -60,6 +60,14 @@ impl History {
         self.tasks("WHERE ended >= ?1 ORDER BY ended, rowid", [from.0])
     }
 
+    /// What the tasks that ended at `from` or later have in common. Reads all but their forms, which are most of
+    /// their bytes and tell nothing here.
+    pub fn analysis(&self, from: Utc) -> Result<Analysis> {
+        let columns = COLUMNS.map(|column| if column == "request" { "NULL" } else { column });
+        let tasks = self.select(&columns, "WHERE ended >= ?1 ORDER BY ended, rowid", [from.0])?;
+        Ok(Analysis::of(&tasks))
+    }
+
     /// The last `most` videos that were made in the same way, newest first: what time and memory can be learned
     /// from. Tasks without a measured time are left out.
     pub fn like_runs(&self, like: &Like<'_>, most: usize) -> Result<Vec<Task>> {
@@ -93,8 +101,12 @@ impl History {
     }
 
     fn tasks(&self, rest: &str, params: impl Params) -> Result<Vec<Task>> {
+        self.select(&COLUMNS, rest, params)
+    }
+
+    fn select(&self, columns: &[&str], rest: &str, params: impl Params) -> Result<Vec<Task>> {
         let select = || -> rusqlite::Result<Vec<Task>> {
-            let sql = format!("SELECT {} FROM tasks {rest}", COLUMNS.join(", "));
+            let sql = format!("SELECT {} FROM tasks {rest}", columns.join(", "));
             self.connection.prepare(&sql)?.query_map(params, row::task)?.collect()
         };
         select().map_err(|error| self.failed("be read", error))

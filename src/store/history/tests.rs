@@ -87,7 +87,9 @@ fn counts_agree_with_the_tasks_they_count() {
         history.record(task).unwrap();
     }
     let counts = history.counts(Utc(50)).unwrap();
-    assert_eq!(counts, super::Analysis::of(&history.since(Utc(50)).unwrap()).counts);
+    let analysis = history.analysis(Utc(50)).unwrap();
+    assert_eq!(counts, analysis.counts);
+    assert_eq!(analysis, super::Analysis::of(&history.since(Utc(50)).unwrap()));
     assert_eq!((counts.all(), counts.recovered, counts.success_rate()), (5, 1, Some(0.25)));
 }
 

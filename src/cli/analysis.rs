@@ -1,0 +1,76 @@
+//! `wandeck analysis`: how the jobs of the last hours went, and where their time went.
+
+use serde_json::json;
+
+use super::Places;
+use super::args::{Analysis as Args, Common};
+use super::report::{note, out};
+use crate::core::{Result, Utc};
+use crate::store::{Analysis, Counts, History};
+
+pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
+    let places = Places::new(common)?;
+    let (history, notes) = History::open(&places.data_dir)?;
+    for line in &notes {
+        note(&format!("Warning: {line}"));
+    }
+    let analysis = history.analysis(Utc::now().hours_before(args.hours))?;
+    if common.json {
+        let mut document = json!(analysis);
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("hours".to_owned(), json!(args.hours));
+            fields.insert("success_rate".to_owned(), json!(analysis.counts.success_rate()));
+            fields.insert("bottleneck".to_owned(), json!(analysis.sentence()));
+        }
+        out(&document.to_string());
+        return Ok(());
+    }
+    for line in lines(&analysis, args.hours) {
+        out(&line);
+    }
+    Ok(())
+}
+
+/// How jobs ended, in one line.
+pub(super) fn ended(counts: &Counts) -> String {
+    let rate = counts.success_rate();
+    let rate = rate.map(|rate| format!(", {:.0} % succeeded", rate * 100.0)).unwrap_or_default();
+    format!("{counts}{rate}")
+}
+
+fn lines(analysis: &Analysis, hours: f64) -> Vec<String> {
+    let counts = &analysis.counts;
+    let mut lines = vec![format!("Last {hours} h: {}", ended(counts))];
+    if counts.retried > 0 {
+        lines.push(format!(
+            "Retries: {} in {} jobs, {} of which made their video",
+            counts.retries, counts.retried, counts.recovered
+        ));
+    }
+    for (category, count) in &counts.failures {
+        // the word of `--json`, so that both can be searched for
+        let word = json!(category).as_str().unwrap_or_default().replace('_', " ");
+        lines.push(format!("  {count} failed: {word}"));
+    }
+    for model in &analysis.models {
+        lines.push(format!(
+            "{}: {} videos, {} steps of {:.3} s on average",
+            model.model, model.num_runs, model.num_steps, model.mean_step_s.0
+        ));
+    }
+    for share in &analysis.stages {
+        lines.push(format!(
+            "  {:<20} {:>12}  {:>3.0} %",
+            share.of.to_string(),
+            share.seconds.to_string(),
+            share.part * 100.0
+        ));
+    }
+    let off = |what: &str, error: Option<f64>| {
+        error.map(|error| format!("{what} was off by {:.0} % on average", error * 100.0))
+    };
+    lines.extend(off("The expected time", analysis.mean_time_error));
+    lines.extend(off("The expected memory", analysis.mean_memory_error));
+    lines.extend(analysis.sentence());
+    lines
+}

@@ -1,0 +1,209 @@
+//! `wandeck doctor`: everything that is needed, looked at one by one, and a small video made at the end.
+
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use serde_json::json;
+
+use super::args::Common;
+use super::diagnosis::{Diagnosis, Level};
+use super::report::out;
+use super::{ExitCode, Places};
+use crate::core::{Bytes, CancelToken, Draft, Error, Kind, Outcome, Resolution, Result};
+use crate::engine::runtime::{self, Runtime};
+use crate::models::synth::free_space;
+use crate::queue::{Work, run_job};
+use crate::store::{History, Settings, StoredTensors};
+use crate::{models, monitor, presets};
+
+/// Below this the small models cannot be trusted to run.
+const LITTLE_MEMORY: Bytes = Bytes(1 << 30);
+/// Below this a video of the large models, or what is kept of it, may not fit.
+const LITTLE_DISK: Bytes = Bytes(2 << 30);
+/// What the video at the end is made of.
+const PRESET: &str = "toy-t2v";
+const PROMPT: &str = "a red circle moves right on a black background";
+
+pub(super) fn run(common: &Common) -> Result<ExitCode> {
+    let (places, _) = Places::quiet(common)?;
+    let mut found = Vec::new();
+    let mut tell = |diagnosis: Diagnosis| {
+        // as they come: the video at the end takes a moment
+        if !common.json {
+            out(&diagnosis.to_string());
+        }
+        found.push(diagnosis);
+    };
+    tell(system());
+    tell(data_folder(&places.data_dir));
+    tell(disk(&places.data_dir));
+    tell(settings(&places.data_dir));
+    tell(database(&places.data_dir));
+    let (diagnoses, runtime) = onnx_runtime(&places.data_dir);
+    diagnoses.into_iter().for_each(&mut tell);
+    model_folders(&places).into_iter().for_each(&mut tell);
+    if let Some(runtime) = runtime {
+        tell(video(&runtime, &places));
+    }
+    let worst = found.iter().map(|diagnosis| diagnosis.level).max().unwrap_or(Level::Ok);
+    if common.json {
+        out(&json!({"status": worst, "findings": found}).to_string());
+    }
+    Ok(if worst == Level::Problem { ExitCode::Failed } else { ExitCode::Done })
+}
+
+fn system() -> Diagnosis {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let machine = format!("{} on {}, {cores} cores", std::env::consts::OS, std::env::consts::ARCH);
+    match monitor::free() {
+        Some(free) if free < LITTLE_MEMORY => Diagnosis::warning(
+            "system",
+            format!("{machine}, only {free} of memory free"),
+            "End other programs, or use a model converted to int8",
+        ),
+        Some(free) => Diagnosis::ok("system", format!("{machine}, {free} of memory free")),
+        None => Diagnosis::ok("system", machine),
+    }
+}
+
+fn data_folder(data_dir: &Path) -> Diagnosis {
+    let written = std::fs::create_dir_all(data_dir)
+        .and_then(|()| tempfile::NamedTempFile::new_in(data_dir))
+        .and_then(tempfile::NamedTempFile::close);
+    match written {
+        Ok(()) => Diagnosis::ok("data folder", format!("{} can be written", data_dir.display())),
+        Err(error) => {
+            let error = Error::new(Kind::Io, format!("{} cannot be written", data_dir.display()))
+                .because(error)
+                .remedy("Choose another one with --data-dir or WANDECK_DATA_DIR");
+            Diagnosis::of(Level::Problem, "data folder", &error)
+        }
+    }
+}
+
+fn disk(data_dir: &Path) -> Diagnosis {
+    let place = data_dir.ancestors().find(|place| place.is_dir()).unwrap_or(data_dir);
+    match free_space(place) {
+        Some(free) if free < LITTLE_DISK => Diagnosis::warning(
+            "disk",
+            format!("Only {free} are free where the data folder is"),
+            "Free some space, or choose another data folder with --data-dir",
+        ),
+        Some(free) => Diagnosis::ok("disk", format!("{free} are free where the data folder is")),
+        None => Diagnosis::ok("disk", "The system does not say how much is free"),
+    }
+}
+
+fn settings(data_dir: &Path) -> Diagnosis {
+    let path = Settings::path_in(data_dir);
+    match Settings::read(data_dir) {
+        Ok((_, notes)) if !notes.is_empty() => {
+            Diagnosis::warning("settings", notes.join("; "), format!("Mend {}", path.display()))
+        }
+        Ok(_) if path.is_file() => Diagnosis::ok("settings", format!("{} is valid", path.display())),
+        Ok(_) => Diagnosis::ok("settings", "There is no file: all at their defaults"),
+        Err(error) => Diagnosis::of(Level::Problem, "settings", &error),
+    }
+}
+
+fn database(data_dir: &Path) -> Diagnosis {
+    let look = || {
+        let (history, notes) = History::open(data_dir)?;
+        Ok((history.problems()?, notes, history.recent(1)?.len()))
+    };
+    match look() {
+        Ok((problems, ..)) if !problems.is_empty() => Diagnosis {
+            level: Level::Problem,
+            subject: "history",
+            message: format!("The database is damaged: {}", problems.join("; ")),
+            remedy: Some("Run \"wandeck tasks --rebuild\"".to_owned()),
+        },
+        Ok((_, notes, _)) if !notes.is_empty() => {
+            Diagnosis::warning("history", notes.join("; "), "Run \"wandeck tasks --rebuild\"")
+        }
+        Ok((.., 0)) => Diagnosis::ok("history", "The database is whole and empty"),
+        Ok(_) => Diagnosis::ok("history", "The database is whole"),
+        Err(error) => Diagnosis::of(Level::Problem, "history", &error),
+    }
+}
+
+fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
+    const SUBJECT: &str = "ONNX Runtime";
+    match runtime::present(data_dir) {
+        Ok((Some(runtime), _)) => {
+            let info = runtime.info();
+            let place = format!("{}, {} ({})", info.version, info.path.display(), info.origin);
+            let providers = info.providers.join(", ");
+            (vec![Diagnosis::ok(SUBJECT, place), Diagnosis::ok("providers", providers)], Some(runtime))
+        }
+        Ok((None, refused)) => {
+            let looked: Vec<_> = refused.iter().map(ToString::to_string).collect();
+            let remedy = format!(
+                "\"wandeck generate\" fetches version {} and says so; or set ORT_DYLIB_PATH. No video was tried",
+                runtime::VERSION
+            );
+            (
+                vec![Diagnosis::warning(SUBJECT, format!("It is not here: {}", looked.join("; ")), remedy)],
+                None,
+            )
+        }
+        Err(error) => (vec![Diagnosis::of(Level::Problem, SUBJECT, &error)], None),
+    }
+}
+
+fn model_folders(places: &Places) -> Vec<Diagnosis> {
+    let models = models::installed(&places.data_dir, places.models_dir.as_deref());
+    if models.is_empty() {
+        return vec![Diagnosis {
+            level: Level::Problem,
+            subject: "models",
+            message: "There are none".to_owned(),
+            remedy: Some(format!("Put a model's folder into {}", places.data_dir.join("models").display())),
+        }];
+    }
+    let look = |model: &models::Installed| match &model.limits {
+        Ok(limits) => {
+            let modes: Vec<_> = limits.modes.iter().map(ToString::to_string).collect();
+            let size = model.about.as_ref().map(|about| format!(", {}", about.size())).unwrap_or_default();
+            Diagnosis::ok("model", format!("{} is whole: {}{size}", model.id, modes.join(" ")))
+        }
+        // the others can be used, and the message says which it is about
+        Err(error) => {
+            let mut diagnosis = Diagnosis::of(Level::Warning, "model", error);
+            diagnosis.message = format!("{} cannot be used: {}", model.id, diagnosis.message);
+            diagnosis
+        }
+    };
+    models.iter().map(look).collect()
+}
+
+fn video(runtime: &Runtime, places: &Places) -> Diagnosis {
+    match small_video(runtime, places) {
+        Ok(outcome) => match outcome.checks.iter().find(|check| !check.passed) {
+            None => Diagnosis::ok(
+                "video",
+                format!("{} frames in {}", outcome.request.frames.0, outcome.generation_time_s),
+            ),
+            Some(failed) => Diagnosis {
+                level: Level::Problem,
+                subject: "video",
+                message: format!("The video fails the check \"{}\": {}", failed.name, failed.detail),
+                remedy: Some("Please report it".to_owned()),
+            },
+        },
+        Err(error) => Diagnosis::of(Level::Problem, "video", &error),
+    }
+}
+
+/// A real video of the smallest model, in a folder that is gone afterwards.
+fn small_video(runtime: &Runtime, places: &Places) -> Result<Outcome> {
+    let dir = tempfile::tempdir().map_err(|error| {
+        Error::new(Kind::Io, "There is no folder for temporary files").because(error).remedy("Set TMPDIR")
+    })?;
+    let preset = presets::by_name(PRESET)?;
+    let model = models::find(&preset.model, &places.data_dir, places.models_dir.as_deref())?;
+    let draft = Draft { steps: 2, frames: 5, size: Resolution::new(64, 64), ..preset.draft(PROMPT) };
+    let work = Work::new(draft, model, dir.path().join("video.mp4"));
+    let mut cache = StoredTensors::new(dir.path());
+    run_job(runtime, &work, &mut cache, &CancelToken::new(), &mut |_| {})
+}

@@ -1,0 +1,42 @@
+//! `wandeck settings`: shown, changed, found.
+
+use serde_json::json;
+
+use super::args::{Common, Settings as Args, SettingsVerb};
+use super::data_dir;
+use super::report::{note, out};
+use crate::core::Result;
+use crate::store::Settings;
+
+pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
+    let data_dir = data_dir(common)?;
+    let path = Settings::path_in(&data_dir);
+    match &args.verb {
+        SettingsVerb::Path if common.json => out(&json!({"path": path}).to_string()),
+        SettingsVerb::Path => out(&path.display().to_string()),
+        SettingsVerb::Show => {
+            let (settings, notes) = Settings::load(&data_dir);
+            show(&settings, &notes, common);
+        }
+        SettingsVerb::Set { key, value } => {
+            // what cannot be read is not written over
+            let (mut settings, notes) = Settings::read(&data_dir)?;
+            settings.set(key, value)?;
+            settings.save(&data_dir)?;
+            show(&settings, &notes, common);
+        }
+    }
+    Ok(())
+}
+
+fn show(settings: &Settings, notes: &[String], common: &Common) {
+    if common.json {
+        return out(&json!({"settings": settings, "notes": notes}).to_string());
+    }
+    for line in notes {
+        note(&format!("Warning: {line}"));
+    }
+    for (key, value) in settings.entries() {
+        out(&format!("{key:<24} {value}"));
+    }
+}

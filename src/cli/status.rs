@@ -1,0 +1,92 @@
+//! `wandeck status`: what is here, and how the last jobs went.
+
+use serde_json::json;
+
+use super::args::Common;
+use super::report::{note, out};
+use super::{Places, analysis, tasks};
+use crate::core::{Error, Result, Task, Utc};
+use crate::engine::runtime::{self, RuntimeInfo};
+use crate::models::{self, Installed};
+use crate::store::{Counts, History};
+
+/// Tasks that are shown.
+const LAST: usize = 5;
+
+pub(super) fn run(common: &Common) -> Result<()> {
+    let places = Places::new(common)?;
+    let runtime =
+        runtime::present(&places.data_dir).map(|(runtime, _)| runtime.map(|runtime| runtime.info().clone()));
+    let models = models::installed(&places.data_dir, places.models_dir.as_deref());
+    let ended = History::open(&places.data_dir).and_then(|(history, notes)| {
+        for line in &notes {
+            note(&format!("Warning: {line}"));
+        }
+        Ok((history.recent(LAST)?, history.counts(Utc(0))?))
+    });
+    if common.json {
+        let model =
+            |model: &Installed| json!({"id": model.id, "path": model.path, "usable": model.limits.is_ok()});
+        let document = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "data_dir": places.data_dir,
+            "runtime": runtime.as_ref().ok(),
+            "runtime_error": runtime.as_ref().err(),
+            "models": models.iter().map(model).collect::<Vec<_>>(),
+            "tasks": ended.as_ref().ok().map(|(tasks, _)| tasks.iter().map(tasks::document).collect::<Vec<_>>()),
+            "counts": ended.as_ref().ok().map(|(_, counts)| counts),
+            "success_rate": ended.as_ref().ok().and_then(|(_, counts)| counts.success_rate()),
+            "history_error": ended.as_ref().err(),
+        });
+        out(&document.to_string());
+    } else {
+        out(&format!("Wandeck       {}, data in {}", env!("CARGO_PKG_VERSION"), places.data_dir.display()));
+        out(&runtime_line(&runtime));
+        out(&models_line(&models));
+        for line in ended_lines(&ended) {
+            out(&line);
+        }
+    }
+    Ok(())
+}
+
+fn runtime_line(runtime: &Result<Option<RuntimeInfo>>) -> String {
+    match runtime {
+        Ok(Some(info)) => format!(
+            "ONNX Runtime  {} with {}, from {} ({})",
+            info.version,
+            info.providers.join(", "),
+            info.path.display(),
+            info.origin
+        ),
+        Ok(None) => "ONNX Runtime  is not here yet; the first video fetches it".to_owned(),
+        Err(error) => format!("ONNX Runtime  cannot be used: {error:#}"),
+    }
+}
+
+fn models_line(models: &[Installed]) -> String {
+    let usable: Vec<_> =
+        models.iter().filter(|model| model.limits.is_ok()).map(|model| model.id.as_str()).collect();
+    let broken = models.len() - usable.len();
+    let broken = if broken > 0 {
+        format!("; {broken} cannot be used, \"wandeck models list\" says why")
+    } else {
+        String::new()
+    };
+    let usable = if usable.is_empty() { "none".to_owned() } else { usable.join(", ") };
+    format!("Models        {usable}{broken}")
+}
+
+fn ended_lines(ended: &std::result::Result<(Vec<Task>, Counts), Error>) -> Vec<String> {
+    match ended {
+        Ok((tasks, counts)) => {
+            let mut lines = vec![format!("Jobs          {}", analysis::ended(counts))];
+            if !tasks.is_empty() {
+                lines.push(String::new());
+                lines.extend(tasks::table(tasks));
+            }
+            lines
+        }
+        Err(error) => vec![format!("Jobs          {error:#}")],
+    }
+}

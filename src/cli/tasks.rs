@@ -1,0 +1,103 @@
+//! `wandeck tasks`: the last jobs, and the history filled again from the videos.
+
+use serde_json::{Value, json};
+
+use super::Places;
+use super::args::{Common, Tasks};
+use super::report::{note, out};
+use crate::core::{Result, Task};
+use crate::queue;
+use crate::store::History;
+
+/// Characters of a result in the table.
+const RESULT: usize = 80;
+
+pub(super) fn run(args: &Tasks, common: &Common) -> Result<()> {
+    let places = Places::new(common)?;
+    let (history, notes) = if args.rebuild {
+        History::open_checked(&places.data_dir)?
+    } else {
+        History::open(&places.data_dir)?
+    };
+    for line in &notes {
+        note(&format!("Warning: {line}"));
+    }
+    if args.rebuild {
+        rebuild(&history, args, &places)?;
+    }
+    let tasks = history.recent(args.count)?;
+    if common.json {
+        out(&tasks.iter().map(document).collect::<Value>().to_string());
+    } else {
+        for line in table(&tasks) {
+            out(&line);
+        }
+    }
+    Ok(())
+}
+
+fn rebuild(history: &History, args: &Tasks, places: &Places) -> Result<()> {
+    let outputs = places.data_dir.join("outputs");
+    let mut folders = args.folders.clone();
+    if outputs.is_dir() {
+        folders.push(outputs);
+    }
+    let done = queue::rebuild(history, &folders)?;
+    for line in &done.notes {
+        note(&format!("Warning: {line}"));
+    }
+    note(&format!("{} videos were found, {} of them were new", done.num_found, done.num_added));
+    Ok(())
+}
+
+/// A task as `--json` has it: its fields, and how far its estimates were off.
+pub(super) fn document(task: &Task) -> Value {
+    let mut document = json!(task);
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("time_error".to_owned(), json!(task.time_error()));
+        fields.insert("memory_error".to_owned(), json!(task.memory_error()));
+    }
+    document
+}
+
+/// A line for each task below the names of the columns.
+pub(super) fn table(tasks: &[Task]) -> Vec<String> {
+    if tasks.is_empty() {
+        return vec!["No jobs have ended yet".to_owned()];
+    }
+    let width = tasks.iter().map(|task| task.model.chars().count()).max().unwrap_or_default().max(5);
+    let line = |cells: [&str; 8]| {
+        let [ended, model, video, steps, time, peak, status, result] = cells;
+        format!(
+            "{ended:<16}  {model:<width$}  {video:<13}  {steps:>5}  {time:>11}  {peak:>10}  {status:<9}  {result}"
+        )
+    };
+    let names = ["Ended (UTC)", "Model", "Video", "Steps", "Time", "Peak", "Status", "Result"];
+    let row = |task: &Task| {
+        let draft = task.draft();
+        let unknown = || "-".to_owned();
+        line([
+            &task.ended.to_string(),
+            &task.model,
+            &draft.as_ref().map_or_else(unknown, |draft| format!("{} x {}", draft.size, draft.frames)),
+            &draft.map_or_else(unknown, |draft| draft.steps.to_string()),
+            &task.generation_time_s.map_or_else(unknown, |seconds| seconds.to_string()),
+            &task.peak_mb().map_or_else(unknown, |peak| format!("{peak:.0} MiB")),
+            &task.status.to_string(),
+            &result(task),
+        ])
+    };
+    std::iter::once(line(names)).chain(tasks.iter().map(row)).collect()
+}
+
+/// The video, or why there is none.
+fn result(task: &Task) -> String {
+    match (&task.output, &task.error) {
+        (Some(output), _) => output.display().to_string(),
+        (None, Some(error)) if error.message.chars().count() > RESULT => {
+            error.message.chars().take(RESULT - 1).chain(['…']).collect()
+        }
+        (None, Some(error)) => error.message.clone(),
+        (None, None) => String::new(),
+    }
+}

@@ -1,0 +1,174 @@
+//! The file: read with what is wrong said, written in one step.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use ron::extensions::Extensions;
+use serde::Deserialize as _;
+
+use super::sections::{Settings, VERSION};
+use crate::core::{Error, Kind, Result};
+
+const NAME: &str = "settings.ron";
+const HEADER: &str = "// Wandeck's settings. \"wandeck settings set KEY VALUE\" writes this file anew.\n";
+
+impl Settings {
+    /// Where the settings of a data folder are.
+    pub fn path_in(data_dir: &Path) -> PathBuf {
+        data_dir.join(NAME)
+    }
+
+    /// The settings of a data folder, and what is odd about them, a sentence each. The defaults if the file is
+    /// missing or cannot be read: a broken file stays as it is, and the program runs.
+    pub fn load(data_dir: &Path) -> (Self, Vec<String>) {
+        Self::read(data_dir).unwrap_or_else(|error| {
+            (Self::default(), vec![format!("{error:#}. Until then the defaults are used")])
+        })
+    }
+
+    /// Likewise, but a file that cannot be read is an error.
+    pub fn read(data_dir: &Path) -> Result<(Self, Vec<String>)> {
+        let path = Self::path_in(data_dir);
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((Self::default(), Vec::new())),
+            Err(error) => {
+                Err(Error::new(Kind::Io, format!("The settings {} cannot be read", path.display()))
+                    .because(error)
+                    .remedy("Mend the file or move it away"))
+            }
+        }
+    }
+
+    /// Writes the settings of a data folder; the file is the old or the new one at any time.
+    pub fn save(&self, data_dir: &Path) -> Result<()> {
+        let path = Self::path_in(data_dir);
+        let pretty = ron::ser::PrettyConfig::default();
+        let text = ron::ser::to_string_pretty(self, pretty).map_err(|error| {
+            Error::new(Kind::Bug, "The settings cannot be written as text").because(error)
+        })?;
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(data_dir)?;
+            let mut staged = tempfile::NamedTempFile::new_in(data_dir)?;
+            writeln!(staged, "{HEADER}{text}")?;
+            staged.as_file().sync_all()?;
+            staged.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| {
+            Error::new(Kind::Io, format!("The settings {} cannot be written", path.display()))
+                .because(error)
+                .remedy("Check that the data folder can be written to, or choose another with --data-dir")
+        })
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<(Self, Vec<String>)> {
+        let path = path.display();
+        let broken = |why: String| {
+            Error::new(Kind::Input, format!("The settings {path} cannot be read: {why}"))
+                .remedy("Mend the file or move it away")
+        };
+        let at = |error: ron::error::SpannedError| {
+            broken(format!("line {}, {}", error.span.start.line, error.code))
+        };
+        let options = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
+        let mut unknown = Vec::new();
+        let mut reader = ron::Deserializer::from_str_with_options(text, &options).map_err(at)?;
+        let settings: Self = Self::deserialize(serde_ignored::Deserializer::new(
+            &mut reader,
+            &mut |key: serde_ignored::Path<'_>| {
+                unknown.push(key.to_string());
+            },
+        ))
+        .map_err(|error| at(reader.span_error(error)))?;
+        reader.end().map_err(|error| at(reader.span_error(error)))?;
+        settings.check().map_err(|error| broken(error.message))?;
+        let mut notes = Vec::new();
+        if settings.version > VERSION {
+            notes.push(format!(
+                "The settings {path} are of version {}, this program knows {VERSION}: it uses what it knows",
+                settings.version
+            ));
+        }
+        if !unknown.is_empty() {
+            notes.push(format!("The settings {path} have keys that nothing reads: {}", unknown.join(", ")));
+        }
+        Ok((settings, notes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{PrecisionChoice, ProviderChoice};
+
+    const VERSION_1: &str = include_str!("../../../tests/settings/v1.ron");
+
+    fn parse(text: &str) -> Result<(Settings, Vec<String>)> {
+        Settings::parse(text, Path::new("settings.ron"))
+    }
+
+    #[test]
+    fn a_version_1_file_is_read_whole() {
+        let (settings, notes) = parse(VERSION_1).unwrap();
+        assert_eq!(notes, Vec::<String>::new());
+        assert_eq!((settings.generation.retries, settings.generation.preflight), (5, false));
+        assert_eq!(settings.optimization.precision, PrecisionChoice::Int8);
+        assert_eq!((settings.errors.backoff_s, settings.errors.timeout()), (0.5, None));
+        assert_eq!((settings.hardware.provider, settings.hardware.threads), (ProviderChoice::Cpu, 4));
+        assert_eq!(settings.models.folder, Some("/models".into()));
+        assert_eq!((settings.records.latents_mib, settings.records.cache_mib), (10, 20));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("new");
+        assert_eq!(Settings::read(&data).unwrap(), (Settings::default(), Vec::new()));
+        let (settings, _) = parse(VERSION_1).unwrap();
+        for settings in [settings, Settings::default()] {
+            settings.save(&data).unwrap();
+            assert_eq!(Settings::read(&data).unwrap(), (settings, Vec::new()));
+        }
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn keys_that_are_missing_have_defaults_and_unknown_ones_are_named() {
+        let text = "(generation: (retries: 1, retires: 2), colour: red, models: (folder: \"/m\"))";
+        let (settings, notes) = parse(text).unwrap();
+        assert_eq!((settings.generation.retries, settings.errors.timeout_s), (1, 1800));
+        assert_eq!(settings.models.folder, Some("/m".into()));
+        assert!(notes[0].ends_with("that nothing reads: generation.retires, colour"), "{notes:?}");
+    }
+
+    #[test]
+    fn a_newer_file_gives_what_is_known_of_it() {
+        let (settings, notes) = parse("(version: 9, generation: (retries: 1), clouds: [1, 2])").unwrap();
+        assert_eq!((settings.generation.retries, notes.len()), (1, 2));
+        assert!(notes[0].contains("version 9, this program knows 1"), "{notes:?}");
+    }
+
+    #[test]
+    fn a_broken_file_says_its_line_and_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Settings::path_in(dir.path());
+        for (text, words) in [
+            ("(\n  generation: (\n    retries: many,\n  ),\n)", "line 3"),
+            ("(\n  generation: (retries: 1", "line 2"),
+            ("", "line 1"),
+            ("() and more", "line 1"),
+            ("(generation: (retries: 21))", "generation.retries must be from 0 to 20, not 21"),
+            ("(errors: (backoff_s: -1.0))", "errors.backoff_s must be from 0 to 3600, not -1"),
+            ("(errors: (backoff_s: NaN))", "errors.backoff_s"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let (settings, notes) = Settings::load(dir.path());
+            assert_eq!(settings, Settings::default());
+            assert!(notes.len() == 1 && notes[0].contains(words), "{text}: {notes:?}");
+            assert!(notes[0].contains("the defaults are used"), "{notes:?}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+}
