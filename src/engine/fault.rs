@@ -7,6 +7,8 @@ use crate::core::{Error, Kind};
 /// The texts by which an allocation failure is known; there is no code of its own for it.
 const OUT_OF_MEMORY: [&str; 4] =
     ["Failed to allocate memory", "out of memory", "smaller than requested", "bad allocation"];
+/// The texts by which a failure of the device or its libraries is known, whatever its code.
+const DEVICE: [&str; 4] = ["CUDA failure", "CUDNN failure", "CUBLAS failure", "cuDNN is unavailable"];
 /// The text by which a run that was asked to stop ends.
 const TERMINATED: &str = "terminate flag";
 
@@ -18,6 +20,7 @@ pub(super) fn in_load<R>(name: &str, error: &ort::Error<R>) -> Error {
         ErrorCode::NoSuchFile | ErrorCode::InvalidProtobuf => Kind::CorruptModel,
         ErrorCode::NotImplemented => Kind::Unsupported,
         ErrorCode::DeviceReset | ErrorCode::ExecutionProviderFailure => Kind::Device,
+        _ if is_of_device(&text) => Kind::Device,
         _ => Kind::Bug,
     };
     let remedy = match kind {
@@ -43,6 +46,7 @@ pub(super) fn in_run<R>(error: &ort::Error<R>) -> Error {
     }
     let kind = match error.code() {
         ErrorCode::DeviceReset | ErrorCode::ExecutionProviderFailure => Kind::Device,
+        _ if is_of_device(&text) => Kind::Device,
         _ => Kind::Generation,
     };
     Error::new(kind, "ONNX Runtime failed during the run").because(plain(text))
@@ -50,6 +54,10 @@ pub(super) fn in_run<R>(error: &ort::Error<R>) -> Error {
 
 fn is_out_of_memory(text: &str) -> bool {
     OUT_OF_MEMORY.iter().any(|words| text.contains(words))
+}
+
+fn is_of_device(text: &str) -> bool {
+    DEVICE.iter().any(|words| text.contains(words))
 }
 
 /// The text alone: `ort`'s errors are not `Send` with every payload.
@@ -72,6 +80,7 @@ mod tests {
             ("Exiting due to terminate flag being set to true.", Kind::Cancelled),
             ("bfc_arena.cc: Failed to allocate memory for requested buffer of size 5", Kind::OutOfMemory),
             ("CUDA failure 2: out of memory", Kind::OutOfMemory),
+            ("CUDA failure 719: unspecified launch failure ; GPU=0", Kind::Device),
             ("Non-zero status code returned while running Add node", Kind::Generation),
         ] {
             assert_eq!(in_run(&ort::Error::<()>::new(text)).kind, kind, "{text}");

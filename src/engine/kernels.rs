@@ -3,9 +3,9 @@
 //! A node whose type its provider does not have is moved to the CPU with copies both ways, or refused in the middle of
 //! loading. Checked here instead, before anything is loaded, with the operation and the type in the message.
 //!
-//! Sources. CPU: the kernel registry of the 1.31.1 library itself (`get_all_opkernel_def` of its Python package). CUDA:
-//! the kernel classes in the 1.31.1 provider library, and for moves, casts and shapes the list that ONNX Runtime
-//! generates from its registry (docs/OperatorKernels.md). Only operations that graphs here use are listed.
+//! Sources, both the 1.31.1 libraries themselves. CPU: the list of registered kernels (`get_all_opkernel_def` of the Python
+//! package). CUDA: models of one node each, with the fallback to the CPU switched off; benches/gpu/kernels.py repeats it.
+//! Only operations that graphs here use are listed.
 
 use crate::core::{Error, Kind, Result};
 use crate::engine::Provider;
@@ -52,10 +52,13 @@ const CUDA: &[Row] = &[
     row(&["Conv", "FastGelu", "Gemm", "MatMul", "MultiHeadAttention", "QuickGelu"], &[F32, F16, Bf16]),
     row(&["LayerNormalization", "RMSNormalization", "RotaryEmbedding"], &[F32, F16, Bf16]),
     row(&["Clip"], &[F32, F16, I64, I8, U8]),
-    row(&["Cos", "Pad", "Sin"], &[F32, F16]),
-    row(&["Max", "ReduceMax"], &[F32, F16, I32, I64]),
-    row(&["ReduceMin"], &[F32, F16, I32, I64, I8, U8]),
-    row(&["ReduceL2", "ReduceMean"], &[F32, F16, I32]),
+    row(&["Cos", "Sin"], &[F32, F16, Bf16]),
+    row(&["Max"], &[F32, F16, Bf16, I32, I64]),
+    row(&["Neg"], &[F32, F16, Bf16, I32, I64, I8]),
+    row(&["Pad"], &[F32, F16]),
+    row(&["ReduceL2"], &[F32, F16, I32]),
+    row(&["ReduceMax", "ReduceMin"], &[F32, F16, I32, I64, I8, U8]),
+    row(&["ReduceMean"], &[F32, F16, Bf16, I32]),
     row(&["Resize"], &[F32, F16, I32, U8]),
     Row { ops: &["DequantizeLinear"], inputs: &[U8, I8, F8E4M3, F8E5M2], outputs: &[F32, F16] },
 ];

@@ -106,6 +106,10 @@ impl Pipeline<'_> {
             if let (Network::Built(graph), Provider::Cpu) = (&graphs.transformer, self.computation.provider) {
                 self.tell_prepacking(graph, story);
             }
+            if self.computation.provider != Provider::Cpu {
+                let Computation { provider, reason, .. } = self.computation;
+                story.tell(Event::Note { message: format!("Runs on {provider}: {reason}") });
+            }
             // the map is fitted by the encoder, which an exported model does not have
             let map = match watched {
                 Some(cache) if self.checkpoint.exported.is_none() => {

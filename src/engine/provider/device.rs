@@ -7,6 +7,7 @@ use std::fmt;
 use libloading::Library;
 use serde::Serialize;
 
+use super::libraries::words;
 use super::status::Obstacle;
 use crate::core::Bytes;
 
@@ -49,8 +50,9 @@ impl fmt::Display for Device {
 /// The first device, if there is one that the provider can use.
 pub(super) fn first() -> Result<Device, Obstacle> {
     let no_driver = "Install the NVIDIA driver, version 580 or newer, for the card in this machine";
-    let missing =
-        |error: libloading::Error| Obstacle::new(format!("there is no NVIDIA driver ({error})"), no_driver);
+    let missing = |error: libloading::Error| {
+        Obstacle::new(format!("there is no NVIDIA driver ({})", words(&error)), no_driver)
+    };
     // it stays loaded to the end of the process, as it must once it was initialised
     ort::util::preload_dylib(DRIVER).map_err(missing)?;
     // SAFETY: loading runs the library's initialisers; this is the system's own driver, found along the loader's path.

@@ -3,6 +3,7 @@
 //! The provider's own file names no folders, so the system's loader finds its dependencies only along its own path, or
 //! among those already open. Opening them by their full paths first makes the wheels of a Python environment enough.
 
+use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -114,14 +115,19 @@ pub(super) fn preload(name: &str, dirs: &[PathBuf]) -> Result<PathBuf, String> {
     for path in dirs.iter().map(|dir| dir.join(name)).filter(|path| path.is_file()) {
         match ort::util::preload_dylib(&path) {
             Ok(()) => return Ok(path),
-            Err(error) => why = Some(error.to_string()),
+            Err(error) => why = Some(words(&error)),
         }
     }
     match ort::util::preload_dylib(name) {
         Ok(()) => Ok(PathBuf::from(name)),
         // a library that is there and broken tells more than one that is not there
-        Err(error) => Err(why.unwrap_or_else(|| error.to_string())),
+        Err(error) => Err(why.unwrap_or_else(|| words(&error))),
     }
+}
+
+/// The loader's own words, which the error keeps behind its own.
+pub(super) fn words(error: &libloading::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[cfg(test)]
