@@ -9,6 +9,7 @@ use std::path::Path;
 use divan::{Bencher, black_box};
 use wandeck::core::{FlowShift, Frame, Resolution, Sampler, Seed, StepCount};
 use wandeck::media::Yuv420;
+use wandeck::onnx::Compute;
 use wandeck::wan::graphs::{Segments, transformer};
 use wandeck::wan::noise::standard_normal;
 use wandeck::wan::schedule::Solver;
@@ -52,5 +53,7 @@ fn transformer_graph(bencher: Bencher<'_, '_>) {
     let toy = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
     let checkpoint = wandeck::models::open(&toy).expect("the shipped toy model opens");
     let part = &checkpoint.transformer;
-    bencher.bench(|| transformer(&part.config, &part.weights, Segments::One).map(|graph| graph.to_bytes()));
+    bencher.bench(|| {
+        transformer(&part.config, &part.weights, Segments::One, Compute::Fp32).map(|graph| graph.to_bytes())
+    });
 }

@@ -53,6 +53,8 @@ fn json_describes_the_result() {
     let kept: Value =
         serde_json::from_str(&wandeck::media::read_metadata(&output).unwrap().unwrap()).unwrap();
     assert_eq!((&kept["request"]["seed"], &kept["provider"]), (&5.into(), &"cpu".into()));
+    assert!(document["provider_reason"].as_str().unwrap().contains("CUDA cannot be used"), "{document}");
+    assert_eq!(kept["provider_reason"], document["provider_reason"]);
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn bad_input_is_told_what_why_and_what_now() {
         (&["generate", "a", "--model", &tiny, "--frames", "16"], 2, "13 or 17"),
         (&["generate", "a", "--model", &tiny, "--guidance", "nan"], 2, "guidance must be from 1"),
         (&["generate", "a", "--model", &tiny, "--mode", "i2v"], 2, "cannot do i2v"),
-        (&["generate", "a", "--model", &tiny, "--provider", "cuda"], 2, "Only the CPU"),
+        (&["generate", "a", "--model", &tiny, "--provider", "cuda"], 2, "CUDA cannot be used: "),
         (&["generate", "a", "--model", &tiny, "--image", "x.png"], 2, "takes no picture"),
         (&["generate", "a", "--model", "/"], 1, "holds no model"),
         (&["generate"], 2, "needs a prompt"),

@@ -15,7 +15,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions, Tensor};
 use wandeck::models::convert::{Options, Target, convert};
-use wandeck::onnx::{Graph, Weights};
+use wandeck::onnx::{Compute, Graph, Weights};
 use wandeck::wan::graphs::{self, Chunk, Segments, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
 
@@ -59,7 +59,7 @@ fn transformers_agree() {
         let dir = common::golden_model(model).join(part);
         let config: TransformerConfig = common::config(&dir);
         let weights = Weights::open(&dir, TRANSFORMER).unwrap();
-        let mut session = load(&graphs::transformer(&config, &weights, segments).unwrap());
+        let mut session = load(&graphs::transformer(&config, &weights, segments, Compute::Fp32).unwrap());
         let golden = common::golden(reference);
         for suffix in ["", "_b"] {
             let hidden = golden.f32(&format!("hidden_states{suffix}"));
@@ -118,7 +118,8 @@ fn text_encoder_agrees() {
 fn encoder_agrees(model: &str, reference: &str) {
     let dir = common::golden_model(model);
     let config: TextEncoderConfig = common::config(&dir);
-    let mut session = load(&graphs::text_encoder(&config, &Weights::open(&dir, "model").unwrap()).unwrap());
+    let mut session =
+        load(&graphs::text_encoder(&config, &Weights::open(&dir, "model").unwrap(), Compute::Fp32).unwrap());
     let golden = common::golden(reference);
     for suffix in ["", "_empty", "_long"] {
         let ids = golden.i64(&format!("ids{suffix}"));
@@ -154,7 +155,7 @@ fn names(caches: &[Tensor]) -> Vec<String> {
 fn vae_decoders_agree() {
     for (model, reference) in [("tiny-t2v", "vae21"), ("tiny-ti2v", "vae22")] {
         let (config, weights) = vae(model);
-        let graph = graphs::vae_decoder(&config, &weights).unwrap();
+        let graph = graphs::vae_decoder(&config, &weights, Compute::Fp32).unwrap();
         let mut session = load(&graph.graph);
         let golden = common::golden(reference);
         let latent = golden.f32("latent");
@@ -190,7 +191,7 @@ fn vae_encoders_agree() {
         let (mut chunks, mut caches, mut at) = (Vec::new(), Vec::new(), 0);
         while at < frames.shape()[2] {
             let (chunk, length) = if at == 0 { (Chunk::First, 1) } else { (Chunk::Later, 4) };
-            let graph = graphs::vae_encoder(&config, &weights, chunk).unwrap();
+            let graph = graphs::vae_encoder(&config, &weights, chunk, Compute::Fp32).unwrap();
             if at == 0 {
                 caches = zero_caches(&graph, cells, false);
             }
@@ -228,8 +229,13 @@ fn eight_bits_are_close() {
     for (part, reference) in [("transformer", "dit_t2v_high"), ("transformer_2", "dit_t2v_low")] {
         let dir = small.join(part);
         let config: TransformerConfig = common::config(&dir);
-        let graph =
-            graphs::transformer(&config, &Weights::open(&dir, TRANSFORMER).unwrap(), Segments::One).unwrap();
+        let graph = graphs::transformer(
+            &config,
+            &Weights::open(&dir, TRANSFORMER).unwrap(),
+            Segments::One,
+            Compute::Fp32,
+        )
+        .unwrap();
         let kinds: Vec<_> = graph.model.graph.iter().flat_map(|graph| &graph.node).collect();
         let count = |kind| kinds.iter().filter(|node| node.op_type.as_deref() == Some(kind)).count();
         assert_eq!(count("MatMulIntegerToFloat"), 10 * config.num_layers);
@@ -245,7 +251,7 @@ fn eight_bits_are_close() {
     }
     let dir = small.join("text_encoder");
     let weights = Weights::open(&dir, "model").unwrap();
-    let mut session = load(&graphs::text_encoder(&common::config(&dir), &weights).unwrap());
+    let mut session = load(&graphs::text_encoder(&common::config(&dir), &weights, Compute::Fp32).unwrap());
     let golden = common::golden("umt5");
     let ids = golden.i64("ids");
     let buckets = text::relative_buckets(ids.len());

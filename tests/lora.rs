@@ -13,7 +13,7 @@ use wandeck::core::{
 };
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::media::Reader;
-use wandeck::onnx::{Adapter, Weights};
+use wandeck::onnx::{Adapter, Compute, Weights};
 use wandeck::queue::{Work, run_job};
 use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
@@ -54,7 +54,9 @@ impl Model {
     }
 
     fn load(&self, adapters: &[Adapter]) -> Session {
-        let graph = adapted_transformer(&self.config, &self.weights, Segments::One, adapters).unwrap();
+        let graph =
+            adapted_transformer(&self.config, &self.weights, (Segments::One, Compute::Fp32), adapters)
+                .unwrap();
         Session::load(&common::runtime(), &graph, SessionOptions::default(), &CancelToken::new()).unwrap()
     }
 

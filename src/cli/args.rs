@@ -368,6 +368,12 @@ pub(super) enum GraphVerb {
         model: String,
         /// Folder to write to; each component gets a folder in it
         dir: PathBuf,
+        /// For cpu, cuda or tensorrt; it need not be on this machine
+        #[arg(long, value_parser = named::<ProviderChoice>, default_value = "cpu")]
+        provider: ProviderChoice,
+        /// auto, fp32, bf16 or fp16
+        #[arg(long, value_parser = named::<PrecisionChoice>, default_value = "auto")]
+        precision: PrecisionChoice,
     },
 }
 

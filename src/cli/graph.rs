@@ -5,13 +5,15 @@ use serde_json::json;
 use super::Places;
 use super::args::{Common, Graph, GraphVerb};
 use super::report::out;
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, ProviderChoice, Result};
+use crate::engine::{Provider, check_kernels};
 use crate::models;
 use crate::onnx::{self, Placed};
+use crate::pipeline::Computation;
 use crate::wan::graphs::{self, Chunk, Segments};
 
 pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
-    let GraphVerb::Export { model, dir } = &args.verb;
+    let GraphVerb::Export { model, dir, provider, precision } = &args.verb;
     let places = Places::new(common)?;
     let path = models::find(model, &places.data_dir, places.models_dir.as_deref())?;
     let checkpoint = models::open(&path)?;
@@ -22,13 +24,20 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
         )
         .remedy("Its .onnx files are in its folder"));
     }
+    let provider = match provider {
+        ProviderChoice::Auto | ProviderChoice::Cpu => Provider::Cpu,
+        ProviderChoice::Cuda => Provider::Cuda,
+        ProviderChoice::TensorRt => Provider::TensorRt,
+    };
+    let types = Computation::on(provider, None, *precision, &checkpoint)?;
     let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);
     let segments = if checkpoint.expand_timesteps { Segments::Two } else { Segments::One };
+    let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, types.vae);
     let mut all = vec![
-        ("text_encoder", graphs::text_encoder(&text.config, &text.weights)?),
-        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights)?.graph),
-        ("vae_encoder_first", graphs::vae_encoder(&vae.config, &vae.weights, Chunk::First)?.graph),
-        ("vae_encoder", graphs::vae_encoder(&vae.config, &vae.weights, Chunk::Later)?.graph),
+        ("text_encoder", graphs::text_encoder(&text.config, &text.weights, types.text)?),
+        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, types.vae)?.graph),
+        ("vae_encoder_first", encoder(Chunk::First)?.graph),
+        ("vae_encoder", encoder(Chunk::Later)?.graph),
     ];
     let transformers = [
         ("transformer", Some(&checkpoint.transformer)),
@@ -36,9 +45,10 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     ];
     for (name, part) in transformers {
         if let Some(part) = part {
-            all.push((name, graphs::transformer(&part.config, &part.weights, segments)?));
+            all.push((name, graphs::transformer(&part.config, &part.weights, segments, types.transformer)?));
         }
     }
+    all.iter().try_for_each(|(_, graph)| check_kernels(graph, provider))?;
     let mut written = Vec::new();
     for (name, graph) in &all {
         let (path, placed) = onnx::export(graph, &dir.join(name))?;

@@ -150,7 +150,7 @@ fn ending(entry: &Entry) -> String {
 /// Works until nothing waits that may run.
 fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCode> {
     let interrupts = interrupts()?;
-    let service = service("wandeck queue run", Scope::Everything)?;
+    let service = service("wandeck queue run", Scope::Everything)?.settled(&places.settings);
     let worker = Worker::start(places.data_dir.clone(), service, Arc::new(|| {}))?;
     let (mut reporter, mut job) = (Reporter::new(output), None);
     let (mut done, mut failed) = (0, 0);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::choice::{ProviderChoice, WeightsChoice};
+use super::choice::{PrecisionChoice, ProviderChoice, WeightsChoice};
 use super::request::Draft;
 use super::units::{FrameCount, Guidance, Resolution, StepCount};
 
@@ -40,7 +40,15 @@ impl Change {
         match self {
             Self::Again => {}
             Self::WeightsInPlace => draft.weights = WeightsChoice::InPlace,
-            Self::Provider(provider) => draft.provider = *provider,
+            Self::Provider(provider) => {
+                draft.provider = *provider;
+                // what the CPU does not compute in must not keep the job from it
+                if *provider == ProviderChoice::Cpu
+                    && matches!(draft.precision, PrecisionChoice::Bf16 | PrecisionChoice::Fp16)
+                {
+                    draft.precision = PrecisionChoice::Auto;
+                }
+            }
             Self::VaeTile(edge) => draft.vae_tile = Some(*edge),
             Self::Model(model) => draft.model.clone_from(model),
             Self::Guidance(guidance) => {

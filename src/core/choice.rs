@@ -24,9 +24,9 @@ pub enum ProviderChoice {
     Auto,
     /// ONNX Runtime's CPU execution provider.
     Cpu,
-    /// CUDA; refused until a build of ONNX Runtime with it is supported here.
+    /// CUDA, with the GPU build of ONNX Runtime, its libraries and an NVIDIA device.
     Cuda,
-    /// `TensorRT`; refused likewise.
+    /// `TensorRT` before CUDA; never chosen without being asked for.
     TensorRt,
 }
 
@@ -34,14 +34,15 @@ pub enum ProviderChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
-    /// What the model holds and the provider computes: on the CPU int8 for 8-bit weights, else fp32.
+    /// What the model holds and the provider computes: on the CPU int8 for 8-bit weights, else fp32; on CUDA bf16, or
+    /// fp16 where weights are stored so, with an fp32 VAE.
     #[default]
     Auto,
     /// 32-bit floating point.
     Fp32,
     /// bfloat16; not computed by the CPU provider.
     Bf16,
-    /// 16-bit floating point; not computed by the CPU provider.
+    /// 16-bit floating point, the VAE too; not computed by the CPU provider.
     Fp16,
     /// 8-bit integer weights; needs a converted checkpoint.
     Int8,

@@ -81,6 +81,18 @@ impl Faults {
         }
     }
 
+    /// Plans more faults, in the form of [`FAULTS_VARIABLE`].
+    pub fn add(&self, text: &str) -> Result<()> {
+        let more = text.split(',').map(planned).collect::<Result<Vec<_>>>()?;
+        self.planned().extend(more);
+        Ok(())
+    }
+
+    /// Forgets those that did not happen.
+    pub fn clear(&self) {
+        self.planned().clear();
+    }
+
     /// Whether any fault is yet to happen.
     pub fn is_empty(&self) -> bool {
         self.planned().is_empty()
@@ -153,8 +165,9 @@ impl FromStr for Faults {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let planned = text.split(',').map(planned).collect::<Result<_>>()?;
-        Ok(Self(Arc::new(Mutex::new(planned))))
+        let faults = Self::default();
+        faults.add(text)?;
+        Ok(faults)
     }
 }
 

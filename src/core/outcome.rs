@@ -52,7 +52,10 @@ pub struct Outcome {
     pub peak_vram_mb: Option<f64>,
     /// Execution provider that ran the graphs.
     pub provider: String,
-    /// Number format the graphs computed in.
+    /// Why that one, and which network computed in what.
+    #[serde(default)]
+    pub provider_reason: String,
+    /// Number format the transformers computed in.
     pub precision: String,
     /// Attempts after the first.
     pub retries: u32,

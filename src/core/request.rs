@@ -312,12 +312,7 @@ impl Draft {
     }
 
     fn check_compute(&self, limits: &Limits) -> Result<()> {
-        if matches!(self.provider, ProviderChoice::Cuda | ProviderChoice::TensorRt) {
-            return Err(Error::new(Kind::Unsupported, "Only the CPU execution provider is built yet")
-                .remedy("Use the provider auto or cpu")
-                .field("provider"));
-        }
-        self.precision.check(limits)
+        self.precision.check(self.provider, limits)
     }
 }
 
@@ -417,7 +412,9 @@ mod tests {
             ("frames", |d| d.frames = 16),
             ("frames", |d| d.frames = u32::MAX),
             ("fps", |d| d.fps = 0),
-            ("provider", |d| d.provider = ProviderChoice::Cuda),
+            ("precision", |d| {
+                (d.provider, d.precision) = (ProviderChoice::Cpu, PrecisionChoice::Bf16);
+            }),
             ("vae_tile", |d| d.vae_tile = Some(8)),
             ("lora", |d| d.loras = vec![LoraChoice { strength: f32::NAN, ..LoraChoice::new("a") }]),
         ];

@@ -5,9 +5,9 @@ use std::path::Path;
 use ort::session::Session as OrtSession;
 use ort::session::builder::SessionBuilder;
 
-use super::interrupt;
 use super::runtime::Runtime;
 use super::session::{Session, SessionOptions};
+use super::{interrupt, provider};
 use crate::core::{CancelToken, Error, Kind, Result};
 
 impl Session {
@@ -26,7 +26,7 @@ impl Session {
             if options.threads > 0 {
                 builder = builder.with_intra_threads(options.threads)?;
             }
-            Ok(builder)
+            provider::into_session(builder, options, runtime)
         };
         let commit = |builder: &mut SessionBuilder| builder.commit_from_file(path);
         let inner = interrupt::make(name, cancel, builder(), commit)?;

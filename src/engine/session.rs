@@ -8,7 +8,9 @@ use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use super::fault;
 use super::interrupt;
+use super::kernels::check_kernels;
 use super::prepack::{Prepack, Scratch};
+use super::provider::{self, Provider};
 use super::runtime::Runtime;
 use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, Error, Kind, Result};
@@ -23,6 +25,10 @@ pub struct SessionOptions {
     pub prepack: Prepack,
     /// What is done with the memory of values in between.
     pub scratch: Scratch,
+    /// What runs the graph.
+    pub provider: Provider,
+    /// Whether fp32 must be fp32 on every device; else CUDA may round the inputs of products to 11 bits (TF32).
+    pub exact: bool,
 }
 
 /// A graph with its weights, ready to run. One thread owns it.
@@ -47,6 +53,7 @@ impl Session {
             Error::new(Kind::Unsupported, format!("The path {} is not UTF-8", graph.weights_root.display()))
                 .remedy("Move the model to a folder whose name is plain text")
         })?;
+        check_kernels(graph, options.provider)?;
         let bytes = graph.to_bytes();
         let builder = || -> ort::Result<SessionBuilder> {
             // memory pattern: with changing shapes every run would keep a full-size block of its own
@@ -57,11 +64,7 @@ impl Session {
             if options.prepack == Prepack::InPlace {
                 builder = builder.with_config_entry("session.disable_prepacking", "1")?;
             }
-            if options.scratch == Scratch::Returned {
-                let cpu = ort::ep::CPU::default().with_arena_allocator(false).build();
-                builder = builder.with_execution_providers([cpu])?;
-            }
-            Ok(builder
+            Ok(provider::into_session(builder, options, runtime)?
                 // fp8 weights are dequantised once, when the session is made, and not in every run
                 .with_config_entry("session.disable_quant_qdq", "1")?
                 .with_config_entry("session.model_external_initializers_file_folder_path", root)?)

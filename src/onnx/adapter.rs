@@ -65,7 +65,7 @@ impl<'w> GraphBuilder<'w> {
         Ok(self)
     }
 
-    /// The matrix `name` in fp32 with its full changes, and without its low-rank ones: see [`Self::branches`].
+    /// The matrix `name` in the part's type with its full changes, and without its low-rank ones: see [`Self::branches`].
     pub fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
         let mut sum = self.unchanged_weight(name, shape)?;
         for (adapter, strength, change) in self.changes(name) {
@@ -87,6 +87,7 @@ impl<'w> GraphBuilder<'w> {
                     // integers cannot be added to, so this change is a branch too
                     let change = self.adapter_tensor(adapter, tensor, &[outputs, inputs])?;
                     let part = self.op("Gemm", &[x, &change], &[("transB", Attr::Int(1))]);
+                    let strength = self.in_part(&strength, Dtype::F32);
                     let part = self.op("Mul", &[&part, &strength], &[]);
                     sum = self.op("Add", &[&sum, &part], &[]);
                 }
@@ -96,6 +97,7 @@ impl<'w> GraphBuilder<'w> {
             let up = self.adapter_tensor(adapter, up, &[outputs, *rank])?;
             let attrs = [("transB", Attr::Int(1)), ("alpha", Attr::Float(*scale))];
             let inner = self.op("Gemm", &[x, &down], &attrs);
+            let strength = self.in_part(&strength, Dtype::F32);
             let inner = self.op("Mul", &[&inner, &strength], &[]);
             sum = self.op("Gemm", &[&inner, &up, &sum], &[("transB", Attr::Int(1))]);
         }
@@ -116,6 +118,7 @@ impl<'w> GraphBuilder<'w> {
                     let change = self.op("Gemm", &[&up, &down], &[("alpha", Attr::Float(*scale))]);
                     let dims = self.ints(&shape.iter().map(|&dim| dim as i64).collect::<Vec<_>>());
                     let change = self.op("Reshape", &[&change, &dims], &[]);
+                    let strength = self.in_part(&strength, Dtype::F32);
                     let change = self.op("Mul", &[&change, &strength], &[]);
                     self.op("Add", &[&sum, &change], &[])
                 }
@@ -132,22 +135,16 @@ impl<'w> GraphBuilder<'w> {
         shape: &[usize],
     ) -> Result<Var> {
         let change = self.adapter_tensor(adapter, tensor, shape)?;
-        let change = self.op("Mul", &[&change, strength], &[]);
+        let strength = self.in_part(strength, Dtype::F32);
+        let change = self.op("Mul", &[&change, &strength], &[]);
         Ok(self.op("Add", &[sum, &change], &[]))
     }
 
     fn adapter_tensor(&mut self, adapter: &'w Adapter, name: &str, dims: &[usize]) -> Result<Var> {
         let unique = format!("{}/{name}", adapter.strength);
         let raw = self.raw_tensor(&adapter.weights, name, &unique, dims)?;
-        if adapter.weights.get(name)?.dtype == Dtype::F32 {
-            return Ok(raw);
-        }
-        if let Some(cast) = self.casts.get(&raw) {
-            return Ok(cast.clone());
-        }
-        let cast = self.cast_f32(&raw);
-        self.casts.insert(raw, cast.clone());
-        Ok(cast)
+        let dtype = adapter.weights.get(name)?.dtype;
+        Ok(self.in_part(&raw, dtype))
     }
 
     fn changes(&self, name: &str) -> Vec<(&'w Adapter, Var, &'w Change)> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::adapter::Adapter;
+use super::compute::Compute;
 use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
@@ -58,9 +59,13 @@ pub struct GraphBuilder<'w> {
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
     spec: GraphSpec,
+    /// What the graph computes in.
+    compute: Compute,
+    /// What the part under construction computes in: the same, or fp32.
+    part: Compute,
     constants: HashMap<(Dtype, Vec<i64>, Vec<u8>), Var>,
     views: HashMap<(String, Vec<usize>), Var>,
-    pub(super) casts: HashMap<Var, Var>,
+    casts: HashMap<(Var, Dtype), Var>,
     /// Values as 8-bit rows with their scales.
     pub(super) rounded: HashMap<Var, (Var, Var)>,
     renames: HashMap<Var, String>,
@@ -77,12 +82,53 @@ impl<'w> GraphBuilder<'w> {
             nodes: Vec::new(),
             initializers: Vec::new(),
             spec: GraphSpec::default(),
+            compute: Compute::Fp32,
+            part: Compute::Fp32,
             constants: HashMap::new(),
             views: HashMap::new(),
             casts: HashMap::new(),
             rounded: HashMap::new(),
             renames: HashMap::new(),
         }
+    }
+
+    /// Computes in this type. Call it before anything else.
+    ///
+    /// Inputs and outputs stay fp32: [`Self::narrow`] and [`Self::widen`] lead in and out. Weights come in this type,
+    /// as they lie in the file if that is theirs, else cast.
+    #[must_use]
+    pub fn with_compute(mut self, compute: Compute) -> Self {
+        (self.compute, self.part) = (compute, compute);
+        self
+    }
+
+    /// Builds a part whose weights and constants are fp32, whatever the graph computes in.
+    pub fn in_fp32<R>(&mut self, part: impl FnOnce(&mut Self) -> R) -> R {
+        let outer = std::mem::replace(&mut self.part, Compute::Fp32);
+        let result = part(self);
+        self.part = outer;
+        result
+    }
+
+    /// An fp32 value in the type that the graph computes in.
+    pub fn narrow(&mut self, value: &Var) -> Var {
+        match self.compute {
+            Compute::Fp32 => value.clone(),
+            compute => self.cast(value, compute.dtype()),
+        }
+    }
+
+    /// A value of the type that the graph computes in as fp32.
+    pub fn widen(&mut self, value: &Var) -> Var {
+        match self.compute {
+            Compute::Fp32 => value.clone(),
+            _ => self.cast_f32(value),
+        }
+    }
+
+    /// What the part under construction computes in.
+    pub fn part_compute(&self) -> Compute {
+        self.part
     }
 
     /// The weights under the graph.
@@ -132,7 +178,8 @@ impl<'w> GraphBuilder<'w> {
 
     /// A scalar constant.
     pub fn scalar(&mut self, value: f32) -> Var {
-        self.constant(Dtype::F32, Vec::new(), value.to_le_bytes().to_vec())
+        let constant = self.constant(Dtype::F32, Vec::new(), value.to_le_bytes().to_vec());
+        self.in_part(&constant, Dtype::F32)
     }
 
     /// A scalar constant of type U8.
@@ -140,15 +187,15 @@ impl<'w> GraphBuilder<'w> {
         self.constant(Dtype::U8, Vec::new(), vec![value])
     }
 
-    /// A constant tensor of shape `dims`.
+    /// A constant tensor of shape `dims`, fp32 in every part.
     pub fn floats(&mut self, values: &[f32], dims: &[usize]) -> Var {
         debug_assert_eq!(values.len(), dims.iter().product::<usize>(), "a constant fills its shape");
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(Dtype::F32, dims.iter().map(|&dim| dim as i64).collect(), bytes)
     }
 
-    /// The weight `name` in fp32, checked against `shape`, with all changes to it. Other float types are cast in
-    /// the graph.
+    /// The weight `name` in the part's type, checked against `shape`, with all changes to it. Other float types are
+    /// cast in the graph.
     pub fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
         let weight = self.unchanged_weight(name, shape)?;
         self.changed(weight, name, shape)
@@ -169,24 +216,38 @@ impl<'w> GraphBuilder<'w> {
         self.weight_view(name, shape)
     }
 
-    /// The weight `name` in fp32 seen as `dims`, times the scale that the checkpoint has for it. The view is free, since only
-    /// the declared shape changes.
+    /// The weight `name` in the part's type seen as `dims`, times the scale that the checkpoint has for it. The view
+    /// is free, since only the declared shape changes.
     pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
         let raw = self.raw_weight(name, dims)?;
         let dtype = self.weights.get(name)?.dtype;
         let scale = scale_name(name).filter(|scale| self.weights.contains(scale));
-        if dtype == Dtype::F32 && scale.is_none() {
-            return Ok(raw);
-        }
-        if let Some(cast) = self.casts.get(&raw) {
-            return Ok(cast.clone());
-        }
-        let cast = match scale {
-            None => self.cast_f32(&raw),
-            Some(scale) => self.scaled(&raw, dtype, &scale, dims)?,
+        let Some(scale) = scale else { return Ok(self.in_part(&raw, dtype)) };
+        // the product is made once for both types; a session folds it
+        let key = (raw.clone(), Dtype::F32);
+        let wide = if let Some(known) = self.casts.get(&key) {
+            known.clone()
+        } else {
+            let wide = self.scaled(&raw, dtype, &scale, dims)?;
+            self.casts.insert(key, wide.clone());
+            wide
         };
-        self.casts.insert(raw, cast.clone());
-        Ok(cast)
+        Ok(self.in_part(&wide, Dtype::F32))
+    }
+
+    /// A constant of type `dtype` in the part's type.
+    pub(super) fn in_part(&mut self, constant: &Var, dtype: Dtype) -> Var {
+        let wanted = self.part.dtype();
+        if dtype == wanted {
+            return constant.clone();
+        }
+        let key = (constant.clone(), wanted);
+        if let Some(cast) = self.casts.get(&key) {
+            return cast.clone();
+        }
+        let cast = self.cast(constant, wanted);
+        self.casts.insert(key, cast.clone());
+        cast
     }
 
     /// `raw` in fp32 times its scale: one number for the whole weight of shape `dims`, or one for each of its rows.
@@ -267,7 +328,12 @@ impl<'w> GraphBuilder<'w> {
 
     /// `value` cast to fp32.
     pub fn cast_f32(&mut self, value: &Var) -> Var {
-        self.op("Cast", &[value], &[("to", Attr::Int(Dtype::F32 as i64))])
+        self.cast(value, Dtype::F32)
+    }
+
+    /// `value` cast to `to`.
+    pub fn cast(&mut self, value: &Var, to: Dtype) -> Var {
+        self.op("Cast", &[value], &[("to", Attr::Int(to as i64))])
     }
 
     /// The finished graph.

@@ -5,6 +5,7 @@
 //! The file says so in its metadata. [`Weights`] shows the shape that the matrix has, not the stored one.
 
 use super::builder::{Attr, GraphBuilder, Var, scale_name};
+use super::compute::Compute;
 use super::spec::Dtype;
 use super::weights::Weights;
 use crate::core::{Error, Kind, Result};
@@ -55,6 +56,12 @@ impl GraphBuilder<'_> {
             .remedy(
                 "The weights and the config.json beside them do not belong together; convert the model again",
             ));
+        }
+        if self.part_compute() != Compute::Fp32 {
+            let message = format!("8-bit matrices are not computed in {}", self.part_compute());
+            return Err(Error::new(Kind::Unsupported, message)
+                .remedy("Use the provider cpu, or the model it was converted from")
+                .field("precision"));
         }
         let (rows, row_scales) = self.rounded_rows(x);
         let matrix = self.raw_tensor(weights, name, name, &[inputs, outputs])?;

@@ -5,19 +5,23 @@
 
 mod adapter;
 mod builder;
+mod compute;
 mod export;
 mod int8;
 mod proto;
 mod signature;
 mod spec;
 mod stamp;
+mod types;
 mod weights;
 
 pub use adapter::{Adapter, Change};
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
+pub use compute::Compute;
 pub use export::{Placed, export};
 pub use int8::{INT8_QUANTIZATION, QUANTIZATION_KEY};
-pub use proto::ModelProto;
+pub use proto::{ModelProto, NodeProto};
 pub use signature::{Signature, Value};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
+pub use types::TypedNode;
 pub use weights::{TensorInfo, Weights};

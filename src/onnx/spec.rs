@@ -1,6 +1,7 @@
 //! What a graph takes and gives: names, types and shapes, checked when a session is made.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 
 use prost::Message as _;
@@ -27,6 +28,12 @@ pub enum Dtype {
 }
 
 impl Dtype {
+    /// The type with this number in `TensorProto.DataType`, if it is one of these.
+    pub(super) fn from_number(number: i64) -> Option<Self> {
+        use Dtype::{Bf16, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
+        [F32, U8, I8, I32, I64, F16, Bf16, F8E4M3, F8E5M2].into_iter().find(|dtype| *dtype as i64 == number)
+    }
+
     /// Bytes of one element.
     pub fn size(self) -> usize {
         match self {
@@ -46,6 +53,22 @@ impl Dtype {
     fn from_onnx(number: i32) -> Option<Self> {
         use Dtype::{Bf16, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
         [F32, U8, I8, I32, I64, F16, Bf16, F8E4M3, F8E5M2].into_iter().find(|&dtype| dtype as i32 == number)
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "fp32",
+            Self::U8 => "uint8",
+            Self::I8 => "int8",
+            Self::I32 => "int32",
+            Self::I64 => "int64",
+            Self::F16 => "fp16",
+            Self::Bf16 => "bf16",
+            Self::F8E4M3 => "fp8 e4m3",
+            Self::F8E5M2 => "fp8 e5m2",
+        })
     }
 }
 
@@ -146,7 +169,7 @@ impl Graph {
         };
         let external = |tensor: &&TensorProto| !tensor.external_data.is_empty();
         let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
-        Bytes(weights.filter(external).filter_map(|tensor| size(tensor)).sum())
+        Bytes(weights.filter(external).filter_map(size).sum())
     }
 
     /// The model as protobuf bytes.
@@ -173,7 +196,7 @@ mod tests {
         for (name, dtype, size, computed) in types {
             let view = safetensors::tensor::TensorView::new(dtype, vec![4], &bytes[..4 * size]).unwrap();
             std::fs::write(&path, safetensors::serialize([(name, view)], None).unwrap()).unwrap();
-            let weights = Weights::from_files(&[path.clone()]).unwrap();
+            let weights = Weights::from_files(std::slice::from_ref(&path)).unwrap();
             let mut builder = GraphBuilder::new("test", &weights);
             builder.raw_weight(name, &[4]).unwrap();
             let graph = builder.finish();

@@ -42,6 +42,7 @@ impl Stamp {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
 fn inode(about: &Metadata) -> Option<u64> {
     Some(std::os::unix::fs::MetadataExt::ino(about))
 }

@@ -32,7 +32,7 @@ impl Pipeline<'_> {
         let mut session = None;
         let mut rows = |story: &mut Story<'_>, what, prompt: &str| -> Result<PromptRows> {
             let tokens = tokens(&tokenizer, (what, prompt), story)?;
-            let key = key("text", &[&identity, &format!("{tokens:?}")]);
+            let key = key("text", &[&identity, &self.computation.identity(), &format!("{tokens:?}")]);
             if let Some(hidden) = cache.get(&key) {
                 story.optimizations.push(format!("the {what}'s embedding was kept from an earlier run"));
                 return Ok(PromptRows::new(&hidden.view()));
@@ -77,7 +77,8 @@ impl Pipeline<'_> {
         let identity = self.checkpoint.vae.identity();
         let edge = self.tile_cells(first.size);
         let tiles = edge.map(|edge| format!("tiles of {edge}")).unwrap_or_default();
-        let key = key("image", &[&identity, &frames.to_string(), &pixels(first), &last, &tiles]);
+        let computed = self.computation.identity();
+        let key = key("image", &[&identity, &computed, &frames.to_string(), &pixels(first), &last, &tiles]);
         if let Some(encoded) = cache.get(&key) {
             story.optimizations.push("the encoded picture was kept from an earlier run".to_owned());
             return Ok(condition(encoded));
@@ -136,7 +137,7 @@ impl Pipeline<'_> {
     /// The graphs of the VAE's encoder: for the first frame, and for those after it.
     pub(super) fn encoder_graphs(&self) -> Result<[StreamGraph; 2]> {
         let vae = &self.checkpoint.vae;
-        let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk);
+        let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, self.computation.vae);
         Ok([encoder(Chunk::First)?, encoder(Chunk::Later)?])
     }
 }

@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayD};
 
 use super::cache::TensorCache;
+use super::computation::Computation;
 use super::decode::{FrameSink, decode};
 use super::denoise::{Conditions, DenoiseState, Flow, Gate, Share, Transformer, Watch, denoise};
 use super::encode_image::{ImageCondition, Pictures};
@@ -14,7 +15,7 @@ use crate::core::{
     Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Resolution, Result, Stage,
     WeightsChoice,
 };
-use crate::engine::{Prepack, Runtime, Scratch, Session, SessionOptions};
+use crate::engine::{Prepack, Provider, Runtime, Scratch, Session, SessionOptions, check_kernels};
 use crate::onnx::Graph;
 use crate::wan::exported::{ExportedGraph, Interface};
 use crate::wan::graphs::{self, Segments, StreamGraph};
@@ -33,8 +34,10 @@ pub struct Pipeline<'a> {
     pub checkpoint: &'a Checkpoint,
     /// What changes its transformers.
     pub loras: &'a Loras,
-    /// How sessions are made.
-    pub options: SessionOptions,
+    /// What runs the graphs, and in which types.
+    pub computation: &'a Computation,
+    /// Threads of one operation; 0 lets ONNX Runtime take all cores.
+    pub threads: usize,
     /// Where the weights shall be.
     pub weights: WeightsChoice,
     /// Edge of the VAE's tiles in pixels; chosen by the picture's size if none.
@@ -99,7 +102,8 @@ impl Pipeline<'_> {
         story.stage(Stage::Prepare, |story| {
             exported::check_sizes(self.checkpoint, request, &self.latent_shape(request))?;
             let graphs = self.graphs(pictures)?;
-            if let Network::Built(graph) = &graphs.transformer {
+            self.check_kernels(&graphs)?;
+            if let (Network::Built(graph), Provider::Cpu) = (&graphs.transformer, self.computation.provider) {
                 self.tell_prepacking(graph, story);
             }
             // the map is fitted by the encoder, which an exported model does not have
@@ -218,14 +222,17 @@ impl Pipeline<'_> {
         let starts_from_picture = pictures.first.is_some();
         let segments =
             if starts_from_picture && model.expand_timesteps { Segments::Two } else { Segments::One };
+        let computation = self.computation;
         let transformer = |part: &Component<TransformerConfig>, expert| {
             let adapters = self.loras.adapters(expert);
-            graphs::adapted_transformer(&part.config, &part.weights, segments, &adapters)
+            let form = (segments, computation.transformer);
+            graphs::adapted_transformer(&part.config, &part.weights, form, &adapters)
                 .map(|graph| Network::Built(Box::new(graph)))
         };
         let second = model.transformer_2.as_ref();
-        let text = graphs::text_encoder(&model.text_encoder.config, &model.text_encoder.weights)?;
-        let decoder = graphs::vae_decoder(&model.vae.config, &model.vae.weights)?;
+        let (text, vae) = (&model.text_encoder, &model.vae);
+        let text = graphs::text_encoder(&text.config, &text.weights, computation.text)?;
+        let decoder = graphs::vae_decoder(&vae.config, &vae.weights, computation.vae)?;
         Ok(Graphs {
             text: Network::Built(Box::new(text)),
             transformer: transformer(&model.transformer, Expert::High)?,
@@ -235,8 +242,20 @@ impl Pipeline<'_> {
         })
     }
 
+    /// Finds out before anything is loaded what the provider lacks a kernel for.
+    fn check_kernels(&self, graphs: &Graphs<'_>) -> Result<()> {
+        let networks = [Some(&graphs.text), Some(&graphs.transformer), graphs.transformer_2.as_ref()];
+        let decoder = match &graphs.decoder {
+            Decoder::Stream(stream) => Some(&stream.graph),
+            Decoder::Exported(_) => None,
+        };
+        let encoders = graphs.encoder.iter().flatten().map(|stream| &stream.graph);
+        let mut all = networks.into_iter().flatten().filter_map(built).chain(encoders).chain(decoder);
+        all.try_for_each(|graph| check_kernels(graph, self.computation.provider))
+    }
+
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
-        self.load_with(graph, self.options.scratch, cancel)
+        self.load_with(graph, Scratch::default(), cancel)
     }
 
     /// A session of one of the VAE's streams, whose values are too large to be kept between operations.
@@ -248,7 +267,8 @@ impl Pipeline<'_> {
         cancel.check()?;
         self.faults.strike(Point::Load, cancel)?;
         let prepack = Prepack::choose(self.weights, graph.computed_bytes(), self.free_memory);
-        let options = SessionOptions { prepack, scratch, ..self.options };
+        let options =
+            SessionOptions { threads: self.threads, prepack, scratch, ..self.computation.options() };
         // offsets into a file that is another by now would give other numbers, or none
         self.checkpoint.check_unchanged()?;
         let session = Session::load(self.runtime, graph, options, cancel);
@@ -301,7 +321,8 @@ impl Pipeline<'_> {
     ) -> Result<Session> {
         cancel.check()?;
         let output = wanted.output_name(&graph.signature).unwrap_or_default();
-        Session::open(self.runtime, (graph.name, &graph.path), output, self.options, cancel)
+        let options = SessionOptions { threads: self.threads, ..self.computation.options() };
+        Session::open(self.runtime, (graph.name, &graph.path), output, options, cancel)
     }
 
     fn transformer(&self, network: &Network<'_>, cancel: &CancelToken) -> Result<Transformer> {
@@ -362,5 +383,12 @@ impl Pipeline<'_> {
                 exported::decode(&mut session, config, latent, frames, (story, cancel))
             }
         }
+    }
+}
+
+fn built<'n>(network: &'n Network<'_>) -> Option<&'n Graph> {
+    match network {
+        Network::Built(graph) => Some(graph),
+        Network::Exported(_) => None,
     }
 }

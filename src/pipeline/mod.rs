@@ -4,6 +4,7 @@
 //! knows the LoRAs that a request names; it knows neither queues nor screens.
 
 mod cache;
+mod computation;
 mod conditions;
 mod decode;
 mod denoise;
@@ -17,6 +18,7 @@ mod stitch;
 mod story;
 
 pub use cache::TensorCache;
+pub use computation::Computation;
 pub use decode::FrameSink;
 pub use denoise::{DenoiseState, Flow, Gate};
 pub use encode_image::Pictures;

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::job::Work;
-use super::run::{self, PROVIDER, precision};
+use super::run;
 use crate::core::{
-    Bytes, Draft, Error, Event, Finding, GenRequest, Kind, Result, Severity, Subject, Task, TaskStatus,
+    Bytes, Draft, Error, Event, Finding, GenRequest, Kind, ProviderChoice, Result, Severity, Subject, Task,
+    TaskStatus,
 };
+use crate::engine::Provider;
 use crate::media::Target;
 use crate::models;
 use crate::models::synth::free_space;
@@ -50,18 +52,28 @@ pub fn examine(work: &Work, data_dir: &Path) -> Result<Examined> {
         _ => {}
     };
     run::given(&target, &request, &checkpoint, &mut Story::new(&mut send))?;
-    let mut found = look(work, &request, &checkpoint, data_dir)?;
+    let mut found = look(work, &request, (&checkpoint, provider(request.provider)), data_dir)?;
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, changes: Vec::new() };
     found.add(told.into_iter().map(finding));
     Ok(Examined { request, model: checkpoint.id, preflight: found })
 }
 
+/// What runs the graphs as far as the form says; without the runtime at hand auto counts as the CPU.
+fn provider(asked: ProviderChoice) -> &'static str {
+    match asked {
+        ProviderChoice::Auto | ProviderChoice::Cpu => Provider::Cpu,
+        ProviderChoice::Cuda => Provider::Cuda,
+        ProviderChoice::TensorRt => Provider::TensorRt,
+    }
+    .word()
+}
+
 /// What a run will cost and what is in its way; an error for a value outside its mode's range.
 pub(super) fn look(
     work: &Work,
     request: &GenRequest,
-    model: &Checkpoint,
+    (model, provider): (&Checkpoint, &str),
     data_dir: &Path,
 ) -> Result<Preflight> {
     let profiles = Profiles::open(data_dir)?;
@@ -80,7 +92,7 @@ pub(super) fn look(
         free_memory,
         rooms: &rooms,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        provider: PROVIDER,
+        provider,
         int8_variants: &int8_variants(work, data_dir),
         history: &history,
     };
@@ -223,7 +235,7 @@ fn measured(task: &Task, model: &Checkpoint) -> Option<Measured> {
         frames: request.frames,
         steps,
         passes: passes(&request),
-        precision: task.precision.clone().unwrap_or_else(|| precision(model).to_owned()),
+        precision: task.precision.clone()?,
         provider: task.provider.clone()?,
         weights: request.weights,
         vae_tile: vae_cost::tile_edge(&model.vae.config, request.size, request.vae_tile),

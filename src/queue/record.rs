@@ -22,6 +22,8 @@ pub(super) struct Record<'a> {
     /// Version of ONNX Runtime.
     pub(super) onnxruntime: &'a str,
     pub(super) provider: &'static str,
+    /// Why that provider and those types.
+    pub(super) provider_reason: &'a str,
     pub(super) precision: &'static str,
     pub(super) loras: &'a [LoraRecord],
     /// What failed before and was changed then.

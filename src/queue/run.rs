@@ -15,25 +15,17 @@ use crate::core::{
     CancelToken, Error, Event, Faults, Fps, Frame, GenRequest, Kind, Mode, Outcome, Point, Result, Secs,
     Stage, WeightsChoice, sha256_hex,
 };
-use crate::engine::{Runtime, SessionOptions};
+use crate::engine::Runtime;
 use crate::media::{
     Existing, Expected, Fit, Picture, Placing, Recorder, Target, check, complete_placing, discard,
 };
 use crate::models;
 use crate::monitor::{free, peak_resident, reset_peak_resident};
 use crate::pipeline::{
-    DenoiseState, Flow, Loras, Pictures, Pipeline, Prepared, Story, TensorCache, denoise_steps,
+    Computation, DenoiseState, Flow, Loras, Pictures, Pipeline, Prepared, Story, TensorCache, denoise_steps,
 };
 use crate::store::write_tensors;
 use crate::wan::Checkpoint;
-
-/// What ran the graphs; the only one there is so far.
-pub(super) const PROVIDER: &str = "cpu";
-
-/// What the transformers are computed in.
-pub(super) fn precision(checkpoint: &Checkpoint) -> &'static str {
-    if checkpoint.is_int8() { "int8" } else { "fp32" }
-}
 
 /// What an attempt runs with.
 pub(super) struct Bench<'a> {
@@ -97,16 +89,17 @@ pub(super) fn attempt(
     let Bench { runtime, data_dir, cache, control, faults, threads, states, trace } = bench;
     let cancel = &control.cancel;
     faults.strike(Point::Read, cancel)?;
-    let checkpoint = models::open(&work.model)?;
-    let model = &checkpoint;
+    let model = &models::open(&work.model)?;
     let request = GenRequest::parse(&work.draft, &model.limits())?;
+    let computation = Computation::choose(runtime, model, &request)?;
     let target = Target::parse(&work.output, request.frames, work.existing)?;
     let mut story = Story::new(send);
     story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
     let given = story.stage(Stage::Preflight, |story| {
         let given = given(&target, &request, model, story)?;
         if let Some(data_dir) = data_dir {
-            look::tell(&look::look(work, &request, model, data_dir)?, story)?;
+            let provider = computation.provider.word();
+            look::tell(&look::look(work, &request, (model, provider), data_dir)?, story)?;
         }
         Ok(given)
     })?;
@@ -114,7 +107,8 @@ pub(super) fn attempt(
         runtime,
         checkpoint: model,
         loras: &given.loras,
-        options: SessionOptions { threads, ..SessionOptions::default() },
+        computation: &computation,
+        threads,
         weights: request.weights,
         vae_tile: request.vae_tile,
         free_memory: free(),
@@ -123,7 +117,7 @@ pub(super) fn attempt(
     let watched: Option<&mut dyn TensorCache> = if work.preview { Some(&mut *cache) } else { None };
     let prepared = pipeline.prepare(&request, &given.pictures, watched, &mut story, cancel)?;
 
-    let made_by = MadeBy { model, given: &given, runtime, changes: retries };
+    let made_by = MadeBy { model, given: &given, runtime, computation: &computation, changes: retries };
     let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
     let Some(latent) = stages.latent(&request, (cache, states), control, &mut story)? else {
         return Ok(Ran::Left);
@@ -139,7 +133,7 @@ pub(super) fn attempt(
         recorder.push(frame)
     };
     pipeline.decode(&prepared, &latent, &mut frames, (&mut story, cancel))?;
-    let metadata = made_by.record(&request).metadata()?;
+    let record = made_by.record(&request).metadata()?;
     let mut outcome = Outcome {
         output: target.path().to_path_buf(),
         request,
@@ -150,8 +144,9 @@ pub(super) fn attempt(
         steps: std::mem::take(&mut story.steps),
         peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
         peak_vram_mb: None,
-        provider: PROVIDER.to_owned(),
-        precision: precision(model).to_owned(),
+        provider: computation.provider.word().to_owned(),
+        provider_reason: computation.reason.clone(),
+        precision: computation.precision.to_owned(),
         retries: retries.len() as u32,
         optimizations: std::mem::take(&mut story.optimizations),
         warnings: retries.iter().map(|retry| retry.told.clone()).collect(),
@@ -163,7 +158,7 @@ pub(super) fn attempt(
             write_latent(path, &latent)?;
         }
         faults.strike(Point::Output, cancel)?;
-        let ready = recorder.finish(metadata)?;
+        let ready = recorder.finish(record)?;
         outcome.output = ready.place(&mut |placing| {
             let placed = Outcome { output: placing.to.to_path_buf(), ..outcome.clone() };
             trace(Trace { hidden: hidden.clone(), placing: Some(Box::new(placed)) })
@@ -201,16 +196,22 @@ impl Stages<'_> {
             tell_resumed(&state, story);
         }
         let steps = state.solver.timesteps().len();
+        let mut unsaved = None;
         let mut gate = |state: &DenoiseState| {
             let flow = control.between_steps();
             if let Some(states) = &mut states {
-                states.save(state, &key, flow == Flow::Leave || state.solver.done() == steps)?;
+                let must = flow == Flow::Leave || state.solver.done() == steps;
+                // a run need not end because it could not be continued elsewhere
+                unsaved = states.save(state, &key, must).err().or(unsaved.take());
             }
             Ok(flow)
         };
         let asked = (request, &self.given.pictures);
-        let told = (story, &control.cancel);
+        let told = (&mut *story, &control.cancel);
         let flow = self.pipeline.denoise(self.prepared, asked, &mut state, (cache, &mut gate), told)?;
+        if let Some(error) = unsaved {
+            story.warn(format!("{error:#}"));
+        }
         Ok((flow == Flow::Go).then_some(state.latent))
     }
 }
@@ -260,6 +261,7 @@ struct MadeBy<'a> {
     model: &'a Checkpoint,
     given: &'a Given,
     runtime: &'a Runtime,
+    computation: &'a Computation,
     changes: &'a [Retry],
 }
 
@@ -272,8 +274,9 @@ impl MadeBy<'_> {
             model_fingerprint: self.model.fingerprint(),
             pictures: &self.given.hashes,
             onnxruntime: &self.runtime.info().version,
-            provider: PROVIDER,
-            precision: precision(self.model),
+            provider: self.computation.provider.word(),
+            provider_reason: &self.computation.reason,
+            precision: self.computation.precision,
             loras: &self.given.loras.records,
             changes: self.changes.iter().map(|retry| retry.told.as_str()).collect(),
         }
@@ -284,7 +287,7 @@ impl MadeBy<'_> {
     fn key(&self, request: &GenRequest) -> Result<String> {
         let latents =
             GenRequest { vae_tile: None, weights: WeightsChoice::Auto, fps: Fps(1), ..request.clone() };
-        let record = Record { changes: Vec::new(), ..self.record(&latents) };
+        let record = Record { changes: Vec::new(), provider_reason: "", ..self.record(&latents) };
         Ok(sha256_hex(record.metadata()?.json().as_bytes()))
     }
 }

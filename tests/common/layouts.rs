@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::models::synth::{Filling, Like, Shapes, SynthDtype, SynthLayout, SynthPart, plan};
-use wandeck::onnx::{Dim, Dtype, Graph, TensorInfo, Weights};
+use wandeck::onnx::{Compute, Dim, Dtype, Graph, TensorInfo, Weights};
 use wandeck::wan::Checkpoint;
 use wandeck::wan::graphs::{self, Chunk, Segments};
 
@@ -38,28 +38,42 @@ pub(crate) fn weights(model: &Checkpoint) -> Vec<(&'static str, &Weights)> {
     all
 }
 
-/// Every graph of a model.
+/// Every graph of a model in fp32.
 pub(crate) fn all_graphs(model: &Checkpoint) -> Vec<(&'static str, Graph)> {
+    all_graphs_in(model, [Compute::Fp32; 3])
+}
+
+/// Every graph of a model, in the types of text encoder, transformer and VAE.
+pub(crate) fn all_graphs_in(
+    model: &Checkpoint,
+    [for_text, for_transformer, for_vae]: [Compute; 3],
+) -> Vec<(&'static str, Graph)> {
     let segments = if model.expand_timesteps { Segments::Two } else { Segments::One };
     let (text, vae) = (&model.text_encoder, &model.vae);
+    let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, for_vae).unwrap().graph;
     let mut all = vec![
-        ("text_encoder", graphs::text_encoder(&text.config, &text.weights).unwrap()),
-        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights).unwrap().graph),
-        ("vae_encoder_first", graphs::vae_encoder(&vae.config, &vae.weights, Chunk::First).unwrap().graph),
-        ("vae_encoder", graphs::vae_encoder(&vae.config, &vae.weights, Chunk::Later).unwrap().graph),
+        ("text_encoder", graphs::text_encoder(&text.config, &text.weights, for_text).unwrap()),
+        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, for_vae).unwrap().graph),
+        ("vae_encoder_first", encoder(Chunk::First)),
+        ("vae_encoder", encoder(Chunk::Later)),
     ];
-    for (name, part) in
-        [("transformer", Some(&model.transformer)), ("transformer_2", model.transformer_2.as_ref())]
-    {
-        if let Some(part) = part {
-            all.push((name, graphs::transformer(&part.config, &part.weights, segments).unwrap()));
-        }
+    let parts = [("transformer", Some(&model.transformer)), ("transformer_2", model.transformer_2.as_ref())];
+    for (name, part) in parts.into_iter().filter_map(|(name, part)| Some((name, part?))) {
+        let graph = graphs::transformer(&part.config, &part.weights, segments, for_transformer);
+        all.push((name, graph.unwrap()));
     }
     all
 }
 
 /// What a graph makes of numbers that depend on its inputs' names alone.
 pub(crate) fn outputs(graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
+    let session =
+        Session::load(&super::runtime(), graph, SessionOptions::default(), &CancelToken::new()).unwrap();
+    outputs_of(session, graph)
+}
+
+/// Likewise, in a session that was made of the graph in another way.
+pub(crate) fn outputs_of(mut session: Session, graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
     const TOKENS: usize = 2 * 2 * 3;
     let size = |dim: &Dim, name: &str| match dim {
         Dim::Is(size) => *size,
@@ -109,12 +123,10 @@ pub(crate) fn outputs(graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
             ));
         }
     }
-    let mut session =
-        Session::load(&super::runtime(), graph, SessionOptions::default(), &CancelToken::new()).unwrap();
     let inputs = floats.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view())));
     let inputs = inputs.chain(ints.iter().map(|(name, value)| (name.as_str(), Input::I64(value.view()))));
     let found = session.run(inputs.collect(), &CancelToken::new()).unwrap();
-    let names = graph.spec.outputs.iter().map(|spec| spec.name.clone());
+    let names = session.outputs().iter().cloned();
     names.zip(found.iter().map(|tensor| tensor.view().unwrap().to_owned())).collect()
 }
 

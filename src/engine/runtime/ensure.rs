@@ -24,7 +24,7 @@ pub fn ensure(
 pub fn present(data_dir: &Path) -> Result<(Option<Runtime>, Vec<Refused>)> {
     let environment = Environment::from_process(data_dir);
     let mut search = search(&environment)?;
-    let runtime = open_first(&mut search, environment.dylib_path.is_some())?;
+    let runtime = open_first(&mut search, &environment)?;
     Ok((runtime, search.refused))
 }
 
@@ -35,7 +35,7 @@ pub fn ensure_in(
     progress: &mut dyn FnMut(FetchEvent),
 ) -> Result<Runtime> {
     let mut search = search(environment)?;
-    if let Some(runtime) = open_first(&mut search, environment.dylib_path.is_some())? {
+    if let Some(runtime) = open_first(&mut search, environment)? {
         return Ok(runtime);
     }
     tracing::debug!("No ONNX Runtime on this machine: {}", search.refusals());
@@ -43,13 +43,14 @@ pub fn ensure_in(
         .map_err(|error| error.because(io::Error::other(format!("Looked at {}", search.refusals()))))?;
     let python = environment.python.as_deref();
     let located = fetch(build, &environment.runtime_dir(), python, cancel, progress)?;
-    Ok(Runtime::open(&located)?)
+    Ok(Runtime::open_in(&located, environment)?)
 }
 
 /// Opens the first library found that can be opened. One that was asked for by name is not passed over.
-fn open_first(search: &mut Search, is_named: bool) -> Result<Option<Runtime>> {
+fn open_first(search: &mut Search, environment: &Environment) -> Result<Option<Runtime>> {
+    let is_named = environment.dylib_path.is_some();
     for located in std::mem::take(&mut search.found) {
-        match Runtime::open(&located) {
+        match Runtime::open_in(&located, environment) {
             Ok(runtime) => return Ok(Some(runtime)),
             Err(error) if !is_named && error.is_about_the_file() => {
                 tracing::warn!("Passed over an ONNX Runtime: {error}");

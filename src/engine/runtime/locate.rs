@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::builds::VERSION;
 use super::whole;
 use crate::core::{Error, Kind, Result};
+use crate::engine::provider::provider_library;
 
 /// What this platform calls the library when its name does not tell the version.
 const PLAIN_NAMES: &[&str] = if cfg!(windows) {
@@ -134,7 +135,7 @@ impl Search {
     }
 }
 
-/// Looks at every place in turn. An `ORT_DYLIB_PATH` that is no file is an error: what was asked for by name is
+/// Looks at every place in turn; libraries with the CUDA provider beside them come first. An `ORT_DYLIB_PATH` that is no file is an error: what was asked for by name is
 /// never silently replaced by something else.
 pub fn search(environment: &Environment) -> Result<Search> {
     let mut search = Search::default();
@@ -159,7 +160,14 @@ pub fn search(environment: &Environment) -> Result<Search> {
             search.look(&package, Origin::PythonEnv);
         }
     }
+    // the GPU build does everything that the other does; a sort that is stable keeps the order among equals
+    search.found.sort_by_key(|located| !has_cuda(&located.path));
     Ok(search)
+}
+
+/// Whether the CUDA provider lies beside the library.
+fn has_cuda(library: &Path) -> bool {
+    library.with_file_name(provider_library("cuda")).is_file()
 }
 
 /// The library `ORT_DYLIB_PATH` names. Its version is not looked at here: whoever names a file means it.

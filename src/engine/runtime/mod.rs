@@ -5,7 +5,7 @@
 //! what is missing, on a machine without it. Nothing here knows models, Wan or how progress is drawn.
 //!
 //! Where it is looked for, first match wins: `ORT_DYLIB_PATH` (then nowhere else), beside the program, the data
-//! folder's `runtime`, the active Python environment's `onnxruntime` package.
+//! folder's `runtime`, the active Python environment's `onnxruntime` package. A GPU build goes before one without.
 //!
 //! Tests use `target/test-data` of the checkout as the data folder (`testing::for_tests` here, `common::runtime` in
 //! `tests/`): the first one fetches, all others wait for it, and from then on nothing needs the network.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::builds::VERSION;
 use super::foreign;
-use super::locate::{Located, Origin};
+use super::locate::{Environment, Located, Origin};
 use super::telemetry::{TELEMETRY_VARIABLE, telemetry_is_silenced};
 use crate::core::{Error, Kind};
 
@@ -35,6 +35,7 @@ pub struct Runtime(Arc<Inner>);
 struct Inner {
     environment: ort::environment::Environment,
     info: RuntimeInfo,
+    places: Environment,
 }
 
 /// Why a library cannot be opened.
@@ -115,6 +116,11 @@ impl Runtime {
     ///
     /// A library the user named by `ORT_DYLIB_PATH` may be newer than [`VERSION`]; any other must be it.
     pub fn open(located: &Located) -> Result<Self, OpenError> {
+        Self::open_in(located, &Environment::default())
+    }
+
+    /// [`Self::open`], remembering the folders of `places` for what providers need beside the library.
+    pub fn open_in(located: &Located, places: &Environment) -> Result<Self, OpenError> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = &*open {
             let (open, asked) = (runtime.0.info.path.clone(), located.path.clone());
@@ -123,12 +129,12 @@ impl Runtime {
             }
             return Err(OpenError::AnotherIsOpen { open, asked });
         }
-        let runtime = Self::load(located)?;
+        let runtime = Self::load(located, places)?;
         *open = Some(runtime.clone());
         Ok(runtime)
     }
 
-    fn load(located: &Located) -> Result<Self, OpenError> {
+    fn load(located: &Located, places: &Environment) -> Result<Self, OpenError> {
         if !telemetry_is_silenced() {
             return Err(OpenError::TelemetryIsOn);
         }
@@ -156,12 +162,17 @@ impl Runtime {
             providers: foreign::providers(),
         };
         tracing::info!(version = info.version, path = %info.path.display(), "Opened ONNX Runtime");
-        Ok(Self(Arc::new(Inner { environment, info })))
+        Ok(Self(Arc::new(Inner { environment, info, places: places.clone() })))
     }
 
     /// What every session is made under.
     pub fn environment(&self) -> &ort::environment::Environment {
         &self.0.environment
+    }
+
+    /// Where things lie on this machine, as far as the one who opened the library said.
+    pub fn places(&self) -> &Environment {
+        &self.0.places
     }
 
     /// Version, build, path, providers.

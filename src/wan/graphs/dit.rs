@@ -7,7 +7,7 @@ use super::layers::{
     concat, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose, unsqueeze,
 };
 use crate::core::Result;
-use crate::onnx::{Adapter, Attr, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Adapter, Attr, Compute, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
 /// Rows of text the transformer attends to; short prompts are filled with zero rows, and no mask hides them.
 pub const TEXT_TOKENS: usize = 512;
@@ -54,18 +54,27 @@ struct Shared<'c> {
 /// end are all alike, and their keys and values, the larger part of the text's cost, are computed once.
 ///
 /// `timestep` is the scheduler's, from 0 to 1000; the tables are [`crate::wan::rope::tables`].
-pub fn transformer(config: &TransformerConfig, weights: &Weights, segments: Segments) -> Result<Graph> {
-    adapted_transformer(config, weights, segments, &[])
+///
+/// In 16 bits, fp32 stays: the stream of tokens between blocks with its norms, modulation and gates, the timestep's
+/// embedding and the rotation, as in Wan's own code; diffusers rounds the stream after each of them. Products of
+/// matrices, attention and the norms of queries and keys are in 16 bits.
+pub fn transformer(
+    config: &TransformerConfig,
+    weights: &Weights,
+    segments: Segments,
+    compute: Compute,
+) -> Result<Graph> {
+    adapted_transformer(config, weights, (segments, compute), &[])
 }
 
 /// Likewise, changed by `adapters` (LoRAs); each adds the input that it names for its strength, `[1]`.
 pub fn adapted_transformer(
     config: &TransformerConfig,
     weights: &Weights,
-    segments: Segments,
+    (segments, compute): (Segments, Compute),
     adapters: &[Adapter],
 ) -> Result<Graph> {
-    let mut g = GraphBuilder::new("transformer", weights).with_adapters(adapters)?;
+    let mut g = GraphBuilder::new("transformer", weights).with_compute(compute).with_adapters(adapters)?;
     let (width, half_head) = (config.width(), config.attention_head_dim / 2);
     let video =
         |channels: usize| [1.into(), channels.into(), "frames".into(), "height".into(), "width".into()];
@@ -83,7 +92,7 @@ pub fn adapted_transformer(
     let (mut x, grid) = patch_embedding(&mut g, &latent, config)?;
     let (temb, timestep) = time_embedding(&mut g, &timestep, config, segments.count())?;
     let text = text_embedding(&mut g, &text, config)?;
-    let one = g.scalar(1.0);
+    let one = g.in_fp32(|g| g.scalar(1.0));
     let rope = [position, cos, sin];
     let shared = Shared { config, segments: segments.count(), split, text, text_index, timestep, rope, one };
     for layer in 0..config.num_layers {
@@ -94,25 +103,30 @@ pub fn adapted_transformer(
     let x = modulated_norm(&mut g, &x, &tables, [0, 1], &shared);
     let patch: usize = config.patch_size.iter().product();
     let x = linear(&mut g, &x, "proj_out", [width, config.channels_out() * patch])?;
+    let x = g.widen(&x);
     let sample = unpatchify(&mut g, &x, &grid, config);
     g.output(&sample, ValueSpec::new("sample", Dtype::F32, video(config.channels_out())));
     Ok(g.finish())
 }
 
-/// Tokens `[S, width]` and the grid `[3]` of patches in time, height, width.
+/// Tokens `[S, width]` in fp32 and the grid `[3]` of patches in time, height, width.
 fn patch_embedding(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerConfig) -> Result<(Var, Var)> {
     let [pt, ph, pw] = config.patch_size;
     let width = config.width();
     let weight = g.weight("patch_embedding.weight", &[width, config.in_channels, pt, ph, pw])?;
     let bias = g.weight("patch_embedding.bias", &[width])?;
     let patch = Attr::Ints(vec![pt as i64, ph as i64, pw as i64]);
-    let x = g.op("Conv", &[latent, &weight, &bias], &[("kernel_shape", patch.clone()), ("strides", patch)]);
+    let latent = g.narrow(latent);
+    let x = g.op("Conv", &[&latent, &weight, &bias], &[("kernel_shape", patch.clone()), ("strides", patch)]);
     let grid = g.op("Shape", &[&x], &[("start", Attr::Int(2))]);
     let x = reshape(g, &x, &[width as i64, -1]);
-    Ok((transpose(g, &x, &[1, 0]), grid))
+    let x = transpose(g, &x, &[1, 0]);
+    Ok((g.widen(&x), grid))
 }
 
-/// The embedding `[K, width]` and its projection `[K, 6, width]` for `K` timesteps.
+/// The embedding `[K, width]` and its projection `[K, 6, width]` for `K` timesteps, both fp32.
+///
+/// The embedding is made in fp32: its angles reach 1000, where bf16 tells only every fourth number apart.
 fn time_embedding(
     g: &mut GraphBuilder<'_>,
     timestep: &Var,
@@ -123,20 +137,26 @@ fn time_embedding(
     // diffusers' get_timestep_embedding: exp(-ln(10000) i / half), cosines first
     let frequency = |i: usize| (-(10_000f32.ln()) * i as f32 / half as f32).exp();
     let frequencies = g.floats(&(0..half).map(frequency).collect::<Vec<_>>(), &[1, half]);
-    let angle = unsqueeze(g, timestep, 1);
-    let angle = g.op("Mul", &[&angle, &frequencies], &[]);
-    let (cos, sin) = (g.op("Cos", &[&angle], &[]), g.op("Sin", &[&angle], &[]));
-    let x = concat(g, &[&cos, &sin], 1);
-    let x = linear(g, &x, "condition_embedder.time_embedder.linear_1", [config.freq_dim, width])?;
-    let x = silu(g, &x);
-    let embedding = linear(g, &x, "condition_embedder.time_embedder.linear_2", [width, width])?;
-    let x = silu(g, &embedding);
+    let (embedding, x) = g.in_fp32(|g| -> Result<_> {
+        let angle = unsqueeze(g, timestep, 1);
+        let angle = g.op("Mul", &[&angle, &frequencies], &[]);
+        let (cos, sin) = (g.op("Cos", &[&angle], &[]), g.op("Sin", &[&angle], &[]));
+        let x = concat(g, &[&cos, &sin], 1);
+        let x = linear(g, &x, "condition_embedder.time_embedder.linear_1", [config.freq_dim, width])?;
+        let x = silu(g, &x);
+        let embedding = linear(g, &x, "condition_embedder.time_embedder.linear_2", [width, width])?;
+        let x = silu(g, &embedding);
+        Ok((embedding, x))
+    })?;
+    let x = g.narrow(&x);
     let x = linear(g, &x, "condition_embedder.time_proj", [width, 6 * width])?;
+    let x = g.widen(&x);
     Ok((embedding, reshape(g, &x, &[count as i64, 6, width as i64])))
 }
 
 fn text_embedding(g: &mut GraphBuilder<'_>, text: &Var, config: &TransformerConfig) -> Result<Var> {
-    let x = linear(g, text, "condition_embedder.text_embedder.linear_1", [config.text_dim, config.width()])?;
+    let text = g.narrow(text);
+    let x = linear(g, &text, "condition_embedder.text_embedder.linear_1", [config.text_dim, config.width()])?;
     let x = gelu(g, &x);
     linear(g, &x, "condition_embedder.text_embedder.linear_2", [config.width(), config.width()])
 }
@@ -157,12 +177,15 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let x = gated_residual(g, x, &h, &tables, 2, shared);
 
     let h = if config.cross_attn_norm {
-        let scale = g.weight(&format!("{base}.norm2.weight"), &[width])?;
-        let shift = g.weight(&format!("{base}.norm2.bias"), &[width])?;
-        layer_norm(g, &x, &scale, &shift, config.eps)
+        g.in_fp32(|g| -> Result<_> {
+            let scale = g.weight(&format!("{base}.norm2.weight"), &[width])?;
+            let shift = g.weight(&format!("{base}.norm2.bias"), &[width])?;
+            Ok(layer_norm(g, &x, &scale, &shift, config.eps))
+        })?
     } else {
         x.clone()
     };
+    let h = g.narrow(&h);
     let attention = format!("{base}.attn2");
     let q = query_or_key(g, &h, &attention, "q", config)?;
     let k = query_or_key(g, &shared.text, &attention, "k", config)?;
@@ -172,6 +195,7 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     };
     let (k, v) = (every_row(g, &k), every_row(g, &v));
     let h = attend(g, [&q, &k, &v], &attention, config)?;
+    let h = g.widen(&h);
     let x = g.op("Add", &[&x, &h], &[]);
 
     let h = modulated_norm(g, &x, &tables, [3, 4], shared);
@@ -197,7 +221,9 @@ fn query_or_key(
 
 fn rotate(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>) -> Var {
     let [position, cos, sin] = &shared.rope;
-    g.contrib("RotaryEmbedding", &[x, position, cos, sin], &[("interleaved", Attr::Int(1))])
+    let x = g.widen(x);
+    let x = g.contrib("RotaryEmbedding", &[&x, position, cos, sin], &[("interleaved", Attr::Int(1))]);
+    g.narrow(&x)
 }
 
 /// Projection as `[1, S, width]`.
@@ -229,7 +255,7 @@ fn modulation(
     count: usize,
     shared: &Shared<'_>,
 ) -> Result<Vec<Vec<Var>>> {
-    let table = g.weight(table, &[1, count, shared.config.width()])?;
+    let table = g.in_fp32(|g| g.weight(table, &[1, count, shared.config.width()]))?;
     let sum = g.op("Add", &[timestep, &table], &[]);
     let segment = |g: &mut GraphBuilder<'_>, index: i64| {
         let rows = slice(g, &sum, index, index + 1, 0);
@@ -245,7 +271,7 @@ fn modulation(
     Ok((0..shared.segments as i64).map(|index| segment(g, index)).collect())
 }
 
-/// `LN(x) * (1 + scale) + shift`, with each segment's own vectors.
+/// `LN(x) * (1 + scale) + shift`, with each segment's own vectors; from fp32 to what the graph computes in.
 fn modulated_norm(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -253,13 +279,14 @@ fn modulated_norm(
     [shift, scale]: [usize; 2],
     shared: &Shared<'_>,
 ) -> Var {
-    per_segment(g, x, shared, |g, rows, segment| {
+    let y = per_segment(g, x, shared, |g, rows, segment| {
         let scale = g.op("Add", &[&tables[segment][scale], &shared.one], &[]);
         layer_norm(g, rows, &scale, &tables[segment][shift], shared.config.eps)
-    })
+    });
+    g.narrow(&y)
 }
 
-/// `x + h * gate`, with each segment's own gate.
+/// `x + h * gate` in fp32, with each segment's own gate.
 fn gated_residual(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -268,8 +295,9 @@ fn gated_residual(
     gate: usize,
     shared: &Shared<'_>,
 ) -> Var {
+    let h = g.widen(h);
     let gated =
-        per_segment(g, h, shared, |g, rows, segment| g.op("Mul", &[rows, &tables[segment][gate]], &[]));
+        per_segment(g, &h, shared, |g, rows, segment| g.op("Mul", &[rows, &tables[segment][gate]], &[]));
     g.op("Add", &[x, &gated], &[])
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Op forms are those that ONNX Runtime's CPU provider runs best: `Gemm(transB=1)` uses a `PyTorch` weight as it
 //! lies in the file, `MultiHeadAttention` never builds the S x S matrix, `LayerNormalization` takes a computed
-//! scale and shift and so does a modulated norm in one node.
+//! scale and shift and so does a modulated norm in one node. They are CUDA's too.
+//!
+//! Every graph is built to compute in a [`crate::onnx::Compute`]; inputs, outputs and caches are fp32 in all of them.
 
 mod dit;
 mod layers;

@@ -6,13 +6,16 @@
 use super::super::config::TextEncoderConfig;
 use super::layers::{gelu, linear_no_bias, reshape, rms_norm, transpose, unsqueeze};
 use crate::core::Result;
-use crate::onnx::{Attr, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, Compute, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
 /// The graph `input_ids [L] i64, rel_bucket [L, L] i64 -> hidden [L, d_model] f32`.
 ///
 /// `rel_bucket` is [`crate::wan::text::relative_buckets`].
-pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights) -> Result<Graph> {
-    let mut g = GraphBuilder::new("text_encoder", weights);
+///
+/// In 16 bits, the rows between layers, the norms and the attention stay fp32: rows grow from layer to layer, scores
+/// are not divided by anything, and with 512 tokens at most attention costs next to nothing.
+pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights, compute: Compute) -> Result<Graph> {
+    let mut g = GraphBuilder::new("text_encoder", weights).with_compute(compute);
     let ids = g.input(ValueSpec::new("input_ids", Dtype::I64, ["tokens".into()]));
     let buckets = g.input(ValueSpec::new("rel_bucket", Dtype::I64, ["tokens".into(), "tokens".into()]));
     let width = config.d_model;
@@ -27,7 +30,8 @@ pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights) -> Result<Gra
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &buckets, config, layer)?;
     }
-    let hidden = rms_norm(&mut g, &x, "encoder.final_layer_norm", width, config.layer_norm_epsilon)?;
+    let hidden =
+        g.in_fp32(|g| rms_norm(g, &x, "encoder.final_layer_norm", width, config.layer_norm_epsilon))?;
     g.output(&hidden, ValueSpec::new("hidden", Dtype::F32, ["tokens".into(), width.into()]));
     Ok(g.finish())
 }
@@ -42,32 +46,42 @@ fn block(
     let (width, inner, eps) = (config.d_model, config.num_heads * config.d_kv, config.layer_norm_epsilon);
     let base = format!("encoder.block.{layer}.layer");
 
-    let h = rms_norm(g, x, &format!("{base}.0.layer_norm"), width, eps)?;
+    let h = narrow_norm(g, x, &format!("{base}.0.layer_norm"), width, eps)?;
     let attention = format!("{base}.0.SelfAttention");
     let project = |g: &mut GraphBuilder<'_>, name: &str| -> Result<Var> {
         let y = linear_no_bias(g, &h, &format!("{attention}.{name}"), [width, inner])?;
+        let y = g.widen(&y);
         Ok(unsqueeze(g, &y, 0))
     };
     let (q, k, v) = (project(g, "q")?, project(g, "k")?, project(g, "v")?);
-    let table = g.weight(
-        &format!("{attention}.relative_attention_bias.weight"),
-        &[config.relative_attention_num_buckets, config.num_heads],
-    )?;
+    let table = g.in_fp32(|g| {
+        let name = format!("{attention}.relative_attention_bias.weight");
+        g.weight(&name, &[config.relative_attention_num_buckets, config.num_heads])
+    })?;
     let bias = g.op("Gather", &[&table, buckets], &[("axis", Attr::Int(0))]);
     let bias = transpose(g, &bias, &[2, 0, 1]);
     let bias = unsqueeze(g, &bias, 0);
     let attrs = [("num_heads", Attr::Int(config.num_heads as i64)), ("scale", Attr::Float(1.0))];
     let y = g.contrib("MultiHeadAttention", &[&q, &k, &v, &Var::none(), &Var::none(), &bias], &attrs);
     let y = reshape(g, &y, &[-1, inner as i64]);
+    let y = g.narrow(&y);
     let y = linear_no_bias(g, &y, &format!("{attention}.o"), [inner, width])?;
+    let y = g.widen(&y);
     let x = g.op("Add", &[x, &y], &[]);
 
-    let h = rms_norm(g, &x, &format!("{base}.1.layer_norm"), width, eps)?;
+    let h = narrow_norm(g, &x, &format!("{base}.1.layer_norm"), width, eps)?;
     let dense = format!("{base}.1.DenseReluDense");
     let gate = linear_no_bias(g, &h, &format!("{dense}.wi_0"), [width, config.d_ff])?;
     let gate = gelu(g, &gate);
     let up = linear_no_bias(g, &h, &format!("{dense}.wi_1"), [width, config.d_ff])?;
     let y = g.op("Mul", &[&gate, &up], &[]);
     let y = linear_no_bias(g, &y, &format!("{dense}.wo"), [config.d_ff, width])?;
+    let y = g.widen(&y);
     Ok(g.op("Add", &[&x, &y], &[]))
+}
+
+/// The RMS norm of fp32 rows, in what the graph computes in.
+fn narrow_norm(g: &mut GraphBuilder<'_>, x: &Var, name: &str, width: usize, eps: f32) -> Result<Var> {
+    let y = g.in_fp32(|g| rms_norm(g, x, name, width, eps))?;
+    Ok(g.narrow(&y))
 }

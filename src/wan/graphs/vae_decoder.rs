@@ -4,14 +4,14 @@ use super::super::config::VaeConfig;
 use super::layers::{concat, silu, slice, transpose};
 use super::vae_layers::{END, Stream, StreamGraph, cells};
 use crate::core::Result;
-use crate::onnx::{Attr, Dtype, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, Compute, Dtype, GraphBuilder, ValueSpec, Var, Weights};
 
 /// The graph `latent [1,z,1,h,w], later [1] i64, cache_in_i -> frames [1,3,T,H,W] in [-1,1], cache_out_i`.
 ///
 /// `latent` is normalised, as the transformer sees it. `later` is 0 in the first call and 1 after: the first
 /// latent frame is one picture, so the first call leaves out the doubling in time.
-pub fn vae_decoder(config: &VaeConfig, weights: &Weights) -> Result<StreamGraph> {
-    let mut s = Stream::new(GraphBuilder::new("vae_decoder", weights));
+pub fn vae_decoder(config: &VaeConfig, weights: &Weights, compute: Compute) -> Result<StreamGraph> {
+    let mut s = Stream::new(GraphBuilder::new("vae_decoder", weights).with_compute(compute));
     let [rows, columns] = cells(0);
     let z = config.z_dim;
     let latent =
@@ -21,6 +21,7 @@ pub fn vae_decoder(config: &VaeConfig, weights: &Weights) -> Result<StreamGraph>
     let (mean, std) = s.statistics(&config.latents_mean, &config.latents_std);
     let x = s.g.op("Mul", &[&latent, &std], &[]);
     let x = s.g.op("Add", &[&x, &mean], &[]);
+    let x = s.g.narrow(&x);
     let x = s.conv(&x, "post_quant_conv", &[z, z, 1, 1, 1], &[])?;
 
     let widths = level_widths(config);
@@ -34,7 +35,8 @@ pub fn vae_decoder(config: &VaeConfig, weights: &Weights) -> Result<StreamGraph>
     let x = silu(&mut s.g, &x);
     let x = s.causal_conv(&x, "decoder.conv_out", [last, config.out_channels])?;
     let x = unfold_patch(&mut s, &x, config);
-    let (low, high) = (s.g.scalar(-1.0), s.g.scalar(1.0));
+    let x = s.g.widen(&x);
+    let (low, high) = s.g.in_fp32(|g| (g.scalar(-1.0), g.scalar(1.0)));
     let frames = s.g.op("Clip", &[&x, &low, &high], &[]);
     let dims = [1.into(), 3.into(), "frames".into(), "height".into(), "width".into()];
     s.g.output(&frames, ValueSpec::new("frames", Dtype::F32, dims));
@@ -106,7 +108,7 @@ fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, later: 
     let y = s.g.op("Slice", &[&both, &from, &to, &axis], &[]);
 
     let kept = slice(&mut s.g, &joined, -2, END, 2);
-    let factor = s.g.cast_f32(later);
+    let factor = s.g.cast(later, s.g.part_compute().dtype());
     let kept = s.g.op("Mul", &[&kept, &factor], &[]);
     s.keep(kept);
     Ok(y)

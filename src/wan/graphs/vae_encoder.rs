@@ -4,7 +4,7 @@ use super::super::config::VaeConfig;
 use super::layers::{concat, silu, slice, transpose, unsqueeze};
 use super::vae_layers::{END, Stream, StreamGraph, cells};
 use crate::core::Result;
-use crate::onnx::{Attr, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, Compute, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
 
 /// Which call a graph is for. One frame cannot feed the temporal strides, so there are two graphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +19,19 @@ pub enum Chunk {
 ///
 /// `latent` is the posterior's mean, normalised. The caches of both graphs are the same, in the same order;
 /// the first graph does not read those of the temporal strides.
-pub fn vae_encoder(config: &VaeConfig, weights: &Weights, chunk: Chunk) -> Result<StreamGraph> {
+pub fn vae_encoder(
+    config: &VaeConfig,
+    weights: &Weights,
+    chunk: Chunk,
+    compute: Compute,
+) -> Result<StreamGraph> {
     let name = if chunk == Chunk::First { "vae_encoder_first" } else { "vae_encoder" };
-    let mut s = Stream::new(GraphBuilder::new(name, weights));
+    let mut s = Stream::new(GraphBuilder::new(name, weights).with_compute(compute));
     let length: Dim = if chunk == Chunk::First { 1 } else { 4 }.into();
     let dims = [1.into(), 3.into(), length, "height".into(), "width".into()];
     let frames = s.g.input(ValueSpec::new("frames", Dtype::F32, dims));
     let x = fold_patch(&mut s, &frames, config);
+    let x = s.g.narrow(&x);
 
     let widths: Vec<_> =
         std::iter::once(&1).chain(&config.dim_mult).map(|mult| mult * config.base_dim).collect();
@@ -42,6 +48,7 @@ pub fn vae_encoder(config: &VaeConfig, weights: &Weights, chunk: Chunk) -> Resul
     let x = s.causal_conv(&x, "encoder.conv_out", [last, 2 * z])?;
     let x = s.conv(&x, "quant_conv", &[2 * z, 2 * z, 1, 1, 1], &[])?;
     let x = slice(&mut s.g, &x, 0, z as i64, 1);
+    let x = s.g.widen(&x);
     let (mean, std) = s.statistics(&config.latents_mean, &config.latents_std);
     let x = s.g.op("Sub", &[&x, &mean], &[]);
     let latent = s.g.op("Div", &[&x, &std], &[]);

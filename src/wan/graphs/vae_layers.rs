@@ -49,7 +49,8 @@ impl<'w> Stream<'w> {
         let cache = CacheSpec { channels, frames, level: self.level };
         let name = format!("cache_in_{}", self.caches.len());
         self.caches.push(cache);
-        self.g.input(cache_value(name, cache))
+        let input = self.g.input(cache_value(name, cache));
+        self.g.narrow(&input)
     }
 
     /// Says what the cache declared last holds after this call.
@@ -60,7 +61,8 @@ impl<'w> Stream<'w> {
     pub(super) fn finish(mut self) -> StreamGraph {
         debug_assert_eq!(self.caches.len(), self.outputs.len(), "every cache is carried on");
         for (index, (var, cache)) in self.outputs.iter().zip(&self.caches).enumerate() {
-            self.g.output(var, cache_value(format!("cache_out_{index}"), *cache));
+            let var = self.g.widen(var);
+            self.g.output(&var, cache_value(format!("cache_out_{index}"), *cache));
         }
         StreamGraph { graph: self.g.finish(), caches: self.caches }
     }
@@ -98,18 +100,23 @@ impl<'w> Stream<'w> {
         self.conv(x, name, &[outputs, inputs, 1, 3, 3], attrs)
     }
 
-    /// `x / max(|x|, 1e-12) * sqrt(C) * gamma` over channels, which diffusers calls `WanRMS_norm`.
+    /// `x / max(|x|, 1e-12) * sqrt(C) * gamma` over channels, which diffusers calls `WanRMS_norm`. It is computed in
+    /// fp32: 16 bits know neither the squares of large values nor 1e-12.
     pub(super) fn norm(&mut self, x: &Var, name: &str, channels: usize) -> Result<Var> {
         let g = &mut self.g;
-        let gamma = g.weight_view(&format!("{name}.gamma"), &[1, channels, 1, 1, 1])?;
-        let root = g.scalar((channels as f32).sqrt());
-        let gamma = g.op("Mul", &[&gamma, &root], &[]);
-        let axis = g.ints(&[1]);
-        let length = g.op("ReduceL2", &[x, &axis], &[("keepdims", Attr::Int(1))]);
-        let least = g.scalar(1e-12);
-        let length = g.op("Max", &[&length, &least], &[]);
-        let x = g.op("Div", &[x, &length], &[]);
-        Ok(g.op("Mul", &[&x, &gamma], &[]))
+        let x = g.widen(x);
+        let x = g.in_fp32(|g| -> Result<_> {
+            let gamma = g.weight_view(&format!("{name}.gamma"), &[1, channels, 1, 1, 1])?;
+            let root = g.scalar((channels as f32).sqrt());
+            let gamma = g.op("Mul", &[&gamma, &root], &[]);
+            let axis = g.ints(&[1]);
+            let length = g.op("ReduceL2", &[&x, &axis], &[("keepdims", Attr::Int(1))]);
+            let least = g.scalar(1e-12);
+            let length = g.op("Max", &[&length, &least], &[]);
+            let x = g.op("Div", &[&x, &length], &[]);
+            Ok(g.op("Mul", &[&x, &gamma], &[]))
+        })?;
+        Ok(g.narrow(&x))
     }
 
     /// Norm, `SiLU`, causal convolution.

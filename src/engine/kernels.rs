@@ -1,0 +1,87 @@
+//! Which operation has a kernel for which element type, by provider, in ONNX Runtime 1.31.1 at opset 23.
+//!
+//! A node whose type its provider does not have is moved to the CPU with copies both ways, or refused in the middle of
+//! loading. Checked here instead, before anything is loaded, with the operation and the type in the message.
+//!
+//! Sources. CPU: the kernel registry of the 1.31.1 library itself (`get_all_opkernel_def` of its Python package). CUDA:
+//! the kernel classes in the 1.31.1 provider library, and for moves, casts and shapes the list that ONNX Runtime
+//! generates from its registry (docs/OperatorKernels.md). Only operations that graphs here use are listed.
+
+use crate::core::{Error, Kind, Result};
+use crate::engine::Provider;
+use crate::onnx::Dtype::{self, Bf16, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
+use crate::onnx::{Graph, TypedNode};
+
+/// Kernels of some operations: for the type of the first input, and of the output where that is another.
+struct Row {
+    ops: &'static [&'static str],
+    inputs: &'static [Dtype],
+    outputs: &'static [Dtype],
+}
+
+const fn row(ops: &'static [&'static str], inputs: &'static [Dtype]) -> Row {
+    Row { ops, inputs, outputs: ALL }
+}
+
+const ALL: &[Dtype] = &[F32, F16, Bf16, F8E4M3, F8E5M2, I32, I64, I8, U8];
+/// Plain numbers.
+const MOVED: &[Dtype] = &[F32, F16, Bf16, I32, I64, I8, U8];
+
+const CPU: &[Row] = &[
+    row(&["Cast", "Reshape", "Shape", "Transpose"], ALL),
+    row(&["Concat", "Gather", "Slice", "Split", "Squeeze", "Unsqueeze"], MOVED),
+    row(&["Expand"], &[F32, F16, I32, I64, I8, U8]),
+    row(&["Add", "Div", "Mul", "Sub"], &[F32, I32, I64, I8, U8]),
+    row(&["Clip", "Max"], &[F32, F16, I32, I64, I8, U8]),
+    row(&["Conv", "Cos", "FastGelu", "Gemm", "MultiHeadAttention", "QuickGelu", "Sin"], &[F32]),
+    row(&["LayerNormalization"], &[F32, F16, Bf16]),
+    row(&["RMSNormalization", "RotaryEmbedding"], &[F32, F16]),
+    row(&["MatMul", "ReduceL2", "ReduceMean"], &[F32, I32, I64]),
+    row(&["ReduceMax", "ReduceMin", "Pad"], &[F32, I32, I64, I8, U8]),
+    row(&["Neg"], &[F32, I32, I64, I8]),
+    row(&["Resize"], &[F32, I32, I8, U8]),
+    row(&["MatMulIntegerToFloat"], &[U8, I8]),
+    Row { ops: &["DequantizeLinear"], inputs: &[U8, I8, I32, F8E4M3, F8E5M2], outputs: &[F32, F16] },
+    Row { ops: &["QuantizeLinear"], inputs: &[F32, F16], outputs: &[U8, I8, F8E4M3, F8E5M2] },
+];
+
+const CUDA: &[Row] = &[
+    row(&["Cast", "Reshape", "Shape"], ALL),
+    row(&["Concat", "Expand", "Gather", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"], MOVED),
+    row(&["Add", "Div", "Mul", "Sub"], MOVED),
+    row(&["Conv", "FastGelu", "Gemm", "MatMul", "MultiHeadAttention", "QuickGelu"], &[F32, F16, Bf16]),
+    row(&["LayerNormalization", "RMSNormalization", "RotaryEmbedding"], &[F32, F16, Bf16]),
+    row(&["Clip"], &[F32, F16, I64, I8, U8]),
+    row(&["Cos", "Pad", "Sin"], &[F32, F16]),
+    row(&["Max", "ReduceMax"], &[F32, F16, I32, I64]),
+    row(&["ReduceMin"], &[F32, F16, I32, I64, I8, U8]),
+    row(&["ReduceL2", "ReduceMean"], &[F32, F16, I32]),
+    row(&["Resize"], &[F32, F16, I32, U8]),
+    Row { ops: &["DequantizeLinear"], inputs: &[U8, I8, F8E4M3, F8E5M2], outputs: &[F32, F16] },
+];
+
+/// Whether `provider` has a kernel for the node as it is typed.
+fn has(provider: Provider, node: &TypedNode<'_>) -> bool {
+    let rows = match provider {
+        Provider::Cpu => CPU,
+        // what TensorRT does not take goes to CUDA
+        Provider::Cuda | Provider::TensorRt => CUDA,
+    };
+    let input = node.inputs.iter().flatten().next();
+    rows.iter().any(|row| {
+        row.ops.contains(&node.op)
+            && input.is_none_or(|input| row.inputs.contains(input))
+            && row.outputs.contains(&node.output)
+    })
+}
+
+/// Fails if `graph` is wrong in its types or `provider` lacks a kernel for it; the message names operation and type.
+pub fn check_kernels(graph: &Graph, provider: Provider) -> Result<()> {
+    let nodes = graph.typed_nodes()?;
+    let Some(lacking) = nodes.iter().find(|node| !has(provider, node)) else { return Ok(()) };
+    let dtype = lacking.inputs.iter().flatten().next().copied().unwrap_or(lacking.output);
+    let message = format!("{provider} has no {} in {dtype}, which the {} needs", lacking.op, graph.name);
+    Err(Error::new(Kind::Unsupported, message)
+        .remedy("Use the precision auto, or the provider cpu")
+        .field("precision"))
+}

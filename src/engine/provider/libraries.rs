@@ -1,0 +1,155 @@
+//! The libraries that providers link to: where they may lie, and opening them before ONNX Runtime looks for them.
+//!
+//! The provider's own file names no folders, so the system's loader finds its dependencies only along its own path, or
+//! among those already open. Opening them by their full paths first makes the wheels of a Python environment enough.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A library by the name that the provider looks for.
+pub(super) struct Needed {
+    pub(super) name: &'static str,
+    /// Whether nothing works without it.
+    pub(super) required: bool,
+    /// What to install for it.
+    pub(super) package: &'static str,
+}
+
+const fn required(name: &'static str, package: &'static str) -> Needed {
+    Needed { name, required: true, package }
+}
+
+const fn optional(name: &'static str) -> Needed {
+    Needed { name, required: false, package: "" }
+}
+
+const RUNTIME: &str = "CUDA 13 (python3 -m pip install nvidia-cuda-runtime==13.*)";
+const CUBLAS: &str = "cuBLAS 13 (python3 -m pip install nvidia-cublas==13.*)";
+const CURAND: &str = "cuRAND 10 (python3 -m pip install nvidia-curand==10.*)";
+const CUDNN: &str = "cuDNN 9 for CUDA 13 (python3 -m pip install nvidia-cudnn-cu13==9.*)";
+const TRT: &str = "TensorRT 10 for CUDA 13; version 11 does not fit ONNX Runtime 1.31";
+
+/// What ONNX Runtime 1.31.1's CUDA provider links to, each before those that need it. cuDNN it opens by itself when a
+/// convolution or attention runs; without it no convolution works, so it is needed here. The rest speeds cuDNN up.
+pub(super) const CUDA: &[Needed] = if cfg!(windows) {
+    &[
+        required("cudart64_13.dll", RUNTIME),
+        required("cublasLt64_13.dll", CUBLAS),
+        required("cublas64_13.dll", CUBLAS),
+        required("curand64_10.dll", CURAND),
+        optional("nvrtc64_130_0.dll"),
+        optional("cufft64_12.dll"),
+        required("cudnn64_9.dll", CUDNN),
+    ]
+} else {
+    &[
+        required("libcudart.so.13", RUNTIME),
+        required("libcublasLt.so.13", CUBLAS),
+        required("libcublas.so.13", CUBLAS),
+        required("libcurand.so.10", CURAND),
+        optional("libnvrtc.so.13"),
+        optional("libcufft.so.12"),
+        required("libcudnn.so.9", CUDNN),
+        optional("libcudnn_graph.so.9"),
+        optional("libcudnn_ops.so.9"),
+        optional("libcudnn_heuristic.so.9"),
+        optional("libcudnn_cnn.so.9"),
+        optional("libcudnn_adv.so.9"),
+        optional("libcudnn_engines_precompiled.so.9"),
+        optional("libcudnn_engines_runtime_compiled.so.9"),
+    ]
+};
+
+/// What its `TensorRT` provider links to beyond that.
+pub(super) const TENSORRT: &[Needed] = if cfg!(windows) {
+    &[
+        required("nvinfer_10.dll", TRT),
+        optional("nvinfer_plugin_10.dll"),
+        required("nvonnxparser_10.dll", TRT),
+    ]
+} else {
+    &[
+        required("libnvinfer.so.10", TRT),
+        optional("libnvinfer_plugin.so.10"),
+        required("libnvonnxparser.so.10", TRT),
+    ]
+};
+
+/// Folders that may hold them: beside ONNX Runtime, the packages of the Python environment that it lies in, those of
+/// the active environments, a CUDA toolkit. The system's own path comes last, see [`preload`].
+pub(super) fn dirs(runtime: &Path, python_envs: &[PathBuf], toolkits: &[PathBuf]) -> Vec<PathBuf> {
+    let beside = runtime.parent().unwrap_or_else(|| Path::new("."));
+    let mut found = vec![beside.to_path_buf()];
+    // site-packages/onnxruntime/capi/libonnxruntime.so.1.31.1
+    let mut sites: Vec<_> = beside.ancestors().nth(2).map(Path::to_path_buf).into_iter().collect();
+    for prefix in python_envs {
+        sites.push(prefix.join("Lib/site-packages"));
+        let pythons = sorted(&prefix.join("lib"));
+        sites.extend(pythons.into_iter().map(|python| python.join("site-packages")));
+        // where conda keeps libraries
+        found.push(prefix.join("lib"));
+    }
+    for site in sites.iter().filter(|site| site.ends_with("site-packages")) {
+        for package in sorted(&site.join("nvidia")) {
+            found.extend(["lib", "bin", "bin/x86_64"].map(|inside| package.join(inside)));
+        }
+        found.push(site.join("tensorrt_libs"));
+    }
+    found.extend(toolkits.iter().flat_map(|root| ["lib64", "lib", "bin"].map(|inside| root.join(inside))));
+    found.retain(|dir| dir.is_dir());
+    found
+}
+
+fn sorted(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten();
+    let mut paths: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.sort();
+    paths
+}
+
+/// Opens `name` from the first of `dirs` that has it, else along the system's path, for the rest of the process.
+/// The path it was found by, or why it was not.
+pub(super) fn preload(name: &str, dirs: &[PathBuf]) -> Result<PathBuf, String> {
+    let mut why = None;
+    for path in dirs.iter().map(|dir| dir.join(name)).filter(|path| path.is_file()) {
+        match ort::util::preload_dylib(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) => why = Some(error.to_string()),
+        }
+    }
+    match ort::util::preload_dylib(name) {
+        Ok(()) => Ok(PathBuf::from(name)),
+        // a library that is there and broken tells more than one that is not there
+        Err(error) => Err(why.unwrap_or_else(|| error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packages_around_the_library_are_looked_into() {
+        let root = tempfile::tempdir().unwrap();
+        let site = root.path().join("env/lib/python3.12/site-packages");
+        let other = root.path().join("other/lib/python3.11/site-packages");
+        let capi = site.join("onnxruntime/capi");
+        let (cudnn, cu13) = (site.join("nvidia/cudnn/lib"), other.join("nvidia/cu13/lib"));
+        for dir in [&capi, &cudnn, &cu13, &other.join("tensorrt_libs")] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        let found = dirs(&capi.join("libonnxruntime.so.1.31.1"), &[root.path().join("other")], &[]);
+        let lib = root.path().join("other/lib");
+        assert_eq!(found, [capi, lib, cudnn, cu13, other.join("tensorrt_libs")]);
+        // a library in a folder of its own has no packages around it
+        let alone = root.path().join("a/b");
+        fs::create_dir_all(&alone).unwrap();
+        assert_eq!(dirs(&alone.join("libonnxruntime.so"), &[], &[]), [alone]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_told() {
+        let why = preload("libwandeck_is_not_there.so.13", &[]).unwrap_err();
+        assert!(why.contains("libwandeck_is_not_there"), "{why}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Element types through a graph: what each node gets and gives, by ONNX's own rules for the operations used here.
+//!
+//! A graph says only the types of its inputs and constants. Knowing those of every node before a session is made is what
+//! lets a wrong or unsupported one be named, instead of being moved to another device silently.
+
+use std::collections::HashMap;
+
+use super::proto::NodeProto;
+use super::spec::{Dtype, Graph};
+use crate::core::{Error, Kind, Result};
+
+/// A node with the element types of its inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypedNode<'g> {
+    /// Name in the graph.
+    pub name: &'g str,
+    /// Operation.
+    pub op: &'g str,
+    /// Whether it is one of ONNX Runtime's own.
+    pub contrib: bool,
+    /// Types of its inputs in order; none for an optional one left out.
+    pub inputs: Vec<Option<Dtype>>,
+    /// Type of its outputs.
+    pub output: Dtype,
+}
+
+/// What an input's type must be; the last of a list holds for all further inputs.
+#[derive(Clone, Copy)]
+enum Slot {
+    /// The type that all inputs of this kind have in common.
+    T,
+    /// A second such type.
+    U,
+    /// This one.
+    Is(Dtype),
+    /// Any, by itself.
+    Any,
+}
+
+/// The type of the outputs.
+#[derive(Clone, Copy)]
+enum Out {
+    T,
+    U,
+    Is(Dtype),
+    /// What the attribute `to` says.
+    To,
+}
+
+/// The rule for an operation; none for one that no graph here uses.
+fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
+    use Dtype::{F32, I8, I64, U8};
+    use Slot::{Any, Is, T, U};
+    Some(match op {
+        "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "Div" | "FastGelu" | "Gemm" | "LayerNormalization"
+        | "MatMul" | "Max" | "Mul" | "MultiHeadAttention" | "Neg" | "QuickGelu" | "RMSNormalization"
+        | "Sin" | "Sub" | "Transpose" => (&[T], Out::T),
+        "Expand" | "Gather" | "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "Reshape" | "Slice"
+        | "Split" | "Squeeze" | "Unsqueeze" => (&[T, Is(I64)], Out::T),
+        "Pad" => (&[T, Is(I64), T, Is(I64)], Out::T),
+        "Resize" => (&[T, Any, Is(F32), Is(I64)], Out::T),
+        "RotaryEmbedding" => (&[T, Is(I64), T], Out::T),
+        "Shape" => (&[T], Out::Is(I64)),
+        "Cast" => (&[T], Out::To),
+        "DequantizeLinear" => (&[T, U, T], Out::U),
+        "QuantizeLinear" => (&[T, T, U], Out::U),
+        "MatMulIntegerToFloat" => (&[Is(U8), Is(I8), Is(F32), Is(F32), Is(U8)], Out::Is(F32)),
+        _ => return None,
+    })
+}
+
+impl Graph {
+    /// Every node with its types, in order. Fails if an operation is given types that it cannot have by ONNX's rules.
+    pub fn typed_nodes(&self) -> Result<Vec<TypedNode<'_>>> {
+        let Some(graph) = &self.model.graph else { return Ok(Vec::new()) };
+        let mut types: HashMap<&str, Dtype> = HashMap::new();
+        for (name, number) in graph.initializer.iter().map(|tensor| (&tensor.name, tensor.data_type)) {
+            let dtype = number.and_then(|number| Dtype::from_number(number.into()));
+            types.extend(name.as_deref().zip(dtype));
+        }
+        types.extend(self.spec.inputs.iter().map(|input| (input.name.as_str(), input.dtype)));
+        let mut nodes = Vec::with_capacity(graph.node.len());
+        for node in &graph.node {
+            let typed = typed(node, &types).map_err(|why| {
+                let name = node.name.as_deref().unwrap_or_default();
+                Error::new(Kind::Bug, format!("The graph of the {} is wrong at {name}: {why}", self.name))
+            })?;
+            types.extend(node.output.iter().map(|output| (output.as_str(), typed.output)));
+            nodes.push(typed);
+        }
+        for output in &self.spec.outputs {
+            let found = types.get(output.name.as_str());
+            if found != Some(&output.dtype) {
+                let found = found.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+                let (name, output, wanted) = (self.name, &output.name, output.dtype);
+                let message = format!("The graph of the {name} gives {found} as {output}, not {wanted}");
+                return Err(Error::new(Kind::Bug, message));
+            }
+        }
+        Ok(nodes)
+    }
+}
+
+fn typed<'g>(node: &'g NodeProto, types: &HashMap<&str, Dtype>) -> Result<TypedNode<'g>, String> {
+    let op = node.op_type.as_deref().unwrap_or_default();
+    let (slots, out) = rule(op).ok_or_else(|| format!("{op} is not an operation known here"))?;
+    let (mut t, mut u) = (None, None);
+    let mut inputs = Vec::with_capacity(node.input.len());
+    for (index, input) in node.input.iter().enumerate() {
+        if input.is_empty() {
+            inputs.push(None);
+            continue;
+        }
+        let found = *types.get(input.as_str()).ok_or_else(|| format!("nothing gives {input}"))?;
+        let wanted = match slots[index.min(slots.len() - 1)] {
+            Slot::T => *t.get_or_insert(found),
+            Slot::U => *u.get_or_insert(found),
+            Slot::Is(dtype) => dtype,
+            Slot::Any => found,
+        };
+        if found != wanted {
+            return Err(format!("{op} gets {found} as {input} where {wanted} is needed"));
+        }
+        inputs.push(Some(found));
+    }
+    let output = match out {
+        Out::T => t,
+        Out::U => u,
+        Out::Is(dtype) => Some(dtype),
+        Out::To => {
+            let to = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some("to"));
+            to.and_then(|to| Dtype::from_number(to.i?))
+        }
+    };
+    Ok(TypedNode {
+        name: node.name.as_deref().unwrap_or_default(),
+        op,
+        contrib: node.domain.as_deref().is_some_and(|domain| !domain.is_empty()),
+        inputs,
+        output: output.ok_or_else(|| format!("{op} gives nothing that has a type"))?,
+    })
+}

@@ -1,0 +1,166 @@
+//! Hundreds of jobs with faults at random: what may mend itself does, nothing is lost, nothing leaks, and each job ends
+//! exactly once.
+//!
+//! `WANDECK_FAULT_JOBS=400 cargo test --release --test faults -- --nocapture` runs more of them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::PATIENCE;
+use rand_mt::Mt;
+use wandeck::core::{Draft, Event, Faults, Kind, TaskStatus};
+use wandeck::presets;
+use wandeck::queue::{JobId, Order, Scope, Service, Work, Worker};
+use wandeck::store::History;
+
+/// What may mend itself, or does no harm.
+const MENDABLE: [&str; 12] = [
+    "out-of-memory@load",
+    "out-of-memory@step:2",
+    "out-of-memory@step:5",
+    "out-of-memory@decode:1",
+    "out-of-memory@decode:4",
+    "not-finite@step:1",
+    "not-finite@step:4",
+    "device-lost@load",
+    "device-lost@step:3",
+    "slow@step:2=30",
+    "slow@decode:2=30",
+    "disk-full@checkpoint",
+];
+/// What a person has to look at.
+const NOT_MENDABLE: [(&str, Kind); 5] = [
+    ("disk-full@output", Kind::Io),
+    ("disk-full@journal", Kind::Io),
+    ("corrupt@read", Kind::CorruptModel),
+    ("panic@step:3", Kind::Bug),
+    ("panic@decode:2", Kind::Bug),
+];
+
+struct Desk {
+    faults: Faults,
+    worker: Worker,
+    ends: BTreeMap<JobId, u32>,
+}
+
+impl Desk {
+    fn work(seed: u64, dir: &Path) -> Work {
+        let preset = presets::by_name("toy-t2v").unwrap().draft("a red circle moves right");
+        let draft = Draft { seed, steps: 6, frames: 5, ..preset };
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
+        Work::new(draft, model, dir.join("videos/a.mp4"))
+    }
+
+    /// The last event of the job that runs next, and how often it was tried again.
+    fn end(&mut self) -> (JobId, Event, u32) {
+        let mut retries = 0;
+        loop {
+            let (id, event) = self.worker.events().recv_timeout(PATIENCE).unwrap();
+            retries += u32::from(matches!(event, Event::Retrying { .. }));
+            if event.is_terminal() {
+                *self.ends.entry(id).or_default() += 1;
+                return (id, event, retries);
+            }
+        }
+    }
+}
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+fn resident_mib() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096 >> 20
+}
+
+#[test]
+fn what_may_mend_itself_does_and_nothing_is_lost() {
+    let num_jobs: u32 = std::env::var("WANDECK_FAULT_JOBS").map_or(150, |text| text.parse().unwrap());
+    let dir = common::fresh_data_dir();
+    let faults = Faults::default();
+    let service = Service {
+        faults: faults.clone(),
+        back_off: Duration::from_millis(1),
+        ..Service::new("a test", Scope::Everything)
+    };
+    let worker = Worker::start(dir.path().into(), service, Arc::new(|| {})).unwrap();
+    let mut desk = Desk { faults, worker, ends: BTreeMap::new() };
+    let submit = |desk: &Desk, seed: u32| {
+        let work = Desk::work(u64::from(seed), dir.path());
+        desk.worker.submit(work).unwrap().recv().unwrap().unwrap()
+    };
+    submit(&desk, 0);
+    desk.end();
+    let (threads_before, resident_before) = (threads(), resident_mib());
+
+    let mut chance = Mt::new(11);
+    let (mut with_faults, mut failures, mut recovered, mut done) = (0, 0, 0, 0);
+    for seed in 1..=num_jobs {
+        desk.faults.clear();
+        let num_faults = chance.next_u32() % 4;
+        for _ in 0..num_faults {
+            let fault = MENDABLE[chance.next_u32() as usize % MENDABLE.len()];
+            desk.faults.add(fault).unwrap();
+        }
+        let asked = submit(&desk, seed);
+        let (id, event, retries) = desk.end();
+        assert_eq!(id, asked);
+        with_faults += u32::from(num_faults > 0);
+        let finished = matches!(event, Event::Finished { .. });
+        failures += retries + u32::from(!finished);
+        recovered += retries;
+        done += u32::from(finished);
+    }
+    let finish = f64::from(done) / f64::from(num_jobs);
+    let mend = f64::from(recovered) / f64::from(failures.max(1));
+    println!(
+        "{done} of {num_jobs} jobs finished ({with_faults} with faults), {recovered} of {failures} failures mended"
+    );
+    assert!(finish >= 0.98, "{finish}");
+    assert!(mend >= 0.8, "{mend}");
+
+    for (seed, (fault, kind)) in (1000..).zip(NOT_MENDABLE) {
+        desk.faults.clear();
+        // the journal must take the job before it can fail
+        let asked = if fault.ends_with("journal") {
+            desk.faults.add("slow@step:1=1000").unwrap();
+            let asked = submit(&desk, seed);
+            while !matches!(
+                desk.worker.events().recv_timeout(PATIENCE).unwrap().1,
+                Event::StageStarted { .. }
+            ) {}
+            desk.faults.add(fault).unwrap();
+            asked
+        } else {
+            desk.faults.add(fault).unwrap();
+            submit(&desk, seed)
+        };
+        let (id, event, retries) = desk.end();
+        assert_eq!((id, retries), (asked, 0), "{fault}");
+        assert!(matches!(&event, Event::Failed { error } if error.kind == kind), "{fault}: {event:?}");
+        desk.faults.clear();
+        desk.worker.order(Order::Retry(asked)).unwrap();
+        assert!(matches!(desk.end().1, Event::Finished { .. }), "{fault}: once it is mended it works");
+    }
+
+    let grown = resident_mib().saturating_sub(resident_before);
+    println!("{grown} MiB more resident after {} jobs", desk.ends.len());
+    assert!(grown < 96, "{grown} MiB");
+    assert_eq!(threads(), threads_before);
+    let Desk { worker, ends, .. } = desk;
+    assert!(worker.events().is_empty());
+    drop(worker);
+    assert!(ends.values().all(|&times| times == 1), "each job ends once");
+    let (history, _) = History::open(dir.path()).unwrap();
+    let tasks = history.recent(10_000).unwrap();
+    assert_eq!(tasks.len(), ends.len());
+    let videos = std::fs::read_dir(dir.path().join("videos")).unwrap().count();
+    assert_eq!(videos, tasks.iter().filter(|task| task.status == TaskStatus::Done).count());
+}

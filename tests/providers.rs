@@ -1,0 +1,292 @@
+//! Graphs for every provider and precision, checked without the device: each node has a kernel for its types, ONNX
+//! Runtime's own inference accepts the types, and what is computed is what fp32 computes, to rounding.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod common;
+
+use std::path::Path;
+
+use common::layouts::{all_graphs, all_graphs_in, outputs, outputs_of};
+use ndarray::ArrayD;
+use wandeck::core::{Bytes, CancelToken, Kind, PrecisionChoice};
+use wandeck::engine::{Device, Provider, Session, SessionOptions, check_kernels};
+use wandeck::models;
+use wandeck::models::convert::{Options, Target, convert};
+use wandeck::onnx::{Attr, Compute, Dtype, Graph, GraphBuilder, NodeProto, ValueSpec, Var, Weights, export};
+use wandeck::pipeline::Computation;
+use wandeck::wan::Checkpoint;
+
+/// `TensorProto.DataType` of fp32 and bf16.
+const FP32: i64 = 1;
+const BF16: i64 = 16;
+/// Bounds of the relative L2 distance from fp32, on models of a few layers. Measured at most: transformers 4.1e-4 in
+/// fp16 and 3.1e-3 in bf16, text encoders 5.0e-4 and 5.3e-3, VAEs 9.2e-4 in fp16.
+const FP16_DISTANCE: f64 = 2e-3;
+const BF16_DISTANCE: f64 = 1e-2;
+
+/// The tiny models with random weights in fp32 and bf16, and the shipped toys.
+fn every_model(parent: &Path) -> Vec<Checkpoint> {
+    let tiny = ["tiny-t2v", "tiny-i2v", "tiny-ti2v"].map(|name| common::whole_golden_model(name, parent));
+    let toys = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let toys = ["toy-t2v-A14B", "toy-i2v-A14B", "toy-ti2v-5B"].map(|name| toys.join(name));
+    tiny.iter().chain(&toys).map(|dir| models::open(dir).unwrap()).collect()
+}
+
+fn graphs_for(model: &Checkpoint, types: &Computation) -> Vec<(&'static str, Graph)> {
+    all_graphs_in(model, [types.text, types.transformer, types.vae])
+}
+
+fn distance(found: &ArrayD<f32>, expected: &ArrayD<f32>) -> f64 {
+    assert_eq!(found.shape(), expected.shape());
+    assert!(found.iter().all(|value| value.is_finite()));
+    let square = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>();
+    let apart = square(&mut found.iter().zip(expected).map(|(a, b)| a - b));
+    (apart / square(&mut expected.iter().copied())).sqrt()
+}
+
+#[test]
+fn every_graph_has_its_kernels() {
+    use PrecisionChoice::{Auto, Bf16, Fp16, Fp32};
+    let dir = tempfile::tempdir().unwrap();
+    let mut num_graphs = 0;
+    for model in every_model(dir.path()) {
+        for (provider, precisions) in [
+            (Provider::Cpu, &[Auto, Fp32][..]),
+            (Provider::Cuda, &[Auto, Fp32, Bf16, Fp16][..]),
+            (Provider::TensorRt, &[Auto, Fp32, Bf16, Fp16][..]),
+        ] {
+            for &precision in precisions {
+                let types = Computation::on(provider, None, precision, &model).unwrap();
+                for (name, graph) in graphs_for(&model, &types) {
+                    let checked = check_kernels(&graph, provider);
+                    assert!(checked.is_ok(), "{} {name} {provider} {precision:?}: {checked:?}", model.id);
+                    num_graphs += 1;
+                }
+            }
+        }
+    }
+    assert!(num_graphs > 300, "{num_graphs}");
+}
+
+#[test]
+fn what_a_provider_cannot_compute_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = models::open(&common::whole_golden_model("tiny-ti2v", dir.path())).unwrap();
+    let told = |compute, provider, wanted: &str| {
+        let graphs = all_graphs_in(&model, [compute; 3]);
+        let (_, graph) = graphs.iter().find(|(name, _)| *name == wanted).unwrap();
+        let error = check_kernels(graph, provider).unwrap_err();
+        assert_eq!((error.kind, error.field_name()), (Kind::Unsupported, Some("precision")), "{error:#}");
+        // nothing is loaded either: the runtime is not even asked
+        let options = SessionOptions { provider, ..SessionOptions::default() };
+        let refused = Session::load(&common::runtime(), graph, options, &CancelToken::new()).err().unwrap();
+        assert_eq!(refused.to_string(), error.to_string());
+        error.to_string()
+    };
+    let text = told(Compute::Bf16, Provider::Cpu, "transformer");
+    assert_eq!(text, "CPU has no Conv in bf16, which the transformer needs");
+    assert!(told(Compute::Fp16, Provider::Cpu, "text_encoder").contains("no Gemm in fp16"));
+    assert!(told(Compute::Bf16, Provider::Cuda, "vae_decoder").contains("no Resize in bf16"));
+
+    let weights = &model.vae.weights;
+    let op = |op: &'static str, others: &dyn Fn(&mut GraphBuilder<'_>, &Var) -> Var| {
+        let mut g = GraphBuilder::new("wrong", weights).with_compute(Compute::Bf16);
+        let x = g.input(ValueSpec::new("x", Dtype::F32, [4.into(), 4.into()]));
+        let x = g.narrow(&x);
+        let other = others(&mut g, &x);
+        let y = g.op(op, &[&x, &other], &[]);
+        let y = g.widen(&y);
+        g.output(&y, ValueSpec::new("y", Dtype::F32, ["rows".into(), "columns".into()]));
+        g.finish()
+    };
+    let pad = op("Pad", &|g, _| g.ints(&[1, 0, 0, 0]));
+    let text = check_kernels(&pad, Provider::Cuda).unwrap_err().to_string();
+    assert_eq!(text, "CUDA has no Pad in bf16, which the wrong needs");
+    let product = op("MatMul", &|_, x| x.clone());
+    check_kernels(&product, Provider::Cuda).unwrap();
+    let text = check_kernels(&product, Provider::Cpu).unwrap_err().to_string();
+    assert_eq!(text, "CPU has no MatMul in bf16, which the wrong needs");
+}
+
+#[test]
+fn precision_follows_the_question_the_weights_and_the_card() {
+    use PrecisionChoice::{Auto, Bf16, Fp16, Fp32};
+    let dir = tempfile::tempdir().unwrap();
+    let model = models::open(&common::whole_golden_model("tiny-t2v", dir.path())).unwrap();
+    let card =
+        |capability| Device { name: "A card".to_owned(), capability, memory: Bytes(24 << 30), cuda: (13, 0) };
+    let (old, new) = (card((7, 5)), card((8, 9)));
+    let (wide, brain, half) = (Compute::Fp32, Compute::Bf16, Compute::Fp16);
+    for (precision, device, expected) in [
+        (Auto, &new, Some([brain, brain, wide])),
+        (Auto, &old, Some([wide, half, wide])),
+        (Bf16, &new, Some([brain, brain, wide])),
+        (Bf16, &old, None),
+        (Fp16, &new, Some([brain, half, half])),
+        (Fp32, &old, Some([wide; 3])),
+    ] {
+        let types = Computation::on(Provider::Cuda, Some(device), precision, &model);
+        let found = types.as_ref().ok().map(|types| [types.text, types.transformer, types.vae]);
+        assert_eq!(found, expected, "{precision:?} {device}");
+        if let Ok(types) = types {
+            assert_eq!((types.exact, types.precision), (precision == Fp32, types.transformer.word()));
+        }
+    }
+    let error = Computation::on(Provider::Cpu, None, Bf16, &model).unwrap_err();
+    assert!(error.message.contains("does not compute in bf16"), "{error:#}");
+}
+
+#[test]
+fn types_that_do_not_go_together_are_found() {
+    let weights = Weights::open(&common::golden_model("tiny-t2v/vae"), "diffusion_pytorch_model").unwrap();
+    let build = |cast_both: bool| {
+        let mut g = GraphBuilder::new("wrong", &weights).with_compute(Compute::Bf16);
+        let x = g.input(ValueSpec::new("x", Dtype::F32, [4.into(), 4.into()]));
+        let narrow = g.narrow(&x);
+        let other = if cast_both { narrow.clone() } else { x };
+        let y = g.op("Gemm", &[&narrow, &other], &[("transB", Attr::Int(1))]);
+        let y = g.widen(&y);
+        g.output(&y, ValueSpec::new("y", Dtype::F32, [4.into(), 4.into()]));
+        g.finish()
+    };
+    let nodes = build(true).typed_nodes().unwrap().len();
+    assert_eq!(nodes, 3);
+    let error = build(false).typed_nodes().unwrap_err();
+    assert!(error.message.contains("Gemm gets fp32 as x where bf16 is needed"), "{error:#}");
+    // an output that is not what the graph says
+    let mut g = GraphBuilder::new("wrong", &weights).with_compute(Compute::Bf16);
+    let x = g.input(ValueSpec::new("x", Dtype::F32, [4.into()]));
+    let y = g.narrow(&x);
+    g.output(&y, ValueSpec::new("y", Dtype::F32, [4.into()]));
+    let error = g.finish().typed_nodes().unwrap_err();
+    assert!(error.message.contains("gives bf16 as y, not fp32"), "{error:#}");
+}
+
+#[test]
+fn eight_bit_weights_stay_on_the_cpu() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = common::whole_golden_model("tiny-t2v", dir.path());
+    let small = dir.path().join("small");
+    convert(&tiny, &small, Options::new(Target::Int8), &CancelToken::new(), &mut |_| {}).unwrap();
+    let small = models::open(&small).unwrap();
+    let error = Computation::on(Provider::Cuda, None, PrecisionChoice::Auto, &small).unwrap_err();
+    assert!(format!("{error:#}").contains("Use the provider auto or cpu"), "{error:#}");
+    let types = Computation::on(Provider::Cpu, None, PrecisionChoice::Auto, &small).unwrap();
+    assert_eq!(types.precision, "int8");
+    for (name, graph) in graphs_for(&small, &types) {
+        check_kernels(&graph, Provider::Cpu).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    }
+}
+
+/// ONNX Runtime infers all types before it looks for kernels, so a graph that is refused for want of one is sound.
+#[test]
+fn the_runtime_accepts_the_types_of_bf16_graphs() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = common::runtime();
+    for model in every_model(&dir.path().join("models")) {
+        for (name, graph) in all_graphs_in(&model, [Compute::Bf16; 3]) {
+            let (path, _) = export(&graph, &dir.path().join(&model.id).join(name)).unwrap();
+            let output = &graph.spec.outputs[0].name;
+            let opened = Session::open(
+                &runtime,
+                (graph.name, &path),
+                output,
+                SessionOptions::default(),
+                &CancelToken::new(),
+            );
+            let error = opened.err().unwrap();
+            assert_eq!(error.kind, Kind::Unsupported, "{} {name}: {error:#}", model.id);
+            assert!(format!("{error:#}").contains("Could not find an implementation"), "{error:#}");
+        }
+    }
+}
+
+/// The CPU provider has few kernels for fp16 and casts around the others, rounding each result: fp16 as it is meant.
+#[test]
+fn fp16_graphs_compute_what_fp32_graphs_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = common::runtime();
+    for model in every_model(&dir.path().join("models")) {
+        let half = all_graphs_in(&model, [Compute::Fp16; 3]);
+        for ((name, graph), (_, exact)) in half.iter().zip(all_graphs(&model)) {
+            let (path, _) = export(graph, &dir.path().join(&model.id).join(name)).unwrap();
+            let output = &graph.spec.outputs[0].name;
+            let session = Session::open(
+                &runtime,
+                (graph.name, &path),
+                output,
+                SessionOptions::default(),
+                &CancelToken::new(),
+            )
+            .unwrap();
+            let distance = distance(&outputs_of(session, graph)[output], &outputs(&exact)[output]);
+            println!("{} {name} fp16: {distance:.1e}", model.id);
+            assert!(distance < FP16_DISTANCE, "{} {name}: {distance:e}", model.id);
+            assert!(distance > 0.0, "{} {name} is not computed in fp16", model.id);
+        }
+    }
+}
+
+/// A bf16 graph with fp32 in the place of bf16 is the fp32 graph; with values rounded to bf16 on their way into each
+/// product it is near it. What a device adds is the rounding of each product's result.
+#[test]
+fn bf16_graphs_compute_what_fp32_graphs_do() {
+    let dir = tempfile::tempdir().unwrap();
+    for model in every_model(dir.path()) {
+        let narrow = all_graphs_in(&model, [Compute::Bf16, Compute::Bf16, Compute::Fp32]);
+        for ((name, graph), (_, exact)) in narrow.iter().zip(all_graphs(&model)) {
+            if name.starts_with("vae") {
+                continue;
+            }
+            let exact = outputs(&exact);
+            let output = &graph.spec.outputs[0].name;
+            let (wide, rounded) = (outputs(&without_bf16(graph, false)), outputs(&without_bf16(graph, true)));
+            let same = distance(&wide[output], &exact[output]);
+            let near = distance(&rounded[output], &exact[output]);
+            println!("{} {name} bf16: {same:.1e} unrounded, {near:.1e} rounded", model.id);
+            assert!(same < 1e-6, "{} {name}: {same:e}", model.id);
+            assert!(near < BF16_DISTANCE, "{} {name}: {near:e}", model.id);
+        }
+    }
+}
+
+/// The graph with every value of type bf16 in fp32, rounded to bf16 before if that is wanted.
+fn without_bf16(graph: &Graph, rounded: bool) -> Graph {
+    let mut graph = graph.clone();
+    let inner = graph.model.graph.as_mut().unwrap();
+    let is_cast =
+        |node: &NodeProto| node.op_type.as_deref() == Some("Cast") && node.attribute[0].i == Some(BF16);
+    let pattern = inner.node.iter().find(|node| is_cast(node)).unwrap().clone();
+    let cast = |from: &str, to: &str, dtype: i64| {
+        let mut node = pattern.clone();
+        (node.input[0], node.output[0], node.name) = (from.to_owned(), to.to_owned(), Some(to.to_owned()));
+        node.attribute[0].i = Some(dtype);
+        node
+    };
+    // weights that lie in the file as bf16 are widened where they are used
+    let stored = inner.initializer.iter().filter(|tensor| tensor.data_type == Some(BF16 as i32));
+    let stored: Vec<_> = stored.filter_map(|tensor| tensor.name.clone()).collect();
+    let mut nodes: Vec<_> = stored.iter().map(|name| cast(name, &format!("{name}/wide"), FP32)).collect();
+    for mut node in std::mem::take(&mut inner.node) {
+        let casts = node.op_type.as_deref() == Some("Cast");
+        let gathers = node.op_type.as_deref() == Some("Gather");
+        if !casts && !gathers {
+            for input in node.input.iter_mut().filter(|input| stored.contains(input)) {
+                input.push_str("/wide");
+            }
+        }
+        if is_cast(&node) {
+            if rounded {
+                let (from, to) = (node.input[0].clone(), node.output[0].clone());
+                nodes.push(cast(&from, &format!("{to}/bf16"), BF16));
+                nodes.push(cast(&format!("{to}/bf16"), &to, FP32));
+                continue;
+            }
+            node.attribute[0].i = Some(FP32);
+        }
+        nodes.push(node);
+    }
+    inner.node = nodes;
+    graph
+}

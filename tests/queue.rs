@@ -1,0 +1,253 @@
+//! The queue as people use it: what is urgent overtakes, what is paused goes on where it was, nothing is denoised twice,
+//! several programs share one data folder.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::PATIENCE;
+use tempfile::TempDir;
+use wandeck::core::{Change, Draft, Event, Faults, Kind, Stage, StepCount};
+use wandeck::presets;
+use wandeck::queue::{Asked, JobId, Order, Priority, Queue, Scope, Service, Status, Work, Worker};
+
+/// A data folder and the program that works on it.
+struct Desk {
+    dir: TempDir,
+    worker: Worker,
+}
+
+impl Desk {
+    fn new(faults: &str) -> Self {
+        let dir = common::fresh_data_dir();
+        let worker = start(dir.path(), faults);
+        Self { dir, worker }
+    }
+
+    fn work(&self, seed: u64, name: &str) -> Work {
+        work(seed, &self.dir.path().join(name))
+    }
+
+    fn submit(&self, work: Work) -> JobId {
+        self.worker.submit(work).unwrap().recv().unwrap().unwrap()
+    }
+
+    /// Events until one that is looked for.
+    fn until(&self, is_last: impl Fn(JobId, &Event) -> bool) -> Vec<(JobId, Event)> {
+        let mut told = Vec::new();
+        loop {
+            let (id, event) = self.worker.events().recv_timeout(PATIENCE).unwrap();
+            let last = is_last(id, &event);
+            told.push((id, event));
+            if last {
+                return told;
+            }
+        }
+    }
+
+    fn until_step(&self, job: JobId, of: u32) {
+        self.until(|id, event| id == job && matches!(event, Event::Step { step, .. } if *step >= of));
+    }
+
+    fn until_end(&self, job: JobId) -> Vec<(JobId, Event)> {
+        self.until(|id, event| id == job && event.is_terminal())
+    }
+}
+
+fn start(dir: &Path, faults: &str) -> Worker {
+    let faults = if faults.is_empty() { Faults::default() } else { faults.parse().unwrap() };
+    let service =
+        Service { faults, back_off: Duration::from_millis(1), ..Service::new("a test", Scope::Everything) };
+    Worker::start(dir.into(), service, Arc::new(|| {})).unwrap()
+}
+
+fn work(seed: u64, output: &Path) -> Work {
+    let preset = presets::by_name("toy-t2v").unwrap().draft("a red circle moves right");
+    let draft = Draft { seed, steps: 6, frames: 5, ..preset };
+    Work::new(draft, Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B"), output.into())
+}
+
+/// The bytes that a job makes when nothing happens to it.
+fn undisturbed(seed: u64) -> Vec<u8> {
+    let desk = Desk::new("");
+    let id = desk.submit(desk.work(seed, "a.mp4"));
+    let told = desk.until_end(id);
+    fs::read(output(&told)).unwrap()
+}
+
+fn output(told: &[(JobId, Event)]) -> PathBuf {
+    match &told.last().unwrap().1 {
+        Event::Finished { outcome } => outcome.output.clone(),
+        other => panic!("not finished: {other:?}"),
+    }
+}
+
+fn stages(told: &[(JobId, Event)], job: JobId) -> Vec<Stage> {
+    let begun = |(id, event): &(JobId, Event)| match event {
+        Event::StageStarted { stage } if *id == job => Some(*stage),
+        _ => None,
+    };
+    told.iter().filter_map(begun).collect()
+}
+
+#[test]
+fn an_urgent_job_overtakes_after_a_step_and_the_other_goes_on_where_it_was() {
+    let desk = Desk::new("slow@step=100 x4");
+    let slow = desk.submit(desk.work(1, "slow.mp4"));
+    desk.until_step(slow, 2);
+    let urgent = desk.submit(Work { priority: Priority::Urgent, ..desk.work(2, "urgent.mp4") });
+    let told = desk.until_end(slow);
+    let ends: Vec<_> = told.iter().filter(|(_, event)| event.is_terminal()).map(|(id, _)| *id).collect();
+    assert_eq!(ends, [urgent, slow]);
+    let left = told.iter().filter(|(_, event)| matches!(event, Event::Interrupted { .. })).count();
+    assert_eq!(left, 1);
+    assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
+    let num_steps = told.iter().filter(|(id, event)| {
+        *id == slow
+            && matches!(event, Event::Step { stage, .. }
+        if *stage != Stage::Decode)
+    });
+    assert!(num_steps.count() <= 4, "no step is done twice");
+}
+
+#[test]
+fn a_paused_job_waits_with_or_without_its_memory() {
+    let desk = Desk::new("slow@step=50 x12");
+    let job = desk.submit(desk.work(1, "a.mp4"));
+    desk.until_step(job, 1);
+    desk.worker.order(Order::Pause(job)).unwrap();
+    // with its memory: nothing happens any more
+    while desk.worker.events().recv_timeout(Duration::from_millis(500)).is_ok() {}
+    let status = |desk: &Desk| desk.worker.sight().entries[0].status.clone();
+    assert!(matches!(status(&desk), Status::Running { .. }));
+    desk.worker.order(Order::Resume(job)).unwrap();
+    desk.until_step(job, 2);
+    desk.worker.order(Order::Hold(job)).unwrap();
+    desk.until(|_, event| matches!(event, Event::Interrupted { .. }));
+    while desk.worker.events().recv_timeout(Duration::from_millis(300)).is_ok() {}
+    desk.worker.order(Order::Resume(job)).unwrap();
+    assert_eq!(fs::read(output(&desk.until_end(job))).unwrap(), undisturbed(1));
+}
+
+#[test]
+fn a_job_goes_on_with_the_next_program() {
+    let mut desk = Desk::new("slow@step:3=60000");
+    let job = desk.submit(desk.work(1, "a.mp4"));
+    desk.until_step(job, 2);
+    desk.worker = start(desk.dir.path(), "");
+    let told = desk.until_end(job);
+    assert!(
+        told.iter().any(|(_, event)| matches!(event, Event::Note { message } if message.starts_with("Going on after step"))),
+        "{told:?}"
+    );
+    assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
+}
+
+#[test]
+fn a_failed_decode_is_repeated_without_denoising_again() {
+    let desk = Desk::new("out-of-memory@decode:3");
+    let job = desk.submit(desk.work(1, "a.mp4"));
+    let told = desk.until_end(job);
+    let stages = stages(&told, job);
+    let count = |stage| stages.iter().filter(|begun| **begun == stage).count();
+    assert_eq!((count(Stage::DenoiseHigh), count(Stage::DenoiseLow), count(Stage::Decode)), (1, 1, 2));
+    let Some((_, Event::Finished { outcome })) = told.last() else { panic!("{told:?}") };
+    assert_eq!(outcome.retries, 1);
+    assert!(outcome.warnings.iter().any(|told| told.contains("Memory ran out")), "{:?}", outcome.warnings);
+    assert!(wandeck::media::read_metadata(&outcome.output).unwrap().unwrap().contains("Memory ran out"));
+}
+
+#[test]
+fn a_finished_job_is_decoded_again_from_its_latents() {
+    let desk = Desk::new("");
+    let job = desk.submit(desk.work(1, "a.mp4"));
+    let first = output(&desk.until_end(job));
+    desk.worker.order(Order::Retry(job)).unwrap();
+    let told = desk.until(|_, event| event.is_terminal());
+    let again = told.last().unwrap().0;
+    assert!(!stages(&told, again).iter().any(|stage| *stage == Stage::DenoiseHigh));
+    let second = output(&told);
+    assert_ne!(first, second, "nothing is overwritten");
+    assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap());
+}
+
+#[test]
+fn a_full_disk_ends_the_job_and_loses_nothing() {
+    let desk = Desk::new("disk-full@output");
+    let job = desk.submit(desk.work(1, "a.mp4"));
+    let told = desk.until_end(job);
+    assert!(matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Io));
+    assert!(!desk.dir.path().join("a.mp4").exists());
+    desk.worker.order(Order::Retry(job)).unwrap();
+    let told = desk.until(|_, event| event.is_terminal());
+    assert!(!stages(&told, told.last().unwrap().0).contains(&Stage::DenoiseHigh), "the latents were kept");
+    assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
+}
+
+#[test]
+fn a_job_that_takes_too_long_is_stopped_and_goes_on_when_retried() {
+    let desk = Desk::new("slow@step:4=60000");
+    let job = desk.submit(Work { timeout_s: Some(3), ..desk.work(1, "a.mp4") });
+    let told = desk.until_end(job);
+    assert!(matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Timeout));
+    desk.worker.order(Order::Retry(job)).unwrap();
+    let told = desk.until(|_, event| event.is_terminal());
+    assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
+}
+
+#[test]
+fn a_panic_is_an_error_of_one_job() {
+    let desk = Desk::new("panic@step:2");
+    let broken = desk.submit(desk.work(1, "a.mp4"));
+    let next = desk.submit(desk.work(1, "b.mp4"));
+    assert!(
+        matches!(&desk.until_end(broken).last().unwrap().1, Event::Failed { error } if error.kind == Kind::Bug)
+    );
+    output(&desk.until_end(next));
+}
+
+#[test]
+fn another_program_steers_the_job_that_runs_here() {
+    let desk = Desk::new("slow@step=200 x30");
+    let job = desk.submit(desk.work(1, "a.mp4"));
+    let waiting = desk.submit(desk.work(2, "b.mp4"));
+    desk.until_step(job, 1);
+    let mut other = Queue::open(desk.dir.path(), "another test", &Faults::default()).unwrap();
+    assert_eq!(other.entries().len(), 2);
+    assert_eq!(other.cancel(waiting).unwrap(), Asked::Done);
+    assert_eq!(other.cancel(job).unwrap(), Asked::Told);
+    assert!(matches!(desk.until_end(job).last().unwrap().1, Event::Cancelled));
+    let added = other.add(desk.work(3, "c.mp4"), false).unwrap();
+    output(&desk.until_end(added));
+    let error = other.cancel(JobId(99)).unwrap_err();
+    assert!(format!("{error:#}").contains("no job 99"), "{error:#}");
+}
+
+#[test]
+fn a_job_that_waits_can_be_moved_changed_and_doubled() {
+    let dir = common::fresh_data_dir();
+    let mut queue = Queue::open(dir.path(), "a test", &Faults::default()).unwrap();
+    let ids: Vec<_> = (1..=3)
+        .map(|seed| queue.add(work(seed, &dir.path().join(format!("{seed}.mp4"))), false).unwrap())
+        .collect();
+    queue.place(ids[2], Some(ids[0])).unwrap();
+    queue.prioritise(ids[1], Priority::Low).unwrap();
+    let double = queue.duplicate(ids[0]).unwrap();
+    let mut changed = queue.get(ids[0]).unwrap().job.work.clone();
+    Change::Steps(StepCount(9)).apply(&mut changed.draft);
+    queue.edit(ids[0], changed).unwrap();
+    queue.hold(ids[2]).unwrap();
+    // what another program reads is the same
+    let read = Queue::open(dir.path(), "another test", &Faults::default()).unwrap();
+    let order: Vec<_> = read.entries().iter().map(|entry| entry.job.id).collect();
+    assert_eq!(order, [ids[2], ids[0], double, ids[1]]);
+    assert_eq!(read.get(ids[0]).unwrap().job.work.draft.steps, 9);
+    assert_eq!(read.get(double).unwrap().job.work.draft.steps, 6);
+    assert_eq!(read.get(ids[2]).unwrap().status, Status::Held);
+    assert!(queue.retry(double, &[]).is_err(), "what has not ended cannot be tried again");
+}
