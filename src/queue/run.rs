@@ -95,13 +95,10 @@ pub(super) fn attempt(
     let target = Target::parse(&work.output, request.frames, work.existing)?;
     let mut story = Story::new(send);
     story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
+    let provider = computation.provider.word();
     let given = story.stage(Stage::Preflight, |story| {
         let given = given(&target, &request, model, story)?;
-        if let Some(data_dir) = data_dir {
-            let provider = computation.provider.word();
-            look::tell(&look::look(work, &request, (model, provider), data_dir)?, story)?;
-        }
-        Ok(given)
+        look::look_and_tell(work, &request, (model, provider), data_dir, story).map(|()| given)
     })?;
     let pipeline = Pipeline {
         runtime,
