@@ -13,7 +13,7 @@ use crate::media::Target;
 use crate::models;
 use crate::models::synth::free_space;
 use crate::monitor;
-use crate::pipeline::{Story, denoise_steps};
+use crate::pipeline::{Computation, Story, denoise_steps};
 use crate::preflight::{self, Facts, Measured, ModelSize, Preflight, Room, passes, work};
 use crate::router::Profiles;
 use crate::store::History;
@@ -105,10 +105,11 @@ fn look(
 pub(super) fn look_and_tell(
     work: &Work,
     request: &GenRequest,
-    model: (&Checkpoint, &str),
+    (model, computation): (&Checkpoint, &Computation),
     data_dir: Option<&Path>,
     story: &mut Story<'_>,
 ) -> Result<()> {
+    let model = (model, computation.provider.word());
     data_dir.map_or(Ok(()), |data_dir| tell(&look(work, request, model, data_dir)?, story))
 }
 

@@ -95,10 +95,9 @@ pub(super) fn attempt(
     let target = Target::parse(&work.output, request.frames, work.existing)?;
     let mut story = Story::new(send);
     story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
-    let provider = computation.provider.word();
     let given = story.stage(Stage::Preflight, |story| {
         let given = given(&target, &request, model, story)?;
-        look::look_and_tell(work, &request, (model, provider), data_dir, story).map(|()| given)
+        look::look_and_tell(work, &request, (model, &computation), data_dir, story).map(|()| given)
     })?;
     let pipeline = Pipeline {
         runtime,
@@ -199,7 +198,7 @@ impl Stages<'_> {
             if let Some(states) = &mut states {
                 let must = flow == Flow::Leave || state.solver.done() == steps;
                 // a run need not end because it could not be continued elsewhere
-                unsaved = states.save(state, &key, must).err().or(unsaved.take());
+                unsaved = states.save(state, &key, must).err().or_else(|| unsaved.take());
             }
             Ok(flow)
         };
