@@ -15,10 +15,13 @@ const SPARE: u64 = 16 << 20;
 
 /// Says what a run will cost and what is in its way.
 pub fn look(facts: &Facts<'_>) -> Preflight {
-    let memory = memory::stages(facts);
+    // the formulas are those of the CPU; a device's own memory is not estimated yet
+    let on_cpu = facts.provider == "cpu";
+    let memory = if on_cpu { memory::stages(facts) } else { Vec::new() };
     let time = time::estimate(facts);
     let mut found = Preflight { findings: Vec::new(), memory, time };
     let findings: Vec<_> = of_memory(facts)
+        .filter(|_| on_cpu)
         .into_iter()
         .chain(facts.rooms.iter().filter_map(of_room))
         .chain(of_time(facts, found.time.as_ref()))

@@ -26,7 +26,12 @@ const TEXT_FFN: u64 = 3;
 /// Largest number of tokens of a prompt; most are far shorter, and its memory is small beside the weights.
 const TEXT_TOKENS: u64 = 512;
 /// How much more of the VAE's memory is touched than is alive by the formula, in percent.
-const LIVE_PERCENT: u64 = 110;
+const LIVE_PERCENT: u64 = 120;
+/// Small values leave gaps in the heap, up to so much; large ones, of which little values are a small part, go back to
+/// the system at once. Between the two amounts of living memory the gaps fade.
+const GAPS_PERCENT: u64 = 85;
+const MOST_GAPS: u64 = 300 * MIB;
+const GAPS_FADE: std::ops::Range<u64> = 600 * MIB..1050 * MIB;
 /// Encoders, decoders and what is left of the stages before, while the video is written and checked; and bytes for each
 /// pixel of a frame.
 const WRITING: u64 = 48 * MIB;
@@ -60,7 +65,7 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
         let tiles = tiling(request, model);
         let [height, width] = tiles.tile().map(|cells| (cells * cell) as u32);
         let chunk = encoded(&model.vae, Resolution::new(width, height), one);
-        let live = chunk.live * LIVE_PERCENT / 100 + chunk.caches * (tiles.count() as u64 - 1);
+        let live = touched(chunk.live) + chunk.caches * (tiles.count() as u64 - 1);
         // convolutions are never packed
         stages.push(stage(Stage::Image, (net, true), live + request.size.area() * 3 * F32 * 4));
     }
@@ -112,6 +117,13 @@ fn denoise(facts: &Facts<'_>) -> u64 {
     tokens * ((BLOCK_WIDTHS * width + BLOCK_FFN * ffn) * F32 + rows) + latents
 }
 
+/// What the VAE's living memory takes in pages.
+fn touched(live: u64) -> u64 {
+    let left = GAPS_FADE.end.saturating_sub(live).min(GAPS_FADE.end - GAPS_FADE.start);
+    let most = MOST_GAPS * (left / MIB) / ((GAPS_FADE.end - GAPS_FADE.start) / MIB);
+    live * LIVE_PERCENT / 100 + (live * GAPS_PERCENT / 100).min(most)
+}
+
 /// Values and caches of the decoder.
 fn decode(facts: &Facts<'_>) -> u64 {
     let Facts { request, model, .. } = facts;
@@ -121,7 +133,7 @@ fn decode(facts: &Facts<'_>) -> u64 {
     let count = tiles.count() as u64;
     let frames = if first { 1 } else { u64::from(model.strides.temporal) };
     let pictures = request.size.area() * 3 * frames * (F32 + 1) * if count > 1 { 2 } else { 1 };
-    chunk.live * LIVE_PERCENT / 100 + chunk.caches * (count - 1) + pictures
+    touched(chunk.live) + chunk.caches * (count - 1) + pictures
 }
 
 /// An exported model's files are read whole; what is alive while they compute is not known.

@@ -64,7 +64,7 @@ pub fn examine(work: &Work, data_dir: &Path) -> Result<Examined> {
 }
 
 /// What a run will cost and what is in its way; an error for a value outside its mode's range.
-pub(super) fn look(
+fn look(
     work: &Work,
     request: &GenRequest,
     (model, provider): (&Checkpoint, Provider),
@@ -95,8 +95,20 @@ pub(super) fn look(
     Ok(found)
 }
 
+/// Looks, where there is a data folder, and tells what was found.
+pub(super) fn look_and_tell(
+    work: &Work,
+    request: &GenRequest,
+    (model, computation): (&Checkpoint, &Computation),
+    data_dir: Option<&Path>,
+    story: &mut Story<'_>,
+) -> Result<()> {
+    let model = (model, computation.provider);
+    data_dir.map_or(Ok(()), |data_dir| tell(&look(work, request, model, data_dir)?, story))
+}
+
 /// Tells what was found: notes and warnings as events, and the first blocker as an error.
-pub(super) fn tell(found: &Preflight, story: &mut Story<'_>) -> Result<()> {
+fn tell(found: &Preflight, story: &mut Story<'_>) -> Result<()> {
     if let Some(blocker) = found.blockers().next() {
         return Err(error_from_finding(blocker));
     }

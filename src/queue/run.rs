@@ -97,10 +97,7 @@ pub(super) fn attempt(
     story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
     let given = story.stage(Stage::Preflight, |story| {
         let given = given(&target, &request, model, story)?;
-        if let Some(data_dir) = data_dir {
-            look::tell(&look::look(work, &request, (model, computation.provider), data_dir)?, story)?;
-        }
-        Ok(given)
+        look::look_and_tell(work, &request, (model, &computation), data_dir, story).map(|()| given)
     })?;
     let pipeline = Pipeline {
         runtime,
