@@ -146,7 +146,7 @@ impl Graph {
         };
         let external = |tensor: &&TensorProto| !tensor.external_data.is_empty();
         let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
-        Bytes(weights.filter(external).filter_map(|tensor| size(tensor)).sum())
+        Bytes(weights.filter(external).filter_map(size).sum())
     }
 
     /// The model as protobuf bytes.
@@ -173,7 +173,7 @@ mod tests {
         for (name, dtype, size, computed) in types {
             let view = safetensors::tensor::TensorView::new(dtype, vec![4], &bytes[..4 * size]).unwrap();
             std::fs::write(&path, safetensors::serialize([(name, view)], None).unwrap()).unwrap();
-            let weights = Weights::from_files(&[path.clone()]).unwrap();
+            let weights = Weights::from_files(std::slice::from_ref(&path)).unwrap();
             let mut builder = GraphBuilder::new("test", &weights);
             builder.raw_weight(name, &[4]).unwrap();
             let graph = builder.finish();

@@ -11,8 +11,8 @@ use crate::core::{Bytes, Error, Kind, Result};
 pub(super) struct Stamp {
     length: Bytes,
     modified: Option<SystemTime>,
-    /// Number of the file on its disk, where the system has one.
-    inode: Option<u64>,
+    /// Number of the file on its disk; 0 where the system has none.
+    inode: u64,
 }
 
 impl Stamp {
@@ -42,13 +42,13 @@ impl Stamp {
 }
 
 #[cfg(unix)]
-fn inode(about: &Metadata) -> Option<u64> {
-    Some(std::os::unix::fs::MetadataExt::ino(about))
+fn inode(about: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(about)
 }
 
 #[cfg(not(unix))]
-fn inode(_about: &Metadata) -> Option<u64> {
-    None
+fn inode(_about: &Metadata) -> u64 {
+    0
 }
 
 #[cfg(test)]

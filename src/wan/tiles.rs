@@ -111,25 +111,28 @@ mod tests {
 
     #[test]
     fn spans_cover_the_axis_and_their_weights_sum_to_one() {
-        for size in 1..70 {
-            for edge in 2..40 {
-                let spans = Spans::new(size, edge);
-                assert!(spans.length() <= edge.max(size.min(edge)), "{size} {edge}");
-                assert_eq!(spans.range(0).start, 0);
-                assert_eq!(spans.range(spans.count() - 1).end, size);
-                for scale in [1, 8] {
-                    let mut sums = vec![0.0; size * scale];
-                    for index in 0..spans.count() {
-                        let start = spans.range(index).start * scale;
-                        for (at, weight) in spans.weights(index, scale).into_iter().enumerate() {
-                            assert!(weight > 0.0);
-                            sums[start + at] += weight;
-                        }
-                    }
-                    assert!(sums.iter().all(|sum| (sum - 1.0_f32).abs() < 1e-5), "{size} {edge} {sums:?}");
-                }
+        for (size, edge) in (1..70).flat_map(|size| (2..40).map(move |edge| (size, edge))) {
+            let spans = Spans::new(size, edge);
+            assert!(spans.length() <= edge, "{size} {edge}");
+            assert_eq!((spans.range(0).start, spans.range(spans.count() - 1).end), (0, size));
+            for scale in [1, 8] {
+                let sums = sums_of_weights(&spans, size, scale);
+                assert!(sums.iter().all(|sum| (sum - 1.0_f32).abs() < 1e-5), "{size} {edge} {sums:?}");
             }
         }
+    }
+
+    /// How much each point counts over all spans.
+    fn sums_of_weights(spans: &Spans, size: usize, scale: usize) -> Vec<f32> {
+        let mut sums = vec![0.0; size * scale];
+        for index in 0..spans.count() {
+            let start = spans.range(index).start * scale;
+            for (at, weight) in spans.weights(index, scale).into_iter().enumerate() {
+                assert!(weight > 0.0);
+                sums[start + at] += weight;
+            }
+        }
+        sums
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub fn decoder_caches(config: &VaeConfig) -> Vec<CacheSpec> {
 
 /// Bytes of the caches for each latent cell of a tile.
 fn cache_bytes(config: &VaeConfig) -> u64 {
-    let of = |cache: &CacheSpec| (cache.channels * cache.frames) as u64 * F32 << (2 * cache.level);
+    let of = |cache: &CacheSpec| ((cache.channels * cache.frames) as u64 * F32) << (2 * cache.level);
     decoder_caches(config).iter().map(of).sum()
 }
 
@@ -102,7 +102,7 @@ fn activation_bytes(config: &VaeConfig) -> u64 {
         let block = inputs * frames * 2 + inputs * (frames + 2) + outputs * frames;
         let later = if doubles_time { 2 * frames } else { frames };
         let growth = grown.map_or(0, |grown| 4 * later * (outputs.max(grown) + 2 * grown));
-        block.max(growth) * F32 << (2 * index)
+        (block.max(growth) * F32) << (2 * index)
     };
     levels(config).into_iter().enumerate().map(of).max().unwrap_or_default()
 }
