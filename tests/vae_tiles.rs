@@ -43,14 +43,14 @@ fn draft(model: &str, image: Option<PathBuf>) -> Draft {
 }
 
 /// Mean difference of all bytes, and whether the run told of tiles.
-fn difference(model: &str, image: Option<PathBuf>) -> f64 {
+fn difference(model: &str, image: Option<&Path>) -> f64 {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
     let mut videos = Vec::new();
     for vae_tile in [None, Some(64)] {
         let name = if vae_tile.is_some() { "tiles" } else { "whole" };
         let output = dir.path().join(name);
-        let draft = Draft { vae_tile, ..draft(model, image.clone()) };
+        let draft = Draft { vae_tile, ..draft(model, image.map(Path::to_owned)) };
         let id = worker.submit(Work::new(draft, toy(model), output.clone()));
         let events = story(&worker, id);
         let outcome = finished(&events);
@@ -75,7 +75,7 @@ fn a_video_in_tiles_is_nearly_the_same() {
 #[test]
 fn a_picture_in_tiles_starts_nearly_the_same_video() {
     let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures/cmyk.jpg");
-    let mean = difference("toy-i2v-A14B", Some(picture));
+    let mean = difference("toy-i2v-A14B", Some(&picture));
     println!("mean difference of 8-bit values: {mean:.3}");
     assert!(mean < 12.0, "{mean}");
 }
