@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::core::{Draft, Mode};
+use crate::queue::Order;
 
 /// One wish of the person; `App` carries it out.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub enum Action {
     Dismiss,
     /// Bring back the request that made this file, and show it.
     Restore(PathBuf),
+    /// Something for the queue.
+    Queue(Order),
     /// Something for the player.
     Player(PlayerAction),
 }

@@ -14,14 +14,14 @@ use super::restore::{Found, Restore};
 use super::routing::{Routing, mode_of};
 use super::theme;
 use super::view::{AppView, RunState};
-use super::{compose_panel, player_panel, progress_panel};
+use super::{compose_panel, player_panel, progress_panel, queue_panel};
 use crate::core::{
     Draft, Error, Event, Faults, FrameCount, Kind, Limits, Mode, Progress, Resolution, Result, Seed,
 };
 use crate::media::{Existing, Target};
 use crate::models::{self, Installed};
 use crate::presets;
-use crate::queue::{JobId, Scope, Service, Work, Worker};
+use crate::queue::{Entry, JobId, Scope, Service, Work, Worker};
 use crate::store::Settings;
 
 /// The model that the window opens with: it is there at once and runs on any machine.
@@ -45,6 +45,7 @@ pub struct App {
     /// The number of a job that was just asked for comes here, once it is safe on disk.
     accepted: Option<Receiver<Result<JobId>>>,
     last_job: Option<Draft>,
+    queue: Arc<[Entry]>,
     restore: Option<Restore>,
     player: Player,
     worker: Worker,
@@ -79,6 +80,7 @@ impl App {
             run: wrong.map_or(RunState::Idle, RunState::Failed),
             job: None,
             last_job: None,
+            queue: Arc::default(),
             accepted: None,
             restore: None,
             player,
@@ -153,6 +155,7 @@ impl App {
             }
             Action::Restore(_) if self.restore.is_some() => Ok(()),
             Action::Restore(path) => self.restore(path, now),
+            Action::Queue(order) => self.worker.order(order),
             Action::Player(action) => {
                 self.player.apply(action, now);
                 Ok(())
@@ -192,18 +195,19 @@ impl App {
     }
 
     fn generate(&mut self, draft: Draft, now: Instant) -> Result<()> {
-        if self.run.running() {
-            return Ok(());
-        }
         self.draft = draft;
         let mode = self.draft.mode_for(self.limits()?)?;
         let model = self.installed()?.path.clone();
         let path = output_path(&self.data_dir, &self.draft, mode, SystemTime::now());
         Target::parse(&path, FrameCount(self.draft.frames), Existing::NextFree)?;
         let work = Work { preview: true, ..Work::new(self.draft.clone(), model, path) };
+        self.last_job = Some(self.draft.clone());
+        if self.run.running() {
+            // it waits for its turn, and shows in the queue
+            return self.worker.submit(work).map(drop);
+        }
         self.accepted = Some(self.worker.submit(work)?);
         self.job = None;
-        self.last_job = Some(self.draft.clone());
         let progress = Progress::default();
         self.run = RunState::Running { progress, started: now, note: None, stopping: false };
         Ok(())
@@ -263,9 +267,24 @@ impl App {
         while let Ok((id, event)) = self.worker.events().try_recv() {
             // the answer was sent before the first event
             self.accept();
+            if matches!(event, Event::Started { .. }) && self.job != Some(id) && self.accepted.is_none() {
+                // the next one in the queue
+                self.job = Some(id);
+                self.run = RunState::Running {
+                    progress: Progress::default(),
+                    started: now,
+                    note: None,
+                    stopping: false,
+                };
+            }
             if Some(id) == self.job {
                 self.observe(event, now);
             }
+        }
+        let sight = self.worker.sight();
+        self.queue = sight.entries;
+        for told in sight.told {
+            self.fail(Error::new(Kind::Io, told));
         }
         if let Some(found) = self.restore.as_ref().and_then(Restore::poll) {
             self.restore = None;
@@ -304,6 +323,10 @@ impl App {
             }
             Event::Failed { error } => RunState::Failed(error),
             Event::Cancelled => RunState::Cancelled,
+            Event::Interrupted { .. } => {
+                self.player.end_preview(now);
+                RunState::Idle
+            }
             _ => return,
         };
     }
@@ -334,6 +357,7 @@ impl eframe::App for App {
             reason: &self.routing.reason,
             models: &self.models,
             run: &self.run,
+            queue: &self.queue,
             screen: self.player.screen(),
             now,
         };
@@ -346,6 +370,11 @@ impl eframe::App for App {
             actions.extend(progress_panel::ui(ui, &view));
             ui.add_space(6.0);
         });
+        if !self.queue.is_empty() {
+            Panel::bottom("queue").default_size(theme::QUEUE_HEIGHT).min_size(64.0).show(ui, |ui| {
+                actions.extend(queue_panel::ui(ui, &view));
+            });
+        }
         CentralPanel::default().show(ui, |ui| actions.extend(player_panel::ui(ui, &view)));
         if !actions.is_empty() {
             // what was asked shows in the next frame

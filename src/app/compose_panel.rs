@@ -47,19 +47,18 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
 
 /// Why nothing can be made now.
 fn blocked_by(view: &AppView<'_>) -> Option<String> {
-    if view.run.running() {
-        return Some("A video is being made. Wait for it, or cancel it".to_owned());
-    }
     view.problems.first().map(|problem| format!("{problem:#}"))
 }
 
 fn generate_ui(ui: &mut Ui, view: &AppView<'_>) -> bool {
     let tokens = theme::tokens(ui);
     let blocked = blocked_by(view);
-    let mut button = Button::new(RichText::new(Command::Generate.text()).strong().size(15.0))
+    // while a video is made the next one waits for its turn
+    let name = if view.run.running() { "Add to queue" } else { Command::Generate.text() };
+    let mut button = Button::new(RichText::new(name).strong().size(15.0))
         .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
     if blocked.is_none() {
-        let text = RichText::new(Command::Generate.text()).strong().size(15.0).color(tokens.on_accent);
+        let text = RichText::new(name).strong().size(15.0).color(tokens.on_accent);
         button = Button::new(text)
             .fill(tokens.accent)
             .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
@@ -293,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_starts_while_a_video_is_made() {
+    fn while_a_video_is_made_the_next_one_is_queued() {
         let mut bench = Bench::new();
         bench.run = RunState::Running {
             progress: Default::default(),
@@ -302,9 +301,10 @@ mod tests {
             stopping: false,
         };
         let mut harness = form(bench);
-        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        let draft = harness.state().draft.clone();
+        harness.get_by_role_and_label(Role::Button, "Add to queue").click();
         harness.run();
-        assert_eq!(harness.state().actions, []);
+        assert_eq!(harness.state().actions, [Action::Generate(Box::new(draft))]);
     }
 
     #[test]

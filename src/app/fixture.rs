@@ -10,11 +10,13 @@ use super::theme;
 use super::view::{AppView, RunState, Screen};
 use crate::core::{Draft, Limits, Mode, Strides};
 use crate::presets;
+use crate::queue::Entry;
 
 /// The state behind a panel, and every action that came out of it.
 pub(super) struct Bench {
     pub(super) draft: Draft,
     pub(super) run: RunState,
+    pub(super) queue: Vec<Entry>,
     pub(super) screen: Screen,
     pub(super) actions: Vec<Action>,
 }
@@ -22,7 +24,7 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new() -> Self {
         let draft = presets::by_name("toy-t2v").unwrap().draft("a red circle");
-        Self { draft, run: RunState::Idle, screen: Screen::default(), actions: Vec::new() }
+        Self { draft, run: RunState::Idle, queue: Vec::new(), screen: Screen::default(), actions: Vec::new() }
     }
 }
 
@@ -48,6 +50,7 @@ pub(super) fn harness<'a>(
             reason: "only words were given",
             models: &[],
             run: &bench.run,
+            queue: &bench.queue,
             screen: &bench.screen,
             now: Instant::now(),
         };

@@ -16,6 +16,7 @@ mod playback;
 mod player;
 mod player_panel;
 mod progress_panel;
+mod queue_panel;
 mod reel;
 mod restore;
 mod routing;

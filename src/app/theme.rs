@@ -8,6 +8,10 @@ pub(super) const ICON_SIZE: f32 = 20.0;
 pub(super) const ICON_BUTTON: Vec2 = vec2(32.0, 28.0);
 /// Height of the button that starts the work.
 pub(super) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
+/// Height of a row of the queue.
+pub(super) const ROW_HEIGHT: f32 = 30.0;
+/// Height of the queue when the window opens.
+pub(super) const QUEUE_HEIGHT: f32 = 150.0;
 /// Width of the form when the window opens.
 pub(super) const FORM_WIDTH: f32 = 340.0;
 

@@ -7,6 +7,7 @@ use eframe::egui::{TextureId, Vec2};
 
 use crate::core::{Draft, Error, Mode, Outcome, Progress};
 use crate::models::Installed;
+use crate::queue::Entry;
 
 /// The state of the program, for drawing.
 pub struct AppView<'a> {
@@ -22,6 +23,8 @@ pub struct AppView<'a> {
     pub models: &'a [Installed],
     /// The job.
     pub run: &'a RunState,
+    /// The queue.
+    pub queue: &'a [Entry],
     /// The player.
     pub screen: &'a Screen,
     /// When this frame is drawn.

@@ -207,7 +207,8 @@ mod tests {
             let config: VaeConfig =
                 serde_json::from_slice(&std::fs::read(dir.join("config.json")).unwrap()).unwrap();
             let weights = crate::onnx::Weights::open(&dir, "diffusion_pytorch_model").unwrap();
-            let graph = super::super::graphs::vae_decoder(&config, &weights).unwrap();
+            let graph =
+                super::super::graphs::vae_decoder(&config, &weights, crate::onnx::Compute::Fp32).unwrap();
             assert_eq!(decoder_caches(&config), graph.caches, "{model}");
         }
     }
