@@ -82,7 +82,7 @@ fn resident_mib() -> u64 {
 
 #[test]
 fn what_may_mend_itself_does_and_nothing_is_lost() {
-    let num_jobs: u32 = std::env::var("WANDECK_FAULT_JOBS").map_or(150, |text| text.parse().unwrap());
+    let num_jobs: u32 = std::env::var("WANDECK_FAULT_JOBS").map_or(100, |text| text.parse().unwrap());
     let dir = common::fresh_data_dir();
     let faults = Faults::default();
     let service = Service {
@@ -117,6 +117,9 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
         failures += retries + u32::from(!finished);
         recovered += retries;
         done += u32::from(finished);
+        if !finished {
+            println!("job {id}: {event:?}");
+        }
     }
     let finish = f64::from(done) / f64::from(num_jobs);
     let mend = f64::from(recovered) / f64::from(failures.max(1));

@@ -4,10 +4,12 @@ use crate::core::Bytes;
 
 /// The largest resident memory so far, where the system tells (Linux: `VmHWM`).
 pub fn peak_resident() -> Option<Bytes> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(Bytes(kibibytes * 1024))
+    of_this_process("VmHWM:")
+}
+
+/// The resident memory now, where the system tells (Linux).
+pub fn resident() -> Option<Bytes> {
+    of_this_process("VmRSS:")
 }
 
 /// Lets the count of [`peak_resident`] begin again, where the system can (Linux).
@@ -22,6 +24,13 @@ pub fn reset_peak_resident() {
 pub fn free() -> Option<Bytes> {
     let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(Bytes(kibibytes * 1024))
+}
+
+fn of_this_process(name: &str) -> Option<Bytes> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(Bytes(kibibytes * 1024))
 }

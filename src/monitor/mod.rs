@@ -2,4 +2,4 @@
 
 mod memory;
 
-pub use memory::{free, peak_resident, reset_peak_resident};
+pub use memory::{free, peak_resident, reset_peak_resident, resident};

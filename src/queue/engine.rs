@@ -362,7 +362,9 @@ fn next_changes(entry: &Entry, retries: &[Retry], error: &Error, stage: Stage) -
         mode: draft.mode_for(&limits).ok()?,
         size_multiple: limits.strides.size_multiple(),
     };
-    ladder::next(failed, &draft, &tried)
+    // memory and devices come and go: when nothing is left to change, waiting may help
+    let may_pass = matches!(error.kind, Kind::OutOfMemory | Kind::Device | Kind::Runtime);
+    ladder::next(failed, &draft, &tried).or_else(|| may_pass.then(|| vec![Change::Again]))
 }
 
 fn told(error: &Error, stage: Stage, changes: &[Change]) -> String {

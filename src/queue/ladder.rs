@@ -43,14 +43,13 @@ pub(super) fn next(failed: Failed, draft: &Draft, tried: &[Change]) -> Option<Ve
         Kind::OutOfMemory if failed.stage == Stage::Preflight => Vec::new(),
         Kind::OutOfMemory => memory(failed, draft, tried),
         Kind::Device => vec![vec![Change::Again], vec![Change::Provider(ProviderChoice::Cpu)]],
-        Kind::Runtime => vec![vec![Change::Again]; 3],
+        Kind::Runtime => vec![vec![Change::Again]],
         Kind::Generation => generation(failed, draft, tried),
         _ => Vec::new(),
     };
     let changes_something = |changes: &[Change]| Change::applied(changes, draft) != *draft;
     let is_new = |changes: &[Change]| changes == [Change::Again] && !tried.contains(&Change::Again);
-    let again = |changes: &[Change]| failed.kind == Kind::Runtime && changes == [Change::Again];
-    rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes) || again(changes))
+    rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes))
 }
 
 fn memory(failed: Failed, draft: &Draft, tried: &[Change]) -> Vec<Vec<Change>> {
