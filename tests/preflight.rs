@@ -120,7 +120,9 @@ fn the_model_of_a_hollow_checkpoint_is_judged_by_its_size() {
     // outside the advice a note, outside the range an error
     let (_, document) =
         dry_run(dir.path(), &["a cat", "--model", "ti2v-5B", "--steps", "5", "--frames", "1"]);
-    let note = document["findings"].as_array().unwrap().iter().find(|finding| finding["severity"] == "note");
+    let note =
+        document["findings"].as_array().unwrap().iter().find(|finding| finding["subject"] == "settings");
+    assert_eq!(note.unwrap()["severity"], "note");
     assert!(note.unwrap()["message"].as_str().unwrap().contains("from 15 to 40"), "{document}");
     for (args, field) in [
         (&["a cat", "--model", "ti2v-5B", "--steps", "61"][..], "steps"),
