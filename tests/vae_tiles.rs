@@ -54,7 +54,7 @@ fn difference(model: &str, image: Option<&Path>) -> f64 {
         let id = worker.submit(Work::new(draft, toy(model), output.clone()));
         let events = story(&worker, id);
         let outcome = finished(&events);
-        let tells = outcome.optimizations.iter().any(|said| said.contains("tiles of 64x"));
+        let tells = outcome.optimizations.iter().any(|said| said.contains("tiles of "));
         assert_eq!(tells, vae_tile.is_some(), "{:?}", outcome.optimizations);
         videos.push(frames(&output));
     }
