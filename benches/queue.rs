@@ -27,7 +27,8 @@ fn main() {
     #[cfg(unix)]
     std::os::unix::fs::symlink(data_dir.join("runtime"), dir.path().join("runtime")).unwrap();
     for (what, size, frames) in [("64x64x17", 64, 17), ("192x192x33", 192, 33)] {
-        overhead(&runtime, dir.path(), what, Draft { size: Resolution::new(size, size), frames, ..draft() });
+        let draft = Draft { size: Resolution::new(size, size), frames, ..draft() };
+        overhead(&runtime, dir.path(), what, &draft);
     }
 }
 
@@ -79,7 +80,7 @@ fn many(dir: &Path) {
     println!("opening it {ROUNDS} times leaves {:.1} MiB more resident", grown as f64 / f64::from(1 << 20));
 }
 
-fn overhead(runtime: &wandeck::engine::Runtime, dir: &Path, what: &str, draft: Draft) {
+fn overhead(runtime: &wandeck::engine::Runtime, dir: &Path, what: &str, draft: &Draft) {
     let worker =
         Worker::start(dir.into(), Service::new("a bench", Scope::Everything), Arc::new(|| {})).unwrap();
     let mut cache = StoredTensors::new(&dir.join("bare"));

@@ -72,6 +72,7 @@ fn a_job_is_recorded_however_it_ended() {
     assert_eq!((seen(done, "mode"), seen(done, "provider")), (json!("t2v"), json!("cpu")));
     assert_eq!((done["steps"].as_array().unwrap().len(), &done["request"]["steps"]), (2, &json!(2)));
     assert!(done["peak_rss_mb"].as_f64().unwrap() > 1.0 && done["generation_time_s"].as_f64().unwrap() > 0.0);
+    assert!(done["estimated_peak_mb"].as_f64().unwrap() > 1.0, "{done}");
     assert!(!done["stages"].as_array().unwrap().is_empty() && done["model_fingerprint"].is_string());
     assert_eq!(failed["error"]["category"], "input_validation");
     assert_eq!(failed["error"]["recovery"], json!(["edit_request"]));

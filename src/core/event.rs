@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::finding::Finding;
 use super::frame::Frame;
 use super::outcome::Outcome;
 use super::units::{Secs, Seed};
@@ -100,6 +101,15 @@ pub enum Event {
     Warning {
         /// One sentence.
         message: String,
+    },
+    /// What the look before the run expects of it.
+    Expected {
+        /// What was found.
+        findings: Vec<Finding>,
+        /// How long it will take, if anything was ever measured here.
+        seconds: Option<Secs>,
+        /// Largest memory of the process, MiB, if it can be said.
+        peak_mb: Option<f64>,
     },
     /// An attempt failed and is repeated, changed in what the message says.
     Retrying {

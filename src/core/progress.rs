@@ -67,6 +67,7 @@ impl Progress {
             Event::Preview { .. }
             | Event::Note { .. }
             | Event::Warning { .. }
+            | Event::Expected { .. }
             | Event::Retrying { .. }
             | Event::Interrupted { .. }
             | Event::Failed { .. }

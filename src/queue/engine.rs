@@ -178,10 +178,12 @@ impl Engine {
         let (written, event) = match ending {
             Ending::Done(outcome) => {
                 let task = task::ended(&entry, Some(started), Ok(&outcome));
+                let task = self.heard.expected(task);
                 (queue.end(id, task, Some(self.service.keep_latents)), Event::Finished { outcome })
             }
             Ending::Failed(error) => {
-                let task = self.heard.fill(task::ended(&entry, Some(started), Err(&error)));
+                let task =
+                    self.heard.fill(self.heard.expected(task::ended(&entry, Some(started), Err(&error))));
                 let event =
                     if error.kind == Kind::Cancelled { Event::Cancelled } else { Event::Failed { error } };
                 (queue.end(id, task, None), event)

@@ -112,6 +112,12 @@ fn tell(found: &Preflight, story: &mut Story<'_>) -> Result<()> {
     if let Some(blocker) = found.blockers().next() {
         return Err(error_from_finding(blocker));
     }
+    let peak = found.peak();
+    story.tell(Event::Expected {
+        findings: found.findings.clone(),
+        seconds: found.time.as_ref().map(|time| time.seconds),
+        peak_mb: (peak > Bytes(0)).then(|| peak.0 as f64 / f64::from(1 << 20)),
+    });
     for finding in &found.findings {
         let message = sentence(finding);
         match finding.severity {

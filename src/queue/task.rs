@@ -1,7 +1,9 @@
 //! The record of an ended job.
 
 use super::state::Entry;
-use crate::core::{Error, Event, Fault, Kind, Outcome, Secs, Stage, StageTime, Task, TaskStatus, Utc};
+use crate::core::{
+    Error, Event, Fault, Finding, Kind, Outcome, Secs, Stage, StageTime, Task, TaskStatus, Utc,
+};
 use crate::monitor::peak_resident;
 
 /// What an attempt told before it ended, for the record of one that made no video.
@@ -10,6 +12,9 @@ pub(super) struct Heard {
     stages: Vec<StageTime>,
     steps: Vec<Secs>,
     warnings: Vec<String>,
+    findings: Vec<Finding>,
+    estimated_s: Option<Secs>,
+    estimated_peak_mb: Option<f64>,
 }
 
 impl Heard {
@@ -21,7 +26,21 @@ impl Heard {
             }
             &Event::StageFinished { stage: name, seconds } => self.stages.push(StageTime { name, seconds }),
             Event::Warning { message } => self.warnings.push(message.clone()),
+            Event::Expected { findings, seconds, peak_mb } => {
+                self.findings.clone_from(findings);
+                (self.estimated_s, self.estimated_peak_mb) = (*seconds, *peak_mb);
+            }
             _ => {}
+        }
+    }
+
+    /// `task` with what was expected of it.
+    pub(super) fn expected(&self, task: Task) -> Task {
+        Task {
+            findings: self.findings.clone(),
+            estimated_s: self.estimated_s,
+            estimated_peak_mb: self.estimated_peak_mb,
+            ..task
         }
     }
 
