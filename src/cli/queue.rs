@@ -118,7 +118,7 @@ fn list(queue: &Queue, as_json: bool) {
         out(&format!(
             "{:>5} {:<10}{lane} {} {size} x {frames}, {steps} steps  {prompt}{}",
             entry.job.id,
-            standing(entry),
+            if queue.is_broken_off(entry) { "broken off" } else { standing(entry) },
             draft.model,
             ending(entry),
         ));

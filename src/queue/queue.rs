@@ -41,6 +41,8 @@ pub struct Queue {
     history: Option<History>,
     faults: Faults,
     notes: Vec<String>,
+    /// Changes since it was opened, by whomever.
+    revision: u64,
 }
 
 impl Queue {
@@ -66,6 +68,7 @@ impl Queue {
             history,
             faults: faults.clone(),
             notes,
+            revision: 0,
         };
         queue.refresh()?;
         queue.complete_history();
@@ -76,7 +79,14 @@ impl Queue {
     /// Reads what other programs changed. Whether there was anything.
     pub fn refresh(&mut self) -> Result<bool> {
         let mut locked = self.journal.lock()?;
-        take_news(&mut locked, &mut self.state, &mut self.notes)
+        let news = take_news(&mut locked, &mut self.state, &mut self.notes)?;
+        self.revision += u64::from(news);
+        Ok(news)
+    }
+
+    /// Another number after each change.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Whether another program may have changed something; cheap.
@@ -97,6 +107,11 @@ impl Queue {
     /// One entry.
     pub fn get(&self, id: JobId) -> Result<&Entry> {
         find(&self.state, id)
+    }
+
+    /// Whether a job that counts as running was broken off with its program; it goes on with the next one.
+    pub fn is_broken_off(&self, entry: &Entry) -> bool {
+        entry.worker().is_some_and(|worker| !lives(&self.data_dir, worker))
     }
 
     /// The history, if it could be opened.
@@ -317,13 +332,14 @@ impl Queue {
     /// Reads the news, decides on records, appends them and makes the changes.
     fn change<T>(&mut self, decide: impl FnOnce(&State) -> Result<(Vec<Record>, T)>) -> Result<T> {
         let mut locked = self.journal.lock()?;
-        take_news(&mut locked, &mut self.state, &mut self.notes)?;
+        self.revision += u64::from(take_news(&mut locked, &mut self.state, &mut self.notes)?);
         let (records, decided) = decide(&self.state)?;
         if records.is_empty() {
             return Ok(decided);
         }
         self.faults.strike(Point::Journal, &CancelToken::new())?;
         locked.append(&records)?;
+        self.revision += 1;
         for record in records {
             self.state.apply(record);
         }

@@ -201,21 +201,21 @@ struct Clerk {
 
 impl Clerk {
     fn work(&self, commands: &Receiver<Command>) {
-        let mut changed = true;
+        let mut shown = None;
         loop {
-            if changed {
+            let revision = self.shared.queue().revision();
+            // the engine changes it, too
+            if shown != Some(revision) {
                 self.show();
+                shown = Some(revision);
             }
             self.look();
             let wait = if self.shared.running().is_some() { WATCH } else { IDLE };
-            changed = match commands.recv_timeout(wait) {
-                Ok(command) => {
-                    self.carry_out(command);
-                    true
-                }
+            match commands.recv_timeout(wait) {
+                Ok(command) => self.carry_out(command),
                 Err(RecvTimeoutError::Timeout) => self.refresh(),
                 Err(RecvTimeoutError::Disconnected) => return,
-            };
+            }
         }
     }
 
@@ -240,16 +240,14 @@ impl Clerk {
         }
     }
 
-    /// Whether another program changed something.
-    fn refresh(&self) -> bool {
+    /// Takes in what other programs changed.
+    fn refresh(&self) {
         let mut queue = self.shared.queue();
-        if !queue.may_have_news() {
-            return false;
-        }
-        queue.refresh().unwrap_or_else(|error| {
+        if queue.may_have_news()
+            && let Err(error) = queue.refresh()
+        {
             self.say(format!("{error:#}"));
-            false
-        })
+        }
     }
 
     /// Steers the running job, and wakes the engine when there is something to do.
