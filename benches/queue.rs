@@ -1,6 +1,6 @@
 //! What the queue costs: 10,000 jobs that wait, and a job with journal, events and checkpoints beside the bare pipeline.
 //!
-//! `cargo bench --bench queue`
+//! `ORT_DISABLE_TELEMETRY=1 cargo bench --bench queue`
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 #![expect(clippy::print_stdout, reason = "it is what it is for")]
