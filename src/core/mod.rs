@@ -20,6 +20,8 @@ mod progress;
 mod request;
 mod step_list;
 mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 mod units;
 mod utc;
 mod waker;

@@ -346,33 +346,7 @@ fn in_range<T: Copy + PartialOrd + std::fmt::Display>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn draft() -> Draft {
-        Draft {
-            prompt: "a red circle".into(),
-            negative_prompt: String::new(),
-            model: "toy".into(),
-            mode: None,
-            image: None,
-            last_image: None,
-            continue_from: None,
-            seed: 1,
-            steps: 20,
-            guidance: 2.0,
-            guidance_low: None,
-            shift: 3.0,
-            sampler: Sampler::UniPc,
-            step_list: None,
-            size: Resolution::new(64, 64),
-            frames: 17,
-            fps: 8,
-            provider: ProviderChoice::Auto,
-            precision: PrecisionChoice::Auto,
-            loras: Vec::new(),
-            vae_tile: None,
-            weights: WeightsChoice::Auto,
-        }
-    }
+    use crate::core::testing::draft;
 
     fn limits() -> Limits {
         Limits {

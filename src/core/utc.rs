@@ -35,12 +35,19 @@ impl From<SystemTime> for Utc {
     }
 }
 
+impl Utc {
+    /// The day alone, for instance `2026-11-21`.
+    pub fn day(self) -> String {
+        let (year, month, day) = date(self.0.div_euclid(DAY));
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+}
+
 impl fmt::Display for Utc {
     /// For instance `2026-11-21 08:05`; the reader is told elsewhere that it is UTC.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, seconds) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
-        let (year, month, day) = date(days);
-        write!(f, "{year:04}-{month:02}-{day:02} {:02}:{:02}", seconds / 3600, seconds / 60 % 60)
+        let seconds = self.0.rem_euclid(DAY);
+        write!(f, "{} {:02}:{:02}", self.day(), seconds / 3600, seconds / 60 % 60)
     }
 }
 

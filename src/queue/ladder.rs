@@ -116,8 +116,8 @@ fn official_guidance(mode: Mode) -> Guidance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::testing::draft;
     use crate::core::{LoraChoice, StepList};
-    use crate::queue::testing::draft;
 
     fn climb(kind: Kind, stage: Stage, mut draft: Draft) -> Vec<String> {
         let mut tried = Vec::new();

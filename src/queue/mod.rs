@@ -17,8 +17,6 @@ mod record;
 mod run;
 mod state;
 mod task;
-#[cfg(test)]
-mod testing;
 mod worker;
 
 pub use engine::Service;

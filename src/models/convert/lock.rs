@@ -11,7 +11,7 @@ use crate::core::{Error, Kind, Result};
 #[derive(Debug)]
 pub(super) struct FolderLock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl FolderLock {
@@ -34,13 +34,22 @@ impl FolderLock {
         let holder = format!("process {}", std::process::id());
         let named = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
         named.map_err(|error| failed(&path, error))?;
-        Ok(Self { path, _file: file })
+        Ok(Self { path, file })
     }
 
     /// Gives the lock up and leaves no file behind: for a folder that is done.
     pub(super) fn remove(self) {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!("{} stays behind: {error}", self.path.display());
+        }
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // closing is not enough while a program that is being started has a copy of the handle
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!("{} stays locked until the program ends: {error}", self.path.display());
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What the tests of the queue begin with.
+//! What tests begin with.
 
-use crate::core::{Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
+use super::{Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
 
 /// A small form.
-pub(super) fn draft() -> Draft {
+pub(crate) fn draft() -> Draft {
     Draft {
         prompt: "a red circle".into(),
         negative_prompt: String::new(),
