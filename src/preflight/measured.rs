@@ -30,7 +30,7 @@ pub struct Measured {
     pub vae_tile: Option<u32>,
     /// Seconds of each stage.
     pub stages: Vec<(Stage, Secs)>,
-    /// What the formula of the work says of each of these stages, for a ratio between models. See [`super::time`].
+    /// What the formula of the work says of each of these stages, for a ratio between models. See `time.rs`.
     pub work: Vec<(Stage, f64)>,
     /// Seconds of a denoising step, the median.
     pub seconds_per_step: Option<Secs>,
