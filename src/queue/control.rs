@@ -75,6 +75,12 @@ impl Control {
         self.reins.0.lock().unwrap_or_else(PoisonError::into_inner).leave
     }
 
+    /// Whether it will wait or leave after its step.
+    pub(super) fn is_held_back(&self) -> bool {
+        let reins = self.reins.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reins.paused || reins.leave.is_some()
+    }
+
     /// Asked between two steps: waits while the job is paused.
     pub(super) fn between_steps(&self) -> Flow {
         let (reins, pulled) = &*self.reins;

@@ -37,6 +37,8 @@ pub struct Service {
     pub back_off: Duration,
     /// Threads of one operation; 0 for all cores.
     pub threads: usize,
+    /// Whether the cost of a job is looked at before it runs.
+    pub preflight: bool,
     /// Disk for texts and pictures that were encoded.
     pub keep_encoded: Bytes,
     /// Disk for the latents of finished jobs, which can be decoded again.
@@ -54,6 +56,7 @@ impl Service {
             most_retries: 3,
             back_off: Duration::from_secs(2),
             threads: 0,
+            preflight: true,
             keep_encoded: Bytes(1 << 30),
             keep_latents: Bytes(2 << 30),
             faults: Faults::default(),
@@ -67,6 +70,7 @@ impl Service {
             most_retries: settings.generation.retries,
             back_off: settings.errors.backoff(),
             threads: settings.hardware.threads as usize,
+            preflight: settings.generation.preflight,
             keep_encoded: settings.records.cache(),
             keep_latents: settings.records.latents(),
             ..self
@@ -285,7 +289,7 @@ impl Engine {
             let mut states = Checkpoint::of(&self.data_dir, &entry.job.uid, other, &self.service.faults);
             let bench = Bench {
                 runtime,
-                data_dir: Some(&self.data_dir),
+                data_dir: self.service.preflight.then_some(self.data_dir.as_path()),
                 cache: &mut self.cache,
                 control,
                 faults: &self.service.faults,

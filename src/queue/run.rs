@@ -177,11 +177,17 @@ impl Stages<'_> {
         let steps = state.solver.timesteps().len();
         let mut unsaved = None;
         let mut gate = |state: &DenoiseState| {
-            let flow = control.between_steps();
-            if let Some(states) = &mut states {
-                let must = flow == Flow::Leave || state.solver.done() == steps;
+            let mut save = |must: bool| {
+                let Some(states) = &mut states else { return };
                 // a run need not end because it could not be continued elsewhere
                 unsaved = states.save(state, &key, must).err().or_else(|| unsaved.take());
+            };
+            // before a pause: it may be long, and the program may not live through it
+            let held_back = control.is_held_back();
+            save(held_back || state.solver.done() == steps);
+            let flow = control.between_steps();
+            if flow == Flow::Leave && !held_back {
+                save(true);
             }
             Ok(flow)
         };
