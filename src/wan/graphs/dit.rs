@@ -6,6 +6,7 @@ use super::super::config::TransformerConfig;
 use super::layers::{
     concat, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose, unsqueeze,
 };
+use super::parts::{self, RowParts};
 use crate::core::Result;
 use crate::onnx::{Adapter, Attr, Compute, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
@@ -44,6 +45,8 @@ struct Shared<'c> {
     timestep: Var,
     rope: [Var; 3],
     one: Var,
+    /// How the feed-forward takes the tokens.
+    rows: RowParts,
 }
 
 /// The graph of one transformer:
@@ -94,7 +97,8 @@ pub fn adapted_transformer(
     let text = text_embedding(&mut g, &text, config)?;
     let one = g.in_fp32(|g| g.scalar(1.0));
     let rope = [position, cos, sin];
-    let shared = Shared { config, segments: segments.count(), split, text, text_index, timestep, rope, one };
+    let (segments, rows) = (segments.count(), RowParts::of(&mut g, &x));
+    let shared = Shared { config, segments, split, text, text_index, timestep, rope, one, rows };
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &shared, layer)?;
     }
@@ -199,9 +203,11 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let x = g.op("Add", &[&x, &h], &[]);
 
     let h = modulated_norm(g, &x, &tables, [3, 4], shared);
-    let h = linear(g, &h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
-    let h = gelu(g, &h);
-    let h = linear(g, &h, &format!("{base}.ffn.net.2"), [config.ffn_dim, width])?;
+    let h = shared.rows.each(g, &h, |g, h| {
+        let h = linear(g, h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
+        let h = gelu(g, &h);
+        linear(g, &h, &format!("{base}.ffn.net.2"), [config.ffn_dim, width])
+    })?;
     Ok(gated_residual(g, &x, &h, &tables, 5, shared))
 }
 
@@ -241,8 +247,7 @@ fn attend(
     config: &TransformerConfig,
 ) -> Result<Var> {
     let width = config.width();
-    let heads = Attr::Int(config.num_attention_heads as i64);
-    let y = g.contrib("MultiHeadAttention", &[q, k, v], &[("num_heads", heads)]);
+    let y = parts::attention(g, [q, k, v], config.num_attention_heads);
     let y = reshape(g, &y, &[-1, width as i64]);
     linear(g, &y, &format!("{attention}.to_out.0"), [width, width])
 }
