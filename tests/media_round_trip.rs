@@ -168,9 +168,9 @@ fn noise(size: Resolution, time: u32) -> Frame {
 fn noise_is_stored_coarser_and_that_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let size = Resolution::new(256, 256);
-    // two ordinary frames first, so that the change falls in the middle of a video
+    // an ordinary frame first, so that two frames in a row begin anew
     let frames: Vec<_> =
-        (0..6).map(|time| if time < 2 { scene(size, time) } else { noise(size, time) }).collect();
+        (0..6).map(|time| if time < 1 { scene(size, time) } else { noise(size, time) }).collect();
     let path = folder.path().join("out.mp4");
     let mut writer = Writer::create(&target(&path, 6), size, FPS, FrameCount(6)).unwrap();
     for frame in &frames {
@@ -182,7 +182,7 @@ fn noise_is_stored_coarser_and_that_is_told() {
     let path = ready.place(&mut |_| Ok(())).unwrap();
     assert_eq!(failed_checks(&path, &expected(&frames)), Vec::<String>::new());
     for (index, (ours, theirs)) in read(&path).iter().zip(&frames).enumerate() {
-        let (db, least) = (psnr(&luma(ours), &luma(theirs)), if index < 2 { 43.0 } else { 24.0 });
+        let (db, least) = (psnr(&luma(ours), &luma(theirs)), if index < 1 { 43.0 } else { 24.0 });
         assert!(db > least, "frame {index}: {db:.1} dB");
     }
 }

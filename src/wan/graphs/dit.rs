@@ -6,7 +6,7 @@ use super::super::config::TransformerConfig;
 use super::layers::{
     concat, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose, unsqueeze,
 };
-use super::parts::{self, RowParts};
+use super::parts;
 use crate::core::Result;
 use crate::onnx::{Adapter, Attr, Compute, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
@@ -45,8 +45,6 @@ struct Shared<'c> {
     timestep: Var,
     rope: [Var; 3],
     one: Var,
-    /// How the feed-forward takes the tokens.
-    rows: RowParts,
 }
 
 /// The graph of one transformer:
@@ -97,8 +95,7 @@ pub fn adapted_transformer(
     let text = text_embedding(&mut g, &text, config)?;
     let one = g.in_fp32(|g| g.scalar(1.0));
     let rope = [position, cos, sin];
-    let (segments, rows) = (segments.count(), RowParts::of(&mut g, &x));
-    let shared = Shared { config, segments, split, text, text_index, timestep, rope, one, rows };
+    let shared = Shared { config, segments: segments.count(), split, text, text_index, timestep, rope, one };
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &shared, layer)?;
     }
@@ -203,7 +200,7 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let x = g.op("Add", &[&x, &h], &[]);
 
     let h = modulated_norm(g, &x, &tables, [3, 4], shared);
-    let h = shared.rows.each(g, &h, |g, h| {
+    let h = parts::by_rows(g, &h, |g, h| {
         let h = linear(g, h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
         let h = gelu(g, &h);
         linear(g, &h, &format!("{base}.ffn.net.2"), [config.ffn_dim, width])

@@ -5,48 +5,25 @@
 //! parts and heads in 3: fp32 peaks at 951 MiB instead of 1093 and int8 at 394 instead of 652, with a pass 2 and 3 %
 //! shorter. A GPU has short operations and wants large ones, so graphs for it stay whole.
 
-use super::layers::{concat, slice};
+use super::layers::concat;
 use crate::core::Result;
 use crate::onnx::{Attr, Compute, GraphBuilder, Var};
 
-/// Parts of the rows; more gain nothing.
-const ROW_PARTS: usize = 8;
+/// Most rows of one feed-forward.
+const ROWS_AT_ONCE: usize = 512;
 /// Most heads of one attention. More parts than this makes cost 2 % of a short pass, each.
 const HEADS_AT_ONCE: usize = 4;
 
-/// How the rows of a graph are cut.
-pub(super) struct RowParts {
-    /// Rows of each part, `[ROW_PARTS]`; some are 0 where there are fewer rows than parts.
-    sizes: Option<Var>,
-}
-
-impl RowParts {
-    /// For the rows of `x`, `[S, _]`: parts that differ by a row at most.
-    pub(super) fn of(g: &mut GraphBuilder<'_>, x: &Var) -> Self {
-        if g.part_compute() != Compute::Fp32 {
-            return Self { sizes: None };
-        }
-        let rows = g.op("Shape", &[x], &[]);
-        let rows = slice(g, &rows, 0, 1, 0);
-        // floor((S + i) / n) for i in 0..n sums to S
-        let index = g.ints(&(0..ROW_PARTS as i64).collect::<Vec<_>>());
-        let sum = g.op("Add", &[&rows, &index], &[]);
-        let parts = g.ints(&[ROW_PARTS as i64]);
-        Self { sizes: Some(g.op("Div", &[&sum, &parts], &[])) }
+/// `apply` on the rows of `x`, `[S, _]`, a few at once.
+pub(super) fn by_rows<'w>(
+    g: &mut GraphBuilder<'w>,
+    x: &Var,
+    apply: impl FnOnce(&mut GraphBuilder<'w>, &Var) -> Result<Var>,
+) -> Result<Var> {
+    if g.part_compute() != Compute::Fp32 {
+        return apply(g, x);
     }
-
-    /// `apply` on the rows of `x`, one part after the other.
-    pub(super) fn each(
-        &self,
-        g: &mut GraphBuilder<'_>,
-        x: &Var,
-        apply: impl Fn(&mut GraphBuilder<'_>, &Var) -> Result<Var>,
-    ) -> Result<Var> {
-        let Some(sizes) = &self.sizes else { return apply(g, x) };
-        let parts = g.op_many("Split", &[x, sizes], ROW_PARTS, &[("axis", Attr::Int(0))]);
-        let done = parts.iter().map(|rows| apply(g, rows)).collect::<Result<Vec<_>>>()?;
-        Ok(concat(g, &done.iter().collect::<Vec<_>>(), 0))
-    }
+    g.by_rows(x, ROWS_AT_ONCE, apply)
 }
 
 /// Attention of `heads` heads, a few at once; queries, keys and values are `[1, rows, width]`.
