@@ -7,6 +7,7 @@ use super::size::{ModelSize, NetSize};
 use super::vae::{decoded, encoded};
 use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
 use crate::engine::Prepack;
+use crate::wan::graphs::ROWS_AT_ONCE;
 use crate::wan::tiles::Tiling;
 use crate::wan::vae_cost;
 
@@ -17,8 +18,9 @@ const F32: u64 = 4;
 const PROCESS: u64 = 36 * MIB;
 /// A session's own, beside weights and values.
 const SESSION: u64 = 20 * MIB;
-/// Values of the residual stream's width and of the feed-forward's that are alive for each token in a block.
-const BLOCK_WIDTHS: u64 = 6;
+/// Values of the residual stream's width that are alive for each token in a block: attention needs most.
+const BLOCK_WIDTHS: u64 = 9;
+/// Values of the feed-forward's width for each of the tokens that it takes at once.
 const BLOCK_FFN: u64 = 2;
 /// The same in a block of the text encoder.
 const TEXT_WIDTHS: u64 = 6;
@@ -73,7 +75,10 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
         [Stage::DenoiseHigh, Stage::DenoiseLow].into_iter().zip(experts(model)).zip(facts.steps)
     {
         if steps > 0 {
-            stages.push(stage(name, (net, in_place(facts, net)), denoise(facts)));
+            let in_place = in_place(facts, net);
+            // both matrices of a feed-forward are there twice for a moment while they are packed
+            let packing = if in_place { 0 } else { 2 * net.largest.0 };
+            stages.push(stage(name, (net, in_place), denoise(facts).max(packing)));
         }
     }
     stages.push(stage(Stage::Decode, (model.vae_decoder, true), decode(facts)));
@@ -114,7 +119,8 @@ fn denoise(facts: &Facts<'_>) -> u64 {
     let (width, ffn) = (config.width() as u64, config.ffn_dim as u64);
     let rows = if model.int8 { INT8_ROWS * ffn } else { 0 };
     let latents = latent.dims().iter().product::<usize>() as u64 * F32 * 8;
-    tokens * ((BLOCK_WIDTHS * width + BLOCK_FFN * ffn) * F32 + rows) + latents
+    let at_once = tokens.min(ROWS_AT_ONCE as u64);
+    tokens * BLOCK_WIDTHS * width * F32 + at_once * (BLOCK_FFN * ffn * F32 + rows) + latents
 }
 
 /// What the VAE's living memory takes in pages.

@@ -15,6 +15,7 @@ mod vae_encoder;
 mod vae_layers;
 
 pub use dit::{Segments, TEXT_TOKENS, adapted_transformer, transformer};
+pub use parts::ROWS_AT_ONCE;
 pub use umt5::text_encoder;
 pub use vae_decoder::vae_decoder;
 pub use vae_encoder::{Chunk, vae_encoder};
