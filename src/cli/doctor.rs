@@ -11,6 +11,7 @@ use super::report::out;
 use super::{ExitCode, Places};
 use crate::core::{Bytes, CancelToken, Draft, Error, Kind, Outcome, Resolution, Result};
 use crate::engine::runtime::{self, Runtime};
+use crate::engine::{self, ProviderStatus};
 use crate::models::synth::free_space;
 use crate::queue::{Work, run_job};
 use crate::store::{History, Settings, StoredTensors};
@@ -133,8 +134,9 @@ fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
         Ok((Some(runtime), _)) => {
             let info = runtime.info();
             let place = format!("{}, {} ({})", info.version, info.path.display(), info.origin);
-            let providers = info.providers.join(", ");
-            (vec![Diagnosis::ok(SUBJECT, place), Diagnosis::ok("providers", providers)], Some(runtime))
+            let providers = engine::providers(&runtime);
+            let told = std::iter::once(Diagnosis::ok(SUBJECT, place)).chain(providers.iter().map(provider));
+            (told.collect(), Some(runtime))
         }
         Ok((None, refused)) => {
             let looked: Vec<_> = refused.iter().map(ToString::to_string).collect();
@@ -148,6 +150,20 @@ fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
             )
         }
         Err(error) => (vec![Diagnosis::of(Level::Problem, SUBJECT, &error)], None),
+    }
+}
+
+/// A missing provider is no warning: the CPU always works, and most machines have no other.
+fn provider(status: &ProviderStatus) -> Diagnosis {
+    const SUBJECT: &str = "provider";
+    let name = status.provider;
+    match (&status.obstacle, &status.device) {
+        (None, None) => Diagnosis::ok(SUBJECT, format!("{name} can be used")),
+        (None, Some(device)) => Diagnosis::ok(SUBJECT, format!("{name} can be used, on {device}")),
+        (Some(obstacle), _) => Diagnosis {
+            remedy: Some(obstacle.remedy.clone()),
+            ..Diagnosis::ok(SUBJECT, format!("{name} cannot be used: {}", obstacle.reason))
+        },
     }
 }
 

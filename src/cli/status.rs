@@ -1,13 +1,18 @@
 //! `wandeck status`: what is here, and how the last jobs went.
 
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
 use serde_json::json;
 
 use super::args::Common;
 use super::report::{note, out};
 use super::{Places, analysis, tasks};
-use crate::core::{Error, Result, Task, Utc};
+use crate::core::{Error, Faults, Result, Task, Utc};
 use crate::engine::runtime::{self, RuntimeInfo};
 use crate::models::{self, Installed};
+use crate::queue::{Queue, Status};
 use crate::store::{Counts, History};
 
 /// Tasks that are shown.
@@ -24,6 +29,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
         }
         Ok((history.recent(LAST)?, history.counts(Utc(0))?))
     });
+    let queue = Standing::of(&places.data_dir);
     if common.json {
         let model =
             |model: &Installed| json!({"id": model.id, "path": model.path, "usable": model.limits.is_ok()});
@@ -33,6 +39,8 @@ pub(super) fn run(common: &Common) -> Result<()> {
             "runtime": runtime.as_ref().ok(),
             "runtime_error": runtime.as_ref().err(),
             "models": models.iter().map(model).collect::<Vec<_>>(),
+            "queue": queue.as_ref().ok(),
+            "queue_error": queue.as_ref().err(),
             "tasks": ended.as_ref().ok().map(|(tasks, _)| tasks.iter().map(tasks::document).collect::<Vec<_>>()),
             "counts": ended.as_ref().ok().map(|(_, counts)| counts),
             "success_rate": ended.as_ref().ok().and_then(|(_, counts)| counts.success_rate()),
@@ -43,11 +51,48 @@ pub(super) fn run(common: &Common) -> Result<()> {
         out(&format!("Wandeck       {}, data in {}", env!("CARGO_PKG_VERSION"), places.data_dir.display()));
         out(&runtime_line(&runtime));
         out(&models_line(&models));
+        out(&match &queue {
+            Ok(standing) => format!("Queue         {standing}"),
+            Err(error) => format!("Queue         {error:#}"),
+        });
         for line in ended_lines(&ended) {
             out(&line);
         }
     }
     Ok(())
+}
+
+/// How many jobs stand where.
+#[derive(Default, Serialize)]
+struct Standing {
+    running: usize,
+    waiting: usize,
+    paused: usize,
+}
+
+impl Standing {
+    fn of(data_dir: &Path) -> Result<Self> {
+        let mut queue = Queue::open(data_dir, "wandeck status", &Faults::from_env()?)?;
+        for line in queue.take_notes() {
+            note(&format!("Warning: {line}"));
+        }
+        let mut standing = Self::default();
+        for entry in queue.entries() {
+            match entry.status {
+                Status::Running { .. } => standing.running += 1,
+                Status::Waiting => standing.waiting += 1,
+                Status::Held => standing.paused += 1,
+                Status::Ended { .. } => {}
+            }
+        }
+        Ok(standing)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} running, {} waiting, {} paused", self.running, self.waiting, self.paused)
+    }
 }
 
 fn runtime_line(runtime: &Result<Option<RuntimeInfo>>) -> String {

@@ -147,3 +147,27 @@ pub(super) fn encoded(config: &VaeConfig, size: Resolution, first: bool) -> Chun
     walk.causal_conv([before, 2 * config.z_dim as u64], 0);
     walk.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{Compute, Weights};
+    use crate::wan::graphs::vae_decoder;
+
+    #[test]
+    fn the_caches_are_those_of_the_graph() {
+        for model in ["tiny-t2v", "tiny-ti2v"] {
+            let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models");
+            let dir = dir.join(model).join("vae");
+            let config: VaeConfig =
+                serde_json::from_slice(&std::fs::read(dir.join("config.json")).unwrap()).unwrap();
+            let weights = Weights::open(&dir, "diffusion_pytorch_model").unwrap();
+            let graph = vae_decoder(&config, &weights, Compute::Fp32).unwrap();
+            let of_graph = graph
+                .caches
+                .iter()
+                .map(|cache| ((cache.channels * cache.frames) as u64 * F32) << (2 * cache.level));
+            assert_eq!(decoded(&config, 1, false).caches, of_graph.sum::<u64>(), "{model}");
+        }
+    }
+}

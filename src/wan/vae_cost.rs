@@ -1,25 +1,15 @@
-//! What one pass of a video autoencoder's decoder costs, from its configuration alone: memory and the longest operation.
+//! The tiles that a picture is decoded in, from the longest operation of the video autoencoder's decoder.
 //!
-//! From these follow the tiles a picture is cut into and what a preflight can promise. It must agree with what
-//! [`super::graphs::vae_decoder`] builds; a test compares the caches.
+//! What a decode costs in memory is the preflight's to say.
 
 use super::config::VaeConfig;
-use super::graphs::CacheSpec;
-use super::tiles::Tiling;
-use crate::core::{Bytes, Resolution};
+use crate::core::Resolution;
 
-/// Bytes of a value.
-const F32: u64 = 4;
 /// Multiplications and additions that one operation of an automatic tile takes at most: half a second to a second on
 /// two cores, which is how long a cancel waits for it.
 const LONGEST: u64 = 400_000_000_000;
 /// The smallest edge of an automatic tile in pixels; below, more is spent on what overlaps than on the picture.
 const LEAST: u32 = 128;
-
-/// A share of one part in so many is added for what lies between the blocks of memory. Measured with the 5B model's
-/// shapes (anonymous memory grown by the decode): 832x480 in tiles of 224 pixels 5.8 GiB, where the sum is 4.6 GiB;
-/// 416x256 whole 2.3 GiB, where it is 2.2 GiB.
-const SLACK: u64 = 3;
 
 /// One level of the decoder.
 struct Level {
@@ -61,52 +51,6 @@ fn levels(config: &VaeConfig) -> Vec<Level> {
     config.dim_mult.iter().rev().enumerate().map(level).collect()
 }
 
-/// The decoder's caches, in the order of its graph.
-pub fn decoder_caches(config: &VaeConfig) -> Vec<CacheSpec> {
-    let levels = levels(config);
-    let cache = |channels: u64, level: usize| CacheSpec {
-        channels: channels as usize,
-        frames: 2,
-        level: level as u32,
-    };
-    let top = levels.first().map_or(0, |level| level.inputs);
-    let mut caches = vec![cache(config.z_dim as u64, 0)];
-    caches.extend([top; 4].map(|channels| cache(channels, 0)));
-    for (index, level) in levels.iter().enumerate() {
-        for block in 0..=config.num_res_blocks {
-            caches.push(cache(if block == 0 { level.inputs } else { level.outputs }, index));
-            caches.push(cache(level.outputs, index));
-        }
-        if level.doubles_time {
-            caches.push(cache(level.outputs, index));
-        }
-    }
-    caches.extend(levels.last().map(|level| cache(level.outputs, levels.len() - 1)));
-    caches
-}
-
-/// Bytes of the caches for each latent cell of a tile.
-fn cache_bytes(config: &VaeConfig) -> u64 {
-    let of = |cache: &CacheSpec| ((cache.channels * cache.frames) as u64 * F32) << (2 * cache.level);
-    decoder_caches(config).iter().map(of).sum()
-}
-
-/// Bytes for each latent cell of what is alive at once while a chunk is computed, caches aside.
-///
-/// In a residual block: its input, the shortcut, the normalised input and the same joined with two earlier frames. Where
-/// a picture is made larger: what goes in, what comes out of the convolution, and the shortcut before and after it is
-/// put in order.
-fn activation_bytes(config: &VaeConfig) -> u64 {
-    let of = |(index, level): (usize, Level)| {
-        let Level { inputs, outputs, grown, frames, doubles_time } = level;
-        let block = inputs * frames * 2 + inputs * (frames + 2) + outputs * frames;
-        let later = if doubles_time { 2 * frames } else { frames };
-        let growth = grown.map_or(0, |grown| 4 * later * (outputs.max(grown) + 2 * grown));
-        (block.max(growth) * F32) << (2 * index)
-    };
-    levels(config).into_iter().enumerate().map(of).max().unwrap_or_default()
-}
-
 /// Multiplications and additions of the largest convolution, for each pixel of the picture.
 fn longest_operation(config: &VaeConfig) -> u64 {
     let of = |(index, level): (usize, Level)| {
@@ -134,21 +78,6 @@ pub fn tile_edge(config: &VaeConfig, size: Resolution, asked: Option<u32>) -> Op
         |asked| asked.max(2 * cell),
     );
     (edge < size.width.max(size.height)).then_some(edge / cell * cell)
-}
-
-/// The memory that decoding a video of `size` takes beside the VAE's weights, in tiles of `tile` pixels or whole.
-///
-/// It does not grow with the number of frames: the caches of all tiles, those of one tile twice, what is alive while it
-/// is computed, and one chunk of frames.
-pub fn decode_bytes(config: &VaeConfig, size: Resolution, tile: Option<u32>) -> Bytes {
-    let cell = config.scale_factor_spatial.max(1);
-    let cells = [size.height / cell, size.width / cell].map(|side| side as usize);
-    let tiling = Tiling::new(cells, tile.map(|edge| (edge / cell) as usize));
-    let tile = tiling.tile().into_iter().product::<usize>() as u64;
-    let caches = cache_bytes(config) * tile * (tiling.count() as u64 + 1);
-    let frames = size.area() * u64::from(config.scale_factor_temporal) * 3 * (F32 + 1);
-    let exact = caches + activation_bytes(config) * tile + frames;
-    Bytes(exact + exact / SLACK)
 }
 
 #[cfg(test)]
@@ -187,29 +116,5 @@ mod tests {
         assert_eq!(tile_edge(&new, size, Some(256)), Some(256));
         assert_eq!(tile_edge(&new, size, Some(264)), Some(256));
         assert_eq!(tile_edge(&new, size, Some(832)), None);
-    }
-
-    #[test]
-    fn tiles_need_less_memory_though_their_caches_overlap() {
-        let size = Resolution::new(832, 480);
-        let [whole, half, small] =
-            [None, Some(256), Some(128)].map(|tile| decode_bytes(&vae_2_2(), size, tile).0 >> 20);
-        assert!(whole > half + half / 2, "{whole} {half} {small} MiB");
-        // smaller ones no more: what they save while one is computed, all of them keep in their caches
-        assert!(small > half && small < half + half / 8, "{whole} {half} {small} MiB");
-    }
-    #[test]
-    fn the_caches_are_those_of_the_graph() {
-        for model in ["tiny-t2v", "tiny-ti2v"] {
-            let dir =
-                std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models").join(model);
-            let dir = dir.join("vae");
-            let config: VaeConfig =
-                serde_json::from_slice(&std::fs::read(dir.join("config.json")).unwrap()).unwrap();
-            let weights = crate::onnx::Weights::open(&dir, "diffusion_pytorch_model").unwrap();
-            let graph =
-                super::super::graphs::vae_decoder(&config, &weights, crate::onnx::Compute::Fp32).unwrap();
-            assert_eq!(decoder_caches(&config), graph.caches, "{model}");
-        }
     }
 }
