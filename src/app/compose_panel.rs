@@ -2,15 +2,40 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{Button, ComboBox, DragValue, Label, Response, RichText, ScrollArea, TextEdit, Ui, vec2};
-use egui_material_icons::icons::ICON_CASINO;
+use eframe::egui::{
+    Align, Button, ComboBox, DragValue, Label, Layout, Response, RichText, ScrollArea, TextEdit,
+    ThemePreference, Ui, vec2,
+};
+use egui_material_icons::icons::{ICON_CASINO, ICON_DARK_MODE, ICON_LIGHT_MODE};
 
 use super::action::Action;
 use super::command::Command;
 use super::icon::icon_button;
-use super::theme;
 use super::view::AppView;
+use super::{compute_panel, lora_panel, preflight_panel, theme};
 use crate::core::{Draft, Error, Mode, Sampler, Seed};
+
+/// Fields that tell their problems themselves.
+const FIELDS: [&str; 18] = [
+    "model",
+    "mode",
+    "prompt",
+    "negative_prompt",
+    "image",
+    "continue_from",
+    "last_image",
+    "steps",
+    "guidance",
+    "guidance_low",
+    "size",
+    "frames",
+    "fps",
+    "shift",
+    "provider",
+    "precision",
+    "vae_tile",
+    "lora",
+];
 
 /// Draws the form; says what the person changed or asked for.
 pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
@@ -20,7 +45,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     let mut generate = Command::Generate.pressed(ui.ctx());
     let new_seed = Command::RandomSeed.pressed(ui.ctx());
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        ui.heading("Compose");
+        heading_ui(ui, view);
         model_ui(ui, view, &mut actions);
         mode_ui(ui, view, &mut actions);
         text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
@@ -29,45 +54,98 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
         ui.add_space(4.0);
         numbers_ui(ui, &mut draft, view.problems);
         sampling_ui(ui, &mut draft, view.problems);
+        compute_panel::ui(ui, &mut draft, view.problems);
+        actions.extend(lora_panel::ui(ui, &mut draft, view));
         if new_seed || seed_ui(ui, &mut draft) {
             draft.seed = Seed::by_chance().0;
         }
         ui.add_space(8.0);
-        generate |= generate_ui(ui, view);
+        other_problems_ui(ui, view.problems);
+        generate |= generate_ui(ui, view, &mut actions);
+        actions.extend(preflight_panel::ui(ui, view, &mut draft));
     });
     let blocked = blocked_by(view).is_some();
     if draft != *view.draft {
         actions.push(Action::Edit(Box::new(draft.clone())));
     }
     if generate && !blocked {
-        actions.push(Action::Generate(Box::new(draft)));
+        let draft = Box::new(draft);
+        actions.push(if view.editing.is_some() { Action::SaveJob(draft) } else { Action::Generate(draft) });
     }
     actions
 }
 
-/// Why nothing can be made now.
-fn blocked_by(view: &AppView<'_>) -> Option<String> {
-    view.problems.first().map(|problem| format!("{problem:#}"))
+/// What the form is for, and the switch between light and dark.
+fn heading_ui(ui: &mut Ui, view: &AppView<'_>) {
+    ui.horizontal(|ui| {
+        match view.editing {
+            Some(editing) => ui.heading(format!("Job {}", editing.job)),
+            None => ui.heading("Compose"),
+        };
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let (icon, name, theme) = if ui.visuals().dark_mode {
+                (ICON_LIGHT_MODE, "Light theme", ThemePreference::Light)
+            } else {
+                (ICON_DARK_MODE, "Dark theme", ThemePreference::Dark)
+            };
+            if icon_button(ui, icon, name, "Change the colours of the window").clicked() {
+                ui.ctx().set_theme(theme);
+            }
+        });
+    });
 }
 
-fn generate_ui(ui: &mut Ui, view: &AppView<'_>) -> bool {
-    let tokens = theme::tokens(ui);
-    let blocked = blocked_by(view);
-    // while a video is made the next one waits for its turn
-    let name = if view.run.running() { "Add to queue" } else { Command::Generate.text() };
-    let mut button = Button::new(RichText::new(name).strong().size(15.0))
-        .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
-    if blocked.is_none() {
-        let text = RichText::new(name).strong().size(15.0).color(tokens.on_accent);
-        button = Button::new(text)
-            .fill(tokens.accent)
-            .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
+/// Problems that have no field of their own.
+fn other_problems_ui(ui: &mut Ui, problems: &[Error]) {
+    for problem in problems.iter().filter(|problem| !FIELDS.contains(&problem.field_name().unwrap_or(""))) {
+        problem_text_ui(ui, problem);
     }
-    let enabled = blocked.is_none();
-    let response = ui.vertical_centered_justified(|ui| ui.add_enabled(enabled, button)).inner;
+}
+
+/// Why nothing can be made now.
+fn blocked_by(view: &AppView<'_>) -> Option<String> {
+    let obstacle = view.editing.and_then(|editing| editing.obstacle.clone());
+    let problem = || view.problems.first().map(|problem| format!("{problem:#}"));
+    obstacle.or_else(problem).or_else(|| preflight_panel::blocked_by(view))
+}
+
+fn generate_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) -> bool {
+    let blocked = blocked_by(view);
+    let name = match view.editing {
+        Some(editing) => format!("Save job {}", editing.job),
+        // while a video is made the next one waits for its turn
+        None if view.run.running() => "Add to queue".to_owned(),
+        None => Command::Generate.text().to_owned(),
+    };
+    if view.editing.is_none() {
+        return main_button_ui(ui, &name, Command::Generate.tooltip(ui.ctx()), blocked);
+    }
+    ui.columns_const(|[left, right]| {
+        let about =
+            format!("Give the job this form ({})", left.ctx().format_shortcut(&Command::Generate.shortcut()));
+        let save = main_button_ui(left, &name, about, blocked);
+        let leave = Button::new("Leave it as it was").min_size(vec2(0.0, theme::MAIN_BUTTON_HEIGHT));
+        let leave = right.vertical_centered_justified(|ui| ui.add(leave)).inner;
+        if leave.on_hover_text("The form goes back to what was in it before").clicked() {
+            actions.push(Action::LeaveJob);
+        }
+        save
+    })
+}
+
+/// The button that starts the work, or says why it cannot; true if it is pressed.
+fn main_button_ui(ui: &mut Ui, name: &str, about: String, blocked: Option<String>) -> bool {
+    let tokens = theme::tokens(ui);
+    let text = RichText::new(name).strong().size(15.0);
+    let button = match blocked {
+        Some(_) => Button::new(text),
+        None => Button::new(text.color(tokens.on_accent)).fill(tokens.accent),
+    };
+    let button = button.min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
+    let response = ui.vertical_centered_justified(|ui| ui.add_enabled(blocked.is_none(), button)).inner;
     let response = match blocked {
         Some(reason) => response.on_disabled_hover_text(reason),
-        None => response.on_hover_text(Command::Generate.tooltip(ui.ctx())),
+        None => response.on_hover_text(about),
     };
     response.clicked()
 }
@@ -170,6 +248,7 @@ fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
         });
     }
     problem_ui(ui, "guidance", problems);
+    problem_ui(ui, "guidance_low", problems);
     row_ui(ui, "Width", "Width of the video", |ui| {
         ui.add(DragValue::new(&mut draft.size.width).range(0..=8192).suffix(" px"))
     });
@@ -213,9 +292,7 @@ fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     row_ui(ui, "Flow shift", shift, |ui| {
         ui.add(DragValue::new(&mut draft.shift).range(0.0..=100.0).speed(0.05).max_decimals(2))
     });
-    for field in ["shift", "provider", "precision"] {
-        problem_ui(ui, field, problems);
-    }
+    problem_ui(ui, "shift", problems);
 }
 
 /// The seed; true if another one is wanted.
@@ -230,7 +307,7 @@ fn seed_ui(ui: &mut Ui, draft: &mut Draft) -> bool {
 }
 
 /// A name on the left, its control on the right.
-fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(&mut Ui) -> Response) {
+pub(super) fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(&mut Ui) -> Response) {
     ui.horizontal(|ui| {
         let label = ui.label(name);
         ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center), |ui| {
@@ -240,11 +317,15 @@ fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(&mut Ui) ->
 }
 
 /// What is wrong with a field, below it.
-fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
+pub(super) fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
     for problem in problems.iter().filter(|problem| problem.field_name() == Some(field)) {
-        let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error).small();
-        ui.add(Label::new(text).wrap());
+        problem_text_ui(ui, problem);
     }
+}
+
+fn problem_text_ui(ui: &mut Ui, problem: &Error) {
+    let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error).small();
+    ui.add(Label::new(text).wrap());
 }
 
 #[cfg(test)]

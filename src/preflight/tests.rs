@@ -101,6 +101,7 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Fa
         provider: "cpu",
         int8_variants: &[],
         history: &[],
+        like_runs: None,
     }
 }
 
