@@ -69,11 +69,16 @@ fn the_first_click_makes_a_video_that_plays() {
     let data_dir = tempfile::tempdir().unwrap();
     let mut harness = window(data_dir.path());
     harness.get_by_label("Ready. Write a prompt and press Generate");
+    wait(&mut harness, |harness| {
+        harness.query_by_label_contains("of memory, time unknown until a first run").is_some()
+    });
     harness.get_by_role_and_label(Role::Button, "Generate").click();
     harness.step();
     wait(&mut harness, ended);
     let outcome = outcome(&harness);
     assert!(outcome.output.starts_with(data_dir.path().join("outputs")), "{outcome:?}");
+    // what the run took is known for the next one
+    wait(&mut harness, |harness| harness.query_by_label_contains(", from 1 earlier run").is_some());
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
     wait(&mut harness, |harness| harness.query_by_label_contains("of 17").is_some());
     // the strip below is lower now than it was

@@ -1,19 +1,16 @@
 //! The form: what should be made.
 
-use std::path::PathBuf;
-
-use eframe::egui::{
-    Align, Button, ComboBox, DragValue, Label, Layout, Response, RichText, ScrollArea, TextEdit,
-    ThemePreference, Ui, vec2,
-};
-use egui_material_icons::icons::{ICON_CASINO, ICON_DARK_MODE, ICON_LIGHT_MODE};
+use eframe::egui::{Align, Button, ComboBox, Layout, RichText, ScrollArea, ThemePreference, Ui, vec2};
+use egui_material_icons::icons::{ICON_DARK_MODE, ICON_LIGHT_MODE};
 
 use super::action::Action;
 use super::command::Command;
+use super::field::{path_ui, problem_text_ui, problem_ui, text_ui};
 use super::icon::icon_button;
+use super::numbers_panel::{numbers_ui, sampling_ui, seed_ui};
 use super::view::AppView;
 use super::{compute_panel, lora_panel, preflight_panel, theme};
-use crate::core::{Draft, Error, Mode, Sampler, Seed};
+use crate::core::{Draft, Error, Mode, Seed};
 
 /// Fields that tell their problems themselves.
 const FIELDS: [&str; 18] = [
@@ -214,120 +211,6 @@ fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) {
     }
 }
 
-/// The path of a file; empty means none.
-fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
-    let mut text = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    ui.horizontal(|ui| {
-        let label = ui.label(name);
-        let edit = TextEdit::singleline(&mut text).hint_text("path").desired_width(f32::INFINITY);
-        if ui.add(edit).labelled_by(label.id).changed() {
-            *path = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
-        }
-    });
-}
-
-fn text_ui(ui: &mut Ui, name: &str, field: &str, text: &mut String, rows: usize, problems: &[Error]) {
-    let label = ui.label(name);
-    let edit = TextEdit::multiline(text).desired_rows(rows).desired_width(f32::INFINITY);
-    ui.add(edit).labelled_by(label.id);
-    problem_ui(ui, field, problems);
-}
-
-fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
-    row_ui(ui, "Steps", "Denoising steps: more take longer and follow the prompt better", |ui| {
-        ui.add(DragValue::new(&mut draft.steps).range(0..=1000).speed(0.2))
-    });
-    problem_ui(ui, "steps", problems);
-    let guidance = "How closely the prompt is followed; 1 switches guidance off and halves the work";
-    row_ui(ui, "Guidance", guidance, |ui| {
-        ui.add(DragValue::new(&mut draft.guidance).range(0.0..=50.0).speed(0.05).max_decimals(2))
-    });
-    if let Some(low) = &mut draft.guidance_low {
-        row_ui(ui, "Guidance, low noise", "Guidance of the second expert, which draws the details", |ui| {
-            ui.add(DragValue::new(low).range(0.0..=50.0).speed(0.05).max_decimals(2))
-        });
-    }
-    problem_ui(ui, "guidance", problems);
-    problem_ui(ui, "guidance_low", problems);
-    row_ui(ui, "Width", "Width of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.size.width).range(0..=8192).suffix(" px"))
-    });
-    row_ui(ui, "Height", "Height of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.size.height).range(0..=8192).suffix(" px"))
-    });
-    problem_ui(ui, "size", problems);
-    row_ui(ui, "Frames", "Length of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.frames).range(0..=4096).speed(0.2))
-    });
-    problem_ui(ui, "frames", problems);
-    row_ui(
-        ui,
-        "Frames per second",
-        "How fast the video plays; the model was trained for its preset's",
-        |ui| ui.add(DragValue::new(&mut draft.fps).range(0..=240).speed(0.1)),
-    );
-    problem_ui(ui, "fps", problems);
-    let seconds = f64::from(draft.frames) / f64::from(draft.fps.max(1));
-    ui.weak(format!("{seconds:.1} s of video"));
-}
-
-/// How the steps are made; a preset's are good to begin with.
-fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
-    row_ui(ui, "Sampler", "How a step is computed from the model's prediction", |ui| {
-        let name = |sampler| match sampler {
-            Sampler::UniPc => "UniPC",
-            Sampler::Euler => "Euler",
-            Sampler::DpmPp2M => "DPM++ 2M",
-        };
-        ComboBox::from_id_salt("sampler")
-            .selected_text(name(draft.sampler))
-            .show_ui(ui, |ui| {
-                for sampler in [Sampler::UniPc, Sampler::Euler, Sampler::DpmPp2M] {
-                    ui.selectable_value(&mut draft.sampler, sampler, name(sampler));
-                }
-            })
-            .response
-    });
-    let shift = "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
-    row_ui(ui, "Flow shift", shift, |ui| {
-        ui.add(DragValue::new(&mut draft.shift).range(0.0..=100.0).speed(0.05).max_decimals(2))
-    });
-    problem_ui(ui, "shift", problems);
-}
-
-/// The seed; true if another one is wanted.
-fn seed_ui(ui: &mut Ui, draft: &mut Draft) -> bool {
-    let mut another = false;
-    row_ui(ui, "Seed", "Starting noise: the same seed and settings give the same video", |ui| {
-        let tooltip = Command::RandomSeed.tooltip(ui.ctx());
-        another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
-        ui.add(DragValue::new(&mut draft.seed))
-    });
-    another
-}
-
-/// A name on the left, its control on the right.
-pub(super) fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(&mut Ui) -> Response) {
-    ui.horizontal(|ui| {
-        let label = ui.label(name);
-        ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center), |ui| {
-            control(ui).labelled_by(label.id).on_hover_text(about);
-        });
-    });
-}
-
-/// What is wrong with a field, below it.
-pub(super) fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
-    for problem in problems.iter().filter(|problem| problem.field_name() == Some(field)) {
-        problem_text_ui(ui, problem);
-    }
-}
-
-fn problem_text_ui(ui: &mut Ui, problem: &Error) {
-    let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error).small();
-    ui.add(Label::new(text).wrap());
-}
-
 #[cfg(test)]
 mod tests {
     use eframe::egui::{Key, Modifiers, accesskit::Role};
@@ -335,11 +218,16 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::super::fixture::{Bench, harness};
-    use super::super::view::RunState;
+    use super::super::view::{Editing, RunState};
     use super::*;
+    use crate::queue::JobId;
 
     fn form(bench: Bench) -> Harness<'static, Bench> {
-        harness(bench, super::ui)
+        let mut form = harness(bench, super::ui);
+        // the form is longer than it is high
+        form.set_size(vec2(420.0, 1400.0));
+        form.run();
+        form
     }
 
     #[test]
@@ -386,6 +274,45 @@ mod tests {
         harness.get_by_role_and_label(Role::Button, "Add to queue").click();
         harness.run();
         assert_eq!(harness.state().actions, [Action::Generate(Box::new(draft))]);
+    }
+
+    #[test]
+    fn a_job_that_is_edited_is_saved_or_left() {
+        let mut bench = Bench::new();
+        bench.editing = Some(Editing { job: JobId(7), obstacle: None });
+        let mut harness = form(bench);
+        let draft = Box::new(harness.state().draft.clone());
+        assert!(harness.query_by_role_and_label(Role::Button, "Generate").is_none());
+        harness.get_by_role_and_label(Role::Button, "Save job 7").click();
+        harness.run();
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.run();
+        harness.get_by_role_and_label(Role::Button, "Leave it as it was").click();
+        harness.run();
+        let saved = Action::SaveJob(draft);
+        assert_eq!(harness.state().actions, [saved.clone(), saved, Action::LeaveJob]);
+    }
+
+    #[test]
+    fn a_job_that_began_to_run_cannot_be_saved() {
+        let mut bench = Bench::new();
+        bench.editing = Some(Editing { job: JobId(7), obstacle: Some("Job 7 runs now".into()) });
+        let mut harness = form(bench);
+        assert!(harness.get_by_role_and_label(Role::Button, "Save job 7").accesskit_node().is_disabled());
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.run();
+        assert_eq!(harness.state().actions, []);
+    }
+
+    #[test]
+    fn a_problem_without_a_field_of_its_own_is_told_too() {
+        let mut bench = Bench::new();
+        bench.draft.step_list = Some(crate::core::StepList(vec![1000.0, 500.0]));
+        bench.draft.steps = 7;
+        let harness = form(bench);
+        let button = harness.get_by_role_and_label(Role::Button, "Generate");
+        assert!(button.accesskit_node().is_disabled());
+        harness.get_by_label_contains("7");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Checkbox, CollapsingHeader, ComboBox, DragValue, Ui};
 
-use super::compose_panel::{problem_ui, row_ui};
+use super::field::{problem_ui, row_ui};
 use crate::core::{Draft, Error, PrecisionChoice, ProviderChoice, WeightsChoice};
 
 /// The edge that a person begins with who wants tiles.

@@ -146,3 +146,54 @@ fn look(work: &Work, data_dir: &Path) -> Result<Looked> {
     let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));
     Ok(Looked { peak, time: found.time, findings: found.findings })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::core::testing::draft;
+
+    fn work_in(folder: &str) -> Work {
+        Work::new(draft(), folder.into(), "a.mp4".into())
+    }
+
+    fn wait(examiner: &mut Examiner) {
+        let began = Instant::now();
+        while !matches!(examiner.look(), Look::Done(_)) {
+            assert!(began.elapsed() < Duration::from_secs(20), "no answer");
+            std::thread::park_timeout(Duration::from_millis(5));
+            examiner.drain();
+        }
+    }
+
+    #[test]
+    fn only_the_newest_form_is_looked_at_and_the_same_one_once() {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&woken);
+        let dir = tempfile::tempdir().unwrap();
+        let waker: Waker = Arc::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        let mut examiner = Examiner::start(dir.path().to_path_buf(), waker).unwrap();
+        for name in ["a", "b", "no-such-model"] {
+            examiner.ask(work_in(name));
+        }
+        assert!(matches!(examiner.look(), Look::Pending(None)));
+        wait(&mut examiner);
+        let Look::Done(Err(error)) = examiner.look() else { panic!("{:?}", examiner.look()) };
+        assert!(format!("{error:#}").contains("no-such-model"), "{error:#}");
+        assert_eq!(woken.load(Ordering::SeqCst), 1);
+        assert!(!examiner.is_news(&draft(), Path::new("no-such-model")));
+        assert!(examiner.is_news(&draft(), Path::new("a")));
+        examiner.again();
+        assert!(examiner.is_news(&draft(), Path::new("no-such-model")), "the machine may have changed");
+        examiner.ask(work_in("another-one"));
+        assert!(matches!(examiner.look(), Look::Pending(Some(Err(_)))), "what was said stays until then");
+        wait(&mut examiner);
+        examiner.forget();
+        assert!(matches!(examiner.look(), Look::Off));
+    }
+}

@@ -211,3 +211,82 @@ impl Form {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{PrecisionChoice, ProviderChoice, Utc};
+    use crate::queue::{Job, Trace};
+
+    fn form(settings: Settings) -> (tempfile::TempDir, Form) {
+        let dir = tempfile::tempdir().unwrap();
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let (form, wrong) = Form::open(dir.path().to_path_buf(), Some(models), settings).unwrap();
+        assert!(wrong.is_none() && form.problems().is_empty());
+        (dir, form)
+    }
+
+    fn waiting(work: Work) -> Entry {
+        let job = Job { id: JobId(3), uid: "3".into(), created: Utc::now(), work };
+        let (status, trace) = (Status::Waiting, Trace::default());
+        Entry { job, status, reserved: None, wish: None, trace, retries: Vec::new() }
+    }
+
+    #[test]
+    fn work_of_the_window_is_as_the_person_has_set_it() {
+        let mut settings = Settings::default();
+        settings.errors.timeout_s = 77;
+        settings.hardware.provider = ProviderChoice::Cpu;
+        settings.optimization.precision = PrecisionChoice::Fp32;
+        let (_dir, mut form) = form(settings);
+        for _ in 0..2 {
+            let work = form.work().unwrap();
+            assert_eq!(work.timeout_s, Some(77));
+            assert_eq!(work.draft.provider, ProviderChoice::Cpu);
+            assert_eq!(work.draft.precision, PrecisionChoice::Fp32);
+            // another model has a form of its own, as new as the first
+            form.choose_model("toy-t2v-A14B").unwrap();
+        }
+        let without = Settings {
+            errors: crate::store::ErrorSettings { timeout_s: 0, ..Default::default() },
+            ..Default::default()
+        };
+        assert_eq!(form.work().unwrap().settled(&without).timeout_s, None, "0 is for never");
+    }
+
+    #[test]
+    fn a_job_comes_into_the_form_and_what_was_there_comes_back() {
+        let (_dir, mut form) = form(Settings::default());
+        let before = form.draft.clone();
+        let of_job = Draft { prompt: "a blue square".into(), ..before.clone() };
+        let named = Work { draft: of_job.clone(), ..form.work().unwrap() };
+        let output = named.output.with_file_name(format!("x_{}_a-blue-square.mp4", of_job.seed));
+        let entry = waiting(Work { output, timeout_s: Some(5), ..named });
+        form.edit(&entry);
+        assert_eq!(form.draft, of_job);
+        // another one is edited before the first was saved
+        form.edit(&entry);
+        form.draft.prompt = "a green square".into();
+        let edited = form.edited(&entry).unwrap();
+        assert_eq!((edited.draft.prompt.as_str(), edited.timeout_s), ("a green square", Some(5)));
+        assert!(edited.output.to_string_lossy().ends_with("a-green-square.mp4"), "{:?}", edited.output);
+        let chosen = waiting(Work { output: "mine.gif".into(), ..entry.job.work.clone() });
+        assert_eq!(form.edited(&chosen).unwrap().output, Path::new("mine.gif"));
+        let running = Entry { status: Status::Running { worker: "me".into() }, ..entry.clone() };
+        assert_eq!(form.editing(&[entry]).unwrap().obstacle, None);
+        assert!(form.editing(&[running]).unwrap().obstacle.is_some());
+        form.end_editing();
+        assert_eq!((&form.draft, form.editing(&[])), (&before, None));
+    }
+
+    #[test]
+    fn a_lora_goes_to_the_expert_of_its_name_where_there_are_two() {
+        let (_dir, mut form) = form(Settings::default());
+        form.choose_model("toy-t2v-A14B").unwrap();
+        form.add_lora("low.safetensors".into(), Some(Expert::Low));
+        assert_eq!(form.draft.loras[0].expert, Some(Expert::Low));
+        form.choose_model("toy-ti2v-5B").unwrap();
+        form.add_lora("low.safetensors".into(), Some(Expert::Low));
+        assert_eq!(form.draft.loras[0].expert, None);
+    }
+}

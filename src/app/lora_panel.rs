@@ -6,7 +6,7 @@ use eframe::egui::{ComboBox, DragValue, Id, Key, Label, TextEdit, Ui};
 use egui_material_icons::icons::{ICON_ADD, ICON_DELETE};
 
 use super::action::Action;
-use super::compose_panel::problem_ui;
+use super::field::problem_ui;
 use super::icon::icon_button;
 use super::view::AppView;
 use crate::core::{Draft, Expert, LoraChoice};
@@ -137,7 +137,7 @@ mod tests {
         harness.get_by_label("low noise").click();
         harness.run();
         let strength = harness.get_by_role_and_label(Role::SpinButton, "Strength");
-        assert_eq!(strength.value().as_deref(), Some("1"));
+        assert_eq!(strength.value().as_deref(), Some("1.00"));
         let only = LoraChoice { expert: Some(Expert::Low), ..LoraChoice::new("rain.safetensors") };
         assert_eq!(harness.state().draft.loras, [only]);
     }

@@ -11,11 +11,13 @@ mod command;
 mod compose_panel;
 mod compute_panel;
 mod examiner;
+mod field;
 #[cfg(test)]
 mod fixture;
 mod form;
 mod icon;
 mod lora_panel;
+mod numbers_panel;
 mod output_name;
 mod playback;
 mod player;

@@ -103,3 +103,88 @@ fn again_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
         actions.push(Action::LookAgain);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::accesskit::Role;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+    use super::*;
+    use crate::app::compose_panel;
+    use crate::app::fixture::{Bench, harness};
+    use crate::app::view::RunState;
+    use crate::core::{Bytes, Change, Error, FrameCount, Result, Secs, Subject};
+    use crate::preflight::TimeEstimate;
+
+    fn looked(findings: Vec<Finding>) -> Looked {
+        let time = TimeEstimate { seconds: Secs(240.0), stages: Vec::new(), runs: 6, like: true };
+        Looked { peak: Some(Bytes(1_288_490_189)), time: Some(time), findings }
+    }
+
+    fn finding(severity: Severity, message: &str) -> Finding {
+        let changes = vec![Change::VaeTile(128), Change::Frames(FrameCount(5))];
+        Finding { severity, subject: Subject::Memory, message: message.into(), changes }
+    }
+
+    fn form(look: Result<Looked>, run: RunState) -> Harness<'static, Bench> {
+        let bench = Bench { look: Some(look), run, ..Bench::new() };
+        let mut form = harness(bench, compose_panel::ui);
+        // the form is longer than it is high
+        form.set_size(eframe::egui::vec2(420.0, 1400.0));
+        form.run();
+        form
+    }
+
+    fn running() -> RunState {
+        RunState::Running {
+            progress: Default::default(),
+            started: std::time::Instant::now(),
+            note: None,
+            stopping: false,
+        }
+    }
+
+    #[test]
+    fn the_estimate_is_one_line_and_notes_are_left_out() {
+        let harness = form(Ok(looked(vec![finding(Severity::Note, "It is tight")])), RunState::Idle);
+        harness.get_by_label("About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
+        assert!(harness.query_by_label("It is tight").is_none());
+    }
+
+    #[test]
+    fn a_change_is_one_click_and_only_changes_the_form() {
+        let warning = finding(Severity::Warning, "The run may need more than there is");
+        let mut harness = form(Ok(looked(vec![warning])), RunState::Idle);
+        harness.get_by_label("The run may need more than there is");
+        harness.get_by_role_and_label(Role::Button, "Decode in VAE tiles of 128 pixels").click();
+        harness.run();
+        harness.get_by_role_and_label(Role::Button, "5 frames").click();
+        harness.run();
+        let draft = &harness.state().draft;
+        assert_eq!((draft.vae_tile, draft.frames), (Some(128), 5));
+        assert!(harness.state().actions.iter().all(|action| matches!(action, Action::Edit(_))));
+        // what is so already is no change
+        assert!(harness.query_by_role_and_label(Role::Button, "5 frames").is_none());
+    }
+
+    #[test]
+    fn what_cannot_work_is_not_begun_unless_it_has_to_wait_anyway() {
+        let blocker = finding(Severity::Blocker, "The run needs 9 GiB at least");
+        let is_blocked = |harness: &Harness<'_, Bench>, name: &str| {
+            harness.get_by_role_and_label(Role::Button, name).accesskit_node().is_disabled()
+        };
+        let mut idle = form(Ok(looked(vec![blocker.clone()])), RunState::Idle);
+        assert!(is_blocked(&idle, "Generate"));
+        idle.get_by_role_and_label(Role::Button, "Estimate again").click();
+        idle.run();
+        assert_eq!(idle.state().actions, [Action::LookAgain]);
+        let busy = form(Ok(looked(vec![blocker])), running());
+        assert!(!is_blocked(&busy, "Add to queue"));
+        let refused = Error::new(Kind::Unsupported, "There is no CUDA here");
+        assert!(is_blocked(&form(Err(refused), running()), "Add to queue"));
+        let broken = form(Err(Error::new(Kind::Bug, "The look broke off")), RunState::Idle);
+        broken.get_by_label("The look broke off");
+        assert!(!is_blocked(&broken, "Generate"), "its own mistake is in nobody's way");
+    }
+}

@@ -52,7 +52,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
 /// Takes a row that is dropped here: before this one or behind it, where the line shows.
 fn drop_ui(ui: &Ui, row: Rect, open: &[&Entry], index: usize) -> Option<Order> {
     let row = row.with_max_x(ui.max_rect().right());
-    let response = ui.interact(row, ui.id().with("drop"), Sense::hover());
+    let response = ui.interact(row, ui.scope_id().with("drop"), Sense::hover());
     let dragged = *response.dnd_hover_payload::<JobId>()?;
     let pointer = ui.input(|input| input.pointer.interact_pos())?;
     let place = Place::of(open, dragged, index, pointer.y < row.center().y)?;
