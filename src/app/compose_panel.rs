@@ -218,7 +218,7 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::super::fixture::{Bench, harness};
-    use super::super::view::{Editing, RunState};
+    use super::super::view::{Editing, Looked, RunState};
     use super::*;
     use crate::queue::JobId;
 
@@ -313,6 +313,35 @@ mod tests {
         let button = harness.get_by_role_and_label(Role::Button, "Generate");
         assert!(button.accesskit_node().is_disabled());
         harness.get_by_label_contains("7");
+    }
+
+    #[test]
+    fn no_row_is_wider_than_the_form() {
+        use crate::core::{Error, Finding, Kind, LoraChoice, Severity, Subject};
+        let long = "a sentence that is longer than the form is wide ".repeat(3);
+        let finding = Finding {
+            severity: Severity::Warning,
+            subject: Subject::Memory,
+            message: long.clone(),
+            changes: Vec::new(),
+        };
+        let looked = Looked { peak: None, time: None, findings: vec![finding] };
+        for look in [Ok(looked), Err(Error::new(Kind::Bug, long))] {
+            let mut bench = Bench { look: Some(look), ..Bench::new() };
+            bench.draft.loras =
+                vec![LoraChoice::new("a-rather-long-name-of-a-lora-for-this-form.safetensors")];
+            bench.editing = Some(Editing { job: JobId(7), obstacle: None });
+            let mut width = 0.0;
+            let mut harness = harness(bench, |ui, view| {
+                let shown = ui.allocate_ui(vec2(300.0, 1400.0), |ui| super::ui(ui, view));
+                width = shown.response.rect.width();
+                shown.inner
+            });
+            harness.set_size(vec2(420.0, 1400.0));
+            harness.run();
+            drop(harness);
+            assert!(width <= 300.0, "{width}");
+        }
     }
 
     #[test]

@@ -51,6 +51,6 @@ pub(super) fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
 }
 
 pub(super) fn problem_text_ui(ui: &mut Ui, problem: &Error) {
-    let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error).small();
+    let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error);
     ui.add(Label::new(text).wrap());
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{ComboBox, DragValue, Id, Key, Label, TextEdit, Ui};
+use eframe::egui::{Align, ComboBox, DragValue, Id, Key, Label, Layout, TextEdit, Ui};
 use egui_material_icons::icons::{ICON_ADD, ICON_DELETE};
 
 use super::action::Action;
@@ -77,16 +77,19 @@ fn add_ui(ui: &mut Ui) -> Option<PathBuf> {
     let added = ui
         .horizontal(|ui| {
             let label = ui.label("LoRA");
-            let width = ui.available_width() - super::theme::ICON_BUTTON.x - ui.spacing().item_spacing.x;
-            let edit = TextEdit::singleline(&mut text).hint_text("path, or drop a file").desired_width(width);
-            let edit = ui.add(edit).labelled_by(label.id);
-            let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-            let clicked = ui
-                .add_enabled_ui(!text.trim().is_empty(), |ui| {
-                    icon_button(ui, ICON_ADD, "Add LoRA", "Add this file to the form").clicked()
-                })
-                .inner;
-            (entered || clicked) && !text.trim().is_empty()
+            let right = Layout::right_to_left(Align::Center);
+            ui.with_layout(right, |ui| {
+                let clicked = ui
+                    .add_enabled_ui(!text.trim().is_empty(), |ui| {
+                        icon_button(ui, ICON_ADD, "Add LoRA", "Add this file to the form").clicked()
+                    })
+                    .inner;
+                let edit = TextEdit::singleline(&mut text).hint_text("path, or drop a file");
+                let edit = ui.add(edit.desired_width(f32::INFINITY)).labelled_by(label.id);
+                let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+                (entered || clicked) && !text.trim().is_empty()
+            })
+            .inner
         })
         .inner;
     let path = added.then(|| PathBuf::from(std::mem::take(&mut text).trim()));

@@ -1,6 +1,6 @@
 //! Below the form: what a run of it will cost, what is in its way, and the changes that would mend it.
 
-use eframe::egui::{Label, RichText, Ui};
+use eframe::egui::{Align, Label, Layout, RichText, Ui};
 use egui_material_icons::icons::{ICON_BLOCK, ICON_REFRESH, ICON_WARNING};
 
 use super::action::Action;
@@ -54,9 +54,11 @@ fn is_blocker(finding: &&Finding) -> bool {
 }
 
 fn looked_ui(ui: &mut Ui, looked: &Looked, view: &AppView<'_>, draft: &mut Draft, actions: &mut Vec<Action>) {
-    ui.horizontal(|ui| {
+    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
         again_ui(ui, actions);
-        ui.add(Label::new(estimate(looked)).wrap());
+        ui.with_layout(Layout::left_to_right(Align::Min), |ui| {
+            ui.add(Label::new(estimate(looked)).wrap());
+        });
     });
     for finding in looked.findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
         finding_ui(ui, finding, view, draft);
