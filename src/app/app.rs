@@ -115,7 +115,12 @@ impl App {
             Action::ChooseMode(mode) => self.form.choose_mode(mode),
             Action::Generate(draft) => {
                 self.form.draft = *draft;
-                self.form.work().and_then(|work| self.start(work, now))
+                let begun = self.form.work().and_then(|work| self.start(work, now));
+                if begun.is_ok() {
+                    // of a job that could not be saved any more
+                    self.form.end_editing();
+                }
+                begun
             }
             Action::Cancel => {
                 self.cancel();
@@ -378,9 +383,12 @@ impl eframe::App for App {
             now,
         };
         let mut actions = Vec::new();
-        Panel::left("compose").default_size(theme::FORM_WIDTH).min_size(260.0).show(ui, |ui| {
-            actions.extend(compose_panel::ui(ui, &view));
-        });
+        Panel::left("compose").default_size(theme::FORM_WIDTH).size_range(theme::FORM_WIDTHS).show(
+            ui,
+            |ui| {
+                actions.extend(compose_panel::ui(ui, &view));
+            },
+        );
         Panel::bottom("progress").resizable(false).show(ui, |ui| {
             ui.add_space(6.0);
             actions.extend(progress_panel::ui(ui, &view));

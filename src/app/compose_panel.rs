@@ -1,6 +1,8 @@
 //! The form: what should be made.
 
-use eframe::egui::{Align, Button, ComboBox, Layout, RichText, ScrollArea, ThemePreference, Ui, vec2};
+use eframe::egui::{
+    Align, Button, ComboBox, Frame, Layout, Panel, RichText, ScrollArea, ThemePreference, Ui, vec2,
+};
 use egui_material_icons::icons::{ICON_DARK_MODE, ICON_LIGHT_MODE};
 
 use super::action::Action;
@@ -11,6 +13,7 @@ use super::numbers_panel::{numbers_ui, sampling_ui, seed_ui};
 use super::view::AppView;
 use super::{compute_panel, lora_panel, preflight_panel, theme};
 use crate::core::{Draft, Error, Mode, Seed};
+use crate::queue::JobId;
 
 /// Fields that tell their problems themselves.
 const FIELDS: [&str; 18] = [
@@ -41,6 +44,16 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     // before the fields, which would take the keys
     let mut generate = Command::Generate.pressed(ui.ctx());
     let new_seed = Command::RandomSeed.pressed(ui.ctx());
+    // always in sight, however long the form is
+    Panel::bottom("start").resizable(false).show_separator_line(false).frame(Frame::NONE).show(ui, |ui| {
+        ui.add_space(6.0);
+        other_problems_ui(ui, view.problems);
+        generate |= generate_ui(ui, view, &mut actions);
+        ScrollArea::vertical().id_salt("look").max_height(theme::LOOK_HEIGHT).show(ui, |ui| {
+            actions.extend(preflight_panel::ui(ui, view, &mut draft));
+        });
+        ui.add_space(6.0);
+    });
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         heading_ui(ui, view);
         model_ui(ui, view, &mut actions);
@@ -56,10 +69,6 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
         if new_seed || seed_ui(ui, &mut draft) {
             draft.seed = Seed::by_chance().0;
         }
-        ui.add_space(8.0);
-        other_problems_ui(ui, view.problems);
-        generate |= generate_ui(ui, view, &mut actions);
-        actions.extend(preflight_panel::ui(ui, view, &mut draft));
     });
     let blocked = blocked_by(view).is_some();
     if draft != *view.draft {
@@ -67,7 +76,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     }
     if generate && !blocked {
         let draft = Box::new(draft);
-        actions.push(if view.editing.is_some() { Action::SaveJob(draft) } else { Action::Generate(draft) });
+        actions.push(if saved(view).is_some() { Action::SaveJob(draft) } else { Action::Generate(draft) });
     }
     actions
 }
@@ -101,32 +110,37 @@ fn other_problems_ui(ui: &mut Ui, problems: &[Error]) {
 
 /// Why nothing can be made now.
 fn blocked_by(view: &AppView<'_>) -> Option<String> {
-    let obstacle = view.editing.and_then(|editing| editing.obstacle.clone());
-    let problem = || view.problems.first().map(|problem| format!("{problem:#}"));
-    obstacle.or_else(problem).or_else(|| preflight_panel::blocked_by(view))
+    let problem = view.problems.first().map(|problem| format!("{problem:#}"));
+    problem.or_else(|| preflight_panel::blocked_by(view))
+}
+
+/// The job that gets this form. One that began to run meanwhile gets none, and the form makes another.
+fn saved(view: &AppView<'_>) -> Option<JobId> {
+    view.editing.filter(|editing| editing.obstacle.is_none()).map(|editing| editing.job)
 }
 
 fn generate_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) -> bool {
     let blocked = blocked_by(view);
-    let name = match view.editing {
-        Some(editing) => format!("Save job {}", editing.job),
+    let (name, about) = match saved(view) {
+        Some(job) => (format!("Save job {job}"), "Give the job this form"),
         // while a video is made the next one waits for its turn
-        None if view.run.running() => "Add to queue".to_owned(),
-        None => Command::Generate.text().to_owned(),
+        None if view.run.running() => ("Add to queue".to_owned(), Command::Generate.about()),
+        None => (Command::Generate.text().to_owned(), Command::Generate.about()),
     };
-    if view.editing.is_none() {
-        return main_button_ui(ui, &name, Command::Generate.tooltip(ui.ctx()), blocked);
+    let about = format!("{about} ({})", ui.ctx().format_shortcut(&Command::Generate.shortcut()));
+    let Some(editing) = view.editing else { return main_button_ui(ui, &name, about, blocked) };
+    if let Some(obstacle) = &editing.obstacle {
+        let text = format!("{obstacle}. This form would make another one");
+        ui.label(RichText::new(text).color(theme::tokens(ui).warning));
     }
     ui.columns_const(|[left, right]| {
-        let about =
-            format!("Give the job this form ({})", left.ctx().format_shortcut(&Command::Generate.shortcut()));
-        let save = main_button_ui(left, &name, about, blocked);
+        let pressed = main_button_ui(left, &name, about, blocked);
         let leave = Button::new("Leave it as it was").min_size(vec2(0.0, theme::MAIN_BUTTON_HEIGHT));
         let leave = right.vertical_centered_justified(|ui| ui.add(leave)).inner;
         if leave.on_hover_text("The form goes back to what was in it before").clicked() {
             actions.push(Action::LeaveJob);
         }
-        save
+        pressed
     })
 }
 
@@ -220,7 +234,6 @@ mod tests {
     use super::super::fixture::{Bench, harness};
     use super::super::view::{Editing, Looked, RunState};
     use super::*;
-    use crate::queue::JobId;
 
     fn form(bench: Bench) -> Harness<'static, Bench> {
         let mut form = harness(bench, super::ui);
@@ -294,14 +307,16 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_began_to_run_cannot_be_saved() {
+    fn the_form_of_a_job_that_began_to_run_makes_another_one() {
         let mut bench = Bench::new();
         bench.editing = Some(Editing { job: JobId(7), obstacle: Some("Job 7 runs now".into()) });
         let mut harness = form(bench);
-        assert!(harness.get_by_role_and_label(Role::Button, "Save job 7").accesskit_node().is_disabled());
+        harness.get_by_label("Job 7 runs now. This form would make another one");
+        assert!(harness.query_by_role_and_label(Role::Button, "Save job 7").is_none());
         harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
         harness.run();
-        assert_eq!(harness.state().actions, []);
+        let draft = Box::new(harness.state().draft.clone());
+        assert_eq!(harness.state().actions, [Action::Generate(draft)]);
     }
 
     #[test]

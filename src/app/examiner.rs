@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use super::view::{Look, Looked};
 use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
+use crate::media::Existing;
 use crate::queue::{Work, examine};
 
 /// How long the form must rest before it is looked at.
@@ -142,7 +143,9 @@ fn work(
 }
 
 fn look(work: &Work, data_dir: &Path) -> Result<Looked> {
-    let found = examine(work, data_dir)?.preflight;
+    // the window gives names itself: that one is taken and gets a number is nobody's surprise
+    let work = Work { existing: Existing::Replace, ..work.clone() };
+    let found = examine(&work, data_dir)?.preflight;
     let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));
     Ok(Looked { peak, time: found.time, findings: found.findings })
 }

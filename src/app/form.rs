@@ -185,12 +185,12 @@ impl Form {
         self.aside = Some(aside.unwrap_or(Aside { job, draft, reason }));
     }
 
-    /// The job that is in the form, and what keeps it from being saved.
+    /// The job that is in the form, and why it cannot have another form any more.
     pub(super) fn editing(&self, queue: &[Entry]) -> Option<Editing> {
         let job = self.aside.as_ref()?.job;
         let obstacle = match queue.iter().find(|entry| entry.job.id == job).map(|entry| &entry.status) {
             Some(Status::Waiting | Status::Held) => None,
-            Some(Status::Running { .. }) => Some(format!("Job {job} runs now. Pause it first")),
+            Some(Status::Running { .. }) => Some(format!("Job {job} runs already")),
             Some(Status::Ended { .. }) | None => Some(format!("Job {job} has ended")),
         };
         Some(Editing { job, obstacle })

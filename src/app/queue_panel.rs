@@ -38,7 +38,9 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
             let all: Vec<_> = open.iter().chain(ended.iter().rev()).collect();
             for index in rows {
                 let Some(entry) = all.get(index) else { break };
-                let above = index.checked_sub(1).and_then(|above| open.get(above)).map(|entry| entry.job.id);
+                let above = index.checked_sub(1).and_then(|above| {
+                    Place::of(&open, entry.job.id, above, true).and_then(|place| place.before)
+                });
                 ui.push_id(entry.job.id, |ui| {
                     let row = row_ui(ui, entry, above, &mut actions);
                     actions.extend(drop_ui(ui, row, &open, index).map(Action::Queue));
@@ -252,6 +254,7 @@ mod tests {
         harness.get_by_label("Edit job 3").click();
         harness.run();
         assert_eq!(harness.state().actions, [Action::EditJob(JobId(3))]);
+        assert!(harness.query_by_label("Move up job 2").is_none(), "what runs has begun");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Colours, sizes and fonts; the only place where a colour is made.
 
-use eframe::egui::{Color32, Context, CornerRadius, Margin, Theme, Ui, Vec2, vec2};
+use eframe::egui::{Color32, Context, CornerRadius, Margin, Rangef, Theme, Ui, Vec2, vec2};
 
 /// Side of an icon in points.
 pub(super) const ICON_SIZE: f32 = 20.0;
@@ -12,6 +12,10 @@ pub(super) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
 pub(super) const ROW_HEIGHT: f32 = 30.0;
 /// Height of the queue when the window opens.
 pub(super) const QUEUE_HEIGHT: f32 = 150.0;
+/// Height that what is said of a run takes at most.
+pub(super) const LOOK_HEIGHT: f32 = 180.0;
+/// Widths of the form that leave room for the video.
+pub(super) const FORM_WIDTHS: Rangef = Rangef { min: 260.0, max: 560.0 };
 /// Width of the form when the window opens.
 pub(super) const FORM_WIDTH: f32 = 340.0;
 

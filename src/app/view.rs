@@ -66,7 +66,7 @@ pub struct Looked {
 pub struct Editing {
     /// Which.
     pub job: JobId,
-    /// Why it cannot be saved now.
+    /// Why it cannot have another form any more.
     pub obstacle: Option<String>,
 }
 
