@@ -212,7 +212,7 @@ fn read<T>(read: Result<T>) -> Option<T> {
     read.inspect_err(|error| tracing::warn!("Earlier runs cannot be read: {error:#}")).ok()
 }
 
-/// How long `draft` takes by the runs that were made in the same way.
+/// How long `draft` takes by the runs that were made in the same way at the same size.
 fn like_runs(
     history: &History,
     draft: &Draft,
@@ -227,7 +227,9 @@ fn like_runs(
         precision: computation.precision,
     };
     let mut tasks = read(history.like_runs(&like, NEAREST))?;
-    tasks.retain(|task| measured(task, model).is_some());
+    // attention grows faster than the picture, which only the formulas of the work know
+    let is_same = |run: Measured| run.size == request.size && run.frames == request.frames;
+    tasks.retain(|task| measured(task, model).is_some_and(is_same));
     expected(draft, &tasks)
 }
 
