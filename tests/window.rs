@@ -69,11 +69,16 @@ fn the_first_click_makes_a_video_that_plays() {
     let data_dir = tempfile::tempdir().unwrap();
     let mut harness = window(data_dir.path());
     harness.get_by_label("Ready. Write a prompt and press Generate");
+    wait(&mut harness, |harness| {
+        harness.query_by_label_contains("of memory, time unknown until a first run").is_some()
+    });
     harness.get_by_role_and_label(Role::Button, "Generate").click();
     harness.step();
     wait(&mut harness, ended);
     let outcome = outcome(&harness);
     assert!(outcome.output.starts_with(data_dir.path().join("outputs")), "{outcome:?}");
+    // what the run took is known for the next one
+    wait(&mut harness, |harness| harness.query_by_label_contains(", from 1 earlier run").is_some());
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
     wait(&mut harness, |harness| harness.query_by_label_contains("of 17").is_some());
     // the strip below is lower now than it was
@@ -100,7 +105,26 @@ fn keys_start_and_stop_a_job_and_another_can_follow() {
     harness.step();
     wait(&mut harness, |harness| harness.query_by_label_contains("Denoise, high noise, ").is_some());
     // the next video would wait for its turn
-    harness.get_by_role_and_label(Role::Button, "Add to queue");
+    harness.get_by_role_and_label(Role::Button, "Add to queue").click();
+    harness.step();
+    wait(&mut harness, |harness| harness.query_by_label("Edit job 2").is_some());
+    harness.run_steps(3);
+    harness.get_by_label("Edit job 2").click();
+    wait(&mut harness, |harness| harness.query_by_label("Save job 2").is_some());
+    harness.get_by_label("Prompt").focus();
+    harness.step();
+    harness.get_by_label("Prompt").type_text("not ");
+    harness.step();
+    harness.get_by_role_and_label(Role::Button, "Save job 2").click();
+    // the row has the new form, and the form what it had before
+    wait(&mut harness, |harness| {
+        let in_row = harness.query_by_label_contains("not ").is_some();
+        in_row && harness.query_by_label("Add to queue").is_some()
+    });
+    let prompt = harness.get_by_label("Prompt").value().unwrap();
+    assert!(!prompt.contains("not "), "{prompt}");
+    harness.get_by_label("Cancel job 2").click();
+    harness.step();
     harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::ALT, Key::Enter);
     harness.step();
     wait(&mut harness, ended);
@@ -133,4 +157,10 @@ fn a_dropped_video_brings_its_settings_back() {
     harness.input_mut().dropped_files.push(Arc::new(Dropped(first.output.clone())));
     harness.step();
     wait(&mut harness, |harness| seed(harness) == first.request.seed.0.to_string());
+    let lora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/loras/kohya.safetensors");
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(lora)));
+    harness.step();
+    // it is in the form, and what is wrong with it is told before anything runs
+    wait(&mut harness, |harness| harness.query_by_label("Remove kohya").is_some());
+    wait(&mut harness, |harness| harness.query_by_label_contains("does not fit toy-t2v-A14B").is_some());
 }

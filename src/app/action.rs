@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::core::{Draft, Mode};
-use crate::queue::Order;
+use crate::core::{Change, Draft, Mode};
+use crate::queue::{JobId, Order};
 
 /// One wish of the person; `App` carries it out.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +18,18 @@ pub enum Action {
     Generate(Box<Draft>),
     /// Stop the job that runs.
     Cancel,
-    /// Do the last job again.
-    Retry,
+    /// Do the last job again, after this change if there is one.
+    Retry(Option<Change>),
+    /// Look at the form again: the machine may have changed.
+    LookAgain,
+    /// Take this LoRA into the form.
+    AddLora(PathBuf),
+    /// Take a job that waits into the form.
+    EditJob(JobId),
+    /// Give the job that is in the form this form.
+    SaveJob(Box<Draft>),
+    /// Leave the job that is in the form as it was.
+    LeaveJob,
     /// Look for models on the disk again.
     FindModels,
     /// Close the message of the last job.

@@ -1,33 +1,25 @@
 //! The application: owns the state, drains events, carries out actions. The only file that knows the services.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use eframe::egui::{self, CentralPanel, Context, Panel, Ui};
 
 use super::action::Action;
-use super::output_name::output_path;
+use super::examiner::Examiner;
+use super::form::Form;
 use super::player::Player;
-use super::restore::{Found, Restore};
-use super::routing::{Routing, mode_of};
+use super::restore::{Found, Restore, is_weights};
 use super::theme;
-use super::view::{AppView, RunState};
+use super::view::{AppView, Look, RunState};
 use super::{compose_panel, player_panel, progress_panel, queue_panel};
-use crate::core::{
-    Draft, Error, Event, Faults, FrameCount, Kind, Limits, Mode, Progress, Resolution, Result, Seed,
-};
-use crate::media::{Existing, Target};
-use crate::models::{self, Installed};
-use crate::presets;
-use crate::queue::{Entry, JobId, Scope, Service, Work, Worker};
+use crate::core::{Change, Error, Event, Faults, FrameCount, Kind, Progress, Result};
+use crate::media::Target;
+use crate::queue::{Entry, JobId, Order, Scope, Service, Work, Worker};
 use crate::store::Settings;
 
-/// The model that the window opens with: it is there at once and runs on any machine.
-const FIRST_PRESET: &str = "toy-t2v";
-/// Something that the first model can draw.
-const FIRST_PROMPT: &str = "a red circle moves right on a black background";
 /// Progress is drawn at most this often.
 const EVENT_DELAY: Duration = Duration::from_millis(100);
 /// The elapsed time is drawn this often while a job runs.
@@ -35,16 +27,15 @@ const CLOCK_TICK: Duration = Duration::from_secs(1);
 
 /// The window's state.
 pub struct App {
-    data_dir: PathBuf,
-    models_dir: Option<PathBuf>,
-    models: Vec<Installed>,
-    draft: Draft,
-    routing: Routing,
+    form: Form,
+    examiner: Examiner,
     run: RunState,
     job: Option<JobId>,
     /// The number of a job that was just asked for comes here, once it is safe on disk.
     accepted: Option<Receiver<Result<JobId>>>,
-    last_job: Option<Draft>,
+    /// Likewise for jobs that wait behind the one that runs.
+    queued: Vec<Receiver<Result<JobId>>>,
+    last_job: Option<Work>,
     queue: Arc<[Entry]>,
     restore: Option<Restore>,
     player: Player,
@@ -67,21 +58,18 @@ impl App {
         )?;
         let waking = ctx.clone();
         let player = Player::start(Arc::new(move || waking.request_repaint()))?;
-        let models = models::installed(&data_dir, models_dir.as_deref());
-        let mut draft = presets::by_name(FIRST_PRESET)?.draft(FIRST_PROMPT);
-        draft.seed = Seed::by_chance().0;
-        let (routing, wrong) = Routing::open(&data_dir, &models, &draft)?;
+        let waking = ctx.clone();
+        let examiner = Examiner::start(data_dir.clone(), Arc::new(move || waking.request_repaint()))?;
+        let (form, wrong) = Form::open(data_dir, models_dir, settings)?;
         Ok(Self {
-            routing,
-            data_dir,
-            models_dir,
-            models,
-            draft,
+            form,
+            examiner,
             run: wrong.map_or(RunState::Idle, RunState::Failed),
             job: None,
+            accepted: None,
+            queued: Vec::new(),
             last_job: None,
             queue: Arc::default(),
-            accepted: None,
             restore: None,
             player,
             worker,
@@ -93,58 +81,60 @@ impl App {
         &self.run
     }
 
+    /// What keeps the form from running, and what the look before a run says of its fields.
     fn problems(&self) -> Vec<Error> {
-        match (self.limits(), self.installed()) {
-            (Ok(limits), Ok(model)) => {
-                let mut problems = self.draft.problems(limits);
-                // of a field that is wrong twice, one is enough
-                let of_mode = self.routing.problems(&self.draft, model).into_iter();
-                let is_new = |new: &Error| problems.iter().all(|old| old.field_name() != new.field_name());
-                let more: Vec<_> = of_mode.filter(is_new).collect();
-                problems.extend(more);
-                problems
-            }
-            (Err(error), _) | (_, Err(error)) => vec![error],
+        let mut problems = self.form.problems();
+        if let Look::Done(Err(error)) = self.examiner.look()
+            && problems.is_empty()
+            && error.field_name().is_some()
+        {
+            problems.push(error.clone());
         }
+        problems
     }
 
-    /// What the chosen model can take.
-    fn limits(&self) -> Result<&Limits> {
-        self.installed()?.limits.as_ref().map_err(|error| error.clone().field("model"))
-    }
-
-    fn installed(&self) -> Result<&Installed> {
-        let model = &self.draft.model;
-        let is_chosen = |known: &&Installed| known.id == *model || known.path == Path::new(model);
-        self.models.iter().find(is_chosen).ok_or_else(|| {
-            Error::new(Kind::MissingModel, format!("The model {model} is not on this machine"))
-                .remedy(format!("Put its folder into {}", self.data_dir.join("models").display()))
-                .field("model")
-        })
+    /// Has the form looked at, if it can run and the person wants to know.
+    fn examine(&mut self) {
+        let form = &self.form;
+        if !form.settings().generation.preflight || !form.problems().is_empty() {
+            return self.examiner.forget();
+        }
+        let is_news = form.model_path().is_ok_and(|model| self.examiner.is_news(&form.draft, &model));
+        if is_news && let Ok(work) = form.work() {
+            self.examiner.ask(work);
+        }
     }
 
     fn apply(&mut self, action: Action, now: Instant) {
         let done = match action {
             Action::Edit(draft) => {
-                self.draft = *draft;
+                self.form.draft = *draft;
                 Ok(())
             }
-            Action::ChooseModel(id) => {
-                "the model was chosen".clone_into(&mut self.routing.reason);
-                self.choose_model(&id)
+            Action::ChooseModel(id) => self.form.choose_model(&id),
+            Action::ChooseMode(mode) => self.form.choose_mode(mode),
+            Action::Generate(draft) => {
+                self.form.draft = *draft;
+                let begun = self.form.work().and_then(|work| self.start(work, now));
+                if begun.is_ok() {
+                    // of a job that could not be saved any more
+                    self.form.end_editing();
+                }
+                begun
             }
-            Action::ChooseMode(mode) => {
-                self.routing.by_mode(mode, &self.models).and_then(|id| self.choose_model(&id))
-            }
-            Action::Generate(draft) => self.generate(*draft, now),
             Action::Cancel => {
                 self.cancel();
                 Ok(())
             }
-            Action::Retry => self.last_job.clone().map_or(Ok(()), |draft| self.generate(draft, now)),
+            Action::Retry(change) => self.retry(change.as_ref(), now),
             Action::FindModels => {
-                self.models = models::installed(&self.data_dir, self.models_dir.as_deref());
+                self.form.find_models();
+                self.examiner.again();
                 self.run = RunState::Idle;
+                Ok(())
+            }
+            Action::LookAgain => {
+                self.examiner.again();
                 Ok(())
             }
             Action::Dismiss => {
@@ -153,8 +143,22 @@ impl App {
                 }
                 Ok(())
             }
-            Action::Restore(_) if self.restore.is_some() => Ok(()),
-            Action::Restore(path) => self.restore(path, now),
+            Action::Restore(_) | Action::AddLora(_) if self.restore.is_some() => Ok(()),
+            Action::Restore(path) | Action::AddLora(path) => self.restore(path, now),
+            Action::EditJob(id) => {
+                if let Some(entry) = self.queue.iter().find(|entry| entry.job.id == id) {
+                    self.form.edit(entry);
+                }
+                Ok(())
+            }
+            Action::SaveJob(draft) => {
+                self.form.draft = *draft;
+                self.save_job()
+            }
+            Action::LeaveJob => {
+                self.form.end_editing();
+                Ok(())
+            }
             Action::Queue(order) => self.worker.order(order),
             Action::Player(action) => {
                 self.player.apply(action, now);
@@ -174,42 +178,53 @@ impl App {
         }
     }
 
-    fn choose_model(&mut self, id: &str) -> Result<()> {
-        let known = self.models.iter().find(|model| model.id == id);
-        let mode = known.and_then(|model| model.limits.as_ref().ok()?.modes.first().copied());
-        let own = presets::for_model(id)?;
-        let preset = own.map_or_else(|| mode.map(presets::for_mode).transpose(), |own| Ok(Some(own)))?;
-        if let Some(preset) = preset {
-            let chosen = preset.draft(&self.draft.prompt);
-            // pictures stay where the model takes them
-            let takes = mode.is_none_or(|mode| mode != Mode::T2V);
-            let kept = |path: Option<PathBuf>| path.filter(|_| takes);
-            let before = std::mem::replace(&mut self.draft, chosen);
-            self.draft.seed = before.seed;
-            self.draft.image = kept(before.image);
-            self.draft.continue_from = kept(before.continue_from);
-            self.draft.last_image = kept(before.last_image).filter(|_| mode == Some(Mode::I2V));
-        }
-        id.clone_into(&mut self.draft.model);
-        Ok(())
-    }
-
-    fn generate(&mut self, draft: Draft, now: Instant) -> Result<()> {
-        self.draft = draft;
-        let mode = self.draft.mode_for(self.limits()?)?;
-        let model = self.installed()?.path.clone();
-        let path = output_path(&self.data_dir, &self.draft, mode, SystemTime::now());
-        Target::parse(&path, FrameCount(self.draft.frames), Existing::NextFree)?;
-        let work = Work { preview: true, ..Work::new(self.draft.clone(), model, path) };
-        self.last_job = Some(self.draft.clone());
+    /// Hands work to the engine; behind a job that runs it waits for its turn, and shows in the queue.
+    fn start(&mut self, work: Work, now: Instant) -> Result<()> {
+        Target::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
+        let accepted = self.worker.submit(work.clone())?;
         if self.run.running() {
-            // it waits for its turn, and shows in the queue
-            return self.worker.submit(work).map(drop);
+            self.queued.push(accepted);
+            return Ok(());
         }
-        self.accepted = Some(self.worker.submit(work)?);
+        self.last_job = Some(work);
+        self.accepted = Some(accepted);
         self.job = None;
         let progress = Progress::default();
         self.run = RunState::Running { progress, started: now, note: None, stopping: false };
+        Ok(())
+    }
+
+    /// The last job again, with what was changed for it on the way and with `change`. The form follows if it still is
+    /// that job's.
+    fn retry(&mut self, change: Option<&Change>, now: Instant) -> Result<()> {
+        let failed = self.queue.iter().find(|entry| Some(entry.job.id) == self.job);
+        let again = failed.filter(|entry| entry.ended().is_some()).map(|entry| {
+            let tried = entry.retries.iter().flat_map(|retry| &retry.changes).filter(|_| change.is_some());
+            let draft = Change::applied(tried.chain(change), &entry.job.work.draft);
+            // what is still the same is not denoised again
+            Work { draft, latents_of: Some(entry.job.uid.clone()), ..entry.job.work.clone() }
+        });
+        let before = failed.map(|entry| entry.job.work.draft.clone());
+        let work = again.or_else(|| {
+            let work = self.last_job.clone()?;
+            Some(Work { draft: Change::applied(change, &work.draft), ..work })
+        });
+        let Some(work) = work else { return Ok(()) };
+        if before.is_some_and(|before| before == self.form.draft) {
+            self.form.draft = work.draft.clone();
+        }
+        self.start(work, now)
+    }
+
+    /// Gives the job that is in the form the form.
+    fn save_job(&mut self) -> Result<()> {
+        let job = self.form.editing(&self.queue).map(|editing| editing.job);
+        if let Some(entry) = self.queue.iter().find(|entry| Some(entry.job.id) == job) {
+            let work = self.form.edited(entry)?;
+            Target::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
+            self.worker.order(Order::Edit(entry.job.id, Box::new(work)))?;
+        }
+        self.form.end_editing();
         Ok(())
     }
 
@@ -225,6 +240,17 @@ impl App {
 
     /// Takes in the number of a job that was asked for, or why it cannot be queued.
     fn accept(&mut self) {
+        let mut refused = Vec::new();
+        self.queued.retain(|answer| match answer.try_recv() {
+            Ok(accepted) => {
+                refused.extend(accepted.err());
+                false
+            }
+            Err(waiting) => waiting.is_empty(),
+        });
+        for error in refused {
+            self.fail(error);
+        }
         let Some(answer) = self.accepted.as_ref().and_then(|accepted| accepted.try_recv().ok()) else {
             return;
         };
@@ -241,24 +267,10 @@ impl App {
     }
 
     fn restore(&mut self, path: PathBuf, now: Instant) -> Result<()> {
-        self.player.open(path.clone(), now);
+        if !is_weights(&path) {
+            self.player.open(path.clone(), now);
+        }
         self.restore = Some(Restore::start(path, self.player.waker())?);
-        Ok(())
-    }
-
-    /// Takes a picture into the form; the video takes its shape.
-    fn start_from(&mut self, path: PathBuf, size: Resolution) -> Result<()> {
-        let takes_none = |limits: &Limits| limits.modes == [Mode::T2V];
-        if self.limits().is_ok_and(takes_none) {
-            let with_picture = Draft { image: Some(path.clone()), continue_from: None, ..self.draft.clone() };
-            let id = self.routing.by_what_is_given(&with_picture, &self.models)?;
-            self.choose_model(&id)?;
-        }
-        if let Ok(limits) = self.limits() {
-            self.draft.size = limits.strides.size_like(self.draft.size, size);
-        }
-        self.draft.image = Some(path);
-        self.draft.continue_from = None;
         Ok(())
     }
 
@@ -289,12 +301,13 @@ impl App {
         if let Some(found) = self.restore.as_ref().and_then(Restore::poll) {
             self.restore = None;
             match found {
-                Ok(Found::Settings(draft)) => self.draft = *draft,
+                Ok(Found::Settings(draft)) => self.form.draft = *draft,
                 Ok(Found::Picture(path, size)) => {
-                    if let Err(error) = self.start_from(path, size) {
+                    if let Err(error) = self.form.start_from(path, size) {
                         self.fail(error);
                     }
                 }
+                Ok(Found::Lora(path, expert)) => self.form.add_lora(path, expert),
                 Err(error) => self.fail(error),
             }
         }
@@ -310,6 +323,8 @@ impl App {
             }
         }
         if event.is_terminal() {
+            // its memory is free again, and its time is known
+            self.examiner.again();
             self.player.end_preview(now);
         }
         self.run = match event {
@@ -341,6 +356,8 @@ impl eframe::App for App {
             self.apply(Action::Restore(path), now);
         }
         self.drain(now);
+        self.examiner.drain();
+        self.examine();
         self.player.tick(ctx, now);
         if self.run.running() {
             ctx.request_repaint_after(CLOCK_TICK);
@@ -350,21 +367,28 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let now = Instant::now();
         let problems = self.problems();
+        let editing = self.form.editing(&self.queue);
         let view = AppView {
-            draft: &self.draft,
+            draft: &self.form.draft,
             problems: &problems,
-            mode: self.installed().ok().and_then(|model| mode_of(&self.draft, model)),
-            reason: &self.routing.reason,
-            models: &self.models,
+            limits: self.form.limits().ok(),
+            look: self.examiner.look(),
+            editing: editing.as_ref(),
+            mode: self.form.mode(),
+            reason: self.form.reason(),
+            models: &self.form.models,
             run: &self.run,
             queue: &self.queue,
             screen: self.player.screen(),
             now,
         };
         let mut actions = Vec::new();
-        Panel::left("compose").default_size(theme::FORM_WIDTH).min_size(260.0).show(ui, |ui| {
-            actions.extend(compose_panel::ui(ui, &view));
-        });
+        Panel::left("compose").default_size(theme::FORM_WIDTH).size_range(theme::FORM_WIDTHS).show(
+            ui,
+            |ui| {
+                actions.extend(compose_panel::ui(ui, &view));
+            },
+        );
         Panel::bottom("progress").resizable(false).show(ui, |ui| {
             ui.add_space(6.0);
             actions.extend(progress_panel::ui(ui, &view));
@@ -391,7 +415,7 @@ impl eframe::App for App {
                 egui::PopupAnchor::Pointer,
             )
             .show(|ui| {
-                ui.label("Drop a video to bring its settings back, or a picture to start from");
+                ui.label("Drop a video to bring its settings back, a picture to start from, or a LoRA");
             });
         }
     }

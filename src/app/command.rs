@@ -33,7 +33,8 @@ impl Command {
         }
     }
 
-    fn about(self) -> &'static str {
+    /// One sentence.
+    pub(super) fn about(self) -> &'static str {
         match self {
             Self::Generate => "Make a video from this form",
             Self::Cancel => "Stop the video that is being made",

@@ -1,16 +1,41 @@
 //! The form: what should be made.
 
-use std::path::PathBuf;
-
-use eframe::egui::{Button, ComboBox, DragValue, Label, Response, RichText, ScrollArea, TextEdit, Ui, vec2};
-use egui_material_icons::icons::ICON_CASINO;
+use eframe::egui::{
+    Align, Button, ComboBox, Frame, Layout, Panel, RichText, ScrollArea, ThemePreference, Ui, vec2,
+};
+use egui_material_icons::icons::{ICON_DARK_MODE, ICON_LIGHT_MODE};
 
 use super::action::Action;
 use super::command::Command;
+use super::field::{path_ui, problem_text_ui, problem_ui, text_ui};
 use super::icon::icon_button;
-use super::theme;
+use super::numbers_panel::{numbers_ui, sampling_ui, seed_ui};
 use super::view::AppView;
-use crate::core::{Draft, Error, Mode, Sampler, Seed};
+use super::{compute_panel, lora_panel, preflight_panel, theme};
+use crate::core::{Draft, Error, Mode, Seed};
+use crate::queue::JobId;
+
+/// Fields that tell their problems themselves.
+const FIELDS: [&str; 18] = [
+    "model",
+    "mode",
+    "prompt",
+    "negative_prompt",
+    "image",
+    "continue_from",
+    "last_image",
+    "steps",
+    "guidance",
+    "guidance_low",
+    "size",
+    "frames",
+    "fps",
+    "shift",
+    "provider",
+    "precision",
+    "vae_tile",
+    "lora",
+];
 
 /// Draws the form; says what the person changed or asked for.
 pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
@@ -19,8 +44,18 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     // before the fields, which would take the keys
     let mut generate = Command::Generate.pressed(ui.ctx());
     let new_seed = Command::RandomSeed.pressed(ui.ctx());
+    // always in sight, however long the form is
+    Panel::bottom("start").resizable(false).show_separator_line(false).frame(Frame::NONE).show(ui, |ui| {
+        ui.add_space(6.0);
+        other_problems_ui(ui, view.problems);
+        generate |= generate_ui(ui, view, &mut actions);
+        ScrollArea::vertical().id_salt("look").max_height(theme::LOOK_HEIGHT).show(ui, |ui| {
+            actions.extend(preflight_panel::ui(ui, view, &mut draft));
+        });
+        ui.add_space(6.0);
+    });
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        ui.heading("Compose");
+        heading_ui(ui, view);
         model_ui(ui, view, &mut actions);
         mode_ui(ui, view, &mut actions);
         text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
@@ -29,45 +64,99 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
         ui.add_space(4.0);
         numbers_ui(ui, &mut draft, view.problems);
         sampling_ui(ui, &mut draft, view.problems);
+        compute_panel::ui(ui, &mut draft, view.problems);
+        actions.extend(lora_panel::ui(ui, &mut draft, view));
         if new_seed || seed_ui(ui, &mut draft) {
             draft.seed = Seed::by_chance().0;
         }
-        ui.add_space(8.0);
-        generate |= generate_ui(ui, view);
     });
     let blocked = blocked_by(view).is_some();
     if draft != *view.draft {
         actions.push(Action::Edit(Box::new(draft.clone())));
     }
     if generate && !blocked {
-        actions.push(Action::Generate(Box::new(draft)));
+        let draft = Box::new(draft);
+        actions.push(if saved(view).is_some() { Action::SaveJob(draft) } else { Action::Generate(draft) });
     }
     actions
 }
 
-/// Why nothing can be made now.
-fn blocked_by(view: &AppView<'_>) -> Option<String> {
-    view.problems.first().map(|problem| format!("{problem:#}"))
+/// What the form is for, and the switch between light and dark.
+fn heading_ui(ui: &mut Ui, view: &AppView<'_>) {
+    ui.horizontal(|ui| {
+        match view.editing {
+            Some(editing) => ui.heading(format!("Job {}", editing.job)),
+            None => ui.heading("Compose"),
+        };
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let (icon, name, theme) = if ui.visuals().dark_mode {
+                (ICON_LIGHT_MODE, "Light theme", ThemePreference::Light)
+            } else {
+                (ICON_DARK_MODE, "Dark theme", ThemePreference::Dark)
+            };
+            if icon_button(ui, icon, name, "Change the colours of the window").clicked() {
+                ui.ctx().set_theme(theme);
+            }
+        });
+    });
 }
 
-fn generate_ui(ui: &mut Ui, view: &AppView<'_>) -> bool {
-    let tokens = theme::tokens(ui);
-    let blocked = blocked_by(view);
-    // while a video is made the next one waits for its turn
-    let name = if view.run.running() { "Add to queue" } else { Command::Generate.text() };
-    let mut button = Button::new(RichText::new(name).strong().size(15.0))
-        .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
-    if blocked.is_none() {
-        let text = RichText::new(name).strong().size(15.0).color(tokens.on_accent);
-        button = Button::new(text)
-            .fill(tokens.accent)
-            .min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
+/// Problems that have no field of their own.
+fn other_problems_ui(ui: &mut Ui, problems: &[Error]) {
+    for problem in problems.iter().filter(|problem| !FIELDS.contains(&problem.field_name().unwrap_or(""))) {
+        problem_text_ui(ui, problem);
     }
-    let enabled = blocked.is_none();
-    let response = ui.vertical_centered_justified(|ui| ui.add_enabled(enabled, button)).inner;
+}
+
+/// Why nothing can be made now.
+fn blocked_by(view: &AppView<'_>) -> Option<String> {
+    let problem = view.problems.first().map(|problem| format!("{problem:#}"));
+    problem.or_else(|| preflight_panel::blocked_by(view))
+}
+
+/// The job that gets this form. One that began to run meanwhile gets none, and the form makes another.
+fn saved(view: &AppView<'_>) -> Option<JobId> {
+    view.editing.filter(|editing| editing.obstacle.is_none()).map(|editing| editing.job)
+}
+
+fn generate_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) -> bool {
+    let blocked = blocked_by(view);
+    let (name, about) = match saved(view) {
+        Some(job) => (format!("Save job {job}"), "Give the job this form"),
+        // while a video is made the next one waits for its turn
+        None if view.run.running() => ("Add to queue".to_owned(), Command::Generate.about()),
+        None => (Command::Generate.text().to_owned(), Command::Generate.about()),
+    };
+    let about = format!("{about} ({})", ui.ctx().format_shortcut(&Command::Generate.shortcut()));
+    let Some(editing) = view.editing else { return main_button_ui(ui, &name, about, blocked) };
+    if let Some(obstacle) = &editing.obstacle {
+        let text = format!("{obstacle}. This form would make another one");
+        ui.label(RichText::new(text).color(theme::tokens(ui).warning));
+    }
+    ui.columns_const(|[left, right]| {
+        let pressed = main_button_ui(left, &name, about, blocked);
+        let leave = Button::new("Leave it as it was").min_size(vec2(0.0, theme::MAIN_BUTTON_HEIGHT));
+        let leave = right.vertical_centered_justified(|ui| ui.add(leave)).inner;
+        if leave.on_hover_text("The form goes back to what was in it before").clicked() {
+            actions.push(Action::LeaveJob);
+        }
+        pressed
+    })
+}
+
+/// The button that starts the work, or says why it cannot; true if it is pressed.
+fn main_button_ui(ui: &mut Ui, name: &str, about: String, blocked: Option<String>) -> bool {
+    let tokens = theme::tokens(ui);
+    let text = RichText::new(name).strong().size(15.0);
+    let button = match blocked {
+        Some(_) => Button::new(text),
+        None => Button::new(text.color(tokens.on_accent)).fill(tokens.accent),
+    };
+    let button = button.min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
+    let response = ui.vertical_centered_justified(|ui| ui.add_enabled(blocked.is_none(), button)).inner;
     let response = match blocked {
         Some(reason) => response.on_disabled_hover_text(reason),
-        None => response.on_hover_text(Command::Generate.tooltip(ui.ctx())),
+        None => response.on_hover_text(about),
     };
     response.clicked()
 }
@@ -136,117 +225,6 @@ fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) {
     }
 }
 
-/// The path of a file; empty means none.
-fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
-    let mut text = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    ui.horizontal(|ui| {
-        let label = ui.label(name);
-        let edit = TextEdit::singleline(&mut text).hint_text("path").desired_width(f32::INFINITY);
-        if ui.add(edit).labelled_by(label.id).changed() {
-            *path = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
-        }
-    });
-}
-
-fn text_ui(ui: &mut Ui, name: &str, field: &str, text: &mut String, rows: usize, problems: &[Error]) {
-    let label = ui.label(name);
-    let edit = TextEdit::multiline(text).desired_rows(rows).desired_width(f32::INFINITY);
-    ui.add(edit).labelled_by(label.id);
-    problem_ui(ui, field, problems);
-}
-
-fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
-    row_ui(ui, "Steps", "Denoising steps: more take longer and follow the prompt better", |ui| {
-        ui.add(DragValue::new(&mut draft.steps).range(0..=1000).speed(0.2))
-    });
-    problem_ui(ui, "steps", problems);
-    let guidance = "How closely the prompt is followed; 1 switches guidance off and halves the work";
-    row_ui(ui, "Guidance", guidance, |ui| {
-        ui.add(DragValue::new(&mut draft.guidance).range(0.0..=50.0).speed(0.05).max_decimals(2))
-    });
-    if let Some(low) = &mut draft.guidance_low {
-        row_ui(ui, "Guidance, low noise", "Guidance of the second expert, which draws the details", |ui| {
-            ui.add(DragValue::new(low).range(0.0..=50.0).speed(0.05).max_decimals(2))
-        });
-    }
-    problem_ui(ui, "guidance", problems);
-    row_ui(ui, "Width", "Width of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.size.width).range(0..=8192).suffix(" px"))
-    });
-    row_ui(ui, "Height", "Height of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.size.height).range(0..=8192).suffix(" px"))
-    });
-    problem_ui(ui, "size", problems);
-    row_ui(ui, "Frames", "Length of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.frames).range(0..=4096).speed(0.2))
-    });
-    problem_ui(ui, "frames", problems);
-    row_ui(
-        ui,
-        "Frames per second",
-        "How fast the video plays; the model was trained for its preset's",
-        |ui| ui.add(DragValue::new(&mut draft.fps).range(0..=240).speed(0.1)),
-    );
-    problem_ui(ui, "fps", problems);
-    let seconds = f64::from(draft.frames) / f64::from(draft.fps.max(1));
-    ui.weak(format!("{seconds:.1} s of video"));
-}
-
-/// How the steps are made; a preset's are good to begin with.
-fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
-    row_ui(ui, "Sampler", "How a step is computed from the model's prediction", |ui| {
-        let name = |sampler| match sampler {
-            Sampler::UniPc => "UniPC",
-            Sampler::Euler => "Euler",
-            Sampler::DpmPp2M => "DPM++ 2M",
-        };
-        ComboBox::from_id_salt("sampler")
-            .selected_text(name(draft.sampler))
-            .show_ui(ui, |ui| {
-                for sampler in [Sampler::UniPc, Sampler::Euler, Sampler::DpmPp2M] {
-                    ui.selectable_value(&mut draft.sampler, sampler, name(sampler));
-                }
-            })
-            .response
-    });
-    let shift = "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
-    row_ui(ui, "Flow shift", shift, |ui| {
-        ui.add(DragValue::new(&mut draft.shift).range(0.0..=100.0).speed(0.05).max_decimals(2))
-    });
-    for field in ["shift", "provider", "precision"] {
-        problem_ui(ui, field, problems);
-    }
-}
-
-/// The seed; true if another one is wanted.
-fn seed_ui(ui: &mut Ui, draft: &mut Draft) -> bool {
-    let mut another = false;
-    row_ui(ui, "Seed", "Starting noise: the same seed and settings give the same video", |ui| {
-        let tooltip = Command::RandomSeed.tooltip(ui.ctx());
-        another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
-        ui.add(DragValue::new(&mut draft.seed))
-    });
-    another
-}
-
-/// A name on the left, its control on the right.
-fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(&mut Ui) -> Response) {
-    ui.horizontal(|ui| {
-        let label = ui.label(name);
-        ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Center), |ui| {
-            control(ui).labelled_by(label.id).on_hover_text(about);
-        });
-    });
-}
-
-/// What is wrong with a field, below it.
-fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
-    for problem in problems.iter().filter(|problem| problem.field_name() == Some(field)) {
-        let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error).small();
-        ui.add(Label::new(text).wrap());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use eframe::egui::{Key, Modifiers, accesskit::Role};
@@ -254,11 +232,15 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::super::fixture::{Bench, harness};
-    use super::super::view::RunState;
+    use super::super::view::{Editing, Looked, RunState};
     use super::*;
 
     fn form(bench: Bench) -> Harness<'static, Bench> {
-        harness(bench, super::ui)
+        let mut form = harness(bench, super::ui);
+        // the form is longer than it is high
+        form.set_size(vec2(420.0, 1400.0));
+        form.run();
+        form
     }
 
     #[test]
@@ -305,6 +287,76 @@ mod tests {
         harness.get_by_role_and_label(Role::Button, "Add to queue").click();
         harness.run();
         assert_eq!(harness.state().actions, [Action::Generate(Box::new(draft))]);
+    }
+
+    #[test]
+    fn a_job_that_is_edited_is_saved_or_left() {
+        let mut bench = Bench::new();
+        bench.editing = Some(Editing { job: JobId(7), obstacle: None });
+        let mut harness = form(bench);
+        let draft = Box::new(harness.state().draft.clone());
+        assert!(harness.query_by_role_and_label(Role::Button, "Generate").is_none());
+        harness.get_by_role_and_label(Role::Button, "Save job 7").click();
+        harness.run();
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.run();
+        harness.get_by_role_and_label(Role::Button, "Leave it as it was").click();
+        harness.run();
+        let saved = Action::SaveJob(draft);
+        assert_eq!(harness.state().actions, [saved.clone(), saved, Action::LeaveJob]);
+    }
+
+    #[test]
+    fn the_form_of_a_job_that_began_to_run_makes_another_one() {
+        let mut bench = Bench::new();
+        bench.editing = Some(Editing { job: JobId(7), obstacle: Some("Job 7 runs now".into()) });
+        let mut harness = form(bench);
+        harness.get_by_label("Job 7 runs now. This form would make another one");
+        assert!(harness.query_by_role_and_label(Role::Button, "Save job 7").is_none());
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.run();
+        let draft = Box::new(harness.state().draft.clone());
+        assert_eq!(harness.state().actions, [Action::Generate(draft)]);
+    }
+
+    #[test]
+    fn a_problem_without_a_field_of_its_own_is_told_too() {
+        let mut bench = Bench::new();
+        bench.draft.step_list = Some(crate::core::StepList(vec![1000.0, 500.0]));
+        bench.draft.steps = 7;
+        let harness = form(bench);
+        let button = harness.get_by_role_and_label(Role::Button, "Generate");
+        assert!(button.accesskit_node().is_disabled());
+        harness.get_by_label_contains("7");
+    }
+
+    #[test]
+    fn no_row_is_wider_than_the_form() {
+        use crate::core::{Error, Finding, Kind, LoraChoice, Severity, Subject};
+        let long = "a sentence that is longer than the form is wide ".repeat(3);
+        let finding = Finding {
+            severity: Severity::Warning,
+            subject: Subject::Memory,
+            message: long.clone(),
+            changes: Vec::new(),
+        };
+        let looked = Looked { peak: None, time: None, findings: vec![finding] };
+        for look in [Ok(looked), Err(Error::new(Kind::Bug, long))] {
+            let mut bench = Bench { look: Some(look), ..Bench::new() };
+            bench.draft.loras =
+                vec![LoraChoice::new("a-rather-long-name-of-a-lora-for-this-form.safetensors")];
+            bench.editing = Some(Editing { job: JobId(7), obstacle: None });
+            let mut width = 0.0;
+            let mut harness = harness(bench, |ui, view| {
+                let shown = ui.allocate_ui(vec2(300.0, 1400.0), |ui| super::ui(ui, view));
+                width = shown.response.rect.width();
+                shown.inner
+            });
+            harness.set_size(vec2(420.0, 1400.0));
+            harness.run();
+            drop(harness);
+            assert!(width <= 300.0, "{width}");
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use egui_kittest::Harness;
 
 use super::action::Action;
 use super::theme;
-use super::view::{AppView, RunState, Screen};
-use crate::core::{Draft, Limits, Mode, Strides};
+use super::view::{AppView, Editing, Look, Looked, RunState, Screen};
+use crate::core::{Draft, Limits, Mode, Result, Strides};
 use crate::presets;
 use crate::queue::Entry;
 
@@ -16,6 +16,8 @@ use crate::queue::Entry;
 pub(super) struct Bench {
     pub(super) draft: Draft,
     pub(super) run: RunState,
+    pub(super) look: Option<Result<Looked>>,
+    pub(super) editing: Option<Editing>,
     pub(super) queue: Vec<Entry>,
     pub(super) screen: Screen,
     pub(super) actions: Vec<Action>,
@@ -24,7 +26,15 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new() -> Self {
         let draft = presets::by_name("toy-t2v").unwrap().draft("a red circle");
-        Self { draft, run: RunState::Idle, queue: Vec::new(), screen: Screen::default(), actions: Vec::new() }
+        Self {
+            draft,
+            run: RunState::Idle,
+            look: None,
+            editing: None,
+            queue: Vec::new(),
+            screen: Screen::default(),
+            actions: Vec::new(),
+        }
     }
 }
 
@@ -46,6 +56,9 @@ pub(super) fn harness<'a>(
         let view = AppView {
             draft: &bench.draft,
             problems: &problems,
+            limits: Some(&limits),
+            look: bench.look.as_ref().map_or(Look::Off, Look::Done),
+            editing: bench.editing.as_ref(),
             mode: Some(Mode::T2V),
             reason: "only words were given",
             models: &[],

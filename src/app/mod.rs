@@ -6,15 +6,23 @@
 mod action;
 #[expect(clippy::module_inception, reason = "the eframe application is the app of the app layer")]
 mod app;
+mod change_button;
 mod command;
 mod compose_panel;
+mod compute_panel;
+mod examiner;
+mod field;
 #[cfg(test)]
 mod fixture;
+mod form;
 mod icon;
+mod lora_panel;
+mod numbers_panel;
 mod output_name;
 mod playback;
 mod player;
 mod player_panel;
+mod preflight_panel;
 mod progress_panel;
 mod queue_panel;
 mod reel;
@@ -27,4 +35,4 @@ mod view;
 pub use action::{Action, PlayerAction};
 pub use app::App;
 pub use run::{Renderer, run};
-pub use view::{AppView, RunState, Screen};
+pub use view::{AppView, Editing, Look, Looked, RunState, Screen};

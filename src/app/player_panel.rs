@@ -67,7 +67,7 @@ fn picture_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
         let text = match &screen.path {
             Some(_) => "Opening…",
             None => {
-                "Your video appears here. Drop a video made with Wandeck to bring its settings back, or a picture to start from"
+                "Your video appears here. Drop a video made with Wandeck to bring its settings back, a picture to start from, or a LoRA"
             }
         };
         ui.put(rect.shrink(24.0), Label::new(RichText::new(text).weak()).wrap());

@@ -5,6 +5,7 @@ use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_CANCEL, ICON_CHECK_CIRCLE, ICON_CLOSE, ICON_ERROR, ICON_WARNING};
 
 use super::action::Action;
+use super::change_button::{change_button, offered};
 use super::command::Command;
 use super::icon::icon_button;
 use super::theme;
@@ -29,7 +30,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
             }
         }
         RunState::Done(outcome) => done_ui(ui, outcome, &mut actions),
-        RunState::Failed(error) => failed_ui(ui, error, &mut actions),
+        RunState::Failed(error) => failed_ui(ui, error, view, &mut actions),
         RunState::Cancelled => {
             headline_ui(ui, ICON_CANCEL, ui.visuals().text_color(), "Cancelled", &mut actions);
         }
@@ -80,7 +81,7 @@ fn done_ui(ui: &mut Ui, outcome: &Outcome, actions: &mut Vec<Action>) {
     }
 }
 
-fn failed_ui(ui: &mut Ui, error: &Error, actions: &mut Vec<Action>) {
+fn failed_ui(ui: &mut Ui, error: &Error, view: &AppView<'_>, actions: &mut Vec<Action>) {
     headline_ui(ui, ICON_ERROR, theme::tokens(ui).error, &error.message, actions);
     if let Some(cause) = std::error::Error::source(error) {
         ui.add(Label::new(format!("Why: {cause}")).wrap());
@@ -88,16 +89,21 @@ fn failed_ui(ui: &mut Ui, error: &Error, actions: &mut Vec<Action>) {
     if let Some(remedy) = error.remedy_text() {
         ui.add(Label::new(format!("What now: {remedy}")).wrap());
     }
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         for recovery in error.kind.recovery() {
             let (text, action) = match recovery {
-                Recovery::Retry => ("Try again", Action::Retry),
+                Recovery::Retry => ("Try again", Action::Retry(None)),
                 Recovery::OpenModels => ("Look for models again", Action::FindModels),
                 // the remedy says it, there is nothing yet that a button could open
                 _ => continue,
             };
             if ui.button(text).clicked() {
                 actions.push(action);
+            }
+        }
+        for change in offered(error.changes(), view.draft, view.models) {
+            if change_button(ui, change, "Makes the video again with this change").clicked() {
+                actions.push(Action::Retry(Some(change.clone())));
             }
         }
     });
@@ -135,7 +141,7 @@ mod tests {
     use super::super::command::Command;
     use super::super::fixture::{Bench, harness};
     use super::*;
-    use crate::core::{Event, Kind, Seed, Stage};
+    use crate::core::{Change, Event, FrameCount, Kind, Seed, Stage};
 
     fn strip(run: RunState) -> Harness<'static, Bench> {
         harness(Bench { run, ..Bench::new() }, super::ui)
@@ -178,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn what_may_mend_a_failure_is_a_click() {
+        let change = Change::Frames(FrameCount(5));
+        let error =
+            Error::new(Kind::OutOfMemory, "Memory ran out").mended_by(vec![Change::Again, change.clone()]);
+        let mut harness = strip(RunState::Failed(error));
+        assert!(harness.query_by_label("Try the same again").is_none(), "that is what Try again does");
+        harness.get_by_role_and_label(Role::Button, "5 frames").click();
+        harness.run();
+        assert_eq!(harness.state().actions, [Action::Retry(Some(change))]);
+    }
+
+    #[test]
     fn a_failure_says_what_why_and_what_now() {
         let error = Error::new(Kind::OutOfMemory, "Memory ran out while decoding")
             .because(std::io::Error::other("12 GiB were asked for"))
@@ -190,6 +208,6 @@ mod tests {
         harness.run();
         harness.get_by_role_and_label(Role::Button, "Dismiss").click();
         harness.run();
-        assert_eq!(harness.state().actions, [Action::Retry, Action::Dismiss]);
+        assert_eq!(harness.state().actions, [Action::Retry(None), Action::Dismiss]);
     }
 }

@@ -1,10 +1,10 @@
 //! The queue: what waits in its order, what runs, what ended, and what can be done with each.
 
-use eframe::egui::{Label, RichText, ScrollArea, Ui};
+use eframe::egui::{CursorIcon, Label, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
-    ICON_ARROW_UPWARD, ICON_CLOSE, ICON_CONTENT_COPY, ICON_DELETE, ICON_PAUSE, ICON_PLAY_ARROW,
-    ICON_PRIORITY_HIGH, ICON_REPLAY,
+    ICON_ARROW_UPWARD, ICON_CLOSE, ICON_CONTENT_COPY, ICON_DELETE, ICON_DRAG_INDICATOR, ICON_EDIT,
+    ICON_PAUSE, ICON_PLAY_ARROW, ICON_PRIORITY_HIGH, ICON_REPLAY,
 };
 
 use super::action::Action;
@@ -16,7 +16,7 @@ use crate::queue::{Entry, JobId, Order, Priority, Status, Wish};
 
 /// Draws the queue; says what the person asked for.
 pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
-    let mut orders = Vec::new();
+    let mut actions = Vec::new();
     let (ended, open): (Vec<_>, Vec<_>) = view.queue.iter().partition(|entry| entry.ended().is_some());
     ui.horizontal(|ui| {
         ui.heading("Queue");
@@ -26,7 +26,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
             count => format!("{count} jobs"),
         });
         if !ended.is_empty() && ui.small_button("Clear ended").clicked() {
-            orders.push(Order::Clear);
+            actions.push(Action::Queue(Order::Clear));
         }
     });
     ScrollArea::vertical().auto_shrink([false, false]).show_rows(
@@ -38,21 +38,69 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
             let all: Vec<_> = open.iter().chain(ended.iter().rev()).collect();
             for index in rows {
                 let Some(entry) = all.get(index) else { break };
-                let above = index.checked_sub(1).and_then(|above| open.get(above)).map(|entry| entry.job.id);
-                ui.push_id(entry.job.id, |ui| row_ui(ui, entry, above, &mut orders));
+                let above = index.checked_sub(1).and_then(|above| {
+                    Place::of(&open, entry.job.id, above, true).and_then(|place| place.before)
+                });
+                ui.push_id(entry.job.id, |ui| {
+                    let row = row_ui(ui, entry, above, &mut actions);
+                    actions.extend(drop_ui(ui, row, &open, index).map(Action::Queue));
+                });
             }
         },
     );
-    orders.into_iter().map(Action::Queue).collect()
+    actions
 }
 
-fn row_ui(ui: &mut Ui, entry: &Entry, above: Option<JobId>, orders: &mut Vec<Order>) {
+/// Takes a row that is dropped here: before this one or behind it, where the line shows.
+fn drop_ui(ui: &Ui, row: Rect, open: &[&Entry], index: usize) -> Option<Order> {
+    let row = row.with_max_x(ui.max_rect().right());
+    let response = ui.interact(row, ui.scope_id().with("drop"), Sense::hover());
+    let dragged = *response.dnd_hover_payload::<JobId>()?;
+    let pointer = ui.input(|input| input.pointer.interact_pos())?;
+    let place = Place::of(open, dragged, index, pointer.y < row.center().y)?;
+    let y = if place.index > index { row.bottom() } else { row.top() };
+    ui.painter().hline(row.x_range(), y, Stroke::new(2.0, theme::tokens(ui).accent));
+    response.dnd_release_payload::<JobId>().map(|_| Order::Place(dragged, place.before))
+}
+
+/// Where a job would stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// Of the row that it pushes down.
+    index: usize,
+    before: Option<JobId>,
+}
+
+impl Place {
+    /// The place in the upper or lower half of a row; none where a job would not stay or already is.
+    fn of(open: &[&Entry], dragged: JobId, row: usize, is_upper: bool) -> Option<Self> {
+        let from = open.iter().position(|entry| entry.job.id == dragged)?;
+        let over = open.get(row)?;
+        // lanes follow each other whatever the order, and what runs has begun
+        if over.job.work.priority != open.get(from)?.job.work.priority {
+            return None;
+        }
+        let index = if is_upper && over.worker().is_none() { row } else { row + 1 };
+        let before = open.get(index).map(|entry| entry.job.id);
+        (index != from && index != from + 1).then_some(Self { index, before })
+    }
+}
+
+/// Draws a row; says where.
+fn row_ui(ui: &mut Ui, entry: &Entry, above: Option<JobId>, actions: &mut Vec<Action>) -> Rect {
     let id = entry.job.id;
-    ui.horizontal(|ui| {
+    let row = ui.horizontal(|ui| {
         ui.set_min_height(theme::ROW_HEIGHT);
+        if matches!(entry.status, Status::Waiting | Status::Held) {
+            handle_ui(ui, id);
+            let tooltip = "Take it into the form; what is in the form now comes back afterwards";
+            if icon_button(ui, ICON_EDIT, &format!("Edit job {id}"), tooltip).clicked() {
+                actions.push(Action::EditJob(id));
+            }
+        }
         let mut button = |icon: MaterialIcon, name: &str, tooltip: &str, order: Order| {
             if icon_button(ui, icon, &format!("{name} job {id}"), tooltip).clicked() {
-                orders.push(order);
+                actions.push(Action::Queue(order));
             }
         };
         match (&entry.status, entry.wish) {
@@ -114,6 +162,16 @@ fn row_ui(ui: &mut Ui, entry: &Entry, above: Option<JobId>, orders: &mut Vec<Ord
             label.on_hover_text(&error.message);
         }
     });
+    row.response.rect
+}
+
+/// What a row is dragged by; "Move up" does the same for the keyboard.
+fn handle_ui(ui: &mut Ui, id: JobId) {
+    let icon = ICON_DRAG_INDICATOR.rich_text().size(theme::ICON_SIZE);
+    let handle = ui.add(Label::new(icon).selectable(false).sense(Sense::drag()));
+    handle.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Drag job {id}")));
+    handle.dnd_set_drag_payload(id);
+    handle.on_hover_cursor(CursorIcon::Grab).on_hover_text("Drag it to another place");
 }
 
 fn standing(entry: &Entry) -> &'static str {
@@ -185,5 +243,55 @@ mod tests {
             harness.run();
             assert_eq!(harness.state().actions, [Action::Queue(order)], "{name}");
         }
+    }
+
+    #[test]
+    fn a_waiting_job_can_be_edited_and_one_that_runs_or_ended_cannot() {
+        let mut harness = harness(queue(), ui);
+        for id in [1, 4] {
+            assert!(harness.query_by_label(&format!("Edit job {id}")).is_none());
+        }
+        harness.get_by_label("Edit job 3").click();
+        harness.run();
+        assert_eq!(harness.state().actions, [Action::EditJob(JobId(3))]);
+        assert!(harness.query_by_label("Move up job 2").is_none(), "what runs has begun");
+    }
+
+    #[test]
+    fn a_row_that_is_dragged_lands_where_it_is_dropped() {
+        let mut bench = queue();
+        bench.queue.insert(3, entry(5, Status::Held));
+        let mut harness = harness(bench, ui);
+        let at = |harness: &egui_kittest::Harness<'_, Bench>, name: &str| harness.get_by_label(name).rect();
+        let (from, to) = (at(&harness, "Drag job 5").center(), at(&harness, "Drag job 2"));
+        harness.hover_at(from);
+        harness.drag_at(from);
+        harness.run();
+        // the upper half of the row
+        harness.hover_at(to.center_top());
+        harness.run();
+        harness.drop_at(to.center_top());
+        harness.run();
+        assert_eq!(harness.state().actions, [Action::Queue(Order::Place(JobId(5), Some(JobId(2))))]);
+    }
+
+    #[test]
+    fn a_place_is_one_where_the_job_would_stay() {
+        let mut entries = queue().queue;
+        entries.truncate(3);
+        entries.push(entry(5, Status::Waiting));
+        let mut urgent = entry(6, Status::Waiting);
+        urgent.job.work.priority = Priority::Urgent;
+        entries.insert(0, urgent);
+        let open: Vec<_> = entries.iter().collect();
+        let place = |dragged, row, is_upper| {
+            Place::of(&open, JobId(dragged), row, is_upper).map(|place| place.before.map(|id| id.0))
+        };
+        assert_eq!(place(5, 2, true), Some(Some(2)), "before the first that waits");
+        assert_eq!(place(5, 1, true), Some(Some(2)), "what runs has begun");
+        assert_eq!(place(2, 4, false), Some(None), "at the end");
+        assert_eq!(place(2, 2, true), None, "where it is");
+        assert_eq!(place(2, 3, true), None, "where it is");
+        assert_eq!(place(2, 0, true), None, "an urgent one comes first anyway");
     }
 }

@@ -5,9 +5,10 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::core::{Draft, Error, Kind, Resolution, Result, Waker};
+use crate::core::{Draft, Error, Expert, Kind, Resolution, Result, Waker};
 use crate::media::{is_picture, picture_size};
 use crate::queue::Recorded;
+use crate::wan::lora::LoraFile;
 
 /// What a file turned out to be.
 pub(super) enum Found {
@@ -15,6 +16,8 @@ pub(super) enum Found {
     Settings(Box<Draft>),
     /// Somebody's picture, and its size.
     Picture(PathBuf, Resolution),
+    /// A LoRA, and the expert that its name speaks of.
+    Lora(PathBuf, Option<Expert>),
 }
 
 /// A file that is being read.
@@ -53,7 +56,24 @@ impl Drop for Restore {
     }
 }
 
+/// Whether the file's name says that it holds weights.
+pub(super) fn is_weights(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"))
+}
+
 fn look_at(path: &Path) -> Result<Found> {
+    if is_weights(path) {
+        let file = LoraFile::open(path)?;
+        if file.summary().dialect.is_empty() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            return Err(Error::new(Kind::Input, format!("{name} holds no LoRA"))
+                .remedy("Give a LoRA; a model is found in the folder of models")
+                .field("lora"));
+        }
+        // the queue may be worked on from elsewhere
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        return Ok(Found::Lora(path, file.expert()));
+    }
     if let Some(recorded) = Recorded::read(path)? {
         return Ok(Found::Settings(Box::new(recorded.draft)));
     }
@@ -62,5 +82,5 @@ fn look_at(path: &Path) -> Result<Found> {
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Err(Error::new(Kind::Input, format!("{name} carries no settings"))
-        .remedy("Drop a video that was made with Wandeck, or a picture to start from"))
+        .remedy("Drop a video that was made with Wandeck, a picture to start from, or a LoRA"))
 }

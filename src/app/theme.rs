@@ -1,6 +1,6 @@
 //! Colours, sizes and fonts; the only place where a colour is made.
 
-use eframe::egui::{Color32, Context, CornerRadius, Margin, Theme, Ui, Vec2, vec2};
+use eframe::egui::{Color32, Context, CornerRadius, Margin, Rangef, Theme, Ui, Vec2, vec2};
 
 /// Side of an icon in points.
 pub(super) const ICON_SIZE: f32 = 20.0;
@@ -12,6 +12,10 @@ pub(super) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
 pub(super) const ROW_HEIGHT: f32 = 30.0;
 /// Height of the queue when the window opens.
 pub(super) const QUEUE_HEIGHT: f32 = 150.0;
+/// Height that what is said of a run takes at most.
+pub(super) const LOOK_HEIGHT: f32 = 180.0;
+/// Widths of the form that leave room for the video.
+pub(super) const FORM_WIDTHS: Rangef = Rangef { min: 260.0, max: 560.0 };
 /// Width of the form when the window opens.
 pub(super) const FORM_WIDTH: f32 = 340.0;
 
@@ -30,6 +34,10 @@ pub(super) struct Tokens {
     pub(super) on_accent: Color32,
     /// Behind the video.
     pub(super) stage: Color32,
+    /// Ordinary text.
+    text: Color32,
+    /// Text that is not looked for.
+    weak: Color32,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place where colours are made")]
@@ -40,6 +48,8 @@ const DARK: Tokens = Tokens {
     accent: Color32::from_rgb(46, 111, 214),
     on_accent: Color32::from_rgb(255, 255, 255),
     stage: Color32::from_rgb(14, 15, 18),
+    text: Color32::from_rgb(200, 200, 200),
+    weak: Color32::from_rgb(152, 152, 152),
 };
 #[expect(clippy::disallowed_methods, reason = "this is the place where colours are made")]
 const LIGHT: Tokens = Tokens {
@@ -49,6 +59,8 @@ const LIGHT: Tokens = Tokens {
     accent: Color32::from_rgb(30, 94, 196),
     on_accent: Color32::from_rgb(255, 255, 255),
     stage: Color32::from_rgb(226, 228, 232),
+    text: Color32::from_rgb(50, 50, 50),
+    weak: Color32::from_rgb(96, 96, 96),
 };
 
 /// The colours of the theme that is on.
@@ -65,6 +77,9 @@ pub(super) fn install(ctx: &Context) {
             style.spacing.button_padding = vec2(8.0, 4.0);
             style.spacing.interact_size.y = 24.0;
             style.spacing.window_margin = Margin::same(12);
+            let tokens = if theme == Theme::Dark { &DARK } else { &LIGHT };
+            style.visuals.weak_text_color = Some(tokens.weak);
+            style.visuals.widgets.noninteractive.fg_stroke.color = tokens.text;
             let radius = CornerRadius::same(5);
             let widgets = &mut style.visuals.widgets;
             for visuals in
@@ -73,5 +88,45 @@ pub(super) fn install(ctx: &Context) {
                 visuals.corner_radius = radius;
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::Rgba;
+
+    use super::*;
+
+    /// Ratio of the luminances of text and ground (WCAG 2.2, 1.4.3).
+    fn contrast(text: Color32, ground: Color32) -> f32 {
+        let luminance = |colour: Color32| {
+            let colour = Rgba::from(colour);
+            0.2126 * colour.r() + 0.7152 * colour.g() + 0.0722 * colour.b() + 0.05
+        };
+        let (text, ground) = (luminance(text), luminance(ground));
+        text.max(ground) / text.min(ground)
+    }
+
+    #[test]
+    fn text_can_be_read_in_both_themes() {
+        let ctx = Context::default();
+        install(&ctx);
+        for (theme, tokens) in [(Theme::Dark, &DARK), (Theme::Light, &LIGHT)] {
+            let visuals = &ctx.style_of(theme).visuals;
+            let panel = visuals.panel_fill;
+            let stage = [(visuals.weak_text_color(), tokens.stage), (tokens.error, tokens.stage)];
+            let coloured = [tokens.error, tokens.warning, tokens.good].map(|colour| (colour, panel));
+            let plain = [
+                (visuals.text_color(), panel),
+                (visuals.weak_text_color(), panel),
+                (visuals.weak_text_color(), visuals.text_edit_bg_color()),
+                (tokens.on_accent, tokens.accent),
+                (visuals.widgets.inactive.text_color(), visuals.widgets.inactive.weak_bg_fill),
+            ];
+            for (index, (text, ground)) in stage.into_iter().chain(coloured).chain(plain).enumerate() {
+                let ratio = contrast(text, ground);
+                assert!(ratio >= 4.5, "{theme:?}, pair {index}: {ratio}");
+            }
+        }
     }
 }

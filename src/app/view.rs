@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{TextureId, Vec2};
 
-use crate::core::{Draft, Error, Mode, Outcome, Progress};
+use crate::core::{Bytes, Draft, Error, Finding, Limits, Mode, Outcome, Progress, Result};
 use crate::models::Installed;
-use crate::queue::Entry;
+use crate::preflight::TimeEstimate;
+use crate::queue::{Entry, JobId};
 
 /// The state of the program, for drawing.
 pub struct AppView<'a> {
@@ -15,6 +16,12 @@ pub struct AppView<'a> {
     pub draft: &'a Draft,
     /// What keeps the form from running, one error a field.
     pub problems: &'a [Error],
+    /// What the form's model can take, if it is here.
+    pub limits: Option<&'a Limits>,
+    /// What the look before a run says of the form.
+    pub look: Look<'a>,
+    /// The job of the queue that is in the form, if one is.
+    pub editing: Option<&'a Editing>,
     /// The mode in which the form would run, if its model is here.
     pub mode: Option<Mode>,
     /// Why the form has this model and mode.
@@ -29,6 +36,38 @@ pub struct AppView<'a> {
     pub screen: &'a Screen,
     /// When this frame is drawn.
     pub now: Instant,
+}
+
+/// What the look before a run says of the form.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Look<'a> {
+    /// Nothing: the form cannot run as it is, or the person does not want the look.
+    #[default]
+    Off,
+    /// Not known yet; what was said before the last change.
+    Pending(Option<&'a Result<Looked>>),
+    /// This, or why it cannot run at all.
+    Done(&'a Result<Looked>),
+}
+
+/// What a run of the form will cost, and what is in its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Looked {
+    /// The largest memory, where it can be estimated.
+    pub peak: Option<Bytes>,
+    /// The time, if anything was ever measured on this machine.
+    pub time: Option<TimeEstimate>,
+    /// Blockers first, then warnings, then notes.
+    pub findings: Vec<Finding>,
+}
+
+/// A job of the queue that is in the form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Editing {
+    /// Which.
+    pub job: JobId,
+    /// Why it cannot have another form any more.
+    pub obstacle: Option<String>,
 }
 
 /// How the job stands.

@@ -56,13 +56,12 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<Drafted> {
         let with_path = |lora: &LoraChoice| LoraChoice { file: absolute(&lora.file), ..lora.clone() };
         draft.loras = args.loras.iter().map(with_path).collect();
     }
-    let (hardware, optimization) = (&places.settings.hardware, &places.settings.optimization);
-    // the settings speak where a preset has nothing to say; a form from a file says what it was made with
-    let settled = args.from.is_some();
-    let (provider, precision) =
-        if settled { (draft.provider, draft.precision) } else { (hardware.provider, optimization.precision) };
-    draft.provider = args.provider.unwrap_or(provider);
-    draft.precision = args.precision.unwrap_or(precision);
+    // a form from a file says what it was made with
+    if args.from.is_none() {
+        draft = places.settings.new_form(draft);
+    }
+    draft.provider = args.provider.unwrap_or(draft.provider);
+    draft.precision = args.precision.unwrap_or(draft.precision);
     draft.vae_tile = args.vae_tile.or(draft.vae_tile);
     draft.weights = args.weights.unwrap_or(draft.weights);
     if let Some(&high) = args.guidance.first() {

@@ -83,11 +83,13 @@ fn planned(args: &Generate, places: &Places) -> Result<(Work, Chosen)> {
     let work = Work {
         existing,
         latents_out: args.latents_out.as_deref().map(absolute),
-        timeout_s: Some(args.timeout.unwrap_or(places.settings.errors.timeout_s))
-            .filter(|seconds| *seconds > 0),
-        ..Work::new(draft, absolute(&model), output)
+        ..Work::new(draft, absolute(&model), output).settled(&places.settings)
     };
-    Ok((work, chosen))
+    let timeout_s = match args.timeout {
+        Some(seconds) => Some(seconds).filter(|seconds| *seconds > 0),
+        None => work.timeout_s,
+    };
+    Ok((Work { timeout_s, ..work }, chosen))
 }
 
 fn died(error: RecvError) -> Error {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::change::Change;
+
 /// Shorthand for a result with the program's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -122,13 +124,14 @@ pub struct Error {
     pub message: String,
     remedy: Option<String>,
     field: Option<&'static str>,
+    changes: Vec<Change>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind` that says `message`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), remedy: None, field: None, source: None }
+        Self { kind, message: message.into(), remedy: None, field: None, changes: Vec::new(), source: None }
     }
 
     /// The error of a run that was stopped.
@@ -150,6 +153,13 @@ impl Error {
         self
     }
 
+    /// Names changes of the form of which each may mend it, the one that costs the picture least first.
+    #[must_use]
+    pub fn mended_by(mut self, changes: Vec<Change>) -> Self {
+        self.changes = changes;
+        self
+    }
+
     /// Keeps the cause.
     #[must_use]
     pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -160,6 +170,11 @@ impl Error {
     /// What to do now, if it was said.
     pub fn remedy_text(&self) -> Option<&str> {
         self.remedy.as_deref()
+    }
+
+    /// Changes of the form that may mend it.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     /// The field of the request that is wrong, if one is.

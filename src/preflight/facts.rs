@@ -42,6 +42,8 @@ pub struct Facts<'a> {
     pub int8_variants: &'a [String],
     /// Earlier runs on this machine.
     pub history: &'a [Measured],
+    /// How long this takes by the runs that were made in the same way at the same size, and how many they are.
+    pub like_runs: Option<(Secs, usize)>,
 }
 
 /// Memory of one stage.

@@ -101,6 +101,7 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Fa
         provider: "cpu",
         int8_variants: &[],
         history: &[],
+        like_runs: None,
     }
 }
 
@@ -232,6 +233,11 @@ fn time_follows_from_earlier_runs() {
     assert!((from_own.seconds.0 / (work * 1e-12 + 2.0) - 1.0).abs() < 1e-6, "{from_own:?}");
     let from_other = estimate(std::slice::from_ref(&other)).unwrap();
     assert!(!from_other.like && from_other.seconds.0 > from_own.seconds.0);
+    // what such runs took counts more than what their work would
+    let like_runs = Some((Secs(7.0), 9));
+    let history = [own.clone()];
+    let like = look(&Facts { history: &history, like_runs, ..facts(&asked, &model, 500) }).time.unwrap();
+    assert_eq!((like.seconds, like.runs), (Secs(7.0), 9));
     let elsewhere = Measured { provider: "cuda".into(), ..own };
     assert_eq!(estimate(&[elsewhere]), None);
     let found = look(&Facts { history: &[other], ..facts(&asked, &model, 500) });

@@ -98,8 +98,10 @@ pub(super) fn estimate(facts: &Facts<'_>) -> Option<TimeEstimate> {
         stages.extend(seconds.map(|seconds| (stage, Secs(seconds))));
     }
     stages.sort_by_key(|(stage, _)| *stage);
-    let seconds = Secs(stages.iter().map(|(_, seconds)| seconds.0).sum());
-    Some(TimeEstimate { seconds, stages, runs: nearest.len(), like })
+    let sum = Secs(stages.iter().map(|(_, seconds)| seconds.0).sum());
+    // runs made in the same way know what the formulas do not: how long loading takes
+    let (seconds, runs) = facts.like_runs.filter(|_| like).unwrap_or((sum, nearest.len()));
+    Some(TimeEstimate { seconds, stages, runs, like })
 }
 
 /// The mean of (weight, value); none of nothing.

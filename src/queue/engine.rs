@@ -234,12 +234,14 @@ impl Engine {
             if error.kind == Kind::Cancelled || !ladder::is_retryable(error.kind) {
                 return ended(error, control);
             }
-            if num_failed == self.service.most_retries {
-                return Ending::Failed(error);
-            }
             let Some(changes) = next_changes(entry, &retries, &error, stage) else {
                 return Ending::Failed(error);
             };
+            if num_failed == self.service.most_retries {
+                // what would be tried next is the person's to try
+                let changes = if error.changes().is_empty() { changes } else { error.changes().to_vec() };
+                return Ending::Failed(error.mended_by(changes));
+            }
             let delay = self.service.back_off * 2_u32.saturating_pow(num_failed);
             num_failed += 1;
             let retry = Retry { told: told(&error, stage, &changes), changes };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{Draft, Utc};
 use crate::media::Existing;
+use crate::store::Settings;
 
 /// Tells the jobs of a data folder apart; counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +76,12 @@ impl Work {
             priority: Priority::Normal,
             latents_of: None,
         }
+    }
+
+    /// Likewise, as a person has set it.
+    #[must_use]
+    pub fn settled(self, settings: &Settings) -> Self {
+        Self { timeout_s: settings.errors.timeout().map(|timeout| timeout.as_secs()), ..self }
     }
 }
 

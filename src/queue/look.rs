@@ -15,11 +15,13 @@ use crate::monitor;
 use crate::pipeline::{Computation, Story, denoise_steps};
 use crate::preflight::{self, Facts, Measured, ModelSize, Preflight, Room, passes, work};
 use crate::router::Profiles;
-use crate::store::History;
+use crate::store::{Expected, History, Like, expected};
 use crate::wan::{Checkpoint, vae_cost};
 
 /// Earlier runs that are looked at.
 const EARLIER: usize = 60;
+/// Earlier runs of the same kind that the time is taken from.
+const NEAREST: usize = 20;
 /// Models whose files are opened to learn from runs of theirs.
 const MODELS: usize = 4;
 /// Bytes of a pixel in a file: of frames in their own files, and of video, generously.
@@ -52,11 +54,11 @@ pub fn examine(work: &Work, data_dir: &Path) -> Result<Examined> {
     };
     run::given(&target, &request, &checkpoint, &mut Story::new(&mut send))?;
     // without a runtime, one is fetched before the run, and that computes on the CPU
-    let provider = match runtime::present(data_dir)? {
-        (Some(runtime), _) => Computation::choose(&runtime, &checkpoint, &request)?.provider,
-        (None, _) => Provider::Cpu,
+    let computation = match runtime::present(data_dir)? {
+        (Some(runtime), _) => Computation::choose(&runtime, &checkpoint, &request)?,
+        (None, _) => Computation::on(Provider::Cpu, None, request.precision, &checkpoint)?,
     };
-    let mut found = look(work, &request, (&checkpoint, provider), data_dir)?;
+    let mut found = look(work, &request, (&checkpoint, &computation), data_dir)?;
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, changes: Vec::new() };
     found.add(told.into_iter().map(finding));
@@ -67,7 +69,7 @@ pub fn examine(work: &Work, data_dir: &Path) -> Result<Examined> {
 fn look(
     work: &Work,
     request: &GenRequest,
-    (model, provider): (&Checkpoint, Provider),
+    (model, computation): (&Checkpoint, &Computation),
     data_dir: &Path,
 ) -> Result<Preflight> {
     let profiles = Profiles::open(data_dir)?;
@@ -78,7 +80,10 @@ fn look(
     let size = ModelSize::of(model);
     let free_memory = monitor::free();
     let rooms = rooms(work, request, &size, data_dir);
-    let history = earlier(model, data_dir);
+    let history = history(data_dir);
+    let like =
+        history.as_ref().and_then(|history| like_runs(history, &work.draft, request, model, computation));
+    let earlier = history.map(|history| earlier(&history, model, data_dir)).unwrap_or_default();
     let facts = Facts {
         request,
         model: &size,
@@ -86,9 +91,10 @@ fn look(
         free_memory,
         rooms: &rooms,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        provider: provider.word(),
+        provider: computation.provider.word(),
         int8_variants: &int8_variants(work, data_dir),
-        history: &history,
+        history: &earlier,
+        like_runs: like.map(|expected| (expected.seconds, expected.num_runs)),
     };
     let mut found = preflight::look(&facts);
     found.add(profiles.notes(&work.draft, mode, family));
@@ -103,8 +109,8 @@ pub(super) fn look_and_tell(
     data_dir: Option<&Path>,
     story: &mut Story<'_>,
 ) -> Result<()> {
-    let model = (model, computation.provider);
-    data_dir.map_or(Ok(()), |data_dir| tell(&look(work, request, model, data_dir)?, story))
+    let by = (model, computation);
+    data_dir.map_or(Ok(()), |data_dir| tell(&look(work, request, by, data_dir)?, story))
 }
 
 /// Tells what was found: notes and warnings as events, and the first blocker as an error.
@@ -156,7 +162,7 @@ fn error_from_finding(finding: &Finding) -> Error {
         },
         |changes| format!("It would help to {changes}"),
     );
-    Error::new(kind, finding.message.clone()).remedy(remedy)
+    Error::new(kind, finding.message.clone()).remedy(remedy).mended_by(finding.changes.clone())
 }
 
 /// The places that a run writes to.
@@ -193,19 +199,43 @@ fn int8_variants(work: &Work, data_dir: &Path) -> Vec<String> {
     [beside, made].into_iter().find(|path| path.is_dir()).map(named).into_iter().collect()
 }
 
-/// Earlier runs of this data folder as measurements.
-fn earlier(model: &Checkpoint, data_dir: &Path) -> Vec<Measured> {
+/// The history of the data folder, if it has one that can be read.
+fn history(data_dir: &Path) -> Option<History> {
     if !History::path_in(data_dir).exists() {
-        return Vec::new();
+        return None;
     }
-    let tasks = History::open(data_dir).and_then(|(history, _)| history.recent(EARLIER));
-    let tasks = match tasks {
-        Ok(tasks) => tasks,
-        Err(error) => {
-            tracing::warn!("Earlier runs cannot be read: {error:#}");
-            return Vec::new();
-        }
+    read(History::open(data_dir)).map(|(history, _)| history)
+}
+
+/// What was read of the history; without it, less is known.
+fn read<T>(read: Result<T>) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!("Earlier runs cannot be read: {error:#}")).ok()
+}
+
+/// How long `draft` takes by the runs that were made in the same way at the same size.
+fn like_runs(
+    history: &History,
+    draft: &Draft,
+    request: &GenRequest,
+    model: &Checkpoint,
+    computation: &Computation,
+) -> Option<Expected> {
+    let like = Like {
+        model_fingerprint: &model.fingerprint(),
+        mode: request.mode,
+        provider: computation.provider.word(),
+        precision: computation.precision,
     };
+    let mut tasks = read(history.like_runs(&like, NEAREST))?;
+    // attention grows faster than the picture, which only the formulas of the work know
+    let is_same = |run: Measured| run.size == request.size && run.frames == request.frames;
+    tasks.retain(|task| measured(task, model).is_some_and(is_same));
+    expected(draft, &tasks)
+}
+
+/// Earlier runs of this data folder as measurements.
+fn earlier(history: &History, model: &Checkpoint, data_dir: &Path) -> Vec<Measured> {
+    let tasks = read(history.recent(EARLIER)).unwrap_or_default();
     let mut known = vec![(model.fingerprint(), Some(model.clone()))];
     let mut found = Vec::new();
     for task in tasks {

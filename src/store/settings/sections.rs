@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Bytes, Error, Kind, PrecisionChoice, ProviderChoice, Result};
+use crate::core::{Bytes, Draft, Error, Kind, PrecisionChoice, ProviderChoice, Result};
 
 /// The form of the file that this program writes.
 pub(super) const VERSION: u32 = 1;
@@ -152,6 +152,12 @@ impl RecordSettings {
 }
 
 impl Settings {
+    /// A form that was not there before, a preset's for instance, with what a person set for all of them.
+    #[must_use]
+    pub fn new_form(&self, draft: Draft) -> Draft {
+        Draft { provider: self.hardware.provider, precision: self.optimization.precision, ..draft }
+    }
+
     /// Refuses values that make no sense; the error names the key.
     pub(super) fn check(&self) -> Result<()> {
         let Self { generation, errors, hardware, records, .. } = self;

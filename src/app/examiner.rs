@@ -1,0 +1,202 @@
+//! Looks at the form before it runs, on a thread of its own: a moment after the last change, the newest form only.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+
+use super::view::{Look, Looked};
+use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
+use crate::media::Existing;
+use crate::queue::{Work, examine};
+
+/// How long the form must rest before it is looked at.
+const REST: Duration = Duration::from_millis(300);
+
+/// What is looked at.
+#[derive(Clone, Debug, PartialEq)]
+struct Question {
+    work: Work,
+    turn: u64,
+}
+
+/// The thread that looks, and what it said last.
+pub(super) struct Examiner {
+    questions: Option<Sender<Question>>,
+    /// The other end of `questions`: what the thread has not taken yet is taken back for something newer.
+    untaken: Receiver<Question>,
+    answers: Option<Receiver<(Question, Result<Looked>)>>,
+    thread: Option<JoinHandle<()>>,
+    asked: Option<Question>,
+    answer: Option<(Question, Result<Looked>)>,
+    /// Another number when the machine may have changed under the same form.
+    turn: u64,
+}
+
+impl Examiner {
+    /// Starts the thread. `waker` is called after each answer.
+    pub(super) fn start(data_dir: PathBuf, waker: Waker) -> Result<Self> {
+        let (questions, untaken) = bounded(1);
+        let (sender, answers) = bounded(1);
+        let taken = untaken.clone();
+        let work = move || work(&taken, &sender, &data_dir, &waker);
+        let thread = Builder::new().name("preflight".to_owned()).spawn(work).map_err(|error| {
+            Error::new(Kind::Io, "The thread preflight cannot be started")
+                .because(error)
+                .remedy("Restart the program")
+        })?;
+        Ok(Self {
+            questions: Some(questions),
+            untaken,
+            answers: Some(answers),
+            thread: Some(thread),
+            asked: None,
+            answer: None,
+            turn: 0,
+        })
+    }
+
+    /// Whether the form must be looked at: it is another one, or the machine may be.
+    pub(super) fn is_news(&self, draft: &Draft, model: &Path) -> bool {
+        let known = |question: &Question| {
+            question.turn == self.turn && question.work.draft == *draft && question.work.model == model
+        };
+        !self.asked.as_ref().is_some_and(known)
+    }
+
+    /// Lets the thread look at `work` instead of what it was asked before.
+    pub(super) fn ask(&mut self, work: Work) {
+        let Some(questions) = &self.questions else { return };
+        let question = Question { work, turn: self.turn };
+        self.asked = Some(question.clone());
+        if let Err(TrySendError::Full(question)) = questions.try_send(question) {
+            drop(self.untaken.try_recv());
+            // nobody else sends, so there is room now
+            drop(questions.try_send(question));
+        }
+    }
+
+    /// Nothing is to be said of the form.
+    pub(super) fn forget(&mut self) {
+        (self.asked, self.answer) = (None, None);
+    }
+
+    /// The same form may be worth another look.
+    pub(super) fn again(&mut self) {
+        self.turn += 1;
+    }
+
+    /// Takes in what the thread said.
+    pub(super) fn drain(&mut self) {
+        while let Some(answer) = self.answers.as_ref().and_then(|answers| answers.try_recv().ok()) {
+            if self.asked.is_some() {
+                self.answer = Some(answer);
+            }
+        }
+    }
+
+    /// What is known.
+    pub(super) fn look(&self) -> Look<'_> {
+        match (&self.asked, &self.answer) {
+            (Some(asked), Some((question, said))) if asked == question => Look::Done(said),
+            (Some(_), answer) => Look::Pending(answer.as_ref().map(|(_, said)| said)),
+            (None, _) => Look::Off,
+        }
+    }
+}
+
+impl Drop for Examiner {
+    fn drop(&mut self) {
+        (self.questions, self.answers) = (None, None);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("The thread preflight ended by a panic");
+        }
+    }
+}
+
+fn work(
+    questions: &Receiver<Question>,
+    answers: &Sender<(Question, Result<Looked>)>,
+    data_dir: &Path,
+    waker: &Waker,
+) {
+    while let Ok(mut question) = questions.recv() {
+        loop {
+            match questions.recv_timeout(REST) {
+                Ok(newer) => question = newer,
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+        let looked = catch_unwind(AssertUnwindSafe(|| look(&question.work, data_dir)));
+        let said = looked.unwrap_or_else(|_| {
+            Err(Error::new(Kind::Bug, "The look before the run broke off by a mistake in the program")
+                .remedy("Please report it; the video can be tried"))
+        });
+        if answers.send((question, said)).is_err() {
+            return;
+        }
+        waker();
+    }
+}
+
+fn look(work: &Work, data_dir: &Path) -> Result<Looked> {
+    // the window gives names itself: that one is taken and gets a number is nobody's surprise
+    let work = Work { existing: Existing::Replace, ..work.clone() };
+    let found = examine(&work, data_dir)?.preflight;
+    let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));
+    Ok(Looked { peak, time: found.time, findings: found.findings })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::core::testing::draft;
+
+    fn work_in(folder: &str) -> Work {
+        Work::new(draft(), folder.into(), "a.mp4".into())
+    }
+
+    fn wait(examiner: &mut Examiner) {
+        let began = Instant::now();
+        while !matches!(examiner.look(), Look::Done(_)) {
+            assert!(began.elapsed() < Duration::from_secs(20), "no answer");
+            std::thread::park_timeout(Duration::from_millis(5));
+            examiner.drain();
+        }
+    }
+
+    #[test]
+    fn only_the_newest_form_is_looked_at_and_the_same_one_once() {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&woken);
+        let dir = tempfile::tempdir().unwrap();
+        let waker: Waker = Arc::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        let mut examiner = Examiner::start(dir.path().to_path_buf(), waker).unwrap();
+        for name in ["a", "b", "no-such-model"] {
+            examiner.ask(work_in(name));
+        }
+        assert!(matches!(examiner.look(), Look::Pending(None)));
+        wait(&mut examiner);
+        let Look::Done(Err(error)) = examiner.look() else { panic!("{:?}", examiner.look()) };
+        assert!(format!("{error:#}").contains("no-such-model"), "{error:#}");
+        assert_eq!(woken.load(Ordering::SeqCst), 1);
+        assert!(!examiner.is_news(&draft(), Path::new("no-such-model")));
+        assert!(examiner.is_news(&draft(), Path::new("a")));
+        examiner.again();
+        assert!(examiner.is_news(&draft(), Path::new("no-such-model")), "the machine may have changed");
+        examiner.ask(work_in("another-one"));
+        assert!(matches!(examiner.look(), Look::Pending(Some(Err(_)))), "what was said stays until then");
+        wait(&mut examiner);
+        examiner.forget();
+        assert!(matches!(examiner.look(), Look::Off));
+    }
+}

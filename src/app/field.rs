@@ -1,0 +1,56 @@
+//! Fields of the form: a name, a control, and what is wrong below it.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Align, Label, Layout, Response, RichText, TextEdit, Ui};
+
+use super::theme;
+use crate::core::Error;
+
+/// The path of a file; empty means none.
+pub(super) fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
+    let mut text = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    ui.horizontal(|ui| {
+        let label = ui.label(name);
+        let edit = TextEdit::singleline(&mut text).hint_text("path").desired_width(f32::INFINITY);
+        if ui.add(edit).labelled_by(label.id).changed() {
+            *path = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
+        }
+    });
+}
+
+pub(super) fn text_ui(
+    ui: &mut Ui,
+    name: &str,
+    field: &str,
+    text: &mut String,
+    rows: usize,
+    problems: &[Error],
+) {
+    let label = ui.label(name);
+    let edit = TextEdit::multiline(text).desired_rows(rows).desired_width(f32::INFINITY);
+    ui.add(edit).labelled_by(label.id);
+    problem_ui(ui, field, problems);
+}
+
+/// A name on the left, its control on the right.
+pub(super) fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(&mut Ui) -> Response) {
+    ui.horizontal(|ui| {
+        let label = ui.label(name);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            control(ui).labelled_by(label.id).on_hover_text(about);
+        });
+    });
+}
+
+/// What is wrong with a field, below it.
+pub(super) fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
+    for problem in problems.iter().filter(|problem| problem.field_name() == Some(field)) {
+        problem_text_ui(ui, problem);
+    }
+}
+
+pub(super) fn problem_text_ui(ui: &mut Ui, problem: &Error) {
+    let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error);
+    ui.add(Label::new(text).wrap());
+}

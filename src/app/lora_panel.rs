@@ -1,0 +1,155 @@
+//! The form's LoRAs: which files, how strongly, on which expert.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Align, ComboBox, DragValue, Id, Key, Label, Layout, TextEdit, Ui};
+use egui_material_icons::icons::{ICON_ADD, ICON_DELETE};
+
+use super::action::Action;
+use super::field::problem_ui;
+use super::icon::icon_button;
+use super::view::AppView;
+use crate::core::{Draft, Expert, LoraChoice};
+
+/// Draws the list, where the model takes LoRAs or the form has some.
+pub(super) fn ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let takes = view.limits.is_some_and(|limits| limits.lora);
+    if !takes && draft.loras.is_empty() {
+        return actions;
+    }
+    let mut removed = None;
+    for (index, lora) in draft.loras.iter_mut().enumerate() {
+        // the same file may be there twice, once for each expert
+        ui.push_id(("lora", index), |ui| {
+            if row_ui(ui, lora) {
+                removed = Some(index);
+            }
+        });
+    }
+    if let Some(index) = removed {
+        draft.loras.remove(index);
+    }
+    problem_ui(ui, "lora", view.problems);
+    if takes {
+        actions.extend(add_ui(ui).map(Action::AddLora));
+    }
+    actions
+}
+
+/// One LoRA; true if it is to go.
+fn row_ui(ui: &mut Ui, lora: &mut LoraChoice) -> bool {
+    let name = lora.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    ui.add(Label::new(&name).truncate()).on_hover_text(lora.file.display().to_string());
+    ui.horizontal(|ui| {
+        let label = ui.weak("Strength");
+        ui.add(DragValue::new(&mut lora.strength).range(-10.0..=10.0).speed(0.01).max_decimals(2))
+            .labelled_by(label.id)
+            .on_hover_text("1 is as it was trained, 0 is none of it");
+        let label = ui.weak("on");
+        ComboBox::from_id_salt("expert")
+            .selected_text(expert(lora.expert))
+            .show_ui(ui, |ui| {
+                for choice in [None, Some(Expert::High), Some(Expert::Low)] {
+                    ui.selectable_value(&mut lora.expert, choice, expert(choice));
+                }
+            })
+            .response
+            .labelled_by(label.id)
+            .on_hover_text("Which steps it changes: the first ones are of high noise, the last ones of low");
+        icon_button(ui, ICON_DELETE, &format!("Remove {name}"), "Make the video without it").clicked()
+    })
+    .inner
+}
+
+fn expert(choice: Option<Expert>) -> &'static str {
+    match choice {
+        None => "both experts",
+        Some(Expert::High) => "high noise",
+        Some(Expert::Low) => "low noise",
+    }
+}
+
+/// A path to add; the file is looked at first.
+fn add_ui(ui: &mut Ui) -> Option<PathBuf> {
+    let id = Id::unique("path of a lora");
+    let mut text: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+    let added = ui
+        .horizontal(|ui| {
+            let label = ui.label("LoRA");
+            let right = Layout::right_to_left(Align::Center);
+            ui.with_layout(right, |ui| {
+                let clicked = ui
+                    .add_enabled_ui(!text.trim().is_empty(), |ui| {
+                        icon_button(ui, ICON_ADD, "Add LoRA", "Add this file to the form").clicked()
+                    })
+                    .inner;
+                let edit = TextEdit::singleline(&mut text).hint_text("path, or drop a file");
+                let edit = ui.add(edit.desired_width(f32::INFINITY)).labelled_by(label.id);
+                let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+                (entered || clicked) && !text.trim().is_empty()
+            })
+            .inner
+        })
+        .inner;
+    let path = added.then(|| PathBuf::from(std::mem::take(&mut text).trim()));
+    ui.data_mut(|data| data.insert_temp(id, text));
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::accesskit::Role;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+    use crate::app::fixture::{Bench, harness};
+
+    fn list(loras: &[&str]) -> Harness<'static, Bench> {
+        let mut bench = Bench::new();
+        bench.draft.loras = loras.iter().map(LoraChoice::new).collect();
+        harness(bench, |ui, view| {
+            let mut draft = view.draft.clone();
+            let mut actions = super::ui(ui, &mut draft, view);
+            actions.extend((draft != *view.draft).then(|| Action::Edit(Box::new(draft))));
+            actions
+        })
+    }
+
+    #[test]
+    fn a_path_is_looked_at_before_it_is_added() {
+        let mut harness = list(&[]);
+        harness.get_by_label("LoRA").focus();
+        harness.run();
+        harness.get_by_label("LoRA").type_text("styles/ink.safetensors");
+        harness.run();
+        harness.get_by_role_and_label(Role::Button, "Add LoRA").click();
+        harness.run();
+        assert_eq!(harness.state().actions, [Action::AddLora("styles/ink.safetensors".into())]);
+        assert_eq!(harness.get_by_label("LoRA").value().as_deref(), Some(""));
+    }
+
+    #[test]
+    fn each_has_a_strength_and_an_expert_and_can_go() {
+        let mut harness = list(&["ink.safetensors", "rain.safetensors"]);
+        harness.get_by_role_and_label(Role::Button, "Remove ink").click();
+        harness.run();
+        harness.get_by_role_and_label(Role::ComboBox, "on").click();
+        harness.run();
+        harness.get_by_label("low noise").click();
+        harness.run();
+        let strength = harness.get_by_role_and_label(Role::SpinButton, "Strength");
+        assert_eq!(strength.value().as_deref(), Some("1.00"));
+        let only = LoraChoice { expert: Some(Expert::Low), ..LoraChoice::new("rain.safetensors") };
+        assert_eq!(harness.state().draft.loras, [only]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_below_the_list() {
+        let mut bench = Bench::new();
+        bench.draft.loras = vec![LoraChoice { strength: 11.0, ..LoraChoice::new("ink.safetensors") }];
+        let harness = harness(bench, |ui, view| super::ui(ui, &mut view.draft.clone(), view));
+        harness.get_by_label_contains("must be from -10 to 10, not 11");
+    }
+}

@@ -1,0 +1,192 @@
+//! Below the form: what a run of it will cost, what is in its way, and the changes that would mend it.
+
+use eframe::egui::{Align, Label, Layout, RichText, Ui};
+use egui_material_icons::icons::{ICON_BLOCK, ICON_REFRESH, ICON_WARNING};
+
+use super::action::Action;
+use super::change_button::{change_button, offered};
+use super::icon::icon_button;
+use super::theme;
+use super::view::{AppView, Look, Looked};
+use crate::core::{Draft, Finding, Kind, Severity};
+use crate::store::Expected;
+
+/// Draws the look; a change that is clicked is made in `draft`.
+pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>, draft: &mut Draft) -> Vec<Action> {
+    let mut actions = Vec::new();
+    match view.look {
+        Look::Off => {}
+        Look::Pending(None | Some(Err(_))) => {
+            ui.weak("Estimating memory and time…");
+        }
+        Look::Pending(Some(Ok(looked))) => {
+            // it was said of the form before its last change
+            ui.add_enabled_ui(false, |ui| looked_ui(ui, looked, view, draft, &mut actions));
+        }
+        Look::Done(Ok(looked)) => looked_ui(ui, looked, view, draft, &mut actions),
+        // what has a field is told there
+        Look::Done(Err(error)) if error.field_name().is_some() => again_ui(ui, &mut actions),
+        Look::Done(Err(error)) => {
+            let text = RichText::new(format!("{error:#}")).color(theme::tokens(ui).error);
+            ui.add(Label::new(text).wrap());
+            again_ui(ui, &mut actions);
+        }
+    }
+    actions
+}
+
+/// Why the form cannot run as it is known by the look before a run.
+pub(super) fn blocked_by(view: &AppView<'_>) -> Option<String> {
+    match view.look {
+        // a mistake of the look's own must not stand in the way
+        Look::Done(Err(error)) if error.kind != Kind::Bug => Some(format!("{error:#}")),
+        // what runs now has memory that will be free when the next one's turn comes
+        Look::Done(Ok(looked)) if !view.run.running() && view.editing.is_none() => {
+            looked.findings.iter().find(is_blocker).map(|finding| finding.message.clone())
+        }
+        _ => None,
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what find wants")]
+fn is_blocker(finding: &&Finding) -> bool {
+    finding.severity == Severity::Blocker
+}
+
+fn looked_ui(ui: &mut Ui, looked: &Looked, view: &AppView<'_>, draft: &mut Draft, actions: &mut Vec<Action>) {
+    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+        again_ui(ui, actions);
+        ui.with_layout(Layout::left_to_right(Align::Min), |ui| {
+            ui.add(Label::new(estimate(looked)).wrap());
+        });
+    });
+    for finding in looked.findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
+        finding_ui(ui, finding, view, draft);
+    }
+}
+
+/// For instance "About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs".
+fn estimate(looked: &Looked) -> String {
+    let memory = looked.peak.map(|peak| format!("about {peak} of memory"));
+    let time = looked.time.as_ref().map_or_else(
+        || "time unknown until a first run".to_owned(),
+        |time| {
+            let expected = Expected { seconds: time.seconds, num_runs: time.runs };
+            format!("{expected}{}", if time.like { "" } else { " of other models" })
+        },
+    );
+    let text = memory.into_iter().chain([time]).collect::<Vec<_>>().join(", ");
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn finding_ui(ui: &mut Ui, finding: &Finding, view: &AppView<'_>, draft: &mut Draft) {
+    let tokens = theme::tokens(ui);
+    let (icon, colour) = match finding.severity {
+        Severity::Blocker => (ICON_BLOCK, tokens.error),
+        _ => (ICON_WARNING, tokens.warning),
+    };
+    ui.horizontal(|ui| {
+        ui.label(icon.rich_text().color(colour));
+        ui.add(Label::new(RichText::new(&finding.message).color(colour)).wrap());
+    });
+    ui.horizontal_wrapped(|ui| {
+        for change in offered(&finding.changes, view.draft, view.models) {
+            if change_button(ui, change, "Changes the form; nothing runs yet").clicked() {
+                change.apply(draft);
+            }
+        }
+    });
+}
+
+fn again_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
+    let about = "Estimate again: other programs may have taken memory or given it back";
+    if icon_button(ui, ICON_REFRESH, "Estimate again", about).clicked() {
+        actions.push(Action::LookAgain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::accesskit::Role;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+    use super::*;
+    use crate::app::compose_panel;
+    use crate::app::fixture::{Bench, harness};
+    use crate::app::view::RunState;
+    use crate::core::{Bytes, Change, Error, FrameCount, Result, Secs, Subject};
+    use crate::preflight::TimeEstimate;
+
+    fn looked(findings: Vec<Finding>) -> Looked {
+        let time = TimeEstimate { seconds: Secs(240.0), stages: Vec::new(), runs: 6, like: true };
+        Looked { peak: Some(Bytes(1_288_490_189)), time: Some(time), findings }
+    }
+
+    fn finding(severity: Severity, message: &str) -> Finding {
+        let changes = vec![Change::VaeTile(128), Change::Frames(FrameCount(5))];
+        Finding { severity, subject: Subject::Memory, message: message.into(), changes }
+    }
+
+    fn form(look: Result<Looked>, run: RunState) -> Harness<'static, Bench> {
+        let bench = Bench { look: Some(look), run, ..Bench::new() };
+        let mut form = harness(bench, compose_panel::ui);
+        // the form is longer than it is high
+        form.set_size(eframe::egui::vec2(420.0, 1400.0));
+        form.run();
+        form
+    }
+
+    fn running() -> RunState {
+        RunState::Running {
+            progress: Default::default(),
+            started: std::time::Instant::now(),
+            note: None,
+            stopping: false,
+        }
+    }
+
+    #[test]
+    fn the_estimate_is_one_line_and_notes_are_left_out() {
+        let harness = form(Ok(looked(vec![finding(Severity::Note, "It is tight")])), RunState::Idle);
+        harness.get_by_label("About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
+        assert!(harness.query_by_label("It is tight").is_none());
+    }
+
+    #[test]
+    fn a_change_is_one_click_and_only_changes_the_form() {
+        let warning = finding(Severity::Warning, "The run may need more than there is");
+        let mut harness = form(Ok(looked(vec![warning])), RunState::Idle);
+        harness.get_by_label("The run may need more than there is");
+        harness.get_by_role_and_label(Role::Button, "Decode in VAE tiles of 128 pixels").click();
+        harness.run();
+        harness.get_by_role_and_label(Role::Button, "5 frames").click();
+        harness.run();
+        let draft = &harness.state().draft;
+        assert_eq!((draft.vae_tile, draft.frames), (Some(128), 5));
+        assert!(harness.state().actions.iter().all(|action| matches!(action, Action::Edit(_))));
+        // what is so already is no change
+        assert!(harness.query_by_role_and_label(Role::Button, "5 frames").is_none());
+    }
+
+    #[test]
+    fn what_cannot_work_is_not_begun_unless_it_has_to_wait_anyway() {
+        let blocker = finding(Severity::Blocker, "The run needs 9 GiB at least");
+        let is_blocked = |harness: &Harness<'_, Bench>, name: &str| {
+            harness.get_by_role_and_label(Role::Button, name).accesskit_node().is_disabled()
+        };
+        let mut idle = form(Ok(looked(vec![blocker.clone()])), RunState::Idle);
+        assert!(is_blocked(&idle, "Generate"));
+        idle.get_by_role_and_label(Role::Button, "Estimate again").click();
+        idle.run();
+        assert_eq!(idle.state().actions, [Action::LookAgain]);
+        let busy = form(Ok(looked(vec![blocker])), running());
+        assert!(!is_blocked(&busy, "Add to queue"));
+        let refused = Error::new(Kind::Unsupported, "There is no CUDA here");
+        assert!(is_blocked(&form(Err(refused), running()), "Add to queue"));
+        let broken = form(Err(Error::new(Kind::Bug, "The look broke off")), RunState::Idle);
+        broken.get_by_label("The look broke off");
+        assert!(!is_blocked(&broken, "Generate"), "its own mistake is in nobody's way");
+    }
+}
