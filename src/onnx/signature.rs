@@ -42,19 +42,28 @@ impl Value {
 impl fmt::Display for Value {
     /// For instance `float32 [1, 16, frames]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let element = match self.element {
-            1 => "float32",
-            6 => "int32",
-            7 => "int64",
-            9 => "bool",
-            10 => "float16",
-            11 => "float64",
-            16 => "bfloat16",
-            _ => "another type",
-        };
-        let dims: Vec<_> = self.dims.iter().map(ToString::to_string).collect();
-        write!(f, "{element} [{}]", dims.join(", "))
+        write!(f, "{} {}", element_word(self.element), dims_word(&self.dims))
     }
+}
+
+/// The name of an element type, by its number in `TensorProto.DataType`.
+pub fn element_word(element: i32) -> &'static str {
+    match element {
+        1 => "float32",
+        6 => "int32",
+        7 => "int64",
+        9 => "bool",
+        10 => "float16",
+        11 => "float64",
+        16 => "bfloat16",
+        _ => "another type",
+    }
+}
+
+/// A shape, for instance `[1, 16, frames]`.
+pub fn dims_word(dims: &[Dim]) -> String {
+    let dims: Vec<_> = dims.iter().map(ToString::to_string).collect();
+    format!("[{}]", dims.join(", "))
 }
 
 impl fmt::Display for Dim {

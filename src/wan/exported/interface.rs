@@ -1,99 +1,8 @@
-//! Components that others exported as ONNX files, with diffusers' names for what goes in and comes out.
-//!
-//! What is accepted, sizes from the components' `config.json`:
-//!
-//! | file | inputs | output |
-//! | --- | --- | --- |
-//! | `text_encoder/model.onnx` | `input_ids`, `attention_mask` int64 `[1, L]` | `last_hidden_state` `[1, L, D]` |
-//! | `transformer/model.onnx`, `transformer_2/model.onnx` | `hidden_states` `[1, C, T, H, W]`, `timestep` int64 or float32 `[1]` or `[1, S]`, `encoder_hidden_states` `[1, 512, D]` | `out_sample` or `sample` `[1, O, T, H, W]` |
-//! | `vae_decoder/model.onnx` | `latent_sample` `[1, z, T, h, w]` | `sample` `[1, 3, F, H, W]`, the whole clip |
-//!
-//! Numbers are float32 where nothing else is said. A single output may have any name. A dimension may be open or of
-//! a fixed size, which then is the only one that can be made. Latents go into the decoder as the VAE has them: the
-//! means and deviations of its `config.json` are applied before.
+//! What each component has to take and give.
 
-use std::path::{Path, PathBuf};
-
-use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
-use super::graphs::TEXT_TOKENS;
-use crate::core::{Bytes, Result};
-use crate::onnx::{Dim, Dtype, Signature, Value};
-
-/// The file of each component.
-pub const FILE: &str = "model.onnx";
-
-/// One exported component.
-#[derive(Clone, Debug)]
-pub struct ExportedGraph {
-    /// Name of its folder.
-    pub name: &'static str,
-    /// Its file; external data lies beside it.
-    pub path: PathBuf,
-    /// What it takes and gives.
-    pub signature: Signature,
-}
-
-/// The components of a model that others exported.
-#[derive(Clone, Debug)]
-pub struct Exported {
-    /// Tokens to rows.
-    pub text_encoder: ExportedGraph,
-    /// The high-noise expert, or the only transformer.
-    pub transformer: ExportedGraph,
-    /// The low-noise expert.
-    pub transformer_2: Option<ExportedGraph>,
-    /// Latent to frames, a whole clip.
-    pub vae_decoder: ExportedGraph,
-}
-
-impl ExportedGraph {
-    /// Reads what the component `name` in the folder of a model takes and gives.
-    pub fn read(model: &Path, name: &'static str) -> Result<Self> {
-        let path = model.join(name).join(FILE);
-        Ok(Self { name, signature: Signature::read(&path)?, path })
-    }
-
-    /// The input called `name`.
-    pub fn input(&self, name: &str) -> Option<&Value> {
-        self.signature.inputs.iter().find(|value| value.name == name)
-    }
-
-    /// What is in the way of giving `name` these sizes: the file may be made for others only.
-    pub fn size_difference(&self, name: &str, dims: &[usize]) -> Option<String> {
-        let value = self.input(name)?;
-        let fits = |(dim, size): (&Dim, &usize)| !matches!(dim, Dim::Is(fixed) if fixed != size);
-        (!value.dims.iter().zip(dims).all(fits))
-            .then(|| format!("the {} takes {name} as {value} and the request needs {dims:?}", self.name))
-    }
-
-    /// Its file and those of its weights.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        std::iter::once(&self.path).chain(&self.signature.data)
-    }
-
-    /// Size of its files.
-    pub fn size(&self) -> Bytes {
-        let size = |path: &PathBuf| std::fs::metadata(path).map(|about| about.len()).unwrap_or_default();
-        Bytes(self.files().map(size).sum())
-    }
-
-    /// Tells these files, as they are now, from all others.
-    pub fn identity(&self) -> String {
-        let line = |path: &PathBuf| {
-            let about = std::fs::metadata(path).ok();
-            let changed = about.as_ref().and_then(|about| about.modified().ok());
-            format!("{} {:?} {changed:?}", path.display(), about.map(|about| about.len()))
-        };
-        self.files().map(line).collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl Exported {
-    /// All files.
-    pub fn graphs(&self) -> impl Iterator<Item = &ExportedGraph> {
-        [&self.text_encoder, &self.transformer, &self.vae_decoder].into_iter().chain(&self.transformer_2)
-    }
-}
+use crate::onnx::{Dim, Dtype, Signature, Value, dims_word, element_word};
+use crate::wan::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
+use crate::wan::graphs::TEXT_TOKENS;
 
 /// What is expected of one value.
 struct Wanted {
@@ -109,7 +18,8 @@ pub struct Interface {
     output: Wanted,
 }
 
-const NUMBERS: &[Dtype] = &[Dtype::F32];
+const NUMBERS: &[Dtype] = &[Dtype::F32, Dtype::F16, Dtype::Bf16];
+const TIMES: &[Dtype] = &[Dtype::I64, Dtype::F32, Dtype::F16, Dtype::Bf16];
 
 fn video(channels: usize) -> Vec<Vec<Dim>> {
     vec![vec![1.into(), channels.into(), "T".into(), "H".into(), "W".into()]]
@@ -136,7 +46,7 @@ impl Interface {
         Self {
             inputs: vec![
                 Wanted { names: &["hidden_states"], types: NUMBERS, shapes: video(config.in_channels) },
-                Wanted { names: &["timestep"], types: &[Dtype::I64, Dtype::F32], shapes: timestep },
+                Wanted { names: &["timestep"], types: TIMES, shapes: timestep },
                 Wanted { names: &["encoder_hidden_states"], types: NUMBERS, shapes: vec![rows] },
             ],
             output: Wanted {
@@ -147,10 +57,28 @@ impl Interface {
         }
     }
 
+    /// Of the VAE's encoder.
+    pub fn vae_encoder(config: &VaeConfig) -> Self {
+        let shapes = [2 * config.z_dim, config.z_dim].into_iter().flat_map(video).collect();
+        let names = &["latent_parameters", "latent_sample", "latent", "latent_dist"];
+        Self {
+            inputs: vec![Wanted {
+                names: &["sample", "x", "pixel_values"],
+                types: NUMBERS,
+                shapes: video(3),
+            }],
+            output: Wanted { names, types: NUMBERS, shapes },
+        }
+    }
+
     /// Of the VAE's decoder.
     pub fn vae_decoder(config: &VaeConfig) -> Self {
         Self {
-            inputs: vec![Wanted { names: &["latent_sample"], types: NUMBERS, shapes: video(config.z_dim) }],
+            inputs: vec![Wanted {
+                names: &["latent_sample", "z"],
+                types: NUMBERS,
+                shapes: video(config.z_dim),
+            }],
             output: Wanted { names: &["sample"], types: NUMBERS, shapes: video(3) },
         }
     }
@@ -201,12 +129,11 @@ impl Wanted {
             |shape: &Vec<Dim>| shape.len() == value.dims.len() && shape.iter().zip(&value.dims).all(same);
         let typed = self.types.iter().any(|dtype| value.is(*dtype));
         let shaped = value.dims.is_empty() || self.shapes.iter().any(fits);
-        let wanted = |(dtype, shape): (&Dtype, &Vec<Dim>)| {
-            Value { name: String::new(), element: *dtype as i32, dims: shape.clone() }.to_string()
-        };
-        let all = self.types.iter().flat_map(|dtype| self.shapes.iter().map(move |shape| (dtype, shape)));
-        let wanted: Vec<_> = all.map(wanted).collect();
-        (!typed || !shaped)
-            .then(|| format!("the {what} {} is {value} and should be {}", value.name, wanted.join(" or ")))
+        // of the types only the one that is there, if it is a right one
+        let types = self.types.iter().filter(|dtype| !typed || value.is(**dtype));
+        let types: Vec<_> = types.map(|dtype| element_word(*dtype as i32)).collect();
+        let shapes: Vec<_> = self.shapes.iter().map(|dims| dims_word(dims)).collect();
+        let wanted = format!("{} {}", types.join(" or "), shapes.join(" or "));
+        (!typed || !shaped).then(|| format!("the {what} {} is {value} and should be {wanted}", value.name))
     }
 }
