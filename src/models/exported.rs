@@ -97,7 +97,11 @@ fn about(exported: &Exported) -> About {
         told: None,
     };
     let parts = exported.graphs().map(part).collect();
-    About { layout: Layout::ExportedOnnx, parts, notes: Vec::new() }
+    let no_encoder = format!(
+        "there is no vae_encoder/{FILE}: it takes no picture, and its previews are learned from the videos it makes"
+    );
+    let notes = if exported.vae_encoder.is_none() { vec![no_encoder] } else { Vec::new() };
+    About { layout: Layout::ExportedOnnx, parts, notes }
 }
 
 impl Found<'_> {

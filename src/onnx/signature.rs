@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::proto::{DimensionValue, GraphProto, ModelProto, TensorProto, ValueInfoProto};
 use super::spec::{Dim, Dtype};
-use crate::core::{Error, Kind, Result};
+use crate::core::{Bytes, Error, Kind, Result};
 
 /// Inputs and outputs of an ONNX file, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Signature {
     pub outputs: Vec<Value>,
     /// Files of its external data.
     pub data: Vec<PathBuf>,
+    /// What its 16-bit weights take in the files.
+    pub short: Bytes,
 }
 
 /// One input or output of an ONNX file.
@@ -95,8 +97,16 @@ impl Signature {
             inputs: inputs.map(value).collect(),
             outputs: graph.output.iter().map(value).collect(),
             data,
+            short: Bytes(graph.initializer.iter().map(short_bytes).sum()),
         })
     }
+}
+
+/// Bytes of a tensor of 16-bit numbers; of any other none.
+fn short_bytes(tensor: &TensorProto) -> u64 {
+    let is_short = [Dtype::F16, Dtype::Bf16].iter().any(|dtype| tensor.data_type() == *dtype as i32);
+    let count = tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or_default()).product::<u64>();
+    if is_short { count.saturating_mul(2) } else { 0 }
 }
 
 fn value(proto: &ValueInfoProto) -> Value {

@@ -17,8 +17,8 @@ use crate::core::{
     Stage, WeightsChoice,
 };
 use crate::engine::{Prepack, Provider, Runtime, Scratch, Session, SessionOptions, check_kernels};
-use crate::onnx::Graph;
-use crate::wan::exported::{ExportedGraph, Interface};
+use crate::onnx::{Dtype, Graph};
+use crate::wan::exported::{Exported, ExportedGraph, Interface};
 use crate::wan::graphs::{self, Segments};
 use crate::wan::schedule::Solver;
 use crate::wan::tiles::Tiling;
@@ -104,6 +104,7 @@ impl Pipeline<'_> {
             exported::check(self.checkpoint, request, self.latent_shape(request))?;
             let graphs = self.graphs(pictures)?;
             self.check_kernels(&graphs)?;
+            self.check_bfloat16(cancel)?;
             if let (Network::Built(graph), Provider::Cpu) = (&graphs.transformer, self.computation.provider) {
                 self.tell_prepacking(graph, story);
             }
@@ -268,6 +269,18 @@ impl Pipeline<'_> {
         all.try_for_each(|graph| check_kernels(graph, self.computation.provider))
     }
 
+    /// Finds out before the work whether files in bfloat16 run on the CPU: ONNX Runtime has hardly any
+    /// such kernels there, and says so when it opens a file.
+    fn check_bfloat16(&self, cancel: &CancelToken) -> Result<()> {
+        let exported = self.checkpoint.exported.iter().filter(|_| self.computation.provider == Provider::Cpu);
+        let mut graphs =
+            exported.flat_map(Exported::graphs).filter(|graph| graph.short() == Some(Dtype::Bf16));
+        graphs.try_for_each(|graph| {
+            let output = &graph.signature.outputs.first().map_or("", |value| &value.name);
+            self.open_for(graph, output, cancel).map(drop)
+        })
+    }
+
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
         self.load_with(graph, Scratch::default(), cancel)
     }
@@ -333,8 +346,11 @@ impl Pipeline<'_> {
         wanted: &Interface,
         cancel: &CancelToken,
     ) -> Result<Session> {
+        self.open_for(graph, wanted.output_name(&graph.signature).unwrap_or_default(), cancel)
+    }
+
+    fn open_for(&self, graph: &ExportedGraph, output: &str, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
-        let output = wanted.output_name(&graph.signature).unwrap_or_default();
         let options = SessionOptions { threads: self.threads, ..self.computation.options() };
         Session::open(self.runtime, (graph.name, &graph.path), output, options, cancel)
             .map_err(|error| exported::refused(error, graph, options.provider))

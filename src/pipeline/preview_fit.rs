@@ -293,10 +293,10 @@ mod tests {
 
     #[test]
     fn a_map_is_learned_from_decoded_videos() {
-        // grey as bright as the first channel; the second one never moves
+        // grey as bright as a third of the first channel; the second one never moves
         let values = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.1, 0.3];
         let latent = ArrayD::from_shape_fn(vec![1, 2, 2, 2, 2], |at| {
-            if at[1] == 0 { values[at[2] * 4 + at[3] * 2 + at[4]] } else { 0.0 }
+            if at[1] == 0 { 3.0 * values[at[2] * 4 + at[3] * 2 + at[4]] } else { 0.0 }
         });
         let frame = |t: usize| {
             let bytes = |pixel: usize| [(values[t * 4 + pixel] * 255.0) as u8; 3];

@@ -65,6 +65,13 @@ class Parameters(torch.nn.Module):
         return self.vae._encode(sample)
 
 
+class Mean(Parameters):
+    """Likewise, the mean alone."""
+
+    def forward(self, sample):
+        return super().forward(sample)[:, : self.vae.config.z_dim]
+
+
 def export(folder, module, inputs, outputs, dynamic=None):
     folder.mkdir(parents=True)
     program = torch.onnx.export(
@@ -202,7 +209,7 @@ def export_i2v():
 
 
 def export_ti2v():
-    """5 frames of 96x64. The transformer takes a timestep a token; the encoder takes one picture."""
+    """5 frames of 96x64. The transformer takes a timestep a token; the encoder gives means alone."""
     target = start("tiny-ti2v-onnx", "tiny-ti2v")
     dit, vae = load_short_dit("tiny-ti2v/transformer"), load_vae("tiny-ti2v/vae")
     count, height, width = 2, 4, 6
@@ -213,7 +220,7 @@ def export_ti2v():
     }
     export(target / "transformer", Velocity(dit), inputs, ["out_sample"])
     short_config("tiny-ti2v/transformer", target / "transformer")
-    export(target / "vae_encoder", Parameters(vae), {"sample": video(3, 1, 64, 96)}, ["latent_parameters"])
+    export(target / "vae_encoder", Mean(vae), {"sample": video(3, 5, 64, 96)}, ["latent_sample"])
     export(target / "vae_decoder", Frames(vae), {"latent_sample": video(48, count, height, width)}, ["sample"])
     shutil.copy(MODELS / "tiny-ti2v/vae/config.json", target / "vae_decoder/config.json")
     for name in ("transformer", "vae_encoder", "vae_decoder"):

@@ -76,6 +76,11 @@ impl ExportedGraph {
         Bytes(self.files().map(size).sum())
     }
 
+    /// Size of its weights where 16-bit ones become fp32, as on the CPU.
+    pub fn widened(&self) -> Bytes {
+        Bytes(self.size().0 + self.signature.short.0)
+    }
+
     /// Tells these files, as they are now, from all others.
     pub fn identity(&self) -> String {
         let line = |path: &PathBuf| {

@@ -21,8 +21,12 @@ pub struct Interface {
 const NUMBERS: &[Dtype] = &[Dtype::F32, Dtype::F16, Dtype::Bf16];
 const TIMES: &[Dtype] = &[Dtype::I64, Dtype::F32, Dtype::F16, Dtype::Bf16];
 
-fn video(channels: usize) -> Vec<Vec<Dim>> {
+fn latent(channels: usize) -> Vec<Vec<Dim>> {
     vec![vec![1.into(), channels.into(), "T".into(), "H".into(), "W".into()]]
+}
+
+fn video() -> Vec<Vec<Dim>> {
+    vec![vec![1.into(), 3.into(), "F".into(), "H".into(), "W".into()]]
 }
 
 impl Interface {
@@ -45,28 +49,24 @@ impl Interface {
         let timestep = vec![vec![1.into()], vec![1.into(), "S".into()]];
         Self {
             inputs: vec![
-                Wanted { names: &["hidden_states"], types: NUMBERS, shapes: video(config.in_channels) },
+                Wanted { names: &["hidden_states"], types: NUMBERS, shapes: latent(config.in_channels) },
                 Wanted { names: &["timestep"], types: TIMES, shapes: timestep },
                 Wanted { names: &["encoder_hidden_states"], types: NUMBERS, shapes: vec![rows] },
             ],
             output: Wanted {
                 names: &["out_sample", "sample"],
                 types: NUMBERS,
-                shapes: video(config.channels_out()),
+                shapes: latent(config.channels_out()),
             },
         }
     }
 
     /// Of the VAE's encoder.
     pub fn vae_encoder(config: &VaeConfig) -> Self {
-        let shapes = [2 * config.z_dim, config.z_dim].into_iter().flat_map(video).collect();
+        let shapes = [2 * config.z_dim, config.z_dim].into_iter().flat_map(latent).collect();
         let names = &["latent_parameters", "latent_sample", "latent", "latent_dist"];
         Self {
-            inputs: vec![Wanted {
-                names: &["sample", "x", "pixel_values"],
-                types: NUMBERS,
-                shapes: video(3),
-            }],
+            inputs: vec![Wanted { names: &["sample", "x", "pixel_values"], types: NUMBERS, shapes: video() }],
             output: Wanted { names, types: NUMBERS, shapes },
         }
     }
@@ -77,9 +77,9 @@ impl Interface {
             inputs: vec![Wanted {
                 names: &["latent_sample", "z"],
                 types: NUMBERS,
-                shapes: video(config.z_dim),
+                shapes: latent(config.z_dim),
             }],
-            output: Wanted { names: &["sample"], types: NUMBERS, shapes: video(3) },
+            output: Wanted { names: &["sample"], types: NUMBERS, shapes: video() },
         }
     }
 
