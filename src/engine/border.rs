@@ -71,5 +71,6 @@ where
     T: ort::value::PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
 {
     // a mapped view keeps the order of its memory, which need not be row-major
-    Ok(ort::value::Tensor::from_array(values.as_standard_layout().into_owned())?.into_dyn())
+    let values = if values.is_standard_layout() { values } else { values.as_standard_layout().into_owned() };
+    Ok(ort::value::Tensor::from_array(values)?.into_dyn())
 }

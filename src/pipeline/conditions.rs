@@ -14,7 +14,7 @@ use super::preview_fit::{ClipShape, fit, learn};
 use super::story::Story;
 use crate::core::{CancelToken, Event, Frame, GenRequest, Kind, Result, sha256_hex};
 use crate::onnx::Graph;
-use crate::wan::exported::{ExportedGraph, Interface};
+use crate::wan::exported::{Exported, ExportedGraph, Interface};
 use crate::wan::graphs::{self, Chunk, StreamGraph};
 use crate::wan::text::Tokenizer;
 
@@ -157,17 +157,15 @@ impl Pipeline<'_> {
         let stride = vae.config.scale_factor_spatial.max(1) as usize;
         let (source, shape) = match &self.checkpoint.exported {
             None => (EncoderSource::Stream(Box::new(self.encoder_graphs()?)), ClipShape::default()),
-            Some(exported) => match &exported.vae_encoder {
-                Some(graph) => {
-                    (EncoderSource::Exported(graph), ClipShape::within(FixedClip::of(graph), stride))
-                }
-                None => {
-                    let message = "There is no vae_encoder/model.onnx: previews are learned from the videos it makes \
-                                   and begin with the second";
-                    story.tell(Event::Note { message: message.to_owned() });
-                    return Ok(None);
-                }
-            },
+            Some(Exported { vae_encoder: Some(graph), .. }) => {
+                (EncoderSource::Exported(graph), ClipShape::within(FixedClip::of(graph), stride))
+            }
+            Some(_) => {
+                let message = "There is no vae_encoder/model.onnx: previews are learned from the videos it makes \
+                               and begin with the second";
+                story.tell(Event::Note { message: message.to_owned() });
+                return Ok(None);
+            }
         };
         story.tell(Event::Note { message: "Fitting the preview to this VAE, once".to_owned() });
         match self.with_encoder(&source, None, cancel, |encoder| fit(encoder, shape, stride, cancel)) {

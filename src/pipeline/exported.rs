@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ndarray::{Array1, ArrayD, ArrayView3, ArrayViewD, Axis, Slice};
 
-use super::decode::{FrameSink, frames_from_chunk};
+use super::decode::frames_from_chunk;
 use super::encode_text::PromptRows;
 use super::encode_whole::FixedClip;
 use super::story::Story;
@@ -118,7 +118,11 @@ pub(super) fn refused(error: Error, graph: &ExportedGraph, provider: Provider) -
             format!("The exported {name} computes in {short}, which ONNX Runtime cannot do on {provider}"),
         )
         .because(error)
-        .remedy("Export it in float32 (on the CPU float16 runs, too)"),
+        .remedy(if short == Dtype::Bf16 {
+            "Export it in float32 or float16"
+        } else {
+            "Export it in float32"
+        }),
         (Kind::Bug, None) => {
             Error::new(Kind::CorruptModel, format!("ONNX Runtime does not take the exported {name}"))
                 .because(error)
@@ -209,14 +213,13 @@ pub(super) fn predict(
     Ok(velocity.as_standard_layout().into_owned())
 }
 
-/// Decodes the whole `latent` `[1, z, T, h, w]`, brought to the VAE's own scale first; `seen` looks at the video.
+/// Decodes the whole `latent` `[1, z, T, h, w]`, brought to the VAE's own scale first.
 pub(super) fn decode(
     session: &mut Session,
     (graph, config): (&ExportedGraph, &VaeConfig),
     latent: &ArrayD<f32>,
-    (seen, frames): (&mut dyn FnMut(&[Frame]), FrameSink<'_>),
     (story, cancel): (&mut Story<'_>, &CancelToken),
-) -> Result<()> {
+) -> Result<Vec<Frame>> {
     let began = Instant::now();
     let mut own = latent.as_standard_layout().into_owned();
     for (channel, (mean, std)) in config.latents_mean.iter().zip(&config.latents_std).enumerate() {
@@ -228,12 +231,9 @@ pub(super) fn decode(
     if video.ndim() != 5 || video.shape()[1] != 3 {
         return Err(unexpected("vae_decoder", &video));
     }
-    let video = frames_from_chunk(&video);
-    seen(&video);
-    video.into_iter().try_for_each(frames)?;
     let count = latent.shape()[2] as u32;
     story.step(Stage::Decode, count, count, began);
-    Ok(())
+    Ok(frames_from_chunk(&video))
 }
 
 pub(super) fn unexpected(name: &str, found: &ArrayViewD<'_, f32>) -> Error {

@@ -13,8 +13,8 @@ use super::loras::Loras;
 use super::preview::{Preview, PreviewMap};
 use super::story::Story;
 use crate::core::{
-    Bytes, CancelToken, Error, Event, Expert, Faults, Frame, GenRequest, Kind, Point, Resolution, Result,
-    Stage, WeightsChoice,
+    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Resolution, Result, Stage,
+    WeightsChoice,
 };
 use crate::engine::{Prepack, Provider, Runtime, Scratch, Session, SessionOptions, check_kernels};
 use crate::onnx::{Dtype, Graph};
@@ -411,9 +411,9 @@ impl Pipeline<'_> {
             }
             Decoder::Exported(graph) => {
                 let mut session = self.open(graph, &Interface::vae_decoder(config), cancel)?;
-                let mut learn = |video: &[Frame]| self.learn_preview(video, latent, cache);
-                let to: (&mut dyn FnMut(&[Frame]), _) = (&mut learn, frames);
-                exported::decode(&mut session, (graph, config), latent, to, (story, cancel))
+                let video = exported::decode(&mut session, (graph, config), latent, (story, cancel))?;
+                self.learn_preview(&video, latent, cache);
+                video.into_iter().try_for_each(frames)
             }
         }
     }

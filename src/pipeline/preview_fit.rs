@@ -189,7 +189,7 @@ impl Sums {
         let count = numbers.next()? as usize;
         let rows: Vec<_> = numbers.collect();
         // n + 1 rows of n + 4
-        let order = (1..).find(|order| order * (order + 3) >= rows.len())?;
+        let order = (1..=rows.len()).find(|order| order * (order + 3) >= rows.len())?;
         Some(Self { rows: Array2::from_shape_vec((order, order + 3), rows).ok()?, count })
     }
 
