@@ -99,7 +99,8 @@ mod tests {
 
     use super::super::encode_image::Encoder;
     use super::super::encode_stream::StreamEncoder;
-    use super::super::preview_fit::{ClipShape, fit};
+    use super::super::preview_draw::ClipShape;
+    use super::super::preview_fit::fit;
     use super::*;
     use crate::core::{Event, Frame, Resolution};
     use crate::engine::SessionOptions;

@@ -16,6 +16,7 @@ mod exported;
 mod generate;
 mod loras;
 mod preview;
+mod preview_draw;
 mod preview_fit;
 mod stitch;
 mod story;
