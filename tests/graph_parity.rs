@@ -70,6 +70,21 @@ fn transformers_agree() {
     }
 }
 
+#[test]
+fn one_token_is_enough() {
+    let dir = common::golden_model("tiny-t2v").join("transformer");
+    let config: TransformerConfig = common::config(&dir);
+    let weights = Weights::open(&dir, TRANSFORMER).unwrap();
+    let mut session = load(&graphs::transformer(&config, &weights, Segments::One, Compute::Fp32).unwrap());
+    let golden = common::golden("dit_t2v_high");
+    let hidden = golden.f32("hidden_states");
+    let one = hidden
+        .slice_each_axis(|axis| Slice::from(..[1, isize::MAX, 1, 2, 2][axis.axis.0].min(axis.len as isize)));
+    let sample = transform(&mut session, &config, &golden, &one.to_owned(), Segments::One);
+    assert_eq!(sample.view().unwrap().shape(), [1, config.channels_out(), 1, 2, 2]);
+    assert!(sample.view().unwrap().iter().all(|value| value.is_finite()));
+}
+
 fn transform(
     session: &mut Session,
     config: &TransformerConfig,
@@ -236,7 +251,11 @@ fn eight_bits_are_close() {
             Compute::Fp32,
         )
         .unwrap();
-        let kinds: Vec<_> = graph.model.graph.iter().flat_map(|graph| &graph.node).collect();
+        // with those of the loops' bodies
+        let outer: Vec<_> = graph.model.graph.iter().flat_map(|graph| &graph.node).collect();
+        let bodies =
+            outer.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.g.as_ref());
+        let kinds: Vec<_> = bodies.flat_map(|body| &body.node).chain(outer.iter().copied()).collect();
         let count = |kind| kinds.iter().filter(|node| node.op_type.as_deref() == Some(kind)).count();
         assert_eq!(count("MatMulIntegerToFloat"), 10 * config.num_layers);
         // q, k and v of the tokens share one, and k and v of the text, in all layers, another

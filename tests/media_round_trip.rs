@@ -154,6 +154,39 @@ fn quality_holds_at_a_real_size() {
     }
 }
 
+/// Nothing but noise, which no codec makes smaller.
+fn noise(size: Resolution, time: u32) -> Frame {
+    let mut state = 99 + time;
+    let mut byte = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    Frame { size, rgb: (0..size.area() * 3).map(|_| byte()).collect() }
+}
+
+#[test]
+fn noise_is_stored_coarser_and_that_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = Resolution::new(256, 256);
+    // an ordinary frame first, so that two frames in a row begin anew
+    let frames: Vec<_> =
+        (0..6).map(|time| if time < 1 { scene(size, time) } else { noise(size, time) }).collect();
+    let path = folder.path().join("out.mp4");
+    let mut writer = Writer::create(&target(&path, 6), size, FPS, FrameCount(6)).unwrap();
+    for frame in &frames {
+        writer.push(frame).unwrap();
+    }
+    let ready = writer.finish(&metadata()).unwrap();
+    let note = ready.note().unwrap().to_owned();
+    assert!(note.contains("coarser"), "{note}");
+    let path = ready.place(&mut |_| Ok(())).unwrap();
+    assert_eq!(failed_checks(&path, &expected(&frames)), Vec::<String>::new());
+    for (index, (ours, theirs)) in read(&path).iter().zip(&frames).enumerate() {
+        let (db, least) = (psnr(&luma(ours), &luma(theirs)), if index < 1 { 43.0 } else { 24.0 });
+        assert!(db > least, "frame {index}: {db:.1} dB");
+    }
+}
+
 #[test]
 fn mp4_is_laid_out_for_players() {
     use mp4_atom::{Any, Codec, Colr, ReadFrom as _};

@@ -9,7 +9,7 @@
 
 use crate::core::{Error, Kind, Result};
 use crate::engine::Provider;
-use crate::onnx::Dtype::{self, Bf16, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
+use crate::onnx::Dtype::{self, Bf16, Bool, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
 use crate::onnx::{Graph, TypedNode};
 
 /// Kernels of some operations: for the type of the first input, and of the output where that is another.
@@ -27,7 +27,14 @@ const ALL: &[Dtype] = &[F32, F16, Bf16, F8E4M3, F8E5M2, I32, I64, I8, U8];
 /// Plain numbers.
 const MOVED: &[Dtype] = &[F32, F16, Bf16, I32, I64, I8, U8];
 
+/// The loop by rows, whose first input is how often; the body's nodes are looked at by themselves.
+const LOOP: Row = Row { ops: &["Loop"], inputs: &[I64], outputs: &[F32] };
+/// Whether a loop goes on.
+const GO_ON: Row = Row { ops: &["Identity"], inputs: &[Bool], outputs: &[Bool] };
+
 const CPU: &[Row] = &[
+    LOOP,
+    GO_ON,
     row(&["Cast", "Reshape", "Shape", "Transpose"], ALL),
     row(&["Concat", "Gather", "Slice", "Split", "Squeeze", "Unsqueeze"], MOVED),
     row(&["Expand"], &[F32, F16, I32, I64, I8, U8]),
@@ -46,6 +53,8 @@ const CPU: &[Row] = &[
 ];
 
 const CUDA: &[Row] = &[
+    LOOP,
+    GO_ON,
     row(&["Cast", "Reshape", "Shape"], ALL),
     row(&["Concat", "Expand", "Gather", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"], MOVED),
     row(&["Add", "Div", "Mul", "Sub"], MOVED),

@@ -58,7 +58,13 @@ impl Mp4Writer {
         let head = layout.head(sets).map_err(failed)?;
         let file = BufWriter::new(self.file.file());
         write_all(file, &head, &self.samples).map_err(|error| io_error("Cannot write", &self.path, error))?;
-        self.file.ready()
+        let note = self.encoder.coarser().map(|quantiser| {
+            format!(
+                "The frames have more detail than H.264 has room for, so they were stored coarser (quantiser \
+                 {quantiser}); a PNG sequence keeps every pixel"
+            )
+        });
+        Ok(self.file.ready()?.with_note(note))
     }
 }
 

@@ -16,7 +16,10 @@ use super::target::{Existing, Target, holds_only_frames};
 const CANNOT_WRITE: &str = "Cannot write";
 
 /// A video that is whole and safe under a hidden name, ready to be given its own.
-pub struct Ready(Staged);
+pub struct Ready {
+    staged: Staged,
+    note: Option<String>,
+}
 
 enum Staged {
     File(StagedFile),
@@ -33,12 +36,22 @@ pub struct Placing<'a> {
 }
 
 impl Ready {
+    /// What is unusual about it.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Likewise, with something unusual to tell.
+    pub(super) fn with_note(self, note: Option<String>) -> Self {
+        Self { note, ..self }
+    }
+
     /// Gives the video its name, or the next free one, and returns it.
     ///
     /// `announce` is told each name before it is tried, so that whoever writes it down can tell after a crash what
     /// [`complete_placing`] has to look at.
     pub fn place(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {
-        match self.0 {
+        match self.staged {
             Staged::File(file) => file.commit(announce),
             Staged::Folder(folder) => folder.commit(announce),
         }
@@ -115,7 +128,7 @@ impl StagedFile {
     /// Syncs the file.
     pub(super) fn ready(self) -> Result<Ready> {
         self.temp.as_file().sync_all().map_err(|error| io_error(CANNOT_WRITE, self.target.path(), error))?;
-        Ok(Ready(Staged::File(self)))
+        Ok(Ready { staged: Staged::File(self), note: None })
     }
 
     fn commit(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {
@@ -163,7 +176,7 @@ impl StagedFolder {
     /// Syncs the folder, whose files are synced.
     pub(super) fn ready(self) -> Ready {
         sync_folder(self.temp.path());
-        Ready(Staged::Folder(self))
+        Ready { staged: Staged::Folder(self), note: None }
     }
 
     fn commit(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {

@@ -145,6 +145,6 @@ fn dtype_name(dtype: Dtype) -> &'static str {
         Dtype::Bf16 => "bf16",
         Dtype::F8E4M3 | Dtype::F8E5M2 => "fp8",
         Dtype::I8 => "int8",
-        Dtype::U8 | Dtype::I32 | Dtype::I64 => "integers",
+        Dtype::Bool | Dtype::U8 | Dtype::I32 | Dtype::I64 => "integers",
     }
 }

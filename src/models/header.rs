@@ -31,6 +31,7 @@ fn dtype_name(dtype: Dtype) -> &'static str {
         Dtype::Bf16 => "BF16",
         Dtype::F8E4M3 => "F8_E4M3",
         Dtype::F8E5M2 => "F8_E5M2",
+        Dtype::Bool => "BOOL",
         Dtype::U8 => "U8",
         Dtype::I8 => "I8",
         Dtype::I32 => "I32",

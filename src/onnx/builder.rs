@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::adapter::Adapter;
+use super::by_rows::Body;
 use super::compute::Compute;
 use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
@@ -23,7 +24,7 @@ const CONTRIB: &str = "com.microsoft";
 
 /// A value in the graph under construction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Var(Rc<str>);
+pub struct Var(pub(super) Rc<str>);
 
 impl Var {
     /// An optional input that is left out.
@@ -43,6 +44,8 @@ pub enum Attr {
     Ints(Vec<i64>),
     /// A string.
     Str(&'static str),
+    /// The body of a loop.
+    Graph(Box<GraphProto>),
 }
 
 /// Attributes of a node.
@@ -57,6 +60,9 @@ pub struct GraphBuilder<'w> {
     /// Folder above all weights.
     pub(super) root: PathBuf,
     nodes: Vec<NodeProto>,
+    num_nodes: usize,
+    /// The body of a loop while it is built.
+    pub(super) body: Option<Body>,
     initializers: Vec<TensorProto>,
     spec: GraphSpec,
     /// What the graph computes in.
@@ -80,6 +86,8 @@ impl<'w> GraphBuilder<'w> {
             adapters: Vec::new(),
             root: weights.root().to_path_buf(),
             nodes: Vec::new(),
+            num_nodes: 0,
+            body: None,
             initializers: Vec::new(),
             spec: GraphSpec::default(),
             compute: Compute::Fp32,
@@ -394,20 +402,30 @@ impl<'w> GraphBuilder<'w> {
         num_outputs: usize,
         attrs: Attrs<'_>,
     ) -> Vec<Var> {
-        let name = format!("{op}_{}", self.nodes.len());
+        let name = self.unique(op);
         let outputs: Vec<_> = (0..num_outputs)
             .map(|index| if num_outputs == 1 { name.clone() } else { format!("{name}.{index}") })
             .map(|name| Var(Rc::from(name)))
             .collect();
-        self.nodes.push(NodeProto {
+        let node = NodeProto {
             input: inputs.iter().map(|var| (*var.0).to_owned()).collect(),
             output: outputs.iter().map(|var| (*var.0).to_owned()).collect(),
             name: Some(name),
             op_type: Some(op.to_owned()),
             attribute: attrs.iter().map(|(name, value)| attribute(name, value)).collect(),
             domain: (!domain.is_empty()).then(|| domain.to_owned()),
-        });
+        };
+        match self.body.as_mut().filter(|body| body.holds(inputs)) {
+            Some(body) => body.add(node, &outputs),
+            None => self.nodes.push(node),
+        }
         outputs
+    }
+
+    /// A name that no other node has.
+    pub(super) fn unique(&mut self, what: &str) -> String {
+        self.num_nodes += 1;
+        format!("{what}_{}", self.num_nodes - 1)
     }
 }
 
@@ -431,6 +449,10 @@ fn attribute(name: &str, value: &Attr) -> AttributeProto {
         Attr::Str(value) => {
             proto.s = Some(value.as_bytes().to_vec());
             3
+        }
+        Attr::Graph(graph) => {
+            proto.g = Some((**graph).clone());
+            5
         }
         Attr::Ints(values) => {
             proto.ints.clone_from(values);

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod builder;
+mod by_rows;
 mod compute;
 mod export;
 mod int8;

@@ -91,10 +91,13 @@ pub struct AttributeProto {
     /// Value if of type string.
     #[prost(bytes = "vec", optional, tag = "4")]
     pub s: Option<Vec<u8>>,
+    /// Value if of type graph.
+    #[prost(message, optional, tag = "6")]
+    pub g: Option<GraphProto>,
     /// Value if of type ints.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
-    /// `AttributeProto.AttributeType`: 1 float, 2 int, 3 string, 7 ints.
+    /// `AttributeProto.AttributeType`: 1 float, 2 int, 3 string, 5 graph, 7 ints.
     #[prost(int32, optional, tag = "20")]
     pub r#type: Option<i32>,
 }

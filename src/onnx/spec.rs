@@ -21,6 +21,7 @@ pub enum Dtype {
     I8 = 3,
     I32 = 6,
     I64 = 7,
+    Bool = 9,
     F16 = 10,
     Bf16 = 16,
     F8E4M3 = 17,
@@ -30,15 +31,17 @@ pub enum Dtype {
 impl Dtype {
     /// The type with this number in `TensorProto.DataType`, if it is one of these.
     pub(super) fn from_number(number: i64) -> Option<Self> {
-        use Dtype::{Bf16, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
-        [F32, U8, I8, I32, I64, F16, Bf16, F8E4M3, F8E5M2].into_iter().find(|dtype| *dtype as i64 == number)
+        use Dtype::{Bf16, Bool, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
+        [F32, U8, I8, I32, I64, Bool, F16, Bf16, F8E4M3, F8E5M2]
+            .into_iter()
+            .find(|dtype| *dtype as i64 == number)
     }
 
     /// Bytes of one element.
     pub fn size(self) -> usize {
         match self {
             Self::F32 | Self::I32 => 4,
-            Self::U8 | Self::I8 | Self::F8E4M3 | Self::F8E5M2 => 1,
+            Self::Bool | Self::U8 | Self::I8 | Self::F8E4M3 | Self::F8E5M2 => 1,
             Self::I64 => 8,
             Self::F16 | Self::Bf16 => 2,
         }
@@ -47,12 +50,6 @@ impl Dtype {
     /// Whether it is a float that takes less than four bytes, in which the CPU does not compute.
     pub fn is_narrow_float(self) -> bool {
         matches!(self, Self::F16 | Self::Bf16 | Self::F8E4M3 | Self::F8E5M2)
-    }
-
-    /// The type of a number in `TensorProto.DataType`, if it is used here.
-    fn from_onnx(number: i32) -> Option<Self> {
-        use Dtype::{Bf16, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
-        [F32, U8, I8, I32, I64, F16, Bf16, F8E4M3, F8E5M2].into_iter().find(|&dtype| dtype as i32 == number)
     }
 }
 
@@ -64,6 +61,7 @@ impl fmt::Display for Dtype {
             Self::I8 => "int8",
             Self::I32 => "int32",
             Self::I64 => "int64",
+            Self::Bool => "bool",
             Self::F16 => "fp16",
             Self::Bf16 => "bf16",
             Self::F8E4M3 => "fp8 e4m3",
@@ -163,7 +161,7 @@ impl Graph {
     pub fn computed_bytes(&self) -> Bytes {
         let size = |tensor: &TensorProto| {
             let elements = tensor.dims.iter().map(|&dim| dim.unsigned_abs()).product::<u64>();
-            let dtype = Dtype::from_onnx(tensor.data_type?)?;
+            let dtype = Dtype::from_number(tensor.data_type?.into())?;
             let size = if dtype.is_narrow_float() { Dtype::F32.size() } else { dtype.size() };
             Some(elements * size as u64)
         };

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::proto::NodeProto;
+use super::proto::{GraphProto, NodeProto, ValueInfoProto};
 use super::spec::{Dtype, Graph};
 use crate::core::{Error, Kind, Result};
 
@@ -52,15 +52,16 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
     use Dtype::{F32, I8, I64, U8};
     use Slot::{Any, Is, T, U};
     Some(match op {
-        "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "Div" | "FastGelu" | "Gemm" | "LayerNormalization"
-        | "MatMul" | "Max" | "Mul" | "MultiHeadAttention" | "Neg" | "QuickGelu" | "RMSNormalization"
-        | "Sin" | "Sub" | "Transpose" => (&[T], Out::T),
+        "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "Div" | "FastGelu" | "Gemm" | "Identity"
+        | "LayerNormalization" | "MatMul" | "Max" | "Mul" | "MultiHeadAttention" | "Neg" | "QuickGelu"
+        | "RMSNormalization" | "Sin" | "Sub" | "Transpose" => (&[T], Out::T),
         "Expand" | "Gather" | "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "Reshape" | "Slice"
         | "Split" | "Squeeze" | "Unsqueeze" => (&[T, Is(I64)], Out::T),
         "Pad" => (&[T, Is(I64), T, Is(I64)], Out::T),
         "Resize" => (&[T, Any, Is(F32), Is(I64)], Out::T),
         "RotaryEmbedding" => (&[T, Is(I64), T], Out::T),
         "Shape" => (&[T], Out::Is(I64)),
+        "Loop" => (&[Is(I64), Is(Dtype::Bool)], Out::Is(F32)),
         "Cast" => (&[T], Out::To),
         "DequantizeLinear" => (&[T, U, T], Out::U),
         "QuantizeLinear" => (&[T, T, U], Out::U),
@@ -80,14 +81,9 @@ impl Graph {
         }
         types.extend(self.spec.inputs.iter().map(|input| (input.name.as_str(), input.dtype)));
         let mut nodes = Vec::with_capacity(graph.node.len());
-        for node in &graph.node {
-            let typed = typed(node, &types).map_err(|why| {
-                let name = node.name.as_deref().unwrap_or_default();
-                Error::new(Kind::Bug, format!("The graph of the {} is wrong at {name}: {why}", self.name))
-            })?;
-            types.extend(node.output.iter().map(|output| (output.as_str(), typed.output)));
-            nodes.push(typed);
-        }
+        type_all(graph, &mut types, &mut nodes).map_err(|why| {
+            Error::new(Kind::Bug, format!("The graph of the {} is wrong at {why}", self.name))
+        })?;
         for output in &self.spec.outputs {
             let found = types.get(output.name.as_str());
             if found != Some(&output.dtype) {
@@ -99,6 +95,32 @@ impl Graph {
         }
         Ok(nodes)
     }
+}
+
+/// Types the nodes of `graph` in order, those of a loop's body before the loop.
+fn type_all<'g>(
+    graph: &'g GraphProto,
+    types: &mut HashMap<&'g str, Dtype>,
+    nodes: &mut Vec<TypedNode<'g>>,
+) -> Result<(), String> {
+    for node in &graph.node {
+        for body in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
+            types.extend(
+                body.input.iter().filter_map(|input| Some((input.name.as_deref()?, element(input)?))),
+            );
+            type_all(body, types, nodes)?;
+        }
+        let typed = typed(node, types)
+            .map_err(|why| format!("{}: {why}", node.name.as_deref().unwrap_or_default()))?;
+        types.extend(node.output.iter().map(|output| (output.as_str(), typed.output)));
+        nodes.push(typed);
+    }
+    Ok(())
+}
+
+/// The type of an input's elements.
+fn element(input: &ValueInfoProto) -> Option<Dtype> {
+    Dtype::from_number(input.r#type.as_ref()?.tensor_type.as_ref()?.elem_type?.into())
 }
 
 fn typed<'g>(node: &'g NodeProto, types: &HashMap<&str, Dtype>) -> Result<TypedNode<'g>, String> {

@@ -138,6 +138,9 @@ pub(super) fn attempt(
         }
         faults.strike(Point::Output, cancel)?;
         let ready = recorder.finish(record)?;
+        if let Some(note) = ready.note() {
+            story.warn(note.to_owned());
+        }
         outcome.output = ready.place(&mut |placing| {
             let placed = Outcome { output: placing.to.to_path_buf(), ..outcome.clone() };
             trace(Trace { hidden: hidden.clone(), placing: Some(Box::new(placed)) })

@@ -13,7 +13,7 @@ pub(super) fn decode(dtype: Dtype, bytes: &[u8], values: &mut Vec<f32>) -> bool 
         }
         Dtype::F8E4M3 => values.extend(bytes.iter().map(|&byte| f8e4m3(byte))),
         Dtype::F8E5M2 => values.extend(bytes.iter().map(|&byte| small(byte.into(), 5, 2))),
-        Dtype::U8 | Dtype::I8 | Dtype::I32 | Dtype::I64 => return false,
+        Dtype::Bool | Dtype::U8 | Dtype::I8 | Dtype::I32 | Dtype::I64 => return false,
     }
     true
 }

@@ -6,6 +6,7 @@ use super::super::config::TransformerConfig;
 use super::layers::{
     concat, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose, unsqueeze,
 };
+use super::parts;
 use crate::core::Result;
 use crate::onnx::{Adapter, Attr, Compute, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
@@ -199,9 +200,11 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let x = g.op("Add", &[&x, &h], &[]);
 
     let h = modulated_norm(g, &x, &tables, [3, 4], shared);
-    let h = linear(g, &h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
-    let h = gelu(g, &h);
-    let h = linear(g, &h, &format!("{base}.ffn.net.2"), [config.ffn_dim, width])?;
+    let h = parts::by_rows(g, &h, |g, h| {
+        let h = linear(g, h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
+        let h = gelu(g, &h);
+        linear(g, &h, &format!("{base}.ffn.net.2"), [config.ffn_dim, width])
+    })?;
     Ok(gated_residual(g, &x, &h, &tables, 5, shared))
 }
 
@@ -241,8 +244,7 @@ fn attend(
     config: &TransformerConfig,
 ) -> Result<Var> {
     let width = config.width();
-    let heads = Attr::Int(config.num_attention_heads as i64);
-    let y = g.contrib("MultiHeadAttention", &[q, k, v], &[("num_heads", heads)]);
+    let y = parts::attention(g, [q, k, v], config.num_attention_heads);
     let y = reshape(g, &y, &[-1, width as i64]);
     linear(g, &y, &format!("{attention}.to_out.0"), [width, width])
 }

@@ -8,6 +8,7 @@
 
 mod dit;
 mod layers;
+mod parts;
 mod umt5;
 mod vae_decoder;
 mod vae_encoder;
