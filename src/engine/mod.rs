@@ -1,5 +1,6 @@
 //! The engine: ONNX Runtime, and nothing but it. The only place that names `ort`.
 
+mod border;
 mod fault;
 mod interrupt;
 mod kernels;

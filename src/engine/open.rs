@@ -5,6 +5,7 @@ use std::path::Path;
 use ort::session::Session as OrtSession;
 use ort::session::builder::SessionBuilder;
 
+use super::border::Border;
 use super::runtime::Runtime;
 use super::session::{Session, SessionOptions};
 use super::{interrupt, provider};
@@ -13,7 +14,7 @@ use crate::core::{CancelToken, Error, Kind, Result};
 impl Session {
     /// Makes the ONNX file at `path`, called `name` in messages, ready; external data beside it is found.
     ///
-    /// Of its outputs only `output` is given by [`Session::run`].
+    /// Its numbers may be of 16 bits: they are given and taken as fp32. Of its outputs only `output` is given by [`Session::run`].
     pub fn open(
         runtime: &Runtime,
         (name, path): (&'static str, &Path),
@@ -40,7 +41,8 @@ impl Session {
                 format!("The {name} has no output {output} but {}", outputs.join(", ")),
             ));
         }
-        Ok(Self { inner, name, inputs, outputs: vec![output.to_owned()] })
+        let border = Border::of(inner.inputs());
+        Ok(Self { inner, name, inputs, outputs: vec![output.to_owned()], border })
     }
 
     /// Names of its inputs, in order.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use ort::session::builder::SessionBuilder;
-use ort::session::{RunOptions, Session as OrtSession, SessionInputValue};
-use ort::value::{TensorElementType, TensorRef, ValueType};
+use ort::session::{RunOptions, Session as OrtSession};
+use ort::value::{TensorElementType, ValueType};
 
+use super::border::Border;
 use super::fault;
 use super::interrupt;
 use super::kernels::check_kernels;
@@ -37,6 +38,7 @@ pub struct Session {
     pub(super) name: &'static str,
     pub(super) inputs: Vec<String>,
     pub(super) outputs: Vec<String>,
+    pub(super) border: Border,
 }
 
 impl Session {
@@ -73,7 +75,7 @@ impl Session {
         let inner = interrupt::make(graph.name, cancel, builder(), commit)?;
         let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
-        Ok(Self { inner, name: graph.name, inputs, outputs })
+        Ok(Self { inner, name: graph.name, inputs, outputs, border: Border::default() })
     }
 
     /// Runs the graph once. Inputs are given by name, outputs come in the graph's order.
@@ -97,24 +99,19 @@ impl Session {
         });
         let values = inputs
             .into_iter()
-            .map(|(name, input)| Ok((name, value(input)?)))
+            .map(|(name, input)| Ok((name, self.border.give(name, input)?)))
             .collect::<ort::Result<Vec<_>>>()
             .map_err(|error| fault::in_run(&error))?;
         let mut results =
             self.inner.run_with_options(values, &options).map_err(|error| fault::in_run(&error))?;
-        let take = |name: &String| results.remove(name).map(Tensor);
-        self.outputs.iter().map(take).collect::<Option<_>>().ok_or_else(|| {
-            Error::new(Kind::Bug, format!("The {} gave fewer outputs than it promises", self.name))
-        })
+        let take = |name: &String| {
+            let value = results.remove(name).ok_or_else(|| {
+                Error::new(Kind::Bug, format!("The {} gave fewer outputs than it promises", self.name))
+            })?;
+            self.border.take(value).map(Tensor).map_err(|error| fault::in_run(&error))
+        };
+        self.outputs.iter().map(take).collect()
     }
-}
-
-fn value(input: Input<'_>) -> ort::Result<SessionInputValue<'_>> {
-    Ok(match input {
-        Input::F32(view) => TensorRef::from_array_view(view)?.into(),
-        Input::I64(view) => TensorRef::from_array_view(view)?.into(),
-        Input::Tensor(tensor) => (&tensor.0).into(),
-    })
 }
 
 /// Names in order, if the session's values agree with the graph's; else one error that lists every difference.

@@ -112,7 +112,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     })
 }
 
-fn mode_from_index(index: &ModelIndex) -> Result<Mode> {
+pub(super) fn mode_from_index(index: &ModelIndex) -> Result<Mode> {
     match index.class_name.as_str() {
         _ if index.expand_timesteps => Ok(Mode::TI2V),
         "WanPipeline" => Ok(Mode::T2V),

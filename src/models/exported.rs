@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::about::{About, Layout, PartAbout};
+use super::diffusers::mode_from_index;
+use super::fit::expected_channels;
 use super::open::Opened;
 use crate::core::{Error, Kind, Mode, Result};
 use crate::onnx::Weights;
@@ -27,7 +29,8 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
     let mut found = Found { dir, wrong: Vec::new() };
     let index: Option<ModelIndex> = found.json(&["model_index.json"]);
     let text: Option<TextEncoderConfig> = found.json(&["text_encoder/config.json"]);
-    let vae: Option<VaeConfig> = found.json(&["vae_decoder/config.json", "vae/config.json"]);
+    let places = ["vae_decoder/config.json", "vae_encoder/config.json", "vae/config.json"];
+    let vae: Option<VaeConfig> = found.json(&places);
     let transformer: Option<TransformerConfig> = found.json(&["transformer/config.json"]);
     let is_pair = dir.join("transformer_2").exists()
         || index.as_ref().is_some_and(|index| index.boundary_ratio.is_some());
@@ -43,24 +46,35 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
         },
         found.graph("vae_decoder", vae.as_ref().map(Interface::vae_decoder)),
     ];
-    if let Some(index) = &index {
-        found.check_mode(index, is_pair);
+    let encoder = if dir.join("vae_encoder").join(FILE).exists() {
+        found.graph("vae_encoder", vae.as_ref().map(Interface::vae_encoder))
+    } else {
+        None
+    };
+    let mode = index.as_ref().and_then(|index| found.mode(index, is_pair));
+    if mode == Some(Mode::I2V) && !dir.join("vae_encoder").join(FILE).exists() {
+        found.wrong.push(format!("vae_encoder/{FILE} is missing, and the model starts from a picture"));
     }
     if let (Some(transformer), Some(text), Some(vae)) = (&transformer, &text, &vae) {
-        found.check_pairs(transformer, text, vae);
+        for transformer in std::iter::once(transformer).chain(&transformer_2) {
+            found.check_pairs(transformer, mode, text, vae);
+        }
     }
-    let all = (index, text, transformer, vae, graphs);
-    let (true, (Some(index), Some(text), Some(transformer), Some(vae), [Some(a), Some(b), c, Some(d)])) =
-        (found.wrong.is_empty(), all)
+    let all = (index.zip(mode), text, transformer, vae, graphs);
+    let (
+        true,
+        (Some((index, mode)), Some(text), Some(transformer), Some(vae), [Some(a), Some(b), c, Some(d)]),
+    ) = (found.wrong.is_empty(), all)
     else {
         return Err(found.error());
     };
     let no_weights = Weights::from_files(&[])?;
-    let exported = Exported { text_encoder: a, transformer: b, transformer_2: c, vae_decoder: d };
+    let exported =
+        Exported { text_encoder: a, transformer: b, transformer_2: c, vae_encoder: encoder, vae_decoder: d };
     let about = about(&exported);
     let checkpoint = Checkpoint {
         id,
-        modes: vec![Mode::T2V],
+        modes: vec![mode],
         transformer: Component { config: transformer, weights: no_weights.clone() },
         transformer_2: transformer_2.map(|config| Component { config, weights: no_weights.clone() }),
         boundary_ratio: index.boundary_ratio,
@@ -83,7 +97,11 @@ fn about(exported: &Exported) -> About {
         told: None,
     };
     let parts = exported.graphs().map(part).collect();
-    About { layout: Layout::ExportedOnnx, parts, notes: Vec::new() }
+    let no_encoder = format!(
+        "there is no vae_encoder/{FILE}: it takes no picture, and its previews are learned from the videos it makes"
+    );
+    let notes = if exported.vae_encoder.is_none() { vec![no_encoder] } else { Vec::new() };
+    About { layout: Layout::ExportedOnnx, parts, notes }
 }
 
 impl Found<'_> {
@@ -116,25 +134,29 @@ impl Found<'_> {
         }
     }
 
-    fn check_mode(&mut self, index: &ModelIndex, is_pair: bool) {
-        if index.class_name != "WanPipeline" {
-            self.wrong.push(format!(
-                "the model is made for {}, and exported folders make video from text only",
-                index.class_name
-            ));
-        }
+    /// What the model makes video from.
+    fn mode(&mut self, index: &ModelIndex, is_pair: bool) -> Option<Mode> {
         if is_pair && index.boundary_ratio.is_none() {
             self.wrong.push("a transformer_2 needs a boundary_ratio in model_index.json".to_owned());
         }
+        mode_from_index(index).map_err(|error| self.wrong.push(error.message)).ok()
     }
 
-    fn check_pairs(&mut self, transformer: &TransformerConfig, text: &TextEncoderConfig, vae: &VaeConfig) {
-        if transformer.channels_out() != vae.z_dim || transformer.in_channels != vae.z_dim {
+    fn check_pairs(
+        &mut self,
+        transformer: &TransformerConfig,
+        mode: Option<Mode>,
+        text: &TextEncoderConfig,
+        vae: &VaeConfig,
+    ) {
+        let z = vae.z_dim;
+        let taken = mode.map(|mode| expected_channels(mode, z, vae.scale_factor_temporal));
+        if taken.is_some_and(|taken| transformer.channels_out() != z || transformer.in_channels != taken) {
             self.wrong.push(format!(
-                "the transformer takes {} and makes {} channels and the vae has {}",
+                "the transformer takes {} and makes {} channels and the vae has {z}, so that it should take {}",
                 transformer.in_channels,
                 transformer.channels_out(),
-                vae.z_dim
+                taken.unwrap_or_default(),
             ));
         }
         if transformer.text_dim != text.d_model {

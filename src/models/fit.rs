@@ -11,7 +11,7 @@ const RELATIVE_POSITIONS: (usize, usize) = (32, 128);
 const SAMPLE: &str = "scale_shift_table";
 
 /// Channels that a transformer takes in `mode` with latents of `z_dim` channels.
-fn expected_channels(mode: Mode, z_dim: usize, temporal: u32) -> usize {
+pub(super) fn expected_channels(mode: Mode, z_dim: usize, temporal: u32) -> usize {
     match mode {
         // noise, mask of the frames that are given, encoded frames
         Mode::I2V => z_dim * 2 + temporal as usize,

@@ -22,7 +22,7 @@ pub use compute::Compute;
 pub use export::{Placed, export};
 pub use int8::{INT8_QUANTIZATION, QUANTIZATION_KEY};
 pub use proto::{ModelProto, NodeProto};
-pub use signature::{Signature, Value};
+pub use signature::{Signature, Value, dims_word, element_word};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
 pub use types::TypedNode;
 pub use weights::{TensorInfo, Weights};

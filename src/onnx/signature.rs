@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::proto::{DimensionValue, GraphProto, ModelProto, TensorProto, ValueInfoProto};
 use super::spec::{Dim, Dtype};
-use crate::core::{Error, Kind, Result};
+use crate::core::{Bytes, Error, Kind, Result};
 
 /// Inputs and outputs of an ONNX file, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Signature {
     pub outputs: Vec<Value>,
     /// Files of its external data.
     pub data: Vec<PathBuf>,
+    /// What its 16-bit weights take in the files.
+    pub short: Bytes,
 }
 
 /// One input or output of an ONNX file.
@@ -42,19 +44,28 @@ impl Value {
 impl fmt::Display for Value {
     /// For instance `float32 [1, 16, frames]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let element = match self.element {
-            1 => "float32",
-            6 => "int32",
-            7 => "int64",
-            9 => "bool",
-            10 => "float16",
-            11 => "float64",
-            16 => "bfloat16",
-            _ => "another type",
-        };
-        let dims: Vec<_> = self.dims.iter().map(ToString::to_string).collect();
-        write!(f, "{element} [{}]", dims.join(", "))
+        write!(f, "{} {}", element_word(self.element), dims_word(&self.dims))
     }
+}
+
+/// The name of an element type, by its number in `TensorProto.DataType`.
+pub fn element_word(element: i32) -> &'static str {
+    match element {
+        1 => "float32",
+        6 => "int32",
+        7 => "int64",
+        9 => "bool",
+        10 => "float16",
+        11 => "float64",
+        16 => "bfloat16",
+        _ => "another type",
+    }
+}
+
+/// A shape, for instance `[1, 16, frames]`.
+pub fn dims_word(dims: &[Dim]) -> String {
+    let dims: Vec<_> = dims.iter().map(ToString::to_string).collect();
+    format!("[{}]", dims.join(", "))
 }
 
 impl fmt::Display for Dim {
@@ -86,8 +97,16 @@ impl Signature {
             inputs: inputs.map(value).collect(),
             outputs: graph.output.iter().map(value).collect(),
             data,
+            short: Bytes(graph.initializer.iter().map(short_bytes).sum()),
         })
     }
+}
+
+/// Bytes of a tensor of 16-bit numbers; of any other none.
+fn short_bytes(tensor: &TensorProto) -> u64 {
+    let is_short = [Dtype::F16, Dtype::Bf16].iter().any(|dtype| tensor.data_type() == *dtype as i32);
+    let count = tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or_default()).product::<u64>();
+    if is_short { count.saturating_mul(2) } else { 0 }
 }
 
 fn value(proto: &ValueInfoProto) -> Value {

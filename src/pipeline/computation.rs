@@ -4,9 +4,13 @@ use crate::core::{Error, GenRequest, Kind, PrecisionChoice, ProviderChoice, Resu
 use crate::engine::{Device, Provider, Runtime, SessionOptions, choose, providers};
 use crate::onnx::{Compute, Dtype};
 use crate::wan::Checkpoint;
+use crate::wan::exported::Exported;
 
 /// A matrix that every transformer has; the type it is stored in stands for all of them.
 const SAMPLE: &str = "blocks.0.attn1.to_q.weight";
+
+/// The word for graphs that decide it themselves.
+const AS_EXPORTED: &str = "as exported";
 
 /// The provider and the type of each network, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,12 +79,17 @@ impl Computation {
             reason: String::new(),
         };
         if provider == Provider::Cpu {
-            let word = if checkpoint.is_int8() { "int8" } else { Compute::Fp32.word() };
+            let short = |exported: &Exported| exported.graphs().any(|graph| graph.short().is_some());
+            let word = match &checkpoint.exported {
+                Some(exported) if short(exported) => AS_EXPORTED,
+                _ if checkpoint.is_int8() => "int8",
+                _ => Compute::Fp32.word(),
+            };
             return Ok(all(Compute::Fp32, word));
         }
         if checkpoint.exported.is_some() {
             return match precision {
-                PrecisionChoice::Auto => Ok(all(Compute::Fp32, "as exported")),
+                PrecisionChoice::Auto => Ok(all(Compute::Fp32, AS_EXPORTED)),
                 _ => Err(refused(
                     "Graphs that were exported elsewhere compute in what they were exported in",
                     "Use the precision auto",

@@ -1,18 +1,31 @@
 //! What the steps are conditioned on: texts and pictures, encoded now or kept from an earlier run; and the preview's map.
 
+use ndarray::ArrayD;
+
 use super::cache::{TensorCache, key};
 use super::encode_image::{Encoder, ImageCondition, Pictures};
+use super::encode_stream::StreamEncoder;
 use super::encode_text::{PromptRows, encode, tokens};
+use super::encode_whole::{FixedClip, WholeEncoder};
 use super::exported::{self, Network};
 use super::generate::Pipeline;
 use super::preview::PreviewMap;
+use super::preview_draw::ClipShape;
+use super::preview_fit::{fit, learn};
 use super::story::Story;
 use crate::core::{CancelToken, Event, Frame, GenRequest, Kind, Result, sha256_hex};
-use crate::engine::Session;
 use crate::onnx::Graph;
-use crate::wan::exported::Interface;
+use crate::wan::exported::{Exported, ExportedGraph, Interface};
 use crate::wan::graphs::{self, Chunk, StreamGraph};
 use crate::wan::text::Tokenizer;
+
+/// Where the VAE's encoder comes from.
+pub(super) enum EncoderSource<'a> {
+    /// Graphs over the checkpoint's weights: for the first frame, and for those after it.
+    Stream(Box<[StreamGraph; 2]>),
+    /// A file of others.
+    Exported(&'a ExportedGraph),
+}
 
 impl Pipeline<'_> {
     /// Rows of the prompt, and of the negative prompt where guidance needs them.
@@ -62,7 +75,7 @@ impl Pipeline<'_> {
     /// The given pictures, encoded.
     pub(super) fn image_condition(
         &self,
-        graphs: &[StreamGraph; 2],
+        source: &EncoderSource<'_>,
         request: &GenRequest,
         pictures: &Pictures,
         cache: &mut dyn TensorCache,
@@ -74,8 +87,11 @@ impl Pipeline<'_> {
         let pixels = |frame: &Frame| format!("{} {}", frame.size, sha256_hex(&frame.rgb));
         let last = pictures.last.as_ref().map(pixels).unwrap_or_default();
         let frames = if in_place { 1 } else { request.frames.0 as usize };
-        let identity = self.checkpoint.vae.identity();
-        let edge = self.tile_cells(first.size);
+        let identity = self.encoder_identity(source);
+        let edge = match source {
+            EncoderSource::Stream(_) => self.tile_cells(first.size),
+            EncoderSource::Exported(_) => None,
+        };
         let tiles = edge.map(|edge| format!("tiles of {edge}")).unwrap_or_default();
         let computed = self.computation.identity();
         let key = key("image", &[&identity, &computed, &frames.to_string(), &pixels(first), &last, &tiles]);
@@ -83,25 +99,48 @@ impl Pipeline<'_> {
             story.optimizations.push("the encoded picture was kept from an earlier run".to_owned());
             return Ok(condition(encoded));
         }
-        let load = |graph: &Graph| self.load_stream(graph, cancel);
-        let encoder = Encoder { edge, ..self.encoder(graphs, &load) };
-        let encoded = if in_place {
-            encoder.picture(first, (story, cancel))?
-        } else {
-            encoder.channels(frames, pictures, (story, cancel))?
-        };
+        let encoded = self.with_encoder(source, edge, cancel, |encoder| {
+            if in_place {
+                encoder.picture(first, (story, cancel))
+            } else {
+                encoder.channels(frames, pictures, (story, cancel))
+            }
+        })?;
         cache.put(&key, &encoded);
         Ok(condition(encoded))
     }
 
-    fn encoder<'g>(
+    /// Does `work` with the encoder, in tiles of `edge` cells.
+    fn with_encoder<R>(
         &self,
-        [first, later]: &'g [StreamGraph; 2],
-        load: &'g dyn Fn(&Graph) -> Result<Session>,
-    ) -> Encoder<'g> {
+        source: &EncoderSource<'_>,
+        edge: Option<usize>,
+        cancel: &CancelToken,
+        work: impl FnOnce(&Encoder<'_>) -> Result<R>,
+    ) -> Result<R> {
         let config = &self.checkpoint.vae.config;
-        let (patch, stride) = (config.patch_size.unwrap_or(1), config.scale_factor_spatial.max(1) as usize);
-        Encoder { first, later, patch, stride, edge: None, load }
+        match source {
+            EncoderSource::Stream(graphs) => {
+                let load = |graph: &Graph| self.load_stream(graph, cancel);
+                let [first, later] = &**graphs;
+                let patch = config.patch_size.unwrap_or(1);
+                let stride = config.scale_factor_spatial.max(1) as usize;
+                work(&Encoder::Stream(StreamEncoder { first, later, patch, stride, edge, load: &load }))
+            }
+            EncoderSource::Exported(graph) => {
+                let open = || self.open(graph, &Interface::vae_encoder(config), cancel);
+                work(&Encoder::Whole(WholeEncoder { graph, config, open: &open }))
+            }
+        }
+    }
+
+    /// Tells what the encoder computes from what another does.
+    fn encoder_identity(&self, source: &EncoderSource<'_>) -> String {
+        let vae = &self.checkpoint.vae;
+        match source {
+            EncoderSource::Stream(_) => vae.identity(),
+            EncoderSource::Exported(graph) => vae.identity() + &graph.identity(),
+        }
     }
 
     /// The map of this VAE for previews, fitted when it is seen for the first time.
@@ -111,16 +150,26 @@ impl Pipeline<'_> {
         (story, cancel): (&mut Story<'_>, &CancelToken),
     ) -> Result<Option<PreviewMap>> {
         let vae = &self.checkpoint.vae;
-        let key = key("preview", &[&vae.identity()]);
+        let key = self.preview_key();
         let kept = cache.get(&key).and_then(|kept| PreviewMap::from_tensor(kept, vae.config.z_dim));
         if kept.is_some() {
             return Ok(kept);
         }
+        let stride = vae.config.scale_factor_spatial.max(1) as usize;
+        let (source, shape) = match &self.checkpoint.exported {
+            None => (EncoderSource::Stream(Box::new(self.encoder_graphs()?)), ClipShape::default()),
+            Some(Exported { vae_encoder: Some(graph), .. }) => {
+                (EncoderSource::Exported(graph), ClipShape::within(FixedClip::of(graph), stride))
+            }
+            Some(_) => {
+                let message = "There is no vae_encoder/model.onnx: previews are learned from the videos it makes \
+                               and begin with the second";
+                story.tell(Event::Note { message: message.to_owned() });
+                return Ok(None);
+            }
+        };
         story.tell(Event::Note { message: "Fitting the preview to this VAE, once".to_owned() });
-        let graphs = self.encoder_graphs()?;
-        let load = |graph: &Graph| self.load_stream(graph, cancel);
-        let stride = vae.config.scale_factor_spatial as usize;
-        match PreviewMap::fit(&self.encoder(&graphs, &load), stride, cancel) {
+        match self.with_encoder(&source, None, cancel, |encoder| fit(encoder, shape, stride, cancel)) {
             Ok(Some(map)) => {
                 cache.put(&key, &map.tensor());
                 Ok(Some(map))
@@ -132,6 +181,29 @@ impl Pipeline<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Learns the map of a model that has no encoder from a decoded video and those before it.
+    pub(super) fn learn_preview(&self, video: &[Frame], latent: &ArrayD<f32>, cache: &mut dyn TensorCache) {
+        if self.checkpoint.exported.as_ref().is_none_or(|exported| exported.vae_encoder.is_some()) {
+            return;
+        }
+        let map_key = self.preview_key();
+        let sums_key = key("preview sums", &[&map_key]);
+        let learned = learn(cache.get(&sums_key), video, latent);
+        if let Some(map) = learned.map() {
+            cache.put(&map_key, &map.tensor());
+        }
+        cache.put(&sums_key, &learned.tensor());
+    }
+
+    /// Where this VAE's map is kept.
+    fn preview_key(&self) -> String {
+        let mut identity = self.checkpoint.vae.identity();
+        if let Some(exported) = &self.checkpoint.exported {
+            identity += &exported.vae_encoder.as_ref().unwrap_or(&exported.vae_decoder).identity();
+        }
+        key("preview", &[&identity])
     }
 
     /// The graphs of the VAE's encoder: for the first frame, and for those after it.

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayD};
 
 use super::encode_image::ImageCondition;
 use super::encode_text::PromptRows;
-use super::exported::{self, TimestepForm};
+use super::exported::{self, TimestepForm, Tokens};
 use super::loras::Strengths;
 use super::preview::Preview;
 use super::story::Story;
@@ -138,7 +138,11 @@ fn predict(
     let session = match transformer {
         Transformer::Built(session) => session,
         Transformer::Exported(session, form) => {
-            let tokens = conditions.rope.0.nrows();
+            let given = match conditions.image {
+                ImageCondition::FirstFrame(_) => conditions.frame_tokens,
+                _ => 0,
+            };
+            let tokens = Tokens { given, all: conditions.rope.0.nrows() };
             return exported::predict(session, form, &input, (timestep, text), tokens, cancel);
         }
     };

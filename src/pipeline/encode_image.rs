@@ -5,17 +5,13 @@
 //! `WanImageToVideoPipeline.prepare_latents`).
 
 use std::ops::Range;
-use std::time::Instant;
 
-use ndarray::{Array4, Array5, ArrayD, Axis, Slice, concatenate, s};
+use ndarray::{Array4, Array5, ArrayD, Axis, concatenate, s};
 
-use super::stitch::Canvas;
+use super::encode_stream::StreamEncoder;
+use super::encode_whole::WholeEncoder;
 use super::story::Story;
-use crate::core::{CancelToken, Error, Frame, Kind, Result, Stage};
-use crate::engine::{Input, Session, Tensor};
-use crate::onnx::Graph;
-use crate::wan::graphs::{CacheSpec, StreamGraph};
-use crate::wan::tiles::Tiling;
+use crate::core::{CancelToken, Error, Frame, Kind, Result};
 
 /// Pictures that the video starts and ends with, at its size.
 #[derive(Clone, Debug, Default)]
@@ -36,26 +32,19 @@ pub(super) enum ImageCondition {
     FirstFrame(ArrayD<f32>),
 }
 
-/// The two graphs of the encoder and how one of them is loaded.
-pub(super) struct Encoder<'a> {
-    /// Takes the first frame.
-    pub(super) first: &'a StreamGraph,
-    /// Takes four frames more.
-    pub(super) later: &'a StreamGraph,
-    /// Pixels folded into one cell before the encoder (`patch_size`).
-    pub(super) patch: usize,
-    /// Pixels of a latent cell.
-    pub(super) stride: usize,
-    /// Edge of the tiles in latent cells; none for the whole picture at once.
-    pub(super) edge: Option<usize>,
-    pub(super) load: &'a dyn Fn(&Graph) -> Result<Session>,
+/// What turns pictures into latents.
+pub(super) enum Encoder<'a> {
+    /// The program's own graphs.
+    Stream(StreamEncoder<'a>),
+    /// A file of others.
+    Whole(WholeEncoder<'a>),
 }
 
 /// Frames that are given, with their places.
-type Given<'a> = Vec<(usize, &'a Frame)>;
+pub(super) type Given<'a> = Vec<(usize, &'a Frame)>;
 
 /// Frames of one chunk after the first (`scale_factor_temporal`).
-const CHUNK: usize = 4;
+pub(super) const CHUNK: usize = 4;
 
 impl Encoder<'_> {
     /// One picture as `[1, z, 1, h, w]`.
@@ -105,83 +94,29 @@ impl Encoder<'_> {
         &self,
         frames: usize,
         videos: &[Given<'_>],
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        told: (&mut Story<'_>, &CancelToken),
     ) -> Result<Vec<ArrayD<f32>>> {
-        let Some((_, picture)) = videos.first().and_then(|given| given.first()) else {
-            return Err(Error::new(Kind::Bug, "There is no picture to encode"));
-        };
-        let size = [picture.size.height as usize, picture.size.width as usize];
-        let tiling = Tiling::new(size.map(|pixels| pixels / self.stride), self.edge);
-        let fresh = || tiling.places().map(|_| self.zeros(tiling.tile())).collect::<Result<Vec<_>>>();
-        let mut kept = videos.iter().map(|_| fresh()).collect::<Result<Vec<_>>>()?;
-        let count = (frames - 1) / CHUNK + 1;
-        let mut latents = vec![Vec::with_capacity(count); videos.len()];
-        let mut session = (self.load)(&self.first.graph)?;
-        for chunk in 0..count {
-            let began = Instant::now();
-            if chunk == 1 {
-                drop(session);
-                session = (self.load)(&self.later.graph)?;
-            }
-            let range = if chunk == 0 { 0..1 } else { chunk * CHUNK - (CHUNK - 1)..chunk * CHUNK + 1 };
-            for ((given, kept), latents) in videos.iter().zip(&mut kept).zip(&mut latents) {
-                let pixels = pixels(given, &range, size)?;
-                latents.push(self.chunk(&mut session, &tiling, &pixels, kept, cancel)?);
-            }
-            story.step(Stage::Image, chunk as u32 + 1, count as u32, began);
+        match self {
+            Self::Stream(encoder) => encoder.videos(frames, videos, told),
+            Self::Whole(encoder) => encoder.videos(frames, videos, told),
         }
-        let join = |parts: &Vec<ArrayD<f32>>| {
-            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-            concatenate(Axis(2), &views)
-                .map_err(|error| Error::new(Kind::Bug, "The encoded frames differ in size").because(error))
-        };
-        latents.iter().map(join).collect()
-    }
-
-    /// The latent frame of one chunk of pixels, tile by tile; `kept` are each tile's caches.
-    fn chunk(
-        &self,
-        session: &mut Session,
-        tiling: &Tiling,
-        pixels: &ArrayD<f32>,
-        kept: &mut [Vec<Tensor>],
-        cancel: &CancelToken,
-    ) -> Result<ArrayD<f32>> {
-        let names: Vec<_> = (0..self.first.caches.len()).map(|index| format!("cache_in_{index}")).collect();
-        let mut canvas = Canvas::new(tiling, 1);
-        for (place, kept) in tiling.places().zip(kept) {
-            let [rows, columns] =
-                tiling.ranges(place).map(|cells| cells.start * self.stride..cells.end * self.stride);
-            let tile = pixels
-                .slice_axis(Axis(3), Slice::from(rows))
-                .slice_axis_move(Axis(4), Slice::from(columns))
-                .as_standard_layout()
-                .into_owned();
-            let mut inputs = vec![("frames", Input::F32(tile.view()))];
-            let before = std::mem::take(kept);
-            inputs.extend(names.iter().map(String::as_str).zip(before.iter().map(Input::Tensor)));
-            let mut results = session.run(inputs, cancel)?.into_iter();
-            let Some(latent) = results.next() else {
-                return Err(Error::new(Kind::Bug, "The VAE encoder gave no latent"));
-            };
-            *kept = results.collect();
-            canvas.add(place, &latent.view()?)?;
-        }
-        canvas.finish()
-    }
-
-    /// The caches of a tile of so many cells that has seen nothing.
-    fn zeros(&self, [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
-        let zeros = |cache: &CacheSpec| {
-            let side = |cells: usize| (cells * self.stride / self.patch) >> cache.level;
-            Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])
-        };
-        self.first.caches.iter().map(zeros).collect()
     }
 }
 
+/// Height and width of the pictures, which all have the same.
+pub(super) fn size_of(videos: &[Given<'_>]) -> Result<[usize; 2]> {
+    let Some((_, picture)) = videos.first().and_then(|given| given.first()) else {
+        return Err(Error::new(Kind::Bug, "There is no picture to encode"));
+    };
+    Ok([picture.size.height as usize, picture.size.width as usize])
+}
+
 /// Frames `range` of a video `[1, 3, n, H, W]`, grey where none is given.
-fn pixels(given: &Given<'_>, range: &Range<usize>, [height, width]: [usize; 2]) -> Result<ArrayD<f32>> {
+pub(super) fn pixels(
+    given: &Given<'_>,
+    range: &Range<usize>,
+    [height, width]: [usize; 2],
+) -> Result<ArrayD<f32>> {
     let mut pixels = Array5::zeros((1, 3, range.len(), height, width));
     for (at, picture) in given.iter().filter(|(at, _)| range.contains(at)) {
         pixels.slice_mut(s![0, .., at - range.start, .., ..]).assign(&planes(picture)?.slice(s![

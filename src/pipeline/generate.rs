@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayD};
 
 use super::cache::TensorCache;
 use super::computation::Computation;
+use super::conditions::EncoderSource;
 use super::decode::{FrameSink, decode};
 use super::denoise::{Conditions, DenoiseState, Flow, Gate, Share, Transformer, Watch, denoise};
 use super::encode_image::{ImageCondition, Pictures};
@@ -16,9 +17,9 @@ use crate::core::{
     WeightsChoice,
 };
 use crate::engine::{Prepack, Provider, Runtime, Scratch, Session, SessionOptions, check_kernels};
-use crate::onnx::Graph;
-use crate::wan::exported::{ExportedGraph, Interface};
-use crate::wan::graphs::{self, Segments, StreamGraph};
+use crate::onnx::{Dtype, Graph};
+use crate::wan::exported::{Exported, ExportedGraph, Interface};
+use crate::wan::graphs::{self, Segments};
 use crate::wan::schedule::Solver;
 use crate::wan::tiles::Tiling;
 use crate::wan::{Checkpoint, Component, TransformerConfig, noise, rope, vae_cost};
@@ -59,8 +60,8 @@ struct Graphs<'a> {
     text: Network<'a>,
     transformer: Network<'a>,
     transformer_2: Option<Network<'a>>,
-    /// Where there are pictures: for the first frame, and for those after it.
-    encoder: Option<[StreamGraph; 2]>,
+    /// Where there are pictures.
+    encoder: Option<EncoderSource<'a>>,
     decoder: Decoder<'a>,
 }
 
@@ -100,9 +101,10 @@ impl Pipeline<'_> {
         cancel: &CancelToken,
     ) -> Result<Prepared<'_>> {
         story.stage(Stage::Prepare, |story| {
-            exported::check_sizes(self.checkpoint, request, &self.latent_shape(request))?;
+            exported::check(self.checkpoint, request, self.latent_shape(request))?;
             let graphs = self.graphs(pictures)?;
             self.check_kernels(&graphs)?;
+            self.check_bfloat16(cancel)?;
             if let (Network::Built(graph), Provider::Cpu) = (&graphs.transformer, self.computation.provider) {
                 self.tell_prepacking(graph, story);
             }
@@ -110,12 +112,9 @@ impl Pipeline<'_> {
                 let Computation { provider, reason, .. } = self.computation;
                 story.tell(Event::Note { message: format!("Runs on {provider}: {reason}") });
             }
-            // the map is fitted by the encoder, which an exported model does not have
             let map = match watched {
-                Some(cache) if self.checkpoint.exported.is_none() => {
-                    self.preview_map(cache, (story, cancel))?
-                }
-                _ => None,
+                Some(cache) => self.preview_map(cache, (story, cancel))?,
+                None => None,
             };
             Ok(Prepared { graphs, map })
         })
@@ -199,15 +198,18 @@ impl Pipeline<'_> {
     }
 
     /// Decodes the final latent; `frames` takes each frame as it is decoded and may fail, as when a disk is full.
+    ///
+    /// `cache` keeps what the previews of later runs learn from the video, where there is no encoder to fit them to.
     pub fn decode(
         &self,
         prepared: &Prepared<'_>,
         latent: &ArrayD<f32>,
-        frames: FrameSink<'_>,
+        (cache, frames): (&mut dyn TensorCache, FrameSink<'_>),
         (story, cancel): (&mut Story<'_>, &CancelToken),
     ) -> Result<()> {
         let decoder = &prepared.graphs.decoder;
-        story.stage(Stage::Decode, |story| self.decode_with(decoder, latent, frames, (story, cancel)))?;
+        let to = (cache, frames);
+        story.stage(Stage::Decode, |story| self.decode_with(decoder, latent, to, (story, cancel)))?;
         // weights that are read in place are read until here
         self.checkpoint.check_unchanged()
     }
@@ -219,7 +221,11 @@ impl Pipeline<'_> {
                 text: Network::Exported(&exported.text_encoder),
                 transformer: Network::Exported(&exported.transformer),
                 transformer_2: exported.transformer_2.as_ref().map(Network::Exported),
-                encoder: None,
+                encoder: exported
+                    .vae_encoder
+                    .as_ref()
+                    .filter(|_| pictures.first.is_some())
+                    .map(EncoderSource::Exported),
                 decoder: Decoder::Exported(&exported.vae_decoder),
             });
         }
@@ -236,12 +242,13 @@ impl Pipeline<'_> {
         let second = model.transformer_2.as_ref();
         let (text, vae) = (&model.text_encoder, &model.vae);
         let text = graphs::text_encoder(&text.config, &text.weights, computation.text)?;
+        let encoder = starts_from_picture.then(|| self.encoder_graphs()).transpose()?;
         let decoder = graphs::vae_decoder(&vae.config, &vae.weights, computation.vae)?;
         Ok(Graphs {
             text: Network::Built(Box::new(text)),
             transformer: transformer(&model.transformer, Expert::High)?,
             transformer_2: second.map(|part| transformer(part, Expert::Low)).transpose()?,
-            encoder: starts_from_picture.then(|| self.encoder_graphs()).transpose()?,
+            encoder: encoder.map(|graphs| EncoderSource::Stream(Box::new(graphs))),
             decoder: Decoder::Stream(Box::new(decoder)),
         })
     }
@@ -253,9 +260,25 @@ impl Pipeline<'_> {
             Decoder::Stream(stream) => Some(&stream.graph),
             Decoder::Exported(_) => None,
         };
-        let encoders = graphs.encoder.iter().flatten().map(|stream| &stream.graph);
+        let streams = match &graphs.encoder {
+            Some(EncoderSource::Stream(streams)) => &streams[..],
+            _ => &[],
+        };
+        let encoders = streams.iter().map(|stream| &stream.graph);
         let mut all = networks.into_iter().flatten().filter_map(built).chain(encoders).chain(decoder);
         all.try_for_each(|graph| check_kernels(graph, self.computation.provider))
+    }
+
+    /// Finds out before the work whether files in bfloat16 run on the CPU: ONNX Runtime has hardly any
+    /// such kernels there, and says so when it opens a file.
+    fn check_bfloat16(&self, cancel: &CancelToken) -> Result<()> {
+        let exported = self.checkpoint.exported.iter().filter(|_| self.computation.provider == Provider::Cpu);
+        let mut graphs =
+            exported.flat_map(Exported::graphs).filter(|graph| graph.short() == Some(Dtype::Bf16));
+        graphs.try_for_each(|graph| {
+            let output = &graph.signature.outputs.first().map_or("", |value| &value.name);
+            self.open_for(graph, output, cancel).map(drop)
+        })
     }
 
     pub(super) fn load(&self, graph: &Graph, cancel: &CancelToken) -> Result<Session> {
@@ -323,10 +346,14 @@ impl Pipeline<'_> {
         wanted: &Interface,
         cancel: &CancelToken,
     ) -> Result<Session> {
+        self.open_for(graph, wanted.output_name(&graph.signature).unwrap_or_default(), cancel)
+    }
+
+    fn open_for(&self, graph: &ExportedGraph, output: &str, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
-        let output = wanted.output_name(&graph.signature).unwrap_or_default();
         let options = SessionOptions { threads: self.threads, ..self.computation.options() };
         Session::open(self.runtime, (graph.name, &graph.path), output, options, cancel)
+            .map_err(|error| exported::refused(error, graph, options.provider))
     }
 
     fn transformer(&self, network: &Network<'_>, cancel: &CancelToken) -> Result<Transformer> {
@@ -369,7 +396,7 @@ impl Pipeline<'_> {
         &self,
         decoder: &Decoder<'_>,
         latent: &ArrayD<f32>,
-        frames: FrameSink<'_>,
+        (cache, frames): (&mut dyn TensorCache, FrameSink<'_>),
         (story, cancel): (&mut Story<'_>, &CancelToken),
     ) -> Result<()> {
         let config = &self.checkpoint.vae.config;
@@ -384,7 +411,9 @@ impl Pipeline<'_> {
             }
             Decoder::Exported(graph) => {
                 let mut session = self.open(graph, &Interface::vae_decoder(config), cancel)?;
-                exported::decode(&mut session, config, latent, frames, (story, cancel))
+                let video = exported::decode(&mut session, (graph, config), latent, (story, cancel))?;
+                self.learn_preview(&video, latent, cache);
+                video.into_iter().try_for_each(frames)
             }
         }
     }

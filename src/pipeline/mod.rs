@@ -9,11 +9,15 @@ mod conditions;
 mod decode;
 mod denoise;
 mod encode_image;
+mod encode_stream;
 mod encode_text;
+mod encode_whole;
 mod exported;
 mod generate;
 mod loras;
 mod preview;
+mod preview_draw;
+mod preview_fit;
 mod stitch;
 mod story;
 

@@ -53,8 +53,8 @@ pub(super) fn tiling(request: &GenRequest, model: &ModelSize) -> Tiling {
 pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
     let Facts { request, model, .. } = facts;
     let mut stages = vec![stage(Stage::Prepare, (NetSize::default(), true), 0)];
-    if model.exported.is_some() {
-        stages.extend(exported(facts));
+    if let Some(networks) = &model.exported {
+        stages.extend(exported(facts, networks));
         return stages;
     }
     let text =
@@ -142,9 +142,13 @@ fn decode(facts: &Facts<'_>) -> u64 {
     touched(chunk.live) + chunk.caches * (count - 1) + pictures
 }
 
-/// An exported model's files are read whole; what is alive while they compute is not known.
-fn exported(facts: &Facts<'_>) -> Vec<StageMemory> {
-    let size = facts.model.exported.unwrap_or_default();
-    let net = NetSize { stored: size, loaded: size, mapped: Bytes(0), largest: Bytes(0) };
-    vec![stage(Stage::DenoiseHigh, (net, false), denoise(facts))]
+/// What is alive while the files of an exported model compute is known of the transformers alone.
+fn exported(facts: &Facts<'_>, networks: &[(Stage, NetSize)]) -> Vec<StageMemory> {
+    let runs = |at: Stage| at != Stage::Image || facts.request.starts_from_picture();
+    let values = |at: Stage| match at {
+        Stage::DenoiseHigh | Stage::DenoiseLow => denoise(facts),
+        _ => 0,
+    };
+    let networks = networks.iter().filter(|(at, _)| runs(*at));
+    networks.map(|(at, net)| stage(*at, (*net, false), values(*at))).collect()
 }

@@ -1,7 +1,8 @@
 //! How large a model's networks are on disk and in memory.
 
-use crate::core::{Bytes, Strides};
+use crate::core::{Bytes, Stage, Strides};
 use crate::onnx::{Dtype, TensorInfo, Weights};
+use crate::wan::exported::{Exported, ExportedGraph};
 use crate::wan::{Checkpoint, TextEncoderConfig, TransformerConfig, VaeConfig};
 
 /// The transformer's largest matrix, which is used on one row and never there twice.
@@ -35,6 +36,23 @@ impl NetSize {
         }
         size
     }
+}
+
+fn networks(exported: &Exported) -> Vec<(Stage, NetSize)> {
+    let stages = [
+        (Stage::Text, Some(&exported.text_encoder)),
+        (Stage::Image, exported.vae_encoder.as_ref()),
+        (Stage::DenoiseHigh, Some(&exported.transformer)),
+        (Stage::DenoiseLow, exported.transformer_2.as_ref()),
+        (Stage::Decode, Some(&exported.vae_decoder)),
+    ];
+    // the files are read whole
+    let size = |graph: &ExportedGraph| NetSize {
+        stored: graph.size(),
+        loaded: graph.widened(),
+        ..NetSize::default()
+    };
+    stages.into_iter().filter_map(|(stage, graph)| Some((stage, size(graph?)))).collect()
 }
 
 /// Bytes of a tensor once the CPU computes with it.
@@ -73,8 +91,8 @@ pub struct ModelSize {
     pub int8: bool,
     /// A picture takes the place of the first latent frame instead of beside the noise.
     pub expand_timesteps: bool,
-    /// Bytes of the files of an exported model; its networks' sizes are not known one by one.
-    pub exported: Option<Bytes>,
+    /// The networks of an exported model, with the stage of each.
+    pub exported: Option<Vec<(Stage, NetSize)>>,
 }
 
 impl ModelSize {
@@ -97,10 +115,7 @@ impl ModelSize {
             strides: model.strides(),
             int8: model.is_int8(),
             expand_timesteps: model.expand_timesteps,
-            exported: model
-                .exported
-                .as_ref()
-                .map(|exported| Bytes(exported.graphs().map(|graph| graph.size().0).sum())),
+            exported: model.exported.as_ref().map(networks),
         }
     }
 }

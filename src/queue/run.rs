@@ -115,7 +115,7 @@ pub(super) fn attempt(
 
     let made_by = MadeBy { model, given: &given, runtime, computation: &computation, changes: retries };
     let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
-    let Some(latent) = stages.latent(&request, (cache, states), control, &mut story)? else {
+    let Some(latent) = stages.latent(&request, (&mut *cache, states), control, &mut story)? else {
         return Ok(Ran::Left);
     };
 
@@ -128,7 +128,7 @@ pub(super) fn attempt(
         faults.strike(Point::Decode(frame_number), cancel)?;
         recorder.push(frame)
     };
-    pipeline.decode(&prepared, &latent, &mut frames, (&mut story, cancel))?;
+    pipeline.decode(&prepared, &latent, (cache, &mut frames), (&mut story, cancel))?;
     let record = made_by.record(&request).metadata()?;
     let mut outcome = made_by.outcome(request, &target, &mut story);
     story.stage(Stage::PostProcess, |story| {

@@ -1,0 +1,162 @@
+//! Pictures to latents with a file that others exported: a whole clip at once; see [`crate::wan::exported`].
+
+use std::time::Instant;
+
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+
+use super::encode_image::{CHUNK, Given, pixels, size_of};
+use super::exported::unexpected;
+use super::story::Story;
+use crate::core::{CancelToken, Result, Stage};
+use crate::engine::{Input, Session};
+use crate::onnx::Dim;
+use crate::wan::VaeConfig;
+use crate::wan::exported::ExportedGraph;
+
+/// An exported encoder and how it is loaded.
+pub(super) struct WholeEncoder<'a> {
+    pub(super) graph: &'a ExportedGraph,
+    /// Of the VAE.
+    pub(super) config: &'a VaeConfig,
+    pub(super) open: &'a dyn Fn() -> Result<Session>,
+}
+
+/// Sizes that an exported encoder was made for, where they are fixed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FixedClip {
+    pub(super) frames: Option<usize>,
+    /// Height and width in pixels.
+    pub(super) size: [Option<usize>; 2],
+}
+
+impl FixedClip {
+    pub(super) fn of(graph: &ExportedGraph) -> Self {
+        let fixed = |dim: &Dim| match dim {
+            Dim::Is(size) => Some(*size),
+            Dim::Named(_) => None,
+        };
+        match graph.only_input().map(|value| &value.dims[..]) {
+            Some([_, _, frames, height, width]) => {
+                Self { frames: fixed(frames), size: [fixed(height), fixed(width)] }
+            }
+            _ => Self::default(),
+        }
+    }
+}
+
+impl WholeEncoder<'_> {
+    /// The latents `[1, z, T, h, w]` of videos that are grey where no picture is given.
+    pub(super) fn videos(
+        &self,
+        frames: usize,
+        videos: &[Given<'_>],
+        (story, cancel): (&mut Story<'_>, &CancelToken),
+    ) -> Result<Vec<ArrayD<f32>>> {
+        let size = size_of(videos)?;
+        // the encoder looks back only, so that grey frames behind change nothing before them
+        let length = FixedClip::of(self.graph).frames.map_or(frames, |fixed| fixed.max(frames));
+        let name = self.graph.only_input().map_or("sample", |value| &value.name);
+        let stride = self.config.scale_factor_spatial.max(1) as usize;
+        let cells = size.map(|pixels| pixels / stride);
+        let mut session = (self.open)()?;
+        let mut latents = Vec::with_capacity(videos.len());
+        let count = (frames - 1) / CHUNK + 1;
+        for given in videos {
+            let began = Instant::now();
+            let pixels = pixels(given, &(0..length), size)?;
+            let found = session.run(vec![(name, Input::F32(pixels.view()))], cancel)?.swap_remove(0);
+            latents.push(self.latent(&found.view()?, count, cells)?);
+            story.step(Stage::Image, count as u32, count as u32, began);
+        }
+        Ok(latents)
+    }
+
+    /// The first `count` latent frames of what the file gave, as the transformer sees them.
+    fn latent(&self, found: &ArrayViewD<'_, f32>, count: usize, cells: [usize; 2]) -> Result<ArrayD<f32>> {
+        let z = self.config.z_dim;
+        let fits = |shape: &[usize]| {
+            matches!(shape, [1, channels, frames, h, w]
+                if [z, 2 * z].contains(channels) && *frames >= count && [*h, *w] == cells)
+        };
+        if !fits(found.shape()) {
+            return Err(unexpected("vae_encoder", found));
+        }
+        let means =
+            found.slice_axis(Axis(1), Slice::from(..z)).slice_axis_move(Axis(2), Slice::from(..count));
+        let mut latent = means.as_standard_layout().into_owned();
+        for (channel, (mean, std)) in
+            self.config.latents_mean.iter().zip(&self.config.latents_std).enumerate()
+        {
+            latent.index_axis_mut(Axis(1), channel).mapv_inplace(|value| (value - mean) / std);
+        }
+        Ok(latent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::encode_image::Encoder;
+    use super::super::encode_stream::StreamEncoder;
+    use super::super::preview_draw::ClipShape;
+    use super::super::preview_fit::fit;
+    use super::*;
+    use crate::core::{Event, Frame, Resolution};
+    use crate::engine::SessionOptions;
+    use crate::engine::runtime::testing::for_tests;
+    use crate::onnx::{Compute, Graph, Weights};
+    use crate::wan::graphs::{Chunk, vae_encoder};
+
+    fn model(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models").join(name)
+    }
+
+    /// Does `work` with the program's own encoder of tiny-t2v and with the same one as `torch.onnx` exported it.
+    fn with_both<R>(work: impl Fn(&Encoder<'_>) -> R) -> [R; 2] {
+        let (runtime, cancel) = (for_tests(), CancelToken::new());
+        let vae = model("tiny-t2v/vae");
+        let config: VaeConfig =
+            serde_json::from_slice(&std::fs::read(vae.join("config.json")).unwrap()).unwrap();
+        let weights = Weights::from_files(&[vae.join("diffusion_pytorch_model.safetensors")]).unwrap();
+        let stream = |chunk| vae_encoder(&config, &weights, chunk, Compute::Fp32).unwrap();
+        let (first, later) = (stream(Chunk::First), stream(Chunk::Later));
+        let load = |graph: &Graph| Session::load(&runtime, graph, SessionOptions::default(), &cancel);
+        let own =
+            StreamEncoder { first: &first, later: &later, patch: 1, stride: 8, edge: None, load: &load };
+        let graph = ExportedGraph::read(&model("tiny-i2v-onnx"), "vae_encoder").unwrap();
+        let options = SessionOptions::default();
+        let file = (graph.name, &*graph.path);
+        let open = || Session::open(&runtime, file, "latent_parameters", options, &cancel);
+        let whole = WholeEncoder { graph: &graph, config: &config, open: &open };
+        [work(&Encoder::Stream(own)), work(&Encoder::Whole(whole))]
+    }
+
+    #[test]
+    fn a_file_for_more_frames_gives_the_same_latents() {
+        let size = Resolution::new(96, 64);
+        let picture = |seed: usize| Frame {
+            size,
+            rgb: (0..96 * 64 * 3).map(|byte: usize| (byte * (seed + 7) / 11 % 256) as u8).collect(),
+        };
+        for count in [1, 5, 9] {
+            let clip: Vec<_> = (0..count).map(picture).collect();
+            let [own, whole] = with_both(|encoder| {
+                let (mut quiet, cancel) = (|_: Event| {}, CancelToken::new());
+                encoder.clips(std::slice::from_ref(&clip), (&mut Story::new(&mut quiet), &cancel)).unwrap()
+            });
+            assert_eq!((own.len(), own[0].shape()), (1, whole[0].shape()));
+            let off = own[0].iter().zip(&whole[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-4, "{count} frames: {off}");
+        }
+    }
+
+    #[test]
+    fn previews_are_fitted_to_it_as_to_our_own() {
+        let shape = ClipShape::within(FixedClip { frames: Some(9), size: [Some(64), Some(96)] }, 8);
+        let [own, whole] = with_both(|encoder| fit(encoder, shape, 8, &CancelToken::new()).unwrap().unwrap());
+        let (own, whole) = (own.tensor(), whole.tensor());
+        let off = own.iter().zip(&whole).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 1e-2 && own.iter().any(|weight| weight.abs() > 0.05), "{off}");
+    }
+}
