@@ -14,7 +14,8 @@ use common::PATIENCE;
 use tempfile::TempDir;
 use wandeck::core::{Change, Draft, Event, Faults, Kind, Stage, StepCount};
 use wandeck::presets;
-use wandeck::queue::{Asked, JobId, Order, Priority, Queue, Scope, Service, Status, Work, Worker};
+use wandeck::queue::{Asked, Fallback, JobId, Order, Priority, Queue, Scope, Service, Status, Work, Worker};
+use wandeck::store::HeldLock;
 
 /// A data folder and the program that works on it.
 struct Desk {
@@ -196,6 +197,42 @@ fn a_job_that_takes_too_long_is_stopped_and_goes_on_when_retried() {
     desk.worker.order(Order::Retry(job)).unwrap();
     let told = desk.until(|_, event| event.is_terminal());
     assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
+}
+
+#[test]
+fn waiting_for_the_device_is_not_the_jobs_time() {
+    let desk = Desk::new("");
+    let folder = desk.dir.path().join("queue");
+    let other = HeldLock::attempt(&folder.join("device.lock"), "another program").unwrap().unwrap();
+    let job = desk.submit(Work { timeout_s: Some(2), ..desk.work(1, "a.mp4") });
+    desk.until(|_, event| matches!(event, Event::Note { message } if message.contains("another program")));
+    std::thread::sleep(Duration::from_secs(3));
+    drop(other);
+    output(&desk.until_end(job));
+}
+
+#[test]
+fn a_model_that_was_allowed_takes_over_from_one_that_cannot_be_used() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let fallback = |id: &str| Fallback { model: id.to_owned(), folder: models.join(id) };
+    let desk = Desk::new("");
+    let broken = |name: &str, fallbacks: Vec<Fallback>| {
+        let work = desk.work(1, name);
+        let draft = Draft { model: "not-here".to_owned(), ..work.draft.clone() };
+        Work { draft, model: desk.dir.path().join("not-here"), fallbacks, ..work }
+    };
+    let refused = desk.submit(broken("a.mp4", Vec::new()));
+    let told = desk.until_end(refused);
+    assert!(
+        matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::MissingModel),
+        "{told:?}"
+    );
+    // the first that is allowed takes no words without a picture
+    let allowed = vec![fallback("toy-i2v-A14B"), fallback("toy-t2v-A14B")];
+    let told = desk.until_end(desk.submit(broken("b.mp4", allowed)));
+    let Some((_, Event::Finished { outcome })) = told.last() else { unreachable!("{told:?}") };
+    assert_eq!((outcome.retries, outcome.request.model.as_str()), (1, "toy-t2v-A14B"));
+    assert!(outcome.warnings.iter().any(|told| told.contains("take the model toy-t2v-A14B")), "{outcome:?}");
 }
 
 #[test]

@@ -202,14 +202,15 @@ impl App {
             let tried = entry.retries.iter().flat_map(|retry| &retry.changes).filter(|_| change.is_some());
             let draft = Change::applied(tried.chain(change), &entry.job.work.draft);
             // what is still the same is not denoised again
-            Work { draft, latents_of: Some(entry.job.uid.clone()), ..entry.job.work.clone() }
+            let work = Work { latents_of: Some(entry.job.uid.clone()), ..entry.job.work.clone() };
+            self.form.changed(&work, draft)
         });
         let before = failed.map(|entry| entry.job.work.draft.clone());
         let work = again.or_else(|| {
             let work = self.last_job.clone()?;
-            Some(Work { draft: Change::applied(change, &work.draft), ..work })
+            Some(self.form.changed(&work, Change::applied(change, &work.draft)))
         });
-        let Some(work) = work else { return Ok(()) };
+        let Some(work) = work.transpose()? else { return Ok(()) };
         if before.is_some_and(|before| before == self.form.draft) {
             self.form.draft = work.draft.clone();
         }

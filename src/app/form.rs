@@ -161,8 +161,19 @@ impl Form {
     /// The form as work for the queue, as the person has set it.
     pub(super) fn work(&self) -> Result<Work> {
         let path = self.output()?;
-        let work = Work::new(self.draft.clone(), self.model_path()?, path).settled(&self.settings);
+        let work = Work::new(self.draft.clone(), self.model_path()?, path);
+        let work = work.settled(&self.settings, &self.data_dir, self.models_dir.as_deref());
         Ok(Work { preview: true, ..work })
+    }
+
+    /// The same work with another form, whose model may be another one too.
+    pub(super) fn changed(&self, work: &Work, draft: Draft) -> Result<Work> {
+        let model = if draft.model == work.draft.model {
+            work.model.clone()
+        } else {
+            models::find(&draft.model, &self.data_dir, self.models_dir.as_deref())?
+        };
+        Ok(Work { draft, model, ..work.clone() })
     }
 
     /// The folder of the form's model.
@@ -251,7 +262,11 @@ mod tests {
             errors: crate::store::ErrorSettings { timeout_s: 0, ..Default::default() },
             ..Default::default()
         };
-        assert_eq!(form.work().unwrap().settled(&without).timeout_s, None, "0 is for never");
+        assert_eq!(
+            form.work().unwrap().settled(&without, Path::new(""), None).timeout_s,
+            None,
+            "0 is for never"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::reproduce::Reproduction;
 use super::{ExitCode, Places, service};
 use crate::core::{Draft, Error, Event, FrameCount, Kind, Result};
 use crate::media::{Existing, Target};
-use crate::queue::{Scope, Work, Worker};
+use crate::queue::{Fallback, Scope, Work, Worker};
 
 /// Characters of the prompt that go into a file's name.
 const SLUG: usize = 40;
@@ -83,13 +83,22 @@ fn planned(args: &Generate, places: &Places) -> Result<(Work, Chosen)> {
     let work = Work {
         existing,
         latents_out: args.latents_out.as_deref().map(absolute),
-        ..Work::new(draft, absolute(&model), output).settled(&places.settings)
+        ..Work::new(draft, absolute(&model), output).settled(
+            &places.settings,
+            &places.data_dir,
+            places.models_dir.as_deref(),
+        )
+    };
+    let find = |id: &String| Fallback::find(id, &places.data_dir, places.models_dir.as_deref());
+    let fallbacks = match args.fallbacks.as_slice() {
+        [] => work.fallbacks,
+        asked => asked.iter().map(find).collect::<Result<_>>()?,
     };
     let timeout_s = match args.timeout {
         Some(seconds) => Some(seconds).filter(|seconds| *seconds > 0),
         None => work.timeout_s,
     };
-    Ok((Work { timeout_s, ..work }, chosen))
+    Ok((Work { timeout_s, fallbacks, ..work }, chosen))
 }
 
 fn died(error: RecvError) -> Error {

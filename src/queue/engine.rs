@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::checkpoint::Checkpoint;
 use super::control::{Control, Leave, Stop};
+use super::fallback;
 use super::job::{JobId, Priority, Work};
 use super::ladder::{self, Failed};
 use super::queue::{Queue, Scope, device_lock};
@@ -84,7 +85,8 @@ pub(super) struct Running {
     pub(super) id: JobId,
     pub(super) priority: Priority,
     pub(super) control: Control,
-    pub(super) since: Instant,
+    /// When it got the device; the time before is not its own.
+    pub(super) since: Option<Instant>,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -158,7 +160,7 @@ impl Engine {
             id,
             priority: entry.job.work.priority,
             control: Control::default(),
-            since: Instant::now(),
+            since: None,
             timeout: entry.job.work.timeout_s.map(Duration::from_secs),
         };
         let control = running.control.clone();
@@ -214,6 +216,9 @@ impl Engine {
             Ok(device) => device,
             Err(error) => return ended(error, control),
         };
+        if let Some(running) = self.shared.running().as_mut() {
+            running.since = Some(Instant::now());
+        }
         let shared = Arc::clone(&self.shared);
         if entry.trace.hidden.is_some() {
             match complete(&entry.job.work, &entry.trace, &mut |event| shared.tell(id, event)) {
@@ -231,7 +236,8 @@ impl Engine {
                 Ok(Ran::Left) => return left(control),
                 Err(error) => error,
             };
-            if error.kind == Kind::Cancelled || !ladder::is_retryable(error.kind) {
+            let may_be_mended = ladder::is_retryable(error.kind) || fallback::may_mend(error.kind);
+            if error.kind == Kind::Cancelled || !may_be_mended {
                 return ended(error, control);
             }
             let Some(changes) = next_changes(entry, &retries, &error, stage) else {
@@ -267,8 +273,7 @@ impl Engine {
     ) -> Result<Ran> {
         let id = entry.job.id;
         let changes = retries.iter().flat_map(|retry| &retry.changes);
-        let draft = Change::applied(changes, &entry.job.work.draft);
-        let work = Work { draft, ..entry.job.work.clone() };
+        let work = entry.job.work.after(changes);
         let shared = Arc::clone(&self.shared);
         self.heard = Heard::default();
         let heard = &mut self.heard;
@@ -361,9 +366,12 @@ fn ended(error: Error, control: &Control) -> Ending {
 /// What to change after a failure, by the form as it was then.
 fn next_changes(entry: &Entry, retries: &[Retry], error: &Error, stage: Stage) -> Option<Vec<Change>> {
     let tried: Vec<_> = retries.iter().flat_map(|retry| retry.changes.clone()).collect();
-    let draft = Change::applied(&tried, &entry.job.work.draft);
-    // the model was read a moment ago; if it cannot be any more, there is nothing to change
-    let limits = models::open(&entry.job.work.model).ok()?.limits();
+    let Work { draft, model, .. } = &entry.job.work.after(&tried);
+    let fallback =
+        if fallback::may_mend(error.kind) { fallback::next(&entry.job.work, &tried) } else { None };
+    // of a model that cannot be read no limits are known
+    let Ok(model) = models::open(model) else { return fallback.map(|change| vec![change]) };
+    let limits = model.limits();
     let failed = Failed {
         kind: error.kind,
         stage,
@@ -372,7 +380,7 @@ fn next_changes(entry: &Entry, retries: &[Retry], error: &Error, stage: Stage) -
     };
     // memory and devices come and go: when nothing is left to change, waiting may help
     let may_pass = matches!(error.kind, Kind::OutOfMemory | Kind::Device | Kind::Runtime);
-    ladder::next(failed, &draft, &tried).or_else(|| may_pass.then(|| vec![Change::Again]))
+    ladder::next(failed, draft, &tried, fallback).or_else(|| may_pass.then(|| vec![Change::Again]))
 }
 
 fn told(error: &Error, stage: Stage, changes: &[Change]) -> String {

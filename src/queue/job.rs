@@ -1,10 +1,11 @@
 //! A job: a frozen copy of the form.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::fallback::Fallback;
 use crate::core::{Draft, Utc};
 use crate::media::Existing;
 use crate::store::Settings;
@@ -57,6 +58,9 @@ pub struct Work {
     /// Which jobs come first.
     #[serde(default)]
     pub priority: Priority,
+    /// Models that may take it over, in the order in which they are tried.
+    #[serde(default)]
+    pub fallbacks: Vec<Fallback>,
     /// The job whose latents are taken if they are the same that this one would make (its `uid`).
     #[serde(default)]
     pub latents_of: Option<String>,
@@ -74,14 +78,20 @@ impl Work {
             preview: false,
             timeout_s: None,
             priority: Priority::Normal,
+            fallbacks: Vec::new(),
             latents_of: None,
         }
     }
 
-    /// Likewise, as a person has set it.
+    /// Likewise, as a person has set it. Fallbacks that are not there any more are left out.
     #[must_use]
-    pub fn settled(self, settings: &Settings) -> Self {
-        Self { timeout_s: settings.errors.timeout().map(|timeout| timeout.as_secs()), ..self }
+    pub fn settled(self, settings: &Settings, data_dir: &Path, models_dir: Option<&Path>) -> Self {
+        let fallbacks = settings.models.fallbacks.iter();
+        Self {
+            timeout_s: settings.errors.timeout().map(|timeout| timeout.as_secs()),
+            fallbacks: fallbacks.filter_map(|id| Fallback::find(id, data_dir, models_dir).ok()).collect(),
+            ..self
+        }
     }
 }
 

@@ -36,12 +36,19 @@ pub(super) fn is_retryable(kind: Kind) -> bool {
 
 /// What to change before the next attempt; none if there is nothing left to try.
 ///
-/// `draft` is the form with all changes `tried` so far.
-pub(super) fn next(failed: Failed, draft: &Draft, tried: &[Change]) -> Option<Vec<Change>> {
+/// `draft` is the form with all changes `tried` so far, `fallback` the model that a person allowed instead.
+pub(super) fn next(
+    failed: Failed,
+    draft: &Draft,
+    tried: &[Change],
+    fallback: Option<Change>,
+) -> Option<Vec<Change>> {
+    let fallback = fallback.map(|change| vec![change]);
     let rungs = match failed.kind {
-        // the look before a run has said which changes would help, and these are not they
-        Kind::OutOfMemory if failed.stage == Stage::Preflight => Vec::new(),
-        Kind::OutOfMemory => memory(failed, draft, tried),
+        Kind::MissingModel | Kind::CorruptModel => Vec::from_iter(fallback),
+        // the look before a run has said which changes would help, and the others are not they
+        Kind::OutOfMemory if failed.stage == Stage::Preflight => Vec::from_iter(fallback),
+        Kind::OutOfMemory => memory(failed, draft, tried, fallback),
         Kind::Device => vec![vec![Change::Again], vec![Change::Provider(ProviderChoice::Cpu)]],
         Kind::Runtime => vec![vec![Change::Again]],
         Kind::Generation => generation(failed, draft, tried),
@@ -52,7 +59,12 @@ pub(super) fn next(failed: Failed, draft: &Draft, tried: &[Change]) -> Option<Ve
     rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes))
 }
 
-fn memory(failed: Failed, draft: &Draft, tried: &[Change]) -> Vec<Vec<Change>> {
+fn memory(
+    failed: Failed,
+    draft: &Draft,
+    tried: &[Change],
+    fallback: Option<Vec<Change>>,
+) -> Vec<Vec<Change>> {
     let mut rungs = Vec::new();
     if matches!(failed.stage, Stage::Decode | Stage::Image) {
         let edge = draft.vae_tile.map_or(FIRST_TILE, |edge| edge / 2);
@@ -64,6 +76,7 @@ fn memory(failed: Failed, draft: &Draft, tried: &[Change]) -> Vec<Vec<Change>> {
     if draft.weights != WeightsChoice::InPlace {
         rungs.push(vec![Change::WeightsInPlace]);
     }
+    rungs.extend(fallback);
     let smaller = (draft.size.area() > SIZE_720P.area())
         .then(|| Change::Size(shrunk(draft.size, SIZE_720P.area(), failed.size_multiple)));
     let first: Vec<_> = fewer_steps(draft, 10).into_iter().chain(smaller.clone()).collect();
@@ -119,11 +132,17 @@ mod tests {
     use crate::core::testing::draft;
     use crate::core::{LoraChoice, StepList};
 
-    fn climb(kind: Kind, stage: Stage, mut draft: Draft) -> Vec<String> {
+    fn climb(kind: Kind, stage: Stage, draft: Draft) -> Vec<String> {
+        climb_with(kind, stage, draft, None)
+    }
+
+    fn climb_with(kind: Kind, stage: Stage, mut draft: Draft, fallback: Option<&str>) -> Vec<String> {
         let mut tried = Vec::new();
         let failed = Failed { kind, stage, mode: Mode::T2V, size_multiple: 16 };
         let mut told = Vec::new();
-        while let Some(changes) = next(failed, &draft, &tried) {
+        let fallback = fallback.map(|model| Change::Model(model.to_owned()));
+        let untried = |tried: &[Change]| fallback.clone().filter(|change| !tried.contains(change));
+        while let Some(changes) = next(failed, &draft, &tried, untried(&tried)) {
             draft = Change::applied(&changes, &draft);
             told.push(changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
             tried.extend(changes);
@@ -152,6 +171,18 @@ mod tests {
         );
         let at_step = climb(Kind::OutOfMemory, Stage::DenoiseHigh, large());
         assert_eq!(at_step[..2], ["read the weights from their files in place", "30 steps, size 1264x720"]);
+    }
+
+    #[test]
+    fn a_model_that_was_allowed_comes_before_less_of_the_video() {
+        let small = Some("t2v-A14B-int8");
+        let told = climb_with(Kind::OutOfMemory, Stage::DenoiseHigh, large(), small);
+        assert_eq!(told[1..3], ["take the model t2v-A14B-int8", "30 steps, size 1264x720"]);
+        for kind in [Kind::MissingModel, Kind::CorruptModel] {
+            assert_eq!(climb_with(kind, Stage::Prepare, large(), small), ["take the model t2v-A14B-int8"]);
+        }
+        let before = climb_with(Kind::OutOfMemory, Stage::Preflight, large(), small);
+        assert_eq!(before, ["take the model t2v-A14B-int8"]);
     }
 
     #[test]

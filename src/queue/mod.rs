@@ -7,6 +7,7 @@
 mod checkpoint;
 mod control;
 mod engine;
+mod fallback;
 mod job;
 mod ladder;
 mod look;
@@ -20,6 +21,7 @@ mod task;
 mod worker;
 
 pub use engine::Service;
+pub use fallback::Fallback;
 pub use job::{Job, JobId, Priority, Work};
 pub use look::{Examined, examine};
 pub use queue::{Asked, Queue, Scope};

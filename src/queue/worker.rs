@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
@@ -287,7 +287,8 @@ impl Clerk {
 
 /// A job that takes too long is stopped, one that is overtaken leaves after its step.
 fn watch_over(running: &Running, next: Option<Priority>) {
-    if running.timeout.is_some_and(|timeout| Instant::now().duration_since(running.since) > timeout) {
+    let over = |timeout| running.since.is_some_and(|since| since.elapsed() > timeout);
+    if running.timeout.is_some_and(over) {
         running.control.stop(Stop::TimedOut);
     }
     if next == Some(Priority::Urgent) && running.priority < Priority::Urgent {

@@ -74,7 +74,7 @@ mod tests {
     fn every_key_can_be_set_to_what_it_is() {
         let mut settings = Settings::default();
         let entries = settings.entries();
-        assert_eq!(entries.len(), 10, "{entries:?}");
+        assert_eq!(entries.len(), 11, "{entries:?}");
         for (key, value) in &entries {
             settings.set(key, value).unwrap();
         }

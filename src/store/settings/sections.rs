@@ -83,6 +83,8 @@ pub struct HardwareSettings {
 pub struct ModelSettings {
     /// Folder with models, looked at first; `--models-dir` wins. Default none.
     pub folder: Option<PathBuf>,
+    /// Models that may take a job over where its own does not fit or cannot be read, in this order. Default none.
+    pub fallbacks: Vec<String>,
 }
 
 /// What is kept.
