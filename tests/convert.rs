@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{finished, frames, story, worker};
-use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice};
+use wandeck::core::{Bytes, CancelToken, Draft, Integers, Kind, PrecisionChoice};
 use wandeck::media::read_metadata;
 use wandeck::models::convert::{Converted, Options, Step, Target as To, convert};
 use wandeck::models::{self, synth};
@@ -46,7 +46,7 @@ fn bytes_of(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn twice_gives_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let source = common::golden_model("tiny-t2v");
-    for to in [To::Int8, To::Bf16] {
+    for to in [To::Int8, To::Int4, To::Fp8, To::Bf16] {
         let [one, two] = ["one", "two"].map(|name| {
             let path = dir.path().join(format!("{name}-{}", to.word()));
             converted(&source, &path, to);
@@ -70,7 +70,7 @@ fn the_linear_layers_of_the_blocks_are_integers() {
         assert_eq!(after.shape, info.shape, "{name} shows the shape it has");
         let linear = name.starts_with("blocks.") && info.shape.len() == 2;
         assert_eq!(after.dtype == Dtype::I8, linear, "{name}");
-        assert_eq!(weights.is_int8(name), linear, "{name}");
+        assert_eq!(weights.integers_of(name).is_some(), linear, "{name}");
         if !linear {
             assert_eq!(weights.bytes(after).unwrap(), before.bytes(info).unwrap(), "{name}");
         }
@@ -200,7 +200,7 @@ fn every_layout_and_fp8_can_be_converted() {
         let options = Options::new(To::Int8);
         let done = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap();
         let (was, is) = (models::open(&source).unwrap(), models::open(&path).unwrap());
-        assert!(is.is_int8() && is.limits().int8 && !was.is_int8());
+        assert!(is.integers() == Some(Integers::Int8) && was.integers().is_none());
         assert_eq!((is.modes.clone(), is.lora), (was.modes.clone(), was.lora));
         assert_eq!(is.transformer.config, was.transformer.config);
         assert_eq!(is.text_encoder.config, was.text_encoder.config);
@@ -334,5 +334,5 @@ fn converted_after(output: &Path) {
     let options = Options::new(To::Int8);
     let source = common::golden_model("tiny-t2v");
     convert(&source, output, options, &CancelToken::new(), &mut |_| {}).unwrap();
-    assert!(models::open(output).unwrap().is_int8());
+    assert!(models::open(output).unwrap().integers().is_some());
 }

@@ -24,10 +24,11 @@ const TOLERANCE: f32 = 1e-5;
 /// For the long text, where attention without a scale amplifies rounding: the reference's own fp32 is 5e-6 off its
 /// fp64 there, half of what is allowed elsewhere.
 const AMPLIFIED: f32 = 2e-5;
-/// Bounds of the relative L2 distance of 8-bit networks from fp32.
-const INT8_TRANSFORMER: f64 = 1e-2;
-/// Likewise, where attention without a scale amplifies it.
-const INT8_TEXT: f64 = 4e-2;
+/// Bounds of the relative L2 distance from fp32 of transformers, and of the text encoder, where attention without a
+/// scale amplifies it.
+const INT8: [f64; 2] = [1e-2, 4e-2];
+const INT4: [f64; 2] = [1e-1, 4e-1];
+const FP8: [f64; 2] = [4e-2, 2e-1];
 const TRANSFORMER: &str = "diffusion_pytorch_model";
 
 fn load(graph: &Graph) -> Session {
@@ -235,39 +236,25 @@ fn relative_l2(found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>) -> f
     (error / expected.iter().map(|&value| square(value)).sum::<f64>()).sqrt()
 }
 
-#[test]
-fn eight_bits_are_close() {
+/// Converts tiny-t2v; gives the relative L2 distance of its transformers and its text encoder from full precision.
+fn distances(target: Target, look: impl Fn(&Graph, &TransformerConfig)) -> [f64; 3] {
     let dir = tempfile::tempdir().unwrap();
     let small = dir.path().join("small");
     let source = common::golden_model("tiny-t2v");
-    convert(&source, &small, Options::new(Target::Int8), &CancelToken::new(), &mut |_| {}).unwrap();
-    for (part, reference) in [("transformer", "dit_t2v_high"), ("transformer_2", "dit_t2v_low")] {
+    convert(&source, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
+    let transformer = |(part, reference)| {
         let dir = small.join(part);
         let config: TransformerConfig = common::config(&dir);
-        let graph = graphs::transformer(
-            &config,
-            &Weights::open(&dir, TRANSFORMER).unwrap(),
-            Segments::One,
-            Compute::Fp32,
-        )
-        .unwrap();
-        // with those of the loops' bodies
-        let outer: Vec<_> = graph.model.graph.iter().flat_map(|graph| &graph.node).collect();
-        let bodies =
-            outer.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.g.as_ref());
-        let kinds: Vec<_> = bodies.flat_map(|body| &body.node).chain(outer.iter().copied()).collect();
-        let count = |kind| kinds.iter().filter(|node| node.op_type.as_deref() == Some(kind)).count();
-        assert_eq!(count("MatMulIntegerToFloat"), 10 * config.num_layers);
-        // q, k and v of the tokens share one, and k and v of the text, in all layers, another
-        assert_eq!(count("QuantizeLinear"), 6 * config.num_layers + 1);
+        let weights = Weights::open(&dir, TRANSFORMER).unwrap();
+        let graph = graphs::transformer(&config, &weights, Segments::One, Compute::Fp32).unwrap();
+        look(&graph, &config);
         let mut session = load(&graph);
         let golden = common::golden(reference);
         let hidden = golden.f32("hidden_states");
         let sample = transform(&mut session, &config, &golden, &hidden, Segments::One);
-        let off = relative_l2(&sample.view().unwrap(), &golden.f32("sample").view());
-        println!("{reference} in int8: relative L2 {off:.1e}");
-        assert!((1e-6..INT8_TRANSFORMER).contains(&off), "{reference}: {off:e}");
-    }
+        relative_l2(&sample.view().unwrap(), &golden.f32("sample").view())
+    };
+    let [high, low] = [("transformer", "dit_t2v_high"), ("transformer_2", "dit_t2v_low")].map(transformer);
     let dir = small.join("text_encoder");
     let weights = Weights::open(&dir, "model").unwrap();
     let mut session = load(&graphs::text_encoder(&common::config(&dir), &weights, Compute::Fp32).unwrap());
@@ -277,7 +264,48 @@ fn eight_bits_are_close() {
     let buckets = ArrayD::from_shape_vec(vec![ids.len(), ids.len()], buckets).unwrap();
     let inputs = vec![("input_ids", Input::I64(ids.view())), ("rel_bucket", Input::I64(buckets.view()))];
     let hidden = run(&mut session, inputs).swap_remove(0);
-    let off = relative_l2(&hidden.view().unwrap(), &golden.f32("hidden").view());
-    println!("umt5 in int8: relative L2 {off:.1e}");
-    assert!((1e-6..INT8_TEXT).contains(&off), "umt5: {off:e}");
+    [high, low, relative_l2(&hidden.view().unwrap(), &golden.f32("hidden").view())]
+}
+
+/// Operations of a kind, with those of the loops' bodies.
+fn count(graph: &Graph, kind: &str) -> usize {
+    let outer: Vec<_> = graph.model.graph.iter().flat_map(|graph| &graph.node).collect();
+    let bodies = outer.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.g.as_ref());
+    let nodes = bodies.flat_map(|body| &body.node).chain(outer.iter().copied());
+    nodes.filter(|node| node.op_type.as_deref() == Some(kind)).count()
+}
+
+fn assert_within(target: Target, [high, low, text]: [f64; 3], [transformer, encoder]: [f64; 2]) {
+    println!("{}: relative L2 {high:.1e} {low:.1e}, umt5 {text:.1e}", target.word());
+    for (off, bound) in [(high, transformer), (low, transformer), (text, encoder)] {
+        assert!((1e-6..bound).contains(&off), "{}: {off:e} of {bound:e}", target.word());
+    }
+}
+
+#[test]
+fn eight_bits_are_close() {
+    let found = distances(Target::Int8, |graph, config| {
+        assert_eq!(count(graph, "MatMulIntegerToFloat"), 10 * config.num_layers);
+        // q, k and v of the tokens share one, and k and v of the text, in all layers, another
+        assert_eq!(count(graph, "QuantizeLinear"), 6 * config.num_layers + 1);
+    });
+    assert_within(Target::Int8, found, INT8);
+}
+
+#[test]
+fn four_bits_are_not_far() {
+    let found = distances(Target::Int4, |graph, config| {
+        assert_eq!(count(graph, "MatMulNBits"), 10 * config.num_layers);
+    });
+    assert_within(Target::Int4, found, INT4);
+}
+
+#[test]
+fn eight_bit_floats_are_close() {
+    let found = distances(Target::Fp8, |graph, config| {
+        // in fp32 once the session is made
+        assert_eq!(count(graph, "DequantizeLinear"), 10 * config.num_layers);
+        assert_eq!(count(graph, "MatMulNBits") + count(graph, "QuantizeLinear"), 0);
+    });
+    assert_within(Target::Fp8, found, FP8);
 }

@@ -13,6 +13,7 @@ use wandeck::core::{
 };
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::media::Reader;
+use wandeck::models::convert::{Options, Target, convert};
 use wandeck::onnx::{Adapter, Compute, Weights};
 use wandeck::queue::{Work, run_job};
 use wandeck::store::StoredTensors;
@@ -38,7 +39,11 @@ struct Model {
 
 impl Model {
     fn open() -> Self {
-        let dir = common::golden_model("tiny-t2v").join("transformer");
+        Self::open_in(&common::golden_model("tiny-t2v"))
+    }
+
+    fn open_in(model: &Path) -> Self {
+        let dir = model.join("transformer");
         Self { config: common::config(&dir), weights: Weights::open(&dir, WEIGHTS).unwrap() }
     }
 
@@ -270,6 +275,31 @@ fn a_change_of_the_patch_embedding_is_a_change_of_its_weight() {
     let [full, low] = [full, low].map(|path| model.load(&[model.try_fit(&path, "s").unwrap().adapter]));
     let (mut full, mut low) = (full, low);
     assert!(apart(&model.run(&mut full, &[("s", 0.2)]), &model.run(&mut low, &[("s", 0.1)])) <= TOLERANCE);
+}
+
+#[test]
+fn loras_change_integers_as_they_change_floats() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = write(dir.path(), "f.safetensors", &[("diffusion_model.blocks.0.ffn.0.diff", &[128, 64])]);
+    // what the LoRAs add to a model's result: low-rank changes of everything, and a whole matrix
+    let effect = |model: &Model| {
+        let (low, full) = (model.fit("kohya", "a").adapter, model.try_fit(&full, "b").unwrap().adapter);
+        let mut session = model.load(&[low, full]);
+        let mut with = |a, b| model.run(&mut session, &[("a", a), ("b", b)]);
+        let plain = with(0.0, 0.0);
+        [with(STRENGTH, 0.0) - &plain, with(0.0, 0.05) - &plain]
+    };
+    let exact = effect(&Model::open());
+    for (target, bound) in [(Target::Int8, 0.05), (Target::Int4, 0.2)] {
+        let small = dir.path().join(target.word());
+        let source = common::golden_model("tiny-t2v");
+        convert(&source, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
+        for (found, exact) in effect(&Model::open_in(&small)).iter().zip(&exact) {
+            let size = |values: &ArrayD<f32>| values.iter().map(|value| value * value).sum::<f32>().sqrt();
+            let off = size(&(found - exact)) / size(exact);
+            assert!(off < bound, "{}: {off}", target.word());
+        }
+    }
 }
 
 #[test]

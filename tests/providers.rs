@@ -164,18 +164,20 @@ fn types_that_do_not_go_together_are_found() {
 }
 
 #[test]
-fn eight_bit_weights_stay_on_the_cpu() {
+fn integer_weights_stay_on_the_cpu() {
     let dir = tempfile::tempdir().unwrap();
     let tiny = common::whole_golden_model("tiny-t2v", dir.path());
-    let small = dir.path().join("small");
-    convert(&tiny, &small, Options::new(Target::Int8), &CancelToken::new(), &mut |_| {}).unwrap();
-    let small = models::open(&small).unwrap();
-    let error = Computation::on(Provider::Cuda, None, PrecisionChoice::Auto, &small).unwrap_err();
-    assert!(format!("{error:#}").contains("Use the provider auto or cpu"), "{error:#}");
-    let types = Computation::on(Provider::Cpu, None, PrecisionChoice::Auto, &small).unwrap();
-    assert_eq!(types.precision, "int8");
-    for (name, graph) in graphs_for(&small, &types) {
-        check_kernels(&graph, Provider::Cpu).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    for target in [Target::Int8, Target::Int4] {
+        let small = dir.path().join(target.word());
+        convert(&tiny, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
+        let small = models::open(&small).unwrap();
+        let error = Computation::on(Provider::Cuda, None, PrecisionChoice::Auto, &small).unwrap_err();
+        assert!(format!("{error:#}").contains("Use the provider auto or cpu"), "{error:#}");
+        let types = Computation::on(Provider::Cpu, None, PrecisionChoice::Auto, &small).unwrap();
+        assert_eq!(types.precision, target.word());
+        for (name, graph) in graphs_for(&small, &types) {
+            check_kernels(&graph, Provider::Cpu).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        }
     }
 }
 

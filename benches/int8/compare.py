@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""One forward pass of a transformer in int8, against fp32 in ONNX Runtime and against bf16 and fp32 in torch.
+"""One forward pass of a transformer in int8 and int4, against fp32 in ONNX Runtime and against bf16 and fp32 in torch.
 
 Makes a model of the width that is asked for (random weights), converts it and writes its graphs with Wandeck,
-then lets the four take turns. Each runs in a process of its own, which says how long each pass took and how much
+then lets them take turns. Each runs in a process of its own, which says how long each pass took and how much
 memory it needed. Read the ratios.
 """
 
@@ -120,13 +120,16 @@ def worker(a):
         "ort_fp32": lambda: ort_pass(a.folder, a.tokens, a.threads, True),
         "ort_int8": lambda: ort_pass(a.folder, a.tokens, a.threads, True),
         "ort_int8_in_place": lambda: ort_pass(a.folder, a.tokens, a.threads, False),
+        "ort_int4": lambda: ort_pass(a.folder, a.tokens, a.threads, True),
+        "ort_int4_in_place": lambda: ort_pass(a.folder, a.tokens, a.threads, False),
         "torch_bf16": lambda: torch_pass(a.folder, a.tokens, a.threads, "bfloat16"),
         "torch_fp32": lambda: torch_pass(a.folder, a.tokens, a.threads, "float32"),
     }
-    base = status("VmRSS")
+    base, began = status("VmRSS"), time.perf_counter()
     forward = make[a.worker]()
+    load = time.perf_counter() - began
     np.save(a.out, forward())
-    print(json.dumps({"base_mib": base, "ready": True}), flush=True)
+    print(json.dumps({"base_mib": base, "load_s": load}), flush=True)
     for _ in sys.stdin:
         began, busy = time.perf_counter(), time.process_time()
         forward()
@@ -141,7 +144,7 @@ def start(name, folder, a, scratch):
     command += ["--tokens", str(a.tokens), "--threads", str(a.threads)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ready = json.loads(child.stdout.readline())
-    return child, out, ready["base_mib"]
+    return child, out, ready
 
 
 def main():
@@ -167,15 +170,18 @@ def main():
 
 
 def compare(a, kept, scratch):
-    full, small = kept / "full", kept / "int8"
-    if not small.is_dir():
+    full, int8, int4 = (kept / name for name in ("full", "int8", "int4"))
+    if not int4.is_dir():
         make_model(full, a.width, a.layers, a.ffn)
         wandeck = [a.wandeck, "--data-dir", str(kept / "data")]
-        subprocess.run([*wandeck, "models", "convert", full, "--precision", "int8", "-o", small], check=True)
-        for folder in (full, small):
+        for small in (int8, int4):
+            convert = ["models", "convert", full, "--precision", small.name, "-o", small]
+            subprocess.run([*wandeck, *convert], check=True)
+        for folder in (full, int8, int4):
             subprocess.run([*wandeck, "graph", "export", folder, folder / "graphs"], check=True)
     sides = {
-        "ort_fp32": full, "ort_int8": small, "ort_int8_in_place": small, "torch_bf16": full, "torch_fp32": full,
+        "ort_fp32": full, "ort_int8": int8, "ort_int8_in_place": int8, "ort_int4": int4, "ort_int4_in_place": int4,
+        "torch_bf16": full, "torch_fp32": full,
     }
     running = {name: start(name, folder, a, scratch) for name, folder in sides.items()}
     passes = {name: [] for name in sides}
@@ -192,12 +198,13 @@ def compare(a, kept, scratch):
     result = {"machine": platform.processor() or platform.machine(), "arguments": vars(a), "sides": {}}
     reference = [one["seconds"] for one in passes["ort_fp32"]]
     bf16 = [one["seconds"] for one in passes["torch_bf16"]]
-    fp32_peak = passes["ort_fp32"][-1]["peak_mib"] - running["ort_fp32"][2]
-    for name, (_, out, base) in running.items():
+    fp32_peak = passes["ort_fp32"][-1]["peak_mib"] - running["ort_fp32"][2]["base_mib"]
+    for name, (_, out, ready) in running.items():
         seconds = [one["seconds"] for one in passes[name]]
-        peak = passes[name][-1]["peak_mib"] - base
+        peak = passes[name][-1]["peak_mib"] - ready["base_mib"]
         off = np.load(out) - exact
         result["sides"][name] = {
+            "load_s": ready["load_s"],
             "median_s": statistics.median(seconds),
             "least_s": min(seconds),
             "to_ort_fp32": statistics.median(x / y for x, y in zip(seconds, reference, strict=True)),

@@ -28,6 +28,7 @@ pub(super) fn ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
                 PrecisionChoice::Bf16,
                 PrecisionChoice::Fp16,
                 PrecisionChoice::Int8,
+                PrecisionChoice::Int4,
             ],
             precision,
         );
@@ -85,6 +86,7 @@ fn precision(choice: PrecisionChoice) -> &'static str {
         PrecisionChoice::Bf16 => "bf16",
         PrecisionChoice::Fp16 => "fp16",
         PrecisionChoice::Int8 => "int8",
+        PrecisionChoice::Int4 => "int4",
     }
 }
 

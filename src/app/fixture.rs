@@ -49,7 +49,7 @@ pub(super) fn harness<'a>(
         strides: Strides { temporal: 4, spatial: 8, patch: 2 },
         max_positions: 1024,
         lora: true,
-        int8: false,
+        integers: None,
     };
     let draw = move |ui: &mut Ui, bench: &mut Bench| {
         let problems = bench.draft.problems(&limits);

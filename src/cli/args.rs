@@ -180,7 +180,7 @@ pub(super) struct Generate {
     /// auto, cpu, cuda or tensorrt [default: auto]
     #[arg(long, value_parser = named::<ProviderChoice>)]
     pub(super) provider: Option<ProviderChoice>,
-    /// auto, fp32, bf16, fp16 or int8 [default: auto]
+    /// auto, fp32, bf16, fp16, int8 or int4 [default: auto]
     #[arg(long, value_parser = named::<PrecisionChoice>)]
     pub(super) precision: Option<PrecisionChoice>,
     /// Decode in overlapping tiles with this edge in pixels; less memory [default: as needed]
@@ -238,7 +238,8 @@ pub(super) enum ModelsVerb {
 pub(super) struct Convert {
     /// Model id or folder
     pub(super) model: String,
-    /// What to convert to
+    /// What to convert to: int8 is also faster on the CPU; int4 is the smallest and the least exact; fp8 and bf16 are
+    /// smaller on disk only, since the CPU computes them in fp32
     #[arg(long, value_name = "TYPE")]
     pub(super) precision: TargetName,
     /// New folder to write to [default: the model's name with the precision, in the data folder's models]
@@ -250,6 +251,8 @@ pub(super) struct Convert {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum TargetName {
     Int8,
+    Int4,
+    Fp8,
     Bf16,
 }
 

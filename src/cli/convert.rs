@@ -21,6 +21,8 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
     let source = models::find(&args.model, &places.data_dir, places.models_dir.as_deref())?;
     let target = match args.precision {
         TargetName::Int8 => Target::Int8,
+        TargetName::Int4 => Target::Int4,
+        TargetName::Fp8 => Target::Fp8,
         TargetName::Bf16 => Target::Bf16,
     };
     let dir = if let Some(dir) = &args.output {
@@ -55,7 +57,7 @@ fn show(done: &Converted, common: &Common, seconds: f64) {
         let document = json!({
             "status": "done", "path": done.path, "seconds": seconds, "bytes_before": before, "bytes_after": after,
             "mean_relative_l2": done.report.mean_relative_l2, "worst": worst, "resumed_files": done.resumed,
-            "restarted": done.restarted, "parts": done.report.parts,
+            "restarted": done.restarted, "parts": done.report.parts, "remark": done.report.remark,
         });
         return out(&document.to_string());
     }
@@ -74,6 +76,7 @@ fn show(done: &Converted, common: &Common, seconds: f64) {
     for layer in done.report.worst(WORST) {
         note(&format!("  {:.2e}  {}/{}", layer.relative_l2, layer.component, layer.name));
     }
+    note(&done.report.remark);
 }
 
 fn bar() -> ProgressBar {

@@ -50,7 +50,13 @@ impl Change {
                 }
             }
             Self::VaeTile(edge) => draft.vae_tile = Some(*edge),
-            Self::Model(model) => draft.model.clone_from(model),
+            Self::Model(model) => {
+                draft.model.clone_from(model);
+                // integers are of the model that was left
+                if matches!(draft.precision, PrecisionChoice::Int8 | PrecisionChoice::Int4) {
+                    draft.precision = PrecisionChoice::Auto;
+                }
+            }
             Self::Guidance(guidance) => {
                 draft.guidance = guidance.0;
                 draft.guidance_low = None;

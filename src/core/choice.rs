@@ -34,7 +34,7 @@ pub enum ProviderChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
-    /// What the model holds and the provider computes: on the CPU int8 for 8-bit weights, else fp32; on CUDA bf16, or
+    /// What the model holds and the provider computes: on the CPU int8 or int4 for integer weights, else fp32; on CUDA bf16, or
     /// fp16 where weights are stored so, with an fp32 VAE.
     #[default]
     Auto,
@@ -46,6 +46,8 @@ pub enum PrecisionChoice {
     Fp16,
     /// 8-bit integer weights; needs a converted checkpoint.
     Int8,
+    /// 4-bit integer weights; needs a converted checkpoint.
+    Int4,
 }
 
 /// Where a network's weights are while it runs.

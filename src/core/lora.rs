@@ -153,7 +153,7 @@ mod tests {
             strides,
             max_positions: 64,
             lora,
-            int8: false,
+            integers: None,
         };
         let choices = [LoraChoice::new("a.safetensors")];
         let error = LoraChoice::check_all(&choices, &limits(false)).unwrap_err();

@@ -39,6 +39,7 @@ pub use hash::{sha256_hex, sha256_hex_of_reader};
 pub use lora::{Expert, LoraChoice, LoraRecord};
 pub use mode::Mode;
 pub use outcome::{Check, Outcome, StageTime};
+pub use precision::Integers;
 pub use progress::Progress;
 pub use request::{Draft, GenRequest, Limits};
 pub use step_list::StepList;

@@ -6,44 +6,119 @@ use super::choice::{PrecisionChoice, ProviderChoice};
 use super::error::{Error, Kind, Result};
 use super::request::Limits;
 
+/// What the large matrices of a converted model are, where they are integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Integers {
+    /// 8 bits, with a scale for each output.
+    Int8,
+    /// 4 bits, with a scale for each block of inputs.
+    Int4,
+}
+
+impl Integers {
+    /// The word that the command line, records and the names of converted models use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+
+    /// Bits of one.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::Int8 => 8,
+            Self::Int4 => 4,
+        }
+    }
+}
+
 impl PrecisionChoice {
     /// Fails, with what to do instead, if the model cannot be run in this precision by `provider`.
     pub fn check(self, provider: ProviderChoice, limits: &Limits) -> Result<()> {
-        let model = &limits.model;
-        let convert = format!("wandeck models convert {model} --precision int8");
         let on_device = matches!(provider, ProviderChoice::Cuda | ProviderChoice::TensorRt);
-        if limits.int8 && on_device {
-            let message = format!("The matrices of {model} are 8-bit integers, which the CPU only computes");
-            return Err(Error::new(Kind::Unsupported, message)
-                .remedy("Use the provider auto or cpu, or the model it was converted from")
-                .field("provider"));
-        }
-        let (message, remedy) = match self {
-            Self::Fp32 if limits.int8 => (
-                format!("The matrices of {model} are 8-bit integers, and fp32 cannot be made of them"),
-                "Use the precision auto or int8, or the model it was converted from".to_owned(),
-            ),
-            Self::Auto | Self::Fp32 => return Ok(()),
-            Self::Int8 if limits.int8 => return Ok(()),
-            Self::Int8 => (
-                format!("{model} has no 8-bit weights"),
-                format!("Run \"{convert}\" once, then use {model}-int8; or use the precision auto or fp32"),
-            ),
-            Self::Bf16 | Self::Fp16 if provider != ProviderChoice::Cpu && !limits.int8 => return Ok(()),
-            Self::Bf16 | Self::Fp16 => {
-                let word = if self == Self::Bf16 { "bf16" } else { "fp16" };
-                let remedy = if limits.int8 {
-                    "Use the precision auto or int8".to_owned()
-                } else {
-                    format!(
-                        "Use the precision auto, which runs {word} weights in fp32; or \"{convert}\" for speed"
-                    )
-                };
-                (format!("The CPU execution provider does not compute in {word}"), remedy)
+        let (message, remedy) = match (limits.integers, self.integers()) {
+            (Some(has), _) if on_device => {
+                let (model, bits) = (&limits.model, has.bits());
+                let message =
+                    format!("The matrices of {model} are {bits}-bit integers, which the CPU only computes");
+                return Err(Error::new(Kind::Unsupported, message)
+                    .remedy("Use the provider auto or cpu, or the model it was converted from")
+                    .field("provider"));
             }
+            (has, wanted) if self == Self::Auto || (has.is_some() && has == wanted) => return Ok(()),
+            (Some(has), wanted) => self.not_of(has, wanted, limits),
+            (None, Some(wanted)) => {
+                let (model, word) = (&limits.model, wanted.word());
+                let convert = convert(limits, wanted);
+                (
+                    format!("{model} has no {}-bit weights", wanted.bits()),
+                    format!(
+                        "Run \"{convert}\" once, then use {model}-{word}; or use the precision auto or fp32"
+                    ),
+                )
+            }
+            (None, None) => match self {
+                Self::Bf16 | Self::Fp16 if provider == ProviderChoice::Cpu => (
+                    self.not_on_the_cpu(),
+                    format!(
+                        "Use the precision auto, which runs {} weights in fp32; or \"{}\" for speed",
+                        self.word(),
+                        convert(limits, Integers::Int8)
+                    ),
+                ),
+                _ => return Ok(()),
+            },
         };
         Err(Error::new(Kind::Unsupported, message).remedy(remedy).field("precision"))
     }
+
+    /// The integers that it asks for.
+    fn integers(self) -> Option<Integers> {
+        match self {
+            Self::Int8 => Some(Integers::Int8),
+            Self::Int4 => Some(Integers::Int4),
+            Self::Auto | Self::Fp32 | Self::Bf16 | Self::Fp16 => None,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+            Self::Fp16 => "fp16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+
+    fn not_on_the_cpu(self) -> String {
+        format!("The CPU execution provider does not compute in {}", self.word())
+    }
+
+    /// Why a model of integers is not run in this precision, and what to do.
+    fn not_of(self, has: Integers, wanted: Option<Integers>, limits: &Limits) -> (String, String) {
+        let (model, bits, word) = (&limits.model, has.bits(), has.word());
+        let or_source = format!("Use the precision auto or {word}, or the model it was converted from");
+        match (self, wanted) {
+            (_, Some(wanted)) => (
+                format!("The matrices of {model} are {bits}-bit integers, not {}-bit ones", wanted.bits()),
+                or_source,
+            ),
+            (Self::Bf16 | Self::Fp16, None) => {
+                (self.not_on_the_cpu(), format!("Use the precision auto or {word}"))
+            }
+            _ => (
+                format!("The matrices of {model} are {bits}-bit integers, and fp32 cannot be made of them"),
+                or_source,
+            ),
+        }
+    }
+}
+
+fn convert(limits: &Limits, to: Integers) -> String {
+    format!("wandeck models convert {} --precision {}", limits.model, to.word())
 }
 
 #[cfg(test)]
@@ -53,23 +128,30 @@ mod tests {
 
     #[test]
     fn what_cannot_be_computed_is_refused_with_a_way_out() {
-        use PrecisionChoice::{Auto, Bf16, Fp16, Fp32, Int8};
+        use Integers as I;
+        use PrecisionChoice::{Auto, Bf16, Fp16, Fp32, Int4, Int8};
         use ProviderChoice::{Cpu, Cuda};
-        for (provider, choice, int8, words) in [
-            (Cpu, Auto, false, None),
-            (Cpu, Auto, true, None),
-            (Cpu, Fp32, false, None),
-            (Cpu, Fp32, true, Some("auto or int8")),
-            (Cpu, Int8, true, None),
-            (Cpu, Int8, false, Some("wandeck models convert toy --precision int8")),
-            (Cpu, Bf16, false, Some("runs bf16 weights in fp32")),
-            (Cpu, Fp16, true, Some("auto or int8")),
-            (Cuda, Auto, false, None),
-            (Cuda, Bf16, false, None),
-            (ProviderChoice::Auto, Fp16, false, None),
-            (ProviderChoice::Auto, Auto, true, None),
-            (ProviderChoice::Auto, Fp16, true, Some("auto or int8")),
-            (Cuda, Auto, true, Some("provider auto or cpu")),
+        for (provider, choice, integers, words) in [
+            (Cpu, Auto, None, None),
+            (Cpu, Auto, Some(I::Int8), None),
+            (Cpu, Fp32, None, None),
+            (Cpu, Fp32, Some(I::Int8), Some("auto or int8")),
+            (Cpu, Int8, Some(I::Int8), None),
+            (Cpu, Int8, None, Some("wandeck models convert toy --precision int8")),
+            (Cpu, Int4, Some(I::Int4), None),
+            (Cpu, Int8, Some(I::Int4), Some("auto or int4")),
+            (Cpu, Int4, Some(I::Int8), Some("are 8-bit integers, not 4-bit ones")),
+            (Cpu, Int4, None, Some("wandeck models convert toy --precision int4\" once, then use toy-int4")),
+            (Cpu, Fp32, Some(I::Int4), Some("are 4-bit integers, and fp32 cannot")),
+            (Cuda, Auto, Some(I::Int4), Some("provider auto or cpu")),
+            (Cpu, Bf16, None, Some("runs bf16 weights in fp32")),
+            (Cpu, Fp16, Some(I::Int8), Some("auto or int8")),
+            (Cuda, Auto, None, None),
+            (Cuda, Bf16, None, None),
+            (ProviderChoice::Auto, Fp16, None, None),
+            (ProviderChoice::Auto, Auto, Some(I::Int8), None),
+            (ProviderChoice::Auto, Fp16, Some(I::Int8), Some("auto or int8")),
+            (Cuda, Auto, Some(I::Int8), Some("provider auto or cpu")),
         ] {
             let limits = Limits {
                 model: "toy".into(),
@@ -77,10 +159,10 @@ mod tests {
                 strides: Strides { temporal: 4, spatial: 8, patch: 2 },
                 max_positions: 64,
                 lora: true,
-                int8,
+                integers,
             };
             let refused = choice.check(provider, &limits).err();
-            assert_eq!(refused.is_some(), words.is_some(), "{choice:?} {int8}");
+            assert_eq!(refused.is_some(), words.is_some(), "{choice:?} {integers:?}");
             if let (Some(error), Some(words)) = (refused, words) {
                 assert!(format!("{error:#}").contains(words), "{error:#}");
                 let field = if provider == Cuda { "provider" } else { "precision" };

@@ -9,6 +9,7 @@ use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
 use super::lora::LoraChoice;
 use super::mode::Mode;
+use super::precision::Integers;
 use super::step_list::StepList;
 use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
 
@@ -81,8 +82,8 @@ pub struct Limits {
     pub max_positions: u32,
     /// Whether it takes LoRAs.
     pub lora: bool,
-    /// Whether its matrices are 8-bit integers.
-    pub int8: bool,
+    /// The integers that its matrices are, if they are any.
+    pub integers: Option<Integers>,
 }
 
 /// A request that exists is runnable on the model it was parsed for.
@@ -355,7 +356,7 @@ mod tests {
             strides: Strides { temporal: 4, spatial: 8, patch: 2 },
             max_positions: 64,
             lora: true,
-            int8: false,
+            integers: None,
         }
     }
 

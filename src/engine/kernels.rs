@@ -48,6 +48,7 @@ const CPU: &[Row] = &[
     row(&["Neg"], &[F32, I32, I64, I8]),
     row(&["Resize"], &[F32, I32, I8, U8]),
     row(&["MatMulIntegerToFloat"], &[U8, I8]),
+    row(&["MatMulNBits"], &[F32]),
     Row { ops: &["DequantizeLinear"], inputs: &[U8, I8, I32, F8E4M3, F8E5M2], outputs: &[F32, F16] },
     Row { ops: &["QuantizeLinear"], inputs: &[F32, F16], outputs: &[U8, I8, F8E4M3, F8E5M2] },
 ];

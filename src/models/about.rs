@@ -121,13 +121,16 @@ fn part_about(role: &'static str, weights: &Weights, told: Option<Told>) -> Part
     PartAbout { role, files: weights.files().to_vec(), size, precision: precision(weights), told }
 }
 
-/// What most bytes of `weights` are; fp8 and int8 count wherever there are some, since they are never used for all.
+/// What most bytes of `weights` are; fp8 and integers count wherever there are some, since they are never used for all.
 pub(super) fn precision(weights: &Weights) -> &'static str {
     let mut bytes = BTreeMap::<&str, u64>::new();
     let mut has_scales = false;
     for (name, info) in weights.iter() {
         has_scales |= name.ends_with(".scale_weight");
         *bytes.entry(dtype_name(info.dtype)).or_default() += info.len;
+    }
+    if let Some(integers) = weights.integers() {
+        return integers.word();
     }
     if bytes.contains_key("int8") {
         return "int8";

@@ -82,7 +82,7 @@ impl<'w> GraphBuilder<'w> {
         for (adapter, strength, change) in self.changes(name) {
             let Change::LowRank { down, up, rank, scale } = change else {
                 if let Change::Full(tensor) = change
-                    && self.weights().is_int8(name)
+                    && self.weights().integers_of(name).is_some()
                 {
                     // integers cannot be added to, so this change is a branch too
                     let change = self.adapter_tensor(adapter, tensor, &[outputs, inputs])?;

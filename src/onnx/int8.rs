@@ -1,19 +1,7 @@
-//! Matrices in 8-bit integers: how they lie in a file, and their product with rows that are rounded as they come.
-//!
-//! A matrix `X.weight` of shape `[outputs, inputs]` is stored as I8 `[inputs, outputs]`, the order in which the
-//! product reads it, beside `X.scale_weight`, F32 `[outputs]`: `weight[o, i] = X.weight[i, o] * X.scale_weight[o]`.
-//! The file says so in its metadata. [`Weights`] shows the shape that the matrix has, not the stored one.
+//! The product of rows, rounded as they come, with a matrix of 8-bit integers.
 
 use super::builder::{Attr, GraphBuilder, Var, scale_name};
-use super::compute::Compute;
-use super::spec::Dtype;
-use super::weights::Weights;
-use crate::core::{Error, Kind, Result};
-
-/// Key of a file's metadata that says how its I8 matrices lie.
-pub const QUANTIZATION_KEY: &str = "quantization";
-/// The value for the form above.
-pub const INT8_QUANTIZATION: &str = "int8 [inputs, outputs] with scale_weight [outputs]";
+use crate::core::Result;
 
 /// Largest 8-bit magnitude; -128 is not used, so that both signs reach equally far.
 const LARGEST: f32 = 127.0;
@@ -22,47 +10,13 @@ const ZERO_POINT: u8 = 128;
 /// Keeps a row of zeros from being divided by zero.
 const SMALLEST_ROW: f32 = 1e-30;
 
-impl Weights {
-    /// Whether the matrix `name` is stored as 8-bit integers with a scale for each output.
-    pub fn is_int8(&self, name: &str) -> bool {
-        // others keep 8-bit integers too, and lay them out in their own ways
-        self.metadata().get(QUANTIZATION_KEY).is_some_and(|form| form == INT8_QUANTIZATION)
-            && self.get(name).is_ok_and(|info| info.dtype == Dtype::I8)
-            && scale_name(name).is_some_and(|scale| self.contains(&scale))
-    }
-
-    /// Whether any matrix is.
-    pub fn has_int8(&self) -> bool {
-        self.iter().any(|(name, _)| self.is_int8(name))
-    }
-}
-
 impl GraphBuilder<'_> {
     /// `x W^T` for the 8-bit matrix `name`; `x` is `[rows, inputs]` and is rounded to 8 bits with a scale for each row.
     ///
     /// The row form: one scale for the whole of `x` is faster by a fifth, and ten times as wrong when a few channels
     /// are large. Matrices that read the same `x` share its rounding.
-    pub fn int8_product(&mut self, x: &Var, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Var> {
+    pub(super) fn int8_product(&mut self, x: &Var, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Var> {
         let weights = self.weights();
-        let info = weights.get(name)?;
-        if info.shape != [outputs, inputs] {
-            return Err(Error::new(
-                Kind::CorruptModel,
-                format!(
-                    "The tensor {name} has the shape {:?} where [{outputs}, {inputs}] is expected",
-                    info.shape
-                ),
-            )
-            .remedy(
-                "The weights and the config.json beside them do not belong together; convert the model again",
-            ));
-        }
-        if self.part_compute() != Compute::Fp32 {
-            let message = format!("8-bit matrices are not computed in {}", self.part_compute());
-            return Err(Error::new(Kind::Unsupported, message)
-                .remedy("Use the provider cpu, or the model it was converted from")
-                .field("precision"));
-        }
         let (rows, row_scales) = self.rounded_rows(x);
         let matrix = self.raw_tensor(weights, name, name, &[inputs, outputs])?;
         let scales = scale_name(name).unwrap_or_default();

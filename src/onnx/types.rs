@@ -65,6 +65,7 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
         "Cast" => (&[T], Out::To),
         "DequantizeLinear" => (&[T, U, T], Out::U),
         "QuantizeLinear" => (&[T, T, U], Out::U),
+        "MatMulNBits" => (&[Is(F32), Is(U8), Is(F32)], Out::Is(F32)),
         "MatMulIntegerToFloat" => (&[Is(U8), Is(I8), Is(F32), Is(F32), Is(U8)], Out::Is(F32)),
         _ => return None,
     })

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
-use super::int8::{INT8_QUANTIZATION, QUANTIZATION_KEY};
+use super::integers::{QUANTIZATION_KEY, integers_told, shown_shape};
 use super::spec::Dtype;
 use super::stamp::Stamp;
 use crate::core::{Bytes, Error, Kind, Result};
@@ -261,16 +261,13 @@ fn read_header(path: &Path, file: usize) -> Result<Header> {
         ));
     }
     let notes = metadata.metadata().clone().unwrap_or_default();
-    let stored_turned = notes.get(QUANTIZATION_KEY).is_some_and(|form| form == INT8_QUANTIZATION);
+    let integers = integers_told(notes.get(QUANTIZATION_KEY));
     let info = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
         let dtype = dtype_from_safetensors(info.dtype).ok_or_else(|| {
             corrupt(path, &format!("has the tensor {name} of type {:?}, which is not used", info.dtype))
         })?;
         let (from, to) = info.data_offsets;
-        let mut shape = info.shape.clone();
-        if stored_turned && dtype == Dtype::I8 {
-            shape.reverse();
-        }
+        let shape = shown_shape(integers, dtype, &info.shape);
         let place =
             TensorInfo { dtype, shape, file, offset: 8 + length + from as u64, len: (to - from) as u64 };
         Ok((name, place))

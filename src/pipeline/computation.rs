@@ -1,6 +1,6 @@
 //! What runs a job's graphs and in which types: chosen before anything is loaded, or refused with what to do.
 
-use crate::core::{Error, GenRequest, Kind, PrecisionChoice, ProviderChoice, Result};
+use crate::core::{Error, GenRequest, Integers, Kind, PrecisionChoice, ProviderChoice, Result};
 use crate::engine::{Device, Provider, Runtime, SessionOptions, choose, providers};
 use crate::onnx::{Compute, Dtype};
 use crate::wan::Checkpoint;
@@ -25,7 +25,7 @@ pub struct Computation {
     pub vae: Compute,
     /// Whether fp32 was asked for and must be it on every device.
     pub exact: bool,
-    /// The transformers' number format in a word, int8 among them.
+    /// The transformers' number format in a word, int8 and int4 among them.
     pub precision: &'static str,
     /// Why this provider and these types; no path in it.
     pub reason: String,
@@ -36,8 +36,8 @@ impl Computation {
     pub fn choose(runtime: &Runtime, checkpoint: &Checkpoint, request: &GenRequest) -> Result<Self> {
         let (provider, precision) = (request.provider, request.precision);
         let is_auto = provider == ProviderChoice::Auto;
-        if is_auto && checkpoint.is_int8() {
-            let reason = "8-bit weights are computed by the CPU only".to_owned();
+        if let Some(integers) = checkpoint.integers().filter(|_| is_auto) {
+            let reason = format!("{}-bit weights are computed by the CPU only", integers.bits());
             return Self::on(Provider::Cpu, None, precision, checkpoint).map(|cpu| Self { reason, ..cpu });
         }
         // a driver and its libraries are not touched for somebody who wants the CPU
@@ -82,8 +82,7 @@ impl Computation {
             let short = |exported: &Exported| exported.graphs().any(|graph| graph.short().is_some());
             let word = match &checkpoint.exported {
                 Some(exported) if short(exported) => AS_EXPORTED,
-                _ if checkpoint.is_int8() => "int8",
-                _ => Compute::Fp32.word(),
+                _ => checkpoint.integers().map_or(Compute::Fp32.word(), Integers::word),
             };
             return Ok(all(Compute::Fp32, word));
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::measured::Measured;
 use super::size::ModelSize;
-use crate::core::{Bytes, Finding, GenRequest, Secs, Severity, Stage};
+use crate::core::{Bytes, Finding, GenRequest, Integers, Secs, Severity, Stage};
 
 /// Room in one place that is written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct Facts<'a> {
     pub cores: usize,
     /// The execution provider that will run the graphs.
     pub provider: &'a str,
-    /// Variants of the same model on this machine that are 8-bit.
-    pub int8_variants: &'a [String],
+    /// Variants of the same model on this machine whose matrices are integers, the more exact first.
+    pub variants: &'a [(Integers, String)],
     /// Earlier runs on this machine.
     pub history: &'a [Measured],
     /// How long this takes by the runs that were made in the same way at the same size, and how many they are.

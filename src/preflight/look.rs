@@ -68,7 +68,7 @@ fn of_memory(facts: &Facts<'_>) -> Option<Finding> {
 fn int8_hint(facts: &Facts<'_>) -> String {
     let model = facts.model;
     let is_large = model.transformers.iter().any(|net| net.loaded.0 > mend::peaks(facts).0.0 / 2);
-    if model.int8 || model.exported.is_some() || !is_large || !facts.int8_variants.is_empty() {
+    if model.integers.is_some() || model.exported.is_some() || !is_large || !facts.variants.is_empty() {
         return String::new();
     }
     format!(

@@ -38,7 +38,7 @@ const GAPS_FADE: std::ops::Range<u64> = 600 * MIB..1050 * MIB;
 /// pixel of a frame.
 const WRITING: u64 = 48 * MIB;
 const WRITE: u64 = 300;
-/// An 8-bit product's row copies, in bytes for each value of the feed-forward's width.
+/// An integer product's row copies, in bytes for each value of the feed-forward's width.
 const INT8_ROWS: u64 = 1;
 
 /// The tiles that a picture is decoded and encoded in.
@@ -106,7 +106,8 @@ fn stage(stage: Stage, (net, in_place): (NetSize, bool), values: u64) -> StageMe
         (false, _) => net.largest.0,
     };
     let session = if net.loaded.0 > 0 { SESSION } else { 0 };
-    let peak = PROCESS + session + net.loaded.0 + values.max(twice);
+    let beside = if in_place { net.unpacked.0 } else { net.packing.0 };
+    let peak = PROCESS + session + net.loaded.0 + beside + values.max(twice);
     StageMemory { stage, peak: Bytes(peak), droppable: Bytes(mapped) }
 }
 
@@ -117,7 +118,7 @@ fn denoise(facts: &Facts<'_>) -> u64 {
     let latent = model.strides.latent(config.in_channels, request.size, request.frames);
     let tokens = latent.tokens(model.strides.patch as usize) as u64;
     let (width, ffn) = (config.width() as u64, config.ffn_dim as u64);
-    let rows = if model.int8 { INT8_ROWS * ffn } else { 0 };
+    let rows = if model.integers.is_some() { INT8_ROWS * ffn } else { 0 };
     let latents = latent.dims().iter().product::<usize>() as u64 * F32 * 8;
     let at_once = tokens.min(ROWS_AT_ONCE as u64);
     tokens * BLOCK_WIDTHS * width * F32 + at_once * (BLOCK_FFN * ffn * F32 + rows) + latents

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::memory;
-use crate::core::{Bytes, Change, FrameCount, GenRequest, Resolution, StepCount, WeightsChoice};
+use crate::core::{Bytes, Change, FrameCount, GenRequest, Integers, Resolution, StepCount, WeightsChoice};
 use crate::wan::vae_cost;
 
 /// Changes that are offered at most.
@@ -40,7 +40,7 @@ pub(super) fn less_memory(facts: &Facts<'_>, free: Bytes) -> Vec<Change> {
     let whole = request.size.width.max(request.size.height);
     let current = vae_cost::tile_edge(&facts.model.vae, request.size, request.vae_tile).unwrap_or(whole);
     add(TILES.into_iter().filter(|edge| *edge < current).map(Change::VaeTile).collect());
-    changes.extend(int8(facts));
+    changes.extend(variants(facts).map(|(_, change)| change));
     let mut add = |candidates: Vec<Change>| {
         let enough = |change: &&Change| with(facts, change, peaks).0 <= free;
         let helps = |change: &&Change| with(facts, change, peaks).0 < before.0;
@@ -55,7 +55,9 @@ pub(super) fn less_memory(facts: &Facts<'_>, free: Bytes) -> Vec<Change> {
 /// Changes that take less time.
 pub(super) fn less_time(facts: &Facts<'_>, default_steps: Option<u32>) -> Vec<Change> {
     let request = facts.request;
-    let mut changes: Vec<_> = int8(facts).into_iter().collect();
+    // 4 bits are unpacked as they are computed, which makes them no faster
+    let faster = variants(facts).find(|(integers, _)| *integers == Integers::Int8);
+    let mut changes: Vec<_> = faster.into_iter().map(|(_, change)| change).collect();
     if request.step_list.is_none() {
         let fewer = default_steps.unwrap_or(20).min(request.steps.0 / 2).max(5);
         changes.extend((fewer < request.steps.0).then_some(Change::Steps(StepCount(fewer))));
@@ -65,12 +67,11 @@ pub(super) fn less_time(facts: &Facts<'_>, default_steps: Option<u32>) -> Vec<Ch
     changes
 }
 
-/// The same model in 8-bit integers, if it is here.
-pub(super) fn int8(facts: &Facts<'_>) -> Option<Change> {
-    if facts.model.int8 {
-        return None;
-    }
-    facts.int8_variants.first().cloned().map(Change::Model)
+/// The same model in smaller integers, where it is here, the more exact first.
+fn variants(facts: &Facts<'_>) -> impl Iterator<Item = (Integers, Change)> {
+    let has = facts.model.integers;
+    let smaller = facts.variants.iter().filter(move |(integers, _)| has.is_none_or(|has| *integers > has));
+    smaller.map(|(integers, model)| (*integers, Change::Model(model.clone())))
 }
 
 /// Fewer frames, the larger counts first.

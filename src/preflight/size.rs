@@ -1,12 +1,15 @@
 //! How large a model's networks are on disk and in memory.
 
-use crate::core::{Bytes, Stage, Strides};
-use crate::onnx::{Dtype, TensorInfo, Weights};
+use crate::core::{Bytes, Integers, Stage, Strides};
+use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights};
 use crate::wan::exported::{Exported, ExportedGraph};
 use crate::wan::{Checkpoint, TextEncoderConfig, TransformerConfig, VaeConfig};
 
 /// The transformer's largest matrix, which is used on one row and never there twice.
 const ONE_ROW: &str = "time_proj";
+
+/// Bytes that ONNX Runtime packs beside each block of 4-bit integers: its scale and its sum.
+const PACKED_WITH_BLOCK: u64 = 8;
 
 /// One network's weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +22,10 @@ pub struct NetSize {
     pub mapped: Bytes,
     /// The largest tensor in memory; it is there twice for a moment.
     pub largest: Bytes,
+    /// What packing adds to `loaded`: 4-bit matrices get a second copy of their scales, and sums of their blocks.
+    pub packing: Bytes,
+    /// The largest 4-bit matrix in fp32: read in place, each is unpacked for every product.
+    pub unpacked: Bytes,
 }
 
 impl NetSize {
@@ -30,6 +37,11 @@ impl NetSize {
             size.stored.0 += info.len;
             size.loaded.0 += loaded;
             size.mapped.0 += if loaded == info.len { loaded } else { 0 };
+            if weights.integers_of(name) == Some(Integers::Int4) {
+                let elements = info.shape.iter().product::<usize>() as u64;
+                size.packing.0 += elements / INT4_BLOCK as u64 * PACKED_WITH_BLOCK;
+                size.unpacked = size.unpacked.max(Bytes(elements * Dtype::F32.size() as u64));
+            }
             if !name.contains(ONE_ROW) {
                 size.largest = size.largest.max(Bytes(loaded));
             }
@@ -87,8 +99,8 @@ pub struct ModelSize {
     pub vae: VaeConfig,
     /// How much a video shrinks.
     pub strides: Strides,
-    /// Whether the transformers compute in 8-bit integers.
-    pub int8: bool,
+    /// The integers that the transformers compute in, if they do.
+    pub integers: Option<Integers>,
     /// A picture takes the place of the first latent frame instead of beside the noise.
     pub expand_timesteps: bool,
     /// The networks of an exported model, with the stage of each.
@@ -113,7 +125,7 @@ impl ModelSize {
             vae_decoder: NetSize::of(&model.vae.weights, |name| !encodes(name)),
             vae: model.vae.config.clone(),
             strides: model.strides(),
-            int8: model.is_int8(),
+            integers: model.integers(),
             expand_timesteps: model.expand_timesteps,
             exported: model.exported.as_ref().map(networks),
         }

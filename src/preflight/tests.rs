@@ -7,8 +7,8 @@ use super::size::{ModelSize, NetSize};
 use super::time::{self, passes};
 use crate::core::{Bytes, Change, Finding, Secs, Severity, Subject};
 use crate::core::{
-    FlowShift, Fps, FrameCount, GenRequest, Guidance, Mode, PrecisionChoice, ProviderChoice, Resolution,
-    Sampler, Seed, Stage, StepCount, Strides, WeightsChoice,
+    FlowShift, Fps, FrameCount, GenRequest, Guidance, Integers, Mode, PrecisionChoice, ProviderChoice,
+    Resolution, Sampler, Seed, Stage, StepCount, Strides, WeightsChoice,
 };
 use crate::wan::{TextEncoderConfig, TransformerConfig, VaeConfig};
 
@@ -18,10 +18,16 @@ const GIB: u64 = 1 << 30;
 fn model(int8: bool) -> ModelSize {
     let parameters = 14_288_491_584_u64;
     let size = Bytes(parameters * if int8 { 1 } else { 4 });
-    let net = NetSize { stored: size, loaded: size, mapped: size, largest: Bytes(283_115_520) };
+    let net = NetSize {
+        stored: size,
+        loaded: size,
+        mapped: size,
+        largest: Bytes(283_115_520),
+        ..NetSize::default()
+    };
     let small = |mib: u64| {
         let size = Bytes(mib << 20);
-        NetSize { stored: size, loaded: size, mapped: size, largest: Bytes(1 << 24) }
+        NetSize { stored: size, loaded: size, mapped: size, largest: Bytes(1 << 24), ..NetSize::default() }
     };
     ModelSize {
         id: "t2v-A14B".into(),
@@ -57,7 +63,7 @@ fn model(int8: bool) -> ModelSize {
         vae_decoder: small(280),
         vae: VaeConfig::default(),
         strides: Strides { temporal: 4, spatial: 8, patch: 2 },
-        int8,
+        integers: int8.then_some(Integers::Int8),
         expand_timesteps: false,
         exported: None,
     }
@@ -99,7 +105,7 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Fa
         rooms: &[],
         cores: 2,
         provider: "cpu",
-        int8_variants: &[],
+        variants: &[],
         history: &[],
         like_runs: None,
     }
@@ -135,19 +141,23 @@ fn of(found: &Preflight, subject: Subject) -> Option<&Finding> {
 #[test]
 fn the_official_request_on_a_small_machine_is_warned_of() {
     let (request, model) = (request(1280, 720, 81), model(false));
-    let variants = ["t2v-A14B-int8".to_owned()];
-    let facts = Facts { int8_variants: &variants, ..facts(&request, &model, 22) };
+    let variants = [Integers::Int8, Integers::Int4].map(|kind| (kind, format!("t2v-A14B-{}", kind.word())));
+    let facts = Facts { variants: &variants, ..facts(&request, &model, 22) };
     let found = look(&facts);
     assert!(found.can_run(), "{:?}", found.findings);
     let time = of(&found, Subject::Time).unwrap();
     assert_eq!(time.severity, Severity::Warning);
     assert!(time.message.contains("More than") && time.message.contains(" h "), "{}", time.message);
     assert_eq!(time.changes[0], Change::Model("t2v-A14B-int8".into()));
+    let is_model = |change: &&Change| matches!(change, Change::Model(_));
+    assert_eq!(time.changes.iter().filter(is_model).count(), 1, "4 bits are no faster");
     assert!(time.changes.iter().any(|change| matches!(change, Change::Steps(_))));
     assert!(time.changes.iter().any(|change| matches!(change, Change::Size(_))));
     let memory = of(&found, Subject::Memory).unwrap();
     assert_eq!(memory.severity, Severity::Warning);
     assert!(memory.message.contains("read again and again"), "{}", memory.message);
+    let smaller: Vec<_> = memory.changes.iter().filter(is_model).map(ToString::to_string).collect();
+    assert_eq!(smaller, ["take the model t2v-A14B-int8", "take the model t2v-A14B-int4"]);
 }
 
 #[test]

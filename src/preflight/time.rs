@@ -5,7 +5,7 @@ use super::measured::Measured;
 use super::memory::tiling;
 use super::size::ModelSize;
 use super::vae::{decoded, encoded};
-use crate::core::{GenRequest, Mode, Secs, Stage};
+use crate::core::{GenRequest, Integers, Mode, Secs, Stage};
 use crate::wan::graphs::TEXT_TOKENS;
 
 /// Runs that an estimate rests on at most, the nearest ones.
@@ -58,7 +58,7 @@ fn pass(request: &GenRequest, model: &ModelSize) -> f64 {
 pub(super) fn estimate(facts: &Facts<'_>) -> Option<TimeEstimate> {
     let Facts { request, model, history, .. } = facts;
     let work = work(request, model, facts.steps);
-    let precision = if model.int8 { "int8" } else { "fp32" };
+    let precision = model.integers.map_or("fp32", Integers::word);
     let distance = |run: &Measured| {
         let other = |is_other: bool, much: f64| if is_other { much } else { 0.0 };
         let area = (run.size.area() as f64 * f64::from(run.frames.0)).max(1.0);

@@ -63,7 +63,7 @@ mod tests {
                 strides: Strides { temporal: 4, spatial, patch: 2 },
                 max_positions: 1024,
                 lora: true,
-                int8: false,
+                integers: None,
             };
             let mut draft = preset.draft("a cat");
             draft.image = (preset.mode == Mode::I2V).then(|| "cat.png".into());

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::job::Work;
 use super::run;
 use crate::core::{
-    Bytes, Draft, Error, Event, Finding, GenRequest, Kind, Result, Severity, Subject, Task, TaskStatus,
+    Bytes, Draft, Error, Event, Finding, GenRequest, Integers, Kind, Result, Severity, Subject, Task,
+    TaskStatus,
 };
 use crate::engine::{Provider, runtime};
 use crate::media::Target;
@@ -92,7 +93,7 @@ fn look(
         rooms: &rooms,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         provider: computation.provider.word(),
-        int8_variants: &int8_variants(work, data_dir),
+        variants: &variants(work, data_dir),
         history: &earlier,
         like_runs: like.map(|expected| (expected.seconds, expected.num_runs)),
     };
@@ -186,17 +187,18 @@ fn nearest(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().find(|folder| folder.is_dir()).map(Path::to_path_buf)
 }
 
-/// The same model in 8-bit integers, where `models convert` would have put it.
-fn int8_variants(work: &Work, data_dir: &Path) -> Vec<String> {
-    let asked = Path::new(&work.draft.model);
-    let Some(name) = work.model.file_name().map(|name| format!("{}-int8", name.to_string_lossy())) else {
-        return Vec::new();
+/// The same model in integers, where `models convert` would have put it. One of integers is named after its source.
+fn variants(work: &Work, data_dir: &Path) -> Vec<(Integers, String)> {
+    let Some(own) = work.model.file_name().map(|name| name.to_string_lossy()) else { return Vec::new() };
+    let source = own.strip_suffix("-int8").unwrap_or(&own);
+    let is_name = Path::new(&work.draft.model).components().count() == 1;
+    let variant = |integers: Integers| {
+        let name = format!("{source}-{}", integers.word());
+        let made = data_dir.join("models").join(&name);
+        let path = [work.model.with_file_name(&name), made].into_iter().find(|path| path.is_dir())?;
+        (name != own).then(|| (integers, if is_name { name } else { path.display().to_string() }))
     };
-    let beside = work.model.with_file_name(&name);
-    let made = data_dir.join("models").join(&name);
-    let is_name = asked.components().count() == 1;
-    let named = |path: PathBuf| if is_name { name.clone() } else { path.display().to_string() };
-    [beside, made].into_iter().find(|path| path.is_dir()).map(named).into_iter().collect()
+    [Integers::Int8, Integers::Int4].into_iter().filter_map(variant).collect()
 }
 
 /// The history of the data folder, if it has one that can be read.
@@ -286,4 +288,34 @@ fn measured(task: &Task, model: &Checkpoint) -> Option<Measured> {
         seconds_per_step: seconds.get(seconds.len() / 2).copied(),
         peak: task.peak_rss_mb.map(|mib| Bytes((mib * f64::from(1 << 20)) as u64)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::draft;
+
+    #[test]
+    fn variants_are_found_where_they_are_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let (beside, made) = (dir.path().join("mine"), dir.path().join("data/models"));
+        let of = |model: &str, asked: &str| {
+            let work = Work::new(
+                Draft { model: asked.to_owned(), ..draft() },
+                beside.join(model),
+                dir.path().join("o.mp4"),
+            );
+            variants(&work, &dir.path().join("data"))
+        };
+        assert_eq!(of("toy", "toy"), []);
+        for path in [beside.join("toy-int4"), made.join("toy-int4"), made.join("toy-int8")] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        let (int8, int4) = ((Integers::Int8, "toy-int8".to_owned()), (Integers::Int4, "toy-int4".to_owned()));
+        assert_eq!(of("toy", "toy"), [int8.clone(), int4.clone()]);
+        // one of integers leads to the others of its source, never to itself
+        assert_eq!(of("toy-int8", "toy-int8"), [int4]);
+        let paths = of("toy", beside.join("toy").to_str().unwrap());
+        assert_eq!(paths[1].1, beside.join("toy-int4").display().to_string());
+    }
 }

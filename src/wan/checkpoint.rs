@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
 use super::exported::Exported;
-use crate::core::{Limits, Mode, Result, Strides, sha256_hex};
+use crate::core::{Integers, Limits, Mode, Result, Strides, sha256_hex};
 use crate::onnx::{TensorInfo, Weights};
 
 /// One network: how it is built and where its tensors are.
@@ -67,13 +67,13 @@ impl Checkpoint {
             strides: self.strides(),
             max_positions: self.transformer.config.rope_max_seq_len,
             lora: self.lora,
-            int8: self.is_int8(),
+            integers: self.integers(),
         }
     }
 
-    /// Whether the transformers' matrices are 8-bit integers.
-    pub fn is_int8(&self) -> bool {
-        self.transformer.weights.has_int8()
+    /// The integers that the transformers' matrices are, if they are any.
+    pub fn integers(&self) -> Option<Integers> {
+        self.transformer.weights.integers()
     }
 
     /// How much the VAE and the patch embedding shrink a video.

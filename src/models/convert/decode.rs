@@ -33,7 +33,7 @@ fn bf16(bits: u16) -> f32 {
 }
 
 /// This type has no infinities: the largest exponent holds numbers, and its last pattern the NaN.
-fn f8e4m3(byte: u8) -> f32 {
+pub(super) fn f8e4m3(byte: u8) -> f32 {
     if byte & 0x7f == 0x7f {
         return f32::NAN;
     }

@@ -4,9 +4,11 @@
 //! projection and the VAE stay as they are. It is made shard by shard, so that a stop costs one shard.
 
 mod decode;
+mod int4;
 mod ledger;
 mod lock;
 mod matrix;
+mod numbers;
 mod others;
 mod plan;
 mod report;

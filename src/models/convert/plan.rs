@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Bytes, Error, Kind, Result};
-use crate::onnx::{Dtype, Weights};
+use crate::core::{Bytes, Error, Integers, Kind, Result};
+use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights};
 use crate::wan::Checkpoint;
 
 /// What a model is converted to.
@@ -14,6 +14,10 @@ use crate::wan::Checkpoint;
 pub enum Target {
     /// Linear layers of the blocks as 8-bit integers: a quarter of fp32, and computed as such on the CPU.
     Int8,
+    /// The same layers as 4-bit integers: a sixth of fp32, computed on the CPU.
+    Int4,
+    /// The same layers as 8-bit floats (E4M3) with a scale for each output: on the CPU computed in fp32.
+    Fp8,
     /// Matrices as bfloat16: half of fp32; on the CPU computed in fp32.
     Bf16,
 }
@@ -23,7 +27,60 @@ impl Target {
     pub fn word(self) -> &'static str {
         match self {
             Self::Int8 => "int8",
+            Self::Int4 => "int4",
+            Self::Fp8 => "fp8",
             Self::Bf16 => "bf16",
+        }
+    }
+
+    /// What its matrices are, where they become integers.
+    pub fn integers(self) -> Option<Integers> {
+        match self {
+            Self::Int8 => Some(Integers::Int8),
+            Self::Int4 => Some(Integers::Int4),
+            Self::Fp8 | Self::Bf16 => None,
+        }
+    }
+
+    /// What to expect of it on the CPU, in a sentence.
+    pub fn remark(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8 is computed as such on the CPU: less memory, and faster than fp32",
+            Self::Int4 => {
+                "int4 is computed on the CPU in 8 bits: less on disk than int8, further from full precision"
+            }
+            Self::Fp8 => {
+                "fp8 becomes fp32 on the CPU when it is loaded: less on disk, no less memory, not faster"
+            }
+            Self::Bf16 => {
+                "bf16 becomes fp32 on the CPU when it is loaded: less on disk, no less memory, not faster"
+            }
+        }
+    }
+
+    /// How a matrix is stored that has scales beside it: its type and shape, and the shape of the scales.
+    fn scaled(self, outputs: usize, inputs: usize) -> Option<(Dtype, Vec<usize>, Vec<usize>)> {
+        let blocks = inputs / INT4_BLOCK;
+        match self {
+            Self::Int8 => Some((Dtype::I8, vec![inputs, outputs], vec![outputs])),
+            Self::Int4 => Some((Dtype::U8, vec![outputs, blocks, INT4_BLOCK / 2], vec![outputs, blocks])),
+            Self::Fp8 => Some((Dtype::F8E4M3, vec![outputs, inputs], vec![outputs])),
+            Self::Bf16 => None,
+        }
+    }
+
+    /// Whether a tensor of `component` is written anew.
+    fn changes(self, component: &str, name: &str, info: &TensorInfo) -> bool {
+        let is_fp8 = matches!(info.dtype, Dtype::F8E4M3 | Dtype::F8E5M2);
+        match self {
+            Self::Int8 => is_linear(component, name, &info.shape),
+            // what has no whole blocks stays
+            Self::Int4 => {
+                is_linear(component, name, &info.shape)
+                    && info.shape.last().is_some_and(|inputs| inputs.is_multiple_of(INT4_BLOCK))
+            }
+            Self::Fp8 => is_linear(component, name, &info.shape) && !is_fp8,
+            Self::Bf16 => is_large(name, &info.shape) && info.dtype != Dtype::Bf16,
         }
     }
 }
@@ -33,8 +90,8 @@ impl Target {
 pub(super) enum How {
     /// Its bytes are copied.
     Copy,
-    /// 8-bit integers, with the scales in the tensor after it.
-    Int8,
+    /// Rounded to what the target is, with the scales in the tensor after it.
+    Scaled,
     /// Filled when the matrix before it is.
     Scales,
     /// Rounded.
@@ -89,9 +146,9 @@ pub(super) fn shards(model: &Checkpoint, target: Target, shard: Bytes) -> Result
     }
     all.extend(component_shards("text_encoder", &model.text_encoder.weights, Some(target), shard));
     let changed = |tensor: &Tensor| tensor.how != How::Copy;
-    let is_int8 = model.is_int8() || model.text_encoder.weights.has_int8();
-    if is_int8 || !all.iter().flat_map(|shard| &shard.tensors).any(changed) {
-        let has = if is_int8 { "int8" } else { target.word() };
+    let integers = model.integers().or_else(|| model.text_encoder.weights.integers());
+    if integers.is_some() || !all.iter().flat_map(|shard| &shard.tensors).any(changed) {
+        let has = integers.map_or(target.word(), Integers::word);
         return Err(Error::new(Kind::Input, format!("{} is in {has} already", model.id))
             .remedy("Use it as it is, or convert the model it was made from"));
     }
@@ -134,12 +191,7 @@ fn component_shards<'c>(
 fn planned(component: &str, source: &Weights, name: &str, target: Option<Target>) -> Vec<Tensor> {
     let Ok(info) = source.get(name) else { return Vec::new() };
     let changes = |name: &str| {
-        let Ok(info) = source.get(name) else { return false };
-        match target {
-            Some(Target::Int8) => is_linear(component, name, &info.shape),
-            Some(Target::Bf16) => is_large(name, &info.shape) && info.dtype != Dtype::Bf16,
-            None => false,
-        }
+        source.get(name).is_ok_and(|info| target.is_some_and(|target| target.changes(component, name, info)))
     };
     let tensor =
         |dtype, shape: &[usize], how| Tensor { name: name.to_owned(), dtype, shape: shape.to_vec(), how };
@@ -149,20 +201,20 @@ fn planned(component: &str, source: &Weights, name: &str, target: Option<Target>
         // its matrix is written anew, with scales of its own or none
         return Vec::new();
     }
-    match (changes(name), &info.shape[..], target) {
-        (true, &[outputs, inputs], Some(Target::Int8)) => {
-            let module = name.strip_suffix(".weight").unwrap_or(name);
-            let scales = Tensor {
-                name: format!("{module}.scale_weight"),
-                dtype: Dtype::F32,
-                shape: vec![outputs],
-                how: How::Scales,
-            };
-            vec![tensor(Dtype::I8, &[inputs, outputs], How::Int8), scales]
-        }
-        (true, shape, _) => vec![tensor(Dtype::Bf16, shape, How::Bf16)],
-        (false, shape, _) => vec![tensor(info.dtype, shape, How::Copy)],
+    if !changes(name) {
+        return vec![tensor(info.dtype, &info.shape, How::Copy)];
     }
+    let form = match (target, &info.shape[..]) {
+        (Some(target), &[outputs, inputs]) => target.scaled(outputs, inputs),
+        _ => None,
+    };
+    let Some((dtype, shape, scales)) = form else {
+        return vec![tensor(Dtype::Bf16, &info.shape, How::Bf16)];
+    };
+    let module = name.strip_suffix(".weight").unwrap_or(name);
+    let scales =
+        Tensor { name: format!("{module}.scale_weight"), dtype: Dtype::F32, shape: scales, how: How::Scales };
+    vec![tensor(dtype, &shape, How::Scaled), scales]
 }
 
 /// Linear layers of the blocks, which hold nearly all of the weights and of the work.

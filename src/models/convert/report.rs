@@ -36,6 +36,8 @@ pub struct Report {
     pub wandeck: String,
     /// What was converted to.
     pub precision: Target,
+    /// What to expect of it on the CPU.
+    pub remark: String,
     /// The model's name.
     pub source: String,
     /// Folder it was read from.

@@ -101,6 +101,7 @@ pub fn convert(
     let report = Report {
         wandeck: env!("CARGO_PKG_VERSION").to_owned(),
         precision: options.target,
+        remark: options.target.remark().to_owned(),
         source: model.id.clone(),
         source_path: source.to_path_buf(),
         source_fingerprint: model.fingerprint(),

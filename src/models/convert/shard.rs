@@ -12,7 +12,7 @@ use super::matrix;
 use super::plan::{How, Shard, Target, Tensor};
 use super::report::LayerError;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::onnx::{INT8_QUANTIZATION, QUANTIZATION_KEY, TensorInfo};
+use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization};
 
 /// Bytes copied at a time.
 const CHUNK: u64 = 1 << 22;
@@ -76,8 +76,9 @@ fn fill(shard: &Shard<'_>, part: &Path, writing: &mut Writing<'_>) -> Result<Vec
                 copy(shard, tensor, writing, &mut |offset, bytes| put(&mut file, at + offset, bytes))?;
                 continue;
             }
-            How::Int8 => {
-                let found = matrix::int8(shard.source, &tensor.name, writing.cancel, writing.done)?;
+            How::Scaled => {
+                let (target, name) = (writing.target, &tensor.name);
+                let found = matrix::scaled(target, shard.source, name, writing.cancel, writing.done)?;
                 put(&mut file, at, &found.values)?;
                 let module = tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name);
                 let scales: Vec<u8> = found.scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
@@ -123,8 +124,10 @@ fn copy(
 /// at a multiple of its size.
 fn layout<'a>(shard: &'a Shard<'_>, target: Target) -> (Vec<u8>, HashMap<&'a str, u64>) {
     let mut notes = json!({"format": "pt", "made_by": "wandeck models convert"});
-    if target == Target::Int8 && shard.tensors.iter().any(|tensor| tensor.how == How::Int8) {
-        notes[QUANTIZATION_KEY] = json!(INT8_QUANTIZATION);
+    if let Some(integers) = target.integers()
+        && shard.tensors.iter().any(|tensor| tensor.how == How::Scaled)
+    {
+        notes[QUANTIZATION_KEY] = json!(quantization(integers));
     }
     let mut order: Vec<_> = shard.tensors.iter().collect();
     order.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.size()));

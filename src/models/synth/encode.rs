@@ -16,7 +16,7 @@ const BF16: Format = Format { mantissa_bits: 7, min_exponent: -126, sign_bit: 15
 const F8E4M3: Format = Format { mantissa_bits: 3, min_exponent: -6, sign_bit: 7, max: 448.0 };
 
 /// Appends `value` as a `dtype`, rounded to the nearest.
-pub(super) fn push(bytes: &mut Vec<u8>, value: f32, dtype: Dtype) {
+pub(in crate::models) fn push(bytes: &mut Vec<u8>, value: f32, dtype: Dtype) {
     match dtype {
         Dtype::F16 => bytes.extend((F16.bits(value) as u16).to_le_bytes()),
         Dtype::Bf16 => bytes.extend((BF16.bits(value) as u16).to_le_bytes()),

@@ -3,7 +3,7 @@
 //! For tests, for measuring, and for trying a setup before tens of gigabytes are fetched. The pictures are noise.
 
 pub(super) mod configs;
-mod encode;
+pub(super) mod encode;
 mod file;
 mod layout;
 mod numbers;

@@ -13,8 +13,7 @@ pub(super) fn linear(
 ) -> Result<Var> {
     let matrix = format!("{name}.weight");
     let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
-    let y = if g.weights().is_int8(&matrix) {
-        let y = g.int8_product(x, &matrix, [outputs, inputs])?;
+    let y = if let Some(y) = g.integer_product(x, &matrix, [outputs, inputs])? {
         g.op("Add", &[&y, &bias], &[])
     } else {
         let weight = g.matrix(&matrix, &[outputs, inputs])?;
@@ -31,8 +30,8 @@ pub(super) fn linear_no_bias(
     [inputs, outputs]: [usize; 2],
 ) -> Result<Var> {
     let matrix = format!("{name}.weight");
-    if g.weights().is_int8(&matrix) {
-        return g.int8_product(x, &matrix, [outputs, inputs]);
+    if let Some(y) = g.integer_product(x, &matrix, [outputs, inputs])? {
+        return Ok(y);
     }
     let weight = g.weight(&matrix, &[outputs, inputs])?;
     Ok(g.op("Gemm", &[x, &weight], &[("transB", Attr::Int(1))]))

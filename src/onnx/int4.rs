@@ -1,0 +1,27 @@
+//! The product of rows with a matrix of 4-bit integers.
+
+use super::builder::{Attr, GraphBuilder, Var, scale_name};
+use super::integers::INT4_BLOCK;
+use crate::core::Result;
+
+/// How exact the product is: rows are rounded to 8-bit integers, with a scale for each block of inputs.
+const ROWS_IN_8_BITS: i64 = 4;
+
+impl GraphBuilder<'_> {
+    /// `x W^T` for the 4-bit matrix `name`; `x` is `[rows, inputs]`. One operation unpacks the matrix as it computes.
+    pub(super) fn int4_product(&mut self, x: &Var, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Var> {
+        let weights = self.weights();
+        let blocks = inputs / INT4_BLOCK;
+        let matrix = self.raw_tensor(weights, name, name, &[outputs, blocks, INT4_BLOCK / 2])?;
+        let scales = scale_name(name).unwrap_or_default();
+        let scales = self.raw_tensor(weights, &scales, &scales, &[outputs, blocks])?;
+        let attrs = [
+            ("K", Attr::Int(inputs as i64)),
+            ("N", Attr::Int(outputs as i64)),
+            ("bits", Attr::Int(4)),
+            ("block_size", Attr::Int(INT4_BLOCK as i64)),
+            ("accuracy_level", Attr::Int(ROWS_IN_8_BITS)),
+        ];
+        Ok(self.contrib("MatMulNBits", &[x, &matrix, &scales], &attrs))
+    }
+}
