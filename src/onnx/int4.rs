@@ -4,8 +4,11 @@ use super::builder::{Attr, GraphBuilder, Var, scale_name};
 use super::integers::INT4_BLOCK;
 use crate::core::Result;
 
-/// How exact the product is: rows are rounded to 8-bit integers, with a scale for each block of inputs.
-const ROWS_IN_8_BITS: i64 = 4;
+/// `accuracy_level`: the product is computed in fp32.
+///
+/// Level 4 rounds the rows to 8 bits, with a scale for each block. Measured on two cores with AVX512-VNNI, it takes
+/// longer with blocks of 32 (1.3 times fp32's time for 2340 rows, against 1.1) and is no longer exact.
+const IN_FP32: i64 = 1;
 
 impl GraphBuilder<'_> {
     /// `x W^T` for the 4-bit matrix `name`; `x` is `[rows, inputs]`. One operation unpacks the matrix as it computes.
@@ -20,7 +23,7 @@ impl GraphBuilder<'_> {
             ("N", Attr::Int(outputs as i64)),
             ("bits", Attr::Int(4)),
             ("block_size", Attr::Int(INT4_BLOCK as i64)),
-            ("accuracy_level", Attr::Int(ROWS_IN_8_BITS)),
+            ("accuracy_level", Attr::Int(IN_FP32)),
         ];
         Ok(self.contrib("MatMulNBits", &[x, &matrix, &scales], &attrs))
     }

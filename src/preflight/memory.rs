@@ -106,7 +106,7 @@ fn stage(stage: Stage, (net, in_place): (NetSize, bool), values: u64) -> StageMe
         (false, _) => net.largest.0,
     };
     let session = if net.loaded.0 > 0 { SESSION } else { 0 };
-    let beside = if in_place { net.unpacked.0 } else { net.packing.0 };
+    let beside = if in_place { net.unpacked.0 } else { 0 };
     let peak = PROCESS + session + net.loaded.0 + beside + values.max(twice);
     StageMemory { stage, peak: Bytes(peak), droppable: Bytes(mapped) }
 }

@@ -1,15 +1,12 @@
 //! How large a model's networks are on disk and in memory.
 
 use crate::core::{Bytes, Integers, Stage, Strides};
-use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights};
+use crate::onnx::{Dtype, TensorInfo, Weights};
 use crate::wan::exported::{Exported, ExportedGraph};
 use crate::wan::{Checkpoint, TextEncoderConfig, TransformerConfig, VaeConfig};
 
 /// The transformer's largest matrix, which is used on one row and never there twice.
 const ONE_ROW: &str = "time_proj";
-
-/// Bytes that ONNX Runtime packs beside each block of 4-bit integers: its scale and its sum.
-const PACKED_WITH_BLOCK: u64 = 8;
 
 /// One network's weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +19,6 @@ pub struct NetSize {
     pub mapped: Bytes,
     /// The largest tensor in memory; it is there twice for a moment.
     pub largest: Bytes,
-    /// What packing adds to `loaded`: 4-bit matrices get a second copy of their scales, and sums of their blocks.
-    pub packing: Bytes,
     /// The largest 4-bit matrix in fp32: read in place, each is unpacked for every product.
     pub unpacked: Bytes,
 }
@@ -39,7 +34,6 @@ impl NetSize {
             size.mapped.0 += if loaded == info.len { loaded } else { 0 };
             if weights.integers_of(name) == Some(Integers::Int4) {
                 let elements = info.shape.iter().product::<usize>() as u64;
-                size.packing.0 += elements / INT4_BLOCK as u64 * PACKED_WITH_BLOCK;
                 size.unpacked = size.unpacked.max(Bytes(elements * Dtype::F32.size() as u64));
             }
             if !name.contains(ONE_ROW) {

@@ -47,7 +47,7 @@ impl Target {
         match self {
             Self::Int8 => "int8 is computed as such on the CPU: less memory, and faster than fp32",
             Self::Int4 => {
-                "int4 is computed on the CPU in 8 bits: less on disk than int8, further from full precision"
+                "int4 is the smallest and the furthest from full precision; on the CPU it is no faster than fp32, int8 is"
             }
             Self::Fp8 => {
                 "fp8 becomes fp32 on the CPU when it is loaded: less on disk, no less memory, not faster"
