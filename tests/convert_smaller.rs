@@ -1,6 +1,6 @@
 //! Models in int4 and fp8: how they lie, what is read back, and that a stop costs nothing.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod common;
 
@@ -12,6 +12,7 @@ use wandeck::core::{Bytes, CancelToken, Draft, Integers, Kind, PrecisionChoice};
 use wandeck::models;
 use wandeck::models::convert::{Converted, Options, Step, Target, convert};
 use wandeck::onnx::{Dtype, TensorInfo, Weights};
+use wandeck::preflight::ModelSize;
 use wandeck::presets;
 use wandeck::queue::Work;
 
@@ -216,4 +217,19 @@ fn the_command_says_what_to_expect() {
         assert_eq!(report["precision"], to);
         assert!(report["remark"].as_str().unwrap().contains(words), "{report}");
     }
+}
+
+#[test]
+fn four_bits_are_counted_as_they_lie_and_unpacked_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let golden = common::golden_model("tiny-t2v");
+    let small = dir.path().join("small");
+    converted(&golden, &small, Target::Int4);
+    let sizes = [&golden, &small].map(|path| ModelSize::of(&models::open(path).unwrap()));
+    let [full, small] = sizes.each_ref().map(|size| size.transformers[0]);
+    // eight matrices of 64 x 64 and two of 64 x 128 in each of two blocks, 20 bytes instead of 128 for each 32
+    let weights = 2 * (8 * 64 * 64 + 2 * 64 * 128);
+    assert_eq!(full.loaded.0 - small.loaded.0, weights / 32 * (128 - 20));
+    assert_eq!((small.loaded, small.mapped), (small.stored, small.stored));
+    assert_eq!((full.unpacked, small.unpacked), (Bytes(0), Bytes(64 * 128 * 4)));
 }

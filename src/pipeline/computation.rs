@@ -82,7 +82,7 @@ impl Computation {
             let short = |exported: &Exported| exported.graphs().any(|graph| graph.short().is_some());
             let word = match &checkpoint.exported {
                 Some(exported) if short(exported) => AS_EXPORTED,
-                _ => checkpoint.integers().map_or(Compute::Fp32.word(), Integers::word),
+                _ => checkpoint.integers().map_or_else(|| Compute::Fp32.word(), Integers::word),
             };
             return Ok(all(Compute::Fp32, word));
         }

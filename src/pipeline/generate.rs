@@ -293,7 +293,7 @@ impl Pipeline<'_> {
     fn load_with(&self, graph: &Graph, scratch: Scratch, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
         self.faults.strike(Point::Load, cancel)?;
-        let prepack = Prepack::choose(self.weights, graph.computed_bytes(), self.free_memory);
+        let prepack = self.prepack(graph.computed_bytes());
         let options =
             SessionOptions { threads: self.threads, prepack, scratch, ..self.computation.options() };
         // offsets into a file that is another by now would give other numbers, or none
@@ -304,10 +304,14 @@ impl Pipeline<'_> {
         session
     }
 
+    fn prepack(&self, weights: Bytes) -> Prepack {
+        Prepack::choose(self.weights, (weights, self.checkpoint.integers()), self.free_memory)
+    }
+
     /// Says so if the weights of the largest network are not packed, which is slower.
     fn tell_prepacking(&self, transformer: &Graph, story: &mut Story<'_>) {
         let weights = transformer.computed_bytes();
-        if Prepack::choose(self.weights, weights, self.free_memory) == Prepack::Packed {
+        if self.prepack(weights) == Prepack::Packed {
             return;
         }
         let free = self.free_memory.map(|free| format!(", {free} of memory are free")).unwrap_or_default();

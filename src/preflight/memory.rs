@@ -38,6 +38,8 @@ const GAPS_FADE: std::ops::Range<u64> = 600 * MIB..1050 * MIB;
 /// pixel of a frame.
 const WRITING: u64 = 48 * MIB;
 const WRITE: u64 = 300;
+/// How often the largest 4-bit matrix is there in fp32 when it is read in place: memory is taken in powers of two.
+const UNPACKED: u64 = 2;
 /// An integer product's row copies, in bytes for each value of the feed-forward's width.
 const INT8_ROWS: u64 = 1;
 
@@ -93,7 +95,8 @@ fn experts(model: &ModelSize) -> [NetSize; 2] {
 }
 
 fn in_place(facts: &Facts<'_>, net: NetSize) -> bool {
-    Prepack::choose(facts.request.weights, net.loaded, facts.free_memory) == Prepack::InPlace
+    let weights = (net.loaded, facts.model.integers);
+    Prepack::choose(facts.request.weights, weights, facts.free_memory) == Prepack::InPlace
 }
 
 /// A packed network is copied, and its largest tensor is there twice for a moment; so is one that is made wider.
@@ -106,7 +109,7 @@ fn stage(stage: Stage, (net, in_place): (NetSize, bool), values: u64) -> StageMe
         (false, _) => net.largest.0,
     };
     let session = if net.loaded.0 > 0 { SESSION } else { 0 };
-    let beside = if in_place { net.unpacked.0 } else { 0 };
+    let beside = if in_place { UNPACKED * net.unpacked.0 } else { 0 };
     let peak = PROCESS + session + net.loaded.0 + beside + values.max(twice);
     StageMemory { stage, peak: Bytes(peak), droppable: Bytes(mapped) }
 }

@@ -12,7 +12,7 @@ use crate::onnx::{Dtype, INT4_BLOCK, Weights};
 const CHUNK: usize = 1 << 18;
 /// Largest 8-bit magnitude in use.
 const LARGEST: f32 = 127.0;
-/// Largest number of the type F8_E4M3.
+/// Largest number of the type `F8_E4M3`.
 const LARGEST_F8: f32 = 448.0;
 
 /// A matrix as it is stored, with its scales.
@@ -99,7 +99,7 @@ fn round_row(row: &[f32], rounded: &mut [u8], distance: &mut Distance) -> f32 {
     scale
 }
 
-/// Appends one output's row as F8_E4M3 and returns its scale. A scale of its own for each row costs nothing in a run,
+/// Appends one output's row as `F8_E4M3` and returns its scale. A scale of its own for each row costs nothing in a run,
 /// and no second look at the matrix here.
 fn f8_row(row: &[f32], values: &mut Vec<u8>, distance: &mut Distance) -> f32 {
     let largest = row.iter().fold(0_f32, |largest, value| largest.max(value.abs()));

@@ -148,7 +148,7 @@ pub(super) fn shards(model: &Checkpoint, target: Target, shard: Bytes) -> Result
     let changed = |tensor: &Tensor| tensor.how != How::Copy;
     let integers = model.integers().or_else(|| model.text_encoder.weights.integers());
     if integers.is_some() || !all.iter().flat_map(|shard| &shard.tensors).any(changed) {
-        let has = integers.map_or(target.word(), Integers::word);
+        let has = integers.map_or_else(|| target.word(), Integers::word);
         return Err(Error::new(Kind::Input, format!("{} is in {has} already", model.id))
             .remedy("Use it as it is, or convert the model it was made from"));
     }
