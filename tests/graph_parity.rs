@@ -27,8 +27,8 @@ const AMPLIFIED: f32 = 2e-5;
 /// Bounds of the relative L2 distance from fp32 of transformers, and of the text encoder, where attention without a
 /// scale amplifies it.
 const INT8: [f64; 2] = [1e-2, 4e-2];
-const INT4: [f64; 2] = [1e-1, 4e-1];
-const FP8: [f64; 2] = [4e-2, 2e-1];
+const INT4: [f64; 2] = [8e-2, 3.5e-1];
+const FP8: [f64; 2] = [2.5e-2, 1e-1];
 const TRANSFORMER: &str = "diffusion_pytorch_model";
 
 fn load(graph: &Graph) -> Session {

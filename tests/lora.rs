@@ -294,14 +294,13 @@ fn loras_change_integers_as_they_change_floats() {
         [with(STRENGTH, 0.0) - &plain, with(0.0, 0.05) - &plain]
     };
     let exact = effect(&Model::open());
-    for (target, bound) in [(Target::Int8, 0.5), (Target::Int4, 0.9)] {
+    for (target, bound) in [(Target::Int8, 0.15), (Target::Int4, 0.25)] {
         let small = dir.path().join(target.word());
         let source = common::golden_model("tiny-t2v");
         convert(&source, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
         for (found, exact) in effect(&Model::open_in(&small)).iter().zip(&exact) {
             let size = |values: &ArrayD<f32>| values.iter().map(|value| value * value).sum::<f32>().sqrt();
             let off = size(&(found - exact)) / size(exact);
-            println!("{}: {off}", target.word());
             assert!(off < bound, "{}: {off}", target.word());
         }
     }
