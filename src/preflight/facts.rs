@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub model: &'a ModelSize,
     /// Steps of the high-noise and of the low-noise expert.
     pub steps: [u32; 2],
+    /// What the LoRAs take in memory, on the high-noise and on the low-noise expert.
+    pub loras: [Bytes; 2],
     /// Memory that can be used now without pushing out anybody's, if the system tells.
     pub free_memory: Option<Bytes>,
     /// Places that are written to.

@@ -102,6 +102,7 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Fa
         int8_variants: &[],
         history: &[],
         like_runs: None,
+        loras: [Bytes(0); 2],
     }
 }
 
@@ -260,4 +261,16 @@ fn estimates_are_held_against_what_was_measured() {
     assert!((compared.memory.unwrap() - 0.1).abs() < 1e-9);
     assert_eq!((compared.time, compare(&before, None, Secs(1.0)).memory), (None, None));
     assert_eq!(compare(&before, Some(Bytes(0)), Secs(1.0)).memory, None);
+}
+
+#[test]
+fn loras_take_memory_on_the_expert_that_they_change() {
+    let (asked, model) = (request(832, 480, 17), model(false));
+    let plain = facts(&asked, &model, 500);
+    let peak = |facts: &Facts<'_>, stage| {
+        look(facts).memory.into_iter().find(|memory| memory.stage == stage).unwrap().peak.0
+    };
+    let with = Facts { loras: [Bytes(0), Bytes(1 << 30)], ..plain };
+    let more = |stage| peak(&with, stage) - peak(&plain, stage);
+    assert_eq!([more(Stage::DenoiseHigh), more(Stage::DenoiseLow), more(Stage::Decode)], [0, 1 << 30, 0]);
 }

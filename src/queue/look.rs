@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::job::Work;
 use super::run;
 use crate::core::{
-    Bytes, Draft, Error, Event, Finding, GenRequest, Kind, Result, Severity, Subject, Task, TaskStatus,
+    Bytes, Draft, Error, Event, Expert, Finding, GenRequest, Kind, LoraChoice, Result, Severity, Subject,
+    Task, TaskStatus,
 };
 use crate::engine::{Provider, runtime};
 use crate::media::Target;
@@ -88,6 +89,7 @@ fn look(
         request,
         model: &size,
         steps: denoise_steps(model, request).map(|steps| steps as u32),
+        loras: loras(request),
         free_memory,
         rooms: &rooms,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -163,6 +165,15 @@ fn error_from_finding(finding: &Finding) -> Error {
         |changes| format!("It would help to {changes}"),
     );
     Error::new(kind, finding.message.clone()).remedy(remedy).mended_by(finding.changes.clone())
+}
+
+/// Memory of the LoRAs on each expert. Their files mostly hold 16-bit numbers, which the CPU makes wider.
+fn loras(request: &GenRequest) -> [Bytes; 2] {
+    let size = |lora: &LoraChoice| std::fs::metadata(&lora.file).map_or(0, |file| 2 * file.len());
+    [Expert::High, Expert::Low].map(|expert| {
+        let here = request.loras.iter().filter(|lora| lora.expert.is_none_or(|chosen| chosen == expert));
+        Bytes(here.map(size).sum())
+    })
 }
 
 /// The places that a run writes to.

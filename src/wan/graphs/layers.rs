@@ -14,7 +14,7 @@ pub(super) fn linear(
     let matrix = format!("{name}.weight");
     let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
     let y = if g.weights().is_int8(&matrix) {
-        let y = g.int8_product(x, &matrix, [outputs, inputs])?;
+        let y = g.int8_product(x, &matrix, [outputs, inputs], None)?;
         g.op("Add", &[&y, &bias], &[])
     } else {
         let weight = g.matrix(&matrix, &[outputs, inputs])?;
@@ -23,7 +23,28 @@ pub(super) fn linear(
     g.branches(x, y, &matrix, [outputs, inputs])
 }
 
-/// Likewise without bias.
+/// Likewise, and in fp32 times `gate`, `[outputs]`, if there is one.
+pub(super) fn gated_linear(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    name: &str,
+    [inputs, outputs]: [usize; 2],
+    gate: Option<&Var>,
+) -> Result<Var> {
+    let Some(gate) = gate else { return linear(g, x, name, [inputs, outputs]) };
+    let matrix = format!("{name}.weight");
+    if !g.weights().is_int8(&matrix) || g.is_changed(&matrix) {
+        let y = linear(g, x, name, [inputs, outputs])?;
+        let y = g.widen(&y);
+        return Ok(g.op("Mul", &[&y, gate], &[]));
+    }
+    let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
+    let bias = g.op("Mul", &[&bias, gate], &[]);
+    let y = g.int8_product(x, &matrix, [outputs, inputs], Some(gate))?;
+    Ok(g.op("Add", &[&y, &bias], &[]))
+}
+
+/// [`linear`] without bias.
 pub(super) fn linear_no_bias(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -32,7 +53,7 @@ pub(super) fn linear_no_bias(
 ) -> Result<Var> {
     let matrix = format!("{name}.weight");
     if g.weights().is_int8(&matrix) {
-        return g.int8_product(x, &matrix, [outputs, inputs]);
+        return g.int8_product(x, &matrix, [outputs, inputs], None);
     }
     let weight = g.weight(&matrix, &[outputs, inputs])?;
     Ok(g.op("Gemm", &[x, &weight], &[("transB", Attr::Int(1))]))
@@ -51,9 +72,14 @@ pub(super) fn layer_norm(g: &mut GraphBuilder<'_>, x: &Var, scale: &Var, shift: 
     g.op("LayerNormalization", &[x, scale, shift], &attrs)
 }
 
+/// A little below the least value of GELU.
+const LOWEST_GELU: f32 = -0.171;
+
 /// The tanh form of GELU.
 pub(super) fn gelu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
-    g.contrib("FastGelu", &[x], &[])
+    let y = g.contrib("FastGelu", &[x], &[]);
+    g.never_below(&y, LOWEST_GELU);
+    y
 }
 
 /// `x * sigmoid(x)`.
