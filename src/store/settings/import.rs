@@ -133,11 +133,11 @@ fn known_word(setting: &str, word: &str) -> Option<String> {
     let word = word.to_lowercase();
     let known = match (setting, word.as_str()) {
         ("hardware.provider", "gpu" | "nvidia" | "cuda:0") => "cuda",
-        ("hardware.provider", "tensorrt" | "cuda" | "cpu" | "auto") => &word,
         ("optimization.precision", "bfloat16") => "bf16",
         ("optimization.precision", "float16" | "half") => "fp16",
         ("optimization.precision", "float32" | "full" | "float") => "fp32",
-        ("optimization.precision", "bf16" | "fp16" | "fp32" | "int8" | "auto") => &word,
+        ("hardware.provider", "tensorrt" | "cuda" | "cpu" | "auto")
+        | ("optimization.precision", "bf16" | "fp16" | "fp32" | "int8" | "auto") => &word,
         _ => return None,
     };
     Some(known.to_owned())
