@@ -88,7 +88,7 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
 }
 
 /// The experts in the order of their stages; one transformer takes both.
-fn experts(model: &ModelSize) -> [NetSize; 2] {
+pub(super) fn experts(model: &ModelSize) -> [NetSize; 2] {
     let high = model.transformers.first().copied().unwrap_or_default();
     [high, model.transformers.get(1).copied().unwrap_or(high)]
 }

@@ -12,9 +12,9 @@ use crate::engine::{Provider, runtime};
 use crate::media::Target;
 use crate::models;
 use crate::models::synth::free_space;
-use crate::monitor;
+use crate::monitor::{self, CardMemory};
 use crate::pipeline::{Computation, Story, denoise_steps};
-use crate::preflight::{self, Facts, Measured, ModelSize, Preflight, Room, passes, work};
+use crate::preflight::{self, Card, Facts, Measured, ModelSize, Preflight, Room, passes, work};
 use crate::router::Profiles;
 use crate::store::{Expected, History, Like, expected};
 use crate::wan::{Checkpoint, vae_cost};
@@ -90,6 +90,7 @@ fn look(
         model: &size,
         steps: denoise_steps(model, request).map(|steps| steps as u32),
         loras: loras(request),
+        card: card(computation),
         free_memory,
         rooms: &rooms,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -165,6 +166,17 @@ fn error_from_finding(finding: &Finding) -> Error {
         |changes| format!("It would help to {changes}"),
     );
     Error::new(kind, finding.message.clone()).remedy(remedy).mended_by(finding.changes.clone())
+}
+
+/// The card, where one computes and its driver answers.
+fn card(computation: &Computation) -> Option<Card> {
+    if computation.provider == Provider::Cpu {
+        return None;
+    }
+    let CardMemory { total, free } = monitor::card_memory()?;
+    let Computation { text, transformer, vae, .. } = computation;
+    let value_bytes = [text, transformer, vae].map(|compute| compute.bytes() as u64);
+    Some(Card { total, free: Some(free), value_bytes })
 }
 
 /// Memory of the LoRAs on each expert. Their files mostly hold 16-bit numbers, which the CPU makes wider.
