@@ -39,10 +39,10 @@ struct Model {
 
 impl Model {
     fn open() -> Self {
-        Self::open_in(&common::golden_model("tiny-t2v"))
+        Self::at(&common::golden_model("tiny-t2v"))
     }
 
-    fn open_in(model: &Path) -> Self {
+    fn at(model: &Path) -> Self {
         let dir = model.join("transformer");
         Self { config: common::config(&dir), weights: Weights::open(&dir, WEIGHTS).unwrap() }
     }
@@ -156,6 +156,33 @@ fn strengths_are_inputs_and_loras_add_up() {
     let mut twice = model.load(&[model.fit("musubi", "a").adapter, model.fit("musubi", "b").adapter]);
     let halves = model.run(&mut twice, &[("a", 0.4), ("b", STRENGTH - 0.4)]);
     assert!(apart(&halves, &golden.f32("musubi")) <= TOLERANCE);
+}
+
+/// Root of the summed squares of the difference over that of the reference.
+fn relative_l2(found: &ArrayD<f32>, reference: &ArrayD<f32>) -> f32 {
+    assert_eq!(found.shape(), reference.shape());
+    let squares = |values: &ArrayD<f32>| values.iter().map(|value| value * value).sum::<f32>();
+    (squares(&(found - reference)) / squares(reference)).sqrt()
+}
+
+#[test]
+fn loras_change_a_model_in_eight_bits_as_they_change_the_whole_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = dir.path().join("small");
+    let options = Options::new(Target::Int8);
+    convert(&common::golden_model("tiny-t2v"), &small, options, &CancelToken::new(), &mut |_| {}).unwrap();
+    let (whole, small) = (Model::open(), Model::at(&small));
+    let plain = whole.run(&mut whole.load(&[]), &[]);
+    let golden = common::golden("lora");
+    // low-rank branches, biases and norms, whole matrices
+    for name in ["musubi", "kohya", "original"] {
+        let sample = small.run(&mut small.load(&[small.fit(name, "s").adapter]), &[("s", STRENGTH)]);
+        let (off, change) = (relative_l2(&sample, &golden.f32(name)), relative_l2(&plain, &golden.f32(name)));
+        assert!(
+            off < 1e-2 && change > 10.0 * off,
+            "{name}: off by {off:e}, where the LoRA changes {change:e}"
+        );
+    }
 }
 
 /// Writes tensors of ones, and of zeros for the second block.
@@ -298,7 +325,7 @@ fn loras_change_integers_as_they_change_floats() {
         let small = dir.path().join(target.word());
         let source = common::golden_model("tiny-t2v");
         convert(&source, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
-        for (found, exact) in effect(&Model::open_in(&small)).iter().zip(&exact) {
+        for (found, exact) in effect(&Model::at(&small)).iter().zip(&exact) {
             let size = |values: &ArrayD<f32>| values.iter().map(|value| value * value).sum::<f32>().sqrt();
             let off = size(&(found - exact)) / size(exact);
             assert!(off < bound, "{}: {off}", target.word());

@@ -117,6 +117,11 @@ pub(super) enum SettingsVerb {
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
+    /// Take over what is known of another program's JSON configuration; the rest is named
+    Import {
+        /// The JSON file
+        file: PathBuf,
+    },
     /// Where the file is
     Path,
 }

@@ -45,6 +45,7 @@ fn document(examined: &Examined, work: &Work, reasons: &[String]) -> serde_json:
         "request": request,
         "findings": findings.collect::<Vec<_>>(),
         "memory": memory.collect::<Vec<_>>(),
+        "card": preflight.card.iter().map(|stage| json!({"stage": stage.stage, "peak_mb": mib(stage.peak)})).collect::<Vec<_>>(),
         "estimated_peak_mb": mib(preflight.peak()),
         "time": preflight.time,
     })
@@ -60,6 +61,9 @@ fn tell(examined: &Examined, reasons: &[String]) {
             Some(format!(", about {seconds}"))
         });
         out(&format!("  {}: {} of memory{}", stage.stage, stage.peak, time.unwrap_or_default()));
+    }
+    for stage in &preflight.card {
+        out(&format!("  {}: {} of the card's memory, by formula", stage.stage, stage.peak));
     }
     preflight.findings.iter().for_each(tell_finding);
     if preflight.can_run() {

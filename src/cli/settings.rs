@@ -5,8 +5,8 @@ use serde_json::json;
 use super::args::{Common, Settings as Args, SettingsVerb};
 use super::data_dir;
 use super::report::{note, out};
-use crate::core::Result;
-use crate::store::Settings;
+use crate::core::{Error, Kind, Result};
+use crate::store::{Imported, Settings};
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     let data_dir = data_dir(common)?;
@@ -25,8 +25,29 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
             settings.save(&data_dir)?;
             show(&settings, &notes, common);
         }
+        SettingsVerb::Import { file } => {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Error::new(Kind::Io, format!("{} cannot be read", file.display())).because(error)
+            })?;
+            let (mut settings, _) = Settings::read(&data_dir)?;
+            let done = settings.import(&text)?;
+            settings.save(&data_dir)?;
+            report(&done, &settings, common);
+        }
     }
     Ok(())
+}
+
+fn report(done: &Imported, settings: &Settings, common: &Common) {
+    if common.json {
+        return out(&json!({"settings": settings, "taken": done.taken, "left": done.left}).to_string());
+    }
+    for (key, setting, value) in &done.taken {
+        out(&format!("{key:<40} is {setting} {value}"));
+    }
+    for (key, why) in &done.left {
+        out(&format!("{key:<40} left out: {why}"));
+    }
 }
 
 fn show(settings: &Settings, notes: &[String], common: &Common) {

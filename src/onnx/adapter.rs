@@ -76,6 +76,11 @@ impl<'w> GraphBuilder<'w> {
         Ok(sum)
     }
 
+    /// Whether any adapter changes the parameter `name`.
+    pub fn is_changed(&self, name: &str) -> bool {
+        self.adapters.iter().any(|(adapter, _)| adapter.changes.contains_key(name))
+    }
+
     /// `y` plus what the low-rank changes of the matrix `name` make of `x`; shape is `[outputs, inputs]`.
     pub fn branches(&mut self, x: &Var, y: Var, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Var> {
         let mut sum = y;

@@ -74,6 +74,8 @@ pub struct GraphBuilder<'w> {
     casts: HashMap<(Var, Dtype), Var>,
     /// Values as 8-bit rows with their scales.
     pub(super) rounded: HashMap<Var, (Var, Var)>,
+    /// What values are never below, where that is known.
+    pub(super) lowest: HashMap<Var, f32>,
     renames: HashMap<Var, String>,
 }
 
@@ -96,6 +98,7 @@ impl<'w> GraphBuilder<'w> {
             views: HashMap::new(),
             casts: HashMap::new(),
             rounded: HashMap::new(),
+            lowest: HashMap::new(),
             renames: HashMap::new(),
         }
     }

@@ -26,6 +26,11 @@ impl Compute {
         }
     }
 
+    /// Bytes of a value.
+    pub fn bytes(self) -> usize {
+        self.dtype().size()
+    }
+
     /// The word that the command line and records use.
     pub fn word(self) -> &'static str {
         match self {

@@ -76,9 +76,17 @@ impl GraphBuilder<'_> {
         name: &str,
         [outputs, inputs]: [usize; 2],
     ) -> Result<Option<Var>> {
-        let weights = self.weights();
-        let Some(integers) = weights.integers_of(name) else { return Ok(None) };
-        let info = weights.get(name)?;
+        let Some(integers) = self.weights().integers_of(name) else { return Ok(None) };
+        Ok(Some(match integers {
+            Integers::Int8 => self.int8_product(x, name, [outputs, inputs], None)?,
+            Integers::Int4 => self.int4_product(x, name, [outputs, inputs])?,
+        }))
+    }
+
+    /// Fails if the matrix `name` of `integers` has another shape, or the part computes in another type.
+    pub(super) fn check_integers(&self, integers: Integers, name: &str, shape: [usize; 2]) -> Result<()> {
+        let info = self.weights().get(name)?;
+        let [outputs, inputs] = shape;
         if info.shape != [outputs, inputs] {
             return Err(Error::new(
                 Kind::CorruptModel,
@@ -98,9 +106,6 @@ impl GraphBuilder<'_> {
                 .remedy("Use the provider cpu, or the model it was converted from")
                 .field("precision"));
         }
-        Ok(Some(match integers {
-            Integers::Int8 => self.int8_product(x, name, [outputs, inputs])?,
-            Integers::Int4 => self.int4_product(x, name, [outputs, inputs])?,
-        }))
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::card::Card;
 use super::measured::Measured;
 use super::size::ModelSize;
 use crate::core::{Bytes, Finding, GenRequest, Integers, Secs, Severity, Stage};
@@ -30,10 +31,14 @@ pub struct Facts<'a> {
     pub model: &'a ModelSize,
     /// Steps of the high-noise and of the low-noise expert.
     pub steps: [u32; 2],
+    /// What the LoRAs take in memory, on the high-noise and on the low-noise expert.
+    pub loras: [Bytes; 2],
     /// Memory that can be used now without pushing out anybody's, if the system tells.
     pub free_memory: Option<Bytes>,
     /// Places that are written to.
     pub rooms: &'a [Room],
+    /// The card that computes, if it is not the processor.
+    pub card: Option<Card>,
     /// Cores of the processor.
     pub cores: usize,
     /// The execution provider that will run the graphs.
@@ -77,6 +82,8 @@ pub struct Preflight {
     pub findings: Vec<Finding>,
     /// Memory of each stage.
     pub memory: Vec<StageMemory>,
+    /// Memory of each stage on the card, if one computes: by formula, with a margin.
+    pub card: Vec<StageMemory>,
     /// Time, if anything was ever measured on this machine.
     pub time: Option<TimeEstimate>,
 }

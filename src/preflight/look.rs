@@ -1,7 +1,7 @@
 //! The rules.
 
 use super::facts::{Facts, Preflight, Room, TimeEstimate};
-use super::{memory, mend, time};
+use super::{card, memory, mend, time};
 use crate::core::{Bytes, Change, Finding, Secs, Severity, Subject};
 
 /// Runs that take longer deserve a warning.
@@ -15,14 +15,16 @@ const SPARE: u64 = 16 << 20;
 
 /// Says what a run will cost and what is in its way.
 pub fn look(facts: &Facts<'_>) -> Preflight {
-    // the formulas are those of the CPU; a device's own memory is not estimated yet
+    // the formulas are those of the CPU, where a card computes they would be of nothing
     let on_cpu = facts.provider == "cpu";
     let memory = if on_cpu { memory::stages(facts) } else { Vec::new() };
+    let card = facts.card.map(|card| card::stages(facts, card)).unwrap_or_default();
     let time = time::estimate(facts);
-    let mut found = Preflight { findings: Vec::new(), memory, time };
+    let mut found = Preflight { findings: Vec::new(), memory, card, time };
     let findings: Vec<_> = of_memory(facts)
         .filter(|_| on_cpu)
         .into_iter()
+        .chain(facts.card.and_then(|card| card::finding(facts, card)))
         .chain(facts.rooms.iter().filter_map(of_room))
         .chain(of_time(facts, found.time.as_ref()))
         .collect();

@@ -73,14 +73,15 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
         // convolutions are never packed
         stages.push(stage(Stage::Image, (net, true), live + request.size.area() * 3 * F32 * 4));
     }
-    for ((name, net), steps) in
-        [Stage::DenoiseHigh, Stage::DenoiseLow].into_iter().zip(experts(model)).zip(facts.steps)
+    let names = [Stage::DenoiseHigh, Stage::DenoiseLow];
+    for (((name, net), loras), steps) in
+        names.into_iter().zip(experts(model)).zip(facts.loras).zip(facts.steps)
     {
         if steps > 0 {
             let in_place = in_place(facts, net);
             // both matrices of a feed-forward are there twice for a moment while they are packed
             let packing = if in_place { 0 } else { 2 * net.largest.0 };
-            stages.push(stage(name, (net, in_place), denoise(facts).max(packing)));
+            stages.push(stage(name, (net, in_place), denoise(facts).max(packing) + loras.0));
         }
     }
     stages.push(stage(Stage::Decode, (model.vae_decoder, true), decode(facts)));
@@ -89,7 +90,7 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
 }
 
 /// The experts in the order of their stages; one transformer takes both.
-fn experts(model: &ModelSize) -> [NetSize; 2] {
+pub(super) fn experts(model: &ModelSize) -> [NetSize; 2] {
     let high = model.transformers.first().copied().unwrap_or_default();
     [high, model.transformers.get(1).copied().unwrap_or(high)]
 }

@@ -2,6 +2,7 @@
 //!
 //! Decides over facts that are given as data; it measures nothing and reads no files.
 
+mod card;
 mod facts;
 mod look;
 mod measured;
@@ -13,6 +14,7 @@ mod tests;
 mod time;
 mod vae;
 
+pub use card::Card;
 pub use facts::{Facts, Preflight, Room, StageMemory, TimeEstimate};
 pub use look::look;
 pub use measured::{Comparison, Measured, compare};

@@ -1,5 +1,6 @@
 //! A rule, a test.
 
+use super::card::Card;
 use super::facts::{Facts, Preflight, Room, StageMemory};
 use super::look::look;
 use super::measured::{Measured, compare};
@@ -108,6 +109,8 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Fa
         variants: &[],
         history: &[],
         like_runs: None,
+        loras: [Bytes(0); 2],
+        card: None,
     }
 }
 
@@ -262,6 +265,7 @@ fn time_follows_from_earlier_runs() {
 #[test]
 fn estimates_are_held_against_what_was_measured() {
     let before = Preflight {
+        card: Vec::new(),
         findings: Vec::new(),
         memory: vec![StageMemory { stage: Stage::Decode, peak: Bytes(110), droppable: Bytes(0) }],
         time: None,
@@ -270,4 +274,36 @@ fn estimates_are_held_against_what_was_measured() {
     assert!((compared.memory.unwrap() - 0.1).abs() < 1e-9);
     assert_eq!((compared.time, compare(&before, None, Secs(1.0)).memory), (None, None));
     assert_eq!(compare(&before, Some(Bytes(0)), Secs(1.0)).memory, None);
+}
+
+#[test]
+fn loras_take_memory_on_the_expert_that_they_change() {
+    let (asked, model) = (request(832, 480, 17), model(false));
+    let plain = facts(&asked, &model, 500);
+    let peak = |facts: &Facts<'_>, stage| {
+        look(facts).memory.into_iter().find(|memory| memory.stage == stage).unwrap().peak.0
+    };
+    let with = Facts { loras: [Bytes(0), Bytes(1 << 30)], ..plain };
+    let more = |stage| peak(&with, stage) - peak(&plain, stage);
+    assert_eq!([more(Stage::DenoiseHigh), more(Stage::DenoiseLow), more(Stage::Decode)], [0, 1 << 30, 0]);
+}
+
+#[test]
+fn a_card_that_is_too_small_is_seen_before_the_run() {
+    let (asked, model) = (request(832, 480, 81), model(false));
+    let card = |total: u64, free: u64| {
+        Some(Card { total: Bytes(total * GIB), free: Some(Bytes(free * GIB)), value_bytes: [2, 2, 4] })
+    };
+    let with = |card| Facts { card, provider: "cuda", ..facts(&asked, &model, 500) };
+    let large = look(&with(card(200, 200)));
+    assert!(large.memory.is_empty() && large.can_run(), "{:?}", large.findings);
+    let peak = |stage| large.card.iter().find(|memory| memory.stage == stage).unwrap().peak.0;
+    // half of the fp32 weights, with the margin
+    assert!(peak(Stage::DenoiseHigh) > model.transformers[0].loaded.0 / 2 / 100 * 120);
+    assert!(peak(Stage::DenoiseHigh) < model.transformers[0].loaded.0);
+    assert!(!look(&with(card(8, 8))).can_run());
+    let busy = look(&with(card(200, 8)));
+    let told = busy.findings.iter().find(|finding| finding.subject == Subject::Memory).unwrap();
+    assert_eq!(told.severity, Severity::Warning);
+    assert!(told.changes.contains(&Change::Provider(ProviderChoice::Cpu)), "{told:?}");
 }

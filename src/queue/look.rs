@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use super::job::Work;
 use super::run;
 use crate::core::{
-    Bytes, Draft, Error, Event, Finding, GenRequest, Integers, Kind, Result, Severity, Subject, Task,
-    TaskStatus,
+    Bytes, Draft, Error, Event, Expert, Finding, GenRequest, Integers, Kind, LoraChoice, Result, Severity,
+    Subject, Task, TaskStatus,
 };
 use crate::engine::{Provider, runtime};
 use crate::media::Target;
 use crate::models;
 use crate::models::synth::free_space;
-use crate::monitor;
+use crate::monitor::{self, CardMemory};
 use crate::pipeline::{Computation, Story, denoise_steps};
-use crate::preflight::{self, Facts, Measured, ModelSize, Preflight, Room, passes, work};
+use crate::preflight::{self, Card, Facts, Measured, ModelSize, Preflight, Room, passes, work};
 use crate::router::Profiles;
 use crate::store::{Expected, History, Like, expected};
 use crate::wan::{Checkpoint, vae_cost};
@@ -89,6 +89,8 @@ fn look(
         request,
         model: &size,
         steps: denoise_steps(model, request).map(|steps| steps as u32),
+        loras: loras(request),
+        card: card(computation),
         free_memory,
         rooms: &rooms,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -164,6 +166,26 @@ fn error_from_finding(finding: &Finding) -> Error {
         |changes| format!("It would help to {changes}"),
     );
     Error::new(kind, finding.message.clone()).remedy(remedy).mended_by(finding.changes.clone())
+}
+
+/// The card, where one computes and its driver answers.
+fn card(computation: &Computation) -> Option<Card> {
+    if computation.provider == Provider::Cpu {
+        return None;
+    }
+    let CardMemory { total, free } = monitor::card_memory()?;
+    let Computation { text, transformer, vae, .. } = computation;
+    let value_bytes = [text, transformer, vae].map(|compute| compute.bytes() as u64);
+    Some(Card { total, free: Some(free), value_bytes })
+}
+
+/// Memory of the LoRAs on each expert. Their files mostly hold 16-bit numbers, which the CPU makes wider.
+fn loras(request: &GenRequest) -> [Bytes; 2] {
+    let size = |lora: &LoraChoice| std::fs::metadata(&lora.file).map_or(0, |file| 2 * file.len());
+    [Expert::High, Expert::Low].map(|expert| {
+        let here = request.loras.iter().filter(|lora| lora.expert.is_none_or(|chosen| chosen == expert));
+        Bytes(here.map(size).sum())
+    })
 }
 
 /// The places that a run writes to.

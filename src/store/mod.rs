@@ -13,8 +13,8 @@ pub use history::{Analysis, Bottleneck, Counts, Expected, History, Like, ModelSt
 pub use journal::{Damage, Journal, Locked, News};
 pub use lock::HeldLock;
 pub use settings::{
-    ErrorSettings, GenerationSettings, HardwareSettings, ModelSettings, OptimizationSettings, RecordSettings,
-    Settings,
+    ErrorSettings, GenerationSettings, HardwareSettings, Imported, ModelSettings, OptimizationSettings,
+    RecordSettings, Settings,
 };
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{About, read_tensors, write_tensors};

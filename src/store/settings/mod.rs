@@ -4,8 +4,10 @@
 
 mod change;
 mod file;
+mod import;
 mod sections;
 
+pub use import::Imported;
 pub use sections::{
     ErrorSettings, GenerationSettings, HardwareSettings, ModelSettings, OptimizationSettings, RecordSettings,
     Settings,

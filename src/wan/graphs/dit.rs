@@ -4,7 +4,8 @@
 
 use super::super::config::TransformerConfig;
 use super::layers::{
-    concat, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose, unsqueeze,
+    concat, gated_linear, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose,
+    unsqueeze,
 };
 use super::parts;
 use crate::core::Result;
@@ -45,6 +46,13 @@ struct Shared<'c> {
     timestep: Var,
     rope: [Var; 3],
     one: Var,
+}
+
+impl Shared<'_> {
+    /// The gate `index`, if all rows have the same one.
+    fn gate<'t>(&self, tables: &'t [Vec<Var>], index: usize) -> Option<&'t Var> {
+        tables.first().filter(|_| self.split.is_none()).map(|table| &table[index])
+    }
 }
 
 /// The graph of one transformer:
@@ -174,8 +182,9 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let k = query_or_key(g, &h, &attention, "k", config)?;
     let v = value(g, &h, &attention, config)?;
     let (q, k) = (rotate(g, &q, shared), rotate(g, &k, shared));
-    let h = attend(g, [&q, &k, &v], &attention, config)?;
-    let x = gated_residual(g, x, &h, &tables, 2, shared);
+    let h = attend(g, [&q, &k, &v], config);
+    let h = gated_linear(g, &h, &format!("{attention}.to_out.0"), [width, width], shared.gate(&tables, 2))?;
+    let x = residual(g, x, &h, &tables, 2, shared);
 
     let h = if config.cross_attn_norm {
         g.in_fp32(|g| -> Result<_> {
@@ -195,7 +204,8 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
         g.op("Gather", &[x, &shared.text_index], &[("axis", Attr::Int(1))])
     };
     let (k, v) = (every_row(g, &k), every_row(g, &v));
-    let h = attend(g, [&q, &k, &v], &attention, config)?;
+    let h = attend(g, [&q, &k, &v], config);
+    let h = linear(g, &h, &format!("{attention}.to_out.0"), [width, width])?;
     let h = g.widen(&h);
     let x = g.op("Add", &[&x, &h], &[]);
 
@@ -203,9 +213,10 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let h = parts::by_rows(g, &h, |g, h| {
         let h = linear(g, h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
         let h = gelu(g, &h);
-        linear(g, &h, &format!("{base}.ffn.net.2"), [config.ffn_dim, width])
+        let down = format!("{base}.ffn.net.2");
+        gated_linear(g, &h, &down, [config.ffn_dim, width], shared.gate(&tables, 5))
     })?;
-    Ok(gated_residual(g, &x, &h, &tables, 5, shared))
+    Ok(residual(g, &x, &h, &tables, 5, shared))
 }
 
 /// Projection and RMS norm over the whole width, as `[1, S, width]`.
@@ -236,17 +247,10 @@ fn value(g: &mut GraphBuilder<'_>, x: &Var, attention: &str, config: &Transforme
     Ok(unsqueeze(g, &v, 0))
 }
 
-/// Attention of queries over keys and values, projected out to `[S, width]`.
-fn attend(
-    g: &mut GraphBuilder<'_>,
-    [q, k, v]: [&Var; 3],
-    attention: &str,
-    config: &TransformerConfig,
-) -> Result<Var> {
-    let width = config.width();
-    let y = parts::attention(g, [q, k, v], config.num_attention_heads);
-    let y = reshape(g, &y, &[-1, width as i64]);
-    linear(g, &y, &format!("{attention}.to_out.0"), [width, width])
+/// Attention of queries over keys and values, `[S, width]`.
+fn attend(g: &mut GraphBuilder<'_>, qkv: [&Var; 3], config: &TransformerConfig) -> Var {
+    let y = parts::attention(g, qkv, config.num_attention_heads);
+    reshape(g, &y, &[-1, config.width() as i64])
 }
 
 /// `count` vectors `[width]` for each segment: the table plus the timestep's part.
@@ -288,8 +292,8 @@ fn modulated_norm(
     g.narrow(&y)
 }
 
-/// `x + h * gate` in fp32, with each segment's own gate.
-fn gated_residual(
+/// `x + h` in fp32, where `h` was made with [`Shared::gate`]: each segment's own gate is still to come.
+fn residual(
     g: &mut GraphBuilder<'_>,
     x: &Var,
     h: &Var,
@@ -297,10 +301,11 @@ fn gated_residual(
     gate: usize,
     shared: &Shared<'_>,
 ) -> Var {
-    let h = g.widen(h);
-    let gated =
-        per_segment(g, &h, shared, |g, rows, segment| g.op("Mul", &[rows, &tables[segment][gate]], &[]));
-    g.op("Add", &[x, &gated], &[])
+    let mut h = g.widen(h);
+    if shared.gate(tables, gate).is_none() {
+        h = per_segment(g, &h, shared, |g, rows, segment| g.op("Mul", &[rows, &tables[segment][gate]], &[]));
+    }
+    g.op("Add", &[x, &h], &[])
 }
 
 fn per_segment(

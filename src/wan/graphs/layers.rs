@@ -1,6 +1,6 @@
 //! Layers that the transformer and the text encoder share.
 
-use crate::core::Result;
+use crate::core::{Integers, Result};
 use crate::onnx::{Attr, GraphBuilder, Var};
 
 /// `x W^T + b` for a `PyTorch` `Linear` called `name` of shape `[outputs, inputs]`; `x` is `[S, inputs]`.
@@ -22,7 +22,28 @@ pub(super) fn linear(
     g.branches(x, y, &matrix, [outputs, inputs])
 }
 
-/// Likewise without bias.
+/// Likewise, and in fp32 times `gate`, `[outputs]`, if there is one.
+pub(super) fn gated_linear(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    name: &str,
+    [inputs, outputs]: [usize; 2],
+    gate: Option<&Var>,
+) -> Result<Var> {
+    let Some(gate) = gate else { return linear(g, x, name, [inputs, outputs]) };
+    let matrix = format!("{name}.weight");
+    if g.weights().integers_of(&matrix) != Some(Integers::Int8) || g.is_changed(&matrix) {
+        let y = linear(g, x, name, [inputs, outputs])?;
+        let y = g.widen(&y);
+        return Ok(g.op("Mul", &[&y, gate], &[]));
+    }
+    let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
+    let bias = g.op("Mul", &[&bias, gate], &[]);
+    let y = g.int8_product(x, &matrix, [outputs, inputs], Some(gate))?;
+    Ok(g.op("Add", &[&y, &bias], &[]))
+}
+
+/// [`linear`] without bias.
 pub(super) fn linear_no_bias(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -50,9 +71,14 @@ pub(super) fn layer_norm(g: &mut GraphBuilder<'_>, x: &Var, scale: &Var, shift: 
     g.op("LayerNormalization", &[x, scale, shift], &attrs)
 }
 
+/// A little below the least value of GELU.
+const LOWEST_GELU: f32 = -0.171;
+
 /// The tanh form of GELU.
 pub(super) fn gelu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
-    g.contrib("FastGelu", &[x], &[])
+    let y = g.contrib("FastGelu", &[x], &[]);
+    g.never_below(&y, LOWEST_GELU);
+    y
 }
 
 /// `x * sigmoid(x)`.
