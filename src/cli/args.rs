@@ -194,7 +194,7 @@ pub(super) struct Generate {
     /// auto, packed (faster) or in-place (less memory) [default: auto]
     #[arg(long, value_parser = named::<WeightsChoice>)]
     pub(super) weights: Option<WeightsChoice>,
-    /// Model that may take over where the chosen one does not fit or cannot be read; repeat for more [default: the
+    /// Model that may take over where the chosen one does not fit or can no longer be read; repeat for more [default: the
     /// setting `models.fallbacks`]
     #[arg(long = "fallback-model", value_name = "MODEL")]
     pub(super) fallbacks: Vec<String>,
