@@ -301,11 +301,13 @@ fn residual(
     gate: usize,
     shared: &Shared<'_>,
 ) -> Var {
-    let mut h = g.widen(h);
-    if shared.gate(tables, gate).is_none() {
-        h = per_segment(g, &h, shared, |g, rows, segment| g.op("Mul", &[rows, &tables[segment][gate]], &[]));
+    if shared.gate(tables, gate).is_some() {
+        return g.op("Add", &[x, h], &[]);
     }
-    g.op("Add", &[x, &h], &[])
+    let h = g.widen(h);
+    let gated =
+        per_segment(g, &h, shared, |g, rows, segment| g.op("Mul", &[rows, &tables[segment][gate]], &[]));
+    g.op("Add", &[x, &gated], &[])
 }
 
 fn per_segment(
