@@ -120,7 +120,10 @@ fn converted(setting: &str, value: &Value, words: &[String]) -> Option<String> {
             let seconds = number.as_f64()? * unit;
             Some(if seconds.fract() == 0.0 { format!("{seconds:.0}") } else { seconds.to_string() })
         }
-        Value::Number(number) => Some(number.to_string()),
+        // a device may have a number there, and is a word here
+        Value::Number(number) if matches!(setting, "generation.retries" | "hardware.threads") => {
+            Some(number.to_string())
+        }
         Value::Bool(on) if setting == "generation.preflight" => Some(on.to_string()),
         Value::String(word) if setting == "models.folder" => Some(word.clone()),
         Value::String(word) => known_word(setting, word),
@@ -137,7 +140,7 @@ fn known_word(setting: &str, word: &str) -> Option<String> {
         ("optimization.precision", "float16" | "half") => "fp16",
         ("optimization.precision", "float32" | "full" | "float") => "fp32",
         ("hardware.provider", "tensorrt" | "cuda" | "cpu" | "auto")
-        | ("optimization.precision", "bf16" | "fp16" | "fp32" | "int8" | "auto") => &word,
+        | ("optimization.precision", "bf16" | "fp16" | "fp32" | "int8" | "int4" | "auto") => &word,
         _ => return None,
     };
     Some(known.to_owned())
@@ -180,8 +183,8 @@ mod tests {
             settings.import(text).unwrap_err();
             assert_eq!(settings, Settings::default(), "{text}");
         }
-        let done = settings.import(r#"{"precision": "int3", "retries": "many"}"#).unwrap();
-        assert_eq!((done.taken.len(), done.left.len()), (0, 2), "{done:?}");
+        let done = settings.import(r#"{"precision": "int3", "retries": "many", "device_id": 0}"#).unwrap();
+        assert_eq!((done.taken.len(), done.left.len()), (0, 3), "{done:?}");
     }
 
     #[test]
