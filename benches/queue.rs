@@ -1,8 +1,6 @@
 //! What the queue costs: 10,000 jobs that wait, and a job with journal, events and checkpoints beside the bare pipeline.
 //!
 //! `ORT_DISABLE_TELEMETRY=1 cargo bench --bench queue`
-//!
-//! With `WANDECK_BENCH_MODEL=FOLDER` also on that model, in steps of seconds: see benches/cancel for one of official width.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 #![expect(clippy::print_stdout, reason = "it is what it is for")]
@@ -20,7 +18,6 @@ use wandeck::store::StoredTensors;
 
 const JOBS: u64 = 10_000;
 const ROUNDS: usize = 9;
-const LARGE_ROUNDS: usize = 3;
 
 fn main() {
     let data_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-data");
@@ -31,20 +28,7 @@ fn main() {
     std::os::unix::fs::symlink(data_dir.join("runtime"), dir.path().join("runtime")).unwrap();
     for (what, size, frames) in [("64x64x17", 64, 17), ("192x192x33", 192, 33)] {
         let draft = Draft { size: Resolution::new(size, size), frames, ..draft() };
-        overhead(&runtime, dir.path(), (what, ROUNDS), (&draft, &model()));
-    }
-    if let Some(large) = std::env::var_os("WANDECK_BENCH_MODEL") {
-        let size = Resolution::new(512, 320);
-        let model = std::fs::canonicalize(large).unwrap();
-        let draft = Draft {
-            size,
-            steps: 3,
-            frames: 17,
-            guidance: 1.0,
-            model: model.display().to_string(),
-            ..draft()
-        };
-        overhead(&runtime, dir.path(), ("512x320x17", LARGE_ROUNDS), (&draft, &model));
+        overhead(&runtime, dir.path(), what, &draft);
     }
 }
 
@@ -96,20 +80,14 @@ fn many(dir: &Path) {
     println!("opening it {ROUNDS} times leaves {:.1} MiB more resident", grown as f64 / f64::from(1 << 20));
 }
 
-fn overhead(
-    runtime: &wandeck::engine::Runtime,
-    dir: &Path,
-    (what, rounds): (&str, usize),
-    (draft, model): (&Draft, &Path),
-) {
+fn overhead(runtime: &wandeck::engine::Runtime, dir: &Path, what: &str, draft: &Draft) {
     let worker =
         Worker::start(dir.into(), Service::new("a bench", Scope::Everything), Arc::new(|| {})).unwrap();
     let mut cache = StoredTensors::new(&dir.join("bare"));
     let (mut bare, mut queued) = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        let work = |name: &str| {
-            Work::new(draft.clone(), model.into(), dir.join(format!("{what}-{name}-{round}.mp4")))
-        };
+    for round in 0..ROUNDS {
+        let work =
+            |name: &str| Work::new(draft.clone(), model(), dir.join(format!("{what}-{name}-{round}.mp4")));
         let (time, outcome) =
             timed(|| run_job(runtime, &work("bare"), &mut cache, &CancelToken::new(), &mut |_| {}));
         drop(outcome.unwrap());

@@ -2,7 +2,7 @@
 //!
 //! What lies between two matrices of the feed-forward was the largest thing a pass held, and attention over many tokens
 //! the longest that nothing interrupts. Measured on two cores (width 1536, 4 layers, 2340 tokens): with both cut, fp32
-//! peaks at 917 MiB instead of 1093 and int8 at 406 instead of 652, and a pass takes no longer. A GPU has short
+//! peaks at 934 MiB instead of 1109 and int8 at 402 instead of 669, and a pass takes no longer. A GPU has short
 //! operations and wants large ones, so graphs for it stay whole.
 
 use super::layers::concat;
@@ -13,7 +13,7 @@ use crate::onnx::{Attr, Compute, GraphBuilder, Var};
 /// as with 512, and at 128 6 % slower); 8-bit weights are read again more cheaply, and 192 rows are 1 % faster there.
 pub const ROWS_AT_ONCE: usize = 256;
 const INT8_ROWS_AT_ONCE: usize = 192;
-/// Most heads of one attention. More parts than this makes cost 2 % of a short pass, each.
+/// Most heads of one attention; each by itself makes a short pass in int8 2 to 3 % longer.
 const HEADS_AT_ONCE: usize = 4;
 
 /// `apply` on the rows of `x`, `[S, _]`, a few at once.
