@@ -76,11 +76,15 @@ impl Checkpoint {
 
 /// Keeps the final latents of a finished job for decoding them again, and forgets the oldest above `bound`.
 pub(super) fn keep(data_dir: &Path, uid: &str, bound: Bytes) {
-    let kept = kept_path(data_dir, uid);
+    let (work, kept) = (work_path(data_dir, uid), kept_path(data_dir, uid));
+    if !work.exists() {
+        // it ended before its first step
+        return forget(data_dir, uid);
+    }
     let moved = kept
         .parent()
         .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::rename(work_path(data_dir, uid), &kept))
+        .and_then(|()| fs::rename(&work, &kept))
         .and_then(|()| bound_folder(kept.parent().unwrap_or(&kept), bound));
     if let Err(error) = moved {
         tracing::warn!("The latents of a finished job cannot be kept: {error}");
