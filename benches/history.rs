@@ -10,8 +10,9 @@ use std::sync::LazyLock;
 use divan::Bencher;
 use serde_json::json;
 use tempfile::TempDir;
-use wandeck::core::{Error, Fault, Kind, Mode, Secs, Stage, StageTime, Task, TaskStatus, Utc};
-use wandeck::store::{History, Like};
+use wandeck::core::{Error, Kind, Mode, Secs, Stage, StageTime, Utc};
+use wandeck::jobs::{EndStatus, FailureRecord, HistoryEntry};
+use wandeck::library::{History, SimilarRuns};
 
 const TASKS: i64 = 10_000;
 /// Tasks end a minute apart.
@@ -34,14 +35,14 @@ fn open(dir: &Path) -> History {
 }
 
 /// A task as the program writes it, every tenth failed; four models.
-fn task(index: i64) -> Task {
+fn task(index: i64) -> HistoryEntry {
     let failed = index % 10 == 9;
     let stage = |name| StageTime { name, seconds: Secs(1.25) };
     let error = Error::new(Kind::OutOfMemory, "The decoder needs 9.1 GiB, 7.9 GiB are free");
-    Task {
+    HistoryEntry {
         id: format!("{index:x}-0123456789abcdef"),
         job: index as u64,
-        status: if failed { TaskStatus::Failed } else { TaskStatus::Done },
+        status: if failed { EndStatus::Failed } else { EndStatus::Done },
         created: Utc(index * MINUTE),
         started: Some(Utc(index * MINUTE)),
         ended: Utc(index * MINUTE),
@@ -57,7 +58,7 @@ fn task(index: i64) -> Task {
             "provider": "auto", "precision": "auto", "loras": [], "weights": "auto",
         }),
         output: (!failed).then(|| format!("/home/someone/.local/share/wandeck/outputs/{index}.mp4").into()),
-        error: failed.then(|| Fault::from(&error)),
+        error: failed.then(|| FailureRecord::from(&error)),
         generation_time_s: (!failed).then_some(Secs(12.5)),
         stages: [
             Stage::Preflight,
@@ -73,7 +74,7 @@ fn task(index: i64) -> Task {
         peak_rss_mb: Some(30_000.5),
         provider: Some("cpu".to_owned()),
         precision: Some("fp32".to_owned()),
-        ..Task::default()
+        ..HistoryEntry::default()
     }
 }
 
@@ -99,7 +100,8 @@ fn the_last_20(bencher: Bencher<'_, '_>) {
 fn the_last_20_like_one(bencher: Bencher<'_, '_>) {
     let history = open(FULL.path());
     let fingerprint = format!("{:064}", 2);
-    let like = Like { model_fingerprint: &fingerprint, mode: Mode::T2V, provider: "cpu", precision: "fp32" };
+    let like =
+        SimilarRuns { model_fingerprint: &fingerprint, mode: Mode::T2V, provider: "cpu", precision: "fp32" };
     bencher.bench_local(|| history.like_runs(&like, 20));
 }
 

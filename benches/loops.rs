@@ -9,7 +9,7 @@ use std::path::Path;
 use divan::{Bencher, black_box};
 use wandeck::core::{FlowShift, Frame, Resolution, Sampler, Seed, StepCount};
 use wandeck::media::Yuv420;
-use wandeck::onnx::Compute;
+use wandeck::onnx::ComputeType;
 use wandeck::wan::graphs::{Segments, transformer};
 use wandeck::wan::noise::standard_normal;
 use wandeck::wan::schedule::Solver;
@@ -54,6 +54,7 @@ fn transformer_graph(bencher: Bencher<'_, '_>) {
     let checkpoint = wandeck::models::open(&toy).expect("the shipped toy model opens");
     let part = &checkpoint.transformer;
     bencher.bench(|| {
-        transformer(&part.config, &part.weights, Segments::One, Compute::Fp32).map(|graph| graph.to_bytes())
+        transformer(&part.config, &part.weights, Segments::One, ComputeType::Fp32)
+            .map(|graph| graph.to_bytes())
     });
 }

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wandeck::attempt::run_job;
 use wandeck::core::{CancelToken, Draft, Event, Faults, Resolution};
 use wandeck::engine::runtime;
+use wandeck::jobs::{JobId, JobSpec};
 use wandeck::monitor::resident;
 use wandeck::presets;
-use wandeck::queue::{JobId, Queue, Scope, Service, Work, Worker, run_job};
+use wandeck::queue::{Queue, Scope};
 use wandeck::store::StoredTensors;
+use wandeck::worker::{Worker, WorkerOptions};
 
 const JOBS: u64 = 10_000;
 const ROUNDS: usize = 9;
@@ -57,7 +60,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
 fn many(dir: &Path) {
     let dir = dir.join("many");
     let mut queue = Queue::open(&dir, "a bench", &Faults::default()).unwrap();
-    let work = |seed| Work::new(Draft { seed, ..draft() }, model(), dir.join("a.mp4"));
+    let work = |seed| JobSpec::new(Draft { seed, ..draft() }, model(), dir.join("a.mp4"));
     let (adding, ()) = timed(|| {
         for seed in 0..JOBS {
             queue.add(work(seed), false).unwrap();
@@ -82,12 +85,12 @@ fn many(dir: &Path) {
 
 fn overhead(runtime: &wandeck::engine::Runtime, dir: &Path, what: &str, draft: &Draft) {
     let worker =
-        Worker::start(dir.into(), Service::new("a bench", Scope::Everything), Arc::new(|| {})).unwrap();
+        Worker::start(dir.into(), WorkerOptions::new("a bench", Scope::Everything), Arc::new(|| {})).unwrap();
     let mut cache = StoredTensors::new(&dir.join("bare"));
     let (mut bare, mut queued) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let work =
-            |name: &str| Work::new(draft.clone(), model(), dir.join(format!("{what}-{name}-{round}.mp4")));
+            |name: &str| JobSpec::new(draft.clone(), model(), dir.join(format!("{what}-{name}-{round}.mp4")));
         let (time, outcome) =
             timed(|| run_job(runtime, &work("bare"), &mut cache, &CancelToken::new(), &mut |_| {}));
         drop(outcome.unwrap());

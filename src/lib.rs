@@ -4,17 +4,21 @@
 //! point into the checkpoint's own safetensors files, so nothing is converted. ARCHITECTURE.md has the map.
 
 pub mod app;
+pub mod attempt;
 pub mod cli;
 pub mod core;
 pub mod engine;
+pub mod jobs;
+pub mod library;
 pub mod media;
 pub mod models;
 pub mod monitor;
 pub mod onnx;
 pub mod pipeline;
+pub mod plan;
 pub mod preflight;
 pub mod presets;
 pub mod queue;
-pub mod router;
 pub mod store;
 pub mod wan;
+pub mod worker;

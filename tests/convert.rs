@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{finished, frames, story, worker};
-use wandeck::core::{Bytes, CancelToken, Draft, Integers, Kind, PrecisionChoice};
+use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice, Quantisation};
+use wandeck::jobs::JobSpec;
 use wandeck::media::read_metadata;
-use wandeck::models::convert::{Converted, Options, Step, Target as To, convert};
+use wandeck::models::convert::{ConversionTarget as To, Converted, Options, Step, convert};
 use wandeck::models::{self, synth};
 use wandeck::onnx::{Dtype, Weights};
 use wandeck::presets;
-use wandeck::queue::Work;
 
 /// Several shards for each component of tests/golden's models.
 const SMALL_SHARD: Bytes = Bytes(20_000);
@@ -170,7 +170,7 @@ fn stopped_it_goes_on_and_a_changed_source_begins_anew() {
 #[test]
 fn every_layout_and_fp8_can_be_converted() {
     let dir = tempfile::tempdir().unwrap();
-    let mut shapes = synth::Shapes::official(synth::Like::Ti2v5b);
+    let mut shapes = synth::Shapes::official(synth::SynthModel::Ti2v5b);
     shapes.transformer.num_attention_heads = 2;
     shapes.transformer.attention_head_dim = 128;
     shapes.transformer.ffn_dim = 320;
@@ -200,7 +200,7 @@ fn every_layout_and_fp8_can_be_converted() {
         let options = Options::new(To::Int8);
         let done = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap();
         let (was, is) = (models::open(&source).unwrap(), models::open(&path).unwrap());
-        assert!(is.integers() == Some(Integers::Int8) && was.integers().is_none());
+        assert!(is.integers() == Some(Quantisation::Int8) && was.integers().is_none());
         assert_eq!((is.modes.clone(), is.lora), (was.modes.clone(), was.lora));
         assert_eq!(is.transformer.config, was.transformer.config);
         assert_eq!(is.text_encoder.config, was.text_encoder.config);
@@ -217,7 +217,7 @@ fn video(preset: &str, model: &Path, precision: PrecisionChoice, dir: &Path) -> 
     let draft = Draft { seed: 7, precision, ..preset.draft("a red circle moves right on a blue background") };
     let output = dir.join(format!("{}-{precision:?}", model.file_name().unwrap().display()));
     let worker = worker();
-    let id = worker.submit(Work::new(draft, model.into(), output));
+    let id = worker.submit(JobSpec::new(draft, model.into(), output));
     let events = story(&worker, id);
     let outcome = finished(&events);
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);

@@ -8,17 +8,17 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{finished, frames, story, worker};
-use wandeck::core::{Bytes, CancelToken, Draft, Integers, Kind, PrecisionChoice};
+use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice, Quantisation};
+use wandeck::jobs::JobSpec;
 use wandeck::models;
-use wandeck::models::convert::{Converted, Options, Step, Target, convert};
+use wandeck::models::convert::{ConversionTarget, Converted, Options, Step, convert};
 use wandeck::onnx::{Dtype, TensorInfo, Weights};
 use wandeck::preflight::ModelSize;
 use wandeck::presets;
-use wandeck::queue::Work;
 
 const BLOCK: usize = 32;
 
-fn converted(source: &Path, dir: &Path, to: Target) -> Converted {
+fn converted(source: &Path, dir: &Path, to: ConversionTarget) -> Converted {
     let options = Options { shard: Bytes(20_000), ..Options::new(to) };
     convert(source, dir, options, &CancelToken::new(), &mut |_| {}).unwrap()
 }
@@ -35,11 +35,11 @@ fn floats(weights: &Weights, name: &str) -> Vec<f32> {
 }
 
 /// The matrix as any reader of the form would make it.
-fn read(weights: &Weights, module: &str, to: Target) -> Vec<f32> {
+fn read(weights: &Weights, module: &str, to: ConversionTarget) -> Vec<f32> {
     let info = weights.get(&format!("{module}.weight")).unwrap();
     let scales = floats(weights, &format!("{module}.scale_weight"));
     let bytes = weights.bytes(info).unwrap();
-    if to == Target::Int4 {
+    if to == ConversionTarget::Int4 {
         let integers = bytes.iter().flat_map(|byte| [byte & 15, byte >> 4]);
         return integers.enumerate().map(|(at, bits)| (f32::from(bits) - 8.0) * scales[at / BLOCK]).collect();
     }
@@ -68,7 +68,7 @@ fn what_is_read_back_is_what_the_report_says() {
     let source = common::golden_model("tiny-t2v");
     let before = transformer(&source);
     for (to, dtype, errors) in
-        [(Target::Int4, Dtype::U8, 0.04..0.1), (Target::Fp8, Dtype::F8E4M3, 0.015..0.035)]
+        [(ConversionTarget::Int4, Dtype::U8, 0.04..0.1), (ConversionTarget::Fp8, Dtype::F8E4M3, 0.015..0.035)]
     {
         let path = dir.path().join(to.word());
         let report = converted(&source, &path, to).report;
@@ -98,10 +98,17 @@ fn what_is_read_back_is_what_the_report_says() {
     }
     // fp8 is a form that others read and convert; integers cannot become anything else
     let fp8 = dir.path().join("fp8");
-    assert!(converted(&fp8, &dir.path().join("fp8-int4"), Target::Int4).report.mean_relative_l2 < 0.1);
+    assert!(
+        converted(&fp8, &dir.path().join("fp8-int4"), ConversionTarget::Int4).report.mean_relative_l2 < 0.1
+    );
     let small = dir.path().join("int4");
-    let error =
-        convert(&small, &dir.path().join("x"), Options::new(Target::Bf16), &CancelToken::new(), &mut |_| {});
+    let error = convert(
+        &small,
+        &dir.path().join("x"),
+        Options::new(ConversionTarget::Bf16),
+        &CancelToken::new(),
+        &mut |_| {},
+    );
     assert!(error.unwrap_err().message.contains("in int4 already"));
 }
 
@@ -109,7 +116,7 @@ fn what_is_read_back_is_what_the_report_says() {
 fn stopped_it_goes_on_as_if_it_had_not_been() {
     let dir = tempfile::tempdir().unwrap();
     let source = common::golden_model("tiny-t2v");
-    for to in [Target::Int4, Target::Fp8] {
+    for to in [ConversionTarget::Int4, ConversionTarget::Fp8] {
         let (path, whole) = (dir.path().join(to.word()), dir.path().join(format!("{}-whole", to.word())));
         let options = Options { shard: Bytes(20_000), ..Options::new(to) };
         let (cancel, mut total, mut done) = (CancelToken::new(), 0, 0);
@@ -148,7 +155,7 @@ fn video(model: &Path, precision: PrecisionChoice, dir: &Path) -> (String, Vec<u
     let draft = Draft { seed: 7, precision, ..preset.draft("a red circle moves right on a navy background") };
     let output = dir.join(format!("{}-video", model.file_name().unwrap().display()));
     let worker = worker();
-    let id = worker.submit(Work::new(draft, model.into(), output));
+    let id = worker.submit(JobSpec::new(draft, model.into(), output));
     let events = story(&worker, id);
     let outcome = finished(&events);
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
@@ -161,8 +168,8 @@ fn the_toy_makes_nearly_the_same_video() {
     let toy = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
     let (_, exact) = video(&toy, PrecisionChoice::Auto, dir.path());
     for (to, precision, word, share, bound) in [
-        (Target::Int4, PrecisionChoice::Int4, "int4", 0.6, 2.5),
-        (Target::Fp8, PrecisionChoice::Auto, "fp32", 0.7, 0.6),
+        (ConversionTarget::Int4, PrecisionChoice::Int4, "int4", 0.6, 2.5),
+        (ConversionTarget::Fp8, PrecisionChoice::Auto, "fp32", 0.7, 0.6),
     ] {
         let small = dir.path().join(format!("toy-{}", to.word()));
         let report = converted(&toy, &small, to).report;
@@ -183,12 +190,12 @@ fn what_has_no_whole_blocks_stays() {
     let dir = tempfile::tempdir().unwrap();
     let toy = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-ti2v-5B");
     let path = dir.path().join("toy-int4");
-    converted(&toy, &path, Target::Int4);
+    converted(&toy, &path, ConversionTarget::Int4);
     let (before, after) = (transformer(&toy), transformer(&path));
     // 336 inputs are ten blocks and a half
     let name = "blocks.0.ffn.net.2.weight";
     assert_eq!(after.get(name).unwrap().dtype, before.get(name).unwrap().dtype);
-    assert_eq!(after.integers_of("blocks.0.ffn.net.0.proj.weight"), Some(Integers::Int4));
+    assert_eq!(after.integers_of("blocks.0.ffn.net.0.proj.weight"), Some(Quantisation::Int4));
 }
 
 #[test]
@@ -224,7 +231,7 @@ fn four_bits_are_counted_as_they_lie_and_unpacked_in_place() {
     let dir = tempfile::tempdir().unwrap();
     let golden = common::golden_model("tiny-t2v");
     let small = dir.path().join("small");
-    converted(&golden, &small, Target::Int4);
+    converted(&golden, &small, ConversionTarget::Int4);
     let sizes = [&golden, &small].map(|path| ModelSize::of(&models::open(path).unwrap()));
     let [full, small] = sizes.each_ref().map(|size| size.transformers[0]);
     // eight matrices of 64 x 64 and two of 64 x 128 in each of two blocks, 20 bytes instead of 128 for each 32

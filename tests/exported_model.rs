@@ -12,9 +12,9 @@ use prost::Message as _;
 use wandeck::core::{
     Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, WeightsChoice,
 };
+use wandeck::jobs::JobSpec;
 use wandeck::models::{self, Layout};
 use wandeck::onnx::ModelProto;
-use wandeck::queue::Work;
 
 /// The exported folder with the tokenizer that it shares with tiny-t2v.
 fn model(parent: &Path) -> PathBuf {
@@ -25,7 +25,7 @@ fn model(parent: &Path) -> PathBuf {
 }
 
 /// The request of `refs/pipeline_t2v.json`.
-fn work(model: PathBuf, output: &Path) -> Work {
+fn work(model: PathBuf, output: &Path) -> JobSpec {
     let draft = Draft {
         prompt: "a red circle moves left on a white background".into(),
         negative_prompt: "a blurred grey square".into(),
@@ -50,10 +50,10 @@ fn work(model: PathBuf, output: &Path) -> Work {
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
     };
-    Work::new(draft, model, output.into())
+    JobSpec::new(draft, model, output.into())
 }
 
-fn failure(work: Work) -> wandeck::core::Error {
+fn failure(work: JobSpec) -> wandeck::core::Error {
     let worker = worker();
     let id = worker.submit(work);
     let events = story(&worker, id);

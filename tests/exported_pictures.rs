@@ -14,8 +14,8 @@ use wandeck::core::{
     Draft, Error, Event, Frame, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
     WeightsChoice,
 };
+use wandeck::jobs::JobSpec;
 use wandeck::onnx::ModelProto;
-use wandeck::queue::Work;
 
 /// A whole exported folder: `parts` over the text encoder and the VAE's decoder of tiny-t2v-onnx.
 fn exported(parts: &str, parent: &Path) -> PathBuf {
@@ -62,7 +62,7 @@ fn draft(count: u32) -> Draft {
 /// The events of a run of `draft` on `model`, and its pixels.
 fn run(worker: &TestWorker, draft: &Draft, model: &Path, preview: bool) -> (Vec<Event>, Vec<u8>) {
     let output = tempfile::tempdir().unwrap();
-    let mut work = Work::new(draft.clone(), model.into(), output.path().join("frames"));
+    let mut work = JobSpec::new(draft.clone(), model.into(), output.path().join("frames"));
     work.preview = preview;
     let id = worker.submit(work);
     let events = story(worker, id);
@@ -72,7 +72,7 @@ fn run(worker: &TestWorker, draft: &Draft, model: &Path, preview: bool) -> (Vec<
 
 fn failure(draft: &Draft, model: &Path) -> Error {
     let (worker, output) = (worker(), tempfile::tempdir().unwrap());
-    let id = worker.submit(Work::new(draft.clone(), model.into(), output.path().join("never")));
+    let id = worker.submit(JobSpec::new(draft.clone(), model.into(), output.path().join("never")));
     let events = story(&worker, id);
     assert!(!events.iter().any(|event| matches!(event, Event::StageStarted { stage: Stage::Text })));
     let Some(Event::Failed { error }) = events.last() else { panic!("not failed: {events:?}") };
@@ -138,7 +138,7 @@ fn a_clip_goes_on_from_its_last_frame() {
     let dir = tempfile::tempdir().unwrap();
     let (worker, model) = (worker(), exported("tiny-ti2v-onnx", dir.path()));
     let clip = dir.path().join("clip");
-    let id = worker.submit(Work::new(draft(5), model.clone(), clip.clone()));
+    let id = worker.submit(JobSpec::new(draft(5), model.clone(), clip.clone()));
     let clip = finished(&story(&worker, id)).output.clone();
     let last = Draft { image: Some(clip.join("frame_0004.png")), ..draft(5) };
     let end = Draft { image: None, continue_from: Some(clip), ..draft(5) };

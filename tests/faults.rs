@@ -14,10 +14,13 @@ use std::time::Duration;
 
 use common::PATIENCE;
 use rand_mt::Mt;
-use wandeck::core::{Draft, Event, Faults, Kind, TaskStatus};
+use wandeck::core::{Draft, Event, Faults, Kind};
+use wandeck::jobs::EndStatus;
+use wandeck::jobs::{JobId, JobSpec};
+use wandeck::library::History;
 use wandeck::presets;
-use wandeck::queue::{JobId, Order, Scope, Service, Work, Worker};
-use wandeck::store::History;
+use wandeck::queue::Scope;
+use wandeck::worker::{QueueCommand, Worker, WorkerOptions};
 
 /// What may mend itself, or does no harm.
 const MENDABLE: [&str; 12] = [
@@ -50,11 +53,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn work(seed: u64, dir: &Path) -> Work {
+    fn work(seed: u64, dir: &Path) -> JobSpec {
         let preset = presets::by_name("toy-t2v").unwrap().draft("a red circle moves right");
         let draft = Draft { seed, steps: 6, frames: 5, ..preset };
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
-        Work::new(draft, model, dir.join("videos/a.mp4"))
+        JobSpec::new(draft, model, dir.join("videos/a.mp4"))
     }
 
     /// The last event of the job that runs next, and how often it was tried again.
@@ -85,10 +88,10 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
     let num_jobs: u32 = std::env::var("WANDECK_FAULT_JOBS").map_or(100, |text| text.parse().unwrap());
     let dir = common::fresh_data_dir();
     let faults = Faults::default();
-    let service = Service {
+    let service = WorkerOptions {
         faults: faults.clone(),
         back_off: Duration::from_millis(1),
-        ..Service::new("a test", Scope::Everything)
+        ..WorkerOptions::new("a test", Scope::Everything)
     };
     let worker = Worker::start(dir.path().into(), service, Arc::new(|| {})).unwrap();
     let mut desk = Desk { faults, worker, ends: BTreeMap::new() };
@@ -154,7 +157,7 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
         assert_eq!((id, retries), (asked, 0), "{fault}");
         assert!(matches!(&event, Event::Failed { error } if error.kind == kind), "{fault}: {event:?}");
         desk.faults.clear();
-        desk.worker.order(Order::Retry(asked)).unwrap();
+        desk.worker.order(QueueCommand::Retry(asked)).unwrap();
         assert!(matches!(desk.end().1, Event::Finished { .. }), "{fault}: once it is mended it works");
     }
 
@@ -167,5 +170,5 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
     let tasks = history.recent(10_000).unwrap();
     assert_eq!(tasks.len(), ends.len());
     let videos = std::fs::read_dir(dir.path().join("videos")).unwrap().count();
-    assert_eq!(videos, tasks.iter().filter(|task| task.status == TaskStatus::Done).count());
+    assert_eq!(videos, tasks.iter().filter(|task| task.status == EndStatus::Done).count());
 }

@@ -14,8 +14,8 @@ mod common;
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions, Tensor};
-use wandeck::models::convert::{Options, Target, convert};
-use wandeck::onnx::{Compute, Graph, Weights};
+use wandeck::models::convert::{ConversionTarget, Options, convert};
+use wandeck::onnx::{ComputeType, Graph, Weights};
 use wandeck::wan::graphs::{self, Chunk, Segments, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
 
@@ -60,7 +60,7 @@ fn transformers_agree() {
         let dir = common::golden_model(model).join(part);
         let config: TransformerConfig = common::config(&dir);
         let weights = Weights::open(&dir, TRANSFORMER).unwrap();
-        let mut session = load(&graphs::transformer(&config, &weights, segments, Compute::Fp32).unwrap());
+        let mut session = load(&graphs::transformer(&config, &weights, segments, ComputeType::Fp32).unwrap());
         let golden = common::golden(reference);
         for suffix in ["", "_b"] {
             let hidden = golden.f32(&format!("hidden_states{suffix}"));
@@ -76,7 +76,8 @@ fn one_token_is_enough() {
     let dir = common::golden_model("tiny-t2v").join("transformer");
     let config: TransformerConfig = common::config(&dir);
     let weights = Weights::open(&dir, TRANSFORMER).unwrap();
-    let mut session = load(&graphs::transformer(&config, &weights, Segments::One, Compute::Fp32).unwrap());
+    let mut session =
+        load(&graphs::transformer(&config, &weights, Segments::One, ComputeType::Fp32).unwrap());
     let golden = common::golden("dit_t2v_high");
     let hidden = golden.f32("hidden_states");
     let one = hidden
@@ -134,8 +135,9 @@ fn text_encoder_agrees() {
 fn encoder_agrees(model: &str, reference: &str) {
     let dir = common::golden_model(model);
     let config: TextEncoderConfig = common::config(&dir);
-    let mut session =
-        load(&graphs::text_encoder(&config, &Weights::open(&dir, "model").unwrap(), Compute::Fp32).unwrap());
+    let mut session = load(
+        &graphs::text_encoder(&config, &Weights::open(&dir, "model").unwrap(), ComputeType::Fp32).unwrap(),
+    );
     let golden = common::golden(reference);
     for suffix in ["", "_empty", "_long"] {
         let ids = golden.i64(&format!("ids{suffix}"));
@@ -171,7 +173,7 @@ fn names(caches: &[Tensor]) -> Vec<String> {
 fn vae_decoders_agree() {
     for (model, reference) in [("tiny-t2v", "vae21"), ("tiny-ti2v", "vae22")] {
         let (config, weights) = vae(model);
-        let graph = graphs::vae_decoder(&config, &weights, Compute::Fp32).unwrap();
+        let graph = graphs::vae_decoder(&config, &weights, ComputeType::Fp32).unwrap();
         let mut session = load(&graph.graph);
         let golden = common::golden(reference);
         let latent = golden.f32("latent");
@@ -207,7 +209,7 @@ fn vae_encoders_agree() {
         let (mut chunks, mut caches, mut at) = (Vec::new(), Vec::new(), 0);
         while at < frames.shape()[2] {
             let (chunk, length) = if at == 0 { (Chunk::First, 1) } else { (Chunk::Later, 4) };
-            let graph = graphs::vae_encoder(&config, &weights, chunk, Compute::Fp32).unwrap();
+            let graph = graphs::vae_encoder(&config, &weights, chunk, ComputeType::Fp32).unwrap();
             if at == 0 {
                 caches = zero_caches(&graph, cells, false);
             }
@@ -237,7 +239,7 @@ fn relative_l2(found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>) -> f
 }
 
 /// Converts tiny-t2v; gives the relative L2 distance of its transformers and its text encoder from full precision.
-fn distances(target: Target, look: impl Fn(&Graph, &TransformerConfig)) -> [f64; 3] {
+fn distances(target: ConversionTarget, look: impl Fn(&Graph, &TransformerConfig)) -> [f64; 3] {
     let dir = tempfile::tempdir().unwrap();
     let small = dir.path().join("small");
     let source = common::golden_model("tiny-t2v");
@@ -246,7 +248,7 @@ fn distances(target: Target, look: impl Fn(&Graph, &TransformerConfig)) -> [f64;
         let dir = small.join(part);
         let config: TransformerConfig = common::config(&dir);
         let weights = Weights::open(&dir, TRANSFORMER).unwrap();
-        let graph = graphs::transformer(&config, &weights, Segments::One, Compute::Fp32).unwrap();
+        let graph = graphs::transformer(&config, &weights, Segments::One, ComputeType::Fp32).unwrap();
         look(&graph, &config);
         let mut session = load(&graph);
         let golden = common::golden(reference);
@@ -257,7 +259,8 @@ fn distances(target: Target, look: impl Fn(&Graph, &TransformerConfig)) -> [f64;
     let [high, low] = [("transformer", "dit_t2v_high"), ("transformer_2", "dit_t2v_low")].map(transformer);
     let dir = small.join("text_encoder");
     let weights = Weights::open(&dir, "model").unwrap();
-    let mut session = load(&graphs::text_encoder(&common::config(&dir), &weights, Compute::Fp32).unwrap());
+    let mut session =
+        load(&graphs::text_encoder(&common::config(&dir), &weights, ComputeType::Fp32).unwrap());
     let golden = common::golden("umt5");
     let ids = golden.i64("ids");
     let buckets = text::relative_buckets(ids.len());
@@ -275,7 +278,7 @@ fn count(graph: &Graph, kind: &str) -> usize {
     nodes.filter(|node| node.op_type.as_deref() == Some(kind)).count()
 }
 
-fn assert_within(target: Target, [high, low, text]: [f64; 3], [transformer, encoder]: [f64; 2]) {
+fn assert_within(target: ConversionTarget, [high, low, text]: [f64; 3], [transformer, encoder]: [f64; 2]) {
     println!("{}: relative L2 {high:.1e} {low:.1e}, umt5 {text:.1e}", target.word());
     for (off, bound) in [(high, transformer), (low, transformer), (text, encoder)] {
         assert!((1e-6..bound).contains(&off), "{}: {off:e} of {bound:e}", target.word());
@@ -284,28 +287,28 @@ fn assert_within(target: Target, [high, low, text]: [f64; 3], [transformer, enco
 
 #[test]
 fn eight_bits_are_close() {
-    let found = distances(Target::Int8, |graph, config| {
+    let found = distances(ConversionTarget::Int8, |graph, config| {
         assert_eq!(count(graph, "MatMulIntegerToFloat"), 10 * config.num_layers);
         // q, k and v of the tokens share one, and k and v of the text, in all layers, another
         assert_eq!(count(graph, "QuantizeLinear"), 6 * config.num_layers + 1);
     });
-    assert_within(Target::Int8, found, INT8);
+    assert_within(ConversionTarget::Int8, found, INT8);
 }
 
 #[test]
 fn four_bits_are_not_far() {
-    let found = distances(Target::Int4, |graph, config| {
+    let found = distances(ConversionTarget::Int4, |graph, config| {
         assert_eq!(count(graph, "MatMulNBits"), 10 * config.num_layers);
     });
-    assert_within(Target::Int4, found, INT4);
+    assert_within(ConversionTarget::Int4, found, INT4);
 }
 
 #[test]
 fn eight_bit_floats_are_close() {
-    let found = distances(Target::Fp8, |graph, config| {
+    let found = distances(ConversionTarget::Fp8, |graph, config| {
         // in fp32 once the session is made
         assert_eq!(count(graph, "DequantizeLinear"), 10 * config.num_layers);
         assert_eq!(count(graph, "MatMulNBits") + count(graph, "QuantizeLinear"), 0);
     });
-    assert_within(Target::Fp8, found, FP8);
+    assert_within(ConversionTarget::Fp8, found, FP8);
 }

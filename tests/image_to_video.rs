@@ -11,7 +11,7 @@ use serde::Deserialize;
 use wandeck::core::{
     Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, WeightsChoice,
 };
-use wandeck::queue::Work;
+use wandeck::jobs::JobSpec;
 
 /// What tests/golden/make.py asked of diffusers.
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ fn refs() -> PathBuf {
 }
 
 /// A job whose model stands beside its output.
-fn work(reference: &str, dir: &Path, name: &str) -> Work {
+fn work(reference: &str, dir: &Path, name: &str) -> JobSpec {
     let asked: Asked =
         serde_json::from_slice(&std::fs::read(refs().join(format!("{reference}.json"))).unwrap()).unwrap();
     let draft = Draft {
@@ -63,7 +63,7 @@ fn work(reference: &str, dir: &Path, name: &str) -> Work {
         precision: PrecisionChoice::Auto,
     };
     let model = common::whole_golden_model(&asked.model, &dir.join("models"));
-    Work::new(draft, model, dir.join(name))
+    JobSpec::new(draft, model, dir.join(name))
 }
 
 #[test]

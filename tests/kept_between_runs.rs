@@ -7,14 +7,15 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use wandeck::attempt::run_job;
 use wandeck::core::{CancelToken, Draft, Event, Outcome, Stage};
+use wandeck::jobs::JobSpec;
 use wandeck::media::Existing;
 use wandeck::presets;
-use wandeck::queue::{Work, run_job};
 use wandeck::store::StoredTensors;
 
 /// A short job on the golden ti2v model, which has a VAE of the 2.2 kind.
-fn work(dir: &Path, name: &str, model: &Path) -> Work {
+fn work(dir: &Path, name: &str, model: &Path) -> JobSpec {
     let preset = presets::by_name("ti2v-5B").unwrap().draft("a red circle");
     let draft = Draft {
         image: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs/input.png")),
@@ -23,14 +24,14 @@ fn work(dir: &Path, name: &str, model: &Path) -> Work {
         steps: 6,
         ..preset
     };
-    Work {
+    JobSpec {
         existing: Existing::Replace,
         preview: true,
-        ..Work::new(draft, model.to_path_buf(), dir.join(name))
+        ..JobSpec::new(draft, model.to_path_buf(), dir.join(name))
     }
 }
 
-fn run(job: &Work, cache: &mut StoredTensors) -> (Outcome, Vec<Event>) {
+fn run(job: &JobSpec, cache: &mut StoredTensors) -> (Outcome, Vec<Event>) {
     let told = Mutex::new(Vec::new());
     let mut tell = |event: Event| told.lock().unwrap().push(event);
     let outcome = run_job(&common::runtime(), job, cache, &CancelToken::new(), &mut tell).unwrap();

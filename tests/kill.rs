@@ -14,9 +14,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rand_mt::Mt;
-use wandeck::core::{Draft, Faults, Resolution, TaskStatus};
-use wandeck::queue::{Queue, Work};
-use wandeck::store::History;
+use wandeck::core::{Draft, Faults, Resolution};
+use wandeck::jobs::EndStatus;
+use wandeck::jobs::JobSpec;
+use wandeck::library::History;
+use wandeck::queue::Queue;
 
 /// Jobs that wait at a time.
 const JOBS: usize = 3;
@@ -35,7 +37,7 @@ fn draft(seed: u64) -> Draft {
 fn add(dir: &Path, draft: Draft, name: &str) {
     let mut queue = Queue::open(dir, "a test", &Faults::default()).unwrap();
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
-    queue.add(Work::new(draft, model, dir.join("videos").join(name)), false).unwrap();
+    queue.add(JobSpec::new(draft, model, dir.join("videos").join(name)), false).unwrap();
 }
 
 fn waiting(dir: &Path) -> usize {
@@ -82,7 +84,7 @@ fn killed_at_any_moment_nothing_is_lost_or_done_twice() {
     assert!(notes.is_empty(), "{notes:?}");
     let mut outputs = BTreeMap::<_, u32>::new();
     for task in history.recent(usize::MAX / 4).unwrap() {
-        assert_eq!(task.status, TaskStatus::Done, "{:?}", task.error);
+        assert_eq!(task.status, EndStatus::Done, "{:?}", task.error);
         *outputs.entry(task.output.unwrap()).or_default() += 1;
     }
     assert!(outputs.values().all(|&times| times == 1), "each job ended once");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::layouts::{load, narrow, save, write};
 use wandeck::core::{Error, Kind};
-use wandeck::models::synth::{Like, SynthDtype, SynthLayout};
+use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
 use wandeck::models::{self, Layout};
 
 const HIGH: &str = "diffusion_models/wan2.2_t2v_high_noise_14B_fp32.safetensors";
@@ -17,7 +17,7 @@ const LOW: &str = "diffusion_models/wan2.2_t2v_low_noise_14B_fp32.safetensors";
 const VAE: &str = "vae/wan_2.1_vae.safetensors";
 const TEXT: &str = "text_encoders/umt5_xxl_fp32.safetensors";
 
-fn comfy(like: Like) -> tempfile::TempDir {
+fn comfy(like: SynthModel) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     write(&narrow(like), SynthLayout::Comfy, SynthDtype::Fp32, dir.path());
     dir
@@ -42,7 +42,7 @@ fn pickles_and_gguf_are_refused_with_a_way_out() {
         (TEXT, "text_encoders/umt5_xxl.pt", "PyTorch pickle"),
         (VAE, "vae/wan_vae.ckpt", "PyTorch pickle"),
     ] {
-        let dir = comfy(Like::T2vA14b);
+        let dir = comfy(SynthModel::T2vA14b);
         fs::rename(dir.path().join(lost), dir.path().join(found)).unwrap();
         told(
             dir.path(),
@@ -56,7 +56,7 @@ fn pickles_and_gguf_are_refused_with_a_way_out() {
     told(dir.path(), Kind::Unsupported, &["GGUF", "fp8_scaled"]);
 
     let dir = tempfile::tempdir().unwrap();
-    write(&narrow(Like::Ti2v5b), SynthLayout::Diffusers, SynthDtype::Fp32, dir.path());
+    write(&narrow(SynthModel::Ti2v5b), SynthLayout::Diffusers, SynthDtype::Fp32, dir.path());
     let stem = dir.path().join("transformer/diffusion_pytorch_model");
     fs::rename(stem.with_extension("safetensors"), stem.with_extension("bin")).unwrap();
     told(dir.path(), Kind::Unsupported, &["PyTorch pickle", "diffusion_pytorch_model.bin"]);
@@ -71,14 +71,14 @@ fn damaged_files_are_told_as_what_they_are() {
     let pointer =
         |path: &Path| fs::write(path, "version https://git-lfs.github.com/spec/v1\noid sha256:0\n").unwrap();
     for file in [HIGH, LOW, VAE, TEXT] {
-        let dir = comfy(Like::T2vA14b);
+        let dir = comfy(SynthModel::T2vA14b);
         cut(&dir.path().join(file));
         told(dir.path(), Kind::CorruptModel, &["cut off or damaged", file, "Fetch the file again"]);
         pointer(&dir.path().join(file));
         told(dir.path(), Kind::CorruptModel, &["git-LFS pointer", file, "git lfs pull"]);
     }
     let dir = tempfile::tempdir().unwrap();
-    write(&narrow(Like::Ti2v5b), SynthLayout::Original, SynthDtype::Fp32, dir.path());
+    write(&narrow(SynthModel::Ti2v5b), SynthLayout::Original, SynthDtype::Fp32, dir.path());
     let whole = dir.path().join("diffusion_pytorch_model.safetensors");
     fs::rename(whole, dir.path().join("diffusion_pytorch_model-00002-of-00003.safetensors")).unwrap();
     let lost = "diffusion_pytorch_model-00001-of-00003.safetensors is missing, one of 3 files";
@@ -93,7 +93,7 @@ fn parts_that_are_missing_are_named() {
         (VAE, "lacks Wan 2.1's VAE (wan_2.1_vae)"),
         (TEXT, "lacks the UMT5-XXL text encoder"),
     ] {
-        let dir = comfy(Like::T2vA14b);
+        let dir = comfy(SynthModel::T2vA14b);
         fs::remove_file(dir.path().join(file)).unwrap();
         told(dir.path(), Kind::MissingModel, &[words, "t2v-128"]);
     }
@@ -105,7 +105,7 @@ fn parts_that_are_missing_are_named() {
 /// A transformer whose file says nothing, beside one that says what it is.
 #[test]
 fn experts_that_cannot_be_told_apart_are_not_guessed() {
-    let dir = comfy(Like::T2vA14b);
+    let dir = comfy(SynthModel::T2vA14b);
     let copy = "diffusion_models/wan2.2_t2v_high_noise_14B_fp32_v2.safetensors";
     fs::copy(dir.path().join(HIGH), dir.path().join(copy)).unwrap();
     fs::rename(dir.path().join(LOW), dir.path().join("diffusion_models/other_low_noise.safetensors"))
@@ -114,7 +114,7 @@ fn experts_that_cannot_be_told_apart_are_not_guessed() {
     told(dir.path(), Kind::Input, &words);
 
     // the width of the official models, of which there are always two
-    let mut shapes = narrow(Like::T2vA14b);
+    let mut shapes = narrow(SynthModel::T2vA14b);
     shapes.transformer.num_attention_heads = 40;
     shapes.transformer.num_layers = 1;
     let dir = tempfile::tempdir().unwrap();
@@ -136,12 +136,12 @@ fn experts_that_cannot_be_told_apart_are_not_guessed() {
 
 #[test]
 fn swapped_and_doubled_experts_are_noticed() {
-    let dir = comfy(Like::T2vA14b);
+    let dir = comfy(SynthModel::T2vA14b);
     fs::copy(dir.path().join(HIGH), dir.path().join(LOW)).unwrap();
     told(dir.path(), Kind::CorruptModel, &["hold the same numbers"]);
 
     let dir = tempfile::tempdir().unwrap();
-    write(&narrow(Like::I2vA14b), SynthLayout::Original, SynthDtype::Fp32, dir.path());
+    write(&narrow(SynthModel::I2vA14b), SynthLayout::Original, SynthDtype::Fp32, dir.path());
     let [high, low] = ["high_noise_model", "low_noise_model"].map(|name| dir.path().join(name));
     let file = "diffusion_pytorch_model.safetensors";
     fs::rename(low.join(file), high.join("wan2.2_i2v_low_noise.safetensors")).unwrap();
@@ -149,9 +149,9 @@ fn swapped_and_doubled_experts_are_noticed() {
 
     #[cfg(unix)]
     {
-        let files = comfy(Like::T2vA14b);
+        let files = comfy(SynthModel::T2vA14b);
         let dir = tempfile::tempdir().unwrap();
-        write(&narrow(Like::T2vA14b), SynthLayout::Diffusers, SynthDtype::Fp32, dir.path());
+        write(&narrow(SynthModel::T2vA14b), SynthLayout::Diffusers, SynthDtype::Fp32, dir.path());
         for (place, file) in [("transformer", LOW), ("transformer_2", HIGH)] {
             let place = dir.path().join(place).join("diffusion_pytorch_model.safetensors");
             fs::remove_file(&place).unwrap();
@@ -163,7 +163,8 @@ fn swapped_and_doubled_experts_are_noticed() {
 
 #[test]
 fn parts_of_other_models_are_noticed() {
-    let (t2v, i2v, ti2v) = (comfy(Like::T2vA14b), comfy(Like::I2vA14b), comfy(Like::Ti2v5b));
+    let (t2v, i2v, ti2v) =
+        (comfy(SynthModel::T2vA14b), comfy(SynthModel::I2vA14b), comfy(SynthModel::Ti2v5b));
     // the 5B model's VAE beside a 14B model
     fs::remove_file(t2v.path().join(VAE)).unwrap();
     fs::copy(ti2v.path().join("vae/wan2.2_vae.safetensors"), t2v.path().join("vae/wan2.2_vae.safetensors"))
@@ -174,7 +175,7 @@ fn parts_of_other_models_are_noticed() {
 
     // Wan 2.1's image-to-video transformers have the same channels, and layers for image embeddings
     let old = tempfile::tempdir().unwrap();
-    write(&narrow(Like::I2vA14b), SynthLayout::Comfy, SynthDtype::Fp32, old.path());
+    write(&narrow(SynthModel::I2vA14b), SynthLayout::Comfy, SynthDtype::Fp32, old.path());
     let [high, low] = ["high", "low"].map(|word| {
         old.path().join(format!("diffusion_models/wan2.2_i2v_{word}_noise_14B_fp32.safetensors"))
     });
@@ -207,7 +208,7 @@ fn hub_caches_of_links_open() {
         let hub = tempfile::tempdir().unwrap();
         let repo = hub.path().join("models--Wan-AI--Wan2.2-T2V-A14B");
         let snapshot = repo.join("snapshots/0123abc");
-        write(&narrow(Like::T2vA14b), layout, SynthDtype::Fp32, &snapshot);
+        write(&narrow(SynthModel::T2vA14b), layout, SynthDtype::Fp32, &snapshot);
         fs::create_dir_all(repo.join("blobs")).unwrap();
         fs::create_dir_all(repo.join("refs")).unwrap();
         fs::write(repo.join("refs/main"), "0123abc").unwrap();
@@ -256,11 +257,11 @@ fn a_folder_of_several_models_lists_each() {
             fs::rename(file, to).unwrap();
         }
     };
-    merge(comfy(Like::T2vA14b));
-    merge(comfy(Like::I2vA14b));
-    merge(comfy(Like::Ti2v5b));
+    merge(comfy(SynthModel::T2vA14b));
+    merge(comfy(SynthModel::I2vA14b));
+    merge(comfy(SynthModel::Ti2v5b));
     let fp8 = tempfile::tempdir().unwrap();
-    write(&narrow(Like::I2vA14b), SynthLayout::Comfy, SynthDtype::Fp8Scaled, fp8.path());
+    write(&narrow(SynthModel::I2vA14b), SynthLayout::Comfy, SynthDtype::Fp8Scaled, fp8.path());
     merge(fp8);
     let installed = models::installed(Path::new("/nowhere"), Some(all.path()));
     let ours: Vec<_> = installed.iter().filter(|model| model.path.starts_with(all.path())).collect();

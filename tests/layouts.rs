@@ -9,8 +9,8 @@ use std::path::Path;
 
 use common::layouts::{ALL, all_graphs, floats, load, narrow, outputs, save, weights, write};
 use wandeck::core::{CancelToken, Mode};
-use wandeck::models::synth::{Filling, Like, Shapes, SynthDtype, SynthLayout, plan};
-use wandeck::models::{self, Layout, Told};
+use wandeck::models::synth::{Filling, Shapes, SynthDtype, SynthLayout, SynthModel, plan};
+use wandeck::models::{self, Layout, RoleSource};
 use wandeck::onnx::Weights;
 use wandeck::wan::names::{TEXT_ENCODER, TRANSFORMER, VaePlan};
 use wandeck::wan::text::Tokenizer;
@@ -47,7 +47,7 @@ fn assert_same_results(what: &str, one: &Checkpoint, other: &Checkpoint) {
 
 #[test]
 fn every_layout_gives_the_same_model() {
-    for like in [Like::T2vA14b, Like::I2vA14b, Like::Ti2v5b] {
+    for like in [SynthModel::T2vA14b, SynthModel::I2vA14b, SynthModel::Ti2v5b] {
         let (dir, shapes) = (tempfile::tempdir().unwrap(), narrow(like));
         let open = |layout, name: &str| {
             let dir = dir.path().join(name);
@@ -60,12 +60,12 @@ fn every_layout_gives_the_same_model() {
         assert_eq!(diffusers.about.layout, Layout::Diffusers);
         assert_eq!(original.about.layout, Layout::Original);
         assert_eq!(comfy.about.layout, Layout::Comfy);
-        let told = |about: &models::About| about.parts[0].told.clone().unwrap();
+        let told = |about: &models::ModelInfo| about.parts[0].told.clone().unwrap();
         if shapes.mode == Mode::TI2V {
-            assert_eq!((told(&original.about), told(&comfy.about)), (Told::Alone, Told::Alone));
+            assert_eq!((told(&original.about), told(&comfy.about)), (RoleSource::Alone, RoleSource::Alone));
         } else {
-            assert_eq!(told(&original.about), Told::FolderName("high_noise_model".to_owned()));
-            assert!(matches!(told(&comfy.about), Told::FileName(name) if name.contains("high_noise")));
+            assert_eq!(told(&original.about), RoleSource::FolderName("high_noise_model".to_owned()));
+            assert!(matches!(told(&comfy.about), RoleSource::FileName(name) if name.contains("high_noise")));
         }
         assert_eq!(
             (comfy.checkpoint.id.as_str(), &comfy.about.notes),
@@ -125,7 +125,7 @@ fn smaller_types_compute_with_their_exact_numbers() {
     for (dtype, precision) in
         [(SynthDtype::Bf16, "bf16"), (SynthDtype::Fp16, "fp16"), (SynthDtype::Fp8Scaled, "fp8_scaled")]
     {
-        let (dir, shapes) = (tempfile::tempdir().unwrap(), narrow(Like::Ti2v5b));
+        let (dir, shapes) = (tempfile::tempdir().unwrap(), narrow(SynthModel::Ti2v5b));
         let small = dir.path().join("small");
         write(&shapes, SynthLayout::Comfy, dtype, &small);
         let small = models::look(&small).unwrap();
@@ -162,7 +162,7 @@ fn smaller_types_compute_with_their_exact_numbers() {
 /// Some files have a scale for every row of a matrix, as `[rows, 1]`, and other words for it.
 #[test]
 fn a_scale_by_row_is_applied_by_row() {
-    let (dir, shapes) = (tempfile::tempdir().unwrap(), narrow(Like::Ti2v5b));
+    let (dir, shapes) = (tempfile::tempdir().unwrap(), narrow(SynthModel::Ti2v5b));
     let (one, rows) = (dir.path().join("one"), dir.path().join("rows"));
     write(&shapes, SynthLayout::Comfy, SynthDtype::Fp8Scaled, &one);
     write(&shapes, SynthLayout::Comfy, SynthDtype::Fp8Scaled, &rows);
@@ -188,9 +188,9 @@ fn a_scale_by_row_is_applied_by_row() {
 #[test]
 fn official_sizes_open_in_every_layout() {
     for (like, id, gigabytes) in [
-        (Like::T2vA14b, "t2v-A14B", 69.0),
-        (Like::I2vA14b, "i2v-A14B", 69.0),
-        (Like::Ti2v5b, "ti2v-5B", 22.7),
+        (SynthModel::T2vA14b, "t2v-A14B", 69.0),
+        (SynthModel::I2vA14b, "i2v-A14B", 69.0),
+        (SynthModel::Ti2v5b, "ti2v-5B", 22.7),
     ] {
         let shapes = Shapes::official(like);
         for (layout, dtype) in [

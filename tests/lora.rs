@@ -7,18 +7,19 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, Axis, Slice};
+use wandeck::attempt::run_job;
 use wandeck::core::{
     CancelToken, Draft, Error, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice, Resolution,
     Result, Sampler, WeightsChoice,
 };
 use wandeck::engine::{Input, Session, SessionOptions};
+use wandeck::jobs::JobSpec;
 use wandeck::media::Reader;
-use wandeck::models::convert::{Options, Target, convert};
-use wandeck::onnx::{Adapter, Compute, Weights};
-use wandeck::queue::{Work, run_job};
+use wandeck::models::convert::{ConversionTarget, Options, convert};
+use wandeck::onnx::{Adapter, ComputeType, Weights};
 use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
-use wandeck::wan::lora::{Fit, LoraFile, Why, fit};
+use wandeck::wan::lora::{LoraFile, LoraFit, Why, fit};
 use wandeck::wan::{TransformerConfig, rope};
 
 /// Share of the results' standard deviation, which is 1.4 to 1.6; the model without a LoRA is as far off.
@@ -47,11 +48,11 @@ impl Model {
         Self { config: common::config(&dir), weights: Weights::open(&dir, WEIGHTS).unwrap() }
     }
 
-    fn fit(&self, name: &str, strength: &str) -> Fit {
+    fn fit(&self, name: &str, strength: &str) -> LoraFit {
         self.try_fit(&lora(name), strength).unwrap()
     }
 
-    fn try_fit(&self, path: &Path, strength: &str) -> Result<Fit> {
+    fn try_fit(&self, path: &Path, strength: &str) -> Result<LoraFit> {
         let file = LoraFile::open(path)?;
         let fit = fit(&file, &self.weights, strength)?;
         fit.check(&file, "tiny-t2v", self.config.width())?;
@@ -60,7 +61,7 @@ impl Model {
 
     fn load(&self, adapters: &[Adapter]) -> Session {
         let graph =
-            adapted_transformer(&self.config, &self.weights, (Segments::One, Compute::Fp32), adapters)
+            adapted_transformer(&self.config, &self.weights, (Segments::One, ComputeType::Fp32), adapters)
                 .unwrap();
         Session::load(&common::runtime(), &graph, SessionOptions::default(), &CancelToken::new()).unwrap()
     }
@@ -127,7 +128,7 @@ fn every_dialect_gives_what_diffusers_gives() {
     ] {
         let file = LoraFile::open(&lora(name)).unwrap();
         assert_eq!(file.summary().dialect, dialect, "{name}");
-        let Fit { adapter, report } = model.fit(name, "s");
+        let LoraFit { adapter, report } = model.fit(name, "s");
         assert_eq!(report.matched.len(), matched, "{name}");
         assert_eq!(report.left_out, [], "{name}");
         assert_eq!(report.dead.len(), if name == "kohya" { 4 } else { 0 }, "{name}: {:?}", report.dead);
@@ -169,7 +170,7 @@ fn relative_l2(found: &ArrayD<f32>, reference: &ArrayD<f32>) -> f32 {
 fn loras_change_a_model_in_eight_bits_as_they_change_the_whole_one() {
     let dir = tempfile::tempdir().unwrap();
     let small = dir.path().join("small");
-    let options = Options::new(Target::Int8);
+    let options = Options::new(ConversionTarget::Int8);
     convert(&common::golden_model("tiny-t2v"), &small, options, &CancelToken::new(), &mut |_| {}).unwrap();
     let (whole, small) = (Model::open(), Model::at(&small));
     let plain = whole.run(&mut whole.load(&[]), &[]);
@@ -266,7 +267,7 @@ fn what_is_not_used_is_said_and_the_rest_is_used() {
             ("diffusion_model.blocks.1.ffn.2.lora_up.weight", &[64, 2]),
         ],
     );
-    let Fit { adapter, report } = model.try_fit(&path, "s").unwrap();
+    let LoraFit { adapter, report } = model.try_fit(&path, "s").unwrap();
     let matched =
         ["blocks.0.attn1.to_q", "blocks.0.norm2", "blocks.0.scale_shift_table", "scale_shift_table"];
     assert_eq!(report.matched, matched);
@@ -321,7 +322,7 @@ fn loras_change_integers_as_they_change_floats() {
         [with(STRENGTH, 0.0) - &plain, with(0.0, 0.05) - &plain]
     };
     let exact = effect(&Model::open());
-    for (target, bound) in [(Target::Int8, 0.15), (Target::Int4, 0.25)] {
+    for (target, bound) in [(ConversionTarget::Int8, 0.15), (ConversionTarget::Int4, 0.25)] {
         let small = dir.path().join(target.word());
         let source = common::golden_model("tiny-t2v");
         convert(&source, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
@@ -388,7 +389,7 @@ fn draft() -> Draft {
 }
 
 fn run(draft: Draft, output: &Path) -> Result<Outcome> {
-    let work = Work::new(draft, common::golden_model("tiny-t2v"), output.into());
+    let work = JobSpec::new(draft, common::golden_model("tiny-t2v"), output.into());
     let kept = tempfile::tempdir().unwrap();
     let mut cache = StoredTensors::new(kept.path());
     run_job(&common::runtime(), &work, &mut cache, &CancelToken::new(), &mut |_| {})

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use wandeck::core::{Fps, Frame, FrameCount, Kind, Resolution, Result};
 use wandeck::media::{
-    Existing, Expected, Format, Metadata, Reader, Recorder, Target, Writer, Yuv420, check, read_metadata,
+    Existing, ExpectedVideo, Format, Metadata, OutputTarget, Reader, VideoSink, Writer, Yuv420, check,
+    read_metadata,
 };
 
 const SIZE: Resolution = Resolution::new(64, 48);
@@ -46,11 +47,11 @@ fn frames(count: u32) -> Vec<Frame> {
     (0..count).map(|time| scene(SIZE, time)).collect()
 }
 
-fn target(path: &Path, count: usize) -> Target {
-    Target::parse(path, FrameCount(count as u32), Existing::NextFree).unwrap()
+fn target(path: &Path, count: usize) -> OutputTarget {
+    OutputTarget::parse(path, FrameCount(count as u32), Existing::NextFree).unwrap()
 }
 
-fn try_write(target: &Target, frames: &[Frame]) -> Result<PathBuf> {
+fn try_write(target: &OutputTarget, frames: &[Frame]) -> Result<PathBuf> {
     let mut writer = Writer::create(target, frames[0].size, FPS, FrameCount(frames.len() as u32))?;
     for frame in frames {
         writer.push(frame)?;
@@ -67,11 +68,11 @@ fn read(path: &Path) -> Vec<Frame> {
     std::iter::from_fn(|| reader.next_frame().unwrap()).collect()
 }
 
-fn expected(frames: &[Frame]) -> Expected {
-    Expected { frames: FrameCount(frames.len() as u32), size: frames[0].size, fps: FPS }
+fn expected(frames: &[Frame]) -> ExpectedVideo {
+    ExpectedVideo { frames: FrameCount(frames.len() as u32), size: frames[0].size, fps: FPS }
 }
 
-fn failed_checks(path: &Path, expected: &Expected) -> Vec<String> {
+fn failed_checks(path: &Path, expected: &ExpectedVideo) -> Vec<String> {
     let checks = check(path, expected).into_iter();
     checks.filter(|check| !check.passed).map(|check| check.name).collect()
 }
@@ -241,7 +242,7 @@ fn odd_sides_are_rounded_up_in_mp4() {
     let path = write(&folder.path().join("out.mp4"), &frames);
     let stored = target(&path, 2).stored_size(size);
     assert_eq!((stored, Reader::open(&path).unwrap().info().size), (Resolution::new(34, 28), stored));
-    assert_eq!(failed_checks(&path, &Expected { size: stored, ..expected(&frames) }), [""; 0]);
+    assert_eq!(failed_checks(&path, &ExpectedVideo { size: stored, ..expected(&frames) }), [""; 0]);
 }
 
 #[test]
@@ -270,7 +271,8 @@ fn what_is_to_be_replaced_is_replaced_whole() {
     for (name, count) in FORMATS {
         let path = write(&folder.path().join(name), &frames(count));
         let replacement: Vec<_> = (0..count.min(3)).map(|time| scene(SIZE, time + 50)).collect();
-        let target = Target::parse(&path, FrameCount(replacement.len() as u32), Existing::Replace).unwrap();
+        let target =
+            OutputTarget::parse(&path, FrameCount(replacement.len() as u32), Existing::Replace).unwrap();
         // given up half-way, the old one stays
         drop(Writer::create(&target, SIZE, FPS, FrameCount(replacement.len() as u32)).unwrap());
         assert_eq!(read(&path).len(), count as usize);
@@ -291,7 +293,7 @@ fn an_abandoned_video_leaves_nothing() {
         drop(writer);
         assert_eq!(names_in(folder.path()), [""; 0], "{name}");
 
-        let mut recorder = Recorder::start(&target, SIZE, FPS, FrameCount(count)).unwrap();
+        let mut recorder = VideoSink::start(&target, SIZE, FPS, FrameCount(count)).unwrap();
         recorder.push(scene(SIZE, 0)).unwrap();
         drop(recorder);
         assert_eq!(names_in(folder.path()), [""; 0], "{name}");
@@ -302,7 +304,7 @@ fn an_abandoned_video_leaves_nothing() {
 fn the_recorder_writes_on_its_own_thread() {
     let folder = tempfile::tempdir().unwrap();
     let target = target(&folder.path().join("new/out.mp4"), 40);
-    let mut recorder = Recorder::start(&target, SIZE, FPS, FrameCount(40)).unwrap();
+    let mut recorder = VideoSink::start(&target, SIZE, FPS, FrameCount(40)).unwrap();
     for frame in frames(40) {
         recorder.push(frame).unwrap();
     }
@@ -314,12 +316,12 @@ fn the_recorder_writes_on_its_own_thread() {
 fn a_failure_on_the_thread_is_told_to_the_caller() {
     let folder = tempfile::tempdir().unwrap();
     let target = target(&folder.path().join("out.mp4"), 1000);
-    let mut recorder = Recorder::start(&target, SIZE, FPS, FrameCount(1000)).unwrap();
+    let mut recorder = VideoSink::start(&target, SIZE, FPS, FrameCount(1000)).unwrap();
     let other_size = scene(Resolution::new(32, 32), 0);
     let error = (0..1000).find_map(|_| recorder.push(other_size.clone()).err()).unwrap();
     assert!(error.message.contains("32x32") && error.message.contains("64x48"), "{error:#}");
 
-    let recorder = Recorder::start(&target, SIZE, FPS, FrameCount(1000)).unwrap();
+    let recorder = VideoSink::start(&target, SIZE, FPS, FrameCount(1000)).unwrap();
     let error = recorder.finish(metadata()).err().unwrap();
     assert!(error.message.contains("0 of 1000"), "{error:#}");
     assert_eq!(names_in(folder.path()), [""; 0]);
@@ -406,7 +408,7 @@ fn checks_see_what_is_wrong() {
     );
     assert_eq!(failed_checks(&file("grey.mp4", &grey), &asked), ["not one colour"]);
     assert_eq!(failed_checks(&file("short.mp4", &good[..5]), &asked), ["frames"]);
-    let other = Expected { size: Resolution::new(64, 64), fps: Fps(24), ..asked };
+    let other = ExpectedVideo { size: Resolution::new(64, 64), fps: Fps(24), ..asked };
     assert_eq!(failed_checks(&file("good.mp4", &good), &other), ["size", "fps"]);
     assert_eq!(failed_checks(&file("good.gif", &good), &other), ["size", "fps"]);
 

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use wandeck::core::{Fps, Frame, FrameCount, Kind, Resolution};
-use wandeck::media::{Existing, Metadata, Reader, Target, Writer};
+use wandeck::media::{Existing, Metadata, OutputTarget, Reader, Writer};
 
 const SIZE: Resolution = Resolution::new(320, 192);
 const FPS: Fps = Fps(24);
@@ -40,7 +40,7 @@ fn mean_error(ours: &Frame, theirs: &Frame) -> f64 {
 
 fn write(path: &Path, frames: &[Frame]) {
     let count = FrameCount(frames.len() as u32);
-    let target = Target::parse(path, count, Existing::Replace).unwrap();
+    let target = OutputTarget::parse(path, count, Existing::Replace).unwrap();
     let mut writer = Writer::create(&target, frames[0].size, FPS, count).unwrap();
     for frame in frames {
         writer.push(frame).unwrap();

@@ -12,9 +12,11 @@ use ndarray::ArrayD;
 use wandeck::core::{Bytes, CancelToken, Kind, PrecisionChoice};
 use wandeck::engine::{Device, Provider, Session, SessionOptions, check_kernels};
 use wandeck::models;
-use wandeck::models::convert::{Options, Target, convert};
-use wandeck::onnx::{Attr, Compute, Dtype, Graph, GraphBuilder, NodeProto, ValueSpec, Var, Weights, export};
-use wandeck::pipeline::Computation;
+use wandeck::models::convert::{ConversionTarget, Options, convert};
+use wandeck::onnx::{
+    Attr, ComputeType, Dtype, Graph, GraphBuilder, NodeProto, ValueSpec, Var, Weights, export,
+};
+use wandeck::pipeline::ComputePlan;
 use wandeck::wan::Checkpoint;
 
 /// `TensorProto.DataType` of fp32 and bf16.
@@ -33,7 +35,7 @@ fn every_model(parent: &Path) -> Vec<Checkpoint> {
     tiny.iter().chain(&toys).map(|dir| models::open(dir).unwrap()).collect()
 }
 
-fn graphs_for(model: &Checkpoint, types: &Computation) -> Vec<(&'static str, Graph)> {
+fn graphs_for(model: &Checkpoint, types: &ComputePlan) -> Vec<(&'static str, Graph)> {
     all_graphs_in(model, [types.text, types.transformer, types.vae])
 }
 
@@ -57,7 +59,7 @@ fn every_graph_has_its_kernels() {
             (Provider::TensorRt, &[Auto, Fp32, Bf16, Fp16][..]),
         ] {
             for &precision in precisions {
-                let types = Computation::on(provider, None, precision, &model).unwrap();
+                let types = ComputePlan::on(provider, None, precision, &model).unwrap();
                 for (name, graph) in graphs_for(&model, &types) {
                     let checked = check_kernels(&graph, provider);
                     assert!(checked.is_ok(), "{} {name} {provider} {precision:?}: {checked:?}", model.id);
@@ -84,14 +86,14 @@ fn what_a_provider_cannot_compute_is_named() {
         assert_eq!(refused.to_string(), error.to_string());
         error.to_string()
     };
-    let text = told(Compute::Bf16, Provider::Cpu, "transformer");
+    let text = told(ComputeType::Bf16, Provider::Cpu, "transformer");
     assert_eq!(text, "CPU has no Conv in bf16, which the transformer needs");
-    assert!(told(Compute::Fp16, Provider::Cpu, "text_encoder").contains("no Gemm in fp16"));
-    assert!(told(Compute::Bf16, Provider::Cuda, "vae_decoder").contains("no Resize in bf16"));
+    assert!(told(ComputeType::Fp16, Provider::Cpu, "text_encoder").contains("no Gemm in fp16"));
+    assert!(told(ComputeType::Bf16, Provider::Cuda, "vae_decoder").contains("no Resize in bf16"));
 
     let weights = &model.vae.weights;
     let op = |op: &'static str, others: &dyn Fn(&mut GraphBuilder<'_>, &Var) -> Var| {
-        let mut g = GraphBuilder::new("wrong", weights).with_compute(Compute::Bf16);
+        let mut g = GraphBuilder::new("wrong", weights).with_compute(ComputeType::Bf16);
         let x = g.input(ValueSpec::new("x", Dtype::F32, [4.into(), 4.into()]));
         let x = g.narrow(&x);
         let other = others(&mut g, &x);
@@ -117,7 +119,7 @@ fn precision_follows_the_question_the_weights_and_the_card() {
     let card =
         |capability| Device { name: "A card".to_owned(), capability, memory: Bytes(24 << 30), cuda: (13, 0) };
     let (old, new) = (card((7, 5)), card((8, 9)));
-    let (wide, brain, half) = (Compute::Fp32, Compute::Bf16, Compute::Fp16);
+    let (wide, brain, half) = (ComputeType::Fp32, ComputeType::Bf16, ComputeType::Fp16);
     for (precision, device, expected) in [
         (Auto, &new, Some([brain, brain, wide])),
         (Auto, &old, Some([wide, half, wide])),
@@ -126,14 +128,14 @@ fn precision_follows_the_question_the_weights_and_the_card() {
         (Fp16, &new, Some([brain, half, half])),
         (Fp32, &old, Some([wide; 3])),
     ] {
-        let types = Computation::on(Provider::Cuda, Some(device), precision, &model);
+        let types = ComputePlan::on(Provider::Cuda, Some(device), precision, &model);
         let found = types.as_ref().ok().map(|types| [types.text, types.transformer, types.vae]);
         assert_eq!(found, expected, "{precision:?} {device}");
         if let Ok(types) = types {
             assert_eq!((types.exact, types.precision), (precision == Fp32, types.transformer.word()));
         }
     }
-    let error = Computation::on(Provider::Cpu, None, Bf16, &model).unwrap_err();
+    let error = ComputePlan::on(Provider::Cpu, None, Bf16, &model).unwrap_err();
     assert!(error.message.contains("does not compute in bf16"), "{error:#}");
 }
 
@@ -141,7 +143,7 @@ fn precision_follows_the_question_the_weights_and_the_card() {
 fn types_that_do_not_go_together_are_found() {
     let weights = Weights::open(&common::golden_model("tiny-t2v/vae"), "diffusion_pytorch_model").unwrap();
     let build = |cast_both: bool| {
-        let mut g = GraphBuilder::new("wrong", &weights).with_compute(Compute::Bf16);
+        let mut g = GraphBuilder::new("wrong", &weights).with_compute(ComputeType::Bf16);
         let x = g.input(ValueSpec::new("x", Dtype::F32, [4.into(), 4.into()]));
         let narrow = g.narrow(&x);
         let other = if cast_both { narrow.clone() } else { x };
@@ -155,7 +157,7 @@ fn types_that_do_not_go_together_are_found() {
     let error = build(false).typed_nodes().unwrap_err();
     assert!(error.message.contains("Gemm gets fp32 as x where bf16 is needed"), "{error:#}");
     // an output that is not what the graph says
-    let mut g = GraphBuilder::new("wrong", &weights).with_compute(Compute::Bf16);
+    let mut g = GraphBuilder::new("wrong", &weights).with_compute(ComputeType::Bf16);
     let x = g.input(ValueSpec::new("x", Dtype::F32, [4.into()]));
     let y = g.narrow(&x);
     g.output(&y, ValueSpec::new("y", Dtype::F32, [4.into()]));
@@ -167,13 +169,13 @@ fn types_that_do_not_go_together_are_found() {
 fn integer_weights_stay_on_the_cpu() {
     let dir = tempfile::tempdir().unwrap();
     let tiny = common::whole_golden_model("tiny-t2v", dir.path());
-    for target in [Target::Int8, Target::Int4] {
+    for target in [ConversionTarget::Int8, ConversionTarget::Int4] {
         let small = dir.path().join(target.word());
         convert(&tiny, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
         let small = models::open(&small).unwrap();
-        let error = Computation::on(Provider::Cuda, None, PrecisionChoice::Auto, &small).unwrap_err();
+        let error = ComputePlan::on(Provider::Cuda, None, PrecisionChoice::Auto, &small).unwrap_err();
         assert!(format!("{error:#}").contains("Use the provider auto or cpu"), "{error:#}");
-        let types = Computation::on(Provider::Cpu, None, PrecisionChoice::Auto, &small).unwrap();
+        let types = ComputePlan::on(Provider::Cpu, None, PrecisionChoice::Auto, &small).unwrap();
         assert_eq!(types.precision, target.word());
         for (name, graph) in graphs_for(&small, &types) {
             check_kernels(&graph, Provider::Cpu).unwrap_or_else(|error| panic!("{name}: {error:#}"));
@@ -187,7 +189,7 @@ fn the_runtime_accepts_the_types_of_bf16_graphs() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = common::runtime();
     for model in every_model(&dir.path().join("models")) {
-        for (name, graph) in all_graphs_in(&model, [Compute::Bf16; 3]) {
+        for (name, graph) in all_graphs_in(&model, [ComputeType::Bf16; 3]) {
             let (path, _) = export(&graph, &dir.path().join(&model.id).join(name)).unwrap();
             let output = &graph.spec.outputs[0].name;
             let opened = Session::open(
@@ -210,7 +212,7 @@ fn fp16_graphs_compute_what_fp32_graphs_do() {
     let dir = tempfile::tempdir().unwrap();
     let runtime = common::runtime();
     for model in every_model(&dir.path().join("models")) {
-        let half = all_graphs_in(&model, [Compute::Fp16; 3]);
+        let half = all_graphs_in(&model, [ComputeType::Fp16; 3]);
         for ((name, graph), (_, exact)) in half.iter().zip(all_graphs(&model)) {
             let (path, _) = export(graph, &dir.path().join(&model.id).join(name)).unwrap();
             let output = &graph.spec.outputs[0].name;
@@ -236,7 +238,7 @@ fn fp16_graphs_compute_what_fp32_graphs_do() {
 fn bf16_graphs_compute_what_fp32_graphs_do() {
     let dir = tempfile::tempdir().unwrap();
     for model in every_model(dir.path()) {
-        let narrow = all_graphs_in(&model, [Compute::Bf16, Compute::Bf16, Compute::Fp32]);
+        let narrow = all_graphs_in(&model, [ComputeType::Bf16, ComputeType::Bf16, ComputeType::Fp32]);
         for ((name, graph), (_, exact)) in narrow.iter().zip(all_graphs(&model)) {
             if name.starts_with("vae") {
                 continue;

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use common::PATIENCE;
 use tempfile::TempDir;
-use wandeck::core::{Change, Draft, Event, Faults, Kind, Stage, StepCount};
+use wandeck::core::{Draft, Event, Faults, Fix, Kind, Stage, StepCount};
+use wandeck::jobs::{Fallback, JobId, JobSpec, JobState, Priority};
 use wandeck::presets;
-use wandeck::queue::{Asked, Fallback, JobId, Order, Priority, Queue, Scope, Service, Status, Work, Worker};
+use wandeck::queue::{Acknowledgement, Queue, Scope};
 use wandeck::store::HeldLock;
+use wandeck::worker::{QueueCommand, Worker, WorkerOptions};
 
 /// A data folder and the program that works on it.
 struct Desk {
@@ -30,11 +32,11 @@ impl Desk {
         Self { dir, worker }
     }
 
-    fn work(&self, seed: u64, name: &str) -> Work {
+    fn work(&self, seed: u64, name: &str) -> JobSpec {
         work(seed, &self.dir.path().join(name))
     }
 
-    fn submit(&self, work: Work) -> JobId {
+    fn submit(&self, work: JobSpec) -> JobId {
         self.worker.submit(work).unwrap().recv().unwrap().unwrap()
     }
 
@@ -62,15 +64,18 @@ impl Desk {
 
 fn start(dir: &Path, faults: &str) -> Worker {
     let faults = if faults.is_empty() { Faults::default() } else { faults.parse().unwrap() };
-    let service =
-        Service { faults, back_off: Duration::from_millis(1), ..Service::new("a test", Scope::Everything) };
+    let service = WorkerOptions {
+        faults,
+        back_off: Duration::from_millis(1),
+        ..WorkerOptions::new("a test", Scope::Everything)
+    };
     Worker::start(dir.into(), service, Arc::new(|| {})).unwrap()
 }
 
-fn work(seed: u64, output: &Path) -> Work {
+fn work(seed: u64, output: &Path) -> JobSpec {
     let preset = presets::by_name("toy-t2v").unwrap().draft("a red circle moves right");
     let draft = Draft { seed, steps: 6, frames: 5, ..preset };
-    Work::new(draft, Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B"), output.into())
+    JobSpec::new(draft, Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B"), output.into())
 }
 
 /// The bytes that a job makes when nothing happens to it.
@@ -99,7 +104,7 @@ fn an_urgent_job_overtakes_after_a_step_and_the_other_goes_on_where_it_was() {
     let desk = Desk::new("slow@step=100 x4");
     let slow = desk.submit(desk.work(1, "slow.mp4"));
     desk.until_step(slow, 2);
-    let urgent = desk.submit(Work { priority: Priority::Urgent, ..desk.work(2, "urgent.mp4") });
+    let urgent = desk.submit(JobSpec { priority: Priority::Urgent, ..desk.work(2, "urgent.mp4") });
     let told = desk.until_end(slow);
     let ends: Vec<_> = told.iter().filter(|(_, event)| event.is_terminal()).map(|(id, _)| *id).collect();
     assert_eq!(ends, [urgent, slow]);
@@ -119,17 +124,17 @@ fn a_paused_job_waits_with_or_without_its_memory() {
     let desk = Desk::new("slow@step=50 x12");
     let job = desk.submit(desk.work(1, "a.mp4"));
     desk.until_step(job, 1);
-    desk.worker.order(Order::Pause(job)).unwrap();
+    desk.worker.order(QueueCommand::Pause(job)).unwrap();
     // with its memory: nothing happens any more
     while desk.worker.events().recv_timeout(Duration::from_millis(500)).is_ok() {}
-    let status = |desk: &Desk| desk.worker.sight().entries[0].status.clone();
-    assert!(matches!(status(&desk), Status::Running { .. }));
-    desk.worker.order(Order::Resume(job)).unwrap();
+    let status = |desk: &Desk| desk.worker.snapshot().entries[0].status.clone();
+    assert!(matches!(status(&desk), JobState::Running { .. }));
+    desk.worker.order(QueueCommand::Resume(job)).unwrap();
     desk.until_step(job, 2);
-    desk.worker.order(Order::Hold(job)).unwrap();
+    desk.worker.order(QueueCommand::Hold(job)).unwrap();
     desk.until(|_, event| matches!(event, Event::Interrupted { .. }));
     while desk.worker.events().recv_timeout(Duration::from_millis(300)).is_ok() {}
-    desk.worker.order(Order::Resume(job)).unwrap();
+    desk.worker.order(QueueCommand::Resume(job)).unwrap();
     assert_eq!(fs::read(output(&desk.until_end(job))).unwrap(), undisturbed(1));
 }
 
@@ -166,7 +171,7 @@ fn a_finished_job_is_decoded_again_from_its_latents() {
     let desk = Desk::new("");
     let job = desk.submit(desk.work(1, "a.mp4"));
     let first = output(&desk.until_end(job));
-    desk.worker.order(Order::Retry(job)).unwrap();
+    desk.worker.order(QueueCommand::Retry(job)).unwrap();
     let told = desk.until(|_, event| event.is_terminal());
     let again = told.last().unwrap().0;
     assert!(!stages(&told, again).contains(&Stage::DenoiseHigh));
@@ -182,7 +187,7 @@ fn a_full_disk_ends_the_job_and_loses_nothing() {
     let told = desk.until_end(job);
     assert!(matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Io));
     assert!(!desk.dir.path().join("a.mp4").exists());
-    desk.worker.order(Order::Retry(job)).unwrap();
+    desk.worker.order(QueueCommand::Retry(job)).unwrap();
     let told = desk.until(|_, event| event.is_terminal());
     assert!(!stages(&told, told.last().unwrap().0).contains(&Stage::DenoiseHigh), "the latents were kept");
     assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
@@ -191,10 +196,10 @@ fn a_full_disk_ends_the_job_and_loses_nothing() {
 #[test]
 fn a_job_that_takes_too_long_is_stopped_and_goes_on_when_retried() {
     let desk = Desk::new("slow@step:4=60000");
-    let job = desk.submit(Work { timeout_s: Some(3), ..desk.work(1, "a.mp4") });
+    let job = desk.submit(JobSpec { timeout_s: Some(3), ..desk.work(1, "a.mp4") });
     let told = desk.until_end(job);
     assert!(matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Timeout));
-    desk.worker.order(Order::Retry(job)).unwrap();
+    desk.worker.order(QueueCommand::Retry(job)).unwrap();
     let told = desk.until(|_, event| event.is_terminal());
     assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
 }
@@ -204,7 +209,7 @@ fn waiting_for_the_device_is_not_the_jobs_time() {
     let desk = Desk::new("");
     let folder = desk.dir.path().join("queue");
     let other = HeldLock::attempt(&folder.join("device.lock"), "another program").unwrap().unwrap();
-    let job = desk.submit(Work { timeout_s: Some(2), ..desk.work(1, "a.mp4") });
+    let job = desk.submit(JobSpec { timeout_s: Some(2), ..desk.work(1, "a.mp4") });
     desk.until(|_, event| matches!(event, Event::Note { message } if message.contains("another program")));
     assert!(desk.worker.events().recv_timeout(Duration::from_secs(3)).is_err(), "it waits");
     drop(other);
@@ -219,7 +224,7 @@ fn a_model_that_was_allowed_takes_over_from_one_that_cannot_be_used() {
     let broken = |name: &str, fallbacks: Vec<Fallback>| {
         let work = desk.work(1, name);
         let draft = Draft { model: "not-here".to_owned(), ..work.draft.clone() };
-        Work { draft, model: desk.dir.path().join("not-here"), fallbacks, ..work }
+        JobSpec { draft, model: desk.dir.path().join("not-here"), fallbacks, ..work }
     };
     let refused = desk.submit(broken("a.mp4", Vec::new()));
     let told = desk.until_end(refused);
@@ -254,8 +259,8 @@ fn another_program_steers_the_job_that_runs_here() {
     desk.until_step(job, 1);
     let mut other = Queue::open(desk.dir.path(), "another test", &Faults::default()).unwrap();
     assert_eq!(other.entries().len(), 2);
-    assert_eq!(other.cancel(waiting).unwrap(), Asked::Done);
-    assert_eq!(other.cancel(job).unwrap(), Asked::Told);
+    assert_eq!(other.cancel(waiting).unwrap(), Acknowledgement::Done);
+    assert_eq!(other.cancel(job).unwrap(), Acknowledgement::Told);
     assert!(matches!(desk.until_end(job).last().unwrap().1, Event::Cancelled));
     let added = other.add(desk.work(3, "c.mp4"), false).unwrap();
     output(&desk.until_end(added));
@@ -274,7 +279,7 @@ fn a_job_that_waits_can_be_moved_changed_and_doubled() {
     queue.prioritise(ids[1], Priority::Low).unwrap();
     let double = queue.duplicate(ids[0]).unwrap();
     let mut changed = queue.get(ids[0]).unwrap().job.work.clone();
-    Change::Steps(StepCount(9)).apply(&mut changed.draft);
+    Fix::Steps(StepCount(9)).apply(&mut changed.draft);
     queue.edit(ids[0], changed).unwrap();
     queue.hold(ids[2]).unwrap();
     // what another program reads is the same
@@ -283,6 +288,6 @@ fn a_job_that_waits_can_be_moved_changed_and_doubled() {
     assert_eq!(order, [ids[2], ids[0], double, ids[1]]);
     assert_eq!(read.get(ids[0]).unwrap().job.work.draft.steps, 9);
     assert_eq!(read.get(double).unwrap().job.work.draft.steps, 6);
-    assert_eq!(read.get(ids[2]).unwrap().status, Status::Held);
+    assert_eq!(read.get(ids[2]).unwrap().status, JobState::Held);
     assert!(queue.retry(double, &[]).is_err(), "what has not ended cannot be tried again");
 }

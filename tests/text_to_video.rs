@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use wandeck::core::{
     Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice,
 };
+use wandeck::jobs::JobSpec;
 use wandeck::media::Reader;
-use wandeck::queue::Work;
 
 /// The request of `refs/pipeline_t2v.json`.
 fn draft() -> Draft {
@@ -42,9 +42,9 @@ fn draft() -> Draft {
     }
 }
 
-fn work(draft: Draft, output: &Path) -> Work {
+fn work(draft: Draft, output: &Path) -> JobSpec {
     let latents_out = Some(output.with_extension("safetensors"));
-    Work { latents_out, ..Work::new(draft, common::golden_model("tiny-t2v"), output.into()) }
+    JobSpec { latents_out, ..JobSpec::new(draft, common::golden_model("tiny-t2v"), output.into()) }
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_broken_model_fails_before_it_runs() {
     ];
     for (file, spoil, kind, words) in cases {
         spoil();
-        let id = worker.submit(Work { model: copy.clone(), ..work(draft(), &dir.path().join("x.mp4")) });
+        let id = worker.submit(JobSpec { model: copy.clone(), ..work(draft(), &dir.path().join("x.mp4")) });
         let events = story(&worker, id);
         let Some(Event::Failed { error }) = events.last() else { panic!("{file}: {events:?}") };
         assert_eq!(error.kind, kind, "{file}: {error:#}");

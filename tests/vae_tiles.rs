@@ -9,7 +9,7 @@ use common::{finished, frames, story, worker};
 use std::path::{Path, PathBuf};
 
 use wandeck::core::{Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
-use wandeck::queue::Work;
+use wandeck::jobs::JobSpec;
 
 fn toy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)
@@ -51,7 +51,7 @@ fn difference(model: &str, image: Option<&Path>) -> f64 {
         let name = if vae_tile.is_some() { "tiles" } else { "whole" };
         let output = dir.path().join(name);
         let draft = Draft { vae_tile, ..draft(model, image.map(Path::to_owned)) };
-        let id = worker.submit(Work::new(draft, toy(model), output.clone()));
+        let id = worker.submit(JobSpec::new(draft, toy(model), output.clone()));
         let events = story(&worker, id);
         let outcome = finished(&events);
         let tells = outcome.optimizations.iter().any(|said| said.contains("tiles of "));

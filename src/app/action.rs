@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::core::{Change, Draft, Mode};
-use crate::queue::{JobId, Order};
+use crate::core::{Draft, Fix, Mode};
+use crate::jobs::JobId;
+use crate::worker::QueueCommand;
 
 /// One wish of the person; `App` carries it out.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,7 @@ pub enum Action {
     /// Stop the job that runs.
     Cancel,
     /// Do the last job again, after this change if there is one.
-    Retry(Option<Change>),
+    Retry(Option<Fix>),
     /// Look at the form again: the machine may have changed.
     LookAgain,
     /// Take this LoRA into the form.
@@ -37,7 +38,7 @@ pub enum Action {
     /// Bring back the request that made this file, and show it.
     Restore(PathBuf),
     /// Something for the queue.
-    Queue(Order),
+    Queue(QueueCommand),
     /// Something for the player.
     Player(PlayerAction),
 }

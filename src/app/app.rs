@@ -15,10 +15,12 @@ use super::restore::{Found, Restore, is_weights};
 use super::theme;
 use super::view::{AppView, Look, RunState};
 use super::{compose_panel, player_panel, progress_panel, queue_panel};
-use crate::core::{Change, Error, Event, Faults, FrameCount, Kind, Progress, Result};
-use crate::media::Target;
-use crate::queue::{Entry, JobId, Order, Scope, Service, Work, Worker};
+use crate::core::{Error, Event, Faults, Fix, FrameCount, Kind, Progress, Result};
+use crate::jobs::{JobEntry, JobId, JobSpec};
+use crate::media::OutputTarget;
+use crate::queue::Scope;
 use crate::store::Settings;
+use crate::worker::{QueueCommand, Worker, WorkerOptions};
 
 /// Progress is drawn at most this often.
 const EVENT_DELAY: Duration = Duration::from_millis(100);
@@ -35,8 +37,8 @@ pub struct App {
     accepted: Option<Receiver<Result<JobId>>>,
     /// Likewise for jobs that wait behind the one that runs.
     queued: Vec<Receiver<Result<JobId>>>,
-    last_job: Option<Work>,
-    queue: Arc<[Entry]>,
+    last_job: Option<JobSpec>,
+    queue: Arc<[JobEntry]>,
     restore: Option<Restore>,
     player: Player,
     worker: Worker,
@@ -49,8 +51,8 @@ impl App {
         let waking = ctx.clone();
         // the command line that opens the window has said what is odd about them
         let (settings, _) = Settings::load(&data_dir);
-        let service = Service::new("the window", Scope::Everything).settled(&settings);
-        let service = Service { faults: Faults::from_env()?, ..service };
+        let service = WorkerOptions::new("the window", Scope::Everything).settled(&settings);
+        let service = WorkerOptions { faults: Faults::from_env()?, ..service };
         let worker = Worker::start(
             data_dir.clone(),
             service,
@@ -179,8 +181,8 @@ impl App {
     }
 
     /// Hands work to the engine; behind a job that runs it waits for its turn, and shows in the queue.
-    fn start(&mut self, work: Work, now: Instant) -> Result<()> {
-        Target::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
+    fn start(&mut self, work: JobSpec, now: Instant) -> Result<()> {
+        OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
         let accepted = self.worker.submit(work.clone())?;
         if self.run.running() {
             self.queued.push(accepted);
@@ -196,19 +198,19 @@ impl App {
 
     /// The last job again, with what was changed for it on the way and with `change`. The form follows if it still is
     /// that job's.
-    fn retry(&mut self, change: Option<&Change>, now: Instant) -> Result<()> {
+    fn retry(&mut self, change: Option<&Fix>, now: Instant) -> Result<()> {
         let failed = self.queue.iter().find(|entry| Some(entry.job.id) == self.job);
         let again = failed.filter(|entry| entry.ended().is_some()).map(|entry| {
             let tried = entry.retries.iter().flat_map(|retry| &retry.changes).filter(|_| change.is_some());
-            let draft = Change::applied(tried.chain(change), &entry.job.work.draft);
+            let draft = Fix::applied(tried.chain(change), &entry.job.work.draft);
             // what is still the same is not denoised again
-            let work = Work { latents_of: Some(entry.job.uid.clone()), ..entry.job.work.clone() };
+            let work = JobSpec { latents_of: Some(entry.job.uid.clone()), ..entry.job.work.clone() };
             self.form.changed(&work, draft)
         });
         let before = failed.map(|entry| entry.job.work.draft.clone());
         let work = again.or_else(|| {
             let work = self.last_job.clone()?;
-            Some(self.form.changed(&work, Change::applied(change, &work.draft)))
+            Some(self.form.changed(&work, Fix::applied(change, &work.draft)))
         });
         let Some(work) = work.transpose()? else { return Ok(()) };
         if before.is_some_and(|before| before == self.form.draft) {
@@ -222,8 +224,8 @@ impl App {
         let job = self.form.editing(&self.queue).map(|editing| editing.job);
         if let Some(entry) = self.queue.iter().find(|entry| Some(entry.job.id) == job) {
             let work = self.form.edited(entry)?;
-            Target::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
-            self.worker.order(Order::Edit(entry.job.id, Box::new(work)))?;
+            OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
+            self.worker.order(QueueCommand::Edit(entry.job.id, Box::new(work)))?;
         }
         self.form.end_editing();
         Ok(())
@@ -294,16 +296,16 @@ impl App {
                 self.observe(event, now);
             }
         }
-        let sight = self.worker.sight();
-        self.queue = sight.entries;
-        for told in sight.told {
+        let snapshot = self.worker.snapshot();
+        self.queue = snapshot.entries;
+        for told in snapshot.told {
             self.fail(Error::new(Kind::Io, told));
         }
         if let Some(found) = self.restore.as_ref().and_then(Restore::poll) {
             self.restore = None;
             match found {
                 Ok(Found::Settings(draft)) => self.form.draft = *draft,
-                Ok(Found::Picture(path, size)) => {
+                Ok(Found::Image(path, size)) => {
                     if let Err(error) = self.form.start_from(path, size) {
                         self.fail(error);
                     }

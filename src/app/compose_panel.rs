@@ -13,7 +13,7 @@ use super::numbers_panel::{numbers_ui, sampling_ui, seed_ui};
 use super::view::AppView;
 use super::{compute_panel, lora_panel, preflight_panel, theme};
 use crate::core::{Draft, Error, Mode, Seed};
-use crate::queue::JobId;
+use crate::jobs::JobId;
 
 /// Fields that tell their problems themselves.
 const FIELDS: [&str; 18] = [
@@ -67,7 +67,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
         compute_panel::ui(ui, &mut draft, view.problems);
         actions.extend(lora_panel::ui(ui, &mut draft, view));
         if new_seed || seed_ui(ui, &mut draft) {
-            draft.seed = Seed::by_chance().0;
+            draft.seed = Seed::random().0;
         }
     });
     let blocked = blocked_by(view).is_some();
@@ -94,7 +94,7 @@ fn heading_ui(ui: &mut Ui, view: &AppView<'_>) {
             } else {
                 (ICON_DARK_MODE, "Dark theme", ThemePreference::Dark)
             };
-            if icon_button(ui, icon, name, "Change the colours of the window").clicked() {
+            if icon_button(ui, icon, name, "Fix the colours of the window").clicked() {
                 ui.ctx().set_theme(theme);
             }
         });
@@ -231,11 +231,11 @@ mod tests {
     use egui_kittest::Harness;
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-    use super::super::fixture::{Bench, harness};
-    use super::super::view::{Editing, Looked, RunState};
+    use super::super::fixture::{PanelHarness, harness};
+    use super::super::view::{Editing, PreflightView, RunState};
     use super::*;
 
-    fn form(bench: Bench) -> Harness<'static, Bench> {
+    fn form(bench: PanelHarness) -> Harness<'static, PanelHarness> {
         let mut form = harness(bench, super::ui);
         // the form is longer than it is high
         form.set_size(vec2(420.0, 1400.0));
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_typed_prompt_is_generated_with_ctrl_enter() {
-        let mut bench = Bench::new();
+        let mut bench = PanelHarness::new();
         bench.draft.prompt.clear();
         let mut harness = form(bench);
         harness.get_by_label("Prompt").focus();
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_form_that_cannot_run_says_why_and_does_not_run() {
-        let mut bench = Bench::new();
+        let mut bench = PanelHarness::new();
         bench.draft.frames = 16;
         let mut harness = form(bench);
         harness.get_by_label_contains("Ask for 13 or 17");
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn while_a_video_is_made_the_next_one_is_queued() {
-        let mut bench = Bench::new();
+        let mut bench = PanelHarness::new();
         bench.run = RunState::Running {
             progress: Default::default(),
             started: std::time::Instant::now(),
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_edited_is_saved_or_left() {
-        let mut bench = Bench::new();
+        let mut bench = PanelHarness::new();
         bench.editing = Some(Editing { job: JobId(7), obstacle: None });
         let mut harness = form(bench);
         let draft = Box::new(harness.state().draft.clone());
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_form_of_a_job_that_began_to_run_makes_another_one() {
-        let mut bench = Bench::new();
+        let mut bench = PanelHarness::new();
         bench.editing = Some(Editing { job: JobId(7), obstacle: Some("Job 7 runs now".into()) });
         let mut harness = form(bench);
         harness.get_by_label("Job 7 runs now. This form would make another one");
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_problem_without_a_field_of_its_own_is_told_too() {
-        let mut bench = Bench::new();
+        let mut bench = PanelHarness::new();
         bench.draft.step_list = Some(crate::core::StepList(vec![1000.0, 500.0]));
         bench.draft.steps = 7;
         let harness = form(bench);
@@ -340,9 +340,9 @@ mod tests {
             message: long.clone(),
             changes: Vec::new(),
         };
-        let looked = Looked { peak: None, time: None, findings: vec![finding] };
+        let looked = PreflightView { peak: None, time: None, findings: vec![finding] };
         for look in [Ok(looked), Err(Error::new(Kind::Bug, long))] {
-            let mut bench = Bench { look: Some(look), ..Bench::new() };
+            let mut bench = PanelHarness { look: Some(look), ..PanelHarness::new() };
             bench.draft.loras =
                 vec![LoraChoice::new("a-rather-long-name-of-a-lora-for-this-form.safetensors")];
             bench.editing = Some(Editing { job: JobId(7), obstacle: None });
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn the_dice_change_only_the_seed() {
-        let mut harness = form(Bench::new());
+        let mut harness = form(PanelHarness::new());
         let before = harness.state().draft.clone();
         harness.get_by_role_and_label(Role::Button, "Random seed").click();
         harness.run();
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn the_mode_and_its_reason_are_shown_and_another_can_be_chosen() {
-        let mut harness = form(Bench::new());
+        let mut harness = form(PanelHarness::new());
         harness.get_by_label("only words were given");
         harness.get_by_label("Mode").click();
         harness.run();
@@ -383,10 +383,17 @@ mod tests {
 
     #[test]
     fn every_number_can_be_found_by_its_name() {
-        let harness = form(Bench::new());
-        for name in
-            ["Steps", "Guidance", "Width", "Height", "Frames", "Frames per second", "Flow shift", "Seed"]
-        {
+        let harness = form(PanelHarness::new());
+        for name in [
+            "Steps",
+            "Guidance",
+            "Width",
+            "Height",
+            "Frames",
+            "Frames per second",
+            "StepControl shift",
+            "Seed",
+        ] {
             harness.get_by_role_and_label(Role::SpinButton, name);
         }
     }

@@ -67,7 +67,7 @@ fn title(draft: &Draft) -> String {
         draft.vae_tile.map(|edge| format!("tiles of {edge} px")),
     ];
     let chosen: Vec<_> = chosen.into_iter().flatten().collect();
-    if chosen.is_empty() { "Computation".to_owned() } else { format!("Computation ({})", chosen.join(", ")) }
+    if chosen.is_empty() { "ComputePlan".to_owned() } else { format!("ComputePlan ({})", chosen.join(", ")) }
 }
 
 fn provider(choice: ProviderChoice) -> &'static str {
@@ -124,18 +124,18 @@ mod tests {
 
     use super::*;
     use crate::app::action::Action;
-    use crate::app::fixture::{Bench, harness};
+    use crate::app::fixture::{PanelHarness, harness};
 
     #[test]
     fn what_is_not_left_to_the_program_shows_in_the_heading_and_can_be_changed() {
-        let mut bench = Bench::new();
+        let mut bench = PanelHarness::new();
         bench.draft.vae_tile = Some(128);
         let mut harness = harness(bench, |ui, view| {
             let mut draft = view.draft.clone();
             super::ui(ui, &mut draft, view.problems);
             if draft == *view.draft { Vec::new() } else { vec![Action::Edit(Box::new(draft))] }
         });
-        harness.get_by_label("Computation (tiles of 128 px)").click();
+        harness.get_by_label("ComputePlan (tiles of 128 px)").click();
         harness.run();
         harness.get_by_role_and_label(Role::ComboBox, "Provider").click();
         harness.run();
@@ -145,6 +145,6 @@ mod tests {
         harness.run();
         let draft = &harness.state().draft;
         assert_eq!((draft.provider, draft.vae_tile), (ProviderChoice::Cpu, None));
-        harness.get_by_label("Computation (CPU)");
+        harness.get_by_label("ComputePlan (CPU)");
     }
 }

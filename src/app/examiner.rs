@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use super::view::{Look, Looked};
+use super::view::{Look, PreflightView};
 use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
+use crate::jobs::JobSpec;
 use crate::media::Existing;
-use crate::queue::{Work, examine};
+use crate::plan::examine;
 
 /// How long the form must rest before it is looked at.
 const REST: Duration = Duration::from_millis(300);
@@ -18,7 +19,7 @@ const REST: Duration = Duration::from_millis(300);
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq)]
 struct Question {
-    work: Work,
+    work: JobSpec,
     turn: u64,
 }
 
@@ -27,10 +28,10 @@ pub(super) struct Examiner {
     questions: Option<Sender<Question>>,
     /// The other end of `questions`: what the thread has not taken yet is taken back for something newer.
     untaken: Receiver<Question>,
-    answers: Option<Receiver<(Question, Result<Looked>)>>,
+    answers: Option<Receiver<(Question, Result<PreflightView>)>>,
     thread: Option<JoinHandle<()>>,
     asked: Option<Question>,
-    answer: Option<(Question, Result<Looked>)>,
+    answer: Option<(Question, Result<PreflightView>)>,
     /// Another number when the machine may have changed under the same form.
     turn: u64,
 }
@@ -67,7 +68,7 @@ impl Examiner {
     }
 
     /// Lets the thread look at `work` instead of what it was asked before.
-    pub(super) fn ask(&mut self, work: Work) {
+    pub(super) fn ask(&mut self, work: JobSpec) {
         let Some(questions) = &self.questions else { return };
         let question = Question { work, turn: self.turn };
         self.asked = Some(question.clone());
@@ -118,7 +119,7 @@ impl Drop for Examiner {
 
 fn work(
     questions: &Receiver<Question>,
-    answers: &Sender<(Question, Result<Looked>)>,
+    answers: &Sender<(Question, Result<PreflightView>)>,
     data_dir: &Path,
     waker: &Waker,
 ) {
@@ -142,12 +143,12 @@ fn work(
     }
 }
 
-fn look(work: &Work, data_dir: &Path) -> Result<Looked> {
+fn look(work: &JobSpec, data_dir: &Path) -> Result<PreflightView> {
     // the window gives names itself: that one is taken and gets a number is nobody's surprise
-    let work = Work { existing: Existing::Replace, ..work.clone() };
+    let work = JobSpec { existing: Existing::Replace, ..work.clone() };
     let found = examine(&work, data_dir)?.preflight;
     let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));
-    Ok(Looked { peak, time: found.time, findings: found.findings })
+    Ok(PreflightView { peak, time: found.time, findings: found.findings })
 }
 
 #[cfg(test)]
@@ -159,8 +160,8 @@ mod tests {
     use super::*;
     use crate::core::testing::draft;
 
-    fn work_in(folder: &str) -> Work {
-        Work::new(draft(), folder.into(), "a.mp4".into())
+    fn work_in(folder: &str) -> JobSpec {
+        JobSpec::new(draft(), folder.into(), "a.mp4".into())
     }
 
     fn wait(examiner: &mut Examiner) {

@@ -7,23 +7,23 @@ use egui_kittest::Harness;
 
 use super::action::Action;
 use super::theme;
-use super::view::{AppView, Editing, Look, Looked, RunState, Screen};
+use super::view::{AppView, Editing, Look, PreflightView, RunState, Screen};
 use crate::core::{Draft, Limits, Mode, Result, Strides};
+use crate::jobs::JobEntry;
 use crate::presets;
-use crate::queue::Entry;
 
 /// The state behind a panel, and every action that came out of it.
-pub(super) struct Bench {
+pub(super) struct PanelHarness {
     pub(super) draft: Draft,
     pub(super) run: RunState,
-    pub(super) look: Option<Result<Looked>>,
+    pub(super) look: Option<Result<PreflightView>>,
     pub(super) editing: Option<Editing>,
-    pub(super) queue: Vec<Entry>,
+    pub(super) queue: Vec<JobEntry>,
     pub(super) screen: Screen,
     pub(super) actions: Vec<Action>,
 }
 
-impl Bench {
+impl PanelHarness {
     pub(super) fn new() -> Self {
         let draft = presets::by_name("toy-t2v").unwrap().draft("a red circle");
         Self {
@@ -40,9 +40,9 @@ impl Bench {
 
 /// A window with one panel. Edits reach the form as they do in the program.
 pub(super) fn harness<'a>(
-    bench: Bench,
+    bench: PanelHarness,
     mut panel: impl FnMut(&mut Ui, &AppView<'_>) -> Vec<Action> + 'a,
-) -> Harness<'a, Bench> {
+) -> Harness<'a, PanelHarness> {
     let limits = Limits {
         model: "toy-t2v-A14B".into(),
         modes: vec![Mode::T2V],
@@ -51,7 +51,7 @@ pub(super) fn harness<'a>(
         lora: true,
         integers: None,
     };
-    let draw = move |ui: &mut Ui, bench: &mut Bench| {
+    let draw = move |ui: &mut Ui, bench: &mut PanelHarness| {
         let problems = bench.draft.problems(&limits);
         let view = AppView {
             draft: &bench.draft,

@@ -7,16 +7,16 @@ use super::output_name::{is_named_for, output_path};
 use super::routing::{Routing, mode_of};
 use super::view::Editing;
 use crate::core::{Draft, Error, Expert, Kind, Limits, LoraChoice, Mode, Resolution, Result, Seed};
+use crate::jobs::{JobEntry, JobId, JobSpec, JobState};
 use crate::models::{self, Installed};
 use crate::presets;
-use crate::queue::{Entry, JobId, Status, Work};
 use crate::store::Settings;
 
 /// The model that the window opens with: it is there at once and runs on any machine.
 const FIRST_PRESET: &str = "toy-t2v";
 /// Something that the first model can draw.
 const FIRST_PROMPT: &str = "a red circle moves right on a black background";
-/// What `About` calls the second expert of a model that has two.
+/// What `ModelInfo` calls the second expert of a model that has two.
 const SECOND_EXPERT: &str = "low-noise expert";
 
 /// The form and what it chooses from.
@@ -47,7 +47,7 @@ impl Form {
     ) -> Result<(Self, Option<Error>)> {
         let models = models::installed(&data_dir, models_dir.as_deref());
         let mut draft = settings.new_form(presets::by_name(FIRST_PRESET)?.draft(FIRST_PROMPT));
-        draft.seed = Seed::by_chance().0;
+        draft.seed = Seed::random().0;
         let (routing, wrong) = Routing::open(&data_dir, &models, &draft)?;
         Ok((Self { draft, models, data_dir, models_dir, settings, routing, aside: None }, wrong))
     }
@@ -159,21 +159,21 @@ impl Form {
     }
 
     /// The form as work for the queue, as the person has set it.
-    pub(super) fn work(&self) -> Result<Work> {
+    pub(super) fn work(&self) -> Result<JobSpec> {
         let path = self.output()?;
-        let work = Work::new(self.draft.clone(), self.model_path()?, path);
+        let work = JobSpec::new(self.draft.clone(), self.model_path()?, path);
         let work = work.settled(&self.settings, &self.data_dir, self.models_dir.as_deref());
-        Ok(Work { preview: true, ..work })
+        Ok(JobSpec { preview: true, ..work })
     }
 
     /// The same work with another form, whose model may be another one too.
-    pub(super) fn changed(&self, work: &Work, draft: Draft) -> Result<Work> {
+    pub(super) fn changed(&self, work: &JobSpec, draft: Draft) -> Result<JobSpec> {
         let model = if draft.model == work.draft.model {
             work.model.clone()
         } else {
             models::find(&draft.model, &self.data_dir, self.models_dir.as_deref())?
         };
-        Ok(Work { draft, model, ..work.clone() })
+        Ok(JobSpec { draft, model, ..work.clone() })
     }
 
     /// The folder of the form's model.
@@ -187,7 +187,7 @@ impl Form {
     }
 
     /// Takes a job of the queue into the form; what was in it is put aside.
-    pub(super) fn edit(&mut self, entry: &Entry) {
+    pub(super) fn edit(&mut self, entry: &JobEntry) {
         let job = entry.job.id;
         let draft = std::mem::replace(&mut self.draft, entry.job.work.draft.clone());
         let reason = std::mem::replace(&mut self.routing.reason, format!("job {job} has it"));
@@ -197,22 +197,22 @@ impl Form {
     }
 
     /// The job that is in the form, and why it cannot have another form any more.
-    pub(super) fn editing(&self, queue: &[Entry]) -> Option<Editing> {
+    pub(super) fn editing(&self, queue: &[JobEntry]) -> Option<Editing> {
         let job = self.aside.as_ref()?.job;
         let obstacle = match queue.iter().find(|entry| entry.job.id == job).map(|entry| &entry.status) {
-            Some(Status::Waiting | Status::Held) => None,
-            Some(Status::Running { .. }) => Some(format!("Job {job} runs already")),
-            Some(Status::Ended { .. }) | None => Some(format!("Job {job} has ended")),
+            Some(JobState::Waiting | JobState::Held) => None,
+            Some(JobState::Running { .. }) => Some(format!("Job {job} runs already")),
+            Some(JobState::Ended { .. }) | None => Some(format!("Job {job} has ended")),
         };
         Some(Editing { job, obstacle })
     }
 
     /// The job that was edited, with this form. A video that was named after its form is named anew.
-    pub(super) fn edited(&self, entry: &Entry) -> Result<Work> {
+    pub(super) fn edited(&self, entry: &JobEntry) -> Result<JobSpec> {
         let work = &entry.job.work;
         let output =
             if is_named_for(&work.output, &work.draft) { self.output()? } else { work.output.clone() };
-        Ok(Work { draft: self.draft.clone(), model: self.model_path()?, output, ..work.clone() })
+        Ok(JobSpec { draft: self.draft.clone(), model: self.model_path()?, output, ..work.clone() })
     }
 
     /// Brings back what was in the form before a job came into it.
@@ -227,7 +227,7 @@ impl Form {
 mod tests {
     use super::*;
     use crate::core::{PrecisionChoice, ProviderChoice, Utc};
-    use crate::queue::{Job, Trace};
+    use crate::jobs::{Job, PartialOutput};
 
     fn form(settings: Settings) -> (tempfile::TempDir, Form) {
         let dir = tempfile::tempdir().unwrap();
@@ -237,10 +237,10 @@ mod tests {
         (dir, form)
     }
 
-    fn waiting(work: Work) -> Entry {
+    fn waiting(work: JobSpec) -> JobEntry {
         let job = Job { id: JobId(3), uid: "3".into(), created: Utc::now(), work };
-        let (status, trace) = (Status::Waiting, Trace::default());
-        Entry { job, status, reserved: None, wish: None, trace, retries: Vec::new() }
+        let (status, trace) = (JobState::Waiting, PartialOutput::default());
+        JobEntry { job, status, reserved: None, wish: None, trace, retries: Vec::new() }
     }
 
     #[test]
@@ -274,9 +274,9 @@ mod tests {
         let (_dir, mut form) = form(Settings::default());
         let before = form.draft.clone();
         let of_job = Draft { prompt: "a blue square".into(), ..before.clone() };
-        let named = Work { draft: of_job.clone(), ..form.work().unwrap() };
+        let named = JobSpec { draft: of_job.clone(), ..form.work().unwrap() };
         let output = named.output.with_file_name(format!("x_{}_a-blue-square.mp4", of_job.seed));
-        let entry = waiting(Work { output, timeout_s: Some(5), ..named });
+        let entry = waiting(JobSpec { output, timeout_s: Some(5), ..named });
         form.edit(&entry);
         assert_eq!(form.draft, of_job);
         // another one is edited before the first was saved
@@ -285,9 +285,9 @@ mod tests {
         let edited = form.edited(&entry).unwrap();
         assert_eq!((edited.draft.prompt.as_str(), edited.timeout_s), ("a green square", Some(5)));
         assert!(edited.output.to_string_lossy().ends_with("a-green-square.mp4"), "{:?}", edited.output);
-        let chosen = waiting(Work { output: "mine.gif".into(), ..entry.job.work.clone() });
+        let chosen = waiting(JobSpec { output: "mine.gif".into(), ..entry.job.work.clone() });
         assert_eq!(form.edited(&chosen).unwrap().output, Path::new("mine.gif"));
-        let running = Entry { status: Status::Running { worker: "me".into() }, ..entry.clone() };
+        let running = JobEntry { status: JobState::Running { worker: "me".into() }, ..entry.clone() };
         assert_eq!(form.editing(&[entry]).unwrap().obstacle, None);
         assert!(form.editing(&[running]).unwrap().obstacle.is_some());
         form.end_editing();

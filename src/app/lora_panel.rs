@@ -104,10 +104,10 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::fixture::{Bench, harness};
+    use crate::app::fixture::{PanelHarness, harness};
 
-    fn list(loras: &[&str]) -> Harness<'static, Bench> {
-        let mut bench = Bench::new();
+    fn list(loras: &[&str]) -> Harness<'static, PanelHarness> {
+        let mut bench = PanelHarness::new();
         bench.draft.loras = loras.iter().map(LoraChoice::new).collect();
         harness(bench, |ui, view| {
             let mut draft = view.draft.clone();
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_below_the_list() {
-        let mut bench = Bench::new();
+        let mut bench = PanelHarness::new();
         bench.draft.loras = vec![LoraChoice { strength: 11.0, ..LoraChoice::new("ink.safetensors") }];
         let harness = harness(bench, |ui, view| super::ui(ui, &mut view.draft.clone(), view));
         harness.get_by_label_contains("must be from -10 to 10, not 11");

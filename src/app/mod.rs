@@ -6,12 +6,12 @@
 mod action;
 #[expect(clippy::module_inception, reason = "the eframe application is the app of the app layer")]
 mod app;
-mod change_button;
 mod command;
 mod compose_panel;
 mod compute_panel;
 mod examiner;
 mod field;
+mod fix_button;
 #[cfg(test)]
 mod fixture;
 mod form;
@@ -35,4 +35,4 @@ mod view;
 pub use action::{Action, PlayerAction};
 pub use app::App;
 pub use run::{Renderer, run};
-pub use view::{AppView, Editing, Look, Looked, RunState, Screen};
+pub use view::{AppView, Editing, Look, PreflightView, RunState, Screen};

@@ -63,8 +63,9 @@ pub(super) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
             })
             .response
     });
-    let shift = "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
-    row_ui(ui, "Flow shift", shift, |ui| {
+    let shift =
+        "StepControl shift: higher spends more steps on the large shapes and motion, lower on the details";
+    row_ui(ui, "StepControl shift", shift, |ui| {
         ui.add(DragValue::new(&mut draft.shift).range(0.0..=100.0).speed(0.05).max_decimals(2))
     });
     problem_ui(ui, "shift", problems);

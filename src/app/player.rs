@@ -22,7 +22,7 @@ const AHEAD: usize = 8;
 const PIXEL_ART_WIDTH: u32 = 256;
 
 /// What to decode; a newer order replaces an older one.
-struct Order {
+struct QueueCommand {
     generation: u64,
     path: PathBuf,
     at: u32,
@@ -37,9 +37,9 @@ enum Decoded {
 /// The player. Dropping it ends its thread.
 pub(super) struct Player {
     waker: Waker,
-    orders: Option<Sender<Order>>,
+    orders: Option<Sender<QueueCommand>>,
     /// The other end of `orders`, to take back an order that a newer one replaces.
-    stale: Receiver<Order>,
+    stale: Receiver<QueueCommand>,
     decoded: Receiver<(u64, Decoded)>,
     hungry: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -212,7 +212,7 @@ impl Player {
         let (Some(orders), Some(path)) = (&self.orders, self.screen.path.clone()) else { return };
         self.generation += 1;
         self.playback.await_frame(at);
-        let mut order = Order { generation: self.generation, path, at };
+        let mut order = QueueCommand { generation: self.generation, path, at };
         while let Err(TrySendError::Full(back)) = orders.try_send(order) {
             drop(self.stale.try_recv());
             order = back;
@@ -230,10 +230,10 @@ impl Drop for Player {
 }
 
 /// The thread: decodes round and round from where the last order says, as long as there is room.
-fn decode(orders: &Receiver<Order>, sender: &Sender<(u64, Decoded)>, sent: impl Fn()) {
+fn decode(orders: &Receiver<QueueCommand>, sender: &Sender<(u64, Decoded)>, sent: impl Fn()) {
     let mut open: Option<(PathBuf, Reader)> = None;
     let mut generation = 0;
-    let mut newer: Option<Order> = None;
+    let mut newer: Option<QueueCommand> = None;
     loop {
         if newer.is_none() {
             newer = match (open.is_some(), orders.try_recv()) {
@@ -270,7 +270,7 @@ fn decode(orders: &Receiver<Order>, sender: &Sender<(u64, Decoded)>, sent: impl 
 }
 
 /// Goes where the order says; tells what the file holds if it had to be opened.
-fn obey(order: Order, open: &mut Option<(PathBuf, Reader)>) -> Option<Decoded> {
+fn obey(order: QueueCommand, open: &mut Option<(PathBuf, Reader)>) -> Option<Decoded> {
     if let Some((path, reader)) = open
         && *path == order.path
     {

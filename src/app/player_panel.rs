@@ -118,15 +118,15 @@ mod tests {
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable as _;
 
-    use super::super::fixture::{Bench, harness};
+    use super::super::fixture::{PanelHarness, harness};
     use super::*;
 
-    fn player() -> Harness<'static, Bench> {
+    fn player() -> Harness<'static, PanelHarness> {
         let screen = Screen { frames: 17, index: 3, playing: true, ..Screen::default() };
-        harness(Bench { screen, ..Bench::new() }, super::ui)
+        harness(PanelHarness { screen, ..PanelHarness::new() }, super::ui)
     }
 
-    fn asked(harness: &Harness<'_, Bench>) -> Vec<PlayerAction> {
+    fn asked(harness: &Harness<'_, PanelHarness>) -> Vec<PlayerAction> {
         let player = |action: &Action| match action {
             Action::Player(action) => *action,
             other => panic!("{other:?}"),

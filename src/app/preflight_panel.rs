@@ -4,12 +4,12 @@ use eframe::egui::{Align, Label, Layout, RichText, Ui};
 use egui_material_icons::icons::{ICON_BLOCK, ICON_REFRESH, ICON_WARNING};
 
 use super::action::Action;
-use super::change_button::{change_button, offered};
+use super::fix_button::{fix_button, offered};
 use super::icon::icon_button;
 use super::theme;
-use super::view::{AppView, Look, Looked};
+use super::view::{AppView, Look, PreflightView};
 use crate::core::{Draft, Finding, Kind, Severity};
-use crate::store::Expected;
+use crate::library::HistoryEstimate;
 
 /// Draws the look; a change that is clicked is made in `draft`.
 pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>, draft: &mut Draft) -> Vec<Action> {
@@ -53,7 +53,13 @@ fn is_blocker(finding: &&Finding) -> bool {
     finding.severity == Severity::Blocker
 }
 
-fn looked_ui(ui: &mut Ui, looked: &Looked, view: &AppView<'_>, draft: &mut Draft, actions: &mut Vec<Action>) {
+fn looked_ui(
+    ui: &mut Ui,
+    looked: &PreflightView,
+    view: &AppView<'_>,
+    draft: &mut Draft,
+    actions: &mut Vec<Action>,
+) {
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
         again_ui(ui, actions);
         ui.with_layout(Layout::left_to_right(Align::Min), |ui| {
@@ -66,12 +72,12 @@ fn looked_ui(ui: &mut Ui, looked: &Looked, view: &AppView<'_>, draft: &mut Draft
 }
 
 /// For instance "About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs".
-fn estimate(looked: &Looked) -> String {
+fn estimate(looked: &PreflightView) -> String {
     let memory = looked.peak.map(|peak| format!("about {peak} of memory"));
     let time = looked.time.as_ref().map_or_else(
         || "time unknown until a first run".to_owned(),
         |time| {
-            let expected = Expected { seconds: time.seconds, num_runs: time.runs };
+            let expected = HistoryEstimate { seconds: time.seconds, num_runs: time.runs };
             format!("{expected}{}", if time.like { "" } else { " of other models" })
         },
     );
@@ -92,7 +98,7 @@ fn finding_ui(ui: &mut Ui, finding: &Finding, view: &AppView<'_>, draft: &mut Dr
     });
     ui.horizontal_wrapped(|ui| {
         for change in offered(&finding.changes, view.draft, view.models) {
-            if change_button(ui, change, "Changes the form; nothing runs yet").clicked() {
+            if fix_button(ui, change, "Changes the form; nothing runs yet").clicked() {
                 change.apply(draft);
             }
         }
@@ -114,23 +120,23 @@ mod tests {
 
     use super::*;
     use crate::app::compose_panel;
-    use crate::app::fixture::{Bench, harness};
+    use crate::app::fixture::{PanelHarness, harness};
     use crate::app::view::RunState;
-    use crate::core::{Bytes, Change, Error, FrameCount, Result, Secs, Subject};
+    use crate::core::{Bytes, Error, Fix, FrameCount, Result, Secs, Subject};
     use crate::preflight::TimeEstimate;
 
-    fn looked(findings: Vec<Finding>) -> Looked {
+    fn looked(findings: Vec<Finding>) -> PreflightView {
         let time = TimeEstimate { seconds: Secs(240.0), stages: Vec::new(), runs: 6, like: true };
-        Looked { peak: Some(Bytes(1_288_490_189)), time: Some(time), findings }
+        PreflightView { peak: Some(Bytes(1_288_490_189)), time: Some(time), findings }
     }
 
     fn finding(severity: Severity, message: &str) -> Finding {
-        let changes = vec![Change::VaeTile(128), Change::Frames(FrameCount(5))];
+        let changes = vec![Fix::VaeTile(128), Fix::Frames(FrameCount(5))];
         Finding { severity, subject: Subject::Memory, message: message.into(), changes }
     }
 
-    fn form(look: Result<Looked>, run: RunState) -> Harness<'static, Bench> {
-        let bench = Bench { look: Some(look), run, ..Bench::new() };
+    fn form(look: Result<PreflightView>, run: RunState) -> Harness<'static, PanelHarness> {
+        let bench = PanelHarness { look: Some(look), run, ..PanelHarness::new() };
         let mut form = harness(bench, compose_panel::ui);
         // the form is longer than it is high
         form.set_size(eframe::egui::vec2(420.0, 1400.0));
@@ -150,7 +156,7 @@ mod tests {
     #[test]
     fn the_estimate_is_one_line_and_notes_are_left_out() {
         let harness = form(Ok(looked(vec![finding(Severity::Note, "It is tight")])), RunState::Idle);
-        harness.get_by_label("About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
+        harness.get_by_label("ModelInfo 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
         assert!(harness.query_by_label("It is tight").is_none());
     }
 
@@ -173,7 +179,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_not_begun_unless_it_has_to_wait_anyway() {
         let blocker = finding(Severity::Blocker, "The run needs 9 GiB at least");
-        let is_blocked = |harness: &Harness<'_, Bench>, name: &str| {
+        let is_blocked = |harness: &Harness<'_, PanelHarness>, name: &str| {
             harness.get_by_role_and_label(Role::Button, name).accesskit_node().is_disabled()
         };
         let mut idle = form(Ok(looked(vec![blocker.clone()])), RunState::Idle);

@@ -5,8 +5,8 @@ use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_CANCEL, ICON_CHECK_CIRCLE, ICON_CLOSE, ICON_ERROR, ICON_WARNING};
 
 use super::action::Action;
-use super::change_button::{change_button, offered};
 use super::command::Command;
+use super::fix_button::{fix_button, offered};
 use super::icon::icon_button;
 use super::theme;
 use super::view::{AppView, RunState};
@@ -102,7 +102,7 @@ fn failed_ui(ui: &mut Ui, error: &Error, view: &AppView<'_>, actions: &mut Vec<A
             }
         }
         for change in offered(error.changes(), view.draft, view.models) {
-            if change_button(ui, change, "Makes the video again with this change").clicked() {
+            if fix_button(ui, change, "Makes the video again with this change").clicked() {
                 actions.push(Action::Retry(Some(change.clone())));
             }
         }
@@ -139,12 +139,12 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::super::command::Command;
-    use super::super::fixture::{Bench, harness};
+    use super::super::fixture::{PanelHarness, harness};
     use super::*;
-    use crate::core::{Change, Event, FrameCount, Kind, Seed, Stage};
+    use crate::core::{Event, Fix, FrameCount, Kind, Seed, Stage};
 
-    fn strip(run: RunState) -> Harness<'static, Bench> {
-        harness(Bench { run, ..Bench::new() }, super::ui)
+    fn strip(run: RunState) -> Harness<'static, PanelHarness> {
+        harness(PanelHarness { run, ..PanelHarness::new() }, super::ui)
     }
 
     fn running(stopping: bool) -> RunState {
@@ -185,9 +185,9 @@ mod tests {
 
     #[test]
     fn what_may_mend_a_failure_is_a_click() {
-        let change = Change::Frames(FrameCount(5));
+        let change = Fix::Frames(FrameCount(5));
         let error =
-            Error::new(Kind::OutOfMemory, "Memory ran out").mended_by(vec![Change::Again, change.clone()]);
+            Error::new(Kind::OutOfMemory, "Memory ran out").with_fixes(vec![Fix::Again, change.clone()]);
         let mut harness = strip(RunState::Failed(error));
         assert!(harness.query_by_label("Try the same again").is_none(), "that is what Try again does");
         harness.get_by_role_and_label(Role::Button, "5 frames").click();

@@ -11,8 +11,9 @@ use super::action::Action;
 use super::icon::icon_button;
 use super::theme;
 use super::view::AppView;
-use crate::core::TaskStatus;
-use crate::queue::{Entry, JobId, Order, Priority, Status, Wish};
+use crate::jobs::EndStatus;
+use crate::jobs::{JobEntry, JobId, JobState, PendingAction, Priority};
+use crate::worker::QueueCommand;
 
 /// Draws the queue; says what the person asked for.
 pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
@@ -26,7 +27,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
             count => format!("{count} jobs"),
         });
         if !ended.is_empty() && ui.small_button("Clear ended").clicked() {
-            actions.push(Action::Queue(Order::Clear));
+            actions.push(Action::Queue(QueueCommand::Clear));
         }
     });
     ScrollArea::vertical().auto_shrink([false, false]).show_rows(
@@ -52,7 +53,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
 }
 
 /// Takes a row that is dropped here: before this one or behind it, where the line shows.
-fn drop_ui(ui: &Ui, row: Rect, open: &[&Entry], index: usize) -> Option<Order> {
+fn drop_ui(ui: &Ui, row: Rect, open: &[&JobEntry], index: usize) -> Option<QueueCommand> {
     let row = row.with_max_x(ui.max_rect().right());
     let response = ui.interact(row, ui.scope_id().with("drop"), Sense::hover());
     let dragged = *response.dnd_hover_payload::<JobId>()?;
@@ -60,7 +61,7 @@ fn drop_ui(ui: &Ui, row: Rect, open: &[&Entry], index: usize) -> Option<Order> {
     let place = Place::of(open, dragged, index, pointer.y < row.center().y)?;
     let y = if place.index > index { row.bottom() } else { row.top() };
     ui.painter().hline(row.x_range(), y, Stroke::new(2.0, theme::tokens(ui).accent));
-    response.dnd_release_payload::<JobId>().map(|_| Order::Place(dragged, place.before))
+    response.dnd_release_payload::<JobId>().map(|_| QueueCommand::Place(dragged, place.before))
 }
 
 /// Where a job would stand.
@@ -73,7 +74,7 @@ struct Place {
 
 impl Place {
     /// The place in the upper or lower half of a row; none where a job would not stay or already is.
-    fn of(open: &[&Entry], dragged: JobId, row: usize, is_upper: bool) -> Option<Self> {
+    fn of(open: &[&JobEntry], dragged: JobId, row: usize, is_upper: bool) -> Option<Self> {
         let from = open.iter().position(|entry| entry.job.id == dragged)?;
         let over = open.get(row)?;
         // lanes follow each other whatever the order, and what runs has begun
@@ -87,62 +88,63 @@ impl Place {
 }
 
 /// Draws a row; says where.
-fn row_ui(ui: &mut Ui, entry: &Entry, above: Option<JobId>, actions: &mut Vec<Action>) -> Rect {
+fn row_ui(ui: &mut Ui, entry: &JobEntry, above: Option<JobId>, actions: &mut Vec<Action>) -> Rect {
     let id = entry.job.id;
     let row = ui.horizontal(|ui| {
         ui.set_min_height(theme::ROW_HEIGHT);
-        if matches!(entry.status, Status::Waiting | Status::Held) {
+        if matches!(entry.status, JobState::Waiting | JobState::Held) {
             handle_ui(ui, id);
             let tooltip = "Take it into the form; what is in the form now comes back afterwards";
             if icon_button(ui, ICON_EDIT, &format!("Edit job {id}"), tooltip).clicked() {
                 actions.push(Action::EditJob(id));
             }
         }
-        let mut button = |icon: MaterialIcon, name: &str, tooltip: &str, order: Order| {
+        let mut button = |icon: MaterialIcon, name: &str, tooltip: &str, order: QueueCommand| {
             if icon_button(ui, icon, &format!("{name} job {id}"), tooltip).clicked() {
                 actions.push(Action::Queue(order));
             }
         };
         match (&entry.status, entry.wish) {
-            (Status::Ended { .. }, _) => {
+            (JobState::Ended { .. }, _) => {
                 button(
                     ICON_REPLAY,
                     "Retry",
                     "Again; what is still the same is not denoised again",
-                    Order::Retry(id),
+                    QueueCommand::Retry(id),
                 );
                 button(
                     ICON_DELETE,
                     "Remove",
-                    "Take it out of sight; the history keeps it",
-                    Order::Remove(id),
+                    "Take it out of snapshot; the history keeps it",
+                    QueueCommand::Remove(id),
                 );
             }
-            (Status::Held, _) | (Status::Running { .. }, Some(Wish::Hold | Wish::Pause)) => {
-                button(ICON_PLAY_ARROW, "Resume", "Go on where it was", Order::Resume(id));
-                button(ICON_CLOSE, "Cancel", "Stop it for good", Order::Cancel(id));
+            (JobState::Held, _)
+            | (JobState::Running { .. }, Some(PendingAction::Hold | PendingAction::Pause)) => {
+                button(ICON_PLAY_ARROW, "Resume", "Go on where it was", QueueCommand::Resume(id));
+                button(ICON_CLOSE, "Cancel", "Stop it for good", QueueCommand::Cancel(id));
             }
-            (Status::Running { .. }, _) => {
+            (JobState::Running { .. }, _) => {
                 button(
                     ICON_PAUSE,
                     "Pause",
                     "Stop after this step and go on later from there",
-                    Order::Hold(id),
+                    QueueCommand::Hold(id),
                 );
-                button(ICON_CLOSE, "Cancel", "Stop it for good", Order::Cancel(id));
+                button(ICON_CLOSE, "Cancel", "Stop it for good", QueueCommand::Cancel(id));
             }
-            (Status::Waiting, _) => {
-                button(ICON_PAUSE, "Pause", "Do not run it yet", Order::Hold(id));
-                button(ICON_CLOSE, "Cancel", "Take it out of the queue", Order::Cancel(id));
+            (JobState::Waiting, _) => {
+                button(ICON_PAUSE, "Pause", "Do not run it yet", QueueCommand::Hold(id));
+                button(ICON_CLOSE, "Cancel", "Take it out of the queue", QueueCommand::Cancel(id));
                 if let Some(above) = above {
                     button(
                         ICON_ARROW_UPWARD,
                         "Move up",
                         "Before the one above",
-                        Order::Place(id, Some(above)),
+                        QueueCommand::Place(id, Some(above)),
                     );
                 }
-                let next = Order::Prioritise(id, Priority::Urgent);
+                let next = QueueCommand::Prioritise(id, Priority::Urgent);
                 if entry.job.work.priority < Priority::Urgent {
                     button(
                         ICON_PRIORITY_HIGH,
@@ -153,7 +155,7 @@ fn row_ui(ui: &mut Ui, entry: &Entry, above: Option<JobId>, actions: &mut Vec<Ac
                 }
             }
         }
-        button(ICON_CONTENT_COPY, "Duplicate", "The same again, at the end", Order::Duplicate(id));
+        button(ICON_CONTENT_COPY, "Duplicate", "The same again, at the end", QueueCommand::Duplicate(id));
         ui.label(RichText::new(standing(entry)).color(colour(ui, entry)));
         let draft = &entry.job.work.draft;
         let text = format!("{id}  {}  {} x {}", draft.prompt, draft.size, draft.frames);
@@ -174,27 +176,27 @@ fn handle_ui(ui: &mut Ui, id: JobId) {
     handle.on_hover_cursor(CursorIcon::Grab).on_hover_text("Drag it to another place");
 }
 
-fn standing(entry: &Entry) -> &'static str {
+fn standing(entry: &JobEntry) -> &'static str {
     match (&entry.status, entry.wish) {
-        (Status::Waiting, _) => "waiting",
-        (Status::Held, _) | (Status::Running { .. }, Some(Wish::Pause)) => "paused",
-        (Status::Running { .. }, Some(Wish::Hold)) => "pausing",
-        (Status::Running { .. }, Some(Wish::Cancel)) => "stopping",
-        (Status::Running { .. }, None) => "running",
-        (Status::Ended { task }, _) => match task.status {
-            TaskStatus::Done => "done",
-            TaskStatus::Failed => "failed",
-            TaskStatus::Cancelled => "cancelled",
+        (JobState::Waiting, _) => "waiting",
+        (JobState::Held, _) | (JobState::Running { .. }, Some(PendingAction::Pause)) => "paused",
+        (JobState::Running { .. }, Some(PendingAction::Hold)) => "pausing",
+        (JobState::Running { .. }, Some(PendingAction::Cancel)) => "stopping",
+        (JobState::Running { .. }, None) => "running",
+        (JobState::Ended { task }, _) => match task.status {
+            EndStatus::Done => "done",
+            EndStatus::Failed => "failed",
+            EndStatus::Cancelled => "cancelled",
         },
     }
 }
 
-fn colour(ui: &Ui, entry: &Entry) -> eframe::egui::Color32 {
+fn colour(ui: &Ui, entry: &JobEntry) -> eframe::egui::Color32 {
     let tokens = theme::tokens(ui);
     match entry.ended().map(|task| task.status) {
-        Some(TaskStatus::Done) => tokens.good,
-        Some(TaskStatus::Failed) => tokens.error,
-        Some(TaskStatus::Cancelled) => ui.visuals().weak_text_color(),
+        Some(EndStatus::Done) => tokens.good,
+        Some(EndStatus::Failed) => tokens.error,
+        Some(EndStatus::Cancelled) => ui.visuals().weak_text_color(),
         None => ui.visuals().text_color(),
     }
 }
@@ -204,39 +206,39 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::fixture::{Bench, harness};
+    use crate::app::fixture::{PanelHarness, harness};
     use crate::core::Utc;
-    use crate::queue::{Job, Work};
+    use crate::jobs::{Job, JobSpec};
 
-    fn entry(id: u64, status: Status) -> Entry {
-        let draft = Bench::new().draft;
-        let work = Work::new(draft, "model".into(), "a.mp4".into());
+    fn entry(id: u64, status: JobState) -> JobEntry {
+        let draft = PanelHarness::new().draft;
+        let work = JobSpec::new(draft, "model".into(), "a.mp4".into());
         let job = Job { id: JobId(id), uid: id.to_string(), created: Utc::now(), work };
-        let (trace, retries) = (crate::queue::Trace::default(), Vec::new());
-        Entry { job, status, reserved: None, wish: None, trace, retries }
+        let (trace, retries) = (crate::jobs::PartialOutput::default(), Vec::new());
+        JobEntry { job, status, reserved: None, wish: None, trace, retries }
     }
 
-    fn queue() -> Bench {
-        let task = crate::core::Task::default();
+    fn queue() -> PanelHarness {
+        let task = crate::jobs::HistoryEntry::default();
         let queue = vec![
-            entry(1, Status::Running { worker: "me".into() }),
-            entry(2, Status::Waiting),
-            entry(3, Status::Waiting),
-            entry(4, Status::Ended { task: Box::new(task) }),
+            entry(1, JobState::Running { worker: "me".into() }),
+            entry(2, JobState::Waiting),
+            entry(3, JobState::Waiting),
+            entry(4, JobState::Ended { task: Box::new(task) }),
         ];
-        Bench { queue, ..Bench::new() }
+        PanelHarness { queue, ..PanelHarness::new() }
     }
 
     #[test]
     fn every_order_is_a_button_of_its_job() {
         for (name, order) in [
-            ("Pause job 1", Order::Hold(JobId(1))),
-            ("Cancel job 1", Order::Cancel(JobId(1))),
-            ("Run next job 2", Order::Prioritise(JobId(2), Priority::Urgent)),
-            ("Move up job 3", Order::Place(JobId(3), Some(JobId(2)))),
-            ("Duplicate job 3", Order::Duplicate(JobId(3))),
-            ("Retry job 4", Order::Retry(JobId(4))),
-            ("Clear ended", Order::Clear),
+            ("Pause job 1", QueueCommand::Hold(JobId(1))),
+            ("Cancel job 1", QueueCommand::Cancel(JobId(1))),
+            ("Run next job 2", QueueCommand::Prioritise(JobId(2), Priority::Urgent)),
+            ("Move up job 3", QueueCommand::Place(JobId(3), Some(JobId(2)))),
+            ("Duplicate job 3", QueueCommand::Duplicate(JobId(3))),
+            ("Retry job 4", QueueCommand::Retry(JobId(4))),
+            ("Clear ended", QueueCommand::Clear),
         ] {
             let mut harness = harness(queue(), ui);
             harness.get_by_label(name).click();
@@ -260,9 +262,10 @@ mod tests {
     #[test]
     fn a_row_that_is_dragged_lands_where_it_is_dropped() {
         let mut bench = queue();
-        bench.queue.insert(3, entry(5, Status::Held));
+        bench.queue.insert(3, entry(5, JobState::Held));
         let mut harness = harness(bench, ui);
-        let at = |harness: &egui_kittest::Harness<'_, Bench>, name: &str| harness.get_by_label(name).rect();
+        let at =
+            |harness: &egui_kittest::Harness<'_, PanelHarness>, name: &str| harness.get_by_label(name).rect();
         let (from, to) = (at(&harness, "Drag job 5").center(), at(&harness, "Drag job 2"));
         harness.hover_at(from);
         harness.drag_at(from);
@@ -272,15 +275,15 @@ mod tests {
         harness.run();
         harness.drop_at(to.center_top());
         harness.run();
-        assert_eq!(harness.state().actions, [Action::Queue(Order::Place(JobId(5), Some(JobId(2))))]);
+        assert_eq!(harness.state().actions, [Action::Queue(QueueCommand::Place(JobId(5), Some(JobId(2))))]);
     }
 
     #[test]
     fn a_place_is_one_where_the_job_would_stay() {
         let mut entries = queue().queue;
         entries.truncate(3);
-        entries.push(entry(5, Status::Waiting));
-        let mut urgent = entry(6, Status::Waiting);
+        entries.push(entry(5, JobState::Waiting));
+        let mut urgent = entry(6, JobState::Waiting);
         urgent.job.work.priority = Priority::Urgent;
         entries.insert(0, urgent);
         let open: Vec<_> = entries.iter().collect();

@@ -6,8 +6,8 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::core::{Draft, Error, Expert, Kind, Resolution, Result, Waker};
-use crate::media::{is_picture, picture_size};
-use crate::queue::Recorded;
+use crate::library::SavedRequest;
+use crate::media::{image_size, is_image};
 use crate::wan::lora::LoraFile;
 
 /// What a file turned out to be.
@@ -15,7 +15,7 @@ pub(super) enum Found {
     /// A video or picture of ours, with the form that made it.
     Settings(Box<Draft>),
     /// Somebody's picture, and its size.
-    Picture(PathBuf, Resolution),
+    Image(PathBuf, Resolution),
     /// A LoRA, and the expert that its name speaks of.
     Lora(PathBuf, Option<Expert>),
 }
@@ -74,11 +74,11 @@ fn look_at(path: &Path) -> Result<Found> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         return Ok(Found::Lora(path, file.expert()));
     }
-    if let Some(recorded) = Recorded::read(path)? {
+    if let Some(recorded) = SavedRequest::read(path)? {
         return Ok(Found::Settings(Box::new(recorded.draft)));
     }
-    if is_picture(path)? {
-        return Ok(Found::Picture(path.to_path_buf(), picture_size(path)?));
+    if is_image(path)? {
+        return Ok(Found::Image(path.to_path_buf(), image_size(path)?));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Err(Error::new(Kind::Input, format!("{name} carries no settings"))

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::core::{Draft, Error, Kind, Mode, Result};
 use crate::models::Installed;
+use crate::plan::{self, Candidate, Profiles, RouteRequest};
 use crate::presets;
-use crate::router::{self, Asked, Candidate, Profiles};
 
 /// The table of modes, and why the form has the model it has.
 pub(super) struct Routing {
@@ -38,7 +38,7 @@ impl Routing {
 
     /// The model for a mode that the person chose.
     pub(super) fn by_mode(&mut self, mode: Mode, models: &[Installed]) -> Result<String> {
-        let id = router::best_for(mode, &candidates(models)).ok_or_else(|| {
+        let id = plan::best_for(mode, &candidates(models)).ok_or_else(|| {
             Error::new(Kind::MissingModel, format!("No model on this machine does {mode}"))
                 .field("mode")
                 .remedy("Install one that does, or choose another mode")
@@ -49,8 +49,8 @@ impl Routing {
 
     /// The model for what the form has, whatever model it has now.
     pub(super) fn by_what_is_given(&mut self, draft: &Draft, models: &[Installed]) -> Result<String> {
-        let asked = Asked { mode: None, ..Asked::by(draft) };
-        let route = router::route(&asked, &candidates(models), &self.profiles)?;
+        let asked = RouteRequest { mode: None, ..RouteRequest::by(draft) };
+        let route = plan::route(&asked, &candidates(models), &self.profiles)?;
         self.reason = route.reasons.join("; ");
         Ok(route.model)
     }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use eframe::egui::{TextureId, Vec2};
 
 use crate::core::{Bytes, Draft, Error, Finding, Limits, Mode, Outcome, Progress, Result};
+use crate::jobs::{JobEntry, JobId};
 use crate::models::Installed;
 use crate::preflight::TimeEstimate;
-use crate::queue::{Entry, JobId};
 
 /// The state of the program, for drawing.
 pub struct AppView<'a> {
@@ -31,7 +31,7 @@ pub struct AppView<'a> {
     /// The job.
     pub run: &'a RunState,
     /// The queue.
-    pub queue: &'a [Entry],
+    pub queue: &'a [JobEntry],
     /// The player.
     pub screen: &'a Screen,
     /// When this frame is drawn.
@@ -45,14 +45,14 @@ pub enum Look<'a> {
     #[default]
     Off,
     /// Not known yet; what was said before the last change.
-    Pending(Option<&'a Result<Looked>>),
+    Pending(Option<&'a Result<PreflightView>>),
     /// This, or why it cannot run at all.
-    Done(&'a Result<Looked>),
+    Done(&'a Result<PreflightView>),
 }
 
 /// What a run of the form will cost, and what is in its way.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Looked {
+pub struct PreflightView {
     /// The largest memory, where it can be estimated.
     pub peak: Option<Bytes>,
     /// The time, if anything was ever measured on this machine.

@@ -6,7 +6,7 @@ use super::Places;
 use super::args::{Analysis as Args, Common};
 use super::report::{note, out};
 use crate::core::{Result, Utc};
-use crate::store::{Analysis, Counts, History};
+use crate::library::{Analysis, Counts, History};
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     let places = Places::new(common)?;

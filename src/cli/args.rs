@@ -76,7 +76,7 @@ pub(super) enum Command {
     /// Look at everything that is needed, and make a small video
     Doctor,
     /// What is set once for the program
-    Settings(Settings),
+    Settings(SettingsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -100,7 +100,7 @@ pub(super) struct Analysis {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Settings {
+pub(super) struct SettingsArgs {
     #[command(subcommand)]
     pub(super) verb: SettingsVerb,
 }

@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 
 use super::args::{Generate, named};
-use crate::core::{Change, StepCount};
-use crate::queue::Priority;
+use crate::core::{Fix, StepCount};
+use crate::jobs::Priority;
 
 #[derive(Debug, Args)]
 pub(super) struct QueueArgs {
@@ -102,10 +102,10 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn all(&self) -> Vec<Change> {
-        let tile = self.vae_tile.map(Change::VaeTile);
-        let steps = self.steps.map(|steps| Change::Steps(StepCount(steps)));
-        let weights = self.weights_in_place.then_some(Change::WeightsInPlace);
+    pub(super) fn all(&self) -> Vec<Fix> {
+        let tile = self.vae_tile.map(Fix::VaeTile);
+        let steps = self.steps.map(|steps| Fix::Steps(StepCount(steps)));
+        let weights = self.weights_in_place.then_some(Fix::WeightsInPlace);
         tile.into_iter().chain(steps).chain(weights).collect()
     }
 }

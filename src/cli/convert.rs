@@ -11,7 +11,7 @@ use super::args::{Common, Convert, TargetName};
 use super::report::{note, out};
 use crate::core::{CancelToken, Error, Kind, Result};
 use crate::models;
-use crate::models::convert::{Converted, Options, Step, Target, convert, default_name};
+use crate::models::convert::{ConversionTarget, Converted, Options, Step, convert, default_name};
 
 /// Layers that are printed.
 const WORST: usize = 5;
@@ -20,10 +20,10 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
     let source = models::find(&args.model, &places.data_dir, places.models_dir.as_deref())?;
     let target = match args.precision {
-        TargetName::Int8 => Target::Int8,
-        TargetName::Int4 => Target::Int4,
-        TargetName::Fp8 => Target::Fp8,
-        TargetName::Bf16 => Target::Bf16,
+        TargetName::Int8 => ConversionTarget::Int8,
+        TargetName::Int4 => ConversionTarget::Int4,
+        TargetName::Fp8 => ConversionTarget::Fp8,
+        TargetName::Bf16 => ConversionTarget::Bf16,
     };
     let dir = if let Some(dir) = &args.output {
         dir.clone()

@@ -9,12 +9,14 @@ use super::args::Common;
 use super::diagnosis::{Diagnosis, Level};
 use super::report::out;
 use super::{ExitCode, Places};
+use crate::attempt::run_job;
 use crate::core::{Bytes, CancelToken, Draft, Error, Kind, Outcome, Resolution, Result};
 use crate::engine::runtime::{self, Runtime};
 use crate::engine::{self, ProviderStatus};
+use crate::jobs::JobSpec;
+use crate::library::History;
 use crate::models::synth::free_space;
-use crate::queue::{Work, run_job};
-use crate::store::{History, Settings, StoredTensors};
+use crate::store::{Settings, StoredTensors};
 use crate::{models, monitor, presets};
 
 /// Below this the small models cannot be trusted to run.
@@ -219,7 +221,7 @@ fn small_video(runtime: &Runtime, places: &Places) -> Result<Outcome> {
     let preset = presets::by_name(PRESET)?;
     let model = models::find(&preset.model, &places.data_dir, places.models_dir.as_deref())?;
     let draft = Draft { steps: 2, frames: 5, size: Resolution::new(64, 64), ..preset.draft(PROMPT) };
-    let work = Work::new(draft, model, dir.path().join("video.mp4"));
+    let work = JobSpec::new(draft, model, dir.path().join("video.mp4"));
     let mut cache = StoredTensors::new(dir.path());
     run_job(runtime, &work, &mut cache, &CancelToken::new(), &mut |_| {})
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::Places;
 use super::args::Generate;
 use crate::core::{Draft, Error, Kind, LoraChoice, Mode, Resolution, Result, Seed};
-use crate::queue::Recorded;
-use crate::router::{Asked, Candidate, Profiles, Route};
+use crate::library::SavedRequest;
+use crate::plan::{Candidate, Profiles, Route, RouteRequest};
 use crate::wan::Family;
-use crate::{media, models, presets, router};
+use crate::{media, models, plan, presets};
 
 /// The form, the folder of its model, and what chose the model.
 pub(super) struct Drafted {
@@ -91,7 +91,7 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<Drafted> {
 fn start(args: &Generate, places: &Places) -> Result<Drafted> {
     let find = |id: &str| models::find(id, &places.data_dir, places.models_dir.as_deref());
     if let Some(file) = &args.from {
-        let recorded = Recorded::read(file)?.ok_or_else(|| {
+        let recorded = SavedRequest::read(file)?.ok_or_else(|| {
             Error::new(Kind::Input, format!("{} carries no settings", file.display()))
                 .field("from")
                 .remedy("Give a video that was made with Wandeck")
@@ -100,7 +100,7 @@ fn start(args: &Generate, places: &Places) -> Result<Drafted> {
         let chosen = Chosen::Person(format!("{} was made so", file.display()));
         return Ok(Drafted { draft: recorded.draft, folder, chosen });
     }
-    let by_chance = |draft: Draft| Draft { seed: Seed::by_chance().0, ..draft };
+    let random = |draft: Draft| Draft { seed: Seed::random().0, ..draft };
     let (draft, folder, chosen) = match (&args.preset, &args.model) {
         (Some(name), model) => {
             let preset = presets::by_name(name)?;
@@ -121,7 +121,7 @@ fn start(args: &Generate, places: &Places) -> Result<Drafted> {
             (draft, folder, Chosen::Route(route))
         }
     };
-    Ok(Drafted { draft: by_chance(draft), folder, chosen })
+    Ok(Drafted { draft: random(draft), folder, chosen })
 }
 
 /// The router's choice among the models on this machine.
@@ -133,7 +133,7 @@ fn routed(args: &Generate, places: &Places) -> Result<(Draft, PathBuf, Route)> {
         let limits = model.limits.as_ref().ok()?;
         Some(Candidate { id: &model.id, limits, family: model.family, known })
     });
-    let asked = Asked {
+    let asked = RouteRequest {
         prompt: &args.prompt,
         image: args.image.is_some(),
         last_image: args.last_image.is_some(),
@@ -143,7 +143,7 @@ fn routed(args: &Generate, places: &Places) -> Result<(Draft, PathBuf, Route)> {
         model: None,
         mode: args.mode,
     };
-    let route = router::route(&asked, &candidates.collect::<Vec<_>>(), &profiles)?;
+    let route = plan::route(&asked, &candidates.collect::<Vec<_>>(), &profiles)?;
     let chosen = installed.iter().find(|model| model.id == route.model).ok_or_else(|| {
         Error::new(Kind::Bug, format!("The router chose {}, which is not there", route.model))
     })?;
@@ -174,5 +174,5 @@ fn size_like_picture(args: &Generate, model: &Path, preset: Resolution) -> Resul
         // refused with all else that is wrong when the request is checked
         return Ok(preset);
     }
-    Ok(model.strides().size_like(preset, media::picture_size(picture)?))
+    Ok(model.strides().size_like(preset, media::image_size(picture)?))
 }

@@ -6,11 +6,12 @@ use super::draft::Chosen;
 use super::report::{note, out};
 use super::{ExitCode, Places};
 use crate::core::{Bytes, Finding, Result, Severity};
-use crate::queue::{Examined, Work, examine};
+use crate::jobs::JobSpec;
+use crate::plan::{PreflightResult, examine};
 
 const MIB: f64 = 1_048_576.0;
 
-pub(super) fn run(work: &Work, chosen: &Chosen, places: &Places, as_json: bool) -> Result<ExitCode> {
+pub(super) fn run(work: &JobSpec, chosen: &Chosen, places: &Places, as_json: bool) -> Result<ExitCode> {
     let examined = examine(work, &places.data_dir)?;
     let reasons = match chosen {
         Chosen::Route(route) => route.reasons.clone(),
@@ -24,8 +25,8 @@ pub(super) fn run(work: &Work, chosen: &Chosen, places: &Places, as_json: bool) 
     Ok(if examined.preflight.can_run() { ExitCode::Done } else { ExitCode::Invalid })
 }
 
-fn document(examined: &Examined, work: &Work, reasons: &[String]) -> serde_json::Value {
-    let Examined { request, model, preflight } = examined;
+fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> serde_json::Value {
+    let PreflightResult { request, model, preflight } = examined;
     let mib = |bytes: Bytes| bytes.0 as f64 / MIB;
     let memory = preflight.memory.iter().map(|stage| {
         json!({"stage": stage.stage, "peak_mb": mib(stage.peak), "droppable_mb": mib(stage.droppable)})
@@ -51,8 +52,8 @@ fn document(examined: &Examined, work: &Work, reasons: &[String]) -> serde_json:
     })
 }
 
-fn tell(examined: &Examined, reasons: &[String]) {
-    let Examined { request, model, preflight } = examined;
+fn tell(examined: &PreflightResult, reasons: &[String]) {
+    let PreflightResult { request, model, preflight } = examined;
     out(&format!("{} with {model}: {}", request.mode, reasons.join("; ")));
     out(&format!("{} frames, {}, {} steps", request.frames.0, request.size, request.steps.0));
     for stage in &preflight.memory {

@@ -8,12 +8,14 @@ use crossbeam_channel::{Receiver, RecvError, bounded, select};
 use super::args::{Common, Generate};
 use super::draft::{Chosen, Drafted, absolute, draft};
 use super::dry_run;
-use super::report::{self, Output, Reporter};
+use super::report::{self, Output, ProgressPrinter};
 use super::reproduce::Reproduction;
 use super::{ExitCode, Places, service};
 use crate::core::{Draft, Error, Event, FrameCount, Kind, Result};
-use crate::media::{Existing, Target};
-use crate::queue::{Fallback, Scope, Work, Worker};
+use crate::jobs::{Fallback, JobSpec};
+use crate::media::{Existing, OutputTarget};
+use crate::queue::Scope;
+use crate::worker::Worker;
 
 /// Characters of the prompt that go into a file's name.
 const SLUG: usize = 40;
@@ -34,7 +36,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
         (false, true) => Output::Json,
         (false, false) => Output::Text,
     };
-    let mut reporter = Reporter::new(output);
+    let mut reporter = ProgressPrinter::new(output);
     let worker = Worker::start(places.data_dir, service, Arc::new(|| {}))?;
     let id = worker.submit(work)?.recv().map_err(died)??;
     loop {
@@ -48,7 +50,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                 if of != id {
                     continue;
                 }
-                worker.sight().told.iter().for_each(|told| reporter.note(told));
+                worker.snapshot().told.iter().for_each(|told| reporter.note(told));
                 reporter.event(&event);
                 if event.is_terminal() {
                     return end(&event, args.from.as_deref(), &reporter);
@@ -59,7 +61,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
 }
 
 /// What the arguments ask for, with the router's reason told.
-pub(super) fn work(args: &Generate, places: &Places) -> Result<Work> {
+pub(super) fn work(args: &Generate, places: &Places) -> Result<JobSpec> {
     if args.dry_run {
         return Err(Error::new(Kind::Input, "A dry run puts nothing into the queue")
             .field("dry_run")
@@ -73,17 +75,17 @@ pub(super) fn work(args: &Generate, places: &Places) -> Result<Work> {
 }
 
 /// Likewise, with what chose the model; where the video goes is checked here.
-fn planned(args: &Generate, places: &Places) -> Result<(Work, Chosen)> {
+fn planned(args: &Generate, places: &Places) -> Result<(JobSpec, Chosen)> {
     let Drafted { draft, folder: model, chosen } = draft(args, places)?;
     let existing = if args.overwrite { Existing::Replace } else { Existing::NextFree };
     let output = args.output.clone().unwrap_or_else(|| default_output(&places.data_dir, &draft));
     // the queue may be worked on from elsewhere
     let output = absolute(&output);
-    Target::parse(&output, FrameCount(draft.frames), existing)?;
-    let work = Work {
+    OutputTarget::parse(&output, FrameCount(draft.frames), existing)?;
+    let work = JobSpec {
         existing,
         latents_out: args.latents_out.as_deref().map(absolute),
-        ..Work::new(draft, absolute(&model), output).settled(
+        ..JobSpec::new(draft, absolute(&model), output).settled(
             &places.settings,
             &places.data_dir,
             places.models_dir.as_deref(),
@@ -98,14 +100,14 @@ fn planned(args: &Generate, places: &Places) -> Result<(Work, Chosen)> {
         Some(seconds) => Some(seconds).filter(|seconds| *seconds > 0),
         None => work.timeout_s,
     };
-    Ok((Work { timeout_s, fallbacks, ..work }, chosen))
+    Ok((JobSpec { timeout_s, fallbacks, ..work }, chosen))
 }
 
 fn died(error: RecvError) -> Error {
     Error::new(Kind::Bug, "The engine thread has ended").because(error)
 }
 
-fn end(event: &Event, from: Option<&Path>, reporter: &Reporter) -> Result<ExitCode> {
+fn end(event: &Event, from: Option<&Path>, reporter: &ProgressPrinter) -> Result<ExitCode> {
     Ok(match event {
         Event::Finished { outcome } => {
             let again = from.map(|original| Reproduction::compare(original, &outcome.output)).transpose()?;

@@ -9,7 +9,7 @@ use crate::core::{Error, Kind, ProviderChoice, Result};
 use crate::engine::{Provider, check_kernels};
 use crate::models;
 use crate::onnx::{self, Placed};
-use crate::pipeline::Computation;
+use crate::pipeline::ComputePlan;
 use crate::wan::graphs::{self, Chunk, Segments};
 
 pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
         ProviderChoice::Cuda => Provider::Cuda,
         ProviderChoice::TensorRt => Provider::TensorRt,
     };
-    let types = Computation::on(provider, None, *precision, &checkpoint)?;
+    let types = ComputePlan::on(provider, None, *precision, &checkpoint)?;
     let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);
     let segments = if checkpoint.expand_timesteps { Segments::Two } else { Segments::One };
     let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, types.vae);

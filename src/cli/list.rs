@@ -7,7 +7,7 @@ use super::args::{Common, Models, ModelsVerb, Presets, PresetsVerb};
 use super::report::out;
 use super::{convert, synth};
 use crate::core::{Error, Kind, Limits, Result};
-use crate::models::{self, About, Installed};
+use crate::models::{self, Installed, ModelInfo};
 use crate::presets;
 
 pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
@@ -47,7 +47,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
 }
 
 /// What a model is made of: a line in a list, a line for each component and note for one model.
-fn made_of(about: &About, verb: &ModelsVerb) -> Vec<String> {
+fn made_of(about: &ModelInfo, verb: &ModelsVerb) -> Vec<String> {
     let mut precisions: Vec<_> = about.parts.iter().map(|part| part.precision).collect();
     precisions.dedup();
     let mut lines = vec![format!("{}, {}, {}", about.layout, precisions.join(" "), about.size())];
@@ -80,7 +80,7 @@ fn model_json(model: &Installed) -> Value {
             "id": model.id, "path": model.path, "modes": limits.modes,
             "size_multiple": limits.strides.size_multiple(), "temporal_stride": limits.strides.temporal,
             "max_positions": limits.max_positions,
-            "size": model.about.as_ref().map(About::size), "about": model.about,
+            "size": model.about.as_ref().map(ModelInfo::size), "about": model.about,
         }),
         Err(error) => json!({"id": model.id, "path": model.path, "error": error}),
     }

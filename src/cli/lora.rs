@@ -7,7 +7,7 @@ use super::args::{Common, Lora, LoraVerb};
 use super::report::out;
 use crate::core::Result;
 use crate::models;
-use crate::wan::lora::{LeftOut, LoraFile, Report, Summary, fit};
+use crate::wan::lora::{LeftOut, LoraFile, LoraReport, Summary, fit};
 
 pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
     let LoraVerb::Show { file, model } = &args.verb;
@@ -50,7 +50,7 @@ fn list<T: ToString>(values: &[T]) -> String {
 fn summary_out(summary: &Summary) {
     out(&summary.file.display().to_string());
     let dialect = if summary.dialect.is_empty() { "no LoRA keys" } else { &summary.dialect };
-    out(&format!("  Dialect   {dialect}, {} keys", summary.keys));
+    out(&format!("  LoraFormat   {dialect}, {} keys", summary.keys));
     out(&format!("  Rank      {}", list(&summary.ranks)));
     out(&format!("  Alpha     {}", list(&summary.alphas)));
     if let Some(width) = summary.width {
@@ -67,7 +67,7 @@ fn summary_out(summary: &Summary) {
     }
 }
 
-fn report_out(model: &str, report: &Report, problem: Option<&str>) {
+fn report_out(model: &str, report: &LoraReport, problem: Option<&str>) {
     out(&format!("On {model}"));
     out(&format!("  Matched   {} modules", report.matched.len()));
     out(&format!("  Scale     {}", list(&report.scales)));

@@ -27,8 +27,9 @@ pub use exit::ExitCode;
 use std::path::PathBuf;
 
 use crate::core::{FAULTS_VARIABLE, Faults, Result};
-use crate::queue::{Scope, Service};
+use crate::queue::Scope;
 use crate::store::{Settings, default_data_dir};
+use crate::worker::WorkerOptions;
 use args::Command;
 
 /// Runs what was asked for and says how the program should end. `window` opens the window, which is the other
@@ -84,12 +85,12 @@ impl Places {
 }
 
 /// How the program `who` works on the queue.
-fn service(who: &'static str, scope: Scope) -> Result<Service> {
+fn service(who: &'static str, scope: Scope) -> Result<WorkerOptions> {
     let faults = Faults::from_env()?;
     if !faults.is_empty() {
         report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
     }
-    Ok(Service { faults, ..Service::new(who, scope) })
+    Ok(WorkerOptions { faults, ..WorkerOptions::new(who, scope) })
 }
 
 fn data_dir(common: &args::Common) -> Result<PathBuf> {

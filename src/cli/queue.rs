@@ -9,10 +9,13 @@ use serde_json::json;
 use super::args::Common;
 use super::args_queue::{QueueArgs, QueueVerb};
 use super::generate::{interrupts, work};
-use super::report::{self, Output, Reporter, out};
+use super::report::{self, Output, ProgressPrinter, out};
 use super::{ExitCode, Places, service};
-use crate::core::{Error, Event, Faults, Kind, Result, TaskStatus};
-use crate::queue::{Asked, Entry, JobId, Priority, Queue, Scope, Status, Wish, Work, Worker};
+use crate::core::{Error, Event, Faults, Kind, Result};
+use crate::jobs::EndStatus;
+use crate::jobs::{JobEntry, JobId, JobSpec, JobState, PendingAction, Priority};
+use crate::queue::{Acknowledgement, Queue, Scope};
+use crate::worker::Worker;
 
 /// Characters of a prompt in the list.
 const SHOWN: usize = 48;
@@ -32,7 +35,7 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
             return Ok(ExitCode::Done);
         }
         QueueVerb::Add { generate, priority } => {
-            let id = queue.add(Work { priority: *priority, ..work(generate, &places)? }, false)?;
+            let id = queue.add(JobSpec { priority: *priority, ..work(generate, &places)? }, false)?;
             Told { job: Some(id), text: format!("Job {id} waits") }
         }
         QueueVerb::Cancel { job } => asked(*job, queue.cancel(JobId(*job))?, "cancelled"),
@@ -56,7 +59,7 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
         }
         QueueVerb::Edit { job, generate } => {
             let priority = queue.get(JobId(*job))?.job.work.priority;
-            queue.edit(JobId(*job), Work { priority, ..work(generate, &places)? })?;
+            queue.edit(JobId(*job), JobSpec { priority, ..work(generate, &places)? })?;
             Told::about(*job, "was changed")
         }
         QueueVerb::Retry { job, changes } => {
@@ -65,7 +68,10 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
         }
         QueueVerb::Clear => {
             let count = queue.clear()?;
-            Told { job: None, text: format!("{count} ended jobs are out of sight; the history keeps them") }
+            Told {
+                job: None,
+                text: format!("{count} ended jobs are out of snapshot; the history keeps them"),
+            }
         }
         QueueVerb::Run { .. } => return Ok(ExitCode::Done),
     };
@@ -88,10 +94,10 @@ impl Told {
     }
 }
 
-fn asked(job: u64, asked: Asked, done: &str) -> Told {
+fn asked(job: u64, asked: Acknowledgement, done: &str) -> Told {
     match asked {
-        Asked::Done => Told::about(job, &format!("is {done}")),
-        Asked::Told => {
+        Acknowledgement::Done => Told::about(job, &format!("is {done}")),
+        Acknowledgement::Told => {
             Told::about(job, &format!("runs in another program, which was told: it will be {done}"))
         }
     }
@@ -125,20 +131,20 @@ fn list(queue: &Queue, as_json: bool) {
     }
 }
 
-fn standing(entry: &Entry) -> &'static str {
+fn standing(entry: &JobEntry) -> &'static str {
     match (&entry.status, entry.wish) {
-        (Status::Waiting, _) => "waiting",
-        (Status::Held, _) | (Status::Running { .. }, Some(Wish::Pause)) => "paused",
-        (Status::Running { .. }, _) => "running",
-        (Status::Ended { task }, _) => match task.status {
-            TaskStatus::Done => "done",
-            TaskStatus::Failed => "failed",
-            TaskStatus::Cancelled => "cancelled",
+        (JobState::Waiting, _) => "waiting",
+        (JobState::Held, _) | (JobState::Running { .. }, Some(PendingAction::Pause)) => "paused",
+        (JobState::Running { .. }, _) => "running",
+        (JobState::Ended { task }, _) => match task.status {
+            EndStatus::Done => "done",
+            EndStatus::Failed => "failed",
+            EndStatus::Cancelled => "cancelled",
         },
     }
 }
 
-fn ending(entry: &Entry) -> String {
+fn ending(entry: &JobEntry) -> String {
     let Some(task) = entry.ended() else { return String::new() };
     match (&task.output, &task.error) {
         (Some(output), _) => format!("  {}", output.display()),
@@ -152,7 +158,7 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
     let interrupts = interrupts()?;
     let service = service("wandeck queue run", Scope::Everything)?.settled(&places.settings);
     let worker = Worker::start(places.data_dir.clone(), service, Arc::new(|| {}))?;
-    let (mut reporter, mut job) = (Reporter::new(output), None);
+    let (mut reporter, mut job) = (ProgressPrinter::new(output), None);
     let (mut done, mut failed) = (0, 0);
     loop {
         select! {
@@ -181,12 +187,12 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
                     _ => {}
                 }
                 if event.is_terminal() {
-                    reporter = Reporter::new(output);
+                    reporter = ProgressPrinter::new(output);
                 }
             }
             default(LOOK) => {}
         }
-        worker.sight().told.iter().for_each(|told| reporter.note(told));
+        worker.snapshot().told.iter().for_each(|told| reporter.note(told));
         if worker.is_idle() {
             break;
         }

@@ -23,13 +23,13 @@ pub(super) enum Output {
 }
 
 /// Follows a job: a bar on a terminal, lines elsewhere, JSON lines if asked for.
-pub(super) struct Reporter {
+pub(super) struct ProgressPrinter {
     progress: Progress,
     bar: Option<ProgressBar>,
     output: Output,
 }
 
-impl Reporter {
+impl ProgressPrinter {
     pub(super) fn new(output: Output) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed}");
@@ -76,7 +76,7 @@ impl Reporter {
 }
 
 /// The end of a job that went well.
-pub(super) fn outcome(outcome: &Outcome, again: Option<&Reproduction>, reporter: &Reporter) {
+pub(super) fn outcome(outcome: &Outcome, again: Option<&Reproduction>, reporter: &ProgressPrinter) {
     let request = &outcome.request;
     if reporter.output == Output::Json {
         let mut document = json!(outcome);
@@ -106,14 +106,14 @@ pub(super) fn outcome(outcome: &Outcome, again: Option<&Reproduction>, reporter:
 }
 
 /// The end of a job that failed.
-pub(super) fn failure(failed: &Error, reporter: &Reporter) {
+pub(super) fn failure(failed: &Error, reporter: &ProgressPrinter) {
     if reporter.output != Output::Events {
         error(failed, reporter.output == Output::Json);
     }
 }
 
 /// The end of a job that was stopped.
-pub(super) fn cancelled(reporter: &Reporter) {
+pub(super) fn cancelled(reporter: &ProgressPrinter) {
     if reporter.output == Output::Json {
         out(&json!({"status": "cancelled"}).to_string());
     } else if reporter.output != Output::Events {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::core::{Error, Kind, Result};
-use crate::queue::Recorded;
+use crate::library::SavedRequest;
 
 /// A video beside the one it was made after.
 #[derive(Debug, Serialize)]
@@ -20,7 +20,7 @@ pub(super) struct Reproduction {
 
 impl Reproduction {
     pub(super) fn compare(from: &Path, new: &Path) -> Result<Self> {
-        let differences = match (Recorded::read(from)?, Recorded::read(new)?) {
+        let differences = match (SavedRequest::read(from)?, SavedRequest::read(new)?) {
             (Some(old), Some(new)) => old.differences(&new),
             _ => Vec::new(),
         };

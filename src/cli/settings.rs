@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::args::{Common, Settings as Args, SettingsVerb};
+use super::args::{Common, SettingsArgs as Args, SettingsVerb};
 use super::data_dir;
 use super::report::{note, out};
 use crate::core::{Error, Kind, Result};

@@ -9,11 +9,13 @@ use serde_json::json;
 use super::args::Common;
 use super::report::{note, out};
 use super::{Places, analysis, tasks};
-use crate::core::{Error, Faults, Result, Task, Utc};
+use crate::core::{Error, Faults, Result, Utc};
 use crate::engine::runtime::{self, RuntimeInfo};
+use crate::jobs::HistoryEntry;
+use crate::jobs::JobState;
+use crate::library::{Counts, History};
 use crate::models::{self, Installed};
-use crate::queue::{Queue, Status};
-use crate::store::{Counts, History};
+use crate::queue::Queue;
 
 /// Tasks that are shown.
 const LAST: usize = 5;
@@ -79,10 +81,10 @@ impl Standing {
         let mut standing = Self::default();
         for entry in queue.entries() {
             match entry.status {
-                Status::Running { .. } => standing.running += 1,
-                Status::Waiting => standing.waiting += 1,
-                Status::Held => standing.paused += 1,
-                Status::Ended { .. } => {}
+                JobState::Running { .. } => standing.running += 1,
+                JobState::Waiting => standing.waiting += 1,
+                JobState::Held => standing.paused += 1,
+                JobState::Ended { .. } => {}
             }
         }
         Ok(standing)
@@ -122,7 +124,7 @@ fn models_line(models: &[Installed]) -> String {
     format!("Models        {usable}{broken}")
 }
 
-fn ended_lines(ended: &std::result::Result<(Vec<Task>, Counts), Error>) -> Vec<String> {
+fn ended_lines(ended: &std::result::Result<(Vec<HistoryEntry>, Counts), Error>) -> Vec<String> {
     match ended {
         Ok((tasks, counts)) => {
             let mut lines = vec![format!("Jobs          {}", analysis::ended(counts))];

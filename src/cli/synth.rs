@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{Common, DtypeName, LayoutName, LikeName, PartName, Synth};
 use super::report::out;
 use crate::core::{CancelToken, Error, Kind, Result};
-use crate::models::synth::{Filling, Like, Shapes, SynthDtype, SynthLayout, SynthPart, plan};
+use crate::models::synth::{Filling, Shapes, SynthDtype, SynthLayout, SynthModel, SynthPart, plan};
 
 pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
     let plan = plan(&shapes(args), layout(args.layout), dtype(args.dtype), &parts(&args.only))?;
@@ -41,9 +41,9 @@ pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
 
 fn shapes(args: &Synth) -> Shapes {
     let mut shapes = Shapes::official(match args.like {
-        LikeName::T2v => Like::T2vA14b,
-        LikeName::I2v => Like::I2vA14b,
-        LikeName::Ti2v => Like::Ti2v5b,
+        LikeName::T2v => SynthModel::T2vA14b,
+        LikeName::I2v => SynthModel::I2vA14b,
+        LikeName::Ti2v => SynthModel::Ti2v5b,
     });
     if let Some(layers) = args.layers {
         shapes.transformer.num_layers = layers as usize;

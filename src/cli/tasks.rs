@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::Places;
 use super::args::{Common, Tasks};
 use super::report::{note, out};
-use crate::core::{Result, Task};
-use crate::queue;
-use crate::store::History;
+use crate::core::Result;
+use crate::jobs::HistoryEntry;
+use crate::library;
+use crate::library::History;
 
 /// Characters of a result in the table.
 const RESULT: usize = 80;
@@ -42,7 +43,7 @@ fn rebuild(history: &History, args: &Tasks, places: &Places) -> Result<()> {
     if outputs.is_dir() {
         folders.push(outputs);
     }
-    let done = queue::rebuild(history, &folders)?;
+    let done = library::rebuild(history, &folders)?;
     for line in &done.notes {
         note(&format!("Warning: {line}"));
     }
@@ -51,7 +52,7 @@ fn rebuild(history: &History, args: &Tasks, places: &Places) -> Result<()> {
 }
 
 /// A task as `--json` has it: its fields, and how far its estimates were off.
-pub(super) fn document(task: &Task) -> Value {
+pub(super) fn document(task: &HistoryEntry) -> Value {
     let mut document = json!(task);
     if let Some(fields) = document.as_object_mut() {
         fields.insert("time_error".to_owned(), json!(task.time_error()));
@@ -61,7 +62,7 @@ pub(super) fn document(task: &Task) -> Value {
 }
 
 /// A line for each task below the names of the columns.
-pub(super) fn table(tasks: &[Task]) -> Vec<String> {
+pub(super) fn table(tasks: &[HistoryEntry]) -> Vec<String> {
     if tasks.is_empty() {
         return vec!["No jobs have ended yet".to_owned()];
     }
@@ -73,7 +74,7 @@ pub(super) fn table(tasks: &[Task]) -> Vec<String> {
         )
     };
     let names = ["Ended (UTC)", "Model", "Video", "Steps", "Time", "Peak", "Status", "Result"];
-    let row = |task: &Task| {
+    let row = |task: &HistoryEntry| {
         let draft = task.draft();
         let unknown = || "-".to_owned();
         line([
@@ -91,7 +92,7 @@ pub(super) fn table(tasks: &[Task]) -> Vec<String> {
 }
 
 /// The video, or why there is none.
-fn result(task: &Task) -> String {
+fn result(task: &HistoryEntry) -> String {
     match (&task.output, &task.error) {
         (Some(output), _) => output.display().to_string(),
         (None, Some(error)) if error.message.chars().count() > RESULT => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::change::Change;
+use super::fix::Fix;
 
 /// Shorthand for a result with the program's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -124,7 +124,7 @@ pub struct Error {
     pub message: String,
     remedy: Option<String>,
     field: Option<&'static str>,
-    changes: Vec<Change>,
+    changes: Vec<Fix>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -155,7 +155,7 @@ impl Error {
 
     /// Names changes of the form of which each may mend it, the one that costs the picture least first.
     #[must_use]
-    pub fn mended_by(mut self, changes: Vec<Change>) -> Self {
+    pub fn with_fixes(mut self, changes: Vec<Fix>) -> Self {
         self.changes = changes;
         self
     }
@@ -173,7 +173,7 @@ impl Error {
     }
 
     /// Changes of the form that may mend it.
-    pub fn changes(&self) -> &[Change] {
+    pub fn changes(&self) -> &[Fix] {
         &self.changes
     }
 

@@ -15,7 +15,7 @@ pub const FAULTS_VARIABLE: &str = "WANDECK_FAULTS";
 
 /// Where a fault can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Point {
+pub enum FaultPoint {
     /// A network is loaded.
     Load,
     /// A denoising step, from 1.
@@ -34,7 +34,7 @@ pub enum Point {
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+enum FaultKind {
     /// Memory runs out.
     OutOfMemory,
     /// The numbers are no numbers any more.
@@ -53,7 +53,7 @@ enum Fault {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Planned {
-    fault: Fault,
+    fault: FaultKind,
     /// Name of the point, and which one if not any.
     point: (String, Option<u32>),
     times: u32,
@@ -65,7 +65,7 @@ pub struct Faults(Arc<Mutex<Vec<Planned>>>);
 
 /// What else the caller has to do about a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Struck {
+pub enum Injected {
     /// Nothing.
     No,
     /// Make the numbers no numbers.
@@ -99,17 +99,17 @@ impl Faults {
     }
 
     /// Lets the faults planned for `point` happen: the error, the wait or the panic.
-    pub fn strike(&self, point: Point, cancel: &CancelToken) -> Result<Struck> {
+    pub fn inject(&self, point: FaultPoint, cancel: &CancelToken) -> Result<Injected> {
         match self.take(point) {
-            None => Ok(Struck::No),
-            Some(Fault::NotFinite) => Ok(Struck::NotFinite),
-            Some(Fault::Slow(time)) => cancel.check_after(time).map(|()| Struck::No),
-            Some(Fault::Panic) => break_a_promise(),
+            None => Ok(Injected::No),
+            Some(FaultKind::NotFinite) => Ok(Injected::NotFinite),
+            Some(FaultKind::Slow(time)) => cancel.check_after(time).map(|()| Injected::No),
+            Some(FaultKind::Panic) => break_a_promise(),
             Some(fault) => Err(fault.error()),
         }
     }
 
-    fn take(&self, point: Point) -> Option<Fault> {
+    fn take(&self, point: FaultPoint) -> Option<FaultKind> {
         let (name, index) = point.parts();
         let mut planned = self.planned();
         let fits =
@@ -131,7 +131,7 @@ fn break_a_promise() -> ! {
     panic!("a fault made on purpose")
 }
 
-impl Point {
+impl FaultPoint {
     fn parts(self) -> (&'static str, Option<u32>) {
         match self {
             Self::Load => ("load", None),
@@ -147,7 +147,7 @@ impl Point {
 
 const POINTS: [&str; 7] = ["load", "step", "decode", "output", "journal", "checkpoint", "read"];
 
-impl Fault {
+impl FaultKind {
     fn error(self) -> Error {
         let (kind, what) = match self {
             Self::OutOfMemory => (Kind::OutOfMemory, "Memory ran out"),
@@ -195,13 +195,13 @@ fn planned(text: &str) -> Result<Planned> {
         None => (point, None),
     };
     let fault = match name {
-        "out-of-memory" => Fault::OutOfMemory,
-        "not-finite" => Fault::NotFinite,
-        "device-lost" => Fault::DeviceLost,
-        "slow" => Fault::Slow(Duration::from_millis(u64::from(millis))),
-        "disk-full" => Fault::DiskFull,
-        "corrupt" => Fault::Corrupt,
-        "panic" => Fault::Panic,
+        "out-of-memory" => FaultKind::OutOfMemory,
+        "not-finite" => FaultKind::NotFinite,
+        "device-lost" => FaultKind::DeviceLost,
+        "slow" => FaultKind::Slow(Duration::from_millis(u64::from(millis))),
+        "disk-full" => FaultKind::DiskFull,
+        "corrupt" => FaultKind::Corrupt,
+        "panic" => FaultKind::Panic,
         _ => return Err(wrong()),
     };
     if times == 0 || !POINTS.contains(&point) {
@@ -218,13 +218,13 @@ mod tests {
     fn faults_happen_where_and_as_often_as_asked() {
         let faults: Faults = "out-of-memory@step:2 x2, not-finite@step:3".parse().unwrap();
         let cancel = CancelToken::new();
-        let strike = |point| faults.strike(point, &cancel).map_err(|error| error.kind);
-        assert_eq!(strike(Point::Step(1)), Ok(Struck::No));
-        assert_eq!(strike(Point::Step(2)), Err(Kind::OutOfMemory));
-        assert_eq!(strike(Point::Step(3)), Ok(Struck::NotFinite));
-        assert_eq!(strike(Point::Step(2)), Err(Kind::OutOfMemory));
+        let inject = |point| faults.inject(point, &cancel).map_err(|error| error.kind);
+        assert_eq!(inject(FaultPoint::Step(1)), Ok(Injected::No));
+        assert_eq!(inject(FaultPoint::Step(2)), Err(Kind::OutOfMemory));
+        assert_eq!(inject(FaultPoint::Step(3)), Ok(Injected::NotFinite));
+        assert_eq!(inject(FaultPoint::Step(2)), Err(Kind::OutOfMemory));
         assert!(faults.is_empty());
-        assert_eq!(strike(Point::Step(2)), Ok(Struck::No));
+        assert_eq!(inject(FaultPoint::Step(2)), Ok(Injected::No));
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
         let faults: Faults = "slow@step=60000".parse().unwrap();
         let cancel = CancelToken::new();
         cancel.cancel();
-        assert_eq!(faults.strike(Point::Step(1), &cancel).unwrap_err().kind, Kind::Cancelled);
+        assert_eq!(faults.inject(FaultPoint::Step(1), &cancel).unwrap_err().kind, Kind::Cancelled);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::change::Change;
+use super::fix::Fix;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,5 +44,5 @@ pub struct Finding {
     /// One sentence with the values in it.
     pub message: String,
     /// What would mend it, the one that costs the picture least first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Fix>,
 }

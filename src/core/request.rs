@@ -9,7 +9,7 @@ use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
 use super::lora::LoraChoice;
 use super::mode::Mode;
-use super::precision::Integers;
+use super::quantisation::Quantisation;
 use super::step_list::StepList;
 use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
 
@@ -83,7 +83,7 @@ pub struct Limits {
     /// Whether it takes LoRAs.
     pub lora: bool,
     /// The integers that its matrices are, if they are any.
-    pub integers: Option<Integers>,
+    pub integers: Option<Quantisation>,
 }
 
 /// A request that exists is runnable on the model it was parsed for.

@@ -16,7 +16,7 @@ pub struct Seed(pub u64);
 
 impl Seed {
     /// Another one each time; 32 bits, so that it can be read and typed, and torch's generator reads no more.
-    pub fn by_chance() -> Self {
+    pub fn random() -> Self {
         Self(RandomState::new().hash_one(SystemTime::now()) & 0xffff_ffff)
     }
 }

@@ -1,6 +1,6 @@
 //! Whether weights are packed for the processor or read from their files in place.
 
-use crate::core::{Bytes, Integers, WeightsChoice};
+use crate::core::{Bytes, Quantisation, WeightsChoice};
 
 /// What ONNX Runtime does with constant matrices when a session is made.
 ///
@@ -36,10 +36,10 @@ impl Prepack {
     /// quarter where the `weights` are of 4 bits, and packed without a number.
     pub fn choose(
         choice: WeightsChoice,
-        (weights, integers): (Bytes, Option<Integers>),
+        (weights, integers): (Bytes, Option<Quantisation>),
         free: Option<Bytes>,
     ) -> Self {
-        let quarters = if integers == Some(Integers::Int4) { 3 } else { 2 };
+        let quarters = if integers == Some(Quantisation::Int4) { 3 } else { 2 };
         match (choice, free) {
             (WeightsChoice::InPlace, _) => Self::InPlace,
             (WeightsChoice::Auto, Some(free)) if weights.0 > free.0 / 4 * quarters => Self::InPlace,
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn packed_while_half_of_the_memory_stays_free() {
         const GIB: u64 = 1 << 30;
-        let (eight, four) = (Some(Integers::Int8), Some(Integers::Int4));
+        let (eight, four) = (Some(Quantisation::Int8), Some(Quantisation::Int4));
         for (weights, integers, free, expected) in [
             (0, None, Some(0), Prepack::Packed),
             (GIB, None, Some(2 * GIB), Prepack::Packed),

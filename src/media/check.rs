@@ -10,10 +10,10 @@ use super::reader::{Reader, VideoInfo};
 
 /// What the file was asked to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedVideo {
     /// How many frames.
     pub frames: FrameCount,
-    /// Width and height in the file, see `Target::stored_size`.
+    /// Width and height in the file, see `OutputTarget::stored_size`.
     pub size: Resolution,
     /// Frames a second; not looked at in formats that do not say.
     pub fps: Fps,
@@ -30,7 +30,7 @@ const FLAT_DEVIATION: f64 = 1.0;
 const DURATION_TOLERANCE_SECS: f64 = 0.0051;
 
 /// Decodes the whole file again and compares. What is wrong is a failed check and not an error.
-pub fn check(path: &Path, expected: &Expected) -> Vec<Check> {
+pub fn check(path: &Path, expected: &ExpectedVideo) -> Vec<Check> {
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
         Err(error) => return vec![entry("opens", false, format!("{error:#}"))],

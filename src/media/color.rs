@@ -17,7 +17,7 @@ pub enum Matrix {
 
 /// Which of the 256 levels are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Range {
+pub enum ColorRange {
     /// Luma 16..=235, chroma 16..=240.
     Limited,
     /// All of them.
@@ -30,7 +30,7 @@ pub struct ColorSpace {
     /// Weights of the primaries.
     pub matrix: Matrix,
     /// Levels in use.
-    pub range: Range,
+    pub range: ColorRange,
 }
 
 /// One picture in three planes, chroma at half the width and height; both sides are even.
@@ -170,12 +170,12 @@ impl Matrix {
 
 impl ColorSpace {
     /// What we write.
-    pub const OURS: Self = Self { matrix: Matrix::Bt709, range: Range::Limited };
+    pub const OURS: Self = Self { matrix: Matrix::Bt709, range: ColorRange::Limited };
 
     /// What players assume of a video of `size` that does not say.
     pub fn assumed(size: Resolution) -> Self {
         let matrix = if size.height < 720 { Matrix::Bt601 } else { Matrix::Bt709 };
-        Self { matrix, range: Range::Limited }
+        Self { matrix, range: ColorRange::Limited }
     }
 
     /// Converts a decoded picture back; the planes must cover `size`.
@@ -214,8 +214,8 @@ impl Backward {
         let (red, blue) = space.matrix.weights();
         let green = 1.0 - red - blue;
         let (black, luma, chroma) = match space.range {
-            Range::Limited => (16, 255.0 / 219.0, 255.0 / 224.0),
-            Range::Full => (0, 1.0, 1.0),
+            ColorRange::Limited => (16, 255.0 / 219.0, 255.0 / 224.0),
+            ColorRange::Full => (0, 1.0, 1.0),
         };
         let fixed = |value: f64| (value * ONE).round() as i32;
         let (du, dv) = (2.0 * (1.0 - blue) * chroma, 2.0 * (1.0 - red) * chroma);
@@ -310,10 +310,10 @@ mod tests {
             let planes = Planes { y: &[y], u: &[u], v: &[v], stride_y: 1, stride_uv: 1 };
             space.rgb_from_planes(planes, Resolution::new(1, 1)).rgb
         };
-        let full = ColorSpace { matrix: Matrix::Bt601, range: Range::Full };
+        let full = ColorSpace { matrix: Matrix::Bt601, range: ColorRange::Full };
         assert_eq!(grey(full, 200, 128, 128), [200; 3]);
         assert_eq!(grey(full, 76, 85, 255), [254, 0, 0]);
-        let limited = ColorSpace { matrix: Matrix::Bt601, range: Range::Limited };
+        let limited = ColorSpace { matrix: Matrix::Bt601, range: ColorRange::Limited };
         assert_eq!(grey(limited, 81, 90, 240), [254, 0, 0]);
     }
 }

@@ -13,7 +13,7 @@ use super::gif_blocks::{self, GifSummary, MACHINE_PREFIX};
 use super::metadata::Metadata;
 use super::reader::VideoInfo;
 use super::staged::{Ready, StagedFile};
-use super::target::Target;
+use super::target::OutputTarget;
 
 /// Effort of the palette search, 1 (best) to 30; 10 is where it stops to be visible.
 const PALETTE_SPEED: i32 = 10;
@@ -32,7 +32,7 @@ pub(super) struct GifWriter {
 }
 
 impl GifWriter {
-    pub(super) fn create(target: &Target, size: Resolution, fps: Fps) -> Result<Self> {
+    pub(super) fn create(target: &OutputTarget, size: Resolution, fps: Fps) -> Result<Self> {
         let path = target.path().to_path_buf();
         let mut file = StagedFile::create(target)?;
         let handle = file.file().try_clone().map_err(|error| io_error(CANNOT_WRITE, &path, error))?;

@@ -178,7 +178,7 @@ pub(super) struct Decoder {
 }
 
 /// A decoded picture that is still the decoder's.
-pub(super) struct Picture<'a>(decoder::DecodedYUV<'a>);
+pub(super) struct DecodedFrame<'a>(decoder::DecodedYUV<'a>);
 
 impl Decoder {
     /// A decoder for samples whose NAL units are preceded by lengths of `length_size` bytes.
@@ -197,7 +197,7 @@ impl Decoder {
     }
 
     /// Decodes one sample; gives the next picture to show, if it is known by now.
-    pub(super) fn decode(&mut self, sample: &[u8]) -> Result<Option<Picture<'_>>> {
+    pub(super) fn decode(&mut self, sample: &[u8]) -> Result<Option<DecodedFrame<'_>>> {
         self.annex_b.clear();
         let mut rest = sample;
         while let Some((length, tail)) = rest.split_at_checked(self.length_size) {
@@ -210,7 +210,7 @@ impl Decoder {
             rest = tail;
         }
         let picture = self.inner.decode(&self.annex_b);
-        picture.map(|picture| picture.map(Picture)).map_err(|error| {
+        picture.map(|picture| picture.map(DecodedFrame)).map_err(|error| {
             Error::new(Kind::Io, "A frame of the video cannot be decoded")
                 .remedy("Play it with another program, or convert it with ffmpeg")
                 .because(error)
@@ -218,16 +218,16 @@ impl Decoder {
     }
 
     /// The pictures that are still to come when there are no more samples.
-    pub(super) fn finish(&mut self) -> Result<Vec<Picture<'_>>> {
+    pub(super) fn finish(&mut self) -> Result<Vec<DecodedFrame<'_>>> {
         let rest = self.inner.flush_remaining();
-        rest.map(|rest| rest.into_iter().map(Picture).collect())
+        rest.map(|rest| rest.into_iter().map(DecodedFrame).collect())
             .map_err(|error| Error::new(Kind::Io, "The end of the video cannot be decoded").because(error))
     }
 }
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
-impl Picture<'_> {
+impl DecodedFrame<'_> {
     /// Converts the picture to RGB.
     pub(super) fn to_frame(&self, space: ColorSpace) -> Frame {
         let (width, height) = self.0.dimensions();

@@ -3,7 +3,7 @@
 //! The finished file is the record of a job (its request travels in the metadata), so everything about file
 //! formats, codecs and colour conversion lives here. It must not know models, queues or screens.
 //!
-//! Writing: [`Target`] says where, [`Recorder`] (a thread) or [`Writer`] takes the frames, [`Metadata`] goes in
+//! Writing: [`OutputTarget`] says where, [`VideoSink`] (a thread) or [`Writer`] takes the frames, [`Metadata`] goes in
 //! at the end. Reading: [`Reader`] decodes, [`read_metadata`] gives the request back, [`check`] looks at a result.
 
 mod check;
@@ -16,20 +16,20 @@ mod metadata;
 mod mp4_demux;
 mod mp4_mux;
 mod mp4_reader;
-mod picture;
 mod png;
 mod reader;
 mod recorder;
 mod staged;
+mod still;
 mod target;
 mod writer;
 
-pub use check::{Expected, check};
-pub use color::{ColorSpace, Matrix, Range, Yuv420};
+pub use check::{ExpectedVideo, check};
+pub use color::{ColorRange, ColorSpace, Matrix, Yuv420};
 pub use metadata::{Metadata, read_metadata};
-pub use picture::{Fit, Picture, is_picture, picture_size};
 pub use reader::{Reader, VideoInfo};
-pub use recorder::Recorder;
+pub use recorder::VideoSink;
 pub use staged::{Placing, Ready, complete_placing, discard};
-pub use target::{Existing, Format, Target};
+pub use still::{ImageFit, SourceImage, image_size, is_image};
+pub use target::{Existing, Format, OutputTarget};
 pub use writer::Writer;

@@ -13,7 +13,7 @@ use mp4_atom::{
 
 use crate::core::{Error, Kind, Resolution, Result};
 
-use super::color::{ColorSpace, Matrix, Range};
+use super::color::{ColorRange, ColorSpace, Matrix};
 use super::fault::{damaged, io_error};
 use super::h264::ParameterSets;
 use super::metadata::KEY;
@@ -203,7 +203,7 @@ fn color_of(colr: Option<&Colr>, size: Resolution) -> ColorSpace {
         Some(Colr::Nclc { matrix_coefficients, .. }) => (*matrix_coefficients, false),
         _ => return ColorSpace::assumed(size),
     };
-    let range = if full { Range::Full } else { Range::Limited };
+    let range = if full { ColorRange::Full } else { ColorRange::Limited };
     // code points of ITU-T H.273 table 4
     match matrix {
         1 => ColorSpace { matrix: Matrix::Bt709, range },

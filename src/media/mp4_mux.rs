@@ -18,7 +18,7 @@ use super::fault::{codec_error, io_error};
 use super::h264::{Encoder, ParameterSets, Sample};
 use super::metadata::{KEY, Metadata};
 use super::staged::{Ready, StagedFile};
-use super::target::Target;
+use super::target::OutputTarget;
 
 /// Ticks a frame: the time scale is a whole multiple of the rate, so every frame's time is exact.
 const TICKS_PER_FRAME: u32 = 512;
@@ -35,7 +35,7 @@ pub(super) struct Mp4Writer {
 }
 
 impl Mp4Writer {
-    pub(super) fn create(target: &Target, size: Resolution, fps: Fps) -> Result<Self> {
+    pub(super) fn create(target: &OutputTarget, size: Resolution, fps: Fps) -> Result<Self> {
         let encoder = Encoder::new(size, fps)?;
         let path = target.path().to_path_buf();
         Ok(Self { file: StagedFile::create(target)?, path, encoder, samples: Vec::new(), fps })

@@ -11,7 +11,7 @@ use crate::core::{Error, Frame, Kind, Result};
 use super::fault::{damaged, io_error};
 use super::metadata::{KEY, Metadata};
 use super::staged::{Ready, StagedFile, StagedFolder};
-use super::target::Target;
+use super::target::OutputTarget;
 
 /// Keyword of the PNG specification (section 11.3.3.2) for a remark.
 const COMMENT: &str = "Comment";
@@ -30,7 +30,7 @@ pub(super) struct PngWriter {
 }
 
 impl PngWriter {
-    pub(super) fn create(target: &Target) -> Result<Self> {
+    pub(super) fn create(target: &OutputTarget) -> Result<Self> {
         Ok(Self { file: StagedFile::create(target)?, path: target.path().to_path_buf(), frame: None })
     }
 
@@ -58,7 +58,7 @@ pub(super) struct SequenceWriter {
 }
 
 impl SequenceWriter {
-    pub(super) fn create(target: &Target) -> Result<Self> {
+    pub(super) fn create(target: &OutputTarget) -> Result<Self> {
         let folder = StagedFolder::create(target)?;
         Ok(Self { folder, path: target.path().to_path_buf(), first: None, num_frames: 0 })
     }

@@ -146,6 +146,6 @@ mod tests {
         fn is_send<T: Send>() {}
         is_send::<super::Reader>();
         is_send::<super::super::Writer>();
-        is_send::<super::super::Recorder>();
+        is_send::<super::super::VideoSink>();
     }
 }

@@ -9,7 +9,7 @@ use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result};
 
 use super::metadata::Metadata;
 use super::staged::Ready;
-use super::target::Target;
+use super::target::OutputTarget;
 use super::writer::Writer;
 
 /// Frames that may wait for the encoder: two chunks of the VAE, 22 MB at 1280x720.
@@ -23,16 +23,16 @@ enum Command {
 /// Handle of the thread `media` that writes one video.
 ///
 /// Dropping it before [`Self::finish`] stops the thread, waits for it, and leaves no file behind.
-pub struct Recorder {
+pub struct VideoSink {
     hidden: PathBuf,
     // none once the thread was told to end or has ended
     commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<Result<Option<Ready>>>>,
 }
 
-impl Recorder {
+impl VideoSink {
     /// Starts the video, see [`Writer::create`]; what is wrong with the place is known here.
-    pub fn start(target: &Target, size: Resolution, fps: Fps, frames: FrameCount) -> Result<Self> {
+    pub fn start(target: &OutputTarget, size: Resolution, fps: Fps, frames: FrameCount) -> Result<Self> {
         let writer = Writer::create(target, size, fps, frames)?;
         let hidden = writer.hidden().to_path_buf();
         let (sender, receiver) = bounded(MAX_WAITING);
@@ -85,7 +85,7 @@ impl Recorder {
     }
 }
 
-impl Drop for Recorder {
+impl Drop for VideoSink {
     fn drop(&mut self) {
         if let Err(error) = self.join() {
             tracing::debug!("the abandoned video had failed: {error:#}");

@@ -11,7 +11,7 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::core::Result;
 
 use super::fault::io_error;
-use super::target::{Existing, Target, holds_only_frames};
+use super::target::{Existing, OutputTarget, holds_only_frames};
 
 const CANNOT_WRITE: &str = "Cannot write";
 
@@ -96,19 +96,19 @@ pub(super) struct StagedFile {
     // dropped in this order: the file has to be gone before its folder can go
     temp: NamedTempFile,
     made: MadeFolders,
-    target: Target,
+    target: OutputTarget,
 }
 
 /// A folder of files on its way to its target.
 pub(super) struct StagedFolder {
     temp: TempDir,
     made: MadeFolders,
-    target: Target,
+    target: OutputTarget,
 }
 
 impl StagedFile {
     /// Makes the target's folders and an empty hidden file beside the target.
-    pub(super) fn create(target: &Target) -> Result<Self> {
+    pub(super) fn create(target: &OutputTarget) -> Result<Self> {
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let made = MadeFolders::create(target.folder()).map_err(failed)?;
         let temp = builder(0o666).tempfile_in(target.folder()).map_err(failed)?;
@@ -161,7 +161,7 @@ impl StagedFile {
 
 impl StagedFolder {
     /// Makes the target's folders and an empty hidden folder beside the target.
-    pub(super) fn create(target: &Target) -> Result<Self> {
+    pub(super) fn create(target: &OutputTarget) -> Result<Self> {
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let made = MadeFolders::create(target.folder()).map_err(failed)?;
         let temp = builder(0o777).tempdir_in(target.folder()).map_err(failed)?;

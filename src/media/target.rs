@@ -36,7 +36,7 @@ pub enum Existing {
 
 /// A checked place for one video.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct OutputTarget {
     asked: PathBuf,
     path: PathBuf,
     format: Format,
@@ -50,7 +50,7 @@ const MP4_MIN_SIDE: u32 = 16;
 /// GIF counts in hundredths of a second, and players slow down pictures that last less than two of them.
 const GIF_MAX_FPS: u32 = 50;
 
-impl Target {
+impl OutputTarget {
     /// Reads the format from `path`'s extension and chooses the name for a video of `frames` frames.
     pub fn parse(path: &Path, frames: FrameCount, existing: Existing) -> Result<Self> {
         let asked = without_trailing_separator(path);
@@ -274,8 +274,8 @@ fn nearest_folder(folder: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn parse(path: &Path, frames: u32) -> Result<Target> {
-        Target::parse(path, FrameCount(frames), Existing::NextFree)
+    fn parse(path: &Path, frames: u32) -> Result<OutputTarget> {
+        OutputTarget::parse(path, FrameCount(frames), Existing::NextFree)
     }
 
     #[test]
@@ -322,7 +322,7 @@ mod tests {
     fn only_folders_of_frames_are_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let replace = |name: &str| {
-            Target::parse(&folder.path().join(name), FrameCount(2), Existing::Replace)
+            OutputTarget::parse(&folder.path().join(name), FrameCount(2), Existing::Replace)
                 .map(|target| target.format)
         };
         let (frames, mixed) = (folder.path().join("frames"), folder.path().join("mixed"));

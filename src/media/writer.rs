@@ -9,7 +9,7 @@ use super::metadata::Metadata;
 use super::mp4_mux::Mp4Writer;
 use super::png::{PngWriter, SequenceWriter};
 use super::staged::Ready;
-use super::target::{Format, Target};
+use super::target::{Format, OutputTarget};
 
 /// A video that is being written.
 ///
@@ -31,7 +31,7 @@ enum Sink {
 
 impl Writer {
     /// Starts a video of `frames` frames of `size` at `fps`; makes missing folders.
-    pub fn create(target: &Target, size: Resolution, fps: Fps, frames: FrameCount) -> Result<Self> {
+    pub fn create(target: &OutputTarget, size: Resolution, fps: Fps, frames: FrameCount) -> Result<Self> {
         target.check_video(size, fps)?;
         let sink = match target.format() {
             Format::Mp4 => Sink::Mp4(Box::new(Mp4Writer::create(target, size, fps)?)),

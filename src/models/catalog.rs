@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::about::About;
+use super::info::ModelInfo;
 use super::open::{self, Opened};
 use super::{diffusers, folder};
 use crate::core::{Error, Kind, Limits, Result};
@@ -26,7 +26,7 @@ pub struct Installed {
     /// Which of Wan's own models it is.
     pub family: Option<Family>,
     /// What it is made of, if it can be used.
-    pub about: Option<About>,
+    pub about: Option<ModelInfo>,
 }
 
 impl Installed {

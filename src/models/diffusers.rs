@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::about::{About, Layout, Told};
 use super::component;
-use super::experts::{self, Expert};
+use super::experts::{self, NamedExpert};
 use super::fit;
+use super::info::{Layout, ModelInfo, RoleSource};
 use super::open::Opened;
 use super::refused::{first_refused, refusal};
 use crate::core::{Error, Kind, Mode, Result};
@@ -32,9 +32,9 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
     let index: ModelIndex = read_json(&dir.join(MARK))?;
     let modes = vec![mode_from_index(&index)?];
     let mut notes = Vec::new();
-    let transformer = transformer(dir, "transformer", Expert::High, &mut notes)?;
+    let transformer = transformer(dir, "transformer", NamedExpert::High, &mut notes)?;
     let transformer_2 = if dir.join("transformer_2").exists() {
-        Some(self::transformer(dir, "transformer_2", Expert::Low, &mut notes)?)
+        Some(self::transformer(dir, "transformer_2", NamedExpert::Low, &mut notes)?)
     } else {
         None
     };
@@ -63,17 +63,19 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
     };
     fit::check(&checkpoint, dir)?;
     let told = match checkpoint.transformer_2 {
-        Some(_) => ["transformer", "transformer_2"].map(|name| Told::FolderName(name.to_owned())).to_vec(),
-        None => vec![Told::Alone],
+        Some(_) => {
+            ["transformer", "transformer_2"].map(|name| RoleSource::FolderName(name.to_owned())).to_vec()
+        }
+        None => vec![RoleSource::Alone],
     };
-    let about = About::new(&checkpoint, Layout::Diffusers, told, notes);
+    let about = ModelInfo::new(&checkpoint, Layout::Diffusers, told, notes);
     Ok(Opened { checkpoint, about })
 }
 
 fn transformer(
     dir: &Path,
     name: &str,
-    place: Expert,
+    place: NamedExpert,
     notes: &mut Vec<String>,
 ) -> Result<Component<TransformerConfig>> {
     let dir = dir.join(name);

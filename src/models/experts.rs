@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use super::about::Told;
+use super::info::RoleSource;
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 
 /// The two experts of a 14B model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expert {
+pub(super) enum NamedExpert {
     High,
     Low,
 }
 
-impl Expert {
+impl NamedExpert {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::High => "high",
@@ -42,7 +42,7 @@ pub(super) fn pair_name(name: &str) -> String {
     let lower = name.to_lowercase();
     let mut kept = Vec::new();
     for (_, word) in words(&lower) {
-        let is_expert = Expert::High.is_in(word) || Expert::Low.is_in(word);
+        let is_expert = NamedExpert::High.is_in(word) || NamedExpert::Low.is_in(word);
         if !is_expert && word != "noise" {
             kept.push(word);
         }
@@ -57,15 +57,15 @@ fn words(name: &str) -> impl Iterator<Item = (usize, &str)> {
 /// What the names of a transformer's file and folder say; that they contradict each other is an error.
 ///
 /// A link's own name and the name of what it points to both count.
-pub(super) fn tell(path: &Path, weights: &Weights) -> Result<Option<(Expert, Told)>> {
+pub(super) fn tell(path: &Path, weights: &Weights) -> Result<Option<(NamedExpert, RoleSource)>> {
     let text = |name: Option<&std::ffi::OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
     let stem = text(path.file_stem());
     let folder = text(path.parent().and_then(Path::file_name));
     let real = weights.files().first().map(|file| text(file.file_stem())).unwrap_or_default();
     let said = [
-        Expert::from_name(&stem).map(|expert| (expert, Told::FileName(stem))),
-        Expert::from_name(&folder).map(|expert| (expert, Told::FolderName(folder))),
-        Expert::from_name(&real).map(|expert| (expert, Told::FileName(real))),
+        NamedExpert::from_name(&stem).map(|expert| (expert, RoleSource::FileName(stem))),
+        NamedExpert::from_name(&folder).map(|expert| (expert, RoleSource::FolderName(folder))),
+        NamedExpert::from_name(&real).map(|expert| (expert, RoleSource::FileName(real))),
     ];
     let mut said = said.into_iter().flatten();
     let Some(first) = said.next() else { return Ok(None) };
@@ -76,7 +76,7 @@ pub(super) fn tell(path: &Path, weights: &Weights) -> Result<Option<(Expert, Tol
 }
 
 /// The error of a transformer in the place of the other.
-pub(super) fn swapped(path: &Path, place: Expert, name: Expert) -> Error {
+pub(super) fn swapped(path: &Path, place: NamedExpert, name: NamedExpert) -> Error {
     Error::new(
         Kind::CorruptModel,
         format!(
@@ -96,18 +96,18 @@ mod tests {
     #[test]
     fn names_in_use_tell_the_expert() {
         for (name, expert) in [
-            ("wan2.2_t2v_high_noise_14B_fp16", Some(Expert::High)),
-            ("wan2.2_i2v_low_noise_14B_fp8_scaled", Some(Expert::Low)),
-            ("Wan2.2-I2V-A14B-HighNoise-Q4_K_S", Some(Expert::High)),
-            ("high_noise_model", Some(Expert::High)),
-            ("wan2.2_text2video_14B_low_mbf16", Some(Expert::Low)),
-            ("Wan2_2-T2V-A14B-LOW_fp8_e4m3fn_scaled_KJ", Some(Expert::Low)),
+            ("wan2.2_t2v_high_noise_14B_fp16", Some(NamedExpert::High)),
+            ("wan2.2_i2v_low_noise_14B_fp8_scaled", Some(NamedExpert::Low)),
+            ("Wan2.2-I2V-A14B-HighNoise-Q4_K_S", Some(NamedExpert::High)),
+            ("high_noise_model", Some(NamedExpert::High)),
+            ("wan2.2_text2video_14B_low_mbf16", Some(NamedExpert::Low)),
+            ("Wan2_2-T2V-A14B-LOW_fp8_e4m3fn_scaled_KJ", Some(NamedExpert::Low)),
             ("diffusion_pytorch_model", None),
             ("wan_highlow", None),
             ("slow_flow_highway", None),
             ("high_and_low", None),
         ] {
-            assert_eq!(Expert::from_name(name), expert, "{name}");
+            assert_eq!(NamedExpert::from_name(name), expert, "{name}");
         }
         assert_eq!(pair_name("wan2.2_t2v_high_noise_14B_fp16"), pair_name("wan2.2_t2v_LowNoise_14B_fp16"));
         assert_ne!(pair_name("wan2.2_t2v_high_noise_14B_fp16"), pair_name("wan2.2_t2v_low_noise_14B_fp8"));

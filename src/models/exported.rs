@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::about::{About, Layout, PartAbout};
 use super::diffusers::mode_from_index;
 use super::fit::expected_channels;
+use super::info::{ComponentInfo, Layout, ModelInfo};
 use super::open::Opened;
 use crate::core::{Error, Kind, Mode, Result};
 use crate::onnx::Weights;
@@ -88,8 +88,8 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
     Ok(Opened { checkpoint, about })
 }
 
-fn about(exported: &Exported) -> About {
-    let part = |graph: &ExportedGraph| PartAbout {
+fn about(exported: &Exported) -> ModelInfo {
+    let part = |graph: &ExportedGraph| ComponentInfo {
         role: graph.name,
         files: graph.files().cloned().collect(),
         size: graph.size(),
@@ -101,7 +101,7 @@ fn about(exported: &Exported) -> About {
         "there is no vae_encoder/{FILE}: it takes no picture, and its previews are learned from the videos it makes"
     );
     let notes = if exported.vae_encoder.is_none() { vec![no_encoder] } else { Vec::new() };
-    About { layout: Layout::ExportedOnnx, parts, notes }
+    ModelInfo { layout: Layout::ExportedOnnx, parts, notes }
 }
 
 impl Found<'_> {

@@ -2,7 +2,6 @@
 //!
 //! Knows folders and layouts; what a Wan model is made of stands in `wan/`.
 
-mod about;
 mod catalog;
 mod component;
 pub mod convert;
@@ -12,10 +11,11 @@ mod exported;
 mod fit;
 mod folder;
 mod header;
+mod info;
 mod open;
 mod refused;
 pub mod synth;
 
-pub use about::{About, Layout, PartAbout, Told};
 pub use catalog::{Installed, MODELS_ROOT_VARIABLE, find, installed};
+pub use info::{ComponentInfo, Layout, ModelInfo, RoleSource};
 pub use open::{Opened, look, open};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::about::About;
+use super::info::ModelInfo;
 use super::refused::{is_refused, refusal};
 use super::{diffusers, exported, folder};
 use crate::core::{Error, Kind, Result};
@@ -14,7 +14,7 @@ pub struct Opened {
     /// The model.
     pub checkpoint: Checkpoint,
     /// What it is made of.
-    pub about: About,
+    pub about: ModelInfo,
 }
 
 /// Opens the model in `path`: a folder of any layout, or, where a folder holds several, the folder and the model's

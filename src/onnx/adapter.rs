@@ -17,7 +17,7 @@ use crate::core::{Error, Kind, Result};
 
 /// One change to one parameter. Names are those of tensors in the adapter's file.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum WeightDelta {
     /// `scale * up down`, added to a weight whose first dimension is its outputs.
     LowRank {
         /// Tensor of `rank` rows, one value for each input.
@@ -41,7 +41,7 @@ pub struct Adapter {
     /// The file.
     pub weights: Weights,
     /// Changes by the name of the parameter in the component.
-    pub changes: BTreeMap<String, Vec<Change>>,
+    pub changes: BTreeMap<String, Vec<WeightDelta>>,
 }
 
 impl<'w> GraphBuilder<'w> {
@@ -69,7 +69,7 @@ impl<'w> GraphBuilder<'w> {
     pub fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
         let mut sum = self.unchanged_weight(name, shape)?;
         for (adapter, strength, change) in self.changes(name) {
-            if let Change::Full(tensor) = change {
+            if let WeightDelta::Full(tensor) = change {
                 sum = self.plus_full(&sum, (adapter, &strength), tensor, shape)?;
             }
         }
@@ -85,8 +85,8 @@ impl<'w> GraphBuilder<'w> {
     pub fn branches(&mut self, x: &Var, y: Var, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Var> {
         let mut sum = y;
         for (adapter, strength, change) in self.changes(name) {
-            let Change::LowRank { down, up, rank, scale } = change else {
-                if let Change::Full(tensor) = change
+            let WeightDelta::LowRank { down, up, rank, scale } = change else {
+                if let WeightDelta::Full(tensor) = change
                     && self.weights().integers_of(name).is_some()
                 {
                     // integers cannot be added to, so this change is a branch too
@@ -114,8 +114,8 @@ impl<'w> GraphBuilder<'w> {
         let mut sum = sum;
         for (adapter, strength, change) in self.changes(name) {
             sum = match change {
-                Change::Full(tensor) => self.plus_full(&sum, (adapter, &strength), tensor, shape)?,
-                Change::LowRank { down, up, rank, scale } => {
+                WeightDelta::Full(tensor) => self.plus_full(&sum, (adapter, &strength), tensor, shape)?,
+                WeightDelta::LowRank { down, up, rank, scale } => {
                     let outputs = shape.first().copied().unwrap_or(1);
                     let inputs = shape.iter().skip(1).product();
                     let down = self.adapter_tensor(adapter, down, &[*rank, inputs])?;
@@ -152,7 +152,7 @@ impl<'w> GraphBuilder<'w> {
         Ok(self.in_part(&raw, dtype))
     }
 
-    fn changes(&self, name: &str) -> Vec<(&'w Adapter, Var, &'w Change)> {
+    fn changes(&self, name: &str) -> Vec<(&'w Adapter, Var, &'w WeightDelta)> {
         let of = |(adapter, strength): &(&'w Adapter, Var)| {
             let (adapter, strength) = (*adapter, strength.clone());
             let changes = adapter.changes.get(name).into_iter().flatten();

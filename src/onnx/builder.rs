@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::adapter::Adapter;
 use super::by_rows::Body;
-use super::compute::Compute;
+use super::compute_type::ComputeType;
 use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
@@ -66,9 +66,9 @@ pub struct GraphBuilder<'w> {
     initializers: Vec<TensorProto>,
     spec: GraphSpec,
     /// What the graph computes in.
-    compute: Compute,
+    compute: ComputeType,
     /// What the part under construction computes in: the same, or fp32.
-    part: Compute,
+    part: ComputeType,
     constants: HashMap<(Dtype, Vec<i64>, Vec<u8>), Var>,
     views: HashMap<(String, Vec<usize>), Var>,
     casts: HashMap<(Var, Dtype), Var>,
@@ -92,8 +92,8 @@ impl<'w> GraphBuilder<'w> {
             body: None,
             initializers: Vec::new(),
             spec: GraphSpec::default(),
-            compute: Compute::Fp32,
-            part: Compute::Fp32,
+            compute: ComputeType::Fp32,
+            part: ComputeType::Fp32,
             constants: HashMap::new(),
             views: HashMap::new(),
             casts: HashMap::new(),
@@ -108,14 +108,14 @@ impl<'w> GraphBuilder<'w> {
     /// Inputs and outputs stay fp32: [`Self::narrow`] and [`Self::widen`] lead in and out. Weights come in this type,
     /// as they lie in the file if that is theirs, else cast.
     #[must_use]
-    pub fn with_compute(mut self, compute: Compute) -> Self {
+    pub fn with_compute(mut self, compute: ComputeType) -> Self {
         (self.compute, self.part) = (compute, compute);
         self
     }
 
     /// Builds a part whose weights and constants are fp32, whatever the graph computes in.
     pub fn in_fp32<R>(&mut self, part: impl FnOnce(&mut Self) -> R) -> R {
-        let outer = std::mem::replace(&mut self.part, Compute::Fp32);
+        let outer = std::mem::replace(&mut self.part, ComputeType::Fp32);
         let result = part(self);
         self.part = outer;
         result
@@ -124,7 +124,7 @@ impl<'w> GraphBuilder<'w> {
     /// An fp32 value in the type that the graph computes in.
     pub fn narrow(&mut self, value: &Var) -> Var {
         match self.compute {
-            Compute::Fp32 => value.clone(),
+            ComputeType::Fp32 => value.clone(),
             compute => self.cast(value, compute.dtype()),
         }
     }
@@ -132,13 +132,13 @@ impl<'w> GraphBuilder<'w> {
     /// A value of the type that the graph computes in as fp32.
     pub fn widen(&mut self, value: &Var) -> Var {
         match self.compute {
-            Compute::Fp32 => value.clone(),
+            ComputeType::Fp32 => value.clone(),
             _ => self.cast_f32(value),
         }
     }
 
     /// What the part under construction computes in.
-    pub fn part_compute(&self) -> Compute {
+    pub fn part_compute(&self) -> ComputeType {
         self.part
     }
 

@@ -1,8 +1,8 @@
 //! The product of rows with a matrix of 4-bit integers.
 
 use super::builder::{Attr, GraphBuilder, Var, scale_name};
-use super::integers::INT4_BLOCK;
-use crate::core::{Integers, Result};
+use super::quantised::INT4_BLOCK;
+use crate::core::{Quantisation, Result};
 
 /// `accuracy_level`: the product is computed in fp32.
 ///
@@ -13,7 +13,7 @@ const IN_FP32: i64 = 1;
 impl GraphBuilder<'_> {
     /// `x W^T` for the 4-bit matrix `name`; `x` is `[rows, inputs]`. One operation unpacks the matrix as it computes.
     pub(super) fn int4_product(&mut self, x: &Var, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Var> {
-        self.check_integers(Integers::Int4, name, [outputs, inputs])?;
+        self.check_integers(Quantisation::Int4, name, [outputs, inputs])?;
         let weights = self.weights();
         let blocks = inputs / INT4_BLOCK;
         let matrix = self.raw_tensor(weights, name, name, &[outputs, blocks, INT4_BLOCK / 2])?;

@@ -1,7 +1,7 @@
 //! The product of rows, rounded as they come, with a matrix of 8-bit integers.
 
 use super::builder::{Attr, GraphBuilder, Var, scale_name};
-use crate::core::{Integers, Result};
+use crate::core::{Quantisation, Result};
 
 /// Largest 8-bit magnitude; -128 is not used, so that both signs reach equally far.
 const LARGEST: f32 = 127.0;
@@ -23,7 +23,7 @@ impl GraphBuilder<'_> {
         [outputs, inputs]: [usize; 2],
         gate: Option<&Var>,
     ) -> Result<Var> {
-        self.check_integers(Integers::Int8, name, [outputs, inputs])?;
+        self.check_integers(Quantisation::Int8, name, [outputs, inputs])?;
         let weights = self.weights();
         let (rows, row_scales) = self.rounded_rows(x);
         let matrix = self.raw_tensor(weights, name, name, &[inputs, outputs])?;

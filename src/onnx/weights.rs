@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
-use super::integers::{QUANTIZATION_KEY, integers_told, shown_shape};
+use super::quantised::{QUANTIZATION_KEY, integers_told, shown_shape};
 use super::spec::Dtype;
 use super::stamp::Stamp;
 use crate::core::{Bytes, Error, Kind, Result};

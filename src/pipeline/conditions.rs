@@ -3,16 +3,16 @@
 use ndarray::ArrayD;
 
 use super::cache::{TensorCache, key};
-use super::encode_image::{Encoder, ImageCondition, Pictures};
+use super::encode_image::{Encoder, ImageCondition, InputImages};
 use super::encode_stream::StreamEncoder;
-use super::encode_text::{PromptRows, encode, tokens};
+use super::encode_text::{PromptEmbeds, encode, tokens};
 use super::encode_whole::{FixedClip, WholeEncoder};
 use super::exported::{self, Network};
 use super::generate::Pipeline;
 use super::preview::PreviewMap;
 use super::preview_draw::ClipShape;
 use super::preview_fit::{fit, learn};
-use super::story::Story;
+use super::reporter::Reporter;
 use crate::core::{CancelToken, Event, Frame, GenRequest, Kind, Result, sha256_hex};
 use crate::onnx::Graph;
 use crate::wan::exported::{Exported, ExportedGraph, Interface};
@@ -34,8 +34,8 @@ impl Pipeline<'_> {
         request: &GenRequest,
         network: &Network<'_>,
         cache: &mut dyn TensorCache,
-        (story, cancel): (&mut Story<'_>, &CancelToken),
-    ) -> Result<(PromptRows, Option<PromptRows>)> {
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
+    ) -> Result<(PromptEmbeds, Option<PromptEmbeds>)> {
         let tokenizer = Tokenizer::open(&self.checkpoint.tokenizer)?;
         let part = &self.checkpoint.text_encoder;
         let identity = match network {
@@ -43,12 +43,12 @@ impl Pipeline<'_> {
             Network::Exported(graph) => graph.identity(),
         };
         let mut session = None;
-        let mut rows = |story: &mut Story<'_>, what, prompt: &str| -> Result<PromptRows> {
+        let mut rows = |story: &mut Reporter<'_>, what, prompt: &str| -> Result<PromptEmbeds> {
             let tokens = tokens(&tokenizer, (what, prompt), story)?;
             let key = key("text", &[&identity, &self.computation.identity(), &format!("{tokens:?}")]);
             if let Some(hidden) = cache.get(&key) {
                 story.optimizations.push(format!("the {what}'s embedding was kept from an earlier run"));
-                return Ok(PromptRows::new(&hidden.view()));
+                return Ok(PromptEmbeds::new(&hidden.view()));
             }
             let session = match &mut session {
                 Some(session) => session,
@@ -64,7 +64,7 @@ impl Pipeline<'_> {
                 Network::Exported(graph) => exported::encode(session, graph, tokens, cancel)?,
             };
             cache.put(&key, &hidden);
-            Ok(PromptRows::new(&hidden.view()))
+            Ok(PromptEmbeds::new(&hidden.view()))
         };
         let prompt = rows(story, "prompt", &request.prompt)?;
         let guided = request.guidance.enabled() || request.guidance_low.enabled();
@@ -77,9 +77,9 @@ impl Pipeline<'_> {
         &self,
         source: &EncoderSource<'_>,
         request: &GenRequest,
-        pictures: &Pictures,
+        pictures: &InputImages,
         cache: &mut dyn TensorCache,
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<ImageCondition> {
         let Some(first) = &pictures.first else { return Ok(ImageCondition::None) };
         let in_place = self.checkpoint.expand_timesteps;
@@ -147,7 +147,7 @@ impl Pipeline<'_> {
     pub(super) fn preview_map(
         &self,
         cache: &mut dyn TensorCache,
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<Option<PreviewMap>> {
         let vae = &self.checkpoint.vae;
         let key = self.preview_key();

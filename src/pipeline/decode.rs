@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis, Slice};
 
+use super::reporter::Reporter;
 use super::stitch::Canvas;
-use super::story::Story;
 use crate::core::{CancelToken, Error, Frame, Kind, Resolution, Result, Stage};
 use crate::engine::{Input, Session, Tensor};
 use crate::wan::graphs::CacheSpec;
@@ -22,7 +22,7 @@ pub(super) fn decode(
     latent: &ArrayD<f32>,
     edge: Option<usize>,
     frames: FrameSink<'_>,
-    (story, cancel): (&mut Story<'_>, &CancelToken),
+    (story, cancel): (&mut Reporter<'_>, &CancelToken),
 ) -> Result<()> {
     let &[_, _, count, height, width] = latent.shape() else {
         return Err(Error::new(Kind::Bug, "A latent has not five dimensions"));

@@ -6,21 +6,21 @@ use std::time::Instant;
 use ndarray::{Array1, Array2, ArrayD};
 
 use super::encode_image::ImageCondition;
-use super::encode_text::PromptRows;
+use super::encode_text::PromptEmbeds;
 use super::exported::{self, TimestepForm, Tokens};
 use super::loras::Strengths;
 use super::preview::Preview;
-use super::story::Story;
-use crate::core::{CancelToken, Error, Faults, Guidance, Kind, Point, Result, Secs, Stage, Struck};
+use super::reporter::Reporter;
+use crate::core::{CancelToken, Error, FaultPoint, Faults, Guidance, Injected, Kind, Result, Secs, Stage};
 use crate::engine::{Input, Session};
 use crate::wan::schedule::Solver;
 
 /// What does not change over the steps.
 pub(super) struct Conditions {
     /// Rows of the prompt.
-    pub(super) prompt: PromptRows,
+    pub(super) prompt: PromptEmbeds,
     /// Rows of the negative prompt, where guidance needs them.
-    pub(super) negative: Option<PromptRows>,
+    pub(super) negative: Option<PromptEmbeds>,
     /// The pictures.
     pub(super) image: ImageCondition,
     /// Rotary tables.
@@ -38,7 +38,7 @@ pub(super) enum Transformer {
 }
 
 /// One expert's share of the steps.
-pub(super) struct Share {
+pub(super) struct ExpertPhase {
     /// Which expert.
     pub(super) stage: Stage,
     /// Steps, counted over the whole run.
@@ -60,20 +60,20 @@ pub struct DenoiseState {
 
 /// Whether a run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
+pub enum StepControl {
     /// To the next step.
-    Go,
+    Continue,
     /// Not now: another job comes first, or the person wants the memory.
-    Leave,
+    Yield,
 }
 
 /// Asked after each step, with the state that the next one starts from.
-pub type Gate<'a> = &'a mut dyn FnMut(&DenoiseState) -> Result<Flow>;
+pub type StepHook<'a> = &'a mut dyn FnMut(&DenoiseState) -> Result<StepControl>;
 
 /// Who looks at the steps.
-pub(super) struct Watch<'a> {
+pub(super) struct StepHooks<'a> {
     pub(super) preview: &'a mut Preview,
-    pub(super) gate: Gate<'a>,
+    pub(super) gate: StepHook<'a>,
     pub(super) faults: &'a Faults,
 }
 
@@ -81,15 +81,15 @@ pub(super) struct Watch<'a> {
 pub(super) fn denoise(
     transformer: &mut Transformer,
     state: &mut DenoiseState,
-    watch: &mut Watch<'_>,
-    share: &Share,
+    watch: &mut StepHooks<'_>,
+    share: &ExpertPhase,
     conditions: &Conditions,
-    (story, cancel): (&mut Story<'_>, &CancelToken),
-) -> Result<Flow> {
+    (story, cancel): (&mut Reporter<'_>, &CancelToken),
+) -> Result<StepControl> {
     let first = share.steps.start;
     for step in first.max(state.solver.done())..share.steps.end {
         cancel.check()?;
-        let struck = watch.faults.strike(Point::Step(step as u32 + 1), cancel)?;
+        let struck = watch.faults.inject(FaultPoint::Step(step as u32 + 1), cancel)?;
         let DenoiseState { latent, solver } = state;
         let began = Instant::now();
         let timestep = solver.timesteps()[step];
@@ -106,7 +106,7 @@ pub(super) fn denoise(
             return Err(Error::new(Kind::Bug, "A latent is not in row-major order"));
         };
         solver.step(velocity, sample);
-        if struck == Struck::NotFinite {
+        if struck == Injected::NotFinite {
             sample.fill(f32::NAN);
         }
         if sample.iter().any(|value| !value.is_finite()) {
@@ -119,18 +119,18 @@ pub(super) fn denoise(
         // what is told must be safe
         let flow = (watch.gate)(state)?;
         story.stepped(share.stage, ((step - first + 1) as u32, share.steps.len() as u32), seconds);
-        if flow == Flow::Leave {
+        if flow == StepControl::Yield {
             return Ok(flow);
         }
     }
-    Ok(Flow::Go)
+    Ok(StepControl::Continue)
 }
 
 fn predict(
     transformer: &mut Transformer,
     latent: &ArrayD<f32>,
-    (timestep, text): (f32, &PromptRows),
-    share: &Share,
+    (timestep, text): (f32, &PromptEmbeds),
+    share: &ExpertPhase,
     conditions: &Conditions,
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {

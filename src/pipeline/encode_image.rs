@@ -10,12 +10,12 @@ use ndarray::{Array4, Array5, ArrayD, Axis, concatenate, s};
 
 use super::encode_stream::StreamEncoder;
 use super::encode_whole::WholeEncoder;
-use super::story::Story;
+use super::reporter::Reporter;
 use crate::core::{CancelToken, Error, Frame, Kind, Result};
 
 /// Pictures that the video starts and ends with, at its size.
 #[derive(Clone, Debug, Default)]
-pub struct Pictures {
+pub struct InputImages {
     /// First frame.
     pub first: Option<Frame>,
     /// Last frame, beside a first one.
@@ -51,7 +51,7 @@ impl Encoder<'_> {
     pub(super) fn picture(
         &self,
         picture: &Frame,
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<ArrayD<f32>> {
         Ok(self.videos(1, &[vec![(0, picture)]], (story, cancel))?.swap_remove(0))
     }
@@ -60,8 +60,8 @@ impl Encoder<'_> {
     pub(super) fn channels(
         &self,
         frames: usize,
-        pictures: &Pictures,
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        pictures: &InputImages,
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<ArrayD<f32>> {
         let last = frames - 1;
         let given: Vec<_> = pictures
@@ -82,7 +82,7 @@ impl Encoder<'_> {
     pub(super) fn clips(
         &self,
         clips: &[Vec<Frame>],
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<Vec<ArrayD<f32>>> {
         let frames = clips.first().map_or(1, Vec::len);
         let given: Vec<Given<'_>> = clips.iter().map(|clip| clip.iter().enumerate().collect()).collect();
@@ -94,7 +94,7 @@ impl Encoder<'_> {
         &self,
         frames: usize,
         videos: &[Given<'_>],
-        told: (&mut Story<'_>, &CancelToken),
+        told: (&mut Reporter<'_>, &CancelToken),
     ) -> Result<Vec<ArrayD<f32>>> {
         match self {
             Self::Stream(encoder) => encoder.videos(frames, videos, told),

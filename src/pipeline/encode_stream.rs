@@ -5,8 +5,8 @@ use std::time::Instant;
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 
 use super::encode_image::{CHUNK, Given, pixels, size_of};
+use super::reporter::Reporter;
 use super::stitch::Canvas;
-use super::story::Story;
 use crate::core::{CancelToken, Error, Kind, Result, Stage};
 use crate::engine::{Input, Session, Tensor};
 use crate::onnx::Graph;
@@ -34,7 +34,7 @@ impl StreamEncoder<'_> {
         &self,
         frames: usize,
         videos: &[Given<'_>],
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<Vec<ArrayD<f32>>> {
         let size = size_of(videos)?;
         let tiling = Tiling::new(size.map(|pixels| pixels / self.stride), self.edge);

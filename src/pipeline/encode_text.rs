@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayD, ArrayViewD, Axis, Slice};
 
-use super::story::Story;
+use super::reporter::Reporter;
 use crate::core::{CancelToken, Result};
 use crate::engine::{Input, Session};
 use crate::wan::graphs::TEXT_TOKENS;
@@ -10,14 +10,14 @@ use crate::wan::text::{self, Tokenizer};
 
 /// The 512 rows of a prompt: the text encoder's for its tokens, and for the rest one row of zeros.
 #[derive(Clone, Debug)]
-pub(super) struct PromptRows {
+pub(super) struct PromptEmbeds {
     /// Different rows `[R, width]`.
     pub(super) rows: Array2<f32>,
     /// Which of them each of the 512 is.
     pub(super) index: Array1<i64>,
 }
 
-impl PromptRows {
+impl PromptEmbeds {
     /// From the text encoder's rows.
     pub(super) fn new(hidden: &ArrayViewD<'_, f32>) -> Self {
         let tokens = hidden.shape()[0];
@@ -31,7 +31,7 @@ impl PromptRows {
 pub(super) fn tokens(
     tokenizer: &Tokenizer,
     (what, prompt): (&str, &str),
-    story: &mut Story<'_>,
+    story: &mut Reporter<'_>,
 ) -> Result<Vec<i64>> {
     let tokens = tokenizer.encode(&text::clean(prompt), TEXT_TOKENS)?;
     if tokens.truncated {
@@ -57,11 +57,11 @@ mod tests {
 
     #[test]
     fn rows_behind_the_end_are_one_row_of_zeros() {
-        let short = PromptRows::new(&ArrayD::ones(vec![3, 2]).view());
+        let short = PromptEmbeds::new(&ArrayD::ones(vec![3, 2]).view());
         assert_eq!(short.rows.dim(), (4, 2));
         assert_eq!(short.rows.row(3).sum(), 0.0);
         assert_eq!(short.index.iter().take(5).copied().collect::<Vec<_>>(), [0, 1, 2, 3, 3]);
-        let full = PromptRows::new(&ArrayD::ones(vec![TEXT_TOKENS, 2]).view());
+        let full = PromptEmbeds::new(&ArrayD::ones(vec![TEXT_TOKENS, 2]).view());
         assert_eq!(full.rows.dim(), (TEXT_TOKENS, 2));
         assert_eq!(full.index.iter().copied().max(), Some(TEXT_TOKENS as i64 - 1));
     }

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
 use super::encode_image::{CHUNK, Given, pixels, size_of};
 use super::exported::unexpected;
-use super::story::Story;
+use super::reporter::Reporter;
 use crate::core::{CancelToken, Result, Stage};
 use crate::engine::{Input, Session};
 use crate::onnx::Dim;
@@ -50,7 +50,7 @@ impl WholeEncoder<'_> {
         &self,
         frames: usize,
         videos: &[Given<'_>],
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<Vec<ArrayD<f32>>> {
         let size = size_of(videos)?;
         // the encoder looks back only, so that grey frames behind change nothing before them
@@ -105,7 +105,7 @@ mod tests {
     use crate::core::{Event, Frame, Resolution};
     use crate::engine::SessionOptions;
     use crate::engine::runtime::testing::for_tests;
-    use crate::onnx::{Compute, Graph, Weights};
+    use crate::onnx::{ComputeType, Graph, Weights};
     use crate::wan::graphs::{Chunk, vae_encoder};
 
     fn model(name: &str) -> std::path::PathBuf {
@@ -119,7 +119,7 @@ mod tests {
         let config: VaeConfig =
             serde_json::from_slice(&std::fs::read(vae.join("config.json")).unwrap()).unwrap();
         let weights = Weights::from_files(&[vae.join("diffusion_pytorch_model.safetensors")]).unwrap();
-        let stream = |chunk| vae_encoder(&config, &weights, chunk, Compute::Fp32).unwrap();
+        let stream = |chunk| vae_encoder(&config, &weights, chunk, ComputeType::Fp32).unwrap();
         let (first, later) = (stream(Chunk::First), stream(Chunk::Later));
         let load = |graph: &Graph| Session::load(&runtime, graph, SessionOptions::default(), &cancel);
         let own =
@@ -143,7 +143,7 @@ mod tests {
             let clip: Vec<_> = (0..count).map(picture).collect();
             let [own, whole] = with_both(|encoder| {
                 let (mut quiet, cancel) = (|_: Event| {}, CancelToken::new());
-                encoder.clips(std::slice::from_ref(&clip), (&mut Story::new(&mut quiet), &cancel)).unwrap()
+                encoder.clips(std::slice::from_ref(&clip), (&mut Reporter::new(&mut quiet), &cancel)).unwrap()
             });
             assert_eq!((own.len(), own[0].shape()), (1, whole[0].shape()));
             let off = own[0].iter().zip(&whole[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

@@ -5,9 +5,9 @@ use std::time::Instant;
 use ndarray::{Array1, ArrayD, ArrayView3, ArrayViewD, Axis, Slice};
 
 use super::decode::frames_from_chunk;
-use super::encode_text::PromptRows;
+use super::encode_text::PromptEmbeds;
 use super::encode_whole::FixedClip;
-use super::story::Story;
+use super::reporter::Reporter;
 use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Result, Stage};
 use crate::engine::{Input, Provider, Session};
 use crate::onnx::{Dim, Dtype, Graph};
@@ -184,7 +184,7 @@ pub(super) fn predict(
     session: &mut Session,
     form: &TimestepForm,
     input: &ArrayD<f32>,
-    (timestep, text): (f32, &PromptRows),
+    (timestep, text): (f32, &PromptEmbeds),
     tokens: Tokens,
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {
@@ -218,7 +218,7 @@ pub(super) fn decode(
     session: &mut Session,
     (graph, config): (&ExportedGraph, &VaeConfig),
     latent: &ArrayD<f32>,
-    (story, cancel): (&mut Story<'_>, &CancelToken),
+    (story, cancel): (&mut Reporter<'_>, &CancelToken),
 ) -> Result<Vec<Frame>> {
     let began = Instant::now();
     let mut own = latent.as_standard_layout().into_owned();

@@ -3,18 +3,20 @@
 use ndarray::{Array2, ArrayD};
 
 use super::cache::TensorCache;
-use super::computation::Computation;
+use super::compute_plan::ComputePlan;
 use super::conditions::EncoderSource;
 use super::decode::{FrameSink, decode};
-use super::denoise::{Conditions, DenoiseState, Flow, Gate, Share, Transformer, Watch, denoise};
-use super::encode_image::{ImageCondition, Pictures};
+use super::denoise::{
+    Conditions, DenoiseState, ExpertPhase, StepControl, StepHook, StepHooks, Transformer, denoise,
+};
+use super::encode_image::{ImageCondition, InputImages};
 use super::exported::{self, Decoder, Network, TimestepForm};
 use super::loras::Loras;
 use super::preview::{Preview, PreviewMap};
-use super::story::Story;
+use super::reporter::Reporter;
 use crate::core::{
-    Bytes, CancelToken, Error, Event, Expert, Faults, GenRequest, Kind, Point, Resolution, Result, Stage,
-    WeightsChoice,
+    Bytes, CancelToken, Error, Event, Expert, FaultPoint, Faults, GenRequest, Kind, Resolution, Result,
+    Stage, WeightsChoice,
 };
 use crate::engine::{Prepack, Provider, Runtime, Scratch, Session, SessionOptions, check_kernels};
 use crate::onnx::{Dtype, Graph};
@@ -36,7 +38,7 @@ pub struct Pipeline<'a> {
     /// What changes its transformers.
     pub loras: &'a Loras,
     /// What runs the graphs, and in which types.
-    pub computation: &'a Computation,
+    pub computation: &'a ComputePlan,
     /// Threads of one operation; 0 lets ONNX Runtime take all cores.
     pub threads: usize,
     /// Where the weights shall be.
@@ -95,9 +97,9 @@ impl Pipeline<'_> {
     pub fn prepare(
         &self,
         request: &GenRequest,
-        pictures: &Pictures,
+        pictures: &InputImages,
         watched: Option<&mut dyn TensorCache>,
-        story: &mut Story<'_>,
+        story: &mut Reporter<'_>,
         cancel: &CancelToken,
     ) -> Result<Prepared<'_>> {
         story.stage(Stage::Prepare, |story| {
@@ -109,7 +111,7 @@ impl Pipeline<'_> {
                 self.tell_prepacking(graph, story);
             }
             if self.computation.provider != Provider::Cpu {
-                let Computation { provider, reason, .. } = self.computation;
+                let ComputePlan { provider, reason, .. } = self.computation;
                 story.tell(Event::Note { message: format!("Runs on {provider}: {reason}") });
             }
             let map = match watched {
@@ -124,21 +126,21 @@ impl Pipeline<'_> {
     pub fn denoise(
         &self,
         prepared: &Prepared<'_>,
-        (request, pictures): (&GenRequest, &Pictures),
+        (request, pictures): (&GenRequest, &InputImages),
         state: &mut DenoiseState,
-        (cache, gate): (&mut dyn TensorCache, Gate<'_>),
-        (story, cancel): (&mut Story<'_>, &CancelToken),
-    ) -> Result<Flow> {
+        (cache, gate): (&mut dyn TensorCache, StepHook<'_>),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
+    ) -> Result<StepControl> {
         let graphs = &prepared.graphs;
         let [high, low] = split(self.checkpoint, state.solver.timesteps());
         if state.solver.done() >= high + low {
-            return Ok(Flow::Go);
+            return Ok(StepControl::Continue);
         }
         let conditions = self.conditions(graphs, request, pictures, cache, (story, cancel))?;
         let shares = [
             (
                 &graphs.transformer,
-                Share {
+                ExpertPhase {
                     stage: Stage::DenoiseHigh,
                     steps: 0..high,
                     guidance: request.guidance,
@@ -147,7 +149,7 @@ impl Pipeline<'_> {
             ),
             (
                 graphs.transformer_2.as_ref().unwrap_or(&graphs.transformer),
-                Share {
+                ExpertPhase {
                     stage: Stage::DenoiseLow,
                     steps: high..high + low,
                     guidance: request.guidance_low,
@@ -156,7 +158,7 @@ impl Pipeline<'_> {
             ),
         ];
         let mut preview = Preview::new(prepared.map.clone());
-        let mut watch = Watch { preview: &mut preview, gate, faults: self.faults };
+        let mut watch = StepHooks { preview: &mut preview, gate, faults: self.faults };
         for (graph, share) in &shares {
             if share.steps.is_empty() || state.solver.done() >= share.steps.end {
                 continue;
@@ -165,7 +167,7 @@ impl Pipeline<'_> {
                 let mut transformer = self.transformer(graph, cancel)?;
                 denoise(&mut transformer, state, &mut watch, share, &conditions, (story, cancel))
             })?;
-            if flow == Flow::Leave {
+            if flow == StepControl::Yield {
                 return Ok(flow);
             }
         }
@@ -173,16 +175,16 @@ impl Pipeline<'_> {
             let message = format!("The previews took {:.1} % of the denoising", share * 100.0);
             story.tell(Event::Note { message });
         }
-        Ok(Flow::Go)
+        Ok(StepControl::Continue)
     }
 
     fn conditions(
         &self,
         graphs: &Graphs<'_>,
         request: &GenRequest,
-        pictures: &Pictures,
+        pictures: &InputImages,
         cache: &mut dyn TensorCache,
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<Conditions> {
         let (prompt, negative) =
             story.stage(Stage::Text, |story| self.texts(request, &graphs.text, cache, (story, cancel)))?;
@@ -205,7 +207,7 @@ impl Pipeline<'_> {
         prepared: &Prepared<'_>,
         latent: &ArrayD<f32>,
         (cache, frames): (&mut dyn TensorCache, FrameSink<'_>),
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<()> {
         let decoder = &prepared.graphs.decoder;
         let to = (cache, frames);
@@ -214,7 +216,7 @@ impl Pipeline<'_> {
         self.checkpoint.check_unchanged()
     }
 
-    fn graphs(&self, pictures: &Pictures) -> Result<Graphs<'_>> {
+    fn graphs(&self, pictures: &InputImages) -> Result<Graphs<'_>> {
         let model = self.checkpoint;
         if let Some(exported) = &model.exported {
             return Ok(Graphs {
@@ -292,7 +294,7 @@ impl Pipeline<'_> {
 
     fn load_with(&self, graph: &Graph, scratch: Scratch, cancel: &CancelToken) -> Result<Session> {
         cancel.check()?;
-        self.faults.strike(Point::Load, cancel)?;
+        self.faults.inject(FaultPoint::Load, cancel)?;
         let prepack = self.prepack(graph.computed_bytes());
         let options =
             SessionOptions { threads: self.threads, prepack, scratch, ..self.computation.options() };
@@ -309,7 +311,7 @@ impl Pipeline<'_> {
     }
 
     /// Says so if the weights of the largest network are not packed, which is slower.
-    fn tell_prepacking(&self, transformer: &Graph, story: &mut Story<'_>) {
+    fn tell_prepacking(&self, transformer: &Graph, story: &mut Reporter<'_>) {
         let weights = transformer.computed_bytes();
         if self.prepack(weights) == Prepack::Packed {
             return;
@@ -329,7 +331,7 @@ impl Pipeline<'_> {
     }
 
     /// [`Self::tile_cells`], and says so where the picture is cut.
-    fn tell_tiles(&self, size: Resolution, story: &mut Story<'_>) -> Option<usize> {
+    fn tell_tiles(&self, size: Resolution, story: &mut Reporter<'_>) -> Option<usize> {
         let edge = self.tile_cells(size)?;
         let stride = self.checkpoint.vae.config.scale_factor_spatial as usize;
         let cells = [size.height, size.width].map(|side| side as usize / stride);
@@ -401,7 +403,7 @@ impl Pipeline<'_> {
         decoder: &Decoder<'_>,
         latent: &ArrayD<f32>,
         (cache, frames): (&mut dyn TensorCache, FrameSink<'_>),
-        (story, cancel): (&mut Story<'_>, &CancelToken),
+        (story, cancel): (&mut Reporter<'_>, &CancelToken),
     ) -> Result<()> {
         let config = &self.checkpoint.vae.config;
         match decoder {

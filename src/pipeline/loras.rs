@@ -8,7 +8,7 @@ use ndarray::{Array1, ArrayD};
 use crate::core::{Error, Expert, GenRequest, Kind, LoraChoice, LoraRecord, Result, sha256_hex_of_reader};
 use crate::onnx::Adapter;
 use crate::wan::Checkpoint;
-use crate::wan::lora::{Fit, LoraFile, fit};
+use crate::wan::lora::{LoraFile, LoraFit, fit};
 
 /// LoRAs that are ready to be built into the graphs.
 #[derive(Debug, Default)]
@@ -85,7 +85,7 @@ impl Loras {
         };
         for (expert, part) in parts.into_iter().filter(|(expert, _)| choice.changes(*expert)) {
             let Some(part) = part else { continue };
-            let Fit { adapter, report } = {
+            let LoraFit { adapter, report } = {
                 let fit = fit(&file, &part.weights, strength)?;
                 fit.check(&file, &checkpoint.id, part.config.width())?;
                 fit

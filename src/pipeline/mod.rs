@@ -4,7 +4,7 @@
 //! knows the LoRAs that a request names; it knows neither queues nor screens.
 
 mod cache;
-mod computation;
+mod compute_plan;
 mod conditions;
 mod decode;
 mod denoise;
@@ -18,14 +18,14 @@ mod loras;
 mod preview;
 mod preview_draw;
 mod preview_fit;
+mod reporter;
 mod stitch;
-mod story;
 
 pub use cache::TensorCache;
-pub use computation::Computation;
+pub use compute_plan::ComputePlan;
 pub use decode::FrameSink;
-pub use denoise::{DenoiseState, Flow, Gate};
-pub use encode_image::Pictures;
+pub use denoise::{DenoiseState, StepControl, StepHook};
+pub use encode_image::InputImages;
 pub use generate::{Pipeline, Prepared, denoise_steps};
 pub use loras::Loras;
-pub use story::Story;
+pub use reporter::Reporter;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, ArrayD, ArrayViewD, Axis};
 
-use super::story::Story;
+use super::reporter::Reporter;
 use crate::core::{Event, Frame, Resolution, Secs, Stage};
 
 /// Share of the denoising time that previews may take.
@@ -75,7 +75,7 @@ impl Preview {
         &mut self,
         (sample, velocity, sigma): (&ArrayD<f32>, &ArrayD<f32>, f32),
         stage: Stage,
-        story: &mut Story<'_>,
+        story: &mut Reporter<'_>,
     ) {
         let Some(map) = &self.map else { return };
         if self.spent.as_secs_f64() > BUDGET * self.began.elapsed().as_secs_f64() {

@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayD, Axis};
 use super::encode_image::{CHUNK, Encoder};
 use super::preview::PreviewMap;
 use super::preview_draw::{ClipShape, mosaic};
-use super::story::Story;
+use super::reporter::Reporter;
 use crate::core::{CancelToken, Event, Frame, Result};
 
 /// Drawings of the fit.
@@ -26,7 +26,7 @@ pub(super) fn fit(
     cancel: &CancelToken,
 ) -> Result<Option<PreviewMap>> {
     let mut quiet = |_: Event| {};
-    let mut story = Story::new(&mut quiet);
+    let mut story = Reporter::new(&mut quiet);
     let count = DRAWINGS.div_ceil(shape.drawings().max(1));
     let clips: Vec<_> = (0..count).map(|index| mosaic(index, shape, stride)).collect();
     let latents = encoder.clips(&clips, (&mut story, cancel))?;

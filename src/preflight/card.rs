@@ -5,8 +5,8 @@
 use super::facts::{Facts, StageMemory};
 use super::size::NetSize;
 use super::vae::{decoded, encoded};
-use super::{memory, mend};
-use crate::core::{Bytes, Change, Finding, Mode, ProviderChoice, Resolution, Severity, Stage, Subject};
+use super::{fixes, memory};
+use crate::core::{Bytes, Finding, Fix, Mode, ProviderChoice, Resolution, Severity, Stage, Subject};
 
 /// Bytes of an fp32 value, in which sizes of weights and of the VAE's values are counted.
 const F32: u64 = 4;
@@ -89,19 +89,19 @@ pub(super) fn finding(facts: &Facts<'_>, card: Card) -> Option<Finding> {
     } else {
         (Severity::Warning, format!("{room} of its {} are free", card.total))
     };
-    let tiles = [512, 256, 128].map(Change::VaeTile);
-    let helps = |change: &Change| mend::with(facts, change, peak) < needed;
-    let enough = |change: &Change| mend::with(facts, change, peak) <= room;
-    let best = |changes: Vec<Change>| {
+    let tiles = [512, 256, 128].map(Fix::VaeTile);
+    let helps = |change: &Fix| fixes::with(facts, change, peak) < needed;
+    let enough = |change: &Fix| fixes::with(facts, change, peak) <= room;
+    let best = |changes: Vec<Fix>| {
         changes
             .iter()
             .find(|change| enough(change))
             .or_else(|| changes.iter().rfind(|change| helps(change)))
             .cloned()
     };
-    let changes = [best(tiles.into()), Some(Change::Provider(ProviderChoice::Cpu))]
+    let changes = [best(tiles.into()), Some(Fix::Provider(ProviderChoice::Cpu))]
         .into_iter()
-        .chain([best(mend::fewer_frames(facts)), best(mend::smaller(facts))])
+        .chain([best(fixes::fewer_frames(facts)), best(fixes::smaller(facts))])
         .flatten()
         .collect();
     Some(Finding {

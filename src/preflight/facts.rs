@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::card::Card;
-use super::measured::Measured;
+use super::measured::MeasuredRun;
 use super::size::ModelSize;
-use crate::core::{Bytes, Finding, GenRequest, Integers, Secs, Severity, Stage};
+use crate::core::{Bytes, Finding, GenRequest, Quantisation, Secs, Severity, Stage};
 
 /// Room in one place that is written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct DiskSpace {
     /// What is written there, for instance "the video".
     pub what: &'static str,
     /// Where.
@@ -36,7 +36,7 @@ pub struct Facts<'a> {
     /// Memory that can be used now without pushing out anybody's, if the system tells.
     pub free_memory: Option<Bytes>,
     /// Places that are written to.
-    pub rooms: &'a [Room],
+    pub rooms: &'a [DiskSpace],
     /// The card that computes, if it is not the processor.
     pub card: Option<Card>,
     /// Cores of the processor.
@@ -44,9 +44,9 @@ pub struct Facts<'a> {
     /// The execution provider that will run the graphs.
     pub provider: &'a str,
     /// Variants of the same model on this machine whose matrices are integers, the more exact first.
-    pub variants: &'a [(Integers, String)],
+    pub variants: &'a [(Quantisation, String)],
     /// Earlier runs on this machine.
-    pub history: &'a [Measured],
+    pub history: &'a [MeasuredRun],
     /// How long this takes by the runs that were made in the same way at the same size, and how many they are.
     pub like_runs: Option<(Secs, usize)>,
 }

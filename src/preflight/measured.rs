@@ -7,7 +7,7 @@ use crate::core::{Bytes, FrameCount, Mode, Resolution, Secs, Stage, WeightsChoic
 
 /// A run that ended well, with what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct MeasuredRun {
     /// `wan::Checkpoint::fingerprint`.
     pub model_fingerprint: String,
     /// The mode.
@@ -38,7 +38,7 @@ pub struct Measured {
     pub peak: Option<Bytes>,
 }
 
-impl Measured {
+impl MeasuredRun {
     /// Seconds of a stage, if it ran.
     pub fn seconds(&self, stage: Stage) -> Option<f64> {
         self.stages.iter().find(|(name, _)| *name == stage).map(|(_, seconds)| seconds.0)

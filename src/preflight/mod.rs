@@ -3,11 +3,11 @@
 //! Decides over facts that are given as data; it measures nothing and reads no files.
 
 mod card;
+mod check;
 mod facts;
-mod look;
+mod fixes;
 mod measured;
 mod memory;
-mod mend;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -15,8 +15,8 @@ mod time;
 mod vae;
 
 pub use card::Card;
-pub use facts::{Facts, Preflight, Room, StageMemory, TimeEstimate};
-pub use look::look;
-pub use measured::{Comparison, Measured, compare};
+pub use check::check;
+pub use facts::{DiskSpace, Facts, Preflight, StageMemory, TimeEstimate};
+pub use measured::{Comparison, MeasuredRun, compare};
 pub use size::{ModelSize, NetSize};
 pub use time::{passes, work};

@@ -1,6 +1,6 @@
 //! How large a model's networks are on disk and in memory.
 
-use crate::core::{Bytes, Integers, Stage, Strides};
+use crate::core::{Bytes, Quantisation, Stage, Strides};
 use crate::onnx::{Dtype, TensorInfo, Weights};
 use crate::wan::exported::{Exported, ExportedGraph};
 use crate::wan::{Checkpoint, TextEncoderConfig, TransformerConfig, VaeConfig};
@@ -32,7 +32,7 @@ impl NetSize {
             size.stored.0 += info.len;
             size.loaded.0 += loaded;
             size.mapped.0 += if loaded == info.len { loaded } else { 0 };
-            if weights.integers_of(name) == Some(Integers::Int4) {
+            if weights.integers_of(name) == Some(Quantisation::Int4) {
                 let elements = info.shape.iter().product::<usize>() as u64;
                 size.unpacked = size.unpacked.max(Bytes(elements * Dtype::F32.size() as u64));
             }
@@ -94,7 +94,7 @@ pub struct ModelSize {
     /// How much a video shrinks.
     pub strides: Strides,
     /// The integers that the transformers compute in, if they do.
-    pub integers: Option<Integers>,
+    pub integers: Option<Quantisation>,
     /// A picture takes the place of the first latent frame instead of beside the noise.
     pub expand_timesteps: bool,
     /// The networks of an exported model, with the stage of each.

@@ -1,14 +1,14 @@
 //! A rule, a test.
 
 use super::card::Card;
-use super::facts::{Facts, Preflight, Room, StageMemory};
-use super::look::look;
-use super::measured::{Measured, compare};
+use super::check::check;
+use super::facts::{DiskSpace, Facts, Preflight, StageMemory};
+use super::measured::{MeasuredRun, compare};
 use super::size::{ModelSize, NetSize};
 use super::time::{self, passes};
-use crate::core::{Bytes, Change, Finding, Secs, Severity, Subject};
+use crate::core::{Bytes, Finding, Fix, Secs, Severity, Subject};
 use crate::core::{
-    FlowShift, Fps, FrameCount, GenRequest, Guidance, Integers, Mode, PrecisionChoice, ProviderChoice,
+    FlowShift, Fps, FrameCount, GenRequest, Guidance, Mode, PrecisionChoice, ProviderChoice, Quantisation,
     Resolution, Sampler, Seed, Stage, StepCount, Strides, WeightsChoice,
 };
 use crate::wan::{TextEncoderConfig, TransformerConfig, VaeConfig};
@@ -64,7 +64,7 @@ fn model(int8: bool) -> ModelSize {
         vae_decoder: small(280),
         vae: VaeConfig::default(),
         strides: Strides { temporal: 4, spatial: 8, patch: 2 },
-        integers: int8.then_some(Integers::Int8),
+        integers: int8.then_some(Quantisation::Int8),
         expand_timesteps: false,
         exported: None,
     }
@@ -114,12 +114,12 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Fa
     }
 }
 
-fn measured(request: &GenRequest, model: &ModelSize, seconds_of_work: f64) -> Measured {
+fn measured(request: &GenRequest, model: &ModelSize, seconds_of_work: f64) -> MeasuredRun {
     let work = time::work(request, model, [26, 14]);
     let mut stages: Vec<_> =
         work.iter().map(|(stage, work)| (*stage, Secs(work * seconds_of_work))).collect();
     stages.push((Stage::Text, Secs(2.0)));
-    Measured {
+    MeasuredRun {
         model_fingerprint: model.fingerprint.clone(),
         mode: request.mode,
         size: request.size,
@@ -144,18 +144,19 @@ fn of(found: &Preflight, subject: Subject) -> Option<&Finding> {
 #[test]
 fn the_official_request_on_a_small_machine_is_warned_of() {
     let (request, model) = (request(1280, 720, 81), model(false));
-    let variants = [Integers::Int8, Integers::Int4].map(|kind| (kind, format!("t2v-A14B-{}", kind.word())));
+    let variants =
+        [Quantisation::Int8, Quantisation::Int4].map(|kind| (kind, format!("t2v-A14B-{}", kind.word())));
     let facts = Facts { variants: &variants, ..facts(&request, &model, 22) };
-    let found = look(&facts);
+    let found = check(&facts);
     assert!(found.can_run(), "{:?}", found.findings);
     let time = of(&found, Subject::Time).unwrap();
     assert_eq!(time.severity, Severity::Warning);
     assert!(time.message.contains("More than") && time.message.contains(" h "), "{}", time.message);
-    assert_eq!(time.changes[0], Change::Model("t2v-A14B-int8".into()));
-    let is_model = |change: &&Change| matches!(change, Change::Model(_));
+    assert_eq!(time.changes[0], Fix::Model("t2v-A14B-int8".into()));
+    let is_model = |change: &&Fix| matches!(change, Fix::Model(_));
     assert_eq!(time.changes.iter().filter(is_model).count(), 1, "4 bits are no faster");
-    assert!(time.changes.iter().any(|change| matches!(change, Change::Steps(_))));
-    assert!(time.changes.iter().any(|change| matches!(change, Change::Size(_))));
+    assert!(time.changes.iter().any(|change| matches!(change, Fix::Steps(_))));
+    assert!(time.changes.iter().any(|change| matches!(change, Fix::Size(_))));
     let memory = of(&found, Subject::Memory).unwrap();
     assert_eq!(memory.severity, Severity::Warning);
     assert!(memory.message.contains("read again and again"), "{}", memory.message);
@@ -169,13 +170,13 @@ fn what_cannot_be_dropped_and_does_not_fit_is_a_blocker() {
     let mut model = model(false);
     // 16-bit weights become fp32 in memory, wherever they lie
     model.transformers.iter_mut().for_each(|net| net.mapped = Bytes(0));
-    let found = look(&facts(&request, &model, 22));
+    let found = check(&facts(&request, &model, 22));
     let memory = of(&found, Subject::Memory).unwrap();
     assert_eq!(memory.severity, Severity::Blocker);
     assert!(memory.message.contains("models convert t2v-A14B --precision int8"), "{}", memory.message);
     assert!(!found.can_run() && found.findings[0] == *memory);
     // with room enough there is nothing to say
-    assert_eq!(of(&look(&facts(&request, &model, 2000)), Subject::Memory), None);
+    assert_eq!(of(&check(&facts(&request, &model, 2000)), Subject::Memory), None);
 }
 
 #[test]
@@ -183,11 +184,11 @@ fn changes_come_in_the_order_of_what_they_cost_the_picture() {
     // the decoder in one piece is what needs most
     let request = GenRequest { vae_tile: Some(1280), ..request(1280, 720, 81) };
     let model = model(true);
-    let found = look(&facts(&request, &model, 19));
+    let found = check(&facts(&request, &model, 19));
     let changes = &of(&found, Subject::Memory).unwrap().changes;
-    let place = |kind: fn(&Change) -> bool| changes.iter().position(kind);
-    let tile = place(|change| matches!(change, Change::VaeTile(_))).unwrap();
-    let size = place(|change| matches!(change, Change::Size(_))).unwrap();
+    let place = |kind: fn(&Fix) -> bool| changes.iter().position(kind);
+    let tile = place(|change| matches!(change, Fix::VaeTile(_))).unwrap();
+    let size = place(|change| matches!(change, Fix::Size(_))).unwrap();
     assert!(tile < size, "{changes:?}");
     assert!(changes.len() <= 5);
 }
@@ -197,7 +198,7 @@ fn memory_grows_with_the_request_and_shrinks_with_tiles() {
     let model = model(true);
     let peak = |width, height, frames, tile| {
         let request = GenRequest { vae_tile: tile, ..request(width, height, frames) };
-        let found = look(&facts(&request, &model, 500));
+        let found = check(&facts(&request, &model, 500));
         let of = |stage| found.memory.iter().find(|memory| memory.stage == stage).map(|memory| memory.peak);
         (of(Stage::DenoiseHigh).unwrap(), of(Stage::Decode).unwrap())
     };
@@ -213,10 +214,10 @@ fn memory_grows_with_the_request_and_shrinks_with_tiles() {
 #[test]
 fn a_full_disk_is_a_blocker() {
     let (request, model) = (request(64, 64, 17), model(true));
-    let room = |free| Room { what: "the video", path: "/out".into(), free, needed: Bytes(50 << 20) };
+    let room = |free| DiskSpace { what: "the video", path: "/out".into(), free, needed: Bytes(50 << 20) };
     for (free, blocked) in [(Some(Bytes(1 << 20)), true), (Some(Bytes(GIB)), false), (None, false)] {
         let rooms = [room(free)];
-        let found = look(&Facts { rooms: &rooms, ..facts(&request, &model, 500) });
+        let found = check(&Facts { rooms: &rooms, ..facts(&request, &model, 500) });
         assert_eq!(of(&found, Subject::Disk).is_some(), blocked);
         assert_eq!(found.can_run(), !blocked);
     }
@@ -225,9 +226,9 @@ fn a_full_disk_is_a_blocker() {
 #[test]
 fn nothing_is_promised_where_nothing_is_known() {
     let (request, model) = (request(64, 64, 17), model(true));
-    let found = look(&Facts { free_memory: None, ..facts(&request, &model, 0) });
+    let found = check(&Facts { free_memory: None, ..facts(&request, &model, 0) });
     assert_eq!((of(&found, Subject::Memory), found.time.is_none()), (None, true));
-    let none = look(&facts(&request, &model, 0));
+    let none = check(&facts(&request, &model, 0));
     assert!(!none.can_run(), "no memory is free, and never less than none");
 }
 
@@ -237,10 +238,10 @@ fn time_follows_from_earlier_runs() {
     let smaller = request(416, 240, 81);
     let (own, other) = (
         measured(&smaller, &model, 1e-12),
-        Measured { model_fingerprint: "other".into(), ..measured(&smaller, &model, 9e-12) },
+        MeasuredRun { model_fingerprint: "other".into(), ..measured(&smaller, &model, 9e-12) },
     );
     let work: f64 = time::work(&asked, &model, [26, 14]).iter().map(|(_, work)| work).sum();
-    let estimate = |history: &[Measured]| look(&Facts { history, ..facts(&asked, &model, 500) }).time;
+    let estimate = |history: &[MeasuredRun]| check(&Facts { history, ..facts(&asked, &model, 500) }).time;
     let from_own = estimate(&[other.clone(), own.clone()]).unwrap();
     assert!(from_own.like && from_own.runs == 1);
     assert!((from_own.seconds.0 / (work * 1e-12 + 2.0) - 1.0).abs() < 1e-6, "{from_own:?}");
@@ -249,11 +250,11 @@ fn time_follows_from_earlier_runs() {
     // what such runs took counts more than what their work would
     let like_runs = Some((Secs(7.0), 9));
     let history = [own.clone()];
-    let like = look(&Facts { history: &history, like_runs, ..facts(&asked, &model, 500) }).time.unwrap();
+    let like = check(&Facts { history: &history, like_runs, ..facts(&asked, &model, 500) }).time.unwrap();
     assert_eq!((like.seconds, like.runs), (Secs(7.0), 9));
-    let elsewhere = Measured { provider: "cuda".into(), ..own };
+    let elsewhere = MeasuredRun { provider: "cuda".into(), ..own };
     assert_eq!(estimate(&[elsewhere]), None);
-    let found = look(&Facts { history: &[other], ..facts(&asked, &model, 500) });
+    let found = check(&Facts { history: &[other], ..facts(&asked, &model, 500) });
     let told = of(&found, Subject::Time).unwrap();
     assert!(
         told.message.contains("on this machine, from an earlier run of other models"),
@@ -281,7 +282,7 @@ fn loras_take_memory_on_the_expert_that_they_change() {
     let (asked, model) = (request(832, 480, 17), model(false));
     let plain = facts(&asked, &model, 500);
     let peak = |facts: &Facts<'_>, stage| {
-        look(facts).memory.into_iter().find(|memory| memory.stage == stage).unwrap().peak.0
+        check(facts).memory.into_iter().find(|memory| memory.stage == stage).unwrap().peak.0
     };
     let with = Facts { loras: [Bytes(0), Bytes(1 << 30)], ..plain };
     let more = |stage| peak(&with, stage) - peak(&plain, stage);
@@ -295,15 +296,15 @@ fn a_card_that_is_too_small_is_seen_before_the_run() {
         Some(Card { total: Bytes(total * GIB), free: Some(Bytes(free * GIB)), value_bytes: [2, 2, 4] })
     };
     let with = |card| Facts { card, provider: "cuda", ..facts(&asked, &model, 500) };
-    let large = look(&with(card(200, 200)));
+    let large = check(&with(card(200, 200)));
     assert!(large.memory.is_empty() && large.can_run(), "{:?}", large.findings);
     let peak = |stage| large.card.iter().find(|memory| memory.stage == stage).unwrap().peak.0;
     // half of the fp32 weights, with the margin
     assert!(peak(Stage::DenoiseHigh) > model.transformers[0].loaded.0 / 2 / 100 * 120);
     assert!(peak(Stage::DenoiseHigh) < model.transformers[0].loaded.0);
-    assert!(!look(&with(card(8, 8))).can_run());
-    let busy = look(&with(card(200, 8)));
+    assert!(!check(&with(card(8, 8))).can_run());
+    let busy = check(&with(card(200, 8)));
     let told = busy.findings.iter().find(|finding| finding.subject == Subject::Memory).unwrap();
     assert_eq!(told.severity, Severity::Warning);
-    assert!(told.changes.contains(&Change::Provider(ProviderChoice::Cpu)), "{told:?}");
+    assert!(told.changes.contains(&Fix::Provider(ProviderChoice::Cpu)), "{told:?}");
 }

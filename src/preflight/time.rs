@@ -1,11 +1,11 @@
 //! How long a run takes: the work of its stages by formula, times what this machine needed for such work before.
 
 use super::facts::{Facts, TimeEstimate};
-use super::measured::Measured;
+use super::measured::MeasuredRun;
 use super::memory::tiling;
 use super::size::ModelSize;
 use super::vae::{decoded, encoded};
-use crate::core::{GenRequest, Integers, Mode, Secs, Stage};
+use crate::core::{GenRequest, Mode, Quantisation, Secs, Stage};
 use crate::wan::graphs::TEXT_TOKENS;
 
 /// Runs that an estimate rests on at most, the nearest ones.
@@ -58,8 +58,8 @@ fn pass(request: &GenRequest, model: &ModelSize) -> f64 {
 pub(super) fn estimate(facts: &Facts<'_>) -> Option<TimeEstimate> {
     let Facts { request, model, history, .. } = facts;
     let work = work(request, model, facts.steps);
-    let precision = model.integers.map_or("fp32", Integers::word);
-    let distance = |run: &Measured| {
+    let precision = model.integers.map_or("fp32", Quantisation::word);
+    let distance = |run: &MeasuredRun| {
         let other = |is_other: bool, much: f64| if is_other { much } else { 0.0 };
         let area = (run.size.area() as f64 * f64::from(run.frames.0)).max(1.0);
         let asked = (request.size.area() as f64 * f64::from(request.frames.0)).max(1.0);
@@ -76,7 +76,7 @@ pub(super) fn estimate(facts: &Facts<'_>) -> Option<TimeEstimate> {
     nearest.retain(|(_, run)| !like || run.model_fingerprint == model.fingerprint);
     nearest.truncate(NEAREST);
     let ratio = |stage: Stage| {
-        let of = |(distance, run): &(f64, &Measured)| {
+        let of = |(distance, run): &(f64, &MeasuredRun)| {
             Some(((-distance).exp(), run.seconds(stage)? / run.work_of(stage)?))
         };
         weighted(nearest.iter().filter_map(of))

@@ -151,7 +151,7 @@ pub(super) fn encoded(config: &VaeConfig, size: Resolution, first: bool) -> Chun
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Compute, Weights};
+    use crate::onnx::{ComputeType, Weights};
     use crate::wan::graphs::vae_decoder;
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
             let config: VaeConfig =
                 serde_json::from_slice(&std::fs::read(dir.join("config.json")).unwrap()).unwrap();
             let weights = Weights::open(&dir, "diffusion_pytorch_model").unwrap();
-            let graph = vae_decoder(&config, &weights, Compute::Fp32).unwrap();
+            let graph = vae_decoder(&config, &weights, ComputeType::Fp32).unwrap();
             let of_graph = graph
                 .caches
                 .iter()

@@ -3,5 +3,5 @@
 mod preset;
 mod shipped;
 
-pub use preset::{Preset, Settings};
+pub use preset::{Preset, PresetFields};
 pub use shipped::{by_name, for_mode, for_model, shipped};

@@ -22,13 +22,13 @@ pub struct Preset {
     /// Mode it is made for.
     pub mode: Mode,
     /// The settings.
-    pub settings: Settings,
+    pub settings: PresetFields,
 }
 
 /// What a preset sets; the rest of a request is the prompt, the seed and the machine's business.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub struct PresetFields {
     /// What should not be seen.
     #[serde(default)]
     pub negative_prompt: String,

@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint;
-use super::job::{Job, JobId, Priority, Work};
-use super::state::{Entry, Record, Retry, State, Status, Trace, Wish};
-use super::task;
-use crate::core::{Bytes, CancelToken, Change, Error, Faults, Kind, Point, Result, Task, TaskStatus, Utc};
-use crate::store::{HeldLock, History, Journal, Locked};
+use super::state::{Record, State};
+use crate::attempt;
+use crate::core::{Bytes, CancelToken, Error, FaultPoint, Faults, Fix, Kind, Result, Utc};
+use crate::jobs::{
+    self, EndStatus, HistoryEntry, Job, JobEntry, JobId, JobSpec, JobState, PartialOutput, PendingAction,
+    Priority, RetryRecord,
+};
+use crate::library::History;
+use crate::store::{HeldLock, Journal, Locked};
 
 /// Which jobs a program works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ const KEPT_OF_FAILED: Bytes = Bytes(2 << 30);
 
 /// What became of a wish to stop a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum Acknowledgement {
     /// It is so.
     Done,
     /// The program that runs the job was told.
@@ -48,7 +51,7 @@ pub struct Queue {
 impl Queue {
     /// Opens the queue of a data folder for the program `who`, for instance "the window".
     pub fn open(data_dir: &Path, who: &str, faults: &Faults) -> Result<Self> {
-        let me = Task::new_id();
+        let me = HistoryEntry::new_id();
         let holder = format!("{who} (process {})", std::process::id());
         let alive = HeldLock::attempt(&worker_path(data_dir, &me), &holder)?;
         let alive = alive.map_err(|who| Error::new(Kind::Bug, format!("The name {me} is taken by {who}")))?;
@@ -85,7 +88,7 @@ impl Queue {
     }
 
     /// Another number after each change.
-    pub(super) fn revision(&self) -> u64 {
+    pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
 
@@ -100,17 +103,17 @@ impl Queue {
     }
 
     /// All entries in the order in which they run.
-    pub fn entries(&self) -> Vec<&Entry> {
+    pub fn entries(&self) -> Vec<&JobEntry> {
         self.state.entries()
     }
 
     /// One entry.
-    pub fn get(&self, id: JobId) -> Result<&Entry> {
+    pub fn get(&self, id: JobId) -> Result<&JobEntry> {
         find(&self.state, id)
     }
 
     /// Whether a job that counts as running was broken off with its program; it goes on with the next one.
-    pub fn is_broken_off(&self, entry: &Entry) -> bool {
+    pub fn is_broken_off(&self, entry: &JobEntry) -> bool {
         entry.worker().is_some_and(|worker| !lives(&self.data_dir, worker))
     }
 
@@ -120,9 +123,9 @@ impl Queue {
     }
 
     /// Takes work. `own` keeps it for this program while that lives.
-    pub fn add(&mut self, work: Work, own: bool) -> Result<JobId> {
+    pub fn add(&mut self, work: JobSpec, own: bool) -> Result<JobId> {
         let reserved = own.then(|| self.me.clone());
-        let uid = Task::new_id();
+        let uid = HistoryEntry::new_id();
         self.change(|state| {
             let job = Job { id: state.next_id(), uid, created: Utc::now(), work };
             let id = job.id;
@@ -137,27 +140,29 @@ impl Queue {
     }
 
     /// An ended job again, after `changes`. What was denoised already and is still the same is not denoised again.
-    pub fn retry(&mut self, id: JobId, changes: &[Change]) -> Result<JobId> {
+    pub fn retry(&mut self, id: JobId, changes: &[Fix]) -> Result<JobId> {
         let entry = self.get(id)?;
         if entry.ended().is_none() {
             return Err(not_now(id, "has not ended").remedy("Cancel it first, or edit it"));
         }
         let mut work = entry.job.work.clone();
-        work.draft = Change::applied(changes, &work.draft);
+        work.draft = Fix::applied(changes, &work.draft);
         work.latents_of = Some(entry.job.uid.clone());
         self.add(work, false)
     }
 
     /// Another form of a job that has not begun to run.
-    pub fn edit(&mut self, id: JobId, work: Work) -> Result<()> {
+    pub fn edit(&mut self, id: JobId, work: JobSpec) -> Result<()> {
         self.change(|state| {
             let mut entry = find(state, id)?.clone();
             match entry.status {
-                Status::Waiting | Status::Held => {}
-                Status::Running { .. } => {
+                JobState::Waiting | JobState::Held => {}
+                JobState::Running { .. } => {
                     return Err(not_now(id, "is running").remedy("Pause or cancel it first"));
                 }
-                Status::Ended { .. } => return Err(not_now(id, "has ended").remedy("Retry it instead")),
+                JobState::Ended { .. } => {
+                    return Err(not_now(id, "has ended").remedy("RetryRecord it instead"));
+                }
             }
             entry.job.work = work;
             entry.retries.clear();
@@ -184,17 +189,17 @@ impl Queue {
     }
 
     /// Keeps a job from running; one that runs gives its memory back after its step and goes on later.
-    pub fn hold(&mut self, id: JobId) -> Result<Asked> {
-        self.steer(id, Wish::Hold, |entry| match entry.status {
-            Status::Waiting => Ok(Status::Held),
-            Status::Held => Err(not_now(id, "is paused already")),
-            _ => Err(not_now(id, "has ended").remedy("Retry it instead")),
+    pub fn hold(&mut self, id: JobId) -> Result<Acknowledgement> {
+        self.steer(id, PendingAction::Hold, |entry| match entry.status {
+            JobState::Waiting => Ok(JobState::Held),
+            JobState::Held => Err(not_now(id, "is paused already")),
+            _ => Err(not_now(id, "has ended").remedy("RetryRecord it instead")),
         })
     }
 
     /// Lets a running job wait after its step with all its memory.
-    pub fn pause(&mut self, id: JobId) -> Result<Asked> {
-        self.steer(id, Wish::Pause, |_| {
+    pub fn pause(&mut self, id: JobId) -> Result<Acknowledgement> {
+        self.steer(id, PendingAction::Pause, |_| {
             Err(not_now(id, "does not run").remedy("Pause it without keeping its memory"))
         })
     }
@@ -202,21 +207,21 @@ impl Queue {
     /// Lets a paused job go on.
     pub fn resume(&mut self, id: JobId) -> Result<()> {
         self.change(|state| match find(state, id)?.status {
-            Status::Held => Ok((vec![Record::Status { id, status: Status::Waiting }], ())),
-            Status::Running { .. } => Ok((vec![Record::Wish { id, wish: None }], ())),
-            Status::Waiting => Err(not_now(id, "is not paused")),
-            Status::Ended { .. } => Err(not_now(id, "has ended").remedy("Retry it instead")),
+            JobState::Held => Ok((vec![Record::JobState { id, status: JobState::Waiting }], ())),
+            JobState::Running { .. } => Ok((vec![Record::PendingAction { id, wish: None }], ())),
+            JobState::Waiting => Err(not_now(id, "is not paused")),
+            JobState::Ended { .. } => Err(not_now(id, "has ended").remedy("RetryRecord it instead")),
         })
     }
 
     /// Stops a job for good.
-    pub fn cancel(&mut self, id: JobId) -> Result<Asked> {
-        let task = |entry: &Entry| task::ended(entry, None, Err(&Error::cancelled()));
-        let asked = self.steer(id, Wish::Cancel, |entry| match entry.status {
-            Status::Ended { .. } => Err(not_now(id, "has ended already")),
-            _ => Ok(Status::Ended { task: Box::new(task(entry)) }),
+    pub fn cancel(&mut self, id: JobId) -> Result<Acknowledgement> {
+        let task = |entry: &JobEntry| jobs::ended(entry, None, Err(&Error::cancelled()));
+        let asked = self.steer(id, PendingAction::Cancel, |entry| match entry.status {
+            JobState::Ended { .. } => Err(not_now(id, "has ended already")),
+            _ => Ok(JobState::Ended { task: Box::new(task(entry)) }),
         })?;
-        if asked == Asked::Done {
+        if asked == Acknowledgement::Done {
             self.after_end(id, None);
         }
         Ok(asked)
@@ -241,7 +246,7 @@ impl Queue {
     }
 
     /// Takes the next job for this program's engine.
-    pub(super) fn claim(&mut self, scope: Scope) -> Result<Option<Entry>> {
+    pub(crate) fn claim(&mut self, scope: Scope) -> Result<Option<JobEntry>> {
         if self.next(scope).is_none() && !self.may_have_news() {
             return Ok(None);
         }
@@ -250,43 +255,43 @@ impl Queue {
             let Some(entry) = state.first(|entry| may_run(entry, scope, &me, &data_dir)) else {
                 return Ok((Vec::new(), None));
             };
-            let status = Status::Running { worker: me };
-            let claimed = Entry { status: status.clone(), ..entry.clone() };
-            Ok((vec![Record::Status { id: entry.job.id, status }], Some(claimed)))
+            let status = JobState::Running { worker: me };
+            let claimed = JobEntry { status: status.clone(), ..entry.clone() };
+            Ok((vec![Record::JobState { id: entry.job.id, status }], Some(claimed)))
         })
     }
 
     /// Whether `worker` is this program.
-    pub(super) fn is_me(&self, worker: &str) -> bool {
+    pub(crate) fn is_me(&self, worker: &str) -> bool {
         self.me == worker
     }
 
     /// The job that [`Self::claim`] would take.
-    pub(super) fn next(&self, scope: Scope) -> Option<&Entry> {
+    pub(crate) fn next(&self, scope: Scope) -> Option<&JobEntry> {
         self.state.first(|entry| may_run(entry, scope, &self.me, &self.data_dir))
     }
 
     /// Writes down what is on disk of a job's video.
-    pub(super) fn trace(&mut self, id: JobId, trace: Trace) -> Result<()> {
-        self.change(|_| Ok((vec![Record::Trace { id, trace }], ())))
+    pub(crate) fn trace(&mut self, id: JobId, trace: PartialOutput) -> Result<()> {
+        self.change(|_| Ok((vec![Record::PartialOutput { id, trace }], ())))
     }
 
     /// Writes down what was changed after a failure.
-    pub(super) fn retried(&mut self, id: JobId, retry: Retry) -> Result<()> {
-        self.change(|_| Ok((vec![Record::Retry { id, retry }], ())))
+    pub(crate) fn retried(&mut self, id: JobId, retry: RetryRecord) -> Result<()> {
+        self.change(|_| Ok((vec![Record::RetryRecord { id, retry }], ())))
     }
 
     /// Gives a job back that goes on later: at its turn, or when the person wants.
-    pub(super) fn give_back(&mut self, id: JobId, status: Status) -> Result<()> {
-        self.change(|_| Ok((vec![Record::Status { id, status }], ())))
+    pub(crate) fn give_back(&mut self, id: JobId, status: JobState) -> Result<()> {
+        self.change(|_| Ok((vec![Record::JobState { id, status }], ())))
     }
 
     /// Ends a job: in the journal first, then in the history.
     ///
     /// `keep` is the bound of the latents kept of finished jobs.
-    pub(super) fn end(&mut self, id: JobId, task: Task, keep: Option<Bytes>) -> Result<()> {
-        let status = Status::Ended { task: Box::new(task) };
-        self.change(|_| Ok((vec![Record::Status { id, status }], ())))?;
+    pub(crate) fn end(&mut self, id: JobId, task: HistoryEntry, keep: Option<Bytes>) -> Result<()> {
+        let status = JobState::Ended { task: Box::new(task) };
+        self.change(|_| Ok((vec![Record::JobState { id, status }], ())))?;
         self.after_end(id, keep);
         Ok(())
     }
@@ -302,29 +307,34 @@ impl Queue {
         }
         let uid = &entry.job.uid;
         match keep {
-            Some(bound) => checkpoint::keep(&self.data_dir, uid, bound),
+            Some(bound) => attempt::keep(&self.data_dir, uid, bound),
             // a failed job may be retried from where it was
-            None if task.status == TaskStatus::Failed => {
-                checkpoint::keep(&self.data_dir, uid, KEPT_OF_FAILED);
+            None if task.status == EndStatus::Failed => {
+                attempt::keep(&self.data_dir, uid, KEPT_OF_FAILED);
             }
-            None => checkpoint::forget(&self.data_dir, uid),
+            None => attempt::forget(&self.data_dir, uid),
         }
     }
 
     /// A wish about a running job, or another status of one that does not run.
-    fn steer(&mut self, id: JobId, wish: Wish, now: impl FnOnce(&Entry) -> Result<Status>) -> Result<Asked> {
+    fn steer(
+        &mut self,
+        id: JobId,
+        wish: PendingAction,
+        now: impl FnOnce(&JobEntry) -> Result<JobState>,
+    ) -> Result<Acknowledgement> {
         let data_dir = self.data_dir.clone();
         self.change(|state| {
             let entry = find(state, id)?;
             match entry.worker() {
                 Some(worker) if lives(&data_dir, worker) => {
-                    Ok((vec![Record::Wish { id, wish: Some(wish) }], Asked::Told))
+                    Ok((vec![Record::PendingAction { id, wish: Some(wish) }], Acknowledgement::Told))
                 }
                 Some(_) => {
-                    let left = Entry { status: Status::Waiting, ..entry.clone() };
-                    Ok((vec![Record::Status { id, status: now(&left)? }], Asked::Done))
+                    let left = JobEntry { status: JobState::Waiting, ..entry.clone() };
+                    Ok((vec![Record::JobState { id, status: now(&left)? }], Acknowledgement::Done))
                 }
-                None => Ok((vec![Record::Status { id, status: now(entry)? }], Asked::Done)),
+                None => Ok((vec![Record::JobState { id, status: now(entry)? }], Acknowledgement::Done)),
             }
         })
     }
@@ -337,7 +347,7 @@ impl Queue {
         if records.is_empty() {
             return Ok(decided);
         }
-        self.faults.strike(Point::Journal, &CancelToken::new())?;
+        self.faults.inject(FaultPoint::Journal, &CancelToken::new())?;
         locked.append(&records)?;
         self.revision += 1;
         for record in records {
@@ -354,7 +364,7 @@ impl Queue {
     /// A kill between journal and history is made good here.
     fn complete_history(&mut self) {
         let Some(history) = &self.history else { return };
-        for task in self.state.entries().into_iter().filter_map(Entry::ended) {
+        for task in self.state.entries().into_iter().filter_map(JobEntry::ended) {
             if let Err(error) = history.record(task) {
                 self.notes.push(format!("{error:#}"));
                 return;
@@ -381,7 +391,7 @@ impl Drop for Queue {
 }
 
 /// Where the lock of the device is that only one program may use at a time.
-pub(super) fn device_lock(data_dir: &Path) -> PathBuf {
+pub(crate) fn device_lock(data_dir: &Path) -> PathBuf {
     folder(data_dir).join("device.lock")
 }
 
@@ -399,14 +409,14 @@ fn lives(data_dir: &Path, worker: &str) -> bool {
     path.exists() && matches!(HeldLock::attempt(&path, ""), Ok(Err(_)))
 }
 
-fn may_run(entry: &Entry, scope: Scope, me: &str, data_dir: &Path) -> bool {
+fn may_run(entry: &JobEntry, scope: Scope, me: &str, data_dir: &Path) -> bool {
     let mine = entry.reserved.as_deref() == Some(me);
     let free = || mine || entry.reserved.as_deref().is_none_or(|owner| !lives(data_dir, owner));
     match &entry.status {
         _ if scope == Scope::Own && !mine => false,
-        Status::Waiting => free(),
-        Status::Running { worker } => worker != me && !lives(data_dir, worker),
-        Status::Held | Status::Ended { .. } => false,
+        JobState::Waiting => free(),
+        JobState::Running { worker } => worker != me && !lives(data_dir, worker),
+        JobState::Held | JobState::Ended { .. } => false,
     }
 }
 
@@ -433,11 +443,18 @@ fn take_news(locked: &mut Locked<'_>, state: &mut State, notes: &mut Vec<String>
     Ok(some)
 }
 
-fn waiting(job: Job, reserved: Option<String>) -> Entry {
-    Entry { job, status: Status::Waiting, reserved, wish: None, trace: Trace::default(), retries: Vec::new() }
+fn waiting(job: Job, reserved: Option<String>) -> JobEntry {
+    JobEntry {
+        job,
+        status: JobState::Waiting,
+        reserved,
+        wish: None,
+        trace: PartialOutput::default(),
+        retries: Vec::new(),
+    }
 }
 
-fn find(state: &State, id: JobId) -> Result<&Entry> {
+fn find(state: &State, id: JobId) -> Result<&JobEntry> {
     state.get(id).ok_or_else(|| {
         Error::new(Kind::Input, format!("There is no job {id} in the queue"))
             .field("job")

@@ -1,122 +1,30 @@
 //! The queue as data: entries in their order, changed by records only. What the journal keeps are these records.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::job::{Job, JobId, Priority};
-use crate::core::{Change, Outcome, Task};
+use crate::jobs::{JobEntry, JobId, JobState, PartialOutput, PendingAction, Priority, RetryRecord};
 
 /// Ended jobs that stay in sight; the history has them all.
 const ENDED_IN_SIGHT: usize = 50;
-
-/// How a job stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// For its turn; if it was begun, it goes on where it was.
-    Waiting,
-    /// Until the person lets it go on.
-    Held,
-    /// On the engine of a program.
-    Running {
-        /// Which program.
-        worker: String,
-    },
-    /// Done, failed or cancelled.
-    Ended {
-        /// The record of it.
-        task: Box<Task>,
-    },
-}
-
-/// What a person wants of a job that runs, maybe in another program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wish {
-    /// To stop for good.
-    Cancel,
-    /// To stop after its step and give its memory back, and go on later.
-    Hold,
-    /// To wait after its step, with all its memory.
-    Pause,
-}
-
-/// What is on disk of a video that is being written.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Trace {
-    /// Its hidden name.
-    pub hidden: Option<PathBuf>,
-    /// What it will be, written down before it gets its name.
-    pub placing: Option<Box<Outcome>>,
-}
-
-/// A change that was made after a failure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Retry {
-    /// What failed and what was changed, one sentence.
-    pub told: String,
-    /// What was changed.
-    pub changes: Vec<Change>,
-}
-
-/// A job and how it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The job.
-    pub job: Job,
-    /// How it stands.
-    pub status: Status,
-    /// The program that alone may run it, as long as that lives.
-    #[serde(default)]
-    pub reserved: Option<String>,
-    /// What the person wants of it while it runs.
-    #[serde(default)]
-    pub wish: Option<Wish>,
-    /// What is on disk of its video.
-    #[serde(default)]
-    pub trace: Trace,
-    /// What was changed after failures.
-    #[serde(default)]
-    pub retries: Vec<Retry>,
-}
-
-impl Entry {
-    /// Whether it is over.
-    pub fn ended(&self) -> Option<&Task> {
-        match &self.status {
-            Status::Ended { task } => Some(task),
-            _ => None,
-        }
-    }
-
-    /// The program that runs it.
-    pub fn worker(&self) -> Option<&str> {
-        match &self.status {
-            Status::Running { worker } => Some(worker),
-            _ => None,
-        }
-    }
-}
 
 /// One change of the queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {
     /// A new entry at the end, or another form of a known one at its place.
-    Put(Box<Entry>),
+    Put(Box<JobEntry>),
     /// It stands before another one now, or at the end.
     Place { id: JobId, before: Option<JobId> },
     /// How it stands now.
-    Status { id: JobId, status: Status },
+    JobState { id: JobId, status: JobState },
     /// What is wanted of it while it runs.
-    Wish { id: JobId, wish: Option<Wish> },
+    PendingAction { id: JobId, wish: Option<PendingAction> },
     /// What is on disk of its video.
-    Trace { id: JobId, trace: Trace },
+    PartialOutput { id: JobId, trace: PartialOutput },
     /// What was changed after a failure.
-    Retry { id: JobId, retry: Retry },
+    RetryRecord { id: JobId, retry: RetryRecord },
     /// It is forgotten.
     Remove { id: JobId },
     /// Numbers up to here are taken, though their jobs are forgotten.
@@ -126,14 +34,14 @@ pub(super) enum Record {
 /// All entries in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct State {
-    entries: BTreeMap<JobId, Entry>,
+    entries: BTreeMap<JobId, JobEntry>,
     order: Vec<JobId>,
     ended: usize,
     last: u64,
 }
 
 impl State {
-    pub(super) fn get(&self, id: JobId) -> Option<&Entry> {
+    pub(super) fn get(&self, id: JobId) -> Option<&JobEntry> {
         self.entries.get(&id)
     }
 
@@ -143,17 +51,17 @@ impl State {
     }
 
     /// Entries in the order in which they run; ended ones among them.
-    pub(super) fn entries(&self) -> Vec<&Entry> {
+    pub(super) fn entries(&self) -> Vec<&JobEntry> {
         let mut all: Vec<_> = self.order.iter().filter_map(|id| self.entries.get(id)).collect();
         all.sort_by_key(|entry| std::cmp::Reverse(entry.job.work.priority));
         all
     }
 
     /// The first entry that `may_run`, by priority and then by order.
-    pub(super) fn first(&self, may_run: impl Fn(&Entry) -> bool) -> Option<&Entry> {
-        let mut best: Option<&Entry> = None;
+    pub(super) fn first(&self, may_run: impl Fn(&JobEntry) -> bool) -> Option<&JobEntry> {
+        let mut best: Option<&JobEntry> = None;
         for entry in self.order.iter().filter_map(|id| self.entries.get(id)) {
-            let priority = |entry: &Entry| entry.job.work.priority;
+            let priority = |entry: &JobEntry| entry.job.work.priority;
             if best.is_none_or(|best| priority(entry) > priority(best)) && may_run(entry) {
                 best = Some(entry);
                 if priority(entry) == Priority::Urgent {
@@ -178,11 +86,11 @@ impl State {
             Record::Place { id, before } => self.place(id, before),
             Record::Remove { id } => self.remove(id),
             Record::Numbers { last } => self.last = self.last.max(last),
-            Record::Status { id, status } => {
-                let ends = matches!(status, Status::Ended { .. });
+            Record::JobState { id, status } => {
+                let ends = matches!(status, JobState::Ended { .. });
                 if let Some(entry) = self.entries.get_mut(&id) {
                     self.ended = self.ended + usize::from(ends) - usize::from(entry.ended().is_some());
-                    if !matches!(status, Status::Running { .. }) {
+                    if !matches!(status, JobState::Running { .. }) {
                         entry.wish = None;
                     }
                     entry.status = status;
@@ -191,19 +99,19 @@ impl State {
                     self.forget_old();
                 }
             }
-            Record::Wish { id, wish } => self.change(id, |entry| entry.wish = wish),
-            Record::Trace { id, trace } => self.change(id, |entry| entry.trace = trace),
-            Record::Retry { id, retry } => self.change(id, |entry| entry.retries.push(retry)),
+            Record::PendingAction { id, wish } => self.change(id, |entry| entry.wish = wish),
+            Record::PartialOutput { id, trace } => self.change(id, |entry| entry.trace = trace),
+            Record::RetryRecord { id, retry } => self.change(id, |entry| entry.retries.push(retry)),
         }
     }
 
-    fn change(&mut self, id: JobId, change: impl FnOnce(&mut Entry)) {
+    fn change(&mut self, id: JobId, change: impl FnOnce(&mut JobEntry)) {
         if let Some(entry) = self.entries.get_mut(&id) {
             change(entry);
         }
     }
 
-    fn put(&mut self, entry: Entry) {
+    fn put(&mut self, entry: JobEntry) {
         let id = entry.job.id;
         self.last = self.last.max(id.0);
         self.ended += usize::from(entry.ended().is_some());
@@ -233,7 +141,7 @@ impl State {
     /// Removes the jobs that ended longest ago until the rest fits into sight.
     fn forget_old(&mut self) {
         while self.ended > ENDED_IN_SIGHT {
-            let ended = |entry: &Entry| entry.ended().map(|task| (task.ended, entry.job.id));
+            let ended = |entry: &JobEntry| entry.ended().map(|task| (task.ended, entry.job.id));
             let Some((_, oldest)) = self.entries.values().filter_map(ended).min() else { return };
             self.remove(oldest);
         }

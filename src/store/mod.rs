@@ -1,7 +1,6 @@
 //! What the program keeps on disk, and where.
 
 mod data_dir;
-mod history;
 mod journal;
 mod lock;
 mod settings;
@@ -9,7 +8,6 @@ mod tensor_cache;
 mod tensor_file;
 
 pub use data_dir::{DATA_DIR_VARIABLE, default_data_dir};
-pub use history::{Analysis, Bottleneck, Counts, Expected, History, Like, ModelSteps, Share, expected};
 pub use journal::{Damage, Journal, Locked, News};
 pub use lock::HeldLock;
 pub use settings::{
@@ -17,4 +15,4 @@ pub use settings::{
     RecordSettings, Settings,
 };
 pub use tensor_cache::StoredTensors;
-pub use tensor_file::{About, read_tensors, write_tensors};
+pub use tensor_file::{TensorMetadata, read_tensors, write_tensors};

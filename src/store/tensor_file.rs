@@ -10,13 +10,13 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 /// What is said about the tensors of a file, as its `__metadata__`.
-pub type About = HashMap<String, String>;
+pub type TensorMetadata = HashMap<String, String>;
 
 /// Writes `tensors` beside `path`, syncs them, and gives the file its name.
 pub fn write_tensors(
     path: &Path,
     tensors: &[(&str, ArrayViewD<'_, f32>)],
-    about: Option<About>,
+    about: Option<TensorMetadata>,
 ) -> io::Result<()> {
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
@@ -41,7 +41,7 @@ pub fn write_tensors(
 }
 
 /// The fp32 tensors of a file by name, and what is said about them.
-pub fn read_tensors(path: &Path) -> io::Result<(HashMap<String, ArrayD<f32>>, About)> {
+pub fn read_tensors(path: &Path) -> io::Result<(HashMap<String, ArrayD<f32>>, TensorMetadata)> {
     let bytes = fs::read(path)?;
     let damaged = |error: safetensors::SafeTensorError| io::Error::new(io::ErrorKind::InvalidData, error);
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
@@ -65,7 +65,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.safetensors");
         let tensor = ArrayD::from_shape_vec(vec![2, 1], vec![1.5, -2.0]).unwrap();
-        let about = About::from([("step".to_owned(), "3".to_owned())]);
+        let about = TensorMetadata::from([("step".to_owned(), "3".to_owned())]);
         write_tensors(&path, &[("latents", tensor.view())], Some(about.clone())).unwrap();
         assert_eq!(read_tensors(&path).unwrap(), (HashMap::from([("latents".to_owned(), tensor)]), about));
         let bytes = fs::read(&path).unwrap();

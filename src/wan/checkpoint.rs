@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
 use super::exported::Exported;
-use crate::core::{Integers, Limits, Mode, Result, Strides, sha256_hex};
+use crate::core::{Limits, Mode, Quantisation, Result, Strides, sha256_hex};
 use crate::onnx::{TensorInfo, Weights};
 
 /// One network: how it is built and where its tensors are.
@@ -72,7 +72,7 @@ impl Checkpoint {
     }
 
     /// The integers that the transformers' matrices are, if they are any.
-    pub fn integers(&self) -> Option<Integers> {
+    pub fn integers(&self) -> Option<Quantisation> {
         self.transformer.weights.integers()
     }
 

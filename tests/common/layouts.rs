@@ -6,15 +6,15 @@ use std::path::Path;
 use ndarray::ArrayD;
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions};
-use wandeck::models::synth::{Filling, Like, Shapes, SynthDtype, SynthLayout, SynthPart, plan};
-use wandeck::onnx::{Compute, Dim, Dtype, Graph, TensorInfo, Weights};
+use wandeck::models::synth::{Filling, Shapes, SynthDtype, SynthLayout, SynthModel, SynthPart, plan};
+use wandeck::onnx::{ComputeType, Dim, Dtype, Graph, TensorInfo, Weights};
 use wandeck::wan::Checkpoint;
 use wandeck::wan::graphs::{self, Chunk, Segments};
 
 pub(crate) const ALL: [SynthPart; 3] = [SynthPart::Transformer, SynthPart::TextEncoder, SynthPart::Vae];
 
 /// A model of few and narrow layers; heads are 128 wide, as nothing else can be told from shapes.
-pub(crate) fn narrow(like: Like) -> Shapes {
+pub(crate) fn narrow(like: SynthModel) -> Shapes {
     let mut shapes = Shapes::official(like);
     let (dit, text, vae) = (&mut shapes.transformer, &mut shapes.text_encoder, &mut shapes.vae);
     (dit.num_attention_heads, dit.ffn_dim, dit.num_layers, dit.text_dim) = (1, 192, 2, 64);
@@ -40,13 +40,13 @@ pub(crate) fn weights(model: &Checkpoint) -> Vec<(&'static str, &Weights)> {
 
 /// Every graph of a model in fp32.
 pub(crate) fn all_graphs(model: &Checkpoint) -> Vec<(&'static str, Graph)> {
-    all_graphs_in(model, [Compute::Fp32; 3])
+    all_graphs_in(model, [ComputeType::Fp32; 3])
 }
 
 /// Every graph of a model, in the types of text encoder, transformer and VAE.
 pub(crate) fn all_graphs_in(
     model: &Checkpoint,
-    [for_text, for_transformer, for_vae]: [Compute; 3],
+    [for_text, for_transformer, for_vae]: [ComputeType; 3],
 ) -> Vec<(&'static str, Graph)> {
     let segments = if model.expand_timesteps { Segments::Two } else { Segments::One };
     let (text, vae) = (&model.text_encoder, &model.vae);

@@ -13,8 +13,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use wandeck::core::{CancelToken, Event, Outcome};
 use wandeck::engine::runtime::{self, Runtime};
+use wandeck::jobs::{JobId, JobSpec};
 use wandeck::media::Reader;
-use wandeck::queue::{JobId, Scope, Service, Work, Worker};
+use wandeck::queue::Scope;
+use wandeck::worker::{Worker, WorkerOptions};
 
 /// How long a test waits for an event.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -136,7 +138,7 @@ pub(crate) struct TestWorker {
 
 impl TestWorker {
     /// Hands over work and waits until it is taken.
-    pub(crate) fn submit(&self, work: Work) -> JobId {
+    pub(crate) fn submit(&self, work: JobSpec) -> JobId {
         self.worker.submit(work).unwrap().recv().unwrap().unwrap()
     }
 }
@@ -152,7 +154,10 @@ impl std::ops::Deref for TestWorker {
 /// An engine on the checkout's runtime, with a queue of its own.
 pub(crate) fn worker() -> TestWorker {
     let dir = fresh_data_dir();
-    let service = Service { back_off: Duration::from_millis(1), ..Service::new("a test", Scope::Everything) };
+    let service = WorkerOptions {
+        back_off: Duration::from_millis(1),
+        ..WorkerOptions::new("a test", Scope::Everything)
+    };
     let worker = Worker::start(dir.path().into(), service, Arc::new(|| {})).unwrap();
     TestWorker { worker, _dir: dir }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Shard, Target};
+use super::plan::{ConversionTarget, Shard};
 use super::report::LayerError;
 use super::shard::failed;
 use crate::core::{Bytes, Result};
@@ -22,7 +22,7 @@ pub(super) struct Ledger {
     version: u32,
     /// Identity of the source: its tensors' places, and size and time of its files.
     source: String,
-    precision: Target,
+    precision: ConversionTarget,
     shard_bytes: Bytes,
     finished: Vec<Finished>,
 }
@@ -41,7 +41,7 @@ impl Ledger {
     pub(super) fn open(
         dir: &Path,
         source: String,
-        precision: Target,
+        precision: ConversionTarget,
         shard_bytes: Bytes,
     ) -> Result<(Self, bool)> {
         let known = fs::read(dir.join(LEDGER)).ok();

@@ -3,7 +3,7 @@
 use super::decode::{bf16_from, f8e4m3};
 use super::int4;
 use super::numbers::{Distance, Factors, ROWS, by_rows, sides};
-use super::plan::Target;
+use super::plan::ConversionTarget;
 use crate::core::{Bytes, CancelToken, Result};
 use crate::models::synth::encode::push;
 use crate::onnx::{Dtype, INT4_BLOCK, Weights};
@@ -24,7 +24,7 @@ pub(super) struct Scaled {
 
 /// Reads the matrix `name` a few rows at a time and rounds it to what `target` stores with scales.
 pub(super) fn scaled(
-    target: Target,
+    target: ConversionTarget,
     weights: &Weights,
     name: &str,
     cancel: &CancelToken,
@@ -35,18 +35,18 @@ pub(super) fn scaled(
     let mut distance = Distance::default();
     let mut turned = Turned { outputs, inputs, rounded: Vec::new() };
     let mut take = |first: usize, numbers: &[f32]| match target {
-        Target::Int4 => {
+        ConversionTarget::Int4 => {
             for block in numbers.chunks_exact(INT4_BLOCK) {
                 let (scale, bytes) = int4::round_block(block, &mut distance);
                 scales.push(scale);
                 values.extend(bytes);
             }
         }
-        Target::Fp8 => {
+        ConversionTarget::Fp8 => {
             let rows = numbers.chunks_exact(inputs);
             scales.extend(rows.map(|row| f8_row(row, &mut values, &mut distance)));
         }
-        Target::Int8 | Target::Bf16 => {
+        ConversionTarget::Int8 | ConversionTarget::Bf16 => {
             turned.add((first, numbers), &mut values, &mut scales, &mut distance);
         }
     };

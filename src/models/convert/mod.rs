@@ -15,6 +15,6 @@ mod report;
 mod run;
 mod shard;
 
-pub use plan::Target;
-pub use report::{LayerError, PartSize, Report};
+pub use plan::ConversionTarget;
+pub use report::{ConversionReport, LayerError, PartSize};
 pub use run::{Converted, Options, Step, convert, default_name};

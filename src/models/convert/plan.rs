@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Bytes, Error, Integers, Kind, Result};
+use crate::core::{Bytes, Error, Kind, Quantisation, Result};
 use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights};
 use crate::wan::Checkpoint;
 
 /// What a model is converted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Target {
+pub enum ConversionTarget {
     /// Linear layers of the blocks as 8-bit integers: a quarter of fp32, and computed as such on the CPU.
     Int8,
     /// The same layers as 4-bit integers: a sixth of fp32, computed on the CPU.
@@ -22,7 +22,7 @@ pub enum Target {
     Bf16,
 }
 
-impl Target {
+impl ConversionTarget {
     /// Its word in names and on the command line.
     pub fn word(self) -> &'static str {
         match self {
@@ -34,10 +34,10 @@ impl Target {
     }
 
     /// What its matrices are, where they become integers.
-    pub fn integers(self) -> Option<Integers> {
+    pub fn integers(self) -> Option<Quantisation> {
         match self {
-            Self::Int8 => Some(Integers::Int8),
-            Self::Int4 => Some(Integers::Int4),
+            Self::Int8 => Some(Quantisation::Int8),
+            Self::Int4 => Some(Quantisation::Int4),
             Self::Fp8 | Self::Bf16 => None,
         }
     }
@@ -133,7 +133,7 @@ impl Shard<'_> {
 }
 
 /// Every file of weights.
-pub(super) fn shards(model: &Checkpoint, target: Target, shard: Bytes) -> Result<Vec<Shard<'_>>> {
+pub(super) fn shards(model: &Checkpoint, target: ConversionTarget, shard: Bytes) -> Result<Vec<Shard<'_>>> {
     let transformers = [
         ("transformer", Some(&model.transformer.weights)),
         ("transformer_2", model.transformer_2.as_ref().map(|second| &second.weights)),
@@ -148,7 +148,7 @@ pub(super) fn shards(model: &Checkpoint, target: Target, shard: Bytes) -> Result
     let changed = |tensor: &Tensor| tensor.how != How::Copy;
     let integers = model.integers().or_else(|| model.text_encoder.weights.integers());
     if integers.is_some() || !all.iter().flat_map(|shard| &shard.tensors).any(changed) {
-        let has = integers.map_or_else(|| target.word(), Integers::word);
+        let has = integers.map_or_else(|| target.word(), Quantisation::word);
         return Err(Error::new(Kind::Input, format!("{} is in {has} already", model.id))
             .remedy("Use it as it is, or convert the model it was made from"));
     }
@@ -159,7 +159,7 @@ pub(super) fn shards(model: &Checkpoint, target: Target, shard: Bytes) -> Result
 fn component_shards<'c>(
     component: &'static str,
     source: &'c Weights,
-    target: Option<Target>,
+    target: Option<ConversionTarget>,
     shard: Bytes,
 ) -> Vec<Shard<'c>> {
     let stem = if component == "text_encoder" { "model" } else { "diffusion_pytorch_model" };
@@ -188,7 +188,7 @@ fn component_shards<'c>(
 }
 
 /// What is written for the tensor `name`: itself, itself with its scales, or nothing.
-fn planned(component: &str, source: &Weights, name: &str, target: Option<Target>) -> Vec<Tensor> {
+fn planned(component: &str, source: &Weights, name: &str, target: Option<ConversionTarget>) -> Vec<Tensor> {
     let Ok(info) = source.get(name) else { return Vec::new() };
     let changes = |name: &str| {
         source.get(name).is_ok_and(|info| target.is_some_and(|target| target.changes(component, name, info)))

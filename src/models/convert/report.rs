@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Target;
+use super::plan::ConversionTarget;
 use crate::core::Bytes;
 
 /// How far one layer's weight is from what it was.
@@ -31,11 +31,11 @@ pub struct PartSize {
 
 /// The file `conversion.json` beside the components.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct ConversionReport {
     /// Version of the program.
     pub wandeck: String,
     /// What was converted to.
-    pub precision: Target,
+    pub precision: ConversionTarget,
     /// What to expect of it on the CPU.
     pub remark: String,
     /// The model's name.
@@ -52,7 +52,7 @@ pub struct Report {
     pub layers: Vec<LayerError>,
 }
 
-impl Report {
+impl ConversionReport {
     /// The `count` layers that changed most, worst first.
     pub fn worst(&self, count: usize) -> Vec<&LayerError> {
         let mut layers: Vec<_> = self.layers.iter().collect();

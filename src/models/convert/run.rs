@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::ledger::{LEDGER, Ledger, replace};
 use super::lock::FolderLock;
 use super::others;
-use super::plan::{Shard, Target, shards};
-use super::report::{PartSize, Report};
+use super::plan::{ConversionTarget, Shard, shards};
+use super::report::{ConversionReport, PartSize};
 use super::shard::{self, Writing, failed};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result, sha256_hex};
 use crate::models;
@@ -23,14 +23,14 @@ const SMALL_FILES: u64 = 64 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// What to.
-    pub target: Target,
+    pub target: ConversionTarget,
     /// Size from which on a component's weights come in several files; a stop costs at most one.
     pub shard: Bytes,
 }
 
 impl Options {
     /// Usual sizes.
-    pub fn new(target: Target) -> Self {
+    pub fn new(target: ConversionTarget) -> Self {
         Self { target, shard: Bytes(2 << 30) }
     }
 }
@@ -41,7 +41,7 @@ pub struct Converted {
     /// The new model's folder.
     pub path: PathBuf,
     /// What it cost.
-    pub report: Report,
+    pub report: ConversionReport,
     /// Shards that an earlier, stopped conversion had made.
     pub resumed: usize,
     /// Whether an earlier conversion was thrown away, because its source has changed since.
@@ -49,7 +49,7 @@ pub struct Converted {
 }
 
 /// The folder's name for the converted model `id`.
-pub fn default_name(id: &str, target: Target) -> String {
+pub fn default_name(id: &str, target: ConversionTarget) -> String {
     format!("{id}-{}", target.word())
 }
 
@@ -98,7 +98,7 @@ pub fn convert(
         ledger.add(&work, shard, errors)?;
     }
     others::write(&model, source, &plan, &work)?;
-    let report = Report {
+    let report = ConversionReport {
         wandeck: env!("CARGO_PKG_VERSION").to_owned(),
         precision: options.target,
         remark: options.target.remark().to_owned(),

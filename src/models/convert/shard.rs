@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::header::header;
 use super::matrix;
-use super::plan::{How, Shard, Target, Tensor};
+use super::plan::{ConversionTarget, How, Shard, Tensor};
 use super::report::LayerError;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization};
@@ -19,7 +19,7 @@ const CHUNK: u64 = 1 << 22;
 
 /// What the writing of a shard needs beside it.
 pub(super) struct Writing<'a> {
-    pub(super) target: Target,
+    pub(super) target: ConversionTarget,
     pub(super) cancel: &'a CancelToken,
     /// Hears how many more bytes of the source are done.
     pub(super) done: &'a mut dyn FnMut(Bytes),
@@ -122,7 +122,7 @@ fn copy(
 
 /// The safetensors header, and where each tensor begins after it. Wide types come first, so that every number lies
 /// at a multiple of its size.
-fn layout<'a>(shard: &'a Shard<'_>, target: Target) -> (Vec<u8>, HashMap<&'a str, u64>) {
+fn layout<'a>(shard: &'a Shard<'_>, target: ConversionTarget) -> (Vec<u8>, HashMap<&'a str, u64>) {
     let mut notes = json!({"format": "pt", "made_by": "wandeck models convert"});
     if let Some(integers) = target.integers()
         && shard.tensors.iter().any(|tensor| tensor.how == How::Scaled)

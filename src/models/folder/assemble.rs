@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::about::{About, Layout, Told, precision};
 use super::super::fit;
+use super::super::info::{Layout, ModelInfo, RoleSource, precision};
 use super::super::open::Opened;
 use super::super::refused::refusal;
 use super::choose;
@@ -81,7 +81,7 @@ fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
         layout => layout,
     };
     let mut notes = first.notes;
-    let mut told = vec![first.expert.map_or(Told::Alone, |(_, told)| told)];
+    let mut told = vec![first.expert.map_or(RoleSource::Alone, |(_, told)| told)];
     if let Some(second) = &second {
         notes.extend(second.notes.iter().cloned());
         told.extend(second.expert.as_ref().map(|(_, told)| told.clone()));
@@ -106,12 +106,12 @@ fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
         exported: None,
     };
     fit::check(&checkpoint, &scan.root)?;
-    let about = About::new(&checkpoint, layout, told, notes);
+    let about = ModelInfo::new(&checkpoint, layout, told, notes);
     Ok(Opened { checkpoint, about })
 }
 
 /// Wan's own folders have a `config.json` beside the transformer, or name its folder after the expert.
 fn is_original(one: &pair::Transformer) -> bool {
     let folder = one.found.path.parent().unwrap_or_else(|| Path::new(""));
-    folder.join("config.json").exists() || matches!(one.expert, Some((_, Told::FolderName(_))))
+    folder.join("config.json").exists() || matches!(one.expert, Some((_, RoleSource::FolderName(_))))
 }

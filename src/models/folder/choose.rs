@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::about::precision;
 use super::super::component::{self, Checked};
+use super::super::info::precision;
 use super::super::refused::refusal;
 use super::scan::{Found, Scan};
 use crate::core::{Error, Kind, Result};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::super::about::{Told, precision};
 use super::super::component;
-use super::super::experts::{Expert, pair_name, tell};
+use super::super::experts::{NamedExpert, pair_name, tell};
+use super::super::info::{RoleSource, precision};
 use super::scan::Found;
 use crate::core::{Error, Kind, Mode, Result};
 use crate::wan::{Component, TransformerConfig};
@@ -22,7 +22,7 @@ pub(super) struct Transformer {
     pub(super) mode: Mode,
     /// Model it belongs to, `t2v-A14B`.
     pub(super) model: String,
-    pub(super) expert: Option<(Expert, Told)>,
+    pub(super) expert: Option<(NamedExpert, RoleSource)>,
 }
 
 /// The transformers of one model.
@@ -86,8 +86,8 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<Result<Group>> {
     let (rest, alone): (Vec<_>, Vec<_>) = transformers.into_iter().partition(comes_in_pairs);
     let mut groups: Vec<_> = alone.into_iter().map(|one| Ok(Group::Alone(Box::new(one)))).collect();
     let is = |one: &Transformer, expert| one.expert.as_ref().is_some_and(|(told, _)| *told == expert);
-    let (mut high, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, Expert::High));
-    let (mut low, untold): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, Expert::Low));
+    let (mut high, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, NamedExpert::High));
+    let (mut low, untold): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, NamedExpert::Low));
 
     // first those whose names differ by the expert's word only, then those of one precision, then what is left
     let rules: [fn(&Transformer, &Transformer) -> bool; 4] = [
@@ -140,7 +140,7 @@ fn left_over(high: &[Transformer], low: &[Transformer], untold: &[Transformer]) 
             .remedy(rule),
         );
     }
-    for (expert, all) in [(Expert::High, high), (Expert::Low, low)] {
+    for (expert, all) in [(NamedExpert::High, high), (NamedExpert::Low, low)] {
         if all.len() > 1 {
             return Some(
                 Error::new(

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::super::about::Layout;
 use super::super::diffusers;
+use super::super::info::Layout;
 use super::super::refused::is_refused;
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;

@@ -13,5 +13,5 @@ mod write;
 
 pub use file::Filling;
 pub use layout::{Plan, SynthDtype, SynthLayout, SynthPart, plan};
-pub use shapes::{Like, Shapes};
+pub use shapes::{Shapes, SynthModel};
 pub use space::free_space;

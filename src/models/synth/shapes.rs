@@ -5,7 +5,7 @@ use crate::wan::{TextEncoderConfig, TransformerConfig, VaeConfig};
 
 /// The models of Wan 2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Like {
+pub enum SynthModel {
     /// Text to video, two experts.
     T2vA14b,
     /// Image to video, two experts.
@@ -29,11 +29,11 @@ pub struct Shapes {
 
 impl Shapes {
     /// The official sizes (wan/configs).
-    pub fn official(like: Like) -> Self {
+    pub fn official(like: SynthModel) -> Self {
         let (mode, width, ffn_dim, num_layers, [input, output]) = match like {
-            Like::T2vA14b => (Mode::T2V, 5120, 13824, 40, [16, 16]),
-            Like::I2vA14b => (Mode::I2V, 5120, 13824, 40, [36, 16]),
-            Like::Ti2v5b => (Mode::TI2V, 3072, 14336, 30, [48, 48]),
+            SynthModel::T2vA14b => (Mode::T2V, 5120, 13824, 40, [16, 16]),
+            SynthModel::I2vA14b => (Mode::I2V, 5120, 13824, 40, [36, 16]),
+            SynthModel::Ti2v5b => (Mode::TI2V, 3072, 14336, 30, [48, 48]),
         };
         let transformer = TransformerConfig {
             num_attention_heads: width / 128,
@@ -60,7 +60,7 @@ impl Shapes {
             relative_attention_max_distance: 128,
             layer_norm_epsilon: 1e-6,
         };
-        let vae = if like == Like::Ti2v5b { VaeConfig::wan_2_2() } else { VaeConfig::default() };
+        let vae = if like == SynthModel::Ti2v5b { VaeConfig::wan_2_2() } else { VaeConfig::default() };
         Self { mode, transformer, text_encoder, vae }
     }
 

@@ -9,7 +9,7 @@ use super::layers::{
 };
 use super::parts;
 use crate::core::Result;
-use crate::onnx::{Adapter, Attr, Compute, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Adapter, Attr, ComputeType, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
 /// Rows of text the transformer attends to; short prompts are filled with zero rows, and no mask hides them.
 pub const TEXT_TOKENS: usize = 512;
@@ -71,7 +71,7 @@ pub fn transformer(
     config: &TransformerConfig,
     weights: &Weights,
     segments: Segments,
-    compute: Compute,
+    compute: ComputeType,
 ) -> Result<Graph> {
     adapted_transformer(config, weights, (segments, compute), &[])
 }
@@ -80,7 +80,7 @@ pub fn transformer(
 pub fn adapted_transformer(
     config: &TransformerConfig,
     weights: &Weights,
-    (segments, compute): (Segments, Compute),
+    (segments, compute): (Segments, ComputeType),
     adapters: &[Adapter],
 ) -> Result<Graph> {
     let mut g = GraphBuilder::new("transformer", weights).with_compute(compute).with_adapters(adapters)?;

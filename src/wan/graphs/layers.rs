@@ -1,6 +1,6 @@
 //! Layers that the transformer and the text encoder share.
 
-use crate::core::{Integers, Result};
+use crate::core::{Quantisation, Result};
 use crate::onnx::{Attr, GraphBuilder, Var};
 
 /// `x W^T + b` for a `PyTorch` `Linear` called `name` of shape `[outputs, inputs]`; `x` is `[S, inputs]`.
@@ -32,7 +32,7 @@ pub(super) fn gated_linear(
 ) -> Result<Var> {
     let Some(gate) = gate else { return linear(g, x, name, [inputs, outputs]) };
     let matrix = format!("{name}.weight");
-    if g.weights().integers_of(&matrix) != Some(Integers::Int8) || g.is_changed(&matrix) {
+    if g.weights().integers_of(&matrix) != Some(Quantisation::Int8) || g.is_changed(&matrix) {
         let y = linear(g, x, name, [inputs, outputs])?;
         let y = g.widen(&y);
         return Ok(g.op("Mul", &[&y, gate], &[]));

@@ -4,7 +4,7 @@
 //! lies in the file, `MultiHeadAttention` never builds the S x S matrix, `LayerNormalization` takes a computed
 //! scale and shift and so does a modulated norm in one node. They are CUDA's too.
 //!
-//! Every graph is built to compute in a [`crate::onnx::Compute`]; inputs, outputs and caches are fp32 in all of them.
+//! Every graph is built to compute in a [`crate::onnx::ComputeType`]; inputs, outputs and caches are fp32 in all of them.
 
 mod dit;
 mod layers;

@@ -6,8 +6,8 @@
 //! operations and wants large ones, so graphs for it stay whole.
 
 use super::layers::concat;
-use crate::core::{Integers, Result};
-use crate::onnx::{Attr, Compute, GraphBuilder, Var};
+use crate::core::{Quantisation, Result};
+use crate::onnx::{Attr, ComputeType, GraphBuilder, Var};
 
 /// Most rows that a feed-forward takes at once on the CPU. At 256 what lies between its matrices stays in the cache (fp32
 /// as with 512, and at 128 6 % slower); 8-bit weights are read again more cheaply, and 192 rows are 1 % faster there.
@@ -22,10 +22,10 @@ pub(super) fn by_rows<'w>(
     x: &Var,
     apply: impl FnOnce(&mut GraphBuilder<'w>, &Var) -> Result<Var>,
 ) -> Result<Var> {
-    if g.part_compute() != Compute::Fp32 {
+    if g.part_compute() != ComputeType::Fp32 {
         return apply(g, x);
     }
-    let is_int8 = g.weights().integers() == Some(Integers::Int8);
+    let is_int8 = g.weights().integers() == Some(Quantisation::Int8);
     g.by_rows(x, if is_int8 { INT8_ROWS_AT_ONCE } else { ROWS_AT_ONCE }, apply)
 }
 
@@ -33,7 +33,7 @@ pub(super) fn by_rows<'w>(
 pub(super) fn attention(g: &mut GraphBuilder<'_>, [q, k, v]: [&Var; 3], heads: usize) -> Var {
     let at_once = heads_at_once(heads);
     let of = |count: usize| [("num_heads", Attr::Int(count as i64))];
-    if g.part_compute() != Compute::Fp32 || at_once == heads {
+    if g.part_compute() != ComputeType::Fp32 || at_once == heads {
         return g.contrib("MultiHeadAttention", &[q, k, v], &of(heads));
     }
     let parts = heads / at_once;

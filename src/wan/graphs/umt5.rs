@@ -6,7 +6,7 @@
 use super::super::config::TextEncoderConfig;
 use super::layers::{gelu, linear_no_bias, reshape, rms_norm, transpose, unsqueeze};
 use crate::core::Result;
-use crate::onnx::{Attr, Compute, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, ComputeType, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
 /// The graph `input_ids [L] i64, rel_bucket [L, L] i64 -> hidden [L, d_model] f32`.
 ///
@@ -14,7 +14,7 @@ use crate::onnx::{Attr, Compute, Dtype, Graph, GraphBuilder, ValueSpec, Var, Wei
 ///
 /// In 16 bits, the rows between layers, the norms and the attention stay fp32: rows grow from layer to layer, scores
 /// are not divided by anything, and with 512 tokens at most attention costs next to nothing.
-pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights, compute: Compute) -> Result<Graph> {
+pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights, compute: ComputeType) -> Result<Graph> {
     let mut g = GraphBuilder::new("text_encoder", weights).with_compute(compute);
     let ids = g.input(ValueSpec::new("input_ids", Dtype::I64, ["tokens".into()]));
     let buckets = g.input(ValueSpec::new("rel_bucket", Dtype::I64, ["tokens".into(), "tokens".into()]));

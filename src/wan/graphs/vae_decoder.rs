@@ -4,13 +4,13 @@ use super::super::config::VaeConfig;
 use super::layers::{concat, silu, slice, transpose};
 use super::vae_layers::{END, Stream, StreamGraph, cells};
 use crate::core::Result;
-use crate::onnx::{Attr, Compute, Dtype, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, ComputeType, Dtype, GraphBuilder, ValueSpec, Var, Weights};
 
 /// The graph `latent [1,z,1,h,w], later [1] i64, cache_in_i -> frames [1,3,T,H,W] in [-1,1], cache_out_i`.
 ///
 /// `latent` is normalised, as the transformer sees it. `later` is 0 in the first call and 1 after: the first
 /// latent frame is one picture, so the first call leaves out the doubling in time.
-pub fn vae_decoder(config: &VaeConfig, weights: &Weights, compute: Compute) -> Result<StreamGraph> {
+pub fn vae_decoder(config: &VaeConfig, weights: &Weights, compute: ComputeType) -> Result<StreamGraph> {
     let mut s = Stream::new(GraphBuilder::new("vae_decoder", weights).with_compute(compute));
     let [rows, columns] = cells(0);
     let z = config.z_dim;

@@ -4,7 +4,7 @@ use super::super::config::VaeConfig;
 use super::layers::{concat, silu, slice, transpose, unsqueeze};
 use super::vae_layers::{END, Stream, StreamGraph, cells};
 use crate::core::Result;
-use crate::onnx::{Attr, Compute, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, ComputeType, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
 
 /// Which call a graph is for. One frame cannot feed the temporal strides, so there are two graphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub fn vae_encoder(
     config: &VaeConfig,
     weights: &Weights,
     chunk: Chunk,
-    compute: Compute,
+    compute: ComputeType,
 ) -> Result<StreamGraph> {
     let name = if chunk == Chunk::First { "vae_encoder_first" } else { "vae_encoder" };
     let mut s = Stream::new(GraphBuilder::new(name, weights).with_compute(compute));

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::dialect::Dialect;
 use super::distilled::Advice;
+use super::format::LoraFormat;
 use super::key::{Key, Part};
 use super::report::Summary;
-use super::scale::Settings;
+use super::scale::LoraScaling;
 use crate::core::{Error, Expert, Kind, Result};
 use crate::onnx::{Dtype, TensorInfo, Weights};
 
@@ -20,7 +20,7 @@ pub struct LoraFile {
     /// The path as asked for.
     pub(super) path: PathBuf,
     pub(super) weights: Weights,
-    pub(super) settings: Settings,
+    pub(super) settings: LoraScaling,
     /// What is worth telling about how it was read.
     pub(super) notes: Vec<String>,
 }
@@ -36,19 +36,19 @@ impl LoraFile {
         }
         let weights = Weights::from_files(&[path.to_path_buf()]).map_err(|error| error.field("lora"))?;
         let mut notes = Vec::new();
-        let found = Settings::find(weights.metadata(), path);
+        let found = LoraScaling::find(weights.metadata(), path);
         let is_alpha = |key: &str| Key::parse(key).is_some_and(|key| key.part == Part::Alpha);
         let has_alpha = weights.iter().any(|(key, _)| is_alpha(key));
-        let is_peft = weights.iter().any(|(key, _)| Dialect::of(key) == Some(Dialect::Peft));
+        let is_peft = weights.iter().any(|(key, _)| LoraFormat::of(key) == Some(LoraFormat::Peft));
         let settings = found.unwrap_or_else(|| {
             if is_peft && !has_alpha {
                 notes.push(
                     "PEFT names without an alpha are read as rank-stabilised: the scale is the root of the rank"
                         .to_owned(),
                 );
-                return Settings::rank_stabilised();
+                return LoraScaling::rank_stabilised();
             }
-            Settings::default()
+            LoraScaling::default()
         });
         Ok(Self { path: path.to_path_buf(), weights, settings, notes })
     }
@@ -60,12 +60,12 @@ impl LoraFile {
 
     /// What it says about itself.
     pub fn summary(&self) -> Summary {
-        let mut dialects: BTreeMap<Dialect, usize> = BTreeMap::new();
+        let mut dialects: BTreeMap<LoraFormat, usize> = BTreeMap::new();
         let (mut ranks, mut widths) = (BTreeSet::new(), BTreeMap::<usize, usize>::new());
         let mut alphas: Vec<f32> = Vec::new();
         for (raw, info, key) in self.keys() {
             let Some(key) = key else { continue };
-            if let Some(dialect) = Dialect::of(raw) {
+            if let Some(dialect) = LoraFormat::of(raw) {
                 *dialects.entry(dialect).or_default() += 1;
             }
             match (key.part, &info.shape[..]) {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::file::LoraFile;
 use super::key::Part;
 use super::names::{Names, is_image_branch};
-use super::report::{LeftOut, Report, Why};
+use super::report::{LeftOut, LoraReport, Why};
 use crate::core::{Error, Kind, Result};
-use crate::onnx::{Adapter, Change, Dtype, Weights};
+use crate::onnx::{Adapter, Dtype, WeightDelta, Weights};
 
 /// Widths of Wan's transformers and what they are called.
 const WIDTHS: [(usize, &str); 3] =
@@ -17,11 +17,11 @@ const MODE_DEPENDENT: &str = "patch_embedding";
 
 /// What came of it.
 #[derive(Clone, Debug)]
-pub struct Fit {
+pub struct LoraFit {
     /// The changes.
     pub adapter: Adapter,
     /// What became of each key.
-    pub report: Report,
+    pub report: LoraReport,
 }
 
 /// The keys of one module.
@@ -29,10 +29,10 @@ type Parts<'f> = BTreeMap<Part, &'f str>;
 
 /// Fits `file` to a transformer with these `weights`; `strength` is what the graph will call the input for it.
 ///
-/// Changes that are all zero are left away. Whether enough is left is for [`Fit::check`] to say.
-pub fn fit(file: &LoraFile, weights: &Weights, strength: &str) -> Result<Fit> {
+/// Changes that are all zero are left away. Whether enough is left is for [`LoraFit::check`] to say.
+pub fn fit(file: &LoraFile, weights: &Weights, strength: &str) -> Result<LoraFit> {
     let names = Names::of(weights);
-    let mut report = Report { notes: file.notes.clone(), ..Report::default() };
+    let mut report = LoraReport { notes: file.notes.clone(), ..LoraReport::default() };
     let mut modules: BTreeMap<String, Parts<'_>> = BTreeMap::new();
     for (raw, info, key) in file.keys() {
         let why = match key {
@@ -57,7 +57,7 @@ pub fn fit(file: &LoraFile, weights: &Weights, strength: &str) -> Result<Fit> {
             report.left_out.push(LeftOut { key: raw.to_owned(), why });
         }
     }
-    let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+    let mut changes: BTreeMap<String, Vec<WeightDelta>> = BTreeMap::new();
     for (name, parts) in &modules {
         let mut module = Module { file, weights, name, report: &mut report, changes: Vec::new() };
         module.low_rank(parts)?;
@@ -71,7 +71,7 @@ pub fn fit(file: &LoraFile, weights: &Weights, strength: &str) -> Result<Fit> {
         }
     }
     let adapter = Adapter { strength: strength.to_owned(), weights: file.weights.clone(), changes };
-    Ok(Fit { adapter, report })
+    Ok(LoraFit { adapter, report })
 }
 
 /// One module while its parts are looked at.
@@ -79,8 +79,8 @@ struct Module<'a> {
     file: &'a LoraFile,
     weights: &'a Weights,
     name: &'a str,
-    report: &'a mut Report,
-    changes: Vec<(String, Change)>,
+    report: &'a mut LoraReport,
+    changes: Vec<(String, WeightDelta)>,
 }
 
 impl Module<'_> {
@@ -135,7 +135,8 @@ impl Module<'_> {
         if !self.report.scales.contains(&scale) {
             self.report.scales.push(scale);
         }
-        self.changes.push((parameter, Change::LowRank { down: down.into(), up: up.into(), rank, scale }));
+        self.changes
+            .push((parameter, WeightDelta::LowRank { down: down.into(), up: up.into(), rank, scale }));
         Ok(())
     }
 
@@ -155,7 +156,7 @@ impl Module<'_> {
             } else if self.file.weights.all_zero(info)? {
                 self.report.dead.push(key.to_owned());
             } else {
-                self.changes.push((parameter, Change::Full(key.to_owned())));
+                self.changes.push((parameter, WeightDelta::Full(key.to_owned())));
             }
         }
         Ok(())
@@ -168,7 +169,7 @@ impl Module<'_> {
     }
 }
 
-impl Fit {
+impl LoraFit {
     /// Refuses a LoRA that is made for another model, saying for which; `model` names this one.
     pub fn check(&self, file: &LoraFile, model: &str, width: usize) -> Result<()> {
         let wrong_shape =

@@ -90,7 +90,7 @@ pub struct LeftOut {
 
 /// What became of a LoRA's keys on one transformer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Report {
+pub struct LoraReport {
     /// Modules that it changes, by the model's names.
     pub matched: Vec<String>,
     /// Factors that occur beside the strength: alpha over rank, or over its root if rank-stabilised.
@@ -103,7 +103,7 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-impl Report {
+impl LoraReport {
     /// One line for each reason why keys were left out, with their number and the first of them.
     pub fn reasons(&self) -> Vec<String> {
         let mut groups: Vec<(String, usize, &str)> = Vec::new();

@@ -14,13 +14,13 @@ const PEFT_FILE: &str = "adapter_config.json";
 /// Settings beside the tensors, with PEFT's names.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub(super) struct Settings {
+pub(super) struct LoraScaling {
     lora_alpha: Option<f32>,
     use_rslora: bool,
     alpha_pattern: BTreeMap<String, f32>,
 }
 
-impl Settings {
+impl LoraScaling {
     /// What `metadata` or a file beside `path` says, if either says anything.
     pub(super) fn find(metadata: &BTreeMap<String, String>, path: &Path) -> Option<Self> {
         let inside = metadata.get(DIFFUSERS_KEY).and_then(|text| Self::from_diffusers(text));
@@ -67,16 +67,16 @@ mod tests {
 
     #[test]
     fn alpha_comes_from_the_nearest_place() {
-        let none = Settings::default();
+        let none = LoraScaling::default();
         assert_eq!(none.scale(None, "blocks.0.attn1.to_q", 8), 1.0);
         assert_eq!(none.scale(Some(4.0), "blocks.0.attn1.to_q", 8), 0.5);
         let json = r#"{"transformer.r": 16, "transformer.lora_alpha": 32, "transformer.use_rslora": true,
             "transformer.alpha_pattern": {"attn1.to_q": 8.0}, "transformer.target_modules": ["to_q"]}"#;
         let metadata = BTreeMap::from([(DIFFUSERS_KEY.to_owned(), json.to_owned())]);
-        let settings = Settings::find(&metadata, Path::new("/nowhere/a.safetensors")).unwrap();
+        let settings = LoraScaling::find(&metadata, Path::new("/nowhere/a.safetensors")).unwrap();
         assert_eq!(settings.scale(None, "blocks.0.attn1.to_q", 16), 2.0);
         assert_eq!(settings.scale(None, "blocks.0.attn2.to_q", 16), 8.0);
-        assert_eq!(Settings::rank_stabilised().scale(None, "a", 16), 4.0);
+        assert_eq!(LoraScaling::rank_stabilised().scale(None, "a", 16), 4.0);
     }
 
     #[test]
@@ -84,8 +84,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(PEFT_FILE), r#"{"peft_type": "LORA", "r": 4, "lora_alpha": 2}"#)
             .unwrap();
-        let settings = Settings::find(&BTreeMap::new(), &dir.path().join("adapter_model.safetensors"));
+        let settings = LoraScaling::find(&BTreeMap::new(), &dir.path().join("adapter_model.safetensors"));
         assert_eq!(settings.unwrap().scale(None, "a", 4), 0.5);
-        assert_eq!(Settings::find(&BTreeMap::new(), Path::new("/nowhere/a.safetensors")), None);
+        assert_eq!(LoraScaling::find(&BTreeMap::new(), Path::new("/nowhere/a.safetensors")), None);
     }
 }

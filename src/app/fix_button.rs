@@ -1,0 +1,69 @@
+//! A change of the form as a button: what it does on it, what it costs when the pointer rests there.
+
+use eframe::egui::{Response, Ui};
+
+use crate::core::{Draft, Fix};
+use crate::models::Installed;
+
+/// A button for `change`; `then` says what a click does beside changing the form.
+pub(super) fn fix_button(ui: &mut Ui, change: &Fix, then: &str) -> Response {
+    ui.button(text(change)).on_hover_text(format!("{}. {then}", cost(change)))
+}
+
+/// The changes that would make another form of `draft`, and one that can be.
+pub(super) fn offered<'a>(
+    changes: &'a [Fix],
+    draft: &'a Draft,
+    models: &'a [Installed],
+) -> impl Iterator<Item = &'a Fix> {
+    changes.iter().filter(move |change| {
+        let is_there = |id: &str| models.iter().any(|model| model.id == id || model.path.as_os_str() == id);
+        let can_be = match change {
+            Fix::Model(id) => is_there(id),
+            _ => true,
+        };
+        can_be && Fix::applied([*change], draft) != *draft
+    })
+}
+
+/// What the button says.
+fn text(change: &Fix) -> String {
+    let words = change.to_string();
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// What a change costs.
+fn cost(change: &Fix) -> &'static str {
+    match change {
+        Fix::Again => "Costs nothing but time",
+        Fix::WeightsInPlace => "Slower, the same picture",
+        Fix::Provider(_) => "Slower, nearly the same picture",
+        Fix::VaeTile(_) | Fix::Model(_) => "Nearly the same picture",
+        Fix::Guidance(_) => "Another picture, less like the prompt",
+        Fix::Steps(_) => "Faster, a coarser picture",
+        Fix::Frames(_) => "Faster, a shorter video",
+        Fix::Size(_) => "Faster, a smaller picture",
+        Fix::NoLoras => "Another picture",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::draft;
+    use crate::core::{FrameCount, Resolution};
+
+    #[test]
+    fn only_what_changes_something_is_offered() {
+        let draft = draft();
+        let changes = [
+            Fix::Again,
+            Fix::Frames(FrameCount(draft.frames)),
+            Fix::Model("not-here".into()),
+            Fix::Size(Resolution::new(16, 16)),
+        ];
+        let offered: Vec<_> = offered(&changes, &draft, &[]).map(text).collect();
+        assert_eq!(offered, ["Size 16x16"]);
+    }
+}

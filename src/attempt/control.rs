@@ -1,0 +1,134 @@
+//! The reins of the job that runs: stop it now, let it leave after its step, or let it wait there.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::core::CancelToken;
+use crate::pipeline::StepControl;
+
+/// Why a job was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// The person does not want it any more.
+    Cancelled,
+    /// It took longer than it may.
+    TimedOut,
+    /// The program ends; the job goes on with the next one.
+    Closing,
+}
+
+/// Why a job leaves the engine after its step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum YieldReason {
+    /// An urgent one comes first.
+    Overtaken,
+    /// The person wants its memory.
+    Held,
+}
+
+#[derive(Debug, Default)]
+struct Signals {
+    stop: Option<StopReason>,
+    leave: Option<YieldReason>,
+    paused: bool,
+}
+
+/// Shared by whoever runs a job and whoever steers it.
+#[derive(Clone, Default)]
+pub(crate) struct JobControl {
+    pub(crate) cancel: CancelToken,
+    signals: Arc<(Mutex<Signals>, Condvar)>,
+}
+
+impl JobControl {
+    /// The reins of a job that `cancel` stops.
+    pub(crate) fn over(cancel: CancelToken) -> Self {
+        Self { cancel, signals: Arc::default() }
+    }
+
+    /// Stops the job now. The first reason stays.
+    pub(crate) fn stop(&self, stop: StopReason) {
+        self.update(|signals| {
+            signals.stop.get_or_insert(stop);
+        });
+        self.cancel.cancel();
+    }
+
+    /// Lets it leave after its step.
+    pub(crate) fn leave(&self, leave: YieldReason) {
+        self.update(|signals| {
+            signals.leave.get_or_insert(leave);
+        });
+    }
+
+    /// Lets it wait after its step, or go on.
+    pub(crate) fn pause(&self, paused: bool) {
+        self.update(|signals| signals.paused = paused);
+    }
+
+    /// Why it was stopped, if it was.
+    pub(crate) fn stopped(&self) -> Option<StopReason> {
+        self.signals.0.lock().unwrap_or_else(PoisonError::into_inner).stop
+    }
+
+    /// Why it leaves, if it does.
+    pub(crate) fn leaving(&self) -> Option<YieldReason> {
+        self.signals.0.lock().unwrap_or_else(PoisonError::into_inner).leave
+    }
+
+    /// Whether it will wait or leave after its step.
+    pub(crate) fn is_held_back(&self) -> bool {
+        let signals = self.signals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        signals.paused || signals.leave.is_some()
+    }
+
+    /// Asked between two steps: waits while the job is paused.
+    pub(crate) fn between_steps(&self) -> StepControl {
+        let (signals, changed) = &*self.signals;
+        let mut signals = signals.lock().unwrap_or_else(PoisonError::into_inner);
+        while signals.paused
+            && signals.leave.is_none()
+            && signals.stop.is_none()
+            && !self.cancel.is_cancelled()
+        {
+            signals = changed.wait(signals).unwrap_or_else(PoisonError::into_inner);
+        }
+        if signals.leave.is_some() { StepControl::Yield } else { StepControl::Continue }
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Signals)) {
+        change(&mut self.signals.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.signals.1.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_paused_job_waits_until_it_may_go_on_or_leave_or_stop() {
+        for (then, expected) in [
+            ((|control: &JobControl| control.pause(false)) as fn(&JobControl), StepControl::Continue),
+            (|control| control.leave(YieldReason::Held), StepControl::Yield),
+            (|control| control.stop(StopReason::Cancelled), StepControl::Continue),
+        ] {
+            let control = JobControl::default();
+            control.pause(true);
+            let waiting = control.clone();
+            let thread = thread::Builder::new().spawn(move || waiting.between_steps()).unwrap();
+            then(&control);
+            assert_eq!(thread.join().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_first_reason_stays() {
+        let control = JobControl::default();
+        control.stop(StopReason::TimedOut);
+        control.stop(StopReason::Cancelled);
+        assert_eq!(control.stopped(), Some(StopReason::TimedOut));
+        assert!(control.cancel.is_cancelled());
+    }
+}

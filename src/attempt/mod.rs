@@ -1,0 +1,10 @@
+//! One attempt at a job: from its settings to a checked file, with resume points after its steps.
+
+mod control;
+mod resume_points;
+mod run;
+
+pub(crate) use control::{JobControl, StopReason, YieldReason};
+pub(crate) use resume_points::{ResumePoints, forget, keep};
+pub use run::run_job;
+pub(crate) use run::{AttemptContext, AttemptEnd, attempt, complete};

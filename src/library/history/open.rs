@@ -1,0 +1,170 @@
+//! Opening the file: made when it is missing, brought up to date when it is old, set aside when it is damaged,
+//! left alone when a newer program made it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::schema::{self, Unfit, VERSION};
+use crate::core::{Error, Kind, Result};
+use crate::store::HeldLock;
+
+const NAME: &str = "history.sqlite";
+/// Held while the file is opened: turning to a write-ahead log does not wait for others that look at the file, and two
+/// processes must not set aside each other's new one.
+const LOCK: &str = "history.lock";
+/// What `SQLite` keeps beside its file.
+const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
+/// How long one process waits for another that writes; a write takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What to do about damage that is found while working.
+pub(super) const REBUILD: &str =
+    "Run \"wandeck tasks --rebuild\": it sets the file aside and makes a new one from the videos";
+
+/// The ended jobs of a data folder. Several processes may have it open at once.
+#[derive(Debug)]
+pub struct History {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+}
+
+impl History {
+    /// Where the history of a data folder is.
+    pub fn path_in(data_dir: &Path) -> PathBuf {
+        data_dir.join(NAME)
+    }
+
+    /// Opens the history of a data folder; the notes say what had to be done for it, a sentence each.
+    ///
+    /// Damage that shows at once is mended. What lies deeper shows when it is read, or in [`Self::open_checked`].
+    pub fn open(data_dir: &Path) -> Result<(Self, Vec<String>)> {
+        Self::open_with(data_dir, Depth::Open)
+    }
+
+    /// Likewise, and looks at every page first.
+    pub fn open_checked(data_dir: &Path) -> Result<(Self, Vec<String>)> {
+        Self::open_with(data_dir, Depth::EveryPage)
+    }
+
+    /// What `SQLite`'s own check finds wrong; empty if nothing is.
+    pub fn problems(&self) -> Result<Vec<String>> {
+        problems(&self.connection).map_err(|error| self.failed("be checked", error))
+    }
+
+    fn open_with(data_dir: &Path, depth: Depth) -> Result<(Self, Vec<String>)> {
+        let path = Self::path_in(data_dir);
+        let done = |connection, notes| Ok((Self { connection, path: path.clone() }, notes));
+        fs::create_dir_all(data_dir).map_err(|error| no_folder(data_dir, error))?;
+        let _lock = HeldLock::wait(&data_dir.join(LOCK))?;
+        match connect(&path, depth) {
+            Ok(connection) => done(connection, Vec::new()),
+            Err(Unfit::Damaged(why)) => {
+                let aside = set_aside(&path)
+                    .map_err(|error| refusal(&path, Unfit::Damaged(why.clone())).because(error))?;
+                let note = format!(
+                    "The history was damaged ({why}). It is kept as {}, and a new one was begun. \
+                     \"wandeck tasks --rebuild\" fills it from the videos",
+                    aside.display()
+                );
+                done(connect(&path, depth).map_err(|unfit| refusal(&path, unfit))?, vec![note])
+            }
+            Err(other) => Err(refusal(&path, other)),
+        }
+    }
+
+    /// The error of something that could not be done with the open file.
+    pub(super) fn failed(&self, what: &str, error: rusqlite::Error) -> Error {
+        let remedy = if schema::is_damage(&error) {
+            REBUILD.to_owned()
+        } else {
+            "Check that the disk has room and the folder can be written".to_owned()
+        };
+        Error::new(Kind::Io, format!("The history {} cannot {what}", self.path.display()))
+            .because(error)
+            .remedy(remedy)
+    }
+}
+
+/// How much is looked at before a file counts as whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Open,
+    EveryPage,
+}
+
+fn connect(path: &Path, depth: Depth) -> Result<Connection, Unfit> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(PATIENCE)?;
+    schema::check(&connection)?;
+    // readers and one writer at once; where the file system cannot, SQLite keeps to what it can
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    // one commit a job: a sync costs nothing beside it, and a failed job is recorded nowhere else
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    schema::migrate(&connection)?;
+    if depth == Depth::EveryPage {
+        let found = problems(&connection)?;
+        if !found.is_empty() {
+            return Err(Unfit::Damaged(found.join("; ")));
+        }
+    }
+    Ok(connection)
+}
+
+fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    // a few are enough to know
+    let mut statement = connection.prepare("PRAGMA integrity_check(3)")?;
+    let lines = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>();
+    match lines {
+        Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+        Err(error) if schema::is_damage(&error) => Ok(vec![error.to_string()]),
+        Err(error) => Err(error),
+    }
+}
+
+/// Renames the file and what `SQLite` keeps beside it to the first free `.damaged-N`.
+fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let with = |path: &Path, ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let mut number = 1;
+    let mut aside = with(path, ".damaged-1");
+    while aside.exists() {
+        number += 1;
+        aside = with(path, &format!(".damaged-{number}"));
+    }
+    for ending in BESIDE {
+        let part = with(path, ending);
+        if part.exists() {
+            fs::rename(part, with(&aside, ending))?;
+        }
+    }
+    Ok(aside)
+}
+
+fn refusal(path: &Path, unfit: Unfit) -> Error {
+    let path = path.display();
+    match unfit {
+        Unfit::Newer(version) => Error::new(
+            Kind::Io,
+            format!("The history {path} is version {version}, this program reads up to {VERSION}"),
+        )
+        .remedy("Use the newer Wandeck that made it, or another data folder; it was left as it is"),
+        Unfit::Damaged(why) => {
+            Error::new(Kind::Io, format!("The history {path} is damaged ({why}) and cannot be set aside"))
+                .remedy("Move it away")
+        }
+        Unfit::Failed(error) => Error::new(Kind::Io, format!("The history {path} cannot be opened"))
+            .because(error)
+            .remedy("Check that the disk has room and the folder can be written"),
+    }
+}
+
+fn no_folder(data_dir: &Path, error: std::io::Error) -> Error {
+    Error::new(Kind::Io, format!("The data folder {} cannot be written", data_dir.display()))
+        .because(error)
+        .remedy("Choose another one with --data-dir or WANDECK_DATA_DIR")
+}

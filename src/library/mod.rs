@@ -1,0 +1,12 @@
+//! Finished work: the history of ended jobs, and the record that each file carries of how it was made.
+
+mod history;
+mod provenance;
+mod rebuild;
+
+pub use history::{
+    Analysis, Bottleneck, Counts, History, HistoryEstimate, ModelSteps, SimilarRuns, StageShare, expected,
+};
+pub(crate) use provenance::Provenance;
+pub use provenance::SavedRequest;
+pub use rebuild::{Rebuilt, rebuild};

@@ -1,0 +1,333 @@
+//! A picture that a video starts or ends with: opened with care, turned upright, brought to size.
+
+use std::path::Path;
+
+use image::imageops::{FilterType, crop_imm, resize};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder as _, Rgb, RgbImage};
+
+use super::fault::io_error;
+use super::metadata::Container;
+use super::reader::Reader;
+use crate::core::{Error, Frame, Kind, Resolution, Result, sha256_hex};
+
+/// Pixels that are decoded; more is a mistake or a trap.
+const MAX_PIXELS: u64 = 100_000_000;
+/// Shorter sides hold no picture.
+const MIN_SIDE: u32 = 16;
+
+/// A picture as it was given.
+#[derive(Clone, Debug)]
+pub struct SourceImage {
+    /// Upright 8-bit RGB.
+    pub frame: Frame,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// What was done to it that a person should know.
+    pub notes: Vec<String>,
+}
+
+/// How a picture of another shape is brought to a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFit {
+    /// Bicubic, and only what sticks out by more than a token is cut off (i2v-A14B, which stretches by less).
+    Stretch,
+    /// Lanczos, cut to the shape around the centre (ti2v-5B).
+    Crop,
+}
+
+impl SourceImage {
+    /// Opens PNG, JPEG, WebP or the first picture of a GIF. EXIF orientation is applied; what is transparent is put
+    /// on white.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = read(path)?;
+        let sha256 = sha256_hex(&bytes);
+        let refuse = |what: &str, remedy: &str| {
+            Error::new(Kind::Input, format!("{} {what}", path.display())).field("image").remedy(remedy)
+        };
+        match Container::of(path).map_err(|error| io_error("Cannot read", path, error))? {
+            Container::Mp4 => {
+                return Err(refuse(
+                    "is a video, not a picture",
+                    "To go on from its last frame, give it as the clip to continue from",
+                ));
+            }
+            Container::Unknown | Container::Folder => {
+                return Err(refuse("is no picture", "Choose a PNG, JPEG or WebP file"));
+            }
+            Container::Gif | Container::Png | Container::Still => {}
+        }
+        let damaged = |error: image::ImageError| {
+            refuse("cannot be decoded", "Open it in another program and save it again as PNG").because(error)
+        };
+        let reader = image::ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format();
+        let reader = reader.map_err(|error| io_error("Cannot read", path, error))?;
+        let animated = is_animated(&bytes);
+        let mut decoder = reader.into_decoder().map_err(damaged)?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            let words =
+                format!("has {width}x{height} pixels, which is more than {} million", MAX_PIXELS / 1_000_000);
+            return Err(refuse(&words, "Make it smaller: no model draws more than 2 million"));
+        }
+        if width < MIN_SIDE || height < MIN_SIDE {
+            let words = format!("has {width}x{height} pixels, and {MIN_SIDE} on each side are needed");
+            return Err(refuse(&words, "Choose a larger picture"));
+        }
+        // a file without the entry, or with a broken one, is taken as it is
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+        picture.apply_orientation(orientation);
+        let mut notes = Vec::new();
+        if animated {
+            notes.push(format!("{} moves: its first frame is used", path.display()));
+        }
+        let (rgb, transparent) = on_white(&picture);
+        if transparent {
+            notes.push(format!("{} is transparent in parts: it is put on white", path.display()));
+        }
+        Ok(Self { frame: frame(rgb), sha256, notes })
+    }
+
+    /// The last frame of a video, animation or folder of frames.
+    pub fn last_of(path: &Path) -> Result<Self> {
+        let as_field = |error: Error| given("continue_from", error);
+        let mut reader = Reader::open(path).map_err(as_field)?;
+        let mut last = None;
+        while let Some(frame) = reader.next_frame().map_err(as_field)? {
+            last = Some(frame);
+        }
+        let frame = last.ok_or_else(|| {
+            as_field(Error::new(Kind::Input, format!("{} has no frames", path.display())))
+                .remedy("Choose another clip")
+        })?;
+        let sha256 = sha256_hex(&frame.rgb);
+        Ok(Self { frame, sha256, notes: Vec::new() })
+    }
+
+    /// The picture at `size`, and a sentence if something was cut off. `token` is the side of a token in pixels.
+    pub fn fitted(&self, size: Resolution, fit: ImageFit, token: u32) -> (Frame, Option<String>) {
+        let from = self.frame.size;
+        if from == size {
+            return (self.frame.clone(), None);
+        }
+        let (width, height) = (f64::from(from.width), f64::from(from.height));
+        let scale = (f64::from(size.width) / width).max(f64::from(size.height) / height);
+        let over = [width * scale - f64::from(size.width), height * scale - f64::from(size.height)];
+        let cut = fit == ImageFit::Crop || over.iter().any(|&over| over > f64::from(token));
+        let kept = if cut {
+            let side = |wanted: u32, most: u32| ((f64::from(wanted) / scale).round() as u32).clamp(1, most);
+            Resolution::new(side(size.width, from.width), side(size.height, from.height))
+        } else {
+            from
+        };
+        let filter = if fit == ImageFit::Stretch { FilterType::CatmullRom } else { FilterType::Lanczos3 };
+        let Some(whole) = RgbImage::from_raw(from.width, from.height, self.frame.rgb.clone()) else {
+            return (self.frame.clone(), None);
+        };
+        let corner = [(from.width - kept.width) / 2, (from.height - kept.height) / 2];
+        let part = crop_imm(&whole, corner[0], corner[1], kept.width, kept.height);
+        let note = (cut && over.iter().any(|&over| over >= 1.0))
+            .then(|| format!("The picture of {from} is cut to {kept} to fit a video of {size}"));
+        (frame(resize(&*part, size.width, size.height, filter)), note)
+    }
+}
+
+/// Whether a file is a picture that can be opened, going by its first bytes.
+pub fn is_image(path: &Path) -> Result<bool> {
+    let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
+    Ok(matches!(container, Container::Gif | Container::Png | Container::Still))
+}
+
+/// Size of a picture as it stands upright, or of a video's frames; nothing is decoded.
+pub fn image_size(path: &Path) -> Result<Resolution> {
+    let stored = Reader::open(path).map_err(|error| given("image", error))?.info().size;
+    // a file without the entry, or with a broken one, is taken as it is
+    let turned = image::ImageReader::open(path)
+        .and_then(image::ImageReader::with_guessed_format)
+        .ok()
+        .and_then(|reader| reader.into_decoder().ok()?.orientation().ok())
+        .is_some_and(|orientation| orientation.to_exif() >= 5);
+    Ok(if turned { Resolution::new(stored.height, stored.width) } else { stored })
+}
+
+/// A file that a person named: what is wrong with it is wrong with the request.
+fn given(field: &'static str, mut error: Error) -> Error {
+    error.kind = Kind::Input;
+    error.field(field)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let size =
+        std::fs::metadata(path).map_err(|error| given("image", io_error("Cannot read", path, error)))?;
+    if size.is_dir() {
+        return Err(Error::new(Kind::Input, format!("{} is a folder, not a picture", path.display()))
+            .field("image")
+            .remedy("Choose a PNG, JPEG or WebP file"));
+    }
+    std::fs::read(path).map_err(|error| given("image", io_error("Cannot read", path, error)))
+}
+
+fn frame(picture: RgbImage) -> Frame {
+    Frame { size: Resolution::new(picture.width(), picture.height()), rgb: picture.into_raw() }
+}
+
+/// Opaque RGB, and whether there was anything to cover.
+fn on_white(picture: &DynamicImage) -> (RgbImage, bool) {
+    if !picture.color().has_alpha() {
+        return (picture.to_rgb8(), false);
+    }
+    let mut transparent = false;
+    let mut out = RgbImage::new(picture.width(), picture.height());
+    for (from, to) in picture.to_rgba8().pixels().zip(out.pixels_mut()) {
+        let [r, g, b, alpha] = from.0.map(u32::from);
+        transparent |= alpha < 255;
+        *to = Rgb([r, g, b].map(|value| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8));
+    }
+    (out, transparent)
+}
+
+/// Whether a GIF, PNG or WebP has more than one frame.
+fn is_animated(bytes: &[u8]) -> bool {
+    let cursor = || std::io::Cursor::new(bytes);
+    match image::guess_format(bytes) {
+        Ok(image::ImageFormat::Gif) => {
+            use image::AnimationDecoder as _;
+            image::codecs::gif::GifDecoder::new(cursor())
+                .is_ok_and(|decoder| decoder.into_frames().take(2).flatten().count() > 1)
+        }
+        Ok(image::ImageFormat::Png) => image::codecs::png::PngDecoder::new(cursor())
+            .and_then(|decoder| decoder.is_apng())
+            .unwrap_or(false),
+        Ok(image::ImageFormat::WebP) => {
+            image::codecs::webp::WebPDecoder::new(cursor()).is_ok_and(|decoder| decoder.has_animation())
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn write(dir: &Path, name: &str, picture: &DynamicImage) -> PathBuf {
+        let path = dir.join(name);
+        picture.save(&path).unwrap();
+        path
+    }
+
+    fn rgb(width: u32, height: u32) -> DynamicImage {
+        RgbImage::from_fn(width, height, |x, y| Rgb([(x * 7) as u8, (y * 5) as u8, 60])).into()
+    }
+
+    #[test]
+    fn every_common_kind_becomes_the_same_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        let wanted = rgb(32, 24).to_rgb8().into_raw();
+        let deep = DynamicImage::ImageRgb16(rgb(32, 24).to_rgb16());
+        for path in [
+            write(dir.path(), "a.png", &rgb(32, 24)),
+            write(dir.path(), "deep.png", &deep),
+            write(dir.path(), "a.webp", &rgb(32, 24)),
+        ] {
+            let picture = SourceImage::open(&path).unwrap();
+            assert_eq!(
+                (picture.frame.size, &picture.frame.rgb),
+                (Resolution::new(32, 24), &wanted),
+                "{path:?}"
+            );
+            assert_eq!(picture.notes, [""; 0]);
+        }
+        let lossy = SourceImage::open(&write(dir.path(), "a.jpg", &rgb(32, 24))).unwrap();
+        let worst = lossy.frame.rgb.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(worst < 40, "{worst}");
+    }
+
+    #[test]
+    fn what_is_transparent_is_put_on_white_and_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let clear =
+            image::RgbaImage::from_fn(16, 16, |x, _| image::Rgba([200, 0, 0, if x < 8 { 0 } else { 255 }]));
+        let picture = SourceImage::open(&write(dir.path(), "a.png", &clear.into())).unwrap();
+        assert_eq!((&picture.frame.rgb[..3], &picture.frame.rgb[45..48]), (&[255; 3][..], &[200, 0, 0][..]));
+        assert!(picture.notes[0].contains("white"), "{:?}", picture.notes);
+    }
+
+    #[test]
+    fn a_turned_photograph_stands_upright() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), "a.jpg", &rgb(32, 16));
+        let plain = fs::read(&path).unwrap();
+        // an EXIF block behind the start marker: one entry, orientation (0x0112) = 6, turn clockwise
+        let tiff = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let mut turned = plain[..2].to_vec();
+        turned.extend([0xff, 0xe1, 0, (tiff.len() + 2) as u8]);
+        turned.extend(tiff);
+        turned.extend(&plain[2..]);
+        fs::write(&path, turned).unwrap();
+        assert_eq!(SourceImage::open(&path).unwrap().frame.size, Resolution::new(16, 32));
+    }
+
+    #[test]
+    fn inks_become_the_colours_that_pillow_sees() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures/cmyk.jpg");
+        let picture = SourceImage::open(&path).unwrap();
+        // Pillow 12: Image.open(..).convert("RGB"), in the middle of each quarter
+        let expected =
+            [(0, 0, [255, 0, 0]), (1, 0, [0, 255, 127]), (0, 1, [131, 119, 106]), (1, 1, [245, 235, 225])];
+        for (x, y, colour) in expected {
+            let at = ((16 + 32 * y) * 64 + 16 + 32 * x) * 3;
+            let found = &picture.frame.rgb[at..at + 3];
+            let near = found.iter().zip(colour).all(|(&a, b)| a.abs_diff(b) <= 3);
+            assert!(near, "{found:?} and not {colour:?} at {x}, {y}");
+        }
+    }
+
+    #[test]
+    fn sizes_that_make_no_sense_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        // the header is enough: nobody decodes 400 million pixels to learn that
+        let mut huge = fs::read(write(dir.path(), "huge.png", &DynamicImage::new_luma8(20_000, 20))).unwrap();
+        huge[20..24].copy_from_slice(&20_000_u32.to_be_bytes());
+        let crc = crc32(&huge[12..29]);
+        huge[29..33].copy_from_slice(&crc.to_be_bytes());
+        let path = dir.path().join("huge.png");
+        fs::write(&path, huge).unwrap();
+        for (path, words) in [(path, "20000x20000"), (write(dir.path(), "dot.png", &rgb(1, 1)), "1x1")] {
+            let error = SourceImage::open(&path).unwrap_err();
+            assert!(error.message.contains(words) && error.kind == Kind::Input, "{error:#}");
+        }
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+        })
+    }
+
+    #[test]
+    fn shapes_are_cut_or_stretched_as_the_model_likes() {
+        let picture = |width, height| SourceImage {
+            frame: frame(rgb(width, height).to_rgb8()),
+            sha256: String::new(),
+            notes: vec![],
+        };
+        let size = Resolution::new(64, 64);
+        let (same, note) = picture(64, 64).fitted(size, ImageFit::Crop, 16);
+        assert_eq!((same, note), (picture(64, 64).frame, None));
+        // 4 pixels too wide: within a token
+        let (stretched, note) = picture(136, 128).fitted(size, ImageFit::Stretch, 16);
+        assert_eq!((stretched.size, note), (size, None));
+        for fit in [ImageFit::Stretch, ImageFit::Crop] {
+            let (cut, note) = picture(200, 100).fitted(size, fit, 16);
+            assert_eq!(cut.size, size);
+            assert!(note.unwrap().contains("cut to 100x100"));
+            // the middle is kept
+            let middle = cut.rgb[(32 * 64 + 32) * 3];
+            assert!(middle.abs_diff(((100 * 7) % 256) as u8) < 12, "{middle}");
+        }
+    }
+}

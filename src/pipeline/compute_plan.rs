@@ -1,0 +1,139 @@
+//! What runs a job's graphs and in which types: chosen before anything is loaded, or refused with what to do.
+
+use crate::core::{Error, GenRequest, Kind, PrecisionChoice, ProviderChoice, Quantisation, Result};
+use crate::engine::{Device, Provider, Runtime, SessionOptions, choose, providers};
+use crate::onnx::{ComputeType, Dtype};
+use crate::wan::Checkpoint;
+use crate::wan::exported::Exported;
+
+/// A matrix that every transformer has; the type it is stored in stands for all of them.
+const SAMPLE: &str = "blocks.0.attn1.to_q.weight";
+
+/// The word for graphs that decide it themselves.
+const AS_EXPORTED: &str = "as exported";
+
+/// The provider and the type of each network, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComputePlan {
+    /// What runs the graphs.
+    pub provider: Provider,
+    /// What the text encoder computes in.
+    pub text: ComputeType,
+    /// What the transformers compute in.
+    pub transformer: ComputeType,
+    /// What the VAE computes in.
+    pub vae: ComputeType,
+    /// Whether fp32 was asked for and must be it on every device.
+    pub exact: bool,
+    /// The transformers' number format in a word, int8 and int4 among them.
+    pub precision: &'static str,
+    /// Why this provider and these types; no path in it.
+    pub reason: String,
+}
+
+impl ComputePlan {
+    /// What `request` gets on this machine. What it asks for by name and cannot get is refused.
+    pub fn choose(runtime: &Runtime, checkpoint: &Checkpoint, request: &GenRequest) -> Result<Self> {
+        let (provider, precision) = (request.provider, request.precision);
+        let is_auto = provider == ProviderChoice::Auto;
+        if let Some(integers) = checkpoint.integers().filter(|_| is_auto) {
+            let reason = format!("{}-bit weights are computed by the CPU only", integers.bits());
+            return Self::on(Provider::Cpu, None, precision, checkpoint).map(|cpu| Self { reason, ..cpu });
+        }
+        // a driver and its libraries are not touched for somebody who wants the CPU
+        let known = if provider == ProviderChoice::Cpu { Vec::new() } else { providers(runtime) };
+        let chosen = choose(provider, &known)?;
+        let on = Self::on(chosen.provider, chosen.device.as_ref(), precision, checkpoint);
+        let told = on.map_err(|error| match chosen.provider {
+            // it is the machine that stands in the way of what was asked for
+            Provider::Cpu if is_auto => error.because(std::io::Error::other(chosen.reason.clone())),
+            _ => error,
+        })?;
+        let reason = match told.reason.as_str() {
+            "" => chosen.reason,
+            types => format!("{}; {types}", chosen.reason),
+        };
+        Ok(Self { reason, ..told })
+    }
+
+    /// The types on a provider, which need not be of this machine. Without a device, one that knows bf16 is assumed.
+    pub fn on(
+        provider: Provider,
+        device: Option<&Device>,
+        precision: PrecisionChoice,
+        checkpoint: &Checkpoint,
+    ) -> Result<Self> {
+        let asked = match provider {
+            Provider::Cpu => ProviderChoice::Cpu,
+            Provider::Cuda => ProviderChoice::Cuda,
+            Provider::TensorRt => ProviderChoice::TensorRt,
+        };
+        precision.check(asked, &checkpoint.limits())?;
+        let all = |compute: ComputeType, precision| Self {
+            provider,
+            text: compute,
+            transformer: compute,
+            vae: compute,
+            exact: false,
+            precision,
+            reason: String::new(),
+        };
+        if provider == Provider::Cpu {
+            let short = |exported: &Exported| exported.graphs().any(|graph| graph.short().is_some());
+            let word = match &checkpoint.exported {
+                Some(exported) if short(exported) => AS_EXPORTED,
+                _ => checkpoint.integers().map_or_else(|| ComputeType::Fp32.word(), Quantisation::word),
+            };
+            return Ok(all(ComputeType::Fp32, word));
+        }
+        if checkpoint.exported.is_some() {
+            return match precision {
+                PrecisionChoice::Auto => Ok(all(ComputeType::Fp32, AS_EXPORTED)),
+                _ => Err(refused(
+                    "Graphs that were exported elsewhere compute in what they were exported in",
+                    "Use the precision auto",
+                )),
+            };
+        }
+        let has_bf16 = device.is_none_or(Device::has_bf16);
+        // UMT5's rows leave the range of fp16
+        let text = if has_bf16 { ComputeType::Bf16 } else { ComputeType::Fp32 };
+        let (transformer, vae) = match precision {
+            PrecisionChoice::Fp32 => return Ok(Self { exact: true, ..all(ComputeType::Fp32, "fp32") }),
+            PrecisionChoice::Bf16 if !has_bf16 => {
+                let device = device.map_or_else(|| "The device".to_owned(), ToString::to_string);
+                return Err(refused(
+                    &format!("{device} does not compute in bf16"),
+                    "Use the precision auto, fp16 or fp32",
+                ));
+            }
+            PrecisionChoice::Bf16 => (ComputeType::Bf16, ComputeType::Fp32),
+            PrecisionChoice::Fp16 => (ComputeType::Fp16, ComputeType::Fp16),
+            // as the weights lie in their files, where that is a type to compute in
+            _ if !has_bf16 || stored(checkpoint) == Some(Dtype::F16) => {
+                (ComputeType::Fp16, ComputeType::Fp32)
+            }
+            _ => (ComputeType::Bf16, ComputeType::Fp32),
+        };
+        let reason = format!("text encoder {text}, transformer {transformer}, VAE {vae}");
+        Ok(Self { text, transformer, vae, reason, ..all(ComputeType::Fp32, transformer.word()) })
+    }
+
+    /// How sessions are made for it.
+    pub fn options(&self) -> SessionOptions {
+        SessionOptions { provider: self.provider, exact: self.exact, ..SessionOptions::default() }
+    }
+
+    /// Tells results apart that are kept for later runs: another computation gives other numbers.
+    pub(super) fn identity(&self) -> String {
+        format!("{} {} {} {}", self.provider, self.text, self.vae, self.exact)
+    }
+}
+
+fn stored(checkpoint: &Checkpoint) -> Option<Dtype> {
+    checkpoint.transformer.weights.get(SAMPLE).ok().map(|info| info.dtype)
+}
+
+fn refused(message: &str, remedy: &str) -> Error {
+    Error::new(Kind::Unsupported, message).remedy(remedy).field("precision")
+}

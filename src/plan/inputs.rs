@@ -1,0 +1,60 @@
+//! What a request names by path, opened before the run: images and LoRAs.
+
+use crate::core::{Event, Frame, GenRequest, Mode, Result};
+use crate::media::{ImageFit, OutputTarget, SourceImage};
+use crate::pipeline::{InputImages, Loras, Reporter};
+use crate::wan::Checkpoint;
+
+/// What would make the run fail at its end is found here, before it begins.
+pub(crate) fn resolve_inputs(
+    target: &OutputTarget,
+    request: &GenRequest,
+    model: &Checkpoint,
+    story: &mut Reporter<'_>,
+) -> Result<ResolvedInputs> {
+    target.check_video(request.size, request.fps)?;
+    target.check_writable()?;
+    if let Some(taken) = target.renamed_from() {
+        story.warn(format!("{} is there already: writing {}", taken.display(), target.path().display()));
+    }
+    ResolvedInputs::open(request, model, story)
+}
+
+/// What the request names by path: the pictures at the video's size, with what tells them apart, and the LoRAs.
+pub(crate) struct ResolvedInputs {
+    pub(crate) images: InputImages,
+    pub(crate) hashes: Vec<String>,
+    pub(crate) loras: Loras,
+}
+
+impl ResolvedInputs {
+    fn open(request: &GenRequest, checkpoint: &Checkpoint, story: &mut Reporter<'_>) -> Result<Self> {
+        let mut loras = Loras::open(checkpoint, request)?;
+        for warning in loras.warnings.drain(..) {
+            story.warn(warning);
+        }
+        for message in loras.notes.drain(..) {
+            story.tell(Event::Note { message });
+        }
+        let fit = if request.mode == Mode::I2V { ImageFit::Stretch } else { ImageFit::Crop };
+        let token = checkpoint.strides().size_multiple();
+        let mut hashes = Vec::new();
+        let mut fitted = |picture: SourceImage| -> Frame {
+            let (frame, cut) = picture.fitted(request.size, fit, token);
+            for note in picture.notes.into_iter().chain(cut) {
+                story.warn(note);
+            }
+            hashes.push(picture.sha256);
+            frame
+        };
+        let first = match (&request.image, &request.continue_from) {
+            (Some(path), _) => Some(SourceImage::open(path)?),
+            (None, Some(clip)) => Some(SourceImage::last_of(clip)?),
+            (None, None) => None,
+        };
+        let first = first.map(&mut fitted);
+        let last = request.last_image.as_deref().map(SourceImage::open).transpose();
+        let last = last.map_err(|error| error.field("last_image"))?.map(&mut fitted);
+        Ok(Self { images: InputImages { first, last }, hashes, loras })
+    }
+}

@@ -1,0 +1,344 @@
+//! Gathers the facts for the look before a run, and says what came of it.
+
+use std::path::{Path, PathBuf};
+
+use super::inputs::resolve_inputs;
+use super::profiles::Profiles;
+use crate::core::{
+    Bytes, Draft, Error, Event, Expert, Finding, GenRequest, Kind, LoraChoice, Quantisation, Result,
+    Severity, Subject,
+};
+use crate::engine::{Provider, runtime};
+use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
+use crate::library::{History, HistoryEstimate, SimilarRuns, expected};
+use crate::media::OutputTarget;
+use crate::models;
+use crate::models::synth::free_space;
+use crate::monitor::{self, CardMemory};
+use crate::pipeline::{ComputePlan, Reporter, denoise_steps};
+use crate::preflight::{self, Card, DiskSpace, Facts, MeasuredRun, ModelSize, Preflight, passes, work};
+use crate::wan::{Checkpoint, vae_cost};
+
+/// Earlier runs that are looked at.
+const EARLIER: usize = 60;
+/// Earlier runs of the same kind that the time is taken from.
+const NEAREST: usize = 20;
+/// Models whose files are opened to learn from runs of theirs.
+const MODELS: usize = 4;
+/// Bytes of a pixel in a file: of frames in their own files, and of video, generously.
+const PICTURE_BYTES: u64 = 3;
+const VIDEO_BYTES_PER_8_PIXELS: u64 = 8;
+/// Copies of the latents that the journal keeps.
+const LATENT_COPIES: u64 = 4;
+
+/// What a look at work that was not begun says.
+#[derive(Debug)]
+pub struct PreflightResult {
+    /// The request as it would run.
+    pub request: GenRequest,
+    /// The model's name.
+    pub model: String,
+    /// What it will cost, and what is in its way.
+    pub preflight: Preflight,
+}
+
+/// Looks at `work` as a run would, without running. Fails if it cannot become a request at all.
+pub fn examine(work: &JobSpec, data_dir: &Path) -> Result<PreflightResult> {
+    let checkpoint = models::open(&work.model)?;
+    let request = GenRequest::parse(&work.draft, &checkpoint.limits())?;
+    let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
+    let mut told = Vec::new();
+    let mut send = |event: Event| match event {
+        Event::Warning { message } => told.push((Severity::Warning, message)),
+        Event::Note { message } => told.push((Severity::Note, message)),
+        _ => {}
+    };
+    resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send))?;
+    // without a runtime, one is fetched before the run, and that computes on the CPU
+    let computation = match runtime::present(data_dir)? {
+        (Some(runtime), _) => ComputePlan::choose(&runtime, &checkpoint, &request)?,
+        (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, &checkpoint)?,
+    };
+    let mut found = look(work, &request, (&checkpoint, &computation), data_dir)?;
+    let finding =
+        |(severity, message)| Finding { severity, subject: Subject::Settings, message, changes: Vec::new() };
+    found.add(told.into_iter().map(finding));
+    Ok(PreflightResult { request, model: checkpoint.id, preflight: found })
+}
+
+/// What a run will cost and what is in its way; an error for a value outside its mode's range.
+fn look(
+    work: &JobSpec,
+    request: &GenRequest,
+    (model, computation): (&Checkpoint, &ComputePlan),
+    data_dir: &Path,
+) -> Result<Preflight> {
+    let profiles = Profiles::open(data_dir)?;
+    let (mode, family) = (request.mode, model.family());
+    if let Some(problem) = profiles.problems(&work.draft, mode, family).into_iter().next() {
+        return Err(problem);
+    }
+    let size = ModelSize::of(model);
+    let free_memory = monitor::free();
+    let rooms = rooms(work, request, &size, data_dir);
+    let history = history(data_dir);
+    let like =
+        history.as_ref().and_then(|history| like_runs(history, &work.draft, request, model, computation));
+    let earlier = history.map(|history| earlier(&history, model, data_dir)).unwrap_or_default();
+    let facts = Facts {
+        request,
+        model: &size,
+        steps: denoise_steps(model, request).map(|steps| steps as u32),
+        loras: loras(request),
+        card: card(computation),
+        free_memory,
+        rooms: &rooms,
+        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        provider: computation.provider.word(),
+        variants: &variants(work, data_dir),
+        history: &earlier,
+        like_runs: like.map(|expected| (expected.seconds, expected.num_runs)),
+    };
+    let mut found = preflight::check(&facts);
+    found.add(profiles.notes(&work.draft, mode, family));
+    Ok(found)
+}
+
+/// Looks, where there is a data folder, and tells what was found.
+pub(crate) fn report_preflight(
+    work: &JobSpec,
+    request: &GenRequest,
+    (model, computation): (&Checkpoint, &ComputePlan),
+    data_dir: Option<&Path>,
+    story: &mut Reporter<'_>,
+) -> Result<()> {
+    let by = (model, computation);
+    data_dir.map_or(Ok(()), |data_dir| tell(&look(work, request, by, data_dir)?, story))
+}
+
+/// Tells what was found: notes and warnings as events, and the first blocker as an error.
+fn tell(found: &Preflight, story: &mut Reporter<'_>) -> Result<()> {
+    if let Some(blocker) = found.blockers().next() {
+        return Err(error_from_finding(blocker));
+    }
+    let peak = found.peak();
+    story.tell(Event::Expected {
+        findings: found.findings.clone(),
+        seconds: found.time.as_ref().map(|time| time.seconds),
+        peak_mb: (peak > Bytes(0)).then(|| peak.0 as f64 / f64::from(1 << 20)),
+    });
+    for finding in &found.findings {
+        let message = sentence(finding);
+        match finding.severity {
+            Severity::Note => story.tell(Event::Note { message }),
+            _ => story.warn(message),
+        }
+    }
+    Ok(())
+}
+
+/// A finding with what would mend it.
+fn sentence(finding: &Finding) -> String {
+    match (changes(finding), finding.severity) {
+        (Some(changes), Severity::Warning) => format!("{}. It would help to {changes}", finding.message),
+        _ => finding.message.clone(),
+    }
+}
+
+fn changes(finding: &Finding) -> Option<String> {
+    let all: Vec<_> = finding.changes.iter().map(ToString::to_string).collect();
+    (!all.is_empty()).then(|| all.join(", or "))
+}
+
+fn error_from_finding(finding: &Finding) -> Error {
+    let kind = match finding.subject {
+        Subject::Memory => Kind::OutOfMemory,
+        Subject::Disk => Kind::Io,
+        Subject::Model => Kind::MissingModel,
+        Subject::Settings | Subject::Time => Kind::Input,
+        Subject::Hardware => Kind::Unsupported,
+    };
+    let remedy = changes(finding).map_or_else(
+        || match finding.subject {
+            Subject::Disk => "Free some space, or choose another place".to_owned(),
+            _ => "Ask for less".to_owned(),
+        },
+        |changes| format!("It would help to {changes}"),
+    );
+    Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.changes.clone())
+}
+
+/// The card, where one computes and its driver answers.
+fn card(computation: &ComputePlan) -> Option<Card> {
+    if computation.provider == Provider::Cpu {
+        return None;
+    }
+    let CardMemory { total, free } = monitor::card_memory()?;
+    let ComputePlan { text, transformer, vae, .. } = computation;
+    let value_bytes = [text, transformer, vae].map(|compute| compute.bytes() as u64);
+    Some(Card { total, free: Some(free), value_bytes })
+}
+
+/// Memory of the LoRAs on each expert. Their files mostly hold 16-bit numbers, which the CPU makes wider.
+fn loras(request: &GenRequest) -> [Bytes; 2] {
+    let size = |lora: &LoraChoice| std::fs::metadata(&lora.file).map_or(0, |file| 2 * file.len());
+    [Expert::High, Expert::Low].map(|expert| {
+        let here = request.loras.iter().filter(|lora| lora.expert.is_none_or(|chosen| chosen == expert));
+        Bytes(here.map(size).sum())
+    })
+}
+
+/// The places that a run writes to.
+fn rooms(work: &JobSpec, request: &GenRequest, size: &ModelSize, data_dir: &Path) -> Vec<DiskSpace> {
+    let pixels = request.size.area() * u64::from(request.frames.0);
+    let is_video = work.output.extension().is_some();
+    let video = if is_video { pixels * VIDEO_BYTES_PER_8_PIXELS / 8 } else { pixels * PICTURE_BYTES };
+    let latent = size.strides.latent(size.vae.z_dim, request.size, request.frames);
+    let latents = latent.dims().iter().product::<usize>() as u64 * 4 * LATENT_COPIES;
+    [("the video", work.output.parent(), video), ("what the run stands at", Some(data_dir), latents)]
+        .into_iter()
+        .filter_map(|(what, path, needed)| {
+            let path = nearest(path?)?;
+            Some(DiskSpace { what, free: free_space(&path), path, needed: Bytes(needed) })
+        })
+        .collect()
+}
+
+/// The folder, or the nearest one above it that is there.
+fn nearest(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().find(|folder| folder.is_dir()).map(Path::to_path_buf)
+}
+
+/// The same model in integers, where `models convert` would have put it. One of integers is named after its source.
+fn variants(work: &JobSpec, data_dir: &Path) -> Vec<(Quantisation, String)> {
+    let Some(own) = work.model.file_name().map(|name| name.to_string_lossy()) else { return Vec::new() };
+    let source = own.strip_suffix("-int8").unwrap_or(&own);
+    let is_name = Path::new(&work.draft.model).components().count() == 1;
+    let variant = |integers: Quantisation| {
+        let name = format!("{source}-{}", integers.word());
+        let made = data_dir.join("models").join(&name);
+        let path = [work.model.with_file_name(&name), made].into_iter().find(|path| path.is_dir())?;
+        (name != own).then(|| (integers, if is_name { name } else { path.display().to_string() }))
+    };
+    [Quantisation::Int8, Quantisation::Int4].into_iter().filter_map(variant).collect()
+}
+
+/// The history of the data folder, if it has one that can be read.
+fn history(data_dir: &Path) -> Option<History> {
+    if !History::path_in(data_dir).exists() {
+        return None;
+    }
+    read(History::open(data_dir)).map(|(history, _)| history)
+}
+
+/// What was read of the history; without it, less is known.
+fn read<T>(read: Result<T>) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!("Earlier runs cannot be read: {error:#}")).ok()
+}
+
+/// How long `draft` takes by the runs that were made in the same way at the same size.
+fn like_runs(
+    history: &History,
+    draft: &Draft,
+    request: &GenRequest,
+    model: &Checkpoint,
+    computation: &ComputePlan,
+) -> Option<HistoryEstimate> {
+    let like = SimilarRuns {
+        model_fingerprint: &model.fingerprint(),
+        mode: request.mode,
+        provider: computation.provider.word(),
+        precision: computation.precision,
+    };
+    let mut tasks = read(history.like_runs(&like, NEAREST))?;
+    // attention grows faster than the picture, which only the formulas of the work know
+    let is_same = |run: MeasuredRun| run.size == request.size && run.frames == request.frames;
+    tasks.retain(|task| measured(task, model).is_some_and(is_same));
+    expected(draft, &tasks)
+}
+
+/// Earlier runs of this data folder as measurements.
+fn earlier(history: &History, model: &Checkpoint, data_dir: &Path) -> Vec<MeasuredRun> {
+    let tasks = read(history.recent(EARLIER)).unwrap_or_default();
+    let mut known = vec![(model.fingerprint(), Some(model.clone()))];
+    let mut found = Vec::new();
+    for task in tasks {
+        let Some(fingerprint) = task.model_fingerprint.clone() else { continue };
+        if !known.iter().any(|(known, _)| *known == fingerprint) {
+            if known.len() >= MODELS {
+                continue;
+            }
+            let path = models::find(&task.model, data_dir, None);
+            let opened = path.and_then(|path| models::open(&path)).ok();
+            // it may be another model of the same name by now
+            known.push((fingerprint.clone(), opened.filter(|model| model.fingerprint() == fingerprint)));
+        }
+        let of = known.iter().find(|(known, _)| *known == fingerprint).and_then(|(_, model)| model.as_ref());
+        found.extend(of.and_then(|model| measured(&task, model)));
+    }
+    found
+}
+
+/// A finished job as a measurement; none if it was not made as it was asked for.
+fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
+    if task.status != EndStatus::Done || task.retries > 0 {
+        return None;
+    }
+    let draft: Draft = task.draft()?;
+    let request = GenRequest::parse(&draft, &model.limits()).ok()?;
+    let steps = denoise_steps(model, &request).map(|steps| steps as u32);
+    let size = ModelSize::of(model);
+    // a run that went on from a journal did not take all steps
+    if task.steps.len() != (steps[0] + steps[1]) as usize {
+        return None;
+    }
+    let mut seconds = task.steps.clone();
+    seconds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Some(MeasuredRun {
+        model_fingerprint: task.model_fingerprint.clone()?,
+        mode: request.mode,
+        size: request.size,
+        frames: request.frames,
+        steps,
+        passes: passes(&request),
+        precision: task.precision.clone()?,
+        provider: task.provider.clone()?,
+        weights: request.weights,
+        vae_tile: vae_cost::tile_edge(&model.vae.config, request.size, request.vae_tile),
+        stages: task.stages.iter().map(|stage| (stage.name, stage.seconds)).collect(),
+        work: work(&request, &size, steps),
+        seconds_per_step: seconds.get(seconds.len() / 2).copied(),
+        peak: task.peak_rss_mb.map(|mib| Bytes((mib * f64::from(1 << 20)) as u64)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::draft;
+
+    #[test]
+    fn variants_are_found_where_they_are_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let (beside, made) = (dir.path().join("mine"), dir.path().join("data/models"));
+        let of = |model: &str, asked: &str| {
+            let work = JobSpec::new(
+                Draft { model: asked.to_owned(), ..draft() },
+                beside.join(model),
+                dir.path().join("o.mp4"),
+            );
+            variants(&work, &dir.path().join("data"))
+        };
+        assert_eq!(of("toy", "toy"), []);
+        for path in [beside.join("toy-int4"), made.join("toy-int4"), made.join("toy-int8")] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        let (int8, int4) =
+            ((Quantisation::Int8, "toy-int8".to_owned()), (Quantisation::Int4, "toy-int4".to_owned()));
+        assert_eq!(of("toy", "toy"), [int8.clone(), int4.clone()]);
+        // one of integers leads to the others of its source, never to itself
+        assert_eq!(of("toy-int8", "toy-int8"), [int4]);
+        let paths = of("toy", beside.join("toy").to_str().unwrap());
+        assert_eq!(paths[1].1, beside.join("toy-int4").display().to_string());
+    }
+}

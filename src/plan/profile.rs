@@ -1,0 +1,211 @@
+//! What a mode of one of Wan's own models takes, and what is advised.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::{
+    Draft, Error, Finding, Fix, FrameCount, Kind, Mode, Resolution, Result, Severity, StepCount, Subject,
+};
+use crate::wan::Family;
+
+/// What a number may be, and what is advised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterRange {
+    /// Less is refused.
+    pub least: u32,
+    /// More is refused.
+    pub most: u32,
+    /// What lies outside is noted, unless it is the default.
+    pub advised: (u32, u32),
+    /// What a new form has.
+    pub default: u32,
+}
+
+impl ParameterRange {
+    fn check(self, field: &'static str, value: u32, of: &str) -> Result<()> {
+        if (self.least..=self.most).contains(&value) {
+            return Ok(());
+        }
+        let Self { least, most, .. } = self;
+        Err(Error::new(Kind::Input, format!("{of} takes from {least} to {most} {field}, not {value}"))
+            .remedy(format!("Ask for {} {field}", value.clamp(least, most)))
+            .field(field))
+    }
+
+    /// The nearest advised value, if `value` is not advised.
+    fn better(self, value: u32) -> Option<u32> {
+        let (low, high) = self.advised;
+        let better = value.max(low).min(high);
+        (better != value && value != self.default).then_some(better)
+    }
+
+    fn is_sound(self) -> bool {
+        let (low, high) = self.advised;
+        let inside = self.least..=self.most;
+        low <= high && inside.contains(&low) && inside.contains(&high) && inside.contains(&self.default)
+    }
+}
+
+/// A size under the name that people know it by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SizeClass {
+    /// For instance "720p".
+    pub name: String,
+    /// Width and height; other shapes of no more pixels belong to it.
+    pub size: Resolution,
+}
+
+impl SizeClass {
+    /// Whether `size` has no more pixels, or so few more as the rounding of another shape to whole tokens makes.
+    fn holds(&self, size: Resolution) -> bool {
+        size.area() <= self.size.area() / 10 * 11
+    }
+}
+
+/// One mode of one of Wan's own models.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The mode.
+    pub mode: Mode,
+    /// The models it is for.
+    pub family: Family,
+    /// Denoising steps.
+    pub steps: ParameterRange,
+    /// Denoising steps with a step list, or without guidance: the marks of a distilled model.
+    pub distilled_steps: ParameterRange,
+    /// Sizes, the smallest first. Larger ones are refused.
+    pub sizes: Vec<SizeClass>,
+    /// Frames of video.
+    pub frames: ParameterRange,
+    /// Largest strength of a LoRA that is advised; does not count for distilled settings.
+    #[serde(default)]
+    pub advised_strength: Option<f32>,
+}
+
+impl Profile {
+    /// Everything in which `draft` is outside the ranges, one error a field.
+    pub fn problems(&self, draft: &Draft) -> Vec<Error> {
+        let steps = self.steps_of(draft);
+        let checks = [
+            steps.check("steps", draft.steps, &self.name()),
+            self.check_size(draft.size),
+            self.frames.check("frames", draft.frames, &self.name()),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Everything that is possible and not advised.
+    pub fn notes(&self, draft: &Draft) -> Vec<Finding> {
+        let name = self.name();
+        let note = |message: String, changes: Vec<Fix>| Finding {
+            severity: Severity::Note,
+            subject: Subject::Settings,
+            message,
+            changes,
+        };
+        let mut notes = Vec::new();
+        let steps = self.steps_of(draft);
+        if let Some(better) = steps.better(draft.steps) {
+            let what = if is_distilled(draft) { " without guidance" } else { "" };
+            let (low, high) = steps.advised;
+            notes.push(note(
+                format!("{} steps{what}: from {low} to {high} are advised for {name}", draft.steps),
+                vec![Fix::Steps(StepCount(better))],
+            ));
+        }
+        if let Some(better) = self.frames.better(draft.frames) {
+            let (_, high) = self.frames.advised;
+            notes.push(note(
+                format!(
+                    "{} frames: {name} was trained for {high}, and longer ones drift or repeat",
+                    draft.frames
+                ),
+                vec![Fix::Frames(FrameCount(better))],
+            ));
+        }
+        if let Some(smallest) = self.sizes.first()
+            && draft.size.area() < smallest.size.area()
+        {
+            notes.push(note(
+                format!(
+                    "{} is smaller than {} ({}), the least that {name} was trained for",
+                    draft.size, smallest.name, smallest.size
+                ),
+                vec![Fix::Size(turned_like(smallest.size, draft.size))],
+            ));
+        }
+        if let Some(most) = self.advised_strength.filter(|_| !is_distilled(draft)) {
+            let strong = draft.loras.iter().filter(|lora| lora.strength > most);
+            notes.extend(strong.map(|lora| {
+                let (strength, file) = (lora.strength, lora.file.display());
+                note(
+                    format!("Strength {strength}: up to {most} is advised for LoRAs of {name}, {file}"),
+                    Vec::new(),
+                )
+            }));
+        }
+        notes
+    }
+
+    /// The model's name as Wan writes it.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.mode, self.family)
+    }
+
+    /// The names of its sizes: "480p, 720p and 1080p".
+    pub fn size_names(&self) -> String {
+        let names: Vec<_> = self.sizes.iter().map(|class| class.name.as_str()).collect();
+        match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => names.join(""),
+        }
+    }
+
+    /// Whether pictures of this many pixels are made.
+    pub fn takes(&self, size: Resolution) -> bool {
+        self.sizes.iter().any(|class| class.holds(size))
+    }
+
+    /// What a person would call `size`: the smallest class that holds it, else its pixels.
+    pub(super) fn class_of(&self, size: Resolution) -> String {
+        let class = self.sizes.iter().find(|class| class.holds(size));
+        class.map_or_else(|| size.to_string(), |class| class.name.clone())
+    }
+
+    /// Whether the numbers agree with each other.
+    pub(super) fn is_sound(&self) -> bool {
+        let sized = self.sizes.is_sorted_by_key(|class| class.size.area()) && !self.sizes.is_empty();
+        sized && [self.steps, self.distilled_steps, self.frames].into_iter().all(ParameterRange::is_sound)
+    }
+
+    fn steps_of(&self, draft: &Draft) -> ParameterRange {
+        if is_distilled(draft) { self.distilled_steps } else { self.steps }
+    }
+
+    fn check_size(&self, size: Resolution) -> Result<()> {
+        if self.takes(size) {
+            return Ok(());
+        }
+        let largest = self.sizes.last().map_or(size, |class| turned_like(class.size, size));
+        Err(Error::new(
+            Kind::Input,
+            format!("{} takes {}, and {size} is larger", self.name(), self.size_names()),
+        )
+        .remedy(format!("Ask for {largest}, or a size of as few pixels"))
+        .field("size"))
+    }
+}
+
+/// Whether a form has what only distilled models are run with.
+pub(super) fn is_distilled(draft: &Draft) -> bool {
+    let without_guidance = draft.guidance <= 1.0 && draft.guidance_low.is_none_or(|low| low <= 1.0);
+    draft.step_list.is_some() || without_guidance
+}
+
+/// `size` upright if `like` is.
+fn turned_like(size: Resolution, like: Resolution) -> Resolution {
+    let upright = like.height > like.width;
+    if upright == (size.height > size.width) { size } else { Resolution::new(size.height, size.width) }
+}

@@ -1,0 +1,185 @@
+//! The table of modes: shipped with the program, or a person's own.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::profile::Profile;
+use crate::core::{Draft, Error, Finding, Kind, Mode, Result};
+use crate::wan::Family;
+
+/// The form that this program reads.
+const VERSION: u32 = 1;
+/// The person's own table in the data folder.
+const FILE: &str = "modes.ron";
+const SHIPPED: &str = include_str!("../../presets/modes.ron");
+
+/// What each mode of Wan's own models takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profiles {
+    version: u32,
+    /// The modes.
+    pub modes: Vec<Profile>,
+}
+
+impl Profiles {
+    /// The person's own table if there is one in the data folder, else the shipped one.
+    pub fn open(data_dir: &Path) -> Result<Self> {
+        let path = data_dir.join(FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path.display().to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::shipped(),
+            Err(error) => Err(Error::new(Kind::Io, format!("Cannot read {}", path.display()))
+                .because(error)
+                .remedy("Mend or remove the file")),
+        }
+    }
+
+    /// The table that comes with the program.
+    pub fn shipped() -> Result<Self> {
+        Self::parse(SHIPPED, FILE)
+    }
+
+    /// Reads a table; `source` names it in errors.
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        let wrong = |why: String| {
+            Error::new(Kind::Input, format!("{source} is no table of modes: {why}"))
+                .field("modes")
+                .remedy("Mend the file, or remove it to use the shipped one")
+        };
+        let options =
+            ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        let found: Self = options.from_str(text).map_err(|error| wrong(error.to_string()))?;
+        if found.version != VERSION {
+            return Err(wrong(format!("its version is {}, this program reads {VERSION}", found.version)));
+        }
+        if let Some(profile) = found.modes.iter().find(|profile| !profile.is_sound()) {
+            return Err(wrong(format!(
+                "in {}, advice and defaults must lie in their ranges, and sizes must grow",
+                profile.name()
+            )));
+        }
+        Ok(found)
+    }
+
+    /// What `mode` takes with a model; none for models that are not Wan's own.
+    pub fn of(&self, mode: Mode, family: Option<Family>) -> Option<&Profile> {
+        let family = family?;
+        self.modes.iter().find(|profile| profile.mode == mode && profile.family == family)
+    }
+
+    /// Every value of the form outside the ranges, one error a field.
+    pub fn problems(&self, draft: &Draft, mode: Mode, family: Option<Family>) -> Vec<Error> {
+        self.of(mode, family).map(|profile| profile.problems(draft)).unwrap_or_default()
+    }
+
+    /// Every value of the form that is possible and not advised.
+    pub fn notes(&self, draft: &Draft, mode: Mode, family: Option<Family>) -> Vec<Finding> {
+        self.of(mode, family).map(|profile| profile.notes(draft)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::form;
+    use super::*;
+    use crate::core::{Fix, LoraChoice, Resolution, Severity, StepCount, StepList};
+
+    const T2V: (Mode, Option<Family>) = (Mode::T2V, Some(Family::A14B));
+    const I2V: (Mode, Option<Family>) = (Mode::I2V, Some(Family::A14B));
+    const TI2V: (Mode, Option<Family>) = (Mode::TI2V, Some(Family::B5));
+
+    #[test]
+    fn official_defaults_raise_nothing() {
+        let profiles = Profiles::shipped().unwrap();
+        let ti2v = Draft { steps: 50, size: Resolution::new(1280, 704), frames: 121, ..form() };
+        for (draft, (mode, family)) in [(form(), T2V), (form(), I2V), (ti2v, TI2V)] {
+            assert!(profiles.problems(&draft, mode, family).is_empty());
+            assert_eq!(profiles.notes(&draft, mode, family), []);
+            let profile = profiles.of(mode, family).unwrap();
+            assert_eq!((profile.steps.default, profile.frames.default), (draft.steps, draft.frames));
+        }
+    }
+
+    #[test]
+    fn outside_the_range_is_an_error_that_names_the_field() {
+        let profiles = Profiles::shipped().unwrap();
+        let large = Resolution::new(1920, 1088);
+        for (draft, (mode, family), field) in [
+            (Draft { steps: 101, ..form() }, T2V, Some("steps")),
+            (Draft { steps: 100, ..form() }, T2V, None),
+            (Draft { steps: 81, ..form() }, I2V, Some("steps")),
+            (Draft { steps: 61, ..form() }, TI2V, Some("steps")),
+            // the shape of a square picture
+            (Draft { size: Resolution::new(960, 960), ..form() }, TI2V, None),
+            (Draft { steps: 0, ..form() }, T2V, Some("steps")),
+            (Draft { size: large, ..form() }, T2V, None),
+            (Draft { size: Resolution::new(2560, 1440), ..form() }, T2V, Some("size")),
+            (Draft { size: large, ..form() }, TI2V, Some("size")),
+            (Draft { size: Resolution::new(704, 1280), ..form() }, TI2V, None),
+            (Draft { frames: 1001, ..form() }, T2V, Some("frames")),
+            // the smallest request
+            (Draft { frames: 1, steps: 5, ..form() }, T2V, None),
+            // other models have their own limits alone
+            (Draft { steps: 900, size: Resolution::new(16, 16), ..form() }, (Mode::T2V, None), None),
+        ] {
+            let problems = profiles.problems(&draft, mode, family);
+            assert_eq!(problems.first().and_then(Error::field_name), field, "{problems:?}");
+            assert!(problems.len() <= 1, "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn outside_the_advice_is_a_note() {
+        let profiles = Profiles::shipped().unwrap();
+        let list = Some(StepList(vec![1000.0, 937.5, 833.33, 625.0]));
+        let strong = vec![LoraChoice::new("a.safetensors")];
+        for (draft, (mode, family), words) in [
+            (Draft { steps: 20, ..form() }, T2V, Some("from 30 to 100 are advised for t2v-A14B")),
+            (Draft { steps: 61, ..form() }, I2V, Some("from 20 to 60")),
+            (Draft { steps: 45, size: Resolution::new(832, 480), ..form() }, TI2V, Some("from 15 to 40")),
+            (Draft { steps: 4, step_list: list, ..form() }, T2V, None),
+            (Draft { guidance: 1.0, guidance_low: None, ..form() }, T2V, Some("without guidance")),
+            (Draft { guidance: 1.0, guidance_low: None, steps: 4, ..form() }, T2V, None),
+            (Draft { frames: 161, ..form() }, T2V, Some("trained for 81")),
+            (Draft { size: Resolution::new(240, 416), ..form() }, T2V, Some("480p (832x480)")),
+            (Draft { loras: strong.clone(), ..form() }, I2V, Some("up to 0.8")),
+            (
+                Draft { loras: strong.clone(), guidance: 1.0, guidance_low: None, steps: 4, ..form() },
+                I2V,
+                None,
+            ),
+            (Draft { loras: strong, ..form() }, T2V, None),
+        ] {
+            let notes = profiles.notes(&draft, mode, family);
+            assert_eq!(notes.len(), usize::from(words.is_some()), "{notes:?}");
+            assert!(notes.iter().all(|note| note.severity == Severity::Note));
+            assert!(words.is_none_or(|words| notes[0].message.contains(words)), "{notes:?}");
+        }
+        let few = profiles.notes(&Draft { steps: 5, ..form() }, Mode::T2V, Some(Family::A14B));
+        assert_eq!(few[0].changes, [Fix::Steps(StepCount(30))]);
+    }
+
+    #[test]
+    fn a_table_of_ones_own_is_read_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Profiles::open(dir.path()).unwrap(), Profiles::shipped().unwrap());
+        let write = |text: String| std::fs::write(dir.path().join(FILE), text).unwrap();
+        write(SHIPPED.replace("most: 100, advised: (30, 100)", "most: 45, advised: (30, 45)"));
+        let own = Profiles::open(dir.path()).unwrap();
+        assert_eq!(own.problems(&Draft { steps: 46, ..form() }, Mode::T2V, Some(Family::A14B)).len(), 1);
+        for (from, to, words) in [
+            ("version: 1", "version: 2", "its version is 2"),
+            ("advised: (30, 100)", "advised: (30, 101)", "t2v-A14B"),
+            ("mode: t2v", "mode: v2v", "v2v"),
+            ("default: 40", "default: 40, colour: 1", "colour"),
+        ] {
+            write(SHIPPED.replacen(from, to, 1));
+            let error = Profiles::open(dir.path()).unwrap_err();
+            assert_eq!(error.field_name(), Some("modes"));
+            assert!(error.message.contains(words) && error.message.contains(FILE), "{error:#}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! How a file names its keys: for the report only, since all spellings are read alike.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::key::Key;
+
+/// A way to name keys, by who writes so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoraFormat {
+    /// `diffusion_model.blocks.0.self_attn.q.lora_A.weight`.
+    Original,
+    /// `diffusion_model.blocks.0.self_attn.q.lora_down.weight`.
+    Kohya,
+    /// `lora_unet_blocks_0_self_attn_q.lora_down.weight`.
+    Musubi,
+    /// `lora_unet__blocks_0_self_attn_q.lora_down.weight`.
+    Fun,
+    /// `lora_unet_blocks_0.self_attn.q.lora_down.weight`.
+    Mixed,
+    /// `lycoris_blocks_0_self_attn_to_q.lora_down.weight`.
+    Lycoris,
+    /// `transformer.blocks.0.attn1.to_q.lora_A.weight`.
+    Diffusers,
+    /// `base_model.model.blocks.0.self_attn.q.lora_A.weight`.
+    Peft,
+    /// `pipe.dit.blocks.0.self_attn.q.lora_A.default.weight`.
+    DiffSynth,
+    /// `blocks.0.self_attn.q.lora_A.weight`.
+    Bare,
+}
+
+impl LoraFormat {
+    /// The dialect of one key; none if it is no LoRA's.
+    pub fn of(key: &str) -> Option<Self> {
+        let begins = |prefix| key.starts_with(prefix);
+        let dotted = || Key::parse(key).is_some_and(|key| key.module.contains('.'));
+        Some(if begins("lora_unet__") {
+            Self::Fun
+        } else if begins("lora_unet_") || begins("lora_transformer_") {
+            if dotted() { Self::Mixed } else { Self::Musubi }
+        } else if begins("lycoris_") {
+            Self::Lycoris
+        } else if begins("diffusion_model.") || begins("model.diffusion_model.") {
+            if key.contains(".lora_A") || key.contains(".lora_B") { Self::Original } else { Self::Kohya }
+        } else if begins("transformer.") || begins("transformer_2.") {
+            Self::Diffusers
+        } else if begins("base_model.") {
+            Self::Peft
+        } else if begins("pipe.dit.") || begins("dit.") {
+            Self::DiffSynth
+        } else if Key::parse(key).is_some() {
+            Self::Bare
+        } else {
+            return None;
+        })
+    }
+}
+
+impl fmt::Display for LoraFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Original => "original names (PEFT)",
+            Self::Kohya => "original names (kohya)",
+            Self::Musubi => "musubi",
+            Self::Fun => "Wan-Fun",
+            Self::Mixed => "musubi with dots",
+            Self::Lycoris => "LyCORIS",
+            Self::Diffusers => "diffusers",
+            Self::Peft => "PEFT",
+            Self::DiffSynth => "DiffSynth",
+            Self::Bare => "bare names",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dialects_are_told_apart() {
+        for (key, dialect) in [
+            ("diffusion_model.blocks.0.self_attn.q.lora_A.weight", Some(LoraFormat::Original)),
+            ("diffusion_model.blocks.0.self_attn.q.lora_up.weight", Some(LoraFormat::Kohya)),
+            ("diffusion_model.blocks.0.self_attn.q.diff_b", Some(LoraFormat::Kohya)),
+            ("lora_unet_blocks_0_ffn_0.alpha", Some(LoraFormat::Musubi)),
+            ("lora_unet_blocks_22.self_attn.k.alpha", Some(LoraFormat::Mixed)),
+            ("lora_unet__blocks_0_ffn_0.lora_up.weight", Some(LoraFormat::Fun)),
+            ("lycoris_blocks_0_ffn_net_2.lora_up.weight", Some(LoraFormat::Lycoris)),
+            ("transformer.blocks.0.attn1.to_q.lora_A.weight", Some(LoraFormat::Diffusers)),
+            ("base_model.model.blocks.0.ffn.2.lora_B.weight", Some(LoraFormat::Peft)),
+            ("pipe.dit.blocks.0.ffn.2.lora_B.default.weight", Some(LoraFormat::DiffSynth)),
+            ("blocks.0.ffn.2.lora_B.weight", Some(LoraFormat::Bare)),
+            ("blocks.0.ffn.2.weight", None),
+        ] {
+            assert_eq!(LoraFormat::of(key), dialect, "{key}");
+        }
+    }
+}
