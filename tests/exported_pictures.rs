@@ -38,8 +38,8 @@ fn draft(count: u32) -> Draft {
         negative_prompt: "a blurred grey square".into(),
         model: "exported".into(),
         mode: None,
-        image: Some(picture("input.png")),
-        last_image: None,
+        start_image: Some(picture("input.png")),
+        end_image: None,
         continue_from: None,
         loras: Vec::new(),
         vae_tile: None,
@@ -108,8 +108,8 @@ fn pictures_give_the_same_frames_as_the_programs_own_graphs() {
             let mut asked = draft(count);
             match *variant {
                 "no prompt" => asked.prompt.clear(),
-                "last picture" => asked.last_image = Some(picture("input_last.png")),
-                "no picture" => asked.image = None,
+                "last picture" => asked.end_image = Some(picture("input_last.png")),
+                "no picture" => asked.start_image = None,
                 _ => {}
             }
             let (_, expected) = run(&worker, &asked, &own, false);
@@ -118,7 +118,7 @@ fn pictures_give_the_same_frames_as_the_programs_own_graphs() {
             common::assert_same_frames(&format!("{} {variant}", export.display()), &found, &expected);
             let encoded =
                 events.iter().any(|event| matches!(event, Event::StageFinished { stage: Stage::Image, .. }));
-            assert_eq!(encoded, asked.image.is_some(), "{variant}");
+            assert_eq!(encoded, asked.start_image.is_some(), "{variant}");
         }
     }
 }
@@ -140,8 +140,8 @@ fn a_clip_goes_on_from_its_last_frame() {
     let clip = dir.path().join("clip");
     let id = worker.submit(JobSpec::new(draft(5), model.clone(), clip.clone()));
     let clip = finished(&story(&worker, id)).output.clone();
-    let last = Draft { image: Some(clip.join("frame_0004.png")), ..draft(5) };
-    let end = Draft { image: None, continue_from: Some(clip), ..draft(5) };
+    let last = Draft { start_image: Some(clip.join("frame_0004.png")), ..draft(5) };
+    let end = Draft { start_image: None, continue_from: Some(clip), ..draft(5) };
     assert_eq!(run(&worker, &end, &model, false).1, run(&worker, &last, &model, false).1);
 }
 
@@ -150,7 +150,7 @@ fn half_precision_runs_on_the_cpu() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
     let whole = exported("tiny-t2v-onnx", dir.path());
-    let asked = Draft { image: None, ..draft(9) };
+    let asked = Draft { start_image: None, ..draft(9) };
     let (_, expected) = run(&worker, &asked, &whole, false);
     common::copy_all(&golden_model("tiny-t2v-onnx-fp16"), &whole);
     let (events, found) = run(&worker, &asked, &whole, false);
@@ -184,10 +184,10 @@ fn a_picture_without_an_encoder_is_refused_by_the_name_of_the_file() {
     let model = exported("tiny-ti2v-onnx", dir.path());
     std::fs::remove_dir_all(model.join("vae_encoder")).unwrap();
     let error = failure(&draft(5), &model);
-    assert_eq!((error.kind, error.field_name()), (Kind::MissingModel, Some("image")));
+    assert_eq!((error.kind, error.field_name()), (Kind::MissingModel, Some("start_image")));
     assert!(error.message.contains("no vae_encoder/model.onnx"), "{error:#}");
     // words alone are enough
-    run(&worker(), &Draft { image: None, ..draft(5) }, &model, false);
+    run(&worker(), &Draft { start_image: None, ..draft(5) }, &model, false);
     // a model that cannot do without is not one
     let model = exported("tiny-i2v-onnx", dir.path());
     std::fs::remove_dir_all(model.join("vae_encoder")).unwrap();
@@ -267,7 +267,7 @@ fn an_exported_model_shows_previews() {
 fn previews_without_an_encoder_are_learned_from_the_first_video() {
     let dir = tempfile::tempdir().unwrap();
     let (worker, model) = (worker(), exported("tiny-t2v-onnx", dir.path()));
-    let asked = Draft { image: None, ..draft(9) };
+    let asked = Draft { start_image: None, ..draft(9) };
     let (events, pixels) = run(&worker, &asked, &model, true);
     assert!(previews(&events).is_empty());
     let told =

@@ -43,8 +43,8 @@ fn work(reference: &str, dir: &Path, name: &str) -> JobSpec {
         negative_prompt: asked.negative_prompt,
         model: asked.model.clone(),
         mode: None,
-        image: asked.image.map(|name| refs().join(name)),
-        last_image: asked.last_image.map(|name| refs().join(name)),
+        start_image: asked.image.map(|name| refs().join(name)),
+        end_image: asked.last_image.map(|name| refs().join(name)),
         continue_from: None,
         seed: asked.seed,
         steps: asked.num_inference_steps,
@@ -78,7 +78,7 @@ fn the_same_frames_as_diffusers() {
         common::assert_same_frames(reference, &frames(&outcome.output), &golden.u8("frames"));
         let encoded =
             events.iter().any(|event| matches!(event, Event::StageFinished { stage: Stage::Image, .. }));
-        assert_eq!(encoded, outcome.request.image.is_some(), "{reference}");
+        assert_eq!(encoded, outcome.request.start_image.is_some(), "{reference}");
     }
 }
 
@@ -107,7 +107,7 @@ fn a_clip_goes_on_from_its_last_frame() {
     let clip = finished(&story(&worker, id)).output.clone();
     let go_on = |image: Option<PathBuf>, clip: Option<PathBuf>, name: &str| {
         let mut job = work("pipeline_i2v", dir.path(), name);
-        (job.draft.image, job.draft.continue_from) = (image, clip);
+        (job.draft.start_image, job.draft.continue_from) = (image, clip);
         let id = worker.submit(job);
         frames(&finished(&story(&worker, id)).output)
     };
@@ -133,11 +133,11 @@ fn a_picture_that_is_none_fails_before_the_work() {
         (file("clip.png", b"\0\0\0\x18ftypisom\0\0\0\0isom"), "is a video"),
     ] {
         let mut job = work("pipeline_i2v", dir.path(), "never");
-        job.draft.image = Some(path);
+        job.draft.start_image = Some(path);
         let id = worker.submit(job);
         let events = story(&worker, id);
         let Some(Event::Failed { error }) = events.last() else { panic!("{events:?}") };
-        assert!(error.message.contains(words) && error.field_name() == Some("image"), "{error:#}");
+        assert!(error.message.contains(words) && error.field_name() == Some("start_image"), "{error:#}");
         assert!(matches!(error.kind, Kind::Input | Kind::Io), "{error:#}");
         assert!(!events.iter().any(|event| matches!(event, Event::StageStarted { stage: Stage::Text })));
         assert!(!dir.path().join("never").exists());

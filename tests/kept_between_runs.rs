@@ -18,7 +18,7 @@ use wandeck::store::StoredTensors;
 fn work(dir: &Path, name: &str, model: &Path) -> JobSpec {
     let preset = presets::by_name("ti2v-5B").unwrap().draft("a red circle");
     let draft = Draft {
-        image: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs/input.png")),
+        start_image: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs/input.png")),
         size: wandeck::core::Resolution::new(96, 64),
         frames: 5,
         steps: 6,

@@ -60,10 +60,10 @@ fn the_router_chooses_and_says_why() {
     }
     for (args, field) in [
         (&[""][..], "prompt"),
-        (&["a", "--mode", "i2v"], "image"),
-        (&["a", "--model", "toy-ti2v-5B", "--image", &picture, "--last-image", &picture], "last_image"),
-        (&["a", "--model", "toy-t2v-A14B", "--last-image", &picture], "last_image"),
-        (&["a", "--model", "toy-t2v-A14B", "--image", &picture], "image"),
+        (&["a", "--mode", "i2v"], "start_image"),
+        (&["a", "--model", "toy-ti2v-5B", "--image", &picture, "--last-image", &picture], "end_image"),
+        (&["a", "--model", "toy-t2v-A14B", "--last-image", &picture], "end_image"),
+        (&["a", "--model", "toy-t2v-A14B", "--image", &picture], "start_image"),
     ] {
         let (code, document) = dry_run(dir.path(), args);
         assert_eq!((code, &document["error"]["field"]), (Some(2), &field.into()), "{document}");

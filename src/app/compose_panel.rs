@@ -21,9 +21,9 @@ const FIELDS: [&str; 18] = [
     "mode",
     "prompt",
     "negative_prompt",
-    "image",
+    "start_image",
     "continue_from",
-    "last_image",
+    "end_image",
     "steps",
     "guidance",
     "guidance_low",
@@ -94,7 +94,7 @@ fn heading_ui(ui: &mut Ui, view: &AppView<'_>) {
             } else {
                 (ICON_DARK_MODE, "Dark theme", ThemePreference::Dark)
             };
-            if icon_button(ui, icon, name, "Fix the colours of the window").clicked() {
+            if icon_button(ui, icon, name, "Change the colours of the window").clicked() {
                 ui.ctx().set_theme(theme);
             }
         });
@@ -214,14 +214,14 @@ fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) {
     let modes = chosen.and_then(|model| model.limits.as_ref().ok()).map_or(&[][..], |limits| &limits.modes);
     let takes = |mode| modes.contains(&mode);
     if takes(Mode::I2V) || takes(Mode::TI2V) || draft.starts_from_picture() {
-        path_ui(ui, "First picture", &mut draft.image);
-        problem_ui(ui, "image", view.problems);
+        path_ui(ui, "First picture", &mut draft.start_image);
+        problem_ui(ui, "start_image", view.problems);
         path_ui(ui, "Go on from clip", &mut draft.continue_from);
         problem_ui(ui, "continue_from", view.problems);
     }
-    if takes(Mode::I2V) || draft.last_image.is_some() {
-        path_ui(ui, "Last picture", &mut draft.last_image);
-        problem_ui(ui, "last_image", view.problems);
+    if takes(Mode::I2V) || draft.end_image.is_some() {
+        path_ui(ui, "Last picture", &mut draft.end_image);
+        problem_ui(ui, "end_image", view.problems);
     }
 }
 

@@ -67,7 +67,7 @@ fn title(draft: &Draft) -> String {
         draft.vae_tile.map(|edge| format!("tiles of {edge} px")),
     ];
     let chosen: Vec<_> = chosen.into_iter().flatten().collect();
-    if chosen.is_empty() { "ComputePlan".to_owned() } else { format!("ComputePlan ({})", chosen.join(", ")) }
+    if chosen.is_empty() { "Compute".to_owned() } else { format!("Compute ({})", chosen.join(", ")) }
 }
 
 fn provider(choice: ProviderChoice) -> &'static str {
@@ -135,7 +135,7 @@ mod tests {
             super::ui(ui, &mut draft, view.problems);
             if draft == *view.draft { Vec::new() } else { vec![Action::Edit(Box::new(draft))] }
         });
-        harness.get_by_label("ComputePlan (tiles of 128 px)").click();
+        harness.get_by_label("Compute (tiles of 128 px)").click();
         harness.run();
         harness.get_by_role_and_label(Role::ComboBox, "Provider").click();
         harness.run();
@@ -145,6 +145,6 @@ mod tests {
         harness.run();
         let draft = &harness.state().draft;
         assert_eq!((draft.provider, draft.vae_tile), (ProviderChoice::Cpu, None));
-        harness.get_by_label("ComputePlan (CPU)");
+        harness.get_by_label("Compute (CPU)");
     }
 }

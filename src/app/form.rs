@@ -126,9 +126,9 @@ impl Form {
             let kept = |path: Option<PathBuf>| path.filter(|_| takes);
             let before = std::mem::replace(&mut self.draft, chosen);
             self.draft.seed = before.seed;
-            self.draft.image = kept(before.image);
+            self.draft.start_image = kept(before.start_image);
             self.draft.continue_from = kept(before.continue_from);
-            self.draft.last_image = kept(before.last_image).filter(|_| mode == Some(Mode::I2V));
+            self.draft.end_image = kept(before.end_image).filter(|_| mode == Some(Mode::I2V));
         }
         id.clone_into(&mut self.draft.model);
         Ok(())
@@ -138,14 +138,15 @@ impl Form {
     pub(super) fn start_from(&mut self, path: PathBuf, size: Resolution) -> Result<()> {
         let takes_none = |limits: &Limits| limits.modes == [Mode::T2V];
         if self.limits().is_ok_and(takes_none) {
-            let with_picture = Draft { image: Some(path.clone()), continue_from: None, ..self.draft.clone() };
+            let with_picture =
+                Draft { start_image: Some(path.clone()), continue_from: None, ..self.draft.clone() };
             let id = self.routing.by_what_is_given(&with_picture, &self.models)?;
             self.take_model(&id)?;
         }
         if let Ok(limits) = self.limits() {
             self.draft.size = limits.strides.size_like(self.draft.size, size);
         }
-        self.draft.image = Some(path);
+        self.draft.start_image = Some(path);
         self.draft.continue_from = None;
         Ok(())
     }

@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn the_estimate_is_one_line_and_notes_are_left_out() {
         let harness = form(Ok(looked(vec![finding(Severity::Note, "It is tight")])), RunState::Idle);
-        harness.get_by_label("ModelInfo 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
+        harness.get_by_label("About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
         assert!(harness.query_by_label("It is tight").is_none());
     }
 

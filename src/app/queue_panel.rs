@@ -115,7 +115,7 @@ fn row_ui(ui: &mut Ui, entry: &JobEntry, above: Option<JobId>, actions: &mut Vec
                 button(
                     ICON_DELETE,
                     "Remove",
-                    "Take it out of snapshot; the history keeps it",
+                    "Remove from the list (stays in history)",
                     QueueCommand::Remove(id),
                 );
             }

@@ -42,8 +42,8 @@ pub(super) fn draft(args: &Generate, places: &Places) -> Result<Drafted> {
     }
     draft.mode = args.mode.or(draft.mode);
     let pictures = [
-        (&mut draft.image, &args.image),
-        (&mut draft.last_image, &args.last_image),
+        (&mut draft.start_image, &args.image),
+        (&mut draft.end_image, &args.last_image),
         (&mut draft.continue_from, &args.continue_from),
     ];
     for (field, given) in pictures {
@@ -135,8 +135,8 @@ fn routed(args: &Generate, places: &Places) -> Result<(Draft, PathBuf, Route)> {
     });
     let asked = RouteRequest {
         prompt: &args.prompt,
-        image: args.image.is_some(),
-        last_image: args.last_image.is_some(),
+        start_image: args.image.is_some(),
+        end_image: args.last_image.is_some(),
         clip: args.continue_from.is_some(),
         loras: !args.loras.is_empty(),
         size: args.size,

@@ -50,7 +50,7 @@ fn list<T: ToString>(values: &[T]) -> String {
 fn summary_out(summary: &Summary) {
     out(&summary.file.display().to_string());
     let dialect = if summary.dialect.is_empty() { "no LoRA keys" } else { &summary.dialect };
-    out(&format!("  LoraFormat   {dialect}, {} keys", summary.keys));
+    out(&format!("  Format       {dialect}, {} keys", summary.keys));
     out(&format!("  Rank      {}", list(&summary.ranks)));
     out(&format!("  Alpha     {}", list(&summary.alphas)));
     if let Some(width) = summary.width {

@@ -70,7 +70,7 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
             let count = queue.clear()?;
             Told {
                 job: None,
-                text: format!("{count} ended jobs are out of snapshot; the history keeps them"),
+                text: format!("{count} ended jobs were removed from the list (they stay in history)"),
             }
         }
         QueueVerb::Run { .. } => return Ok(ExitCode::Done),

@@ -72,7 +72,7 @@ impl LoraChoice {
             Kind::Input,
             format!("The strength of a LoRA must be from -{MOST} to {MOST}, not {}", self.strength),
         )
-        .remedy(format!("Fix it for {}; 1 is as trained", self.file.display()))
+        .remedy(format!("Change it for {}; 1 is as trained", self.file.display()))
         .field("lora"))
     }
 }

@@ -24,12 +24,12 @@ pub struct Draft {
     pub model: String,
     /// Fixed mode, or `None` to let it follow from what is given.
     pub mode: Option<Mode>,
-    /// First picture.
-    #[serde(default)]
-    pub image: Option<PathBuf>,
-    /// Last picture, beside a first one.
-    #[serde(default)]
-    pub last_image: Option<PathBuf>,
+    /// Image of the first frame.
+    #[serde(default, alias = "image")]
+    pub start_image: Option<PathBuf>,
+    /// Image of the last frame, beside a start image.
+    #[serde(default, alias = "last_image")]
+    pub end_image: Option<PathBuf>,
     /// A clip whose last frame is the first picture.
     #[serde(default)]
     pub continue_from: Option<PathBuf>,
@@ -98,9 +98,9 @@ pub struct GenRequest {
     /// The mode that will run.
     pub mode: Mode,
     /// First picture.
-    pub image: Option<PathBuf>,
+    pub start_image: Option<PathBuf>,
     /// Last picture.
-    pub last_image: Option<PathBuf>,
+    pub end_image: Option<PathBuf>,
     /// A clip whose last frame is the first picture.
     pub continue_from: Option<PathBuf>,
     /// Starting noise.
@@ -156,8 +156,8 @@ impl GenRequest {
             negative_prompt: draft.negative_prompt.clone(),
             model: draft.model.clone(),
             mode: draft.mode_for(limits)?,
-            image: draft.image.clone(),
-            last_image: draft.last_image.clone(),
+            start_image: draft.start_image.clone(),
+            end_image: draft.end_image.clone(),
             continue_from: draft.continue_from.clone(),
             seed: Seed(draft.seed),
             steps: StepCount(draft.steps),
@@ -179,7 +179,7 @@ impl GenRequest {
 
     /// Whether a first picture is given, as a file or as the end of a clip.
     pub fn starts_from_picture(&self) -> bool {
-        self.image.is_some() || self.continue_from.is_some()
+        self.start_image.is_some() || self.continue_from.is_some()
     }
 }
 
@@ -225,12 +225,12 @@ impl Draft {
 
     /// Whether a first picture is given, as a file or as the end of a clip.
     pub fn starts_from_picture(&self) -> bool {
-        self.image.is_some() || self.continue_from.is_some()
+        self.start_image.is_some() || self.continue_from.is_some()
     }
 
     fn check_pictures(&self, mode: Mode, limits: &Limits) -> Result<()> {
         let model = &limits.model;
-        if self.image.is_some() && self.continue_from.is_some() {
+        if self.start_image.is_some() && self.continue_from.is_some() {
             return Err(invalid(
                 "continue_from",
                 "A video starts from a picture or from a clip's end, not from both",
@@ -239,16 +239,16 @@ impl Draft {
         }
         match mode {
             Mode::T2V if self.starts_from_picture() => {
-                Err(invalid("image", format!("{model} makes video from words and takes no picture"))
+                Err(invalid("start_image", format!("{model} makes video from words and takes no picture"))
                     .remedy("Leave the picture out, or choose a model that does i2v or ti2v"))
             }
             Mode::I2V if !self.starts_from_picture() => {
-                Err(invalid("image", format!("{model} starts from a picture, and there is none"))
+                Err(invalid("start_image", format!("{model} starts from a picture, and there is none"))
                     .remedy("Choose a picture, or a model that does t2v"))
             }
-            _ if self.last_image.is_none() => Ok(()),
+            _ if self.end_image.is_none() => Ok(()),
             Mode::I2V => Ok(()),
-            _ => Err(invalid("last_image", format!("{model} takes no last picture"))
+            _ => Err(invalid("end_image", format!("{model} takes no last picture"))
                 .remedy("Leave it out, or choose a model that does i2v")),
         }
     }
@@ -374,9 +374,9 @@ mod tests {
             ("prompt", |d| d.prompt = "x".repeat(100_000)),
             ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
             ("mode", |d| d.mode = Some(Mode::TI2V)),
-            ("image", |d| d.image = Some("a.png".into())),
-            ("image", |d| d.continue_from = Some("a.mp4".into())),
-            ("last_image", |d| d.last_image = Some("a.png".into())),
+            ("start_image", |d| d.start_image = Some("a.png".into())),
+            ("start_image", |d| d.continue_from = Some("a.mp4".into())),
+            ("end_image", |d| d.end_image = Some("a.png".into())),
             ("steps", |d| d.steps = 0),
             ("guidance", |d| d.guidance = f32::NAN),
             ("guidance_low", |d| d.guidance_low = Some(0.0)),
@@ -405,11 +405,11 @@ mod tests {
     #[test]
     fn a_picture_takes_the_place_of_the_prompt() {
         let i2v = Limits { modes: vec![Mode::I2V], ..limits() };
-        let picture = Draft { image: Some("a.png".into()), prompt: String::new(), ..draft() };
-        let last = Draft { last_image: Some("b.png".into()), ..picture.clone() };
+        let picture = Draft { start_image: Some("a.png".into()), prompt: String::new(), ..draft() };
+        let last = Draft { end_image: Some("b.png".into()), ..picture.clone() };
         let both = Draft { continue_from: Some("a.mp4".into()), ..picture.clone() };
         for (draft, field) in
-            [(draft(), Some("image")), (picture, None), (last, None), (both, Some("continue_from"))]
+            [(draft(), Some("start_image")), (picture, None), (last, None), (both, Some("continue_from"))]
         {
             let error = GenRequest::parse(&draft, &i2v).err();
             assert_eq!(error.as_ref().and_then(Error::field_name), field, "{error:?}");

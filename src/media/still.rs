@@ -43,7 +43,7 @@ impl SourceImage {
         let bytes = read(path)?;
         let sha256 = sha256_hex(&bytes);
         let refuse = |what: &str, remedy: &str| {
-            Error::new(Kind::Input, format!("{} {what}", path.display())).field("image").remedy(remedy)
+            Error::new(Kind::Input, format!("{} {what}", path.display())).field("start_image").remedy(remedy)
         };
         match Container::of(path).map_err(|error| io_error("Cannot read", path, error))? {
             Container::Mp4 => {
@@ -141,7 +141,7 @@ pub fn is_image(path: &Path) -> Result<bool> {
 
 /// Size of a picture as it stands upright, or of a video's frames; nothing is decoded.
 pub fn image_size(path: &Path) -> Result<Resolution> {
-    let stored = Reader::open(path).map_err(|error| given("image", error))?.info().size;
+    let stored = Reader::open(path).map_err(|error| given("start_image", error))?.info().size;
     // a file without the entry, or with a broken one, is taken as it is
     let turned = image::ImageReader::open(path)
         .and_then(image::ImageReader::with_guessed_format)
@@ -158,14 +158,14 @@ fn given(field: &'static str, mut error: Error) -> Error {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let size =
-        std::fs::metadata(path).map_err(|error| given("image", io_error("Cannot read", path, error)))?;
+    let size = std::fs::metadata(path)
+        .map_err(|error| given("start_image", io_error("Cannot read", path, error)))?;
     if size.is_dir() {
         return Err(Error::new(Kind::Input, format!("{} is a folder, not a picture", path.display()))
-            .field("image")
+            .field("start_image")
             .remedy("Choose a PNG, JPEG or WebP file"));
     }
-    std::fs::read(path).map_err(|error| given("image", io_error("Cannot read", path, error)))
+    std::fs::read(path).map_err(|error| given("start_image", io_error("Cannot read", path, error)))
 }
 
 fn frame(picture: RgbImage) -> Frame {

@@ -77,7 +77,7 @@ pub(super) fn check(model: &Checkpoint, request: &GenRequest, [_, z, t, h, w]: [
                     Kind::MissingModel,
                     format!("{} has no vae_encoder/{FILE}, without which it takes no picture", model.id),
                 )
-                .field("image")
+                .field("start_image")
                 .remedy("Leave the picture out, or export the VAE's encoder into that file"));
             }
         }

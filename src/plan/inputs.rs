@@ -47,14 +47,14 @@ impl ResolvedInputs {
             hashes.push(picture.sha256);
             frame
         };
-        let first = match (&request.image, &request.continue_from) {
+        let first = match (&request.start_image, &request.continue_from) {
             (Some(path), _) => Some(SourceImage::open(path)?),
             (None, Some(clip)) => Some(SourceImage::last_of(clip)?),
             (None, None) => None,
         };
         let first = first.map(&mut fitted);
-        let last = request.last_image.as_deref().map(SourceImage::open).transpose();
-        let last = last.map_err(|error| error.field("last_image"))?.map(&mut fitted);
+        let last = request.end_image.as_deref().map(SourceImage::open).transpose();
+        let last = last.map_err(|error| error.field("end_image"))?.map(&mut fitted);
         Ok(Self { images: InputImages { first, last }, hashes, loras })
     }
 }

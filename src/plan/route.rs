@@ -26,9 +26,9 @@ pub struct RouteRequest<'a> {
     /// What should be seen.
     pub prompt: &'a str,
     /// Whether a first picture is given.
-    pub image: bool,
+    pub start_image: bool,
     /// Whether a last picture is given.
-    pub last_image: bool,
+    pub end_image: bool,
     /// Whether a clip to go on from is given.
     pub clip: bool,
     /// Whether LoRAs are given.
@@ -46,8 +46,8 @@ impl<'a> RouteRequest<'a> {
     pub fn by(draft: &'a Draft) -> Self {
         Self {
             prompt: &draft.prompt,
-            image: draft.image.is_some(),
-            last_image: draft.last_image.is_some(),
+            start_image: draft.start_image.is_some(),
+            end_image: draft.end_image.is_some(),
             clip: draft.continue_from.is_some(),
             loras: !draft.loras.is_empty(),
             size: None,
@@ -57,7 +57,7 @@ impl<'a> RouteRequest<'a> {
     }
 
     fn picture(&self) -> bool {
-        self.image || self.clip
+        self.start_image || self.clip
     }
 
     fn words(&self) -> bool {
@@ -66,8 +66,8 @@ impl<'a> RouteRequest<'a> {
 
     /// The modes that what is given is for, the one it is most for first.
     fn modes(&self) -> &'static [Mode] {
-        match (self.picture() || self.last_image, self.words()) {
-            _ if self.last_image => &[Mode::I2V],
+        match (self.picture() || self.end_image, self.words()) {
+            _ if self.end_image => &[Mode::I2V],
             (true, true) => &[Mode::TI2V, Mode::I2V],
             (true, false) => &[Mode::I2V],
             (false, _) => &[Mode::T2V, Mode::TI2V],
@@ -76,8 +76,8 @@ impl<'a> RouteRequest<'a> {
 
     /// What is given, in words.
     fn given(&self) -> &'static str {
-        match (self.image, self.clip, self.words()) {
-            _ if self.last_image => "a first and a last picture were given",
+        match (self.start_image, self.clip, self.words()) {
+            _ if self.end_image => "a first and a last picture were given",
             (true, _, true) => "a picture and words were given",
             (true, _, false) => "a picture was given",
             (_, true, true) => "a clip to go on from and words were given",
@@ -168,13 +168,13 @@ fn offers<'c, 'a>(
 }
 
 fn check_given(asked: &RouteRequest<'_>) -> Result<()> {
-    if asked.image && asked.clip {
+    if asked.start_image && asked.clip {
         let message = "A video starts from a picture or from a clip's end, not from both";
         return Err(input("continue_from", message).remedy("Leave one of them out"));
     }
-    if asked.last_image && !asked.picture() {
+    if asked.end_image && !asked.picture() {
         let message = "A last picture was given and no first one";
-        return Err(input("image", message).remedy("Choose a first picture, or leave the last one out"));
+        return Err(input("start_image", message).remedy("Choose a first picture, or leave the last one out"));
     }
     if !asked.words() && !asked.picture() {
         let message = "Nothing was given: t2v needs a prompt, and i2v a picture";
@@ -202,19 +202,19 @@ fn obstacle(
     let needs = |modes: &[Mode]| instead(modes, candidates, id);
     if mode == Mode::T2V && asked.picture() {
         return Some(
-            input("image", format!("{id} makes video from words and takes no picture"))
+            input("start_image", format!("{id} makes video from words and takes no picture"))
                 .remedy(format!("Leave the picture out, or {}", needs(&[Mode::I2V, Mode::TI2V]))),
         );
     }
     if mode == Mode::I2V && !asked.picture() {
         return Some(
-            input("image", format!("{id} starts from a picture, and there is none"))
+            input("start_image", format!("{id} starts from a picture, and there is none"))
                 .remedy(format!("Choose a picture, or {}", needs(&[Mode::T2V, Mode::TI2V]))),
         );
     }
-    if mode != Mode::I2V && asked.last_image {
+    if mode != Mode::I2V && asked.end_image {
         return Some(
-            input("last_image", format!("{id} takes no last picture"))
+            input("end_image", format!("{id} takes no last picture"))
                 .remedy(format!("Leave it out, or {}", needs(&[Mode::I2V]))),
         );
     }
@@ -287,10 +287,10 @@ fn nobody_does(asked: &RouteRequest<'_>, candidates: &[Candidate<'_>], modes: &[
             .field("model")
             .remedy(remedy);
     }
-    let field = match (asked.mode, asked.last_image, asked.picture()) {
+    let field = match (asked.mode, asked.end_image, asked.picture()) {
         (Some(_), ..) => "mode",
-        (None, true, _) => "last_image",
-        (None, _, true) => "image",
+        (None, true, _) => "end_image",
+        (None, _, true) => "start_image",
         _ => "model",
     };
     let because = if asked.mode.is_some() { "it was chosen" } else { asked.given() };

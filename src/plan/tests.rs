@@ -46,8 +46,8 @@ fn choose(asked: &RouteRequest<'_>, models: &[Model]) -> Result<Route> {
 fn asked(prompt: &str, image: bool) -> RouteRequest<'_> {
     RouteRequest {
         prompt,
-        image,
-        last_image: false,
+        start_image: image,
+        end_image: false,
         clip: false,
         loras: false,
         size: None,
@@ -70,7 +70,7 @@ fn the_table() {
     }
     let clip = RouteRequest { clip: true, ..asked("", false) };
     assert_eq!(choose(&clip, TOYS).unwrap().mode, Mode::I2V);
-    let last = RouteRequest { last_image: true, ..asked("a cat", true) };
+    let last = RouteRequest { end_image: true, ..asked("a cat", true) };
     assert_eq!(choose(&last, &ALL).unwrap().model, "i2v-A14B");
     let lora = RouteRequest { loras: true, ..asked("a cat", true) };
     let route = choose(&lora, &ALL).unwrap();
@@ -108,15 +108,15 @@ fn what_is_not_installed_is_named() {
             "size",
             "ti2v-5B takes 480p and 720p: 1080p needs i2v-A14B",
         ),
-        (asked("", true), &TOYS[..1], "image", "No installed model does i2v, and a picture was given"),
+        (asked("", true), &TOYS[..1], "start_image", "No installed model does i2v, and a picture was given"),
         (asked("a cat", false), &[][..], "model", "no usable model"),
         (asked(" ", false), TOYS, "prompt", "needs a prompt"),
         (RouteRequest { clip: true, ..asked("", true) }, TOYS, "continue_from", "not from both"),
-        (RouteRequest { last_image: true, ..asked("a", false) }, TOYS, "image", "no first one"),
+        (RouteRequest { end_image: true, ..asked("a", false) }, TOYS, "start_image", "no first one"),
         (
             RouteRequest { model: Some("toy-t2v-A14B"), ..asked("a", true) },
             TOYS,
-            "image",
+            "start_image",
             "choose the model toy-i2v-A14B",
         ),
         (
@@ -126,9 +126,9 @@ fn what_is_not_installed_is_named() {
             "cannot do",
         ),
         (
-            RouteRequest { model: Some("ti2v-5B"), last_image: true, ..asked("a", true) },
+            RouteRequest { model: Some("ti2v-5B"), end_image: true, ..asked("a", true) },
             OFFICIAL,
-            "last_image",
+            "end_image",
             "i2v-A14B",
         ),
         (
@@ -167,10 +167,10 @@ proptest! {
         size in prop::option::of((0..200_u32, 0..200_u32)),
     ) {
         let models: Vec<_> = ALL.into_iter().zip(there).filter(|(_, there)| *there).map(|(model, _)| model).collect();
-        let [image, last_image, clip, loras] = given;
+        let [image, end_image, clip, loras] = given;
         let model = model.map(|index| ALL.get(index).map_or("none", |model| model.0));
         let size = size.map(|(width, height)| Resolution::new(width * 16, height * 16));
-        let asked = RouteRequest { prompt, image, last_image, clip, loras, size, model, mode };
+        let asked = RouteRequest { prompt, start_image: image, end_image, clip, loras, size, model, mode };
         match choose(&asked, &models) {
             Err(error) => {
                 prop_assert!(error.field_name().is_some(), "{error:#}");
@@ -185,8 +185,8 @@ proptest! {
                 // the form parses for the mode that was chosen
                 let path = |given: bool| given.then(|| "a.png".into());
                 let mut draft = Draft { prompt: prompt.to_owned(), ..form() };
-                draft.image = path(image);
-                draft.last_image = path(last_image);
+                draft.start_image = path(image);
+                draft.end_image = path(end_image);
                 draft.continue_from = path(clip);
                 draft.mode = mode;
                 draft.size = Resolution::new(64, 64);

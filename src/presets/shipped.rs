@@ -66,7 +66,7 @@ mod tests {
                 integers: None,
             };
             let mut draft = preset.draft("a cat");
-            draft.image = (preset.mode == Mode::I2V).then(|| "cat.png".into());
+            draft.start_image = (preset.mode == Mode::I2V).then(|| "cat.png".into());
             GenRequest::parse(&draft, &limits).unwrap();
         }
     }

@@ -161,7 +161,7 @@ impl Queue {
                     return Err(not_now(id, "is running").remedy("Pause or cancel it first"));
                 }
                 JobState::Ended { .. } => {
-                    return Err(not_now(id, "has ended").remedy("RetryRecord it instead"));
+                    return Err(not_now(id, "has ended").remedy("Retry it instead"));
                 }
             }
             entry.job.work = work;
@@ -193,7 +193,7 @@ impl Queue {
         self.steer(id, PendingAction::Hold, |entry| match entry.status {
             JobState::Waiting => Ok(JobState::Held),
             JobState::Held => Err(not_now(id, "is paused already")),
-            _ => Err(not_now(id, "has ended").remedy("RetryRecord it instead")),
+            _ => Err(not_now(id, "has ended").remedy("Retry it instead")),
         })
     }
 
@@ -210,7 +210,7 @@ impl Queue {
             JobState::Held => Ok((vec![Record::JobState { id, status: JobState::Waiting }], ())),
             JobState::Running { .. } => Ok((vec![Record::PendingAction { id, wish: None }], ())),
             JobState::Waiting => Err(not_now(id, "is not paused")),
-            JobState::Ended { .. } => Err(not_now(id, "has ended").remedy("RetryRecord it instead")),
+            JobState::Ended { .. } => Err(not_now(id, "has ended").remedy("Retry it instead")),
         })
     }
 

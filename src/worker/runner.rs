@@ -355,11 +355,10 @@ fn ended(error: Error, control: &JobControl) -> Ending {
         (Kind::Cancelled, Some(StopReason::Closing)) => {
             Ending::Later(JobState::Waiting, "The program closes; the job goes on with the next one")
         }
-        (Kind::Cancelled, Some(StopReason::TimedOut)) => {
-            Ending::Failed(Error::new(Kind::Timeout, "Not done within the time that was given").remedy(
-                "RetryRecord it with a longer --timeout: it goes on from its last step; or ask for less",
-            ))
-        }
+        (Kind::Cancelled, Some(StopReason::TimedOut)) => Ending::Failed(
+            Error::new(Kind::Timeout, "Not done within the time that was given")
+                .remedy("Retry it with a longer --timeout: it goes on from its last step; or ask for less"),
+        ),
         _ => Ending::Failed(error),
     }
 }

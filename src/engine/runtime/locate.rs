@@ -174,7 +174,7 @@ fn has_cuda(library: &Path) -> bool {
 fn named(path: &Path) -> Result<Located> {
     let refuse = |reason: String| {
         Error::new(Kind::Runtime, format!("ORT_DYLIB_PATH is {}: {reason}", path.display()))
-            .remedy("FaultPoint it to the library file of ONNX Runtime, or unset it")
+            .remedy("Point it to the library file of ONNX Runtime, or unset it")
     };
     // Absolute, because a bare name would be looked for along the loader's path.
     let path = std::path::absolute(path).map_err(|error| refuse(error.to_string()))?;

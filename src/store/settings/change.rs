@@ -33,7 +33,7 @@ impl Settings {
                 Kind::Unsupported,
                 format!("The settings are of version {}, this program writes {VERSION}", self.version),
             )
-            .remedy("Fix them in the file, or with the newer Wandeck that made it"));
+            .remedy("Change them in the file, or with the newer Wandeck that made it"));
         }
         let mut whole = serde_json::to_value(&*self).unwrap_or_default();
         let place = key.split_once('.').and_then(|(section, name)| whole.get_mut(section)?.get_mut(name));
