@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::output_name::{is_named_for, output_path};
-use super::routing::{Routing, mode_of};
-use super::view::Editing;
+use crate::app::output_name::{is_named_for, output_path};
+use crate::app::routing::{Routing, mode_of};
+use crate::app::shell::view::Editing;
 use crate::core::{Draft, Error, Expert, Kind, Limits, LoraChoice, Mode, Resolution, Result, Seed};
 use crate::jobs::{JobEntry, JobId, JobSpec, JobState};
 use crate::models::{self, Installed};
@@ -20,9 +20,9 @@ const FIRST_PROMPT: &str = "a red circle moves right on a black background";
 const SECOND_EXPERT: &str = "low-noise expert";
 
 /// The form and what it chooses from.
-pub(super) struct Form {
-    pub(super) draft: Draft,
-    pub(super) models: Vec<Installed>,
+pub(in crate::app) struct Form {
+    pub(in crate::app) draft: Draft,
+    pub(in crate::app) models: Vec<Installed>,
     data_dir: PathBuf,
     models_dir: Option<PathBuf>,
     settings: Settings,
@@ -40,7 +40,7 @@ struct Aside {
 impl Form {
     /// The form in which the window opens: the toy model, ready to run. Also what is wrong with the person's own table
     /// of modes.
-    pub(super) fn open(
+    pub(in crate::app) fn open(
         data_dir: PathBuf,
         models_dir: Option<PathBuf>,
         settings: Settings,
@@ -52,27 +52,27 @@ impl Form {
         Ok((Self { draft, models, data_dir, models_dir, settings, routing, aside: None }, wrong))
     }
 
-    pub(super) fn settings(&self) -> &Settings {
+    pub(in crate::app) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Why the form has this model and mode.
-    pub(super) fn reason(&self) -> &str {
+    pub(in crate::app) fn reason(&self) -> &str {
         &self.routing.reason
     }
 
     /// The mode in which the form would run, if its model is here.
-    pub(super) fn mode(&self) -> Option<Mode> {
+    pub(in crate::app) fn mode(&self) -> Option<Mode> {
         self.installed().ok().and_then(|model| mode_of(&self.draft, model))
     }
 
     /// Looks for models on the disk again.
-    pub(super) fn find_models(&mut self) {
+    pub(in crate::app) fn find_models(&mut self) {
         self.models = models::installed(&self.data_dir, self.models_dir.as_deref());
     }
 
     /// What keeps the form from running, one error a field.
-    pub(super) fn problems(&self) -> Vec<Error> {
+    pub(in crate::app) fn problems(&self) -> Vec<Error> {
         match (self.limits(), self.installed()) {
             (Ok(limits), Ok(model)) => {
                 let mut problems = self.draft.problems(limits);
@@ -88,7 +88,7 @@ impl Form {
     }
 
     /// What the chosen model can take.
-    pub(super) fn limits(&self) -> Result<&Limits> {
+    pub(in crate::app) fn limits(&self) -> Result<&Limits> {
         self.installed()?.limits.as_ref().map_err(|error| error.clone().field("model"))
     }
 
@@ -103,13 +103,13 @@ impl Form {
     }
 
     /// Takes a model and its preset; prompt, pictures and seed stay.
-    pub(super) fn choose_model(&mut self, id: &str) -> Result<()> {
+    pub(in crate::app) fn choose_model(&mut self, id: &str) -> Result<()> {
         "the model was chosen".clone_into(&mut self.routing.reason);
         self.take_model(id)
     }
 
     /// Takes the best model for a mode, likewise.
-    pub(super) fn choose_mode(&mut self, mode: Mode) -> Result<()> {
+    pub(in crate::app) fn choose_mode(&mut self, mode: Mode) -> Result<()> {
         let id = self.routing.by_mode(mode, &self.models)?;
         self.take_model(&id)
     }
@@ -135,7 +135,7 @@ impl Form {
     }
 
     /// Takes a picture into the form; the video takes its shape.
-    pub(super) fn start_from(&mut self, path: PathBuf, size: Resolution) -> Result<()> {
+    pub(in crate::app) fn start_from(&mut self, path: PathBuf, size: Resolution) -> Result<()> {
         let takes_none = |limits: &Limits| limits.modes == [Mode::T2V];
         if self.limits().is_ok_and(takes_none) {
             let with_picture =
@@ -152,7 +152,7 @@ impl Form {
     }
 
     /// Takes a LoRA into the form, for the `expert` that its name speaks of if the model has two.
-    pub(super) fn add_lora(&mut self, file: PathBuf, expert: Option<Expert>) {
+    pub(in crate::app) fn add_lora(&mut self, file: PathBuf, expert: Option<Expert>) {
         let about = self.installed().ok().and_then(|model| model.about.as_ref());
         let has_two = about.is_some_and(|about| about.parts.iter().any(|part| part.role == SECOND_EXPERT));
         let expert = expert.filter(|_| has_two);
@@ -160,7 +160,7 @@ impl Form {
     }
 
     /// The form as work for the queue, as the person has set it.
-    pub(super) fn work(&self) -> Result<JobSpec> {
+    pub(in crate::app) fn work(&self) -> Result<JobSpec> {
         let path = self.output()?;
         let work = JobSpec::new(self.draft.clone(), self.model_path()?, path);
         let work = work.settled(&self.settings, &self.data_dir, self.models_dir.as_deref());
@@ -168,7 +168,7 @@ impl Form {
     }
 
     /// The same work with another form, whose model may be another one too.
-    pub(super) fn changed(&self, work: &JobSpec, draft: Draft) -> Result<JobSpec> {
+    pub(in crate::app) fn changed(&self, work: &JobSpec, draft: Draft) -> Result<JobSpec> {
         let model = if draft.model == work.draft.model {
             work.model.clone()
         } else {
@@ -178,7 +178,7 @@ impl Form {
     }
 
     /// The folder of the form's model.
-    pub(super) fn model_path(&self) -> Result<PathBuf> {
+    pub(in crate::app) fn model_path(&self) -> Result<PathBuf> {
         Ok(self.installed()?.path.clone())
     }
 
@@ -188,7 +188,7 @@ impl Form {
     }
 
     /// Takes a job of the queue into the form; what was in it is put aside.
-    pub(super) fn edit(&mut self, entry: &JobEntry) {
+    pub(in crate::app) fn edit(&mut self, entry: &JobEntry) {
         let job = entry.job.id;
         let draft = std::mem::replace(&mut self.draft, entry.job.work.draft.clone());
         let reason = std::mem::replace(&mut self.routing.reason, format!("job {job} has it"));
@@ -198,7 +198,7 @@ impl Form {
     }
 
     /// The job that is in the form, and why it cannot have another form any more.
-    pub(super) fn editing(&self, queue: &[JobEntry]) -> Option<Editing> {
+    pub(in crate::app) fn editing(&self, queue: &[JobEntry]) -> Option<Editing> {
         let job = self.aside.as_ref()?.job;
         let obstacle = match queue.iter().find(|entry| entry.job.id == job).map(|entry| &entry.status) {
             Some(JobState::Waiting | JobState::Held) => None,
@@ -209,7 +209,7 @@ impl Form {
     }
 
     /// The job that was edited, with this form. A video that was named after its form is named anew.
-    pub(super) fn edited(&self, entry: &JobEntry) -> Result<JobSpec> {
+    pub(in crate::app) fn edited(&self, entry: &JobEntry) -> Result<JobSpec> {
         let work = &entry.job.work;
         let output =
             if is_named_for(&work.output, &work.draft) { self.output()? } else { work.output.clone() };
@@ -217,7 +217,7 @@ impl Form {
     }
 
     /// Brings back what was in the form before a job came into it.
-    pub(super) fn end_editing(&mut self) {
+    pub(in crate::app) fn end_editing(&mut self) {
         if let Some(Aside { draft, reason, .. }) = self.aside.take() {
             (self.draft, self.routing.reason) = (draft, reason);
         }

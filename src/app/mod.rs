@@ -1,38 +1,18 @@
 //! The window: what a person sees and touches.
 //!
-//! A panel reads an [`AppView`] and returns [`Action`]s; only `app.rs` holds the state, talks to the engine
-//! thread and applies actions. egui is known here and nowhere else.
+//! `shell/` holds the state and carries out actions, `panels/` draw and return actions, `widgets/` are what panels
+//! share, `background/` does what must not keep the window waiting. egui is known here and nowhere else.
 
-mod action;
-#[expect(clippy::module_inception, reason = "the eframe application is the app of the app layer")]
-mod app;
-mod command;
-mod compose_panel;
-mod compute_panel;
-mod examiner;
-mod field;
-mod fix_button;
-#[cfg(test)]
-mod fixture;
+mod background;
 mod form;
-mod icon;
-mod lora_panel;
-mod numbers_panel;
 mod output_name;
-mod playback;
-mod player;
-mod player_panel;
-mod preflight_panel;
-mod progress_panel;
-mod queue_panel;
-mod reel;
-mod restore;
+mod panels;
 mod routing;
-mod run;
+mod shell;
 mod theme;
-mod view;
+mod widgets;
 
-pub use action::{Action, PlayerAction};
-pub use app::App;
-pub use run::{Renderer, run};
-pub use view::{AppView, Editing, Look, PreflightView, RunState, Screen};
+pub use shell::action::{Action, PlayerAction};
+pub use shell::app::App;
+pub use shell::run::{Renderer, run};
+pub use shell::view::{AppView, Editing, Look, PreflightView, RunState, Screen};

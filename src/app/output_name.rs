@@ -9,13 +9,13 @@ use crate::core::{Draft, Mode, Utc};
 const SLUG_CHARS: usize = 40;
 
 /// `outputs/{date}_{mode}_{seed}_{slug}.mp4` in the data folder; the date is in UTC.
-pub(super) fn output_path(data_dir: &Path, draft: &Draft, mode: Mode, now: SystemTime) -> PathBuf {
+pub(in crate::app) fn output_path(data_dir: &Path, draft: &Draft, mode: Mode, now: SystemTime) -> PathBuf {
     let name = format!("{}_{mode}_{}.mp4", Utc::from(now).day(), seed_and_slug(draft));
     data_dir.join("outputs").join(name)
 }
 
 /// Whether an output has the name that its form gave it, and not one that a person chose.
-pub(super) fn is_named_for(output: &Path, draft: &Draft) -> bool {
+pub(in crate::app) fn is_named_for(output: &Path, draft: &Draft) -> bool {
     let stem = output.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     stem.ends_with(&seed_and_slug(draft))
 }

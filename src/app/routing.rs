@@ -8,14 +8,14 @@ use crate::plan::{self, Candidate, Profiles, RouteRequest};
 use crate::presets;
 
 /// The table of modes, and why the form has the model it has.
-pub(super) struct Routing {
+pub(in crate::app) struct Routing {
     profiles: Profiles,
-    pub(super) reason: String,
+    pub(in crate::app) reason: String,
 }
 
 impl Routing {
     /// With the person's own table; with the shipped one and the error if that cannot be read.
-    pub(super) fn open(
+    pub(in crate::app) fn open(
         data_dir: &Path,
         models: &[Installed],
         draft: &Draft,
@@ -30,14 +30,14 @@ impl Routing {
     }
 
     /// What the table of modes has against the form.
-    pub(super) fn problems(&self, draft: &Draft, model: &Installed) -> Vec<Error> {
+    pub(in crate::app) fn problems(&self, draft: &Draft, model: &Installed) -> Vec<Error> {
         mode_of(draft, model)
             .map(|mode| self.profiles.problems(draft, mode, model.family))
             .unwrap_or_default()
     }
 
     /// The model for a mode that the person chose.
-    pub(super) fn by_mode(&mut self, mode: Mode, models: &[Installed]) -> Result<String> {
+    pub(in crate::app) fn by_mode(&mut self, mode: Mode, models: &[Installed]) -> Result<String> {
         let id = plan::best_for(mode, &candidates(models)).ok_or_else(|| {
             Error::new(Kind::MissingModel, format!("No model on this machine does {mode}"))
                 .field("mode")
@@ -48,7 +48,7 @@ impl Routing {
     }
 
     /// The model for what the form has, whatever model it has now.
-    pub(super) fn by_what_is_given(&mut self, draft: &Draft, models: &[Installed]) -> Result<String> {
+    pub(in crate::app) fn by_what_is_given(&mut self, draft: &Draft, models: &[Installed]) -> Result<String> {
         let asked = RouteRequest { mode: None, ..RouteRequest::by(draft) };
         let route = plan::route(&asked, &candidates(models), &self.profiles)?;
         self.reason = route.reasons.join("; ");
@@ -57,7 +57,7 @@ impl Routing {
 }
 
 /// The mode in which the form would run.
-pub(super) fn mode_of(draft: &Draft, model: &Installed) -> Option<Mode> {
+pub(in crate::app) fn mode_of(draft: &Draft, model: &Installed) -> Option<Mode> {
     draft.mode.or_else(|| model.limits.as_ref().ok()?.modes.first().copied())
 }
 

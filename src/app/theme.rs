@@ -3,37 +3,37 @@
 use eframe::egui::{Color32, Context, CornerRadius, Margin, Rangef, Theme, Ui, Vec2, vec2};
 
 /// Side of an icon in points.
-pub(super) const ICON_SIZE: f32 = 20.0;
+pub(in crate::app) const ICON_SIZE: f32 = 20.0;
 /// Smallest size of a button that is an icon.
-pub(super) const ICON_BUTTON: Vec2 = vec2(32.0, 28.0);
+pub(in crate::app) const ICON_BUTTON: Vec2 = vec2(32.0, 28.0);
 /// Height of the button that starts the work.
-pub(super) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
+pub(in crate::app) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
 /// Height of a row of the queue.
-pub(super) const ROW_HEIGHT: f32 = 30.0;
+pub(in crate::app) const ROW_HEIGHT: f32 = 30.0;
 /// Height of the queue when the window opens.
-pub(super) const QUEUE_HEIGHT: f32 = 150.0;
+pub(in crate::app) const QUEUE_HEIGHT: f32 = 150.0;
 /// Height that what is said of a run takes at most.
-pub(super) const LOOK_HEIGHT: f32 = 180.0;
+pub(in crate::app) const LOOK_HEIGHT: f32 = 180.0;
 /// Widths of the form that leave room for the video.
-pub(super) const FORM_WIDTHS: Rangef = Rangef { min: 260.0, max: 560.0 };
+pub(in crate::app) const FORM_WIDTHS: Rangef = Rangef { min: 260.0, max: 560.0 };
 /// Width of the form when the window opens.
-pub(super) const FORM_WIDTH: f32 = 340.0;
+pub(in crate::app) const FORM_WIDTH: f32 = 340.0;
 
 /// Colours with a meaning. Text in them has a contrast of at least 4.5:1 on the panel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tokens {
+pub(in crate::app) struct Tokens {
     /// Something is wrong.
-    pub(super) error: Color32,
+    pub(in crate::app) error: Color32,
     /// Something deserves a look.
-    pub(super) warning: Color32,
+    pub(in crate::app) warning: Color32,
     /// Something went well.
-    pub(super) good: Color32,
+    pub(in crate::app) good: Color32,
     /// The button that starts the work.
-    pub(super) accent: Color32,
+    pub(in crate::app) accent: Color32,
     /// Text on `accent`.
-    pub(super) on_accent: Color32,
+    pub(in crate::app) on_accent: Color32,
     /// Behind the video.
-    pub(super) stage: Color32,
+    pub(in crate::app) stage: Color32,
     /// Ordinary text.
     text: Color32,
     /// Text that is not looked for.
@@ -64,12 +64,12 @@ const LIGHT: Tokens = Tokens {
 };
 
 /// The colours of the theme that is on.
-pub(super) fn tokens(ui: &Ui) -> &'static Tokens {
+pub(in crate::app) fn tokens(ui: &Ui) -> &'static Tokens {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
 
 /// Fonts and styles, once, before anything is drawn.
-pub(super) fn install(ctx: &Context) {
+pub(in crate::app) fn install(ctx: &Context) {
     egui_material_icons::initialize(ctx);
     for theme in [Theme::Dark, Theme::Light] {
         ctx.style_mut_of(theme, |style| {

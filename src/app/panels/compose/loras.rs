@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use eframe::egui::{Align, ComboBox, DragValue, Id, Key, Label, Layout, TextEdit, Ui};
 use egui_material_icons::icons::{ICON_ADD, ICON_DELETE};
 
-use super::action::Action;
-use super::field::problem_ui;
-use super::icon::icon_button;
-use super::view::AppView;
+use crate::app::shell::action::Action;
+use crate::app::shell::view::AppView;
+use crate::app::widgets::field::problem_ui;
+use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Expert, LoraChoice};
 
 /// Draws the list, where the model takes LoRAs or the form has some.
-pub(super) fn ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) -> Vec<Action> {
+pub(in crate::app) fn ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     let takes = view.limits.is_some_and(|limits| limits.lora);
     if !takes && draft.loras.is_empty() {
@@ -104,7 +104,7 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::fixture::{PanelHarness, harness};
+    use crate::app::panels::fixture::{PanelHarness, harness};
 
     fn list(loras: &[&str]) -> Harness<'static, PanelHarness> {
         let mut bench = PanelHarness::new();

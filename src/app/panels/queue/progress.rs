@@ -4,16 +4,16 @@ use eframe::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{ICON_CANCEL, ICON_CHECK_CIRCLE, ICON_CLOSE, ICON_ERROR, ICON_WARNING};
 
-use super::action::Action;
-use super::command::Command;
-use super::fix_button::{fix_button, offered};
-use super::icon::icon_button;
-use super::theme;
-use super::view::{AppView, RunState};
+use crate::app::shell::action::Action;
+use crate::app::shell::command::Command;
+use crate::app::shell::view::{AppView, RunState};
+use crate::app::theme;
+use crate::app::widgets::fix_button::{fix_button, offered};
+use crate::app::widgets::icon::icon_button;
 use crate::core::{Error, Outcome, Progress, Recovery, Secs};
 
 /// Draws the strip; says what the person asked for.
-pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
+pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     match view.run {
         RunState::Idle => {
@@ -138,9 +138,9 @@ mod tests {
     use egui_kittest::Harness;
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-    use super::super::command::Command;
-    use super::super::fixture::{PanelHarness, harness};
     use super::*;
+    use crate::app::panels::fixture::{PanelHarness, harness};
+    use crate::app::shell::command::Command;
     use crate::core::{Event, Fix, FrameCount, Kind, Seed, Stage};
 
     fn strip(run: RunState) -> Harness<'static, PanelHarness> {

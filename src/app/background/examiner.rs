@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use super::view::{Look, PreflightView};
+use crate::app::shell::view::{Look, PreflightView};
 use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
 use crate::jobs::JobSpec;
 use crate::media::Existing;
@@ -24,7 +24,7 @@ struct Question {
 }
 
 /// The thread that looks, and what it said last.
-pub(super) struct Examiner {
+pub(in crate::app) struct Examiner {
     questions: Option<Sender<Question>>,
     /// The other end of `questions`: what the thread has not taken yet is taken back for something newer.
     untaken: Receiver<Question>,
@@ -38,7 +38,7 @@ pub(super) struct Examiner {
 
 impl Examiner {
     /// Starts the thread. `waker` is called after each answer.
-    pub(super) fn start(data_dir: PathBuf, waker: Waker) -> Result<Self> {
+    pub(in crate::app) fn start(data_dir: PathBuf, waker: Waker) -> Result<Self> {
         let (questions, untaken) = bounded(1);
         let (sender, answers) = bounded(1);
         let taken = untaken.clone();
@@ -60,7 +60,7 @@ impl Examiner {
     }
 
     /// Whether the form must be looked at: it is another one, or the machine may be.
-    pub(super) fn is_news(&self, draft: &Draft, model: &Path) -> bool {
+    pub(in crate::app) fn is_news(&self, draft: &Draft, model: &Path) -> bool {
         let known = |question: &Question| {
             question.turn == self.turn && question.work.draft == *draft && question.work.model == model
         };
@@ -68,7 +68,7 @@ impl Examiner {
     }
 
     /// Lets the thread look at `work` instead of what it was asked before.
-    pub(super) fn ask(&mut self, work: JobSpec) {
+    pub(in crate::app) fn ask(&mut self, work: JobSpec) {
         let Some(questions) = &self.questions else { return };
         let question = Question { work, turn: self.turn };
         self.asked = Some(question.clone());
@@ -80,17 +80,17 @@ impl Examiner {
     }
 
     /// Nothing is to be said of the form.
-    pub(super) fn forget(&mut self) {
+    pub(in crate::app) fn forget(&mut self) {
         (self.asked, self.answer) = (None, None);
     }
 
     /// The same form may be worth another look.
-    pub(super) fn again(&mut self) {
+    pub(in crate::app) fn again(&mut self) {
         self.turn += 1;
     }
 
     /// Takes in what the thread said.
-    pub(super) fn drain(&mut self) {
+    pub(in crate::app) fn drain(&mut self) {
         while let Some(answer) = self.answers.as_ref().and_then(|answers| answers.try_recv().ok()) {
             if self.asked.is_some() {
                 self.answer = Some(answer);
@@ -99,7 +99,7 @@ impl Examiner {
     }
 
     /// What is known.
-    pub(super) fn look(&self) -> Look<'_> {
+    pub(in crate::app) fn look(&self) -> Look<'_> {
         match (&self.asked, &self.answer) {
             (Some(asked), Some((question, said))) if asked == question => Look::Done(said),
             (Some(_), answer) => Look::Pending(answer.as_ref().map(|(_, said)| said)),

@@ -8,17 +8,17 @@ use egui_material_icons::icons::{
     ICON_FIRST_PAGE, ICON_LAST_PAGE, ICON_PAUSE, ICON_PLAY_ARROW, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS,
 };
 
-use super::action::{Action, PlayerAction};
-use super::command::Command;
-use super::icon::icon_button;
-use super::theme;
-use super::view::{AppView, Screen};
+use crate::app::shell::action::{Action, PlayerAction};
+use crate::app::shell::command::Command;
+use crate::app::shell::view::{AppView, Screen};
+use crate::app::theme;
+use crate::app::widgets::icon::icon_button;
 
 /// Height of the row of controls, with the space above it.
 const CONTROLS_HEIGHT: f32 = 44.0;
 
 /// Draws the video; says what the person asked for.
-pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
+pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     let screen = view.screen;
     let height = (ui.available_height() - CONTROLS_HEIGHT).max(0.0);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
@@ -118,8 +118,8 @@ mod tests {
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable as _;
 
-    use super::super::fixture::{PanelHarness, harness};
     use super::*;
+    use crate::app::panels::fixture::{PanelHarness, harness};
 
     fn player() -> Harness<'static, PanelHarness> {
         let screen = Screen { frames: 17, index: 3, playing: true, ..Screen::default() };

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use eframe::egui::{Align, Label, Layout, Response, RichText, TextEdit, Ui};
 
-use super::theme;
+use crate::app::theme;
 use crate::core::Error;
 
 /// The path of a file; empty means none.
-pub(super) fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
+pub(in crate::app) fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
     let mut text = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     ui.horizontal(|ui| {
         let label = ui.label(name);
@@ -19,7 +19,7 @@ pub(super) fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
     });
 }
 
-pub(super) fn text_ui(
+pub(in crate::app) fn text_ui(
     ui: &mut Ui,
     name: &str,
     field: &str,
@@ -34,7 +34,12 @@ pub(super) fn text_ui(
 }
 
 /// A name on the left, its control on the right.
-pub(super) fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(&mut Ui) -> Response) {
+pub(in crate::app) fn row_ui(
+    ui: &mut Ui,
+    name: &str,
+    about: &str,
+    control: impl FnOnce(&mut Ui) -> Response,
+) {
     ui.horizontal(|ui| {
         let label = ui.label(name);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -44,13 +49,13 @@ pub(super) fn row_ui(ui: &mut Ui, name: &str, about: &str, control: impl FnOnce(
 }
 
 /// What is wrong with a field, below it.
-pub(super) fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
+pub(in crate::app) fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
     for problem in problems.iter().filter(|problem| problem.field_name() == Some(field)) {
         problem_text_ui(ui, problem);
     }
 }
 
-pub(super) fn problem_text_ui(ui: &mut Ui, problem: &Error) {
+pub(in crate::app) fn problem_text_ui(ui: &mut Ui, problem: &Error) {
     let text = RichText::new(format!("{problem:#}")).color(theme::tokens(ui).error);
     ui.add(Label::new(text).wrap());
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eframe::egui::ViewportBuilder;
 
-use super::app::App;
+use crate::app::shell::app::App;
 use crate::core::{Error, Kind, Result};
 
 /// What draws the window.

@@ -7,10 +7,10 @@ const DEFAULT_RATE_HZ: f64 = 16.0;
 
 /// Where playing stands.
 #[derive(Clone, Debug)]
-pub(super) struct Playback {
-    pub(super) index: u32,
-    pub(super) frames: u32,
-    pub(super) interval: Duration,
+pub(in crate::app) struct Playback {
+    pub(in crate::app) index: u32,
+    pub(in crate::app) frames: u32,
+    pub(in crate::app) interval: Duration,
     playing: bool,
     /// A frame was asked for and has not come, whether or not the video moves.
     awaiting: bool,
@@ -19,52 +19,52 @@ pub(super) struct Playback {
 
 impl Playback {
     /// Nothing to play.
-    pub(super) fn empty(now: Instant) -> Self {
+    pub(in crate::app) fn empty(now: Instant) -> Self {
         let interval = Duration::from_secs_f64(1.0 / DEFAULT_RATE_HZ);
         Self { index: 0, frames: 0, interval, playing: false, awaiting: false, due: now }
     }
 
     /// A video that starts with its first frame as soon as that is there.
-    pub(super) fn open(frames: u32, rate_hz: Option<f64>, now: Instant) -> Self {
+    pub(in crate::app) fn open(frames: u32, rate_hz: Option<f64>, now: Instant) -> Self {
         let rate = rate_hz.filter(|rate| rate.is_finite() && *rate > 0.0).unwrap_or(DEFAULT_RATE_HZ);
         let interval = Duration::from_secs_f64(1.0 / rate.clamp(0.1, 240.0));
         Self { index: 0, frames, interval, playing: frames > 1, awaiting: true, due: now }
     }
 
-    pub(super) fn playing(&self) -> bool {
+    pub(in crate::app) fn playing(&self) -> bool {
         self.playing
     }
 
     /// Plays on, or holds.
-    pub(super) fn toggle(&mut self, now: Instant) {
+    pub(in crate::app) fn toggle(&mut self, now: Instant) {
         self.playing = !self.playing && self.frames > 1;
         self.due = now + self.interval;
     }
 
     /// Holds.
-    pub(super) fn pause(&mut self) {
+    pub(in crate::app) fn pause(&mut self) {
         self.playing = false;
     }
 
     /// The frame `by` frames away, around the ends.
-    pub(super) fn neighbour(&self, by: i32) -> u32 {
+    pub(in crate::app) fn neighbour(&self, by: i32) -> u32 {
         let frames = i64::from(self.frames.max(1));
         (i64::from(self.index) + i64::from(by)).rem_euclid(frames) as u32
     }
 
     /// A frame was asked for; show it when it comes.
-    pub(super) fn await_frame(&mut self, index: u32) {
+    pub(in crate::app) fn await_frame(&mut self, index: u32) {
         self.index = index.min(self.frames.saturating_sub(1));
         self.awaiting = true;
     }
 
     /// Whether a new frame should be shown now.
-    pub(super) fn wants_frame(&self, now: Instant) -> bool {
+    pub(in crate::app) fn wants_frame(&self, now: Instant) -> bool {
         self.awaiting || (self.playing && now >= self.due)
     }
 
     /// A frame is shown. Late frames are not hurried after: the clock starts anew.
-    pub(super) fn shown(&mut self, index: u32, now: Instant) {
+    pub(in crate::app) fn shown(&mut self, index: u32, now: Instant) {
         let late = self.awaiting || now.saturating_duration_since(self.due) > self.interval;
         self.due = if late { now } else { self.due } + self.interval;
         self.index = index;
@@ -72,7 +72,7 @@ impl Playback {
     }
 
     /// How long until the next frame; none while the video holds or waits for its decoder.
-    pub(super) fn until_due(&self, now: Instant) -> Option<Duration> {
+    pub(in crate::app) fn until_due(&self, now: Instant) -> Option<Duration> {
         (self.playing && !self.awaiting && self.due > now).then(|| self.due - now)
     }
 }

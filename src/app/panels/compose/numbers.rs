@@ -3,12 +3,12 @@
 use eframe::egui::{ComboBox, DragValue, Ui};
 use egui_material_icons::icons::ICON_CASINO;
 
-use super::command::Command;
-use super::field::{problem_ui, row_ui};
-use super::icon::icon_button;
+use crate::app::shell::command::Command;
+use crate::app::widgets::field::{problem_ui, row_ui};
+use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Error, Sampler};
 
-pub(super) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
+pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     row_ui(ui, "Steps", "Denoising steps: more take longer and follow the prompt better", |ui| {
         ui.add(DragValue::new(&mut draft.steps).range(0..=1000).speed(0.2))
     });
@@ -47,7 +47,7 @@ pub(super) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
 }
 
 /// How the steps are made; a preset's are good to begin with.
-pub(super) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
+pub(in crate::app) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     row_ui(ui, "Sampler", "How a step is computed from the model's prediction", |ui| {
         let name = |sampler| match sampler {
             Sampler::UniPc => "UniPC",
@@ -72,7 +72,7 @@ pub(super) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
 }
 
 /// The seed; true if another one is wanted.
-pub(super) fn seed_ui(ui: &mut Ui, draft: &mut Draft) -> bool {
+pub(in crate::app) fn seed_ui(ui: &mut Ui, draft: &mut Draft) -> bool {
     let mut another = false;
     row_ui(ui, "Seed", "Starting noise: the same seed and settings give the same video", |ui| {
         let tooltip = Command::RandomSeed.tooltip(ui.ctx());

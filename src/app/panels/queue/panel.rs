@@ -7,16 +7,16 @@ use egui_material_icons::icons::{
     ICON_PAUSE, ICON_PLAY_ARROW, ICON_PRIORITY_HIGH, ICON_REPLAY,
 };
 
-use super::action::Action;
-use super::icon::icon_button;
-use super::theme;
-use super::view::AppView;
+use crate::app::shell::action::Action;
+use crate::app::shell::view::AppView;
+use crate::app::theme;
+use crate::app::widgets::icon::icon_button;
 use crate::jobs::EndStatus;
 use crate::jobs::{JobEntry, JobId, JobState, PendingAction, Priority};
 use crate::worker::QueueCommand;
 
 /// Draws the queue; says what the person asked for.
-pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
+pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     let (ended, open): (Vec<_>, Vec<_>) = view.queue.iter().partition(|entry| entry.ended().is_some());
     ui.horizontal(|ui| {
@@ -206,7 +206,7 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::fixture::{PanelHarness, harness};
+    use crate::app::panels::fixture::{PanelHarness, harness};
     use crate::core::Utc;
     use crate::jobs::{Job, JobSpec};
 

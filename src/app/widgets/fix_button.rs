@@ -6,12 +6,12 @@ use crate::core::{Draft, Fix};
 use crate::models::Installed;
 
 /// A button for `change`; `then` says what a click does beside changing the form.
-pub(super) fn fix_button(ui: &mut Ui, change: &Fix, then: &str) -> Response {
+pub(in crate::app) fn fix_button(ui: &mut Ui, change: &Fix, then: &str) -> Response {
     ui.button(text(change)).on_hover_text(format!("{}. {then}", cost(change)))
 }
 
 /// The changes that would make another form of `draft`, and one that can be.
-pub(super) fn offered<'a>(
+pub(in crate::app) fn offered<'a>(
     changes: &'a [Fix],
     draft: &'a Draft,
     models: &'a [Installed],

@@ -4,7 +4,7 @@ use eframe::egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 
 /// A verb with a name and a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub(in crate::app) enum Command {
     Generate,
     Cancel,
     RandomSeed,
@@ -20,7 +20,7 @@ const COMMAND_ALT: Modifiers = Modifiers { alt: true, ..Modifiers::COMMAND };
 
 impl Command {
     /// The name on the button, also for screen readers.
-    pub(super) fn text(self) -> &'static str {
+    pub(in crate::app) fn text(self) -> &'static str {
         match self {
             Self::Generate => "Generate",
             Self::Cancel => "Cancel",
@@ -34,7 +34,7 @@ impl Command {
     }
 
     /// One sentence.
-    pub(super) fn about(self) -> &'static str {
+    pub(in crate::app) fn about(self) -> &'static str {
         match self {
             Self::Generate => "Make a video from this form",
             Self::Cancel => "Stop the video that is being made",
@@ -48,7 +48,7 @@ impl Command {
     }
 
     /// The key. Keys without a modifier act only while no field has the focus.
-    pub(super) fn shortcut(self) -> KeyboardShortcut {
+    pub(in crate::app) fn shortcut(self) -> KeyboardShortcut {
         let (modifiers, key) = match self {
             Self::Generate => (Modifiers::COMMAND, Key::Enter),
             Self::Cancel => (COMMAND_ALT, Key::Enter),
@@ -63,12 +63,12 @@ impl Command {
     }
 
     /// One sentence and the key.
-    pub(super) fn tooltip(self, ctx: &Context) -> String {
+    pub(in crate::app) fn tooltip(self, ctx: &Context) -> String {
         format!("{} ({})", self.about(), ctx.format_shortcut(&self.shortcut()))
     }
 
     /// Whether the key was pressed; takes the press, so that nothing else sees it.
-    pub(super) fn pressed(self, ctx: &Context) -> bool {
+    pub(in crate::app) fn pressed(self, ctx: &Context) -> bool {
         let shortcut = self.shortcut();
         if shortcut.modifiers == Modifiers::NONE && ctx.egui_wants_keyboard_input() {
             return false;

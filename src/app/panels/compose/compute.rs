@@ -2,14 +2,14 @@
 
 use eframe::egui::{Checkbox, CollapsingHeader, ComboBox, DragValue, Ui};
 
-use super::field::{problem_ui, row_ui};
+use crate::app::widgets::field::{problem_ui, row_ui};
 use crate::core::{Draft, Error, PrecisionChoice, ProviderChoice, WeightsChoice};
 
 /// The edge that a person begins with who wants tiles.
 const FIRST_TILE: u32 = 256;
 
 /// Draws the fields, folded up; what is not the program's own choice shows anyway.
-pub(super) fn ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
+pub(in crate::app) fn ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     CollapsingHeader::new(title(draft)).id_salt("compute").show(ui, |ui| {
         choice_ui(
             ui,
@@ -123,8 +123,8 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::action::Action;
-    use crate::app::fixture::{PanelHarness, harness};
+    use crate::app::panels::fixture::{PanelHarness, harness};
+    use crate::app::shell::action::Action;
 
     #[test]
     fn what_is_not_left_to_the_program_shows_in_the_heading_and_can_be_changed() {

@@ -5,13 +5,16 @@ use eframe::egui::{
 };
 use egui_material_icons::icons::{ICON_DARK_MODE, ICON_LIGHT_MODE};
 
-use super::action::Action;
-use super::command::Command;
-use super::field::{path_ui, problem_text_ui, problem_ui, text_ui};
-use super::icon::icon_button;
-use super::numbers_panel::{numbers_ui, sampling_ui, seed_ui};
-use super::view::AppView;
-use super::{compute_panel, lora_panel, preflight_panel, theme};
+use crate::app::panels::compose::compute as compute_panel;
+use crate::app::panels::compose::loras as lora_panel;
+use crate::app::panels::compose::numbers::{numbers_ui, sampling_ui, seed_ui};
+use crate::app::panels::compose::preflight as preflight_panel;
+use crate::app::shell::action::Action;
+use crate::app::shell::command::Command;
+use crate::app::shell::view::AppView;
+use crate::app::theme;
+use crate::app::widgets::field::{path_ui, problem_text_ui, problem_ui, text_ui};
+use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Error, Mode, Seed};
 use crate::jobs::JobId;
 
@@ -38,7 +41,7 @@ const FIELDS: [&str; 18] = [
 ];
 
 /// Draws the form; says what the person changed or asked for.
-pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
+pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut draft = view.draft.clone();
     // before the fields, which would take the keys
@@ -231,9 +234,9 @@ mod tests {
     use egui_kittest::Harness;
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-    use super::super::fixture::{PanelHarness, harness};
-    use super::super::view::{Editing, PreflightView, RunState};
     use super::*;
+    use crate::app::panels::fixture::{PanelHarness, harness};
+    use crate::app::shell::view::{Editing, PreflightView, RunState};
 
     fn form(bench: PanelHarness) -> Harness<'static, PanelHarness> {
         let mut form = harness(bench, super::ui);

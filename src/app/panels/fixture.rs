@@ -5,26 +5,26 @@ use std::time::Instant;
 use eframe::egui::{Ui, vec2};
 use egui_kittest::Harness;
 
-use super::action::Action;
-use super::theme;
-use super::view::{AppView, Editing, Look, PreflightView, RunState, Screen};
+use crate::app::shell::action::Action;
+use crate::app::shell::view::{AppView, Editing, Look, PreflightView, RunState, Screen};
+use crate::app::theme;
 use crate::core::{Draft, Limits, Mode, Result, Strides};
 use crate::jobs::JobEntry;
 use crate::presets;
 
 /// The state behind a panel, and every action that came out of it.
-pub(super) struct PanelHarness {
-    pub(super) draft: Draft,
-    pub(super) run: RunState,
-    pub(super) look: Option<Result<PreflightView>>,
-    pub(super) editing: Option<Editing>,
-    pub(super) queue: Vec<JobEntry>,
-    pub(super) screen: Screen,
-    pub(super) actions: Vec<Action>,
+pub(in crate::app) struct PanelHarness {
+    pub(in crate::app) draft: Draft,
+    pub(in crate::app) run: RunState,
+    pub(in crate::app) look: Option<Result<PreflightView>>,
+    pub(in crate::app) editing: Option<Editing>,
+    pub(in crate::app) queue: Vec<JobEntry>,
+    pub(in crate::app) screen: Screen,
+    pub(in crate::app) actions: Vec<Action>,
 }
 
 impl PanelHarness {
-    pub(super) fn new() -> Self {
+    pub(in crate::app) fn new() -> Self {
         let draft = presets::by_name("toy-t2v").unwrap().draft("a red circle");
         Self {
             draft,
@@ -39,7 +39,7 @@ impl PanelHarness {
 }
 
 /// A window with one panel. Edits reach the form as they do in the program.
-pub(super) fn harness<'a>(
+pub(in crate::app) fn harness<'a>(
     bench: PanelHarness,
     mut panel: impl FnMut(&mut Ui, &AppView<'_>) -> Vec<Action> + 'a,
 ) -> Harness<'a, PanelHarness> {

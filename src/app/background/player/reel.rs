@@ -11,7 +11,7 @@ use crate::core::Frame;
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// The pictures and where the loop is.
-pub(super) struct Reel {
+pub(in crate::app) struct Reel {
     frames: Arc<[Frame]>,
     began: Instant,
     shown: Option<usize>,
@@ -19,18 +19,18 @@ pub(super) struct Reel {
 
 impl Reel {
     /// A loop that begins now.
-    pub(super) fn new(frames: Arc<[Frame]>, now: Instant) -> Self {
+    pub(in crate::app) fn new(frames: Arc<[Frame]>, now: Instant) -> Self {
         Self { frames, began: now, shown: None }
     }
 
     /// Other pictures in the same loop.
-    pub(super) fn exchange(&mut self, frames: Arc<[Frame]>) {
+    pub(in crate::app) fn exchange(&mut self, frames: Arc<[Frame]>) {
         self.frames = frames;
         self.shown = None;
     }
 
     /// The picture that is due, if it is not shown yet; and how long until the next, if there is more than one.
-    pub(super) fn due(&mut self, now: Instant) -> (Option<ColorImage>, Option<Duration>) {
+    pub(in crate::app) fn due(&mut self, now: Instant) -> (Option<ColorImage>, Option<Duration>) {
         let passed = now.saturating_duration_since(self.began);
         let turns = (passed.as_millis() / INTERVAL.as_millis()) as usize;
         let Some(frame) = self.frames.get(turns % self.frames.len().max(1)) else { return (None, None) };

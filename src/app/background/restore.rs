@@ -11,7 +11,7 @@ use crate::media::{image_size, is_image};
 use crate::wan::lora::LoraFile;
 
 /// What a file turned out to be.
-pub(super) enum Found {
+pub(in crate::app) enum Found {
     /// A video or picture of ours, with the form that made it.
     Settings(Box<Draft>),
     /// Somebody's picture, and its size.
@@ -21,14 +21,14 @@ pub(super) enum Found {
 }
 
 /// A file that is being read.
-pub(super) struct Restore {
+pub(in crate::app) struct Restore {
     answer: Receiver<Result<Found>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Restore {
     /// Starts to read `path`.
-    pub(super) fn start(path: PathBuf, waker: Waker) -> Result<Self> {
+    pub(in crate::app) fn start(path: PathBuf, waker: Waker) -> Result<Self> {
         let (sender, answer) = bounded(1);
         let work = move || {
             // nobody listens any more only when the program is closing
@@ -43,7 +43,7 @@ impl Restore {
     }
 
     /// What was found, once.
-    pub(super) fn poll(&self) -> Option<Result<Found>> {
+    pub(in crate::app) fn poll(&self) -> Option<Result<Found>> {
         self.answer.try_recv().ok()
     }
 }
@@ -57,7 +57,7 @@ impl Drop for Restore {
 }
 
 /// Whether the file's name says that it holds weights.
-pub(super) fn is_weights(path: &Path) -> bool {
+pub(in crate::app) fn is_weights(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"))
 }
 

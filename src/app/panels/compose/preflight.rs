@@ -3,16 +3,16 @@
 use eframe::egui::{Align, Label, Layout, RichText, Ui};
 use egui_material_icons::icons::{ICON_BLOCK, ICON_REFRESH, ICON_WARNING};
 
-use super::action::Action;
-use super::fix_button::{fix_button, offered};
-use super::icon::icon_button;
-use super::theme;
-use super::view::{AppView, Look, PreflightView};
+use crate::app::shell::action::Action;
+use crate::app::shell::view::{AppView, Look, PreflightView};
+use crate::app::theme;
+use crate::app::widgets::fix_button::{fix_button, offered};
+use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Finding, Kind, Severity};
 use crate::library::HistoryEstimate;
 
 /// Draws the look; a change that is clicked is made in `draft`.
-pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>, draft: &mut Draft) -> Vec<Action> {
+pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>, draft: &mut Draft) -> Vec<Action> {
     let mut actions = Vec::new();
     match view.look {
         Look::Off => {}
@@ -36,7 +36,7 @@ pub(super) fn ui(ui: &mut Ui, view: &AppView<'_>, draft: &mut Draft) -> Vec<Acti
 }
 
 /// Why the form cannot run as it is known by the look before a run.
-pub(super) fn blocked_by(view: &AppView<'_>) -> Option<String> {
+pub(in crate::app) fn blocked_by(view: &AppView<'_>) -> Option<String> {
     match view.look {
         // a mistake of the look's own must not stand in the way
         Look::Done(Err(error)) if error.kind != Kind::Bug => Some(format!("{error:#}")),
@@ -119,9 +119,9 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
-    use crate::app::compose_panel;
-    use crate::app::fixture::{PanelHarness, harness};
-    use crate::app::view::RunState;
+    use crate::app::panels::compose::panel as compose_panel;
+    use crate::app::panels::fixture::{PanelHarness, harness};
+    use crate::app::shell::view::RunState;
     use crate::core::{Bytes, Error, Fix, FrameCount, Result, Secs, Subject};
     use crate::preflight::TimeEstimate;
 

@@ -9,10 +9,10 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded, select};
 use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions, vec2};
 
-use super::PlayerAction;
-use super::playback::Playback;
-use super::reel::Reel;
-use super::view::Screen;
+use crate::app::background::player::playback::Playback;
+use crate::app::background::player::reel::Reel;
+use crate::app::shell::action::PlayerAction;
+use crate::app::shell::view::Screen;
 use crate::core::{Error, Frame, Kind, Result, Waker};
 use crate::media::{Reader, VideoInfo};
 
@@ -35,7 +35,7 @@ enum Decoded {
 }
 
 /// The player. Dropping it ends its thread.
-pub(super) struct Player {
+pub(in crate::app) struct Player {
     waker: Waker,
     orders: Option<Sender<QueueCommand>>,
     /// The other end of `orders`, to take back an order that a newer one replaces.
@@ -53,7 +53,7 @@ pub(super) struct Player {
 
 impl Player {
     /// Starts the thread. `waker` is called when a frame comes that the window waits for.
-    pub(super) fn start(waker: Waker) -> Result<Self> {
+    pub(in crate::app) fn start(waker: Waker) -> Result<Self> {
         let (orders, waiting) = bounded(1);
         let (sender, decoded) = bounded(AHEAD);
         let hungry = Arc::new(AtomicBool::new(false));
@@ -87,17 +87,17 @@ impl Player {
     }
 
     /// Redraws the window at once.
-    pub(super) fn waker(&self) -> Waker {
+    pub(in crate::app) fn waker(&self) -> Waker {
         Arc::clone(&self.waker)
     }
 
     /// What to draw.
-    pub(super) fn screen(&self) -> &Screen {
+    pub(in crate::app) fn screen(&self) -> &Screen {
         &self.screen
     }
 
     /// Opens a file and plays it in a loop.
-    pub(super) fn open(&mut self, path: PathBuf, now: Instant) {
+    pub(in crate::app) fn open(&mut self, path: PathBuf, now: Instant) {
         self.reel = None;
         self.playback = Playback::open(0, None, now);
         self.screen = Screen { path: Some(path), ..Screen::default() };
@@ -105,7 +105,7 @@ impl Player {
     }
 
     /// Shows what a video that is being made looks like so far, instead of the file.
-    pub(super) fn preview(&mut self, frames: Arc<[Frame]>, now: Instant) {
+    pub(in crate::app) fn preview(&mut self, frames: Arc<[Frame]>, now: Instant) {
         match &mut self.reel {
             Some(reel) => reel.exchange(frames),
             none => *none = Some(Reel::new(frames, now)),
@@ -113,7 +113,7 @@ impl Player {
     }
 
     /// Shows the file again that was shown before a preview.
-    pub(super) fn end_preview(&mut self, now: Instant) {
+    pub(in crate::app) fn end_preview(&mut self, now: Instant) {
         if self.reel.take().is_none() {
             return;
         }
@@ -124,7 +124,7 @@ impl Player {
     }
 
     /// Carries out what the panel asked for.
-    pub(super) fn apply(&mut self, action: PlayerAction, now: Instant) {
+    pub(in crate::app) fn apply(&mut self, action: PlayerAction, now: Instant) {
         match action {
             PlayerAction::Toggle => self.playback.toggle(now),
             PlayerAction::Step(by) => {
@@ -136,7 +136,7 @@ impl Player {
     }
 
     /// Shows the frame that is due, and asks to be called again when the next one is.
-    pub(super) fn tick(&mut self, ctx: &Context, now: Instant) {
+    pub(in crate::app) fn tick(&mut self, ctx: &Context, now: Instant) {
         if let Some(reel) = &mut self.reel {
             let (image, next) = reel.due(now);
             if let Some(image) = image {

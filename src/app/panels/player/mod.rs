@@ -1,0 +1,3 @@
+//! The video and its controls.
+
+pub(in crate::app) mod panel;
