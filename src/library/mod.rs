@@ -1,9 +1,11 @@
 //! Finished work: the history of ended jobs, and the record that each file carries of how it was made.
 
+mod gallery;
 mod history;
 mod provenance;
 mod rebuild;
 
+pub use gallery::{GalleryFilter, GalleryItem, GalleryOrder, Ratings, Thumbnails, load_gallery};
 pub use history::{
     Analysis, Bottleneck, Counts, History, HistoryEstimate, ModelSteps, SimilarRuns, StageShare, expected,
 };

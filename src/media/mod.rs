@@ -22,6 +22,7 @@ mod recorder;
 mod staged;
 mod still;
 mod target;
+mod thumbnail;
 mod writer;
 
 pub use check::{ExpectedVideo, check};
@@ -32,4 +33,5 @@ pub use recorder::VideoSink;
 pub use staged::{Placing, Ready, complete_placing, discard};
 pub use still::{ImageFit, SourceImage, image_size, is_image};
 pub use target::{Existing, Format, OutputTarget};
+pub use thumbnail::{read_image, thumbnail, write_png};
 pub use writer::Writer;
