@@ -67,17 +67,17 @@ def reference(a, prompt, seed, folder):
     command += ["--dtype", a.dtype]
     if a.threads:
         command += ["--threads", str(a.threads)]
-    told, wall, rss = run(command)
+    result, wall, rss = run(command)
     measures = {
         "wall_s": wall,
         "peak_rss_mb": rss,
-        "load_s": told["import_s"] + told["load_s"],
-        "text_s": told["text_s"],
-        "step_s": statistics.median(told["steps"]),
-        "steps_s": sum(told["steps"]),
-        "decode_s": told["decode_s"],
-        "generation_s": told["generation_time_s"],
-        "threads": told["threads"],
+        "load_s": result["import_s"] + result["load_s"],
+        "text_s": result["text_s"],
+        "step_s": statistics.median(result["steps"]),
+        "steps_s": sum(result["steps"]),
+        "decode_s": result["decode_s"],
+        "generation_s": result["generation_time_s"],
+        "threads": result["threads"],
     }
     return measures, np.load(output)
 
@@ -87,20 +87,20 @@ def wandeck(a, prompt, seed, folder):
     command = [a.wandeck, "generate", *common(a, prompt, seed), "-o", str(output), "--json"]
     # Diffusers takes the shift from the model; say it, so that no preset of Wandeck's decides otherwise.
     command += ["--shift", str(flow_shift(a.model)), *a.wandeck_arg]
-    told, wall, rss = run(command)
-    files = sorted(Path(told.get("output", output)).glob("frame_*.png"))
-    stages = {s["name"]: s["seconds"] for s in told["stages"]}
+    result, wall, rss = run(command)
+    files = sorted(Path(result.get("output", output)).glob("frame_*.png"))
+    stages = {s["name"]: s["seconds"] for s in result["stages"]}
     measures = {
         "wall_s": wall,
         "peak_rss_mb": rss,
-        "step_s": statistics.median(told["steps"]),
-        "steps_s": sum(told["steps"]),
-        "generation_s": told["generation_time_s"],
+        "step_s": statistics.median(result["steps"]),
+        "steps_s": sum(result["steps"]),
+        "generation_s": result["generation_time_s"],
     }
     for key, stage in (("load_s", "prepare"), ("text_s", "text"), ("decode_s", "decode")):
         measures[key] = stages.get(stage)
     measures["stages"] = stages
-    measures["provider"], measures["precision"] = told.get("provider"), told.get("precision")
+    measures["provider"], measures["precision"] = result.get("provider"), result.get("precision")
     return measures, np.stack([np.asarray(Image.open(f).convert("RGB")) for f in files])
 
 

@@ -48,7 +48,7 @@ def main():
     args.add_argument("--wandeck", type=pathlib.Path, required=True, help="the program")
     args.add_argument("--folder", type=pathlib.Path, required=True, help="where models are or are made")
     args.add_argument("--data-dir", type=pathlib.Path, help="data folder with the runtime [the platform's]")
-    args.add_argument("--image", help="a picture, for those that start from one")
+    args.add_argument("--image", help="a start image, for the requests that need one")
     args.add_argument("--keep", type=pathlib.Path, help="JSON file with measured peaks, read and added to")
     args = args.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)

@@ -134,8 +134,8 @@ def worker(a):
         began, busy = time.perf_counter(), time.process_time()
         forward()
         seconds, busy = time.perf_counter() - began, time.process_time() - busy
-        told = {"seconds": seconds, "cpu_seconds": busy, "peak_mib": status("VmHWM"), "anonymous_mib": status("RssAnon")}
-        print(json.dumps(told), flush=True)
+        result = {"seconds": seconds, "cpu_seconds": busy, "peak_mib": status("VmHWM"), "anonymous_mib": status("RssAnon")}
+        print(json.dumps(result), flush=True)
 
 
 def start(name, folder, a, scratch):

@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--like", default="ti2v-5B", help="model whose shapes are taken")
     parser.add_argument("--size", default="832x480")
     parser.add_argument("--frames", type=int, default=9)
-    parser.add_argument("--tiles", default="100000,256,128", help="edges in pixels; a large one is the whole picture")
+    parser.add_argument("--tiles", default="100000,256,128", help="tile sizes in pixels; a large one decodes the whole frame at once")
     parser.add_argument("--folder", help="where to make the model [a temporary folder]")
     args = parser.parse_args()
     wandeck = args.wandeck.resolve()

@@ -4,6 +4,7 @@
 //! share, `background/` does what must not keep the window waiting. egui is known here and nowhere else.
 
 mod background;
+mod fonts;
 mod form;
 mod output_name;
 mod panels;

@@ -2,6 +2,8 @@
 
 use eframe::egui::{Color32, Context, CornerRadius, Margin, Rangef, Theme, Ui, Vec2, vec2};
 
+use super::fonts;
+
 /// Side of an icon in points.
 pub(in crate::app) const ICON_SIZE: f32 = 20.0;
 /// Smallest size of a button that is an icon.
@@ -71,6 +73,7 @@ pub(in crate::app) fn tokens(ui: &Ui) -> &'static Tokens {
 /// Fonts and styles, once, before anything is drawn.
 pub(in crate::app) fn install(ctx: &Context) {
     egui_material_icons::initialize(ctx);
+    fonts::install(ctx);
     for theme in [Theme::Dark, Theme::Light] {
         ctx.style_mut_of(theme, |style| {
             style.spacing.item_spacing = vec2(8.0, 6.0);

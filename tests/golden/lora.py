@@ -129,7 +129,7 @@ def write_loras():
         kohya[f"diffusion_model.blocks.{i}.self_attn.norm_q.diff"] = torch.zeros(64)
     write("kohya", {k: v.to(torch.bfloat16) for k, v in kohya.items()})
 
-    # 4. rank-stabilised: alpha over the root of the rank; once told in metadata, once by PEFT's names alone
+    # 4. rank-stabilised: alpha over the root of the rank; once in the metadata, once by PEFT's names alone
     some = [m for m in LYCORIS if "attn" in m]
     stabilised = random_lora(shapes, some, 4000, 4)
     settings = {"r": 4, "lora_alpha": 3, "use_rslora": True, "target_modules": some}

@@ -524,14 +524,14 @@ def run_pipeline(pipe, seed, **request):
 
 
 def input_image():
-    """A smooth picture, brought to the video's size the way the pipeline does (Lanczos, aspect not kept)."""
+    """A smooth image, resized to the video's size the way the pipeline does (Lanczos, aspect not kept)."""
     y, x = np.mgrid[0:90, 0:120]
     rgb = np.stack([x * 255 / 119, y * 255 / 89, 127 + 120 * np.sin(x / 9.0) * np.cos(y / 7.0)], -1)
     return Image.fromarray(rgb.round().astype(np.uint8)).resize((96, 64), Image.Resampling.LANCZOS)
 
 
 def input_last_image():
-    """Another picture, for the video to end with."""
+    """A second image, the end image."""
     y, x = np.mgrid[0:70, 0:100]
     rgb = np.stack([y * 255 / 69, 127 + 120 * np.cos(x / 11.0 + y / 8.0), 255 - x * 255 / 99], -1)
     return Image.fromarray(rgb.round().astype(np.uint8)).resize((96, 64), Image.Resampling.LANCZOS)

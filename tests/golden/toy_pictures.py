@@ -1,9 +1,9 @@
-"""What diffusers makes of pictures with the shipped toys: refs/toy_pictures.*, for tests/toy_model.rs.
+"""What diffusers makes of start and end images with the toy models that are shipped: refs/toy_pictures.*, for tests/toy_model.rs.
 
     python toy_pictures.py ../../models
 
-Five ways on three seeds each: a picture with a prompt, without one, with a last picture too (i2v); words alone, a
-picture with a prompt (ti2v). Guidance, shift and steps are the presets'; 9 frames keep the files small.
+Five ways on three seeds each: a start image with a prompt, without one, with an end image too (i2v); a prompt alone,
+a start image with a prompt (ti2v). Guidance, shift and steps are the presets'; 9 frames keep the files small.
 """
 
 import argparse
