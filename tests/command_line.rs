@@ -129,13 +129,13 @@ fn bad_input_is_told_what_why_and_what_now() {
         (&["generate", "", "--model", &tiny], 2, "needs a prompt"),
         (&["generate", &long, "--model", &tiny], 2, "100000 characters"),
         (&["generate", "a", "--model", &tiny, "--steps", "0"], 2, "steps must be from 1"),
-        (&["generate", "a", "--model", &tiny, "--size", "33x32"], 2, "The nearest is 32x32"),
+        (&["generate", "a", "--model", &tiny, "--size", "33x32"], 2, "The nearest valid size is 32x32"),
         (&["generate", "a", "--model", &tiny, "--size", "big"], 2, "WIDTHxHEIGHT"),
         (&["generate", "a", "--model", &tiny, "--frames", "16"], 2, "13 or 17"),
         (&["generate", "a", "--model", &tiny, "--guidance", "nan"], 2, "guidance must be from 1"),
-        (&["generate", "a", "--model", &tiny, "--mode", "i2v"], 2, "cannot do i2v"),
+        (&["generate", "a", "--model", &tiny, "--mode", "i2v"], 2, "not i2v"),
         (&["generate", "a", "--model", &tiny, "--provider", "cuda"], 2, "CUDA cannot be used: "),
-        (&["generate", "a", "--model", &tiny, "--image", "x.png"], 2, "takes no picture"),
+        (&["generate", "a", "--model", &tiny, "--image", "x.png"], 2, "does not use a start image"),
         (&["generate", "a", "--model", "/"], 1, "holds no model"),
         (&["generate"], 2, "needs a prompt"),
     ];
@@ -175,7 +175,7 @@ fn loras_change_the_result_and_are_recorded() {
     assert_ne!(plain, changed);
     let record = &document["loras"][0];
     assert_eq!(
-        (&record["matched"], &record["dialect"], &record["experts"]),
+        (&record["matched"], &record["format"], &record["experts"]),
         (&20.into(), &"musubi".into(), &serde_json::json!(["high"]))
     );
     assert_eq!(document["request"]["loras"][0]["strength"], 0.5);

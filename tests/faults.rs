@@ -35,7 +35,7 @@ const MENDABLE: [&str; 12] = [
     "device-lost@step:3",
     "slow@step:2=30",
     "slow@decode:2=30",
-    "disk-full@checkpoint",
+    "disk-full@resume-point",
 ];
 /// What a person has to look at.
 const NOT_MENDABLE: [(&str, Kind); 5] = [

@@ -89,7 +89,7 @@ fn a_job_is_recorded_however_it_ended() {
     assert_eq!((status["tasks"].as_array().unwrap().len(), &status["counts"]["failed"]), (3, &json!(1)));
     let table = String::from_utf8(run(data, &["tasks", "2"]).stdout).unwrap();
     assert_eq!(table.lines().count(), 3, "{table}");
-    assert!(table.contains("cancelled") && table.contains("needs sides that are multiples"), "{table}");
+    assert!(table.contains("cancelled") && table.contains("must be multiples"), "{table}");
 }
 
 #[test]

@@ -413,7 +413,7 @@ fn a_whole_run_gives_the_frames_of_diffusers() {
 
     assert_eq!(outcome.loras.len(), 3);
     assert!(outcome.loras.iter().all(|record| record.sha256.len() == 64 && record.experts.len() == 1));
-    assert_eq!((outcome.loras[0].matched, outcome.loras[0].dead), (26, 4));
+    assert_eq!((outcome.loras[0].matched, outcome.loras[0].all_zero), (26, 4));
 }
 
 #[test]

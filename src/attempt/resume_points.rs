@@ -59,7 +59,7 @@ impl ResumePoints {
             return Ok(());
         }
         let began = Instant::now();
-        self.faults.inject(FaultPoint::Checkpoint, &CancelToken::new())?;
+        self.faults.inject(FaultPoint::ResumePoint, &CancelToken::new())?;
         let failed = |error| {
             Error::new(Kind::Io, format!("Where the run stands cannot be written to {}", self.path.display()))
                 .because(error)

@@ -309,7 +309,7 @@ impl MadeBy<'_> {
 fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
     let [high, low] = denoise_steps(checkpoint, request).map(|steps| steps as u32);
     let chunks = checkpoint.strides().latent(1, request.size, request.frames).frames as u32;
-    let pictures = match (request.mode, request.starts_from_picture()) {
+    let pictures = match (request.mode, request.starts_from_image()) {
         (_, false) => 0,
         (Mode::I2V, true) => chunks,
         (_, true) => 1,

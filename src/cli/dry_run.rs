@@ -32,7 +32,7 @@ fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> s
         json!({"stage": stage.stage, "peak_mb": mib(stage.peak), "droppable_mb": mib(stage.droppable)})
     });
     let findings = preflight.findings.iter().map(|finding| {
-        let told: Vec<_> = finding.changes.iter().map(ToString::to_string).collect();
+        let told: Vec<_> = finding.fixes.iter().map(ToString::to_string).collect();
         let mut value = json!(finding);
         value["told"] = json!(told);
         value
@@ -81,7 +81,7 @@ fn tell_finding(finding: &Finding) {
         Severity::Blocker => "In the way",
     };
     out(&format!("{word}: {}", finding.message));
-    for change in &finding.changes {
+    for change in &finding.fixes {
         out(&format!("  it would help to {change}"));
     }
 }

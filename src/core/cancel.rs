@@ -1,4 +1,4 @@
-//! Stopping: a token that is asked between steps and that can interrupt a step that is running.
+//! Cancellation: a token that is checked between steps and can interrupt a running step.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,17 +16,17 @@ struct Inner {
     hooks: Mutex<Vec<(u64, Hook)>>,
 }
 
-/// A shared wish to stop. Clones are the same token.
+/// Shared cancellation flag with callbacks. Clones share one state.
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<Inner>);
 
 impl CancelToken {
-    /// A token nobody has cancelled.
+    /// A token that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for a stop now: sets the flag and interrupts whatever registered with [`Self::on_cancel`].
+    /// Cancels: sets the flag and runs every callback registered with [`Self::on_cancel`].
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);
         for (_, hook) in self.hooks().iter() {
@@ -34,22 +34,22 @@ impl CancelToken {
         }
     }
 
-    /// Whether a stop was asked for.
+    /// Whether [`Self::cancel`] was called.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Returns the cancelled error if a stop was asked for; for use between steps.
+    /// Returns the cancelled error if the token is cancelled; for use between steps.
     pub fn check(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     }
 
-    /// Waits for `time`; a stop ends the wait at once, with the cancelled error.
+    /// Sleeps for `time`; cancelling ends the sleep at once with the cancelled error.
     pub fn check_after(&self, time: Duration) -> Result<()> {
         let waiting = thread::current();
         let _guard = self.on_cancel(move || waiting.unpark());
         let until = Instant::now() + time;
-        // waking without a reason is allowed
+        // park_timeout may wake up spuriously
         while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             self.check()?;
             thread::park_timeout(left);
@@ -57,7 +57,7 @@ impl CancelToken {
         self.check()
     }
 
-    /// Calls `hook` on cancel for as long as the returned guard lives, at once if it is too late already.
+    /// Registers `hook` until the returned guard is dropped; runs it at once if the token is already cancelled.
     pub fn on_cancel(&self, hook: impl Fn() + Send + 'static) -> OnCancel {
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         let mut hooks = self.hooks();
@@ -74,7 +74,7 @@ impl CancelToken {
     }
 }
 
-/// Keeps a hook of [`CancelToken::on_cancel`] registered until dropped.
+/// Guard of [`CancelToken::on_cancel`] that unregisters the hook when dropped.
 #[must_use = "the hook is removed when this is dropped"]
 pub struct OnCancel {
     token: CancelToken,
@@ -108,7 +108,7 @@ mod tests {
         token.cancel();
         assert_eq!(calls.load(Ordering::SeqCst), 1);
         let _late = token.on_cancel(count(&calls));
-        assert_eq!(calls.load(Ordering::SeqCst), 2, "a hook that comes too late runs at once");
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "a hook registered after the cancellation runs at once");
         assert!(token.check().is_err());
     }
 }

@@ -1,64 +1,64 @@
-//! What a person chooses among: sampler, provider, precision, place of the weights.
+//! Options of a job: sampler, execution provider, precision, placement of the weights.
 
 use serde::{Deserialize, Serialize};
 
-/// How the next latent is computed from a prediction (diffusers scheduler classes).
+/// Sampler, by the diffusers scheduler class that it reproduces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sampler {
-    /// `UniPC`, order 2, bh2 (`UniPCMultistepScheduler`), Wan's own.
+    /// `UniPC`, order 2, bh2 (`UniPCMultistepScheduler`), Wan's default.
     #[default]
     UniPc,
-    /// Euler's method along the flow (`FlowMatchEulerDiscreteScheduler`), for distilled models.
+    /// Euler for flow matching (`FlowMatchEulerDiscreteScheduler`), for distilled models.
     Euler,
-    /// DPM-Solver++ 2M for flows (`DPMSolverMultistepScheduler`).
+    /// DPM-Solver++ 2M for flow matching (`DPMSolverMultistepScheduler`).
     DpmPp2M,
 }
 
-/// Where the graphs run.
+/// Execution provider that a job asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProviderChoice {
-    /// The best that is there.
+    /// CUDA where it can be used, else the CPU.
     #[default]
     Auto,
     /// ONNX Runtime's CPU execution provider.
     Cpu,
-    /// CUDA, with the GPU build of ONNX Runtime, its libraries and an NVIDIA device.
+    /// CUDA; needs the GPU build of ONNX Runtime, the CUDA libraries and an NVIDIA device.
     Cuda,
-    /// `TensorRT` before CUDA; never chosen without being asked for.
+    /// `TensorRT`, with CUDA for operations it does not support; never selected automatically.
     TensorRt,
 }
 
-/// The number format that graphs compute in.
+/// Precision that a job asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
-    /// What the model holds and the provider computes: on the CPU int8 or int4 for integer weights, else fp32; on CUDA bf16, or
-    /// fp16 where weights are stored so, with an fp32 VAE.
+    /// Follows the model and the provider: on the CPU int8 or int4 for quantised weights, else fp32; on CUDA bf16, or
+    /// fp16 where the weights are fp16, with an fp32 VAE.
     #[default]
     Auto,
     /// 32-bit floating point.
     Fp32,
-    /// bfloat16; not computed by the CPU provider.
+    /// bfloat16; not supported by the CPU provider.
     Bf16,
-    /// 16-bit floating point, the VAE too; not computed by the CPU provider.
+    /// 16-bit floating point, including the VAE; not supported by the CPU provider.
     Fp16,
-    /// 8-bit integer weights; needs a converted checkpoint.
+    /// Weights quantised to 8 bits; needs a converted checkpoint.
     Int8,
-    /// 4-bit integer weights; needs a converted checkpoint.
+    /// Weights quantised to 4 bits; needs a converted checkpoint.
     Int4,
 }
 
-/// Where a network's weights are while it runs.
+/// Whether weights are packed in memory or read from their files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsChoice {
-    /// Packed while half of the free memory is left to everything else, else in place.
+    /// Packed if that leaves half of the free memory to everything else, otherwise in place.
     #[default]
     Auto,
-    /// A packed copy in memory; faster.
+    /// A packed copy of the weights in memory; faster.
     Packed,
-    /// Read from their files in place; the system can drop and read them again.
+    /// Memory-mapped from the checkpoint files; the system may evict and reread the pages.
     InPlace,
 }

@@ -1,4 +1,4 @@
-//! One error for the whole program: what happened, why, and what to do now.
+//! The error type of the whole program: what happened, why, and what to do now.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,83 +7,83 @@ use serde::{Deserialize, Serialize};
 
 use super::fix::Fix;
 
-/// Shorthand for a result with the program's error.
+/// A result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of thing went wrong; decides exit code, retry and the button that is offered.
+/// Kind of an error; decides the exit code, the retry and the recovery that the window offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The request cannot run as it is written.
+    /// The request is invalid.
     Input,
-    /// A model, or a file of it, is not there.
+    /// A model, or one of its files, is missing.
     MissingModel,
-    /// A model's files are there but wrong: truncated, other shapes, a wrong pair.
+    /// A model's files are truncated, damaged or do not belong together.
     CorruptModel,
-    /// What was asked is not possible with this model, provider or build.
+    /// Not supported by this model, provider or build.
     Unsupported,
-    /// ONNX Runtime itself is missing or of the wrong version.
+    /// ONNX Runtime is missing or has the wrong version.
     Runtime,
-    /// Memory ran out, on the device or on the host.
+    /// Out of device or host memory.
     OutOfMemory,
     /// The device failed or was lost.
     Device,
-    /// The computation itself failed or gave numbers that are no video.
+    /// The computation failed or gave NaN or infinite values.
     Generation,
-    /// It took longer than it may.
+    /// The time limit was exceeded.
     Timeout,
     /// A file could not be read or written.
     Io,
-    /// The person stopped it; not a failure.
+    /// Cancelled by the user; not a failure.
     Cancelled,
-    /// A broken promise inside the program.
+    /// An internal error of the program.
     Bug,
 }
 
-/// The categories that history and `--json` speak of.
+/// Category of an error in history and `--json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
-    /// The form or the command line.
+    /// Settings of the job or the command line.
     InputValidation,
     /// Device or host memory.
     VramMemory,
-    /// A model is missing, corrupt or does not fit.
+    /// A model that is missing, corrupt or incompatible.
     ModelLoading,
-    /// The run itself.
+    /// The generation itself.
     GenerationPipeline,
-    /// Runtime, driver, device.
+    /// ONNX Runtime, driver or device.
     SystemResource,
-    /// Disk and files.
+    /// Disk or files.
     FileSystem,
-    /// Stopped by the person.
+    /// Cancelled by the user.
     Cancelled,
-    /// Our mistake.
+    /// An internal error of the program.
     Bug,
 }
 
-/// What a person can do about an error; the window shows it as a button.
+/// A recovery from an error that the window offers as a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recovery {
-    /// Change the field that is named.
+    /// Change the field that the error names.
     EditRequest,
-    /// Look at the models: fetch, verify, choose another.
+    /// Open the models: fetch, verify or choose another.
     OpenModels,
-    /// Take smaller size, fewer frames or another precision.
+    /// Use a smaller size, fewer frames or another precision.
     LowerSettings,
-    /// Choose another folder or free some space.
+    /// Choose another folder, or free some disk space.
     PickFolder,
-    /// Try the same again.
+    /// Retry unchanged.
     Retry,
-    /// Install or point to ONNX Runtime.
+    /// Install ONNX Runtime, or set the path to it.
     InstallRuntime,
-    /// Tell us.
+    /// Report the error to the developers.
     Report,
 }
 
 impl Kind {
-    /// The category that history and `--json` speak of.
+    /// The category of this kind.
     pub fn category(self) -> Category {
         match self {
             Self::Input | Self::Unsupported => Category::InputValidation,
@@ -97,7 +97,7 @@ impl Kind {
         }
     }
 
-    /// What a person can do, most useful first.
+    /// Recoveries, the most useful first.
     pub fn recovery(self) -> &'static [Recovery] {
         match self {
             Self::Input => &[Recovery::EditRequest],
@@ -113,71 +113,71 @@ impl Kind {
     }
 }
 
-/// What happened, why, and what to do now.
+/// An error of the program: what happened, why, and what to do now.
 ///
-/// `Display` gives what happened; the alternate form (`{:#}`) adds the cause and the remedy.
+/// `Display` shows what happened; the alternate form (`{:#}`) adds the cause and the remedy.
 #[derive(Clone, Debug)]
 pub struct Error {
-    /// What kind of thing went wrong.
+    /// Kind of the error.
     pub kind: Kind,
-    /// One sentence with the values in it, without a full stop.
+    /// What happened: one sentence that contains the values, without a full stop.
     pub message: String,
     remedy: Option<String>,
     field: Option<&'static str>,
-    changes: Vec<Fix>,
+    fixes: Vec<Fix>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// An error of `kind` with the sentence `message`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), remedy: None, field: None, changes: Vec::new(), source: None }
+        Self { kind, message: message.into(), remedy: None, field: None, fixes: Vec::new(), source: None }
     }
 
-    /// The error of a run that was stopped.
+    /// The error of a cancelled job.
     pub fn cancelled() -> Self {
         Self::new(Kind::Cancelled, "Cancelled")
     }
 
-    /// Adds what to do now, one sentence.
+    /// Sets what to do now: one sentence without a full stop.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
-    /// Names the field of the request that is wrong.
+    /// Sets the name of the request's invalid field.
     #[must_use]
     pub fn field(mut self, field: &'static str) -> Self {
         self.field = Some(field);
         self
     }
 
-    /// Names changes of the form of which each may mend it, the one that costs the picture least first.
+    /// Sets suggested fixes, each of which may help by itself, the one with the least effect on the video first.
     #[must_use]
-    pub fn with_fixes(mut self, changes: Vec<Fix>) -> Self {
-        self.changes = changes;
+    pub fn with_fixes(mut self, fixes: Vec<Fix>) -> Self {
+        self.fixes = fixes;
         self
     }
 
-    /// Keeps the cause.
+    /// Sets the cause.
     #[must_use]
     pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
     }
 
-    /// What to do now, if it was said.
+    /// What to do now, if known.
     pub fn remedy_text(&self) -> Option<&str> {
         self.remedy.as_deref()
     }
 
-    /// Changes of the form that may mend it.
-    pub fn changes(&self) -> &[Fix] {
-        &self.changes
+    /// Suggested fixes.
+    pub fn fixes(&self) -> &[Fix] {
+        &self.fixes
     }
 
-    /// The field of the request that is wrong, if one is.
+    /// Name of the request's invalid field, if the error is about one.
     pub fn field_name(&self) -> Option<&'static str> {
         self.field
     }
@@ -188,7 +188,7 @@ impl fmt::Display for Error {
         f.write_str(&self.message)?;
         if f.alternate() {
             if let Some(source) = &self.source {
-                // a cause of foreign make may bring its own full stop
+                // errors of other crates may end with a full stop
                 write!(f, ": {}", source.to_string().trim_end_matches('.'))?;
             }
             if let Some(remedy) = &self.remedy {
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_why_and_what_now() {
+    fn shows_message_cause_and_remedy() {
         let io = std::io::Error::other("disk says no.");
         let error = Error::new(Kind::Io, "Cannot write the video").because(io).remedy("Free some space");
         assert_eq!(error.to_string(), "Cannot write the video");

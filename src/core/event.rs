@@ -1,4 +1,4 @@
-//! What a run tells while it goes on. One channel carries all of it, so the order is the story.
+//! Events of a running job. One channel carries all of them, in order.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use super::frame::Frame;
 use super::outcome::Outcome;
 use super::units::{Secs, Seed};
 
-/// The stages of a job, in the order they happen.
+/// Stages of a job, in the order they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Model, disk and parameters are looked at before anything expensive.
+    /// Checks of the model, the disk and the settings before anything expensive.
     Preflight,
-    /// Graphs are built over the model's tensors.
+    /// Builds the graphs over the model's weights.
     Prepare,
-    /// The prompt is encoded.
+    /// Encodes the prompt.
     Text,
-    /// The given pictures are encoded.
+    /// Encodes the start and end images.
     Image,
-    /// Denoising by the high-noise expert, or by the only transformer.
+    /// Denoises with the high-noise expert, or with the only transformer.
     DenoiseHigh,
-    /// Denoising by the low-noise expert.
+    /// Denoises with the low-noise expert.
     DenoiseLow,
-    /// Latents become frames.
+    /// Decodes the latents to frames.
     Decode,
-    /// Frames become a file, and the file is checked.
+    /// Writes the video file and checks it.
     PostProcess,
 }
 
@@ -48,97 +48,97 @@ impl fmt::Display for Stage {
     }
 }
 
-/// One thing that happened. `Finished`, `Failed` and `Cancelled` are terminal: a job sends exactly one of them.
+/// An event of a job. `Finished`, `Failed` and `Cancelled` are terminal: a job sends exactly one of them.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The job left the queue. `plan` lists its stages with their number of units (steps, chunks).
+    /// The job started.
     Started {
-        /// The seed that is used.
+        /// The seed in use.
         seed: Seed,
-        /// Stages to come and their units.
+        /// Its stages with their number of units (steps, chunks).
         plan: Vec<(Stage, u32)>,
     },
-    /// A stage began.
+    /// A stage started.
     StageStarted {
-        /// Which.
+        /// The stage.
         stage: Stage,
     },
-    /// A unit of a stage is done: a denoising step, a decoded chunk.
+    /// A unit of a stage is done: a denoising step or a decoded chunk.
     Step {
-        /// Of which stage.
+        /// The stage.
         stage: Stage,
-        /// Units done, from 1.
+        /// Units done so far, at least 1.
         step: u32,
-        /// Units in all.
+        /// Total number of units.
         of: u32,
-        /// How long this one took.
+        /// Duration of this unit.
         seconds: Secs,
     },
-    /// What the video looks like so far; may be skipped.
+    /// A preview of the video so far; may be skipped.
     Preview {
-        /// During which stage.
+        /// The current stage.
         stage: Stage,
-        /// A small picture for each latent frame, a pixel for each of its cells.
+        /// A small image for each latent frame, one pixel for each latent cell.
         #[serde(skip)]
         frames: Arc<[Frame]>,
-        /// What the preview cost.
+        /// Time spent on the preview.
         seconds: Secs,
     },
-    /// A stage is over.
+    /// A stage finished.
     StageFinished {
-        /// Which.
+        /// The stage.
         stage: Stage,
-        /// How long it took.
+        /// Its duration.
         seconds: Secs,
     },
-    /// Something a person waits for, such as a download.
+    /// Progress of something outside the stages, such as a download.
     Note {
         /// One sentence.
         message: String,
     },
-    /// Something was done differently than asked, or deserves a look.
+    /// A deviation from the request, or something else to look at.
     Warning {
         /// One sentence.
         message: String,
     },
-    /// What the look before the run expects of it.
-    Expected {
-        /// What was found.
+    /// The result of the preflight.
+    Preflight {
+        /// Findings.
         findings: Vec<Finding>,
-        /// How long it will take, if anything was ever measured here.
+        /// Estimated generation time; `None` if no measurement of this machine exists.
         seconds: Option<Secs>,
-        /// Largest memory of the process, MiB, if it can be said.
+        /// Estimated peak memory of the process in MiB, if it can be estimated.
         peak_mb: Option<f64>,
     },
-    /// An attempt failed and is repeated, changed in what the message says.
+    /// An attempt failed and the job is retried.
     Retrying {
-        /// Which attempt comes, from 2.
+        /// Number of the next attempt, at least 2.
         attempt: u32,
-        /// What failed, what is changed, and when it goes on.
+        /// What failed, the fixes applied, and the delay before the retry.
         message: String,
     },
-    /// The job left the engine and goes on later from its last step; not its end.
+    /// The job was interrupted and will resume from its last step; not terminal.
     Interrupted {
-        /// Why.
+        /// Reason.
         message: String,
     },
-    /// The video is there.
+    /// The video is finished.
     Finished {
-        /// What came out and how it went.
+        /// The result.
         outcome: Box<Outcome>,
     },
-    /// The job could not be done.
+    /// The job failed.
     Failed {
-        /// Why, and what to do.
+        /// The error.
         error: Error,
     },
-    /// The job was stopped as asked.
+    /// The job was cancelled.
     Cancelled,
 }
 
 impl Event {
-    /// Whether this is the last event of its job.
+    /// Whether this is the last event of a job.
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Finished { .. } | Self::Failed { .. } | Self::Cancelled)
     }

@@ -1,6 +1,6 @@
-//! Faults made on purpose: the one seam through which tests see what happens when memory, disk or device fail.
+//! Injected faults, with which tests observe failures of memory, disk or device.
 //!
-//! Off unless asked for by [`FAULTS_VARIABLE`] or by a test.
+//! Off unless [`FAULTS_VARIABLE`] is set or a test plans some.
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,71 +9,75 @@ use std::time::Duration;
 use super::cancel::CancelToken;
 use super::error::{Error, Kind, Result};
 
-/// Makes faults on purpose, for instance `out-of-memory@step:3, slow@step:1=2000, panic@decode x2`: at the named
-/// point (its third step), for so many milliseconds, so many times.
+/// Environment variable that plans faults, for instance `out-of-memory@step:3, slow@step:1=2000, panic@decode x2`.
+///
+/// Each is `FAULT@POINT[:N][=MILLISECONDS][ xTIMES]`: at occurrence `N` of the point (any if not given), for a duration
+/// (of `slow` only), a number of times.
 pub const FAULTS_VARIABLE: &str = "WANDECK_FAULTS";
 
-/// Where a fault can happen.
+/// Point in the program where a fault can be injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultPoint {
-    /// A network is loaded.
+    /// Loading a component.
     Load,
-    /// A denoising step, from 1.
+    /// A denoising step, counted from 1.
     Step(u32),
-    /// A decoded frame, from 1.
+    /// A decoded frame, counted from 1.
     Decode(u32),
-    /// The finished video is given its name.
+    /// Renaming the finished video to its final name.
     Output,
-    /// A record is appended to the journal.
+    /// Appending a record to the journal.
     Journal,
-    /// Where a run stands is written down.
-    Checkpoint,
-    /// The model's files are read.
+    /// Saving the resume point.
+    ResumePoint,
+    /// Reading the model's files.
     Read,
 }
 
-/// What goes wrong.
+/// Kind of an injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FaultKind {
-    /// Memory runs out.
+    /// An out-of-memory error.
     OutOfMemory,
-    /// The numbers are no numbers any more.
+    /// The result becomes NaN.
     NotFinite,
-    /// The device is lost.
+    /// A lost device.
     DeviceLost,
-    /// It takes so much longer.
+    /// A delay.
     Slow(Duration),
-    /// The disk is full.
+    /// A full disk.
     DiskFull,
-    /// The file is damaged.
+    /// A damaged file.
     Corrupt,
-    /// The program has a mistake.
+    /// A panic.
     Panic,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Planned {
+struct PlannedFault {
     fault: FaultKind,
-    /// Name of the point, and which one if not any.
-    point: (String, Option<u32>),
+    /// Name of the point.
+    point: String,
+    /// Occurrence of the point, counted from 1; any if `None`.
+    occurrence: Option<u32>,
     times: u32,
 }
 
-/// Faults that are yet to happen. Clones share them.
+/// Planned faults that have not happened yet. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Planned>>>);
+pub struct Faults(Arc<Mutex<Vec<PlannedFault>>>);
 
-/// What else the caller has to do about a fault.
+/// What the caller has to do itself to complete an injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Injected {
-    /// Nothing.
-    No,
-    /// Make the numbers no numbers.
+    /// Nothing to do.
+    Nothing,
+    /// Replace the result by NaN.
     NotFinite,
 }
 
 impl Faults {
-    /// What [`FAULTS_VARIABLE`] asks for; nothing if it is not set.
+    /// The faults planned by [`FAULTS_VARIABLE`]; none if it is not set.
     pub fn from_env() -> Result<Self> {
         match std::env::var(FAULTS_VARIABLE) {
             Ok(text) if !text.trim().is_empty() => text.parse(),
@@ -81,83 +85,86 @@ impl Faults {
         }
     }
 
-    /// Plans more faults, in the form of [`FAULTS_VARIABLE`].
+    /// Plans more faults, in the syntax of [`FAULTS_VARIABLE`].
     pub fn add(&self, text: &str) -> Result<()> {
-        let more = text.split(',').map(planned).collect::<Result<Vec<_>>>()?;
+        let more = text.split(',').map(parse_fault).collect::<Result<Vec<_>>>()?;
         self.planned().extend(more);
         Ok(())
     }
 
-    /// Forgets those that did not happen.
+    /// Discards the faults that have not happened yet.
     pub fn clear(&self) {
         self.planned().clear();
     }
 
-    /// Whether any fault is yet to happen.
+    /// Whether no fault is planned.
     pub fn is_empty(&self) -> bool {
         self.planned().is_empty()
     }
 
-    /// Lets the faults planned for `point` happen: the error, the wait or the panic.
+    /// Injects the next fault planned for `point`: returns its error, waits or panics.
     pub fn inject(&self, point: FaultPoint, cancel: &CancelToken) -> Result<Injected> {
         match self.take(point) {
-            None => Ok(Injected::No),
+            None => Ok(Injected::Nothing),
             Some(FaultKind::NotFinite) => Ok(Injected::NotFinite),
-            Some(FaultKind::Slow(time)) => cancel.check_after(time).map(|()| Injected::No),
-            Some(FaultKind::Panic) => break_a_promise(),
+            Some(FaultKind::Slow(time)) => cancel.check_after(time).map(|()| Injected::Nothing),
+            Some(FaultKind::Panic) => injected_panic(),
             Some(fault) => Err(fault.error()),
         }
     }
 
     fn take(&self, point: FaultPoint) -> Option<FaultKind> {
-        let (name, index) = point.parts();
+        let (name, number) = point.name_and_number();
         let mut planned = self.planned();
-        let fits =
-            |one: &Planned| one.point.0 == name && one.point.1.is_none_or(|asked| index == Some(asked));
-        let at = planned.iter().position(fits)?;
+        let matches = |plan: &PlannedFault| {
+            plan.point == name && plan.occurrence.is_none_or(|wanted| number == Some(wanted))
+        };
+        let at = planned.iter().position(matches)?;
         planned[at].times -= 1;
         let fault = planned[at].fault;
-        planned.retain(|one| one.times > 0);
+        planned.retain(|plan| plan.times > 0);
         Some(fault)
     }
 
-    fn planned(&self) -> std::sync::MutexGuard<'_, Vec<Planned>> {
+    fn planned(&self) -> std::sync::MutexGuard<'_, Vec<PlannedFault>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[expect(clippy::panic, reason = "asked for")]
-fn break_a_promise() -> ! {
-    panic!("a fault made on purpose")
+#[expect(clippy::panic, reason = "this is the fault")]
+fn injected_panic() -> ! {
+    panic!("injected fault")
 }
 
 impl FaultPoint {
-    fn parts(self) -> (&'static str, Option<u32>) {
+    fn name_and_number(self) -> (&'static str, Option<u32>) {
         match self {
             Self::Load => ("load", None),
             Self::Step(step) => ("step", Some(step)),
             Self::Decode(frame) => ("decode", Some(frame)),
             Self::Output => ("output", None),
             Self::Journal => ("journal", None),
-            Self::Checkpoint => ("checkpoint", None),
+            Self::ResumePoint => (RESUME_POINT, None),
             Self::Read => ("read", None),
         }
     }
 }
 
-const POINTS: [&str; 7] = ["load", "step", "decode", "output", "journal", "checkpoint", "read"];
+const RESUME_POINT: &str = "resume-point";
+/// Former name of [`RESUME_POINT`], still accepted.
+const CHECKPOINT: &str = "checkpoint";
+const POINTS: [&str; 7] = ["load", "step", "decode", "output", "journal", RESUME_POINT, "read"];
 
 impl FaultKind {
     fn error(self) -> Error {
         let (kind, what) = match self {
-            Self::OutOfMemory => (Kind::OutOfMemory, "Memory ran out"),
+            Self::OutOfMemory => (Kind::OutOfMemory, "Out of memory"),
             Self::DeviceLost => (Kind::Device, "The device was lost"),
             Self::DiskFull => (Kind::Io, "The disk is full"),
-            Self::Corrupt => (Kind::CorruptModel, "The model's file is damaged"),
-            Self::NotFinite | Self::Slow(_) | Self::Panic => (Kind::Bug, "A fault"),
+            Self::Corrupt => (Kind::CorruptModel, "The model file is damaged"),
+            Self::NotFinite | Self::Slow(_) | Self::Panic => (Kind::Bug, "A fault happened"),
         };
-        Error::new(kind, format!("{what} (a fault made on purpose)"))
-            .remedy(format!("Unset {FAULTS_VARIABLE}"))
+        Error::new(kind, format!("{what} (injected fault)")).remedy(format!("Unset {FAULTS_VARIABLE}"))
     }
 }
 
@@ -172,10 +179,10 @@ impl FromStr for Faults {
 }
 
 /// `FAULT@POINT[:N][=MS][ xTIMES]`
-fn planned(text: &str) -> Result<Planned> {
+fn parse_fault(text: &str) -> Result<PlannedFault> {
     let wrong = || {
-        Error::new(Kind::Input, format!("\"{}\" is no fault", text.trim())).remedy(format!(
-            "{FAULTS_VARIABLE} takes FAULT@POINT[:N][=MILLISECONDS][ xTIMES] with the faults out-of-memory, \
+        Error::new(Kind::Input, format!("\"{}\" is not a fault", text.trim())).remedy(format!(
+            "Set {FAULTS_VARIABLE} to FAULT@POINT[:N][=MILLISECONDS][ xTIMES] with the faults out-of-memory, \
              not-finite, device-lost, slow, disk-full, corrupt and panic, and the points {}",
             POINTS.join(", ")
         ))
@@ -190,8 +197,8 @@ fn planned(text: &str) -> Result<Planned> {
         None => (rest, 0),
     };
     let (name, point) = rest.split_once('@').ok_or_else(wrong)?;
-    let (point, index) = match point.split_once(':') {
-        Some((point, index)) => (point, Some(number(index)?)),
+    let (point, occurrence) = match point.split_once(':') {
+        Some((point, occurrence)) => (point, Some(number(occurrence)?)),
         None => (point, None),
     };
     let fault = match name {
@@ -204,10 +211,11 @@ fn planned(text: &str) -> Result<Planned> {
         "panic" => FaultKind::Panic,
         _ => return Err(wrong()),
     };
+    let point = if point == CHECKPOINT { RESUME_POINT } else { point };
     if times == 0 || !POINTS.contains(&point) {
         return Err(wrong());
     }
-    Ok(Planned { fault, point: (point.to_owned(), index), times })
+    Ok(PlannedFault { fault, point: point.to_owned(), occurrence, times })
 }
 
 #[cfg(test)]
@@ -215,16 +223,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_happen_where_and_as_often_as_asked() {
+    fn faults_happen_at_their_point_and_as_often_as_planned() {
         let faults: Faults = "out-of-memory@step:2 x2, not-finite@step:3".parse().unwrap();
         let cancel = CancelToken::new();
         let inject = |point| faults.inject(point, &cancel).map_err(|error| error.kind);
-        assert_eq!(inject(FaultPoint::Step(1)), Ok(Injected::No));
+        assert_eq!(inject(FaultPoint::Step(1)), Ok(Injected::Nothing));
         assert_eq!(inject(FaultPoint::Step(2)), Err(Kind::OutOfMemory));
         assert_eq!(inject(FaultPoint::Step(3)), Ok(Injected::NotFinite));
         assert_eq!(inject(FaultPoint::Step(2)), Err(Kind::OutOfMemory));
         assert!(faults.is_empty());
-        assert_eq!(inject(FaultPoint::Step(2)), Ok(Injected::No));
+        assert_eq!(inject(FaultPoint::Step(2)), Ok(Injected::Nothing));
     }
 
     #[test]
@@ -236,7 +244,16 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_the_form() {
+    fn the_former_name_of_the_resume_point_is_accepted() {
+        for text in ["disk-full@resume-point", "disk-full@checkpoint"] {
+            let faults: Faults = text.parse().unwrap();
+            let error = faults.inject(FaultPoint::ResumePoint, &CancelToken::new()).unwrap_err();
+            assert_eq!(error.message, "The disk is full (injected fault)");
+        }
+    }
+
+    #[test]
+    fn invalid_text_is_rejected_with_the_syntax() {
         for text in ["", "x", "panic@nowhere", "panic@step:a", "panic@step x0"] {
             let error = text.parse::<Faults>().unwrap_err();
             assert!(format!("{error:#}").contains("FAULT@POINT"), "{text}");

@@ -1,18 +1,18 @@
-//! What is known about a run before it begins: one sentence, how much it matters, and what would mend it.
+//! Findings of the preflight: one sentence each, with a severity and suggested fixes.
 
 use serde::{Deserialize, Serialize};
 
 use super::fix::Fix;
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Good to know.
+    /// Information only.
     Note,
-    /// The run can begin and may end badly, or is not what the model was made for.
+    /// The job can start, but may fail or is outside what the model was trained for.
     Warning,
-    /// The run cannot succeed.
+    /// The job cannot succeed.
     Blocker,
 }
 
@@ -22,27 +22,28 @@ pub enum Severity {
 pub enum Subject {
     /// The model and its files.
     Model,
-    /// The form's settings.
+    /// The job's settings.
     Settings,
-    /// Room for what is written.
+    /// Free disk space for the output and resume points.
     Disk,
-    /// Memory of the machine or of the device.
+    /// Host or device memory.
     Memory,
-    /// Device, driver, runtime.
+    /// Device, driver or ONNX Runtime.
     Hardware,
-    /// How long it takes.
+    /// Generation time.
     Time,
 }
 
-/// One thing that the look before a run found.
+/// One finding of the preflight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// How much it matters.
+    /// Severity.
     pub severity: Severity,
     /// What it is about.
     pub subject: Subject,
-    /// One sentence with the values in it.
+    /// One sentence that contains the values compared, without a full stop.
     pub message: String,
-    /// What would mend it, the one that costs the picture least first.
-    pub changes: Vec<Fix>,
+    /// Suggested fixes, the one with the least effect on the video first.
+    #[serde(alias = "changes")]
+    pub fixes: Vec<Fix>,
 }

@@ -1,4 +1,4 @@
-//! Changes of a form that make a run cheaper or safer: offered before it, or made after a failure.
+//! Suggested fixes: changes to a draft that preflight offers, or that a retry applies after a failure.
 
 use std::fmt;
 
@@ -8,51 +8,52 @@ use super::choice::{PrecisionChoice, ProviderChoice, WeightsChoice};
 use super::request::Draft;
 use super::units::{FrameCount, Guidance, Resolution, StepCount};
 
-/// One change, in the order of how much it costs the picture: the first ones nothing, the last ones most.
+/// A change to a draft that lets a job succeed or makes it cheaper, ordered from no effect on the video to the largest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fix {
-    /// The same again.
-    Again,
-    /// Weights are read from their files in place; slower, the same picture.
+    /// Retry without a change.
+    #[serde(alias = "again")]
+    Retry,
+    /// Read the weights from their files; slower, the same video.
     WeightsInPlace,
-    /// Another execution provider; slower, nearly the same picture.
+    /// Use another execution provider; slower, nearly the same video.
     Provider(ProviderChoice),
-    /// The VAE decodes tiles with this edge in pixels; nearly the same picture.
+    /// Decode in VAE tiles of this size in pixels; nearly the same video.
     VaeTile(u32),
-    /// Another model, for instance the same one in int8.
+    /// Use another model, for instance the same one in int8.
     Model(String),
-    /// Another guidance scale for both experts.
+    /// Use this guidance scale for both experts.
     Guidance(Guidance),
     /// Fewer denoising steps.
     Steps(StepCount),
     /// Fewer frames.
     Frames(FrameCount),
-    /// A smaller picture.
+    /// A smaller size.
     Size(Resolution),
-    /// Without any LoRA.
+    /// Remove all LoRAs.
     NoLoras,
 }
 
 impl Fix {
-    /// Makes the change in a form.
+    /// Applies the fix to `draft`.
     pub fn apply(&self, draft: &mut Draft) {
         match self {
-            Self::Again => {}
+            Self::Retry => {}
             Self::WeightsInPlace => draft.weights = WeightsChoice::InPlace,
             Self::Provider(provider) => {
                 draft.provider = *provider;
-                // what the CPU does not compute in must not keep the job from it
+                // the CPU provider does not compute in bf16 and fp16
                 if *provider == ProviderChoice::Cpu
                     && matches!(draft.precision, PrecisionChoice::Bf16 | PrecisionChoice::Fp16)
                 {
                     draft.precision = PrecisionChoice::Auto;
                 }
             }
-            Self::VaeTile(edge) => draft.vae_tile = Some(*edge),
+            Self::VaeTile(tile) => draft.vae_tile = Some(*tile),
             Self::Model(model) => {
                 draft.model.clone_from(model);
-                // integers are of the model that was left
+                // int8 and int4 belong to the previous model
                 if matches!(draft.precision, PrecisionChoice::Int8 | PrecisionChoice::Int4) {
                     draft.precision = PrecisionChoice::Auto;
                 }
@@ -71,37 +72,37 @@ impl Fix {
         }
     }
 
-    /// `draft` after all of `changes`.
-    pub fn applied<'a>(changes: impl IntoIterator<Item = &'a Self>, draft: &Draft) -> Draft {
+    /// A copy of `draft` with all of `fixes` applied.
+    pub fn applied<'a>(fixes: impl IntoIterator<Item = &'a Self>, draft: &Draft) -> Draft {
         let mut draft = draft.clone();
-        for change in changes {
-            change.apply(&mut draft);
+        for fix in fixes {
+            fix.apply(&mut draft);
         }
         draft
     }
 
-    /// Whether latents that were denoised before the change are those after it.
+    /// Whether latents denoised before the fix stay valid after it.
     pub fn keeps_latents(&self) -> bool {
-        matches!(self, Self::Again | Self::WeightsInPlace | Self::VaeTile(_))
+        matches!(self, Self::Retry | Self::WeightsInPlace | Self::VaeTile(_))
     }
 }
 
 impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Again => f.write_str("try the same again"),
-            Self::WeightsInPlace => f.write_str("read the weights from their files in place"),
+            Self::Retry => f.write_str("retry unchanged"),
+            Self::WeightsInPlace => f.write_str("read the weights from their files"),
             Self::Provider(ProviderChoice::Cpu) => f.write_str("run on the CPU"),
             Self::Provider(ProviderChoice::Cuda) => f.write_str("run on CUDA"),
             Self::Provider(ProviderChoice::TensorRt) => f.write_str("run on TensorRT"),
             Self::Provider(ProviderChoice::Auto) => f.write_str("let the program choose the provider"),
-            Self::VaeTile(edge) => write!(f, "decode in VAE tiles of {edge} pixels"),
-            Self::Model(model) => write!(f, "take the model {model}"),
+            Self::VaeTile(tile) => write!(f, "decode in VAE tiles of {tile} pixels"),
+            Self::Model(model) => write!(f, "use the model {model}"),
             Self::Guidance(guidance) => write!(f, "guidance scale {}", guidance.0),
             Self::Steps(steps) => write!(f, "{} steps", steps.0),
             Self::Frames(frames) => write!(f, "{} frames", frames.0),
             Self::Size(size) => write!(f, "size {size}"),
-            Self::NoLoras => f.write_str("leave the LoRAs out"),
+            Self::NoLoras => f.write_str("remove the LoRAs"),
         }
     }
 }

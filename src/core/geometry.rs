@@ -1,8 +1,8 @@
-//! The arithmetic that decides sizes: pixels and frames to latents and back.
+//! Conversions between the size of a video, its latent and its tokens.
 
 use super::units::{FrameCount, Resolution};
 
-/// How much the VAE and the patch embedding shrink a video.
+/// Downscaling factors of the VAE and the patch embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strides {
     /// Frames per latent frame after the first (`scale_factor_temporal`, 4 for Wan).
@@ -20,38 +20,39 @@ pub struct LatentShape {
     pub channels: usize,
     /// `(frames - 1) / temporal + 1`.
     pub frames: usize,
-    /// Pixels down over the spatial stride.
+    /// Video height over the spatial stride.
     pub height: usize,
-    /// Pixels across over the spatial stride.
+    /// Video width over the spatial stride.
     pub width: usize,
 }
 
 impl Strides {
-    /// Width and height must be multiples of this many pixels.
+    /// The number of pixels that width and height must be multiples of.
     pub fn size_multiple(self) -> u32 {
         self.spatial * self.patch
     }
 
-    /// The size with the shape of `picture` and about as many pixels as `like`, in whole tokens
-    /// (`generate.py` and `best_output_size` of the official code, which differ by a token at most).
-    pub fn size_like(self, like: Resolution, picture: Resolution) -> Resolution {
+    /// The size with the aspect ratio of `image` and about as many pixels as `like`, rounded to whole tokens
+    /// (`generate.py` and `best_output_size` of the official code, which differ by one token at most).
+    pub fn size_like(self, like: Resolution, image: Resolution) -> Resolution {
         let area = f64::from(like.width) * f64::from(like.height);
-        let ratio = f64::from(picture.height.max(1)) / f64::from(picture.width.max(1));
+        let ratio = f64::from(image.height.max(1)) / f64::from(image.width.max(1));
         let step = f64::from(self.size_multiple());
         let whole = |side: f64| ((side / step).round().max(1.0) * step) as u32;
         Resolution::new(whole((area / ratio).sqrt()), whole((area * ratio).sqrt()))
     }
 
-    /// The nearest frame counts of the form `temporal * n + 1` at or below and above `frames`.
+    /// The nearest frame counts of the form `temporal * n + 1`, at or below `frames` and at or above it.
     pub fn nearest_frames(self, frames: FrameCount) -> (FrameCount, FrameCount) {
         let below = frames.0.saturating_sub(1) / self.temporal * self.temporal + 1;
         let above = if below == frames.0 { below } else { below.saturating_add(self.temporal) };
         (FrameCount(below), FrameCount(above))
     }
 
-    /// The latent of a video of this size and length; sizes must be multiples, frames `temporal * n + 1`.
+    /// The latent shape of a video. `size` must be a multiple of [`Self::size_multiple`], `frames` of the form
+    /// `temporal * n + 1`.
     pub fn latent(self, channels: usize, size: Resolution, frames: FrameCount) -> LatentShape {
-        debug_assert_eq!(frames.0 % self.temporal, 1 % self.temporal, "frames were checked by the parser");
+        debug_assert_eq!(frames.0 % self.temporal, 1 % self.temporal, "GenRequest::parse checks frames");
         LatentShape {
             channels,
             frames: ((frames.0 - 1) / self.temporal + 1) as usize,
@@ -62,12 +63,12 @@ impl Strides {
 }
 
 impl LatentShape {
-    /// As the five dimensions of a tensor, batch first.
+    /// The tensor shape `[1, channels, frames, height, width]`.
     pub fn dims(self) -> [usize; 5] {
         [1, self.channels, self.frames, self.height, self.width]
     }
 
-    /// Number of tokens the transformer sees with a spatial patch of `patch`.
+    /// Number of transformer tokens with a spatial patch size of `patch`.
     pub fn tokens(self, patch: usize) -> usize {
         self.frames * (self.height / patch) * (self.width / patch)
     }
@@ -99,15 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn sizes_follow_the_picture() {
+    fn sizes_follow_the_aspect_ratio_of_the_image() {
         let hd = Resolution::new(1280, 720);
-        for (picture, expected) in [
+        for (image, expected) in [
             (Resolution::new(1920, 1080), Resolution::new(1280, 720)),
             (Resolution::new(1080, 1920), Resolution::new(720, 1280)),
             (Resolution::new(500, 500), Resolution::new(960, 960)),
             (Resolution::new(20_000, 1), Resolution::new(135_760, 16)),
         ] {
-            assert_eq!(VAE_2_1.size_like(hd, picture), expected, "{picture}");
+            assert_eq!(VAE_2_1.size_like(hd, image), expected, "{image}");
         }
         let small = Resolution::new(64, 64);
         assert_eq!(VAE_2_2.size_like(small, Resolution::new(3000, 2900)), small);

@@ -1,4 +1,4 @@
-//! Content hashes, the names that never lie.
+//! SHA-256 content hashes.
 
 use std::io::{self, Read};
 
@@ -9,7 +9,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// SHA-256 of everything `reader` still gives, in lower-case hexadecimal, without holding it in memory.
+/// SHA-256 of the rest of `reader` in lower-case hexadecimal; reads in chunks of 64 KiB.
 pub fn sha256_hex_of_reader(reader: &mut impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];

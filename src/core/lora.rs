@@ -1,4 +1,4 @@
-//! LoRAs in a request: which file, how strongly, on which expert.
+//! LoRAs of a request: file, strength and expert.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::error::{Error, Kind, Result};
 use super::request::Limits;
 
-/// How far a strength may go either way; ComfyUI's range.
-const MOST: f32 = 10.0;
+/// Largest magnitude of a strength, as in `ComfyUI`.
+const MAX_STRENGTH: f32 = 10.0;
 
-/// One of the two transformers that share the denoising steps.
+/// One of the two transformers of an A14B model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Expert {
-    /// The first steps, or all steps of a model with a single transformer.
+    /// The high-noise expert, which runs the first steps; also the only transformer of a model that has one.
     High,
-    /// The last steps.
+    /// The low-noise expert, which runs the last steps.
     Low,
 }
 
@@ -31,48 +31,53 @@ impl fmt::Display for Expert {
     }
 }
 
-/// A LoRA file as a person asks for it. In text `FILE[:STRENGTH[:high|low]]`.
+/// A LoRA of a request, written as `FILE[:STRENGTH[:high|low]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoraChoice {
     /// The safetensors file.
     pub file: PathBuf,
-    /// Factor of its changes, from -10 to 10; 1 is as trained.
+    /// Strength from -10 to 10; 1 is as trained.
     pub strength: f32,
-    /// Which expert it changes; both if `None`.
+    /// The expert it is applied to; both if `None`.
     #[serde(default)]
     pub expert: Option<Expert>,
 }
 
 impl LoraChoice {
-    /// The file at strength 1 on both experts.
+    /// The LoRA in `file` at strength 1 on both experts.
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), strength: 1.0, expert: None }
     }
 
-    /// Whether it changes `expert`.
+    /// Whether it is applied to `expert`.
     pub fn changes(&self, expert: Expert) -> bool {
         self.expert.is_none_or(|only| only == expert)
     }
 
-    /// Refuses LoRAs on a model that takes none, and strengths that are no number or far out.
+    /// Checks that the model supports LoRAs and that every strength is from -10 to 10.
+    ///
+    /// Fails with [`Kind::Input`] and the field `lora`.
     pub fn check_all(choices: &[Self], limits: &Limits) -> Result<()> {
         if !limits.lora && !choices.is_empty() {
-            return Err(Error::new(Kind::Input, format!("{} takes no LoRAs", limits.model))
-                .remedy("Leave them out, or write \"_lora\": true into its model_index.json to allow them")
+            return Err(Error::new(Kind::Input, format!("{} does not support LoRAs", limits.model))
+                .remedy("Remove the LoRAs, or set \"_lora\": true in its model_index.json to allow them")
                 .field("lora"));
         }
         choices.iter().try_for_each(Self::check)
     }
 
     fn check(&self) -> Result<()> {
-        if (-MOST..=MOST).contains(&self.strength) {
+        if (-MAX_STRENGTH..=MAX_STRENGTH).contains(&self.strength) {
             return Ok(());
         }
         Err(Error::new(
             Kind::Input,
-            format!("The strength of a LoRA must be from -{MOST} to {MOST}, not {}", self.strength),
+            format!(
+                "The strength of a LoRA must be from -{MAX_STRENGTH} to {MAX_STRENGTH}, not {}",
+                self.strength
+            ),
         )
-        .remedy(format!("Change it for {}; 1 is as trained", self.file.display()))
+        .remedy(format!("Set another strength (1 is as trained) for {}", self.file.display()))
         .field("lora"))
     }
 }
@@ -80,7 +85,7 @@ impl LoraChoice {
 impl FromStr for LoraChoice {
     type Err = Error;
 
-    /// Reads from the right, because a path may hold colons.
+    /// Parses from the right, because a path may contain colons.
     fn from_str(text: &str) -> Result<Self> {
         let (rest, expert) = match text.rsplit_once(':') {
             Some((rest, "high")) => (rest, Some(Expert::High)),
@@ -90,7 +95,7 @@ impl FromStr for LoraChoice {
         let strength = rest.rsplit_once(':').and_then(|(file, last)| Some((file, last.parse().ok()?)));
         let (file, strength) = strength.unwrap_or((rest, 1.0));
         if file.is_empty() {
-            return Err(Error::new(Kind::Input, format!("\"{text}\" names no LoRA file"))
+            return Err(Error::new(Kind::Input, format!("\"{text}\" does not name a LoRA file"))
                 .remedy("Write FILE, FILE:STRENGTH or FILE:STRENGTH:high")
                 .field("lora"));
         }
@@ -98,23 +103,25 @@ impl FromStr for LoraChoice {
     }
 }
 
-/// What a run did with a LoRA.
+/// How a job applied a LoRA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoraRecord {
     /// The file.
     pub file: PathBuf,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub sha256: String,
-    /// Which expert it changed; the only transformer counts as high.
+    /// The experts it was applied to; the only transformer of a model counts as high.
     pub experts: Vec<Expert>,
-    /// How its keys are named.
-    pub dialect: String,
-    /// Modules of the model that it changes.
+    /// Format of its keys.
+    #[serde(alias = "dialect")]
+    pub format: String,
+    /// Number of modules of the model that it changes.
     pub matched: usize,
-    /// Keys that belong to nothing in the model, or are left out for another reason.
+    /// Number of keys that match no module of the model or are ignored for another reason.
     pub left_out: usize,
-    /// Changes that are all zero.
-    pub dead: usize,
+    /// Number of all-zero keys, which have no effect.
+    #[serde(alias = "dead")]
+    pub all_zero: usize,
 }
 
 #[cfg(test)]
@@ -145,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_may_refuse_them() {
+    fn a_model_may_not_support_loras() {
         let strides = crate::core::Strides { temporal: 4, spatial: 16, patch: 2 };
         let limits = |lora| Limits {
             model: "5b".into(),
@@ -153,7 +160,7 @@ mod tests {
             strides,
             max_positions: 64,
             lora,
-            integers: None,
+            quantisation: None,
         };
         let choices = [LoraChoice::new("a.safetensors")];
         let error = LoraChoice::check_all(&choices, &limits(false)).unwrap_err();
@@ -163,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn strengths_far_out_are_refused() {
+    fn strengths_out_of_range_are_rejected() {
         for strength in [f32::NAN, f32::INFINITY, 10.01, -11.0] {
             let error = LoraChoice { strength, ..LoraChoice::new("a") }.check().unwrap_err();
             assert_eq!((error.kind, error.field_name()), (Kind::Input, Some("lora")));

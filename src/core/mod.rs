@@ -1,6 +1,6 @@
-//! The words everyone uses: units, requests, errors, events, cancel.
+//! Types that every layer uses: units, requests, errors, events, cancellation.
 //!
-//! Pure data over `std`, `serde` (with JSON) and `thiserror`. It must not know ONNX, Wan, threads or screens.
+//! Plain data on top of `std`, `serde` (with JSON) and `thiserror`. It must not know ONNX, Wan, threads or screens.
 
 mod cancel;
 mod choice;

@@ -1,18 +1,18 @@
-//! The three ways of asking for a video.
+//! The three generation modes of Wan 2.2.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is given: words, a picture, or both to the small model.
+/// Generation mode: what the video is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Text to video (t2v-A14B).
     T2V,
-    /// Image to video, prompt optional (i2v-A14B).
+    /// Image to video (i2v-A14B); the prompt is optional.
     I2V,
-    /// Text, or text and image, to video with one transformer (ti2v-5B).
+    /// Text to video or text and image to video with one transformer (ti2v-5B).
     TI2V,
 }
 

@@ -1,4 +1,4 @@
-//! What came out of a job and how it went; the record for history and `--json`.
+//! The result of a finished job, as history and `--json` record it.
 
 use std::path::PathBuf;
 
@@ -9,60 +9,60 @@ use super::lora::LoraRecord;
 use super::request::GenRequest;
 use super::units::Secs;
 
-/// Seconds a stage took.
+/// Duration of one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageTime {
-    /// Which stage.
+    /// The stage.
     pub name: Stage,
-    /// How long.
+    /// Its duration.
     pub seconds: Secs,
 }
 
-/// One thing that post-processing looked at in the finished file.
+/// One check of the finished file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What was checked, for instance "size".
+    /// Name of the check, for instance "size".
     pub name: String,
-    /// Whether it was as it should be.
+    /// Whether it passed.
     pub passed: bool,
-    /// What was seen.
+    /// The measured value, and the expected one where they are compared.
     pub detail: String,
 }
 
-/// A finished job.
+/// Result of a finished job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The file, or the folder of a PNG sequence.
+    /// The video file, or the folder of a PNG sequence.
     pub output: PathBuf,
-    /// What was asked.
+    /// The request that ran.
     pub request: GenRequest,
     /// SHA-256 over the model's weight files' headers and sizes, see `wan::Checkpoint::fingerprint`.
     pub model_fingerprint: String,
-    /// What was done with each LoRA.
+    /// How each LoRA was applied.
     pub loras: Vec<LoraRecord>,
-    /// From the start of validation to the checked file.
+    /// Time from the start of validation to the checked file.
     pub generation_time_s: Secs,
-    /// Seconds of each stage, in order.
+    /// Duration of each stage, in order.
     pub stages: Vec<StageTime>,
-    /// Seconds of each denoising step, in order.
+    /// Duration of each denoising step, in order.
     pub steps: Vec<Secs>,
-    /// Largest resident memory of the process, MiB, where the system tells.
+    /// Peak resident memory of the process in MiB, where the system reports it.
     pub peak_rss_mb: Option<f64>,
-    /// Largest device memory, MiB; none on the CPU.
+    /// Peak device memory in MiB; `None` on the CPU.
     pub peak_vram_mb: Option<f64>,
     /// Execution provider that ran the graphs.
     pub provider: String,
-    /// Why that one, and which network computed in what.
+    /// Why this provider was selected, and the compute type of each component.
     #[serde(default)]
     pub provider_reason: String,
-    /// Number format the transformers computed in.
+    /// Precision of the transformers.
     pub precision: String,
     /// Attempts after the first.
     pub retries: u32,
-    /// What was switched on to save time or memory.
+    /// Optimisations in use that save time or memory.
     pub optimizations: Vec<String>,
-    /// What was done differently than asked, or deserves a look.
+    /// Deviations from the request and other warnings.
     pub warnings: Vec<String>,
-    /// What was checked in the finished file.
+    /// Checks of the finished file.
     pub checks: Vec<Check>,
 }

@@ -1,32 +1,32 @@
-//! Progress and time left, worked out from events alone.
+//! Progress and remaining time of a job, computed from its events.
 
 use std::collections::VecDeque;
 
 use super::event::{Event, Stage};
 use super::units::Secs;
 
-/// Steps that the rate is averaged over.
+/// Number of recent steps that the rate is averaged over.
 const WINDOW: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Part {
+struct StageProgress {
     stage: Stage,
     units: u32,
     done: u32,
     spent: f64,
-    over: bool,
+    finished: bool,
 }
 
-/// How far a job is. Feed it every event; the fraction never goes back.
+/// Progress of a job. Pass it every event; the fraction never decreases.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    parts: Vec<Part>,
+    stages: Vec<StageProgress>,
     recent: VecDeque<f64>,
     current: Option<Stage>,
 }
 
-/// Rough share of a run's time per stage, before anything was measured.
-fn share(stage: Stage, units: u32) -> f64 {
+/// Rough weight of a stage in the total time, before anything is measured.
+fn weight(stage: Stage, units: u32) -> f64 {
     match stage {
         Stage::Preflight => 0.1,
         Stage::Prepare | Stage::Text | Stage::PostProcess => 1.0,
@@ -36,12 +36,13 @@ fn share(stage: Stage, units: u32) -> f64 {
 }
 
 impl Progress {
-    /// Takes in what happened.
+    /// Updates the progress with an event.
     pub fn observe(&mut self, event: &Event) {
         match event {
             Event::Started { plan, .. } => {
-                let part = |&(stage, units)| Part { stage, units, done: 0, spent: 0.0, over: false };
-                *self = Self { parts: plan.iter().map(part).collect(), ..Self::default() };
+                let start =
+                    |&(stage, units)| StageProgress { stage, units, done: 0, spent: 0.0, finished: false };
+                *self = Self { stages: plan.iter().map(start).collect(), ..Self::default() };
             }
             Event::StageStarted { stage } => {
                 self.current = Some(*stage);
@@ -52,22 +53,22 @@ impl Progress {
                     self.recent.pop_front();
                 }
                 self.recent.push_back(seconds.0);
-                if let Some(part) = self.part_mut(*stage) {
-                    part.done = part.done.max(*step);
-                    part.spent += seconds.0;
+                if let Some(progress) = self.stage_mut(*stage) {
+                    progress.done = progress.done.max(*step);
+                    progress.spent += seconds.0;
                 }
             }
             Event::StageFinished { stage, seconds } => {
-                if let Some(part) = self.part_mut(*stage) {
-                    part.over = true;
-                    part.spent = seconds.0;
+                if let Some(progress) = self.stage_mut(*stage) {
+                    progress.finished = true;
+                    progress.spent = seconds.0;
                 }
             }
-            Event::Finished { .. } => self.parts.iter_mut().for_each(|part| part.over = true),
+            Event::Finished { .. } => self.stages.iter_mut().for_each(|stage| stage.finished = true),
             Event::Preview { .. }
             | Event::Note { .. }
             | Event::Warning { .. }
-            | Event::Expected { .. }
+            | Event::Preflight { .. }
             | Event::Retrying { .. }
             | Event::Interrupted { .. }
             | Event::Failed { .. }
@@ -75,25 +76,26 @@ impl Progress {
         }
     }
 
-    /// From 0 to 1, monotonic.
+    /// The fraction done, from 0 to 1; never decreases.
     pub fn fraction(&self) -> f64 {
-        let total: f64 = self.parts.iter().map(|part| share(part.stage, part.units)).sum();
-        let done: f64 = self.parts.iter().map(Part::finished).sum();
+        let total: f64 = self.stages.iter().map(StageProgress::weight).sum();
+        let done: f64 = self.stages.iter().map(StageProgress::weight_done).sum();
         if total > 0.0 { (done / total).min(1.0) } else { 0.0 }
     }
 
-    /// The stage that runs, with units done and in all.
+    /// The current stage, its units done and its total number of units.
     pub fn stage(&self) -> Option<(Stage, u32, u32)> {
-        let part = self.parts.iter().find(|part| Some(part.stage) == self.current)?;
-        Some((part.stage, part.done, part.units))
+        let current = self.current_stage()?;
+        Some((current.stage, current.done, current.units))
     }
 
-    /// Seconds left, from the measured rate; none before the first step.
+    /// The remaining time at the measured rate; `None` before the first step.
     pub fn remaining(&self) -> Option<Secs> {
-        let denoise = |part: &&Part| matches!(part.stage, Stage::DenoiseHigh | Stage::DenoiseLow);
+        let denoise =
+            |progress: &&StageProgress| matches!(progress.stage, Stage::DenoiseHigh | Stage::DenoiseLow);
         let rate = if self.recent.is_empty() {
             let (steps, spent) =
-                self.parts.iter().filter(denoise).fold((0, 0.0), |(n, s), p| (n + p.done, s + p.spent));
+                self.stages.iter().filter(denoise).fold((0, 0.0), |(n, s), p| (n + p.done, s + p.spent));
             if steps == 0 {
                 return None;
             }
@@ -101,23 +103,30 @@ impl Progress {
         } else {
             self.recent.iter().sum::<f64>() / self.recent.len() as f64
         };
-        let here = self.parts.iter().find(|part| Some(part.stage) == self.current)?;
-        // seconds per share, so that stages not yet measured are guessed from the one that runs
-        let per_share = rate / share(here.stage, 1).max(f64::EPSILON);
-        let left: f64 = self.parts.iter().map(|part| share(part.stage, part.units) - part.finished()).sum();
-        Some(Secs(left * per_share))
+        // stages that are not measured yet are estimated from the current one by their weights
+        let seconds_per_weight = rate / weight(self.current_stage()?.stage, 1).max(f64::EPSILON);
+        let left: f64 = self.stages.iter().map(|stage| stage.weight() - stage.weight_done()).sum();
+        Some(Secs(left * seconds_per_weight))
     }
 
-    fn part_mut(&mut self, stage: Stage) -> Option<&mut Part> {
-        self.parts.iter_mut().find(|part| part.stage == stage)
+    fn current_stage(&self) -> Option<&StageProgress> {
+        self.stages.iter().find(|progress| Some(progress.stage) == self.current)
+    }
+
+    fn stage_mut(&mut self, stage: Stage) -> Option<&mut StageProgress> {
+        self.stages.iter_mut().find(|progress| progress.stage == stage)
     }
 }
 
-impl Part {
-    /// How much of the share is done.
-    fn finished(&self) -> f64 {
-        let whole = share(self.stage, self.units);
-        if self.over { whole } else { whole * f64::from(self.done) / f64::from(self.units.max(1)) }
+impl StageProgress {
+    fn weight(&self) -> f64 {
+        weight(self.stage, self.units)
+    }
+
+    /// The part of the weight that is done.
+    fn weight_done(&self) -> f64 {
+        let total = self.weight();
+        if self.finished { total } else { total * f64::from(self.done) / f64::from(self.units.max(1)) }
     }
 }
 

@@ -1,22 +1,22 @@
-//! Whether anything can compute in what is asked for, with the weights that the model has.
+//! Quantisation of weights, and whether a precision can be used with a model's weights and a provider.
 //!
-//! What depends on the machine is not known here: the pipeline refuses it before anything is loaded.
+//! What depends on the machine is checked by the pipeline before anything is loaded.
 
 use super::choice::{PrecisionChoice, ProviderChoice};
 use super::error::{Error, Kind, Result};
 use super::request::Limits;
 
-/// What the large matrices of a converted model are, where they are integers.
+/// Quantisation of the large matrices of a converted model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Quantisation {
     /// 8 bits, with a scale for each output.
     Int8,
-    /// 4 bits, with a scale for each block of inputs.
+    /// 4 bits, with a scale for each block of 32 inputs.
     Int4,
 }
 
 impl Quantisation {
-    /// The word that the command line, records and the names of converted models use.
+    /// The name used by the command line, in records and in the names of converted models.
     pub fn word(self) -> &'static str {
         match self {
             Self::Int8 => "int8",
@@ -24,7 +24,7 @@ impl Quantisation {
         }
     }
 
-    /// Bits of one.
+    /// Bits per weight.
     pub fn bits(self) -> u32 {
         match self {
             Self::Int8 => 8,
@@ -34,25 +34,26 @@ impl Quantisation {
 }
 
 impl PrecisionChoice {
-    /// Fails, with what to do instead, if the model cannot be run in this precision by `provider`.
+    /// Checks that `provider` can run the model in this precision.
+    ///
+    /// Fails with [`Kind::Unsupported`] and the field `precision` or `provider`.
     pub fn check(self, provider: ProviderChoice, limits: &Limits) -> Result<()> {
         let on_device = matches!(provider, ProviderChoice::Cuda | ProviderChoice::TensorRt);
-        let (message, remedy) = match (limits.integers, self.integers()) {
+        let (message, remedy) = match (limits.quantisation, self.quantisation()) {
             (Some(has), _) if on_device => {
-                let (model, bits) = (&limits.model, has.bits());
-                let message =
-                    format!("The matrices of {model} are {bits}-bit integers, which the CPU only computes");
+                let (model, word) = (&limits.model, has.word());
+                let message = format!("{model} is quantised to {word}, which only the CPU supports");
                 return Err(Error::new(Kind::Unsupported, message)
                     .remedy("Use the provider auto or cpu, or the model it was converted from")
                     .field("provider"));
             }
             (has, wanted) if self == Self::Auto || (has.is_some() && has == wanted) => return Ok(()),
-            (Some(has), wanted) => self.not_of(has, wanted, limits),
+            (Some(has), wanted) => self.mismatch(has, wanted, limits),
             (None, Some(wanted)) => {
                 let (model, word) = (&limits.model, wanted.word());
                 let convert = convert(limits, wanted);
                 (
-                    format!("{model} has no {}-bit weights", wanted.bits()),
+                    format!("{model} has no {word} weights"),
                     format!(
                         "Run \"{convert}\" once, then use {model}-{word}; or use the precision auto or fp32"
                     ),
@@ -60,7 +61,7 @@ impl PrecisionChoice {
             }
             (None, None) => match self {
                 Self::Bf16 | Self::Fp16 if provider == ProviderChoice::Cpu => (
-                    self.not_on_the_cpu(),
+                    self.unsupported_on_cpu(),
                     format!(
                         "Use the precision auto, which runs {} weights in fp32; or \"{}\" for speed",
                         self.word(),
@@ -73,8 +74,8 @@ impl PrecisionChoice {
         Err(Error::new(Kind::Unsupported, message).remedy(remedy).field("precision"))
     }
 
-    /// The integers that it asks for.
-    fn integers(self) -> Option<Quantisation> {
+    /// The quantisation that it asks for.
+    fn quantisation(self) -> Option<Quantisation> {
         match self {
             Self::Int8 => Some(Quantisation::Int8),
             Self::Int4 => Some(Quantisation::Int4),
@@ -93,26 +94,22 @@ impl PrecisionChoice {
         }
     }
 
-    fn not_on_the_cpu(self) -> String {
+    fn unsupported_on_cpu(self) -> String {
         format!("The CPU execution provider does not compute in {}", self.word())
     }
 
-    /// Why a model of integers is not run in this precision, and what to do.
-    fn not_of(self, has: Quantisation, wanted: Option<Quantisation>, limits: &Limits) -> (String, String) {
-        let (model, bits, word) = (&limits.model, has.bits(), has.word());
+    /// Message and remedy for a precision that a model quantised as `has` cannot be run in.
+    fn mismatch(self, has: Quantisation, wanted: Option<Quantisation>, limits: &Limits) -> (String, String) {
+        let (model, word) = (&limits.model, has.word());
         let or_source = format!("Use the precision auto or {word}, or the model it was converted from");
         match (self, wanted) {
-            (_, Some(wanted)) => (
-                format!("The matrices of {model} are {bits}-bit integers, not {}-bit ones", wanted.bits()),
-                or_source,
-            ),
-            (Self::Bf16 | Self::Fp16, None) => {
-                (self.not_on_the_cpu(), format!("Use the precision auto or {word}"))
+            (_, Some(wanted)) => {
+                (format!("{model} is quantised to {word}, not {}", wanted.word()), or_source)
             }
-            _ => (
-                format!("The matrices of {model} are {bits}-bit integers, and fp32 cannot be made of them"),
-                or_source,
-            ),
+            (Self::Bf16 | Self::Fp16, None) => {
+                (self.unsupported_on_cpu(), format!("Use the precision auto or {word}"))
+            }
+            _ => (format!("{model} is quantised to {word} and cannot be run in fp32"), or_source),
         }
     }
 }
@@ -127,11 +124,11 @@ mod tests {
     use crate::core::{Mode, Strides};
 
     #[test]
-    fn what_cannot_be_computed_is_refused_with_a_way_out() {
+    fn unsupported_precisions_are_rejected_with_a_remedy() {
         use PrecisionChoice::{Auto, Bf16, Fp16, Fp32, Int4, Int8};
         use ProviderChoice::{Cpu, Cuda};
         use Quantisation as I;
-        for (provider, choice, integers, words) in [
+        for (provider, choice, quantisation, words) in [
             (Cpu, Auto, None, None),
             (Cpu, Auto, Some(I::Int8), None),
             (Cpu, Fp32, None, None),
@@ -140,9 +137,9 @@ mod tests {
             (Cpu, Int8, None, Some("wandeck models convert toy --precision int8")),
             (Cpu, Int4, Some(I::Int4), None),
             (Cpu, Int8, Some(I::Int4), Some("auto or int4")),
-            (Cpu, Int4, Some(I::Int8), Some("are 8-bit integers, not 4-bit ones")),
+            (Cpu, Int4, Some(I::Int8), Some("is quantised to int8, not int4")),
             (Cpu, Int4, None, Some("wandeck models convert toy --precision int4\" once, then use toy-int4")),
-            (Cpu, Fp32, Some(I::Int4), Some("are 4-bit integers, and fp32 cannot")),
+            (Cpu, Fp32, Some(I::Int4), Some("is quantised to int4 and cannot be run in fp32")),
             (Cuda, Auto, Some(I::Int4), Some("provider auto or cpu")),
             (Cpu, Bf16, None, Some("runs bf16 weights in fp32")),
             (Cpu, Fp16, Some(I::Int8), Some("auto or int8")),
@@ -159,10 +156,10 @@ mod tests {
                 strides: Strides { temporal: 4, spatial: 8, patch: 2 },
                 max_positions: 64,
                 lora: true,
-                integers,
+                quantisation,
             };
             let refused = choice.check(provider, &limits).err();
-            assert_eq!(refused.is_some(), words.is_some(), "{choice:?} {integers:?}");
+            assert_eq!(refused.is_some(), words.is_some(), "{choice:?} {quantisation:?}");
             if let (Some(error), Some(words)) = (refused, words) {
                 assert!(format!("{error:#}").contains(words), "{error:#}");
                 let field = if provider == Cuda { "provider" } else { "precision" };

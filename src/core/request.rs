@@ -1,4 +1,4 @@
-//! What a person asks for: a draft that may be nonsense, and a request that can run.
+//! The settings of a job: a draft that may be invalid, and a request that was validated.
 
 use std::path::PathBuf;
 
@@ -13,16 +13,16 @@ use super::quantisation::Quantisation;
 use super::step_list::StepList;
 use super::units::{FlowShift, Fps, FrameCount, Guidance, Resolution, Seed, StepCount};
 
-/// A form as it stands, typed by a person or read from a preset. Parse it with [`GenRequest::parse`].
+/// Unchecked settings from the form, the command line or a preset. Validate them with [`GenRequest::parse`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
-    /// What should be seen.
+    /// Prompt.
     pub prompt: String,
-    /// What should not be seen; used only where guidance is above 1.
+    /// Negative prompt; used only where guidance is above 1.
     pub negative_prompt: String,
     /// Model id or folder.
     pub model: String,
-    /// Fixed mode, or `None` to let it follow from what is given.
+    /// Mode; `None` for the model's default.
     pub mode: Option<Mode>,
     /// Image of the first frame.
     #[serde(default, alias = "image")]
@@ -30,10 +30,10 @@ pub struct Draft {
     /// Image of the last frame, beside a start image.
     #[serde(default, alias = "last_image")]
     pub end_image: Option<PathBuf>,
-    /// A clip whose last frame is the first picture.
+    /// A clip whose last frame is the start image.
     #[serde(default)]
     pub continue_from: Option<PathBuf>,
-    /// Starting noise.
+    /// Seed of the starting noise.
     pub seed: u64,
     /// Denoising steps.
     pub steps: u32,
@@ -45,7 +45,7 @@ pub struct Draft {
     pub shift: f32,
     /// Sampler.
     pub sampler: Sampler,
-    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    /// Timesteps of a distilled model, instead of the sampler's own.
     #[serde(default)]
     pub step_list: Option<StepList>,
     /// Width and height in pixels.
@@ -54,56 +54,56 @@ pub struct Draft {
     pub frames: u32,
     /// Frames per second.
     pub fps: u32,
-    /// Where to run.
+    /// Execution provider.
     pub provider: ProviderChoice,
-    /// What to compute in.
+    /// Precision.
     pub precision: PrecisionChoice,
-    /// LoRAs, in the order they are added.
+    /// LoRAs, in the order they are applied.
     #[serde(default)]
     pub loras: Vec<LoraChoice>,
-    /// Edge of a VAE tile in pixels; `None` leaves it to the program.
+    /// VAE tile size in pixels; `None` for automatic.
     #[serde(default)]
     pub vae_tile: Option<u32>,
-    /// Where the weights are.
+    /// Whether weights are packed in memory or read from their files.
     #[serde(default)]
     pub weights: WeightsChoice,
 }
 
-/// What a model can take; read from its own configuration.
+/// Limits of a model, read from its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Name shown in messages.
     pub model: String,
-    /// Modes the model's pipeline offers.
+    /// Modes that the model supports; the first is the default.
     pub modes: Vec<Mode>,
     /// Strides of its VAE and patch embedding.
     pub strides: Strides,
     /// Positions per axis of its rotary embedding (`rope_max_seq_len`).
     pub max_positions: u32,
-    /// Whether it takes LoRAs.
+    /// Whether it supports LoRAs.
     pub lora: bool,
-    /// The integers that its matrices are, if they are any.
-    pub integers: Option<Quantisation>,
+    /// Quantisation of its matrices; `None` if they are floating point.
+    pub quantisation: Option<Quantisation>,
 }
 
-/// A request that exists is runnable on the model it was parsed for.
+/// Validated settings of a job; every value can be run on the model it was parsed for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenRequest {
-    /// What should be seen.
+    /// Prompt.
     pub prompt: String,
-    /// What should not be seen.
+    /// Negative prompt.
     pub negative_prompt: String,
-    /// Model id or folder, as asked.
+    /// Model id or folder, as given.
     pub model: String,
     /// The mode that will run.
     pub mode: Mode,
-    /// First picture.
+    /// Image of the first frame.
     pub start_image: Option<PathBuf>,
-    /// Last picture.
+    /// Image of the last frame.
     pub end_image: Option<PathBuf>,
-    /// A clip whose last frame is the first picture.
+    /// A clip whose last frame is the start image.
     pub continue_from: Option<PathBuf>,
-    /// Starting noise.
+    /// Seed of the starting noise.
     pub seed: Seed,
     /// Denoising steps.
     pub steps: StepCount,
@@ -115,7 +115,7 @@ pub struct GenRequest {
     pub shift: FlowShift,
     /// Sampler.
     pub sampler: Sampler,
-    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    /// Timesteps of a distilled model, instead of the sampler's own.
     pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
@@ -123,30 +123,30 @@ pub struct GenRequest {
     pub frames: FrameCount,
     /// Frames per second.
     pub fps: Fps,
-    /// Where to run.
+    /// Execution provider.
     pub provider: ProviderChoice,
-    /// What to compute in.
+    /// Precision.
     pub precision: PrecisionChoice,
-    /// LoRAs, in the order they are added.
+    /// LoRAs, in the order they are applied.
     pub loras: Vec<LoraChoice>,
-    /// Edge of a VAE tile in pixels; `None` leaves it to the program.
+    /// VAE tile size in pixels; `None` for automatic.
     pub vae_tile: Option<u32>,
-    /// Where the weights are.
+    /// Whether weights are packed in memory or read from their files.
     pub weights: WeightsChoice,
 }
 
-/// Characters in a prompt; the text encoder reads 512 tokens, which is well below.
+/// Maximum number of characters of a prompt, far more than the 512 tokens that the text encoder reads.
 const MAX_PROMPT_CHARS: usize = 10_000;
-/// Steps; the schedules have 1000 training timesteps.
+/// Maximum number of steps: the schedulers have 1000 training timesteps.
 const MAX_STEPS: u32 = 1000;
 const GUIDANCE: std::ops::RangeInclusive<f32> = 1.0..=50.0;
 const SHIFT: std::ops::RangeInclusive<f32> = 0.01..=100.0;
 const MAX_FPS: u32 = 240;
-/// Latent cells along the edge of the smallest VAE tile; a part of them overlaps with the next tile.
+/// Smallest VAE tile in latent cells per side; neighbouring tiles overlap.
 const MIN_TILE_CELLS: u32 = 4;
 
 impl GenRequest {
-    /// Checks `draft` against what a model can take. The error is the first of [`Draft::problems`].
+    /// Validates `draft` against the limits of a model. The error is the first of [`Draft::problems`].
     pub fn parse(draft: &Draft, limits: &Limits) -> Result<Self> {
         if let Some(first) = draft.problems(limits).into_iter().next() {
             return Err(first);
@@ -177,14 +177,14 @@ impl GenRequest {
         })
     }
 
-    /// Whether a first picture is given, as a file or as the end of a clip.
-    pub fn starts_from_picture(&self) -> bool {
+    /// Whether the first frame is given, as a start image or as a clip to continue.
+    pub fn starts_from_image(&self) -> bool {
         self.start_image.is_some() || self.continue_from.is_some()
     }
 }
 
 impl Draft {
-    /// Everything that keeps this draft from running on a model, one error a field; empty means it runs.
+    /// All reasons why this draft cannot be run on a model, at most one error per field; empty if it can.
     pub fn problems(&self, limits: &Limits) -> Vec<Error> {
         let checks = [
             check_prompt("prompt", &self.prompt),
@@ -205,51 +205,54 @@ impl Draft {
         checks.into_iter().filter_map(Result::err).collect()
     }
 
-    /// The mode that follows from what is given and what the model offers.
+    /// The mode that will be used on a model: the one set, else the model's default.
+    ///
+    /// Fails with [`Kind::Input`] if the model does not support it, or if an image or the prompt is missing or not allowed.
     pub fn mode_for(&self, limits: &Limits) -> Result<Mode> {
-        let Some(natural) = limits.modes.first().copied() else {
-            return Err(Error::new(Kind::Unsupported, format!("{} offers no mode", limits.model)));
+        let Some(default) = limits.modes.first().copied() else {
+            return Err(Error::new(Kind::Unsupported, format!("{} supports no mode", limits.model)));
         };
-        let mode = self.mode.unwrap_or(natural);
+        let mode = self.mode.unwrap_or(default);
         if !limits.modes.contains(&mode) {
-            return Err(invalid("mode", format!("{} cannot do {mode}, it does {natural}", limits.model))
-                .remedy(format!("Leave the mode on auto, or choose a model that does {mode}")));
+            return Err(invalid("mode", format!("{} supports {default}, not {mode}", limits.model))
+                .remedy(format!("Set the mode to auto, or choose a model that supports {mode}")));
         }
-        self.check_pictures(mode, limits)?;
+        self.check_images(mode, limits)?;
         if mode != Mode::I2V && self.prompt.trim().is_empty() {
-            return Err(invalid("prompt", format!("{mode} needs a prompt, and it is empty"))
-                .remedy("Write what should be seen"));
+            return Err(invalid("prompt", format!("{mode} needs a prompt, but it is empty"))
+                .remedy("Describe the video in the prompt"));
         }
         Ok(mode)
     }
 
-    /// Whether a first picture is given, as a file or as the end of a clip.
-    pub fn starts_from_picture(&self) -> bool {
+    /// Whether the first frame is given, as a start image or as a clip to continue.
+    pub fn starts_from_image(&self) -> bool {
         self.start_image.is_some() || self.continue_from.is_some()
     }
 
-    fn check_pictures(&self, mode: Mode, limits: &Limits) -> Result<()> {
+    fn check_images(&self, mode: Mode, limits: &Limits) -> Result<()> {
         let model = &limits.model;
         if self.start_image.is_some() && self.continue_from.is_some() {
             return Err(invalid(
                 "continue_from",
-                "A video starts from a picture or from a clip's end, not from both",
+                "A start image and a clip to continue cannot be used together",
             )
-            .remedy("Leave one of them out"));
+            .remedy("Remove one of them"));
         }
         match mode {
-            Mode::T2V if self.starts_from_picture() => {
-                Err(invalid("start_image", format!("{model} makes video from words and takes no picture"))
-                    .remedy("Leave the picture out, or choose a model that does i2v or ti2v"))
-            }
-            Mode::I2V if !self.starts_from_picture() => {
-                Err(invalid("start_image", format!("{model} starts from a picture, and there is none"))
-                    .remedy("Choose a picture, or a model that does t2v"))
+            Mode::T2V if self.starts_from_image() => Err(invalid(
+                "start_image",
+                format!("{model} is a text-to-video model and does not use a start image"),
+            )
+            .remedy("Remove the start image, or choose a model that supports i2v or ti2v")),
+            Mode::I2V if !self.starts_from_image() => {
+                Err(invalid("start_image", format!("{model} needs a start image, but none is given"))
+                    .remedy("Choose a start image, or a model that supports t2v"))
             }
             _ if self.end_image.is_none() => Ok(()),
             Mode::I2V => Ok(()),
-            _ => Err(invalid("end_image", format!("{model} takes no last picture"))
-                .remedy("Leave it out, or choose a model that does i2v")),
+            _ => Err(invalid("end_image", format!("{model} does not support an end image"))
+                .remedy("Remove it, or choose a model that supports i2v")),
         }
     }
 
@@ -261,15 +264,18 @@ impl Draft {
             let nearest = Resolution::new(near(width).max(multiple), near(height).max(multiple));
             return Err(invalid(
                 "size",
-                format!("{} needs sides that are multiples of {multiple}, not {}", limits.model, self.size),
+                format!(
+                    "Width and height must be multiples of {multiple} for {}, not {}",
+                    limits.model, self.size
+                ),
             )
-            .remedy(format!("The nearest is {nearest}")));
+            .remedy(format!("The nearest valid size is {nearest}")));
         }
         let longest = limits.max_positions.saturating_mul(multiple);
         if width > longest || height > longest {
             return Err(invalid(
                 "size",
-                format!("{} takes sides up to {longest} pixels, not {}", limits.model, self.size),
+                format!("{} supports sides up to {longest} pixels, not {}", limits.model, self.size),
             )
             .remedy("Choose a smaller size"));
         }
@@ -279,23 +285,23 @@ impl Draft {
     fn check_frames(&self, limits: &Limits) -> Result<()> {
         let (frames, temporal) = (FrameCount(self.frames), limits.strides.temporal);
         if frames.0 == 0 {
-            return Err(invalid("frames", "0 frames are no video").remedy("Ask for 1 frame at least"));
+            return Err(invalid("frames", "The video has 0 frames").remedy("Set at least 1 frame"));
         }
         let (below, above) = limits.strides.nearest_frames(frames);
         if below != frames {
             return Err(invalid(
                 "frames",
-                format!("{} makes {temporal}n+1 frames, not {}", limits.model, frames.0),
+                format!("The number of frames must be {temporal}n+1 for {}, not {}", limits.model, frames.0),
             )
-            .remedy(format!("Ask for {} or {}", below.0, above.0)));
+            .remedy(format!("Set {} or {} frames", below.0, above.0)));
         }
         let most = (limits.max_positions - 1).saturating_mul(temporal).saturating_add(1);
         if frames.0 > most {
             return Err(invalid(
                 "frames",
-                format!("{} makes {most} frames at most, not {}", limits.model, frames.0),
+                format!("{} supports at most {most} frames, not {}", limits.model, frames.0),
             )
-            .remedy("Ask for fewer frames"));
+            .remedy("Set fewer frames"));
         }
         Ok(())
     }
@@ -303,11 +309,11 @@ impl Draft {
     fn check_vae_tile(&self, limits: &Limits) -> Result<()> {
         let least = MIN_TILE_CELLS * limits.strides.spatial;
         match self.vae_tile {
-            Some(edge) if edge < least => Err(invalid(
+            Some(tile) if tile < least => Err(invalid(
                 "vae_tile",
-                format!("A VAE tile of {edge} pixels is too small to be joined to the next"),
+                format!("The VAE tile size is {tile} pixels, but at least {least} are needed"),
             )
-            .remedy(format!("Ask for {least} pixels at least"))),
+            .remedy(format!("Set at least {least} pixels"))),
             _ => Ok(()),
         }
     }
@@ -324,7 +330,10 @@ fn check_prompt(field: &'static str, text: &str) -> Result<()> {
     }
     Err(invalid(
         field,
-        format!("The {} has {chars} characters, {MAX_PROMPT_CHARS} at most", field.replace('_', " ")),
+        format!(
+            "The {} has {chars} characters, but at most {MAX_PROMPT_CHARS} are allowed",
+            field.replace('_', " ")
+        ),
     )
     .remedy("Shorten it: the model reads 512 tokens, about 350 words"))
 }
@@ -356,7 +365,7 @@ mod tests {
             strides: Strides { temporal: 4, spatial: 8, patch: 2 },
             max_positions: 64,
             lora: true,
-            integers: None,
+            quantisation: None,
         }
     }
 
@@ -403,13 +412,13 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_takes_the_place_of_the_prompt() {
+    fn image_to_video_needs_a_start_image_but_no_prompt() {
         let i2v = Limits { modes: vec![Mode::I2V], ..limits() };
-        let picture = Draft { start_image: Some("a.png".into()), prompt: String::new(), ..draft() };
-        let last = Draft { end_image: Some("b.png".into()), ..picture.clone() };
-        let both = Draft { continue_from: Some("a.mp4".into()), ..picture.clone() };
+        let start = Draft { start_image: Some("a.png".into()), prompt: String::new(), ..draft() };
+        let end = Draft { end_image: Some("b.png".into()), ..start.clone() };
+        let both = Draft { continue_from: Some("a.mp4".into()), ..start.clone() };
         for (draft, field) in
-            [(draft(), Some("start_image")), (picture, None), (last, None), (both, Some("continue_from"))]
+            [(draft(), Some("start_image")), (start, None), (end, None), (both, Some("continue_from"))]
         {
             let error = GenRequest::parse(&draft, &i2v).err();
             assert_eq!(error.as_ref().and_then(Error::field_name), field, "{error:?}");
@@ -417,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_do_not_fit_name_their_neighbours() {
+    fn an_invalid_number_of_frames_suggests_the_nearest() {
         let bad = Draft { frames: 16, ..draft() };
         let text = format!("{:#}", GenRequest::parse(&bad, &limits()).unwrap_err());
         assert!(text.contains("13 or 17"), "{text}");

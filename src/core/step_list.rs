@@ -1,46 +1,48 @@
-//! The timesteps that a distilled model was trained on, in place of a sampler's own grid.
+//! The fixed timesteps that a distilled model was trained on, used instead of the sampler's own.
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind, Result};
 use super::units::StepCount;
 
-/// Timesteps lie between no noise and this, pure noise.
-const MOST: f32 = 1000.0;
+/// The timestep of pure noise (`num_train_timesteps`).
+const MAX_TIMESTEP: f32 = 1000.0;
 
-/// Falling timesteps, shifted already and without the final 0.
+/// Descending timesteps from 1000 to 0, with the flow shift already applied and without the final 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepList(pub Vec<f32>);
 
 impl StepList {
-    /// Refuses a list that does not fall from at most 1000 to above 0 in `steps` steps.
+    /// Checks that the list descends strictly, stays in `(0, 1000]` and has `steps` entries.
+    ///
+    /// Fails with [`Kind::Input`] and the field `step_list` or `steps`.
     pub fn check(&self, steps: StepCount) -> Result<()> {
-        let inside = self.0.iter().all(|&timestep| timestep > 0.0 && timestep <= MOST);
+        let inside = self.0.iter().all(|&timestep| timestep > 0.0 && timestep <= MAX_TIMESTEP);
         if !inside || !self.0.is_sorted_by(|before, after| before > after) {
             return Err(Error::new(
                 Kind::Input,
-                format!("The step list {:?} does not fall from at most {MOST} to above 0", self.0),
+                format!("The timesteps {:?} do not descend from at most {MAX_TIMESTEP} to above 0", self.0),
             )
-            .remedy("Write the timesteps one after the other, the largest first")
+            .remedy("List the timesteps in descending order")
             .field("step_list"));
         }
         if self.0.len() != steps.0 as usize {
             return Err(Error::new(
                 Kind::Input,
-                format!("The step list has {} steps, and {} are asked for", self.0.len(), steps.0),
+                format!("The step list has {} timesteps, but {} steps are set", self.0.len(), steps.0),
             )
-            .remedy(format!("Ask for {} steps, or leave out the list", self.0.len()))
+            .remedy(format!("Set {} steps, or remove the step list", self.0.len()))
             .field("steps"));
         }
         Ok(())
     }
 
-    /// Noise levels of the steps.
+    /// The sigma of each step, `timestep / 1000`.
     pub fn sigmas(&self) -> Vec<f64> {
-        // by way of text, so that 937.5 and 833.33 are what was written
+        // parsed from decimal text, so that 833.33 stays 833.33 in f64
         let as_typed = |timestep: &f32| timestep.to_string().parse().unwrap_or_else(|_| f64::from(*timestep));
-        self.0.iter().map(|timestep| as_typed(timestep) / f64::from(MOST)).collect()
+        self.0.iter().map(|timestep| as_typed(timestep) / f64::from(MAX_TIMESTEP)).collect()
     }
 }
 

@@ -1,8 +1,8 @@
-//! What tests begin with.
+//! Fixtures for unit tests.
 
 use super::{Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
 
-/// A small form.
+/// A small valid draft for text to video.
 pub(crate) fn draft() -> Draft {
     Draft {
         prompt: "a red circle".into(),

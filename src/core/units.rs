@@ -1,4 +1,4 @@
-//! Units as types, so that a width never becomes a step count.
+//! Newtypes for quantities, so that a width cannot be used as a step count.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind};
 
-/// The number that fixes the starting noise; the whole 64 bits are kept, torch's generator uses the low 32.
+/// Seed of the starting noise. All 64 bits are stored; torch's generator uses the low 32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// Another one each time; 32 bits, so that it can be read and typed, and torch's generator reads no more.
+    /// A random 32-bit seed: short enough to type, and torch's generator uses no more.
     pub fn random() -> Self {
         Self(RandomState::new().hash_one(SystemTime::now()) & 0xffff_ffff)
     }
@@ -26,13 +26,13 @@ impl Seed {
 #[serde(transparent)]
 pub struct StepCount(pub u32);
 
-/// Classifier-free guidance scale; 1 means no guidance and half the work.
+/// Classifier-free guidance scale. At 1 there is no guidance, and a step costs half.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Guidance(pub f32);
 
 impl Guidance {
-    /// Whether the unconditional pass is needed (diffusers: `guidance_scale > 1`).
+    /// Whether the unconditional prediction is needed (diffusers: `guidance_scale > 1`).
     pub fn enabled(self) -> bool {
         self.0 > 1.0
     }
@@ -56,9 +56,9 @@ pub struct FrameCount(pub u32);
 /// Width and height in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Resolution {
-    /// Pixels across.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// Height in pixels.
     pub height: u32,
 }
 
@@ -97,7 +97,7 @@ impl FromStr for Resolution {
     }
 }
 
-/// A number of bytes, shown in binary units.
+/// A number of bytes, displayed in binary units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
@@ -118,6 +118,10 @@ impl fmt::Display for Bytes {
     }
 }
 
+const DAY: u64 = 24 * 3600;
+/// Durations from this many seconds on are displayed in days.
+const MANY_HOURS: u64 = 4 * DAY;
+
 /// A duration in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -136,7 +140,8 @@ impl fmt::Display for Secs {
             0..10 => write!(f, "{:.1} s", self.0.max(0.0)),
             10..60 => write!(f, "{whole} s"),
             60..3600 => write!(f, "{} min {:02} s", whole / 60, whole % 60),
-            _ => write!(f, "{} h {:02} min", whole / 3600, whole / 60 % 60),
+            3600..MANY_HOURS => write!(f, "{} h {:02} min", whole / 3600, whole / 60 % 60),
+            _ => write!(f, "{} days", (whole + DAY / 2) / DAY),
         }
     }
 }
@@ -146,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_and_refused() {
+    fn valid_sizes_are_parsed_and_others_rejected() {
         assert_eq!("832x480".parse::<Resolution>().unwrap(), Resolution::new(832, 480));
         for wrong in ["832", "x", "832x", "axb", "-1x2", "832*480"] {
             assert_eq!(wrong.parse::<Resolution>().unwrap_err().kind, Kind::Input, "{wrong}");
@@ -160,5 +165,7 @@ mod tests {
         assert_eq!(Secs(3.04).to_string(), "3.0 s");
         assert_eq!(Secs(75.0).to_string(), "1 min 15 s");
         assert_eq!(Secs(3700.0).to_string(), "1 h 01 min");
+        assert_eq!(Secs(95.0 * 3600.0).to_string(), "95 h 00 min");
+        assert_eq!(Secs(60_085_620.0).to_string(), "695 days");
     }
 }

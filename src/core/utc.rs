@@ -1,4 +1,4 @@
-//! Points in time, for records. Durations are measured by a monotonic clock instead.
+//! Points in time for records. Durations are measured with a monotonic clock instead.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Whole seconds since 1970 began in UTC.
+/// Unix time in whole seconds, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Utc(pub i64);
 
 impl Utc {
-    /// What the clock says.
+    /// The current time.
     pub fn now() -> Self {
         SystemTime::now().into()
     }
 
-    /// So many hours before; never before the beginning of time.
+    /// The time `hours` earlier, saturating at the range of `i64`.
     #[must_use]
     pub fn hours_before(self, hours: f64) -> Self {
-        // a float that does not fit becomes the nearest integer, which is what is meant
+        // a float out of range saturates in the cast
         Self(self.0.saturating_sub((hours * 3600.0) as i64))
     }
 }
@@ -36,7 +36,7 @@ impl From<SystemTime> for Utc {
 }
 
 impl Utc {
-    /// The day alone, for instance `2026-11-21`.
+    /// The date alone, for instance `2026-11-21`.
     pub fn day(self) -> String {
         let (year, month, day) = date(self.0.div_euclid(DAY));
         format!("{year:04}-{month:02}-{day:02}")
@@ -44,21 +44,22 @@ impl Utc {
 }
 
 impl fmt::Display for Utc {
-    /// For instance `2026-11-21 08:05`; the reader is told elsewhere that it is UTC.
+    /// Date and time in UTC without the zone, for instance `2026-11-21 08:05`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.rem_euclid(DAY);
         write!(f, "{} {:02}:{:02}", self.day(), seconds / 3600, seconds / 60 % 60)
     }
 }
 
-/// Year, month and day of a day since 1970, in the calendar of today, walked in its cycles of 400, 100, 4 and 1
-/// years from the first of March of the year 0, so that the leap day is a year's last.
+/// Year, month and day of the Gregorian calendar for a day number since 1970-01-01.
+///
+/// Counts from 1 March of the year 0 in cycles of 400, 100, 4 and 1 years, so that the leap day is a year's last day.
 fn date(days_since_1970: i64) -> (i64, i64, i64) {
     const CYCLE_400: i64 = 146_097;
     const BEFORE_1970: i64 = 719_468;
     let days = days_since_1970.saturating_add(BEFORE_1970);
     let (era, in_era) = (days.div_euclid(CYCLE_400), days.rem_euclid(CYCLE_400));
-    // the last day of a cycle of 4 or 400 years is one that the shorter cycle has no room for
+    // the last day of a cycle of 4 or 400 years would fall into a fifth shorter cycle
     let centuries = (in_era / 36_524).min(3);
     let in_century = in_era - centuries * 36_524;
     let fours = in_century / 1_461;
@@ -87,8 +88,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
-        // each as `date -u -d @SECONDS` has it
+    fn dates_agree_with_the_calendar() {
+        // expected values from `date -u -d @SECONDS`
         for (seconds, text) in [
             (0, "1970-01-01 00:00"),
             (-1, "1969-12-31 23:59"),
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn hours_go_back_and_stop_at_the_end() {
+    fn hours_before_saturates() {
         assert_eq!(Utc(7200).hours_before(1.5), Utc(1800));
         assert_eq!(Utc(0).hours_before(f64::INFINITY), Utc(-i64::MAX));
         assert_eq!(Utc(5).hours_before(f64::NAN), Utc(5));

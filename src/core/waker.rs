@@ -1,6 +1,6 @@
-//! How a worker wakes whoever watches, without knowing who that is.
+//! A callback by which a worker thread wakes its listener.
 
 use std::sync::Arc;
 
-/// Called after an event was sent; the window repaints, the command line does nothing.
+/// Called after each event that is sent: the window repaints, the command line does nothing.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;

@@ -44,13 +44,13 @@ pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Optio
         // the look before a run has said which changes would help, and the others are not they
         Kind::OutOfMemory if failed.stage == Stage::Preflight => Vec::from_iter(fallback),
         Kind::OutOfMemory => memory(failed, draft, tried, fallback),
-        Kind::Device => vec![vec![Fix::Again], vec![Fix::Provider(ProviderChoice::Cpu)]],
-        Kind::Runtime => vec![vec![Fix::Again]],
+        Kind::Device => vec![vec![Fix::Retry], vec![Fix::Provider(ProviderChoice::Cpu)]],
+        Kind::Runtime => vec![vec![Fix::Retry]],
         Kind::Generation => generation(failed, draft, tried),
         _ => Vec::new(),
     };
     let changes_something = |changes: &[Fix]| Fix::applied(changes, draft) != *draft;
-    let is_new = |changes: &[Fix]| changes == [Fix::Again] && !tried.contains(&Fix::Again);
+    let is_new = |changes: &[Fix]| changes == [Fix::Retry] && !tried.contains(&Fix::Retry);
     rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes))
 }
 
@@ -78,7 +78,7 @@ fn memory(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Vec<Fix
 }
 
 fn generation(failed: Failed, draft: &Draft, tried: &[Fix]) -> Vec<Vec<Fix>> {
-    let mut rungs = vec![vec![Fix::Again]];
+    let mut rungs = vec![vec![Fix::Retry]];
     let highest = draft.guidance.max(draft.guidance_low.unwrap_or(draft.guidance));
     let guided = highest > 1.0;
     let lowered = Fix::Guidance(Guidance(1.0 + (highest - 1.0) * LESS_GUIDANCE));
@@ -154,38 +154,38 @@ mod tests {
                 "decode in VAE tiles of 256 pixels",
                 "decode in VAE tiles of 128 pixels",
                 "decode in VAE tiles of 64 pixels",
-                "read the weights from their files in place",
+                "read the weights from their files",
                 "30 steps, size 1264x720",
-                "10 steps, leave the LoRAs out",
+                "10 steps, remove the LoRAs",
             ]
         );
         let at_step = climb(Kind::OutOfMemory, Stage::DenoiseHigh, large());
-        assert_eq!(at_step[..2], ["read the weights from their files in place", "30 steps, size 1264x720"]);
+        assert_eq!(at_step[..2], ["read the weights from their files", "30 steps, size 1264x720"]);
     }
 
     #[test]
     fn a_model_that_was_allowed_comes_before_less_of_the_video() {
         let small = Some("t2v-A14B-int8");
         let told = climb_with(Kind::OutOfMemory, Stage::DenoiseHigh, large(), small);
-        assert_eq!(told[1..3], ["take the model t2v-A14B-int8", "30 steps, size 1264x720"]);
+        assert_eq!(told[1..3], ["use the model t2v-A14B-int8", "30 steps, size 1264x720"]);
         for kind in [Kind::MissingModel, Kind::CorruptModel] {
-            assert_eq!(climb_with(kind, Stage::Prepare, large(), small), ["take the model t2v-A14B-int8"]);
+            assert_eq!(climb_with(kind, Stage::Prepare, large(), small), ["use the model t2v-A14B-int8"]);
         }
         let before = climb_with(Kind::OutOfMemory, Stage::Preflight, large(), small);
-        assert_eq!(before, ["take the model t2v-A14B-int8"]);
+        assert_eq!(before, ["use the model t2v-A14B-int8"]);
     }
 
     #[test]
     fn a_bad_number_is_tried_again_then_with_less_guidance() {
         assert_eq!(
             climb(Kind::Generation, Stage::DenoiseLow, large()),
-            ["try the same again", "guidance scale 6.25", "30 steps, guidance scale 4"]
+            ["retry unchanged", "guidance scale 6.25", "30 steps, guidance scale 4"]
         );
     }
 
     #[test]
     fn a_lost_device_is_tried_again_then_left() {
-        assert_eq!(climb(Kind::Device, Stage::Prepare, large()), ["try the same again", "run on the CPU"]);
+        assert_eq!(climb(Kind::Device, Stage::Prepare, large()), ["retry unchanged", "run on the CPU"]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl TimestepForm {
 /// Refuses a request that a fixed size or a missing file does not allow, in one error.
 pub(super) fn check(model: &Checkpoint, request: &GenRequest, [_, z, t, h, w]: [usize; 5]) -> Result<()> {
     let Some(exported) = &model.exported else { return Ok(()) };
-    let picture = request.starts_from_picture();
+    let picture = request.starts_from_image();
     let patch: usize = model.transformer.config.patch_size.iter().product();
     let transformers = || std::iter::once(&exported.transformer).chain(&exported.transformer_2);
     let seen = [1, model.transformer.config.in_channels, t, h, w];

@@ -231,9 +231,9 @@ impl Pipeline<'_> {
                 decoder: Decoder::Exported(&exported.vae_decoder),
             });
         }
-        let starts_from_picture = pictures.first.is_some();
+        let starts_from_image = pictures.first.is_some();
         let segments =
-            if starts_from_picture && model.expand_timesteps { Segments::Two } else { Segments::One };
+            if starts_from_image && model.expand_timesteps { Segments::Two } else { Segments::One };
         let computation = self.computation;
         let transformer = |part: &Component<TransformerConfig>, expert| {
             let adapters = self.loras.adapters(expert);
@@ -244,7 +244,7 @@ impl Pipeline<'_> {
         let second = model.transformer_2.as_ref();
         let (text, vae) = (&model.text_encoder, &model.vae);
         let text = graphs::text_encoder(&text.config, &text.weights, computation.text)?;
-        let encoder = starts_from_picture.then(|| self.encoder_graphs()).transpose()?;
+        let encoder = starts_from_image.then(|| self.encoder_graphs()).transpose()?;
         let decoder = graphs::vae_decoder(&vae.config, &vae.weights, computation.vae)?;
         Ok(Graphs {
             text: Network::Built(Box::new(text)),

@@ -78,10 +78,10 @@ impl Loras {
             file: std::path::absolute(&choice.file).unwrap_or_else(|_| choice.file.clone()),
             sha256: content_hash(&choice.file)?,
             experts: Vec::new(),
-            dialect: file.summary().dialect,
+            format: file.summary().dialect,
             matched: 0,
             left_out: 0,
-            dead: 0,
+            all_zero: 0,
         };
         for (expert, part) in parts.into_iter().filter(|(expert, _)| choice.changes(*expert)) {
             let Some(part) = part else { continue };
@@ -93,7 +93,7 @@ impl Loras {
             // both experts have the same modules, so one report stands for both
             if record.experts.is_empty() {
                 let dead = report.dead.len();
-                (record.matched, record.left_out, record.dead) =
+                (record.matched, record.left_out, record.all_zero) =
                     (report.matched.len(), report.left_out.len(), dead);
                 let reasons = report.reasons().into_iter().chain(report.notes.iter().cloned());
                 self.warnings.extend(reasons.map(|reason| format!("{name}: {reason}")));

@@ -61,7 +61,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path) -> Result<PreflightResult> {
     };
     let mut found = look(work, &request, (&checkpoint, &computation), data_dir)?;
     let finding =
-        |(severity, message)| Finding { severity, subject: Subject::Settings, message, changes: Vec::new() };
+        |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
     found.add(told.into_iter().map(finding));
     Ok(PreflightResult { request, model: checkpoint.id, preflight: found })
 }
@@ -122,7 +122,7 @@ fn tell(found: &Preflight, story: &mut Reporter<'_>) -> Result<()> {
         return Err(error_from_finding(blocker));
     }
     let peak = found.peak();
-    story.tell(Event::Expected {
+    story.tell(Event::Preflight {
         findings: found.findings.clone(),
         seconds: found.time.as_ref().map(|time| time.seconds),
         peak_mb: (peak > Bytes(0)).then(|| peak.0 as f64 / f64::from(1 << 20)),
@@ -146,7 +146,7 @@ fn sentence(finding: &Finding) -> String {
 }
 
 fn changes(finding: &Finding) -> Option<String> {
-    let all: Vec<_> = finding.changes.iter().map(ToString::to_string).collect();
+    let all: Vec<_> = finding.fixes.iter().map(ToString::to_string).collect();
     (!all.is_empty()).then(|| all.join(", or "))
 }
 
@@ -165,7 +165,7 @@ fn error_from_finding(finding: &Finding) -> Error {
         },
         |changes| format!("It would help to {changes}"),
     );
-    Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.changes.clone())
+    Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.fixes.clone())
 }
 
 /// The card, where one computes and its driver answers.

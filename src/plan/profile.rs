@@ -103,7 +103,7 @@ impl Profile {
             severity: Severity::Note,
             subject: Subject::Settings,
             message,
-            changes,
+            fixes: changes,
         };
         let mut notes = Vec::new();
         let steps = self.steps_of(draft);

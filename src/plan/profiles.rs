@@ -159,7 +159,7 @@ mod tests {
             assert!(words.is_none_or(|words| notes[0].message.contains(words)), "{notes:?}");
         }
         let few = profiles.notes(&Draft { steps: 5, ..form() }, Mode::T2V, Some(Family::A14B));
-        assert_eq!(few[0].changes, [Fix::Steps(StepCount(30))]);
+        assert_eq!(few[0].fixes, [Fix::Steps(StepCount(30))]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn limits(&(model, mode, lora, _): &Model) -> Limits {
         strides: Strides { temporal: 4, spatial: if mode == Mode::TI2V { 16 } else { 8 }, patch: 2 },
         max_positions: 1024,
         lora,
-        integers: None,
+        quantisation: None,
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn stages(facts: &Facts<'_>, card: Card) -> Vec<StageMemory> {
     let mut stages = vec![stage(Stage::Text, weights(model.text_encoder, text_bytes) + text)];
     let tiles = memory::tiling(request, model);
     let more_tiles = tiles.count() as u64 - 1;
-    if request.starts_from_picture() {
+    if request.starts_from_image() {
         let cell = model.vae.scale_factor_spatial as usize;
         let [height, width] = tiles.tile().map(|cells| (cells * cell) as u32);
         let one = request.mode != Mode::I2V || request.frames.0 == 1;
@@ -110,6 +110,6 @@ pub(super) fn finding(facts: &Facts<'_>, card: Card) -> Option<Finding> {
         message: format!(
             "The run needs about {needed} of the card's memory by formula, with {MARGIN_PERCENT} % to spare, and {has}"
         ),
-        changes,
+        fixes: changes,
     })
 }

@@ -45,7 +45,7 @@ fn of_memory(facts: &Facts<'_>) -> Option<Finding> {
             severity: Severity::Blocker,
             subject,
             message: format!("The run needs {least} of memory at least, and {free} are free{int8}"),
-            changes: changes(),
+            fixes: changes(),
         });
     }
     if peak > free {
@@ -56,13 +56,13 @@ fn of_memory(facts: &Facts<'_>) -> Option<Finding> {
                 "The weights do not fit: {peak} against {free} of free memory, so they are read again and again{int8}"
             )
         };
-        return Some(Finding { severity: Severity::Warning, subject, message, changes: changes() });
+        return Some(Finding { severity: Severity::Warning, subject, message, fixes: changes() });
     }
     (with_margin > free).then(|| Finding {
         severity: Severity::Note,
         subject,
         message: format!("The run may need {peak} of the {free} of memory that are free, which is tight"),
-        changes: changes(),
+        fixes: changes(),
     })
 }
 
@@ -91,7 +91,7 @@ fn of_room(room: &DiskSpace) -> Option<Finding> {
             room.needed,
             room.path.display()
         ),
-        changes: Vec::new(),
+        fixes: Vec::new(),
     })
 }
 
@@ -112,6 +112,6 @@ fn of_time(facts: &Facts<'_>, time: Option<&TimeEstimate>) -> Option<Finding> {
         severity: if long { Severity::Warning } else { Severity::Note },
         subject: Subject::Time,
         message,
-        changes: if long { fixes::less_time(facts, None) } else { Vec::new() },
+        fixes: if long { fixes::less_time(facts, None) } else { Vec::new() },
     })
 }

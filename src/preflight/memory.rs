@@ -62,7 +62,7 @@ pub(super) fn stages(facts: &Facts<'_>) -> Vec<StageMemory> {
     let text =
         TEXT_TOKENS * F32 * (TEXT_WIDTHS * model.text.d_model as u64 + TEXT_FFN * model.text.d_ff as u64);
     stages.push(stage(Stage::Text, (model.text_encoder, in_place(facts, model.text_encoder)), text));
-    if request.starts_from_picture() {
+    if request.starts_from_image() {
         let net = model.vae_encoder;
         let one = request.mode != Mode::I2V || request.frames.0 == 1;
         let cell = model.vae.scale_factor_spatial as usize;
@@ -149,7 +149,7 @@ fn decode(facts: &Facts<'_>) -> u64 {
 
 /// What is alive while the files of an exported model compute is known of the transformers alone.
 fn exported(facts: &Facts<'_>, networks: &[(Stage, NetSize)]) -> Vec<StageMemory> {
-    let runs = |at: Stage| at != Stage::Image || facts.request.starts_from_picture();
+    let runs = |at: Stage| at != Stage::Image || facts.request.starts_from_image();
     let values = |at: Stage| match at {
         Stage::DenoiseHigh | Stage::DenoiseLow => denoise(facts),
         _ => 0,

@@ -151,17 +151,17 @@ fn the_official_request_on_a_small_machine_is_warned_of() {
     assert!(found.can_run(), "{:?}", found.findings);
     let time = of(&found, Subject::Time).unwrap();
     assert_eq!(time.severity, Severity::Warning);
-    assert!(time.message.contains("More than") && time.message.contains(" h "), "{}", time.message);
-    assert_eq!(time.changes[0], Fix::Model("t2v-A14B-int8".into()));
+    assert!(time.message.contains("More than") && time.message.contains(" days "), "{}", time.message);
+    assert_eq!(time.fixes[0], Fix::Model("t2v-A14B-int8".into()));
     let is_model = |change: &&Fix| matches!(change, Fix::Model(_));
-    assert_eq!(time.changes.iter().filter(is_model).count(), 1, "4 bits are no faster");
-    assert!(time.changes.iter().any(|change| matches!(change, Fix::Steps(_))));
-    assert!(time.changes.iter().any(|change| matches!(change, Fix::Size(_))));
+    assert_eq!(time.fixes.iter().filter(is_model).count(), 1, "4 bits are no faster");
+    assert!(time.fixes.iter().any(|change| matches!(change, Fix::Steps(_))));
+    assert!(time.fixes.iter().any(|change| matches!(change, Fix::Size(_))));
     let memory = of(&found, Subject::Memory).unwrap();
     assert_eq!(memory.severity, Severity::Warning);
     assert!(memory.message.contains("read again and again"), "{}", memory.message);
-    let smaller: Vec<_> = memory.changes.iter().filter(is_model).map(ToString::to_string).collect();
-    assert_eq!(smaller, ["take the model t2v-A14B-int8", "take the model t2v-A14B-int4"]);
+    let smaller: Vec<_> = memory.fixes.iter().filter(is_model).map(ToString::to_string).collect();
+    assert_eq!(smaller, ["use the model t2v-A14B-int8", "use the model t2v-A14B-int4"]);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn changes_come_in_the_order_of_what_they_cost_the_picture() {
     let request = GenRequest { vae_tile: Some(1280), ..request(1280, 720, 81) };
     let model = model(true);
     let found = check(&facts(&request, &model, 19));
-    let changes = &of(&found, Subject::Memory).unwrap().changes;
+    let changes = &of(&found, Subject::Memory).unwrap().fixes;
     let place = |kind: fn(&Fix) -> bool| changes.iter().position(kind);
     let tile = place(|change| matches!(change, Fix::VaeTile(_))).unwrap();
     let size = place(|change| matches!(change, Fix::Size(_))).unwrap();
@@ -306,5 +306,5 @@ fn a_card_that_is_too_small_is_seen_before_the_run() {
     let busy = check(&with(card(200, 8)));
     let told = busy.findings.iter().find(|finding| finding.subject == Subject::Memory).unwrap();
     assert_eq!(told.severity, Severity::Warning);
-    assert!(told.changes.contains(&Fix::Provider(ProviderChoice::Cpu)), "{told:?}");
+    assert!(told.fixes.contains(&Fix::Provider(ProviderChoice::Cpu)), "{told:?}");
 }

@@ -16,7 +16,7 @@ pub fn work(request: &GenRequest, model: &ModelSize, steps: [u32; 2]) -> Vec<(St
     let passes = passes(request);
     let pass = pass(request, model);
     let mut stages = Vec::new();
-    if request.starts_from_picture() {
+    if request.starts_from_image() {
         let first = encoded(&model.vae, request.size, true).work as f64;
         let later = encoded(&model.vae, request.size, false).work as f64;
         let chunks =

@@ -63,7 +63,7 @@ mod tests {
                 strides: Strides { temporal: 4, spatial, patch: 2 },
                 max_positions: 1024,
                 lora: true,
-                integers: None,
+                quantisation: None,
             };
             let mut draft = preset.draft("a cat");
             draft.start_image = (preset.mode == Mode::I2V).then(|| "cat.png".into());

@@ -67,7 +67,7 @@ impl Checkpoint {
             strides: self.strides(),
             max_positions: self.transformer.config.rope_max_seq_len,
             lora: self.lora,
-            integers: self.integers(),
+            quantisation: self.integers(),
         }
     }
 

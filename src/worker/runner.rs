@@ -245,7 +245,7 @@ impl Runner {
             };
             if num_failed == self.service.most_retries {
                 // what would be tried next is the person's to try
-                let changes = if error.changes().is_empty() { changes } else { error.changes().to_vec() };
+                let changes = if error.fixes().is_empty() { changes } else { error.fixes().to_vec() };
                 return Ending::Failed(error.with_fixes(changes));
             }
             let delay = self.service.back_off * 2_u32.saturating_pow(num_failed);
@@ -380,7 +380,7 @@ fn next_changes(entry: &JobEntry, retries: &[RetryRecord], error: &Error, stage:
     };
     // memory and devices come and go: when nothing is left to change, waiting may help
     let may_pass = matches!(error.kind, Kind::OutOfMemory | Kind::Device | Kind::Runtime);
-    ladder::next(failed, draft, &tried, fallback).or_else(|| may_pass.then(|| vec![Fix::Again]))
+    ladder::next(failed, draft, &tried, fallback).or_else(|| may_pass.then(|| vec![Fix::Retry]))
 }
 
 fn told(error: &Error, stage: Stage, changes: &[Fix]) -> String {

@@ -49,7 +49,7 @@ pub(in crate::app) fn harness<'a>(
         strides: Strides { temporal: 4, spatial: 8, patch: 2 },
         max_positions: 1024,
         lora: true,
-        integers: None,
+        quantisation: None,
     };
     let draw = move |ui: &mut Ui, bench: &mut PanelHarness| {
         let problems = bench.draft.problems(&limits);

@@ -36,7 +36,7 @@ fn text(change: &Fix) -> String {
 /// What a change costs.
 fn cost(change: &Fix) -> &'static str {
     match change {
-        Fix::Again => "Costs nothing but time",
+        Fix::Retry => "Costs nothing but time",
         Fix::WeightsInPlace => "Slower, the same picture",
         Fix::Provider(_) => "Slower, nearly the same picture",
         Fix::VaeTile(_) | Fix::Model(_) => "Nearly the same picture",
@@ -58,7 +58,7 @@ mod tests {
     fn only_what_changes_something_is_offered() {
         let draft = draft();
         let changes = [
-            Fix::Again,
+            Fix::Retry,
             Fix::Frames(FrameCount(draft.frames)),
             Fix::Model("not-here".into()),
             Fix::Size(Resolution::new(16, 16)),

@@ -47,7 +47,7 @@ pub(super) fn full_task(id: &str) -> HistoryEntry {
             severity: Severity::Warning,
             subject: Subject::Memory,
             message: "tight".to_owned(),
-            changes: vec![Fix::VaeTile(256)],
+            fixes: vec![Fix::VaeTile(256)],
         }],
         estimated_s: Some(Secs(12.0)),
         estimated_peak_mb: Some(320.0),

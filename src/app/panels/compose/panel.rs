@@ -216,7 +216,7 @@ fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) {
     let chosen = view.models.iter().find(|model| model.id == draft.model);
     let modes = chosen.and_then(|model| model.limits.as_ref().ok()).map_or(&[][..], |limits| &limits.modes);
     let takes = |mode| modes.contains(&mode);
-    if takes(Mode::I2V) || takes(Mode::TI2V) || draft.starts_from_picture() {
+    if takes(Mode::I2V) || takes(Mode::TI2V) || draft.starts_from_image() {
         path_ui(ui, "First picture", &mut draft.start_image);
         problem_ui(ui, "start_image", view.problems);
         path_ui(ui, "Go on from clip", &mut draft.continue_from);
@@ -268,7 +268,7 @@ mod tests {
         let mut bench = PanelHarness::new();
         bench.draft.frames = 16;
         let mut harness = form(bench);
-        harness.get_by_label_contains("Ask for 13 or 17");
+        harness.get_by_label_contains("Set 13 or 17 frames");
         let button = harness.get_by_role_and_label(Role::Button, "Generate");
         assert!(button.accesskit_node().is_disabled());
         harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
@@ -341,7 +341,7 @@ mod tests {
             severity: Severity::Warning,
             subject: Subject::Memory,
             message: long.clone(),
-            changes: Vec::new(),
+            fixes: Vec::new(),
         };
         let looked = PreflightView { peak: None, time: None, findings: vec![finding] };
         for look in [Ok(looked), Err(Error::new(Kind::Bug, long))] {

@@ -97,7 +97,7 @@ fn finding_ui(ui: &mut Ui, finding: &Finding, view: &AppView<'_>, draft: &mut Dr
         ui.add(Label::new(RichText::new(&finding.message).color(colour)).wrap());
     });
     ui.horizontal_wrapped(|ui| {
-        for change in offered(&finding.changes, view.draft, view.models) {
+        for change in offered(&finding.fixes, view.draft, view.models) {
             if fix_button(ui, change, "Changes the form; nothing runs yet").clicked() {
                 change.apply(draft);
             }
@@ -132,7 +132,7 @@ mod tests {
 
     fn finding(severity: Severity, message: &str) -> Finding {
         let changes = vec![Fix::VaeTile(128), Fix::Frames(FrameCount(5))];
-        Finding { severity, subject: Subject::Memory, message: message.into(), changes }
+        Finding { severity, subject: Subject::Memory, message: message.into(), fixes: changes }
     }
 
     fn form(look: Result<PreflightView>, run: RunState) -> Harness<'static, PanelHarness> {

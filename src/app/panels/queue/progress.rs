@@ -101,7 +101,7 @@ fn failed_ui(ui: &mut Ui, error: &Error, view: &AppView<'_>, actions: &mut Vec<A
                 actions.push(action);
             }
         }
-        for change in offered(error.changes(), view.draft, view.models) {
+        for change in offered(error.fixes(), view.draft, view.models) {
             if fix_button(ui, change, "Makes the video again with this change").clicked() {
                 actions.push(Action::Retry(Some(change.clone())));
             }
@@ -187,9 +187,9 @@ mod tests {
     fn what_may_mend_a_failure_is_a_click() {
         let change = Fix::Frames(FrameCount(5));
         let error =
-            Error::new(Kind::OutOfMemory, "Memory ran out").with_fixes(vec![Fix::Again, change.clone()]);
+            Error::new(Kind::OutOfMemory, "Memory ran out").with_fixes(vec![Fix::Retry, change.clone()]);
         let mut harness = strip(RunState::Failed(error));
-        assert!(harness.query_by_label("Try the same again").is_none(), "that is what Try again does");
+        assert!(harness.query_by_label("Retry unchanged").is_none(), "that is what Try again does");
         harness.get_by_role_and_label(Role::Button, "5 frames").click();
         harness.run();
         assert_eq!(harness.state().actions, [Action::Retry(Some(change))]);
