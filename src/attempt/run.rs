@@ -6,10 +6,10 @@ use std::time::Instant;
 use ndarray::ArrayD;
 
 use super::control::JobControl;
+use super::resume_key::ResumeKey;
 use super::resume_points::ResumePoints;
 use crate::core::{
-    CancelToken, Error, Event, FaultPoint, Faults, Fps, GenRequest, Kind, Mode, Outcome, Result, Secs, Stage,
-    WeightsChoice, sha256_hex,
+    CancelToken, Error, Event, FaultPoint, Faults, GenRequest, Kind, Mode, Outcome, Result, Secs, Stage,
 };
 use crate::engine::Runtime;
 use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
@@ -282,27 +282,32 @@ impl MadeBy<'_> {
 
     fn record<'a>(&'a self, request: &'a GenRequest) -> Provenance<'a> {
         Provenance {
-            wandeck: env!("CARGO_PKG_VERSION"),
             request,
             model: &self.model.id,
             model_fingerprint: self.model.fingerprint(),
-            pictures: &self.given.hashes,
+            image_hashes: &self.given.hashes,
             onnxruntime: &self.runtime.info().version,
             provider: self.computation.provider.word(),
             provider_reason: &self.computation.reason,
             precision: self.computation.precision,
             loras: &self.given.loras.records,
-            changes: self.changes.iter().map(|retry| retry.told.as_str()).collect(),
+            retry_messages: self.changes.iter().map(|retry| retry.told.as_str()).collect(),
         }
     }
 
-    /// Tells whether latents are those of this request: what only decides where weights are, how latents are decoded
-    /// and how frames are shown is left out.
+    /// The key of this request's resume points.
     fn key(&self, request: &GenRequest) -> Result<String> {
-        let latents =
-            GenRequest { vae_tile: None, weights: WeightsChoice::Auto, fps: Fps(1), ..request.clone() };
-        let record = Provenance { changes: Vec::new(), provider_reason: "", ..self.record(&latents) };
-        Ok(sha256_hex(record.metadata()?.json().as_bytes()))
+        ResumeKey {
+            request,
+            model: &self.model.id,
+            model_fingerprint: &self.model.fingerprint(),
+            image_hashes: &self.given.hashes,
+            onnxruntime: &self.runtime.info().version,
+            provider: self.computation.provider.word(),
+            precision: self.computation.precision,
+            loras: &self.given.loras.records,
+        }
+        .hash()
     }
 }
 

@@ -98,8 +98,10 @@ pub struct GenRequest {
     /// The mode that will run.
     pub mode: Mode,
     /// Image of the first frame.
+    #[serde(alias = "image")]
     pub start_image: Option<PathBuf>,
     /// Image of the last frame.
+    #[serde(alias = "last_image")]
     pub end_image: Option<PathBuf>,
     /// A clip whose last frame is the start image.
     pub continue_from: Option<PathBuf>,

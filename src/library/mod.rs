@@ -4,6 +4,7 @@ mod gallery;
 mod history;
 mod provenance;
 mod rebuild;
+mod request_record;
 
 pub use gallery::{GalleryFilter, GalleryItem, GalleryOrder, Ratings, Thumbnails, load_gallery};
 pub use history::{
@@ -12,3 +13,4 @@ pub use history::{
 pub(crate) use provenance::Provenance;
 pub use provenance::SavedRequest;
 pub use rebuild::{Rebuilt, rebuild};
+pub(crate) use request_record::{LoraFileRecord, RequestRecord};

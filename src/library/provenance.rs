@@ -1,24 +1,22 @@
-//! What is written into every output: all that is needed to make it again, and by what it was made.
+//! What is written into every output file: all that is needed to make it again, and by what it was made.
 
 use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::request_record::{LoraFileRecord, RequestRecord};
 use crate::core::{Draft, Error, GenRequest, Kind, LoraRecord, Result};
 use crate::media::{Metadata, read_metadata};
 
 /// The record of a video that was just made.
-#[derive(Serialize)]
 pub(crate) struct Provenance<'a> {
-    /// Version of this program.
-    pub(crate) wandeck: &'static str,
     pub(crate) request: &'a GenRequest,
+    /// The model's id.
     pub(crate) model: &'a str,
     pub(crate) model_fingerprint: String,
-    /// SHA-256 of the first and the last picture's file, as far as given.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub(crate) pictures: &'a [String],
+    /// SHA-256 of the start image's and the end image's file, as far as given.
+    pub(crate) image_hashes: &'a [String],
     /// Version of ONNX Runtime.
     pub(crate) onnxruntime: &'a str,
     pub(crate) provider: &'static str,
@@ -26,17 +24,49 @@ pub(crate) struct Provenance<'a> {
     pub(crate) provider_reason: &'a str,
     pub(crate) precision: &'static str,
     pub(crate) loras: &'a [LoraRecord],
-    /// What failed before and was changed then.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) changes: Vec<&'a str>,
+    /// What failed before and what was changed then, a sentence for each retry.
+    pub(crate) retry_messages: Vec<&'a str>,
+}
+
+/// The record as JSON. Names and order of the fields are those of version 0.1, see [`RequestRecord`].
+#[derive(Serialize)]
+struct ProvenanceDocument<'a> {
+    /// Version of this program.
+    wandeck: &'static str,
+    request: RequestRecord<'a>,
+    model: &'a str,
+    model_fingerprint: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pictures: &'a [String],
+    onnxruntime: &'a str,
+    provider: &'static str,
+    provider_reason: &'a str,
+    precision: &'static str,
+    loras: Vec<LoraFileRecord<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    changes: &'a [&'a str],
 }
 
 impl Provenance<'_> {
-    /// As it goes into a file: the record for programs and a line for people.
+    /// The metadata of the file: the record for programs and a line for people.
     pub(crate) fn metadata(&self) -> Result<Metadata> {
-        let json = serde_json::to_string(self)
-            .map_err(|error| Error::new(Kind::Bug, "The request cannot be written down").because(error))?;
         let Provenance { request, model, .. } = self;
+        let document = ProvenanceDocument {
+            wandeck: env!("CARGO_PKG_VERSION"),
+            request: RequestRecord::of(request),
+            model,
+            model_fingerprint: &self.model_fingerprint,
+            pictures: self.image_hashes,
+            onnxruntime: self.onnxruntime,
+            provider: self.provider,
+            provider_reason: self.provider_reason,
+            precision: self.precision,
+            loras: self.loras.iter().map(LoraFileRecord::of).collect(),
+            changes: &self.retry_messages,
+        };
+        let json = serde_json::to_string(&document).map_err(|error| {
+            Error::new(Kind::Bug, "Cannot write the request into the file").because(error)
+        })?;
         let comment = format!(
             "{} · {model} · seed {} · {} steps · guidance {} · shift {}",
             request.prompt, request.seed.0, request.steps.0, request.guidance.0, request.shift.0
@@ -45,7 +75,7 @@ impl Provenance<'_> {
     }
 }
 
-/// The record that a file of ours carries; none if it carries nothing.
+/// The record in an output file of this program.
 #[derive(Clone, Debug)]
 pub struct SavedRequest {
     /// The form that made it.
@@ -54,11 +84,11 @@ pub struct SavedRequest {
 }
 
 impl SavedRequest {
-    /// Reads the record of a video, picture or folder of frames.
+    /// Reads the record of a video, image or folder of frames; none if it carries none.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let Some(json) = read_metadata(path)? else { return Ok(None) };
         let unreadable = |error: serde_json::Error| {
-            Error::new(Kind::Input, format!("The settings in {} cannot be read", path.display()))
+            Error::new(Kind::Input, format!("Cannot read the settings in {}", path.display()))
                 .because(error)
                 .remedy("It may come from another version of Wandeck")
         };
@@ -67,12 +97,12 @@ impl SavedRequest {
         Ok(Some(Self { draft, record }))
     }
 
-    /// What the record says under `key`; null if nothing.
+    /// The value under `key` in the record; null if there is none.
     pub(crate) fn value(&self, key: &str) -> &Value {
         &self.record[key]
     }
 
-    /// What is another in `new`, as "name: old, now new"; empty if both were made in the same way.
+    /// What differs in `new`, as "name: old, now new"; empty if both were made in the same way.
     pub fn differences(&self, new: &Self) -> Vec<String> {
         let mut found = Vec::new();
         compare("", &self.record, &new.record, &mut found);

@@ -1,0 +1,160 @@
+//! The key of a resume point: a hash over everything that decides the numbers of a run.
+//!
+//! The hashed text is a format of its own with the field names of version 0.1. It does not follow the program's types:
+//! a renamed field must not make the resume points and kept latents of earlier versions useless.
+
+use serde::Serialize;
+
+use crate::core::{Error, Fps, GenRequest, Kind, LoraRecord, Result, WeightsChoice, sha256_hex};
+use crate::library::{LoraFileRecord, RequestRecord};
+
+/// What decides the numbers of a run, beside this program's own version.
+pub(super) struct ResumeKey<'a> {
+    pub(super) request: &'a GenRequest,
+    /// The model's id.
+    pub(super) model: &'a str,
+    pub(super) model_fingerprint: &'a str,
+    /// SHA-256 of the start image's and the end image's file, as far as given.
+    pub(super) image_hashes: &'a [String],
+    /// Version of ONNX Runtime.
+    pub(super) onnxruntime: &'a str,
+    pub(super) provider: &'a str,
+    pub(super) precision: &'a str,
+    pub(super) loras: &'a [LoraRecord],
+}
+
+impl ResumeKey<'_> {
+    /// SHA-256 of [`Self::text`] as hexadecimal digits.
+    pub(super) fn hash(&self) -> Result<String> {
+        Ok(sha256_hex(self.text(env!("CARGO_PKG_VERSION"))?.as_bytes()))
+    }
+
+    /// The text that is hashed. Where weights are, how latents are decoded and how frames are shown is left out: it
+    /// does not change the latents.
+    fn text(&self, version: &str) -> Result<String> {
+        let latents =
+            GenRequest { vae_tile: None, weights: WeightsChoice::Auto, fps: Fps(1), ..self.request.clone() };
+        let key = KeyText {
+            wandeck: version,
+            request: RequestRecord::of(&latents),
+            model: self.model,
+            model_fingerprint: self.model_fingerprint,
+            pictures: self.image_hashes,
+            onnxruntime: self.onnxruntime,
+            provider: self.provider,
+            provider_reason: "",
+            precision: self.precision,
+            loras: self.loras.iter().map(LoraFileRecord::of).collect(),
+        };
+        serde_json::to_string(&key)
+            // as a video's metadata, which the text once was, it holds no NUL
+            .map(|text| text.replace('\0', ""))
+            .map_err(|error| Error::new(Kind::Bug, "Cannot write the key of the resume point").because(error))
+    }
+}
+
+// Names and order of these fields are those of version 0.1 and must not change.
+
+#[derive(Serialize)]
+struct KeyText<'a> {
+    wandeck: &'a str,
+    request: RequestRecord<'a>,
+    model: &'a str,
+    model_fingerprint: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pictures: &'a [String],
+    onnxruntime: &'a str,
+    provider: &'a str,
+    provider_reason: &'static str,
+    precision: &'a str,
+    loras: Vec<LoraFileRecord<'a>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{
+        Expert, FlowShift, FrameCount, Guidance, LoraChoice, Mode, PrecisionChoice, ProviderChoice,
+        Resolution, Sampler, Seed, StepCount, StepList,
+    };
+
+    /// The interrupted job of `tests/fixtures/data-folder-0.1.tar.gz`.
+    fn request() -> GenRequest {
+        GenRequest {
+            prompt: "a yellow circle moves up on a black background".to_owned(),
+            negative_prompt: String::new(),
+            model: "toy-t2v-A14B".to_owned(),
+            mode: Mode::T2V,
+            start_image: None,
+            end_image: None,
+            continue_from: None,
+            seed: Seed(16),
+            steps: StepCount(900),
+            guidance: Guidance(1.5),
+            guidance_low: Guidance(1.5),
+            shift: FlowShift(3.0),
+            sampler: Sampler::UniPc,
+            step_list: None,
+            size: Resolution::new(64, 64),
+            frames: FrameCount(17),
+            fps: Fps(8),
+            provider: ProviderChoice::Auto,
+            precision: PrecisionChoice::Auto,
+            loras: Vec::new(),
+            vae_tile: Some(64),
+            weights: WeightsChoice::InPlace,
+        }
+    }
+
+    fn key(request: &GenRequest) -> ResumeKey<'_> {
+        ResumeKey {
+            request,
+            model: "toy-t2v-A14B",
+            model_fingerprint: "0e6688d46bce7a7ea7203afc7b8c5ff23ccdcd8218ee383995b38d99af77d53f",
+            image_hashes: &[],
+            onnxruntime: "1.31.1",
+            provider: "cpu",
+            precision: "fp32",
+            loras: &[],
+        }
+    }
+
+    #[test]
+    fn the_key_is_the_one_that_version_0_1_wrote() {
+        let text = key(&request()).text("0.1.0").unwrap();
+        let written = "ebb21118d26ae244c4532c82b170d2146dd73979ab3e7ce7f97e25ff8f44a0ae";
+        assert_eq!(sha256_hex(text.as_bytes()), written, "{text}");
+    }
+
+    #[test]
+    fn images_and_loras_have_the_names_of_version_0_1() {
+        let request = GenRequest {
+            start_image: Some("a.png".into()),
+            end_image: Some("b.png".into()),
+            step_list: Some(StepList(vec![1000.0, 500.0])),
+            loras: vec![LoraChoice { expert: Some(Expert::Low), ..LoraChoice::new("c.safetensors") }],
+            ..request()
+        };
+        let record = LoraRecord {
+            file: "c.safetensors".into(),
+            sha256: "ff".to_owned(),
+            experts: vec![Expert::Low],
+            dialect: "diffusers".to_owned(),
+            matched: 3,
+            left_out: 2,
+            dead: 1,
+        };
+        let hashes = ["aa".to_owned(), "bb".to_owned()];
+        let text = ResumeKey { image_hashes: &hashes, loras: &[record], ..key(&request) }.text("0.1.0");
+        let text = text.unwrap();
+        for part in [
+            r#""image":"a.png","last_image":"b.png","continue_from":null,"seed":16"#,
+            r#""sampler":"unipc","step_list":[1000.0,500.0],"size":{"width":64,"height":64}"#,
+            r#""loras":[{"file":"c.safetensors","strength":1.0,"expert":"low"}],"vae_tile":null,"weights":"auto"}"#,
+            r#""pictures":["aa","bb"],"onnxruntime":"1.31.1""#,
+            r#"[{"file":"c.safetensors","sha256":"ff","experts":["low"],"dialect":"diffusers","matched":3,"left_out":2,"dead":1}]"#,
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+}

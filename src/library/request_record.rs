@@ -1,0 +1,125 @@
+//! A request and its LoRAs as they are written into files: names and order of the fields are those of version 0.1.
+//!
+//! They must not change: a video made again from the record of an older one has the same bytes, and the key of a resume
+//! point is a hash over them. The program's own types may be renamed freely.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::core::{
+    Expert, GenRequest, LoraChoice, LoraRecord, Mode, PrecisionChoice, ProviderChoice, Sampler, StepList,
+    WeightsChoice,
+};
+
+/// What was asked for.
+#[derive(Clone, Serialize)]
+pub(crate) struct RequestRecord<'a> {
+    prompt: &'a str,
+    negative_prompt: &'a str,
+    model: &'a str,
+    mode: Mode,
+    image: Option<&'a Path>,
+    last_image: Option<&'a Path>,
+    continue_from: Option<&'a Path>,
+    seed: u64,
+    steps: u32,
+    guidance: f32,
+    guidance_low: f32,
+    shift: f32,
+    sampler: Sampler,
+    step_list: Option<&'a StepList>,
+    size: SizeRecord,
+    frames: u32,
+    fps: u32,
+    provider: ProviderChoice,
+    precision: PrecisionChoice,
+    loras: Vec<LoraChoiceRecord<'a>>,
+    vae_tile: Option<u32>,
+    weights: WeightsChoice,
+}
+
+impl<'a> RequestRecord<'a> {
+    /// The record of `request`.
+    pub(crate) fn of(request: &'a GenRequest) -> Self {
+        Self {
+            prompt: &request.prompt,
+            negative_prompt: &request.negative_prompt,
+            model: &request.model,
+            mode: request.mode,
+            image: request.start_image.as_deref(),
+            last_image: request.end_image.as_deref(),
+            continue_from: request.continue_from.as_deref(),
+            seed: request.seed.0,
+            steps: request.steps.0,
+            guidance: request.guidance.0,
+            guidance_low: request.guidance_low.0,
+            shift: request.shift.0,
+            sampler: request.sampler,
+            step_list: request.step_list.as_ref(),
+            size: SizeRecord { width: request.size.width, height: request.size.height },
+            frames: request.frames.0,
+            fps: request.fps.0,
+            provider: request.provider,
+            precision: request.precision,
+            loras: request.loras.iter().map(LoraChoiceRecord::of).collect(),
+            vae_tile: request.vae_tile,
+            weights: request.weights,
+        }
+    }
+}
+
+/// Width and height in pixels.
+#[derive(Clone, Serialize)]
+struct SizeRecord {
+    width: u32,
+    height: u32,
+}
+
+/// A LoRA as it was asked for.
+#[derive(Clone, Serialize)]
+struct LoraChoiceRecord<'a> {
+    file: &'a Path,
+    strength: f32,
+    expert: Option<&'static str>,
+}
+
+impl<'a> LoraChoiceRecord<'a> {
+    fn of(choice: &'a LoraChoice) -> Self {
+        Self { file: &choice.file, strength: choice.strength, expert: choice.expert.map(expert) }
+    }
+}
+
+/// What was done with a LoRA.
+#[derive(Clone, Serialize)]
+pub(crate) struct LoraFileRecord<'a> {
+    file: &'a Path,
+    sha256: &'a str,
+    experts: Vec<&'static str>,
+    dialect: &'a str,
+    matched: usize,
+    left_out: usize,
+    dead: usize,
+}
+
+impl<'a> LoraFileRecord<'a> {
+    /// The record of `record`, made by the run.
+    pub(crate) fn of(record: &'a LoraRecord) -> Self {
+        Self {
+            file: &record.file,
+            sha256: &record.sha256,
+            experts: record.experts.iter().copied().map(expert).collect(),
+            dialect: &record.dialect,
+            matched: record.matched,
+            left_out: record.left_out,
+            dead: record.dead,
+        }
+    }
+}
+
+fn expert(expert: Expert) -> &'static str {
+    match expert {
+        Expert::High => "high",
+        Expert::Low => "low",
+    }
+}
