@@ -139,10 +139,10 @@ mod tests {
             file: "c.safetensors".into(),
             sha256: "ff".to_owned(),
             experts: vec![Expert::Low],
-            dialect: "diffusers".to_owned(),
+            format: "diffusers".to_owned(),
             matched: 3,
             left_out: 2,
-            dead: 1,
+            all_zero: 1,
         };
         let hashes = ["aa".to_owned(), "bb".to_owned()];
         let text = ResumeKey { image_hashes: &hashes, loras: &[record], ..key(&request) }.text("0.1.0");

@@ -109,10 +109,10 @@ impl<'a> LoraFileRecord<'a> {
             file: &record.file,
             sha256: &record.sha256,
             experts: record.experts.iter().copied().map(expert).collect(),
-            dialect: &record.dialect,
+            dialect: &record.format,
             matched: record.matched,
             left_out: record.left_out,
-            dead: record.dead,
+            dead: record.all_zero,
         }
     }
 }
