@@ -122,3 +122,30 @@ fn files_stay_small_and_tables_of_contents_hold_no_logic() {
         assert!(!is_table || !code.contains("fn "), "{} holds logic", path.display());
     }
 }
+
+/// The map leads somewhere: each file and folder of the sources that ARCHITECTURE.md names is there.
+#[test]
+fn what_the_map_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let names = map.split('`').skip(1).step_by(2).filter(|name| {
+        let is_path = name.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
+        is_path && name.contains('/') && (name.ends_with(".rs") || name.ends_with('/'))
+    });
+    let of_data_folder = ["queue/", "latents/", "outputs/", "models/", "runtime/", "cache/"];
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for name in names {
+        count += 1;
+        let is_there = root.join(name).exists() || root.join("src").join(name).exists();
+        // folders that the text names inside the folder it is about
+        let is_inside = || {
+            ["app", "models", "wan", "engine"].iter().any(|at| root.join("src").join(at).join(name).exists())
+        };
+        if !is_there && !is_inside() && !of_data_folder.contains(&name) {
+            missing.push(name);
+        }
+    }
+    assert!(count > 30, "names were found");
+    assert!(missing.is_empty(), "ARCHITECTURE.md names what is not there: {missing:?}");
+}

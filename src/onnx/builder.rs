@@ -114,6 +114,10 @@ impl<'w> GraphBuilder<'w> {
     }
 
     /// Builds a part whose weights and constants are fp32, whatever the graph computes in.
+    ///
+    /// For what needs more range or precision than 16 bits: the transformer's stream of tokens with its norms,
+    /// modulation and gates, the embedding of the timestep, the rotation of positions; the text encoder's stream and
+    /// attention; the norms of the VAE.
     pub fn in_fp32<R>(&mut self, part: impl FnOnce(&mut Self) -> R) -> R {
         let outer = std::mem::replace(&mut self.part, ComputeType::Fp32);
         let result = part(self);

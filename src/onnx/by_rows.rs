@@ -33,7 +33,9 @@ impl GraphBuilder<'_> {
     /// is only ever there for so many, and a run can end after each lot. `part` works on rows each by itself and gives
     /// fp32, `[rows, outputs]`.
     ///
-    /// Weights are used by one node, so that a session packs them once.
+    /// Weights are used by one node, so that a session packs them once. Rows cut into separate nodes compute as fast but
+    /// pack every matrix again for each of them: a transformer of 8 layers of TI2V-5B's width took 46 s to load instead
+    /// of 10.
     pub fn by_rows(
         &mut self,
         x: &Var,

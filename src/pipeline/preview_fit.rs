@@ -1,7 +1,8 @@
 //! The preview's map, found by least squares: the colours of latent cells from their channels.
 //!
-//! With an encoder drawn pictures are encoded, once per VAE. An exported model without one is learned from its first
-//! decoded video.
+//! With an encoder, drawn images are encoded, once per VAE. Without one (an exported model) the map is learned from the
+//! videos that it decodes. Decoding random latents instead was tried and teaches wrong colours: they lie far from what
+//! an encoder gives.
 
 use ndarray::{Array2, ArrayD, Axis};
 
