@@ -200,7 +200,7 @@ fn every_layout_and_fp8_can_be_converted() {
         let options = Options::new(To::Int8);
         let done = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap();
         let (was, is) = (models::open(&source).unwrap(), models::open(&path).unwrap());
-        assert!(is.integers() == Some(Quantisation::Int8) && was.integers().is_none());
+        assert!(is.quantisation() == Some(Quantisation::Int8) && was.quantisation().is_none());
         assert_eq!((is.modes.clone(), is.lora), (was.modes.clone(), was.lora));
         assert_eq!(is.transformer.config, was.transformer.config);
         assert_eq!(is.text_encoder.config, was.text_encoder.config);
@@ -334,5 +334,5 @@ fn converted_after(output: &Path) {
     let options = Options::new(To::Int8);
     let source = common::golden_model("tiny-t2v");
     convert(&source, output, options, &CancelToken::new(), &mut |_| {}).unwrap();
-    assert!(models::open(output).unwrap().integers().is_some());
+    assert!(models::open(output).unwrap().quantisation().is_some());
 }

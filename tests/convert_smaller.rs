@@ -91,7 +91,7 @@ fn what_is_read_back_is_what_the_report_says() {
             assert!((told.unwrap().relative_l2 / off - 1.0).abs() < 1e-4, "{name}: {off} {told:?}");
         }
         let stored = models::open(&path).unwrap();
-        assert_eq!(stored.integers(), to.integers());
+        assert_eq!(stored.quantisation(), to.integers());
         let again = convert(&path, &dir.path().join("x"), Options::new(to), &CancelToken::new(), &mut |_| {});
         let message = again.unwrap_err().message;
         assert!(message.contains(&format!("in {} already", to.word())), "{message}");

@@ -115,7 +115,7 @@ fn the_model_of_a_hollow_checkpoint_is_judged_by_its_size() {
     let findings = document["findings"].as_array().unwrap();
     let time = findings.iter().find(|finding| finding["subject"] == "time").unwrap();
     assert_eq!(time["severity"], "warning", "{time}");
-    assert!(!time["told"].as_array().unwrap().is_empty(), "{time}");
+    assert!(!time["suggested_fixes"].as_array().unwrap().is_empty(), "{time}");
 
     // outside the advice a note, outside the range an error
     let (_, document) =
@@ -152,6 +152,6 @@ fn a_run_tells_what_was_found_and_learns_from_it() {
     assert!(told.contains("t2v with toy-t2v-A14B: only words were given"), "{told}");
     let (_, document) = dry_run(dir.path(), &["a red circle", "--steps", "5", "--frames", "1"]);
     let time = &document["time"];
-    assert_eq!((&time["runs"], &time["like"]), (&1.into(), &true.into()), "{document}");
+    assert_eq!((&time["runs"], &time["same_model"]), (&1.into(), &true.into()), "{document}");
     assert!(time["seconds"].as_f64().unwrap() > 0.0);
 }

@@ -32,9 +32,9 @@ fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> s
         json!({"stage": stage.stage, "peak_mb": mib(stage.peak), "droppable_mb": mib(stage.droppable)})
     });
     let findings = preflight.findings.iter().map(|finding| {
-        let told: Vec<_> = finding.fixes.iter().map(ToString::to_string).collect();
+        let suggested: Vec<_> = finding.fixes.iter().map(ToString::to_string).collect();
         let mut value = json!(finding);
-        value["told"] = json!(told);
+        value["suggested_fixes"] = json!(suggested);
         value
     });
     json!({
@@ -46,7 +46,7 @@ fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> s
         "request": request,
         "findings": findings.collect::<Vec<_>>(),
         "memory": memory.collect::<Vec<_>>(),
-        "card": preflight.card.iter().map(|stage| json!({"stage": stage.stage, "peak_mb": mib(stage.peak)})).collect::<Vec<_>>(),
+        "device": preflight.device.iter().map(|stage| json!({"stage": stage.stage, "peak_mb": mib(stage.peak)})).collect::<Vec<_>>(),
         "estimated_peak_mb": mib(preflight.peak()),
         "time": preflight.time,
     })
@@ -63,8 +63,8 @@ fn tell(examined: &PreflightResult, reasons: &[String]) {
         });
         out(&format!("  {}: {} of memory{}", stage.stage, stage.peak, time.unwrap_or_default()));
     }
-    for stage in &preflight.card {
-        out(&format!("  {}: {} of the card's memory, by formula", stage.stage, stage.peak));
+    for stage in &preflight.device {
+        out(&format!("  {}: {} of GPU memory (estimate)", stage.stage, stage.peak));
     }
     preflight.findings.iter().for_each(tell_finding);
     if preflight.can_run() {
@@ -78,10 +78,10 @@ fn tell_finding(finding: &Finding) {
     let word = match finding.severity {
         Severity::Note => "Note",
         Severity::Warning => "Warning",
-        Severity::Blocker => "In the way",
+        Severity::Blocker => "Blocker",
     };
     out(&format!("{word}: {}", finding.message));
     for change in &finding.fixes {
-        out(&format!("  it would help to {change}"));
+        out(&format!("  Suggested fix: {change}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Suggested fixes: changes to a draft that preflight offers, or that a retry applies after a failure.
+//! Fixes: changes of a draft that make a run cheaper or safer, suggested before it or applied after a failure.
 
 use std::fmt;
 
@@ -8,52 +8,52 @@ use super::choice::{PrecisionChoice, ProviderChoice, WeightsChoice};
 use super::request::Draft;
 use super::units::{FrameCount, Guidance, Resolution, StepCount};
 
-/// A change to a draft that lets a job succeed or makes it cheaper, ordered from no effect on the video to the largest.
+/// One change of a draft. Variants are ordered by their effect on the video: the first have none, the last the largest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fix {
-    /// Retry without a change.
+    /// Retry with the same settings.
     #[serde(alias = "again")]
     Retry,
-    /// Read the weights from their files; slower, the same video.
+    /// Read weights from their files in place: slower, the same video.
     WeightsInPlace,
-    /// Use another execution provider; slower, nearly the same video.
+    /// Use another execution provider: nearly the same video.
     Provider(ProviderChoice),
-    /// Decode in VAE tiles of this size in pixels; nearly the same video.
+    /// Use VAE tiles of this size in pixels: nearly the same video.
     VaeTile(u32),
-    /// Use another model, for instance the same one in int8.
+    /// Use another model, for instance the int8 copy.
     Model(String),
-    /// Use this guidance scale for both experts.
+    /// Use another guidance scale for both experts.
     Guidance(Guidance),
-    /// Fewer denoising steps.
+    /// Use fewer denoising steps.
     Steps(StepCount),
-    /// Fewer frames.
+    /// Make a shorter video.
     Frames(FrameCount),
-    /// A smaller size.
+    /// Make a smaller video.
     Size(Resolution),
     /// Remove all LoRAs.
     NoLoras,
 }
 
 impl Fix {
-    /// Applies the fix to `draft`.
+    /// Applies the fix to a draft.
     pub fn apply(&self, draft: &mut Draft) {
         match self {
             Self::Retry => {}
             Self::WeightsInPlace => draft.weights = WeightsChoice::InPlace,
             Self::Provider(provider) => {
                 draft.provider = *provider;
-                // the CPU provider does not compute in bf16 and fp16
+                // the CPU has no kernels for these precisions, and the job would be rejected
                 if *provider == ProviderChoice::Cpu
                     && matches!(draft.precision, PrecisionChoice::Bf16 | PrecisionChoice::Fp16)
                 {
                     draft.precision = PrecisionChoice::Auto;
                 }
             }
-            Self::VaeTile(tile) => draft.vae_tile = Some(*tile),
+            Self::VaeTile(size) => draft.vae_tile = Some(*size),
             Self::Model(model) => {
                 draft.model.clone_from(model);
-                // int8 and int4 belong to the previous model
+                // the other model may be quantised differently
                 if matches!(draft.precision, PrecisionChoice::Int8 | PrecisionChoice::Int4) {
                     draft.precision = PrecisionChoice::Auto;
                 }
@@ -72,7 +72,7 @@ impl Fix {
         }
     }
 
-    /// A copy of `draft` with all of `fixes` applied.
+    /// A copy of `draft` with all of `fixes` applied in order.
     pub fn applied<'a>(fixes: impl IntoIterator<Item = &'a Self>, draft: &Draft) -> Draft {
         let mut draft = draft.clone();
         for fix in fixes {
@@ -81,27 +81,35 @@ impl Fix {
         draft
     }
 
-    /// Whether latents denoised before the fix stay valid after it.
+    /// Whether latents that were denoised before the fix are still valid after it.
     pub fn keeps_latents(&self) -> bool {
         matches!(self, Self::Retry | Self::WeightsInPlace | Self::VaeTile(_))
     }
+
+    /// The text of a button that applies the fix, for instance "Use 17 frames".
+    pub fn label(&self) -> String {
+        let words = self.to_string();
+        let mut chars = words.chars();
+        chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    }
 }
 
+/// An imperative for use in a sentence, for instance "use 17 frames".
 impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Retry => f.write_str("retry unchanged"),
-            Self::WeightsInPlace => f.write_str("read the weights from their files"),
+            Self::WeightsInPlace => f.write_str("read weights from disk instead of memory"),
             Self::Provider(ProviderChoice::Cpu) => f.write_str("run on the CPU"),
             Self::Provider(ProviderChoice::Cuda) => f.write_str("run on CUDA"),
             Self::Provider(ProviderChoice::TensorRt) => f.write_str("run on TensorRT"),
-            Self::Provider(ProviderChoice::Auto) => f.write_str("let the program choose the provider"),
-            Self::VaeTile(tile) => write!(f, "decode in VAE tiles of {tile} pixels"),
+            Self::Provider(ProviderChoice::Auto) => f.write_str("choose the provider automatically"),
+            Self::VaeTile(size) => write!(f, "use VAE tiles of {size} px"),
             Self::Model(model) => write!(f, "use the model {model}"),
-            Self::Guidance(guidance) => write!(f, "guidance scale {}", guidance.0),
-            Self::Steps(steps) => write!(f, "{} steps", steps.0),
-            Self::Frames(frames) => write!(f, "{} frames", frames.0),
-            Self::Size(size) => write!(f, "size {size}"),
+            Self::Guidance(guidance) => write!(f, "use guidance scale {}", guidance.0),
+            Self::Steps(steps) => write!(f, "use {} steps", steps.0),
+            Self::Frames(frames) => write!(f, "use {} frames", frames.0),
+            Self::Size(size) => write!(f, "use size {size}"),
             Self::NoLoras => f.write_str("remove the LoRAs"),
         }
     }

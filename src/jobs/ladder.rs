@@ -151,23 +151,26 @@ mod tests {
         assert_eq!(
             climb(Kind::OutOfMemory, Stage::Decode, large()),
             [
-                "decode in VAE tiles of 256 pixels",
-                "decode in VAE tiles of 128 pixels",
-                "decode in VAE tiles of 64 pixels",
-                "read the weights from their files",
-                "30 steps, size 1264x720",
-                "10 steps, remove the LoRAs",
+                "use VAE tiles of 256 px",
+                "use VAE tiles of 128 px",
+                "use VAE tiles of 64 px",
+                "read weights from disk instead of memory",
+                "use 30 steps, use size 1264x720",
+                "use 10 steps, remove the LoRAs",
             ]
         );
         let at_step = climb(Kind::OutOfMemory, Stage::DenoiseHigh, large());
-        assert_eq!(at_step[..2], ["read the weights from their files", "30 steps, size 1264x720"]);
+        assert_eq!(
+            at_step[..2],
+            ["read weights from disk instead of memory", "use 30 steps, use size 1264x720"]
+        );
     }
 
     #[test]
     fn a_model_that_was_allowed_comes_before_less_of_the_video() {
         let small = Some("t2v-A14B-int8");
         let told = climb_with(Kind::OutOfMemory, Stage::DenoiseHigh, large(), small);
-        assert_eq!(told[1..3], ["use the model t2v-A14B-int8", "30 steps, size 1264x720"]);
+        assert_eq!(told[1..3], ["use the model t2v-A14B-int8", "use 30 steps, use size 1264x720"]);
         for kind in [Kind::MissingModel, Kind::CorruptModel] {
             assert_eq!(climb_with(kind, Stage::Prepare, large(), small), ["use the model t2v-A14B-int8"]);
         }
@@ -179,7 +182,7 @@ mod tests {
     fn a_bad_number_is_tried_again_then_with_less_guidance() {
         assert_eq!(
             climb(Kind::Generation, Stage::DenoiseLow, large()),
-            ["retry unchanged", "guidance scale 6.25", "30 steps, guidance scale 4"]
+            ["retry unchanged", "use guidance scale 6.25", "use 30 steps, use guidance scale 4"]
         );
     }
 

@@ -36,7 +36,7 @@ impl ComputePlan {
     pub fn choose(runtime: &Runtime, checkpoint: &Checkpoint, request: &GenRequest) -> Result<Self> {
         let (provider, precision) = (request.provider, request.precision);
         let is_auto = provider == ProviderChoice::Auto;
-        if let Some(integers) = checkpoint.integers().filter(|_| is_auto) {
+        if let Some(integers) = checkpoint.quantisation().filter(|_| is_auto) {
             let reason = format!("{}-bit weights are computed by the CPU only", integers.bits());
             return Self::on(Provider::Cpu, None, precision, checkpoint).map(|cpu| Self { reason, ..cpu });
         }
@@ -82,7 +82,7 @@ impl ComputePlan {
             let short = |exported: &Exported| exported.graphs().any(|graph| graph.short().is_some());
             let word = match &checkpoint.exported {
                 Some(exported) if short(exported) => AS_EXPORTED,
-                _ => checkpoint.integers().map_or_else(|| ComputeType::Fp32.word(), Quantisation::word),
+                _ => checkpoint.quantisation().map_or_else(|| ComputeType::Fp32.word(), Quantisation::word),
             };
             return Ok(all(ComputeType::Fp32, word));
         }

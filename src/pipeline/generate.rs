@@ -307,7 +307,7 @@ impl Pipeline<'_> {
     }
 
     fn prepack(&self, weights: Bytes) -> Prepack {
-        Prepack::choose(self.weights, (weights, self.checkpoint.integers()), self.free_memory)
+        Prepack::choose(self.weights, (weights, self.checkpoint.quantisation()), self.free_memory)
     }
 
     /// Says so if the weights of the largest network are not packed, which is slower.
@@ -326,7 +326,7 @@ impl Pipeline<'_> {
     /// Edge of the VAE's tiles in latent cells, for a picture of `size`; none if it stays in one piece.
     pub(super) fn tile_cells(&self, size: Resolution) -> Option<usize> {
         let config = &self.checkpoint.vae.config;
-        let edge = vae_cost::tile_edge(config, size, self.vae_tile)?;
+        let edge = vae_cost::tile_size(config, size, self.vae_tile)?;
         Some((edge / config.scale_factor_spatial.max(1)) as usize)
     }
 

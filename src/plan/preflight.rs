@@ -16,7 +16,10 @@ use crate::models;
 use crate::models::synth::free_space;
 use crate::monitor::{self, CardMemory};
 use crate::pipeline::{ComputePlan, Reporter, denoise_steps};
-use crate::preflight::{self, Card, DiskSpace, Facts, MeasuredRun, ModelSize, Preflight, passes, work};
+use crate::preflight::{
+    self, DeviceFacts, DiskSpace, MeasuredRun, MeasuredTime, ModelSize, PreflightFacts, PreflightReport,
+    ValueBytes, passes, work,
+};
 use crate::wan::{Checkpoint, vae_cost};
 
 /// Earlier runs that are looked at.
@@ -39,7 +42,7 @@ pub struct PreflightResult {
     /// The model's name.
     pub model: String,
     /// What it will cost, and what is in its way.
-    pub preflight: Preflight,
+    pub preflight: PreflightReport,
 }
 
 /// Looks at `work` as a run would, without running. Fails if it cannot become a request at all.
@@ -72,7 +75,7 @@ fn look(
     request: &GenRequest,
     (model, computation): (&Checkpoint, &ComputePlan),
     data_dir: &Path,
-) -> Result<Preflight> {
+) -> Result<PreflightReport> {
     let profiles = Profiles::open(data_dir)?;
     let (mode, family) = (request.mode, model.family());
     if let Some(problem) = profiles.problems(&work.draft, mode, family).into_iter().next() {
@@ -80,24 +83,25 @@ fn look(
     }
     let size = ModelSize::of(model);
     let free_memory = monitor::free();
-    let rooms = rooms(work, request, &size, data_dir);
+    let disk_space = disk_space(work, request, &size, data_dir);
     let history = history(data_dir);
     let like =
         history.as_ref().and_then(|history| like_runs(history, &work.draft, request, model, computation));
     let earlier = history.map(|history| earlier(&history, model, data_dir)).unwrap_or_default();
-    let facts = Facts {
+    let facts = PreflightFacts {
         request,
         model: &size,
         steps: denoise_steps(model, request).map(|steps| steps as u32),
         loras: loras(request),
-        card: card(computation),
+        device: device(computation),
         free_memory,
-        rooms: &rooms,
+        disk_space: &disk_space,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        provider: computation.provider.word(),
+        provider: computation.provider,
         variants: &variants(work, data_dir),
         history: &earlier,
-        like_runs: like.map(|expected| (expected.seconds, expected.num_runs)),
+        similar_runs: like
+            .map(|expected| MeasuredTime { seconds: expected.seconds, num_runs: expected.num_runs }),
     };
     let mut found = preflight::check(&facts);
     found.add(profiles.notes(&work.draft, mode, family));
@@ -117,7 +121,7 @@ pub(crate) fn report_preflight(
 }
 
 /// Tells what was found: notes and warnings as events, and the first blocker as an error.
-fn tell(found: &Preflight, story: &mut Reporter<'_>) -> Result<()> {
+fn tell(found: &PreflightReport, story: &mut Reporter<'_>) -> Result<()> {
     if let Some(blocker) = found.blockers().next() {
         return Err(error_from_finding(blocker));
     }
@@ -140,7 +144,7 @@ fn tell(found: &Preflight, story: &mut Reporter<'_>) -> Result<()> {
 /// A finding with what would mend it.
 fn sentence(finding: &Finding) -> String {
     match (changes(finding), finding.severity) {
-        (Some(changes), Severity::Warning) => format!("{}. It would help to {changes}", finding.message),
+        (Some(changes), Severity::Warning) => format!("{}. Suggested fix: {changes}", finding.message),
         _ => finding.message.clone(),
     }
 }
@@ -161,22 +165,26 @@ fn error_from_finding(finding: &Finding) -> Error {
     let remedy = changes(finding).map_or_else(
         || match finding.subject {
             Subject::Disk => "Free some space, or choose another place".to_owned(),
-            _ => "Ask for less".to_owned(),
+            _ => "Use a smaller size or fewer frames".to_owned(),
         },
-        |changes| format!("It would help to {changes}"),
+        |changes| format!("Suggested fix: {changes}"),
     );
     Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.fixes.clone())
 }
 
-/// The card, where one computes and its driver answers.
-fn card(computation: &ComputePlan) -> Option<Card> {
+/// The GPU, if one computes and its driver answers.
+fn device(computation: &ComputePlan) -> Option<DeviceFacts> {
     if computation.provider == Provider::Cpu {
         return None;
     }
     let CardMemory { total, free } = monitor::card_memory()?;
     let ComputePlan { text, transformer, vae, .. } = computation;
-    let value_bytes = [text, transformer, vae].map(|compute| compute.bytes() as u64);
-    Some(Card { total, free: Some(free), value_bytes })
+    let value_bytes = ValueBytes {
+        text_encoder: text.bytes() as u64,
+        transformer: transformer.bytes() as u64,
+        vae: vae.bytes() as u64,
+    };
+    Some(DeviceFacts { total, free: Some(free), value_bytes })
 }
 
 /// Memory of the LoRAs on each expert. Their files mostly hold 16-bit numbers, which the CPU makes wider.
@@ -189,17 +197,17 @@ fn loras(request: &GenRequest) -> [Bytes; 2] {
 }
 
 /// The places that a run writes to.
-fn rooms(work: &JobSpec, request: &GenRequest, size: &ModelSize, data_dir: &Path) -> Vec<DiskSpace> {
+fn disk_space(work: &JobSpec, request: &GenRequest, size: &ModelSize, data_dir: &Path) -> Vec<DiskSpace> {
     let pixels = request.size.area() * u64::from(request.frames.0);
     let is_video = work.output.extension().is_some();
     let video = if is_video { pixels * VIDEO_BYTES_PER_8_PIXELS / 8 } else { pixels * PICTURE_BYTES };
     let latent = size.strides.latent(size.vae.z_dim, request.size, request.frames);
     let latents = latent.dims().iter().product::<usize>() as u64 * 4 * LATENT_COPIES;
-    [("the video", work.output.parent(), video), ("what the run stands at", Some(data_dir), latents)]
+    [("the video", work.output.parent(), video), ("the resume point", Some(data_dir), latents)]
         .into_iter()
-        .filter_map(|(what, path, needed)| {
+        .filter_map(|(content, path, needed)| {
             let path = nearest(path?)?;
-            Some(DiskSpace { what, free: free_space(&path), path, needed: Bytes(needed) })
+            Some(DiskSpace { content, free: free_space(&path), path, needed: Bytes(needed) })
         })
         .collect()
 }
@@ -304,7 +312,7 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
         precision: task.precision.clone()?,
         provider: task.provider.clone()?,
         weights: request.weights,
-        vae_tile: vae_cost::tile_edge(&model.vae.config, request.size, request.vae_tile),
+        vae_tile: vae_cost::tile_size(&model.vae.config, request.size, request.vae_tile),
         stages: task.stages.iter().map(|stage| (stage.name, stage.seconds)).collect(),
         work: work(&request, &size, steps),
         seconds_per_step: seconds.get(seconds.len() / 2).copied(),

@@ -1,113 +1,120 @@
-//! Changes that make a run cheaper, the ones that cost the picture least first, each tried on the estimate itself.
+//! Fixes that make a run cheaper, the least visible in the video first. Each is tried on the estimate itself.
 
-use super::facts::Facts;
+use super::facts::PreflightFacts;
 use super::memory;
+use super::report::StageMemory;
 use crate::core::{Bytes, Fix, FrameCount, GenRequest, Quantisation, Resolution, StepCount, WeightsChoice};
 use crate::wan::vae_cost;
 
-/// Changes that are offered at most.
-const MOST: usize = 5;
-/// Edges of VAE tiles that are offered, pixels.
-const TILES: [u32; 3] = [512, 256, 128];
-/// Shares of the pixels of a smaller picture: 720p to 480p is near the first.
-const SMALLER: [f64; 3] = [0.45, 0.2, 0.08];
+/// Maximum number of fixes in a finding.
+const MAX_FIXES: usize = 5;
+/// Sizes of VAE tiles that are suggested, in pixels, the largest first.
+const TILE_SIZES: [u32; 3] = [512, 256, 128];
+/// Pixel counts of suggested sizes, relative to the request's; the first is close to 480p instead of 720p.
+const AREA_RATIOS: [f64; 3] = [0.45, 0.2, 0.08];
 
-/// The largest memory of a run, and what of it cannot be dropped.
-pub(super) fn peaks(facts: &Facts<'_>) -> (Bytes, Bytes) {
+/// Peak memory of a run, and the peak of what the system cannot drop.
+pub(super) fn peaks(facts: &PreflightFacts<'_>) -> (Bytes, Bytes) {
     let stages = memory::stages(facts);
-    let hard = |stage: &super::facts::StageMemory| Bytes(stage.peak.0 - stage.droppable.0.min(stage.peak.0));
+    let undroppable = |stage: &StageMemory| Bytes(stage.peak.0 - stage.droppable.0.min(stage.peak.0));
     let peak = stages.iter().map(|stage| stage.peak).max().unwrap_or_default();
-    (peak, stages.iter().map(hard).max().unwrap_or_default())
+    (peak, stages.iter().map(undroppable).max().unwrap_or_default())
 }
 
-/// Changes that lower the largest memory, the weakest that is enough of each kind, else the strongest.
-pub(super) fn less_memory(facts: &Facts<'_>, free: Bytes) -> Vec<Fix> {
+/// Fixes that lower the peak memory: of each kind the mildest that fits into `free`, else the strongest.
+pub(super) fn less_memory(facts: &PreflightFacts<'_>, free: Bytes) -> Vec<Fix> {
     let before = peaks(facts);
-    let mut changes = Vec::new();
+    let mut fixes = Vec::new();
     let mut add = |candidates: Vec<Fix>| {
-        let helps = |change: &Fix| {
-            let (peak, hard) = with(facts, change, peaks);
-            (peak < before.0 || hard < before.1).then_some((peak, change.clone()))
+        let helps = |fix: &Fix| {
+            let (peak, undroppable) = estimate_with(facts, fix, peaks);
+            (peak < before.0 || undroppable < before.1).then_some((peak, fix.clone()))
         };
         let helping: Vec<_> = candidates.iter().filter_map(helps).collect();
-        let enough = helping.iter().find(|(peak, _)| *peak <= free).or_else(|| helping.last());
-        changes.extend(enough.map(|(_, change)| change.clone()));
+        let suffices = helping.iter().find(|(peak, _)| *peak <= free).or_else(|| helping.last());
+        fixes.extend(suffices.map(|(_, fix)| fix.clone()));
     };
     if facts.request.weights != WeightsChoice::InPlace {
         add(vec![Fix::WeightsInPlace]);
     }
     let request = facts.request;
-    let whole = request.size.width.max(request.size.height);
-    let current = vae_cost::tile_edge(&facts.model.vae, request.size, request.vae_tile).unwrap_or(whole);
-    add(TILES.into_iter().filter(|edge| *edge < current).map(Fix::VaeTile).collect());
-    changes.extend(variants(facts).map(|(_, change)| change));
+    let longer_side = request.size.width.max(request.size.height);
+    let tile = vae_cost::tile_size(&facts.model.vae, request.size, request.vae_tile).unwrap_or(longer_side);
+    add(TILE_SIZES.into_iter().filter(|size| *size < tile).map(Fix::VaeTile).collect());
+    fixes.extend(smaller_variants(facts).map(|(_, fix)| fix));
     let mut add = |candidates: Vec<Fix>| {
-        let enough = |change: &&Fix| with(facts, change, peaks).0 <= free;
-        let helps = |change: &&Fix| with(facts, change, peaks).0 < before.0;
-        changes.extend(candidates.iter().find(enough).or_else(|| candidates.iter().rfind(helps)).cloned());
+        let suffices = |fix: &&Fix| estimate_with(facts, fix, peaks).0 <= free;
+        let helps = |fix: &&Fix| estimate_with(facts, fix, peaks).0 < before.0;
+        fixes.extend(candidates.iter().find(suffices).or_else(|| candidates.iter().rfind(helps)).cloned());
     };
     add(fewer_frames(facts));
-    add(smaller(facts));
-    changes.truncate(MOST);
-    changes
+    add(smaller_sizes(facts));
+    fixes.truncate(MAX_FIXES);
+    fixes
 }
 
-/// Changes that take less time.
-pub(super) fn less_time(facts: &Facts<'_>, default_steps: Option<u32>) -> Vec<Fix> {
+/// Fixes that shorten a run.
+pub(super) fn less_time(facts: &PreflightFacts<'_>, default_steps: Option<u32>) -> Vec<Fix> {
     let request = facts.request;
-    // 4 bits are unpacked as they are computed, which makes them no faster
-    let faster = variants(facts).find(|(integers, _)| *integers == Quantisation::Int8);
-    let mut changes: Vec<_> = faster.into_iter().map(|(_, change)| change).collect();
+    // int4 weights are unpacked before each product, so int4 is no faster
+    let faster = smaller_variants(facts).find(|(quantisation, _)| *quantisation == Quantisation::Int8);
+    let mut fixes: Vec<_> = faster.into_iter().map(|(_, fix)| fix).collect();
     if request.step_list.is_none() {
         let fewer = default_steps.unwrap_or(20).min(request.steps.0 / 2).max(5);
-        changes.extend((fewer < request.steps.0).then_some(Fix::Steps(StepCount(fewer))));
+        fixes.extend((fewer < request.steps.0).then_some(Fix::Steps(StepCount(fewer))));
     }
-    changes.extend(fewer_frames(facts).into_iter().next());
-    changes.extend(smaller(facts).into_iter().next());
-    changes
+    fixes.extend(fewer_frames(facts).into_iter().next());
+    fixes.extend(smaller_sizes(facts).into_iter().next());
+    fixes
 }
 
-/// The same model in smaller integers, where it is here, the more exact first.
-fn variants(facts: &Facts<'_>) -> impl Iterator<Item = (Quantisation, Fix)> {
-    let has = facts.model.integers;
-    let smaller = facts.variants.iter().filter(move |(integers, _)| has.is_none_or(|has| *integers > has));
-    smaller.map(|(integers, model)| (*integers, Fix::Model(model.clone())))
+/// Copies of the model with fewer bits than it has, the more exact first.
+fn smaller_variants(facts: &PreflightFacts<'_>) -> impl Iterator<Item = (Quantisation, Fix)> {
+    let current = facts.model.quantisation;
+    let smaller =
+        facts.variants.iter().filter(move |(other, _)| current.is_none_or(|current| *other > current));
+    smaller.map(|(quantisation, model)| (*quantisation, Fix::Model(model.clone())))
 }
 
-/// Fewer frames, the larger counts first.
-pub(super) fn fewer_frames(facts: &Facts<'_>) -> Vec<Fix> {
+/// Half and a quarter of the frames, the larger count first.
+pub(super) fn fewer_frames(facts: &PreflightFacts<'_>) -> Vec<Fix> {
     let (frames, strides) = (facts.request.frames, facts.model.strides);
-    let at = |share: u32| strides.nearest_frames(FrameCount((frames.0 / share).max(1))).0;
-    let mut counts: Vec<_> = [2, 4].map(at).into_iter().filter(|count| *count < frames).collect();
+    let divided = |by: u32| strides.nearest_frames(FrameCount((frames.0 / by).max(1))).0;
+    let mut counts: Vec<_> = [2, 4].map(divided).into_iter().filter(|count| *count < frames).collect();
     counts.dedup();
     counts.into_iter().map(Fix::Frames).collect()
 }
 
-/// Smaller pictures of the same shape, the larger first.
-pub(super) fn smaller(facts: &Facts<'_>) -> Vec<Fix> {
+/// Smaller sizes with the same aspect ratio, the largest first.
+pub(super) fn smaller_sizes(facts: &PreflightFacts<'_>) -> Vec<Fix> {
     let (size, multiple) = (facts.request.size, facts.model.strides.size_multiple().max(1));
-    let at = |share: f64| {
+    let scaled = |area_ratio: f64| {
         let side = |side: u32| {
-            let near = (f64::from(side) * share.sqrt()) as u32;
+            let near = (f64::from(side) * area_ratio.sqrt()) as u32;
             ((near + multiple / 2) / multiple * multiple).max(multiple)
         };
         Resolution::new(side(size.width), side(size.height))
     };
-    let mut sizes: Vec<_> = SMALLER.map(at).into_iter().filter(|other| other.area() < size.area()).collect();
+    let mut sizes: Vec<_> =
+        AREA_RATIOS.map(scaled).into_iter().filter(|other| other.area() < size.area()).collect();
     sizes.dedup();
     sizes.into_iter().map(Fix::Size).collect()
 }
 
-/// What `look` says of the request with `change`.
-pub(super) fn with<T>(facts: &Facts<'_>, change: &Fix, look: impl FnOnce(&Facts<'_>) -> T) -> T {
+/// What `estimate` gives for the request after `fix`.
+pub(super) fn estimate_with<T>(
+    facts: &PreflightFacts<'_>,
+    fix: &Fix,
+    estimate: impl FnOnce(&PreflightFacts<'_>) -> T,
+) -> T {
     let mut request: GenRequest = facts.request.clone();
-    match change {
+    match fix {
         Fix::WeightsInPlace => request.weights = WeightsChoice::InPlace,
-        Fix::VaeTile(edge) => request.vae_tile = Some(*edge),
+        Fix::VaeTile(size) => request.vae_tile = Some(*size),
         Fix::Steps(steps) => request.steps = *steps,
         Fix::Frames(frames) => request.frames = *frames,
         Fix::Size(size) => request.size = *size,
         _ => {}
     }
-    look(&Facts { request: &request, ..*facts })
+    estimate(&PreflightFacts { request: &request, ..*facts })
 }

@@ -1,22 +1,24 @@
-//! The look before a run: what it will cost in memory, room and time, what is in the way, and what would mend it.
+//! Preflight: what a run will cost in memory, disk space and time, what blocks it, and which fixes would help.
 //!
-//! Decides over facts that are given as data; it measures nothing and reads no files.
+//! The rules work on facts that are given as data: nothing is measured here and no file is read.
 
-mod card;
 mod check;
+mod device;
 mod facts;
 mod fixes;
-mod measured;
+mod history;
 mod memory;
+mod report;
 mod size;
 #[cfg(test)]
 mod tests;
 mod time;
 mod vae;
 
-pub use card::Card;
 pub use check::check;
-pub use facts::{DiskSpace, Facts, Preflight, StageMemory, TimeEstimate};
-pub use measured::{Comparison, MeasuredRun, compare};
-pub use size::{ModelSize, NetSize};
+pub use device::{DeviceFacts, ValueBytes};
+pub use facts::{DiskSpace, MeasuredTime, PreflightFacts};
+pub use history::{EstimateError, MeasuredRun, estimate_error};
+pub use report::{PreflightReport, StageMemory, TimeEstimate};
+pub use size::{ComponentSize, ModelSize};
 pub use time::{passes, work};

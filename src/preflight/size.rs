@@ -1,30 +1,30 @@
-//! How large a model's networks are on disk and in memory.
+//! Sizes of a model's components on disk and in memory.
 
 use crate::core::{Bytes, Quantisation, Stage, Strides};
 use crate::onnx::{Dtype, TensorInfo, Weights};
 use crate::wan::exported::{Exported, ExportedGraph};
 use crate::wan::{Checkpoint, TextEncoderConfig, TransformerConfig, VaeConfig};
 
-/// The transformer's largest matrix, which is used on one row and never there twice.
-const ONE_ROW: &str = "time_proj";
+/// Name of the transformer's largest matrix; it is multiplied with a single row and never exists twice.
+const TIMESTEP_PROJECTION: &str = "time_proj";
 
-/// One network's weights.
+/// Size of one component's weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NetSize {
-    /// As they lie in the files.
+pub struct ComponentSize {
+    /// Bytes in the files.
     pub stored: Bytes,
-    /// As they are in memory: on the CPU, 16-bit and fp8 weights become fp32.
+    /// Bytes in memory: on the CPU, 16-bit and fp8 weights become fp32.
     pub loaded: Bytes,
-    /// The part of `loaded` that can stay pages of the files, which the system drops and reads again.
+    /// How much of `loaded` can stay pages of the files, which the system can drop and read again.
     pub mapped: Bytes,
-    /// The largest tensor in memory; it is there twice for a moment.
+    /// The largest tensor in memory; it exists twice for a moment while it is packed.
     pub largest: Bytes,
-    /// The largest 4-bit matrix in fp32: read in place, each is unpacked for every product.
+    /// The largest int4 matrix in fp32: weights that are read in place are unpacked for each product.
     pub unpacked: Bytes,
 }
 
-impl NetSize {
-    /// Over the tensors whose names are counted.
+impl ComponentSize {
+    /// Adds up the tensors whose names `counted` accepts.
     fn of(weights: &Weights, counted: impl Fn(&str) -> bool) -> Self {
         let mut size = Self::default();
         for (name, info) in weights.iter().filter(|(name, _)| counted(name)) {
@@ -36,7 +36,7 @@ impl NetSize {
                 let elements = info.shape.iter().product::<usize>() as u64;
                 size.unpacked = size.unpacked.max(Bytes(elements * Dtype::F32.size() as u64));
             }
-            if !name.contains(ONE_ROW) {
+            if !name.contains(TIMESTEP_PROJECTION) {
                 size.largest = size.largest.max(Bytes(loaded));
             }
         }
@@ -44,7 +44,7 @@ impl NetSize {
     }
 }
 
-fn networks(exported: &Exported) -> Vec<(Stage, NetSize)> {
+fn exported_components(exported: &Exported) -> Vec<(Stage, ComponentSize)> {
     let stages = [
         (Stage::Text, Some(&exported.text_encoder)),
         (Stage::Image, exported.vae_encoder.as_ref()),
@@ -52,16 +52,16 @@ fn networks(exported: &Exported) -> Vec<(Stage, NetSize)> {
         (Stage::DenoiseLow, exported.transformer_2.as_ref()),
         (Stage::Decode, Some(&exported.vae_decoder)),
     ];
-    // the files are read whole
-    let size = |graph: &ExportedGraph| NetSize {
+    // ONNX Runtime reads these files whole
+    let size = |graph: &ExportedGraph| ComponentSize {
         stored: graph.size(),
-        loaded: graph.widened(),
-        ..NetSize::default()
+        loaded: graph.size_in_memory(),
+        ..ComponentSize::default()
     };
     stages.into_iter().filter_map(|(stage, graph)| Some((stage, size(graph?)))).collect()
 }
 
-/// Bytes of a tensor once the CPU computes with it.
+/// Bytes of a tensor in memory once the CPU computes with it.
 fn loaded(info: &TensorInfo) -> u64 {
     match info.dtype {
         Dtype::Bf16 | Dtype::F16 => info.len * 2,
@@ -70,58 +70,61 @@ fn loaded(info: &TensorInfo) -> u64 {
     }
 }
 
-/// A model as far as its cost goes.
+/// Sizes and configurations of a model's components: what its cost depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSize {
-    /// Its name.
+    /// The model's name.
     pub id: String,
     /// `wan::Checkpoint::fingerprint`.
     pub fingerprint: String,
-    /// The high-noise expert, or the only transformer, and the low-noise expert.
-    pub transformers: Vec<NetSize>,
-    /// How the transformers are built.
+    /// The high-noise and the low-noise expert, or the only transformer.
+    pub transformers: Vec<ComponentSize>,
+    /// Configuration of the transformers.
     pub transformer: TransformerConfig,
-    /// The text encoder without its table, of which rows are read in place.
-    pub text_encoder: NetSize,
-    /// How it is built.
+    /// The text encoder without its embedding table, whose rows are read in place.
+    pub text_encoder: ComponentSize,
+    /// Configuration of the text encoder.
     pub text: TextEncoderConfig,
-    /// The VAE's way down.
-    pub vae_encoder: NetSize,
-    /// The VAE's way up.
-    pub vae_decoder: NetSize,
-    /// How it is built.
+    /// The VAE's encoder.
+    pub vae_encoder: ComponentSize,
+    /// The VAE's decoder.
+    pub vae_decoder: ComponentSize,
+    /// Configuration of the VAE.
     pub vae: VaeConfig,
-    /// How much a video shrinks.
+    /// Ratios between pixels, latent cells and tokens.
     pub strides: Strides,
-    /// The integers that the transformers compute in, if they do.
-    pub integers: Option<Quantisation>,
-    /// A picture takes the place of the first latent frame instead of beside the noise.
+    /// How the transformers are quantised, if they are.
+    pub quantisation: Option<Quantisation>,
+    /// Whether the start image replaces the first latent frame (`expand_timesteps` of `model_index.json`) instead of
+    /// being given in channels beside the noise.
     pub expand_timesteps: bool,
-    /// The networks of an exported model, with the stage of each.
-    pub exported: Option<Vec<(Stage, NetSize)>>,
+    /// The components of an exported model, each with its stage.
+    pub exported: Option<Vec<(Stage, ComponentSize)>>,
 }
 
 impl ModelSize {
-    /// The sizes of `model`.
+    /// Measures `model` by its headers.
     pub fn of(model: &Checkpoint) -> Self {
-        let everything = |_: &str| true;
+        let every_tensor = |_: &str| true;
         let transformers = std::iter::once(&model.transformer).chain(&model.transformer_2);
-        let encodes = |name: &str| name.starts_with("encoder.") || name.starts_with("quant_conv");
-        let table = |name: &str| name == "shared.weight" || name.contains("embed_tokens");
+        let is_encoder = |name: &str| name.starts_with("encoder.") || name.starts_with("quant_conv");
+        let is_table = |name: &str| name == "shared.weight" || name.contains("embed_tokens");
         Self {
             id: model.id.clone(),
             fingerprint: model.fingerprint(),
-            transformers: transformers.map(|part| NetSize::of(&part.weights, everything)).collect(),
+            transformers: transformers
+                .map(|expert| ComponentSize::of(&expert.weights, every_tensor))
+                .collect(),
             transformer: model.transformer.config.clone(),
-            text_encoder: NetSize::of(&model.text_encoder.weights, |name| !table(name)),
+            text_encoder: ComponentSize::of(&model.text_encoder.weights, |name| !is_table(name)),
             text: model.text_encoder.config.clone(),
-            vae_encoder: NetSize::of(&model.vae.weights, encodes),
-            vae_decoder: NetSize::of(&model.vae.weights, |name| !encodes(name)),
+            vae_encoder: ComponentSize::of(&model.vae.weights, is_encoder),
+            vae_decoder: ComponentSize::of(&model.vae.weights, |name| !is_encoder(name)),
             vae: model.vae.config.clone(),
             strides: model.strides(),
-            integers: model.integers(),
+            quantisation: model.quantisation(),
             expand_timesteps: model.expand_timesteps,
-            exported: model.exported.as_ref().map(networks),
+            exported: model.exported.as_ref().map(exported_components),
         }
     }
 }

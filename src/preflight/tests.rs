@@ -1,39 +1,47 @@
-//! A rule, a test.
+//! One test for each rule.
 
-use super::card::Card;
 use super::check::check;
-use super::facts::{DiskSpace, Facts, Preflight, StageMemory};
-use super::measured::{MeasuredRun, compare};
-use super::size::{ModelSize, NetSize};
+use super::device::{DeviceFacts, ValueBytes};
+use super::facts::{DiskSpace, MeasuredTime, PreflightFacts};
+use super::history::{MeasuredRun, estimate_error};
+use super::report::{PreflightReport, StageMemory};
+use super::size::{ComponentSize, ModelSize};
 use super::time::{self, passes};
 use crate::core::{Bytes, Finding, Fix, Secs, Severity, Subject};
 use crate::core::{
     FlowShift, Fps, FrameCount, GenRequest, Guidance, Mode, PrecisionChoice, ProviderChoice, Quantisation,
     Resolution, Sampler, Seed, Stage, StepCount, Strides, WeightsChoice,
 };
+use crate::engine::Provider;
 use crate::wan::{TextEncoderConfig, TransformerConfig, VaeConfig};
 
 const GIB: u64 = 1 << 30;
 
-/// t2v-A14B as fp32 files, or in 8-bit integers.
+/// t2v-A14B in fp32 files, or in int8.
 fn model(int8: bool) -> ModelSize {
     let parameters = 14_288_491_584_u64;
     let size = Bytes(parameters * if int8 { 1 } else { 4 });
-    let net = NetSize {
+    let expert = ComponentSize {
         stored: size,
         loaded: size,
         mapped: size,
         largest: Bytes(283_115_520),
-        ..NetSize::default()
+        ..ComponentSize::default()
     };
     let small = |mib: u64| {
         let size = Bytes(mib << 20);
-        NetSize { stored: size, loaded: size, mapped: size, largest: Bytes(1 << 24), ..NetSize::default() }
+        ComponentSize {
+            stored: size,
+            loaded: size,
+            mapped: size,
+            largest: Bytes(1 << 24),
+            ..ComponentSize::default()
+        }
     };
     ModelSize {
         id: "t2v-A14B".into(),
         fingerprint: format!("f{int8}"),
-        transformers: vec![net, net],
+        transformers: vec![expert, expert],
         transformer: TransformerConfig {
             num_attention_heads: 40,
             attention_head_dim: 128,
@@ -64,7 +72,7 @@ fn model(int8: bool) -> ModelSize {
         vae_decoder: small(280),
         vae: VaeConfig::default(),
         strides: Strides { temporal: 4, spatial: 8, patch: 2 },
-        integers: int8.then_some(Quantisation::Int8),
+        quantisation: int8.then_some(Quantisation::Int8),
         expand_timesteps: false,
         exported: None,
     }
@@ -97,20 +105,20 @@ fn request(width: u32, height: u32, frames: u32) -> GenRequest {
     }
 }
 
-fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Facts<'a> {
-    Facts {
+fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> PreflightFacts<'a> {
+    PreflightFacts {
         request,
         model,
         steps: [26, 14],
         free_memory: Some(Bytes(free_gib * GIB)),
-        rooms: &[],
+        disk_space: &[],
         cores: 2,
-        provider: "cpu",
+        provider: Provider::Cpu,
         variants: &[],
         history: &[],
-        like_runs: None,
+        similar_runs: None,
         loras: [Bytes(0); 2],
-        card: None,
+        device: None,
     }
 }
 
@@ -137,60 +145,61 @@ fn measured(request: &GenRequest, model: &ModelSize, seconds_of_work: f64) -> Me
     }
 }
 
-fn of(found: &Preflight, subject: Subject) -> Option<&Finding> {
-    found.findings.iter().find(|finding| finding.subject == subject)
+fn about(report: &PreflightReport, subject: Subject) -> Option<&Finding> {
+    report.findings.iter().find(|finding| finding.subject == subject)
 }
 
 #[test]
-fn the_official_request_on_a_small_machine_is_warned_of() {
+fn the_official_size_gets_warnings_on_a_small_machine() {
     let (request, model) = (request(1280, 720, 81), model(false));
     let variants =
         [Quantisation::Int8, Quantisation::Int4].map(|kind| (kind, format!("t2v-A14B-{}", kind.word())));
-    let facts = Facts { variants: &variants, ..facts(&request, &model, 22) };
-    let found = check(&facts);
-    assert!(found.can_run(), "{:?}", found.findings);
-    let time = of(&found, Subject::Time).unwrap();
+    let facts = PreflightFacts { variants: &variants, ..facts(&request, &model, 22) };
+    let report = check(&facts);
+    assert!(report.can_run(), "{:?}", report.findings);
+    let time = about(&report, Subject::Time).unwrap();
     assert_eq!(time.severity, Severity::Warning);
-    assert!(time.message.contains("More than") && time.message.contains(" days "), "{}", time.message);
+    assert!(time.message.contains("more than") && time.message.contains(" days"), "{}", time.message);
     assert_eq!(time.fixes[0], Fix::Model("t2v-A14B-int8".into()));
-    let is_model = |change: &&Fix| matches!(change, Fix::Model(_));
-    assert_eq!(time.fixes.iter().filter(is_model).count(), 1, "4 bits are no faster");
-    assert!(time.fixes.iter().any(|change| matches!(change, Fix::Steps(_))));
-    assert!(time.fixes.iter().any(|change| matches!(change, Fix::Size(_))));
-    let memory = of(&found, Subject::Memory).unwrap();
+    let is_model = |fix: &&Fix| matches!(fix, Fix::Model(_));
+    assert_eq!(time.fixes.iter().filter(is_model).count(), 1, "int4 is no faster");
+    assert!(time.fixes.iter().any(|fix| matches!(fix, Fix::Steps(_))));
+    assert!(time.fixes.iter().any(|fix| matches!(fix, Fix::Size(_))));
+    let memory = about(&report, Subject::Memory).unwrap();
     assert_eq!(memory.severity, Severity::Warning);
-    assert!(memory.message.contains("read again and again"), "{}", memory.message);
+    assert!(memory.message.contains("weights are read from disk in every step"), "{}", memory.message);
     let smaller: Vec<_> = memory.fixes.iter().filter(is_model).map(ToString::to_string).collect();
     assert_eq!(smaller, ["use the model t2v-A14B-int8", "use the model t2v-A14B-int4"]);
 }
 
 #[test]
-fn what_cannot_be_dropped_and_does_not_fit_is_a_blocker() {
+fn a_model_that_cannot_be_dropped_from_memory_and_does_not_fit_is_blocked() {
     let request = request(1280, 720, 81);
     let mut model = model(false);
-    // 16-bit weights become fp32 in memory, wherever they lie
-    model.transformers.iter_mut().for_each(|net| net.mapped = Bytes(0));
-    let found = check(&facts(&request, &model, 22));
-    let memory = of(&found, Subject::Memory).unwrap();
+    // 16-bit weights become fp32 in memory and are no file pages
+    model.transformers.iter_mut().for_each(|component| component.mapped = Bytes(0));
+    let report = check(&facts(&request, &model, 22));
+    let memory = about(&report, Subject::Memory).unwrap();
     assert_eq!(memory.severity, Severity::Blocker);
+    assert!(memory.message.starts_with("Not enough memory: "), "{}", memory.message);
+    assert!(memory.message.contains(" needed, 22.0 GiB free"), "{}", memory.message);
     assert!(memory.message.contains("models convert t2v-A14B --precision int8"), "{}", memory.message);
-    assert!(!found.can_run() && found.findings[0] == *memory);
-    // with room enough there is nothing to say
-    assert_eq!(of(&check(&facts(&request, &model, 2000)), Subject::Memory), None);
+    assert!(!report.can_run() && report.findings[0] == *memory);
+    assert_eq!(about(&check(&facts(&request, &model, 2000)), Subject::Memory), None, "enough memory");
 }
 
 #[test]
-fn changes_come_in_the_order_of_what_they_cost_the_picture() {
-    // the decoder in one piece is what needs most
+fn fixes_that_change_the_video_least_come_first() {
+    // decoding whole frames needs most
     let request = GenRequest { vae_tile: Some(1280), ..request(1280, 720, 81) };
     let model = model(true);
-    let found = check(&facts(&request, &model, 19));
-    let changes = &of(&found, Subject::Memory).unwrap().fixes;
-    let place = |kind: fn(&Fix) -> bool| changes.iter().position(kind);
-    let tile = place(|change| matches!(change, Fix::VaeTile(_))).unwrap();
-    let size = place(|change| matches!(change, Fix::Size(_))).unwrap();
-    assert!(tile < size, "{changes:?}");
-    assert!(changes.len() <= 5);
+    let report = check(&facts(&request, &model, 19));
+    let fixes = &about(&report, Subject::Memory).unwrap().fixes;
+    let place = |kind: fn(&Fix) -> bool| fixes.iter().position(kind);
+    let tile = place(|fix| matches!(fix, Fix::VaeTile(_))).unwrap();
+    let size = place(|fix| matches!(fix, Fix::Size(_))).unwrap();
+    assert!(tile < size, "{fixes:?}");
+    assert!(fixes.len() <= 5);
 }
 
 #[test]
@@ -198,14 +207,14 @@ fn memory_grows_with_the_request_and_shrinks_with_tiles() {
     let model = model(true);
     let peak = |width, height, frames, tile| {
         let request = GenRequest { vae_tile: tile, ..request(width, height, frames) };
-        let found = check(&facts(&request, &model, 500));
-        let of = |stage| found.memory.iter().find(|memory| memory.stage == stage).map(|memory| memory.peak);
+        let report = check(&facts(&request, &model, 500));
+        let of = |stage| report.memory.iter().find(|memory| memory.stage == stage).map(|memory| memory.peak);
         (of(Stage::DenoiseHigh).unwrap(), of(Stage::Decode).unwrap())
     };
     let (small, large) = (peak(832, 480, 81, None), peak(1280, 720, 81, None));
     assert!(small.0 < large.0 && small.1 < large.1);
     assert!(peak(1280, 720, 41, None).0 < large.0);
-    // the decoder is a stream
+    // the decoder works frame by frame, so more frames need no more memory
     assert_eq!(peak(1280, 720, 41, None).1, large.1);
     assert!(peak(1280, 720, 81, Some(256)).1 < large.1);
     assert!(peak(16, 16, 1, None).0 > Bytes(0));
@@ -214,26 +223,33 @@ fn memory_grows_with_the_request_and_shrinks_with_tiles() {
 #[test]
 fn a_full_disk_is_a_blocker() {
     let (request, model) = (request(64, 64, 17), model(true));
-    let room = |free| DiskSpace { what: "the video", path: "/out".into(), free, needed: Bytes(50 << 20) };
+    let space = |free| DiskSpace { content: "the video", path: "/out".into(), free, needed: Bytes(50 << 20) };
     for (free, blocked) in [(Some(Bytes(1 << 20)), true), (Some(Bytes(GIB)), false), (None, false)] {
-        let rooms = [room(free)];
-        let found = check(&Facts { rooms: &rooms, ..facts(&request, &model, 500) });
-        assert_eq!(of(&found, Subject::Disk).is_some(), blocked);
-        assert_eq!(found.can_run(), !blocked);
+        let disk_space = [space(free)];
+        let report = check(&PreflightFacts { disk_space: &disk_space, ..facts(&request, &model, 500) });
+        let disk = about(&report, Subject::Disk);
+        assert_eq!(disk.is_some(), blocked);
+        if let Some(disk) = disk {
+            assert_eq!(
+                disk.message,
+                "Not enough disk space for the video: 66.0 MiB needed, 1.0 MiB free in /out"
+            );
+        }
+        assert_eq!(report.can_run(), !blocked);
     }
 }
 
 #[test]
-fn nothing_is_promised_where_nothing_is_known() {
+fn unknown_memory_gives_no_finding() {
     let (request, model) = (request(64, 64, 17), model(true));
-    let found = check(&Facts { free_memory: None, ..facts(&request, &model, 0) });
-    assert_eq!((of(&found, Subject::Memory), found.time.is_none()), (None, true));
-    let none = check(&facts(&request, &model, 0));
-    assert!(!none.can_run(), "no memory is free, and never less than none");
+    let report = check(&PreflightFacts { free_memory: None, ..facts(&request, &model, 0) });
+    assert_eq!((about(&report, Subject::Memory), report.time.is_none()), (None, true));
+    let none_free = check(&facts(&request, &model, 0));
+    assert!(!none_free.can_run());
 }
 
 #[test]
-fn time_follows_from_earlier_runs() {
+fn time_is_estimated_from_earlier_runs() {
     let (asked, model) = (request(832, 480, 81), model(false));
     let smaller = request(416, 240, 81);
     let (own, other) = (
@@ -241,70 +257,74 @@ fn time_follows_from_earlier_runs() {
         MeasuredRun { model_fingerprint: "other".into(), ..measured(&smaller, &model, 9e-12) },
     );
     let work: f64 = time::work(&asked, &model, [26, 14]).iter().map(|(_, work)| work).sum();
-    let estimate = |history: &[MeasuredRun]| check(&Facts { history, ..facts(&asked, &model, 500) }).time;
+    let estimate =
+        |history: &[MeasuredRun]| check(&PreflightFacts { history, ..facts(&asked, &model, 500) }).time;
     let from_own = estimate(&[other.clone(), own.clone()]).unwrap();
-    assert!(from_own.like && from_own.runs == 1);
+    assert!(from_own.same_model && from_own.runs == 1);
     assert!((from_own.seconds.0 / (work * 1e-12 + 2.0) - 1.0).abs() < 1e-6, "{from_own:?}");
     let from_other = estimate(std::slice::from_ref(&other)).unwrap();
-    assert!(!from_other.like && from_other.seconds.0 > from_own.seconds.0);
-    // what such runs took counts more than what their work would
-    let like_runs = Some((Secs(7.0), 9));
+    assert!(!from_other.same_model && from_other.seconds.0 > from_own.seconds.0);
+    // runs with the same settings take precedence over the formula
+    let similar_runs = Some(MeasuredTime { seconds: Secs(7.0), num_runs: 9 });
     let history = [own.clone()];
-    let like = check(&Facts { history: &history, like_runs, ..facts(&asked, &model, 500) }).time.unwrap();
-    assert_eq!((like.seconds, like.runs), (Secs(7.0), 9));
+    let facts_with_runs = PreflightFacts { history: &history, similar_runs, ..facts(&asked, &model, 500) };
+    let similar = check(&facts_with_runs).time.unwrap();
+    assert_eq!((similar.seconds, similar.runs), (Secs(7.0), 9));
     let elsewhere = MeasuredRun { provider: "cuda".into(), ..own };
     assert_eq!(estimate(&[elsewhere]), None);
-    let found = check(&Facts { history: &[other], ..facts(&asked, &model, 500) });
-    let told = of(&found, Subject::Time).unwrap();
+    let report = check(&PreflightFacts { history: &[other], ..facts(&asked, &model, 500) });
+    let time = about(&report, Subject::Time).unwrap();
     assert!(
-        told.message.contains("on this machine, from an earlier run of other models"),
+        time.message.contains("estimated from an earlier run of other models on this machine"),
         "{}",
-        told.message
+        time.message
     );
 }
 
 #[test]
-fn estimates_are_held_against_what_was_measured() {
-    let before = Preflight {
-        card: Vec::new(),
+fn the_error_of_an_estimate_is_relative_to_the_measurement() {
+    let report = PreflightReport {
+        device: Vec::new(),
         findings: Vec::new(),
         memory: vec![StageMemory { stage: Stage::Decode, peak: Bytes(110), droppable: Bytes(0) }],
         time: None,
     };
-    let compared = compare(&before, Some(Bytes(100)), Secs(1.0));
-    assert!((compared.memory.unwrap() - 0.1).abs() < 1e-9);
-    assert_eq!((compared.time, compare(&before, None, Secs(1.0)).memory), (None, None));
-    assert_eq!(compare(&before, Some(Bytes(0)), Secs(1.0)).memory, None);
+    let error = estimate_error(&report, Some(Bytes(100)), Secs(1.0));
+    assert!((error.memory.unwrap() - 0.1).abs() < 1e-9);
+    assert_eq!((error.time, estimate_error(&report, None, Secs(1.0)).memory), (None, None));
+    assert_eq!(estimate_error(&report, Some(Bytes(0)), Secs(1.0)).memory, None);
 }
 
 #[test]
-fn loras_take_memory_on_the_expert_that_they_change() {
+fn loras_need_memory_on_the_expert_that_they_change() {
     let (asked, model) = (request(832, 480, 17), model(false));
     let plain = facts(&asked, &model, 500);
-    let peak = |facts: &Facts<'_>, stage| {
+    let peak = |facts: &PreflightFacts<'_>, stage| {
         check(facts).memory.into_iter().find(|memory| memory.stage == stage).unwrap().peak.0
     };
-    let with = Facts { loras: [Bytes(0), Bytes(1 << 30)], ..plain };
+    let with = PreflightFacts { loras: [Bytes(0), Bytes(1 << 30)], ..plain };
     let more = |stage| peak(&with, stage) - peak(&plain, stage);
     assert_eq!([more(Stage::DenoiseHigh), more(Stage::DenoiseLow), more(Stage::Decode)], [0, 1 << 30, 0]);
 }
 
 #[test]
-fn a_card_that_is_too_small_is_seen_before_the_run() {
+fn a_gpu_that_is_too_small_is_reported_before_the_run() {
     let (asked, model) = (request(832, 480, 81), model(false));
-    let card = |total: u64, free: u64| {
-        Some(Card { total: Bytes(total * GIB), free: Some(Bytes(free * GIB)), value_bytes: [2, 2, 4] })
+    let value_bytes = ValueBytes { text_encoder: 2, transformer: 2, vae: 4 };
+    let device = |total: u64, free: u64| {
+        Some(DeviceFacts { total: Bytes(total * GIB), free: Some(Bytes(free * GIB)), value_bytes })
     };
-    let with = |card| Facts { card, provider: "cuda", ..facts(&asked, &model, 500) };
-    let large = check(&with(card(200, 200)));
+    let with = |device| PreflightFacts { device, provider: Provider::Cuda, ..facts(&asked, &model, 500) };
+    let large = check(&with(device(200, 200)));
     assert!(large.memory.is_empty() && large.can_run(), "{:?}", large.findings);
-    let peak = |stage| large.card.iter().find(|memory| memory.stage == stage).unwrap().peak.0;
+    let peak = |stage| large.device.iter().find(|memory| memory.stage == stage).unwrap().peak.0;
     // half of the fp32 weights, with the margin
     assert!(peak(Stage::DenoiseHigh) > model.transformers[0].loaded.0 / 2 / 100 * 120);
     assert!(peak(Stage::DenoiseHigh) < model.transformers[0].loaded.0);
-    assert!(!check(&with(card(8, 8))).can_run());
-    let busy = check(&with(card(200, 8)));
-    let told = busy.findings.iter().find(|finding| finding.subject == Subject::Memory).unwrap();
-    assert_eq!(told.severity, Severity::Warning);
-    assert!(told.fixes.contains(&Fix::Provider(ProviderChoice::Cpu)), "{told:?}");
+    assert!(!check(&with(device(8, 8))).can_run());
+    let busy = check(&with(device(200, 8)));
+    let memory = about(&busy, Subject::Memory).unwrap();
+    assert_eq!(memory.severity, Severity::Warning);
+    assert!(memory.message.contains("8.0 GiB free of 200.0 GiB"), "{}", memory.message);
+    assert!(memory.fixes.contains(&Fix::Provider(ProviderChoice::Cpu)), "{memory:?}");
 }

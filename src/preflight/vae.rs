@@ -1,34 +1,34 @@
-//! Memory and work of the video autoencoder, layer by layer as `wan/graphs` builds it.
+//! Memory and work of the VAE, layer by layer as `wan/graphs` builds it.
 
 use crate::core::Resolution;
 use crate::wan::VaeConfig;
 
-/// Bytes of a value.
+/// Bytes of an fp32 value.
 const F32: u64 = 4;
-/// Values along each side of a 3x3x3 convolution, and of the one over a frame.
+/// Weights of a 3x3x3 convolution, and of a 3x3 convolution, for each pair of channels.
 const CAUSAL_TAPS: u64 = 27;
 const FRAME_TAPS: u64 = 9;
 
-/// What one chunk costs.
+/// What one call costs: one latent frame, which is one or four frames of the video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// Bytes that are carried from one chunk to the next.
+    /// Bytes of the caches that are carried from one call to the next.
     pub(super) caches: u64,
-    /// Largest sum of what is alive at once: caches that come in, caches that are ready, values on the way.
+    /// Peak bytes that are alive at once: input caches, output caches and intermediate values.
     pub(super) live: u64,
     /// Multiplications and additions.
     pub(super) work: u64,
 }
 
-/// Follows a chunk through the layers.
+/// Follows one call through the layers.
 struct Walk {
-    /// Cells of a frame at this level.
+    /// Cells of a frame at the current level.
     plane: u64,
     frames: u64,
-    /// Largest sum of caches that are ready and values on the way.
+    /// Peak bytes of output caches and intermediate values.
     peak: u64,
-    /// A level's shortcut, which waits for its end.
-    waiting: u64,
+    /// Bytes of the current level's shortcut, which is kept until the level ends.
+    shortcut_bytes: u64,
     caches: u64,
     work: u64,
 }
@@ -39,10 +39,10 @@ impl Walk {
     }
 
     fn alive(&mut self, bytes: u64) {
-        self.peak = self.peak.max(self.caches + self.waiting + bytes);
+        self.peak = self.peak.max(self.caches + self.shortcut_bytes + bytes);
     }
 
-    /// Through a cache of two frames; norm and activation before it are counted, and `kept` waits beside it.
+    /// A causal convolution with a cache of two frames, and the norm and activation before it; `kept` bytes stay alive.
     fn causal_conv(&mut self, [inputs, outputs]: [u64; 2], kept: u64) {
         let cache = 2 * inputs * self.plane * F32;
         let (before, after) = (self.bytes(inputs), self.bytes(outputs));
@@ -75,23 +75,23 @@ impl Walk {
     }
 
     fn finish(self) -> Chunk {
-        // caches that come in stay until the call is over
+        // input caches stay alive until the call ends
         Chunk { caches: self.caches, live: self.peak + self.caches, work: self.work }
     }
 }
 
-/// One latent frame of `cells` cells to frames; `first` gives one, the others four.
-pub(super) fn decoded(config: &VaeConfig, cells: u64, first: bool) -> Chunk {
+/// The decoder's call for one latent frame of `cells` cells: the first gives one frame, later ones four.
+pub(super) fn decoder_chunk(config: &VaeConfig, cells: u64, first: bool) -> Chunk {
     let base = config.decoder_base_dim.unwrap_or(config.base_dim);
     let widths: Vec<_> = config.dim_mult.iter().rev().map(|mult| (base * mult) as u64).collect();
     let top = widths.first().copied().unwrap_or_default();
-    let mut walk = Walk { plane: cells, frames: 1, peak: 0, waiting: 0, caches: 0, work: 0 };
+    let mut walk = Walk { plane: cells, frames: 1, peak: 0, shortcut_bytes: 0, caches: 0, work: 0 };
     walk.causal_conv([config.z_dim as u64, top], 0);
     walk.middle(top);
     let mut before = top;
     for (index, &outputs) in widths.iter().enumerate() {
         let inputs = if index > 0 && !config.is_residual { before / 2 } else { before };
-        walk.waiting = if config.is_residual { walk.bytes(inputs) } else { 0 };
+        walk.shortcut_bytes = if config.is_residual { walk.bytes(inputs) } else { 0 };
         for block in 0..=config.num_res_blocks {
             walk.residual([if block == 0 { inputs } else { outputs }, outputs]);
         }
@@ -112,22 +112,22 @@ pub(super) fn decoded(config: &VaeConfig, cells: u64, first: bool) -> Chunk {
             walk.alive(4 * small);
         }
     }
-    walk.waiting = 0;
+    walk.shortcut_bytes = 0;
     walk.causal_conv([before, config.out_channels as u64], 0);
     walk.finish()
 }
 
-/// Frames of `size` to one latent frame; the first chunk has one frame, the others four.
-pub(super) fn encoded(config: &VaeConfig, size: Resolution, first: bool) -> Chunk {
+/// The encoder's call for one latent frame of a video of `size`: the first takes one frame, later ones four.
+pub(super) fn encoder_chunk(config: &VaeConfig, size: Resolution, first: bool) -> Chunk {
     let patch = config.patch_size.unwrap_or(1).max(1) as u64;
     let frames = if first { 1 } else { 4 };
     let plane = size.area() / (patch * patch);
     let widths: Vec<_> = config.dim_mult.iter().map(|mult| (config.base_dim * mult) as u64).collect();
     let mut before = config.base_dim as u64;
-    let mut walk = Walk { plane, frames, peak: 0, waiting: 0, caches: 0, work: 0 };
+    let mut walk = Walk { plane, frames, peak: 0, shortcut_bytes: 0, caches: 0, work: 0 };
     walk.causal_conv([config.in_channels as u64, before], 0);
     for (index, &outputs) in widths.iter().enumerate() {
-        walk.waiting = if config.is_residual { walk.bytes(before) } else { 0 };
+        walk.shortcut_bytes = if config.is_residual { walk.bytes(before) } else { 0 };
         for block in 0..config.num_res_blocks {
             walk.residual([if block == 0 { before } else { outputs }, outputs]);
         }
@@ -142,7 +142,7 @@ pub(super) fn encoded(config: &VaeConfig, size: Resolution, first: bool) -> Chun
             walk.frames = walk.frames.div_ceil(2);
         }
     }
-    walk.waiting = 0;
+    walk.shortcut_bytes = 0;
     walk.middle(before);
     walk.causal_conv([before, 2 * config.z_dim as u64], 0);
     walk.finish()
@@ -167,7 +167,7 @@ mod tests {
                 .caches
                 .iter()
                 .map(|cache| ((cache.channels * cache.frames) as u64 * F32) << (2 * cache.level));
-            assert_eq!(decoded(&config, 1, false).caches, of_graph.sum::<u64>(), "{model}");
+            assert_eq!(decoder_chunk(&config, 1, false).caches, of_graph.sum::<u64>(), "{model}");
         }
     }
 }

@@ -67,12 +67,12 @@ impl Checkpoint {
             strides: self.strides(),
             max_positions: self.transformer.config.rope_max_seq_len,
             lora: self.lora,
-            quantisation: self.integers(),
+            quantisation: self.quantisation(),
         }
     }
 
     /// The integers that the transformers' matrices are, if they are any.
-    pub fn integers(&self) -> Option<Quantisation> {
+    pub fn quantisation(&self) -> Option<Quantisation> {
         self.transformer.weights.integers()
     }
 

@@ -68,7 +68,7 @@ fn longest_operation(config: &VaeConfig) -> u64 {
 ///
 /// What was `asked` for wins, in whole cells. Else a picture is cut where one operation over all of it would take too
 /// long to wait for. That depends on nothing but the size and the model, so that the same request gives the same video.
-pub fn tile_edge(config: &VaeConfig, size: Resolution, asked: Option<u32>) -> Option<u32> {
+pub fn tile_size(config: &VaeConfig, size: Resolution, asked: Option<u32>) -> Option<u32> {
     let cell = config.scale_factor_spatial.max(1);
     let edge = asked.map_or_else(
         || {
@@ -110,11 +110,11 @@ mod tests {
             (&old, 416, 240, None),
             (&old, 832, 480, Some(448)),
         ] {
-            assert_eq!(tile_edge(config, Resolution::new(width, height), None), expected, "{width}x{height}");
+            assert_eq!(tile_size(config, Resolution::new(width, height), None), expected, "{width}x{height}");
         }
         let size = Resolution::new(832, 480);
-        assert_eq!(tile_edge(&new, size, Some(256)), Some(256));
-        assert_eq!(tile_edge(&new, size, Some(264)), Some(256));
-        assert_eq!(tile_edge(&new, size, Some(832)), None);
+        assert_eq!(tile_size(&new, size, Some(256)), Some(256));
+        assert_eq!(tile_size(&new, size, Some(264)), Some(256));
+        assert_eq!(tile_size(&new, size, Some(832)), None);
     }
 }

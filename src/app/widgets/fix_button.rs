@@ -7,7 +7,7 @@ use crate::models::Installed;
 
 /// A button for `change`; `then` says what a click does beside changing the form.
 pub(in crate::app) fn fix_button(ui: &mut Ui, change: &Fix, then: &str) -> Response {
-    ui.button(text(change)).on_hover_text(format!("{}. {then}", cost(change)))
+    ui.button(change.label()).on_hover_text(format!("{}. {then}", cost(change)))
 }
 
 /// The changes that would make another form of `draft`, and one that can be.
@@ -24,13 +24,6 @@ pub(in crate::app) fn offered<'a>(
         };
         can_be && Fix::applied([*change], draft) != *draft
     })
-}
-
-/// What the button says.
-fn text(change: &Fix) -> String {
-    let words = change.to_string();
-    let mut chars = words.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// What a change costs.
@@ -63,7 +56,7 @@ mod tests {
             Fix::Model("not-here".into()),
             Fix::Size(Resolution::new(16, 16)),
         ];
-        let offered: Vec<_> = offered(&changes, &draft, &[]).map(text).collect();
-        assert_eq!(offered, ["Size 16x16"]);
+        let offered: Vec<_> = offered(&changes, &draft, &[]).map(Fix::label).collect();
+        assert_eq!(offered, ["Use size 16x16"]);
     }
 }

@@ -77,7 +77,7 @@ impl ExportedGraph {
     }
 
     /// Size of its weights where 16-bit ones become fp32, as on the CPU.
-    pub fn widened(&self) -> Bytes {
+    pub fn size_in_memory(&self) -> Bytes {
         Bytes(self.size().0 + self.signature.short.0)
     }
 

@@ -78,7 +78,7 @@ fn estimate(looked: &PreflightView) -> String {
         || "time unknown until a first run".to_owned(),
         |time| {
             let expected = HistoryEstimate { seconds: time.seconds, num_runs: time.runs };
-            format!("{expected}{}", if time.like { "" } else { " of other models" })
+            format!("{expected}{}", if time.same_model { "" } else { " of other models" })
         },
     );
     let text = memory.into_iter().chain([time]).collect::<Vec<_>>().join(", ");
@@ -126,7 +126,7 @@ mod tests {
     use crate::preflight::TimeEstimate;
 
     fn looked(findings: Vec<Finding>) -> PreflightView {
-        let time = TimeEstimate { seconds: Secs(240.0), stages: Vec::new(), runs: 6, like: true };
+        let time = TimeEstimate { seconds: Secs(240.0), stages: Vec::new(), runs: 6, same_model: true };
         PreflightView { peak: Some(Bytes(1_288_490_189)), time: Some(time), findings }
     }
 
@@ -165,15 +165,15 @@ mod tests {
         let warning = finding(Severity::Warning, "The run may need more than there is");
         let mut harness = form(Ok(looked(vec![warning])), RunState::Idle);
         harness.get_by_label("The run may need more than there is");
-        harness.get_by_role_and_label(Role::Button, "Decode in VAE tiles of 128 pixels").click();
+        harness.get_by_role_and_label(Role::Button, "Use VAE tiles of 128 px").click();
         harness.run();
-        harness.get_by_role_and_label(Role::Button, "5 frames").click();
+        harness.get_by_role_and_label(Role::Button, "Use 5 frames").click();
         harness.run();
         let draft = &harness.state().draft;
         assert_eq!((draft.vae_tile, draft.frames), (Some(128), 5));
         assert!(harness.state().actions.iter().all(|action| matches!(action, Action::Edit(_))));
         // what is so already is no change
-        assert!(harness.query_by_role_and_label(Role::Button, "5 frames").is_none());
+        assert!(harness.query_by_role_and_label(Role::Button, "Use 5 frames").is_none());
     }
 
     #[test]

@@ -190,7 +190,7 @@ mod tests {
             Error::new(Kind::OutOfMemory, "Memory ran out").with_fixes(vec![Fix::Retry, change.clone()]);
         let mut harness = strip(RunState::Failed(error));
         assert!(harness.query_by_label("Retry unchanged").is_none(), "that is what Try again does");
-        harness.get_by_role_and_label(Role::Button, "5 frames").click();
+        harness.get_by_role_and_label(Role::Button, "Use 5 frames").click();
         harness.run();
         assert_eq!(harness.state().actions, [Action::Retry(Some(change))]);
     }

@@ -1,0 +1,128 @@
+//! Memory of each stage on a GPU, by formula.
+//!
+//! The formulas were never compared with a run on a GPU; [`MARGIN_PERCENT`] covers that. Graphs for a GPU are not cut
+//! into row blocks, and their weights have the type that they compute in.
+
+use super::facts::PreflightFacts;
+use super::report::StageMemory;
+use super::size::ComponentSize;
+use super::vae::{decoder_chunk, encoder_chunk};
+use super::{fixes, memory};
+use crate::core::{Bytes, Finding, Fix, Mode, ProviderChoice, Resolution, Severity, Stage, Subject};
+
+/// Bytes of an fp32 value, the unit in which weights and values of the VAE are counted before conversion.
+const F32: u64 = 4;
+/// Bytes that the CUDA context, its libraries and ONNX Runtime's arena take before the first value.
+const CONTEXT: u64 = 700 << 20;
+/// fp32 values of the residual stream's width that each token of a transformer block needs.
+const STREAM_WIDTHS: u64 = 3;
+/// Values of the residual stream's width, in the compute type, that each token of a transformer block needs.
+const BLOCK_WIDTHS: u64 = 6;
+/// Values of the feed-forward's width, in the compute type, that each token of a transformer block needs.
+const BLOCK_FFN: u64 = 2;
+/// Tokens of the longest prompt (`max_sequence_length` of diffusers' Wan pipelines).
+const TEXT_TOKENS: u64 = 512;
+/// Safety margin on the sum, in percent.
+const MARGIN_PERCENT: u64 = 20;
+/// Sizes of VAE tiles that are suggested, in pixels, the largest first.
+const TILE_SIZES: [u32; 3] = [512, 256, 128];
+
+/// Memory of the GPU that will compute, and the size of the values that each component computes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceFacts {
+    /// Total memory.
+    pub total: Bytes,
+    /// Free memory at this moment; `None` if the driver does not report it.
+    pub free: Option<Bytes>,
+    /// Bytes of one value in each component.
+    pub value_bytes: ValueBytes,
+}
+
+/// Bytes of one value in the type that a component computes in: 4 for fp32, 2 for bf16 and fp16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueBytes {
+    /// Of the text encoder.
+    pub text_encoder: u64,
+    /// Of both experts.
+    pub transformer: u64,
+    /// Of the VAE.
+    pub vae: u64,
+}
+
+/// Memory that every stage needs on the device, margin included.
+pub(super) fn stages(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<StageMemory> {
+    let PreflightFacts { request, model, .. } = facts;
+    let ValueBytes { text_encoder: text_bytes, transformer: dit_bytes, vae: vae_bytes } = device.value_bytes;
+    let weights = |component: ComponentSize, bytes: u64| component.loaded.0 / F32 * bytes;
+    let stage = |stage, bytes: u64| {
+        let peak = (CONTEXT + bytes) / 100 * (100 + MARGIN_PERCENT);
+        StageMemory { stage, peak: Bytes(peak), droppable: Bytes(0) }
+    };
+    let text = TEXT_TOKENS * F32 * (6 * model.text.d_model as u64 + 3 * model.text.d_ff as u64);
+    let mut stages = vec![stage(Stage::Text, weights(model.text_encoder, text_bytes) + text)];
+    let tiles = memory::tiling(request, model);
+    let other_tiles = tiles.count() as u64 - 1;
+    if request.starts_from_image() {
+        let cell = model.vae.scale_factor_spatial as usize;
+        let [height, width] = tiles.tile().map(|cells| (cells * cell) as u32);
+        let one_frame = request.mode != Mode::I2V || request.frames.0 == 1;
+        let chunk = encoder_chunk(&model.vae, Resolution::new(width, height), one_frame);
+        let values = (chunk.live + chunk.caches * other_tiles) / F32 * vae_bytes;
+        stages.push(stage(Stage::Image, weights(model.vae_encoder, vae_bytes) + values));
+    }
+    let latent = model.strides.latent(model.transformer.in_channels, request.size, request.frames);
+    let tokens = latent.tokens(model.strides.patch as usize) as u64;
+    let (width, ffn) = (model.transformer.width() as u64, model.transformer.ffn_dim as u64);
+    let block = tokens * (STREAM_WIDTHS * width * F32 + (BLOCK_WIDTHS * width + BLOCK_FFN * ffn) * dit_bytes);
+    let names = [Stage::DenoiseHigh, Stage::DenoiseLow];
+    for (((name, component), loras), steps) in
+        names.into_iter().zip(memory::experts(model)).zip(facts.loras).zip(facts.steps)
+    {
+        if steps > 0 {
+            // the facts count LoRA weights as fp32
+            let loras = loras.0 / F32 * dit_bytes;
+            stages.push(stage(name, weights(component, dit_bytes) + loras + block));
+        }
+    }
+    let first = request.frames.0 == 1;
+    let chunk = decoder_chunk(&model.vae, tiles.tile().into_iter().product::<usize>() as u64, first);
+    let values = (chunk.live + chunk.caches * other_tiles) / F32 * vae_bytes;
+    stages.push(stage(Stage::Decode, weights(model.vae_decoder, vae_bytes) + values));
+    stages
+}
+
+/// Warns if the run needs more than the device's free memory, and blocks it if it needs more than the total.
+pub(super) fn finding(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Option<Finding> {
+    let peak = |facts: &PreflightFacts<'_>| {
+        stages(facts, device).iter().map(|stage| stage.peak).max().unwrap_or_default()
+    };
+    let needed = peak(facts);
+    let available = device.free.unwrap_or(device.total).min(device.total);
+    if needed <= available {
+        return None;
+    }
+    let (severity, compared) = if needed > device.total {
+        (Severity::Blocker, format!("the GPU has {}", device.total))
+    } else {
+        (Severity::Warning, format!("{available} free of {}", device.total))
+    };
+    let tiles = TILE_SIZES.map(Fix::VaeTile);
+    let helps = |fix: &Fix| fixes::estimate_with(facts, fix, peak) < needed;
+    let suffices = |fix: &Fix| fixes::estimate_with(facts, fix, peak) <= available;
+    let best = |fixes: Vec<Fix>| {
+        fixes.iter().find(|fix| suffices(fix)).or_else(|| fixes.iter().rfind(|fix| helps(fix))).cloned()
+    };
+    let fixes = [best(tiles.into()), Some(Fix::Provider(ProviderChoice::Cpu))]
+        .into_iter()
+        .chain([best(fixes::fewer_frames(facts)), best(fixes::smaller_sizes(facts))])
+        .flatten()
+        .collect();
+    Some(Finding {
+        severity,
+        subject: Subject::Memory,
+        message: format!(
+            "Not enough GPU memory: about {needed} needed (estimate with a {MARGIN_PERCENT} % margin), {compared}"
+        ),
+        fixes: fixes,
+    })
+}

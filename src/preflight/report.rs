@@ -1,0 +1,65 @@
+//! What preflight reports.
+
+use serde::Serialize;
+
+use crate::core::{Bytes, Finding, Secs, Severity, Stage};
+
+/// Estimated memory of one stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StageMemory {
+    /// The stage.
+    pub stage: Stage,
+    /// Peak resident memory of the process, or of its share of the GPU.
+    pub peak: Bytes,
+    /// How much of `peak` is file pages that the system can drop and read again.
+    pub droppable: Bytes,
+}
+
+/// Estimated duration of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimeEstimate {
+    /// Of the whole run.
+    pub seconds: Secs,
+    /// Of each stage.
+    pub stages: Vec<(Stage, Secs)>,
+    /// Number of earlier runs that the estimate is based on.
+    pub runs: usize,
+    /// Whether these runs were of the same model on the same provider.
+    pub same_model: bool,
+}
+
+/// What a run will cost, and what was found before it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PreflightReport {
+    /// Blockers first, then warnings, then notes.
+    pub findings: Vec<Finding>,
+    /// Main memory of each stage; empty if a GPU computes.
+    pub memory: Vec<StageMemory>,
+    /// GPU memory of each stage, margin included; empty on the CPU.
+    pub device: Vec<StageMemory>,
+    /// Duration; `None` without an earlier run on this machine.
+    pub time: Option<TimeEstimate>,
+}
+
+impl PreflightReport {
+    /// The findings that keep the run from succeeding.
+    pub fn blockers(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Blocker)
+    }
+
+    /// Whether there is no blocker.
+    pub fn can_run(&self) -> bool {
+        self.blockers().next().is_none()
+    }
+
+    /// Peak main memory over all stages; 0 if a GPU computes.
+    pub fn peak(&self) -> Bytes {
+        self.memory.iter().map(|stage| stage.peak).max().unwrap_or_default()
+    }
+
+    /// Adds findings and keeps the most severe first; findings of one severity stay in order.
+    pub fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.findings.extend(findings);
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    }
+}
