@@ -130,7 +130,7 @@ def caption(rng, combination, plain=0.4, free=1 / 12):
 
 
 def short_caption(rng, combination):
-    """What is said beside a picture that shows the rest: the motion, perhaps with what moves."""
+    """The prompt beside an image that shows the rest: the motion, perhaps with what moves."""
     _, shape, direction, _ = combination
     way = rng.choice(DIRECTION_WORDS[list(DIRECTIONS)[direction]])
     move = rng.choice(VERBS)

@@ -1,5 +1,5 @@
 """Judges what a shipped folder makes of words alone: 100 prompts through WanPipeline, half of them of combinations
-never trained on. For pictures there is pictures.py."""
+never trained on. For start images there is pictures.py."""
 
 import argparse
 import json

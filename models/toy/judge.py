@@ -36,7 +36,7 @@ def fit(cover, shape):
 
 def judge(clip):
     """What a clip, (3, 17, 64, 64) in 0..1, shows: indices of colour, shape, direction, background, and how well
-    the best shape fits. None stands for what cannot be told."""
+    the best shape fits. None stands for what cannot be determined."""
     border = torch.cat([clip[:, :, 0], clip[:, :, -1], clip[:, :, :, 0], clip[:, :, :, -1]], -1)
     ground = border.flatten(1).median(1)[0]
     background = nearest(ground, BACKGROUNDS)

@@ -1,5 +1,5 @@
-"""Judges a folder that makes video from a picture: unseen first frames, of held-out combinations, through
-WanImageToVideoPipeline. How near is the first frame to the picture, and does the shape move as it is told to?"""
+"""Judges a folder that makes video from an image: unseen first frames, of held-out combinations, through
+WanImageToVideoPipeline. How near is the first frame to the image, and does the shape move as the prompt says?"""
 
 import argparse
 import json

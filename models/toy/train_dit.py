@@ -7,7 +7,7 @@ high    flow matching of one expert on its own range of timesteps, text encoder 
 low
 all     likewise over all timesteps, for a model of one transformer
 
-With --image a14b the first frame is given as channels beside the noise (mask and encoded picture, 36 in all); with
+With --image a14b the first frame is given as channels beside the noise (mask and encoded image, 36 in all); with
 --image 5b it is, three times out of four, the clean first latent frame, whose tokens have timestep 0.
 """
 
@@ -123,7 +123,7 @@ def distil_loss(teacher, student, text, batches):
 def flow_loss(transformer, text, batches):
     noisy, t, target, _, free = batches.next()
     error = (transformer(noisy, t, text(free), return_dict=False)[0] - target) ** 2
-    if t.ndim == 2:  # what is given need not be told
+    if t.ndim == 2:  # no prompt is needed for what the image shows
         error[t[:, 0] == 0, :, 0] = 0
     elif batches.given is not None:  # it shall be kept with care
         error[:, :, 0] *= FIRST

@@ -51,7 +51,7 @@ class Patches:
         self.corners = [divmod(b, sums.shape[-1]) for b in best]
 
     def of(self, clips):
-        """The clips' patches, and a weight that leaves out the rim where a patch does not end with the picture."""
+        """The clips' patches, and a weight that leaves out the rim where a patch does not end with the image."""
         cells, parts, weights = clips.shape[-1] // CELL, [], []
         for c, (y, x) in zip(clips, self.corners):
             parts.append(c[..., y * CELL : (y + PATCH) * CELL, x * CELL : (x + PATCH) * CELL])
