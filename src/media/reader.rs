@@ -31,6 +31,19 @@ impl VideoInfo {
 /// A video, animation, picture or folder of frames, open for decoding.
 ///
 /// H.264 in MP4 (with or without B-frames), GIF, PNG, JPEG, WebP, and a folder of `frame_0000.png` and so on.
+///
+/// ```
+/// use wandeck::core::FrameCount;
+/// use wandeck::media::Reader;
+///
+/// # fn main() -> wandeck::core::Result<()> {
+/// let mut reader = Reader::open("tests/golden/refs/input.png".as_ref())?;
+/// assert_eq!(reader.info().frames, FrameCount(1));
+/// let frame = reader.next_frame()?.expect("an image has one frame");
+/// assert_eq!(frame.rgb.len() as u64, frame.size.area() * 3);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Reader {
     source: Source,
     info: VideoInfo,

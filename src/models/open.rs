@@ -19,6 +19,14 @@ pub struct Opened {
 
 /// Opens the model in `path`: a folder of any layout, or, where a folder holds several, the folder and the model's
 /// id behind it (`models/t2v-A14B`). Headers are read, weights are not.
+///
+/// ```
+/// # fn main() -> wandeck::core::Result<()> {
+/// let model = wandeck::models::open("models/toy-t2v-A14B".as_ref())?;
+/// assert!(model.transformer_2.is_some(), "a high-noise and a low-noise expert");
+/// # Ok(())
+/// # }
+/// ```
 pub fn open(path: &Path) -> Result<Checkpoint> {
     look(path).map(|opened| opened.checkpoint)
 }

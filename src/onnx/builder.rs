@@ -52,6 +52,22 @@ pub enum Attr {
 pub type Attrs<'a> = &'a [(&'static str, Attr)];
 
 /// Builds one graph over the weights of one component.
+///
+/// ```
+/// use wandeck::onnx::{Dtype, GraphBuilder, ValueSpec, Weights};
+///
+/// # fn main() -> wandeck::core::Result<()> {
+/// let weights = Weights::from_files(&["tests/golden/loras/kohya.safetensors".into()])?;
+/// let mut graph = GraphBuilder::new("twice", &weights);
+/// let x = graph.input(ValueSpec::new("x", Dtype::F32, ["rows".into(), 4.into()]));
+/// let two = graph.scalar(2.0);
+/// let y = graph.op("Mul", &[&x, &two], &[]);
+/// graph.output(&y, ValueSpec::new("y", Dtype::F32, ["rows".into(), 4.into()]));
+/// let bytes = graph.finish().to_bytes();
+/// assert!(!bytes.is_empty(), "an ONNX model in memory");
+/// # Ok(())
+/// # }
+/// ```
 pub struct GraphBuilder<'w> {
     name: &'static str,
     weights: &'w Weights,

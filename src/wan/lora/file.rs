@@ -15,6 +15,17 @@ use crate::onnx::{Dtype, TensorInfo, Weights};
 const NAMES: [&str; 4] = ["modelspec.title", "ss_output_name", "name", "title"];
 
 /// A LoRA's tensors and settings; nothing is loaded.
+///
+/// ```
+/// use wandeck::wan::lora::LoraFile;
+///
+/// # fn main() -> wandeck::core::Result<()> {
+/// let file = LoraFile::open("tests/golden/loras/kohya.safetensors".as_ref())?;
+/// assert!(file.summary().file.ends_with("kohya.safetensors"));
+/// assert!(file.expert().is_none(), "neither name nor metadata says which expert it is for");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct LoraFile {
     /// The path as asked for.
