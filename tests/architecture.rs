@@ -29,11 +29,12 @@ const RANKS: [(&str, u32); 20] = [
     ("lib", 13),
 ];
 /// Crates and the only module that may name them.
-const FOREIGN: [(&str, &[&str]); 12] = [
+const FOREIGN: [(&str, &[&str]); 13] = [
     ("ort", &["engine"]),
     ("libloading", &["engine"]),
     ("egui", &["app"]),
     ("eframe", &["app"]),
+    ("egui_plot", &["app"]),
     ("nvml_wrapper", &["monitor"]),
     ("sysinfo", &["monitor"]),
     ("openh264", &["media"]),

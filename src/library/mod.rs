@@ -2,6 +2,7 @@
 
 mod gallery;
 mod history;
+mod performance;
 mod provenance;
 mod rebuild;
 mod request_record;
@@ -10,6 +11,7 @@ pub use gallery::{GalleryFilter, GalleryItem, GalleryOrder, Ratings, Thumbnails,
 pub use history::{
     Analysis, Bottleneck, Counts, History, HistoryEstimate, ModelSteps, SimilarRuns, StageShare, expected,
 };
+pub use performance::{Diagnosis, PerformanceStore, Recommendation, RecordedJob};
 pub(crate) use provenance::Provenance;
 pub use provenance::SavedRequest;
 pub use rebuild::{Rebuilt, rebuild};

@@ -1,7 +1,39 @@
-//! What the machine and this process are doing, measured.
+//! What the machine and this process are doing, measured, and what the measurements show.
+//!
+//! A thread samples processor, memory, disk and devices. The stages of jobs are recorded on the same clock. What
+//! follows from both is worked out by plain functions. Nothing here knows queues, files or screens.
 
+mod align;
 mod card;
+mod csv;
+mod host;
 mod memory;
+mod metric;
+mod nvidia;
+mod procfs;
+mod range;
+mod sample;
+mod sample_log;
+mod sampler;
+mod slow;
+mod steps;
+mod threshold;
+mod timeline;
+mod trace;
+mod track;
 
+pub use align::{StageMap, stage_lengths};
 pub use card::{CardMemory, card_memory};
+pub use csv::csv;
 pub use memory::{free, peak_resident, reset_peak_resident, resident};
+pub use metric::{DeviceMetric, HostMetric, Metric, Unit};
+pub use range::{RangeTotals, Summary, TimeRange, in_range};
+pub use sample::{DeviceInfo, Machine, Sample, Throttle};
+pub use sample_log::downsampled;
+pub use sampler::{Monitor, MonitorSnapshot, SampleRate};
+pub use slow::{SlowCause, Slowdown, slowdowns, why_slow};
+pub use steps::{StepOutlier, StepStatistics};
+pub use threshold::{Level, Thresholds};
+pub use timeline::{MAX_SAMPLES, Timeline};
+pub use trace::trace;
+pub use track::{JobTrack, StageSpan, StepSpan};

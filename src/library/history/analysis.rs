@@ -64,6 +64,8 @@ pub enum Bottleneck {
     Compute,
     /// Steps over weights that had to be read from the disk again, because memory was short.
     Memory,
+    /// Weights move to a device while it waits for them.
+    Transfer,
     /// Networks are opened and their weights read; the text encoder's one pass is part of it.
     Loading,
     /// Pictures and latents go through the VAE.
@@ -74,10 +76,11 @@ pub enum Bottleneck {
 
 impl Bottleneck {
     /// What it is, as part of a sentence.
-    fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Compute => "denoising steps",
             Self::Memory => "denoising steps over weights that were read in place, because memory was short",
+            Self::Transfer => "moving weights to the device",
             Self::Loading => "loading the networks and encoding text",
             Self::Decode => "the VAE",
             Self::Cpu => "writing and checking the files",
@@ -85,7 +88,7 @@ impl Bottleneck {
     }
 
     /// What makes it smaller.
-    fn advice(self) -> &'static str {
+    pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::Compute => {
                 "Fewer steps, a smaller size, a guidance scale of 1 with a distilled LoRA, or a model converted to \
@@ -93,6 +96,9 @@ impl Bottleneck {
             }
             Self::Memory => {
                 "A model converted to int8 needs a quarter of the memory of fp32; so does ending other programs"
+            }
+            Self::Transfer => {
+                "A model converted to int8 moves a quarter of what fp32 moves, or fits into the device"
             }
             Self::Loading => {
                 "Several jobs with the same prompt in one queue keep the text; a model converted to int8 loads less; \

@@ -1,0 +1,290 @@
+//! What is measured, as a table: names, units and how two measurements become one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::Bytes;
+
+/// What a number of a metric counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// From 0 to 100.
+    Percent,
+    /// Bytes.
+    Bytes,
+    /// Bytes in a second.
+    BytesPerSecond,
+    /// Events in a second.
+    PerSecond,
+    /// Degrees Celsius.
+    Celsius,
+    /// Watts.
+    Watts,
+    /// Megahertz.
+    Megahertz,
+    /// Joules since the driver was loaded.
+    Joules,
+    /// A set of flags, see [`Throttle`](super::Throttle).
+    Flags,
+}
+
+impl Unit {
+    /// `value` as a person reads it, for instance "97 %" or "1.5 GiB/s".
+    pub fn format(self, value: f64) -> String {
+        let bytes = || Bytes(value.max(0.0) as u64);
+        match self {
+            Self::Percent => format!("{value:.0} %"),
+            Self::Bytes => bytes().to_string(),
+            Self::BytesPerSecond => format!("{}/s", bytes()),
+            Self::PerSecond => format!("{value:.0} /s"),
+            Self::Celsius => format!("{value:.0} °C"),
+            Self::Watts => format!("{value:.0} W"),
+            Self::Megahertz => format!("{value:.0} MHz"),
+            Self::Joules => format!("{value:.0} J"),
+            Self::Flags => super::Throttle(value as u8).to_string(),
+        }
+    }
+}
+
+/// How several measurements become one when a record is down-sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Merge {
+    Mean,
+    Max,
+    Last,
+    Any,
+}
+
+/// A metric of the machine or of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostMetric {
+    /// Use of all cores together, percent.
+    Cpu,
+    /// Use of all cores by this process, percent.
+    ProcessCpu,
+    /// Memory of the machine that is in use, bytes.
+    UsedMemory,
+    /// Resident memory of this process, bytes.
+    ProcessMemory,
+    /// Swap that is in use, bytes.
+    Swap,
+    /// Bytes moved to and from swap in a second.
+    SwapTraffic,
+    /// Bytes this process read from disks in a second.
+    DiskRead,
+    /// Bytes this process wrote to disks in a second.
+    DiskWrite,
+    /// Page faults of this process in a second that had to read from a disk.
+    MajorFaults,
+    /// Part of the time in which some task waited for a core, percent.
+    CpuPressure,
+    /// Part of the time in which some task waited for memory, percent.
+    MemoryPressure,
+    /// Part of the time in which some task waited for a disk, percent.
+    DiskPressure,
+}
+
+impl HostMetric {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 12] = [
+        Self::Cpu,
+        Self::ProcessCpu,
+        Self::UsedMemory,
+        Self::ProcessMemory,
+        Self::Swap,
+        Self::SwapTraffic,
+        Self::DiskRead,
+        Self::DiskWrite,
+        Self::MajorFaults,
+        Self::CpuPressure,
+        Self::MemoryPressure,
+        Self::DiskPressure,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::ProcessCpu => "CPU, Wandeck",
+            Self::UsedMemory => "Memory",
+            Self::ProcessMemory => "Memory, Wandeck",
+            Self::Swap => "Swap",
+            Self::SwapTraffic => "Swap traffic",
+            Self::DiskRead => "Disk read",
+            Self::DiskWrite => "Disk write",
+            Self::MajorFaults => "Page faults",
+            Self::CpuPressure => "Waiting for CPU",
+            Self::MemoryPressure => "Waiting for memory",
+            Self::DiskPressure => "Waiting for disk",
+        }
+    }
+
+    fn unit(self) -> Unit {
+        match self {
+            Self::Cpu | Self::ProcessCpu => Unit::Percent,
+            Self::CpuPressure | Self::MemoryPressure | Self::DiskPressure => Unit::Percent,
+            Self::UsedMemory | Self::ProcessMemory | Self::Swap => Unit::Bytes,
+            Self::SwapTraffic | Self::DiskRead | Self::DiskWrite => Unit::BytesPerSecond,
+            Self::MajorFaults => Unit::PerSecond,
+        }
+    }
+
+    pub(super) fn merge(self) -> Merge {
+        if self.unit() == Unit::Bytes { Merge::Max } else { Merge::Mean }
+    }
+}
+
+/// A metric of one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceMetric {
+    /// Part of the time in which a kernel ran, percent.
+    Use,
+    /// Memory in use, bytes.
+    UsedMemory,
+    /// Memory that this process has, bytes.
+    ProcessMemory,
+    /// Temperature of the chip.
+    Temperature,
+    /// Power draw.
+    Power,
+    /// Clock of the multiprocessors.
+    Clock,
+    /// Clock of the memory.
+    MemoryClock,
+    /// Why clocks are lower than they could be.
+    Throttle,
+    /// Bytes sent over PCIe in a second.
+    PcieSend,
+    /// Bytes received over PCIe in a second.
+    PcieReceive,
+    /// Energy since the driver was loaded.
+    Energy,
+    /// Part of the time in which tensor cores computed, percent; Hopper and newer.
+    TensorUse,
+    /// Part of the memory's bandwidth that was used, percent; Hopper and newer.
+    BandwidthUse,
+}
+
+impl DeviceMetric {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 13] = [
+        Self::Use,
+        Self::UsedMemory,
+        Self::ProcessMemory,
+        Self::Temperature,
+        Self::Power,
+        Self::Clock,
+        Self::MemoryClock,
+        Self::Throttle,
+        Self::PcieSend,
+        Self::PcieReceive,
+        Self::Energy,
+        Self::TensorUse,
+        Self::BandwidthUse,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Use => "GPU",
+            Self::UsedMemory => "VRAM",
+            Self::ProcessMemory => "VRAM, Wandeck",
+            Self::Temperature => "Temperature",
+            Self::Power => "Power",
+            Self::Clock => "Clock",
+            Self::MemoryClock => "Memory clock",
+            Self::Throttle => "Throttle",
+            Self::PcieSend => "PCIe sent",
+            Self::PcieReceive => "PCIe received",
+            Self::Energy => "Energy",
+            Self::TensorUse => "Tensor cores",
+            Self::BandwidthUse => "VRAM bandwidth",
+        }
+    }
+
+    fn unit(self) -> Unit {
+        match self {
+            Self::Use | Self::TensorUse | Self::BandwidthUse => Unit::Percent,
+            Self::UsedMemory | Self::ProcessMemory => Unit::Bytes,
+            Self::Temperature => Unit::Celsius,
+            Self::Power => Unit::Watts,
+            Self::Clock | Self::MemoryClock => Unit::Megahertz,
+            Self::Throttle => Unit::Flags,
+            Self::PcieSend | Self::PcieReceive => Unit::BytesPerSecond,
+            Self::Energy => Unit::Joules,
+        }
+    }
+
+    pub(super) fn merge(self) -> Merge {
+        match self {
+            Self::UsedMemory | Self::ProcessMemory | Self::Temperature => Merge::Max,
+            Self::Energy => Merge::Last,
+            Self::Throttle => Merge::Any,
+            _ => Merge::Mean,
+        }
+    }
+}
+
+/// Anything that a sample has a number for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Metric {
+    /// Of the machine or of this process.
+    Host(HostMetric),
+    /// Use of one core, percent.
+    Core(usize),
+    /// Of a device, by its place in [`Machine::devices`](super::Machine::devices).
+    Device(usize, DeviceMetric),
+}
+
+impl Metric {
+    /// What its numbers count.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Host(metric) => metric.unit(),
+            Self::Core(_) => Unit::Percent,
+            Self::Device(_, metric) => metric.unit(),
+        }
+    }
+
+    /// `value` as a person reads it.
+    pub fn format(self, value: f64) -> String {
+        self.unit().format(value)
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(metric) => f.write_str(metric.name()),
+            Self::Core(core) => write!(f, "Core {core}"),
+            Self::Device(0, metric) => f.write_str(metric.name()),
+            Self::Device(index, metric) => write!(f, "{} {}", metric.name(), index + 1),
+        }
+    }
+}
+
+impl From<HostMetric> for Metric {
+    fn from(metric: HostMetric) -> Self {
+        Self::Host(metric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_in_the_order_of_the_discriminants() {
+        assert!(HostMetric::ALL.iter().enumerate().all(|(index, metric)| *metric as usize == index));
+        assert!(DeviceMetric::ALL.iter().enumerate().all(|(index, metric)| *metric as usize == index));
+    }
+
+    #[test]
+    fn values_are_shown_with_their_unit() {
+        assert_eq!(Metric::from(HostMetric::Cpu).format(96.7), "97 %");
+        assert_eq!(Metric::from(HostMetric::DiskRead).format(1.5 * 1024.0 * 1024.0), "1.5 MiB/s");
+        assert_eq!(Metric::Device(0, DeviceMetric::Temperature).format(71.0), "71 °C");
+        assert_eq!(Metric::Device(1, DeviceMetric::Use).to_string(), "GPU 2");
+    }
+}

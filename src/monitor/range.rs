@@ -1,0 +1,190 @@
+//! What a part of the measurements amounts to.
+
+use serde::Serialize;
+
+use super::metric::{DeviceMetric, HostMetric, Metric};
+use super::sample::Sample;
+use crate::core::{Bytes, Secs};
+
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+pub struct TimeRange {
+    /// Its begin.
+    pub from: Secs,
+    /// Its end.
+    pub to: Secs,
+}
+
+impl TimeRange {
+    /// The stretch between two points in time, in whichever order they come.
+    pub fn between(a: Secs, b: Secs) -> Self {
+        if a <= b { Self { from: a, to: b } } else { Self { from: b, to: a } }
+    }
+
+    /// How long it is.
+    pub fn seconds(self) -> Secs {
+        Secs(self.to.0 - self.from.0)
+    }
+
+    /// Whether `at` lies in it.
+    pub fn contains(self, at: Secs) -> bool {
+        self.from <= at && at <= self.to
+    }
+}
+
+/// The samples of a range.
+pub fn in_range<S: AsRef<Sample>>(samples: &[S], range: TimeRange) -> &[S] {
+    let first = samples.partition_point(|sample| sample.as_ref().at < range.from);
+    let after = samples.partition_point(|sample| sample.as_ref().at <= range.to);
+    samples.get(first..after).unwrap_or_default()
+}
+
+/// One metric over a range.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The last value.
+    pub now: f64,
+    /// The smallest.
+    pub min: f64,
+    /// The mean of all samples.
+    pub avg: f64,
+    /// 95 of 100 samples are not larger (nearest rank).
+    pub p95: f64,
+    /// The largest.
+    pub max: f64,
+}
+
+impl Summary {
+    /// Of the values that `samples` have for `metric`; none if they have none.
+    pub fn of<S: AsRef<Sample>>(samples: &[S], metric: Metric) -> Option<Self> {
+        Self::of_values(samples.iter().filter_map(|sample| sample.as_ref().get(metric)).collect())
+    }
+
+    /// Of `values` in the order they were measured.
+    pub fn of_values(mut values: Vec<f64>) -> Option<Self> {
+        let now = *values.last()?;
+        let avg = values.iter().sum::<f64>() / values.len() as f64;
+        values.sort_by(f64::total_cmp);
+        let rank = (values.len() * 95).div_ceil(100).max(1);
+        Some(Self { now, min: *values.first()?, avg, p95: *values.get(rank - 1)?, max: *values.last()? })
+    }
+}
+
+/// What a range cost in all. What was not measured is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RangeTotals {
+    /// How long it is.
+    pub seconds: Secs,
+    /// Energy of all devices.
+    pub joules: Option<f64>,
+    /// Read from disks by this process.
+    pub read: Option<Bytes>,
+    /// Written to disks by this process.
+    pub written: Option<Bytes>,
+    /// Mean use of all cores, percent.
+    pub mean_cpu: Option<f64>,
+    /// Largest resident memory of this process.
+    pub peak_memory: Option<Bytes>,
+    /// Largest memory in use on the device that used most.
+    pub peak_device_memory: Option<Bytes>,
+}
+
+impl RangeTotals {
+    /// Of the samples that lie in `range`.
+    pub fn of<S: AsRef<Sample>>(samples: &[S], range: TimeRange) -> Self {
+        let part = in_range(samples, range);
+        let bytes = |value: f64| Bytes(value as u64);
+        let host = |metric: HostMetric| Summary::of(part, metric.into());
+        let devices = part.iter().map(|sample| sample.as_ref().num_devices()).max().unwrap_or_default();
+        let energy = (0..devices).filter_map(|index| energy(part, index, range.from));
+        let device_memory = (0..devices).filter_map(|index| {
+            Some(Summary::of(part, Metric::Device(index, DeviceMetric::UsedMemory))?.max)
+        });
+        Self {
+            seconds: range.seconds(),
+            joules: energy.reduce(|a, b| a + b),
+            read: integral(part, HostMetric::DiskRead.into(), range.from).map(bytes),
+            written: integral(part, HostMetric::DiskWrite.into(), range.from).map(bytes),
+            mean_cpu: host(HostMetric::Cpu).map(|summary| summary.avg),
+            peak_memory: host(HostMetric::ProcessMemory).map(|summary| bytes(summary.max)),
+            peak_device_memory: device_memory.reduce(f64::max).map(bytes),
+        }
+    }
+}
+
+/// Joules of a device: by its counter, else by its power.
+fn energy<S: AsRef<Sample>>(samples: &[S], index: usize, from: Secs) -> Option<f64> {
+    match Summary::of(samples, Metric::Device(index, DeviceMetric::Energy)) {
+        Some(counter) if samples.len() > 1 => Some(counter.max - counter.min),
+        _ => integral(samples, Metric::Device(index, DeviceMetric::Power), from),
+    }
+}
+
+/// A rate over time: each sample's rate is that since the sample before.
+fn integral<S: AsRef<Sample>>(samples: &[S], metric: Metric, from: Secs) -> Option<f64> {
+    let mut before = from;
+    let mut sum = None;
+    for sample in samples.iter().map(AsRef::as_ref) {
+        if let Some(rate) = sample.get(metric) {
+            *sum.get_or_insert(0.0) += rate * (sample.at.0 - before.0).max(0.0);
+        }
+        before = sample.at;
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp() -> Vec<Sample> {
+        let power = Metric::Device(0, DeviceMetric::Power);
+        let sample = |at: u32| {
+            let at = f64::from(at);
+            Sample::new(Secs(at))
+                .with(HostMetric::Cpu, at)
+                .with(HostMetric::DiskRead, 10.0)
+                .with(HostMetric::ProcessMemory, 1000.0 - at)
+                .with(power, 50.0)
+        };
+        (1..=100).map(sample).collect()
+    }
+
+    #[test]
+    fn a_summary_has_the_nearest_rank() {
+        let summary = Summary::of(&ramp(), HostMetric::Cpu.into()).unwrap();
+        assert_eq!(summary, Summary { now: 100.0, min: 1.0, avg: 50.5, p95: 95.0, max: 100.0 });
+        assert_eq!(Summary::of_values(vec![3.0]).unwrap().p95, 3.0);
+        assert_eq!(Summary::of(&ramp(), HostMetric::Swap.into()), None);
+    }
+
+    #[test]
+    fn totals_are_those_of_the_range() {
+        let range = TimeRange::between(Secs(30.0), Secs(20.0));
+        let totals = RangeTotals::of(&ramp(), range);
+        assert_eq!(totals.seconds, Secs(10.0));
+        assert_eq!((totals.read, totals.written), (Some(Bytes(100)), None));
+        assert_eq!((totals.joules, totals.mean_cpu), (Some(500.0), Some(25.0)));
+        assert_eq!(totals.peak_memory, Some(Bytes(980)));
+    }
+
+    #[test]
+    fn a_counter_of_energy_wins_over_power() {
+        let energy = Metric::Device(0, DeviceMetric::Energy);
+        let samples: Vec<_> = ramp()
+            .into_iter()
+            .map(|sample| {
+                let at = sample.at.0;
+                sample.with(energy, 7.0 * at)
+            })
+            .collect();
+        let totals = RangeTotals::of(&samples, TimeRange::between(Secs(20.0), Secs(30.0)));
+        assert_eq!(totals.joules, Some(70.0));
+    }
+
+    #[test]
+    fn an_empty_range_has_no_numbers() {
+        let totals = RangeTotals::of(&ramp(), TimeRange::between(Secs(200.0), Secs(300.0)));
+        assert_eq!((totals.read, totals.mean_cpu, totals.joules), (None, None, None));
+    }
+}

@@ -1,0 +1,313 @@
+//! The thread that measures, and the handle on it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use nvml_wrapper::Nvml;
+
+use super::host::HostReader;
+use super::nvidia;
+use super::sample::{Machine, Sample};
+use super::sample_log::SampleLog;
+use super::timeline::Timeline;
+use super::track::JobTrack;
+use crate::core::{Error, Event, Kind, Result, Secs};
+
+/// Jobs of this session whose stages are kept beside the samples.
+const MAX_JOBS: usize = 64;
+/// Shortest time between two samples.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// Samples in a second, from 1 to 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SampleRate(u32);
+
+impl SampleRate {
+    /// One in a second: what a hidden monitor takes.
+    pub const SLOWEST: Self = Self(1);
+    /// Four in a second.
+    pub const FASTEST: Self = Self(4);
+
+    /// `per_second` samples in a second, at least 1 and at most 4.
+    pub fn new(per_second: u32) -> Self {
+        Self(per_second.clamp(Self::SLOWEST.0, Self::FASTEST.0))
+    }
+
+    /// Samples in a second.
+    pub fn per_second(self) -> u32 {
+        self.0
+    }
+
+    /// The time between two samples.
+    pub fn period(self) -> Duration {
+        Duration::from_secs(1) / self.0
+    }
+}
+
+/// What was measured so far. Copying it is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct MonitorSnapshot {
+    /// The machine.
+    pub machine: Arc<Machine>,
+    /// Samples since the start, oldest first; the older ones are down-sampled.
+    pub samples: Arc<[Arc<Sample>]>,
+    /// Jobs of this session, oldest first; the last one may still run.
+    pub jobs: Arc<Vec<JobTrack>>,
+    /// What the clock of samples and jobs says.
+    pub now: Secs,
+}
+
+/// A handle on the thread that measures; the thread ends with the last copy.
+#[derive(Clone)]
+pub struct Monitor(Arc<Owner>);
+
+struct Owner {
+    shared: Arc<Shared>,
+    wake: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    began: Instant,
+    rate: AtomicU32,
+    state: Mutex<MonitorSnapshot>,
+}
+
+impl Shared {
+    fn now(&self) -> Secs {
+        Secs::from(self.began.elapsed())
+    }
+
+    fn state(&self) -> MutexGuard<'_, MonitorSnapshot> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Monitor {
+    /// Starts to measure.
+    pub fn start(rate: SampleRate) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            began: Instant::now(),
+            rate: AtomicU32::new(rate.per_second()),
+            state: Mutex::default(),
+        });
+        let (wake, woken) = bounded(1);
+        let of_thread = Arc::clone(&shared);
+        let thread = Builder::new()
+            .name("monitor".to_owned())
+            .spawn(move || work(&of_thread, &woken))
+            .map_err(|error| {
+                Error::new(Kind::Io, "The thread that measures cannot be started")
+                    .because(error)
+                    .remedy("Restart the program")
+            })?;
+        Ok(Self(Arc::new(Owner { shared, wake: Some(wake), thread: Some(thread) })))
+    }
+
+    /// Measures at another rate.
+    pub fn set_rate(&self, rate: SampleRate) {
+        if self.0.shared.rate.swap(rate.per_second(), Ordering::Relaxed) != rate.per_second() {
+            self.sample_now();
+        }
+    }
+
+    /// Samples in a second.
+    pub fn rate(&self) -> SampleRate {
+        SampleRate::new(self.0.shared.rate.load(Ordering::Relaxed))
+    }
+
+    /// What was measured so far.
+    pub fn snapshot(&self) -> MonitorSnapshot {
+        let snapshot = self.0.shared.state().clone();
+        MonitorSnapshot { now: self.0.shared.now(), ..snapshot }
+    }
+
+    /// The work on a job begins: its stages are recorded from now on.
+    pub fn begin_job(&self, uid: &str, job: u64) {
+        let now = self.0.shared.now();
+        let mut state = self.0.shared.state();
+        let jobs = Arc::make_mut(&mut state.jobs);
+        if jobs.len() == MAX_JOBS {
+            jobs.remove(0);
+        }
+        jobs.push(JobTrack::new(uid, job, now));
+        drop(state);
+        self.sample_now();
+    }
+
+    /// The job that runs sent `event`.
+    pub fn observe(&self, event: &Event) {
+        if matches!(event, Event::Preview { .. }) {
+            return;
+        }
+        let now = self.0.shared.now();
+        let mut state = self.0.shared.state();
+        if let Some(job) = Arc::make_mut(&mut state.jobs).last_mut().filter(|job| job.ended.is_none()) {
+            job.observe(now, event);
+        }
+        drop(state);
+        if matches!(event, Event::StageStarted { .. }) {
+            self.sample_now();
+        }
+    }
+
+    /// The work on the job is over, for now or for good; what was measured meanwhile.
+    pub fn end_job(&self) -> Option<Timeline> {
+        let now = self.0.shared.now();
+        let mut state = self.0.shared.state();
+        let job = Arc::make_mut(&mut state.jobs).last_mut()?;
+        job.end(now);
+        let job = job.clone();
+        let snapshot = state.clone();
+        drop(state);
+        Some(Timeline::cut(&job, &snapshot.machine, &snapshot.samples))
+    }
+
+    /// Measures at once; what waits already is enough.
+    fn sample_now(&self) {
+        if self.0.wake.as_ref().is_some_and(|wake| wake.try_send(()).is_err()) {
+            tracing::trace!("A sample is taken already");
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("The thread that measures ended by a panic");
+        }
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").field("rate", &self.rate()).finish_non_exhaustive()
+    }
+}
+
+/// Measures until the handle is gone.
+fn work(shared: &Shared, wake: &Receiver<()>) {
+    let nvml = Nvml::init();
+    let mut devices = nvml.as_ref().map(nvidia::devices).unwrap_or_default();
+    let no_device = match &nvml {
+        Err(error) => Some(nvidia::absent(error)),
+        Ok(_) if devices.is_empty() => Some("The NVIDIA driver knows no device".to_owned()),
+        Ok(_) => None,
+    };
+    let mut host = HostReader::new();
+    let (cores, memory) = host.size();
+    let infos = devices.iter().map(nvidia::DeviceReader::info).collect();
+    shared.state().machine = Arc::new(Machine { cores, memory, devices: infos, no_device });
+    let mut log = SampleLog::default();
+    loop {
+        let began = Instant::now();
+        let mut sample = host.read(Sample::new(shared.now()));
+        for (index, device) in devices.iter_mut().enumerate() {
+            device.read(index, &mut sample);
+        }
+        log.push(sample);
+        shared.state().samples = log.all();
+        let period = SampleRate::new(shared.rate.load(Ordering::Relaxed)).period();
+        match wake.recv_timeout(period.saturating_sub(began.elapsed())) {
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+            // the use of a processor is measured over some time
+            Ok(()) => {
+                let rest = SHORTEST.saturating_sub(began.elapsed());
+                if !rest.is_zero() && wake.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::metric::HostMetric;
+    use super::*;
+    use crate::core::Stage;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Waits until `done` of what was measured.
+    fn wait(monitor: &Monitor, done: impl Fn(&MonitorSnapshot) -> bool) -> MonitorSnapshot {
+        let began = Instant::now();
+        loop {
+            let snapshot = monitor.snapshot();
+            if done(&snapshot) {
+                return snapshot;
+            }
+            assert!(began.elapsed() < PATIENCE, "{:?}", snapshot.samples.last());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_busy_thread_is_seen() {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            Builder::new()
+                .spawn_scoped(scope, || {
+                    while !stop.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                })
+                .unwrap();
+            let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
+            let snapshot = wait(&monitor, |snapshot| {
+                let busy =
+                    |sample: &Arc<Sample>| sample.host(HostMetric::ProcessCpu).is_some_and(|cpu| cpu > 1.0);
+                snapshot.samples.iter().filter(|sample| busy(sample)).count() >= 3
+            });
+            stop.store(true, Ordering::Relaxed);
+            let machine = &snapshot.machine;
+            let last = snapshot.samples.last().unwrap();
+            let host = |metric| last.host(metric).unwrap();
+            assert!(host(HostMetric::Cpu) > 1.0 && host(HostMetric::Cpu) <= 100.0, "{last:?}");
+            assert_eq!(last.cores().len(), machine.cores);
+            assert!(host(HostMetric::ProcessMemory) > 1e6);
+            assert!(host(HostMetric::UsedMemory) < machine.memory.0 as f64);
+            for metric in [HostMetric::DiskRead, HostMetric::MajorFaults, HostMetric::SwapTraffic] {
+                assert!(host(metric) >= 0.0, "{metric:?}");
+            }
+            assert!(machine.no_device.is_some() == machine.devices.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_job_is_recorded_on_the_clock_of_the_samples() {
+        let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
+        wait(&monitor, |snapshot| !snapshot.samples.is_empty());
+        monitor.begin_job("a", 7);
+        monitor.observe(&Event::StageStarted { stage: Stage::Text });
+        let during = wait(&monitor, |snapshot| snapshot.samples.last().unwrap().at > snapshot.jobs[0].began);
+        assert_eq!(during.jobs[0].stages[0].ended, None);
+        monitor.observe(&Event::Cancelled);
+        let timeline = monitor.end_job().unwrap();
+        assert_eq!(
+            (timeline.track.uid.as_str(), timeline.track.job, timeline.track.began),
+            ("a", 7, Secs(0.0))
+        );
+        assert!(!timeline.samples.is_empty() && timeline.samples[0].at >= Secs(0.0));
+        assert!(timeline.track.stages[0].ended.is_some());
+        monitor.observe(&Event::StageStarted { stage: Stage::Text });
+        assert_eq!(monitor.snapshot().jobs[0].stages.len(), 1, "an ended job takes nothing in any more");
+    }
+
+    #[test]
+    fn rates_stay_in_their_bounds() {
+        assert_eq!((SampleRate::new(0), SampleRate::new(9)), (SampleRate::SLOWEST, SampleRate::FASTEST));
+        assert_eq!(SampleRate::new(2).period(), Duration::from_millis(500));
+    }
+}

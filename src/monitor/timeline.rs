@@ -1,0 +1,72 @@
+//! Everything that was measured while one job ran.
+
+use std::sync::Arc;
+
+use super::sample::{Machine, Sample};
+use super::sample_log::downsampled;
+use super::track::JobTrack;
+use crate::core::{Secs, Utc};
+
+/// Samples that the record of a job keeps at most.
+pub const MAX_SAMPLES: usize = 600;
+
+/// One job with what was measured while it ran, on a clock that begins with it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timeline {
+    /// When it began.
+    pub started: Utc,
+    /// Its stages and steps; it began at 0 s.
+    pub track: JobTrack,
+    /// The machine it ran on.
+    pub machine: Machine,
+    /// What was measured, oldest first.
+    pub samples: Vec<Sample>,
+}
+
+impl Timeline {
+    /// Cuts the part of `samples` that belongs to `track` and lets its clock begin with the job.
+    pub fn cut(track: &JobTrack, machine: &Machine, samples: &[Arc<Sample>]) -> Self {
+        let began = track.began;
+        let lasted = track.ended.map_or_else(
+            || samples.last().map_or(0.0, |sample| sample.at.0 - began.0),
+            |ended| ended.0 - began.0,
+        );
+        let own: Vec<_> = samples
+            .iter()
+            .filter(|sample| sample.at >= began && sample.at.0 <= began.0 + lasted)
+            .cloned()
+            .collect();
+        let mut samples = downsampled(&own, MAX_SAMPLES);
+        for sample in &mut samples {
+            sample.at = Secs(sample.at.0 - began.0);
+        }
+        Self {
+            started: Utc(Utc::now().0 - lasted as i64),
+            track: track.shifted(began),
+            machine: machine.clone(),
+            samples,
+        }
+    }
+
+    /// How long the job ran.
+    pub fn duration(&self) -> Secs {
+        let last_step = self.track.steps.last().map_or(0.0, |step| step.ended.0);
+        let last_sample = self.samples.last().map_or(0.0, |sample| sample.at.0);
+        self.track.ended.unwrap_or(Secs(last_step.max(last_sample)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeline_has_only_the_samples_of_its_job() {
+        let samples: Vec<_> = (0..100).map(|at| Arc::new(Sample::new(Secs(f64::from(at))))).collect();
+        let mut track = JobTrack::new("a", 1, Secs(10.0));
+        track.end(Secs(20.0));
+        let timeline = Timeline::cut(&track, &Machine::default(), &samples);
+        assert_eq!(timeline.samples.len(), 11);
+        assert_eq!((timeline.samples[0].at, timeline.duration()), (Secs(0.0), Secs(10.0)));
+    }
+}

@@ -1,0 +1,149 @@
+//! What a job did when: its stages and steps on a clock.
+
+use crate::core::{Bytes, Event, Secs, Stage};
+
+/// A stage from its begin to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageSpan {
+    /// Which.
+    pub stage: Stage,
+    /// When it began.
+    pub began: Secs,
+    /// When it ended; none while it runs.
+    pub ended: Option<Secs>,
+}
+
+/// A finished step of a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepSpan {
+    /// Of which stage.
+    pub stage: Stage,
+    /// Which, from 1.
+    pub step: u32,
+    /// Steps of the stage.
+    pub of: u32,
+    /// When it ended.
+    pub ended: Secs,
+    /// How long it took.
+    pub seconds: Secs,
+}
+
+/// Stages and steps of one job on a clock.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobTrack {
+    /// What tells the job from every other.
+    pub uid: String,
+    /// The job's number in the queue.
+    pub job: u64,
+    /// When the work on it began.
+    pub began: Secs,
+    /// When it ended or left the engine; none while it runs.
+    pub ended: Option<Secs>,
+    /// Its stages in their order; a second attempt adds its own.
+    pub stages: Vec<StageSpan>,
+    /// Its steps in their order.
+    pub steps: Vec<StepSpan>,
+    /// The memory that the preflight expects at most.
+    pub forecast: Option<Bytes>,
+}
+
+impl JobTrack {
+    /// The track of a job whose work begins at `began`.
+    pub fn new(uid: impl Into<String>, job: u64, began: Secs) -> Self {
+        Self { uid: uid.into(), job, began, ..Self::default() }
+    }
+
+    /// Takes in what happened at `at`.
+    pub fn observe(&mut self, at: Secs, event: &Event) {
+        match event {
+            &Event::StageStarted { stage } => {
+                self.close_stages(at);
+                self.stages.push(StageSpan { stage, began: at, ended: None });
+            }
+            &Event::Step { stage, step, of, seconds } => {
+                self.steps.push(StepSpan { stage, step, of, ended: at, seconds });
+            }
+            Event::Preflight { peak_mb, .. } => {
+                self.forecast = peak_mb.map(|mebibytes| Bytes((mebibytes * f64::from(1 << 20)) as u64));
+            }
+            Event::StageFinished { .. } | Event::Retrying { .. } => self.close_stages(at),
+            Event::Interrupted { .. } | Event::Finished { .. } | Event::Failed { .. } | Event::Cancelled => {
+                self.end(at);
+            }
+            Event::Started { .. } | Event::Preview { .. } | Event::Note { .. } | Event::Warning { .. } => {}
+        }
+    }
+
+    /// Ends the job and what still runs of it.
+    pub fn end(&mut self, at: Secs) {
+        self.close_stages(at);
+        self.ended = self.ended.or(Some(at));
+    }
+
+    fn close_stages(&mut self, at: Secs) {
+        for span in &mut self.stages {
+            span.ended = span.ended.or(Some(at));
+        }
+    }
+
+    /// The stage that ran at `at`.
+    pub fn stage_at(&self, at: Secs) -> Option<&StageSpan> {
+        self.stages.iter().rev().find(|span| span.began <= at && span.ended.is_none_or(|ended| at <= ended))
+    }
+
+    /// The step that ran at `at`.
+    pub fn step_at(&self, at: Secs) -> Option<&StepSpan> {
+        self.steps.iter().find(|span| span.ended.0 - span.seconds.0 <= at.0 && at <= span.ended)
+    }
+
+    /// The same track `by` seconds earlier.
+    #[must_use]
+    pub fn shifted(&self, by: Secs) -> Self {
+        let earlier = |at: Secs| Secs(at.0 - by.0);
+        let stages = self.stages.iter().map(|span| StageSpan {
+            began: earlier(span.began),
+            ended: span.ended.map(earlier),
+            ..span.clone()
+        });
+        let steps = self.steps.iter().map(|span| StepSpan { ended: earlier(span.ended), ..span.clone() });
+        Self {
+            began: earlier(self.began),
+            ended: self.ended.map(earlier),
+            stages: stages.collect(),
+            steps: steps.collect(),
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_become_stages_and_steps() {
+        let mut track = JobTrack::new("a", 1, Secs(0.5));
+        let stage = Stage::DenoiseHigh;
+        track.observe(Secs(1.0), &Event::StageStarted { stage });
+        track.observe(Secs(3.0), &Event::Step { stage, step: 1, of: 2, seconds: Secs(1.5) });
+        assert_eq!(track.stage_at(Secs(9.0)).unwrap().stage, stage, "it still runs");
+        track.observe(Secs(4.0), &Event::StageFinished { stage, seconds: Secs(3.0) });
+        track.observe(Secs(5.0), &Event::StageStarted { stage: Stage::Decode });
+        track.observe(Secs(6.0), &Event::Cancelled);
+        assert_eq!(track.stages[0].ended, Some(Secs(4.0)));
+        assert_eq!((track.stages[1].ended, track.ended), (Some(Secs(6.0)), Some(Secs(6.0))));
+        assert!(track.stage_at(Secs(4.5)).is_none());
+        assert_eq!(track.step_at(Secs(2.0)).unwrap().step, 1);
+        assert!(track.step_at(Secs(1.2)).is_none());
+        let shifted = track.shifted(Secs(0.5));
+        assert_eq!((shifted.began, shifted.stages[1].began), (Secs(0.0), Secs(4.5)));
+    }
+
+    #[test]
+    fn a_failed_attempt_ends_its_stage() {
+        let mut track = JobTrack::new("a", 1, Secs(0.0));
+        track.observe(Secs(1.0), &Event::StageStarted { stage: Stage::Decode });
+        track.observe(Secs(2.0), &Event::Retrying { attempt: 2, message: String::new() });
+        assert_eq!((track.stages[0].ended, track.ended), (Some(Secs(2.0)), None));
+    }
+}
