@@ -141,7 +141,7 @@ fn a_size_that_the_export_cannot_make_is_refused_before_the_work() {
 fn models_show_tells_that_it_is_exported() {
     let dir = tempfile::tempdir().unwrap();
     let model = model(dir.path());
-    assert_eq!(models::look(&model).unwrap().about.layout, Layout::ExportedOnnx);
+    assert_eq!(models::inspect(&model).unwrap().info.layout, Layout::ExportedOnnx);
     let run = |args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_wandeck"))
             .args(args)

@@ -63,7 +63,7 @@ fn pickles_and_gguf_are_refused_with_a_way_out() {
 }
 
 #[test]
-fn damaged_files_are_told_as_what_they_are() {
+fn damaged_files_are_reported() {
     let cut = |path: &Path| {
         let bytes = fs::read(path).unwrap();
         fs::write(path, &bytes[..bytes.len() - 100]).unwrap();
@@ -81,25 +81,25 @@ fn damaged_files_are_told_as_what_they_are() {
     write(&narrow(SynthModel::Ti2v5b), SynthLayout::Original, SynthDtype::Fp32, dir.path());
     let whole = dir.path().join("diffusion_pytorch_model.safetensors");
     fs::rename(whole, dir.path().join("diffusion_pytorch_model-00002-of-00003.safetensors")).unwrap();
-    let lost = "diffusion_pytorch_model-00001-of-00003.safetensors is missing, one of 3 files";
+    let lost = "diffusion_pytorch_model-00001-of-00003.safetensors is missing";
     told(dir.path(), Kind::MissingModel, &[lost]);
 }
 
 #[test]
 fn parts_that_are_missing_are_named() {
     for (file, words) in [
-        (LOW, "lacks the low-noise one"),
-        (HIGH, "lacks the high-noise one"),
-        (VAE, "lacks Wan 2.1's VAE (wan_2.1_vae)"),
-        (TEXT, "lacks the UMT5-XXL text encoder"),
+        (LOW, "but not its low-noise expert"),
+        (HIGH, "but not its high-noise expert"),
+        (VAE, "needs Wan 2.1's VAE (wan_2.1_vae)"),
+        (TEXT, "needs the UMT5-XXL text encoder"),
     ] {
         let dir = comfy(SynthModel::T2vA14b);
         fs::remove_file(dir.path().join(file)).unwrap();
         told(dir.path(), Kind::MissingModel, &[words, "t2v-128"]);
     }
     let dir = tempfile::tempdir().unwrap();
-    told(dir.path(), Kind::MissingModel, &["holds no model", "model_index.json"]);
-    told(&dir.path().join("nowhere"), Kind::MissingModel, &["There is no model"]);
+    told(dir.path(), Kind::MissingModel, &["No model found", "model_index.json"]);
+    told(&dir.path().join("nowhere"), Kind::MissingModel, &["No model found"]);
 }
 
 /// A transformer whose file says nothing, beside one that says what it is.
@@ -110,7 +110,7 @@ fn experts_that_cannot_be_told_apart_are_not_guessed() {
     fs::copy(dir.path().join(HIGH), dir.path().join(copy)).unwrap();
     fs::rename(dir.path().join(LOW), dir.path().join("diffusion_models/other_low_noise.safetensors"))
         .unwrap();
-    let words = ["2 files claim to be the high-noise expert", HIGH, copy, "NAME_low_noise.safetensors"];
+    let words = ["2 files are named as the high-noise expert", HIGH, copy, "NAME_low_noise.safetensors"];
     told(dir.path(), Kind::Input, &words);
 
     // the width of the official models, of which there are always two
@@ -130,7 +130,7 @@ fn experts_that_cannot_be_told_apart_are_not_guessed() {
     told(
         dir.path(),
         Kind::Input,
-        &["cannot be told which expert of t2v-A14B", "one.safetensors", "two.safetensors"],
+        &["Cannot tell which expert of t2v-A14B", "one.safetensors", "two.safetensors"],
     );
 }
 
@@ -138,14 +138,14 @@ fn experts_that_cannot_be_told_apart_are_not_guessed() {
 fn swapped_and_doubled_experts_are_noticed() {
     let dir = comfy(SynthModel::T2vA14b);
     fs::copy(dir.path().join(HIGH), dir.path().join(LOW)).unwrap();
-    told(dir.path(), Kind::CorruptModel, &["hold the same numbers"]);
+    told(dir.path(), Kind::CorruptModel, &["have the same values"]);
 
     let dir = tempfile::tempdir().unwrap();
     write(&narrow(SynthModel::I2vA14b), SynthLayout::Original, SynthDtype::Fp32, dir.path());
     let [high, low] = ["high_noise_model", "low_noise_model"].map(|name| dir.path().join(name));
     let file = "diffusion_pytorch_model.safetensors";
     fs::rename(low.join(file), high.join("wan2.2_i2v_low_noise.safetensors")).unwrap();
-    told(dir.path(), Kind::CorruptModel, &["contradict each other", "swap them back"]);
+    told(dir.path(), Kind::CorruptModel, &["disagree", "swap them back"]);
 
     #[cfg(unix)]
     {
@@ -157,7 +157,7 @@ fn swapped_and_doubled_experts_are_noticed() {
             fs::remove_file(&place).unwrap();
             std::os::unix::fs::symlink(files.path().join(file), &place).unwrap();
         }
-        told(dir.path(), Kind::CorruptModel, &["contradict each other"]);
+        told(dir.path(), Kind::CorruptModel, &["disagree"]);
     }
 }
 
@@ -169,8 +169,12 @@ fn parts_of_other_models_are_noticed() {
     fs::remove_file(t2v.path().join(VAE)).unwrap();
     fs::copy(ti2v.path().join("vae/wan2.2_vae.safetensors"), t2v.path().join("vae/wan2.2_vae.safetensors"))
         .unwrap();
-    let words =
-        ["latents of 16 channels", "wan2.2_vae.safetensors, has 48", "another model's VAE", "wan_2.1_vae"];
+    let words = [
+        "latents of 16 channels",
+        "wan2.2_vae.safetensors, has 48",
+        "belongs to another model",
+        "wan_2.1_vae",
+    ];
     told(t2v.path(), Kind::CorruptModel, &words);
 
     // Wan 2.1's image-to-video transformers have the same channels, and layers for image embeddings
@@ -198,7 +202,7 @@ fn parts_of_other_models_are_noticed() {
     let mut tensors = load(&text);
     tensors.remove("encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight");
     save(&text, &tensors);
-    told(i2v.path(), Kind::MissingModel, &["lacks the UMT5-XXL text encoder"]);
+    told(i2v.path(), Kind::MissingModel, &["needs the UMT5-XXL text encoder"]);
 }
 
 #[cfg(unix)]
@@ -221,8 +225,10 @@ fn hub_caches_of_links_open() {
             std::os::unix::fs::symlink(format!("{up}blobs/{index:064}"), file).unwrap();
         }
         for path in [&snapshot, &repo] {
-            let opened = models::look(path).unwrap();
-            assert!(opened.about.parts[0].files[0].starts_with(repo.canonicalize().unwrap().join("blobs")));
+            let opened = models::inspect(path).unwrap();
+            assert!(
+                opened.info.components[0].files[0].starts_with(repo.canonicalize().unwrap().join("blobs"))
+            );
             for (_, graph) in common::layouts::all_graphs(&opened.checkpoint).iter().take(1) {
                 assert!(!common::layouts::outputs(graph).is_empty());
             }
@@ -268,17 +274,17 @@ fn a_folder_of_several_models_lists_each() {
     let ids: Vec<_> = ours.iter().map(|model| model.id.as_str()).collect();
     assert_eq!(ids, ["i2v-128-fp32", "i2v-128-fp8_scaled", "t2v-128", "ti2v-128"]);
     for model in &ours {
-        let opened = models::look(&model.path).unwrap();
-        assert_eq!((&opened.checkpoint.id, opened.about.layout), (&model.id, Layout::Comfy));
+        let opened = models::inspect(&model.path).unwrap();
+        assert_eq!((&opened.checkpoint.id, opened.info.layout), (&model.id, Layout::Comfy));
         // two text encoders lie there; the more precise one is taken, and that is said
         assert!(
-            opened.about.notes.iter().any(|note| note.contains("Of 2 text encoders")),
+            opened.info.notes.iter().any(|note| note.contains("Of 2 text encoders")),
             "{:?}",
-            opened.about
+            opened.info
         );
         let found = models::find(&model.id, Path::new("/nowhere"), Some(all.path())).unwrap();
         assert_eq!(found, model.path);
     }
-    let error = told(all.path(), Kind::Input, &["holds 4 models", "Say which one"]);
+    let error = told(all.path(), Kind::Input, &["holds 4 models", "Choose one"]);
     assert_eq!(error.field_name(), Some("model"));
 }

@@ -52,23 +52,23 @@ fn every_layout_gives_the_same_model() {
         let open = |layout, name: &str| {
             let dir = dir.path().join(name);
             write(&shapes, layout, SynthDtype::Fp32, &dir);
-            models::look(&dir).unwrap()
+            models::inspect(&dir).unwrap()
         };
         let diffusers = open(SynthLayout::Diffusers, "diffusers");
         let original = open(SynthLayout::Original, "original");
         let comfy = open(SynthLayout::Comfy, "comfy");
-        assert_eq!(diffusers.about.layout, Layout::Diffusers);
-        assert_eq!(original.about.layout, Layout::Original);
-        assert_eq!(comfy.about.layout, Layout::Comfy);
-        let told = |about: &models::ModelInfo| about.parts[0].told.clone().unwrap();
+        assert_eq!(diffusers.info.layout, Layout::Diffusers);
+        assert_eq!(original.info.layout, Layout::Original);
+        assert_eq!(comfy.info.layout, Layout::Comfy);
+        let told = |about: &models::ModelInfo| about.components[0].role_source.clone().unwrap();
         if shapes.mode == Mode::TI2V {
-            assert_eq!((told(&original.about), told(&comfy.about)), (RoleSource::Alone, RoleSource::Alone));
+            assert_eq!((told(&original.info), told(&comfy.info)), (RoleSource::Alone, RoleSource::Alone));
         } else {
-            assert_eq!(told(&original.about), RoleSource::FolderName("high_noise_model".to_owned()));
-            assert!(matches!(told(&comfy.about), RoleSource::FileName(name) if name.contains("high_noise")));
+            assert_eq!(told(&original.info), RoleSource::FolderName("high_noise_model".to_owned()));
+            assert!(matches!(told(&comfy.info), RoleSource::FileName(name) if name.contains("high_noise")));
         }
         assert_eq!(
-            (comfy.checkpoint.id.as_str(), &comfy.about.notes),
+            (comfy.checkpoint.id.as_str(), &comfy.info.notes),
             (&*format!("{}-128", shapes.mode), &vec![])
         );
         for (what, other) in [("original", &original), ("comfy", &comfy)] {
@@ -113,8 +113,8 @@ fn a_golden_model_under_original_names_is_the_same() {
     std::fs::create_dir_all(&tokenizer).unwrap();
     std::fs::copy(golden.join("tokenizer/spiece.model"), tokenizer.join("spiece.model")).unwrap();
 
-    let (theirs, ours) = (models::open(&golden).unwrap(), models::look(dir.path()).unwrap());
-    assert_eq!(ours.about.notes, Vec::<String>::new());
+    let (theirs, ours) = (models::open(&golden).unwrap(), models::inspect(dir.path()).unwrap());
+    assert_eq!(ours.info.notes, Vec::<String>::new());
     assert_same("golden", &theirs, &ours.checkpoint);
     assert_same_results("golden", &theirs, &ours.checkpoint);
 }
@@ -128,8 +128,8 @@ fn smaller_types_compute_with_their_exact_numbers() {
         let (dir, shapes) = (tempfile::tempdir().unwrap(), narrow(SynthModel::Ti2v5b));
         let small = dir.path().join("small");
         write(&shapes, SynthLayout::Comfy, dtype, &small);
-        let small = models::look(&small).unwrap();
-        assert_eq!(small.about.parts[0].precision, precision);
+        let small = models::inspect(&small).unwrap();
+        assert_eq!(small.info.components[0].precision, precision);
         // the same numbers, decoded here
         let wide = dir.path().join("wide");
         write(&shapes, SynthLayout::Diffusers, SynthDtype::Fp32, &wide);
@@ -204,7 +204,7 @@ fn official_sizes_open_in_every_layout() {
             let filling = Filling { seed: 0, hollow: true };
             plan.write(dir.path(), filling, &CancelToken::new(), &mut |_| {}).unwrap();
             let began = std::time::Instant::now();
-            let opened = models::look(dir.path()).unwrap();
+            let opened = models::inspect(dir.path()).unwrap();
             let opening = began.elapsed();
             let graphs = all_graphs(&opened.checkpoint);
             let initializers = |graph: &wandeck::onnx::Graph| {
@@ -213,14 +213,14 @@ fn official_sizes_open_in_every_layout() {
             let count: usize = graphs.iter().map(|(_, graph)| initializers(graph)).sum();
             println!(
                 "{id} {layout:?} {dtype:?}: {} in {opening:.0?}, {count} initializers",
-                opened.about.size()
+                opened.info.size()
             );
             if layout != SynthLayout::Diffusers {
                 assert_eq!(opened.checkpoint.id, id);
             }
             if dtype == SynthDtype::Fp16 {
                 // 28.6 GB for each expert or 10.0 GB, 11.4 GB of text encoder, the rest VAE
-                let found = opened.about.size().0 as f64 / 1e9;
+                let found = opened.info.size().0 as f64 / 1e9;
                 assert!((found - gigabytes).abs() < 1.0, "{id}: {found} GB");
             }
         }

@@ -153,8 +153,9 @@ impl Form {
 
     /// Takes a LoRA into the form, for the `expert` that its name speaks of if the model has two.
     pub(in crate::app) fn add_lora(&mut self, file: PathBuf, expert: Option<Expert>) {
-        let about = self.installed().ok().and_then(|model| model.about.as_ref());
-        let has_two = about.is_some_and(|about| about.parts.iter().any(|part| part.role == SECOND_EXPERT));
+        let about = self.installed().ok().and_then(|model| model.info.as_ref());
+        let has_two =
+            about.is_some_and(|about| about.components.iter().any(|part| part.role == SECOND_EXPERT));
         let expert = expert.filter(|_| has_two);
         self.draft.loras.push(LoraChoice { expert, ..LoraChoice::new(file) });
     }

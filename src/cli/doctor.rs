@@ -182,7 +182,7 @@ fn model_folders(places: &Places) -> Vec<Diagnosis> {
     let look = |model: &models::Installed| match &model.limits {
         Ok(limits) => {
             let modes: Vec<_> = limits.modes.iter().map(ToString::to_string).collect();
-            let size = model.about.as_ref().map(|about| format!(", {}", about.size())).unwrap_or_default();
+            let size = model.info.as_ref().map(|about| format!(", {}", about.size())).unwrap_or_default();
             Diagnosis::ok("model", format!("{} is whole: {}{size}", model.id, modes.join(" ")))
         }
         // the others can be used, and the message says which it is about

@@ -17,7 +17,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
         ModelsVerb::List => models::installed(data_dir, models_dir),
         ModelsVerb::Show { model } => {
             let path = models::find(model, data_dir, models_dir)?;
-            let opened = models::look(&path)?;
+            let opened = models::inspect(&path)?;
             vec![Installed::new(opened.checkpoint.id.clone(), path, Ok(opened))]
         }
         ModelsVerb::Convert(args) => return convert::run(args, common),
@@ -33,7 +33,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
             Ok(limits) => out(&format!("  {}", described(limits))),
             Err(error) => out(&format!("  cannot be used: {error:#}")),
         }
-        for line in model.about.iter().flat_map(|about| made_of(about, &args.verb)) {
+        for line in model.info.iter().flat_map(|about| made_of(about, &args.verb)) {
             out(&format!("  {line}"));
         }
     }
@@ -48,14 +48,14 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
 
 /// What a model is made of: a line in a list, a line for each component and note for one model.
 fn made_of(about: &ModelInfo, verb: &ModelsVerb) -> Vec<String> {
-    let mut precisions: Vec<_> = about.parts.iter().map(|part| part.precision).collect();
+    let mut precisions: Vec<_> = about.components.iter().map(|component| component.precision).collect();
     precisions.dedup();
     let mut lines = vec![format!("{}, {}, {}", about.layout, precisions.join(" "), about.size())];
     if matches!(verb, ModelsVerb::List) {
         return lines;
     }
-    for part in &about.parts {
-        let told = part.told.as_ref().map(|told| format!(", {told}")).unwrap_or_default();
+    for part in &about.components {
+        let told = part.role_source.as_ref().map(|source| format!(", {source}")).unwrap_or_default();
         lines.push(format!("{}: {}, {}{told}", part.role, part.precision, part.size));
         lines.extend(part.files.iter().map(|file| format!("  {}", file.display())));
     }
@@ -80,7 +80,7 @@ fn model_json(model: &Installed) -> Value {
             "id": model.id, "path": model.path, "modes": limits.modes,
             "size_multiple": limits.strides.size_multiple(), "temporal_stride": limits.strides.temporal,
             "max_positions": limits.max_positions,
-            "size": model.about.as_ref().map(ModelInfo::size), "about": model.about,
+            "size": model.info.as_ref().map(ModelInfo::size), "info": model.info,
         }),
         Err(error) => json!({"id": model.id, "path": model.path, "error": error}),
     }
@@ -97,7 +97,7 @@ pub(super) fn presets(args: &Presets, common: &Common) -> Result<()> {
     }
     for preset in &chosen {
         if matches!(args.verb, PresetsVerb::List) {
-            out(&format!("{:<14} {}", preset.name, preset.about));
+            out(&format!("{:<14} {}", preset.name, preset.description));
         } else {
             let text =
                 ron::ser::to_string_pretty(preset, ron::ser::PrettyConfig::default()).map_err(|error| {

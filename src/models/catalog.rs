@@ -1,4 +1,4 @@
-//! Which models there are: a folder by its path, or by its name in the places where models live.
+//! Finds models: a folder given by path, or by name in the folders where models are kept.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,40 +9,40 @@ use super::{diffusers, folder};
 use crate::core::{Error, Kind, Limits, Result};
 use crate::wan::Family;
 
-/// Names the folder that models live in.
+/// Environment variable with the folder where models are kept.
 pub const MODELS_ROOT_VARIABLE: &str = "MODELS_ROOT";
-/// How far above the program a checkout's `models` may be: `target/release/deps`.
+/// How many folders above the program a checkout's `models` folder is looked for (`target/release/deps`).
 const ANCESTORS: usize = 4;
 
-/// A model, whole or not.
+/// A model that was found, complete or not.
 #[derive(Clone, Debug)]
 pub struct Installed {
     /// Its name.
     pub id: String,
-    /// What [`super::open`] takes: its folder, with the id behind it where the folder holds several.
+    /// The path to give to [`super::open`]: the model's folder, with the id appended if the folder holds several models.
     pub path: PathBuf,
-    /// What it can do, or what is wrong with it.
+    /// What requests the model accepts, or the error that opening it gave.
     pub limits: Result<Limits>,
-    /// Which of Wan's own models it is.
+    /// Which of Wan's official models it is.
     pub family: Option<Family>,
-    /// What it is made of, if it can be used.
-    pub about: Option<ModelInfo>,
+    /// Its files and components, if it could be opened.
+    pub info: Option<ModelInfo>,
 }
 
 impl Installed {
-    /// The model that was opened from `path`.
+    /// The model that opening `path` gave.
     pub fn new(id: String, path: PathBuf, opened: Result<Opened>) -> Self {
         match opened {
-            Ok(Opened { checkpoint, about }) => {
+            Ok(Opened { checkpoint, info }) => {
                 let (limits, family) = (Ok(checkpoint.limits()), checkpoint.family());
-                Self { id, path, limits, family, about: Some(about) }
+                Self { id, path, limits, family, info: Some(info) }
             }
-            Err(error) => Self { id, path, limits: Err(error), family: None, about: None },
+            Err(error) => Self { id, path, limits: Err(error), family: None, info: None },
         }
     }
 }
 
-/// Every model in the places where models live, by name. A name that is in two places is taken from the first.
+/// All models in the folders where models are kept, sorted by name. Of two models with one name, the first found wins.
 pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
     let mut found: Vec<Installed> = Vec::new();
     for place in places(data_dir, models_dir) {
@@ -56,7 +56,7 @@ pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
     found
 }
 
-/// The models of one place: the folders in it, or the files, if it is itself ComfyUI's folder or full of files.
+/// The models in one folder: its subfolders, or its files if it is ComfyUI's `models` folder or holds checkpoints itself.
 fn in_place(place: &Path) -> Vec<Installed> {
     let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
     let mut entries: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
@@ -86,7 +86,7 @@ fn in_folder(dir: &Path, models: Vec<(String, Result<Opened>)>) -> Vec<Installed
     models.into_iter().map(model).collect()
 }
 
-/// What [`super::open`] takes for the model `id`, which may be a path.
+/// The path to give to [`super::open`] for the model `id`, which may itself be a path.
 pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<PathBuf> {
     let direct = Path::new(id);
     let is_name = direct.components().count() == 1;
@@ -110,17 +110,18 @@ pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Path
         return Ok(path);
     }
     let names: Vec<_> = installed.into_iter().map(|model| model.id).collect();
-    let there = if names.is_empty() {
-        "There are no models".to_owned()
+    let remedy = if names.is_empty() {
+        "No models were found. Give the path of a model's folder, or set MODELS_ROOT".to_owned()
     } else {
-        format!("There are: {}", names.join(", "))
+        format!(
+            "Available models: {}. Use one of these, or give the path of a model's folder",
+            names.join(", ")
+        )
     };
-    Err(Error::new(Kind::MissingModel, format!("There is no model \"{id}\""))
-        .field("model")
-        .remedy(format!("{there}. Give one of these, or the path of a model's folder")))
+    Err(Error::new(Kind::MissingModel, format!("Model \"{id}\" not found")).field("model").remedy(remedy))
 }
 
-/// A folder the caller names, `MODELS_ROOT`, the data folder, beside the program, the checkout it was built in.
+/// Folders to search: the caller's, `MODELS_ROOT`, the data folder's `models`, and `models` beside and above the program.
 fn places(data_dir: &Path, models_dir: Option<&Path>) -> Vec<PathBuf> {
     let named = models_dir.map(Path::to_path_buf);
     let root = env::var_os(MODELS_ROOT_VARIABLE).filter(|root| !root.is_empty()).map(PathBuf::from);

@@ -1,32 +1,32 @@
-//! One component from its weights: recognised, its configuration found, and held against what it should have.
+//! Builds one component from weights: recognises it, finds its configuration and checks names and shapes.
 
 use std::path::Path;
 
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
-use crate::wan::names::{Naming, Part, Recognised, recognise};
+use crate::wan::names::{ComponentKind, Naming, Recognised, recognise};
 use crate::wan::{
     Component, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig, infer, parameters,
 };
 
-/// Parts of names that only transformers with image embeddings have (Wan 2.1's image-to-video models).
+/// Substrings of tensor names that only transformers with image embeddings have (Wan 2.1's image-to-video models).
 const IMAGE_EMBEDDINGS: [&str; 4] = ["img_emb.", "k_img.", "image_embedder.", "add_k_proj."];
 
-/// A component, and what was found odd about it.
+/// A component, and notes about contradictions that were resolved.
 pub(super) type Checked<C> = (Component<C>, Vec<String>);
 
-/// A transformer. `config` is what a `config.json` beside it says.
+/// Builds a transformer; `config` is the `config.json` beside it, if there is one.
 pub(super) fn transformer(
     found: Recognised,
     config: Option<&TransformerConfig>,
 ) -> Result<Checked<TransformerConfig>> {
-    refuse_other_tasks(&found)?;
+    check_task(&found)?;
     let (config, odd) = infer::transformer(&found.weights, config)?;
     parameters::check("transformer", &found.weights, &parameters::transformer(&config))?;
     Ok((Component { config, weights: found.weights }, odd))
 }
 
-/// A text encoder.
+/// Builds a text encoder; `config` is its `config.json`, if there is one.
 pub(super) fn text_encoder(
     found: Recognised,
     config: Option<&TextEncoderConfig>,
@@ -36,27 +36,27 @@ pub(super) fn text_encoder(
     Ok((Component { config, weights: found.weights }, odd))
 }
 
-/// A video autoencoder.
+/// Builds a VAE; `config` is its `config.json`, if there is one.
 pub(super) fn vae(found: Recognised, config: Option<&VaeConfig>) -> Result<Checked<VaeConfig>> {
     let (config, odd) = infer::vae(&found.weights, config)?;
     parameters::check("vae", &found.weights, &parameters::vae(&config))?;
     Ok((Component { config, weights: found.weights }, odd))
 }
 
-/// `weights`, which should be a `part`.
-pub(super) fn expect(part: Part, weights: &Weights) -> Result<Recognised> {
-    recognise(weights)?.filter(|found| found.part == part).ok_or_else(|| {
-        let what = match part {
-            Part::Transformer => "transformer",
-            Part::TextEncoder => "UMT5 text encoder",
-            Part::Vae => "VAE",
+/// Recognises `weights` as a component of this kind, or fails.
+pub(super) fn expect(kind: ComponentKind, weights: &Weights) -> Result<Recognised> {
+    recognise(weights)?.filter(|found| found.kind == kind).ok_or_else(|| {
+        let what = match kind {
+            ComponentKind::Transformer => "transformer",
+            ComponentKind::TextEncoder => "UMT5 text encoder",
+            ComponentKind::Vae => "VAE",
         };
-        Error::new(Kind::CorruptModel, format!("{} holds no {what} of Wan's", weights.root().display()))
-            .remedy("This is another kind of model; fetch the component again")
+        Error::new(Kind::CorruptModel, format!("{} is not a {what} of Wan", weights.root().display()))
+            .remedy("Download the component again, or choose another model")
     })
 }
 
-/// The `config.json` in `dir` of a transformer with original names, if there is one that can be read.
+/// The `config.json` in `dir` of a transformer with original names; `None` if there is none that can be read.
 pub(super) fn original_config(dir: &Path, found: &Recognised) -> Option<TransformerConfig> {
     if found.naming != Naming::Original {
         return None;
@@ -67,27 +67,27 @@ pub(super) fn original_config(dir: &Path, found: &Recognised) -> Option<Transfor
     Some(config.transformer(*text.shape.get(1)?))
 }
 
-fn refuse_other_tasks(found: &Recognised) -> Result<()> {
-    let Some(first) = found.strange.first() else { return Ok(()) };
+fn check_task(found: &Recognised) -> Result<()> {
+    let Some(first) = found.unknown.first() else { return Ok(()) };
     let place = found.weights.files().first().map_or_else(|| found.weights.root(), |file| file.as_path());
-    let image = found.strange.iter().find(|name| IMAGE_EMBEDDINGS.iter().any(|part| name.contains(part)));
+    let image = found.unknown.iter().find(|name| IMAGE_EMBEDDINGS.iter().any(|part| name.contains(part)));
     Err(match image {
         Some(name) => Error::new(
             Kind::Unsupported,
             format!(
-                "{} is a Wan 2.1 image-to-video transformer: it reads image embeddings ({name}), and Wan 2.2's do not",
+                "{} is a Wan 2.1 image-to-video transformer: it needs image embeddings ({name}), which Wan 2.2 does not use",
                 place.display()
             ),
         )
-        .remedy("Fetch the two transformers of Wan 2.2 I2V-A14B, high noise and low noise"),
+        .remedy("Download the two transformers of Wan 2.2 I2V-A14B, high noise and low noise"),
         None => Error::new(
             Kind::Unsupported,
             format!(
-                "{} holds {} tensors that Wan 2.2's text and image to video transformers do not have, for instance {first}",
+                "{} has {} tensors that are unknown in Wan 2.2's T2V, I2V and TI2V transformers, for instance {first}",
                 place.display(),
-                found.strange.len()
+                found.unknown.len()
             ),
         )
-        .remedy("It is made for another task or kept in another precision; fetch the T2V, I2V or TI2V model in fp16, bf16 or fp8_scaled"),
+        .remedy("It may be made for another task or stored in an unsupported precision. Download the T2V, I2V or TI2V model in fp16, bf16 or fp8_scaled"),
     })
 }

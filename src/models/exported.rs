@@ -1,11 +1,11 @@
-//! A folder of ONNX components that others exported, as a [`Checkpoint`].
+//! Opens a folder of ONNX components that were exported with another program.
 
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::compatibility::expected_channels;
 use super::diffusers::mode_from_index;
-use super::fit::expected_channels;
 use super::info::{ComponentInfo, Layout, ModelInfo};
 use super::open::Opened;
 use crate::core::{Error, Kind, Mode, Result};
@@ -18,14 +18,14 @@ pub(super) fn is_one(dir: &Path) -> bool {
     ["transformer", "vae_decoder", "text_encoder"].iter().any(|name| dir.join(name).join(FILE).exists())
 }
 
-/// What was found, and what is wrong with it.
+/// The folder, and the problems found in it so far.
 struct Found<'a> {
     dir: &'a Path,
     wrong: Vec<String>,
 }
 
-/// Opens the folder. Headers are read; one error lists everything that is not as it should be, in all components.
-pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
+/// Opens the folder by its headers. One error lists all problems in all components.
+pub(super) fn open(dir: &Path, id: String) -> Result<Opened> {
     let mut found = Found { dir, wrong: Vec::new() };
     let index: Option<ModelIndex> = found.json(&["model_index.json"]);
     let text: Option<TextEncoderConfig> = found.json(&["text_encoder/config.json"]);
@@ -53,11 +53,11 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
     };
     let mode = index.as_ref().and_then(|index| found.mode(index, is_pair));
     if mode == Some(Mode::I2V) && !dir.join("vae_encoder").join(FILE).exists() {
-        found.wrong.push(format!("vae_encoder/{FILE} is missing, and the model starts from a picture"));
+        found.wrong.push(format!("vae_encoder/{FILE} is missing; an image-to-video model needs it"));
     }
     if let (Some(transformer), Some(text), Some(vae)) = (&transformer, &text, &vae) {
         for transformer in std::iter::once(transformer).chain(&transformer_2) {
-            found.check_pairs(transformer, mode, text, vae);
+            found.check_components(transformer, mode, text, vae);
         }
     }
     let all = (index.zip(mode), text, transformer, vae, graphs);
@@ -71,7 +71,7 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
     let no_weights = Weights::from_files(&[])?;
     let exported =
         Exported { text_encoder: a, transformer: b, transformer_2: c, vae_encoder: encoder, vae_decoder: d };
-    let about = about(&exported);
+    let info = info(&exported);
     let checkpoint = Checkpoint {
         id,
         modes: vec![mode],
@@ -85,27 +85,27 @@ pub(super) fn look(dir: &Path, id: String) -> Result<Opened> {
         vae: Component { config: vae, weights: no_weights },
         exported: Some(exported),
     };
-    Ok(Opened { checkpoint, about })
+    Ok(Opened { checkpoint, info })
 }
 
-fn about(exported: &Exported) -> ModelInfo {
-    let part = |graph: &ExportedGraph| ComponentInfo {
+fn info(exported: &Exported) -> ModelInfo {
+    let component = |graph: &ExportedGraph| ComponentInfo {
         role: graph.name,
         files: graph.files().cloned().collect(),
         size: graph.size(),
         precision: "onnx",
-        told: None,
+        role_source: None,
     };
-    let parts = exported.graphs().map(part).collect();
+    let components = exported.graphs().map(component).collect();
     let no_encoder = format!(
-        "there is no vae_encoder/{FILE}: it takes no picture, and its previews are learned from the videos it makes"
+        "vae_encoder/{FILE} is missing: the model accepts no images, and its previews are learned from the videos it makes"
     );
     let notes = if exported.vae_encoder.is_none() { vec![no_encoder] } else { Vec::new() };
-    ModelInfo { layout: Layout::ExportedOnnx, parts, notes }
+    ModelInfo { layout: Layout::ExportedOnnx, components, notes }
 }
 
 impl Found<'_> {
-    /// The first of these files that is there.
+    /// Reads the first of these files that exists.
     fn json<T: DeserializeOwned>(&mut self, paths: &[&str]) -> Option<T> {
         let Some(path) = paths.iter().map(|path| self.dir.join(path)).find(|path| path.exists()) else {
             self.wrong.push(format!("{} is missing", paths.join(" or ")));
@@ -113,7 +113,7 @@ impl Found<'_> {
         };
         let read = std::fs::read(&path).map_err(|error| error.to_string());
         let parsed = read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
-        parsed.map_err(|error| self.wrong.push(format!("{} is not as expected: {error}", paths[0]))).ok()
+        parsed.map_err(|error| self.wrong.push(format!("{} is not valid: {error}", paths[0]))).ok()
     }
 
     fn graph(&mut self, name: &'static str, interface: Option<Interface>) -> Option<ExportedGraph> {
@@ -134,15 +134,17 @@ impl Found<'_> {
         }
     }
 
-    /// What the model makes video from.
+    /// The mode by `model_index.json`.
     fn mode(&mut self, index: &ModelIndex, is_pair: bool) -> Option<Mode> {
         if is_pair && index.boundary_ratio.is_none() {
-            self.wrong.push("a transformer_2 needs a boundary_ratio in model_index.json".to_owned());
+            self.wrong.push(
+                "model_index.json has no boundary_ratio, which a model with a transformer_2 needs".to_owned(),
+            );
         }
         mode_from_index(index).map_err(|error| self.wrong.push(error.message)).ok()
     }
 
-    fn check_pairs(
+    fn check_components(
         &mut self,
         transformer: &TransformerConfig,
         mode: Option<Mode>,
@@ -153,7 +155,7 @@ impl Found<'_> {
         let taken = mode.map(|mode| expected_channels(mode, z, vae.scale_factor_temporal));
         if taken.is_some_and(|taken| transformer.channels_out() != z || transformer.in_channels != taken) {
             self.wrong.push(format!(
-                "the transformer takes {} and makes {} channels and the vae has {z}, so that it should take {}",
+                "the transformer has {} input and {} output channels; with a VAE of {z} latent channels it needs {} input channels",
                 transformer.in_channels,
                 transformer.channels_out(),
                 taken.unwrap_or_default(),
@@ -161,13 +163,13 @@ impl Found<'_> {
         }
         if transformer.text_dim != text.d_model {
             self.wrong.push(format!(
-                "the transformer reads text of width {} and the text_encoder writes {}",
+                "the transformer expects prompt embeddings of width {} and the text encoder returns {}",
                 transformer.text_dim, text.d_model
             ));
         }
         if vae.latents_mean.len() != vae.z_dim || vae.latents_std.len() != vae.z_dim {
             self.wrong.push(format!(
-                "the vae has {} means and {} deviations for {} latent channels",
+                "the VAE has {} means and {} deviations for {} latent channels",
                 vae.latents_mean.len(),
                 vae.latents_std.len(),
                 vae.z_dim
@@ -177,7 +179,7 @@ impl Found<'_> {
 
     fn error(self) -> Error {
         let (dir, wrong) = (self.dir.display(), self.wrong.join("; "));
-        Error::new(Kind::CorruptModel, format!("The exported model in {dir} cannot run: {wrong}"))
-            .remedy("Export the components again with these names, types and sizes")
+        Error::new(Kind::CorruptModel, format!("The exported model in {dir} cannot be used: {wrong}"))
+            .remedy("Export the components again with the expected names, types and sizes")
     }
 }

@@ -1,17 +1,17 @@
-//! The header of a safetensors file that is written tensor by tensor.
+//! Builds the header of a safetensors file.
 
 use serde_json::{Map, Value, json};
 
 use crate::onnx::Dtype;
 
-/// The header over tensors of a name, type and shape, padded so that the numbers begin at a multiple of eight; and
-/// where each tensor begins after it. `notes` are the file's metadata.
+/// The header bytes for tensors with a name, type and shape, padded so that the data begins at a multiple of eight, and
+/// the offset of each tensor in the data. `metadata` becomes the file's `__metadata__`.
 pub(super) fn header<'a>(
-    notes: Value,
+    metadata: Value,
     tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize])>,
 ) -> (Vec<u8>, Vec<u64>) {
     let (mut entries, mut places, mut offset) = (Map::new(), Vec::new(), 0);
-    entries.insert("__metadata__".to_owned(), notes);
+    entries.insert("__metadata__".to_owned(), metadata);
     for (name, dtype, shape) in tensors {
         let end = offset + (shape.iter().product::<usize>() * dtype.size()) as u64;
         let entry = json!({"dtype": dtype_name(dtype), "shape": shape, "data_offsets": [offset, end]});

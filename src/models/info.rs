@@ -1,4 +1,4 @@
-//! What a model is made of, for people to look at.
+//! Describes a model's files and components for lists and the window.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,19 +10,19 @@ use crate::core::Bytes;
 use crate::onnx::{Dtype, Weights};
 use crate::wan::Checkpoint;
 
-/// How a model's files are laid out.
+/// How a model's files are arranged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// `model_index.json` and a folder for each component.
     Diffusers,
-    /// As Wan publishes it: `high_noise_model` and `low_noise_model`, or shards beside a `config.json`.
+    /// Wan's own folder: `high_noise_model` and `low_noise_model`, or shards beside a `config.json`.
     Original,
     /// ComfyUI's `models`: `diffusion_models`, `text_encoders`, `vae`.
     Comfy,
-    /// A folder of ONNX components that others exported.
+    /// A folder of ONNX components that were exported with another program.
     ExportedOnnx,
-    /// Files in one folder.
+    /// Single files in one folder.
     SingleFiles,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Layout {
     }
 }
 
-/// How it was told which expert a transformer is; the tensors of both have the same names and shapes.
+/// How it was found out which expert a transformer is; the tensors of both have the same names and shapes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleSource {
@@ -46,52 +46,52 @@ pub enum RoleSource {
     FileName(String),
     /// By the name of its folder.
     FolderName(String),
-    /// There is one transformer.
+    /// There is only one transformer.
     Alone,
 }
 
 impl fmt::Display for RoleSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FileName(name) => write!(f, "told by its file's name, {name}"),
-            Self::FolderName(name) => write!(f, "told by its folder's name, {name}"),
+            Self::FileName(name) => write!(f, "according to its file name {name}"),
+            Self::FolderName(name) => write!(f, "according to its folder name {name}"),
             Self::Alone => f.write_str("the only one"),
         }
     }
 }
 
-/// One component's files.
+/// The files of one component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ComponentInfo {
-    /// What it does: `high-noise expert`, `low-noise expert`, `transformer`, `text encoder`, `vae`.
+    /// What it is: `high-noise expert`, `low-noise expert`, `transformer`, `text encoder` or `vae`.
     pub role: &'static str,
-    /// Its files, links followed.
+    /// Its files, with links resolved.
     pub files: Vec<PathBuf>,
-    /// Size of its tensors.
+    /// Total size of its tensors.
     pub size: Bytes,
-    /// What most of its numbers are stored as.
+    /// How most of its values are stored, for instance `bf16`, `fp8_scaled` or `int8`.
     pub precision: &'static str,
-    /// How its role was told, where the tensors do not say.
-    pub told: Option<RoleSource>,
+    /// How it was found out which expert it is; `None` for components that are no expert.
+    pub role_source: Option<RoleSource>,
 }
 
-/// What a model is made of.
+/// A model's files and components.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ModelInfo {
-    /// How its files are laid out.
+    /// How its files are arranged.
     pub layout: Layout,
-    /// Its components.
-    pub parts: Vec<ComponentInfo>,
-    /// What was found odd and done about it.
+    /// Its components, in the order of a run.
+    pub components: Vec<ComponentInfo>,
+    /// Contradictions and choices among several files, one sentence each.
     pub notes: Vec<String>,
 }
 
 impl ModelInfo {
-    /// Describes `checkpoint`; `told` is for its transformers in turn.
+    /// Describes `checkpoint`; `role_sources` has an entry for each of its transformers.
     pub(super) fn new(
         checkpoint: &Checkpoint,
         layout: Layout,
-        told: impl IntoIterator<Item = RoleSource>,
+        role_sources: impl IntoIterator<Item = RoleSource>,
         notes: Vec<String>,
     ) -> Self {
         let names: &[_] = match checkpoint.transformer_2 {
@@ -99,29 +99,29 @@ impl ModelInfo {
             None => &["transformer"],
         };
         let transformers = std::iter::once(&checkpoint.transformer).chain(&checkpoint.transformer_2);
-        let mut parts: Vec<_> = names
+        let mut components: Vec<_> = names
             .iter()
             .zip(transformers)
-            .zip(told)
-            .map(|((role, part), told)| part_about(role, &part.weights, Some(told)))
+            .zip(role_sources)
+            .map(|((role, component), source)| component_info(role, &component.weights, Some(source)))
             .collect();
-        parts.push(part_about("text encoder", &checkpoint.text_encoder.weights, None));
-        parts.push(part_about("vae", &checkpoint.vae.weights, None));
-        Self { layout, parts, notes }
+        components.push(component_info("text encoder", &checkpoint.text_encoder.weights, None));
+        components.push(component_info("vae", &checkpoint.vae.weights, None));
+        Self { layout, components, notes }
     }
 
-    /// Size of all components.
+    /// Total size of all components.
     pub fn size(&self) -> Bytes {
-        Bytes(self.parts.iter().map(|part| part.size.0).sum())
+        Bytes(self.components.iter().map(|component| component.size.0).sum())
     }
 }
 
-fn part_about(role: &'static str, weights: &Weights, told: Option<RoleSource>) -> ComponentInfo {
+fn component_info(role: &'static str, weights: &Weights, role_source: Option<RoleSource>) -> ComponentInfo {
     let size = weights.size();
-    ComponentInfo { role, files: weights.files().to_vec(), size, precision: precision(weights), told }
+    ComponentInfo { role, files: weights.files().to_vec(), size, precision: precision(weights), role_source }
 }
 
-/// What most bytes of `weights` are; fp8 and integers count wherever there are some, since they are never used for all.
+/// How most bytes of `weights` are stored. fp8 and quantised types win if present, since they never cover all tensors.
 pub(super) fn precision(weights: &Weights) -> &'static str {
     let mut bytes = BTreeMap::<&str, u64>::new();
     let mut has_scales = false;

@@ -1,21 +1,21 @@
-//! The models on this machine: where they are, whether they are whole, what they can do.
+//! Finds and opens models, converts them, and makes synthetic ones.
 //!
-//! Knows folders and layouts; what a Wan model is made of stands in `wan/`.
+//! It knows folders, file layouts and formats; what a Wan model is made of is in `wan/`.
 
 mod catalog;
+mod compatibility;
 mod component;
 pub mod convert;
 mod diffusers;
 mod experts;
 mod exported;
-mod fit;
 mod folder;
 mod header;
 mod info;
 mod open;
-mod refused;
 pub mod synth;
+mod unsupported;
 
 pub use catalog::{Installed, MODELS_ROOT_VARIABLE, find, installed};
 pub use info::{ComponentInfo, Layout, ModelInfo, RoleSource};
-pub use open::{Opened, look, open};
+pub use open::{Opened, inspect, open};

@@ -1,43 +1,55 @@
-//! Opens a model from whatever folder a person names.
+//! Opens a model from any of the supported folder layouts.
 
 use std::path::{Path, PathBuf};
 
 use super::info::ModelInfo;
-use super::refused::{is_refused, refusal};
+use super::unsupported::{is_unsupported, unsupported_format};
 use super::{diffusers, exported, folder};
 use crate::core::{Error, Kind, Result};
 use crate::wan::Checkpoint;
 
-/// A model that is open, and what it is made of.
+/// An opened model, and what its files are.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// The model.
     pub checkpoint: Checkpoint,
-    /// What it is made of.
-    pub about: ModelInfo,
+    /// Its files and components.
+    pub info: ModelInfo,
 }
 
-/// Opens the model in `path`: a folder of any layout, or, where a folder holds several, the folder and the model's
-/// id behind it (`models/t2v-A14B`). Headers are read, weights are not.
+/// Opens the model at `path`: a folder of any supported layout, or, if a folder holds several models, the folder with
+/// the model's id appended (`models/t2v-A14B`). Only headers are read, no weights.
+///
+/// # Errors
+///
+/// `MissingModel` if there is no model or a file of it is missing, `CorruptModel` if files are invalid or do not belong
+/// together, `Unsupported` for other models and formats, `Input` if the folder holds several models.
+///
+/// # Examples
 ///
 /// ```
+/// use wandeck::core::Mode;
+///
 /// # fn main() -> wandeck::core::Result<()> {
-/// let model = wandeck::models::open("models/toy-t2v-A14B".as_ref())?;
-/// assert!(model.transformer_2.is_some(), "a high-noise and a low-noise expert");
+/// let model = wandeck::models::open(std::path::Path::new("models/toy-t2v-A14B"))?;
+/// assert_eq!(model.modes, [Mode::T2V]);
+/// // an A14B model has two experts
+/// assert!(model.transformer_2.is_some());
+/// assert_eq!(model.vae.config.z_dim, 16);
 /// # Ok(())
 /// # }
 /// ```
 pub fn open(path: &Path) -> Result<Checkpoint> {
-    look(path).map(|opened| opened.checkpoint)
+    inspect(path).map(|opened| opened.checkpoint)
 }
 
-/// Likewise, and says what it is made of.
-pub fn look(path: &Path) -> Result<Opened> {
+/// Opens the model at `path` like [`open()`], and describes its files and components.
+pub fn inspect(path: &Path) -> Result<Opened> {
     if path.is_dir() {
         return one_of(path, all(path));
     }
     if path.is_file() {
-        return Err(if is_refused(path) { refusal(path) } else { is_a_file(path) });
+        return Err(if is_unsupported(path) { unsupported_format(path) } else { is_a_file(path) });
     }
     let id = path.file_name().unwrap_or_default().to_string_lossy();
     if let Some(parent) = path.parent().filter(|parent| parent.is_dir())
@@ -45,25 +57,25 @@ pub fn look(path: &Path) -> Result<Opened> {
     {
         return opened;
     }
-    Err(Error::new(Kind::MissingModel, format!("There is no model in {}", path.display()))
-        .remedy("Give the folder of a model, or fetch it again"))
+    Err(Error::new(Kind::MissingModel, format!("No model found at {}", path.display()))
+        .remedy("Give the folder of a model, or download the model again"))
 }
 
-/// Every model in a folder, whole or not, by its id.
+/// All models in a folder, complete or not, each with its id.
 pub(super) fn all(dir: &Path) -> Vec<(String, Result<Opened>)> {
     let dir = snapshot(dir);
     if exported::is_one(&dir) {
         let id = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
-        return vec![(id.clone(), exported::look(&dir, id))];
+        return vec![(id.clone(), exported::open(&dir, id))];
     }
     if diffusers::is_one(&dir) {
         let id = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
-        return vec![(id.clone(), diffusers::look(&dir, id))];
+        return vec![(id.clone(), diffusers::open(&dir, id))];
     }
     folder::models(&dir)
 }
 
-/// The folder with the files inside a folder of a hub cache (`models--NAME/snapshots/HASH`).
+/// The folder with the files, if `dir` is a folder of a Hugging Face cache (`models--NAME/snapshots/HASH`).
 fn snapshot(dir: &Path) -> PathBuf {
     let snapshots = dir.join("snapshots");
     let named = std::fs::read_to_string(dir.join("refs/main")).ok();
@@ -74,7 +86,7 @@ fn snapshot(dir: &Path) -> PathBuf {
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).max().unwrap_or_else(|| dir.to_path_buf())
 }
 
-/// The model of a folder that is meant when only the folder is named: the only one, or the only usable one.
+/// The model that is meant if only its folder is given: the only one, or the only usable one.
 fn one_of(dir: &Path, mut models: Vec<(String, Result<Opened>)>) -> Result<Opened> {
     let usable = models.iter().filter(|(_, opened)| opened.is_ok()).count();
     if usable == 1 {
@@ -87,24 +99,24 @@ fn one_of(dir: &Path, mut models: Vec<(String, Result<Opened>)>) -> Result<Opene
             format!("The folder {} holds {} models", dir.display(), models.len()),
         )
         .field("model")
-        .remedy(format!("Say which one: {}", ids.join(", "))));
+        .remedy(format!("Choose one: {}", ids.join(", "))));
     }
     match models.into_iter().next() {
         Some((_, opened)) => opened,
         None => Err(Error::new(
             Kind::MissingModel,
-            format!("The folder {} holds no model", dir.display()),
+            format!("No model found in the folder {}", dir.display()),
         )
         .field("model")
         .remedy(
-            "Give a diffusers folder (with model_index.json), Wan's own folder, or ComfyUI's models folder, with \
-             .safetensors files",
+                "Give a diffusers folder (with model_index.json), Wan's original folder, or a folder of .safetensors files \
+                 such as ComfyUI's models folder",
         )),
     }
 }
 
 fn is_a_file(path: &Path) -> Error {
-    Error::new(Kind::Input, format!("{} is a file and one part of a model", path.display()))
+    Error::new(Kind::Input, format!("{} is a single file, not a model's folder", path.display()))
         .field("model")
         .remedy("Give the folder that holds the transformers, the text encoder and the VAE")
 }

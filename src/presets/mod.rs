@@ -1,4 +1,4 @@
-//! Presets: a model's settings under a name, as RON files.
+//! Presets: named settings of a model, stored as RON files.
 
 mod preset;
 mod shipped;

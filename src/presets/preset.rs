@@ -1,4 +1,4 @@
-//! One preset.
+//! The preset file.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,17 +7,18 @@ use crate::core::{
     WeightsChoice,
 };
 
-/// Settings of a model under a name.
+/// Named settings of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
-    /// Version of the file's form, 1.
+    /// Version of the file format, 1.
     pub version: u32,
-    /// Name by which it is chosen.
+    /// The name.
     pub name: String,
-    /// One sentence on what it is for and where the numbers come from.
-    pub about: String,
-    /// Model id it is made for.
+    /// One sentence on its purpose and the source of its values.
+    #[serde(alias = "about")]
+    pub description: String,
+    /// Id of the model it is made for.
     pub model: String,
     /// Mode it is made for.
     pub mode: Mode,
@@ -25,18 +26,18 @@ pub struct Preset {
     pub settings: PresetFields,
 }
 
-/// What a preset sets; the rest of a request is the prompt, the seed and the machine's business.
+/// The settings of a preset; prompt, seed and everything about the machine are not part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PresetFields {
-    /// What should not be seen.
+    /// Negative prompt.
     #[serde(default)]
     pub negative_prompt: String,
     /// Denoising steps.
     pub steps: u32,
     /// Guidance scale of the high-noise expert, or of the only transformer.
     pub guidance: f32,
-    /// Guidance scale of the low-noise expert; the same if left out.
+    /// Guidance scale of the low-noise expert; defaults to `guidance`.
     #[serde(default)]
     pub guidance_low: Option<f32>,
     /// Flow shift.
@@ -44,38 +45,38 @@ pub struct PresetFields {
     /// Sampler.
     #[serde(default)]
     pub sampler: Sampler,
-    /// Timesteps of a distilled model, instead of the sampler's own grid.
+    /// Timesteps of a distilled model, which replace the sampler's schedule.
     #[serde(default)]
     pub step_list: Option<StepList>,
     /// Width and height in pixels.
     pub size: Resolution,
-    /// Frames.
+    /// Number of frames.
     pub frames: u32,
     /// Frames per second.
     pub fps: u32,
 }
 
-/// The form that this program reads and writes.
+/// Version of the file format.
 const VERSION: u32 = 1;
 
 impl Preset {
-    /// Reads a preset; `source` names it in errors.
+    /// Reads a preset; `source` is its name in errors.
     pub fn parse(text: &str, source: &str) -> Result<Self> {
         let wrong = |why: String| {
-            Error::new(Kind::Input, format!("{source} is not a preset: {why}"))
+            Error::new(Kind::Input, format!("{source} is not a valid preset: {why}"))
                 .field("preset")
-                .remedy("Mend the file")
+                .remedy("Correct the file")
         };
         let options =
             ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
         let preset: Self = options.from_str(text).map_err(|error| wrong(error.to_string()))?;
         if preset.version != VERSION {
-            return Err(wrong(format!("its version is {}, this program reads {VERSION}", preset.version)));
+            return Err(wrong(format!("version {} is not supported, only {VERSION}", preset.version)));
         }
         Ok(preset)
     }
 
-    /// A form with these settings.
+    /// A draft with these settings.
     pub fn draft(&self, prompt: &str) -> Draft {
         let settings = &self.settings;
         Draft {

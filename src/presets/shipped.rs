@@ -1,9 +1,9 @@
-//! The presets that come with the program.
+//! The presets that are shipped with the program.
 
 use super::preset::Preset;
 use crate::core::{Error, Kind, Mode, Result};
 
-/// A model's official settings come before others for it.
+/// File names and contents; a model's official settings come before others for it.
 const FILES: [(&str, &str); 8] = [
     ("toy-t2v.ron", include_str!("../../presets/toy-t2v.ron")),
     ("toy-i2v.ron", include_str!("../../presets/toy-i2v.ron")),
@@ -25,13 +25,13 @@ pub fn by_name(name: &str) -> Result<Preset> {
     let presets = shipped()?;
     let names = presets.iter().map(|preset| preset.name.as_str()).collect::<Vec<_>>().join(", ");
     presets.into_iter().find(|preset| preset.name == name).ok_or_else(|| {
-        Error::new(Kind::Input, format!("There is no preset \"{name}\""))
+        Error::new(Kind::Input, format!("Preset \"{name}\" not found"))
             .field("preset")
-            .remedy(format!("There are: {names}"))
+            .remedy(format!("Available presets: {names}"))
     })
 }
 
-/// The shipped preset made for the model `id`, or for the model that `id` is a variant of: `t2v-A14B-int8`.
+/// The first shipped preset for the model `id`, or for the model that `id` is a variant of (`t2v-A14B-int8`).
 pub fn for_model(id: &str) -> Result<Option<Preset>> {
     let is_made_for = |preset: &Preset| {
         id.strip_prefix(&preset.model).is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
@@ -39,7 +39,7 @@ pub fn for_model(id: &str) -> Result<Option<Preset>> {
     Ok(shipped()?.into_iter().find(is_made_for))
 }
 
-/// The official settings of a mode.
+/// The official preset of a mode.
 pub fn for_mode(mode: Mode) -> Result<Preset> {
     by_name(match mode {
         Mode::T2V => "t2v-A14B",
@@ -117,9 +117,9 @@ mod tests {
     #[test]
     fn a_wrong_file_says_what_is_wrong() {
         for (text, words) in [
-            ("(version: 2)", "not a preset"),
+            ("(version: 2)", "not a valid preset"),
             ("(version: 1, name: \"a\", colour: 1)", "colour"),
-            ("", "not a preset"),
+            ("", "not a valid preset"),
         ] {
             let error = Preset::parse(text, "mine.ron").unwrap_err();
             assert!(error.message.contains(words) && error.message.contains("mine.ron"), "{error:#}");

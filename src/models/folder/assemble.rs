@@ -1,39 +1,40 @@
-//! From the files of a folder to the models they make.
+//! Assembles models from the files of a folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::fit;
+use super::super::compatibility;
 use super::super::info::{Layout, ModelInfo, RoleSource, precision};
 use super::super::open::Opened;
-use super::super::refused::refusal;
+use super::super::unsupported::unsupported_format;
 use super::choose;
 use super::pair::{self, Group};
 use super::scan::{Scan, scan};
 use crate::core::{Mode, Result};
 use crate::wan::Checkpoint;
-use crate::wan::names::Part;
+use crate::wan::names::ComponentKind;
 
-/// Every model that the files in `dir` make, whole or not, by its id.
+/// All models that the files in `dir` make, complete or not, each with its id.
 pub(in super::super) fn models(dir: &Path) -> Vec<(String, Result<Opened>)> {
     let scan = scan(dir);
     let folder = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
     let mut models = Vec::new();
     let mut by_model = BTreeMap::<String, Vec<_>>::new();
-    for found in scan.found.iter().filter(|found| found.recognised.part == Part::Transformer) {
+    for found in scan.found.iter().filter(|found| found.recognised.kind == ComponentKind::Transformer) {
         let stem = found.stem.clone();
         match pair::transformer(found.clone()) {
             Ok(transformer) => by_model.entry(transformer.model.clone()).or_default().push(transformer),
             Err(error) => models.push((stem, Err(error))),
         }
     }
-    let broken = scan.broken.iter().filter(|(path, _)| choose::guess(&scan.root, path) == Part::Transformer);
+    let broken =
+        scan.broken.iter().filter(|(path, _)| choose::guess(&scan.root, path) == ComponentKind::Transformer);
     let broken: Vec<_> = broken.map(|(_, error)| error.clone()).collect();
     for (model, transformers) in by_model {
         let groups = pair::groups(transformers);
         let ids = ids(&model, &groups);
         for (id, group) in ids.into_iter().zip(groups) {
-            // a file that cannot be read may be the expert that is missing
+            // a file that cannot be read may be the missing expert
             let group = group.map_err(|error| match broken.first() {
                 Some(broken) if error.kind == crate::core::Kind::MissingModel => broken.clone(),
                 _ => error,
@@ -43,14 +44,14 @@ pub(in super::super) fn models(dir: &Path) -> Vec<(String, Result<Opened>)> {
         }
     }
     if models.is_empty() {
-        let refused = scan.refused.first().map(|path| refusal(path));
+        let unsupported = scan.unsupported.first().map(|path| unsupported_format(path));
         let error = broken.into_iter().next().or_else(|| scan.broken.first().map(|(_, error)| error.clone()));
-        models.extend(error.or(refused).map(|error| (folder, Err(error))));
+        models.extend(error.or(unsupported).map(|error| (folder, Err(error))));
     }
     models
 }
 
-/// Names for the models in `groups`: the model's, and what tells them apart where there are several.
+/// Ids of the models in `groups`: the model's name, with precision or file name appended if there are several.
 fn ids(model: &str, groups: &[Result<Group>]) -> Vec<String> {
     let usable: Vec<_> = groups.iter().map(|group| group.as_ref().ok().map(Group::first)).collect();
     if groups.len() <= 1 {
@@ -81,10 +82,10 @@ fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
         layout => layout,
     };
     let mut notes = first.notes;
-    let mut told = vec![first.expert.map_or(RoleSource::Alone, |(_, told)| told)];
+    let mut role_sources = vec![first.expert.map_or(RoleSource::Alone, |(_, source)| source)];
     if let Some(second) = &second {
         notes.extend(second.notes.iter().cloned());
-        told.extend(second.expert.as_ref().map(|(_, told)| told.clone()));
+        role_sources.extend(second.expert.as_ref().map(|(_, source)| source.clone()));
     }
     let config = &first.component.config;
     let (vae, odd) = choose::vae(scan, id, config.channels_out())?;
@@ -105,12 +106,12 @@ fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
         vae,
         exported: None,
     };
-    fit::check(&checkpoint, &scan.root)?;
-    let about = ModelInfo::new(&checkpoint, layout, told, notes);
-    Ok(Opened { checkpoint, about })
+    compatibility::check(&checkpoint, &scan.root)?;
+    let info = ModelInfo::new(&checkpoint, layout, role_sources, notes);
+    Ok(Opened { checkpoint, info })
 }
 
-/// Wan's own folders have a `config.json` beside the transformer, or name its folder after the expert.
+/// Wan's original folders have a `config.json` beside the transformer, or are named after the expert.
 fn is_original(one: &pair::Transformer) -> bool {
     let folder = one.found.path.parent().unwrap_or_else(|| Path::new(""));
     folder.join("config.json").exists() || matches!(one.expert, Some((_, RoleSource::FolderName(_))))

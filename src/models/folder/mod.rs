@@ -1,6 +1,6 @@
-//! Folders of single files: ComfyUI's, Wan's own, or all in one place.
+//! Models from folders of single files: ComfyUI's, Wan's original ones, or all files in one place.
 //!
-//! What a file is, is read from the names and shapes of its tensors; only which expert it is must be told by names.
+//! Names and shapes of tensors show which component a file is; only the expert is known by file names alone.
 
 mod assemble;
 mod choose;

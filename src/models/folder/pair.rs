@@ -1,28 +1,28 @@
-//! Joins transformers into models: an expert with its other half, or one alone.
+//! Pairs transformers to models of two experts.
 
 use std::path::Path;
 
 use super::super::component;
-use super::super::experts::{NamedExpert, pair_name, tell};
+use super::super::experts::{expert_of_file, pair_name, word};
 use super::super::info::{RoleSource, precision};
 use super::scan::Found;
-use crate::core::{Error, Kind, Mode, Result};
+use crate::core::{Error, Expert, Kind, Mode, Result};
 use crate::wan::{Component, TransformerConfig};
 
 /// Width of the 14B transformers, which come in pairs.
 const PAIRED_WIDTH: usize = 5120;
 
-/// A transformer that is whole.
+/// A transformer that was opened and checked.
 #[derive(Clone, Debug)]
 pub(super) struct Transformer {
     pub(super) found: Found,
     pub(super) component: Component<TransformerConfig>,
     pub(super) notes: Vec<String>,
-    /// What it is for.
+    /// The mode it was trained for.
     pub(super) mode: Mode,
-    /// Model it belongs to, `t2v-A14B`.
+    /// The model it belongs to, for instance `t2v-A14B`.
     pub(super) model: String,
-    pub(super) expert: Option<(NamedExpert, RoleSource)>,
+    pub(super) expert: Option<(Expert, RoleSource)>,
 }
 
 /// The transformers of one model.
@@ -41,14 +41,14 @@ impl Group {
     }
 }
 
-/// Reads a transformer and tells what it is.
+/// Opens a transformer and finds out its mode, model and expert.
 pub(super) fn transformer(found: Found) -> Result<Transformer> {
     let folder = found.path.parent().unwrap_or_else(|| Path::new(""));
     let config = component::original_config(folder, &found.recognised);
     let (component, odd) = component::transformer(found.recognised.clone(), config.as_ref())?;
     let notes = odd
         .into_iter()
-        .map(|odd| format!("{}: {odd}; the weights are believed", found.path.display()))
+        .map(|odd| format!("{}: {odd}; the weights' value is used", found.path.display()))
         .collect();
     let mode = mode(&found.path, &component.config)?;
     let size = match component.config.width() {
@@ -57,11 +57,11 @@ pub(super) fn transformer(found: Found) -> Result<Transformer> {
         1536 => "1.3B".to_owned(),
         width => format!("{width}"),
     };
-    let expert = tell(&found.path, &component.weights)?;
+    let expert = expert_of_file(&found.path, &component.weights)?;
     Ok(Transformer { component, notes, mode, model: format!("{mode}-{size}"), expert, found })
 }
 
-/// Channels in and out tell the task.
+/// The mode that the input and output channels show.
 fn mode(path: &Path, config: &TransformerConfig) -> Result<Mode> {
     match (config.in_channels, config.channels_out()) {
         (16, 16) => Ok(Mode::T2V),
@@ -70,26 +70,26 @@ fn mode(path: &Path, config: &TransformerConfig) -> Result<Mode> {
         (input, output) => Err(Error::new(
             Kind::Unsupported,
             format!(
-                "The transformer {} takes {input} channels and gives {output}; Wan 2.2 has 16 and 16 (T2V), 36 and \
-                 16 (I2V), 48 and 48 (TI2V)",
+                    "The transformer {} has {input} input and {output} output channels; Wan 2.2 has 16 and 16 (T2V), 36 and \
+                     16 (I2V), 48 and 48 (TI2V)",
                 path.display()
             ),
         )
-        .remedy("It is made for another task (VACE, Fun control, speech); fetch the T2V, I2V or TI2V model")),
+        .remedy("It may be made for another task (VACE, Fun Control, S2V). Download the T2V, I2V or TI2V model")),
     }
 }
 
-/// Models made of `transformers`, which all belong to the model of one name.
+/// Groups `transformers` of one model into pairs and single ones.
 pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<Result<Group>> {
     let comes_in_pairs =
         |one: &Transformer| one.component.config.width() == PAIRED_WIDTH || one.expert.is_some();
     let (rest, alone): (Vec<_>, Vec<_>) = transformers.into_iter().partition(comes_in_pairs);
     let mut groups: Vec<_> = alone.into_iter().map(|one| Ok(Group::Alone(Box::new(one)))).collect();
-    let is = |one: &Transformer, expert| one.expert.as_ref().is_some_and(|(told, _)| *told == expert);
-    let (mut high, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, NamedExpert::High));
-    let (mut low, untold): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, NamedExpert::Low));
+    let is = |one: &Transformer, expert| one.expert.as_ref().is_some_and(|(known, _)| *known == expert);
+    let (mut high, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, Expert::High));
+    let (mut low, unknown): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, Expert::Low));
 
-    // first those whose names differ by the expert's word only, then those of one precision, then what is left
+    // pair files whose names differ in the expert's word only, then those of one precision, then the rest
     let rules: [fn(&Transformer, &Transformer) -> bool; 4] = [
         |a, b| common_path(a) == common_path(b) && same_precision(a, b),
         |a, b| pair_name(&a.found.stem) == pair_name(&b.found.stem) && same_precision(a, b),
@@ -108,7 +108,7 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<Result<Group>> {
             }
         }
     }
-    groups.extend(left_over(&high, &low, &untold).map(Err));
+    groups.extend(unpaired(&high, &low, &unknown).map(Err));
     groups
 }
 
@@ -120,35 +120,35 @@ fn same_precision(a: &Transformer, b: &Transformer) -> bool {
     precision(&a.component.weights) == precision(&b.component.weights)
 }
 
-/// Why transformers that found no partner are no model.
-fn left_over(high: &[Transformer], low: &[Transformer], untold: &[Transformer]) -> Option<Error> {
+/// The error for transformers that could not be paired.
+fn unpaired(high: &[Transformer], low: &[Transformer], unknown: &[Transformer]) -> Option<Error> {
     let names = |all: &[Transformer]| {
         all.iter().map(|one| one.found.path.display().to_string()).collect::<Vec<_>>().join(", ")
     };
-    let model = high.iter().chain(low).chain(untold).next()?.model.clone();
-    let rule = "Name the two files of a pair alike but for high_noise and low_noise, for instance \
+    let model = high.iter().chain(low).chain(unknown).next()?.model.clone();
+    let rule = "Give the two files names that differ only in high_noise and low_noise, for instance \
                 NAME_high_noise.safetensors and NAME_low_noise.safetensors";
-    if !untold.is_empty() {
+    if !unknown.is_empty() {
         return Some(
             Error::new(
                 Kind::Input,
                 format!(
-                    "It cannot be told which expert of {model} this is, since the tensors of both look alike: {}",
-                    names(untold)
+                    "Cannot tell which expert of {model} a file is, because both have the same tensors: {}",
+                    names(unknown)
                 ),
             )
             .remedy(rule),
         );
     }
-    for (expert, all) in [(NamedExpert::High, high), (NamedExpert::Low, low)] {
+    for (expert, all) in [(Expert::High, high), (Expert::Low, low)] {
         if all.len() > 1 {
             return Some(
                 Error::new(
                     Kind::Input,
                     format!(
-                        "{} files claim to be the {}-noise expert of {model}: {}",
+                        "{} files are named as the {}-noise expert of {model}: {}",
                         all.len(),
-                        expert.word(),
+                        word(expert),
                         names(all)
                     ),
                 )
@@ -165,12 +165,12 @@ fn left_over(high: &[Transformer], low: &[Transformer], untold: &[Transformer]) 
         Error::new(
             Kind::MissingModel,
             format!(
-                "{model} has its {there}-noise expert, {}, and lacks the {missing}-noise one",
+                "{model} has its {there}-noise expert, {}, but not its {missing}-noise expert",
                 path.display()
             ),
         )
         .remedy(format!(
-            "Put the file of the {missing}-noise expert, with {missing}_noise in its name, beside it"
+            "Put the file of the {missing}-noise expert beside it, with {missing}_noise in its name"
         )),
     )
 }

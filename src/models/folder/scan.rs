@@ -1,60 +1,61 @@
-//! Finds the files in a folder and what they are.
+//! Finds the checkpoint files in a folder and recognises them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::diffusers;
 use super::super::info::Layout;
-use super::super::refused::is_refused;
+use super::super::unsupported::is_unsupported;
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 use crate::wan::names::{Recognised, recognise};
 
-/// Folders of ComfyUI's `models` that are looked into; a tree is known by one of the first two.
+/// Subfolders of ComfyUI's `models` folder that are searched; one of the first two identifies it.
 const COMFY: [&str; 5] = ["diffusion_models", "unet", "text_encoders", "clip", "vae"];
-/// Folders that the wanted tree may lie in.
+/// Subfolders that may themselves be a ComfyUI `models` folder.
 const INSIDE: [&str; 2] = ["split_files", "models"];
-/// How deep files are looked for (`google/umt5-xxl/spiece.model` is two deep).
+/// How many folders deep files are searched (`google/umt5-xxl/spiece.model` is two deep).
 const MAX_DEPTH: usize = 3;
-/// How many files of weights are looked at, and how many folders: someone may name the whole disk.
+/// Maximum number of checkpoint files that are opened, in case somebody gives a whole disk.
 const MAX_FILES: usize = 1000;
+/// Maximum number of folders that are searched.
 const MAX_FOLDERS: usize = 500;
 
-/// A part of a Wan model that was found.
+/// A component of a Wan model that was found.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// The file, or the first of several, as it is named in the folder; links are not followed.
+    /// The file, or the first of several shards, by its name in the folder; links are not resolved.
     pub(super) path: PathBuf,
-    /// What the part is called: the file's stem, without shard numbers.
+    /// The file's stem, without shard numbers.
     pub(super) stem: String,
-    /// What it is.
+    /// The component.
     pub(super) recognised: Recognised,
 }
 
-/// What is in a folder.
+/// What a folder contains.
 #[derive(Debug)]
 pub(super) struct Scan {
     /// The folder.
     pub(super) root: PathBuf,
-    /// How its files are laid out.
+    /// How its files are arranged.
     pub(super) layout: Layout,
-    /// Parts of Wan models.
+    /// Components of Wan models.
     pub(super) found: Vec<Found>,
-    /// Files that cannot be read, each with why.
+    /// Files that cannot be read, each with the error.
     pub(super) broken: Vec<(PathBuf, Error)>,
-    /// Files in a form that is not read.
-    pub(super) refused: Vec<PathBuf>,
+    /// Files in an unsupported format.
+    pub(super) unsupported: Vec<PathBuf>,
     /// Folders with a tokenizer.
     pub(super) tokenizers: Vec<PathBuf>,
-    /// Files whose header carries a tokenizer.
+    /// Files whose header contains a tokenizer.
     pub(super) tokenizer_files: Vec<PathBuf>,
     num_folders: usize,
 }
 
-/// Files of weights on disk: one, or shards.
+/// Checkpoints on disk by folder and stem: one file, or shards.
 type Sets = BTreeMap<(PathBuf, String), Vec<PathBuf>>;
 
-/// Looks through `dir`. A folder that cannot be listed counts as empty.
+/// Searches `dir`. A folder that cannot be listed counts as empty.
 pub(super) fn scan(dir: &Path) -> Scan {
     let inside = INSIDE.iter().map(|name| dir.join(name)).find(|path| is_comfy(path));
     let root = if is_comfy(dir) { dir.to_path_buf() } else { inside.unwrap_or_else(|| dir.to_path_buf()) };
@@ -63,7 +64,7 @@ pub(super) fn scan(dir: &Path) -> Scan {
         root: root.clone(),
         found: Vec::new(),
         broken: Vec::new(),
-        refused: Vec::new(),
+        unsupported: Vec::new(),
         tokenizers: Vec::new(),
         tokenizer_files: Vec::new(),
         num_folders: 0,
@@ -121,20 +122,20 @@ impl Scan {
             } else if let Some(stem) = name.strip_suffix(".safetensors") {
                 let stem = shard(stem).map_or(stem, |(stem, _)| stem).to_owned();
                 sets.entry((dir.to_path_buf(), stem)).or_default().push(path);
-            } else if is_refused(&path) && is_wans(&name) {
-                self.refused.push(path);
+            } else if is_unsupported(&path) && may_be_wan(&name) {
+                self.unsupported.push(path);
             }
         }
     }
 }
 
-/// Whether a file that is not read may be of a Wan model; `.bin` alone says nothing.
-fn is_wans(name: &str) -> bool {
+/// Whether a file in an unsupported format may belong to a Wan model, by its name; `.bin` alone is not enough.
+fn may_be_wan(name: &str) -> bool {
     let name = name.to_lowercase();
     ["wan", "t5", "vae", "noise", "pytorch_model"].iter().any(|word| name.contains(word))
 }
 
-/// The name before the numbers of `NAME-00001-of-00003`, and how many files there are.
+/// The name before the shard number of `NAME-00001-of-00003`, and the number of shards.
 fn shard(stem: &str) -> Option<(&str, usize)> {
     let (rest, total) = stem.rsplit_once("-of-")?;
     let (name, number) = rest.rsplit_once('-')?;
@@ -151,9 +152,9 @@ fn open(folder: &Path, stem: &str, files: &[PathBuf]) -> Result<Weights> {
     {
         return Err(Error::new(
             Kind::MissingModel,
-            format!("{missing} is missing, one of {total} files, in {}", folder.display()),
+            format!("{missing} is missing in {}; the checkpoint has {total} shards", folder.display()),
         )
-        .remedy("Fetch that file"));
+        .remedy("Download that file"));
     }
     if folder.join(format!("{stem}.safetensors.index.json")).exists() {
         return Weights::open(folder, stem);

@@ -9,7 +9,7 @@ mod transformer;
 mod umt5;
 mod vae;
 
-pub use recognise::{Naming, Part, Recognised, recognise};
+pub use recognise::{ComponentKind, Naming, Recognised, recognise};
 pub use table::Table;
 pub use transformer::TRANSFORMER;
 pub use umt5::TEXT_ENCODER;

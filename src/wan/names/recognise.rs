@@ -8,7 +8,7 @@ use crate::onnx::Weights;
 
 /// The networks of a Wan model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ComponentKind {
     /// A diffusion transformer.
     Transformer,
     /// UMT5's encoder.
@@ -30,13 +30,13 @@ pub enum Naming {
 #[derive(Clone, Debug)]
 pub struct Recognised {
     /// Which part.
-    pub part: Part,
+    pub kind: ComponentKind,
     /// How the file names its tensors.
     pub naming: Naming,
     /// The weights under diffusers' names.
     pub weights: Weights,
     /// Tensors of a transformer that Wan 2.2's do not have, as the file names them.
-    pub strange: Vec<String>,
+    pub unknown: Vec<String>,
 }
 
 /// What programs that save a transformer alone may write before every name.
@@ -60,9 +60,9 @@ pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
             Naming::Diffusers => TRANSFORMER.original(name).map(|_| name.to_owned()),
         };
         let known = |name: &str| with_scale(name.strip_prefix(prefix)?, rename);
-        let strange = |&(name, _): &(&str, _)| known(name).is_none() && !is_attached(name);
-        let strange = weights.iter().filter(strange).map(|(name, _)| name.to_owned()).collect();
-        return done(Part::Transformer, naming, weights, strange, known);
+        let unknown = |&(name, _): &(&str, _)| known(name).is_none() && !is_attached(name);
+        let unknown = weights.iter().filter(unknown).map(|(name, _)| name.to_owned()).collect();
+        return done(ComponentKind::Transformer, naming, weights, unknown, known);
     }
     if let Some(naming) = text_naming(weights) {
         let has_shared = weights.contains("shared.weight");
@@ -71,29 +71,35 @@ pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
             (_, "encoder.embed_tokens.weight") => (!has_shared).then(|| "shared.weight".to_owned()),
             _ => TEXT_ENCODER.original(name).map(|_| name.to_owned()),
         };
-        return done(Part::TextEncoder, naming, weights, Vec::new(), |name| with_scale(name, rename));
+        return done(ComponentKind::TextEncoder, naming, weights, Vec::new(), |name| {
+            with_scale(name, rename)
+        });
     }
     if has(weights, "decoder.conv_in.weight", 5) && has(weights, "post_quant_conv.weight", 5) {
-        return done(Part::Vae, Naming::Diffusers, weights, Vec::new(), |name| Some(name.to_owned()));
+        return done(ComponentKind::Vae, Naming::Diffusers, weights, Vec::new(), |name| {
+            Some(name.to_owned())
+        });
     }
     if has(weights, "decoder.conv1.weight", 5)
         && has(weights, "conv2.weight", 5)
         && let Some(plan) = VaePlan::from_original(|name| weights.contains(name))
     {
         let renamer = plan.renamer();
-        return done(Part::Vae, Naming::Original, weights, Vec::new(), |name| renamer.diffusers(name));
+        return done(ComponentKind::Vae, Naming::Original, weights, Vec::new(), |name| {
+            renamer.diffusers(name)
+        });
     }
     Ok(None)
 }
 
 fn done(
-    part: Part,
+    kind: ComponentKind,
     naming: Naming,
     weights: &Weights,
-    strange: Vec<String>,
+    unknown: Vec<String>,
     rename: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<Recognised>> {
-    Ok(Some(Recognised { part, naming, weights: weights.clone().renamed(rename)?, strange }))
+    Ok(Some(Recognised { kind, naming, weights: weights.clone().renamed(rename)?, unknown }))
 }
 
 fn has(weights: &Weights, name: &str, dims: usize) -> bool {

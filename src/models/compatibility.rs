@@ -1,25 +1,25 @@
-//! Whether components were made for each other.
+//! Checks that the components of a model belong together.
 
 use std::path::Path;
 
 use crate::core::{Error, Kind, Mode, Result};
 use crate::wan::{Checkpoint, Component, TransformerConfig};
 
-/// Buckets and largest distance of UMT5's relative positions, which `wan::text::relative_buckets` computes.
+/// Buckets and maximum distance of UMT5's relative positions, which `wan::text::relative_buckets` computes.
 const RELATIVE_POSITIONS: (usize, usize) = (32, 128);
 /// A small tensor that training changes in every expert.
 const SAMPLE: &str = "scale_shift_table";
 
-/// Channels that a transformer takes in `mode` with latents of `z_dim` channels.
+/// Input channels of a transformer for `mode`, with latents of `z_dim` channels.
 pub(super) fn expected_channels(mode: Mode, z_dim: usize, temporal: u32) -> usize {
     match mode {
-        // noise, mask of the frames that are given, encoded frames
+        // noise, mask of the given frames, encoded frames
         Mode::I2V => z_dim * 2 + temporal as usize,
         Mode::T2V | Mode::TI2V => z_dim,
     }
 }
 
-/// Components that were made for each other agree in these numbers.
+/// Fails with all contradictions between the configurations of the components.
 pub(super) fn check(model: &Checkpoint, dir: &Path) -> Result<()> {
     let mut wrong = Vec::new();
     let vae = &model.vae.config;
@@ -30,19 +30,16 @@ pub(super) fn check(model: &Checkpoint, dir: &Path) -> Result<()> {
     for (name, config) in experts {
         if config.channels_out() != vae.z_dim {
             wrong.push(format!(
-                "the {name} makes latents of {} channels and the vae has {}: this is another model's vae",
+                "the {name} has {} output channels and the VAE {} latent channels: the VAE belongs to another model",
                 config.channels_out(),
                 vae.z_dim
             ));
         } else if config.in_channels != expected {
-            wrong.push(format!(
-                "the {name} takes {} channels where this pipeline gives {expected}",
-                config.in_channels
-            ));
+            wrong.push(format!("the {name} has {} input channels, expected {expected}", config.in_channels));
         }
         if config.text_dim != model.text_encoder.config.d_model {
             wrong.push(format!(
-                "the {name} reads text of width {} and the text_encoder writes {}",
+                "the {name} expects prompt embeddings of width {} and the text encoder returns {}",
                 config.text_dim, model.text_encoder.config.d_model
             ));
         }
@@ -50,19 +47,21 @@ pub(super) fn check(model: &Checkpoint, dir: &Path) -> Result<()> {
     wrong.extend(statistics(model));
     wrong.extend(positions(model));
     if model.transformer_2.is_some() != model.boundary_ratio.is_some() {
-        wrong.push("a boundary_ratio and a transformer_2 go together, and one of them is missing".to_owned());
+        wrong.push(
+            "model_index.json must have a boundary_ratio if and only if there is a transformer_2".to_owned(),
+        );
     }
     if let Some(low) = &model.transformer_2 {
-        wrong.extend(one_file_twice(&model.transformer, low)?);
+        wrong.extend(same_expert_twice(&model.transformer, low)?);
     }
     if wrong.is_empty() {
         return Ok(());
     }
     Err(Error::new(
         Kind::CorruptModel,
-        format!("{} does not fit together: {}", dir.display(), wrong.join("; ")),
+        format!("The components in {} do not belong together: {}", dir.display(), wrong.join("; ")),
     )
-    .remedy("Fetch the component that is from another model again"))
+    .remedy("Download the component that belongs to another model again"))
 }
 
 fn statistics(model: &Checkpoint) -> Option<String> {
@@ -70,8 +69,8 @@ fn statistics(model: &Checkpoint) -> Option<String> {
     let fits = vae.latents_mean.len() == vae.z_dim && vae.latents_std.len() == vae.z_dim;
     (!fits).then(|| {
         format!(
-            "the vae has {} latent channels and its config.json {} means and {} deviations: one of them is another \
-             model's vae",
+                "the VAE has {} latent channels and its config.json {} means and {} deviations: one of the two files \
+                 belongs to another model",
             vae.z_dim,
             vae.latents_mean.len(),
             vae.latents_std.len()
@@ -84,29 +83,27 @@ fn positions(model: &Checkpoint) -> Option<String> {
     let found = (text.relative_attention_num_buckets, text.relative_attention_max_distance);
     (found != RELATIVE_POSITIONS).then(|| {
         format!(
-            "the text_encoder has {} position buckets up to distance {} where UMT5 has {} up to {}",
+            "the text encoder has {} position buckets up to distance {}; UMT5 has {} up to {}",
             found.0, found.1, RELATIVE_POSITIONS.0, RELATIVE_POSITIONS.1
         )
     })
 }
 
-/// Two experts that are of different sizes, or are the same expert.
-fn one_file_twice(
+/// Reports experts of different sizes, and one expert given twice.
+fn same_expert_twice(
     high: &Component<TransformerConfig>,
     low: &Component<TransformerConfig>,
 ) -> Result<Option<String>> {
     let size = |config: &TransformerConfig| (config.width(), config.num_layers, config.ffn_dim);
     if size(&high.config) != size(&low.config) {
-        return Ok(Some("the two experts are of different sizes".to_owned()));
+        return Ok(Some("the two experts have different sizes".to_owned()));
     }
     if high.weights.files() == low.weights.files() {
         return Ok(Some("both experts are the same file".to_owned()));
     }
     let (a, b) = (high.weights.get(SAMPLE)?, low.weights.get(SAMPLE)?);
     if a.dtype == b.dtype && a.len == b.len && high.weights.bytes(a)? == low.weights.bytes(b)? {
-        return Ok(Some(
-            "both experts hold the same numbers, so one of them is a copy of the other".to_owned(),
-        ));
+        return Ok(Some("both experts have the same values, so one is a copy of the other".to_owned()));
     }
     Ok(None)
 }
