@@ -15,6 +15,20 @@ pub enum Sampler {
     DpmPp2M,
 }
 
+impl Sampler {
+    /// All samplers, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::UniPc, Self::Euler, Self::DpmPp2M];
+
+    /// The name as papers and other programs write it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::UniPc => "UniPC",
+            Self::Euler => "Euler",
+            Self::DpmPp2M => "DPM++ 2M",
+        }
+    }
+}
+
 /// Execution provider that a job asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

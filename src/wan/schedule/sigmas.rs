@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn few_steps_are_grids_too() {
-        for sampler in [Sampler::UniPc, Sampler::Euler, Sampler::DpmPp2M] {
+        for sampler in Sampler::ALL {
             for steps in 0..4 {
                 let grid = grid(sampler, steps, 3.0);
                 assert_eq!((grid.len(), grid.is_empty()), (steps as usize, steps == 0));

@@ -91,8 +91,6 @@ fn num_history(sampler: Sampler) -> usize {
 mod tests {
     use super::*;
 
-    const ALL: [Sampler; 3] = [Sampler::UniPc, Sampler::Euler, Sampler::DpmPp2M];
-
     /// A straight flow to `target`: its velocity is (x - target) / sigma everywhere.
     fn run(mut solver: Solver, from: &[f32], target: f32) -> Vec<f32> {
         let mut x = from.to_vec();
@@ -106,7 +104,7 @@ mod tests {
 
     #[test]
     fn straight_flows_are_followed_exactly_in_any_number_of_steps() {
-        for sampler in ALL {
+        for sampler in Sampler::ALL {
             for steps in [1, 2, 3, 7, 40] {
                 let solver = Solver::new(sampler, StepCount(steps), FlowShift(5.0));
                 for x in run(solver, &[-2.0, 0.1, 3.0], 0.25) {
@@ -118,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_run_that_was_saved_goes_on_the_same() {
-        for sampler in ALL {
+        for sampler in Sampler::ALL {
             let mut whole = Solver::new(sampler, StepCount(6), FlowShift(3.0));
             let mut x = vec![0.5_f32, -1.0, 2.0];
             let velocity = |x: &[f32]| -> Vec<f32> { x.iter().map(|x| x.sin() + 0.3).collect() };

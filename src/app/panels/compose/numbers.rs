@@ -49,23 +49,18 @@ pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Err
 /// How the steps are made; a preset's are good to begin with.
 pub(in crate::app) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     row_ui(ui, "Sampler", "How a step is computed from the model's prediction", |ui| {
-        let name = |sampler| match sampler {
-            Sampler::UniPc => "UniPC",
-            Sampler::Euler => "Euler",
-            Sampler::DpmPp2M => "DPM++ 2M",
-        };
         ComboBox::from_id_salt("sampler")
-            .selected_text(name(draft.sampler))
+            .selected_text(draft.sampler.label())
             .show_ui(ui, |ui| {
-                for sampler in [Sampler::UniPc, Sampler::Euler, Sampler::DpmPp2M] {
-                    ui.selectable_value(&mut draft.sampler, sampler, name(sampler));
+                for sampler in Sampler::ALL {
+                    ui.selectable_value(&mut draft.sampler, sampler, sampler.label());
                 }
             })
             .response
     });
     let shift =
-        "StepControl shift: higher spends more steps on the large shapes and motion, lower on the details";
-    row_ui(ui, "StepControl shift", shift, |ui| {
+        "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
+    row_ui(ui, "Flow shift", shift, |ui| {
         ui.add(DragValue::new(&mut draft.shift).range(0.0..=100.0).speed(0.05).max_decimals(2))
     });
     problem_ui(ui, "shift", problems);

@@ -394,7 +394,7 @@ mod tests {
             "Height",
             "Frames",
             "Frames per second",
-            "StepControl shift",
+            "Flow shift",
             "Seed",
         ] {
             harness.get_by_role_and_label(Role::SpinButton, name);
