@@ -58,8 +58,7 @@ pub(in crate::app) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Er
             })
             .response
     });
-    let shift =
-        "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
+    let shift = "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
     row_ui(ui, "Flow shift", shift, |ui| {
         ui.add(DragValue::new(&mut draft.shift).range(0.0..=100.0).speed(0.05).max_decimals(2))
     });

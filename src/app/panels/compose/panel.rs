@@ -387,16 +387,9 @@ mod tests {
     #[test]
     fn every_number_can_be_found_by_its_name() {
         let harness = form(PanelHarness::new());
-        for name in [
-            "Steps",
-            "Guidance",
-            "Width",
-            "Height",
-            "Frames",
-            "Frames per second",
-            "Flow shift",
-            "Seed",
-        ] {
+        for name in
+            ["Steps", "Guidance", "Width", "Height", "Frames", "Frames per second", "Flow shift", "Seed"]
+        {
             harness.get_by_role_and_label(Role::SpinButton, name);
         }
     }
