@@ -70,7 +70,7 @@ fn the_linear_layers_of_the_blocks_are_integers() {
         assert_eq!(after.shape, info.shape, "{name} shows the shape it has");
         let linear = name.starts_with("blocks.") && info.shape.len() == 2;
         assert_eq!(after.dtype == Dtype::I8, linear, "{name}");
-        assert_eq!(weights.integers_of(name).is_some(), linear, "{name}");
+        assert_eq!(weights.quantisation_of(name).is_some(), linear, "{name}");
         if !linear {
             assert_eq!(weights.bytes(after).unwrap(), before.bytes(info).unwrap(), "{name}");
         }

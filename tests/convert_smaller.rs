@@ -79,7 +79,7 @@ fn what_is_read_back_is_what_the_report_says() {
             assert_eq!(now.shape, info.shape, "{name} shows the shape it has");
             let linear = name.starts_with("blocks.") && info.shape.len() == 2;
             assert_eq!(now.dtype == dtype, linear, "{name}");
-            assert_eq!(after.integers_of(name), to.integers().filter(|_| linear), "{name}");
+            assert_eq!(after.quantisation_of(name), to.integers().filter(|_| linear), "{name}");
             let Some(module) = name.strip_suffix(".weight").filter(|_| linear) else {
                 assert_eq!(after.bytes(now).unwrap(), before.bytes(info).unwrap(), "{name}");
                 continue;
@@ -195,7 +195,7 @@ fn what_has_no_whole_blocks_stays() {
     // 336 inputs are ten blocks and a half
     let name = "blocks.0.ffn.net.2.weight";
     assert_eq!(after.get(name).unwrap().dtype, before.get(name).unwrap().dtype);
-    assert_eq!(after.integers_of("blocks.0.ffn.net.0.proj.weight"), Some(Quantisation::Int4));
+    assert_eq!(after.quantisation_of("blocks.0.ffn.net.0.proj.weight"), Some(Quantisation::Int4));
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn damaged_files_are_reported() {
     for file in [HIGH, LOW, VAE, TEXT] {
         let dir = comfy(SynthModel::T2vA14b);
         cut(&dir.path().join(file));
-        told(dir.path(), Kind::CorruptModel, &["cut off or damaged", file, "Fetch the file again"]);
+        told(dir.path(), Kind::CorruptModel, &["truncated or damaged", file, "Fetch the file again"]);
         pointer(&dir.path().join(file));
         told(dir.path(), Kind::CorruptModel, &["git-LFS pointer", file, "git lfs pull"]);
     }

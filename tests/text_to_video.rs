@@ -168,7 +168,7 @@ fn a_broken_model_fails_before_it_runs() {
     type Break<'a> = &'a dyn Fn();
     let cases: [(&str, Break<'_>, Kind, &str); 6] = [
         (shard, &|| std::fs::remove_file(part(shard)).unwrap(), Kind::MissingModel, "00002-of-00003"),
-        (shard, &|| truncate(&part(shard)), Kind::CorruptModel, "cut off"),
+        (shard, &|| truncate(&part(shard)), Kind::CorruptModel, "truncated"),
         (
             vae,
             &|| assert!(std::fs::copy(&other_vae, part(vae)).is_ok()),

@@ -8,7 +8,7 @@ use super::report::out;
 use crate::core::{Error, Kind, ProviderChoice, Result};
 use crate::engine::{Provider, check_kernels};
 use crate::models;
-use crate::onnx::{self, Placed};
+use crate::onnx::{self, WeightPlacement};
 use crate::pipeline::ComputePlan;
 use crate::wan::graphs::{self, Chunk, Segments};
 
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     for (name, graph) in &all {
         let (path, placed) = onnx::export(graph, &dir.join(name))?;
         if !common.json {
-            let how = if placed == Placed::Copied { "weights copied" } else { "weights in place" };
+            let how = if placed == WeightPlacement::Copied { "weights copied" } else { "weights in place" };
             out(&format!("{} ({how})", path.display()));
         }
         written.push(path);

@@ -152,7 +152,7 @@ fn fits(spec: &ValueSpec, found: &ValueType) -> bool {
     };
     // a size that either side leaves open (-1) fits anything
     let same_size = |(expected, &size): (&Dim, &i64)| match expected {
-        Dim::Is(expected) => size < 0 || size == *expected as i64,
+        Dim::Fixed(expected) => size < 0 || size == *expected as i64,
         Dim::Named(_) => true,
     };
     same_type && shape.len() == spec.dims.len() && spec.dims.iter().zip(shape.iter()).all(same_size)

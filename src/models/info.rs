@@ -129,7 +129,7 @@ pub(super) fn precision(weights: &Weights) -> &'static str {
         has_scales |= name.ends_with(".scale_weight");
         *bytes.entry(dtype_name(info.dtype)).or_default() += info.len;
     }
-    if let Some(integers) = weights.integers() {
+    if let Some(integers) = weights.quantisation() {
         return integers.word();
     }
     if bytes.contains_key("int8") {

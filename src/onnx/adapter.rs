@@ -1,12 +1,12 @@
-//! Changes to a component's weights that another file holds, each with a strength given at run time.
+//! Adapters (LoRAs): weight deltas from another file, applied in the graph with a strength that is an input.
 //!
-//! A strength is an input of the graph, so changing it needs no new session. What is low-rank stays low-rank: a
-//! matrix's change is a branch beside it, `y + strength * scale * (x down^T) up^T`.
+//! Changing a strength needs no new session. Low-rank deltas stay low-rank: each is a branch beside its matrix,
+//! `y + strength * scale * (x down^T) up^T`.
 //!
 //! Measured on two cores (width 1536, 4 layers, 2340 tokens, rank 64 on every linear layer of the blocks): branches
-//! cost 10 % of a pass and 48 MiB. Adding the change to the weight in the graph costs 25 % and 1.4 GiB; letting the
-//! runtime fold it into the weight at load costs nothing in a pass, but four passes' worth of time at load and 1.8 GiB
-//! while it loads, and a change of strength needs a new session. The share of the branches falls with the width.
+//! cost 10 % of a forward pass and 48 MiB. Adding the delta to the weight in the graph costs 25 % and 1.4 GiB. Letting
+//! ONNX Runtime fold it into the weight costs nothing in a pass, but loading takes as long as four passes more and
+//! 1.8 GiB, and a change of strength needs a new session. The relative cost of branches falls with the width.
 
 use std::collections::BTreeMap;
 
@@ -15,37 +15,47 @@ use super::spec::{Dtype, ValueSpec};
 use super::weights::Weights;
 use crate::core::{Error, Kind, Result};
 
-/// One change to one parameter. Names are those of tensors in the adapter's file.
+/// A delta of one parameter. Names are those of tensors in the adapter's file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WeightDelta {
-    /// `scale * up down`, added to a weight whose first dimension is its outputs.
+    /// `scale * up down`, added to a weight `[outputs, inputs]`.
     LowRank {
-        /// Tensor of `rank` rows, one value for each input.
+        /// Name of the tensor `[rank, inputs]`.
         down: String,
-        /// Tensor with a row for each output, `rank` values in it.
+        /// Name of the tensor `[outputs, rank]`.
         up: String,
         /// Rank.
         rank: usize,
-        /// Factor beside the strength (alpha over rank).
+        /// Factor in addition to the strength (alpha / rank).
         scale: f32,
     },
-    /// A tensor of the parameter's own shape, or of one with as many elements.
+    /// Name of a tensor with as many elements as the parameter.
     Full(String),
 }
 
-/// Changes from one file under one strength.
+/// The deltas of one file with a common strength.
 #[derive(Clone, Debug)]
 pub struct Adapter {
-    /// Name of the graph's input for the strength, `[1]`.
+    /// Name of the graph input for the strength, `[1]`.
     pub strength: String,
-    /// The file.
+    /// The tensors of the file.
     pub weights: Weights,
-    /// Changes by the name of the parameter in the component.
-    pub changes: BTreeMap<String, Vec<WeightDelta>>,
+    /// Deltas by the name of the parameter in the component.
+    pub deltas: BTreeMap<String, Vec<WeightDelta>>,
+}
+
+/// An adapter of a graph under construction.
+#[derive(Clone)]
+pub(super) struct ActiveAdapter<'w> {
+    adapter: &'w Adapter,
+    /// The graph input for its strength.
+    strength: Var,
 }
 
 impl<'w> GraphBuilder<'w> {
-    /// Lets `adapters` change the weights; each adds an input for its strength. Call it before anything else.
+    /// Applies `adapters` to the weights; each adds an input for its strength. Must be called before any operation.
+    ///
+    /// Fails with [`Kind::Unsupported`] if a file of an adapter is on another drive than the model.
     pub fn with_adapters(mut self, adapters: &'w [Adapter]) -> Result<Self> {
         for adapter in adapters {
             let root = adapter.weights.root();
@@ -53,110 +63,119 @@ impl<'w> GraphBuilder<'w> {
                 if !self.root.pop() {
                     return Err(Error::new(
                         Kind::Unsupported,
-                        format!("{} and the model are on different drives", root.display()),
+                        format!("The LoRA and the model are on different drives: {}", root.display()),
                     )
-                    .remedy("Put the LoRA on the drive that the model is on")
+                    .remedy("Move the LoRA to the model's drive")
                     .field("lora"));
                 }
             }
             let strength = self.input(ValueSpec::new(&adapter.strength, Dtype::F32, [1.into()]));
-            self.adapters.push((adapter, strength));
+            self.adapters.push(ActiveAdapter { adapter, strength });
         }
         Ok(self)
     }
 
-    /// The matrix `name` in the part's type with its full changes, and without its low-rank ones: see [`Self::branches`].
+    /// The matrix `name` in the current compute type with its full deltas; low-rank ones are added to the product by
+    /// [`Self::add_branches`].
     pub fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
-        let mut sum = self.unchanged_weight(name, shape)?;
-        for (adapter, strength, change) in self.changes(name) {
-            if let WeightDelta::Full(tensor) = change {
-                sum = self.plus_full(&sum, (adapter, &strength), tensor, shape)?;
+        let mut sum = self.base_weight(name, shape)?;
+        for (active, delta) in self.deltas(name) {
+            if let WeightDelta::Full(tensor) = delta {
+                sum = self.add_full(&sum, &active, tensor, shape)?;
             }
         }
         Ok(sum)
     }
 
-    /// Whether any adapter changes the parameter `name`.
-    pub fn is_changed(&self, name: &str) -> bool {
-        self.adapters.iter().any(|(adapter, _)| adapter.changes.contains_key(name))
+    /// Whether any adapter has a delta of the parameter `name`.
+    pub fn has_delta(&self, name: &str) -> bool {
+        self.adapters.iter().any(|active| active.adapter.deltas.contains_key(name))
     }
 
-    /// `y` plus what the low-rank changes of the matrix `name` make of `x`; shape is `[outputs, inputs]`.
-    pub fn branches(&mut self, x: &Var, y: Var, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Var> {
+    /// `y` plus the products of `x` with the low-rank deltas of the matrix `name`, `[outputs, inputs]`.
+    pub fn add_branches(
+        &mut self,
+        x: &Var,
+        y: Var,
+        name: &str,
+        [outputs, inputs]: [usize; 2],
+    ) -> Result<Var> {
         let mut sum = y;
-        for (adapter, strength, change) in self.changes(name) {
-            let WeightDelta::LowRank { down, up, rank, scale } = change else {
-                if let WeightDelta::Full(tensor) = change
-                    && self.weights().integers_of(name).is_some()
+        for (active, delta) in self.deltas(name) {
+            let WeightDelta::LowRank { down, up, rank, scale } = delta else {
+                if let WeightDelta::Full(tensor) = delta
+                    && self.weights().quantisation_of(name).is_some()
                 {
-                    // integers cannot be added to, so this change is a branch too
-                    let change = self.adapter_tensor(adapter, tensor, &[outputs, inputs])?;
-                    let part = self.op("Gemm", &[x, &change], &[("transB", Attr::Int(1))]);
-                    let strength = self.in_part(&strength, Dtype::F32);
-                    let part = self.op("Mul", &[&part, &strength], &[]);
-                    sum = self.op("Add", &[&sum, &part], &[]);
+                    // nothing can be added to a quantised matrix, so a full delta is a branch too
+                    let delta = self.adapter_tensor(active.adapter, tensor, &[outputs, inputs])?;
+                    let branch = self.op("Gemm", &[x, &delta], &[("transB", Attr::Int(1))]);
+                    let strength = self.as_current(&active.strength, Dtype::F32);
+                    let branch = self.op("Mul", &[&branch, &strength], &[]);
+                    sum = self.op("Add", &[&sum, &branch], &[]);
                 }
                 continue;
             };
-            let down = self.adapter_tensor(adapter, down, &[*rank, inputs])?;
-            let up = self.adapter_tensor(adapter, up, &[outputs, *rank])?;
+            let down = self.adapter_tensor(active.adapter, down, &[*rank, inputs])?;
+            let up = self.adapter_tensor(active.adapter, up, &[outputs, *rank])?;
             let attrs = [("transB", Attr::Int(1)), ("alpha", Attr::Float(*scale))];
             let inner = self.op("Gemm", &[x, &down], &attrs);
-            let strength = self.in_part(&strength, Dtype::F32);
+            let strength = self.as_current(&active.strength, Dtype::F32);
             let inner = self.op("Mul", &[&inner, &strength], &[]);
             sum = self.op("Gemm", &[&inner, &up, &sum], &[("transB", Attr::Int(1))]);
         }
         Ok(sum)
     }
 
-    /// `sum`, which is the parameter `name`, plus all changes to it.
-    pub(super) fn changed(&mut self, sum: Var, name: &str, shape: &[usize]) -> Result<Var> {
-        let mut sum = sum;
-        for (adapter, strength, change) in self.changes(name) {
-            sum = match change {
-                WeightDelta::Full(tensor) => self.plus_full(&sum, (adapter, &strength), tensor, shape)?,
+    /// `weight`, which is the parameter `name`, plus all its deltas.
+    pub(super) fn with_deltas(&mut self, weight: Var, name: &str, shape: &[usize]) -> Result<Var> {
+        let mut sum = weight;
+        for (active, delta) in self.deltas(name) {
+            sum = match delta {
+                WeightDelta::Full(tensor) => self.add_full(&sum, &active, tensor, shape)?,
                 WeightDelta::LowRank { down, up, rank, scale } => {
                     let outputs = shape.first().copied().unwrap_or(1);
                     let inputs = shape.iter().skip(1).product();
-                    let down = self.adapter_tensor(adapter, down, &[*rank, inputs])?;
-                    let up = self.adapter_tensor(adapter, up, &[outputs, *rank])?;
-                    let change = self.op("Gemm", &[&up, &down], &[("alpha", Attr::Float(*scale))]);
+                    let down = self.adapter_tensor(active.adapter, down, &[*rank, inputs])?;
+                    let up = self.adapter_tensor(active.adapter, up, &[outputs, *rank])?;
+                    let delta = self.op("Gemm", &[&up, &down], &[("alpha", Attr::Float(*scale))]);
                     let dims = self.ints(&shape.iter().map(|&dim| dim as i64).collect::<Vec<_>>());
-                    let change = self.op("Reshape", &[&change, &dims], &[]);
-                    let strength = self.in_part(&strength, Dtype::F32);
-                    let change = self.op("Mul", &[&change, &strength], &[]);
-                    self.op("Add", &[&sum, &change], &[])
+                    let delta = self.op("Reshape", &[&delta, &dims], &[]);
+                    let strength = self.as_current(&active.strength, Dtype::F32);
+                    let delta = self.op("Mul", &[&delta, &strength], &[]);
+                    self.op("Add", &[&sum, &delta], &[])
                 }
             };
         }
         Ok(sum)
     }
 
-    fn plus_full(
+    /// `sum` plus the delta `tensor` of `active`, times its strength.
+    fn add_full(
         &mut self,
         sum: &Var,
-        (adapter, strength): (&'w Adapter, &Var),
+        active: &ActiveAdapter<'w>,
         tensor: &str,
         shape: &[usize],
     ) -> Result<Var> {
-        let change = self.adapter_tensor(adapter, tensor, shape)?;
-        let strength = self.in_part(strength, Dtype::F32);
-        let change = self.op("Mul", &[&change, &strength], &[]);
-        Ok(self.op("Add", &[sum, &change], &[]))
+        let delta = self.adapter_tensor(active.adapter, tensor, shape)?;
+        let strength = self.as_current(&active.strength, Dtype::F32);
+        let delta = self.op("Mul", &[&delta, &strength], &[]);
+        Ok(self.op("Add", &[sum, &delta], &[]))
     }
 
     fn adapter_tensor(&mut self, adapter: &'w Adapter, name: &str, dims: &[usize]) -> Result<Var> {
         let unique = format!("{}/{name}", adapter.strength);
         let raw = self.raw_tensor(&adapter.weights, name, &unique, dims)?;
         let dtype = adapter.weights.get(name)?.dtype;
-        Ok(self.in_part(&raw, dtype))
+        Ok(self.as_current(&raw, dtype))
     }
 
-    fn changes(&self, name: &str) -> Vec<(&'w Adapter, Var, &'w WeightDelta)> {
-        let of = |(adapter, strength): &(&'w Adapter, Var)| {
-            let (adapter, strength) = (*adapter, strength.clone());
-            let changes = adapter.changes.get(name).into_iter().flatten();
-            changes.map(move |change| (adapter, strength.clone(), change))
+    /// The deltas of the parameter `name`, each with its adapter.
+    fn deltas(&self, name: &str) -> Vec<(ActiveAdapter<'w>, &'w WeightDelta)> {
+        let of = |active: &ActiveAdapter<'w>| {
+            let active = active.clone();
+            let deltas = active.adapter.deltas.get(name).into_iter().flatten();
+            deltas.map(move |delta| (active.clone(), delta))
         };
         self.adapters.iter().flat_map(of).collect()
     }

@@ -1,25 +1,25 @@
-//! A graph builder: operations one after another, constants shared, weights by reference into their files.
+//! Builder of ONNX graphs: operations in topological order, shared constants, weights as references into their files.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::adapter::Adapter;
-use super::by_rows::Body;
+use super::adapter::ActiveAdapter;
 use super::compute_type::ComputeType;
 use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
 };
+use super::row_chunks::LoopBody;
 use super::spec::{Dtype, Graph, GraphSpec, ValueSpec};
 use super::weights::Weights;
 use crate::core::{Error, Kind, Result};
 
-/// IR version that opset 23 belongs to.
+/// ONNX IR version of opset 23.
 const IR_VERSION: i64 = 11;
-/// Standard operator set; the highest whose kernels ONNX Runtime 1.31 has on every provider used here.
+/// Version of the standard operator set: the highest with kernels for every provider used here in ONNX Runtime 1.31.
 const OPSET: i64 = 23;
-/// ONNX Runtime's own operators.
+/// Domain of ONNX Runtime's own operators.
 const CONTRIB: &str = "com.microsoft";
 
 /// A value in the graph under construction.
@@ -27,13 +27,13 @@ const CONTRIB: &str = "com.microsoft";
 pub struct Var(pub(super) Rc<str>);
 
 impl Var {
-    /// An optional input that is left out.
+    /// A placeholder for an omitted optional input.
     pub fn none() -> Self {
         Self(Rc::from(""))
     }
 }
 
-/// An attribute's value.
+/// Value of a node's attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Attr {
     /// An integer.
@@ -48,7 +48,7 @@ pub enum Attr {
     Graph(Box<GraphProto>),
 }
 
-/// Attributes of a node.
+/// Names and values of a node's attributes.
 pub type Attrs<'a> = &'a [(&'static str, Attr)];
 
 /// Builds one graph over the weights of one component.
@@ -71,27 +71,26 @@ pub type Attrs<'a> = &'a [(&'static str, Attr)];
 pub struct GraphBuilder<'w> {
     name: &'static str,
     weights: &'w Weights,
-    /// Each with the input for its strength.
-    pub(super) adapters: Vec<(&'w Adapter, Var)>,
-    /// Folder above all weights.
+    pub(super) adapters: Vec<ActiveAdapter<'w>>,
+    /// Common ancestor folder of all weight files.
     pub(super) root: PathBuf,
     nodes: Vec<NodeProto>,
     num_nodes: usize,
-    /// The body of a loop while it is built.
-    pub(super) body: Option<Body>,
+    /// The loop body under construction.
+    pub(super) body: Option<LoopBody>,
     initializers: Vec<TensorProto>,
     spec: GraphSpec,
-    /// What the graph computes in.
+    /// Compute type of the graph.
     compute: ComputeType,
-    /// What the part under construction computes in: the same, or fp32.
-    part: ComputeType,
+    /// Compute type of the section under construction: that of the graph, or fp32.
+    section: ComputeType,
     constants: HashMap<(Dtype, Vec<i64>, Vec<u8>), Var>,
     views: HashMap<(String, Vec<usize>), Var>,
     casts: HashMap<(Var, Dtype), Var>,
-    /// Values as 8-bit rows with their scales.
+    /// Activations rounded to 8 bits, each with its scales.
     pub(super) rounded: HashMap<Var, (Var, Var)>,
-    /// What values are never below, where that is known.
-    pub(super) lowest: HashMap<Var, f32>,
+    /// Known lower bounds of values.
+    pub(super) lower_bounds: HashMap<Var, f32>,
     renames: HashMap<Var, String>,
 }
 
@@ -109,39 +108,39 @@ impl<'w> GraphBuilder<'w> {
             initializers: Vec::new(),
             spec: GraphSpec::default(),
             compute: ComputeType::Fp32,
-            part: ComputeType::Fp32,
+            section: ComputeType::Fp32,
             constants: HashMap::new(),
             views: HashMap::new(),
             casts: HashMap::new(),
             rounded: HashMap::new(),
-            lowest: HashMap::new(),
+            lower_bounds: HashMap::new(),
             renames: HashMap::new(),
         }
     }
 
-    /// Computes in this type. Call it before anything else.
+    /// Sets the compute type of the graph. Must be called before any operation.
     ///
-    /// Inputs and outputs stay fp32: [`Self::narrow`] and [`Self::widen`] lead in and out. Weights come in this type,
-    /// as they lie in the file if that is theirs, else cast.
+    /// Inputs and outputs stay fp32: [`Self::narrow`] and [`Self::widen`] convert between the two. Weights of another
+    /// type are cast.
     #[must_use]
     pub fn with_compute(mut self, compute: ComputeType) -> Self {
-        (self.compute, self.part) = (compute, compute);
+        (self.compute, self.section) = (compute, compute);
         self
     }
 
-    /// Builds a part whose weights and constants are fp32, whatever the graph computes in.
+    /// Builds a section with fp32 weights and constants, whatever the compute type of the graph.
     ///
-    /// For what needs more range or precision than 16 bits: the transformer's stream of tokens with its norms,
-    /// modulation and gates, the embedding of the timestep, the rotation of positions; the text encoder's stream and
-    /// attention; the norms of the VAE.
-    pub fn in_fp32<R>(&mut self, part: impl FnOnce(&mut Self) -> R) -> R {
-        let outer = std::mem::replace(&mut self.part, ComputeType::Fp32);
-        let result = part(self);
-        self.part = outer;
+    /// For operations that need more range or precision than 16 bits: the transformer's residual stream with its norms,
+    /// modulation and gates, the timestep embedding and the rotary position embedding; the text encoder's residual
+    /// stream and attention; the norms of the VAE.
+    pub fn in_fp32<R>(&mut self, section: impl FnOnce(&mut Self) -> R) -> R {
+        let outer = std::mem::replace(&mut self.section, ComputeType::Fp32);
+        let result = section(self);
+        self.section = outer;
         result
     }
 
-    /// An fp32 value in the type that the graph computes in.
+    /// Casts an fp32 value to the compute type of the graph.
     pub fn narrow(&mut self, value: &Var) -> Var {
         match self.compute {
             ComputeType::Fp32 => value.clone(),
@@ -149,7 +148,7 @@ impl<'w> GraphBuilder<'w> {
         }
     }
 
-    /// A value of the type that the graph computes in as fp32.
+    /// Casts a value from the compute type of the graph to fp32.
     pub fn widen(&mut self, value: &Var) -> Var {
         match self.compute {
             ComputeType::Fp32 => value.clone(),
@@ -157,12 +156,12 @@ impl<'w> GraphBuilder<'w> {
         }
     }
 
-    /// What the part under construction computes in.
-    pub fn part_compute(&self) -> ComputeType {
-        self.part
+    /// Compute type of the section under construction.
+    pub fn section_compute(&self) -> ComputeType {
+        self.section
     }
 
-    /// The weights under the graph.
+    /// The weights of the component.
     pub fn weights(&self) -> &'w Weights {
         self.weights
     }
@@ -174,23 +173,23 @@ impl<'w> GraphBuilder<'w> {
         var
     }
 
-    /// Declares `var` an output, under the name in `spec`.
+    /// Declares `var` as an output with the name in `spec`.
     pub fn output(&mut self, var: &Var, spec: ValueSpec) {
         self.renames.insert(var.clone(), spec.name.clone());
         self.spec.outputs.push(spec);
     }
 
-    /// A standard operation with one result.
+    /// Adds a standard operation with one output.
     pub fn op(&mut self, op: &'static str, inputs: &[&Var], attrs: Attrs<'_>) -> Var {
         self.node(op, "", inputs, 1, attrs).swap_remove(0)
     }
 
-    /// One of ONNX Runtime's own operations (`com.microsoft`), with one result.
+    /// Adds one of ONNX Runtime's own operations (`com.microsoft`) with one output.
     pub fn contrib(&mut self, op: &'static str, inputs: &[&Var], attrs: Attrs<'_>) -> Var {
         self.node(op, CONTRIB, inputs, 1, attrs).swap_remove(0)
     }
 
-    /// A standard operation with `num_outputs` results.
+    /// Adds a standard operation with `num_outputs` outputs.
     pub fn op_many(
         &mut self,
         op: &'static str,
@@ -201,60 +200,60 @@ impl<'w> GraphBuilder<'w> {
         self.node(op, "", inputs, num_outputs, attrs)
     }
 
-    /// A list of integers as a constant, for shapes and axes.
+    /// A constant list of integers, for shapes and axes.
     pub fn ints(&mut self, values: &[i64]) -> Var {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(Dtype::I64, vec![values.len() as i64], bytes)
     }
 
-    /// A scalar constant.
+    /// A scalar constant in the current compute type.
     pub fn scalar(&mut self, value: f32) -> Var {
         let constant = self.constant(Dtype::F32, Vec::new(), value.to_le_bytes().to_vec());
-        self.in_part(&constant, Dtype::F32)
+        self.as_current(&constant, Dtype::F32)
     }
 
-    /// A scalar constant of type U8.
+    /// A scalar constant of type uint8.
     pub(super) fn byte(&mut self, value: u8) -> Var {
         self.constant(Dtype::U8, Vec::new(), vec![value])
     }
 
-    /// A constant tensor of shape `dims`, fp32 in every part.
+    /// A constant fp32 tensor of shape `dims`.
     pub fn floats(&mut self, values: &[f32], dims: &[usize]) -> Var {
         debug_assert_eq!(values.len(), dims.iter().product::<usize>(), "a constant fills its shape");
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(Dtype::F32, dims.iter().map(|&dim| dim as i64).collect(), bytes)
     }
 
-    /// The weight `name` in the part's type, checked against `shape`, with all changes to it. Other float types are
-    /// cast in the graph.
+    /// The weight `name` in the current compute type with all its deltas.
+    ///
+    /// Fails with [`Kind::CorruptModel`] if it is missing or its shape is not `shape`.
     pub fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
-        let weight = self.unchanged_weight(name, shape)?;
-        self.changed(weight, name, shape)
+        let weight = self.base_weight(name, shape)?;
+        self.with_deltas(weight, name, shape)
     }
 
-    /// The weight `name` as it is in the checkpoint.
-    pub(super) fn unchanged_weight(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
+    /// The weight `name` of the checkpoint in the current compute type, without deltas.
+    pub(super) fn base_weight(&mut self, name: &str, shape: &[usize]) -> Result<Var> {
         let info = self.weights.get(name)?;
         if info.shape != shape {
             return Err(Error::new(
                 Kind::CorruptModel,
-                format!("The tensor {name} has the shape {:?} where {shape:?} is expected", info.shape),
+                format!("The tensor {name} has the shape {:?}, but {shape:?} is expected", info.shape),
             )
-            .remedy(
-                "The weights and the config.json beside them do not belong together; fetch the model again",
-            ));
+            .remedy("The weights do not match the config.json beside them; fetch the model again"));
         }
         self.weight_view(name, shape)
     }
 
-    /// The weight `name` in the part's type seen as `dims`, times the scale that the checkpoint has for it. The view
-    /// is free, since only the declared shape changes.
+    /// The weight `name` in the current compute type viewed as `dims`, times its scale if the checkpoint has one.
+    ///
+    /// The view costs nothing: only the declared shape changes.
     pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
         let raw = self.raw_weight(name, dims)?;
         let dtype = self.weights.get(name)?.dtype;
         let scale = scale_name(name).filter(|scale| self.weights.contains(scale));
-        let Some(scale) = scale else { return Ok(self.in_part(&raw, dtype)) };
-        // the product is made once for both types; a session folds it
+        let Some(scale) = scale else { return Ok(self.as_current(&raw, dtype)) };
+        // one product for both compute types; ONNX Runtime folds it when it makes the session
         let key = (raw.clone(), Dtype::F32);
         let wide = if let Some(known) = self.casts.get(&key) {
             known.clone()
@@ -263,12 +262,12 @@ impl<'w> GraphBuilder<'w> {
             self.casts.insert(key, wide.clone());
             wide
         };
-        Ok(self.in_part(&wide, Dtype::F32))
+        Ok(self.as_current(&wide, Dtype::F32))
     }
 
-    /// A constant of type `dtype` in the part's type.
-    pub(super) fn in_part(&mut self, constant: &Var, dtype: Dtype) -> Var {
-        let wanted = self.part.dtype();
+    /// Casts a constant of type `dtype` to the current compute type.
+    pub(super) fn as_current(&mut self, constant: &Var, dtype: Dtype) -> Var {
+        let wanted = self.section.dtype();
         if dtype == wanted {
             return constant.clone();
         }
@@ -281,13 +280,13 @@ impl<'w> GraphBuilder<'w> {
         cast
     }
 
-    /// `raw` in fp32 times its scale: one number for the whole weight of shape `dims`, or one for each of its rows.
+    /// `raw` in fp32 times its scale: a scalar for the whole weight of shape `dims`, or one value per row.
     fn scaled(&mut self, raw: &Var, dtype: Dtype, scale: &str, dims: &[usize]) -> Result<Var> {
         let info = self.weights.get(scale)?;
         let is_by_row = info.shape.iter().product::<usize>() > 1;
         let rows = dims.first().copied().filter(|_| is_by_row);
         let is_f8 = matches!(dtype, Dtype::F8E4M3 | Dtype::F8E5M2);
-        // one scale has no dimensions; those of rows have one, or where they are multiplied, all that the weight has
+        // a single scale is a scalar; scales per row are `[rows]`, or `[rows, 1, ..]` where they are multiplied
         let mut shape: Vec<_> = rows.into_iter().collect();
         if is_by_row && !is_f8 {
             shape.resize(dims.len(), 1);
@@ -295,19 +294,19 @@ impl<'w> GraphBuilder<'w> {
         let factor = self.raw_weight(scale, &shape)?;
         let factor = if info.dtype == Dtype::F32 { factor } else { self.cast_f32(&factor) };
         if is_f8 {
-            // one node, because a cast and a product would both be kept in fp32 while a session is made
+            // one node: the results of a cast and a product would both be held in fp32 while the session is made
             return Ok(self.op("DequantizeLinear", &[raw, &factor], &[("axis", Attr::Int(0))]));
         }
         let wide = if dtype == Dtype::F32 { raw.clone() } else { self.cast_f32(raw) };
         Ok(self.op("Mul", &[&wide, &factor], &[]))
     }
 
-    /// The weight `name` in the type it is stored in, seen as `dims`.
+    /// The weight `name` in its stored type, viewed as `dims`.
     pub fn raw_weight(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
         self.raw_tensor(self.weights, name, name, dims)
     }
 
-    /// The tensor `name` of `weights`; `unique` is what the graph calls it.
+    /// The tensor `name` of `weights` under the name `unique` in the graph, viewed as `dims`.
     pub(super) fn raw_tensor(
         &mut self,
         weights: &Weights,
@@ -324,13 +323,14 @@ impl<'w> GraphBuilder<'w> {
         if bytes as u64 != info.len {
             return Err(Error::new(
                 Kind::CorruptModel,
-                format!("The tensor {name} has the shape {:?}, which cannot be seen as {dims:?}", info.shape),
+                format!(
+                    "The tensor {name} has the shape {:?}, which cannot be viewed as {dims:?}",
+                    info.shape
+                ),
             )
-            .remedy(
-                "The weights and the config.json beside them do not belong together; fetch the model again",
-            ));
+            .remedy("The weights do not match the config.json beside them; fetch the model again"));
         }
-        // the initializer keeps the checkpoint's name, so that LoRA keys map by name
+        // the initializer has the checkpoint's name, so that LoRA keys map by name
         let unique = if info.shape == dims {
             unique.to_owned()
         } else {
@@ -438,21 +438,21 @@ impl<'w> GraphBuilder<'w> {
             attribute: attrs.iter().map(|(name, value)| attribute(name, value)).collect(),
             domain: (!domain.is_empty()).then(|| domain.to_owned()),
         };
-        match self.body.as_mut().filter(|body| body.holds(inputs)) {
+        match self.body.as_mut().filter(|body| body.contains(inputs)) {
             Some(body) => body.add(node, &outputs),
             None => self.nodes.push(node),
         }
         outputs
     }
 
-    /// A name that no other node has.
+    /// A unique node name that starts with `what`.
     pub(super) fn unique(&mut self, what: &str) -> String {
         self.num_nodes += 1;
         format!("{what}_{}", self.num_nodes - 1)
     }
 }
 
-/// What "fp8 scaled" and 8-bit integer checkpoints call the factor of the weight `name`.
+/// Name of the scale of the weight `name` in "fp8 scaled" and quantised checkpoints.
 pub(super) fn scale_name(name: &str) -> Option<String> {
     name.strip_suffix(".weight").map(|module| format!("{module}.scale_weight"))
 }

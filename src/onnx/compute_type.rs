@@ -4,15 +4,15 @@ use std::fmt;
 
 use super::spec::Dtype;
 
-/// The type of a graph's large products. What needs more range or precision stays fp32 in every graph.
+/// Type of a graph's large matrix products. Operations that need more range or precision stay fp32 in every graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ComputeType {
-    /// 32-bit.
+    /// 32-bit floating point.
     #[default]
     Fp32,
-    /// bfloat16: the range of fp32 with 8 bits of precision.
+    /// bfloat16: the range of fp32 with an 8-bit significand.
     Bf16,
-    /// 16-bit: 11 bits of precision, up to 65504.
+    /// 16-bit floating point: an 11-bit significand, up to 65504.
     Fp16,
 }
 
@@ -26,12 +26,12 @@ impl ComputeType {
         }
     }
 
-    /// Bytes of a value.
+    /// Size of an element in bytes.
     pub fn bytes(self) -> usize {
         self.dtype().size()
     }
 
-    /// The word that the command line and records use.
+    /// The name used by the command line and in records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Fp32 => "fp32",

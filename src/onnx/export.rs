@@ -1,4 +1,4 @@
-//! Graphs as files, for other programs to open.
+//! Export of graphs as ONNX files for other programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,29 +6,30 @@ use std::path::{Path, PathBuf};
 use super::spec::Graph;
 use crate::core::{Error, Kind, Result};
 
-/// How the weights came to lie beside an exported model.
+/// How the weights of an exported model were placed beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
-    /// They lie there already: the export went into the checkpoint's own folder.
+pub enum WeightPlacement {
+    /// They are there already: the model was exported into the checkpoint's folder.
     InPlace,
-    /// Copied; file systems that can share the bytes do.
+    /// Copied; file systems with reflinks share the bytes.
     Copied,
 }
 
-/// Writes `NAME.onnx` into `dir` and copies the weight files beside it, unless they are there.
+/// Writes `NAME.onnx` into `dir` and copies the weight files beside it, unless they are there already.
 ///
-/// External data must lie in or below the model's own folder, and the `onnx` checker refuses links of any kind.
-pub fn export(graph: &Graph, dir: &Path) -> Result<(PathBuf, Placed)> {
+/// External data must be in or below the folder of the model, and the `onnx` checker rejects links of any kind.
+/// Fails with [`Kind::Io`] if a file cannot be written.
+pub fn export(graph: &Graph, dir: &Path) -> Result<(PathBuf, WeightPlacement)> {
     let failed = |error: std::io::Error| {
         Error::new(Kind::Io, format!("Cannot export to {}", dir.display()))
             .because(error)
-            .remedy("Choose a folder that can be written and has room for the weights")
+            .remedy("Choose a writable folder with enough free space for the weights")
     };
     fs::create_dir_all(dir).map_err(failed)?;
     let root = dir.canonicalize().map_err(failed)?;
-    let mut placed = Placed::InPlace;
+    let mut placed = WeightPlacement::InPlace;
     if root != graph.weights_root {
-        placed = Placed::Copied;
+        placed = WeightPlacement::Copied;
         for location in locations(graph) {
             let to = root.join(&location);
             fs::create_dir_all(to.parent().unwrap_or(&root)).map_err(failed)?;

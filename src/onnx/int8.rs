@@ -1,21 +1,21 @@
-//! The product of rows, rounded as they come, with a matrix of 8-bit integers.
+//! Matrix products with weights quantised to 8 bits and activations rounded to 8 bits.
 
 use super::builder::{Attr, GraphBuilder, Var, scale_name};
 use crate::core::{Quantisation, Result};
 
-/// Largest 8-bit magnitude; -128 is not used, so that both signs reach equally far.
+/// Largest 8-bit magnitude; -128 is unused, so that the range is symmetric.
 const LARGEST: f32 = 127.0;
-/// What stands for zero in the unsigned rows.
+/// Zero point of the unsigned activations.
 const ZERO_POINT: u8 = 128;
-/// Keeps a row of zeros from being divided by zero.
+/// Lower bound of a row's magnitude, which avoids a division by zero.
 const SMALLEST_ROW: f32 = 1e-30;
 
 impl GraphBuilder<'_> {
-    /// `x W^T` for the 8-bit matrix `name`; `x` is `[rows, inputs]` and is rounded to 8 bits with a scale for each row.
+    /// `x W^T` for the 8-bit matrix `name`, `[outputs, inputs]`; `x` is `[rows, inputs]` and is rounded to 8 bits.
     ///
-    /// The row form: one scale for the whole of `x` is faster by a fifth, and ten times as wrong when a few channels
-    /// are large. Matrices that read the same `x` share its rounding.
-    /// `gate`, `[outputs]`, is multiplied into the scales, which saves a pass over the result.
+    /// Each row of `x` has its own scale: a single scale would be faster by a fifth, but ten times less accurate when a
+    /// few channels are large. Products of the same `x` share its rounding. `gate`, `[outputs]`, is multiplied into
+    /// the scales, which saves a pass over the result.
     pub fn int8_product(
         &mut self,
         x: &Var,
@@ -23,7 +23,7 @@ impl GraphBuilder<'_> {
         [outputs, inputs]: [usize; 2],
         gate: Option<&Var>,
     ) -> Result<Var> {
-        self.check_integers(Quantisation::Int8, name, [outputs, inputs])?;
+        self.check_quantised(Quantisation::Int8, name, [outputs, inputs])?;
         let weights = self.weights();
         let (rows, row_scales) = self.rounded_rows(x);
         let matrix = self.raw_tensor(weights, name, name, &[inputs, outputs])?;
@@ -32,27 +32,27 @@ impl GraphBuilder<'_> {
         if let Some(gate) = gate {
             scales = self.op("Mul", &[&scales, gate], &[]);
         }
-        // the scale of a row is not an input of the product, which takes one for all of them
+        // the operation supports only one scale for all rows, so the scales of the rows are multiplied afterwards
         let (one, zero) = (self.scalar(1.0), self.byte(ZERO_POINT));
         let product = self.contrib("MatMulIntegerToFloat", &[&rows, &matrix, &one, &scales, &zero], &[]);
         Ok(self.op("Mul", &[&product, &row_scales], &[]))
     }
 
-    /// Says that no value of `x` is below `lowest`, a negative number, so that rounding need not look for it.
-    pub fn never_below(&mut self, x: &Var, lowest: f32) {
-        self.lowest.insert(x.clone(), lowest);
+    /// Declares that no value of `x` is below `bound`, a negative number, which saves a search when `x` is rounded.
+    pub fn set_lower_bound(&mut self, x: &Var, bound: f32) {
+        self.lower_bounds.insert(x.clone(), bound);
     }
 
-    /// `x` as U8 round 128, and the scale of each row, `[rows, 1]`.
+    /// `x` as uint8 with the zero point 128, and the scale of each row, `[rows, 1]`.
     fn rounded_rows(&mut self, x: &Var) -> (Var, Var) {
         if let Some(known) = self.rounded.get(x) {
             return known.clone();
         }
         let last = self.ints(&[-1]);
         let keep = [("keepdims", Attr::Int(1))];
-        // the largest magnitude without a second copy of `x`
+        // the largest magnitude, without a copy of `x` for its absolute values
         let highest = self.op("ReduceMax", &[x, &last], &keep);
-        let largest = if let Some(&lowest) = self.lowest.get(x) {
+        let largest = if let Some(&lowest) = self.lower_bounds.get(x) {
             let lowest = self.scalar(lowest.abs());
             self.op("Max", &[&highest, &lowest], &[])
         } else {
@@ -67,7 +67,7 @@ impl GraphBuilder<'_> {
         let shape = self.op("Shape", &[&steps], &[]);
         let zero = self.byte(ZERO_POINT);
         let zeros = self.op("Expand", &[&zero, &shape], &[]);
-        // round(x / scale) + 128: three times as fast as the four operations, and the same bits
+        // round(x / scale) + 128: three times as fast as four separate operations, with identical results
         let rows = self.op("QuantizeLinear", &[x, &steps, &zeros], &[("axis", Attr::Int(0))]);
         self.rounded.insert(x.clone(), (rows.clone(), scales.clone()));
         (rows, scales)

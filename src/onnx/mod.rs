@@ -1,30 +1,30 @@
-//! ONNX models written in memory over weights that stay in their safetensors files.
+//! ONNX models built in memory over weights that stay in their safetensors files.
 //!
-//! Types of the ONNX protobuf, a reader of safetensors headers, and a graph builder that joins the two by
+//! Types of the ONNX protobuf, a reader of safetensors headers, and a graph builder that refers to the weights as
 //! external data (file, offset, length). It must not know ONNX Runtime or Wan.
 
 mod adapter;
 mod builder;
-mod by_rows;
 mod compute_type;
 mod export;
+mod file_identity;
 mod int4;
 mod int8;
 mod proto;
 mod quantised;
+mod row_chunks;
 mod signature;
 mod spec;
-mod stamp;
-mod types;
+mod type_inference;
 mod weights;
 
 pub use adapter::{Adapter, WeightDelta};
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use compute_type::ComputeType;
-pub use export::{Placed, export};
+pub use export::{WeightPlacement, export};
 pub use proto::{ModelProto, NodeProto};
-pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, quantization};
-pub use signature::{Signature, Value, dims_word, element_word};
+pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, quantization_layout};
+pub use signature::{Signature, SignatureValue, dims_text, element_name};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
-pub use types::TypedNode;
+pub use type_inference::TypedNode;
 pub use weights::{TensorInfo, Weights};

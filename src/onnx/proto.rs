@@ -1,17 +1,17 @@
-//! The part of the ONNX protobuf that is used here (onnx/onnx.proto, IR version 11), by field number.
+//! The messages of the ONNX protobuf that are used here (onnx/onnx.proto, IR version 11).
 
 use prost::Message;
 
-/// A model: a graph and the operator sets it speaks.
+/// A model: a graph and the operator sets it uses.
 #[derive(Clone, PartialEq, Message)]
 pub struct ModelProto {
     /// IR version of the file format.
     #[prost(int64, optional, tag = "1")]
     pub ir_version: Option<i64>,
-    /// Who wrote it.
+    /// Name of the program that wrote it.
     #[prost(string, optional, tag = "2")]
     pub producer_name: Option<String>,
-    /// Version of who wrote it.
+    /// Version of that program.
     #[prost(string, optional, tag = "3")]
     pub producer_version: Option<String>,
     /// The graph.
@@ -25,7 +25,7 @@ pub struct ModelProto {
 /// An operator set: domain and version.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct OperatorSetIdProto {
-    /// Empty for the ONNX standard.
+    /// Domain; empty for the ONNX standard.
     #[prost(string, optional, tag = "1")]
     pub domain: Option<String>,
     /// Version of the set.
@@ -33,7 +33,7 @@ pub struct OperatorSetIdProto {
     pub version: Option<i64>,
 }
 
-/// Nodes in topological order, with their constants, inputs and outputs.
+/// A graph: nodes, constants, inputs and outputs.
 #[derive(Clone, PartialEq, Message)]
 pub struct GraphProto {
     /// Nodes in topological order.
@@ -56,10 +56,10 @@ pub struct GraphProto {
 /// One operation.
 #[derive(Clone, PartialEq, Message)]
 pub struct NodeProto {
-    /// Names of the values that go in; empty for an optional one left out.
+    /// Names of the inputs; empty for an omitted optional input.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
-    /// Names of the values that come out.
+    /// Names of the outputs.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
     /// Name of the node.
@@ -71,12 +71,12 @@ pub struct NodeProto {
     /// Attributes.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
-    /// Operator set's domain.
+    /// Domain of the operator.
     #[prost(string, optional, tag = "7")]
     pub domain: Option<String>,
 }
 
-/// A named constant of a node.
+/// An attribute of a node.
 #[derive(Clone, PartialEq, Message)]
 pub struct AttributeProto {
     /// Name.
@@ -102,7 +102,7 @@ pub struct AttributeProto {
     pub r#type: Option<i32>,
 }
 
-/// A tensor, here or in another file.
+/// A constant tensor, with its data inline or in an external file.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct TensorProto {
     /// Shape.
@@ -114,18 +114,18 @@ pub struct TensorProto {
     /// Name.
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
-    /// Little-endian bytes, if the tensor is here.
+    /// Little-endian bytes of inline data.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub raw_data: Option<Vec<u8>>,
-    /// `location`, `offset` and `length`, if the tensor is in another file.
+    /// `location`, `offset` and `length` of external data.
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
-    /// 1 if the tensor is in another file.
+    /// `TensorProto.DataLocation`: 1 if the data is external.
     #[prost(int32, optional, tag = "14")]
     pub data_location: Option<i32>,
 }
 
-/// A key and its value.
+/// A key-value pair.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct StringStringEntryProto {
     /// Key.
@@ -147,7 +147,7 @@ pub struct ValueInfoProto {
     pub r#type: Option<TypeProto>,
 }
 
-/// A type; only tensors are used here.
+/// Type of a value; only tensors are used here.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct TypeProto {
     /// Tensor type.
@@ -166,7 +166,7 @@ pub struct TensorTypeProto {
     pub shape: Option<TensorShapeProto>,
 }
 
-/// Dimensions, known or named.
+/// Shape of a tensor.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct TensorShapeProto {
     /// Dimensions.
@@ -177,18 +177,18 @@ pub struct TensorShapeProto {
 /// One dimension.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct DimensionProto {
-    /// A number or a name.
+    /// Its size or its name.
     #[prost(oneof = "DimensionValue", tags = "1, 2")]
     pub value: Option<DimensionValue>,
 }
 
-/// A number or a name.
+/// Size or name of a dimension.
 #[derive(Clone, PartialEq, Eq, prost::Oneof)]
 pub enum DimensionValue {
     /// Known size.
     #[prost(int64, tag = "1")]
     Value(i64),
-    /// Symbolic size.
+    /// Name of a symbolic size.
     #[prost(string, tag = "2")]
     Param(String),
 }

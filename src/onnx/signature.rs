@@ -1,4 +1,4 @@
-//! What a finished ONNX file takes and gives, read from its header without loading it.
+//! Inputs and outputs of an existing ONNX file, read without loading it into ONNX Runtime.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -10,46 +10,46 @@ use super::proto::{DimensionValue, GraphProto, ModelProto, TensorProto, ValueInf
 use super::spec::{Dim, Dtype};
 use crate::core::{Bytes, Error, Kind, Result};
 
-/// Inputs and outputs of an ONNX file, in its order.
+/// Inputs, outputs and weight files of an ONNX file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
-    /// Inputs that have to be given.
-    pub inputs: Vec<Value>,
-    /// Outputs.
-    pub outputs: Vec<Value>,
+    /// Required inputs, in the order of the file.
+    pub inputs: Vec<SignatureValue>,
+    /// Outputs, in the order of the file.
+    pub outputs: Vec<SignatureValue>,
     /// Files of its external data.
     pub data: Vec<PathBuf>,
-    /// What its 16-bit weights take in the files.
-    pub short: Bytes,
+    /// Size of its fp16 and bf16 weights.
+    pub half_bytes: Bytes,
 }
 
 /// One input or output of an ONNX file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value {
+pub struct SignatureValue {
     /// Name.
     pub name: String,
-    /// `TensorProto.DataType`, 0 if it is no tensor.
+    /// Element type as in `TensorProto.DataType`; 0 if the value is not a tensor.
     pub element: i32,
     /// Shape; empty if none is declared.
     pub dims: Vec<Dim>,
 }
 
-impl Value {
-    /// Whether its elements are of this type.
+impl SignatureValue {
+    /// Whether its element type is `dtype`.
     pub fn is(&self, dtype: Dtype) -> bool {
         self.element == dtype as i32
     }
 }
 
-impl fmt::Display for Value {
-    /// For instance `float32 [1, 16, frames]`.
+impl fmt::Display for SignatureValue {
+    /// Type and shape, for instance `float32 [1, 16, frames]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", element_word(self.element), dims_word(&self.dims))
+        write!(f, "{} {}", element_name(self.element), dims_text(&self.dims))
     }
 }
 
 /// The name of an element type, by its number in `TensorProto.DataType`.
-pub fn element_word(element: i32) -> &'static str {
+pub fn element_name(element: i32) -> &'static str {
     match element {
         1 => "float32",
         6 => "int32",
@@ -62,8 +62,8 @@ pub fn element_word(element: i32) -> &'static str {
     }
 }
 
-/// A shape, for instance `[1, 16, frames]`.
-pub fn dims_word(dims: &[Dim]) -> String {
+/// A shape as text, for instance `[1, 16, frames]`.
+pub fn dims_text(dims: &[Dim]) -> String {
     let dims: Vec<_> = dims.iter().map(ToString::to_string).collect();
     format!("[{}]", dims.join(", "))
 }
@@ -71,24 +71,24 @@ pub fn dims_word(dims: &[Dim]) -> String {
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Is(size) => write!(f, "{size}"),
+            Self::Fixed(size) => write!(f, "{size}"),
             Self::Named(name) => f.write_str(name),
         }
     }
 }
 
 impl Signature {
-    /// Reads the header of `path` and checks that the files of its external data are long enough.
+    /// Reads the ONNX file at `path` and checks that the files of its external data are complete.
     ///
-    /// Weights inside the file are read over, so files that hold their own weights take as long as their size.
+    /// The whole file is read, including weights inside it. Fails with [`Kind::MissingModel`] if a file cannot be found,
+    /// with [`Kind::CorruptModel`] if the file is not an ONNX model or its data is truncated.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| {
             Error::new(Kind::MissingModel, format!("Cannot read {}", path.display())).because(error)
         })?;
-        let graph = ModelProto::decode(&*bytes)
-            .ok()
-            .and_then(|model| model.graph)
-            .ok_or_else(|| Error::new(Kind::CorruptModel, format!("{} is no ONNX model", path.display())))?;
+        let graph = ModelProto::decode(&*bytes).ok().and_then(|model| model.graph).ok_or_else(|| {
+            Error::new(Kind::CorruptModel, format!("The file is not an ONNX model: {}", path.display()))
+        })?;
         let data = external_files(path, &graph)?;
         // old files list their weights among the inputs
         let weights: HashSet<_> = graph.initializer.iter().map(TensorProto::name).collect();
@@ -97,34 +97,34 @@ impl Signature {
             inputs: inputs.map(value).collect(),
             outputs: graph.output.iter().map(value).collect(),
             data,
-            short: Bytes(graph.initializer.iter().map(short_bytes).sum()),
+            half_bytes: Bytes(graph.initializer.iter().map(half_bytes).sum()),
         })
     }
 }
 
-/// Bytes of a tensor of 16-bit numbers; of any other none.
-fn short_bytes(tensor: &TensorProto) -> u64 {
-    let is_short = [Dtype::F16, Dtype::Bf16].iter().any(|dtype| tensor.data_type() == *dtype as i32);
+/// Size of an fp16 or bf16 tensor; 0 for any other.
+fn half_bytes(tensor: &TensorProto) -> u64 {
+    let is_half = [Dtype::F16, Dtype::Bf16].iter().any(|dtype| tensor.data_type() == *dtype as i32);
     let count = tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or_default()).product::<u64>();
-    if is_short { count.saturating_mul(2) } else { 0 }
+    if is_half { count.saturating_mul(2) } else { 0 }
 }
 
-fn value(proto: &ValueInfoProto) -> Value {
+fn value(proto: &ValueInfoProto) -> SignatureValue {
     let tensor = proto.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
     let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| &shape.dim);
     let dim = |value: &Option<DimensionValue>| match value {
-        Some(DimensionValue::Value(size)) => Dim::Is(usize::try_from(*size).unwrap_or_default()),
+        Some(DimensionValue::Value(size)) => Dim::Fixed(usize::try_from(*size).unwrap_or_default()),
         Some(DimensionValue::Param(name)) => Dim::Named(name.clone().into()),
         None => Dim::Named("?".into()),
     };
-    Value {
+    SignatureValue {
         name: proto.name().to_owned(),
         element: tensor.map_or(0, |tensor| tensor.elem_type()),
         dims: dims.into_iter().flatten().map(|proto| dim(&proto.value)).collect(),
     }
 }
 
-/// The files with its weights: they must be there, and as long as it says.
+/// The files of the external data of `graph`; fails if one is missing or shorter than the graph needs.
 fn external_files(path: &Path, graph: &GraphProto) -> Result<Vec<PathBuf>> {
     let mut ends: HashMap<&str, u64> = HashMap::new();
     for tensor in &graph.initializer {
@@ -143,13 +143,13 @@ fn external_files(path: &Path, graph: &GraphProto) -> Result<Vec<PathBuf>> {
     for (location, end) in ends {
         let data = path.parent().unwrap_or_else(|| Path::new(".")).join(location);
         let size = std::fs::metadata(&data).map(|about| about.len()).map_err(|error| {
-            Error::new(Kind::MissingModel, format!("The weights {} are missing", data.display()))
+            Error::new(Kind::MissingModel, format!("The weights are missing: {}", data.display()))
                 .because(error)
         })?;
         if size < end {
             return Err(Error::new(
                 Kind::CorruptModel,
-                format!("The weights have {size} bytes of {end} in {}: they are cut off", data.display()),
+                format!("The weights are truncated: {size} of {end} bytes in {}", data.display()),
             ));
         }
         found.push(data);

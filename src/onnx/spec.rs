@@ -1,4 +1,4 @@
-//! What a graph takes and gives: names, types and shapes, checked when a session is made.
+//! Inputs and outputs of a graph: names, element types and shapes, checked when a session is made.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::proto::{
 };
 use crate::core::Bytes;
 
-/// Element types, with their number in `TensorProto.DataType`.
+/// Element type, numbered as in `TensorProto.DataType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the types")]
 pub enum Dtype {
@@ -29,7 +29,7 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// The type with this number in `TensorProto.DataType`, if it is one of these.
+    /// The type with this number in `TensorProto.DataType`; `None` if it is not supported here.
     pub(super) fn from_number(number: i64) -> Option<Self> {
         use Dtype::{Bf16, Bool, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
         [F32, U8, I8, I32, I64, Bool, F16, Bf16, F8E4M3, F8E5M2]
@@ -37,7 +37,7 @@ impl Dtype {
             .find(|dtype| *dtype as i64 == number)
     }
 
-    /// Bytes of one element.
+    /// Size of an element in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::F32 | Self::I32 => 4,
@@ -47,7 +47,7 @@ impl Dtype {
         }
     }
 
-    /// Whether it is a float that takes less than four bytes, in which the CPU does not compute.
+    /// Whether it is a floating-point type of less than 32 bits, which the CPU provider does not compute in.
     pub fn is_narrow_float(self) -> bool {
         matches!(self, Self::F16 | Self::Bf16 | Self::F8E4M3 | Self::F8E5M2)
     }
@@ -73,15 +73,15 @@ impl fmt::Display for Dtype {
 /// One dimension of an input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dim {
-    /// Always this size.
-    Is(usize),
-    /// Any size; the name says which sizes belong together.
+    /// A fixed size.
+    Fixed(usize),
+    /// Any size; dimensions of one name have the same size.
     Named(Cow<'static, str>),
 }
 
 impl From<usize> for Dim {
     fn from(size: usize) -> Self {
-        Self::Is(size)
+        Self::Fixed(size)
     }
 }
 
@@ -103,7 +103,7 @@ pub struct ValueSpec {
 }
 
 impl ValueSpec {
-    /// A value called `name`.
+    /// A value with this name, element type and shape.
     pub fn new(name: impl Into<String>, dtype: Dtype, dims: impl IntoIterator<Item = Dim>) -> Self {
         Self { name: name.into(), dtype, dims: dims.into_iter().collect() }
     }
@@ -111,7 +111,7 @@ impl ValueSpec {
     pub(super) fn proto(&self) -> ValueInfoProto {
         let dim = |dim: &Dim| DimensionProto {
             value: Some(match dim {
-                Dim::Is(size) => DimensionValue::Value(*size as i64),
+                Dim::Fixed(size) => DimensionValue::Value(*size as i64),
                 Dim::Named(name) => DimensionValue::Param(name.clone().into_owned()),
             }),
         };
@@ -124,30 +124,30 @@ impl ValueSpec {
     }
 }
 
-/// Inputs and outputs of a graph, in order.
+/// Inputs and outputs of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GraphSpec {
-    /// Inputs.
+    /// Inputs, in order.
     pub inputs: Vec<ValueSpec>,
-    /// Outputs.
+    /// Outputs, in order.
     pub outputs: Vec<ValueSpec>,
 }
 
-/// A finished graph: the model, what it takes and gives, and where its weights are.
+/// A finished graph: the model, its inputs and outputs, and the folder of its weights.
 #[derive(Clone, Debug)]
 pub struct Graph {
     /// Short name for messages and exports, for instance "transformer".
     pub name: &'static str,
     /// The model; weights are external data relative to `weights_root`.
     pub model: ModelProto,
-    /// What it takes and gives.
+    /// Inputs and outputs.
     pub spec: GraphSpec,
-    /// Folder that the external data locations are relative to.
+    /// The folder that locations of external data are relative to.
     pub weights_root: PathBuf,
 }
 
 impl Graph {
-    /// Size of the weights that stay in their files.
+    /// Size of the weights in their files.
     pub fn weight_bytes(&self) -> Bytes {
         let length = |tensor: &TensorProto| {
             let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some("length"))?;
@@ -157,7 +157,7 @@ impl Graph {
         Bytes(weights.filter_map(length).sum())
     }
 
-    /// What the weights take in memory on the CPU: narrow floats become fp32 when a session is made.
+    /// Size of the weights in memory on the CPU, where narrow floating-point types are converted to fp32.
     pub fn computed_bytes(&self) -> Bytes {
         let size = |tensor: &TensorProto| {
             let elements = tensor.dims.iter().map(|&dim| dim.unsigned_abs()).product::<u64>();
@@ -181,7 +181,7 @@ mod tests {
     use super::super::{GraphBuilder, Weights};
 
     #[test]
-    fn narrow_floats_are_counted_as_what_they_become() {
+    fn narrow_floats_are_counted_as_fp32() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
         let bytes = [0; 24];

@@ -1,4 +1,4 @@
-//! The tensors of a checkpoint component: names, types, shapes and where their bytes are. Nothing is loaded.
+//! The tensors of a checkpoint component: names, types, shapes and file offsets. Only headers are read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
-use super::quantised::{QUANTIZATION_KEY, integers_told, shown_shape};
+use super::file_identity::FileIdentity;
+use super::quantised::{QUANTIZATION_KEY, logical_shape, quantisation_from_layout};
 use super::spec::Dtype;
-use super::stamp::Stamp;
 use crate::core::{Bytes, Error, Kind, Result};
 
-/// Longest header accepted; the safetensors format caps it at 100 MB.
+/// Maximum size of a header in bytes; the safetensors format limits it to 100 MB.
 const MAX_HEADER: u64 = 100_000_000;
-/// A git-LFS pointer begins with this instead of the weights.
+/// First bytes of a git-LFS pointer.
 const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
-/// Where one tensor's bytes are.
+/// Type, shape and location of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
     /// Element type.
@@ -27,18 +27,18 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
     /// Index into [`Weights::files`].
     pub file: usize,
-    /// First byte in the file.
+    /// Offset of the first byte in the file.
     pub offset: u64,
     /// Number of bytes.
     pub len: u64,
 }
 
-/// All tensors of a component, over one or several files.
+/// All tensors of a component, in one or several files.
 #[derive(Clone, Debug)]
 pub struct Weights {
     files: Vec<PathBuf>,
-    /// Of each file, when its header was read.
-    stamps: Vec<Stamp>,
+    /// Identity of each file when its header was read.
+    identities: Vec<FileIdentity>,
     root: PathBuf,
     tensors: BTreeMap<String, TensorInfo>,
     metadata: BTreeMap<String, String>,
@@ -50,7 +50,10 @@ struct ShardIndex {
 }
 
 impl Weights {
-    /// Reads the headers of `stem.safetensors` in `dir`, or of the shards that `stem.safetensors.index.json` names.
+    /// Reads the headers of `stem.safetensors` in `dir`, or of the shards listed in `stem.safetensors.index.json`.
+    ///
+    /// Fails with [`Kind::MissingModel`] if there are no weights, and with [`Kind::CorruptModel`] if they are damaged or
+    /// incomplete.
     pub fn open(dir: &Path, stem: &str) -> Result<Self> {
         let single = dir.join(format!("{stem}.safetensors"));
         let index_path = dir.join(format!("{stem}.safetensors.index.json"));
@@ -59,9 +62,9 @@ impl Weights {
         }
         let index = match std::fs::read(&index_path) {
             Ok(bytes) => serde_json::from_slice::<ShardIndex>(&bytes)
-                .map_err(|error| corrupt(&index_path, "is not a shard index").because(error))?,
+                .map_err(|error| corrupt(&index_path, "The file is not a shard index").because(error))?,
             Err(_) => {
-                return Err(Error::new(Kind::MissingModel, format!("No weights in {}", dir.display()))
+                return Err(Error::new(Kind::MissingModel, format!("No weights found in {}", dir.display()))
                     .remedy(format!(
                         "Expected {stem}.safetensors or {stem}.safetensors.index.json; fetch the model again"
                     )));
@@ -71,92 +74,94 @@ impl Weights {
         names.sort_unstable();
         names.dedup();
         if let Some(outside) = names.iter().find(|name| Path::new(name).components().count() != 1) {
-            return Err(corrupt(&index_path, &format!("names a shard outside its folder, {outside}")));
+            return Err(corrupt(
+                &index_path,
+                &format!("The shard index refers to {outside}, which is outside its folder"),
+            ));
         }
         let weights = Self::from_files(&names.into_iter().map(|name| dir.join(name)).collect::<Vec<_>>())?;
         match index.weight_map.keys().find(|name| !weights.tensors.contains_key(*name)) {
-            Some(lost) => {
-                Err(corrupt(&index_path, &format!("promises the tensor {lost}, which no shard holds")))
-            }
+            Some(lost) => Err(corrupt(
+                &index_path,
+                &format!("The shard index lists the tensor {lost}, but no shard contains it"),
+            )),
             None => Ok(weights),
         }
     }
 
-    /// Reads the headers of these files; together they are one component.
+    /// Reads the headers of the files of one component.
+    ///
+    /// Fails if a file is missing, unreadable or damaged, or if two files contain the same tensor.
     pub fn from_files(paths: &[PathBuf]) -> Result<Self> {
         let mut files = Vec::with_capacity(paths.len());
-        let mut stamps = Vec::with_capacity(paths.len());
+        let mut identities = Vec::with_capacity(paths.len());
         let mut tensors = BTreeMap::new();
         let mut metadata = BTreeMap::new();
         for (file, path) in paths.iter().enumerate() {
-            // hub caches are symlinks into another folder; external data must be named by the real path
+            // hub caches are symlinks into another folder, but external data must be referred to by its real path
             let real = path.canonicalize().map_err(|error| {
                 if error.kind() == ErrorKind::PermissionDenied {
                     return unreadable(path, error);
                 }
-                Error::new(Kind::MissingModel, format!("Cannot find the weights {}", path.display()))
+                Error::new(Kind::MissingModel, format!("Cannot find the weights: {}", path.display()))
                     .because(error)
-                    .remedy("Fetch the model again, or mend the link")
+                    .remedy("Fetch the model again, or fix the link")
             })?;
-            // before the header: a file that changes while it is read has changed
-            stamps.push(Stamp::of(&real).map_err(|error| unreadable(&real, error))?);
+            // before the header is read, so that a change while it is read is noticed
+            identities.push(FileIdentity::of(&real).map_err(|error| unreadable(&real, error))?);
             let (found, notes) = read_header(&real, file)?;
             metadata.extend(notes);
             for (name, info) in found {
                 if tensors.insert(name.clone(), info).is_some() {
-                    return Err(corrupt(
-                        path,
-                        &format!("holds the tensor {name}, which another shard holds too"),
-                    ));
+                    return Err(corrupt(path, &format!("The tensor {name} is also in another shard")));
                 }
             }
             files.push(real);
         }
         let root = common_parent(&files);
         if root.to_str().is_none() || files.iter().any(|file| file.to_str().is_none()) {
-            return Err(Error::new(Kind::Unsupported, format!("The path {} is not UTF-8", root.display()))
-                .remedy(
-                    "Move the model to a folder whose name is plain text: ONNX Runtime cannot open this one",
-                ));
+            return Err(Error::new(Kind::Unsupported, format!("The path is not UTF-8: {}", root.display()))
+                .remedy("ONNX Runtime cannot open it; move the model to a folder with a name in UTF-8"));
         }
-        Ok(Self { files, stamps, root, tensors, metadata })
+        Ok(Self { files, identities, root, tensors, metadata })
     }
 
-    /// The tensor called `name`.
+    /// The tensor `name`; fails with [`Kind::CorruptModel`] if it is missing.
     pub fn get(&self, name: &str) -> Result<&TensorInfo> {
         self.tensors.get(name).ok_or_else(|| {
             Error::new(Kind::CorruptModel, format!("The tensor {name} is missing in {}", self.root.display()))
-                .remedy("This is another kind of model, or an incomplete one; fetch it again")
+                .remedy("The model is incomplete or of another kind; fetch it again")
         })
     }
 
-    /// Whether a tensor called `name` is there.
+    /// Whether there is a tensor `name`.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
 
-    /// All tensors by name.
+    /// All tensors, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
         self.tensors.iter().map(|(name, info)| (name.as_str(), info))
     }
 
-    /// The same tensors under the names that `rename` gives; those it gives none are left out.
+    /// The same tensors under the names that `rename` returns; those without one are removed.
     ///
-    /// Graph code knows one set of names, files have several.
+    /// Graph code uses one naming scheme, files use several. Fails if two tensors get the same name.
     pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let Self { files, stamps, root, tensors, metadata } = self;
+        let Self { files, identities, root, tensors, metadata } = self;
         let mut renamed = BTreeMap::new();
         for (name, info) in tensors {
             let Some(new) = rename(&name) else { continue };
             if renamed.contains_key(&new) {
-                return Err(corrupt(&files[info.file], &format!("holds the tensor {new} under two names")));
+                let message = format!("The tensor {new} is in the file under two names");
+                return Err(corrupt(&files[info.file], &message));
             }
             renamed.insert(new, info);
         }
-        Ok(Self { files, stamps, root, tensors: renamed, metadata })
+        Ok(Self { files, identities, root, tensors: renamed, metadata })
     }
 
-    /// Bytes of all tensors together.
+    /// Total size of all tensors.
     pub fn size(&self) -> Bytes {
         Bytes(self.tensors.values().map(|info| info.len).sum())
     }
@@ -166,12 +171,12 @@ impl Weights {
         &self.files
     }
 
-    /// Fails if a file is not the one whose header was read: offsets into another one would give other numbers.
+    /// Fails with [`Kind::CorruptModel`] if a file changed since its header was read, because the offsets may be wrong.
     pub fn check_unchanged(&self) -> Result<()> {
-        self.files.iter().zip(&self.stamps).try_for_each(|(path, stamp)| stamp.check(path))
+        self.files.iter().zip(&self.identities).try_for_each(|(path, identity)| identity.check(path))
     }
 
-    /// The folder that holds all files.
+    /// The common ancestor folder of all files.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -181,7 +186,7 @@ impl Weights {
         &self.metadata
     }
 
-    /// Reads the bytes of a tensor.
+    /// Reads the bytes of a tensor as stored.
     pub fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
         let path = &self.files[info.file];
         let read = || -> std::io::Result<Vec<u8>> {
@@ -194,7 +199,7 @@ impl Weights {
         read().map_err(|error| unreadable(path, error))
     }
 
-    /// Whether every byte of a tensor is zero; reads no further than the first that is not.
+    /// Whether every byte of a tensor is zero; stops reading at the first that is not.
     pub fn all_zero(&self, info: &TensorInfo) -> Result<bool> {
         const CHUNK: u64 = 1 << 16;
         for start in (0..info.len).step_by(CHUNK as usize) {
@@ -217,17 +222,17 @@ impl Weights {
 }
 
 fn corrupt(path: &Path, what: &str) -> Error {
-    Error::new(Kind::CorruptModel, format!("{} {what}", path.display())).remedy("Fetch the file again")
+    Error::new(Kind::CorruptModel, format!("{what}: {}", path.display())).remedy("Fetch the file again")
 }
 
-/// Tensors by name, and what the file says about itself.
+/// Tensors by name, and the `__metadata__` of a file.
 type Header = (Vec<(String, TensorInfo)>, HashMap<String, String>);
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {
     let (kind, remedy) = match error.kind() {
         ErrorKind::UnexpectedEof => (Kind::CorruptModel, "Fetch the file again"),
         ErrorKind::PermissionDenied => {
-            (Kind::Io, "Give your user permission to read the file and the folders above it")
+            (Kind::Io, "Give your user permission to read the file and its folders")
         }
         _ => (Kind::Io, "Check the disk, then fetch the file again"),
     };
@@ -241,33 +246,32 @@ fn read_header(path: &Path, file: usize) -> Result<Header> {
     let mut start = [0; 8];
     reader.read_exact(&mut start).map_err(unreadable)?;
     if LFS_POINTER.starts_with(&start) {
-        return Err(
-            corrupt(path, "is a git-LFS pointer, not the weights").remedy("Run git lfs pull in that folder")
-        );
+        return Err(corrupt(path, "The file is a git-LFS pointer, not the weights")
+            .remedy("Run \"git lfs pull\" in its folder"));
     }
     let length = u64::from_le_bytes(start);
     if length > MAX_HEADER || length + 8 > size {
-        return Err(corrupt(path, "is not a safetensors file, or is cut off in its header"));
+        return Err(corrupt(path, "The file is not a safetensors file, or its header is truncated"));
     }
     let mut header = vec![0; length as usize];
     reader.read_exact(&mut header).map_err(unreadable)?;
     let metadata: Metadata = serde_json::from_slice(&header)
-        .map_err(|error| corrupt(path, "has a damaged safetensors header").because(error))?;
+        .map_err(|error| corrupt(path, "The safetensors header is damaged").because(error))?;
     let expected = 8 + length + metadata.data_len() as u64;
     if expected != size {
         return Err(corrupt(
             path,
-            &format!("has {size} bytes and should have {expected}: it is cut off or damaged"),
+            &format!("The file is truncated or damaged: {size} bytes, {expected} expected"),
         ));
     }
     let notes = metadata.metadata().clone().unwrap_or_default();
-    let integers = integers_told(notes.get(QUANTIZATION_KEY));
+    let quantisation = quantisation_from_layout(notes.get(QUANTIZATION_KEY));
     let info = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
         let dtype = dtype_from_safetensors(info.dtype).ok_or_else(|| {
-            corrupt(path, &format!("has the tensor {name} of type {:?}, which is not used", info.dtype))
+            corrupt(path, &format!("The tensor {name} has the unsupported type {:?}", info.dtype))
         })?;
         let (from, to) = info.data_offsets;
-        let shape = shown_shape(integers, dtype, &info.shape);
+        let shape = logical_shape(quantisation, dtype, &info.shape);
         let place =
             TensorInfo { dtype, shape, file, offset: 8 + length + from as u64, len: (to - from) as u64 };
         Ok((name, place))
@@ -346,21 +350,21 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_may_not_be_read_is_told_as_that() {
+    fn a_missing_permission_is_reported_as_such() {
         let error = unreadable(Path::new("m.safetensors"), ErrorKind::PermissionDenied.into());
         assert_eq!(error.kind, Kind::Io);
         assert!(format!("{error:#}").contains("permission to read"), "{error:#}");
     }
 
     #[test]
-    fn damaged_files_are_told_apart() {
+    fn every_kind_of_damage_has_its_own_message() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
         write(&path, "one", &[1.0; 16]);
         let whole = fs::read(&path).unwrap();
         for (bytes, words) in [
-            (&whole[..whole.len() - 4], "cut off or damaged"),
-            (&whole[..20], "cut off in its header"),
+            (&whole[..whole.len() - 4], "truncated or damaged"),
+            (&whole[..20], "its header is truncated"),
             (&whole[..4], "Cannot read"),
             (&b"version https://git-lfs.github.com/spec/v1\n"[..], "git-LFS pointer"),
             (&b"PK\x03\x04 a pickle in a zip file, not weights"[..], "not a safetensors file"),

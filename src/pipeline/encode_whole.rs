@@ -32,7 +32,7 @@ pub(super) struct FixedClip {
 impl FixedClip {
     pub(super) fn of(graph: &ExportedGraph) -> Self {
         let fixed = |dim: &Dim| match dim {
-            Dim::Is(size) => Some(*size),
+            Dim::Fixed(size) => Some(*size),
             Dim::Named(_) => None,
         };
         match graph.only_input().map(|value| &value.dims[..]) {

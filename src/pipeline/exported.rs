@@ -141,7 +141,7 @@ pub(super) fn encode(
 ) -> Result<ArrayD<f32>> {
     let count = tokens.len();
     let length = match graph.input("input_ids").map(|value| &value.dims[..]) {
-        Some([_, Dim::Is(fixed)]) => *fixed,
+        Some([_, Dim::Fixed(fixed)]) => *fixed,
         _ => count,
     };
     if count > length {

@@ -32,7 +32,7 @@ impl ComponentSize {
             size.stored.0 += info.len;
             size.loaded.0 += loaded;
             size.mapped.0 += if loaded == info.len { loaded } else { 0 };
-            if weights.integers_of(name) == Some(Quantisation::Int4) {
+            if weights.quantisation_of(name) == Some(Quantisation::Int4) {
                 let elements = info.shape.iter().product::<usize>() as u64;
                 size.unpacked = size.unpacked.max(Bytes(elements * Dtype::F32.size() as u64));
             }

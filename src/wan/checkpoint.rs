@@ -73,7 +73,7 @@ impl Checkpoint {
 
     /// The integers that the transformers' matrices are, if they are any.
     pub fn quantisation(&self) -> Option<Quantisation> {
-        self.transformer.weights.integers()
+        self.transformer.weights.quantisation()
     }
 
     /// How much the VAE and the patch embedding shrink a video.

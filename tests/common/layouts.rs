@@ -76,7 +76,7 @@ pub(crate) fn outputs(graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
 pub(crate) fn outputs_of(mut session: Session, graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
     const TOKENS: usize = 2 * 2 * 3;
     let size = |dim: &Dim, name: &str| match dim {
-        Dim::Is(size) => *size,
+        Dim::Fixed(size) => *size,
         Dim::Named(dim) => match (&**dim, name) {
             ("frames", _) => 2,
             ("height", "frames") => 32,
@@ -133,7 +133,7 @@ pub(crate) fn outputs_of(mut session: Session, graph: &Graph) -> BTreeMap<String
 /// VAE 2.2 folds 2x2 pixels into channels before its first level.
 fn folded(graph: &Graph) -> u32 {
     let conv = graph.spec.inputs.iter().filter(|spec| spec.name == "cache_in_0");
-    u32::from(conv.into_iter().any(|spec| spec.dims[1] == Dim::Is(12)))
+    u32::from(conv.into_iter().any(|spec| spec.dims[1] == Dim::Fixed(12)))
 }
 
 /// Numbers of a tensor as fp32, by the definitions of the types.

@@ -146,7 +146,7 @@ pub(super) fn shards(model: &Checkpoint, target: ConversionTarget, shard: Bytes)
     }
     all.extend(component_shards("text_encoder", &model.text_encoder.weights, Some(target), shard));
     let changed = |tensor: &Tensor| tensor.how != How::Copy;
-    let integers = model.quantisation().or_else(|| model.text_encoder.weights.integers());
+    let integers = model.quantisation().or_else(|| model.text_encoder.weights.quantisation());
     if integers.is_some() || !all.iter().flat_map(|shard| &shard.tensors).any(changed) {
         let has = integers.map_or_else(|| target.word(), Quantisation::word);
         return Err(Error::new(Kind::Input, format!("{} is in {has} already", model.id))

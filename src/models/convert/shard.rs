@@ -12,7 +12,7 @@ use super::matrix;
 use super::plan::{ConversionTarget, How, Shard, Tensor};
 use super::report::LayerError;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization};
+use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization_layout};
 
 /// Bytes copied at a time.
 const CHUNK: u64 = 1 << 22;
@@ -127,7 +127,7 @@ fn layout<'a>(shard: &'a Shard<'_>, target: ConversionTarget) -> (Vec<u8>, HashM
     if let Some(integers) = target.integers()
         && shard.tensors.iter().any(|tensor| tensor.how == How::Scaled)
     {
-        notes[QUANTIZATION_KEY] = json!(quantization(integers));
+        notes[QUANTIZATION_KEY] = json!(quantization_layout(integers));
     }
     let mut order: Vec<_> = shard.tensors.iter().collect();
     order.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.size()));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::core::{Bytes, Result};
-use crate::onnx::{Dim, Dtype, Signature, Value};
+use crate::onnx::{Dim, Dtype, Signature, SignatureValue};
 
 /// The file of each component.
 pub const FILE: &str = "model.onnx";
@@ -42,12 +42,12 @@ impl ExportedGraph {
     }
 
     /// The input called `name`.
-    pub fn input(&self, name: &str) -> Option<&Value> {
+    pub fn input(&self, name: &str) -> Option<&SignatureValue> {
         self.signature.inputs.iter().find(|value| value.name == name)
     }
 
     /// Its only input, of a component that has one.
-    pub fn only_input(&self) -> Option<&Value> {
+    pub fn only_input(&self) -> Option<&SignatureValue> {
         self.signature.inputs.first()
     }
 
@@ -60,7 +60,7 @@ impl ExportedGraph {
     /// What is in the way of giving `name` these sizes: the file may be made for others only.
     pub fn size_difference(&self, name: &str, dims: &[usize]) -> Option<String> {
         let value = self.input(name)?;
-        let fits = |(dim, size): (&Dim, &usize)| !matches!(dim, Dim::Is(fixed) if fixed != size);
+        let fits = |(dim, size): (&Dim, &usize)| !matches!(dim, Dim::Fixed(fixed) if fixed != size);
         (!value.dims.iter().zip(dims).all(fits))
             .then(|| format!("the {} takes {name} as {value} and the request needs {dims:?}", self.name))
     }
@@ -78,7 +78,7 @@ impl ExportedGraph {
 
     /// Size of its weights where 16-bit ones become fp32, as on the CPU.
     pub fn size_in_memory(&self) -> Bytes {
-        Bytes(self.size().0 + self.signature.short.0)
+        Bytes(self.size().0 + self.signature.half_bytes.0)
     }
 
     /// Tells these files, as they are now, from all others.

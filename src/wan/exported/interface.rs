@@ -1,6 +1,6 @@
 //! What each component has to take and give.
 
-use crate::onnx::{Dim, Dtype, Signature, Value, dims_word, element_word};
+use crate::onnx::{Dim, Dtype, Signature, SignatureValue, dims_text, element_name};
 use crate::wan::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
 use crate::wan::graphs::TEXT_TOKENS;
 
@@ -108,21 +108,21 @@ impl Interface {
 }
 
 impl Wanted {
-    fn find<'f>(&self, found: &'f [Value]) -> Option<&'f Value> {
+    fn find<'f>(&self, found: &'f [SignatureValue]) -> Option<&'f SignatureValue> {
         self.names.iter().find_map(|name| found.iter().find(|value| value.name == *name))
     }
 
-    fn difference(&self, what: &str, found: &[Value]) -> Option<String> {
+    fn difference(&self, what: &str, found: &[SignatureValue]) -> Option<String> {
         match self.find(found) {
             None => Some(format!("the {what} {} is missing", self.names.join(" or "))),
             Some(value) => self.misfit(what, value),
         }
     }
 
-    fn misfit(&self, what: &str, value: &Value) -> Option<String> {
+    fn misfit(&self, what: &str, value: &SignatureValue) -> Option<String> {
         // a size that either side leaves open fits anything; so does a shape that is not declared
         let same = |(wanted, found): (&Dim, &Dim)| match (wanted, found) {
-            (Dim::Is(wanted), Dim::Is(found)) => wanted == found,
+            (Dim::Fixed(wanted), Dim::Fixed(found)) => wanted == found,
             _ => true,
         };
         let fits =
@@ -131,8 +131,8 @@ impl Wanted {
         let shaped = value.dims.is_empty() || self.shapes.iter().any(fits);
         // of the types only the one that is there, if it is a right one
         let types = self.types.iter().filter(|dtype| !typed || value.is(**dtype));
-        let types: Vec<_> = types.map(|dtype| element_word(*dtype as i32)).collect();
-        let shapes: Vec<_> = self.shapes.iter().map(|dims| dims_word(dims)).collect();
+        let types: Vec<_> = types.map(|dtype| element_name(*dtype as i32)).collect();
+        let shapes: Vec<_> = self.shapes.iter().map(|dims| dims_text(dims)).collect();
         let wanted = format!("{} {}", types.join(" or "), shapes.join(" or "));
         (!typed || !shaped).then(|| format!("the {what} {} is {value} and should be {wanted}", value.name))
     }

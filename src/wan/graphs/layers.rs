@@ -13,13 +13,13 @@ pub(super) fn linear(
 ) -> Result<Var> {
     let matrix = format!("{name}.weight");
     let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
-    let y = if let Some(y) = g.integer_product(x, &matrix, [outputs, inputs])? {
+    let y = if let Some(y) = g.quantised_product(x, &matrix, [outputs, inputs])? {
         g.op("Add", &[&y, &bias], &[])
     } else {
         let weight = g.matrix(&matrix, &[outputs, inputs])?;
         g.op("Gemm", &[x, &weight, &bias], &[("transB", Attr::Int(1))])
     };
-    g.branches(x, y, &matrix, [outputs, inputs])
+    g.add_branches(x, y, &matrix, [outputs, inputs])
 }
 
 /// Likewise, and in fp32 times `gate`, `[outputs]`, if there is one.
@@ -32,7 +32,7 @@ pub(super) fn gated_linear(
 ) -> Result<Var> {
     let Some(gate) = gate else { return linear(g, x, name, [inputs, outputs]) };
     let matrix = format!("{name}.weight");
-    if g.weights().integers_of(&matrix) != Some(Quantisation::Int8) || g.is_changed(&matrix) {
+    if g.weights().quantisation_of(&matrix) != Some(Quantisation::Int8) || g.has_delta(&matrix) {
         let y = linear(g, x, name, [inputs, outputs])?;
         let y = g.widen(&y);
         return Ok(g.op("Mul", &[&y, gate], &[]));
@@ -51,7 +51,7 @@ pub(super) fn linear_no_bias(
     [inputs, outputs]: [usize; 2],
 ) -> Result<Var> {
     let matrix = format!("{name}.weight");
-    if let Some(y) = g.integer_product(x, &matrix, [outputs, inputs])? {
+    if let Some(y) = g.quantised_product(x, &matrix, [outputs, inputs])? {
         return Ok(y);
     }
     let weight = g.weight(&matrix, &[outputs, inputs])?;
@@ -77,7 +77,7 @@ const LOWEST_GELU: f32 = -0.171;
 /// The tanh form of GELU.
 pub(super) fn gelu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
     let y = g.contrib("FastGelu", &[x], &[]);
-    g.never_below(&y, LOWEST_GELU);
+    g.set_lower_bound(&y, LOWEST_GELU);
     y
 }
 

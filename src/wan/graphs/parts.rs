@@ -22,18 +22,18 @@ pub(super) fn by_rows<'w>(
     x: &Var,
     apply: impl FnOnce(&mut GraphBuilder<'w>, &Var) -> Result<Var>,
 ) -> Result<Var> {
-    if g.part_compute() != ComputeType::Fp32 {
+    if g.section_compute() != ComputeType::Fp32 {
         return apply(g, x);
     }
-    let is_int8 = g.weights().integers() == Some(Quantisation::Int8);
-    g.by_rows(x, if is_int8 { INT8_ROWS_AT_ONCE } else { ROWS_AT_ONCE }, apply)
+    let is_int8 = g.weights().quantisation() == Some(Quantisation::Int8);
+    g.in_row_chunks(x, if is_int8 { INT8_ROWS_AT_ONCE } else { ROWS_AT_ONCE }, apply)
 }
 
 /// Attention of `heads` heads, a few at once; queries, keys and values are `[1, rows, width]`.
 pub(super) fn attention(g: &mut GraphBuilder<'_>, [q, k, v]: [&Var; 3], heads: usize) -> Var {
     let at_once = heads_at_once(heads);
     let of = |count: usize| [("num_heads", Attr::Int(count as i64))];
-    if g.part_compute() != ComputeType::Fp32 || at_once == heads {
+    if g.section_compute() != ComputeType::Fp32 || at_once == heads {
         return g.contrib("MultiHeadAttention", &[q, k, v], &of(heads));
     }
     let parts = heads / at_once;

@@ -108,7 +108,7 @@ fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, later: 
     let y = s.g.op("Slice", &[&both, &from, &to, &axis], &[]);
 
     let kept = slice(&mut s.g, &joined, -2, END, 2);
-    let factor = s.g.cast(later, s.g.part_compute().dtype());
+    let factor = s.g.cast(later, s.g.section_compute().dtype());
     let kept = s.g.op("Mul", &[&kept, &factor], &[]);
     s.keep(kept);
     Ok(y)

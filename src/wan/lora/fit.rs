@@ -70,7 +70,7 @@ pub fn fit(file: &LoraFile, weights: &Weights, strength: &str) -> Result<LoraFit
             changes.entry(parameter).or_default().push(change);
         }
     }
-    let adapter = Adapter { strength: strength.to_owned(), weights: file.weights.clone(), changes };
+    let adapter = Adapter { strength: strength.to_owned(), weights: file.weights.clone(), deltas: changes };
     Ok(LoraFit { adapter, report })
 }
 

@@ -1,7 +1,7 @@
-//! Element types through a graph: what each node gets and gives, by ONNX's own rules for the operations used here.
+//! Inference of the element types of every node, by ONNX's rules for the operations used here.
 //!
-//! A graph says only the types of its inputs and constants. Knowing those of every node before a session is made is what
-//! lets a wrong or unsupported one be named, instead of being moved to another device silently.
+//! A graph declares only the types of its inputs and constants. With the types of all nodes, an operation that the
+//! provider does not support can be reported before a session is made; ONNX Runtime would silently run it elsewhere.
 
 use std::collections::HashMap;
 
@@ -9,45 +9,45 @@ use super::proto::{GraphProto, NodeProto, ValueInfoProto};
 use super::spec::{Dtype, Graph};
 use crate::core::{Error, Kind, Result};
 
-/// A node with the element types of its inputs.
+/// A node with the element types of its inputs and outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypedNode<'g> {
-    /// Name in the graph.
+    /// Name of the node.
     pub name: &'g str,
-    /// Operation.
+    /// Operator.
     pub op: &'g str,
-    /// Whether it is one of ONNX Runtime's own.
+    /// Whether the operator is one of ONNX Runtime's own (`com.microsoft`).
     pub contrib: bool,
-    /// Types of its inputs in order; none for an optional one left out.
+    /// Types of its inputs in order; `None` for an omitted optional input.
     pub inputs: Vec<Option<Dtype>>,
     /// Type of its outputs.
     pub output: Dtype,
 }
 
-/// What an input's type must be; the last of a list holds for all further inputs.
+/// Type constraint of an input; the last one of a list holds for all further inputs.
 #[derive(Clone, Copy)]
 enum Slot {
-    /// The type that all inputs of this kind have in common.
+    /// The type variable T: the same type for all inputs with it.
     T,
-    /// A second such type.
+    /// A second type variable.
     U,
-    /// This one.
+    /// This type.
     Is(Dtype),
-    /// Any, by itself.
+    /// Any type.
     Any,
 }
 
-/// The type of the outputs.
+/// Type of the outputs.
 #[derive(Clone, Copy)]
 enum Out {
     T,
     U,
     Is(Dtype),
-    /// What the attribute `to` says.
+    /// The type in the attribute `to`.
     To,
 }
 
-/// The rule for an operation; none for one that no graph here uses.
+/// Type constraints and output type of an operator; `None` for operators that no graph here uses.
 fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
     use Dtype::{F32, I8, I64, U8};
     use Slot::{Any, Is, T, U};
@@ -72,7 +72,9 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
 }
 
 impl Graph {
-    /// Every node with its types, in order. Fails if an operation is given types that it cannot have by ONNX's rules.
+    /// All nodes in order with their element types.
+    ///
+    /// Fails with [`Kind::Bug`] if a node or an output violates ONNX's type rules.
     pub fn typed_nodes(&self) -> Result<Vec<TypedNode<'_>>> {
         let Some(graph) = &self.model.graph else { return Ok(Vec::new()) };
         let mut types: HashMap<&str, Dtype> = HashMap::new();
@@ -82,15 +84,16 @@ impl Graph {
         }
         types.extend(self.spec.inputs.iter().map(|input| (input.name.as_str(), input.dtype)));
         let mut nodes = Vec::with_capacity(graph.node.len());
-        type_all(graph, &mut types, &mut nodes).map_err(|why| {
-            Error::new(Kind::Bug, format!("The graph of the {} is wrong at {why}", self.name))
+        infer_all(graph, &mut types, &mut nodes).map_err(|why| {
+            Error::new(Kind::Bug, format!("The graph of the {} has a type error in {why}", self.name))
         })?;
         for output in &self.spec.outputs {
             let found = types.get(output.name.as_str());
             if found != Some(&output.dtype) {
-                let found = found.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+                let found = found.map_or_else(|| "none".to_owned(), ToString::to_string);
                 let (name, output, wanted) = (self.name, &output.name, output.dtype);
-                let message = format!("The graph of the {name} gives {found} as {output}, not {wanted}");
+                let message =
+                    format!("The output {output} of the {name} graph has the type {found}, not {wanted}");
                 return Err(Error::new(Kind::Bug, message));
             }
         }
@@ -98,8 +101,8 @@ impl Graph {
     }
 }
 
-/// Types the nodes of `graph` in order, those of a loop's body before the loop.
-fn type_all<'g>(
+/// Infers the types of the nodes of `graph` in order, those of a loop body before the loop.
+fn infer_all<'g>(
     graph: &'g GraphProto,
     types: &mut HashMap<&'g str, Dtype>,
     nodes: &mut Vec<TypedNode<'g>>,
@@ -109,9 +112,9 @@ fn type_all<'g>(
             types.extend(
                 body.input.iter().filter_map(|input| Some((input.name.as_deref()?, element(input)?))),
             );
-            type_all(body, types, nodes)?;
+            infer_all(body, types, nodes)?;
         }
-        let typed = typed(node, types)
+        let typed = infer(node, types)
             .map_err(|why| format!("{}: {why}", node.name.as_deref().unwrap_or_default()))?;
         types.extend(node.output.iter().map(|output| (output.as_str(), typed.output)));
         nodes.push(typed);
@@ -119,14 +122,15 @@ fn type_all<'g>(
     Ok(())
 }
 
-/// The type of an input's elements.
+/// Element type of a declared input.
 fn element(input: &ValueInfoProto) -> Option<Dtype> {
     Dtype::from_number(input.r#type.as_ref()?.tensor_type.as_ref()?.elem_type?.into())
 }
 
-fn typed<'g>(node: &'g NodeProto, types: &HashMap<&str, Dtype>) -> Result<TypedNode<'g>, String> {
+/// Infers the types of `node` from those of the values in `types`.
+fn infer<'g>(node: &'g NodeProto, types: &HashMap<&str, Dtype>) -> Result<TypedNode<'g>, String> {
     let op = node.op_type.as_deref().unwrap_or_default();
-    let (slots, out) = rule(op).ok_or_else(|| format!("{op} is not an operation known here"))?;
+    let (slots, out) = rule(op).ok_or_else(|| format!("there is no type rule for {op}"))?;
     let (mut t, mut u) = (None, None);
     let mut inputs = Vec::with_capacity(node.input.len());
     for (index, input) in node.input.iter().enumerate() {
@@ -134,7 +138,7 @@ fn typed<'g>(node: &'g NodeProto, types: &HashMap<&str, Dtype>) -> Result<TypedN
             inputs.push(None);
             continue;
         }
-        let found = *types.get(input.as_str()).ok_or_else(|| format!("nothing gives {input}"))?;
+        let found = *types.get(input.as_str()).ok_or_else(|| format!("no node produces {input}"))?;
         let wanted = match slots[index.min(slots.len() - 1)] {
             Slot::T => *t.get_or_insert(found),
             Slot::U => *u.get_or_insert(found),
@@ -142,7 +146,7 @@ fn typed<'g>(node: &'g NodeProto, types: &HashMap<&str, Dtype>) -> Result<TypedN
             Slot::Any => found,
         };
         if found != wanted {
-            return Err(format!("{op} gets {found} as {input} where {wanted} is needed"));
+            return Err(format!("{op} has the input {input} of type {found}, but {wanted} is needed"));
         }
         inputs.push(Some(found));
     }
@@ -160,6 +164,6 @@ fn typed<'g>(node: &'g NodeProto, types: &HashMap<&str, Dtype>) -> Result<TypedN
         op,
         contrib: node.domain.as_deref().is_some_and(|domain| !domain.is_empty()),
         inputs,
-        output: output.ok_or_else(|| format!("{op} gives nothing that has a type"))?,
+        output: output.ok_or_else(|| format!("the output type of {op} is unknown"))?,
     })
 }

@@ -1,4 +1,4 @@
-//! What tells a file from the one that takes its place.
+//! Detection of files that are changed or replaced while in use.
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -6,43 +6,43 @@ use std::time::SystemTime;
 
 use crate::core::{Bytes, Error, Kind, Result};
 
-/// A file as it was at one moment.
+/// Identity of a file at one moment: length, modification time and inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileIdentity {
     length: Bytes,
     modified: Option<SystemTime>,
-    /// Number of the file on its disk, where the system has one.
+    /// Inode number, where the system has one.
     inode: Option<u64>,
 }
 
-impl Stamp {
-    /// The file at `path` as it is now.
+impl FileIdentity {
+    /// The current identity of the file at `path`.
     pub(super) fn of(path: &Path) -> std::io::Result<Self> {
         let about = std::fs::metadata(path)?;
         Ok(Self { length: Bytes(about.len()), modified: about.modified().ok(), inode: inode(&about) })
     }
 
-    /// Fails if the file at `path` is another one by now.
+    /// Fails with [`Kind::CorruptModel`] if the file at `path` was changed, replaced or removed since.
     pub(super) fn check(&self, path: &Path) -> Result<()> {
         let how = match Self::of(path) {
             Ok(now) if now == *self => return Ok(()),
             Ok(now) if now.length != self.length => {
-                format!("had {} and has {} bytes now", self.length.0, now.length.0)
+                format!("its size changed from {} to {} bytes", self.length.0, now.length.0)
             }
-            Ok(now) if now.inode != self.inode => "is another file now".to_owned(),
-            Ok(_) => "was written to".to_owned(),
-            Err(error) => format!("cannot be found any more ({error})"),
+            Ok(now) if now.inode != self.inode => "it was replaced by another file".to_owned(),
+            Ok(_) => "it was modified".to_owned(),
+            Err(error) => format!("it cannot be found any more ({error})"),
         };
         Err(Error::new(
             Kind::CorruptModel,
-            format!("The model changed while it was in use: {} {how}", path.display()),
+            format!("A model file changed while in use, {how}: {}", path.display()),
         )
-        .remedy("Wait until whatever writes to the model's folder is done, then start the job again"))
+        .remedy("Wait until no other program writes to the model's folder, then retry the job"))
     }
 }
 
 #[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no inodes")]
 fn inode(about: &Metadata) -> Option<u64> {
     Some(std::os::unix::fs::MetadataExt::ino(about))
 }
@@ -60,27 +60,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_changes_while_it_is_used_is_told() {
+    fn a_file_that_changes_while_in_use_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
         fs::write(&path, "weights").unwrap();
-        let stamp = Stamp::of(&path).unwrap();
-        assert!(stamp.check(&path).is_ok());
+        let identity = FileIdentity::of(&path).unwrap();
+        assert!(identity.check(&path).is_ok());
         let words = || {
-            let error = stamp.check(&path).unwrap_err();
+            let error = identity.check(&path).unwrap_err();
             assert_eq!(error.kind, Kind::CorruptModel);
             format!("{error:#}")
         };
         let later = SystemTime::now() + Duration::from_secs(10);
         File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
-        assert!(words().contains("was written to"), "{}", words());
+        assert!(words().contains("was modified"), "{}", words());
         fs::write(&path, "more weights").unwrap();
-        assert!(words().contains("had 7 and has 12 bytes now"), "{}", words());
+        assert!(words().contains("from 7 to 12 bytes"), "{}", words());
         let other = dir.path().join("other");
         fs::write(&other, "WEIGHTS").unwrap();
         fs::rename(&other, &path).unwrap();
         #[cfg(unix)]
-        assert!(words().contains("is another file now"), "{}", words());
+        assert!(words().contains("replaced by another file"), "{}", words());
         fs::remove_file(&path).unwrap();
         assert!(words().contains("cannot be found any more"), "{}", words());
     }
