@@ -13,8 +13,8 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{DroppedFile, Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use wandeck::app::{App, RunState};
-use wandeck::core::Outcome;
+use wandeck::app::App;
+use wandeck::jobs::{EndStatus, HistoryEntry};
 use wandeck::media::read_metadata;
 
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -26,7 +26,7 @@ fn window(data_dir: &Path) -> Harness<'static, App> {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let data_dir = data_dir.to_path_buf();
     Harness::builder()
-        .with_size(vec2(1200.0, 800.0))
+        .with_size(vec2(1600.0, 1000.0))
         .build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap())
 }
 
@@ -34,7 +34,7 @@ fn window(data_dir: &Path) -> Harness<'static, App> {
 fn wait(harness: &mut Harness<'_, App>, done: impl Fn(&Harness<'_, App>) -> bool) {
     let began = Instant::now();
     while !done(harness) {
-        assert!(began.elapsed() < PATIENCE, "{:?}", harness.state().run_state());
+        assert!(began.elapsed() < PATIENCE, "{:?}", harness.state().notifications());
         std::thread::park_timeout(Duration::from_millis(5));
         harness.step();
     }
@@ -53,22 +53,26 @@ impl DroppedFile for Dropped {
     }
 }
 
-fn outcome(harness: &Harness<'_, App>) -> Outcome {
-    match harness.state().run_state() {
-        RunState::Done(outcome) => (**outcome).clone(),
-        other => panic!("{other:?}"),
-    }
+/// The record of the job that ended last.
+fn record(harness: &Harness<'_, App>) -> Option<HistoryEntry> {
+    harness.state().queue().iter().rev().find_map(|entry| entry.ended()).cloned()
+}
+
+fn outcome(harness: &Harness<'_, App>) -> HistoryEntry {
+    let record = record(harness).unwrap();
+    assert_eq!(record.status, EndStatus::Done, "{record:?}");
+    record
 }
 
 fn ended(harness: &Harness<'_, App>) -> bool {
-    !matches!(harness.state().run_state(), RunState::Idle | RunState::Running { .. })
+    record(harness).is_some()
 }
 
 #[test]
 fn the_first_click_makes_a_video_that_plays() {
     let data_dir = tempfile::tempdir().unwrap();
     let mut harness = window(data_dir.path());
-    harness.get_by_label("Ready. Write a prompt and press Generate");
+    harness.get_by_label("Ready");
     wait(&mut harness, |harness| {
         harness.query_by_label_contains("of memory, time unknown until a first run").is_some()
     });
@@ -76,13 +80,12 @@ fn the_first_click_makes_a_video_that_plays() {
     harness.step();
     wait(&mut harness, ended);
     let outcome = outcome(&harness);
-    assert!(outcome.output.starts_with(data_dir.path().join("outputs")), "{outcome:?}");
+    assert!(outcome.output.unwrap().starts_with(data_dir.path().join("outputs")));
     // what the run took is known for the next one
     wait(&mut harness, |harness| harness.query_by_label_contains(", from 1 earlier run").is_some());
-    assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
     wait(&mut harness, |harness| harness.query_by_label_contains("of 17").is_some());
-    // the strip below is lower now than it was
-    harness.run_steps(3);
+    let said = harness.state().notifications();
+    assert!(said.iter().any(|text| text.starts_with("Job 1 is done in ")), "{said:?}");
     harness.get_by_role_and_label(Role::Button, "Pause").click();
     harness.step();
     wait(&mut harness, |harness| harness.query_by_role_and_label(Role::Button, "Play").is_some());
@@ -103,12 +106,11 @@ fn keys_start_and_stop_a_job_and_another_can_follow() {
     harness.step();
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     harness.step();
-    wait(&mut harness, |harness| harness.query_by_label_contains("Denoise, high noise, ").is_some());
+    wait(&mut harness, |harness| harness.query_by_label_contains("Running job 1 · high noise ").is_some());
     // the next video would wait for its turn
     harness.get_by_role_and_label(Role::Button, "Add to queue").click();
     harness.step();
     wait(&mut harness, |harness| harness.query_by_label("Edit job 2").is_some());
-    harness.run_steps(3);
     harness.get_by_label("Edit job 2").click();
     wait(&mut harness, |harness| harness.query_by_label("Save job 2").is_some());
     harness.get_by_label("Prompt").focus();
@@ -127,16 +129,16 @@ fn keys_start_and_stop_a_job_and_another_can_follow() {
     harness.step();
     harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::ALT, Key::Enter);
     harness.step();
-    wait(&mut harness, ended);
-    assert!(matches!(harness.state().run_state(), RunState::Cancelled), "{:?}", harness.state().run_state());
+    let is_over = |harness: &Harness<'_, App>| {
+        let entries = harness.state().queue();
+        !entries.is_empty() && entries.iter().all(|entry| entry.ended().is_some())
+    };
+    wait(&mut harness, is_over);
+    let status = |entry: &wandeck::jobs::JobEntry| entry.ended().unwrap().status;
+    assert!(harness.state().queue().iter().all(|entry| status(entry) == EndStatus::Cancelled));
     let left = std::fs::read_dir(data_dir.path().join("outputs")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "a cancelled job leaves no file");
-    // the strip is lower now than it was
-    harness.run_steps(3);
-    harness.get_by_role_and_label(Role::Button, "Dismiss").click();
-    wait(&mut harness, |harness| {
-        harness.query_by_label("Ready. Write a prompt and press Generate").is_some()
-    });
+    wait(&mut harness, |harness| harness.query_by_label("Ready").is_some());
 }
 
 #[test]
@@ -152,11 +154,13 @@ fn a_dropped_video_brings_its_settings_back() {
     harness.step();
     let seed =
         |harness: &Harness<'_, App>| harness.get_by_role_and_label(Role::SpinButton, "Seed").value().unwrap();
-    assert_ne!(seed(&harness), first.request.seed.0.to_string());
-    assert!(read_metadata(&first.output).unwrap().is_some());
-    harness.input_mut().dropped_files.push(Arc::new(Dropped(first.output.clone())));
+    let first_seed = first.draft().unwrap().seed.to_string();
+    let output = first.output.clone().unwrap();
+    assert_ne!(seed(&harness), first_seed);
+    assert!(read_metadata(&output).unwrap().is_some());
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(output)));
     harness.step();
-    wait(&mut harness, |harness| seed(harness) == first.request.seed.0.to_string());
+    wait(&mut harness, |harness| seed(harness) == first_seed);
     let lora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/loras/kohya.safetensors");
     harness.input_mut().dropped_files.push(Arc::new(Dropped(lora)));
     harness.step();

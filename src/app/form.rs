@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::app::output_name::{is_named_for, output_path};
+use crate::app::panels::compose::Editing;
 use crate::app::routing::{Routing, mode_of};
-use crate::app::shell::view::Editing;
 use crate::core::{Draft, Error, Expert, Kind, Limits, LoraChoice, Mode, Resolution, Result, Seed};
 use crate::jobs::{JobEntry, JobId, JobSpec, JobState};
 use crate::models::{self, Installed};
@@ -66,9 +66,10 @@ impl Form {
         self.installed().ok().and_then(|model| mode_of(&self.draft, model))
     }
 
-    /// Looks for models on the disk again.
-    pub(in crate::app) fn find_models(&mut self) {
-        self.models = models::installed(&self.data_dir, self.models_dir.as_deref());
+    /// Looks for models on the disk; to be called on another thread.
+    pub(in crate::app) fn scan(&self) -> impl FnOnce() -> Vec<Installed> + Send + 'static {
+        let (data_dir, models_dir) = (self.data_dir.clone(), self.models_dir.clone());
+        move || models::installed(&data_dir, models_dir.as_deref())
     }
 
     /// What keeps the form from running, one error a field.

@@ -13,7 +13,5 @@ mod shell;
 mod theme;
 mod widgets;
 
-pub use shell::action::{Action, PlayerAction};
 pub use shell::app::App;
 pub use shell::run::{Renderer, run};
-pub use shell::view::{AppView, Editing, Look, PreflightView, RunState, Screen};

@@ -1,6 +1,8 @@
 //! Colours, sizes and fonts; the only place where a colour is made.
 
-use eframe::egui::{Color32, Context, CornerRadius, Margin, Rangef, Theme, Ui, Vec2, vec2};
+use eframe::egui::{Color32, Context, CornerRadius, Margin, Stroke, Theme, Ui, Vec2, Visuals, vec2};
+
+use crate::core::Stage;
 
 use super::fonts;
 
@@ -10,16 +12,14 @@ pub(in crate::app) const ICON_SIZE: f32 = 20.0;
 pub(in crate::app) const ICON_BUTTON: Vec2 = vec2(32.0, 28.0);
 /// Height of the button that starts the work.
 pub(in crate::app) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
-/// Height of a row of the queue.
+/// Height of a line of text with buttons.
 pub(in crate::app) const ROW_HEIGHT: f32 = 30.0;
-/// Height of the queue when the window opens.
-pub(in crate::app) const QUEUE_HEIGHT: f32 = 150.0;
+/// Height of the line at the bottom of the window.
+pub(in crate::app) const STATUS_HEIGHT: f32 = 24.0;
+/// Width of a toast.
+pub(in crate::app) const TOAST_WIDTH: f32 = 340.0;
 /// Height that what is said of a run takes at most.
 pub(in crate::app) const LOOK_HEIGHT: f32 = 180.0;
-/// Widths of the form that leave room for the video.
-pub(in crate::app) const FORM_WIDTHS: Rangef = Rangef { min: 260.0, max: 560.0 };
-/// Width of the form when the window opens.
-pub(in crate::app) const FORM_WIDTH: f32 = 340.0;
 
 /// Colours with a meaning. Text in them has a contrast of at least 4.5:1 on the panel.
 #[derive(Clone, Copy, Debug)]
@@ -30,44 +30,103 @@ pub(in crate::app) struct Tokens {
     pub(in crate::app) warning: Color32,
     /// Something went well.
     pub(in crate::app) good: Color32,
-    /// The button that starts the work.
+    /// What is chosen, and the button that starts the work.
     pub(in crate::app) accent: Color32,
     /// Text on `accent`.
     pub(in crate::app) on_accent: Color32,
     /// Behind the video.
     pub(in crate::app) stage: Color32,
+    /// A group of controls that belong together.
+    pub(in crate::app) card: Color32,
+    /// Lines between rows and around fields; the empty part of a bar.
+    pub(in crate::app) line: Color32,
+    /// Stages before the first step: loading, encoding text and image.
+    pub(in crate::app) stage_prepare: Color32,
+    /// Steps of the high-noise expert.
+    pub(in crate::app) stage_high: Color32,
+    /// Steps of the low-noise expert.
+    pub(in crate::app) stage_low: Color32,
+    /// Decoding and writing.
+    pub(in crate::app) stage_decode: Color32,
+    /// Panels and bars.
+    panel: Color32,
+    /// Behind tabs, and in fields.
+    deep: Color32,
+    /// Buttons.
+    button: Color32,
+    /// Buttons under the pointer.
+    hovered: Color32,
+    /// Behind what is selected.
+    selected: Color32,
     /// Ordinary text.
     text: Color32,
     /// Text that is not looked for.
     weak: Color32,
+    /// Headings and chosen text.
+    pub(in crate::app) strong: Color32,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place where colours are made")]
 const DARK: Tokens = Tokens {
-    error: Color32::from_rgb(255, 138, 128),
-    warning: Color32::from_rgb(255, 202, 110),
-    good: Color32::from_rgb(129, 212, 150),
-    accent: Color32::from_rgb(46, 111, 214),
-    on_accent: Color32::from_rgb(255, 255, 255),
-    stage: Color32::from_rgb(14, 15, 18),
-    text: Color32::from_rgb(200, 200, 200),
-    weak: Color32::from_rgb(152, 152, 152),
+    error: Color32::from_rgb(255, 130, 112),
+    warning: Color32::from_rgb(240, 184, 96),
+    good: Color32::from_rgb(84, 200, 138),
+    accent: Color32::from_rgb(76, 141, 255),
+    on_accent: Color32::from_rgb(10, 16, 30),
+    stage: Color32::from_rgb(11, 12, 15),
+    card: Color32::from_rgb(36, 40, 50),
+    line: Color32::from_rgb(47, 52, 64),
+    stage_prepare: Color32::from_rgb(124, 134, 152),
+    stage_high: Color32::from_rgb(143, 107, 255),
+    stage_low: Color32::from_rgb(63, 182, 198),
+    stage_decode: Color32::from_rgb(224, 152, 56),
+    panel: Color32::from_rgb(29, 32, 39),
+    deep: Color32::from_rgb(22, 24, 29),
+    button: Color32::from_rgb(42, 46, 57),
+    hovered: Color32::from_rgb(54, 60, 75),
+    selected: Color32::from_rgb(35, 54, 96),
+    text: Color32::from_rgb(214, 218, 226),
+    weak: Color32::from_rgb(152, 159, 172),
+    strong: Color32::from_rgb(244, 246, 250),
 };
 #[expect(clippy::disallowed_methods, reason = "this is the place where colours are made")]
 const LIGHT: Tokens = Tokens {
-    error: Color32::from_rgb(176, 24, 24),
+    error: Color32::from_rgb(180, 32, 24),
     warning: Color32::from_rgb(134, 84, 0),
     good: Color32::from_rgb(22, 108, 54),
     accent: Color32::from_rgb(30, 94, 196),
     on_accent: Color32::from_rgb(255, 255, 255),
-    stage: Color32::from_rgb(226, 228, 232),
-    text: Color32::from_rgb(50, 50, 50),
-    weak: Color32::from_rgb(96, 96, 96),
+    stage: Color32::from_rgb(222, 225, 231),
+    card: Color32::from_rgb(236, 239, 245),
+    line: Color32::from_rgb(205, 210, 220),
+    stage_prepare: Color32::from_rgb(122, 132, 150),
+    stage_high: Color32::from_rgb(118, 82, 230),
+    stage_low: Color32::from_rgb(24, 146, 164),
+    stage_decode: Color32::from_rgb(196, 122, 20),
+    panel: Color32::from_rgb(247, 248, 250),
+    deep: Color32::from_rgb(255, 255, 255),
+    button: Color32::from_rgb(228, 231, 238),
+    hovered: Color32::from_rgb(214, 220, 232),
+    selected: Color32::from_rgb(204, 221, 250),
+    text: Color32::from_rgb(42, 46, 54),
+    weak: Color32::from_rgb(90, 96, 108),
+    strong: Color32::from_rgb(14, 18, 26),
 };
 
 /// The colours of the theme that is on.
 pub(in crate::app) fn tokens(ui: &Ui) -> &'static Tokens {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
+}
+
+/// The colour of a stage, the same in the queue, in the monitor and on the preview.
+pub(in crate::app) fn stage_colour(ui: &Ui, stage: Stage) -> Color32 {
+    let tokens = tokens(ui);
+    match stage {
+        Stage::Preflight | Stage::Prepare | Stage::Text | Stage::Image => tokens.stage_prepare,
+        Stage::DenoiseHigh => tokens.stage_high,
+        Stage::DenoiseLow => tokens.stage_low,
+        Stage::Decode | Stage::PostProcess => tokens.stage_decode,
+    }
 }
 
 /// Fonts and styles, once, before anything is drawn.
@@ -80,17 +139,47 @@ pub(in crate::app) fn install(ctx: &Context) {
             style.spacing.button_padding = vec2(8.0, 4.0);
             style.spacing.interact_size.y = 24.0;
             style.spacing.window_margin = Margin::same(12);
-            let tokens = if theme == Theme::Dark { &DARK } else { &LIGHT };
-            style.visuals.weak_text_color = Some(tokens.weak);
-            style.visuals.widgets.noninteractive.fg_stroke.color = tokens.text;
-            let radius = CornerRadius::same(5);
-            let widgets = &mut style.visuals.widgets;
-            for visuals in
-                [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active, &mut widgets.open]
-            {
-                visuals.corner_radius = radius;
-            }
+            colours(&mut style.visuals, if theme == Theme::Dark { &DARK } else { &LIGHT });
         });
+    }
+}
+
+fn colours(visuals: &mut Visuals, tokens: &Tokens) {
+    visuals.panel_fill = tokens.panel;
+    visuals.window_fill = tokens.panel;
+    visuals.extreme_bg_color = tokens.deep;
+    visuals.text_edit_bg_color = Some(tokens.deep);
+    visuals.faint_bg_color = tokens.card;
+    visuals.weak_text_color = Some(tokens.weak);
+    visuals.hyperlink_color = tokens.accent;
+    visuals.selection.bg_fill = tokens.selected;
+    visuals.selection.stroke = Stroke::new(1.0, tokens.strong);
+    visuals.window_stroke.color = tokens.line;
+    let widgets = &mut visuals.widgets;
+    widgets.noninteractive.bg_fill = tokens.panel;
+    widgets.noninteractive.bg_stroke.color = tokens.line;
+    widgets.noninteractive.fg_stroke.color = tokens.text;
+    widgets.inactive.bg_fill = tokens.button;
+    widgets.inactive.weak_bg_fill = tokens.button;
+    widgets.inactive.bg_stroke = Stroke::new(1.0, tokens.line);
+    widgets.inactive.fg_stroke.color = tokens.text;
+    widgets.hovered.bg_fill = tokens.hovered;
+    widgets.hovered.weak_bg_fill = tokens.hovered;
+    widgets.hovered.bg_stroke = Stroke::new(1.0, tokens.weak);
+    widgets.hovered.fg_stroke.color = tokens.strong;
+    widgets.active.bg_fill = tokens.selected;
+    widgets.active.weak_bg_fill = tokens.selected;
+    widgets.active.bg_stroke = Stroke::new(1.0, tokens.accent);
+    widgets.active.fg_stroke.color = tokens.strong;
+    widgets.open.bg_fill = tokens.hovered;
+    widgets.open.weak_bg_fill = tokens.hovered;
+    widgets.open.bg_stroke = Stroke::new(1.0, tokens.line);
+    widgets.open.fg_stroke.color = tokens.strong;
+    let radius = CornerRadius::same(5);
+    for visuals in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active, &mut widgets.open] {
+        visuals.corner_radius = radius;
+        // nothing grows under the pointer
+        visuals.expansion = 0.0;
     }
 }
 

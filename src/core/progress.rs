@@ -83,6 +83,12 @@ impl Progress {
         if total > 0.0 { (done / total).min(1.0) } else { 0.0 }
     }
 
+    /// The part of the whole that each stage has done, 0 to 1, in order.
+    pub fn finished_shares(&self) -> impl Iterator<Item = (Stage, f64)> + '_ {
+        let total: f64 = self.stages.iter().map(StageProgress::weight).sum();
+        self.stages.iter().map(move |stage| (stage.stage, stage.weight_done() / total.max(f64::EPSILON)))
+    }
+
     /// The current stage, its units done and its total number of units.
     pub fn stage(&self) -> Option<(Stage, u32, u32)> {
         let current = self.current_stage()?;

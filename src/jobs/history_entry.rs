@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::core::{Category, Draft, Error, Finding, Kind, Mode, Recovery, Secs, StageTime, Utc};
+use crate::core::{Category, Draft, Error, Finding, Fix, Kind, Mode, Recovery, Secs, StageTime, Utc};
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ impl fmt::Display for EndStatus {
 }
 
 /// An error as it is kept: what happened, and what could be done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailureRecord {
     /// What history and `--json` speak of.
     pub category: Category,
@@ -48,6 +48,9 @@ pub struct FailureRecord {
     pub remedy: Option<String>,
     /// What a person can do, most useful first.
     pub recovery: Vec<Recovery>,
+    /// Changes of the form that may help, most useful first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<Fix>,
 }
 
 impl From<&Error> for FailureRecord {
@@ -63,6 +66,7 @@ impl From<&Error> for FailureRecord {
             message,
             remedy: error.remedy_text().map(str::to_owned),
             recovery: error.kind.recovery().to_vec(),
+            fixes: error.fixes().to_vec(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod lock;
 mod settings;
 mod tensor_cache;
 mod tensor_file;
+mod whole_file;
 
 pub use data_dir::{DATA_DIR_VARIABLE, default_data_dir};
 pub use journal::{Damage, Journal, Locked, News};
@@ -16,3 +17,4 @@ pub use settings::{
 };
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{TensorMetadata, read_tensors, write_tensors};
+pub use whole_file::write_whole;

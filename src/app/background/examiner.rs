@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use crate::app::shell::view::{Look, PreflightView};
+use crate::app::panels::compose::{Look, PreflightView};
 use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
 use crate::jobs::JobSpec;
 use crate::media::Existing;

@@ -1,7 +1,14 @@
 //! The panels: each draws what it is shown and says what the person asked for.
+//!
+//! A panel is a struct with view state only. `ui` takes a view with what the panel needs and returns its actions; the
+//! shell carries them out.
 
 pub(super) mod compose;
-#[cfg(test)]
-pub(super) mod fixture;
+pub(super) mod gallery;
+pub(super) mod log;
+pub(super) mod models;
+pub(super) mod monitor;
 pub(super) mod player;
+pub(super) mod presets;
 pub(super) mod queue;
+pub(super) mod settings;

@@ -1,91 +1,277 @@
-//! The verbs that have a key. One list for buttons, tooltips and shortcuts.
+//! The verbs. One list feeds menus, palette, keys, tooltips and the sheet of keys.
 
-use eframe::egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
+use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
+use egui_material_icons::MaterialIcon;
+use egui_material_icons::icons::{
+    ICON_CANCEL, ICON_CASINO, ICON_CLEAR_ALL, ICON_DARK_MODE, ICON_FIRST_PAGE, ICON_FOLDER_OPEN,
+    ICON_FULLSCREEN, ICON_HELP, ICON_KEYBOARD, ICON_LAST_PAGE, ICON_LIGHT_MODE, ICON_LOGOUT, ICON_MONITORING,
+    ICON_MOVIE, ICON_NOTIFICATIONS, ICON_PAUSE, ICON_PLAY_ARROW, ICON_REFRESH, ICON_RESTART_ALT,
+    ICON_ROUTINE, ICON_SEARCH, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS, ICON_TAB, ICON_ZOOM_IN, ICON_ZOOM_OUT,
+};
+use serde::{Deserialize, Serialize};
 
-/// A verb with a name and a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use super::layout::PanelId;
+
+/// A verb without a payload. Its order is that of the palette.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(in crate::app) enum Command {
     Generate,
+    GenerateFirst,
     Cancel,
+    PauseQueue,
+    ClearEnded,
+    EstimateAgain,
     RandomSeed,
+    PreviousPrompt,
+    NextPrompt,
+    OpenFile,
+    FindModels,
     PlayPause,
     StepBack,
     StepForward,
+    TenBack,
+    TenForward,
     FirstFrame,
     LastFrame,
+    ShowPanel(PanelId),
+    MonitorLine,
+    ResetLayout,
+    DarkTheme,
+    LightTheme,
+    SystemTheme,
+    ZoomIn,
+    ZoomOut,
+    ZoomReset,
+    FullScreen,
+    Palette,
+    Notifications,
+    Shortcuts,
+    Quit,
 }
 
-/// Ctrl and Alt, or their likeness on the platform.
+/// Ctrl and Alt, or what stands for them on the platform.
 const COMMAND_ALT: Modifiers = Modifiers { alt: true, ..Modifiers::COMMAND };
+const COMMAND_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 
 impl Command {
-    /// The name on the button, also for screen readers.
+    /// All of them, in the order of the palette.
+    pub(in crate::app) fn all() -> impl Iterator<Item = Self> {
+        let before = [
+            Self::Generate,
+            Self::GenerateFirst,
+            Self::Cancel,
+            Self::PauseQueue,
+            Self::ClearEnded,
+            Self::EstimateAgain,
+            Self::RandomSeed,
+            Self::PreviousPrompt,
+            Self::NextPrompt,
+            Self::OpenFile,
+            Self::FindModels,
+            Self::PlayPause,
+            Self::StepBack,
+            Self::StepForward,
+            Self::TenBack,
+            Self::TenForward,
+            Self::FirstFrame,
+            Self::LastFrame,
+        ];
+        let after = [
+            Self::MonitorLine,
+            Self::ResetLayout,
+            Self::DarkTheme,
+            Self::LightTheme,
+            Self::SystemTheme,
+            Self::ZoomIn,
+            Self::ZoomOut,
+            Self::ZoomReset,
+            Self::FullScreen,
+            Self::Palette,
+            Self::Notifications,
+            Self::Shortcuts,
+            Self::Quit,
+        ];
+        before.into_iter().chain(PanelId::ALL.map(Self::ShowPanel)).chain(after)
+    }
+
+    /// The name on buttons and in menus, also for screen readers.
     pub(in crate::app) fn text(self) -> &'static str {
         match self {
             Self::Generate => "Generate",
-            Self::Cancel => "Cancel",
+            Self::GenerateFirst => "Generate first",
+            Self::Cancel => "Cancel the running job",
+            Self::PauseQueue => "Pause the queue",
+            Self::ClearEnded => "Clear ended jobs",
+            Self::EstimateAgain => "Estimate again",
             Self::RandomSeed => "Random seed",
+            Self::PreviousPrompt => "Previous prompt",
+            Self::NextPrompt => "Next prompt",
+            Self::OpenFile => "Open file…",
+            Self::FindModels => "Look for models again",
             Self::PlayPause => "Play or pause",
             Self::StepBack => "Previous frame",
             Self::StepForward => "Next frame",
+            Self::TenBack => "Ten frames back",
+            Self::TenForward => "Ten frames forward",
             Self::FirstFrame => "First frame",
             Self::LastFrame => "Last frame",
+            Self::ShowPanel(panel) => panel.title(),
+            Self::MonitorLine => "Monitor as one line",
+            Self::ResetLayout => "Reset layout",
+            Self::DarkTheme => "Dark theme",
+            Self::LightTheme => "Light theme",
+            Self::SystemTheme => "System theme",
+            Self::ZoomIn => "Larger",
+            Self::ZoomOut => "Smaller",
+            Self::ZoomReset => "Actual size",
+            Self::FullScreen => "Full screen",
+            Self::Palette => "Commands…",
+            Self::Notifications => "Notifications",
+            Self::Shortcuts => "Keyboard shortcuts",
+            Self::Quit => "Quit",
         }
     }
 
-    /// One sentence.
+    /// One sentence for the tooltip.
     pub(in crate::app) fn about(self) -> &'static str {
         match self {
             Self::Generate => "Make a video from this form",
+            Self::GenerateFirst => {
+                "Make a video from this form before all others; what runs makes room after its step"
+            }
             Self::Cancel => "Stop the video that is being made",
-            Self::RandomSeed => "Choose another seed by chance",
+            Self::PauseQueue => "Start no more jobs, and pause the running one after its step",
+            Self::ClearEnded => "Remove ended jobs from the list (they stay in the gallery and the history)",
+            Self::EstimateAgain => "Estimate again: other programs may have taken memory or given it back",
+            Self::RandomSeed => "Choose another random seed",
+            Self::PreviousPrompt => "Bring back the prompt that was used before this one",
+            Self::NextPrompt => "Go on to the prompt that was used after this one",
+            Self::OpenFile => "Open a video, an image to start from, or a LoRA",
+            Self::FindModels => "Look for models on the disk again",
             Self::PlayPause => "Play the video in a loop, or hold it",
             Self::StepBack => "Hold the video and go one frame back",
             Self::StepForward => "Hold the video and go one frame on",
+            Self::TenBack => "Hold the video and go ten frames back",
+            Self::TenForward => "Hold the video and go ten frames on",
             Self::FirstFrame => "Go to the first frame",
             Self::LastFrame => "Go to the last frame",
+            Self::ShowPanel(_) => "Show this panel, or bring it to the front",
+            Self::MonitorLine => "Show the monitor as one line at the bottom, or as a panel",
+            Self::ResetLayout => "Put all panels back where they were at first",
+            Self::DarkTheme => "Light text on dark ground",
+            Self::LightTheme => "Dark text on light ground",
+            Self::SystemTheme => "Dark or light as the system has it",
+            Self::ZoomIn => "Make everything in the window larger",
+            Self::ZoomOut => "Make everything in the window smaller",
+            Self::ZoomReset => "Everything in its usual size",
+            Self::FullScreen => "Fill the screen, or go back to a window",
+            Self::Palette => "Find every command by its name",
+            Self::Notifications => "What the program had to say",
+            Self::Shortcuts => "All keys on one sheet",
+            Self::Quit => "Close Wandeck; what waits in the queue is kept",
         }
     }
 
-    /// The key. Keys without a modifier act only while no field has the focus.
-    pub(in crate::app) fn shortcut(self) -> KeyboardShortcut {
-        let (modifiers, key) = match self {
-            Self::Generate => (Modifiers::COMMAND, Key::Enter),
-            Self::Cancel => (COMMAND_ALT, Key::Enter),
-            Self::RandomSeed => (Modifiers::COMMAND, Key::R),
-            Self::PlayPause => (Modifiers::NONE, Key::Space),
-            Self::StepBack => (Modifiers::NONE, Key::ArrowLeft),
-            Self::StepForward => (Modifiers::NONE, Key::ArrowRight),
-            Self::FirstFrame => (Modifiers::NONE, Key::Home),
-            Self::LastFrame => (Modifiers::NONE, Key::End),
+    /// Its keys, unless a person chose others. Keys without a modifier act only while no field has the focus.
+    pub(in crate::app) fn default_shortcuts(self) -> Vec<KeyboardShortcut> {
+        const NONE: Modifiers = Modifiers::NONE;
+        let keys: &[(Modifiers, Key)] = match self {
+            Self::Generate => &[(Modifiers::COMMAND, Key::Enter)],
+            Self::GenerateFirst => &[(COMMAND_SHIFT, Key::Enter)],
+            Self::Cancel => &[(COMMAND_ALT, Key::Enter)],
+            Self::RandomSeed => &[(Modifiers::COMMAND, Key::R)],
+            Self::PreviousPrompt => &[(Modifiers::ALT, Key::ArrowUp)],
+            Self::NextPrompt => &[(Modifiers::ALT, Key::ArrowDown)],
+            Self::OpenFile => &[(Modifiers::COMMAND, Key::O)],
+            Self::EstimateAgain => &[(NONE, Key::F5)],
+            Self::PlayPause => &[(NONE, Key::Space)],
+            Self::StepBack => &[(NONE, Key::ArrowLeft)],
+            Self::StepForward => &[(NONE, Key::ArrowRight)],
+            Self::TenBack => &[(Modifiers::SHIFT, Key::ArrowLeft)],
+            Self::TenForward => &[(Modifiers::SHIFT, Key::ArrowRight)],
+            Self::FirstFrame => &[(NONE, Key::Home)],
+            Self::LastFrame => &[(NONE, Key::End)],
+            Self::ShowPanel(PanelId::Settings) => {
+                &[(Modifiers::COMMAND, Key::Comma), (Modifiers::COMMAND, Key::Num7)]
+            }
+            Self::ShowPanel(panel) => panel_key(panel),
+            Self::FullScreen => &[(NONE, Key::F11)],
+            Self::Palette => &[(Modifiers::COMMAND, Key::K), (Modifiers::COMMAND, Key::P)],
+            Self::Shortcuts => &[(NONE, Key::Questionmark), (NONE, Key::F1)],
+            Self::Quit => &[(Modifiers::COMMAND, Key::Q)],
+            // egui's own keys; here they would act twice
+            Self::ZoomIn | Self::ZoomOut | Self::ZoomReset => &[],
+            Self::PauseQueue
+            | Self::ClearEnded
+            | Self::FindModels
+            | Self::MonitorLine
+            | Self::ResetLayout
+            | Self::DarkTheme
+            | Self::LightTheme
+            | Self::SystemTheme
+            | Self::Notifications => &[],
         };
-        KeyboardShortcut::new(modifiers, key)
+        keys.iter().map(|(modifiers, key)| KeyboardShortcut::new(*modifiers, *key)).collect()
+    }
+
+    /// Its icon.
+    pub(in crate::app) fn icon(self) -> MaterialIcon {
+        match self {
+            Self::Generate | Self::GenerateFirst => ICON_MOVIE,
+            Self::Cancel => ICON_CANCEL,
+            Self::PauseQueue => ICON_PAUSE,
+            Self::ClearEnded => ICON_CLEAR_ALL,
+            Self::EstimateAgain | Self::FindModels => ICON_REFRESH,
+            Self::RandomSeed => ICON_CASINO,
+            Self::OpenFile => ICON_FOLDER_OPEN,
+            Self::PlayPause => ICON_PLAY_ARROW,
+            Self::StepBack | Self::TenBack | Self::PreviousPrompt => ICON_SKIP_PREVIOUS,
+            Self::StepForward | Self::TenForward | Self::NextPrompt => ICON_SKIP_NEXT,
+            Self::FirstFrame => ICON_FIRST_PAGE,
+            Self::LastFrame => ICON_LAST_PAGE,
+            Self::ShowPanel(_) => ICON_TAB,
+            Self::MonitorLine => ICON_MONITORING,
+            Self::ResetLayout => ICON_RESTART_ALT,
+            Self::DarkTheme => ICON_DARK_MODE,
+            Self::LightTheme => ICON_LIGHT_MODE,
+            Self::SystemTheme => ICON_ROUTINE,
+            Self::ZoomIn => ICON_ZOOM_IN,
+            Self::ZoomOut => ICON_ZOOM_OUT,
+            Self::ZoomReset => ICON_SEARCH,
+            Self::FullScreen => ICON_FULLSCREEN,
+            Self::Palette => ICON_HELP,
+            Self::Notifications => ICON_NOTIFICATIONS,
+            Self::Shortcuts => ICON_KEYBOARD,
+            Self::Quit => ICON_LOGOUT,
+        }
     }
 
     /// One sentence and the key.
     pub(in crate::app) fn tooltip(self, ctx: &Context) -> String {
-        format!("{} ({})", self.about(), ctx.format_shortcut(&self.shortcut()))
+        self.tooltip_with(ctx, self.about())
     }
 
-    /// Whether the key was pressed; takes the press, so that nothing else sees it.
-    pub(in crate::app) fn pressed(self, ctx: &Context) -> bool {
-        let shortcut = self.shortcut();
-        if shortcut.modifiers == Modifiers::NONE && ctx.egui_wants_keyboard_input() {
-            return false;
+    /// Another sentence and the key.
+    pub(in crate::app) fn tooltip_with(self, ctx: &Context, about: &str) -> String {
+        match self.default_shortcuts().first() {
+            Some(shortcut) => format!("{about} ({})", ctx.format_shortcut(shortcut)),
+            None => about.to_owned(),
         }
-        ctx.input_mut(|input| {
-            // the event's own modifiers: those of the frame may be released already. egui lets Ctrl+Alt+Enter pass
-            // for Ctrl+Enter
-            let is_it = |event: &Event| match event {
-                Event::Key { key, pressed: true, modifiers, .. } => {
-                    *key == shortcut.logical_key
-                        && modifiers.alt == shortcut.modifiers.alt
-                        && modifiers.matches_logically(shortcut.modifiers)
-                }
-                _ => false,
-            };
-            let found = input.events.iter().position(is_it);
-            found.map(|index| input.events.remove(index)).is_some()
-        })
+    }
+}
+
+/// Ctrl and the panel's place in the View menu.
+fn panel_key(panel: PanelId) -> &'static [(Modifiers, Key)] {
+    match panel {
+        PanelId::Compose => &[(Modifiers::COMMAND, Key::Num1)],
+        PanelId::Player => &[(Modifiers::COMMAND, Key::Num2)],
+        PanelId::Queue => &[(Modifiers::COMMAND, Key::Num3)],
+        PanelId::Gallery => &[(Modifiers::COMMAND, Key::Num4)],
+        PanelId::Models => &[(Modifiers::COMMAND, Key::Num5)],
+        PanelId::Presets => &[(Modifiers::COMMAND, Key::Num6)],
+        PanelId::Settings => &[(Modifiers::COMMAND, Key::Num7)],
+        PanelId::Log => &[(Modifiers::COMMAND, Key::Num8)],
+        PanelId::Monitor => &[(Modifiers::COMMAND, Key::Num9)],
     }
 }

@@ -2,6 +2,15 @@
 
 pub(super) mod action;
 pub(super) mod app;
+mod apply;
 pub(super) mod command;
+mod events;
+mod frame;
+pub(super) mod layout;
+pub(super) mod live_jobs;
+mod menus;
+pub(super) mod notifications;
 pub(super) mod run;
-pub(super) mod view;
+mod shortcuts;
+mod status_bar;
+mod toasts;

@@ -23,15 +23,15 @@ pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -
         viewport: ViewportBuilder::default()
             .with_title("Wandeck")
             .with_app_id("wandeck")
-            .with_inner_size([1200.0, 800.0])
-            .with_min_inner_size([720.0, 480.0])
+            .with_inner_size([1600.0, 1000.0])
+            .with_min_inner_size([800.0, 500.0])
             .with_drag_and_drop(true),
         renderer: match renderer {
             Renderer::Glow => eframe::Renderer::Glow,
             Renderer::Wgpu => eframe::Renderer::Wgpu,
         },
         persist_window: true,
-        persistence_path: Some(data_dir.join("window.ron")),
+        persistence_path: Some(data_dir.join("egui.ron")),
         ..eframe::NativeOptions::default()
     };
     let create = move |cc: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, Box<dyn std::error::Error + Send + Sync>> {

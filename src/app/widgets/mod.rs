@@ -3,3 +3,5 @@
 pub(super) mod field;
 pub(super) mod fix_button;
 pub(super) mod icon;
+pub(super) mod stage_bar;
+pub(super) mod tone;

@@ -7,13 +7,13 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded, select};
-use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions, vec2};
+use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2, vec2};
 
 use crate::app::background::player::playback::Playback;
 use crate::app::background::player::reel::Reel;
-use crate::app::shell::action::PlayerAction;
-use crate::app::shell::view::Screen;
-use crate::core::{Error, Frame, Kind, Result, Waker};
+use crate::app::panels::player::{LivePreview, PlayerAction, Screen};
+use crate::core::{Error, Frame, Kind, Result, Stage, Waker};
+use crate::jobs::JobId;
 use crate::media::{Reader, VideoInfo};
 
 /// Decoded frames that wait to be shown; 8 frames of 1280x720 are 30 MB.
@@ -22,7 +22,7 @@ const AHEAD: usize = 8;
 const PIXEL_ART_WIDTH: u32 = 256;
 
 /// What to decode; a newer order replaces an older one.
-struct QueueCommand {
+struct DecodeCommand {
     generation: u64,
     path: PathBuf,
     at: u32,
@@ -36,10 +36,9 @@ enum Decoded {
 
 /// The player. Dropping it ends its thread.
 pub(in crate::app) struct Player {
-    waker: Waker,
-    orders: Option<Sender<QueueCommand>>,
+    orders: Option<Sender<DecodeCommand>>,
     /// The other end of `orders`, to take back an order that a newer one replaces.
-    stale: Receiver<QueueCommand>,
+    stale: Receiver<DecodeCommand>,
     decoded: Receiver<(u64, Decoded)>,
     hungry: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -48,7 +47,14 @@ pub(in crate::app) struct Player {
     texture: Option<TextureHandle>,
     filter: TextureOptions,
     screen: Screen,
-    reel: Option<Reel>,
+    preview: Option<Preview>,
+}
+
+/// The loop of a job that is being made.
+struct Preview {
+    reel: Reel,
+    texture: Option<TextureHandle>,
+    shown: LivePreview,
 }
 
 impl Player {
@@ -57,7 +63,7 @@ impl Player {
         let (orders, waiting) = bounded(1);
         let (sender, decoded) = bounded(AHEAD);
         let hungry = Arc::new(AtomicBool::new(false));
-        let (stale, asked, waking) = (waiting.clone(), Arc::clone(&hungry), Arc::clone(&waker));
+        let (stale, asked, waking) = (waiting.clone(), Arc::clone(&hungry), waker);
         let work = move || {
             decode(&waiting, &sender, || {
                 if asked.swap(false, Ordering::AcqRel) {
@@ -71,7 +77,6 @@ impl Player {
                 .remedy("Restart the program")
         })?;
         Ok(Self {
-            waker,
             orders: Some(orders),
             stale,
             decoded,
@@ -82,13 +87,8 @@ impl Player {
             texture: None,
             filter: TextureOptions::LINEAR,
             screen: Screen::default(),
-            reel: None,
+            preview: None,
         })
-    }
-
-    /// Redraws the window at once.
-    pub(in crate::app) fn waker(&self) -> Waker {
-        Arc::clone(&self.waker)
     }
 
     /// What to draw.
@@ -96,31 +96,33 @@ impl Player {
         &self.screen
     }
 
-    /// Opens a file and plays it in a loop.
-    pub(in crate::app) fn open(&mut self, path: PathBuf, now: Instant) {
-        self.reel = None;
+    /// What the running job looks like.
+    pub(in crate::app) fn live_preview(&self) -> Option<&LivePreview> {
+        self.preview.as_ref().map(|preview| &preview.shown)
+    }
+
+    /// Opens a file and plays it in a loop; `job` made it, if one of this queue did.
+    pub(in crate::app) fn open(&mut self, path: PathBuf, job: Option<JobId>, now: Instant) {
         self.playback = Playback::open(0, None, now);
-        self.screen = Screen { path: Some(path), ..Screen::default() };
+        self.screen = Screen { path: Some(path), job, ..Screen::default() };
         self.order(0);
     }
 
-    /// Shows what a video that is being made looks like so far, instead of the file.
-    pub(in crate::app) fn preview(&mut self, frames: Arc<[Frame]>, now: Instant) {
-        match &mut self.reel {
-            Some(reel) => reel.exchange(frames),
-            none => *none = Some(Reel::new(frames, now)),
+    /// Shows what a video that is being made looks like so far, beside the file.
+    pub(in crate::app) fn preview(&mut self, job: JobId, stage: Stage, frames: Arc<[Frame]>, now: Instant) {
+        let shown = LivePreview { job, stage, picture: None };
+        match &mut self.preview {
+            Some(preview) if preview.shown.job == job => {
+                preview.reel.exchange(frames);
+                preview.shown.stage = stage;
+            }
+            preview => *preview = Some(Preview { reel: Reel::new(frames, now), texture: None, shown }),
         }
     }
 
-    /// Shows the file again that was shown before a preview.
-    pub(in crate::app) fn end_preview(&mut self, now: Instant) {
-        if self.reel.take().is_none() {
-            return;
-        }
-        match self.screen.path.take() {
-            Some(path) => self.open(path, now),
-            None => self.screen = Screen::default(),
-        }
+    /// The job is over or interrupted.
+    pub(in crate::app) fn end_preview(&mut self, job: JobId) {
+        self.preview.take_if(|preview| preview.shown.job == job);
     }
 
     /// Carries out what the panel asked for.
@@ -137,17 +139,8 @@ impl Player {
 
     /// Shows the frame that is due, and asks to be called again when the next one is.
     pub(in crate::app) fn tick(&mut self, ctx: &Context, now: Instant) {
-        if let Some(reel) = &mut self.reel {
-            let (image, next) = reel.due(now);
-            if let Some(image) = image {
-                self.filter = TextureOptions::LINEAR;
-                self.show(ctx, image);
-            }
-            self.screen.error = None;
-            if let Some(next) = next {
-                ctx.request_repaint_after(next);
-            }
-            return;
+        if let Some(preview) = &mut self.preview {
+            preview.tick(ctx, now);
         }
         while self.playback.wants_frame(now) {
             match self.take() {
@@ -178,15 +171,7 @@ impl Player {
     }
 
     fn show(&mut self, ctx: &Context, image: ColorImage) {
-        let size = vec2(image.width() as f32, image.height() as f32);
-        let texture = match &mut self.texture {
-            Some(texture) => {
-                texture.set(image, self.filter);
-                texture
-            }
-            none => none.insert(ctx.load_texture("player", image, self.filter)),
-        };
-        self.screen.picture = Some((texture.id(), size));
+        self.screen.picture = Some(put(&mut self.texture, ctx, image, self.filter));
     }
 
     /// The next of the frames that were asked for; if there is none yet, the thread will wake the window.
@@ -212,7 +197,7 @@ impl Player {
         let (Some(orders), Some(path)) = (&self.orders, self.screen.path.clone()) else { return };
         self.generation += 1;
         self.playback.await_frame(at);
-        let mut order = QueueCommand { generation: self.generation, path, at };
+        let mut order = DecodeCommand { generation: self.generation, path, at };
         while let Err(TrySendError::Full(back)) = orders.try_send(order) {
             drop(self.stale.try_recv());
             order = back;
@@ -229,11 +214,41 @@ impl Drop for Player {
     }
 }
 
+impl Preview {
+    fn tick(&mut self, ctx: &Context, now: Instant) {
+        let (image, next) = self.reel.due(now);
+        if let Some(image) = image {
+            self.shown.picture = Some(put(&mut self.texture, ctx, image, TextureOptions::LINEAR));
+        }
+        if let Some(next) = next {
+            ctx.request_repaint_after(next);
+        }
+    }
+}
+
+/// Puts an image into the one texture that is used again and again.
+fn put(
+    texture: &mut Option<TextureHandle>,
+    ctx: &Context,
+    image: ColorImage,
+    filter: TextureOptions,
+) -> (TextureId, Vec2) {
+    let size = vec2(image.width() as f32, image.height() as f32);
+    let texture = match texture {
+        Some(texture) => {
+            texture.set(image, filter);
+            texture
+        }
+        none => none.insert(ctx.load_texture("player", image, filter)),
+    };
+    (texture.id(), size)
+}
+
 /// The thread: decodes round and round from where the last order says, as long as there is room.
-fn decode(orders: &Receiver<QueueCommand>, sender: &Sender<(u64, Decoded)>, sent: impl Fn()) {
+fn decode(orders: &Receiver<DecodeCommand>, sender: &Sender<(u64, Decoded)>, sent: impl Fn()) {
     let mut open: Option<(PathBuf, Reader)> = None;
     let mut generation = 0;
-    let mut newer: Option<QueueCommand> = None;
+    let mut newer: Option<DecodeCommand> = None;
     loop {
         if newer.is_none() {
             newer = match (open.is_some(), orders.try_recv()) {
@@ -270,7 +285,7 @@ fn decode(orders: &Receiver<QueueCommand>, sender: &Sender<(u64, Decoded)>, sent
 }
 
 /// Goes where the order says; tells what the file holds if it had to be opened.
-fn obey(order: QueueCommand, open: &mut Option<(PathBuf, Reader)>) -> Option<Decoded> {
+fn obey(order: DecodeCommand, open: &mut Option<(PathBuf, Reader)>) -> Option<Decoded> {
     if let Some((path, reader)) = open
         && *path == order.path
     {

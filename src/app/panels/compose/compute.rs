@@ -123,17 +123,17 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::panels::fixture::{PanelHarness, harness};
-    use crate::app::shell::action::Action;
+    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::app::panels::compose::view::ComposeAction;
 
     #[test]
     fn what_is_not_left_to_the_program_shows_in_the_heading_and_can_be_changed() {
-        let mut bench = PanelHarness::new();
+        let mut bench = ComposeHarness::new();
         bench.draft.vae_tile = Some(128);
         let mut harness = harness(bench, |ui, view| {
             let mut draft = view.draft.clone();
             super::ui(ui, &mut draft, view.problems);
-            if draft == *view.draft { Vec::new() } else { vec![Action::Edit(Box::new(draft))] }
+            if draft == *view.draft { Vec::new() } else { vec![ComposeAction::Edit(Box::new(draft))] }
         });
         harness.get_by_label("Compute (tiles of 128 px)").click();
         harness.run();

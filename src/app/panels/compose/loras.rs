@@ -2,39 +2,51 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{Align, ComboBox, DragValue, Id, Key, Label, Layout, TextEdit, Ui};
+use eframe::egui::{Align, ComboBox, DragValue, Key, Label, Layout, TextEdit, Ui};
 use egui_material_icons::icons::{ICON_ADD, ICON_DELETE};
 
-use crate::app::shell::action::Action;
-use crate::app::shell::view::AppView;
+use super::view::{ComposeAction, ComposeView};
 use crate::app::widgets::field::problem_ui;
 use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Expert, LoraChoice};
 
-/// Draws the list, where the model takes LoRAs or the form has some.
-pub(in crate::app) fn ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) -> Vec<Action> {
-    let mut actions = Vec::new();
-    let takes = view.limits.is_some_and(|limits| limits.lora);
-    if !takes && draft.loras.is_empty() {
-        return actions;
+/// The list, and the path that is being typed.
+#[derive(Default)]
+pub(in crate::app) struct LoraList {
+    path: String,
+}
+
+impl LoraList {
+    /// Draws the list, where the model takes LoRAs or the form has some.
+    pub(in crate::app) fn ui(
+        &mut self,
+        ui: &mut Ui,
+        draft: &mut Draft,
+        view: &ComposeView<'_>,
+    ) -> Vec<ComposeAction> {
+        let mut actions = Vec::new();
+        let takes = view.limits.is_some_and(|limits| limits.lora);
+        if !takes && draft.loras.is_empty() {
+            return actions;
+        }
+        let mut removed = None;
+        for (index, lora) in draft.loras.iter_mut().enumerate() {
+            // the same file may be there twice, once for each expert
+            ui.push_id(("lora", index), |ui| {
+                if row_ui(ui, lora) {
+                    removed = Some(index);
+                }
+            });
+        }
+        if let Some(index) = removed {
+            draft.loras.remove(index);
+        }
+        problem_ui(ui, "lora", view.problems);
+        if takes {
+            actions.extend(add_ui(ui, &mut self.path).map(ComposeAction::AddLora));
+        }
+        actions
     }
-    let mut removed = None;
-    for (index, lora) in draft.loras.iter_mut().enumerate() {
-        // the same file may be there twice, once for each expert
-        ui.push_id(("lora", index), |ui| {
-            if row_ui(ui, lora) {
-                removed = Some(index);
-            }
-        });
-    }
-    if let Some(index) = removed {
-        draft.loras.remove(index);
-    }
-    problem_ui(ui, "lora", view.problems);
-    if takes {
-        actions.extend(add_ui(ui).map(Action::AddLora));
-    }
-    actions
 }
 
 /// One LoRA; true if it is to go.
@@ -71,9 +83,7 @@ fn expert(choice: Option<Expert>) -> &'static str {
 }
 
 /// A path to add; the file is looked at first.
-fn add_ui(ui: &mut Ui) -> Option<PathBuf> {
-    let id = Id::unique("path of a lora");
-    let mut text: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+fn add_ui(ui: &mut Ui, text: &mut String) -> Option<PathBuf> {
     let added = ui
         .horizontal(|ui| {
             let label = ui.label("LoRA");
@@ -84,7 +94,7 @@ fn add_ui(ui: &mut Ui) -> Option<PathBuf> {
                         icon_button(ui, ICON_ADD, "Add LoRA", "Add this file to the form").clicked()
                     })
                     .inner;
-                let edit = TextEdit::singleline(&mut text).hint_text("path, or drop a file");
+                let edit = TextEdit::singleline(text).hint_text("path, or drop a file");
                 let edit = ui.add(edit.desired_width(f32::INFINITY)).labelled_by(label.id);
                 let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
                 (entered || clicked) && !text.trim().is_empty()
@@ -92,9 +102,7 @@ fn add_ui(ui: &mut Ui) -> Option<PathBuf> {
             .inner
         })
         .inner;
-    let path = added.then(|| PathBuf::from(std::mem::take(&mut text).trim()));
-    ui.data_mut(|data| data.insert_temp(id, text));
-    path
+    added.then(|| PathBuf::from(std::mem::take(text).trim()))
 }
 
 #[cfg(test)]
@@ -104,15 +112,16 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::panels::fixture::{PanelHarness, harness};
+    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
 
-    fn list(loras: &[&str]) -> Harness<'static, PanelHarness> {
-        let mut bench = PanelHarness::new();
+    fn list(loras: &[&str]) -> Harness<'static, ComposeHarness> {
+        let mut bench = ComposeHarness::new();
         bench.draft.loras = loras.iter().map(LoraChoice::new).collect();
-        harness(bench, |ui, view| {
+        let mut list = LoraList::default();
+        harness(bench, move |ui, view| {
             let mut draft = view.draft.clone();
-            let mut actions = super::ui(ui, &mut draft, view);
-            actions.extend((draft != *view.draft).then(|| Action::Edit(Box::new(draft))));
+            let mut actions = list.ui(ui, &mut draft, view);
+            actions.extend((draft != *view.draft).then(|| ComposeAction::Edit(Box::new(draft))));
             actions
         })
     }
@@ -126,7 +135,7 @@ mod tests {
         harness.run();
         harness.get_by_role_and_label(Role::Button, "Add LoRA").click();
         harness.run();
-        assert_eq!(harness.state().actions, [Action::AddLora("styles/ink.safetensors".into())]);
+        assert_eq!(harness.state().actions, [ComposeAction::AddLora("styles/ink.safetensors".into())]);
         assert_eq!(harness.get_by_label("LoRA").value().as_deref(), Some(""));
     }
 
@@ -147,9 +156,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_below_the_list() {
-        let mut bench = PanelHarness::new();
+        let mut bench = ComposeHarness::new();
         bench.draft.loras = vec![LoraChoice { strength: 11.0, ..LoraChoice::new("ink.safetensors") }];
-        let harness = harness(bench, |ui, view| super::ui(ui, &mut view.draft.clone(), view));
+        let harness = harness(bench, |ui, view| LoraList::default().ui(ui, &mut view.draft.clone(), view));
         harness.get_by_label_contains("must be from -10 to 10, not 11");
     }
 }

@@ -1,7 +1,13 @@
 //! The form: what should be made.
 
-pub(in crate::app) mod compute;
-pub(in crate::app) mod loras;
-pub(in crate::app) mod numbers;
-pub(in crate::app) mod panel;
-pub(in crate::app) mod preflight;
+mod compute;
+#[cfg(test)]
+mod fixture;
+mod loras;
+mod numbers;
+mod panel;
+mod preflight;
+mod view;
+
+pub(in crate::app) use panel::ComposePanel;
+pub(in crate::app) use view::{ComposeAction, ComposeView, Editing, Look, PreflightView};

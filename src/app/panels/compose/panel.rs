@@ -1,20 +1,14 @@
 //! The form: what should be made.
 
-use eframe::egui::{
-    Align, Button, ComboBox, Frame, Layout, Panel, RichText, ScrollArea, ThemePreference, Ui, vec2,
-};
-use egui_material_icons::icons::{ICON_DARK_MODE, ICON_LIGHT_MODE};
+use eframe::egui::{Button, ComboBox, Frame, Panel, RichText, ScrollArea, Ui, vec2};
 
-use crate::app::panels::compose::compute as compute_panel;
-use crate::app::panels::compose::loras as lora_panel;
-use crate::app::panels::compose::numbers::{numbers_ui, sampling_ui, seed_ui};
-use crate::app::panels::compose::preflight as preflight_panel;
-use crate::app::shell::action::Action;
+use super::loras::LoraList;
+use super::numbers::{numbers_ui, sampling_ui, seed_ui};
+use super::view::{ComposeAction, ComposeView};
+use super::{compute, preflight};
 use crate::app::shell::command::Command;
-use crate::app::shell::view::AppView;
 use crate::app::theme;
 use crate::app::widgets::field::{path_ui, problem_text_ui, problem_ui, text_ui};
-use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Error, Mode, Seed};
 use crate::jobs::JobId;
 
@@ -40,68 +34,68 @@ const FIELDS: [&str; 18] = [
     "lora",
 ];
 
-/// Draws the form; says what the person changed or asked for.
-pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
-    let mut actions = Vec::new();
-    let mut draft = view.draft.clone();
-    // before the fields, which would take the keys
-    let mut generate = Command::Generate.pressed(ui.ctx());
-    let new_seed = Command::RandomSeed.pressed(ui.ctx());
-    // always in sight, however long the form is
-    Panel::bottom("start").resizable(false).show_separator_line(false).frame(Frame::NONE).show(ui, |ui| {
-        ui.add_space(6.0);
-        other_problems_ui(ui, view.problems);
-        generate |= generate_ui(ui, view, &mut actions);
-        ScrollArea::vertical().id_salt("look").max_height(theme::LOOK_HEIGHT).show(ui, |ui| {
-            actions.extend(preflight_panel::ui(ui, view, &mut draft));
-        });
-        ui.add_space(6.0);
-    });
-    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        heading_ui(ui, view);
-        model_ui(ui, view, &mut actions);
-        mode_ui(ui, view, &mut actions);
-        text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
-        text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
-        pictures_ui(ui, &mut draft, view);
-        ui.add_space(4.0);
-        numbers_ui(ui, &mut draft, view.problems);
-        sampling_ui(ui, &mut draft, view.problems);
-        compute_panel::ui(ui, &mut draft, view.problems);
-        actions.extend(lora_panel::ui(ui, &mut draft, view));
-        if new_seed || seed_ui(ui, &mut draft) {
-            draft.seed = Seed::random().0;
-        }
-    });
-    let blocked = blocked_by(view).is_some();
-    if draft != *view.draft {
-        actions.push(Action::Edit(Box::new(draft.clone())));
-    }
-    if generate && !blocked {
-        let draft = Box::new(draft);
-        actions.push(if saved(view).is_some() { Action::SaveJob(draft) } else { Action::Generate(draft) });
-    }
-    actions
+/// The form's own state: what is typed and not yet asked for.
+#[derive(Default)]
+pub(in crate::app) struct ComposePanel {
+    loras: LoraList,
 }
 
-/// What the form is for, and the switch between light and dark.
-fn heading_ui(ui: &mut Ui, view: &AppView<'_>) {
-    ui.horizontal(|ui| {
-        match view.editing {
-            Some(editing) => ui.heading(format!("Job {}", editing.job)),
-            None => ui.heading("Compose"),
-        };
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let (icon, name, theme) = if ui.visuals().dark_mode {
-                (ICON_LIGHT_MODE, "Light theme", ThemePreference::Light)
-            } else {
-                (ICON_DARK_MODE, "Dark theme", ThemePreference::Dark)
-            };
-            if icon_button(ui, icon, name, "Change the colours of the window").clicked() {
-                ui.ctx().set_theme(theme);
+impl ComposePanel {
+    /// Draws the form; says what the person changed or asked for.
+    pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ComposeView<'_>) -> Vec<ComposeAction> {
+        let mut actions = Vec::new();
+        let mut draft = view.draft.clone();
+        let mut generate = false;
+        // always in sight, however long the form is
+        Panel::bottom("start").resizable(false).show_separator_line(false).frame(Frame::NONE).show(
+            ui,
+            |ui| {
+                ui.add_space(6.0);
+                other_problems_ui(ui, view.problems);
+                generate = generate_ui(ui, view, &mut actions);
+                ScrollArea::vertical().id_salt("look").max_height(theme::LOOK_HEIGHT).show(ui, |ui| {
+                    actions.extend(preflight::ui(ui, view, &mut draft));
+                });
+                ui.add_space(6.0);
+            },
+        );
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            heading_ui(ui, view);
+            model_ui(ui, view, &mut actions);
+            mode_ui(ui, view, &mut actions);
+            text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
+            text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
+            pictures_ui(ui, &mut draft, view);
+            ui.add_space(4.0);
+            numbers_ui(ui, &mut draft, view.problems);
+            sampling_ui(ui, &mut draft, view.problems);
+            compute::ui(ui, &mut draft, view.problems);
+            actions.extend(self.loras.ui(ui, &mut draft, view));
+            if seed_ui(ui, &mut draft) {
+                draft.seed = Seed::random().0;
             }
         });
-    });
+        let blocked = blocked_by(view).is_some();
+        if draft != *view.draft {
+            actions.push(ComposeAction::Edit(Box::new(draft.clone())));
+        }
+        if generate && !blocked {
+            let draft = Box::new(draft);
+            actions.push(if saved(view).is_some() {
+                ComposeAction::SaveJob(draft)
+            } else {
+                ComposeAction::Generate(draft)
+            });
+        }
+        actions
+    }
+}
+
+/// Whose form it is, if it is a job's.
+fn heading_ui(ui: &mut Ui, view: &ComposeView<'_>) {
+    if let Some(editing) = view.editing {
+        ui.heading(format!("Job {}", editing.job));
+    }
 }
 
 /// Problems that have no field of their own.
@@ -112,25 +106,25 @@ fn other_problems_ui(ui: &mut Ui, problems: &[Error]) {
 }
 
 /// Why nothing can be made now.
-fn blocked_by(view: &AppView<'_>) -> Option<String> {
+fn blocked_by(view: &ComposeView<'_>) -> Option<String> {
     let problem = view.problems.first().map(|problem| format!("{problem:#}"));
-    problem.or_else(|| preflight_panel::blocked_by(view))
+    problem.or_else(|| preflight::blocked_by(view))
 }
 
 /// The job that gets this form. One that began to run meanwhile gets none, and the form makes another.
-fn saved(view: &AppView<'_>) -> Option<JobId> {
+fn saved(view: &ComposeView<'_>) -> Option<JobId> {
     view.editing.filter(|editing| editing.obstacle.is_none()).map(|editing| editing.job)
 }
 
-fn generate_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) -> bool {
+fn generate_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) -> bool {
     let blocked = blocked_by(view);
     let (name, about) = match saved(view) {
         Some(job) => (format!("Save job {job}"), "Give the job this form"),
         // while a video is made the next one waits for its turn
-        None if view.run.running() => ("Add to queue".to_owned(), Command::Generate.about()),
+        None if view.is_busy => ("Add to queue".to_owned(), Command::Generate.about()),
         None => (Command::Generate.text().to_owned(), Command::Generate.about()),
     };
-    let about = format!("{about} ({})", ui.ctx().format_shortcut(&Command::Generate.shortcut()));
+    let about = Command::Generate.tooltip_with(ui.ctx(), about);
     let Some(editing) = view.editing else { return main_button_ui(ui, &name, about, blocked) };
     if let Some(obstacle) = &editing.obstacle {
         let text = format!("{obstacle}. This form would make another one");
@@ -141,7 +135,7 @@ fn generate_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) -> bo
         let leave = Button::new("Leave it as it was").min_size(vec2(0.0, theme::MAIN_BUTTON_HEIGHT));
         let leave = right.vertical_centered_justified(|ui| ui.add(leave)).inner;
         if leave.on_hover_text("The form goes back to what was in it before").clicked() {
-            actions.push(Action::LeaveJob);
+            actions.push(ComposeAction::LeaveJob);
         }
         pressed
     })
@@ -164,7 +158,7 @@ fn main_button_ui(ui: &mut Ui, name: &str, about: String, blocked: Option<String
     response.clicked()
 }
 
-fn model_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
+fn model_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let current = view.draft.model.as_str();
     let response = ComboBox::from_label("Model")
         .selected_text(current)
@@ -182,7 +176,7 @@ fn model_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
                     None => entry,
                 };
                 if entry.clicked() && model.id != current {
-                    actions.push(Action::ChooseModel(model.id.clone()));
+                    actions.push(ComposeAction::ChooseModel(model.id.clone()));
                 }
             }
         });
@@ -191,7 +185,7 @@ fn model_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
 }
 
 /// The mode and why; choosing another takes a model that does it.
-fn mode_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
+fn mode_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let name = |mode| match mode {
         Mode::T2V => "Text to video",
         Mode::I2V => "Image to video",
@@ -200,7 +194,7 @@ fn mode_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
     let response = ComboBox::from_label("Mode").selected_text(view.mode.map_or("", name)).show_ui(ui, |ui| {
         for mode in [Mode::T2V, Mode::I2V, Mode::TI2V] {
             if ui.selectable_label(view.mode == Some(mode), name(mode)).clicked() && view.mode != Some(mode) {
-                actions.push(Action::ChooseMode(mode));
+                actions.push(ComposeAction::ChooseMode(mode));
             }
         }
     });
@@ -212,7 +206,7 @@ fn mode_ui(ui: &mut Ui, view: &AppView<'_>, actions: &mut Vec<Action>) {
 }
 
 /// The pictures to start and end with, where the model takes any.
-fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) {
+fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
     let chosen = view.models.iter().find(|model| model.id == draft.model);
     let modes = chosen.and_then(|model| model.limits.as_ref().ok()).map_or(&[][..], |limits| &limits.modes);
     let takes = |mode| modes.contains(&mode);
@@ -230,34 +224,31 @@ fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &AppView<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use eframe::egui::{Key, Modifiers, accesskit::Role};
+    use eframe::egui::accesskit::Role;
     use egui_kittest::Harness;
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
-    use crate::app::panels::fixture::{PanelHarness, harness};
-    use crate::app::shell::view::{Editing, PreflightView, RunState};
+    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::app::panels::compose::view::{Editing, PreflightView};
 
-    fn form(bench: PanelHarness) -> Harness<'static, PanelHarness> {
-        let mut form = harness(bench, super::ui);
-        // the form is longer than it is high
-        form.set_size(vec2(420.0, 1400.0));
-        form.run();
-        form
+    fn form(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
+        let mut panel = ComposePanel::default();
+        harness(bench, move |ui, view| panel.ui(ui, view))
     }
 
     #[test]
-    fn a_typed_prompt_is_generated_with_ctrl_enter() {
-        let mut bench = PanelHarness::new();
+    fn a_typed_prompt_is_generated() {
+        let mut bench = ComposeHarness::new();
         bench.draft.prompt.clear();
         let mut harness = form(bench);
         harness.get_by_label("Prompt").focus();
         harness.run();
         harness.get_by_label("Prompt").type_text("a blue square");
         harness.run();
-        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.get_by_role_and_label(Role::Button, "Generate").click();
         harness.run();
-        let Some(Action::Generate(draft)) = harness.state().actions.last() else {
+        let Some(ComposeAction::Generate(draft)) = harness.state().actions.last() else {
             panic!("{:?}", harness.state().actions)
         };
         assert_eq!(draft.prompt, "a blue square");
@@ -265,66 +256,56 @@ mod tests {
 
     #[test]
     fn a_form_that_cannot_run_says_why_and_does_not_run() {
-        let mut bench = PanelHarness::new();
+        let mut bench = ComposeHarness::new();
         bench.draft.frames = 16;
-        let mut harness = form(bench);
+        let harness = form(bench);
         harness.get_by_label_contains("Set 13 or 17 frames");
         let button = harness.get_by_role_and_label(Role::Button, "Generate");
         assert!(button.accesskit_node().is_disabled());
-        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
-        harness.run();
-        assert_eq!(harness.state().actions, []);
     }
 
     #[test]
     fn while_a_video_is_made_the_next_one_is_queued() {
-        let mut bench = PanelHarness::new();
-        bench.run = RunState::Running {
-            progress: Default::default(),
-            started: std::time::Instant::now(),
-            note: None,
-            stopping: false,
-        };
+        let mut bench = ComposeHarness::new();
+        bench.is_busy = true;
         let mut harness = form(bench);
         let draft = harness.state().draft.clone();
         harness.get_by_role_and_label(Role::Button, "Add to queue").click();
         harness.run();
-        assert_eq!(harness.state().actions, [Action::Generate(Box::new(draft))]);
+        assert_eq!(harness.state().actions, [ComposeAction::Generate(Box::new(draft))]);
     }
 
     #[test]
     fn a_job_that_is_edited_is_saved_or_left() {
-        let mut bench = PanelHarness::new();
+        let mut bench = ComposeHarness::new();
         bench.editing = Some(Editing { job: JobId(7), obstacle: None });
         let mut harness = form(bench);
         let draft = Box::new(harness.state().draft.clone());
         assert!(harness.query_by_role_and_label(Role::Button, "Generate").is_none());
         harness.get_by_role_and_label(Role::Button, "Save job 7").click();
         harness.run();
-        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
-        harness.run();
         harness.get_by_role_and_label(Role::Button, "Leave it as it was").click();
         harness.run();
-        let saved = Action::SaveJob(draft);
-        assert_eq!(harness.state().actions, [saved.clone(), saved, Action::LeaveJob]);
+        let saved = ComposeAction::SaveJob(draft);
+        assert_eq!(harness.state().actions, [saved, ComposeAction::LeaveJob]);
     }
 
     #[test]
     fn the_form_of_a_job_that_began_to_run_makes_another_one() {
-        let mut bench = PanelHarness::new();
+        let mut bench = ComposeHarness::new();
         bench.editing = Some(Editing { job: JobId(7), obstacle: Some("Job 7 runs now".into()) });
         let mut harness = form(bench);
         harness.get_by_label("Job 7 runs now. This form would make another one");
         assert!(harness.query_by_role_and_label(Role::Button, "Save job 7").is_none());
-        harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+        harness.get_by_role_and_label(Role::Button, "Generate").click();
         harness.run();
         let draft = Box::new(harness.state().draft.clone());
-        assert_eq!(harness.state().actions, [Action::Generate(draft)]);
+        assert_eq!(harness.state().actions, [ComposeAction::Generate(draft)]);
     }
 
     #[test]
     fn a_problem_without_a_field_of_its_own_is_told_too() {
-        let mut bench = PanelHarness::new();
+        let mut bench = ComposeHarness::new();
         bench.draft.step_list = Some(crate::core::StepList(vec![1000.0, 500.0]));
         bench.draft.steps = 7;
         let harness = form(bench);
@@ -345,13 +326,14 @@ mod tests {
         };
         let looked = PreflightView { peak: None, time: None, findings: vec![finding] };
         for look in [Ok(looked), Err(Error::new(Kind::Bug, long))] {
-            let mut bench = PanelHarness { look: Some(look), ..PanelHarness::new() };
+            let mut bench = ComposeHarness { look: Some(look), ..ComposeHarness::new() };
             bench.draft.loras =
                 vec![LoraChoice::new("a-rather-long-name-of-a-lora-for-this-form.safetensors")];
             bench.editing = Some(Editing { job: JobId(7), obstacle: None });
             let mut width = 0.0;
+            let mut panel = ComposePanel::default();
             let mut harness = harness(bench, |ui, view| {
-                let shown = ui.allocate_ui(vec2(300.0, 1400.0), |ui| super::ui(ui, view));
+                let shown = ui.allocate_ui(vec2(300.0, 1400.0), |ui| panel.ui(ui, view));
                 width = shown.response.rect.width();
                 shown.inner
             });
@@ -364,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_dice_change_only_the_seed() {
-        let mut harness = form(PanelHarness::new());
+        let mut harness = form(ComposeHarness::new());
         let before = harness.state().draft.clone();
         harness.get_by_role_and_label(Role::Button, "Random seed").click();
         harness.run();
@@ -375,18 +357,18 @@ mod tests {
 
     #[test]
     fn the_mode_and_its_reason_are_shown_and_another_can_be_chosen() {
-        let mut harness = form(PanelHarness::new());
+        let mut harness = form(ComposeHarness::new());
         harness.get_by_label("only words were given");
         harness.get_by_label("Mode").click();
         harness.run();
         harness.get_by_label("Image to video").click();
         harness.run();
-        assert_eq!(harness.state().actions, [Action::ChooseMode(Mode::I2V)]);
+        assert_eq!(harness.state().actions, [ComposeAction::ChooseMode(Mode::I2V)]);
     }
 
     #[test]
     fn every_number_can_be_found_by_its_name() {
-        let harness = form(PanelHarness::new());
+        let harness = form(ComposeHarness::new());
         for name in
             ["Steps", "Guidance", "Width", "Height", "Frames", "Frames per second", "Flow shift", "Seed"]
         {

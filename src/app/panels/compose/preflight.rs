@@ -3,8 +3,7 @@
 use eframe::egui::{Align, Label, Layout, RichText, Ui};
 use egui_material_icons::icons::{ICON_BLOCK, ICON_REFRESH, ICON_WARNING};
 
-use crate::app::shell::action::Action;
-use crate::app::shell::view::{AppView, Look, PreflightView};
+use super::view::{ComposeAction, ComposeView, Look, PreflightView};
 use crate::app::theme;
 use crate::app::widgets::fix_button::{fix_button, offered};
 use crate::app::widgets::icon::icon_button;
@@ -12,7 +11,7 @@ use crate::core::{Draft, Finding, Kind, Severity};
 use crate::library::HistoryEstimate;
 
 /// Draws the look; a change that is clicked is made in `draft`.
-pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>, draft: &mut Draft) -> Vec<Action> {
+pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, draft: &mut Draft) -> Vec<ComposeAction> {
     let mut actions = Vec::new();
     match view.look {
         Look::Off => {}
@@ -36,12 +35,12 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>, draft: &mut Draft) -> 
 }
 
 /// Why the form cannot run as it is known by the look before a run.
-pub(in crate::app) fn blocked_by(view: &AppView<'_>) -> Option<String> {
+pub(in crate::app) fn blocked_by(view: &ComposeView<'_>) -> Option<String> {
     match view.look {
         // a mistake of the look's own must not stand in the way
         Look::Done(Err(error)) if error.kind != Kind::Bug => Some(format!("{error:#}")),
         // what runs now has memory that will be free when the next one's turn comes
-        Look::Done(Ok(looked)) if !view.run.running() && view.editing.is_none() => {
+        Look::Done(Ok(looked)) if !view.is_busy && view.editing.is_none() => {
             looked.findings.iter().find(is_blocker).map(|finding| finding.message.clone())
         }
         _ => None,
@@ -56,9 +55,9 @@ fn is_blocker(finding: &&Finding) -> bool {
 fn looked_ui(
     ui: &mut Ui,
     looked: &PreflightView,
-    view: &AppView<'_>,
+    view: &ComposeView<'_>,
     draft: &mut Draft,
-    actions: &mut Vec<Action>,
+    actions: &mut Vec<ComposeAction>,
 ) {
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
         again_ui(ui, actions);
@@ -86,7 +85,7 @@ fn estimate(looked: &PreflightView) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-fn finding_ui(ui: &mut Ui, finding: &Finding, view: &AppView<'_>, draft: &mut Draft) {
+fn finding_ui(ui: &mut Ui, finding: &Finding, view: &ComposeView<'_>, draft: &mut Draft) {
     let tokens = theme::tokens(ui);
     let (icon, colour) = match finding.severity {
         Severity::Blocker => (ICON_BLOCK, tokens.error),
@@ -105,10 +104,10 @@ fn finding_ui(ui: &mut Ui, finding: &Finding, view: &AppView<'_>, draft: &mut Dr
     });
 }
 
-fn again_ui(ui: &mut Ui, actions: &mut Vec<Action>) {
+fn again_ui(ui: &mut Ui, actions: &mut Vec<ComposeAction>) {
     let about = "Estimate again: other programs may have taken memory or given it back";
     if icon_button(ui, ICON_REFRESH, "Estimate again", about).clicked() {
-        actions.push(Action::LookAgain);
+        actions.push(ComposeAction::LookAgain);
     }
 }
 
@@ -119,9 +118,8 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
-    use crate::app::panels::compose::panel as compose_panel;
-    use crate::app::panels::fixture::{PanelHarness, harness};
-    use crate::app::shell::view::RunState;
+    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::app::panels::compose::panel::ComposePanel;
     use crate::core::{Bytes, Error, Fix, FrameCount, Result, Secs, Subject};
     use crate::preflight::TimeEstimate;
 
@@ -135,27 +133,15 @@ mod tests {
         Finding { severity, subject: Subject::Memory, message: message.into(), fixes: changes }
     }
 
-    fn form(look: Result<PreflightView>, run: RunState) -> Harness<'static, PanelHarness> {
-        let bench = PanelHarness { look: Some(look), run, ..PanelHarness::new() };
-        let mut form = harness(bench, compose_panel::ui);
-        // the form is longer than it is high
-        form.set_size(eframe::egui::vec2(420.0, 1400.0));
-        form.run();
-        form
-    }
-
-    fn running() -> RunState {
-        RunState::Running {
-            progress: Default::default(),
-            started: std::time::Instant::now(),
-            note: None,
-            stopping: false,
-        }
+    fn form(look: Result<PreflightView>, is_busy: bool) -> Harness<'static, ComposeHarness> {
+        let bench = ComposeHarness { look: Some(look), is_busy, ..ComposeHarness::new() };
+        let mut panel = ComposePanel::default();
+        harness(bench, move |ui, view| panel.ui(ui, view))
     }
 
     #[test]
     fn the_estimate_is_one_line_and_notes_are_left_out() {
-        let harness = form(Ok(looked(vec![finding(Severity::Note, "It is tight")])), RunState::Idle);
+        let harness = form(Ok(looked(vec![finding(Severity::Note, "It is tight")])), false);
         harness.get_by_label("About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
         assert!(harness.query_by_label("It is tight").is_none());
     }
@@ -163,7 +149,7 @@ mod tests {
     #[test]
     fn a_change_is_one_click_and_only_changes_the_form() {
         let warning = finding(Severity::Warning, "The run may need more than there is");
-        let mut harness = form(Ok(looked(vec![warning])), RunState::Idle);
+        let mut harness = form(Ok(looked(vec![warning])), false);
         harness.get_by_label("The run may need more than there is");
         harness.get_by_role_and_label(Role::Button, "Use VAE tiles of 128 px").click();
         harness.run();
@@ -171,7 +157,7 @@ mod tests {
         harness.run();
         let draft = &harness.state().draft;
         assert_eq!((draft.vae_tile, draft.frames), (Some(128), 5));
-        assert!(harness.state().actions.iter().all(|action| matches!(action, Action::Edit(_))));
+        assert!(harness.state().actions.iter().all(|action| matches!(action, ComposeAction::Edit(_))));
         // what is so already is no change
         assert!(harness.query_by_role_and_label(Role::Button, "Use 5 frames").is_none());
     }
@@ -179,19 +165,19 @@ mod tests {
     #[test]
     fn what_cannot_work_is_not_begun_unless_it_has_to_wait_anyway() {
         let blocker = finding(Severity::Blocker, "The run needs 9 GiB at least");
-        let is_blocked = |harness: &Harness<'_, PanelHarness>, name: &str| {
+        let is_blocked = |harness: &Harness<'_, ComposeHarness>, name: &str| {
             harness.get_by_role_and_label(Role::Button, name).accesskit_node().is_disabled()
         };
-        let mut idle = form(Ok(looked(vec![blocker.clone()])), RunState::Idle);
+        let mut idle = form(Ok(looked(vec![blocker.clone()])), false);
         assert!(is_blocked(&idle, "Generate"));
         idle.get_by_role_and_label(Role::Button, "Estimate again").click();
         idle.run();
-        assert_eq!(idle.state().actions, [Action::LookAgain]);
-        let busy = form(Ok(looked(vec![blocker])), running());
+        assert_eq!(idle.state().actions, [ComposeAction::LookAgain]);
+        let busy = form(Ok(looked(vec![blocker])), true);
         assert!(!is_blocked(&busy, "Add to queue"));
         let refused = Error::new(Kind::Unsupported, "There is no CUDA here");
-        assert!(is_blocked(&form(Err(refused), running()), "Add to queue"));
-        let broken = form(Err(Error::new(Kind::Bug, "The look broke off")), RunState::Idle);
+        assert!(is_blocked(&form(Err(refused), true), "Add to queue"));
+        let broken = form(Err(Error::new(Kind::Bug, "The look broke off")), false);
         broken.get_by_label("The look broke off");
         assert!(!is_blocked(&broken, "Generate"), "its own mistake is in nobody's way");
     }

@@ -1,3 +1,7 @@
 //! The video and its controls.
 
-pub(in crate::app) mod panel;
+mod panel;
+mod view;
+
+pub(in crate::app) use panel::PlayerPanel;
+pub(in crate::app) use view::{LivePreview, PlayerAction, PlayerView, Screen};

@@ -1,4 +1,9 @@
-//! The queue and the job that runs.
+//! The queue: what waits in its order, what runs, what ended.
 
-pub(in crate::app) mod panel;
-pub(in crate::app) mod progress;
+mod panel;
+mod row;
+mod verbs;
+mod view;
+
+pub(in crate::app) use panel::QueuePanel;
+pub(in crate::app) use view::{QueueAction, QueueView};

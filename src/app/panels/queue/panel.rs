@@ -1,60 +1,208 @@
-//! The queue: what waits in its order, what runs, what ended, and what can be done with each.
+//! The queue as a list: what runs, what waits in its order, what failed; what else ended is one line.
 
-use eframe::egui::{CursorIcon, Label, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo};
-use egui_material_icons::MaterialIcon;
-use egui_material_icons::icons::{
-    ICON_ARROW_UPWARD, ICON_CLOSE, ICON_CONTENT_COPY, ICON_DELETE, ICON_DRAG_INDICATOR, ICON_EDIT,
-    ICON_PAUSE, ICON_PLAY_ARROW, ICON_PRIORITY_HIGH, ICON_REPLAY,
-};
+use std::collections::BTreeSet;
 
-use crate::app::shell::action::Action;
-use crate::app::shell::view::AppView;
+use eframe::egui::{Align, Layout, Rect, RichText, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
+
+use super::row::{self, row_ui};
+use super::verbs;
+use super::view::{QueueAction, QueueView};
 use crate::app::theme;
-use crate::app::widgets::icon::icon_button;
-use crate::jobs::EndStatus;
-use crate::jobs::{JobEntry, JobId, JobState, PendingAction, Priority};
+use crate::jobs::{EndStatus, JobEntry, JobId};
 use crate::worker::QueueCommand;
 
-/// Draws the queue; says what the person asked for.
-pub(in crate::app) fn ui(ui: &mut Ui, view: &AppView<'_>) -> Vec<Action> {
-    let mut actions = Vec::new();
-    let (ended, open): (Vec<_>, Vec<_>) = view.queue.iter().partition(|entry| entry.ended().is_some());
-    ui.horizontal(|ui| {
-        ui.heading("Queue");
-        ui.weak(match open.len() {
-            0 => "nothing waits".to_owned(),
-            1 => "1 job".to_owned(),
-            count => format!("{count} jobs"),
-        });
-        if !ended.is_empty() && ui.small_button("Clear ended").clicked() {
-            actions.push(Action::Queue(QueueCommand::Clear));
+/// Height of the line above the list.
+const HEAD_HEIGHT: f32 = 26.0;
+
+/// The queue's own state.
+#[derive(Default)]
+pub(in crate::app) struct QueuePanel {
+    selected: BTreeSet<JobId>,
+    /// Where a selection with Shift begins.
+    anchor: Option<JobId>,
+    /// Whether ended jobs are shown one by one.
+    shows_ended: bool,
+}
+
+impl QueuePanel {
+    /// Draws the queue; says what the person asked for.
+    pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &QueueView<'_>) -> Vec<QueueAction> {
+        let mut actions = Vec::new();
+        let open: Vec<_> = view.entries.iter().filter(|entry| entry.ended().is_none()).collect();
+        let rows = self.rows(view, &open);
+        self.selected.retain(|id| view.entries.iter().any(|entry| entry.job.id == *id));
+        head_ui(ui, view, &open);
+        if view.entries.is_empty() {
+            ui.add_space(12.0);
+            ui.weak("No jobs. Write a prompt and press Generate; more jobs wait here for their turn");
+            return actions;
         }
-    });
-    ScrollArea::vertical().auto_shrink([false, false]).show_rows(
-        ui,
-        theme::ROW_HEIGHT,
-        view.queue.len(),
-        |ui, rows| {
-            // the order in which they run, and below it what ended, the last first
-            let all: Vec<_> = open.iter().chain(ended.iter().rev()).collect();
-            for index in rows {
-                let Some(entry) = all.get(index) else { break };
-                let above = index.checked_sub(1).and_then(|above| {
-                    Place::of(&open, entry.job.id, above, true).and_then(|place| place.before)
-                });
+        let heights: Vec<f32> = rows.iter().map(|entry| row::height(entry)).collect();
+        let ended = self.ended(view);
+        ScrollArea::vertical().auto_shrink([false, false]).show_viewport(ui, |ui, shown| {
+            let tail = if ended == 0 { 0.0 } else { theme::ROW_HEIGHT };
+            ui.set_height(heights.iter().sum::<f32>() + tail);
+            let (left, right) = (ui.max_rect().left(), ui.max_rect().right());
+            let mut top = ui.max_rect().top();
+            for (index, (entry, height)) in rows.iter().zip(&heights).enumerate() {
+                let rect = Rect::from_min_max(pos2(left, top), pos2(right, top + height));
+                top += height;
+                let from = rect.top() - ui.max_rect().top();
+                if from + height < shown.top() || from > shown.bottom() {
+                    continue;
+                }
                 ui.push_id(entry.job.id, |ui| {
-                    let row = row_ui(ui, entry, above, &mut actions);
-                    actions.extend(drop_ui(ui, row, &open, index).map(Action::Queue));
+                    self.job_ui(ui, rect, (index, *entry), &open, view, &mut actions)
                 });
+            }
+            if ended > 0 {
+                let rect = Rect::from_min_size(pos2(left, top), vec2(right - left, theme::ROW_HEIGHT));
+                self.ended_ui(ui, rect, view, &mut actions);
+            }
+        });
+        actions
+    }
+
+    /// What has a row of its own: the open jobs in their order, then what failed, the last first; all if asked for.
+    fn rows<'a>(&self, view: &QueueView<'a>, open: &[&'a JobEntry]) -> Vec<&'a JobEntry> {
+        let ended = view.entries.iter().rev().filter(|entry| entry.ended().is_some());
+        let shown = ended.filter(|entry| self.shows_ended || is_failed(entry));
+        open.iter().copied().chain(shown).collect()
+    }
+
+    /// How many ended jobs the last line stands for.
+    fn ended(&self, view: &QueueView<'_>) -> usize {
+        view.entries.iter().filter(|entry| entry.ended().is_some() && !is_failed(entry)).count()
+    }
+
+    fn job_ui(
+        &mut self,
+        ui: &mut Ui,
+        rect: Rect,
+        (index, entry): (usize, &JobEntry),
+        open: &[&JobEntry],
+        view: &QueueView<'_>,
+        actions: &mut Vec<QueueAction>,
+    ) {
+        let id = entry.job.id;
+        let response = row_ui(ui, rect, entry, self.selected.contains(&id), view, actions);
+        if response.clicked() {
+            self.select(ui, id, view);
+        }
+        if response.secondary_clicked() && !self.selected.contains(&id) {
+            self.selected = BTreeSet::from([id]);
+        }
+        let above = index.checked_sub(1).and_then(|above| Place::of(open, id, above, true)?.before);
+        response.context_menu(|ui| menu_ui(ui, entry, above, actions));
+        if entry.ended().is_none() && entry.worker().is_none() {
+            response.dnd_set_drag_payload(id);
+        }
+        actions.extend(drop_ui(ui, rect, open, index).map(QueueAction::Command));
+    }
+
+    fn select(&mut self, ui: &Ui, id: JobId, view: &QueueView<'_>) {
+        let modifiers = ui.input(|input| input.modifiers);
+        let place = |id| view.entries.iter().position(|entry| entry.job.id == id);
+        if modifiers.shift
+            && let (Some(from), Some(to)) = (self.anchor.and_then(place), place(id))
+        {
+            let range = from.min(to)..=from.max(to);
+            self.selected = view.entries[range].iter().map(|entry| entry.job.id).collect();
+            return;
+        }
+        self.anchor = Some(id);
+        if modifiers.command {
+            if !self.selected.remove(&id) {
+                self.selected.insert(id);
+            }
+        } else {
+            self.selected = BTreeSet::from([id]);
+        }
+    }
+
+    fn ended_ui(&mut self, ui: &mut Ui, rect: Rect, view: &QueueView<'_>, actions: &mut Vec<QueueAction>) {
+        let count = |status| {
+            let is = |entry: &&JobEntry| entry.ended().is_some_and(|ended| ended.status == status);
+            view.entries.iter().filter(is).count()
+        };
+        let (done, cancelled) = (count(EndStatus::Done), count(EndStatus::Cancelled));
+        let mut text = format!("Done {done}");
+        if cancelled > 0 {
+            text.push_str(&format!(" · cancelled {cancelled}"));
+        }
+        ui.scope_builder(
+            eframe::egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center)),
+            |ui| {
+                ui.weak(text);
+                if ui.small_button("Show in gallery").clicked() {
+                    actions.push(QueueAction::ShowGallery);
+                }
+                let fold = if self.shows_ended { "Fold" } else { "Unfold" };
+                if ui.small_button(fold).on_hover_text("Ended jobs one by one").clicked() {
+                    self.shows_ended = !self.shows_ended;
+                }
+                if ui.small_button("Clear ended").clicked() {
+                    actions.push(QueueAction::Command(QueueCommand::Clear));
+                }
+            },
+        );
+    }
+}
+
+fn is_failed(entry: &JobEntry) -> bool {
+    entry.ended().is_some_and(|ended| ended.status == EndStatus::Failed)
+}
+
+/// How many jobs there are.
+fn head_ui(ui: &mut Ui, view: &QueueView<'_>, open: &[&JobEntry]) {
+    ui.allocate_ui_with_layout(
+        vec2(ui.available_width(), HEAD_HEIGHT),
+        Layout::left_to_right(Align::Center),
+        |ui| {
+            let text = match open.len() {
+                0 => "Nothing waits".to_owned(),
+                1 => "1 job".to_owned(),
+                count => format!("{count} jobs"),
+            };
+            ui.label(RichText::new(text).weak());
+            if let Some(left) = view.live.first().and_then(|(_, live)| live.progress.remaining()) {
+                ui.weak(format!("· {left} left of the running one"));
             }
         },
     );
-    actions
+}
+
+fn menu_ui(ui: &mut Ui, entry: &JobEntry, above: Option<JobId>, actions: &mut Vec<QueueAction>) {
+    for verb in verbs::all(entry) {
+        let text = format!("{} job {}", verb.name, entry.job.id);
+        if ui.button(text).on_hover_text(verb.about).clicked() {
+            actions.push(verb.action);
+            ui.close();
+        }
+    }
+    if let Some(above) = above
+        && entry.worker().is_none()
+    {
+        let text = format!("Move up job {}", entry.job.id);
+        if ui.button(text).on_hover_text("Before the one above").clicked() {
+            actions.push(QueueAction::Command(QueueCommand::Place(entry.job.id, Some(above))));
+            ui.close();
+        }
+    }
+    ui.separator();
+    let draft = &entry.job.work.draft;
+    if ui.button("Copy prompt").clicked() {
+        ui.ctx().copy_text(draft.prompt.clone());
+        ui.close();
+    }
+    if ui.button("Copy seed").clicked() {
+        ui.ctx().copy_text(draft.seed.to_string());
+        ui.close();
+    }
 }
 
 /// Takes a row that is dropped here: before this one or behind it, where the line shows.
 fn drop_ui(ui: &Ui, row: Rect, open: &[&JobEntry], index: usize) -> Option<QueueCommand> {
-    let row = row.with_max_x(ui.max_rect().right());
     let response = ui.interact(row, ui.scope_id().with("drop"), Sense::hover());
     let dragged = *response.dnd_hover_payload::<JobId>()?;
     let pointer = ui.input(|input| input.pointer.interact_pos())?;
@@ -87,214 +235,6 @@ impl Place {
     }
 }
 
-/// Draws a row; says where.
-fn row_ui(ui: &mut Ui, entry: &JobEntry, above: Option<JobId>, actions: &mut Vec<Action>) -> Rect {
-    let id = entry.job.id;
-    let row = ui.horizontal(|ui| {
-        ui.set_min_height(theme::ROW_HEIGHT);
-        if matches!(entry.status, JobState::Waiting | JobState::Held) {
-            handle_ui(ui, id);
-            let tooltip = "Take it into the form; what is in the form now comes back afterwards";
-            if icon_button(ui, ICON_EDIT, &format!("Edit job {id}"), tooltip).clicked() {
-                actions.push(Action::EditJob(id));
-            }
-        }
-        let mut button = |icon: MaterialIcon, name: &str, tooltip: &str, order: QueueCommand| {
-            if icon_button(ui, icon, &format!("{name} job {id}"), tooltip).clicked() {
-                actions.push(Action::Queue(order));
-            }
-        };
-        match (&entry.status, entry.wish) {
-            (JobState::Ended { .. }, _) => {
-                button(
-                    ICON_REPLAY,
-                    "Retry",
-                    "Again; what is still the same is not denoised again",
-                    QueueCommand::Retry(id),
-                );
-                button(
-                    ICON_DELETE,
-                    "Remove",
-                    "Remove from the list (stays in history)",
-                    QueueCommand::Remove(id),
-                );
-            }
-            (JobState::Held, _)
-            | (JobState::Running { .. }, Some(PendingAction::Hold | PendingAction::Pause)) => {
-                button(ICON_PLAY_ARROW, "Resume", "Go on where it was", QueueCommand::Resume(id));
-                button(ICON_CLOSE, "Cancel", "Stop it for good", QueueCommand::Cancel(id));
-            }
-            (JobState::Running { .. }, _) => {
-                button(
-                    ICON_PAUSE,
-                    "Pause",
-                    "Stop after this step and go on later from there",
-                    QueueCommand::Hold(id),
-                );
-                button(ICON_CLOSE, "Cancel", "Stop it for good", QueueCommand::Cancel(id));
-            }
-            (JobState::Waiting, _) => {
-                button(ICON_PAUSE, "Pause", "Do not run it yet", QueueCommand::Hold(id));
-                button(ICON_CLOSE, "Cancel", "Take it out of the queue", QueueCommand::Cancel(id));
-                if let Some(above) = above {
-                    button(
-                        ICON_ARROW_UPWARD,
-                        "Move up",
-                        "Before the one above",
-                        QueueCommand::Place(id, Some(above)),
-                    );
-                }
-                let next = QueueCommand::Prioritise(id, Priority::Urgent);
-                if entry.job.work.priority < Priority::Urgent {
-                    button(
-                        ICON_PRIORITY_HIGH,
-                        "Run next",
-                        "Now: what runs leaves after its step and goes on later",
-                        next,
-                    );
-                }
-            }
-        }
-        button(ICON_CONTENT_COPY, "Duplicate", "The same again, at the end", QueueCommand::Duplicate(id));
-        ui.label(RichText::new(standing(entry)).color(colour(ui, entry)));
-        let draft = &entry.job.work.draft;
-        let text = format!("{id}  {}  {} x {}", draft.prompt, draft.size, draft.frames);
-        let label = ui.add(Label::new(text).truncate());
-        if let Some(error) = entry.ended().and_then(|task| task.error.as_ref()) {
-            label.on_hover_text(&error.message);
-        }
-    });
-    row.response.rect
-}
-
-/// What a row is dragged by; "Move up" does the same for the keyboard.
-fn handle_ui(ui: &mut Ui, id: JobId) {
-    let icon = ICON_DRAG_INDICATOR.rich_text().size(theme::ICON_SIZE);
-    let handle = ui.add(Label::new(icon).selectable(false).sense(Sense::drag()));
-    handle.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Drag job {id}")));
-    handle.dnd_set_drag_payload(id);
-    handle.on_hover_cursor(CursorIcon::Grab).on_hover_text("Drag it to another place");
-}
-
-fn standing(entry: &JobEntry) -> &'static str {
-    match (&entry.status, entry.wish) {
-        (JobState::Waiting, _) => "waiting",
-        (JobState::Held, _) | (JobState::Running { .. }, Some(PendingAction::Pause)) => "paused",
-        (JobState::Running { .. }, Some(PendingAction::Hold)) => "pausing",
-        (JobState::Running { .. }, Some(PendingAction::Cancel)) => "stopping",
-        (JobState::Running { .. }, None) => "running",
-        (JobState::Ended { task }, _) => match task.status {
-            EndStatus::Done => "done",
-            EndStatus::Failed => "failed",
-            EndStatus::Cancelled => "cancelled",
-        },
-    }
-}
-
-fn colour(ui: &Ui, entry: &JobEntry) -> eframe::egui::Color32 {
-    let tokens = theme::tokens(ui);
-    match entry.ended().map(|task| task.status) {
-        Some(EndStatus::Done) => tokens.good,
-        Some(EndStatus::Failed) => tokens.error,
-        Some(EndStatus::Cancelled) => ui.visuals().weak_text_color(),
-        None => ui.visuals().text_color(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use egui_kittest::kittest::Queryable as _;
-
-    use super::*;
-    use crate::app::panels::fixture::{PanelHarness, harness};
-    use crate::core::Utc;
-    use crate::jobs::{Job, JobSpec};
-
-    fn entry(id: u64, status: JobState) -> JobEntry {
-        let draft = PanelHarness::new().draft;
-        let work = JobSpec::new(draft, "model".into(), "a.mp4".into());
-        let job = Job { id: JobId(id), uid: id.to_string(), created: Utc::now(), work };
-        let (trace, retries) = (crate::jobs::PartialOutput::default(), Vec::new());
-        JobEntry { job, status, reserved: None, wish: None, trace, retries }
-    }
-
-    fn queue() -> PanelHarness {
-        let task = crate::jobs::HistoryEntry::default();
-        let queue = vec![
-            entry(1, JobState::Running { worker: "me".into() }),
-            entry(2, JobState::Waiting),
-            entry(3, JobState::Waiting),
-            entry(4, JobState::Ended { task: Box::new(task) }),
-        ];
-        PanelHarness { queue, ..PanelHarness::new() }
-    }
-
-    #[test]
-    fn every_order_is_a_button_of_its_job() {
-        for (name, order) in [
-            ("Pause job 1", QueueCommand::Hold(JobId(1))),
-            ("Cancel job 1", QueueCommand::Cancel(JobId(1))),
-            ("Run next job 2", QueueCommand::Prioritise(JobId(2), Priority::Urgent)),
-            ("Move up job 3", QueueCommand::Place(JobId(3), Some(JobId(2)))),
-            ("Duplicate job 3", QueueCommand::Duplicate(JobId(3))),
-            ("Retry job 4", QueueCommand::Retry(JobId(4))),
-            ("Clear ended", QueueCommand::Clear),
-        ] {
-            let mut harness = harness(queue(), ui);
-            harness.get_by_label(name).click();
-            harness.run();
-            assert_eq!(harness.state().actions, [Action::Queue(order)], "{name}");
-        }
-    }
-
-    #[test]
-    fn a_waiting_job_can_be_edited_and_one_that_runs_or_ended_cannot() {
-        let mut harness = harness(queue(), ui);
-        for id in [1, 4] {
-            assert!(harness.query_by_label(&format!("Edit job {id}")).is_none());
-        }
-        harness.get_by_label("Edit job 3").click();
-        harness.run();
-        assert_eq!(harness.state().actions, [Action::EditJob(JobId(3))]);
-        assert!(harness.query_by_label("Move up job 2").is_none(), "what runs has begun");
-    }
-
-    #[test]
-    fn a_row_that_is_dragged_lands_where_it_is_dropped() {
-        let mut bench = queue();
-        bench.queue.insert(3, entry(5, JobState::Held));
-        let mut harness = harness(bench, ui);
-        let at =
-            |harness: &egui_kittest::Harness<'_, PanelHarness>, name: &str| harness.get_by_label(name).rect();
-        let (from, to) = (at(&harness, "Drag job 5").center(), at(&harness, "Drag job 2"));
-        harness.hover_at(from);
-        harness.drag_at(from);
-        harness.run();
-        // the upper half of the row
-        harness.hover_at(to.center_top());
-        harness.run();
-        harness.drop_at(to.center_top());
-        harness.run();
-        assert_eq!(harness.state().actions, [Action::Queue(QueueCommand::Place(JobId(5), Some(JobId(2))))]);
-    }
-
-    #[test]
-    fn a_place_is_one_where_the_job_would_stay() {
-        let mut entries = queue().queue;
-        entries.truncate(3);
-        entries.push(entry(5, JobState::Waiting));
-        let mut urgent = entry(6, JobState::Waiting);
-        urgent.job.work.priority = Priority::Urgent;
-        entries.insert(0, urgent);
-        let open: Vec<_> = entries.iter().collect();
-        let place = |dragged, row, is_upper| {
-            Place::of(&open, JobId(dragged), row, is_upper).map(|place| place.before.map(|id| id.0))
-        };
-        assert_eq!(place(5, 2, true), Some(Some(2)), "before the first that waits");
-        assert_eq!(place(5, 1, true), Some(Some(2)), "what runs has begun");
-        assert_eq!(place(2, 4, false), Some(None), "at the end");
-        assert_eq!(place(2, 2, true), None, "where it is");
-        assert_eq!(place(2, 3, true), None, "where it is");
-        assert_eq!(place(2, 0, true), None, "an urgent one comes first anyway");
-    }
-}
+#[path = "tests.rs"]
+mod tests;

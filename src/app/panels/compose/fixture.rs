@@ -1,48 +1,34 @@
-//! What the panels' tests look at, and how they touch it.
-
-use std::time::Instant;
+//! What the form's tests look at, and how they touch it.
 
 use eframe::egui::{Ui, vec2};
 use egui_kittest::Harness;
 
-use crate::app::shell::action::Action;
-use crate::app::shell::view::{AppView, Editing, Look, PreflightView, RunState, Screen};
+use super::view::{ComposeAction, ComposeView, Editing, Look, PreflightView};
 use crate::app::theme;
 use crate::core::{Draft, Limits, Mode, Result, Strides};
-use crate::jobs::JobEntry;
 use crate::presets;
 
-/// The state behind a panel, and every action that came out of it.
-pub(in crate::app) struct PanelHarness {
+/// The state behind the form, and every action that came out of it.
+pub(in crate::app) struct ComposeHarness {
     pub(in crate::app) draft: Draft,
-    pub(in crate::app) run: RunState,
     pub(in crate::app) look: Option<Result<PreflightView>>,
     pub(in crate::app) editing: Option<Editing>,
-    pub(in crate::app) queue: Vec<JobEntry>,
-    pub(in crate::app) screen: Screen,
-    pub(in crate::app) actions: Vec<Action>,
+    pub(in crate::app) is_busy: bool,
+    pub(in crate::app) actions: Vec<ComposeAction>,
 }
 
-impl PanelHarness {
+impl ComposeHarness {
     pub(in crate::app) fn new() -> Self {
         let draft = presets::by_name("toy-t2v").unwrap().draft("a red circle");
-        Self {
-            draft,
-            run: RunState::Idle,
-            look: None,
-            editing: None,
-            queue: Vec::new(),
-            screen: Screen::default(),
-            actions: Vec::new(),
-        }
+        Self { draft, look: None, editing: None, is_busy: false, actions: Vec::new() }
     }
 }
 
-/// A window with one panel. Edits reach the form as they do in the program.
+/// A window with a part of the form. Edits reach the form as they do in the program.
 pub(in crate::app) fn harness<'a>(
-    bench: PanelHarness,
-    mut panel: impl FnMut(&mut Ui, &AppView<'_>) -> Vec<Action> + 'a,
-) -> Harness<'a, PanelHarness> {
+    bench: ComposeHarness,
+    mut panel: impl FnMut(&mut Ui, &ComposeView<'_>) -> Vec<ComposeAction> + 'a,
+) -> Harness<'a, ComposeHarness> {
     let limits = Limits {
         model: "toy-t2v-A14B".into(),
         modes: vec![Mode::T2V],
@@ -51,9 +37,9 @@ pub(in crate::app) fn harness<'a>(
         lora: true,
         quantisation: None,
     };
-    let draw = move |ui: &mut Ui, bench: &mut PanelHarness| {
+    let draw = move |ui: &mut Ui, bench: &mut ComposeHarness| {
         let problems = bench.draft.problems(&limits);
-        let view = AppView {
+        let view = ComposeView {
             draft: &bench.draft,
             problems: &problems,
             limits: Some(&limits),
@@ -62,21 +48,19 @@ pub(in crate::app) fn harness<'a>(
             mode: Some(Mode::T2V),
             reason: "only words were given",
             models: &[],
-            run: &bench.run,
-            queue: &bench.queue,
-            screen: &bench.screen,
-            now: Instant::now(),
+            is_busy: bench.is_busy,
         };
         let actions = panel(ui, &view);
         for action in &actions {
-            if let Action::Edit(draft) = action {
+            if let ComposeAction::Edit(draft) = action {
                 bench.draft = (**draft).clone();
             }
         }
         bench.actions.extend(actions);
     };
+    // the form is longer than it is high
     Harness::builder()
-        .with_size(vec2(420.0, 760.0))
+        .with_size(vec2(420.0, 1400.0))
         .with_context_setup(theme::install)
         .build_ui_state(draw, bench)
 }

@@ -1,0 +1,128 @@
+//! A named thread that is joined when its owner goes, and a worker that does one thing after the other on it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+
+use crate::core::{Error, Kind, Result, Waker};
+
+/// Tells a thread that its owner is gone.
+pub(in crate::app) struct Closing(Receiver<()>);
+
+impl Closing {
+    /// Waits; true if the thread should end.
+    pub(in crate::app) fn wait(&self, timeout: Duration) -> bool {
+        !matches!(self.0.recv_timeout(timeout), Err(RecvTimeoutError::Timeout))
+    }
+}
+
+/// A thread with a name. Dropping it tells the thread and joins it.
+pub(in crate::app) struct Thread {
+    name: &'static str,
+    closing: Option<Sender<()>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    pub(in crate::app) fn start(
+        name: &'static str,
+        work: impl FnOnce(Closing) + Send + 'static,
+    ) -> Result<Self> {
+        let (closing, closed) = bounded(0);
+        let work = move || work(Closing(closed));
+        let handle = Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
+            Error::new(Kind::Io, format!("Cannot start the thread {name}"))
+                .because(error)
+                .remedy("Restart the program")
+        })?;
+        Ok(Self { name, closing: Some(closing), handle: Some(handle) })
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.closing = None;
+        if self.handle.take().is_some_and(|handle| handle.join().is_err()) {
+            tracing::error!("The thread {} ended by a panic", self.name);
+        }
+    }
+}
+
+type Task<T> = Box<dyn FnOnce() -> T + Send>;
+
+/// Tasks that may wait for their turn.
+const WAITING: usize = 64;
+
+/// Does tasks in turn on one thread and hands their answers to the window.
+pub(in crate::app) struct TaskThread<T> {
+    tasks: Option<Sender<Task<T>>>,
+    answers: Option<Receiver<Result<T>>>,
+    // last, so that the channels are closed before it is joined
+    thread: Option<Thread>,
+}
+
+impl<T: Send + 'static> TaskThread<T> {
+    /// Starts the thread. `waker` is called after each answer.
+    pub(in crate::app) fn start(name: &'static str, waker: Waker) -> Result<Self> {
+        let (tasks, waiting) = bounded::<Task<T>>(WAITING);
+        let (sender, answers) = bounded(WAITING);
+        let thread = Thread::start(name, move |_closing| {
+            while let Ok(task) = waiting.recv() {
+                let answer = catch_unwind(AssertUnwindSafe(task)).map_err(|_| {
+                    Error::new(Kind::Bug, format!("Background work ({name}) broke off"))
+                        .remedy("Please report it, with what you did before")
+                });
+                if sender.send(answer).is_err() {
+                    return;
+                }
+                waker();
+            }
+        })?;
+        Ok(Self { tasks: Some(tasks), answers: Some(answers), thread: Some(thread) })
+    }
+
+    /// Queues a task; false if too many wait already.
+    pub(in crate::app) fn ask(&self, task: impl FnOnce() -> T + Send + 'static) -> bool {
+        let Some(tasks) = &self.tasks else { return false };
+        !matches!(tasks.try_send(Box::new(task)), Err(TrySendError::Full(_)))
+    }
+
+    /// The next answer, if one is there.
+    pub(in crate::app) fn poll(&self) -> Option<Result<T>> {
+        self.answers.as_ref()?.try_recv().ok()
+    }
+}
+
+impl<T> Drop for TaskThread<T> {
+    fn drop(&mut self) {
+        // what waits is not begun any more
+        (self.tasks, self.answers) = (None, None);
+        self.thread = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn tasks_are_done_in_turn_and_a_panic_is_an_answer() {
+        let thread = TaskThread::start("test", Arc::new(|| {})).unwrap();
+        assert!(thread.ask(|| 1));
+        assert!(thread.ask(|| panic!("on purpose")));
+        assert!(thread.ask(|| 3));
+        let mut answers = Vec::new();
+        let began = Instant::now();
+        while answers.len() < 3 {
+            assert!(began.elapsed() < Duration::from_secs(20));
+            answers.extend(thread.poll().map(Result::ok));
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        assert_eq!(answers, [Some(1), None, Some(3)]);
+    }
+}

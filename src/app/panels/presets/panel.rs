@@ -1,0 +1,53 @@
+//! The presets: what each is for and what it sets.
+
+use eframe::egui::{Label, ScrollArea, Ui};
+
+use crate::presets::Preset;
+
+/// What there is.
+#[derive(Clone, Copy)]
+pub(in crate::app) struct PresetsView<'a> {
+    /// Presets, the shipped ones first.
+    pub(in crate::app) presets: &'a [Preset],
+}
+
+/// What a person asks of the presets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) enum PresetsAction {
+    /// Take this one's settings into the form; prompt and seed stay.
+    Apply(String),
+}
+
+/// The preset list's own state.
+#[derive(Default)]
+pub(in crate::app) struct PresetsPanel {}
+
+impl PresetsPanel {
+    /// Draws the presets; says what the person asked for.
+    #[expect(clippy::unused_self, reason = "every panel is drawn alike")]
+    pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &PresetsView<'_>) -> Vec<PresetsAction> {
+        let mut actions = Vec::new();
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            for preset in view.presets {
+                ui.push_id(&preset.name, |ui| {
+                    ui.horizontal(|ui| {
+                        ui.strong(&preset.name);
+                        let name = format!("Apply {}", preset.name);
+                        let about = "Take its settings into the form; prompt, images and seed stay";
+                        if ui.small_button(name).on_hover_text(about).clicked() {
+                            actions.push(PresetsAction::Apply(preset.name.clone()));
+                        }
+                    });
+                    let fields = &preset.settings;
+                    ui.weak(format!(
+                        "{} · {} · {}×{} · {} steps · guidance {}",
+                        preset.model, preset.mode, fields.size, fields.frames, fields.steps, fields.guidance
+                    ));
+                    ui.add(Label::new(&preset.description).wrap());
+                    ui.separator();
+                });
+            }
+        });
+        actions
+    }
+}

@@ -1,0 +1,204 @@
+//! The queue's panel by role and name.
+
+use std::time::Instant;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Modifiers, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+use super::*;
+use crate::app::shell::live_jobs::LiveJobs;
+use crate::app::theme;
+use crate::core::testing::draft;
+use crate::core::{Error, Event, Fix, FrameCount, Kind, Secs, Seed, Stage, Utc};
+use crate::jobs::{HistoryEntry, Job, JobSpec, JobState, Priority};
+
+struct Bench {
+    panel: QueuePanel,
+    entries: Vec<JobEntry>,
+    live: LiveJobs,
+    actions: Vec<QueueAction>,
+}
+
+fn entry(id: u64, status: JobState) -> JobEntry {
+    let work = JobSpec::new(draft(), "model".into(), "a.mp4".into());
+    let job = Job { id: JobId(id), uid: id.to_string(), created: Utc::now(), work };
+    let (trace, retries) = (crate::jobs::PartialOutput::default(), Vec::new());
+    JobEntry { job, status, reserved: None, wish: None, trace, retries }
+}
+
+fn ended(id: u64, task: HistoryEntry) -> JobEntry {
+    entry(id, JobState::Ended { task: Box::new(task) })
+}
+
+fn queue() -> Vec<JobEntry> {
+    vec![
+        entry(1, JobState::Running { worker: "me".into() }),
+        entry(2, JobState::Waiting),
+        entry(3, JobState::Waiting),
+        ended(4, HistoryEntry::default()),
+    ]
+}
+
+fn harness(entries: Vec<JobEntry>, live: LiveJobs) -> Harness<'static, Bench> {
+    let bench = Bench { panel: QueuePanel::default(), entries, live, actions: Vec::new() };
+    let draw = |ui: &mut Ui, bench: &mut Bench| {
+        let (entries, live) = (&bench.entries, &bench.live);
+        let view = QueueView { entries, live, models: &[], now: Instant::now() };
+        bench.actions.extend(bench.panel.ui(ui, &view));
+    };
+    Harness::builder()
+        .with_size(vec2(400.0, 760.0))
+        .with_context_setup(theme::install)
+        .build_ui_state(draw, bench)
+}
+
+fn row(harness: &Harness<'_, Bench>, id: u64) -> eframe::egui::Rect {
+    harness.get_by_label_contains(&format!("Job {id}, ")).rect()
+}
+
+#[test]
+fn the_verbs_of_a_row_are_at_its_end() {
+    for (name, action) in [
+        ("Pause job 1", QueueAction::Command(QueueCommand::Hold(JobId(1)))),
+        ("Cancel job 1", QueueAction::Cancel(JobId(1))),
+        ("Edit job 3", QueueAction::Edit(JobId(3))),
+        ("Cancel job 3", QueueAction::Cancel(JobId(3))),
+        ("Clear ended", QueueAction::Command(QueueCommand::Clear)),
+        ("Show in gallery", QueueAction::ShowGallery),
+    ] {
+        let mut harness = harness(queue(), LiveJobs::default());
+        harness.get_by_role_and_label(Role::Button, name).click();
+        harness.run();
+        assert_eq!(harness.state().actions, [action], "{name}");
+    }
+}
+
+#[test]
+fn all_verbs_are_in_the_menu_of_the_row() {
+    for (id, name, action) in [
+        (2, "Run next job 2", QueueCommand::Prioritise(JobId(2), Priority::Urgent)),
+        (3, "Move up job 3", QueueCommand::Place(JobId(3), Some(JobId(2)))),
+        (3, "Duplicate job 3", QueueCommand::Duplicate(JobId(3))),
+        (1, "Pause and keep the memory of job 1", QueueCommand::Pause(JobId(1))),
+    ] {
+        let mut harness = harness(queue(), LiveJobs::default());
+        harness.get_by_label_contains(&format!("Job {id}, ")).click_secondary();
+        harness.run();
+        harness.get_by_label(name).click();
+        harness.run();
+        assert_eq!(harness.state().actions, [QueueAction::Command(action)], "{name}");
+    }
+}
+
+#[test]
+fn what_runs_or_ended_cannot_be_edited_nor_overtaken() {
+    let mut harness = harness(queue(), LiveJobs::default());
+    assert!(harness.query_by_label("Edit job 1").is_none());
+    harness.get_by_role_and_label(Role::Button, "Unfold").click();
+    harness.run();
+    assert!(harness.query_by_label("Retry job 4").is_some());
+    assert!(harness.query_by_label("Edit job 4").is_none());
+    harness.get_by_label_contains("Job 2, ").click_secondary();
+    harness.run();
+    assert!(harness.query_by_label("Move up job 2").is_none(), "what runs has begun");
+}
+
+#[test]
+fn a_running_job_shows_its_step_and_what_is_left() {
+    let mut live = LiveJobs::default();
+    let stage = Stage::DenoiseHigh;
+    for event in [
+        Event::Started { seed: Seed(1), plan: vec![(stage, 20)] },
+        Event::StageStarted { stage },
+        Event::Step { stage, step: 5, of: 20, seconds: Secs(2.0) },
+    ] {
+        live.observe(JobId(1), &event, Instant::now());
+    }
+    let mut harness = harness(queue(), live);
+    harness.get_by_label("high noise 5 of 20");
+    harness.get_by_label("30 s left");
+    harness.state_mut().live.stopping(JobId(1));
+    harness.run();
+    harness.get_by_label("stopping…");
+}
+
+#[test]
+fn a_failure_says_what_and_what_now_and_a_fix_is_a_click() {
+    let fix = Fix::Frames(FrameCount(5));
+    let error = Error::new(Kind::OutOfMemory, "Memory ran out while decoding")
+        .because(std::io::Error::other("12 GiB were asked for"))
+        .remedy("Make the video smaller")
+        .with_fixes(vec![fix.clone()]);
+    let task = HistoryEntry { status: EndStatus::Failed, error: Some((&error).into()), ..Default::default() };
+    let mut harness = harness(vec![ended(7, task)], LiveJobs::default());
+    harness.get_by_label("Memory ran out while decoding: 12 GiB were asked for");
+    harness.get_by_label("Make the video smaller");
+    harness.get_by_role_and_label(Role::Button, "5 frames").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Try again").click();
+    harness.run();
+    let again = |fix| QueueAction::Retry(JobId(7), fix);
+    assert_eq!(harness.state().actions, [again(Some(fix)), again(None)]);
+}
+
+#[test]
+fn several_rows_are_selected_with_ctrl_and_shift() {
+    let mut harness = harness(queue(), LiveJobs::default());
+    harness.get_by_label_contains("Job 1, ").click();
+    harness.run();
+    harness.get_by_label_contains("Job 3, ").click_modifiers(Modifiers::SHIFT);
+    harness.run();
+    assert_eq!(harness.state().panel.selected, BTreeSet::from([JobId(1), JobId(2), JobId(3)]));
+    harness.get_by_label_contains("Job 2, ").click_modifiers(Modifiers::COMMAND);
+    harness.run();
+    assert_eq!(harness.state().panel.selected, BTreeSet::from([JobId(1), JobId(3)]));
+}
+
+#[test]
+fn a_row_that_is_dragged_lands_where_it_is_dropped() {
+    let mut entries = queue();
+    entries.insert(3, entry(5, JobState::Held));
+    let mut harness = harness(entries, LiveJobs::default());
+    let (from, to) = (row(&harness, 5).left_center() + vec2(20.0, 0.0), row(&harness, 2));
+    harness.hover_at(from);
+    harness.drag_at(from);
+    harness.run();
+    // the upper half of the row
+    let to = to.left_top() + vec2(20.0, 8.0);
+    harness.hover_at(to);
+    harness.run();
+    harness.drop_at(to);
+    harness.run();
+    let placed = QueueAction::Command(QueueCommand::Place(JobId(5), Some(JobId(2))));
+    assert_eq!(harness.state().actions, [placed]);
+}
+
+#[test]
+fn ten_thousand_rows_draw_only_what_shows() {
+    let entries = (1..=10_000).map(|id| entry(id, JobState::Waiting)).collect();
+    let harness = harness(entries, LiveJobs::default());
+    let drawn = harness.get_all_by_label_contains("Cancel job ").count();
+    assert!((5..40).contains(&drawn), "{drawn}");
+}
+
+#[test]
+fn a_place_is_one_where_the_job_would_stay() {
+    let mut entries = queue();
+    entries.truncate(3);
+    entries.push(entry(5, JobState::Waiting));
+    let mut urgent = entry(6, JobState::Waiting);
+    urgent.job.work.priority = Priority::Urgent;
+    entries.insert(0, urgent);
+    let open: Vec<_> = entries.iter().collect();
+    let place = |dragged, row, is_upper| {
+        Place::of(&open, JobId(dragged), row, is_upper).map(|place| place.before.map(|id| id.0))
+    };
+    assert_eq!(place(5, 2, true), Some(Some(2)), "before the first that waits");
+    assert_eq!(place(5, 1, true), Some(Some(2)), "what runs has begun");
+    assert_eq!(place(2, 4, false), Some(None), "at the end");
+    assert_eq!(place(2, 2, true), None, "where it is");
+    assert_eq!(place(2, 3, true), None, "where it is");
+    assert_eq!(place(2, 0, true), None, "an urgent one comes first anyway");
+}

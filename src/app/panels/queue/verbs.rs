@@ -1,0 +1,109 @@
+//! What can be done with a job, as it stands.
+
+use egui_material_icons::MaterialIcon;
+use egui_material_icons::icons::{
+    ICON_CLOSE, ICON_CONTENT_COPY, ICON_DELETE, ICON_EDIT, ICON_LOW_PRIORITY, ICON_PAUSE, ICON_PLAY_ARROW,
+    ICON_PRIORITY_HIGH, ICON_REPLAY, ICON_SAVE_CLOCK,
+};
+
+use super::view::QueueAction;
+use crate::jobs::{EndStatus, JobEntry, JobState, PendingAction, Priority};
+use crate::worker::QueueCommand;
+
+/// One thing that can be done.
+#[derive(Clone, Debug)]
+pub(super) struct Verb {
+    pub(super) icon: MaterialIcon,
+    /// Without the job's number.
+    pub(super) name: &'static str,
+    /// One sentence.
+    pub(super) about: &'static str,
+    pub(super) action: QueueAction,
+}
+
+impl Verb {
+    fn new(icon: MaterialIcon, name: &'static str, about: &'static str, action: QueueAction) -> Self {
+        Self { icon, name, about, action }
+    }
+}
+
+/// All that can be done now, most wanted first.
+pub(super) fn all(entry: &JobEntry) -> Vec<Verb> {
+    let id = entry.job.id;
+    let command = QueueAction::Command;
+    let mut verbs = Vec::new();
+    let pauses = matches!(entry.wish, Some(PendingAction::Hold | PendingAction::Pause));
+    match &entry.status {
+        JobState::Ended { task } => {
+            if let (EndStatus::Done, Some(path)) = (task.status, &task.output) {
+                let about = "Show the video in the player";
+                verbs.push(Verb::new(ICON_PLAY_ARROW, "Open", about, QueueAction::Open(id, path.clone())));
+            }
+            let about = "Make it again; what is still the same is not denoised again";
+            verbs.push(Verb::new(ICON_REPLAY, "Retry", about, QueueAction::Retry(id, None)));
+            let about = "Remove from the list (stays in history)";
+            verbs.push(Verb::new(ICON_DELETE, "Remove", about, command(QueueCommand::Remove(id))));
+        }
+        JobState::Running { .. } if !pauses => {
+            let about = "Stop after this step, free its memory, and go on later from there";
+            verbs.push(Verb::new(ICON_PAUSE, "Pause", about, command(QueueCommand::Hold(id))));
+            verbs.push(Verb::new(ICON_CLOSE, "Cancel", "Stop it for good", QueueAction::Cancel(id)));
+            let about = "Stop after this step with all its memory, to go on at once";
+            verbs.push(Verb::new(
+                ICON_SAVE_CLOCK,
+                "Pause and keep the memory of",
+                about,
+                command(QueueCommand::Pause(id)),
+            ));
+        }
+        JobState::Held | JobState::Running { .. } => {
+            let about = "Go on where it was";
+            verbs.push(Verb::new(ICON_PLAY_ARROW, "Resume", about, command(QueueCommand::Resume(id))));
+            verbs.push(Verb::new(ICON_CLOSE, "Cancel", "Stop it for good", QueueAction::Cancel(id)));
+        }
+        JobState::Waiting => {
+            verbs.push(Verb::new(ICON_PAUSE, "Pause", "Do not run it yet", command(QueueCommand::Hold(id))));
+            verbs.push(Verb::new(ICON_CLOSE, "Cancel", "Take it out of the queue", QueueAction::Cancel(id)));
+        }
+    }
+    if matches!(entry.status, JobState::Waiting | JobState::Held) {
+        let about = "Take it into the form; what is in the form now comes back afterwards";
+        verbs.insert(0, Verb::new(ICON_EDIT, "Edit", about, QueueAction::Edit(id)));
+        lanes(entry, &mut verbs);
+    }
+    let about = "The same again, at the end";
+    verbs.push(Verb::new(ICON_CONTENT_COPY, "Duplicate", about, command(QueueCommand::Duplicate(id))));
+    verbs
+}
+
+fn lanes(entry: &JobEntry, verbs: &mut Vec<Verb>) {
+    let (id, priority) = (entry.job.id, entry.job.work.priority);
+    let mut lane = |icon, name, about, to| {
+        if priority != to {
+            let action = QueueAction::Command(QueueCommand::Prioritise(id, to));
+            verbs.push(Verb::new(icon, name, about, action));
+        }
+    };
+    lane(
+        ICON_PRIORITY_HIGH,
+        "Run next",
+        "Now: what runs makes room after its step and goes on later",
+        Priority::Urgent,
+    );
+    lane(ICON_PRIORITY_HIGH, "Usual priority for", "In the order of the queue", Priority::Normal);
+    lane(ICON_LOW_PRIORITY, "Low priority for", "When nothing else waits", Priority::Low);
+}
+
+/// The two that stand at the end of the row.
+pub(super) fn at_end(entry: &JobEntry) -> Vec<Verb> {
+    let mut verbs = all(entry);
+    verbs.retain(|verb| {
+        matches!(verb.name, "Edit" | "Pause" | "Resume" | "Cancel" | "Retry" | "Remove" | "Open")
+    });
+    // a job that waits is edited or cancelled; its menu pauses it
+    if matches!(entry.status, JobState::Waiting) {
+        verbs.retain(|verb| verb.name != "Pause");
+    }
+    verbs.truncate(2);
+    verbs
+}

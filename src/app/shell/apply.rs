@@ -1,0 +1,286 @@
+//! Carries out what a person asked for.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use eframe::egui::{Context, ThemePreference, ViewportCommand};
+
+use super::action::Action;
+use super::app::{App, State};
+use super::command::Command;
+use super::layout::PanelId;
+use super::notifications::Tone;
+use crate::app::background::restore::{Found, is_weights, look_at};
+use crate::app::panels::compose::ComposeAction;
+use crate::app::panels::gallery::GalleryAction;
+use crate::app::panels::log::LogAction;
+use crate::app::panels::models::ModelsAction;
+use crate::app::panels::player::PlayerAction;
+use crate::app::panels::presets::PresetsAction;
+use crate::app::panels::queue::QueueAction;
+use crate::app::panels::settings::SettingsAction;
+use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
+use crate::jobs::{JobId, JobSpec, Priority};
+use crate::media::OutputTarget;
+use crate::worker::QueueCommand;
+
+impl App {
+    /// Carries out one wish; what cannot be done is said.
+    pub(super) fn apply(&mut self, ctx: &Context, action: Action, now: Instant) {
+        let state = &mut self.state;
+        let done = match action {
+            Action::Compose(action) => state.apply_compose(action, now),
+            Action::Gallery(GalleryAction::Open(job, path)) => {
+                state.player.open(path, Some(job), now);
+                Ok(())
+            }
+            Action::Log(LogAction::Clear) => {
+                state.notifications.clear();
+                Ok(())
+            }
+            Action::Models(ModelsAction::Use(id)) => state.form.choose_model(&id),
+            Action::Models(ModelsAction::Scan) => state.scan_models(),
+            Action::Monitor(action) => match action {},
+            Action::Player(action) => {
+                state.player.apply(action, now);
+                Ok(())
+            }
+            Action::Presets(PresetsAction::Apply(name)) => state.apply_preset(&name),
+            Action::Queue(QueueAction::ShowGallery) => {
+                self.layout.show(PanelId::Gallery);
+                Ok(())
+            }
+            Action::Queue(QueueAction::ShowModels) => {
+                self.layout.show(PanelId::Models);
+                Ok(())
+            }
+            Action::Queue(action) => state.apply_queue(action, now),
+            Action::Settings(SettingsAction::Theme(theme)) => {
+                state.set_theme(ctx, theme);
+                Ok(())
+            }
+            Action::Command(command) => self.run_command(ctx, command, now),
+            Action::DismissToast(id) => {
+                state.notifications.dismiss(id);
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            self.state.tell(&error);
+        }
+    }
+
+    fn run_command(&mut self, ctx: &Context, command: Command, now: Instant) -> Result<()> {
+        let state = &mut self.state;
+        if let Err(reason) = state.may(command) {
+            return Err(Error::new(Kind::Input, format!("{}: {reason}", command.text())));
+        }
+        match command {
+            Command::Generate => state.generate(Priority::Normal, now)?,
+            Command::GenerateFirst => state.generate(Priority::Urgent, now)?,
+            Command::Cancel => state.cancel_running()?,
+            Command::PauseQueue | Command::PreviousPrompt | Command::NextPrompt | Command::OpenFile => {}
+            Command::ClearEnded => state.worker.order(QueueCommand::Clear)?,
+            Command::EstimateAgain => state.examiner.again(),
+            Command::RandomSeed => state.form.draft.seed = Seed::random().0,
+            Command::FindModels => state.scan_models()?,
+            Command::PlayPause => state.player.apply(PlayerAction::Toggle, now),
+            Command::StepBack => state.player.apply(PlayerAction::Step(-1), now),
+            Command::StepForward => state.player.apply(PlayerAction::Step(1), now),
+            Command::TenBack => state.player.apply(PlayerAction::Step(-10), now),
+            Command::TenForward => state.player.apply(PlayerAction::Step(10), now),
+            Command::FirstFrame => state.player.apply(PlayerAction::Seek(0), now),
+            Command::LastFrame => {
+                let last = state.player.screen().frames.saturating_sub(1);
+                state.player.apply(PlayerAction::Seek(last), now);
+            }
+            Command::ShowPanel(panel) => self.layout.show(panel),
+            Command::MonitorLine => {
+                if self.layout.monitor_is_line {
+                    self.layout.show(PanelId::Monitor);
+                } else {
+                    self.layout.monitor_is_line = true;
+                }
+            }
+            Command::ResetLayout => self.layout.reset(),
+            Command::DarkTheme => state.set_theme(ctx, ThemePreference::Dark),
+            Command::LightTheme => state.set_theme(ctx, ThemePreference::Light),
+            Command::SystemTheme => state.set_theme(ctx, ThemePreference::System),
+            Command::ZoomIn => eframe::egui::gui_zoom::zoom_in(ctx),
+            Command::ZoomOut => eframe::egui::gui_zoom::zoom_out(ctx),
+            Command::ZoomReset => ctx.set_zoom_factor(1.0),
+            Command::FullScreen => {
+                let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
+                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
+            }
+            Command::Palette | Command::Shortcuts => {}
+            Command::Notifications => {
+                state.notifications.mark_read();
+                self.layout.show(PanelId::Log);
+            }
+            Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Whether a command can be carried out now, or why not.
+    pub(super) fn may(&self, command: Command) -> Result<(), String> {
+        let has_video = self.player.screen().frames > 0;
+        match command {
+            Command::Generate | Command::GenerateFirst => match self.problems().first() {
+                Some(problem) => Err(format!("{problem:#}")),
+                None => Ok(()),
+            },
+            Command::Cancel if self.live.is_empty() => Err("no job runs".to_owned()),
+            Command::ClearEnded if self.queue.iter().all(|entry| entry.ended().is_none()) => {
+                Err("no job has ended".to_owned())
+            }
+            Command::PlayPause
+            | Command::StepBack
+            | Command::StepForward
+            | Command::TenBack
+            | Command::TenForward
+            | Command::FirstFrame
+            | Command::LastFrame
+                if !has_video =>
+            {
+                Err("no video is open".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn apply_compose(&mut self, action: ComposeAction, now: Instant) -> Result<()> {
+        match action {
+            ComposeAction::Edit(draft) => self.form.draft = *draft,
+            ComposeAction::ChooseModel(id) => self.form.choose_model(&id)?,
+            ComposeAction::ChooseMode(mode) => self.form.choose_mode(mode)?,
+            ComposeAction::Generate(draft) | ComposeAction::SaveJob(draft) => {
+                self.form.draft = *draft;
+                self.generate(Priority::Normal, now)?;
+            }
+            ComposeAction::LookAgain => self.examiner.again(),
+            ComposeAction::AddLora(path) => self.open_file(path, now),
+            ComposeAction::LeaveJob => self.form.end_editing(),
+        }
+        Ok(())
+    }
+
+    fn apply_queue(&mut self, action: QueueAction, now: Instant) -> Result<()> {
+        match action {
+            QueueAction::Command(command) => self.worker.order(command)?,
+            QueueAction::Cancel(id) => self.cancel(id)?,
+            QueueAction::Edit(id) => {
+                if let Some(entry) = self.queue.iter().find(|entry| entry.job.id == id) {
+                    self.form.edit(entry);
+                }
+            }
+            QueueAction::Retry(id, fix) => self.retry(id, fix.as_ref())?,
+            QueueAction::Open(id, path) => self.player.open(path, Some(id), now),
+            // the layout is the window's
+            QueueAction::ShowGallery | QueueAction::ShowModels => {}
+        }
+        Ok(())
+    }
+
+    /// Makes a video from the form, or gives the form to the job that is edited.
+    fn generate(&mut self, priority: Priority, _now: Instant) -> Result<()> {
+        let editing = self.form.editing(&self.queue);
+        if editing.is_some_and(|editing| editing.obstacle.is_none()) {
+            return self.save_job();
+        }
+        let work = self.form.work()?;
+        self.submit(JobSpec { priority, ..work })?;
+        // of a job that could not be saved any more
+        self.form.end_editing();
+        Ok(())
+    }
+
+    /// Hands work to the queue.
+    fn submit(&mut self, work: JobSpec) -> Result<()> {
+        OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
+        self.accepted.push(self.worker.submit(work)?);
+        Ok(())
+    }
+
+    /// An ended job again, with what was changed for it on the way and with `fix`. The form follows if it still is
+    /// that job's.
+    fn retry(&mut self, id: JobId, fix: Option<&Fix>) -> Result<()> {
+        let Some(entry) = self.queue.iter().find(|entry| entry.job.id == id) else { return Ok(()) };
+        let before = entry.job.work.draft.clone();
+        let tried = entry.retries.iter().flat_map(|retry| &retry.changes).filter(|_| fix.is_some());
+        let draft = Fix::applied(tried.chain(fix), &before);
+        // what is still the same is not denoised again
+        let work = JobSpec { latents_of: Some(entry.job.uid.clone()), ..entry.job.work.clone() };
+        let work = self.form.changed(&work, draft)?;
+        if before == self.form.draft {
+            self.form.draft = work.draft.clone();
+        }
+        self.submit(work)
+    }
+
+    /// Gives the job that is in the form the form.
+    fn save_job(&mut self) -> Result<()> {
+        let job = self.form.editing(&self.queue).map(|editing| editing.job);
+        if let Some(entry) = self.queue.iter().find(|entry| Some(entry.job.id) == job) {
+            let work = self.form.edited(entry)?;
+            OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
+            self.worker.order(QueueCommand::Edit(entry.job.id, Box::new(work)))?;
+        }
+        self.form.end_editing();
+        Ok(())
+    }
+
+    fn cancel_running(&mut self) -> Result<()> {
+        match self.live.first() {
+            Some((id, _)) => self.cancel(id),
+            None => Ok(()),
+        }
+    }
+
+    fn cancel(&mut self, id: JobId) -> Result<()> {
+        self.live.stopping(id);
+        self.worker.cancel(id)
+    }
+
+    fn apply_preset(&mut self, name: &str) -> Result<()> {
+        let Some(preset) = self.presets.iter().find(|preset| preset.name == name) else { return Ok(()) };
+        let before = self.form.draft.clone();
+        let chosen = self.form.settings().new_form(preset.draft(&before.prompt));
+        self.form.draft = crate::core::Draft {
+            seed: before.seed,
+            start_image: before.start_image,
+            continue_from: before.continue_from,
+            end_image: before.end_image,
+            ..chosen
+        };
+        let text = format!("The form has the settings of {name}");
+        self.notifications.say(Tone::Info, text, None);
+        Ok(())
+    }
+
+    /// Opens a file: a video is shown, and what it was made from comes into the form.
+    pub(super) fn open_file(&mut self, path: PathBuf, now: Instant) {
+        if !is_weights(&path) {
+            self.player.open(path.clone(), None, now);
+        }
+        if self.background.ask(move || look_at(&path)) {
+            self.tasks.files += 1;
+        }
+    }
+
+    fn scan_models(&mut self) -> Result<()> {
+        let scan = self.form.scan();
+        if self.background.ask(move || Found::Models(scan())) {
+            self.tasks.scans += 1;
+        }
+        Ok(())
+    }
+
+    fn set_theme(&mut self, ctx: &Context, theme: ThemePreference) {
+        self.theme = theme;
+        ctx.set_theme(theme);
+    }
+}

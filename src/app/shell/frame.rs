@@ -1,0 +1,211 @@
+//! The tree of panels: gives each panel its view and collects what it asks for.
+
+use std::time::Instant;
+
+use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Stroke, Style, Ui, Visuals, WidgetText};
+use egui_tiles::{Behavior, SimplificationOptions, TabState, Tabs, TileId, Tiles, UiResponse};
+
+use super::action::Action;
+use super::app::{Panels, State};
+use super::command::Command;
+use super::layout::{GAP, Layout, PanelId};
+use crate::app::panels::compose::{ComposeView, Editing};
+use crate::app::panels::gallery::GalleryView;
+use crate::app::panels::log::LogView;
+use crate::app::panels::models::ModelsView;
+use crate::app::panels::monitor::{MonitorPanel, MonitorView};
+use crate::app::panels::player::PlayerView;
+use crate::app::panels::presets::PresetsView;
+use crate::app::panels::queue::QueueView;
+use crate::app::panels::settings::SettingsView;
+use crate::app::theme;
+use crate::core::Error;
+
+/// Height of the tabs.
+const TAB_HEIGHT: f32 = 30.0;
+
+/// Draws all panels; says what the person asked for.
+pub(super) fn ui(
+    ui: &mut Ui,
+    state: &State,
+    panels: &mut Panels,
+    layout: &mut Layout,
+    now: Instant,
+) -> Vec<Action> {
+    let mut actions = Vec::new();
+    if layout.monitor_is_line {
+        monitor_line_ui(ui, state, &mut actions);
+    }
+    CentralPanel::default().frame(Frame::NONE.fill(ui.visuals().extreme_bg_color)).show(ui, |ui| {
+        layout.fit(ui.available_size());
+        let problems = state.problems();
+        let editing = state.form.editing(&state.queue);
+        let player = layout.tree.tiles.find_pane(&PanelId::Player);
+        let mut frame =
+            Tree { state, panels, problems, editing, now, player, actions: Vec::new(), closed: Vec::new() };
+        layout.tree.ui(&mut frame, ui);
+        let Tree { actions: asked, closed, .. } = frame;
+        actions.extend(asked);
+        for panel in closed {
+            layout.close(panel);
+        }
+    });
+    actions
+}
+
+/// The monitor as one line, above the status bar.
+fn monitor_line_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    Panel::bottom("monitor line").resizable(false).exact_size(theme::ROW_HEIGHT).show(ui, |ui| {
+        ui.horizontal_centered(|ui| {
+            if ui.small_button("Monitor").on_hover_text("Show it as a panel").clicked() {
+                actions.push(Action::Command(Command::MonitorLine));
+            }
+            MonitorPanel::line_ui(ui, &monitor_view(state));
+        });
+    });
+}
+
+fn monitor_view(state: &State) -> MonitorView<'_> {
+    MonitorView { reading: state.meter.reading(), live: &state.live }
+}
+
+/// What egui_tiles calls back while it draws.
+struct Tree<'a> {
+    state: &'a State,
+    panels: &'a mut Panels,
+    problems: Vec<Error>,
+    editing: Option<Editing>,
+    now: Instant,
+    player: Option<TileId>,
+    actions: Vec<Action>,
+    closed: Vec<PanelId>,
+}
+
+impl Tree<'_> {
+    fn panel_ui(&mut self, ui: &mut Ui, panel: PanelId) -> Vec<Action> {
+        let Self { state, panels, .. } = self;
+        fn all<T>(asked: Vec<T>, action: impl Fn(T) -> Action) -> Vec<Action> {
+            asked.into_iter().map(action).collect()
+        }
+        match panel {
+            PanelId::Compose => {
+                let view = ComposeView {
+                    draft: &state.form.draft,
+                    problems: &self.problems,
+                    limits: state.form.limits().ok(),
+                    look: state.examiner.look(),
+                    editing: self.editing.as_ref(),
+                    mode: state.form.mode(),
+                    reason: state.form.reason(),
+                    models: state.models(),
+                    is_busy: !state.live.is_empty(),
+                };
+                all(panels.compose.ui(ui, &view), Action::Compose)
+            }
+            PanelId::Player => {
+                let (screen, preview) = (state.player.screen(), state.player.live_preview());
+                all(panels.player.ui(ui, &PlayerView { screen, preview }), Action::Player)
+            }
+            PanelId::Gallery => {
+                let view = GalleryView { entries: &state.queue };
+                all(panels.gallery.ui(ui, &view), Action::Gallery)
+            }
+            PanelId::Models => {
+                let view = ModelsView {
+                    models: state.models(),
+                    chosen: &state.form.draft.model,
+                    is_scanning: state.tasks.scans > 0,
+                };
+                all(panels.models.ui(ui, &view), Action::Models)
+            }
+            PanelId::Presets => {
+                all(panels.presets.ui(ui, &PresetsView { presets: &state.presets }), Action::Presets)
+            }
+            PanelId::Settings => {
+                let view = SettingsView {
+                    settings: state.form.settings(),
+                    data_dir: &state.data_dir,
+                    theme: state.theme,
+                };
+                all(panels.settings.ui(ui, &view), Action::Settings)
+            }
+            PanelId::Log => {
+                let view = LogView { notifications: &state.notifications };
+                all(panels.log.ui(ui, &view), Action::Log)
+            }
+            PanelId::Queue => {
+                let view = QueueView {
+                    entries: &state.queue,
+                    live: &state.live,
+                    models: state.models(),
+                    now: self.now,
+                };
+                all(panels.queue.ui(ui, &view), Action::Queue)
+            }
+            PanelId::Monitor => all(panels.monitor.ui(ui, &monitor_view(state)), Action::Monitor),
+        }
+    }
+}
+
+impl Behavior<PanelId> for Tree<'_> {
+    fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, panel: &mut PanelId) -> UiResponse {
+        let frame = Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::same(10));
+        let asked = frame.show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            ui.push_id(*panel, |ui| self.panel_ui(ui, *panel)).inner
+        });
+        self.actions.extend(asked.inner);
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, panel: &PanelId) -> WidgetText {
+        panel.title().into()
+    }
+
+    fn is_tab_closable(&self, _tiles: &Tiles<PanelId>, _tile: TileId) -> bool {
+        true
+    }
+
+    /// Closed panels stay in the tree, out of sight, so that they come back where they were.
+    fn on_tab_close(&mut self, tiles: &mut Tiles<PanelId>, tile: TileId) -> bool {
+        self.closed.extend(tiles.get_pane(&tile).copied());
+        false
+    }
+
+    /// The player alone needs no tab: it is seen what it is.
+    fn is_tab_bar_visible(&self, _tile: TileId, tabs: &Tabs) -> bool {
+        !matches!((tabs.children.as_slice(), self.player), ([only], Some(player)) if *only == player)
+    }
+
+    fn tab_bar_height(&self, _style: &Style) -> f32 {
+        TAB_HEIGHT
+    }
+
+    fn gap_width(&self, _style: &Style) -> f32 {
+        GAP
+    }
+
+    fn min_size(&self) -> f32 {
+        120.0
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+    }
+
+    fn tab_bar_color(&self, visuals: &Visuals) -> Color32 {
+        visuals.extreme_bg_color
+    }
+
+    fn tab_bg_color(&self, visuals: &Visuals, _: &Tiles<PanelId>, _: TileId, tab: &TabState) -> Color32 {
+        if tab.active { visuals.panel_fill } else { Color32::TRANSPARENT }
+    }
+
+    fn tab_outline_stroke(&self, _: &Visuals, _: &Tiles<PanelId>, _: TileId, _: &TabState) -> Stroke {
+        Stroke::NONE
+    }
+
+    fn tab_text_color(&self, visuals: &Visuals, _: &Tiles<PanelId>, _: TileId, tab: &TabState) -> Color32 {
+        if tab.active { visuals.strong_text_color() } else { visuals.weak_text_color() }
+    }
+}

@@ -1,0 +1,292 @@
+//! Where the panels are: one tree of tiles that a person drags, splits and closes, kept in the data folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{Id, Vec2};
+use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
+use serde::{Deserialize, Serialize};
+
+use crate::core::Result;
+use crate::store::write_whole;
+
+const NAME: &str = "layout.ron";
+/// Version of the file's form; another one is not read.
+const VERSION: u32 = 1;
+/// Between two tiles.
+pub(in crate::app) const GAP: f32 = 1.0;
+/// The player with its neighbours is not made smaller than this while others keep their size.
+const LEAST_CENTRE: f32 = 300.0;
+/// Below this height the monitor begins as one line.
+const ROOM_FOR_MONITOR: f32 = 760.0;
+
+/// A panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::app) enum PanelId {
+    Compose,
+    Player,
+    Gallery,
+    Models,
+    Presets,
+    Settings,
+    Log,
+    Queue,
+    Monitor,
+}
+
+impl PanelId {
+    /// All of them, in the order of the View menu.
+    pub(in crate::app) const ALL: [Self; 9] = [
+        Self::Compose,
+        Self::Player,
+        Self::Queue,
+        Self::Gallery,
+        Self::Models,
+        Self::Presets,
+        Self::Settings,
+        Self::Log,
+        Self::Monitor,
+    ];
+
+    /// What its tab says.
+    pub(in crate::app) fn title(self) -> &'static str {
+        match self {
+            Self::Compose => "Compose",
+            Self::Player => "Player",
+            Self::Gallery => "Gallery",
+            Self::Models => "Models",
+            Self::Presets => "Presets",
+            Self::Settings => "Settings",
+            Self::Log => "Log",
+            Self::Queue => "Queue",
+            Self::Monitor => "Monitor",
+        }
+    }
+}
+
+/// The arrangement of the panels.
+pub(in crate::app) struct Layout {
+    pub(in crate::app) tree: Tree<PanelId>,
+    /// Whether the monitor is one line at the bottom.
+    pub(in crate::app) monitor_is_line: bool,
+    /// The room of the last frame; where that changes, the panels at the sides keep their width.
+    room: Option<Vec2>,
+    /// As it is on disk.
+    saved: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayoutFile {
+    version: u32,
+    monitor_is_line: bool,
+    tree: Tree<PanelId>,
+}
+
+impl Layout {
+    /// The layout of a data folder; one that cannot be read is left out, and made when the room is known.
+    pub(in crate::app) fn open(data_dir: &Path) -> Self {
+        let text = std::fs::read_to_string(path_in(data_dir)).ok();
+        let file = text.as_deref().and_then(|text| ron::from_str::<LayoutFile>(text).ok());
+        let file = file.filter(|file| file.version == VERSION && is_whole(&file.tree));
+        match file {
+            Some(file) => {
+                Self { tree: file.tree, monitor_is_line: file.monitor_is_line, room: None, saved: text }
+            }
+            None => Self { tree: Tree::empty(tree_id()), monitor_is_line: false, room: None, saved: None },
+        }
+    }
+
+    /// Lays the panels out as they were at first, when they are drawn next.
+    pub(in crate::app) fn reset(&mut self) {
+        self.tree = Tree::empty(tree_id());
+        self.room = None;
+    }
+
+    /// Prepares the tree for the `room` it will be drawn in.
+    pub(in crate::app) fn fit(&mut self, room: Vec2) {
+        if self.tree.is_empty() {
+            self.tree = first_tree(room);
+            self.monitor_is_line = room.y < ROOM_FOR_MONITOR;
+        } else if self.room.is_some_and(|before| before != room) {
+            let path = above(&self.tree.tiles, PanelId::Player);
+            if let Some(root) = self.tree.root() {
+                stretch(&mut self.tree.tiles, root, &path, room);
+            }
+        }
+        self.room = Some(room);
+        if let Some(tile) = self.tree.tiles.find_pane(&PanelId::Monitor)
+            && self.monitor_is_line
+        {
+            self.tree.set_visible(tile, false);
+        }
+    }
+
+    /// Whether a panel is there to be seen, if only as a tab.
+    pub(in crate::app) fn is_open(&self, panel: PanelId) -> bool {
+        self.tree.tiles.find_pane(&panel).is_some_and(|tile| self.tree.is_visible(tile))
+    }
+
+    /// Shows a panel, and brings it to the front of its tabs.
+    pub(in crate::app) fn show(&mut self, panel: PanelId) {
+        if panel == PanelId::Monitor {
+            self.monitor_is_line = false;
+        }
+        let Some(tile) = self.tree.tiles.find_pane(&panel) else { return };
+        self.tree.set_visible(tile, true);
+        self.tree.make_active(|id, _| id == tile);
+    }
+
+    /// Closes a panel; it comes back where it was.
+    pub(in crate::app) fn close(&mut self, panel: PanelId) {
+        if let Some(tile) = self.tree.tiles.find_pane(&panel) {
+            self.tree.set_visible(tile, false);
+        }
+    }
+
+    /// Writes the layout if it is another one than on disk. The pointer must not be dragging a border.
+    pub(in crate::app) fn save(&mut self, data_dir: &Path) -> Result<()> {
+        let file =
+            LayoutFile { version: VERSION, monitor_is_line: self.monitor_is_line, tree: self.tree.clone() };
+        let Ok(text) = ron::to_string(&file) else { return Ok(()) };
+        if self.saved.as_deref() == Some(text.as_str()) || self.tree.is_empty() {
+            return Ok(());
+        }
+        write_whole(&path_in(data_dir), text.as_bytes())?;
+        self.saved = Some(text);
+        Ok(())
+    }
+}
+
+fn path_in(data_dir: &Path) -> PathBuf {
+    data_dir.join(NAME)
+}
+
+fn tree_id() -> Id {
+    Id::unique("panels")
+}
+
+/// Whether a tree from a file has every panel once.
+fn is_whole(tree: &Tree<PanelId>) -> bool {
+    let mut times = BTreeMap::new();
+    for tile in tree.tiles.tiles() {
+        if let Tile::Pane(panel) = tile {
+            *times.entry(*panel).or_insert(0) += 1;
+        }
+    }
+    PanelId::ALL.iter().all(|panel| times.get(panel) == Some(&1)) && tree.root().is_some()
+}
+
+/// Compose on the left, the player over its tabs, the queue on the right, the monitor below.
+fn first_tree(room: Vec2) -> Tree<PanelId> {
+    let mut tiles = Tiles::default();
+    let tabs = |tiles: &mut Tiles<PanelId>, panels: &[PanelId]| {
+        let panes = panels.iter().map(|panel| tiles.insert_pane(*panel)).collect();
+        tiles.insert_tab_tile(panes)
+    };
+    let compose = tabs(&mut tiles, &[PanelId::Compose]);
+    let player = tabs(&mut tiles, &[PanelId::Player]);
+    let library = tabs(
+        &mut tiles,
+        &[PanelId::Gallery, PanelId::Models, PanelId::Presets, PanelId::Settings, PanelId::Log],
+    );
+    let queue = tabs(&mut tiles, &[PanelId::Queue]);
+    let monitor = tabs(&mut tiles, &[PanelId::Monitor]);
+    let (left, right) = ((room.x * 0.21).clamp(288.0, 420.0), (room.x * 0.25).clamp(248.0, 480.0));
+    let below = (room.y * 0.28).clamp(150.0, 340.0);
+    let above = (room.y - below).max(below);
+    let centre = split(&mut tiles, LinearDir::Vertical, &[(player, above * 0.68), (library, above * 0.32)]);
+    let middle = (room.x - left - right).max(right);
+    let top = split(&mut tiles, LinearDir::Horizontal, &[(compose, left), (centre, middle), (queue, right)]);
+    let root = split(&mut tiles, LinearDir::Vertical, &[(top, above), (monitor, below)]);
+    Tree::new(tree_id(), root, tiles)
+}
+
+fn split(tiles: &mut Tiles<PanelId>, dir: LinearDir, parts: &[(TileId, f32)]) -> TileId {
+    let mut linear = Linear::new(dir, parts.iter().map(|(tile, _)| *tile).collect());
+    for (tile, share) in parts {
+        linear.shares.set_share(*tile, *share);
+    }
+    tiles.insert_container(Container::Linear(linear))
+}
+
+/// Gives what the room grew or shrank by to the player and what is above and below it; panels at the sides keep their
+/// size. Where the player would get too small, everything is scaled instead.
+fn stretch(tiles: &mut Tiles<PanelId>, tile: TileId, path: &[TileId], room: Vec2) {
+    let children = match tiles.get(tile) {
+        Some(Tile::Container(container)) => container.children_vec(),
+        _ => return,
+    };
+    let Some(elastic) = children.iter().copied().find(|child| path.contains(child)) else { return };
+    let mut inner = room;
+    if let Some(Tile::Container(Container::Linear(linear))) = tiles.get(tile) {
+        let is_row = linear.dir == LinearDir::Horizontal;
+        let along = |size: Vec2| if is_row { size.x } else { size.y };
+        let sizes: Vec<_> = children
+            .iter()
+            .filter(|child| **child != elastic && tiles.is_visible_in_layout(**child))
+            .filter_map(|child| Some((*child, along(tiles.rect(*child)?.size()))))
+            .collect();
+        let left = along(room) - sizes.iter().map(|(_, size)| size + GAP).sum::<f32>();
+        if left < LEAST_CENTRE {
+            return;
+        }
+        if is_row {
+            inner.x = left
+        } else {
+            inner.y = left
+        }
+        if let Some(Tile::Container(Container::Linear(linear))) = tiles.get_mut(tile) {
+            for (child, size) in sizes.into_iter().chain([(elastic, left)]) {
+                linear.shares.set_share(child, size.max(1.0));
+            }
+        }
+    }
+    stretch(tiles, elastic, path, inner);
+}
+
+/// A panel's tile and all that hold it.
+fn above(tiles: &Tiles<PanelId>, panel: PanelId) -> Vec<TileId> {
+    let mut found: Vec<_> = tiles.find_pane(&panel).into_iter().collect();
+    while let Some(parent) = found.last().and_then(|last| tiles.parent_of(*last)) {
+        found.push(parent);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::vec2;
+
+    use super::*;
+
+    #[test]
+    fn a_layout_is_kept_and_a_broken_one_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut layout = Layout::open(dir.path());
+        layout.fit(vec2(1600.0, 950.0));
+        layout.close(PanelId::Log);
+        layout.save(dir.path()).unwrap();
+        let mut again = Layout::open(dir.path());
+        again.fit(vec2(1600.0, 950.0));
+        assert_eq!(again.tree, layout.tree);
+        assert!(!again.is_open(PanelId::Log) && again.is_open(PanelId::Models));
+        again.show(PanelId::Log);
+        assert!(again.is_open(PanelId::Log));
+        std::fs::write(path_in(dir.path()), "(version: 1, tree: ").unwrap();
+        let mut broken = Layout::open(dir.path());
+        broken.fit(vec2(1600.0, 950.0));
+        assert!(PanelId::ALL.into_iter().all(|panel| broken.is_open(panel)));
+    }
+
+    #[test]
+    fn a_small_window_begins_with_the_monitor_as_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut layout = Layout::open(dir.path());
+        layout.fit(vec2(1024.0, 550.0));
+        assert!(layout.monitor_is_line && !layout.is_open(PanelId::Monitor));
+        layout.show(PanelId::Monitor);
+        layout.fit(vec2(1024.0, 550.0));
+        assert!(layout.is_open(PanelId::Monitor));
+    }
+}

@@ -1,0 +1,180 @@
+//! What the program has to say: each shows for a moment as a toast and stays in a list.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::core::{Error, Utc};
+use crate::jobs::JobId;
+
+/// Notifications that are kept.
+const KEPT: usize = 500;
+/// Toasts at once; more would hide the window.
+const MOST_TOASTS: usize = 3;
+/// How long a toast stays.
+const SHOWN: Duration = Duration::from_secs(6);
+/// How long a toast stays that says what went wrong.
+const ERROR_SHOWN: Duration = Duration::from_secs(12);
+
+/// How a notification is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::app) enum Tone {
+    /// Something a person may want to know.
+    Info,
+    /// Something went well.
+    Good,
+    /// Something was done differently, or deserves a look.
+    Warning,
+    /// Something could not be done.
+    Error,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(in crate::app) struct Notification {
+    /// Tells it from the others.
+    pub(in crate::app) id: u64,
+    /// When it came, for the list.
+    pub(in crate::app) at: Utc,
+    /// How it is meant.
+    pub(in crate::app) tone: Tone,
+    /// What happened.
+    pub(in crate::app) text: String,
+    /// Why, if that is known.
+    pub(in crate::app) why: Option<String>,
+    /// What to do now, if anything.
+    pub(in crate::app) remedy: Option<String>,
+    /// The job it is about.
+    pub(in crate::app) job: Option<JobId>,
+    /// How often it came in a row.
+    pub(in crate::app) times: u32,
+    began: Instant,
+    is_toast: bool,
+}
+
+impl Notification {
+    /// What, why and what now, in one line.
+    pub(in crate::app) fn sentence(&self) -> String {
+        let why = self.why.as_ref().map(|why| format!(": {}", why.trim_end_matches('.')));
+        let remedy = self.remedy.as_ref().map(|remedy| format!(". {remedy}"));
+        format!("{}{}{}", self.text, why.unwrap_or_default(), remedy.unwrap_or_default())
+    }
+}
+
+/// The list, newest last.
+#[derive(Default)]
+pub(in crate::app) struct Notifications {
+    list: VecDeque<Notification>,
+    unread: usize,
+    next: u64,
+}
+
+impl Notifications {
+    /// Says a sentence.
+    pub(in crate::app) fn say(&mut self, tone: Tone, text: impl Into<String>, job: Option<JobId>) {
+        self.push(tone, text.into(), None, job);
+    }
+
+    /// Says what went wrong, why, and what now.
+    pub(in crate::app) fn error(&mut self, error: &Error, job: Option<JobId>) {
+        self.push(Tone::Error, error.message.clone(), Some(error), job);
+    }
+
+    fn push(&mut self, tone: Tone, text: String, error: Option<&Error>, job: Option<JobId>) {
+        let now = Instant::now();
+        self.unread += 1;
+        if let Some(last) = self.list.back_mut()
+            && (last.tone, &last.text, last.job) == (tone, &text, job)
+        {
+            (last.times, last.began, last.is_toast) = (last.times + 1, now, true);
+            return;
+        }
+        if self.list.len() == KEPT {
+            self.list.pop_front();
+        }
+        self.next += 1;
+        self.list.push_back(Notification {
+            id: self.next,
+            at: Utc::now(),
+            tone,
+            text,
+            why: error.and_then(std::error::Error::source).map(ToString::to_string),
+            remedy: error.and_then(Error::remedy_text).map(str::to_owned),
+            job,
+            times: 1,
+            began: now,
+            is_toast: true,
+        });
+    }
+
+    /// All of them, oldest first.
+    pub(in crate::app) fn list(&self) -> impl DoubleEndedIterator<Item = &Notification> {
+        self.list.iter()
+    }
+
+    /// How many nobody has looked at in the list.
+    pub(in crate::app) fn unread(&self) -> usize {
+        self.unread
+    }
+
+    /// The list was looked at.
+    pub(in crate::app) fn mark_read(&mut self) {
+        self.unread = 0;
+    }
+
+    /// Takes a toast away; the list keeps it.
+    pub(in crate::app) fn dismiss(&mut self, id: u64) {
+        if let Some(found) = self.list.iter_mut().find(|one| one.id == id) {
+            found.is_toast = false;
+        }
+    }
+
+    /// Empties the list.
+    pub(in crate::app) fn clear(&mut self) {
+        self.list.clear();
+        self.unread = 0;
+    }
+
+    /// What shows as a toast now, newest first, and when that changes.
+    pub(in crate::app) fn toasts(&self, now: Instant) -> (Vec<&Notification>, Option<Duration>) {
+        let left = |one: &Notification| {
+            let shown = if one.tone >= Tone::Warning { ERROR_SHOWN } else { SHOWN };
+            shown.checked_sub(now.saturating_duration_since(one.began)).filter(|left| !left.is_zero())
+        };
+        let shown: Vec<_> = self
+            .list
+            .iter()
+            .rev()
+            .filter(|one| one.is_toast && left(one).is_some())
+            .take(MOST_TOASTS)
+            .collect();
+        let next = shown.iter().filter_map(|one| left(one)).min();
+        (shown, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Kind;
+
+    #[test]
+    fn toasts_go_and_the_list_stays() {
+        let mut told = Notifications::default();
+        let error = Error::new(Kind::Io, "No room").because(std::io::Error::other("disk full"));
+        told.error(&error.remedy("Free some"), None);
+        for _ in 0..3 {
+            told.say(Tone::Good, "Done", Some(JobId(1)));
+        }
+        let now = Instant::now();
+        let (toasts, next) = told.toasts(now);
+        assert_eq!(toasts.iter().map(|one| one.times).collect::<Vec<_>>(), [3, 1]);
+        assert!(next.is_some());
+        assert_eq!(told.toasts(now + SHOWN).0.len(), 1, "what went wrong stays longer");
+        assert!(told.toasts(now + ERROR_SHOWN).0.is_empty());
+        assert_eq!((told.list().count(), told.unread()), (2, 4));
+        let first = told.list().next().unwrap();
+        assert_eq!((first.why.as_deref(), first.remedy.as_deref()), (Some("disk full"), Some("Free some")));
+        told.mark_read();
+        assert_eq!(told.unread(), 0);
+    }
+}
