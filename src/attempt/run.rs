@@ -1,4 +1,4 @@
-//! One attempt at a job, from the form to the checked file.
+//! One attempt at a job, from its settings to the checked file.
 
 use std::path::Path;
 use std::time::Instant;
@@ -6,51 +6,51 @@ use std::time::Instant;
 use ndarray::ArrayD;
 
 use super::control::JobControl;
-use super::resume_key::ResumeKey;
+use super::record::{MadeBy, stage_plan};
 use super::resume_points::ResumePoints;
 use crate::core::{
-    CancelToken, Error, Event, FaultPoint, Faults, GenRequest, Kind, Mode, Outcome, Result, Secs, Stage,
+    CancelToken, Error, Event, FaultPoint, Faults, GenRequest, Kind, Outcome, Result, Secs, Stage,
 };
 use crate::engine::Runtime;
 use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
-use crate::library::Provenance;
 use crate::media::{
     Existing, ExpectedVideo, OutputTarget, Placing, VideoSink, check, complete_placing, discard,
 };
 use crate::models;
-use crate::monitor::{free, peak_resident, reset_peak_resident};
+use crate::monitor::reset_peak_resident;
 use crate::pipeline::{
-    ComputePlan, DenoiseState, Pipeline, Prepared, Reporter, StepControl, TensorCache, denoise_steps,
+    ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, Reporter, RunContext, SessionCache, StepControl,
+    TensorCache,
 };
-use crate::plan::{ResolvedInputs, report_preflight, resolve_inputs};
+use crate::plan::{MemorySample, ResolvedInputs, report_preflight, resolve_inputs};
 use crate::store::write_tensors;
-use crate::wan::Checkpoint;
 
 /// What an attempt runs with.
 pub(crate) struct AttemptContext<'a> {
     pub(crate) runtime: &'a Runtime,
-    /// Where earlier runs and the person's own table of modes are; without it no cost is estimated.
+    /// Where earlier runs and the person's own `modes.ron` are; without it there is no preflight.
     pub(crate) data_dir: Option<&'a Path>,
     pub(crate) cache: &'a mut dyn TensorCache,
+    pub(crate) sessions: &'a mut SessionCache,
     pub(crate) control: &'a JobControl,
     pub(crate) faults: &'a Faults,
     /// Threads of one operation; 0 for all cores.
     pub(crate) threads: usize,
-    /// Where the run stands, on disk.
-    pub(crate) states: Option<&'a mut ResumePoints>,
-    /// Told what is on disk of the video, before it is.
-    pub(crate) trace: &'a mut dyn FnMut(PartialOutput) -> Result<()>,
+    /// States after steps, on disk.
+    pub(crate) resume_points: Option<&'a mut ResumePoints>,
+    /// Records what will be on disk of the video, before it is.
+    pub(crate) record_output: &'a mut dyn FnMut(PartialOutput) -> Result<()>,
 }
 
-/// How an attempt ended well.
+/// How an attempt ended, if it did not fail.
 pub(crate) enum AttemptEnd {
-    /// The video is there.
+    /// The video is finished.
     Done(Box<Outcome>),
     /// The job goes on later.
     Yielded,
 }
 
-/// Runs `work` alone, without queue, journal or retries, and tells its story, all but the terminal event.
+/// Runs `work` alone, without queue, journal or retries, and sends its events, all but the terminal one.
 ///
 /// `cancel` stops it within a step. Whatever the end, no half-written file stays behind.
 pub fn run_job(
@@ -60,96 +60,63 @@ pub fn run_job(
     cancel: &CancelToken,
     send: &mut dyn FnMut(Event),
 ) -> Result<Outcome> {
-    let bench = AttemptContext {
+    let with = AttemptContext {
         runtime,
         data_dir: None,
         cache,
+        sessions: &mut SessionCache::for_one_job(),
         control: &JobControl::over(cancel.clone()),
         faults: &Faults::default(),
         threads: 0,
-        states: None,
-        trace: &mut |_| Ok(()),
+        resume_points: None,
+        record_output: &mut |_| Ok(()),
     };
-    match attempt(work, &[], bench, send)? {
+    match attempt(work, &[], with, send)? {
         AttemptEnd::Done(outcome) => Ok(*outcome),
         AttemptEnd::Yielded => Err(Error::cancelled()),
     }
 }
 
-/// Runs `work`, whose form was changed as `retries` say.
+/// Runs `work`, whose settings were changed as `retries` say.
 pub(crate) fn attempt(
     work: &JobSpec,
     retries: &[RetryRecord],
-    bench: AttemptContext<'_>,
+    with: AttemptContext<'_>,
     send: &mut dyn FnMut(Event),
 ) -> Result<AttemptEnd> {
     let began = Instant::now();
     reset_peak_resident();
-    let AttemptContext { runtime, data_dir, cache, control, faults, threads, states, trace } = bench;
+    let AttemptContext { runtime, data_dir, cache, sessions, control, faults, threads, .. } = with;
     let cancel = &control.cancel;
     faults.inject(FaultPoint::Read, cancel)?;
     let model = &models::open(&work.model)?;
     let request = GenRequest::parse(&work.draft, &model.limits())?;
-    let computation = ComputePlan::choose(runtime, model, &request)?;
+    let compute = ComputePlan::choose(runtime, model, &request)?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
-    let mut story = Reporter::new(send);
-    story.tell(Event::Started { seed: request.seed, plan: plan(model, &request) });
-    let given = story.stage(Stage::Preflight, |story| {
-        let given = resolve_inputs(&target, &request, model, story)?;
-        report_preflight(work, &request, (model, &computation), data_dir, story).map(|()| given)
+    let memory = MemorySample::take(&compute, sessions);
+    let context = &mut RunContext { reporter: Reporter::new(send), cancel, cache, sessions, faults };
+    context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
+    let given = context.stage(Stage::Preflight, |context| {
+        let reporter = &mut context.reporter;
+        let given = resolve_inputs(&target, &request, model, reporter)?;
+        report_preflight(work, &request, (model, &compute), data_dir, memory, reporter).map(|()| given)
     })?;
-    let pipeline = Pipeline {
-        runtime,
-        checkpoint: model,
-        loras: &given.loras,
-        computation: &computation,
-        threads,
-        weights: request.weights,
-        vae_tile: request.vae_tile,
-        free_memory: free(),
-        faults,
-    };
-    let watched: Option<&mut dyn TensorCache> = if work.preview { Some(&mut *cache) } else { None };
-    let prepared = pipeline.prepare(&request, &given.images, watched, &mut story, cancel)?;
+    let memory = &memory.plan(&request, model, &compute);
+    let pipeline =
+        Pipeline { runtime, checkpoint: model, loras: &given.loras, compute: &compute, memory, threads };
+    let inputs = Inputs { request: &request, images: &given.images };
+    let prepared = pipeline.prepare(inputs, work.preview, context)?;
 
-    let made_by = MadeBy { model, given: &given, runtime, computation: &computation, changes: retries };
+    let made_by = MadeBy { model, given: &given, runtime, compute: &compute, retries };
     let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
-    let Some(latent) = stages.latent(&request, (&mut *cache, states), control, &mut story)? else {
+    let Some(latent) = stages.latent(&request, with.resume_points, control, context)? else {
         return Ok(AttemptEnd::Yielded);
     };
-
-    let mut recorder = VideoSink::start(&target, request.size, request.fps, request.frames)?;
-    let hidden = Some(recorder.hidden().to_path_buf());
-    trace(PartialOutput { hidden: hidden.clone(), placing: None })?;
-    let mut frame_number = 0;
-    let mut frames = |frame| {
-        frame_number += 1;
-        faults.inject(FaultPoint::Decode(frame_number), cancel)?;
-        recorder.push(frame)
-    };
-    pipeline.decode(&prepared, &latent, (cache, &mut frames), (&mut story, cancel))?;
-    let record = made_by.record(&request).metadata()?;
-    let mut outcome = made_by.outcome(request, &target, &mut story);
-    story.stage(Stage::PostProcess, |story| {
-        cancel.check()?;
-        if let Some(path) = &work.latents_out {
-            write_latent(path, &latent)?;
-        }
-        faults.inject(FaultPoint::Output, cancel)?;
-        let ready = recorder.finish(record)?;
-        if let Some(note) = ready.note() {
-            story.warn(note.to_owned());
-        }
-        outcome.output = ready.place(&mut |placing| {
-            let placed = Outcome { output: placing.to.to_path_buf(), ..outcome.clone() };
-            trace(PartialOutput { hidden: hidden.clone(), placing: Some(Box::new(placed)) })
-        })?;
-        look_at(&mut outcome, &target, story);
-        Ok(())
-    })?;
+    let output = Output { work, target: &target, record: with.record_output };
+    let mut outcome = stages.video(&request, &latent, output, context)?;
     outcome.generation_time_s = Secs::from(began.elapsed());
-    outcome.stages = std::mem::take(&mut story.stages);
-    outcome.warnings.append(&mut story.warnings);
+    outcome.stages = std::mem::take(&mut context.reporter.stages);
+    outcome.warnings.append(&mut context.reporter.warnings);
     Ok(AttemptEnd::Done(Box::new(outcome)))
 }
 
@@ -161,55 +128,105 @@ struct Stages<'a> {
     made_by: &'a MadeBy<'a>,
 }
 
+/// Where the video goes.
+struct Output<'a> {
+    work: &'a JobSpec,
+    target: &'a OutputTarget,
+    /// Records what will be on disk of it, before it is.
+    record: &'a mut dyn FnMut(PartialOutput) -> Result<()>,
+}
+
 impl Stages<'_> {
-    /// The final latent, denoised from where the job stands; none if the job leaves before.
+    /// The final latent, denoised from the last resume point; none if the job goes on later.
     fn latent(
         &self,
         request: &GenRequest,
-        (cache, mut states): (&mut dyn TensorCache, Option<&mut ResumePoints>),
+        mut resume_points: Option<&mut ResumePoints>,
         control: &JobControl,
-        story: &mut Reporter<'_>,
+        context: &mut RunContext<'_>,
     ) -> Result<Option<ArrayD<f32>>> {
         let key = self.made_by.key(request)?;
         let mut state = self.pipeline.start(request)?;
-        if let Some(states) = &states {
-            state = states.resume(state, &key);
-            tell_resumed(&state, story);
+        if let Some(resume_points) = &resume_points {
+            state = resume_points.resume(state, &key);
+            report_resumed(&state, &mut context.reporter);
         }
         let steps = state.solver.timesteps().len();
         let mut unsaved = None;
-        let mut gate = |state: &DenoiseState| {
+        let mut after_step = |state: &DenoiseState| {
             let mut save = |must: bool| {
-                let Some(states) = &mut states else { return };
-                // a run need not end because it could not be continued elsewhere
-                unsaved = states.save(state, &key, must).err().or_else(|| unsaved.take());
+                let Some(resume_points) = &mut resume_points else { return };
+                // a run need not end because it could not be resumed
+                unsaved = resume_points.save(state, &key, must).err().or_else(|| unsaved.take());
             };
-            // before a pause: it may be long, and the program may not live through it
-            let held_back = control.is_held_back();
-            save(held_back || state.solver.done() == steps);
-            let flow = control.between_steps();
-            if flow == StepControl::Yield && !held_back {
+            // before a pause: it may be long, and the program may end during it
+            let is_paused = control.is_held_back();
+            save(is_paused || state.solver.done() == steps);
+            let answer = control.between_steps();
+            if answer == StepControl::Yield && !is_paused {
                 save(true);
             }
-            Ok(flow)
+            Ok(answer)
         };
-        let asked = (request, &self.given.images);
-        let told = (&mut *story, &control.cancel);
-        let flow = self.pipeline.denoise(self.prepared, asked, &mut state, (cache, &mut gate), told)?;
+        let inputs = Inputs { request, images: &self.given.images };
+        let answer = self.pipeline.denoise(self.prepared, inputs, &mut state, &mut after_step, context)?;
         if let Some(error) = unsaved {
-            story.warn(format!("{error:#}"));
+            context.reporter.warn(format!("{error:#}"));
         }
-        Ok((flow == StepControl::Continue).then_some(state.latent))
+        Ok((answer == StepControl::Continue).then_some(state.latent))
+    }
+
+    /// Decodes the latent into the finished and checked file.
+    fn video(
+        &self,
+        request: &GenRequest,
+        latent: &ArrayD<f32>,
+        output: Output<'_>,
+        context: &mut RunContext<'_>,
+    ) -> Result<Outcome> {
+        let Output { work, target, record } = output;
+        let (cancel, faults) = (context.cancel, context.faults);
+        let mut sink = VideoSink::start(target, request.size, request.fps, request.frames)?;
+        let hidden = Some(sink.hidden().to_path_buf());
+        record(PartialOutput { hidden: hidden.clone(), placing: None })?;
+        let mut frame_number = 0;
+        let mut frames = |frame| {
+            frame_number += 1;
+            faults.inject(FaultPoint::Decode(frame_number), cancel)?;
+            sink.push(frame)
+        };
+        let inputs = Inputs { request, images: &self.given.images };
+        self.pipeline.decode(self.prepared, inputs, latent, &mut frames, context)?;
+        let metadata = self.made_by.provenance(request).metadata()?;
+        let mut outcome = self.made_by.outcome(request, target, context);
+        context.stage(Stage::PostProcess, |context| {
+            cancel.check()?;
+            if let Some(path) = &work.latents_out {
+                write_latent(path, latent)?;
+            }
+            faults.inject(FaultPoint::Output, cancel)?;
+            let ready = sink.finish(metadata)?;
+            if let Some(note) = ready.note() {
+                context.reporter.warn(note.to_owned());
+            }
+            outcome.output = ready.place(&mut |placing| {
+                let placed = Outcome { output: placing.to.to_path_buf(), ..outcome.clone() };
+                record(PartialOutput { hidden: hidden.clone(), placing: Some(Box::new(placed)) })
+            })?;
+            check_output(&mut outcome, target, &mut context.reporter);
+            Ok(())
+        })?;
+        Ok(outcome)
     }
 }
 
-/// The end of a job that a crash broke off while its video was given its name; none if the video is not there.
+/// Finishes a job whose program died while its video was given its name; none if the video is not there.
 pub(crate) fn complete(
     work: &JobSpec,
-    trace: &PartialOutput,
+    partial: &PartialOutput,
     send: &mut dyn FnMut(Event),
 ) -> Result<Option<Outcome>> {
-    let PartialOutput { hidden: Some(hidden), placing } = trace else { return Ok(None) };
+    let PartialOutput { hidden: Some(hidden), placing } = partial else { return Ok(None) };
     let Some(outcome) = placing else {
         discard(hidden);
         return Ok(None);
@@ -217,121 +234,34 @@ pub(crate) fn complete(
     let placing = Placing { from: hidden, to: &outcome.output };
     let Some(output) = complete_placing(placing, work.existing)? else { return Ok(None) };
     let mut outcome = Outcome { output, ..Outcome::clone(outcome) };
-    let mut story = Reporter::new(send);
-    story.tell(Event::Started { seed: outcome.request.seed, plan: vec![(Stage::PostProcess, 1)] });
+    let mut reporter = Reporter::new(send);
+    reporter.send(Event::Started { seed: outcome.request.seed, plan: vec![(Stage::PostProcess, 1)] });
     let target = OutputTarget::parse(&outcome.output, outcome.request.frames, Existing::Replace)?;
-    look_at(&mut outcome, &target, &mut story);
+    check_output(&mut outcome, &target, &mut reporter);
     Ok(Some(outcome))
 }
 
 /// Checks the finished file.
-fn look_at(outcome: &mut Outcome, target: &OutputTarget, story: &mut Reporter<'_>) {
+fn check_output(outcome: &mut Outcome, target: &OutputTarget, reporter: &mut Reporter<'_>) {
     let request = &outcome.request;
     let size = target.stored_size(request.size);
     outcome.checks =
         check(&outcome.output, &ExpectedVideo { frames: request.frames, size, fps: request.fps });
     for failed in outcome.checks.iter().filter(|check| !check.passed) {
-        story.warn(format!("The finished video fails the check \"{}\": {}", failed.name, failed.detail));
+        reporter.warn(format!("The finished video fails the check \"{}\": {}", failed.name, failed.detail));
     }
 }
 
-fn tell_resumed(state: &DenoiseState, story: &mut Reporter<'_>) {
+fn report_resumed(state: &DenoiseState, reporter: &mut Reporter<'_>) {
     let (done, steps) = (state.solver.done(), state.solver.timesteps().len());
     if done == 0 {
         return;
     }
-    let message = if done == steps {
-        "The latents of an earlier run are there: only decoding is left".to_owned()
+    reporter.note(if done == steps {
+        "All steps were done by an earlier run: only decoding is left".to_owned()
     } else {
-        format!("Going on after step {done} of {steps}, where an earlier run was broken off")
-    };
-    story.tell(Event::Note { message });
-}
-
-/// What decides the numbers of a run beside its request.
-struct MadeBy<'a> {
-    model: &'a Checkpoint,
-    given: &'a ResolvedInputs,
-    runtime: &'a Runtime,
-    computation: &'a ComputePlan,
-    changes: &'a [RetryRecord],
-}
-
-impl MadeBy<'_> {
-    /// What came out, but for what is known at the very end: times, checks and the file's final name.
-    fn outcome(&self, request: GenRequest, target: &OutputTarget, story: &mut Reporter<'_>) -> Outcome {
-        Outcome {
-            output: target.path().to_path_buf(),
-            request,
-            model_fingerprint: self.model.fingerprint(),
-            loras: self.given.loras.records.clone(),
-            generation_time_s: Secs(0.0),
-            stages: Vec::new(),
-            steps: std::mem::take(&mut story.steps),
-            peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
-            peak_vram_mb: None,
-            provider: self.computation.provider.word().to_owned(),
-            provider_reason: self.computation.reason.clone(),
-            precision: self.computation.precision.to_owned(),
-            retries: self.changes.len() as u32,
-            optimizations: std::mem::take(&mut story.optimizations),
-            warnings: self.changes.iter().map(|retry| retry.told.clone()).collect(),
-            checks: Vec::new(),
-        }
-    }
-
-    fn record<'a>(&'a self, request: &'a GenRequest) -> Provenance<'a> {
-        Provenance {
-            request,
-            model: &self.model.id,
-            model_fingerprint: self.model.fingerprint(),
-            image_hashes: &self.given.hashes,
-            onnxruntime: &self.runtime.info().version,
-            provider: self.computation.provider.word(),
-            provider_reason: &self.computation.reason,
-            precision: self.computation.precision,
-            loras: &self.given.loras.records,
-            retry_messages: self.changes.iter().map(|retry| retry.told.as_str()).collect(),
-        }
-    }
-
-    /// The key of this request's resume points.
-    fn key(&self, request: &GenRequest) -> Result<String> {
-        ResumeKey {
-            request,
-            model: &self.model.id,
-            model_fingerprint: &self.model.fingerprint(),
-            image_hashes: &self.given.hashes,
-            onnxruntime: &self.runtime.info().version,
-            provider: self.computation.provider.word(),
-            precision: self.computation.precision,
-            loras: &self.given.loras.records,
-        }
-        .hash()
-    }
-}
-
-fn plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
-    let [high, low] = denoise_steps(checkpoint, request).map(|steps| steps as u32);
-    let chunks = checkpoint.strides().latent(1, request.size, request.frames).frames as u32;
-    let pictures = match (request.mode, request.starts_from_image()) {
-        (_, false) => 0,
-        (Mode::I2V, true) => chunks,
-        (_, true) => 1,
-    };
-    [
-        (Stage::Preflight, 1),
-        (Stage::Prepare, 1),
-        (Stage::Text, 1),
-        (Stage::Image, pictures),
-        (Stage::DenoiseHigh, high),
-        (Stage::DenoiseLow, low),
-        (Stage::Decode, chunks),
-        (Stage::PostProcess, 1),
-    ]
-    .into_iter()
-    .filter(|&(_, units)| units > 0)
-    .collect()
+        format!("Resuming after step {done} of {steps}, where an earlier run was interrupted")
+    });
 }
 
 /// Writes the latent as the tensor `latents` of a safetensors file.

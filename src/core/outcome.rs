@@ -59,6 +59,9 @@ pub struct Outcome {
     pub precision: String,
     /// Attempts after the first.
     pub retries: u32,
+    /// Sessions that were loaded, not counting those that earlier jobs left loaded; none in records of old versions.
+    #[serde(default)]
+    pub sessions_loaded: Option<u32>,
     /// Optimisations in use that save time or memory.
     pub optimizations: Vec<String>,
     /// Deviations from the request and other warnings.

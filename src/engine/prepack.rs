@@ -32,14 +32,15 @@ pub enum Scratch {
 }
 
 impl Prepack {
-    /// What was chosen; if nothing was, the faster one that leaves half of the `free` memory to everything else, or a
-    /// quarter where the `weights` are of 4 bits, and packed without a number.
+    /// Follows the request's choice. Without one, weights are packed if that leaves half of the `free` memory to
+    /// everything else, or a quarter if they are int4; and if the free memory is not known.
     pub fn choose(
         choice: WeightsChoice,
-        (weights, integers): (Bytes, Option<Quantisation>),
+        weights: Bytes,
+        quantisation: Option<Quantisation>,
         free: Option<Bytes>,
     ) -> Self {
-        let quarters = if integers == Some(Quantisation::Int4) { 3 } else { 2 };
+        let quarters = if quantisation == Some(Quantisation::Int4) { 3 } else { 2 };
         match (choice, free) {
             (WeightsChoice::InPlace, _) => Self::InPlace,
             (WeightsChoice::Auto, Some(free)) if weights.0 > free.0 / 4 * quarters => Self::InPlace,
@@ -67,11 +68,11 @@ mod tests {
             (1, four, Some(0), Prepack::InPlace),
             (28 * GIB, None, None, Prepack::Packed),
         ] {
-            let chosen = Prepack::choose(WeightsChoice::Auto, (Bytes(weights), integers), free.map(Bytes));
+            let chosen = Prepack::choose(WeightsChoice::Auto, Bytes(weights), integers, free.map(Bytes));
             assert_eq!(chosen, expected, "{weights} of {free:?}");
         }
-        let chosen = |choice| Prepack::choose(choice, (Bytes(GIB), None), Some(Bytes(GIB)));
+        let chosen = |choice| Prepack::choose(choice, Bytes(GIB), None, Some(Bytes(GIB)));
         assert_eq!(chosen(WeightsChoice::Packed), Prepack::Packed);
-        assert_eq!(Prepack::choose(WeightsChoice::InPlace, (Bytes(0), None), None), Prepack::InPlace);
+        assert_eq!(Prepack::choose(WeightsChoice::InPlace, Bytes(0), None, None), Prepack::InPlace);
     }
 }

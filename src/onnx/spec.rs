@@ -1,6 +1,7 @@
 //! Inputs and outputs of a graph: names, element types and shapes, checked when a session is made.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use super::proto::{
     DimensionProto, DimensionValue, ModelProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
 };
+use super::stamp::Stamp;
 use crate::core::Bytes;
 
 /// Element type, numbered as in `TensorProto.DataType`.
@@ -168,6 +170,19 @@ impl Graph {
         let external = |tensor: &&TensorProto| !tensor.external_data.is_empty();
         let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
         Bytes(weights.filter(external).filter_map(size).sum())
+    }
+
+    /// The files that hold its weights, as they are now: tells a file from the one that takes its place.
+    pub fn weights_identity(&self) -> String {
+        let location = |tensor: &TensorProto| {
+            let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some("location"))?;
+            entry.value.clone()
+        };
+        let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
+        let files: BTreeSet<_> =
+            weights.filter_map(location).map(|file| self.weights_root.join(file)).collect();
+        let line = |path: &PathBuf| format!("{} {:?}\n", path.display(), Stamp::of(path).ok());
+        files.iter().map(line).collect()
     }
 
     /// The model as protobuf bytes.

@@ -4,32 +4,34 @@ use std::time::Instant;
 
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis, Slice};
 
-use super::reporter::Reporter;
+use super::context::RunContext;
+use super::reporter::StageStep;
 use super::stitch::Canvas;
-use crate::core::{CancelToken, Error, Frame, Kind, Resolution, Result, Stage};
+use crate::core::{Error, Frame, Kind, Resolution, Result, Secs, Stage};
 use crate::engine::{Input, Session, Tensor};
 use crate::wan::graphs::CacheSpec;
 use crate::wan::tiles::Tiling;
 
-/// Where decoded frames go; may fail, as when a disk is full.
+/// Takes each decoded frame; may fail, as when a disk is full.
 pub type FrameSink<'a> = &'a mut dyn FnMut(Frame) -> Result<()>;
 
-/// Decodes `latent` `[1, z, T, h, w]` in tiles of `edge` cells, and hands the frames on as they come.
+/// Decodes `latent` `[1, z, T, h, w]` in tiles of `tile` latent cells, and passes the frames on as they come.
 ///
 /// Every tile has caches of its own: latent frame after latent frame, all tiles are decoded and put together.
-pub(super) fn decode(
-    (session, caches): (&mut Session, &[CacheSpec]),
+pub(super) fn decode_stream(
+    session: &mut Session,
+    caches: &[CacheSpec],
     latent: &ArrayD<f32>,
-    edge: Option<usize>,
+    tile: Option<usize>,
     frames: FrameSink<'_>,
-    (story, cancel): (&mut Reporter<'_>, &CancelToken),
+    context: &mut RunContext<'_>,
 ) -> Result<()> {
     let &[_, _, count, height, width] = latent.shape() else {
         return Err(Error::new(Kind::Bug, "A latent has not five dimensions"));
     };
-    let tiling = Tiling::new([height, width], edge);
+    let tiling = Tiling::new([height, width], tile);
     let names: Vec<_> = (0..caches.len()).map(|index| format!("cache_in_{index}")).collect();
-    // what each tile saw last; zeros to begin with
+    // what each tile carries to its next chunk; zeros to begin with
     let mut kept: Vec<Vec<Tensor>> = tiling.places().map(|_| Vec::new()).collect();
     for index in 0..count {
         let began = Instant::now();
@@ -49,9 +51,9 @@ pub(super) fn decode(
             let mut inputs = vec![("latent", Input::F32(cells.view())), ("later", Input::I64(later.view()))];
             let before = std::mem::take(kept);
             inputs.extend(names.iter().map(String::as_str).zip(before.iter().map(Input::Tensor)));
-            let mut results = session.run(inputs, cancel)?.into_iter();
+            let mut results = session.run(inputs, context.cancel)?.into_iter();
             let Some(chunk) = results.next() else {
-                return Err(Error::new(Kind::Bug, "The VAE decoder gave no frames"));
+                return Err(Error::new(Kind::Bug, "The VAE decoder returned no frames"));
             };
             *kept = results.collect();
             let chunk = chunk.view()?;
@@ -62,12 +64,13 @@ pub(super) fn decode(
         for frame in frames_from_chunk(&canvas.finish()?.view()) {
             frames(frame)?;
         }
-        story.step(Stage::Decode, index as u32 + 1, count as u32, began);
+        let done = StageStep { stage: Stage::Decode, step: index as u32 + 1, of: count as u32 };
+        context.reporter.step_done(done, Secs::from(began.elapsed()));
     }
     Ok(())
 }
 
-/// The caches of a tile that has seen nothing.
+/// The caches of a tile before its first chunk.
 fn zeros(caches: &[CacheSpec], [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
     let zeros = |cache: &CacheSpec| {
         Tensor::zeros(&[1, cache.channels, cache.frames, height << cache.level, width << cache.level])

@@ -3,43 +3,50 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use ndarray::{Array1, Array2, ArrayD};
+use ndarray::{Array2, ArrayD};
 
+use super::context::RunContext;
 use super::encode_image::ImageCondition;
 use super::encode_text::PromptEmbeds;
-use super::exported::{self, TimestepForm, Tokens};
 use super::loras::Strengths;
+use super::networks::{Denoiser, DenoiserInput};
 use super::preview::Preview;
-use super::reporter::Reporter;
-use crate::core::{CancelToken, Error, FaultPoint, Faults, Guidance, Injected, Kind, Result, Secs, Stage};
-use crate::engine::{Input, Session};
+use super::reporter::StageStep;
+use crate::core::{Error, Expert, FaultPoint, Guidance, Injected, Kind, Result, Secs, Stage};
 use crate::wan::schedule::Solver;
 
 /// What does not change over the steps.
 pub(super) struct Conditions {
-    /// Rows of the prompt.
+    /// Embeddings of the prompt.
     pub(super) prompt: PromptEmbeds,
-    /// Rows of the negative prompt, where guidance needs them.
+    /// Embeddings of the negative prompt, where guidance needs them.
     pub(super) negative: Option<PromptEmbeds>,
-    /// The pictures.
+    /// The images.
     pub(super) image: ImageCondition,
-    /// Rotary tables.
-    pub(super) rope: (Array2<f32>, Array2<f32>),
+    /// Positions of the tokens.
+    pub(super) rope: RopeTables,
     /// Tokens of one latent frame.
     pub(super) frame_tokens: usize,
 }
 
-/// One expert, ready to run.
-pub(super) enum Transformer {
-    /// Of a graph over the checkpoint's weights.
-    Built(Session),
-    /// Of a file that others exported.
-    Exported(Session, TimestepForm),
+/// Rotary position tables, a row for each token.
+pub(super) struct RopeTables {
+    pub(super) cos: Array2<f32>,
+    pub(super) sin: Array2<f32>,
 }
 
-/// One expert's share of the steps.
+impl RopeTables {
+    /// Tokens of the latent.
+    pub(super) fn num_tokens(&self) -> usize {
+        self.cos.nrows()
+    }
+}
+
+/// One expert's part of the schedule.
 pub(super) struct ExpertPhase {
     /// Which expert.
+    pub(super) expert: Expert,
+    /// Its stage.
     pub(super) stage: Stage,
     /// Steps, counted over the whole run.
     pub(super) steps: Range<usize>,
@@ -49,134 +56,112 @@ pub(super) struct ExpertPhase {
     pub(super) strengths: Strengths,
 }
 
-/// Where denoising stands: enough to go on from here to the same bytes.
+/// What a transformer predicts of a latent at a noise level.
+pub(super) struct Prediction<'a> {
+    /// The latent before the step.
+    pub(super) sample: &'a ArrayD<f32>,
+    /// The guided velocity.
+    pub(super) velocity: &'a ArrayD<f32>,
+    /// The noise level.
+    pub(super) sigma: f32,
+}
+
+/// The state after a step: enough to continue from here to the same bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DenoiseState {
     /// The latent `[1, z, T, h, w]`.
     pub latent: ArrayD<f32>,
-    /// Steps done, and what the sampler remembers of them.
+    /// Steps done, and what the sampler keeps of them.
     pub solver: Solver,
 }
 
-/// Whether a run goes on.
+/// Whether a run goes on after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepControl {
-    /// To the next step.
+    /// Run the next step.
     Continue,
-    /// Not now: another job comes first, or the person wants the memory.
+    /// Stop here for now: another job comes first, or the memory is needed.
     Yield,
 }
 
-/// Asked after each step, with the state that the next one starts from.
+/// Called after each step with the state that the next one starts from.
 pub type StepHook<'a> = &'a mut dyn FnMut(&DenoiseState) -> Result<StepControl>;
 
-/// Who looks at the steps.
+/// What is called during the steps.
 pub(super) struct StepHooks<'a> {
+    /// Shows the latent.
     pub(super) preview: &'a mut Preview,
-    pub(super) gate: StepHook<'a>,
-    pub(super) faults: &'a Faults,
+    /// Called after each step.
+    pub(super) after_step: StepHook<'a>,
 }
 
 /// Runs the steps of one expert that are not done yet.
 pub(super) fn denoise(
-    transformer: &mut Transformer,
+    denoiser: &mut Denoiser,
     state: &mut DenoiseState,
-    watch: &mut StepHooks<'_>,
-    share: &ExpertPhase,
+    phase: &ExpertPhase,
     conditions: &Conditions,
-    (story, cancel): (&mut Reporter<'_>, &CancelToken),
+    hooks: &mut StepHooks<'_>,
+    context: &mut RunContext<'_>,
 ) -> Result<StepControl> {
-    let first = share.steps.start;
-    for step in first.max(state.solver.done())..share.steps.end {
-        cancel.check()?;
-        let struck = watch.faults.inject(FaultPoint::Step(step as u32 + 1), cancel)?;
+    let first = phase.steps.start;
+    for step in first.max(state.solver.done())..phase.steps.end {
+        context.cancel.check()?;
+        let injected = context.faults.inject(FaultPoint::Step(step as u32 + 1), context.cancel)?;
         let DenoiseState { latent, solver } = state;
         let began = Instant::now();
-        let timestep = solver.timesteps()[step];
-        let mut velocity =
-            predict(transformer, latent, (timestep, &conditions.prompt), share, conditions, cancel)?;
-        if let (true, Some(negative)) = (share.guidance.enabled(), &conditions.negative) {
-            let without = predict(transformer, latent, (timestep, negative), share, conditions, cancel)?;
-            let scale = share.guidance.0;
-            velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
-        }
+        let velocity = guided(denoiser, latent, solver.timesteps()[step], phase, conditions, context)?;
         let sigma = solver.sigmas().levels()[step];
-        watch.preview.tell((latent, &velocity, sigma), share.stage, story);
+        let prediction = Prediction { sample: latent, velocity: &velocity, sigma };
+        hooks.preview.send(&prediction, phase.stage, &mut context.reporter);
         let (Some(velocity), Some(sample)) = (velocity.as_slice(), latent.as_slice_mut()) else {
             return Err(Error::new(Kind::Bug, "A latent is not in row-major order"));
         };
         solver.step(velocity, sample);
-        if struck == Injected::NotFinite {
+        if injected == Injected::NotFinite {
             sample.fill(f32::NAN);
         }
         if sample.iter().any(|value| !value.is_finite()) {
-            return Err(not_finite(share.stage, step));
+            return Err(not_finite(phase.stage, step));
         }
-        if step + 1 == share.steps.end {
+        if step + 1 == phase.steps.end {
             conditions.image.impose(latent);
         }
         let seconds = Secs::from(began.elapsed());
-        // what is told must be safe
-        let flow = (watch.gate)(state)?;
-        story.stepped(share.stage, ((step - first + 1) as u32, share.steps.len() as u32), seconds);
-        if flow == StepControl::Yield {
-            return Ok(flow);
+        // the event is sent only after the state is durable
+        let control = (hooks.after_step)(state)?;
+        let (step, of) = ((step - first + 1) as u32, phase.steps.len() as u32);
+        context.reporter.step_done(StageStep { stage: phase.stage, step, of }, seconds);
+        if control == StepControl::Yield {
+            return Ok(control);
         }
     }
     Ok(StepControl::Continue)
 }
 
-fn predict(
-    transformer: &mut Transformer,
+/// The velocity for the prompt, moved away from the one for the negative prompt by the guidance scale.
+fn guided(
+    denoiser: &mut Denoiser,
     latent: &ArrayD<f32>,
-    (timestep, text): (f32, &PromptEmbeds),
-    share: &ExpertPhase,
+    timestep: f32,
+    phase: &ExpertPhase,
     conditions: &Conditions,
-    cancel: &CancelToken,
+    context: &RunContext<'_>,
 ) -> Result<ArrayD<f32>> {
-    let input = conditions.image.input(latent)?;
-    let session = match transformer {
-        Transformer::Built(session) => session,
-        Transformer::Exported(session, form) => {
-            let given = match conditions.image {
-                ImageCondition::FirstFrame(_) => conditions.frame_tokens,
-                _ => 0,
-            };
-            let tokens = Tokens { given, all: conditions.rope.0.nrows() };
-            return exported::predict(session, form, &input, (timestep, text), tokens, cancel);
-        }
+    let mut predict = |prompt| {
+        let strengths = &phase.strengths;
+        denoiser.predict(&DenoiserInput { latent, timestep, prompt, conditions, strengths }, context.cancel)
     };
-    // a given first frame is without noise: its tokens have a timestep of their own
-    let timesteps = match conditions.image {
-        ImageCondition::FirstFrame(_) => vec![0.0, timestep],
-        _ => vec![timestep],
-    };
-    let timestep = Array1::from_vec(timesteps).into_dyn();
-    let first = conditions.frame_tokens;
-    let split = Array1::from_vec(vec![first as i64, (conditions.rope.0.nrows() - first) as i64]).into_dyn();
-    let position = Array1::<i64>::zeros(1).into_dyn();
-    let (cos, sin) = &conditions.rope;
-    let mut inputs = vec![
-        ("hidden_states", Input::F32(input.view())),
-        ("timestep", Input::F32(timestep.view())),
-        ("encoder_hidden_states", Input::F32(text.rows.view().into_dyn())),
-        ("text_index", Input::I64(text.index.view().into_dyn())),
-        ("rope_cos", Input::F32(cos.view().into_dyn())),
-        ("rope_sin", Input::F32(sin.view().into_dyn())),
-        ("pos", Input::I64(position.view())),
-    ];
-    if let ImageCondition::FirstFrame(_) = conditions.image {
-        inputs.push(("seg_split", Input::I64(split.view())));
+    let mut velocity = predict(&conditions.prompt)?;
+    if let (true, Some(negative)) = (phase.guidance.enabled(), &conditions.negative) {
+        let without = predict(negative)?;
+        let scale = phase.guidance.0;
+        velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
     }
-    inputs.extend(share.strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
-    let sample = session.run(inputs, cancel)?.swap_remove(0);
-    Ok(sample.view()?.to_owned())
+    Ok(velocity)
 }
 
 fn not_finite(stage: Stage, step: usize) -> Error {
-    Error::new(
-        Kind::Generation,
-        format!("The latent is not a number after step {} ({stage}, fp32 on the CPU)", step + 1),
-    )
-    .remedy("Lower the guidance scale, or verify the model's files")
+    Error::new(Kind::Generation, format!("The latent is not a number after step {} ({stage})", step + 1))
+        .remedy("Lower the guidance scale, or verify the model's files")
 }

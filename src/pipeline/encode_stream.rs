@@ -1,60 +1,60 @@
-//! Pictures to latents with the program's own graphs: a stream of chunks, in tiles.
+//! Images to latents with graphs that were built here: a stream of chunks, in tiles.
 
 use std::time::Instant;
 
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 
+use super::context::RunContext;
 use super::encode_image::{CHUNK, Given, pixels, size_of};
-use super::reporter::Reporter;
+use super::reporter::StageStep;
 use super::stitch::Canvas;
-use crate::core::{CancelToken, Error, Kind, Result, Stage};
+use crate::core::{CancelToken, Error, Kind, Result, Secs, Stage};
 use crate::engine::{Input, Session, Tensor};
-use crate::onnx::Graph;
-use crate::wan::graphs::{CacheSpec, StreamGraph};
+use crate::wan::graphs::{CacheSpec, Chunk};
 use crate::wan::tiles::Tiling;
 
-/// The two graphs of the encoder and how one of them is loaded.
+/// An encoder of two graphs, one for the first frame and one for each four frames after it.
 pub(super) struct StreamEncoder<'a> {
-    /// Takes the first frame.
-    pub(super) first: &'a StreamGraph,
-    /// Takes four frames more.
-    pub(super) later: &'a StreamGraph,
+    /// What either graph carries from one chunk to the next.
+    pub(super) caches: &'a [CacheSpec],
     /// Pixels folded into one cell before the encoder (`patch_size`).
     pub(super) patch: usize,
     /// Pixels of a latent cell.
     pub(super) stride: usize,
-    /// Edge of the tiles in latent cells; none for the whole picture at once.
-    pub(super) edge: Option<usize>,
-    pub(super) load: &'a dyn Fn(&Graph) -> Result<Session>,
+    /// Size of the tiles in latent cells; none for the whole image at once.
+    pub(super) tile: Option<usize>,
+    /// Loads the graph of a chunk.
+    pub(super) load: &'a dyn Fn(Chunk, &mut RunContext<'_>) -> Result<Session>,
 }
 
 impl StreamEncoder<'_> {
-    /// The latents `[1, z, T, h, w]` of videos that are grey where no picture is given.
+    /// The latents `[1, z, T, h, w]` of videos that are grey where no image is given.
     pub(super) fn videos(
         &self,
         frames: usize,
         videos: &[Given<'_>],
-        (story, cancel): (&mut Reporter<'_>, &CancelToken),
+        context: &mut RunContext<'_>,
     ) -> Result<Vec<ArrayD<f32>>> {
         let size = size_of(videos)?;
-        let tiling = Tiling::new(size.map(|pixels| pixels / self.stride), self.edge);
+        let tiling = Tiling::new(size.map(|pixels| pixels / self.stride), self.tile);
         let fresh = || tiling.places().map(|_| self.zeros(tiling.tile())).collect::<Result<Vec<_>>>();
         let mut kept = videos.iter().map(|_| fresh()).collect::<Result<Vec<_>>>()?;
         let count = (frames - 1) / CHUNK + 1;
         let mut latents = vec![Vec::with_capacity(count); videos.len()];
-        let mut session = (self.load)(&self.first.graph)?;
+        let mut session = (self.load)(Chunk::First, context)?;
         for chunk in 0..count {
             let began = Instant::now();
             if chunk == 1 {
                 drop(session);
-                session = (self.load)(&self.later.graph)?;
+                session = (self.load)(Chunk::Later, context)?;
             }
             let range = if chunk == 0 { 0..1 } else { chunk * CHUNK - (CHUNK - 1)..chunk * CHUNK + 1 };
             for ((given, kept), latents) in videos.iter().zip(&mut kept).zip(&mut latents) {
                 let pixels = pixels(given, &range, size)?;
-                latents.push(self.chunk(&mut session, &tiling, &pixels, kept, cancel)?);
+                latents.push(self.chunk(&mut session, &tiling, &pixels, kept, context.cancel)?);
             }
-            story.step(Stage::Image, chunk as u32 + 1, count as u32, began);
+            let done = StageStep { stage: Stage::Image, step: chunk as u32 + 1, of: count as u32 };
+            context.reporter.step_done(done, Secs::from(began.elapsed()));
         }
         let join = |parts: &Vec<ArrayD<f32>>| {
             let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
@@ -73,7 +73,7 @@ impl StreamEncoder<'_> {
         kept: &mut [Vec<Tensor>],
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
-        let names: Vec<_> = (0..self.first.caches.len()).map(|index| format!("cache_in_{index}")).collect();
+        let names: Vec<_> = (0..self.caches.len()).map(|index| format!("cache_in_{index}")).collect();
         let mut canvas = Canvas::new(tiling, 1);
         for (place, kept) in tiling.places().zip(kept) {
             let [rows, columns] =
@@ -88,7 +88,7 @@ impl StreamEncoder<'_> {
             inputs.extend(names.iter().map(String::as_str).zip(before.iter().map(Input::Tensor)));
             let mut results = session.run(inputs, cancel)?.into_iter();
             let Some(latent) = results.next() else {
-                return Err(Error::new(Kind::Bug, "The VAE encoder gave no latent"));
+                return Err(Error::new(Kind::Bug, "The VAE encoder returned no latent"));
             };
             *kept = results.collect();
             canvas.add(place, &latent.view()?)?;
@@ -96,12 +96,12 @@ impl StreamEncoder<'_> {
         canvas.finish()
     }
 
-    /// The caches of a tile of so many cells that has seen nothing.
+    /// The caches of a tile of so many cells before its first chunk.
     fn zeros(&self, [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
         let zeros = |cache: &CacheSpec| {
             let side = |cells: usize| (cells * self.stride / self.patch) >> cache.level;
             Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])
         };
-        self.first.caches.iter().map(zeros).collect()
+        self.caches.iter().map(zeros).collect()
     }
 }

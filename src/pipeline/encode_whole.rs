@@ -1,13 +1,14 @@
-//! Pictures to latents with a file that others exported: a whole clip at once; see [`crate::wan::exported`].
+//! Images to latents with an exported encoder: a whole clip at once; see [`crate::wan::exported`].
 
 use std::time::Instant;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
+use super::context::RunContext;
 use super::encode_image::{CHUNK, Given, pixels, size_of};
-use super::exported::unexpected;
-use super::reporter::Reporter;
-use crate::core::{CancelToken, Result, Stage};
+use super::exported::unexpected_shape;
+use super::reporter::StageStep;
+use crate::core::{Result, Secs, Stage};
 use crate::engine::{Input, Session};
 use crate::onnx::Dim;
 use crate::wan::VaeConfig;
@@ -18,7 +19,8 @@ pub(super) struct WholeEncoder<'a> {
     pub(super) graph: &'a ExportedGraph,
     /// Of the VAE.
     pub(super) config: &'a VaeConfig,
-    pub(super) open: &'a dyn Fn() -> Result<Session>,
+    /// Loads it.
+    pub(super) load: &'a dyn Fn(&mut RunContext<'_>) -> Result<Session>,
 }
 
 /// Sizes that an exported encoder was made for, where they are fixed.
@@ -45,12 +47,12 @@ impl FixedClip {
 }
 
 impl WholeEncoder<'_> {
-    /// The latents `[1, z, T, h, w]` of videos that are grey where no picture is given.
+    /// The latents `[1, z, T, h, w]` of videos that are grey where no image is given.
     pub(super) fn videos(
         &self,
         frames: usize,
         videos: &[Given<'_>],
-        (story, cancel): (&mut Reporter<'_>, &CancelToken),
+        context: &mut RunContext<'_>,
     ) -> Result<Vec<ArrayD<f32>>> {
         let size = size_of(videos)?;
         // the encoder looks back only, so that grey frames behind change nothing before them
@@ -58,20 +60,22 @@ impl WholeEncoder<'_> {
         let name = self.graph.only_input().map_or("sample", |value| &value.name);
         let stride = self.config.scale_factor_spatial.max(1) as usize;
         let cells = size.map(|pixels| pixels / stride);
-        let mut session = (self.open)()?;
+        let mut session = (self.load)(context)?;
         let mut latents = Vec::with_capacity(videos.len());
         let count = (frames - 1) / CHUNK + 1;
         for given in videos {
             let began = Instant::now();
             let pixels = pixels(given, &(0..length), size)?;
-            let found = session.run(vec![(name, Input::F32(pixels.view()))], cancel)?.swap_remove(0);
+            let inputs = vec![(name, Input::F32(pixels.view()))];
+            let found = session.run(inputs, context.cancel)?.swap_remove(0);
             latents.push(self.latent(&found.view()?, count, cells)?);
-            story.step(Stage::Image, count as u32, count as u32, began);
+            let done = StageStep { stage: Stage::Image, step: count as u32, of: count as u32 };
+            context.reporter.step_done(done, Secs::from(began.elapsed()));
         }
         Ok(latents)
     }
 
-    /// The first `count` latent frames of what the file gave, as the transformer sees them.
+    /// The first `count` latent frames of the output, at the transformer's scale.
     fn latent(&self, found: &ArrayViewD<'_, f32>, count: usize, cells: [usize; 2]) -> Result<ArrayD<f32>> {
         let z = self.config.z_dim;
         let fits = |shape: &[usize]| {
@@ -79,7 +83,7 @@ impl WholeEncoder<'_> {
                 if [z, 2 * z].contains(channels) && *frames >= count && [*h, *w] == cells)
         };
         if !fits(found.shape()) {
-            return Err(unexpected("vae_encoder", found));
+            return Err(unexpected_shape("vae_encoder", found));
         }
         let means =
             found.slice_axis(Axis(1), Slice::from(..z)).slice_axis_move(Axis(2), Slice::from(..count));
@@ -97,23 +101,35 @@ impl WholeEncoder<'_> {
 mod tests {
     use std::path::Path;
 
-    use super::super::encode_image::Encoder;
     use super::super::encode_stream::StreamEncoder;
+    use super::super::networks::{ImageEncoder, SessionCache};
     use super::super::preview_draw::ClipShape;
     use super::super::preview_fit::fit;
+    use super::super::reporter::Reporter;
     use super::*;
-    use crate::core::{Event, Frame, Resolution};
+    use crate::core::{CancelToken, Event, Faults, Frame, Resolution};
     use crate::engine::SessionOptions;
     use crate::engine::runtime::testing::for_tests;
-    use crate::onnx::{ComputeType, Graph, Weights};
+    use crate::onnx::{ComputeType, Weights};
     use crate::wan::graphs::{Chunk, vae_encoder};
+
+    /// A cache that keeps nothing.
+    struct NoCache;
+
+    impl super::super::TensorCache for NoCache {
+        fn get(&mut self, _key: &str) -> Option<ArrayD<f32>> {
+            None
+        }
+
+        fn put(&mut self, _key: &str, _tensor: &ArrayD<f32>) {}
+    }
 
     fn model(name: &str) -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models").join(name)
     }
 
-    /// Does `work` with the program's own encoder of tiny-t2v and with the same one as `torch.onnx` exported it.
-    fn with_both<R>(work: impl Fn(&Encoder<'_>) -> R) -> [R; 2] {
+    /// Does `work` with the encoder of tiny-t2v, built here and exported by `torch.onnx`.
+    fn with_both<R>(work: impl Fn(&ImageEncoder<'_>, &mut RunContext<'_>) -> R) -> [R; 2] {
         let (runtime, cancel) = (for_tests(), CancelToken::new());
         let vae = model("tiny-t2v/vae");
         let config: VaeConfig =
@@ -121,30 +137,42 @@ mod tests {
         let weights = Weights::from_files(&[vae.join("diffusion_pytorch_model.safetensors")]).unwrap();
         let stream = |chunk| vae_encoder(&config, &weights, chunk, ComputeType::Fp32).unwrap();
         let (first, later) = (stream(Chunk::First), stream(Chunk::Later));
-        let load = |graph: &Graph| Session::load(&runtime, graph, SessionOptions::default(), &cancel);
-        let own =
-            StreamEncoder { first: &first, later: &later, patch: 1, stride: 8, edge: None, load: &load };
+        let load = |chunk: Chunk, _: &mut RunContext<'_>| {
+            let graph = if chunk == Chunk::First { &first.graph } else { &later.graph };
+            Session::load(&runtime, graph, SessionOptions::default(), &cancel)
+        };
+        let own = StreamEncoder { caches: &first.caches, patch: 1, stride: 8, tile: None, load: &load };
         let graph = ExportedGraph::read(&model("tiny-i2v-onnx"), "vae_encoder").unwrap();
         let options = SessionOptions::default();
         let file = (graph.name, &*graph.path);
-        let open = || Session::open(&runtime, file, "latent_parameters", options, &cancel);
-        let whole = WholeEncoder { graph: &graph, config: &config, open: &open };
-        [work(&Encoder::Stream(own)), work(&Encoder::Whole(whole))]
+        let open =
+            |_: &mut RunContext<'_>| Session::open(&runtime, file, "latent_parameters", options, &cancel);
+        let whole = WholeEncoder { graph: &graph, config: &config, load: &open };
+        [ImageEncoder::Stream(own), ImageEncoder::Whole(whole)].map(|encoder| {
+            let mut quiet = |_: Event| {};
+            let (mut sessions, faults) = (SessionCache::for_one_job(), Faults::default());
+            let mut context = RunContext {
+                reporter: Reporter::new(&mut quiet),
+                cancel: &cancel,
+                cache: &mut NoCache,
+                sessions: &mut sessions,
+                faults: &faults,
+            };
+            work(&encoder, &mut context)
+        })
     }
 
     #[test]
     fn a_file_for_more_frames_gives_the_same_latents() {
         let size = Resolution::new(96, 64);
-        let picture = |seed: usize| Frame {
+        let image = |seed: usize| Frame {
             size,
             rgb: (0..96 * 64 * 3).map(|byte: usize| (byte * (seed + 7) / 11 % 256) as u8).collect(),
         };
         for count in [1, 5, 9] {
-            let clip: Vec<_> = (0..count).map(picture).collect();
-            let [own, whole] = with_both(|encoder| {
-                let (mut quiet, cancel) = (|_: Event| {}, CancelToken::new());
-                encoder.clips(std::slice::from_ref(&clip), (&mut Reporter::new(&mut quiet), &cancel)).unwrap()
-            });
+            let clip: Vec<_> = (0..count).map(image).collect();
+            let [own, whole] =
+                with_both(|encoder, context| encoder.clips(std::slice::from_ref(&clip), context).unwrap());
             assert_eq!((own.len(), own[0].shape()), (1, whole[0].shape()));
             let off = own[0].iter().zip(&whole[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(off < 1e-4, "{count} frames: {off}");
@@ -154,7 +182,7 @@ mod tests {
     #[test]
     fn previews_are_fitted_to_it_as_to_our_own() {
         let shape = ClipShape::within(FixedClip { frames: Some(9), size: [Some(64), Some(96)] }, 8);
-        let [own, whole] = with_both(|encoder| fit(encoder, shape, 8, &CancelToken::new()).unwrap().unwrap());
+        let [own, whole] = with_both(|encoder, context| fit(encoder, shape, 8, context).unwrap().unwrap());
         let (own, whole) = (own.tensor(), whole.tensor());
         let off = own.iter().zip(&whole).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(off < 1e-2 && own.iter().any(|weight| weight.abs() > 0.05), "{off}");

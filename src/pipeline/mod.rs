@@ -1,11 +1,12 @@
-//! One job from request to frames, stage by stage, telling its story as it goes.
+//! One job from request to frames, stage by stage, with events as it goes.
 //!
-//! A request and a checkpoint go in; events, frames and the final latent come out. Of files it
-//! knows the LoRAs that a request names; it knows neither queues nor screens.
+//! A request and a checkpoint go in; events, frames and the final latent come out. Of files it knows the LoRAs that a
+//! request names; it knows neither queues nor screens.
 
 mod cache;
 mod compute_plan;
 mod conditions;
+mod context;
 mod decode;
 mod denoise;
 mod encode_image;
@@ -15,17 +16,27 @@ mod encode_whole;
 mod exported;
 mod generate;
 mod loras;
+mod memory_plan;
+mod networks;
 mod preview;
 mod preview_draw;
 mod preview_fit;
+mod preview_map;
 mod reporter;
+mod schedule;
 mod stitch;
 
 pub use cache::TensorCache;
 pub use compute_plan::ComputePlan;
+pub use context::{Inputs, RunContext};
 pub use decode::FrameSink;
 pub use denoise::{DenoiseState, StepControl, StepHook};
 pub use encode_image::InputImages;
-pub use generate::{Pipeline, Prepared, denoise_steps};
+pub use generate::{Pipeline, Prepared};
 pub use loras::Loras;
+pub use memory_plan::{
+    ComponentId, ComponentNeeds, ComponentPlan, Footprint, MemoryNeeds, MemoryPlan, Residency,
+};
+pub use networks::SessionCache;
 pub use reporter::Reporter;
+pub use schedule::denoise_steps;

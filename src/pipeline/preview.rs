@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, ArrayD, ArrayViewD, Axis};
 
+use super::denoise::Prediction;
 use super::reporter::Reporter;
 use crate::core::{Event, Frame, Resolution, Secs, Stage};
 
-/// Share of the denoising time that previews may take.
+/// Fraction of the denoising time that previews may take.
 const BUDGET: f64 = 0.03;
 
 /// Colours in [0, 1] from the channels of a normalised latent cell.
@@ -36,13 +37,13 @@ impl PreviewMap {
         self.weights.clone().into_dyn()
     }
 
-    /// A small picture for each latent frame of `[1, z, T, h, w]`, a pixel for each cell.
+    /// A small image for each latent frame of `[1, z, T, h, w]`, a pixel for each cell.
     pub(super) fn frames(&self, latent: &ArrayViewD<'_, f32>) -> Vec<Frame> {
         let (channels, height, width) = (latent.shape()[1], latent.shape()[3], latent.shape()[4]);
         let one_video = latent.index_axis(Axis(0), 0);
-        let frame = |picture: ArrayViewD<'_, f32>| {
+        let frame = |image: ArrayViewD<'_, f32>| {
             let mut sums: Vec<_> = (0..height * width * 3).map(|i| self.weights[[channels, i % 3]]).collect();
-            for (channel, plane) in picture.outer_iter().enumerate() {
+            for (channel, plane) in image.outer_iter().enumerate() {
                 let row = self.weights.row(channel);
                 for (value, pixel) in plane.iter().zip(sums.as_chunks_mut::<3>().0) {
                     for (sum, weight) in pixel.iter_mut().zip(row) {
@@ -70,28 +71,24 @@ impl Preview {
         Self { map, began: Instant::now(), spent: Duration::ZERO }
     }
 
-    /// Tells what the clean latent would be, `sample - sigma * velocity`, if the budget allows.
-    pub(super) fn tell(
-        &mut self,
-        (sample, velocity, sigma): (&ArrayD<f32>, &ArrayD<f32>, f32),
-        stage: Stage,
-        story: &mut Reporter<'_>,
-    ) {
+    /// Sends what the clean latent would be, `sample - sigma * velocity`, if the budget allows.
+    pub(super) fn send(&mut self, prediction: &Prediction<'_>, stage: Stage, reporter: &mut Reporter<'_>) {
         let Some(map) = &self.map else { return };
         if self.spent.as_secs_f64() > BUDGET * self.began.elapsed().as_secs_f64() {
             return;
         }
         let began = Instant::now();
-        let mut clean = sample.clone();
+        let Prediction { sample, velocity, sigma } = prediction;
+        let mut clean = ArrayD::clone(sample);
         clean.zip_mut_with(velocity, |clean, velocity| *clean -= sigma * velocity);
         let frames: Arc<[Frame]> = map.frames(&clean.view()).into();
         let cost = began.elapsed();
         self.spent += cost;
-        story.tell(Event::Preview { stage, frames, seconds: Secs::from(cost) });
+        reporter.send(Event::Preview { stage, frames, seconds: Secs::from(cost) });
     }
 
-    /// What all previews took, as a share of the time since the first step began.
-    pub(super) fn share(&self) -> Option<f64> {
+    /// The time that all previews took, as a fraction of the time since the first step began.
+    pub(super) fn time_fraction(&self) -> Option<f64> {
         self.map.as_ref()?;
         Some(self.spent.as_secs_f64() / self.began.elapsed().as_secs_f64().max(1e-9))
     }

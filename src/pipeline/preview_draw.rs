@@ -58,7 +58,7 @@ pub(super) fn mosaic(index: usize, shape: ClipShape, stride: usize) -> Vec<Frame
     clip
 }
 
-/// A clip of discs that move over a gradient, all in colours by chance.
+/// A clip of discs that move over a gradient, all in random colours.
 fn draw(index: u64, side: usize, frames: usize) -> Vec<Frame> {
     const DISCS: usize = 4;
     let numbers = noise::standard_normal(Seed(index + 1), 12 + 8 * DISCS);

@@ -6,31 +6,30 @@
 
 use ndarray::{Array2, ArrayD, Axis};
 
-use super::encode_image::{CHUNK, Encoder};
+use super::context::RunContext;
+use super::encode_image::CHUNK;
+use super::networks::ImageEncoder;
 use super::preview::PreviewMap;
 use super::preview_draw::{ClipShape, mosaic};
-use super::reporter::Reporter;
-use crate::core::{CancelToken, Event, Frame, Result};
+use crate::core::{Frame, Result};
 
 /// Drawings of the fit.
 const DRAWINGS: usize = 12;
-/// Share of the mean square that keeps the fit of a channel that never moves at zero.
+/// Fraction of the mean square that keeps the weight of a constant channel at zero.
 const RIDGE: f64 = 1e-4;
-/// The same for a single video, in which more channels move together by chance.
+/// The same fraction for a single video, in which more channels are correlated by accident.
 const RIDGE_OF_ONE: f64 = 1e-2;
 
 /// Fits the map of an encoder. `stride` is the pixels of a cell.
 pub(super) fn fit(
-    encoder: &Encoder<'_>,
+    encoder: &ImageEncoder<'_>,
     shape: ClipShape,
     stride: usize,
-    cancel: &CancelToken,
+    context: &mut RunContext<'_>,
 ) -> Result<Option<PreviewMap>> {
-    let mut quiet = |_: Event| {};
-    let mut story = Reporter::new(&mut quiet);
     let count = DRAWINGS.div_ceil(shape.drawings().max(1));
     let clips: Vec<_> = (0..count).map(|index| mosaic(index, shape, stride)).collect();
-    let latents = encoder.clips(&clips, (&mut story, cancel))?;
+    let latents = context.quietly(|context| encoder.clips(&clips, context))?;
     let mut sums = Sums::default();
     for (clip, latent) in clips.iter().zip(&latents) {
         sums.add_video(clip, latent);
@@ -38,7 +37,7 @@ pub(super) fn fit(
     Ok(sums.solve(RIDGE).map(PreviewMap::new))
 }
 
-/// What decoded videos taught about their VAE.
+/// What was learned about a VAE from decoded videos.
 pub(super) struct Learned(Sums);
 
 /// Adds a decoded video and its normalised latent `[1, z, T, h, w]` to what was learned `before`.
@@ -67,14 +66,14 @@ impl Learned {
         self.0.clone().solve(RIDGE_OF_ONE).map(PreviewMap::new)
     }
 
-    /// To be kept: the number of videos stands in front.
+    /// What is kept for the next video: the number of videos, then the sums.
     pub(super) fn tensor(&self) -> ArrayD<f32> {
         let numbers = std::iter::once(self.0.count as f64).chain(self.0.rows.iter().copied());
         numbers.map(|number| number as f32).collect::<ndarray::Array1<_>>().into_dyn()
     }
 }
 
-/// Mean colour of a cell over all pixels and frames that it stands for.
+/// Mean colour of a cell over all pixels and frames that it covers.
 fn mean_colour(frames: &[Frame], [y, x]: [usize; 2], stride: usize) -> [f64; 3] {
     let mut sums = [0.0; 3];
     for frame in frames {
@@ -118,7 +117,7 @@ impl Sums {
         self.rows.iter().all(|number| number.is_finite())
     }
 
-    /// Every cell of a latent, with the pixels that it stands for.
+    /// Every cell of a latent, with the pixels that it covers.
     fn add_video(&mut self, video: &[Frame], latent: &ArrayD<f32>) {
         let Some(first) = video.first() else { return };
         let &[_, _, _, height, width] = latent.shape() else { return };

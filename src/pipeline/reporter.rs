@@ -1,10 +1,10 @@
-//! The story of a run: events as they happen, and the record that is left of them.
+//! The events of a run as they happen, and the record that is left of them.
 
 use std::time::Instant;
 
-use crate::core::{Event, Result, Secs, Stage, StageTime};
+use crate::core::{Event, Secs, Stage, StageTime};
 
-/// Sends events on and remembers what the outcome will need.
+/// Sends a run's events and keeps what its outcome will need.
 pub struct Reporter<'a> {
     send: &'a mut dyn FnMut(Event),
     /// Seconds of each finished stage.
@@ -17,45 +17,66 @@ pub struct Reporter<'a> {
     pub optimizations: Vec<String>,
 }
 
+/// How far a stage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StageStep {
+    /// Which stage.
+    pub(super) stage: Stage,
+    /// Steps or chunks that are done.
+    pub(super) step: u32,
+    /// Steps or chunks in all.
+    pub(super) of: u32,
+}
+
 impl<'a> Reporter<'a> {
-    /// A story told to `send`.
+    /// Sends the events to `send`.
     pub fn new(send: &'a mut dyn FnMut(Event)) -> Self {
         Self { send, stages: Vec::new(), steps: Vec::new(), warnings: Vec::new(), optimizations: Vec::new() }
     }
 
-    /// Tells an event.
-    pub fn tell(&mut self, event: Event) {
+    /// Sends an event.
+    pub fn send(&mut self, event: Event) {
         (self.send)(event);
     }
 
-    /// Tells and remembers a warning.
+    /// Sends a note.
+    pub fn note(&mut self, message: impl Into<String>) {
+        self.send(Event::Note { message: message.into() });
+    }
+
+    /// Sends and records a warning.
     pub fn warn(&mut self, message: impl Into<String>) {
         let message = message.into();
         self.warnings.push(message.clone());
-        self.tell(Event::Warning { message });
+        self.send(Event::Warning { message });
     }
 
-    /// Runs a stage, telling its begin and, if it succeeds, its end.
-    pub fn stage<T>(&mut self, stage: Stage, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.tell(Event::StageStarted { stage });
-        let began = Instant::now();
-        let result = work(self)?;
+    /// Sends a note of something that saves time or memory, and records it.
+    pub fn optimization(&mut self, message: impl Into<String>) {
+        let message = message.into();
+        self.optimizations.push(message.clone());
+        self.send(Event::Note { message });
+    }
+
+    /// Sends that `stage` began. The moment goes to [`Self::stage_finished`].
+    pub(super) fn stage_started(&mut self, stage: Stage) -> Instant {
+        self.send(Event::StageStarted { stage });
+        Instant::now()
+    }
+
+    /// Sends and records that `stage`, which began at `began`, is done.
+    pub(super) fn stage_finished(&mut self, stage: Stage, began: Instant) {
         let seconds = Secs::from(began.elapsed());
         self.stages.push(StageTime { name: stage, seconds });
-        self.tell(Event::StageFinished { stage, seconds });
-        Ok(result)
+        self.send(Event::StageFinished { stage, seconds });
     }
 
-    /// Tells that unit `step` of `of` is done.
-    pub fn step(&mut self, stage: Stage, step: u32, of: u32, began: Instant) {
-        self.stepped(stage, (step, of), Secs::from(began.elapsed()));
-    }
-
-    /// Tells that unit `step` of `of` is done and how long it took.
-    pub fn stepped(&mut self, stage: Stage, (step, of): (u32, u32), seconds: Secs) {
+    /// Sends that one more step or chunk of a stage is done, and how long it took.
+    pub(super) fn step_done(&mut self, done: StageStep, seconds: Secs) {
+        let StageStep { stage, step, of } = done;
         if matches!(stage, Stage::DenoiseHigh | Stage::DenoiseLow) {
             self.steps.push(seconds);
         }
-        self.tell(Event::Step { stage, step, of, seconds });
+        self.send(Event::Step { stage, step, of, seconds });
     }
 }

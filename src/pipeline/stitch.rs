@@ -1,16 +1,16 @@
-//! Tiles laid over each other to whole pictures.
+//! Overlapping tiles blended into whole images.
 
 use ndarray::{ArrayD, ArrayViewD};
 
 use crate::core::{Error, Kind, Result};
 use crate::wan::tiles::Tiling;
 
-/// Pictures that are put together tile by tile.
+/// Images that are put together tile by tile.
 pub(super) struct Canvas<'t> {
     tiling: &'t Tiling,
     /// Points on each side of a cell.
     scale: usize,
-    /// `[1, C, T, H, W]`, made when the first tile tells how many channels and frames there are.
+    /// `[1, C, T, H, W]`, made with the first tile, which has its channels and frames.
     sums: Option<ArrayD<f32>>,
 }
 
@@ -20,7 +20,7 @@ impl<'t> Canvas<'t> {
         Self { tiling, scale, sums: None }
     }
 
-    /// Adds the tile at `place`, `[1, C, T, h, w]`, each point as much as it counts there.
+    /// Adds the tile at `place`, `[1, C, T, h, w]`, weighted by how much each point counts there.
     pub(super) fn add(&mut self, [row, column]: [usize; 2], tile: &ArrayViewD<'_, f32>) -> Result<()> {
         let Self { tiling, scale, sums } = self;
         let scale = *scale;
@@ -42,22 +42,22 @@ impl<'t> Canvas<'t> {
         for (sums, values) in planes {
             for ((y, values), weight) in values.chunks_exact(width).enumerate().zip(&down) {
                 let sums = &mut sums[(top + y) * full_width + left..][..width];
-                for ((sum, value), share) in sums.iter_mut().zip(values).zip(&across) {
-                    *sum += value * (weight * share);
+                for ((sum, value), weight_across) in sums.iter_mut().zip(values).zip(&across) {
+                    *sum += value * (weight * weight_across);
                 }
             }
         }
         Ok(())
     }
 
-    /// The pictures `[1, C, T, H, W]`.
+    /// The images `[1, C, T, H, W]`.
     pub(super) fn finish(self) -> Result<ArrayD<f32>> {
         self.sums.ok_or_else(|| Error::new(Kind::Bug, "No tile was put on a canvas"))
     }
 }
 
 fn odd(tile: &ArrayViewD<'_, f32>) -> Error {
-    Error::new(Kind::Bug, format!("A tile of a picture has the odd shape {:?}", tile.shape()))
+    Error::new(Kind::Bug, format!("A tile of an image has the unexpected shape {:?}", tile.shape()))
 }
 
 #[cfg(test)]
@@ -67,15 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiles_of_one_picture_give_it_back() {
+    fn tiles_of_one_image_give_it_back() {
         let tiling = Tiling::new([5, 9], Some(4));
-        let picture = ArrayD::from_shape_fn(vec![1, 3, 2, 10, 18], |at| {
+        let image = ArrayD::from_shape_fn(vec![1, 3, 2, 10, 18], |at| {
             (at[1] * 7 + at[2] * 5 + at[3] * 3 + at[4]) as f32
         });
         let mut canvas = Canvas::new(&tiling, 2);
         for place in tiling.places() {
             let [rows, columns] = tiling.ranges(place);
-            let tile = picture
+            let tile = image
                 .slice_axis(Axis(3), Slice::from(rows.start * 2..rows.end * 2))
                 .slice_axis_move(Axis(4), Slice::from(columns.start * 2..columns.end * 2))
                 .as_standard_layout()
@@ -84,7 +84,7 @@ mod tests {
         }
         let whole = canvas.finish().unwrap();
         assert!(tiling.count() > 4);
-        assert!(whole.iter().zip(&picture).all(|(a, b)| (a - b).abs() < 1e-4));
+        assert!(whole.iter().zip(&image).all(|(a, b)| (a - b).abs() < 1e-4));
     }
 
     #[test]

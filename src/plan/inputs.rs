@@ -1,6 +1,6 @@
 //! What a request names by path, opened before the run: images and LoRAs.
 
-use crate::core::{Event, Frame, GenRequest, Mode, Result};
+use crate::core::{Frame, GenRequest, Mode, Result};
 use crate::media::{ImageFit, OutputTarget, SourceImage};
 use crate::pipeline::{InputImages, Loras, Reporter};
 use crate::wan::Checkpoint;
@@ -34,7 +34,7 @@ impl ResolvedInputs {
             story.warn(warning);
         }
         for message in loras.notes.drain(..) {
-            story.tell(Event::Note { message });
+            story.note(message);
         }
         let fit = if request.mode == Mode::I2V { ImageFit::Stretch } else { ImageFit::Crop };
         let token = checkpoint.strides().size_multiple();

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod fixture;
 mod inputs;
+mod memory_sample;
 mod preflight;
 mod profile;
 mod profiles;
@@ -13,6 +14,7 @@ mod route;
 mod tests;
 
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
+pub(crate) use memory_sample::MemorySample;
 pub(crate) use preflight::report_preflight;
 pub use preflight::{PreflightResult, examine};
 pub use profile::{ParameterRange, Profile, SizeClass};

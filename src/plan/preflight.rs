@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::inputs::resolve_inputs;
+use super::memory_sample::MemorySample;
 use super::profiles::Profiles;
 use crate::core::{
     Bytes, Draft, Error, Event, Expert, Finding, GenRequest, Kind, LoraChoice, Quantisation, Result,
@@ -15,7 +16,7 @@ use crate::media::OutputTarget;
 use crate::models;
 use crate::models::synth::free_space;
 use crate::monitor::{self, CardMemory};
-use crate::pipeline::{ComputePlan, Reporter, denoise_steps};
+use crate::pipeline::{ComputePlan, Reporter, SessionCache, denoise_steps};
 use crate::preflight::{
     self, DeviceFacts, DiskSpace, MeasuredRun, MeasuredTime, ModelSize, PreflightFacts, PreflightReport,
     ValueBytes, passes, work,
@@ -62,7 +63,8 @@ pub fn examine(work: &JobSpec, data_dir: &Path) -> Result<PreflightResult> {
         (Some(runtime), _) => ComputePlan::choose(&runtime, &checkpoint, &request)?,
         (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, &checkpoint)?,
     };
-    let mut found = look(work, &request, (&checkpoint, &computation), data_dir)?;
+    let memory = MemorySample::take(&computation, &mut SessionCache::for_one_job());
+    let mut found = look(work, &request, (&checkpoint, &computation), data_dir, memory)?;
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
     found.add(told.into_iter().map(finding));
@@ -75,6 +77,7 @@ fn look(
     request: &GenRequest,
     (model, computation): (&Checkpoint, &ComputePlan),
     data_dir: &Path,
+    memory: MemorySample,
 ) -> Result<PreflightReport> {
     let profiles = Profiles::open(data_dir)?;
     let (mode, family) = (request.mode, model.family());
@@ -82,7 +85,6 @@ fn look(
         return Err(problem);
     }
     let size = ModelSize::of(model);
-    let free_memory = monitor::free();
     let disk_space = disk_space(work, request, &size, data_dir);
     let history = history(data_dir);
     let like =
@@ -93,8 +95,9 @@ fn look(
         model: &size,
         steps: denoise_steps(model, request).map(|steps| steps as u32),
         loras: loras(request),
-        device: device(computation),
-        free_memory,
+        device: memory.device,
+        free_memory: memory.host,
+        keeps_sessions: memory.keeps_sessions,
         disk_space: &disk_space,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         provider: computation.provider,
@@ -114,10 +117,11 @@ pub(crate) fn report_preflight(
     request: &GenRequest,
     (model, computation): (&Checkpoint, &ComputePlan),
     data_dir: Option<&Path>,
+    memory: MemorySample,
     story: &mut Reporter<'_>,
 ) -> Result<()> {
     let by = (model, computation);
-    data_dir.map_or(Ok(()), |data_dir| tell(&look(work, request, by, data_dir)?, story))
+    data_dir.map_or(Ok(()), |data_dir| tell(&look(work, request, by, data_dir, memory)?, story))
 }
 
 /// Tells what was found: notes and warnings as events, and the first blocker as an error.
@@ -126,7 +130,7 @@ fn tell(found: &PreflightReport, story: &mut Reporter<'_>) -> Result<()> {
         return Err(error_from_finding(blocker));
     }
     let peak = found.peak();
-    story.tell(Event::Preflight {
+    story.send(Event::Preflight {
         findings: found.findings.clone(),
         seconds: found.time.as_ref().map(|time| time.seconds),
         peak_mb: (peak > Bytes(0)).then(|| peak.0 as f64 / f64::from(1 << 20)),
@@ -134,7 +138,7 @@ fn tell(found: &PreflightReport, story: &mut Reporter<'_>) -> Result<()> {
     for finding in &found.findings {
         let message = sentence(finding);
         match finding.severity {
-            Severity::Note => story.tell(Event::Note { message }),
+            Severity::Note => story.note(message),
             _ => story.warn(message),
         }
     }
@@ -173,7 +177,7 @@ fn error_from_finding(finding: &Finding) -> Error {
 }
 
 /// The GPU, if one computes and its driver answers.
-fn device(computation: &ComputePlan) -> Option<DeviceFacts> {
+pub(super) fn device(computation: &ComputePlan) -> Option<DeviceFacts> {
     if computation.provider == Provider::Cpu {
         return None;
     }
@@ -188,7 +192,7 @@ fn device(computation: &ComputePlan) -> Option<DeviceFacts> {
 }
 
 /// Memory of the LoRAs on each expert. Their files mostly hold 16-bit numbers, which the CPU makes wider.
-fn loras(request: &GenRequest) -> [Bytes; 2] {
+pub(super) fn loras(request: &GenRequest) -> [Bytes; 2] {
     let size = |lora: &LoraChoice| std::fs::metadata(&lora.file).map_or(0, |file| 2 * file.len());
     [Expert::High, Expert::Low].map(|expert| {
         let here = request.loras.iter().filter(|lora| lora.expert.is_none_or(|chosen| chosen == expert));

@@ -2,7 +2,7 @@
 
 use super::facts::{DiskSpace, PreflightFacts};
 use super::report::{PreflightReport, TimeEstimate};
-use super::{device, fixes, memory, time};
+use super::{device, fixes, memory_plan, time};
 use crate::core::{Bytes, Finding, Fix, Secs, Severity, Subject};
 use crate::engine::Provider;
 
@@ -19,14 +19,14 @@ const DISK_RESERVE: u64 = 16 << 20;
 pub fn check(facts: &PreflightFacts<'_>) -> PreflightReport {
     // the formulas in `memory` hold for the CPU only
     let on_cpu = facts.provider == Provider::Cpu;
-    let memory = if on_cpu { memory::stages(facts) } else { Vec::new() };
-    let device = facts.device.map(|device| device::stages(facts, device)).unwrap_or_default();
+    let stages = memory_plan::stages(facts);
+    let (memory, device) = if on_cpu { (stages, Vec::new()) } else { (Vec::new(), stages) };
     let time = time::estimate(facts);
     let mut report = PreflightReport { findings: Vec::new(), memory, device, time };
     let findings: Vec<_> = memory_finding(facts)
         .filter(|_| on_cpu)
         .into_iter()
-        .chain(facts.device.and_then(|device| device::finding(facts, device)))
+        .chain(facts.device.filter(|_| !on_cpu).and_then(|device| device::finding(facts, device)))
         .chain(facts.disk_space.iter().filter_map(disk_finding))
         .chain(time_finding(facts, report.time.as_ref()))
         .collect();

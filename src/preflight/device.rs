@@ -4,7 +4,7 @@
 //! into row blocks, and their weights have the type that they compute in.
 
 use super::facts::PreflightFacts;
-use super::report::StageMemory;
+use super::memory_plan::{self, StageCost};
 use super::size::ComponentSize;
 use super::vae::{decoder_chunk, encoder_chunk};
 use super::{fixes, memory};
@@ -50,16 +50,17 @@ pub struct ValueBytes {
 }
 
 /// Memory that every stage needs on the device, margin included.
-pub(super) fn stages(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<StageMemory> {
+pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<StageCost> {
     let PreflightFacts { request, model, .. } = facts;
     let ValueBytes { text_encoder: text_bytes, transformer: dit_bytes, vae: vae_bytes } = device.value_bytes;
     let weights = |component: ComponentSize, bytes: u64| component.loaded.0 / F32 * bytes;
-    let stage = |stage, bytes: u64| {
-        let peak = (CONTEXT + bytes) / 100 * (100 + MARGIN_PERCENT);
-        StageMemory { stage, peak: Bytes(peak), droppable: Bytes(0) }
+    let stage = |stage, weights: u64, values: u64| {
+        let with_margin = |bytes: u64| Bytes(bytes / 100 * (100 + MARGIN_PERCENT));
+        let (peak, kept) = (with_margin(CONTEXT + weights + values), with_margin(weights + values));
+        StageCost { stage, weights: Bytes(weights), peak, droppable: Bytes(0), kept }
     };
     let text = TEXT_TOKENS * F32 * (6 * model.text.d_model as u64 + 3 * model.text.d_ff as u64);
-    let mut stages = vec![stage(Stage::Text, weights(model.text_encoder, text_bytes) + text)];
+    let mut stages = vec![stage(Stage::Text, weights(model.text_encoder, text_bytes), text)];
     let tiles = memory::tiling(request, model);
     let other_tiles = tiles.count() as u64 - 1;
     if request.starts_from_image() {
@@ -68,7 +69,7 @@ pub(super) fn stages(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Sta
         let one_frame = request.mode != Mode::I2V || request.frames.0 == 1;
         let chunk = encoder_chunk(&model.vae, Resolution::new(width, height), one_frame);
         let values = (chunk.live + chunk.caches * other_tiles) / F32 * vae_bytes;
-        stages.push(stage(Stage::Image, weights(model.vae_encoder, vae_bytes) + values));
+        stages.push(stage(Stage::Image, weights(model.vae_encoder, vae_bytes), values));
     }
     let latent = model.strides.latent(model.transformer.in_channels, request.size, request.frames);
     let tokens = latent.tokens(model.strides.patch as usize) as u64;
@@ -81,20 +82,20 @@ pub(super) fn stages(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Sta
         if steps > 0 {
             // the facts count LoRA weights as fp32
             let loras = loras.0 / F32 * dit_bytes;
-            stages.push(stage(name, weights(component, dit_bytes) + loras + block));
+            stages.push(stage(name, weights(component, dit_bytes), loras + block));
         }
     }
     let first = request.frames.0 == 1;
     let chunk = decoder_chunk(&model.vae, tiles.tile().into_iter().product::<usize>() as u64, first);
     let values = (chunk.live + chunk.caches * other_tiles) / F32 * vae_bytes;
-    stages.push(stage(Stage::Decode, weights(model.vae_decoder, vae_bytes) + values));
+    stages.push(stage(Stage::Decode, weights(model.vae_decoder, vae_bytes), values));
     stages
 }
 
 /// Warns if the run needs more than the device's free memory, and blocks it if it needs more than the total.
 pub(super) fn finding(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Option<Finding> {
     let peak = |facts: &PreflightFacts<'_>| {
-        stages(facts, device).iter().map(|stage| stage.peak).max().unwrap_or_default()
+        memory_plan::stages(facts).iter().map(|stage| stage.peak).max().unwrap_or_default()
     };
     let needed = peak(facts);
     let available = device.free.unwrap_or(device.total).min(device.total);
@@ -123,6 +124,6 @@ pub(super) fn finding(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Option
         message: format!(
             "Not enough GPU memory: about {needed} needed (estimate with a {MARGIN_PERCENT} % margin), {compared}"
         ),
-        fixes: fixes,
+        fixes,
     })
 }

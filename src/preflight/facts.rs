@@ -41,8 +41,11 @@ pub struct PreflightFacts<'a> {
     pub steps: [u32; 2],
     /// Memory of the LoRAs, as fp32, on the high-noise and on the low-noise expert.
     pub loras: [Bytes; 2],
-    /// Main memory that can be used without swapping; `None` if the system does not report it.
+    /// Main memory that can be used without swapping, with what the loaded sessions of earlier jobs hold; `None` if the
+    /// system does not report it.
     pub free_memory: Option<Bytes>,
+    /// Whether the run's sessions may stay loaded for the next job.
+    pub keeps_sessions: bool,
     /// The folders that the run writes to.
     pub disk_space: &'a [DiskSpace],
     /// The GPU that computes; `None` on the CPU, or if the driver does not answer.

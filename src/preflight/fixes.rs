@@ -1,7 +1,7 @@
 //! Fixes that make a run cheaper, the least visible in the video first. Each is tried on the estimate itself.
 
 use super::facts::PreflightFacts;
-use super::memory;
+use super::memory_plan;
 use super::report::StageMemory;
 use crate::core::{Bytes, Fix, FrameCount, GenRequest, Quantisation, Resolution, StepCount, WeightsChoice};
 use crate::wan::vae_cost;
@@ -15,7 +15,7 @@ const AREA_RATIOS: [f64; 3] = [0.45, 0.2, 0.08];
 
 /// Peak memory of a run, and the peak of what the system cannot drop.
 pub(super) fn peaks(facts: &PreflightFacts<'_>) -> (Bytes, Bytes) {
-    let stages = memory::stages(facts);
+    let stages = memory_plan::stages(facts);
     let undroppable = |stage: &StageMemory| Bytes(stage.peak.0 - stage.droppable.0.min(stage.peak.0));
     let peak = stages.iter().map(|stage| stage.peak).max().unwrap_or_default();
     (peak, stages.iter().map(undroppable).max().unwrap_or_default())

@@ -3,11 +3,10 @@
 //! The constants were fitted to the peaks of real runs; `benches/estimate` measures the error.
 
 use super::facts::PreflightFacts;
-use super::report::StageMemory;
+use super::memory_plan::StageCost;
 use super::size::{ComponentSize, ModelSize};
 use super::vae::{decoder_chunk, encoder_chunk};
 use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
-use crate::engine::Prepack;
 use crate::wan::graphs::ROWS_AT_ONCE;
 use crate::wan::tiles::Tiling;
 use crate::wan::vae_cost;
@@ -53,8 +52,8 @@ pub(super) fn tiling(request: &GenRequest, model: &ModelSize) -> Tiling {
     Tiling::new(cells, tile.map(|pixels| (pixels / cell) as usize))
 }
 
-/// Memory of every stage of a run.
-pub(super) fn stages(facts: &PreflightFacts<'_>) -> Vec<StageMemory> {
+/// Memory of every stage of a run, if weights are packed or if they are read `in_place`.
+pub(super) fn costs(facts: &PreflightFacts<'_>, in_place: bool) -> Vec<StageCost> {
     let PreflightFacts { request, model, .. } = facts;
     let without_weights = Load { component: ComponentSize::default(), in_place: true };
     let mut stages = vec![stage(Stage::Prepare, without_weights, 0)];
@@ -64,7 +63,7 @@ pub(super) fn stages(facts: &PreflightFacts<'_>) -> Vec<StageMemory> {
     }
     let text =
         TEXT_TOKENS * F32 * (TEXT_WIDTHS * model.text.d_model as u64 + TEXT_FFN * model.text.d_ff as u64);
-    stages.push(stage(Stage::Text, Load::choose(facts, model.text_encoder), text));
+    stages.push(stage(Stage::Text, Load { component: model.text_encoder, in_place }, text));
     if request.starts_from_image() {
         // convolutions are never packed
         let load = Load { component: model.vae_encoder, in_place: true };
@@ -81,10 +80,11 @@ pub(super) fn stages(facts: &PreflightFacts<'_>) -> Vec<StageMemory> {
         names.into_iter().zip(experts(model)).zip(facts.loras).zip(facts.steps)
     {
         if steps > 0 {
-            let load = Load::choose(facts, component);
+            let load = Load { component, in_place };
             // both matrices of a feed-forward exist twice while they are packed
             let packing = if load.in_place { 0 } else { 2 * component.largest.0 };
-            stages.push(stage(name, load, denoise(facts).max(packing) + loras.0));
+            let cost = stage(name, load, denoise(facts).max(packing) + loras.0);
+            stages.push(StageCost { weights: Bytes(cost.weights.0 + loras.0), ..cost });
         }
     }
     let load = Load { component: model.vae_decoder, in_place: true };
@@ -108,18 +108,9 @@ struct Load {
     in_place: bool,
 }
 
-impl Load {
-    /// The component as the engine would load it.
-    fn choose(facts: &PreflightFacts<'_>, component: ComponentSize) -> Self {
-        let weights = (component.loaded, facts.model.quantisation);
-        let prepack = Prepack::choose(facts.request.weights, weights, facts.free_memory);
-        Self { component, in_place: prepack == Prepack::InPlace }
-    }
-}
-
 /// Memory of a stage whose values take `values` bytes. While weights are packed or converted to fp32, the largest tensor
 /// exists twice for a moment.
-fn stage(stage: Stage, Load { component, in_place }: Load, values: u64) -> StageMemory {
+fn stage(stage: Stage, Load { component, in_place }: Load, values: u64) -> StageCost {
     let mapped = if in_place { component.mapped.0 } else { 0 };
     let converted = component.mapped < component.loaded;
     let twice = match (in_place, converted) {
@@ -130,7 +121,16 @@ fn stage(stage: Stage, Load { component, in_place }: Load, values: u64) -> Stage
     let session = if component.loaded.0 > 0 { SESSION } else { 0 };
     let unpacked = if in_place { UNPACKED * component.unpacked.0 } else { 0 };
     let peak = PROCESS + session + component.loaded.0 + unpacked + values.max(twice);
-    StageMemory { stage, peak: Bytes(peak), droppable: Bytes(mapped) }
+    // values of the VAE go back to the system; those of other components stay with the session
+    let left = if matches!(stage, Stage::Image | Stage::Decode) { 0 } else { values };
+    let kept = session + component.loaded.0.saturating_sub(mapped) + unpacked + left;
+    StageCost {
+        stage,
+        weights: component.loaded,
+        peak: Bytes(peak),
+        droppable: Bytes(mapped),
+        kept: Bytes(kept),
+    }
 }
 
 /// Bytes of the values that are alive in one pass of the transformer.
@@ -166,7 +166,7 @@ fn decode(facts: &PreflightFacts<'_>) -> u64 {
 }
 
 /// Memory of an exported model's stages. Only the values of the transformers can be estimated.
-fn exported(facts: &PreflightFacts<'_>, components: &[(Stage, ComponentSize)]) -> Vec<StageMemory> {
+fn exported(facts: &PreflightFacts<'_>, components: &[(Stage, ComponentSize)]) -> Vec<StageCost> {
     let runs = |at: Stage| at != Stage::Image || facts.request.starts_from_image();
     let values = |at: Stage| match at {
         Stage::DenoiseHigh | Stage::DenoiseLow => denoise(facts),

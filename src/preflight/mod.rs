@@ -8,6 +8,7 @@ mod facts;
 mod fixes;
 mod history;
 mod memory;
+mod memory_plan;
 mod report;
 mod size;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use check::check;
 pub use device::{DeviceFacts, ValueBytes};
 pub use facts::{DiskSpace, MeasuredTime, PreflightFacts};
 pub use history::{EstimateError, MeasuredRun, estimate_error};
+pub use memory_plan::memory_plan;
 pub use report::{PreflightReport, StageMemory, TimeEstimate};
 pub use size::{ComponentSize, ModelSize};
 pub use time::{passes, work};

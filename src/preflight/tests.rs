@@ -111,6 +111,7 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Pr
         model,
         steps: [26, 14],
         free_memory: Some(Bytes(free_gib * GIB)),
+        keeps_sessions: false,
         disk_space: &[],
         cores: 2,
         provider: Provider::Cpu,

@@ -12,6 +12,7 @@ use super::runner::{Runner, Running, Shared, WorkerOptions, steer};
 use crate::attempt::{StopReason, YieldReason};
 use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
 use crate::jobs::{JobEntry, JobId, JobSpec, Priority, RunRecorder};
+use crate::pipeline::SessionCache;
 use crate::queue::{Acknowledgement, Queue, Scope};
 use crate::store::StoredTensors;
 
@@ -95,6 +96,11 @@ impl Worker {
         let mut engine = Runner {
             cache: StoredTensors::with_room(&data_dir, service.keep_encoded),
             data_dir,
+            // a program that works on its own jobs ends with them
+            sessions: match service.scope {
+                Scope::Everything => SessionCache::between_jobs(),
+                Scope::Own => SessionCache::for_one_job(),
+            },
             service,
             shared: Arc::clone(&shared),
             runtime: None,

@@ -19,6 +19,7 @@ use crate::jobs::{
     self, JobEntry, JobId, JobSpec, JobState, PendingAction, Priority, RetryRecord, RunRecorder,
 };
 use crate::models;
+use crate::pipeline::SessionCache;
 use crate::queue::{Queue, Scope, device_lock};
 use crate::store::{HeldLock, Settings, StoredTensors};
 
@@ -119,6 +120,8 @@ pub(super) struct Runner {
     pub(super) service: WorkerOptions,
     pub(super) shared: Arc<Shared>,
     pub(super) cache: StoredTensors,
+    /// Sessions that stay loaded between jobs; dropped before the runtime.
+    pub(super) sessions: SessionCache,
     pub(super) runtime: Option<Runtime>,
     /// What the attempt told that runs or ran last.
     pub(super) recorded: RunRecorder,
@@ -298,15 +301,32 @@ impl Runner {
                 runtime,
                 data_dir: self.service.preflight.then_some(self.data_dir.as_path()),
                 cache: &mut self.cache,
+                sessions: &mut self.sessions,
                 control,
                 faults: &self.service.faults,
                 threads: self.service.threads,
-                states: Some(&mut states),
-                trace: &mut |trace| self.shared.queue().trace(id, trace),
+                resume_points: Some(&mut states),
+                record_output: &mut |trace| self.shared.queue().trace(id, trace),
             };
             attempt(&work, retries, bench, &mut send)
         };
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(bug_from_panic(panic.as_ref())))
+        let end =
+            catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(bug_from_panic(panic.as_ref())));
+        self.drop_sessions_after(&end, control);
+        end
+    }
+
+    /// Drops the loaded sessions after a failure, which may be theirs or lack their memory, and for a pause that frees
+    /// the memory.
+    fn drop_sessions_after(&mut self, end: &Result<AttemptEnd>, control: &JobControl) {
+        let is_freed = match end {
+            Ok(AttemptEnd::Done(_)) => false,
+            Ok(AttemptEnd::Yielded) => matches!(control.leaving(), Some(YieldReason::Held)),
+            Err(error) => error.kind != Kind::Cancelled,
+        };
+        if is_freed {
+            self.sessions.clear();
+        }
     }
 
     /// The right to use the device, which other programs of the data folder may have.

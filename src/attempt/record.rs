@@ -1,0 +1,106 @@
+//! What is recorded of a run: its outcome, its provenance, and the key of its latents.
+
+use super::resume_key::ResumeKey;
+use crate::core::{GenRequest, Mode, Outcome, Result, Secs, Stage};
+use crate::engine::Runtime;
+use crate::jobs::RetryRecord;
+use crate::library::Provenance;
+use crate::media::OutputTarget;
+use crate::monitor::peak_resident;
+use crate::pipeline::{ComputePlan, RunContext, denoise_steps};
+use crate::plan::ResolvedInputs;
+use crate::wan::Checkpoint;
+
+/// What decides the bytes of a video beside its request.
+pub(super) struct MadeBy<'a> {
+    pub(super) model: &'a Checkpoint,
+    pub(super) given: &'a ResolvedInputs,
+    pub(super) runtime: &'a Runtime,
+    pub(super) compute: &'a ComputePlan,
+    pub(super) retries: &'a [RetryRecord],
+}
+
+impl MadeBy<'_> {
+    /// The outcome, but for what is known at the very end: times, checks and the file's final name.
+    pub(super) fn outcome(
+        &self,
+        request: &GenRequest,
+        target: &OutputTarget,
+        context: &mut RunContext<'_>,
+    ) -> Outcome {
+        Outcome {
+            output: target.path().to_path_buf(),
+            request: request.clone(),
+            model_fingerprint: self.model.fingerprint(),
+            loras: self.given.loras.records.clone(),
+            generation_time_s: Secs(0.0),
+            stages: Vec::new(),
+            steps: std::mem::take(&mut context.reporter.steps),
+            peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
+            peak_vram_mb: None,
+            provider: self.compute.provider.word().to_owned(),
+            provider_reason: self.compute.reason.clone(),
+            precision: self.compute.precision.to_owned(),
+            retries: self.retries.len() as u32,
+            sessions_loaded: Some(context.sessions.num_loaded()),
+            optimizations: std::mem::take(&mut context.reporter.optimizations),
+            warnings: self.retries.iter().map(|retry| retry.told.clone()).collect(),
+            checks: Vec::new(),
+        }
+    }
+
+    /// The record that the video carries.
+    pub(super) fn provenance<'a>(&'a self, request: &'a GenRequest) -> Provenance<'a> {
+        Provenance {
+            request,
+            model: &self.model.id,
+            model_fingerprint: self.model.fingerprint(),
+            image_hashes: &self.given.hashes,
+            onnxruntime: &self.runtime.info().version,
+            provider: self.compute.provider.word(),
+            provider_reason: &self.compute.reason,
+            precision: self.compute.precision,
+            loras: &self.given.loras.records,
+            retry_messages: self.retries.iter().map(|retry| retry.told.as_str()).collect(),
+        }
+    }
+
+    /// The key of this request's resume points.
+    pub(super) fn key(&self, request: &GenRequest) -> Result<String> {
+        ResumeKey {
+            request,
+            model: &self.model.id,
+            model_fingerprint: &self.model.fingerprint(),
+            image_hashes: &self.given.hashes,
+            onnxruntime: &self.runtime.info().version,
+            provider: self.compute.provider.word(),
+            precision: self.compute.precision,
+            loras: &self.given.loras.records,
+        }
+        .hash()
+    }
+}
+
+/// The stages of a run with their numbers of steps or chunks.
+pub(super) fn stage_plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
+    let [high, low] = denoise_steps(checkpoint, request).map(|steps| steps as u32);
+    let chunks = checkpoint.strides().latent(1, request.size, request.frames).frames as u32;
+    let images = match (request.mode, request.starts_from_image()) {
+        (_, false) => 0,
+        (Mode::I2V, true) => chunks,
+        (_, true) => 1,
+    };
+    [
+        (Stage::Preflight, 1),
+        (Stage::Prepare, 1),
+        (Stage::Text, 1),
+        (Stage::Image, images),
+        (Stage::DenoiseHigh, high),
+        (Stage::DenoiseLow, low),
+        (Stage::Decode, chunks),
+        (Stage::PostProcess, 1),
+    ]
+    .into_iter()
+    .filter(|&(_, units)| units > 0)
+    .collect()
+}

@@ -1,0 +1,308 @@
+//! What is packed, how the VAE is tiled and which sessions stay loaded: decided once, before anything is loaded.
+
+use std::fmt;
+
+use crate::core::{Bytes, Quantisation, WeightsChoice};
+use crate::engine::{Prepack, Provider};
+
+/// The part of the available memory that no session is kept in: one of so many.
+const RESERVE: u64 = 4;
+/// What is kept first. Loading the transformer takes longest; a prompt's embeddings are often known already. The VAE
+/// encoder is never kept: what it made of an image is, on disk.
+const KEEP_ORDER: [ComponentId; 4] =
+    [ComponentId::Transformer, ComponentId::Transformer2, ComponentId::VaeDecoder, ComponentId::TextEncoder];
+
+/// A component that is loaded by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ComponentId {
+    /// UMT5.
+    TextEncoder,
+    /// The half of the VAE that makes latents of images.
+    VaeEncoder,
+    /// The high-noise expert, or the only transformer.
+    Transformer,
+    /// The low-noise expert.
+    Transformer2,
+    /// The half of the VAE that makes frames of latents.
+    VaeDecoder,
+}
+
+impl fmt::Display for ComponentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TextEncoder => "text encoder",
+            Self::VaeEncoder => "VAE encoder",
+            Self::Transformer => "transformer",
+            Self::Transformer2 => "low-noise expert",
+            Self::VaeDecoder => "VAE decoder",
+        })
+    }
+}
+
+/// How long a session stays loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Residency {
+    /// For the stage that uses it.
+    #[default]
+    Stage,
+    /// Until the job's last stage that uses it is over.
+    Job,
+    /// Until its memory is needed for something else.
+    BetweenJobs,
+}
+
+/// Memory of one component on the device that computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// While it computes, without pages of files that the system can drop.
+    pub needed: Bytes,
+    /// While its session stays loaded and does not compute.
+    pub kept: Bytes,
+}
+
+/// What a job takes of one component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ComponentNeeds {
+    /// Which component.
+    pub component: ComponentId,
+    /// Its weights in the type that computes.
+    pub weights: Bytes,
+    /// Stages of the job that use it.
+    pub num_stages: u32,
+    /// Its memory if its weights are packed.
+    pub packed: Footprint,
+    /// Its memory if its weights are read in place.
+    pub in_place: Footprint,
+}
+
+/// What a job needs, and what there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryNeeds {
+    /// What computes.
+    pub provider: Provider,
+    /// The memory that the job and the sessions of earlier jobs may take together, if it is known.
+    pub available: Option<Bytes>,
+    /// What the request says of the weights.
+    pub weights: WeightsChoice,
+    /// How the transformers are quantised, if they are.
+    pub quantisation: Option<Quantisation>,
+    /// The components that the job uses.
+    pub components: Vec<ComponentNeeds>,
+    /// Memory of the largest stage that uses none.
+    pub other: Bytes,
+    /// Size of a VAE tile in pixels; none if the VAE takes a frame in one piece.
+    pub vae_tile: Option<u32>,
+    /// Whether sessions may stay loaded for the next job.
+    pub keeps_sessions: bool,
+}
+
+/// What is done with the weights and the session of one component.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ComponentPlan {
+    /// Its weights in the type that computes.
+    pub weights: Bytes,
+    /// Whether they are packed.
+    pub prepack: Prepack,
+    /// How long its session stays loaded.
+    pub residency: Residency,
+    /// What the session takes while it stays loaded.
+    pub kept: Bytes,
+}
+
+/// How a job uses the memory of the device that computes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// Memory that the plan was made for, if it is known.
+    pub available: Option<Bytes>,
+    /// Memory that stays free while sessions are kept. With less, they are dropped.
+    pub reserve: Bytes,
+    /// Size of a VAE tile in pixels; none if the VAE takes a frame in one piece.
+    pub vae_tile: Option<u32>,
+    components: Vec<(ComponentId, ComponentPlan)>,
+}
+
+impl MemoryPlan {
+    /// Decides for a job. The same needs give the same plan.
+    pub fn choose(needs: &MemoryNeeds) -> Self {
+        let reserve = Bytes(needs.available.map_or(0, |available| available.0 / RESERVE));
+        let footprints: Vec<_> = needs.components.iter().map(|one| (one, needs.footprint(one))).collect();
+        let kept = needs.kept(&footprints, reserve);
+        let plan = |&(one, footprint): &(&ComponentNeeds, Footprint)| {
+            let residency = if kept.contains(&one.component) {
+                Residency::BetweenJobs
+            } else if one.num_stages > 1 {
+                Residency::Job
+            } else {
+                Residency::Stage
+            };
+            let plan = ComponentPlan {
+                weights: one.weights,
+                prepack: needs.prepack(one),
+                residency,
+                kept: footprint.kept,
+            };
+            (one.component, plan)
+        };
+        Self {
+            available: needs.available,
+            reserve,
+            vae_tile: needs.vae_tile,
+            components: footprints.iter().map(plan).collect(),
+        }
+    }
+
+    /// What is planned for `component`; one that the job does not use is packed and not kept.
+    pub fn of(&self, component: ComponentId) -> ComponentPlan {
+        let found = self.components.iter().find(|(planned, _)| *planned == component);
+        found.map(|(_, plan)| *plan).unwrap_or_default()
+    }
+
+    /// Memory of the sessions that stay loaded while `component` computes.
+    pub fn kept_beside(&self, component: Option<ComponentId>) -> Bytes {
+        let others = self.components.iter().filter(|(planned, _)| Some(*planned) != component);
+        let kept = others.filter(|(_, plan)| plan.residency == Residency::BetweenJobs);
+        Bytes(kept.map(|(_, plan)| plan.kept.0).sum())
+    }
+}
+
+impl MemoryNeeds {
+    /// Weights for a GPU are packed if the request says nothing else.
+    fn prepack(&self, one: &ComponentNeeds) -> Prepack {
+        let free = self.available.filter(|_| self.provider == Provider::Cpu);
+        Prepack::choose(self.weights, one.weights, self.quantisation, free)
+    }
+
+    fn footprint(&self, one: &ComponentNeeds) -> Footprint {
+        match self.prepack(one) {
+            Prepack::Packed => one.packed,
+            Prepack::InPlace => one.in_place,
+        }
+    }
+
+    /// The components that stay loaded: as many as leave the reserve free in every stage.
+    fn kept(&self, footprints: &[(&ComponentNeeds, Footprint)], reserve: Bytes) -> Vec<ComponentId> {
+        let mut kept: Vec<ComponentId> = Vec::new();
+        let (Some(available), true) = (self.available, self.keeps_sessions) else { return kept };
+        let room = available.0 - reserve.0;
+        let fits = |kept: &[ComponentId]| {
+            let beside = |computes: Option<ComponentId>| -> u64 {
+                let others = footprints
+                    .iter()
+                    .filter(|(one, _)| kept.contains(&one.component) && Some(one.component) != computes);
+                others.map(|(_, footprint)| footprint.kept.0).sum()
+            };
+            let fits = |(one, footprint): &(&ComponentNeeds, Footprint)| {
+                beside(Some(one.component)).saturating_add(footprint.needed.0) <= room
+            };
+            footprints.iter().all(fits) && beside(None).saturating_add(self.other.0) <= room
+        };
+        for component in KEEP_ORDER {
+            if footprints.iter().any(|(one, _)| one.component == component) {
+                kept.push(component);
+                if !fits(&kept) {
+                    kept.pop();
+                }
+            }
+        }
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ComponentId::{TextEncoder, Transformer, Transformer2, VaeDecoder, VaeEncoder};
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    /// Weights of so many GiB that can be pages of their file, and 1 GiB of values that go with the session.
+    fn component(component: ComponentId, gib: u64) -> ComponentNeeds {
+        let footprint = |bytes| Footprint { needed: Bytes(bytes + GIB), kept: Bytes(bytes + GIB) };
+        ComponentNeeds {
+            component,
+            weights: Bytes(gib * GIB),
+            num_stages: 1,
+            packed: footprint(gib * GIB),
+            in_place: footprint(0),
+        }
+    }
+
+    /// A model of two transformers of 8 GiB each, a text encoder of 4 and a VAE of 1.
+    fn needs(available_gib: Option<u64>) -> MemoryNeeds {
+        let components =
+            [(TextEncoder, 4), (VaeEncoder, 1), (Transformer, 8), (Transformer2, 8), (VaeDecoder, 1)];
+        MemoryNeeds {
+            provider: Provider::Cpu,
+            available: available_gib.map(|gib| Bytes(gib * GIB)),
+            weights: WeightsChoice::Auto,
+            quantisation: None,
+            components: components.map(|(id, gib)| component(id, gib)).into(),
+            other: Bytes(GIB),
+            vae_tile: Some(256),
+            keeps_sessions: true,
+        }
+    }
+
+    fn kept(needs: &MemoryNeeds) -> Vec<ComponentId> {
+        let plan = MemoryPlan::choose(needs);
+        let stays = |id: &ComponentId| plan.of(*id).residency == Residency::BetweenJobs;
+        [TextEncoder, VaeEncoder, Transformer, Transformer2, VaeDecoder].into_iter().filter(stays).collect()
+    }
+
+    #[test]
+    fn sessions_are_kept_while_a_quarter_stays_free() {
+        for (available, expected) in [
+            // 9 + 9 + 2 + 5 GiB beside the encoder's 2
+            (Some(36), vec![TextEncoder, Transformer, Transformer2, VaeDecoder]),
+            // 27 GiB do not go into three quarters of 35
+            (Some(35), vec![Transformer, Transformer2, VaeDecoder]),
+            // two transformers and the text encoder's stage: 18 + 5
+            (Some(31), vec![Transformer, Transformer2]),
+            (Some(26), vec![Transformer, VaeDecoder]),
+            // read in place, everything fits
+            (Some(15), vec![TextEncoder, Transformer, Transformer2, VaeDecoder]),
+            (Some(0), vec![]),
+            (None, vec![]),
+        ] {
+            assert_eq!(kept(&needs(available)), expected, "{available:?} GiB");
+        }
+        assert_eq!(kept(&MemoryNeeds { keeps_sessions: false, ..needs(Some(99)) }), []);
+    }
+
+    #[test]
+    fn a_component_that_does_not_fit_itself_lets_nothing_stay() {
+        let packed = MemoryNeeds { weights: WeightsChoice::Packed, ..needs(Some(11)) };
+        assert_eq!(kept(&packed), []);
+        // values alone can be too much, too
+        let other = MemoryNeeds { other: Bytes(28 * GIB), ..needs(Some(36)) };
+        assert_eq!(kept(&other), []);
+    }
+
+    #[test]
+    fn each_component_is_packed_or_not_by_its_own_size() {
+        let plan = MemoryPlan::choose(&needs(Some(15)));
+        let prepack = |id| plan.of(id).prepack;
+        assert_eq!([TextEncoder, Transformer].map(prepack), [Prepack::Packed, Prepack::InPlace]);
+        // the rule is for the CPU
+        let gpu = MemoryNeeds { provider: Provider::Cuda, ..needs(Some(15)) };
+        assert_eq!(MemoryPlan::choose(&gpu).of(Transformer).prepack, Prepack::Packed);
+    }
+
+    #[test]
+    fn a_transformer_of_two_stages_stays_for_the_job() {
+        let mut needs = MemoryNeeds { keeps_sessions: false, ..needs(Some(64)) };
+        needs.components[2].num_stages = 2;
+        let plan = MemoryPlan::choose(&needs);
+        assert_eq!(plan.of(Transformer).residency, Residency::Job);
+        assert_eq!(plan.of(Transformer2).residency, Residency::Stage);
+        assert_eq!((plan.vae_tile, plan.reserve), (Some(256), Bytes(16 * GIB)));
+    }
+
+    #[test]
+    fn what_stays_loaded_is_counted_beside_what_computes() {
+        let plan = MemoryPlan::choose(&needs(Some(36)));
+        assert_eq!(plan.kept_beside(Some(Transformer)), Bytes((9 + 2 + 5) * GIB));
+        assert_eq!(plan.kept_beside(None), Bytes((9 + 9 + 2 + 5) * GIB));
+        assert_eq!(MemoryPlan::default().kept_beside(None), Bytes(0));
+    }
+}

@@ -1,0 +1,144 @@
+//! The transformer: the velocity of a latent at a timestep.
+
+use ndarray::{Array1, ArrayD, ArrayView3, Axis, Slice};
+
+use super::session_cache::LoadedSession;
+use crate::core::{CancelToken, Error, Kind, Result};
+use crate::engine::{Input, Session};
+use crate::onnx::Dtype;
+use crate::pipeline::denoise::Conditions;
+use crate::pipeline::encode_image::ImageCondition;
+use crate::pipeline::encode_text::PromptEmbeds;
+use crate::pipeline::exported::unexpected_shape;
+use crate::pipeline::loras::Strengths;
+use crate::wan::exported::ExportedGraph;
+use crate::wan::graphs::TEXT_TOKENS;
+
+/// A transformer that is loaded.
+pub(in crate::pipeline) struct Denoiser {
+    loaded: LoadedSession,
+    /// Of an exported one.
+    form: Option<TimestepForm>,
+}
+
+/// How an exported transformer takes a timestep.
+#[derive(Clone, Copy)]
+pub(in crate::pipeline) struct TimestepForm {
+    is_integer: bool,
+    pub(in crate::pipeline) is_per_token: bool,
+}
+
+/// What a transformer predicts from.
+#[derive(Clone, Copy)]
+pub(in crate::pipeline) struct DenoiserInput<'a> {
+    pub(in crate::pipeline) latent: &'a ArrayD<f32>,
+    pub(in crate::pipeline) timestep: f32,
+    pub(in crate::pipeline) prompt: &'a PromptEmbeds,
+    pub(in crate::pipeline) conditions: &'a Conditions,
+    /// Strengths of the LoRAs.
+    pub(in crate::pipeline) strengths: &'a Strengths,
+}
+
+impl TimestepForm {
+    pub(in crate::pipeline) fn of(graph: &ExportedGraph) -> Self {
+        let value = graph.input("timestep");
+        Self {
+            is_integer: value.is_some_and(|value| value.is(Dtype::I64)),
+            is_per_token: value.is_some_and(|value| value.dims.len() == 2),
+        }
+    }
+}
+
+impl Denoiser {
+    pub(super) fn new(loaded: LoadedSession, file: Option<&ExportedGraph>) -> Self {
+        Self { loaded, form: file.map(TimestepForm::of) }
+    }
+
+    /// The velocity, of the latent's shape.
+    pub(in crate::pipeline) fn predict(
+        &mut self,
+        input: &DenoiserInput<'_>,
+        cancel: &CancelToken,
+    ) -> Result<ArrayD<f32>> {
+        let session = &mut self.loaded.session;
+        match self.form {
+            None => predict_built(session, input, cancel),
+            Some(form) => predict_exported(session, form, input, cancel),
+        }
+    }
+}
+
+impl From<Denoiser> for LoadedSession {
+    fn from(denoiser: Denoiser) -> Self {
+        denoiser.loaded
+    }
+}
+
+fn predict_built(
+    session: &mut Session,
+    input: &DenoiserInput<'_>,
+    cancel: &CancelToken,
+) -> Result<ArrayD<f32>> {
+    let DenoiserInput { latent, timestep, prompt, conditions, strengths } = input;
+    let sample = conditions.image.input(latent)?;
+    // a given first frame is without noise: its tokens have a timestep of their own
+    let timesteps = match conditions.image {
+        ImageCondition::FirstFrame(_) => vec![0.0, *timestep],
+        _ => vec![*timestep],
+    };
+    let timestep = Array1::from_vec(timesteps).into_dyn();
+    let first = conditions.frame_tokens;
+    let all = conditions.rope.num_tokens();
+    let split = Array1::from_vec(vec![first as i64, (all - first) as i64]).into_dyn();
+    let position = Array1::<i64>::zeros(1).into_dyn();
+    let mut inputs = vec![
+        ("hidden_states", Input::F32(sample.view())),
+        ("timestep", Input::F32(timestep.view())),
+        ("encoder_hidden_states", Input::F32(prompt.rows.view().into_dyn())),
+        ("text_index", Input::I64(prompt.index.view().into_dyn())),
+        ("rope_cos", Input::F32(conditions.rope.cos.view().into_dyn())),
+        ("rope_sin", Input::F32(conditions.rope.sin.view().into_dyn())),
+        ("pos", Input::I64(position.view())),
+    ];
+    if let ImageCondition::FirstFrame(_) = conditions.image {
+        inputs.push(("seg_split", Input::I64(split.view())));
+    }
+    inputs.extend(strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
+    let velocity = session.run(inputs, cancel)?.swap_remove(0);
+    Ok(velocity.view()?.to_owned())
+}
+
+fn predict_exported(
+    session: &mut Session,
+    form: TimestepForm,
+    input: &DenoiserInput<'_>,
+    cancel: &CancelToken,
+) -> Result<ArrayD<f32>> {
+    let DenoiserInput { latent, timestep, prompt, conditions, .. } = input;
+    let sample = conditions.image.input(latent)?;
+    let width = prompt.rows.ncols();
+    let rows: Vec<f32> =
+        prompt.index.iter().flat_map(|&row| prompt.rows.row(row as usize).to_vec()).collect();
+    let rows = ArrayView3::from_shape((1, TEXT_TOKENS, width), &rows)
+        .map_err(|error| Error::new(Kind::Bug, "A prompt has not 512 embeddings").because(error))?;
+    let dims = if form.is_per_token { vec![1, conditions.rope.num_tokens()] } else { vec![1] };
+    let mut floats = ArrayD::from_elem(dims, *timestep);
+    if let (true, ImageCondition::FirstFrame(_)) = (form.is_per_token, &conditions.image) {
+        // a given first frame is without noise
+        floats.slice_axis_mut(Axis(1), Slice::from(..conditions.frame_tokens)).fill(0.0);
+    }
+    let integers = floats.mapv(|value| value.round() as i64);
+    let timestep = if form.is_integer { Input::I64(integers.view()) } else { Input::F32(floats.view()) };
+    let inputs = vec![
+        ("hidden_states", Input::F32(sample.view())),
+        ("timestep", timestep),
+        ("encoder_hidden_states", Input::F32(rows.into_dyn())),
+    ];
+    let velocity = session.run(inputs, cancel)?.swap_remove(0);
+    let velocity = velocity.view()?;
+    let (found, wanted) = (velocity.shape(), sample.shape());
+    if found.len() != wanted.len() || found[0] != 1 || found[2..] != wanted[2..] {
+        return Err(unexpected_shape("transformer", &velocity));
+    }
+    Ok(velocity.as_standard_layout().into_owned())
+}

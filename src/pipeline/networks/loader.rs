@@ -1,0 +1,77 @@
+//! Loads the sessions of networks, or takes those that an earlier stage or job left loaded.
+
+use super::network::Network;
+use super::session_cache::LoadedSession;
+use crate::core::{FaultPoint, Result};
+use crate::engine::{Runtime, Scratch, Session, SessionOptions};
+use crate::pipeline::compute_plan::ComputePlan;
+use crate::pipeline::context::RunContext;
+use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
+use crate::wan::Checkpoint;
+
+/// What sessions are made with.
+#[derive(Clone, Copy)]
+pub(in crate::pipeline) struct Loader<'a> {
+    pub(in crate::pipeline) runtime: &'a Runtime,
+    pub(in crate::pipeline) checkpoint: &'a Checkpoint,
+    pub(in crate::pipeline) compute: &'a ComputePlan,
+    pub(in crate::pipeline) memory: &'a MemoryPlan,
+    /// Threads of one operation; 0 lets ONNX Runtime take all cores.
+    pub(in crate::pipeline) threads: usize,
+}
+
+impl Loader<'_> {
+    /// How sessions of `component` are made.
+    pub(super) fn options(&self, component: ComponentId) -> SessionOptions {
+        // values of the VAE's stream are too large to be kept between operations
+        let is_stream = matches!(component, ComponentId::VaeEncoder | ComponentId::VaeDecoder);
+        let is_built = self.checkpoint.exported.is_none();
+        let scratch = if is_stream && is_built { Scratch::Returned } else { Scratch::default() };
+        let prepack = if is_built { self.memory.of(component).prepack } else { Default::default() };
+        SessionOptions { threads: self.threads, prepack, scratch, ..self.compute.options() }
+    }
+
+    /// The session of `network`, loaded now or by an earlier stage or job.
+    pub(super) fn acquire(
+        &self,
+        network: &Network<'_>,
+        context: &mut RunContext<'_>,
+    ) -> Result<LoadedSession> {
+        context.cancel.check()?;
+        // a session that reads its weights in place reads the files as they are now
+        self.checkpoint.check_unchanged().inspect_err(|_| context.sessions.drop_one(&network.key))?;
+        if let Some((loaded, is_earlier)) = context.sessions.take(&network.key) {
+            if is_earlier {
+                let message = format!("The {} was still loaded from an earlier job", network.component);
+                context.reporter.optimization(message);
+            }
+            return Ok(loaded);
+        }
+        let session = self.load(network, context)?;
+        Ok(LoadedSession {
+            session,
+            component: network.component,
+            key: network.key.clone(),
+            provider: network.options.provider,
+            kept: self.memory.of(network.component).kept,
+            run: context.sessions.count_loaded(),
+        })
+    }
+
+    /// Takes a session back that a stage does not need any more, and keeps it or drops it as planned.
+    pub(super) fn release(&self, loaded: LoadedSession, context: &mut RunContext<'_>) {
+        if self.memory.of(loaded.component).residency > Residency::Stage {
+            context.sessions.put(loaded);
+        }
+    }
+
+    fn load(&self, network: &Network<'_>, context: &RunContext<'_>) -> Result<Session> {
+        context.faults.inject(FaultPoint::Load, context.cancel)?;
+        // offsets into a file that was replaced would read other numbers
+        self.checkpoint.check_unchanged()?;
+        let session = network.load(self.runtime, context.cancel);
+        context.cancel.check()?;
+        self.checkpoint.check_unchanged()?;
+        session
+    }
+}

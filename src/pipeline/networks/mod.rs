@@ -1,0 +1,21 @@
+//! The networks of a job: where each comes from, how it is loaded, and how long it stays loaded.
+//!
+//! The stages ask [`Networks`] for a component and give it back; they do not know whether its graph was built here or
+//! exported elsewhere, or whether its session was loaded now or by an earlier job.
+
+mod denoiser;
+mod frame_decoder;
+mod image_encoder;
+mod loader;
+mod network;
+mod session_cache;
+mod set;
+mod text_encoder;
+
+pub(super) use denoiser::{Denoiser, DenoiserInput, TimestepForm};
+pub(super) use frame_decoder::FrameDecoder;
+pub(super) use image_encoder::{ImageEncoder, ImageEncoderSource};
+pub(super) use loader::Loader;
+pub use session_cache::SessionCache;
+pub(super) use set::Networks;
+pub(super) use text_encoder::TextEncoder;

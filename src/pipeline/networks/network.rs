@@ -1,0 +1,93 @@
+//! One network: its graph, built here or exported elsewhere, and how its session is made.
+
+use super::session_cache::SessionKey;
+use crate::core::{CancelToken, Error, Kind, Result};
+use crate::engine::{Provider, Runtime, Session, SessionOptions};
+use crate::onnx::{Dtype, Graph};
+use crate::pipeline::memory_plan::ComponentId;
+use crate::wan::exported::ExportedGraph;
+
+/// Where a network's graph comes from.
+pub(in crate::pipeline) enum Source<'a> {
+    /// Built over the checkpoint's weights.
+    Built(Box<Graph>),
+    /// Exported into a file, of whose outputs the named one counts.
+    Exported(&'a ExportedGraph, String),
+}
+
+/// A network that can be loaded.
+pub(in crate::pipeline) struct Network<'a> {
+    pub(super) component: ComponentId,
+    pub(super) source: Source<'a>,
+    pub(super) options: SessionOptions,
+    pub(super) key: SessionKey,
+}
+
+impl<'a> Network<'a> {
+    pub(super) fn built(component: ComponentId, graph: Graph, options: SessionOptions) -> Self {
+        let key = SessionKey::new(&graph.to_bytes(), &graph.weights_identity(), options);
+        Self { component, source: Source::Built(Box::new(graph)), options, key }
+    }
+
+    pub(super) fn exported(
+        component: ComponentId,
+        graph: &'a ExportedGraph,
+        output: Option<&str>,
+        options: SessionOptions,
+    ) -> Self {
+        let output = output.unwrap_or_default().to_owned();
+        let key = SessionKey::new(output.as_bytes(), &graph.identity(), options);
+        Self { component, source: Source::Exported(graph, output), options, key }
+    }
+
+    /// Its graph, if it was built here.
+    pub(super) fn graph(&self) -> Option<&Graph> {
+        match &self.source {
+            Source::Built(graph) => Some(graph),
+            Source::Exported(..) => None,
+        }
+    }
+
+    /// Its file, if it was exported elsewhere.
+    pub(super) fn file(&self) -> Option<&'a ExportedGraph> {
+        match &self.source {
+            Source::Built(_) => None,
+            Source::Exported(graph, _) => Some(graph),
+        }
+    }
+
+    /// Makes a session. A cancel interrupts it.
+    pub(super) fn load(&self, runtime: &Runtime, cancel: &CancelToken) -> Result<Session> {
+        let options = self.options;
+        match &self.source {
+            Source::Built(graph) => Session::load(runtime, graph, options, cancel),
+            Source::Exported(graph, output) => {
+                Session::open(runtime, (graph.name, &graph.path), output, options, cancel)
+                    .map_err(|error| exported_error(error, graph, options.provider))
+            }
+        }
+    }
+}
+
+/// Says what to do about an exported file that ONNX Runtime cannot load.
+fn exported_error(error: Error, graph: &ExportedGraph, provider: Provider) -> Error {
+    let name = graph.name;
+    match (error.kind, graph.short()) {
+        (Kind::Unsupported | Kind::CorruptModel | Kind::Bug, Some(short)) => Error::new(
+            Kind::Unsupported,
+            format!("The exported {name} computes in {short}, which ONNX Runtime cannot do on {provider}"),
+        )
+        .because(error)
+        .remedy(if short == Dtype::Bf16 {
+            "Export it in float32 or float16"
+        } else {
+            "Export it in float32"
+        }),
+        (Kind::Bug, None) => {
+            Error::new(Kind::CorruptModel, format!("ONNX Runtime could not load the exported {name}"))
+                .because(error)
+                .remedy("Export it again, with another opset or in float32")
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,126 @@
+//! Sessions that stay loaded between stages and jobs.
+
+use crate::core::{Bytes, sha256_hex};
+use crate::engine::{Provider, Session, SessionOptions};
+use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
+
+/// Tells a session from every other: its graph, the files of its weights as they are now, and how it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) struct SessionKey(String);
+
+impl SessionKey {
+    /// The key of what `graph` and `files` describe, made with `options`.
+    pub(super) fn new(graph: &[u8], files: &str, options: SessionOptions) -> Self {
+        let graph = sha256_hex(graph);
+        Self(sha256_hex(format!("{graph}\n{options:?}\n{files}").as_bytes()))
+    }
+}
+
+/// A session with what decides how long it stays.
+pub(in crate::pipeline) struct LoadedSession {
+    pub(in crate::pipeline) session: Session,
+    pub(super) component: ComponentId,
+    pub(super) key: SessionKey,
+    pub(super) provider: Provider,
+    /// Memory that it takes while it does not compute.
+    pub(super) kept: Bytes,
+    /// The run that loaded it.
+    pub(super) run: u64,
+}
+
+/// Sessions that are loaded and not in use, of one run or over many.
+#[derive(Default)]
+pub struct SessionCache {
+    sessions: Vec<LoadedSession>,
+    keeps_between_jobs: bool,
+    /// Memory that must stay free while sessions are kept.
+    reserve: Bytes,
+    run: u64,
+    num_loaded: u32,
+}
+
+impl SessionCache {
+    /// Sessions of a single run, after which nothing stays loaded.
+    pub fn for_one_job() -> Self {
+        Self::default()
+    }
+
+    /// Sessions that stay loaded for later jobs while their memory plan has room.
+    pub fn between_jobs() -> Self {
+        Self { keeps_between_jobs: true, ..Self::default() }
+    }
+
+    /// Whether sessions may stay loaded for later jobs.
+    pub fn keeps_between_jobs(&self) -> bool {
+        self.keeps_between_jobs
+    }
+
+    /// Whether nothing is loaded.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// How many sessions the current run loaded, not counting those that earlier runs left.
+    pub fn num_loaded(&self) -> u32 {
+        self.num_loaded
+    }
+
+    /// Memory that all sessions on `provider` take while they do not compute, by the plans they were kept under.
+    pub fn memory(&self, provider: Provider) -> Bytes {
+        let there = self.sessions.iter().filter(|loaded| loaded.provider == provider);
+        Bytes(there.map(|loaded| loaded.kept.0).sum())
+    }
+
+    /// Drops every session.
+    pub fn clear(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// Drops every session if less memory than the last plan's reserve is `free`. Returns whether it did.
+    pub fn clear_if_short(&mut self, free: Option<Bytes>) -> bool {
+        let is_short = !self.is_empty() && free.is_some_and(|free| free < self.reserve);
+        if is_short {
+            self.clear();
+        }
+        is_short
+    }
+
+    /// Begins a run under `plan`, whose networks have `keys`: drops the sessions that it does not use or keep.
+    pub(super) fn begin(&mut self, plan: &MemoryPlan, keys: &[SessionKey]) {
+        self.sessions.retain(|loaded| {
+            keys.contains(&loaded.key) && plan.of(loaded.component).residency == Residency::BetweenJobs
+        });
+        self.reserve = plan.reserve;
+        self.run += 1;
+        self.num_loaded = 0;
+    }
+
+    /// Takes the session of `key` out, if it is loaded, and says whether an earlier run loaded it.
+    pub(super) fn take(&mut self, key: &SessionKey) -> Option<(LoadedSession, bool)> {
+        let at = self.sessions.iter().position(|loaded| loaded.key == *key)?;
+        let loaded = self.sessions.swap_remove(at);
+        let is_earlier = loaded.run < self.run;
+        Some((LoadedSession { run: self.run, ..loaded }, is_earlier))
+    }
+
+    /// Whether the session of `key` is loaded.
+    pub(super) fn contains(&self, key: &SessionKey) -> bool {
+        self.sessions.iter().any(|loaded| loaded.key == *key)
+    }
+
+    /// Counts a session that was loaded, and returns the number of the current run.
+    pub(super) fn count_loaded(&mut self) -> u64 {
+        self.num_loaded += 1;
+        self.run
+    }
+
+    /// Keeps a session that is not in use any more.
+    pub(super) fn put(&mut self, loaded: LoadedSession) {
+        self.sessions.push(loaded);
+    }
+
+    /// Drops the session of `key` if it is loaded.
+    pub(super) fn drop_one(&mut self, key: &SessionKey) {
+        self.sessions.retain(|loaded| loaded.key != *key);
+    }
+}

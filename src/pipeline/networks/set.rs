@@ -1,0 +1,186 @@
+//! The networks of one job, all built before anything runs, so that a tensor of the wrong shape is found at once.
+
+use super::denoiser::Denoiser;
+use super::image_encoder::ImageEncoderSource;
+use super::loader::Loader;
+use super::network::Network;
+use super::session_cache::{LoadedSession, SessionKey};
+use super::{FrameDecoder, TextEncoder};
+use crate::core::{Expert, Result};
+use crate::engine::{Prepack, Provider, check_kernels};
+use crate::onnx::Dtype;
+use crate::pipeline::context::RunContext;
+use crate::pipeline::loras::Loras;
+use crate::pipeline::memory_plan::ComponentId;
+use crate::wan::exported::{Exported, ExportedGraph, Interface};
+use crate::wan::graphs::{self, CacheSpec, Segments};
+use crate::wan::{Component, TransformerConfig};
+
+/// The networks of one job. Sessions are acquired for a stage and released after it.
+pub(in crate::pipeline) struct Networks<'a> {
+    loader: Loader<'a>,
+    text_encoder: Network<'a>,
+    transformer: Network<'a>,
+    transformer_2: Option<Network<'a>>,
+    /// Where a start image is given.
+    image_encoder: Option<ImageEncoderSource<'a>>,
+    decoder: Network<'a>,
+    decoder_caches: Vec<CacheSpec>,
+}
+
+impl<'a> Networks<'a> {
+    /// Builds the graphs of a job and checks that the provider has their kernels. Drops the loaded sessions that the
+    /// job does not use.
+    pub(in crate::pipeline) fn build(
+        loader: Loader<'a>,
+        loras: &Loras,
+        has_start_image: bool,
+        context: &mut RunContext<'_>,
+    ) -> Result<Self> {
+        let networks = match &loader.checkpoint.exported {
+            Some(exported) => Self::exported(loader, exported, has_start_image),
+            None => Self::built(loader, loras, has_start_image)?,
+        };
+        let provider = loader.compute.provider;
+        networks.all().filter_map(Network::graph).try_for_each(|graph| check_kernels(graph, provider))?;
+        let keys: Vec<SessionKey> = networks.all().map(|network| network.key.clone()).collect();
+        context.sessions.begin(loader.memory, &keys);
+        networks.check_bfloat16(context)?;
+        Ok(networks)
+    }
+
+    fn exported(loader: Loader<'a>, exported: &'a Exported, has_start_image: bool) -> Self {
+        let model = loader.checkpoint;
+        let network = |component, graph: &'a ExportedGraph, interface: &Interface| {
+            let output = interface.output_name(&graph.signature);
+            Network::exported(component, graph, output, loader.options(component))
+        };
+        let transformer = Interface::transformer(&model.transformer.config);
+        let image_encoder = ImageEncoderSource::exported(loader).filter(|_| has_start_image);
+        let (text, vae) = (&model.text_encoder.config, &model.vae.config);
+        Self {
+            loader,
+            text_encoder: network(
+                ComponentId::TextEncoder,
+                &exported.text_encoder,
+                &Interface::text_encoder(text),
+            ),
+            transformer: network(ComponentId::Transformer, &exported.transformer, &transformer),
+            transformer_2: exported
+                .transformer_2
+                .as_ref()
+                .map(|graph| network(ComponentId::Transformer2, graph, &transformer)),
+            image_encoder,
+            decoder: network(ComponentId::VaeDecoder, &exported.vae_decoder, &Interface::vae_decoder(vae)),
+            decoder_caches: Vec::new(),
+        }
+    }
+
+    fn built(loader: Loader<'a>, loras: &Loras, has_start_image: bool) -> Result<Self> {
+        let (model, compute) = (loader.checkpoint, loader.compute);
+        let segments = if has_start_image && model.expand_timesteps { Segments::Two } else { Segments::One };
+        let network = |component, graph| Network::built(component, graph, loader.options(component));
+        let transformer = |component, part: &Component<TransformerConfig>, expert| {
+            let form = (segments, compute.transformer);
+            graphs::adapted_transformer(&part.config, &part.weights, form, &loras.adapters(expert))
+                .map(|graph| network(component, graph))
+        };
+        let (text, vae) = (&model.text_encoder, &model.vae);
+        let text_encoder = graphs::text_encoder(&text.config, &text.weights, compute.text)?;
+        let image_encoder = has_start_image.then(|| ImageEncoderSource::built(loader)).transpose()?;
+        let decoder = graphs::vae_decoder(&vae.config, &vae.weights, compute.vae)?;
+        let second = model.transformer_2.as_ref();
+        Ok(Self {
+            loader,
+            text_encoder: network(ComponentId::TextEncoder, text_encoder),
+            transformer: transformer(ComponentId::Transformer, &model.transformer, Expert::High)?,
+            transformer_2: second
+                .map(|part| transformer(ComponentId::Transformer2, part, Expert::Low))
+                .transpose()?,
+            image_encoder,
+            decoder: network(ComponentId::VaeDecoder, decoder.graph),
+            decoder_caches: decoder.caches,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Network<'a>> {
+        [&self.text_encoder, &self.transformer, &self.decoder]
+            .into_iter()
+            .chain(&self.transformer_2)
+            .chain(self.image_encoder.iter().flat_map(ImageEncoderSource::networks))
+    }
+
+    /// Finds out before the work whether exported files in bfloat16 run on the CPU: ONNX Runtime has hardly any such
+    /// kernels there, and says so when it loads a file.
+    fn check_bfloat16(&self, context: &RunContext<'_>) -> Result<()> {
+        if self.loader.compute.provider != Provider::Cpu {
+            return Ok(());
+        }
+        let is_bfloat16 =
+            |network: &&Network<'a>| network.file().is_some_and(|file| file.short() == Some(Dtype::Bf16));
+        let unknown = |network: &&Network<'a>| !context.sessions.contains(&network.key);
+        self.all()
+            .filter(is_bfloat16)
+            .filter(unknown)
+            .try_for_each(|network| network.load(self.loader.runtime, context.cancel).map(drop))
+    }
+
+    /// The weights of the transformer, if they are read from their files in place, which is slower.
+    pub(in crate::pipeline) fn is_in_place(&self) -> bool {
+        self.transformer.graph().is_some() && self.transformer.options.prepack == Prepack::InPlace
+    }
+
+    /// Tells what the text encoder computes from what another one does.
+    pub(in crate::pipeline) fn text_identity(&self) -> String {
+        match self.text_encoder.file() {
+            None => self.loader.checkpoint.text_encoder.identity(),
+            Some(graph) => graph.identity(),
+        }
+    }
+
+    /// The text encoder, ready to run.
+    pub(in crate::pipeline) fn text_encoder(&self, context: &mut RunContext<'_>) -> Result<TextEncoder<'a>> {
+        Ok(TextEncoder::new(self.loader.acquire(&self.text_encoder, context)?, self.text_encoder.file()))
+    }
+
+    /// The transformer of an expert, ready to run; the only one stands for both.
+    pub(in crate::pipeline) fn denoiser(
+        &self,
+        expert: Expert,
+        context: &mut RunContext<'_>,
+    ) -> Result<Denoiser> {
+        let network = match (expert, &self.transformer_2) {
+            (Expert::Low, Some(second)) => second,
+            _ => &self.transformer,
+        };
+        Ok(Denoiser::new(self.loader.acquire(network, context)?, network.file()))
+    }
+
+    /// The VAE decoder, ready to run. `tile` is the size of its tiles in latent cells.
+    pub(in crate::pipeline) fn frame_decoder(
+        &self,
+        tile: Option<usize>,
+        context: &mut RunContext<'_>,
+    ) -> Result<FrameDecoder<'_>> {
+        let loaded = self.loader.acquire(&self.decoder, context)?;
+        let config = &self.loader.checkpoint.vae.config;
+        Ok(match self.decoder.file() {
+            None => FrameDecoder::stream(loaded, &self.decoder_caches, tile),
+            Some(graph) => FrameDecoder::whole(loaded, graph, config),
+        })
+    }
+
+    /// What encodes images, if a start image is given.
+    pub(in crate::pipeline) fn image_encoder(&self) -> Option<&ImageEncoderSource<'a>> {
+        self.image_encoder.as_ref()
+    }
+
+    /// Takes back what a stage does not need any more.
+    pub(in crate::pipeline) fn release(
+        &self,
+        network: impl Into<LoadedSession>,
+        context: &mut RunContext<'_>,
+    ) {
+        self.loader.release(network.into(), context);
+    }
+}
