@@ -237,7 +237,7 @@ fn what_an_export_cannot_do_with_a_picture_is_said_before_the_work() {
     });
     let error = failure(&draft(5), &model);
     assert!(
-        error.message.contains("timestep as float32 [1], and a first picture needs one a token"),
+        error.message.contains("timestep as float32 [1], and a start image needs one for each token"),
         "{error:#}"
     );
     let other = Draft { size: Resolution::new(64, 64), ..draft(9) };

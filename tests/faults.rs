@@ -161,6 +161,12 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
         assert!(matches!(desk.end().1, Event::Finished { .. }), "{fault}: once it is mended it works");
     }
 
+    // a session has threads of its own: with another prompt, all are loaded again as after the first job
+    desk.faults.clear();
+    let mut last = Desk::work(2000, dir.path());
+    last.draft.prompt = "a blue square".to_owned();
+    desk.worker.submit(last).unwrap().recv().unwrap().unwrap();
+    assert!(matches!(desk.end().1, Event::Finished { .. }));
     assert_eq!(threads(), threads_before);
     let Desk { worker, ends, .. } = desk;
     assert!(worker.events().is_empty());

@@ -146,7 +146,7 @@ fn a_job_goes_on_with_the_next_program() {
     desk.worker = start(desk.dir.path(), "");
     let told = desk.until_end(job);
     assert!(
-        told.iter().any(|(_, event)| matches!(event, Event::Note { message } if message.starts_with("Going on after step"))),
+        told.iter().any(|(_, event)| matches!(event, Event::Note { message } if message.starts_with("Resuming after step"))),
         "{told:?}"
     );
     assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));

@@ -12,7 +12,7 @@ use crate::plan::{PreflightResult, examine};
 const MIB: f64 = 1_048_576.0;
 
 pub(super) fn run(work: &JobSpec, chosen: &Chosen, places: &Places, as_json: bool) -> Result<ExitCode> {
-    let examined = examine(work, &places.data_dir)?;
+    let examined = examine(work, &places.data_dir, false)?;
     let reasons = match chosen {
         Chosen::Route(route) => route.reasons.clone(),
         Chosen::Person(reason) => vec![reason.clone()],

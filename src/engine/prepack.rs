@@ -1,8 +1,8 @@
-//! Whether weights are packed for the processor or read from their files in place.
+//! Whether weights are packed for the CPU or read from their files in place.
 
 use crate::core::{Bytes, Quantisation, WeightsChoice};
 
-/// What ONNX Runtime does with constant matrices when a session is made.
+/// How ONNX Runtime holds constant matrices.
 ///
 /// Measured on two cores with 846 MB of weights: packed, a pass over 2340 tokens takes 1 / 1.15 of the time and one
 /// over 64 tokens 1 / 1.3, and every weight is copied into memory of the process. In place, weights stay pages of
@@ -14,20 +14,20 @@ pub enum Prepack {
     /// A packed copy of each matrix in memory.
     #[default]
     Packed,
-    /// The file's own bytes.
+    /// The file's bytes, memory-mapped.
     InPlace,
 }
 
-/// What ONNX Runtime does with the memory of values between operations once they are not needed.
+/// What ONNX Runtime does with the memory of values that are not needed any more.
 ///
 /// Measured in the decoder of the 5B model (values of hundreds of megabytes, all of different sizes): kept for reuse,
 /// the blocks do not fit the next values and pile up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scratch {
-    /// It stays with the session, in blocks that later values may fit.
+    /// Keeps it with the session, in blocks for later values.
     #[default]
     Kept,
-    /// It goes back to the system at once.
+    /// Returns it to the system at once.
     Returned,
 }
 

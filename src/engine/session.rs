@@ -17,18 +17,18 @@ use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, Error, Kind, Result};
 use crate::onnx::{Dim, Dtype, Graph, ValueSpec};
 
-/// How a session is made.
+/// Options of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionOptions {
     /// Threads of one operation; 0 lets ONNX Runtime take all cores.
     pub threads: usize,
-    /// What is done with the weights.
+    /// Whether weights are packed.
     pub prepack: Prepack,
-    /// What is done with the memory of values in between.
+    /// Whether the memory of values is kept between operations.
     pub scratch: Scratch,
-    /// What runs the graph.
+    /// The execution provider.
     pub provider: Provider,
-    /// Whether fp32 must be fp32 on every device; else CUDA may round the inputs of products to 11 bits (TF32).
+    /// Whether fp32 must be exact; otherwise CUDA may round the inputs of products to 11 bits (TF32).
     pub exact: bool,
 }
 
@@ -42,9 +42,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes `graph` ready. Fails if the weights do not fit the graph or the provider lacks an operation.
+    /// Loads `graph` and its weights. Fails if the weights do not fit the graph or the provider lacks an operation.
     ///
-    /// A cancel interrupts it and gives the cancelled error.
+    /// A cancel interrupts the load; the result is then the cancelled error.
     pub fn load(
         runtime: &Runtime,
         graph: &Graph,
@@ -78,9 +78,9 @@ impl Session {
         Ok(Self { inner, name: graph.name, inputs, outputs, border: Border::default() })
     }
 
-    /// Runs the graph once. Inputs are given by name, outputs come in the graph's order.
+    /// Runs the graph once. Inputs are passed by name; outputs are in the graph's order.
     ///
-    /// A cancel interrupts it between two operations and gives the cancelled error.
+    /// A cancel interrupts the run between two operations; the result is then the cancelled error.
     pub fn run(&mut self, inputs: Vec<(&str, Input<'_>)>, cancel: &CancelToken) -> Result<Vec<Tensor>> {
         cancel.check()?;
         if let Some(missing) = self.inputs.iter().find(|name| !inputs.iter().any(|(given, _)| given == name))
@@ -106,7 +106,7 @@ impl Session {
             self.inner.run_with_options(values, &options).map_err(|error| fault::in_run(&error))?;
         let take = |name: &String| {
             let value = results.remove(name).ok_or_else(|| {
-                Error::new(Kind::Bug, format!("The {} gave fewer outputs than it promises", self.name))
+                Error::new(Kind::Bug, format!("The {} returned fewer outputs than it declares", self.name))
             })?;
             self.border.take(value).map(Tensor).map_err(|error| fault::in_run(&error))
         };
@@ -114,7 +114,7 @@ impl Session {
     }
 }
 
-/// Names in order, if the session's values agree with the graph's; else one error that lists every difference.
+/// The names in order, if the session's values agree with the graph's. Otherwise one error lists every difference.
 fn checked_names(
     graph: &Graph,
     what: &str,

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
+use super::file_identity::FileIdentity;
 use super::proto::{
     DimensionProto, DimensionValue, ModelProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
 };
-use super::stamp::Stamp;
 use crate::core::Bytes;
 
 /// Element type, numbered as in `TensorProto.DataType`.
@@ -181,7 +181,7 @@ impl Graph {
         let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
         let files: BTreeSet<_> =
             weights.filter_map(location).map(|file| self.weights_root.join(file)).collect();
-        let line = |path: &PathBuf| format!("{} {:?}\n", path.display(), Stamp::of(path).ok());
+        let line = |path: &PathBuf| format!("{} {:?}\n", path.display(), FileIdentity::of(path).ok());
         files.iter().map(line).collect()
     }
 

@@ -1,19 +1,19 @@
-//! What one job computes and the next may need again: tensors by what they were made from.
+//! Tensors that one job computes and a later one may need again, by what they were computed from.
 
 use ndarray::ArrayD;
 
 use crate::core::sha256_hex;
 
-/// Tensors kept between jobs. A key holds everything that its tensor depends on, so nothing in it is ever stale.
+/// Tensors that are kept between jobs. A key holds everything that its tensor depends on, so no tensor is ever stale.
 pub trait TensorCache {
     /// The tensor of `key`, if it is still there.
     fn get(&mut self, key: &str) -> Option<ArrayD<f32>>;
 
-    /// Keeps `tensor`; that it cannot be kept is no error.
+    /// Keeps `tensor`, if possible; a failure is not an error.
     fn put(&mut self, key: &str, tensor: &ArrayD<f32>);
 }
 
-/// The key of what `kind` of thing was made from `parts`.
+/// The key of a tensor of some `kind` that was computed from `parts`.
 pub(super) fn key(kind: &str, parts: &[&str]) -> String {
     // lengths keep ("ab", "c") and ("a", "bc") apart
     let marked: Vec<_> = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();

@@ -6,13 +6,13 @@ use crate::onnx::{ComputeType, Dtype};
 use crate::wan::Checkpoint;
 use crate::wan::exported::Exported;
 
-/// A matrix that every transformer has; the type it is stored in stands for all of them.
+/// A matrix that every transformer has; its stored type is taken as that of all of them.
 const SAMPLE: &str = "blocks.0.attn1.to_q.weight";
 
-/// The word for graphs that decide it themselves.
+/// The precision of exported graphs, which decide it themselves.
 const AS_EXPORTED: &str = "as exported";
 
-/// The provider and the type of each network, with the reason.
+/// What runs the graphs of a job, what each component computes in, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComputePlan {
     /// What runs the graphs.
@@ -23,16 +23,16 @@ pub struct ComputePlan {
     pub transformer: ComputeType,
     /// What the VAE computes in.
     pub vae: ComputeType,
-    /// Whether fp32 was asked for and must be it on every device.
+    /// Whether fp32 was asked for, so that TF32 must not take its place on any device.
     pub exact: bool,
-    /// The transformers' number format in a word, int8 and int4 among them.
+    /// The transformers' precision, for instance "fp32" or "int8".
     pub precision: &'static str,
-    /// Why this provider and these types; no path in it.
+    /// Why this provider and these types, without any path.
     pub reason: String,
 }
 
 impl ComputePlan {
-    /// What `request` gets on this machine. What it asks for by name and cannot get is refused.
+    /// Chooses for `request` on this machine. Fails if it names a provider or precision that cannot be used.
     pub fn choose(runtime: &Runtime, checkpoint: &Checkpoint, request: &GenRequest) -> Result<Self> {
         let (provider, precision) = (request.provider, request.precision);
         let is_auto = provider == ProviderChoice::Auto;
@@ -40,23 +40,23 @@ impl ComputePlan {
             let reason = format!("{}-bit weights are computed by the CPU only", integers.bits());
             return Self::on(Provider::Cpu, None, precision, checkpoint).map(|cpu| Self { reason, ..cpu });
         }
-        // a driver and its libraries are not touched for somebody who wants the CPU
+        // for the CPU, no driver is loaded
         let known = if provider == ProviderChoice::Cpu { Vec::new() } else { providers(runtime) };
         let chosen = choose(provider, &known)?;
         let on = Self::on(chosen.provider, chosen.device.as_ref(), precision, checkpoint);
-        let told = on.map_err(|error| match chosen.provider {
-            // it is the machine that stands in the way of what was asked for
+        let plan = on.map_err(|error| match chosen.provider {
+            // the request fails because of the machine
             Provider::Cpu if is_auto => error.because(std::io::Error::other(chosen.reason.clone())),
             _ => error,
         })?;
-        let reason = match told.reason.as_str() {
+        let reason = match plan.reason.as_str() {
             "" => chosen.reason,
             types => format!("{}; {types}", chosen.reason),
         };
-        Ok(Self { reason, ..told })
+        Ok(Self { reason, ..plan })
     }
 
-    /// The types on a provider, which need not be of this machine. Without a device, one that knows bf16 is assumed.
+    /// Chooses the types on a provider, which need not be of this machine. Without a device, one with bf16 is assumed.
     pub fn on(
         provider: Provider,
         device: Option<&Device>,
@@ -96,7 +96,7 @@ impl ComputePlan {
             };
         }
         let has_bf16 = device.is_none_or(Device::has_bf16);
-        // UMT5's rows leave the range of fp16
+        // UMT5's values leave the range of fp16
         let text = if has_bf16 { ComputeType::Bf16 } else { ComputeType::Fp32 };
         let (transformer, vae) = match precision {
             PrecisionChoice::Fp32 => return Ok(Self { exact: true, ..all(ComputeType::Fp32, "fp32") }),
@@ -109,7 +109,7 @@ impl ComputePlan {
             }
             PrecisionChoice::Bf16 => (ComputeType::Bf16, ComputeType::Fp32),
             PrecisionChoice::Fp16 => (ComputeType::Fp16, ComputeType::Fp16),
-            // as the weights lie in their files, where that is a type to compute in
+            // as the weights are stored, if that is a type to compute in
             _ if !has_bf16 || stored(checkpoint) == Some(Dtype::F16) => {
                 (ComputeType::Fp16, ComputeType::Fp32)
             }
@@ -119,12 +119,12 @@ impl ComputePlan {
         Ok(Self { text, transformer, vae, reason, ..all(ComputeType::Fp32, transformer.word()) })
     }
 
-    /// How sessions are made for it.
+    /// The options of its sessions.
     pub fn options(&self) -> SessionOptions {
         SessionOptions { provider: self.provider, exact: self.exact, ..SessionOptions::default() }
     }
 
-    /// Tells results apart that are kept for later runs: another computation gives other numbers.
+    /// A part of the keys of kept results: another plan computes other numbers.
     pub(super) fn identity(&self) -> String {
         format!("{} {} {} {}", self.provider, self.text, self.vae, self.exact)
     }

@@ -1,4 +1,4 @@
-//! The LoRAs of a request, fitted to the model's experts.
+//! The LoRAs of a request, matched with the model's experts.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ use crate::wan::lora::{LoraFile, LoraFit, fit};
 pub struct Loras {
     high: Vec<Strong>,
     low: Vec<Strong>,
-    /// What was done with each.
+    /// How each was applied.
     pub records: Vec<LoraRecord>,
-    /// What was left out or looks wrong.
+    /// Keys that were left out, and what looks wrong.
     pub warnings: Vec<String>,
     /// Advice that the request does not follow.
     pub notes: Vec<String>,
@@ -34,7 +34,7 @@ struct Strong {
 pub(super) type Strengths = Vec<(String, ArrayD<f32>)>;
 
 impl Loras {
-    /// Reads the files and fits them to `checkpoint`. A file that does not belong to the model is an error.
+    /// Reads the files and matches them with `checkpoint`. A file for another model is an error.
     pub fn open(checkpoint: &Checkpoint, request: &GenRequest) -> Result<Self> {
         let mut loras = Self::default();
         for (index, choice) in request.loras.iter().enumerate() {
@@ -90,7 +90,7 @@ impl Loras {
                 fit.check(&file, &checkpoint.id, part.config.width())?;
                 fit
             };
-            // both experts have the same modules, so one report stands for both
+            // both experts have the same modules, so one report is enough
             if record.experts.is_empty() {
                 let dead = report.dead.len();
                 (record.matched, record.left_out, record.all_zero) =

@@ -258,7 +258,7 @@ mod tests {
             (Some(35), vec![Transformer, Transformer2, VaeDecoder]),
             // two transformers and the text encoder's stage: 18 + 5
             (Some(31), vec![Transformer, Transformer2]),
-            (Some(26), vec![Transformer, VaeDecoder]),
+            (Some(27), vec![Transformer, VaeDecoder]),
             // read in place, everything fits
             (Some(15), vec![TextEncoder, Transformer, Transformer2, VaeDecoder]),
             (Some(0), vec![]),

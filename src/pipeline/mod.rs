@@ -37,6 +37,6 @@ pub use loras::Loras;
 pub use memory_plan::{
     ComponentId, ComponentNeeds, ComponentPlan, Footprint, MemoryNeeds, MemoryPlan, Residency,
 };
-pub use networks::SessionCache;
+pub use networks::{SessionCache, memory_of_sessions};
 pub use reporter::Reporter;
 pub use schedule::denoise_steps;

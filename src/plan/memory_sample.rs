@@ -4,7 +4,7 @@ use super::preflight::{device, loras};
 use crate::core::{Bytes, GenRequest};
 use crate::engine::Provider;
 use crate::monitor;
-use crate::pipeline::{ComputePlan, MemoryPlan, SessionCache, denoise_steps};
+use crate::pipeline::{ComputePlan, MemoryPlan, SessionCache, denoise_steps, memory_of_sessions};
 use crate::preflight::{DeviceFacts, ModelSize, PreflightFacts, memory_plan};
 use crate::wan::Checkpoint;
 
@@ -19,20 +19,33 @@ pub(crate) struct MemorySample {
     pub(super) keeps_sessions: bool,
 }
 
+/// Drops the sessions that earlier jobs left loaded if less memory is free now than their plan reserves. Returns whether
+/// it did.
+pub(crate) fn drop_sessions_if_short(sessions: &mut SessionCache) -> bool {
+    match sessions.provider() {
+        None => false,
+        Some(Provider::Cpu) => sessions.clear_if_short(monitor::free()),
+        Some(_) => sessions.clear_if_short(monitor::card_memory().map(|card| card.free)),
+    }
+}
+
 impl MemorySample {
     /// Samples now, and drops the loaded sessions if less is free than their plan reserves.
     pub(crate) fn take(compute: &ComputePlan, sessions: &mut SessionCache) -> Self {
-        let (mut host, mut device) = (monitor::free(), device(compute));
-        let keeps_sessions = sessions.keeps_between_jobs();
-        let held = sessions.memory(compute.provider);
+        let sample = Self::now(compute, sessions.keeps_between_jobs());
+        drop_sessions_if_short(sessions);
+        sample
+    }
+
+    /// Samples now.
+    pub(super) fn now(compute: &ComputePlan, keeps_sessions: bool) -> Self {
+        let held = memory_of_sessions(compute.provider);
         let with_held = |free: Bytes| Bytes(free.0 + held.0);
+        let (host, device) = (monitor::free(), device(compute));
         if compute.provider == Provider::Cpu {
-            sessions.clear_if_short(host);
-            host = host.map(with_held);
-        } else {
-            sessions.clear_if_short(device.and_then(|device| device.free));
-            device = device.map(|device| DeviceFacts { free: device.free.map(with_held), ..device });
+            return Self { host: host.map(with_held), device, keeps_sessions };
         }
+        let device = device.map(|device| DeviceFacts { free: device.free.map(with_held), ..device });
         Self { host, device, keeps_sessions }
     }
 

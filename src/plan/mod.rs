@@ -14,7 +14,7 @@ mod route;
 mod tests;
 
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
-pub(crate) use memory_sample::MemorySample;
+pub(crate) use memory_sample::{MemorySample, drop_sessions_if_short};
 pub(crate) use preflight::report_preflight;
 pub use preflight::{PreflightResult, examine};
 pub use profile::{ParameterRange, Profile, SizeClass};

@@ -16,7 +16,7 @@ use crate::media::OutputTarget;
 use crate::models;
 use crate::models::synth::free_space;
 use crate::monitor::{self, CardMemory};
-use crate::pipeline::{ComputePlan, Reporter, SessionCache, denoise_steps};
+use crate::pipeline::{ComputePlan, Reporter, denoise_steps};
 use crate::preflight::{
     self, DeviceFacts, DiskSpace, MeasuredRun, MeasuredTime, ModelSize, PreflightFacts, PreflightReport,
     ValueBytes, passes, work,
@@ -47,7 +47,9 @@ pub struct PreflightResult {
 }
 
 /// Looks at `work` as a run would, without running. Fails if it cannot become a request at all.
-pub fn examine(work: &JobSpec, data_dir: &Path) -> Result<PreflightResult> {
+///
+/// `keeps_sessions` says whether the program that runs it keeps sessions loaded for the next job.
+pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<PreflightResult> {
     let checkpoint = models::open(&work.model)?;
     let request = GenRequest::parse(&work.draft, &checkpoint.limits())?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
@@ -63,7 +65,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path) -> Result<PreflightResult> {
         (Some(runtime), _) => ComputePlan::choose(&runtime, &checkpoint, &request)?,
         (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, &checkpoint)?,
     };
-    let memory = MemorySample::take(&computation, &mut SessionCache::for_one_job());
+    let memory = MemorySample::now(&computation, keeps_sessions);
     let mut found = look(work, &request, (&checkpoint, &computation), data_dir, memory)?;
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };

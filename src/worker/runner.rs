@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::attempt::{
     AttemptContext, AttemptEnd, JobControl, ResumePoints, StopReason, YieldReason, attempt, complete,
@@ -20,6 +20,7 @@ use crate::jobs::{
 };
 use crate::models;
 use crate::pipeline::SessionCache;
+use crate::plan::drop_sessions_if_short;
 use crate::queue::{Queue, Scope, device_lock};
 use crate::store::{HeldLock, Settings, StoredTensors};
 
@@ -138,7 +139,7 @@ enum Ending {
 impl Runner {
     /// Works whenever it is woken, until the program closes.
     pub(super) fn work(&mut self, wake: &Receiver<()>) {
-        for () in wake {
+        while self.is_woken(wake) {
             while !self.shared.closing.is_cancelled() {
                 let claimed = self.shared.queue().claim(self.service.scope);
                 match claimed {
@@ -147,6 +148,25 @@ impl Runner {
                     Err(error) => {
                         tracing::error!("No job can be taken from the queue: {error:#}");
                         break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for work; false once the program closes. Sessions of earlier jobs are dropped meanwhile if another program
+    /// needs their memory.
+    fn is_woken(&mut self, wake: &Receiver<()>) -> bool {
+        loop {
+            if self.sessions.is_empty() {
+                return wake.recv().is_ok();
+            }
+            match wake.recv_timeout(MEMORY_POLL) {
+                Ok(()) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => {
+                    if drop_sessions_if_short(&mut self.sessions) {
+                        tracing::info!("Memory is short: the loaded model was dropped");
                     }
                 }
             }
@@ -348,6 +368,9 @@ impl Runner {
         }
     }
 }
+
+/// How often the free memory is checked while sessions are loaded and no job runs.
+const MEMORY_POLL: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether another program has given the device back.
 const DEVICE_POLL: Duration = Duration::from_millis(100);

@@ -146,7 +146,7 @@ fn work(
 fn look(work: &JobSpec, data_dir: &Path) -> Result<PreflightView> {
     // the window gives names itself: that one is taken and gets a number is nobody's surprise
     let work = JobSpec { existing: Existing::Replace, ..work.clone() };
-    let found = examine(&work, data_dir)?.preflight;
+    let found = examine(&work, data_dir, true)?.preflight;
     let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));
     Ok(PreflightView { peak, time: found.time, findings: found.findings })
 }

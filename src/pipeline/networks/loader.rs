@@ -1,7 +1,7 @@
 //! Loads the sessions of networks, or takes those that an earlier stage or job left loaded.
 
 use super::network::Network;
-use super::session_cache::LoadedSession;
+use super::session_cache::{LoadedSession, SessionMemory};
 use crate::core::{FaultPoint, Result};
 use crate::engine::{Runtime, Scratch, Session, SessionOptions};
 use crate::pipeline::compute_plan::ComputePlan;
@@ -52,8 +52,7 @@ impl Loader<'_> {
             session,
             component: network.component,
             key: network.key.clone(),
-            provider: network.options.provider,
-            kept: self.memory.of(network.component).kept,
+            memory: SessionMemory::new(network.options.provider, self.memory.of(network.component).kept),
             run: context.sessions.count_loaded(),
         })
     }

@@ -16,6 +16,6 @@ pub(super) use denoiser::{Denoiser, DenoiserInput, TimestepForm};
 pub(super) use frame_decoder::FrameDecoder;
 pub(super) use image_encoder::{ImageEncoder, ImageEncoderSource};
 pub(super) use loader::Loader;
-pub use session_cache::SessionCache;
+pub use session_cache::{SessionCache, memory_of_sessions};
 pub(super) use set::Networks;
 pub(super) use text_encoder::TextEncoder;

@@ -1,5 +1,7 @@
 //! Sessions that stay loaded between stages and jobs.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::core::{Bytes, sha256_hex};
 use crate::engine::{Provider, Session, SessionOptions};
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
@@ -21,11 +23,42 @@ pub(in crate::pipeline) struct LoadedSession {
     pub(in crate::pipeline) session: Session,
     pub(super) component: ComponentId,
     pub(super) key: SessionKey,
-    pub(super) provider: Provider,
-    /// Memory that it takes while it does not compute.
-    pub(super) kept: Bytes,
+    /// Counts its memory while it is loaded.
+    pub(super) memory: SessionMemory,
     /// The run that loaded it.
     pub(super) run: u64,
+}
+
+/// Bytes that the loaded sessions of this process take on the CPU and on a GPU while they do not compute.
+static LOADED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+/// Memory that all loaded sessions of this process take on the device of `provider` while they do not compute, by the
+/// plans of their jobs. The next job can have it.
+pub fn memory_of_sessions(provider: Provider) -> Bytes {
+    Bytes(LOADED[device_index(provider)].load(Ordering::Relaxed))
+}
+
+fn device_index(provider: Provider) -> usize {
+    usize::from(provider != Provider::Cpu)
+}
+
+/// The memory of one session, counted in [`memory_of_sessions`] until it is dropped.
+pub(in crate::pipeline) struct SessionMemory {
+    provider: Provider,
+    bytes: Bytes,
+}
+
+impl SessionMemory {
+    pub(super) fn new(provider: Provider, bytes: Bytes) -> Self {
+        LOADED[device_index(provider)].fetch_add(bytes.0, Ordering::Relaxed);
+        Self { provider, bytes }
+    }
+}
+
+impl Drop for SessionMemory {
+    fn drop(&mut self) {
+        LOADED[device_index(self.provider)].fetch_sub(self.bytes.0, Ordering::Relaxed);
+    }
 }
 
 /// Sessions that are loaded and not in use, of one run or over many.
@@ -65,10 +98,9 @@ impl SessionCache {
         self.num_loaded
     }
 
-    /// Memory that all sessions on `provider` take while they do not compute, by the plans they were kept under.
-    pub fn memory(&self, provider: Provider) -> Bytes {
-        let there = self.sessions.iter().filter(|loaded| loaded.provider == provider);
-        Bytes(there.map(|loaded| loaded.kept.0).sum())
+    /// What runs the sessions; none if nothing is loaded.
+    pub fn provider(&self) -> Option<Provider> {
+        self.sessions.first().map(|loaded| loaded.memory.provider)
     }
 
     /// Drops every session.

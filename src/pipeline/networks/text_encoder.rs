@@ -61,7 +61,7 @@ fn encode_exported(
 ) -> Result<ArrayD<f32>> {
     let count = tokens.len();
     let length = match graph.input("input_ids").map(|value| &value.dims[..]) {
-        Some([_, Dim::Is(fixed)]) => *fixed,
+        Some([_, Dim::Fixed(fixed)]) => *fixed,
         _ => count,
     };
     if count > length {
