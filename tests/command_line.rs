@@ -123,7 +123,7 @@ fn bad_input_is_told_what_why_and_what_now() {
         (format!("{}:11", golden_lora("musubi")), format!("{}:0.5", text(&dir.path().join("g.safetensors"))));
     let cases: [(&[&str], i32, &str); 16] = [
         (&["generate", "a", "--model", &tiny, "--lora", &strong], 2, "from -10 to 10, not 11"),
-        (&["generate", "a", "--model", &tiny, "--lora", &gone], 2, "is not there"),
+        (&["generate", "a", "--model", &tiny, "--lora", &gone], 2, "does not exist"),
         (&["generate", "a", "--model", "nothing-like-it"], 1, "not found"),
         (&["generate", "a", "--preset", "nothing-like-it"], 2, "Available presets: toy-t2v"),
         (&["generate", "", "--model", &tiny], 2, "needs a prompt"),
@@ -186,13 +186,13 @@ fn a_lora_is_shown() {
     let (file, tiny) = (golden_lora("kohya"), tiny());
     let run = wandeck(&["lora", "show", &file, "--model", &tiny, "--json"]);
     let document: Value = serde_json::from_slice(&run.stdout).unwrap();
-    assert_eq!(document["dialect"], "original names (kohya)");
+    assert_eq!(document["format"], "original names (kohya)");
     assert_eq!(
         (&document["ranks"], &document["alphas"]),
         (&serde_json::json!([2]), &serde_json::json!([1.0]))
     );
     assert_eq!(document["fit"]["matched"].as_array().unwrap().len(), 26);
-    assert_eq!(document["fit"]["dead"].as_array().unwrap().len(), 4);
+    assert_eq!(document["fit"]["all_zero"].as_array().unwrap().len(), 4);
     assert!(document["problem"].is_null());
     let shown = wandeck(&["lora", "show", &golden_lora("rslora"), "--model", &tiny]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();

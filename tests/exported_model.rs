@@ -104,9 +104,9 @@ fn one_error_lists_every_mistake_of_every_component() {
     for words in [
         "transformer: the input timestep is missing",
         "transformer_2: the input hidden_states is float32 [1, 16, ",
-        "should be float32 [1, 36, T, H, W]",
+        "expected float32 [1, 36, T, H, W]",
         "text_encoder: the input input_ids is float32 [1, ",
-        "should be int64 [1, L]",
+        "expected int64 [1, L]",
         "vae_decoder/model.onnx is missing",
     ] {
         assert!(error.message.contains(words), "{words} in {error:#}");

@@ -216,9 +216,9 @@ fn one_error_lists_every_mistake_of_an_encoder() {
     assert_eq!(error.kind, Kind::CorruptModel);
     for words in [
         "vae_encoder: the input sample is int64 [1, 3, 64, 96]",
-        "should be float32 or float16 or bfloat16 [1, 3, F, H, W]",
-        "vae_encoder: the input picture is not known",
-        "vae_encoder: the output latent_parameters is float32 [32, 3, 8, 12] and should be",
+        "expected float32 or float16 or bfloat16 [1, 3, F, H, W]",
+        "vae_encoder: the input picture is unknown",
+        "vae_encoder: the output latent_parameters is float32 [32, 3, 8, 12], expected",
         "[1, 32, T, H, W] or [1, 16, T, H, W]",
         "vae_decoder/model.onnx is missing",
     ] {

@@ -16,7 +16,7 @@ use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions, Tensor};
 use wandeck::models::convert::{ConversionTarget, Options, convert};
 use wandeck::onnx::{ComputeType, Graph, Weights};
-use wandeck::wan::graphs::{self, Chunk, Segments, StreamGraph, TEXT_TOKENS};
+use wandeck::wan::graphs::{self, Segments, StreamCall, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
 
 /// On data of unit scale.
@@ -208,7 +208,7 @@ fn vae_encoders_agree() {
         let cells = [frames.shape()[3] / patch, frames.shape()[4] / patch];
         let (mut chunks, mut caches, mut at) = (Vec::new(), Vec::new(), 0);
         while at < frames.shape()[2] {
-            let (chunk, length) = if at == 0 { (Chunk::First, 1) } else { (Chunk::Later, 4) };
+            let (chunk, length) = if at == 0 { (StreamCall::First, 1) } else { (StreamCall::Later, 4) };
             let graph = graphs::vae_encoder(&config, &weights, chunk, ComputeType::Fp32).unwrap();
             if at == 0 {
                 caches = zero_caches(&graph, cells, false);

@@ -195,7 +195,7 @@ fn parts_of_other_models_are_noticed() {
     tensors.remove("vace_blocks.0.norm3.bias");
     tensors.remove("blocks.1.norm3.bias");
     save(&high, &tensors);
-    told(old.path(), Kind::CorruptModel, &["not whole", "blocks.1.norm2.bias is missing"]);
+    told(old.path(), Kind::CorruptModel, &["incomplete or invalid", "blocks.1.norm2.bias is missing"]);
 
     // a T5 of another model has position biases in its first block alone
     let text = i2v.path().join(TEXT);

@@ -1,4 +1,4 @@
-//! LoRAs in every dialect against diffusers on the same files (tests/golden/lora.py).
+//! LoRAs in every format against diffusers on the same files (tests/golden/lora.py).
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
@@ -19,7 +19,7 @@ use wandeck::models::convert::{ConversionTarget, Options, convert};
 use wandeck::onnx::{Adapter, ComputeType, Weights};
 use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
-use wandeck::wan::lora::{LoraFile, LoraFit, Why, fit};
+use wandeck::wan::lora::{LoraFile, LoraMatch, SkipReason, match_keys};
 use wandeck::wan::{TransformerConfig, rope};
 
 /// Share of the results' standard deviation, which is 1.4 to 1.6; the model without a LoRA is as far off.
@@ -48,13 +48,13 @@ impl Model {
         Self { config: common::config(&dir), weights: Weights::open(&dir, WEIGHTS).unwrap() }
     }
 
-    fn fit(&self, name: &str, strength: &str) -> LoraFit {
+    fn fit(&self, name: &str, strength: &str) -> LoraMatch {
         self.try_fit(&lora(name), strength).unwrap()
     }
 
-    fn try_fit(&self, path: &Path, strength: &str) -> Result<LoraFit> {
+    fn try_fit(&self, path: &Path, strength: &str) -> Result<LoraMatch> {
         let file = LoraFile::open(path)?;
-        let fit = fit(&file, &self.weights, strength)?;
+        let fit = match_keys(&file, &self.weights, strength)?;
         fit.check(&file, "tiny-t2v", self.config.width())?;
         Ok(fit)
     }
@@ -111,9 +111,9 @@ fn apart(found: &ArrayD<f32>, reference: &ArrayD<f32>) -> f32 {
 }
 
 #[test]
-fn every_dialect_gives_what_diffusers_gives() {
+fn every_format_gives_what_diffusers_gives() {
     let (model, golden) = (Model::open(), common::golden("lora"));
-    for (name, reference, dialect, matched) in [
+    for (name, reference, format, matched) in [
         ("diffusers", "diffusers", "diffusers", 26),
         ("original", "original", "original names (PEFT)", 26),
         ("bare", "diffusers", "bare names", 26),
@@ -127,11 +127,16 @@ fn every_dialect_gives_what_diffusers_gives() {
         ("rslora_metadata", "rslora_metadata", "diffusers", 16),
     ] {
         let file = LoraFile::open(&lora(name)).unwrap();
-        assert_eq!(file.summary().dialect, dialect, "{name}");
-        let LoraFit { adapter, report } = model.fit(name, "s");
+        assert_eq!(file.summary().format, format, "{name}");
+        let LoraMatch { adapter, report } = model.fit(name, "s");
         assert_eq!(report.matched.len(), matched, "{name}");
-        assert_eq!(report.left_out, [], "{name}");
-        assert_eq!(report.dead.len(), if name == "kohya" { 4 } else { 0 }, "{name}: {:?}", report.dead);
+        assert_eq!(report.skipped, [], "{name}");
+        assert_eq!(
+            report.all_zero.len(),
+            if name == "kohya" { 4 } else { 0 },
+            "{name}: {:?}",
+            report.all_zero
+        );
         assert_eq!(report.notes.len(), usize::from(name == "rslora"), "{name}: {:?}", report.notes);
         let sample = model.run(&mut model.load(&[adapter]), &[("s", STRENGTH)]);
         let apart = apart(&sample, &golden.f32(reference));
@@ -224,7 +229,7 @@ fn loras_for_other_models_are_refused_with_their_model() {
         (&[("lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight", &[2, 64])], "FLUX or HunyuanVideo"),
         (&[("lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight", &[2, 64])], "text encoder"),
         (&[("unet.down_blocks.0.attentions.0.to_q.lora_A.weight", &[2, 64])], "Stable Diffusion"),
-        (&[("blocks.0.attn1.to_q.weight", &[64, 64])], "no LoRA"),
+        (&[("blocks.0.attn1.to_q.weight", &[64, 64])], "not a LoRA"),
         (&[("lycoris_blocks_0_self_attn_to_q.lokr_w1", &[8, 8])], "LoKr is not supported"),
         (
             &[
@@ -233,7 +238,7 @@ fn loras_for_other_models_are_refused_with_their_model() {
             ],
             "image branch of Wan 2.1",
         ),
-        (&[], "holds no tensors"),
+        (&[], "has no tensors"),
     ];
     for (tensors, words) in cases {
         let error = model.try_fit(&write(dir.path(), "a.safetensors", tensors), "s").unwrap_err();
@@ -267,22 +272,25 @@ fn what_is_not_used_is_said_and_the_rest_is_used() {
             ("diffusion_model.blocks.1.ffn.2.lora_up.weight", &[64, 2]),
         ],
     );
-    let LoraFit { adapter, report } = model.try_fit(&path, "s").unwrap();
+    let LoraMatch { adapter, report } = model.try_fit(&path, "s").unwrap();
     let matched =
         ["blocks.0.attn1.to_q", "blocks.0.norm2", "blocks.0.scale_shift_table", "scale_shift_table"];
     assert_eq!(report.matched, matched);
     let why = |key: &str| {
-        let found = report.left_out.iter().find(|left| left.key.contains(key));
-        found.unwrap_or_else(|| panic!("{key}: {:?}", report.left_out)).why.clone()
+        let found = report.skipped.iter().find(|left| left.key.contains(key));
+        found.unwrap_or_else(|| panic!("{key}: {:?}", report.skipped)).reason.clone()
     };
-    assert_eq!(why("dora_scale"), Why::Dora);
-    assert_eq!(why("self_attn.k."), Why::Incomplete);
-    assert_eq!(why("v_img"), Why::ImageBranch);
-    assert_eq!(why("blocks.9"), Why::NoModule);
-    assert!(matches!(why("patch_embedding"), Why::Shape { .. }), "a LoRA for I2V goes on T2V without it");
-    assert_eq!(why("something"), Why::NoLora);
-    assert_eq!((report.left_out.len(), report.reasons().len()), (6, 6));
-    assert_eq!(report.dead, ["diffusion_model.blocks.1.ffn.2.lora_down.weight"]);
+    assert_eq!(why("dora_scale"), SkipReason::Dora);
+    assert_eq!(why("self_attn.k."), SkipReason::Incomplete);
+    assert_eq!(why("v_img"), SkipReason::ImageBranch);
+    assert_eq!(why("blocks.9"), SkipReason::NoModule);
+    assert!(
+        matches!(why("patch_embedding"), SkipReason::Shape { .. }),
+        "a LoRA for I2V goes on T2V without it"
+    );
+    assert_eq!(why("something"), SkipReason::NoLora);
+    assert_eq!((report.skipped.len(), report.reasons().len()), (6, 6));
+    assert_eq!(report.all_zero, ["diffusion_model.blocks.1.ffn.2.lora_down.weight"]);
     let plain = model.run(&mut model.load(&[]), &[]);
     let mut session = model.load(&[adapter]);
     assert!(worst(&model.run(&mut session, &[("s", 0.0)]), &plain) <= 1e-6);

@@ -10,7 +10,7 @@ use crate::engine::{Provider, check_kernels};
 use crate::models;
 use crate::onnx::{self, WeightPlacement};
 use crate::pipeline::ComputePlan;
-use crate::wan::graphs::{self, Chunk, Segments};
+use crate::wan::graphs::{self, Segments, StreamCall};
 
 pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     let GraphVerb::Export { model, dir, provider, precision } = &args.verb;
@@ -36,8 +36,8 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     let mut all = vec![
         ("text_encoder", graphs::text_encoder(&text.config, &text.weights, types.text)?),
         ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, types.vae)?.graph),
-        ("vae_encoder_first", encoder(Chunk::First)?.graph),
-        ("vae_encoder", encoder(Chunk::Later)?.graph),
+        ("vae_encoder_first", encoder(StreamCall::First)?.graph),
+        ("vae_encoder", encoder(StreamCall::Later)?.graph),
     ];
     let transformers = [
         ("transformer", Some(&checkpoint.transformer)),

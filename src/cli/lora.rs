@@ -7,7 +7,7 @@ use super::args::{Common, Lora, LoraVerb};
 use super::report::out;
 use crate::core::Result;
 use crate::models;
-use crate::wan::lora::{LeftOut, LoraFile, LoraReport, Summary, fit};
+use crate::wan::lora::{LoraFile, LoraReport, LoraSummary, SkippedKey, match_keys};
 
 pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
     let LoraVerb::Show { file, model } = &args.verb;
@@ -19,7 +19,7 @@ pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
         let checkpoint = models::open(&models::find(model, &places.data_dir, places.models_dir.as_deref())?)?;
         // the experts have the same modules, so the first one tells all
         let part = &checkpoint.transformer;
-        let fit = fit(&file, &part.weights, "strength")?;
+        let fit = match_keys(&file, &part.weights, "strength")?;
         let problem = fit.check(&file, &checkpoint.id, part.config.width()).err();
         fits.push((checkpoint.id, fit.report, problem.map(|error| format!("{error:#}"))));
     }
@@ -47,10 +47,10 @@ fn list<T: ToString>(values: &[T]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn summary_out(summary: &Summary) {
+fn summary_out(summary: &LoraSummary) {
     out(&summary.file.display().to_string());
-    let dialect = if summary.dialect.is_empty() { "no LoRA keys" } else { &summary.dialect };
-    out(&format!("  Format       {dialect}, {} keys", summary.keys));
+    let format = if summary.format.is_empty() { "no LoRA keys" } else { &summary.format };
+    out(&format!("  Format       {format}, {} keys", summary.keys));
     out(&format!("  Rank      {}", list(&summary.ranks)));
     out(&format!("  Alpha     {}", list(&summary.alphas)));
     if let Some(width) = summary.width {
@@ -71,12 +71,12 @@ fn report_out(model: &str, report: &LoraReport, problem: Option<&str>) {
     out(&format!("On {model}"));
     out(&format!("  Matched   {} modules", report.matched.len()));
     out(&format!("  Scale     {}", list(&report.scales)));
-    out(&format!("  Left out  {} keys", report.left_out.len()));
-    for LeftOut { key, why } in &report.left_out {
-        out(&format!("    {key}: {why}"));
+    out(&format!("  Skipped   {} keys", report.skipped.len()));
+    for SkippedKey { key, reason } in &report.skipped {
+        out(&format!("    {key}: {reason}"));
     }
-    out(&format!("  Dead      {} keys are all zero", report.dead.len()));
-    for key in &report.dead {
+    out(&format!("  All-zero  {} keys have no effect", report.all_zero.len()));
+    for key in &report.all_zero {
         out(&format!("    {key}"));
     }
     for note in &report.notes {

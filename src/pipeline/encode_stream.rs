@@ -10,7 +10,7 @@ use super::reporter::StageStep;
 use super::stitch::Canvas;
 use crate::core::{CancelToken, Error, Kind, Result, Secs, Stage};
 use crate::engine::{Input, Session, Tensor};
-use crate::wan::graphs::{CacheSpec, Chunk};
+use crate::wan::graphs::{CacheSpec, StreamCall};
 use crate::wan::tiles::Tiling;
 
 /// An encoder of two graphs, one for the first frame and one for each four frames after it.
@@ -24,7 +24,7 @@ pub(super) struct StreamEncoder<'a> {
     /// Size of the tiles in latent cells; none for the whole image at once.
     pub(super) tile: Option<usize>,
     /// Loads the graph of a chunk.
-    pub(super) load: &'a dyn Fn(Chunk, &mut RunContext<'_>) -> Result<Session>,
+    pub(super) load: &'a dyn Fn(StreamCall, &mut RunContext<'_>) -> Result<Session>,
 }
 
 impl StreamEncoder<'_> {
@@ -41,12 +41,12 @@ impl StreamEncoder<'_> {
         let mut kept = videos.iter().map(|_| fresh()).collect::<Result<Vec<_>>>()?;
         let count = (frames - 1) / CHUNK + 1;
         let mut latents = vec![Vec::with_capacity(count); videos.len()];
-        let mut session = (self.load)(Chunk::First, context)?;
+        let mut session = (self.load)(StreamCall::First, context)?;
         for chunk in 0..count {
             let began = Instant::now();
             if chunk == 1 {
                 drop(session);
-                session = (self.load)(Chunk::Later, context)?;
+                session = (self.load)(StreamCall::Later, context)?;
             }
             let range = if chunk == 0 { 0..1 } else { chunk * CHUNK - (CHUNK - 1)..chunk * CHUNK + 1 };
             for ((given, kept), latents) in videos.iter().zip(&mut kept).zip(&mut latents) {

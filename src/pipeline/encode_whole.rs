@@ -111,7 +111,7 @@ mod tests {
     use crate::engine::SessionOptions;
     use crate::engine::runtime::testing::for_tests;
     use crate::onnx::{ComputeType, Weights};
-    use crate::wan::graphs::{Chunk, vae_encoder};
+    use crate::wan::graphs::{StreamCall, vae_encoder};
 
     /// A cache that keeps nothing.
     struct NoCache;
@@ -136,9 +136,9 @@ mod tests {
             serde_json::from_slice(&std::fs::read(vae.join("config.json")).unwrap()).unwrap();
         let weights = Weights::from_files(&[vae.join("diffusion_pytorch_model.safetensors")]).unwrap();
         let stream = |chunk| vae_encoder(&config, &weights, chunk, ComputeType::Fp32).unwrap();
-        let (first, later) = (stream(Chunk::First), stream(Chunk::Later));
-        let load = |chunk: Chunk, _: &mut RunContext<'_>| {
-            let graph = if chunk == Chunk::First { &first.graph } else { &later.graph };
+        let (first, later) = (stream(StreamCall::First), stream(StreamCall::Later));
+        let load = |chunk: StreamCall, _: &mut RunContext<'_>| {
+            let graph = if chunk == StreamCall::First { &first.graph } else { &later.graph };
             Session::load(&runtime, graph, SessionOptions::default(), &cancel)
         };
         let own = StreamEncoder { caches: &first.caches, patch: 1, stride: 8, tile: None, load: &load };

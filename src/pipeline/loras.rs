@@ -8,7 +8,7 @@ use ndarray::{Array1, ArrayD};
 use crate::core::{Error, Expert, GenRequest, Kind, LoraChoice, LoraRecord, Result, sha256_hex_of_reader};
 use crate::onnx::Adapter;
 use crate::wan::Checkpoint;
-use crate::wan::lora::{LoraFile, LoraFit, fit};
+use crate::wan::lora::{LoraFile, LoraMatch, match_keys};
 
 /// LoRAs that are ready to be built into the graphs.
 #[derive(Debug, Default)]
@@ -78,27 +78,27 @@ impl Loras {
             file: std::path::absolute(&choice.file).unwrap_or_else(|_| choice.file.clone()),
             sha256: content_hash(&choice.file)?,
             experts: Vec::new(),
-            format: file.summary().dialect,
+            format: file.summary().format,
             matched: 0,
             left_out: 0,
             all_zero: 0,
         };
         for (expert, part) in parts.into_iter().filter(|(expert, _)| choice.changes(*expert)) {
             let Some(part) = part else { continue };
-            let LoraFit { adapter, report } = {
-                let fit = fit(&file, &part.weights, strength)?;
+            let LoraMatch { adapter, report } = {
+                let fit = match_keys(&file, &part.weights, strength)?;
                 fit.check(&file, &checkpoint.id, part.config.width())?;
                 fit
             };
             // both experts have the same modules, so one report is enough
             if record.experts.is_empty() {
-                let dead = report.dead.len();
+                let all_zero = report.all_zero.len();
                 (record.matched, record.left_out, record.all_zero) =
-                    (report.matched.len(), report.left_out.len(), dead);
+                    (report.matched.len(), report.skipped.len(), all_zero);
                 let reasons = report.reasons().into_iter().chain(report.notes.iter().cloned());
                 self.warnings.extend(reasons.map(|reason| format!("{name}: {reason}")));
                 if report.matched.is_empty() {
-                    self.warnings.push(format!("{name}: all {dead} changes are zero, it does nothing"));
+                    self.warnings.push(format!("{name}: all {all_zero} keys are zero, so it has no effect"));
                 }
             }
             record.experts.push(expert);

@@ -1,4 +1,4 @@
-//! A model whose components fit together: configurations and weights, opened but not loaded.
+//! A model whose components belong together: configurations and weights, opened but not loaded.
 
 use std::path::PathBuf;
 
@@ -7,18 +7,18 @@ use super::exported::Exported;
 use crate::core::{Limits, Mode, Quantisation, Result, Strides, sha256_hex};
 use crate::onnx::{TensorInfo, Weights};
 
-/// One network: how it is built and where its tensors are.
+/// One component: its configuration and where its tensors are.
 #[derive(Clone, Debug)]
 pub struct Component<C> {
-    /// How it is built.
+    /// Its configuration.
     pub config: C,
-    /// Where its tensors are.
+    /// Its tensors by name, in files.
     pub weights: Weights,
 }
 
 impl<C: std::fmt::Debug> Component<C> {
-    /// Tells this network, as it is now, from every other: its configuration, its tensors' places, and path, size
-    /// and time of the last change of its files. A key for what is computed with it.
+    /// Identifies this component as it is now, as a key for results computed with it: a hash of its configuration, its
+    /// tensors' places, and path, size and modification time of its files.
     pub fn identity(&self) -> String {
         let mut lines = vec![format!("{:?}", self.config)];
         lines.extend(self.weights.iter().map(|(name, info)| format!("{name} {info:?}")));
@@ -36,30 +36,30 @@ impl<C: std::fmt::Debug> Component<C> {
 pub struct Checkpoint {
     /// Name shown to people.
     pub id: String,
-    /// Modes it offers, its natural one first.
+    /// Modes it can run in, the main one first.
     pub modes: Vec<Mode>,
     /// The high-noise expert, or the only transformer.
     pub transformer: Component<TransformerConfig>,
     /// The low-noise expert.
     pub transformer_2: Option<Component<TransformerConfig>>,
-    /// Share of the 1000 timesteps from which on the high-noise expert works (`boundary_ratio`).
+    /// Fraction of the 1000 timesteps above which the high-noise expert runs (`boundary_ratio`).
     pub boundary_ratio: Option<f32>,
-    /// A timestep per token (`expand_timesteps`).
+    /// Whether each token has its own timestep (`expand_timesteps`).
     pub expand_timesteps: bool,
-    /// Whether LoRAs may change it.
+    /// Whether LoRAs may be applied.
     pub lora: bool,
-    /// UMT5 encoder.
+    /// The UMT5 text encoder.
     pub text_encoder: Component<TextEncoderConfig>,
-    /// Folder with `tokenizer.json` or `spiece.model`, or a file of weights that carries the latter.
+    /// Folder with `tokenizer.json` or `spiece.model`, or a checkpoint file that contains the latter.
     pub tokenizer: PathBuf,
-    /// Video autoencoder.
+    /// The VAE.
     pub vae: Component<VaeConfig>,
-    /// Graphs that others exported. Where they are, the components have no weights and no graphs are written.
+    /// Graphs exported with another program. If present, the components have no weights and no graphs are built.
     pub exported: Option<Exported>,
 }
 
 impl Checkpoint {
-    /// What requests this model can take.
+    /// What requests the model accepts.
     pub fn limits(&self) -> Limits {
         Limits {
             model: self.id.clone(),
@@ -71,12 +71,12 @@ impl Checkpoint {
         }
     }
 
-    /// The integers that the transformers' matrices are, if they are any.
+    /// How the transformers are quantised, if they are.
     pub fn quantisation(&self) -> Option<Quantisation> {
         self.transformer.weights.quantisation()
     }
 
-    /// How much the VAE and the patch embedding shrink a video.
+    /// Ratios between pixels, latent cells and tokens.
     pub fn strides(&self) -> Strides {
         Strides {
             temporal: self.vae.config.scale_factor_temporal,
@@ -85,7 +85,7 @@ impl Checkpoint {
         }
     }
 
-    /// Fails if a file of weights is not the one whose header was read when the model was opened.
+    /// Fails if a checkpoint file is no longer the one whose header was read when the model was opened.
     pub fn check_unchanged(&self) -> Result<()> {
         let transformers =
             std::iter::once(&self.transformer).chain(&self.transformer_2).map(|part| &part.weights);
@@ -94,8 +94,8 @@ impl Checkpoint {
             .try_for_each(Weights::check_unchanged)
     }
 
-    /// SHA-256 over every tensor's name, type, shape and place, and every file's size: tells models apart at
-    /// the cost of their headers. It does not see changed numbers; full hashes belong to verification.
+    /// SHA-256 over every tensor's name, type, shape and place, and every exported file's size: identifies a model at
+    /// the cost of reading its headers. It does not detect changed values.
     pub fn fingerprint(&self) -> String {
         let mut lines = Vec::new();
         let transformers =

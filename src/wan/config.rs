@@ -1,29 +1,29 @@
-//! The `config.json` files of a diffusers folder, as far as the graphs need them.
+//! The `config.json` files of a diffusers folder, as far as the graphs use them.
 
 use serde::Deserialize;
 
 /// `transformer/config.json` (`WanTransformer3DModel`).
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct TransformerConfig {
-    /// Heads.
+    /// Attention heads.
     pub num_attention_heads: usize,
-    /// Width of a head.
+    /// Width of an attention head.
     pub attention_head_dim: usize,
-    /// Channels that go in: 16, 36 with image condition, 48 for the 5B model.
+    /// Input channels: 16, 36 with image conditioning, 48 for the 5B model.
     pub in_channels: usize,
-    /// Channels that come out, the VAE's `z_dim`; the same as `in_channels` if null.
+    /// Output channels, the VAE's `z_dim`; `in_channels` if null.
     pub out_channels: Option<usize>,
-    /// Width of the text encoder.
+    /// Width of the prompt embeddings.
     pub text_dim: usize,
-    /// Width of the timestep sinusoid.
+    /// Width of the sinusoidal timestep embedding.
     pub freq_dim: usize,
     /// Inner width of the feed-forward layers.
     pub ffn_dim: usize,
-    /// Blocks.
+    /// Number of blocks.
     pub num_layers: usize,
     /// Latent cells per token in time, height and width.
     pub patch_size: [usize; 3],
-    /// Affine norm before cross-attention.
+    /// Whether there is an affine norm before cross-attention.
     #[serde(default = "yes")]
     pub cross_attn_norm: bool,
     /// Epsilon of all norms.
@@ -40,7 +40,7 @@ impl TransformerConfig {
         self.num_attention_heads * self.attention_head_dim
     }
 
-    /// Channels that come out.
+    /// Output channels.
     pub fn channels_out(&self) -> usize {
         self.out_channels.unwrap_or(self.in_channels)
     }
@@ -53,15 +53,15 @@ pub struct OriginalConfig {
     pub dim: usize,
     /// Inner width of the feed-forward layers.
     pub ffn_dim: usize,
-    /// Width of the timestep sinusoid.
+    /// Width of the sinusoidal timestep embedding.
     pub freq_dim: usize,
-    /// Channels that go in.
+    /// Input channels.
     pub in_dim: usize,
-    /// Channels that come out.
+    /// Output channels.
     pub out_dim: usize,
-    /// Heads.
+    /// Attention heads.
     pub num_heads: usize,
-    /// Blocks.
+    /// Number of blocks.
     pub num_layers: usize,
     /// Epsilon of all norms.
     #[serde(default = "default_eps")]
@@ -69,7 +69,7 @@ pub struct OriginalConfig {
 }
 
 impl OriginalConfig {
-    /// The same in diffusers' words; the width of the text is not in the file.
+    /// Converts it to diffusers' form; `text_dim` is not in the file.
     pub fn transformer(&self, text_dim: usize) -> TransformerConfig {
         TransformerConfig {
             num_attention_heads: self.num_heads,
@@ -88,29 +88,29 @@ impl OriginalConfig {
     }
 }
 
-/// `vae/config.json` (`AutoencoderKLWan`); missing keys have diffusers' defaults, which are Wan 2.1's.
+/// `vae/config.json` (`AutoencoderKLWan`); missing keys have diffusers' defaults, which are those of Wan 2.1.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct VaeConfig {
     /// Width of the first encoder level.
     pub base_dim: usize,
-    /// Width of the last decoder level; the same as `base_dim` if null.
+    /// Width of the last decoder level; `base_dim` if null.
     pub decoder_base_dim: Option<usize>,
     /// Latent channels.
     pub z_dim: usize,
-    /// Width of each level over `base_dim`.
+    /// Width of each level relative to `base_dim`.
     pub dim_mult: Vec<usize>,
     /// Residual blocks per level.
     pub num_res_blocks: usize,
-    /// Which levels halve the time axis, in the encoder's order (the key is spelt so).
+    /// Which levels halve the number of frames, in the encoder's order (the key has this spelling).
     pub temperal_downsample: Vec<bool>,
-    /// Shortcuts round whole levels (VAE 2.2).
+    /// Whether whole levels have shortcuts (VAE 2.2).
     pub is_residual: bool,
-    /// Pixels folded into channels before the encoder (VAE 2.2: 2).
+    /// Side of the pixel blocks folded into channels before the encoder (VAE 2.2: 2).
     pub patch_size: Option<usize>,
-    /// Channels of the encoder's input, patch included.
+    /// Channels of the encoder's input, after folding.
     pub in_channels: usize,
-    /// Channels of the decoder's output, patch included.
+    /// Channels of the decoder's output, before unfolding.
     pub out_channels: usize,
     /// Mean of each latent channel.
     pub latents_mean: Vec<f32>,
@@ -122,12 +122,12 @@ pub struct VaeConfig {
     pub scale_factor_spatial: u32,
 }
 
-/// Latent statistics of Wan 2.1's VAE (`wan/modules/vae2_1.py`), diffusers' default.
+/// Means of the latent channels of Wan 2.1's VAE (`wan/modules/vae2_1.py`), diffusers' default.
 const MEAN_2_1: [f32; 16] = [
     -0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508, 0.4134, -0.0715, 0.5517, -0.3632,
     -0.1922, -0.9497, 0.2503, -0.2921,
 ];
-/// Likewise.
+/// Standard deviations of the latent channels of Wan 2.1's VAE (`wan/modules/vae2_1.py`), diffusers' default.
 const STD_2_1: [f32; 16] = [
     2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743, 3.2687, 2.1526, 2.8652, 1.5579, 1.6382,
     1.1253, 2.8251, 1.9160,
@@ -161,17 +161,17 @@ pub struct TextEncoderConfig {
     pub vocab_size: usize,
     /// Width of the residual stream.
     pub d_model: usize,
-    /// Width of a head.
+    /// Width of an attention head.
     pub d_kv: usize,
     /// Inner width of the feed-forward layers.
     pub d_ff: usize,
-    /// Blocks.
+    /// Number of blocks.
     pub num_layers: usize,
-    /// Heads.
+    /// Attention heads.
     pub num_heads: usize,
     /// Buckets of the relative position bias.
     pub relative_attention_num_buckets: usize,
-    /// Distance from which on all positions share a bucket.
+    /// Distance beyond which all positions share a bucket.
     #[serde(default = "default_distance")]
     pub relative_attention_max_distance: usize,
     /// Epsilon of all norms.
@@ -184,13 +184,13 @@ pub struct ModelIndex {
     /// diffusers' pipeline class, `WanPipeline` or `WanImageToVideoPipeline`.
     #[serde(rename = "_class_name")]
     pub class_name: String,
-    /// Share of the 1000 timesteps from which on the high-noise expert works; null for a single transformer.
+    /// Fraction of the 1000 timesteps above which the high-noise expert runs; null for a single transformer.
     #[serde(default)]
     pub boundary_ratio: Option<f32>,
-    /// A timestep per token (ti2v-5B).
+    /// Whether each token has its own timestep (ti2v-5B).
     #[serde(default)]
     pub expand_timesteps: bool,
-    /// Whether LoRAs may change it; ti2v-5B refuses them unless this is true. Ours, diffusers passes over it.
+    /// Whether LoRAs may be applied; false by default for ti2v-5B. An extension of this program that diffusers ignores.
     #[serde(default, rename = "_lora")]
     pub lora: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! Which of Wan's own models a checkpoint is.
+//! Recognises Wan's official models.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 
-/// Models that Wan published; what is known of their settings is known for them alone.
+/// The official models; ranges and advice about settings exist for these only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Family {
     /// t2v-A14B and i2v-A14B: two experts, 5120 wide, 40 blocks.
@@ -15,11 +15,11 @@ pub enum Family {
     B5,
 }
 
-/// Width and blocks of the transformers (`wan/configs`).
+/// Width and number of blocks of the transformers (`wan/configs`).
 const SHAPES: [(Family, usize, usize); 2] = [(Family::A14B, 5120, 40), (Family::B5, 3072, 30)];
 
 impl Checkpoint {
-    /// Which of Wan's own models it is, by the shape of its transformer; none for any other.
+    /// Which official model it is, by the shape of its transformer; `None` for any other.
     pub fn family(&self) -> Option<Family> {
         let config = &self.transformer.config;
         let found =

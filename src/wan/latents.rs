@@ -1,4 +1,4 @@
-//! Latent statistics that the official autoencoders carry in their code, not in their weights.
+//! Means and deviations of latents, which the official VAEs have in code instead of their weights.
 
 use super::config::VaeConfig;
 
@@ -9,7 +9,7 @@ const MEAN_2_2: [f32; 48] = [
     -0.2055, -0.0322, 0.1109, 0.1567, -0.0729, 0.0899, -0.2799, -0.1230, -0.0313, -0.1649, 0.0117, 0.0723,
     -0.2839, -0.2083, -0.0520, 0.3748, 0.0152, 0.1957, 0.1433, -0.2944, 0.3573, -0.0548, -0.1681, -0.0667,
 ];
-/// Standard deviations, likewise.
+/// Standard deviations of the latent channels of Wan 2.2's VAE (`wan/modules/vae2_2.py`).
 const STD_2_2: [f32; 48] = [
     0.4765, 1.0364, 0.4514, 1.1677, 0.5313, 0.4990, 0.4818, 0.5013, 0.8158, 1.0344, 0.5894, 1.0901, 0.6885,
     0.6165, 0.8454, 0.4978, 0.5759, 0.3523, 0.7135, 0.6804, 0.5833, 1.4146, 0.8986, 0.5659, 0.7069, 0.5338,
@@ -17,7 +17,7 @@ const STD_2_2: [f32; 48] = [
     1.6887, 0.3971, 1.0600, 0.3943, 0.5537, 0.5444, 0.4089, 0.7468, 0.7744,
 ];
 
-/// Mean and standard deviation of the latents of the official autoencoder with `channels` latent channels.
+/// Means and standard deviations of the latents of the official VAE with `channels` latent channels.
 pub(super) fn official(channels: usize) -> Option<(Vec<f32>, Vec<f32>)> {
     let config = match channels {
         16 => VaeConfig::default(),
@@ -28,7 +28,7 @@ pub(super) fn official(channels: usize) -> Option<(Vec<f32>, Vec<f32>)> {
 }
 
 impl VaeConfig {
-    /// Wan 2.2's autoencoder, of the 5B model (`wan/modules/vae2_2.py`).
+    /// The configuration of Wan 2.2's VAE, used by the 5B model (`wan/modules/vae2_2.py`).
     pub fn wan_2_2() -> Self {
         Self {
             base_dim: 160,

@@ -1,6 +1,6 @@
-//! The Wan family: configurations, graphs of its components, and the mathematics between them.
+//! The Wan model family: configurations, graphs of its components, and the mathematics between them.
 //!
-//! It knows what Wan is and nothing about folders, threads, sessions or screens.
+//! It does not know folders, threads, sessions or the interface.
 
 mod checkpoint;
 mod config;

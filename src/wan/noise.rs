@@ -1,23 +1,21 @@
-//! Starting noise: the standard normal numbers that `torch.randn` draws on a CPU, bit for bit.
+//! Starting noise: the values of `torch.randn` on a CPU, bit for bit.
 //!
-//! The same seed must give the same video as diffusers does, so this is not any normal generator but one
-//! certain sequence: MT19937, 24-bit uniforms, Box–Muller in blocks of 16. torch evaluates logarithm, sine and
-//! cosine by the single-precision polynomials of Cephes with fused multiply-adds (all x86 CPUs with AVX2), and
-//! so do we: the numbers do not depend on the platform's maths library.
-//!
-//! It knows seeds and counts, not shapes.
+//! The same seed must give the same video as in diffusers, so the sequence is torch's: MT19937, 24-bit uniforms and
+//! Box–Muller in blocks of 16. On x86 CPUs with AVX2, torch evaluates logarithm, sine and cosine by the single-precision
+//! polynomials of Cephes with fused multiply-adds. The same polynomials are used here, so the values do not depend on the
+//! platform's mathematics library.
 
 use rand_mt::Mt;
 
 use crate::core::Seed;
 
-/// Values that torch's vectorised path makes at a time: 8 radii and 8 angles.
+/// Number of values that torch's vectorised path makes at once: 8 radii and 8 angles.
 const BLOCK: usize = 16;
 const LANES: usize = BLOCK / 2;
 
 /// The first `len` values of `torch.randn(len, generator=torch.Generator().manual_seed(seed))`.
 ///
-/// Like torch, takes the low 32 bits of the seed, and draws fewer than 16 values from another sequence.
+/// Like torch, it uses the low 32 bits of the seed, and a different sequence for fewer than 16 values.
 pub fn standard_normal(seed: Seed, len: usize) -> Vec<f32> {
     let mut source = Mt::new(seed.0 as u32);
     if len < BLOCK {
@@ -29,7 +27,7 @@ pub fn standard_normal(seed: Seed, len: usize) -> Vec<f32> {
         fill_block(&mut source, block);
     }
     if !rest.is_empty() {
-        // torch draws a uniform for every value first, then redraws the last 16 whole
+        // torch draws a uniform for every value first, then draws the last 16 values again
         for _ in 0..rest.len() {
             source.next_u32();
         }
@@ -40,7 +38,7 @@ pub fn standard_normal(seed: Seed, len: usize) -> Vec<f32> {
     out
 }
 
-/// Box–Muller of 16 uniforms: 8 radii from the first half, 8 angles from the second.
+/// Box–Muller of 16 uniforms: the first half gives 8 radii, the second 8 angles.
 fn fill_block(source: &mut Mt, block: &mut [f32; BLOCK]) {
     let mut uniform = [0.0_f32; BLOCK];
     for value in &mut uniform {
@@ -71,8 +69,8 @@ fn few(source: &mut Mt, len: usize) -> Vec<f32> {
     out
 }
 
-/// `a * b + c`, rounded once but for rare ties (the product is exact in f64). Vectorises everywhere, while
-/// `f32::mul_add` is a library call where the target has no FMA.
+/// `a * b + c` with a single rounding except for rare ties, because the product is exact in f64. Unlike `f32::mul_add`,
+/// which is a library call where the target has no FMA, it vectorises on every target.
 fn fused(a: f32, b: f32, c: f32) -> f32 {
     (f64::from(a) * f64::from(b) + f64::from(c)) as f32
 }
@@ -106,7 +104,7 @@ fn ln(x: f32) -> f32 {
             3.333_333e-1,
         ],
     );
-    // ln 2 in two parts, the large one exact in few bits
+    // ln 2 as a sum of two terms, the larger one exact in few bits
     let tail = fused(poly * r, square, exponent * -2.121_944_4e-4) - square * 0.5;
     fused(exponent, 0.693_359_4, r + tail)
 }
@@ -115,7 +113,7 @@ fn ln(x: f32) -> f32 {
 fn sin_cos(angle: f32) -> (f32, f32) {
     let octant = ((angle * (4.0 / std::f32::consts::PI)) as i32 + 1) & !1;
     let y = octant as f32;
-    // π/4 in three parts
+    // π/4 as a sum of three terms
     let x = fused(y, -3.774_895e-8, fused(y, -2.418_756_5e-4, fused(y, -0.785_156_25, angle)));
     let z = x * x;
     let c = horner(z, 2.443_315_7e-5, [-1.388_731_6e-3, 4.166_664_6e-2]) * z;

@@ -1,14 +1,14 @@
-//! Rotary embedding tables of the transformer: where in time, height and width a token sits.
+//! Rotary embedding tables of the transformer, which encode a token's position in time, height and width.
 //!
-//! Angles are computed in f64 and rounded once, as diffusers does; the graph takes the tables as inputs.
+//! Angles are computed in f64 and rounded once, as in diffusers; the graph takes the tables as inputs.
 
 /// Base of the frequencies (`theta` of `WanRotaryPosEmbed`).
 const THETA: f64 = 10_000.0;
 
-/// Cosines and sines, each `[frames * height * width, head_dim / 2]`, for a latent of so many patches.
+/// Cosines and sines, each `[frames * height * width, head_dim / 2]`, for a latent of this many patches.
 ///
-/// A head is split into time, height and width parts in this order; height and width take
-/// `2 * (head_dim / 6)` dimensions each and time the rest. Width runs fastest among the tokens.
+/// The dimensions of a head are split into time, height and width in this order: height and width have
+/// `2 * (head_dim / 6)` dimensions each, time the rest. Tokens are ordered with width fastest.
 pub fn tables(frames: usize, height: usize, width: usize, head_dim: usize) -> (Vec<f32>, Vec<f32>) {
     let side_dim = 2 * (head_dim / 6);
     let time = Axis::new(frames, head_dim - 2 * side_dim);

@@ -1,15 +1,15 @@
-//! How a picture is cut into overlapping tiles, and how much each tile counts where they overlap.
+//! Splits an image into overlapping tiles, with blending weights for the overlaps.
 //!
-//! A network that looks far is run on one tile after the other, so that neither its memory nor the time of one
-//! operation grows with the picture. It knows no tensors and no networks.
+//! The VAE runs on one tile after the other, so that neither its memory nor the time of one operation grows with the
+//! image.
 
 use std::ops::Range;
 
-/// Share of a tile's edge that it has in common with the next one at least: 64 of 256 pixels, as in diffusers'
+/// A tile overlaps the next one by at least its size divided by this: 64 of 256 pixels, as in diffusers'
 /// `tiled_decode`.
 const OVERLAP: usize = 4;
 
-/// One axis of a picture, cut into spans of one length that overlap.
+/// One axis of an image, split into overlapping spans of equal length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spans {
     starts: Vec<usize>,
@@ -18,15 +18,15 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// `size` cells in as few spans as can be, none longer than `edge`, and all of the same length.
-    pub fn new(size: usize, edge: usize) -> Self {
-        let edge = edge.max(2);
-        if size <= edge {
+    /// Splits `size` cells into the smallest number of spans that are at most `max` cells long.
+    pub fn new(size: usize, max: usize) -> Self {
+        let max = max.max(2);
+        if size <= max {
             return Self { starts: vec![0], length: size, size };
         }
-        let overlap = (edge / OVERLAP).max(1);
-        let count = (size - overlap).div_ceil(edge - overlap);
-        // with so many spans shorter ones do as well
+        let overlap = (max / OVERLAP).max(1);
+        let count = (size - overlap).div_ceil(max - overlap);
+        // the same number of spans may cover the axis with a shorter length
         let length = (size + (count - 1) * overlap).div_ceil(count);
         let starts = (0..count).map(|index| index * (size - length) / (count - 1)).collect();
         Self { starts, length, size }
@@ -37,25 +37,25 @@ impl Spans {
         self.starts.len()
     }
 
-    /// Cells of each span.
+    /// Number of cells in each span.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Cells of span `index`.
+    /// Cells of the span `index`.
     pub fn range(&self, index: usize) -> Range<usize> {
         let start = self.starts.get(index).copied().unwrap_or_default();
         start..start + self.length
     }
 
-    /// How much each point of span `index` counts, with `scale` points to a cell. Over all spans that hold a point it
-    /// sums up to 1: linear where two overlap, as in diffusers' `blend_h` and `blend_v`.
+    /// Blending weight of each point of the span `index`, with `scale` points per cell. The weights of all spans at a point
+    /// add up to 1; they are linear in an overlap, as in diffusers' `blend_h` and `blend_v`.
     pub fn weights(&self, index: usize, scale: usize) -> Vec<f32> {
         let Range { start, end } = self.range(index);
         let before = if index > 0 { self.range(index - 1).end - start } else { 0 } * scale;
         let after = self.starts.get(index + 1).map_or(0, |next| end - next) * scale;
         let points = self.length * scale;
-        // the middle of point `at`, counted from an edge of a part `shared` with another span
+        // the centre of point `at`, counted from the start of an overlap of `shared` points
         let ramp = |at: usize, shared: usize| {
             if at < shared { (at as f32 + 0.5) / shared as f32 } else { 1.0 }
         };
@@ -63,7 +63,7 @@ impl Spans {
     }
 }
 
-/// A picture cut into tiles, row by row.
+/// An image split into tiles, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tiling {
     /// From top to bottom.
@@ -73,9 +73,9 @@ pub struct Tiling {
 }
 
 impl Tiling {
-    /// A picture of `height` x `width` cells in tiles of at most `edge` cells; without `edge` in one.
-    pub fn new([height, width]: [usize; 2], edge: Option<usize>) -> Self {
-        let spans = |size: usize| Spans::new(size, edge.unwrap_or(size));
+    /// Splits an image of `height` x `width` cells into tiles of at most `max` cells per side; one tile if `None`.
+    pub fn new([height, width]: [usize; 2], max: Option<usize>) -> Self {
+        let spans = |size: usize| Spans::new(size, max.unwrap_or(size));
         Self { rows: spans(height), columns: spans(width) }
     }
 
@@ -84,22 +84,22 @@ impl Tiling {
         self.rows.count() * self.columns.count()
     }
 
-    /// Height and width of every tile.
+    /// Height and width of every tile, in cells.
     pub fn tile(&self) -> [usize; 2] {
         [self.rows.length, self.columns.length]
     }
 
-    /// Height and width of the picture.
+    /// Height and width of the image, in cells.
     pub fn size(&self) -> [usize; 2] {
         [self.rows.size, self.columns.size]
     }
 
-    /// Cells of the tile at a row and a column.
+    /// Rows and columns of cells in the tile at `[row, column]`.
     pub fn ranges(&self, [row, column]: [usize; 2]) -> [Range<usize>; 2] {
         [self.rows.range(row), self.columns.range(column)]
     }
 
-    /// Row and column of each tile.
+    /// `[row, column]` of each tile.
     pub fn places(&self) -> impl Iterator<Item = [usize; 2]> + '_ {
         (0..self.rows.count()).flat_map(|row| (0..self.columns.count()).map(move |column| [row, column]))
     }
@@ -111,9 +111,9 @@ mod tests {
 
     #[test]
     fn spans_cover_the_axis_and_their_weights_sum_to_one() {
-        for (size, edge) in (1..70).flat_map(|size| (2..40).map(move |edge| (size, edge))) {
-            let spans = Spans::new(size, edge);
-            assert!(spans.length() <= edge.max(size.min(edge)), "{size} {edge}");
+        for (size, max) in (1..70).flat_map(|size| (2..40).map(move |max| (size, max))) {
+            let spans = Spans::new(size, max);
+            assert!(spans.length() <= max.max(size.min(max)), "{size} {max}");
             assert_eq!(spans.range(0).start, 0);
             assert_eq!(spans.range(spans.count() - 1).end, size);
             for scale in [1, 8] {
@@ -125,7 +125,7 @@ mod tests {
                         sums[start + at] += weight;
                     }
                 }
-                assert!(sums.iter().all(|sum| (sum - 1.0_f32).abs() < 1e-5), "{size} {edge} {sums:?}");
+                assert!(sums.iter().all(|sum| (sum - 1.0_f32).abs() < 1e-5), "{size} {max} {sums:?}");
             }
         }
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_without_an_edge_is_one_tile() {
+    fn without_a_tile_size_there_is_one_tile() {
         let tiling = Tiling::new([30, 52], None);
         assert_eq!((tiling.count(), tiling.tile()), (1, [30, 52]));
         assert_eq!(Tiling::new([30, 52], Some(16)).count(), 12);

@@ -1,27 +1,25 @@
-//! The tiles that a picture is decoded in, from the longest operation of the video autoencoder's decoder.
-//!
-//! What a decode costs in memory is the preflight's to say.
+//! Chooses the size of VAE tiles by the longest operation of the VAE decoder.
 
 use super::config::VaeConfig;
 use crate::core::Resolution;
 
-/// Multiplications and additions that one operation of an automatic tile takes at most: half a second to a second on
-/// two cores, which is how long a cancel waits for it.
-const LONGEST: u64 = 400_000_000_000;
-/// The smallest edge of an automatic tile in pixels; below, more is spent on what overlaps than on the picture.
-const LEAST: u32 = 128;
+/// Maximum multiplications and additions of one operation on an automatic tile: half a second to a second on two
+/// cores, which is how long a cancel waits.
+const MAX_OPERATION: u64 = 400_000_000_000;
+/// Minimum size of an automatic tile in pixels; smaller ones spend more on overlaps than on the image.
+const MIN_SIZE: u32 = 128;
 
 /// One level of the decoder.
 struct Level {
-    /// Channels that come in.
+    /// Input channels.
     inputs: u64,
-    /// Channels that go out of its residual blocks.
+    /// Output channels of its residual blocks.
     outputs: u64,
-    /// Channels after it is made larger; none if it is not.
+    /// Output channels of its upsampler, if it has one.
     grown: Option<u64>,
-    /// Frames of a chunk.
+    /// Frames per call.
     frames: u64,
-    /// Whether frames are doubled at its end.
+    /// Whether its upsampler doubles the number of frames.
     doubles_time: bool,
 }
 
@@ -51,7 +49,7 @@ fn levels(config: &VaeConfig) -> Vec<Level> {
     config.dim_mult.iter().rev().enumerate().map(level).collect()
 }
 
-/// Multiplications and additions of the largest convolution, for each pixel of the picture.
+/// Multiplications and additions of the largest convolution per pixel of the image.
 fn longest_operation(config: &VaeConfig) -> u64 {
     let of = |(index, level): (usize, Level)| {
         let Level { inputs, outputs, grown, frames, doubles_time } = level;
@@ -64,16 +62,17 @@ fn longest_operation(config: &VaeConfig) -> u64 {
     cell / u64::from(config.scale_factor_spatial).pow(2).max(1)
 }
 
-/// The edge in pixels of the tiles for a picture of `size`; none if it stays in one piece.
+/// Size in pixels of the VAE tiles for an image of `size`; `None` if it is decoded whole.
 ///
-/// What was `asked` for wins, in whole cells. Else a picture is cut where one operation over all of it would take too
-/// long to wait for. That depends on nothing but the size and the model, so that the same request gives the same video.
+/// A size that was asked for is rounded down to whole cells. Otherwise an image is split if one operation on all of it
+/// would take too long to wait for on a cancel. The choice depends on size and model only, so that the same request gives
+/// the same video everywhere.
 pub fn tile_size(config: &VaeConfig, size: Resolution, asked: Option<u32>) -> Option<u32> {
     let cell = config.scale_factor_spatial.max(1);
     let edge = asked.map_or_else(
         || {
-            let area = LONGEST as f64 / longest_operation(config).max(1) as f64;
-            if size.area() as f64 <= area { u32::MAX } else { (area.sqrt() as u32).max(LEAST) }
+            let area = MAX_OPERATION as f64 / longest_operation(config).max(1) as f64;
+            if size.area() as f64 <= area { u32::MAX } else { (area.sqrt() as u32).max(MIN_SIZE) }
         },
         |asked| asked.max(2 * cell),
     );
@@ -84,7 +83,7 @@ pub fn tile_size(config: &VaeConfig, size: Resolution, asked: Option<u32>) -> Op
 mod tests {
     use super::*;
 
-    /// Wan 2.2's.
+    /// The configuration of Wan 2.2's VAE.
     fn vae_2_2() -> VaeConfig {
         VaeConfig {
             base_dim: 160,
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn large_pictures_are_cut_and_small_ones_are_not() {
+    fn large_images_are_tiled_and_small_ones_are_not() {
         let (old, new) = (VaeConfig::default(), vae_2_2());
         for (config, width, height, expected) in [
             (&new, 224, 224, None),

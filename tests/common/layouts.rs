@@ -9,7 +9,7 @@ use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::models::synth::{Filling, Shapes, SynthDtype, SynthLayout, SynthModel, SynthPart, plan};
 use wandeck::onnx::{ComputeType, Dim, Dtype, Graph, TensorInfo, Weights};
 use wandeck::wan::Checkpoint;
-use wandeck::wan::graphs::{self, Chunk, Segments};
+use wandeck::wan::graphs::{self, Segments, StreamCall};
 
 pub(crate) const ALL: [SynthPart; 3] = [SynthPart::Transformer, SynthPart::TextEncoder, SynthPart::Vae];
 
@@ -54,8 +54,8 @@ pub(crate) fn all_graphs_in(
     let mut all = vec![
         ("text_encoder", graphs::text_encoder(&text.config, &text.weights, for_text).unwrap()),
         ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, for_vae).unwrap().graph),
-        ("vae_encoder_first", encoder(Chunk::First)),
-        ("vae_encoder", encoder(Chunk::Later)),
+        ("vae_encoder_first", encoder(StreamCall::First)),
+        ("vae_encoder", encoder(StreamCall::Later)),
     ];
     let parts = [("transformer", Some(&model.transformer)), ("transformer_2", model.transformer_2.as_ref())];
     for (name, part) in parts.into_iter().filter_map(|(name, part)| Some((name, part?))) {

@@ -35,7 +35,7 @@ pub(in crate::app) fn look_at(path: &Path) -> Found {
 fn read(path: &Path) -> Result<Found> {
     if is_weights(path) {
         let file = LoraFile::open(path)?;
-        if file.summary().dialect.is_empty() {
+        if file.summary().format.is_empty() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             return Err(Error::new(Kind::Input, format!("{name} holds no LoRA"))
                 .remedy("Give a LoRA; a model is found in the folder of models")

@@ -12,7 +12,7 @@ use crate::pipeline::encode_stream::StreamEncoder;
 use crate::pipeline::encode_whole::WholeEncoder;
 use crate::pipeline::memory_plan::ComponentId;
 use crate::wan::exported::{ExportedGraph, Interface};
-use crate::wan::graphs::{self, CacheSpec, Chunk};
+use crate::wan::graphs::{self, CacheSpec, StreamCall};
 
 /// Where a VAE encoder comes from.
 pub(in crate::pipeline) struct ImageEncoderSource<'a> {
@@ -41,7 +41,7 @@ impl<'a> ImageEncoderSource<'a> {
         let vae = &loader.checkpoint.vae;
         let options = loader.options(ComponentId::VaeEncoder);
         let graph = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, loader.compute.vae);
-        let (first, later) = (graph(Chunk::First)?, graph(Chunk::Later)?);
+        let (first, later) = (graph(StreamCall::First)?, graph(StreamCall::Later)?);
         let caches = first.caches;
         let networks =
             [first.graph, later.graph].map(|graph| Network::built(ComponentId::VaeEncoder, graph, options));
@@ -99,9 +99,9 @@ impl<'a> ImageEncoderSource<'a> {
         };
         match &self.form {
             Form::Stream { networks: [first, later], caches } => {
-                let load = |chunk: Chunk, context: &mut RunContext<'_>| match chunk {
-                    Chunk::First => acquire(first, context),
-                    Chunk::Later => acquire(later, context),
+                let load = |chunk: StreamCall, context: &mut RunContext<'_>| match chunk {
+                    StreamCall::First => acquire(first, context),
+                    StreamCall::Later => acquire(later, context),
                 };
                 let patch = config.patch_size.unwrap_or(1);
                 let stride = config.scale_factor_spatial.max(1) as usize;

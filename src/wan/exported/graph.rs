@@ -1,11 +1,11 @@
-//! The files of a model that others exported.
+//! The ONNX files of an exported model.
 
 use std::path::{Path, PathBuf};
 
 use crate::core::{Bytes, Result};
 use crate::onnx::{Dim, Dtype, Signature, SignatureValue};
 
-/// The file of each component.
+/// File name in each component's folder.
 pub const FILE: &str = "model.onnx";
 
 /// One exported component.
@@ -13,29 +13,29 @@ pub const FILE: &str = "model.onnx";
 pub struct ExportedGraph {
     /// Name of its folder.
     pub name: &'static str,
-    /// Its file; external data lies beside it.
+    /// Its file, with external data beside it.
     pub path: PathBuf,
-    /// What it takes and gives.
+    /// Its inputs and outputs.
     pub signature: Signature,
 }
 
-/// The components of a model that others exported.
+/// The components of an exported model.
 #[derive(Clone, Debug)]
 pub struct Exported {
-    /// Tokens to rows.
+    /// Token ids to prompt embeddings.
     pub text_encoder: ExportedGraph,
     /// The high-noise expert, or the only transformer.
     pub transformer: ExportedGraph,
     /// The low-noise expert.
     pub transformer_2: Option<ExportedGraph>,
-    /// Frames to latent, a whole clip; without it no picture can be given.
+    /// Frames to latents, a whole clip; without it no image can be given.
     pub vae_encoder: Option<ExportedGraph>,
-    /// Latent to frames, a whole clip.
+    /// Latents to frames, a whole clip.
     pub vae_decoder: ExportedGraph,
 }
 
 impl ExportedGraph {
-    /// Reads what the component `name` in the folder of a model takes and gives.
+    /// Reads the inputs and outputs of the component `name` in a model's folder.
     pub fn read(model: &Path, name: &'static str) -> Result<Self> {
         let path = model.join(name).join(FILE);
         Ok(Self { name, signature: Signature::read(&path)?, path })
@@ -46,42 +46,42 @@ impl ExportedGraph {
         self.signature.inputs.iter().find(|value| value.name == name)
     }
 
-    /// Its only input, of a component that has one.
+    /// The first input, for a component with one input.
     pub fn only_input(&self) -> Option<&SignatureValue> {
         self.signature.inputs.first()
     }
 
-    /// The type of 16 bits that it takes or gives numbers in, if it does.
+    /// The 16-bit type of its inputs or outputs, if one has a 16-bit type.
     pub fn short(&self) -> Option<Dtype> {
         let values = || self.signature.inputs.iter().chain(&self.signature.outputs);
         [Dtype::F16, Dtype::Bf16].into_iter().find(|dtype| values().any(|value| value.is(*dtype)))
     }
 
-    /// What is in the way of giving `name` these sizes: the file may be made for others only.
+    /// Why the input `name` cannot have these sizes: the file may have been exported for fixed sizes.
     pub fn size_difference(&self, name: &str, dims: &[usize]) -> Option<String> {
         let value = self.input(name)?;
         let fits = |(dim, size): (&Dim, &usize)| !matches!(dim, Dim::Fixed(fixed) if fixed != size);
         (!value.dims.iter().zip(dims).all(fits))
-            .then(|| format!("the {} takes {name} as {value} and the request needs {dims:?}", self.name))
+            .then(|| format!("the {} accepts {name} as {value}, and the request needs {dims:?}", self.name))
     }
 
-    /// Its file and those of its weights.
+    /// Its file and the files of its weights.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         std::iter::once(&self.path).chain(&self.signature.data)
     }
 
-    /// Size of its files.
+    /// Total size of its files.
     pub fn size(&self) -> Bytes {
         let size = |path: &PathBuf| std::fs::metadata(path).map(|about| about.len()).unwrap_or_default();
         Bytes(self.files().map(size).sum())
     }
 
-    /// Size of its weights where 16-bit ones become fp32, as on the CPU.
+    /// Size of its weights in memory on the CPU, where 16-bit weights become fp32.
     pub fn size_in_memory(&self) -> Bytes {
         Bytes(self.size().0 + self.signature.half_bytes.0)
     }
 
-    /// Tells these files, as they are now, from all others.
+    /// Identifies the files by path, size and time of change.
     pub fn identity(&self) -> String {
         let line = |path: &PathBuf| {
             let about = std::fs::metadata(path).ok();
@@ -93,7 +93,7 @@ impl ExportedGraph {
 }
 
 impl Exported {
-    /// All files.
+    /// All components.
     pub fn graphs(&self) -> impl Iterator<Item = &ExportedGraph> {
         let rest = self.transformer_2.iter().chain(&self.vae_encoder);
         [&self.text_encoder, &self.transformer, &self.vae_decoder].into_iter().chain(rest)

@@ -1,10 +1,10 @@
-//! What each component has to take and give.
+//! The inputs and outputs that each component must have.
 
 use crate::onnx::{Dim, Dtype, Signature, SignatureValue, dims_text, element_name};
 use crate::wan::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
 use crate::wan::graphs::TEXT_TOKENS;
 
-/// What is expected of one value.
+/// What is accepted for one value.
 struct Wanted {
     names: &'static [&'static str],
     types: &'static [Dtype],
@@ -12,7 +12,7 @@ struct Wanted {
     shapes: Vec<Vec<Dim>>,
 }
 
-/// What is expected of a component.
+/// The inputs and the output that a component must have.
 pub struct Interface {
     inputs: Vec<Wanted>,
     output: Wanted,
@@ -30,7 +30,7 @@ fn video() -> Vec<Vec<Dim>> {
 }
 
 impl Interface {
-    /// Of the text encoder.
+    /// The interface of the text encoder.
     pub fn text_encoder(config: &TextEncoderConfig) -> Self {
         let tokens = |names| Wanted { names, types: &[Dtype::I64], shapes: vec![vec![1.into(), "L".into()]] };
         Self {
@@ -43,7 +43,7 @@ impl Interface {
         }
     }
 
-    /// Of a transformer.
+    /// The interface of a transformer.
     pub fn transformer(config: &TransformerConfig) -> Self {
         let rows = vec![1.into(), TEXT_TOKENS.into(), config.text_dim.into()];
         let timestep = vec![vec![1.into()], vec![1.into(), "S".into()]];
@@ -61,7 +61,7 @@ impl Interface {
         }
     }
 
-    /// Of the VAE's encoder.
+    /// The interface of the VAE's encoder.
     pub fn vae_encoder(config: &VaeConfig) -> Self {
         let shapes = [2 * config.z_dim, config.z_dim].into_iter().flat_map(latent).collect();
         let names = &["latent_parameters", "latent_sample", "latent", "latent_dist"];
@@ -71,7 +71,7 @@ impl Interface {
         }
     }
 
-    /// Of the VAE's decoder.
+    /// The interface of the VAE's decoder.
     pub fn vae_decoder(config: &VaeConfig) -> Self {
         Self {
             inputs: vec![Wanted {
@@ -83,13 +83,13 @@ impl Interface {
         }
     }
 
-    /// Everything in which `found` is not as expected; `component` goes in front.
+    /// All differences between `found` and this interface, each prefixed with `component`.
     pub fn differences(&self, component: &str, found: &Signature) -> Vec<String> {
         let mut wrong: Vec<_> =
             self.inputs.iter().filter_map(|wanted| wanted.difference("input", &found.inputs)).collect();
         let known = |name: &str| self.inputs.iter().any(|wanted| wanted.names.contains(&name));
         let unknown = found.inputs.iter().filter(|value| !known(&value.name));
-        wrong.extend(unknown.map(|value| format!("the input {} is not known", value.name)));
+        wrong.extend(unknown.map(|value| format!("the input {} is unknown", value.name)));
         if let [only] = &found.outputs[..] {
             wrong.extend(self.output.misfit("output", only));
         } else {
@@ -98,7 +98,7 @@ impl Interface {
         wrong.into_iter().map(|text| format!("{component}: {text}")).collect()
     }
 
-    /// The name of the output that counts.
+    /// Name of the output that is used.
     pub fn output_name<'f>(&self, found: &'f Signature) -> Option<&'f str> {
         match &found.outputs[..] {
             [only] => Some(&only.name),
@@ -120,7 +120,7 @@ impl Wanted {
     }
 
     fn misfit(&self, what: &str, value: &SignatureValue) -> Option<String> {
-        // a size that either side leaves open fits anything; so does a shape that is not declared
+        // an open size matches any size, and a shape that is not declared matches any shape
         let same = |(wanted, found): (&Dim, &Dim)| match (wanted, found) {
             (Dim::Fixed(wanted), Dim::Fixed(found)) => wanted == found,
             _ => true,
@@ -129,11 +129,11 @@ impl Wanted {
             |shape: &Vec<Dim>| shape.len() == value.dims.len() && shape.iter().zip(&value.dims).all(same);
         let typed = self.types.iter().any(|dtype| value.is(*dtype));
         let shaped = value.dims.is_empty() || self.shapes.iter().any(fits);
-        // of the types only the one that is there, if it is a right one
+        // if the type is accepted, only this type is shown as expected
         let types = self.types.iter().filter(|dtype| !typed || value.is(**dtype));
         let types: Vec<_> = types.map(|dtype| element_name(*dtype as i32)).collect();
         let shapes: Vec<_> = self.shapes.iter().map(|dims| dims_text(dims)).collect();
         let wanted = format!("{} {}", types.join(" or "), shapes.join(" or "));
-        (!typed || !shaped).then(|| format!("the {what} {} is {value} and should be {wanted}", value.name))
+        (!typed || !shaped).then(|| format!("the {what} {} is {value}, expected {wanted}", value.name))
     }
 }

@@ -1,6 +1,6 @@
-//! Components that others exported as ONNX files, with diffusers' names for what goes in and comes out.
+//! Components that were exported as ONNX files with another program, with diffusers' names for inputs and outputs.
 //!
-//! What is accepted, sizes from the components' `config.json`:
+//! Accepted interfaces; sizes come from the components' `config.json`:
 //!
 //! | file | inputs | output |
 //! | --- | --- | --- |
@@ -9,11 +9,11 @@
 //! | `vae_encoder/model.onnx`, which may be missing | `sample`, `x` or `pixel_values` `[1, 3, F, H, W]` | `latent_parameters` `[1, 2z, T, h, w]`, means first, or `latent_sample`, `latent` or `latent_dist` `[1, z, T, h, w]` |
 //! | `vae_decoder/model.onnx` | `latent_sample` or `z` `[1, z, T, h, w]` | `sample` `[1, 3, F, H, W]`, the whole clip |
 //!
-//! Numbers are float32, or float16 or bfloat16 where ONNX Runtime can compute in them; they are cast at the border. A
-//! single output may have any name. A dimension may be open or of a fixed size, which then is the only one that can be
-//! made; an encoder of more frames than are needed gets grey ones behind. Latents go into the decoder and come out of
-//! the encoder as the VAE has them: the means and deviations of its `config.json` are applied outside. A picture in
-//! the place of the first latent frame needs a transformer that takes a timestep a token, `[1, S]`.
+//! Values are float32, or float16 or bfloat16 where ONNX Runtime can compute in them; they are converted at the inputs
+//! and outputs. A single output may have any name. A dimension may be open or fixed; a fixed size is the only one that
+//! the model can make. If an encoder was exported for more frames than needed, grey frames are appended. Latents enter
+//! the decoder and leave the encoder unnormalised: the means and deviations of the VAE's `config.json` are applied
+//! outside. A start image in place of the first latent frame needs a transformer with a timestep per token, `[1, S]`.
 
 mod graph;
 mod interface;

@@ -1,6 +1,6 @@
-//! The diffusion transformer: a noisy latent, a timestep and a text become a velocity.
+//! The diffusion transformer: predicts the velocity for a noisy latent, a timestep and prompt embeddings.
 //!
-//! wan/modules/model.py, diffusers' `WanTransformer3DModel`. Batch is always 1.
+//! Reference: `wan/modules/model.py`, diffusers' `WanTransformer3DModel`. The batch size is always 1.
 
 use super::super::config::TransformerConfig;
 use super::layers::{
@@ -11,19 +11,20 @@ use super::parts;
 use crate::core::Result;
 use crate::onnx::{Adapter, Attr, ComputeType, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
 
-/// Rows of text the transformer attends to; short prompts are filled with zero rows, and no mask hides them.
+/// Number of rows of prompt embeddings that the transformer attends to. Short prompts are padded with zero rows, which are
+/// not masked.
 ///
-/// The graph takes the different rows and an index of 512, because all rows behind a prompt's end are alike. Their keys
-/// and values are computed once, which takes less than 1 % of a step at real sizes; keeping them from step to step would
-/// cost hundreds of megabytes and is not done.
+/// The graph takes the distinct rows and an index of 512, because all rows after a prompt's end are equal. Their keys and
+/// values are computed once per pass, which takes less than 1 % of a step at official sizes; keeping them between steps
+/// would cost hundreds of megabytes.
 pub const TEXT_TOKENS: usize = 512;
 
-/// How many timesteps the tokens have.
+/// How many different timesteps the tokens have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segments {
-    /// All tokens share one.
+    /// All tokens have the same timestep.
     One,
-    /// The first latent frame's tokens have one (0, it is given), the rest another (ti2v-5B with an image).
+    /// Tokens of the first latent frame have timestep 0, because it is given, the rest another (ti2v-5B with an image).
     Two,
 }
 
@@ -36,15 +37,15 @@ impl Segments {
     }
 }
 
-/// Values that every block reads.
+/// Values that every block uses.
 struct Shared<'c> {
     config: &'c TransformerConfig,
     segments: usize,
-    /// Rows per segment, `[2]`.
+    /// Number of rows in each segment, `[2]`.
     split: Option<Var>,
-    /// Different rows of the text, `[text_rows, width]`.
+    /// The distinct rows of the prompt embeddings, projected: `[text_rows, width]`.
     text: Var,
-    /// Which of them each of the 512 rows is.
+    /// For each of the 512 rows, the index of its distinct row.
     text_index: Var,
     /// `[segments, 6, width]`.
     timestep: Var,
@@ -53,7 +54,7 @@ struct Shared<'c> {
 }
 
 impl Shared<'_> {
-    /// The gate `index`, if all rows have the same one.
+    /// The gate vector `index`, if it is the same for all rows.
     fn gate<'t>(&self, tables: &'t [Vec<Var>], index: usize) -> Option<&'t Var> {
         tables.first().filter(|_| self.split.is_none()).map(|table| &table[index])
     }
@@ -63,14 +64,18 @@ impl Shared<'_> {
 /// `hidden_states [1,C,T,H,W], timestep [segments], encoder_hidden_states [R, text_dim], text_index [512] i64,
 /// rope_cos/rope_sin [S, head/2], pos [1] i64 = 0 (, seg_split [2] i64) -> sample [1,O,T,H,W]`.
 ///
-/// The 512 rows that the tokens attend to are given as the `R` different ones and an index: those behind a prompt's
-/// end are all alike, and their keys and values, the larger part of the text's cost, are computed once.
+/// The 512 rows of the prompt embeddings are given as `R` distinct rows and an index: all rows after the prompt's end are
+/// equal, and their keys and values, most of the cost of cross-attention's inputs, are computed once.
 ///
 /// `timestep` is the scheduler's, from 0 to 1000; the tables are [`crate::wan::rope::tables`].
 ///
-/// In 16 bits, fp32 stays: the stream of tokens between blocks with its norms, modulation and gates, the timestep's
-/// embedding and the rotation, as in Wan's own code; diffusers rounds the stream after each of them. Products of
-/// matrices, attention and the norms of queries and keys are in 16 bits.
+/// With 16-bit compute types, the residual stream with its norms, modulation and gates, the timestep embedding and the
+/// rotary embedding stay in fp32, as in Wan's own code; diffusers rounds the residual stream after each block.
+/// Matrix products, attention and the norms of queries and keys are in 16 bits.
+///
+/// # Errors
+///
+/// Fails if a tensor is missing in `weights` or has another shape than `config` says.
 pub fn transformer(
     config: &TransformerConfig,
     weights: &Weights,
@@ -80,7 +85,7 @@ pub fn transformer(
     adapted_transformer(config, weights, (segments, compute), &[])
 }
 
-/// Likewise, changed by `adapters` (LoRAs); each adds the input that it names for its strength, `[1]`.
+/// The graph of a transformer with LoRAs: each of `adapters` adds an input `[1]` for its strength, by its own name.
 pub fn adapted_transformer(
     config: &TransformerConfig,
     weights: &Weights,
@@ -122,7 +127,7 @@ pub fn adapted_transformer(
     Ok(g.finish())
 }
 
-/// Tokens `[S, width]` in fp32 and the grid `[3]` of patches in time, height, width.
+/// Tokens `[S, width]` in fp32, and the grid `[3]` of patches in time, height and width.
 fn patch_embedding(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerConfig) -> Result<(Var, Var)> {
     let [pt, ph, pw] = config.patch_size;
     let width = config.width();
@@ -139,7 +144,7 @@ fn patch_embedding(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerC
 
 /// The embedding `[K, width]` and its projection `[K, 6, width]` for `K` timesteps, both fp32.
 ///
-/// The embedding is made in fp32: its angles reach 1000, where bf16 tells only every fourth number apart.
+/// The embedding is computed in fp32: its angles reach 1000, where bf16 has steps of 4.
 fn time_embedding(
     g: &mut GraphBuilder<'_>,
     timestep: &Var,
@@ -223,7 +228,7 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     Ok(residual(g, &x, &h, &tables, 5, shared))
 }
 
-/// Projection and RMS norm over the whole width, as `[1, S, width]`.
+/// Projection and RMS norm over the whole width: `[1, S, width]`.
 fn query_or_key(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -244,20 +249,20 @@ fn rotate(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>) -> Var {
     g.narrow(&x)
 }
 
-/// Projection as `[1, S, width]`.
+/// Projection: `[1, S, width]`.
 fn value(g: &mut GraphBuilder<'_>, x: &Var, attention: &str, config: &TransformerConfig) -> Result<Var> {
     let width = config.width();
     let v = linear(g, x, &format!("{attention}.to_v"), [width, width])?;
     Ok(unsqueeze(g, &v, 0))
 }
 
-/// Attention of queries over keys and values, `[S, width]`.
+/// Attention of queries over keys and values: `[S, width]`.
 fn attend(g: &mut GraphBuilder<'_>, qkv: [&Var; 3], config: &TransformerConfig) -> Var {
     let y = parts::attention(g, qkv, config.num_attention_heads);
     reshape(g, &y, &[-1, config.width() as i64])
 }
 
-/// `count` vectors `[width]` for each segment: the table plus the timestep's part.
+/// `count` vectors `[width]` for each segment: the learned table plus the timestep's projection.
 fn modulation(
     g: &mut GraphBuilder<'_>,
     table: &str,
@@ -281,7 +286,7 @@ fn modulation(
     Ok((0..shared.segments as i64).map(|index| segment(g, index)).collect())
 }
 
-/// `LN(x) * (1 + scale) + shift`, with each segment's own vectors; from fp32 to what the graph computes in.
+/// `LN(x) * (1 + scale) + shift` with each segment's own vectors, from fp32 to the compute type.
 fn modulated_norm(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -296,7 +301,7 @@ fn modulated_norm(
     g.narrow(&y)
 }
 
-/// `x + h` in fp32, where `h` was made with [`Shared::gate`]: each segment's own gate is still to come.
+/// `x + h` in fp32. If each segment has its own gate, `h` is multiplied by it here; else [`Shared::gate`] was applied.
 fn residual(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -326,7 +331,7 @@ fn per_segment(
     concat(g, &done.iter().collect::<Vec<_>>(), 0)
 }
 
-/// Tokens `[S, pt*ph*pw*O]` back to a latent `[1, O, T, H, W]`.
+/// Tokens `[S, pt*ph*pw*O]` to a latent `[1, O, T, H, W]`.
 fn unpatchify(g: &mut GraphBuilder<'_>, x: &Var, grid: &Var, config: &TransformerConfig) -> Var {
     let [pt, ph, pw] = config.patch_size.map(|side| side as i64);
     let channels = config.channels_out() as i64;

@@ -3,8 +3,8 @@
 use crate::core::{Quantisation, Result};
 use crate::onnx::{Attr, GraphBuilder, Var};
 
-/// `x W^T + b` for a `PyTorch` `Linear` called `name` of shape `[outputs, inputs]`; `x` is `[S, inputs]`.
-/// What adapters change about it is added.
+/// `x W^T + b` for a `PyTorch` `Linear` called `name` of shape `[outputs, inputs]`, with the LoRAs' deltas; `x` is
+/// `[S, inputs]`.
 pub(super) fn linear(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -22,7 +22,7 @@ pub(super) fn linear(
     g.add_branches(x, y, &matrix, [outputs, inputs])
 }
 
-/// Likewise, and in fp32 times `gate`, `[outputs]`, if there is one.
+/// [`linear`] multiplied in fp32 by `gate`, `[outputs]`, if there is one.
 pub(super) fn gated_linear(
     g: &mut GraphBuilder<'_>,
     x: &Var,
@@ -65,16 +65,16 @@ pub(super) fn rms_norm(g: &mut GraphBuilder<'_>, x: &Var, name: &str, width: usi
     Ok(g.op("RMSNormalization", &[x, &weight], &attrs))
 }
 
-/// Layer norm over the last axis with any scale and shift, computed ones too.
+/// Layer norm over the last axis; scale and shift may be computed values.
 pub(super) fn layer_norm(g: &mut GraphBuilder<'_>, x: &Var, scale: &Var, shift: &Var, eps: f32) -> Var {
     let attrs = [("axis", Attr::Int(-1)), ("epsilon", Attr::Float(eps)), ("stash_type", Attr::Int(1))];
     g.op("LayerNormalization", &[x, scale, shift], &attrs)
 }
 
-/// A little below the least value of GELU.
+/// Slightly less than the minimum of GELU.
 const LOWEST_GELU: f32 = -0.171;
 
-/// The tanh form of GELU.
+/// GELU in its tanh approximation.
 pub(super) fn gelu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
     let y = g.contrib("FastGelu", &[x], &[]);
     g.set_lower_bound(&y, LOWEST_GELU);
@@ -86,7 +86,7 @@ pub(super) fn silu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
     g.contrib("QuickGelu", &[x], &[("alpha", Attr::Float(1.0))])
 }
 
-/// `x` seen as `dims`; one of them may be -1, and 0 keeps a dimension.
+/// `x` with the shape `dims`; one of them may be -1, and 0 keeps a dimension.
 pub(super) fn reshape(g: &mut GraphBuilder<'_>, x: &Var, dims: &[i64]) -> Var {
     let dims = g.ints(dims);
     g.op("Reshape", &[x, &dims], &[])
@@ -115,7 +115,7 @@ pub(super) fn transpose(g: &mut GraphBuilder<'_>, x: &Var, perm: &[i64]) -> Var 
     g.op("Transpose", &[x], &[("perm", Attr::Ints(perm.to_vec()))])
 }
 
-/// Joins along `axis`.
+/// Concatenates along `axis`.
 pub(super) fn concat(g: &mut GraphBuilder<'_>, parts: &[&Var], axis: i64) -> Var {
     g.op("Concat", parts, &[("axis", Attr::Int(axis))])
 }

@@ -1,10 +1,10 @@
-//! The ONNX graphs of Wan's components, written over the checkpoint's own tensors.
+//! Builds the ONNX graphs of Wan's components on the checkpoint's own tensors.
 //!
-//! Op forms are those that ONNX Runtime's CPU provider runs best: `Gemm(transB=1)` uses a `PyTorch` weight as it
-//! lies in the file, `MultiHeadAttention` never builds the S x S matrix, `LayerNormalization` takes a computed
-//! scale and shift and so does a modulated norm in one node. They are CUDA's too.
+//! The operations are those that ONNX Runtime's CPU provider runs fastest: `Gemm(transB=1)` takes a `PyTorch` weight as it
+//! is stored, `MultiHeadAttention` never builds the S x S matrix, and `LayerNormalization` takes a computed scale and
+//! shift, so that a modulated norm is one node. CUDA has them too.
 //!
-//! Every graph is built to compute in a [`crate::onnx::ComputeType`]; inputs, outputs and caches are fp32 in all of them.
+//! A graph computes in a [`crate::onnx::ComputeType`]; inputs, outputs and caches are always fp32.
 
 mod dit;
 mod layers;
@@ -18,5 +18,5 @@ pub use dit::{Segments, TEXT_TOKENS, adapted_transformer, transformer};
 pub use parts::ROWS_AT_ONCE;
 pub use umt5::text_encoder;
 pub use vae_decoder::vae_decoder;
-pub use vae_encoder::{Chunk, vae_encoder};
+pub use vae_encoder::{StreamCall, vae_encoder};
 pub use vae_layers::{CacheSpec, StreamGraph};

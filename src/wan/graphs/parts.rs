@@ -1,22 +1,23 @@
-//! Long operations of a transformer on the CPU, cut into parts that run one after the other.
+//! Long operations of a transformer on the CPU, split into blocks that run one after the other.
 //!
-//! What lies between two matrices of the feed-forward was the largest thing a pass held, and attention over many tokens
-//! the longest that nothing interrupts. Measured on two cores (width 1536, 4 layers, 2340 tokens): with both cut, fp32
-//! peaks at 934 MiB instead of 1109 and int8 at 402 instead of 669, and a pass takes no longer. A GPU has short
-//! operations and wants large ones, so graphs for it stay whole.
+//! Unsplit, the values between the two matrices of the feed-forward are the largest of a pass, and attention over many
+//! tokens is the longest operation that a cancel has to wait for. Measured on two cores (width 1536, 4 layers,
+//! 2340 tokens): with both split, fp32 peaks at 934 MiB instead of 1109 and int8 at 402 instead of 669, and a pass takes no
+//! longer. A GPU has short operations and is faster with large ones, so its graphs are not split.
 
 use super::layers::concat;
 use crate::core::{Quantisation, Result};
 use crate::onnx::{Attr, ComputeType, GraphBuilder, Var};
 
-/// Most rows that a feed-forward takes at once on the CPU. At 256 what lies between its matrices stays in the cache (fp32
-/// as with 512, and at 128 6 % slower); 8-bit weights are read again more cheaply, and 192 rows are 1 % faster there.
+/// Maximum number of rows that a feed-forward computes at once on the CPU. At 256 the values between its matrices stay in
+/// the cache (fp32 is as fast with 512, and 6 % slower with 128). int8 weights are cheaper to read again, and 192 rows are
+/// 1 % faster.
 pub const ROWS_AT_ONCE: usize = 256;
 const INT8_ROWS_AT_ONCE: usize = 192;
-/// Most heads of one attention; each by itself makes a short pass in int8 2 to 3 % longer.
+/// Maximum number of heads in one attention; one head at a time makes a short pass in int8 2 to 3 % slower.
 const HEADS_AT_ONCE: usize = 4;
 
-/// `apply` on the rows of `x`, `[S, _]`, a few at once.
+/// Applies `apply` to blocks of rows of `x`, `[S, _]`.
 pub(super) fn by_rows<'w>(
     g: &mut GraphBuilder<'w>,
     x: &Var,
@@ -29,7 +30,7 @@ pub(super) fn by_rows<'w>(
     g.in_row_chunks(x, if is_int8 { INT8_ROWS_AT_ONCE } else { ROWS_AT_ONCE }, apply)
 }
 
-/// Attention of `heads` heads, a few at once; queries, keys and values are `[1, rows, width]`.
+/// Attention of `heads` heads, a few heads at a time; queries, keys and values are `[1, rows, width]`.
 pub(super) fn attention(g: &mut GraphBuilder<'_>, [q, k, v]: [&Var; 3], heads: usize) -> Var {
     let at_once = heads_at_once(heads);
     let of = |count: usize| [("num_heads", Attr::Int(count as i64))];
@@ -50,7 +51,7 @@ pub(super) fn attention(g: &mut GraphBuilder<'_>, [q, k, v]: [&Var; 3], heads: u
     concat(g, &done.iter().collect::<Vec<_>>(), 2)
 }
 
-/// The largest number of heads up to [`HEADS_AT_ONCE`] that all parts can have.
+/// The largest divisor of `heads` up to [`HEADS_AT_ONCE`].
 fn heads_at_once(heads: usize) -> usize {
     (1..=HEADS_AT_ONCE.min(heads)).rev().find(|count| heads.is_multiple_of(*count)).unwrap_or(heads)
 }
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_go_in_equal_parts() {
+    fn heads_are_split_evenly() {
         assert_eq!([40, 24, 12, 6, 3, 2, 1].map(heads_at_once), [4, 4, 4, 3, 3, 2, 1]);
     }
 }

@@ -1,7 +1,7 @@
-//! The UMT5 text encoder: tokens to one hidden row each.
+//! The UMT5 text encoder: token ids to prompt embeddings.
 //!
-//! Run on the real tokens alone, without padding and mask; padded and masked gives the same rows. Unlike T5,
-//! every block has its own relative position bias, and scores are not divided by the root of the head width.
+//! It runs on the prompt's own tokens without padding and mask, which gives the same rows as padding and masking. Unlike
+//! in T5, every block has its own relative position bias; scores are not divided by the square root of the head width.
 
 use super::super::config::TextEncoderConfig;
 use super::layers::{gelu, linear_no_bias, reshape, rms_norm, transpose, unsqueeze};
@@ -12,8 +12,8 @@ use crate::onnx::{Attr, ComputeType, Dtype, Graph, GraphBuilder, ValueSpec, Var,
 ///
 /// `rel_bucket` is [`crate::wan::text::relative_buckets`].
 ///
-/// In 16 bits, the rows between layers, the norms and the attention stay fp32: rows grow from layer to layer, scores
-/// are not divided by anything, and with 512 tokens at most attention costs next to nothing.
+/// With 16-bit compute types, the residual stream, the norms and the attention stay in fp32: values grow from layer to
+/// layer, scores are not scaled down, and with at most 512 tokens attention is cheap.
 pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights, compute: ComputeType) -> Result<Graph> {
     let mut g = GraphBuilder::new("text_encoder", weights).with_compute(compute);
     let ids = g.input(ValueSpec::new("input_ids", Dtype::I64, ["tokens".into()]));
@@ -23,7 +23,7 @@ pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights, compute: Comp
         .into_iter()
         .find(|name| weights.contains(name))
         .unwrap_or("shared.weight");
-    // rows are gathered from the table as it lies in the file, then only they are cast
+    // rows are gathered from the stored table first, so that only they are cast
     let table = g.raw_weight(table, &[config.vocab_size, width])?;
     let rows = g.op("Gather", &[&table, &ids], &[("axis", Attr::Int(0))]);
     let mut x = g.cast_f32(&rows);
@@ -80,7 +80,7 @@ fn block(
     Ok(g.op("Add", &[&x, &y], &[]))
 }
 
-/// The RMS norm of fp32 rows, in what the graph computes in.
+/// The RMS norm of fp32 rows, converted to the compute type.
 fn narrow_norm(g: &mut GraphBuilder<'_>, x: &Var, name: &str, width: usize, eps: f32) -> Result<Var> {
     let y = g.in_fp32(|g| rms_norm(g, x, name, width, eps))?;
     Ok(g.narrow(&y))

@@ -1,4 +1,4 @@
-//! The VAE decoder as a stream: one latent frame in, one frame out the first time and four every time after.
+//! The VAE decoder as a stream: each call takes one latent frame; the first returns one frame, later ones four.
 
 use super::super::config::VaeConfig;
 use super::layers::{concat, silu, slice, transpose};
@@ -8,8 +8,8 @@ use crate::onnx::{Attr, ComputeType, Dtype, GraphBuilder, ValueSpec, Var, Weight
 
 /// The graph `latent [1,z,1,h,w], later [1] i64, cache_in_i -> frames [1,3,T,H,W] in [-1,1], cache_out_i`.
 ///
-/// `latent` is normalised, as the transformer sees it. `later` is 0 in the first call and 1 after: the first
-/// latent frame is one picture, so the first call leaves out the doubling in time.
+/// `latent` is normalised, as the transformer sees it. `later` is 0 in the first call and 1 after it: the first latent
+/// frame stands for one frame of the video, so the first call skips the temporal upsampling.
 pub fn vae_decoder(config: &VaeConfig, weights: &Weights, compute: ComputeType) -> Result<StreamGraph> {
     let mut s = Stream::new(GraphBuilder::new("vae_decoder", weights).with_compute(compute));
     let [rows, columns] = cells(0);
@@ -85,8 +85,8 @@ fn level(
     Ok(x)
 }
 
-/// Twice the frames: a convolution in time makes two pictures of each. In the first call `x` passes unchanged
-/// and the cache stays zero, which is diffusers' "Rep".
+/// Doubles the number of frames: a convolution in time makes two frames of each. In the first call `x` is unchanged and
+/// the cache stays zero, as with diffusers' "Rep" marker.
 fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, later: &Var) -> Result<Var> {
     let cache = s.cache(channels, 2);
     let joined = concat(&mut s.g, &[&cache, x], 2);
@@ -98,7 +98,7 @@ fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, later: 
     let plane = slice(&mut s.g, &extent, 1, 3, 0);
     let y = s.reshape_to(&y, &[1, wide, -1], &plane);
 
-    // of [x, y] along time, take x (the first call) or y
+    // of [x, y] along time, select x in the first call and y later
     let frames = s.side(&extent, 0);
     let from = s.g.op("Mul", &[&frames, later], &[]);
     let length = s.g.op("Add", &[&frames, &from], &[]);
@@ -114,7 +114,7 @@ fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, later: 
     Ok(y)
 }
 
-/// Twice the height and width: nearest neighbour, then a convolution of each frame.
+/// Doubles height and width: nearest neighbour, then a convolution of each frame.
 fn double_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: [usize; 2]) -> Result<Var> {
     let scales = s.g.floats(&[1.0, 1.0, 1.0, 2.0, 2.0], &[5]);
     let attrs = [
@@ -128,7 +128,7 @@ fn double_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: [usize; 2]) ->
     s.frame_conv(&x, &format!("{name}.resample.1"), channels, &[("pads", pads)])
 }
 
-/// VAE 2.2's shortcut round a level (`DupUp3D`): channels repeated into time and space.
+/// VAE 2.2's shortcut around a level (`DupUp3D`): channels are repeated in time and space.
 fn duplicate(
     s: &mut Stream<'_>,
     x: &Var,
@@ -160,7 +160,7 @@ fn duplicate(
     s.g.op("Slice", &[&x, &from, &to, &axis], &[])
 }
 
-/// VAE 2.2 keeps 2x2 pixels in channels, ordered colour, column, row.
+/// Unfolds VAE 2.2's channels to blocks of 2x2 pixels; channels are ordered colour, column, row.
 fn unfold_patch(s: &mut Stream<'_>, x: &Var, config: &VaeConfig) -> Var {
     let Some(patch) = config.patch_size.map(|side| side as i64) else { return x.clone() };
     let colours = config.out_channels as i64 / (patch * patch);

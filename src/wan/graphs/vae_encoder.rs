@@ -1,4 +1,4 @@
-//! The VAE encoder as a stream: one frame the first time and four every time after, one latent frame out.
+//! The VAE encoder as a stream: the first call takes one frame, later ones four; each returns one latent frame.
 
 use super::super::config::VaeConfig;
 use super::layers::{concat, silu, slice, transpose, unsqueeze};
@@ -6,9 +6,9 @@ use super::vae_layers::{END, Stream, StreamGraph, cells};
 use crate::core::Result;
 use crate::onnx::{Attr, ComputeType, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
 
-/// Which call a graph is for. One frame cannot feed the temporal strides, so there are two graphs.
+/// Which call a graph is for; one frame is too short for the temporal strides, so the first call has its own graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chunk {
+pub enum StreamCall {
     /// One frame.
     First,
     /// Four frames.
@@ -17,17 +17,17 @@ pub enum Chunk {
 
 /// The graph `frames [1,3,1 or 4,H,W] in [-1,1], cache_in_i -> latent [1,z,1,h,w], cache_out_i`.
 ///
-/// `latent` is the posterior's mean, normalised. The caches of both graphs are the same, in the same order;
-/// the first graph does not read those of the temporal strides.
+/// `latent` is the mean of the posterior, normalised. Both graphs have the same caches in the same order; the first graph
+/// does not read those of the temporal strides.
 pub fn vae_encoder(
     config: &VaeConfig,
     weights: &Weights,
-    chunk: Chunk,
+    call: StreamCall,
     compute: ComputeType,
 ) -> Result<StreamGraph> {
-    let name = if chunk == Chunk::First { "vae_encoder_first" } else { "vae_encoder" };
+    let name = if call == StreamCall::First { "vae_encoder_first" } else { "vae_encoder" };
     let mut s = Stream::new(GraphBuilder::new(name, weights).with_compute(compute));
-    let length: Dim = if chunk == Chunk::First { 1 } else { 4 }.into();
+    let length: Dim = if call == StreamCall::First { 1 } else { 4 }.into();
     let dims = [1.into(), 3.into(), length, "height".into(), "width".into()];
     let frames = s.g.input(ValueSpec::new("frames", Dtype::F32, dims));
     let x = fold_patch(&mut s, &frames, config);
@@ -36,9 +36,8 @@ pub fn vae_encoder(
     let widths: Vec<_> =
         std::iter::once(&1).chain(&config.dim_mult).map(|mult| mult * config.base_dim).collect();
     let mut x = s.causal_conv(&x, "encoder.conv_in", [config.in_channels, widths[0]])?;
-    let mut flat = 0;
     for (index, pair) in widths.windows(2).enumerate() {
-        x = level(&mut s, &x, config, index, [pair[0], pair[1]], (&mut flat, chunk))?;
+        x = level(&mut s, &x, config, index, [pair[0], pair[1]], call)?;
     }
     let last = widths[widths.len() - 1];
     let x = s.middle(&x, "encoder.mid_block", last)?;
@@ -57,48 +56,48 @@ pub fn vae_encoder(
     Ok(s.finish())
 }
 
-/// One level. In VAE 2.1 its blocks are numbered through (`down_blocks.7`), in 2.2 within the level.
+/// One level. VAE 2.1 numbers all blocks consecutively (`down_blocks.7`), VAE 2.2 within the level.
 fn level(
     s: &mut Stream<'_>,
     start: &Var,
     config: &VaeConfig,
     index: usize,
     [inputs, outputs]: [usize; 2],
-    (flat, chunk): (&mut usize, Chunk),
+    call: StreamCall,
 ) -> Result<Var> {
     let shrinks = index + 1 < config.dim_mult.len();
     let halves_time = shrinks && config.temperal_downsample.get(index).copied().unwrap_or(false);
+    // the number of the level's first layer in VAE 2.1: a level has its blocks and a downsampler
+    let first = index * (config.num_res_blocks + 1);
     let mut x = start.clone();
     for block in 0..config.num_res_blocks {
         let name = if config.is_residual {
             format!("encoder.down_blocks.{index}.resnets.{block}")
         } else {
-            format!("encoder.down_blocks.{flat}")
+            format!("encoder.down_blocks.{}", first + block)
         };
         x = s.residual(&x, &name, [if block == 0 { inputs } else { outputs }, outputs])?;
-        *flat += 1;
     }
     if shrinks {
         let name = if config.is_residual {
             format!("encoder.down_blocks.{index}.downsampler")
         } else {
-            format!("encoder.down_blocks.{flat}")
+            format!("encoder.down_blocks.{}", first + config.num_res_blocks)
         };
         x = halve_size(s, &x, &name, outputs)?;
         if halves_time {
-            x = halve_time(s, &x, &name, outputs, chunk)?;
+            x = halve_time(s, &x, &name, outputs, call)?;
         }
-        *flat += 1;
     }
     if config.is_residual {
         let factors = [if halves_time { 2 } else { 1 }, if shrinks { 2 } else { 1 }];
-        let shortcut = average(s, start, [inputs, outputs], factors, chunk);
+        let shortcut = average(s, start, [inputs, outputs], factors, call);
         x = s.g.op("Add", &[&x, &shortcut], &[]);
     }
     Ok(x)
 }
 
-/// Half the height and width: a strided convolution of each frame, padded right and below.
+/// Halves height and width: a strided convolution of each frame, padded on the right and at the bottom.
 fn halve_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize) -> Result<Var> {
     let attrs = [("pads", Attr::Ints(vec![0, 0, 0, 0, 1, 1])), ("strides", Attr::Ints(vec![1, 2, 2]))];
     let x = s.frame_conv(x, &format!("{name}.resample.1"), [channels, channels], &attrs)?;
@@ -106,32 +105,32 @@ fn halve_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize) -> Resul
     Ok(x)
 }
 
-/// Half the frames. The first frame passes unchanged and is what the next call sees before its own.
-fn halve_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, chunk: Chunk) -> Result<Var> {
+/// Halves the number of frames. The first call passes its frame on unchanged, and later calls see it before their own.
+fn halve_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, call: StreamCall) -> Result<Var> {
     let cache = s.cache(channels, 1);
     let joined = concat(&mut s.g, &[&cache, x], 2);
     let kept = slice(&mut s.g, &joined, -1, END, 2);
     s.keep(kept);
-    if chunk == Chunk::First {
+    if call == StreamCall::First {
         return Ok(x.clone());
     }
     let strides = [("strides", Attr::Ints(vec![2, 1, 1]))];
     s.conv(&joined, &format!("{name}.time_conv"), &[channels, channels, 3, 1, 1], &strides)
 }
 
-/// VAE 2.2's shortcut round a level (`AvgDown3D`): blocks of time and space into channels, averaged in groups.
+/// VAE 2.2's shortcut around a level (`AvgDown3D`): blocks of time and space become channels, averaged in groups.
 fn average(
     s: &mut Stream<'_>,
     x: &Var,
     [inputs, outputs]: [usize; 2],
     [time, space]: [i64; 2],
-    chunk: Chunk,
+    call: StreamCall,
 ) -> Var {
     let (ci, co) = (inputs as i64, outputs as i64);
     let group = ci * time * space * space / co;
     let mut x = x.clone();
-    if chunk == Chunk::First && time > 1 {
-        // a lone frame is completed by zeros in front
+    if call == StreamCall::First && time > 1 {
+        // a single frame is padded with zeros in front
         let pads = s.g.ints(&[0, 0, time - 1, 0, 0, 0, 0, 0, 0, 0]);
         x = s.g.op("Pad", &[&x, &pads], &[]);
     }
@@ -148,7 +147,7 @@ fn average(
     unsqueeze(&mut s.g, &x, 0)
 }
 
-/// VAE 2.2 folds 2x2 pixels into channels, ordered colour, column, row.
+/// Folds blocks of 2x2 pixels into VAE 2.2's channels, ordered colour, column, row.
 fn fold_patch(s: &mut Stream<'_>, frames: &Var, config: &VaeConfig) -> Var {
     let Some(patch) = config.patch_size.map(|side| side as i64) else { return frames.clone() };
     let extent = s.extent(frames);

@@ -1,28 +1,28 @@
-//! Layers of the causal video autoencoder, with the caches that make it a stream.
+//! Layers of the causal VAE, with the caches that make it a stream.
 //!
-//! `wan/modules/vae2_1.py` and `vae2_2.py`, diffusers' `AutoencoderKLWan`. Values are `[1, C, T, H, W]`. A causal
-//! convolution sees two earlier frames: what it saw last is an output of one call and an input of the next.
-//! Caches that start at zero give exactly what diffusers' absent caches give.
+//! Reference: `wan/modules/vae2_1.py` and `vae2_2.py`, diffusers' `AutoencoderKLWan`. Values are `[1, C, T, H, W]`. A
+//! causal convolution sees two earlier frames: its last input frames are an output of one call and an input of the next.
+//! Caches of zeros at the start give exactly what diffusers' missing caches give.
 
 use super::layers::{concat, silu, slice, squeeze, transpose};
 use crate::core::Result;
 use crate::onnx::{Attr, Dim, Dtype, Graph, GraphBuilder, ValueSpec, Var};
 
-/// The end of an axis, for slices that keep its tail.
+/// The end of an axis, for slices of its tail.
 pub(super) const END: i64 = i64::MAX;
 
-/// One cache: `[1, channels, frames, H * scale, W * scale]` or, going down, `H / scale`.
+/// One cache: `[1, channels, frames, height, width]`, with the size of its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheSpec {
     /// Channels.
     pub channels: usize,
     /// Frames kept: 2, or 1 at a temporal downsampler.
     pub frames: usize,
-    /// Halvings or doublings between the graph's input and this cache.
+    /// Number of downsamplings or upsamplings between the graph's input and this cache.
     pub level: u32,
 }
 
-/// A graph that is called once a chunk, with caches `cache_in_i -> cache_out_i`, zero at the start.
+/// A graph that is called once per latent frame, with caches `cache_in_i -> cache_out_i` that are zero at the start.
 #[derive(Clone, Debug)]
 pub struct StreamGraph {
     /// The graph.
@@ -31,7 +31,7 @@ pub struct StreamGraph {
     pub caches: Vec<CacheSpec>,
 }
 
-/// A builder that keeps count of the caches.
+/// A graph builder that declares caches.
 pub(super) struct Stream<'w> {
     pub(super) g: GraphBuilder<'w>,
     pub(super) level: u32,
@@ -53,13 +53,13 @@ impl<'w> Stream<'w> {
         self.g.narrow(&input)
     }
 
-    /// Says what the cache declared last holds after this call.
+    /// Sets the output of the most recently declared cache.
     pub(super) fn keep(&mut self, value: Var) {
         self.outputs.push(value);
     }
 
     pub(super) fn finish(mut self) -> StreamGraph {
-        debug_assert_eq!(self.caches.len(), self.outputs.len(), "every cache is carried on");
+        debug_assert_eq!(self.caches.len(), self.outputs.len(), "every cache has an output");
         for (index, (var, cache)) in self.outputs.iter().zip(&self.caches).enumerate() {
             let var = self.g.widen(var);
             self.g.output(&var, cache_value(format!("cache_out_{index}"), *cache));
@@ -76,7 +76,7 @@ impl<'w> Stream<'w> {
         self.conv(&x, name, &[outputs, inputs, 3, 3, 3], &[("pads", Attr::Ints(vec![0, 1, 1, 0, 1, 1]))])
     }
 
-    /// Convolution with the weight `name.weight` seen as `dims` and its bias.
+    /// Convolution with the weight `name.weight`, reshaped to `dims`, and its bias.
     pub(super) fn conv(
         &mut self,
         x: &Var,
@@ -89,7 +89,7 @@ impl<'w> Stream<'w> {
         Ok(self.g.op("Conv", &[x, &weight, &bias], attrs))
     }
 
-    /// 3x3 convolution of each frame by itself, a `Conv2d` in the checkpoint.
+    /// 3x3 convolution of each frame, a `Conv2d` in the checkpoint.
     pub(super) fn frame_conv(
         &mut self,
         x: &Var,
@@ -100,8 +100,8 @@ impl<'w> Stream<'w> {
         self.conv(x, name, &[outputs, inputs, 1, 3, 3], attrs)
     }
 
-    /// `x / max(|x|, 1e-12) * sqrt(C) * gamma` over channels, which diffusers calls `WanRMS_norm`. It is computed in
-    /// fp32: 16 bits know neither the squares of large values nor 1e-12.
+    /// `x / max(|x|, 1e-12) * sqrt(C) * gamma` over channels, diffusers' `WanRMS_norm`. It is computed in fp32, because
+    /// 16 bits hold neither the squares of large values nor 1e-12.
     pub(super) fn norm(&mut self, x: &Var, name: &str, channels: usize) -> Result<Var> {
         let g = &mut self.g;
         let x = g.widen(x);
@@ -126,7 +126,7 @@ impl<'w> Stream<'w> {
         self.causal_conv(&x, conv, channels)
     }
 
-    /// Two convolutions with a shortcut round them.
+    /// Two convolutions with a shortcut around them.
     pub(super) fn residual(&mut self, x: &Var, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Var> {
         let shortcut = if inputs == outputs {
             x.clone()
@@ -138,14 +138,14 @@ impl<'w> Stream<'w> {
         Ok(self.g.op("Add", &[&y, &shortcut], &[]))
     }
 
-    /// The block between the way down and the way up: residual, attention, residual.
+    /// The middle block: residual, attention, residual.
     pub(super) fn middle(&mut self, x: &Var, name: &str, channels: usize) -> Result<Var> {
         let x = self.residual(x, &format!("{name}.resnets.0"), [channels, channels])?;
         let x = self.attention(&x, &format!("{name}.attentions.0"), channels)?;
         self.residual(&x, &format!("{name}.resnets.1"), [channels, channels])
     }
 
-    /// One head over the cells of each frame.
+    /// Attention with one head over the cells of each frame.
     fn attention(&mut self, x: &Var, name: &str, channels: usize) -> Result<Var> {
         let wide = channels as i64;
         let y = self.norm(x, &format!("{name}.norm"), channels)?;
@@ -168,31 +168,31 @@ impl<'w> Stream<'w> {
         Ok(self.g.op("Add", &[x, &y], &[]))
     }
 
-    /// Time, height and width of `x` as `[3]`.
+    /// Time, height and width of `x`: `[3]`.
     pub(super) fn extent(&mut self, x: &Var) -> Var {
         self.g.op("Shape", &[x], &[("start", Attr::Int(2))])
     }
 
-    /// `x` in the shape `lead` followed by `extent`.
+    /// `x` reshaped to `lead` followed by `extent`.
     pub(super) fn reshape_to(&mut self, x: &Var, lead: &[i64], extent: &Var) -> Var {
         let lead = self.g.ints(lead);
         let dims = concat(&mut self.g, &[&lead, extent], 0);
         self.g.op("Reshape", &[x, &dims], &[])
     }
 
-    /// The latent channels' means and deviations as `[1, z, 1, 1, 1]`.
+    /// Means and deviations of the latent channels, each `[1, z, 1, 1, 1]`.
     pub(super) fn statistics(&mut self, mean: &[f32], std: &[f32]) -> (Var, Var) {
         let (mean, std) =
             (self.g.floats(mean, &[1, mean.len(), 1, 1, 1]), self.g.floats(std, &[1, std.len(), 1, 1, 1]));
         (mean, std)
     }
 
-    /// Dimension `index` of an extent, as `[1]`.
+    /// Dimension `index` of an extent: `[1]`.
     pub(super) fn side(&mut self, extent: &Var, index: i64) -> Var {
         slice(&mut self.g, extent, index, index + 1, 0)
     }
 
-    /// `x` averaged over its dimension 1.
+    /// The mean of `x` over its dimension 1.
     pub(super) fn mean_of_groups(&mut self, x: &Var) -> Var {
         let axis = self.g.ints(&[1]);
         let x = self.g.op("ReduceMean", &[x, &axis], &[("keepdims", Attr::Int(1))]);
@@ -200,7 +200,7 @@ impl<'w> Stream<'w> {
     }
 }
 
-/// Rows and columns at `level`; values of one level share their size.
+/// Names of rows and columns at `level`; values of one level have the same size.
 pub(super) fn cells(level: u32) -> [Dim; 2] {
     [Dim::Named(format!("height_{level}").into()), Dim::Named(format!("width_{level}").into())]
 }

@@ -1,8 +1,8 @@
-//! Configurations from the shapes of tensors, for files that come without a `config.json` or with a wrong one.
+//! Derives configurations from the shapes of tensors, for files without a `config.json` or with a wrong one.
 //!
-//! All take weights under diffusers' names.
+//! All functions expect diffusers' names.
 
-mod numbers;
+mod shapes;
 mod transformer;
 mod umt5;
 mod vae;

@@ -1,20 +1,20 @@
 //! The transformer's configuration.
 
-use super::numbers::{blocks, contradiction, dim};
+use super::shapes::{blocks, contradiction, dim};
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 use crate::wan::TransformerConfig;
 
-/// Width of a head in every Wan model.
+/// Width of an attention head in every Wan model.
 const HEAD: usize = 128;
 /// `eps` in every Wan model.
 const EPS: f32 = 1e-6;
-/// Positions per axis that the rotary embedding is made for.
+/// Positions per axis of the rotary embedding (`rope_max_seq_len`).
 const POSITIONS: u32 = 1024;
 
-/// The configuration that the weights have, and where `given`, what a `config.json` says, is wrong about them.
+/// Derives the configuration and lists where the `config.json` `given` contradicts the weights.
 ///
-/// Shapes win; what they do not show (heads, epsilon) is taken from `given`.
+/// Shapes take precedence; what they do not show (number of heads, epsilon) is taken from `given`.
 pub fn transformer(
     weights: &Weights,
     given: Option<&TransformerConfig>,
@@ -34,9 +34,12 @@ pub fn transformer(
     if !fits(heads) || (given.is_none() && !width.is_multiple_of(HEAD)) {
         return Err(Error::new(
             Kind::Unsupported,
-            format!("The transformer in {} is {width} wide, no multiple of {HEAD}", weights.root().display()),
+            format!(
+                "The transformer in {} has width {width}, which is not a multiple of {HEAD}",
+                weights.root().display()
+            ),
         )
-        .remedy("Put the config.json that belongs to it beside it"));
+        .remedy("Put the transformer's config.json beside it"));
     }
     let found = TransformerConfig {
         num_attention_heads: heads,
@@ -58,7 +61,7 @@ pub fn transformer(
 
 fn differences(given: &TransformerConfig, found: &TransformerConfig) -> Vec<String> {
     let pairs = [
-        ("a width of", given.width(), found.width()),
+        ("width", given.width(), found.width()),
         ("in_channels", given.in_channels, found.in_channels),
         ("out_channels", given.channels_out(), found.channels_out()),
         ("text_dim", given.text_dim, found.text_dim),

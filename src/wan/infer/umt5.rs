@@ -1,6 +1,6 @@
 //! The text encoder's configuration.
 
-use super::numbers::{blocks, contradiction, dim};
+use super::shapes::{blocks, contradiction, dim};
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 use crate::wan::TextEncoderConfig;
@@ -10,7 +10,7 @@ const EPS: f32 = 1e-6;
 /// `relative_attention_max_distance` of UMT5.
 const DISTANCE: usize = 128;
 
-/// The configuration that the weights have, and where `given`, what a `config.json` says, is wrong about them.
+/// Derives the configuration and lists where the `config.json` `given` contradicts the weights.
 pub fn text_encoder(
     weights: &Weights,
     given: Option<&TextEncoderConfig>,
@@ -23,11 +23,11 @@ pub fn text_encoder(
         return Err(Error::new(
             Kind::CorruptModel,
             format!(
-                "The text encoder in {} is {inner} wide inside and has {num_heads} heads",
+                "The attention of the text encoder in {} has width {inner}, which is not a multiple of its {num_heads} heads",
                 weights.root().display()
             ),
         )
-        .remedy("Fetch the file again"));
+        .remedy("Download the file again"));
     }
     let found = TextEncoderConfig {
         vocab_size: dim(weights, "shared.weight", 0)?,

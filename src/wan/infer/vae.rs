@@ -1,18 +1,18 @@
-//! The autoencoder's configuration.
+//! The VAE's configuration.
 
-use super::numbers::{contradiction, count, dim};
+use super::shapes::{contradiction, count, dim};
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 use crate::wan::VaeConfig;
 use crate::wan::latents;
 
-/// Colours of a picture.
+/// Colour channels of an image.
 const COLOURS: usize = 3;
 
-/// The configuration that the weights have, and where `given`, what a `config.json` says, is wrong about them.
+/// Derives the configuration and lists where the `config.json` `given` contradicts the weights.
 ///
-/// The statistics of the latents are no tensors: they are taken from `given`, or are the official ones of the
-/// autoencoder with as many channels.
+/// Means and deviations of the latents are not stored as tensors: they are taken from `given`, else they are the official
+/// ones of the VAE with as many latent channels.
 pub fn vae(weights: &Weights, given: Option<&VaeConfig>) -> Result<(VaeConfig, Vec<String>)> {
     let z_dim = dim(weights, "post_quant_conv.weight", 0)?;
     let (latents_mean, latents_std) = match given {
@@ -65,13 +65,13 @@ pub fn vae(weights: &Weights, given: Option<&VaeConfig>) -> Result<(VaeConfig, V
     Ok((found, wrong.collect()))
 }
 
-/// The encoder's levels.
+/// The levels of the encoder.
 struct Levels {
-    /// Residual blocks in each.
+    /// Residual blocks in each level.
     blocks: usize,
-    /// Channels after each.
+    /// Channels after each level.
     widths: Vec<usize>,
-    /// Which of those that shrink the picture halve the time axis too.
+    /// Whether each downsampling level also halves the number of frames.
     halves_time: Vec<bool>,
 }
 
@@ -89,7 +89,7 @@ fn nested_levels(weights: &Weights) -> Result<Levels> {
     })
 }
 
-/// VAE 2.1: blocks and what shrinks are numbered through.
+/// VAE 2.1: blocks and downsamplers are numbered consecutively.
 fn flat_levels(weights: &Weights) -> Result<Levels> {
     let layer = |index: usize, layer: &str| format!("encoder.down_blocks.{index}.{layer}.weight");
     let mut levels = Levels { blocks: 0, widths: Vec::new(), halves_time: Vec::new() };
@@ -107,7 +107,7 @@ fn flat_levels(weights: &Weights) -> Result<Levels> {
     }
     levels.widths.extend(width);
     if levels.widths.is_empty() {
-        // says which tensor is missing
+        // the error names the missing tensor
         weights.get(&layer(0, "conv2"))?;
     }
     Ok(levels)

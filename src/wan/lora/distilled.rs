@@ -1,19 +1,19 @@
-//! LoRAs that let a model do with few steps, and the settings that they were distilled for.
+//! Distilled LoRAs, which need few steps, and the settings they were distilled for.
 
 use serde::Serialize;
 
 use crate::core::GenRequest;
 
-/// What their makers call them.
+/// Words in the names of distilled LoRAs.
 const WORDS: [&str; 3] = ["lightx2v", "lightning", "distill"];
-/// Steps when the name does not say.
+/// Steps if the name does not mention them.
 const STEPS: u32 = 4;
-/// Flow shift they were trained with (lightx2v's `wan_*_distill_4step.json`).
+/// Flow shift the LoRAs were trained with (lightx2v's `wan_*_distill_4step.json`).
 const SHIFT: f32 = 5.0;
 
-/// Settings that a distilled LoRA needs; guidance is 1, that is off.
+/// Settings recommended for a distilled LoRA; the guidance scale is 1, so guidance is off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Advice {
+pub struct DistilledSettings {
     /// Denoising steps.
     pub steps: u32,
     /// Guidance scale.
@@ -22,8 +22,8 @@ pub struct Advice {
     pub shift: f32,
 }
 
-impl Advice {
-    /// The advice for a LoRA with these names, in lower case; none if none of them speaks of distillation.
+impl DistilledSettings {
+    /// The settings for a LoRA with these lower-case names; `None` if none of them mentions distillation.
     pub(super) fn of(names: &[String]) -> Option<Self> {
         let named = |name: &&String| WORDS.iter().any(|word| name.contains(word));
         let name = names.iter().find(named)?;
@@ -34,7 +34,7 @@ impl Advice {
         Some(Self { steps: steps.unwrap_or(STEPS), guidance: 1.0, shift: SHIFT })
     }
 
-    /// What in `request` differs from the advice, as a sentence; none if nothing does.
+    /// How `request` differs from these settings, as half a sentence; `None` if it does not.
     pub fn difference(&self, request: &GenRequest) -> Option<String> {
         let mut wanted = Vec::new();
         if request.steps.0 != self.steps {
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn distilled_loras_are_known_by_name() {
-        let steps = |name: &str| Advice::of(&[name.to_owned()]).map(|advice| advice.steps);
+        let steps = |name: &str| DistilledSettings::of(&[name.to_owned()]).map(|advice| advice.steps);
         assert_eq!(steps("wan2.2_i2v_a14b_high_noise_lora_rank64_lightx2v_4step_1022"), Some(4));
         assert_eq!(steps("wan2.2-lightning_t2v-a14b-8steps-lora"), Some(8));
         assert_eq!(steps("my_distilled_style"), Some(4));

@@ -1,17 +1,17 @@
-//! One LoRA file, read as far as it can be without a model.
+//! A LoRA file, read as far as possible without a model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::distilled::Advice;
+use super::distilled::DistilledSettings;
 use super::format::LoraFormat;
-use super::key::{Key, Part};
-use super::report::Summary;
+use super::key::{Key, KeyRole};
+use super::report::LoraSummary;
 use super::scale::LoraScaling;
 use crate::core::{Error, Expert, Kind, Result};
 use crate::onnx::{Dtype, TensorInfo, Weights};
 
-/// Keys of metadata that may hold the name a LoRA was trained under.
+/// Metadata keys that may hold the name a LoRA was trained under.
 const NAMES: [&str; 4] = ["modelspec.title", "ss_output_name", "name", "title"];
 
 /// A LoRA's tensors and settings; nothing is loaded.
@@ -32,7 +32,7 @@ pub struct LoraFile {
     pub(super) path: PathBuf,
     pub(super) weights: Weights,
     pub(super) settings: LoraScaling,
-    /// What is worth telling about how it was read.
+    /// Assumptions that were made in reading it, one sentence each.
     pub(super) notes: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl LoraFile {
     /// Reads the header of `path`.
     pub fn open(path: &Path) -> Result<Self> {
         if !path.is_file() {
-            let what = if path.is_dir() { "is a folder" } else { "is not there" };
+            let what = if path.is_dir() { "is a folder" } else { "does not exist" };
             return Err(Error::new(Kind::Input, format!("The LoRA {} {what}", path.display()))
                 .remedy("Give the path of a .safetensors file")
                 .field("lora"));
@@ -48,13 +48,13 @@ impl LoraFile {
         let weights = Weights::from_files(&[path.to_path_buf()]).map_err(|error| error.field("lora"))?;
         let mut notes = Vec::new();
         let found = LoraScaling::find(weights.metadata(), path);
-        let is_alpha = |key: &str| Key::parse(key).is_some_and(|key| key.part == Part::Alpha);
+        let is_alpha = |key: &str| Key::parse(key).is_some_and(|key| key.role == KeyRole::Alpha);
         let has_alpha = weights.iter().any(|(key, _)| is_alpha(key));
         let is_peft = weights.iter().any(|(key, _)| LoraFormat::of(key) == Some(LoraFormat::Peft));
         let settings = found.unwrap_or_else(|| {
             if is_peft && !has_alpha {
                 notes.push(
-                    "PEFT names without an alpha are read as rank-stabilised: the scale is the root of the rank"
+                    "The file has PEFT key names and no alpha, so it is assumed to be rank-stabilised: the scale is the square root of the rank"
                         .to_owned(),
                 );
                 return LoraScaling::rank_stabilised();
@@ -64,38 +64,38 @@ impl LoraFile {
         Ok(Self { path: path.to_path_buf(), weights, settings, notes })
     }
 
-    /// Its keys, each taken apart if it is a LoRA's.
+    /// Its tensors; the key is parsed if it is a LoRA's.
     pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &TensorInfo, Option<Key>)> {
         self.weights.iter().map(|(key, info)| (key, info, Key::parse(key)))
     }
 
-    /// What it says about itself.
-    pub fn summary(&self) -> Summary {
-        let mut dialects: BTreeMap<LoraFormat, usize> = BTreeMap::new();
+    /// Describes the file by its own keys and metadata.
+    pub fn summary(&self) -> LoraSummary {
+        let mut formats: BTreeMap<LoraFormat, usize> = BTreeMap::new();
         let (mut ranks, mut widths) = (BTreeSet::new(), BTreeMap::<usize, usize>::new());
         let mut alphas: Vec<f32> = Vec::new();
         for (raw, info, key) in self.keys() {
             let Some(key) = key else { continue };
-            if let Some(dialect) = LoraFormat::of(raw) {
-                *dialects.entry(dialect).or_default() += 1;
+            if let Some(format) = LoraFormat::of(raw) {
+                *formats.entry(format).or_default() += 1;
             }
-            match (key.part, &info.shape[..]) {
-                (Part::Down, [rank, width, ..]) => {
+            match (key.role, &info.shape[..]) {
+                (KeyRole::Down, [rank, width, ..]) => {
                     ranks.insert(*rank);
                     *widths.entry(*width).or_default() += 1;
                 }
-                (Part::Alpha, _) => alphas.extend(self.scalar(info)),
+                (KeyRole::Alpha, _) => alphas.extend(self.scalar(info)),
                 _ => {}
             }
         }
         alphas.sort_by(f32::total_cmp);
         alphas.dedup();
         let width = widths.iter().max_by_key(|(_, count)| **count).map(|(width, _)| *width);
-        let mut names: Vec<_> = dialects.into_iter().collect();
+        let mut names: Vec<_> = formats.into_iter().collect();
         names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Summary {
+        LoraSummary {
             file: self.path.clone(),
-            dialect: names.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" + "),
+            format: names.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" + "),
             keys: self.weights.iter().count(),
             ranks: ranks.into_iter().collect(),
             alphas,
@@ -105,7 +105,7 @@ impl LoraFile {
         }
     }
 
-    /// The expert that its name or metadata speaks of, if it speaks of one only.
+    /// The expert that its name or metadata mentions; `None` if they mention both or none.
     pub fn expert(&self) -> Option<Expert> {
         let speaks = |word: &str| {
             self.names().iter().any(|name| {
@@ -120,9 +120,9 @@ impl LoraFile {
         }
     }
 
-    /// Settings that it was distilled for, if it was.
-    pub fn advice(&self) -> Option<Advice> {
-        Advice::of(&self.names())
+    /// Settings it was distilled for; `None` if it is not a distilled LoRA.
+    pub fn advice(&self) -> Option<DistilledSettings> {
+        DistilledSettings::of(&self.names())
     }
 
     /// File name and trained name, in lower case.
@@ -133,7 +133,7 @@ impl LoraFile {
         stem.into_iter().chain(trained).map(|name| name.to_lowercase()).collect()
     }
 
-    /// The number in a tensor of one element.
+    /// The value of a tensor with one element.
     pub(super) fn scalar(&self, info: &TensorInfo) -> Option<f32> {
         let bytes = self.weights.bytes(info).ok()?;
         Some(match (info.dtype, &bytes[..]) {
@@ -147,7 +147,7 @@ impl LoraFile {
     }
 }
 
-/// The value of an IEEE half.
+/// Converts an IEEE 754 half-precision value.
 fn half(bits: u16) -> f32 {
     let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f32::from(bits & 1023));
     let size = match exponent {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_tells_what_it_is() {
+    fn the_summary_describes_the_file() {
         let (_dir, file) = written(
             "Style_HIGH_v1.safetensors",
             &[
@@ -190,7 +190,7 @@ mod tests {
             ],
         );
         let summary = file.summary();
-        assert_eq!((summary.dialect.as_str(), summary.keys), ("musubi + original names (kohya)", 4));
+        assert_eq!((summary.format.as_str(), summary.keys), ("musubi + original names (kohya)", 4));
         assert_eq!((summary.ranks, summary.alphas, summary.width), (vec![4], vec![0.0], Some(16)));
         assert_eq!((summary.expert, summary.advice), (Some(Expert::High), None));
     }

@@ -1,4 +1,4 @@
-//! How a file names its keys: for the report only, since all spellings are read alike.
+//! How a LoRA file spells its keys. For the report only: all formats are read in the same way.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::key::Key;
 
-/// A way to name keys, by who writes so.
+/// A LoRA format: the spelling of keys that a trainer uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoraFormat {
@@ -33,7 +33,7 @@ pub enum LoraFormat {
 }
 
 impl LoraFormat {
-    /// The dialect of one key; none if it is no LoRA's.
+    /// The format of one key; `None` if it is not a LoRA key.
     pub fn of(key: &str) -> Option<Self> {
         let begins = |prefix| key.starts_with(prefix);
         let dotted = || Key::parse(key).is_some_and(|key| key.module.contains('.'));
@@ -81,8 +81,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dialects_are_told_apart() {
-        for (key, dialect) in [
+    fn formats_are_told_apart() {
+        for (key, format) in [
             ("diffusion_model.blocks.0.self_attn.q.lora_A.weight", Some(LoraFormat::Original)),
             ("diffusion_model.blocks.0.self_attn.q.lora_up.weight", Some(LoraFormat::Kohya)),
             ("diffusion_model.blocks.0.self_attn.q.diff_b", Some(LoraFormat::Kohya)),
@@ -96,7 +96,7 @@ mod tests {
             ("blocks.0.ffn.2.lora_B.weight", Some(LoraFormat::Bare)),
             ("blocks.0.ffn.2.weight", None),
         ] {
-            assert_eq!(LoraFormat::of(key), dialect, "{key}");
+            assert_eq!(LoraFormat::of(key), format, "{key}");
         }
     }
 }

@@ -1,74 +1,74 @@
-//! What one key of a LoRA file says: which module, and which part of its change.
+//! Parses a key of a LoRA file: which module it belongs to, and its role.
 
-/// Part of a module's change.
+/// Role of a tensor in a module's delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Part {
-    /// `[rank, inputs]`, also called A.
+pub(super) enum KeyRole {
+    /// The down matrix `[rank, inputs]`, also called A.
     Down,
-    /// `[outputs, rank]`, also called B.
+    /// The up matrix `[outputs, rank]`, also called B.
     Up,
-    /// Scalar; the change is scaled by alpha over rank.
+    /// A scalar; the delta is scaled by alpha / rank.
     Alpha,
-    /// Difference of the whole weight.
+    /// A full-rank delta of the weight.
     Weight,
-    /// Difference of the bias.
+    /// A delta of the bias.
     Bias,
-    /// Per-output magnitude of a DoRA; not used.
+    /// Magnitude per output of a DoRA; not applied.
     Dora,
-    /// A tensor of another method than LoRA.
+    /// A tensor of another method than LoRA, with the method's name.
     Foreign(&'static str),
 }
 
-/// A key taken apart.
+/// A parsed key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    /// Module as the file writes it, without the dialect's prefix.
+    /// Module as the file spells it, without the format's prefix.
     pub(super) module: String,
-    /// Its part.
-    pub(super) part: Part,
+    /// The tensor's role.
+    pub(super) role: KeyRole,
 }
 
-/// Endings of keys. PEFT says A and B, kohya down and up, older diffusers `lora.down`; `.diff`, `.diff_b` are
-/// those of extracted LoRAs.
-const ENDINGS: [(&str, Part); 33] = [
-    (".lora_A.weight", Part::Down),
-    (".lora_B.weight", Part::Up),
-    (".lora_B.bias", Part::Bias),
-    (".lora_down.weight", Part::Down),
-    (".lora_up.weight", Part::Up),
-    (".lora_up.bias", Part::Bias),
-    (".lora.down.weight", Part::Down),
-    (".lora.up.weight", Part::Up),
-    (".lora_linear_layer.down.weight", Part::Down),
-    (".lora_linear_layer.up.weight", Part::Up),
-    (".lora_A", Part::Down),
-    (".lora_B", Part::Up),
-    (".lora_down", Part::Down),
-    (".lora_up", Part::Up),
-    (".alpha", Part::Alpha),
-    (".diff", Part::Weight),
-    (".diff_b", Part::Bias),
-    (".dora_scale", Part::Dora),
-    (".lora_magnitude_vector.weight", Part::Dora),
-    (".lora_magnitude_vector", Part::Dora),
-    (".lora_mid.weight", Part::Foreign("a Tucker core")),
-    (".lokr_w1", Part::Foreign("LoKr")),
-    (".lokr_w1_a", Part::Foreign("LoKr")),
-    (".lokr_w1_b", Part::Foreign("LoKr")),
-    (".lokr_w2", Part::Foreign("LoKr")),
-    (".lokr_w2_a", Part::Foreign("LoKr")),
-    (".lokr_w2_b", Part::Foreign("LoKr")),
-    (".hada_w1_a", Part::Foreign("LoHa")),
-    (".hada_w1_b", Part::Foreign("LoHa")),
-    (".hada_w2_a", Part::Foreign("LoHa")),
-    (".hada_w2_b", Part::Foreign("LoHa")),
-    (".oft_blocks", Part::Foreign("OFT")),
-    (".set_weight", Part::Foreign("a replaced weight")),
+/// Suffixes of keys. PEFT writes A and B, kohya down and up, older diffusers `lora.down`; extracted LoRAs have `.diff`
+/// and `.diff_b`.
+const ENDINGS: [(&str, KeyRole); 33] = [
+    (".lora_A.weight", KeyRole::Down),
+    (".lora_B.weight", KeyRole::Up),
+    (".lora_B.bias", KeyRole::Bias),
+    (".lora_down.weight", KeyRole::Down),
+    (".lora_up.weight", KeyRole::Up),
+    (".lora_up.bias", KeyRole::Bias),
+    (".lora.down.weight", KeyRole::Down),
+    (".lora.up.weight", KeyRole::Up),
+    (".lora_linear_layer.down.weight", KeyRole::Down),
+    (".lora_linear_layer.up.weight", KeyRole::Up),
+    (".lora_A", KeyRole::Down),
+    (".lora_B", KeyRole::Up),
+    (".lora_down", KeyRole::Down),
+    (".lora_up", KeyRole::Up),
+    (".alpha", KeyRole::Alpha),
+    (".diff", KeyRole::Weight),
+    (".diff_b", KeyRole::Bias),
+    (".dora_scale", KeyRole::Dora),
+    (".lora_magnitude_vector.weight", KeyRole::Dora),
+    (".lora_magnitude_vector", KeyRole::Dora),
+    (".lora_mid.weight", KeyRole::Foreign("a Tucker core")),
+    (".lokr_w1", KeyRole::Foreign("LoKr")),
+    (".lokr_w1_a", KeyRole::Foreign("LoKr")),
+    (".lokr_w1_b", KeyRole::Foreign("LoKr")),
+    (".lokr_w2", KeyRole::Foreign("LoKr")),
+    (".lokr_w2_a", KeyRole::Foreign("LoKr")),
+    (".lokr_w2_b", KeyRole::Foreign("LoKr")),
+    (".hada_w1_a", KeyRole::Foreign("LoHa")),
+    (".hada_w1_b", KeyRole::Foreign("LoHa")),
+    (".hada_w2_a", KeyRole::Foreign("LoHa")),
+    (".hada_w2_b", KeyRole::Foreign("LoHa")),
+    (".oft_blocks", KeyRole::Foreign("OFT")),
+    (".set_weight", KeyRole::Foreign("a replaced weight")),
 ];
-/// Difference of a modulation table, named after the block that it belongs to (lightx2v).
+/// Suffix of a delta of a modulation table, which lightx2v names after the table's block.
 const MODULATION: &str = ".diff_m";
 
-/// What trainers put before a module's name. They nest, so they are taken off until none is left.
+/// Prefixes that trainers put before a module's name. They nest, so they are removed until none is skipped.
 const PREFIXES: [&str; 13] = [
     "base_model.model.",
     "model.diffusion_model.",
@@ -86,19 +86,19 @@ const PREFIXES: [&str; 13] = [
 ];
 
 impl Key {
-    /// Takes `key` apart; none if no ending of a LoRA is known in it.
+    /// Parses `key`; `None` if it has no suffix of a LoRA key.
     pub(super) fn parse(key: &str) -> Option<Self> {
-        // PEFT names its adapters, and "default" is the name nobody chose
+        // PEFT inserts the adapter's name, which is "default" unless it was set
         let plain = key.replace(".default.", ".");
         let plain = plain.strip_suffix(".default").unwrap_or(&plain);
         let module = without_prefixes(plain);
         if let Some(owner) = module.strip_suffix(MODULATION) {
             let owner = owner.strip_suffix(".modulation").unwrap_or(owner);
-            return Some(Self { module: format!("{owner}.modulation"), part: Part::Weight });
+            return Some(Self { module: format!("{owner}.modulation"), role: KeyRole::Weight });
         }
-        let (ending, part) = ENDINGS.iter().find(|(ending, _)| module.ends_with(ending))?;
+        let (ending, role) = ENDINGS.iter().find(|(ending, _)| module.ends_with(ending))?;
         let module = module.strip_suffix(ending)?.to_owned();
-        Some(Self { module, part: *part })
+        Some(Self { module, role: *role })
     }
 }
 
@@ -115,8 +115,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_other_models_stay_theirs() {
-        // LTX-Video by SimpleTuner and by kohya: their blocks are not Wan's
+    fn names_of_other_models_are_kept() {
+        // LTX-Video by SimpleTuner and by kohya: their blocks are not those of Wan
         for key in [
             "lycoris_transformer_blocks_0_attn1_to_q.alpha",
             "lora_unet_transformer_blocks_0_attn1_to_q.alpha",
@@ -126,29 +126,33 @@ mod tests {
     }
 
     #[test]
-    fn every_dialect_is_taken_apart() {
-        for (key, module, part) in [
-            ("diffusion_model.blocks.0.self_attn.q.lora_A.weight", "blocks.0.self_attn.q", Part::Down),
-            ("diffusion_model.blocks.0.cross_attn.k.lora_up.weight", "blocks.0.cross_attn.k", Part::Up),
-            ("diffusion_model.blocks.0.ffn.0.diff_b", "blocks.0.ffn.0", Part::Bias),
-            ("lora_unet_blocks_0_self_attn_q.lora_down.weight", "blocks_0_self_attn_q", Part::Down),
-            ("lora_unet_blocks_22.self_attn.k.alpha", "blocks_22.self_attn.k", Part::Alpha),
-            ("lora_unet__blocks_0_cross_attn_k.lora_down.weight", "blocks_0_cross_attn_k", Part::Down),
-            ("lycoris_blocks_0_cross_attn_to_out_0.alpha", "blocks_0_cross_attn_to_out_0", Part::Alpha),
-            ("lycoris_blocks_0_ffn_net_2.lokr_w1", "blocks_0_ffn_net_2", Part::Foreign("LoKr")),
-            ("transformer.blocks.0.attn1.to_q.lora_B.weight", "blocks.0.attn1.to_q", Part::Up),
-            ("blocks.0.attn2.to_v.lora_A.default.weight", "blocks.0.attn2.to_v", Part::Down),
-            ("base_model.model.blocks.0.ffn.2.lora_B.weight", "blocks.0.ffn.2", Part::Up),
-            ("base_model.model.diffusion_model.blocks.0.ffn.2.lora_B.bias", "blocks.0.ffn.2", Part::Bias),
-            ("pipe.dit.blocks.3.self_attn.o.lora_A.default.weight", "blocks.3.self_attn.o", Part::Down),
-            ("diffusion_model.head.head.diff", "head.head", Part::Weight),
-            ("diffusion_model.blocks.7.diff_m", "blocks.7.modulation", Part::Weight),
-            ("diffusion_model.blocks.7.modulation.diff_m", "blocks.7.modulation", Part::Weight),
-            ("diffusion_model.head.diff_m", "head.modulation", Part::Weight),
-            ("diffusion_model.blocks.1.self_attn.q.dora_scale", "blocks.1.self_attn.q", Part::Dora),
-            ("blocks.1.attn1.to_q.lora_magnitude_vector.default.weight", "blocks.1.attn1.to_q", Part::Dora),
+    fn every_format_is_parsed() {
+        for (key, module, role) in [
+            ("diffusion_model.blocks.0.self_attn.q.lora_A.weight", "blocks.0.self_attn.q", KeyRole::Down),
+            ("diffusion_model.blocks.0.cross_attn.k.lora_up.weight", "blocks.0.cross_attn.k", KeyRole::Up),
+            ("diffusion_model.blocks.0.ffn.0.diff_b", "blocks.0.ffn.0", KeyRole::Bias),
+            ("lora_unet_blocks_0_self_attn_q.lora_down.weight", "blocks_0_self_attn_q", KeyRole::Down),
+            ("lora_unet_blocks_22.self_attn.k.alpha", "blocks_22.self_attn.k", KeyRole::Alpha),
+            ("lora_unet__blocks_0_cross_attn_k.lora_down.weight", "blocks_0_cross_attn_k", KeyRole::Down),
+            ("lycoris_blocks_0_cross_attn_to_out_0.alpha", "blocks_0_cross_attn_to_out_0", KeyRole::Alpha),
+            ("lycoris_blocks_0_ffn_net_2.lokr_w1", "blocks_0_ffn_net_2", KeyRole::Foreign("LoKr")),
+            ("transformer.blocks.0.attn1.to_q.lora_B.weight", "blocks.0.attn1.to_q", KeyRole::Up),
+            ("blocks.0.attn2.to_v.lora_A.default.weight", "blocks.0.attn2.to_v", KeyRole::Down),
+            ("base_model.model.blocks.0.ffn.2.lora_B.weight", "blocks.0.ffn.2", KeyRole::Up),
+            ("base_model.model.diffusion_model.blocks.0.ffn.2.lora_B.bias", "blocks.0.ffn.2", KeyRole::Bias),
+            ("pipe.dit.blocks.3.self_attn.o.lora_A.default.weight", "blocks.3.self_attn.o", KeyRole::Down),
+            ("diffusion_model.head.head.diff", "head.head", KeyRole::Weight),
+            ("diffusion_model.blocks.7.diff_m", "blocks.7.modulation", KeyRole::Weight),
+            ("diffusion_model.blocks.7.modulation.diff_m", "blocks.7.modulation", KeyRole::Weight),
+            ("diffusion_model.head.diff_m", "head.modulation", KeyRole::Weight),
+            ("diffusion_model.blocks.1.self_attn.q.dora_scale", "blocks.1.self_attn.q", KeyRole::Dora),
+            (
+                "blocks.1.attn1.to_q.lora_magnitude_vector.default.weight",
+                "blocks.1.attn1.to_q",
+                KeyRole::Dora,
+            ),
         ] {
-            assert_eq!(Key::parse(key), Some(Key { module: module.to_owned(), part }), "{key}");
+            assert_eq!(Key::parse(key), Some(Key { module: module.to_owned(), role }), "{key}");
         }
         assert_eq!(Key::parse("blocks.0.self_attn.q.weight"), None, "a checkpoint's own key");
     }

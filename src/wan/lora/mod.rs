@@ -1,20 +1,20 @@
-//! LoRA files: read in every dialect that is in use, brought into one normal form, fitted to a transformer.
+//! LoRA files: reads every format in use and matches their keys with a transformer's weights.
 //!
-//! A key is split into a module and a part (`key`); the module's name is looked up among the model's own names in
-//! every spelling (`names`), so an underscore is never guessed to have been a dot; what fits becomes an
-//! [`crate::onnx::Adapter`], and everything is told in a [`LoraReport`].
+//! A key is split into a module and a role (`key`). The module is looked up among the model's own names in every spelling
+//! (`names`), so no underscore has to be guessed to be a dot. The deltas become an [`crate::onnx::Adapter`], and a
+//! [`LoraReport`] says how each key was used.
 
 mod distilled;
 mod file;
-mod fit;
 mod format;
 mod key;
+mod matching;
 mod names;
 mod report;
 mod scale;
 
-pub use distilled::Advice;
+pub use distilled::DistilledSettings;
 pub use file::LoraFile;
-pub use fit::{LoraFit, fit};
 pub use format::LoraFormat;
-pub use report::{LeftOut, LoraReport, Summary, Why};
+pub use matching::{LoraMatch, match_keys};
+pub use report::{LoraReport, LoraSummary, SkipReason, SkippedKey};

@@ -1,13 +1,13 @@
-//! Every spelling of a module's name, looked up among the names that the model really has.
+//! Looks up a module of the model by any spelling of its name.
 
 use std::collections::BTreeMap;
 
 use crate::onnx::Weights;
 
-/// Pieces of a name in diffusers and what other programs call them; the original Wan code's names come second.
+/// Segments of module names in diffusers, and how other programs spell them.
 ///
-/// Order matters where one piece is part of another. `norm2` of diffusers is `norm3` of the original, and neither
-/// program has weights in the other's.
+/// Order matters where one segment is part of another. `norm2` of diffusers is `norm3` of the original code; the norm
+/// that each of them calls by the other's name has no weights.
 const SPELLINGS: [(&str, &[&str]); 22] = [
     ("attn1", &["self_attn"]),
     ("attn2", &["cross_attn"]),
@@ -29,22 +29,22 @@ const SPELLINGS: [(&str, &[&str]); 22] = [
     ("condition_embedder.image_embedder.ff.net.0.proj", &["img_emb.proj.1"]),
     ("condition_embedder.image_embedder.ff.net.2", &["img_emb.proj.3"]),
     ("proj_out", &["head.head"]),
-    // the last table belongs to the head
+    // the last table belongs to the output head
     ("scale_shift_table", &["modulation", "head.modulation"]),
     ("patch_embedding", &[]),
 ];
 
-/// What the image branch of Wan 2.1's I2V models is called; no Wan 2.2 model has one.
+/// Segments of the image branch of Wan 2.1's I2V models, which no Wan 2.2 model has.
 const IMAGE_BRANCH: [&str; 7] =
     ["k_img", "v_img", "img_emb", "add_k_proj", "add_v_proj", "norm_added_k", "image_embedder"];
 
-/// The modules and tables of one transformer, by all their spellings.
+/// The modules and tables of one transformer by all their spellings.
 pub(super) struct Names {
     modules: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// All names in `weights`, which are diffusers'.
+    /// All modules of `weights`, which must have diffusers' names.
     pub(super) fn of(weights: &Weights) -> Self {
         let mut modules = BTreeMap::new();
         for (tensor, _) in weights.iter() {
@@ -61,7 +61,7 @@ impl Names {
         Self { modules }
     }
 
-    /// The model's module that a file calls `written`, with dots or underscores.
+    /// The module that a file calls `written`, with dots or underscores.
     pub(super) fn find(&self, written: &str) -> Option<&str> {
         self.modules.get(&folded(written)).map(String::as_str)
     }
@@ -73,19 +73,19 @@ pub(super) fn is_image_branch(written: &str) -> bool {
     IMAGE_BRANCH.iter().any(|part| name.contains(part))
 }
 
-/// Dots and underscores are one: only the model's own names say which was which.
+/// Replaces dots by underscores, because only the model's own names show which is which.
 fn folded(name: &str) -> String {
     name.replace('.', "_")
 }
 
-/// `module` in all mixtures of spellings, its own first.
+/// `module` in every combination of spellings, its own name first.
 fn spellings(module: &str) -> Vec<String> {
     let mut found = vec![module.to_owned()];
     for (piece, others) in SPELLINGS {
         let Some((before, after)) = split_at_piece(module, piece) else { continue };
         for known in found.clone() {
             for other in others {
-                // the other pieces of `known` may be replaced already; this one is not
+                // other segments of `known` may be replaced already, this one is not
                 let (before, after) = split_at_piece(&known, piece).unwrap_or((before, after));
                 found.push(format!("{before}{other}{after}"));
             }
@@ -94,7 +94,7 @@ fn spellings(module: &str) -> Vec<String> {
     found
 }
 
-/// What stands before and after a piece that begins and ends at dots.
+/// The text before and after a segment that is delimited by dots.
 fn split_at_piece<'a>(name: &'a str, piece: &str) -> Option<(&'a str, &'a str)> {
     let (at, _) = name.match_indices(piece).find(|&(at, _)| {
         let (before, after) = (&name[..at], &name[at + piece.len()..]);

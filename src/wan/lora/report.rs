@@ -1,124 +1,124 @@
-//! What became of a LoRA's keys.
+//! Reports how a LoRA's keys were used.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::distilled::Advice;
+use super::distilled::DistilledSettings;
 use crate::core::Expert;
 
-/// What a file says about itself, before any model is asked.
+/// What a LoRA file says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct LoraSummary {
     /// The file.
     pub file: PathBuf,
-    /// How its keys are named, the most frequent way first; empty if none is a LoRA's.
-    pub dialect: String,
+    /// Formats of its keys, the most frequent first; empty if there is no LoRA key.
+    pub format: String,
     /// Number of keys.
     pub keys: usize,
-    /// Ranks that occur.
+    /// All ranks that occur.
     pub ranks: Vec<usize>,
-    /// Alphas that occur as tensors.
+    /// All values of alpha tensors.
     pub alphas: Vec<f32>,
-    /// The expert that its name or metadata speaks of.
+    /// The expert that its name or metadata mentions.
     pub expert: Option<Expert>,
-    /// Width of the model that it is for.
+    /// Width of the model it is made for.
     pub width: Option<usize>,
-    /// Settings that it was distilled for.
-    pub advice: Option<Advice>,
+    /// Settings it was distilled for, if it is a distilled LoRA.
+    pub advice: Option<DistilledSettings>,
 }
 
-/// Why a key is not used.
+/// SkipReason a key was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// It has no ending of a LoRA's key.
+pub enum SkipReason {
+    /// It is not a LoRA key.
     NoLora,
     /// The model has no such module.
     NoModule,
     /// It belongs to the image branch of Wan 2.1's I2V models.
     ImageBranch,
-    /// It is the magnitude of a DoRA, which is not applied.
+    /// It is a DoRA magnitude, which is not applied.
     Dora,
-    /// It belongs to another method.
+    /// It belongs to another method, which is named.
     Foreign(&'static str),
-    /// Its other half, down or up, is missing.
+    /// The matching down or up matrix is missing.
     Incomplete,
-    /// Another key says the same.
+    /// Another key has the same module and role.
     Twice,
-    /// The module has another shape.
+    /// The model's weight has another shape.
     Shape {
-        /// The module's in the model.
+        /// Shape in the model.
         model: Vec<usize>,
-        /// The tensor's.
+        /// Shape in the LoRA.
         lora: Vec<usize>,
     },
-    /// Its numbers cannot be computed with: of another type than floating point, or not finite.
+    /// Its values are no floating-point numbers, or its scale is not finite.
     Numbers,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoLora => f.write_str("is no part of a LoRA"),
+            Self::NoLora => f.write_str("not a LoRA key"),
             Self::NoModule => f.write_str("the model has no such module"),
             Self::ImageBranch => f.write_str("the image branch of Wan 2.1, which Wan 2.2 does not have"),
-            Self::Dora => f.write_str("DoRA magnitudes are not applied, the rest is"),
+            Self::Dora => f.write_str("DoRA magnitudes are not applied; the rest of the LoRA is"),
             Self::Foreign(method) => write!(f, "{method} is not supported"),
-            Self::Incomplete => f.write_str("its other half is missing"),
-            Self::Twice => f.write_str("another key says the same"),
-            Self::Shape { model, lora } => write!(f, "the model has {model:?} there, the LoRA {lora:?}"),
-            Self::Numbers => f.write_str("its numbers cannot be computed with"),
+            Self::Incomplete => f.write_str("the matching down or up matrix is missing"),
+            Self::Twice => f.write_str("another key has the same module and role"),
+            Self::Shape { model, lora } => write!(f, "the model has shape {model:?}, the LoRA {lora:?}"),
+            Self::Numbers => f.write_str("the values are not finite floating-point numbers"),
         }
     }
 }
 
-impl Serialize for Why {
+impl Serialize for SkipReason {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// A key that is not used.
+/// A key that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LeftOut {
+pub struct SkippedKey {
     /// The key.
     pub key: String,
-    /// Why.
-    pub why: Why,
+    /// The reason.
+    pub reason: SkipReason,
 }
 
-/// What became of a LoRA's keys on one transformer.
+/// How a LoRA's keys were used on one transformer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LoraReport {
-    /// Modules that it changes, by the model's names.
+    /// Modules it changes, by the model's names.
     pub matched: Vec<String>,
-    /// Factors that occur beside the strength: alpha over rank, or over its root if rank-stabilised.
+    /// Scales besides the strength: alpha / rank, or alpha / sqrt(rank) if rank-stabilised.
     pub scales: Vec<f32>,
-    /// Keys that are not used.
-    pub left_out: Vec<LeftOut>,
-    /// Keys whose change is all zero; they are left away.
-    pub dead: Vec<String>,
-    /// What is worth telling about how it was read.
+    /// Keys that were skipped.
+    pub skipped: Vec<SkippedKey>,
+    /// Keys whose delta is all zero; they have no effect.
+    pub all_zero: Vec<String>,
+    /// Assumptions that were made in reading the file.
     pub notes: Vec<String>,
 }
 
 impl LoraReport {
-    /// One line for each reason why keys were left out, with their number and the first of them.
+    /// One line for each reason why keys were skipped, with the number of keys and the first one.
     pub fn reasons(&self) -> Vec<String> {
         let mut groups: Vec<(String, usize, &str)> = Vec::new();
-        for LeftOut { key, why } in &self.left_out {
-            // shapes differ from key to key, the reason is one
+        for SkippedKey { key, reason: why } in &self.skipped {
+            // the shapes differ from key to key, the reason is the same
             let reason =
-                if matches!(why, Why::Shape { .. }) { "of another shape".into() } else { why.to_string() };
+                if matches!(why, SkipReason::Shape { .. }) { "wrong shape".into() } else { why.to_string() };
             match groups.iter_mut().find(|(known, ..)| *known == reason) {
                 Some((_, count, _)) => *count += 1,
                 None => groups.push((reason, 1, key)),
             }
         }
         let line = |(reason, count, first): (String, usize, &str)| match count {
-            1 => format!("1 key is left out ({first}): {reason}"),
-            _ => format!("{count} keys are left out ({first}, …): {reason}"),
+            1 => format!("1 key was skipped ({first}): {reason}"),
+            _ => format!("{count} keys were skipped ({first}, …): {reason}"),
         };
         groups.into_iter().map(line).collect()
     }

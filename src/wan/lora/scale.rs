@@ -1,4 +1,4 @@
-//! How strongly a LoRA was trained to act: alpha over rank, wherever a file says so.
+//! Scale of a LoRA: alpha / rank, from wherever a file stores it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Key of the safetensors metadata under which diffusers keeps PEFT's settings.
+/// Metadata key under which diffusers stores PEFT's settings.
 const DIFFUSERS_KEY: &str = "lora_adapter_metadata";
 /// File that PEFT writes beside the weights.
 const PEFT_FILE: &str = "adapter_config.json";
 
-/// Settings beside the tensors, with PEFT's names.
+/// Scaling settings stored beside the tensors, with PEFT's names.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct LoraScaling {
@@ -21,7 +21,7 @@ pub(super) struct LoraScaling {
 }
 
 impl LoraScaling {
-    /// What `metadata` or a file beside `path` says, if either says anything.
+    /// Reads the settings from `metadata`, or from a file beside `path`.
     pub(super) fn find(metadata: &BTreeMap<String, String>, path: &Path) -> Option<Self> {
         let inside = metadata.get(DIFFUSERS_KEY).and_then(|text| Self::from_diffusers(text));
         inside.or_else(|| {
@@ -30,7 +30,7 @@ impl LoraScaling {
         })
     }
 
-    /// diffusers puts the component's name before each key.
+    /// Reads diffusers' form, which puts the component's name before each key.
     fn from_diffusers(text: &str) -> Option<Self> {
         let all: BTreeMap<String, Value> = serde_json::from_str(text).ok()?;
         let own = all
@@ -40,16 +40,16 @@ impl LoraScaling {
         serde_json::from_value(Value::Object(own)).ok()
     }
 
-    /// PEFT's rank-stabilised scale with alpha at the rank: what a file in PEFT's names means that says nothing
-    /// (as ComfyUI-WanVideoWrapper reads it).
+    /// PEFT's rank-stabilised scale with alpha equal to the rank: assumed for a file with PEFT names and no alpha
+    /// (as ComfyUI-WanVideoWrapper does).
     pub(super) fn rank_stabilised() -> Self {
         Self { use_rslora: true, ..Self::default() }
     }
 
-    /// Factor of a module's change. `given` is the module's own alpha tensor.
+    /// Scale of a module's delta; `given` is the module's own alpha tensor.
     pub(super) fn scale(&self, given: Option<f32>, module: &str, rank: usize) -> f32 {
         let pattern = || {
-            // PEFT lets a pattern name the end of a module's path
+            // in PEFT a pattern may match the end of a module's path
             let named = |pattern: &str| {
                 module == pattern || module.strip_suffix(pattern).is_some_and(|before| before.ends_with('.'))
             };
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alpha_comes_from_the_nearest_place() {
+    fn alpha_comes_from_the_most_specific_setting() {
         let none = LoraScaling::default();
         assert_eq!(none.scale(None, "blocks.0.attn1.to_q", 8), 1.0);
         assert_eq!(none.scale(Some(4.0), "blocks.0.attn1.to_q", 8), 0.5);

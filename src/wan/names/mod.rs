@@ -1,7 +1,7 @@
-//! The two sets of names that Wan's tensors go by, and which of them a file uses.
+//! Translates tensor names between Wan's original code and diffusers, and recognises components by them.
 //!
-//! *Original* names are those of Wan's own code (`wan/modules/*.py`), which single files for ComfyUI keep.
-//! *diffusers* names are what graphs and configurations use here.
+//! *Original* names are those of `wan/modules/*.py`, which single files for ComfyUI keep. *diffusers* names are used by
+//! the graphs and configurations of this crate.
 
 mod recognise;
 mod table;

@@ -1,4 +1,4 @@
-//! What a file of weights is, told from the names and shapes in it.
+//! Recognises which component a checkpoint is, by the names and shapes of its tensors.
 
 use super::transformer::TRANSFORMER;
 use super::umt5::TEXT_ENCODER;
@@ -6,42 +6,42 @@ use super::vae::VaePlan;
 use crate::core::Result;
 use crate::onnx::Weights;
 
-/// The networks of a Wan model.
+/// A component of a Wan model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComponentKind {
     /// A diffusion transformer.
     Transformer,
-    /// UMT5's encoder.
+    /// The UMT5 text encoder.
     TextEncoder,
-    /// A video autoencoder.
+    /// A VAE.
     Vae,
 }
 
-/// Whose names a file uses.
+/// Naming convention of a checkpoint's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
-    /// Those of Wan's own code.
+    /// Names of Wan's original code.
     Original,
-    /// Those of diffusers and transformers.
+    /// Names of diffusers and transformers.
     Diffusers,
 }
 
-/// Weights that are a part of a Wan model.
+/// Weights that were recognised as a component of a Wan model.
 #[derive(Clone, Debug)]
 pub struct Recognised {
-    /// Which part.
+    /// The component.
     pub kind: ComponentKind,
-    /// How the file names its tensors.
+    /// Naming convention of the file.
     pub naming: Naming,
     /// The weights under diffusers' names.
     pub weights: Weights,
-    /// Tensors of a transformer that Wan 2.2's do not have, as the file names them.
+    /// Tensors of a transformer that Wan 2.2 does not have, as the file names them.
     pub unknown: Vec<String>,
 }
 
-/// What programs that save a transformer alone may write before every name.
+/// Prefixes of all names in files that were saved from a larger model.
 const PREFIXES: [&str; 3] = ["", "model.diffusion_model.", "diffusion_model."];
-/// What fp8 checkpoints say beside a weight, and what one of them is called here.
+/// Suffixes of tensors beside an fp8 weight, and the suffix used here; `None` if the tensor is not needed.
 const SCALES: [(&str, Option<&str>); 5] = [
     (".scale_weight", Some(".scale_weight")),
     (".weight_scale", Some(".scale_weight")),
@@ -49,10 +49,10 @@ const SCALES: [(&str, Option<&str>); 5] = [
     (".input_scale", None),
     (".comfy_quant", None),
 ];
-/// Marks and attachments of single files.
+/// Extra tensors of single files: a marker and the tokenizer.
 const ATTACHED: [&str; 2] = ["scaled_fp8", "spiece_model"];
 
-/// Which part of a Wan model `weights` are, if any, and under diffusers' names.
+/// Recognises the component that `weights` are, and renames them to diffusers' names; `None` for other models.
 pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
     if let Some((prefix, naming)) = transformer_naming(weights) {
         let rename = |name: &str| match naming {
@@ -115,7 +115,7 @@ fn transformer_naming(weights: &Weights) -> Option<(&'static str, Naming)> {
     weights.contains(&format!("{prefix}blocks.0.attn1.to_q.weight")).then_some((prefix, Naming::Diffusers))
 }
 
-/// UMT5 is told from the T5 of other models by a position bias in every block.
+/// Naming of a UMT5 encoder. Unlike other T5 models, it has a position bias in every block.
 fn text_naming(weights: &Weights) -> Option<Naming> {
     if weights.contains("token_embedding.weight")
         && weights.contains("blocks.0.pos_embedding.embedding.weight")
@@ -130,7 +130,7 @@ fn text_naming(weights: &Weights) -> Option<Naming> {
     (bias(0) && (!second || bias(1))).then_some(Naming::Diffusers)
 }
 
-/// A scale is named after its weight, whatever the weight is called.
+/// Renames a scale like its weight.
 fn with_scale(name: &str, rename: impl Fn(&str) -> Option<String>) -> Option<String> {
     for (suffix, ours) in SCALES {
         if let Some(module) = name.strip_suffix(suffix) {

@@ -1,9 +1,9 @@
-//! A map of module names that is read in both directions.
+//! A table of module names that is read in both directions.
 
-/// Pairs of module names, original first. What follows the module (`.weight`, `.bias`) stays as it is.
+/// Pairs of module names, original first. The rest of the name (`.weight`, `.bias`) is kept.
 #[derive(Debug)]
 pub struct Table {
-    /// Before the number of a block.
+    /// Prefix before the number of a block.
     pub(super) blocks: (&'static str, &'static str),
     /// Modules inside a block.
     pub(super) inside: &'static [(&'static str, &'static str)],
@@ -12,12 +12,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// diffusers' name for an original one, if the model has such a tensor.
+    /// diffusers' name for an original name; `None` if the model has no such tensor.
     pub fn diffusers(&self, original: &str) -> Option<String> {
         translate(original, self.blocks, self.inside.iter().copied(), self.outside.iter().copied())
     }
 
-    /// The original name for diffusers'.
+    /// The original name for a diffusers name; `None` if the model has no such tensor.
     pub fn original(&self, diffusers: &str) -> Option<String> {
         let turned = |&(original, diffusers): &(&'static str, &'static str)| (diffusers, original);
         let (original, prefix) = self.blocks;
@@ -40,7 +40,7 @@ fn translate<'p>(
     outside.find_map(|pair| module(name, pair))
 }
 
-/// `name` with its module renamed, if it is `from`, or one word below it.
+/// `name` with the module `from` replaced by `to`, if `name` is that module or a leaf of it.
 pub(super) fn module(name: &str, (from, to): (&str, &str)) -> Option<String> {
     match name.strip_prefix(from)? {
         "" => Some(to.to_owned()),

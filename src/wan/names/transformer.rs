@@ -1,4 +1,4 @@
-//! Names of the transformer (`wan/modules/model.py`).
+//! Module names of the transformer (`wan/modules/model.py`).
 
 use super::table::Table;
 
@@ -19,8 +19,8 @@ pub const TRANSFORMER: Table = Table {
         ("cross_attn.o", "attn2.to_out.0"),
         ("cross_attn.norm_q", "attn2.norm_q"),
         ("cross_attn.norm_k", "attn2.norm_k"),
-        // diffusers counts the norms in the order they are used: its second is Wan's third. The other two,
-        // which change places too, have no parameters.
+        // diffusers numbers the norms in the order of use, so its second is the original's third; the other two
+        // have no parameters
         ("norm3", "norm2"),
         ("ffn.0", "ffn.net.0.proj"),
         ("ffn.2", "ffn.net.2"),

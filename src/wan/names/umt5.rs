@@ -1,4 +1,4 @@
-//! Names of the text encoder (`wan/modules/t5.py`); the other set is transformers'.
+//! Module names of the text encoder (`wan/modules/t5.py` and transformers).
 
 use super::table::Table;
 

@@ -1,13 +1,13 @@
-//! Names of the video autoencoders (`wan/modules/vae2_1.py` and `vae2_2.py`).
+//! Module names of the VAEs (`wan/modules/vae2_1.py` and `vae2_2.py`).
 //!
-//! Original names number the layers through; which number is which layer depends on how many there are.
+//! Original names number layers consecutively, so the number of a layer depends on the configuration.
 
 use super::table::module;
 
-/// More blocks or levels than any autoencoder has.
+/// Upper bound of blocks and levels.
 const MOST: usize = 64;
 
-/// What the layers' numbers depend on.
+/// What the numbers of layers depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VaePlan {
     /// VAE 2.2: layers are numbered within their level.
@@ -18,24 +18,24 @@ pub struct VaePlan {
     pub blocks: usize,
 }
 
-/// Names of an autoencoder of one plan.
+/// Name pairs of a VAE.
 #[derive(Clone, Debug)]
 pub struct VaeNames(Vec<(String, String)>);
 
 impl VaeNames {
-    /// diffusers' name for an original one.
+    /// diffusers' name for an original name.
     pub fn diffusers(&self, original: &str) -> Option<String> {
         self.0.iter().find_map(|(from, to)| module(original, (from, to)))
     }
 
-    /// The original name for diffusers'.
+    /// The original name for a diffusers name.
     pub fn original(&self, diffusers: &str) -> Option<String> {
         self.0.iter().find_map(|(to, from)| module(diffusers, (from, to)))
     }
 }
 
 impl VaePlan {
-    /// The plan that a file with original names follows.
+    /// Finds the numbering of a file with original names; `None` if it is no VAE.
     pub fn from_original(contains: impl Fn(&str) -> bool) -> Option<Self> {
         let is_residual = contains("encoder.downsamples.0.downsamples.0.residual.2.weight");
         let block = |index: usize| {
@@ -57,7 +57,7 @@ impl VaePlan {
         (blocks > 0 && levels > 1).then_some(Self { is_residual, levels, blocks })
     }
 
-    /// The map between the two sets of names.
+    /// The pairs of names.
     pub fn renamer(&self) -> VaeNames {
         VaeNames(self.pairs())
     }

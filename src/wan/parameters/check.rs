@@ -1,20 +1,19 @@
-//! Weights against the list of what should be there.
+//! Checks that weights have the parameters they should have.
 
 use super::list::Parameter;
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 
-/// How many of many differences are written out.
+/// Maximum number of differences in the error's message.
 const SHOWN: usize = 3;
 
-/// Fails if `weights` lack one of `parameters` or hold it in another shape; one error names the first few.
+/// Fails with `CorruptModel` if a parameter is missing in `weights` or has another shape.
 pub fn check(what: &str, weights: &Weights, parameters: &[Parameter]) -> Result<()> {
     let wrong = |parameter: &Parameter| match weights.get(&parameter.name) {
         Err(_) => Some(format!("{} is missing", parameter.name)),
-        Ok(info) if info.shape != parameter.shape => Some(format!(
-            "{} has the shape {:?} where {:?} is expected",
-            parameter.name, info.shape, parameter.shape
-        )),
+        Ok(info) if info.shape != parameter.shape => {
+            Some(format!("{} has shape {:?}, expected {:?}", parameter.name, info.shape, parameter.shape))
+        }
         Ok(_) => None,
     };
     let wrong: Vec<_> = parameters.iter().filter_map(wrong).collect();
@@ -26,7 +25,7 @@ pub fn check(what: &str, weights: &Weights, parameters: &[Parameter]) -> Result<
     let shown = wrong.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
     Err(Error::new(
         Kind::CorruptModel,
-        format!("The {what} in {} is not whole: {shown}{rest}", weights.root().display()),
+        format!("The {what} in {} is incomplete or invalid: {shown}{rest}", weights.root().display()),
     )
-    .remedy("Fetch it again; if it came in several files, all of them"))
+    .remedy("Download it again; if it has several shards, all of them"))
 }

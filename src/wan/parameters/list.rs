@@ -1,6 +1,6 @@
 //! A list of parameters under construction.
 
-/// One parameter.
+/// Name and shape of one parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// diffusers' name.

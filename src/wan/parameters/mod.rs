@@ -1,7 +1,7 @@
-//! What a component is made of: the name and shape of every parameter that a configuration asks for.
+//! Name and shape of every parameter of a component, given its configuration.
 //!
-//! Names are diffusers'. A checkpoint is held against these lists when it is opened, and made-up checkpoints are
-//! written from them.
+//! Names are those of diffusers. A checkpoint is checked against these lists when it is opened, and synthetic checkpoints
+//! are written from them.
 
 mod check;
 mod list;

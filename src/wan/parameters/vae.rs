@@ -1,9 +1,9 @@
-//! The video autoencoder's parameters.
+//! The VAE's parameters.
 
 use super::list::{List, Parameter};
 use crate::wan::VaeConfig;
 
-/// Every parameter of the autoencoder that `config` describes.
+/// Every parameter of the VAE that `config` describes.
 pub fn vae(config: &VaeConfig) -> Vec<Parameter> {
     let (mut list, z) = (List::default(), config.z_dim);
     encoder(&mut list, config);

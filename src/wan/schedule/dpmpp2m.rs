@@ -1,11 +1,11 @@
-//! DPM-Solver++ 2M for flows: a second-order multistep method (`DPMSolverMultistepScheduler`, midpoint).
+//! DPM-Solver++ 2M for flow models: a second-order multistep method (`DPMSolverMultistepScheduler`, midpoint).
 
 use super::Sigmas;
 
-/// Tensors kept between steps: the clean video that the step before predicted.
+/// Tensors kept between steps: the denoised prediction of the step before.
 pub(super) const HISTORY: usize = 1;
 
-/// Moves `sample` from step `at` to the next. The first step and the last are of first order.
+/// Advances `sample` from step `at` to the next. The first and the last step are of first order.
 pub(super) fn step(
     sigmas: &Sigmas,
     at: usize,

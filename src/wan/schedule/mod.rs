@@ -1,7 +1,7 @@
-//! How a video comes out of noise: noise levels, and the solvers that step from one to the next.
+//! Noise schedules, and the solvers that step from one noise level to the next.
 //!
-//! Ported from diffusers' schedulers for flow models, with their order of operations in f32, so that the same
-//! predictions give the same video. It knows numbers only, no tensors' shapes and no models.
+//! Ported from diffusers' schedulers for flow models with the same order of operations in f32, so that the same model
+//! predictions give the same video. It knows neither tensor shapes nor models.
 
 mod dpmpp2m;
 mod euler;

@@ -1,17 +1,17 @@
-//! The noise levels of a run, from pure noise (near 1) down to none (0), as diffusers' schedulers space them.
+//! The noise levels of a run, from nearly 1 (pure noise) to 0, spaced as diffusers' schedulers do.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::{FlowShift, Sampler, StepCount};
 
-/// Timesteps the models were trained with (`num_train_timesteps`); a timestep is a sigma times this.
+/// Timesteps of the training schedule (`num_train_timesteps`); a timestep is a sigma times this.
 const TRAIN_TIMESTEPS: f64 = 1000.0;
-/// Least sigma of the training schedule.
+/// Smallest sigma of the training schedule.
 const LEAST: f64 = 1.0 / TRAIN_TIMESTEPS;
-/// A first sigma of exactly 1 has no logarithm of its signal share; diffusers lowers it by this much.
+/// diffusers lowers a first sigma of exactly 1 by this much, because its log signal-to-noise ratio would be infinite.
 const GUARD: f64 = 1e-6;
 
-/// Noise levels and the timesteps that the model is told.
+/// Noise levels of a run, and the timesteps that the model gets as input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sigmas {
     levels: Vec<f32>,
@@ -19,11 +19,11 @@ pub struct Sigmas {
 }
 
 impl Sigmas {
-    /// The grid of `sampler` for so many steps.
+    /// The schedule of `sampler` for this number of steps.
     ///
-    /// The grids differ as diffusers' classes do: `UniPCMultistepScheduler` stops one interval above the least
-    /// sigma, `DPMSolverMultistepScheduler` begins just below 1, and `FlowMatchEulerDiscreteScheduler` reaches
-    /// the least sigma, which it shifts twice: once in its constructor and once here.
+    /// The schedules differ like diffusers' classes: `UniPCMultistepScheduler` ends one interval above the smallest sigma,
+    /// `DPMSolverMultistepScheduler` starts just below 1, and `FlowMatchEulerDiscreteScheduler` reaches the smallest sigma,
+    /// which it shifts twice: once in its constructor and once when timesteps are set.
     pub fn new(sampler: Sampler, steps: StepCount, shift: FlowShift) -> Self {
         let steps = steps.0 as usize;
         let shift = as_typed(shift.0);
@@ -44,7 +44,7 @@ impl Sigmas {
         Self::custom(sampler, &shifted)
     }
 
-    /// Noise levels given one by one, shifted already and without the final 0: step lists of distilled models.
+    /// A schedule of given noise levels, already shifted and without the final 0: step lists of distilled models.
     pub fn custom(sampler: Sampler, sigmas: &[f64]) -> Self {
         let guard = |sigma: f64| match sampler {
             Sampler::UniPc | Sampler::DpmPp2M if (sigma - 1.0).abs() < GUARD => sigma - GUARD,
@@ -66,17 +66,17 @@ impl Sigmas {
         self.timesteps.len()
     }
 
-    /// Whether there is no step at all.
+    /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.timesteps.is_empty()
     }
 
-    /// The timestep that the model is told at each step; whole numbers, but for Euler.
+    /// Timestep of each step, the model's input; whole numbers except for Euler.
     pub fn timesteps(&self) -> &[f32] {
         &self.timesteps
     }
 
-    /// The noise level at each step, and 0 at the end.
+    /// Noise level of each step, and 0 at the end.
     pub fn levels(&self) -> &[f32] {
         &self.levels
     }
@@ -88,12 +88,12 @@ impl Sigmas {
     }
 }
 
-/// Moves a noise level towards 1: the higher the shift, the more steps are spent on the large shapes.
+/// Shifts a noise level towards 1: a larger shift spends more steps on coarse structure.
 fn shifted(sigma: f64, shift: f64) -> f64 {
     shift * sigma / (1.0 + (shift - 1.0) * sigma)
 }
 
-/// The same in f32, as diffusers shifts the training schedule that Euler's grid takes its ends from.
+/// [`shifted`] in f32, as diffusers shifts the training schedule whose ends Euler's schedule uses.
 fn shifted_f32(sigma: f32, shift: f32) -> f32 {
     shift * sigma / (1.0 + (shift - 1.0) * sigma)
 }
@@ -111,7 +111,7 @@ fn linspace(from: f64, to: f64, count: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The f64 that a person meant who typed this f32: 2.7 and not 2.700000047683716.
+/// The f64 with the decimal value that was typed: 2.7 instead of 2.700000047683716.
 fn as_typed(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
@@ -124,7 +124,7 @@ mod tests {
         Sigmas::new(sampler, StepCount(steps), FlowShift(shift))
     }
 
-    /// Steps at or above a timestep: those of the high-noise expert.
+    /// Steps with at least this timestep: those of the high-noise expert.
     fn high(grid: &Sigmas, boundary: f32) -> usize {
         grid.timesteps().iter().filter(|&&t| t >= boundary).count()
     }

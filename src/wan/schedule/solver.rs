@@ -1,35 +1,35 @@
-//! A run of steps: which noise levels, how far it is, and what a multistep method remembers.
+//! A run's solver: its noise levels, progress and history of a multistep method.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Sigmas, dpmpp2m, euler, unipc};
 use crate::core::{FlowShift, Sampler, StepCount};
 
-/// Turns noise into a video, one prediction of the model at a time.
+/// Denoises a sample, one model prediction at a time.
 ///
-/// Plain data: a clone, or one read back from disk, goes on where this one stands.
+/// Plain data: a clone, or one read back from disk, continues from the same step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Solver {
     sampler: Sampler,
     sigmas: Sigmas,
-    /// Steps done.
+    /// Number of finished steps.
     done: usize,
-    /// Tensors of the latest steps; empty before the first.
+    /// Tensors kept from the latest steps; empty before the first step.
     history: Vec<Vec<f32>>,
 }
 
 impl Solver {
-    /// A run of so many steps on the sampler's own grid.
+    /// A run of this many steps on the sampler's own schedule.
     pub fn new(sampler: Sampler, steps: StepCount, shift: FlowShift) -> Self {
         Self { sampler, sigmas: Sigmas::new(sampler, steps, shift), done: 0, history: Vec::new() }
     }
 
-    /// A run on noise levels of one's own: shifted already, falling, without the final 0.
+    /// A run on given noise levels: shifted already, falling, without the final 0.
     pub fn with_sigmas(sampler: Sampler, sigmas: &[f64]) -> Self {
         Self { sampler, sigmas: Sigmas::custom(sampler, sigmas), done: 0, history: Vec::new() }
     }
 
-    /// The timestep that the model is told at each step.
+    /// Timestep of each step, the model's input.
     pub fn timesteps(&self) -> &[f32] {
         self.sigmas.timesteps()
     }
@@ -39,27 +39,26 @@ impl Solver {
         &self.sigmas
     }
 
-    /// Steps done so far.
+    /// Number of finished steps.
     pub fn done(&self) -> usize {
         self.done
     }
 
-    /// Tensors of the latest steps; empty before the first.
+    /// Tensors kept from the latest steps; empty before the first step.
     pub fn history(&self) -> &[Vec<f32>] {
         &self.history
     }
 
-    /// This run after `done` steps, given what [`Self::history`] was then; none if they do not fit.
+    /// This run after `done` steps with the [`Self::history`] from then; `None` if the two do not match.
     #[must_use]
     pub fn resumed(self, done: usize, history: Vec<Vec<f32>>) -> Option<Self> {
         let kept = if done == 0 { 0 } else { num_history(self.sampler) };
         (done <= self.sigmas.len() && history.len() == kept).then_some(Self { done, history, ..self })
     }
 
-    /// Moves `sample` one step on, given the velocity that the model predicts for it at the current timestep.
+    /// Advances `sample` by one step, given the model's velocity for it at the current timestep.
     ///
-    /// In place, in one pass; nothing is allocated but the history at the first step. Does nothing once all
-    /// steps are done.
+    /// Works in place; only the first step allocates, for the history. Does nothing after the last step.
     pub fn step(&mut self, velocity: &[f32], sample: &mut [f32]) {
         debug_assert_eq!(velocity.len(), sample.len(), "a velocity for every value");
         let at = self.done;
@@ -69,7 +68,10 @@ impl Solver {
         if at == 0 {
             self.history = vec![vec![0.0; sample.len()]; num_history(self.sampler)];
         }
-        debug_assert!(self.history.iter().all(|kept| kept.len() == sample.len()), "a run has one shape");
+        debug_assert!(
+            self.history.iter().all(|kept| kept.len() == sample.len()),
+            "the sample keeps its shape"
+        );
         match self.sampler {
             Sampler::UniPc => unipc::step(&self.sigmas, at, velocity, sample, &mut self.history),
             Sampler::Euler => euler::step(&self.sigmas, at, velocity, sample),
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_saved_goes_on_the_same() {
+    fn a_saved_run_continues_identically() {
         for sampler in Sampler::ALL {
             let mut whole = Solver::new(sampler, StepCount(6), FlowShift(3.0));
             let mut x = vec![0.5_f32, -1.0, 2.0];

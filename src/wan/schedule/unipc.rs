@@ -1,15 +1,15 @@
-//! Wan's own solver: `UniPC` for flows, order 2, B2(h), predicting the clean video (`UniPCMultistepScheduler`).
+//! Wan's default solver: `UniPC` for flow models, order 2, B2(h), predicting x0 (`UniPCMultistepScheduler`).
 //!
-//! A step first corrects the sample it was given by what the model has just said about it, then predicts the
-//! next. Both are linear in the sample before, the clean videos of the last three calls and the velocity, so
-//! one pass over the tensors does it all.
+//! A step first corrects the given sample with the newest model prediction, then predicts the next sample. Both are linear
+//! in the previous sample, the x0 predictions of the last three calls and the velocity, so one pass over the tensors is
+//! enough.
 
 use super::Sigmas;
 
-/// Tensors kept between steps: the sample before the last prediction, and the clean videos of the last two calls.
+/// Tensors kept between steps: the sample before the last prediction, and the x0 predictions of the last two calls.
 pub(super) const HISTORY: usize = 3;
 
-/// Moves `sample` from step `at` to the next.
+/// Advances `sample` from step `at` to the next.
 pub(super) fn step(
     sigmas: &Sigmas,
     at: usize,
@@ -37,22 +37,22 @@ pub(super) fn step(
             *clean_2 = clean;
         }
     }
-    // the oldest was overwritten by the newest
+    // the newest x0 overwrote the oldest
     std::mem::swap(clean_1, clean_2);
 }
 
-/// Order of the prediction at a step: 2 between, 1 at both ends.
+/// Order of the prediction at a step: 1 for the first and last step, else 2.
 fn order(sigmas: &Sigmas, at: usize) -> usize {
     2.min(sigmas.len() - at).min(at + 1)
 }
 
-/// What prediction and correction share: the way from one noise level to the next.
+/// The interval between two noise levels, used by prediction and correction.
 struct Interval {
-    /// Share of the sample that stays.
+    /// Factor of the sample.
     keep: f32,
-    /// Weight of the clean video, negative.
+    /// Factor of the x0 prediction, negative.
     towards: f32,
-    /// Change of the logarithm of the signal-to-noise ratio.
+    /// Change of the log signal-to-noise ratio.
     h: f32,
 }
 
@@ -63,7 +63,7 @@ impl Interval {
         Self { keep: next / sigma, towards: (1.0 - next) * (-h).exp_m1(), h }
     }
 
-    /// Where the call before `from` lies, in units of this interval (negative).
+    /// Position of the call before `from`, in units of this interval (negative).
     fn reach(&self, sigmas: &Sigmas, from: usize) -> f32 {
         (sigmas.log_snr(from - 1) - sigmas.log_snr(from)) / self.h
     }
@@ -71,7 +71,7 @@ impl Interval {
 
 struct Predictor {
     interval: Interval,
-    /// Reach of the older clean video, at order 2.
+    /// Position of the older x0 prediction, at order 2.
     reach: Option<f32>,
 }
 
@@ -96,7 +96,7 @@ struct Corrector {
     interval: Interval,
     /// Weight of the newest difference.
     newest: f32,
-    /// Weight and reach of the older difference, at order 2.
+    /// Weight and position of the older difference, at order 2.
     older: Option<(f32, f32)>,
 }
 
@@ -112,7 +112,7 @@ impl Corrector {
         Self { interval, newest, older: Some((older, reach)) }
     }
 
-    /// The sample at this step, from the one before: what the last prediction should have been.
+    /// The corrected sample at this step.
     fn this(&self, last: f32, clean: f32, clean_1: f32, clean_2: f32) -> f32 {
         let Interval { keep, towards, .. } = self.interval;
         let older = self.older.map_or(0.0, |(weight, reach)| weight * ((clean_2 - clean_1) / reach));

@@ -1,13 +1,13 @@
-//! Relative position buckets of the UMT5 encoder: how far apart two tokens are, coarsely.
+//! Relative position buckets of the UMT5 encoder, which quantise the distance of two tokens.
 
-/// Buckets of one direction (half of `relative_attention_num_buckets`, 32).
+/// Buckets per direction (half of `relative_attention_num_buckets`, 32).
 const ONE_SIDE: i64 = 16;
-/// Distances below this have a bucket each; longer ones share buckets by their logarithm.
+/// Smaller distances have their own bucket; larger ones share buckets by their logarithm.
 const EXACT: i64 = ONE_SIDE / 2;
-/// Distance from which the last bucket serves (`relative_attention_max_distance`).
+/// Distance at which the last bucket begins (`relative_attention_max_distance`).
 const FAR: f32 = 128.0;
 
-/// The bucket of every (query, key) pair, `[len, len]`, query by query; keys after the query are in the upper half.
+/// The bucket of every (query, key) pair: `[len, len]`, row by query. Keys after the query use the upper half.
 pub fn relative_buckets(len: usize) -> Vec<i64> {
     let by_distance: Vec<i64> = (0..len).map(bucket_of_distance).collect();
     let mut out = Vec::with_capacity(len * len);
@@ -18,14 +18,14 @@ pub fn relative_buckets(len: usize) -> Vec<i64> {
     out
 }
 
-/// In f32, as T5 computes it: a bucket's edge depends on the rounding.
+/// The bucket of a distance, computed in f32 like T5, because the bounds depend on rounding.
 fn bucket_of_distance(distance: usize) -> i64 {
     let exact = EXACT as f32;
     if (distance as i64) < EXACT {
         return distance as i64;
     }
-    let share = (distance as f32 / exact).ln() / (FAR / exact).ln();
-    (EXACT + (share * (ONE_SIDE - EXACT) as f32) as i64).min(ONE_SIDE - 1)
+    let ratio = (distance as f32 / exact).ln() / (FAR / exact).ln();
+    (EXACT + (ratio * (ONE_SIDE - EXACT) as f32) as i64).min(ONE_SIDE - 1)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reading numbers off tensor names and shapes.
+//! Reads sizes off tensor names and shapes.
 
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
@@ -7,24 +7,24 @@ use crate::onnx::Weights;
 pub(super) fn dim(weights: &Weights, name: &str, index: usize) -> Result<usize> {
     let shape = &weights.get(name)?.shape;
     shape.get(index).copied().filter(|&size| size > 0).ok_or_else(|| {
-        Error::new(Kind::CorruptModel, format!("The tensor {name} has the odd shape {shape:?}"))
-            .remedy("Fetch the file again")
+        Error::new(Kind::CorruptModel, format!("The tensor {name} has the invalid shape {shape:?}"))
+            .remedy("Download the file again")
     })
 }
 
-/// How many of `name(0)`, `name(1)`, … there are without a gap.
+/// Number of tensors `name(0)`, `name(1)`, … without a gap.
 pub(super) fn count(weights: &Weights, name: impl Fn(usize) -> String) -> usize {
     let most = weights.iter().count();
     (0..most).take_while(|&index| weights.contains(&name(index))).count()
 }
 
-/// One more than the largest number after `prefix`: how many blocks a file means to have.
+/// One more than the largest number after `prefix`: the number of blocks.
 pub(super) fn blocks(weights: &Weights, prefix: &str) -> usize {
     let number = |(name, _): (&str, _)| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
     weights.iter().filter_map(number).max().map_or(0, |last| last + 1)
 }
 
-/// A sentence for a configuration that contradicts the weights.
+/// A sentence about a value of `config.json` that contradicts the weights.
 pub(super) fn contradiction(what: &str, config: usize, shapes: usize) -> Option<String> {
-    (config != shapes).then(|| format!("config.json says {what} {config} and the weights say {shapes}"))
+    (config != shapes).then(|| format!("config.json has {what} {config}, the weights have {shapes}"))
 }

@@ -1,67 +1,67 @@
-//! A LoRA brought onto a transformer: keys become changes to its parameters, or a reason why not.
+//! Applies a LoRA to a transformer: its keys become deltas of the model's weights, or are skipped with a reason.
 
 use std::collections::BTreeMap;
 
 use super::file::LoraFile;
-use super::key::Part;
+use super::key::KeyRole;
 use super::names::{Names, is_image_branch};
-use super::report::{LeftOut, LoraReport, Why};
+use super::report::{LoraReport, SkipReason, SkippedKey};
 use crate::core::{Error, Kind, Result};
 use crate::onnx::{Adapter, Dtype, WeightDelta, Weights};
 
-/// Widths of Wan's transformers and what they are called.
+/// Widths of Wan's transformers with the models' names.
 const WIDTHS: [(usize, &str); 3] =
     [(5120, "Wan 2.2 A14B or Wan 2.1 14B"), (3072, "Wan 2.2 5B"), (1536, "Wan 2.1 1.3B")];
-/// Its shape follows from the mode, not from the size: a LoRA for I2V fits T2V without it.
+/// Name of the layer whose input channels depend on the mode: an I2V LoRA fits a T2V model without it.
 const MODE_DEPENDENT: &str = "patch_embedding";
 
-/// What came of it.
+/// A LoRA matched with a transformer.
 #[derive(Clone, Debug)]
-pub struct LoraFit {
-    /// The changes.
+pub struct LoraMatch {
+    /// The deltas of the transformer's weights.
     pub adapter: Adapter,
-    /// What became of each key.
+    /// How each key was used.
     pub report: LoraReport,
 }
 
-/// The keys of one module.
-type Parts<'f> = BTreeMap<Part, &'f str>;
+/// The keys of one module by their role.
+type ModuleKeys<'f> = BTreeMap<KeyRole, &'f str>;
 
-/// Fits `file` to a transformer with these `weights`; `strength` is what the graph will call the input for it.
+/// Matches `file` with the transformer that has these `weights`; `strength` names the graph input for the strength.
 ///
-/// Changes that are all zero are left away. Whether enough is left is for [`LoraFit::check`] to say.
-pub fn fit(file: &LoraFile, weights: &Weights, strength: &str) -> Result<LoraFit> {
+/// All-zero deltas are dropped. Call [`LoraMatch::check`] to reject a LoRA for another model.
+pub fn match_keys(file: &LoraFile, weights: &Weights, strength: &str) -> Result<LoraMatch> {
     let names = Names::of(weights);
     let mut report = LoraReport { notes: file.notes.clone(), ..LoraReport::default() };
-    let mut modules: BTreeMap<String, Parts<'_>> = BTreeMap::new();
+    let mut modules: BTreeMap<String, ModuleKeys<'_>> = BTreeMap::new();
     for (raw, info, key) in file.keys() {
-        let why = match key {
-            None => Some(Why::NoLora),
-            Some(key) => match (names.find(&key.module), key.part) {
-                (None, _) if is_image_branch(&key.module) => Some(Why::ImageBranch),
-                (None, _) => Some(Why::NoModule),
-                (_, Part::Dora) => Some(Why::Dora),
-                (_, Part::Foreign(method)) => Some(Why::Foreign(method)),
-                (_, part) if part != Part::Alpha && !is_float(info.dtype) => Some(Why::Numbers),
-                (Some(module), part) => {
-                    let parts = modules.entry(module.to_owned()).or_default();
-                    let taken = parts.contains_key(&part);
+        let reason = match key {
+            None => Some(SkipReason::NoLora),
+            Some(key) => match (names.find(&key.module), key.role) {
+                (None, _) if is_image_branch(&key.module) => Some(SkipReason::ImageBranch),
+                (None, _) => Some(SkipReason::NoModule),
+                (_, KeyRole::Dora) => Some(SkipReason::Dora),
+                (_, KeyRole::Foreign(method)) => Some(SkipReason::Foreign(method)),
+                (_, role) if role != KeyRole::Alpha && !is_float(info.dtype) => Some(SkipReason::Numbers),
+                (Some(module), role) => {
+                    let keys = modules.entry(module.to_owned()).or_default();
+                    let taken = keys.contains_key(&role);
                     if !taken {
-                        parts.insert(part, raw);
+                        keys.insert(role, raw);
                     }
-                    taken.then_some(Why::Twice)
+                    taken.then_some(SkipReason::Twice)
                 }
             },
         };
-        if let Some(why) = why {
-            report.left_out.push(LeftOut { key: raw.to_owned(), why });
+        if let Some(reason) = reason {
+            report.skipped.push(SkippedKey { key: raw.to_owned(), reason });
         }
     }
     let mut changes: BTreeMap<String, Vec<WeightDelta>> = BTreeMap::new();
-    for (name, parts) in &modules {
+    for (name, keys) in &modules {
         let mut module = Module { file, weights, name, report: &mut report, changes: Vec::new() };
-        module.low_rank(parts)?;
-        module.full(parts)?;
+        module.low_rank(keys)?;
+        module.full(keys)?;
         let found = module.changes;
         if !found.is_empty() {
             report.matched.push(name.clone());
@@ -71,10 +71,10 @@ pub fn fit(file: &LoraFile, weights: &Weights, strength: &str) -> Result<LoraFit
         }
     }
     let adapter = Adapter { strength: strength.to_owned(), weights: file.weights.clone(), deltas: changes };
-    Ok(LoraFit { adapter, report })
+    Ok(LoraMatch { adapter, report })
 }
 
-/// One module while its parts are looked at.
+/// One module while its keys are matched.
 struct Module<'a> {
     file: &'a LoraFile,
     weights: &'a Weights,
@@ -84,21 +84,21 @@ struct Module<'a> {
 }
 
 impl Module<'_> {
-    /// The parameter that a change of the weight goes to; a table is one itself.
+    /// The weight that a delta of the module belongs to; modulation tables are parameters without `.weight`.
     fn weight(&self) -> String {
         let weight = format!("{}.weight", self.name);
         if self.weights.contains(&weight) { weight } else { self.name.to_owned() }
     }
 
-    fn low_rank(&mut self, parts: &Parts<'_>) -> Result<()> {
-        let (down, up) = match (parts.get(&Part::Down), parts.get(&Part::Up)) {
+    fn low_rank(&mut self, keys: &ModuleKeys<'_>) -> Result<()> {
+        let (down, up) = match (keys.get(&KeyRole::Down), keys.get(&KeyRole::Up)) {
             (Some(&down), Some(&up)) => (down, up),
             (None, None) => {
-                self.leave_out(parts.get(&Part::Alpha), &Why::Incomplete);
+                self.skip(keys.get(&KeyRole::Alpha), &SkipReason::Incomplete);
                 return Ok(());
             }
             (down, up) => {
-                self.leave_out(down.or(up), &Why::Incomplete);
+                self.skip(down.or(up), &SkipReason::Incomplete);
                 return Ok(());
             }
         };
@@ -112,24 +112,24 @@ impl Module<'_> {
         for (key, found, expected) in [(down, a, rank * inputs), (up, b, outputs * rank)] {
             let first_fits = key == down || found.shape.first() == Some(&outputs);
             if elements(&found.shape) != expected || !first_fits || rank == 0 {
-                let why = Why::Shape { model: shape.clone(), lora: found.shape.clone() };
-                self.leave_out(Some(&key), &why);
+                let why = SkipReason::Shape { model: shape.clone(), lora: found.shape.clone() };
+                self.skip(Some(&key), &why);
                 return Ok(());
             }
         }
         for (key, info) in [(down, a), (up, b)] {
             if self.file.weights.all_zero(info)? {
-                self.report.dead.push(key.to_owned());
+                self.report.all_zero.push(key.to_owned());
                 return Ok(());
             }
         }
-        let alpha = match parts.get(&Part::Alpha) {
+        let alpha = match keys.get(&KeyRole::Alpha) {
             Some(&key) => Some(self.file.scalar(self.file.weights.get(key)?).unwrap_or(f32::NAN)),
             None => None,
         };
         let scale = self.file.settings.scale(alpha, self.name, rank);
         if !scale.is_finite() {
-            self.leave_out(parts.get(&Part::Alpha).or(Some(&down)), &Why::Numbers);
+            self.skip(keys.get(&KeyRole::Alpha).or(Some(&down)), &SkipReason::Numbers);
             return Ok(());
         }
         if !self.report.scales.contains(&scale) {
@@ -140,21 +140,21 @@ impl Module<'_> {
         Ok(())
     }
 
-    fn full(&mut self, parts: &Parts<'_>) -> Result<()> {
+    fn full(&mut self, keys: &ModuleKeys<'_>) -> Result<()> {
         let bias = format!("{}.bias", self.name);
-        for (part, parameter) in [(Part::Weight, self.weight()), (Part::Bias, bias)] {
-            let Some(&key) = parts.get(&part) else { continue };
+        for (role, parameter) in [(KeyRole::Weight, self.weight()), (KeyRole::Bias, bias)] {
+            let Some(&key) = keys.get(&role) else { continue };
             if !self.weights.contains(&parameter) {
-                self.leave_out(Some(&key), &Why::NoModule);
+                self.skip(Some(&key), &SkipReason::NoModule);
                 continue;
             }
             let shape = &self.weights.get(&parameter)?.shape;
             let info = self.file.weights.get(key)?;
             if info.shape.iter().product::<usize>() != shape.iter().product::<usize>() {
-                let why = Why::Shape { model: shape.clone(), lora: info.shape.clone() };
-                self.leave_out(Some(&key), &why);
+                let why = SkipReason::Shape { model: shape.clone(), lora: info.shape.clone() };
+                self.skip(Some(&key), &why);
             } else if self.file.weights.all_zero(info)? {
-                self.report.dead.push(key.to_owned());
+                self.report.all_zero.push(key.to_owned());
             } else {
                 self.changes.push((parameter, WeightDelta::Full(key.to_owned())));
             }
@@ -162,40 +162,41 @@ impl Module<'_> {
         Ok(())
     }
 
-    fn leave_out(&mut self, key: Option<&&str>, why: &Why) {
+    fn skip(&mut self, key: Option<&&str>, why: &SkipReason) {
         if let Some(&key) = key {
-            self.report.left_out.push(LeftOut { key: key.to_owned(), why: why.clone() });
+            self.report.skipped.push(SkippedKey { key: key.to_owned(), reason: why.clone() });
         }
     }
 }
 
-impl LoraFit {
-    /// Refuses a LoRA that is made for another model, saying for which; `model` names this one.
+impl LoraMatch {
+    /// Fails if the LoRA was made for another model, and says for which; `model` names this one.
     pub fn check(&self, file: &LoraFile, model: &str, width: usize) -> Result<()> {
-        let wrong_shape =
-            |left: &&LeftOut| matches!(left.why, Why::Shape { .. }) && !left.key.contains(MODE_DEPENDENT);
+        let wrong_shape = |skipped: &&SkippedKey| {
+            matches!(skipped.reason, SkipReason::Shape { .. }) && !skipped.key.contains(MODE_DEPENDENT)
+        };
         let path = file.path.display();
         let refuse = |message: String, remedy: &str| {
             Err(Error::new(Kind::Input, message).remedy(remedy).field("lora"))
         };
-        if let Some(left) = self.report.left_out.iter().find(wrong_shape) {
+        if let Some(skipped) = self.report.skipped.iter().find(wrong_shape) {
             let theirs = file.summary().width.filter(|theirs| *theirs != width);
             let made_for =
                 theirs.map_or_else(String::new, |theirs| format!("is made for {} and ", named(theirs)));
             return refuse(
                 format!(
-                    "The LoRA {path} {made_for}does not fit {model} ({}): {} {}",
+                    "The LoRA {path} {made_for}does not fit {model} ({}): {}: {}",
                     named(width),
-                    left.key,
-                    left.why
+                    skipped.key,
+                    skipped.reason
                 ),
-                "Choose a LoRA for this model, or the model that it is made for",
+                "Choose a LoRA for this model, or the model the LoRA was made for",
             );
         }
-        if self.report.matched.is_empty() && self.report.dead.is_empty() {
-            let kind = kind_from_keys(&self.report.left_out);
+        if self.report.matched.is_empty() && self.report.all_zero.is_empty() {
+            let kind = kind_from_keys(&self.report.skipped);
             return refuse(
-                format!("The LoRA {path} matches nothing in {model}: {kind}"),
+                format!("The LoRA {path} matches no layer of {model}: {kind}"),
                 "Choose a LoRA that was trained on Wan",
             );
         }
@@ -207,25 +208,25 @@ fn is_float(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::F8E4M3)
 }
 
-/// A width in words.
+/// A width with the model's name, if it is known.
 fn named(width: usize) -> String {
     let name = WIDTHS.iter().find(|(known, _)| *known == width).map(|(_, name)| *name);
     name.map_or_else(|| format!("width {width}"), |name| format!("{name}, width {width}"))
 }
 
-/// What a file without a matching key seems to be.
-fn kind_from_keys(keys: &[LeftOut]) -> String {
-    let has = |words: &[&str]| keys.iter().any(|left| words.iter().any(|word| left.key.contains(word)));
-    let first = keys.first().map_or("", |left| left.key.as_str());
-    let image_branch = keys.iter().all(|left| left.why == Why::ImageBranch);
-    let foreign = keys.iter().find_map(|left| match left.why {
-        Why::Foreign(method) => Some(method),
+/// What a file without any matching key probably is.
+fn kind_from_keys(keys: &[SkippedKey]) -> String {
+    let has = |words: &[&str]| keys.iter().any(|skipped| words.iter().any(|word| skipped.key.contains(word)));
+    let first = keys.first().map_or("", |skipped| skipped.key.as_str());
+    let image_branch = keys.iter().all(|skipped| skipped.reason == SkipReason::ImageBranch);
+    let foreign = keys.iter().find_map(|skipped| match skipped.reason {
+        SkipReason::Foreign(method) => Some(method),
         _ => None,
     });
     if keys.is_empty() {
-        "it holds no tensors".to_owned()
+        "the file has no tensors".to_owned()
     } else if image_branch {
-        "it changes the image branch of Wan 2.1 only, which Wan 2.2 does not have".to_owned()
+        "it changes only the image branch of Wan 2.1, which Wan 2.2 does not have".to_owned()
     } else if let Some(method) = foreign {
         format!("{method} is not supported ({first})")
     } else if has(&["single_blocks", "double_blocks", "single_transformer_blocks"]) {
@@ -240,9 +241,9 @@ fn kind_from_keys(keys: &[LeftOut]) -> String {
         format!("it changes a text encoder ({first})")
     } else if has(&["vace_blocks"]) {
         format!("it is made for VACE ({first})")
-    } else if keys.iter().all(|left| left.why == Why::NoLora) {
-        format!("it is no LoRA but looks like a whole model or another kind of file ({first})")
+    } else if keys.iter().all(|skipped| skipped.reason == SkipReason::NoLora) {
+        format!("it is not a LoRA; it may be a whole model or another kind of file ({first})")
     } else {
-        format!("its keys are of another model ({first})")
+        format!("its keys belong to another model ({first})")
     }
 }
