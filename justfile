@@ -7,9 +7,9 @@ _default:
 check:
     cargo check --all-targets --locked
 
-# Run all tests, or the test file of that name: `just test queue`
-test file="":
-    cargo test --locked {{ if file == "" { "" } else { "--test " + file } }}
+# Run all tests, or those of one binary in tests/, or some of them: `just test media`, `just test pipeline toy_model`
+test binary="" word="":
+    cargo test --locked {{ if binary == "" { "" } else { "--test " + binary } }} {{ word }}
 
 # Run the unit tests whose name contains a word: `just unit schedule`
 unit word:

@@ -10,7 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export WANDECK_TEST_FOLDER="$folder"
 
-half() { cargo test --quiet --test media_with_ffmpeg -- --ignored --exact "$1"; }
+half() { cargo test --quiet --test media -- --ignored --exact "with_ffmpeg::$1"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 same() { [ "$2" = "$3" ] || fail "$1 is \"$2\", not \"$3\""; }
 # a field of the first video stream or of the file

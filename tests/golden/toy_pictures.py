@@ -1,4 +1,4 @@
-"""What diffusers makes of start and end images with the toy models that are shipped: refs/toy_pictures.*, for tests/toy_model.rs.
+"""What diffusers makes of start and end images with the shipped toy models: refs/toy_pictures.*, for the test toy_model.
 
     python toy_pictures.py ../../models
 

@@ -2,15 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::layouts::{load, narrow, save, write};
+use crate::common::layouts::{load, narrow, save, write};
 use wandeck::core::{Error, Kind};
 use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
 use wandeck::models::{self, Layout};
+
+use crate::common;
 
 const HIGH: &str = "diffusion_models/wan2.2_t2v_high_noise_14B_fp32.safetensors";
 const LOW: &str = "diffusion_models/wan2.2_t2v_low_noise_14B_fp32.safetensors";

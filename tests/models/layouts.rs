@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::layouts::{ALL, all_graphs, floats, load, narrow, outputs, save, weights, write};
+use crate::common::layouts::{ALL, all_graphs, floats, load, narrow, outputs, save, weights, write};
 use wandeck::core::{CancelToken, Mode};
 use wandeck::models::synth::{Filling, Shapes, SynthDtype, SynthLayout, SynthModel, plan};
 use wandeck::models::{self, Layout, RoleSource};
@@ -15,6 +13,8 @@ use wandeck::onnx::Weights;
 use wandeck::wan::names::{TEXT_ENCODER, TRANSFORMER, VaePlan};
 use wandeck::wan::text::Tokenizer;
 use wandeck::wan::{Checkpoint, OriginalConfig};
+
+use crate::common;
 
 fn assert_same(what: &str, one: &Checkpoint, other: &Checkpoint) {
     assert_eq!(one.modes, other.modes, "{what}");

@@ -3,11 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::path::Path;
 
-use common::layouts::{all_graphs, all_graphs_in, outputs, outputs_of};
+use crate::common::layouts::{all_graphs, all_graphs_in, outputs, outputs_of};
 use ndarray::ArrayD;
 use wandeck::core::{Bytes, CancelToken, Kind, PrecisionChoice};
 use wandeck::engine::{Device, Provider, Session, SessionOptions, check_kernels};
@@ -18,6 +16,8 @@ use wandeck::onnx::{
 };
 use wandeck::pipeline::ComputePlan;
 use wandeck::wan::Checkpoint;
+
+use crate::common;
 
 /// `TensorProto.DataType` of fp32 and bf16.
 const FP32: i64 = 1;

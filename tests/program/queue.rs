@@ -3,14 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::PATIENCE;
+use crate::common::{self, PATIENCE};
 use tempfile::TempDir;
 use wandeck::core::{Draft, Event, Faults, Fix, Kind, Stage, StepCount};
 use wandeck::jobs::{Fallback, JobId, JobSpec, JobState, Priority};

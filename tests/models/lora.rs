@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, Axis, Slice};
@@ -21,6 +19,8 @@ use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
 use wandeck::wan::lora::{LoraFile, LoraMatch, SkipReason, match_keys};
 use wandeck::wan::{TransformerConfig, rope};
+
+use crate::common;
 
 /// Share of the results' standard deviation, which is 1.4 to 1.6; the model without a LoRA is as far off.
 const TOLERANCE: f32 = 1e-5;

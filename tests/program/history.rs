@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
+
+use crate::common;
 
 /// The program with a data folder of its own and the checkout's runtime.
 fn wandeck(data: &Path, args: &[&str]) -> Command {

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -13,6 +11,8 @@ use wandeck::jobs::JobSpec;
 use wandeck::media::Existing;
 use wandeck::presets;
 use wandeck::store::StoredTensors;
+
+use crate::common;
 
 /// A short job on the golden ti2v model, which has a VAE of the 2.2 kind.
 fn work(dir: &Path, name: &str, model: &Path) -> JobSpec {

@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -12,6 +10,8 @@ use wandeck::onnx::Weights;
 use wandeck::wan::names::{TEXT_ENCODER, TRANSFORMER, VaePlan};
 use wandeck::wan::parameters::{self, Parameter};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, infer};
+
+use crate::common;
 
 type Names = BTreeMap<String, Vec<(String, String, Vec<usize>)>>;
 

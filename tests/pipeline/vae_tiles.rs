@@ -2,9 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
-use common::{finished, frames, story, worker};
+use crate::common::{finished, frames, story, worker};
 
 use std::path::{Path, PathBuf};
 

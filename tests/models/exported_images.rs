@@ -3,11 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
-use common::{TestWorker, finished, frames, golden_model, story, worker};
+use crate::common::{self, TestWorker, finished, frames, golden_model, story, worker};
 use ndarray::ArrayD;
 use prost::Message as _;
 use wandeck::core::{

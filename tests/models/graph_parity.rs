@@ -9,8 +9,6 @@
     reason = "a test that cannot go on should stop"
 )]
 
-mod common;
-
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions, Tensor};
@@ -18,6 +16,8 @@ use wandeck::models::convert::{ConversionTarget, Options, convert};
 use wandeck::onnx::{ComputeType, Graph, Weights};
 use wandeck::wan::graphs::{self, Segments, StreamCall, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
+
+use crate::common;
 
 /// On data of unit scale.
 const TOLERANCE: f32 = 1e-5;

@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::{finished, frames, story, worker};
+use crate::common::{self, finished, frames, story, worker};
 use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice, Quantisation};
 use wandeck::jobs::JobSpec;
 use wandeck::models;

@@ -1,0 +1,4 @@
+//! Videos and images as files.
+
+mod round_trip;
+mod with_ffmpeg;

@@ -1,0 +1,16 @@
+//! Models of every kind, as graphs against what diffusers computed, and as files in every layout.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod convert;
+mod convert_smaller;
+mod exported_images;
+mod exported_model;
+mod graph_parity;
+mod layout_faults;
+mod layout_names;
+mod layouts;
+mod lora;
+mod providers;
+mod wan_host;

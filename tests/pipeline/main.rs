@@ -1,0 +1,10 @@
+//! Whole videos, made in this process by the real pipeline.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod image_to_video;
+mod kept_between_runs;
+mod text_to_video;
+mod toy_model;
+mod vae_tiles;
