@@ -457,7 +457,8 @@ fn names_need_not_be_utf8() {
 #[test]
 fn a_disk_that_runs_full_is_told_and_leaves_nothing() {
     // the kernel refuses writes beyond the limit; the signal that would end the program is ignored
-    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact round_trip::with_little_space --ignored --nocapture";
+    let script =
+        "trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact round_trip::with_little_space --ignored --nocapture";
     let output = std::process::Command::new("sh")
         .args(["-c", script])
         .arg(std::env::current_exe().unwrap())
