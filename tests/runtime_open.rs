@@ -8,13 +8,13 @@ use std::path::Path;
 
 use wandeck::core::{CancelToken, Error};
 use wandeck::engine::runtime::{
-    Build, Environment, Located, OpenError, Origin, Runtime, VERSION, fetch, search,
+    Build, Environment, FoundLibrary, Origin, Runtime, RuntimeOpenError, VERSION, fetch, search,
 };
 
 mod common;
 
 /// The library of the checkout, not opened yet.
-fn library() -> Located {
+fn library() -> FoundLibrary {
     let environment = Environment::from_process(&common::data_dir());
     search(&environment).unwrap().found.into_iter().next().unwrap_or_else(|| {
         let build = Build::for_this_machine().unwrap();
@@ -22,8 +22,8 @@ fn library() -> Located {
     })
 }
 
-fn at(path: impl AsRef<Path>, origin: Origin) -> Located {
-    Located { path: path.as_ref().to_path_buf(), origin }
+fn at(path: impl AsRef<Path>, origin: Origin) -> FoundLibrary {
+    FoundLibrary { path: path.as_ref().to_path_buf(), origin }
 }
 
 /// A library of the system that is not ONNX Runtime.
@@ -43,12 +43,12 @@ fn wrong_libraries_are_refused_and_one_process_opens_one() {
     let text = dir.path().join("text.so");
     fs::write(&text, "no library").unwrap();
     let refused = Runtime::open(&at(&text, Origin::DataDir)).unwrap_err();
-    assert!(matches!(refused, OpenError::CannotLoad { .. }), "{refused}");
+    assert!(matches!(refused, RuntimeOpenError::CannotLoad { .. }), "{refused}");
     let shown = format!("{:#}", Error::from(refused));
     assert!(shown.contains("text.so") && shown.contains("ORT_DYLIB_PATH"), "{shown}");
 
     let refused = Runtime::open(&at(other_library(), Origin::Variable)).unwrap_err();
-    assert!(matches!(refused, OpenError::NotOnnxRuntime { .. }), "{refused}");
+    assert!(matches!(refused, RuntimeOpenError::NotOnnxRuntime { .. }), "{refused}");
 
     // Changing a signed library is not possible on macOS.
     if cfg!(not(target_os = "macos")) {
@@ -57,14 +57,14 @@ fn wrong_libraries_are_refused_and_one_process_opens_one() {
         for origin in [Origin::Variable, Origin::PythonEnv] {
             let refused = Runtime::open(&at(&old, origin)).unwrap_err();
             assert!(
-                matches!(&refused, OpenError::WrongVersion { version, .. } if version == "1.30.9"),
+                matches!(&refused, RuntimeOpenError::WrongVersion { version, .. } if version == "1.30.9"),
                 "{refused}"
             );
         }
         let new = dir.path().join("new.so");
         fs::write(&new, with_version(&fs::read(&right.path).unwrap(), "1.32.0")).unwrap();
         let refused = Runtime::open(&at(&new, Origin::PythonEnv)).unwrap_err();
-        assert!(matches!(refused, OpenError::WrongVersion { .. }), "{refused}");
+        assert!(matches!(refused, RuntimeOpenError::WrongVersion { .. }), "{refused}");
     }
 
     let runtime = Runtime::open(&right).unwrap();
@@ -73,7 +73,10 @@ fn wrong_libraries_are_refused_and_one_process_opens_one() {
     let copy = dir.path().join(right.path.file_name().unwrap());
     fs::copy(&right.path, &copy).unwrap();
     let refused = Runtime::open(&at(&copy, Origin::DataDir)).unwrap_err();
-    assert!(matches!(&refused, OpenError::AnotherIsOpen { open, .. } if *open == right.path), "{refused}");
+    assert!(
+        matches!(&refused, RuntimeOpenError::AnotherIsOpen { open, .. } if *open == right.path),
+        "{refused}"
+    );
     assert_eq!(common::runtime().info(), runtime.info());
 }
 

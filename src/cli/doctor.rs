@@ -15,7 +15,7 @@ use crate::engine::runtime::{self, Runtime};
 use crate::engine::{self, ProviderStatus};
 use crate::jobs::JobSpec;
 use crate::library::History;
-use crate::models::synth::free_space;
+use crate::monitor::free_space;
 use crate::store::{Settings, StoredTensors};
 use crate::{models, monitor, presets};
 
@@ -132,7 +132,7 @@ fn database(data_dir: &Path) -> Diagnosis {
 
 fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
     const SUBJECT: &str = "ONNX Runtime";
-    match runtime::present(data_dir) {
+    match runtime::open_installed(data_dir) {
         Ok((Some(runtime), _)) => {
             let info = runtime.info();
             let place = format!("{}, {} ({})", info.version, info.path.display(), info.origin);
@@ -159,12 +159,12 @@ fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
 fn provider(status: &ProviderStatus) -> Diagnosis {
     const SUBJECT: &str = "provider";
     let name = status.provider;
-    match (&status.obstacle, &status.device) {
+    match (&status.unavailable, &status.device) {
         (None, None) => Diagnosis::ok(SUBJECT, format!("{name} can be used")),
         (None, Some(device)) => Diagnosis::ok(SUBJECT, format!("{name} can be used, on {device}")),
-        (Some(obstacle), _) => Diagnosis {
-            remedy: Some(obstacle.remedy.clone()),
-            ..Diagnosis::ok(SUBJECT, format!("{name} cannot be used: {}", obstacle.reason))
+        (Some(unavailable), _) => Diagnosis {
+            remedy: Some(unavailable.remedy.clone()),
+            ..Diagnosis::ok(SUBJECT, format!("{name} cannot be used: {}", unavailable.reason))
         },
     }
 }

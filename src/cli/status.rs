@@ -22,8 +22,8 @@ const LAST: usize = 5;
 
 pub(super) fn run(common: &Common) -> Result<()> {
     let places = Places::new(common)?;
-    let runtime =
-        runtime::present(&places.data_dir).map(|(runtime, _)| runtime.map(|runtime| runtime.info().clone()));
+    let runtime = runtime::open_installed(&places.data_dir)
+        .map(|(runtime, _)| runtime.map(|runtime| runtime.info().clone()));
     let models = models::installed(&places.data_dir, places.models_dir.as_deref());
     let ended = History::open(&places.data_dir).and_then(|(history, notes)| {
         for line in &notes {

@@ -1,18 +1,18 @@
-//! Which operation has a kernel for which element type, by provider, in ONNX Runtime 1.31.1 at opset 23.
+//! Element types for which each provider has kernels, in ONNX Runtime 1.31.1 at opset 23.
 //!
-//! A node whose type its provider does not have is moved to the CPU with copies both ways, or refused in the middle of
-//! loading. Checked here instead, before anything is loaded, with the operation and the type in the message.
+//! ONNX Runtime moves a node without a kernel to the CPU with copies both ways, or fails while it loads the graph.
+//! Checking here first gives a message with the operation and the type before anything is loaded.
 //!
-//! Sources, both the 1.31.1 libraries themselves. CPU: the list of registered kernels (`get_all_opkernel_def` of the Python
-//! package). CUDA: models of one node each, with the fallback to the CPU switched off; benches/gpu/kernels.py repeats it.
-//! Only operations that graphs here use are listed.
+//! Sources: for the CPU the registered kernels of the 1.31.1 library (`get_all_opkernel_def` of the Python package); for
+//! CUDA models of one node each, run with the fallback to the CPU disabled (benches/gpu/kernels.py). Only operations that
+//! graphs here use are listed.
 
 use crate::core::{Error, Kind, Result};
 use crate::engine::Provider;
 use crate::onnx::Dtype::{self, Bf16, Bool, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
 use crate::onnx::{Graph, TypedNode};
 
-/// Kernels of some operations: for the type of the first input, and of the output where that is another.
+/// Kernels of some operations: supported types of the first input, and of the output where it differs.
 struct Row {
     ops: &'static [&'static str],
     inputs: &'static [Dtype],
@@ -24,19 +24,19 @@ const fn row(ops: &'static [&'static str], inputs: &'static [Dtype]) -> Row {
 }
 
 const ALL: &[Dtype] = &[F32, F16, Bf16, F8E4M3, F8E5M2, I32, I64, I8, U8];
-/// Plain numbers.
-const MOVED: &[Dtype] = &[F32, F16, Bf16, I32, I64, I8, U8];
+/// The numeric types without fp8.
+const NUMERIC: &[Dtype] = &[F32, F16, Bf16, I32, I64, I8, U8];
 
-/// The loop by rows, whose first input is how often; the body's nodes are looked at by themselves.
+/// `Loop`, whose first input is the number of iterations; the nodes of the body are checked separately.
 const LOOP: Row = Row { ops: &["Loop"], inputs: &[I64], outputs: &[F32] };
-/// Whether a loop goes on.
-const GO_ON: Row = Row { ops: &["Identity"], inputs: &[Bool], outputs: &[Bool] };
+/// `Identity` of a loop's condition.
+const LOOP_CONDITION: Row = Row { ops: &["Identity"], inputs: &[Bool], outputs: &[Bool] };
 
 const CPU: &[Row] = &[
     LOOP,
-    GO_ON,
+    LOOP_CONDITION,
     row(&["Cast", "Reshape", "Shape", "Transpose"], ALL),
-    row(&["Concat", "Gather", "Slice", "Split", "Squeeze", "Unsqueeze"], MOVED),
+    row(&["Concat", "Gather", "Slice", "Split", "Squeeze", "Unsqueeze"], NUMERIC),
     row(&["Expand"], &[F32, F16, I32, I64, I8, U8]),
     row(&["Add", "Div", "Mul", "Sub"], &[F32, I32, I64, I8, U8]),
     row(&["Clip", "Max"], &[F32, F16, I32, I64, I8, U8]),
@@ -55,10 +55,10 @@ const CPU: &[Row] = &[
 
 const CUDA: &[Row] = &[
     LOOP,
-    GO_ON,
+    LOOP_CONDITION,
     row(&["Cast", "Reshape", "Shape"], ALL),
-    row(&["Concat", "Expand", "Gather", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"], MOVED),
-    row(&["Add", "Div", "Mul", "Sub"], MOVED),
+    row(&["Concat", "Expand", "Gather", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"], NUMERIC),
+    row(&["Add", "Div", "Mul", "Sub"], NUMERIC),
     row(&["Conv", "FastGelu", "Gemm", "MatMul", "MultiHeadAttention", "QuickGelu"], &[F32, F16, Bf16]),
     row(&["LayerNormalization", "RMSNormalization", "RotaryEmbedding"], &[F32, F16, Bf16]),
     row(&["Clip"], &[F32, F16, I64, I8, U8]),
@@ -73,11 +73,11 @@ const CUDA: &[Row] = &[
     Row { ops: &["DequantizeLinear"], inputs: &[U8, I8, F8E4M3, F8E5M2], outputs: &[F32, F16] },
 ];
 
-/// Whether `provider` has a kernel for the node as it is typed.
+/// Whether `provider` has a kernel for the types of `node`.
 fn has(provider: Provider, node: &TypedNode<'_>) -> bool {
     let rows = match provider {
         Provider::Cpu => CPU,
-        // what TensorRT does not take goes to CUDA
+        // operations that TensorRT does not support run on CUDA
         Provider::Cuda | Provider::TensorRt => CUDA,
     };
     let input = node.inputs.iter().flatten().next();
@@ -88,13 +88,16 @@ fn has(provider: Provider, node: &TypedNode<'_>) -> bool {
     })
 }
 
-/// Fails if `graph` is wrong in its types or `provider` lacks a kernel for it; the message names operation and type.
+/// Checks that `provider` has kernels for all operations of `graph`.
+///
+/// Fails with [`Kind::Unsupported`] if a kernel is missing, and with [`Kind::Bug`] if the graph has type errors.
 pub fn check_kernels(graph: &Graph, provider: Provider) -> Result<()> {
     let nodes = graph.typed_nodes()?;
     let Some(lacking) = nodes.iter().find(|node| !has(provider, node)) else { return Ok(()) };
     let dtype = lacking.inputs.iter().flatten().next().copied().unwrap_or(lacking.output);
-    let message = format!("{provider} has no {} in {dtype}, which the {} needs", lacking.op, graph.name);
+    let message =
+        format!("{provider} does not support {} in {dtype}, needed by the {}", lacking.op, graph.name);
     Err(Error::new(Kind::Unsupported, message)
-        .remedy("Use the precision auto, or the provider cpu")
+        .remedy("Use the precision auto or the provider cpu")
         .field("precision"))
 }

@@ -1,19 +1,22 @@
-//! The engine: ONNX Runtime, and nothing but it. The only place that names `ort`.
+//! The engine: sessions of ONNX Runtime and its execution providers. The only module that uses `ort`.
 
-mod border;
-mod fault;
-mod interrupt;
+mod cancellable;
+mod from_file;
+mod half_io;
 mod kernels;
-mod open;
-mod prepack;
+mod memory;
+mod ort_error;
 mod provider;
 pub mod runtime;
 mod session;
 mod tensor;
 
+pub use from_file::SessionFile;
 pub use kernels::check_kernels;
-pub use prepack::{Prepack, Scratch};
-pub use provider::{Chosen, Device, Obstacle, Provider, ProviderStatus, choose, providers};
+pub use memory::{Arena, Prepack};
+pub use provider::{
+    Device, DeviceId, Provider, ProviderSelection, ProviderStatus, Unavailable, providers, select_provider,
+};
 pub use runtime::Runtime;
 pub use session::{Session, SessionOptions};
 pub use tensor::{Input, Tensor};

@@ -1,34 +1,34 @@
-//! Values that go into a graph and come out of it.
+//! Input and output values of graphs.
 
 use ndarray::{ArrayD, ArrayViewD};
 use ort::value::DynValue;
 
-use super::fault;
+use super::ort_error;
 use crate::core::Result;
 
-/// A result that ONNX Runtime owns; it can go into the next call without a copy.
+/// An output owned by ONNX Runtime; can be an input of the next run without a copy.
 pub struct Tensor(pub(super) DynValue);
 
 impl Tensor {
-    /// A tensor of zeros.
+    /// An fp32 tensor of zeros with shape `dims`.
     pub fn zeros(dims: &[usize]) -> Result<Self> {
         let value = ort::value::Tensor::from_array(ArrayD::<f32>::zeros(dims))
-            .map_err(|error| fault::in_run(&error))?;
+            .map_err(|error| ort_error::run_error(&error))?;
         Ok(Self(value.into_dyn()))
     }
 
-    /// A view of its fp32 elements.
+    /// A view of the elements; fails if they are not fp32.
     pub fn view(&self) -> Result<ArrayViewD<'_, f32>> {
-        self.0.try_extract_array::<f32>().map_err(|error| fault::in_run(&error))
+        self.0.try_extract_array::<f32>().map_err(|error| ort_error::run_error(&error))
     }
 }
 
-/// One input of a call.
+/// An input of a run.
 pub enum Input<'a> {
-    /// fp32 elements in host memory, row-major.
+    /// An fp32 array in host memory.
     F32(ArrayViewD<'a, f32>),
-    /// Integers in host memory, row-major.
+    /// An int64 array in host memory.
     I64(ArrayViewD<'a, i64>),
-    /// A result of an earlier call.
+    /// An output of an earlier run.
     Tensor(&'a Tensor),
 }

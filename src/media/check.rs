@@ -1,4 +1,4 @@
-//! Looks at a finished file: it opens, is as long and large as asked, and shows something.
+//! Checks a finished file: it can be decoded, has the expected length and size, and is not blank.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,28 +8,28 @@ use crate::core::{Check, Fps, Frame, FrameCount, Resolution, Result};
 use super::png::frame_name;
 use super::reader::{Reader, VideoInfo};
 
-/// What the file was asked to be.
+/// Expected properties of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpectedVideo {
-    /// How many frames.
+    /// Number of frames.
     pub frames: FrameCount,
     /// Width and height in the file, see `OutputTarget::stored_size`.
     pub size: Resolution,
-    /// Frames a second; not looked at in formats that do not say.
+    /// Frames per second; not checked in formats without a rate.
     pub fps: Fps,
 }
 
 /// A pixel is lit if its luma (0 to 255) is above this. H.264 leaves black within 3 levels.
 const BLACK_LUMA: u32 = 8;
-/// The share of lit pixels that one frame at least must have: a few stars in a night sky are enough.
+/// Minimum fraction of lit pixels in the brightest frame: a few stars in a night sky are enough.
 const LIT_SHARE: f64 = 1e-4;
-/// The standard deviation of luma, in levels, that one frame at least must have: a plain colour has 0, and
-/// below 1 H.264 may have made it up.
+/// Minimum standard deviation of luma, in levels, in the most varied frame: a plain colour has 0, and less than 1 may be
+/// an artefact of H.264.
 const FLAT_DEVIATION: f64 = 1.0;
-/// How far the duration may be off: GIF counts in hundredths of a second.
+/// Tolerance of the duration: GIF counts in hundredths of a second.
 const DURATION_TOLERANCE_SECS: f64 = 0.0051;
 
-/// Decodes the whole file again and compares. What is wrong is a failed check and not an error.
+/// Decodes the whole file and compares it with `expected`. A difference is a failed check, not an error.
 pub fn check(path: &Path, expected: &ExpectedVideo) -> Vec<Check> {
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
@@ -52,12 +52,13 @@ pub fn check(path: &Path, expected: &ExpectedVideo) -> Vec<Check> {
         write!(detail, ", {missing} is missing").ok();
     }
     checks.push(entry("frames", num == frames && info.frames.0 == frames, detail));
-    let detail = format!("{}, asked {}", info.size, expected.size);
+    let detail = format!("{}, expected {}", info.size, expected.size);
     checks.push(entry("size", info.size == expected.size, detail));
     checks.extend(rate_check(&info, expected.fps));
     let detail = format!("{:.2} % of the pixels of the brightest frame are lit", seen.lit_share * 100.0);
     checks.push(entry("not black", seen.lit_share >= LIT_SHARE, detail));
-    let detail = format!("luma deviates by {:.1} of 255 levels in the richest frame", seen.deviation);
+    let detail =
+        format!("standard deviation of luma is {:.1} of 255 levels in the most varied frame", seen.deviation);
     checks.push(entry("not one colour", seen.deviation >= FLAT_DEVIATION, detail));
     checks
 }
@@ -66,7 +67,7 @@ fn entry(name: &str, passed: bool, detail: String) -> Check {
     Check { name: name.to_owned(), passed, detail }
 }
 
-/// Name of the first frame that a folder of `frames` frames does not have.
+/// Name of the first missing frame in a folder of `frames` frames.
 fn first_missing(path: &Path, frames: u32) -> Option<String> {
     let mut names = (0..frames).map(frame_name);
     if path.is_dir() { names.find(|name| !path.join(name).is_file()) } else { None }
@@ -74,12 +75,12 @@ fn first_missing(path: &Path, frames: u32) -> Option<String> {
 
 fn rate_check(info: &VideoInfo, fps: Fps) -> Option<Check> {
     let rate = info.rate_hz?;
-    let asked_secs = f64::from(info.frames.0) / f64::from(fps.0);
-    let is_right = (info.duration()?.0 - asked_secs).abs() <= DURATION_TOLERANCE_SECS;
-    Some(entry("fps", is_right, format!("{rate:.3}, asked {}", fps.0)))
+    let expected_secs = f64::from(info.frames.0) / f64::from(fps.0);
+    let is_right = (info.duration()?.0 - expected_secs).abs() <= DURATION_TOLERANCE_SECS;
+    Some(entry("fps", is_right, format!("{rate:.3}, expected {}", fps.0)))
 }
 
-/// The best of all frames: a video may begin or end in black.
+/// Maxima over all frames, because a video may start or end in black.
 #[derive(Default)]
 struct Seen {
     num_frames: u32,
@@ -91,12 +92,12 @@ impl Seen {
     fn read_all(&mut self, reader: &mut Reader) -> Result<()> {
         while let Some(frame) = reader.next_frame()? {
             self.num_frames += 1;
-            self.look_at(&frame);
+            self.measure(&frame);
         }
         Ok(())
     }
 
-    fn look_at(&mut self, frame: &Frame) {
+    fn measure(&mut self, frame: &Frame) {
         let (mut lit, mut sum, mut squares) = (0_u64, 0_u64, 0_u64);
         for pixel in frame.rgb.chunks_exact(3) {
             // weights of BT.709 in 256ths

@@ -1,30 +1,30 @@
 //! RGB to YCbCr 4:2:0 and back, in integers.
 //!
-//! What we write is BT.709 with limited range, and says so in the stream and in the container; ffmpeg, browsers
-//! and players then agree on the colours. What others wrote may be BT.601 or full range. The coefficients are
-//! those of ITU-R BT.709-6 item 3.2 and BT.601-7 section 2.5. One chroma sample is the mean of its four pixels.
+//! Videos are written in BT.709 with limited range, tagged in the stream and in the container, so that ffmpeg, browsers
+//! and players show the same colours. Other files may be BT.601 or full range. The coefficients are those of ITU-R
+//! BT.709-6 item 3.2 and BT.601-7 section 2.5. A chroma sample is the mean of its four pixels.
 
 use crate::core::{Frame, Resolution};
 
-/// Which weights make luma out of red, green and blue.
+/// Weights of red, green and blue in luma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matrix {
     /// Standard definition.
     Bt601,
-    /// High definition; what we write.
+    /// High definition; used for writing.
     Bt709,
 }
 
-/// Which of the 256 levels are used.
+/// Range of levels in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorRange {
     /// Luma 16..=235, chroma 16..=240.
     Limited,
-    /// All of them.
+    /// All 256 levels.
     Full,
 }
 
-/// How the numbers of a video mean colours.
+/// Colour space of a video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColorSpace {
     /// Weights of the primaries.
@@ -33,7 +33,7 @@ pub struct ColorSpace {
     pub range: ColorRange,
 }
 
-/// One picture in three planes, chroma at half the width and height; both sides are even.
+/// A frame in three planes, chroma at half the width and height; both sides are even.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Yuv420 {
     /// Width and height of the luma plane.
@@ -46,7 +46,7 @@ pub struct Yuv420 {
     pub v: Vec<u8>,
 }
 
-/// Planes of a decoded picture, rows `stride` bytes apart.
+/// Planes of a decoded frame, rows `stride` bytes apart.
 #[derive(Clone, Copy)]
 pub(super) struct Planes<'a> {
     pub(super) y: &'a [u8],
@@ -56,21 +56,21 @@ pub(super) struct Planes<'a> {
     pub(super) stride_uv: usize,
 }
 
-/// Fixed point: one is this many bits up.
+/// Fractional bits of the fixed-point arithmetic.
 const BITS: u32 = 16;
 const ONE: f64 = (1 << BITS) as f64;
 
 impl Yuv420 {
-    /// A picture for frames of `size`, rounded up to even sides.
+    /// A black buffer for frames of `size`, rounded up to even sides.
     pub fn new(size: Resolution) -> Self {
         let size = Resolution::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2));
         let (luma, chroma) = (size.area() as usize, size.area() as usize / 4);
         Self { size, y: vec![16; luma], u: vec![128; chroma], v: vec![128; chroma] }
     }
 
-    /// Converts `frame` to BT.709 limited range; odd sides get their last row or column twice.
+    /// Converts `frame` to BT.709 limited range; the last row or column of odd sides is repeated.
     ///
-    /// The frame must have the size that this was made for.
+    /// The frame must have the size that the buffer was made for.
     pub fn read_rgb(&mut self, frame: &Frame) {
         let (width, height) = (frame.size.width as usize, frame.size.height as usize);
         let stride = self.size.width as usize;
@@ -84,13 +84,25 @@ impl Yuv420 {
         let luma = self.y.chunks_exact_mut(stride * 2);
         for (pair, (luma, (u, v))) in luma.zip(chroma).enumerate() {
             let (top, bottom) = luma.split_at_mut(stride);
-            let rows = (source_row(pair * 2), source_row(pair * 2 + 1));
-            to.convert_two_rows(rows, (top, bottom), (u, v));
+            let rows = [source_row(pair * 2), source_row(pair * 2 + 1)];
+            to.convert_two_rows(rows, LumaRows { top, bottom }, ChromaRow { u, v });
         }
     }
 }
 
-/// RGB to limited-range YCbCr; the chroma weights take the sum of four pixels.
+/// Two rows of luma to write.
+struct LumaRows<'a> {
+    top: &'a mut [u8],
+    bottom: &'a mut [u8],
+}
+
+/// A row of both chroma planes to write.
+struct ChromaRow<'a> {
+    u: &'a mut [u8],
+    v: &'a mut [u8],
+}
+
+/// RGB to limited-range YCbCr; the chroma weights apply to the sum of four pixels.
 struct Forward {
     y: [i32; 3],
     u: [i32; 3],
@@ -111,12 +123,8 @@ impl Forward {
         }
     }
 
-    fn convert_two_rows(
-        &self,
-        (first, second): (&[u8], &[u8]),
-        (top, bottom): (&mut [u8], &mut [u8]),
-        (u, v): (&mut [u8], &mut [u8]),
-    ) {
+    fn convert_two_rows(&self, [first, second]: [&[u8]; 2], luma: LumaRows<'_>, chroma: ChromaRow<'_>) {
+        let (LumaRows { top, bottom }, ChromaRow { u, v }) = (luma, chroma);
         let whole = first.len() / 6;
         let blocks = first.chunks_exact(6).zip(second.chunks_exact(6));
         let luma = top.chunks_exact_mut(2).zip(bottom.chunks_exact_mut(2));
@@ -159,7 +167,7 @@ fn chroma_level([r, g, b]: [i32; 3], red: i32, green: i32, blue: i32) -> u8 {
 }
 
 impl Matrix {
-    /// Shares of red and blue in luma.
+    /// Weights of red and blue in luma.
     fn weights(self) -> (f64, f64) {
         match self {
             Self::Bt601 => (0.299, 0.114),
@@ -169,16 +177,16 @@ impl Matrix {
 }
 
 impl ColorSpace {
-    /// What we write.
+    /// The colour space of written videos.
     pub const OURS: Self = Self { matrix: Matrix::Bt709, range: ColorRange::Limited };
 
-    /// What players assume of a video of `size` that does not say.
+    /// The colour space that players assume for an untagged video of `size`.
     pub fn assumed(size: Resolution) -> Self {
         let matrix = if size.height < 720 { Matrix::Bt601 } else { Matrix::Bt709 };
         Self { matrix, range: ColorRange::Limited }
     }
 
-    /// Converts a decoded picture back; the planes must cover `size`.
+    /// Converts a decoded frame to RGB; the planes must cover `size`.
     pub(super) fn rgb_from_planes(self, planes: Planes<'_>, size: Resolution) -> Frame {
         let (width, height) = (size.width as usize, size.height as usize);
         let mut rgb = vec![0; width * height * 3];
@@ -305,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spaces_are_understood() {
+    fn other_colour_spaces_are_converted() {
         let grey = |space: ColorSpace, y, u, v| {
             let planes = Planes { y: &[y], u: &[u], v: &[v], stride_y: 1, stride_uv: 1 };
             space.rgb_from_planes(planes, Resolution::new(1, 1)).rgb

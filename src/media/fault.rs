@@ -1,18 +1,20 @@
-//! Plain sentences for what can go wrong with a file.
+//! Errors of media files.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::core::{Error, Kind};
 
-/// The error of `doing` (for instance "Cannot write") something with `path`, with a remedy that fits the cause.
+/// The error of a failed operation (for instance "Cannot write") on `path`, with a remedy for the cause.
 pub(super) fn io_error(doing: &str, path: &Path, error: io::Error) -> Error {
     let remedy = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            "Free some space or choose another folder"
+            "Free some disk space or choose another folder"
         }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "Choose a folder you may write to",
-        ErrorKind::NotADirectory => "A part of the path before the name is a file; choose another folder",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "Choose a writable folder",
+        ErrorKind::NotADirectory => {
+            "The path contains a file where a folder is needed; choose another folder"
+        }
         ErrorKind::InvalidFilename => "Choose a shorter name",
         ErrorKind::NotFound => "Check the path",
         _ => "Check the disk and the path",
@@ -20,13 +22,13 @@ pub(super) fn io_error(doing: &str, path: &Path, error: io::Error) -> Error {
     Error::new(Kind::Io, format!("{doing} {}", path.display())).remedy(remedy).because(error)
 }
 
-/// The error of a file that is not what it should be inside.
+/// The error of a file with invalid content.
 pub(super) fn damaged(path: &Path, what: &str) -> Error {
     Error::new(Kind::Io, format!("The file is damaged: {what}: {}", path.display()))
-        .remedy("Use another copy of the file, or make it again")
+        .remedy("Use another copy of the file, or generate it again")
 }
 
-/// The error of a codec or muxer that refuses what should be fine.
+/// The error of a codec or muxer that rejects valid input.
 pub(super) fn codec_error(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(Kind::Bug, what)
         .remedy("Try another format, for instance a folder of PNG files")

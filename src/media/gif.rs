@@ -1,4 +1,4 @@
-//! Frames to an animated GIF and back.
+//! Writer and reader of animated GIFs.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -15,13 +15,13 @@ use super::reader::VideoInfo;
 use super::staged::{Ready, StagedFile};
 use super::target::OutputTarget;
 
-/// Effort of the palette search, 1 (best) to 30; 10 is where it stops to be visible.
+/// Speed of the palette search from 1 (best) to 30; below 10 there is no visible improvement.
 const PALETTE_SPEED: i32 = 10;
 
-/// A GIF that claims to be larger is not believed; it would take 300 MB for one frame.
+/// Maximum number of pixels; a larger size is treated as damage, since one frame would need 300 MB.
 const MAX_PIXELS: u64 = 100_000_000;
 
-/// A GIF that is being written. Frames go to the disk as they come.
+/// Writer of a GIF. Frames are written to disk as they arrive.
 pub(super) struct GifWriter {
     encoder: Encoder<BufWriter<File>>,
     // after the encoder, which writes to it when dropped
@@ -48,15 +48,15 @@ impl GifWriter {
 
     pub(super) fn push(&mut self, frame: &Frame) -> Result<()> {
         let (width, height) = (frame.size.width as u16, frame.size.height as u16);
-        let mut picture = gif::Frame::from_rgb_speed(width, height, &frame.rgb, PALETTE_SPEED);
-        picture.delay = delay_hundredths(self.num_frames, self.fps);
+        let mut image = gif::Frame::from_rgb_speed(width, height, &frame.rgb, PALETTE_SPEED);
+        image.delay = delay_hundredths(self.num_frames, self.fps);
         self.num_frames += 1;
-        self.encoder.write_frame(&picture).map_err(|error| write_error(&self.path, error))
+        self.encoder.write_frame(&image).map_err(|error| write_error(&self.path, error))
     }
 
     pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
         let machine = format!("{MACHINE_PREFIX}{}", metadata.json());
-        // the line for people last: ffmpeg shows the last comment
+        // the readable comment last, because ffmpeg shows the last one
         for text in [machine.as_str(), metadata.comment()] {
             let label = AnyExtension::from(Extension::Comment);
             let written = self.encoder.write_raw_extension(label, &[text.as_bytes()]);
@@ -74,30 +74,30 @@ const CANNOT_WRITE: &str = "Cannot write";
 fn write_error(path: &Path, error: gif::EncodingError) -> Error {
     match error {
         gif::EncodingError::Io(error) => io_error(CANNOT_WRITE, path, error),
-        other => Error::new(Kind::Bug, "The GIF encoder refused a frame").because(other),
+        other => Error::new(Kind::Bug, "The GIF encoder rejected a frame").because(other),
     }
 }
 
-/// How long frame `index` is shown, in GIF's hundredths of a second; the rounding never adds up.
+/// Delay of frame `index` in hundredths of a second; rounding errors do not accumulate.
 fn delay_hundredths(index: u32, fps: Fps) -> u16 {
     let start_of = |index: u64| (index * 100 + u64::from(fps.0) / 2) / u64::from(fps.0);
     (start_of(u64::from(index) + 1) - start_of(u64::from(index))) as u16
 }
 
-/// Decodes the pictures of a GIF one after the other.
+/// Reader of a GIF.
 pub(super) struct GifReader {
     path: PathBuf,
     summary: GifSummary,
     playing: Option<Playing>,
 }
 
-/// A GIF that is being decoded: each picture is drawn over what the ones before left.
+/// State of the decoder: each image is drawn over the previous ones.
 struct Playing {
     decoder: Decoder<BufReader<File>>,
     canvas: Frame,
-    /// What the canvas is to be before the next picture is drawn, if not what it is.
+    /// The canvas to restore before the next image is drawn.
     undo: Option<Frame>,
-    /// Number of the picture that comes next.
+    /// Index of the next image.
     next: u32,
 }
 
@@ -105,13 +105,16 @@ impl GifReader {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let summary = gif_blocks::read(path)?;
         if summary.size.area() > MAX_PIXELS || summary.size.area() == 0 {
-            return Err(damaged(path, &format!("it claims to be {}", summary.size)));
+            return Err(damaged(
+                path,
+                &format!("its size is {}, more than {MAX_PIXELS} pixels or none", summary.size),
+            ));
         }
         if summary.num_frames == 0 {
             return Err(damaged(path, "it has no frames"));
         }
         if !summary.is_whole {
-            return Err(damaged(path, &format!("it is cut off after {} frames", summary.num_frames)));
+            return Err(damaged(path, &format!("it is truncated after {} frames", summary.num_frames)));
         }
         Ok(Self { path: path.to_path_buf(), summary, playing: None })
     }
@@ -126,7 +129,7 @@ impl GifReader {
         }
     }
 
-    /// Decodes frame `index`; going on is quick, going back starts from the first.
+    /// Decodes frame `index`; seeking backwards decodes again from the first frame.
     pub(super) fn frame(&mut self, index: u32) -> Result<Frame> {
         let mut playing = match self.playing.take() {
             Some(playing) if playing.next <= index => playing,
@@ -167,7 +170,7 @@ impl Playing {
             (usize::from(picture.left) * 3, usize::from(picture.top), usize::from(picture.width));
         let rows = self.canvas.rgb.chunks_exact_mut(row_bytes).skip(top);
         for (row, pixels) in rows.zip(picture.buffer.chunks_exact(width.max(1) * 4)) {
-            // what stands out beyond the canvas is not shown
+            // pixels outside the canvas are not shown
             let row = row.get_mut(left..).unwrap_or_default();
             for (to, from) in row.chunks_exact_mut(3).zip(pixels.chunks_exact(4)) {
                 if from[3] != 0 {

@@ -1,6 +1,6 @@
-//! The blocks of a GIF file, without decoding its pictures: how many, how long, and the comments.
+//! Frame count, duration and comments of a GIF file, read from its blocks without decoding images.
 //!
-//! The decoders in use skip comments, and count frames only by decoding them.
+//! The decoder in use skips comments, and counts frames only by decoding them.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,19 @@ use crate::core::{Resolution, Result};
 
 use super::fault::{damaged, io_error};
 
-/// In front of the machine's text, to tell it from comments for people.
+/// Prefix of the comment with the request as JSON.
 pub(super) const MACHINE_PREFIX: &str = "wandeck:";
 
-/// What the blocks of a GIF say.
+/// Summary of the blocks of a GIF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GifSummary {
     pub(super) size: Resolution,
     pub(super) num_frames: u32,
-    /// Time of all frames in hundredths of a second.
+    /// Duration in hundredths of a second.
     pub(super) hundredths: u32,
-    /// Text of the comment extensions.
+    /// Texts of the comment extensions.
     pub(super) comments: Vec<String>,
-    /// Whether the end of the file is there.
+    /// Whether the file has its trailer.
     pub(super) is_whole: bool,
 }
 
@@ -37,18 +37,18 @@ pub(super) fn read(path: &Path) -> Result<GifSummary> {
     let bytes = fs::read(path).map_err(|error| io_error("Cannot read", path, error))?;
     let mut summary = Blocks(&bytes).header().ok_or_else(|| damaged(path, "it has no GIF header"))?;
     let mut blocks = Blocks(&bytes[summary.1..]);
-    // a block that is not whole ends the file
+    // reading stops at a truncated block
     summary.0.is_whole = blocks.read_into(&mut summary.0).is_some();
     Ok(summary.0)
 }
 
-/// The machine's text, if the file has one.
+/// The request as JSON text, if the file has one.
 pub(super) fn read_metadata(path: &Path) -> Result<Option<String>> {
     let comments = read(path)?.comments;
     Ok(comments.iter().find_map(|text| text.strip_prefix(MACHINE_PREFIX)).map(str::to_owned))
 }
 
-/// What is left to read.
+/// The bytes that are left to read.
 struct Blocks<'a>(&'a [u8]);
 
 impl<'a> Blocks<'a> {
@@ -62,7 +62,7 @@ impl<'a> Blocks<'a> {
         self.take(1).map(|bytes| bytes[0])
     }
 
-    /// The screen size, and where the blocks begin.
+    /// The screen size, and the offset of the first block.
     fn header(mut self) -> Option<(GifSummary, usize)> {
         let all = self.0.len();
         if !self.take(6)?.starts_with(b"GIF8") {
@@ -96,7 +96,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Reads to the trailer; `None` if the file ends before it.
+    /// Reads up to the trailer; `None` if the file is truncated.
     fn read_into(&mut self, summary: &mut GifSummary) -> Option<()> {
         loop {
             match self.byte()? {

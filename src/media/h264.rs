@@ -1,4 +1,4 @@
-//! H.264 in and out through `OpenH264`; samples are as MP4 wants them, with lengths instead of start codes.
+//! H.264 encoder and decoder (`OpenH264`). Samples are in MP4 form, with lengths instead of start codes.
 
 use openh264::OpenH264API;
 use openh264::decoder::{self, DecoderConfig, Flush};
@@ -13,15 +13,15 @@ use crate::core::{Error, Fps, Frame, Kind, Resolution, Result};
 use super::color::{ColorSpace, Planes, Yuv420};
 use super::fault::codec_error;
 
-/// Quantiser, 0 (lossless) to 51: this is what is used, and 2 more right after a cut.
+/// Quantiser from 0 (lossless) to 51; after a scene cut it may be 2 higher.
 ///
-/// 16 gives 44 dB of luma PSNR on a noisy scene, at 64x64 as at 832x480, and some 2 bits a pixel.
+/// 16 gives a luma PSNR of 44 dB on a noisy scene at 64x64 and at 832x480, with about 2 bits per pixel.
 const FINEST: u8 = 16;
-/// `OpenH264` has no room for a frame that needs more bits than its samples have, as noise does at a fine quantiser:
-/// it gives up, and so the frame is tried again this much coarser, up to [`COARSEST`].
+/// Increase of the quantiser, up to [`COARSEST`], when `OpenH264` rejects a frame because its encoded size exceeds its raw
+/// size, as it does for noise at a fine quantiser.
 const COARSER: u8 = 6;
 const COARSEST: u8 = 46;
-/// Bits a pixel that the stream claims to need; decides its level, not its quality.
+/// Declared bits per pixel; determines the level of the stream, not its quality.
 const BITS_PER_PIXEL: f64 = 2.0;
 const MIN_BITRATE_BPS: f64 = 1e6;
 const MAX_BITRATE_BPS: f64 = 100e6;
@@ -34,14 +34,14 @@ pub(super) struct Sample {
     pub(super) is_sync: bool,
 }
 
-/// What a decoder has to know before the first sample.
+/// Parameter sets that a decoder needs before the first sample.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ParameterSets {
     pub(super) sps: Vec<Vec<u8>>,
     pub(super) pps: Vec<Vec<u8>>,
 }
 
-/// Turns frames into samples, one for one.
+/// Encoder of frames to samples, one for one.
 pub(super) struct Encoder {
     inner: encoder::Encoder,
     yuv: Yuv420,
@@ -58,7 +58,7 @@ impl Encoder {
         Ok(Self { inner, yuv, fps, finest: FINEST, sets: ParameterSets::default() })
     }
 
-    /// The quantiser in use, if a frame was too much for the usual one.
+    /// The quantiser in use, if it had to be increased.
     pub(super) fn coarser(&self) -> Option<u8> {
         (self.finest > FINEST).then_some(self.finest)
     }
@@ -76,10 +76,10 @@ impl Encoder {
     /// Encodes the next frame.
     pub(super) fn encode(&mut self, frame: &Frame) -> Result<Sample> {
         self.yuv.read_rgb(frame);
-        let refused = |error| codec_error("The H.264 encoder refused a frame", error);
+        let refused = |error| codec_error("The H.264 encoder rejected a frame", error);
         loop {
             match self.inner.encode(&self.yuv) {
-                // a refusal ends the encoder; the next one begins with a sync sample
+                // the encoder cannot continue after an error; a new one starts with a sync sample
                 Err(_) if self.finest + COARSER <= COARSEST => {
                     self.finest += COARSER;
                     self.inner = start(self.yuv.size, self.fps, self.finest)?;
@@ -91,25 +91,25 @@ impl Encoder {
     }
 }
 
-/// An encoder whose quantiser goes down to `finest`.
+/// An encoder with the quantiser `finest`.
 fn start(size: Resolution, fps: Fps, finest: u8) -> Result<encoder::Encoder> {
     let rate = size.area() as f64 * f64::from(fps.0) * BITS_PER_PIXEL;
     let config = EncoderConfig::new()
         .max_frame_rate(FrameRate::from_hz(fps.0 as f32))
         .bitrate(BitRate::from_bps(rate.clamp(MIN_BITRATE_BPS, MAX_BITRATE_BPS) as u32))
-        // the one mode that keeps to a quantiser: it reacts to a network's feedback, and there is none
+        // the only mode with a constant quantiser: it reacts to network feedback, and there is none
         .rate_control_mode(RateControlMode::Bufferbased)
         .qp(QpRange::new(finest, finest + 2))
         .skip_frames(false)
         .intra_frame_period(IntraFramePeriod::from_num_frames(fps.0))
-        // one thread: the same frames give the same bytes everywhere
+        // one thread, so that the same frames give the same bytes on every machine
         .num_threads(1)
         .vui(VuiConfig::bt709());
     encoder::Encoder::with_api_config(OpenH264API::from_source(), config)
         .map_err(|error| codec_error("The H.264 encoder cannot start", error))
 }
 
-/// What the encoder gave for one frame; parameter sets go to `sets`.
+/// The sample of an encoded frame; parameter sets are added to `sets`.
 fn sample(stream: &EncodedBitStream<'_>, sets: &mut ParameterSets) -> Result<Sample> {
     let mut data = Vec::new();
     for layer in (0..stream.num_layers()).filter_map(|index| stream.layer(index)) {
@@ -127,7 +127,7 @@ fn sample(stream: &EncodedBitStream<'_>, sets: &mut ParameterSets) -> Result<Sam
         }
     }
     if data.is_empty() {
-        return Err(Error::new(Kind::Bug, "The H.264 encoder left a frame out"));
+        return Err(Error::new(Kind::Bug, "The H.264 encoder skipped a frame"));
     }
     Ok(Sample { data, is_sync: matches!(stream.frame_type(), FrameType::IDR) })
 }
@@ -170,14 +170,14 @@ fn keep_once(sets: &mut Vec<Vec<u8>>, unit: &[u8]) {
     }
 }
 
-/// Turns samples into frames. Pictures come out in the order they are shown in, some later than their sample.
+/// Decoder of samples to frames. Frames are returned in display order, some later than their sample.
 pub(super) struct Decoder {
     inner: decoder::Decoder,
     length_size: usize,
     annex_b: Vec<u8>,
 }
 
-/// A decoded picture that is still the decoder's.
+/// A decoded frame in the decoder's buffers.
 pub(super) struct DecodedFrame<'a>(decoder::DecodedYUV<'a>);
 
 impl Decoder {
@@ -196,7 +196,7 @@ impl Decoder {
         Ok(Self { inner, length_size, annex_b })
     }
 
-    /// Decodes one sample; gives the next picture to show, if it is known by now.
+    /// Decodes one sample; returns the next frame in display order, if it is known yet.
     pub(super) fn decode(&mut self, sample: &[u8]) -> Result<Option<DecodedFrame<'_>>> {
         self.annex_b.clear();
         let mut rest = sample;
@@ -209,15 +209,15 @@ impl Decoder {
             self.annex_b.extend_from_slice(unit);
             rest = tail;
         }
-        let picture = self.inner.decode(&self.annex_b);
-        picture.map(|picture| picture.map(DecodedFrame)).map_err(|error| {
+        let decoded = self.inner.decode(&self.annex_b);
+        decoded.map(|frame| frame.map(DecodedFrame)).map_err(|error| {
             Error::new(Kind::Io, "A frame of the video cannot be decoded")
                 .remedy("Play it with another program, or convert it with ffmpeg")
                 .because(error)
         })
     }
 
-    /// The pictures that are still to come when there are no more samples.
+    /// The remaining frames after the last sample.
     pub(super) fn finish(&mut self) -> Result<Vec<DecodedFrame<'_>>> {
         let rest = self.inner.flush_remaining();
         rest.map(|rest| rest.into_iter().map(DecodedFrame).collect())
@@ -228,7 +228,7 @@ impl Decoder {
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 impl DecodedFrame<'_> {
-    /// Converts the picture to RGB.
+    /// Converts the frame to RGB.
     pub(super) fn to_frame(&self, space: ColorSpace) -> Frame {
         let (width, height) = self.0.dimensions();
         let (stride_y, stride_uv, _) = self.0.strides();

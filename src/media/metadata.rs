@@ -1,4 +1,4 @@
-//! The request inside the file: written by every format, read back from whatever is dropped on the window.
+//! The request stored in a video file: written by every format, and read back from files.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,10 +9,10 @@ use crate::core::{Kind, Result};
 use super::fault::io_error;
 use super::{gif_blocks, mp4_demux, png};
 
-/// The name under which the machine's text is kept in every format.
+/// Name of the entry with the request in every format.
 pub(super) const KEY: &str = "wandeck";
 
-/// What a finished file says about itself.
+/// Metadata of a video file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     comment: String,
@@ -20,14 +20,14 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// One line for people, shown by players and file managers, and the whole request as JSON text.
+    /// A one-line comment, shown by players and file managers, and the whole request as JSON text.
     pub fn new(comment: &str, json: &str) -> Self {
-        // tags are one line, and NUL ends a text in PNG
+        // tags are one line, and NUL is not allowed in a PNG text
         let comment = comment.split(char::is_control).filter(|part| !part.is_empty());
         Self { comment: comment.collect::<Vec<_>>().join(" "), json: json.replace('\0', "") }
     }
 
-    /// The line for people.
+    /// The comment.
     pub fn comment(&self) -> &str {
         &self.comment
     }
@@ -38,21 +38,21 @@ impl Metadata {
     }
 }
 
-/// What a file is by its first bytes; names lie.
+/// File format by the first bytes; extensions may be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
     Mp4,
     Gif,
     Png,
-    /// A still picture of another kind.
+    /// An image in another format.
     Still,
-    /// A folder; its frames are PNG.
+    /// A folder of PNG frames.
     Folder,
     Unknown,
 }
 
 impl Container {
-    /// Looks at the first bytes.
+    /// The format of a file or folder.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         if path.is_dir() {
             return Ok(Self::Folder);
@@ -69,9 +69,9 @@ impl Container {
     }
 }
 
-/// The JSON text that [`Metadata`] put into a file of ours, or into the first frame of a folder of ours.
+/// The request as JSON text, from a file or from the first frame of a folder.
 ///
-/// `None` if the file carries none, whatever it is; an error if it cannot be read.
+/// `None` if there is none, whatever the file is. Fails with [`Kind::Io`] if it cannot be read.
 pub fn read_metadata(path: &Path) -> Result<Option<String>> {
     let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
     let found = match container {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_carry_nothing_are_no_error() {
+    fn files_without_metadata_are_not_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("notes.mp4");
         std::fs::write(&text, "not a video").unwrap();

@@ -1,10 +1,10 @@
-//! Videos and pictures as files: written, read back, checked, and their request kept inside them.
+//! Video and image files: writing, reading, checking, and the request in their metadata.
 //!
-//! The finished file is the record of a job (its request travels in the metadata), so everything about file
-//! formats, codecs and colour conversion lives here. It must not know models, queues or screens.
+//! All file formats, codecs and colour conversions are in this module. It must not know models, queues or screens.
 //!
-//! Writing: [`OutputTarget`] says where, [`VideoSink`] (a thread) or [`Writer`] takes the frames, [`Metadata`] goes in
-//! at the end. Reading: [`Reader`] decodes, [`read_metadata`] gives the request back, [`check`] looks at a result.
+//! Writing: [`OutputTarget`] is the destination, [`VideoSink`] (a thread) or [`Writer`] receives the frames, and
+//! [`Metadata`] is added at the end. Reading: [`Reader`] decodes, [`read_metadata`] returns the request, and [`check`]
+//! checks a finished file.
 
 mod check;
 mod color;

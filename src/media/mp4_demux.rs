@@ -1,6 +1,6 @@
-//! The index of an MP4 file: where its samples are, in which order they are shown, and its tags.
+//! Index of an MP4 file: offsets and display order of its samples, and its tags.
 //!
-//! Read with care, since people drop anything on a window: no size or offset is believed before it is checked.
+//! Files are untrusted input: every size and offset is checked before it is used.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
@@ -24,7 +24,7 @@ pub(super) struct SampleRef {
     pub(super) offset: u64,
     pub(super) bytes: u32,
     pub(super) is_sync: bool,
-    /// Place among the frames in the order they are shown.
+    /// Position in display order.
     pub(super) shown: u32,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct SampleRef {
 #[derive(Clone, Debug)]
 pub(super) struct Track {
     pub(super) size: Resolution,
-    /// In the order they are decoded.
+    /// Samples in decoding order.
     pub(super) samples: Vec<SampleRef>,
     pub(super) rate_hz: f64,
     pub(super) sets: ParameterSets,
@@ -40,12 +40,12 @@ pub(super) struct Track {
     pub(super) color: ColorSpace,
 }
 
-/// More samples than this in one clip are a damaged index: nine hours at 60 frames a second.
+/// Maximum number of samples (nine hours at 60 frames per second); more is treated as damage.
 const MAX_SAMPLES: u64 = 2_000_000;
-/// A larger index is a damaged one.
+/// Maximum size of the index; more is treated as damage.
 const MAX_INDEX_BYTES: u64 = 256 << 20;
 
-/// What the top level of the file holds.
+/// The top-level boxes of a file.
 struct Boxes {
     moov: Option<Moov>,
     has_fragments: bool,
@@ -63,17 +63,16 @@ fn read_boxes(path: &Path) -> Result<Boxes> {
         file.seek(SeekFrom::Start(at)).map_err(failed)?;
         let Ok(header) = Header::read_from(&mut file) else { break };
         let start = file.stream_position().map_err(failed)?;
-        // a box without a size goes on to the end of the file
+        // a box without a size extends to the end of the file
         let rest = file_bytes.saturating_sub(start);
         let bytes = header.size.map_or(rest, |size| size as u64);
         if header.kind == Moov::KIND && boxes.moov.is_none() {
             if bytes > MAX_INDEX_BYTES || bytes > rest {
-                return Err(damaged(path, "its index is cut off"));
+                return Err(damaged(path, "its index is truncated"));
             }
             let header = Header { kind: header.kind, size: Some(bytes as usize) };
             let moov = Moov::read_atom(&header, &mut file.by_ref().take(bytes));
-            boxes.moov =
-                Some(moov.map_err(|error| damaged(path, "its index makes no sense").because(error))?);
+            boxes.moov = Some(moov.map_err(|error| damaged(path, "its index is invalid").because(error))?);
         }
         boxes.has_fragments |= header.kind == Moof::KIND;
         at = start.saturating_add(bytes);
@@ -84,7 +83,7 @@ fn read_boxes(path: &Path) -> Result<Boxes> {
     Ok(boxes)
 }
 
-/// The machine's text, if the file has one.
+/// The request as JSON text, if the file has one.
 pub(super) fn read_metadata(path: &Path) -> Result<Option<String>> {
     let Some(moov) = read_boxes(path)?.moov else { return Ok(None) };
     let metas = [moov.udta.as_ref().and_then(|udta| udta.meta.as_ref()), moov.meta.as_ref()];
@@ -102,19 +101,19 @@ pub(super) fn read_metadata(path: &Path) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// The first video track, if this program can decode it and all its samples are there.
+/// The first video track; fails if it cannot be decoded or a sample is missing.
 pub(super) fn read_track(path: &Path) -> Result<Track> {
     let boxes = read_boxes(path)?;
     let Some(moov) = boxes.moov else {
-        return Err(damaged(path, "it has no index (it may have been cut off)"));
+        return Err(damaged(path, "it has no index and may be truncated"));
     };
     let video = moov.trak.iter().find(|trak| &<[u8; 4]>::from(trak.mdia.hdlr.handler) == b"vide");
     let Some(trak) = video else {
         return Err(Error::new(
             Kind::Unsupported,
-            format!("The file has no video in it: {}", path.display()),
+            format!("The file has no video track: {}", path.display()),
         )
-        .remedy("Open a file with pictures in it"));
+        .remedy("Open a file with a video track"));
     };
     let track = track_of(path, trak)?;
     if track.samples.is_empty() {
@@ -126,7 +125,7 @@ pub(super) fn read_track(path: &Path) -> Result<Track> {
     let whole = |sample: &&SampleRef| sample.offset + u64::from(sample.bytes) <= boxes.file_bytes;
     let num_whole = track.samples.iter().filter(whole).count();
     if num_whole < track.samples.len() {
-        let what = format!("it is cut off, {num_whole} of {} frames are whole", track.samples.len());
+        let what = format!("it is truncated, {num_whole} of {} frames are complete", track.samples.len());
         return Err(damaged(path, &what));
     }
     Ok(track)
@@ -135,7 +134,7 @@ pub(super) fn read_track(path: &Path) -> Result<Track> {
 fn unsupported(path: &Path, what: &str) -> Error {
     Error::new(
         Kind::Unsupported,
-        format!("This is {what}, and only H.264 with 8 bits is played: {}", path.display()),
+        format!("The video is {what}, but only H.264 with 8 bits is supported: {}", path.display()),
     )
     .remedy("Convert it: ffmpeg -i INPUT -c:v libx264 -pix_fmt yuv420p -movflags +faststart OUTPUT.mp4")
 }
@@ -146,7 +145,7 @@ fn track_of(path: &Path, trak: &Trak) -> Result<Track> {
         Some(Codec::Avc1(avc1)) => (&avc1.visual, &avc1.avcc, avc1.colr.as_ref()),
         Some(Codec::Avc3(avc3)) => (&avc3.visual, &avc3.avcc, avc3.colr.as_ref()),
         Some(other) => return Err(unsupported(path, &codec_name(other))),
-        None => return Err(damaged(path, "it does not say how it is encoded")),
+        None => return Err(damaged(path, "its codec is missing")),
     };
     if let Some(what) = undecodable(avcc) {
         return Err(unsupported(path, what));
@@ -182,7 +181,7 @@ fn codec_name(codec: &Codec) -> String {
     }
 }
 
-/// What `OpenH264` cannot decode, by `profile_idc` of ITU-T H.264 annex A and the extension of `avcC`.
+/// Formats that `OpenH264` cannot decode, by `profile_idc` of ITU-T H.264 annex A and the extension of `avcC`.
 fn undecodable(avcc: &Avcc) -> Option<&'static str> {
     let deep = avcc.ext.as_ref().is_some_and(|ext| ext.bit_depth_luma > 8 || ext.bit_depth_chroma > 8);
     let other_chroma = avcc.ext.as_ref().is_some_and(|ext| ext.chroma_format != 1);
@@ -212,7 +211,7 @@ fn color_of(colr: Option<&Colr>, size: Resolution) -> ColorSpace {
     }
 }
 
-/// Puts the tables of ISO/IEC 14496-12 section 8.6 and 8.7 together; `None` if they contradict each other.
+/// Combines the tables of ISO/IEC 14496-12 sections 8.6 and 8.7; `None` if they contradict each other.
 fn samples_of(table: &Stbl) -> Option<Vec<SampleRef>> {
     let sizes = match &table.stsz.samples {
         StszSamples::Different { sizes } => sizes.clone(),
@@ -250,7 +249,7 @@ fn chunk_offsets(table: &Stbl) -> Vec<u64> {
     }
 }
 
-/// Orders the frames by the time they are shown at: decoding time plus offset.
+/// Numbers the frames in display order: by decoding time plus offset.
 fn number_as_shown(table: &Stbl, samples: &mut [SampleRef]) -> Option<()> {
     let deltas =
         table.stts.entries.iter().flat_map(|e| std::iter::repeat_n(e.sample_delta, e.sample_count as usize));

@@ -1,7 +1,7 @@
-//! Samples to an MP4 file: `ftyp moov mdat`, so that a player can start before it has the whole file.
+//! Writer of MP4 files with the layout `ftyp moov mdat`, so that a player can start before it has the whole file.
 //!
-//! The sizes of all samples stand in front of the samples, so they stay in memory until the end. Metadata are
-//! `QuickTime` keys (`moov/udta/meta`, handler `mdta`), which ffmpeg and other tools show as plain tags.
+//! The index precedes the samples, so they stay in memory until the end. Metadata is stored as `QuickTime` keys
+//! (`moov/udta/meta`, handler `mdta`), which ffmpeg and other tools show as tags.
 
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,12 +20,12 @@ use super::metadata::{KEY, Metadata};
 use super::staged::{Ready, StagedFile};
 use super::target::OutputTarget;
 
-/// Ticks a frame: the time scale is a whole multiple of the rate, so every frame's time is exact.
+/// Ticks per frame: the time scale is a multiple of the rate, so the time of every frame is exact.
 const TICKS_PER_FRAME: u32 = 512;
 /// Code point of BT.709 in ITU-T H.273, for primaries, transfer and matrix alike.
 const BT709: u16 = 1;
 
-/// An MP4 that is being written.
+/// Writer of an MP4 file.
 pub(super) struct Mp4Writer {
     file: StagedFile,
     path: PathBuf,
@@ -60,8 +60,8 @@ impl Mp4Writer {
         write_all(file, &head, &self.samples).map_err(|error| io_error("Cannot write", &self.path, error))?;
         let note = self.encoder.coarser().map(|quantiser| {
             format!(
-                "The frames have more detail than H.264 has room for, so they were stored coarser (quantiser \
-                 {quantiser}); a PNG sequence keeps every pixel"
+                "The video has more detail than H.264 can store at full quality; quantiser {quantiser} was used. \
+                 Write a PNG sequence to keep every pixel"
             )
         });
         Ok(self.file.ready()?.with_note(note))
@@ -80,7 +80,7 @@ fn write_all(
     file.flush()
 }
 
-/// Everything that the boxes in front of the samples depend on.
+/// The data that the boxes before the samples are made from.
 struct Layout<'a> {
     samples: &'a [Sample],
     size: Resolution,
@@ -123,7 +123,7 @@ impl Layout<'_> {
     }
 
     fn moov(&self, sets: &ParameterSets, media_offset: u32) -> mp4_atom::Result<Moov> {
-        // no times of creation: the same request gives the same bytes
+        // no creation times, so that the same request gives the same bytes
         let mvhd = Mvhd {
             timescale: self.timescale(),
             duration: self.duration(),

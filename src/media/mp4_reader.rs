@@ -1,4 +1,4 @@
-//! Decodes frames of an MP4 file in any order, going on from where it is when that is quicker.
+//! Random access to the frames of an MP4 file.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,7 +12,7 @@ use super::h264::Decoder;
 use super::mp4_demux::{Track, read_track};
 use super::reader::VideoInfo;
 
-/// A video that can be decoded frame by frame.
+/// Reader of an MP4 file.
 pub(super) struct Mp4Reader {
     path: PathBuf,
     file: File,
@@ -20,14 +20,14 @@ pub(super) struct Mp4Reader {
     position: Option<Position>,
 }
 
-/// Where decoding stands.
+/// State of the decoder.
 struct Position {
     decoder: Decoder,
-    /// The sample to decode next.
+    /// Index of the next sample to decode.
     next_sample: usize,
-    /// Number, as shown, of the picture that comes out next.
+    /// Index of the next frame in display order.
     next_shown: u32,
-    /// Pictures that came out together at the end, `next_shown` first.
+    /// Decoded frames after the last sample, `next_shown` first.
     ready: VecDeque<Frame>,
 }
 
@@ -43,7 +43,7 @@ impl Mp4Reader {
         VideoInfo { size: *size, frames: FrameCount(samples.len() as u32), rate_hz: Some(*rate_hz) }
     }
 
-    /// Decodes frame `index`, counted as shown.
+    /// Decodes frame `index` in display order; continues from the current position where that is faster.
     pub(super) fn frame(&mut self, index: u32) -> Result<Frame> {
         let start = self.sync_before(index);
         let position = self.position.take().filter(|position| {
@@ -87,9 +87,9 @@ impl Mp4Reader {
             let Some(place) = self.track.samples.get(position.next_sample) else {
                 let rest = position.decoder.finish()?;
                 if rest.is_empty() {
-                    return Err(damaged(&self.path, &format!("frame {index} does not come out of it")));
+                    return Err(damaged(&self.path, &format!("frame {index} is missing")));
                 }
-                position.ready.extend(rest.iter().map(|picture| picture.to_frame(color)));
+                position.ready.extend(rest.iter().map(|frame| frame.to_frame(color)));
                 continue;
             };
             sample.resize(place.bytes as usize, 0);
@@ -97,10 +97,10 @@ impl Mp4Reader {
             read.and_then(|_| self.file.read_exact(&mut sample))
                 .map_err(|error| io_error("Cannot read", &self.path, error))?;
             position.next_sample += 1;
-            if let Some(picture) = position.decoder.decode(&sample)? {
+            if let Some(decoded) = position.decoder.decode(&sample)? {
                 position.next_shown += 1;
                 if position.next_shown == index + 1 {
-                    return Ok(picture.to_frame(color));
+                    return Ok(decoded.to_frame(color));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Lossless pictures: one PNG, or a folder of them. Text goes into `iTXt` chunks, which are UTF-8.
+//! Writers of a PNG file and of a folder of PNG frames. Metadata is stored in `iTXt` chunks, which are UTF-8.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
@@ -13,7 +13,7 @@ use super::metadata::{KEY, Metadata};
 use super::staged::{Ready, StagedFile, StagedFolder};
 use super::target::OutputTarget;
 
-/// Keyword of the PNG specification (section 11.3.3.2) for a remark.
+/// Keyword of a comment in the PNG specification (section 11.3.3.2).
 const COMMENT: &str = "Comment";
 const CANNOT_WRITE: &str = "Cannot write";
 
@@ -22,7 +22,7 @@ pub(super) fn frame_name(index: u32) -> String {
     format!("frame_{index:04}.png")
 }
 
-/// One PNG that is being written; it waits for its metadata.
+/// Writer of one PNG file; the frame is kept until its metadata is known.
 pub(super) struct PngWriter {
     file: StagedFile,
     path: PathBuf,
@@ -43,13 +43,13 @@ impl PngWriter {
     }
 
     pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
-        let Some(frame) = self.frame else { return Err(Error::new(Kind::Bug, "The picture has no frame")) };
+        let Some(frame) = self.frame else { return Err(Error::new(Kind::Bug, "The PNG file has no frame")) };
         write(self.file.file(), &frame, Some(metadata)).map_err(|error| write_error(&self.path, error))?;
         self.file.ready()
     }
 }
 
-/// A folder of PNG files that is being written; only the first frame waits for the metadata.
+/// Writer of a folder of PNG frames; the first frame is kept until its metadata is known.
 pub(super) struct SequenceWriter {
     folder: StagedFolder,
     path: PathBuf,
@@ -112,16 +112,16 @@ fn write(file: &mut File, frame: &Frame, metadata: Option<&Metadata>) -> Result<
 fn write_error(path: &Path, error: png::EncodingError) -> Error {
     match error {
         png::EncodingError::IoError(error) => io_error(CANNOT_WRITE, path, error),
-        other => Error::new(Kind::Bug, "The PNG encoder refused a frame").because(other),
+        other => Error::new(Kind::Bug, "The PNG encoder rejected a frame").because(other),
     }
 }
 
-/// The machine's text, if the picture has one.
+/// The request as JSON text, if the file has one.
 pub(super) fn read_metadata(path: &Path) -> Result<Option<String>> {
     let file = File::open(path).map_err(|error| io_error("Cannot read", path, error))?;
     let bad = |error| damaged(path, "its text cannot be read").because(error);
     let mut reader = Decoder::new(BufReader::new(file)).read_info().map_err(bad)?;
-    // other programs may put their text behind the picture
+    // other programs may write text after the image data
     if !reader.info().utf8_text.iter().any(|chunk| chunk.keyword == KEY) {
         reader.finish().map_err(bad)?;
     }

@@ -1,4 +1,4 @@
-//! Opens what we write, and most of what others do, and decodes it frame by frame.
+//! Reader of videos, animations and images, frame by frame.
 
 use std::path::{Path, PathBuf};
 
@@ -10,27 +10,28 @@ use super::metadata::Container;
 use super::mp4_reader::Mp4Reader;
 use super::png::frame_name;
 
-/// What a file holds.
+/// Size, length and rate of a video.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VideoInfo {
     /// Width and height in pixels.
     pub size: Resolution,
-    /// How many frames.
+    /// Number of frames.
     pub frames: FrameCount,
-    /// Frames a second; `None` for pictures and folders of pictures.
+    /// Frames per second; `None` for images and folders of frames.
     pub rate_hz: Option<f64>,
 }
 
 impl VideoInfo {
-    /// How long it plays; `None` for pictures and folders of pictures.
+    /// Duration; `None` for images and folders of frames.
     pub fn duration(&self) -> Option<Secs> {
         self.rate_hz.map(|rate| Secs(f64::from(self.frames.0) / rate))
     }
 }
 
-/// A video, animation, picture or folder of frames, open for decoding.
+/// An open video, animation, image or folder of frames.
 ///
-/// H.264 in MP4 (with or without B-frames), GIF, PNG, JPEG, WebP, and a folder of `frame_0000.png` and so on.
+/// Supports H.264 in MP4 (with or without B-frames), GIF, PNG, JPEG, WebP, and folders of `frame_0000.png`,
+/// `frame_0001.png` and so on.
 ///
 /// ```
 /// use wandeck::core::FrameCount;
@@ -57,7 +58,7 @@ enum Source {
 }
 
 impl Reader {
-    /// Opens a file or folder; says in plain words why it cannot be shown.
+    /// Opens a file or folder; fails if the format is not supported or the file is damaged.
     pub fn open(path: &Path) -> Result<Self> {
         let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
         let (source, info) = match container {
@@ -74,7 +75,7 @@ impl Reader {
             Container::Png | Container::Still => open_stills(vec![path.to_path_buf()])?,
             Container::Folder => open_stills(frames_in(path)?)?,
             Container::Unknown => {
-                let message = format!("This is no video or picture: {}", path.display());
+                let message = format!("The file is not a video or image: {}", path.display());
                 return Err(Error::new(Kind::Unsupported, message)
                     .remedy("Open an MP4, GIF, PNG, JPEG or WebP file, or a folder of PNG frames"));
             }
@@ -82,17 +83,17 @@ impl Reader {
         Ok(Self { source, info, next: 0 })
     }
 
-    /// What the file holds.
+    /// Size, length and rate.
     pub fn info(&self) -> &VideoInfo {
         &self.info
     }
 
-    /// Which frame, counted from 0, comes next.
+    /// Index of the next frame, counted from 0.
     pub fn position(&self) -> u32 {
         self.next
     }
 
-    /// Makes frame `index`, counted from 0, the next one. Cheap; the work is done by [`Self::next_frame`].
+    /// Makes frame `index`, counted from 0, the next one. Cheap: [`Self::next_frame`] decodes it.
     pub fn seek(&mut self, index: u32) {
         self.next = index;
     }
@@ -127,7 +128,7 @@ fn open_stills(paths: Vec<PathBuf>) -> Result<(Source, VideoInfo)> {
     Ok((Source::Stills(paths), info))
 }
 
-/// The frames of a folder, up to the first number that is missing.
+/// The frames of a folder, up to the first missing number.
 fn frames_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let paths = (0..).map(|index| folder.join(frame_name(index)));
     let paths: Vec<_> = paths.take_while(|path| path.is_file()).collect();
@@ -144,12 +145,12 @@ fn still(path: &Path) -> Result<image::ImageReader<std::io::BufReader<std::fs::F
 }
 
 fn bad_still(path: &Path, error: image::ImageError) -> Error {
-    damaged(path, "the picture cannot be decoded").because(error)
+    damaged(path, "the image cannot be decoded").because(error)
 }
 
 fn read_still(path: &Path) -> Result<Frame> {
-    let picture = still(path)?.decode().map_err(|error| bad_still(path, error))?.into_rgb8();
-    Ok(Frame { size: Resolution::new(picture.width(), picture.height()), rgb: picture.into_raw() })
+    let image = still(path)?.decode().map_err(|error| bad_still(path, error))?.into_rgb8();
+    Ok(Frame { size: Resolution::new(image.width(), image.height()), rgb: image.into_raw() })
 }
 
 #[cfg(test)]

@@ -1,26 +1,26 @@
-//! Memory of this process, and of the machine.
+//! Memory of this process and of the machine.
 
 use crate::core::Bytes;
 
-/// The largest resident memory so far, where the system tells (Linux: `VmHWM`).
+/// Peak resident memory of this process (Linux: `VmHWM`); `None` on other systems.
 pub fn peak_resident() -> Option<Bytes> {
     of_this_process("VmHWM:")
 }
 
-/// The resident memory now, where the system tells (Linux).
+/// Current resident memory of this process (Linux: `VmRSS`); `None` on other systems.
 pub fn resident() -> Option<Bytes> {
     of_this_process("VmRSS:")
 }
 
-/// Lets the count of [`peak_resident`] begin again, where the system can (Linux).
+/// Resets the peak of [`peak_resident`] to the current value (Linux).
 pub fn reset_peak_resident() {
-    // 5: the peak is set to what is resident now; where that is not possible the peak is that of the whole process
+    // 5 resets the peak; where that fails, the peak is that of the whole lifetime of the process
     if let Err(error) = std::fs::write("/proc/self/clear_refs", "5") {
-        tracing::debug!("the peak of the memory cannot be reset: {error}");
+        tracing::debug!("cannot reset the peak memory: {error}");
     }
 }
 
-/// Memory that can be used without pushing out anybody's, where the system tells (Linux: `MemAvailable`).
+/// Memory available without swapping (Linux: `MemAvailable`); `None` on other systems.
 pub fn free() -> Option<Bytes> {
     let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

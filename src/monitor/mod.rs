@@ -6,6 +6,7 @@
 mod align;
 mod card;
 mod csv;
+mod disk;
 mod host;
 mod memory;
 mod metric;
@@ -25,6 +26,7 @@ mod track;
 pub use align::{StageMap, stage_lengths};
 pub use card::{CardMemory, card_memory};
 pub use csv::csv;
+pub use disk::free_space;
 pub use memory::{free, peak_resident, reset_peak_resident, resident};
 pub use metric::{DeviceMetric, HostMetric, Metric, Unit};
 pub use range::{RangeTotals, Summary, TimeRange, in_range};

@@ -1,7 +1,7 @@
 //! What runs a job's graphs and in which types: chosen before anything is loaded, or refused with what to do.
 
 use crate::core::{Error, GenRequest, Kind, PrecisionChoice, ProviderChoice, Quantisation, Result};
-use crate::engine::{Device, Provider, Runtime, SessionOptions, choose, providers};
+use crate::engine::{Device, DeviceId, Provider, Runtime, SessionOptions, providers, select_provider};
 use crate::onnx::{ComputeType, Dtype};
 use crate::wan::Checkpoint;
 use crate::wan::exported::Exported;
@@ -17,6 +17,8 @@ const AS_EXPORTED: &str = "as exported";
 pub struct ComputePlan {
     /// What runs the graphs.
     pub provider: Provider,
+    /// Device that runs the graphs.
+    pub device: DeviceId,
     /// What the text encoder computes in.
     pub text: ComputeType,
     /// What the transformers compute in.
@@ -42,9 +44,9 @@ impl ComputePlan {
         }
         // for the CPU, no driver is loaded
         let known = if provider == ProviderChoice::Cpu { Vec::new() } else { providers(runtime) };
-        let chosen = choose(provider, &known)?;
-        let on = Self::on(chosen.provider, chosen.device.as_ref(), precision, checkpoint);
-        let plan = on.map_err(|error| match chosen.provider {
+        let chosen = select_provider(provider, &known)?;
+        let on = Self::on(chosen.id.provider, chosen.device.as_ref(), precision, checkpoint);
+        let plan = on.map_err(|error| match chosen.id.provider {
             // the request fails because of the machine
             Provider::Cpu if is_auto => error.because(std::io::Error::other(chosen.reason.clone())),
             _ => error,
@@ -71,6 +73,7 @@ impl ComputePlan {
         precision.check(asked, &checkpoint.limits())?;
         let all = |compute: ComputeType, precision| Self {
             provider,
+            device: DeviceId::new(provider, device),
             text: compute,
             transformer: compute,
             vae: compute,
@@ -121,7 +124,7 @@ impl ComputePlan {
 
     /// The options of its sessions.
     pub fn options(&self) -> SessionOptions {
-        SessionOptions { provider: self.provider, exact: self.exact, ..SessionOptions::default() }
+        SessionOptions { device: self.device.clone(), exact: self.exact, ..SessionOptions::default() }
     }
 
     /// A part of the keys of kept results: another plan computes other numbers.

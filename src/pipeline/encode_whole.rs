@@ -108,8 +108,8 @@ mod tests {
     use super::super::reporter::Reporter;
     use super::*;
     use crate::core::{CancelToken, Event, Faults, Frame, Resolution};
-    use crate::engine::SessionOptions;
     use crate::engine::runtime::testing::for_tests;
+    use crate::engine::{SessionFile, SessionOptions};
     use crate::onnx::{ComputeType, Weights};
     use crate::wan::graphs::{StreamCall, vae_encoder};
 
@@ -139,14 +139,13 @@ mod tests {
         let (first, later) = (stream(StreamCall::First), stream(StreamCall::Later));
         let load = |chunk: StreamCall, _: &mut RunContext<'_>| {
             let graph = if chunk == StreamCall::First { &first.graph } else { &later.graph };
-            Session::load(&runtime, graph, SessionOptions::default(), &cancel)
+            Session::load(&runtime, graph, &SessionOptions::default(), &cancel)
         };
         let own = StreamEncoder { caches: &first.caches, patch: 1, stride: 8, tile: None, load: &load };
         let graph = ExportedGraph::read(&model("tiny-i2v-onnx"), "vae_encoder").unwrap();
         let options = SessionOptions::default();
-        let file = (graph.name, &*graph.path);
-        let open =
-            |_: &mut RunContext<'_>| Session::open(&runtime, file, "latent_parameters", options, &cancel);
+        let file = SessionFile { name: graph.name, path: &graph.path, output: "latent_parameters" };
+        let open = |_: &mut RunContext<'_>| Session::open(&runtime, &file, &options, &cancel);
         let whole = WholeEncoder { graph: &graph, config: &config, load: &open };
         [ImageEncoder::Stream(own), ImageEncoder::Whole(whole)].map(|encoder| {
             let mut quiet = |_: Event| {};

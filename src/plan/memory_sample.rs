@@ -22,11 +22,14 @@ pub(crate) struct MemorySample {
 /// Drops the sessions that earlier jobs left loaded if less memory is free now than their plan reserves. Returns whether
 /// it did.
 pub(crate) fn drop_sessions_if_short(sessions: &mut SessionCache) -> bool {
-    match sessions.provider() {
-        None => false,
-        Some(Provider::Cpu) => sessions.clear_if_short(monitor::free()),
-        Some(_) => sessions.clear_if_short(monitor::card_memory().map(|card| card.free)),
-    }
+    let Some(device) = sessions.device() else { return false };
+    let free = match device.provider {
+        Provider::Cpu => monitor::free(),
+        Provider::Cuda | Provider::TensorRt => {
+            device.uuid.as_deref().and_then(monitor::card_memory).map(|card| card.free)
+        }
+    };
+    sessions.clear_if_short(free)
 }
 
 impl MemorySample {

@@ -14,8 +14,7 @@ use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
 use crate::library::{History, HistoryEstimate, SimilarRuns, expected};
 use crate::media::OutputTarget;
 use crate::models;
-use crate::models::synth::free_space;
-use crate::monitor::{self, CardMemory};
+use crate::monitor::{self, CardMemory, free_space};
 use crate::pipeline::{ComputePlan, Reporter, denoise_steps};
 use crate::preflight::{
     self, DeviceFacts, DiskSpace, MeasuredRun, MeasuredTime, ModelSize, PreflightFacts, PreflightReport,
@@ -61,7 +60,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     };
     resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send))?;
     // without a runtime, one is fetched before the run, and that computes on the CPU
-    let computation = match runtime::present(data_dir)? {
+    let computation = match runtime::open_installed(data_dir)? {
         (Some(runtime), _) => ComputePlan::choose(&runtime, &checkpoint, &request)?,
         (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, &checkpoint)?,
     };
@@ -183,7 +182,7 @@ pub(super) fn device(computation: &ComputePlan) -> Option<DeviceFacts> {
     if computation.provider == Provider::Cpu {
         return None;
     }
-    let CardMemory { total, free } = monitor::card_memory()?;
+    let CardMemory { total, free } = monitor::card_memory(computation.device.uuid.as_deref()?)?;
     let ComputePlan { text, transformer, vae, .. } = computation;
     let value_bytes = ValueBytes {
         text_encoder: text.bytes() as u64,

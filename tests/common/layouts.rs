@@ -68,7 +68,7 @@ pub(crate) fn all_graphs_in(
 /// What a graph makes of numbers that depend on its inputs' names alone.
 pub(crate) fn outputs(graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
     let session =
-        Session::load(&super::runtime(), graph, SessionOptions::default(), &CancelToken::new()).unwrap();
+        Session::load(&super::runtime(), graph, &SessionOptions::default(), &CancelToken::new()).unwrap();
     outputs_of(session, graph)
 }
 

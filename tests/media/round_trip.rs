@@ -179,7 +179,7 @@ fn noise_is_stored_coarser_and_that_is_told() {
     }
     let ready = writer.finish(&metadata()).unwrap();
     let note = ready.note().unwrap().to_owned();
-    assert!(note.contains("coarser"), "{note}");
+    assert!(note.contains("quantiser"), "{note}");
     let path = ready.place(&mut |_| Ok(())).unwrap();
     assert_eq!(failed_checks(&path, &expected(&frames)), Vec::<String>::new());
     for (index, (ours, theirs)) in read(&path).iter().zip(&frames).enumerate() {
@@ -477,7 +477,7 @@ fn with_little_space() {
         let error = try_write(&target(&folder.path().join("new").join(name), count as usize), &frames(count));
         let error = error.expect_err("needs a limit on the size of files");
         assert!(
-            error.kind == Kind::Io && format!("{error:#}").contains("Free some space"),
+            error.kind == Kind::Io && format!("{error:#}").contains("Free some disk space"),
             "{name}: {error:#}"
         );
         assert_eq!(names_in(folder.path()), [""; 0], "{name}");

@@ -121,7 +121,7 @@ fn weights_that_are_cut_off_or_gone_are_found_before_the_work() {
     std::fs::remove_file(model.join("vae_decoder/model.onnx.data")).unwrap();
     let error = failure(work(model, &dir.path().join("never")));
     assert!(error.message.contains("truncated"), "{error:#}");
-    assert!(error.message.contains("model.onnx.data are missing"), "{error:#}");
+    assert!(error.message.contains("The weights are missing"), "{error:#}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ const FP8: [f64; 2] = [2.5e-2, 1e-1];
 const TRANSFORMER: &str = "diffusion_pytorch_model";
 
 fn load(graph: &Graph) -> Session {
-    Session::load(&common::runtime(), graph, SessionOptions::default(), &CancelToken::new()).unwrap()
+    Session::load(&common::runtime(), graph, &SessionOptions::default(), &CancelToken::new()).unwrap()
 }
 
 fn run(session: &mut Session, inputs: Vec<(&str, Input<'_>)>) -> Vec<Tensor> {

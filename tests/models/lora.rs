@@ -63,7 +63,7 @@ impl Model {
         let graph =
             adapted_transformer(&self.config, &self.weights, (Segments::One, ComputeType::Fp32), adapters)
                 .unwrap();
-        Session::load(&common::runtime(), &graph, SessionOptions::default(), &CancelToken::new()).unwrap()
+        Session::load(&common::runtime(), &graph, &SessionOptions::default(), &CancelToken::new()).unwrap()
     }
 
     /// The input of `refs/dit_t2v_high` at these strengths.

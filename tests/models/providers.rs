@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::common::layouts::{all_graphs, all_graphs_in, outputs, outputs_of};
 use ndarray::ArrayD;
 use wandeck::core::{Bytes, CancelToken, Kind, PrecisionChoice};
-use wandeck::engine::{Device, Provider, Session, SessionOptions, check_kernels};
+use wandeck::engine::{Device, DeviceId, Provider, Session, SessionFile, SessionOptions, check_kernels};
 use wandeck::models;
 use wandeck::models::convert::{ConversionTarget, Options, convert};
 use wandeck::onnx::{
@@ -81,15 +81,15 @@ fn what_a_provider_cannot_compute_is_named() {
         let error = check_kernels(graph, provider).unwrap_err();
         assert_eq!((error.kind, error.field_name()), (Kind::Unsupported, Some("precision")), "{error:#}");
         // nothing is loaded either: the runtime is not even asked
-        let options = SessionOptions { provider, ..SessionOptions::default() };
-        let refused = Session::load(&common::runtime(), graph, options, &CancelToken::new()).err().unwrap();
+        let options = SessionOptions { device: DeviceId::new(provider, None), ..SessionOptions::default() };
+        let refused = Session::load(&common::runtime(), graph, &options, &CancelToken::new()).err().unwrap();
         assert_eq!(refused.to_string(), error.to_string());
         error.to_string()
     };
     let text = told(ComputeType::Bf16, Provider::Cpu, "transformer");
     assert_eq!(text, "CPU has no Conv in bf16, which the transformer needs");
-    assert!(told(ComputeType::Fp16, Provider::Cpu, "text_encoder").contains("no Gemm in fp16"));
-    assert!(told(ComputeType::Bf16, Provider::Cuda, "vae_decoder").contains("no Resize in bf16"));
+    assert!(told(ComputeType::Fp16, Provider::Cpu, "text_encoder").contains("support Gemm in fp16"));
+    assert!(told(ComputeType::Bf16, Provider::Cuda, "vae_decoder").contains("support Resize in bf16"));
 
     let weights = &model.vae.weights;
     let op = |op: &'static str, others: &dyn Fn(&mut GraphBuilder<'_>, &Var) -> Var| {
@@ -116,8 +116,14 @@ fn precision_follows_the_question_the_weights_and_the_card() {
     use PrecisionChoice::{Auto, Bf16, Fp16, Fp32};
     let dir = tempfile::tempdir().unwrap();
     let model = models::open(&common::whole_golden_model("tiny-t2v", dir.path())).unwrap();
-    let card =
-        |capability| Device { name: "A card".to_owned(), capability, memory: Bytes(24 << 30), cuda: (13, 0) };
+    let card = |capability| Device {
+        ordinal: 0,
+        uuid: None,
+        name: "A card".to_owned(),
+        capability,
+        memory: Bytes(24 << 30),
+        cuda: (13, 0),
+    };
     let (old, new) = (card((7, 5)), card((8, 9)));
     let (wide, brain, half) = (ComputeType::Fp32, ComputeType::Bf16, ComputeType::Fp16);
     for (precision, device, expected) in [
@@ -155,14 +161,14 @@ fn types_that_do_not_go_together_are_found() {
     let nodes = build(true).typed_nodes().unwrap().len();
     assert_eq!(nodes, 3);
     let error = build(false).typed_nodes().unwrap_err();
-    assert!(error.message.contains("Gemm gets fp32 as x where bf16 is needed"), "{error:#}");
+    assert!(error.message.contains("Gemm has the input x of type fp32, but bf16 is needed"), "{error:#}");
     // an output that is not what the graph says
     let mut g = GraphBuilder::new("wrong", &weights).with_compute(ComputeType::Bf16);
     let x = g.input(ValueSpec::new("x", Dtype::F32, [4.into()]));
     let y = g.narrow(&x);
     g.output(&y, ValueSpec::new("y", Dtype::F32, [4.into()]));
     let error = g.finish().typed_nodes().unwrap_err();
-    assert!(error.message.contains("gives bf16 as y, not fp32"), "{error:#}");
+    assert!(error.message.contains("has the type bf16, not fp32"), "{error:#}");
 }
 
 #[test]
@@ -194,9 +200,8 @@ fn the_runtime_accepts_the_types_of_bf16_graphs() {
             let output = &graph.spec.outputs[0].name;
             let opened = Session::open(
                 &runtime,
-                (graph.name, &path),
-                output,
-                SessionOptions::default(),
+                &SessionFile { name: graph.name, path: &path, output },
+                &SessionOptions::default(),
                 &CancelToken::new(),
             );
             let error = opened.err().unwrap();
@@ -218,9 +223,8 @@ fn fp16_graphs_compute_what_fp32_graphs_do() {
             let output = &graph.spec.outputs[0].name;
             let session = Session::open(
                 &runtime,
-                (graph.name, &path),
-                output,
-                SessionOptions::default(),
+                &SessionFile { name: graph.name, path: &path, output },
+                &SessionOptions::default(),
                 &CancelToken::new(),
             )
             .unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wandeck::core::{CancelToken, Kind};
-use wandeck::engine::runtime::{Build, Environment, Origin, Search, VERSION, ensure_in, search};
+use wandeck::engine::runtime::{Build, Environment, Origin, Search, VERSION, ensure_with, search};
 
 /// The smallest file that looks like a whole library from outside: an ELF header without sections, which the
 /// other platforms do not look into.
@@ -53,9 +53,9 @@ fn the_order_is_variable_program_data_python() {
 
     let nothing = search(&environment).unwrap();
     assert_eq!(nothing.found, []);
-    assert_eq!(nothing.refused.len(), 4, "{nothing:?}");
+    assert_eq!(nothing.rejected.len(), 4, "{nothing:?}");
     assert!(
-        nothing.refusals().contains("venv (the active Python environment): It has no onnxruntime package")
+        nothing.rejections().contains("venv (the active Python environment): It has no onnxruntime package")
     );
 
     put_library(&root.path().join("conda/lib/python3.13/site-packages/onnxruntime/capi").join(name));
@@ -94,7 +94,7 @@ fn a_wrong_variable_is_an_error_and_nothing_else_is_taken() {
         assert_eq!(error.kind, Kind::Runtime);
         assert!(error.message.contains("ORT_DYLIB_PATH is ") && error.message.contains(why), "{error:#}");
         assert!(error.message.contains(&path.display().to_string()), "{error:#}");
-        let ensured = ensure_in(&environment, &CancelToken::new(), &mut |event| {
+        let ensured = ensure_with(&environment, &CancelToken::new(), &mut |event| {
             panic!("must not fetch: {event}");
         });
         assert_eq!(ensured.unwrap_err().message, error.message);
@@ -110,7 +110,7 @@ fn another_version_is_passed_over_with_the_reason() {
     put_library(&bin.join(&old));
     let search_now = || search(&environment).unwrap();
     assert_eq!(search_now().found, []);
-    let reason = &search_now().refused[0].reason;
+    let reason = &search_now().rejected[0].reason;
     assert_eq!(reason, &format!("{old} is version 1.30.0, {VERSION} is needed"));
 
     // The right one beside it is taken, and before one that does not say its version.
@@ -129,7 +129,7 @@ fn a_python_package_says_its_version_where_the_file_does_not() {
     fs::write(&info, "package_name = 'onnxruntime'\n__version__ = '1.24.4'\n").unwrap();
     let found = search(&environment(root.path())).unwrap();
     assert_eq!(found.found, []);
-    assert!(found.refusals().contains("is version 1.24.4"), "{}", found.refusals());
+    assert!(found.rejections().contains("is version 1.24.4"), "{}", found.rejections());
     fs::write(&info, format!("__version__ = '{VERSION}'\n")).unwrap();
     assert_eq!(origins(&search(&environment(root.path())).unwrap()), [Origin::PythonEnv]);
 }
@@ -143,5 +143,9 @@ fn a_link_has_the_version_of_what_it_links_to() {
     fs::create_dir_all(&bin).unwrap();
     std::os::unix::fs::symlink(root.path().join("lib").join(names().1), bin.join(plain_name())).unwrap();
     let found = search(&environment(root.path())).unwrap();
-    assert!(found.found.is_empty() && found.refusals().contains("version 1.30.0"), "{}", found.refusals());
+    assert!(
+        found.found.is_empty() && found.rejections().contains("version 1.30.0"),
+        "{}",
+        found.rejections()
+    );
 }

@@ -1,40 +1,44 @@
-//! The NVIDIA device, asked of its driver: the one library that comes with a card and cannot be installed by itself.
+//! Properties of the NVIDIA device, from the CUDA driver API.
 #![expect(unsafe_code, reason = "C functions of the driver, which is loaded at run time")]
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use libloading::Library;
 use serde::Serialize;
 
-use super::libraries::words;
-use super::status::Obstacle;
+use super::libraries::loader_message;
+use super::status::Unavailable;
 use crate::core::Bytes;
 
-/// What the driver is called.
+/// File name of the driver.
 const DRIVER: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
-/// The CUDA version that ONNX Runtime 1.31.1's provider is built for, as the driver numbers it.
+/// CUDA version that the provider of ONNX Runtime 1.31.1 is built for, as in `cuDriverGetVersion`.
 const NEEDED_CUDA: c_int = 13_000;
 /// `CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR` and `_MINOR`.
 const CAPABILITY: [c_int; 2] = [75, 76];
-/// The oldest architecture whose code is in the provider.
+/// The oldest compute capability that the provider is built for.
 const OLDEST: (u32, u32) = (7, 5);
 
 /// An NVIDIA device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Device {
-    /// As the driver calls it.
+    /// CUDA ordinal.
+    pub ordinal: u32,
+    /// UUID as `nvidia-smi -L` prints it, for instance `GPU-8d2ee0a7-…`; `None` where the driver does not report it.
+    pub uuid: Option<String>,
+    /// Name reported by the driver.
     pub name: String,
     /// Compute capability, major and minor.
     pub capability: (u32, u32),
-    /// All its memory.
+    /// Total memory.
     pub memory: Bytes,
-    /// The CUDA version that the driver supports, major and minor.
+    /// Highest CUDA version that the driver supports, major and minor.
     pub cuda: (u32, u32),
 }
 
 impl Device {
-    /// Whether its matrix units know bf16.
+    /// Whether its tensor cores support bf16.
     pub fn has_bf16(&self) -> bool {
         self.capability.0 >= 8
     }
@@ -47,36 +51,39 @@ impl fmt::Display for Device {
     }
 }
 
-/// The first device, if there is one that the provider can use.
-pub(super) fn first() -> Result<Device, Obstacle> {
+/// The device with ordinal 0, or why the provider cannot use it.
+pub(super) fn first() -> Result<Device, Unavailable> {
     let no_driver = "Install the NVIDIA driver, version 580 or newer, for the card in this machine";
     let missing = |error: libloading::Error| {
-        Obstacle::new(format!("there is no NVIDIA driver ({})", words(&error)), no_driver)
+        Unavailable::new(format!("there is no NVIDIA driver ({})", loader_message(&error)), no_driver)
     };
-    // it stays loaded to the end of the process, as it must once it was initialised
+    // once initialised, the driver must stay loaded until the process ends
     ort::util::preload_dylib(DRIVER).map_err(missing)?;
     // SAFETY: loading runs the library's initialisers; this is the system's own driver, found along the loader's path.
     let library = unsafe { Library::new(DRIVER) }.map_err(missing)?;
     let driver = Driver(&library);
     let device = driver.first().map_err(|failed| match failed {
         Failed::Code(name, code) => {
-            let reason = format!("the NVIDIA driver finds no device ({name} gives {code})");
-            Obstacle::new(reason, "Look at what nvidia-smi says; a container must be given the device")
+            let reason = format!("the NVIDIA driver finds no device ({name} returned {code})");
+            Unavailable::new(reason, "Check the output of nvidia-smi; a container needs access to the device")
         }
-        Failed::Missing(name) => Obstacle::new(format!("the NVIDIA driver is without {name}"), no_driver),
+        Failed::Missing(name) => {
+            Unavailable::new(format!("the NVIDIA driver lacks the function {name}"), no_driver)
+        }
     })?;
     let (major, minor) = device.cuda;
     if (major * 1000 + minor * 10) < NEEDED_CUDA as u32 {
-        let reason = format!("the NVIDIA driver supports CUDA {major}.{minor}, and 13.0 is needed");
-        return Err(Obstacle::new(reason, "Install driver 580 or newer"));
+        let reason = format!("the NVIDIA driver supports CUDA {major}.{minor}, but 13.0 is needed");
+        return Err(Unavailable::new(reason, "Install NVIDIA driver 580 or newer"));
     }
     if device.capability < OLDEST {
-        let reason = format!("{device} is older than what ONNX Runtime is built for");
-        return Err(Obstacle::new(reason, "Use a card of the Turing generation or newer"));
+        let reason = format!("{device} is older than ONNX Runtime supports");
+        return Err(Unavailable::new(reason, "Use a card of the Turing generation or newer"));
     }
     Ok(device)
 }
 
+/// Failure of a driver function: its error code, or that the driver lacks it.
 enum Failed {
     Code(&'static str, c_int),
     Missing(&'static str),
@@ -92,7 +99,10 @@ impl Driver<'_> {
         let mut name: [c_char; 256] = [0; 256];
         let mut bytes: usize = 0;
         let mut capability: [c_int; 2] = [0; 2];
-        // SAFETY: these are the functions' signatures in cuda.h, unchanged since CUDA 3.2. Every pointer is to a local
+        let mut uuid = [0_u8; 16];
+        let has_uuid;
+        // SAFETY: these are the functions' signatures in cuda.h, unchanged since CUDA 3.2 (cuDeviceGetUuid_v2 since
+        // 11.4, with CUuuid as 16 bytes of alignment 1). Every pointer is to a local
         // that outlives its call, the name's length is that of its buffer, and cuInit comes first as it must.
         unsafe {
             self.call("cuInit", |f: unsafe extern "C" fn(c_uint) -> c_int| f(0))?;
@@ -114,6 +124,12 @@ impl Driver<'_> {
             for (value, attribute) in capability.iter_mut().zip(CAPABILITY) {
                 self.call("cuDeviceGetAttribute", |f: Attribute| f(value, attribute, device))?;
             }
+            type Uuid = unsafe extern "C" fn(*mut [u8; 16], c_int) -> c_int;
+            // the second version reports the UUID of a MIG instance, as NVML does
+            has_uuid = self
+                .call("cuDeviceGetUuid_v2", |f: Uuid| f(&raw mut uuid, device))
+                .or_else(|_| self.call("cuDeviceGetUuid", |f: Uuid| f(&raw mut uuid, device)))
+                .is_ok();
         }
         if let Some(last) = name.last_mut() {
             *last = 0;
@@ -123,6 +139,8 @@ impl Driver<'_> {
         let [major, minor] = capability.map(|number| number.max(0) as u32);
         let version = version.max(0) as u32;
         Ok(Device {
+            ordinal: 0,
+            uuid: has_uuid.then(|| uuid_text(uuid)),
             name,
             capability: (major, minor),
             memory: Bytes(bytes as u64),
@@ -130,12 +148,12 @@ impl Driver<'_> {
         })
     }
 
-    /// Calls the function `name`, whose type `F` must be.
+    /// Calls the function `name` of type `F`.
     ///
     /// # Safety
     /// `F` is the function's signature, and `with` calls it as its documentation allows.
     unsafe fn call<F: Copy>(&self, name: &'static str, with: impl FnOnce(F) -> c_int) -> Result<(), Failed> {
-        // SAFETY: the caller promises the type.
+        // SAFETY: the caller guarantees the type.
         let function =
             unsafe { self.0.get::<F>(name.as_bytes()) }.map_err(|_source| Failed::Missing(name))?;
         match with(*function) {
@@ -145,24 +163,49 @@ impl Driver<'_> {
     }
 }
 
+/// A UUID in the form of NVML: `GPU-` and 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12.
+fn uuid_text(uuid: [u8; 16]) -> String {
+    let mut text = "GPU".to_owned();
+    for (index, byte) in uuid.iter().enumerate() {
+        if matches!(index, 0 | 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        write!(text, "{byte:02x}").ok();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_without_a_card_says_so() {
+    fn a_uuid_is_written_as_nvml_does() {
+        let uuid = std::array::from_fn(|index| index as u8 * 17);
+        assert_eq!(uuid_text(uuid), "GPU-00112233-4455-6677-8899-aabbccddeeff");
+    }
+
+    #[test]
+    fn a_machine_without_a_device_reports_why() {
         match first() {
             Ok(device) => assert!(device.capability >= OLDEST && !device.name.is_empty(), "{device:?}"),
-            Err(obstacle) => {
-                assert!(obstacle.reason.contains("NVIDIA") && !obstacle.remedy.is_empty(), "{obstacle:?}");
+            Err(unavailable) => {
+                let Unavailable { reason, remedy } = unavailable;
+                assert!(reason.contains("NVIDIA") && !remedy.is_empty(), "{reason}");
             }
         }
     }
 
     #[test]
-    fn a_device_is_told_by_name_memory_and_generation() {
-        let device =
-            Device { name: "A card".into(), capability: (7, 5), memory: Bytes(16 << 30), cuda: (13, 0) };
+    fn a_device_is_displayed_with_name_memory_and_capability() {
+        let device = Device {
+            ordinal: 0,
+            uuid: None,
+            name: "A card".into(),
+            capability: (7, 5),
+            memory: Bytes(16 << 30),
+            cuda: (13, 0),
+        };
         assert!(!device.has_bf16());
         assert!(device.to_string().contains("A card (16") && device.to_string().contains("7.5"), "{device}");
     }

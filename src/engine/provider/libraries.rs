@@ -1,18 +1,19 @@
-//! The libraries that providers link to: where they may lie, and opening them before ONNX Runtime looks for them.
+//! The shared libraries that providers link to: finding them, and loading them before ONNX Runtime does.
 //!
-//! The provider's own file names no folders, so the system's loader finds its dependencies only along its own path, or
-//! among those already open. Opening them by their full paths first makes the wheels of a Python environment enough.
+//! A provider's library has no search path, so the system's loader finds its dependencies only on its own path or among
+//! the libraries already loaded. Loading them by full path first makes those of a Python environment sufficient.
 
 use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A library by the name that the provider looks for.
+/// A library that a provider links to.
 pub(super) struct Needed {
+    /// File name.
     pub(super) name: &'static str,
-    /// Whether nothing works without it.
+    /// Whether the provider needs it.
     pub(super) required: bool,
-    /// What to install for it.
+    /// What to install if it is missing.
     pub(super) package: &'static str,
 }
 
@@ -28,10 +29,12 @@ const RUNTIME: &str = "CUDA 13 (python3 -m pip install nvidia-cuda-runtime==13.*
 const CUBLAS: &str = "cuBLAS 13 (python3 -m pip install nvidia-cublas==13.*)";
 const CURAND: &str = "cuRAND 10 (python3 -m pip install nvidia-curand==10.*)";
 const CUDNN: &str = "cuDNN 9 for CUDA 13 (python3 -m pip install nvidia-cudnn-cu13==9.*)";
-const TRT: &str = "TensorRT 10 for CUDA 13; version 11 does not fit ONNX Runtime 1.31";
+const TRT: &str = "TensorRT 10 for CUDA 13 (ONNX Runtime 1.31 does not support version 11)";
 
-/// What ONNX Runtime 1.31.1's CUDA provider links to, each before those that need it. cuDNN it opens by itself when a
-/// convolution or attention runs; without it no convolution works, so it is needed here. The rest speeds cuDNN up.
+/// Libraries of the CUDA provider of ONNX Runtime 1.31.1, in order of their dependencies.
+///
+/// The provider loads cuDNN itself when a convolution or attention runs; it is required here because no convolution
+/// works without it. The optional ones make cuDNN faster.
 pub(super) const CUDA: &[Needed] = if cfg!(windows) {
     &[
         required("cudart64_13.dll", RUNTIME),
@@ -61,7 +64,7 @@ pub(super) const CUDA: &[Needed] = if cfg!(windows) {
     ]
 };
 
-/// What its `TensorRT` provider links to beyond that.
+/// Additional libraries of the `TensorRT` provider.
 pub(super) const TENSORRT: &[Needed] = if cfg!(windows) {
     &[
         required("nvinfer_10.dll", TRT),
@@ -76,8 +79,8 @@ pub(super) const TENSORRT: &[Needed] = if cfg!(windows) {
     ]
 };
 
-/// Folders that may hold them: beside ONNX Runtime, the packages of the Python environment that it lies in, those of
-/// the active environments, a CUDA toolkit. The system's own path comes last, see [`preload`].
+/// Folders to search: that of ONNX Runtime, the packages of its Python environment and of the active environments, and
+/// the CUDA toolkits. [`preload`] tries the system's path last.
 pub(super) fn dirs(runtime: &Path, python_envs: &[PathBuf], toolkits: &[PathBuf]) -> Vec<PathBuf> {
     let beside = runtime.parent().unwrap_or_else(|| Path::new("."));
     let mut found = vec![beside.to_path_buf()];
@@ -87,7 +90,7 @@ pub(super) fn dirs(runtime: &Path, python_envs: &[PathBuf], toolkits: &[PathBuf]
         sites.push(prefix.join("Lib/site-packages"));
         let pythons = sorted(&prefix.join("lib"));
         sites.extend(pythons.into_iter().map(|python| python.join("site-packages")));
-        // where conda keeps libraries
+        // folder of conda's libraries
         found.push(prefix.join("lib"));
     }
     for site in sites.iter().filter(|site| site.ends_with("site-packages")) {
@@ -108,25 +111,26 @@ fn sorted(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// Opens `name` from the first of `dirs` that has it, else along the system's path, for the rest of the process.
-/// The path it was found by, or why it was not.
+/// Loads the library `name` for the rest of the process, from the first of `dirs` that has it, else from the system's path.
+///
+/// Returns its path, or the loader's message.
 pub(super) fn preload(name: &str, dirs: &[PathBuf]) -> Result<PathBuf, String> {
     let mut why = None;
     for path in dirs.iter().map(|dir| dir.join(name)).filter(|path| path.is_file()) {
         match ort::util::preload_dylib(&path) {
             Ok(()) => return Ok(path),
-            Err(error) => why = Some(words(&error)),
+            Err(error) => why = Some(loader_message(&error)),
         }
     }
     match ort::util::preload_dylib(name) {
         Ok(()) => Ok(PathBuf::from(name)),
-        // a library that is there and broken tells more than one that is not there
-        Err(error) => Err(why.unwrap_or_else(|| words(&error))),
+        // the error of a damaged library is more useful than that of a missing one
+        Err(error) => Err(why.unwrap_or_else(|| loader_message(&error))),
     }
 }
 
-/// The loader's own words, which the error keeps behind its own.
-pub(super) fn words(error: &libloading::Error) -> String {
+/// The message of the system's loader.
+pub(super) fn loader_message(error: &libloading::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
@@ -135,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_packages_around_the_library_are_looked_into() {
+    fn the_packages_around_the_library_are_searched() {
         let root = tempfile::tempdir().unwrap();
         let site = root.path().join("env/lib/python3.12/site-packages");
         let other = root.path().join("other/lib/python3.11/site-packages");
@@ -147,14 +151,14 @@ mod tests {
         let found = dirs(&capi.join("libonnxruntime.so.1.31.1"), &[root.path().join("other")], &[]);
         let lib = root.path().join("other/lib");
         assert_eq!(found, [capi, lib, cudnn, cu13, other.join("tensorrt_libs")]);
-        // a library in a folder of its own has no packages around it
+        // a library outside a Python environment has no packages around it
         let alone = root.path().join("a/b");
         fs::create_dir_all(&alone).unwrap();
         assert_eq!(dirs(&alone.join("libonnxruntime.so"), &[], &[]), [alone]);
     }
 
     #[test]
-    fn what_is_not_there_is_told() {
+    fn a_missing_library_is_reported() {
         let why = preload("libwandeck_is_not_there.so.13", &[]).unwrap_err();
         assert!(why.contains("libwandeck_is_not_there"), "{why}");
     }

@@ -1,17 +1,18 @@
-//! Execution providers: which of them this ONNX Runtime offers, whether they can really be used here and if not, why
-//! not and what to do; the choice among them; and how each is put into a session.
+//! Execution providers: which can be used on this machine or why not, selection of one, and its registration in sessions.
 //!
-//! A provider that was built in can still fail for want of a driver or a library. ONNX Runtime would then fall back to
-//! the CPU with a line in a log; here it is found out before anything is loaded.
+//! A provider that is part of the build may still lack a driver or a library. ONNX Runtime would then log a warning and
+//! fall back to the CPU; here it is detected before anything is loaded.
 
-mod choose;
 mod device;
+mod device_id;
 mod libraries;
 mod register;
+mod select;
 mod status;
 
-pub use choose::{Chosen, choose};
 pub use device::Device;
+pub use device_id::DeviceId;
 pub(super) use register::into_session;
+pub use select::{ProviderSelection, select_provider};
 pub(in crate::engine) use status::provider_library;
-pub use status::{Obstacle, Provider, ProviderStatus, providers};
+pub use status::{Provider, ProviderStatus, Unavailable, providers};

@@ -1,17 +1,18 @@
-//! What can be used on this machine, as data.
+//! Status of the execution providers on this machine.
 
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::device::{self, Device};
+use super::device_id::DeviceId;
 use super::libraries::{CUDA, Needed, TENSORRT, dirs, preload};
 use crate::engine::runtime::{Runtime, RuntimeInfo, VERSION};
 
-/// What runs a graph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+/// An execution provider of ONNX Runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// ONNX Runtime's CPU execution provider.
@@ -19,12 +20,12 @@ pub enum Provider {
     Cpu,
     /// CUDA on an NVIDIA device.
     Cuda,
-    /// `TensorRT`, with CUDA for what it does not take.
+    /// `TensorRT`, with CUDA for operations it does not support.
     TensorRt,
 }
 
 impl Provider {
-    /// The word that the command line and records use.
+    /// The name used by the command line and in records.
     pub fn word(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -44,51 +45,57 @@ impl fmt::Display for Provider {
     }
 }
 
-/// Why a provider cannot be used, and what to do.
+/// Why a provider cannot be used, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Obstacle {
-    /// One sentence.
+pub struct Unavailable {
+    /// The reason, a clause that follows "cannot be used:".
     pub reason: String,
-    /// One sentence.
+    /// What to do, one sentence.
     pub remedy: String,
 }
 
-impl Obstacle {
+impl Unavailable {
     pub(super) fn new(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { reason: reason.into(), remedy: remedy.into() }
     }
 }
 
-/// What is known about one provider.
+/// Status of one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProviderStatus {
-    /// Which.
+    /// The provider.
     pub provider: Provider,
-    /// Why it cannot be used; none if it can.
-    pub obstacle: Option<Obstacle>,
-    /// What it runs on, if that is not the processor.
+    /// Why it cannot be used; `None` if it can.
+    pub unavailable: Option<Unavailable>,
+    /// Its device; `None` for the CPU.
     pub device: Option<Device>,
-    /// The libraries it needs that were opened, as they were found.
+    /// The libraries loaded for it.
     pub libraries: Vec<PathBuf>,
 }
 
 impl ProviderStatus {
-    /// Whether sessions can be made with it.
+    /// Whether it can be used.
     pub fn is_usable(&self) -> bool {
-        self.obstacle.is_none()
+        self.unavailable.is_none()
+    }
+
+    /// Identity of its device.
+    pub fn device_id(&self) -> DeviceId {
+        DeviceId::new(self.provider, self.device.as_ref())
     }
 }
 
-/// The state of every provider, in the order CPU, CUDA, `TensorRT`.
+/// The status of every provider, in the order CPU, CUDA, `TensorRT`.
 ///
-/// Where the build offers CUDA, the driver is asked and CUDA's libraries are opened, and stay open, so that ONNX
-/// Runtime finds them wherever they lie. Elsewhere nothing is touched.
+/// If the build includes CUDA, this queries the driver and loads the CUDA libraries for the rest of the process, so that
+/// ONNX Runtime finds them in any folder. Otherwise nothing is loaded.
 pub fn providers(runtime: &Runtime) -> Vec<ProviderStatus> {
     let info = runtime.info();
     let roots: Vec<_> = ["CUDA_PATH", "CUDA_HOME"].into_iter().filter_map(env::var_os).collect();
     let roots: Vec<_> = roots.iter().map(PathBuf::from).collect();
-    let dirs = dirs(&info.path, &runtime.places().python_envs, &roots);
-    let cpu = ProviderStatus { provider: Provider::Cpu, obstacle: None, device: None, libraries: Vec::new() };
+    let dirs = dirs(&info.path, &runtime.search_environment().python_envs, &roots);
+    let cpu =
+        ProviderStatus { provider: Provider::Cpu, unavailable: None, device: None, libraries: Vec::new() };
     let cuda = cuda(info, &dirs, device::first);
     let tensorrt = tensorrt(info, &dirs, &cuda);
     vec![cpu, cuda, tensorrt]
@@ -97,38 +104,38 @@ pub fn providers(runtime: &Runtime) -> Vec<ProviderStatus> {
 fn cuda(
     info: &RuntimeInfo,
     dirs: &[PathBuf],
-    device: impl FnOnce() -> Result<Device, Obstacle>,
+    device: impl FnOnce() -> Result<Device, Unavailable>,
 ) -> ProviderStatus {
     let mut status =
-        ProviderStatus { provider: Provider::Cuda, obstacle: None, device: None, libraries: Vec::new() };
+        ProviderStatus { provider: Provider::Cuda, unavailable: None, device: None, libraries: Vec::new() };
     let outcome = offered(info, "CUDAExecutionProvider", "cuda").and_then(|()| {
         status.device = Some(device()?);
         open(Provider::Cuda, CUDA, dirs, &mut status.libraries)
     });
-    status.obstacle = outcome.err();
+    status.unavailable = outcome.err();
     status
 }
 
 fn tensorrt(info: &RuntimeInfo, dirs: &[PathBuf], cuda: &ProviderStatus) -> ProviderStatus {
     let mut status = ProviderStatus {
         provider: Provider::TensorRt,
-        obstacle: None,
+        unavailable: None,
         device: cuda.device.clone(),
         libraries: Vec::new(),
     };
     let outcome = offered(info, "TensorrtExecutionProvider", "tensorrt").and_then(|()| {
-        if let Some(obstacle) = &cuda.obstacle {
-            let reason = format!("it needs CUDA, and that cannot be used: {}", obstacle.reason);
-            return Err(Obstacle::new(reason, obstacle.remedy.clone()));
+        if let Some(unavailable) = &cuda.unavailable {
+            let reason = format!("it needs CUDA, which cannot be used: {}", unavailable.reason);
+            return Err(Unavailable::new(reason, unavailable.remedy.clone()));
         }
         open(Provider::TensorRt, TENSORRT, dirs, &mut status.libraries)
     });
-    status.obstacle = outcome.err();
+    status.unavailable = outcome.err();
     status
 }
 
-/// Whether the build has the provider, and its library lies beside ONNX Runtime's.
-fn offered(info: &RuntimeInfo, name: &str, word: &str) -> Result<(), Obstacle> {
+/// Checks that the build includes the provider `name`, and that the library of the provider is beside ONNX Runtime's.
+fn offered(info: &RuntimeInfo, name: &str, word: &str) -> Result<(), Unavailable> {
     let remedy = || {
         format!(
             "Install the GPU build into the active Python environment (python3 -m pip install \
@@ -136,20 +143,20 @@ fn offered(info: &RuntimeInfo, name: &str, word: &str) -> Result<(), Obstacle> {
         )
     };
     if !info.providers.iter().any(|offered| offered == name) {
-        return Err(Obstacle::new("this build of ONNX Runtime is without it", remedy()));
+        return Err(Unavailable::new("this build of ONNX Runtime does not include it", remedy()));
     }
     let dir = info.path.parent().unwrap_or_else(|| Path::new("."));
     for part in ["shared", word] {
         let file = provider_library(part);
         if !dir.join(&file).is_file() {
-            let reason = format!("{file} does not lie beside ONNX Runtime's library");
-            return Err(Obstacle::new(reason, format!("Put it into {}. {}", dir.display(), remedy())));
+            let reason = format!("{file} is not beside ONNX Runtime's library");
+            return Err(Unavailable::new(reason, format!("Copy it to {}. {}", dir.display(), remedy())));
         }
     }
     Ok(())
 }
 
-/// What the library of a provider is called.
+/// File name of a provider's library.
 pub(in crate::engine) fn provider_library(word: &str) -> String {
     format!("{}onnxruntime_providers_{word}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX)
 }
@@ -159,20 +166,22 @@ fn open(
     needed: &[Needed],
     dirs: &[PathBuf],
     opened: &mut Vec<PathBuf>,
-) -> Result<(), Obstacle> {
+) -> Result<(), Unavailable> {
     for library in needed {
         match preload(library.name, dirs) {
             Ok(path) => opened.push(path),
             Err(why) if library.required => {
-                let reason = format!("{} cannot be opened ({why})", library.name);
+                let reason = format!("{} cannot be loaded ({why})", library.name);
                 let remedy = format!(
-                    "Install {}, or put its folder into {}",
+                    "Install {}, or add its folder to {}",
                     library.package,
                     if cfg!(windows) { "PATH" } else { "LD_LIBRARY_PATH" }
                 );
-                return Err(Obstacle::new(reason, remedy));
+                return Err(Unavailable::new(reason, remedy));
             }
-            Err(why) => tracing::debug!("{provider} goes without {}: {why}", library.name),
+            Err(why) => {
+                tracing::debug!("{provider} runs without the optional library {}: {why}", library.name)
+            }
         }
     }
     Ok(())
@@ -196,18 +205,27 @@ mod tests {
 
     fn card() -> Device {
         let memory = Bytes(24 << 30);
-        Device { name: "A card".to_owned(), capability: (8, 9), memory, cuda: (13, 0) }
+        Device {
+            ordinal: 0,
+            uuid: None,
+            name: "A card".to_owned(),
+            capability: (8, 9),
+            memory,
+            cuda: (13, 0),
+        }
     }
 
     #[test]
     fn each_missing_piece_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let library = dir.path().join("libonnxruntime.so");
-        let reason = |status: &ProviderStatus| status.obstacle.as_ref().unwrap().reason.clone();
+        let reason = |status: &ProviderStatus| status.unavailable.as_ref().unwrap().reason.clone();
         let cpu_only = info(library.clone(), &["CPUExecutionProvider"]);
         let status = cuda(&cpu_only, &[], || Ok(card()));
-        assert_eq!(reason(&status), "this build of ONNX Runtime is without it");
-        assert!(status.obstacle.unwrap().remedy.contains(&format!("onnxruntime-gpu[cuda,cudnn]=={VERSION}")));
+        assert_eq!(reason(&status), "this build of ONNX Runtime does not include it");
+        assert!(
+            status.unavailable.unwrap().remedy.contains(&format!("onnxruntime-gpu[cuda,cudnn]=={VERSION}"))
+        );
 
         let gpu = info(library, &["TensorrtExecutionProvider", "CUDAExecutionProvider"]);
         let none = cuda(&gpu, &[], || Ok(card()));
@@ -215,25 +233,26 @@ mod tests {
         for part in ["shared", "cuda", "tensorrt"] {
             std::fs::write(dir.path().join(provider_library(part)), "").unwrap();
         }
-        let no_card = cuda(&gpu, &[], || Err(Obstacle::new("there is no card", "Buy one")));
+        let no_card = cuda(&gpu, &[], || Err(Unavailable::new("there is no card", "Buy one")));
         assert_eq!(reason(&no_card), "there is no card");
         let rt = tensorrt(&gpu, &[], &no_card);
-        assert_eq!(reason(&rt), "it needs CUDA, and that cannot be used: there is no card");
+        assert_eq!(reason(&rt), "it needs CUDA, which cannot be used: there is no card");
 
-        // a file that is no library stands in the place of the first one that is needed
+        // a file that is not a library, under the name of the first required one
         std::fs::write(dir.path().join(CUDA[0].name), "no library").unwrap();
         let broken = cuda(&gpu, &[dir.path().to_path_buf()], || Ok(card()));
         assert!(broken.device.is_some() && reason(&broken).contains(CUDA[0].name), "{broken:?}");
-        assert!(broken.obstacle.unwrap().remedy.contains("LD_LIBRARY_PATH") || cfg!(windows));
+        assert!(broken.unavailable.unwrap().remedy.contains("LD_LIBRARY_PATH") || cfg!(windows));
     }
 
     #[test]
-    fn the_processor_can_always_be_used() {
+    fn the_cpu_can_always_be_used() {
         let status = providers(&crate::engine::runtime::testing::for_tests());
         let order: Vec<_> = status.iter().map(|status| status.provider).collect();
         assert_eq!(order, [Provider::Cpu, Provider::Cuda, Provider::TensorRt]);
         assert!(status[0].is_usable());
-        let told = |status: &ProviderStatus| status.obstacle.as_ref().is_none_or(|o| !o.remedy.is_empty());
-        assert!(status.iter().all(told), "{status:?}");
+        let has_remedy =
+            |status: &ProviderStatus| status.unavailable.as_ref().is_none_or(|why| !why.remedy.is_empty());
+        assert!(status.iter().all(has_remedy), "{status:?}");
     }
 }

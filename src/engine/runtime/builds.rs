@@ -1,16 +1,16 @@
-//! The builds of ONNX Runtime this program is made for, pinned by version and checksum.
+//! Supported builds of ONNX Runtime, pinned by version and checksum.
 //!
-//! They are the libraries inside the wheels of the Python package `onnxruntime`. All are cp312 wheels whatever
-//! Python fetches them: the library does not depend on Python, and one wheel per platform can be pinned.
+//! They are the libraries in the wheels of the Python package `onnxruntime`. All are cp312 wheels, whatever Python fetches
+//! them: the library does not depend on Python, so one wheel per platform is enough.
 
 use std::env::consts;
 
 use crate::core::{Bytes, Error, Kind, Result};
 
-/// The version every number of this program was measured with.
+/// Version of ONNX Runtime that the program is built and measured with.
 pub const VERSION: &str = "1.31.1";
 
-/// One platform's wheel and the library in it.
+/// Wheel of one platform, and the library in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Build {
     /// Operating system as `std::env::consts::OS` has it.
@@ -29,7 +29,7 @@ pub struct Build {
     pub library_sha256: &'static str,
     /// Size of the library.
     pub library_size: Bytes,
-    /// Name the library is kept under; always with the version, so that it can be told without opening it.
+    /// File name of the stored library; contains the version, so that it is known without loading the library.
     pub file_name: &'static str,
 }
 
@@ -76,27 +76,24 @@ const BUILDS: [Build; 4] = [
         member: "onnxruntime/capi/onnxruntime.dll",
         library_sha256: "e45f61e50d8650885452be538a00bb14a715e46a1bc3691000ce947e89ed0306",
         library_size: Bytes(19_288_376),
-        // Windows itself may carry an onnxruntime.dll of its own; another name cannot be mixed up with it.
+        // Windows may have its own onnxruntime.dll; another name cannot be confused with it.
         file_name: "onnxruntime-1.31.1.dll",
     },
 ];
 
 impl Build {
-    /// The build for the machine this runs on.
+    /// The build for this machine; fails with [`Kind::Runtime`] if there is none.
     pub fn for_this_machine() -> Result<&'static Self> {
         // The wheels are made against glibc; musl cannot load them.
         let os = if cfg!(target_env = "musl") { "linux with musl" } else { consts::OS };
         Self::for_platform(os, consts::ARCH)
     }
 
-    /// The build for an operating system and an architecture, in the words of `std::env::consts`.
+    /// The build for an operating system and an architecture, named as in `std::env::consts`.
     pub fn for_platform(os: &str, arch: &str) -> Result<&'static Self> {
         BUILDS.iter().find(|build| build.os == os && build.arch == arch).ok_or_else(|| {
-            Error::new(
-                Kind::Runtime,
-                format!("There is no ONNX Runtime {VERSION} to fetch for {os} on {arch}"),
-            )
-            .remedy("Build or obtain that version of it and set ORT_DYLIB_PATH to its library")
+            Error::new(Kind::Runtime, format!("ONNX Runtime {VERSION} cannot be fetched for {os} on {arch}"))
+                .remedy("Build or download that version and set ORT_DYLIB_PATH to its library")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Fetching the pinned library: said first, done by one process at a time, whole or not at all.
+//! Fetching of the pinned library: announced before it starts, by one process at a time, and atomic.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,47 +11,47 @@ use crossbeam_channel::bounded;
 use serde::Serialize;
 
 use super::builds::{Build, VERSION};
-use super::locate::{Located, Origin};
+use super::locate::{FoundLibrary, Origin};
 use super::pip::Python;
 use super::unpack::{LIBRARY_PREFIX, cannot_write, is_unpacked, unpack};
 use crate::core::{Bytes, CancelToken, Result};
 
-/// Working folders begin with this; what a killed process left behind is known by it.
+/// Prefix of temporary folders, by which leftovers of a killed process are recognised.
 const WORK_PREFIX: &str = ".fetch-";
-/// Held by the process that fetches. It stays: removing a lock file that others wait for breaks the lock.
+/// Lock file of the fetching process. Never removed: removing a lock file that others wait for would break the lock.
 const LOCK_FILE: &str = ".lock";
 const ASK_LOCK_EVERY: Duration = Duration::from_millis(100);
 
-/// What happens during a fetch, in this order.
+/// Events of a fetch, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "fetch", rename_all = "snake_case")]
 pub enum FetchEvent {
-    /// Another process is fetching the same; its result will be used.
+    /// Waiting for another process that fetches the same library.
     Waiting {
-        /// The folder both want it in.
+        /// The destination folder.
         into: PathBuf,
     },
     /// Sent before anything is transferred.
     Starting {
-        /// What is fetched.
+        /// Name and version.
         what: String,
-        /// How much is transferred.
+        /// Size of the download.
         size: Bytes,
-        /// Where it comes from, in words.
+        /// Name of the source.
         from: &'static str,
-        /// The folder it is kept in.
+        /// The destination folder.
         into: PathBuf,
     },
-    /// Bytes are arriving.
+    /// Progress of the download.
     Downloading {
-        /// So many are there.
+        /// Bytes received.
         done: Bytes,
-        /// Of so many.
+        /// Total bytes.
         of: Bytes,
     },
-    /// The transfer is over; checksums are compared and the library is put in place.
+    /// The download is complete; checksums are verified and the library is unpacked.
     Unpacking,
-    /// It is there and checked.
+    /// The library is in place and verified.
     Done {
         /// The library.
         path: PathBuf,
@@ -76,23 +76,23 @@ impl fmt::Display for FetchEvent {
 
 /// Fetches the library of `build` into the folder `into` and returns where it is.
 ///
-/// `python` is the Python whose pip does it, else the first on the path. The library that is there already, whole,
-/// is kept; one that is damaged is replaced. Several processes may do this at once: one fetches, the others wait.
-/// Cancelling ends pip and leaves nothing behind.
+/// Uses the pip of `python`, else of the first Python on the path. An intact library that is there already is kept, a
+/// damaged one is replaced. If several processes call this, one fetches and the others wait. A cancellation stops pip
+/// and removes all temporary files.
 pub fn fetch(
     build: &Build,
     into: &Path,
     python: Option<&OsStr>,
     cancel: &CancelToken,
     progress: &mut dyn FnMut(FetchEvent),
-) -> Result<Located> {
+) -> Result<FoundLibrary> {
     cancel.check()?;
     let write = |error: io::Error| cannot_write(into, error);
     fs::create_dir_all(into).map_err(write)?;
     // Absolute, because it is opened later and the working folder may change.
     let into = std::path::absolute(into).map_err(write)?;
     let lock = lock(&into, cancel, progress)?;
-    let located = Located { path: into.join(build.file_name), origin: Origin::DataDir };
+    let located = FoundLibrary { path: into.join(build.file_name), origin: Origin::DataDir };
     if is_unpacked(build, &into) {
         return Ok(located);
     }
@@ -107,29 +107,29 @@ pub fn fetch(
     });
     let work = tempfile::Builder::new().prefix(WORK_PREFIX).tempdir_in(&into).map_err(write)?;
     let python = Python::find(python)?;
-    let mut told = Bytes(0);
+    let mut reported = Bytes(0);
     let wheel = python.download(build, work.path(), cancel, &mut |done| {
-        if done > told {
-            told = done;
+        if done > reported {
+            reported = done;
             progress(FetchEvent::Downloading { done, of: build.wheel_size });
         }
     })?;
     progress(FetchEvent::Unpacking);
     unpack(build, &wheel, &into)?;
-    // Dropping it would hide that it could not be removed.
+    // closed explicitly, because dropping it would ignore an error
     work.close().map_err(write)?;
     progress(FetchEvent::Done { path: located.path.clone() });
     Ok(located)
 }
 
-/// Held until dropped; `None` on file systems that know no locks, where the last of several fetches wins.
+/// Locks the folder; `None` on file systems without locks, where the last of several fetches wins.
 fn lock(into: &Path, cancel: &CancelToken, progress: &mut dyn FnMut(FetchEvent)) -> Result<Option<File>> {
     let file = File::create(into.join(LOCK_FILE)).map_err(|error| cannot_write(into, error))?;
     let (stop, stopped) = bounded::<()>(1);
     let _registered = cancel.on_cancel(move || {
         stop.try_send(()).ok();
     });
-    let mut told = false;
+    let mut reported = false;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),
@@ -139,8 +139,8 @@ fn lock(into: &Path, cancel: &CancelToken, progress: &mut dyn FnMut(FetchEvent))
             }
             Err(TryLockError::WouldBlock) => {}
         }
-        if !told {
-            told = true;
+        if !reported {
+            reported = true;
             progress(FetchEvent::Waiting { into: into.to_path_buf() });
         }
         if stopped.recv_timeout(ASK_LOCK_EVERY).is_ok() {
@@ -149,7 +149,7 @@ fn lock(into: &Path, cancel: &CancelToken, progress: &mut dyn FnMut(FetchEvent))
     }
 }
 
-/// Removes what a process that was killed left behind. Only under the lock: it may belong to one that still runs.
+/// Removes leftovers of killed processes. Only under the lock, since they might belong to a running process.
 fn remove_leftovers(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.filter_map(Result::ok) {

@@ -1,4 +1,4 @@
-//! Looking for ONNX Runtime on this machine. Only looks: nothing is loaded, fetched or changed.
+//! Search for ONNX Runtime on this machine. Nothing is loaded, fetched or changed.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::builds::VERSION;
-use super::whole;
+use super::elf;
 use crate::core::{Error, Kind, Result};
 use crate::engine::provider::provider_library;
 
-/// What this platform calls the library when its name does not tell the version.
+/// File names of the library without a version.
 const PLAIN_NAMES: &[&str] = if cfg!(windows) {
     &["onnxruntime.dll"]
 } else if cfg!(target_os = "macos") {
@@ -22,23 +22,23 @@ const PLAIN_NAMES: &[&str] = if cfg!(windows) {
     &["libonnxruntime.so", "libonnxruntime.so.1"]
 };
 
-/// What the search depends on, looked up once, so that the search itself is a function of it.
+/// Environment variables and folders that the search depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    /// `ORT_DYLIB_PATH`: this library and no other.
+    /// `ORT_DYLIB_PATH`: use this library and no other.
     pub dylib_path: Option<PathBuf>,
-    /// The folder the program lies in.
+    /// Folder of the program.
     pub program_dir: Option<PathBuf>,
-    /// The program's data folder; a fetched library is kept in its `runtime`.
+    /// Data folder; a fetched library is in its folder `runtime`.
     pub data_dir: PathBuf,
     /// `VIRTUAL_ENV` and `CONDA_PREFIX`: the active Python environments.
     pub python_envs: Vec<PathBuf>,
-    /// `WANDECK_PYTHON`: the Python that fetches.
+    /// `WANDECK_PYTHON`: the Python whose pip fetches the library.
     pub python: Option<OsString>,
 }
 
 impl Environment {
-    /// What this process sees, with `data_dir` as the program's data folder.
+    /// The environment of this process, with the data folder `data_dir`.
     pub fn from_process(data_dir: &Path) -> Self {
         let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         Self {
@@ -54,23 +54,23 @@ impl Environment {
         }
     }
 
-    /// Where a fetched library is kept.
+    /// Folder of a fetched library.
     pub fn runtime_dir(&self) -> PathBuf {
         self.data_dir.join("runtime")
     }
 }
 
-/// How a library came to be chosen.
+/// Where a library was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// `ORT_DYLIB_PATH` names it.
+    /// Set by `ORT_DYLIB_PATH`.
     Variable,
-    /// It lies beside the program.
+    /// Beside the program.
     Program,
-    /// It lies in the data folder, where fetched ones are kept.
+    /// In the data folder, where fetched libraries are stored.
     DataDir,
-    /// It belongs to the active Python environment's `onnxruntime` package.
+    /// In the `onnxruntime` package of the active Python environment.
     PythonEnv,
 }
 
@@ -85,58 +85,59 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A library that looks right from outside.
+/// A library whose name and header are valid; it has not been loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Located {
+pub struct FoundLibrary {
     /// Absolute path of the library.
     pub path: PathBuf,
-    /// How it came to be chosen.
+    /// Where it was found.
     pub origin: Origin,
 }
 
-/// A place where nothing usable was.
+/// A location without a usable library.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refused {
+pub struct RejectedLocation {
     /// The folder or the file.
     pub place: PathBuf,
-    /// Why it was looked at.
+    /// Why it was searched.
     pub origin: Origin,
     /// Why it cannot be used, one sentence.
     pub reason: String,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RejectedLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): {}", self.place.display(), self.origin, self.reason)
     }
 }
 
-/// What a search came to.
+/// Result of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Search {
     /// Libraries to try, best first.
-    pub found: Vec<Located>,
-    /// Places without one, in the order they were looked at.
-    pub refused: Vec<Refused>,
+    pub found: Vec<FoundLibrary>,
+    /// Locations without a usable library, in search order.
+    pub rejected: Vec<RejectedLocation>,
 }
 
 impl Search {
     fn look(&mut self, dir: &Path, origin: Origin) {
         match library_in(dir) {
-            Ok(path) => self.found.push(Located { path, origin }),
-            Err(reason) => self.refused.push(Refused { place: dir.to_path_buf(), origin, reason }),
+            Ok(path) => self.found.push(FoundLibrary { path, origin }),
+            Err(reason) => self.rejected.push(RejectedLocation { place: dir.to_path_buf(), origin, reason }),
         }
     }
 
-    /// Every place that was refused and why, in one line.
-    pub fn refusals(&self) -> String {
-        let places: Vec<_> = self.refused.iter().map(ToString::to_string).collect();
+    /// The locations without a usable library and why, in one line.
+    pub fn rejections(&self) -> String {
+        let places: Vec<_> = self.rejected.iter().map(ToString::to_string).collect();
         places.join("; ")
     }
 }
 
-/// Looks at every place in turn; libraries with the CUDA provider beside them come first. An `ORT_DYLIB_PATH` that is no file is an error: what was asked for by name is
-/// never silently replaced by something else.
+/// Searches all locations in order; libraries with the CUDA provider beside them come first.
+///
+/// Fails with [`Kind::Runtime`] if `ORT_DYLIB_PATH` is set but is not a valid library: it is never silently replaced.
 pub fn search(environment: &Environment) -> Result<Search> {
     let mut search = Search::default();
     if let Some(path) = &environment.dylib_path {
@@ -150,7 +151,7 @@ pub fn search(environment: &Environment) -> Result<Search> {
     for prefix in &environment.python_envs {
         let packages = package_dirs(prefix);
         if packages.is_empty() {
-            search.refused.push(Refused {
+            search.rejected.push(RejectedLocation {
                 place: prefix.clone(),
                 origin: Origin::PythonEnv,
                 reason: "It has no onnxruntime package".to_owned(),
@@ -160,23 +161,23 @@ pub fn search(environment: &Environment) -> Result<Search> {
             search.look(&package, Origin::PythonEnv);
         }
     }
-    // the GPU build does everything that the other does; a sort that is stable keeps the order among equals
+    // the GPU build includes everything of the other one; the sort is stable
     search.found.sort_by_key(|located| !has_cuda(&located.path));
     Ok(search)
 }
 
-/// Whether the CUDA provider lies beside the library.
+/// Whether the CUDA provider is beside the library.
 fn has_cuda(library: &Path) -> bool {
     library.with_file_name(provider_library("cuda")).is_file()
 }
 
-/// The library `ORT_DYLIB_PATH` names. Its version is not looked at here: whoever names a file means it.
-fn named(path: &Path) -> Result<Located> {
+/// The library set by `ORT_DYLIB_PATH`, of any version.
+fn named(path: &Path) -> Result<FoundLibrary> {
     let refuse = |reason: String| {
         Error::new(Kind::Runtime, format!("ORT_DYLIB_PATH is {}: {reason}", path.display()))
             .remedy("Point it to the library file of ONNX Runtime, or unset it")
     };
-    // Absolute, because a bare name would be looked for along the loader's path.
+    // absolute, because the loader would search its own path for a bare name
     let path = std::path::absolute(path).map_err(|error| refuse(error.to_string()))?;
     let data = fs::metadata(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => refuse("there is no such file".to_owned()),
@@ -185,14 +186,14 @@ fn named(path: &Path) -> Result<Located> {
     if data.is_dir() {
         return Err(refuse("that is a folder".to_owned()));
     }
-    match whole::broken_reason(&path) {
-        Ok(None) => Ok(Located { path, origin: Origin::Variable }),
+    match elf::damage(&path) {
+        Ok(None) => Ok(FoundLibrary { path, origin: Origin::Variable }),
         Ok(Some(reason)) => Err(refuse(reason)),
         Err(error) => Err(refuse(error.to_string())),
     }
 }
 
-/// The library of the pinned version in `dir`, else one whose version only opening it can tell; or why none.
+/// The library of the pinned version in `dir`, else one without a version in its name; or why there is none.
 fn library_in(dir: &Path) -> Result<PathBuf, String> {
     let entries = fs::read_dir(dir).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "There is no such folder".to_owned(),
@@ -206,7 +207,7 @@ fn library_in(dir: &Path) -> Result<PathBuf, String> {
     let (mut unversioned, mut reasons) = (None, Vec::new());
     for path in paths {
         let name = path.file_name().unwrap_or_default().display().to_string();
-        match (whole::broken_reason(&path), version_of(&path)) {
+        match (elf::damage(&path), version_of(&path)) {
             (Err(error), _) => reasons.push(format!("{name}: {error}")),
             (Ok(Some(broken)), _) => reasons.push(format!("{name}: {broken}")),
             (Ok(None), Some(version)) if version == VERSION => return Ok(path),
@@ -221,12 +222,12 @@ fn library_in(dir: &Path) -> Result<PathBuf, String> {
     })
 }
 
-/// Whether a file is called like ONNX Runtime's own library, and not like a provider's.
+/// Whether a file name is that of ONNX Runtime's library, not of a provider's.
 fn is_library_name(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| PLAIN_NAMES.contains(&name) || version_in_name(name).is_some())
 }
 
-/// The version as the file's name has it, or the name of what it links to, or the Python package around it.
+/// The version in the file name, in the name of the link's target, or in the Python package around it.
 fn version_of(path: &Path) -> Option<String> {
     let from_name = |path: &Path| version_in_name(path.file_name()?.to_str()?);
     from_name(path).or_else(|| from_name(&fs::canonicalize(path).ok()?)).or_else(|| {
@@ -247,7 +248,7 @@ fn version_in_name(name: &str) -> Option<String> {
     is_version(version).then(|| version.to_owned())
 }
 
-/// Three numbers; `1` alone is the name the loader uses, not a version.
+/// Whether `text` is three numbers; a single `1` is the loader's name, not a version.
 fn is_version(text: &str) -> bool {
     let mut parts = text.split('.');
     let number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());

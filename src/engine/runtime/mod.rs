@@ -1,19 +1,20 @@
-//! ONNX Runtime itself: looked for, fetched when it is nowhere, checked, opened once, telemetry off.
+//! ONNX Runtime: finding it, fetching it if it is missing, checking it, and opening it once with telemetry off.
 //!
-//! [`ensure`] is the way in for everyone who needs to compute. [`search`] and [`Runtime::info`] are what a
-//! diagnosis shows. The library is one shared file that is loaded at run time, so the program starts, and says
-//! what is missing, on a machine without it. Nothing here knows models, Wan or how progress is drawn.
+//! [`ensure`] returns a runtime for computing; [`search`] and [`Runtime::info`] are for diagnoses. The library is loaded at
+//! run time, so the program starts and reports what is missing on a machine without it. This module does not know
+//! models or Wan.
 //!
-//! Where it is looked for, first match wins: `ORT_DYLIB_PATH` (then nowhere else), beside the program, the data
-//! folder's `runtime`, the active Python environment's `onnxruntime` package. A GPU build goes before one without.
+//! Search order, first match wins: `ORT_DYLIB_PATH` (then no other), beside the program, the folder `runtime` of the data
+//! folder, the `onnxruntime` package of the active Python environment. GPU builds come first.
 //!
 //! Tests use `target/test-data` of the checkout as the data folder (`testing::for_tests` here, `common::runtime` in
 //! `tests/`): the first one fetches, all others wait for it, and from then on nothing needs the network.
 
 mod builds;
+mod c_api;
+mod elf;
 mod ensure;
 mod fetch;
-mod foreign;
 mod locate;
 mod open;
 mod pip;
@@ -21,12 +22,11 @@ mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unpack;
-mod whole;
 
 pub use builds::{Build, VERSION};
-pub use ensure::{ensure, ensure_in, present};
+pub use ensure::{ensure, ensure_with, open_installed};
 pub use fetch::{FetchEvent, fetch};
-pub use locate::{Environment, Located, Origin, Refused, Search, search};
-pub use open::{OpenError, Runtime, RuntimeInfo};
+pub use locate::{Environment, FoundLibrary, Origin, RejectedLocation, Search, search};
+pub use open::{Runtime, RuntimeInfo, RuntimeOpenError};
 pub use telemetry::{TELEMETRY_VARIABLE, silence_telemetry};
 pub use unpack::unpack;

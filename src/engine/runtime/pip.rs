@@ -1,7 +1,7 @@
-//! Downloading one wheel through the user's own pip, so that their index, proxy and certificates apply.
+//! Download of a wheel with the user's pip, so that their index, proxy and certificates apply.
 //!
-//! pip only downloads: nothing is installed into any environment. Its temporary files are kept in our working
-//! folder, where their growth is the progress and where they go when pip is stopped half-way.
+//! pip only downloads and installs nothing. Its temporary files are in our temporary folder: their size shows the
+//! progress, and they are removed if pip is stopped.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -16,11 +16,11 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 use super::builds::{Build, VERSION};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 
-/// What is tried when nobody names a Python; `py` is the launcher of Windows.
+/// Programs tried if no Python is set; `py` is the launcher on Windows.
 const PYTHONS: [&str; 3] = ["python3", "python", "py"];
-/// How often the growing file is looked at.
+/// Interval between checks of the file's size.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How much of pip's complaints is quoted.
+/// Maximum number of quoted lines of pip's messages.
 const QUOTED_LINES: usize = 4;
 
 const HOW_ELSE: &str = "or install ONNX Runtime yourself and set ORT_DYLIB_PATH to its library";
@@ -30,7 +30,7 @@ const HOW_ELSE: &str = "or install ONNX Runtime yourself and set ORT_DYLIB_PATH 
 pub(super) struct Python(OsString);
 
 impl Python {
-    /// `chosen` and no other, else the first on the path that has pip.
+    /// `chosen` if set, else the first on the path that has pip.
     pub(super) fn find(chosen: Option<&OsStr>) -> Result<Self> {
         if let Some(chosen) = chosen {
             return match Self::probe(chosen) {
@@ -49,7 +49,7 @@ impl Python {
                 Err(reason) => reasons.push(format!("{name} {reason}")),
             }
         }
-        Err(Error::new(Kind::Runtime, "There is no Python with pip to fetch ONNX Runtime with")
+        Err(Error::new(Kind::Runtime, "No Python with pip was found to fetch ONNX Runtime")
             .because(io::Error::other(reasons.join(", ")))
             .remedy(format!("Install Python 3 with pip, {HOW_ELSE}")))
     }
@@ -73,7 +73,7 @@ impl Python {
     }
 
     /// Downloads the wheel of `build` into the folder `work`, which must be empty, and returns its path.
-    /// `downloaded` hears the number of bytes that are there so far.
+    /// `downloaded` receives the number of bytes so far.
     pub(super) fn download(
         &self,
         build: &Build,
@@ -103,7 +103,7 @@ impl Python {
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .find(|path| path.extension().is_some_and(|extension| extension == "whl"));
         wheel.ok_or_else(|| {
-            Error::new(Kind::Runtime, "pip says it downloaded ONNX Runtime, but there is no wheel")
+            Error::new(Kind::Runtime, "pip reported success, but there is no wheel of ONNX Runtime")
                 .remedy(format!("Try again, {HOW_ELSE}"))
         })
     }
@@ -122,30 +122,30 @@ impl Python {
         for variable in ["TMPDIR", "TEMP", "TMP"] {
             command.env(variable, temp);
         }
-        // A folder called pip in the working folder must not be taken for pip.
+        // a folder called pip in the working folder must not be imported as pip
         command.env("PYTHONSAFEPATH", "1");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
 }
 
-/// Reads what pip says against the fetch while it runs. Not through a file: the disk may be what is full.
+/// Reads pip's messages while it runs; not through a file, because the disk may be full.
 fn listen(stderr: Option<ChildStderr>) -> io::Result<JoinHandle<String>> {
     thread::Builder::new().name("pip words".to_owned()).spawn(move || {
         let mut said = Vec::new();
         if let Some(mut stderr) = stderr {
-            // Half of it is still worth quoting.
+            // a part of the messages is still useful
             stderr.read_to_end(&mut said).ok();
         }
         String::from_utf8_lossy(&said).into_owned()
     })
 }
 
-/// Waits for `child`, calling `look` now and then; ends it when the wish to stop comes.
+/// Waits for `child`, calling `look` at intervals; a cancellation kills it.
 fn wait(mut child: Child, cancel: &CancelToken, mut look: impl FnMut()) -> io::Result<ExitStatus> {
     let (stop, stopped) = bounded::<()>(1);
     let _registered = cancel.on_cancel(move || {
-        // Full means that the wish is known already.
+        // full: the cancellation is known already
         stop.try_send(()).ok();
     });
     loop {
@@ -163,7 +163,7 @@ fn wait(mut child: Child, cancel: &CancelToken, mut look: impl FnMut()) -> io::R
     }
 }
 
-/// pip may keep the bytes twice while it fills its cache, so the largest file is what has arrived.
+/// Size of the largest file: pip may store the bytes twice while it fills its cache.
 fn largest_file(dir: &Path) -> Bytes {
     let Ok(entries) = fs::read_dir(dir) else { return Bytes(0) };
     let sizes = entries.filter_map(|entry| {
@@ -180,7 +180,7 @@ fn cannot_run(python: &OsStr, error: io::Error) -> Error {
         .remedy(format!("Set WANDECK_PYTHON to a Python 3 that has pip, {HOW_ELSE}"))
 }
 
-/// pip's failure in our words where its own are known, and always with its own.
+/// The error of a failed pip, with its own messages.
 fn refused(status: ExitStatus, said: &str) -> Error {
     let quoted = match quote(said) {
         quoted if quoted.is_empty() => format!("pip ended with {status}"),
@@ -191,7 +191,7 @@ fn refused(status: ExitStatus, said: &str) -> Error {
         (
             Kind::Io,
             "The disk is full",
-            "Free some 150 MB in the data folder, or choose another one".to_owned(),
+            "Free about 150 MB in the data folder, or choose another one".to_owned(),
         )
     } else if has(&["onnection", "name resolution", "timed out", "ProxyError", "SSLError", "Max retries"]) {
         (
@@ -207,7 +207,7 @@ fn refused(status: ExitStatus, said: &str) -> Error {
         .remedy(remedy)
 }
 
-/// The last of pip's own complaints, or, where it fell over, the line that says why.
+/// The last errors and warnings of pip, or the last line of a traceback.
 fn quote(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let is_complaint = |line: &&str| line.starts_with("ERROR:") || line.starts_with("WARNING:");

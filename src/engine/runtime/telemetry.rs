@@ -1,23 +1,23 @@
-//! The switch that keeps ONNX Runtime's own builds from phoning home.
+//! Switch that disables the telemetry of ONNX Runtime's official builds.
 //!
-//! Measured with 1.31.1 on Linux: turning telemetry off through the API after the environment is made is too
-//! late, an uploader thread and a database under the user's cache folder are there already. Only the variable
-//! prevents both, and it must be in the process environment before the library is loaded.
+//! Observed with 1.31.1 on Linux: disabling it through the API is too late, because making the environment has started
+//! an upload thread and created a database in the user's cache folder. Only the environment variable prevents both; it
+//! must be set before the library is loaded.
 
 use std::env;
 
-/// Set to `1`, keeps ONNX Runtime from collecting and sending anything.
+/// Environment variable that disables telemetry if set to `1`.
 pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 
-/// Sets [`TELEMETRY_VARIABLE`] for this process. [`super::Runtime::open`] refuses to go on without it.
+/// Sets [`TELEMETRY_VARIABLE`] for this process. [`super::Runtime::open`] fails without it.
 ///
 /// # Safety
 /// Must be called while the process has a single thread, so as the first line of `main`: changing the process
 /// environment while another thread reads it is undefined behaviour on Unix. Tests and benches, which have
 /// threads from the start, get the variable from `.cargo/config.toml` instead.
-#[expect(unsafe_code, reason = "the library reads its switch from the process environment and nowhere else")]
+#[expect(unsafe_code, reason = "the library reads its switch only from the process environment")]
 pub unsafe fn silence_telemetry() {
-    // SAFETY: the caller promises that no other thread exists.
+    // SAFETY: the caller guarantees that no other thread exists.
     unsafe { env::set_var(TELEMETRY_VARIABLE, "1") }
 }
 

@@ -1,4 +1,4 @@
-//! From a downloaded wheel to a checked library in its place.
+//! Unpacking of the library from a downloaded wheel, with checksums.
 
 use std::fs::{self, File};
 use std::io::{self, Seek as _};
@@ -10,13 +10,12 @@ use zip::result::ZipError;
 use super::builds::Build;
 use crate::core::{Error, Kind, Result, sha256_hex_of_reader};
 
-/// Begins the name of a library that is being written.
+/// Prefix of temporary files.
 pub(super) const LIBRARY_PREFIX: &str = ".library-";
 
-const FETCH_AGAIN: &str = "Fetch it again; if it stays so, something between here and the package index alters \
-                           files, and ORT_DYLIB_PATH can name a library you trust";
+const FETCH_AGAIN: &str = "Fetch it again; if the error persists, a proxy or mirror alters the file: set ORT_DYLIB_PATH to a library you trust";
 
-/// Checks the wheel, takes the library out of it into `dir`, checks that, and puts it in place in one step.
+/// Verifies the wheel, unpacks the library into `dir`, verifies it, and renames it into place.
 pub fn unpack(build: &Build, wheel: &Path, dir: &Path) -> Result<PathBuf> {
     let mut archive = checked_wheel(build, wheel)?;
     let mut member = archive.by_name(build.member).map_err(|error| no_member(build, wheel, error))?;
@@ -26,7 +25,7 @@ pub fn unpack(build: &Build, wheel: &Path, dir: &Path) -> Result<PathBuf> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // Temporary files are private by default; this one stays, for whoever may read the folder.
+        // temporary files are private by default, but this one is kept
         builder.permissions(fs::Permissions::from_mode(0o644));
     }
     let mut library = builder.tempfile_in(dir).map_err(write)?;
@@ -48,7 +47,7 @@ pub fn unpack(build: &Build, wheel: &Path, dir: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether the very library of `build` lies in `dir`, told by its checksum.
+/// Whether the library of `build` is in `dir`, by its checksum.
 pub(super) fn is_unpacked(build: &Build, dir: &Path) -> bool {
     let path = dir.join(build.file_name);
     let right_size = fs::metadata(&path).is_ok_and(|data| data.len() == build.library_size.0);
@@ -69,7 +68,7 @@ fn checked_wheel(build: &Build, wheel: &Path) -> Result<ZipArchive<File>> {
     if size < build.wheel_size.0 {
         return Err(Error::new(
             Kind::Runtime,
-            format!("The downloaded wheel is cut off: {size} of {} bytes", build.wheel_size.0),
+            format!("The downloaded wheel is truncated: {size} of {} bytes", build.wheel_size.0),
         )
         .remedy("Try again"));
     }
@@ -92,21 +91,21 @@ fn no_member(build: &Build, wheel: &Path, error: ZipError) -> Error {
         .remedy(FETCH_AGAIN)
 }
 
-/// The error of a folder that cannot be written to, or of a disk that is full.
+/// The error of a folder that cannot be written, or of a full disk.
 pub(super) fn cannot_write(dir: &Path, error: io::Error) -> Error {
     let (message, remedy) = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            ("The disk is full", "Free some 150 MB, or choose another data folder with --data-dir")
+            ("The disk is full", "Free about 150 MB, or choose another data folder with --data-dir")
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            ("ONNX Runtime may not be written", "Choose another data folder with --data-dir")
+            ("No permission to write ONNX Runtime", "Choose another data folder with --data-dir")
         }
-        _ => ("ONNX Runtime cannot be written", "Choose another data folder with --data-dir"),
+        _ => ("Cannot write ONNX Runtime", "Choose another data folder with --data-dir"),
     };
     Error::new(Kind::Io, format!("{message}: {}", dir.display())).because(error).remedy(remedy)
 }
 
-/// A rename is on disk only when the folder is; folders cannot be opened on Windows, where it is at once.
+/// Syncs the folder, which makes a rename durable; not needed on Windows, where folders cannot be opened.
 fn sync_folder(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
@@ -182,7 +181,7 @@ mod tests {
         bytes.pop();
         fs::write(&wheel, &bytes).unwrap();
         let text = refusal(&build, &wheel);
-        assert!(text.contains(&format!("cut off: {} of {}", bytes.len(), bytes.len() + 1)), "{text}");
+        assert!(text.contains(&format!("truncated: {} of {}", bytes.len(), bytes.len() + 1)), "{text}");
     }
 
     #[test]

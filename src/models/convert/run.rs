@@ -11,7 +11,7 @@ use super::report::{ConversionReport, PartSize};
 use super::shard::{self, Writing, failed};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result, sha256_hex};
 use crate::models;
-use crate::models::synth::free_space;
+use crate::monitor::free_space;
 use crate::wan::Checkpoint;
 
 /// Name of the report in the converted folder.

@@ -8,10 +8,8 @@ mod file;
 mod layout;
 mod numbers;
 mod shapes;
-mod space;
 mod write;
 
 pub use file::Filling;
 pub use layout::{Plan, SynthDtype, SynthLayout, SynthPart, plan};
 pub use shapes::{Shapes, SynthModel};
-pub use space::free_space;

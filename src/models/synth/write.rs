@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::file::{self, Filling};
 use super::layout::Plan;
-use super::space::free_space;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
+use crate::monitor::free_space;
 
 impl Plan {
     /// Writes the checkpoint into `dir`, which must have room for it and hold nothing yet. `written` hears how many

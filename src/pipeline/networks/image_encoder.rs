@@ -43,8 +43,8 @@ impl<'a> ImageEncoderSource<'a> {
         let graph = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, loader.compute.vae);
         let (first, later) = (graph(StreamCall::First)?, graph(StreamCall::Later)?);
         let caches = first.caches;
-        let networks =
-            [first.graph, later.graph].map(|graph| Network::built(ComponentId::VaeEncoder, graph, options));
+        let networks = [first.graph, later.graph]
+            .map(|graph| Network::built(ComponentId::VaeEncoder, graph, options.clone()));
         Ok(Self { loader, form: Form::Stream { networks, caches } })
     }
 

@@ -3,7 +3,7 @@
 use super::network::Network;
 use super::session_cache::{LoadedSession, SessionMemory};
 use crate::core::{FaultPoint, Result};
-use crate::engine::{Runtime, Scratch, Session, SessionOptions};
+use crate::engine::{Arena, Runtime, Session, SessionOptions};
 use crate::pipeline::compute_plan::ComputePlan;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
@@ -26,9 +26,9 @@ impl Loader<'_> {
         // values of the VAE's stream are too large to be kept between operations
         let is_stream = matches!(component, ComponentId::VaeEncoder | ComponentId::VaeDecoder);
         let is_built = self.checkpoint.exported.is_none();
-        let scratch = if is_stream && is_built { Scratch::Returned } else { Scratch::default() };
+        let arena = if is_stream && is_built { Arena::Released } else { Arena::default() };
         let prepack = if is_built { self.memory.of(component).prepack } else { Default::default() };
-        SessionOptions { threads: self.threads, prepack, scratch, ..self.compute.options() }
+        SessionOptions { threads: self.threads, prepack, arena, ..self.compute.options() }
     }
 
     /// The session of `network`, loaded now or by an earlier stage or job.
@@ -52,7 +52,10 @@ impl Loader<'_> {
             session,
             component: network.component,
             key: network.key.clone(),
-            memory: SessionMemory::new(network.options.provider, self.memory.of(network.component).kept),
+            memory: SessionMemory::new(
+                network.options.device.clone(),
+                self.memory.of(network.component).kept,
+            ),
             run: context.sessions.count_loaded(),
         })
     }

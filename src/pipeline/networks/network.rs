@@ -2,7 +2,7 @@
 
 use super::session_cache::SessionKey;
 use crate::core::{CancelToken, Error, Kind, Result};
-use crate::engine::{Provider, Runtime, Session, SessionOptions};
+use crate::engine::{Provider, Runtime, Session, SessionFile, SessionOptions};
 use crate::onnx::{Dtype, Graph};
 use crate::pipeline::memory_plan::ComponentId;
 use crate::wan::exported::ExportedGraph;
@@ -25,7 +25,7 @@ pub(in crate::pipeline) struct Network<'a> {
 
 impl<'a> Network<'a> {
     pub(super) fn built(component: ComponentId, graph: Graph, options: SessionOptions) -> Self {
-        let key = SessionKey::new(&graph.to_bytes(), &graph.weights_identity(), options);
+        let key = SessionKey::new(&graph.to_bytes(), &graph.weights_identity(), &options);
         Self { component, source: Source::Built(Box::new(graph)), options, key }
     }
 
@@ -36,7 +36,7 @@ impl<'a> Network<'a> {
         options: SessionOptions,
     ) -> Self {
         let output = output.unwrap_or_default().to_owned();
-        let key = SessionKey::new(output.as_bytes(), &graph.identity(), options);
+        let key = SessionKey::new(output.as_bytes(), &graph.identity(), &options);
         Self { component, source: Source::Exported(graph, output), options, key }
     }
 
@@ -58,13 +58,16 @@ impl<'a> Network<'a> {
 
     /// Makes a session. A cancel interrupts it.
     pub(super) fn load(&self, runtime: &Runtime, cancel: &CancelToken) -> Result<Session> {
-        let options = self.options;
+        let options = &self.options;
         match &self.source {
             Source::Built(graph) => Session::load(runtime, graph, options, cancel),
-            Source::Exported(graph, output) => {
-                Session::open(runtime, (graph.name, &graph.path), output, options, cancel)
-                    .map_err(|error| exported_error(error, graph, options.provider))
-            }
+            Source::Exported(graph, output) => Session::open(
+                runtime,
+                &SessionFile { name: graph.name, path: &graph.path, output },
+                options,
+                cancel,
+            )
+            .map_err(|error| exported_error(error, graph, options.device.provider)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::{Bytes, sha256_hex};
-use crate::engine::{Provider, Session, SessionOptions};
+use crate::engine::{DeviceId, Provider, Session, SessionOptions};
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
 
 /// Tells a session from every other: its graph, the files of its weights as they are now, and how it is made.
@@ -12,7 +12,7 @@ pub(in crate::pipeline) struct SessionKey(String);
 
 impl SessionKey {
     /// The key of what `graph` and `files` describe, made with `options`.
-    pub(super) fn new(graph: &[u8], files: &str, options: SessionOptions) -> Self {
+    pub(super) fn new(graph: &[u8], files: &str, options: &SessionOptions) -> Self {
         let graph = sha256_hex(graph);
         Self(sha256_hex(format!("{graph}\n{options:?}\n{files}").as_bytes()))
     }
@@ -44,20 +44,20 @@ fn device_index(provider: Provider) -> usize {
 
 /// The memory of one session, counted in [`memory_of_sessions`] until it is dropped.
 pub(in crate::pipeline) struct SessionMemory {
-    provider: Provider,
+    device: DeviceId,
     bytes: Bytes,
 }
 
 impl SessionMemory {
-    pub(super) fn new(provider: Provider, bytes: Bytes) -> Self {
-        LOADED[device_index(provider)].fetch_add(bytes.0, Ordering::Relaxed);
-        Self { provider, bytes }
+    pub(super) fn new(device: DeviceId, bytes: Bytes) -> Self {
+        LOADED[device_index(device.provider)].fetch_add(bytes.0, Ordering::Relaxed);
+        Self { device, bytes }
     }
 }
 
 impl Drop for SessionMemory {
     fn drop(&mut self) {
-        LOADED[device_index(self.provider)].fetch_sub(self.bytes.0, Ordering::Relaxed);
+        LOADED[device_index(self.device.provider)].fetch_sub(self.bytes.0, Ordering::Relaxed);
     }
 }
 
@@ -99,8 +99,8 @@ impl SessionCache {
     }
 
     /// What runs the sessions; none if nothing is loaded.
-    pub fn provider(&self) -> Option<Provider> {
-        self.sessions.first().map(|loaded| loaded.memory.provider)
+    pub fn device(&self) -> Option<&DeviceId> {
+        self.sessions.first().map(|loaded| &loaded.memory.device)
     }
 
     /// Drops every session.

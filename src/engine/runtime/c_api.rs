@@ -1,5 +1,5 @@
-//! Two questions `ort` has no words for, asked of the library's C interface: its version before the process is
-//! committed to it, and every execution provider it was built with.
+//! Two functions of the library's C interface that `ort` does not offer: its version before the process is committed to
+//! it, and the execution providers it was built with.
 #![expect(unsafe_code, reason = "C functions of a library that is loaded at run time")]
 
 use std::ffi::{CStr, c_char};
@@ -9,24 +9,26 @@ use std::ptr;
 use libloading::Library;
 use ort::sys::OrtApiBase;
 
-use super::open::OpenError;
+use super::open::RuntimeOpenError;
 
-/// Loads the library at `path` and asks for its version. The process stays free to choose another one.
-pub(super) fn version_of_library(path: &Path) -> Result<String, OpenError> {
+/// The version of the library at `path`. The process can still choose another library.
+pub(super) fn version_of_library(path: &Path) -> Result<String, RuntimeOpenError> {
     // SAFETY: loading runs the library's initialisers. ONNX Runtime's only fill tables; a file that pretends to be
     // ONNX Runtime could do anything, as any program the user installs could.
-    let library = unsafe { Library::new(path) }
-        .map_err(|error| OpenError::CannotLoad { path: path.to_path_buf(), reason: error.to_string() })?;
+    let library = unsafe { Library::new(path) }.map_err(|error| RuntimeOpenError::CannotLoad {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })?;
     type GetApiBase = unsafe extern "C" fn() -> *const OrtApiBase;
     // SAFETY: this is the signature the symbol has had since the first version with a C interface.
     let base = unsafe {
         let get_base = library
             .get::<GetApiBase>(b"OrtGetApiBase")
-            .map_err(|_source| OpenError::NotOnnxRuntime { path: path.to_path_buf() })?;
+            .map_err(|_source| RuntimeOpenError::NotOnnxRuntime { path: path.to_path_buf() })?;
         get_base()
     };
     if base.is_null() {
-        return Err(OpenError::NotOnnxRuntime { path: path.to_path_buf() });
+        return Err(RuntimeOpenError::NotOnnxRuntime { path: path.to_path_buf() });
     }
     // SAFETY: base is not null and points to a static of the library, which is loaded until the end of this
     // function; the string is a static, too, and is copied.
@@ -34,8 +36,9 @@ pub(super) fn version_of_library(path: &Path) -> Result<String, OpenError> {
     Ok(version.to_string_lossy().into_owned())
 }
 
-/// Names of the execution providers the loaded library was built with, for instance `CPUExecutionProvider`.
-/// Must be called after the library was loaded through `ort`.
+/// Names of the execution providers that the loaded library was built with, for instance `CPUExecutionProvider`.
+///
+/// Must be called after `ort` loaded the library.
 pub(super) fn providers() -> Vec<String> {
     let api = ort::api();
     let (mut names, mut count) = (ptr::null_mut::<*mut c_char>(), 0);

@@ -1,27 +1,39 @@
-//! Sessions of files that others made.
+//! Sessions of existing ONNX files.
 
 use std::path::Path;
 
 use ort::session::Session as OrtSession;
 use ort::session::builder::SessionBuilder;
 
-use super::border::Border;
+use super::half_io::HalfConversion;
 use super::runtime::Runtime;
 use super::session::{Session, SessionOptions};
-use super::{interrupt, provider};
+use super::{cancellable, provider};
 use crate::core::{CancelToken, Error, Kind, Result};
 
+/// An ONNX file to open as a session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionFile<'a> {
+    /// Name of the component in messages.
+    pub name: &'static str,
+    /// The file; its external data must be beside it.
+    pub path: &'a Path,
+    /// The only output that [`Session::run`] returns.
+    pub output: &'a str,
+}
+
 impl Session {
-    /// Makes the ONNX file at `path`, called `name` in messages, ready; external data beside it is found.
+    /// Makes a session of an ONNX file.
     ///
-    /// Its numbers may be of 16 bits: they are given and taken as fp32. Of its outputs only `output` is given by [`Session::run`].
+    /// Its fp16 and bf16 inputs and outputs are converted from and to fp32. A cancellation interrupts it with the
+    /// cancelled error. Fails with [`Kind::CorruptModel`] if the file has no output of that name.
     pub fn open(
         runtime: &Runtime,
-        (name, path): (&'static str, &Path),
-        output: &str,
-        options: SessionOptions,
+        file: &SessionFile<'_>,
+        options: &SessionOptions,
         cancel: &CancelToken,
     ) -> Result<Self> {
+        let SessionFile { name, path, output } = *file;
         let builder = || -> ort::Result<SessionBuilder> {
             let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
             if options.threads > 0 {
@@ -30,7 +42,7 @@ impl Session {
             provider::into_session(builder, options, runtime)
         };
         let commit = |builder: &mut SessionBuilder| builder.commit_from_file(path);
-        let inner = interrupt::make(name, cancel, builder(), commit)?;
+        let inner = cancellable::commit_cancellable(name, cancel, builder(), commit)?;
         let names = |values: &[ort::value::Outlet]| -> Vec<String> {
             values.iter().map(|value| value.name().to_owned()).collect()
         };
@@ -38,19 +50,19 @@ impl Session {
         if !outputs.iter().any(|name| name == output) {
             return Err(Error::new(
                 Kind::CorruptModel,
-                format!("The {name} has no output {output} but {}", outputs.join(", ")),
+                format!("The {name} has no output {output}, its outputs are {}", outputs.join(", ")),
             ));
         }
-        let border = Border::of(inner.inputs());
-        Ok(Self { inner, name, inputs, outputs: vec![output.to_owned()], border })
+        let half = HalfConversion::of(inner.inputs());
+        Ok(Self { inner, name, inputs, outputs: vec![output.to_owned()], half })
     }
 
-    /// Names of its inputs, in order.
+    /// Names of the inputs, in order.
     pub fn inputs(&self) -> &[String] {
         &self.inputs
     }
 
-    /// Names of the outputs that a run gives, in order.
+    /// Names of the outputs that a run returns, in order.
     pub fn outputs(&self) -> &[String] {
         &self.outputs
     }

@@ -1,19 +1,19 @@
-//! ONNX Runtime's failures in the program's words.
+//! Conversion of ONNX Runtime's errors to the program's.
 
 use ort::ErrorCode;
 
 use crate::core::{Error, Kind};
 
-/// The texts by which an allocation failure is known; there is no code of its own for it.
+/// Texts of allocation failures, which have no error code of their own.
 const OUT_OF_MEMORY: [&str; 4] =
     ["Failed to allocate memory", "out of memory", "smaller than requested", "bad allocation"];
-/// The texts by which a failure of the device or its libraries is known, whatever its code.
+/// Texts of failures of the device or its libraries, which occur with various error codes.
 const DEVICE: [&str; 4] = ["CUDA failure", "CUDNN failure", "CUBLAS failure", "cuDNN is unavailable"];
-/// The text by which a run that was asked to stop ends.
+/// Text of the error of a terminated run.
 const TERMINATED: &str = "terminate flag";
 
-/// A session could not be made.
-pub(super) fn in_load<R>(name: &str, error: &ort::Error<R>) -> Error {
+/// The error of a session of the component `name` that could not be made.
+pub(super) fn load_error<R>(name: &str, error: &ort::Error<R>) -> Error {
     let text = error.to_string();
     let kind = match error.code() {
         _ if is_out_of_memory(&text) => Kind::OutOfMemory,
@@ -24,25 +24,25 @@ pub(super) fn in_load<R>(name: &str, error: &ort::Error<R>) -> Error {
         _ => Kind::Bug,
     };
     let remedy = match kind {
-        Kind::OutOfMemory => "Close other programs or take a smaller model",
+        Kind::OutOfMemory => "Close other programs or use a smaller model",
         Kind::CorruptModel => "Verify the model's files",
         Kind::Unsupported => "Choose another provider or precision",
         Kind::Device => "Check the driver, or run on the CPU",
-        _ => "This should not happen; please report it with the text above",
+        _ => "This is an internal error; please report it with the text above",
     };
-    Error::new(kind, format!("ONNX Runtime refuses the {name}")).because(plain(text)).remedy(remedy)
+    Error::new(kind, format!("ONNX Runtime could not load the {name}")).because(plain(text)).remedy(remedy)
 }
 
-/// A run failed.
-pub(super) fn in_run<R>(error: &ort::Error<R>) -> Error {
+/// The error of a failed or terminated run.
+pub(super) fn run_error<R>(error: &ort::Error<R>) -> Error {
     let text = error.to_string();
     if text.contains(TERMINATED) {
         return Error::cancelled();
     }
     if is_out_of_memory(&text) {
-        return Error::new(Kind::OutOfMemory, "Memory ran out during the run")
+        return Error::new(Kind::OutOfMemory, "Out of memory during the run")
             .because(plain(text))
-            .remedy("Take a smaller size or fewer frames");
+            .remedy("Use a smaller size or fewer frames");
     }
     let kind = match error.code() {
         ErrorCode::DeviceReset | ErrorCode::ExecutionProviderFailure => Kind::Device,
@@ -60,12 +60,12 @@ fn is_of_device(text: &str) -> bool {
     DEVICE.iter().any(|words| text.contains(words))
 }
 
-/// The text alone: `ort`'s errors are not `Send` with every payload.
+/// An error with only the text: `ort`'s errors are not `Send` with every payload.
 fn plain(text: String) -> impl std::error::Error + Send + Sync + 'static {
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
-    struct Said(String);
-    Said(text)
+    struct OrtText(String);
+    OrtText(text)
 }
 
 #[cfg(test)]
@@ -73,8 +73,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_find_their_kind() {
-        // Even making an error asks the library.
+    fn failures_get_their_kind() {
+        // even making an error calls the library
         let _runtime = crate::engine::runtime::testing::for_tests();
         for (text, kind) in [
             ("Exiting due to terminate flag being set to true.", Kind::Cancelled),
@@ -83,7 +83,7 @@ mod tests {
             ("CUDA failure 719: unspecified launch failure ; GPU=0", Kind::Device),
             ("Non-zero status code returned while running Add node", Kind::Generation),
         ] {
-            assert_eq!(in_run(&ort::Error::<()>::new(text)).kind, kind, "{text}");
+            assert_eq!(run_error(&ort::Error::<()>::new(text)).kind, kind, "{text}");
         }
     }
 }

@@ -1,39 +1,38 @@
-//! Whether weights are packed for the CPU or read from their files in place.
+//! Memory of sessions: packing of the weights, and the arena of intermediate values.
 
 use crate::core::{Bytes, Quantisation, WeightsChoice};
 
-/// How ONNX Runtime holds constant matrices.
+/// Whether ONNX Runtime packs the weight matrices when it makes a session.
 ///
-/// Measured on two cores with 846 MB of weights: packed, a pass over 2340 tokens takes 1 / 1.15 of the time and one
-/// over 64 tokens 1 / 1.3, and every weight is copied into memory of the process. In place, weights stay pages of
-/// their file that the system can drop and read again, so that a model larger than the memory still runs. Matrices of
-/// 4 bits, packed, take what they take in the file; in place each is unpacked for every product, and a pass takes 2 to 3
-/// times as long.
+/// Measured on two cores with 846 MB of weights: packing makes a pass over 2340 tokens 1.15 times and one over 64 tokens
+/// 1.3 times as fast, but copies every weight into the memory of the process. In place, weights are pages of their file
+/// that the system may evict and reread, so a model larger than the memory still runs. Packed int4 matrices are as large
+/// as in the file; in place each is dequantised for every product, and a pass takes 2 to 3 times as long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Prepack {
     /// A packed copy of each matrix in memory.
     #[default]
     Packed,
-    /// The file's bytes, memory-mapped.
+    /// The memory-mapped bytes of the file.
     InPlace,
 }
 
-/// What ONNX Runtime does with the memory of values that are not needed any more.
+/// What ONNX Runtime does with the memory of intermediate values that are no longer needed.
 ///
-/// Measured in the decoder of the 5B model (values of hundreds of megabytes, all of different sizes): kept for reuse,
-/// the blocks do not fit the next values and pile up.
+/// Measured in the decoder of the 5B model, whose values are hundreds of megabytes each and differ in size: blocks kept
+/// for reuse do not fit the next values and accumulate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scratch {
-    /// Keeps it with the session, in blocks for later values.
+pub enum Arena {
+    /// Kept by the session and reused.
     #[default]
     Kept,
-    /// Returns it to the system at once.
-    Returned,
+    /// Released to the system at once.
+    Released,
 }
 
 impl Prepack {
-    /// Follows the request's choice. Without one, weights are packed if that leaves half of the `free` memory to
-    /// everything else, or a quarter if they are int4; and if the free memory is not known.
+    /// The placement for a choice: `Auto` packs if that leaves half of the free memory to everything else (a quarter for
+    /// int4), and also if the free memory is unknown.
     pub fn choose(
         choice: WeightsChoice,
         weights: Bytes,
@@ -57,7 +56,7 @@ mod tests {
     fn packed_while_half_of_the_memory_stays_free() {
         const GIB: u64 = 1 << 30;
         let (eight, four) = (Some(Quantisation::Int8), Some(Quantisation::Int4));
-        for (weights, integers, free, expected) in [
+        for (weights, quantisation, free, expected) in [
             (0, None, Some(0), Prepack::Packed),
             (GIB, None, Some(2 * GIB), Prepack::Packed),
             (GIB + 1, None, Some(2 * GIB), Prepack::InPlace),
@@ -68,7 +67,7 @@ mod tests {
             (1, four, Some(0), Prepack::InPlace),
             (28 * GIB, None, None, Prepack::Packed),
         ] {
-            let chosen = Prepack::choose(WeightsChoice::Auto, Bytes(weights), integers, free.map(Bytes));
+            let chosen = Prepack::choose(WeightsChoice::Auto, Bytes(weights), quantisation, free.map(Bytes));
             assert_eq!(chosen, expected, "{weights} of {free:?}");
         }
         let chosen = |choice| Prepack::choose(choice, Bytes(GIB), None, Some(Bytes(GIB)));

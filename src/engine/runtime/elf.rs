@@ -1,7 +1,7 @@
-//! Whether a library file is all there, told without loading it.
+//! Detection of truncated library files without loading them.
 //!
-//! Loading a truncated ELF file does not fail, it kills the process (SIGBUS) as soon as a page beyond the end is
-//! touched. The loaders of macOS and Windows check this themselves.
+//! Loading a truncated ELF file does not fail: the process is killed (SIGBUS) when a page beyond the end is accessed. The
+//! loaders of macOS and Windows check this themselves.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,8 +10,8 @@ use std::path::Path;
 /// Bytes of the header of a 64-bit ELF file.
 const ELF64_HEADER: usize = 64;
 
-/// Why the file cannot be loaded, if that can be seen from its header.
-pub(super) fn broken_reason(path: &Path) -> io::Result<Option<String>> {
+/// Why the file cannot be loaded, judged by its header; `None` if it seems intact.
+pub(super) fn damage(path: &Path) -> io::Result<Option<String>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     if length == 0 {
@@ -30,7 +30,7 @@ pub(super) fn broken_reason(path: &Path) -> io::Result<Option<String>> {
     Ok((length < needed).then(|| format!("The file is truncated: {length} bytes of at least {needed}")))
 }
 
-/// Where the table of sections ends, which linkers put last in the file.
+/// End of the section table, which linkers write last.
 fn elf64_end(header: &[u8; ELF64_HEADER]) -> u64 {
     let u16_at = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
     let offset = header[40..48].iter().rev().fold(0, |all, byte| (all << 8) | u64::from(*byte));
@@ -46,9 +46,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lib");
         std::fs::write(&path, b"").unwrap();
-        assert_eq!(broken_reason(&path).unwrap().unwrap(), "The file is empty");
+        assert_eq!(damage(&path).unwrap().unwrap(), "The file is empty");
         std::fs::write(&path, b"<html>not found</html>").unwrap();
-        assert_eq!(broken_reason(&path).unwrap().is_some(), cfg!(target_os = "linux"));
+        assert_eq!(damage(&path).unwrap().is_some(), cfg!(target_os = "linux"));
     }
 
     #[test]
@@ -61,9 +61,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lib.so");
         std::fs::write(&path, &elf).unwrap();
-        assert_eq!(broken_reason(&path).unwrap(), None);
+        assert_eq!(damage(&path).unwrap(), None);
         std::fs::write(&path, &elf[..399]).unwrap();
-        let reason = broken_reason(&path).unwrap().unwrap();
+        let reason = damage(&path).unwrap().unwrap();
         assert!(reason.contains("399 bytes of at least 400"), "{reason}");
     }
 }
