@@ -171,13 +171,13 @@ fn a_broken_model_fails_before_it_runs() {
             vae,
             &|| assert!(std::fs::copy(&other_vae, part(vae)).is_ok()),
             Kind::CorruptModel,
-            "another model's vae",
+            "latent channels",
         ),
         (
             vae_weights,
             &|| assert!(std::fs::copy(&other_vae_weights, part(vae_weights)).is_ok()),
             Kind::CorruptModel,
-            "another model's vae",
+            "latent channels",
         ),
         (
             text,
@@ -189,7 +189,7 @@ fn a_broken_model_fails_before_it_runs() {
             "model_index.json",
             &|| std::fs::write(part("model_index.json"), "{").unwrap(),
             Kind::CorruptModel,
-            "as expected",
+            "model_index.json is not valid",
         ),
     ];
     for (file, spoil, kind, words) in cases {
