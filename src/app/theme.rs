@@ -48,6 +48,14 @@ pub(in crate::app) struct Tokens {
     pub(in crate::app) stage_low: Color32,
     /// Decoding and writing.
     pub(in crate::app) stage_decode: Color32,
+    /// A curve.
+    pub(in crate::app) plot_line: Color32,
+    /// An area of memory.
+    pub(in crate::app) plot_memory: Color32,
+    /// A curve of reading, or of power.
+    pub(in crate::app) plot_disk: Color32,
+    /// A curve of an earlier job.
+    pub(in crate::app) plot_earlier: Color32,
     /// Panels and bars.
     panel: Color32,
     /// Behind tabs, and in fields.
@@ -80,6 +88,10 @@ const DARK: Tokens = Tokens {
     stage_high: Color32::from_rgb(143, 107, 255),
     stage_low: Color32::from_rgb(63, 182, 198),
     stage_decode: Color32::from_rgb(224, 152, 56),
+    plot_line: Color32::from_rgb(92, 152, 255),
+    plot_memory: Color32::from_rgb(78, 190, 124),
+    plot_disk: Color32::from_rgb(244, 168, 60),
+    plot_earlier: Color32::from_rgb(170, 174, 184),
     panel: Color32::from_rgb(29, 32, 39),
     deep: Color32::from_rgb(22, 24, 29),
     button: Color32::from_rgb(42, 46, 57),
@@ -103,6 +115,10 @@ const LIGHT: Tokens = Tokens {
     stage_high: Color32::from_rgb(118, 82, 230),
     stage_low: Color32::from_rgb(24, 146, 164),
     stage_decode: Color32::from_rgb(196, 122, 20),
+    plot_line: Color32::from_rgb(30, 94, 196),
+    plot_memory: Color32::from_rgb(38, 140, 84),
+    plot_disk: Color32::from_rgb(186, 108, 0),
+    plot_earlier: Color32::from_rgb(110, 114, 124),
     panel: Color32::from_rgb(247, 248, 250),
     deep: Color32::from_rgb(255, 255, 255),
     button: Color32::from_rgb(228, 231, 238),
@@ -120,12 +136,18 @@ pub(in crate::app) fn tokens(ui: &Ui) -> &'static Tokens {
 
 /// The colour of a stage, the same in the queue, in the monitor and on the preview.
 pub(in crate::app) fn stage_colour(ui: &Ui, stage: Stage) -> Color32 {
-    let tokens = tokens(ui);
-    match stage {
-        Stage::Preflight | Stage::Prepare | Stage::Text | Stage::Image => tokens.stage_prepare,
-        Stage::DenoiseHigh => tokens.stage_high,
-        Stage::DenoiseLow => tokens.stage_low,
-        Stage::Decode | Stage::PostProcess => tokens.stage_decode,
+    tokens(ui).stage_colour(stage)
+}
+
+impl Tokens {
+    /// The colour of a stage in this theme.
+    pub(in crate::app) fn stage_colour(&self, stage: Stage) -> Color32 {
+        match stage {
+            Stage::Preflight | Stage::Prepare | Stage::Text | Stage::Image => self.stage_prepare,
+            Stage::DenoiseHigh => self.stage_high,
+            Stage::DenoiseLow => self.stage_low,
+            Stage::Decode | Stage::PostProcess => self.stage_decode,
+        }
     }
 }
 

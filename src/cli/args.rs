@@ -73,6 +73,8 @@ pub(super) enum Command {
     Tasks(Tasks),
     /// How the jobs of the last hours went, and where their time went
     Analysis(Analysis),
+    /// Measure the machine: processor, memory, disk and devices
+    Monitor(Monitor),
     /// Look at everything that is needed, and make a small video
     Doctor,
     /// What is set once for the program
@@ -97,6 +99,13 @@ pub(super) struct Analysis {
     /// How many hours back
     #[arg(default_value_t = 24.0, value_parser = hours)]
     pub(super) hours: f64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Monitor {
+    /// Number of samples, one in a second
+    #[arg(default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(super) count: u32,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ mod generate;
 mod graph;
 mod list;
 mod lora;
+mod monitor;
 mod queue;
 mod report;
 mod reproduce;
@@ -27,6 +28,7 @@ pub use exit::ExitCode;
 use std::path::PathBuf;
 
 use crate::core::{FAULTS_VARIABLE, Faults, Result};
+use crate::monitor::{Monitor, SampleRate};
 use crate::queue::Scope;
 use crate::store::{Settings, default_data_dir};
 use crate::worker::WorkerOptions;
@@ -46,6 +48,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
         Some(Command::Status) => status::run(&cli.common).map(|()| ExitCode::Done),
         Some(Command::Tasks(args)) => tasks::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Analysis(args)) => analysis::run(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Monitor(args)) => monitor::run(&args, &cli.common),
         Some(Command::Doctor) => doctor::run(&cli.common),
         Some(Command::Settings(args)) => settings::run(&args, &cli.common).map(|()| ExitCode::Done),
         None => Places::new(&cli.common)
@@ -90,7 +93,8 @@ fn service(who: &'static str, scope: Scope) -> Result<WorkerOptions> {
     if !faults.is_empty() {
         report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
     }
-    Ok(WorkerOptions { faults, ..WorkerOptions::new(who, scope) })
+    let monitor = Some(Monitor::start(SampleRate::new(2))?);
+    Ok(WorkerOptions { faults, monitor, ..WorkerOptions::new(who, scope) })
 }
 
 fn data_dir(common: &args::Common) -> Result<PathBuf> {

@@ -61,6 +61,17 @@ pub struct MonitorSnapshot {
     pub now: Secs,
 }
 
+impl From<&Timeline> for MonitorSnapshot {
+    fn from(timeline: &Timeline) -> Self {
+        Self {
+            machine: Arc::new(timeline.machine.clone()),
+            samples: timeline.samples.iter().cloned().map(Arc::new).collect(),
+            jobs: Arc::new(vec![timeline.track.clone()]),
+            now: timeline.duration(),
+        }
+    }
+}
+
 /// A handle on the thread that measures; the thread ends with the last copy.
 #[derive(Clone)]
 pub struct Monitor(Arc<Owner>);
@@ -139,15 +150,18 @@ impl Monitor {
         self.sample_now();
     }
 
-    /// The job that runs sent `event`.
-    pub fn observe(&self, event: &Event) {
+    /// Job `job` sent `event`; those of jobs that do not run are left out.
+    pub fn observe(&self, job: u64, event: &Event) {
         if matches!(event, Event::Preview { .. }) {
             return;
         }
         let now = self.0.shared.now();
         let mut state = self.0.shared.state();
-        if let Some(job) = Arc::make_mut(&mut state.jobs).last_mut().filter(|job| job.ended.is_none()) {
-            job.observe(now, event);
+        let runs = |track: &JobTrack| track.job == job && track.ended.is_none();
+        if state.jobs.last().is_some_and(runs)
+            && let Some(track) = Arc::make_mut(&mut state.jobs).last_mut()
+        {
+            track.observe(now, event);
         }
         drop(state);
         if matches!(event, Event::StageStarted { .. }) {
@@ -155,13 +169,13 @@ impl Monitor {
         }
     }
 
-    /// The work on the job is over, for now or for good; what was measured meanwhile.
-    pub fn end_job(&self) -> Option<Timeline> {
+    /// The work on job `job` is over, for now or for good; what was measured meanwhile, if its work had begun.
+    pub fn end_job(&self, job: u64) -> Option<Timeline> {
         let now = self.0.shared.now();
         let mut state = self.0.shared.state();
-        let job = Arc::make_mut(&mut state.jobs).last_mut()?;
-        job.end(now);
-        let job = job.clone();
+        let track = Arc::make_mut(&mut state.jobs).last_mut().filter(|track| track.job == job)?;
+        track.end(now);
+        let job = track.clone();
         let snapshot = state.clone();
         drop(state);
         Some(Timeline::cut(&job, &snapshot.machine, &snapshot.samples))
@@ -290,18 +304,20 @@ mod tests {
         let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
         wait(&monitor, |snapshot| !snapshot.samples.is_empty());
         monitor.begin_job("a", 7);
-        monitor.observe(&Event::StageStarted { stage: Stage::Text });
+        monitor.observe(7, &Event::StageStarted { stage: Stage::Text });
         let during = wait(&monitor, |snapshot| snapshot.samples.last().unwrap().at > snapshot.jobs[0].began);
         assert_eq!(during.jobs[0].stages[0].ended, None);
-        monitor.observe(&Event::Cancelled);
-        let timeline = monitor.end_job().unwrap();
+        monitor.observe(6, &Event::Cancelled);
+        assert_eq!(monitor.snapshot().jobs[0].ended, None, "that was another job");
+        monitor.observe(7, &Event::Cancelled);
+        let timeline = monitor.end_job(7).unwrap();
         assert_eq!(
             (timeline.track.uid.as_str(), timeline.track.job, timeline.track.began),
             ("a", 7, Secs(0.0))
         );
         assert!(!timeline.samples.is_empty() && timeline.samples[0].at >= Secs(0.0));
         assert!(timeline.track.stages[0].ended.is_some());
-        monitor.observe(&Event::StageStarted { stage: Stage::Text });
+        monitor.observe(7, &Event::StageStarted { stage: Stage::Text });
         assert_eq!(monitor.snapshot().jobs[0].stages.len(), 1, "an ended job takes nothing in any more");
     }
 

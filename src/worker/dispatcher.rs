@@ -89,6 +89,7 @@ impl Worker {
             events: sender,
             waker,
             closing: CancelToken::new(),
+            monitor: service.monitor.clone(),
         });
         let (wake, woken) = bounded(1);
         let (commands, orders) = bounded(COMMANDS);

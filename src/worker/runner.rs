@@ -18,7 +18,9 @@ use crate::jobs::ladder::{self, Failed};
 use crate::jobs::{
     self, JobEntry, JobId, JobSpec, JobState, PendingAction, Priority, RetryRecord, RunRecorder,
 };
+use crate::library::PerformanceStore;
 use crate::models;
+use crate::monitor::Monitor;
 use crate::pipeline::SessionCache;
 use crate::plan::drop_sessions_if_short;
 use crate::queue::{Queue, Scope, device_lock};
@@ -45,6 +47,8 @@ pub struct WorkerOptions {
     pub keep_latents: Bytes,
     /// Faults made on purpose.
     pub faults: Faults,
+    /// Measures while a job runs, for the data folder's records; none records nothing.
+    pub monitor: Option<Monitor>,
 }
 
 impl WorkerOptions {
@@ -60,6 +64,7 @@ impl WorkerOptions {
             keep_encoded: Bytes(1 << 30),
             keep_latents: Bytes(2 << 30),
             faults: Faults::default(),
+            monitor: None,
         }
     }
 
@@ -96,6 +101,7 @@ pub(super) struct Shared {
     pub(super) events: Sender<(JobId, Event)>,
     pub(super) waker: Waker,
     pub(super) closing: CancelToken,
+    pub(super) monitor: Option<Monitor>,
 }
 
 impl Shared {
@@ -108,6 +114,9 @@ impl Shared {
     }
 
     pub(super) fn tell(&self, id: JobId, event: Event) {
+        if let Some(monitor) = &self.monitor {
+            monitor.observe(id.0, &event);
+        }
         // nobody listens any more only when the program is closing
         if self.events.send((id, event)).is_ok() {
             (self.waker)();
@@ -193,6 +202,17 @@ impl Runner {
         let ending = self.work_on(&entry, &control);
         self.end(entry, started, ending);
         *self.shared.running() = None;
+        self.keep_measurements(id);
+    }
+
+    /// Writes down what was measured while the job ran. Nobody waits for it, and no video is worse without it.
+    fn keep_measurements(&self, id: JobId) {
+        let timeline = self.shared.monitor.as_ref().and_then(|monitor| monitor.end_job(id.0));
+        if let Some(timeline) = timeline
+            && let Err(error) = PerformanceStore::new(&self.data_dir).save(&timeline)
+        {
+            tracing::warn!("{error:#}");
+        }
     }
 
     /// Writes down how a job ended and then tells it.
@@ -241,6 +261,9 @@ impl Runner {
         };
         if let Some(running) = self.shared.running().as_mut() {
             running.since = Some(Instant::now());
+        }
+        if let Some(monitor) = &self.shared.monitor {
+            monitor.begin_job(&entry.job.uid, id.0);
         }
         let shared = Arc::clone(&self.shared);
         if entry.trace.hidden.is_some() {

@@ -2,48 +2,30 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::core::{Error, Kind, Result, Waker};
 
-/// Tells a thread that its owner is gone.
-pub(in crate::app) struct Closing(Receiver<()>);
-
-impl Closing {
-    /// Waits; true if the thread should end.
-    pub(in crate::app) fn wait(&self, timeout: Duration) -> bool {
-        !matches!(self.0.recv_timeout(timeout), Err(RecvTimeoutError::Timeout))
-    }
-}
-
-/// A thread with a name. Dropping it tells the thread and joins it.
+/// A thread with a name. Dropping it joins the thread, whose channel must be closed before.
 pub(in crate::app) struct Thread {
     name: &'static str,
-    closing: Option<Sender<()>>,
     handle: Option<JoinHandle<()>>,
 }
 
 impl Thread {
-    pub(in crate::app) fn start(
-        name: &'static str,
-        work: impl FnOnce(Closing) + Send + 'static,
-    ) -> Result<Self> {
-        let (closing, closed) = bounded(0);
-        let work = move || work(Closing(closed));
+    pub(in crate::app) fn start(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Self> {
         let handle = Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
             Error::new(Kind::Io, format!("Cannot start the thread {name}"))
                 .because(error)
                 .remedy("Restart the program")
         })?;
-        Ok(Self { name, closing: Some(closing), handle: Some(handle) })
+        Ok(Self { name, handle: Some(handle) })
     }
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.closing = None;
         if self.handle.take().is_some_and(|handle| handle.join().is_err()) {
             tracing::error!("The thread {} ended by a panic", self.name);
         }
@@ -68,7 +50,7 @@ impl<T: Send + 'static> TaskThread<T> {
     pub(in crate::app) fn start(name: &'static str, waker: Waker) -> Result<Self> {
         let (tasks, waiting) = bounded::<Task<T>>(WAITING);
         let (sender, answers) = bounded(WAITING);
-        let thread = Thread::start(name, move |_closing| {
+        let thread = Thread::start(name, move || {
             while let Ok(task) = waiting.recv() {
                 let answer = catch_unwind(AssertUnwindSafe(task)).map_err(|_| {
                     Error::new(Kind::Bug, format!("Background work ({name}) broke off"))
@@ -106,7 +88,7 @@ impl<T> Drop for TaskThread<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
 

@@ -8,12 +8,12 @@ use crossbeam_channel::Receiver;
 use eframe::egui::{self, Context, ThemePreference, Ui};
 
 use super::action::Action;
-use super::layout::Layout;
+use super::layout::{Layout, PanelId};
 use super::live_jobs::LiveJobs;
-use super::notifications::Notifications;
+use super::notifications::{Notifications, Tone};
 use super::{frame, menus, shortcuts, status_bar, toasts};
 use crate::app::background::examiner::Examiner;
-use crate::app::background::meter::Meter;
+use crate::app::background::measurements::Measurements;
 use crate::app::background::player::player::Player;
 use crate::app::background::restore::Found;
 use crate::app::background::task::TaskThread;
@@ -31,6 +31,7 @@ use crate::app::theme;
 use crate::core::{Error, Faults, Result};
 use crate::jobs::{JobEntry, JobId};
 use crate::models::Installed;
+use crate::monitor::{Monitor, SampleRate};
 use crate::presets::{self, Preset};
 use crate::queue::Scope;
 use crate::store::Settings;
@@ -58,7 +59,7 @@ pub(super) struct State {
     pub(super) live: LiveJobs,
     pub(super) notifications: Notifications,
     pub(super) player: Player,
-    pub(super) meter: Meter,
+    pub(super) measurements: Measurements,
     pub(super) background: TaskThread<Found>,
     /// How many tasks of `background` are not done.
     pub(super) tasks: Tasks,
@@ -96,7 +97,9 @@ impl App {
         // the command line that opens the window has said what is odd about them
         let (settings, _) = Settings::load(&data_dir);
         let options = WorkerOptions::new("the window", Scope::Everything).settled(&settings);
-        let options = WorkerOptions { faults: Faults::from_env()?, ..options };
+        let monitor = Monitor::start(SampleRate::SLOWEST)?;
+        let options =
+            WorkerOptions { faults: Faults::from_env()?, monitor: Some(monitor.clone()), ..options };
         let waking = ctx.clone();
         let worker = Worker::start(
             data_dir.clone(),
@@ -119,7 +122,7 @@ impl App {
             queue: Arc::default(),
             live: LiveJobs::default(),
             player: Player::start(waker())?,
-            meter: Meter::start()?,
+            measurements: Measurements::start(data_dir.clone(), monitor, waker())?,
             background: TaskThread::start("files", waker())?,
             tasks: Tasks::default(),
             accepted: Vec::new(),
@@ -196,6 +199,13 @@ impl eframe::App for App {
         let commands = shortcuts::pressed(ctx).into_iter().map(Action::Command).collect();
         self.apply_all(ctx, commands, now);
         self.state.drain(now);
+        self.state.measurements.set_visible(self.layout.is_open(PanelId::Monitor));
+        for said in self.state.measurements.update() {
+            match said {
+                Ok(text) => self.state.notifications.say(Tone::Good, text, None),
+                Err(error) => self.state.notifications.error(&error, None),
+            }
+        }
         self.state.examiner.drain();
         self.state.examine();
         self.state.player.tick(ctx, now);

@@ -40,7 +40,11 @@ impl App {
             }
             Action::Models(ModelsAction::Use(id)) => state.form.choose_model(&id),
             Action::Models(ModelsAction::Scan) => state.scan_models(),
-            Action::Monitor(action) => match action {},
+            Action::Monitor(action) => state.measurements.apply(action).map(|fix| {
+                if let Some(fix) = fix {
+                    fix.apply(&mut state.form.draft);
+                }
+            }),
             Action::Player(action) => {
                 state.player.apply(action, now);
                 Ok(())

@@ -13,7 +13,7 @@ use crate::app::panels::compose::{ComposeView, Editing};
 use crate::app::panels::gallery::GalleryView;
 use crate::app::panels::log::LogView;
 use crate::app::panels::models::ModelsView;
-use crate::app::panels::monitor::{MonitorPanel, MonitorView};
+use crate::app::panels::monitor::MonitorPanel;
 use crate::app::panels::player::PlayerView;
 use crate::app::panels::presets::PresetsView;
 use crate::app::panels::queue::QueueView;
@@ -60,13 +60,9 @@ fn monitor_line_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             if ui.small_button("Monitor").on_hover_text("Show it as a panel").clicked() {
                 actions.push(Action::Command(Command::MonitorLine));
             }
-            MonitorPanel::line_ui(ui, &monitor_view(state));
+            MonitorPanel::line_ui(ui, state.measurements.view());
         });
     });
-}
-
-fn monitor_view(state: &State) -> MonitorView<'_> {
-    MonitorView { reading: state.meter.reading(), live: &state.live }
 }
 
 /// What egui_tiles calls back while it draws.
@@ -142,7 +138,7 @@ impl Tree<'_> {
                 };
                 all(panels.queue.ui(ui, &view), Action::Queue)
             }
-            PanelId::Monitor => all(panels.monitor.ui(ui, &monitor_view(state)), Action::Monitor),
+            PanelId::Monitor => all(panels.monitor.ui(ui, state.measurements.view()), Action::Monitor),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use eframe::egui::{Align, Layout, Panel, RichText, Ui};
 
 use super::app::State;
+use crate::app::panels::monitor::meter;
 use crate::app::theme;
 use crate::app::widgets::stage_bar::stage_words;
 use crate::core::Secs;
@@ -26,7 +27,7 @@ pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) {
                     ui.label(RichText::new("Ready").small().weak());
                 }
             }
-            ui.label(RichText::new(state.meter.reading().sentence()).small().weak());
+            ui.label(RichText::new(meter(state.measurements.view().snapshot)).small().weak());
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let text = format!("Wandeck {}", env!("CARGO_PKG_VERSION"));
                 ui.label(RichText::new(text).small().weak());

@@ -1,5 +1,13 @@
-//! What the machine is doing.
+//! The monitor: what the machine does while jobs run, on one time axis with their stages.
 
 mod panel;
+mod plots;
+mod series;
+mod side;
+#[cfg(test)]
+mod tests;
+mod toolbar;
+mod view;
 
-pub(in crate::app) use panel::{MonitorAction, MonitorPanel, MonitorView};
+pub(in crate::app) use panel::{MonitorPanel, meter};
+pub(in crate::app) use view::{EarlierJob, ExportFormat, MonitorAction, MonitorView, export};

@@ -1,51 +1,185 @@
-//! What the process uses, and the job that runs.
+//! The monitor's state and frame.
 
-use eframe::egui::Ui;
+use std::time::Duration;
 
-use crate::app::background::meter::Reading;
-use crate::app::shell::live_jobs::LiveJobs;
-use crate::app::widgets::stage_bar::{stage_bar_ui, stage_words};
+use eframe::egui::{Align, Layout, RichText, Ui};
 
-/// What is measured.
-#[derive(Clone, Copy)]
-pub(in crate::app) struct MonitorView<'a> {
-    /// The last reading.
-    pub(in crate::app) reading: Reading,
-    /// The jobs that run.
-    pub(in crate::app) live: &'a LiveJobs,
+use super::plots::{self, PlotFrame};
+use super::side;
+use super::toolbar;
+use super::view::{MonitorAction, MonitorView};
+use crate::core::Secs;
+use crate::library::Diagnosis;
+use crate::monitor::{
+    HostMetric, JobTrack, Metric, MonitorSnapshot, Slowdown, TimeRange, Timeline, slowdowns, why_slow,
+};
+
+/// Width from which on the table has a place beside the plots.
+const WIDE: f32 = 760.0;
+/// Width of the table.
+const SIDE_WIDTH: f32 = 270.0;
+/// What was measured is drawn anew this often while the monitor is seen.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// Which part of the measurements is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum RangeChoice {
+    Minute,
+    #[default]
+    TenMinutes,
+    Job,
+    All,
 }
 
-/// What a person asks of the monitor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::app) enum MonitorAction {}
+impl RangeChoice {
+    pub(super) const ALL: [Self; 4] = [Self::Minute, Self::TenMinutes, Self::Job, Self::All];
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Minute => "1 min",
+            Self::TenMinutes => "10 min",
+            Self::Job => "This job",
+            Self::All => "All",
+        }
+    }
+
+    /// The part of `snapshot`, ending at its last sample.
+    pub(super) fn of(self, snapshot: &MonitorSnapshot) -> TimeRange {
+        let first = snapshot.samples.first().map_or(Secs(0.0), |sample| sample.at);
+        let last = snapshot.samples.last().map_or(snapshot.now, |sample| sample.at);
+        let since = |seconds: f64| TimeRange { from: Secs(last.0 - seconds), to: last };
+        match (self, snapshot.jobs.last()) {
+            (Self::Minute, _) => since(60.0),
+            (Self::TenMinutes, _) => since(600.0),
+            (Self::Job, Some(job)) => {
+                TimeRange { from: job.began, to: Secs(job.ended.unwrap_or(last).0.max(job.began.0 + 1.0)) }
+            }
+            (Self::Job | Self::All, _) => TimeRange { from: first, to: Secs(last.0.max(first.0 + 1.0)) },
+        }
+    }
+}
+
+/// What follows from the measurements of the last job; worked out once for each new sample.
+#[derive(Debug, Default)]
+pub(super) struct Analysed {
+    key: (usize, u64, usize, usize),
+    pub(super) slowdowns: Vec<Slowdown>,
+    pub(super) why: Option<String>,
+    pub(super) diagnosis: Option<Diagnosis>,
+}
 
 /// The monitor's own state.
-#[derive(Default)]
-pub(in crate::app) struct MonitorPanel {}
+#[derive(Debug, Default)]
+pub(in crate::app) struct MonitorPanel {
+    pub(super) range: RangeChoice,
+    /// What was dragged over or clicked.
+    pub(super) selection: Option<TimeRange>,
+    /// The point in time under the pointer.
+    pub(super) cursor: Option<Secs>,
+    analysed: Analysed,
+}
 
 impl MonitorPanel {
-    /// Draws what is measured; says what the person asked for.
-    #[expect(clippy::unused_self, reason = "every panel is drawn alike")]
-    pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &MonitorView<'_>) -> Vec<MonitorAction> {
-        ui.label(view.reading.sentence());
-        match view.live.first() {
-            Some((id, job)) => {
-                ui.label(format!("Job {id} · {}", stage_words(&job.progress)));
-                stage_bar_ui(ui, &job.progress, 8.0);
-            }
-            None => {
-                ui.weak("No job runs");
-            }
+    /// Draws the monitor; says what the person asked for.
+    pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: MonitorView<'_>) -> Vec<MonitorAction> {
+        ui.request_repaint_after(REFRESH);
+        let mut actions = Vec::new();
+        ui.horizontal_wrapped(|ui| toolbar::ui(ui, self, view, &mut actions));
+        if view.snapshot.samples.is_empty() {
+            ui.weak("Measuring…");
+            return actions;
         }
-        Vec::new()
+        self.analyse(view.snapshot);
+        let range = self.range.of(view.snapshot);
+        if ui.available_width() < WIDE {
+            self.plots_ui(ui, view, range);
+            side::ui(ui, self, view, &mut actions);
+            return actions;
+        }
+        ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+            ui.allocate_ui(eframe::egui::vec2(SIDE_WIDTH, ui.available_height()), |ui| {
+                ui.with_layout(Layout::top_down(Align::Min), |ui| side::ui(ui, self, view, &mut actions));
+            });
+            ui.with_layout(Layout::top_down(Align::Min), |ui| self.plots_ui(ui, view, range));
+        });
+        actions
     }
 
-    /// Draws the same in one line.
-    pub(in crate::app) fn line_ui(ui: &mut Ui, view: &MonitorView<'_>) {
-        ui.label(view.reading.sentence());
-        if let Some((id, job)) = view.live.first() {
-            ui.label(format!("job {id} · {}", stage_words(&job.progress)));
-            stage_bar_ui(ui, &job.progress, 6.0);
+    /// What the numbers of the last job say.
+    pub(super) fn analysed(&self) -> &Analysed {
+        &self.analysed
+    }
+
+    /// The part that the table is about.
+    pub(super) fn selected(&self, snapshot: &MonitorSnapshot) -> TimeRange {
+        self.selection.unwrap_or_else(|| self.range.of(snapshot))
+    }
+
+    fn plots_ui(&mut self, ui: &mut Ui, view: MonitorView<'_>, range: TimeRange) {
+        let frame = PlotFrame { view, range, selection: self.selection, cursor: self.cursor };
+        let touched = plots::ui(ui, &frame, &self.analysed.slowdowns);
+        self.cursor = touched.cursor;
+        match touched.drag {
+            plots::Drag::None => {}
+            plots::Drag::Over(range) => self.selection = Some(range),
+            plots::Drag::Clicked(at) => self.selection = band_at(&view.snapshot.jobs, at),
+        }
+        if let Some(why) = &self.analysed.why {
+            ui.weak(why);
         }
     }
+
+    /// Draws how the machine stands in one line.
+    pub(in crate::app) fn line_ui(ui: &mut Ui, view: MonitorView<'_>) {
+        ui.request_repaint_after(REFRESH);
+        ui.label(meter(view.snapshot));
+        if let Some(span) = running(view.snapshot).and_then(|job| job.stage_at(view.snapshot.now)) {
+            ui.label(RichText::new(span.stage.to_string()).weak());
+        }
+    }
+
+    fn analyse(&mut self, snapshot: &MonitorSnapshot) {
+        let Some(job) = snapshot.jobs.last() else {
+            self.analysed = Analysed::default();
+            return;
+        };
+        let last = snapshot.samples.last().map_or(0.0, |sample| sample.at.0);
+        let closed = job.stages.iter().filter(|span| span.ended.is_some()).count();
+        let key = (snapshot.samples.len(), last.to_bits(), snapshot.jobs.len() + job.steps.len(), closed);
+        if self.analysed.key == key {
+            return;
+        }
+        let slowdowns = slowdowns(job, &snapshot.samples);
+        let ran = Secs(job.ended.unwrap_or(Secs(last)).0 - job.began.0);
+        let why = (!job.stages.is_empty()).then(|| why_slow(&slowdowns, ran));
+        let timeline = Timeline::cut(job, &snapshot.machine, &snapshot.samples);
+        self.analysed = Analysed { key, slowdowns, why, diagnosis: Diagnosis::of(&timeline) };
+    }
+}
+
+/// The job that runs now.
+fn running(snapshot: &MonitorSnapshot) -> Option<&JobTrack> {
+    snapshot.jobs.last().filter(|job| job.ended.is_none())
+}
+
+/// The step at `at`, else the stage.
+fn band_at(jobs: &[JobTrack], at: Secs) -> Option<TimeRange> {
+    let job = jobs.iter().rev().find(|job| job.stage_at(at).is_some())?;
+    if let Some(step) = job.step_at(at) {
+        return Some(TimeRange { from: Secs(step.ended.0 - step.seconds.0), to: step.ended });
+    }
+    let span = job.stage_at(at)?;
+    Some(TimeRange { from: span.began, to: span.ended.unwrap_or(at) })
+}
+
+/// The last numbers in one line.
+pub(in crate::app) fn meter(snapshot: &MonitorSnapshot) -> String {
+    let Some(last) = snapshot.samples.last() else { return "Measuring…".to_owned() };
+    let device = (0..last.num_devices()).flat_map(|index| {
+        [crate::monitor::DeviceMetric::Use, crate::monitor::DeviceMetric::UsedMemory]
+            .map(|metric| Metric::Device(index, metric))
+    });
+    let host = [HostMetric::Cpu, HostMetric::ProcessMemory, HostMetric::DiskRead].map(Metric::from);
+    let words = |metric: Metric| Some(format!("{metric} {}", metric.format(last.get(metric)?)));
+    host.into_iter().chain(device).filter_map(words).collect::<Vec<_>>().join(" · ")
 }

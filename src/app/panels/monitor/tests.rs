@@ -1,0 +1,206 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::vec2;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+use super::{EarlierJob, ExportFormat, MonitorAction, MonitorPanel, MonitorView, export};
+use crate::app::theme;
+use crate::core::{Bytes, Event, Secs, Stage};
+use crate::monitor::{
+    HostMetric, JobTrack, Machine, MonitorSnapshot, Sample, SampleRate, TimeRange, Timeline,
+};
+
+/// Ten minutes at four samples in a second, with a job of 500 s in it whose third step was slow.
+fn snapshot() -> MonitorSnapshot {
+    let mut job = JobTrack::new("job-a", 42, Secs(50.0));
+    job.forecast = Some(Bytes(5 << 30));
+    job.observe(Secs(50.0), &Event::StageStarted { stage: Stage::Text });
+    let stage = Stage::DenoiseHigh;
+    job.observe(Secs(100.0), &Event::StageStarted { stage });
+    let mut at = 100.0;
+    for (index, seconds) in [80.0, 80.0, 168.0, 80.0].into_iter().enumerate() {
+        at += seconds;
+        let step = index as u32 + 1;
+        job.observe(Secs(at), &Event::Step { stage, step, of: 4, seconds: Secs(seconds) });
+    }
+    job.observe(Secs(at), &Event::StageStarted { stage: Stage::Decode });
+    job.end(Secs(550.0));
+    let sample = |index: u32| {
+        let at = f64::from(index) / 4.0;
+        let faults = if (270.0..420.0).contains(&at) { 900.0 } else { 0.0 };
+        let wave = (at / 7.0).sin();
+        Arc::new(
+            Sample::new(Secs(at))
+                .with(HostMetric::Cpu, 90.0 + 5.0 * wave)
+                .with(HostMetric::ProcessCpu, 85.0 + 5.0 * wave)
+                .with(HostMetric::ProcessMemory, (2.0 + wave) * 1e9)
+                .with(HostMetric::UsedMemory, 5e9)
+                .with(HostMetric::DiskRead, 1e6)
+                .with(HostMetric::DiskWrite, 1e5)
+                .with(HostMetric::MajorFaults, faults),
+        )
+    };
+    let machine = Machine {
+        cores: 8,
+        memory: Bytes(8 << 30),
+        devices: Vec::new(),
+        no_device: Some("No NVIDIA driver: only the CPU is measured".to_owned()),
+    };
+    MonitorSnapshot {
+        machine: Arc::new(machine),
+        samples: (0..2400).map(sample).collect(),
+        jobs: Arc::new(vec![job]),
+        now: Secs(600.0),
+    }
+}
+
+#[derive(Default)]
+struct State {
+    panel: MonitorPanel,
+    snapshot: MonitorSnapshot,
+    overlay: Option<Timeline>,
+    actions: Vec<MonitorAction>,
+}
+
+fn harness(width: f32, snapshot: MonitorSnapshot) -> Harness<'static, State> {
+    let earlier = vec![EarlierJob { uid: "job-b".to_owned(), name: "job 41".to_owned() }];
+    let draw = move |ui: &mut eframe::egui::Ui, state: &mut State| {
+        let view = MonitorView {
+            snapshot: &state.snapshot,
+            shown: None,
+            overlay: state.overlay.as_ref(),
+            earlier: &earlier,
+            rate: SampleRate::SLOWEST,
+        };
+        state.actions.extend(state.panel.ui(ui, view));
+    };
+    Harness::builder()
+        .with_size(vec2(width, 420.0))
+        .with_context_setup(theme::install)
+        .build_ui_state(draw, State { snapshot, ..State::default() })
+}
+
+#[test]
+fn numbers_causes_and_the_recommendation_are_there() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(3);
+    harness.get_by_label("No NVIDIA driver: only the CPU is measured");
+    harness.get_by_label_contains("CPU 8");
+    harness.get_by_label("Step 3 took 2.1 x the median: page faults");
+    harness.get_by_label_contains("Why slow: page faults for 2 min 30 s (30 %)");
+    harness.get_by_label_contains("Memory was short");
+    for name in ["now", "avg", "p95", "max"] {
+        harness.get_by_label(name);
+    }
+}
+
+#[test]
+fn ranges_files_and_earlier_jobs_are_a_click() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::Button, "This job").click();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::Button, "Export").click();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::Button, "Trace…").click();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::Button, "Compare with: none").click();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::Button, "job 41").click();
+    harness.run_steps(2);
+    let job = TimeRange { from: Secs(50.0), to: Secs(550.0) };
+    assert_eq!(
+        harness.state().actions,
+        [MonitorAction::Export(ExportFormat::Trace, job), MonitorAction::Overlay(Some("job-b".to_owned()))]
+    );
+}
+
+#[test]
+fn an_earlier_job_is_laid_over_by_stage() {
+    let live = snapshot();
+    let mut earlier = Timeline::cut(&live.jobs[0], &live.machine, &live.samples);
+    earlier.track.job = 41;
+    // its text stage took half as long
+    earlier.track.stages[0].ended = Some(Secs(25.0));
+    let mut harness = harness(1200.0, live);
+    harness.state_mut().overlay = Some(earlier);
+    harness.run_steps(3);
+    harness.get_by_label("Compare with: job 41");
+    harness.get_by_label("Against job 41");
+    harness.get_by_label("50 s, was 25 s");
+    assert!(harness.query_by_label("high noise").is_none(), "what is the same is left out");
+}
+
+#[test]
+fn it_fits_into_one_line() {
+    let snapshot = snapshot();
+    let draw = move |ui: &mut eframe::egui::Ui| {
+        let (earlier, rate) = (&[][..], SampleRate::SLOWEST);
+        let view = MonitorView { snapshot: &snapshot, shown: None, overlay: None, earlier, rate };
+        MonitorPanel::line_ui(ui, view);
+    };
+    let mut line = Harness::builder().with_context_setup(theme::install).build_ui(draw);
+    line.run_steps(2);
+    line.get_by_label_contains("CPU 8");
+    assert!(line.query_by_label("Export").is_none());
+}
+
+#[test]
+fn a_narrow_window_and_an_empty_record_are_drawn() {
+    let mut narrow = harness(420.0, snapshot());
+    narrow.run_steps(2);
+    narrow.get_by_label("p95");
+    let mut empty = harness(1200.0, MonitorSnapshot::default());
+    empty.run_steps(2);
+    empty.get_by_label("Measuring…");
+}
+
+#[test]
+fn a_drag_selects_a_part() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(2);
+    let [from, to] = [400.0, 500.0].map(|x| eframe::egui::pos2(x, 90.0));
+    harness.drag_at(from);
+    harness.run_steps(1);
+    harness.hover_at(to);
+    harness.run_steps(1);
+    harness.drop_at(to);
+    harness.run_steps(2);
+    harness.get_by_label_contains("Selected ");
+    harness.get_by_role_and_label(Role::Button, "Clear selection").click();
+    harness.run_steps(2);
+    assert!(harness.query_by_label_contains("Selected ").is_none());
+}
+
+#[test]
+fn files_have_what_the_range_has() {
+    let snapshot = snapshot();
+    let range = TimeRange { from: Secs(0.0), to: Secs(10.0) };
+    let csv = export(&snapshot, ExportFormat::Csv, range);
+    assert_eq!(csv.lines().count(), 42, "a head and 41 samples");
+    let trace = export(&snapshot, ExportFormat::Trace, range);
+    assert!(!trace.contains("Job 42"), "the job began later");
+    let whole = TimeRange { from: Secs(0.0), to: Secs(600.0) };
+    assert!(export(&snapshot, ExportFormat::Trace, whole).contains("Job 42, stages"));
+}
+
+/// Prints how long a frame takes: `cargo test --lib frame_time -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn frame_time_with_ten_minutes_of_samples() {
+    let mut harness = harness(1400.0, snapshot());
+    harness.run_steps(5);
+    let mut times: Vec<Duration> = (0..200)
+        .map(|step| {
+            harness.hover_at(eframe::egui::pos2(300.0 + step as f32 * 2.0, 90.0));
+            let began = Instant::now();
+            harness.step();
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    println!("p50 {:?}, p99 {:?}, max {:?}", times[100], times[198], times[199]);
+}

@@ -1,0 +1,88 @@
+//! What is drawn, what is laid over it, how often is measured, and files of it.
+
+use eframe::egui::{Button, Ui};
+
+use super::panel::{MonitorPanel, RangeChoice};
+use super::view::{EarlierJob, ExportFormat, MonitorAction, MonitorView};
+use crate::monitor::SampleRate;
+
+pub(super) fn ui(
+    ui: &mut Ui,
+    panel: &mut MonitorPanel,
+    view: MonitorView<'_>,
+    actions: &mut Vec<MonitorAction>,
+) {
+    for choice in RangeChoice::ALL {
+        let enabled = choice != RangeChoice::Job || !view.snapshot.jobs.is_empty();
+        let button = Button::selectable(panel.range == choice, choice.text());
+        let response = ui.add_enabled(enabled, button).on_disabled_hover_text("No job was recorded yet");
+        if response.clicked() {
+            panel.range = choice;
+            panel.selection = None;
+        }
+    }
+    ui.separator();
+    let shown = view.shown.map_or("Live", |job| job.name.as_str());
+    jobs_ui(ui, &format!("Show: {shown}"), ("Live", view.earlier), &mut |uid| {
+        actions.push(MonitorAction::Show(uid));
+    });
+    let overlay =
+        view.overlay.map_or_else(|| "none".to_owned(), |timeline| format!("job {}", timeline.track.job));
+    jobs_ui(ui, &format!("Compare with: {overlay}"), ("None", view.earlier), &mut |uid| {
+        actions.push(MonitorAction::Overlay(uid));
+    });
+    ui.menu_button(format!("{} Hz", view.rate.per_second()), |ui| {
+        for per_second in SampleRate::SLOWEST.per_second()..=SampleRate::FASTEST.per_second() {
+            let rate = SampleRate::new(per_second);
+            let button = Button::selectable(rate == view.rate, format!("{per_second} in a second"));
+            if ui.add(button).clicked() {
+                actions.push(MonitorAction::SetRate(rate));
+                ui.close();
+            }
+        }
+    });
+    let range = panel.selected(view.snapshot);
+    ui.menu_button("Export", |ui| {
+        let formats = [
+            (ExportFormat::Csv, "Numbers as CSV…", "For a spreadsheet"),
+            (
+                ExportFormat::Trace,
+                "Trace…",
+                "Stages, steps and numbers in one file that ui.perfetto.dev opens",
+            ),
+        ];
+        for (format, text, tooltip) in formats {
+            if ui.button(text).on_hover_text(tooltip).clicked() {
+                actions.push(MonitorAction::Export(format, range));
+                ui.close();
+            }
+        }
+    });
+    if panel.selection.is_some() && ui.button("Clear selection").clicked() {
+        panel.selection = None;
+    }
+}
+
+/// A menu of earlier jobs below a choice of none of them.
+fn jobs_ui(
+    ui: &mut Ui,
+    text: &str,
+    (none, jobs): (&str, &[EarlierJob]),
+    choose: &mut dyn FnMut(Option<String>),
+) {
+    ui.menu_button(text, |ui| {
+        if ui.button(none).clicked() {
+            choose(None);
+            ui.close();
+        }
+        if jobs.is_empty() {
+            ui.weak("No earlier job was recorded");
+        }
+        for job in jobs {
+            if ui.push_id(&job.uid, |ui| ui.button(&job.name)).inner.clicked() {
+                choose(Some(job.uid.clone()));
+                ui.close();
+            }
+        }
+    });
+}

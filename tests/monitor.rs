@@ -1,0 +1,157 @@
+//! What is measured while real jobs run, and what the command line shows of it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::print_stdout, reason = "the measurements print what they found")]
+#![cfg(unix)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use wandeck::core::{Draft, Event, Stage};
+use wandeck::jobs::JobSpec;
+use wandeck::library::{Diagnosis, PerformanceStore};
+use wandeck::monitor::{HostMetric, Monitor, SampleRate, trace};
+use wandeck::presets;
+use wandeck::queue::Scope;
+use wandeck::worker::{Worker, WorkerOptions};
+
+/// A short run of the shipped toy model.
+fn toy_job(output: PathBuf) -> JobSpec {
+    let preset = presets::by_name("toy-t2v").unwrap().draft("a red circle moves right");
+    let draft = Draft { seed: 7, ..preset };
+    JobSpec::new(draft, Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B"), output)
+}
+
+#[test]
+fn a_job_leaves_a_timeline_with_its_stages() {
+    let dir = common::fresh_data_dir();
+    let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
+    let options = WorkerOptions { monitor: Some(monitor), ..WorkerOptions::new("a test", Scope::Own) };
+    let worker = Worker::start(dir.path().to_path_buf(), options, Arc::new(|| {})).unwrap();
+    let id = worker.submit(toy_job(dir.path().join("a.mp4"))).unwrap().recv().unwrap().unwrap();
+    let outcome = loop {
+        match worker.events().recv_timeout(common::PATIENCE).unwrap() {
+            (of, Event::Finished { outcome }) if of == id => break outcome,
+            (_, event) => assert!(!event.is_terminal(), "{event:?}"),
+        }
+    };
+    // the record is written after the last event
+    drop(worker);
+    let store = PerformanceStore::new(dir.path());
+    let recorded = store.list();
+    assert_eq!(recorded.len(), 1);
+    let timeline = store.load(&recorded[0].uid).unwrap().unwrap();
+    let recorded_stages: Vec<_> = timeline.track.stages.iter().map(|span| span.stage).collect();
+    assert_eq!(recorded_stages, outcome.stages.iter().map(|stage| stage.name).collect::<Vec<_>>());
+    for span in &timeline.track.stages {
+        assert!(span.ended.unwrap() >= span.began, "{span:?}");
+    }
+    let denoises = |stage| matches!(stage, Stage::DenoiseHigh | Stage::DenoiseLow);
+    let steps: Vec<_> = timeline.track.steps.iter().filter(|step| denoises(step.stage)).collect();
+    assert_eq!(steps.len(), outcome.steps.len());
+    assert!(!timeline.samples.is_empty());
+    assert!(timeline.samples.iter().any(|sample| sample.host(HostMetric::ProcessMemory) > Some(1e6)));
+    assert!(Diagnosis::of(&timeline).is_some());
+
+    let text = trace(&timeline.machine, std::slice::from_ref(&timeline.track), &timeline.samples);
+    let path = dir.path().join("trace.json");
+    std::fs::write(&path, text).unwrap();
+    check_with_python(&path, timeline.track.stages.len(), timeline.track.steps.len());
+}
+
+/// An independent reader: Python's own JSON, where there is a Python.
+fn check_with_python(path: &Path, stages: usize, steps: usize) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trace_checker.py");
+    let Ok(done) = Command::new("python3").arg(script).arg(path).arg((stages + steps).to_string()).output()
+    else {
+        return;
+    };
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn the_command_line_measures_in_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        .args(["monitor", "1", "--json", "--data-dir"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let document: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let samples = document["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 1);
+    assert!(samples[0]["process_memory"].as_f64().unwrap() > 1e6);
+    assert_eq!(
+        samples[0]["cores"].as_array().unwrap().len() as u64,
+        document["machine"]["cores"].as_u64().unwrap()
+    );
+    let devices = document["machine"]["devices"].as_array().unwrap();
+    assert_eq!(devices.is_empty(), document["machine"]["no_device"].is_string(), "its absence is said");
+}
+
+/// Nanoseconds that the thread which measures was on a processor.
+#[cfg(target_os = "linux")]
+fn sampler_time() -> u64 {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap().path());
+    let measures = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).unwrap().trim() == "monitor";
+    let path = threads.into_iter().find(measures).unwrap();
+    let text = std::fs::read_to_string(path.join("schedstat")).unwrap();
+    text.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Prints what measuring costs: `cargo test --test monitor -- --ignored --nocapture --test-threads 1`.
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "a measurement, not a check"]
+fn the_cost_of_measuring() {
+    for rate in [SampleRate::SLOWEST, SampleRate::new(2), SampleRate::FASTEST] {
+        let monitor = Monitor::start(rate).unwrap();
+        std::thread::park_timeout(Duration::from_secs(2));
+        let (began, before) = (Instant::now(), sampler_time());
+        std::thread::park_timeout(Duration::from_secs(20));
+        let cost = (sampler_time() - before) as f64 / began.elapsed().as_nanos() as f64;
+        let samples = monitor.snapshot().samples.len();
+        println!("{} Hz: {:.3} % of one core, {samples} samples", rate.per_second(), 100.0 * cost);
+    }
+}
+
+/// Prints the time of a toy job with and without measuring, alternately.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn the_cost_of_recording_a_job() {
+    let dir = common::fresh_data_dir();
+    let monitor = Monitor::start(SampleRate::new(2)).unwrap();
+    let workers = [None, Some(monitor)].map(|monitor| {
+        let options = WorkerOptions { monitor, ..WorkerOptions::new("a test", Scope::Own) };
+        Worker::start(dir.path().to_path_buf(), options, Arc::new(|| {})).unwrap()
+    });
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..12 {
+        for (worker, times) in workers.iter().zip(&mut times) {
+            let mut job = toy_job(dir.path().join("a.mp4"));
+            job.draft.seed = round;
+            job.draft.steps = 40;
+            let id = worker.submit(job).unwrap().recv().unwrap().unwrap();
+            loop {
+                let (of, event) = worker.events().recv_timeout(common::PATIENCE).unwrap();
+                if let (true, Event::Finished { outcome }) = (of == id, &event) {
+                    times.push(outcome.generation_time_s.0);
+                    break;
+                }
+                assert!(!event.is_terminal(), "{event:?}");
+            }
+        }
+    }
+    for (what, times) in ["not measured", "measured"].iter().zip(&mut times) {
+        // the first one loads the runtime
+        times.remove(0);
+        times.sort_by(f64::total_cmp);
+        println!("{what}: median {:.4} s, fastest {:.4} s", times[times.len() / 2], times[0]);
+    }
+}
