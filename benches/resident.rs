@@ -1,7 +1,7 @@
 //! What it saves that sessions stay loaded between jobs: the second of two jobs beside the first, in one worker.
 //!
 //! `ORT_DISABLE_TELEMETRY=1 cargo bench --bench resident` measures the toy. With `WANDECK_BENCH_MODEL` it measures the
-//! model in that folder, for instance one of `wandeck models synth ti2v-5B --layers 2`.
+//! model in that folder, for instance one of `wandeck models synth DIR --like ti2v-5B --layers 2`.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 #![expect(clippy::print_stdout, reason = "it is what it is for")]

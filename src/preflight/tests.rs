@@ -4,6 +4,7 @@ use super::check::check;
 use super::device::{DeviceFacts, ValueBytes};
 use super::facts::{DiskSpace, MeasuredTime, PreflightFacts};
 use super::history::{MeasuredRun, estimate_error};
+use super::memory_plan::memory_plan;
 use super::report::{PreflightReport, StageMemory};
 use super::size::{ComponentSize, ModelSize};
 use super::time::{self, passes};
@@ -13,6 +14,7 @@ use crate::core::{
     Resolution, Sampler, Seed, Stage, StepCount, Strides, WeightsChoice,
 };
 use crate::engine::Provider;
+use crate::pipeline::{ComponentId, Residency};
 use crate::wan::{TextEncoderConfig, TransformerConfig, VaeConfig};
 
 const GIB: u64 = 1 << 30;
@@ -328,4 +330,28 @@ fn a_gpu_that_is_too_small_is_reported_before_the_run() {
     assert_eq!(memory.severity, Severity::Warning);
     assert!(memory.message.contains("8.0 GiB free of 200.0 GiB"), "{}", memory.message);
     assert!(memory.fixes.contains(&Fix::Provider(ProviderChoice::Cpu)), "{memory:?}");
+}
+
+#[test]
+fn sessions_that_stay_loaded_count_in_every_stage() {
+    let (asked, model) = (request(64, 64, 17), model(true));
+    let peak = |facts: &PreflightFacts<'_>, stage| {
+        check(facts).memory.into_iter().find(|memory| memory.stage == stage).unwrap().peak
+    };
+    let alone = facts(&asked, &model, 100);
+    let kept = PreflightFacts { keeps_sessions: true, ..alone };
+    let plan = memory_plan(&kept);
+    let stays = |component| plan.of(component).residency == Residency::BetweenJobs;
+    assert!(stays(ComponentId::Transformer) && stays(ComponentId::Transformer2));
+    let both = plan.of(ComponentId::Transformer).kept.0 + plan.of(ComponentId::Transformer2).kept.0;
+    assert!(both >= 2 * model.transformers[0].loaded.0);
+    assert!(peak(&kept, Stage::Decode).0 >= peak(&alone, Stage::Decode).0 + both);
+    // a quarter stays free, so that keeping sessions never makes a run tight
+    assert!(check(&kept).peak() <= Bytes(75 * GIB), "{}", check(&kept).peak());
+    assert_eq!(check(&kept).findings, check(&alone).findings);
+    // where there is no room, the estimate is that of a run alone
+    let packed = GenRequest { weights: WeightsChoice::Packed, ..asked.clone() };
+    let alone = facts(&packed, &model, 17);
+    let short = PreflightFacts { keeps_sessions: true, ..alone };
+    assert_eq!(check(&short).memory, check(&alone).memory);
 }
