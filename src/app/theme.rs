@@ -1,6 +1,9 @@
 //! Colours, sizes and fonts; the only place where a colour is made.
 
-use eframe::egui::{Color32, Context, CornerRadius, Margin, Stroke, Theme, Ui, Vec2, Visuals, vec2};
+use eframe::egui::epaint::text::{FontInsert, FontPriority, InsertFontFamily};
+use eframe::egui::{
+    Color32, Context, CornerRadius, FontData, FontFamily, Margin, Stroke, Theme, Ui, Vec2, Visuals, vec2,
+};
 
 use crate::core::Stage;
 
@@ -16,6 +19,10 @@ pub(in crate::app) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
 pub(in crate::app) const ROW_HEIGHT: f32 = 30.0;
 /// Height of the line at the bottom of the window.
 pub(in crate::app) const STATUS_HEIGHT: f32 = 24.0;
+/// Width of the palette and the sheet of keys.
+pub(in crate::app) const PALETTE_WIDTH: f32 = 460.0;
+/// Height of their lists at most.
+pub(in crate::app) const PALETTE_HEIGHT: f32 = 380.0;
 /// Width of a toast.
 pub(in crate::app) const TOAST_WIDTH: f32 = 340.0;
 /// Height that what is said of a run takes at most.
@@ -154,6 +161,7 @@ impl Tokens {
 /// Fonts and styles, once, before anything is drawn.
 pub(in crate::app) fn install(ctx: &Context) {
     egui_material_icons::initialize(ctx);
+    add_east_asian_font(ctx);
     fonts::install(ctx);
     for theme in [Theme::Dark, Theme::Light] {
         ctx.style_mut_of(theme, |style| {
@@ -164,6 +172,14 @@ pub(in crate::app) fn install(ctx: &Context) {
             colours(&mut style.visuals, if theme == Theme::Dark { &DARK } else { &LIGHT });
         });
     }
+}
+
+/// Chinese, Japanese and Korean, after the fonts that come with egui.
+fn add_east_asian_font(ctx: &Context) {
+    let bytes = include_bytes!("../../assets/fonts/NotoSansCJK-subset.otf");
+    let family = |family| InsertFontFamily { family, priority: FontPriority::Lowest };
+    let families = vec![family(FontFamily::Proportional), family(FontFamily::Monospace)];
+    ctx.add_font(FontInsert::new("noto-sans-cjk", FontData::from_static(bytes), families));
 }
 
 fn colours(visuals: &mut Visuals, tokens: &Tokens) {

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use eframe::egui::{self, Context, ThemePreference, Ui};
+use eframe::egui::{self, Context, Ui};
 
 use super::action::Action;
+use super::command::Command;
 use super::layout::{Layout, PanelId};
 use super::live_jobs::LiveJobs;
 use super::notifications::{Notifications, Tone};
-use super::{frame, menus, shortcuts, status_bar, toasts};
+use super::palette::Palette;
+use super::quit::{self, Quit};
+use super::shortcuts::{self, Shortcuts};
+use super::window_state::{Autosave, WindowState};
+use super::{frame, help, menus, status_bar, toasts};
 use crate::app::background::examiner::Examiner;
 use crate::app::background::measurements::Measurements;
 use crate::app::background::player::player::Player;
@@ -47,6 +52,9 @@ pub struct App {
     pub(super) state: State,
     pub(super) panels: Panels,
     pub(super) layout: Layout,
+    pub(super) palette: Option<Palette>,
+    pub(super) shows_keys: bool,
+    title: String,
 }
 
 /// The state that panels are shown parts of.
@@ -65,7 +73,14 @@ pub(super) struct State {
     pub(super) tasks: Tasks,
     /// Numbers of jobs that were asked for come here, once they are safe on disk.
     pub(super) accepted: Vec<Receiver<Result<JobId>>>,
-    pub(super) theme: ThemePreference,
+    /// Writes small files.
+    pub(super) saving: TaskThread<Result<()>>,
+    /// Shows the system's file dialogs.
+    pub(super) dialogs: TaskThread<Option<PathBuf>>,
+    /// What survives a restart.
+    pub(super) window: WindowState,
+    pub(super) autosave: Autosave,
+    pub(super) quit: Quit,
     pub(super) worker: Worker,
 }
 
@@ -112,11 +127,21 @@ impl App {
         };
         let layout = Layout::open(&data_dir);
         let mut notifications = Notifications::default();
-        let (form, wrong) = Form::open(data_dir.clone(), models_dir, settings)?;
+        let (shortcuts, told) = Shortcuts::open(&data_dir);
+        shortcuts.install(ctx);
+        if let Some(told) = told {
+            notifications.say(Tone::Warning, told, None);
+        }
+        let window = WindowState::open(&data_dir);
+        ctx.set_theme(window.theme);
+        let (mut form, wrong) = Form::open(data_dir.clone(), models_dir, settings)?;
         if let Some(error) = wrong {
             notifications.error(&error, None);
         }
-        let state = State {
+        if let Some(draft) = &window.draft {
+            form.draft = draft.clone();
+        }
+        let mut state = State {
             presets: presets::shipped()?,
             examiner: Examiner::start(data_dir.clone(), waker())?,
             queue: Arc::default(),
@@ -126,13 +151,27 @@ impl App {
             background: TaskThread::start("files", waker())?,
             tasks: Tasks::default(),
             accepted: Vec::new(),
-            theme: ThemePreference::System,
+            saving: TaskThread::start("saving", waker())?,
+            dialogs: TaskThread::start("dialogs", waker())?,
+            autosave: Autosave::on_disk(window.clone()),
+            window,
+            quit: Quit::No,
             notifications,
             form,
             data_dir,
             worker,
         };
-        Ok(Self { state, panels: Panels::default(), layout })
+        if let Some(video) = state.window.video.clone() {
+            state.player.open(video, None, Instant::now());
+        }
+        Ok(Self {
+            state,
+            panels: Panels::default(),
+            layout,
+            palette: None,
+            shows_keys: false,
+            title: String::new(),
+        })
     }
 
     /// The queue as it was last seen.
@@ -152,6 +191,36 @@ impl App {
         }
         for action in actions {
             self.apply(ctx, action, now);
+        }
+    }
+}
+
+impl App {
+    /// What lies above the panels.
+    fn dialogs_ui(&mut self, ctx: &Context, now: Instant) {
+        if let Some(mut palette) = self.palette.take() {
+            let (chosen, stays) = palette.ui(ctx, &self.state);
+            self.palette = stays.then_some(palette);
+            self.apply_all(ctx, chosen.map(Action::Command).into_iter().collect(), now);
+        }
+        if self.shows_keys {
+            self.shows_keys = help::ui(ctx);
+        }
+        if quit::ui(ctx, &mut self.state) {
+            self.apply_all(ctx, vec![Action::Command(Command::Cancel)], now);
+            quit::close(ctx, &mut self.state);
+        }
+    }
+
+    /// The window's title says how far the running job is.
+    fn set_title(&mut self, ctx: &Context) {
+        let title = match self.state.live.first() {
+            Some((id, job)) => format!("{:.0} % · job {id} · Wandeck", job.progress.fraction() * 100.0),
+            None => "Wandeck".to_owned(),
+        };
+        if title != self.title {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
         }
     }
 }
@@ -198,6 +267,7 @@ impl eframe::App for App {
         }
         let commands = shortcuts::pressed(ctx).into_iter().map(Action::Command).collect();
         self.apply_all(ctx, commands, now);
+        quit::look(ctx, &mut self.state);
         self.state.drain(now);
         self.state.measurements.set_visible(self.layout.is_open(PanelId::Monitor));
         for said in self.state.measurements.update() {
@@ -212,6 +282,8 @@ impl eframe::App for App {
         if !self.state.live.is_empty() {
             ctx.request_repaint_after(CLOCK_TICK);
         }
+        self.set_title(ctx);
+        self.save_when_due(ctx, now);
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
@@ -222,13 +294,14 @@ impl eframe::App for App {
         actions.extend(toasts::ui(ui, &self.state.notifications, now));
         let ctx = ui.ctx().clone();
         self.apply_all(&ctx, actions, now);
-        let is_dragging = ctx.input(|input| input.pointer.any_down());
-        if !is_dragging && let Err(error) = self.layout.save(&self.state.data_dir) {
-            self.state.notifications.error(&error, None);
-        }
+        self.dialogs_ui(&ctx, now);
         if ctx.input(|input| !input.raw.hovered_files.is_empty()) {
             drop_hint_ui(ui);
         }
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.save_now();
     }
 }
 

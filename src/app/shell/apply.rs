@@ -10,6 +10,8 @@ use super::app::{App, State};
 use super::command::Command;
 use super::layout::PanelId;
 use super::notifications::Tone;
+use super::palette::Palette;
+use super::window_state::SeedMode;
 use crate::app::background::restore::{Found, is_weights, look_at};
 use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
@@ -20,7 +22,7 @@ use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
-use crate::jobs::{JobId, JobSpec, Priority};
+use crate::jobs::{JobEntry, JobId, JobSpec, JobState, Priority};
 use crate::media::OutputTarget;
 use crate::worker::QueueCommand;
 
@@ -83,10 +85,21 @@ impl App {
             Command::Generate => state.generate(Priority::Normal, now)?,
             Command::GenerateFirst => state.generate(Priority::Urgent, now)?,
             Command::Cancel => state.cancel_running()?,
-            Command::PauseQueue | Command::PreviousPrompt | Command::NextPrompt | Command::OpenFile => {}
+            Command::PauseQueue => state.pause_queue()?,
+            Command::PreviousPrompt => {
+                let earlier = state.window.prompts.previous(&state.form.draft.prompt);
+                state.form.draft.prompt = earlier.unwrap_or_else(|| state.form.draft.prompt.clone());
+            }
+            Command::NextPrompt => {
+                let later = state.window.prompts.next(&state.form.draft.prompt);
+                state.form.draft.prompt = later.unwrap_or_else(|| state.form.draft.prompt.clone());
+            }
+            Command::OpenFile => {
+                state.dialogs.ask(|| rfd::FileDialog::new().set_title("Open a file").pick_file());
+            }
             Command::ClearEnded => state.worker.order(QueueCommand::Clear)?,
             Command::EstimateAgain => state.examiner.again(),
-            Command::RandomSeed => state.form.draft.seed = Seed::random().0,
+            Command::RandomSeed => state.set_seed(Seed::random().0),
             Command::FindModels => state.scan_models()?,
             Command::PlayPause => state.player.apply(PlayerAction::Toggle, now),
             Command::StepBack => state.player.apply(PlayerAction::Step(-1), now),
@@ -117,7 +130,8 @@ impl App {
                 let is_full = ctx.input(|input| input.viewport().fullscreen.unwrap_or(false));
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
             }
-            Command::Palette | Command::Shortcuts => {}
+            Command::Palette => self.palette = Some(Palette::new()),
+            Command::Shortcuts => self.shows_keys = true,
             Command::Notifications => {
                 state.notifications.mark_read();
                 self.layout.show(PanelId::Log);
@@ -138,6 +152,9 @@ impl State {
                 None => Ok(()),
             },
             Command::Cancel if self.live.is_empty() => Err("no job runs".to_owned()),
+            Command::PauseQueue if self.queue.iter().all(|entry| entry.ended().is_some()) => {
+                Err("no job waits or runs".to_owned())
+            }
             Command::ClearEnded if self.queue.iter().all(|entry| entry.ended().is_none()) => {
                 Err("no job has ended".to_owned())
             }
@@ -158,7 +175,13 @@ impl State {
 
     fn apply_compose(&mut self, action: ComposeAction, now: Instant) -> Result<()> {
         match action {
-            ComposeAction::Edit(draft) => self.form.draft = *draft,
+            ComposeAction::Edit(draft) => {
+                if draft.seed != self.form.draft.seed {
+                    self.window.seed_mode = SeedMode::Fixed;
+                }
+                self.form.draft = *draft;
+            }
+            ComposeAction::SeedMode(mode) => self.window.seed_mode = mode,
             ComposeAction::ChooseModel(id) => self.form.choose_model(&id)?,
             ComposeAction::ChooseMode(mode) => self.form.choose_mode(mode)?,
             ComposeAction::Generate(draft) | ComposeAction::SaveJob(draft) => {
@@ -195,7 +218,11 @@ impl State {
         if editing.is_some_and(|editing| editing.obstacle.is_none()) {
             return self.save_job();
         }
+        if self.window.seed_mode == SeedMode::Random {
+            self.form.draft.seed = Seed::random().0;
+        }
         let work = self.form.work()?;
+        self.window.prompts.add(&work.draft.prompt);
         self.submit(JobSpec { priority, ..work })?;
         // of a job that could not be saved any more
         self.form.end_editing();
@@ -283,8 +310,28 @@ impl State {
         Ok(())
     }
 
+    fn set_seed(&mut self, seed: u64) {
+        self.form.draft.seed = seed;
+        self.window.seed_mode = SeedMode::Fixed;
+    }
+
+    /// Holds all jobs of the queue, or lets them go on if all are held.
+    fn pause_queue(&self) -> Result<()> {
+        let open: Vec<_> = self.queue.iter().filter(|entry| entry.ended().is_none()).collect();
+        let is_held = |entry: &&JobEntry| matches!(entry.status, JobState::Held);
+        let all_held = open.iter().all(|entry| is_held(entry));
+        for entry in open {
+            let id = entry.job.id;
+            let command = if all_held { QueueCommand::Resume(id) } else { QueueCommand::Hold(id) };
+            if all_held || !is_held(&entry) {
+                self.worker.order(command)?;
+            }
+        }
+        Ok(())
+    }
+
     fn set_theme(&mut self, ctx: &Context, theme: ThemePreference) {
-        self.theme = theme;
+        self.window.theme = theme;
         ctx.set_theme(theme);
     }
 }

@@ -11,6 +11,7 @@ use egui_material_icons::icons::{
 use serde::{Deserialize, Serialize};
 
 use super::layout::PanelId;
+use super::shortcuts::Shortcuts;
 
 /// A verb without a payload. Its order is that of the palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -254,7 +255,7 @@ impl Command {
 
     /// Another sentence and the key.
     pub(in crate::app) fn tooltip_with(self, ctx: &Context, about: &str) -> String {
-        match self.default_shortcuts().first() {
+        match Shortcuts::installed(ctx).of(self).first() {
             Some(shortcut) => format!("{about} ({})", ctx.format_shortcut(shortcut)),
             None => about.to_owned(),
         }

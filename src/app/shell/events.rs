@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use super::app::State;
 use super::notifications::Tone;
+use super::quit::Quit;
+use super::window_state::SeedMode;
 use crate::app::background::restore::Found;
 use crate::core::{Error, Event, Result};
 use crate::jobs::JobId;
@@ -19,6 +21,13 @@ impl State {
         self.queue = snapshot.entries;
         for told in snapshot.told {
             self.notifications.say(Tone::Warning, told, None);
+        }
+        while let Some(answer) = self.dialogs.poll() {
+            match answer {
+                Ok(Some(path)) => self.open_file(path, now),
+                Ok(None) => {}
+                Err(error) => self.tell(&error),
+            }
         }
         while let Some(answer) = self.background.poll() {
             self.found(answer);
@@ -46,6 +55,9 @@ impl State {
             // its memory is free again, and its time is known
             self.examiner.again();
             self.player.end_preview(id);
+        }
+        if self.quit == Quit::AfterStep && matches!(event, Event::Step { .. }) {
+            self.quit = Quit::StepDone;
         }
         match event {
             Event::Preview { frames, stage, .. } => self.player.preview(id, stage, frames, now),
@@ -75,6 +87,8 @@ impl State {
             Found::Settings(draft) => {
                 self.tasks.files -= 1;
                 self.form.draft = *draft;
+                // what is generated now is the same video
+                self.window.seed_mode = SeedMode::Fixed;
                 Ok(())
             }
             Found::Image(path, size) => {

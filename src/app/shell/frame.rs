@@ -95,6 +95,7 @@ impl Tree<'_> {
                     reason: state.form.reason(),
                     models: state.models(),
                     is_busy: !state.live.is_empty(),
+                    seed_mode: state.window.seed_mode,
                 };
                 all(panels.compose.ui(ui, &view), Action::Compose)
             }
@@ -121,7 +122,7 @@ impl Tree<'_> {
                 let view = SettingsView {
                     settings: state.form.settings(),
                     data_dir: &state.data_dir,
-                    theme: state.theme,
+                    theme: state.window.theme,
                 };
                 all(panels.settings.ui(ui, &view), Action::Settings)
             }

@@ -7,9 +7,6 @@ use eframe::egui::{Id, Vec2};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
-use crate::core::Result;
-use crate::store::write_whole;
-
 const NAME: &str = "layout.ron";
 /// Version of the file's form; another one is not read.
 const VERSION: u32 = 1;
@@ -144,21 +141,22 @@ impl Layout {
         }
     }
 
-    /// Writes the layout if it is another one than on disk. The pointer must not be dragging a border.
-    pub(in crate::app) fn save(&mut self, data_dir: &Path) -> Result<()> {
+    /// What is to be written, if the layout is another one than on disk. It counts as written. The pointer must not be
+    /// dragging a border.
+    pub(in crate::app) fn unsaved(&mut self) -> Option<String> {
         let file =
             LayoutFile { version: VERSION, monitor_is_line: self.monitor_is_line, tree: self.tree.clone() };
-        let Ok(text) = ron::to_string(&file) else { return Ok(()) };
+        let text = ron::to_string(&file).ok()?;
         if self.saved.as_deref() == Some(text.as_str()) || self.tree.is_empty() {
-            return Ok(());
+            return None;
         }
-        write_whole(&path_in(data_dir), text.as_bytes())?;
-        self.saved = Some(text);
-        Ok(())
+        self.saved = Some(text.clone());
+        Some(text)
     }
 }
 
-fn path_in(data_dir: &Path) -> PathBuf {
+/// Where the layout of a data folder is.
+pub(super) fn path_in(data_dir: &Path) -> PathBuf {
     data_dir.join(NAME)
 }
 
@@ -266,7 +264,9 @@ mod tests {
         let mut layout = Layout::open(dir.path());
         layout.fit(vec2(1600.0, 950.0));
         layout.close(PanelId::Log);
-        layout.save(dir.path()).unwrap();
+        let text = layout.unsaved().unwrap();
+        std::fs::write(path_in(dir.path()), text).unwrap();
+        assert_eq!(layout.unsaved(), None);
         let mut again = Layout::open(dir.path());
         again.fit(vec2(1600.0, 950.0));
         assert_eq!(again.tree, layout.tree);

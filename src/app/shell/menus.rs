@@ -6,6 +6,7 @@ use super::action::Action;
 use super::app::State;
 use super::command::Command;
 use super::layout::{Layout, PanelId};
+use super::shortcuts::Shortcuts;
 
 /// Draws the bar; says what the person asked for.
 pub(super) fn ui(ui: &mut Ui, state: &State, layout: &Layout) -> Vec<Action> {
@@ -88,8 +89,8 @@ fn items_ui(ui: &mut Ui, state: &State, asked: &mut Vec<Command>, commands: &[Co
 }
 
 fn item_ui(ui: &mut Ui, command: Command, text: &str, may: Result<(), String>, asked: &mut Vec<Command>) {
-    let keys = command.default_shortcuts();
-    let keys = keys.first().map(|key| ui.ctx().format_shortcut(key)).unwrap_or_default();
+    let keys = Shortcuts::installed(ui.ctx());
+    let keys = keys.of(command).first().map(|key| ui.ctx().format_shortcut(key)).unwrap_or_default();
     let button = Button::new(text).shortcut_text(keys);
     let response = ui.add_enabled(may.is_ok(), button).on_hover_text(command.about());
     let response = match may {

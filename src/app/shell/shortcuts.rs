@@ -1,15 +1,89 @@
-//! Which commands were called by key.
+//! The keys: the default ones, those a person chose, and which of them were pressed.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
-use eframe::egui::{Context, Event, KeyboardShortcut, Modifiers};
+use eframe::egui::{Context, Event, Id, KeyboardShortcut, Modifiers};
 
 use super::command::Command;
 
+const NAME: &str = "shortcuts.ron";
+
+/// Keys by command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) struct Shortcuts {
+    keys: BTreeMap<Command, Vec<KeyboardShortcut>>,
+}
+
+impl Default for Shortcuts {
+    fn default() -> Self {
+        Self { keys: Command::all().map(|command| (command, command.default_shortcuts())).collect() }
+    }
+}
+
+impl Shortcuts {
+    /// The default keys and, in their place, those of the data folder's `shortcuts.ron`; also what is wrong with that.
+    pub(in crate::app) fn open(data_dir: &Path) -> (Self, Option<String>) {
+        let mut shortcuts = Self::default();
+        let path = data_dir.join(NAME);
+        let Ok(text) = std::fs::read_to_string(&path) else { return (shortcuts, None) };
+        match ron::from_str::<BTreeMap<Command, Vec<KeyboardShortcut>>>(&text) {
+            Ok(own) => {
+                shortcuts.keys.extend(own);
+                let conflicts = shortcuts.conflicts();
+                let told = conflicts.first().map(|(one, other)| {
+                    format!("{} and {} have the same key in {}", one.text(), other.text(), path.display())
+                });
+                (shortcuts, told)
+            }
+            Err(error) => {
+                let told = format!("{} cannot be read, the default keys are used: {error}", path.display());
+                (shortcuts, Some(told))
+            }
+        }
+    }
+
+    /// A command's keys.
+    pub(in crate::app) fn of(&self, command: Command) -> &[KeyboardShortcut] {
+        self.keys.get(&command).map_or(&[], Vec::as_slice)
+    }
+
+    /// Two commands for each key that has two.
+    pub(in crate::app) fn conflicts(&self) -> Vec<(Command, Command)> {
+        let all: Vec<_> =
+            self.keys.iter().flat_map(|(command, keys)| keys.iter().map(|key| (*command, *key))).collect();
+        let mut found = Vec::new();
+        for (index, (one, key)) in all.iter().enumerate() {
+            let same = all[index + 1..].iter().filter(|(other, same)| same == key && other != one);
+            found.extend(same.map(|(other, _)| (*one, *other)));
+        }
+        found
+    }
+
+    /// Lets buttons and menus find the keys.
+    pub(in crate::app) fn install(self, ctx: &Context) {
+        ctx.data_mut(|data| data.insert_temp(place(), Arc::new(self)));
+    }
+
+    /// The keys that were installed.
+    pub(in crate::app) fn installed(ctx: &Context) -> Arc<Self> {
+        ctx.data_mut(|data| Arc::clone(data.get_temp_mut_or_default(place())))
+    }
+}
+
+fn place() -> Id {
+    Id::unique("shortcuts")
+}
+
 /// The commands whose keys were pressed; takes the presses, so that nothing else sees them.
 pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
-    let mut keys: Vec<_> = Command::all()
-        .flat_map(|command| command.default_shortcuts().into_iter().map(move |key| (command, key)))
+    let shortcuts = Shortcuts::installed(ctx);
+    let mut keys: Vec<_> = shortcuts
+        .keys
+        .iter()
+        .flat_map(|(command, keys)| keys.iter().map(move |key| (*command, *key)))
         .collect();
     // with more modifiers first: Ctrl+Shift+Enter is not Ctrl+Enter
     keys.sort_by_key(|(_, key)| Reverse(weight(key.modifiers)));
@@ -44,4 +118,34 @@ fn take(ctx: &Context, shortcut: KeyboardShortcut) -> bool {
         let found = input.events.iter().position(is_it);
         found.map(|index| input.events.remove(index)).is_some()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::Key;
+
+    use super::*;
+
+    #[test]
+    fn no_two_commands_have_the_same_default_key() {
+        assert_eq!(Shortcuts::default().conflicts(), []);
+    }
+
+    #[test]
+    fn a_persons_keys_replace_the_default_and_conflicts_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = BTreeMap::from([
+            (Command::Generate, vec![KeyboardShortcut::new(Modifiers::COMMAND, Key::G)]),
+            (Command::Cancel, vec![KeyboardShortcut::new(Modifiers::COMMAND, Key::G)]),
+        ]);
+        std::fs::write(dir.path().join(NAME), ron::to_string(&own).unwrap()).unwrap();
+        let (shortcuts, told) = Shortcuts::open(dir.path());
+        assert_eq!(shortcuts.of(Command::Generate), own[&Command::Generate]);
+        assert_eq!(shortcuts.of(Command::PlayPause), Command::PlayPause.default_shortcuts());
+        assert_eq!(shortcuts.conflicts(), [(Command::Generate, Command::Cancel)]);
+        assert!(told.is_some_and(|told| told.contains("same key")));
+        std::fs::write(dir.path().join(NAME), "{generate").unwrap();
+        let (shortcuts, told) = Shortcuts::open(dir.path());
+        assert_eq!((shortcuts, told.is_some()), (Shortcuts::default(), true));
+    }
 }

@@ -4,6 +4,7 @@ use eframe::egui::{Ui, vec2};
 use egui_kittest::Harness;
 
 use super::view::{ComposeAction, ComposeView, Editing, Look, PreflightView};
+use crate::app::shell::window_state::SeedMode;
 use crate::app::theme;
 use crate::core::{Draft, Limits, Mode, Result, Strides};
 use crate::presets;
@@ -49,6 +50,7 @@ pub(in crate::app) fn harness<'a>(
             reason: "only words were given",
             models: &[],
             is_busy: bench.is_busy,
+            seed_mode: SeedMode::Fixed,
         };
         let actions = panel(ui, &view);
         for action in &actions {

@@ -4,9 +4,10 @@ use eframe::egui::{ComboBox, DragValue, Ui};
 use egui_material_icons::icons::ICON_CASINO;
 
 use crate::app::shell::command::Command;
+use crate::app::shell::window_state::SeedMode;
 use crate::app::widgets::field::{problem_ui, row_ui};
 use crate::app::widgets::icon::icon_button;
-use crate::core::{Draft, Error, Sampler};
+use crate::core::{Draft, Error, Sampler, Seed};
 
 pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     row_ui(ui, "Steps", "Denoising steps: more take longer and follow the prompt better", |ui| {
@@ -65,13 +66,21 @@ pub(in crate::app) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Er
     problem_ui(ui, "shift", problems);
 }
 
-/// The seed; true if another one is wanted.
-pub(in crate::app) fn seed_ui(ui: &mut Ui, draft: &mut Draft) -> bool {
-    let mut another = false;
+/// The seed, and where the next one comes from.
+pub(in crate::app) fn seed_ui(ui: &mut Ui, draft: &mut Draft, mode: SeedMode) -> Option<SeedMode> {
+    let (mut another, mut chosen) = (false, None);
     row_ui(ui, "Seed", "Starting noise: the same seed and settings give the same video", |ui| {
         let tooltip = Command::RandomSeed.tooltip(ui.ctx());
         another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
+        let is_random = mode == SeedMode::Random;
+        let about = "Another random seed for each video; otherwise the one that stands here";
+        if ui.selectable_label(is_random, "each new").on_hover_text(about).clicked() {
+            chosen = Some(if is_random { SeedMode::Fixed } else { SeedMode::Random });
+        }
         ui.add(DragValue::new(&mut draft.seed))
     });
-    another
+    if another {
+        draft.seed = Seed::random().0;
+    }
+    chosen
 }

@@ -9,7 +9,7 @@ use super::{compute, preflight};
 use crate::app::shell::command::Command;
 use crate::app::theme;
 use crate::app::widgets::field::{path_ui, problem_text_ui, problem_ui, text_ui};
-use crate::core::{Draft, Error, Mode, Seed};
+use crate::core::{Draft, Error, Mode};
 use crate::jobs::JobId;
 
 /// Fields that tell their problems themselves.
@@ -71,9 +71,7 @@ impl ComposePanel {
             sampling_ui(ui, &mut draft, view.problems);
             compute::ui(ui, &mut draft, view.problems);
             actions.extend(self.loras.ui(ui, &mut draft, view));
-            if seed_ui(ui, &mut draft) {
-                draft.seed = Seed::random().0;
-            }
+            actions.extend(seed_ui(ui, &mut draft, view.seed_mode).map(ComposeAction::SeedMode));
         });
         let blocked = blocked_by(view).is_some();
         if draft != *view.draft {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::app::shell::window_state::SeedMode;
 use crate::core::{Bytes, Draft, Error, Finding, Limits, Mode, Result};
 use crate::jobs::JobId;
 use crate::models::Installed;
@@ -28,6 +29,8 @@ pub(in crate::app) struct ComposeView<'a> {
     pub(in crate::app) models: &'a [Installed],
     /// Whether a job runs, so that the next one waits.
     pub(in crate::app) is_busy: bool,
+    /// Where the next seed comes from.
+    pub(in crate::app) seed_mode: SeedMode,
 }
 
 /// What a person asks of the form.
@@ -41,6 +44,8 @@ pub(in crate::app) enum ComposeAction {
     ChooseMode(Mode),
     /// Make a video from this form.
     Generate(Box<Draft>),
+    /// Where the next seed comes from.
+    SeedMode(SeedMode),
     /// Ask preflight again: the machine may have changed.
     LookAgain,
     /// Take this LoRA into the form.

@@ -1,0 +1,93 @@
+//! The prompts that were used, to go back to.
+
+use serde::{Deserialize, Serialize};
+
+/// Prompts that are kept.
+const KEPT: usize = 200;
+
+/// Prompts, oldest first, and where in them the form is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::app) struct PromptHistory {
+    used: Vec<String>,
+    /// The prompt of `used` that is in the form; none if the form has its own.
+    #[serde(skip)]
+    at: Option<usize>,
+    /// What was in the form before the first step back.
+    #[serde(skip)]
+    own: String,
+}
+
+impl PromptHistory {
+    /// A video is made of this prompt.
+    pub(in crate::app) fn add(&mut self, prompt: &str) {
+        self.at = None;
+        if prompt.trim().is_empty() || self.used.last().is_some_and(|last| last == prompt) {
+            return;
+        }
+        self.used.retain(|used| used != prompt);
+        self.used.push(prompt.to_owned());
+        if self.used.len() > KEPT {
+            self.used.remove(0);
+        }
+    }
+
+    /// The prompt before the one in the form, which is `current`.
+    pub(in crate::app) fn previous(&mut self, current: &str) -> Option<String> {
+        let at = self.place(current);
+        let before = match at {
+            Some(at) => at.checked_sub(1)?,
+            None => {
+                current.clone_into(&mut self.own);
+                let last = self.used.len().checked_sub(1)?;
+                // the form still has what was used last
+                if self.used[last] == current { last.checked_sub(1)? } else { last }
+            }
+        };
+        self.at = Some(before);
+        self.used.get(before).cloned()
+    }
+
+    /// The prompt after the one in the form; after the last, what was there before the first step back.
+    pub(in crate::app) fn next(&mut self, current: &str) -> Option<String> {
+        let at = self.place(current)? + 1;
+        match self.used.get(at) {
+            Some(next) => {
+                self.at = Some(at);
+                Some(next.clone())
+            }
+            None => {
+                self.at = None;
+                Some(std::mem::take(&mut self.own))
+            }
+        }
+    }
+
+    /// Where the form is; a prompt that was changed since is its own again.
+    fn place(&self, current: &str) -> Option<usize> {
+        self.at.filter(|at| self.used.get(*at).is_some_and(|used| used == current))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_goes_back_and_forth_and_finds_the_own_prompt_again() {
+        let mut history = PromptHistory::default();
+        for prompt in ["a", "b", "b", "", "a", "c"] {
+            history.add(prompt);
+        }
+        assert_eq!(history.previous("mine").as_deref(), Some("c"));
+        assert_eq!(history.previous("c").as_deref(), Some("a"));
+        assert_eq!(history.previous("a").as_deref(), Some("b"));
+        assert_eq!(history.previous("b"), None);
+        assert_eq!(history.next("b").as_deref(), Some("a"));
+        assert_eq!(history.next("a").as_deref(), Some("c"));
+        assert_eq!(history.next("c").as_deref(), Some("mine"));
+        assert_eq!(history.next("mine"), None);
+        history.add("d");
+        assert_eq!(history.previous("d").as_deref(), Some("c"), "what is there is not offered");
+    }
+}
