@@ -11,8 +11,8 @@ use super::generate::interrupts;
 use super::report::{note, out};
 use crate::core::{Result, Secs};
 use crate::monitor::{
-    DeviceMetric, HostMetric, Machine, Metric, Monitor, MonitorSnapshot, RangeTotals, Sample, SampleRate,
-    Summary, TimeRange,
+    DeviceMetric, HostMetric, Machine, Metric, MetricSummary, Monitor, MonitorSnapshot, RangeTotals, Sample,
+    SampleRate, TimeRange,
 };
 
 /// How often is looked whether a sample has come.
@@ -81,7 +81,7 @@ fn table(machine: &Machine, samples: &[impl AsRef<Sample>]) -> Vec<String> {
     lines.extend(machine.no_device.clone());
     lines.push(row(head.map(str::to_owned), ""));
     for metric in measured(machine, samples) {
-        let Some(summary) = Summary::of(samples, metric) else { continue };
+        let Some(summary) = MetricSummary::of(samples, metric) else { continue };
         let numbers = [summary.now, summary.min, summary.avg, summary.p95, summary.max];
         let [now, min, avg, p95, max] = numbers.map(|value| metric.format(value));
         let values: Vec<_> = samples.iter().map(|sample| sample.as_ref().get(metric)).collect();
@@ -122,7 +122,7 @@ fn document(snapshot: &MonitorSnapshot) -> Value {
         fields
     };
     let summary = |metric: HostMetric| {
-        let summary = Summary::of(samples, metric.into())?;
+        let summary = MetricSummary::of(samples, metric.into())?;
         Some((word(json!(metric)), json!(summary)))
     };
     json!({

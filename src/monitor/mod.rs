@@ -29,7 +29,7 @@ pub use csv::csv;
 pub use disk::free_space;
 pub use memory::{free, peak_resident, reset_peak_resident, resident};
 pub use metric::{DeviceMetric, HostMetric, Metric, Unit};
-pub use range::{RangeTotals, Summary, TimeRange, in_range};
+pub use range::{MetricSummary, RangeTotals, TimeRange, in_range};
 pub use sample::{DeviceInfo, Machine, Sample, Throttle};
 pub use sample_log::downsampled;
 pub use sampler::{Monitor, MonitorSnapshot, SampleRate};

@@ -41,7 +41,7 @@ pub fn in_range<S: AsRef<Sample>>(samples: &[S], range: TimeRange) -> &[S] {
 
 /// One metric over a range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct MetricSummary {
     /// The last value.
     pub now: f64,
     /// The smallest.
@@ -54,7 +54,7 @@ pub struct Summary {
     pub max: f64,
 }
 
-impl Summary {
+impl MetricSummary {
     /// Of the values that `samples` have for `metric`; none if they have none.
     pub fn of<S: AsRef<Sample>>(samples: &[S], metric: Metric) -> Option<Self> {
         Self::of_values(samples.iter().filter_map(|sample| sample.as_ref().get(metric)).collect())
@@ -94,11 +94,11 @@ impl RangeTotals {
     pub fn of<S: AsRef<Sample>>(samples: &[S], range: TimeRange) -> Self {
         let part = in_range(samples, range);
         let bytes = |value: f64| Bytes(value as u64);
-        let host = |metric: HostMetric| Summary::of(part, metric.into());
+        let host = |metric: HostMetric| MetricSummary::of(part, metric.into());
         let devices = part.iter().map(|sample| sample.as_ref().num_devices()).max().unwrap_or_default();
         let energy = (0..devices).filter_map(|index| energy(part, index, range.from));
         let device_memory = (0..devices).filter_map(|index| {
-            Some(Summary::of(part, Metric::Device(index, DeviceMetric::UsedMemory))?.max)
+            Some(MetricSummary::of(part, Metric::Device(index, DeviceMetric::UsedMemory))?.max)
         });
         Self {
             seconds: range.seconds(),
@@ -114,7 +114,7 @@ impl RangeTotals {
 
 /// Joules of a device: by its counter, else by its power.
 fn energy<S: AsRef<Sample>>(samples: &[S], index: usize, from: Secs) -> Option<f64> {
-    match Summary::of(samples, Metric::Device(index, DeviceMetric::Energy)) {
+    match MetricSummary::of(samples, Metric::Device(index, DeviceMetric::Energy)) {
         Some(counter) if samples.len() > 1 => Some(counter.max - counter.min),
         _ => integral(samples, Metric::Device(index, DeviceMetric::Power), from),
     }
@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn a_summary_has_the_nearest_rank() {
-        let summary = Summary::of(&ramp(), HostMetric::Cpu.into()).unwrap();
-        assert_eq!(summary, Summary { now: 100.0, min: 1.0, avg: 50.5, p95: 95.0, max: 100.0 });
-        assert_eq!(Summary::of_values(vec![3.0]).unwrap().p95, 3.0);
-        assert_eq!(Summary::of(&ramp(), HostMetric::Swap.into()), None);
+        let summary = MetricSummary::of(&ramp(), HostMetric::Cpu.into()).unwrap();
+        assert_eq!(summary, MetricSummary { now: 100.0, min: 1.0, avg: 50.5, p95: 95.0, max: 100.0 });
+        assert_eq!(MetricSummary::of_values(vec![3.0]).unwrap().p95, 3.0);
+        assert_eq!(MetricSummary::of(&ramp(), HostMetric::Swap.into()), None);
     }
 
     #[test]

@@ -48,6 +48,27 @@ impl Timeline {
         }
     }
 
+    /// This part of a job after an earlier part of it, without the pause between them.
+    #[must_use]
+    pub fn after(self, earlier: Self) -> Self {
+        let offset = earlier.duration();
+        let track = self.track.shifted(Secs(-offset.0));
+        let later = self.samples.into_iter().map(|mut sample| {
+            sample.at = Secs(sample.at.0 + offset.0);
+            Arc::new(sample)
+        });
+        let samples: Vec<_> = earlier.samples.into_iter().map(Arc::new).chain(later).collect();
+        let stages = earlier.track.stages.into_iter().chain(track.stages).collect();
+        let steps = earlier.track.steps.into_iter().chain(track.steps).collect();
+        let forecast = track.forecast.or(earlier.track.forecast);
+        Self {
+            started: earlier.started,
+            track: JobTrack { began: Secs(0.0), stages, steps, forecast, ..track },
+            machine: self.machine,
+            samples: downsampled(&samples, MAX_SAMPLES),
+        }
+    }
+
     /// How long the job ran.
     pub fn duration(&self) -> Secs {
         let last_step = self.track.steps.last().map_or(0.0, |step| step.ended.0);
@@ -59,6 +80,23 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::{Event, Stage};
+
+    #[test]
+    fn a_job_that_goes_on_is_one_timeline() {
+        let part = |stage, seconds: u32| {
+            let mut track = JobTrack::new("a", 1, Secs(0.0));
+            track.observe(Secs(0.0), &Event::StageStarted { stage });
+            track.end(Secs(f64::from(seconds)));
+            let samples = (0..=seconds).map(|at| Sample::new(Secs(f64::from(at)))).collect();
+            Timeline { track, samples, ..Timeline::default() }
+        };
+        let whole = part(Stage::Decode, 5).after(part(Stage::Text, 3));
+        assert_eq!((whole.track.began, whole.duration()), (Secs(0.0), Secs(8.0)));
+        let began: Vec<_> = whole.track.stages.iter().map(|span| (span.stage, span.began.0)).collect();
+        assert_eq!(began, [(Stage::Text, 0.0), (Stage::Decode, 3.0)]);
+        assert_eq!((whole.samples.len(), whole.samples[9].at), (10, Secs(8.0)));
+    }
 
     #[test]
     fn a_timeline_has_only_the_samples_of_its_job() {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::csv::measured;
 use super::metric::Metric;
+use super::range::TimeRange;
 use super::sample::{Machine, Sample};
 use super::track::JobTrack;
 use crate::core::Secs;
@@ -27,13 +28,17 @@ pub fn trace<S: AsRef<Sample>>(machine: &Machine, jobs: &[JobTrack], samples: &[
         events.push(named("thread_name", steps, &format!("Job {}, steps", job.job)));
         events.extend(job.stages.iter().map(|span| {
             let ended = span.ended.or(job.ended).unwrap_or(Secs(last.max(span.began.0)));
-            complete(stages, &span.stage.to_string(), (span.began, ended), &json!({ "job": job.job }))
+            let range = TimeRange { from: span.began, to: ended };
+            complete(stages, &span.stage.to_string(), range, &json!({ "job": job.job }))
         }));
+        let mut before = job.began;
         events.extend(job.steps.iter().map(|span| {
-            let began = Secs(span.ended.0 - span.seconds.0);
+            // a step is seen to end a little after it did; spans of one track must not overlap
+            let began = Secs((span.ended.0 - span.seconds.0).max(before.0).min(span.ended.0));
+            before = span.ended;
             let arguments = json!({ "step": span.step, "of": span.of, "stage": span.stage });
             let name = format!("Step {} of {}", span.step, span.of);
-            complete(steps, &name, (began, span.ended), &arguments)
+            complete(steps, &name, TimeRange { from: began, to: span.ended }, &arguments)
         }));
     }
     for metric in measured(samples) {
@@ -57,15 +62,15 @@ fn named(what: &str, track: usize, name: &str) -> Value {
     json!({ "ph": "M", "name": what, "pid": PROCESS, "tid": track, "args": { "name": name } })
 }
 
-fn complete(track: usize, name: &str, (began, ended): (Secs, Secs), arguments: &Value) -> Value {
+fn complete(track: usize, name: &str, range: TimeRange, arguments: &Value) -> Value {
     json!({
         "ph": "X",
         "cat": "job",
         "name": name,
         "pid": PROCESS,
         "tid": track,
-        "ts": microseconds(began),
-        "dur": microseconds(Secs((ended.0 - began.0).max(0.0))),
+        "ts": microseconds(range.from),
+        "dur": microseconds(Secs(range.seconds().0.max(0.0))),
         "args": arguments,
     })
 }

@@ -209,7 +209,7 @@ impl Runner {
     fn keep_measurements(&self, id: JobId) {
         let timeline = self.shared.monitor.as_ref().and_then(|monitor| monitor.end_job(id.0));
         if let Some(timeline) = timeline
-            && let Err(error) = PerformanceStore::new(&self.data_dir).save(&timeline)
+            && let Err(error) = PerformanceStore::new(&self.data_dir).add(timeline)
         {
             tracing::warn!("{error:#}");
         }

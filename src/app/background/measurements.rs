@@ -203,7 +203,7 @@ mod tests {
         let mut track = JobTrack::new("a", 41, Secs(0.0));
         track.end(Secs(9.0));
         let timeline = Timeline { track, ..Timeline::default() };
-        PerformanceStore::new(dir.path()).save(&timeline).unwrap();
+        PerformanceStore::new(dir.path()).add(timeline).unwrap();
         let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
         let mut shown = Measurements::start(dir.path().into(), monitor, Arc::new(|| {})).unwrap();
         wait(&mut shown, |shown, _| !shown.earlier.is_empty() && !shown.live.samples.is_empty());

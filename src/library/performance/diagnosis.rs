@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::core::{Bytes, Fix, Secs, Stage};
 use crate::library::Bottleneck;
 use crate::monitor::{
-    DeviceMetric, HostMetric, Level, Metric, Sample, SlowCause, Summary, Thresholds, TimeRange, Timeline,
-    in_range, slowdowns,
+    DeviceMetric, HostMetric, Level, Metric, MetricSummary, Sample, SlowCause, Thresholds, TimeRange,
+    Timeline, in_range, slowdowns,
 };
 
 /// Part of the time from which on something is worth a sentence.
@@ -173,13 +173,14 @@ fn memory_advice(timeline: &Timeline) -> Vec<Recommendation> {
     let device = |(index, device): (usize, &crate::monitor::DeviceInfo)| {
         let metric = Metric::Device(index, DeviceMetric::UsedMemory);
         let what = format!("memory of {}", device.name);
-        over(timeline, metric, device.memory, (&what, Thresholds::DEVICE_MEMORY))
+        over(timeline, metric, device.memory, &what, Thresholds::DEVICE_MEMORY)
     };
     let host = over(
         timeline,
         HostMetric::UsedMemory.into(),
         machine.memory,
-        ("memory of the machine", Thresholds::MEMORY),
+        "memory of the machine",
+        Thresholds::MEMORY,
     );
     machine.devices.iter().enumerate().filter_map(device).chain(host).collect()
 }
@@ -188,16 +189,17 @@ fn over(
     timeline: &Timeline,
     metric: Metric,
     of: Bytes,
-    (what, thresholds): (&str, Thresholds),
+    what: &str,
+    thresholds: Thresholds,
 ) -> Option<Recommendation> {
-    let peak = Summary::of(&timeline.samples, metric)?.max;
+    let peak = MetricSummary::of(&timeline.samples, metric)?.max;
     let percent = 100.0 * peak / of.0 as f64;
     if of.0 == 0 || thresholds.level(percent) < Level::Over {
         return None;
     }
     let decode = timeline.track.stages.iter().find(|span| span.stage == Stage::Decode).and_then(|span| {
         let range = TimeRange::between(span.began, span.ended?);
-        Some(Summary::of(in_range(&timeline.samples, range), metric)?.max >= peak)
+        Some(MetricSummary::of(in_range(&timeline.samples, range), metric)?.max >= peak)
     });
     let (advice, fix) = if decode == Some(true) {
         ("Smaller VAE tiles need less", Fix::VaeTile(SMALL_TILE))

@@ -40,8 +40,17 @@ impl PerformanceStore {
         Self { folder: data_dir.join(FOLDER) }
     }
 
-    /// Keeps a timeline, in place of an earlier one of the same job, and deletes the oldest ones that are too many.
-    pub fn save(&self, timeline: &Timeline) -> Result<()> {
+    /// Keeps what was measured of a job, after what is there of it already, and deletes the oldest records that are
+    /// too many.
+    pub fn add(&self, timeline: Timeline) -> Result<()> {
+        match self.load(&timeline.track.uid) {
+            Ok(Some(earlier)) => self.save(&timeline.after(earlier)),
+            // a record that cannot be read is of no use to anybody
+            Ok(None) | Err(_) => self.save(&timeline),
+        }
+    }
+
+    fn save(&self, timeline: &Timeline) -> Result<()> {
         let path = self.path(&timeline.track.uid)?;
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(&self.folder)?;
@@ -179,6 +188,20 @@ mod tests {
             1,
             "nothing is left beside it"
         );
+    }
+
+    #[test]
+    fn a_job_that_goes_on_adds_to_its_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = PerformanceStore::new(dir.path());
+        for _ in 0..2 {
+            store.add(timeline("a", 3)).unwrap();
+        }
+        let whole = store.load("a").unwrap().unwrap();
+        assert_eq!((whole.duration(), whole.track.stages.len()), (Secs(1200.0), 2));
+        fs::write(dir.path().join("performance/a.json"), "{").unwrap();
+        store.add(timeline("a", 3)).unwrap();
+        assert_eq!(store.load("a").unwrap().unwrap().duration(), Secs(600.0), "a broken record is replaced");
     }
 
     #[test]

@@ -201,7 +201,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn points(&self, metric: Metric, scale: f64) -> Vec<[f64; 2]> {
-        points(self.samples(), metric, self.columns, (scale, &|at| at.0))
+        points(self.samples(), metric, self.columns, scale, &|at| at.0)
     }
 
     /// Numbers of the earlier job at the same place of the same stage.
@@ -211,10 +211,10 @@ impl<'a> Drawing<'a> {
             return Vec::new();
         };
         let map = StageMap::between(&earlier.track, job);
-        points(&earlier.samples, metric, self.columns, (scale, &|at| map.map(at).0))
+        points(&earlier.samples, metric, self.columns, scale, &|at| map.map(at).0)
     }
 
-    fn line(&self, plot: &mut PlotUi<'_>, metric: Metric, (scale, colour): (f64, Color32)) {
+    fn line(&self, plot: &mut PlotUi<'_>, metric: Metric, scale: f64, colour: Color32) {
         plot.line(Line::new(metric.to_string(), self.points(metric, scale)).color(colour).width(1.5));
         let earlier = self.earlier(metric, scale);
         if !earlier.is_empty() {
@@ -258,7 +258,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn percent(&self, plot: &mut PlotUi<'_>, metric: Metric) -> f64 {
-        self.line(plot, metric, (1.0, self.tokens.plot_line));
+        self.line(plot, metric, 1.0, self.tokens.plot_line);
         105.0
     }
 
@@ -300,7 +300,7 @@ impl<'a> Drawing<'a> {
 
     fn device_power(&self, plot: &mut PlotUi<'_>, index: usize) -> f64 {
         let power = Metric::Device(index, DeviceMetric::Power);
-        self.line(plot, power, (1.0, self.tokens.plot_disk));
+        self.line(plot, power, 1.0, self.tokens.plot_disk);
         1.1 * highest(&self.points(power, 1.0)).max(1.0)
     }
 
@@ -323,9 +323,9 @@ impl<'a> Drawing<'a> {
 
     fn disk(&self, plot: &mut PlotUi<'_>) -> f64 {
         let read = HostMetric::DiskRead.into();
-        self.line(plot, read, (1.0 / MEBIBYTE, self.tokens.plot_disk));
+        self.line(plot, read, 1.0 / MEBIBYTE, self.tokens.plot_disk);
         let write = HostMetric::DiskWrite.into();
-        self.line(plot, write, (1.0 / MEBIBYTE, self.tokens.plot_line));
+        self.line(plot, write, 1.0 / MEBIBYTE, self.tokens.plot_line);
         let top = [read, write].map(|metric| highest(&self.points(metric, 1.0 / MEBIBYTE)));
         1.1 * top[0].max(top[1]).max(1.0)
     }

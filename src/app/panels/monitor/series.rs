@@ -9,7 +9,8 @@ pub(super) fn points<S: AsRef<Sample>>(
     samples: &[S],
     metric: Metric,
     columns: usize,
-    (scale, time): (f64, &dyn Fn(Secs) -> f64),
+    scale: f64,
+    time: &dyn Fn(Secs) -> f64,
 ) -> Vec<[f64; 2]> {
     let values: Vec<[f64; 2]> = samples
         .iter()
@@ -62,7 +63,7 @@ mod tests {
                 Sample::new(Secs(f64::from(at))).with(HostMetric::Cpu, if at == 1234 { 99.0 } else { 5.0 })
             })
             .collect();
-        let points = points(&samples, HostMetric::Cpu.into(), 300, (2.0, &|at| at.0));
+        let points = points(&samples, HostMetric::Cpu.into(), 300, 2.0, &|at| at.0);
         assert!(points.len() <= 600, "{}", points.len());
         assert!(points.iter().any(|point| point[0] == 1234.0 && point[1] == 198.0), "scaled");
         assert!(points.windows(2).all(|pair| pair[0][0] < pair[1][0]));

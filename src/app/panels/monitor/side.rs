@@ -8,7 +8,7 @@ use super::view::{MonitorAction, MonitorView};
 use crate::app::theme;
 use crate::core::{Secs, Stage};
 use crate::monitor::{
-    DeviceMetric, HostMetric, JobTrack, Metric, MonitorSnapshot, RangeTotals, StepStatistics, Summary,
+    DeviceMetric, HostMetric, JobTrack, Metric, MetricSummary, MonitorSnapshot, RangeTotals, StepStatistics,
     TimeRange, in_range, stage_lengths,
 };
 
@@ -80,19 +80,19 @@ fn table_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, range: TimeRange) {
         }
         ui.end_row();
         for metric in host.map(Metric::from).into_iter().chain(devices) {
-            let Some(summary) = Summary::of(part, metric) else { continue };
+            let Some(summary) = MetricSummary::of(part, metric) else { continue };
             row_ui(ui, &metric.to_string(), summary, &|value| metric.format(value));
         }
         let steps = snapshot.jobs.iter().flat_map(|job| &job.steps);
         let denoises = |stage| matches!(stage, Stage::DenoiseHigh | Stage::DenoiseLow);
         let steps = steps.filter(|step| denoises(step.stage) && range.contains(step.ended));
-        if let Some(summary) = Summary::of_values(steps.map(|step| step.seconds.0).collect()) {
+        if let Some(summary) = MetricSummary::of_values(steps.map(|step| step.seconds.0).collect()) {
             row_ui(ui, "Step", summary, &|value| Secs(value).to_string());
         }
     });
 }
 
-fn row_ui(ui: &mut Ui, name: &str, summary: Summary, format: &dyn Fn(f64) -> String) {
+fn row_ui(ui: &mut Ui, name: &str, summary: MetricSummary, format: &dyn Fn(f64) -> String) {
     ui.label(name);
     for value in [summary.now, summary.avg, summary.p95, summary.max] {
         ui.label(RichText::new(format(value)).small());

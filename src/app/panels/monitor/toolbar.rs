@@ -23,12 +23,12 @@ pub(super) fn ui(
     }
     ui.separator();
     let shown = view.shown.map_or("Live", |job| job.name.as_str());
-    jobs_ui(ui, &format!("Show: {shown}"), ("Live", view.earlier), &mut |uid| {
+    jobs_ui(ui, &format!("Show: {shown}"), "Live", view.earlier, &mut |uid| {
         actions.push(MonitorAction::Show(uid));
     });
     let overlay =
         view.overlay.map_or_else(|| "none".to_owned(), |timeline| format!("job {}", timeline.track.job));
-    jobs_ui(ui, &format!("Compare with: {overlay}"), ("None", view.earlier), &mut |uid| {
+    jobs_ui(ui, &format!("Compare with: {overlay}"), "None", view.earlier, &mut |uid| {
         actions.push(MonitorAction::Overlay(uid));
     });
     ui.menu_button(format!("{} Hz", view.rate.per_second()), |ui| {
@@ -64,12 +64,7 @@ pub(super) fn ui(
 }
 
 /// A menu of earlier jobs below a choice of none of them.
-fn jobs_ui(
-    ui: &mut Ui,
-    text: &str,
-    (none, jobs): (&str, &[EarlierJob]),
-    choose: &mut dyn FnMut(Option<String>),
-) {
+fn jobs_ui(ui: &mut Ui, text: &str, none: &str, jobs: &[EarlierJob], choose: &mut dyn FnMut(Option<String>)) {
     ui.menu_button(text, |ui| {
         if ui.button(none).clicked() {
             choose(None);
