@@ -89,8 +89,8 @@ fn a_changed_file_and_another_model_are_loaded_anew() {
 
 /// The file of safetensors in a folder.
 fn weights_of(folder: &Path) -> PathBuf {
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "safetensors")).unwrap()
+    let mut files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.extension().is_some_and(|ext| ext == "safetensors")).unwrap()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::network::Network;
 use super::session_cache::{LoadedSession, SessionMemory};
 use crate::core::{FaultPoint, Result};
-use crate::engine::{Arena, Runtime, Session, SessionOptions};
+use crate::engine::{Arena, Prepack, Runtime, Session, SessionOptions};
 use crate::pipeline::compute_plan::ComputePlan;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
@@ -27,7 +27,7 @@ impl Loader<'_> {
         let is_stream = matches!(component, ComponentId::VaeEncoder | ComponentId::VaeDecoder);
         let is_built = self.checkpoint.exported.is_none();
         let arena = if is_stream && is_built { Arena::Released } else { Arena::default() };
-        let prepack = if is_built { self.memory.of(component).prepack } else { Default::default() };
+        let prepack = if is_built { self.memory.of(component).prepack } else { Prepack::default() };
         SessionOptions { threads: self.threads, prepack, arena, ..self.compute.options() }
     }
 
