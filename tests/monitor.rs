@@ -1,7 +1,6 @@
 //! What is measured while real jobs run, and what the command line shows of it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-#![expect(clippy::print_stdout, reason = "the measurements print what they found")]
 #![cfg(unix)]
 
 mod common;

@@ -122,8 +122,9 @@ impl HostMetric {
 
     fn unit(self) -> Unit {
         match self {
-            Self::Cpu | Self::ProcessCpu => Unit::Percent,
-            Self::CpuPressure | Self::MemoryPressure | Self::DiskPressure => Unit::Percent,
+            Self::Cpu | Self::ProcessCpu | Self::CpuPressure | Self::MemoryPressure | Self::DiskPressure => {
+                Unit::Percent
+            }
             Self::UsedMemory | Self::ProcessMemory | Self::Swap => Unit::Bytes,
             Self::SwapTraffic | Self::DiskRead | Self::DiskWrite => Unit::BytesPerSecond,
             Self::MajorFaults => Unit::PerSecond,
@@ -155,9 +156,9 @@ pub enum DeviceMetric {
     MemoryClock,
     /// Why clocks are lower than they could be.
     Throttle,
-    /// Bytes sent over PCIe in a second.
+    /// Bytes sent over the bus in a second.
     PcieSend,
-    /// Bytes received over PCIe in a second.
+    /// Bytes received over the bus in a second.
     PcieReceive,
     /// Energy since the driver was loaded.
     Energy,

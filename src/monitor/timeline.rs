@@ -73,7 +73,7 @@ impl Timeline {
     pub fn duration(&self) -> Secs {
         let last_step = self.track.steps.last().map_or(0.0, |step| step.ended.0);
         let last_sample = self.samples.last().map_or(0.0, |sample| sample.at.0);
-        self.track.ended.unwrap_or(Secs(last_step.max(last_sample)))
+        self.track.ended.unwrap_or_else(|| Secs(last_step.max(last_sample)))
     }
 }
 

@@ -27,7 +27,7 @@ pub fn trace<S: AsRef<Sample>>(machine: &Machine, jobs: &[JobTrack], samples: &[
         events.push(named("thread_name", stages, &format!("Job {}, stages", job.job)));
         events.push(named("thread_name", steps, &format!("Job {}, steps", job.job)));
         events.extend(job.stages.iter().map(|span| {
-            let ended = span.ended.or(job.ended).unwrap_or(Secs(last.max(span.began.0)));
+            let ended = span.ended.or(job.ended).unwrap_or_else(|| Secs(last.max(span.began.0)));
             let range = TimeRange { from: span.began, to: ended };
             complete(stages, &span.stage.to_string(), range, &json!({ "job": job.job }))
         }));

@@ -11,7 +11,7 @@ use crate::monitor::{
 
 /// Part of the time from which on something is worth a sentence.
 const NOTABLE: f64 = 0.2;
-/// Bytes in a second over PCIe that show that weights are moved.
+/// Bytes in a second over the device's bus that show that weights are moved.
 const MOVING: f64 = 4e9;
 /// Use of a device below which it waits for them, percent.
 const DEVICE_WAITS: f64 = 50.0;
