@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Align, Layout, RichText, Ui};
+use eframe::egui::{Align, Layout, RichText, ScrollArea, Ui};
 
 use super::plots::{self, PlotFrame};
 use super::side;
@@ -91,16 +91,26 @@ impl MonitorPanel {
         }
         self.analyse(view.snapshot);
         let range = self.range.of(view.snapshot);
+        // what scrolls has no height of its own
+        let height = ui.available_height();
         if ui.available_width() < WIDE {
-            self.plots_ui(ui, view, range);
-            side::ui(ui, self, view, &mut actions);
+            ScrollArea::vertical().id_salt("monitor").show(ui, |ui| {
+                self.plots_ui(ui, view, range, height);
+                side::ui(ui, self, view, &mut actions);
+            });
             return actions;
         }
         ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
             ui.allocate_ui(eframe::egui::vec2(SIDE_WIDTH, ui.available_height()), |ui| {
-                ui.with_layout(Layout::top_down(Align::Min), |ui| side::ui(ui, self, view, &mut actions));
+                ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                    let area = ScrollArea::vertical().id_salt("monitor numbers");
+                    area.show(ui, |ui| side::ui(ui, self, view, &mut actions));
+                });
             });
-            ui.with_layout(Layout::top_down(Align::Min), |ui| self.plots_ui(ui, view, range));
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                let area = ScrollArea::vertical().id_salt("monitor rows");
+                area.show(ui, |ui| self.plots_ui(ui, view, range, height));
+            });
         });
         actions
     }
@@ -115,8 +125,8 @@ impl MonitorPanel {
         self.selection.unwrap_or_else(|| self.range.of(snapshot))
     }
 
-    fn plots_ui(&mut self, ui: &mut Ui, view: MonitorView<'_>, range: TimeRange) {
-        let frame = PlotFrame { view, range, selection: self.selection, cursor: self.cursor };
+    fn plots_ui(&mut self, ui: &mut Ui, view: MonitorView<'_>, range: TimeRange, height: f32) {
+        let frame = PlotFrame { view, range, selection: self.selection, cursor: self.cursor, height };
         let touched = plots::ui(ui, &frame, &self.analysed.slowdowns);
         self.cursor = touched.cursor;
         match touched.drag {

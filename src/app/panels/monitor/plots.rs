@@ -1,6 +1,6 @@
 //! The rows of plots above each other, on one time axis, with stages behind them.
 
-use eframe::egui::{self, Align2, Color32, FontId, Label, RichText, Sense, Ui, Vec2, pos2, vec2};
+use eframe::egui::{self, Align2, Color32, FontId, Label, Rangef, RichText, Sense, Ui, Vec2, pos2, vec2};
 use egui_plot::{Bar, BarChart, FilledArea, HLine, Line, LineStyle, Plot, PlotPoint, PlotUi, Span, VLine};
 
 use super::series::{nearest, points};
@@ -14,8 +14,12 @@ use crate::monitor::{
 
 /// Width of the names and numbers left of the plots.
 const NAMES: f32 = 120.0;
-/// Height of one row.
-const ROW: f32 = 58.0;
+/// Heights of one row: two lines of numbers fit beside the lowest.
+const ROW: Rangef = Rangef { min: 40.0, max: 90.0 };
+/// Height of what stands above and below the rows.
+const AROUND: f32 = 72.0;
+/// Room between two rows.
+const BETWEEN: f32 = 2.0;
 /// Height of the strip that shows what held the job up.
 const STRIP: f32 = 7.0;
 const GIBIBYTE: f64 = 1073741824.0;
@@ -27,6 +31,8 @@ pub(super) struct PlotFrame<'a> {
     pub(super) range: TimeRange,
     pub(super) selection: Option<TimeRange>,
     pub(super) cursor: Option<Secs>,
+    /// Room for all of it.
+    pub(super) height: f32,
 }
 
 /// What the pointer did.
@@ -88,11 +94,13 @@ pub(super) fn ui(ui: &mut Ui, frame: &PlotFrame<'_>, slowdowns: &[Slowdown]) -> 
     if let Some(reason) = &frame.view.snapshot.machine.no_device {
         ui.add(Label::new(RichText::new(reason).weak().small()).truncate());
     }
-    ui.spacing_mut().item_spacing.y = 2.0;
-    for (index, row) in Row::all(frame.view.snapshot.machine.devices.len()).into_iter().enumerate() {
+    ui.spacing_mut().item_spacing.y = BETWEEN;
+    let rows = Row::all(frame.view.snapshot.machine.devices.len());
+    let height = ROW.clamp((frame.height - AROUND) / rows.len() as f32 - BETWEEN);
+    for (index, row) in rows.into_iter().enumerate() {
         ui.horizontal(|ui| {
-            names_ui(ui, frame, row);
-            let now = row_ui(ui, frame, row, index == 0);
+            names_ui(ui, frame, row, height);
+            let now = row_ui(ui, frame, row, height, index == 0);
             touched.cursor = touched.cursor.or(now.cursor);
             if now.drag != Drag::None {
                 touched.drag = now.drag;
@@ -105,15 +113,15 @@ pub(super) fn ui(ui: &mut Ui, frame: &PlotFrame<'_>, slowdowns: &[Slowdown]) -> 
 }
 
 /// The row's name, and its numbers under the pointer or now.
-fn names_ui(ui: &mut Ui, frame: &PlotFrame<'_>, row: Row) {
+fn names_ui(ui: &mut Ui, frame: &PlotFrame<'_>, row: Row, height: f32) {
     let samples = &frame.view.snapshot.samples;
     let sample = match frame.cursor {
         Some(at) => nearest(samples, at),
         None => in_range(samples, frame.range).last().map(AsRef::as_ref),
     };
     let layout = egui::Layout::top_down(egui::Align::Min);
-    ui.allocate_ui_with_layout(vec2(NAMES, ROW), layout, |ui| {
-        ui.set_min_size(vec2(NAMES, ROW));
+    ui.allocate_ui_with_layout(vec2(NAMES, height), layout, |ui| {
+        ui.set_min_size(vec2(NAMES, height));
         if row == Row::Steps {
             let job = frame.view.snapshot.jobs.last();
             let steps = job.and_then(|job| StepStatistics::of(job, samples));
@@ -131,13 +139,13 @@ fn names_ui(ui: &mut Ui, frame: &PlotFrame<'_>, row: Row) {
     });
 }
 
-fn row_ui(ui: &mut Ui, frame: &PlotFrame<'_>, row: Row, first: bool) -> Touched {
+fn row_ui(ui: &mut Ui, frame: &PlotFrame<'_>, row: Row, height: f32, first: bool) -> Touched {
     let group = egui::Id::unique("monitor rows");
     let columns = ui.available_width().max(1.0) as usize;
     let tokens = theme::tokens(ui);
     let bounds = (frame.range.from.0, frame.range.to.0);
     let plot = Plot::new(("monitor row", format!("{row:?}")))
-        .height(ROW)
+        .height(height)
         .show_axes(false)
         .show_grid(false)
         .allow_drag(false)
