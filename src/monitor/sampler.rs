@@ -86,6 +86,8 @@ struct Shared {
     began: Instant,
     rate: AtomicU32,
     state: Mutex<MonitorSnapshot>,
+    /// The job whose work has begun and is not over.
+    recording: Mutex<Option<u64>>,
 }
 
 impl Shared {
@@ -105,6 +107,7 @@ impl Monitor {
             began: Instant::now(),
             rate: AtomicU32::new(rate.per_second()),
             state: Mutex::default(),
+            recording: Mutex::default(),
         });
         let (wake, woken) = bounded(1);
         let of_thread = Arc::clone(&shared);
@@ -147,6 +150,7 @@ impl Monitor {
         }
         jobs.push(JobTrack::new(uid, job, now));
         drop(state);
+        *self.recording() = Some(job);
         self.sample_now();
     }
 
@@ -171,6 +175,8 @@ impl Monitor {
 
     /// The work on job `job` is over, for now or for good; what was measured meanwhile, if its work had begun.
     pub fn end_job(&self, job: u64) -> Option<Timeline> {
+        // a job that goes on may end before its work begins again
+        self.recording().take_if(|recording| *recording == job)?;
         let now = self.0.shared.now();
         let mut state = self.0.shared.state();
         let track = Arc::make_mut(&mut state.jobs).last_mut().filter(|track| track.job == job)?;
@@ -179,6 +185,10 @@ impl Monitor {
         let snapshot = state.clone();
         drop(state);
         Some(Timeline::cut(&job, &snapshot.machine, &snapshot.samples))
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Option<u64>> {
+        self.0.shared.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Measures at once; what waits already is enough.
@@ -317,6 +327,7 @@ mod tests {
         );
         assert!(!timeline.samples.is_empty() && timeline.samples[0].at >= Secs(0.0));
         assert!(timeline.track.stages[0].ended.is_some());
+        assert!(monitor.end_job(7).is_none(), "it was over already");
         monitor.observe(7, &Event::StageStarted { stage: Stage::Text });
         assert_eq!(monitor.snapshot().jobs[0].stages.len(), 1, "an ended job takes nothing in any more");
     }
