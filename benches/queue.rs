@@ -72,9 +72,9 @@ fn many(dir: &Path) {
     let opening = median((0..ROUNDS).map(|_| timed(|| drop(open())).0).collect());
     let grown = resident().map_or(0, |bytes| bytes.0).saturating_sub(before);
     let mut queue = open();
-    let listing = median((0..ROUNDS).map(|_| timed(|| queue.entries().len()).0).collect());
+    let listing = median((0..ROUNDS).map(|_| timed(|| queue.jobs().len()).0).collect());
     let moving = (0..ROUNDS as u64)
-        .map(|at| timed(|| queue.place(JobId(JOBS - at), Some(JobId(1 + at * 1000))).unwrap()).0);
+        .map(|at| timed(|| queue.move_before(JobId(JOBS - at), Some(JobId(1 + at * 1000))).unwrap()).0);
     let moving = median(moving.collect());
     println!(
         "{JOBS} jobs: add {:?} each, open {opening:?}, list {listing:?}, move {moving:?}",

@@ -19,8 +19,9 @@ use wandeck::jobs::EndStatus;
 use wandeck::jobs::{JobId, JobSpec};
 use wandeck::library::History;
 use wandeck::presets;
+use wandeck::queue::QueueCommand;
 use wandeck::queue::Scope;
-use wandeck::worker::{QueueCommand, Worker, WorkerOptions};
+use wandeck::worker::{Worker, WorkerOptions};
 
 /// What may mend itself, or does no harm.
 const MENDABLE: [&str; 12] = [
@@ -157,7 +158,7 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
         assert_eq!((id, retries), (asked, 0), "{fault}");
         assert!(matches!(&event, Event::Failed { error } if error.kind == kind), "{fault}: {event:?}");
         desk.faults.clear();
-        desk.worker.order(QueueCommand::Retry(asked)).unwrap();
+        desk.worker.command(QueueCommand::Retry(asked)).unwrap();
         assert!(matches!(desk.end().1, Event::Finished { .. }), "{fault}: once it is mended it works");
     }
 

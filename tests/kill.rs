@@ -42,7 +42,7 @@ fn add(dir: &Path, draft: Draft, name: &str) {
 
 fn waiting(dir: &Path) -> usize {
     let queue = Queue::open(dir, "a test", &Faults::default()).unwrap();
-    queue.entries().iter().filter(|entry| entry.ended().is_none()).count()
+    queue.jobs().iter().filter(|entry| entry.ended().is_none()).count()
 }
 
 #[test]

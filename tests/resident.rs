@@ -12,8 +12,9 @@ use common::{TestWorker, finished, story};
 use wandeck::core::{Draft, Event, Faults, Outcome, Resolution, Stage, WeightsChoice};
 use wandeck::jobs::JobSpec;
 use wandeck::presets;
+use wandeck::queue::QueueCommand;
 use wandeck::queue::Scope;
-use wandeck::worker::{QueueCommand, Worker, WorkerOptions};
+use wandeck::worker::{Worker, WorkerOptions};
 
 /// The networks of the toy: text encoder, two transformers, VAE decoder.
 const ALL: u32 = 4;
@@ -140,9 +141,9 @@ fn a_failure_and_a_pause_that_frees_memory_drop_everything() {
         while !wanted(&worker.events().recv_timeout(common::PATIENCE).unwrap().1) {}
     };
     until(&|event| matches!(event, Event::Step { stage: Stage::DenoiseHigh | Stage::DenoiseLow, .. }));
-    worker.order(QueueCommand::Hold(third)).unwrap();
+    worker.command(QueueCommand::Pause { id: third, keep_memory: false }).unwrap();
     until(&|event| matches!(event, Event::Interrupted { .. }));
-    worker.order(QueueCommand::Resume(third)).unwrap();
+    worker.command(QueueCommand::Resume(third)).unwrap();
     let events = story(&worker, third);
     // the transformers that are left and the decoder, but not one that an earlier job left
     let resumed = finished(&events);

@@ -134,7 +134,7 @@ fn keys_start_and_stop_a_job_and_another_can_follow() {
         !entries.is_empty() && entries.iter().all(|entry| entry.ended().is_some())
     };
     wait(&mut harness, is_over);
-    let status = |entry: &wandeck::jobs::JobEntry| entry.ended().unwrap().status;
+    let status = |entry: &wandeck::jobs::Job| entry.ended().unwrap().status;
     assert!(harness.state().queue().iter().all(|entry| status(entry) == EndStatus::Cancelled));
     let left = std::fs::read_dir(data_dir.path().join("outputs")).map_or(0, Iterator::count);
     assert_eq!(left, 0, "a cancelled job leaves no file");

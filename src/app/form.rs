@@ -7,7 +7,7 @@ use crate::app::output_name::{is_named_for, output_path};
 use crate::app::panels::compose::Editing;
 use crate::app::routing::{Routing, mode_of};
 use crate::core::{Draft, Error, Expert, Kind, Limits, LoraChoice, Mode, Resolution, Result, Seed};
-use crate::jobs::{JobEntry, JobId, JobSpec, JobState};
+use crate::jobs::{Job, JobId, JobSpec, JobState};
 use crate::models::{self, Installed};
 use crate::presets;
 use crate::store::Settings;
@@ -190,9 +190,9 @@ impl Form {
     }
 
     /// Takes a job of the queue into the form; what was in it is put aside.
-    pub(in crate::app) fn edit(&mut self, entry: &JobEntry) {
-        let job = entry.job.id;
-        let draft = std::mem::replace(&mut self.draft, entry.job.work.draft.clone());
+    pub(in crate::app) fn edit(&mut self, entry: &Job) {
+        let job = entry.id;
+        let draft = std::mem::replace(&mut self.draft, entry.spec.draft.clone());
         let reason = std::mem::replace(&mut self.routing.reason, format!("job {job} has it"));
         // of several jobs that are edited in turn, none is what the person was writing
         let aside = self.aside.take().map(|aside| Aside { job, ..aside });
@@ -200,10 +200,10 @@ impl Form {
     }
 
     /// The job that is in the form, and why it cannot have another form any more.
-    pub(in crate::app) fn editing(&self, queue: &[JobEntry]) -> Option<Editing> {
+    pub(in crate::app) fn editing(&self, queue: &[Job]) -> Option<Editing> {
         let job = self.aside.as_ref()?.job;
-        let obstacle = match queue.iter().find(|entry| entry.job.id == job).map(|entry| &entry.status) {
-            Some(JobState::Waiting | JobState::Held) => None,
+        let obstacle = match queue.iter().find(|entry| entry.id == job).map(|entry| &entry.state) {
+            Some(JobState::Queued | JobState::Paused) => None,
             Some(JobState::Running { .. }) => Some(format!("Job {job} runs already")),
             Some(JobState::Ended { .. }) | None => Some(format!("Job {job} has ended")),
         };
@@ -211,8 +211,8 @@ impl Form {
     }
 
     /// The job that was edited, with this form. A video that was named after its form is named anew.
-    pub(in crate::app) fn edited(&self, entry: &JobEntry) -> Result<JobSpec> {
-        let work = &entry.job.work;
+    pub(in crate::app) fn edited(&self, entry: &Job) -> Result<JobSpec> {
+        let work = &entry.spec;
         let output =
             if is_named_for(&work.output, &work.draft) { self.output()? } else { work.output.clone() };
         Ok(JobSpec { draft: self.draft.clone(), model: self.model_path()?, output, ..work.clone() })
@@ -229,8 +229,7 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{PrecisionChoice, ProviderChoice, Utc};
-    use crate::jobs::{Job, PartialOutput};
+    use crate::core::{PrecisionChoice, ProviderChoice};
 
     fn form(settings: Settings) -> (tempfile::TempDir, Form) {
         let dir = tempfile::tempdir().unwrap();
@@ -240,10 +239,8 @@ mod tests {
         (dir, form)
     }
 
-    fn waiting(work: JobSpec) -> JobEntry {
-        let job = Job { id: JobId(3), uid: "3".into(), created: Utc::now(), work };
-        let (status, trace) = (JobState::Waiting, PartialOutput::default());
-        JobEntry { job, status, reserved: None, wish: None, trace, retries: Vec::new() }
+    fn waiting(work: JobSpec) -> Job {
+        Job::new(JobId(3), "3".into(), work)
     }
 
     #[test]
@@ -288,9 +285,9 @@ mod tests {
         let edited = form.edited(&entry).unwrap();
         assert_eq!((edited.draft.prompt.as_str(), edited.timeout_s), ("a green square", Some(5)));
         assert!(edited.output.to_string_lossy().ends_with("a-green-square.mp4"), "{:?}", edited.output);
-        let chosen = waiting(JobSpec { output: "mine.gif".into(), ..entry.job.work.clone() });
+        let chosen = waiting(JobSpec { output: "mine.gif".into(), ..entry.spec.clone() });
         assert_eq!(form.edited(&chosen).unwrap().output, Path::new("mine.gif"));
-        let running = JobEntry { status: JobState::Running { worker: "me".into() }, ..entry.clone() };
+        let running = Job { state: JobState::Running { worker: "me".into() }, ..entry.clone() };
         assert_eq!(form.editing(&[entry]).unwrap().obstacle, None);
         assert!(form.editing(&[running]).unwrap().obstacle.is_some());
         form.end_editing();

@@ -1,4 +1,4 @@
-//! The reins of the job that runs: stop it now, let it leave after its step, or let it wait there.
+//! The shared switches of a running job: stop it now, let it yield after its step, or let it wait there.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -8,21 +8,21 @@ use crate::pipeline::StepControl;
 /// Why a job was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopReason {
-    /// The person does not want it any more.
+    /// A person cancelled it.
     Cancelled,
-    /// It took longer than it may.
+    /// It reached its time limit.
     TimedOut,
-    /// The program ends; the job goes on with the next one.
+    /// The program closes; the next one resumes the job.
     Closing,
 }
 
-/// Why a job leaves the engine after its step.
+/// Why a job yields after its step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum YieldReason {
-    /// An urgent one comes first.
+    /// An urgent job runs first.
     Overtaken,
-    /// The person wants its memory.
-    Held,
+    /// A person paused it without keeping its memory.
+    Paused,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ struct Signals {
     paused: bool,
 }
 
-/// Shared by whoever runs a job and whoever steers it.
+/// Switches shared by the runner of a job and the dispatcher.
 #[derive(Clone, Default)]
 pub(crate) struct JobControl {
     pub(crate) cancel: CancelToken,
@@ -40,7 +40,7 @@ pub(crate) struct JobControl {
 }
 
 impl JobControl {
-    /// The reins of a job that `cancel` stops.
+    /// The switches of a job that `cancel` stops.
     pub(crate) fn over(cancel: CancelToken) -> Self {
         Self { cancel, signals: Arc::default() }
     }
@@ -53,35 +53,35 @@ impl JobControl {
         self.cancel.cancel();
     }
 
-    /// Lets it leave after its step.
+    /// Lets the job yield after its step. The first reason stays.
     pub(crate) fn leave(&self, leave: YieldReason) {
         self.update(|signals| {
             signals.leave.get_or_insert(leave);
         });
     }
 
-    /// Lets it wait after its step, or go on.
+    /// Lets the job wait after its step, or resumes it.
     pub(crate) fn pause(&self, paused: bool) {
         self.update(|signals| signals.paused = paused);
     }
 
-    /// Why it was stopped, if it was.
+    /// Why the job was stopped, if it was.
     pub(crate) fn stopped(&self) -> Option<StopReason> {
         self.signals.0.lock().unwrap_or_else(PoisonError::into_inner).stop
     }
 
-    /// Why it leaves, if it does.
+    /// Why the job yields, if it does.
     pub(crate) fn leaving(&self) -> Option<YieldReason> {
         self.signals.0.lock().unwrap_or_else(PoisonError::into_inner).leave
     }
 
-    /// Whether it will wait or leave after its step.
+    /// Whether the job will wait or yield after its step.
     pub(crate) fn is_held_back(&self) -> bool {
         let signals = self.signals.0.lock().unwrap_or_else(PoisonError::into_inner);
         signals.paused || signals.leave.is_some()
     }
 
-    /// Asked between two steps: waits while the job is paused.
+    /// Called between two steps: waits while the job is paused.
     pub(crate) fn between_steps(&self) -> StepControl {
         let (signals, changed) = &*self.signals;
         let mut signals = signals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +111,7 @@ mod tests {
     fn a_paused_job_waits_until_it_may_go_on_or_leave_or_stop() {
         for (then, expected) in [
             ((|control: &JobControl| control.pause(false)) as fn(&JobControl), StepControl::Continue),
-            (|control| control.leave(YieldReason::Held), StepControl::Yield),
+            (|control| control.leave(YieldReason::Paused), StepControl::Yield),
             (|control| control.stop(StopReason::Cancelled), StepControl::Continue),
         ] {
             let control = JobControl::default();

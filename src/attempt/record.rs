@@ -44,7 +44,7 @@ impl MadeBy<'_> {
             retries: self.retries.len() as u32,
             sessions_loaded: Some(context.sessions.num_loaded()),
             optimizations: std::mem::take(&mut context.reporter.optimizations),
-            warnings: self.retries.iter().map(|retry| retry.told.clone()).collect(),
+            warnings: self.retries.iter().map(|retry| retry.message.clone()).collect(),
             checks: Vec::new(),
         }
     }
@@ -61,7 +61,7 @@ impl MadeBy<'_> {
             provider_reason: &self.compute.reason,
             precision: self.compute.precision,
             loras: &self.given.loras.records,
-            retry_messages: self.retries.iter().map(|retry| retry.told.as_str()).collect(),
+            retry_messages: self.retries.iter().map(|retry| retry.message.as_str()).collect(),
         }
     }
 

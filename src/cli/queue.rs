@@ -1,4 +1,4 @@
-//! `wandeck queue`: what waits, runs and ended; every order of the window, and the engine without a window.
+//! `wandeck queue`: the list of jobs, every command of the window, and a worker without a window.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,7 @@ use super::generate::{interrupts, work};
 use super::report::{self, Output, ProgressPrinter, out};
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Faults, Kind, Result};
-use crate::jobs::EndStatus;
-use crate::jobs::{JobEntry, JobId, JobSpec, JobState, PendingAction, Priority};
+use crate::jobs::{Job, JobId, JobSpec, Priority, QueueDocument};
 use crate::queue::{Acknowledgement, Queue, Scope};
 use crate::worker::Worker;
 
@@ -29,131 +28,129 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
     for note in queue.take_notes() {
         report::note(&note);
     }
-    let told = match &args.verb {
+    let reply = match &args.verb {
         QueueVerb::List => {
             list(&queue, common.json);
             return Ok(ExitCode::Done);
         }
         QueueVerb::Add { generate, priority } => {
             let id = queue.add(JobSpec { priority: *priority, ..work(generate, &places)? }, false)?;
-            Told { job: Some(id), text: format!("Job {id} waits") }
+            Reply { job: Some(id), message: format!("Job {id} is queued") }
         }
-        QueueVerb::Cancel { job } => asked(*job, queue.cancel(JobId(*job))?, "cancelled"),
-        QueueVerb::Pause { job, keep_memory: true } => asked(*job, queue.pause(JobId(*job))?, "paused"),
-        QueueVerb::Pause { job, .. } => asked(*job, queue.hold(JobId(*job))?, "paused"),
+        QueueVerb::Cancel { job } => acknowledged(*job, queue.cancel(JobId(*job))?, "cancelled"),
+        QueueVerb::Pause { job, keep_memory } => {
+            acknowledged(*job, queue.pause(JobId(*job), *keep_memory)?, "paused")
+        }
         QueueVerb::Resume { job } => {
             queue.resume(JobId(*job))?;
-            Told::about(*job, "goes on at its turn")
+            Reply::about(*job, "will resume at its turn")
         }
         QueueVerb::Move { job, before } => {
-            queue.place(JobId(*job), before.map(JobId))?;
-            Told::about(*job, "has another place")
+            queue.move_before(JobId(*job), before.map(JobId))?;
+            Reply::about(*job, "was moved")
         }
         QueueVerb::Priority { job, priority } => {
-            queue.prioritise(JobId(*job), *priority)?;
-            Told::about(*job, "has another priority")
+            queue.set_priority(JobId(*job), *priority)?;
+            Reply::about(*job, &format!("is now {}", word(*priority)))
         }
         QueueVerb::Duplicate { job } => {
             let id = queue.duplicate(JobId(*job))?;
-            Told { job: Some(id), text: format!("Job {id} waits, like job {job}") }
+            Reply { job: Some(id), message: format!("Job {id} is queued, a copy of job {job}") }
         }
         QueueVerb::Edit { job, generate } => {
-            let priority = queue.get(JobId(*job))?.job.work.priority;
+            let priority = queue.get(JobId(*job))?.spec.priority;
             queue.edit(JobId(*job), JobSpec { priority, ..work(generate, &places)? })?;
-            Told::about(*job, "was changed")
+            Reply::about(*job, "was changed")
         }
         QueueVerb::Retry { job, changes } => {
             let id = queue.retry(JobId(*job), &changes.all())?;
-            Told { job: Some(id), text: format!("Job {id} waits, job {job} again") }
+            Reply { job: Some(id), message: format!("Job {id} is queued, a retry of job {job}") }
         }
         QueueVerb::Clear => {
-            let count = queue.clear()?;
-            Told {
+            let count = queue.clear_ended()?;
+            Reply {
                 job: None,
-                text: format!("{count} ended jobs were removed from the list (they stay in history)"),
+                message: format!("{count} ended jobs were removed from the list (they stay in history)"),
             }
         }
         QueueVerb::Run { .. } => return Ok(ExitCode::Done),
     };
     if common.json {
-        out(&json!({"status": "done", "job": told.job, "message": told.text}).to_string());
+        out(&json!({"status": "done", "job": reply.job, "message": reply.message}).to_string());
     } else {
-        out(&told.text);
+        out(&reply.message);
     }
     Ok(ExitCode::Done)
 }
 
-struct Told {
+/// What a command did, for a person and as a document.
+struct Reply {
     job: Option<JobId>,
-    text: String,
+    message: String,
 }
 
-impl Told {
+impl Reply {
     fn about(job: u64, what: &str) -> Self {
-        Self { job: Some(JobId(job)), text: format!("Job {job} {what}") }
+        Self { job: Some(JobId(job)), message: format!("Job {job} {what}") }
     }
 }
 
-fn asked(job: u64, asked: Acknowledgement, done: &str) -> Told {
-    match asked {
-        Acknowledgement::Done => Told::about(job, &format!("is {done}")),
-        Acknowledgement::Told => {
-            Told::about(job, &format!("runs in another program, which was told: it will be {done}"))
+fn acknowledged(job: u64, acknowledgement: Acknowledgement, done: &str) -> Reply {
+    match acknowledgement {
+        Acknowledgement::Done => Reply::about(job, &format!("is {done}")),
+        Acknowledgement::Requested => {
+            Reply::about(job, &format!("runs in another program and will be {done} there"))
         }
     }
 }
 
 fn list(queue: &Queue, as_json: bool) {
-    let entries = queue.entries();
+    let jobs = queue.jobs();
     if as_json {
-        out(&json!({"jobs": entries}).to_string());
+        let document = QueueDocument::new(jobs.into_iter().map(|job| (job, queue.status(job))));
+        out(&json!(document).to_string());
         return;
     }
-    if entries.is_empty() {
+    if jobs.is_empty() {
         report::note("The queue is empty");
     }
-    for entry in entries {
-        let draft = &entry.job.work.draft;
+    for job in jobs {
+        let draft = &job.spec.draft;
         let (size, frames, steps) = (draft.size, draft.frames, draft.steps);
         let prompt: String = draft.prompt.chars().take(SHOWN).collect();
-        let lane = match entry.job.work.priority {
+        let priority = match job.spec.priority {
             Priority::Urgent => " urgent",
             Priority::Normal => "",
             Priority::Low => " low",
         };
         out(&format!(
-            "{:>5} {:<10}{lane} {} {size} x {frames}, {steps} steps  {prompt}{}",
-            entry.job.id,
-            if queue.is_broken_off(entry) { "broken off" } else { standing(entry) },
+            "{:>5} {:<11}{priority} {} {size} x {frames}, {steps} steps  {prompt}{}",
+            job.id,
+            queue.status(job),
             draft.model,
-            ending(entry),
+            result(job),
         ));
     }
 }
 
-fn standing(entry: &JobEntry) -> &'static str {
-    match (&entry.status, entry.wish) {
-        (JobState::Waiting, _) => "waiting",
-        (JobState::Held, _) | (JobState::Running { .. }, Some(PendingAction::Pause)) => "paused",
-        (JobState::Running { .. }, _) => "running",
-        (JobState::Ended { task }, _) => match task.status {
-            EndStatus::Done => "done",
-            EndStatus::Failed => "failed",
-            EndStatus::Cancelled => "cancelled",
-        },
-    }
-}
-
-fn ending(entry: &JobEntry) -> String {
-    let Some(task) = entry.ended() else { return String::new() };
-    match (&task.output, &task.error) {
+fn result(job: &Job) -> String {
+    let Some(entry) = job.ended() else { return String::new() };
+    match (&entry.output, &entry.error) {
         (Some(output), _) => format!("  {}", output.display()),
         (None, Some(error)) => format!("  {}", error.message),
         (None, None) => String::new(),
     }
 }
 
-/// Works until nothing waits that may run.
+fn word(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Urgent => "urgent",
+        Priority::Normal => "of normal priority",
+        Priority::Low => "of low priority",
+    }
+}
+
+/// Runs jobs until none is queued.
 fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCode> {
     let interrupts = interrupts()?;
     let service = service("wandeck queue run", Scope::Everything)?.settled(&places.settings);
@@ -163,12 +160,12 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
     loop {
         select! {
             recv(interrupts) -> _ => {
-                reporter.note("Stopping; the job goes on where it was, next time");
+                reporter.note("Stopping; the job will resume from its last step next time");
                 return Ok(ExitCode::Cancelled);
             }
             recv(worker.events()) -> event => {
                 let (id, event) = event.map_err(|error| {
-                    Error::new(Kind::Bug, "The engine thread has ended").because(error)
+                    Error::new(Kind::Bug, "The worker has ended").because(error)
                 })?;
                 if job != Some(id) {
                     job = Some(id);
@@ -190,9 +187,9 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
                     reporter = ProgressPrinter::new(output);
                 }
             }
-            default(LOOK) => {}
+            default(POLL) => {}
         }
-        worker.snapshot().told.iter().for_each(|told| reporter.note(told));
+        worker.snapshot().messages.iter().for_each(|told| reporter.note(told));
         if worker.is_idle() {
             break;
         }
@@ -200,10 +197,10 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
     if as_json {
         out(&json!({"status": "done", "finished": done, "failed": failed}).to_string());
     } else {
-        report::note(&format!("{done} done, {failed} failed; nothing waits"));
+        report::note(&format!("{done} done, {failed} failed; the queue is empty"));
     }
     Ok(if failed > 0 { ExitCode::Failed } else { ExitCode::Done })
 }
 
-/// How often it is looked whether anything is left to do.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often the end of the queue is checked.
+const POLL: Duration = Duration::from_millis(20);

@@ -43,7 +43,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
             "models": models.iter().map(model).collect::<Vec<_>>(),
             "queue": queue.as_ref().ok(),
             "queue_error": queue.as_ref().err(),
-            "tasks": ended.as_ref().ok().map(|(tasks, _)| tasks.iter().map(tasks::document).collect::<Vec<_>>()),
+            "tasks": ended.as_ref().ok().map(|(tasks, _)| tasks::documents(tasks)),
             "counts": ended.as_ref().ok().map(|(_, counts)| counts),
             "success_rate": ended.as_ref().ok().and_then(|(_, counts)| counts.success_rate()),
             "history_error": ended.as_ref().err(),
@@ -68,7 +68,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
 #[derive(Default, Serialize)]
 struct Standing {
     running: usize,
-    waiting: usize,
+    queued: usize,
     paused: usize,
 }
 
@@ -79,11 +79,11 @@ impl Standing {
             note(&format!("Warning: {line}"));
         }
         let mut standing = Self::default();
-        for entry in queue.entries() {
-            match entry.status {
+        for entry in queue.jobs() {
+            match entry.state {
                 JobState::Running { .. } => standing.running += 1,
-                JobState::Waiting => standing.waiting += 1,
-                JobState::Held => standing.paused += 1,
+                JobState::Queued => standing.queued += 1,
+                JobState::Paused => standing.paused += 1,
                 JobState::Ended { .. } => {}
             }
         }
@@ -93,7 +93,7 @@ impl Standing {
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} running, {} waiting, {} paused", self.running, self.waiting, self.paused)
+        write!(f, "{} running, {} queued, {} paused", self.running, self.queued, self.paused)
     }
 }
 

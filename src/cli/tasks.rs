@@ -1,12 +1,12 @@
 //! `wandeck tasks`: the last jobs, and the history filled again from the videos.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Places;
 use super::args::{Common, Tasks};
 use super::report::{note, out};
 use crate::core::Result;
-use crate::jobs::HistoryEntry;
+use crate::jobs::{HistoryEntry, HistoryEntryDocument};
 use crate::library;
 use crate::library::History;
 
@@ -28,7 +28,7 @@ pub(super) fn run(args: &Tasks, common: &Common) -> Result<()> {
     }
     let tasks = history.recent(args.count)?;
     if common.json {
-        out(&tasks.iter().map(document).collect::<Value>().to_string());
+        out(&json!(documents(&tasks)).to_string());
     } else {
         for line in table(&tasks) {
             out(&line);
@@ -51,14 +51,9 @@ fn rebuild(history: &History, args: &Tasks, places: &Places) -> Result<()> {
     Ok(())
 }
 
-/// A task as `--json` has it: its fields, and how far its estimates were off.
-pub(super) fn document(task: &HistoryEntry) -> Value {
-    let mut document = json!(task);
-    if let Some(fields) = document.as_object_mut() {
-        fields.insert("time_error".to_owned(), json!(task.time_error()));
-        fields.insert("memory_error".to_owned(), json!(task.memory_error()));
-    }
-    document
+/// The documents of history entries.
+pub(super) fn documents(tasks: &[HistoryEntry]) -> Vec<HistoryEntryDocument<'_>> {
+    tasks.iter().map(HistoryEntryDocument::new).collect()
 }
 
 /// A line for each task below the names of the columns.

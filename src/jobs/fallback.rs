@@ -1,4 +1,4 @@
-//! Other models that may take a job over, because a person allowed it.
+//! Models that may replace the one asked for, because a person allowed them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,53 +8,53 @@ use super::spec::JobSpec;
 use crate::core::{Fix, GenRequest, Kind, Result};
 use crate::models;
 
-/// A model that may take the place of the one that was asked for, where that cannot be read or does not fit.
+/// A model that may be used where the one asked for cannot be read or does not fit into memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fallback {
-    /// Its name.
+    /// Model id.
     pub model: String,
-    /// Its folder.
+    /// Model folder.
     pub folder: PathBuf,
 }
 
 impl Fallback {
-    /// The model called `id`, see [`models::find`].
+    /// The model `id`, found as [`models::find`] does.
     pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Self> {
         let folder = models::find(id, data_dir, models_dir)?;
         Ok(Self { model: id.to_owned(), folder })
     }
 }
 
-/// Whether another model may mend a failure of this kind.
+/// Whether another model may help after a failure of this kind.
 pub(crate) fn may_help(kind: Kind) -> bool {
     matches!(kind, Kind::OutOfMemory | Kind::MissingModel | Kind::CorruptModel)
 }
 
-/// The first model that was not tried and takes the form as it is.
-pub(crate) fn next(work: &JobSpec, tried: &[Fix]) -> Option<Fix> {
+/// The first fallback that was not tried yet and accepts the form as it is.
+pub(crate) fn next(spec: &JobSpec, tried: &[Fix]) -> Option<Fix> {
     let takes = |fallback: &&Fallback| {
-        let change = Fix::Model(fallback.model.clone());
-        if tried.contains(&change) || fallback.folder == work.model {
+        let fix = Fix::Model(fallback.model.clone());
+        if tried.contains(&fix) || fallback.folder == spec.model {
             return false;
         }
-        let draft = Fix::applied([&change], &work.draft);
+        let draft = Fix::applied([&fix], &spec.draft);
         models::open(&fallback.folder).is_ok_and(|model| GenRequest::parse(&draft, &model.limits()).is_ok())
     };
-    work.fallbacks.iter().find(takes).map(|fallback| Fix::Model(fallback.model.clone()))
+    spec.fallbacks.iter().find(takes).map(|fallback| Fix::Model(fallback.model.clone()))
 }
 
 impl JobSpec {
-    /// The work after `changes`; a fallback's folder comes with its name.
-    pub(crate) fn after<'a>(&self, changes: impl IntoIterator<Item = &'a Fix>) -> Self {
-        let mut work = self.clone();
-        for change in changes {
-            change.apply(&mut work.draft);
-            if let Fix::Model(name) = change
+    /// A copy with `fixes` applied; a fallback model brings its folder.
+    pub(crate) fn with_fixes<'a>(&self, fixes: impl IntoIterator<Item = &'a Fix>) -> Self {
+        let mut spec = self.clone();
+        for fix in fixes {
+            fix.apply(&mut spec.draft);
+            if let Fix::Model(name) = fix
                 && let Some(fallback) = self.fallbacks.iter().find(|fallback| fallback.model == *name)
             {
-                work.model.clone_from(&fallback.folder);
+                spec.model.clone_from(&fallback.folder);
             }
         }
-        work
+        spec
     }
 }

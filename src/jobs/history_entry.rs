@@ -1,4 +1,4 @@
-//! One ended job as a record: what was asked, what came of it, what it cost. The history keeps these.
+//! The record of an ended job: request, result and cost. The history stores these.
 
 use std::error::Error as _;
 use std::fmt;
@@ -15,12 +15,12 @@ use crate::core::{Category, Draft, Error, Finding, Fix, Kind, Mode, Recovery, Se
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndStatus {
-    /// The video is there.
+    /// The video is finished.
     #[default]
     Done,
-    /// It could not be made.
+    /// The job failed.
     Failed,
-    /// The person stopped it.
+    /// A person cancelled it.
     Cancelled,
 }
 
@@ -34,21 +34,21 @@ impl fmt::Display for EndStatus {
     }
 }
 
-/// An error as it is kept: what happened, and what could be done.
+/// An error as it is stored: what happened, why, and what to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailureRecord {
-    /// What history and `--json` speak of.
+    /// Category for statistics and `--json`.
     pub category: Category,
-    /// What kind of thing went wrong.
+    /// Kind of error.
     pub kind: Kind,
     /// What happened and why, one sentence.
     pub message: String,
-    /// What to do now, if it was said.
+    /// What to do now.
     #[serde(default)]
     pub remedy: Option<String>,
-    /// What a person can do, most useful first.
+    /// Possible next steps, the most useful first.
     pub recovery: Vec<Recovery>,
-    /// Changes of the form that may help, most useful first.
+    /// Suggested fixes, the most useful first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<Fix>,
 }
@@ -56,7 +56,7 @@ pub struct FailureRecord {
 impl From<&Error> for FailureRecord {
     fn from(error: &Error) -> Self {
         let message = match error.source() {
-            // a cause of foreign make may bring its own full stop
+            // the cause may come from a library and end with a full stop
             Some(cause) => format!("{error}: {}", cause.to_string().trim_end_matches('.')),
             None => error.to_string(),
         };
@@ -71,100 +71,101 @@ impl From<&Error> for FailureRecord {
     }
 }
 
-/// One ended job.
+/// The record of an ended job.
 ///
-/// What is not known is `None` or empty: a job that failed has no fingerprint, and one that was found again from
-/// its video has no times but that of the file.
+/// Unknown values are `None` or empty: a failed job has no fingerprint, and an entry rebuilt from a video has no
+/// times but that of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HistoryEntry {
-    /// Tells it from every other, see [`HistoryEntry::new_id`]; the same one again replaces the record.
+    /// Identifies the job; recording the same id again replaces the entry. See [`HistoryEntry::new_id`].
     pub id: String,
-    /// The job's number; 0 if it was found again from its video.
+    /// Number of the job in the queue; 0 if the entry was rebuilt from a video.
     pub job: u64,
     /// How it ended.
     pub status: EndStatus,
-    /// When it was asked for.
+    /// When it was added.
     pub created: Utc,
-    /// When the work began; none if it was cancelled before.
+    /// When it started; `None` if it was cancelled before.
     pub started: Option<Utc>,
     /// When it ended.
     pub ended: Utc,
-    /// What should be seen.
+    /// Prompt.
     pub prompt: String,
-    /// The mode that ran, or was asked for.
+    /// The mode that ran, or was asked for if none ran.
     pub mode: Option<Mode>,
-    /// The model's id.
+    /// Model id.
     pub model: String,
-    /// See `wan::Checkpoint::fingerprint`; known of videos that were made.
+    /// Fingerprint of the model, see `wan::Checkpoint::fingerprint`; known of finished videos.
     pub model_fingerprint: Option<String>,
-    /// The whole form, see [`HistoryEntry::draft`]. As JSON, because a form of another version must be kept, too.
+    /// The whole request as JSON, so that one of another version is kept, too. See [`HistoryEntry::draft`].
     pub request: Value,
-    /// The video.
+    /// The video file.
     pub output: Option<PathBuf>,
     /// Why it failed.
     pub error: Option<FailureRecord>,
-    /// From the start of validation to the checked file.
+    /// Time from the start of validation to the checked file.
     pub generation_time_s: Option<Secs>,
-    /// Seconds of each finished stage, in order.
+    /// Duration of each finished stage, in order.
     pub stages: Vec<StageTime>,
-    /// Seconds of each denoising step, in order.
+    /// Duration of each denoising step, in order.
     pub steps: Vec<Secs>,
-    /// Largest resident memory of the process, MiB.
+    /// Peak resident memory of the process in MiB.
     pub peak_rss_mb: Option<f64>,
-    /// Largest device memory, MiB; none on the CPU.
+    /// Peak device memory in MiB; `None` on the CPU.
     pub peak_vram_mb: Option<f64>,
     /// Execution provider that ran the graphs.
     pub provider: Option<String>,
-    /// Number format the graphs computed in.
+    /// Precision of the transformers.
     pub precision: Option<String>,
     /// Attempts after the first.
     pub retries: u32,
-    /// What failed before and what was changed then, a sentence for each attempt.
-    pub story: Vec<String>,
-    /// What was switched on to save time or memory.
+    /// What failed before and which fixes were applied then, a sentence for each retry.
+    #[serde(alias = "story")]
+    pub retry_messages: Vec<String>,
+    /// Optimisations that were in use.
     pub optimizations: Vec<String>,
-    /// What was done differently than asked, or deserves a look.
+    /// Deviations from the request and other warnings.
     pub warnings: Vec<String>,
-    /// What the look before the run found.
+    /// Findings of the preflight.
     pub findings: Vec<Finding>,
-    /// How long it was thought to take.
+    /// Estimated generation time.
     pub estimated_s: Option<Secs>,
-    /// How much memory it was thought to need, MiB: of the device, on the CPU of the process.
+    /// Estimated peak memory in MiB, of the device or, on the CPU, of the process.
     pub estimated_peak_mb: Option<f64>,
 }
 
 impl HistoryEntry {
-    /// An id that no other job has, in this process or another, now or after a restart.
+    /// A new id that is unique among all jobs and programs.
     pub fn new_id() -> String {
         // the hasher's keys are random per thread and differ for each call
-        let chance = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
-        format!("{:x}-{chance:016x}", Utc::now().0)
+        let random = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
+        format!("{:x}-{random:016x}", Utc::now().0)
     }
 
-    /// The form, if this version can still read it.
+    /// The request as a draft, if this version can read it.
     pub fn draft(&self) -> Option<Draft> {
         Draft::deserialize(&self.request).ok()
     }
 
-    /// The memory that counts, MiB: of the device, on the CPU of the process.
+    /// Peak memory in MiB, of the device or, on the CPU, of the process.
     pub fn peak_mb(&self) -> Option<f64> {
         self.peak_vram_mb.or(self.peak_rss_mb)
     }
 
-    /// How far the expected time was off, as a part of the measured one: 0.5 is half as long again.
+    /// Relative error of the estimated time: 0.5 means that the estimate was 50 % too high.
     pub fn time_error(&self) -> Option<f64> {
-        off(self.estimated_s?.0, self.generation_time_s?.0)
+        relative_error(self.estimated_s?.0, self.generation_time_s?.0)
     }
 
-    /// How far the expected memory was off, as a part of the measured one.
+    /// Relative error of the estimated memory: 0.5 means that the estimate was 50 % too high.
     pub fn memory_error(&self) -> Option<f64> {
-        off(self.estimated_peak_mb?, self.peak_mb()?)
+        relative_error(self.estimated_peak_mb?, self.peak_mb()?)
     }
 }
 
-fn off(expected: f64, measured: f64) -> Option<f64> {
-    (measured > 0.0).then(|| expected / measured - 1.0)
+fn relative_error(estimated: f64, measured: f64) -> Option<f64> {
+    (measured > 0.0).then(|| estimated / measured - 1.0)
 }
 
 #[cfg(test)]

@@ -1,97 +1,131 @@
-//! A job of the queue: what was asked, and what became of it so far.
+//! A job: what was asked for and how far it is.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::history_entry::HistoryEntry;
-use super::spec::Job;
-use crate::core::{Fix, Outcome};
+use super::spec::JobSpec;
+use crate::core::{Fix, Outcome, Utc};
 
-/// How a job stands.
+/// Identifies a job within a data folder; counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a job is in its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// For its turn; if it was begun, it goes on where it was.
-    Waiting,
-    /// Until the person lets it go on.
-    Held,
-    /// On the engine of a program.
+    /// Waits for its turn. A job that has started before resumes from its last step.
+    Queued,
+    /// Waits until a person resumes it; its memory is free.
+    Paused,
+    /// A program runs it.
     Running {
-        /// Which program.
+        /// The worker id of that program.
         worker: String,
     },
     /// Done, failed or cancelled.
     Ended {
-        /// The record of it.
-        task: Box<HistoryEntry>,
+        /// The record of the job in the history.
+        entry: Box<HistoryEntry>,
     },
 }
 
-/// What a person wants of a job that runs, maybe in another program.
+/// What a person asked of a running job and is not done yet. The job may run in another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PendingAction {
-    /// To stop for good.
+    /// End the job.
     Cancel,
-    /// To stop after its step and give its memory back, and go on later.
-    Hold,
-    /// To wait after its step, with all its memory.
-    Pause,
+    /// Pause the job after its current step.
+    Pause {
+        /// Whether it keeps its memory, or frees it and is loaded again when it resumes.
+        keep_memory: bool,
+    },
 }
 
 /// What is on disk of a video that is being written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PartialOutput {
-    /// Its hidden name.
+    /// The hidden file that is being written.
     pub hidden: Option<PathBuf>,
-    /// What it will be, written down before it gets its name.
+    /// The result, saved before the hidden file is renamed to the output.
     pub placing: Option<Box<Outcome>>,
 }
 
-/// A change that was made after a failure.
+/// One retry of a job after a failed attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetryRecord {
-    /// What failed and what was changed, one sentence.
-    pub told: String,
-    /// What was changed.
-    pub changes: Vec<Fix>,
+    /// What failed and which fixes were applied, one sentence.
+    pub message: String,
+    /// The fixes applied before the next attempt.
+    pub fixes: Vec<Fix>,
 }
 
-/// A job and how it stands.
+/// A job of the queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JobEntry {
-    /// The job.
-    pub job: Job,
-    /// How it stands.
-    pub status: JobState,
-    /// The program that alone may run it, as long as that lives.
+pub struct Job {
+    /// Its number in this data folder.
+    pub id: JobId,
+    /// Identifies it among all jobs anywhere.
+    pub uid: String,
+    /// When it was added.
+    pub created: Utc,
+    /// What was asked for.
+    pub spec: JobSpec,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// The worker id of the only program that may run it, as long as that program runs.
     #[serde(default)]
-    pub reserved: Option<String>,
-    /// What the person wants of it while it runs.
+    pub reserved_by: Option<String>,
+    /// What a person asked of it while it runs.
     #[serde(default)]
-    pub wish: Option<PendingAction>,
+    pub pending_action: Option<PendingAction>,
     /// What is on disk of its video.
     #[serde(default)]
-    pub trace: PartialOutput,
-    /// What was changed after failures.
+    pub partial_output: PartialOutput,
+    /// Its retries, oldest first.
     #[serde(default)]
     pub retries: Vec<RetryRecord>,
 }
 
-impl JobEntry {
-    /// Whether it is over.
+impl Job {
+    /// A queued job with the current time as its creation time.
+    pub fn new(id: JobId, uid: String, spec: JobSpec) -> Self {
+        Self {
+            id,
+            uid,
+            created: Utc::now(),
+            spec,
+            state: JobState::Queued,
+            reserved_by: None,
+            pending_action: None,
+            partial_output: PartialOutput::default(),
+            retries: Vec::new(),
+        }
+    }
+
+    /// Its record in the history, if it has ended.
     pub fn ended(&self) -> Option<&HistoryEntry> {
-        match &self.status {
-            JobState::Ended { task } => Some(task),
+        match &self.state {
+            JobState::Ended { entry } => Some(entry),
             _ => None,
         }
     }
 
-    /// The program that runs it.
+    /// The worker id of the program that runs it.
     pub fn worker(&self) -> Option<&str> {
-        match &self.status {
+        match &self.state {
             JobState::Running { worker } => Some(worker),
             _ => None,
         }

@@ -2,16 +2,20 @@
 //!
 //! Nothing here runs or stores a job; `queue/` keeps them, `worker/` runs them.
 
+mod document;
 mod fallback;
 mod history_entry;
 mod job;
 pub(crate) mod ladder;
 mod run_recorder;
 mod spec;
+mod status;
 
+pub use document::{DOCUMENT_VERSION, HistoryEntryDocument, JobDocument, QueueDocument, RequestField};
 pub use fallback::Fallback;
 pub(crate) use fallback::{may_help, next as next_fallback};
 pub use history_entry::{EndStatus, FailureRecord, HistoryEntry};
-pub use job::{JobEntry, JobState, PartialOutput, PendingAction, RetryRecord};
-pub(crate) use run_recorder::{RunRecorder, ended};
-pub use spec::{Job, JobId, JobSpec, Priority};
+pub use job::{Job, JobId, JobState, PartialOutput, PendingAction, RetryRecord};
+pub use run_recorder::RunRecorder;
+pub use spec::{JobSpec, Priority};
+pub use status::JobStatus;

@@ -1,13 +1,15 @@
-//! The record of an ended job.
+//! The recorder: the only place that turns the events of a job into progress and its history entry.
 
 use super::history_entry::{EndStatus, FailureRecord, HistoryEntry};
-use super::job::JobEntry;
-use crate::core::{Error, Event, Finding, Kind, Outcome, Secs, Stage, StageTime, Utc};
+use super::job::Job;
+use crate::core::{Error, Event, Finding, Kind, Outcome, Progress, Secs, Stage, StageTime, Utc};
 use crate::monitor::peak_resident;
 
-/// What an attempt told before it ended, for the record of one that made no video.
-#[derive(Debug, Default)]
-pub(crate) struct RunRecorder {
+/// Collects the events of a job's current attempt.
+#[derive(Clone, Debug, Default)]
+pub struct RunRecorder {
+    progress: Progress,
+    stage: Option<Stage>,
     stages: Vec<StageTime>,
     steps: Vec<Secs>,
     warnings: Vec<String>,
@@ -17,9 +19,14 @@ pub(crate) struct RunRecorder {
 }
 
 impl RunRecorder {
-    /// Takes in what happened.
-    pub(crate) fn observe(&mut self, event: &Event) {
+    /// Takes in an event. `Started` begins a new attempt.
+    pub fn observe(&mut self, event: &Event) {
+        self.progress.observe(event);
         match event {
+            Event::Started { .. } => {
+                *self = Self { progress: std::mem::take(&mut self.progress), ..Self::default() };
+            }
+            Event::StageStarted { stage } => self.stage = Some(*stage),
             Event::Step { stage: Stage::DenoiseHigh | Stage::DenoiseLow, seconds, .. } => {
                 self.steps.push(*seconds);
             }
@@ -33,74 +40,87 @@ impl RunRecorder {
         }
     }
 
-    /// `task` with what was expected of it.
-    pub(crate) fn expected(&self, task: HistoryEntry) -> HistoryEntry {
-        HistoryEntry {
+    /// How far the job is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The last stage that started in this attempt.
+    pub(crate) fn stage(&self) -> Option<Stage> {
+        self.stage
+    }
+
+    /// The history entry of `job`, which started at `started` and ends now with `result`.
+    ///
+    /// The details of a finished job come from its outcome, those of another one from the events of its last attempt.
+    pub(crate) fn history_entry(
+        &self,
+        job: &Job,
+        started: Option<Utc>,
+        result: Result<&Outcome, &Error>,
+    ) -> HistoryEntry {
+        let draft = &job.spec.draft;
+        let asked = HistoryEntry {
+            id: job.uid.clone(),
+            job: job.id.0,
+            created: job.created,
+            started,
+            ended: Utc::now(),
+            prompt: draft.prompt.clone(),
+            mode: draft.mode,
+            // the id, where the form may name a folder
+            model: job.spec.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            request: serde_json::to_value(draft).unwrap_or_default(),
+            retries: job.retries.len() as u32,
+            retry_messages: job.retries.iter().map(|retry| retry.message.clone()).collect(),
             findings: self.findings.clone(),
             estimated_s: self.estimated_s,
             estimated_peak_mb: self.estimated_peak_mb,
-            ..task
-        }
-    }
-
-    /// `task` with what its last attempt did and needed.
-    pub(crate) fn fill(&self, task: HistoryEntry) -> HistoryEntry {
-        HistoryEntry {
-            stages: self.stages.clone(),
-            steps: self.steps.clone(),
-            warnings: self.warnings.clone(),
-            peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
-            ..task
+            ..HistoryEntry::default()
+        };
+        match result {
+            Ok(outcome) => with_outcome(asked, outcome),
+            // a job that never started has used nothing
+            Err(error) if started.is_none() => asked.with_error(error),
+            Err(error) => HistoryEntry {
+                stages: self.stages.clone(),
+                steps: self.steps.clone(),
+                warnings: self.warnings.clone(),
+                peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
+                ..asked
+            }
+            .with_error(error),
         }
     }
 }
 
-/// The record of `entry`, which began at `started` and ended now.
-pub(crate) fn ended(
-    entry: &JobEntry,
-    started: Option<Utc>,
-    result: Result<&Outcome, &Error>,
-) -> HistoryEntry {
-    let job = &entry.job;
-    let draft = &job.work.draft;
-    let asked = HistoryEntry {
-        id: job.uid.clone(),
-        job: job.id.0,
-        created: job.created,
-        started,
-        ended: Utc::now(),
-        prompt: draft.prompt.clone(),
-        mode: draft.mode,
-        // the id, where the form may name a folder
-        model: job.work.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        request: serde_json::to_value(draft).unwrap_or_default(),
-        retries: entry.retries.len() as u32,
-        story: entry.retries.iter().map(|retry| retry.told.clone()).collect(),
-        ..HistoryEntry::default()
-    };
-    match result {
-        Ok(outcome) => HistoryEntry {
-            status: EndStatus::Done,
-            mode: Some(outcome.request.mode),
-            model_fingerprint: Some(outcome.model_fingerprint.clone()),
-            // what ran says more than what was asked, and reads as a form, too
-            request: serde_json::to_value(&outcome.request).unwrap_or_default(),
-            // the history is looked at from elsewhere
-            output: Some(std::path::absolute(&outcome.output).unwrap_or_else(|_| outcome.output.clone())),
-            generation_time_s: Some(outcome.generation_time_s),
-            stages: outcome.stages.clone(),
-            steps: outcome.steps.clone(),
-            peak_rss_mb: outcome.peak_rss_mb,
-            peak_vram_mb: outcome.peak_vram_mb,
-            provider: Some(outcome.provider.clone()),
-            precision: Some(outcome.precision.clone()),
-            optimizations: outcome.optimizations.clone(),
-            warnings: outcome.warnings.clone(),
-            ..asked
-        },
-        Err(error) if error.kind == Kind::Cancelled => HistoryEntry { status: EndStatus::Cancelled, ..asked },
-        Err(error) => {
-            HistoryEntry { status: EndStatus::Failed, error: Some(FailureRecord::from(error)), ..asked }
+impl HistoryEntry {
+    fn with_error(self, error: &Error) -> Self {
+        if error.kind == Kind::Cancelled {
+            return Self { status: EndStatus::Cancelled, ..self };
         }
+        Self { status: EndStatus::Failed, error: Some(FailureRecord::from(error)), ..self }
+    }
+}
+
+fn with_outcome(asked: HistoryEntry, outcome: &Outcome) -> HistoryEntry {
+    HistoryEntry {
+        status: EndStatus::Done,
+        mode: Some(outcome.request.mode),
+        model_fingerprint: Some(outcome.model_fingerprint.clone()),
+        // the request that ran says more than the draft, and reads as a draft, too
+        request: serde_json::to_value(&outcome.request).unwrap_or_default(),
+        // the history is read from other working folders
+        output: Some(std::path::absolute(&outcome.output).unwrap_or_else(|_| outcome.output.clone())),
+        generation_time_s: Some(outcome.generation_time_s),
+        stages: outcome.stages.clone(),
+        steps: outcome.steps.clone(),
+        peak_rss_mb: outcome.peak_rss_mb,
+        peak_vram_mb: outcome.peak_vram_mb,
+        provider: Some(outcome.provider.clone()),
+        precision: Some(outcome.precision.clone()),
+        optimizations: outcome.optimizations.clone(),
+        warnings: outcome.warnings.clone(),
+        ..asked
     }
 }

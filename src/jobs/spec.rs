@@ -1,73 +1,61 @@
-//! A job: a frozen copy of the form.
+//! What a job was asked to do: a frozen copy of the form.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::fallback::Fallback;
-use crate::core::{Draft, Utc};
+use crate::core::Draft;
 use crate::media::Existing;
 use crate::store::Settings;
 
-/// Tells the jobs of a data folder apart; counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JobId(pub u64);
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Which jobs come first.
+/// Which jobs run first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// When nothing else waits.
+    /// Runs when no other job is queued.
     Low,
-    /// In the order of the queue.
+    /// Runs in the order of the queue.
     #[default]
     Normal,
-    /// Before the others; a job that runs makes room after its current step.
+    /// Runs before all others; a running job yields after its current step.
     Urgent,
 }
 
-/// What to do and where to put it.
+/// Everything a job needs to know: the form, the model and the output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
-    /// The form as it was.
+    /// The form when the job was added.
     pub draft: Draft,
     /// Folder of the model.
     pub model: PathBuf,
-    /// Where the video goes.
+    /// Path of the video.
     pub output: PathBuf,
-    /// What happens if something is there already.
+    /// What to do if the output exists already.
     #[serde(default)]
     pub existing: Existing,
-    /// Where the final latent goes, if anywhere.
+    /// Path for the final latents, if they are wanted.
     #[serde(default)]
     pub latents_out: Option<PathBuf>,
-    /// Whether somebody watches it being made.
+    /// Whether previews are made while it runs.
     #[serde(default)]
     pub preview: bool,
-    /// Seconds after which it is stopped; none runs without end.
+    /// Time limit in seconds.
     #[serde(default)]
     pub timeout_s: Option<u64>,
-    /// Which jobs come first.
+    /// Which jobs run first.
     #[serde(default)]
     pub priority: Priority,
-    /// Models that may take it over, in the order in which they are tried.
+    /// Models to try if the first cannot be used, in this order.
     #[serde(default)]
     pub fallbacks: Vec<Fallback>,
-    /// The job whose latents are taken if they are the same that this one would make (its `uid`).
+    /// The `uid` of a job whose latents are reused if this job would make the same ones.
     #[serde(default)]
     pub latents_of: Option<String>,
 }
 
 impl JobSpec {
-    /// Work of ordinary priority on a form.
+    /// A job of normal priority that takes the next free output name.
     pub fn new(draft: Draft, model: PathBuf, output: PathBuf) -> Self {
         Self {
             draft,
@@ -83,7 +71,7 @@ impl JobSpec {
         }
     }
 
-    /// Likewise, as a person has set it. Fallbacks that are not there any more are left out.
+    /// Applies the time limit and the fallback models of the settings. Models that no longer exist are left out.
     #[must_use]
     pub fn settled(self, settings: &Settings, data_dir: &Path, models_dir: Option<&Path>) -> Self {
         let fallbacks = settings.models.fallbacks.iter();
@@ -93,17 +81,4 @@ impl JobSpec {
             ..self
         }
     }
-}
-
-/// Work that the queue has taken.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Job {
-    /// Its number.
-    pub id: JobId,
-    /// Tells it from every other job anywhere.
-    pub uid: String,
-    /// When it was asked for.
-    pub created: Utc,
-    /// What to do.
-    pub work: JobSpec,
 }

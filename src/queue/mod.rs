@@ -1,8 +1,14 @@
 //! The queue: jobs in their order, kept in a journal that several programs may change.
 
+mod command;
+mod journal_v1;
+mod leases;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 mod queue;
+mod run;
+mod shared_state;
 mod state;
 
-pub(crate) use queue::device_lock;
-pub use queue::{Acknowledgement, Queue, Scope};
+pub use command::{Acknowledgement, QueueCommand};
+pub(crate) use leases::DeviceLease;
+pub use queue::{Queue, Scope};

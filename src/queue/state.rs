@@ -1,48 +1,48 @@
-//! The queue as data: entries in their order, changed by records only. What the journal keeps are these records.
+//! The queue as data: jobs in their order, changed by records only. The journal stores these records.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::jobs::{JobEntry, JobId, JobState, PartialOutput, PendingAction, Priority, RetryRecord};
+use crate::jobs::{Job, JobId, JobState, PartialOutput, PendingAction, Priority, RetryRecord};
 
-/// Ended jobs that stay in sight; the history has them all.
-const ENDED_IN_SIGHT: usize = 50;
+/// Ended jobs that stay in the list; the history has them all.
+const MAX_ENDED: usize = 50;
 
 /// One change of the queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {
-    /// A new entry at the end, or another form of a known one at its place.
-    Put(Box<JobEntry>),
-    /// It stands before another one now, or at the end.
-    Place { id: JobId, before: Option<JobId> },
-    /// How it stands now.
-    JobState { id: JobId, status: JobState },
-    /// What is wanted of it while it runs.
-    PendingAction { id: JobId, wish: Option<PendingAction> },
-    /// What is on disk of its video.
-    PartialOutput { id: JobId, trace: PartialOutput },
-    /// What was changed after a failure.
-    RetryRecord { id: JobId, retry: RetryRecord },
-    /// It is forgotten.
+    /// Adds a job at the end, or replaces a known one at its place.
+    Put(Box<Job>),
+    /// Moves a job before another one, or to the end.
+    Move { id: JobId, before: Option<JobId> },
+    /// Sets the state of a job.
+    State { id: JobId, state: JobState },
+    /// Sets or clears what was asked of a running job.
+    PendingAction { id: JobId, action: Option<PendingAction> },
+    /// Sets what is on disk of a job's video.
+    PartialOutput { id: JobId, output: PartialOutput },
+    /// Adds a retry to a job.
+    Retry { id: JobId, retry: RetryRecord },
+    /// Removes a job from the list.
     Remove { id: JobId },
-    /// Numbers up to here are taken, though their jobs are forgotten.
+    /// Reserves all job numbers up to this one.
     Numbers { last: u64 },
 }
 
-/// All entries in their order.
+/// All jobs in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct State {
-    entries: BTreeMap<JobId, JobEntry>,
+    jobs: BTreeMap<JobId, Job>,
     order: Vec<JobId>,
     ended: usize,
     last: u64,
 }
 
 impl State {
-    pub(super) fn get(&self, id: JobId) -> Option<&JobEntry> {
-        self.entries.get(&id)
+    pub(super) fn get(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
     }
 
     /// The number of the next job.
@@ -50,21 +50,21 @@ impl State {
         JobId(self.last + 1)
     }
 
-    /// Entries in the order in which they run; ended ones among them.
-    pub(super) fn entries(&self) -> Vec<&JobEntry> {
-        let mut all: Vec<_> = self.order.iter().filter_map(|id| self.entries.get(id)).collect();
-        all.sort_by_key(|entry| std::cmp::Reverse(entry.job.work.priority));
+    /// Jobs in the order in which they run; ended ones among them.
+    pub(super) fn jobs(&self) -> Vec<&Job> {
+        let mut all: Vec<_> = self.order.iter().filter_map(|id| self.jobs.get(id)).collect();
+        all.sort_by_key(|job| std::cmp::Reverse(job.spec.priority));
         all
     }
 
-    /// The first entry that `may_run`, by priority and then by order.
-    pub(super) fn first(&self, may_run: impl Fn(&JobEntry) -> bool) -> Option<&JobEntry> {
-        let mut best: Option<&JobEntry> = None;
-        for entry in self.order.iter().filter_map(|id| self.entries.get(id)) {
-            let priority = |entry: &JobEntry| entry.job.work.priority;
-            if best.is_none_or(|best| priority(entry) > priority(best)) && may_run(entry) {
-                best = Some(entry);
-                if priority(entry) == Priority::Urgent {
+    /// The first job that `may_run`, by priority and then by order.
+    pub(super) fn first(&self, may_run: impl Fn(&Job) -> bool) -> Option<&Job> {
+        let mut best: Option<&Job> = None;
+        for job in self.order.iter().filter_map(|id| self.jobs.get(id)) {
+            let priority = |job: &Job| job.spec.priority;
+            if best.is_none_or(|best| priority(job) > priority(best)) && may_run(job) {
+                best = Some(job);
+                if priority(job) == Priority::Urgent {
                     break;
                 }
             }
@@ -74,56 +74,58 @@ impl State {
 
     /// The records that make this state from nothing.
     pub(super) fn records(&self) -> Vec<Record> {
-        let put = |id: &JobId| self.entries.get(id).cloned().map(|entry| Record::Put(Box::new(entry)));
+        let put = |id: &JobId| self.jobs.get(id).cloned().map(|job| Record::Put(Box::new(job)));
         let numbers = Record::Numbers { last: self.last };
         std::iter::once(numbers).chain(self.order.iter().filter_map(put)).collect()
     }
 
-    /// Makes a change; one about a job that is not there changes nothing.
+    /// Applies a record; one about an unknown job has no effect.
     pub(super) fn apply(&mut self, record: Record) {
         match record {
-            Record::Put(entry) => self.put(*entry),
-            Record::Place { id, before } => self.place(id, before),
+            Record::Put(job) => self.put(*job),
+            Record::Move { id, before } => self.move_before(id, before),
             Record::Remove { id } => self.remove(id),
             Record::Numbers { last } => self.last = self.last.max(last),
-            Record::JobState { id, status } => {
-                let ends = matches!(status, JobState::Ended { .. });
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    self.ended = self.ended + usize::from(ends) - usize::from(entry.ended().is_some());
-                    if !matches!(status, JobState::Running { .. }) {
-                        entry.wish = None;
-                    }
-                    entry.status = status;
-                }
-                if ends {
-                    self.forget_old();
-                }
+            Record::State { id, state } => self.set_state(id, state),
+            Record::PendingAction { id, action } => self.change(id, |job| job.pending_action = action),
+            Record::PartialOutput { id, output } => self.change(id, |job| job.partial_output = output),
+            Record::Retry { id, retry } => self.change(id, |job| job.retries.push(retry)),
+        }
+    }
+
+    fn set_state(&mut self, id: JobId, state: JobState) {
+        let ends = matches!(state, JobState::Ended { .. });
+        if let Some(job) = self.jobs.get_mut(&id) {
+            self.ended = self.ended + usize::from(ends) - usize::from(job.ended().is_some());
+            if !matches!(state, JobState::Running { .. }) {
+                job.pending_action = None;
             }
-            Record::PendingAction { id, wish } => self.change(id, |entry| entry.wish = wish),
-            Record::PartialOutput { id, trace } => self.change(id, |entry| entry.trace = trace),
-            Record::RetryRecord { id, retry } => self.change(id, |entry| entry.retries.push(retry)),
+            job.state = state;
+        }
+        if ends {
+            self.remove_oldest();
         }
     }
 
-    fn change(&mut self, id: JobId, change: impl FnOnce(&mut JobEntry)) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            change(entry);
+    fn change(&mut self, id: JobId, change: impl FnOnce(&mut Job)) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            change(job);
         }
     }
 
-    fn put(&mut self, entry: JobEntry) {
-        let id = entry.job.id;
+    fn put(&mut self, job: Job) {
+        let id = job.id;
         self.last = self.last.max(id.0);
-        self.ended += usize::from(entry.ended().is_some());
-        match self.entries.insert(id, entry) {
+        self.ended += usize::from(job.ended().is_some());
+        match self.jobs.insert(id, job) {
             Some(old) => self.ended -= usize::from(old.ended().is_some()),
             None => self.order.push(id),
         }
-        self.forget_old();
+        self.remove_oldest();
     }
 
-    fn place(&mut self, id: JobId, before: Option<JobId>) {
-        if before == Some(id) || !self.entries.contains_key(&id) {
+    fn move_before(&mut self, id: JobId, before: Option<JobId>) {
+        if before == Some(id) || !self.jobs.contains_key(&id) {
             return;
         }
         self.order.retain(|known| *known != id);
@@ -132,17 +134,17 @@ impl State {
     }
 
     fn remove(&mut self, id: JobId) {
-        if let Some(gone) = self.entries.remove(&id) {
+        if let Some(gone) = self.jobs.remove(&id) {
             self.ended -= usize::from(gone.ended().is_some());
             self.order.retain(|known| *known != id);
         }
     }
 
-    /// Removes the jobs that ended longest ago until the rest fits into sight.
-    fn forget_old(&mut self) {
-        while self.ended > ENDED_IN_SIGHT {
-            let ended = |entry: &JobEntry| entry.ended().map(|task| (task.ended, entry.job.id));
-            let Some((_, oldest)) = self.entries.values().filter_map(ended).min() else { return };
+    /// Removes the jobs that ended longest ago until at most [`MAX_ENDED`] are left.
+    fn remove_oldest(&mut self) {
+        while self.ended > MAX_ENDED {
+            let ended = |job: &Job| job.ended().map(|entry| (entry.ended, job.id));
+            let Some((_, oldest)) = self.jobs.values().filter_map(ended).min() else { return };
             self.remove(oldest);
         }
     }

@@ -9,14 +9,11 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::lock::HeldLock;
 use crate::core::{Error, Kind, Result};
 
-/// Version of the format that this program writes.
-const VERSION: u64 = 1;
 /// Name of the version in the first line.
 const KEY: &str = "wandeck_journal";
 /// A journal below this size is not worth rewriting.
@@ -36,6 +33,10 @@ pub struct Damage {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Version of the records that this program writes.
+    version: u64,
+    /// Version in the file's first line; unknown if that is damaged.
+    found: Option<u64>,
     /// Bytes that were read or written by this handle, all of them whole records.
     read: u64,
     /// Size after the last rewriting.
@@ -60,14 +61,15 @@ pub struct Locked<'a> {
 }
 
 impl Journal {
-    /// Opens or makes the journal at `path`. A version that is newer than this program's is refused.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// Opens or creates the journal at `path` for records of `version`. A newer version is rejected when it is read.
+    pub fn open(path: &Path, version: u64) -> Result<Self> {
         let _lock = HeldLock::wait(&lock_path(path))?;
         let file = open(path).map_err(|error| failed(path, error))?;
-        let mut journal = Self { path: path.to_path_buf(), file, read: 0, base: 0 };
+        let mut journal =
+            Self { path: path.to_path_buf(), file, version, found: Some(version), read: 0, base: 0 };
         let written = journal.file.metadata().map_err(|error| failed(path, error))?.len();
         if written == 0 {
-            journal.write(&line(&header())).map_err(|error| failed(path, error))?;
+            journal.write(&line(&header(version))).map_err(|error| failed(path, error))?;
             journal.read = 0;
         }
         Ok(journal)
@@ -117,7 +119,9 @@ impl Journal {
 
 impl Locked<'_> {
     /// Reads what was appended since the last time; cuts off a torn end.
-    pub fn news<R: DeserializeOwned>(&mut self) -> Result<News<R>> {
+    ///
+    /// `decode` makes a record from JSON of a version, which is unknown if the file's first line is damaged.
+    pub fn news<R>(&mut self, decode: impl Fn(&[u8], Option<u64>) -> Option<R>) -> Result<News<R>> {
         let journal = &mut *self.journal;
         let path = journal.path.clone();
         let failed = |error| failed(&path, error);
@@ -136,11 +140,12 @@ impl Locked<'_> {
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let mut lines = text[..whole].split_inclusive(|&byte| byte == b'\n');
         let (mut records, mut bad) = (Vec::new(), 0);
-        if all && !is_header(lines.next(), &path)? {
-            bad += 1;
+        if all {
+            journal.found = version_of(lines.next(), &path, journal.version)?;
+            bad += usize::from(journal.found.is_none());
         }
         for line in lines {
-            match record(line) {
+            match checked(line).and_then(|json| decode(json, journal.found)) {
                 Some(record) => records.push(record),
                 None => bad += 1,
             }
@@ -167,6 +172,11 @@ impl Locked<'_> {
         self.journal.write(&lines).map_err(|error| failed(&path, error))
     }
 
+    /// Whether the file is of an older version and must be rewritten before anything is appended.
+    pub fn is_old(&self) -> bool {
+        self.journal.found != Some(self.journal.version)
+    }
+
     /// Whether so much was appended that rewriting pays.
     pub fn is_long(&self) -> bool {
         self.journal.read > SMALL.max(self.journal.base.saturating_mul(2))
@@ -177,7 +187,7 @@ impl Locked<'_> {
         let journal = &mut *self.journal;
         let path = journal.path.clone();
         let failed = |error| failed(&path, error);
-        let mut bytes = line(&header());
+        let mut bytes = line(&header(journal.version));
         bytes.extend(lines(records)?);
         let folder = path.parent().unwrap_or(&path);
         let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
@@ -185,13 +195,14 @@ impl Locked<'_> {
         staged.persist(&path).map_err(|error| failed(error.error))?;
         sync_folder(folder);
         journal.file = open(&path).map_err(failed)?;
+        journal.found = Some(journal.version);
         (journal.read, journal.base) = (bytes.len() as u64, bytes.len() as u64);
         Ok(())
     }
 }
 
-fn header() -> Vec<u8> {
-    json!({ KEY: VERSION }).to_string().into_bytes()
+fn header(version: u64) -> Vec<u8> {
+    json!({ KEY: version }).to_string().into_bytes()
 }
 
 fn line(json: &[u8]) -> Vec<u8> {
@@ -205,7 +216,7 @@ fn lines<R: Serialize>(records: &[R]) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for record in records {
         let json = serde_json::to_vec(record)
-            .map_err(|error| Error::new(Kind::Bug, "A record cannot be written down").because(error))?;
+            .map_err(|error| Error::new(Kind::Bug, "Cannot write a record of the queue").because(error))?;
         all.extend(line(&json));
     }
     Ok(all)
@@ -218,21 +229,19 @@ fn checked(line: &[u8]) -> Option<&[u8]> {
     (sum == crc32fast::hash(json)).then_some(json)
 }
 
-fn record<R: DeserializeOwned>(line: &[u8]) -> Option<R> {
-    serde_json::from_slice(checked(line)?).ok()
-}
-
-/// Whether the first line is whole; an error if it tells of a newer version.
-fn is_header(first: Option<&[u8]>, path: &Path) -> Result<bool> {
-    let header: Option<serde_json::Value> = first.and_then(record);
+/// The version in the first line, `None` if that is damaged. Fails if it is newer than `known`.
+fn version_of(first: Option<&[u8]>, path: &Path, known: u64) -> Result<Option<u64>> {
+    let header = first.and_then(checked).and_then(|json| serde_json::from_slice::<Value>(json).ok());
     match header.as_ref().and_then(|header| header[KEY].as_u64()) {
-        Some(version) if version > VERSION => Err(Error::new(
+        Some(version) if version > known => Err(Error::new(
             Kind::Unsupported,
-            format!("The queue in {} is of version {version}, this program reads {VERSION}", path.display()),
+            format!(
+                "The queue in {} has version {version}, this program reads up to {known}",
+                path.display()
+            ),
         )
         .remedy("Use the newer Wandeck that wrote it, or another --data-dir")),
-        // one that was lost says nothing against the other lines
-        found => Ok(found.is_some()),
+        found => Ok(found),
     }
 }
 
@@ -263,9 +272,9 @@ fn sync_folder(folder: &Path) {
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
-    Error::new(Kind::Io, format!("The queue in {} cannot be written", path.display()))
+    Error::new(Kind::Io, format!("Cannot save the queue in {}", path.display()))
         .because(error)
-        .remedy("Free some space or check the folder's permissions; what was written before is safe")
+        .remedy("Free some space or check the folder's permissions; what was saved before is safe")
 }
 
 #[cfg(test)]
@@ -273,17 +282,21 @@ mod tests {
     use super::*;
 
     fn journal(dir: &Path) -> Journal {
-        Journal::open(&dir.join("journal")).unwrap()
+        Journal::open(&dir.join("journal"), 1).unwrap()
+    }
+
+    fn decode(json: &[u8], _version: Option<u64>) -> Option<u32> {
+        serde_json::from_slice(json).ok()
     }
 
     fn append(journal: &mut Journal, values: &[u32]) {
         let mut locked = journal.lock().unwrap();
-        locked.news::<u32>().unwrap();
+        locked.news(decode).unwrap();
         locked.append(values).unwrap();
     }
 
     fn read(journal: &mut Journal) -> News<u32> {
-        journal.lock().unwrap().news().unwrap()
+        journal.lock().unwrap().news(decode).unwrap()
     }
 
     #[test]
@@ -342,12 +355,28 @@ mod tests {
     }
 
     #[test]
+    fn an_older_version_is_read_and_rewritten() {
+        let dir = tempfile::tempdir().unwrap();
+        append(&mut journal(dir.path()), &[1]);
+        let mut newer = Journal::open(&dir.path().join("journal"), 2).unwrap();
+        let mut locked = newer.lock().unwrap();
+        let news = locked.news(|json, version| Some((decode(json, version)?, version?))).unwrap();
+        assert_eq!((news.records, news.damage), (vec![(1, 1)], None));
+        assert!(locked.is_old());
+        locked.rewrite(&[10]).unwrap();
+        assert!(!locked.is_old());
+        drop(locked);
+        let error = journal(dir.path()).lock().unwrap().news(decode).unwrap_err();
+        assert!(format!("{error:#}").contains("version 2"), "{error:#}");
+    }
+
+    #[test]
     fn a_newer_version_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let newer = line(br#"{"wandeck_journal":99}"#);
         fs::write(&path, &newer).unwrap();
-        let error = journal(dir.path()).lock().unwrap().news::<u32>().unwrap_err();
+        let error = journal(dir.path()).lock().unwrap().news(decode).unwrap_err();
         assert!(format!("{error:#}").contains("version 99"), "{error:#}");
         assert_eq!(fs::read(&path).unwrap(), newer);
     }

@@ -21,10 +21,23 @@ impl HeldLock {
         Ok(Self { file })
     }
 
-    /// Takes the lock if nobody holds it, and writes `holder` into its file. Else says who does.
+    /// Takes the lock if it is free, and writes `holder` into its file. Otherwise returns who holds it.
     pub fn attempt(path: &Path, holder: &str) -> Result<Result<Self, String>> {
+        Self::attempt_with(path, holder, File::try_lock)
+    }
+
+    /// Takes the lock together with others that take it in this way, if nobody holds it alone.
+    pub fn attempt_shared(path: &Path, holder: &str) -> Result<Result<Self, String>> {
+        Self::attempt_with(path, holder, File::try_lock_shared)
+    }
+
+    fn attempt_with(
+        path: &Path,
+        holder: &str,
+        lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+    ) -> Result<Result<Self, String>> {
         let mut file = open(path)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let who = fs::read_to_string(path).unwrap_or_default();

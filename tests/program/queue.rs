@@ -13,9 +13,10 @@ use tempfile::TempDir;
 use wandeck::core::{Draft, Event, Faults, Fix, Kind, Stage, StepCount};
 use wandeck::jobs::{Fallback, JobId, JobSpec, JobState, Priority};
 use wandeck::presets;
+use wandeck::queue::QueueCommand;
 use wandeck::queue::{Acknowledgement, Queue, Scope};
 use wandeck::store::HeldLock;
-use wandeck::worker::{QueueCommand, Worker, WorkerOptions};
+use wandeck::worker::{Worker, WorkerOptions};
 
 /// A data folder and the program that works on it.
 struct Desk {
@@ -122,17 +123,17 @@ fn a_paused_job_waits_with_or_without_its_memory() {
     let desk = Desk::new("slow@step=50 x12");
     let job = desk.submit(desk.work(1, "a.mp4"));
     desk.until_step(job, 1);
-    desk.worker.order(QueueCommand::Pause(job)).unwrap();
+    desk.worker.command(QueueCommand::Pause { id: job, keep_memory: true }).unwrap();
     // with its memory: nothing happens any more
     while desk.worker.events().recv_timeout(Duration::from_millis(500)).is_ok() {}
-    let status = |desk: &Desk| desk.worker.snapshot().entries[0].status.clone();
+    let status = |desk: &Desk| desk.worker.snapshot().jobs[0].state.clone();
     assert!(matches!(status(&desk), JobState::Running { .. }));
-    desk.worker.order(QueueCommand::Resume(job)).unwrap();
+    desk.worker.command(QueueCommand::Resume(job)).unwrap();
     desk.until_step(job, 2);
-    desk.worker.order(QueueCommand::Hold(job)).unwrap();
+    desk.worker.command(QueueCommand::Pause { id: job, keep_memory: false }).unwrap();
     desk.until(|_, event| matches!(event, Event::Interrupted { .. }));
     while desk.worker.events().recv_timeout(Duration::from_millis(300)).is_ok() {}
-    desk.worker.order(QueueCommand::Resume(job)).unwrap();
+    desk.worker.command(QueueCommand::Resume(job)).unwrap();
     assert_eq!(fs::read(output(&desk.until_end(job))).unwrap(), undisturbed(1));
 }
 
@@ -169,7 +170,7 @@ fn a_finished_job_is_decoded_again_from_its_latents() {
     let desk = Desk::new("");
     let job = desk.submit(desk.work(1, "a.mp4"));
     let first = output(&desk.until_end(job));
-    desk.worker.order(QueueCommand::Retry(job)).unwrap();
+    desk.worker.command(QueueCommand::Retry(job)).unwrap();
     let told = desk.until(|_, event| event.is_terminal());
     let again = told.last().unwrap().0;
     assert!(!stages(&told, again).contains(&Stage::DenoiseHigh));
@@ -185,7 +186,7 @@ fn a_full_disk_ends_the_job_and_loses_nothing() {
     let told = desk.until_end(job);
     assert!(matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Io));
     assert!(!desk.dir.path().join("a.mp4").exists());
-    desk.worker.order(QueueCommand::Retry(job)).unwrap();
+    desk.worker.command(QueueCommand::Retry(job)).unwrap();
     let told = desk.until(|_, event| event.is_terminal());
     assert!(!stages(&told, told.last().unwrap().0).contains(&Stage::DenoiseHigh), "the latents were kept");
     assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
@@ -197,7 +198,7 @@ fn a_job_that_takes_too_long_is_stopped_and_goes_on_when_retried() {
     let job = desk.submit(JobSpec { timeout_s: Some(3), ..desk.work(1, "a.mp4") });
     let told = desk.until_end(job);
     assert!(matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Timeout));
-    desk.worker.order(QueueCommand::Retry(job)).unwrap();
+    desk.worker.command(QueueCommand::Retry(job)).unwrap();
     let told = desk.until(|_, event| event.is_terminal());
     assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
 }
@@ -256,9 +257,9 @@ fn another_program_steers_the_job_that_runs_here() {
     let waiting = desk.submit(desk.work(2, "b.mp4"));
     desk.until_step(job, 1);
     let mut other = Queue::open(desk.dir.path(), "another test", &Faults::default()).unwrap();
-    assert_eq!(other.entries().len(), 2);
+    assert_eq!(other.jobs().len(), 2);
     assert_eq!(other.cancel(waiting).unwrap(), Acknowledgement::Done);
-    assert_eq!(other.cancel(job).unwrap(), Acknowledgement::Told);
+    assert_eq!(other.cancel(job).unwrap(), Acknowledgement::Requested);
     assert!(matches!(desk.until_end(job).last().unwrap().1, Event::Cancelled));
     let added = other.add(desk.work(3, "c.mp4"), false).unwrap();
     output(&desk.until_end(added));
@@ -273,19 +274,19 @@ fn a_job_that_waits_can_be_moved_changed_and_doubled() {
     let ids: Vec<_> = (1..=3)
         .map(|seed| queue.add(work(seed, &dir.path().join(format!("{seed}.mp4"))), false).unwrap())
         .collect();
-    queue.place(ids[2], Some(ids[0])).unwrap();
-    queue.prioritise(ids[1], Priority::Low).unwrap();
+    queue.move_before(ids[2], Some(ids[0])).unwrap();
+    queue.set_priority(ids[1], Priority::Low).unwrap();
     let double = queue.duplicate(ids[0]).unwrap();
-    let mut changed = queue.get(ids[0]).unwrap().job.work.clone();
+    let mut changed = queue.get(ids[0]).unwrap().spec.clone();
     Fix::Steps(StepCount(9)).apply(&mut changed.draft);
     queue.edit(ids[0], changed).unwrap();
-    queue.hold(ids[2]).unwrap();
+    queue.pause(ids[2], false).unwrap();
     // what another program reads is the same
     let read = Queue::open(dir.path(), "another test", &Faults::default()).unwrap();
-    let order: Vec<_> = read.entries().iter().map(|entry| entry.job.id).collect();
+    let order: Vec<_> = read.jobs().iter().map(|entry| entry.id).collect();
     assert_eq!(order, [ids[2], ids[0], double, ids[1]]);
-    assert_eq!(read.get(ids[0]).unwrap().job.work.draft.steps, 9);
-    assert_eq!(read.get(double).unwrap().job.work.draft.steps, 6);
-    assert_eq!(read.get(ids[2]).unwrap().status, JobState::Held);
+    assert_eq!(read.get(ids[0]).unwrap().spec.draft.steps, 9);
+    assert_eq!(read.get(double).unwrap().spec.draft.steps, 6);
+    assert_eq!(read.get(ids[2]).unwrap().state, JobState::Paused);
     assert!(queue.retry(double, &[]).is_err(), "what has not ended cannot be tried again");
 }

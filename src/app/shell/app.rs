@@ -34,7 +34,7 @@ use crate::app::panels::queue::QueuePanel;
 use crate::app::panels::settings::SettingsPanel;
 use crate::app::theme;
 use crate::core::{Error, Faults, Result};
-use crate::jobs::{JobEntry, JobId};
+use crate::jobs::{Job, JobId};
 use crate::models::Installed;
 use crate::monitor::{Monitor, SampleRate};
 use crate::presets::{self, Preset};
@@ -63,7 +63,7 @@ pub(super) struct State {
     pub(super) form: Form,
     pub(super) presets: Vec<Preset>,
     pub(super) examiner: Examiner,
-    pub(super) queue: Arc<[JobEntry]>,
+    pub(super) queue: Arc<[Job]>,
     pub(super) live: LiveJobs,
     pub(super) notifications: Notifications,
     pub(super) player: Player,
@@ -175,7 +175,7 @@ impl App {
     }
 
     /// The queue as it was last seen.
-    pub fn queue(&self) -> &[JobEntry] {
+    pub fn queue(&self) -> &[Job] {
         &self.state.queue
     }
 

@@ -22,9 +22,9 @@ use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
-use crate::jobs::{JobEntry, JobId, JobSpec, JobState, Priority};
+use crate::jobs::{Job, JobId, JobSpec, JobState, Priority};
 use crate::media::OutputTarget;
-use crate::worker::QueueCommand;
+use crate::queue::QueueCommand;
 
 impl App {
     /// Carries out one wish; what cannot be done is said.
@@ -97,7 +97,7 @@ impl App {
             Command::OpenFile => {
                 state.dialogs.ask(|| rfd::FileDialog::new().set_title("Open a file").pick_file());
             }
-            Command::ClearEnded => state.worker.order(QueueCommand::Clear)?,
+            Command::ClearEnded => state.worker.command(QueueCommand::ClearEnded)?,
             Command::EstimateAgain => state.examiner.again(),
             Command::RandomSeed => state.set_seed(Seed::random().0),
             Command::FindModels => state.scan_models()?,
@@ -197,10 +197,10 @@ impl State {
 
     fn apply_queue(&mut self, action: QueueAction, now: Instant) -> Result<()> {
         match action {
-            QueueAction::Command(command) => self.worker.order(command)?,
+            QueueAction::Command(command) => self.worker.command(command)?,
             QueueAction::Cancel(id) => self.cancel(id)?,
             QueueAction::Edit(id) => {
-                if let Some(entry) = self.queue.iter().find(|entry| entry.job.id == id) {
+                if let Some(entry) = self.queue.iter().find(|entry| entry.id == id) {
                     self.form.edit(entry);
                 }
             }
@@ -239,12 +239,12 @@ impl State {
     /// An ended job again, with what was changed for it on the way and with `fix`. The form follows if it still is
     /// that job's.
     fn retry(&mut self, id: JobId, fix: Option<&Fix>) -> Result<()> {
-        let Some(entry) = self.queue.iter().find(|entry| entry.job.id == id) else { return Ok(()) };
-        let before = entry.job.work.draft.clone();
-        let tried = entry.retries.iter().flat_map(|retry| &retry.changes).filter(|_| fix.is_some());
+        let Some(entry) = self.queue.iter().find(|entry| entry.id == id) else { return Ok(()) };
+        let before = entry.spec.draft.clone();
+        let tried = entry.retries.iter().flat_map(|retry| &retry.fixes).filter(|_| fix.is_some());
         let draft = Fix::applied(tried.chain(fix), &before);
         // what is still the same is not denoised again
-        let work = JobSpec { latents_of: Some(entry.job.uid.clone()), ..entry.job.work.clone() };
+        let work = JobSpec { latents_of: Some(entry.uid.clone()), ..entry.spec.clone() };
         let work = self.form.changed(&work, draft)?;
         if before == self.form.draft {
             self.form.draft = work.draft.clone();
@@ -255,10 +255,10 @@ impl State {
     /// Gives the job that is in the form the form.
     fn save_job(&mut self) -> Result<()> {
         let job = self.form.editing(&self.queue).map(|editing| editing.job);
-        if let Some(entry) = self.queue.iter().find(|entry| Some(entry.job.id) == job) {
+        if let Some(entry) = self.queue.iter().find(|entry| Some(entry.id) == job) {
             let work = self.form.edited(entry)?;
             OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
-            self.worker.order(QueueCommand::Edit(entry.job.id, Box::new(work)))?;
+            self.worker.command(QueueCommand::Edit { id: entry.id, spec: Box::new(work) })?;
         }
         self.form.end_editing();
         Ok(())
@@ -318,13 +318,17 @@ impl State {
     /// Holds all jobs of the queue, or lets them go on if all are held.
     fn pause_queue(&self) -> Result<()> {
         let open: Vec<_> = self.queue.iter().filter(|entry| entry.ended().is_none()).collect();
-        let is_held = |entry: &&JobEntry| matches!(entry.status, JobState::Held);
+        let is_held = |entry: &&Job| matches!(entry.state, JobState::Paused);
         let all_held = open.iter().all(|entry| is_held(entry));
         for entry in open {
-            let id = entry.job.id;
-            let command = if all_held { QueueCommand::Resume(id) } else { QueueCommand::Hold(id) };
+            let id = entry.id;
+            let command = if all_held {
+                QueueCommand::Resume(id)
+            } else {
+                QueueCommand::Pause { id: id, keep_memory: false }
+            };
             if all_held || !is_held(&entry) {
-                self.worker.order(command)?;
+                self.worker.command(command)?;
             }
         }
         Ok(())

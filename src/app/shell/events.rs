@@ -18,8 +18,8 @@ impl State {
             self.observe(id, event, now);
         }
         let snapshot = self.worker.snapshot();
-        self.queue = snapshot.entries;
-        for told in snapshot.told {
+        self.queue = snapshot.jobs;
+        for told in snapshot.messages {
             self.notifications.say(Tone::Warning, told, None);
         }
         while let Some(answer) = self.dialogs.poll() {

@@ -41,7 +41,7 @@ pub(super) fn full_task(id: &str) -> HistoryEntry {
         steps: vec![Secs(0.5), Secs(1.0)],
         peak_vram_mb: Some(1.0),
         retries: 2,
-        story: vec!["out of memory; use VAE tiles of 256 px".to_owned()],
+        retry_messages: vec!["out of memory; use VAE tiles of 256 px".to_owned()],
         optimizations: vec!["weights in place".to_owned()],
         findings: vec![Finding {
             severity: Severity::Warning,

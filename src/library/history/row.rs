@@ -67,7 +67,7 @@ pub(super) fn values(task: &HistoryEntry) -> [Value; COLUMNS.len()] {
         task.provider.clone().into(),
         task.precision.clone().into(),
         task.retries.into(),
-        json(&task.story),
+        json(&task.retry_messages),
         json(&task.optimizations),
         json(&task.warnings),
         json(&task.findings),
@@ -106,7 +106,7 @@ pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
     task.provider = cells.take()?;
     task.precision = cells.take()?;
     task.retries = cells.take()?;
-    task.story = cells.json(&id)?;
+    task.retry_messages = cells.json(&id)?;
     task.optimizations = cells.json(&id)?;
     task.warnings = cells.json(&id)?;
     task.findings = cells.json(&id)?;

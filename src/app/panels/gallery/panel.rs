@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use eframe::egui::{Label, RichText, ScrollArea, Sense, Ui};
 
 use crate::app::theme;
-use crate::jobs::{EndStatus, JobEntry, JobId};
+use crate::jobs::{EndStatus, Job, JobId};
 
 /// What was made.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct GalleryView<'a> {
     /// The queue.
-    pub(in crate::app) entries: &'a [JobEntry],
+    pub(in crate::app) entries: &'a [Job],
 }
 
 /// What a person asks of the gallery.
@@ -49,11 +49,11 @@ impl GalleryPanel {
             done.len(),
             |ui, rows| {
                 for (entry, path) in &done[rows] {
-                    ui.push_id(entry.job.id, |ui| {
-                        let text = format!("{} · {}", entry.job.id, entry.job.work.draft.prompt);
+                    ui.push_id(entry.id, |ui| {
+                        let text = format!("{} · {}", entry.id, entry.spec.draft.prompt);
                         let label = Label::new(RichText::new(text)).truncate().sense(Sense::click());
                         if ui.add(label).on_hover_text(path.display().to_string()).clicked() {
-                            actions.push(GalleryAction::Open(entry.job.id, path.clone()));
+                            actions.push(GalleryAction::Open(entry.id, path.clone()));
                         }
                     });
                 }

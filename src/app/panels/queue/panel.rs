@@ -8,8 +8,8 @@ use super::row::{self, row_ui};
 use super::verbs;
 use super::view::{QueueAction, QueueView};
 use crate::app::theme;
-use crate::jobs::{EndStatus, JobEntry, JobId};
-use crate::worker::QueueCommand;
+use crate::jobs::{EndStatus, Job, JobId};
+use crate::queue::QueueCommand;
 
 /// Height of the line above the list.
 const HEAD_HEIGHT: f32 = 26.0;
@@ -30,7 +30,7 @@ impl QueuePanel {
         let mut actions = Vec::new();
         let open: Vec<_> = view.entries.iter().filter(|entry| entry.ended().is_none()).collect();
         let rows = self.rows(view, &open);
-        self.selected.retain(|id| view.entries.iter().any(|entry| entry.job.id == *id));
+        self.selected.retain(|id| view.entries.iter().any(|entry| entry.id == *id));
         head_ui(ui, view, &open);
         if view.entries.is_empty() {
             ui.add_space(12.0);
@@ -51,9 +51,7 @@ impl QueuePanel {
                 if from + height < shown.top() || from > shown.bottom() {
                     continue;
                 }
-                ui.push_id(entry.job.id, |ui| {
-                    self.job_ui(ui, rect, (index, *entry), &open, view, &mut actions)
-                });
+                ui.push_id(entry.id, |ui| self.job_ui(ui, rect, (index, *entry), &open, view, &mut actions));
             }
             if ended > 0 {
                 let rect = Rect::from_min_size(pos2(left, top), vec2(right - left, theme::ROW_HEIGHT));
@@ -64,7 +62,7 @@ impl QueuePanel {
     }
 
     /// What has a row of its own: the open jobs in their order, then what failed, the last first; all if asked for.
-    fn rows<'a>(&self, view: &QueueView<'a>, open: &[&'a JobEntry]) -> Vec<&'a JobEntry> {
+    fn rows<'a>(&self, view: &QueueView<'a>, open: &[&'a Job]) -> Vec<&'a Job> {
         let ended = view.entries.iter().rev().filter(|entry| entry.ended().is_some());
         let shown = ended.filter(|entry| self.shows_ended || is_failed(entry));
         open.iter().copied().chain(shown).collect()
@@ -79,12 +77,12 @@ impl QueuePanel {
         &mut self,
         ui: &mut Ui,
         rect: Rect,
-        (index, entry): (usize, &JobEntry),
-        open: &[&JobEntry],
+        (index, entry): (usize, &Job),
+        open: &[&Job],
         view: &QueueView<'_>,
         actions: &mut Vec<QueueAction>,
     ) {
-        let id = entry.job.id;
+        let id = entry.id;
         let response = row_ui(ui, rect, entry, self.selected.contains(&id), view, actions);
         if response.clicked() {
             self.select(ui, id, view);
@@ -102,12 +100,12 @@ impl QueuePanel {
 
     fn select(&mut self, ui: &Ui, id: JobId, view: &QueueView<'_>) {
         let modifiers = ui.input(|input| input.modifiers);
-        let place = |id| view.entries.iter().position(|entry| entry.job.id == id);
+        let place = |id| view.entries.iter().position(|entry| entry.id == id);
         if modifiers.shift
             && let (Some(from), Some(to)) = (self.anchor.and_then(place), place(id))
         {
             let range = from.min(to)..=from.max(to);
-            self.selected = view.entries[range].iter().map(|entry| entry.job.id).collect();
+            self.selected = view.entries[range].iter().map(|entry| entry.id).collect();
             return;
         }
         self.anchor = Some(id);
@@ -122,7 +120,7 @@ impl QueuePanel {
 
     fn ended_ui(&mut self, ui: &mut Ui, rect: Rect, view: &QueueView<'_>, actions: &mut Vec<QueueAction>) {
         let count = |status| {
-            let is = |entry: &&JobEntry| entry.ended().is_some_and(|ended| ended.status == status);
+            let is = |entry: &&Job| entry.ended().is_some_and(|ended| ended.status == status);
             view.entries.iter().filter(is).count()
         };
         let (done, cancelled) = (count(EndStatus::Done), count(EndStatus::Cancelled));
@@ -142,19 +140,19 @@ impl QueuePanel {
                     self.shows_ended = !self.shows_ended;
                 }
                 if ui.small_button("Clear ended").clicked() {
-                    actions.push(QueueAction::Command(QueueCommand::Clear));
+                    actions.push(QueueAction::Command(QueueCommand::ClearEnded));
                 }
             },
         );
     }
 }
 
-fn is_failed(entry: &JobEntry) -> bool {
+fn is_failed(entry: &Job) -> bool {
     entry.ended().is_some_and(|ended| ended.status == EndStatus::Failed)
 }
 
 /// How many jobs there are.
-fn head_ui(ui: &mut Ui, view: &QueueView<'_>, open: &[&JobEntry]) {
+fn head_ui(ui: &mut Ui, view: &QueueView<'_>, open: &[&Job]) {
     ui.allocate_ui_with_layout(
         vec2(ui.available_width(), HEAD_HEIGHT),
         Layout::left_to_right(Align::Center),
@@ -172,9 +170,9 @@ fn head_ui(ui: &mut Ui, view: &QueueView<'_>, open: &[&JobEntry]) {
     );
 }
 
-fn menu_ui(ui: &mut Ui, entry: &JobEntry, above: Option<JobId>, actions: &mut Vec<QueueAction>) {
+fn menu_ui(ui: &mut Ui, entry: &Job, above: Option<JobId>, actions: &mut Vec<QueueAction>) {
     for verb in verbs::all(entry) {
-        let text = format!("{} job {}", verb.name, entry.job.id);
+        let text = format!("{} job {}", verb.name, entry.id);
         if ui.button(text).on_hover_text(verb.about).clicked() {
             actions.push(verb.action);
             ui.close();
@@ -183,14 +181,14 @@ fn menu_ui(ui: &mut Ui, entry: &JobEntry, above: Option<JobId>, actions: &mut Ve
     if let Some(above) = above
         && entry.worker().is_none()
     {
-        let text = format!("Move up job {}", entry.job.id);
+        let text = format!("Move up job {}", entry.id);
         if ui.button(text).on_hover_text("Before the one above").clicked() {
-            actions.push(QueueAction::Command(QueueCommand::Place(entry.job.id, Some(above))));
+            actions.push(QueueAction::Command(QueueCommand::Move { id: entry.id, before: Some(above) }));
             ui.close();
         }
     }
     ui.separator();
-    let draft = &entry.job.work.draft;
+    let draft = &entry.spec.draft;
     if ui.button("Copy prompt").clicked() {
         ui.ctx().copy_text(draft.prompt.clone());
         ui.close();
@@ -202,14 +200,14 @@ fn menu_ui(ui: &mut Ui, entry: &JobEntry, above: Option<JobId>, actions: &mut Ve
 }
 
 /// Takes a row that is dropped here: before this one or behind it, where the line shows.
-fn drop_ui(ui: &Ui, row: Rect, open: &[&JobEntry], index: usize) -> Option<QueueCommand> {
+fn drop_ui(ui: &Ui, row: Rect, open: &[&Job], index: usize) -> Option<QueueCommand> {
     let response = ui.interact(row, ui.scope_id().with("drop"), Sense::hover());
     let dragged = *response.dnd_hover_payload::<JobId>()?;
     let pointer = ui.input(|input| input.pointer.interact_pos())?;
     let place = Place::of(open, dragged, index, pointer.y < row.center().y)?;
     let y = if place.index > index { row.bottom() } else { row.top() };
     ui.painter().hline(row.x_range(), y, Stroke::new(2.0, theme::tokens(ui).accent));
-    response.dnd_release_payload::<JobId>().map(|_| QueueCommand::Place(dragged, place.before))
+    response.dnd_release_payload::<JobId>().map(|_| QueueCommand::Move { id: dragged, before: place.before })
 }
 
 /// Where a job would stand.
@@ -222,15 +220,15 @@ struct Place {
 
 impl Place {
     /// The place in the upper or lower half of a row; none where a job would not stay or already is.
-    fn of(open: &[&JobEntry], dragged: JobId, row: usize, is_upper: bool) -> Option<Self> {
-        let from = open.iter().position(|entry| entry.job.id == dragged)?;
+    fn of(open: &[&Job], dragged: JobId, row: usize, is_upper: bool) -> Option<Self> {
+        let from = open.iter().position(|entry| entry.id == dragged)?;
         let over = open.get(row)?;
         // lanes follow each other whatever the order, and what runs has begun
-        if over.job.work.priority != open.get(from)?.job.work.priority {
+        if over.spec.priority != open.get(from)?.spec.priority {
             return None;
         }
         let index = if is_upper && over.worker().is_none() { row } else { row + 1 };
-        let before = open.get(index).map(|entry| entry.job.id);
+        let before = open.get(index).map(|entry| entry.id);
         (index != from && index != from + 1).then_some(Self { index, before })
     }
 }

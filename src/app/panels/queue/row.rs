@@ -14,7 +14,7 @@ use crate::app::widgets::fix_button::{fix_button, offered};
 use crate::app::widgets::icon::icon_button;
 use crate::app::widgets::stage_bar::{stage_bar_ui, stage_words};
 use crate::core::{Recovery, Secs};
-use crate::jobs::{EndStatus, FailureRecord, JobEntry, JobState, PendingAction, Priority};
+use crate::jobs::{EndStatus, FailureRecord, Job, JobState, PendingAction, Priority};
 
 /// Height of a row that has nothing to explain.
 pub(super) const HEIGHT: f32 = 66.0;
@@ -25,12 +25,12 @@ const THUMBNAIL: eframe::egui::Vec2 = vec2(52.0, 32.0);
 const TIMES_WIDTH: f32 = 84.0;
 
 /// How high a job's row is; it does not change while the job stands as it does.
-pub(super) fn height(entry: &JobEntry) -> f32 {
+pub(super) fn height(entry: &Job) -> f32 {
     if failure(entry).is_some() { FAILED_HEIGHT } else { HEIGHT }
 }
 
 /// Why a job failed, if it did.
-fn failure(entry: &JobEntry) -> Option<&FailureRecord> {
+fn failure(entry: &Job) -> Option<&FailureRecord> {
     entry.ended().filter(|ended| ended.status == EndStatus::Failed)?.error.as_ref()
 }
 
@@ -38,15 +38,15 @@ fn failure(entry: &JobEntry) -> Option<&FailureRecord> {
 pub(super) fn row_ui(
     ui: &mut Ui,
     rect: Rect,
-    entry: &JobEntry,
+    entry: &Job,
     is_selected: bool,
     view: &QueueView<'_>,
     actions: &mut Vec<QueueAction>,
 ) -> Response {
-    let id = entry.job.id;
+    let id = entry.id;
     let tokens = theme::tokens(ui);
     let response = ui.interact(rect, ui.scope_id().with("row"), Sense::click_and_drag());
-    let words = format!("Job {id}, {}, {}", standing(entry), entry.job.work.draft.prompt);
+    let words = format!("Job {id}, {}, {}", standing(entry), entry.spec.draft.prompt);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_selected, words.clone()));
     if is_selected {
         ui.painter().rect_filled(rect, CornerRadius::same(4), ui.visuals().selection.bg_fill);
@@ -84,7 +84,7 @@ pub(super) fn row_ui(
     response.on_hover_cursor(CursorIcon::Default)
 }
 
-fn thumbnail_ui(ui: &Ui, rect: Rect, entry: &JobEntry) {
+fn thumbnail_ui(ui: &Ui, rect: Rect, entry: &Job) {
     let tokens = theme::tokens(ui);
     ui.painter().rect_filled(rect, CornerRadius::same(3), tokens.card);
     let icon = if failure(entry).is_some() { ICON_BROKEN_IMAGE } else { ICON_MOVIE };
@@ -93,14 +93,14 @@ fn thumbnail_ui(ui: &Ui, rect: Rect, entry: &JobEntry) {
     ui.painter().text(rect.center(), eframe::egui::Align2::CENTER_CENTER, icon.codepoint, font, colour);
 }
 
-fn words_ui(ui: &mut Ui, entry: &JobEntry, live: Option<&LiveJob>) {
-    let draft = &entry.job.work.draft;
+fn words_ui(ui: &mut Ui, entry: &Job, live: Option<&LiveJob>) {
+    let draft = &entry.spec.draft;
     let prompt = if draft.prompt.trim().is_empty() { "(no prompt)" } else { draft.prompt.as_str() };
     let label = Label::new(RichText::new(prompt).color(theme::tokens(ui).strong)).selectable(false);
     ui.add(label.truncate()).on_hover_text(prompt);
     let about = format!(
         "{} · {} · {}×{} · {} steps · seed {}",
-        entry.job.id, draft.model, draft.size, draft.frames, draft.steps, draft.seed
+        entry.id, draft.model, draft.size, draft.frames, draft.steps, draft.seed
     );
     let note = live.and_then(|live| live.note.as_deref());
     let text = RichText::new(note.unwrap_or(&about)).small().weak();
@@ -114,12 +114,12 @@ fn words_ui(ui: &mut Ui, entry: &JobEntry, live: Option<&LiveJob>) {
 /// What failed, why, what now, and the fixes as buttons.
 fn failure_ui(
     ui: &mut Ui,
-    entry: &JobEntry,
+    entry: &Job,
     failure: &FailureRecord,
     view: &QueueView<'_>,
     actions: &mut Vec<QueueAction>,
 ) {
-    let id = entry.job.id;
+    let id = entry.id;
     let text = RichText::new(&failure.message).small().color(theme::tokens(ui).error);
     let all = [Some(failure.message.as_str()), failure.remedy.as_deref()];
     let all = all.into_iter().flatten().collect::<Vec<_>>().join("\n");
@@ -135,7 +135,7 @@ fn failure_ui(
         if failure.recovery.contains(&Recovery::OpenModels) && ui.small_button("Open models").clicked() {
             actions.push(QueueAction::ShowModels);
         }
-        for fix in offered(&failure.fixes, &entry.job.work.draft, view.models) {
+        for fix in offered(&failure.fixes, &entry.spec.draft, view.models) {
             if fix_button(ui, fix, "Makes the video again with this change").clicked() {
                 actions.push(QueueAction::Retry(id, Some(fix.clone())));
             }
@@ -143,7 +143,7 @@ fn failure_ui(
     });
 }
 
-fn times_ui(ui: &mut Ui, entry: &JobEntry, live: Option<&LiveJob>, view: &QueueView<'_>) {
+fn times_ui(ui: &mut Ui, entry: &Job, live: Option<&LiveJob>, view: &QueueView<'_>) {
     let small = |text: String| Label::new(RichText::new(text).small()).selectable(false);
     let state = match live {
         Some(live) if live.stopping => "stopping…".to_owned(),
@@ -169,8 +169,8 @@ fn times_ui(ui: &mut Ui, entry: &JobEntry, live: Option<&LiveJob>, view: &QueueV
 }
 
 /// The verbs that fit at the end of the row; all are in its menu.
-fn verbs_ui(ui: &mut Ui, entry: &JobEntry, actions: &mut Vec<QueueAction>) {
-    let id = entry.job.id;
+fn verbs_ui(ui: &mut Ui, entry: &Job, actions: &mut Vec<QueueAction>) {
+    let id = entry.id;
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = 1.0;
         for verb in verbs::at_end(entry).into_iter().rev() {
@@ -183,18 +183,19 @@ fn verbs_ui(ui: &mut Ui, entry: &JobEntry, actions: &mut Vec<QueueAction>) {
 }
 
 /// The state in one word.
-pub(super) fn standing(entry: &JobEntry) -> &'static str {
-    match (&entry.status, entry.wish) {
-        (JobState::Waiting, _) => match entry.job.work.priority {
+pub(super) fn standing(entry: &Job) -> &'static str {
+    match (&entry.state, entry.pending_action) {
+        (JobState::Queued, _) => match entry.spec.priority {
             Priority::Urgent => "urgent",
             Priority::Normal => "queued",
             Priority::Low => "queued, low",
         },
-        (JobState::Held, _) | (JobState::Running { .. }, Some(PendingAction::Pause)) => "paused",
-        (JobState::Running { .. }, Some(PendingAction::Hold)) => "pausing…",
+        (JobState::Paused, _)
+        | (JobState::Running { .. }, Some(PendingAction::Pause { keep_memory: true })) => "paused",
+        (JobState::Running { .. }, Some(PendingAction::Pause { keep_memory: false })) => "pausing…",
         (JobState::Running { .. }, Some(PendingAction::Cancel)) => "stopping…",
         (JobState::Running { .. }, None) => "running",
-        (JobState::Ended { task }, _) => match task.status {
+        (JobState::Ended { entry: task }, _) => match task.status {
             EndStatus::Done => "done",
             EndStatus::Failed => "failed",
             EndStatus::Cancelled => "cancelled",
@@ -202,12 +203,12 @@ pub(super) fn standing(entry: &JobEntry) -> &'static str {
     }
 }
 
-fn colour(ui: &Ui, entry: &JobEntry) -> Color32 {
+fn colour(ui: &Ui, entry: &Job) -> Color32 {
     let tokens = theme::tokens(ui);
-    match (&entry.status, entry.ended().map(|ended| ended.status)) {
+    match (&entry.state, entry.ended().map(|ended| ended.status)) {
         (_, Some(EndStatus::Done)) => tokens.good,
         (_, Some(EndStatus::Failed)) => tokens.error,
-        (JobState::Waiting, _) if entry.job.work.priority == Priority::Urgent => tokens.warning,
+        (JobState::Queued, _) if entry.spec.priority == Priority::Urgent => tokens.warning,
         (JobState::Running { .. }, _) => ui.visuals().text_color(),
         _ => ui.visuals().weak_text_color(),
     }

@@ -11,37 +11,35 @@ use super::*;
 use crate::app::shell::live_jobs::LiveJobs;
 use crate::app::theme;
 use crate::core::testing::draft;
-use crate::core::{Error, Event, Fix, FrameCount, Kind, Secs, Seed, Stage, Utc};
+use crate::core::{Error, Event, Fix, FrameCount, Kind, Secs, Seed, Stage};
 use crate::jobs::{HistoryEntry, Job, JobSpec, JobState, Priority};
 
 struct Bench {
     panel: QueuePanel,
-    entries: Vec<JobEntry>,
+    entries: Vec<Job>,
     live: LiveJobs,
     actions: Vec<QueueAction>,
 }
 
-fn entry(id: u64, status: JobState) -> JobEntry {
+fn entry(id: u64, status: JobState) -> Job {
     let work = JobSpec::new(draft(), "model".into(), "a.mp4".into());
-    let job = Job { id: JobId(id), uid: id.to_string(), created: Utc::now(), work };
-    let (trace, retries) = (crate::jobs::PartialOutput::default(), Vec::new());
-    JobEntry { job, status, reserved: None, wish: None, trace, retries }
+    Job { state: status, ..Job::new(JobId(id), id.to_string(), work) }
 }
 
-fn ended(id: u64, task: HistoryEntry) -> JobEntry {
-    entry(id, JobState::Ended { task: Box::new(task) })
+fn ended(id: u64, task: HistoryEntry) -> Job {
+    entry(id, JobState::Ended { entry: Box::new(task) })
 }
 
-fn queue() -> Vec<JobEntry> {
+fn queue() -> Vec<Job> {
     vec![
         entry(1, JobState::Running { worker: "me".into() }),
-        entry(2, JobState::Waiting),
-        entry(3, JobState::Waiting),
+        entry(2, JobState::Queued),
+        entry(3, JobState::Queued),
         ended(4, HistoryEntry::default()),
     ]
 }
 
-fn harness(entries: Vec<JobEntry>, live: LiveJobs) -> Harness<'static, Bench> {
+fn harness(entries: Vec<Job>, live: LiveJobs) -> Harness<'static, Bench> {
     let bench = Bench { panel: QueuePanel::default(), entries, live, actions: Vec::new() };
     let draw = |ui: &mut Ui, bench: &mut Bench| {
         let (entries, live) = (&bench.entries, &bench.live);
@@ -61,11 +59,11 @@ fn row(harness: &Harness<'_, Bench>, id: u64) -> eframe::egui::Rect {
 #[test]
 fn the_verbs_of_a_row_are_at_its_end() {
     for (name, action) in [
-        ("Pause job 1", QueueAction::Command(QueueCommand::Hold(JobId(1)))),
+        ("Pause job 1", QueueAction::Command(QueueCommand::Pause { id: JobId(1), keep_memory: false })),
         ("Cancel job 1", QueueAction::Cancel(JobId(1))),
         ("Edit job 3", QueueAction::Edit(JobId(3))),
         ("Cancel job 3", QueueAction::Cancel(JobId(3))),
-        ("Clear ended", QueueAction::Command(QueueCommand::Clear)),
+        ("Clear ended", QueueAction::Command(QueueCommand::ClearEnded)),
         ("Show in gallery", QueueAction::ShowGallery),
     ] {
         let mut harness = harness(queue(), LiveJobs::default());
@@ -78,10 +76,10 @@ fn the_verbs_of_a_row_are_at_its_end() {
 #[test]
 fn all_verbs_are_in_the_menu_of_the_row() {
     for (id, name, action) in [
-        (2, "Run next job 2", QueueCommand::Prioritise(JobId(2), Priority::Urgent)),
-        (3, "Move up job 3", QueueCommand::Place(JobId(3), Some(JobId(2)))),
+        (2, "Run next job 2", QueueCommand::SetPriority { id: JobId(2), priority: Priority::Urgent }),
+        (3, "Move up job 3", QueueCommand::Move { id: JobId(3), before: Some(JobId(2)) }),
         (3, "Duplicate job 3", QueueCommand::Duplicate(JobId(3))),
-        (1, "Pause and keep the memory of job 1", QueueCommand::Pause(JobId(1))),
+        (1, "Pause and keep the memory of job 1", QueueCommand::Pause { id: JobId(1), keep_memory: true }),
     ] {
         let mut harness = harness(queue(), LiveJobs::default());
         harness.get_by_label_contains(&format!("Job {id}, ")).click_secondary();
@@ -159,7 +157,7 @@ fn several_rows_are_selected_with_ctrl_and_shift() {
 #[test]
 fn a_row_that_is_dragged_lands_where_it_is_dropped() {
     let mut entries = queue();
-    entries.insert(3, entry(5, JobState::Held));
+    entries.insert(3, entry(5, JobState::Paused));
     let mut harness = harness(entries, LiveJobs::default());
     let (from, to) = (row(&harness, 5).left_center() + vec2(20.0, 0.0), row(&harness, 2));
     harness.hover_at(from);
@@ -171,13 +169,13 @@ fn a_row_that_is_dragged_lands_where_it_is_dropped() {
     harness.run();
     harness.drop_at(to);
     harness.run();
-    let placed = QueueAction::Command(QueueCommand::Place(JobId(5), Some(JobId(2))));
+    let placed = QueueAction::Command(QueueCommand::Move { id: JobId(5), before: Some(JobId(2)) });
     assert_eq!(harness.state().actions, [placed]);
 }
 
 #[test]
 fn ten_thousand_rows_draw_only_what_shows() {
-    let entries = (1..=10_000).map(|id| entry(id, JobState::Waiting)).collect();
+    let entries = (1..=10_000).map(|id| entry(id, JobState::Queued)).collect();
     let harness = harness(entries, LiveJobs::default());
     let drawn = harness.get_all_by_label_contains("Cancel job ").count();
     assert!((5..40).contains(&drawn), "{drawn}");
@@ -187,9 +185,9 @@ fn ten_thousand_rows_draw_only_what_shows() {
 fn a_place_is_one_where_the_job_would_stay() {
     let mut entries = queue();
     entries.truncate(3);
-    entries.push(entry(5, JobState::Waiting));
-    let mut urgent = entry(6, JobState::Waiting);
-    urgent.job.work.priority = Priority::Urgent;
+    entries.push(entry(5, JobState::Queued));
+    let mut urgent = entry(6, JobState::Queued);
+    urgent.spec.priority = Priority::Urgent;
     entries.insert(0, urgent);
     let open: Vec<_> = entries.iter().collect();
     let place = |dragged, row, is_upper| {

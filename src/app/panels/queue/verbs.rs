@@ -7,8 +7,8 @@ use egui_material_icons::icons::{
 };
 
 use super::view::QueueAction;
-use crate::jobs::{EndStatus, JobEntry, JobState, PendingAction, Priority};
-use crate::worker::QueueCommand;
+use crate::jobs::{EndStatus, Job, JobState, PendingAction, Priority};
+use crate::queue::QueueCommand;
 
 /// One thing that can be done.
 #[derive(Clone, Debug)]
@@ -28,13 +28,13 @@ impl Verb {
 }
 
 /// All that can be done now, most wanted first.
-pub(super) fn all(entry: &JobEntry) -> Vec<Verb> {
-    let id = entry.job.id;
+pub(super) fn all(entry: &Job) -> Vec<Verb> {
+    let id = entry.id;
     let command = QueueAction::Command;
     let mut verbs = Vec::new();
-    let pauses = matches!(entry.wish, Some(PendingAction::Hold | PendingAction::Pause));
-    match &entry.status {
-        JobState::Ended { task } => {
+    let pauses = matches!(entry.pending_action, Some(PendingAction::Pause { .. }));
+    match &entry.state {
+        JobState::Ended { entry: task } => {
             if let (EndStatus::Done, Some(path)) = (task.status, &task.output) {
                 let about = "Show the video in the player";
                 verbs.push(Verb::new(ICON_PLAY_ARROW, "Open", about, QueueAction::Open(id, path.clone())));
@@ -46,27 +46,37 @@ pub(super) fn all(entry: &JobEntry) -> Vec<Verb> {
         }
         JobState::Running { .. } if !pauses => {
             let about = "Stop after this step, free its memory, and go on later from there";
-            verbs.push(Verb::new(ICON_PAUSE, "Pause", about, command(QueueCommand::Hold(id))));
+            verbs.push(Verb::new(
+                ICON_PAUSE,
+                "Pause",
+                about,
+                command(QueueCommand::Pause { id: id, keep_memory: false }),
+            ));
             verbs.push(Verb::new(ICON_CLOSE, "Cancel", "Stop it for good", QueueAction::Cancel(id)));
             let about = "Stop after this step with all its memory, to go on at once";
             verbs.push(Verb::new(
                 ICON_SAVE_CLOCK,
                 "Pause and keep the memory of",
                 about,
-                command(QueueCommand::Pause(id)),
+                command(QueueCommand::Pause { id: id, keep_memory: true }),
             ));
         }
-        JobState::Held | JobState::Running { .. } => {
+        JobState::Paused | JobState::Running { .. } => {
             let about = "Go on where it was";
             verbs.push(Verb::new(ICON_PLAY_ARROW, "Resume", about, command(QueueCommand::Resume(id))));
             verbs.push(Verb::new(ICON_CLOSE, "Cancel", "Stop it for good", QueueAction::Cancel(id)));
         }
-        JobState::Waiting => {
-            verbs.push(Verb::new(ICON_PAUSE, "Pause", "Do not run it yet", command(QueueCommand::Hold(id))));
+        JobState::Queued => {
+            verbs.push(Verb::new(
+                ICON_PAUSE,
+                "Pause",
+                "Do not run it yet",
+                command(QueueCommand::Pause { id: id, keep_memory: false }),
+            ));
             verbs.push(Verb::new(ICON_CLOSE, "Cancel", "Take it out of the queue", QueueAction::Cancel(id)));
         }
     }
-    if matches!(entry.status, JobState::Waiting | JobState::Held) {
+    if matches!(entry.state, JobState::Queued | JobState::Paused) {
         let about = "Take it into the form; what is in the form now comes back afterwards";
         verbs.insert(0, Verb::new(ICON_EDIT, "Edit", about, QueueAction::Edit(id)));
         lanes(entry, &mut verbs);
@@ -76,11 +86,11 @@ pub(super) fn all(entry: &JobEntry) -> Vec<Verb> {
     verbs
 }
 
-fn lanes(entry: &JobEntry, verbs: &mut Vec<Verb>) {
-    let (id, priority) = (entry.job.id, entry.job.work.priority);
+fn lanes(entry: &Job, verbs: &mut Vec<Verb>) {
+    let (id, priority) = (entry.id, entry.spec.priority);
     let mut lane = |icon, name, about, to| {
         if priority != to {
-            let action = QueueAction::Command(QueueCommand::Prioritise(id, to));
+            let action = QueueAction::Command(QueueCommand::SetPriority { id: id, priority: to });
             verbs.push(Verb::new(icon, name, about, action));
         }
     };
@@ -95,13 +105,13 @@ fn lanes(entry: &JobEntry, verbs: &mut Vec<Verb>) {
 }
 
 /// The two that stand at the end of the row.
-pub(super) fn at_end(entry: &JobEntry) -> Vec<Verb> {
+pub(super) fn at_end(entry: &Job) -> Vec<Verb> {
     let mut verbs = all(entry);
     verbs.retain(|verb| {
         matches!(verb.name, "Edit" | "Pause" | "Resume" | "Cancel" | "Retry" | "Remove" | "Open")
     });
     // a job that waits is edited or cancelled; its menu pauses it
-    if matches!(entry.status, JobState::Waiting) {
+    if matches!(entry.state, JobState::Queued) {
         verbs.retain(|verb| verb.name != "Pause");
     }
     verbs.truncate(2);

@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use crate::app::shell::live_jobs::LiveJobs;
 use crate::core::Fix;
-use crate::jobs::{JobEntry, JobId};
+use crate::jobs::{Job, JobId};
 use crate::models::Installed;
-use crate::worker::QueueCommand;
+use crate::queue::QueueCommand;
 
 /// The queue as it stands.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct QueueView<'a> {
     /// Jobs in their order.
-    pub(in crate::app) entries: &'a [JobEntry],
+    pub(in crate::app) entries: &'a [Job],
     /// What those that run say.
     pub(in crate::app) live: &'a LiveJobs,
     /// Models on this machine, for fixes that name one.

@@ -1,0 +1,235 @@
+//! What a person can ask of the queue.
+
+use super::queue::{Queue, find};
+use super::state::{Record, State};
+use crate::core::{Error, Fix, Kind, Result};
+use crate::jobs::{HistoryEntry, Job, JobId, JobSpec, JobState, PendingAction, Priority, RunRecorder};
+
+/// A command for the queue. Each has a method of [`Queue`] with the same name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueueCommand {
+    /// End a job.
+    Cancel(JobId),
+    /// Pause a job.
+    Pause {
+        /// The job.
+        id: JobId,
+        /// Whether it keeps its memory.
+        keep_memory: bool,
+    },
+    /// Resume a paused job.
+    Resume(JobId),
+    /// Move a job.
+    Move {
+        /// The job.
+        id: JobId,
+        /// The job it comes before; the end of the queue if `None`.
+        before: Option<JobId>,
+    },
+    /// Set the priority of a job.
+    SetPriority {
+        /// The job.
+        id: JobId,
+        /// Its new priority.
+        priority: Priority,
+    },
+    /// Add a copy of a job.
+    Duplicate(JobId),
+    /// Run an ended job again.
+    Retry(JobId),
+    /// Replace the settings of a job.
+    Edit {
+        /// The job.
+        id: JobId,
+        /// Its new settings.
+        spec: Box<JobSpec>,
+    },
+    /// Remove an ended job from the list.
+    Remove(JobId),
+    /// Remove all ended jobs from the list.
+    ClearEnded,
+}
+
+/// Whether a command for a job is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledgement {
+    /// It is done.
+    Done,
+    /// The program that runs the job was asked to do it after the current step.
+    Requested,
+}
+
+impl Queue {
+    /// Carries out a command. Returns the job that it cancelled before the job ran, if it did.
+    pub(crate) fn carry_out(&mut self, command: QueueCommand) -> Result<Option<JobId>> {
+        match command {
+            // the job ended by itself in the meantime
+            QueueCommand::Cancel(id) if self.get(id)?.ended().is_some() => {}
+            QueueCommand::Cancel(id) => {
+                return Ok((self.cancel(id)? == Acknowledgement::Done).then_some(id));
+            }
+            QueueCommand::Pause { id, keep_memory } => self.pause(id, keep_memory).map(drop)?,
+            QueueCommand::Resume(id) => self.resume(id)?,
+            QueueCommand::Move { id, before } => self.move_before(id, before)?,
+            QueueCommand::SetPriority { id, priority } => self.set_priority(id, priority)?,
+            QueueCommand::Duplicate(id) => self.duplicate(id).map(drop)?,
+            QueueCommand::Retry(id) => self.retry(id, &[]).map(drop)?,
+            QueueCommand::Edit { id, spec } => self.edit(id, *spec)?,
+            QueueCommand::Remove(id) => self.remove(id)?,
+            QueueCommand::ClearEnded => self.clear_ended().map(drop)?,
+        }
+        Ok(None)
+    }
+
+    /// Adds a job at the end. With `own`, only this program may run it, as long as the program runs.
+    pub fn add(&mut self, spec: JobSpec, own: bool) -> Result<JobId> {
+        let reserved_by = own.then(|| self.lease.worker().to_owned());
+        let uid = HistoryEntry::new_id();
+        self.shared.change(|state| {
+            let job = Job { reserved_by, ..Job::new(state.next_id(), uid, spec) };
+            let id = job.id;
+            Ok((vec![Record::Put(Box::new(job))], id))
+        })
+    }
+
+    /// Adds a copy of a job at the end.
+    pub fn duplicate(&mut self, id: JobId) -> Result<JobId> {
+        let spec = self.get(id)?.spec.clone();
+        self.add(spec, false)
+    }
+
+    /// Adds an ended job again, with `fixes` applied. Steps whose result stays the same are not denoised again.
+    pub fn retry(&mut self, id: JobId, fixes: &[Fix]) -> Result<JobId> {
+        let job = self.get(id)?;
+        if job.ended().is_none() {
+            return Err(not_now(id, "has not ended").remedy("Cancel or edit it instead"));
+        }
+        let mut spec = job.spec.clone();
+        spec.draft = Fix::applied(fixes, &spec.draft);
+        spec.latents_of = Some(job.uid.clone());
+        self.add(spec, false)
+    }
+
+    /// Replaces the settings of a queued or paused job.
+    pub fn edit(&mut self, id: JobId, spec: JobSpec) -> Result<()> {
+        self.shared.change(|state| {
+            let mut job = find(state, id)?.clone();
+            match job.state {
+                JobState::Queued | JobState::Paused => {}
+                JobState::Running { .. } => {
+                    return Err(not_now(id, "is running").remedy("Pause or cancel it first"));
+                }
+                JobState::Ended { .. } => return Err(has_ended(id)),
+            }
+            job.spec = spec;
+            job.retries.clear();
+            Ok((vec![Record::Put(Box::new(job))], ()))
+        })
+    }
+
+    /// Moves a job before another one, or to the end.
+    pub fn move_before(&mut self, id: JobId, before: Option<JobId>) -> Result<()> {
+        self.shared.change(|state| {
+            find(state, id)?;
+            before.map_or(Ok(()), |before| find(state, before).map(drop))?;
+            Ok((vec![Record::Move { id, before }], ()))
+        })
+    }
+
+    /// Sets the priority of a job.
+    pub fn set_priority(&mut self, id: JobId, priority: Priority) -> Result<()> {
+        self.shared.change(|state| {
+            let mut job = find(state, id)?.clone();
+            job.spec.priority = priority;
+            Ok((vec![Record::Put(Box::new(job))], ()))
+        })
+    }
+
+    /// Pauses a job: a queued one at once, a running one after its current step.
+    ///
+    /// Only a running job can keep its memory; another one is rejected then with [`Kind::Input`].
+    pub fn pause(&mut self, id: JobId, keep_memory: bool) -> Result<Acknowledgement> {
+        self.ask(id, PendingAction::Pause { keep_memory }, |job| match job.state {
+            JobState::Queued | JobState::Paused if keep_memory => {
+                Err(not_now(id, "is not running").remedy("Pause it without keeping its memory"))
+            }
+            JobState::Queued => Ok(JobState::Paused),
+            JobState::Paused => Err(not_now(id, "is already paused")),
+            _ => Err(has_ended(id)),
+        })
+    }
+
+    /// Resumes a paused job.
+    pub fn resume(&mut self, id: JobId) -> Result<()> {
+        self.shared.change(|state| match find(state, id)?.state {
+            JobState::Paused => Ok((vec![Record::State { id, state: JobState::Queued }], ())),
+            JobState::Running { .. } => Ok((vec![Record::PendingAction { id, action: None }], ())),
+            JobState::Queued => Err(not_now(id, "is not paused")),
+            JobState::Ended { .. } => Err(has_ended(id)),
+        })
+    }
+
+    /// Ends a job: a running one as soon as its program has stopped it.
+    pub fn cancel(&mut self, id: JobId) -> Result<Acknowledgement> {
+        let cancelled = |job: &Job| RunRecorder::default().history_entry(job, None, Err(&Error::cancelled()));
+        let done = self.ask(id, PendingAction::Cancel, |job| match job.state {
+            JobState::Ended { .. } => Err(not_now(id, "has already ended")),
+            _ => Ok(JobState::Ended { entry: Box::new(cancelled(job)) }),
+        })?;
+        if done == Acknowledgement::Done {
+            self.after_end(id, None);
+        }
+        Ok(done)
+    }
+
+    /// Removes an ended job from the list; it stays in the history.
+    pub fn remove(&mut self, id: JobId) -> Result<()> {
+        self.shared.change(|state| match find(state, id)?.ended() {
+            Some(_) => Ok((vec![Record::Remove { id }], ())),
+            None => Err(not_now(id, "has not ended").remedy("Cancel it first")),
+        })
+    }
+
+    /// Removes all ended jobs from the list and returns their number; they stay in the history.
+    pub fn clear_ended(&mut self) -> Result<usize> {
+        self.shared.change(|state| {
+            let ended = state.jobs().into_iter().filter(|job| job.ended().is_some());
+            let records: Vec<_> = ended.map(|job| Record::Remove { id: job.id }).collect();
+            let count = records.len();
+            Ok((records, count))
+        })
+    }
+
+    /// Asks the program that runs a job for `action`, or sets the state of a job that no program runs.
+    fn ask(
+        &mut self,
+        id: JobId,
+        action: PendingAction,
+        state_if_not_running: impl FnOnce(&Job) -> Result<JobState>,
+    ) -> Result<Acknowledgement> {
+        let Self { shared, lease, .. } = self;
+        let set = |state| (vec![Record::State { id, state }], Acknowledgement::Done);
+        shared.change(|state: &State| {
+            let job = find(state, id)?;
+            match job.worker() {
+                Some(worker) if lease.is_alive(worker) => {
+                    let record = Record::PendingAction { id, action: Some(action) };
+                    Ok((vec![record], Acknowledgement::Requested))
+                }
+                Some(_) => {
+                    let interrupted = Job { state: JobState::Queued, ..job.clone() };
+                    state_if_not_running(&interrupted).map(set)
+                }
+                None => state_if_not_running(job).map(set),
+            }
+        })
+    }
+}
+
+fn not_now(id: JobId, why: &str) -> Error {
+    Error::new(Kind::Input, format!("Job {id} {why}")).field("job")
+}
+
+fn has_ended(id: JobId) -> Error {
+    not_now(id, "has ended").remedy("Retry it instead")
+}

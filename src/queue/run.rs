@@ -1,0 +1,92 @@
+//! The side of the queue that a worker uses: take a job, save how far it is, and end it.
+
+use super::leases::ProgramLease;
+use super::queue::{Queue, Scope};
+use super::state::Record;
+use crate::attempt;
+use crate::core::{Bytes, Result};
+use crate::jobs::{EndStatus, HistoryEntry, Job, JobId, JobState, PartialOutput, RetryRecord};
+
+/// Disk space for the resume points of failed jobs, which a retry resumes from.
+const RESUME_POINTS_OF_FAILED: Bytes = Bytes(2 << 30);
+
+impl Queue {
+    /// Takes the next job for this program.
+    pub(crate) fn claim(&mut self, scope: Scope) -> Result<Option<Job>> {
+        if self.next(scope).is_none() && !self.may_have_news() {
+            return Ok(None);
+        }
+        let Self { shared, lease, .. } = self;
+        shared.change(|state| {
+            let Some(job) = state.first(|job| may_run(job, scope, lease)) else {
+                return Ok((Vec::new(), None));
+            };
+            let running = JobState::Running { worker: lease.worker().to_owned() };
+            let claimed = Job { state: running.clone(), ..job.clone() };
+            Ok((vec![Record::State { id: job.id, state: running }], Some(claimed)))
+        })
+    }
+
+    /// The job that [`Self::claim`] would take.
+    pub(crate) fn next(&self, scope: Scope) -> Option<&Job> {
+        self.shared.get().first(|job| may_run(job, scope, &self.lease))
+    }
+
+    /// Whether this program runs `job`.
+    pub(crate) fn runs_here(&self, job: &Job) -> bool {
+        job.worker() == Some(self.lease.worker())
+    }
+
+    /// Saves what is on disk of a job's video.
+    pub(crate) fn save_partial_output(&mut self, id: JobId, output: PartialOutput) -> Result<()> {
+        self.shared.change(|_| Ok((vec![Record::PartialOutput { id, output }], ())))
+    }
+
+    /// Saves a retry of a job.
+    pub(crate) fn save_retry(&mut self, id: JobId, retry: RetryRecord) -> Result<()> {
+        self.shared.change(|_| Ok((vec![Record::Retry { id, retry }], ())))
+    }
+
+    /// Gives a job back that resumes later, at its turn or when a person resumes it.
+    pub(crate) fn give_back(&mut self, id: JobId, state: JobState) -> Result<()> {
+        self.shared.change(|_| Ok((vec![Record::State { id, state }], ())))
+    }
+
+    /// Ends a job: in the journal first, then in the history.
+    ///
+    /// `kept_latents` is the disk space for the latents of finished jobs; it is `None` if the job has not finished.
+    pub(crate) fn end(&mut self, id: JobId, entry: HistoryEntry, kept_latents: Option<Bytes>) -> Result<()> {
+        let state = JobState::Ended { entry: Box::new(entry) };
+        self.shared.change(|_| Ok((vec![Record::State { id, state }], ())))?;
+        self.after_end(id, kept_latents);
+        Ok(())
+    }
+
+    pub(super) fn after_end(&self, id: JobId, kept_latents: Option<Bytes>) {
+        let job = self.shared.get().get(id);
+        let Some((job, entry)) = job.and_then(|job| Some((job, job.ended()?))) else { return };
+        if let Some(history) = &self.history
+            && let Err(error) = history.record(entry)
+        {
+            tracing::error!("Job {id} is not in the history yet: {error:#}");
+        }
+        match kept_latents {
+            Some(bound) => attempt::keep(&self.data_dir, &job.uid, bound),
+            None if entry.status == EndStatus::Failed => {
+                attempt::keep(&self.data_dir, &job.uid, RESUME_POINTS_OF_FAILED);
+            }
+            None => attempt::forget(&self.data_dir, &job.uid),
+        }
+    }
+}
+
+fn may_run(job: &Job, scope: Scope, lease: &ProgramLease) -> bool {
+    let is_mine = job.reserved_by.as_deref() == Some(lease.worker());
+    let is_free = || is_mine || job.reserved_by.as_deref().is_none_or(|owner| !lease.is_alive(owner));
+    match &job.state {
+        _ if scope == Scope::Own && !is_mine => false,
+        JobState::Queued => is_free(),
+        JobState::Running { worker } => worker != lease.worker() && !lease.is_alive(worker),
+        JobState::Paused | JobState::Ended { .. } => false,
+    }
+}

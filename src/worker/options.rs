@@ -1,0 +1,65 @@
+//! How a program works on the queue.
+
+use std::time::Duration;
+
+use crate::core::{Bytes, Faults};
+use crate::monitor::Monitor;
+use crate::queue::Scope;
+use crate::store::Settings;
+
+/// How a program works on the queue.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Name of the program for messages to others, for instance "the window".
+    pub who: &'static str,
+    /// Which jobs it runs.
+    pub scope: Scope,
+    /// Largest number of retries of a job.
+    pub max_retries: u32,
+    /// Delay before the first retry; it doubles with each further one.
+    pub back_off: Duration,
+    /// Threads of one operation; 0 for all cores.
+    pub threads: usize,
+    /// Whether time, memory and disk space are checked before a job runs.
+    pub preflight: bool,
+    /// Disk space for encoded prompts and images, which later jobs reuse.
+    pub keep_encoded: Bytes,
+    /// Disk space for the latents of finished jobs, which can be decoded again.
+    pub keep_latents: Bytes,
+    /// Injected faults.
+    pub faults: Faults,
+    /// Measures each job for the records of the data folder; `None` records nothing.
+    pub monitor: Option<Monitor>,
+}
+
+impl WorkerOptions {
+    /// The defaults: 3 retries, the first after 2 s.
+    pub fn new(who: &'static str, scope: Scope) -> Self {
+        Self {
+            who,
+            scope,
+            max_retries: 3,
+            back_off: Duration::from_secs(2),
+            threads: 0,
+            preflight: true,
+            keep_encoded: Bytes(1 << 30),
+            keep_latents: Bytes(2 << 30),
+            faults: Faults::default(),
+            monitor: None,
+        }
+    }
+
+    /// Applies the settings.
+    #[must_use]
+    pub fn settled(self, settings: &Settings) -> Self {
+        Self {
+            max_retries: settings.generation.retries,
+            back_off: settings.errors.backoff(),
+            threads: settings.hardware.threads as usize,
+            preflight: settings.generation.preflight,
+            keep_encoded: settings.records.cache(),
+            keep_latents: settings.records.latents(),
+            ..self
+        }
+    }
+}

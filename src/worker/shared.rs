@@ -1,0 +1,66 @@
+//! What the threads of a worker share.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use crate::attempt::JobControl;
+use crate::core::{CancelToken, Event, Waker};
+use crate::jobs::{Job, JobId, Priority};
+use crate::monitor::Monitor;
+use crate::queue::Queue;
+
+/// A job that runs in this program.
+#[derive(Clone)]
+pub(super) struct Running {
+    pub(super) id: JobId,
+    pub(super) priority: Priority,
+    pub(super) control: JobControl,
+    /// When it got its device; the time before does not count for the time limit.
+    pub(super) since: Option<Instant>,
+    pub(super) time_limit: Option<Duration>,
+}
+
+impl Running {
+    pub(super) fn new(job: &Job) -> Self {
+        Self {
+            id: job.id,
+            priority: job.spec.priority,
+            control: JobControl::default(),
+            since: None,
+            time_limit: job.spec.timeout_s.map(Duration::from_secs),
+        }
+    }
+}
+
+/// What the threads of a worker share.
+pub(super) struct Shared {
+    pub(super) queue: Mutex<Queue>,
+    /// One job for each runner that is busy.
+    pub(super) running: Mutex<Vec<Running>>,
+    pub(super) events: Sender<(JobId, Event)>,
+    pub(super) waker: Waker,
+    pub(super) closing: CancelToken,
+    pub(super) monitor: Option<Monitor>,
+}
+
+impl Shared {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn running(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn send(&self, id: JobId, event: Event) {
+        if let Some(monitor) = &self.monitor {
+            monitor.observe(id.0, &event);
+        }
+        // the receiver is gone only when the program closes
+        if self.events.send((id, event)).is_ok() {
+            (self.waker)();
+        }
+    }
+}
