@@ -190,7 +190,7 @@ mod tests {
                 "id": "u", "job": 3, "status": "failed", "created": 5, "ended": 6, "story": ["it failed before"],
                 "findings": [{"severity": "warning", "subject": "memory", "message": "tight",
                     "changes": ["weights_in_place"]}],
-                "error": {"category": "memory", "kind": "out_of_memory", "message": "full", "recovery": []},
+                "error": {"category": "vram_memory", "kind": "out_of_memory", "message": "full", "recovery": []},
             }}},
         }});
         let Record::Put(job) = read(&old) else { unreachable!("{old}") };
