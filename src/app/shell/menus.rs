@@ -61,7 +61,10 @@ pub(super) fn ui(ui: &mut Ui, state: &State, layout: &Layout) -> Vec<Action> {
 }
 
 fn pill_ui(ui: &mut Ui, text: &str, command: Command, asked: &mut Vec<Command>) {
-    let button = Button::new(RichText::new(text).small().weak()).corner_radius(10);
+    let button = Button::new(RichText::new(text).small().weak()).corner_radius(10).frame(true);
+    // a menu bar takes the frames of its buttons away
+    let fill = ui.visuals().faint_bg_color;
+    let button = button.fill(fill);
     if ui.add(button).on_hover_text(command.tooltip(ui.ctx())).clicked() {
         asked.push(command);
     }

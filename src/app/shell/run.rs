@@ -23,7 +23,7 @@ pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -
         viewport: ViewportBuilder::default()
             .with_title("Wandeck")
             .with_app_id("wandeck")
-            .with_inner_size([1600.0, 1000.0])
+            .with_inner_size([1440.0, 900.0])
             .with_min_inner_size([800.0, 500.0])
             .with_drag_and_drop(true),
         renderer: match renderer {

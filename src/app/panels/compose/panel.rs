@@ -68,10 +68,10 @@ impl ComposePanel {
             pictures_ui(ui, &mut draft, view);
             ui.add_space(4.0);
             numbers_ui(ui, &mut draft, view.problems);
+            actions.extend(seed_ui(ui, &mut draft, view.seed_mode).map(ComposeAction::SeedMode));
             sampling_ui(ui, &mut draft, view.problems);
             compute::ui(ui, &mut draft, view.problems);
             actions.extend(self.loras.ui(ui, &mut draft, view));
-            actions.extend(seed_ui(ui, &mut draft, view.seed_mode).map(ComposeAction::SeedMode));
         });
         let blocked = blocked_by(view).is_some();
         if draft != *view.draft {

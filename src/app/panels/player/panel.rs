@@ -15,7 +15,9 @@ use crate::app::widgets::icon::icon_button;
 use crate::core::Stage;
 
 /// Height of the row of controls, with the space above it.
-const CONTROLS_HEIGHT: f32 = 44.0;
+const CONTROLS_HEIGHT: f32 = 40.0;
+/// Room for "Frame 121 of 121 · 7.50 s".
+const POSITION_WIDTH: f32 = 176.0;
 
 /// The player's own state.
 #[derive(Default)]
@@ -75,16 +77,15 @@ impl PlayerPanel {
         let place =
             Rect::from_min_max(all.right_top() + vec2(-300.0, 8.0), all.right_top() + vec2(-8.0, 34.0));
         let builder = UiBuilder::new().max_rect(place).layout(Layout::right_to_left(Align::Min));
-        ui.scope_builder(builder, |ui| {
-            let colour = theme::stage_colour(ui, preview.stage);
-            let fill = theme::tokens(ui).stage;
-            let button = Button::new(RichText::new(text).small()).fill(fill).stroke((1.0, colour));
-            let about = if self.hides_preview { "Show it beside the result" } else { "Hide it" };
-            let response = ui.add_enabled(!is_alone, button).on_hover_text(about);
-            if response.on_disabled_hover_text("What the running job looks like so far").clicked() {
-                self.hides_preview = !self.hides_preview;
-            }
-        });
+        let mut child = ui.new_child(builder);
+        let colour = theme::stage_colour(ui, preview.stage);
+        let fill = theme::tokens(ui).stage;
+        let button = Button::new(RichText::new(text).small()).fill(fill).stroke((1.0, colour));
+        let about = if self.hides_preview { "Show it beside the result" } else { "Hide it" };
+        let response = child.add_enabled(!is_alone, button).on_hover_text(about);
+        if response.on_disabled_hover_text("What the running job looks like so far").clicked() {
+            self.hides_preview = !self.hides_preview;
+        }
     }
 }
 
@@ -95,12 +96,11 @@ fn result_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let text = screen.job.map_or_else(|| name.to_string(), |job| format!("Result · job {job}"));
     let place = Rect::from_min_max(rect.left_top() + vec2(8.0, 8.0), rect.left_top() + vec2(260.0, 34.0));
-    ui.scope_builder(UiBuilder::new().max_rect(place), |ui| {
-        let frame = Frame::new().fill(theme::tokens(ui).stage).inner_margin(4.0).corner_radius(4);
-        frame.show(ui, |ui| {
-            ui.add(Label::new(RichText::new(text).small()).truncate())
-                .on_hover_text(path.display().to_string());
-        });
+    let mut child = ui.new_child(UiBuilder::new().max_rect(place));
+    let frame = Frame::new().fill(theme::tokens(ui).stage).inner_margin(4.0).corner_radius(4);
+    frame.show(&mut child, |ui| {
+        let label = Label::new(RichText::new(text).small()).truncate();
+        ui.add(label).on_hover_text(path.display().to_string());
     });
 }
 
@@ -122,7 +122,7 @@ fn verbs(screen: &Screen) -> [(Command, PlayerAction); 5] {
 fn screen_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
     if let Some(error) = &screen.error {
         let text = RichText::new(format!("{error:#}")).color(theme::tokens(ui).error);
-        ui.put(rect.shrink(24.0), Label::new(text).wrap());
+        text_ui(ui, rect, text);
         return;
     }
     let Some((texture, size)) = screen.picture else {
@@ -132,10 +132,18 @@ fn screen_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
                 "Your video appears here. Drop a video made with Wandeck to bring its settings back, an image to start from, or a LoRA"
             }
         };
-        ui.put(rect.shrink(24.0), Label::new(RichText::new(text).weak()).wrap());
+        text_ui(ui, rect, RichText::new(text).weak());
         return;
     };
     picture_ui(ui, rect.shrink(8.0), texture, size);
+}
+
+/// A sentence in the middle of the stage.
+fn text_ui(ui: &mut Ui, rect: Rect, text: RichText) {
+    // a child of its own: the controls below stay where they are
+    let layout = Layout::centered_and_justified(eframe::egui::Direction::TopDown);
+    let mut child = ui.new_child(UiBuilder::new().max_rect(rect.shrink(24.0)).layout(layout));
+    child.add(Label::new(text).wrap());
 }
 
 fn picture_ui(ui: &mut Ui, room: Rect, texture: TextureId, size: Vec2) {
@@ -165,10 +173,15 @@ fn controls_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
     }
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let seconds = screen.interval.as_secs_f64() * f64::from(screen.index);
-        ui.label(format!("Frame {} of {} · {seconds:.2} s", screen.index + 1, screen.frames));
+        let text = match screen.frames {
+            0 => "No video".to_owned(),
+            frames => format!("Frame {} of {frames} · {seconds:.2} s", screen.index + 1),
+        };
+        // as wide for every frame, so that the slider keeps its place
+        ui.add_sized(vec2(POSITION_WIDTH, ui.available_height()), Label::new(text).truncate());
         let mut shown = screen.index;
         ui.spacing_mut().slider_width = (ui.available_width() - 8.0).max(40.0);
-        let slider = Slider::new(&mut shown, 0..=screen.frames.saturating_sub(1)).show_value(false);
+        let slider = Slider::new(&mut shown, 0..=screen.frames.max(2) - 1).show_value(false);
         let response = ui.add(slider);
         response.widget_info(|| WidgetInfo::slider(true, f64::from(screen.index), "Position"));
         if response.changed() && shown != screen.index {
