@@ -131,7 +131,7 @@ fn a_size_that_the_export_cannot_make_is_refused_before_the_work() {
     job.draft.size = Resolution::new(64, 64);
     let error = failure(job);
     assert_eq!(error.kind, Kind::Unsupported);
-    let words = "vae_decoder takes latent_sample as float32 [1, 16, 3, 8, 12]";
+    let words = "vae_decoder accepts latent_sample as float32 [1, 16, 3, 8, 12]";
     assert!(error.message.contains(words), "{error:#}");
 }
 
