@@ -240,7 +240,10 @@ fn what_an_export_cannot_do_with_a_picture_is_said_before_the_work() {
     );
     let other = Draft { size: Resolution::new(64, 64), ..draft(9) };
     let error = failure(&other, &exported("tiny-i2v-onnx", dir.path()));
-    assert!(error.message.contains("the vae_encoder accepts sample as float32 [1, 3, 9, 64, 96]"), "{error:#}");
+    assert!(
+        error.message.contains("the vae_encoder accepts sample as float32 [1, 3, 9, 64, 96]"),
+        "{error:#}"
+    );
 }
 
 #[test]
