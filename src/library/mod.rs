@@ -1,5 +1,6 @@
 //! Finished work: the history of ended jobs, and the record that each file carries of how it was made.
 
+mod bin;
 mod gallery;
 mod history;
 mod performance;
@@ -7,6 +8,7 @@ mod provenance;
 mod rebuild;
 mod request_record;
 
+pub use bin::{move_to_bin, restore_from_bin};
 pub use gallery::{GalleryFilter, GalleryItem, GalleryOrder, Ratings, Thumbnails, load_gallery};
 pub use history::{
     Analysis, Bottleneck, Counts, History, HistoryEstimate, ModelSteps, SimilarRuns, StageShare, expected,

@@ -18,6 +18,7 @@ use super::shortcuts::{self, Shortcuts};
 use super::window_state::{Autosave, WindowState};
 use super::{frame, help, menus, status_bar, toasts};
 use crate::app::background::examiner::Examiner;
+use crate::app::background::library::Library;
 use crate::app::background::measurements::Measurements;
 use crate::app::background::player::player::Player;
 use crate::app::background::restore::Found;
@@ -68,6 +69,9 @@ pub(super) struct State {
     pub(super) notifications: Notifications,
     pub(super) player: Player,
     pub(super) measurements: Measurements,
+    pub(super) library: Library,
+    /// What was moved to the bin last, to be restored.
+    pub(super) deleted: Vec<PathBuf>,
     pub(super) background: TaskThread<Found>,
     /// How many tasks of `background` are not done.
     pub(super) tasks: Tasks,
@@ -148,6 +152,8 @@ impl App {
             live: LiveJobs::default(),
             player: Player::start(waker())?,
             measurements: Measurements::start(data_dir.clone(), monitor, waker())?,
+            library: Library::start(&data_dir, waker())?,
+            deleted: Vec::new(),
             background: TaskThread::start("files", waker())?,
             tasks: Tasks::default(),
             accepted: Vec::new(),
@@ -276,6 +282,7 @@ impl eframe::App for App {
                 Err(error) => self.state.notifications.error(&error, None),
             }
         }
+        self.state.drain_library(ctx);
         self.state.examiner.drain();
         self.state.examine();
         self.state.player.tick(ctx, now);

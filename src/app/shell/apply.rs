@@ -14,7 +14,6 @@ use super::palette::Palette;
 use super::window_state::SeedMode;
 use crate::app::background::restore::{Found, is_weights, look_at};
 use crate::app::panels::compose::ComposeAction;
-use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::models::ModelsAction;
 use crate::app::panels::player::PlayerAction;
@@ -32,10 +31,7 @@ impl App {
         let state = &mut self.state;
         let done = match action {
             Action::Compose(action) => state.apply_compose(action, now),
-            Action::Gallery(GalleryAction::Open(job, path)) => {
-                state.player.open(path, Some(job), now);
-                Ok(())
-            }
+            Action::Gallery(action) => state.apply_gallery(action, now),
             Action::Log(LogAction::Clear) => {
                 state.notifications.clear();
                 Ok(())

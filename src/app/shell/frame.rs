@@ -104,7 +104,7 @@ impl Tree<'_> {
                 all(panels.player.ui(ui, &PlayerView { screen, preview }), Action::Player)
             }
             PanelId::Gallery => {
-                let view = GalleryView { entries: &state.queue };
+                let view = GalleryView { library: &state.library, num_deleted: state.deleted.len() };
                 all(panels.gallery.ui(ui, &view), Action::Gallery)
             }
             PanelId::Models => {

@@ -6,6 +6,7 @@ mod apply;
 pub(super) mod command;
 mod events;
 mod frame;
+mod gallery;
 mod help;
 pub(super) mod layout;
 pub(super) mod live_jobs;

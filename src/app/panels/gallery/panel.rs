@@ -1,64 +1,336 @@
-//! The videos of the queue's jobs that are done, the last first.
+//! The grid with its search and filters.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use eframe::egui::{Label, RichText, ScrollArea, Sense, Ui};
+use eframe::egui::{
+    Button, ComboBox, EventFilter, Key, Modifiers, Response, Role, ScrollArea, TextEdit, Ui, WidgetInfo,
+};
 
-use crate::app::theme;
-use crate::jobs::{EndStatus, Job, JobId};
+use super::tile::{TILE, tile_ui};
+use super::verb::{GalleryAction, GalleryVerb};
+use crate::app::background::library::Library;
+use crate::core::Mode;
+use crate::library::{GalleryFilter, GalleryItem, GalleryOrder};
 
-/// What was made.
-#[derive(Clone, Copy)]
+/// Space between tiles.
+const GAP: f32 = 8.0;
+/// Highest rating.
+const STARS: u8 = 5;
+
+/// What the gallery reads.
 pub(in crate::app) struct GalleryView<'a> {
-    /// The queue.
-    pub(in crate::app) entries: &'a [Job],
-}
-
-/// What a person asks of the gallery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::app) enum GalleryAction {
-    /// Show a video in the player.
-    Open(JobId, PathBuf),
+    /// Finished work and its thumbnails.
+    pub(in crate::app) library: &'a Library,
+    /// How many files the last deletion moved to the bin; 0 if there is nothing to undo.
+    pub(in crate::app) num_deleted: usize,
 }
 
 /// The gallery's own state.
 #[derive(Default)]
-pub(in crate::app) struct GalleryPanel {}
+pub(in crate::app) struct GalleryPanel {
+    filter: GalleryFilter,
+    order: GalleryOrder,
+    /// Ids of the selected items.
+    selected: BTreeSet<String>,
+    /// Index among the shown items that keys start from.
+    focus: usize,
+    shown: Vec<usize>,
+    shown_of: Option<(u64, GalleryFilter, GalleryOrder)>,
+    /// Scroll to the focus in the next frame and give it the keyboard.
+    follow: bool,
+    /// Whether a tile had the keyboard in the last frame.
+    has_keyboard: bool,
+}
 
 impl GalleryPanel {
-    /// Draws what was made; says what the person asked for.
-    #[expect(clippy::unused_self, reason = "every panel is drawn alike")]
+    /// Draws the gallery; returns what was asked for.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &GalleryView<'_>) -> Vec<GalleryAction> {
         let mut actions = Vec::new();
-        let done: Vec<_> = view
-            .entries
-            .iter()
-            .rev()
-            .filter_map(|entry| {
-                let ended = entry.ended().filter(|ended| ended.status == EndStatus::Done)?;
-                Some((entry, ended.output.clone()?))
-            })
-            .collect();
-        if done.is_empty() {
-            ui.weak("Finished videos appear here");
+        let items = Arc::clone(view.library.items());
+        self.filters_ui(ui, &items);
+        if view.num_deleted > 0 {
+            undo_ui(ui, view.num_deleted, &mut actions);
+        }
+        self.refresh(view.library.revision(), &items);
+        if self.shown.is_empty() {
+            self.empty_ui(ui, &items);
             return actions;
         }
-        ScrollArea::vertical().auto_shrink([false, false]).show_rows(
-            ui,
-            theme::ROW_HEIGHT,
-            done.len(),
-            |ui, rows| {
-                for (entry, path) in &done[rows] {
-                    ui.push_id(entry.id, |ui| {
-                        let text = format!("{} · {}", entry.id, entry.spec.draft.prompt);
-                        let label = Label::new(RichText::new(text)).truncate().sense(Sense::click());
-                        if ui.add(label).on_hover_text(path.display().to_string()).clicked() {
-                            actions.push(GalleryAction::Open(entry.id, path.clone()));
-                        }
-                    });
-                }
-            },
-        );
+        self.grid_ui(ui, view.library, &items, &mut actions);
         actions
     }
+
+    fn filters_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {
+        ui.horizontal(|ui| {
+            let width = (ui.available_width() - 430.0).max(120.0);
+            let search = TextEdit::singleline(&mut self.filter.search)
+                .hint_text("Search prompts")
+                .desired_width(width);
+            name(&ui.add(search), Role::TextInput, "Search prompts");
+            self.mode_ui(ui);
+            self.model_ui(ui, items);
+            self.rating_ui(ui);
+            let order = ComboBox::from_id_salt("gallery order").width(96.0).selected_text(self.order.label());
+            let shown = order.show_ui(ui, |ui| {
+                for order in GalleryOrder::ALL {
+                    ui.selectable_value(&mut self.order, order, order.label());
+                }
+            });
+            name(&shown.response, Role::ComboBox, "Order");
+            ui.toggle_value(&mut self.filter.failed, "Failed")
+                .on_hover_text("Show failed and cancelled jobs");
+        });
+    }
+
+    fn mode_ui(&mut self, ui: &mut Ui) {
+        let text = self.filter.mode.map_or_else(|| "All modes".to_owned(), |mode| mode.to_string());
+        let shown =
+            ComboBox::from_id_salt("gallery mode").width(84.0).selected_text(text).show_ui(ui, |ui| {
+                ui.selectable_value(&mut self.filter.mode, None, "All modes");
+                for mode in [Mode::T2V, Mode::I2V, Mode::TI2V] {
+                    ui.selectable_value(&mut self.filter.mode, Some(mode), mode.to_string());
+                }
+            });
+        name(&shown.response, Role::ComboBox, "Mode filter");
+    }
+
+    fn model_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {
+        let text = self.filter.model.as_deref().unwrap_or("All models").to_owned();
+        let shown =
+            ComboBox::from_id_salt("gallery model").width(96.0).selected_text(text).show_ui(ui, |ui| {
+                ui.selectable_value(&mut self.filter.model, None, "All models");
+                let models: BTreeSet<&str> = items.iter().map(|item| item.model.as_str()).collect();
+                for model in models {
+                    ui.selectable_value(&mut self.filter.model, Some(model.to_owned()), model);
+                }
+            });
+        name(&shown.response, Role::ComboBox, "Model filter");
+    }
+
+    fn rating_ui(&mut self, ui: &mut Ui) {
+        let label = |stars: u8| match stars {
+            0 => "Any rating".to_owned(),
+            STARS => "5 stars".to_owned(),
+            stars => format!("{stars} stars or more"),
+        };
+        let text = label(self.filter.min_rating);
+        let shown =
+            ComboBox::from_id_salt("gallery rating").width(88.0).selected_text(text).show_ui(ui, |ui| {
+                for stars in 0..=STARS {
+                    ui.selectable_value(&mut self.filter.min_rating, stars, label(stars));
+                }
+            });
+        name(&shown.response, Role::ComboBox, "Rating filter");
+    }
+
+    /// Filters and sorts again only when something changed.
+    fn refresh(&mut self, revision: u64, items: &[GalleryItem]) {
+        let of = (revision, self.filter.clone(), self.order);
+        if self.shown_of.as_ref() == Some(&of) {
+            return;
+        }
+        self.shown = self.filter.apply(items, self.order);
+        self.shown_of = Some(of);
+        self.focus = self.focus.min(self.shown.len().saturating_sub(1));
+        let known: BTreeSet<&str> = self.shown.iter().map(|&index| items[index].id.as_str()).collect();
+        self.selected.retain(|id| known.contains(id.as_str()));
+    }
+
+    fn empty_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {
+        ui.centered_and_justified(|ui| {
+            let is_filtered = self.filter != GalleryFilter::default();
+            if is_filtered && !items.is_empty() {
+                ui.vertical_centered(|ui| {
+                    ui.add_space(24.0);
+                    ui.weak("Nothing matches the search and filters.");
+                    if ui.button("Clear search and filters").clicked() {
+                        self.filter = GalleryFilter::default();
+                    }
+                });
+            } else {
+                ui.weak("Finished videos appear here. Write a prompt and press Generate.");
+            }
+        });
+    }
+
+    fn grid_ui(
+        &mut self,
+        ui: &mut Ui,
+        library: &Library,
+        items: &[GalleryItem],
+        actions: &mut Vec<GalleryAction>,
+    ) {
+        let columns = (((ui.available_width() + GAP) / (TILE.x + GAP)) as usize).max(1);
+        let num_rows = self.shown.len().div_ceil(columns);
+        self.keys(ui, items, columns, actions);
+        let mut area = ScrollArea::vertical().auto_shrink(false);
+        let follow = std::mem::take(&mut self.follow);
+        let mut has_keyboard = false;
+        if follow {
+            let row = (self.focus / columns) as f32;
+            area = area.vertical_scroll_offset((row * (TILE.y + GAP) - TILE.y).max(0.0));
+        }
+        ui.spacing_mut().item_spacing = [GAP, GAP].into();
+        area.show_rows(ui, TILE.y, num_rows, |ui, rows| {
+            for row in rows {
+                ui.horizontal(|ui| {
+                    let from = row * columns;
+                    for place in from..(from + columns).min(self.shown.len()) {
+                        let item = &items[self.shown[place]];
+                        let texture = item
+                            .output
+                            .as_deref()
+                            .filter(|_| item.exists)
+                            .and_then(|output| library.thumbnail(output));
+                        let response = ui.push_id(&item.id, |ui| {
+                            tile_ui(ui, item, texture, self.selected.contains(&item.id))
+                        });
+                        let response = response.inner;
+                        if follow && place == self.focus {
+                            response.request_focus();
+                        }
+                        if response.has_focus() {
+                            has_keyboard = true;
+                            // arrows move the selection here and not egui's focus
+                            let arrows = EventFilter {
+                                horizontal_arrows: true,
+                                vertical_arrows: true,
+                                ..EventFilter::default()
+                            };
+                            ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
+                        }
+                        self.clicked(ui, &response, place, items, actions);
+                    }
+                });
+            }
+        });
+        self.has_keyboard = has_keyboard;
+    }
+
+    fn clicked(
+        &mut self,
+        ui: &Ui,
+        response: &Response,
+        place: usize,
+        items: &[GalleryItem],
+        actions: &mut Vec<GalleryAction>,
+    ) {
+        let id = &items[self.shown[place]].id;
+        if response.secondary_clicked() && !self.selected.contains(id) {
+            self.select_only(place, items);
+        }
+        if response.clicked() {
+            response.request_focus();
+            let modifiers = ui.input(|input| input.modifiers);
+            if modifiers.command {
+                if !self.selected.remove(id) {
+                    self.selected.insert(id.clone());
+                }
+                self.focus = place;
+            } else if modifiers.shift {
+                let range = self.focus.min(place)..=self.focus.max(place);
+                self.selected = range.map(|place| items[self.shown[place]].id.clone()).collect();
+            } else {
+                self.select_only(place, items);
+            }
+        }
+        if response.double_clicked() {
+            actions.extend(GalleryVerb::Open.action(&[&items[self.shown[place]]]));
+        }
+        response.context_menu(|ui| self.menu_ui(ui, items, actions));
+    }
+
+    fn menu_ui(&self, ui: &mut Ui, items: &[GalleryItem], actions: &mut Vec<GalleryAction>) {
+        let chosen = self.chosen(items);
+        for verb in GalleryVerb::ALL {
+            let action = verb.action(&chosen);
+            let mut button = Button::new(verb.label());
+            if let Some(shortcut) = verb.shortcut() {
+                button = button.shortcut_text(ui.ctx().format_shortcut(&shortcut));
+            }
+            let response = ui.add_enabled(action.is_some(), button);
+            if response.on_disabled_hover_text("The file or its settings are missing").clicked() {
+                actions.extend(action);
+                ui.close();
+            }
+        }
+        ui.menu_button("Rate", |ui| {
+            for stars in 0..=STARS {
+                let label = if stars == 0 { "No stars".to_owned() } else { format!("{stars} of 5") };
+                if ui.button(label).clicked() {
+                    actions.extend(rate(&chosen, stars));
+                    ui.close();
+                }
+            }
+        });
+    }
+
+    /// The selected items, the one with the focus first.
+    fn chosen<'a>(&self, items: &'a [GalleryItem]) -> Vec<&'a GalleryItem> {
+        let focused = self.shown.get(self.focus).map(|&index| &items[index]);
+        let rest = self.shown.iter().map(|&index| &items[index]);
+        let rest = rest.filter(|item| self.selected.contains(&item.id) && Some(*item) != focused);
+        focused.into_iter().chain(rest).collect()
+    }
+
+    fn select_only(&mut self, place: usize, items: &[GalleryItem]) {
+        self.focus = place;
+        self.selected = std::iter::once(items[self.shown[place]].id.clone()).collect();
+    }
+
+    /// Arrows move the focus, plain keys act on the selection; only while a tile has the keyboard focus.
+    fn keys(&mut self, ui: &Ui, items: &[GalleryItem], columns: usize, actions: &mut Vec<GalleryAction>) {
+        if self.selected.is_empty() || !self.has_keyboard {
+            return;
+        }
+        let last = self.shown.len() - 1;
+        let moves = [
+            (Key::ArrowLeft, self.focus.saturating_sub(1)),
+            (Key::ArrowRight, (self.focus + 1).min(last)),
+            (Key::ArrowUp, self.focus.saturating_sub(columns)),
+            (Key::ArrowDown, (self.focus + columns).min(last)),
+        ];
+        for (key, to) in moves {
+            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+                self.select_only(to, items);
+                self.follow = true;
+            }
+        }
+        let chosen = self.chosen(items);
+        for verb in GalleryVerb::ALL {
+            let pressed =
+                verb.shortcut().is_some_and(|keys| ui.input_mut(|input| input.consume_shortcut(&keys)));
+            if pressed {
+                actions.extend(verb.action(&chosen));
+            }
+        }
+        let numbers = [Key::Num0, Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
+        for (stars, key) in (0..).zip(numbers) {
+            if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+                actions.extend(rate(&chosen, stars));
+            }
+        }
+    }
+}
+
+/// Offers to restore what was deleted last.
+fn undo_ui(ui: &mut Ui, count: usize, actions: &mut Vec<GalleryAction>) {
+    ui.horizontal(|ui| {
+        let files = if count == 1 { "1 file is".to_owned() } else { format!("{count} files are") };
+        ui.weak(format!("{files} in the bin."));
+        if ui.button("Undo delete").clicked() {
+            actions.push(GalleryAction::UndoDelete);
+        }
+    });
+}
+
+fn rate(items: &[&GalleryItem], stars: u8) -> Vec<GalleryAction> {
+    items.iter().map(|item| GalleryAction::Rate { id: item.id.clone(), stars }).collect()
+}
+
+/// Gives a control a name for screen readers.
+fn name(response: &Response, role: Role, name: &'static str) {
+    let enabled = response.enabled();
+    response.widget_info(|| WidgetInfo::labeled(role, enabled, name));
 }

@@ -1,0 +1,130 @@
+//! The gallery over a real data folder: history, files, thumbnails, ratings.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Key, Modifiers, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+use super::{GalleryAction, GalleryPanel, GalleryView};
+use crate::app::background::library::Library;
+use crate::app::theme;
+use crate::core::testing::draft;
+use crate::core::{Draft, Frame, Mode, Resolution, Utc};
+use crate::jobs::HistoryEntry;
+use crate::library::{History, Ratings};
+use crate::media::write_png;
+
+const PROMPTS: [&str; 3] = ["a red circle", "a blue square", "a green triangle"];
+
+struct State {
+    panel: GalleryPanel,
+    library: Library,
+    actions: Vec<GalleryAction>,
+}
+
+/// A data folder with three finished images, the last prompt newest.
+fn data_folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, _) = History::open(dir.path()).unwrap();
+    for (number, prompt) in (1..).zip(PROMPTS) {
+        let output = dir.path().join(format!("{number}.png"));
+        let frame = Frame { size: Resolution::new(32, 32), rgb: vec![number as u8 * 60; 32 * 32 * 3] };
+        write_png(&output, &frame).unwrap();
+        let made = Draft { prompt: prompt.to_owned(), seed: number, ..draft() };
+        let entry = HistoryEntry {
+            id: format!("id{number}"),
+            job: number,
+            prompt: prompt.to_owned(),
+            mode: Some(Mode::T2V),
+            model: "toy-t2v-A14B".to_owned(),
+            ended: Utc(number as i64),
+            request: serde_json::to_value(&made).unwrap(),
+            output: Some(output),
+            ..HistoryEntry::default()
+        };
+        history.record(&entry).unwrap();
+    }
+    dir
+}
+
+/// Drains the library until `done` holds.
+fn wait(harness: &mut Harness<'_, State>, done: impl Fn(&Library) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !done(&harness.state().library) {
+        assert!(Instant::now() < deadline, "the library never answered");
+        std::thread::yield_now();
+        let ctx = harness.ctx.clone();
+        harness.state_mut().library.drain(&ctx);
+    }
+    harness.run();
+}
+
+fn gallery(data_dir: &Path) -> Harness<'static, State> {
+    let library = Library::start(data_dir, Arc::new(|| {})).unwrap();
+    let state = State { panel: GalleryPanel::default(), library, actions: Vec::new() };
+    let mut harness =
+        Harness::builder().with_size(vec2(760.0, 360.0)).with_context_setup(theme::install).build_ui_state(
+            |ui, state: &mut State| {
+                let view = GalleryView { library: &state.library, num_deleted: 0 };
+                state.actions.extend(state.panel.ui(ui, &view));
+            },
+            state,
+        );
+    wait(&mut harness, |library| library.items().len() == PROMPTS.len());
+    harness
+}
+
+#[test]
+fn a_search_narrows_and_can_be_cleared() {
+    let dir = data_folder();
+    let mut harness = gallery(dir.path());
+    harness.get_by_role_and_label(Role::TextInput, "Search prompts").focus();
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "Search prompts").type_text("SQUARE");
+    harness.run();
+    assert!(harness.query_by_label("a blue square").is_some());
+    assert!(harness.query_by_label("a red circle").is_none());
+    harness.get_by_role_and_label(Role::TextInput, "Search prompts").type_text(" purple");
+    harness.run();
+    harness.get_by_label("Clear search and filters").click();
+    harness.run();
+    assert!(harness.query_by_label("a red circle").is_some());
+}
+
+#[test]
+fn a_click_selects_and_keys_act_on_the_selection() {
+    let dir = data_folder();
+    let mut harness = gallery(dir.path());
+    harness.get_by_label("a red circle").click();
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    harness.key_press(Key::R);
+    harness.run();
+    harness.key_press_modifiers(Modifiers::NONE, Key::Num4);
+    harness.run();
+    let actions = std::mem::take(&mut harness.state_mut().actions);
+    assert_eq!(actions[0], GalleryAction::Open(dir.path().join("1.png")));
+    assert!(matches!(&actions[1], GalleryAction::Remix(draft) if draft.prompt == "a red circle"));
+    let GalleryAction::Rate { id, stars } = &actions[2] else { panic!("{actions:?}") };
+    harness.state().library.rate(id.clone(), *stars);
+    wait(&mut harness, |library| library.items().iter().any(|item| item.rating == 4));
+    assert_eq!(Ratings::load(dir.path()).unwrap().of("id1"), 4);
+}
+
+#[test]
+fn a_deleted_file_leaves_the_gallery_and_comes_back() {
+    let dir = data_folder();
+    let mut harness = gallery(dir.path());
+    let output = dir.path().join("2.png");
+    harness.state().library.delete(vec![output.clone()]);
+    wait(&mut harness, |library| library.items().iter().filter(|item| item.exists).count() == 2);
+    assert!(harness.query_by_label("a blue square").is_none() && !output.exists());
+    harness.state().library.restore(vec![output.clone()]);
+    wait(&mut harness, |library| library.items().iter().all(|item| item.exists));
+    assert!(harness.query_by_label("a blue square").is_some() && output.exists());
+}

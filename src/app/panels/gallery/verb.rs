@@ -1,0 +1,125 @@
+//! What can be done with a result: the same list for keys and the context menu.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers};
+
+use crate::core::Draft;
+use crate::library::GalleryItem;
+
+/// Something to do with the selected results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::app) enum GalleryVerb {
+    Open,
+    ReuseAll,
+    ReusePrompt,
+    ReuseSeed,
+    Remix,
+    ContinueFrom,
+    UseAsStartImage,
+    Reveal,
+    OpenWith,
+    Delete,
+}
+
+/// What the gallery asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::app) enum GalleryAction {
+    /// Show this file in the player.
+    Open(PathBuf),
+    /// Put these settings into the form.
+    Reuse(Box<Draft>),
+    /// Only the prompt and negative prompt.
+    ReusePrompt { prompt: String, negative_prompt: String },
+    /// Only the seed.
+    ReuseSeed(u64),
+    /// All settings but the seed, which is drawn anew.
+    Remix(Box<Draft>),
+    /// Continue from the last frame of this clip.
+    ContinueFrom(PathBuf),
+    /// Use the last frame, or the image, as start image.
+    UseAsStartImage(PathBuf),
+    /// Open the folder in the file manager.
+    Reveal(PathBuf),
+    /// Open in the system's own program.
+    OpenWith(PathBuf),
+    /// Give the entry stars, 0 for none.
+    Rate { id: String, stars: u8 },
+    /// Move these files to the bin.
+    Delete(Vec<PathBuf>),
+    /// Restore what was moved to the bin last.
+    UndoDelete,
+}
+
+impl GalleryVerb {
+    /// Every verb, in the order of the context menu.
+    pub(in crate::app) const ALL: [Self; 10] = [
+        Self::Open,
+        Self::ReuseAll,
+        Self::Remix,
+        Self::ReusePrompt,
+        Self::ReuseSeed,
+        Self::ContinueFrom,
+        Self::UseAsStartImage,
+        Self::Reveal,
+        Self::OpenWith,
+        Self::Delete,
+    ];
+
+    /// The label of the context menu.
+    pub(in crate::app) fn label(self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::ReuseAll => "Reuse all settings",
+            Self::ReusePrompt => "Reuse the prompt",
+            Self::ReuseSeed => "Reuse the seed",
+            Self::Remix => "Remix (all but the seed)",
+            Self::ContinueFrom => "Continue from the last frame",
+            Self::UseAsStartImage => "Use as start image",
+            Self::Reveal => "Show in folder",
+            Self::OpenWith => "Open in another program",
+            Self::Delete => "Move to the bin",
+        }
+    }
+
+    /// The key that does it while the gallery has the focus.
+    pub(in crate::app) fn shortcut(self) -> Option<KeyboardShortcut> {
+        let plain = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
+        match self {
+            Self::Open => plain(Key::Enter),
+            Self::ReuseAll => plain(Key::A),
+            Self::ReusePrompt => plain(Key::P),
+            Self::ReuseSeed => plain(Key::S),
+            Self::Remix => plain(Key::R),
+            Self::Delete => plain(Key::Delete),
+            Self::Reveal => Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::R)),
+            Self::ContinueFrom | Self::UseAsStartImage | Self::OpenWith => None,
+        }
+    }
+
+    /// What it would do to `items`, the first of which has the focus; none where that is not possible.
+    pub(in crate::app) fn action(self, items: &[&GalleryItem]) -> Option<GalleryAction> {
+        let first = items.first()?;
+        let output = first.output.clone().filter(|_| first.exists);
+        let draft = || first.draft.clone().map(Box::new);
+        match self {
+            Self::Open => output.map(GalleryAction::Open),
+            Self::ReuseAll => draft().map(GalleryAction::Reuse),
+            Self::Remix => draft().map(GalleryAction::Remix),
+            Self::ReusePrompt => draft().map(|draft| GalleryAction::ReusePrompt {
+                prompt: draft.prompt,
+                negative_prompt: draft.negative_prompt,
+            }),
+            Self::ReuseSeed => first.seed.map(|seed| GalleryAction::ReuseSeed(seed.0)),
+            Self::ContinueFrom => output.map(GalleryAction::ContinueFrom),
+            Self::UseAsStartImage => output.map(GalleryAction::UseAsStartImage),
+            Self::Reveal => output.map(GalleryAction::Reveal),
+            Self::OpenWith => output.map(GalleryAction::OpenWith),
+            Self::Delete => {
+                let outputs: Vec<_> =
+                    items.iter().filter(|item| item.exists).filter_map(|item| item.output.clone()).collect();
+                (!outputs.is_empty()).then_some(GalleryAction::Delete(outputs))
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Carries out what the gallery asks for, and takes in what its thread found.
+
+use std::path::Path;
+use std::time::Instant;
+
+use eframe::egui::Context;
+
+use super::app::State;
+use super::notifications::Tone;
+use crate::app::background::library::LibraryNotice;
+use crate::app::panels::gallery::GalleryAction;
+use crate::core::{Draft, Error, Kind, Result, Seed};
+
+impl State {
+    pub(super) fn apply_gallery(&mut self, action: GalleryAction, now: Instant) -> Result<()> {
+        match action {
+            GalleryAction::Open(path) => self.player.open(path, None, now),
+            GalleryAction::Reuse(draft) => self.form.draft = *draft,
+            GalleryAction::Remix(draft) => self.form.draft = Draft { seed: Seed::random().0, ..*draft },
+            GalleryAction::ReusePrompt { prompt, negative_prompt } => {
+                (self.form.draft.prompt, self.form.draft.negative_prompt) = (prompt, negative_prompt);
+            }
+            GalleryAction::ReuseSeed(seed) => self.form.draft.seed = seed,
+            GalleryAction::ContinueFrom(path) => {
+                self.form.draft.continue_from = Some(path);
+                self.form.draft.start_image = None;
+            }
+            GalleryAction::UseAsStartImage(path) => self.open_file(path, now),
+            GalleryAction::Reveal(path) => open(path.parent().unwrap_or(&path))?,
+            GalleryAction::OpenWith(path) => open(&path)?,
+            GalleryAction::Rate { id, stars } => self.library.rate(id, stars),
+            GalleryAction::Delete(outputs) => self.library.delete(outputs),
+            GalleryAction::UndoDelete => self.library.restore(std::mem::take(&mut self.deleted)),
+        }
+        Ok(())
+    }
+
+    /// Takes in the library thread's answers.
+    pub(super) fn drain_library(&mut self, ctx: &Context) {
+        for notice in self.library.drain(ctx) {
+            match notice {
+                LibraryNotice::Deleted(outputs) => {
+                    let text = match outputs.as_slice() {
+                        [one] => format!("Moved to the bin: {}", one.display()),
+                        more => format!("{} files were moved to the bin", more.len()),
+                    };
+                    self.notifications.say(Tone::Info, text, None);
+                    self.deleted = outputs;
+                }
+                LibraryNotice::Restored => {
+                    self.notifications.say(Tone::Good, "The deleted files are back", None);
+                }
+                LibraryNotice::Failed(error) => self.tell(&error),
+            }
+        }
+    }
+}
+
+/// Opens a file or folder in the system's own program for it.
+fn open(path: &Path) -> Result<()> {
+    opener::open(path).map_err(|error| {
+        Error::new(Kind::Io, format!("No program opens {}", path.display()))
+            .because(error)
+            .remedy("Open it in the file manager")
+    })
+}
