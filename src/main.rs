@@ -1,13 +1,13 @@
 //! The `wandeck` program.
 
+use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 use wandeck::app;
-use wandeck::cli::{self, Cli, RendererName};
+use wandeck::cli::{self, RendererName};
 use wandeck::core::Result;
 use wandeck::engine::runtime::silence_telemetry;
 
@@ -17,7 +17,10 @@ fn main() -> ExitCode {
     unsafe {
         silence_telemetry();
     }
-    let cli = Cli::parse();
+    let cli = match cli::parse(env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return code.into(),
+    };
     let level = ["warn", "info,ort=warn", "debug,ort=info"][usize::from(cli.verbosity()).min(2)];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();

@@ -6,12 +6,11 @@
 mod background;
 mod fonts;
 mod form;
-mod output_name;
 mod panels;
-mod routing;
 mod shell;
 mod theme;
 mod widgets;
 
+pub use form::Form;
 pub use shell::app::App;
 pub use shell::run::{Renderer, run};

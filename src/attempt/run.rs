@@ -22,7 +22,7 @@ use crate::pipeline::{
     ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, Reporter, RunContext, SessionCache, StepControl,
     TensorCache,
 };
-use crate::plan::{MemorySample, ResolvedInputs, report_preflight, resolve_inputs};
+use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, report_preflight, resolve_inputs};
 use crate::store::write_tensors;
 
 /// What an attempt runs with.
@@ -99,7 +99,8 @@ pub(crate) fn attempt(
     let given = context.stage(Stage::Preflight, |context| {
         let reporter = &mut context.reporter;
         let given = resolve_inputs(&target, &request, model, reporter)?;
-        report_preflight(work, &request, (model, &compute), data_dir, memory, reporter).map(|()| given)
+        let job = PreparedJob { spec: work, request: &request, model, compute: &compute, memory };
+        report_preflight(job, data_dir, reporter).map(|()| given)
     })?;
     let memory = &memory.plan(&request, model, &compute);
     let pipeline =

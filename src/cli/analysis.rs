@@ -43,7 +43,7 @@ fn lines(analysis: &Analysis, hours: f64) -> Vec<String> {
     let mut lines = vec![format!("Last {hours} h: {}", ended(counts))];
     if counts.retried > 0 {
         lines.push(format!(
-            "Retries: {} in {} jobs, {} of which made their video",
+            "Retries: {} in {} jobs, {} of which then succeeded",
             counts.retries, counts.retried, counts.recovered
         ));
     }
@@ -69,8 +69,8 @@ fn lines(analysis: &Analysis, hours: f64) -> Vec<String> {
     let off = |what: &str, error: Option<f64>| {
         error.map(|error| format!("{what} was off by {:.0} % on average", error * 100.0))
     };
-    lines.extend(off("The expected time", analysis.mean_time_error));
-    lines.extend(off("The expected memory", analysis.mean_memory_error));
+    lines.extend(off("The estimated time", analysis.mean_time_error));
+    lines.extend(off("The estimated memory", analysis.mean_memory_error));
     lines.extend(analysis.sentence());
     lines
 }

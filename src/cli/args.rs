@@ -1,4 +1,4 @@
-//! What can be written on the command line.
+//! The arguments of the command line.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::args_queue::QueueArgs;
 use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
+use crate::plan::{GuidanceChoice, SeedChoice};
 
-/// Video from text with the Wan 2.2 models, on this machine.
+/// Make videos from text and images with the Wan 2.2 models, on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "wandeck", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -16,7 +17,7 @@ pub struct Cli {
     /// What draws the window: glow (OpenGL) or wgpu
     #[arg(long, value_name = "NAME", default_value = "glow")]
     pub(super) renderer: RendererName,
-    /// Without a command the window opens
+    /// Without a command, the window opens
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -31,7 +32,7 @@ pub enum RendererName {
 }
 
 impl Cli {
-    /// How much the log should say: 0 warnings, 1 information, 2 everything of ours.
+    /// Level of detail in the log: 0 for warnings, 1 for information, 2 for debugging.
     pub fn verbosity(&self) -> u8 {
         self.common.verbose
     }
@@ -39,16 +40,16 @@ impl Cli {
 
 #[derive(Debug, Args)]
 pub(super) struct Common {
-    /// One JSON document on standard output instead of text
+    /// Print one JSON document on standard output instead of text
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// Folder for outputs, the runtime and models [default: the platform's, or `WANDECK_DATA_DIR`]
+    /// Data folder, for outputs, queue and history [default: `WANDECK_DATA_DIR`, else the platform's]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Folder with models, looked at first [also: `MODELS_ROOT`]
+    /// Folder to search for models first [also: `MODELS_ROOT`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) models_dir: Option<PathBuf>,
-    /// Say more in the log; twice for everything
+    /// Log more; repeat for debugging output
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
 }
@@ -57,46 +58,46 @@ pub(super) struct Common {
 pub(super) enum Command {
     /// Make one video now
     Generate(Box<Generate>),
-    /// Look at the models on this machine
+    /// List, inspect and convert models
     Models(Models),
-    /// Look at the presets
+    /// List and show presets
     Presets(Presets),
-    /// Jobs that wait, run and ended
+    /// Manage and run the queue
     Queue(QueueArgs),
-    /// Look at LoRA files
+    /// Inspect LoRA files
     Lora(Lora),
-    /// Write the ONNX graphs of a model
+    /// Export the ONNX graphs of a model
     Graph(Graph),
-    /// What is here, and how the last jobs went
+    /// Show the runtime, models, queue and recent jobs
     Status,
-    /// The last jobs
+    /// List recent jobs from the history
     Tasks(Tasks),
-    /// How the jobs of the last hours went, and where their time went
+    /// Summarise recent jobs: success rate, times, bottleneck
     Analysis(Analysis),
     /// Measure the machine: processor, memory, disk and devices
     Monitor(Monitor),
-    /// Look at everything that is needed, and make a small video
+    /// Check the installation and make a small test video
     Doctor,
-    /// What is set once for the program
+    /// Show and change settings
     Settings(SettingsArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Tasks {
-    /// How many
+    /// Number of jobs to list
     #[arg(default_value_t = 20)]
     pub(super) count: usize,
-    /// First fill the history from the videos in the data folder's outputs; a damaged one is set aside
+    /// First rebuild the history from the videos in the data folder's outputs; a damaged database is kept aside
     #[arg(long)]
     pub(super) rebuild: bool,
-    /// A folder with videos to look at, beside the outputs; repeat for more
+    /// Another folder with videos to read; repeat for more
     #[arg(long = "in", value_name = "DIR", requires = "rebuild")]
     pub(super) folders: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Analysis {
-    /// How many hours back
+    /// Hours to look back
     #[arg(default_value_t = 24.0, value_parser = hours)]
     pub(super) hours: f64,
 }
@@ -116,113 +117,115 @@ pub(super) struct SettingsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SettingsVerb {
-    /// Every setting
+    /// Show every setting
     Show,
-    /// Change one
+    /// Change one setting
     Set {
-        /// Its name, as "settings show" has it
+        /// Name, as in "settings show"
         key: String,
-        /// Its value; none for nothing
+        /// Value; "none" to clear it
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
-    /// Take over what is known of another program's JSON configuration; the rest is named
+    /// Import known settings from another program's JSON configuration and list the rest
     Import {
         /// The JSON file
         file: PathBuf,
     },
-    /// Where the file is
+    /// Print the path of the settings file
     Path,
 }
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct Generate {
-    /// What should be seen; may be left out beside a picture
+    /// Prompt that describes the video; optional with a start image
     #[arg(default_value = "")]
     pub(super) prompt: String,
-    /// Model id or folder [default: the preset's]
+    /// Model id or folder [default: the preset's, else chosen by what is given]
     #[arg(long, value_name = "ID")]
     pub(super) model: Option<String>,
-    /// Settings to start from; options given beside it win [default: the model's]
+    /// Preset to start from; other options override it [default: the model's]
     #[arg(long, value_name = "NAME")]
     pub(super) preset: Option<String>,
-    /// Mode, instead of what follows from the model: t2v, i2v or ti2v
+    /// t2v, i2v or ti2v [default: follows from the prompt, the images and the model]
     #[arg(long, value_parser = named::<Mode>)]
     pub(super) mode: Option<Mode>,
-    /// First picture: PNG, JPEG or WebP
+    /// Start image: PNG, JPEG or WebP
     #[arg(long, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
-    /// Last picture, beside a first one
+    /// End image, used with a start image
     #[arg(long, value_name = "FILE")]
     pub(super) last_image: Option<PathBuf>,
-    /// A clip whose last frame is the first picture
+    /// Clip to continue: its last frame becomes the start image
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pub(super) continue_from: Option<PathBuf>,
-    /// Make this file again, and say whether the bytes agree; options given beside it win
+    /// Make this video again from its saved settings and compare the bytes; other options override them
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     pub(super) from: Option<PathBuf>,
-    /// What should not be seen
+    /// Negative prompt
     #[arg(long, value_name = "TEXT")]
     pub(super) negative: Option<String>,
-    /// Starting noise; the same seed gives the same video [default: random]
-    #[arg(long, value_name = "N")]
-    pub(super) seed: Option<u64>,
+    /// Seed of the noise; the same seed gives the same video, -1 is random [default: random]
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
+    pub(super) seed: Option<SeedChoice>,
     /// Denoising steps
     #[arg(long, value_name = "N")]
     pub(super) steps: Option<u32>,
-    /// Guidance scale, or one for the high-noise and one for the low-noise expert
-    #[arg(long, value_name = "HIGH[,LOW]", value_delimiter = ',', num_args = 1..=2)]
-    pub(super) guidance: Vec<f32>,
+    /// Guidance scale, or one each for the high-noise and the low-noise expert
+    #[arg(long, value_name = "HIGH[,LOW]", value_parser = guidance, allow_hyphen_values = true)]
+    pub(super) guidance: Option<GuidanceChoice>,
     /// Flow shift
     #[arg(long, value_name = "X")]
     pub(super) shift: Option<f32>,
-    /// unipc, euler or dpmpp2m
+    /// Sampler: unipc, euler or dpmpp2m
     #[arg(long, value_parser = named::<Sampler>)]
     pub(super) sampler: Option<Sampler>,
     /// Width and height in pixels
     #[arg(long, value_name = "WxH", value_parser = size)]
     pub(super) size: Option<Resolution>,
-    /// Number of frames, 4n+1
+    /// Number of frames: 1, 5, 9 and so on (4n+1)
     #[arg(long, value_name = "N")]
     pub(super) frames: Option<u32>,
     /// Frames per second
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = fps)]
     pub(super) fps: Option<u32>,
-    /// LoRA to add, with its strength and the expert it changes; repeat for more
+    /// LoRA with its strength and the expert it applies to; repeat for more
     #[arg(long = "lora", value_name = "FILE[:STRENGTH[:high|low]]", value_parser = lora)]
     pub(super) loras: Vec<LoraChoice>,
-    /// auto, cpu, cuda or tensorrt [default: auto]
+    /// Execution provider: auto, cpu, cuda or tensorrt [default: auto]
     #[arg(long, value_parser = named::<ProviderChoice>)]
     pub(super) provider: Option<ProviderChoice>,
-    /// auto, fp32, bf16, fp16, int8 or int4 [default: auto]
+    /// Precision: auto, fp32, bf16, fp16, int8 or int4 [default: auto]
     #[arg(long, value_parser = named::<PrecisionChoice>)]
     pub(super) precision: Option<PrecisionChoice>,
-    /// Decode in overlapping tiles with this edge in pixels; less memory [default: as needed]
+    /// VAE tile size in pixels; smaller tiles need less memory [default: as needed]
     #[arg(long, value_name = "PIXELS")]
     pub(super) vae_tile: Option<u32>,
-    /// auto, packed (faster) or in-place (less memory) [default: auto]
+    /// Weights in memory: auto, packed (faster) or in-place (less memory) [default: auto]
     #[arg(long, value_parser = named::<WeightsChoice>)]
     pub(super) weights: Option<WeightsChoice>,
-    /// Model that may take over where the chosen one does not fit or can no longer be read; repeat for more [default: the
+    /// Model to use instead if the chosen one does not fit in memory or cannot be read; repeat for more [default: the
     /// setting `models.fallbacks`]
     #[arg(long = "fallback-model", value_name = "MODEL")]
     pub(super) fallbacks: Vec<String>,
-    /// Stop after this many seconds; 0 never stops [default: the setting `errors.timeout_s`]
+    /// Time limit of the job in seconds, 0 for none [default: the setting `errors.timeout_s`]
     #[arg(long, value_name = "SECS")]
     pub(super) timeout: Option<u64>,
-    /// .mp4, .gif, .png (one frame), or a folder for PNG frames [default: in the data folder]
+    /// .mp4, .gif, .png (one frame), a new folder for PNG frames, or an existing folder to put the video into [default: the
+    /// data folder's outputs]
     #[arg(short, long, value_name = "PATH")]
     pub(super) output: Option<PathBuf>,
-    /// Replace the output if it is there, instead of choosing the next free name
+    /// Replace an existing output instead of choosing the next free name
     #[arg(long)]
     pub(super) overwrite: bool,
-    /// Keep the final latent, as the tensor "latents"
+    /// Save the final latents, as the tensor "latents"
     #[arg(long, value_name = "FILE.safetensors")]
     pub(super) latents_out: Option<PathBuf>,
-    /// What happens, as JSON lines on standard output
+    /// Print events as JSON lines on standard output
     #[arg(long, conflicts_with = "json")]
     pub(super) events: bool,
-    /// Say what would run, what it would cost and what is in its way, and run nothing
+    /// Show what would run, its cost and what blocks it, without running it
     #[arg(long, conflicts_with = "events")]
     pub(super) dry_run: bool,
 }
@@ -235,16 +238,16 @@ pub(super) struct Models {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsVerb {
-    /// Every model, with what it can do or what is wrong with it
+    /// List models, with their modes or what is wrong with them
     List,
-    /// One model
+    /// Show one model
     Show {
         /// Model id or folder
         model: String,
     },
-    /// Write a model in a smaller precision: int8 is also faster on the CPU
+    /// Convert a model to a smaller precision; int8 is also faster on the CPU
     Convert(Convert),
-    /// Write a model with made-up weights, official names and shapes, for tests and measurements
+    /// Write a model with synthetic weights and official names and shapes, for tests and benchmarks
     Synth(Box<Synth>),
 }
 
@@ -252,8 +255,8 @@ pub(super) enum ModelsVerb {
 pub(super) struct Convert {
     /// Model id or folder
     pub(super) model: String,
-    /// What to convert to: int8 is also faster on the CPU; int4 is the smallest and the least exact; fp8 and bf16 are
-    /// smaller on disk only, since the CPU computes them in fp32
+    /// Target precision: int8 is also faster on the CPU; int4 is the smallest and least exact; fp8 and bf16 only save
+    /// disk space on the CPU, which computes them in fp32
     #[arg(long, value_name = "TYPE")]
     pub(super) precision: TargetName,
     /// New folder to write to [default: the model's name with the precision, in the data folder's models]
@@ -272,31 +275,31 @@ pub(super) enum TargetName {
 
 #[derive(Debug, Args)]
 pub(super) struct Synth {
-    /// Model to follow
+    /// Model whose names and shapes to use
     #[arg(long, value_name = "MODEL")]
     pub(super) like: LikeName,
-    /// Blocks of the transformer and, unless --text-layers says otherwise, of the text encoder [default: all]
+    /// Number of transformer blocks, and of text encoder blocks unless --text-layers is given [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
     pub(super) layers: Option<u32>,
-    /// Blocks of the text encoder
+    /// Number of text encoder blocks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
     pub(super) text_layers: Option<u32>,
-    /// Rows of the text encoder's table, at least 128 [default: 256384, which is 2.1 GB in bf16]
+    /// Vocabulary size of the text encoder, at least 128 [default: 256384, which is 2.1 GB in bf16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(128..))]
     pub(super) vocab: Option<u32>,
-    /// What the numbers are stored as
+    /// Number format of the weights
     #[arg(long, value_name = "TYPE", default_value = "bf16")]
     pub(super) dtype: DtypeName,
-    /// How the files are laid out
+    /// Layout of the files
     #[arg(long, value_name = "LAYOUT", default_value = "diffusers")]
     pub(super) layout: LayoutName,
-    /// Write these components only
+    /// Write only these components
     #[arg(long, value_name = "PART,…", value_delimiter = ',')]
     pub(super) only: Vec<PartName>,
-    /// The same seed gives the same numbers, in every layout
+    /// Seed of the weights; the same seed gives the same weights in every layout
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
-    /// Leave large tensors as holes that read as zero: the full size in no room, to open but not to run
+    /// Write large tensors as sparse zeros: full size without disk space, to open but not to run
     #[arg(long)]
     pub(super) hollow: bool,
     /// New or empty folder to write to
@@ -348,11 +351,11 @@ pub(super) struct Presets {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PresetsVerb {
-    /// Every preset
+    /// List presets
     List,
-    /// One preset, in its file's form
+    /// Show one preset as RON
     Show {
-        /// Name
+        /// Name of the preset
         name: String,
     },
 }
@@ -365,11 +368,11 @@ pub(super) struct Lora {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LoraVerb {
-    /// What a LoRA is, and what it changes in a model
+    /// Show what a LoRA contains, and how it fits a model
     Show {
         /// The .safetensors file
         file: PathBuf,
-        /// Model id or folder to hold it against
+        /// Model id or folder to check it against
         #[arg(long, value_name = "ID")]
         model: Option<String>,
     },
@@ -383,13 +386,13 @@ pub(super) struct Graph {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GraphVerb {
-    /// Write every component's graph as .onnx; weights are copied unless DIR is the model's own folder
+    /// Export every component's graph as .onnx; weights are copied unless DIR is the model's own folder
     Export {
         /// Model id or folder
         model: String,
         /// Folder to write to; each component gets a folder in it
         dir: PathBuf,
-        /// For cpu, cuda or tensorrt; it need not be on this machine
+        /// Target provider: cpu, cuda or tensorrt; it need not be installed here
         #[arg(long, value_parser = named::<ProviderChoice>, default_value = "cpu")]
         provider: ProviderChoice,
         /// auto, fp32, bf16 or fp16
@@ -398,7 +401,7 @@ pub(super) enum GraphVerb {
     },
 }
 
-/// Reads a word as serde knows it, so that files and the command line speak alike.
+/// Parses a value by its serde name, so that files and the command line use the same words.
 pub(super) fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
 }
@@ -412,6 +415,40 @@ fn hours(text: &str) -> Result<f64, String> {
 
 fn lora(text: &str) -> Result<LoraChoice, String> {
     text.parse().map_err(|error| format!("{error:#}"))
+}
+
+fn seed(text: &str) -> Result<SeedChoice, String> {
+    match text.parse::<i128>() {
+        Ok(-1) => Ok(SeedChoice::Random),
+        Ok(seed) if let Ok(seed) = u64::try_from(seed) => Ok(SeedChoice::Fixed(seed)),
+        _ => Err(format!("the seed must be a whole number from 0 to {}, or -1 for a random one", u64::MAX)),
+    }
+}
+
+fn guidance(text: &str) -> Result<GuidanceChoice, String> {
+    let scales: Result<Vec<f32>, _> = text.split(',').map(|scale| scale.trim().parse()).collect();
+    match scales.as_deref() {
+        Ok([high]) => Ok(GuidanceChoice { high: *high, low: None }),
+        Ok([high, low]) => Ok(GuidanceChoice { high: *high, low: Some(*low) }),
+        Ok(scales) => Err(format!(
+            "guidance takes one scale, or one for each of the two experts, not {}; write HIGH or HIGH,LOW, for \
+             example 4,3",
+            scales.len()
+        )),
+        Err(_) => Err("guidance is a number, or two with a comma between them, for example 4,3".to_owned()),
+    }
+}
+
+fn fps(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate.is_finite() => {
+            format!(
+                "frames per second must be a whole number; the nearest to {text} is {}",
+                rate.round().max(1.0)
+            )
+        }
+        _ => "frames per second must be a whole number, for example 24".to_owned(),
+    })
 }
 
 fn size(text: &str) -> Result<Resolution, String> {
@@ -435,7 +472,8 @@ mod tests {
         let Some(Command::Generate(args)) = Cli::try_parse_from(line).unwrap().command else {
             panic!("generate")
         };
-        assert_eq!((args.mode, args.guidance), (Some(Mode::T2V), vec![4.0, 3.0]));
+        let guidance = GuidanceChoice { high: 4.0, low: Some(3.0) };
+        assert_eq!((args.mode, args.guidance), (Some(Mode::T2V), Some(guidance)));
         assert!(Cli::try_parse_from(["wandeck", "generate", "a", "--mode", "v2v"]).is_err());
     }
 }

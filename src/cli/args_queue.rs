@@ -1,4 +1,4 @@
-//! What can be written after `wandeck queue`.
+//! The arguments of `wandeck queue`.
 
 use clap::{Args, Subcommand};
 
@@ -14,89 +14,89 @@ pub(super) struct QueueArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum QueueVerb {
-    /// Every job: what waits in its order, what runs, what ended
+    /// List jobs: queued in their order, running, paused and ended
     List,
-    /// Let a job wait for its turn; takes the options of generate
+    /// Add a job; takes the options of generate
     Add {
         #[command(flatten)]
         generate: Box<Generate>,
-        /// low, normal or urgent; an urgent job makes others leave after their current step
+        /// low, normal or urgent; an urgent job interrupts a running one after its current step
         #[arg(long, value_parser = named::<Priority>, default_value = "normal")]
         priority: Priority,
     },
-    /// Work on the queue until nothing waits
+    /// Run queued jobs until none is left
     Run {
-        /// What happens, as JSON lines on standard output
+        /// Print events as JSON lines on standard output
         #[arg(long, conflicts_with = "json")]
         events: bool,
     },
-    /// Stop a job for good
+    /// Cancel a job
     Cancel {
-        /// Its number
+        /// Job number
         job: u64,
     },
-    /// Keep a job from running, or let it stop after its step; it goes on from there
+    /// Pause a job; a running one stops after its current step and later continues from there
     Pause {
-        /// Its number
+        /// Job number
         job: u64,
-        /// Only wait, so that it can go on at once
+        /// Keep the memory of a running job, so that it can continue at once
         #[arg(long)]
         keep_memory: bool,
     },
-    /// Let a paused job go on
+    /// Resume a paused job
     Resume {
-        /// Its number
+        /// Job number
         job: u64,
     },
-    /// Put a job before another one, or at the end
+    /// Move a job before another one, or to the end
     Move {
-        /// Its number
+        /// Job number
         job: u64,
-        /// The job that comes right after it
+        /// Job to move it before
         #[arg(long, value_name = "JOB")]
         before: Option<u64>,
     },
-    /// Let a job come before others
+    /// Change the priority of a job
     Priority {
-        /// Its number
+        /// Job number
         job: u64,
         /// low, normal or urgent
         #[arg(value_parser = named::<Priority>)]
         priority: Priority,
     },
-    /// The same job again, at the end
+    /// Add a copy of a job at the end
     Duplicate {
-        /// Its number
+        /// Job number
         job: u64,
     },
-    /// Another form for a job that waits; takes the options of generate
+    /// Change the given options of a queued or paused job and keep the rest
     Edit {
-        /// Its number
+        /// Job number
         job: u64,
         #[command(flatten)]
         generate: Box<Generate>,
     },
-    /// An ended job again; latents that are there and would be the same are not denoised again
+    /// Add an ended job again; saved latents are reused where they would be the same
     Retry {
-        /// Its number
+        /// Job number
         job: u64,
         #[command(flatten)]
         changes: Changes,
     },
-    /// Take ended jobs out of sight; the history keeps them
+    /// Remove ended jobs from the list (they stay in the history)
     Clear,
 }
 
-/// What is changed before a job is tried again.
+/// Changes to a job before it is retried.
 #[derive(Debug, Args)]
 pub(super) struct Changes {
-    /// Decode in tiles with this edge in pixels
+    /// VAE tile size in pixels
     #[arg(long, value_name = "PIXELS")]
     vae_tile: Option<u32>,
     /// Denoising steps
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
-    /// Read the weights from their files in place
+    /// Read the weights from their files instead of copying them
     #[arg(long)]
     weights_in_place: bool,
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Places;
 use super::args::{Common, Convert, TargetName};
-use super::report::{note, out};
+use super::report::{counted, note, out};
 use crate::core::{CancelToken, Error, Kind, Result};
 use crate::models;
 use crate::models::convert::{ConversionTarget, Converted, Options, Step, convert, default_name};
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
     let cancel = CancelToken::new();
     let stop = cancel.clone();
     ctrlc::set_handler(move || stop.cancel())
-        .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be heard").because(error))?;
+        .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be handled").because(error))?;
     let bar = bar();
     let began = Instant::now();
     let done = convert(&source, &dir, Options::new(target), &cancel, &mut |step| match step {
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
     });
     bar.finish_and_clear();
     let done = done.map_err(|error| match error.kind {
-        Kind::Cancelled => error.remedy("The same command goes on from the last whole file"),
+        Kind::Cancelled => error.remedy("Run the same command again to continue from the last complete file"),
         _ => error,
     })?;
     show(&done, common, began.elapsed().as_secs_f64());
@@ -62,10 +62,10 @@ fn show(done: &Converted, common: &Common, seconds: f64) {
         return out(&document.to_string());
     }
     if done.restarted {
-        note("The model has changed since an earlier conversion was stopped: that one was thrown away");
+        note("The model has changed since an interrupted conversion, which was discarded");
     }
     if done.resumed > 0 {
-        note(&format!("{} files were there already from a conversion that was stopped", done.resumed));
+        note(&format!("Kept {} from an interrupted conversion", counted(done.resumed as u64, "file")));
     }
     out(&done.path.display().to_string());
     note(&format!(

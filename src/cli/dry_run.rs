@@ -1,24 +1,20 @@
-//! `wandeck generate --dry-run`: what would run, what it would cost, and what is in its way.
+//! `wandeck generate --dry-run`: what would run, what it would cost, and what blocks it.
 
 use serde_json::json;
 
-use super::draft::Chosen;
-use super::report::{note, out};
+use super::report::{counted, note, out};
 use super::{ExitCode, Places};
 use crate::core::{Bytes, Finding, Result, Severity};
 use crate::jobs::JobSpec;
-use crate::plan::{PreflightResult, examine};
+use crate::plan::{PlannedJob, PreflightResult, examine};
 
 const MIB: f64 = 1_048_576.0;
 
-pub(super) fn run(work: &JobSpec, chosen: &Chosen, places: &Places, as_json: bool) -> Result<ExitCode> {
-    let examined = examine(work, &places.data_dir, false)?;
-    let reasons = match chosen {
-        Chosen::Route(route) => route.reasons.clone(),
-        Chosen::Person(reason) => vec![reason.clone()],
-    };
+pub(super) fn run(planned: &PlannedJob, places: &Places, as_json: bool) -> Result<ExitCode> {
+    let examined = examine(&planned.spec, &places.data_dir, false)?;
+    let reasons = planned.chosen_by.reasons();
     if as_json {
-        out(&document(&examined, work, &reasons).to_string());
+        out(&document(&examined, &planned.spec, &reasons).to_string());
     } else {
         tell(&examined, &reasons);
     }
@@ -55,7 +51,8 @@ fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> s
 fn tell(examined: &PreflightResult, reasons: &[String]) {
     let PreflightResult { request, model, preflight } = examined;
     out(&format!("{} with {model}: {}", request.mode, reasons.join("; ")));
-    out(&format!("{} frames, {}, {} steps", request.frames.0, request.size, request.steps.0));
+    let (frames, steps) = (counted(request.frames.0, "frame"), counted(request.steps.0, "step"));
+    out(&format!("{frames}, {}, {steps}", request.size));
     for stage in &preflight.memory {
         let time = preflight.time.as_ref().and_then(|time| {
             let (_, seconds) = time.stages.iter().find(|(name, _)| *name == stage.stage)?;

@@ -19,6 +19,8 @@ impl From<&Error> for ExitCode {
     fn from(error: &Error) -> Self {
         match error.kind {
             Kind::Input | Kind::Unsupported => Self::Invalid,
+            // a model that is not there is as wrong on the command line as a preset that is not there
+            Kind::MissingModel if error.field_name() == Some("model") => Self::Invalid,
             Kind::Cancelled => Self::Cancelled,
             _ => Self::Failed,
         }

@@ -6,7 +6,6 @@ mod args_queue;
 mod convert;
 mod diagnosis;
 mod doctor;
-mod draft;
 mod dry_run;
 mod exit;
 mod generate;
@@ -14,6 +13,7 @@ mod graph;
 mod list;
 mod lora;
 mod monitor;
+mod plan;
 mod queue;
 mod report;
 mod reproduce;
@@ -21,13 +21,17 @@ mod settings;
 mod status;
 mod synth;
 mod tasks;
+mod usage;
 
 pub use args::{Cli, RendererName};
 pub use exit::ExitCode;
+pub use usage::parse;
 
+use std::env;
 use std::path::PathBuf;
 
-use crate::core::{FAULTS_VARIABLE, Faults, Result};
+use crate::core::{Error, FAULTS_VARIABLE, Faults, Kind, Result};
+use crate::models::MODELS_ROOT_VARIABLE;
 use crate::monitor::{Monitor, SampleRate};
 use crate::queue::Scope;
 use crate::store::{Settings, default_data_dir};
@@ -78,12 +82,26 @@ impl Places {
         Ok(places)
     }
 
-    /// Likewise, with what is odd about the settings.
+    /// Where everything is, and what is odd about the settings.
     fn quiet(common: &args::Common) -> Result<(Self, Vec<String>)> {
         let data_dir = data_dir(common)?;
         let (settings, notes) = Settings::load(&data_dir);
+        check_models_folder("--models-dir", common.models_dir.clone())?;
+        check_models_folder(MODELS_ROOT_VARIABLE, env::var_os(MODELS_ROOT_VARIABLE).map(PathBuf::from))?;
         let models_dir = common.models_dir.clone().or_else(|| settings.models.folder.clone());
         Ok((Self { data_dir, models_dir, settings }, notes))
+    }
+}
+
+/// Refuses a folder of models that was named and does not exist.
+fn check_models_folder(source: &str, folder: Option<PathBuf>) -> Result<()> {
+    match folder.filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) if !folder.is_dir() => {
+            Err(Error::new(Kind::Input, format!("{source} is {}, which is not a folder", folder.display()))
+                .field("models_dir")
+                .remedy("Correct the path, or create the folder"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -91,7 +109,7 @@ impl Places {
 fn service(who: &'static str, scope: Scope) -> Result<WorkerOptions> {
     let faults = Faults::from_env()?;
     if !faults.is_empty() {
-        report::note(&format!("Faults are made on purpose, as {FAULTS_VARIABLE} asks"));
+        report::note(&format!("Faults are injected, as {FAULTS_VARIABLE} asks"));
     }
     let monitor = Some(Monitor::start(SampleRate::new(2))?);
     Ok(WorkerOptions { faults, monitor, ..WorkerOptions::new(who, scope) })

@@ -1,4 +1,4 @@
-//! `wandeck queue`: the list of jobs, every command of the window, and a worker without a window.
+//! `wandeck queue`: lists and changes the queue, and runs it without a window.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use serde_json::json;
 
 use super::args::Common;
 use super::args_queue::{QueueArgs, QueueVerb};
-use super::generate::{interrupts, work};
-use super::report::{self, Output, ProgressPrinter, out};
+use super::generate::interrupts;
+use super::plan;
+use super::report::{self, Output, ProgressPrinter, counted, out};
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Faults, Kind, Result};
-use crate::jobs::{Job, JobId, JobSpec, Priority, QueueDocument};
+use crate::jobs::{Job, JobId, JobSpec, JobState, Priority, QueueDocument};
 use crate::queue::{Acknowledgement, Queue, Scope};
 use crate::worker::Worker;
 
@@ -34,7 +35,8 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
             return Ok(ExitCode::Done);
         }
         QueueVerb::Add { generate, priority } => {
-            let id = queue.add(JobSpec { priority: *priority, ..work(generate, &places)? }, false)?;
+            let spec = plan::queueable(generate, &places, None)?;
+            let id = queue.add(JobSpec { priority: *priority, ..spec }, false)?;
             Reply { job: Some(id), message: format!("Job {id} is queued") }
         }
         QueueVerb::Cancel { job } => acknowledged(*job, queue.cancel(JobId(*job))?, "cancelled"),
@@ -46,8 +48,12 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
             Reply::about(*job, "will resume at its turn")
         }
         QueueVerb::Move { job, before } => {
+            for id in std::iter::once(job).chain(before) {
+                check_not_ended(&queue, JobId(*id))?;
+            }
             queue.move_before(JobId(*job), before.map(JobId))?;
-            Reply::about(*job, "was moved")
+            let place = before.map_or_else(|| "is now last".to_owned(), |id| format!("is now before job {id}"));
+            Reply::about(*job, &place)
         }
         QueueVerb::Priority { job, priority } => {
             queue.set_priority(JobId(*job), *priority)?;
@@ -58,8 +64,8 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
             Reply { job: Some(id), message: format!("Job {id} is queued, a copy of job {job}") }
         }
         QueueVerb::Edit { job, generate } => {
-            let priority = queue.get(JobId(*job))?.spec.priority;
-            queue.edit(JobId(*job), JobSpec { priority, ..work(generate, &places)? })?;
+            let before = queue.get(JobId(*job))?.spec.clone();
+            queue.edit(JobId(*job), plan::queueable(generate, &places, Some(before))?)?;
             Reply::about(*job, "was changed")
         }
         QueueVerb::Retry { job, changes } => {
@@ -70,7 +76,7 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
             let count = queue.clear_ended()?;
             Reply {
                 job: None,
-                message: format!("{count} ended jobs were removed from the list (they stay in history)"),
+                message: format!("Removed {} from the list (stays in history)", counted(count as u64, "ended job")),
             }
         }
         QueueVerb::Run { .. } => return Ok(ExitCode::Done),
@@ -99,7 +105,7 @@ fn acknowledged(job: u64, acknowledgement: Acknowledgement, done: &str) -> Reply
     match acknowledgement {
         Acknowledgement::Done => Reply::about(job, &format!("is {done}")),
         Acknowledgement::Requested => {
-            Reply::about(job, &format!("runs in another program and will be {done} there"))
+            Reply::about(job, &format!("is running in another program and will be {done} there"))
         }
     }
 }
@@ -124,10 +130,12 @@ fn list(queue: &Queue, as_json: bool) {
             Priority::Low => " low",
         };
         out(&format!(
-            "{:>5} {:<11}{priority} {} {size} x {frames}, {steps} steps  {prompt}{}",
+            "{:>5} {:<11}{priority} {} {size}, {}, {}  {prompt}{}",
             job.id,
             queue.status(job),
             draft.model,
+            counted(frames, "frame"),
+            counted(steps, "step"),
             result(job),
         ));
     }
@@ -160,7 +168,7 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
     loop {
         select! {
             recv(interrupts) -> _ => {
-                reporter.note("Stopping; the job will resume from its last step next time");
+                reporter.note("Stopping. The running job will resume from its last step next time");
                 return Ok(ExitCode::Cancelled);
             }
             recv(worker.events()) -> event => {
@@ -194,12 +202,32 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
             break;
         }
     }
+    let paused = worker.snapshot().jobs.iter().filter(|job| matches!(job.state, JobState::Paused)).count();
     if as_json {
-        out(&json!({"status": "done", "finished": done, "failed": failed}).to_string());
+        out(&json!({"status": "done", "finished": done, "failed": failed, "paused": paused}).to_string());
     } else {
-        report::note(&format!("{done} done, {failed} failed; the queue is empty"));
+        report::note(&format!("{done} done, {failed} failed; {}", left_words(paused)));
     }
     Ok(if failed > 0 { ExitCode::Failed } else { ExitCode::Done })
+}
+
+/// What is left in the queue: nothing, or jobs that only a person lets run.
+fn left_words(paused: usize) -> String {
+    match paused {
+        0 => "the queue is empty".to_owned(),
+        1 => "1 job is paused, \"wandeck queue resume JOB\" resumes it".to_owned(),
+        _ => format!("{paused} jobs are paused, \"wandeck queue resume JOB\" resumes one"),
+    }
+}
+
+/// Refuses a job that has ended: it has no place in the queue any more.
+fn check_not_ended(queue: &Queue, id: JobId) -> Result<()> {
+    if queue.get(id)?.ended().is_none() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Input, format!("Job {id} has ended and has no place in the queue"))
+        .field("job")
+        .remedy(format!("Queue it again with \"wandeck queue retry {id}\"")))
 }
 
 /// How often the end of the queue is checked.

@@ -22,7 +22,7 @@ pub(super) enum Output {
     Events,
 }
 
-/// Follows a job: a bar on a terminal, lines elsewhere, JSON lines if asked for.
+/// Prints the progress of a job: a bar on a terminal, lines elsewhere, JSON lines if asked for.
 pub(super) struct ProgressPrinter {
     progress: Progress,
     bar: Option<ProgressBar>,
@@ -46,7 +46,7 @@ impl ProgressPrinter {
         }
         match event {
             Event::Note { message } | Event::Interrupted { message } => self.note(message),
-            Event::Retrying { message, .. } => self.note(&format!("Trying again: {message}")),
+            Event::Retrying { message, .. } => self.note(&format!("Retrying: {message}")),
             Event::Warning { message } => self.note(&format!("Warning: {message}")),
             Event::StageFinished { stage, seconds } if self.bar.is_none() => {
                 note(&format!("{stage}: {seconds}"));
@@ -96,8 +96,10 @@ pub(super) fn outcome(outcome: &Outcome, again: Option<&Reproduction>, reporter:
         out(&outcome.output.display().to_string());
         let (frames, size, fps) = (request.frames.0, request.size, request.fps.0);
         note(&format!(
-            "{frames} frames, {size}, {fps} fps, seed {}, in {}",
-            request.seed.0, outcome.generation_time_s
+            "{}, {size}, {fps} fps, seed {}, in {}",
+            counted(frames, "frame"),
+            request.seed.0,
+            outcome.generation_time_s
         ));
         if let Some(again) = again {
             note(&again.to_string());
@@ -128,6 +130,13 @@ pub(super) fn error(error: &Error, as_json: bool) {
     } else {
         note(&format!("Error: {error:#}"));
     }
+}
+
+/// A number with its noun: "1 frame", "17 frames".
+pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
+    let count = count.into();
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// A line on standard output. A reader that went away is no reason to fail.

@@ -37,8 +37,8 @@ impl fmt::Display for Reproduction {
         if self.differences.is_empty() {
             return write!(
                 f,
-                "Made in the same way as {from}, but not the same bytes: the processor, its number of threads or \
-                 the file's format is another"
+                "Made with the same settings as {from}, but the bytes differ: the processor, the number of threads or \
+                 the file format is not the same"
             );
         }
         write!(f, "Not the same bytes as {from}: {}", self.differences.join("; "))

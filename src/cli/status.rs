@@ -106,7 +106,7 @@ fn runtime_line(runtime: &Result<Option<RuntimeInfo>>) -> String {
             info.path.display(),
             info.origin
         ),
-        Ok(None) => "ONNX Runtime  is not here yet; the first video fetches it".to_owned(),
+        Ok(None) => "ONNX Runtime  not installed yet; the first video downloads it".to_owned(),
         Err(error) => format!("ONNX Runtime  cannot be used: {error:#}"),
     }
 }
@@ -116,7 +116,7 @@ fn models_line(models: &[Installed]) -> String {
         models.iter().filter(|model| model.limits.is_ok()).map(|model| model.id.as_str()).collect();
     let broken = models.len() - usable.len();
     let broken = if broken > 0 {
-        format!("; {broken} cannot be used, \"wandeck models list\" says why")
+        format!("; {broken} cannot be used, see \"wandeck models list\"")
     } else {
         String::new()
     };

@@ -83,10 +83,10 @@ impl fmt::Display for Resolution {
 impl FromStr for Resolution {
     type Err = Error;
 
-    /// Reads `WIDTHxHEIGHT`, for instance `832x480`.
+    /// Reads `WIDTHxHEIGHT`, for instance `832x480`; `*` and `×` are read as well.
     fn from_str(text: &str) -> Result<Self, Error> {
         let parse = || {
-            let (width, height) = text.trim().split_once(['x', 'X'])?;
+            let (width, height) = text.trim().split_once(['x', 'X', '*', '×'])?;
             Some(Self::new(width.trim().parse().ok()?, height.trim().parse().ok()?))
         };
         parse().ok_or_else(|| {
@@ -152,8 +152,10 @@ mod tests {
 
     #[test]
     fn valid_sizes_are_parsed_and_others_rejected() {
-        assert_eq!("832x480".parse::<Resolution>().unwrap(), Resolution::new(832, 480));
-        for wrong in ["832", "x", "832x", "axb", "-1x2", "832*480"] {
+        for right in ["832x480", "832X480", "832*480", "832×480", " 832 x 480 "] {
+            assert_eq!(right.parse::<Resolution>().unwrap(), Resolution::new(832, 480), "{right}");
+        }
+        for wrong in ["832", "x", "832x", "axb", "-1x2", "832x480x3"] {
             assert_eq!(wrong.parse::<Resolution>().unwrap_err().kind, Kind::Input, "{wrong}");
         }
     }

@@ -1,11 +1,11 @@
 //! Models that may replace the one asked for, because a person allowed them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::spec::JobSpec;
-use crate::core::{Fix, GenRequest, Kind, Result};
+use crate::core::{Fix, GenRequest, Kind};
 use crate::models;
 
 /// A model that may be used where the one asked for cannot be read or does not fit into memory.
@@ -15,14 +15,6 @@ pub struct Fallback {
     pub model: String,
     /// Model folder.
     pub folder: PathBuf,
-}
-
-impl Fallback {
-    /// The model `id`, found as [`models::find`] does.
-    pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Self> {
-        let folder = models::find(id, data_dir, models_dir)?;
-        Ok(Self { model: id.to_owned(), folder })
-    }
 }
 
 /// Whether another model may help after a failure of this kind.

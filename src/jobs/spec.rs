@@ -1,13 +1,12 @@
 //! What a job was asked to do: a frozen copy of the form.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::fallback::Fallback;
 use crate::core::Draft;
 use crate::media::Existing;
-use crate::store::Settings;
 
 /// Which jobs run first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,17 +67,6 @@ impl JobSpec {
             priority: Priority::Normal,
             fallbacks: Vec::new(),
             latents_of: None,
-        }
-    }
-
-    /// Applies the time limit and the fallback models of the settings. Models that no longer exist are left out.
-    #[must_use]
-    pub fn settled(self, settings: &Settings, data_dir: &Path, models_dir: Option<&Path>) -> Self {
-        let fallbacks = settings.models.fallbacks.iter();
-        Self {
-            timeout_s: settings.errors.timeout().map(|timeout| timeout.as_secs()),
-            fallbacks: fallbacks.filter_map(|id| Fallback::find(id, data_dir, models_dir).ok()).collect(),
-            ..self
         }
     }
 }

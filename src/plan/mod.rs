@@ -1,22 +1,34 @@
-//! From what is given (words, pictures, installed models) to mode and model, and the reasons in words.
+//! From what a person asks for to a finished job: defaults, mode and model with their reasons, limits, the output's name,
+//! and what preflight says.
 //!
-//! Decides over data alone; the one file it reads is the table of modes, when it is told where that is.
+//! Command line and window both plan here, so the same wishes give the same job. [`Planner`] decides over a snapshot of
+//! the installed models and never scans folders itself.
 
+mod catalog;
+mod changes;
 #[cfg(test)]
 mod fixture;
 mod inputs;
 mod memory_sample;
+mod output_name;
+mod planner;
 mod preflight;
 mod profile;
 mod profiles;
+mod request;
 mod route;
 #[cfg(test)]
 mod tests;
 
+pub use catalog::{Catalog, Folders};
+pub use changes::{DraftChanges, GuidanceChoice, SeedChoice};
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
 pub(crate) use memory_sample::{MemorySample, drop_sessions_if_short};
-pub(crate) use preflight::report_preflight;
+pub use output_name::output_name;
+pub use planner::Planner;
 pub use preflight::{PreflightResult, examine};
+pub(crate) use preflight::{PreparedJob, report_preflight};
 pub use profile::{ParameterRange, Profile, SizeClass};
 pub use profiles::Profiles;
-pub use route::{Candidate, Route, RouteRequest, best_for, route};
+pub use request::{Base, ChosenBy, Drafted, JobOptions, PlanRequest, PlannedJob};
+pub use route::{Candidate, Route, RouteRequest, route};

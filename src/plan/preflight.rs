@@ -6,8 +6,8 @@ use super::inputs::resolve_inputs;
 use super::memory_sample::MemorySample;
 use super::profiles::Profiles;
 use crate::core::{
-    Bytes, Draft, Error, Event, Expert, Finding, GenRequest, Kind, LoraChoice, Quantisation, Result,
-    Severity, Subject,
+    Bytes, Error, Event, Expert, Finding, GenRequest, Kind, LoraChoice, Quantisation, Result, Severity,
+    Subject,
 };
 use crate::engine::{Provider, runtime};
 use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
@@ -34,18 +34,28 @@ const VIDEO_BYTES_PER_8_PIXELS: u64 = 8;
 /// Copies of the latents that the journal keeps.
 const LATENT_COPIES: u64 = 4;
 
-/// What a look at work that was not begun says.
+/// What preflight says of a job before it runs.
 #[derive(Debug)]
 pub struct PreflightResult {
     /// The request as it would run.
     pub request: GenRequest,
     /// The model's name.
     pub model: String,
-    /// What it will cost, and what is in its way.
+    /// What it will cost, and what blocks it.
     pub preflight: PreflightReport,
 }
 
-/// Looks at `work` as a run would, without running. Fails if it cannot become a request at all.
+/// A job that is ready to run, as preflight sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct PreparedJob<'a> {
+    pub(crate) spec: &'a JobSpec,
+    pub(crate) request: &'a GenRequest,
+    pub(crate) model: &'a Checkpoint,
+    pub(crate) compute: &'a ComputePlan,
+    pub(crate) memory: MemorySample,
+}
+
+/// Runs preflight on a job without running the job. Fails if it cannot become a request at all.
 ///
 /// `keeps_sessions` says whether the program that runs it keeps sessions loaded for the next job.
 pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<PreflightResult> {
@@ -60,26 +70,22 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     };
     resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send))?;
     // without a runtime, one is fetched before the run, and that computes on the CPU
-    let computation = match runtime::open_installed(data_dir)? {
+    let compute = match runtime::open_installed(data_dir)? {
         (Some(runtime), _) => ComputePlan::choose(&runtime, &checkpoint, &request)?,
         (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, &checkpoint)?,
     };
-    let memory = MemorySample::now(&computation, keeps_sessions);
-    let mut found = look(work, &request, (&checkpoint, &computation), data_dir, memory)?;
+    let memory = MemorySample::now(&compute, keeps_sessions);
+    let job = PreparedJob { spec: work, request: &request, model: &checkpoint, compute: &compute, memory };
+    let mut found = report(job, data_dir)?;
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
     found.add(told.into_iter().map(finding));
     Ok(PreflightResult { request, model: checkpoint.id, preflight: found })
 }
 
-/// What a run will cost and what is in its way; an error for a value outside its mode's range.
-fn look(
-    work: &JobSpec,
-    request: &GenRequest,
-    (model, computation): (&Checkpoint, &ComputePlan),
-    data_dir: &Path,
-    memory: MemorySample,
-) -> Result<PreflightReport> {
+/// What a job will cost and what blocks it; an error for a value outside its mode's range.
+fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<PreflightReport> {
+    let PreparedJob { spec: work, request, model, compute, memory } = job;
     let profiles = Profiles::open(data_dir)?;
     let (mode, family) = (request.mode, model.family());
     if let Some(problem) = profiles.problems(&work.draft, mode, family).into_iter().next() {
@@ -88,8 +94,7 @@ fn look(
     let size = ModelSize::of(model);
     let disk_space = disk_space(work, request, &size, data_dir);
     let history = history(data_dir);
-    let like =
-        history.as_ref().and_then(|history| like_runs(history, &work.draft, request, model, computation));
+    let like = history.as_ref().and_then(|history| like_runs(history, job));
     let earlier = history.map(|history| earlier(&history, model, data_dir)).unwrap_or_default();
     let facts = PreflightFacts {
         request,
@@ -101,7 +106,7 @@ fn look(
         keeps_sessions: memory.keeps_sessions,
         disk_space: &disk_space,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        provider: computation.provider,
+        provider: compute.provider,
         variants: &variants(work, data_dir),
         history: &earlier,
         similar_runs: like
@@ -112,17 +117,13 @@ fn look(
     Ok(found)
 }
 
-/// Looks, where there is a data folder, and tells what was found.
+/// Runs preflight, where there is a data folder, and sends what it found as events.
 pub(crate) fn report_preflight(
-    work: &JobSpec,
-    request: &GenRequest,
-    (model, computation): (&Checkpoint, &ComputePlan),
+    job: PreparedJob<'_>,
     data_dir: Option<&Path>,
-    memory: MemorySample,
     story: &mut Reporter<'_>,
 ) -> Result<()> {
-    let by = (model, computation);
-    data_dir.map_or(Ok(()), |data_dir| tell(&look(work, request, by, data_dir, memory)?, story))
+    data_dir.map_or(Ok(()), |data_dir| tell(&report(job, data_dir)?, story))
 }
 
 /// Tells what was found: notes and warnings as events, and the first blocker as an error.
@@ -178,12 +179,12 @@ fn error_from_finding(finding: &Finding) -> Error {
 }
 
 /// The GPU, if one computes and its driver answers.
-pub(super) fn device(computation: &ComputePlan) -> Option<DeviceFacts> {
-    if computation.provider == Provider::Cpu {
+pub(super) fn device(compute: &ComputePlan) -> Option<DeviceFacts> {
+    if compute.provider == Provider::Cpu {
         return None;
     }
-    let CardMemory { total, free } = monitor::card_memory(computation.device.uuid.as_deref()?)?;
-    let ComputePlan { text, transformer, vae, .. } = computation;
+    let CardMemory { total, free } = monitor::card_memory(compute.device.uuid.as_deref()?)?;
+    let ComputePlan { text, transformer, vae, .. } = compute;
     let value_bytes = ValueBytes {
         text_encoder: text.bytes() as u64,
         transformer: transformer.bytes() as u64,
@@ -249,25 +250,20 @@ fn read<T>(read: Result<T>) -> Option<T> {
     read.inspect_err(|error| tracing::warn!("Earlier runs cannot be read: {error:#}")).ok()
 }
 
-/// How long `draft` takes by the runs that were made in the same way at the same size.
-fn like_runs(
-    history: &History,
-    draft: &Draft,
-    request: &GenRequest,
-    model: &Checkpoint,
-    computation: &ComputePlan,
-) -> Option<HistoryEstimate> {
+/// How long a job takes, by the runs that were made in the same way at the same size.
+fn like_runs(history: &History, job: PreparedJob<'_>) -> Option<HistoryEstimate> {
+    let PreparedJob { spec, request, model, compute, .. } = job;
     let like = SimilarRuns {
         model_fingerprint: &model.fingerprint(),
         mode: request.mode,
-        provider: computation.provider.word(),
-        precision: computation.precision,
+        provider: compute.provider.word(),
+        precision: compute.precision,
     };
     let mut tasks = read(history.like_runs(&like, NEAREST))?;
     // attention grows faster than the picture, which only the formulas of the work know
     let is_same = |run: MeasuredRun| run.size == request.size && run.frames == request.frames;
     tasks.retain(|task| measured(task, model).is_some_and(is_same));
-    expected(draft, &tasks)
+    expected(&spec.draft, &tasks)
 }
 
 /// Earlier runs of this data folder as measurements.
@@ -297,7 +293,7 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
     if task.status != EndStatus::Done || task.retries > 0 {
         return None;
     }
-    let draft: Draft = task.draft()?;
+    let draft = task.draft()?;
     let request = GenRequest::parse(&draft, &model.limits()).ok()?;
     let steps = denoise_steps(model, &request).map(|steps| steps as u32);
     let size = ModelSize::of(model);
@@ -328,6 +324,7 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Draft;
     use crate::core::testing::draft;
 
     #[test]

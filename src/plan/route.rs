@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::catalog::Catalog;
 use super::profile::Profile;
 use super::profiles::Profiles;
 use crate::core::{Draft, Error, Kind, Limits, Mode, Resolution, Result};
@@ -14,22 +15,22 @@ pub struct Candidate<'a> {
     pub id: &'a str,
     /// What it can take.
     pub limits: &'a Limits,
-    /// Which of Wan's own it is.
+    /// Which official model it is.
     pub family: Option<Family>,
-    /// Whether there are settings made for it.
+    /// Whether a preset is made for it.
     pub known: bool,
 }
 
-/// What is there.
+/// What is given, as far as the choice of mode and model depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteRequest<'a> {
     /// What should be seen.
     pub prompt: &'a str,
-    /// Whether a first picture is given.
+    /// Whether a start image is given.
     pub start_image: bool,
-    /// Whether a last picture is given.
+    /// Whether an end image is given.
     pub end_image: bool,
-    /// Whether a clip to go on from is given.
+    /// Whether a clip to continue is given.
     pub clip: bool,
     /// Whether LoRAs are given.
     pub loras: bool,
@@ -42,7 +43,7 @@ pub struct RouteRequest<'a> {
 }
 
 impl<'a> RouteRequest<'a> {
-    /// What a form has, with no model chosen.
+    /// What a draft has, with no model chosen.
     pub fn by(draft: &'a Draft) -> Self {
         Self {
             prompt: &draft.prompt,
@@ -56,7 +57,7 @@ impl<'a> RouteRequest<'a> {
         }
     }
 
-    fn picture(&self) -> bool {
+    fn image(&self) -> bool {
         self.start_image || self.clip
     }
 
@@ -66,7 +67,7 @@ impl<'a> RouteRequest<'a> {
 
     /// The modes that what is given is for, the one it is most for first.
     fn modes(&self) -> &'static [Mode] {
-        match (self.picture() || self.end_image, self.words()) {
+        match (self.image() || self.end_image, self.words()) {
             _ if self.end_image => &[Mode::I2V],
             (true, true) => &[Mode::TI2V, Mode::I2V],
             (true, false) => &[Mode::I2V],
@@ -77,12 +78,12 @@ impl<'a> RouteRequest<'a> {
     /// What is given, in words.
     fn given(&self) -> &'static str {
         match (self.start_image, self.clip, self.words()) {
-            _ if self.end_image => "a first and a last picture were given",
-            (true, _, true) => "a picture and words were given",
-            (true, _, false) => "a picture was given",
-            (_, true, true) => "a clip to go on from and words were given",
-            (_, true, false) => "a clip to go on from was given",
-            _ => "only words were given",
+            _ if self.end_image => "a start and an end image were given",
+            (true, _, true) => "an image and a prompt were given",
+            (true, _, false) => "an image was given",
+            (_, true, true) => "a clip to continue and a prompt were given",
+            (_, true, false) => "a clip to continue was given",
+            _ => "only a prompt was given",
         }
     }
 }
@@ -94,7 +95,7 @@ pub struct Route {
     pub mode: Mode,
     /// The model.
     pub model: String,
-    /// Why, each half a sentence.
+    /// Why: each reason is half a sentence.
     pub reasons: Vec<String>,
 }
 
@@ -104,83 +105,217 @@ impl fmt::Display for Route {
     }
 }
 
-/// Chooses mode and model among `candidates`, or says which field is in the way.
+/// Chooses mode and model among the catalogue's, or says which field is in the way.
 ///
-/// Wan's own models go before others, then those that settings are made for, then the mode that fits best.
-pub fn route(asked: &RouteRequest<'_>, candidates: &[Candidate<'_>], profiles: &Profiles) -> Result<Route> {
-    check_given(asked)?;
-    let modes = asked.mode.as_ref().map_or_else(|| asked.modes(), std::slice::from_ref);
-    let mut offers = offers(asked, candidates, modes)?;
-    offers.sort_by_key(|&(place, _, model)| (rank(model), place, model.id));
-    let mut obstacles = Vec::new();
-    for &(_, mode, model) in &offers {
-        match obstacle(asked, mode, model, (candidates, profiles)) {
-            None => {
-                return Ok(Route {
-                    mode,
-                    model: model.id.to_owned(),
-                    reasons: reasons(asked, model, &obstacles),
-                });
+/// Official models go before others, then those that have a preset, then the mode that fits best.
+pub fn route(asked: &RouteRequest<'_>, catalog: &Catalog) -> Result<Route> {
+    let router = Router::new(asked, catalog);
+    let route = router.select()?;
+    router.refusals(route.mode, &route.model).into_iter().next().map_or(Ok(route), Err)
+}
+
+/// The choice of mode and model for one request.
+pub(super) struct Router<'a> {
+    asked: &'a RouteRequest<'a>,
+    candidates: Vec<Candidate<'a>>,
+    profiles: &'a Profiles,
+}
+
+/// A model in a mode that comes into question; a lower `place` suits what is given better.
+#[derive(Clone, Copy)]
+struct Offer<'a> {
+    place: usize,
+    mode: Mode,
+    model: Candidate<'a>,
+}
+
+impl<'a> Router<'a> {
+    pub(super) fn new(asked: &'a RouteRequest<'a>, catalog: &'a Catalog) -> Self {
+        Self { asked, candidates: catalog.candidates(), profiles: &catalog.profiles }
+    }
+
+    /// The best model. With a fixed mode, inputs that do not suit the mode are no reason against a model: they would be
+    /// wrong for every other model of that mode too, and [`Self::refusals`] names them.
+    pub(super) fn select(&self) -> Result<Route> {
+        if self.asked.mode.is_none() {
+            self.check_inputs()?;
+        }
+        let modes = self.asked.mode.as_ref().map_or_else(|| self.asked.modes(), std::slice::from_ref);
+        let mut offers = self.offers(modes)?;
+        offers.sort_by_key(|offer| (rank(&offer.model), offer.place, offer.model.id));
+        let mut refusals = Vec::new();
+        for Offer { mode, model, .. } in &offers {
+            let of_mode = if self.asked.mode.is_none() { self.wrong_inputs(*mode, model) } else { None };
+            match of_mode.or_else(|| self.unsuited(*mode, model)) {
+                None => {
+                    let reasons = reasons(self.asked, model, &refusals);
+                    return Ok(Route { mode: *mode, model: model.id.to_owned(), reasons });
+                }
+                Some(error) => refusals.push(error),
             }
-            Some(error) => obstacles.push(error),
         }
+        Err(refusals.into_iter().next().unwrap_or_else(|| self.no_model(modes)))
     }
-    Err(obstacles.into_iter().next().unwrap_or_else(|| nobody_does(asked, candidates, modes)))
-}
 
-/// The model for a mode that a person chose.
-pub fn best_for<'a>(mode: Mode, candidates: &[Candidate<'a>]) -> Option<&'a str> {
-    let able = candidates.iter().filter(|model| model.limits.modes.contains(&mode));
-    able.min_by_key(|model| (rank(model), model.id)).map(|model| model.id)
-}
+    /// Why the model `id` cannot do what is asked in `mode`, one error a field, with the models that could.
+    pub(super) fn refusals(&self, mode: Mode, id: &str) -> Vec<Error> {
+        let Some(model) = self.candidates.iter().find(|model| model.id == id) else { return Vec::new() };
+        let inputs = self.check_inputs().err().or_else(|| self.wrong_inputs(mode, model));
+        inputs.into_iter().chain(self.unsuited(mode, model)).collect()
+    }
 
-type Offer<'c, 'a> = (usize, Mode, &'c Candidate<'a>);
-
-/// Every model in every mode that comes into question.
-fn offers<'c, 'a>(
-    asked: &RouteRequest<'_>,
-    candidates: &'c [Candidate<'a>],
-    modes: &[Mode],
-) -> Result<Vec<Offer<'c, 'a>>> {
-    let Some(id) = asked.model else {
-        let of = |(place, &mode): (usize, &Mode)| {
-            let able = candidates.iter().filter(move |model| model.limits.modes.contains(&mode));
-            able.map(move |model| (place, mode, model)).collect::<Vec<_>>()
+    /// Every model in every mode that comes into question.
+    fn offers(&self, modes: &[Mode]) -> Result<Vec<Offer<'a>>> {
+        let Some(id) = self.asked.model else {
+            let of = |(place, &mode): (usize, &Mode)| {
+                let able = self.candidates.iter().filter(move |model| model.limits.modes.contains(&mode));
+                able.map(move |&model| Offer { place, mode, model }).collect::<Vec<_>>()
+            };
+            return Ok(modes.iter().enumerate().flat_map(of).collect());
         };
-        return Ok(modes.iter().enumerate().flat_map(of).collect());
-    };
-    let Some(model) = candidates.iter().find(|model| model.id == id) else {
-        return Err(Error::new(Kind::MissingModel, format!("The model {id} is not on this machine"))
-            .remedy("Choose one of those that are")
-            .field("model"));
-    };
-    let natural = model.limits.modes.first();
-    match asked.mode {
-        Some(mode) if !model.limits.modes.contains(&mode) => {
-            let does = natural.map(|natural| format!(", it does {natural}")).unwrap_or_default();
-            Err(Error::new(Kind::Input, format!("{id} cannot do {mode}{does}"))
-                .remedy(format!("Leave the mode on auto, or choose a model that does {mode}"))
-                .field("mode"))
+        let Some(&model) = self.candidates.iter().find(|model| model.id == id) else {
+            return Err(Error::new(Kind::MissingModel, format!("The model {id} is not installed"))
+                .remedy("Choose an installed model")
+                .field("model"));
+        };
+        match self.asked.mode {
+            Some(mode) if !model.limits.modes.contains(&mode) => {
+                let supported: Vec<_> = model.limits.modes.iter().map(ToString::to_string).collect();
+                Err(input("mode", format!("{id} supports {}, not {mode}", supported.join(" and ")))
+                    .remedy(format!("Set the mode to auto, or choose a model that supports {mode}")))
+            }
+            Some(mode) => Ok(vec![Offer { place: 0, mode, model }]),
+            None => {
+                let modes = model.limits.modes.iter().enumerate();
+                Ok(modes.map(|(place, &mode)| Offer { place, mode, model }).collect())
+            }
         }
-        Some(mode) => Ok(vec![(0, mode, model)]),
-        None => Ok(model.limits.modes.iter().enumerate().map(|(at, &mode)| (at, mode, model)).collect()),
     }
-}
 
-fn check_given(asked: &RouteRequest<'_>) -> Result<()> {
-    if asked.start_image && asked.clip {
-        let message = "A video starts from a picture or from a clip's end, not from both";
-        return Err(input("continue_from", message).remedy("Leave one of them out"));
+    /// Refuses inputs that contradict each other for every model.
+    fn check_inputs(&self) -> Result<()> {
+        let asked = self.asked;
+        if asked.start_image && asked.clip {
+            let message = "A start image and a clip to continue cannot be used together";
+            return Err(input("continue_from", message).remedy("Remove one of them"));
+        }
+        let is_open = asked.mode.is_none() && asked.model.is_none();
+        if is_open && asked.end_image && !asked.image() {
+            let message = "An end image was given without a start image";
+            return Err(input("start_image", message).remedy("Choose a start image, or remove the end image"));
+        }
+        if is_open && !asked.words() && !asked.image() {
+            let message = "Nothing was given: t2v needs a prompt, i2v needs a start image";
+            return Err(input("prompt", message).remedy("Describe the video, or choose a start image"));
+        }
+        Ok(())
     }
-    if asked.end_image && !asked.picture() {
-        let message = "A last picture was given and no first one";
-        return Err(input("start_image", message).remedy("Choose a first picture, or leave the last one out"));
+
+    /// Inputs that `mode` cannot use, and inputs that it lacks.
+    fn wrong_inputs(&self, mode: Mode, model: &Candidate<'_>) -> Option<Error> {
+        let (asked, id) = (self.asked, model.id);
+        let needs = |modes: &[Mode]| self.instead(modes, id);
+        if mode == Mode::T2V && asked.image() {
+            return Some(
+                input("start_image", format!("{id} is a text-to-video model and does not use a start image"))
+                    .remedy(format!("Remove the start image, or {}", needs(&[Mode::I2V, Mode::TI2V]))),
+            );
+        }
+        if mode == Mode::I2V && !asked.image() {
+            return Some(
+                input("start_image", format!("{id} needs a start image, but none is given"))
+                    .remedy(format!("Choose a start image, or {}", needs(&[Mode::T2V, Mode::TI2V]))),
+            );
+        }
+        if mode != Mode::I2V && asked.end_image {
+            return Some(
+                input("end_image", format!("{id} does not support an end image"))
+                    .remedy(format!("Remove it, or {}", needs(&[Mode::I2V]))),
+            );
+        }
+        if mode != Mode::I2V && !asked.words() {
+            return Some(
+                input("prompt", format!("{id} needs a prompt, but it is empty"))
+                    .remedy(format!("Describe the video in the prompt, or {}", needs(&[Mode::I2V]))),
+            );
+        }
+        None
     }
-    if !asked.words() && !asked.picture() {
-        let message = "Nothing was given: t2v needs a prompt, and i2v a picture";
-        return Err(input("prompt", message).remedy("Write what should be seen, or choose a picture"));
+
+    /// What this model cannot do in `mode` and another one may: LoRAs, a large size.
+    fn unsuited(&self, mode: Mode, model: &Candidate<'_>) -> Option<Error> {
+        if self.asked.loras && !model.limits.lora {
+            return Some(
+                input("lora", format!("{} does not support LoRAs", model.id))
+                    .remedy("Remove the LoRAs, or set \"_lora\": true in its model_index.json to allow them"),
+            );
+        }
+        let (profile, size) = (self.profiles.of(mode, model.family)?, self.asked.size?);
+        (!profile.takes(size)).then(|| self.too_large(profile, size))
     }
-    Ok(())
+
+    /// "ti2v-5B takes 480p and 720p: 1080p needs t2v-A14B, which is not installed".
+    fn too_large(&self, profile: &Profile, size: Resolution) -> Error {
+        let start = format!("{} takes {}", profile.name(), profile.size_names());
+        let wanted = if self.asked.image() { Mode::I2V } else { Mode::T2V };
+        let other = self.profiles.modes.iter().find(|other| other.mode == wanted && other.takes(size));
+        let Some(other) = other else {
+            return input("size", format!("{start}, and {size} is larger")).remedy("Choose a smaller size");
+        };
+        let (class, name) = (other.class_of(size), other.name());
+        let installed = self
+            .candidates
+            .iter()
+            .find(|model| model.family == Some(other.family) && model.limits.modes.contains(&wanted));
+        match installed {
+            Some(model) => input("size", format!("{start}: {class} needs {name}"))
+                .remedy(format!("Choose a smaller size, or the model {}", model.id)),
+            None => input("size", format!("{start}: {class} needs {name}, which is not installed"))
+                .remedy(format!("Choose a smaller size, or install {name}")),
+        }
+    }
+
+    /// What else to choose: an installed model, or which one to install.
+    fn instead(&self, modes: &[Mode], not: &str) -> String {
+        let able = |mode: &Mode| self.best_for(*mode).filter(|id| *id != not);
+        if let Some(id) = modes.iter().find_map(able) {
+            return format!("choose the model {id}");
+        }
+        let names: Vec<_> = modes.iter().map(|mode| official(*mode)).collect();
+        format!("install {}", names.join(" or "))
+    }
+
+    /// The best model for a mode, whatever else is given.
+    fn best_for(&self, mode: Mode) -> Option<&'a str> {
+        let able = self.candidates.iter().filter(|model| model.limits.modes.contains(&mode));
+        able.min_by_key(|model| (rank(model), model.id)).map(|model| model.id)
+    }
+
+    /// The error when no model comes into question at all.
+    fn no_model(&self, modes: &[Mode]) -> Error {
+        let names: Vec<_> = modes.iter().map(ToString::to_string).collect();
+        let wanted: Vec<_> = modes.iter().map(|mode| official(*mode)).collect();
+        let remedy = format!("Install {}", wanted.join(" or "));
+        if self.candidates.is_empty() {
+            return Error::new(Kind::MissingModel, "No usable model is installed")
+                .field("model")
+                .remedy(remedy);
+        }
+        let asked = self.asked;
+        let field = match (asked.mode, asked.end_image, asked.image()) {
+            (Some(_), ..) => "mode",
+            (None, true, _) => "end_image",
+            (None, _, true) => "start_image",
+            _ => "model",
+        };
+        let because = if asked.mode.is_some() { "you set this mode" } else { asked.given() };
+        Error::new(
+            Kind::MissingModel,
+            format!("No installed model supports {}: {because}", names.join(" or ")),
+        )
+        .field(field)
+        .remedy(remedy)
+    }
 }
 
 fn rank(model: &Candidate<'_>) -> u32 {
@@ -191,84 +326,6 @@ fn rank(model: &Candidate<'_>) -> u32 {
     }
 }
 
-/// What keeps a model from doing what is asked.
-fn obstacle(
-    asked: &RouteRequest<'_>,
-    mode: Mode,
-    model: &Candidate<'_>,
-    (candidates, profiles): (&[Candidate<'_>], &Profiles),
-) -> Option<Error> {
-    let id = model.id;
-    let needs = |modes: &[Mode]| instead(modes, candidates, id);
-    if mode == Mode::T2V && asked.picture() {
-        return Some(
-            input("start_image", format!("{id} makes video from words and takes no picture"))
-                .remedy(format!("Leave the picture out, or {}", needs(&[Mode::I2V, Mode::TI2V]))),
-        );
-    }
-    if mode == Mode::I2V && !asked.picture() {
-        return Some(
-            input("start_image", format!("{id} starts from a picture, and there is none"))
-                .remedy(format!("Choose a picture, or {}", needs(&[Mode::T2V, Mode::TI2V]))),
-        );
-    }
-    if mode != Mode::I2V && asked.end_image {
-        return Some(
-            input("end_image", format!("{id} takes no last picture"))
-                .remedy(format!("Leave it out, or {}", needs(&[Mode::I2V]))),
-        );
-    }
-    if mode != Mode::I2V && !asked.words() {
-        return Some(
-            input("prompt", format!("{id} needs a prompt, and it is empty"))
-                .remedy(format!("Write what should be seen, or {}", needs(&[Mode::I2V]))),
-        );
-    }
-    if asked.loras && !model.limits.lora {
-        return Some(
-            input("lora", format!("{id} takes no LoRAs"))
-                .remedy("Leave them out, or write \"_lora\": true into its model_index.json to allow them"),
-        );
-    }
-    let (profile, size) = (profiles.of(mode, model.family)?, asked.size?);
-    (!profile.takes(size)).then(|| too_large(profile, size, asked, (candidates, profiles)))
-}
-
-/// "ti2v-5B takes 480p and 720p: 1080p needs t2v-A14B, which is not installed".
-fn too_large(
-    profile: &Profile,
-    size: Resolution,
-    asked: &RouteRequest<'_>,
-    (candidates, profiles): (&[Candidate<'_>], &Profiles),
-) -> Error {
-    let start = format!("{} takes {}", profile.name(), profile.size_names());
-    let wanted = if asked.picture() { Mode::I2V } else { Mode::T2V };
-    let other = profiles.modes.iter().find(|other| other.mode == wanted && other.takes(size));
-    let Some(other) = other else {
-        return input("size", format!("{start}, and {size} is larger")).remedy("Choose a smaller size");
-    };
-    let (class, name) = (other.class_of(size), other.name());
-    let installed = candidates
-        .iter()
-        .find(|model| model.family == Some(other.family) && model.limits.modes.contains(&wanted));
-    match installed {
-        Some(model) => input("size", format!("{start}: {class} needs {name}"))
-            .remedy(format!("Choose a smaller size, or the model {}", model.id)),
-        None => input("size", format!("{start}: {class} needs {name}, which is not installed"))
-            .remedy(format!("Choose a smaller size, or install {name}")),
-    }
-}
-
-/// What else to choose: an installed model, or which one to install.
-fn instead(modes: &[Mode], candidates: &[Candidate<'_>], not: &str) -> String {
-    let able = |mode: &Mode| best_for(*mode, candidates).filter(|id| *id != not);
-    if let Some(id) = modes.iter().find_map(able) {
-        return format!("choose the model {id}");
-    }
-    let names: Vec<_> = modes.iter().map(|mode| official(*mode)).collect();
-    format!("install {}", names.join(" or "))
-}
-
 fn official(mode: Mode) -> &'static str {
     match mode {
         Mode::T2V => "t2v-A14B",
@@ -277,38 +334,16 @@ fn official(mode: Mode) -> &'static str {
     }
 }
 
-/// The error when no model comes into question at all.
-fn nobody_does(asked: &RouteRequest<'_>, candidates: &[Candidate<'_>], modes: &[Mode]) -> Error {
-    let names: Vec<_> = modes.iter().map(ToString::to_string).collect();
-    let wanted: Vec<_> = modes.iter().map(|mode| official(*mode)).collect();
-    let remedy = format!("Install {}", wanted.join(" or "));
-    if candidates.is_empty() {
-        return Error::new(Kind::MissingModel, "There is no usable model on this machine")
-            .field("model")
-            .remedy(remedy);
-    }
-    let field = match (asked.mode, asked.end_image, asked.picture()) {
-        (Some(_), ..) => "mode",
-        (None, true, _) => "end_image",
-        (None, _, true) => "start_image",
-        _ => "model",
-    };
-    let because = if asked.mode.is_some() { "it was chosen" } else { asked.given() };
-    Error::new(Kind::MissingModel, format!("No installed model does {}, and {because}", names.join(" or ")))
-        .field(field)
-        .remedy(remedy)
-}
-
 fn reasons(asked: &RouteRequest<'_>, model: &Candidate<'_>, obstacles: &[Error]) -> Vec<String> {
     let mut reasons = Vec::new();
     match (asked.model, asked.mode) {
-        (Some(_), _) => reasons.push("the model was chosen".to_owned()),
-        (None, Some(_)) => reasons.push("the mode was chosen".to_owned()),
+        (Some(_), _) => reasons.push("you chose the model".to_owned()),
+        (None, Some(_)) => reasons.push("you set the mode".to_owned()),
         (None, None) => reasons.push(asked.given().to_owned()),
     }
     reasons.extend(obstacles.iter().map(|obstacle| obstacle.message.clone()));
     if asked.model.is_none() && model.family.is_none() {
-        reasons.push("none of Wan's own models that could is installed".to_owned());
+        reasons.push("no official Wan model that can do this is installed".to_owned());
     }
     reasons
 }

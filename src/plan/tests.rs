@@ -2,10 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::catalog::Catalog;
 use super::fixture::form;
 use super::profiles::Profiles;
-use super::route::{Candidate, Route, RouteRequest, route};
+use super::route::{Route, RouteRequest, route};
 use crate::core::{Draft, Limits, Mode, Resolution, Result, Strides};
+use crate::models::Installed;
 use crate::wan::Family;
 
 /// Name, mode, LoRA, family.
@@ -33,14 +35,19 @@ fn limits(&(model, mode, lora, _): &Model) -> Limits {
     }
 }
 
+fn catalog(models: &[Model]) -> Catalog {
+    let installed = |model: &Model| Installed {
+        id: model.0.to_owned(),
+        path: model.0.into(),
+        limits: Ok(limits(model)),
+        family: model.3,
+        info: None,
+    };
+    Catalog::new(models.iter().map(installed).collect(), Profiles::shipped().unwrap()).unwrap()
+}
+
 fn choose(asked: &RouteRequest<'_>, models: &[Model]) -> Result<Route> {
-    let limits: Vec<_> = models.iter().map(limits).collect();
-    let candidates: Vec<_> = models
-        .iter()
-        .zip(&limits)
-        .map(|(model, limits)| Candidate { id: model.0, limits, family: model.3, known: true })
-        .collect();
-    route(asked, &candidates, &Profiles::shipped()?)
+    route(asked, &catalog(models))
 }
 
 fn asked(prompt: &str, image: bool) -> RouteRequest<'_> {
@@ -74,7 +81,7 @@ fn the_table() {
     assert_eq!(choose(&last, &ALL).unwrap().model, "i2v-A14B");
     let lora = RouteRequest { loras: true, ..asked("a cat", true) };
     let route = choose(&lora, &ALL).unwrap();
-    assert_eq!((route.mode, route.reasons[1].as_str()), (Mode::I2V, "ti2v-5B takes no LoRAs"));
+    assert_eq!((route.mode, route.reasons[1].as_str()), (Mode::I2V, "ti2v-5B does not support LoRAs"));
 }
 
 #[test]
@@ -82,13 +89,13 @@ fn the_reason_is_said() {
     let told = |asked: &RouteRequest<'_>, models: &[Model]| choose(asked, models).unwrap().to_string();
     assert_eq!(
         told(&asked("", true), TOYS),
-        "i2v with toy-i2v-A14B: a picture was given; none of Wan's own models that could is installed"
+        "i2v with toy-i2v-A14B: an image was given; no official Wan model that can do this is installed"
     );
-    assert_eq!(told(&asked("a cat", false), &ALL), "t2v with t2v-A14B: only words were given");
+    assert_eq!(told(&asked("a cat", false), &ALL), "t2v with t2v-A14B: only a prompt was given");
     let chosen = RouteRequest { model: Some("toy-i2v-A14B"), ..asked("", true) };
-    assert_eq!(told(&chosen, &ALL), "i2v with toy-i2v-A14B: the model was chosen");
+    assert_eq!(told(&chosen, &ALL), "i2v with toy-i2v-A14B: you chose the model");
     let chosen = RouteRequest { mode: Some(Mode::TI2V), ..asked("a cat", false) };
-    assert_eq!(told(&chosen, OFFICIAL), "ti2v with ti2v-5B: the mode was chosen");
+    assert_eq!(told(&chosen, OFFICIAL), "ti2v with ti2v-5B: you set the mode");
 }
 
 #[test]
@@ -108,11 +115,11 @@ fn what_is_not_installed_is_named() {
             "size",
             "ti2v-5B takes 480p and 720p: 1080p needs i2v-A14B",
         ),
-        (asked("", true), &TOYS[..1], "start_image", "No installed model does i2v, and a picture was given"),
-        (asked("a cat", false), &[][..], "model", "no usable model"),
+        (asked("", true), &TOYS[..1], "start_image", "No installed model supports i2v: an image was given"),
+        (asked("a cat", false), &[][..], "model", "No usable model"),
         (asked(" ", false), TOYS, "prompt", "needs a prompt"),
-        (RouteRequest { clip: true, ..asked("", true) }, TOYS, "continue_from", "not from both"),
-        (RouteRequest { end_image: true, ..asked("a", false) }, TOYS, "start_image", "no first one"),
+        (RouteRequest { clip: true, ..asked("", true) }, TOYS, "continue_from", "cannot be used together"),
+        (RouteRequest { end_image: true, ..asked("a", false) }, TOYS, "start_image", "without a start image"),
         (
             RouteRequest { model: Some("toy-t2v-A14B"), ..asked("a", true) },
             TOYS,
@@ -123,7 +130,7 @@ fn what_is_not_installed_is_named() {
             RouteRequest { model: Some("toy-t2v-A14B"), mode: Some(Mode::I2V), ..asked("a", true) },
             TOYS,
             "mode",
-            "cannot do",
+            "supports t2v, not i2v",
         ),
         (
             RouteRequest { model: Some("ti2v-5B"), end_image: true, ..asked("a", true) },
@@ -135,10 +142,15 @@ fn what_is_not_installed_is_named() {
             RouteRequest { model: Some("ti2v-5B"), loras: true, ..asked("a", true) },
             OFFICIAL,
             "lora",
-            "takes no LoRAs",
+            "does not support LoRAs",
         ),
-        (RouteRequest { model: Some("none"), ..asked("a", false) }, TOYS, "model", "not on this machine"),
-        (RouteRequest { mode: Some(Mode::TI2V), ..asked("a", false) }, &TOYS[..2], "mode", "it was chosen"),
+        (RouteRequest { model: Some("none"), ..asked("a", false) }, TOYS, "model", "is not installed"),
+        (
+            RouteRequest { mode: Some(Mode::TI2V), ..asked("a", false) },
+            &TOYS[..2],
+            "mode",
+            "you set this mode",
+        ),
     ] {
         let error = choose(&asked, models).unwrap_err();
         assert_eq!(error.field_name(), Some(field), "{error:#}");

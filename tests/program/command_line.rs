@@ -124,7 +124,7 @@ fn bad_input_is_told_what_why_and_what_now() {
     let cases: [(&[&str], i32, &str); 16] = [
         (&["generate", "a", "--model", &tiny, "--lora", &strong], 2, "from -10 to 10, not 11"),
         (&["generate", "a", "--model", &tiny, "--lora", &gone], 2, "does not exist"),
-        (&["generate", "a", "--model", "nothing-like-it"], 1, "not found"),
+        (&["generate", "a", "--model", "nothing-like-it"], 2, "not found"),
         (&["generate", "a", "--preset", "nothing-like-it"], 2, "Available presets: toy-t2v"),
         (&["generate", "", "--model", &tiny], 2, "needs a prompt"),
         (&["generate", &long, "--model", &tiny], 2, "100000 characters"),
@@ -136,7 +136,7 @@ fn bad_input_is_told_what_why_and_what_now() {
         (&["generate", "a", "--model", &tiny, "--mode", "i2v"], 2, "not i2v"),
         (&["generate", "a", "--model", &tiny, "--provider", "cuda"], 2, "CUDA cannot be used: "),
         (&["generate", "a", "--model", &tiny, "--image", "x.png"], 2, "does not use a start image"),
-        (&["generate", "a", "--model", "/"], 1, "No model found"),
+        (&["generate", "a", "--model", "/"], 2, "No model found"),
         (&["generate"], 2, "needs a prompt"),
     ];
     for (args, code, words) in cases {

@@ -4,6 +4,8 @@
 mod common;
 
 mod command_line;
+mod command_line_input;
 mod history;
+mod plan;
 mod preflight;
 mod queue;

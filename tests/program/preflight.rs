@@ -45,11 +45,11 @@ fn the_router_chooses_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
     let picture = picture(dir.path());
     for (args, mode, model, reason) in [
-        (&["a red circle"][..], "t2v", "toy-t2v-A14B", "only words were given"),
-        (&["--image", &picture], "i2v", "toy-i2v-A14B", "a picture was given"),
-        (&["a red circle", "--image", &picture], "ti2v", "toy-ti2v-5B", "a picture and words were given"),
-        (&["a red circle", "--mode", "ti2v"], "ti2v", "toy-ti2v-5B", "the mode was chosen"),
-        (&["a red circle", "--model", "toy-t2v-A14B"], "t2v", "toy-t2v-A14B", "the model was chosen"),
+        (&["a red circle"][..], "t2v", "toy-t2v-A14B", "only a prompt was given"),
+        (&["--image", &picture], "i2v", "toy-i2v-A14B", "an image was given"),
+        (&["a red circle", "--image", &picture], "ti2v", "toy-ti2v-5B", "an image and a prompt were given"),
+        (&["a red circle", "--mode", "ti2v"], "ti2v", "toy-ti2v-5B", "you set the mode"),
+        (&["a red circle", "--model", "toy-t2v-A14B"], "t2v", "toy-t2v-A14B", "you chose the model"),
     ] {
         let (code, document) = dry_run(dir.path(), args);
         assert_eq!(code, Some(0), "{document}");
@@ -149,7 +149,7 @@ fn a_run_tells_what_was_found_and_learns_from_it() {
     let run = wandeck(dir.path(), &[&args[..], &[output.to_str().unwrap()]].concat());
     let told = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{told}");
-    assert!(told.contains("t2v with toy-t2v-A14B: only words were given"), "{told}");
+    assert!(told.contains("t2v with toy-t2v-A14B: only a prompt was given"), "{told}");
     let (_, document) = dry_run(dir.path(), &["a red circle", "--steps", "5", "--frames", "1"]);
     let time = &document["time"];
     assert_eq!((&time["runs"], &time["same_model"]), (&1.into(), &true.into()), "{document}");

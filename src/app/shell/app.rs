@@ -246,7 +246,7 @@ impl State {
 
     /// Models on this machine.
     pub(super) fn models(&self) -> &[Installed] {
-        &self.form.models
+        self.form.models()
     }
 
     /// Has preflight look at the form, if it can run and the person wants to know.

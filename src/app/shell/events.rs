@@ -106,7 +106,7 @@ impl State {
             }
             Found::Models(models) => {
                 self.tasks.scans -= 1;
-                self.form.models = models;
+                self.form.set_models(models);
                 self.examiner.again();
                 Ok(())
             }

@@ -138,7 +138,7 @@ mod tests {
     fn keys_that_are_missing_have_defaults_and_unknown_ones_are_named() {
         let text = "(generation: (retries: 1, retires: 2), colour: red, models: (folder: \"/m\"))";
         let (settings, notes) = parse(text).unwrap();
-        assert_eq!((settings.generation.retries, settings.errors.timeout_s), (1, 1800));
+        assert_eq!((settings.generation.retries, settings.errors.timeout_s), (1, 0));
         assert_eq!(settings.models.folder, Some("/m".into()));
         assert!(notes[0].ends_with("that nothing reads: generation.retires, colour"), "{notes:?}");
     }

@@ -63,7 +63,7 @@ pub struct OptimizationSettings {
 pub struct ErrorSettings {
     /// Seconds before the second attempt; 0 to 3600, default 2.
     pub backoff_s: f64,
-    /// Seconds after which a job is stopped, 0 for never; default 1800.
+    /// Time limit of a job in seconds; default 0, no limit.
     pub timeout_s: u64,
 }
 
@@ -119,7 +119,7 @@ impl Default for GenerationSettings {
 
 impl Default for ErrorSettings {
     fn default() -> Self {
-        Self { backoff_s: 2.0, timeout_s: 1800 }
+        Self { backoff_s: 2.0, timeout_s: 0 }
     }
 }
 

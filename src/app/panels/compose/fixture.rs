@@ -47,7 +47,7 @@ pub(in crate::app) fn harness<'a>(
             look: bench.look.as_ref().map_or(Look::Off, Look::Done),
             editing: bench.editing.as_ref(),
             mode: Some(Mode::T2V),
-            reason: "only words were given",
+            reason: "only a prompt was given",
             models: &[],
             is_busy: bench.is_busy,
             seed_mode: SeedMode::Fixed,

@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn the_mode_and_its_reason_are_shown_and_another_can_be_chosen() {
         let mut harness = form(ComposeHarness::new());
-        harness.get_by_label("only words were given");
+        harness.get_by_label("only a prompt was given");
         harness.get_by_label("Mode").click();
         harness.run();
         harness.get_by_label("Image to video").click();

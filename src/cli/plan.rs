@@ -1,0 +1,166 @@
+//! From the options of `generate` to a planned job.
+
+use std::path::{Path, PathBuf};
+
+use super::Places;
+use super::args::{Cli, Command, Generate};
+use super::report;
+use crate::core::{Error, Kind, LoraChoice, Result};
+use crate::jobs::JobSpec;
+use crate::library::SavedRequest;
+use crate::media::{self, Existing};
+use crate::models::Installed;
+use crate::plan::{
+    Base, Catalog, ChosenBy, DraftChanges, Folders, JobOptions, PlanRequest, PlannedJob, Planner, Profiles,
+};
+
+impl Cli {
+    /// What `generate` asks to be planned; none for every other command.
+    pub fn plan_request(&self) -> Option<Result<PlanRequest>> {
+        match &self.command {
+            Some(Command::Generate(args)) => Some(request(args, None)),
+            _ => None,
+        }
+    }
+}
+
+/// The job that the options ask for, or `before` with the changes that they name.
+pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<PlannedJob> {
+    let request = request(args, before)?;
+    let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
+    let profiles = Profiles::open(&places.data_dir)?;
+    let named = named_models(&request, places, &folders)?;
+    let planner = |models: Vec<Installed>| {
+        let catalog = Catalog::new(models, profiles.clone())?;
+        Ok::<_, Error>(Planner::new(folders.clone(), places.settings.clone(), catalog))
+    };
+    let with_all = || {
+        let mut models = folders.scan();
+        let is_new = |model: &Installed| models.iter().all(|known| known.path != model.path);
+        let more: Vec<_> = named.iter().filter(|model| is_new(model)).cloned().collect();
+        models.extend(more);
+        planner(models)?.plan(&request)
+    };
+    if needs_router(&request) {
+        return with_all();
+    }
+    // a named model is opened alone; an error may name the others
+    planner(named.clone())?.plan(&request).or_else(|_| with_all())
+}
+
+/// The same for a command that queues the job instead of running it.
+pub(super) fn queueable(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<JobSpec> {
+    if args.dry_run {
+        return Err(Error::new(Kind::Input, "A dry run adds nothing to the queue")
+            .field("dry_run")
+            .remedy("Use \"wandeck generate --dry-run\""));
+    }
+    let planned = plan(args, places, before)?;
+    note_route(&planned);
+    Ok(planned.spec)
+}
+
+/// Says which model the router chose and why.
+pub(super) fn note_route(planned: &PlannedJob) {
+    if let ChosenBy::Route(route) = &planned.chosen_by {
+        report::note(&route.to_string());
+    }
+}
+
+fn needs_router(request: &PlanRequest) -> bool {
+    matches!(request.base, Base::New) && request.changes.model.is_none()
+}
+
+/// The models that the request or the settings name. Of those in the settings, missing ones are left out.
+fn named_models(request: &PlanRequest, places: &Places, folders: &Folders) -> Result<Vec<Installed>> {
+    let of_base = match &request.base {
+        Base::New => None,
+        Base::Preset(name) => Some(crate::presets::by_name(name)?.model),
+        Base::Draft { draft, .. } => Some(draft.model.clone()),
+        Base::Job(spec) => Some(spec.model.display().to_string()),
+    };
+    let name = request.changes.model.clone().or(of_base);
+    let mut models: Vec<Installed> =
+        name.map(|name| folders.open(&name)).into_iter().collect::<Result<_>>()?;
+    match &request.options.fallbacks {
+        Some(names) => {
+            for name in names {
+                models.push(folders.open(name)?);
+            }
+        }
+        None => {
+            models.extend(places.settings.models.fallbacks.iter().filter_map(|name| folders.open(name).ok()))
+        }
+    }
+    Ok(models)
+}
+
+/// The request that the options make.
+fn request(args: &Generate, before: Option<JobSpec>) -> Result<PlanRequest> {
+    let base = match (&args.from, &args.preset, before) {
+        (Some(file), _, _) => {
+            let saved = SavedRequest::read(file)?.ok_or_else(|| {
+                Error::new(Kind::Input, format!("{} contains no saved settings", file.display()))
+                    .field("from")
+                    .remedy("Give a video made with Wandeck")
+            })?;
+            Base::Draft {
+                draft: Box::new(saved.draft),
+                reason: format!("the settings come from {}", file.display()),
+            }
+        }
+        (None, Some(name), _) => Base::Preset(name.clone()),
+        (None, None, Some(spec)) => Base::Job(Box::new(spec)),
+        (None, None, None) => Base::New,
+    };
+    let changes = changes(args);
+    let source = args.image.as_ref().or(args.continue_from.as_ref());
+    let image_size = source.filter(|_| args.size.is_none()).map(|path| media::image_size(path));
+    let options = JobOptions {
+        output: args.output.clone(),
+        existing: args.overwrite.then_some(Existing::Replace),
+        latents_out: args.latents_out.clone(),
+        timeout_s: args.timeout,
+        fallbacks: Some(args.fallbacks.clone()).filter(|names| !names.is_empty()),
+        priority: None,
+        preview: false,
+    };
+    Ok(PlanRequest { base, changes, options, image_size })
+}
+
+/// What the options change in the draft. Paths become absolute: the job may run in another folder.
+fn changes(args: &Generate) -> DraftChanges {
+    let path = |path: &Option<PathBuf>| path.as_deref().map(absolute);
+    let lora = |lora: &LoraChoice| LoraChoice { file: absolute(&lora.file), ..lora.clone() };
+    DraftChanges {
+        prompt: Some(args.prompt.clone()).filter(|prompt| !prompt.is_empty()),
+        negative_prompt: args.negative.clone(),
+        model: args.model.as_deref().map(model_name),
+        mode: args.mode,
+        start_image: path(&args.image),
+        end_image: path(&args.last_image),
+        continue_from: path(&args.continue_from),
+        seed: args.seed,
+        steps: args.steps,
+        guidance: args.guidance,
+        shift: args.shift,
+        sampler: args.sampler,
+        size: args.size,
+        frames: args.frames,
+        fps: args.fps,
+        loras: Some(args.loras.iter().map(lora).collect()).filter(|loras: &Vec<_>| !loras.is_empty()),
+        provider: args.provider,
+        precision: args.precision,
+        vae_tile: args.vae_tile,
+        weights: args.weights,
+    }
+}
+
+/// An id as it is; a folder by its absolute path.
+fn model_name(name: &str) -> String {
+    if Path::new(name).exists() { absolute(Path::new(name)).display().to_string() } else { name.to_owned() }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}

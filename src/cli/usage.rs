@@ -1,0 +1,36 @@
+//! Reads the command line; a mistake in it is reported as text, or as JSON where that was asked for.
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+
+use super::args::Cli;
+use super::{ExitCode, report};
+use crate::core::{Error, Kind};
+
+/// Reads the arguments, the program's name first. `Err` is how the program should end: help was printed, or a mistake.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    Cli::try_parse_from(&args).map_err(|error| {
+        if !error.use_stderr() {
+            report::out(error.to_string().trim_end());
+            return ExitCode::Done;
+        }
+        if args.iter().any(|arg| arg == "--json") {
+            report::error(&error_from_usage(&error), true);
+        } else {
+            report::note(error.to_string().trim_end());
+        }
+        ExitCode::Invalid
+    })
+}
+
+/// What clap found wrong, without the lines that only help at a terminal.
+fn error_from_usage(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let what = text.split("\n\n").next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(what).split_whitespace().collect::<Vec<_>>().join(" ");
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let remedy = usage.map_or_else(|| "Try --help".to_owned(), |usage| format!("Usage: {usage}"));
+    Error::new(Kind::Input, what).field("usage").remedy(remedy)
+}

@@ -1,0 +1,103 @@
+//! What a job can be planned with: a snapshot of the installed models, the official ranges and the presets.
+
+use std::path::{Path, PathBuf};
+
+use super::profiles::Profiles;
+use super::route::Candidate;
+use crate::core::{Draft, Error, Kind, Mode, Result};
+use crate::models::{self, Installed};
+use crate::presets::{self, Preset};
+
+/// Where the program keeps its files and looks for models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folders {
+    /// The program's own files; outputs go below it.
+    pub data: PathBuf,
+    /// A folder with models that is looked at first.
+    pub models: Option<PathBuf>,
+}
+
+impl Folders {
+    /// Every model in these folders. Reads the disk, so call it where waiting is allowed.
+    pub fn scan(&self) -> Vec<Installed> {
+        models::installed(&self.data, self.models.as_deref())
+    }
+
+    /// The one model `name`, an id or the path of a folder. Reads that model only.
+    pub fn open(&self, name: &str) -> Result<Installed> {
+        let path = models::find(name, &self.data, self.models.as_deref())?;
+        let opened = models::inspect(&path)?;
+        Ok(Installed::new(opened.checkpoint.id.clone(), path, Ok(opened)))
+    }
+}
+
+/// The models, profiles and presets that a job is planned with, as data.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    /// Every model, those that cannot be used included.
+    pub models: Vec<Installed>,
+    /// The ranges of the official models.
+    pub profiles: Profiles,
+    presets: Vec<Preset>,
+}
+
+impl Catalog {
+    /// A catalogue of `models` with the shipped presets.
+    pub fn new(models: Vec<Installed>, profiles: Profiles) -> Result<Self> {
+        Ok(Self { models, profiles, presets: presets::shipped()? })
+    }
+
+    /// The model called `name`: its id, its path, or the name of its folder.
+    pub fn find(&self, name: &str) -> Option<&Installed> {
+        let path = Path::new(name);
+        let is_folder = |model: &&Installed| model.path.file_name().is_some_and(|folder| folder == name);
+        let by = |is_it: &dyn Fn(&&Installed) -> bool| self.models.iter().find(|model| is_it(model));
+        by(&|model| model.id == name).or_else(|| by(&|model| model.path == path)).or_else(|| by(&is_folder))
+    }
+
+    /// The models that the router chooses from.
+    pub fn candidates(&self) -> Vec<Candidate<'_>> {
+        let mut candidates = Vec::new();
+        for Installed { id, limits, family, .. } in &self.models {
+            if let Ok(limits) = limits {
+                let known = self.preset_for(id).is_some();
+                candidates.push(Candidate { id, limits, family: *family, known });
+            }
+        }
+        candidates
+    }
+
+    /// The preset called `name`.
+    pub fn preset(&self, name: &str) -> Result<&Preset> {
+        self.presets.iter().find(|preset| preset.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.presets.iter().map(|preset| preset.name.as_str()).collect();
+            Error::new(Kind::Input, format!("Preset \"{name}\" not found"))
+                .field("preset")
+                .remedy(format!("Available presets: {}", names.join(", ")))
+        })
+    }
+
+    /// A new draft for `model` in `mode`: the model's own preset, else the official one of the mode, with the default
+    /// steps and frames of the model's profile.
+    pub fn defaults(&self, model: &Installed, mode: Mode) -> Result<Draft> {
+        let preset = match self.preset_for(&model.id) {
+            Some(preset) => preset,
+            None => self.preset(&presets::for_mode(mode)?.name)?,
+        };
+        let mut draft = preset.draft("");
+        if let Some(profile) = self.profiles.of(mode, model.family) {
+            (draft.steps, draft.frames) = (profile.steps.default, profile.frames.default);
+        }
+        draft.model.clone_from(&model.id);
+        Ok(draft)
+    }
+
+    /// The preset made for the model `id`, or for the model that `id` is a variant of: `t2v-A14B-int8`.
+    fn preset_for(&self, id: &str) -> Option<&Preset> {
+        let is_made_for = |preset: &&Preset| {
+            let variant = id.strip_prefix(&preset.model);
+            variant.is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
+        };
+        self.presets.iter().find(is_made_for)
+    }
+}

@@ -1,0 +1,181 @@
+//! What the command line makes of input that is unusual, wrong or incomplete, and the verbs of the queue.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common;
+
+/// Runs the program on a data folder of its own, with the models of the checkout.
+fn wandeck(data: &Path, args: &[&str]) -> Output {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        .args(args)
+        .env("WANDECK_DATA_DIR", data)
+        .env("MODELS_ROOT", models)
+        .output()
+        .unwrap()
+}
+
+fn folder() -> TempDir {
+    common::fresh_data_dir()
+}
+
+fn json(data: &Path, args: &[&str]) -> Value {
+    let run = wandeck(data, &[args, &["--json"]].concat());
+    serde_json::from_slice(&run.stdout)
+        .unwrap_or_else(|_| Value::String(format!("{args:?}: {}", String::from_utf8_lossy(&run.stderr))))
+}
+
+/// Exit code and standard error.
+fn refused(data: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let run = wandeck(data, args);
+    (run.status.code(), String::from_utf8_lossy(&run.stderr).into_owned())
+}
+
+/// The first value under `key`, at any depth.
+fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(fields) => {
+            fields.get(key).or_else(|| fields.values().find_map(|field| find(field, key)))
+        }
+        Value::Array(items) => items.iter().find_map(|item| find(item, key)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_seed_of_minus_one_is_random() {
+    let data = folder();
+    let seed =
+        || json(data.path(), &["generate", "a cat", "--dry-run", "--seed", "-1"])["request"]["seed"].clone();
+    let (first, second) = (seed(), seed());
+    assert!(first.is_u64() && second.is_u64(), "{first}");
+    assert_ne!(first, second);
+}
+
+#[test]
+fn values_that_cannot_be_used_are_refused_in_a_sentence() {
+    let data = folder();
+    for (args, words) in [
+        (&["--fps", "23.976"][..], "the nearest to 23.976 is 24"),
+        (&["--guidance", "1,2,3"], "one for each of the two experts, not 3"),
+        (&["--guidance", "4;3"], "for example 4,3"),
+        (&["--seed", "-2"], "-1 for a random one"),
+        (&["--size", "832by480"], "WIDTHxHEIGHT"),
+        (&["--steps", "-1"], "--steps"),
+    ] {
+        let (code, told) = refused(data.path(), &[&["generate", "a cat"], args].concat());
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains(words) && !told.contains("-- -"), "{told}");
+    }
+    let document = json(data.path(), &["generate", "a cat", "--dry-run", "--size", "64*64"]);
+    assert_eq!(document["request"]["size"]["width"], 64, "{document}");
+}
+
+#[test]
+fn mistakes_in_the_arguments_are_json_where_that_was_asked_for() {
+    let data = folder();
+    for args in [&["generate", "a", "--fps", "x"][..], &["generate", "a", "--colour"], &["no-such-verb"]] {
+        let document = json(data.path(), args);
+        assert_eq!((&document["status"], &document["error"]["kind"]), (&"failed".into(), &"input".into()));
+        assert!(!document["error"]["message"].as_str().unwrap().contains('\n'), "{document}");
+    }
+    assert!(wandeck(data.path(), &["--help"]).status.success());
+}
+
+#[test]
+fn a_folder_of_models_that_is_not_there_is_an_error() {
+    let data = folder();
+    let (code, told) = refused(data.path(), &["models", "list", "--models-dir", "/no/such/folder"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("--models-dir is /no/such/folder, which is not a folder"), "{told}");
+    let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        .args(["models", "list"])
+        .env("WANDECK_DATA_DIR", data.path())
+        .env("MODELS_ROOT", "/no/such/folder")
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&run.stderr).contains("MODELS_ROOT is"));
+}
+
+#[test]
+fn a_dry_run_says_each_thing_once_and_counts_one_frame_as_one() {
+    let data = folder();
+    let run = wandeck(data.path(), &["generate", "a red circle", "--dry-run", "--frames", "1"]);
+    let told = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert_eq!(told.matches("t2v with toy-t2v-A14B").count(), 1, "{told}");
+    assert!(told.contains("1 frame,") && !told.contains("1 frames"), "{told}");
+}
+
+#[test]
+fn a_folder_that_exists_takes_the_video_in() {
+    let (data, videos) = (folder(), tempfile::tempdir().unwrap());
+    let videos = videos.path().canonicalize().unwrap();
+    let place = videos.to_str().unwrap();
+    let args = ["generate", "a red circle", "--dry-run", "--seed", "7", "-o", place];
+    let output = json(data.path(), &args)["output"].as_str().unwrap().to_owned();
+    assert!(output.starts_with(place) && output.ends_with("_t2v_7_a-red-circle.mp4"), "{output}");
+    let here = json(data.path(), &["generate", "a red circle", "--dry-run", "--seed", "7", "-o", "."]);
+    let here = Path::new(here["output"].as_str().unwrap()).parent().unwrap().to_path_buf();
+    assert_eq!(here, std::env::current_dir().unwrap().canonicalize().unwrap());
+}
+
+#[test]
+fn jobs_that_could_not_run_are_not_queued() {
+    let data = folder();
+    for args in
+        [&["--steps", "0"][..], &["--frames", "16"], &["--model", "no-such-model"], &["--mode", "i2v"]]
+    {
+        let (code, told) = refused(data.path(), &[&["queue", "add", "a cat"], args].concat());
+        assert_eq!(code, Some(2), "{args:?}: {told}");
+    }
+    assert_eq!(json(data.path(), &["queue", "list"])["jobs"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn an_edit_changes_only_what_is_given() {
+    let data = folder();
+    let add = ["queue", "add", "a red circle", "--seed", "7", "--steps", "5", "--timeout", "60"];
+    assert_eq!(json(data.path(), &add)["status"], "done");
+    let before = json(data.path(), &["queue", "list"]);
+    let edited = json(data.path(), &["queue", "edit", "1", "--frames", "5"]);
+    assert_eq!(edited["status"], "done", "{edited}");
+    let after = json(data.path(), &["queue", "list"]);
+    for key in ["seed", "prompt", "steps", "output", "timeout_s", "model", "size"] {
+        assert!(find(&before, key).is_some(), "{key}: {before}");
+        assert_eq!(find(&before, key), find(&after, key), "{key}");
+    }
+    assert_eq!(find(&after, "frames"), Some(&5.into()));
+    // a video that was named after its draft follows it
+    assert_eq!(json(data.path(), &["queue", "edit", "1", "a blue square"])["status"], "done");
+    let renamed = json(data.path(), &["queue", "list"]);
+    assert!(find(&renamed, "output").unwrap().as_str().unwrap().ends_with("_t2v_7_a-blue-square.mp4"));
+    assert_eq!(refused(data.path(), &["queue", "edit", "1", "--steps", "0"]).0, Some(2));
+}
+
+#[test]
+fn ended_jobs_keep_their_place_and_paused_ones_are_named() {
+    let data = folder();
+    for _ in 0..2 {
+        assert_eq!(json(data.path(), &["queue", "add", "a red circle"])["status"], "done");
+    }
+    assert_eq!(json(data.path(), &["queue", "cancel", "1"])["status"], "done");
+    for args in [&["queue", "move", "1"][..], &["queue", "move", "2", "--before", "1"]] {
+        let (code, told) = refused(data.path(), args);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains("Job 1 has ended"), "{told}");
+    }
+    assert_eq!(json(data.path(), &["queue", "pause", "2"])["status"], "done");
+    let run = wandeck(data.path(), &["queue", "run"]);
+    let told = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success() && told.contains("1 job is paused"), "{told}");
+    let list = wandeck(data.path(), &["queue", "list"]);
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(list.contains("cancelled") && list.contains("paused"), "{list}");
+}
