@@ -133,7 +133,7 @@ fn a_failure_says_what_and_what_now_and_a_fix_is_a_click() {
     let mut harness = harness(vec![ended(7, task)], LiveJobs::default());
     harness.get_by_label("Memory ran out while decoding: 12 GiB were asked for");
     harness.get_by_label("Make the video smaller");
-    harness.get_by_role_and_label(Role::Button, "5 frames").click();
+    harness.get_by_role_and_label(Role::Button, "Use 5 frames").click();
     harness.run();
     harness.get_by_role_and_label(Role::Button, "Try again").click();
     harness.run();
