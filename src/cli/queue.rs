@@ -52,7 +52,8 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
                 check_not_ended(&queue, JobId(*id))?;
             }
             queue.move_before(JobId(*job), before.map(JobId))?;
-            let place = before.map_or_else(|| "is now last".to_owned(), |id| format!("is now before job {id}"));
+            let place =
+                before.map_or_else(|| "is now last".to_owned(), |id| format!("is now before job {id}"));
             Reply::about(*job, &place)
         }
         QueueVerb::Priority { job, priority } => {
@@ -76,7 +77,10 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
             let count = queue.clear_ended()?;
             Reply {
                 job: None,
-                message: format!("Removed {} from the list (stays in history)", counted(count as u64, "ended job")),
+                message: format!(
+                    "Removed {} from the list (stays in history)",
+                    counted(count as u64, "ended job")
+                ),
             }
         }
         QueueVerb::Run { .. } => return Ok(ExitCode::Done),
