@@ -131,7 +131,9 @@ fn what_the_map_names_exists() {
     let map = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
     let names = map.split('`').skip(1).step_by(2).filter(|name| {
         let is_path = name.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
-        is_path && name.contains('/') && (name.ends_with(".rs") || name.ends_with('/'))
+        is_path
+            && name.contains('/')
+            && (Path::new(name).extension().is_some_and(|extension| extension == "rs") || name.ends_with('/'))
     });
     let of_data_folder = ["queue/", "latents/", "outputs/", "models/", "runtime/", "cache/"];
     let mut missing = Vec::new();

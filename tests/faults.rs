@@ -1,4 +1,4 @@
-//! Hundreds of jobs with faults at random: what may mend itself does, nothing is lost, nothing leaks, and each job ends
+//! Hundreds of jobs with random faults: retryable ones recover, nothing is lost, nothing leaks, and each job ends
 //! exactly once.
 //!
 //! `WANDECK_FAULT_JOBS=400 cargo test --release --test faults -- --nocapture` runs more of them.
@@ -23,8 +23,8 @@ use wandeck::queue::QueueCommand;
 use wandeck::queue::Scope;
 use wandeck::worker::{Worker, WorkerOptions};
 
-/// What may mend itself, or does no harm.
-const MENDABLE: [&str; 12] = [
+/// Faults that a retry recovers from, or that do no harm.
+const RETRYABLE: [&str; 12] = [
     "out-of-memory@load",
     "out-of-memory@step:2",
     "out-of-memory@step:5",
@@ -39,7 +39,7 @@ const MENDABLE: [&str; 12] = [
     "disk-full@resume-point",
 ];
 /// What a person has to look at.
-const NOT_MENDABLE: [(&str, Kind); 5] = [
+const PERMANENT: [(&str, Kind); 5] = [
     ("disk-full@output", Kind::Io),
     ("disk-full@journal", Kind::Io),
     ("corrupt@read", Kind::CorruptModel),
@@ -84,8 +84,40 @@ fn resident_mib() -> u64 {
     (pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096) >> 20
 }
 
+fn submit(desk: &Desk, seed: u32, dir: &Path) -> JobId {
+    let work = Desk::work(u64::from(seed), dir);
+    desk.worker.submit(work).unwrap().recv().unwrap().unwrap()
+}
+
+/// Faults that no retry fixes end their job at once; when the cause is gone, the same job works.
+fn permanent_faults_end_a_job_and_a_retry_works(desk: &mut Desk, dir: &Path) {
+    for (seed, (fault, kind)) in (1000..).zip(PERMANENT) {
+        desk.faults.clear();
+        // the journal must take the job before it can fail
+        let asked = if fault.ends_with("journal") {
+            desk.faults.add("slow@step:1=1000").unwrap();
+            let asked = submit(desk, seed, dir);
+            while !matches!(
+                desk.worker.events().recv_timeout(PATIENCE).unwrap().1,
+                Event::StageStarted { .. }
+            ) {}
+            desk.faults.add(fault).unwrap();
+            asked
+        } else {
+            desk.faults.add(fault).unwrap();
+            submit(desk, seed, dir)
+        };
+        let (id, event, retries) = desk.end();
+        assert_eq!((id, retries), (asked, 0), "{fault}");
+        assert!(matches!(&event, Event::Failed { error } if error.kind == kind), "{fault}: {event:?}");
+        desk.faults.clear();
+        desk.worker.command(QueueCommand::Retry(asked)).unwrap();
+        assert!(matches!(desk.end().1, Event::Finished { .. }), "{fault}: works when the cause is gone");
+    }
+}
+
 #[test]
-fn what_may_mend_itself_does_and_nothing_is_lost() {
+fn retries_recover_and_nothing_is_lost() {
     let num_jobs: u32 = std::env::var("WANDECK_FAULT_JOBS").map_or(100, |text| text.parse().unwrap());
     let dir = common::fresh_data_dir();
     let faults = Faults::default();
@@ -96,24 +128,20 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
     };
     let worker = Worker::start(dir.path().into(), service, Arc::new(|| {})).unwrap();
     let mut desk = Desk { faults, worker, ends: BTreeMap::new() };
-    let submit = |desk: &Desk, seed: u32| {
-        let work = Desk::work(u64::from(seed), dir.path());
-        desk.worker.submit(work).unwrap().recv().unwrap().unwrap()
-    };
-    submit(&desk, 0);
+    submit(&desk, 0, dir.path());
     desk.end();
     let (threads_before, resident_before) = (threads(), resident_mib());
 
-    let mut chance = Mt::new(11);
+    let mut random = Mt::new(11);
     let (mut with_faults, mut failures, mut recovered, mut done) = (0, 0, 0, 0);
     for seed in 1..=num_jobs {
         desk.faults.clear();
-        let num_faults = chance.next_u32() % 4;
+        let num_faults = random.next_u32() % 4;
         for _ in 0..num_faults {
-            let fault = MENDABLE[chance.next_u32() as usize % MENDABLE.len()];
+            let fault = RETRYABLE[random.next_u32() as usize % RETRYABLE.len()];
             desk.faults.add(fault).unwrap();
         }
-        let asked = submit(&desk, seed);
+        let asked = submit(&desk, seed, dir.path());
         let (id, event, retries) = desk.end();
         assert_eq!(id, asked);
         with_faults += u32::from(num_faults > 0);
@@ -126,41 +154,19 @@ fn what_may_mend_itself_does_and_nothing_is_lost() {
         }
     }
     let finish = f64::from(done) / f64::from(num_jobs);
-    let mend = f64::from(recovered) / f64::from(failures.max(1));
+    let recovery = f64::from(recovered) / f64::from(failures.max(1));
     println!(
-        "{done} of {num_jobs} jobs finished ({with_faults} with faults), {recovered} of {failures} failures mended"
+        "{done} of {num_jobs} jobs finished ({with_faults} with faults), {recovered} of {failures} failures recovered"
     );
     assert!(finish >= 0.98, "{finish}");
-    assert!(mend >= 0.8, "{mend}");
+    assert!(recovery >= 0.8, "{recovery}");
 
     // before the panics, whose backtraces load the symbols of the whole program
     let grown = resident_mib().saturating_sub(resident_before);
     println!("{grown} MiB more resident after {} jobs", desk.ends.len());
     assert!(grown < 96, "{grown} MiB");
 
-    for (seed, (fault, kind)) in (1000..).zip(NOT_MENDABLE) {
-        desk.faults.clear();
-        // the journal must take the job before it can fail
-        let asked = if fault.ends_with("journal") {
-            desk.faults.add("slow@step:1=1000").unwrap();
-            let asked = submit(&desk, seed);
-            while !matches!(
-                desk.worker.events().recv_timeout(PATIENCE).unwrap().1,
-                Event::StageStarted { .. }
-            ) {}
-            desk.faults.add(fault).unwrap();
-            asked
-        } else {
-            desk.faults.add(fault).unwrap();
-            submit(&desk, seed)
-        };
-        let (id, event, retries) = desk.end();
-        assert_eq!((id, retries), (asked, 0), "{fault}");
-        assert!(matches!(&event, Event::Failed { error } if error.kind == kind), "{fault}: {event:?}");
-        desk.faults.clear();
-        desk.worker.command(QueueCommand::Retry(asked)).unwrap();
-        assert!(matches!(desk.end().1, Event::Finished { .. }), "{fault}: once it is mended it works");
-    }
+    permanent_faults_end_a_job_and_a_retry_works(&mut desk, dir.path());
 
     // a session has threads of its own: with another prompt, all are loaded again as after the first job
     desk.faults.clear();

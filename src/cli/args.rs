@@ -440,14 +440,14 @@ fn guidance(text: &str) -> Result<GuidanceChoice, String> {
 }
 
 fn fps(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| match text.parse::<f64>() {
+    text.parse().map_err(|not_whole: std::num::ParseIntError| match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate.is_finite() => {
             format!(
                 "frames per second must be a whole number; the nearest to {text} is {}",
                 rate.round().max(1.0)
             )
         }
-        _ => "frames per second must be a whole number, for example 24".to_owned(),
+        _ => format!("frames per second must be a whole number, for example 24 ({not_whole})"),
     })
 }
 

@@ -89,7 +89,7 @@ fn named_models(request: &PlanRequest, places: &Places, folders: &Folders) -> Re
             }
         }
         None => {
-            models.extend(places.settings.models.fallbacks.iter().filter_map(|name| folders.open(name).ok()))
+            models.extend(places.settings.models.fallbacks.iter().filter_map(|name| folders.open(name).ok()));
         }
     }
     Ok(models)

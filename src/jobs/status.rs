@@ -33,8 +33,8 @@ impl JobStatus {
         match (&job.state, job.pending_action) {
             (JobState::Queued, _) => Self::Queued,
             (JobState::Running { .. }, _) if is_interrupted => Self::Interrupted,
-            (JobState::Paused, _) => Self::Paused,
-            (JobState::Running { .. }, Some(PendingAction::Pause { keep_memory: true })) => Self::Paused,
+            (JobState::Paused, _)
+            | (JobState::Running { .. }, Some(PendingAction::Pause { keep_memory: true })) => Self::Paused,
             (JobState::Running { .. }, _) => Self::Running,
             (JobState::Ended { entry }, _) => entry.status.into(),
         }

@@ -12,7 +12,8 @@ pub fn csv<S: AsRef<Sample>>(samples: &[S], jobs: &[JobTrack]) -> String {
     let mut text = "seconds,job,stage".to_owned();
     for metric in &columns {
         // the unit is that of the number, not of the words a person reads
-        text += &format!(",\"{metric} ({:?})\"", metric.unit()).to_lowercase();
+        let heading = format!(",\"{metric} ({:?})\"", metric.unit());
+        text += &heading.to_lowercase();
     }
     text.push('\n');
     for sample in samples.iter().map(AsRef::as_ref) {
@@ -20,7 +21,8 @@ pub fn csv<S: AsRef<Sample>>(samples: &[S], jobs: &[JobTrack]) -> String {
         let job = jobs.iter().find(|job| job.began <= at && job.ended.is_none_or(|ended| at <= ended));
         let number = job.map(|job| job.job.to_string()).unwrap_or_default();
         let stage = job.and_then(|job| job.stage_at(at)).map(|span| span.stage.to_string());
-        text += &format!("{:.3},{number},\"{}\"", at.0, stage.unwrap_or_default());
+        // writing to a string cannot fail
+        write!(text, "{:.3},{number},\"{}\"", at.0, stage.unwrap_or_default()).unwrap_or_default();
         for metric in &columns {
             text.push(',');
             if let Some(value) = sample.get(*metric) {

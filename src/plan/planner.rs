@@ -67,7 +67,7 @@ impl Planner {
         if let Some(problem) = self.problems(&draft).into_iter().next() {
             return Err(problem);
         }
-        let existing = options.existing.or(before.map(|spec| spec.existing)).unwrap_or_default();
+        let existing = options.existing.or_else(|| before.map(|spec| spec.existing)).unwrap_or_default();
         let output = match &options.output {
             Some(asked) => output_in(asked, &draft, self.checked_mode(&draft)?, existing),
             None => self.named_output(before, &draft)?,
@@ -187,7 +187,7 @@ impl Planner {
             let model = self.model(name)?;
             let limits = model.limits.as_ref().map_err(|error| error.clone().field("model"))?;
             let mode = changes.mode.filter(|mode| limits.modes.contains(mode));
-            let mode = mode.or(limits.modes.first().copied());
+            let mode = mode.or_else(|| limits.modes.first().copied());
             (model, mode, ChosenBy::Person("you chose the model".to_owned()))
         } else {
             let route = Router::new(&asked_by(changes), &self.catalog).select()?;

@@ -98,9 +98,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let attempt = |device: &str, holder: &str| DeviceLease::attempt(dir.path(), device, holder).unwrap();
         let old = || HeldLock::attempt(&dir.path().join("queue/device.lock"), "version 0.1").unwrap();
-        let first = attempt("cuda:0", "one").map_err(|_| ()).unwrap();
+        let first = attempt("cuda:0", "one").unwrap_or_else(|holder| panic!("{holder} has it"));
         assert_eq!(attempt("cuda:0", "two").err().as_deref(), Some("one"));
-        let second = attempt("cuda:1", "two").map_err(|_| ()).unwrap();
+        let second = attempt("cuda:1", "two").unwrap_or_else(|holder| panic!("{holder} has it"));
         assert!(old().is_err(), "an old program must wait");
         drop((first, second));
         let old = old().unwrap();

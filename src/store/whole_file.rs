@@ -9,7 +9,7 @@ use crate::core::{Error, Kind, Result};
 /// Writes a file beside its place, syncs and renames it: at any time the file is the old one or the new one.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
-        let dir = path.parent().unwrap_or(Path::new("."));
+        let dir = path.parent().unwrap_or_else(|| Path::new("."));
         fs::create_dir_all(dir)?;
         let mut staged = tempfile::NamedTempFile::new_in(dir)?;
         staged.write_all(bytes)?;

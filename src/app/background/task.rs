@@ -52,9 +52,13 @@ impl<T: Send + 'static> TaskThread<T> {
         let (sender, answers) = bounded(WAITING);
         let thread = Thread::start(name, move || {
             while let Ok(task) = waiting.recv() {
-                let answer = catch_unwind(AssertUnwindSafe(task)).map_err(|_| {
-                    Error::new(Kind::Bug, format!("Background work ({name}) broke off"))
-                        .remedy("Please report it, with what you did before")
+                let answer = catch_unwind(AssertUnwindSafe(task)).map_err(|panic| {
+                    let text = panic.downcast_ref::<&str>().copied().unwrap_or("no message");
+                    Error::new(
+                        Kind::Bug,
+                        format!("Background work ({name}) stopped by a mistake in the program: {text}"),
+                    )
+                    .remedy("Please report it, with what you did before")
                 });
                 if sender.send(answer).is_err() {
                     return;

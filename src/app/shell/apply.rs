@@ -37,7 +37,10 @@ impl App {
                 Ok(())
             }
             Action::Models(ModelsAction::Use(id)) => state.form.choose_model(&id),
-            Action::Models(ModelsAction::Scan) => state.scan_models(),
+            Action::Models(ModelsAction::Scan) => {
+                state.scan_models();
+                Ok(())
+            }
             Action::Monitor(action) => state.measurements.apply(action).map(|fix| {
                 if let Some(fix) = fix {
                     fix.apply(&mut state.form.draft);
@@ -47,7 +50,10 @@ impl App {
                 state.player.apply(action, now);
                 Ok(())
             }
-            Action::Presets(PresetsAction::Apply(name)) => state.apply_preset(&name),
+            Action::Presets(PresetsAction::Apply(name)) => {
+                state.apply_preset(&name);
+                Ok(())
+            }
             Action::Queue(QueueAction::ShowGallery) => {
                 self.layout.show(PanelId::Gallery);
                 Ok(())
@@ -96,7 +102,7 @@ impl App {
             Command::ClearEnded => state.worker.command(QueueCommand::ClearEnded)?,
             Command::EstimateAgain => state.examiner.again(),
             Command::RandomSeed => state.set_seed(Seed::random().0),
-            Command::FindModels => state.scan_models()?,
+            Command::FindModels => state.scan_models(),
             Command::PlayPause => state.player.apply(PlayerAction::Toggle, now),
             Command::StepBack => state.player.apply(PlayerAction::Step(-1), now),
             Command::StepForward => state.player.apply(PlayerAction::Step(1), now),
@@ -272,8 +278,8 @@ impl State {
         self.worker.cancel(id)
     }
 
-    fn apply_preset(&mut self, name: &str) -> Result<()> {
-        let Some(preset) = self.presets.iter().find(|preset| preset.name == name) else { return Ok(()) };
+    fn apply_preset(&mut self, name: &str) {
+        let Some(preset) = self.presets.iter().find(|preset| preset.name == name) else { return };
         let before = self.form.draft.clone();
         let chosen = self.form.settings().new_form(preset.draft(&before.prompt));
         self.form.draft = crate::core::Draft {
@@ -285,7 +291,6 @@ impl State {
         };
         let text = format!("The form has the settings of {name}");
         self.notifications.say(Tone::Info, text, None);
-        Ok(())
     }
 
     /// Opens a file: a video is shown, and what it was made from comes into the form.
@@ -298,12 +303,11 @@ impl State {
         }
     }
 
-    fn scan_models(&mut self) -> Result<()> {
+    fn scan_models(&mut self) {
         let scan = self.form.scan();
         if self.background.ask(move || Found::Models(scan())) {
             self.tasks.scans += 1;
         }
-        Ok(())
     }
 
     fn set_seed(&mut self, seed: u64) {
@@ -315,13 +319,13 @@ impl State {
     fn pause_queue(&self) -> Result<()> {
         let open: Vec<_> = self.queue.iter().filter(|entry| entry.ended().is_none()).collect();
         let is_held = |entry: &&Job| matches!(entry.state, JobState::Paused);
-        let all_held = open.iter().all(|entry| is_held(entry));
+        let all_held = open.iter().all(&is_held);
         for entry in open {
             let id = entry.id;
             let command = if all_held {
                 QueueCommand::Resume(id)
             } else {
-                QueueCommand::Pause { id: id, keep_memory: false }
+                QueueCommand::Pause { id, keep_memory: false }
             };
             if all_held || !is_held(&entry) {
                 self.worker.command(command)?;

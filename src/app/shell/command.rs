@@ -201,9 +201,11 @@ impl Command {
             Self::Palette => &[(Modifiers::COMMAND, Key::K), (Modifiers::COMMAND, Key::P)],
             Self::Shortcuts => &[(NONE, Key::Questionmark), (NONE, Key::F1)],
             Self::Quit => &[(Modifiers::COMMAND, Key::Q)],
-            // egui's own keys; here they would act twice
-            Self::ZoomIn | Self::ZoomOut | Self::ZoomReset => &[],
-            Self::PauseQueue
+            // zoom has egui's own keys; here they would act twice
+            Self::ZoomIn
+            | Self::ZoomOut
+            | Self::ZoomReset
+            | Self::PauseQueue
             | Self::ClearEnded
             | Self::FindModels
             | Self::MonitorLine

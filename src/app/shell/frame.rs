@@ -65,7 +65,7 @@ fn monitor_line_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
-/// What egui_tiles calls back while it draws.
+/// What `egui_tiles` calls back while it draws.
 struct Tree<'a> {
     state: &'a State,
     panels: &'a mut Panels,
@@ -128,7 +128,7 @@ impl Tree<'_> {
             }
             PanelId::Log => {
                 let view = LogView { notifications: &state.notifications };
-                all(panels.log.ui(ui, &view), Action::Log)
+                all(panels.log.ui(ui, view), Action::Log)
             }
             PanelId::Queue => {
                 let view = QueueView {

@@ -230,9 +230,9 @@ fn stretch(tiles: &mut Tiles<PanelId>, tile: TileId, path: &[TileId], room: Vec2
             return;
         }
         if is_row {
-            inner.x = left
+            inner.x = left;
         } else {
-            inner.y = left
+            inner.y = left;
         }
         if let Some(Tile::Container(Container::Linear(linear))) = tiles.get_mut(tile) {
             for (child, size) in sizes.into_iter().chain([(elastic, left)]) {

@@ -35,14 +35,13 @@ impl PromptHistory {
     /// The prompt before the one in the form, which is `current`.
     pub(in crate::app) fn previous(&mut self, current: &str) -> Option<String> {
         let at = self.place(current);
-        let before = match at {
-            Some(at) => at.checked_sub(1)?,
-            None => {
-                current.clone_into(&mut self.own);
-                let last = self.used.len().checked_sub(1)?;
-                // the form still has what was used last
-                if self.used[last] == current { last.checked_sub(1)? } else { last }
-            }
+        let before = if let Some(at) = at {
+            at.checked_sub(1)?
+        } else {
+            current.clone_into(&mut self.own);
+            let last = self.used.len().checked_sub(1)?;
+            // the form still has what was used last
+            if self.used[last] == current { last.checked_sub(1)? } else { last }
         };
         self.at = Some(before);
         self.used.get(before).cloned()
@@ -51,15 +50,12 @@ impl PromptHistory {
     /// The prompt after the one in the form; after the last, what was there before the first step back.
     pub(in crate::app) fn next(&mut self, current: &str) -> Option<String> {
         let at = self.place(current)? + 1;
-        match self.used.get(at) {
-            Some(next) => {
-                self.at = Some(at);
-                Some(next.clone())
-            }
-            None => {
-                self.at = None;
-                Some(std::mem::take(&mut self.own))
-            }
+        if let Some(next) = self.used.get(at) {
+            self.at = Some(at);
+            Some(next.clone())
+        } else {
+            self.at = None;
+            Some(std::mem::take(&mut self.own))
         }
     }
 

@@ -19,7 +19,8 @@ pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) {
                 Some((id, job)) => {
                     let elapsed = Secs::from(now.saturating_duration_since(job.started));
                     let left = job.progress.remaining();
-                    let time = left.map_or(format!("{elapsed} so far"), |left| format!("{left} left"));
+                    let time =
+                        left.map_or_else(|| format!("{elapsed} so far"), |left| format!("{left} left"));
                     let text = format!("Running job {id} · {} · {time}", stage_words(&job.progress));
                     ui.label(RichText::new(text).small());
                 }

@@ -110,7 +110,7 @@ impl Autosave {
         let since = *self.changed.get_or_insert(now);
         let waited = now.saturating_duration_since(since);
         if waited < DELAY {
-            return Due::In(DELAY - waited);
+            return Due::In(DELAY.saturating_sub(waited));
         }
         self.saved = Some(state.clone());
         self.changed = None;

@@ -180,7 +180,7 @@ fn open(
                 return Err(Unavailable::new(reason, remedy));
             }
             Err(why) => {
-                tracing::debug!("{provider} runs without the optional library {}: {why}", library.name)
+                tracing::debug!("{provider} runs without the optional library {}: {why}", library.name);
             }
         }
     }

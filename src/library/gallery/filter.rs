@@ -7,7 +7,7 @@ use crate::core::{Mode, Secs, Utc};
 use crate::jobs::EndStatus;
 
 /// What an item must meet to be shown; the default shows every item whose output is on disk.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct GalleryFilter {
     /// Words that must all occur in prompt, negative prompt, model or file name, in any order and case.

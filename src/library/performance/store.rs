@@ -101,7 +101,7 @@ impl PerformanceStore {
             let uid = path.file_stem()?.to_str()?.to_owned();
             let ours = path.extension().is_some_and(|extension| extension == EXTENSION) && is_name(&uid);
             let written = file.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            ours.then(|| RecordedJob { uid, written, size: file.len() })
+            ours.then_some(RecordedJob { uid, written, size: file.len() })
         };
         let mut jobs: Vec<_> = entries.filter_map(Result::ok).filter_map(record).collect();
         jobs.sort_by(|a, b| b.written.cmp(&a.written).then_with(|| b.uid.cmp(&a.uid)));

@@ -29,7 +29,7 @@ pub struct LoraSummary {
     pub advice: Option<DistilledSettings>,
 }
 
-/// SkipReason a key was skipped.
+/// `SkipReason` a key was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SkipReason {
     /// It is not a LoRA key.

@@ -174,38 +174,25 @@ impl GalleryPanel {
         ui.spacing_mut().item_spacing = [GAP, GAP].into();
         area.show_rows(ui, TILE.y, num_rows, |ui, rows| {
             for row in rows {
+                let places = row * columns..((row + 1) * columns).min(self.shown.len());
                 ui.horizontal(|ui| {
-                    let from = row * columns;
-                    for place in from..(from + columns).min(self.shown.len()) {
-                        let item = &items[self.shown[place]];
-                        let texture = item
-                            .output
-                            .as_deref()
-                            .filter(|_| item.exists)
-                            .and_then(|output| library.thumbnail(output));
-                        let response = ui.push_id(&item.id, |ui| {
-                            tile_ui(ui, item, texture, self.selected.contains(&item.id))
-                        });
-                        let response = response.inner;
-                        if follow && place == self.focus {
-                            response.request_focus();
-                        }
-                        if response.has_focus() {
-                            has_keyboard = true;
-                            // arrows move the selection here and not egui's focus
-                            let arrows = EventFilter {
-                                horizontal_arrows: true,
-                                vertical_arrows: true,
-                                ..EventFilter::default()
-                            };
-                            ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
-                        }
+                    for place in places {
+                        let response = self.item_ui(ui, library, &items[self.shown[place]]);
+                        let takes_focus = follow && place == self.focus;
+                        has_keyboard |= holds_keyboard(ui, &response, takes_focus);
                         self.clicked(ui, &response, place, items, actions);
                     }
                 });
             }
         });
         self.has_keyboard = has_keyboard;
+    }
+
+    fn item_ui(&self, ui: &mut Ui, library: &Library, item: &GalleryItem) -> Response {
+        let output = item.output.as_deref().filter(|_| item.exists);
+        let texture = output.and_then(|output| library.thumbnail(output));
+        let selected = self.selected.contains(&item.id);
+        ui.push_id(&item.id, |ui| tile_ui(ui, item, texture, selected)).inner
     }
 
     fn clicked(
@@ -312,6 +299,18 @@ impl GalleryPanel {
             }
         }
     }
+}
+
+/// Whether a tile has the keyboard; then arrows move the selection and not egui's focus.
+fn holds_keyboard(ui: &Ui, response: &Response, takes_focus: bool) -> bool {
+    if takes_focus {
+        response.request_focus();
+    }
+    if response.has_focus() {
+        let arrows = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
+    }
+    response.has_focus()
 }
 
 /// Offers to restore what was deleted last.

@@ -33,24 +33,15 @@ pub(super) fn tile_ui(
     let tokens = theme::tokens(ui);
     let image_rect = Rect::from_min_max(rect.min, pos2(rect.max.x, rect.max.y - CAPTION));
     ui.painter().rect_filled(image_rect, CornerRadius::same(4), tokens.stage);
-    match texture {
-        Some(texture) => {
-            Image::from_texture(SizedTexture::new(texture, image_rect.size()))
-                .fit_to_exact_size(image_rect.size())
-                .corner_radius(4)
-                .paint_at(ui, image_rect);
-        }
-        None => {
-            let text = if item.status == EndStatus::Failed { "failed" } else { "…" };
-            let weak = ui.visuals().weak_text_color();
-            ui.painter().text(
-                image_rect.center(),
-                Align2::CENTER_CENTER,
-                text,
-                FontId::proportional(13.0),
-                weak,
-            );
-        }
+    if let Some(texture) = texture {
+        Image::from_texture(SizedTexture::new(texture, image_rect.size()))
+            .fit_to_exact_size(image_rect.size())
+            .corner_radius(4)
+            .paint_at(ui, image_rect);
+    } else {
+        let text = if item.status == EndStatus::Failed { "failed" } else { "…" };
+        let weak = ui.visuals().weak_text_color();
+        ui.painter().text(image_rect.center(), Align2::CENTER_CENTER, text, FontId::proportional(13.0), weak);
     }
     caption_ui(ui, rect, item);
     if selected || response.has_focus() {

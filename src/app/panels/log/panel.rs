@@ -27,7 +27,7 @@ pub(in crate::app) struct LogPanel {
 
 impl LogPanel {
     /// Draws what was said; says what the person asked for.
-    pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &LogView<'_>) -> Vec<LogAction> {
+    pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: LogView<'_>) -> Vec<LogAction> {
         let mut actions = Vec::new();
         ui.horizontal(|ui| {
             let label = ui.label("Search");

@@ -70,7 +70,7 @@ impl PlayerPanel {
         is_alone: bool,
     ) {
         if let (Some(place), Some((texture, size))) = (place, preview.picture) {
-            picture_ui(ui, place.shrink(8.0), texture, size);
+            texture_ui(ui, place.shrink(8.0), texture, size);
         }
         let short = stage_name(preview.stage);
         let text = format!("Live preview · job {} · {short}", preview.job);
@@ -135,7 +135,7 @@ fn screen_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
         text_ui(ui, rect, RichText::new(text).weak());
         return;
     };
-    picture_ui(ui, rect.shrink(8.0), texture, size);
+    texture_ui(ui, rect.shrink(8.0), texture, size);
 }
 
 /// A sentence in the middle of the stage.
@@ -146,9 +146,9 @@ fn text_ui(ui: &mut Ui, rect: Rect, text: RichText) {
     child.add(Label::new(text).wrap());
 }
 
-fn picture_ui(ui: &mut Ui, room: Rect, texture: TextureId, size: Vec2) {
-    let scale = (room.size() / size.max(Vec2::splat(1.0))).min_elem().max(0.0);
-    let place = Rect::from_center_size(room.center(), size * scale);
+fn texture_ui(ui: &Ui, area: Rect, texture: TextureId, size: Vec2) {
+    let scale = (area.size() / size.max(Vec2::splat(1.0))).min_elem().max(0.0);
+    let place = Rect::from_center_size(area.center(), size * scale);
     Image::from_texture(SizedTexture::new(texture, size)).paint_at(ui, place);
 }
 

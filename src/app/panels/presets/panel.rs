@@ -24,30 +24,35 @@ pub(in crate::app) struct PresetsPanel {}
 
 impl PresetsPanel {
     /// Draws the presets; says what the person asked for.
-    #[expect(clippy::unused_self, reason = "every panel is drawn alike")]
+    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "every panel is drawn alike")]
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &PresetsView<'_>) -> Vec<PresetsAction> {
         let mut actions = Vec::new();
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             for preset in view.presets {
-                ui.push_id(&preset.name, |ui| {
-                    ui.horizontal(|ui| {
-                        ui.strong(&preset.name);
-                        let name = format!("Apply {}", preset.name);
-                        let about = "Take its settings into the form; prompt, images and seed stay";
-                        if ui.small_button(name).on_hover_text(about).clicked() {
-                            actions.push(PresetsAction::Apply(preset.name.clone()));
-                        }
-                    });
-                    let fields = &preset.settings;
-                    ui.weak(format!(
-                        "{} · {} · {}×{} · {} steps · guidance {}",
-                        preset.model, preset.mode, fields.size, fields.frames, fields.steps, fields.guidance
-                    ));
-                    ui.add(Label::new(&preset.description).wrap());
-                    ui.separator();
-                });
+                if ui.push_id(&preset.name, |ui| preset_ui(ui, preset)).inner {
+                    actions.push(PresetsAction::Apply(preset.name.clone()));
+                }
             }
         });
         actions
     }
+}
+
+/// Draws one preset; whether it was asked for.
+fn preset_ui(ui: &mut Ui, preset: &Preset) -> bool {
+    let name = format!("Apply {}", preset.name);
+    let about = "Use its settings in the form; prompt, images and seed stay";
+    let heading = |ui: &mut Ui| {
+        ui.strong(&preset.name);
+        ui.small_button(name).on_hover_text(about).clicked()
+    };
+    let applied = ui.horizontal(heading).inner;
+    let fields = &preset.settings;
+    ui.weak(format!(
+        "{} · {} · {}×{} · {} steps · guidance {}",
+        preset.model, preset.mode, fields.size, fields.frames, fields.steps, fields.guidance
+    ));
+    ui.add(Label::new(&preset.description).wrap());
+    ui.separator();
+    applied
 }

@@ -24,6 +24,13 @@ pub(in crate::app) struct QueuePanel {
     shows_ended: bool,
 }
 
+/// A job's row: its place among the rows, and the open jobs it can be dragged between.
+struct Row<'a> {
+    index: usize,
+    entry: &'a Job,
+    open: &'a [&'a Job],
+}
+
 impl QueuePanel {
     /// Draws the queue; says what the person asked for.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &QueueView<'_>) -> Vec<QueueAction> {
@@ -38,7 +45,7 @@ impl QueuePanel {
             return actions;
         }
         let heights: Vec<f32> = rows.iter().map(|entry| row::height(entry)).collect();
-        let ended = self.ended(view);
+        let ended = Self::num_folded(view);
         ScrollArea::vertical().auto_shrink([false, false]).show_viewport(ui, |ui, shown| {
             let tail = if ended == 0 { 0.0 } else { theme::ROW_HEIGHT };
             ui.set_height(heights.iter().sum::<f32>() + tail);
@@ -51,7 +58,9 @@ impl QueuePanel {
                 if from + height < shown.top() || from > shown.bottom() {
                     continue;
                 }
-                ui.push_id(entry.id, |ui| self.job_ui(ui, rect, (index, *entry), &open, view, &mut actions));
+                ui.push_id(entry.id, |ui| {
+                    self.job_ui(ui, rect, &Row { index, entry, open: &open }, view, &mut actions);
+                });
             }
             if ended > 0 {
                 let rect = Rect::from_min_size(pos2(left, top), vec2(right - left, theme::ROW_HEIGHT));
@@ -69,7 +78,7 @@ impl QueuePanel {
     }
 
     /// How many ended jobs the last line stands for.
-    fn ended(&self, view: &QueueView<'_>) -> usize {
+    fn num_folded(view: &QueueView<'_>) -> usize {
         view.entries.iter().filter(|entry| entry.ended().is_some() && !is_failed(entry)).count()
     }
 
@@ -77,11 +86,11 @@ impl QueuePanel {
         &mut self,
         ui: &mut Ui,
         rect: Rect,
-        (index, entry): (usize, &Job),
-        open: &[&Job],
+        row: &Row<'_>,
         view: &QueueView<'_>,
         actions: &mut Vec<QueueAction>,
     ) {
+        let &Row { index, entry, open } = row;
         let id = entry.id;
         let response = row_ui(ui, rect, entry, self.selected.contains(&id), view, actions);
         if response.clicked() {
@@ -124,10 +133,10 @@ impl QueuePanel {
             view.entries.iter().filter(is).count()
         };
         let (done, cancelled) = (count(EndStatus::Done), count(EndStatus::Cancelled));
-        let mut text = format!("Done {done}");
-        if cancelled > 0 {
-            text.push_str(&format!(" · cancelled {cancelled}"));
-        }
+        let text = match cancelled {
+            0 => format!("Done {done}"),
+            _ => format!("Done {done} · cancelled {cancelled}"),
+        };
         ui.scope_builder(
             eframe::egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center)),
             |ui| {

@@ -50,7 +50,7 @@ pub(super) fn all(entry: &Job) -> Vec<Verb> {
                 ICON_PAUSE,
                 "Pause",
                 about,
-                command(QueueCommand::Pause { id: id, keep_memory: false }),
+                command(QueueCommand::Pause { id, keep_memory: false }),
             ));
             verbs.push(Verb::new(ICON_CLOSE, "Cancel", "Stop it for good", QueueAction::Cancel(id)));
             let about = "Stop after this step with all its memory, to go on at once";
@@ -58,7 +58,7 @@ pub(super) fn all(entry: &Job) -> Vec<Verb> {
                 ICON_SAVE_CLOCK,
                 "Pause and keep the memory of",
                 about,
-                command(QueueCommand::Pause { id: id, keep_memory: true }),
+                command(QueueCommand::Pause { id, keep_memory: true }),
             ));
         }
         JobState::Paused | JobState::Running { .. } => {
@@ -71,7 +71,7 @@ pub(super) fn all(entry: &Job) -> Vec<Verb> {
                 ICON_PAUSE,
                 "Pause",
                 "Do not run it yet",
-                command(QueueCommand::Pause { id: id, keep_memory: false }),
+                command(QueueCommand::Pause { id, keep_memory: false }),
             ));
             verbs.push(Verb::new(ICON_CLOSE, "Cancel", "Take it out of the queue", QueueAction::Cancel(id)));
         }
@@ -90,7 +90,7 @@ fn lanes(entry: &Job, verbs: &mut Vec<Verb>) {
     let (id, priority) = (entry.id, entry.spec.priority);
     let mut lane = |icon, name, about, to| {
         if priority != to {
-            let action = QueueAction::Command(QueueCommand::SetPriority { id: id, priority: to });
+            let action = QueueAction::Command(QueueCommand::SetPriority { id, priority: to });
             verbs.push(Verb::new(icon, name, about, action));
         }
     };

@@ -30,7 +30,7 @@ pub(in crate::app) struct SettingsPanel {}
 
 impl SettingsPanel {
     /// Draws the settings; says what the person asked for.
-    #[expect(clippy::unused_self, reason = "every panel is drawn alike")]
+    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "every panel is drawn alike")]
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &SettingsView<'_>) -> Vec<SettingsAction> {
         let mut actions = Vec::new();
         ui.horizontal(|ui| {
