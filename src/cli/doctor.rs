@@ -101,7 +101,7 @@ fn settings(data_dir: &Path) -> Diagnosis {
     let path = Settings::path_in(data_dir);
     match Settings::read(data_dir) {
         Ok((_, notes)) if !notes.is_empty() => {
-            Diagnosis::warning("settings", notes.join("; "), format!("Mend {}", path.display()))
+            Diagnosis::warning("settings", notes.join("; "), format!("Correct {}", path.display()))
         }
         Ok(_) if path.is_file() => Diagnosis::ok("settings", format!("{} is valid", path.display())),
         Ok(_) => Diagnosis::ok("settings", "There is no file: all at their defaults"),
@@ -137,8 +137,8 @@ fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
             let info = runtime.info();
             let place = format!("{}, {} ({})", info.version, info.path.display(), info.origin);
             let providers = engine::providers(&runtime);
-            let told = std::iter::once(Diagnosis::ok(SUBJECT, place)).chain(providers.iter().map(provider));
-            (told.collect(), Some(runtime))
+            let found = std::iter::once(Diagnosis::ok(SUBJECT, place)).chain(providers.iter().map(provider));
+            (found.collect(), Some(runtime))
         }
         Ok((None, refused)) => {
             let looked: Vec<_> = refused.iter().map(ToString::to_string).collect();

@@ -43,7 +43,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                 if of != id {
                     continue;
                 }
-                worker.snapshot().messages.iter().for_each(|told| reporter.note(told));
+                worker.snapshot().messages.iter().for_each(|message| reporter.note(message));
                 reporter.event(&event);
                 if event.is_terminal() {
                     return end(&event, args.from.as_deref(), &reporter);

@@ -55,8 +55,8 @@ fn made_of(about: &ModelInfo, verb: &ModelsVerb) -> Vec<String> {
         return lines;
     }
     for part in &about.components {
-        let told = part.role_source.as_ref().map(|source| format!(", {source}")).unwrap_or_default();
-        lines.push(format!("{}: {}, {}{told}", part.role, part.precision, part.size));
+        let role_source = part.role_source.as_ref().map(|source| format!(", {source}")).unwrap_or_default();
+        lines.push(format!("{}: {}, {}{role_source}", part.role, part.precision, part.size));
         lines.extend(part.files.iter().map(|file| format!("  {}", file.display())));
     }
     lines.extend(about.notes.iter().map(|note| format!("note: {note}")));

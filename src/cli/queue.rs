@@ -201,7 +201,7 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
             }
             default(POLL) => {}
         }
-        worker.snapshot().messages.iter().for_each(|told| reporter.note(told));
+        worker.snapshot().messages.iter().for_each(|message| reporter.note(message));
         if worker.is_idle() {
             break;
         }

@@ -1,7 +1,7 @@
-//! What is tried after a failure, least harmful first: what leaves the picture alone, then what changes it.
+//! What is tried after a failure, least harmful first: changes that keep the video as asked, then changes to it.
 //!
-//! Only failures of memory, device, runtime and generation are retried. A form, a file system or a model's files do not
-//! mend themselves.
+//! Only failures of memory, device, runtime and generation are retried. Invalid settings, a full disk or
+//! damaged model files do not recover by themselves.
 
 use crate::core::{
     Draft, Fix, Guidance, Kind, Mode, ProviderChoice, Resolution, Stage, StepCount, WeightsChoice,
@@ -29,7 +29,7 @@ pub(crate) struct Failed {
     pub(crate) size_multiple: u32,
 }
 
-/// Whether a failure of this kind may mend itself.
+/// Whether a failure of this kind may pass on a retry.
 pub(crate) fn is_retryable(kind: Kind) -> bool {
     matches!(kind, Kind::OutOfMemory | Kind::Device | Kind::Runtime | Kind::Generation)
 }
@@ -59,7 +59,7 @@ fn memory(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Vec<Fix
     if matches!(failed.stage, Stage::Decode | Stage::Image) {
         let edge = draft.vae_tile.map_or(FIRST_TILE, |edge| edge / 2);
         let longest = draft.size.width.max(draft.size.height);
-        // one that is not smaller than the picture changes nothing
+        // one that is not smaller than the frame changes nothing
         let edge = std::iter::successors(Some(edge), |edge| Some(edge / 2)).find(|edge| *edge < longest);
         rungs.extend(edge.filter(|edge| *edge >= LAST_TILE).map(|edge| vec![Fix::VaeTile(edge)]));
     }
@@ -129,16 +129,16 @@ mod tests {
     fn climb_with(kind: Kind, stage: Stage, mut draft: Draft, fallback: Option<&str>) -> Vec<String> {
         let mut tried = Vec::new();
         let failed = Failed { kind, stage, mode: Mode::T2V, size_multiple: 16 };
-        let mut told = Vec::new();
+        let mut steps = Vec::new();
         let fallback = fallback.map(|model| Fix::Model(model.to_owned()));
         let untried = |tried: &[Fix]| fallback.clone().filter(|change| !tried.contains(change));
         while let Some(changes) = next(failed, &draft, &tried, untried(&tried)) {
             draft = Fix::applied(&changes, &draft);
-            told.push(changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+            steps.push(changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
             tried.extend(changes);
-            assert!(told.len() < 20, "{told:?}");
+            assert!(steps.len() < 20, "{steps:?}");
         }
-        told
+        steps
     }
 
     fn large() -> Draft {
@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn a_model_that_was_allowed_comes_before_less_of_the_video() {
         let small = Some("t2v-A14B-int8");
-        let told = climb_with(Kind::OutOfMemory, Stage::DenoiseHigh, large(), small);
-        assert_eq!(told[1..3], ["use the model t2v-A14B-int8", "use 30 steps, use size 1264x720"]);
+        let steps = climb_with(Kind::OutOfMemory, Stage::DenoiseHigh, large(), small);
+        assert_eq!(steps[1..3], ["use the model t2v-A14B-int8", "use 30 steps, use size 1264x720"]);
         for kind in [Kind::MissingModel, Kind::CorruptModel] {
             assert_eq!(climb_with(kind, Stage::Prepare, large(), small), ["use the model t2v-A14B-int8"]);
         }

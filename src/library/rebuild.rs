@@ -18,7 +18,7 @@ const FIRST_FRAME: &str = "frame_0000.png";
 /// What looking for videos came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// Videos and pictures that say how they were made.
+    /// Videos and images that say how they were made.
     pub num_found: usize,
     /// Those of them that the history did not know.
     pub num_added: usize,

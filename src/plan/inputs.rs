@@ -20,7 +20,7 @@ pub(crate) fn resolve_inputs(
     ResolvedInputs::open(request, model, story)
 }
 
-/// What the request names by path: the pictures at the video's size, with what tells them apart, and the LoRAs.
+/// What the request names by path: the images at the video's size, with their hashes, and the LoRAs.
 pub(crate) struct ResolvedInputs {
     pub(crate) images: InputImages,
     pub(crate) hashes: Vec<String>,
@@ -39,12 +39,12 @@ impl ResolvedInputs {
         let fit = if request.mode == Mode::I2V { ImageFit::Stretch } else { ImageFit::Crop };
         let token = checkpoint.strides().size_multiple();
         let mut hashes = Vec::new();
-        let mut fitted = |picture: SourceImage| -> Frame {
-            let (frame, cut) = picture.fitted(request.size, fit, token);
-            for note in picture.notes.into_iter().chain(cut) {
+        let mut fitted = |image: SourceImage| -> Frame {
+            let (frame, cut) = image.fitted(request.size, fit, token);
+            for note in image.notes.into_iter().chain(cut) {
                 story.warn(note);
             }
-            hashes.push(picture.sha256);
+            hashes.push(image.sha256);
             frame
         };
         let first = match (&request.start_image, &request.continue_from) {

@@ -62,10 +62,10 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     let checkpoint = models::open(&work.model)?;
     let request = GenRequest::parse(&work.draft, &checkpoint.limits())?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     let mut send = |event: Event| match event {
-        Event::Warning { message } => told.push((Severity::Warning, message)),
-        Event::Note { message } => told.push((Severity::Note, message)),
+        Event::Warning { message } => messages.push((Severity::Warning, message)),
+        Event::Note { message } => messages.push((Severity::Note, message)),
         _ => {}
     };
     resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send))?;
@@ -79,7 +79,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     let mut found = report(job, data_dir)?;
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
-    found.add(told.into_iter().map(finding));
+    found.add(messages.into_iter().map(finding));
     Ok(PreflightResult { request, model: checkpoint.id, preflight: found })
 }
 
@@ -147,7 +147,7 @@ fn tell(found: &PreflightReport, story: &mut Reporter<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A finding with what would mend it.
+/// A finding with its suggested fixes.
 fn sentence(finding: &Finding) -> String {
     match (changes(finding), finding.severity) {
         (Some(changes), Severity::Warning) => format!("{}. Suggested fix: {changes}", finding.message),
@@ -260,7 +260,7 @@ fn like_runs(history: &History, job: PreparedJob<'_>) -> Option<HistoryEstimate>
         precision: compute.precision,
     };
     let mut tasks = read(history.like_runs(&like, NEAREST))?;
-    // attention grows faster than the picture, which only the formulas of the work know
+    // attention grows faster than the frame; only the cost formulas account for that
     let is_same = |run: MeasuredRun| run.size == request.size && run.frames == request.frames;
     tasks.retain(|task| measured(task, model).is_some_and(is_same));
     expected(&spec.draft, &tasks)

@@ -163,7 +163,7 @@ impl Profile {
         }
     }
 
-    /// Whether pictures of this many pixels are made.
+    /// Whether frames of this many pixels are allowed.
     pub fn takes(&self, size: Resolution) -> bool {
         self.sizes.iter().any(|class| class.holds(size))
     }

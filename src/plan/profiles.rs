@@ -33,7 +33,7 @@ impl Profiles {
             Err(error) if error.kind() == ErrorKind::NotFound => Self::shipped(),
             Err(error) => Err(Error::new(Kind::Io, format!("Cannot read {}", path.display()))
                 .because(error)
-                .remedy("Mend or remove the file")),
+                .remedy("Correct or remove the file")),
         }
     }
 
@@ -47,7 +47,7 @@ impl Profiles {
         let wrong = |why: String| {
             Error::new(Kind::Input, format!("{source} is no table of modes: {why}"))
                 .field("modes")
-                .remedy("Mend the file, or remove it to use the shipped one")
+                .remedy("Correct the file, or remove it to use the shipped one")
         };
         let options =
             ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
@@ -112,7 +112,7 @@ mod tests {
             (Draft { steps: 100, ..form() }, T2V, None),
             (Draft { steps: 81, ..form() }, I2V, Some("steps")),
             (Draft { steps: 61, ..form() }, TI2V, Some("steps")),
-            // the shape of a square picture
+            // the shape of a square image
             (Draft { size: Resolution::new(960, 960), ..form() }, TI2V, None),
             (Draft { steps: 0, ..form() }, T2V, Some("steps")),
             (Draft { size: large, ..form() }, T2V, None),

@@ -86,16 +86,16 @@ fn the_table() {
 
 #[test]
 fn the_reason_is_said() {
-    let told = |asked: &RouteRequest<'_>, models: &[Model]| choose(asked, models).unwrap().to_string();
+    let chosen_text = |asked: &RouteRequest<'_>, models: &[Model]| choose(asked, models).unwrap().to_string();
     assert_eq!(
-        told(&asked("", true), TOYS),
+        chosen_text(&asked("", true), TOYS),
         "i2v with toy-i2v-A14B: an image was given; no official Wan model that can do this is installed"
     );
-    assert_eq!(told(&asked("a cat", false), &ALL), "t2v with t2v-A14B: only a prompt was given");
+    assert_eq!(chosen_text(&asked("a cat", false), &ALL), "t2v with t2v-A14B: only a prompt was given");
     let chosen = RouteRequest { model: Some("toy-i2v-A14B"), ..asked("", true) };
-    assert_eq!(told(&chosen, &ALL), "i2v with toy-i2v-A14B: you chose the model");
+    assert_eq!(chosen_text(&chosen, &ALL), "i2v with toy-i2v-A14B: you chose the model");
     let chosen = RouteRequest { mode: Some(Mode::TI2V), ..asked("a cat", false) };
-    assert_eq!(told(&chosen, OFFICIAL), "ti2v with ti2v-5B: you set the mode");
+    assert_eq!(chosen_text(&chosen, OFFICIAL), "ti2v with ti2v-5B: you set the mode");
 }
 
 #[test]

@@ -131,10 +131,10 @@ impl App {
         };
         let layout = Layout::open(&data_dir);
         let mut notifications = Notifications::default();
-        let (shortcuts, told) = Shortcuts::open(&data_dir);
+        let (shortcuts, message) = Shortcuts::open(&data_dir);
         shortcuts.install(ctx);
-        if let Some(told) = told {
-            notifications.say(Tone::Warning, told, None);
+        if let Some(message) = message {
+            notifications.say(Tone::Warning, message, None);
         }
         let window = WindowState::open(&data_dir);
         ctx.set_theme(window.theme);

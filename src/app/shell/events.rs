@@ -19,8 +19,8 @@ impl State {
         }
         let snapshot = self.worker.snapshot();
         self.queue = snapshot.jobs;
-        for told in snapshot.messages {
-            self.notifications.say(Tone::Warning, told, None);
+        for message in snapshot.messages {
+            self.notifications.say(Tone::Warning, message, None);
         }
         while let Some(answer) = self.dialogs.poll() {
             match answer {

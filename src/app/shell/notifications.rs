@@ -159,22 +159,22 @@ mod tests {
 
     #[test]
     fn toasts_go_and_the_list_stays() {
-        let mut told = Notifications::default();
+        let mut notifications = Notifications::default();
         let error = Error::new(Kind::Io, "No room").because(std::io::Error::other("disk full"));
-        told.error(&error.remedy("Free some"), None);
+        notifications.error(&error.remedy("Free some"), None);
         for _ in 0..3 {
-            told.say(Tone::Good, "Done", Some(JobId(1)));
+            notifications.say(Tone::Good, "Done", Some(JobId(1)));
         }
         let now = Instant::now();
-        let (toasts, next) = told.toasts(now);
+        let (toasts, next) = notifications.toasts(now);
         assert_eq!(toasts.iter().map(|one| one.times).collect::<Vec<_>>(), [3, 1]);
         assert!(next.is_some());
-        assert_eq!(told.toasts(now + SHOWN).0.len(), 1, "what went wrong stays longer");
-        assert!(told.toasts(now + ERROR_SHOWN).0.is_empty());
-        assert_eq!((told.list().count(), told.unread()), (2, 4));
-        let first = told.list().next().unwrap();
+        assert_eq!(notifications.toasts(now + SHOWN).0.len(), 1, "what went wrong stays longer");
+        assert!(notifications.toasts(now + ERROR_SHOWN).0.is_empty());
+        assert_eq!((notifications.list().count(), notifications.unread()), (2, 4));
+        let first = notifications.list().next().unwrap();
         assert_eq!((first.why.as_deref(), first.remedy.as_deref()), (Some("disk full"), Some("Free some")));
-        told.mark_read();
-        assert_eq!(told.unread(), 0);
+        notifications.mark_read();
+        assert_eq!(notifications.unread(), 0);
     }
 }

@@ -33,14 +33,15 @@ impl Shortcuts {
             Ok(own) => {
                 shortcuts.keys.extend(own);
                 let conflicts = shortcuts.conflicts();
-                let told = conflicts.first().map(|(one, other)| {
+                let message = conflicts.first().map(|(one, other)| {
                     format!("{} and {} have the same key in {}", one.text(), other.text(), path.display())
                 });
-                (shortcuts, told)
+                (shortcuts, message)
             }
             Err(error) => {
-                let told = format!("{} cannot be read, the default keys are used: {error}", path.display());
-                (shortcuts, Some(told))
+                let message =
+                    format!("{} cannot be read, the default keys are used: {error}", path.display());
+                (shortcuts, Some(message))
             }
         }
     }
@@ -139,13 +140,13 @@ mod tests {
             (Command::Cancel, vec![KeyboardShortcut::new(Modifiers::COMMAND, Key::G)]),
         ]);
         std::fs::write(dir.path().join(NAME), ron::to_string(&own).unwrap()).unwrap();
-        let (shortcuts, told) = Shortcuts::open(dir.path());
+        let (shortcuts, message) = Shortcuts::open(dir.path());
         assert_eq!(shortcuts.of(Command::Generate), own[&Command::Generate]);
         assert_eq!(shortcuts.of(Command::PlayPause), Command::PlayPause.default_shortcuts());
         assert_eq!(shortcuts.conflicts(), [(Command::Generate, Command::Cancel)]);
-        assert!(told.is_some_and(|told| told.contains("same key")));
+        assert!(message.is_some_and(|message| message.contains("same key")));
         std::fs::write(dir.path().join(NAME), "{generate").unwrap();
-        let (shortcuts, told) = Shortcuts::open(dir.path());
-        assert_eq!((shortcuts, told.is_some()), (Shortcuts::default(), true));
+        let (shortcuts, message) = Shortcuts::open(dir.path());
+        assert_eq!((shortcuts, message.is_some()), (Shortcuts::default(), true));
     }
 }

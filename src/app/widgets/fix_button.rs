@@ -30,14 +30,14 @@ pub(in crate::app) fn offered<'a>(
 fn cost(change: &Fix) -> &'static str {
     match change {
         Fix::Retry => "Costs nothing but time",
-        Fix::WeightsInPlace => "Slower, the same picture",
-        Fix::Provider(_) => "Slower, nearly the same picture",
-        Fix::VaeTile(_) | Fix::Model(_) => "Nearly the same picture",
-        Fix::Guidance(_) => "Another picture, less like the prompt",
-        Fix::Steps(_) => "Faster, a coarser picture",
+        Fix::WeightsInPlace => "Slower, the same video",
+        Fix::Provider(_) => "Slower, nearly the same video",
+        Fix::VaeTile(_) | Fix::Model(_) => "Nearly the same video",
+        Fix::Guidance(_) => "Another video, less like the prompt",
+        Fix::Steps(_) => "Faster, less detail",
         Fix::Frames(_) => "Faster, a shorter video",
-        Fix::Size(_) => "Faster, a smaller picture",
-        Fix::NoLoras => "Another picture",
+        Fix::Size(_) => "Faster, a smaller video",
+        Fix::NoLoras => "Another video",
     }
 }
 

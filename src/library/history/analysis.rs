@@ -68,7 +68,7 @@ pub enum Bottleneck {
     Transfer,
     /// Networks are opened and their weights read; the text encoder's one pass is part of it.
     Loading,
-    /// Pictures and latents go through the VAE.
+    /// Images and latents go through the VAE.
     Decode,
     /// Frames are compressed, written and checked.
     Cpu,
@@ -151,7 +151,7 @@ pub struct Analysis {
     pub bottlenecks: Vec<StageShare<Bottleneck>>,
     /// Mean distance of expected from measured times, as a part of the measured ones.
     pub mean_time_error: Option<f64>,
-    /// Likewise of memory.
+    /// Median relative error of the memory estimates.
     pub mean_memory_error: Option<f64>,
 }
 

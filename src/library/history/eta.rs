@@ -29,7 +29,7 @@ impl fmt::Display for HistoryEstimate {
 
 /// How long `draft` will take, after runs from [`super::History::like_runs`]; none if none of them helps.
 ///
-/// Each run is scaled to the draft stage by stage: denoising steps by tokens, passes and steps, pictures and
+/// Each run is scaled to the draft stage by stage: denoising steps by tokens, passes and steps, images and
 /// frames by tokens, and what loads networks or reads text not at all. The median of them counts, so one run
 /// beside a busy machine changes little.
 pub fn expected(draft: &Draft, earlier: &[HistoryEntry]) -> Option<HistoryEstimate> {

@@ -33,7 +33,7 @@ pub(super) fn task(id: &str, ended: i64) -> HistoryEntry {
     }
 }
 
-/// Likewise, with something in every field.
+/// An entry with a value in every field.
 pub(super) fn full_task(id: &str) -> HistoryEntry {
     HistoryEntry {
         error: Some((&crate::core::Error::new(crate::core::Kind::Io, "no room").remedy("Free some")).into()),

@@ -38,12 +38,12 @@ impl History {
 
     /// Opens the history of a data folder; the notes say what had to be done for it, a sentence each.
     ///
-    /// Damage that shows at once is mended. What lies deeper shows when it is read, or in [`Self::open_checked`].
+    /// Damage that shows at once is repaired. Deeper damage is found when it is read, or by [`Self::open_checked`].
     pub fn open(data_dir: &Path) -> Result<(Self, Vec<String>)> {
         Self::open_with(data_dir, Depth::Open)
     }
 
-    /// Likewise, and looks at every page first.
+    /// Opens the history of a data folder like [`Self::open`], after checking every page.
     pub fn open_checked(data_dir: &Path) -> Result<(Self, Vec<String>)> {
         Self::open_with(data_dir, Depth::EveryPage)
     }

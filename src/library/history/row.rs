@@ -140,7 +140,7 @@ impl Cells<'_, '_> {
         Ok(known(id, column, T::deserialize(text.into_deserializer())))
     }
 
-    /// Likewise a list or an object.
+    /// A list or an object, written as JSON.
     fn json<T: DeserializeOwned + Default>(&mut self, id: &str) -> rusqlite::Result<T> {
         let column = self.next;
         match self.text()? {

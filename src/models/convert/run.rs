@@ -123,7 +123,7 @@ pub fn convert(
 /// How far a conversion is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Bytes of the source that are to be read, told once.
+    /// Bytes of the source that will be read, reported once.
     Total(Bytes),
     /// So many more are done.
     Done(Bytes),

@@ -1,6 +1,6 @@
 //! Checkpoints with made-up weights under the official names and shapes, in every layout.
 //!
-//! For tests, for measuring, and for trying a setup before tens of gigabytes are fetched. The pictures are noise.
+//! For tests, for measuring, and for trying a setup before tens of gigabytes are fetched. The videos are noise.
 
 pub(super) mod configs;
 pub(super) mod encode;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Rate of pictures that carry none, frames per second; Wan's own (`sample_fps` of the A14B models).
+/// Rate of images that carry none, frames per second; Wan's own (`sample_fps` of the A14B models).
 const DEFAULT_RATE_HZ: f64 = 16.0;
 
 /// Where playing stands.

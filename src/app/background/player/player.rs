@@ -110,7 +110,7 @@ impl Player {
 
     /// Shows what a video that is being made looks like so far, beside the file.
     pub(in crate::app) fn preview(&mut self, job: JobId, stage: Stage, frames: Arc<[Frame]>, now: Instant) {
-        let shown = LivePreview { job, stage, picture: None };
+        let shown = LivePreview { job, stage, texture: None };
         match &mut self.preview {
             Some(preview) if preview.shown.job == job => {
                 preview.reel.exchange(frames);
@@ -171,7 +171,7 @@ impl Player {
     }
 
     fn show(&mut self, ctx: &Context, image: ColorImage) {
-        self.screen.picture = Some(put(&mut self.texture, ctx, image, self.filter));
+        self.screen.texture = Some(put(&mut self.texture, ctx, image, self.filter));
     }
 
     /// The next of the frames that were asked for; if there is none yet, the thread will wake the window.
@@ -218,7 +218,7 @@ impl Preview {
     fn tick(&mut self, ctx: &Context, now: Instant) {
         let (image, next) = self.reel.due(now);
         if let Some(image) = image {
-            self.shown.picture = Some(put(&mut self.texture, ctx, image, TextureOptions::LINEAR));
+            self.shown.texture = Some(put(&mut self.texture, ctx, image, TextureOptions::LINEAR));
         }
         if let Some(next) = next {
             ctx.request_repaint_after(next);

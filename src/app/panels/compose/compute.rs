@@ -34,7 +34,7 @@ pub(in crate::app) fn ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
         );
         choice_ui(
             ui,
-            ("Weights", "Packed is faster; in place needs less memory, for the same picture"),
+            ("Weights", "Packed is faster; in place needs less memory, for the same video"),
             &mut draft.weights,
             &[WeightsChoice::Auto, WeightsChoice::Packed, WeightsChoice::InPlace],
             weights,

@@ -203,19 +203,19 @@ fn mode_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>
     problem_ui(ui, "mode", view.problems);
 }
 
-/// The pictures to start and end with, where the model takes any.
+/// Start and end image, where the model takes them.
 fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
     let chosen = view.models.iter().find(|model| model.id == draft.model);
     let modes = chosen.and_then(|model| model.limits.as_ref().ok()).map_or(&[][..], |limits| &limits.modes);
     let takes = |mode| modes.contains(&mode);
     if takes(Mode::I2V) || takes(Mode::TI2V) || draft.starts_from_image() {
-        path_ui(ui, "First picture", &mut draft.start_image);
+        path_ui(ui, "Start image", &mut draft.start_image);
         problem_ui(ui, "start_image", view.problems);
         path_ui(ui, "Go on from clip", &mut draft.continue_from);
         problem_ui(ui, "continue_from", view.problems);
     }
     if takes(Mode::I2V) || draft.end_image.is_some() {
-        path_ui(ui, "Last picture", &mut draft.end_image);
+        path_ui(ui, "End image", &mut draft.end_image);
         problem_ui(ui, "end_image", view.problems);
     }
 }

@@ -1,4 +1,4 @@
-//! Below the form: what a run of it will cost, what is in its way, and the changes that would mend it.
+//! Below the form: what a run will cost, what prevents it, and the suggested fixes.
 
 use eframe::egui::{Align, Label, Layout, RichText, Ui};
 use egui_material_icons::icons::{ICON_BLOCK, ICON_REFRESH, ICON_WARNING};
@@ -23,7 +23,7 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, draft: &mut Draft)
             ui.add_enabled_ui(false, |ui| looked_ui(ui, looked, view, draft, &mut actions));
         }
         Look::Done(Ok(looked)) => looked_ui(ui, looked, view, draft, &mut actions),
-        // what has a field is told there
+        // a problem of a field is shown there
         Look::Done(Err(error)) if error.field_name().is_some() => again_ui(ui, &mut actions),
         Look::Done(Err(error)) => {
             let text = RichText::new(format!("{error:#}")).color(theme::tokens(ui).error);

@@ -1,4 +1,4 @@
-//! The video: the picture, and the controls below it.
+//! The player: the frame, and the controls below it.
 
 use eframe::egui::{
     Align, Button, CornerRadius, Frame, Image, Label, Layout, Rect, RichText, Role, Sense, Slider, TextureId,
@@ -69,7 +69,7 @@ impl PlayerPanel {
         preview: &LivePreview,
         is_alone: bool,
     ) {
-        if let (Some(place), Some((texture, size))) = (place, preview.picture) {
+        if let (Some(place), Some((texture, size))) = (place, preview.texture) {
             texture_ui(ui, place.shrink(8.0), texture, size);
         }
         let short = stage_name(preview.stage);
@@ -118,14 +118,14 @@ fn verbs(screen: &Screen) -> [(Command, PlayerAction); 5] {
     ]
 }
 
-/// The picture as large as it fits, or what to do to get one.
+/// The frame as large as it fits, or what to do to get one.
 fn screen_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
     if let Some(error) = &screen.error {
         let text = RichText::new(format!("{error:#}")).color(theme::tokens(ui).error);
         text_ui(ui, rect, text);
         return;
     }
-    let Some((texture, size)) = screen.picture else {
+    let Some((texture, size)) = screen.texture else {
         let text = match &screen.path {
             Some(_) => "Opening…",
             None => {
@@ -250,7 +250,7 @@ mod tests {
     fn a_live_preview_stands_beside_the_result_under_its_own_name() {
         let mut bench = playing();
         bench.screen.job = Some(JobId(41));
-        bench.preview = Some(LivePreview { job: JobId(42), stage: Stage::DenoiseLow, picture: None });
+        bench.preview = Some(LivePreview { job: JobId(42), stage: Stage::DenoiseLow, texture: None });
         let mut harness = player(bench);
         harness.get_by_label("Result · job 41");
         harness.get_by_label_contains("Live preview · job 42").click();

@@ -35,8 +35,8 @@ pub(in crate::app) struct Screen {
     pub(in crate::app) path: Option<PathBuf>,
     /// The job that made it, if it was one of this queue.
     pub(in crate::app) job: Option<JobId>,
-    /// The picture and its size in pixels.
-    pub(in crate::app) picture: Option<(TextureId, Vec2)>,
+    /// The frame's texture and its size in pixels.
+    pub(in crate::app) texture: Option<(TextureId, Vec2)>,
     /// The frame that is shown, counted from 0.
     pub(in crate::app) index: u32,
     /// How many there are.
@@ -56,6 +56,6 @@ pub(in crate::app) struct LivePreview {
     pub(in crate::app) job: JobId,
     /// The stage that drew it.
     pub(in crate::app) stage: Stage,
-    /// The picture and its size in pixels.
-    pub(in crate::app) picture: Option<(TextureId, Vec2)>,
+    /// The frame's texture and its size in pixels.
+    pub(in crate::app) texture: Option<(TextureId, Vec2)>,
 }
