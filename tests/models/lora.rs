@@ -61,7 +61,7 @@ impl Model {
 
     fn load(&self, adapters: &[Adapter]) -> Session {
         let graph =
-            adapted_transformer(&self.config, &self.weights, (Segments::One, ComputeType::Fp32), adapters)
+            adapted_transformer(&self.config, &self.weights, Segments::One, ComputeType::Fp32, adapters)
                 .unwrap();
         Session::load(&common::runtime(), &graph, &SessionOptions::default(), &CancelToken::new()).unwrap()
     }

@@ -47,7 +47,7 @@ pub(super) fn scaled(
             scales.extend(rows.map(|row| f8_row(row, &mut values, &mut distance)));
         }
         ConversionTarget::Int8 | ConversionTarget::Bf16 => {
-            turned.add((first, numbers), &mut values, &mut scales, &mut distance);
+            turned.add(first, numbers, &mut values, &mut scales, &mut distance);
         }
     };
     by_rows(weights, name, cancel, read, &mut take)?;
@@ -62,10 +62,11 @@ struct Turned {
 }
 
 impl Turned {
-    /// Puts the rows from the number `first` on into their columns.
+    /// Puts the rows `numbers`, the first of which is row `first`, into their columns.
     fn add(
         &mut self,
-        (first, numbers): (usize, &[f32]),
+        first: usize,
+        numbers: &[f32],
         values: &mut Vec<u8>,
         scales: &mut Vec<f32>,
         distance: &mut Distance,

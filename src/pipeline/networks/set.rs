@@ -81,8 +81,8 @@ impl<'a> Networks<'a> {
         let segments = if has_start_image && model.expand_timesteps { Segments::Two } else { Segments::One };
         let network = |component, graph| Network::built(component, graph, loader.options(component));
         let transformer = |component, part: &Component<TransformerConfig>, expert| {
-            let form = (segments, compute.transformer);
-            graphs::adapted_transformer(&part.config, &part.weights, form, &loras.adapters(expert))
+            let (config, adapters) = (&part.config, loras.adapters(expert));
+            graphs::adapted_transformer(config, &part.weights, segments, compute.transformer, &adapters)
                 .map(|graph| network(component, graph))
         };
         let (text, vae) = (&model.text_encoder, &model.vae);

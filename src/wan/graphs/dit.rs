@@ -82,14 +82,15 @@ pub fn transformer(
     segments: Segments,
     compute: ComputeType,
 ) -> Result<Graph> {
-    adapted_transformer(config, weights, (segments, compute), &[])
+    adapted_transformer(config, weights, segments, compute, &[])
 }
 
 /// The graph of a transformer with LoRAs: each of `adapters` adds an input `[1]` for its strength, by its own name.
 pub fn adapted_transformer(
     config: &TransformerConfig,
     weights: &Weights,
-    (segments, compute): (Segments, ComputeType),
+    segments: Segments,
+    compute: ComputeType,
     adapters: &[Adapter],
 ) -> Result<Graph> {
     let mut g = GraphBuilder::new("transformer", weights).with_compute(compute).with_adapters(adapters)?;

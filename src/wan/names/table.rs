@@ -34,14 +34,14 @@ fn translate<'p>(
 ) -> Option<String> {
     if let Some((number, rest)) = name.strip_prefix(blocks.0).and_then(|rest| rest.split_once('.')) {
         number.parse::<u32>().ok()?;
-        let rest = inside.find_map(|pair| module(rest, pair))?;
+        let rest = inside.find_map(|(from, to)| module(rest, from, to))?;
         return Some(format!("{}{number}.{rest}", blocks.1));
     }
-    outside.find_map(|pair| module(name, pair))
+    outside.find_map(|(from, to)| module(name, from, to))
 }
 
 /// `name` with the module `from` replaced by `to`, if `name` is that module or a leaf of it.
-pub(super) fn module(name: &str, (from, to): (&str, &str)) -> Option<String> {
+pub(super) fn module(name: &str, from: &str, to: &str) -> Option<String> {
     match name.strip_prefix(from)? {
         "" => Some(to.to_owned()),
         leaf => leaf.strip_prefix('.').filter(|leaf| !leaf.contains('.')).map(|leaf| format!("{to}.{leaf}")),

@@ -25,12 +25,12 @@ pub struct VaeNames(Vec<(String, String)>);
 impl VaeNames {
     /// diffusers' name for an original name.
     pub fn diffusers(&self, original: &str) -> Option<String> {
-        self.0.iter().find_map(|(from, to)| module(original, (from, to)))
+        self.0.iter().find_map(|(from, to)| module(original, from, to))
     }
 
     /// The original name for a diffusers name.
     pub fn original(&self, diffusers: &str) -> Option<String> {
-        self.0.iter().find_map(|(to, from)| module(diffusers, (from, to)))
+        self.0.iter().find_map(|(to, from)| module(diffusers, from, to))
     }
 }
 

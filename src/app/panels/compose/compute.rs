@@ -13,14 +13,14 @@ pub(in crate::app) fn ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     CollapsingHeader::new(title(draft)).id_salt("compute").show(ui, |ui| {
         choice_ui(
             ui,
-            ("Provider", "What the graphs run on"),
+            &Label { name: "Provider", about: "What the graphs run on" },
             &mut draft.provider,
             &[ProviderChoice::Auto, ProviderChoice::Cpu, ProviderChoice::Cuda, ProviderChoice::TensorRt],
             provider,
         );
         choice_ui(
             ui,
-            ("Precision", "The number format that is computed in"),
+            &Label { name: "Precision", about: "The number format that is computed in" },
             &mut draft.precision,
             &[
                 PrecisionChoice::Auto,
@@ -34,7 +34,10 @@ pub(in crate::app) fn ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
         );
         choice_ui(
             ui,
-            ("Weights", "Packed is faster; in place needs less memory, for the same video"),
+            &Label {
+                name: "Weights",
+                about: "Packed is faster; in place needs less memory, for the same video",
+            },
             &mut draft.weights,
             &[WeightsChoice::Auto, WeightsChoice::Packed, WeightsChoice::InPlace],
             weights,
@@ -98,15 +101,21 @@ fn weights(choice: WeightsChoice) -> &'static str {
     }
 }
 
+/// The name of a control and the sentence of its tooltip.
+struct Label<'a> {
+    name: &'a str,
+    about: &'a str,
+}
+
 fn choice_ui<T: Copy + PartialEq>(
     ui: &mut Ui,
-    (name, about): (&str, &str),
+    label: &Label<'_>,
     value: &mut T,
     choices: &[T],
     text: impl Fn(T) -> &'static str,
 ) {
-    row_ui(ui, name, about, |ui| {
-        ComboBox::from_id_salt(name)
+    row_ui(ui, label.name, label.about, |ui| {
+        ComboBox::from_id_salt(label.name)
             .selected_text(text(*value))
             .show_ui(ui, |ui| {
                 for choice in choices {
