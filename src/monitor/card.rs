@@ -1,6 +1,7 @@
 //! Memory of an NVIDIA device, from NVML, which comes with the driver.
 
-use nvml_wrapper::Nvml;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
 
 use crate::core::Bytes;
 
@@ -13,24 +14,52 @@ pub struct CardMemory {
     pub free: Bytes,
 }
 
-/// The memory of the device with this UUID; `None` without a driver or such a device.
+/// Memory of the CUDA device with this UUID. Without a UUID, memory of the only NVIDIA device of the machine.
 ///
-/// NVML and CUDA number devices differently, so an index would be unreliable.
-pub fn card_memory(uuid: &str) -> Option<CardMemory> {
+/// `None` without a driver, without such a device, or if the UUID is unknown and the machine has several devices: NVML
+/// and CUDA number devices differently, so an index does not identify a device.
+pub fn card_memory(uuid: Option<&str>) -> Option<CardMemory> {
     let read = || {
         let nvml = Nvml::init()?;
-        nvml.device_by_uuid(uuid)?.memory_info()
+        match uuid {
+            Some(uuid) => nvml.device_by_uuid(uuid)?.memory_info(),
+            None => only_device(&nvml)?.memory_info(),
+        }
     };
+    let name = uuid.unwrap_or("a device without UUID");
     let memory =
-        read().inspect_err(|error| tracing::debug!("cannot read the memory of {uuid}: {error}")).ok()?;
+        read().inspect_err(|error| tracing::debug!("cannot read the memory of {name}: {error}")).ok()?;
     let free = memory.total.saturating_sub(memory.used);
     Some(CardMemory { total: Bytes(memory.total), free: Bytes(free) })
 }
 
+/// The only device of the machine. Fails if there are several, or if it is divided into MIG instances.
+fn only_device(nvml: &Nvml) -> Result<Device<'_>, NvmlError> {
+    let count = nvml.device_count()?;
+    if count != 1 {
+        tracing::debug!("Device unknown: it has no UUID and NVML reports {count} devices");
+        return Err(NvmlError::NotFound);
+    }
+    let device = nvml.device_by_index(0)?;
+    if device.mig_mode().is_ok_and(|mode| mode.current != 0) {
+        tracing::debug!("Device unknown: it has no UUID and the GPU is divided into MIG instances");
+        return Err(NvmlError::NotFound);
+    }
+    Ok(device)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn an_unknown_device_has_no_memory() {
-        assert_eq!(super::card_memory("GPU-00000000-0000-0000-0000-000000000000"), None);
+        assert_eq!(card_memory(Some("GPU-00000000-0000-0000-0000-000000000000")), None);
+    }
+
+    #[test]
+    fn a_device_without_uuid_is_known_only_if_it_is_the_only_one() {
+        let count = Nvml::init().and_then(|nvml| nvml.device_count()).unwrap_or_default();
+        assert!(card_memory(None).is_none() || count == 1, "{count} devices");
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn drop_sessions_if_short(sessions: &mut SessionCache) -> bool {
     let free = match device.provider {
         Provider::Cpu => monitor::free(),
         Provider::Cuda | Provider::TensorRt => {
-            device.uuid.as_deref().and_then(monitor::card_memory).map(|card| card.free)
+            monitor::card_memory(device.uuid.as_deref()).map(|card| card.free)
         }
     };
     sessions.clear_if_short(free)

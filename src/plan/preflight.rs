@@ -183,7 +183,7 @@ pub(super) fn device(compute: &ComputePlan) -> Option<DeviceFacts> {
     if compute.provider == Provider::Cpu {
         return None;
     }
-    let CardMemory { total, free } = monitor::card_memory(compute.device.uuid.as_deref()?)?;
+    let CardMemory { total, free } = monitor::card_memory(compute.device.uuid.as_deref())?;
     let ComputePlan { text, transformer, vae, .. } = compute;
     let value_bytes = ValueBytes {
         text_encoder: text.bytes() as u64,
