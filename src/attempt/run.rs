@@ -14,7 +14,7 @@ use crate::core::{
 use crate::engine::Runtime;
 use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
 use crate::media::{
-    Existing, ExpectedVideo, OutputTarget, Placing, VideoSink, check, complete_placing, discard,
+    Existing, ExpectedVideo, OutputTarget, Rename, VideoSink, check, complete_rename, discard,
 };
 use crate::models;
 use crate::monitor::reset_peak_resident;
@@ -210,8 +210,8 @@ impl Stages<'_> {
             if let Some(note) = ready.note() {
                 context.reporter.warn(note.to_owned());
             }
-            outcome.output = ready.place(&mut |placing| {
-                let placed = Outcome { output: placing.to.to_path_buf(), ..outcome.clone() };
+            outcome.output = ready.place(&mut |rename| {
+                let placed = Outcome { output: rename.to.to_path_buf(), ..outcome.clone() };
                 record(PartialOutput { hidden: hidden.clone(), placing: Some(Box::new(placed)) })
             })?;
             check_output(&mut outcome, target, &mut context.reporter);
@@ -232,8 +232,8 @@ pub(crate) fn complete(
         discard(hidden);
         return Ok(None);
     };
-    let placing = Placing { from: hidden, to: &outcome.output };
-    let Some(output) = complete_placing(placing, work.existing)? else { return Ok(None) };
+    let rename = Rename { from: hidden, to: &outcome.output };
+    let Some(output) = complete_rename(rename, work.existing)? else { return Ok(None) };
     let mut outcome = Outcome { output, ..Outcome::clone(outcome) };
     let mut reporter = Reporter::new(send);
     reporter.send(Event::Started { seed: outcome.request.seed, plan: vec![(Stage::PostProcess, 1)] });

@@ -12,7 +12,7 @@ use super::fault::{damaged, io_error};
 use super::gif_blocks::{self, GifSummary, MACHINE_PREFIX};
 use super::metadata::Metadata;
 use super::reader::VideoInfo;
-use super::staged::{Ready, StagedFile};
+use super::staged::{StagedFile, StagedVideo};
 use super::target::OutputTarget;
 
 /// Speed of the palette search from 1 (best) to 30; below 10 there is no visible improvement.
@@ -54,7 +54,7 @@ impl GifWriter {
         self.encoder.write_frame(&image).map_err(|error| write_error(&self.path, error))
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<StagedVideo> {
         let machine = format!("{MACHINE_PREFIX}{}", metadata.json());
         // the readable comment last, because ffmpeg shows the last one
         for text in [machine.as_str(), metadata.comment()] {

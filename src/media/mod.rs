@@ -30,7 +30,7 @@ pub use color::{ColorRange, ColorSpace, Matrix, Yuv420};
 pub use metadata::{Metadata, read_metadata};
 pub use reader::{Reader, VideoInfo};
 pub use recorder::VideoSink;
-pub use staged::{Placing, Ready, complete_placing, discard};
+pub use staged::{Rename, StagedVideo, complete_rename, discard};
 pub use still::{ImageFit, SourceImage, image_size, is_image};
 pub use target::{Existing, Format, OutputTarget};
 pub use thumbnail::{read_image, thumbnail, write_png};

@@ -17,7 +17,7 @@ use crate::core::{Fps, Frame, Resolution, Result};
 use super::fault::{codec_error, io_error};
 use super::h264::{Encoder, ParameterSets, Sample};
 use super::metadata::{KEY, Metadata};
-use super::staged::{Ready, StagedFile};
+use super::staged::{StagedFile, StagedVideo};
 use super::target::OutputTarget;
 
 /// Ticks per frame: the time scale is a multiple of the rate, so the time of every frame is exact.
@@ -50,7 +50,7 @@ impl Mp4Writer {
         Ok(())
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<StagedVideo> {
         let failed = |error| codec_error("The MP4 index could not be made", error);
         let layout =
             Layout { samples: &self.samples, size: self.encoder.stored_size(), fps: self.fps, metadata };

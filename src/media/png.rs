@@ -10,7 +10,7 @@ use crate::core::{Error, Frame, Kind, Result};
 
 use super::fault::{damaged, io_error};
 use super::metadata::{KEY, Metadata};
-use super::staged::{Ready, StagedFile, StagedFolder};
+use super::staged::{StagedFile, StagedFolder, StagedVideo};
 use super::target::OutputTarget;
 
 /// Keyword of a comment in the PNG specification (section 11.3.3.2).
@@ -42,7 +42,7 @@ impl PngWriter {
         self.frame = Some(frame.clone());
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<StagedVideo> {
         let Some(frame) = self.frame else { return Err(Error::new(Kind::Bug, "The PNG file has no frame")) };
         write(self.file.file(), &frame, Some(metadata)).map_err(|error| write_error(&self.path, error))?;
         self.file.ready()
@@ -84,7 +84,7 @@ impl SequenceWriter {
         file.sync_all().map_err(failed)
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<Ready> {
+    pub(super) fn finish(mut self, metadata: &Metadata) -> Result<StagedVideo> {
         let Some(first) = self.first.take() else {
             return Err(Error::new(Kind::Bug, "The folder has no frame"));
         };

@@ -1,4 +1,4 @@
-//! A writer on its own thread, so that encoding never waits for the engine nor the engine for encoding.
+//! A video writer on its own thread, so that encoding and inference run at the same time.
 
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -8,11 +8,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result};
 
 use super::metadata::Metadata;
-use super::staged::Ready;
+use super::staged::StagedVideo;
 use super::target::OutputTarget;
 use super::writer::Writer;
 
-/// Frames that may wait for the encoder: two chunks of the VAE, 22 MB at 1280x720.
+/// Frames that may be queued for the encoder: two chunks of the VAE, 22 MB at 1280x720.
 const MAX_WAITING: usize = 8;
 
 enum Command {
@@ -20,18 +20,18 @@ enum Command {
     Finish(Box<Metadata>),
 }
 
-/// Handle of the thread `media` that writes one video.
+/// Handle of the thread that writes one video.
 ///
 /// Dropping it before [`Self::finish`] stops the thread, waits for it, and leaves no file behind.
 pub struct VideoSink {
     hidden: PathBuf,
-    // none once the thread was told to end or has ended
+    // none once the thread has been asked to end
     commands: Option<Sender<Command>>,
-    thread: Option<JoinHandle<Result<Option<Ready>>>>,
+    thread: Option<JoinHandle<Result<Option<StagedVideo>>>>,
 }
 
 impl VideoSink {
-    /// Starts the video, see [`Writer::create`]; what is wrong with the place is known here.
+    /// Starts the video as [`Writer::create`] does. Fails if the target cannot be written.
     pub fn start(target: &OutputTarget, size: Resolution, fps: Fps, frames: FrameCount) -> Result<Self> {
         let writer = Writer::create(target, size, fps, frames)?;
         let hidden = writer.hidden().to_path_buf();
@@ -40,23 +40,23 @@ impl VideoSink {
             .name("media".to_owned())
             .spawn(move || write_all(writer, &receiver))
             .map_err(|error| {
-                Error::new(Kind::Io, "The thread that writes videos cannot start").because(error)
+                Error::new(Kind::Io, "Cannot start the thread that writes the video").because(error)
             })?;
         Ok(Self { hidden, commands: Some(sender), thread: Some(thread) })
     }
 
-    /// The hidden name under which the video is written; see [`discard`](super::discard).
+    /// The temporary path to which the video is written; [`discard`](super::discard) removes it.
     pub fn hidden(&self) -> &Path {
         &self.hidden
     }
 
-    /// Hands over the next frame; waits while the encoder is behind. Errors may be those of earlier frames.
+    /// Queues the next frame; blocks while the queue is full. The error may come from an earlier frame.
     pub fn push(&mut self, frame: Frame) -> Result<()> {
         self.send(Command::Frame(frame))
     }
 
-    /// Ends the video, which waits for its name then, see [`Writer::finish`].
-    pub fn finish(mut self, metadata: Metadata) -> Result<Ready> {
+    /// Completes the video as [`Writer::finish`] does; it keeps its temporary name until [`StagedVideo::place`].
+    pub fn finish(mut self, metadata: Metadata) -> Result<StagedVideo> {
         self.send(Command::Finish(Box::new(metadata)))?;
         self.join()?.ok_or_else(|| Error::new(Kind::Bug, "The video was not finished"))
     }
@@ -66,12 +66,12 @@ impl VideoSink {
         if sent {
             return Ok(());
         }
-        // the thread only stops listening when something failed
+        // the thread closes the channel early only on an error
         self.join()?;
         Err(Error::new(Kind::Bug, "The video has already ended"))
     }
 
-    fn join(&mut self) -> Result<Option<Ready>> {
+    fn join(&mut self) -> Result<Option<StagedVideo>> {
         self.commands = None;
         match self.thread.take().map(JoinHandle::join) {
             None => Ok(None),
@@ -79,7 +79,7 @@ impl VideoSink {
             Some(Err(panic)) => {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
                 let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-                Err(Error::new(Kind::Bug, format!("Writing the video failed in an unforeseen way: {text}")))
+                Err(Error::new(Kind::Bug, format!("The thread that writes the video panicked: {text}")))
             }
         }
     }
@@ -88,13 +88,13 @@ impl VideoSink {
 impl Drop for VideoSink {
     fn drop(&mut self) {
         if let Err(error) = self.join() {
-            tracing::debug!("the abandoned video had failed: {error:#}");
+            tracing::debug!("a cancelled video had already failed: {error:#}");
         }
     }
 }
 
-/// `None` if the handle was dropped; the writer then removes what it wrote.
-fn write_all(mut writer: Writer, commands: &Receiver<Command>) -> Result<Option<Ready>> {
+/// Writes until the video is complete; `None` if the handle was dropped, and then the writer removes its file.
+fn write_all(mut writer: Writer, commands: &Receiver<Command>) -> Result<Option<StagedVideo>> {
     for command in commands {
         match command {
             Command::Frame(frame) => writer.push(&frame)?,

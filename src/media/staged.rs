@@ -1,6 +1,6 @@
-//! Files that appear whole or not at all: written beside the target, synced, then renamed.
+//! Atomic output: files and folders are written under a temporary name beside the target, synced, then renamed.
 //!
-//! Dropping one without [`Ready::place`] removes it and every folder that was made for it.
+//! Dropping one without [`StagedVideo::place`] removes it and every folder that was created for it.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -15,8 +15,8 @@ use super::target::{Existing, OutputTarget, holds_only_frames};
 
 const CANNOT_WRITE: &str = "Cannot write";
 
-/// A video that is whole and safe under a hidden name, ready to be given its own.
-pub struct Ready {
+/// A complete and synced video under a temporary name, ready to be renamed to its target.
+pub struct StagedVideo {
     staged: Staged,
     note: Option<String>,
 }
@@ -26,31 +26,31 @@ enum Staged {
     Folder(StagedFolder),
 }
 
-/// What is about to be renamed, and to what.
+/// A rename from a temporary name to a final one.
 #[derive(Clone, Copy, Debug)]
-pub struct Placing<'a> {
-    /// The hidden name.
+pub struct Rename<'a> {
+    /// The temporary path.
     pub from: &'a Path,
-    /// The name that it gets.
+    /// The final path.
     pub to: &'a Path,
 }
 
-impl Ready {
-    /// What is unusual about it.
+impl StagedVideo {
+    /// A warning about the video for the user, if any.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
 
-    /// Likewise, with something unusual to tell.
+    /// The same video with a warning for the user.
     pub(super) fn with_note(self, note: Option<String>) -> Self {
         Self { note, ..self }
     }
 
-    /// Gives the video its name, or the next free one, and returns it.
+    /// Renames the video to its target, or to the next free name, and returns the final path.
     ///
-    /// `announce` is told each name before it is tried, so that whoever writes it down can tell after a crash what
-    /// [`complete_placing`] has to look at.
-    pub fn place(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {
+    /// Calls `announce` before each attempt, so that the caller can save the rename and pass it to [`complete_rename`]
+    /// after a crash.
+    pub fn place(self, announce: &mut dyn FnMut(Rename<'_>) -> Result<()>) -> Result<PathBuf> {
         match self.staged {
             Staged::File(file) => file.commit(announce),
             Staged::Folder(folder) => folder.commit(announce),
@@ -58,13 +58,14 @@ impl Ready {
     }
 }
 
-/// Ends a placing that a crash broke off. `None` if there is nothing left of it, or its name was taken meanwhile.
-pub fn complete_placing(placing: Placing<'_>, existing: Existing) -> Result<Option<PathBuf>> {
-    let Placing { from, to } = placing;
+/// Completes a rename that a crash interrupted, and returns the final path. `None` if neither path exists, or if the
+/// final name has been taken; then the temporary file is removed.
+pub fn complete_rename(rename: Rename<'_>, existing: Existing) -> Result<Option<PathBuf>> {
+    let Rename { from, to } = rename;
     let failed = |error| io_error(CANNOT_WRITE, to, error);
-    let is_there = |path: &Path| path.symlink_metadata().is_ok();
-    match (is_there(from), is_there(to)) {
-        // a hidden name goes away only by becoming the other
+    let exists = |path: &Path| path.symlink_metadata().is_ok();
+    match (exists(from), exists(to)) {
+        // the temporary name disappears only by the rename
         (false, true) => Ok(Some(to.to_path_buf())),
         (true, taken) if !taken || (existing == Existing::Replace && from.is_file()) => {
             fs::rename(from, to).map_err(failed)?;
@@ -80,7 +81,7 @@ pub fn complete_placing(placing: Placing<'_>, existing: Existing) -> Result<Opti
     }
 }
 
-/// Removes what a crash left of a video that was being written.
+/// Removes the temporary file or folder of a video that was not completed.
 pub fn discard(hidden: &Path) {
     let gone = if hidden.is_dir() { fs::remove_dir_all(hidden) } else { fs::remove_file(hidden) };
     if let Err(error) = gone.or_else(|error| match error.kind() {
@@ -91,15 +92,15 @@ pub fn discard(hidden: &Path) {
     }
 }
 
-/// A file on its way to its target.
+/// A file under a temporary name.
 pub(super) struct StagedFile {
-    // dropped in this order: the file has to be gone before its folder can go
+    // dropped in this order: the file must be removed before its folder
     temp: NamedTempFile,
     made: MadeFolders,
     target: OutputTarget,
 }
 
-/// A folder of files on its way to its target.
+/// A folder of files under a temporary name.
 pub(super) struct StagedFolder {
     temp: TempDir,
     made: MadeFolders,
@@ -107,7 +108,7 @@ pub(super) struct StagedFolder {
 }
 
 impl StagedFile {
-    /// Makes the target's folders and an empty hidden file beside the target.
+    /// Creates the target's folders and an empty temporary file beside the target.
     pub(super) fn create(target: &OutputTarget) -> Result<Self> {
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let made = MadeFolders::create(target.folder()).map_err(failed)?;
@@ -120,22 +121,22 @@ impl StagedFile {
         self.temp.as_file_mut()
     }
 
-    /// Its hidden name.
+    /// Its temporary path.
     pub(super) fn hidden(&self) -> &Path {
         self.temp.path()
     }
 
-    /// Syncs the file.
-    pub(super) fn ready(self) -> Result<Ready> {
+    /// Syncs the file, which is complete.
+    pub(super) fn ready(self) -> Result<StagedVideo> {
         self.temp.as_file().sync_all().map_err(|error| io_error(CANNOT_WRITE, self.target.path(), error))?;
-        Ok(Ready { staged: Staged::File(self), note: None })
+        Ok(StagedVideo { staged: Staged::File(self), note: None })
     }
 
-    fn commit(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {
+    fn commit(self, announce: &mut dyn FnMut(Rename<'_>) -> Result<()>) -> Result<PathBuf> {
         let Self { mut temp, made, target } = self;
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let mut path = target.path().to_path_buf();
-        announce(Placing { from: temp.path(), to: &path })?;
+        announce(Rename { from: temp.path(), to: &path })?;
         if target.existing() == Existing::Replace {
             temp.persist(&path).map_err(|error| failed(error.error))?;
         } else {
@@ -143,14 +144,14 @@ impl StagedFile {
                 if error.error.kind() == ErrorKind::AlreadyExists {
                     path = target.next_name()?;
                 } else if path.symlink_metadata().is_err() {
-                    // some file systems cannot rename without overwriting; the name is free, so it may
+                    // some file systems only have the overwriting rename; the name is free, so it is safe
                     error.file.persist(&path).map_err(|error| failed(error.error))?;
                     break;
                 } else {
                     return Err(failed(error.error));
                 }
                 temp = error.file;
-                announce(Placing { from: temp.path(), to: &path })?;
+                announce(Rename { from: temp.path(), to: &path })?;
             }
         }
         made.keep();
@@ -160,7 +161,7 @@ impl StagedFile {
 }
 
 impl StagedFolder {
-    /// Makes the target's folders and an empty hidden folder beside the target.
+    /// Creates the target's folders and an empty temporary folder beside the target.
     pub(super) fn create(target: &OutputTarget) -> Result<Self> {
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let made = MadeFolders::create(target.folder()).map_err(failed)?;
@@ -173,17 +174,17 @@ impl StagedFolder {
         self.temp.path()
     }
 
-    /// Syncs the folder, whose files are synced.
-    pub(super) fn ready(self) -> Ready {
+    /// Syncs the folder, whose files are complete and synced.
+    pub(super) fn ready(self) -> StagedVideo {
         sync_folder(self.temp.path());
-        Ready { staged: Staged::Folder(self), note: None }
+        StagedVideo { staged: Staged::Folder(self), note: None }
     }
 
-    fn commit(self, announce: &mut dyn FnMut(Placing<'_>) -> Result<()>) -> Result<PathBuf> {
+    fn commit(self, announce: &mut dyn FnMut(Rename<'_>) -> Result<()>) -> Result<PathBuf> {
         let Self { temp, made, target } = self;
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let mut path = target.path().to_path_buf();
-        announce(Placing { from: temp.path(), to: &path })?;
+        announce(Rename { from: temp.path(), to: &path })?;
         let replaced = match target.existing() {
             Existing::Replace => set_aside(&path, target.folder()).map_err(failed)?,
             Existing::NextFree => None,
@@ -196,7 +197,7 @@ impl StagedFolder {
             );
             if target.existing() == Existing::NextFree && is_taken {
                 path = target.next_name()?;
-                announce(Placing { from: temp.path(), to: &path })?;
+                announce(Rename { from: temp.path(), to: &path })?;
                 continue;
             }
             if let Some(aside) = replaced {
@@ -214,7 +215,7 @@ impl StagedFolder {
 
 const OLD: &str = "replaced";
 
-/// Moves a folder of frames into a hidden folder, which is removed when dropped.
+/// Moves a folder of frames into a temporary folder, which is removed when dropped.
 fn set_aside(path: &Path, beside: &Path) -> std::io::Result<Option<TempDir>> {
     if !path.is_dir() {
         return Ok(None);
@@ -227,7 +228,7 @@ fn set_aside(path: &Path, beside: &Path) -> std::io::Result<Option<TempDir>> {
     Ok(Some(aside))
 }
 
-/// Hidden names; what others may do with the file is the person's umask, as for every other file.
+/// Builder of temporary names. `mode` is limited by the user's umask, as for any other new file.
 fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".wandeck-").suffix(".part");
@@ -238,14 +239,14 @@ fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Makes a rename survive a power loss where the system can; where it cannot, the file is whole all the same.
+/// Syncs a folder so that a rename survives a power loss. A failure is only logged, as the file itself is complete.
 fn sync_folder(folder: &Path) {
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!("cannot sync {}: {error}", folder.display());
     }
 }
 
-/// Folders made for a file, outermost first; removed again unless kept.
+/// Folders created for a file, outermost first; removed on drop unless kept.
 struct MadeFolders(Vec<PathBuf>);
 
 impl MadeFolders {
@@ -271,7 +272,7 @@ impl MadeFolders {
 
 impl Drop for MadeFolders {
     fn drop(&mut self) {
-        // innermost first; one that somebody else uses by now is not empty and stays
+        // innermost first; a folder that another program uses by now is not empty and stays
         for path in self.0.iter().rev() {
             if fs::remove_dir(path).is_err() {
                 break;

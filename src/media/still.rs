@@ -1,4 +1,4 @@
-//! A picture that a video starts or ends with: opened with care, turned upright, brought to size.
+//! Start and end images: decoding with limits, EXIF orientation, scaling and cropping to the video's size.
 
 use std::path::Path;
 
@@ -11,49 +11,51 @@ use super::metadata::Container;
 use super::reader::Reader;
 use crate::core::{Error, Frame, Kind, Resolution, Result, sha256_hex};
 
-/// Pixels that are decoded; more is a mistake or a trap.
+/// Largest number of pixels that is decoded.
 const MAX_PIXELS: u64 = 100_000_000;
-/// Shorter sides hold no picture.
+/// Shortest side that is accepted.
 const MIN_SIDE: u32 = 16;
 
-/// A picture as it was given.
+/// A decoded image before it is fitted to a video.
 #[derive(Clone, Debug)]
 pub struct SourceImage {
-    /// Upright 8-bit RGB.
+    /// 8-bit RGB with the EXIF orientation applied.
     pub frame: Frame,
     /// SHA-256 of the file.
     pub sha256: String,
-    /// What was done to it that a person should know.
+    /// Notes for the user about changes to the image.
     pub notes: Vec<String>,
 }
 
-/// How a picture of another shape is brought to a size.
+/// How an image of another size is fitted to the video's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageFit {
-    /// Bicubic, and only what sticks out by more than a token is cut off (i2v-A14B, which stretches by less).
+    /// Bicubic; stretched if the aspect ratios differ by at most the side of a token, else cropped (i2v-A14B).
     Stretch,
-    /// Lanczos, cut to the shape around the centre (ti2v-5B).
+    /// Lanczos, cropped around the centre to the video's aspect ratio (ti2v-5B).
     Crop,
 }
 
 impl SourceImage {
-    /// Opens PNG, JPEG, WebP or the first picture of a GIF. EXIF orientation is applied; what is transparent is put
-    /// on white.
+    /// Opens a PNG, JPEG or WebP image or the first frame of a GIF. Applies the EXIF orientation and puts transparent
+    /// pixels on white.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = read(path)?;
         let sha256 = sha256_hex(&bytes);
         let refuse = |what: &str, remedy: &str| {
-            Error::new(Kind::Input, format!("{} {what}", path.display())).field("start_image").remedy(remedy)
+            Error::new(Kind::Input, format!("The file {what}: {}", path.display()))
+                .field("start_image")
+                .remedy(remedy)
         };
         match Container::of(path).map_err(|error| io_error("Cannot read", path, error))? {
             Container::Mp4 => {
                 return Err(refuse(
-                    "is a video, not a picture",
-                    "To go on from its last frame, give it as the clip to continue from",
+                    "is a video, not an image",
+                    "To continue from its last frame, use it as the clip to continue from",
                 ));
             }
             Container::Unknown | Container::Folder => {
-                return Err(refuse("is no picture", "Choose a PNG, JPEG or WebP file"));
+                return Err(refuse("is not an image", "Choose a PNG, JPEG or WebP file"));
             }
             Container::Gif | Container::Png | Container::Still => {}
         }
@@ -66,25 +68,30 @@ impl SourceImage {
         let mut decoder = reader.into_decoder().map_err(damaged)?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > MAX_PIXELS {
-            let words =
-                format!("has {width}x{height} pixels, which is more than {} million", MAX_PIXELS / 1_000_000);
-            return Err(refuse(&words, "Make it smaller: no model draws more than 2 million"));
+            let words = format!(
+                "has {width}x{height} pixels, more than the limit of {} million",
+                MAX_PIXELS / 1_000_000
+            );
+            return Err(refuse(
+                &words,
+                "Reduce its size: no model makes videos of more than 2 million pixels",
+            ));
         }
         if width < MIN_SIDE || height < MIN_SIDE {
-            let words = format!("has {width}x{height} pixels, and {MIN_SIDE} on each side are needed");
-            return Err(refuse(&words, "Choose a larger picture"));
+            let words = format!("has {width}x{height} pixels, and each side must have at least {MIN_SIDE}");
+            return Err(refuse(&words, "Choose a larger image"));
         }
-        // a file without the entry, or with a broken one, is taken as it is
+        // a missing or invalid EXIF entry means no rotation
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-        picture.apply_orientation(orientation);
+        let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+        image.apply_orientation(orientation);
         let mut notes = Vec::new();
         if animated {
-            notes.push(format!("{} moves: its first frame is used", path.display()));
+            notes.push(format!("Only the first frame of the animated image is used: {}", path.display()));
         }
-        let (rgb, transparent) = on_white(&picture);
+        let (rgb, transparent) = on_white(&image);
         if transparent {
-            notes.push(format!("{} is transparent in parts: it is put on white", path.display()));
+            notes.push(format!("Transparent pixels of the image are put on white: {}", path.display()));
         }
         Ok(Self { frame: frame(rgb), sha256, notes })
     }
@@ -98,14 +105,14 @@ impl SourceImage {
             last = Some(frame);
         }
         let frame = last.ok_or_else(|| {
-            as_field(Error::new(Kind::Input, format!("{} has no frames", path.display())))
+            as_field(Error::new(Kind::Input, format!("The clip has no frames: {}", path.display())))
                 .remedy("Choose another clip")
         })?;
         let sha256 = sha256_hex(&frame.rgb);
         Ok(Self { frame, sha256, notes: Vec::new() })
     }
 
-    /// The picture at `size`, and a sentence if something was cut off. `token` is the side of a token in pixels.
+    /// The image fitted to `size`, and a note if it was cropped. `token` is the side of a token in pixels.
     pub fn fitted(&self, size: Resolution, fit: ImageFit, token: u32) -> (Frame, Option<String>) {
         let from = self.frame.size;
         if from == size {
@@ -128,21 +135,21 @@ impl SourceImage {
         let corner = [(from.width - kept.width) / 2, (from.height - kept.height) / 2];
         let part = crop_imm(&whole, corner[0], corner[1], kept.width, kept.height);
         let note = (cut && over.iter().any(|&over| over >= 1.0))
-            .then(|| format!("The picture of {from} is cut to {kept} to fit a video of {size}"));
+            .then(|| format!("The {from} image is cropped to {kept} to fit a {size} video"));
         (frame(resize(&*part, size.width, size.height, filter)), note)
     }
 }
 
-/// Whether a file is a picture that can be opened, going by its first bytes.
+/// Whether a file is an image that can be opened, according to its first bytes.
 pub fn is_image(path: &Path) -> Result<bool> {
     let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
     Ok(matches!(container, Container::Gif | Container::Png | Container::Still))
 }
 
-/// Size of a picture as it stands upright, or of a video's frames; nothing is decoded.
+/// Size of an image after its EXIF orientation, or of a video's frames. Reads only the file's header.
 pub fn image_size(path: &Path) -> Result<Resolution> {
     let stored = Reader::open(path).map_err(|error| given("start_image", error))?.info().size;
-    // a file without the entry, or with a broken one, is taken as it is
+    // a missing or invalid EXIF entry means no rotation
     let turned = image::ImageReader::open(path)
         .and_then(image::ImageReader::with_guessed_format)
         .ok()
@@ -151,7 +158,7 @@ pub fn image_size(path: &Path) -> Result<Resolution> {
     Ok(if turned { Resolution::new(stored.height, stored.width) } else { stored })
 }
 
-/// A file that a person named: what is wrong with it is wrong with the request.
+/// An error about a file that the user chose, as an input error of `field`.
 fn given(field: &'static str, mut error: Error) -> Error {
     error.kind = Kind::Input;
     error.field(field)
@@ -161,25 +168,28 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let size = std::fs::metadata(path)
         .map_err(|error| given("start_image", io_error("Cannot read", path, error)))?;
     if size.is_dir() {
-        return Err(Error::new(Kind::Input, format!("{} is a folder, not a picture", path.display()))
-            .field("start_image")
-            .remedy("Choose a PNG, JPEG or WebP file"));
+        return Err(Error::new(
+            Kind::Input,
+            format!("The path is a folder, not an image: {}", path.display()),
+        )
+        .field("start_image")
+        .remedy("Choose a PNG, JPEG or WebP file"));
     }
     std::fs::read(path).map_err(|error| given("start_image", io_error("Cannot read", path, error)))
 }
 
-fn frame(picture: RgbImage) -> Frame {
-    Frame { size: Resolution::new(picture.width(), picture.height()), rgb: picture.into_raw() }
+fn frame(image: RgbImage) -> Frame {
+    Frame { size: Resolution::new(image.width(), image.height()), rgb: image.into_raw() }
 }
 
-/// Opaque RGB, and whether there was anything to cover.
-fn on_white(picture: &DynamicImage) -> (RgbImage, bool) {
-    if !picture.color().has_alpha() {
-        return (picture.to_rgb8(), false);
+/// The image as RGB on white, and whether it had transparent pixels.
+fn on_white(image: &DynamicImage) -> (RgbImage, bool) {
+    if !image.color().has_alpha() {
+        return (image.to_rgb8(), false);
     }
     let mut transparent = false;
-    let mut out = RgbImage::new(picture.width(), picture.height());
-    for (from, to) in picture.to_rgba8().pixels().zip(out.pixels_mut()) {
+    let mut out = RgbImage::new(image.width(), image.height());
+    for (from, to) in image.to_rgba8().pixels().zip(out.pixels_mut()) {
         let [r, g, b, alpha] = from.0.map(u32::from);
         transparent |= alpha < 255;
         *to = Rgb([r, g, b].map(|value| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8));
@@ -213,9 +223,9 @@ mod tests {
 
     use super::*;
 
-    fn write(dir: &Path, name: &str, picture: &DynamicImage) -> PathBuf {
+    fn write(dir: &Path, name: &str, image: &DynamicImage) -> PathBuf {
         let path = dir.join(name);
-        picture.save(&path).unwrap();
+        image.save(&path).unwrap();
         path
     }
 
@@ -224,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_common_kind_becomes_the_same_picture() {
+    fn every_common_format_gives_the_same_image() {
         let dir = tempfile::tempdir().unwrap();
         let wanted = rgb(32, 24).to_rgb8().into_raw();
         let deep = DynamicImage::ImageRgb16(rgb(32, 24).to_rgb16());
@@ -233,13 +243,9 @@ mod tests {
             write(dir.path(), "deep.png", &deep),
             write(dir.path(), "a.webp", &rgb(32, 24)),
         ] {
-            let picture = SourceImage::open(&path).unwrap();
-            assert_eq!(
-                (picture.frame.size, &picture.frame.rgb),
-                (Resolution::new(32, 24), &wanted),
-                "{path:?}"
-            );
-            assert_eq!(picture.notes, [""; 0]);
+            let image = SourceImage::open(&path).unwrap();
+            assert_eq!((image.frame.size, &image.frame.rgb), (Resolution::new(32, 24), &wanted), "{path:?}");
+            assert_eq!(image.notes, [""; 0]);
         }
         let lossy = SourceImage::open(&write(dir.path(), "a.jpg", &rgb(32, 24))).unwrap();
         let worst = lossy.frame.rgb.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
@@ -247,17 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transparent_is_put_on_white_and_said() {
+    fn transparent_pixels_are_put_on_white_with_a_note() {
         let dir = tempfile::tempdir().unwrap();
         let clear =
             image::RgbaImage::from_fn(16, 16, |x, _| image::Rgba([200, 0, 0, if x < 8 { 0 } else { 255 }]));
-        let picture = SourceImage::open(&write(dir.path(), "a.png", &clear.into())).unwrap();
-        assert_eq!((&picture.frame.rgb[..3], &picture.frame.rgb[45..48]), (&[255; 3][..], &[200, 0, 0][..]));
-        assert!(picture.notes[0].contains("white"), "{:?}", picture.notes);
+        let image = SourceImage::open(&write(dir.path(), "a.png", &clear.into())).unwrap();
+        assert_eq!((&image.frame.rgb[..3], &image.frame.rgb[45..48]), (&[255; 3][..], &[200, 0, 0][..]));
+        assert!(image.notes[0].contains("white"), "{:?}", image.notes);
     }
 
     #[test]
-    fn a_turned_photograph_stands_upright() {
+    fn the_exif_orientation_is_applied() {
         let dir = tempfile::tempdir().unwrap();
         let path = write(dir.path(), "a.jpg", &rgb(32, 16));
         let plain = fs::read(&path).unwrap();
@@ -272,24 +278,24 @@ mod tests {
     }
 
     #[test]
-    fn inks_become_the_colours_that_pillow_sees() {
+    fn cmyk_gives_the_colours_of_pillow() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures/cmyk.jpg");
-        let picture = SourceImage::open(&path).unwrap();
+        let image = SourceImage::open(&path).unwrap();
         // Pillow 12: Image.open(..).convert("RGB"), in the middle of each quarter
         let expected =
             [(0, 0, [255, 0, 0]), (1, 0, [0, 255, 127]), (0, 1, [131, 119, 106]), (1, 1, [245, 235, 225])];
         for (x, y, colour) in expected {
             let at = ((16 + 32 * y) * 64 + 16 + 32 * x) * 3;
-            let found = &picture.frame.rgb[at..at + 3];
+            let found = &image.frame.rgb[at..at + 3];
             let near = found.iter().zip(colour).all(|(&a, b)| a.abs_diff(b) <= 3);
             assert!(near, "{found:?} and not {colour:?} at {x}, {y}");
         }
     }
 
     #[test]
-    fn sizes_that_make_no_sense_are_refused() {
+    fn too_large_and_too_small_images_are_errors() {
         let dir = tempfile::tempdir().unwrap();
-        // the header is enough: nobody decodes 400 million pixels to learn that
+        // only the header is read, so 400 million pixels need not be decoded
         let mut huge = fs::read(write(dir.path(), "huge.png", &DynamicImage::new_luma8(20_000, 20))).unwrap();
         huge[20..24].copy_from_slice(&20_000_u32.to_be_bytes());
         let crc = crc32(&huge[12..29]);
@@ -309,22 +315,22 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_cut_or_stretched_as_the_model_likes() {
-        let picture = |width, height| SourceImage {
+    fn aspect_ratios_are_cropped_or_stretched_by_model() {
+        let image = |width, height| SourceImage {
             frame: frame(rgb(width, height).to_rgb8()),
             sha256: String::new(),
             notes: vec![],
         };
         let size = Resolution::new(64, 64);
-        let (same, note) = picture(64, 64).fitted(size, ImageFit::Crop, 16);
-        assert_eq!((same, note), (picture(64, 64).frame, None));
+        let (same, note) = image(64, 64).fitted(size, ImageFit::Crop, 16);
+        assert_eq!((same, note), (image(64, 64).frame, None));
         // 4 pixels too wide: within a token
-        let (stretched, note) = picture(136, 128).fitted(size, ImageFit::Stretch, 16);
+        let (stretched, note) = image(136, 128).fitted(size, ImageFit::Stretch, 16);
         assert_eq!((stretched.size, note), (size, None));
         for fit in [ImageFit::Stretch, ImageFit::Crop] {
-            let (cut, note) = picture(200, 100).fitted(size, fit, 16);
+            let (cut, note) = image(200, 100).fitted(size, fit, 16);
             assert_eq!(cut.size, size);
-            assert!(note.unwrap().contains("cut to 100x100"));
+            assert!(note.unwrap().contains("cropped to 100x100"));
             // the middle is kept
             let middle = cut.rgb[(32 * 64 + 32) * 3];
             assert!(middle.abs_diff(((100 * 7) % 256) as u8) < 12, "{middle}");

@@ -1,4 +1,4 @@
-//! Where a video goes: the format by the name, and a name that overwrites nothing.
+//! Output path of a video: the format from the extension, and a name that does not overwrite an existing file.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -10,31 +10,31 @@ use crate::core::{Error, Fps, FrameCount, Kind, Resolution, Result};
 
 use super::fault::io_error;
 
-/// What kind of file is written; follows from the name.
+/// Format of the output, chosen by its file extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// H.264 in MP4, `.mp4`.
     Mp4,
     /// Animated GIF with at most 256 colours a frame, `.gif`.
     Gif,
-    /// One lossless picture, `.png`.
+    /// One lossless image, `.png`.
     Png,
-    /// A folder of lossless pictures `frame_0000.png`, `frame_0001.png` …; a name without extension.
+    /// A folder of lossless images `frame_0000.png`, `frame_0001.png` …; a name without extension.
     PngSequence,
 }
 
-/// What to do when the name is taken already.
+/// What to do if the output already exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Existing {
     /// Keep it and take the next free name: `out.mp4`, `out-2.mp4`, `out-3.mp4` …
     #[default]
     NextFree,
-    /// Replace it, in one step at the end. Of folders only those that hold nothing but frames.
+    /// Replace it atomically at the end. A folder is replaced only if it contains nothing but frames.
     Replace,
 }
 
-/// A checked place for one video.
+/// The checked output path and format of one video.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputTarget {
     asked: PathBuf,
@@ -43,11 +43,11 @@ pub struct OutputTarget {
     existing: Existing,
 }
 
-/// Widest and highest picture that the H.264 encoder takes, either way round (its level 5.2).
+/// Largest frame that the H.264 encoder supports, in either orientation (level 5.2).
 const MP4_MAX: (u32, u32) = (3840, 2160);
-/// Smallest side that the H.264 encoder takes: one macroblock.
+/// Shortest side that the H.264 encoder supports: one macroblock.
 const MP4_MIN_SIDE: u32 = 16;
-/// GIF counts in hundredths of a second, and players slow down pictures that last less than two of them.
+/// GIF counts in hundredths of a second, and players slow down frames shorter than two of them.
 const GIF_MAX_FPS: u32 = 50;
 
 impl OutputTarget {
@@ -55,14 +55,17 @@ impl OutputTarget {
     pub fn parse(path: &Path, frames: FrameCount, existing: Existing) -> Result<Self> {
         let asked = without_trailing_separator(path);
         if asked.file_name().is_none() {
-            let error = Error::new(Kind::Input, format!("\"{}\" names no file or folder", path.display()));
-            return Err(error.remedy(POSSIBLE).field("output"));
+            let error = Error::new(
+                Kind::Input,
+                format!("\"{}\" is not the name of a file or folder", path.display()),
+            );
+            return Err(error.remedy(SUPPORTED_NAMES).field("output"));
         }
         let format = format_of(path, &asked)?;
         if format == Format::Png && frames.0 > 1 {
             let message = format!("One PNG cannot hold {} frames: {}", frames.0, asked.display());
             return Err(Error::new(Kind::Input, message)
-                .remedy("Take .mp4 or .gif, or leave the extension away for a folder of PNG files")
+                .remedy("Use .mp4 or .gif, or a name without extension for a folder of PNG files")
                 .field("output"));
         }
         let path = match existing {
@@ -75,24 +78,25 @@ impl OutputTarget {
         Ok(Self { asked, path, format, existing })
     }
 
-    /// The file, or the folder of a PNG sequence, that will be written.
+    /// Path of the file, or of the folder of a PNG sequence, that will be written.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What kind of file it will be.
+    /// Format of the output.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// The name that was asked for, if it was taken and another one is used.
+    /// The requested path, if it already exists and another one is used.
     pub fn renamed_from(&self) -> Option<&Path> {
         (self.asked != self.path).then_some(self.asked.as_path())
     }
 
-    /// Tries whether the place can be written to; leaves nothing behind. For use before any expensive work.
+    /// Checks that the output's folder is writable, with a temporary file that is removed again. Meant to be called
+    /// before inference starts.
     ///
-    /// Missing folders are made when writing starts, here the nearest existing one is tried.
+    /// Missing folders are created only when writing starts; until then the nearest existing one is checked.
     pub fn check_writable(&self) -> Result<()> {
         let folder =
             nearest_folder(self.folder()).map_err(|error| io_error(CANNOT_WRITE, &self.path, error))?;
@@ -100,7 +104,7 @@ impl OutputTarget {
         probe.and_then(|probe| probe.close()).map_err(|error| io_error(CANNOT_WRITE, &self.path, error))
     }
 
-    /// Whether the format can hold a video of this size and rate. For use before any expensive work.
+    /// Checks that the format supports a video of this size and frame rate. Meant to be called before inference starts.
     pub fn check_video(&self, size: Resolution, fps: Fps) -> Result<()> {
         let refuse = |field, message: String, remedy| {
             Err(Error::new(Kind::Unsupported, message).remedy(remedy).field(field))
@@ -109,26 +113,30 @@ impl OutputTarget {
         match self.format {
             Format::Mp4 if long > MP4_MAX.0 || short > MP4_MAX.1 || short < MP4_MIN_SIDE => {
                 let (w, h) = MP4_MAX;
-                let message = format!("MP4 takes {MP4_MIN_SIDE} to {w}x{h} pixels, not {size}");
-                refuse("size", message, "Take a folder of PNG files, or another size")
+                let message = format!(
+                    "MP4 supports sides from {MP4_MIN_SIDE} pixels and frames up to {w}x{h} pixels, not {size}"
+                );
+                refuse("size", message, "Use a folder of PNG files, or another size")
             }
-            Format::Gif if long > u32::from(u16::MAX) => {
-                refuse("size", format!("GIF takes sides up to {} pixels, not {size}", u16::MAX), "Take .mp4")
-            }
+            Format::Gif if long > u32::from(u16::MAX) => refuse(
+                "size",
+                format!("GIF supports sides up to {} pixels, not {size}", u16::MAX),
+                "Use .mp4",
+            ),
             Format::Gif if fps.0 > GIF_MAX_FPS => {
-                let message = format!("GIF shows at most {GIF_MAX_FPS} frames a second, not {}", fps.0);
-                refuse("fps", message, "Take .mp4, or fewer frames a second")
+                let message = format!("GIF supports at most {GIF_MAX_FPS} frames per second, not {}", fps.0);
+                refuse("fps", message, "Use .mp4, or fewer frames per second")
             }
             _ if short == 0 || fps.0 == 0 => refuse(
                 "size",
-                format!("{size} at {} frames a second is no video", fps.0),
+                format!("A video cannot have a size of {size} at {} frames per second", fps.0),
                 "Choose larger values",
             ),
             _ => Ok(()),
         }
     }
 
-    /// The size in the file: MP4 stores even sizes, so an odd side gets its last row or column twice.
+    /// Size of the frames in the file. MP4 stores even sizes, so the last row or column of an odd side is repeated.
     pub fn stored_size(&self, size: Resolution) -> Resolution {
         match self.format {
             Format::Mp4 => Resolution::new(size.width.next_multiple_of(2), size.height.next_multiple_of(2)),
@@ -136,7 +144,7 @@ impl OutputTarget {
         }
     }
 
-    /// The same place under the next free name, for when [`Self::path`] was taken since.
+    /// The next free name, for the case that [`Self::path`] has been taken since.
     pub(super) fn next_name(&self) -> Result<PathBuf> {
         next_free(&self.asked, self.format)
     }
@@ -155,34 +163,35 @@ impl OutputTarget {
 }
 
 const CANNOT_WRITE: &str = "Cannot write";
-const POSSIBLE: &str = "Name it .mp4, .gif, .png (one frame), or without extension for a folder of PNG files";
+const SUPPORTED_NAMES: &str =
+    "Use a name with .mp4, .gif or .png (one frame), or without extension for a folder of PNG files";
 
 fn format_of(path: &Path, asked: &Path) -> Result<Format> {
     if path.as_os_str().as_encoded_bytes().ends_with(std::path::MAIN_SEPARATOR_STR.as_bytes()) {
         return Ok(Format::PngSequence);
     }
-    // ".mp4" alone is a hidden name without extension for Path, but never what was meant
+    // for Path, ".mp4" alone is a hidden name without extension, which is never intended
     let extension = asked.extension().or_else(|| {
         let name = asked.file_name()?.to_str()?;
         name.strip_prefix('.').map(OsStr::new)
     });
     let Some(extension) = extension else { return Ok(Format::PngSequence) };
     if asked.extension().is_none() {
-        return Err(refused_name(asked));
+        return Err(unsupported_name(asked));
     }
     match extension.to_ascii_lowercase().to_str() {
         Some("mp4") => Ok(Format::Mp4),
         Some("gif") => Ok(Format::Gif),
         Some("png") => Ok(Format::Png),
         _ if asked.is_dir() => Ok(Format::PngSequence),
-        _ => Err(refused_name(asked)),
+        _ => Err(unsupported_name(asked)),
     }
 }
 
-fn refused_name(asked: &Path) -> Error {
+fn unsupported_name(asked: &Path) -> Error {
     let name = asked.file_name().unwrap_or_default().display();
-    Error::new(Kind::Input, format!("\"{name}\" is no name for a video or a picture"))
-        .remedy(POSSIBLE)
+    Error::new(Kind::Input, format!("The format of \"{name}\" is not supported"))
+        .remedy(SUPPORTED_NAMES)
         .field("output")
 }
 
@@ -190,7 +199,7 @@ fn without_trailing_separator(path: &Path) -> PathBuf {
     path.components().collect()
 }
 
-/// `Ok(false)` only if there is nothing by that name.
+/// Whether the path exists; an error if that cannot be checked.
 fn exists(path: &Path) -> Result<bool> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
@@ -206,7 +215,7 @@ fn is_empty_folder(path: &Path) -> bool {
 fn next_free(asked: &Path, format: Format) -> Result<PathBuf> {
     let mut path = asked.to_path_buf();
     let mut number = 1_u64;
-    // a folder that was made for the frames beforehand is as good as none
+    // an empty folder is used for the frames
     while exists(&path)? && !(format == Format::PngSequence && is_empty_folder(&path)) {
         number += 1;
         path = asked.with_file_name(numbered(asked, format, number));
@@ -232,21 +241,21 @@ fn check_replaceable(path: &Path, format: Format) -> Result<()> {
         return Ok(());
     }
     let refuse = |why: &str| {
-        Err(Error::new(Kind::Input, format!("Will not replace {}: {why}", path.display()))
+        Err(Error::new(Kind::Input, format!("Cannot replace the existing output: {why}: {}", path.display()))
             .remedy("Choose another name")
             .field("output"))
     };
     match (format, path.is_dir()) {
-        (Format::PngSequence, false) => refuse("it is a file, and a folder is to be written"),
+        (Format::PngSequence, false) => refuse("it is a file, and the new output is a folder"),
         (Format::PngSequence, true) if !holds_only_frames(path) => {
-            refuse("the folder holds other things than frames")
+            refuse("the folder contains other files than frames")
         }
         (Format::Mp4 | Format::Gif | Format::Png, true) => refuse("it is a folder"),
         _ => Ok(()),
     }
 }
 
-/// Whether replacing this folder would lose nothing but frames.
+/// Whether the folder contains nothing but frames.
 pub(super) fn holds_only_frames(folder: &Path) -> bool {
     let is_frame = |name: &OsStr| {
         let number = name.to_str().and_then(|name| name.strip_prefix("frame_")?.strip_suffix(".png"));
@@ -256,7 +265,7 @@ pub(super) fn holds_only_frames(folder: &Path) -> bool {
         .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_frame(&entry.file_name()))))
 }
 
-/// The folder itself or the nearest one above that exists.
+/// The folder itself, or its nearest ancestor that exists.
 fn nearest_folder(folder: &Path) -> io::Result<PathBuf> {
     for ancestor in folder.ancestors() {
         let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
@@ -279,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_decides_the_format() {
+    fn the_extension_decides_the_format() {
         let table = [
             ("out.mp4", 5, Format::Mp4),
             ("OUT.MP4", 1, Format::Mp4),
@@ -296,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_names_say_what_is_possible() {
+    fn an_unsupported_name_lists_the_supported_ones() {
         for (name, frames) in [("a.avi", 5), ("a.jpg", 1), (".mp4", 5), ("", 1), ("..", 1), ("a.png", 2)] {
             let error = parse(Path::new(name), frames).unwrap_err();
             assert_eq!((error.kind, error.field_name()), (Kind::Input, Some("output")), "{name}");
@@ -305,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn taken_names_are_counted_up() {
+    fn existing_names_get_a_number() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["out.mp4", "out-2.mp4", "plain"] {
             std::fs::write(folder.path().join(name), "kept").unwrap();
@@ -340,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_known_at_once() {
+    fn an_unwritable_folder_is_found_before_writing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "x").unwrap();

@@ -1,4 +1,4 @@
-//! Frames in, one finished file out; nothing is left behind if it does not come to that.
+//! Writes frames to one output file or folder, and removes it if it is not completed.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use super::gif::GifWriter;
 use super::metadata::Metadata;
 use super::mp4_mux::Mp4Writer;
 use super::png::{PngWriter, SequenceWriter};
-use super::staged::Ready;
+use super::staged::StagedVideo;
 use super::target::{Format, OutputTarget};
 
 /// A video that is being written.
 ///
-/// It is written under a hidden name beside its target and gets its own name in [`Ready::place`], whole and
-/// synced. Dropping it before that (an error, a cancel, a panic) removes it.
+/// It has a temporary name beside its target until [`StagedVideo::place`] renames it, complete and synced. Dropping it
+/// before that (on an error, a cancel or a panic) removes it.
 pub struct Writer {
     sink: Sink,
     size: Resolution,
@@ -30,7 +30,7 @@ enum Sink {
 }
 
 impl Writer {
-    /// Starts a video of `frames` frames of `size` at `fps`; makes missing folders.
+    /// Starts a video of `frames` frames of `size` at `fps`, and creates missing folders.
     pub fn create(target: &OutputTarget, size: Resolution, fps: Fps, frames: FrameCount) -> Result<Self> {
         target.check_video(size, fps)?;
         let sink = match target.format() {
@@ -42,7 +42,7 @@ impl Writer {
         Ok(Self { sink, size, frames, num_pushed: 0 })
     }
 
-    /// The hidden name under which it is written.
+    /// The temporary path to which it is written.
     pub fn hidden(&self) -> &Path {
         match &self.sink {
             Sink::Mp4(writer) => writer.hidden(),
@@ -56,13 +56,14 @@ impl Writer {
     pub fn push(&mut self, frame: &Frame) -> Result<()> {
         if frame.size != self.size || frame.rgb.len() as u64 != self.size.area() * 3 {
             let (size, bytes) = (frame.size, frame.rgb.len());
-            let message = format!("A frame of {size} with {bytes} bytes came for a video of {}", self.size);
+            let message =
+                format!("Received a frame of {size} with {bytes} bytes for a video of {}", self.size);
             return Err(Error::new(Kind::Bug, message));
         }
         if self.num_pushed == self.frames.0 {
             return Err(Error::new(
                 Kind::Bug,
-                format!("More frames came than the {} announced", self.frames.0),
+                format!("Received more frames than the expected {}", self.frames.0),
             ));
         }
         match &mut self.sink {
@@ -75,10 +76,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what is left; the video is whole then and waits for its name.
-    pub fn finish(self, metadata: &Metadata) -> Result<Ready> {
+    /// Completes the video, which keeps its temporary name until [`StagedVideo::place`].
+    pub fn finish(self, metadata: &Metadata) -> Result<StagedVideo> {
         if self.num_pushed != self.frames.0 {
-            let message = format!("Only {} of {} frames came", self.num_pushed, self.frames.0);
+            let message = format!("Received only {} of {} frames", self.num_pushed, self.frames.0);
             return Err(Error::new(Kind::Bug, message));
         }
         match self.sink {

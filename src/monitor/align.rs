@@ -3,16 +3,16 @@
 use super::track::{JobTrack, StageSpan};
 use crate::core::Secs;
 
-/// Maps points in time of one job to those of another: each stage of the one lies on the same stage of the other,
-/// stretched to its length. Outside the common stages time runs at the same speed.
+/// Maps times of one job to times of another: each stage is stretched to the length of the same stage in the other
+/// job. Outside the common stages, time runs at the same speed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StageMap {
-    /// Points in time that belong together, in order, strictly growing on the left.
+    /// Pairs of corresponding times, strictly increasing in the first.
     anchors: Vec<(f64, f64)>,
 }
 
 impl StageMap {
-    /// From the time of `from` to that of `to`.
+    /// Maps times of `from` to times of `to`.
     pub fn between(from: &JobTrack, to: &JobTrack) -> Self {
         let mut anchors = vec![(from.began.0, to.began.0)];
         let mut rest = to.stages.as_slice();
@@ -25,12 +25,12 @@ impl StageMap {
             }
             rest = rest.get(index + 1..).unwrap_or_default();
         }
-        // a stage without a length gives two anchors for one point
+        // a stage of length zero gives two anchors with the same first time
         anchors.dedup_by(|later, earlier| later.0 <= earlier.0);
         Self { anchors }
     }
 
-    /// The point in time of the other job.
+    /// The corresponding time of the other job.
     pub fn map(&self, at: Secs) -> Secs {
         let after = self.anchors.partition_point(|&(from, _)| from <= at.0);
         let before = after.checked_sub(1).and_then(|index| self.anchors.get(index));
@@ -44,7 +44,7 @@ impl StageMap {
     }
 }
 
-/// How long each common stage took in two jobs, in the order of the first.
+/// Durations of each common stage in both jobs, in the order of the first job.
 pub fn stage_lengths(job: &JobTrack, earlier: &JobTrack) -> Vec<(crate::core::Stage, Secs, Secs)> {
     let length = |span: &StageSpan| Some(Secs(span.ended?.0 - span.began.0));
     let pair = |span: &StageSpan| {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_without_a_length_do_no_harm() {
+    fn stages_of_length_zero_are_mapped() {
         let flat = track(0.0, &[(Stage::Text, 0.0, Some(0.0)), (Stage::Decode, 0.0, Some(2.0))]);
         let map = StageMap::between(&flat, &flat);
         assert!([-1.0, 0.0, 1.0, 2.0, 5.0].iter().all(|&at| map.map(Secs(at)) == Secs(at)));

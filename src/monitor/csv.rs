@@ -6,12 +6,12 @@ use super::metric::{DeviceMetric, HostMetric, Metric};
 use super::sample::Sample;
 use super::track::JobTrack;
 
-/// A line for each sample: seconds, stage and every metric that was ever measured.
+/// A header and one line per sample: seconds, job, stage and every metric that has a value in some sample.
 pub fn csv<S: AsRef<Sample>>(samples: &[S], jobs: &[JobTrack]) -> String {
     let columns = measured(samples);
     let mut text = "seconds,job,stage".to_owned();
     for metric in &columns {
-        // the unit is that of the number, not of the words a person reads
+        // the unit of the raw number, not of its formatted text
         let heading = format!(",\"{metric} ({:?})\"", metric.unit());
         text += &heading.to_lowercase();
     }
@@ -35,7 +35,7 @@ pub fn csv<S: AsRef<Sample>>(samples: &[S], jobs: &[JobTrack]) -> String {
     text
 }
 
-/// Metrics that at least one sample has a number of.
+/// Metrics that have a value in at least one sample.
 pub(super) fn measured<S: AsRef<Sample>>(samples: &[S]) -> Vec<Metric> {
     let has = |metric: &Metric| samples.iter().any(|sample| sample.as_ref().get(*metric).is_some());
     let devices = samples.iter().map(|sample| sample.as_ref().num_devices()).max().unwrap_or_default();
@@ -50,7 +50,7 @@ mod tests {
     use crate::core::{Event, Secs, Stage};
 
     #[test]
-    fn what_was_not_measured_has_no_column_and_gaps_are_empty() {
+    fn unmeasured_metrics_have_no_column_and_gaps_are_empty() {
         let mut job = JobTrack::new("a", 7, Secs(0.5));
         job.observe(Secs(0.5), &Event::StageStarted { stage: Stage::DenoiseHigh });
         let samples = [

@@ -1,4 +1,4 @@
-//! Reads the machine and this process.
+//! Metrics of the machine and of this process.
 
 use std::time::Instant;
 
@@ -9,13 +9,13 @@ use super::procfs::Counters;
 use super::sample::Sample;
 use crate::core::Bytes;
 
-/// Reads the machine and this process; rates are those since the reading before.
+/// Reads metrics of the machine and of this process; rates are since the previous reading.
 pub(super) struct HostReader {
     system: Option<(System, Pid)>,
     before: Option<(Instant, Totals)>,
 }
 
-/// Counts that become rates.
+/// Counters from which rates are computed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     read: Option<f64>,
@@ -27,7 +27,7 @@ impl HostReader {
     pub(super) fn new() -> Self {
         let system = System::new().and_then(|system| Ok((system, get_current_pid()?)));
         let system =
-            system.inspect_err(|error| tracing::debug!("The system's counters cannot be read: {error}")).ok();
+            system.inspect_err(|error| tracing::debug!("cannot read the system's counters: {error}")).ok();
         let mut reader = Self { system, before: None };
         if let Some((system, _)) = &mut reader.system {
             system.refresh_memory();
@@ -42,7 +42,7 @@ impl HostReader {
         self.system.as_ref().map(size).unwrap_or_default()
     }
 
-    /// Adds what is now to `sample`.
+    /// Adds the current metrics to `sample`.
     pub(super) fn read(&mut self, mut sample: Sample) -> Sample {
         let now = Instant::now();
         let mut totals = Totals { counters: Counters::read(), ..Totals::default() };
@@ -58,7 +58,7 @@ impl HostReader {
                 .with(M::Swap, system.used_swap() as f64)
                 .with_cores(system.cpus().iter().map(sysinfo::Cpu::usage).collect::<Vec<_>>());
             if self.before.is_some() {
-                // the first use is that since the machine began
+                // the first value is the average since the machine was started
                 sample = sample.with(M::Cpu, f64::from(system.global_cpu_usage()));
             }
             if let Some(process) = system.process(*pid) {
@@ -79,7 +79,7 @@ impl HostReader {
     }
 }
 
-/// Adds how fast the counts grew in `seconds`.
+/// Adds the rates of counters over `seconds`.
 fn with_rates(sample: Sample, last: &Totals, now: &Totals, seconds: f64) -> Sample {
     let rate = |last: Option<f64>, now: Option<f64>| {
         (seconds > 0.0).then_some(()).and(Some((now? - last?).max(0.0) / seconds))

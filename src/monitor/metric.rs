@@ -1,4 +1,4 @@
-//! What is measured, as a table: names, units and how two measurements become one.
+//! Table of the metrics: names, units and how several values are merged.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::Bytes;
 
-/// What a number of a metric counts.
+/// Unit of a metric's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// From 0 to 100.
+    /// Percent, from 0 to 100.
     Percent,
     /// Bytes.
     Bytes,
-    /// Bytes in a second.
+    /// Bytes per second.
     BytesPerSecond,
-    /// Events in a second.
+    /// Events per second.
     PerSecond,
     /// Degrees Celsius.
     Celsius,
@@ -25,12 +25,12 @@ pub enum Unit {
     Megahertz,
     /// Joules since the driver was loaded.
     Joules,
-    /// A set of flags, see [`Throttle`](super::Throttle).
+    /// Flags of a [`Throttle`](super::Throttle).
     Flags,
 }
 
 impl Unit {
-    /// `value` as a person reads it, for instance "97 %" or "1.5 GiB/s".
+    /// Formats `value` with its unit, for instance "97 %" or "1.5 GiB/s".
     pub fn format(self, value: f64) -> String {
         let bytes = || Bytes(value.max(0.0) as u64);
         match self {
@@ -47,7 +47,7 @@ impl Unit {
     }
 }
 
-/// How several measurements become one when a record is down-sampled.
+/// How several values become one when samples are down-sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Merge {
     Mean,
@@ -70,13 +70,13 @@ pub enum HostMetric {
     ProcessMemory,
     /// Swap that is in use, bytes.
     Swap,
-    /// Bytes moved to and from swap in a second.
+    /// Bytes swapped in and out per second.
     SwapTraffic,
-    /// Bytes this process read from disks in a second.
+    /// Bytes that this process read from disks per second.
     DiskRead,
-    /// Bytes this process wrote to disks in a second.
+    /// Bytes that this process wrote to disks per second.
     DiskWrite,
-    /// Page faults of this process in a second that had to read from a disk.
+    /// Page faults of this process per second that read from a disk.
     MajorFaults,
     /// Part of the time in which some task waited for a core, percent.
     CpuPressure,
@@ -87,7 +87,7 @@ pub enum HostMetric {
 }
 
 impl HostMetric {
-    /// All of them, in the order of their discriminants.
+    /// All metrics, in the order of their discriminants.
     pub const ALL: [Self; 12] = [
         Self::Cpu,
         Self::ProcessCpu,
@@ -144,23 +144,23 @@ pub enum DeviceMetric {
     Use,
     /// Memory in use, bytes.
     UsedMemory,
-    /// Memory that this process has, bytes.
+    /// Device memory of this process, bytes.
     ProcessMemory,
-    /// Temperature of the chip.
+    /// Temperature of the chip, °C.
     Temperature,
-    /// Power draw.
+    /// Power draw, watts.
     Power,
-    /// Clock of the multiprocessors.
+    /// Clock of the multiprocessors, MHz.
     Clock,
-    /// Clock of the memory.
+    /// Clock of the memory, MHz.
     MemoryClock,
-    /// Why clocks are lower than they could be.
+    /// Reasons for reduced clocks, as flags of [`Throttle`](super::Throttle).
     Throttle,
-    /// Bytes sent over the bus in a second.
+    /// Bytes sent over PCIe per second.
     PcieSend,
-    /// Bytes received over the bus in a second.
+    /// Bytes received over PCIe per second.
     PcieReceive,
-    /// Energy since the driver was loaded.
+    /// Energy since the driver was loaded, joules.
     Energy,
     /// Part of the time in which tensor cores computed, percent; Hopper and newer.
     TensorUse,
@@ -169,7 +169,7 @@ pub enum DeviceMetric {
 }
 
 impl DeviceMetric {
-    /// All of them, in the order of their discriminants.
+    /// All metrics, in the order of their discriminants.
     pub const ALL: [Self; 13] = [
         Self::Use,
         Self::UsedMemory,
@@ -227,19 +227,19 @@ impl DeviceMetric {
     }
 }
 
-/// Anything that a sample has a number for.
+/// A metric of the machine, of a core or of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
-    /// Of the machine or of this process.
+    /// Metric of the machine or of this process.
     Host(HostMetric),
     /// Use of one core, percent.
     Core(usize),
-    /// Of a device, by its place in [`Machine::devices`](super::Machine::devices).
+    /// Metric of a device, by its index in [`Machine::devices`](super::Machine::devices).
     Device(usize, DeviceMetric),
 }
 
 impl Metric {
-    /// What its numbers count.
+    /// The metric's unit.
     pub fn unit(self) -> Unit {
         match self {
             Self::Host(metric) => metric.unit(),
@@ -248,7 +248,7 @@ impl Metric {
         }
     }
 
-    /// `value` as a person reads it.
+    /// Formats `value` with the metric's unit.
     pub fn format(self, value: f64) -> String {
         self.unit().format(value)
     }

@@ -1,7 +1,7 @@
-//! What the machine and this process are doing, measured, and what the measurements show.
+//! Measurements of the machine and of this process, and their evaluation.
 //!
-//! A thread samples processor, memory, disk and devices. The stages of jobs are recorded on the same clock. What
-//! follows from both is worked out by plain functions. Nothing here knows queues, files or screens.
+//! A thread samples processor, memory, disk and devices. The stages of jobs are recorded on the same clock. Pure
+//! functions evaluate both. This module does not depend on the queue, the library or the window.
 
 mod align;
 mod card;

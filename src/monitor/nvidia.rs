@@ -1,4 +1,4 @@
-//! Reads NVIDIA devices through NVML, which comes with their driver.
+//! Metrics of NVIDIA devices from NVML, which is part of the driver.
 
 use std::fmt;
 
@@ -14,17 +14,17 @@ use super::metric::{DeviceMetric as M, Metric};
 use super::sample::{DeviceInfo, Sample, Throttle};
 use crate::core::Bytes;
 
-/// Metrics of the multiprocessors' own counters, in the order they are asked for.
+/// Metrics of the GPU performance monitoring counters, in the order in which they are requested.
 const COUNTERS: [(GpmMetricId, M, f64); 4] = [
     (GpmMetricId::AnyTensorUtil, M::TensorUse, 1.0),
     (GpmMetricId::DramBwUtil, M::BandwidthUse, 1.0),
-    // NVML counts these two in MiB
+    // NVML reports these two in MiB/s
     (GpmMetricId::PcieTxPerSec, M::PcieSend, MEBIBYTE),
     (GpmMetricId::PcieRxPerSec, M::PcieReceive, MEBIBYTE),
 ];
 const MEBIBYTE: f64 = 1048576.0;
 
-/// Why no device is measured, one sentence.
+/// The reason why no device is measured, as one sentence.
 pub(super) fn absent(error: &NvmlError) -> String {
     match error {
         NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound => {
@@ -34,21 +34,24 @@ pub(super) fn absent(error: &NvmlError) -> String {
         NvmlError::LibRmVersionMismatch => {
             "The NVIDIA driver was updated: restart the machine to measure the device".to_owned()
         }
-        NvmlError::NoPermission => "The NVIDIA driver does not let this user measure the device".to_owned(),
-        other => format!("The NVIDIA driver does not answer: {other}"),
+        NvmlError::NoPermission => {
+            "The NVIDIA driver does not allow this user to measure the device".to_owned()
+        }
+        other => format!("The NVIDIA driver does not respond: {other}"),
     }
 }
 
-/// Reads one device.
+/// Reads the metrics of one device.
 pub(super) struct DeviceReader<'a> {
     nvml: &'a Nvml,
     device: Device<'a>,
     info: DeviceInfo,
-    /// The last sample of the device's own counters; none where it has no such counters.
+    /// The previous sample of the performance monitoring counters; `None` if the device has none.
     counters: Option<GpmSample<'a>>,
 }
 
-/// Every device that answers, in the order of their addresses on the bus.
+/// All devices that respond, ordered by PCI address. NVML's indices serve only to enumerate them: a device is
+/// identified by its UUID.
 pub(super) fn devices(nvml: &Nvml) -> Vec<DeviceReader<'_>> {
     let count = nvml.device_count().unwrap_or_default();
     let open = |index| {
@@ -62,7 +65,7 @@ pub(super) fn devices(nvml: &Nvml) -> Vec<DeviceReader<'_>> {
         let counters = if device.gpm_support().unwrap_or(false) { device.gpm_sample().ok() } else { None };
         Ok(DeviceReader { nvml, device, info, counters })
     };
-    let log = |error: &NvmlError| tracing::debug!("A device cannot be measured: {error}");
+    let log = |error: &NvmlError| tracing::debug!("cannot measure a device: {error}");
     let mut devices: Vec<_> = (0..count).filter_map(|index| open(index).inspect_err(log).ok()).collect();
     devices.sort_by(|a, b| a.info.bus_id.cmp(&b.info.bus_id));
     devices
@@ -73,7 +76,7 @@ impl DeviceReader<'_> {
         self.info.clone()
     }
 
-    /// Adds what is now to `sample` as device `index`.
+    /// Adds the current metrics to `sample` as device `index`.
     pub(super) fn read(&mut self, index: usize, sample: &mut Sample) {
         let device = &self.device;
         let mut set = |metric, value: Option<f64>| sample.set(Metric::Device(index, metric), value);
@@ -98,7 +101,8 @@ impl DeviceReader<'_> {
         }
     }
 
-    /// Memory of this process; none where the driver does not say, or speaks of other process numbers (containers).
+    /// Device memory of this process; `None` if the driver does not report it, or reports process IDs of another namespace
+    /// (in containers).
     fn own_memory(&self) -> Option<f64> {
         let own = std::process::id();
         let processes = self.device.running_compute_processes().ok()?;
@@ -109,7 +113,7 @@ impl DeviceReader<'_> {
         }
     }
 
-    /// The counters since the last reading.
+    /// The counters since the previous reading.
     fn read_counters(&mut self) -> Vec<(M, Option<f64>)> {
         let Ok(now) = self.device.gpm_sample() else { return Vec::new() };
         let Some(before) = self.counters.replace(now) else { return Vec::new() };
@@ -157,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_driver_one_sentence_says_so() {
+    fn a_missing_driver_is_reported_in_one_sentence() {
         assert_eq!(absent(&NvmlError::LibraryNotFound), "No NVIDIA driver: only the CPU is measured");
     }
 }

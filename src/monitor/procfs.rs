@@ -1,4 +1,4 @@
-//! Counters that only Linux has: page faults, swap traffic and pressure, read from `/proc`.
+//! Counters of Linux from `/proc`: page faults, swap traffic and pressure.
 
 /// Counters since the start of the process or the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -7,12 +7,12 @@ pub(super) struct Counters {
     pub(super) major_faults: Option<f64>,
     /// Bytes swapped in and out by the machine.
     pub(super) swapped: Option<f64>,
-    /// Seconds in which some task waited for a core, for memory, for a disk.
+    /// Seconds in which some task waited for a core, for memory and for a disk.
     pub(super) stalled: [Option<f64>; 3],
 }
 
 impl Counters {
-    /// What the system says now; nothing where it is not Linux.
+    /// The current counters; all `None` on systems other than Linux.
     #[cfg(target_os = "linux")]
     pub(super) fn read() -> Self {
         use std::fs::read_to_string;
@@ -26,21 +26,21 @@ impl Counters {
         }
     }
 
-    /// Nothing: the system has no such counters.
+    /// All `None`, because this system has no such counters.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn read() -> Self {
         Self::default()
     }
 }
 
-/// Field 12 of `/proc/self/stat`; the name in brackets may hold anything.
+/// Field 12 of `/proc/self/stat`; the process name in parentheses may contain any character.
 #[cfg(any(target_os = "linux", test))]
 fn major_faults(stat: &str) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(9)?.parse().ok()
 }
 
-/// Pages that came from and went to swap.
+/// Pages swapped in and out.
 #[cfg(any(target_os = "linux", test))]
 fn swapped_pages(vmstat: &str) -> Option<f64> {
     let count =
@@ -48,7 +48,7 @@ fn swapped_pages(vmstat: &str) -> Option<f64> {
     Some(count("pswpin ")? + count("pswpout ")?)
 }
 
-/// Seconds of the line `some` of a file of `/proc/pressure`, which counts microseconds.
+/// Seconds of the line `some` of a file in `/proc/pressure`, which counts microseconds.
 #[cfg(any(target_os = "linux", test))]
 fn stalled(pressure: &str) -> Option<f64> {
     let line = pressure.lines().find(|line| line.starts_with("some "))?;

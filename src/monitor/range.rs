@@ -1,4 +1,4 @@
-//! What a part of the measurements amounts to.
+//! Summaries of the samples in a time range.
 
 use serde::Serialize;
 
@@ -6,61 +6,61 @@ use super::metric::{DeviceMetric, HostMetric, Metric};
 use super::sample::Sample;
 use crate::core::{Bytes, Secs};
 
-/// A stretch of time.
+/// A time range.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 pub struct TimeRange {
-    /// Its begin.
+    /// The start.
     pub from: Secs,
-    /// Its end.
+    /// The end.
     pub to: Secs,
 }
 
 impl TimeRange {
-    /// The stretch between two points in time, in whichever order they come.
+    /// The range between two times, which may be in either order.
     pub fn between(a: Secs, b: Secs) -> Self {
         if a <= b { Self { from: a, to: b } } else { Self { from: b, to: a } }
     }
 
-    /// How long it is.
+    /// The duration.
     pub fn seconds(self) -> Secs {
         Secs(self.to.0 - self.from.0)
     }
 
-    /// Whether `at` lies in it.
+    /// Whether `at` is in the range; both ends are included.
     pub fn contains(self, at: Secs) -> bool {
         self.from <= at && at <= self.to
     }
 }
 
-/// The samples of a range.
+/// The samples in a time range, from samples ordered by time.
 pub fn in_range<S: AsRef<Sample>>(samples: &[S], range: TimeRange) -> &[S] {
     let first = samples.partition_point(|sample| sample.as_ref().at < range.from);
     let after = samples.partition_point(|sample| sample.as_ref().at <= range.to);
     samples.get(first..after).unwrap_or_default()
 }
 
-/// One metric over a range.
+/// Statistics of one metric over a range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct MetricSummary {
-    /// The last value.
+    /// Last value.
     pub now: f64,
-    /// The smallest.
+    /// Minimum.
     pub min: f64,
-    /// The mean of all samples.
+    /// Mean of all values.
     pub avg: f64,
-    /// 95 of 100 samples are not larger (nearest rank).
+    /// 95th percentile (nearest rank).
     pub p95: f64,
-    /// The largest.
+    /// Maximum.
     pub max: f64,
 }
 
 impl MetricSummary {
-    /// Of the values that `samples` have for `metric`; none if they have none.
+    /// Statistics of `metric` in `samples`; `None` if no sample has a value.
     pub fn of<S: AsRef<Sample>>(samples: &[S], metric: Metric) -> Option<Self> {
         Self::of_values(samples.iter().filter_map(|sample| sample.as_ref().get(metric)).collect())
     }
 
-    /// Of `values` in the order they were measured.
+    /// Statistics of `values` in the order they were measured; `None` if there are none.
     pub fn of_values(mut values: Vec<f64>) -> Option<Self> {
         let now = *values.last()?;
         let avg = values.iter().sum::<f64>() / values.len() as f64;
@@ -70,27 +70,27 @@ impl MetricSummary {
     }
 }
 
-/// What a range cost in all. What was not measured is `None`.
+/// Totals over a range; `None` for what was not measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RangeTotals {
-    /// How long it is.
+    /// Duration of the range.
     pub seconds: Secs,
-    /// Energy of all devices.
+    /// Energy of all devices, joules.
     pub joules: Option<f64>,
-    /// Read from disks by this process.
+    /// Bytes read from disks by this process.
     pub read: Option<Bytes>,
-    /// Written to disks by this process.
+    /// Bytes written to disks by this process.
     pub written: Option<Bytes>,
     /// Mean use of all cores, percent.
     pub mean_cpu: Option<f64>,
-    /// Largest resident memory of this process.
+    /// Peak resident memory of this process.
     pub peak_memory: Option<Bytes>,
-    /// Largest memory in use on the device that used most.
+    /// Peak memory in use on a single device, the largest over all devices.
     pub peak_device_memory: Option<Bytes>,
 }
 
 impl RangeTotals {
-    /// Of the samples that lie in `range`.
+    /// Totals of the samples in `range`.
     pub fn of<S: AsRef<Sample>>(samples: &[S], range: TimeRange) -> Self {
         let part = in_range(samples, range);
         let bytes = |value: f64| Bytes(value as u64);
@@ -112,7 +112,7 @@ impl RangeTotals {
     }
 }
 
-/// Joules of a device: by its counter, else by its power.
+/// Energy of a device in joules, from its energy counter, else from its power.
 fn energy<S: AsRef<Sample>>(samples: &[S], index: usize, from: Secs) -> Option<f64> {
     match MetricSummary::of(samples, Metric::Device(index, DeviceMetric::Energy)) {
         Some(counter) if samples.len() > 1 => Some(counter.max - counter.min),
@@ -120,7 +120,7 @@ fn energy<S: AsRef<Sample>>(samples: &[S], index: usize, from: Secs) -> Option<f
     }
 }
 
-/// A rate over time: each sample's rate is that since the sample before.
+/// Integral of a rate over time; each sample's rate applies since the previous sample.
 fn integral<S: AsRef<Sample>>(samples: &[S], metric: Metric, from: Secs) -> Option<f64> {
     let mut before = from;
     let mut sum = None;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_of_energy_wins_over_power() {
+    fn the_energy_counter_is_preferred_to_power() {
         let energy = Metric::Device(0, DeviceMetric::Energy);
         let samples: Vec<_> = ramp()
             .into_iter()

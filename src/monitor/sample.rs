@@ -1,4 +1,4 @@
-//! One measurement of everything, and the machine it is of.
+//! One sample of all metrics, and the description of the measured machine.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::core::{Bytes, Secs};
 pub struct DeviceInfo {
     /// The product's name.
     pub name: String,
-    /// What tells it from every other device.
+    /// UUID as NVML reports it; identifies the device.
     pub uuid: String,
-    /// Its PCI address, for instance `00000000:01:00.0`.
+    /// PCI address, for instance `00000000:01:00.0`.
     pub bus_id: String,
-    /// All of its memory.
+    /// Total memory.
     pub memory: Bytes,
 }
 
@@ -27,15 +27,15 @@ pub struct DeviceInfo {
 pub struct Machine {
     /// Logical cores.
     pub cores: usize,
-    /// All of its memory.
+    /// Total memory.
     pub memory: Bytes,
-    /// Devices whose driver answers.
+    /// Devices that the driver reports, ordered by PCI address.
     pub devices: Vec<DeviceInfo>,
-    /// Why no device is measured, one sentence.
+    /// The reason why no device is measured, as one sentence.
     pub no_device: Option<String>,
 }
 
-/// Why the clocks of a device are lower than they could be, as flags.
+/// Reasons why a device has reduced its clocks, as flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Throttle(pub u8);
 
@@ -44,7 +44,7 @@ impl Throttle {
     pub const POWER: u8 = 1;
     /// The device is too hot.
     pub const HEAT: u8 = 2;
-    /// The hardware asked for less, for instance the power supply.
+    /// The hardware requested it, for instance the power supply.
     pub const HARDWARE: u8 = 4;
 }
 
@@ -58,10 +58,10 @@ impl fmt::Display for Throttle {
     }
 }
 
-/// One measurement. What the machine cannot measure is `None`.
+/// One sample of all metrics; a metric that could not be measured is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
-    /// When, on the clock of whoever keeps it.
+    /// Time of the sample, on the clock of its monitor or timeline.
     pub at: Secs,
     host: [Option<f64>; HostMetric::ALL.len()],
     cores: Box<[f32]>,
@@ -69,12 +69,12 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A sample without any number.
+    /// A sample without values.
     pub fn new(at: Secs) -> Self {
         Self { at, ..Self::default() }
     }
 
-    /// The number of `metric`, if it was measured.
+    /// The value of `metric`, if it was measured.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::Host(metric) => self.host[metric as usize],
@@ -83,12 +83,12 @@ impl Sample {
         }
     }
 
-    /// The number of a metric of the machine or of this process.
+    /// The value of a metric of the machine or of this process.
     pub fn host(&self, metric: HostMetric) -> Option<f64> {
         self.host[metric as usize]
     }
 
-    /// The same sample with a number for `metric`; cores are set by [`Sample::with_cores`].
+    /// The same sample with a value for `metric`; cores are set by [`Sample::with_cores`].
     #[must_use]
     pub fn with(mut self, metric: impl Into<Metric>, value: impl Into<Option<f64>>) -> Self {
         self.set(metric.into(), value.into());
@@ -117,7 +117,7 @@ impl Sample {
         }
     }
 
-    /// How many devices it has numbers of.
+    /// Number of devices with values.
     pub fn num_devices(&self) -> usize {
         self.devices.len()
     }
@@ -127,7 +127,7 @@ impl Sample {
         &self.cores
     }
 
-    /// Several samples as one: rates are averaged, memory and temperature keep their largest value.
+    /// Merges several samples: rates are averaged, memory and temperature keep their maximum.
     pub(super) fn merged(samples: &[impl AsRef<Self>]) -> Option<Self> {
         let first = samples.first()?.as_ref();
         let mut merged = first.clone();

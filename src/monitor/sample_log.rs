@@ -1,28 +1,28 @@
-//! The samples of a session in bounded memory: the last minutes whole, older ones ever coarser.
+//! The samples of a session in bounded memory: recent ones unchanged, older ones down-sampled.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::sample::Sample;
 
-/// Samples kept as they were measured: ten minutes at four in a second.
+/// Samples that are kept unchanged: ten minutes at four per second.
 const RECENT: usize = 2400;
-/// Samples kept of the time before.
+/// Limit of down-sampled older samples.
 const OLDER: usize = 2400;
 
-/// Every sample since the start, the older part down-sampled.
+/// The samples since the start, older ones down-sampled.
 #[derive(Debug, Default)]
 pub(super) struct SampleLog {
     recent: VecDeque<Arc<Sample>>,
     older: Vec<Arc<Sample>>,
-    /// Measured samples that one older sample stands for.
+    /// Number of measured samples in each older sample.
     stride: usize,
-    /// Fewer than `stride`, to become an older one.
+    /// Fewer than `stride` samples that will be merged into the next older one.
     leaving: Vec<Arc<Sample>>,
 }
 
 impl SampleLog {
-    /// Takes in the newest sample.
+    /// Adds the newest sample.
     pub(super) fn push(&mut self, sample: Sample) {
         self.recent.push_back(Arc::new(sample));
         if self.recent.len() <= RECENT {
@@ -40,13 +40,13 @@ impl SampleLog {
         }
     }
 
-    /// All of them, oldest first.
+    /// All samples, oldest first.
     pub(super) fn all(&self) -> Arc<[Arc<Sample>]> {
         self.older.iter().chain(&self.leaving).chain(&self.recent).cloned().collect()
     }
 }
 
-/// At most `most` samples that show the same: neighbours are merged.
+/// Merges adjacent samples so that at most `most` remain.
 pub fn downsampled(samples: &[Arc<Sample>], most: usize) -> Vec<Sample> {
     let chunk = samples.len().div_ceil(most.max(1)).max(1);
     samples.chunks(chunk).filter_map(Sample::merged).collect()

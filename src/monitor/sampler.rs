@@ -1,4 +1,4 @@
-//! The thread that measures, and the handle on it.
+//! The monitor thread, which samples the metrics, and its handle.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,27 +17,27 @@ use super::timeline::Timeline;
 use super::track::JobTrack;
 use crate::core::{Error, Event, Kind, Result, Secs};
 
-/// Jobs of this session whose stages are kept beside the samples.
+/// Number of recent jobs of this session whose stages are kept.
 const MAX_JOBS: usize = 64;
 /// Shortest time between two samples.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// Samples in a second, from 1 to 4.
+/// Samples per second, from 1 to 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SampleRate(u32);
 
 impl SampleRate {
-    /// One in a second: what a hidden monitor takes.
+    /// One per second, the rate of a hidden monitor.
     pub const SLOWEST: Self = Self(1);
-    /// Four in a second.
+    /// Four per second.
     pub const FASTEST: Self = Self(4);
 
-    /// `per_second` samples in a second, at least 1 and at most 4.
+    /// `per_second` samples per second, limited to 1 to 4.
     pub fn new(per_second: u32) -> Self {
         Self(per_second.clamp(Self::SLOWEST.0, Self::FASTEST.0))
     }
 
-    /// Samples in a second.
+    /// Samples per second.
     pub fn per_second(self) -> u32 {
         self.0
     }
@@ -48,7 +48,7 @@ impl SampleRate {
     }
 }
 
-/// What was measured so far. Copying it is cheap.
+/// The measurements so far; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct MonitorSnapshot {
     /// The machine.
@@ -57,7 +57,7 @@ pub struct MonitorSnapshot {
     pub samples: Arc<[Arc<Sample>]>,
     /// Jobs of this session, oldest first; the last one may still run.
     pub jobs: Arc<Vec<JobTrack>>,
-    /// What the clock of samples and jobs says.
+    /// Current time on the clock of the samples and jobs.
     pub now: Secs,
 }
 
@@ -72,7 +72,7 @@ impl From<&Timeline> for MonitorSnapshot {
     }
 }
 
-/// A handle on the thread that measures; the thread ends with the last copy.
+/// Handle of the monitor thread; the thread ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct Monitor(Arc<Owner>);
 
@@ -86,7 +86,7 @@ struct Shared {
     began: Instant,
     rate: AtomicU32,
     state: Mutex<MonitorSnapshot>,
-    /// The job whose work has begun and is not over.
+    /// The job that is being recorded.
     recording: Mutex<Option<u64>>,
 }
 
@@ -101,7 +101,7 @@ impl Shared {
 }
 
 impl Monitor {
-    /// Starts to measure.
+    /// Starts the monitor thread.
     pub fn start(rate: SampleRate) -> Result<Self> {
         let shared = Arc::new(Shared {
             began: Instant::now(),
@@ -115,32 +115,32 @@ impl Monitor {
             .name("monitor".to_owned())
             .spawn(move || work(&of_thread, &woken))
             .map_err(|error| {
-                Error::new(Kind::Io, "The thread that measures cannot be started")
+                Error::new(Kind::Io, "Cannot start the monitor thread")
                     .because(error)
                     .remedy("Restart the program")
             })?;
         Ok(Self(Arc::new(Owner { shared, wake: Some(wake), thread: Some(thread) })))
     }
 
-    /// Measures at another rate.
+    /// Changes the sample rate.
     pub fn set_rate(&self, rate: SampleRate) {
         if self.0.shared.rate.swap(rate.per_second(), Ordering::Relaxed) != rate.per_second() {
             self.sample_now();
         }
     }
 
-    /// Samples in a second.
+    /// Samples per second.
     pub fn rate(&self) -> SampleRate {
         SampleRate::new(self.0.shared.rate.load(Ordering::Relaxed))
     }
 
-    /// What was measured so far.
+    /// The measurements so far.
     pub fn snapshot(&self) -> MonitorSnapshot {
         let snapshot = self.0.shared.state().clone();
         MonitorSnapshot { now: self.0.shared.now(), ..snapshot }
     }
 
-    /// The work on a job begins: its stages are recorded from now on.
+    /// Starts recording the stages of a job.
     pub fn begin_job(&self, uid: &str, job: u64) {
         let now = self.0.shared.now();
         let mut state = self.0.shared.state();
@@ -154,7 +154,7 @@ impl Monitor {
         self.sample_now();
     }
 
-    /// Job `job` sent `event`; those of jobs that do not run are left out.
+    /// Records an event of job `job`; ignored unless that job is running.
     pub fn observe(&self, job: u64, event: &Event) {
         if matches!(event, Event::Preview { .. }) {
             return;
@@ -173,9 +173,10 @@ impl Monitor {
         }
     }
 
-    /// The work on job `job` is over, for now or for good; what was measured meanwhile, if its work had begun.
+    /// Stops recording job `job`, which ended or was paused, and returns its timeline. `None` if it was not being
+    /// recorded.
     pub fn end_job(&self, job: u64) -> Option<Timeline> {
-        // a job that goes on may end before its work begins again
+        // a resumed job may end before its recording starts
         self.recording().take_if(|recording| *recording == job)?;
         let now = self.0.shared.now();
         let mut state = self.0.shared.state();
@@ -191,10 +192,10 @@ impl Monitor {
         self.0.shared.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Measures at once; what waits already is enough.
+    /// Requests a sample now, unless one is already requested.
     fn sample_now(&self) {
         if self.0.wake.as_ref().is_some_and(|wake| wake.try_send(()).is_err()) {
-            tracing::trace!("A sample is taken already");
+            tracing::trace!("a sample is already requested");
         }
     }
 }
@@ -205,7 +206,7 @@ impl Drop for Owner {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("The thread that measures ended by a panic");
+            tracing::error!("The monitor thread panicked");
         }
     }
 }
@@ -216,13 +217,13 @@ impl fmt::Debug for Monitor {
     }
 }
 
-/// Measures until the handle is gone.
+/// Samples until the handle is dropped.
 fn work(shared: &Shared, wake: &Receiver<()>) {
     let nvml = Nvml::init();
     let mut devices = nvml.as_ref().map(nvidia::devices).unwrap_or_default();
     let no_device = match &nvml {
         Err(error) => Some(nvidia::absent(error)),
-        Ok(_) if devices.is_empty() => Some("The NVIDIA driver knows no device".to_owned()),
+        Ok(_) if devices.is_empty() => Some("The NVIDIA driver reports no device".to_owned()),
         Ok(_) => None,
     };
     let mut host = HostReader::new();
@@ -242,7 +243,7 @@ fn work(shared: &Shared, wake: &Receiver<()>) {
         match wake.recv_timeout(period.saturating_sub(began.elapsed())) {
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
-            // the use of a processor is measured over some time
+            // CPU use must be measured over a minimum time
             Ok(()) => {
                 let rest = SHORTEST.saturating_sub(began.elapsed());
                 if !rest.is_zero() && wake.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected) {
@@ -263,7 +264,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Waits until `done` of what was measured.
+    /// Waits until `done` accepts the measurements.
     fn wait(monitor: &Monitor, done: impl Fn(&MonitorSnapshot) -> bool) -> MonitorSnapshot {
         let began = Instant::now();
         loop {
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_busy_thread_is_seen() {
+    fn a_busy_thread_is_measured() {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             Builder::new()
@@ -329,7 +330,7 @@ mod tests {
         assert!(timeline.track.stages[0].ended.is_some());
         assert!(monitor.end_job(7).is_none(), "it was over already");
         monitor.observe(7, &Event::StageStarted { stage: Stage::Text });
-        assert_eq!(monitor.snapshot().jobs[0].stages.len(), 1, "an ended job takes nothing in any more");
+        assert_eq!(monitor.snapshot().jobs[0].stages.len(), 1, "events of an ended job are ignored");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Why a job was slower than it could be, from what was measured while it ran.
+//! Causes of slow jobs, from the measurements taken while they ran.
 
 use std::fmt;
 
@@ -8,35 +8,35 @@ use super::sample::{Sample, Throttle};
 use super::track::JobTrack;
 use crate::core::{Secs, Stage};
 
-/// Swap traffic that holds a job up, bytes in a second.
+/// Swap traffic from which on it slows a job, bytes per second.
 const SWAPPING: f64 = 1048576.0;
-/// Page faults in a second from which on memory is short.
+/// Page faults per second from which on memory is short.
 const FAULTING: f64 = 50.0;
-/// Reading that shows where the time goes, bytes in a second.
+/// Disk reads from which on they may explain a slow stage, bytes per second.
 const READING: f64 = 20.0 * 1048576.0;
-/// Use of all cores by this process below which it does not compute, percent.
+/// Use of all cores by this process below which it counts as waiting, percent.
 const WAITING: f64 = 50.0;
-/// Use of all cores by others that takes something away, percent.
+/// Use of all cores by other processes from which on they slow the job, percent.
 const OTHERS: f64 = 25.0;
-/// Use of all cores from which on there is nothing left, percent.
+/// Use of all cores from which on the CPU counts as fully used, percent.
 const BUSY: f64 = 85.0;
-/// Use of a device from which on it does the work, percent.
+/// Use of a device from which on it counts as computing, percent.
 const DEVICE_WORKS: f64 = 10.0;
 
-/// What held a job up.
+/// The cause of a slowdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SlowCause {
-    /// The device lowered its clocks, see [`Throttle`].
+    /// A device lowered its clocks; the flags are those of [`Throttle`].
     Throttled(u8),
     /// The machine moved memory to and from swap.
     Swap,
-    /// Memory was read from a disk again, because it had been given away.
+    /// Pages that the system had evicted from memory were read from disk again.
     PageFaults,
     /// Other programs used the processor.
     OtherProcess,
-    /// Weights were read and nothing else could be done.
+    /// The job waited while weights were read from disk.
     Disk,
-    /// Cores had nothing to do while the job computed.
+    /// Cores were idle while the job computed.
     FewThreads,
 }
 
@@ -53,16 +53,16 @@ impl fmt::Display for SlowCause {
     }
 }
 
-/// A stretch of time in which one thing held the job up.
+/// A time range in which a job was slowed by one cause.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slowdown {
-    /// What.
+    /// The cause.
     pub cause: SlowCause,
-    /// When.
+    /// The time range.
     pub range: TimeRange,
 }
 
-/// What held `job` up, in order. Each sample stands for the time since the one before.
+/// The slowdowns of `job`, in order. Each sample counts for the time since the previous one.
 pub fn slowdowns<S: AsRef<Sample>>(job: &JobTrack, samples: &[S]) -> Vec<Slowdown> {
     let mut found: Vec<Slowdown> = Vec::new();
     let mut before = job.began;
@@ -86,7 +86,7 @@ pub fn slowdowns<S: AsRef<Sample>>(job: &JobTrack, samples: &[S]) -> Vec<Slowdow
     found
 }
 
-/// What `sample` says holds `stage` up; the strongest cause wins.
+/// The most severe cause in `sample` that slows `stage`, if any.
 pub(super) fn cause(sample: &Sample, stage: Stage) -> Option<SlowCause> {
     let host = |metric: HostMetric| sample.host(metric).unwrap_or_default();
     let throttle = (0..sample.num_devices())
@@ -120,7 +120,7 @@ pub(super) fn cause(sample: &Sample, stage: Stage) -> Option<SlowCause> {
     (computes && waits && !device_works && host(HostMetric::Cpu) < BUSY).then_some(SlowCause::FewThreads)
 }
 
-/// Why the job was slow in one sentence; `of` is how long it ran.
+/// Summary of the two main causes in one sentence; `of` is the duration of the job.
 pub fn why_slow(slowdowns: &[Slowdown], of: Secs) -> String {
     let mut causes: Vec<(SlowCause, f64)> = Vec::new();
     for slowdown in slowdowns {
@@ -132,7 +132,7 @@ pub fn why_slow(slowdowns: &[Slowdown], of: Secs) -> String {
     }
     causes.sort_by(|a, b| b.1.total_cmp(&a.1));
     let part = |seconds: f64| 100.0 * seconds / of.0.max(f64::EPSILON);
-    // less than a hundredth explains nothing
+    // a cause of less than 1 % explains nothing
     causes.retain(|&(_, seconds)| part(seconds) >= 1.0);
     let words: Vec<_> = causes
         .iter()
@@ -140,7 +140,7 @@ pub fn why_slow(slowdowns: &[Slowdown], of: Secs) -> String {
         .map(|&(cause, seconds)| format!("{cause} for {} ({:.0} %)", Secs(seconds), part(seconds).min(100.0)))
         .collect();
     if words.is_empty() {
-        return "Nothing held it up: compute-bound".to_owned();
+        return "No slowdown: compute-bound".to_owned();
     }
     format!("Why slow: {}; otherwise compute-bound", words.join(", "))
 }
@@ -163,15 +163,15 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_computes_is_not_held_up() {
+    fn a_job_that_computes_has_no_slowdown() {
         let samples: Vec<_> = (1..=10).map(|at| busy(f64::from(at))).collect();
         let found = slowdowns(&job(), &samples);
         assert_eq!(found, []);
-        assert_eq!(why_slow(&found, Secs(10.0)), "Nothing held it up: compute-bound");
+        assert_eq!(why_slow(&found, Secs(10.0)), "No slowdown: compute-bound");
     }
 
     #[test]
-    fn neighbours_with_one_cause_are_one_slowdown() {
+    fn adjacent_samples_with_one_cause_are_one_slowdown() {
         let reading = |at| busy(at).with(HostMetric::ProcessCpu, 10.0).with(HostMetric::DiskRead, 1e9);
         let busy_after = (3..=10).map(|at| busy(f64::from(at)));
         let samples: Vec<_> = [reading(1.0), reading(2.0)].into_iter().chain(busy_after).collect();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_is_told_by_its_numbers() {
+    fn each_cause_is_recognised_by_its_metrics() {
         let idle = busy(1.0).with(HostMetric::Cpu, 30.0).with(HostMetric::ProcessCpu, 25.0);
         let throttle = Metric::Device(0, DeviceMetric::Throttle);
         let gpu = Metric::Device(0, DeviceMetric::Use);
@@ -202,12 +202,12 @@ mod tests {
         for (sample, expected) in cases {
             assert_eq!(cause(&sample, Stage::DenoiseHigh), expected, "{sample:?}");
         }
-        assert_eq!(cause(&idle, Stage::Text), None, "idle cores are no surprise while loading");
+        assert_eq!(cause(&idle, Stage::Text), None, "idle cores are normal while loading");
         assert_eq!(SlowCause::Throttled(Throttle::HEAT).to_string(), "lower clocks (temperature)");
     }
 
     #[test]
-    fn what_happens_outside_the_job_is_not_its_own() {
+    fn samples_outside_the_job_are_ignored() {
         let swapping = |at| busy(at).with(HostMetric::SwapTraffic, 5e6);
         let samples = [swapping(-3.0), swapping(-1.0), busy(5.0), busy(10.0), swapping(15.0)];
         assert_eq!(slowdowns(&job(), &samples), []);

@@ -1,4 +1,4 @@
-//! How long the steps of a job took, and which of them stand out.
+//! Statistics of a job's step times, and outliers among them.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use super::slow::{SlowCause, cause};
 use super::track::{JobTrack, StepSpan};
 use crate::core::{Secs, Stage};
 
-/// A step that takes so many times the median stands out.
+/// Ratio to the median from which on a step is an outlier.
 const OUTLIER: f64 = 1.5;
-/// Fewer steps have no usual time.
+/// Number of steps from which on outliers are reported.
 const FEWEST: usize = 3;
 
 /// A step that took much longer than the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepOutlier {
-    /// Its place among the denoising steps of the job, from 1.
+    /// Number of the step among the denoising steps of the job, from 1.
     pub number: usize,
     /// When it ended.
     pub ended: Secs,
-    /// How long it took, in medians.
+    /// Its duration divided by the median.
     pub ratio: f64,
-    /// What was measured meanwhile, if that explains it.
+    /// The cause, if the measurements during the step show one.
     pub cause: Option<SlowCause>,
 }
 
@@ -33,20 +33,20 @@ impl fmt::Display for StepOutlier {
     }
 }
 
-/// The times of denoising steps.
+/// Statistics of the durations of denoising steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepStatistics {
-    /// A quarter of the steps took less.
+    /// 25th percentile.
     pub lower_quartile: Secs,
-    /// Half of the steps took less.
+    /// Median.
     pub median: Secs,
-    /// A quarter of the steps took more.
+    /// 75th percentile.
     pub upper_quartile: Secs,
-    /// The shortest.
+    /// Minimum.
     pub min: Secs,
-    /// The longest.
+    /// Maximum.
     pub max: Secs,
-    /// Steps that stand out, in order.
+    /// Outliers, in order.
     pub outliers: Vec<StepOutlier>,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn denoises(stage: Stage) -> bool {
 }
 
 impl StepStatistics {
-    /// Of the denoising steps of `job`; none if it has no step yet.
+    /// Statistics of the denoising steps of `job`; `None` if it has none yet.
     pub fn of<S: AsRef<Sample>>(job: &JobTrack, samples: &[S]) -> Option<Self> {
         let steps: Vec<_> = job.steps.iter().filter(|step| denoises(step.stage)).collect();
         let mut sorted: Vec<_> = steps.iter().map(|step| step.seconds.0).collect();
@@ -83,7 +83,7 @@ impl StepStatistics {
     }
 }
 
-/// The cause that most samples of a step show.
+/// The most frequent cause among the samples of a step.
 fn explained<S: AsRef<Sample>>(step: &StepSpan, samples: &[S]) -> Option<SlowCause> {
     let range = TimeRange { from: Secs(step.ended.0 - step.seconds.0), to: step.ended };
     let mut causes: Vec<_> =
@@ -92,7 +92,7 @@ fn explained<S: AsRef<Sample>>(step: &StepSpan, samples: &[S]) -> Option<SlowCau
     causes.chunk_by(|a, b| a == b).max_by_key(|same| same.len()).and_then(|same| same.first().copied())
 }
 
-/// Interpolated between the two nearest of `sorted`.
+/// The quantile of `sorted`, interpolated linearly.
 fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
     let place = (sorted.len().checked_sub(1)?) as f64 * part;
     let (below, above) = (sorted.get(place.floor() as usize)?, sorted.get(place.ceil() as usize)?);

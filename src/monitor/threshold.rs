@@ -1,6 +1,6 @@
-//! How much of something is good, acceptable and the most that should be used.
+//! Thresholds of resource use: optimal, acceptable and maximum.
 
-/// Where a use stands.
+/// Level of a resource's use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Up to the optimal value.
@@ -9,30 +9,30 @@ pub enum Level {
     Acceptable,
     /// Up to the maximum.
     High,
-    /// Over the maximum.
+    /// Above the maximum.
     Over,
 }
 
-/// Limits of a use, percent.
+/// Thresholds of a resource's use, percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
-    /// Up to here it is good.
+    /// Upper limit of [`Level::Optimal`].
     pub optimal: f64,
-    /// Up to here it can be lived with.
+    /// Upper limit of [`Level::Acceptable`].
     pub acceptable: f64,
-    /// More than this should not be used.
+    /// Upper limit of [`Level::High`].
     pub maximum: f64,
 }
 
 impl Thresholds {
-    /// Of a processor.
+    /// Thresholds of the CPU.
     pub const CPU: Self = Self { optimal: 70.0, acceptable: 85.0, maximum: 95.0 };
-    /// Of the machine's memory.
+    /// Thresholds of the machine's memory.
     pub const MEMORY: Self = Self { optimal: 60.0, acceptable: 75.0, maximum: 90.0 };
-    /// Of a device's memory.
+    /// Thresholds of a device's memory.
     pub const DEVICE_MEMORY: Self = Self { optimal: 70.0, acceptable: 85.0, maximum: 95.0 };
 
-    /// Where `percent` stands.
+    /// The level of `percent`.
     pub fn level(self, percent: f64) -> Level {
         if percent <= self.optimal {
             Level::Optimal
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_belongs_to_the_better_side() {
+    fn a_threshold_belongs_to_the_lower_level() {
         let level = |percent| Thresholds::MEMORY.level(percent);
         assert_eq!(
             [60.0, 60.1, 75.1, 90.0, 90.1].map(level),

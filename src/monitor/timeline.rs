@@ -1,4 +1,4 @@
-//! Everything that was measured while one job ran.
+//! The measurements of one job.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use super::sample_log::downsampled;
 use super::track::JobTrack;
 use crate::core::{Secs, Utc};
 
-/// Samples that the record of a job keeps at most.
+/// Largest number of samples in a job's timeline.
 pub const MAX_SAMPLES: usize = 600;
 
-/// One job with what was measured while it ran, on a clock that begins with it.
+/// The stages, steps and samples of one job, on a clock that starts at 0 with the job.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
-    /// When it began.
+    /// Date and time at which the job started.
     pub started: Utc,
-    /// Its stages and steps; it began at 0 s.
+    /// Its stages and steps; it starts at 0 s.
     pub track: JobTrack,
     /// The machine it ran on.
     pub machine: Machine,
-    /// What was measured, oldest first.
+    /// The samples, oldest first.
     pub samples: Vec<Sample>,
 }
 
 impl Timeline {
-    /// Cuts the part of `samples` that belongs to `track` and lets its clock begin with the job.
+    /// The samples that were taken during `track`, on a clock that starts with the job.
     pub fn cut(track: &JobTrack, machine: &Machine, samples: &[Arc<Sample>]) -> Self {
         let began = track.began;
         let lasted = track.ended.map_or_else(
@@ -48,7 +48,7 @@ impl Timeline {
         }
     }
 
-    /// This part of a job after an earlier part of it, without the pause between them.
+    /// Appends this part of a job to an earlier part, without the pause between them.
     #[must_use]
     pub fn after(self, earlier: Self) -> Self {
         let offset = earlier.duration();
@@ -69,7 +69,7 @@ impl Timeline {
         }
     }
 
-    /// How long the job ran.
+    /// Duration of the job.
     pub fn duration(&self) -> Secs {
         let last_step = self.track.steps.last().map_or(0.0, |step| step.ended.0);
         let last_sample = self.samples.last().map_or(0.0, |sample| sample.at.0);
@@ -83,7 +83,7 @@ mod tests {
     use crate::core::{Event, Stage};
 
     #[test]
-    fn a_job_that_goes_on_is_one_timeline() {
+    fn a_resumed_job_has_one_timeline() {
         let part = |stage, seconds: u32| {
             let mut track = JobTrack::new("a", 1, Secs(0.0));
             track.observe(Secs(0.0), &Event::StageStarted { stage });

@@ -1,4 +1,4 @@
-//! Stages, steps and measurements as one trace file in Chrome's JSON format, which Perfetto opens.
+//! Export of stages, steps and samples as a trace file in Chrome's JSON format, which Perfetto opens.
 //!
 //! The format is the "Trace Event Format": complete events (`X`) for stages and steps, counters (`C`) for
 //! measurements, metadata (`M`) for names; times in microseconds.
@@ -12,9 +12,9 @@ use super::sample::{Machine, Sample};
 use super::track::JobTrack;
 use crate::core::Secs;
 
-/// Everything belongs to one process of the trace.
+/// Process ID of all events in the trace.
 const PROCESS: u32 = 1;
-/// The track of stages, then that of steps, for the first job; each job has two.
+/// Track of the first job's stages; the next track has its steps, and each job has two tracks.
 const FIRST_TRACK: usize = 1;
 
 /// The text of a trace file with `jobs` and `samples`, which share one clock.
@@ -33,7 +33,7 @@ pub fn trace<S: AsRef<Sample>>(machine: &Machine, jobs: &[JobTrack], samples: &[
         }));
         let mut before = job.began;
         events.extend(job.steps.iter().map(|span| {
-            // a step is seen to end a little after it did; spans of one track must not overlap
+            // the end of a step is recorded slightly late; spans of one track must not overlap
             let began = Secs((span.ended.0 - span.seconds.0).max(before.0).min(span.ended.0));
             before = span.ended;
             let arguments = json!({ "step": span.step, "of": span.of, "stage": span.stage });
@@ -121,7 +121,7 @@ mod tests {
             })
             .collect();
         assert_eq!(spans, [("Denoise, high noise", 500_000, 2_500_000), ("Step 1 of 2", 750_000, 1_250_000)]);
-        assert_eq!(of("C").len(), 1, "what was not measured is no zero");
+        assert_eq!(of("C").len(), 1, "an unmeasured value is not zero");
         assert_eq!(of("C")[0]["args"]["value"], 97.0);
         assert_eq!(of("M").len(), 3);
     }

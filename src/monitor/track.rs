@@ -1,59 +1,59 @@
-//! What a job did when: its stages and steps on a clock.
+//! The stages and steps of a job on a clock.
 
 use crate::core::{Bytes, Event, Secs, Stage};
 
-/// A stage from its begin to its end.
+/// A stage with its start and end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageSpan {
-    /// Which.
+    /// The stage.
     pub stage: Stage,
-    /// When it began.
+    /// Start time.
     pub began: Secs,
-    /// When it ended; none while it runs.
+    /// End time; `None` while the stage runs.
     pub ended: Option<Secs>,
 }
 
 /// A finished step of a stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSpan {
-    /// Of which stage.
+    /// The stage of the step.
     pub stage: Stage,
-    /// Which, from 1.
+    /// Number of the step in its stage, from 1.
     pub step: u32,
-    /// Steps of the stage.
+    /// Number of steps in the stage.
     pub of: u32,
-    /// When it ended.
+    /// End time.
     pub ended: Secs,
-    /// How long it took.
+    /// Duration.
     pub seconds: Secs,
 }
 
 /// Stages and steps of one job on a clock.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobTrack {
-    /// What tells the job from every other.
+    /// Unique identifier of the job.
     pub uid: String,
     /// The job's number in the queue.
     pub job: u64,
-    /// When the work on it began.
+    /// Start time of the recording.
     pub began: Secs,
-    /// When it ended or left the engine; none while it runs.
+    /// Time at which the job ended or was paused; `None` while it runs.
     pub ended: Option<Secs>,
-    /// Its stages in their order; a second attempt adds its own.
+    /// The stages in order; each attempt adds its own.
     pub stages: Vec<StageSpan>,
-    /// Its steps in their order.
+    /// The steps in order.
     pub steps: Vec<StepSpan>,
-    /// The memory that the preflight expects at most.
+    /// Peak memory that the preflight estimated.
     pub forecast: Option<Bytes>,
 }
 
 impl JobTrack {
-    /// The track of a job whose work begins at `began`.
+    /// The track of a job that starts at `began`.
     pub fn new(uid: impl Into<String>, job: u64, began: Secs) -> Self {
         Self { uid: uid.into(), job, began, ..Self::default() }
     }
 
-    /// Takes in what happened at `at`.
+    /// Adds an event that occurred at `at`.
     pub fn observe(&mut self, at: Secs, event: &Event) {
         match event {
             &Event::StageStarted { stage } => {
@@ -74,7 +74,7 @@ impl JobTrack {
         }
     }
 
-    /// Ends the job and what still runs of it.
+    /// Ends the job and its running stages.
     pub fn end(&mut self, at: Secs) {
         self.close_stages(at);
         self.ended = self.ended.or(Some(at));

@@ -57,8 +57,8 @@ impl Queue {
     }
 
     /// Whether another program may have changed something; cheap.
-    pub fn may_have_news(&self) -> bool {
-        self.shared.may_have_news()
+    pub fn may_have_changed(&self) -> bool {
+        self.shared.may_have_changed()
     }
 
     /// What went wrong while the queue and the history were read, a sentence each; returned once.

@@ -13,7 +13,7 @@ const RESUME_POINTS_OF_FAILED: Bytes = Bytes(2 << 30);
 impl Queue {
     /// Takes the next job for this program.
     pub(crate) fn claim(&mut self, scope: Scope) -> Result<Option<Job>> {
-        if self.next(scope).is_none() && !self.may_have_news() {
+        if self.next(scope).is_none() && !self.may_have_changed() {
             return Ok(None);
         }
         let Self { shared, lease, .. } = self;

@@ -41,8 +41,8 @@ impl SharedState {
     }
 
     /// Whether another program may have changed something; cheap.
-    pub(super) fn may_have_news(&self) -> bool {
-        self.journal.may_have_news()
+    pub(super) fn may_have_changed(&self) -> bool {
+        self.journal.may_have_changed()
     }
 
     /// What went wrong while the journal was read, a sentence each; returned once.
@@ -53,7 +53,7 @@ impl SharedState {
     /// Reads what other programs changed. Returns whether there was anything.
     pub(super) fn refresh(&mut self) -> Result<bool> {
         let mut locked = self.journal.lock()?;
-        let news = take_news(&mut locked, &mut self.state, &mut self.notes)?;
+        let news = apply_update(&mut locked, &mut self.state, &mut self.notes)?;
         self.revision += u64::from(news);
         Ok(news)
     }
@@ -61,7 +61,7 @@ impl SharedState {
     /// Reads the news, lets `decide` choose records, appends them and applies them.
     pub(super) fn change<T>(&mut self, decide: impl FnOnce(&State) -> Result<(Vec<Record>, T)>) -> Result<T> {
         let mut locked = self.journal.lock()?;
-        self.revision += u64::from(take_news(&mut locked, &mut self.state, &mut self.notes)?);
+        self.revision += u64::from(apply_update(&mut locked, &mut self.state, &mut self.notes)?);
         let (records, decided) = decide(&self.state)?;
         if records.is_empty() {
             return Ok(decided);
@@ -84,21 +84,21 @@ impl SharedState {
     }
 }
 
-fn take_news(locked: &mut Locked<'_>, state: &mut State, notes: &mut Vec<String>) -> Result<bool> {
-    let news = locked.news(decode)?;
-    if news.all {
+fn apply_update(locked: &mut Locked<'_>, state: &mut State, notes: &mut Vec<String>) -> Result<bool> {
+    let update = locked.read_new(decode)?;
+    if update.from_start {
         *state = State::default();
     }
-    let is_damaged = news.damage.is_some();
-    if let Some(damage) = news.damage {
+    let is_damaged = update.damage.is_some();
+    if let Some(damage) = update.damage {
         notes.push(format!(
             "{} damaged records of the queue were ignored; a copy of the damaged file is {}",
             damage.records,
             damage.kept.display()
         ));
     }
-    let some = news.all || !news.records.is_empty();
-    for record in news.records {
+    let some = update.from_start || !update.records.is_empty();
+    for record in update.records {
         state.apply(record);
     }
     if is_damaged {

@@ -1,4 +1,4 @@
-//! Where the program keeps its own files when nobody says otherwise.
+//! The default data folder: where the program keeps its own files.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use crate::core::{Error, Kind, Result};
 
-/// Names another data folder than the platform's.
+/// Environment variable with the data folder to use instead of the platform's.
 pub const DATA_DIR_VARIABLE: &str = "WANDECK_DATA_DIR";
 
-/// `WANDECK_DATA_DIR`, else the platform's folder for the data of this program. It need not exist yet.
+/// The data folder: `WANDECK_DATA_DIR` if set, else the platform's folder for this program. It may not exist yet.
 pub fn default_data_dir() -> Result<PathBuf> {
     chosen(env::var_os(DATA_DIR_VARIABLE), directories::ProjectDirs::from("", "", "wandeck"))
 }
@@ -17,7 +17,7 @@ pub fn default_data_dir() -> Result<PathBuf> {
 fn chosen(variable: Option<OsString>, platform: Option<directories::ProjectDirs>) -> Result<PathBuf> {
     let remedy = format!("Set {DATA_DIR_VARIABLE}, or pass --data-dir");
     if let Some(dir) = variable.filter(|dir| !dir.is_empty()) {
-        // Absolute, because a library is opened from it and the working folder may change.
+        // Absolute, because a library is loaded from it and the working folder may change.
         return std::path::absolute(&dir).map_err(|error| {
             Error::new(Kind::Io, format!("Cannot use the data folder {}", dir.display()))
                 .because(error)
@@ -25,7 +25,7 @@ fn chosen(variable: Option<OsString>, platform: Option<directories::ProjectDirs>
         });
     }
     let platform = platform.ok_or_else(|| {
-        Error::new(Kind::Io, "There is no home folder to keep the program's data in").remedy(remedy)
+        Error::new(Kind::Io, "Cannot choose a data folder: this user has no home folder").remedy(remedy)
     })?;
     Ok(platform.data_dir().to_path_buf())
 }

@@ -1,8 +1,8 @@
-//! A log of records that survives whatever happens: each line is checked and synced, several programs may append.
+//! An append-only log of records that several programs share: each line has a checksum and is synced.
 //!
-//! One line is `CRC32 JSON`, the first one names the format and its version. A torn end (power loss, full disk) is cut
-//! off; a damaged line in the middle is left out and reported, the file is kept aside. Every operation happens under
-//! a lock of its own, and begins with reading what others have appended.
+//! A line is `CRC32 JSON`; the first line holds the format's name and version. An incomplete last line (power loss,
+//! full disk) is removed; a damaged line before it is skipped and reported, and the damaged file is copied. Every
+//! operation takes the journal's lock and first reads what other programs have appended.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 use super::lock::HeldLock;
 use crate::core::{Error, Kind, Result};
 
-/// Name of the version in the first line.
+/// JSON key of the version in the first line.
 const KEY: &str = "wandeck_journal";
-/// A journal below this size is not worth rewriting.
+/// Bytes below which a journal is never rewritten to save space.
 const SMALL: u64 = 1 << 20;
 
-/// What was wrong with a journal when it was read.
+/// Damage found when a journal was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// Records that could not be read.
     pub records: usize,
-    /// Where the damaged file is kept.
+    /// Copy of the damaged file.
     pub kept: PathBuf,
 }
 
@@ -33,35 +33,35 @@ pub struct Damage {
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// Version of the records that this program writes.
+    /// Version of the records this program writes.
     version: u64,
-    /// Version in the file's first line; unknown if that is damaged.
+    /// Version in the file's first line; `None` if that line is damaged.
     found: Option<u64>,
-    /// Bytes that were read or written by this handle, all of them whole records.
+    /// Bytes that this handle has read or written; always ends at a complete record.
     read: u64,
-    /// Size after the last rewriting.
+    /// Size in bytes after the last rewrite.
     base: u64,
 }
 
-/// What happened since the last look.
+/// Records that were appended since the previous read.
 #[derive(Debug)]
-pub struct News<R> {
-    /// Whether the file was rewritten: the records tell everything from the start.
-    pub all: bool,
-    /// Records in order.
+pub struct JournalUpdate<R> {
+    /// Whether the file was read from its start, because it is new to this handle or was rewritten.
+    pub from_start: bool,
+    /// The records, oldest first.
     pub records: Vec<R>,
-    /// What could not be read.
+    /// Damage, if some lines could not be read.
     pub damage: Option<Damage>,
 }
 
-/// The journal while no other program can change it.
+/// A journal that no other program can change until this value is dropped.
 pub struct Locked<'a> {
     journal: &'a mut Journal,
     _lock: HeldLock,
 }
 
 impl Journal {
-    /// Opens or creates the journal at `path` for records of `version`. A newer version is rejected when it is read.
+    /// Opens or creates the journal at `path` for records of `version`. A file of a newer version fails when it is read.
     pub fn open(path: &Path, version: u64) -> Result<Self> {
         let _lock = HeldLock::wait(&lock_path(path))?;
         let file = open(path).map_err(|error| failed(path, error))?;
@@ -75,40 +75,40 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Keeps others out until the result is dropped.
+    /// Waits for the lock, which excludes other programs until the result is dropped.
     pub fn lock(&mut self) -> Result<Locked<'_>> {
         let lock = HeldLock::wait(&lock_path(&self.path))?;
         Ok(Locked { journal: self, _lock: lock })
     }
 
-    /// Whether there may be something new. Cheap: one look at the file's size.
-    pub fn may_have_news(&self) -> bool {
-        self.replaced() || fs::metadata(&self.path).is_ok_and(|about| about.len() != self.read)
+    /// Whether there may be new records. Cheap: reads only the file's metadata.
+    pub fn may_have_changed(&self) -> bool {
+        self.replaced() || fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() != self.read)
     }
 
-    /// Whether the file at the path is another one than the open one.
+    /// Whether the file at the path is no longer the open file.
     fn replaced(&self) -> bool {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt as _;
             match (fs::metadata(&self.path), self.file.metadata()) {
-                (Ok(there), Ok(open)) => there.ino() != open.ino() || there.dev() != open.dev(),
+                (Ok(on_disk), Ok(open)) => on_disk.ino() != open.ino() || on_disk.dev() != open.dev(),
                 _ => true,
             }
         }
         #[cfg(not(unix))]
         {
-            // an open file cannot be replaced
+            // this system does not replace a file that is open
             false
         }
     }
 
-    /// Appends whole lines and syncs them; nothing is left of them if that fails.
+    /// Appends complete lines and syncs them; on failure the file is truncated to its previous length.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.read))?;
         let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            // whoever comes next cuts it off if this fails, too
+            // if this fails too, the next read removes the incomplete line
             drop(self.file.set_len(self.read));
             return Err(error);
         }
@@ -118,10 +118,13 @@ impl Journal {
 }
 
 impl Locked<'_> {
-    /// Reads what was appended since the last time; cuts off a torn end.
+    /// Reads the records appended since the previous read, and removes an incomplete last line.
     ///
-    /// `decode` makes a record from JSON of a version, which is unknown if the file's first line is damaged.
-    pub fn news<R>(&mut self, decode: impl Fn(&[u8], Option<u64>) -> Option<R>) -> Result<News<R>> {
+    /// `decode` makes a record from JSON of a version, which is `None` if the file's first line is damaged.
+    pub fn read_new<R>(
+        &mut self,
+        decode: impl Fn(&[u8], Option<u64>) -> Option<R>,
+    ) -> Result<JournalUpdate<R>> {
         let journal = &mut *self.journal;
         let path = journal.path.clone();
         let failed = |error| failed(&path, error);
@@ -133,14 +136,14 @@ impl Locked<'_> {
         if length < journal.read {
             journal.read = 0;
         }
-        let all = journal.read == 0;
+        let from_start = journal.read == 0;
         let mut text = Vec::new();
         journal.file.seek(SeekFrom::Start(journal.read)).map_err(failed)?;
         journal.file.read_to_end(&mut text).map_err(failed)?;
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let mut lines = text[..whole].split_inclusive(|&byte| byte == b'\n');
         let (mut records, mut bad) = (Vec::new(), 0);
-        if all {
+        if from_start {
             journal.found = version_of(lines.next(), &path, journal.version)?;
             bad += usize::from(journal.found.is_none());
         }
@@ -155,34 +158,34 @@ impl Locked<'_> {
             records => Some(Damage { records, kept: keep_aside(&path).map_err(failed)? }),
         };
         if whole < text.len() {
-            tracing::warn!("The last record of {} was torn and is cut off", path.display());
+            tracing::warn!("Removed an incomplete last record: {}", path.display());
             journal.file.set_len(journal.read + whole as u64).map_err(failed)?;
         }
         journal.read += whole as u64;
-        if all {
+        if from_start {
             journal.base = journal.read;
         }
-        Ok(News { all, records, damage })
+        Ok(JournalUpdate { from_start, records, damage })
     }
 
-    /// Appends records; they are safe when this returns. To be called after [`Self::news`].
+    /// Appends records, which are on disk when this returns. Call [`Self::read_new`] first.
     pub fn append<R: Serialize>(&mut self, records: &[R]) -> Result<()> {
         let lines = lines(records)?;
         let path = self.journal.path.clone();
         self.journal.write(&lines).map_err(|error| failed(&path, error))
     }
 
-    /// Whether the file is of an older version and must be rewritten before anything is appended.
+    /// Whether the file has an older version and must be rewritten before anything is appended.
     pub fn is_old(&self) -> bool {
         self.journal.found != Some(self.journal.version)
     }
 
-    /// Whether so much was appended that rewriting pays.
+    /// Whether the file is over 1 MiB and more than twice its size after the last rewrite.
     pub fn is_long(&self) -> bool {
         self.journal.read > SMALL.max(self.journal.base.saturating_mul(2))
     }
 
-    /// Replaces everything by `records`, which tell the same more briefly.
+    /// Replaces the whole journal with `records`, a shorter equivalent.
     pub fn rewrite<R: Serialize>(&mut self, records: &[R]) -> Result<()> {
         let journal = &mut *self.journal;
         let path = journal.path.clone();
@@ -215,37 +218,38 @@ fn line(json: &[u8]) -> Vec<u8> {
 fn lines<R: Serialize>(records: &[R]) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for record in records {
-        let json = serde_json::to_vec(record)
-            .map_err(|error| Error::new(Kind::Bug, "Cannot write a record of the queue").because(error))?;
+        let json = serde_json::to_vec(record).map_err(|error| {
+            Error::new(Kind::Bug, "Cannot encode a record of the queue as JSON").because(error)
+        })?;
         all.extend(line(&json));
     }
     Ok(all)
 }
 
-/// The JSON of a line whose checksum agrees.
+/// The JSON of a line, or `None` if its checksum does not match.
 fn checked(line: &[u8]) -> Option<&[u8]> {
     let (sum, json) = line.trim_ascii_end().split_at_checked(9)?;
     let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?.trim_end(), 16).ok()?;
     (sum == crc32fast::hash(json)).then_some(json)
 }
 
-/// The version in the first line, `None` if that is damaged. Fails if it is newer than `known`.
+/// The version in the first line, `None` if the line is damaged. Fails if the version is newer than `known`.
 fn version_of(first: Option<&[u8]>, path: &Path, known: u64) -> Result<Option<u64>> {
     let header = first.and_then(checked).and_then(|json| serde_json::from_slice::<Value>(json).ok());
     match header.as_ref().and_then(|header| header[KEY].as_u64()) {
         Some(version) if version > known => Err(Error::new(
             Kind::Unsupported,
             format!(
-                "The queue in {} has version {version}, this program reads up to {known}",
+                "The queue has version {version}, and this program supports up to version {known}: {}",
                 path.display()
             ),
         )
-        .remedy("Use the newer Wandeck that wrote it, or another --data-dir")),
+        .remedy("Use the newer Wandeck that wrote it, or choose another --data-dir")),
         found => Ok(found),
     }
 }
 
-/// A copy of a damaged file under the next free name.
+/// Copies a damaged file to the next free name and returns that name.
 fn keep_aside(path: &Path) -> io::Result<PathBuf> {
     for number in 1_u32.. {
         let kept = path.with_extension(format!("damaged-{number}"));
@@ -272,9 +276,9 @@ fn sync_folder(folder: &Path) {
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
-    Error::new(Kind::Io, format!("Cannot save the queue in {}", path.display()))
+    Error::new(Kind::Io, format!("Cannot read or write the queue: {}", path.display()))
         .because(error)
-        .remedy("Free some space or check the folder's permissions; what was saved before is safe")
+        .remedy("Free some disk space or check the folder's permissions; jobs saved earlier are kept")
 }
 
 #[cfg(test)]
@@ -291,31 +295,31 @@ mod tests {
 
     fn append(journal: &mut Journal, values: &[u32]) {
         let mut locked = journal.lock().unwrap();
-        locked.news(decode).unwrap();
+        locked.read_new(decode).unwrap();
         locked.append(values).unwrap();
     }
 
-    fn read(journal: &mut Journal) -> News<u32> {
-        journal.lock().unwrap().news(decode).unwrap()
+    fn read(journal: &mut Journal) -> JournalUpdate<u32> {
+        journal.lock().unwrap().read_new(decode).unwrap()
     }
 
     #[test]
-    fn two_programs_see_what_the_other_wrote() {
+    fn two_programs_read_each_others_records() {
         let dir = tempfile::tempdir().unwrap();
         let (mut one, mut two) = (journal(dir.path()), journal(dir.path()));
         append(&mut one, &[1, 2]);
-        assert!(two.may_have_news());
+        assert!(two.may_have_changed());
         assert_eq!(read(&mut two).records, [1, 2]);
         append(&mut two, &[3]);
         assert_eq!(read(&mut one).records, [3]);
-        assert!(!one.may_have_news() && !two.may_have_news());
+        assert!(!one.may_have_changed() && !two.may_have_changed());
         one.lock().unwrap().rewrite(&[6]).unwrap();
-        let news = read(&mut two);
-        assert_eq!((news.all, news.records), (true, vec![6]));
+        let update = read(&mut two);
+        assert_eq!((update.from_start, update.records), (true, vec![6]));
     }
 
     #[test]
-    fn a_torn_end_is_cut_off_wherever_it_is_torn() {
+    fn an_incomplete_last_line_is_removed_at_every_length() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         append(&mut journal(dir.path()), &[1, 2]);
@@ -325,15 +329,15 @@ mod tests {
         for length in before..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
             let mut journal = journal(dir.path());
-            let news = read(&mut journal);
-            assert_eq!((news.records, news.damage), (vec![1, 2], None), "{length} bytes");
+            let update = read(&mut journal);
+            assert_eq!((update.records, update.damage), (vec![1, 2], None), "{length} bytes");
             append(&mut journal, &[4]);
             assert_eq!(read(&mut self::journal(dir.path())).records, [1, 2, 4], "{length} bytes");
         }
     }
 
     #[test]
-    fn a_damaged_record_is_left_out_reported_and_kept() {
+    fn a_damaged_record_is_skipped_and_reported_and_the_file_copied() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         append(&mut journal(dir.path()), &[1, 2, 3]);
@@ -342,13 +346,13 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x10;
             fs::write(&path, &bytes).unwrap();
-            let news = read(&mut journal(dir.path()));
-            assert!(news.records.iter().all(|record| [1, 2, 3].contains(record)), "byte {at}");
-            assert!(news.records.len() >= 2 || bytes[at] == b'\n' || whole[at] == b'\n', "byte {at}");
+            let update = read(&mut journal(dir.path()));
+            assert!(update.records.iter().all(|record| [1, 2, 3].contains(record)), "byte {at}");
+            assert!(update.records.len() >= 2 || bytes[at] == b'\n' || whole[at] == b'\n', "byte {at}");
             let in_header = at < whole.iter().position(|&byte| byte == b'\n').unwrap();
-            let lost = news.records.len() < 3;
-            assert_eq!(news.damage.is_some(), lost || in_header, "byte {at}");
-            if let Some(damage) = news.damage {
+            let lost = update.records.len() < 3;
+            assert_eq!(update.damage.is_some(), lost || in_header, "byte {at}");
+            if let Some(damage) = update.damage {
                 assert_eq!(fs::read(damage.kept).unwrap(), bytes);
             }
         }
@@ -360,23 +364,23 @@ mod tests {
         append(&mut journal(dir.path()), &[1]);
         let mut newer = Journal::open(&dir.path().join("journal"), 2).unwrap();
         let mut locked = newer.lock().unwrap();
-        let news = locked.news(|json, version| Some((decode(json, version)?, version?))).unwrap();
-        assert_eq!((news.records, news.damage), (vec![(1, 1)], None));
+        let update = locked.read_new(|json, version| Some((decode(json, version)?, version?))).unwrap();
+        assert_eq!((update.records, update.damage), (vec![(1, 1)], None));
         assert!(locked.is_old());
         locked.rewrite(&[10]).unwrap();
         assert!(!locked.is_old());
         drop(locked);
-        let error = journal(dir.path()).lock().unwrap().news(decode).unwrap_err();
+        let error = journal(dir.path()).lock().unwrap().read_new(decode).unwrap_err();
         assert!(format!("{error:#}").contains("version 2"), "{error:#}");
     }
 
     #[test]
-    fn a_newer_version_is_left_alone() {
+    fn a_newer_version_is_an_error_and_the_file_is_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let newer = line(br#"{"wandeck_journal":99}"#);
         fs::write(&path, &newer).unwrap();
-        let error = journal(dir.path()).lock().unwrap().news(decode).unwrap_err();
+        let error = journal(dir.path()).lock().unwrap().read_new(decode).unwrap_err();
         assert!(format!("{error:#}").contains("version 99"), "{error:#}");
         assert_eq!(fs::read(&path).unwrap(), newer);
     }

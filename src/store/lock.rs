@@ -1,5 +1,5 @@
-//! Locks between programs that use one data folder: a file that the system unlocks when its holder ends, however it
-//! ends. The holder's name stands in the file, for whoever has to wait.
+//! Locks between programs that share a data folder. A lock is a file that the system unlocks when the holding process
+//! exits or crashes; the file contains the holder's name, so that a waiting program can report it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Seek as _, Write as _};
@@ -14,19 +14,20 @@ pub struct HeldLock {
 }
 
 impl HeldLock {
-    /// Waits for the lock. For locks that are held for moments.
+    /// Waits for the lock without a time limit; meant for locks that are held only briefly.
     pub fn wait(path: &Path) -> Result<Self> {
         let file = open(path)?;
         file.lock().map_err(|error| failed(path, error))?;
         Ok(Self { file })
     }
 
-    /// Takes the lock if it is free, and writes `holder` into its file. Otherwise returns who holds it.
+    /// Takes the lock if it is free and writes `holder` into its file. The inner `Err` is the name of the current holder.
     pub fn attempt(path: &Path, holder: &str) -> Result<Result<Self, String>> {
         Self::attempt_with(path, holder, File::try_lock)
     }
 
-    /// Takes the lock together with others that take it in this way, if nobody holds it alone.
+    /// Takes a shared lock, which several holders can have at once, unless one holds it exclusively. The inner `Err` is
+    /// the name of the current holder.
     pub fn attempt_shared(path: &Path, holder: &str) -> Result<Result<Self, String>> {
         Self::attempt_with(path, holder, File::try_lock_shared)
     }
@@ -56,7 +57,7 @@ impl HeldLock {
 impl Drop for HeldLock {
     fn drop(&mut self) {
         if let Err(error) = self.file.unlock() {
-            tracing::warn!("A lock cannot be released before the program ends: {error}");
+            tracing::warn!("Cannot release a lock, so it is held until the program ends: {error}");
         }
     }
 }
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holder_is_told_who_is_the_first() {
+    fn a_second_attempt_returns_the_first_holder() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("locks/device");
         let held = HeldLock::attempt(&path, "the window (process 7)").unwrap().unwrap();

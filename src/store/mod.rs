@@ -1,4 +1,4 @@
-//! What the program keeps on disk, and where.
+//! The program's files: data folder, journal, locks, settings and cached tensors.
 
 mod data_dir;
 mod journal;
@@ -9,7 +9,7 @@ mod tensor_file;
 mod whole_file;
 
 pub use data_dir::{DATA_DIR_VARIABLE, default_data_dir};
-pub use journal::{Damage, Journal, Locked, News};
+pub use journal::{Damage, Journal, JournalUpdate, Locked};
 pub use lock::HeldLock;
 pub use settings::{
     ErrorSettings, GenerationSettings, HardwareSettings, Imported, ModelSettings, OptimizationSettings,

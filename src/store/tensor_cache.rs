@@ -1,4 +1,4 @@
-//! Tensors kept between jobs: the newest in memory, more in files of the data folder, both bounded.
+//! A cache of tensors between jobs: recent ones in memory, more in files of the data folder, both limited in size.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -12,31 +12,31 @@ use super::tensor_file::{read_tensors, write_tensors};
 use crate::core::Bytes;
 use crate::pipeline::TensorCache;
 
-/// Memory that the newest tensors may take.
+/// Memory limit.
 const IN_MEMORY: Bytes = Bytes(64 << 20);
-/// Disk that all of them may take; a prompt of the largest text encoder has 8 MB at most.
+/// Default disk limit; the embeddings of one prompt take at most 8 MB with the largest text encoder.
 const ON_DISK: Bytes = Bytes(1 << 30);
 const EXTENSION: &str = "safetensors";
 /// Name of the tensor in its file.
 const TENSOR: &str = "value";
 
-/// A folder of tensors, and those of them that were used last.
+/// Cache of tensors in a folder, with the most recently used also in memory.
 pub struct StoredTensors {
     dir: PathBuf,
     in_memory: u64,
     on_disk: u64,
-    /// Last used first.
+    /// Most recently used first.
     recent: VecDeque<(String, ArrayD<f32>)>,
 }
 
 impl StoredTensors {
-    /// The cache of a data folder. The folder is made when there is something to keep.
+    /// The cache of a data folder, up to 1 GiB. The cache's folder is created with the first tensor.
     pub fn new(data_dir: &Path) -> Self {
-        Self::with_room(data_dir, ON_DISK)
+        Self::with_disk_limit(data_dir, ON_DISK)
     }
 
-    /// Likewise, with so much room on the disk.
-    pub fn with_room(data_dir: &Path, on_disk: Bytes) -> Self {
+    /// The cache of a data folder with a limit on its disk space.
+    pub fn with_disk_limit(data_dir: &Path, on_disk: Bytes) -> Self {
         Self::bounded(data_dir, IN_MEMORY, on_disk)
     }
 
@@ -59,16 +59,16 @@ impl StoredTensors {
         });
     }
 
-    /// Removes the files that were used longest ago until the rest fits.
-    fn make_room(&self) -> std::io::Result<()> {
+    /// Removes the least recently used files until the rest is within the disk limit.
+    fn evict(&self) -> std::io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
-            let (path, about) = {
+            let (path, metadata) = {
                 let entry = entry?;
                 (entry.path(), entry.metadata()?)
             };
             if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                files.push((about.modified().unwrap_or(SystemTime::UNIX_EPOCH), about.len(), path));
+                files.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len(), path));
             }
         }
         files.sort();
@@ -86,7 +86,7 @@ impl StoredTensors {
     fn write(&self, key: &str, tensor: &ArrayD<f32>) -> std::io::Result<()> {
         fs::create_dir_all(&self.dir)?;
         write_tensors(&self.path(key), &[(TENSOR, tensor.view())], None)?;
-        self.make_room()
+        self.evict()
     }
 }
 
@@ -103,13 +103,16 @@ impl TensorCache for StoredTensors {
             found => found.ok(),
         };
         let Some(tensor) = found.and_then(|(mut tensors, _)| tensors.remove(TENSOR)) else {
-            tracing::warn!("{} is damaged and is made again", path.display());
+            tracing::warn!(
+                "Removed a damaged file from the tensor cache; its tensor will be computed again: {}",
+                path.display()
+            );
             drop(fs::remove_file(&path));
             return None;
         };
-        // what is used is kept longer
+        // the modification time is the time of last use
         if let Err(error) = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now())) {
-            tracing::debug!("{}: {error}", path.display());
+            tracing::debug!("cannot set the modification time of {}: {error}", path.display());
         }
         self.remember(key, &tensor);
         Some(tensor)
@@ -118,7 +121,7 @@ impl TensorCache for StoredTensors {
     fn put(&mut self, key: &str, tensor: &ArrayD<f32>) {
         self.remember(key, tensor);
         if let Err(error) = self.write(key, tensor) {
-            tracing::warn!("The cache {} cannot be written: {error}", self.dir.display());
+            tracing::warn!("Cannot write to the tensor cache: {error}: {}", self.dir.display());
         }
     }
 }
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_also_after_a_restart() {
+    fn a_cached_tensor_is_returned_also_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let mut cache = StoredTensors::new(dir.path());
         assert_eq!(cache.get("a"), None);
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_as_none() {
+    fn a_damaged_file_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         StoredTensors::new(dir.path()).put("a", &tensor(1.0));
         let mut cache = StoredTensors::new(dir.path());
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn both_bounds_hold_and_what_was_used_last_stays() {
+    fn both_limits_hold_and_recently_used_tensors_stay() {
         let dir = tempfile::tempdir().unwrap();
         let mut probe = StoredTensors::new(dir.path());
         probe.put("a", &tensor(0.0));
@@ -180,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_loses_nothing() {
+    fn tensors_stay_in_memory_if_the_folder_is_not_writable() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("cache"), b"a file where a folder should be").unwrap();
         let mut cache = StoredTensors::new(dir.path());

@@ -1,4 +1,4 @@
-//! Named fp32 tensors in one safetensors file that appears whole or not at all.
+//! Named fp32 tensors in a safetensors file that is written atomically.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,14 +9,14 @@ use ndarray::{ArrayD, ArrayViewD};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-/// What is said about the tensors of a file, as its `__metadata__`.
+/// The `__metadata__` of a safetensors file.
 pub type TensorMetadata = HashMap<String, String>;
 
-/// Writes `tensors` beside `path`, syncs them, and gives the file its name.
+/// Writes `tensors` to a temporary file beside `path`, syncs it, and renames it to `path`.
 pub fn write_tensors(
     path: &Path,
     tensors: &[(&str, ArrayViewD<'_, f32>)],
-    about: Option<TensorMetadata>,
+    metadata: Option<TensorMetadata>,
 ) -> io::Result<()> {
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
@@ -30,7 +30,7 @@ pub fn write_tensors(
             Ok((*name, view.map_err(io::Error::other)?))
         })
         .collect::<io::Result<Vec<_>>>()?;
-    let file = safetensors::serialize(views, about).map_err(io::Error::other)?;
+    let file = safetensors::serialize(views, metadata).map_err(io::Error::other)?;
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut staged = tempfile::NamedTempFile::new_in(folder)?;
@@ -40,12 +40,12 @@ pub fn write_tensors(
     Ok(())
 }
 
-/// The fp32 tensors of a file by name, and what is said about them.
+/// Reads the fp32 tensors of a file by name, and the file's metadata. Tensors of other types are skipped.
 pub fn read_tensors(path: &Path) -> io::Result<(HashMap<String, ArrayD<f32>>, TensorMetadata)> {
     let bytes = fs::read(path)?;
     let damaged = |error: safetensors::SafeTensorError| io::Error::new(io::ErrorKind::InvalidData, error);
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let about = header.metadata().clone().unwrap_or_default();
+    let metadata = header.metadata().clone().unwrap_or_default();
     let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
     let mut tensors = HashMap::new();
     for (name, view) in file.iter().filter(|(_, view)| view.dtype() == Dtype::F32) {
@@ -53,7 +53,7 @@ pub fn read_tensors(path: &Path) -> io::Result<(HashMap<String, ArrayD<f32>>, Te
         let tensor = ArrayD::from_shape_vec(view.shape().to_vec(), values);
         tensors.insert(name.to_owned(), tensor.map_err(io::Error::other)?);
     }
-    Ok((tensors, about))
+    Ok((tensors, metadata))
 }
 
 #[cfg(test)]
@@ -61,13 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_damage_is_an_error() {
+    fn written_tensors_are_read_and_damage_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.safetensors");
         let tensor = ArrayD::from_shape_vec(vec![2, 1], vec![1.5, -2.0]).unwrap();
-        let about = TensorMetadata::from([("step".to_owned(), "3".to_owned())]);
-        write_tensors(&path, &[("latents", tensor.view())], Some(about.clone())).unwrap();
-        assert_eq!(read_tensors(&path).unwrap(), (HashMap::from([("latents".to_owned(), tensor)]), about));
+        let metadata = TensorMetadata::from([("step".to_owned(), "3".to_owned())]);
+        write_tensors(&path, &[("latents", tensor.view())], Some(metadata.clone())).unwrap();
+        assert_eq!(read_tensors(&path).unwrap(), (HashMap::from([("latents".to_owned(), tensor)]), metadata));
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert_eq!(read_tensors(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);

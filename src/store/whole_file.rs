@@ -1,4 +1,4 @@
-//! Small files that are replaced in one step.
+//! Atomic replacement of small files.
 
 use std::fs;
 use std::io::Write as _;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::core::{Error, Kind, Result};
 
-/// Writes a file beside its place, syncs and renames it: at any time the file is the old one or the new one.
+/// Writes a temporary file beside `path`, syncs it and renames it to `path`, so that readers see the old or the new
+/// file. Creates missing folders.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let dir = path.parent().unwrap_or_else(|| Path::new("."));
@@ -20,6 +21,6 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|error| {
         Error::new(Kind::Io, format!("Cannot write {}", path.display()))
             .because(error)
-            .remedy("Check that the folder can be written to and that its disk has room")
+            .remedy("Check that the folder is writable and that its disk has free space")
     })
 }

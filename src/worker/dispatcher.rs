@@ -85,7 +85,7 @@ impl Dispatcher {
     /// Reads what other programs changed.
     fn refresh(&self) {
         let mut queue = self.shared.queue();
-        if queue.may_have_news()
+        if queue.may_have_changed()
             && let Err(error) = queue.refresh()
         {
             self.report(format!("{error:#}"));

@@ -56,7 +56,7 @@ impl Runner {
         shared: Arc<Shared>,
     ) -> Self {
         Self {
-            cache: StoredTensors::with_room(&data_dir, options.keep_encoded),
+            cache: StoredTensors::with_disk_limit(&data_dir, options.keep_encoded),
             data_dir,
             // a program that runs only its own jobs ends with them
             sessions: match options.scope {

@@ -114,7 +114,7 @@ fn a_clip_goes_on_from_its_last_frame() {
 }
 
 #[test]
-fn a_picture_that_is_none_fails_before_the_work() {
+fn an_invalid_image_fails_before_the_first_stage() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
     let png = std::fs::read(refs().join("input.png")).unwrap();
@@ -125,10 +125,10 @@ fn a_picture_that_is_none_fails_before_the_work() {
     };
     for (path, words) in [
         (dir.path().join("gone.png"), "Cannot read"),
-        (dir.path().to_path_buf(), "is a folder"),
+        (dir.path().to_path_buf(), "is a folder, not an image"),
         (file("cut.png", &png[..png.len() / 2]), "cannot be decoded"),
-        (file("text.png", b"not a picture at all"), "is no picture"),
-        (file("clip.png", b"\0\0\0\x18ftypisom\0\0\0\0isom"), "is a video"),
+        (file("text.png", b"not an image at all"), "is not an image"),
+        (file("clip.png", b"\0\0\0\x18ftypisom\0\0\0\0isom"), "is a video, not an image"),
     ] {
         let mut job = work("pipeline_i2v", dir.path(), "never");
         job.draft.start_image = Some(path);

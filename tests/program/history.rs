@@ -205,5 +205,5 @@ fn the_doctor_finds_what_is_wrong_and_what_to_do() {
     assert_eq!(findings(&ill)[1], Some(json!("problem")));
     assert_eq!(ill.status.code(), Some(1));
     let told = String::from_utf8(run(data, &["doctor"]).stdout).unwrap();
-    assert!(told.contains("PROBLEM  settings") && told.contains("Mend the file"), "{told}");
+    assert!(told.contains("PROBLEM  settings") && told.contains("Correct the file"), "{told}");
 }

@@ -1,11 +1,11 @@
-//! One setting by its name: `generation.retries`.
+//! Access to one setting by its key, for instance `generation.retries`.
 
 use serde_json::Value;
 
 use super::sections::{Settings, VERSION};
 use crate::core::{Error, Kind, Result};
 
-/// What a key without a value is called.
+/// The word for a setting without a value.
 const NONE: &str = "none";
 
 impl Settings {
@@ -13,7 +13,7 @@ impl Settings {
     pub fn entries(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for (section, values) in object(serde_json::to_value(self).unwrap_or_default()) {
-            // the version stands alone and is not a setting
+            // the version is not in a section and is not a setting
             for (name, value) in object(values) {
                 let text = match value {
                     Value::Null => NONE.to_owned(),
@@ -26,24 +26,24 @@ impl Settings {
         found
     }
 
-    /// Sets `key` to `value`; words and numbers as the file has them, `none` for nothing.
+    /// Sets `key` to `value`: a word or number as in the file, or `none` for no value. On an error nothing changes.
     pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
         if self.version > VERSION {
             return Err(Error::new(
                 Kind::Unsupported,
-                format!("The settings are of version {}, this program writes {VERSION}", self.version),
+                format!("Cannot change the settings: the file has version {}, and this program writes version {VERSION}", self.version),
             )
-            .remedy("Change them in the file, or with the newer Wandeck that made it"));
+            .remedy("Edit the file, or use the newer Wandeck that wrote it"));
         }
         let mut whole = serde_json::to_value(&*self).unwrap_or_default();
-        let place = key.split_once('.').and_then(|(section, name)| whole.get_mut(section)?.get_mut(name));
-        let Some(place) = place else {
+        let slot = key.split_once('.').and_then(|(section, name)| whole.get_mut(section)?.get_mut(name));
+        let Some(slot) = slot else {
             let known: Vec<_> = self.entries().into_iter().map(|(key, _)| key).collect();
             return Err(Error::new(Kind::Input, format!("There is no setting \"{key}\""))
-                .remedy(format!("There are: {}", known.join(", "))));
+                .remedy(format!("Available settings: {}", known.join(", "))));
         };
         let word = || Value::String(value.to_owned());
-        *place = match place {
+        *slot = match slot {
             Value::Null | Value::String(_) if value == NONE => Value::Null,
             // a path that looks like a number is still a path
             Value::Null | Value::String(_) => word(),
@@ -71,7 +71,7 @@ mod tests {
     use crate::core::ProviderChoice;
 
     #[test]
-    fn every_key_can_be_set_to_what_it_is() {
+    fn every_key_can_be_set_to_its_current_value() {
         let mut settings = Settings::default();
         let entries = settings.entries();
         assert_eq!(entries.len(), 11, "{entries:?}");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_words_numbers_and_nothing() {
+    fn values_are_words_numbers_and_none() {
         let mut settings = Settings::default();
         for (key, value) in [
             ("generation.retries", "0"),
@@ -101,10 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_and_changes_nothing() {
+    fn an_invalid_value_is_an_error_and_changes_nothing() {
         let mut settings = Settings::default();
         for (key, value, words) in [
-            ("retries", "1", "There are: "),
+            ("retries", "1", "Available settings: "),
             ("generation.retires", "1", "generation.retries"),
             ("generation.retries", "many", "cannot be \"many\""),
             ("generation.retries", "-1", "cannot be \"-1\""),

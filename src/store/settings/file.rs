@@ -1,4 +1,4 @@
-//! The file: read with what is wrong said, written in one step.
+//! The settings file: reading with notes about problems, atomic writing.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -11,43 +11,41 @@ use super::sections::{Settings, VERSION};
 use crate::core::{Error, Kind, Result};
 
 const NAME: &str = "settings.ron";
-const HEADER: &str = "// Wandeck's settings. \"wandeck settings set KEY VALUE\" writes this file anew.\n";
+const HEADER: &str = "// Wandeck's settings. \"wandeck settings set KEY VALUE\" rewrites this file.\n";
 
 impl Settings {
-    /// Where the settings of a data folder are.
+    /// Path of the settings file in a data folder.
     pub fn path_in(data_dir: &Path) -> PathBuf {
         data_dir.join(NAME)
     }
 
-    /// The settings of a data folder, and what is odd about them, a sentence each. The defaults if the file is
-    /// missing or cannot be read: a broken file stays as it is, and the program runs.
+    /// The settings of a data folder, and notes about problems, one sentence each. The defaults if the file is missing
+    /// or invalid; an invalid file is left unchanged.
     pub fn load(data_dir: &Path) -> (Self, Vec<String>) {
         Self::read(data_dir).unwrap_or_else(|error| {
             (Self::default(), vec![format!("{error:#}. Until then the defaults are used")])
         })
     }
 
-    /// Likewise, but a file that cannot be read is an error.
+    /// The settings of a data folder and notes about problems; the defaults if the file is missing. Fails if the file
+    /// cannot be read or is invalid.
     pub fn read(data_dir: &Path) -> Result<(Self, Vec<String>)> {
         let path = Self::path_in(data_dir);
         match fs::read_to_string(&path) {
             Ok(text) => Self::parse(&text, &path),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok((Self::default(), Vec::new())),
-            Err(error) => {
-                Err(Error::new(Kind::Io, format!("The settings {} cannot be read", path.display()))
-                    .because(error)
-                    .remedy("Mend the file or move it away"))
-            }
+            Err(error) => Err(Error::new(Kind::Io, format!("Cannot read the settings: {}", path.display()))
+                .because(error)
+                .remedy("Check the file's permissions, or move it away")),
         }
     }
 
-    /// Writes the settings of a data folder; the file is the old or the new one at any time.
+    /// Writes the settings file of a data folder atomically.
     pub fn save(&self, data_dir: &Path) -> Result<()> {
         let path = Self::path_in(data_dir);
         let pretty = ron::ser::PrettyConfig::default();
-        let text = ron::ser::to_string_pretty(self, pretty).map_err(|error| {
-            Error::new(Kind::Bug, "The settings cannot be written as text").because(error)
-        })?;
+        let text = ron::ser::to_string_pretty(self, pretty)
+            .map_err(|error| Error::new(Kind::Bug, "Cannot encode the settings as RON").because(error))?;
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(data_dir)?;
             let mut staged = tempfile::NamedTempFile::new_in(data_dir)?;
@@ -57,7 +55,7 @@ impl Settings {
             Ok(())
         };
         write().map_err(|error| {
-            Error::new(Kind::Io, format!("The settings {} cannot be written", path.display()))
+            Error::new(Kind::Io, format!("Cannot write the settings: {}", path.display()))
                 .because(error)
                 .remedy("Check that the data folder can be written to, or choose another with --data-dir")
         })
@@ -65,12 +63,12 @@ impl Settings {
 
     fn parse(text: &str, path: &Path) -> Result<(Self, Vec<String>)> {
         let path = path.display();
-        let broken = |why: String| {
-            Error::new(Kind::Input, format!("The settings {path} cannot be read: {why}"))
-                .remedy("Mend the file or move it away")
+        let invalid = |why: String| {
+            Error::new(Kind::Input, format!("The settings are invalid: {why}: {path}"))
+                .remedy("Correct the file or move it away")
         };
         let at = |error: ron::error::SpannedError| {
-            broken(format!("line {}, {}", error.span.start.line, error.code))
+            invalid(format!("line {}, {}", error.span.start.line, error.code))
         };
         let options = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
         let mut unknown = Vec::new();
@@ -83,16 +81,16 @@ impl Settings {
         ))
         .map_err(|error| at(reader.span_error(error)))?;
         reader.end().map_err(|error| at(reader.span_error(error)))?;
-        settings.check().map_err(|error| broken(error.message))?;
+        settings.check().map_err(|error| invalid(error.message))?;
         let mut notes = Vec::new();
         if settings.version > VERSION {
             notes.push(format!(
-                "The settings {path} are of version {}, this program knows {VERSION}: it uses what it knows",
+                "The settings have version {}, and this program supports up to version {VERSION}: it uses the settings it knows: {path}",
                 settings.version
             ));
         }
         if !unknown.is_empty() {
-            notes.push(format!("The settings {path} have keys that nothing reads: {}", unknown.join(", ")));
+            notes.push(format!("Unknown settings are ignored: {}: {path}", unknown.join(", ")));
         }
         Ok((settings, notes))
     }
@@ -110,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_1_file_is_read_whole() {
+    fn a_version_1_file_is_read_completely() {
         let (settings, notes) = parse(VERSION_1).unwrap();
         assert_eq!(notes, Vec::<String>::new());
         assert_eq!((settings.generation.retries, settings.generation.preflight), (5, false));
@@ -122,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_settings_are_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("new");
         assert_eq!(Settings::read(&data).unwrap(), (Settings::default(), Vec::new()));
@@ -135,23 +133,26 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_missing_have_defaults_and_unknown_ones_are_named() {
+    fn missing_keys_have_defaults_and_unknown_ones_are_listed() {
         let text = "(generation: (retries: 1, retires: 2), colour: red, models: (folder: \"/m\"))";
         let (settings, notes) = parse(text).unwrap();
         assert_eq!((settings.generation.retries, settings.errors.timeout_s), (1, 0));
         assert_eq!(settings.models.folder, Some("/m".into()));
-        assert!(notes[0].ends_with("that nothing reads: generation.retires, colour"), "{notes:?}");
+        assert!(
+            notes[0].starts_with("Unknown settings are ignored: generation.retires, colour: "),
+            "{notes:?}"
+        );
     }
 
     #[test]
-    fn a_newer_file_gives_what_is_known_of_it() {
+    fn the_known_settings_of_a_newer_file_are_used() {
         let (settings, notes) = parse("(version: 9, generation: (retries: 1), clouds: [1, 2])").unwrap();
         assert_eq!((settings.generation.retries, notes.len()), (1, 2));
-        assert!(notes[0].contains("version 9, this program knows 1"), "{notes:?}");
+        assert!(notes[0].contains("version 9, and this program supports up to version 1"), "{notes:?}");
     }
 
     #[test]
-    fn a_broken_file_says_its_line_and_is_kept() {
+    fn an_invalid_file_is_reported_with_its_line_and_left_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let path = Settings::path_in(dir.path());
         for (text, words) in [

@@ -1,29 +1,29 @@
-//! Settings out of another program's JSON configuration, by the words in its keys.
+//! Import of settings from another program's JSON configuration, by the words in its keys.
 //!
-//! Such files differ in how they write a key (`max_retries`, `retryAttempts`, `retry_count`), so a key is known by its
-//! words, in whatever section it lies. What is not known, or has no meaning here, is named and left out.
+//! Such files differ in how they write a key (`max_retries`, `retryAttempts`, `retry_count`), so a key is recognised
+//! by its words, in any section. Keys without a matching setting are listed and skipped.
 
 use serde_json::{Map, Value};
 
 use super::sections::Settings;
 use crate::core::{Error, Kind, Result};
 
-/// What an import did.
+/// Result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Imported {
-    /// Each value that was taken: its key there, the setting here, and the value as it is now.
+    /// Imported values: key in the other file, setting here, and new value.
     pub taken: Vec<(String, String, String)>,
-    /// Each that was not, and why.
+    /// Skipped keys, each with the reason.
     pub left: Vec<(String, String)>,
 }
 
-/// A setting, and the words that a key for it has: one of each group.
+/// A setting, and the words by which a key for it is recognised: the key must contain one word of each group.
 struct Rule {
     setting: &'static str,
     words: &'static [&'static [&'static str]],
 }
 
-/// The first that fits a key wins.
+/// Rules in order; the first that matches a key is used.
 const RULES: &[Rule] = &[
     Rule {
         setting: "errors.backoff_s",
@@ -42,11 +42,11 @@ const RULES: &[Rule] = &[
 ];
 
 impl Settings {
-    /// Takes what it knows out of `text`, a JSON object with or without sections. Fails if it is none, or if a value
-    /// makes no sense; then nothing was taken.
+    /// Imports the known settings from `text`, a JSON object with or without sections. Fails if `text` is not a JSON
+    /// object or a value is out of range; then nothing is imported.
     pub fn import(&mut self, text: &str) -> Result<Imported> {
         let whole: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
-            Error::new(Kind::Input, "This is no configuration: a JSON object is expected").because(error)
+            Error::new(Kind::Input, "The file is not a configuration: expected a JSON object").because(error)
         })?;
         let mut next = self.clone();
         let mut done = Imported::default();
@@ -64,14 +64,15 @@ impl Settings {
             }
             let words = words(name);
             let Some(rule) = RULES.iter().find(|rule| rule.fits(&words)) else {
-                done.left.push((key, "there is no such setting".to_owned()));
+                done.left.push((key, "Wandeck has no such setting".to_owned()));
                 continue;
             };
             let Some(text) = converted(rule.setting, value, &words) else {
                 done.left.push((key, format!("{} cannot be {value}", rule.setting)));
                 continue;
             };
-            self.set(rule.setting, &text).map_err(|error| error.remedy(format!("Mend {key} in the file")))?;
+            self.set(rule.setting, &text)
+                .map_err(|error| error.remedy(format!("Correct {key} in the file")))?;
             done.taken.push((key, rule.setting.to_owned(), text));
         }
         Ok(())
@@ -84,7 +85,7 @@ impl Rule {
     }
 }
 
-/// `maxRetryCount` and `max-retry_count` as max, retry, count.
+/// Splits a key into lower-case words: `maxRetryCount` and `max-retry_count` give max, retry, count.
 fn words(key: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;
@@ -103,7 +104,7 @@ fn words(key: &str) -> Vec<String> {
     words
 }
 
-/// The value as the setting writes it; none if it is of another kind.
+/// The value as text for [`Settings::set`]; `None` if it has the wrong type.
 fn converted(setting: &str, value: &Value, words: &[String]) -> Option<String> {
     let has = |word: &[&str]| words.iter().any(|own| word.contains(&own.as_str()));
     match value {
@@ -120,7 +121,7 @@ fn converted(setting: &str, value: &Value, words: &[String]) -> Option<String> {
             let seconds = number.as_f64()? * unit;
             Some(if seconds.fract() == 0.0 { format!("{seconds:.0}") } else { seconds.to_string() })
         }
-        // a device may have a number there, and is a word here
+        // a device may be a number in the other file; here it is a word
         Value::Number(number) if matches!(setting, "generation.retries" | "hardware.threads") => {
             Some(number.to_string())
         }
@@ -131,7 +132,7 @@ fn converted(setting: &str, value: &Value, words: &[String]) -> Option<String> {
     }
 }
 
-/// A word for a choice as it is called here.
+/// Wandeck's word for a choice; `None` if the word is unknown.
 fn known_word(setting: &str, word: &str) -> Option<String> {
     let word = word.to_lowercase();
     let known = match (setting, word.as_str()) {
@@ -152,7 +153,7 @@ mod tests {
     use crate::core::{PrecisionChoice, ProviderChoice};
 
     #[test]
-    fn what_is_known_is_taken_and_the_rest_is_named() {
+    fn known_settings_are_imported_and_the_rest_is_listed() {
         let text = r#"{
             "generation": {"max_retry_attempts": 5, "enable_preflight_checks": false, "max_prompt_length": 512},
             "optimization": {"default_precision": "bfloat16", "max_vram_gb": 12},
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_a_value_that_makes_no_sense_changes_nothing() {
+    fn a_file_with_an_invalid_value_changes_nothing() {
         let mut settings = Settings::default();
         for text in [r#"{"timeout": 60, "max_retries": 1000}"#, "[1]", "no JSON"] {
             settings.import(text).unwrap_err();
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_fall_into_words() {
+    fn keys_are_split_into_words() {
         assert_eq!(words("maxRetryCount"), ["max", "retry", "count"]);
         assert_eq!(words("max-retry_count"), words("maxRetryCount"));
     }

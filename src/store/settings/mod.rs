@@ -1,6 +1,6 @@
-//! What a person sets once for the program, in `settings.ron` of the data folder.
+//! Settings of the program, in `settings.ron` of the data folder.
 //!
-//! Each value is used by something; what belongs to one video is in its form and its preset instead.
+//! Settings apply to all videos; the values of one video are in its draft and its preset.
 
 mod change;
 mod file;

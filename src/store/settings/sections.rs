@@ -1,4 +1,4 @@
-//! The settings, with their defaults.
+//! The settings by section, with their defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,93 +7,93 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{Bytes, Draft, Error, Kind, PrecisionChoice, ProviderChoice, Result};
 
-/// The form of the file that this program writes.
+/// Version of the settings file that this program writes.
 pub(super) const VERSION: u32 = 1;
-/// Attempts that make no sense beyond.
+/// Largest number of retries.
 const MOST_RETRIES: u32 = 20;
-/// An hour between attempts is as good as never.
+/// Longest time before a retry: one hour.
 const MOST_BACKOFF_S: f64 = 3600.0;
-/// More than any machine has.
+/// Largest number of threads.
 const MOST_THREADS: u32 = 1024;
 const MIB: u64 = 1 << 20;
-/// Mebibytes that still are a number of bytes.
+/// Largest disk limit: 1 PiB.
 const MOST_MIB: u64 = 1 << 30;
 
-/// Everything that can be set. A key that a file does not name has its default.
+/// All settings. A key that is missing in a file has its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Version of the file's form.
+    /// Version of the file format.
     pub version: u32,
-    /// Making videos.
+    /// Retries and preflight.
     pub generation: GenerationSettings,
-    /// Time and memory.
+    /// Precision.
     pub optimization: OptimizationSettings,
-    /// What happens when something goes wrong.
+    /// Handling of failures.
     pub errors: ErrorSettings,
-    /// The machine.
+    /// Execution provider and threads.
     pub hardware: HardwareSettings,
-    /// Models.
+    /// Folder of models and fallback models.
     pub models: ModelSettings,
-    /// What is kept.
+    /// Disk limits of saved latents and of the tensor cache.
     pub records: RecordSettings,
 }
 
-/// Making videos.
+/// Settings for generating videos.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GenerationSettings {
-    /// Attempts after a first one that failed; 0 to 20, default 3.
+    /// Retries after a failed first attempt; 0 to 20, default 3.
     pub retries: u32,
     /// Whether time, memory and disk are estimated before a run; default on.
     pub preflight: bool,
 }
 
-/// Time and memory.
+/// Settings that trade quality for time and memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OptimizationSettings {
-    /// Number format of a new form; default auto.
+    /// Precision of a new draft; default auto.
     pub precision: PrecisionChoice,
 }
 
-/// What happens when something goes wrong.
+/// Settings for failed and slow jobs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ErrorSettings {
     /// Seconds before the second attempt; 0 to 3600, default 2.
     pub backoff_s: f64,
-    /// Time limit of a job in seconds; default 0, no limit.
+    /// Time limit of a job in seconds, 0 for none; default 0.
     pub timeout_s: u64,
 }
 
-/// The machine.
+/// Settings for the hardware.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HardwareSettings {
-    /// Where the graphs of a new form run; default auto.
+    /// Execution provider of a new draft; default auto.
     pub provider: ProviderChoice,
-    /// Threads of one operation, 0 for all cores; up to 1024, default 0.
+    /// CPU threads of one operation, 0 for all cores; up to 1024, default 0.
     pub threads: u32,
 }
 
-/// Models.
+/// Settings for models.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ModelSettings {
-    /// Folder with models, looked at first; `--models-dir` wins. Default none.
+    /// Folder of models that is scanned first; `--models-dir` overrides it. Default none.
     pub folder: Option<PathBuf>,
-    /// Models that may take a job over where its own does not fit or cannot be read, in this order. Default none.
+    /// Models to use, in this order, if a job's own model does not fit in memory or cannot be read. Default none.
     pub fallbacks: Vec<String>,
 }
 
-/// What is kept.
+/// Settings for the data that is kept between jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RecordSettings {
-    /// Disk for latents of ended jobs, MiB; default 2048.
+    /// Disk limit for the latents of ended jobs in MiB; default 2048.
     pub latents_mib: u64,
-    /// Disk for texts and pictures that were encoded, MiB; default 1024.
+    /// Disk limit for encoded prompts and images in MiB; default 1024.
     pub cache_mib: u64,
 }
 
@@ -135,32 +135,32 @@ impl ErrorSettings {
         Duration::try_from_secs_f64(self.backoff_s).unwrap_or_default()
     }
 
-    /// Time after which a job is stopped; none for never.
+    /// Time limit of a job; `None` for no limit.
     pub fn timeout(&self) -> Option<Duration> {
         (self.timeout_s > 0).then(|| Duration::from_secs(self.timeout_s))
     }
 }
 
 impl RecordSettings {
-    /// Disk for latents of ended jobs.
+    /// Disk limit for the latents of ended jobs.
     pub fn latents(&self) -> Bytes {
         Bytes(self.latents_mib.saturating_mul(MIB))
     }
 
-    /// Disk for texts and pictures that were encoded.
+    /// Disk limit for encoded prompts and images.
     pub fn cache(&self) -> Bytes {
         Bytes(self.cache_mib.saturating_mul(MIB))
     }
 }
 
 impl Settings {
-    /// A form that was not there before, a preset's for instance, with what a person set for all of them.
+    /// `draft` with the execution provider and precision of the settings; used for new drafts and presets.
     #[must_use]
     pub fn new_form(&self, draft: Draft) -> Draft {
         Draft { provider: self.hardware.provider, precision: self.optimization.precision, ..draft }
     }
 
-    /// Refuses values that make no sense; the error names the key.
+    /// Fails if a value is out of range; the error names the key.
     pub(super) fn check(&self) -> Result<()> {
         let Self { generation, errors, hardware, records, .. } = self;
         let bounds = [
