@@ -120,7 +120,7 @@ fn keys_start_and_stop_a_job_and_another_can_follow() {
     harness.get_by_role_and_label(Role::Button, "Save job 2").click();
     // the row has the new form, and the form what it had before
     wait(&mut harness, |harness| {
-        let in_row = harness.query_by_label_contains("not ").is_some();
+        let in_row = harness.query_all_by_label_contains("not ").next().is_some();
         in_row && harness.query_by_label("Add to queue").is_some()
     });
     let prompt = harness.get_by_label("Prompt").value().unwrap();
