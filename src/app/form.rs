@@ -1,4 +1,4 @@
-//! The form: what it has, what is wrong with it, and which job it belongs to while one is edited.
+//! The form: its draft, its errors, and the job that is being edited in it.
 
 use std::path::PathBuf;
 
@@ -12,27 +12,27 @@ use crate::plan::{
 };
 use crate::store::Settings;
 
-/// The model that the window opens with: it is there at once and runs on any machine.
+/// The model selected at the first start: it needs no download and runs on any machine.
 const FIRST_PRESET: &str = "toy-t2v";
-/// Something that the first model can draw.
+/// A prompt that suits the first model.
 const FIRST_PROMPT: &str = "a red circle moves right on a black background";
-/// What `ModelInfo` calls the second expert of a model that has two.
+/// Name of the low-noise expert in `ModelInfo`, for a model with two experts.
 const SECOND_EXPERT: &str = "low-noise expert";
 
 /// The form of the window: a draft, and the planner that makes a job of it.
 pub struct Form {
-    /// What the person has entered so far.
+    /// The values that the user has entered.
     pub draft: Draft,
     planner: Planner,
     reason: String,
-    /// The size that the program gave the draft; another one was entered by the person.
+    /// The size that the program chose for the draft; a different one was entered by the user.
     given_size: Resolution,
     /// The start image that was read last, with its size.
     image: Option<(PathBuf, Resolution)>,
     aside: Option<Aside>,
 }
 
-/// What was in the form before a job of the queue came into it.
+/// The content of the form before a job of the queue was opened for editing.
 struct Aside {
     job: JobId,
     draft: Draft,
@@ -40,8 +40,8 @@ struct Aside {
 }
 
 impl Form {
-    /// The form in which the window opens: the toy model, ready to run. Also what is wrong with the person's own table
-    /// of modes. Scans the folders of models.
+    /// The form at the start of the window, with the toy model ready to run, and the error of the user's mode table, if
+    /// it is invalid. Scans the folders of models.
     pub(in crate::app) fn open(
         data_dir: PathBuf,
         models_dir: Option<PathBuf>,
@@ -56,7 +56,7 @@ impl Form {
         Ok((Self::new(Planner::new(folders, settings, catalog))?, wrong))
     }
 
-    /// The form in which the window opens, on models that are known already.
+    /// The form at the start of the window, for models that are already scanned.
     pub fn new(planner: Planner) -> Result<Self> {
         let changes = DraftChanges { prompt: Some(FIRST_PROMPT.to_owned()), ..DraftChanges::default() };
         let base = Base::Preset(FIRST_PRESET.to_owned());
@@ -77,12 +77,12 @@ impl Form {
         &self.planner.catalog().models
     }
 
-    /// Takes in a new scan of the models.
+    /// Replaces the list of models by a new scan.
     pub(in crate::app) fn set_models(&mut self, models: Vec<Installed>) {
         self.planner.set_models(models);
     }
 
-    /// Why the form has this model and mode.
+    /// The reason for the current model and mode.
     pub(in crate::app) fn reason(&self) -> &str {
         &self.reason
     }
@@ -92,25 +92,25 @@ impl Form {
         self.planner.mode(&self.draft)
     }
 
-    /// A scan of the folders of models, to be called on another thread.
+    /// A function that scans the folders of models, to be called on another thread.
     pub(in crate::app) fn scan(&self) -> impl FnOnce() -> Vec<Installed> + Send + 'static {
         let folders = self.planner.folders().clone();
         move || folders.scan()
     }
 
-    /// What keeps the form from running, one error a field.
+    /// The errors that prevent the form from running, at most one per field.
     pub fn problems(&self) -> Vec<Error> {
         self.planner.problems(&self.draft)
     }
 
-    /// What the chosen model can take.
+    /// The capabilities of the chosen model.
     pub(in crate::app) fn limits(&self) -> Result<&Limits> {
         self.planner.limits(&self.draft)
     }
 
-    /// Takes a model and its defaults; prompt, seed and the images that it takes stay.
+    /// Selects a model with its defaults; keeps the prompt, the seed and the images that the model supports.
     pub fn choose_model(&mut self, id: &str) -> Result<()> {
-        // a mode that the person set stays where the model offers it
+        // a mode set by the user stays if the model supports it
         let offered = |mode: &Mode| {
             let limits = self.planner.model(id).ok().and_then(|model| model.limits.as_ref().ok());
             limits.is_some_and(|limits| limits.modes.contains(mode))
@@ -119,13 +119,14 @@ impl Form {
         self.take(DraftChanges { model: Some(id.to_owned()), mode, ..self.kept() })
     }
 
-    /// Takes the best model for a mode and its defaults; prompt, seed, LoRAs and the images that it takes stay.
+    /// Selects the best model for a mode with its defaults; keeps the prompt, the seed, the LoRAs and the images that the
+    /// model supports.
     pub fn choose_mode(&mut self, mode: Mode) -> Result<()> {
         let changes = DraftChanges { mode: Some(mode), ..self.kept_with_choice() };
         self.take(changes)
     }
 
-    /// Takes the model that suits what the form has; prompt, seed, LoRAs and images stay.
+    /// Selects the model that suits the form; keeps the prompt, the seed, the LoRAs and the images.
     pub fn choose_by_inputs(&mut self) -> Result<()> {
         let changes = self.kept_with_choice();
         self.take(changes)
@@ -153,12 +154,12 @@ impl Form {
         self.draft.loras.push(LoraChoice { expert, ..LoraChoice::new(file) });
     }
 
-    /// The form as a job for the queue, as the person has set it.
+    /// The form as a job for the queue, as the user has set it.
     pub fn work(&self) -> Result<JobSpec> {
         self.work_in(JobOptions { preview: true, ..JobOptions::default() })
     }
 
-    /// The form as a job with options of its own.
+    /// The form as a job with other options.
     pub fn work_in(&self, options: JobOptions) -> Result<JobSpec> {
         let base = Base::Draft { draft: Box::new(self.draft.clone()), reason: self.reason.clone() };
         Ok(self.planner.plan(&PlanRequest { base, options, ..PlanRequest::default() })?.spec)
@@ -185,17 +186,17 @@ impl Form {
         Ok(self.planner.model(&self.draft.model)?.path.clone())
     }
 
-    /// Takes a job of the queue into the form; what was in it is put aside.
+    /// Opens a job of the queue in the form for editing; the previous content is saved.
     pub(in crate::app) fn edit(&mut self, entry: &Job) {
         let job = entry.id;
         let draft = std::mem::replace(&mut self.draft, entry.spec.draft.clone());
         let reason = std::mem::replace(&mut self.reason, format!("the settings of job {job}"));
-        // of several jobs that are edited in turn, none is what the person was writing
+        // if several jobs are edited in a row, only the content before the first is the user's own draft
         let aside = self.aside.take().map(|aside| Aside { job, ..aside });
         self.aside = Some(aside.unwrap_or(Aside { job, draft, reason }));
     }
 
-    /// The job that is in the form, and why it cannot have another form any more.
+    /// The job that is being edited, and the reason why it can no longer be changed.
     pub(in crate::app) fn editing(&self, queue: &[Job]) -> Option<Editing> {
         let job = self.aside.as_ref()?.job;
         let obstacle = match queue.iter().find(|entry| entry.id == job).map(|entry| &entry.state) {
@@ -211,14 +212,14 @@ impl Form {
         self.planner.replan(&entry.spec, self.draft.clone())
     }
 
-    /// Brings back what was in the form before a job came into it.
+    /// Restores the content of the form from before a job was opened.
     pub(in crate::app) fn end_editing(&mut self) {
         if let Some(Aside { draft, reason, .. }) = self.aside.take() {
             (self.draft, self.reason) = (draft, reason);
         }
     }
 
-    /// What stays in the form when its model changes.
+    /// The parts of the form that are kept when its model changes.
     fn kept(&self) -> DraftChanges {
         let Draft { prompt, seed, start_image, end_image, continue_from, .. } = self.draft.clone();
         DraftChanges {
@@ -231,7 +232,7 @@ impl Form {
         }
     }
 
-    /// What stays in the form when the program chooses the model, which it does by this.
+    /// The parts of the form that are kept, and by which the program chooses a model.
     fn kept_with_choice(&self) -> DraftChanges {
         let size = Some(self.draft.size).filter(|size| *size != self.given_size);
         DraftChanges { loras: Some(self.draft.loras.clone()), size, ..self.kept() }

@@ -13,37 +13,37 @@ use super::fonts;
 pub(in crate::app) const ICON_SIZE: f32 = 20.0;
 /// Smallest size of a button that is an icon.
 pub(in crate::app) const ICON_BUTTON: Vec2 = vec2(32.0, 28.0);
-/// Height of the button that starts the work.
+/// Height of the button that queues a job.
 pub(in crate::app) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
 /// Height of a line of text with buttons.
 pub(in crate::app) const ROW_HEIGHT: f32 = 30.0;
 /// Height of the line at the bottom of the window.
 pub(in crate::app) const STATUS_HEIGHT: f32 = 24.0;
-/// Width of the palette and the sheet of keys.
+/// Width of the command palette and the list of shortcuts.
 pub(in crate::app) const PALETTE_WIDTH: f32 = 460.0;
 /// Height of their lists at most.
 pub(in crate::app) const PALETTE_HEIGHT: f32 = 380.0;
 /// Width of a toast.
 pub(in crate::app) const TOAST_WIDTH: f32 = 340.0;
-/// Height that what is said of a run takes at most.
+/// Maximum height of the messages of a run.
 pub(in crate::app) const LOOK_HEIGHT: f32 = 180.0;
 
 /// Colours with a meaning. Text in them has a contrast of at least 4.5:1 on the panel.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::app) struct Tokens {
-    /// Something is wrong.
+    /// Errors.
     pub(in crate::app) error: Color32,
-    /// Something deserves a look.
+    /// Warnings.
     pub(in crate::app) warning: Color32,
-    /// Something went well.
+    /// Success.
     pub(in crate::app) good: Color32,
-    /// What is chosen, and the button that starts the work.
+    /// Selected items and the button that queues a job.
     pub(in crate::app) accent: Color32,
     /// Text on `accent`.
     pub(in crate::app) on_accent: Color32,
-    /// Behind the video.
+    /// Background of the video.
     pub(in crate::app) stage: Color32,
-    /// A group of controls that belong together.
+    /// Background of a group of controls.
     pub(in crate::app) card: Color32,
     /// Lines between rows and around fields; the empty part of a bar.
     pub(in crate::app) line: Color32,
@@ -65,17 +65,17 @@ pub(in crate::app) struct Tokens {
     pub(in crate::app) plot_earlier: Color32,
     /// Panels and bars.
     panel: Color32,
-    /// Behind tabs, and in fields.
+    /// Background of tabs and of text fields.
     deep: Color32,
     /// Buttons.
     button: Color32,
     /// Buttons under the pointer.
     hovered: Color32,
-    /// Behind what is selected.
+    /// Background of selected items.
     selected: Color32,
     /// Ordinary text.
     text: Color32,
-    /// Text that is not looked for.
+    /// Secondary text.
     weak: Color32,
     /// Headings and chosen text.
     pub(in crate::app) strong: Color32,

@@ -53,12 +53,12 @@ impl SharedState {
     /// Reads what other programs changed. Returns whether there was anything.
     pub(super) fn refresh(&mut self) -> Result<bool> {
         let mut locked = self.journal.lock()?;
-        let news = apply_update(&mut locked, &mut self.state, &mut self.notes)?;
-        self.revision += u64::from(news);
-        Ok(news)
+        let changed = apply_update(&mut locked, &mut self.state, &mut self.notes)?;
+        self.revision += u64::from(changed);
+        Ok(changed)
     }
 
-    /// Reads the news, lets `decide` choose records, appends them and applies them.
+    /// Reads new records, lets `decide` choose records, appends them and applies them.
     pub(super) fn change<T>(&mut self, decide: impl FnOnce(&State) -> Result<(Vec<Record>, T)>) -> Result<T> {
         let mut locked = self.journal.lock()?;
         self.revision += u64::from(apply_update(&mut locked, &mut self.state, &mut self.notes)?);

@@ -21,7 +21,8 @@ impl HeldLock {
         Ok(Self { file })
     }
 
-    /// Takes the lock if it is free and writes `holder` into its file. The inner `Err` is the name of the current holder.
+    /// Takes the lock if it is free and writes `holder` into its file. The inner `Err` is the name of the current
+    /// holder.
     pub fn attempt(path: &Path, holder: &str) -> Result<Result<Self, String>> {
         Self::attempt_with(path, holder, File::try_lock)
     }

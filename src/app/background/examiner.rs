@@ -1,4 +1,4 @@
-//! Looks at the form before it runs, on a thread of its own: a moment after the last change, the newest form only.
+//! Preflight of the draft on a thread of its own, shortly after the last change and only for the newest draft.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -13,26 +13,26 @@ use crate::jobs::JobSpec;
 use crate::media::Existing;
 use crate::plan::examine;
 
-/// How long the form must rest before it is looked at.
+/// Time without changes before the preflight of a draft starts.
 const REST: Duration = Duration::from_millis(300);
 
-/// What is looked at.
+/// A preflight request.
 #[derive(Clone, Debug, PartialEq)]
 struct Question {
     work: JobSpec,
     turn: u64,
 }
 
-/// The thread that looks, and what it said last.
+/// The preflight thread and its latest answer.
 pub(in crate::app) struct Examiner {
     questions: Option<Sender<Question>>,
-    /// The other end of `questions`: what the thread has not taken yet is taken back for something newer.
+    /// Receiver of `questions`, to withdraw a request that the thread has not started when a newer one is made.
     untaken: Receiver<Question>,
     answers: Option<Receiver<(Question, Result<PreflightView>)>>,
     thread: Option<JoinHandle<()>>,
     asked: Option<Question>,
     answer: Option<(Question, Result<PreflightView>)>,
-    /// Another number when the machine may have changed under the same form.
+    /// Changes when the state of the machine may have changed for the same draft.
     turn: u64,
 }
 
@@ -59,7 +59,7 @@ impl Examiner {
         })
     }
 
-    /// Whether the form must be looked at: it is another one, or the machine may be.
+    /// Whether a new preflight is needed, because the draft or the state of the machine may have changed.
     pub(in crate::app) fn is_news(&self, draft: &Draft, model: &Path) -> bool {
         let known = |question: &Question| {
             question.turn == self.turn && question.work.draft == *draft && question.work.model == model
@@ -67,29 +67,29 @@ impl Examiner {
         !self.asked.as_ref().is_some_and(known)
     }
 
-    /// Lets the thread look at `work` instead of what it was asked before.
+    /// Requests the preflight of `work` and withdraws an earlier request.
     pub(in crate::app) fn ask(&mut self, work: JobSpec) {
         let Some(questions) = &self.questions else { return };
         let question = Question { work, turn: self.turn };
         self.asked = Some(question.clone());
         if let Err(TrySendError::Full(question)) = questions.try_send(question) {
             drop(self.untaken.try_recv());
-            // nobody else sends, so there is room now
+            // this is the only sender, so the channel has space now
             drop(questions.try_send(question));
         }
     }
 
-    /// Nothing is to be said of the form.
+    /// Discards the answer, because the draft has no preflight.
     pub(in crate::app) fn forget(&mut self) {
         (self.asked, self.answer) = (None, None);
     }
 
-    /// The same form may be worth another look.
+    /// Marks the answer as outdated, so that the same draft is checked again.
     pub(in crate::app) fn again(&mut self) {
         self.turn += 1;
     }
 
-    /// Takes in what the thread said.
+    /// Receives the thread's answers.
     pub(in crate::app) fn drain(&mut self) {
         while let Some(answer) = self.answers.as_ref().and_then(|answers| answers.try_recv().ok()) {
             if self.asked.is_some() {
@@ -98,7 +98,7 @@ impl Examiner {
         }
     }
 
-    /// What is known.
+    /// The latest answer.
     pub(in crate::app) fn look(&self) -> Look<'_> {
         match (&self.asked, &self.answer) {
             (Some(asked), Some((question, said))) if asked == question => Look::Done(said),
@@ -144,7 +144,7 @@ fn work(
 }
 
 fn look(work: &JobSpec, data_dir: &Path) -> Result<PreflightView> {
-    // the window gives names itself: that one is taken and gets a number is nobody's surprise
+    // the window chooses the name, so a number added to a taken name is not worth a note
     let work = JobSpec { existing: Existing::Replace, ..work.clone() };
     let found = examine(&work, data_dir, true)?.preflight;
     let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));

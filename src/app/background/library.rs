@@ -1,4 +1,4 @@
-//! The thread behind the gallery: reads the history, makes thumbnails, rates and deletes.
+//! The gallery's thread: reads the history, creates thumbnails, stores ratings and deletes files.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,17 +21,17 @@ const MAX_ITEMS: usize = 20_000;
 const MAX_TEXTURES: usize = 300;
 /// How often the history is checked for changes by other programs.
 const POLL: Duration = Duration::from_secs(2);
-/// Requests that may wait for the thread.
+/// Number of requests that can be queued.
 const REQUESTS: usize = 64;
 
-/// What the window asks of the thread.
+/// A request to the thread.
 enum Request {
     Rate { id: String, stars: u8 },
     Delete(Vec<PathBuf>),
     Restore(Vec<PathBuf>),
 }
 
-/// What the thread answers.
+/// An answer of the thread.
 enum Answer {
     Items(Arc<[GalleryItem]>),
     Thumbnail { output: PathBuf, frame: Option<Frame> },
@@ -40,27 +40,27 @@ enum Answer {
     Failed(Error),
 }
 
-/// Something to show once in the notifications.
+/// A result to show once as a notification.
 #[derive(Clone, Debug)]
 pub(in crate::app) enum LibraryNotice {
     /// These files were moved to the bin; the deletion can be undone.
     Deleted(Vec<PathBuf>),
-    /// They are back.
+    /// The files were restored.
     Restored,
-    /// What went wrong.
+    /// The error of a failed request.
     Failed(Error),
 }
 
-/// Finished work as the gallery draws it.
+/// The items and thumbnails that the gallery draws.
 pub(in crate::app) struct Library {
     requests: Option<Sender<Request>>,
     wanted: Option<Sender<PathBuf>>,
     answers: Receiver<Answer>,
     thread: Option<JoinHandle<()>>,
     items: Arc<[GalleryItem]>,
-    /// Changes with the items.
+    /// Increases when the items change.
     revision: u64,
-    /// Drawing asks for thumbnails, and what it asks for is remembered here.
+    /// Thumbnails that drawing has requested.
     textures: RefCell<HashMap<PathBuf, Thumbnail>>,
     frame: u64,
 }
@@ -68,7 +68,7 @@ pub(in crate::app) struct Library {
 /// The state of one thumbnail.
 struct Thumbnail {
     texture: Option<TextureHandle>,
-    /// The thread was asked for it and has not answered.
+    /// Whether it is requested and not answered yet.
     pending: bool,
     used: u64,
 }
@@ -104,17 +104,17 @@ impl Library {
         })
     }
 
-    /// Everything in the library, newest first.
+    /// All items of the library, newest first.
     pub(in crate::app) fn items(&self) -> &Arc<[GalleryItem]> {
         &self.items
     }
 
-    /// Another number after each change of the items.
+    /// A number that changes with the items.
     pub(in crate::app) fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// The thumbnail of an output, if it is ready; else it is made soon. Cheap, for drawing.
+    /// The thumbnail of an output if it is ready, else requests it. Cheap enough to call while drawing.
     pub(in crate::app) fn thumbnail(&self, output: &Path) -> Option<TextureId> {
         let frame = self.frame;
         let mut textures = self.textures.borrow_mut();
@@ -122,7 +122,7 @@ impl Library {
             known.used = frame;
             return known.texture.as_ref().map(TextureHandle::id);
         }
-        // a full queue means that others come first; it is asked for again in the next frame
+        // if the queue is full, the thumbnail is requested again in the next frame
         let asked = self.wanted.as_ref().is_some_and(|wanted| wanted.try_send(output.to_path_buf()).is_ok());
         if asked {
             let waiting = Thumbnail { texture: None, pending: true, used: frame };
@@ -131,7 +131,7 @@ impl Library {
         None
     }
 
-    /// Gives an entry stars, 0 for none.
+    /// Sets the rating of an entry in stars, 0 for none.
     pub(in crate::app) fn rate(&self, id: String, stars: u8) {
         self.request(Request::Rate { id, stars });
     }
@@ -146,7 +146,7 @@ impl Library {
         self.request(Request::Restore(outputs));
     }
 
-    /// Takes in the thread's answers; call before each frame.
+    /// Receives the thread's answers; to be called before each frame.
     pub(in crate::app) fn drain(&mut self, ctx: &Context) -> Vec<LibraryNotice> {
         self.frame += 1;
         let mut notices = Vec::new();
@@ -176,7 +176,7 @@ impl Library {
         self.textures.get_mut().insert(output, thumbnail);
     }
 
-    /// Drops the thumbnails that were not drawn for longest.
+    /// Drops the thumbnails that were drawn least recently.
     fn forget_unused(&mut self) {
         let textures = self.textures.get_mut();
         if textures.len() <= MAX_TEXTURES {
@@ -209,13 +209,13 @@ impl Drop for Library {
     }
 }
 
-/// What the thread owns.
+/// State of the thread.
 struct LibraryThread {
     data_dir: PathBuf,
     thumbnails: Thumbnails,
     answers: Sender<Answer>,
     waker: Waker,
-    /// The history's files when it was last read.
+    /// Modification times of the history's files when it was last read.
     seen: Option<[Option<SystemTime>; 2]>,
 }
 

@@ -1,4 +1,4 @@
-//! What is measured now and what was measured while earlier jobs ran; files are read and written on a thread.
+//! Measurements of the current session and of earlier jobs, with a thread that reads and writes their files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use crate::core::{Error, Fix, Kind, Result, Utc, Waker};
 use crate::library::PerformanceStore;
 use crate::monitor::{Monitor, MonitorSnapshot, SampleRate, TimeRange, Timeline};
 
-/// Earlier jobs that are offered.
+/// Number of earlier jobs offered for comparison.
 const OFFERED: usize = 30;
 
-/// What the thread found or did.
+/// An answer of the thread.
 enum Answer {
     Earlier(Vec<EarlierJob>),
     Show(EarlierJob, Box<Timeline>),
@@ -20,23 +20,23 @@ enum Answer {
     Written(PathBuf),
 }
 
-/// What the monitor shows.
+/// The measurements that the monitor panel shows.
 pub(in crate::app) struct Measurements {
     monitor: Monitor,
-    /// What was asked for.
+    /// The sample rate chosen by the user.
     rate: SampleRate,
     data_dir: PathBuf,
     live: MonitorSnapshot,
     earlier: Vec<EarlierJob>,
     shown: Option<(EarlierJob, MonitorSnapshot)>,
     overlay: Option<Timeline>,
-    /// Jobs of this session that have ended; another number means another record.
+    /// Number of ended jobs of this session; a change means that there is a new record.
     num_ended: usize,
     files: TaskThread<Result<Answer>>,
 }
 
 impl Measurements {
-    /// Shows what `monitor` measures and what the data folder has; `waker` is called after each file.
+    /// Shows the measurements of `monitor` and the records in the data folder; `waker` is called after each file.
     pub(in crate::app) fn start(data_dir: PathBuf, monitor: Monitor, waker: Waker) -> Result<Self> {
         let files = TaskThread::start("measurements", waker)?;
         let measurements = Self {
@@ -54,7 +54,7 @@ impl Measurements {
         Ok(measurements)
     }
 
-    /// Takes in what was measured and done since; sentences about files, and what failed.
+    /// Receives new measurements and answers; returns messages about written files, and errors.
     pub(in crate::app) fn update(&mut self) -> Vec<Result<String>> {
         self.live = self.monitor.snapshot();
         let num_ended = self.live.jobs.iter().filter(|job| job.ended.is_some()).count();
@@ -75,12 +75,12 @@ impl Measurements {
         said
     }
 
-    /// Measures as often as was asked while the monitor is seen, else once in a second.
+    /// Samples at the chosen rate while the monitor is visible, else once per second.
     pub(in crate::app) fn set_visible(&self, visible: bool) {
         self.monitor.set_rate(if visible { self.rate } else { SampleRate::SLOWEST });
     }
 
-    /// What the monitor draws.
+    /// The data that the monitor panel draws.
     pub(in crate::app) fn view(&self) -> MonitorView<'_> {
         MonitorView {
             snapshot: self.shown.as_ref().map_or(&self.live, |(_, snapshot)| snapshot),
@@ -91,7 +91,7 @@ impl Measurements {
         }
     }
 
-    /// Carries out what was asked; the change of the form that is left to the window.
+    /// Carries out an action of the user; returns the fix that the window has to apply to the draft, if any.
     pub(in crate::app) fn apply(&mut self, action: MonitorAction) -> Result<Option<Fix>> {
         match action {
             MonitorAction::SetRate(rate) => {
@@ -154,7 +154,7 @@ impl Measurements {
     }
 }
 
-/// Writes a file beside the videos under a name that is free.
+/// Writes a file to the videos' folder under a free name, and returns its path.
 fn written(folder: &Path, format: ExportFormat, text: &str) -> Result<PathBuf> {
     let extension = match format {
         ExportFormat::Csv => "csv",

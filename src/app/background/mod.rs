@@ -1,4 +1,4 @@
-//! Work that must not keep the window waiting: named threads with bounded channels, joined on exit.
+//! Background work of the window, on named threads with bounded channels that are joined on exit.
 
 pub(super) mod examiner;
 pub(super) mod library;

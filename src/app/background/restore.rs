@@ -1,4 +1,4 @@
-//! What a dropped file is for: the request that made it comes back, or it is the start image.
+//! Detects how to use a dropped file: as saved settings, start image or LoRA.
 
 use std::path::{Path, PathBuf};
 
@@ -8,26 +8,26 @@ use crate::media::{image_size, is_image};
 use crate::models::Installed;
 use crate::wan::lora::LoraFile;
 
-/// What a file turned out to be.
+/// The result of examining a file.
 pub(in crate::app) enum Found {
-    /// A video or picture of ours, with the form that made it.
+    /// A video or image made by Wandeck, with the draft stored in it.
     Settings(Box<Draft>),
     /// An image, and its size.
     Image(PathBuf, Resolution),
-    /// A LoRA, and the expert that its name speaks of.
+    /// A LoRA, and the expert that its file name indicates.
     Lora(PathBuf, Option<Expert>),
-    /// Nothing that can be used, and why.
+    /// A file that cannot be used, with the reason.
     Nothing(Error),
     /// The models on this machine.
     Models(Vec<Installed>),
 }
 
-/// Whether the file's name says that it holds weights.
+/// Whether the file's extension is one of a weights file.
 pub(in crate::app) fn is_weights(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"))
 }
 
-/// Finds out what a file is.
+/// Examines a file.
 pub(in crate::app) fn look_at(path: &Path) -> Found {
     read(path).unwrap_or_else(Found::Nothing)
 }
@@ -41,7 +41,7 @@ fn read(path: &Path) -> Result<Found> {
                 .remedy("Give a LoRA; a model is found in the folder of models")
                 .field("lora"));
         }
-        // the queue may be worked on from elsewhere
+        // another program with another working folder may run the job
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         return Ok(Found::Lora(path, file.expert()));
     }

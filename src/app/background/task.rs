@@ -1,4 +1,4 @@
-//! A named thread that is joined when its owner goes, and a worker that does one thing after the other on it.
+//! A named thread that is joined on drop, and a worker that runs tasks on it in order.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, JoinHandle};
@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::core::{Error, Kind, Result, Waker};
 
-/// A thread with a name. Dropping it joins the thread, whose channel must be closed before.
+/// A named thread that is joined on drop; its channel must be closed before.
 pub(in crate::app) struct Thread {
     name: &'static str,
     handle: Option<JoinHandle<()>>,
@@ -34,14 +34,14 @@ impl Drop for Thread {
 
 type Task<T> = Box<dyn FnOnce() -> T + Send>;
 
-/// Tasks that may wait for their turn.
+/// Number of tasks that can be queued.
 const WAITING: usize = 64;
 
-/// Does tasks in turn on one thread and hands their answers to the window.
+/// Runs tasks in order on one thread and returns their results to the window.
 pub(in crate::app) struct TaskThread<T> {
     tasks: Option<Sender<Task<T>>>,
     answers: Option<Receiver<Result<T>>>,
-    // last, so that the channels are closed before it is joined
+    // the last field, so that the channels are dropped before the thread is joined
     thread: Option<Thread>,
 }
 
@@ -69,13 +69,13 @@ impl<T: Send + 'static> TaskThread<T> {
         Ok(Self { tasks: Some(tasks), answers: Some(answers), thread: Some(thread) })
     }
 
-    /// Queues a task; false if too many wait already.
+    /// Queues a task; returns false if the queue is full.
     pub(in crate::app) fn ask(&self, task: impl FnOnce() -> T + Send + 'static) -> bool {
         let Some(tasks) = &self.tasks else { return false };
         !matches!(tasks.try_send(Box::new(task)), Err(TrySendError::Full(_)))
     }
 
-    /// The next answer, if one is there.
+    /// The next result, if there is one.
     pub(in crate::app) fn poll(&self) -> Option<Result<T>> {
         self.answers.as_ref()?.try_recv().ok()
     }
@@ -83,7 +83,7 @@ impl<T: Send + 'static> TaskThread<T> {
 
 impl<T> Drop for TaskThread<T> {
     fn drop(&mut self) {
-        // what waits is not begun any more
+        // queued tasks are not started any more
         (self.tasks, self.answers) = (None, None);
         self.thread = None;
     }
