@@ -127,7 +127,8 @@ impl Runner {
     /// Saves what was measured while the job ran. No job waits for it, and no video depends on it.
     fn keep_measurements(&self, id: JobId) {
         let timeline = self.shared.monitor.as_ref().and_then(|monitor| monitor.end_job(id.0));
-        if let Some(timeline) = timeline
+        // a job that failed before its first stage has nothing to show
+        if let Some(timeline) = timeline.filter(|timeline| !timeline.track.stages.is_empty())
             && let Err(error) = PerformanceStore::new(&self.data_dir).add(timeline)
         {
             tracing::warn!("{error:#}");
