@@ -156,9 +156,9 @@ pub enum DeviceMetric {
     MemoryClock,
     /// Reasons for reduced clocks, as flags of [`Throttle`](super::Throttle).
     Throttle,
-    /// Bytes sent over PCIe per second.
+    /// Bytes sent over PCI Express per second.
     PcieSend,
-    /// Bytes received over PCIe per second.
+    /// Bytes received over PCI Express per second.
     PcieReceive,
     /// Energy since the driver was loaded, joules.
     Energy,

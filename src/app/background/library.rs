@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
+use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2};
 
 use crate::core::{Error, Frame, Kind, Result, Waker};
 use crate::library::{
@@ -115,12 +115,12 @@ impl Library {
     }
 
     /// The thumbnail of an output if it is ready, else requests it. Cheap enough to call while drawing.
-    pub(in crate::app) fn thumbnail(&self, output: &Path) -> Option<TextureId> {
+    pub(in crate::app) fn thumbnail(&self, output: &Path) -> Option<(TextureId, Vec2)> {
         let frame = self.frame;
         let mut textures = self.textures.borrow_mut();
         if let Some(known) = textures.get_mut(output) {
             known.used = frame;
-            return known.texture.as_ref().map(TextureHandle::id);
+            return known.texture.as_ref().map(|texture| (texture.id(), texture.size_vec2()));
         }
         // if the queue is full, the thumbnail is requested again in the next frame
         let asked = self.wanted.as_ref().is_some_and(|wanted| wanted.try_send(output.to_path_buf()).is_ok());

@@ -73,8 +73,8 @@ pub(in crate::app) fn seed_ui(ui: &mut Ui, draft: &mut Draft, mode: SeedMode) ->
         let tooltip = Command::RandomSeed.tooltip(ui.ctx());
         another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
         let is_random = mode == SeedMode::Random;
-        let about = "Another random seed for each video; otherwise the one that stands here";
-        if ui.selectable_label(is_random, "each new").on_hover_text(about).clicked() {
+        let about = "A new random seed for each video; otherwise the seed shown here";
+        if ui.selectable_label(is_random, "random").on_hover_text(about).clicked() {
             chosen = Some(if is_random { SeedMode::Fixed } else { SeedMode::Random });
         }
         ui.add(DragValue::new(&mut draft.seed))

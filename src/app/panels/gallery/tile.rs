@@ -21,7 +21,7 @@ const SPOKEN: usize = 80;
 pub(super) fn tile_ui(
     ui: &mut Ui,
     item: &GalleryItem,
-    texture: Option<TextureId>,
+    texture: Option<(TextureId, Vec2)>,
     selected: bool,
 ) -> Response {
     let (rect, response) = ui.allocate_exact_size(TILE, Sense::click());
@@ -34,8 +34,9 @@ pub(super) fn tile_ui(
     let image_rect = Rect::from_min_max(rect.min, pos2(rect.max.x, rect.max.y - CAPTION));
     ui.painter().rect_filled(image_rect, CornerRadius::same(4), tokens.stage);
     if let Some(texture) = texture {
-        Image::from_texture(SizedTexture::new(texture, image_rect.size()))
-            .fit_to_exact_size(image_rect.size())
+        let (id, size) = texture;
+        Image::from_texture(SizedTexture::new(id, size))
+            .uv(filling(size, image_rect.size()))
             .corner_radius(4)
             .paint_at(ui, image_rect);
     } else {
@@ -49,6 +50,13 @@ pub(super) fn tile_ui(
         ui.painter().rect_stroke(image_rect, CornerRadius::same(4), stroke, StrokeKind::Inside);
     }
     response.on_hover_ui(|ui| hover_ui(ui, item))
+}
+
+/// The part of an image of `size` that fills `area` without stretching: its middle, in texture coordinates.
+fn filling(size: Vec2, area: Vec2) -> Rect {
+    let scale = (area / size.max(Vec2::splat(1.0))).max_elem();
+    let shown = area / (size.max(Vec2::splat(1.0)) * scale);
+    Rect::from_center_size(pos2(0.5, 0.5), shown)
 }
 
 fn caption_ui(ui: &Ui, rect: Rect, item: &GalleryItem) {
@@ -97,6 +105,14 @@ fn short_time(Secs(seconds): Secs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thumbnail_is_cut_and_not_stretched() {
+        let wide = filling(vec2(200.0, 100.0), vec2(100.0, 100.0));
+        assert_eq!((wide.width(), wide.height()), (0.5, 1.0));
+        let same = filling(vec2(30.0, 20.0), vec2(150.0, 100.0));
+        assert_eq!((same.width(), same.height()), (1.0, 1.0));
+    }
 
     #[test]
     fn times_are_short() {

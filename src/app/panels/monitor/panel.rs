@@ -24,8 +24,8 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// Which part of the measurements is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum RangeChoice {
-    Minute,
     #[default]
+    Minute,
     TenMinutes,
     Job,
     All,

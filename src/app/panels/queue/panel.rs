@@ -144,7 +144,7 @@ impl QueuePanel {
                 if ui.small_button("Show in gallery").clicked() {
                     actions.push(QueueAction::ShowGallery);
                 }
-                let fold = if self.shows_ended { "Fold" } else { "Unfold" };
+                let fold = if self.shows_ended { "Hide" } else { "Show here" };
                 if ui.small_button(fold).on_hover_text("Ended jobs one by one").clicked() {
                     self.shows_ended = !self.shows_ended;
                 }
@@ -167,13 +167,13 @@ fn head_ui(ui: &mut Ui, view: &QueueView<'_>, open: &[&Job]) {
         Layout::left_to_right(Align::Center),
         |ui| {
             let text = match open.len() {
-                0 => "Nothing waits".to_owned(),
+                0 => "The queue is empty".to_owned(),
                 1 => "1 job".to_owned(),
                 count => format!("{count} jobs"),
             };
             ui.label(RichText::new(text).weak());
             if let Some(left) = view.live.first().and_then(|(_, live)| live.progress.remaining()) {
-                ui.weak(format!("· {left} left of the running one"));
+                ui.weak(format!("· {left} left for the running job"));
             }
         },
     );

@@ -94,7 +94,7 @@ fn all_verbs_are_in_the_menu_of_the_row() {
 fn what_runs_or_ended_cannot_be_edited_nor_overtaken() {
     let mut harness = harness(queue(), LiveJobs::default());
     assert!(harness.query_by_label("Edit job 1").is_none());
-    harness.get_by_role_and_label(Role::Button, "Unfold").click();
+    harness.get_by_role_and_label(Role::Button, "Show here").click();
     harness.run();
     assert!(harness.query_by_label("Retry job 4").is_some());
     assert!(harness.query_by_label("Edit job 4").is_none());
