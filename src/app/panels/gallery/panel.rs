@@ -62,7 +62,7 @@ impl GalleryPanel {
     }
 
     fn filters_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             let width = (ui.available_width() - 480.0).max(100.0);
             let search = TextEdit::singleline(&mut self.filter.search)
                 .hint_text("Search prompts")

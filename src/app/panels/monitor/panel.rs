@@ -17,7 +17,7 @@ use crate::monitor::{
 /// Width from which on the table has a place beside the plots.
 const WIDE: f32 = 760.0;
 /// Width of the table.
-const SIDE_WIDTH: f32 = 270.0;
+const SIDE_WIDTH: f32 = 350.0;
 /// What was measured is drawn anew this often while the monitor is seen.
 const REFRESH: Duration = Duration::from_secs(1);
 

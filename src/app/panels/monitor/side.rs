@@ -74,7 +74,7 @@ fn table_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, range: TimeRange) {
         [DeviceMetric::Use, DeviceMetric::UsedMemory, DeviceMetric::Power]
             .map(|metric| Metric::Device(index, metric))
     });
-    Grid::new("monitor table").num_columns(5).striped(true).show(ui, |ui| {
+    Grid::new("monitor table").num_columns(5).spacing([10.0, 4.0]).striped(true).show(ui, |ui| {
         for name in ["", "now", "avg", "p95", "max"] {
             ui.weak(name);
         }
