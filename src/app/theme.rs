@@ -2,13 +2,16 @@
 
 use eframe::egui::epaint::text::{FontInsert, FontPriority, InsertFontFamily};
 use eframe::egui::{
-    Color32, Context, CornerRadius, FontData, FontFamily, Margin, Stroke, Theme, Ui, Vec2, Visuals, vec2,
+    Color32, Context, CornerRadius, FontData, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, Ui, Vec2,
+    Visuals, vec2,
 };
 
 use crate::core::Stage;
 
 use super::fonts;
 
+/// Size of small text in points; the default of 9 is hard to read.
+const SMALL_TEXT: f32 = 11.0;
 /// Side of an icon in points.
 pub(in crate::app) const ICON_SIZE: f32 = 20.0;
 /// Smallest size of a button that is an icon.
@@ -165,6 +168,7 @@ pub(in crate::app) fn install(ctx: &Context) {
     fonts::install(ctx);
     for theme in [Theme::Dark, Theme::Light] {
         ctx.style_mut_of(theme, |style| {
+            style.text_styles.insert(TextStyle::Small, FontId::proportional(SMALL_TEXT));
             style.spacing.item_spacing = vec2(8.0, 6.0);
             style.spacing.button_padding = vec2(8.0, 4.0);
             style.spacing.interact_size.y = 24.0;

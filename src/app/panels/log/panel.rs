@@ -44,7 +44,7 @@ impl LogPanel {
             .filter(|one| search.is_empty() || one.text.to_lowercase().contains(&search))
             .collect();
         if found.is_empty() {
-            ui.weak("Nothing was said yet");
+            ui.weak("No messages yet");
         }
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             for one in found {

@@ -37,11 +37,11 @@ impl ModelsPanel {
         let mut actions = Vec::new();
         ui.horizontal(|ui| {
             ui.weak(format!("{} models on this machine", view.models.len()));
-            if ui.add_enabled(!view.is_scanning, eframe::egui::Button::new("Look again")).clicked() {
+            if ui.add_enabled(!view.is_scanning, eframe::egui::Button::new("Rescan")).clicked() {
                 actions.push(ModelsAction::Scan);
             }
             if view.is_scanning {
-                ui.weak("Looking…");
+                ui.weak("Scanning…");
             }
         });
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -58,7 +58,7 @@ fn model_ui(ui: &mut Ui, model: &Installed, chosen: &str, actions: &mut Vec<Mode
     ui.horizontal(|ui| {
         ui.strong(&model.id);
         if model.id == chosen {
-            ui.weak("in the form");
+            ui.weak("selected");
         } else if model.limits.is_ok() && ui.small_button("Use").clicked() {
             actions.push(ModelsAction::Use(model.id.clone()));
         }
