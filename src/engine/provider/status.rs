@@ -143,7 +143,7 @@ fn offered(info: &RuntimeInfo, name: &str, word: &str) -> Result<(), Unavailable
         )
     };
     if !info.providers.iter().any(|offered| offered == name) {
-        return Err(Unavailable::new("this build of ONNX Runtime does not include it", remedy()));
+        return Err(Unavailable::new("this build of ONNX Runtime is without it", remedy()));
     }
     let dir = info.path.parent().unwrap_or_else(|| Path::new("."));
     for part in ["shared", word] {
@@ -222,7 +222,7 @@ mod tests {
         let reason = |status: &ProviderStatus| status.unavailable.as_ref().unwrap().reason.clone();
         let cpu_only = info(library.clone(), &["CPUExecutionProvider"]);
         let status = cuda(&cpu_only, &[], || Ok(card()));
-        assert_eq!(reason(&status), "this build of ONNX Runtime does not include it");
+        assert_eq!(reason(&status), "this build of ONNX Runtime is without it");
         assert!(
             status.unavailable.unwrap().remedy.contains(&format!("onnxruntime-gpu[cuda,cudnn]=={VERSION}"))
         );
