@@ -104,11 +104,11 @@ fn what_a_provider_cannot_compute_is_named() {
     };
     let pad = op("Pad", &|g, _| g.ints(&[1, 0, 0, 0]));
     let text = check_kernels(&pad, Provider::Cuda).unwrap_err().to_string();
-    assert_eq!(text, "CUDA has no Pad in bf16, which the wrong needs");
+    assert_eq!(text, "CUDA does not support Pad in bf16, needed by the wrong");
     let product = op("MatMul", &|_, x| x.clone());
     check_kernels(&product, Provider::Cuda).unwrap();
     let text = check_kernels(&product, Provider::Cpu).unwrap_err().to_string();
-    assert_eq!(text, "CPU has no MatMul in bf16, which the wrong needs");
+    assert_eq!(text, "CPU does not support MatMul in bf16, needed by the wrong");
 }
 
 #[test]
