@@ -29,6 +29,8 @@ pub struct Form {
     given_size: Resolution,
     /// The start image that was read last, with its size.
     image: Option<(PathBuf, Resolution)>,
+    /// The mode that the router put into the draft for a model that offers several.
+    routed_mode: Option<Mode>,
     aside: Option<Aside>,
 }
 
@@ -65,7 +67,15 @@ impl Form {
         let reason =
             if planner.limits(&draft).is_ok() { "a small model that runs on any machine" } else { "" };
         let given_size = draft.size;
-        Ok(Self { draft, planner, reason: reason.to_owned(), given_size, image: None, aside: None })
+        Ok(Self {
+            draft,
+            planner,
+            reason: reason.to_owned(),
+            given_size,
+            image: None,
+            routed_mode: None,
+            aside: None,
+        })
     }
 
     pub(in crate::app) fn settings(&self) -> &Settings {
@@ -90,6 +100,11 @@ impl Form {
     /// The mode in which the form would run, if its model can be used.
     pub fn mode(&self) -> Option<Mode> {
         self.planner.mode(&self.draft)
+    }
+
+    /// Whether the user set the mode, instead of leaving it to the inputs.
+    pub(in crate::app) fn is_mode_set(&self) -> bool {
+        self.draft.mode.is_some() && self.draft.mode != self.routed_mode
     }
 
     /// A function that scans the folders of models, to be called on another thread.
@@ -124,6 +139,13 @@ impl Form {
     pub fn choose_mode(&mut self, mode: Mode) -> Result<()> {
         let changes = DraftChanges { mode: Some(mode), ..self.kept_with_choice() };
         self.take(changes)
+    }
+
+    /// Resets a mode that was set: the inputs choose mode and model again.
+    pub fn choose_automatically(&mut self) -> Result<()> {
+        (self.draft.mode, self.routed_mode) = (None, None);
+        self.reason.clear();
+        self.choose_by_inputs()
     }
 
     /// Selects the model that suits the form; keeps the prompt, the seed, the LoRAs and the images.
@@ -252,6 +274,7 @@ impl Form {
             draft.end_image = None;
         }
         self.given_size = draft.size;
+        self.routed_mode = draft.mode.filter(|_| request.changes.mode.is_none());
         self.draft = draft;
         self.reason = match chosen_by {
             ChosenBy::Route(route) => route.reasons.join("; "),
@@ -325,6 +348,17 @@ mod tests {
         assert!(form.editing(&[running]).unwrap().obstacle.is_some());
         form.end_editing();
         assert_eq!((&form.draft, form.editing(&[])), (&before, None));
+    }
+
+    #[test]
+    fn a_mode_that_was_set_stays_until_it_is_reset() {
+        let (_dir, mut form) = form(Settings::default());
+        form.choose_mode(Mode::I2V).unwrap();
+        assert!(form.is_mode_set());
+        assert_eq!(form.mode(), Some(Mode::I2V));
+        form.choose_automatically().unwrap();
+        assert!(!form.is_mode_set());
+        assert_eq!((form.mode(), form.reason().is_empty()), (Some(Mode::T2V), false));
     }
 
     #[test]

@@ -186,6 +186,7 @@ impl State {
             ComposeAction::SeedMode(mode) => self.window.seed_mode = mode,
             ComposeAction::ChooseModel(id) => self.form.choose_model(&id)?,
             ComposeAction::ChooseMode(mode) => self.form.choose_mode(mode)?,
+            ComposeAction::AutomaticMode => self.form.choose_automatically()?,
             ComposeAction::Generate(draft) | ComposeAction::SaveJob(draft) => {
                 self.form.draft = *draft;
                 self.generate(Priority::Normal, now)?;

@@ -92,6 +92,7 @@ impl Tree<'_> {
                     look: state.examiner.look(),
                     editing: self.editing.as_ref(),
                     mode: state.form.mode(),
+                    is_mode_set: state.form.is_mode_set(),
                     reason: state.form.reason(),
                     models: state.models(),
                     is_busy: !state.live.is_empty(),

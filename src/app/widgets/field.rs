@@ -10,13 +10,11 @@ use crate::core::Error;
 /// The path of a file; empty means none.
 pub(in crate::app) fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
     let mut text = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    ui.horizontal(|ui| {
-        let label = ui.label(name);
-        let edit = TextEdit::singleline(&mut text).hint_text("path").desired_width(f32::INFINITY);
-        if ui.add(edit).labelled_by(label.id).changed() {
-            *path = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
-        }
-    });
+    let label = ui.label(name);
+    let edit = TextEdit::singleline(&mut text).hint_text("path").desired_width(f32::INFINITY);
+    if ui.add(edit).labelled_by(label.id).changed() {
+        *path = (!text.trim().is_empty()).then(|| PathBuf::from(text.trim()));
+    }
 }
 
 pub(in crate::app) fn text_ui(
@@ -40,8 +38,22 @@ pub(in crate::app) fn row_ui(
     about: &str,
     control: impl FnOnce(&mut Ui) -> Response,
 ) {
+    noted_row_ui(ui, name, "", about, control);
+}
+
+/// A name and a remark on the left, the control on the right.
+pub(in crate::app) fn noted_row_ui(
+    ui: &mut Ui,
+    name: &str,
+    note: &str,
+    about: &str,
+    control: impl FnOnce(&mut Ui) -> Response,
+) {
     ui.horizontal(|ui| {
         let label = ui.label(name);
+        if !note.is_empty() {
+            ui.weak(note);
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             control(ui).labelled_by(label.id).on_hover_text(about);
         });

@@ -6,7 +6,8 @@ use egui_kittest::Harness;
 use super::view::{ComposeAction, ComposeView, Editing, Look, PreflightView};
 use crate::app::shell::window_state::SeedMode;
 use crate::app::theme;
-use crate::core::{Draft, Limits, Mode, Result, Strides};
+use crate::core::{Bytes, Draft, Limits, Mode, Result, Strides};
+use crate::models::{ComponentInfo, Installed, Layout, ModelInfo};
 use crate::presets;
 
 /// The state behind the form, and every action that came out of it.
@@ -38,6 +39,7 @@ pub(in crate::app) fn harness<'a>(
         lora: true,
         quantisation: None,
     };
+    let models = models(&limits);
     let draw = move |ui: &mut Ui, bench: &mut ComposeHarness| {
         let problems = bench.draft.problems(&limits);
         let view = ComposeView {
@@ -47,8 +49,9 @@ pub(in crate::app) fn harness<'a>(
             look: bench.look.as_ref().map_or(Look::Off, Look::Done),
             editing: bench.editing.as_ref(),
             mode: Some(Mode::T2V),
+            is_mode_set: bench.draft.mode.is_some(),
             reason: "only a prompt was given",
-            models: &[],
+            models: &models,
             is_busy: bench.is_busy,
             seed_mode: SeedMode::Fixed,
         };
@@ -65,4 +68,27 @@ pub(in crate::app) fn harness<'a>(
         .with_size(vec2(420.0, 1400.0))
         .with_context_setup(theme::install)
         .build_ui_state(draw, bench)
+}
+
+/// A text-to-video model with two experts and an image-to-video model with one.
+fn models(text: &Limits) -> [Installed; 2] {
+    let component = |role, mib: u64| ComponentInfo {
+        role,
+        files: Vec::new(),
+        size: Bytes(mib << 20),
+        precision: "bf16",
+        role_source: None,
+    };
+    let model = |id: &str, modes, components| Installed {
+        id: id.into(),
+        path: id.into(),
+        limits: Ok(Limits { model: id.into(), modes, ..text.clone() }),
+        family: None,
+        info: Some(ModelInfo { layout: Layout::Diffusers, components, notes: Vec::new() }),
+    };
+    let experts = vec![component("high-noise expert", 1024), component("low-noise expert", 1024)];
+    [
+        model("toy-t2v-A14B", vec![Mode::T2V], experts),
+        model("toy-i2v-5B", vec![Mode::I2V], vec![component("transformer", 1536)]),
+    ]
 }

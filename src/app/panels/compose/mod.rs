@@ -4,9 +4,11 @@ mod compute;
 #[cfg(test)]
 mod fixture;
 mod loras;
+mod model;
 mod numbers;
 mod panel;
 mod preflight;
+mod router;
 mod view;
 
 pub(in crate::app) use panel::ComposePanel;

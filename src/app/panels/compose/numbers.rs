@@ -1,27 +1,30 @@
 //! The form's numbers: how large, how long, how the steps are made, from which noise.
 
-use eframe::egui::{ComboBox, DragValue, Ui};
+use eframe::egui::{Align, ComboBox, DragValue, Layout, Response, Ui};
 use egui_material_icons::icons::ICON_CASINO;
 
+use super::model::has_two_experts;
+use super::view::ComposeView;
 use crate::app::shell::command::Command;
 use crate::app::shell::window_state::SeedMode;
-use crate::app::widgets::field::{problem_ui, row_ui};
+use crate::app::widgets::field::{noted_row_ui, problem_ui, row_ui};
 use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Error, Sampler, Seed};
 
-pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
+/// What guidance does.
+const GUIDANCE: &str = "How closely the prompt is followed; 1 switches guidance off and halves the work";
+
+/// Draws how many steps, how large and how long.
+pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
+    let problems = view.problems;
     row_ui(ui, "Steps", "Denoising steps: more take longer and follow the prompt better", |ui| {
         ui.add(DragValue::new(&mut draft.steps).range(0..=1000).speed(0.2))
     });
     problem_ui(ui, "steps", problems);
-    let guidance = "How closely the prompt is followed; 1 switches guidance off and halves the work";
-    row_ui(ui, "Guidance", guidance, |ui| {
-        ui.add(DragValue::new(&mut draft.guidance).range(0.0..=50.0).speed(0.05).max_decimals(2))
-    });
-    if let Some(low) = &mut draft.guidance_low {
-        row_ui(ui, "Guidance, low noise", "Guidance of the second expert, which draws the details", |ui| {
-            ui.add(DragValue::new(low).range(0.0..=50.0).speed(0.05).max_decimals(2))
-        });
+    if draft.guidance_low.is_some() || has_two_experts(view) {
+        experts_guidance_ui(ui, draft);
+    } else {
+        row_ui(ui, "Guidance", GUIDANCE, |ui| ui.add(guidance(&mut draft.guidance)));
     }
     problem_ui(ui, "guidance", problems);
     problem_ui(ui, "guidance_low", problems);
@@ -32,7 +35,9 @@ pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Err
         ui.add(DragValue::new(&mut draft.size.height).range(0..=8192).suffix(" px"))
     });
     problem_ui(ui, "size", problems);
-    row_ui(ui, "Frames", "Length of the video", |ui| {
+    let seconds = f64::from(draft.frames) / f64::from(draft.fps.max(1));
+    let length = format!("{seconds:.1} s of video");
+    noted_row_ui(ui, "Frames", &length, "Length of the video", |ui| {
         ui.add(DragValue::new(&mut draft.frames).range(0..=4096).speed(0.2))
     });
     problem_ui(ui, "frames", problems);
@@ -43,8 +48,32 @@ pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Err
         |ui| ui.add(DragValue::new(&mut draft.fps).range(0..=240).speed(0.1)),
     );
     problem_ui(ui, "fps", problems);
-    let seconds = f64::from(draft.frames) / f64::from(draft.fps.max(1));
-    ui.weak(format!("{seconds:.1} s of video"));
+}
+
+/// The guidance of both experts in one row; the low-noise expert follows the other one until it gets its own.
+fn experts_guidance_ui(ui: &mut Ui, draft: &mut Draft) {
+    let mut low = draft.guidance_low.unwrap_or(draft.guidance);
+    ui.horizontal(|ui| {
+        ui.label("Guidance high · low").on_hover_text(GUIDANCE);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let about = "Guidance of the low-noise expert, which draws the details";
+            if named(&ui.add(guidance(&mut low)).on_hover_text(about), "Guidance, low noise").changed() {
+                draft.guidance_low = Some(low);
+            }
+            let about = "Guidance of the high-noise expert, which draws the large shapes and the motion";
+            named(&ui.add(guidance(&mut draft.guidance)).on_hover_text(about), "Guidance, high noise");
+        });
+    });
+}
+
+fn guidance(value: &mut f32) -> DragValue<'_> {
+    DragValue::new(value).range(0.0..=50.0).speed(0.05).max_decimals(2)
+}
+
+/// Names a control that has no label of its own.
+fn named<'a>(response: &'a Response, name: &str) -> &'a Response {
+    response.ctx.accesskit_node_builder(response.id, |node| node.set_label(name));
+    response
 }
 
 /// How the steps are made; a preset's are good to begin with.
@@ -83,4 +112,58 @@ pub(in crate::app) fn seed_ui(ui: &mut Ui, draft: &mut Draft, mode: SeedMode) ->
         draft.seed = Seed::random().0;
     }
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::accesskit::Role;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::app::panels::compose::view::ComposeAction;
+
+    fn numbers(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
+        harness(bench, |ui, view| {
+            let mut draft = view.draft.clone();
+            numbers_ui(ui, &mut draft, view);
+            if draft == *view.draft { Vec::new() } else { vec![ComposeAction::Edit(Box::new(draft))] }
+        })
+    }
+
+    #[test]
+    fn the_length_in_seconds_stands_beside_the_frames() {
+        let mut bench = ComposeHarness::new();
+        (bench.draft.frames, bench.draft.fps) = (17, 8);
+        let harness = numbers(bench);
+        let frames = harness.get_by_role_and_label(Role::SpinButton, "Frames").rect();
+        let length = harness.get_by_label("2.1 s of video").rect();
+        assert!((frames.center().y - length.center().y).abs() < 2.0);
+    }
+
+    #[test]
+    fn each_expert_has_its_own_guidance() {
+        let mut bench = ComposeHarness::new();
+        bench.draft.guidance = 4.0;
+        let mut harness = numbers(bench);
+        harness.get_by_label("Guidance high · low");
+        let low = harness.get_by_role_and_label(Role::SpinButton, "Guidance, low noise");
+        assert_eq!(low.value().as_deref(), Some("4.00"), "it follows the high-noise expert");
+        low.focus();
+        harness.run();
+        harness.key_press(eframe::egui::Key::ArrowUp);
+        harness.run();
+        let draft = &harness.state().draft;
+        assert!(draft.guidance_low.is_some_and(|low| low > 4.0), "{:?}", draft.guidance_low);
+        assert!((draft.guidance - 4.0).abs() < f32::EPSILON);
+    }
+
+    #[test]
+    fn one_expert_has_one_guidance() {
+        let mut bench = ComposeHarness::new();
+        bench.draft.model = "toy-i2v-5B".into();
+        let harness = numbers(bench);
+        harness.get_by_role_and_label(Role::SpinButton, "Guidance");
+    }
 }

@@ -1,11 +1,11 @@
 //! The form: what should be made.
 
-use eframe::egui::{Button, ComboBox, Frame, Panel, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Button, Frame, Panel, RichText, ScrollArea, Ui, vec2};
 
 use super::loras::LoraList;
 use super::numbers::{numbers_ui, sampling_ui, seed_ui};
 use super::view::{ComposeAction, ComposeView};
-use super::{compute, preflight};
+use super::{compute, model, preflight, router};
 use crate::app::shell::command::Command;
 use crate::app::theme;
 use crate::app::widgets::field::{path_ui, problem_text_ui, problem_ui, text_ui};
@@ -61,13 +61,13 @@ impl ComposePanel {
         );
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             heading_ui(ui, view);
-            model_ui(ui, view, &mut actions);
-            mode_ui(ui, view, &mut actions);
+            router::ui(ui, view, &mut actions);
+            model::ui(ui, view, &mut actions);
             text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
             text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
             pictures_ui(ui, &mut draft, view);
             ui.add_space(4.0);
-            numbers_ui(ui, &mut draft, view.problems);
+            numbers_ui(ui, &mut draft, view);
             actions.extend(seed_ui(ui, &mut draft, view.seed_mode).map(ComposeAction::SeedMode));
             sampling_ui(ui, &mut draft, view.problems);
             compute::ui(ui, &mut draft, view.problems);
@@ -154,53 +154,6 @@ fn main_button_ui(ui: &mut Ui, name: &str, about: String, blocked: Option<String
         None => response.on_hover_text(about),
     };
     response.clicked()
-}
-
-fn model_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
-    let current = view.draft.model.as_str();
-    let response = ComboBox::from_label("Model")
-        .selected_text(current)
-        .width(ui.available_width() - 60.0)
-        .truncate()
-        .show_ui(ui, |ui| {
-            for model in view.models {
-                let broken = model.limits.as_ref().err();
-                let entry = ui.add_enabled(
-                    broken.is_none(),
-                    Button::selectable(model.id == current, model.id.as_str()),
-                );
-                let entry = match broken {
-                    Some(error) => entry.on_disabled_hover_text(format!("{error:#}")),
-                    None => entry,
-                };
-                if entry.clicked() && model.id != current {
-                    actions.push(ComposeAction::ChooseModel(model.id.clone()));
-                }
-            }
-        });
-    response.response.on_hover_text("Which of the models on this machine makes the video");
-    problem_ui(ui, "model", view.problems);
-}
-
-/// The mode and why; choosing another takes a model that does it.
-fn mode_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
-    let name = |mode| match mode {
-        Mode::T2V => "Text to video",
-        Mode::I2V => "Image to video",
-        Mode::TI2V => "Text and image to video",
-    };
-    let response = ComboBox::from_label("Mode").selected_text(view.mode.map_or("", name)).show_ui(ui, |ui| {
-        for mode in [Mode::T2V, Mode::I2V, Mode::TI2V] {
-            if ui.selectable_label(view.mode == Some(mode), name(mode)).clicked() && view.mode != Some(mode) {
-                actions.push(ComposeAction::ChooseMode(mode));
-            }
-        }
-    });
-    response.response.on_hover_text("What the video is made from");
-    if !view.reason.is_empty() {
-        ui.weak(view.reason);
-    }
-    problem_ui(ui, "mode", view.problems);
 }
 
 /// Start and end image, where the model takes them.
@@ -354,22 +307,19 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_and_its_reason_are_shown_and_another_can_be_chosen() {
-        let mut harness = form(ComposeHarness::new());
-        harness.get_by_label("only a prompt was given");
-        harness.get_by_label("Mode").click();
-        harness.run();
-        harness.get_by_label("Image to video").click();
-        harness.run();
-        assert_eq!(harness.state().actions, [ComposeAction::ChooseMode(Mode::I2V)]);
-    }
-
-    #[test]
     fn every_number_can_be_found_by_its_name() {
         let harness = form(ComposeHarness::new());
-        for name in
-            ["Steps", "Guidance", "Width", "Height", "Frames", "Frames per second", "Flow shift", "Seed"]
-        {
+        for name in [
+            "Steps",
+            "Guidance, high noise",
+            "Guidance, low noise",
+            "Width",
+            "Height",
+            "Frames",
+            "Frames per second",
+            "Flow shift",
+            "Seed",
+        ] {
             harness.get_by_role_and_label(Role::SpinButton, name);
         }
     }

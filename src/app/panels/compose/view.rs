@@ -23,6 +23,8 @@ pub(in crate::app) struct ComposeView<'a> {
     pub(in crate::app) editing: Option<&'a Editing>,
     /// The mode in which the form would run, if its model is here.
     pub(in crate::app) mode: Option<Mode>,
+    /// Whether the user set the mode, instead of leaving it to the inputs.
+    pub(in crate::app) is_mode_set: bool,
     /// Why the form has this model and mode.
     pub(in crate::app) reason: &'a str,
     /// Models on this machine.
@@ -42,6 +44,8 @@ pub(in crate::app) enum ComposeAction {
     ChooseModel(String),
     /// Take the best model that does this, and its preset; prompt, images and seed stay.
     ChooseMode(Mode),
+    /// Let the inputs choose the mode again.
+    AutomaticMode,
     /// Make a video from this form.
     Generate(Box<Draft>),
     /// Where the next seed comes from.
