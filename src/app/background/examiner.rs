@@ -9,8 +9,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use crate::app::panels::compose::{Look, PreflightView};
 use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
+use crate::engine::Provider;
 use crate::jobs::JobSpec;
 use crate::media::Existing;
+use crate::monitor;
+use crate::pipeline::memory_of_sessions;
 use crate::plan::examine;
 
 /// Time without changes before the preflight of a draft starts.
@@ -148,7 +151,9 @@ fn look(work: &JobSpec, data_dir: &Path) -> Result<PreflightView> {
     let work = JobSpec { existing: Existing::Replace, ..work.clone() };
     let found = examine(&work, data_dir, true)?.preflight;
     let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));
-    Ok(PreflightView { peak, time: found.time, findings: found.findings })
+    // what loaded models hold is free for the next run
+    let free = monitor::free().map(|free| Bytes(free.0 + memory_of_sessions(Provider::Cpu).0));
+    Ok(PreflightView { peak, free, time: found.time, findings: found.findings })
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The form's model, its size on disk and its precision.
 
-use eframe::egui::{Button, ComboBox, Ui};
+use eframe::egui::{Align, Button, ComboBox, Layout, RichText, Ui};
 
-use super::view::{ComposeAction, ComposeView};
+use super::view::{ComposeAction, ComposeView, Look, PreflightView};
+use crate::app::theme;
 use crate::app::widgets::field::problem_ui;
+use crate::core::{Bytes, Severity, Subject};
 use crate::models::Installed;
 
 /// Role of the low-noise expert in `ModelInfo`.
@@ -12,7 +14,13 @@ const SECOND_EXPERT: &str = "low-noise expert";
 /// Draws the chooser of models.
 pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let current = view.draft.model.as_str();
-    let label = ui.label("Model");
+    let label = ui
+        .horizontal(|ui| {
+            let label = ui.label("Model");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| fit_ui(ui, view.look));
+            label
+        })
+        .inner;
     let chooser =
         ComboBox::from_id_salt("model").selected_text(current).width(ui.available_width()).truncate();
     let response = chooser.show_ui(ui, |ui| {
@@ -31,7 +39,45 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<
     });
     let response = response.response.labelled_by(label.id);
     response.on_hover_text("Which of the models on this machine makes the video");
+    ui.weak(chosen(view).and_then(description).unwrap_or_else(|| "Size and precision unknown".to_owned()));
     problem_ui(ui, "model", view.problems);
+}
+
+/// For instance "15.1 GiB on disk · int8"; the precision is the transformer's.
+fn description(model: &Installed) -> Option<String> {
+    let info = model.info.as_ref()?;
+    let precision = info.components.first()?.precision;
+    Some(format!("{} on disk · {precision}", info.size()))
+}
+
+/// Whether the memory that is free is enough for the form, according to preflight.
+fn fit_ui(ui: &mut Ui, look: Look<'_>) {
+    let tokens = theme::tokens(ui);
+    match look {
+        Look::Done(Ok(found)) => {
+            let worst = found.findings.iter().filter(|finding| finding.subject == Subject::Memory);
+            let (text, colour) = match worst.map(|finding| finding.severity).max() {
+                Some(Severity::Blocker) => ("does not fit", tokens.error),
+                Some(Severity::Warning) => ("may not fit", tokens.warning),
+                _ => ("fits", tokens.good),
+            };
+            let text = format!("{text}{}", amounts(found));
+            let about = "Memory that the video needs at most, of the memory that is free";
+            ui.label(RichText::new(text).color(colour)).on_hover_text(about);
+        }
+        Look::Pending(_) => {
+            ui.weak("estimating…");
+        }
+        Look::Done(Err(_)) | Look::Off => {}
+    }
+}
+
+/// For instance " · 1.2 of 22 GiB", where both are known.
+fn amounts(found: &PreflightView) -> String {
+    let gib = |bytes: Bytes| bytes.0 as f64 / f64::from(1 << 30);
+    let (Some(peak), Some(free)) = (found.peak, found.free) else { return String::new() };
+    let decimals = usize::from(gib(free) < 10.0);
+    format!(" · {:.1} of {:.decimals$} GiB", gib(peak), gib(free))
 }
 
 /// The installed model that the form names.
@@ -43,4 +89,55 @@ pub(in crate::app) fn chosen<'a>(view: &ComposeView<'a>) -> Option<&'a Installed
 pub(in crate::app) fn has_two_experts(view: &ComposeView<'_>) -> bool {
     let info = chosen(view).and_then(|model| model.info.as_ref());
     info.is_some_and(|info| info.components.iter().any(|component| component.role == SECOND_EXPERT))
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::accesskit::Role;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::core::Finding;
+
+    fn chooser(severity: Option<Severity>) -> Harness<'static, ComposeHarness> {
+        let finding = |severity| Finding {
+            severity,
+            subject: Subject::Memory,
+            message: "The run needs too much".into(),
+            fixes: Vec::new(),
+        };
+        let found = PreflightView {
+            peak: Some(Bytes(1_288_490_189)),
+            free: Some(Bytes(22 << 30)),
+            time: None,
+            findings: severity.map(finding).into_iter().collect(),
+        };
+        let bench = ComposeHarness { look: Some(Ok(found)), ..ComposeHarness::new() };
+        harness(bench, |ui, view| {
+            let mut actions = Vec::new();
+            super::ui(ui, view, &mut actions);
+            actions
+        })
+    }
+
+    #[test]
+    fn the_badge_says_whether_the_memory_is_enough() {
+        chooser(None).get_by_label("fits · 1.2 of 22 GiB");
+        chooser(Some(Severity::Note)).get_by_label("fits · 1.2 of 22 GiB");
+        chooser(Some(Severity::Warning)).get_by_label("may not fit · 1.2 of 22 GiB");
+        chooser(Some(Severity::Blocker)).get_by_label("does not fit · 1.2 of 22 GiB");
+    }
+
+    #[test]
+    fn the_chosen_model_shows_its_size_and_precision_and_another_can_be_chosen() {
+        let mut harness = chooser(None);
+        harness.get_by_label("2.0 GiB on disk · bf16");
+        harness.get_by_role_and_label(Role::ComboBox, "Model").click();
+        harness.run();
+        harness.get_by_label("toy-i2v-5B").click();
+        harness.run();
+        assert_eq!(harness.state().actions, [ComposeAction::ChooseModel("toy-i2v-5B".into())]);
+    }
 }

@@ -275,7 +275,7 @@ mod tests {
             message: long.clone(),
             fixes: Vec::new(),
         };
-        let looked = PreflightView { peak: None, time: None, findings: vec![finding] };
+        let looked = PreflightView { peak: None, free: None, time: None, findings: vec![finding] };
         for look in [Ok(looked), Err(Error::new(Kind::Bug, long))] {
             let mut bench = ComposeHarness { look: Some(look), ..ComposeHarness::new() };
             bench.draft.loras =

@@ -125,7 +125,7 @@ mod tests {
 
     fn looked(findings: Vec<Finding>) -> PreflightView {
         let time = TimeEstimate { seconds: Secs(240.0), stages: Vec::new(), runs: 6, same_model: true };
-        PreflightView { peak: Some(Bytes(1_288_490_189)), time: Some(time), findings }
+        PreflightView { peak: Some(Bytes(1_288_490_189)), free: None, time: Some(time), findings }
     }
 
     fn finding(severity: Severity, message: &str) -> Finding {

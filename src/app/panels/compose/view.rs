@@ -77,6 +77,8 @@ pub(in crate::app) enum Look<'a> {
 pub(in crate::app) struct PreflightView {
     /// The largest memory, where it can be estimated.
     pub(in crate::app) peak: Option<Bytes>,
+    /// The memory that a run may take, if the system reports it.
+    pub(in crate::app) free: Option<Bytes>,
     /// The time, if anything was ever measured on this machine.
     pub(in crate::app) time: Option<TimeEstimate>,
     /// Blockers first, then warnings, then notes.
