@@ -83,7 +83,7 @@ fn the_first_click_makes_a_video_that_plays() {
     assert!(outcome.output.unwrap().starts_with(data_dir.path().join("outputs")));
     // what the run took is known for the next one
     wait(&mut harness, |harness| harness.query_by_label_contains(", from 1 earlier run").is_some());
-    wait(&mut harness, |harness| harness.query_by_label_contains("of 17").is_some());
+    wait(&mut harness, |harness| harness.query_by_label_contains("of 17 ·").is_some());
     let said = harness.state().notifications();
     assert!(said.iter().any(|text| text.starts_with("Job 1 is done in ")), "{said:?}");
     harness.get_by_role_and_label(Role::Button, "Pause").click();
