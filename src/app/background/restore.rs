@@ -16,6 +16,8 @@ pub(in crate::app) enum Found {
     Image(PathBuf, Resolution),
     /// A LoRA, and the expert that its file name indicates.
     Lora(PathBuf, Option<Expert>),
+    /// The PNG file that a frame of the player was saved as.
+    SavedFrame(PathBuf),
     /// A file that cannot be used, with the reason.
     Nothing(Error),
     /// The models on this machine.

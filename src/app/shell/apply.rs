@@ -12,11 +12,12 @@ use super::layout::PanelId;
 use super::notifications::Tone;
 use super::palette::Palette;
 use super::window_state::SeedMode;
+use crate::app::background::player::saved_frame::save_frame;
 use crate::app::background::restore::{Found, is_weights, look_at};
 use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::models::ModelsAction;
-use crate::app::panels::player::PlayerAction;
+use crate::app::panels::player::{PlayerAction, PlayerCommand};
 use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
@@ -46,8 +47,15 @@ impl App {
                     fix.apply(&mut state.form.draft);
                 }
             }),
-            Action::Player(action) => {
-                state.player.apply(action, now);
+            Action::Player(PlayerAction::Command(command)) => {
+                self.run_command(ctx, Command::Player(command), now)
+            }
+            Action::Player(PlayerAction::Seek(index)) => {
+                state.player.seek(index);
+                Ok(())
+            }
+            Action::Player(PlayerAction::Speed(speed)) => {
+                state.player.set_speed(speed, now);
                 Ok(())
             }
             Action::Presets(PresetsAction::Apply(name)) => {
@@ -103,16 +111,7 @@ impl App {
             Command::EstimateAgain => state.examiner.again(),
             Command::RandomSeed => state.set_seed(Seed::random().0),
             Command::FindModels => state.scan_models(),
-            Command::PlayPause => state.player.apply(PlayerAction::Toggle, now),
-            Command::StepBack => state.player.apply(PlayerAction::Step(-1), now),
-            Command::StepForward => state.player.apply(PlayerAction::Step(1), now),
-            Command::TenBack => state.player.apply(PlayerAction::Step(-10), now),
-            Command::TenForward => state.player.apply(PlayerAction::Step(10), now),
-            Command::FirstFrame => state.player.apply(PlayerAction::Seek(0), now),
-            Command::LastFrame => {
-                let last = state.player.screen().frames.saturating_sub(1);
-                state.player.apply(PlayerAction::Seek(last), now);
-            }
+            Command::Player(command) => self.run_player_command(ctx, command, now)?,
             Command::ShowPanel(panel) => self.layout.show(panel),
             Command::MonitorLine => {
                 if self.layout.monitor_is_line {
@@ -142,6 +141,23 @@ impl App {
         }
         Ok(())
     }
+
+    fn run_player_command(&mut self, ctx: &Context, command: PlayerCommand, now: Instant) -> Result<()> {
+        let state = &mut self.state;
+        match command {
+            PlayerCommand::FitFrame => self.panels.player.fit(),
+            PlayerCommand::FullSizeFrame => self.panels.player.full_size(ctx.pixels_per_point()),
+            PlayerCommand::CopyFrame => {
+                if let Some((_, image)) = state.player.frame() {
+                    ctx.copy_image(image.as_ref().clone());
+                    state.notifications.say(Tone::Good, "The frame is in the clipboard", None);
+                }
+            }
+            PlayerCommand::SaveFrame => state.save_frame()?,
+            command => state.player.run(command, now),
+        }
+        Ok(())
+    }
 }
 
 impl State {
@@ -160,17 +176,7 @@ impl State {
             Command::ClearEnded if self.queue.iter().all(|entry| entry.ended().is_none()) => {
                 Err("no job has ended".to_owned())
             }
-            Command::PlayPause
-            | Command::StepBack
-            | Command::StepForward
-            | Command::TenBack
-            | Command::TenForward
-            | Command::FirstFrame
-            | Command::LastFrame
-                if !has_video =>
-            {
-                Err("no video is open".to_owned())
-            }
+            Command::Player(_) if !has_video => Err("no video is open".to_owned()),
             _ => Ok(()),
         }
     }
@@ -302,6 +308,19 @@ impl State {
         if self.background.ask(move || look_at(&path)) {
             self.tasks.files += 1;
         }
+    }
+
+    /// Saves the frame that is shown among the videos; a notification says where.
+    fn save_frame(&mut self) -> Result<()> {
+        let Some((stem, image)) = self.player.frame() else { return Ok(()) };
+        let folder = self.data_dir.join("outputs");
+        let task = move || save_frame(&folder, &stem, &image).map_or_else(Found::Nothing, Found::SavedFrame);
+        if !self.background.ask(task) {
+            return Err(Error::new(Kind::Io, "The frame was not saved: too many files are being read")
+                .remedy("Wait a moment, then save it again"));
+        }
+        self.tasks.files += 1;
+        Ok(())
     }
 
     fn scan_models(&mut self) {

@@ -3,15 +3,16 @@
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
-    ICON_CANCEL, ICON_CASINO, ICON_CLEAR_ALL, ICON_DARK_MODE, ICON_FIRST_PAGE, ICON_FOLDER_OPEN,
-    ICON_FULLSCREEN, ICON_HELP, ICON_KEYBOARD, ICON_LAST_PAGE, ICON_LIGHT_MODE, ICON_LOGOUT, ICON_MONITORING,
-    ICON_MOVIE, ICON_NOTIFICATIONS, ICON_PAUSE, ICON_PLAY_ARROW, ICON_REFRESH, ICON_RESTART_ALT,
-    ICON_ROUTINE, ICON_SEARCH, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS, ICON_TAB, ICON_ZOOM_IN, ICON_ZOOM_OUT,
+    ICON_CANCEL, ICON_CASINO, ICON_CLEAR_ALL, ICON_DARK_MODE, ICON_FOLDER_OPEN, ICON_FULLSCREEN, ICON_HELP,
+    ICON_KEYBOARD, ICON_LIGHT_MODE, ICON_LOGOUT, ICON_MONITORING, ICON_MOVIE, ICON_NOTIFICATIONS, ICON_PAUSE,
+    ICON_REFRESH, ICON_RESTART_ALT, ICON_ROUTINE, ICON_SEARCH, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS, ICON_TAB,
+    ICON_ZOOM_IN, ICON_ZOOM_OUT,
 };
 use serde::{Deserialize, Serialize};
 
 use super::layout::PanelId;
 use super::shortcuts::Shortcuts;
+use crate::app::panels::player::PlayerCommand;
 
 /// A verb without a payload. Its order is that of the palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,13 +29,7 @@ pub(in crate::app) enum Command {
     NextPrompt,
     OpenFile,
     FindModels,
-    PlayPause,
-    StepBack,
-    StepForward,
-    TenBack,
-    TenForward,
-    FirstFrame,
-    LastFrame,
+    Player(PlayerCommand),
     ShowPanel(PanelId),
     MonitorLine,
     ResetLayout,
@@ -70,13 +65,6 @@ impl Command {
             Self::NextPrompt,
             Self::OpenFile,
             Self::FindModels,
-            Self::PlayPause,
-            Self::StepBack,
-            Self::StepForward,
-            Self::TenBack,
-            Self::TenForward,
-            Self::FirstFrame,
-            Self::LastFrame,
         ];
         let after = [
             Self::MonitorLine,
@@ -93,7 +81,11 @@ impl Command {
             Self::Shortcuts,
             Self::Quit,
         ];
-        before.into_iter().chain(PanelId::ALL.map(Self::ShowPanel)).chain(after)
+        before
+            .into_iter()
+            .chain(PlayerCommand::ALL.map(Self::Player))
+            .chain(PanelId::ALL.map(Self::ShowPanel))
+            .chain(after)
     }
 
     /// The name on buttons and in menus, also for screen readers.
@@ -110,13 +102,7 @@ impl Command {
             Self::NextPrompt => "Next prompt",
             Self::OpenFile => "Open file…",
             Self::FindModels => "Look for models again",
-            Self::PlayPause => "Play or pause",
-            Self::StepBack => "Previous frame",
-            Self::StepForward => "Next frame",
-            Self::TenBack => "Ten frames back",
-            Self::TenForward => "Ten frames forward",
-            Self::FirstFrame => "First frame",
-            Self::LastFrame => "Last frame",
+            Self::Player(command) => command.text(),
             Self::ShowPanel(panel) => panel.title(),
             Self::MonitorLine => "Monitor as one line",
             Self::ResetLayout => "Reset layout",
@@ -150,13 +136,7 @@ impl Command {
             Self::NextPrompt => "Go on to the prompt that was used after this one",
             Self::OpenFile => "Open a video, an image to start from, or a LoRA",
             Self::FindModels => "Look for models on the disk again",
-            Self::PlayPause => "Play the video in a loop, or hold it",
-            Self::StepBack => "Hold the video and go one frame back",
-            Self::StepForward => "Hold the video and go one frame on",
-            Self::TenBack => "Hold the video and go ten frames back",
-            Self::TenForward => "Hold the video and go ten frames on",
-            Self::FirstFrame => "Go to the first frame",
-            Self::LastFrame => "Go to the last frame",
+            Self::Player(command) => command.about(),
             Self::ShowPanel(_) => "Show this panel, or bring it to the front",
             Self::MonitorLine => "Show the monitor as one line at the bottom, or as a panel",
             Self::ResetLayout => "Put all panels back where they were at first",
@@ -186,13 +166,7 @@ impl Command {
             Self::NextPrompt => &[(Modifiers::ALT, Key::ArrowDown)],
             Self::OpenFile => &[(Modifiers::COMMAND, Key::O)],
             Self::EstimateAgain => &[(NONE, Key::F5)],
-            Self::PlayPause => &[(NONE, Key::Space)],
-            Self::StepBack => &[(NONE, Key::ArrowLeft)],
-            Self::StepForward => &[(NONE, Key::ArrowRight)],
-            Self::TenBack => &[(Modifiers::SHIFT, Key::ArrowLeft)],
-            Self::TenForward => &[(Modifiers::SHIFT, Key::ArrowRight)],
-            Self::FirstFrame => &[(NONE, Key::Home)],
-            Self::LastFrame => &[(NONE, Key::End)],
+            Self::Player(command) => command.default_keys(),
             Self::ShowPanel(PanelId::Settings) => {
                 &[(Modifiers::COMMAND, Key::Comma), (Modifiers::COMMAND, Key::Num7)]
             }
@@ -228,11 +202,9 @@ impl Command {
             Self::EstimateAgain | Self::FindModels => ICON_REFRESH,
             Self::RandomSeed => ICON_CASINO,
             Self::OpenFile => ICON_FOLDER_OPEN,
-            Self::PlayPause => ICON_PLAY_ARROW,
-            Self::StepBack | Self::TenBack | Self::PreviousPrompt => ICON_SKIP_PREVIOUS,
-            Self::StepForward | Self::TenForward | Self::NextPrompt => ICON_SKIP_NEXT,
-            Self::FirstFrame => ICON_FIRST_PAGE,
-            Self::LastFrame => ICON_LAST_PAGE,
+            Self::Player(command) => command.icon(),
+            Self::PreviousPrompt => ICON_SKIP_PREVIOUS,
+            Self::NextPrompt => ICON_SKIP_NEXT,
             Self::ShowPanel(_) => ICON_TAB,
             Self::MonitorLine => ICON_MONITORING,
             Self::ResetLayout => ICON_RESTART_ALT,

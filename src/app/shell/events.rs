@@ -100,6 +100,12 @@ impl State {
                 self.form.add_lora(path, expert);
                 Ok(())
             }
+            Found::SavedFrame(path) => {
+                self.tasks.files -= 1;
+                let text = format!("The frame is saved as {}", path.display());
+                self.notifications.say(Tone::Good, text, None);
+                Ok(())
+            }
             Found::Nothing(error) => {
                 self.tasks.files -= 1;
                 Err(error)

@@ -7,6 +7,7 @@ use super::app::State;
 use super::command::Command;
 use super::layout::{Layout, PanelId};
 use super::shortcuts::Shortcuts;
+use crate::app::panels::player::PlayerCommand;
 
 /// Draws the bar; says what the person asked for.
 pub(super) fn ui(ui: &mut Ui, state: &State, layout: &Layout) -> Vec<Action> {
@@ -28,6 +29,19 @@ pub(super) fn ui(ui: &mut Ui, state: &State, layout: &Layout) -> Vec<Action> {
                 );
             });
             ui.menu_button("View", |ui| view_menu_ui(ui, state, layout, &mut asked));
+            ui.menu_button("Playback", |ui| {
+                for group in PlayerCommand::ALL.chunk_by(|_, next| !next.starts_group()) {
+                    if group[0].starts_group() {
+                        ui.separator();
+                    }
+                    items_ui(
+                        ui,
+                        state,
+                        &mut asked,
+                        &group.iter().copied().map(Command::Player).collect::<Vec<_>>(),
+                    );
+                }
+            });
             ui.menu_button("Queue", |ui| {
                 items_ui(
                     ui,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use eframe::egui::{Context, Event, Id, KeyboardShortcut, Modifiers};
+use eframe::egui::text_selection::LabelSelectionState;
+use eframe::egui::{Context, Event, Id, Key, KeyboardShortcut, Modifiers};
 
 use super::command::Command;
 
@@ -93,11 +94,20 @@ pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
     for (command, key) in keys {
         // letters and arrows belong to the field that has the focus
         let is_plain = key.modifiers == Modifiers::NONE || key.modifiers == Modifiers::SHIFT;
-        if !(is_plain && is_typing) && take(ctx, key) {
+        // and so does the clipboard, also to a text that is selected
+        let is_blocked = is_typing && (is_plain || key == COPY) || key == COPY && has_selected_text(ctx);
+        if !is_blocked && take(ctx, key) {
             found.push(command);
         }
     }
     found
+}
+
+/// The key of the clipboard: the system makes an event of its own from it.
+const COPY: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::C);
+
+fn has_selected_text(ctx: &Context) -> bool {
+    ctx.plugin_opt::<LabelSelectionState>().is_some_and(|labels| labels.lock().has_selection())
 }
 
 fn weight(modifiers: Modifiers) -> u8 {
@@ -114,6 +124,7 @@ fn take(ctx: &Context, shortcut: KeyboardShortcut) -> bool {
                     && modifiers.alt == shortcut.modifiers.alt
                     && modifiers.matches_logically(shortcut.modifiers)
             }
+            Event::Copy => shortcut == COPY,
             _ => false,
         };
         let found = input.events.iter().position(is_it);
@@ -123,8 +134,6 @@ fn take(ctx: &Context, shortcut: KeyboardShortcut) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use eframe::egui::Key;
-
     use super::*;
 
     #[test]
@@ -142,7 +151,7 @@ mod tests {
         std::fs::write(dir.path().join(NAME), ron::to_string(&own).unwrap()).unwrap();
         let (shortcuts, message) = Shortcuts::open(dir.path());
         assert_eq!(shortcuts.of(Command::Generate), own[&Command::Generate]);
-        assert_eq!(shortcuts.of(Command::PlayPause), Command::PlayPause.default_shortcuts());
+        assert_eq!(shortcuts.of(Command::FullScreen), Command::FullScreen.default_shortcuts());
         assert_eq!(shortcuts.conflicts(), [(Command::Generate, Command::Cancel)]);
         assert!(message.is_some_and(|message| message.contains("same key")));
         std::fs::write(dir.path().join(NAME), "{generate").unwrap();

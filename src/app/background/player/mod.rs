@@ -1,6 +1,10 @@
 //! The decoder's thread, the clock of playing, the live preview's loop.
 
+mod decoder;
+mod frame_cache;
 pub(in crate::app) mod playback;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 pub(in crate::app) mod player;
 pub(in crate::app) mod reel;
+mod route;
+pub(in crate::app) mod saved_frame;

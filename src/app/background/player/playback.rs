@@ -2,15 +2,29 @@
 
 use std::time::{Duration, Instant};
 
+use super::route::{Cursor, Route};
+use crate::app::panels::player::Repeat;
+
 /// Rate of images that carry none, frames per second; Wan's own (`sample_fps` of the A14B models).
 const DEFAULT_RATE_HZ: f64 = 16.0;
+/// Fastest playback with repeated J or L, as a multiple of the video's rate.
+const MAX_SHUTTLE: f64 = 4.0;
+/// Slowest and fastest speed of the speed control.
+const SPEEDS: [f64; 2] = [0.25, 2.0];
 
-/// Where playing stands.
+/// The playback position, its speed and its part of the video.
 #[derive(Clone, Debug)]
 pub(in crate::app) struct Playback {
     pub(in crate::app) index: u32,
     pub(in crate::app) frames: u32,
     pub(in crate::app) interval: Duration,
+    pub(in crate::app) speed: f64,
+    pub(in crate::app) repeat: Repeat,
+    pub(in crate::app) in_point: Option<u32>,
+    pub(in crate::app) out_point: Option<u32>,
+    reversed: bool,
+    /// The speed of J and L: 1, 2 or 4 times `speed`.
+    shuttle: f64,
     playing: bool,
     /// A frame was asked for and has not come, whether or not the video moves.
     awaiting: bool,
@@ -20,30 +34,124 @@ pub(in crate::app) struct Playback {
 impl Playback {
     /// Nothing to play.
     pub(in crate::app) fn empty(now: Instant) -> Self {
-        let interval = Duration::from_secs_f64(1.0 / DEFAULT_RATE_HZ);
-        Self { index: 0, frames: 0, interval, playing: false, awaiting: false, due: now }
+        Self {
+            index: 0,
+            frames: 0,
+            interval: Duration::from_secs_f64(1.0 / DEFAULT_RATE_HZ),
+            speed: 1.0,
+            repeat: Repeat::Loop,
+            in_point: None,
+            out_point: None,
+            reversed: false,
+            shuttle: 1.0,
+            playing: false,
+            awaiting: false,
+            due: now,
+        }
     }
 
-    /// A video that starts with its first frame as soon as that is there.
-    pub(in crate::app) fn open(frames: u32, rate_hz: Option<f64>, now: Instant) -> Self {
+    /// A video that starts with its first frame as soon as that is there. Speed and repeat mode stay.
+    pub(in crate::app) fn open(&self, frames: u32, rate_hz: Option<f64>, now: Instant) -> Self {
         let rate = rate_hz.filter(|rate| rate.is_finite() && *rate > 0.0).unwrap_or(DEFAULT_RATE_HZ);
-        let interval = Duration::from_secs_f64(1.0 / rate.clamp(0.1, 240.0));
-        Self { index: 0, frames, interval, playing: frames > 1, awaiting: true, due: now }
+        Self { frames, interval: Duration::from_secs_f64(1.0 / rate.clamp(0.1, 240.0)), ..self.opening(now) }
+    }
+
+    /// A video that is being opened: it is not known yet how long it is. Speed and repeat mode stay.
+    pub(in crate::app) fn opening(&self, now: Instant) -> Self {
+        Self { playing: true, awaiting: true, ..self.closed(now) }
+    }
+
+    /// Nothing to play. Speed and repeat mode stay.
+    pub(in crate::app) fn closed(&self, now: Instant) -> Self {
+        Self { speed: self.speed, repeat: self.repeat, ..Self::empty(now) }
     }
 
     pub(in crate::app) fn playing(&self) -> bool {
-        self.playing
+        self.playing && self.frames > 1
     }
 
-    /// Plays on, or holds.
-    pub(in crate::app) fn toggle(&mut self, now: Instant) {
-        self.playing = !self.playing && self.frames > 1;
-        self.due = now + self.interval;
+    /// Speed relative to the video's own rate; negative while it plays backwards.
+    pub(in crate::app) fn rate(&self) -> f64 {
+        let rate = self.speed * self.shuttle;
+        if self.reversed { -rate } else { rate }
     }
 
-    /// Holds.
+    /// The frame that is shown and the direction.
+    pub(super) fn cursor(&self) -> Cursor {
+        Cursor { index: self.index, reversed: self.reversed }
+    }
+
+    /// The part that is played.
+    pub(super) fn route(&self) -> Route {
+        let last = self.out_point.unwrap_or(u32::MAX);
+        let route = Route { first: self.in_point.unwrap_or(0), last, repeat: self.repeat };
+        if self.frames == 0 { route } else { route.within(self.frames) }
+    }
+
+    /// Pauses, or plays forward at the speed that was chosen.
+    #[must_use = "the decoder has to go there"]
+    pub(super) fn toggle(&mut self, now: Instant) -> Option<Cursor> {
+        if self.playing() {
+            self.pause();
+            return None;
+        }
+        self.play(false, now)
+    }
+
+    /// L and J: plays in a direction; if it does already, twice as fast, up to 4 times the video's rate.
+    #[must_use = "the decoder has to go there"]
+    pub(super) fn shuttle(&mut self, reversed: bool, now: Instant) -> Option<Cursor> {
+        if !self.playing() || self.reversed != reversed {
+            return self.play(reversed, now);
+        }
+        if self.speed * self.shuttle * 2.0 <= MAX_SHUTTLE {
+            self.shuttle *= 2.0;
+            self.hurry(now);
+        }
+        None
+    }
+
+    /// Plays in a direction. Returns where the decoder has to go if it is not on its way there.
+    fn play(&mut self, reversed: bool, now: Instant) -> Option<Cursor> {
+        if self.frames < 2 {
+            return None;
+        }
+        let turns = self.reversed != reversed;
+        (self.playing, self.reversed, self.shuttle) = (true, reversed, 1.0);
+        self.due = now + self.frame_time();
+        match self.route().after(self.cursor()) {
+            None => Some(self.route().start(reversed)),
+            Some(_) => turns.then(|| self.cursor()),
+        }
+    }
+
+    /// Pauses; the speed is that of the speed control again.
     pub(in crate::app) fn pause(&mut self) {
-        self.playing = false;
+        (self.playing, self.shuttle) = (false, 1.0);
+    }
+
+    /// Sets the speed relative to the video's own rate, 0.25 to 2.
+    pub(in crate::app) fn set_speed(&mut self, speed: f64, now: Instant) {
+        self.speed = speed.clamp(SPEEDS[0], SPEEDS[1]);
+        self.shuttle = 1.0;
+        self.hurry(now);
+    }
+
+    /// Starts the part that is played at the frame that is shown.
+    pub(super) fn set_in(&mut self) {
+        self.in_point = Some(self.index);
+        self.out_point = self.out_point.filter(|out| *out > self.index);
+    }
+
+    /// Ends the part that is played with the frame that is shown.
+    pub(super) fn set_out(&mut self) {
+        self.out_point = Some(self.index);
+        self.in_point = self.in_point.filter(|first| *first < self.index);
+    }
+
+    /// Plays the whole video again.
+    pub(super) fn clear_in_out(&mut self) {
+        (self.in_point, self.out_point) = (None, None);
     }
 
     /// The frame `by` frames away, around the ends.
@@ -53,27 +161,41 @@ impl Playback {
     }
 
     /// A frame was asked for; show it when it comes.
-    pub(in crate::app) fn await_frame(&mut self, index: u32) {
-        self.index = index.min(self.frames.saturating_sub(1));
+    pub(super) fn await_frame(&mut self, cursor: Cursor) {
+        self.index = cursor.index.min(self.frames.saturating_sub(1));
+        self.reversed = cursor.reversed;
         self.awaiting = true;
     }
 
     /// Whether a new frame should be shown now.
     pub(in crate::app) fn wants_frame(&self, now: Instant) -> bool {
-        self.awaiting || (self.playing && now >= self.due)
+        self.awaiting || (self.playing() && now >= self.due)
     }
 
     /// A frame is shown. Late frames are not hurried after: the clock starts anew.
-    pub(in crate::app) fn shown(&mut self, index: u32, now: Instant) {
-        let late = self.awaiting || now.saturating_duration_since(self.due) > self.interval;
-        self.due = if late { now } else { self.due } + self.interval;
-        self.index = index;
+    pub(super) fn shown(&mut self, cursor: Cursor, now: Instant) {
+        let late = self.awaiting || now.saturating_duration_since(self.due) > self.frame_time();
+        self.due = if late { now } else { self.due } + self.frame_time();
+        (self.index, self.reversed) = (cursor.index, cursor.reversed);
         self.awaiting = false;
+        if self.route().after(cursor).is_none() {
+            self.pause();
+        }
     }
 
-    /// How long until the next frame; none while the video holds or waits for its decoder.
+    /// How long until the next frame; none while the video is paused or waits for its decoder.
     pub(in crate::app) fn until_due(&self, now: Instant) -> Option<Duration> {
-        (self.playing && !self.awaiting && self.due > now).then(|| self.due - now)
+        (self.playing() && !self.awaiting && self.due > now).then(|| self.due - now)
+    }
+
+    /// How long a frame is shown at this speed.
+    fn frame_time(&self) -> Duration {
+        self.interval.div_f64(self.speed * self.shuttle)
+    }
+
+    /// A frame that was to be shown for longer than the new speed wants comes earlier.
+    fn hurry(&mut self, now: Instant) {
+        self.due = self.due.min(now + self.frame_time());
     }
 }
 
@@ -81,27 +203,36 @@ impl Playback {
 mod tests {
     use super::*;
 
+    fn video(frames: u32, now: Instant) -> Playback {
+        let mut playback = Playback::empty(now).open(frames, Some(10.0), now);
+        show(&mut playback, 0, now);
+        playback
+    }
+
+    fn show(playback: &mut Playback, index: u32, now: Instant) {
+        playback.shown(Cursor { index, ..playback.cursor() }, now);
+    }
+
     #[test]
     fn frames_come_at_their_rate_and_late_ones_do_not_pile_up() {
         let start = Instant::now();
-        let mut playback = Playback::open(3, Some(10.0), start);
+        let mut playback = Playback::empty(start).open(3, Some(10.0), start);
         assert!(playback.wants_frame(start));
-        playback.shown(0, start);
+        show(&mut playback, 0, start);
         let at = |ms| start + Duration::from_millis(ms);
         assert!(!playback.wants_frame(at(99)));
         assert!(playback.wants_frame(at(101)));
-        playback.shown(1, at(110));
+        show(&mut playback, 1, at(110));
         assert_eq!(playback.until_due(at(110)), Some(Duration::from_millis(90)));
-        playback.shown(2, at(2000));
+        show(&mut playback, 2, at(2000));
         assert_eq!(playback.until_due(at(2000)), Some(Duration::from_millis(100)));
     }
 
     #[test]
-    fn a_held_video_asks_for_nothing() {
+    fn a_paused_video_asks_for_nothing() {
         let start = Instant::now();
-        let mut playback = Playback::open(3, None, start);
-        playback.shown(0, start);
-        playback.toggle(start);
+        let mut playback = video(3, start);
+        assert_eq!(playback.toggle(start), None);
         let later = start + Duration::from_secs(9);
         assert!(!playback.wants_frame(later));
         assert_eq!(playback.until_due(later), None);
@@ -109,11 +240,61 @@ mod tests {
     }
 
     #[test]
-    fn one_picture_does_not_play() {
+    fn one_frame_does_not_play() {
         let now = Instant::now();
-        let mut playback = Playback::open(1, None, now);
-        playback.shown(0, now);
-        playback.toggle(now);
+        let mut playback = video(1, now);
+        assert_eq!(playback.toggle(now), None);
         assert!(!playback.playing());
+    }
+
+    #[test]
+    fn j_and_l_turn_and_double_the_speed_up_to_four() {
+        let now = Instant::now();
+        let mut playback = video(9, now);
+        show(&mut playback, 5, now);
+        let mut rates = Vec::new();
+        for reversed in [false, false, false, true, true] {
+            let turned = playback.shuttle(reversed, now);
+            rates.push((playback.rate(), turned.is_some()));
+        }
+        assert_eq!(rates, [(2.0, false), (4.0, false), (4.0, false), (-1.0, true), (-2.0, false)]);
+        assert!(playback.until_due(now).is_some_and(|wait| wait <= Duration::from_millis(50)));
+        playback.pause();
+        assert_eq!(playback.toggle(now), Some(Cursor { index: 5, reversed: false }));
+        assert_eq!(playback.rate().to_bits(), 1f64.to_bits());
+    }
+
+    #[test]
+    fn the_speed_stays_for_the_next_video_and_changes_the_time_of_a_frame() {
+        let now = Instant::now();
+        let mut playback = video(9, now);
+        playback.set_speed(2.0, now);
+        assert_eq!(playback.until_due(now), Some(Duration::from_millis(50)));
+        playback.set_speed(0.1, now);
+        playback.set_in();
+        let mut playback = playback.open(5, Some(10.0), now);
+        show(&mut playback, 0, now);
+        assert_eq!(playback.until_due(now), Some(Duration::from_millis(400)));
+        assert_eq!(playback.in_point, None);
+    }
+
+    #[test]
+    fn a_video_played_once_pauses_at_its_out_point_and_starts_again_at_its_in_point() {
+        let now = Instant::now();
+        let mut playback = video(9, now);
+        playback.repeat = Repeat::Once;
+        show(&mut playback, 2, now);
+        playback.set_in();
+        show(&mut playback, 6, now);
+        assert!(playback.playing());
+        playback.set_out();
+        show(&mut playback, 6, now);
+        assert!(!playback.playing());
+        assert_eq!(playback.toggle(now), Some(Cursor { index: 2, reversed: false }));
+        playback.index = 7;
+        playback.set_in();
+        assert_eq!((playback.in_point, playback.out_point), (Some(7), None));
+        playback.clear_in_out();
+        assert_eq!((playback.route().first, playback.route().last), (0, 8));
     }
 }

@@ -6,33 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2, vec2};
 
-use crate::app::background::player::playback::Playback;
-use crate::app::background::player::reel::Reel;
-use crate::app::panels::player::{LivePreview, PlayerAction, Screen};
+use super::decoder::{DecodeCommand, Decoded, decode};
+use super::playback::Playback;
+use super::reel::Reel;
+use super::route::Cursor;
+use crate::app::panels::player::{LivePreview, PlayerCommand, Screen};
 use crate::core::{Error, Frame, Kind, Result, Stage, Waker};
 use crate::jobs::JobId;
-use crate::media::{Reader, VideoInfo};
 
 /// Decoded frames that wait to be shown; 8 frames of 1280x720 are 30 MB.
 const AHEAD: usize = 8;
 /// Videos up to this width are shown with hard pixels, which is what a toy model's video is made of.
 const PIXEL_ART_WIDTH: u32 = 256;
-
-/// What to decode; a newer order replaces an older one.
-struct DecodeCommand {
-    generation: u64,
-    path: PathBuf,
-    at: u32,
-}
-
-enum Decoded {
-    Opened(VideoInfo),
-    Frame(u32, ColorImage),
-    Failed(Error),
-}
 
 /// The player. Dropping it ends its thread.
 pub(in crate::app) struct Player {
@@ -45,6 +33,8 @@ pub(in crate::app) struct Player {
     generation: u64,
     playback: Playback,
     texture: Option<TextureHandle>,
+    /// The pixels of the frame that is shown.
+    image: Option<Arc<ColorImage>>,
     filter: TextureOptions,
     screen: Screen,
     preview: Option<Preview>,
@@ -85,6 +75,7 @@ impl Player {
             generation: 0,
             playback: Playback::empty(Instant::now()),
             texture: None,
+            image: None,
             filter: TextureOptions::LINEAR,
             screen: Screen::default(),
             preview: None,
@@ -103,9 +94,10 @@ impl Player {
 
     /// Opens a file and plays it in a loop; `job` made it, if one of this queue did.
     pub(in crate::app) fn open(&mut self, path: PathBuf, job: Option<JobId>, now: Instant) {
-        self.playback = Playback::open(0, None, now);
+        self.playback = self.playback.opening(now);
+        self.image = None;
         self.screen = Screen { path: Some(path), job, ..Screen::default() };
-        self.order(0);
+        self.order(self.playback.cursor(), true);
     }
 
     /// Shows what a video that is being made looks like so far, beside the file.
@@ -125,16 +117,84 @@ impl Player {
         self.preview.take_if(|preview| preview.shown.job == job);
     }
 
-    /// Carries out what the panel asked for.
-    pub(in crate::app) fn apply(&mut self, action: PlayerAction, now: Instant) {
-        match action {
-            PlayerAction::Toggle => self.playback.toggle(now),
-            PlayerAction::Step(by) => {
-                self.playback.pause();
-                self.order(self.playback.neighbour(by));
+    /// Carries out a command; those for the view, the clipboard and files are the window's.
+    pub(in crate::app) fn run(&mut self, command: PlayerCommand, now: Instant) {
+        let playback = &mut self.playback;
+        match command {
+            PlayerCommand::PlayPause => {
+                let target = playback.toggle(now);
+                self.go(target);
             }
-            PlayerAction::Seek(index) => self.order(index),
+            PlayerCommand::PlayForward | PlayerCommand::PlayBackwards => {
+                let target = playback.shuttle(command == PlayerCommand::PlayBackwards, now);
+                self.go(target);
+            }
+            PlayerCommand::Pause => playback.pause(),
+            PlayerCommand::StepBack => self.step(-1),
+            PlayerCommand::StepForward => self.step(1),
+            PlayerCommand::TenBack => self.step(-10),
+            PlayerCommand::TenForward => self.step(10),
+            PlayerCommand::FirstFrame => self.seek(0),
+            PlayerCommand::LastFrame => self.seek(self.playback.frames.saturating_sub(1)),
+            PlayerCommand::Slower => playback.set_speed(playback.speed / 2.0, now),
+            PlayerCommand::Faster => playback.set_speed(playback.speed * 2.0, now),
+            PlayerCommand::NormalSpeed => playback.set_speed(1.0, now),
+            PlayerCommand::NextRepeatMode => {
+                playback.repeat = playback.repeat.next();
+                self.reroute();
+            }
+            PlayerCommand::SetInPoint => {
+                playback.set_in();
+                self.reroute();
+            }
+            PlayerCommand::SetOutPoint => {
+                playback.set_out();
+                self.reroute();
+            }
+            PlayerCommand::ClearInOut => {
+                playback.clear_in_out();
+                self.reroute();
+            }
+            PlayerCommand::FitFrame
+            | PlayerCommand::FullSizeFrame
+            | PlayerCommand::CopyFrame
+            | PlayerCommand::SaveFrame => {}
         }
+    }
+
+    /// Shows a frame, counted from 0.
+    pub(in crate::app) fn seek(&mut self, index: u32) {
+        self.go(Some(Cursor { index, ..self.playback.cursor() }));
+    }
+
+    /// Sets the speed relative to the video's own rate.
+    pub(in crate::app) fn set_speed(&mut self, speed: f64, now: Instant) {
+        self.playback.set_speed(speed, now);
+    }
+
+    /// The pixels of the frame that is shown, and the start of a file name for it.
+    pub(in crate::app) fn frame(&self) -> Option<(String, Arc<ColorImage>)> {
+        let (path, image) = (self.screen.path.as_ref()?, self.image.clone()?);
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Some((format!("{name}-frame-{:04}", self.screen.index + 1), image))
+    }
+
+    fn step(&mut self, by: i32) {
+        self.playback.pause();
+        self.seek(self.playback.neighbour(by));
+    }
+
+    fn go(&mut self, target: Option<Cursor>) {
+        if let Some(cursor) = target
+            && self.playback.frames > 0
+        {
+            self.order(cursor, false);
+        }
+    }
+
+    /// Has the decoder go on from the frame that is shown, by what is set now.
+    fn reroute(&mut self) {
+        self.go(Some(self.playback.cursor()));
     }
 
     /// Shows the frame that is due, and asks to be called again when the next one is.
@@ -142,36 +202,42 @@ impl Player {
         if let Some(preview) = &mut self.preview {
             preview.tick(ctx, now);
         }
+        let mut newest = None;
         while self.playback.wants_frame(now) {
             match self.take() {
                 Some(Decoded::Opened(info)) => {
-                    self.playback = Playback::open(info.frames.0, info.rate_hz, now);
+                    self.playback = self.playback.open(info.frames.0, info.rate_hz, now);
                     let small = info.size.width <= PIXEL_ART_WIDTH;
                     self.filter = if small { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
                 }
-                Some(Decoded::Frame(index, image)) => {
-                    self.playback.shown(index, now);
-                    self.show(ctx, image);
+                Some(Decoded::Frame(cursor, image)) => {
+                    self.playback.shown(cursor, now);
+                    newest = Some(image);
                 }
                 Some(Decoded::Failed(error)) => {
-                    self.playback = Playback::empty(now);
+                    self.playback = self.playback.closed(now);
                     self.screen.error = Some(error);
                 }
                 None => break,
             }
+        }
+        if let Some(image) = newest {
+            self.screen.texture = Some(put(&mut self.texture, ctx, Arc::clone(&image), self.filter));
+            self.image = Some(image);
         }
         let playback = &self.playback;
         self.screen.index = playback.index;
         self.screen.frames = playback.frames;
         self.screen.interval = playback.interval;
         self.screen.playing = playback.playing();
+        self.screen.speed = playback.speed;
+        self.screen.rate = playback.rate();
+        self.screen.repeat = playback.repeat;
+        self.screen.in_point = playback.in_point;
+        self.screen.out_point = playback.out_point;
         if let Some(wait) = playback.until_due(now) {
             ctx.request_repaint_after(wait);
         }
-    }
-
-    fn show(&mut self, ctx: &Context, image: ColorImage) {
-        self.screen.texture = Some(put(&mut self.texture, ctx, image, self.filter));
     }
 
     /// The next of the frames that were asked for; if there is none yet, the thread will wake the window.
@@ -193,11 +259,12 @@ impl Player {
         waiting.find(|(generation, _)| *generation == self.generation).map(|(_, decoded)| decoded)
     }
 
-    fn order(&mut self, at: u32) {
+    fn order(&mut self, from: Cursor, opens: bool) {
         let (Some(orders), Some(path)) = (&self.orders, self.screen.path.clone()) else { return };
         self.generation += 1;
-        self.playback.await_frame(at);
-        let mut order = DecodeCommand { generation: self.generation, path, at };
+        self.playback.await_frame(from);
+        let (generation, route) = (self.generation, self.playback.route());
+        let mut order = DecodeCommand { generation, path, opens, from, route };
         while let Err(TrySendError::Full(back)) = orders.try_send(order) {
             drop(self.stale.try_recv());
             order = back;
@@ -218,7 +285,7 @@ impl Preview {
     fn tick(&mut self, ctx: &Context, now: Instant) {
         let (image, next) = self.reel.due(now);
         if let Some(image) = image {
-            self.shown.texture = Some(put(&mut self.texture, ctx, image, TextureOptions::LINEAR));
+            self.shown.texture = Some(put(&mut self.texture, ctx, Arc::new(image), TextureOptions::LINEAR));
         }
         if let Some(next) = next {
             ctx.request_repaint_after(next);
@@ -230,7 +297,7 @@ impl Preview {
 fn put(
     texture: &mut Option<TextureHandle>,
     ctx: &Context,
-    image: ColorImage,
+    image: Arc<ColorImage>,
     filter: TextureOptions,
 ) -> (TextureId, Vec2) {
     let size = vec2(image.width() as f32, image.height() as f32);
@@ -242,89 +309,4 @@ fn put(
         none => none.insert(ctx.load_texture("player", image, filter)),
     };
     (texture.id(), size)
-}
-
-/// The thread: decodes round and round from where the last order says, as long as there is room.
-fn decode(orders: &Receiver<DecodeCommand>, sender: &Sender<(u64, Decoded)>, sent: impl Fn()) {
-    let mut open: Option<(PathBuf, Reader)> = None;
-    let mut generation = 0;
-    let mut newer: Option<DecodeCommand> = None;
-    loop {
-        if newer.is_none() {
-            newer = match (open.is_some(), orders.try_recv()) {
-                (_, Ok(order)) => Some(order),
-                (true, Err(TryRecvError::Empty)) => None,
-                (false, Err(TryRecvError::Empty)) => match orders.recv() {
-                    Ok(order) => Some(order),
-                    Err(_) => return,
-                },
-                (_, Err(TryRecvError::Disconnected)) => return,
-            };
-        }
-        let message = match newer.take() {
-            Some(order) => {
-                generation = order.generation;
-                match obey(order, &mut open) {
-                    Some(message) => message,
-                    None => continue,
-                }
-            }
-            None => next(&mut open),
-        };
-        select! {
-            send(sender, (generation, message)) -> done => match done {
-                Ok(()) => sent(),
-                Err(_) => return,
-            },
-            recv(orders) -> order => match order {
-                Ok(order) => newer = Some(order),
-                Err(_) => return,
-            },
-        }
-    }
-}
-
-/// Goes where the order says; tells what the file holds if it had to be opened.
-fn obey(order: DecodeCommand, open: &mut Option<(PathBuf, Reader)>) -> Option<Decoded> {
-    if let Some((path, reader)) = open
-        && *path == order.path
-    {
-        reader.seek(order.at);
-        return None;
-    }
-    *open = None;
-    match Reader::open(&order.path) {
-        Ok(mut reader) => {
-            let info = *reader.info();
-            reader.seek(order.at);
-            *open = Some((order.path, reader));
-            Some(Decoded::Opened(info))
-        }
-        Err(error) => Some(Decoded::Failed(error)),
-    }
-}
-
-fn next(open: &mut Option<(PathBuf, Reader)>) -> Decoded {
-    let done = match open {
-        Some((_, reader)) => decode_next(reader),
-        None => Err(Error::new(Kind::Bug, "The player has no file")),
-    };
-    done.unwrap_or_else(|error| {
-        *open = None;
-        Decoded::Failed(error)
-    })
-}
-
-fn decode_next(reader: &mut Reader) -> Result<Decoded> {
-    let none = || Error::new(Kind::Io, "The video has no frames");
-    let mut index = reader.position();
-    let frame = if let Some(frame) = reader.next_frame()? {
-        frame
-    } else {
-        index = 0;
-        reader.seek(0);
-        reader.next_frame()?.ok_or_else(none)?
-    };
-    let size = [frame.size.width as usize, frame.size.height as usize];
-    Ok(Decoded::Frame(index, ColorImage::from_rgb(size, &frame.rgb)))
 }

@@ -1,37 +1,47 @@
 //! The player: the frame, and the controls below it.
 
 use eframe::egui::{
-    Align, Button, CornerRadius, Frame, Image, Label, Layout, Rect, RichText, Role, Sense, Slider, TextureId,
-    Ui, UiBuilder, Vec2, WidgetInfo, load::SizedTexture, vec2,
-};
-use egui_material_icons::icons::{
-    ICON_FIRST_PAGE, ICON_LAST_PAGE, ICON_PAUSE, ICON_PLAY_ARROW, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS,
+    Align, Button, Color32, CornerRadius, Frame, Label, Layout, Pos2, Rect, Response, RichText, Role, Sense,
+    TextureId, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
+use super::command::PlayerCommand;
+use super::controls;
 use super::view::{LivePreview, PlayerAction, PlayerView, Screen};
-use crate::app::shell::command::Command;
+use super::viewport::Viewport;
 use crate::app::theme;
-use crate::app::widgets::icon::icon_button;
 use crate::core::Stage;
 
-/// Height of the row of controls, with the space above it.
-const CONTROLS_HEIGHT: f32 = 40.0;
-/// Room for "Frame 121 of 121 · 7.50 s".
-const POSITION_WIDTH: f32 = 176.0;
+/// Space around a frame that fits.
+const MARGIN: f32 = 8.0;
+/// Scrolling this far doubles the zoom.
+const WHEEL_POINTS: f32 = 200.0;
 
 /// The player's own state.
 #[derive(Default)]
 pub(in crate::app) struct PlayerPanel {
     hides_preview: bool,
+    viewport: Viewport,
 }
 
 impl PlayerPanel {
+    /// Shows the whole frame.
+    pub(in crate::app) fn fit(&mut self) {
+        self.viewport = Viewport::default();
+    }
+
+    /// Shows one pixel of the frame as one pixel of the screen, where there are `pixels_per_point` of them.
+    pub(in crate::app) fn full_size(&mut self, pixels_per_point: f32) {
+        self.viewport = Viewport::full_size(pixels_per_point);
+    }
+
     /// Draws the video and its controls; says what the person asked for.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &PlayerView<'_>) -> Vec<PlayerAction> {
         let mut actions = Vec::new();
         let screen = view.screen;
-        let height = (ui.available_height() - CONTROLS_HEIGHT).max(0.0);
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
+        let height = (ui.available_height() - controls::HEIGHT).max(0.0);
+        let (rect, response) =
+            ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Video"));
         ui.painter().rect_filled(rect, CornerRadius::same(6), theme::tokens(ui).stage);
         let is_empty = screen.path.is_none();
@@ -45,19 +55,59 @@ impl PlayerPanel {
             _ => (Some(rect), None),
         };
         if let Some(rect) = result {
-            result_ui(ui, rect, screen);
+            self.move_frame(ui, rect, screen, &response);
+            self.result_ui(ui, rect, screen);
             if response.clicked() && screen.frames > 0 {
-                actions.push(PlayerAction::Toggle);
+                actions.push(PlayerAction::Command(PlayerCommand::PlayPause));
             }
         }
         if let Some(preview) = view.preview {
             self.preview_ui(ui, rect, live, preview, is_empty);
         }
-        ui.add_space(4.0);
-        ui.add_enabled_ui(screen.frames > 0, |ui| {
-            ui.horizontal(|ui| controls_ui(ui, screen, &mut actions));
-        });
+        let shown = result.unwrap_or(rect).shrink(MARGIN);
+        let zoom = screen.texture.map(|(_, size)| self.viewport.scale(shown, size) * ui.pixels_per_point());
+        controls::ui(ui, screen, zoom, &mut actions);
         actions
+    }
+
+    /// The wheel zooms at the pointer, a drag moves the frame, a double-click fits it.
+    fn move_frame(&mut self, ui: &Ui, rect: Rect, screen: &Screen, response: &Response) {
+        let Some((_, size)) = screen.texture else { return };
+        let area = rect.shrink(MARGIN);
+        if response.double_clicked() {
+            self.fit();
+        }
+        let pointer = response.hover_pos().filter(|pointer| rect.contains(*pointer));
+        let factor =
+            ui.input(|input| input.zoom_delta() * (input.smooth_scroll_delta().y / WHEEL_POINTS).exp2());
+        if let Some(pointer) = pointer
+            && (factor - 1.0).abs() > f32::EPSILON
+        {
+            self.viewport.zoom(area, size, pointer, factor);
+        }
+        if response.dragged() {
+            self.viewport.pan(area, size, response.drag_delta());
+        }
+    }
+
+    /// The chosen video, with its name above it.
+    fn result_ui(&self, ui: &mut Ui, rect: Rect, screen: &Screen) {
+        match screen.texture {
+            Some((texture, size)) if screen.error.is_none() => {
+                texture_ui(ui, rect, self.viewport.place(rect.shrink(MARGIN), size), texture);
+            }
+            _ => placeholder_ui(ui, rect, screen),
+        }
+        let Some(path) = &screen.path else { return };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let text = screen.job.map_or_else(|| name.to_string(), |job| format!("Result · job {job}"));
+        let place = Rect::from_min_max(rect.left_top() + vec2(8.0, 8.0), rect.left_top() + vec2(260.0, 34.0));
+        let mut child = ui.new_child(UiBuilder::new().max_rect(place));
+        let frame = Frame::new().fill(theme::tokens(ui).stage).inner_margin(4.0).corner_radius(4);
+        frame.show(&mut child, |ui| {
+            let label = Label::new(RichText::new(text).small()).truncate();
+            ui.add(label).on_hover_text(path.display().to_string());
+        });
     }
 
     /// The running job, always under its label; the label hides or shows it where a result is shown, too.
@@ -70,7 +120,7 @@ impl PlayerPanel {
         is_alone: bool,
     ) {
         if let (Some(place), Some((texture, size))) = (place, preview.texture) {
-            texture_ui(ui, place.shrink(8.0), texture, size);
+            texture_ui(ui, place, Viewport::default().place(place.shrink(MARGIN), size), texture);
         }
         let short = stage_name(preview.stage);
         let text = format!("Live preview · job {} · {short}", preview.job);
@@ -89,53 +139,23 @@ impl PlayerPanel {
     }
 }
 
-/// The chosen video, with its name above it.
-fn result_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
-    screen_ui(ui, rect, screen);
-    let Some(path) = &screen.path else { return };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let text = screen.job.map_or_else(|| name.to_string(), |job| format!("Result · job {job}"));
-    let place = Rect::from_min_max(rect.left_top() + vec2(8.0, 8.0), rect.left_top() + vec2(260.0, 34.0));
-    let mut child = ui.new_child(UiBuilder::new().max_rect(place));
-    let frame = Frame::new().fill(theme::tokens(ui).stage).inner_margin(4.0).corner_radius(4);
-    frame.show(&mut child, |ui| {
-        let label = Label::new(RichText::new(text).small()).truncate();
-        ui.add(label).on_hover_text(path.display().to_string());
-    });
-}
-
 fn stage_name(stage: Stage) -> String {
     stage.to_string().to_lowercase()
 }
 
-fn verbs(screen: &Screen) -> [(Command, PlayerAction); 5] {
-    [
-        (Command::FirstFrame, PlayerAction::Seek(0)),
-        (Command::StepBack, PlayerAction::Step(-1)),
-        (Command::PlayPause, PlayerAction::Toggle),
-        (Command::StepForward, PlayerAction::Step(1)),
-        (Command::LastFrame, PlayerAction::Seek(screen.frames.saturating_sub(1))),
-    ]
-}
-
-/// The frame as large as it fits, or what to do to get one.
-fn screen_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
+/// Why there is no frame, or what to do to get one.
+fn placeholder_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
     if let Some(error) = &screen.error {
         let text = RichText::new(format!("{error:#}")).color(theme::tokens(ui).error);
-        text_ui(ui, rect, text);
-        return;
+        return text_ui(ui, rect, text);
     }
-    let Some((texture, size)) = screen.texture else {
-        let text = match &screen.path {
-            Some(_) => "Opening…",
-            None => {
-                "Your video appears here. Drop a video made with Wandeck to bring its settings back, an image to start from, or a LoRA"
-            }
-        };
-        text_ui(ui, rect, RichText::new(text).weak());
-        return;
+    let text = match &screen.path {
+        Some(_) => "Opening…",
+        None => {
+            "Your video appears here. Drop a video made with Wandeck to bring its settings back, an image to start from, or a LoRA"
+        }
     };
-    texture_ui(ui, rect.shrink(8.0), texture, size);
+    text_ui(ui, rect, RichText::new(text).weak());
 }
 
 /// A sentence in the middle of the stage.
@@ -146,57 +166,22 @@ fn text_ui(ui: &mut Ui, rect: Rect, text: RichText) {
     child.add(Label::new(text).wrap());
 }
 
-fn texture_ui(ui: &Ui, area: Rect, texture: TextureId, size: Vec2) {
-    let scale = (area.size() / size.max(Vec2::splat(1.0))).min_elem().max(0.0);
-    let place = Rect::from_center_size(area.center(), size * scale);
-    Image::from_texture(SizedTexture::new(texture, size)).paint_at(ui, place);
-}
-
-fn controls_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
-    for (command, action) in verbs(screen) {
-        let icon = match command {
-            Command::FirstFrame => ICON_FIRST_PAGE,
-            Command::StepBack => ICON_SKIP_PREVIOUS,
-            Command::StepForward => ICON_SKIP_NEXT,
-            Command::LastFrame => ICON_LAST_PAGE,
-            _ if screen.playing => ICON_PAUSE,
-            _ => ICON_PLAY_ARROW,
-        };
-        let name = match command {
-            Command::PlayPause if screen.playing => "Pause",
-            Command::PlayPause => "Play",
-            other => other.text(),
-        };
-        if icon_button(ui, icon, name, &command.tooltip(ui.ctx())).clicked() {
-            actions.push(action);
-        }
-    }
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let seconds = screen.interval.as_secs_f64() * f64::from(screen.index);
-        let text = match screen.frames {
-            0 => "No video".to_owned(),
-            frames => format!("Frame {} of {frames} · {seconds:.2} s", screen.index + 1),
-        };
-        // as wide for every frame, so that the slider keeps its place
-        ui.add_sized(vec2(POSITION_WIDTH, ui.available_height()), Label::new(text).truncate());
-        let mut shown = screen.index;
-        ui.spacing_mut().slider_width = (ui.available_width() - 8.0).max(40.0);
-        let slider = Slider::new(&mut shown, 0..=screen.frames.max(2) - 1).show_value(false);
-        let response = ui.add(slider);
-        response.widget_info(|| WidgetInfo::slider(true, f64::from(screen.index), "Position"));
-        if response.changed() && shown != screen.index {
-            actions.push(PlayerAction::Seek(shown));
-        }
-    });
+/// A frame in its place, as far as it is inside of the stage.
+fn texture_ui(ui: &Ui, stage: Rect, place: Rect, texture: TextureId) {
+    let all = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
+    let clip = stage.intersect(ui.clip_rect());
+    ui.painter().with_clip_rect(clip).image(texture, place, all, Color32::WHITE);
 }
 
 #[cfg(test)]
 mod tests {
     use eframe::egui::accesskit::Role as NodeRole;
+    use eframe::egui::{Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, TouchPhase};
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
+    use crate::app::panels::player::Repeat;
     use crate::jobs::JobId;
 
     #[derive(Default)]
@@ -231,8 +216,78 @@ mod tests {
             harness.get_by_role_and_label(NodeRole::Button, name).click();
             harness.run();
         }
-        let asked = [PlayerAction::Toggle, PlayerAction::Step(1), PlayerAction::Seek(16)];
+        let asked = [PlayerCommand::PlayPause, PlayerCommand::StepForward, PlayerCommand::LastFrame];
+        let asked = asked.map(PlayerAction::Command);
         assert_eq!(harness.state().actions, asked);
+    }
+
+    #[test]
+    fn every_control_has_a_name_and_its_place_stays() {
+        let mut harness = player(playing());
+        let names = ["Loop", "Set in point", "Set out point", "Clear in and out points"];
+        let others = ["Fit the frame", "Frame at 100 %", "Copy the frame", "Save the frame as PNG"];
+        let before = harness.get_by_label("Save the frame as PNG").rect();
+        for name in names.into_iter().chain(others) {
+            harness.get_by_role_and_label(NodeRole::Button, name).click();
+            harness.run();
+        }
+        let asked = [
+            PlayerCommand::NextRepeatMode,
+            PlayerCommand::SetInPoint,
+            PlayerCommand::SetOutPoint,
+            PlayerCommand::ClearInOut,
+            PlayerCommand::FitFrame,
+            PlayerCommand::FullSizeFrame,
+            PlayerCommand::CopyFrame,
+            PlayerCommand::SaveFrame,
+        ];
+        assert_eq!(harness.state().actions, asked.map(PlayerAction::Command));
+        let screen = &mut harness.state_mut().screen;
+        (screen.repeat, screen.rate, screen.playing) = (Repeat::PingPong, -4.0, false);
+        (screen.in_point, screen.out_point) = (Some(2), Some(9));
+        harness.run();
+        harness.get_by_role_and_label(NodeRole::Button, "Ping-pong");
+        harness.get_by_role_and_label(NodeRole::Button, "Play");
+        assert_eq!(harness.get_by_label("Save the frame as PNG").rect(), before);
+    }
+
+    #[test]
+    fn the_speed_is_chosen_from_a_list() {
+        let mut harness = player(playing());
+        harness.get_by_role_and_label(NodeRole::ComboBox, "Speed").click();
+        harness.run();
+        harness.get_by_label("0.25×").click();
+        harness.run();
+        assert_eq!(harness.state().actions, [PlayerAction::Speed(0.25)]);
+    }
+
+    #[test]
+    fn the_wheel_zooms_and_a_double_click_fits() {
+        let mut bench = playing();
+        bench.screen.texture = Some((TextureId::default(), vec2(64.0, 64.0)));
+        let mut harness = player(bench);
+        let fit = harness.state().panel.viewport;
+        harness.hover_at(pos2(300.0, 200.0));
+        harness.run();
+        let delta = vec2(0.0, 100.0);
+        let (unit, modifiers) = (MouseWheelUnit::Point, Modifiers::NONE);
+        harness.event(Event::MouseWheel {
+            unit,
+            source: MouseWheelSource::Wheel,
+            delta,
+            phase: TouchPhase::Move,
+            modifiers,
+        });
+        harness.run();
+        assert_ne!(harness.state().panel.viewport, fit);
+        for _ in 0..2 {
+            for pressed in [true, false] {
+                let (pos, button) = (pos2(300.0, 200.0), PointerButton::Primary);
+                harness.event(Event::PointerButton { pos, button, pressed, modifiers });
+            }
+        }
+        harness.run();
+        assert_eq!(harness.state().panel.viewport, fit);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use eframe::egui::{TextureId, Vec2};
 
+use super::command::PlayerCommand;
 use crate::core::{Error, Stage};
 use crate::jobs::JobId;
 
@@ -18,14 +19,37 @@ pub(in crate::app) struct PlayerView<'a> {
 }
 
 /// What a person asks of the player.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::app) enum PlayerAction {
-    /// Play or pause.
-    Toggle,
-    /// Pause, and go this many frames on, around the end.
-    Step(i32),
+    /// Carry out a command.
+    Command(PlayerCommand),
     /// Go to this frame, counted from 0.
     Seek(u32),
+    /// Play at this speed, relative to the video's own rate.
+    Speed(f64),
+}
+
+/// What happens at the ends of the part that is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::app) enum Repeat {
+    /// It starts again.
+    #[default]
+    Loop,
+    /// It plays backwards, then forward again.
+    PingPong,
+    /// It pauses.
+    Once,
+}
+
+impl Repeat {
+    /// The mode after this one.
+    pub(in crate::app) fn next(self) -> Self {
+        match self {
+            Self::Loop => Self::PingPong,
+            Self::PingPong => Self::Once,
+            Self::Once => Self::Loop,
+        }
+    }
 }
 
 /// What the player shows.
@@ -45,6 +69,16 @@ pub(in crate::app) struct Screen {
     pub(in crate::app) interval: Duration,
     /// Whether it moves.
     pub(in crate::app) playing: bool,
+    /// Speed of the speed control, relative to the video's own rate.
+    pub(in crate::app) speed: f64,
+    /// Speed now, relative to the video's own rate; negative while it plays backwards.
+    pub(in crate::app) rate: f64,
+    /// What happens at the ends.
+    pub(in crate::app) repeat: Repeat,
+    /// First frame of the part that is played, if it was set.
+    pub(in crate::app) in_point: Option<u32>,
+    /// Last frame of the part that is played, if it was set.
+    pub(in crate::app) out_point: Option<u32>,
     /// Why it cannot be shown.
     pub(in crate::app) error: Option<Error>,
 }

@@ -1,0 +1,156 @@
+//! The decoder's thread: follows the route from where the last order says, as long as there is room.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
+use eframe::egui::ColorImage;
+
+use super::frame_cache::FrameCache;
+use super::route::{Cursor, Route};
+use crate::core::{Error, Kind, Result};
+use crate::media::{Reader, VideoInfo};
+
+/// Decoded frames of the open video that are kept, in bytes: 97 frames of 1280x720.
+const CACHE_BYTES: usize = 256 << 20;
+/// Playing backwards decodes this many frames at once: a frame in the middle of a clip costs all since its key frame.
+const REVERSE_GROUP: u32 = 16;
+
+/// What to decode; a newer order replaces an older one.
+pub(super) struct DecodeCommand {
+    pub(super) generation: u64,
+    pub(super) path: PathBuf,
+    /// Whether the file is opened, even if it is open: it may be another one by now.
+    pub(super) opens: bool,
+    pub(super) from: Cursor,
+    pub(super) route: Route,
+}
+
+/// What the thread answers.
+pub(super) enum Decoded {
+    Opened(VideoInfo),
+    Frame(Cursor, Arc<ColorImage>),
+    Failed(Error),
+}
+
+/// A video, its decoded frames, and the frame to decode next.
+struct Clip {
+    path: PathBuf,
+    reader: Reader,
+    cache: FrameCache,
+    route: Route,
+    next: Option<Cursor>,
+}
+
+/// Runs until the orders or the answers are closed; `sent` is called after each answer.
+pub(super) fn decode(orders: &Receiver<DecodeCommand>, sender: &Sender<(u64, Decoded)>, sent: impl Fn()) {
+    let mut clip: Option<Clip> = None;
+    let mut generation = 0;
+    let mut newer: Option<DecodeCommand> = None;
+    loop {
+        if newer.is_none() {
+            let has_next = clip.as_ref().is_some_and(|clip| clip.next.is_some());
+            newer = match (has_next, orders.try_recv()) {
+                (_, Ok(order)) => Some(order),
+                (true, Err(TryRecvError::Empty)) => None,
+                (false, Err(TryRecvError::Empty)) => match orders.recv() {
+                    Ok(order) => Some(order),
+                    Err(_) => return,
+                },
+                (_, Err(TryRecvError::Disconnected)) => return,
+            };
+        }
+        let message = match newer.take() {
+            Some(order) => {
+                generation = order.generation;
+                obey(order, &mut clip)
+            }
+            None => next(&mut clip),
+        };
+        let Some(message) = message else { continue };
+        select! {
+            send(sender, (generation, message)) -> done => match done {
+                Ok(()) => sent(),
+                Err(_) => return,
+            },
+            recv(orders) -> order => match order {
+                Ok(order) => newer = Some(order),
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+/// Goes where the order says; tells what the file holds if it had to be opened.
+fn obey(order: DecodeCommand, open: &mut Option<Clip>) -> Option<Decoded> {
+    if let Some(clip) = open
+        && clip.path == order.path
+        && !order.opens
+    {
+        clip.go(order.from, order.route);
+        return None;
+    }
+    *open = None;
+    match Reader::open(&order.path) {
+        Ok(reader) => {
+            let info = *reader.info();
+            let cache = FrameCache::new(CACHE_BYTES);
+            let mut clip = Clip { path: order.path, reader, cache, route: order.route, next: None };
+            clip.go(order.from, order.route);
+            *open = Some(clip);
+            Some(Decoded::Opened(info))
+        }
+        Err(error) => Some(Decoded::Failed(error)),
+    }
+}
+
+fn next(open: &mut Option<Clip>) -> Option<Decoded> {
+    let decoded = open.as_mut()?.advance()?;
+    Some(decoded.unwrap_or_else(|error| {
+        *open = None;
+        Decoded::Failed(error)
+    }))
+}
+
+impl Clip {
+    fn go(&mut self, from: Cursor, route: Route) {
+        let frames = self.reader.info().frames.0;
+        self.route = route.within(frames);
+        self.next = Some(Cursor { index: from.index.min(frames.saturating_sub(1)), ..from });
+    }
+
+    /// Decodes the next frame of the route; `None` at its end.
+    fn advance(&mut self) -> Option<Result<Decoded>> {
+        let cursor = self.next?;
+        self.next = self.route.after(cursor);
+        let image = self.image(cursor);
+        Some(image.map(|image| Decoded::Frame(cursor, Arc::new(image))))
+    }
+
+    fn image(&mut self, cursor: Cursor) -> Result<ColorImage> {
+        let Cursor { index, reversed } = cursor;
+        if self.cache.get(index).is_none() {
+            let bytes = (self.reader.info().size.area() as usize * 3).max(1);
+            let group = REVERSE_GROUP.min((CACHE_BYTES / bytes) as u32).max(1);
+            let from = if reversed { index.saturating_sub(group - 1) } else { index };
+            for index in from..=index {
+                self.decode(index)?;
+            }
+        }
+        let frame = self.cache.get(index).ok_or_else(no_frame)?;
+        Ok(ColorImage::from_rgb([frame.size.width as usize, frame.size.height as usize], &frame.rgb))
+    }
+
+    fn decode(&mut self, index: u32) -> Result<()> {
+        if self.cache.get(index).is_none() {
+            self.reader.seek(index);
+            let frame = self.reader.next_frame()?.ok_or_else(no_frame)?;
+            self.cache.insert(index, frame);
+        }
+        Ok(())
+    }
+}
+
+fn no_frame() -> Error {
+    Error::new(Kind::Io, "The video has no frames").remedy("Open another video")
+}

@@ -1,0 +1,139 @@
+//! The player's controls: transport and position, and below them speed, range, zoom and export.
+
+use eframe::egui::{Align, ComboBox, Label, Layout, Rect, Role, Slider, Ui, WidgetInfo, vec2};
+use egui_material_icons::icons::{
+    ICON_PAUSE, ICON_PLAY_ARROW, ICON_REPEAT, ICON_SYNC_ALT, ICON_TRENDING_FLAT,
+};
+
+use super::command::PlayerCommand;
+use super::view::{PlayerAction, Repeat, Screen};
+use crate::app::shell::command::Command;
+use crate::app::theme;
+use crate::app::widgets::icon::icon_button;
+
+/// Height of both rows of controls, with the space above them.
+pub(super) const HEIGHT: f32 = 74.0;
+/// Room for "Frame 121 of 121 · 7.50 s".
+const POSITION_WIDTH: f32 = 176.0;
+/// Room for "-4.00×" and "3200 %".
+const VALUE_WIDTH: f32 = 52.0;
+/// Speeds of the list, relative to the video's own rate.
+const SPEEDS: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0];
+
+/// Draws both rows; `zoom` is in screen pixels per pixel of the frame.
+pub(super) fn ui(ui: &mut Ui, screen: &Screen, zoom: Option<f32>, actions: &mut Vec<PlayerAction>) {
+    ui.add_space(4.0);
+    ui.add_enabled_ui(screen.frames > 0, |ui| {
+        ui.horizontal(|ui| transport_ui(ui, screen, actions));
+        ui.horizontal(|ui| options_ui(ui, screen, zoom, actions));
+    });
+}
+
+fn transport_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
+    for command in [PlayerCommand::FirstFrame, PlayerCommand::StepBack] {
+        button_ui(ui, command, actions);
+    }
+    let (icon, name) = if screen.playing { (ICON_PAUSE, "Pause") } else { (ICON_PLAY_ARROW, "Play") };
+    let play = PlayerCommand::PlayPause;
+    if icon_button(ui, icon, name, &Command::Player(play).tooltip(ui.ctx())).clicked() {
+        actions.push(PlayerAction::Command(play));
+    }
+    for command in [PlayerCommand::StepForward, PlayerCommand::LastFrame] {
+        button_ui(ui, command, actions);
+    }
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| position_ui(ui, screen, actions));
+}
+
+fn button_ui(ui: &mut Ui, command: PlayerCommand, actions: &mut Vec<PlayerAction>) {
+    let tooltip = Command::Player(command).tooltip(ui.ctx());
+    if icon_button(ui, command.icon(), command.text(), &tooltip).clicked() {
+        actions.push(PlayerAction::Command(command));
+    }
+}
+
+fn position_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
+    let seconds = screen.interval.as_secs_f64() * f64::from(screen.index);
+    let text = match screen.frames {
+        0 => "No video".to_owned(),
+        frames => format!("Frame {} of {frames} · {seconds:.2} s", screen.index + 1),
+    };
+    // as wide for every frame, so that the slider keeps its place
+    ui.add_sized(vec2(POSITION_WIDTH, ui.available_height()), Label::new(text).truncate());
+    let mut shown = screen.index;
+    let last = screen.frames.max(2) - 1;
+    ui.spacing_mut().slider_width = (ui.available_width() - 8.0).max(40.0);
+    let slider = Slider::new(&mut shown, 0..=last).show_value(false);
+    let response = ui.add(slider);
+    response.widget_info(|| WidgetInfo::slider(true, f64::from(screen.index), "Position"));
+    if response.changed() && shown != screen.index {
+        actions.push(PlayerAction::Seek(shown));
+    }
+    if screen.in_point.is_some() || screen.out_point.is_some() {
+        range_ui(ui, response.rect, screen, last);
+    }
+}
+
+/// A line along the part that is played.
+fn range_ui(ui: &Ui, rect: Rect, screen: &Screen, last: u32) {
+    // the slider's handle does not reach the ends of its rectangle
+    let track = rect.x_range().shrink(rect.height() / 2.5);
+    let x = |index: u32| track.min + track.span() * index as f32 / last as f32;
+    let (first, end) = (screen.in_point.unwrap_or(0), screen.out_point.unwrap_or(last));
+    let colour = ui.visuals().selection.stroke.color;
+    ui.painter().hline(x(first)..=x(end), rect.bottom() - 1.0, (2.0, colour));
+}
+
+fn options_ui(ui: &mut Ui, screen: &Screen, zoom: Option<f32>, actions: &mut Vec<PlayerAction>) {
+    let (icon, name) = match screen.repeat {
+        Repeat::Loop => (ICON_REPEAT, "Loop"),
+        Repeat::PingPong => (ICON_SYNC_ALT, "Ping-pong"),
+        Repeat::Once => (ICON_TRENDING_FLAT, "Play once"),
+    };
+    let next = PlayerCommand::NextRepeatMode;
+    let about = format!("{name}. {}", next.about());
+    if icon_button(ui, icon, name, &Command::Player(next).tooltip_with(ui.ctx(), &about)).clicked() {
+        actions.push(PlayerAction::Command(next));
+    }
+    speed_ui(ui, screen, actions);
+    for command in [PlayerCommand::SetInPoint, PlayerCommand::SetOutPoint, PlayerCommand::ClearInOut] {
+        button_ui(ui, command, actions);
+    }
+    ui.separator();
+    for command in [PlayerCommand::FitFrame, PlayerCommand::FullSizeFrame] {
+        button_ui(ui, command, actions);
+    }
+    let zoom = zoom.map_or_else(String::new, |zoom| format!("{:.0} %", zoom * 100.0));
+    value_ui(ui, zoom)
+        .on_hover_text("Zoom: the wheel changes it, a drag moves the frame, a double-click fits it");
+    ui.separator();
+    for command in [PlayerCommand::CopyFrame, PlayerCommand::SaveFrame] {
+        button_ui(ui, command, actions);
+    }
+}
+
+fn value_ui(ui: &mut Ui, text: String) -> eframe::egui::Response {
+    ui.add_sized(vec2(VALUE_WIDTH, theme::ICON_BUTTON.y), Label::new(text).truncate())
+}
+
+/// The speed control, and beside it the speed of J and L.
+fn speed_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
+    let enabled = ui.is_enabled();
+    let list = ComboBox::from_id_salt("speed").width(VALUE_WIDTH + 12.0).selected_text(times(screen.speed));
+    let list = list.show_ui(ui, |ui| {
+        for speed in SPEEDS {
+            let is_chosen = (speed - screen.speed).abs() < f64::EPSILON;
+            if ui.selectable_label(is_chosen, times(speed)).clicked() {
+                actions.push(PlayerAction::Speed(speed));
+            }
+        }
+    });
+    list.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, enabled, "Speed"));
+    list.response.on_hover_text("Speed relative to the video's own rate");
+    let is_shuttle = (screen.rate - screen.speed).abs() > f64::EPSILON;
+    let rate = if is_shuttle && screen.playing { times(screen.rate) } else { String::new() };
+    value_ui(ui, rate).on_hover_text("Speed now: L plays faster forward, J backwards");
+}
+
+fn times(speed: f64) -> String {
+    format!("{speed}×")
+}

@@ -1,0 +1,87 @@
+//! Zoom and position of the frame on the stage.
+
+use eframe::egui::{Pos2, Rect, Vec2};
+
+/// Smallest and largest zoom, in points per pixel of the frame.
+const SCALES: [f32; 2] = [0.05, 32.0];
+
+/// The part of the frame that is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Viewport {
+    /// Points per pixel of the frame; `None` fits the frame to the stage.
+    scale: Option<f32>,
+    /// From the middle of the stage to the middle of the frame, in points.
+    offset: Vec2,
+}
+
+impl Viewport {
+    /// One pixel of the frame is one of the screen.
+    pub(super) fn full_size(pixels_per_point: f32) -> Self {
+        Self { scale: Some(1.0 / pixels_per_point), offset: Vec2::ZERO }
+    }
+
+    /// Points per pixel of a frame of `size` pixels in `area`.
+    pub(super) fn scale(&self, area: Rect, size: Vec2) -> f32 {
+        let fit = (area.size() / size.max(Vec2::splat(1.0))).min_elem().max(0.0);
+        self.scale.unwrap_or(fit)
+    }
+
+    /// Where the frame is drawn.
+    pub(super) fn place(&self, area: Rect, size: Vec2) -> Rect {
+        let size = size * self.scale(area, size);
+        let offset = limited(self.offset, area.size(), size);
+        Rect::from_center_size(area.center() + offset, size)
+    }
+
+    /// Zooms by `factor`; what lies under `pointer` stays there, as far as the frame reaches.
+    pub(super) fn zoom(&mut self, area: Rect, size: Vec2, pointer: Pos2, factor: f32) {
+        let before = self.place(area, size);
+        let scale = (self.scale(area, size) * factor).clamp(SCALES[0], SCALES[1]);
+        let factor = scale / self.scale(area, size).max(f32::MIN_POSITIVE);
+        let centre = pointer + (before.center() - pointer) * factor;
+        self.scale = Some(scale);
+        self.offset = limited(centre - area.center(), area.size(), size * scale);
+    }
+
+    /// Moves the frame, as long as it fills the stage.
+    pub(super) fn pan(&mut self, area: Rect, size: Vec2, by: Vec2) {
+        let shown = size * self.scale(area, size);
+        self.offset = limited(self.offset + by, area.size(), shown);
+    }
+}
+
+/// No gap appears beside a frame that is larger than the area; a smaller one stays in the middle.
+fn limited(offset: Vec2, area: Vec2, shown: Vec2) -> Vec2 {
+    let most = ((shown - area) / 2.0).max(Vec2::ZERO);
+    offset.clamp(-most, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::{pos2, vec2};
+
+    use super::*;
+
+    const AREA: Rect = Rect { min: Pos2::ZERO, max: Pos2 { x: 200.0, y: 100.0 } };
+
+    #[test]
+    fn a_frame_fits_until_it_is_zoomed() {
+        let size = vec2(100.0, 100.0);
+        let mut viewport = Viewport::default();
+        assert_eq!(viewport.place(AREA, size), Rect::from_min_max(pos2(50.0, 0.0), pos2(150.0, 100.0)));
+        viewport.pan(AREA, size, vec2(30.0, 30.0));
+        assert_eq!(viewport, Viewport::default());
+        let place = Viewport::full_size(2.0).place(AREA, size);
+        assert_eq!(place.size(), vec2(50.0, 50.0));
+    }
+
+    #[test]
+    fn zoom_keeps_the_point_under_the_pointer_and_panning_shows_no_gap() {
+        let size = vec2(200.0, 100.0);
+        let mut viewport = Viewport::default();
+        viewport.zoom(AREA, size, pos2(50.0, 25.0), 2.0);
+        assert_eq!(viewport.place(AREA, size), Rect::from_min_max(pos2(-50.0, -25.0), pos2(350.0, 175.0)));
+        viewport.pan(AREA, size, vec2(1000.0, -1000.0));
+        assert_eq!(viewport.place(AREA, size), Rect::from_min_max(pos2(0.0, -100.0), pos2(400.0, 100.0)));
+    }
+}
