@@ -111,9 +111,8 @@ fn jobs_and_history_are_the_same_in_order_and_state() {
     let journal = fs::read_to_string(dir.path().join("queue/journal")).unwrap();
     assert!(journal.lines().next().unwrap().ends_with(r#"{"wandeck_journal":2}"#));
     let moved = json(dir.path(), &["queue", "list", "--json"]);
-    let ids =
-        |list: &Value| Vec::from_iter(list["jobs"].as_array().unwrap().iter().map(|job| job["id"].clone()));
-    assert_eq!(ids(&moved)[5..], [6, 8, 7].map(Value::from));
+    let ids: Vec<_> = moved["jobs"].as_array().unwrap().iter().map(|job| job["id"].clone()).collect();
+    assert_eq!(ids[5..], [6, 8, 7].map(Value::from));
 }
 
 #[test]
