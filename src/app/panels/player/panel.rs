@@ -199,6 +199,8 @@ mod tests {
         };
         Harness::builder()
             .with_size(vec2(640.0, 480.0))
+            // short frames, so that two clicks make a double-click
+            .with_step_dt(0.02)
             .with_context_setup(theme::install)
             .build_ui_state(draw, bench)
     }
@@ -278,7 +280,8 @@ mod tests {
             phase: TouchPhase::Move,
             modifiers,
         });
-        harness.run();
+        // the wheel is smoothed over several frames
+        harness.run_steps(60);
         assert_ne!(harness.state().panel.viewport, fit);
         for _ in 0..2 {
             for pressed in [true, false] {
@@ -286,7 +289,7 @@ mod tests {
                 harness.event(Event::PointerButton { pos, button, pressed, modifiers });
             }
         }
-        harness.run();
+        harness.run_steps(10);
         assert_eq!(harness.state().panel.viewport, fit);
     }
 
