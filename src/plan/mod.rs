@@ -1,7 +1,7 @@
 //! From what a person asks for to a finished job: defaults, mode and model with their reasons, limits, the output's name,
 //! and what preflight says.
 //!
-//! Command line and window both plan here, so the same wishes give the same job. [`Planner`] decides over a snapshot of
+//! Command line and window both plan here, so the same input gives the same job. [`Planner`] decides over a snapshot of
 //! the installed models and never scans folders itself.
 
 mod catalog;

@@ -11,7 +11,7 @@ use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
 use crate::app::shell::command::Command;
 
-/// One wish of the person; `App` carries it out.
+/// Something the user asked for; `App` carries it out.
 #[derive(Clone, Debug)]
 pub(in crate::app) enum Action {
     Compose(ComposeAction),

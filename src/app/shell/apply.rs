@@ -27,7 +27,7 @@ use crate::media::OutputTarget;
 use crate::queue::QueueCommand;
 
 impl App {
-    /// Carries out one wish; what cannot be done is said.
+    /// Carries out one action; a failure becomes a notification.
     pub(super) fn apply(&mut self, ctx: &Context, action: Action, now: Instant) {
         let state = &mut self.state;
         let done = match action {

@@ -164,7 +164,7 @@ impl Behavior<PanelId> for Tree<'_> {
         true
     }
 
-    /// Closed panels stay in the tree, out of sight, so that they come back where they were.
+    /// Closed panels stay in the tree, hidden, so that they come back where they were.
     fn on_tab_close(&mut self, tiles: &mut Tiles<PanelId>, tile: TileId) -> bool {
         self.closed.extend(tiles.get_pane(&tile).copied());
         false

@@ -46,7 +46,7 @@ impl ComposePanel {
         let mut actions = Vec::new();
         let mut draft = view.draft.clone();
         let mut generate = false;
-        // always in sight, however long the form is
+        // always visible, however long the form is
         Panel::bottom("start").resizable(false).show_separator_line(false).frame(Frame::NONE).show(
             ui,
             |ui| {
