@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::item::MAX_RATING;
 use crate::core::{Error, Kind, Result};
-use crate::store::HeldLock;
+use crate::store::{HeldLock, write_whole};
 
 const NAME: &str = "ratings.ron";
 const LOCK: &str = "ratings.lock";
@@ -76,19 +76,7 @@ impl Ratings {
         let file = RatingsFile { version: 1, stars: self.stars.clone() };
         let text = ron::ser::to_string_pretty(&file, ron::ser::PrettyConfig::default())
             .map_err(|error| Error::new(Kind::Bug, "The ratings cannot be written as text").because(error))?;
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(&self.data_dir)?;
-            let mut staged = tempfile::NamedTempFile::new_in(&self.data_dir)?;
-            staged.write_all(text.as_bytes())?;
-            staged.as_file().sync_all()?;
-            staged.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| {
-            Error::new(Kind::Io, format!("The rating was not saved: {}", path.display()))
-                .because(error)
-                .remedy("Check that the disk has free space and the folder can be written")
-        })
+        write_whole(&path, text.as_bytes())
     }
 }
 
