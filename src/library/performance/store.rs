@@ -1,13 +1,14 @@
 //! The folder `performance` of a data folder: a file for each job, the newest ones kept.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::record::{Record, VERSION};
 use crate::core::{Bytes, Error, Kind, Result};
 use crate::monitor::Timeline;
+use crate::store::write_whole;
 
 const FOLDER: &str = "performance";
 const EXTENSION: &str = "json";
@@ -52,19 +53,10 @@ impl PerformanceStore {
 
     fn save(&self, timeline: &Timeline) -> Result<()> {
         let path = self.path(&timeline.track.uid)?;
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(&self.folder)?;
-            let mut staged = tempfile::NamedTempFile::new_in(&self.folder)?;
-            staged.write_all(&serde_json::to_vec(&Record::from(timeline))?)?;
-            staged.as_file().sync_all()?;
-            staged.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| {
-            Error::new(Kind::Io, format!("Cannot write the measurements {}", path.display()))
-                .because(error)
-                .remedy("Check that the data folder can be written to")
+        let bytes = serde_json::to_vec(&Record::from(timeline)).map_err(|error| {
+            Error::new(Kind::Bug, format!("Cannot write the measurements {}", path.display())).because(error)
         })?;
+        write_whole(&path, &bytes)?;
         self.prune(MAX_JOBS, MAX_SIZE);
         Ok(())
     }
