@@ -264,7 +264,7 @@ pub(super) struct Convert {
     pub(super) output: Option<PathBuf>,
 }
 
-/// What a model is converted to.
+/// Target precision of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum TargetName {
     Int8,
@@ -294,19 +294,19 @@ pub(super) struct Synth {
     #[arg(long, value_name = "LAYOUT", default_value = "diffusers")]
     pub(super) layout: LayoutName,
     /// Write only these components
-    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
-    pub(super) only: Vec<PartName>,
+    #[arg(long, value_name = "COMPONENT,…", value_delimiter = ',')]
+    pub(super) only: Vec<ComponentName>,
     /// Seed of the weights; the same seed gives the same weights in every layout
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
-    /// Write large tensors as sparse zeros: full size without disk space, to open but not to run
+    /// Write tensors above 1 MiB as sparse zeros, which need no disk space: the model can be opened but not run
     #[arg(long)]
-    pub(super) hollow: bool,
+    pub(super) sparse: bool,
     /// New or empty folder to write to
     pub(super) dir: PathBuf,
 }
 
-/// A model to follow.
+/// The official model whose names and shapes a synthetic model uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LikeName {
     #[value(name = "t2v-A14B")]
@@ -317,7 +317,7 @@ pub(super) enum LikeName {
     Ti2v,
 }
 
-/// What numbers are stored as.
+/// Number format of synthetic weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum DtypeName {
     Fp32,
@@ -327,7 +327,7 @@ pub(super) enum DtypeName {
     Fp8Scaled,
 }
 
-/// How files are laid out.
+/// File layout of a synthetic model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LayoutName {
     Diffusers,
@@ -335,9 +335,9 @@ pub(super) enum LayoutName {
     Comfy,
 }
 
-/// A component.
+/// A component of a synthetic model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum PartName {
+pub(super) enum ComponentName {
     Transformer,
     Text,
     Vae,

@@ -1,4 +1,4 @@
-//! `wandeck models convert`: a model in a smaller precision.
+//! `wandeck models convert`: converts a model to a smaller precision.
 
 use std::io::IsTerminal as _;
 use std::time::Instant;
@@ -11,9 +11,11 @@ use super::args::{Common, Convert, TargetName};
 use super::report::{counted, note, out};
 use crate::core::{CancelToken, Error, Kind, Result};
 use crate::models;
-use crate::models::convert::{ConversionTarget, Converted, Options, Step, convert, default_name};
+use crate::models::convert::{
+    ConversionOptions, ConversionStep, ConversionTarget, Converted, convert, default_name,
+};
 
-/// Layers that are printed.
+/// Number of layers with the largest errors that are printed.
 const WORST: usize = 5;
 
 pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
@@ -34,12 +36,12 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
     let cancel = CancelToken::new();
     let stop = cancel.clone();
     ctrlc::set_handler(move || stop.cancel())
-        .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be handled").because(error))?;
+        .map_err(|error| Error::new(Kind::Bug, "Cannot handle Ctrl-C").because(error))?;
     let bar = bar();
     let began = Instant::now();
-    let done = convert(&source, &dir, Options::new(target), &cancel, &mut |step| match step {
-        Step::Total(bytes) => bar.set_length(bytes.0),
-        Step::Done(bytes) => bar.inc(bytes.0),
+    let done = convert(&source, &dir, ConversionOptions::new(target), &cancel, &mut |step| match step {
+        ConversionStep::Total(bytes) => bar.set_length(bytes.0),
+        ConversionStep::Done(bytes) => bar.inc(bytes.0),
     });
     bar.finish_and_clear();
     let done = done.map_err(|error| match error.kind {
@@ -56,23 +58,24 @@ fn show(done: &Converted, common: &Common, seconds: f64) {
         let worst = done.report.worst(WORST);
         let document = json!({
             "status": "done", "path": done.path, "seconds": seconds, "bytes_before": before, "bytes_after": after,
-            "mean_relative_l2": done.report.mean_relative_l2, "worst": worst, "resumed_files": done.resumed,
-            "restarted": done.restarted, "parts": done.report.parts, "remark": done.report.remark,
+            "mean_relative_l2": done.report.mean_relative_l2, "worst": worst, "resumed_shards": done.resumed_shards,
+            "restarted": done.restarted, "components": done.report.components, "remark": done.report.remark,
         });
         return out(&document.to_string());
     }
     if done.restarted {
-        note("The model has changed since an interrupted conversion, which was discarded");
+        note("Discarded an interrupted conversion, because the model has changed since");
     }
-    if done.resumed > 0 {
-        note(&format!("Kept {} from an interrupted conversion", counted(done.resumed as u64, "file")));
+    if done.resumed_shards > 0 {
+        note(&format!("Kept {} from an interrupted conversion", counted(done.resumed_shards as u64, "file")));
     }
     out(&done.path.display().to_string());
     note(&format!(
-        "{before} became {after} in {seconds:.1} s; {} layers changed by {:.2e} of their size on average",
+        "Converted {before} to {after} in {seconds:.1} s; {} layers, mean relative L2 error {:.2e}",
         done.report.layers.len(),
         done.report.mean_relative_l2
     ));
+    note("Layers with the largest relative L2 errors:");
     for layer in done.report.worst(WORST) {
         note(&format!("  {:.2e}  {}/{}", layer.relative_l2, layer.component, layer.name));
     }

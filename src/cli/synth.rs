@@ -1,4 +1,4 @@
-//! `wandeck models synth`: a model with made-up weights.
+//! `wandeck models synth`: writes a model with random weights.
 
 use std::io::IsTerminal as _;
 use std::time::Instant;
@@ -6,13 +6,13 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::args::{Common, DtypeName, LayoutName, LikeName, PartName, Synth};
+use super::args::{Common, ComponentName, DtypeName, LayoutName, LikeName, Synth};
 use super::report::out;
 use crate::core::{CancelToken, Error, Kind, Result};
-use crate::models::synth::{Filling, Shapes, SynthDtype, SynthLayout, SynthModel, SynthPart, plan};
+use crate::models::synth::{Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan};
 
 pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
-    let plan = plan(&shapes(args), layout(args.layout), dtype(args.dtype), &parts(&args.only))?;
+    let plan = plan(&shapes(args), layout(args.layout), dtype(args.dtype), &components(&args.only))?;
     let cancel = CancelToken::new();
     let stop = cancel.clone();
     ctrlc::set_handler(move || stop.cancel())
@@ -24,9 +24,9 @@ pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
     } else {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     }
-    let filling = Filling { seed: args.seed, hollow: args.hollow };
+    let weights = SynthWeights { seed: args.seed, sparse: args.sparse };
     let began = Instant::now();
-    let done = plan.write(&args.dir, filling, &cancel, &mut |more| bar.inc(more.0));
+    let done = plan.write(&args.dir, weights, &cancel, &mut |more| bar.inc(more.0));
     bar.finish_and_clear();
     done?;
     let seconds = began.elapsed().as_secs_f64();
@@ -74,14 +74,14 @@ fn dtype(name: DtypeName) -> SynthDtype {
     }
 }
 
-fn parts(only: &[PartName]) -> Vec<SynthPart> {
-    let part = |name: &PartName| match name {
-        PartName::Transformer => SynthPart::Transformer,
-        PartName::Text => SynthPart::TextEncoder,
-        PartName::Vae => SynthPart::Vae,
+fn components(only: &[ComponentName]) -> Vec<SynthComponent> {
+    let component = |name: &ComponentName| match name {
+        ComponentName::Transformer => SynthComponent::Transformer,
+        ComponentName::Text => SynthComponent::TextEncoder,
+        ComponentName::Vae => SynthComponent::Vae,
     };
     if only.is_empty() {
-        return vec![SynthPart::Transformer, SynthPart::TextEncoder, SynthPart::Vae];
+        return vec![SynthComponent::Transformer, SynthComponent::TextEncoder, SynthComponent::Vae];
     }
-    only.iter().map(part).collect()
+    only.iter().map(component).collect()
 }

@@ -1,26 +1,30 @@
-//! What a request names by path, opened before the run: images and LoRAs.
+//! Opens the images and LoRAs of a request before the run.
 
 use crate::core::{Frame, GenRequest, Mode, Result};
 use crate::media::{ImageFit, OutputTarget, SourceImage};
 use crate::pipeline::{InputImages, Loras, Reporter};
 use crate::wan::Checkpoint;
 
-/// What would make the run fail at its end is found here, before it begins.
+/// Checks the output and opens the inputs, so that a run does not fail at its end for a reason known at its start.
 pub(crate) fn resolve_inputs(
     target: &OutputTarget,
     request: &GenRequest,
     model: &Checkpoint,
-    story: &mut Reporter<'_>,
+    reporter: &mut Reporter<'_>,
 ) -> Result<ResolvedInputs> {
     target.check_video(request.size, request.fps)?;
     target.check_writable()?;
     if let Some(taken) = target.renamed_from() {
-        story.warn(format!("{} is there already: writing {}", taken.display(), target.path().display()));
+        reporter.warn(format!(
+            "{} already exists, so the video is saved as {}",
+            taken.display(),
+            target.path().display()
+        ));
     }
-    ResolvedInputs::open(request, model, story)
+    ResolvedInputs::open(request, model, reporter)
 }
 
-/// What the request names by path: the images at the video's size, with their hashes, and the LoRAs.
+/// The images of a request at the video's size, the SHA-256 of their files, and its LoRAs.
 pub(crate) struct ResolvedInputs {
     pub(crate) images: InputImages,
     pub(crate) hashes: Vec<String>,
@@ -28,13 +32,13 @@ pub(crate) struct ResolvedInputs {
 }
 
 impl ResolvedInputs {
-    fn open(request: &GenRequest, checkpoint: &Checkpoint, story: &mut Reporter<'_>) -> Result<Self> {
+    fn open(request: &GenRequest, checkpoint: &Checkpoint, reporter: &mut Reporter<'_>) -> Result<Self> {
         let mut loras = Loras::open(checkpoint, request)?;
         for warning in loras.warnings.drain(..) {
-            story.warn(warning);
+            reporter.warn(warning);
         }
         for message in loras.notes.drain(..) {
-            story.note(message);
+            reporter.note(message);
         }
         let fit = if request.mode == Mode::I2V { ImageFit::Stretch } else { ImageFit::Crop };
         let token = checkpoint.strides().size_multiple();
@@ -42,7 +46,7 @@ impl ResolvedInputs {
         let mut fitted = |image: SourceImage| -> Frame {
             let (frame, cut) = image.fitted(request.size, fit, token);
             for note in image.notes.into_iter().chain(cut) {
-                story.warn(note);
+                reporter.warn(note);
             }
             hashes.push(image.sha256);
             frame

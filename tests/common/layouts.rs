@@ -6,12 +6,15 @@ use std::path::Path;
 use ndarray::ArrayD;
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions};
-use wandeck::models::synth::{Filling, Shapes, SynthDtype, SynthLayout, SynthModel, SynthPart, plan};
+use wandeck::models::synth::{
+    Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan,
+};
 use wandeck::onnx::{ComputeType, Dim, Dtype, Graph, TensorInfo, Weights};
 use wandeck::wan::Checkpoint;
 use wandeck::wan::graphs::{self, Segments, StreamCall};
 
-pub(crate) const ALL: [SynthPart; 3] = [SynthPart::Transformer, SynthPart::TextEncoder, SynthPart::Vae];
+pub(crate) const ALL: [SynthComponent; 3] =
+    [SynthComponent::Transformer, SynthComponent::TextEncoder, SynthComponent::Vae];
 
 /// A model of few and narrow layers; heads are 128 wide, as nothing else can be told from shapes.
 pub(crate) fn narrow(like: SynthModel) -> Shapes {
@@ -26,8 +29,8 @@ pub(crate) fn narrow(like: SynthModel) -> Shapes {
 }
 
 pub(crate) fn write(shapes: &Shapes, layout: SynthLayout, dtype: SynthDtype, dir: &Path) {
-    let filling = Filling { seed: 7, hollow: false };
-    plan(shapes, layout, dtype, &ALL).unwrap().write(dir, filling, &CancelToken::new(), &mut |_| {}).unwrap();
+    let weights = SynthWeights { seed: 7, sparse: false };
+    plan(shapes, layout, dtype, &ALL).unwrap().write(dir, weights, &CancelToken::new(), &mut |_| {}).unwrap();
 }
 
 /// The components' weights by name.

@@ -10,7 +10,9 @@ use crate::common::{self, finished, frames, story, worker};
 use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice, Quantisation};
 use wandeck::jobs::JobSpec;
 use wandeck::media::read_metadata;
-use wandeck::models::convert::{ConversionTarget as To, Converted, Options, Step, convert};
+use wandeck::models::convert::{
+    ConversionOptions, ConversionStep, ConversionTarget as To, Converted, convert,
+};
 use wandeck::models::{self, synth};
 use wandeck::onnx::{Dtype, Weights};
 use wandeck::presets;
@@ -19,7 +21,7 @@ use wandeck::presets;
 const SMALL_SHARD: Bytes = Bytes(20_000);
 
 fn converted(source: &Path, dir: &Path, to: To) -> Converted {
-    let options = Options { shard: SMALL_SHARD, ..Options::new(to) };
+    let options = ConversionOptions { shard: SMALL_SHARD, ..ConversionOptions::new(to) };
     convert(source, dir, options, &CancelToken::new(), &mut |_| {}).unwrap()
 }
 
@@ -98,9 +100,14 @@ fn the_linear_layers_of_the_blocks_are_integers() {
         report.worst(1)[0].relative_l2,
         report.layers.iter().map(|l| l.relative_l2).fold(0.0, f64::max)
     );
-    let again =
-        convert(&path, &dir.path().join("x"), Options::new(To::Int8), &CancelToken::new(), &mut |_| {});
-    assert!(again.unwrap_err().message.contains("in int8 already"));
+    let again = convert(
+        &path,
+        &dir.path().join("x"),
+        ConversionOptions::new(To::Int8),
+        &CancelToken::new(),
+        &mut |_| {},
+    );
+    assert!(again.unwrap_err().message.contains("is already int8"));
 }
 
 #[test]
@@ -121,13 +128,16 @@ fn bf16_halves_and_runs() {
 fn stopped_it_goes_on_and_a_changed_source_begins_anew() {
     let dir = tempfile::tempdir().unwrap();
     let source = common::whole_golden_model("tiny-t2v", dir.path());
-    let (path, options) = (dir.path().join("out"), Options { shard: SMALL_SHARD, ..Options::new(To::Int8) });
+    let (path, options) = (
+        dir.path().join("out"),
+        ConversionOptions { shard: SMALL_SHARD, ..ConversionOptions::new(To::Int8) },
+    );
     let stop_after = |share: f64| {
         let (cancel, mut total, mut done) = (CancelToken::new(), 0, 0);
         let stop = cancel.clone();
         let result = convert(&source, &path, options, &cancel, &mut |step| match step {
-            Step::Total(bytes) => total = bytes.0,
-            Step::Done(bytes) => {
+            ConversionStep::Total(bytes) => total = bytes.0,
+            ConversionStep::Done(bytes) => {
                 done += bytes.0;
                 if done as f64 > share * total as f64 {
                     stop.cancel();
@@ -147,7 +157,7 @@ fn stopped_it_goes_on_and_a_changed_source_begins_anew() {
     };
     let first = written(&dir.path().join("out.unfinished"));
     let done = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap();
-    assert!(done.resumed > 0 && !done.restarted, "{}", done.resumed);
+    assert!(done.resumed_shards > 0 && !done.restarted, "{}", done.resumed_shards);
     assert_eq!(written(&path), first, "the first shard was not written again");
     let whole = dir.path().join("whole");
     converted(&source, &whole, To::Int8);
@@ -160,9 +170,9 @@ fn stopped_it_goes_on_and_a_changed_source_begins_anew() {
     fs::remove_file(&shard).unwrap();
     fs::write(&shard, bytes).unwrap();
     let done = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap();
-    assert!(done.resumed == 0 && done.restarted, "the same numbers in a newer file");
+    assert!(done.resumed_shards == 0 && done.restarted, "the same numbers in a newer file");
     let taken = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap_err();
-    assert!(taken.kind == Kind::Input && taken.message.contains("is there already"), "{taken:#}");
+    assert!(taken.kind == Kind::Input && taken.message.contains("already exists"), "{taken:#}");
 }
 
 #[test]
@@ -180,7 +190,8 @@ fn every_layout_and_fp8_can_be_converted() {
     shapes.text_encoder.num_heads = 4;
     shapes.text_encoder.num_layers = 2;
     shapes.text_encoder.vocab_size = 128;
-    let parts = [synth::SynthPart::Transformer, synth::SynthPart::TextEncoder, synth::SynthPart::Vae];
+    let parts =
+        [synth::SynthComponent::Transformer, synth::SynthComponent::TextEncoder, synth::SynthComponent::Vae];
     shapes.vae.base_dim = 8;
     shapes.vae.decoder_base_dim = Some(8);
     for (layout, dtype) in [
@@ -189,13 +200,13 @@ fn every_layout_and_fp8_can_be_converted() {
         (synth::SynthLayout::Diffusers, synth::SynthDtype::Fp16),
     ] {
         let source = dir.path().join(format!("{layout:?}"));
-        let filling = synth::Filling { seed: 3, hollow: false };
+        let weights = synth::SynthWeights { seed: 3, sparse: false };
         synth::plan(&shapes, layout, dtype, &parts)
             .unwrap()
-            .write(&source, filling, &CancelToken::new(), &mut |_| {})
+            .write(&source, weights, &CancelToken::new(), &mut |_| {})
             .unwrap();
         let path = dir.path().join(format!("{layout:?}-int8"));
-        let options = Options::new(To::Int8);
+        let options = ConversionOptions::new(To::Int8);
         let done = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap();
         let (was, is) = (models::open(&source).unwrap(), models::open(&path).unwrap());
         assert!(is.quantisation() == Some(Quantisation::Int8) && was.quantisation().is_none());
@@ -329,7 +340,7 @@ fn a_write_that_fails_says_so_and_leaves_no_half_file() {
 }
 
 fn converted_after(output: &Path) {
-    let options = Options::new(To::Int8);
+    let options = ConversionOptions::new(To::Int8);
     let source = common::golden_model("tiny-t2v");
     convert(&source, output, options, &CancelToken::new(), &mut |_| {}).unwrap();
     assert!(models::open(output).unwrap().quantisation().is_some());

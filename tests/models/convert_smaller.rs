@@ -9,7 +9,7 @@ use crate::common::{self, finished, frames, story, worker};
 use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice, Quantisation};
 use wandeck::jobs::JobSpec;
 use wandeck::models;
-use wandeck::models::convert::{ConversionTarget, Converted, Options, Step, convert};
+use wandeck::models::convert::{ConversionOptions, ConversionStep, ConversionTarget, Converted, convert};
 use wandeck::onnx::{Dtype, TensorInfo, Weights};
 use wandeck::preflight::ModelSize;
 use wandeck::presets;
@@ -17,7 +17,7 @@ use wandeck::presets;
 const BLOCK: usize = 32;
 
 fn converted(source: &Path, dir: &Path, to: ConversionTarget) -> Converted {
-    let options = Options { shard: Bytes(20_000), ..Options::new(to) };
+    let options = ConversionOptions { shard: Bytes(20_000), ..ConversionOptions::new(to) };
     convert(source, dir, options, &CancelToken::new(), &mut |_| {}).unwrap()
 }
 
@@ -77,7 +77,7 @@ fn what_is_read_back_is_what_the_report_says() {
             assert_eq!(now.shape, info.shape, "{name} shows the shape it has");
             let linear = name.starts_with("blocks.") && info.shape.len() == 2;
             assert_eq!(now.dtype == dtype, linear, "{name}");
-            assert_eq!(after.quantisation_of(name), to.integers().filter(|_| linear), "{name}");
+            assert_eq!(after.quantisation_of(name), to.quantisation().filter(|_| linear), "{name}");
             let Some(module) = name.strip_suffix(".weight").filter(|_| linear) else {
                 assert_eq!(after.bytes(now).unwrap(), before.bytes(info).unwrap(), "{name}");
                 continue;
@@ -89,8 +89,14 @@ fn what_is_read_back_is_what_the_report_says() {
             assert!((told.unwrap().relative_l2 / off - 1.0).abs() < 1e-4, "{name}: {off} {told:?}");
         }
         let stored = models::open(&path).unwrap();
-        assert_eq!(stored.quantisation(), to.integers());
-        let again = convert(&path, &dir.path().join("x"), Options::new(to), &CancelToken::new(), &mut |_| {});
+        assert_eq!(stored.quantisation(), to.quantisation());
+        let again = convert(
+            &path,
+            &dir.path().join("x"),
+            ConversionOptions::new(to),
+            &CancelToken::new(),
+            &mut |_| {},
+        );
         let message = again.unwrap_err().message;
         assert!(message.contains(&format!("in {} already", to.word())), "{message}");
     }
@@ -103,11 +109,11 @@ fn what_is_read_back_is_what_the_report_says() {
     let error = convert(
         &small,
         &dir.path().join("x"),
-        Options::new(ConversionTarget::Bf16),
+        ConversionOptions::new(ConversionTarget::Bf16),
         &CancelToken::new(),
         &mut |_| {},
     );
-    assert!(error.unwrap_err().message.contains("in int4 already"));
+    assert!(error.unwrap_err().message.contains("is already int4"));
 }
 
 #[test]
@@ -116,12 +122,12 @@ fn stopped_it_goes_on_as_if_it_had_not_been() {
     let source = common::golden_model("tiny-t2v");
     for to in [ConversionTarget::Int4, ConversionTarget::Fp8] {
         let (path, whole) = (dir.path().join(to.word()), dir.path().join(format!("{}-whole", to.word())));
-        let options = Options { shard: Bytes(20_000), ..Options::new(to) };
+        let options = ConversionOptions { shard: Bytes(20_000), ..ConversionOptions::new(to) };
         let (cancel, mut total, mut done) = (CancelToken::new(), 0, 0);
         let stop = cancel.clone();
         let stopped = convert(&source, &path, options, &cancel, &mut |step| match step {
-            Step::Total(bytes) => total = bytes.0,
-            Step::Done(bytes) => {
+            ConversionStep::Total(bytes) => total = bytes.0,
+            ConversionStep::Done(bytes) => {
                 done += bytes.0;
                 if done * 2 > total {
                     stop.cancel();
@@ -131,7 +137,7 @@ fn stopped_it_goes_on_as_if_it_had_not_been() {
         assert_eq!(stopped.unwrap_err().kind, Kind::Cancelled);
         assert!(!path.exists(), "the folder appears when it is whole");
         let resumed = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap();
-        assert!(resumed.resumed > 0 && !resumed.restarted, "{}", resumed.resumed);
+        assert!(resumed.resumed_shards > 0 && !resumed.restarted, "{}", resumed.resumed_shards);
         converted(&source, &whole, to);
         for part in ["transformer", "transformer_2", "text_encoder", "vae", ""] {
             for entry in std::fs::read_dir(whole.join(part)).unwrap().map(|entry| entry.unwrap()) {

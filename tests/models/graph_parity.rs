@@ -12,7 +12,7 @@
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use wandeck::core::CancelToken;
 use wandeck::engine::{Input, Session, SessionOptions, Tensor};
-use wandeck::models::convert::{ConversionTarget, Options, convert};
+use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::onnx::{ComputeType, Graph, Weights};
 use wandeck::wan::graphs::{self, Segments, StreamCall, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
@@ -243,7 +243,7 @@ fn distances(target: ConversionTarget, look: impl Fn(&Graph, &TransformerConfig)
     let dir = tempfile::tempdir().unwrap();
     let small = dir.path().join("small");
     let source = common::golden_model("tiny-t2v");
-    convert(&source, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
+    convert(&source, &small, ConversionOptions::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
     let transformer = |(part, reference)| {
         let dir = small.join(part);
         let config: TransformerConfig = common::config(&dir);

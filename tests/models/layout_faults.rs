@@ -120,8 +120,8 @@ fn experts_that_cannot_be_told_apart_are_not_guessed() {
     let dir = tempfile::tempdir().unwrap();
     let plan =
         models::synth::plan(&shapes, SynthLayout::Comfy, SynthDtype::Fp32, &common::layouts::ALL).unwrap();
-    let filling = models::synth::Filling { seed: 1, hollow: true };
-    plan.write(dir.path(), filling, &wandeck::core::CancelToken::new(), &mut |_| {}).unwrap();
+    let weights = models::synth::SynthWeights { seed: 1, sparse: true };
+    plan.write(dir.path(), weights, &wandeck::core::CancelToken::new(), &mut |_| {}).unwrap();
     assert_eq!(models::open(dir.path()).unwrap().id, "t2v-A14B");
     for (from, to) in [(HIGH, "one"), (LOW, "two")] {
         fs::rename(dir.path().join(from), dir.path().join(format!("diffusion_models/{to}.safetensors")))

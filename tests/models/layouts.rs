@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::common::layouts::{ALL, all_graphs, floats, load, narrow, outputs, save, weights, write};
 use wandeck::core::{CancelToken, Mode};
-use wandeck::models::synth::{Filling, Shapes, SynthDtype, SynthLayout, SynthModel, plan};
+use wandeck::models::synth::{Shapes, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan};
 use wandeck::models::{self, Layout, RoleSource};
 use wandeck::onnx::Weights;
 use wandeck::wan::names::{TEXT_ENCODER, TRANSFORMER, VaePlan};
@@ -201,8 +201,8 @@ fn official_sizes_open_in_every_layout() {
         ] {
             let dir = tempfile::tempdir().unwrap();
             let plan = plan(&shapes, layout, dtype, &ALL).unwrap();
-            let filling = Filling { seed: 0, hollow: true };
-            plan.write(dir.path(), filling, &CancelToken::new(), &mut |_| {}).unwrap();
+            let weights = SynthWeights { seed: 0, sparse: true };
+            plan.write(dir.path(), weights, &CancelToken::new(), &mut |_| {}).unwrap();
             let began = std::time::Instant::now();
             let opened = models::inspect(dir.path()).unwrap();
             let opening = began.elapsed();

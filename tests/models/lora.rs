@@ -13,7 +13,7 @@ use wandeck::core::{
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::jobs::JobSpec;
 use wandeck::media::Reader;
-use wandeck::models::convert::{ConversionTarget, Options, convert};
+use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::onnx::{Adapter, ComputeType, Weights};
 use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
@@ -175,7 +175,7 @@ fn relative_l2(found: &ArrayD<f32>, reference: &ArrayD<f32>) -> f32 {
 fn loras_change_a_model_in_eight_bits_as_they_change_the_whole_one() {
     let dir = tempfile::tempdir().unwrap();
     let small = dir.path().join("small");
-    let options = Options::new(ConversionTarget::Int8);
+    let options = ConversionOptions::new(ConversionTarget::Int8);
     convert(&common::golden_model("tiny-t2v"), &small, options, &CancelToken::new(), &mut |_| {}).unwrap();
     let (whole, small) = (Model::open(), Model::at(&small));
     let plain = whole.run(&mut whole.load(&[]), &[]);
@@ -333,7 +333,7 @@ fn loras_change_integers_as_they_change_floats() {
     for (target, bound) in [(ConversionTarget::Int8, 0.15), (ConversionTarget::Int4, 0.25)] {
         let small = dir.path().join(target.word());
         let source = common::golden_model("tiny-t2v");
-        convert(&source, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
+        convert(&source, &small, ConversionOptions::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
         for (found, exact) in effect(&Model::at(&small)).iter().zip(&exact) {
             let size = |values: &ArrayD<f32>| values.iter().map(|value| value * value).sum::<f32>().sqrt();
             let off = size(&(found - exact)) / size(exact);

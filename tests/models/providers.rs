@@ -10,7 +10,7 @@ use ndarray::ArrayD;
 use wandeck::core::{Bytes, CancelToken, Kind, PrecisionChoice};
 use wandeck::engine::{Device, DeviceId, Provider, Session, SessionFile, SessionOptions, check_kernels};
 use wandeck::models;
-use wandeck::models::convert::{ConversionTarget, Options, convert};
+use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::onnx::{
     Attr, ComputeType, Dtype, Graph, GraphBuilder, NodeProto, ValueSpec, Var, Weights, export,
 };
@@ -177,7 +177,7 @@ fn integer_weights_stay_on_the_cpu() {
     let tiny = common::whole_golden_model("tiny-t2v", dir.path());
     for target in [ConversionTarget::Int8, ConversionTarget::Int4] {
         let small = dir.path().join(target.word());
-        convert(&tiny, &small, Options::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
+        convert(&tiny, &small, ConversionOptions::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
         let small = models::open(&small).unwrap();
         let error = ComputePlan::on(Provider::Cuda, None, PrecisionChoice::Auto, &small).unwrap_err();
         assert!(format!("{error:#}").contains("Use the provider auto or cpu"), "{error:#}");

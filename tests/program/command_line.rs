@@ -109,7 +109,7 @@ fn a_taken_name_is_not_overwritten() {
     assert!(run.status.success());
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     assert!(String::from_utf8_lossy(&run.stdout).trim().ends_with("o-2.mp4"));
-    assert!(String::from_utf8_lossy(&run.stderr).contains("is there already"));
+    assert!(String::from_utf8_lossy(&run.stderr).contains("already exists"));
     assert!(generate(&tiny(), text(&path), &["--overwrite"]).status.success());
     assert_ne!(std::fs::read(&path).unwrap(), b"mine");
 }

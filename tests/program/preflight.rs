@@ -95,12 +95,12 @@ fn a_table_of_ones_own_binds_the_program() {
 }
 
 #[test]
-fn the_model_of_a_hollow_checkpoint_is_judged_by_its_size() {
+fn the_model_of_a_sparse_checkpoint_is_judged_by_its_size() {
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path().join("models");
     let model = models.join("ti2v-5B");
     let synth =
-        wandeck(dir.path(), &["models", "synth", "--like", "ti2v-5B", "--hollow", model.to_str().unwrap()]);
+        wandeck(dir.path(), &["models", "synth", "--like", "ti2v-5B", "--sparse", model.to_str().unwrap()]);
     assert!(synth.status.success(), "{}", String::from_utf8_lossy(&synth.stderr));
 
     // Wan's own model goes before the toys, with its official numbers

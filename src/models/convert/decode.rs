@@ -1,8 +1,8 @@
-//! Stored numbers as fp32, and fp32 as bf16.
+//! Conversion between stored floating-point types and fp32.
 
 use crate::onnx::Dtype;
 
-/// Appends the numbers in `bytes`; false if the type holds no floats.
+/// Decodes `bytes` and appends the values; returns false if `dtype` is not floating point.
 pub(super) fn decode(dtype: Dtype, bytes: &[u8], values: &mut Vec<f32>) -> bool {
     match dtype {
         Dtype::F32 => values.extend(bytes.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four))),
@@ -18,7 +18,7 @@ pub(super) fn decode(dtype: Dtype, bytes: &[u8], values: &mut Vec<f32>) -> bool 
     true
 }
 
-/// The nearest bf16, ties to even.
+/// The bits of the nearest bf16; ties go to even.
 pub(super) fn bf16_from(value: f32) -> u16 {
     let bits = value.to_bits();
     if value.is_nan() {
@@ -32,7 +32,7 @@ fn bf16(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// This type has no infinities: the largest exponent holds numbers, and its last pattern the NaN.
+/// Decodes float8 E4M3FN, which has no infinities: the largest exponent holds finite values up to 448 and NaN.
 pub(super) fn f8e4m3(byte: u8) -> f32 {
     if byte & 0x7f == 0x7f {
         return f32::NAN;
@@ -44,7 +44,7 @@ pub(super) fn f8e4m3(byte: u8) -> f32 {
     small(byte.into(), 4, 3)
 }
 
-/// An IEEE 754 number of fewer bits.
+/// Decodes an IEEE 754 value with fewer bits than fp32.
 fn small(bits: u32, exponent_bits: u32, mantissa_bits: u32) -> f32 {
     let mantissa = bits & ((1 << mantissa_bits) - 1);
     let largest = (1 << exponent_bits) - 1;

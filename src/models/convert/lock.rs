@@ -1,4 +1,4 @@
-//! One conversion at a time into a folder, over all programs.
+//! A lock that allows only one conversion at a time into a folder, over all programs.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::shard::failed;
 use crate::core::{Error, Kind, Result};
 
-/// Held while a folder is made: a locked file beside it, which the system unlocks however the program ends.
+/// The lock of a folder that is being written: a locked file beside it, which the system unlocks when the program ends.
 #[derive(Debug)]
 pub(super) struct FolderLock {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub(super) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Takes the lock for the folder `dir`, or says who holds it.
+    /// Takes the lock of the folder `dir`. Fails with [`Kind::Input`] if another program holds it.
     pub(super) fn take(dir: &Path) -> Result<Self> {
         let mut name = dir.file_name().unwrap_or_default().to_owned();
         name.push(".lock");
@@ -37,19 +37,19 @@ impl FolderLock {
         Ok(Self { path, file })
     }
 
-    /// Gives the lock up and leaves no file behind: for a folder that is done.
+    /// Releases the lock of a finished folder and deletes its file.
     pub(super) fn remove(self) {
         if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!("{} stays behind: {error}", self.path.display());
+            tracing::warn!("Cannot delete {}: {error}", self.path.display());
         }
     }
 }
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // closing is not enough while a program that is being started has a copy of the handle
+        // closing is not enough: a process that is just being started may have a copy of the handle
         if let Err(error) = self.file.unlock() {
-            tracing::warn!("{} stays locked until the program ends: {error}", self.path.display());
+            tracing::warn!("Cannot unlock {} before the program ends: {error}", self.path.display());
         }
     }
 }
@@ -57,8 +57,8 @@ impl Drop for FolderLock {
 fn taken(dir: &Path, path: &Path) -> Error {
     let holder = fs::read_to_string(path).unwrap_or_default();
     let holder = if holder.is_empty() { "another process" } else { holder.trim() };
-    Error::new(Kind::Input, format!("{} is being made by {holder} just now", dir.display()))
-        .remedy("Wait until it is done, or give another folder with -o")
+    Error::new(Kind::Input, format!("{holder} is already converting a model to {}", dir.display()))
+        .remedy("Wait until it has finished, or give another folder with -o")
 }
 
 #[cfg(test)]
@@ -66,13 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_conversion_is_told_who_makes_the_folder() {
+    fn a_second_conversion_fails_with_the_holder_of_the_lock() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("new/model-int8");
         let first = FolderLock::take(&folder).unwrap();
         let error = FolderLock::take(&folder).unwrap_err();
         assert_eq!(error.kind, Kind::Input);
-        let holder = format!("is being made by process {} just now", std::process::id());
+        let holder = format!("process {} is already converting", std::process::id());
         assert!(error.message.contains(&holder), "{error:#}");
         drop(first);
         FolderLock::take(&folder).unwrap().remove();

@@ -1,20 +1,22 @@
-//! Models in a smaller precision, made here from what was downloaded.
+//! Converts a checkpoint to a smaller precision: int8, int4, fp8 or bf16.
 //!
-//! The result is a diffusers folder. Linear layers of the blocks change; embeddings, norms, tables, the last
-//! projection and the VAE stay as they are. It is made shard by shard, so that a stop costs one shard.
+//! The result is a diffusers folder. The linear layers of the transformer and text encoder blocks are converted;
+//! embeddings, norms, modulation tables, the last projection and the VAE are copied. Shards are written one by one, and
+//! an interrupted conversion continues after the last complete shard.
 
+mod config_files;
 mod decode;
 mod int4;
-mod ledger;
 mod lock;
 mod matrix;
-mod numbers;
-mod others;
+mod progress;
+
 mod plan;
 mod report;
 mod run;
 mod shard;
+mod source_values;
 
 pub use plan::ConversionTarget;
-pub use report::{ConversionReport, LayerError, PartSize};
-pub use run::{Converted, Options, Step, convert, default_name};
+pub use report::{ComponentSize, ConversionReport, LayerError};
+pub use run::{ConversionOptions, ConversionStep, Converted, convert, default_name};

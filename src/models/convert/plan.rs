@@ -1,4 +1,4 @@
-//! What a converted model consists of: which tensors lie in which shard, and what becomes of each.
+//! The plan of a conversion: the tensors of each shard, and how each is converted.
 
 use std::path::PathBuf;
 
@@ -8,22 +8,22 @@ use crate::core::{Bytes, Error, Kind, Quantisation, Result};
 use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights};
 use crate::wan::Checkpoint;
 
-/// What a model is converted to.
+/// The precision to convert a model to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConversionTarget {
-    /// Linear layers of the blocks as 8-bit integers: a quarter of fp32, and computed as such on the CPU.
+    /// Linear layers of the blocks as 8-bit integers with a scale for each output. The CPU computes with 8-bit integers.
     Int8,
-    /// The same layers as 4-bit integers: a sixth of fp32, computed on the CPU.
+    /// Linear layers of the blocks as 4-bit integers with a scale for each 32 inputs. The CPU computes in fp32.
     Int4,
-    /// The same layers as 8-bit floats (E4M3) with a scale for each output: on the CPU computed in fp32.
+    /// Linear layers of the blocks as float8 E4M3 with a scale for each output. The CPU computes in fp32.
     Fp8,
-    /// Matrices as bfloat16: half of fp32; on the CPU computed in fp32.
+    /// All matrices and convolution kernels as bfloat16. The CPU computes in fp32.
     Bf16,
 }
 
 impl ConversionTarget {
-    /// Its word in names and on the command line.
+    /// Its name in folder names and on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Int8 => "int8",
@@ -33,8 +33,8 @@ impl ConversionTarget {
         }
     }
 
-    /// What its matrices are, where they become integers.
-    pub fn integers(self) -> Option<Quantisation> {
+    /// The integer quantisation of its matrices; `None` for floating-point targets.
+    pub fn quantisation(self) -> Option<Quantisation> {
         match self {
             Self::Int8 => Some(Quantisation::Int8),
             Self::Int4 => Some(Quantisation::Int4),
@@ -42,23 +42,19 @@ impl ConversionTarget {
         }
     }
 
-    /// What to expect of it on the CPU, in a sentence.
+    /// One sentence on its speed and memory use on the CPU.
     pub fn remark(self) -> &'static str {
         match self {
-            Self::Int8 => "int8 is computed as such on the CPU: less memory, and faster than fp32",
+            Self::Int8 => "int8 needs less memory and is faster than fp32 on the CPU",
             Self::Int4 => {
-                "int4 is the smallest and the furthest from full precision; on the CPU it is no faster than fp32, int8 is"
+                "int4 is the smallest and the least exact; on the CPU it is not faster than fp32, but int8 is"
             }
-            Self::Fp8 => {
-                "fp8 becomes fp32 on the CPU when it is loaded: less on disk, no less memory, not faster"
-            }
-            Self::Bf16 => {
-                "bf16 becomes fp32 on the CPU when it is loaded: less on disk, no less memory, not faster"
-            }
+            Self::Fp8 => "fp8 only saves disk space on the CPU: it is converted to fp32 when it is loaded",
+            Self::Bf16 => "bf16 only saves disk space on the CPU: it is converted to fp32 when it is loaded",
         }
     }
 
-    /// How a matrix is stored that has scales beside it: its type and shape, and the shape of the scales.
+    /// Stored type and shape of a quantised matrix, and the shape of its scales; `None` for bf16, which has no scales.
     fn scaled(self, outputs: usize, inputs: usize) -> Option<(Dtype, Vec<usize>, Vec<usize>)> {
         let blocks = inputs / INT4_BLOCK;
         match self {
@@ -69,12 +65,12 @@ impl ConversionTarget {
         }
     }
 
-    /// Whether a tensor of `component` is written anew.
+    /// Whether this target converts a tensor of `component`.
     fn changes(self, component: &str, name: &str, info: &TensorInfo) -> bool {
         let is_fp8 = matches!(info.dtype, Dtype::F8E4M3 | Dtype::F8E5M2);
         match self {
             Self::Int8 => is_linear(component, name, &info.shape),
-            // what has no whole blocks stays
+            // the inputs must be a multiple of the block size
             Self::Int4 => {
                 is_linear(component, name, &info.shape)
                     && info.shape.last().is_some_and(|inputs| inputs.is_multiple_of(INT4_BLOCK))
@@ -85,28 +81,28 @@ impl ConversionTarget {
     }
 }
 
-/// What becomes of a tensor.
+/// How a tensor is converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum How {
-    /// Its bytes are copied.
+pub(super) enum Conversion {
+    /// The bytes are copied.
     Copy,
-    /// Rounded to what the target is, with the scales in the tensor after it.
-    Scaled,
-    /// Filled when the matrix before it is.
+    /// Quantised to the target type; its scales are the next tensor of the shard.
+    Quantise,
+    /// The scales of the matrix before it, written together with the matrix.
     Scales,
-    /// Rounded.
-    Bf16,
+    /// Cast to bf16 without scales.
+    CastToBf16,
 }
 
 /// A tensor to be written.
 #[derive(Clone, Debug)]
 pub(super) struct Tensor {
-    /// Its name here and there.
+    /// Name in the source and in the converted model.
     pub(super) name: String,
     pub(super) dtype: Dtype,
-    /// As stored.
+    /// Shape as stored.
     pub(super) shape: Vec<usize>,
-    pub(super) how: How,
+    pub(super) conversion: Conversion,
 }
 
 impl Tensor {
@@ -118,9 +114,9 @@ impl Tensor {
 /// A file to be written.
 #[derive(Clone, Debug)]
 pub(super) struct Shard<'c> {
-    /// Below the model's folder.
+    /// Path relative to the model's folder.
     pub(super) path: PathBuf,
-    /// Folder of the component.
+    /// Folder name of the component.
     pub(super) component: &'static str,
     pub(super) source: &'c Weights,
     pub(super) tensors: Vec<Tensor>,
@@ -132,7 +128,9 @@ impl Shard<'_> {
     }
 }
 
-/// Every file of weights.
+/// Plans the weight files of a model converted to `target`, each about `shard` in size.
+///
+/// Fails with [`Kind::Input`] if the model is quantised or nothing would change.
 pub(super) fn shards(model: &Checkpoint, target: ConversionTarget, shard: Bytes) -> Result<Vec<Shard<'_>>> {
     let transformers = [
         ("transformer", Some(&model.transformer.weights)),
@@ -145,12 +143,12 @@ pub(super) fn shards(model: &Checkpoint, target: ConversionTarget, shard: Bytes)
         }
     }
     all.extend(component_shards("text_encoder", &model.text_encoder.weights, Some(target), shard));
-    let changed = |tensor: &Tensor| tensor.how != How::Copy;
+    let changed = |tensor: &Tensor| tensor.conversion != Conversion::Copy;
     let integers = model.quantisation().or_else(|| model.text_encoder.weights.quantisation());
     if integers.is_some() || !all.iter().flat_map(|shard| &shard.tensors).any(changed) {
         let has = integers.map_or_else(|| target.word(), Quantisation::word);
-        return Err(Error::new(Kind::Input, format!("{} is in {has} already", model.id))
-            .remedy("Use it as it is, or convert the model it was made from"));
+        return Err(Error::new(Kind::Input, format!("{} is already {has}", model.id))
+            .remedy("Use it as it is, or convert the original model"));
     }
     all.extend(component_shards("vae", &model.vae.weights, None, shard));
     Ok(all)
@@ -187,37 +185,45 @@ fn component_shards<'c>(
     groups.into_iter().enumerate().map(shard).collect()
 }
 
-/// What is written for the tensor `name`: itself, itself with its scales, or nothing.
+/// The tensors to write for the source tensor `name`: one, two with scales, or none if it is an outdated scale.
 fn planned(component: &str, source: &Weights, name: &str, target: Option<ConversionTarget>) -> Vec<Tensor> {
     let Ok(info) = source.get(name) else { return Vec::new() };
     let changes = |name: &str| {
         source.get(name).is_ok_and(|info| target.is_some_and(|target| target.changes(component, name, info)))
     };
-    let tensor =
-        |dtype, shape: &[usize], how| Tensor { name: name.to_owned(), dtype, shape: shape.to_vec(), how };
+    let tensor = |dtype, shape: &[usize], conversion| Tensor {
+        name: name.to_owned(),
+        dtype,
+        shape: shape.to_vec(),
+        conversion,
+    };
     if let Some(module) = name.strip_suffix(".scale_weight")
         && changes(&format!("{module}.weight"))
     {
-        // its matrix is written anew, with scales of its own or none
+        // the matrix is converted and gets new scales or none
         return Vec::new();
     }
     if !changes(name) {
-        return vec![tensor(info.dtype, &info.shape, How::Copy)];
+        return vec![tensor(info.dtype, &info.shape, Conversion::Copy)];
     }
     let form = match (target, &info.shape[..]) {
         (Some(target), &[outputs, inputs]) => target.scaled(outputs, inputs),
         _ => None,
     };
     let Some((dtype, shape, scales)) = form else {
-        return vec![tensor(Dtype::Bf16, &info.shape, How::Bf16)];
+        return vec![tensor(Dtype::Bf16, &info.shape, Conversion::CastToBf16)];
     };
     let module = name.strip_suffix(".weight").unwrap_or(name);
-    let scales =
-        Tensor { name: format!("{module}.scale_weight"), dtype: Dtype::F32, shape: scales, how: How::Scales };
-    vec![tensor(dtype, &shape, How::Scaled), scales]
+    let scales = Tensor {
+        name: format!("{module}.scale_weight"),
+        dtype: Dtype::F32,
+        shape: scales,
+        conversion: Conversion::Scales,
+    };
+    vec![tensor(dtype, &shape, Conversion::Quantise), scales]
 }
 
-/// Linear layers of the blocks, which hold nearly all of the weights and of the work.
+/// Whether a tensor is the weight of a linear layer in a block; these are nearly all weights and operations of a model.
 fn is_linear(component: &str, name: &str, shape: &[usize]) -> bool {
     let in_block = match component {
         "text_encoder" => name.starts_with("encoder.block."),
@@ -229,7 +235,7 @@ fn is_linear(component: &str, name: &str, shape: &[usize]) -> bool {
         && !name.ends_with("relative_attention_bias.weight")
 }
 
-/// Matrices and kernels; the embedding of time stays exact, as diffusers keeps it.
+/// Whether a tensor is a matrix or convolution kernel. The timestep embedding is excluded: diffusers keeps it in fp32.
 fn is_large(name: &str, shape: &[usize]) -> bool {
     shape.len() >= 2 && name.ends_with(".weight") && !name.contains("time_embedder")
 }
@@ -239,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_linear_layers_of_blocks_change() {
+    fn the_linear_layers_of_blocks_are_converted() {
         for (component, name, shape, linear, large) in [
             ("transformer", "blocks.3.attn1.to_q.weight", &[8, 8][..], true, true),
             ("transformer", "blocks.3.attn1.to_q.bias", &[8], false, false),

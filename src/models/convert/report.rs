@@ -1,4 +1,4 @@
-//! What a conversion cost: sizes, and how far each layer is from what it was.
+//! The report of a conversion: sizes before and after, and the error of each layer.
 
 use std::path::PathBuf;
 
@@ -7,53 +7,54 @@ use serde::{Deserialize, Serialize};
 use super::plan::ConversionTarget;
 use crate::core::Bytes;
 
-/// How far one layer's weight is from what it was.
+/// The conversion error of one layer's weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerError {
-    /// Folder of the component.
+    /// Folder name of the component.
     pub component: String,
     /// Name of the tensor.
     pub name: String,
-    /// Root of the summed squares of the difference over that of the weight.
+    /// Relative L2 error: norm of the difference divided by the norm of the original weight.
     pub relative_l2: f64,
 }
 
 /// Size of a component before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartSize {
-    /// Folder of the component.
+pub struct ComponentSize {
+    /// Folder name of the component.
     pub component: String,
-    /// Size of its tensors before.
+    /// Size of the source tensors.
     pub before: Bytes,
-    /// Size of its tensors after.
+    /// Size of the converted tensors.
     pub after: Bytes,
 }
 
-/// The file `conversion.json` beside the components.
+/// The content of `conversion.json` in the folder of a converted model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConversionReport {
-    /// Version of the program.
+    /// Version of this program.
     pub wandeck: String,
-    /// What was converted to.
+    /// Target precision.
     pub precision: ConversionTarget,
-    /// What to expect of it on the CPU.
+    /// One sentence on its speed and memory use on the CPU.
     pub remark: String,
-    /// The model's name.
+    /// Id of the source model.
     pub source: String,
-    /// Folder it was read from.
+    /// Folder of the source model.
     pub source_path: PathBuf,
-    /// What tells the source from other models.
+    /// Fingerprint of the source model, see [`crate::wan::Checkpoint::fingerprint`].
     pub source_fingerprint: String,
-    /// Sizes.
-    pub parts: Vec<PartSize>,
-    /// Mean of the layers' errors.
+    /// Size of each component before and after; version 0.1 called the key `parts`.
+    #[serde(alias = "parts")]
+    pub components: Vec<ComponentSize>,
+    /// Mean of the layers' relative L2 errors.
     pub mean_relative_l2: f64,
-    /// Every layer that was changed, in the order of the files.
+    /// All converted layers, in the order of the files.
     pub layers: Vec<LayerError>,
 }
 
 impl ConversionReport {
-    /// The `count` layers that changed most, worst first.
+    /// The `count` layers with the largest errors, largest first.
     pub fn worst(&self, count: usize) -> Vec<&LayerError> {
         let mut layers: Vec<_> = self.layers.iter().collect();
         layers.sort_by(|a, b| b.relative_l2.total_cmp(&a.relative_l2));
@@ -61,9 +62,11 @@ impl ConversionReport {
         layers
     }
 
-    /// Sizes of all components together, before and after.
+    /// Total size of all components before and after.
     pub fn sizes(&self) -> (Bytes, Bytes) {
-        let sum = |size: fn(&PartSize) -> Bytes| Bytes(self.parts.iter().map(|part| size(part).0).sum());
-        (sum(|part| part.before), sum(|part| part.after))
+        let sum = |size: fn(&ComponentSize) -> Bytes| {
+            Bytes(self.components.iter().map(|component| size(component).0).sum())
+        };
+        (sum(|component| component.before), sum(|component| component.after))
     }
 }

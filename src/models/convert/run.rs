@@ -1,14 +1,14 @@
-//! A conversion from start to end.
+//! Runs a conversion: checks, shards, report, final name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::ledger::{LEDGER, Ledger, replace};
+use super::config_files;
 use super::lock::FolderLock;
-use super::others;
 use super::plan::{ConversionTarget, Shard, shards};
-use super::report::{ConversionReport, PartSize};
-use super::shard::{self, Writing, failed};
+use super::progress::{PROGRESS_FILE, Progress, replace};
+use super::report::{ComponentSize, ConversionReport};
+use super::shard::{self, ShardContext, failed};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result, sha256_hex};
 use crate::models;
 use crate::monitor::free_space;
@@ -16,134 +16,145 @@ use crate::wan::Checkpoint;
 
 /// Name of the report in the converted folder.
 const REPORT: &str = "conversion.json";
-/// Room for configurations, the tokenizer and headers.
-const SMALL_FILES: u64 = 64 << 20;
+/// Disk space for configurations, the tokenizer and headers.
+const CONFIG_FILES_SIZE: u64 = 64 << 20;
 
-/// How a model is converted.
+/// Options of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// What to.
+pub struct ConversionOptions {
+    /// Target precision.
     pub target: ConversionTarget,
-    /// Size from which on a component's weights come in several files; a stop costs at most one.
+    /// Maximum size of a weight file. A component with more weights is split into shards; an interruption loses at most
+    /// one.
     pub shard: Bytes,
 }
 
-impl Options {
-    /// Usual sizes.
+impl ConversionOptions {
+    /// Options with shards of 2 GiB.
     pub fn new(target: ConversionTarget) -> Self {
         Self { target, shard: Bytes(2 << 30) }
     }
 }
 
-/// A conversion that is done.
+/// A finished conversion.
 #[derive(Clone, Debug)]
 pub struct Converted {
-    /// The new model's folder.
+    /// Folder of the converted model.
     pub path: PathBuf,
-    /// What it cost.
+    /// Sizes and errors.
     pub report: ConversionReport,
-    /// Shards that an earlier, stopped conversion had made.
-    pub resumed: usize,
-    /// Whether an earlier conversion was thrown away, because its source has changed since.
+    /// Number of shards kept from an interrupted conversion.
+    pub resumed_shards: usize,
+    /// Whether an interrupted conversion was discarded because its source has changed.
     pub restarted: bool,
 }
 
-/// The folder's name for the converted model `id`.
+/// Default folder name of the model `id` converted to `target`.
 pub fn default_name(id: &str, target: ConversionTarget) -> String {
     format!("{id}-{}", target.word())
 }
 
-/// Converts the model in `source` into the new folder `dir`. `done` hears the bytes to do, then how many more of them
-/// are done. Stopped or failed, it goes on from the last whole shard when it is called again.
+/// Converts the model in `source` into the new folder `dir`.
+///
+/// `report` is called with the total size first, then after each piece of work. A conversion that was cancelled or
+/// failed continues after its last complete shard when it is called again with the same arguments.
+///
+/// # Errors
+///
+/// [`Kind::Unsupported`] for a model of exported graphs, [`Kind::Input`] if `dir` is not empty, in use or nothing would
+/// change, [`Kind::Io`] if the disk space is not enough, [`Kind::Cancelled`] after a cancel.
 pub fn convert(
     source: &Path,
     dir: &Path,
-    options: Options,
+    options: ConversionOptions,
     cancel: &CancelToken,
-    done: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(ConversionStep),
 ) -> Result<Converted> {
     let model = models::open(source)?;
     if model.exported.is_some() {
         return Err(Error::new(
             Kind::Unsupported,
-            format!("{} is made of graphs that were exported elsewhere", model.id),
+            format!("{} consists of exported ONNX graphs, which cannot be converted", model.id),
         )
-        .remedy("Convert the checkpoint that they were exported from"));
+        .remedy("Convert the checkpoint that the graphs were exported from"));
     }
     let plan = shards(&model, options.target, options.shard)?;
     let lock = FolderLock::take(dir)?;
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
-        return Err(Error::new(Kind::Input, format!("{} is there already", dir.display()))
-            .remedy("Use it, remove it, or give another folder with -o"));
+        return Err(Error::new(Kind::Input, format!("{} already exists", dir.display()))
+            .remedy("Use it, delete it, or give another folder with -o"));
     }
     let work = unfinished(dir);
-    let (mut ledger, restarted) = Ledger::open(&work, identity(&model), options.target, options.shard)?;
-    let left = |shard: &&Shard<'_>| ledger.finished(&work, shard).is_none();
-    let needed = plan.iter().filter(left).map(Shard::size).sum::<u64>() + SMALL_FILES;
-    check_room(Bytes(needed), free_space(&work), &work)?;
-    done(Step::Total(Bytes(plan.iter().map(source_size).sum())));
+    let (mut progress, restarted) = Progress::open(&work, identity(&model), options.target, options.shard)?;
+    let left = |shard: &&Shard<'_>| progress.finished(&work, shard).is_none();
+    let needed = plan.iter().filter(left).map(Shard::size).sum::<u64>() + CONFIG_FILES_SIZE;
+    check_free_space(Bytes(needed), free_space(&work), &work)?;
+    report(ConversionStep::Total(Bytes(plan.iter().map(source_size).sum())));
 
-    let (mut layers, mut resumed) = (Vec::new(), 0);
+    let (mut layers, mut resumed_shards) = (Vec::new(), 0);
     for shard in &plan {
-        if let Some(known) = ledger.finished(&work, shard) {
+        if let Some(known) = progress.finished(&work, shard) {
             layers.extend_from_slice(known);
-            resumed += 1;
-            done(Step::Done(Bytes(source_size(shard))));
+            resumed_shards += 1;
+            report(ConversionStep::Done(Bytes(source_size(shard))));
             continue;
         }
-        let mut more = |bytes| done(Step::Done(bytes));
-        let mut writing = Writing { target: options.target, cancel, done: &mut more };
+        let mut more = |bytes| report(ConversionStep::Done(bytes));
+        let mut writing = ShardContext { target: options.target, cancel, done: &mut more };
         let errors = shard::write(shard, &work, &mut writing)?;
         layers.extend_from_slice(&errors);
-        ledger.add(&work, shard, errors)?;
+        progress.add(&work, shard, errors)?;
     }
-    others::write(&model, source, &plan, &work)?;
-    let report = ConversionReport {
+    config_files::write(&model, source, &plan, &work)?;
+    let summary = ConversionReport {
         wandeck: env!("CARGO_PKG_VERSION").to_owned(),
         precision: options.target,
         remark: options.target.remark().to_owned(),
         source: model.id.clone(),
         source_path: source.to_path_buf(),
         source_fingerprint: model.fingerprint(),
-        parts: parts(&model, &plan),
+        components: component_sizes(&model, &plan),
         mean_relative_l2: layers.iter().map(|layer| layer.relative_l2).sum::<f64>()
             / layers.len().max(1) as f64,
         layers,
     };
-    let text = serde_json::to_vec_pretty(&report)
-        .map_err(|error| Error::new(Kind::Bug, "The report cannot be written down").because(error))?;
+    let text = serde_json::to_vec_pretty(&summary).map_err(|error| {
+        Error::new(Kind::Bug, "Cannot encode the conversion report as JSON").because(error)
+    })?;
     replace(&work.join(REPORT), &text)?;
-    // what was written must open before it takes its name
+    // the converted model must open before it gets its final name
     models::open(&work)?;
     finish(&work, dir)?;
     lock.remove();
-    Ok(Converted { path: dir.to_path_buf(), report, resumed, restarted })
+    Ok(Converted { path: dir.to_path_buf(), report: summary, resumed_shards, restarted })
 }
 
-/// How far a conversion is.
+/// Progress of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Bytes of the source that will be read, reported once.
+pub enum ConversionStep {
+    /// Size of the source tensors, reported once at the start.
     Total(Bytes),
-    /// So many more are done.
+    /// Size of the source tensors converted since the last report.
     Done(Bytes),
 }
 
-/// The folder's name until it is whole.
+/// The folder in which an unfinished model is written: `NAME.unfinished`.
 fn unfinished(dir: &Path) -> PathBuf {
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(".unfinished");
     dir.with_file_name(name)
 }
 
+/// Renames the finished folder to its final name.
 fn finish(work: &Path, dir: &Path) -> Result<()> {
-    let ledger = work.join(LEDGER);
-    let moved = fs::remove_file(&ledger)
+    let progress = work.join(PROGRESS_FILE);
+    let moved = fs::remove_file(&progress)
         .and_then(|()| if dir.is_dir() { fs::remove_dir(dir) } else { Ok(()) })
         .and_then(|()| fs::rename(work, dir));
     moved.map_err(|error| failed(dir, error))
 }
 
+/// Identity of the source, which changes when one of its files changes.
 fn identity(model: &Checkpoint) -> String {
     let second = model.transformer_2.as_ref().map(|second| second.identity());
     let parts = [
@@ -155,12 +166,12 @@ fn identity(model: &Checkpoint) -> String {
     sha256_hex(parts.join(" ").as_bytes())
 }
 
-/// Bytes of the source that a shard is made of.
+/// Size of the source tensors of a shard.
 fn source_size(shard: &Shard<'_>) -> u64 {
     shard.tensors.iter().filter_map(|tensor| shard.source.get(&tensor.name).ok()).map(|info| info.len).sum()
 }
 
-fn parts(model: &Checkpoint, plan: &[Shard<'_>]) -> Vec<PartSize> {
+fn component_sizes(model: &Checkpoint, plan: &[Shard<'_>]) -> Vec<ComponentSize> {
     let weights = [
         ("transformer", Some(&model.transformer.weights)),
         ("transformer_2", model.transformer_2.as_ref().map(|second| &second.weights)),
@@ -169,18 +180,21 @@ fn parts(model: &Checkpoint, plan: &[Shard<'_>]) -> Vec<PartSize> {
     ];
     let part = |(component, weights): (&str, Option<&crate::onnx::Weights>)| {
         let after = plan.iter().filter(|shard| shard.component == component).map(Shard::size).sum();
-        Some(PartSize { component: component.to_owned(), before: weights?.size(), after: Bytes(after) })
+        Some(ComponentSize { component: component.to_owned(), before: weights?.size(), after: Bytes(after) })
     };
     weights.into_iter().filter_map(part).collect()
 }
 
-fn check_room(needed: Bytes, free: Option<Bytes>, dir: &Path) -> Result<()> {
+fn check_free_space(needed: Bytes, free: Option<Bytes>, dir: &Path) -> Result<()> {
     match free {
         Some(free) if free < needed => Err(Error::new(
             Kind::Io,
-            format!("The converted model takes {needed} more and {} has {free} free", dir.display()),
+            format!(
+                "Not enough disk space for the converted model: {needed} needed, {free} free in {}",
+                dir.display()
+            ),
         )
-        .remedy("Free some space, or choose another disk with -o")),
+        .remedy("Free disk space, or choose another disk with -o")),
         _ => Ok(()),
     }
 }
@@ -190,11 +204,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_that_is_too_small_is_told_before() {
-        let check = |needed, free| check_room(Bytes(needed), free, Path::new("models"));
+    fn a_full_disk_is_reported_before_the_conversion() {
+        let check = |needed, free| check_free_space(Bytes(needed), free, Path::new("models"));
         let error = check(3 << 30, Some(Bytes(2 << 30))).unwrap_err();
         assert_eq!(error.kind, Kind::Io);
-        assert!(error.message.contains("3.0 GiB more") && error.message.contains("2.0 GiB free"), "{error}");
+        assert!(error.message.contains("3.0 GiB needed, 2.0 GiB free"), "{error}");
         assert!(check(1, Some(Bytes(1))).is_ok() && check(u64::MAX, None).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! One file of a converted model, written tensor by tensor and there only when it is whole.
+//! Writes one weight file of a converted model tensor by tensor; it gets its name when it is complete.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::header::header;
 use super::matrix;
-use super::plan::{ConversionTarget, How, Shard, Tensor};
+use super::plan::{Conversion, ConversionTarget, Shard, Tensor};
 use super::report::LayerError;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization_layout};
@@ -17,16 +17,20 @@ use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization_layout};
 /// Bytes copied at a time.
 const CHUNK: u64 = 1 << 22;
 
-/// What the writing of a shard needs beside it.
-pub(super) struct Writing<'a> {
+/// Target, cancellation and progress of a conversion.
+pub(super) struct ShardContext<'a> {
     pub(super) target: ConversionTarget,
     pub(super) cancel: &'a CancelToken,
-    /// Hears how many more bytes of the source are done.
+    /// Called with the size of the source tensors converted since the last call.
     pub(super) done: &'a mut dyn FnMut(Bytes),
 }
 
-/// Writes `shard` below `dir` and returns the error of each layer that was changed.
-pub(super) fn write(shard: &Shard<'_>, dir: &Path, writing: &mut Writing<'_>) -> Result<Vec<LayerError>> {
+/// Writes `shard` below `dir` and returns the error of each converted layer.
+pub(super) fn write(
+    shard: &Shard<'_>,
+    dir: &Path,
+    writing: &mut ShardContext<'_>,
+) -> Result<Vec<LayerError>> {
     let path = dir.join(&shard.path);
     let part = path.with_extension("part");
     let done = fill(shard, &part, writing);
@@ -38,20 +42,21 @@ pub(super) fn write(shard: &Shard<'_>, dir: &Path, writing: &mut Writing<'_>) ->
     done
 }
 
+/// The error of a failed write, with a fix for its cause.
 pub(super) fn failed(path: &Path, error: io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "Free some space, or choose another disk with -o; the same command goes on from here"
+            "Free disk space and run the same command again to continue, or choose another disk with -o"
         }
         io::ErrorKind::FileTooLarge => {
-            "The disk or a limit of this user allows no file of this size; choose another"
+            "The file system or a limit of this user (ulimit -f) does not allow a file of this size; choose another disk with -o"
         }
-        _ => "Choose a folder that can be written, with -o",
+        _ => "Choose a writable folder with -o",
     };
     Error::new(Kind::Io, format!("Cannot write {}", path.display())).because(error).remedy(remedy)
 }
 
-fn fill(shard: &Shard<'_>, part: &Path, writing: &mut Writing<'_>) -> Result<Vec<LayerError>> {
+fn fill(shard: &Shard<'_>, part: &Path, writing: &mut ShardContext<'_>) -> Result<Vec<LayerError>> {
     if let Some(folder) = part.parent() {
         fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     }
@@ -70,25 +75,25 @@ fn fill(shard: &Shard<'_>, part: &Path, writing: &mut Writing<'_>) -> Result<Vec
     for tensor in &shard.tensors {
         writing.cancel.check()?;
         let at = place(&tensor.name);
-        let relative_l2 = match tensor.how {
-            How::Scales => continue,
-            How::Copy => {
+        let relative_l2 = match tensor.conversion {
+            Conversion::Scales => continue,
+            Conversion::Copy => {
                 copy(shard, tensor, writing, &mut |offset, bytes| put(&mut file, at + offset, bytes))?;
                 continue;
             }
-            How::Scaled => {
+            Conversion::Quantise => {
                 let (target, name) = (writing.target, &tensor.name);
-                let found = matrix::scaled(target, shard.source, name, writing.cancel, writing.done)?;
+                let found = matrix::quantise(target, shard.source, name, writing.cancel, writing.done)?;
                 put(&mut file, at, &found.values)?;
                 let module = tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name);
                 let scales: Vec<u8> = found.scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
                 put(&mut file, place(&format!("{module}.scale_weight")), &scales)?;
                 found.relative_l2
             }
-            How::Bf16 => {
+            Conversion::CastToBf16 => {
                 let size = shard.source.get(&tensor.name)?.dtype.size() as u64;
                 let mut next = at;
-                matrix::bf16(shard.source, &tensor.name, writing.cancel, &mut |bytes| {
+                matrix::cast_to_bf16(shard.source, &tensor.name, writing.cancel, &mut |bytes| {
                     put(&mut file, next, bytes)?;
                     next += bytes.len() as u64;
                     (writing.done)(Bytes(bytes.len() as u64 / 2 * size));
@@ -106,7 +111,7 @@ fn fill(shard: &Shard<'_>, part: &Path, writing: &mut Writing<'_>) -> Result<Vec
 fn copy(
     shard: &Shard<'_>,
     tensor: &Tensor,
-    writing: &mut Writing<'_>,
+    writing: &mut ShardContext<'_>,
     put: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let info = shard.source.get(&tensor.name)?;
@@ -120,12 +125,12 @@ fn copy(
     Ok(())
 }
 
-/// The safetensors header, and where each tensor begins after it. Wide types come first, so that every number lies
-/// at a multiple of its size.
+/// The safetensors header, and the offset of each tensor after it. Tensors are sorted by element size, largest first, so
+/// that all of them are aligned.
 fn layout<'a>(shard: &'a Shard<'_>, target: ConversionTarget) -> (Vec<u8>, HashMap<&'a str, u64>) {
     let mut notes = json!({"format": "pt", "made_by": "wandeck models convert"});
-    if let Some(integers) = target.integers()
-        && shard.tensors.iter().any(|tensor| tensor.how == How::Scaled)
+    if let Some(integers) = target.quantisation()
+        && shard.tensors.iter().any(|tensor| tensor.conversion == Conversion::Quantise)
     {
         notes[QUANTIZATION_KEY] = json!(quantization_layout(integers));
     }

@@ -1,8 +1,8 @@
-//! Numbers as the bytes of smaller float types.
+//! Encoding of fp32 values as fp16, bf16 and fp8.
 
 use crate::onnx::Dtype;
 
-/// A binary float type without infinities in what is written.
+/// A binary floating-point format; values beyond `max` are clamped, so infinities are never written.
 struct Format {
     mantissa_bits: u32,
     /// Exponent of the smallest normal number.
@@ -26,10 +26,11 @@ pub(in crate::models) fn push(bytes: &mut Vec<u8>, value: f32, dtype: Dtype) {
 }
 
 impl Format {
+    /// The bits of the nearest value; ties go to even.
     fn bits(&self, value: f32) -> u32 {
         let magnitude = value.abs().min(self.max);
         let exponent = ((magnitude.to_bits() >> 23) as i32 - 127).max(self.min_exponent);
-        // in units of the last place; a carry out of the mantissa is one more exponent by itself
+        // in units of the last place; a carry out of the mantissa increments the exponent
         let unit = exponent - self.mantissa_bits as i32;
         let per_unit = f64::from_bits(((1023 - unit) as u64) << 52);
         let units = (f64::from(magnitude) * per_unit).round_ties_even() as u32;
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_are_those_of_the_standards() {
+    fn values_are_encoded_by_the_standards() {
         for (format, value, bits) in [
             (&F16, 1.0, 0x3c00),
             (&F16, -2.0, 0xc000),

@@ -1,4 +1,4 @@
-//! One file of made-up tensors, written as a stream.
+//! Writes one safetensors file of random tensors as a stream.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
@@ -8,35 +8,35 @@ use serde_json::json;
 
 use super::super::header::header;
 use super::encode::push;
-use super::numbers::{MAX_NORMAL, Numbers, moments};
+use super::random::{MAX_NORMAL, RandomStream, moments};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::onnx::Dtype;
 
-/// Numbers made at a time.
+/// Values generated at once.
 const CHUNK: usize = 1 << 16;
-/// Largest number of `float8_e4m3fn`.
+/// Largest value of `float8_e4m3fn`.
 const F8_MAX: f32 = 448.0;
 
-/// Tensors of more bytes than this are left out of a hollow file.
-const HOLLOW: u64 = 1 << 20;
+/// Tensors above this size in bytes are not written to a sparse file.
+const SPARSE_MIN: u64 = 1 << 20;
 
-/// How the numbers come about.
+/// How the weights are generated.
 #[derive(Clone, Copy, Debug)]
-pub struct Filling {
-    /// The same seed gives the same numbers, in every layout.
+pub struct SynthWeights {
+    /// The same seed gives the same weights in every layout.
     pub seed: u64,
-    /// Leave tensors of more than a mebibyte as holes in the file: they read as zero and take no room.
-    pub hollow: bool,
+    /// Whether tensors above 1 MiB are holes in a sparse file: they are read as zeros and need no disk space.
+    pub sparse: bool,
 }
 
-/// What a tensor holds.
+/// Content of a tensor.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    /// Random numbers for the tensor of this component and diffusers' name.
+    /// Random values that depend on the component and on diffusers' name of the tensor.
     Random { component: &'static str, name: String },
-    /// The same, divided by [`scale`].
+    /// Random values divided by [`scale`], for fp8.
     Scaled { component: &'static str, name: String },
-    /// These bytes.
+    /// Given bytes.
     Bytes(Vec<u8>),
 }
 
@@ -56,17 +56,17 @@ impl Tensor {
     }
 }
 
-/// The factor that brings the numbers of a tensor into the range of fp8.
+/// The fp8 scale of a tensor: its values divided by this fit into float8 E4M3.
 pub(super) fn scale(name: &str, shape: &[usize]) -> f32 {
     let (mean, deviation) = moments(name, shape);
     (mean.abs() + MAX_NORMAL * deviation) / F8_MAX
 }
 
-/// Writes `tensors` as a safetensors file; it appears at `path` when it is whole.
+/// Writes `tensors` as a safetensors file, which gets the name `path` when it is complete.
 pub(super) fn write(
     path: &Path,
     tensors: &[Tensor],
-    filling: Filling,
+    weights: SynthWeights,
     cancel: &CancelToken,
     written: &mut dyn FnMut(Bytes),
 ) -> Result<()> {
@@ -74,7 +74,7 @@ pub(super) fn write(
     let failed = |error: io::Error| {
         Error::new(Kind::Io, format!("Cannot write {}", path.display()))
             .because(error)
-            .remedy("Choose a folder that can be written and has room")
+            .remedy("Choose a writable folder with enough free space")
     };
     let mut put = || -> Result<()> {
         let mut file = BufWriter::with_capacity(1 << 20, File::create(&part).map_err(failed)?);
@@ -85,10 +85,10 @@ pub(super) fn write(
         file.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
         file.write_all(&header).map_err(failed)?;
         for tensor in tensors {
-            if filling.hollow && tensor.size() > HOLLOW {
+            if weights.sparse && tensor.size() > SPARSE_MIN {
                 file.seek(SeekFrom::Current(tensor.size() as i64)).map_err(failed)?;
             } else {
-                tensor.write(&mut file, filling.seed, cancel, written)?.map_err(failed)?;
+                tensor.write(&mut file, weights.seed, cancel, written)?.map_err(failed)?;
             }
         }
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
@@ -117,7 +117,7 @@ impl Tensor {
             Content::Scaled { component, name } => (component, name, scale(name, &self.shape).recip()),
         };
         let (mean, deviation) = moments(name, &self.shape);
-        let mut numbers = Numbers::new(seed, &format!("{component}/{name}"));
+        let mut numbers = RandomStream::new(seed, &format!("{component}/{name}"));
         let mut left: usize = self.shape.iter().product();
         let mut bytes = Vec::with_capacity(CHUNK * self.dtype.size());
         while left > 0 {

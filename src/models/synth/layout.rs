@@ -1,4 +1,4 @@
-//! Which files a made-up checkpoint has, and which tensors lie in which, under which names.
+//! Plans the files of a synthetic checkpoint: their tensors and names in each layout.
 
 use std::path::PathBuf;
 
@@ -11,18 +11,18 @@ use crate::wan::names::{TEXT_ENCODER, TRANSFORMER, VaePlan};
 use crate::wan::parameters::{self, Parameter};
 use crate::wan::text;
 
-/// Layouts that can be written.
+/// The file layout of a synthetic checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SynthLayout {
-    /// A folder for each component, diffusers' names.
+    /// A diffusers folder: one folder per component, diffusers' tensor names.
     Diffusers,
-    /// `high_noise_model` and `low_noise_model`, original names.
+    /// Wan's own release: `high_noise_model` and `low_noise_model`, original tensor names.
     Original,
-    /// ComfyUI's folders, single files, original names.
+    /// ComfyUI's model folders: one file per component, original tensor names.
     Comfy,
 }
 
-/// What the numbers are stored as.
+/// The number format of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the types")]
 pub enum SynthDtype {
@@ -33,9 +33,9 @@ pub enum SynthDtype {
     Fp8Scaled,
 }
 
-/// Components that can be left out.
+/// A component of a synthetic checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SynthPart {
+pub enum SynthComponent {
     /// The transformers.
     Transformer,
     /// The text encoder with its tokenizer.
@@ -44,38 +44,45 @@ pub enum SynthPart {
     Vae,
 }
 
-/// Size from which on a folder's weights come in several files, as on the hub.
+/// Maximum size of a weight file in bytes, as in the official releases; larger components are split into shards.
 const SHARD: u64 = 5_000_000_000;
 
 /// The files of a checkpoint that is to be written.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// Files of weights, by their path in the folder.
+    /// Weight files by their path in the folder.
     pub(super) weights: Vec<(PathBuf, Vec<Tensor>)>,
-    /// Other files.
-    pub(super) others: Vec<(PathBuf, Vec<u8>)>,
+    /// Files without weights.
+    pub(super) other_files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl Plan {
-    /// Bytes of all files, headers left out.
+    /// Total size of all files without safetensors headers.
     pub fn size(&self) -> Bytes {
         let weights = self.weights.iter().flat_map(|(_, tensors)| tensors).map(Tensor::size).sum::<u64>();
-        Bytes(weights + self.others.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>())
+        Bytes(weights + self.other_files.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>())
     }
 }
 
 /// Plans a checkpoint of `shapes` with the components in `only`.
-pub fn plan(shapes: &Shapes, layout: SynthLayout, dtype: SynthDtype, only: &[SynthPart]) -> Result<Plan> {
+///
+/// Fails with [`Kind::Input`] for fp8 in a layout other than [`SynthLayout::Comfy`].
+pub fn plan(
+    shapes: &Shapes,
+    layout: SynthLayout,
+    dtype: SynthDtype,
+    only: &[SynthComponent],
+) -> Result<Plan> {
     if dtype == SynthDtype::Fp8Scaled && layout != SynthLayout::Comfy {
-        return Err(Error::new(Kind::Input, "Only single files for ComfyUI come in fp8_scaled")
-            .remedy("Give --layout comfy, or another --dtype"));
+        return Err(Error::new(Kind::Input, "fp8_scaled is supported for ComfyUI's layout only")
+            .remedy("Use --layout comfy, or another --dtype"));
     }
     let mut planner = Planner { shapes, layout, dtype, plan: Plan::default() };
     for part in only {
         match part {
-            SynthPart::Transformer => planner.transformers()?,
-            SynthPart::TextEncoder => planner.text_encoder()?,
-            SynthPart::Vae => planner.vae()?,
+            SynthComponent::Transformer => planner.transformers()?,
+            SynthComponent::TextEncoder => planner.text_encoder()?,
+            SynthComponent::Vae => planner.vae()?,
         }
     }
     if layout == SynthLayout::Diffusers {
@@ -94,7 +101,7 @@ struct Planner<'s> {
 
 impl Planner<'_> {
     fn other(&mut self, path: &str, json: &serde_json::Value) {
-        self.plan.others.push((path.into(), format!("{json:#}\n").into_bytes()));
+        self.plan.other_files.push((path.into(), format!("{json:#}\n").into_bytes()));
     }
 
     fn transformers(&mut self) -> Result<()> {
@@ -138,12 +145,12 @@ impl Planner<'_> {
                 let tensors = self.tensors(&list, "text_encoder", |name| Some(name.to_owned()))?;
                 self.other("text_encoder/config.json", &configs::text_encoder(config));
                 self.shards("text_encoder/model", tensors);
-                self.plan.others.push(("tokenizer/spiece.model".into(), pieces));
+                self.plan.other_files.push(("tokenizer/spiece.model".into(), pieces));
             }
             SynthLayout::Original => {
                 let tensors = self.tensors(&list, "text_encoder", |name| TEXT_ENCODER.original(name))?;
                 self.single(&format!("models_t5_umt5-xxl-enc-{}", self.dtype_name()), tensors);
-                self.plan.others.push(("google/umt5-xxl/spiece.model".into(), pieces));
+                self.plan.other_files.push(("google/umt5-xxl/spiece.model".into(), pieces));
             }
             SynthLayout::Comfy => {
                 let mut tensors = self.tensors(&list, "text_encoder", |name| Some(name.to_owned()))?;
@@ -185,7 +192,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The tensors of a component; `original` gives their other names.
+    /// The tensors of a component; `original` returns the original name of a tensor.
     fn tensors(
         &self,
         list: &[Parameter],
@@ -229,7 +236,7 @@ impl Planner<'_> {
                 content,
             });
         }
-        // wide types first, so that every number lies at a multiple of its size
+        // sorted by element size, largest first, so that all tensors are aligned
         tensors.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.size()));
         Ok(tensors)
     }
@@ -238,7 +245,7 @@ impl Planner<'_> {
         self.plan.weights.push((format!("{stem}.safetensors").into(), tensors));
     }
 
-    /// One file, or several and their index.
+    /// Adds one weight file, or several shards with their index.
     fn shards(&mut self, stem: &str, tensors: Vec<Tensor>) {
         let mut shards = vec![Vec::new()];
         let mut size = 0;
@@ -275,7 +282,7 @@ impl Planner<'_> {
     }
 }
 
-/// Whether Comfy-Org's fp8 files hold the tensor in fp8: linear layers of the blocks.
+/// Whether a tensor is fp8 in Comfy-Org's fp8 files: linear layers of the blocks.
 fn is_matrix(component: &str, name: &str, shape: &[usize]) -> bool {
     let in_block = name.starts_with("blocks.") || name.starts_with("encoder.block.");
     component != "vae" && shape.len() == 2 && in_block && !name.contains("relative_attention_bias")

@@ -1,15 +1,15 @@
-//! Checkpoints with made-up weights under the official names and shapes, in every layout.
+//! Writes synthetic checkpoints: random weights with the official names and shapes, in every layout.
 //!
-//! For tests, for measuring, and for trying a setup before tens of gigabytes are fetched. The videos are noise.
+//! For tests, benchmarks, and trying out an installation before downloading tens of gigabytes. Their videos are noise.
 
 pub(super) mod configs;
 pub(super) mod encode;
 mod file;
 mod layout;
-mod numbers;
+mod random;
 mod shapes;
 mod write;
 
-pub use file::Filling;
-pub use layout::{Plan, SynthDtype, SynthLayout, SynthPart, plan};
+pub use file::SynthWeights;
+pub use layout::{Plan, SynthComponent, SynthDtype, SynthLayout, plan};
 pub use shapes::{Shapes, SynthModel};

@@ -1,9 +1,9 @@
-//! Sizes of the official models, which a made-up one follows.
+//! Configurations of the official models.
 
 use crate::core::Mode;
 use crate::wan::{TextEncoderConfig, TransformerConfig, VaeConfig};
 
-/// The models of Wan 2.2.
+/// An official Wan 2.2 model whose names and shapes a synthetic checkpoint uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SynthModel {
     /// Text to video, two experts.
@@ -17,7 +17,7 @@ pub enum SynthModel {
 /// Configurations of a model's components.
 #[derive(Clone, Debug)]
 pub struct Shapes {
-    /// What the model is for.
+    /// The model's main mode.
     pub mode: Mode,
     /// The transformer, or both experts.
     pub transformer: TransformerConfig,
@@ -28,7 +28,7 @@ pub struct Shapes {
 }
 
 impl Shapes {
-    /// The official sizes (wan/configs).
+    /// The configurations of an official model (`wan/configs`).
     pub fn official(like: SynthModel) -> Self {
         let (mode, width, ffn_dim, num_layers, [input, output]) = match like {
             SynthModel::T2vA14b => (Mode::T2V, 5120, 13824, 40, [16, 16]),
@@ -64,7 +64,7 @@ impl Shapes {
         Self { mode, transformer, text_encoder, vae }
     }
 
-    /// Experts that the model has.
+    /// Number of transformers: two experts, or one for ti2v-5B.
     pub fn num_experts(&self) -> usize {
         if self.mode == Mode::TI2V { 1 } else { 2 }
     }

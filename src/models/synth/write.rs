@@ -1,20 +1,21 @@
-//! Writes what was planned.
+//! Writes the planned files of a synthetic checkpoint.
 
 use std::fs;
 use std::path::Path;
 
-use super::file::{self, Filling};
+use super::file::{self, SynthWeights};
 use super::layout::Plan;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::monitor::free_space;
 
 impl Plan {
-    /// Writes the checkpoint into `dir`, which must have room for it and hold nothing yet. `written` hears how many
-    /// more bytes are written.
+    /// Writes the checkpoint into the new or empty folder `dir`; `written` is called with the size of each written piece.
+    ///
+    /// Fails with [`Kind::Input`] if the folder is not empty, and with [`Kind::Io`] if the disk space is not enough.
     pub fn write(
         &self,
         dir: &Path,
-        filling: Filling,
+        weights: SynthWeights,
         cancel: &CancelToken,
         written: &mut dyn FnMut(Bytes),
     ) -> Result<()> {
@@ -26,17 +27,20 @@ impl Plan {
         fs::create_dir_all(dir).map_err(failed)?;
         if fs::read_dir(dir).map_err(failed)?.next().is_some() {
             return Err(Error::new(Kind::Input, format!("The folder {} is not empty", dir.display()))
-                .remedy("Choose a new folder: a mixture of two models could not be told apart"));
+                .remedy("Choose a new folder, because two models in one folder could not be told apart"));
         }
         let (needed, free) = (self.size(), free_space(dir));
-        if let Some(free) = free.filter(|free| *free < needed && !filling.hollow) {
+        if let Some(free) = free.filter(|free| *free < needed && !weights.sparse) {
             return Err(Error::new(
                 Kind::Io,
-                format!("The model takes {needed} and {} has {free} free", dir.display()),
+                format!(
+                    "Not enough disk space for the model: {needed} needed, {free} free in {}",
+                    dir.display()
+                ),
             )
             .remedy("Choose another disk, fewer layers or a smaller vocabulary"));
         }
-        for (path, bytes) in &self.others {
+        for (path, bytes) in &self.other_files {
             let path = dir.join(path);
             fs::create_dir_all(path.parent().unwrap_or(dir)).map_err(failed)?;
             fs::write(&path, bytes).map_err(failed)?;
@@ -44,7 +48,7 @@ impl Plan {
         for (path, tensors) in &self.weights {
             let path = dir.join(path);
             fs::create_dir_all(path.parent().unwrap_or(dir)).map_err(failed)?;
-            file::write(&path, tensors, filling, cancel, written)?;
+            file::write(&path, tensors, weights, cancel, written)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What an unfinished conversion has done already, kept beside its shards.
+//! The progress of an unfinished conversion, saved beside its shards so that it can be resumed.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -11,16 +11,16 @@ use super::report::LayerError;
 use super::shard::failed;
 use crate::core::{Bytes, Result};
 
-/// Name of the ledger in the unfinished folder.
-pub(super) const LEDGER: &str = "unfinished.json";
-/// Form of the file; another one is not read.
+/// Name of the progress file in the unfinished folder.
+pub(super) const PROGRESS_FILE: &str = "unfinished.json";
+/// Version of the file format; a file of another version is ignored.
 const VERSION: u32 = 1;
 
-/// The conversion that the folder is for, and its finished shards.
+/// A conversion and its finished shards.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Ledger {
+pub(super) struct Progress {
     version: u32,
-    /// Identity of the source: its tensors' places, and size and time of its files.
+    /// Identity of the source model: tensor offsets, file sizes and modification times.
     source: String,
     precision: ConversionTarget,
     shard_bytes: Bytes,
@@ -30,21 +30,22 @@ pub(super) struct Ledger {
 #[derive(Debug, Serialize, Deserialize)]
 struct Finished {
     path: PathBuf,
-    /// Length of the file.
+    /// Size of the file in bytes.
     length: u64,
     layers: Vec<LayerError>,
 }
 
-impl Ledger {
-    /// The ledger of the same conversion in `dir`; if there is none, the folder is emptied and a new one begun.
-    /// Also says whether another source or precision was being converted there.
+impl Progress {
+    /// Loads the progress of this conversion from `dir`, or empties the folder and starts anew.
+    ///
+    /// Also returns whether the folder held a conversion of a different source or precision.
     pub(super) fn open(
         dir: &Path,
         source: String,
         precision: ConversionTarget,
         shard_bytes: Bytes,
     ) -> Result<(Self, bool)> {
-        let known = fs::read(dir.join(LEDGER)).ok();
+        let known = fs::read(dir.join(PROGRESS_FILE)).ok();
         let known: Option<Self> = known.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let same = |known: &Self| {
             known.version == VERSION
@@ -65,14 +66,14 @@ impl Ledger {
         Ok((new, changed))
     }
 
-    /// The errors of `shard`'s layers, if it is finished and its file is as it was left.
+    /// The layer errors of `shard` if it is finished and its file still has the recorded size.
     pub(super) fn finished(&self, dir: &Path, shard: &Shard<'_>) -> Option<&[LayerError]> {
         let known = self.finished.iter().find(|known| known.path == shard.path)?;
         let there = fs::metadata(dir.join(&shard.path)).is_ok_and(|about| about.len() == known.length);
         there.then_some(known.layers.as_slice())
     }
 
-    /// Notes that `shard` is finished.
+    /// Records that `shard` is finished.
     pub(super) fn add(&mut self, dir: &Path, shard: &Shard<'_>, layers: Vec<LayerError>) -> Result<()> {
         let path = dir.join(&shard.path);
         let length = fs::metadata(&path).map_err(|error| failed(&path, error))?.len();
@@ -83,11 +84,11 @@ impl Ledger {
 
     fn write(&self, dir: &Path) -> Result<()> {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        replace(&dir.join(LEDGER), &text)
+        replace(&dir.join(PROGRESS_FILE), &text)
     }
 }
 
-/// Writes a small file whole or not at all.
+/// Writes a small file atomically: to a temporary name, synced and renamed.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let part = path.with_extension("part");
     let write = || -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! The small files of a converted model: configurations, indices of shards, the tokenizer.
+//! Writes the files of a converted model that hold no weights: configurations, shard indices and the tokenizer.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::ledger::replace;
 use super::plan::Shard;
+use super::progress::replace;
 use super::shard::failed;
 use crate::core::{Error, Kind, Mode, Result};
 use crate::models::synth::configs;
 use crate::onnx::Weights;
 use crate::wan::Checkpoint;
 
-/// Where a text encoder's file carries its tokenizer.
+/// Name of the tensor that holds `spiece.model` in a ComfyUI text encoder file.
 const EMBEDDED_TOKENIZER: &str = "spiece_model";
 
-/// Writes everything but weights into `dir`. Files that the model in `source` has in the same place are copied, so
-/// that nothing they say is lost.
+/// Writes all files without weights into `dir`.
+///
+/// Files of a diffusers folder `source` are copied, which keeps keys that this program does not use.
 pub(super) fn write(model: &Checkpoint, source: &Path, shards: &[Shard<'_>], dir: &Path) -> Result<()> {
     let (text, vae) = (&model.text_encoder.config, &model.vae.config);
     let mut files = vec![
@@ -45,6 +46,7 @@ pub(super) fn write(model: &Checkpoint, source: &Path, shards: &[Shard<'_>], dir
     tokenizer(&model.tokenizer, &dir.join("tokenizer"))
 }
 
+/// Writes a file and creates its folder.
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
@@ -69,7 +71,7 @@ fn model_index(model: &Checkpoint) -> Value {
     })
 }
 
-/// `STEM.safetensors.index.json` for each component of more than one shard.
+/// Writes `STEM.safetensors.index.json` for each component with several shards.
 fn indices(shards: &[Shard<'_>], dir: &Path) -> Result<()> {
     let mut by_component: BTreeMap<&str, Vec<&Shard<'_>>> = BTreeMap::new();
     for shard in shards {
@@ -92,12 +94,12 @@ fn indices(shards: &[Shard<'_>], dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A folder's files, or the one that a file of weights carries.
+/// Copies the tokenizer from a folder, or extracts it from a ComfyUI text encoder file.
 fn tokenizer(source: &Path, dir: &Path) -> Result<()> {
     let unreadable = |path: &Path, error: std::io::Error| {
         Error::new(Kind::MissingModel, format!("Cannot read the tokenizer {}", path.display()))
             .because(error)
-            .remedy("Fetch the tokenizer of the model again")
+            .remedy("Download the tokenizer of the model again")
     };
     if source.is_file() {
         let weights = Weights::from_files(&[source.to_path_buf()])?;
@@ -109,7 +111,7 @@ fn tokenizer(source: &Path, dir: &Path) -> Result<()> {
         entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
     for file in files {
-        // weights that lie beside a tokenizer are written as weights
+        // weights in the same folder are converted elsewhere
         if file.extension().is_some_and(|extension| extension == "safetensors" || extension == "part") {
             continue;
         }

@@ -1,45 +1,48 @@
-//! The numbers of a stored tensor, a few at a time, and the distance of others from them.
+//! Reads stored tensors as fp32 values in chunks, and measures the error of converted values.
 
 use super::decode::decode;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::onnx::{TensorInfo, Weights};
 
-/// Rows that are read at a time: a cache line of outputs in a turned matrix.
+/// Rows of a matrix that are read at once: 64 outputs are one cache line of the transposed int8 matrix.
 pub(super) const ROWS: usize = 64;
 
-/// Digits behind the point are so many as are read back from JSON as the same number, which seventeen are not: what goes
-/// on after a stop must write what it would have written.
-const WRITTEN: f64 = 1e12;
+/// Errors are rounded to 12 decimals, which JSON reproduces exactly: a resumed conversion must write the same report as
+/// an uninterrupted one.
+const ROUNDING: f64 = 1e12;
 
-/// Sums that make a relative distance.
+/// Relative L2 error of converted values: the norm of the differences divided by the norm of the exact values.
 #[derive(Default)]
-pub(super) struct Distance {
+pub(super) struct RelativeError {
     error: f64,
     size: f64,
 }
 
-impl Distance {
+impl RelativeError {
+    /// Adds one value and its converted value.
     pub(super) fn add(&mut self, exact: f32, rounded: f32) {
         self.error += f64::from(exact - rounded).powi(2);
         self.size += f64::from(exact).powi(2);
     }
 
-    pub(super) fn relative_l2(&self) -> f64 {
+    /// The error so far; 0 if all values are zero.
+    pub(super) fn l2(&self) -> f64 {
         let exact = if self.size > 0.0 { (self.error / self.size).sqrt() } else { 0.0 };
-        (exact * WRITTEN).round() / WRITTEN
+        (exact * ROUNDING).round() / ROUNDING
     }
 }
 
-/// Outputs and inputs of the matrix `name`.
-pub(super) fn sides(weights: &Weights, name: &str) -> Result<[usize; 2]> {
+/// Shape `[outputs, inputs]` of the matrix `name`.
+pub(super) fn matrix_shape(weights: &Weights, name: &str) -> Result<[usize; 2]> {
     match weights.get(name)?.shape[..] {
         [outputs, inputs] => Ok([outputs, inputs]),
-        _ => Err(Error::new(Kind::Bug, format!("{name} is no matrix"))),
+        _ => Err(Error::new(Kind::Bug, format!("The tensor {name} is not a matrix"))),
     }
 }
 
-/// Reads the matrix `name` and gives `take` a few whole rows at a time, with the number of the first. `read` hears the
-/// bytes.
+/// Reads the matrix `name` in chunks of up to 64 rows.
+///
+/// `take` is called with the index of the first row and the values of each chunk, `read` with its size in the file.
 pub(super) fn by_rows(
     weights: &Weights,
     name: &str,
@@ -47,26 +50,26 @@ pub(super) fn by_rows(
     read: &mut dyn FnMut(Bytes),
     take: &mut dyn FnMut(usize, &[f32]),
 ) -> Result<()> {
-    let [outputs, inputs] = sides(weights, name)?;
+    let [outputs, inputs] = matrix_shape(weights, name)?;
     let info = weights.get(name)?;
-    let factors = Factors::read(weights, name)?;
+    let scales = Scales::read(weights, name)?;
     for first in (0..outputs).step_by(ROWS) {
         cancel.check()?;
         let rows = ROWS.min(outputs - first);
-        let numbers = factors.numbers(weights, info, name, first * inputs..(first + rows) * inputs)?;
+        let numbers = scales.numbers(weights, info, name, first * inputs..(first + rows) * inputs)?;
         read(Bytes((rows * inputs * info.dtype.size()) as u64));
         take(first, &numbers);
     }
     Ok(())
 }
 
-/// What stored numbers are multiplied by: nothing, one factor, or one for each row (fp8 with scales).
-pub(super) struct Factors {
+/// The fp8 scales of a stored tensor: none, one for the whole tensor, or one for each row.
+pub(super) struct Scales {
     values: Vec<f32>,
     row: usize,
 }
 
-impl Factors {
+impl Scales {
     pub(super) fn read(weights: &Weights, name: &str) -> Result<Self> {
         let row = weights.get(name)?.shape.iter().skip(1).product::<usize>().max(1);
         let scale = name.strip_suffix(".weight").map(|module| format!("{module}.scale_weight"));
@@ -78,7 +81,10 @@ impl Factors {
         Ok(Self { values, row })
     }
 
-    /// The numbers in `range` of a tensor, counted over all its rows.
+    /// The values of the elements in `range`, in fp32 and multiplied by their scales.
+    ///
+    /// Fails with [`Kind::Unsupported`] for a type that is not floating point, and with [`Kind::CorruptModel`] if a value
+    /// is infinite or not a number.
     pub(super) fn numbers(
         &self,
         weights: &Weights,
@@ -98,7 +104,7 @@ impl Factors {
                 Kind::Unsupported,
                 format!("The tensor {name} holds {:?}, which cannot be converted", info.dtype),
             )
-            .remedy("Convert the model in fp32, bf16, fp16 or fp8_scaled that it was made from"));
+            .remedy("Convert the original model instead: fp32, bf16, fp16 or fp8_scaled"));
         }
         match self.values[..] {
             [] => {}
@@ -112,7 +118,7 @@ impl Factors {
         if numbers.iter().all(|value| value.is_finite()) {
             return Ok(numbers);
         }
-        Err(Error::new(Kind::CorruptModel, format!("The tensor {name} holds a value that is no number"))
-            .remedy("Fetch the model again"))
+        Err(Error::new(Kind::CorruptModel, format!("The tensor {name} contains infinity or NaN"))
+            .remedy("Download the model again"))
     }
 }
