@@ -98,7 +98,7 @@ fn what_is_read_back_is_what_the_report_says() {
             &mut |_| {},
         );
         let message = again.unwrap_err().message;
-        assert!(message.contains(&format!("in {} already", to.word())), "{message}");
+        assert!(message.contains(&format!("is already {}", to.word())), "{message}");
     }
     // fp8 is a form that others read and convert; integers cannot become anything else
     let fp8 = dir.path().join("fp8");
@@ -203,10 +203,10 @@ fn what_has_no_whole_blocks_stays() {
 }
 
 #[test]
-fn the_command_says_what_to_expect() {
+fn the_command_states_speed_and_memory_of_the_target() {
     let dir = tempfile::tempdir().unwrap();
     let tiny = common::golden_model("tiny-t2v");
-    for (to, words) in [("int4", "the furthest from full precision"), ("fp8", "not faster")] {
+    for (to, words) in [("int4", "the least exact"), ("fp8", "only saves disk space")] {
         let made = dir.path().join(to);
         let result = Command::new(env!("CARGO_BIN_EXE_wandeck"))
             .env("WANDECK_DATA_DIR", common::data_dir())
@@ -231,7 +231,7 @@ fn the_command_says_what_to_expect() {
 }
 
 #[test]
-fn four_bits_are_counted_as_they_lie_and_unpacked_in_place() {
+fn int4_sizes_are_those_on_disk_and_weights_are_unpacked_in_place() {
     let dir = tempfile::tempdir().unwrap();
     let golden = common::golden_model("tiny-t2v");
     let small = dir.path().join("small");

@@ -1,4 +1,4 @@
-//! From a prompt to what the text encoder reads.
+//! From a prompt to the inputs of the text encoder: cleaning, tokens, position buckets.
 
 mod buckets;
 mod clean;

@@ -1,9 +1,9 @@
-//! `spiece.model`: the protobuf that `sentencepiece` writes, made a tokenizer of the T5 kind.
+//! Reads `spiece.model`, sentencepiece's protobuf, as a T5 tokenizer.
 //!
-//! Of the T5 kind means as transformers' T5 tokenizer reads such a file, so that a checkpoint gives the same
-//! tokens with and without its `tokenizer.json`: words apart at white space, each with a space mark before it,
-//! and unknown characters as `<unk>`. The file's own `add_dummy_prefix`, `remove_extra_whitespaces` and
-//! `byte_fallback` say otherwise in places (UMT5 was trained with the last) and are left unread on purpose.
+//! The result equals transformers' T5 tokenizer, so that a checkpoint gives the same tokens with and without
+//! `tokenizer.json`: words are split at white space, each gets the prefix `▁`, and unknown characters become `<unk>`.
+//! The file's own `add_dummy_prefix`, `remove_extra_whitespaces` and `byte_fallback` are not used, although UMT5 was
+//! trained with the last one: the result must equal that of transformers.
 
 use std::io;
 
@@ -16,12 +16,12 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{AddedToken, Tokenizer};
 
-/// Whether an unknown character becomes its bytes.
+/// Whether an unknown character is encoded as bytes.
 const BYTE_FALLBACK: bool = false;
-/// Stands for a space inside a piece.
+/// The character that represents a space inside a piece.
 const SPACE_MARK: char = '▁';
 
-// Field numbers are those of sentencepiece_model.proto.
+// Field numbers of sentencepiece_model.proto.
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ModelProto {
@@ -60,7 +60,7 @@ struct TrainerSpec {
     model_type: Option<i32>,
 }
 
-/// `TrainerSpec.ModelType.UNIGRAM`, also where nothing is said.
+/// `TrainerSpec.ModelType.UNIGRAM`, which is also the default.
 const UNIGRAM: i32 = 1;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -69,7 +69,7 @@ struct NormalizerSpec {
     precompiled_charsmap: Vec<u8>,
 }
 
-/// Makes a tokenizer of the bytes of a `spiece.model`.
+/// Makes a tokenizer from the content of a `spiece.model`. Fails with [`Kind::CorruptModel`] if it is invalid.
 pub(super) fn tokenizer_from_bytes(bytes: &[u8]) -> io::Result<Tokenizer> {
     let model = ModelProto::decode(bytes).map_err(io::Error::other)?;
     let model_type = model.trainer.unwrap_or_default().model_type.unwrap_or(UNIGRAM);
@@ -93,9 +93,9 @@ pub(super) fn tokenizer_from_bytes(bytes: &[u8]) -> io::Result<Tokenizer> {
     Ok(tokenizer)
 }
 
-/// The bytes of a small `spiece.model` that reads any text: every character of ASCII is a piece.
+/// A small `spiece.model` for any text, with each ASCII character as a piece.
 ///
-/// For models with made-up weights, which need a tokenizer and no particular one.
+/// Used by synthetic models, which can use any tokenizer.
 pub fn letters() -> Vec<u8> {
     let piece =
         |text: &str, score, kind: PieceKind| Piece { text: text.to_owned(), score, kind: Some(kind as i32) };
@@ -108,9 +108,9 @@ pub fn letters() -> Vec<u8> {
     ModelProto { pieces, trainer: Some(trainer), normalizer: None }.encode_to_vec()
 }
 
-/// The map of characters to what they count as: the length of a trie, the trie, and the texts it points to.
+/// The precompiled character map for normalisation: the length of a trie, the trie, and the replacement texts.
 fn charsmap_from_bytes(bytes: &[u8]) -> io::Result<Precompiled> {
-    // the reader trusts the length, and that there is a first node
+    // the parser does not check the length, nor that there is a first node
     let trie_len = bytes.first_chunk().map_or(0, |&len| u32::from_le_bytes(len) as usize);
     if trie_len < size_of::<u32>() || bytes.len() - size_of::<u32>() < trie_len {
         return Err(io::Error::other("its character map is cut off"));
@@ -118,7 +118,7 @@ fn charsmap_from_bytes(bytes: &[u8]) -> io::Result<Precompiled> {
     Precompiled::from(bytes).map_err(io::Error::other)
 }
 
-/// Words apart, each with the mark of a space before it.
+/// Splits words and puts the space character `▁` before each.
 fn pre_tokenizer() -> Sequence {
     Sequence::new(vec![
         PreTokenizerWrapper::WhitespaceSplit(WhitespaceSplit),
@@ -126,7 +126,7 @@ fn pre_tokenizer() -> Sequence {
     ])
 }
 
-/// Pieces that are found in the text as they are written, before anything else: `</s>`, `<pad>`, `<extra_id_0>`.
+/// Special pieces, which are matched in the text before it is split: `</s>`, `<pad>`, `<extra_id_0>`.
 fn add_special_pieces(tokenizer: &mut Tokenizer, pieces: &[Piece]) -> io::Result<()> {
     for piece in pieces {
         let special = match piece.kind() {

@@ -1,4 +1,4 @@
-//! The prompt as numbers: UMT5's tokenizer, from either of the files that a checkpoint brings.
+//! UMT5's tokenizer, read from `tokenizer.json` or `spiece.model`.
 
 use std::fs;
 use std::io;
@@ -8,36 +8,36 @@ use super::sentencepiece;
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 
-/// The library's own form; any checkpoint made with transformers has it.
+/// File of the `tokenizers` library, in every checkpoint saved by transformers.
 const JSON: &str = "tokenizer.json";
-/// The form that the model was trained with.
+/// File of `sentencepiece`, in Wan's own release.
 const SENTENCEPIECE: &str = "spiece.model";
-/// The tensor that holds the same bytes in a single file for ComfyUI.
+/// Tensor that contains `spiece.model` in ComfyUI's text encoder files.
 const ATTACHED: &str = "spiece_model";
-/// The end of a text, which the encoder expects.
+/// End-of-sequence token, which the encoder expects at the end.
 const END: &str = "</s>";
 
 const FETCH_AGAIN: &str = "Fetch the tokenizer folder of the model again";
 
-/// A tokenizer that is open.
+/// An open tokenizer.
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     end: u32,
 }
 
-/// A prompt in tokens.
+/// The token ids of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenIds {
-    /// The tokens, the end of text last; not padded.
+    /// Token ids without padding; the last one is `</s>`.
     pub ids: Vec<i64>,
-    /// Whether the prompt was longer than the encoder reads.
+    /// Whether the prompt was longer than the limit and was cut.
     pub truncated: bool,
 }
 
 impl Tokenizer {
-    /// Opens a tokenizer folder: its `tokenizer.json`, else its `spiece.model`; or a file of weights that carries
-    /// the latter.
+    /// Opens the `tokenizer.json` of a folder, else its `spiece.model`; or the `spiece.model` inside a ComfyUI text
+    /// encoder file.
     pub fn open(folder: &Path) -> Result<Self> {
         if folder.is_file() {
             let weights = Weights::from_files(&[folder.to_path_buf()])?;
@@ -64,7 +64,7 @@ impl Tokenizer {
     }
 
     fn new(mut inner: tokenizers::Tokenizer, path: &Path) -> Result<Self> {
-        // a file may carry the padding and truncation of whoever saved it
+        // the file may contain padding and truncation settings from when it was saved
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| corrupt(path, io::Error::other(error)))?;
         let Some(end) = inner.token_to_id(END) else {
@@ -73,7 +73,7 @@ impl Tokenizer {
         Ok(Self { inner, end })
     }
 
-    /// Tokens of a cleaned prompt, at most `max_tokens` (but one at least), the end of text always last.
+    /// Token ids of a cleaned prompt, at most `max_tokens` but at least one; the last one is always `</s>`.
     pub fn encode(&self, prompt: &str, max_tokens: usize) -> Result<TokenIds> {
         let encoding = self.inner.encode_fast(prompt, false).map_err(|error| {
             Error::new(Kind::Generation, "The prompt cannot be turned into tokens")
@@ -87,7 +87,7 @@ impl Tokenizer {
     }
 }
 
-/// The bytes of a file; `None` where there is no such file.
+/// The content of a file; `None` if the file does not exist.
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),

@@ -1,17 +1,18 @@
-//! Whether text looks like mojibake: pairs and triples of characters that languages do not have.
+//! Detects mojibake by sequences of characters that do not occur in any language.
 //!
-//! Characters fall into classes by how they turn up when UTF-8 is read as another character set. A rule is a
-//! sequence of sets; text that fits a rule anywhere is bad. Classes and rules are ftfy's findings.
+//! Characters are in classes by how they appear when UTF-8 is decoded as another character set. A rule is a sequence
+//! of sets of classes; text that matches a rule anywhere is mojibake. Classes and rules are those of ftfy's
+//! `badness.py`.
 
 use super::fixes::is_space;
 
 type Classes = u32;
 
-/// Found in many places; bad only together with others.
+/// Common characters, which indicate mojibake only in combination with others.
 const COMMON: Classes = 1 << 0;
-/// Control characters 80 to 9F, which nobody types.
+/// Control characters 80 to 9F.
 const C1: Classes = 1 << 1;
-/// Hardly ever used but in mojibake.
+/// Characters that occur almost only in mojibake.
 const BAD: Classes = 1 << 2;
 const LAW: Classes = 1 << 3;
 const CURRENCY: Classes = 1 << 4;
@@ -20,14 +21,14 @@ const START: Classes = 1 << 5;
 /// Punctuation after a word.
 const END: Classes = 1 << 6;
 const NUMERIC: Classes = 1 << 7;
-/// Letters of which faces like `(ò_ó)` are made.
+/// Letters used in emoticons such as `(ò_ó)`.
 const FACE: Classes = 1 << 8;
 const UPPER: Classes = 1 << 9;
 const LOWER: Classes = 1 << 10;
-/// Capitals of Greek and Cyrillic, common next to each other.
+/// Greek and Cyrillic capitals, which are common next to each other.
 const UPPER_COMMON: Classes = 1 << 11;
 const LOWER_COMMON: Classes = 1 << 12;
-/// Drawing characters of code page 437.
+/// Box drawing characters of code page 437.
 const BOX: Classes = 1 << 13;
 const ASCII_LOWER: Classes = 1 << 14;
 const ASCII_UPPER: Classes = 1 << 15;
@@ -40,12 +41,12 @@ const ACCENTED: Classes = LOWER | UPPER;
 const PUNCTUATION: Classes = START | END;
 const ASCII_LETTER: Classes = ASCII_LOWER | ASCII_UPPER;
 const SYMBOLS: Classes = BOX | PUNCTUATION | CURRENCY | NUMERIC | LAW;
-/// What comes between two letters of Arabic that were read as windows-1252.
+/// Characters between two Arabic letters decoded as windows-1252.
 const ARABIC_GAP: (Classes, &str) = (COMMON | CURRENCY | BAD | NUMERIC | START, "ŸŠ®°µ»");
-/// What comes between two letters of Cyrillic or Greek.
+/// Characters between two Cyrillic or Greek letters decoded as windows-1252.
 const LETTER_GAP: Classes = C1 | BAD | PUNCTUATION | CURRENCY;
 
-/// Sets of which a character must be in one by class or by name.
+/// One position of a rule: the character must be in one of the classes or be one of the listed characters.
 type Rule = &'static [(Classes, &'static str)];
 
 const RULES: &[Rule] = &[
@@ -66,7 +67,7 @@ const RULES: &[Rule] = &[
     &[(ACCENTED | CURRENCY | NUMERIC | PUNCTUATION | LAW, ""), (BOX, "")],
     &[(BOX, ""), (END, "")],
     &[(ACCENTED, ""), (PUNCTUATION, ""), (WORD, "")],
-    // a ligature that no Latin letter follows
+    // a ligature that is not followed by a Latin letter
     &[(0, "Œœ"), (NO_ASCII_LETTER, "")],
     &[(UPPER, ""), (0, "°")],
     // windows-1252: two-byte sequences
@@ -94,10 +95,10 @@ const RULES: &[Rule] = &[
     &[(0, "ā"), (0, "€")],
 ];
 
-/// Only at the beginning of the text.
+/// Whether the rule applies at the beginning of the text only.
 const FIRST: Rule = &[(0, "ÃÂ"), (0, " ")];
 
-/// Whether `text` has a sequence of characters that mojibake has and languages have not.
+/// Whether `text` contains a sequence of characters that indicates mojibake.
 pub(super) fn is_bad(text: &str) -> bool {
     if text.is_ascii() {
         return false;
@@ -121,7 +122,7 @@ fn classes(c: char) -> Classes {
     if c.is_ascii() { ascii } else { ascii | mark_classes(c) | is(is_face(c), FACE) | letter_classes(c) }
 }
 
-/// Classes of what is no letter, one each.
+/// Classes of characters that are not letters, one of each.
 fn mark_classes(c: char) -> Classes {
     const SETS: [(&str, Classes); 8] = [
         ("\u{a0}\u{ad}·´–—―…’", COMMON),

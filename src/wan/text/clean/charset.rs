@@ -1,15 +1,15 @@
-//! The one-byte character sets that UTF-8 gets mistaken for.
+//! Single-byte character sets that UTF-8 is commonly decoded as by mistake.
 
 use encoding_rs::Encoding;
 
-/// Byte that stands for U+FFFD, the character that another program put where it gave up.
+/// Byte that represents U+FFFD, which other programs insert for undecodable bytes.
 pub(super) const LOST: u8 = 0x1a;
 
-/// The upper half of code page 437, which `encoding_rs` does not have.
+/// The upper half of code page 437, which `encoding_rs` does not support.
 const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀\
                      αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
 
-/// A character set, in the order in which they are tried.
+/// A character set. The variants are in the order in which they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charset {
     Latin1,
@@ -38,7 +38,7 @@ impl Charset {
         Self::Cp437,
     ];
 
-    /// Those alike in that UTF-8's leading bytes are letters in them.
+    /// The sets in which the leading bytes of UTF-8 are letters.
     pub(super) const LATIN_LIKE: [Self; 7] = [
         Self::Latin1,
         Self::Windows1252,
@@ -49,7 +49,7 @@ impl Charset {
         Self::Windows1257,
     ];
 
-    /// Whether programs fill the holes of this set, and leave U+FFFD behind in it.
+    /// Whether programs decode undefined bytes of this set as control characters and leave U+FFFD in the text.
     pub(super) fn is_windows(self) -> bool {
         !matches!(self, Self::Latin1 | Self::Latin2 | Self::MacRoman | Self::Cp437)
     }
@@ -68,7 +68,7 @@ impl Charset {
         })
     }
 
-    /// The characters of the bytes 0x80 to 0xFF.
+    /// Characters of the bytes 0x80 to 0xFF.
     pub(super) fn upper_half(self) -> Vec<char> {
         match (self, self.encoding()) {
             (Self::Cp437, _) => CP437.chars().collect(),
@@ -77,7 +77,7 @@ impl Charset {
         }
     }
 
-    /// The bytes of `text` in this set, if every character is in it.
+    /// Encodes `text` in this set; `None` if a character is not in it.
     pub(super) fn encode(self, text: &str) -> Option<Vec<u8>> {
         let upper = self.upper_half();
         let windows = self.is_windows();
@@ -92,7 +92,7 @@ impl Charset {
     }
 }
 
-/// The character of a byte; a hole is the control character of the same number.
+/// The character of a byte; undefined bytes are the control character of the same number.
 fn filled(encoding: &'static Encoding, byte: u8) -> char {
     let (text, _) = encoding.decode_without_bom_handling(std::slice::from_ref(&byte));
     text.chars().find(|&c| c != '\u{fffd}').unwrap_or_else(|| char::from(byte))

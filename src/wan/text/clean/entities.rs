@@ -1,8 +1,8 @@
-//! HTML entities, as Python's `html.unescape` reads them and as ftfy dares to.
+//! HTML entities, decoded like Python's `html.unescape` and, more cautiously, like ftfy.
 
 use html_escape::NAMED_ENTITIES;
 
-/// Names that HTML reads without a semicolon too, from its first versions: `&copy2024` is `©2024`.
+/// Names that HTML accepts without a semicolon: `&copy2024` is `©2024`.
 const LEGACY: [&str; 106] = [
     "AElig", "AMP", "Aacute", "Acirc", "Agrave", "Aring", "Atilde", "Auml", "COPY", "Ccedil", "ETH",
     "Eacute", "Ecirc", "Egrave", "Euml", "GT", "Iacute", "Icirc", "Igrave", "Iuml", "LT", "Ntilde", "Oacute",
@@ -16,12 +16,12 @@ const LEGACY: [&str; 106] = [
     "yacute", "yen", "yuml",
 ];
 
-/// Longest name that is looked for.
+/// Length of the longest entity name.
 const MAX_NAME: usize = 32;
-/// Longest entity, without `&`, `#` and `;`, that is trusted in text which may not be HTML.
+/// Longest entity, without `&`, `#` and `;`, that is decoded in text that may not be HTML.
 const MAX_STRICT: usize = 24;
 
-/// Reads every entity, also those without a semicolon, as a browser would.
+/// Decodes all entities like a browser, including those without a semicolon.
 pub(super) fn unescape(text: &str) -> String {
     replace(text, |after| match after.strip_prefix('#') {
         Some(number) => numeric(number),
@@ -29,7 +29,7 @@ pub(super) fn unescape(text: &str) -> String {
     })
 }
 
-/// Reads only entities that end in a semicolon, and those that somebody made upper case: `&EACUTE;` is É.
+/// Decodes entities that end in a semicolon, including lower-case names in upper case: `&EACUTE;` is É.
 pub(super) fn unescape_strict(text: &str) -> String {
     replace(text, |after| {
         let (number, body) = match after.strip_prefix('#') {
@@ -46,12 +46,12 @@ pub(super) fn unescape_strict(text: &str) -> String {
             return Some((value, len + 1));
         }
         let (value, used) = numeric(body)?;
-        // only part of it was a number, or the number was that of a semicolon
+        // only a part of it was a number, or the number was that of a semicolon
         (used == len + 2 && value != ";").then_some((value, used))
     })
 }
 
-/// Replaces what `read` makes of the text after each `&`: the value and how many bytes it took.
+/// Calls `read` with the text after each `&`; it returns the decoded value and the number of bytes consumed.
 fn replace(text: &str, read: impl Fn(&str) -> Option<(String, usize)>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -78,13 +78,13 @@ fn numeric(number: &str) -> Option<(String, usize)> {
     if len == 0 {
         return None;
     }
-    // a number too large for u32 is too large for a character
+    // a number above u32 is not a valid character
     let code = u32::from_str_radix(&digits[..len], radix).unwrap_or(u32::MAX);
     let semicolon = usize::from(digits[len..].starts_with(';'));
     Some((character(code), 1 + mark + len + semicolon))
 }
 
-/// The character that a browser shows for a number; nothing for those that are no characters.
+/// The character that a browser shows for a numeric entity; empty for numbers that are not characters.
 fn character(code: u32) -> String {
     match code {
         0 => "\u{fffd}".into(),
@@ -96,7 +96,7 @@ fn character(code: u32) -> String {
     }
 }
 
-/// A name after `&`: a known one with its semicolon, else the longest old one that it begins with.
+/// A named entity after `&`: a known name with its semicolon, else the longest known name without one.
 fn named(after: &str) -> Option<(String, usize)> {
     let ends = |c: char| matches!(c, '\t' | '\n' | '\u{c}' | ' ' | '<' | '&' | '#' | ';');
     let len: usize = after.chars().take(MAX_NAME).take_while(|&c| !ends(c)).map(char::len_utf8).sum();
@@ -110,7 +110,7 @@ fn named(after: &str) -> Option<(String, usize)> {
     Some((by_name(old)?.to_owned(), old.len()))
 }
 
-/// The longest old name that `name` begins with.
+/// The longest name valid without a semicolon that `name` starts with.
 fn longest_legacy(name: &str) -> Option<&'static str> {
     LEGACY.into_iter().filter(|old| name.starts_with(old)).max_by_key(|old| old.len())
 }
@@ -120,7 +120,7 @@ fn by_name(name: &str) -> Option<&'static str> {
     NAMED_ENTITIES.get(found).map(|&(_, value)| value)
 }
 
-/// The value of a lower-case name that was made upper case, unless a browser would read it otherwise.
+/// The value of a lower-case name written in upper case, unless a browser decodes the upper-case name.
 fn by_upper_name(name: &str) -> Option<String> {
     if name.bytes().any(|byte| byte.is_ascii_lowercase()) || longest_legacy(name).is_some() {
         return None;

@@ -1,13 +1,13 @@
-//! The plain repairs: characters that stand for others, line breaks, and what nobody meant to type.
+//! Simple repairs: character widths, ligatures, quotes, line breaks and invisible characters.
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// White space as Python knows it: Unicode's, and the four ASCII separators.
+/// Whether Python's `str.isspace` is true: Unicode white space and the four ASCII separators.
 pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Latin ligatures apart, full-width and half-width forms to the usual width, curly quotes straight.
+/// Splits Latin ligatures, converts full-width and half-width forms to normal width, and straightens curly quotes.
 pub(super) fn characters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -48,7 +48,7 @@ fn ligature(c: char) -> Option<&'static str> {
     })
 }
 
-/// The block of half-width and full-width forms, and the ideographic space.
+/// Whether a character is in the block of half-width and full-width forms, or is the ideographic space.
 fn has_width(c: char) -> bool {
     c == '\u{3000}' || ('\u{ff01}'..='\u{ffef}').contains(&c)
 }
@@ -61,12 +61,13 @@ fn straight_quote(c: char) -> char {
     }
 }
 
-/// Every kind of line break as `\n`.
+/// Converts all kinds of line breaks to `
+/// `.
 pub(super) fn line_breaks(text: &str) -> String {
     text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}', '\u{85}'], "\n")
 }
 
-/// Without the sequences that colour a terminal: `ESC [`, numbers, a letter.
+/// Removes terminal colour codes: `ESC [`, numbers, a letter.
 pub(super) fn without_terminal_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -83,7 +84,7 @@ pub(super) fn without_terminal_escapes(text: &str) -> String {
     out + rest
 }
 
-/// Without characters that show nothing and mean nothing in a prompt; joiners and direction marks stay.
+/// Removes control characters without a visible effect; joiners and direction marks stay.
 pub(super) fn without_controls(text: &str) -> String {
     let unwanted = |c: char| {
         matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{e}'..='\u{1f}' | '\u{7f}' | '\u{206a}'..='\u{206f}'

@@ -1,11 +1,11 @@
-//! UTF-8 that suffered: bytes that became spaces, bytes that were lost, and its cousins CESU-8 and Java's.
+//! Repair of damaged UTF-8: bytes that became spaces, lost bytes, and the variants CESU-8 and Java's modified UTF-8.
 
 use super::charset::LOST;
 
 /// U+FFFD in UTF-8.
 const REPLACEMENT: [u8; 3] = [0xef, 0xbf, 0xbd];
 
-/// Puts byte A0 back where it became a space, if that makes UTF-8 of a likely character.
+/// Restores the byte A0 where it became a space, if the result is UTF-8 of a likely character.
 pub(super) fn restore_spaces(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 8);
     let mut rest = bytes;
@@ -23,16 +23,16 @@ pub(super) fn restore_spaces(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A C3 before a space is the French word "à", whose A0 melted into the space after it; in Portuguese it may be
-/// the beginning of "às", "àquele" and their kin, where the space is the A0.
+/// C3 before a space is the French word "à" whose A0 was merged with the following space, except at the start of
+/// Portuguese words such as "às" and "àquele", where the space itself is the A0.
 fn is_lone_a_grave(bytes: &[u8]) -> bool {
     const GOES_ON: [&[u8]; 5] = [b" ", b"quele", b"quela", b"quilo", b"s "];
     bytes.strip_prefix(b"\xc3 ").is_some_and(|after| !GOES_ON.iter().any(|word| after.starts_with(word)))
 }
 
-/// Length of the UTF-8 sequence at the start that has a space for A0.
+/// Length of the UTF-8 sequence at the start in which a space replaces A0.
 fn spaced_sequence(bytes: &[u8]) -> Option<usize> {
-    // 85 is as often an ellipsis, and A0 would be a second space
+    // 85 is often an ellipsis, and A0 would be a second space
     let inner = |byte: u8| matches!(byte, 0x80..=0x84 | 0x86..=0x9f | 0xa1..=0xbf);
     let any = |byte: u8| matches!(byte, 0x80..=0xbf);
     match *bytes {
@@ -46,7 +46,7 @@ fn spaced_sequence(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Makes one U+FFFD of every UTF-8 sequence that has lost a byte.
+/// Replaces each UTF-8 sequence that has lost a byte by one U+FFFD.
 pub(super) fn replace_lost(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -62,7 +62,7 @@ pub(super) fn replace_lost(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Length of the sequence at the start that has lost a byte; a question mark may stand for one byte of it.
+/// Length of the sequence at the start that has lost a byte; a question mark may replace one of its bytes.
 fn lost_sequence(bytes: &[u8]) -> Option<usize> {
     let gone = |byte: u8| byte == LOST || byte == b'?';
     let kept = |byte: u8| byte == LOST || matches!(byte, 0x80..=0xbf);
@@ -83,7 +83,7 @@ fn lost_sequence(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Reads UTF-8, also with surrogate pairs of three bytes each (CESU-8) and with a NUL of two bytes (Java).
+/// Decodes UTF-8, including surrogates of three bytes each (CESU-8) and NUL as two bytes (Java).
 pub(super) fn decode_utf8(bytes: &[u8]) -> Option<String> {
     let mut out = String::with_capacity(bytes.len());
     let mut rest = bytes;

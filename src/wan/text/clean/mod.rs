@@ -1,8 +1,8 @@
-//! Prompts as Wan saw them in training: repaired, unescaped, in one line.
+//! Prompt cleaning, equal to diffusers' `prompt_clean`: encoding repaired, HTML unescaped, white space collapsed.
 //!
-//! diffusers cleans a prompt with the Python library ftfy and unescapes HTML; a prompt that is cleaned otherwise
-//! becomes other tokens and another video. These modules do the same: the knowledge of what to repair, and of
-//! which characters give mojibake away, is that of ftfy 6 (Robyn Speer, Apache-2.0).
+//! diffusers cleans prompts with the Python library ftfy and `html.unescape`. A different cleaning would give
+//! different tokens and a different video. The rules of what to repair, and which characters indicate mojibake, are
+//! those of ftfy 6 (Robyn Speer, Apache-2.0).
 
 mod badness;
 mod charset;

@@ -1,13 +1,13 @@
-//! UTF-8 that was read as something else, read again as UTF-8.
+//! Repair of mojibake: UTF-8 that was decoded as another character set.
 //!
-//! Only text that looks bad is touched, and only if its bytes then are UTF-8; what is left over is repaired in
-//! pieces, and stray control characters become what Windows means by them.
+//! Text is changed only if it looks like mojibake and its bytes are valid UTF-8. The rest is repaired in pieces, and
+//! remaining control characters are decoded as windows-1252.
 
 use super::badness::is_bad;
 use super::charset::Charset;
 use super::lossy;
 
-/// Undoes as many misreadings as there were, one after another.
+/// Undoes repeated wrong decodings one after the other.
 pub(super) fn fix_encoding(text: &str) -> String {
     let mut text = text.to_owned();
     while let Some(fixed) = fix_once(&text).filter(|fixed| *fixed != text) {
@@ -28,7 +28,7 @@ fn fix_once(text: &str) -> Option<String> {
         .or_else(|| Some(fix_c1_controls(text)))
 }
 
-/// The text that became `text` when its UTF-8 was read as `set`.
+/// The original of `text`, assuming that its UTF-8 was decoded as `set`; `None` if that is impossible.
 fn misread_as(set: Charset, text: &str) -> Option<String> {
     let mut bytes = set.encode(text)?;
     // an en dash and a space in Mac Roman would look like a byte that became a space
@@ -41,7 +41,7 @@ fn misread_as(set: Charset, text: &str) -> Option<String> {
     lossy::decode_utf8(&bytes)
 }
 
-/// Latin-1 with control characters was Windows-1252, if it has no byte that Windows leaves undefined.
+/// Decodes Latin-1 text with control characters as windows-1252, if it has no byte that is undefined there.
 fn windows_for_latin(text: &str) -> Option<String> {
     let bytes = Charset::Latin1.encode(text)?;
     if bytes.iter().any(|byte| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d)) {
@@ -51,7 +51,7 @@ fn windows_for_latin(text: &str) -> Option<String> {
     (fixed != text).then_some(fixed)
 }
 
-/// Control characters 80 to 9F as Windows-1252 has them, as browsers do.
+/// Decodes control characters 80 to 9F as windows-1252, like browsers.
 fn fix_c1_controls(text: &str) -> String {
     if !text.contains(is_c1) {
         return text.to_owned();
@@ -65,7 +65,7 @@ fn is_c1(c: char) -> bool {
     ('\u{80}'..='\u{9f}').contains(&c)
 }
 
-/// Repairs the stretches that look like UTF-8 by themselves, where text of several origins was put together.
+/// Repairs sequences that look like UTF-8 in text that is composed of several sources.
 fn fix_pieces(text: &str) -> Option<String> {
     let clues = Clues::new();
     let chars: Vec<char> = text.chars().collect();
@@ -75,7 +75,7 @@ fn fix_pieces(text: &str) -> Option<String> {
         let inside = at > 0 && clues.has(chars[at - 1], Clues::STRICT);
         let len = if inside { 0 } else { clues.sequences(&chars[at..]) };
         let piece: String = chars[at..at + len.max(1)].iter().collect();
-        // the whole text as one piece would go round in circles
+        // a piece that is the whole text would be an endless loop
         if len > 0 && len < chars.len() && is_bad(&piece) {
             out += &encodings_undone(&piece);
         } else {
@@ -86,7 +86,7 @@ fn fix_pieces(text: &str) -> Option<String> {
     (out != text).then_some(out)
 }
 
-/// [`fix_encoding`] without its last resort, for a piece.
+/// [`fix_encoding`] without the repair of pieces, for one piece.
 fn encodings_undone(piece: &str) -> String {
     let mut text = piece.to_owned();
     while let Some(fixed) = fix_once(&text).filter(|fixed| *fixed != text) {
@@ -95,7 +95,7 @@ fn encodings_undone(piece: &str) -> String {
     text
 }
 
-/// Which characters may be which bytes of UTF-8 in the Latin-like sets.
+/// Roles of characters as bytes of UTF-8 in the Latin-like sets.
 struct Clues {
     /// `(character, roles)`, sorted.
     roles: Vec<(char, u8)>,
@@ -106,7 +106,7 @@ impl Clues {
     const FIRST_OF_3: u8 = 2;
     const FIRST_OF_4: u8 = 4;
     const CONTINUES: u8 = 8;
-    /// Continues a sequence, and hardly stands for itself beside one.
+    /// A continuation byte that rarely occurs on its own next to a sequence.
     const STRICT: u8 = 16;
 
     fn new() -> Self {
@@ -134,7 +134,7 @@ impl Clues {
             0x80..=0xbf => Self::CONTINUES | Self::STRICT,
             0xc2..=0xdf => Self::FIRST_OF_2,
             0xe0..=0xef => Self::FIRST_OF_3,
-            // the others lead to characters that do not exist
+            // other lead bytes encode characters that do not exist
             0xf0 | 0xf3 => Self::FIRST_OF_4,
             _ => 0,
         }
@@ -144,7 +144,7 @@ impl Clues {
         self.roles.binary_search_by_key(&c, |&(known, _)| known).is_ok_and(|at| self.roles[at].1 & role != 0)
     }
 
-    /// Length of the sequences of UTF-8 that follow each other at the start.
+    /// Length of the consecutive UTF-8 sequences at the start.
     fn sequences(&self, chars: &[char]) -> usize {
         let mut len = 0;
         while let Some(next) = self.sequence(&chars[len..]) {

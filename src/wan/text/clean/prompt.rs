@@ -1,13 +1,13 @@
-//! The whole way of a prompt: repair, unescape, one line.
+//! All cleaning steps in order: repair, unescape, collapse white space.
 
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{entities, fixes, mojibake};
 
-/// The prompt as the tokenizer takes it, equal to diffusers' `prompt_clean`.
+/// Cleans a prompt for the tokenizer, equal to diffusers' `prompt_clean`.
 ///
-/// Full-width punctuation becomes ASCII, curly quotes straight, HTML entities characters, mojibake what it was
-/// meant to be, and any white space one space.
+/// Full-width punctuation becomes ASCII, curly quotes become straight, HTML entities become characters, mojibake is
+/// repaired, and white space becomes one space.
 pub fn clean(prompt: &str) -> String {
     let fixed = fix_text(prompt);
     let text = entities::unescape(&entities::unescape(&fixed));
@@ -15,9 +15,9 @@ pub fn clean(prompt: &str) -> String {
     words.join(" ")
 }
 
-/// Repairs line by line, because lines may have come from different places.
+/// Repairs each line separately, because lines may have different origins and encodings.
 fn fix_text(text: &str) -> String {
-    // a literal < says that this is HTML from here on, whose entities are meant
+    // after a literal < the text is taken as HTML, and its entities are left to `html.unescape`
     let mut escaped = true;
     text.split_inclusive('\n')
         .map(|line| {
@@ -27,7 +27,7 @@ fn fix_text(text: &str) -> String {
         .collect()
 }
 
-/// Applies every repair until nothing changes any more.
+/// Applies all repairs until the text no longer changes.
 fn fix_line(line: &str, escaped: bool) -> String {
     let mut text = line.to_owned();
     loop {
@@ -49,7 +49,7 @@ fn fix_line(line: &str, escaped: bool) -> String {
 mod tests {
     use super::*;
 
-    /// Made with diffusers 0.42.1 and ftfy 6.3.1.
+    /// Expected values computed with diffusers 0.42.1 and ftfy 6.3.1.
     const CASES: [(&str, &str); 24] = [
         ("  a   red\tcircle \n moves ", "a red circle moves"),
         ("色调艳丽，过曝", "色调艳丽,过曝"),
