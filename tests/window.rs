@@ -25,9 +25,12 @@ fn window(data_dir: &Path) -> Harness<'static, App> {
     std::os::unix::fs::symlink(common::data_dir().join("runtime"), data_dir.join("runtime")).unwrap();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let data_dir = data_dir.to_path_buf();
-    Harness::builder()
+    let mut harness = Harness::builder()
         .with_size(vec2(1600.0, 1000.0))
-        .build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap())
+        .build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap());
+    // the models come from a thread of their own
+    wait(&mut harness, |harness| harness.query_by_label_contains("on disk ·").is_some());
+    harness
 }
 
 /// Draws until `done`, as the window would when it is woken.

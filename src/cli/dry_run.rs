@@ -22,7 +22,7 @@ pub(super) fn run(planned: &PlannedJob, places: &Places, as_json: bool) -> Resul
 }
 
 fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> serde_json::Value {
-    let PreflightResult { request, model, preflight } = examined;
+    let PreflightResult { request, model, preflight, .. } = examined;
     let mib = |bytes: Bytes| bytes.0 as f64 / MIB;
     let memory = preflight.memory.iter().map(|stage| {
         json!({"stage": stage.stage, "peak_mb": mib(stage.peak), "droppable_mb": mib(stage.droppable)})
@@ -49,7 +49,7 @@ fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> s
 }
 
 fn tell(examined: &PreflightResult, reasons: &[String]) {
-    let PreflightResult { request, model, preflight } = examined;
+    let PreflightResult { request, model, preflight, .. } = examined;
     out(&format!("{} with {model}: {}", request.mode, reasons.join("; ")));
     let (frames, steps) = (counted(request.frames.0, "frame"), counted(request.steps.0, "step"));
     out(&format!("{frames}, {}, {steps}", request.size));

@@ -67,6 +67,11 @@ impl Catalog {
         candidates
     }
 
+    /// All presets, a model's official settings before others for it.
+    pub fn presets(&self) -> &[Preset] {
+        &self.presets
+    }
+
     /// The preset called `name`.
     pub fn preset(&self, name: &str) -> Result<&Preset> {
         self.presets.iter().find(|preset| preset.name == name).ok_or_else(|| {
@@ -93,7 +98,7 @@ impl Catalog {
     }
 
     /// The preset made for the model `id`, or for the model that `id` is a variant of: `t2v-A14B-int8`.
-    fn preset_for(&self, id: &str) -> Option<&Preset> {
+    pub fn preset_for(&self, id: &str) -> Option<&Preset> {
         let is_made_for = |preset: &&Preset| {
             let variant = id.strip_prefix(&preset.model);
             variant.is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))

@@ -6,10 +6,12 @@
 
 mod catalog;
 mod changes;
+mod draft_field;
 #[cfg(test)]
 mod fixture;
 mod inputs;
 mod memory_sample;
+mod model_fit;
 mod output_name;
 mod planner;
 mod preflight;
@@ -22,8 +24,10 @@ mod tests;
 
 pub use catalog::{Catalog, Folders};
 pub use changes::{DraftChanges, GuidanceChoice, SeedChoice};
+pub use draft_field::{Difference, DraftField, differences, precision, provider, weights};
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
 pub(crate) use memory_sample::{MemorySample, drop_sessions_if_short};
+pub use model_fit::{MemoryFit, ModelFit};
 pub use output_name::output_name;
 pub use planner::Planner;
 pub use preflight::{PreflightResult, examine};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::catalog::{Catalog, Folders};
 use super::changes::{DraftChanges, SeedChoice};
 use super::output_name::{is_named_for, is_same_name, output_in, output_name};
+use super::profiles::Profiles;
 use super::request::{Base, ChosenBy, Drafted, JobOptions, PlanRequest, PlannedJob};
 use super::route::{RouteRequest, Router};
 use crate::core::{Draft, Error, FrameCount, Kind, Limits, Mode, Resolution, Result, Utc};
@@ -46,6 +47,11 @@ impl Planner {
     /// Takes in a new scan of the models.
     pub fn set_models(&mut self, models: Vec<Installed>) {
         self.catalog.models = models;
+    }
+
+    /// Takes in another table of modes.
+    pub fn set_profiles(&mut self, profiles: Profiles) {
+        self.catalog.profiles = profiles;
     }
 
     /// The finished job, or the first thing that keeps it from running.

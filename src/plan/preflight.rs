@@ -43,6 +43,10 @@ pub struct PreflightResult {
     pub model: String,
     /// What it will cost, and what blocks it.
     pub preflight: PreflightReport,
+    /// The folders that it writes to, with what is needed and free.
+    pub disk_space: Vec<DiskSpace>,
+    /// What its graphs run on.
+    pub provider: Provider,
 }
 
 /// A job that is ready to run, as preflight sees it.
@@ -69,22 +73,33 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
         _ => {}
     };
     resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send))?;
-    // without a runtime, one is fetched before the run, and that computes on the CPU
-    let compute = match runtime::open_installed(data_dir)? {
-        (Some(runtime), _) => ComputePlan::choose(&runtime, &checkpoint, &request)?,
-        (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, &checkpoint)?,
-    };
+    let compute = compute_plan(&checkpoint, &request, data_dir)?;
     let memory = MemorySample::now(&compute, keeps_sessions);
     let job = PreparedJob { spec: work, request: &request, model: &checkpoint, compute: &compute, memory };
-    let mut found = report(job, data_dir)?;
+    let (mut found, disk_space) = report(job, data_dir)?;
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
     found.add(messages.into_iter().map(finding));
-    Ok(PreflightResult { request, model: checkpoint.id, preflight: found })
+    let provider = compute.provider;
+    Ok(PreflightResult { request, model: checkpoint.id, preflight: found, disk_space, provider })
 }
 
-/// What a job will cost and what blocks it; an error for a value outside its mode's range.
-fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<PreflightReport> {
+/// What computes what, as far as it is known before a run.
+pub(super) fn compute_plan(
+    checkpoint: &Checkpoint,
+    request: &GenRequest,
+    data_dir: &Path,
+) -> Result<ComputePlan> {
+    // without a runtime, one is fetched before the run, and that computes on the CPU
+    match runtime::open_installed(data_dir)? {
+        (Some(runtime), _) => ComputePlan::choose(&runtime, checkpoint, request),
+        (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, checkpoint),
+    }
+}
+
+/// What a job will cost and what blocks it, and the disk space that it takes; an error for a value outside its mode's
+/// range.
+pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(PreflightReport, Vec<DiskSpace>)> {
     let PreparedJob { spec: work, request, model, compute, memory } = job;
     let profiles = Profiles::open(data_dir)?;
     let (mode, family) = (request.mode, model.family());
@@ -114,7 +129,7 @@ fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<PreflightReport> {
     };
     let mut found = preflight::check(&facts);
     found.add(profiles.notes(&work.draft, mode, family));
-    Ok(found)
+    Ok((found, disk_space))
 }
 
 /// Runs preflight, where there is a data folder, and sends what it found as events.
@@ -123,7 +138,7 @@ pub(crate) fn report_preflight(
     data_dir: Option<&Path>,
     story: &mut Reporter<'_>,
 ) -> Result<()> {
-    data_dir.map_or(Ok(()), |data_dir| tell(&report(job, data_dir)?, story))
+    data_dir.map_or(Ok(()), |data_dir| tell(&report(job, data_dir)?.0, story))
 }
 
 /// Tells what was found: notes and warnings as events, and the first blocker as an error.

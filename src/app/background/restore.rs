@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::app::form::ModelScan;
 use crate::core::{Draft, Error, Expert, Kind, Resolution, Result};
 use crate::library::SavedRequest;
 use crate::media::{image_size, is_image};
-use crate::models::Installed;
 use crate::wan::lora::LoraFile;
 
 /// The result of examining a file.
@@ -21,7 +21,7 @@ pub(in crate::app) enum Found {
     /// A file that cannot be used, with the reason.
     Nothing(Error),
     /// The models on this machine.
-    Models(Vec<Installed>),
+    Models(ModelScan),
 }
 
 /// Whether the file's extension is one of a weights file.

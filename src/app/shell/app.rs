@@ -38,6 +38,7 @@ use crate::core::{Error, Faults, Result};
 use crate::jobs::{Job, JobId};
 use crate::models::Installed;
 use crate::monitor::{Monitor, SampleRate};
+use crate::plan::ModelFit;
 use crate::presets::{self, Preset};
 use crate::queue::Scope;
 use crate::store::Settings;
@@ -77,6 +78,8 @@ pub(super) struct State {
     pub(super) tasks: Tasks,
     /// Numbers of jobs that were asked for come here, once they are safe on disk.
     pub(super) accepted: Vec<Receiver<Result<JobId>>>,
+    /// Finds out how well models fit this machine.
+    pub(super) fits: TaskThread<Vec<ModelFit>>,
     /// Writes small files.
     pub(super) saving: TaskThread<Result<()>>,
     /// Shows the system's file dialogs.
@@ -138,12 +141,9 @@ impl App {
         }
         let window = WindowState::open(&data_dir);
         ctx.set_theme(window.theme);
-        let (mut form, wrong) = Form::open(data_dir.clone(), models_dir, settings)?;
-        if let Some(error) = wrong {
-            notifications.error(&error, None);
-        }
+        let mut form = Form::first(data_dir.clone(), models_dir, settings)?;
         if let Some(draft) = &window.draft {
-            form.draft = draft.clone();
+            form.restore(draft.clone(), window.form.clone());
         }
         let mut state = State {
             presets: presets::shipped()?,
@@ -157,6 +157,7 @@ impl App {
             background: TaskThread::start("files", waker())?,
             tasks: Tasks::default(),
             accepted: Vec::new(),
+            fits: TaskThread::start("model fits", waker())?,
             saving: TaskThread::start("saving", waker())?,
             dialogs: TaskThread::start("dialogs", waker())?,
             autosave: Autosave::on_disk(window.clone()),
@@ -167,6 +168,7 @@ impl App {
             data_dir,
             worker,
         };
+        state.scan_models();
         if let Some(video) = state.window.video.clone() {
             state.player.open(video, None, Instant::now());
         }
@@ -284,6 +286,7 @@ impl eframe::App for App {
         }
         self.state.drain_library(ctx);
         self.state.examiner.drain();
+        self.state.form.observe(now);
         self.state.examine();
         self.state.player.tick(ctx, now);
         if !self.state.live.is_empty() {

@@ -11,10 +11,8 @@ use super::command::Command;
 use super::layout::PanelId;
 use super::notifications::Tone;
 use super::palette::Palette;
-use super::window_state::SeedMode;
 use crate::app::background::player::saved_frame::save_frame;
 use crate::app::background::restore::{Found, is_weights, look_at};
-use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::models::ModelsAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
@@ -104,6 +102,9 @@ impl App {
                 let later = state.window.prompts.next(&state.form.draft.prompt);
                 state.form.draft.prompt = later.unwrap_or_else(|| state.form.draft.prompt.clone());
             }
+            Command::Undo => state.form.undo(now),
+            Command::Redo => state.form.redo(now),
+            Command::ReuseSeed => state.reuse_seed(),
             Command::OpenFile => {
                 state.dialogs.ask(|| rfd::FileDialog::new().set_title("Open a file").pick_file());
             }
@@ -169,6 +170,9 @@ impl State {
                 Some(problem) => Err(format!("{problem:#}")),
                 None => Ok(()),
             },
+            Command::Undo if !self.form.can_undo() => Err("nothing to undo".to_owned()),
+            Command::Redo if !self.form.can_redo() => Err("nothing to redo".to_owned()),
+            Command::ReuseSeed if self.window.last_seed.is_none() => Err("no video was made yet".to_owned()),
             Command::Cancel if self.live.is_empty() => Err("no job runs".to_owned()),
             Command::PauseQueue if self.queue.iter().all(|entry| entry.ended().is_some()) => {
                 Err("no job waits or runs".to_owned())
@@ -179,29 +183,6 @@ impl State {
             Command::Player(_) if !has_video => Err("no video is open".to_owned()),
             _ => Ok(()),
         }
-    }
-
-    fn apply_compose(&mut self, action: ComposeAction, now: Instant) -> Result<()> {
-        match action {
-            ComposeAction::Edit(draft) => {
-                if draft.seed != self.form.draft.seed {
-                    self.window.seed_mode = SeedMode::Fixed;
-                }
-                self.form.draft = *draft;
-            }
-            ComposeAction::SeedMode(mode) => self.window.seed_mode = mode,
-            ComposeAction::ChooseModel(id) => self.form.choose_model(&id)?,
-            ComposeAction::ChooseMode(mode) => self.form.choose_mode(mode)?,
-            ComposeAction::AutomaticMode => self.form.choose_automatically()?,
-            ComposeAction::Generate(draft) | ComposeAction::SaveJob(draft) => {
-                self.form.draft = *draft;
-                self.generate(Priority::Normal, now)?;
-            }
-            ComposeAction::LookAgain => self.examiner.again(),
-            ComposeAction::AddLora(path) => self.open_file(path, now),
-            ComposeAction::LeaveJob => self.form.end_editing(),
-        }
-        Ok(())
     }
 
     fn apply_queue(&mut self, action: QueueAction, now: Instant) -> Result<()> {
@@ -221,25 +202,8 @@ impl State {
         Ok(())
     }
 
-    /// Makes a video from the form, or gives the form to the job that is edited.
-    fn generate(&mut self, priority: Priority, _now: Instant) -> Result<()> {
-        let editing = self.form.editing(&self.queue);
-        if editing.is_some_and(|editing| editing.obstacle.is_none()) {
-            return self.save_job();
-        }
-        if self.window.seed_mode == SeedMode::Random {
-            self.form.draft.seed = Seed::random().0;
-        }
-        let work = self.form.work()?;
-        self.window.prompts.add(&work.draft.prompt);
-        self.submit(JobSpec { priority, ..work })?;
-        // of a job that could not be saved any more
-        self.form.end_editing();
-        Ok(())
-    }
-
     /// Hands work to the queue.
-    fn submit(&mut self, work: JobSpec) -> Result<()> {
+    pub(super) fn submit(&mut self, work: JobSpec) -> Result<()> {
         OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
         self.accepted.push(self.worker.submit(work)?);
         Ok(())
@@ -261,18 +225,6 @@ impl State {
         self.submit(work)
     }
 
-    /// Gives the job that is in the form the form.
-    fn save_job(&mut self) -> Result<()> {
-        let job = self.form.editing(&self.queue).map(|editing| editing.job);
-        if let Some(entry) = self.queue.iter().find(|entry| Some(entry.id) == job) {
-            let work = self.form.edited(entry)?;
-            OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
-            self.worker.command(QueueCommand::Edit { id: entry.id, spec: Box::new(work) })?;
-        }
-        self.form.end_editing();
-        Ok(())
-    }
-
     fn cancel_running(&mut self) -> Result<()> {
         match self.live.first() {
             Some((id, _)) => self.cancel(id),
@@ -283,21 +235,6 @@ impl State {
     fn cancel(&mut self, id: JobId) -> Result<()> {
         self.live.stopping(id);
         self.worker.cancel(id)
-    }
-
-    fn apply_preset(&mut self, name: &str) {
-        let Some(preset) = self.presets.iter().find(|preset| preset.name == name) else { return };
-        let before = self.form.draft.clone();
-        let chosen = self.form.settings().new_form(preset.draft(&before.prompt));
-        self.form.draft = crate::core::Draft {
-            seed: before.seed,
-            start_image: before.start_image,
-            continue_from: before.continue_from,
-            end_image: before.end_image,
-            ..chosen
-        };
-        let text = format!("The form has the settings of {name}");
-        self.notifications.say(Tone::Info, text, None);
     }
 
     /// Opens a file: a video is shown, and what it was made from comes into the form.
@@ -321,18 +258,6 @@ impl State {
         }
         self.tasks.files += 1;
         Ok(())
-    }
-
-    fn scan_models(&mut self) {
-        let scan = self.form.scan();
-        if self.background.ask(move || Found::Models(scan())) {
-            self.tasks.scans += 1;
-        }
-    }
-
-    fn set_seed(&mut self, seed: u64) {
-        self.form.draft.seed = seed;
-        self.window.seed_mode = SeedMode::Fixed;
     }
 
     /// Holds all jobs of the queue, or lets them go on if all are held.

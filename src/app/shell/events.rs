@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::app::State;
 use super::notifications::Tone;
 use super::quit::Quit;
-use super::window_state::SeedMode;
 use crate::app::background::restore::Found;
+use crate::app::form::SeedMode;
 use crate::core::{Error, Event, Result};
 use crate::jobs::JobId;
 
@@ -27,6 +27,11 @@ impl State {
                 Ok(Some(path)) => self.open_file(path, now),
                 Ok(None) => {}
                 Err(error) => self.tell(&error),
+            }
+        }
+        while let Some(answer) = self.fits.poll() {
+            if let Err(error) = answer.and_then(|fits| self.form.take_fits(fits)) {
+                self.tell(&error);
             }
         }
         while let Some(answer) = self.background.poll() {
@@ -88,7 +93,7 @@ impl State {
                 self.tasks.files -= 1;
                 self.form.draft = *draft;
                 // what is generated now is the same video
-                self.window.seed_mode = SeedMode::Fixed;
+                self.form.context.seed_mode = SeedMode::Fixed;
                 Ok(())
             }
             Found::Image(path, size) => {
@@ -110,9 +115,12 @@ impl State {
                 self.tasks.files -= 1;
                 Err(error)
             }
-            Found::Models(models) => {
+            Found::Models(scan) => {
                 self.tasks.scans -= 1;
-                self.form.set_models(models);
+                if let Some(error) = self.form.take_scan(scan) {
+                    self.tell(&error);
+                }
+                self.fits.ask(self.form.look_at_fits());
                 self.examiner.again();
                 Ok(())
             }

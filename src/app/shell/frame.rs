@@ -96,7 +96,9 @@ impl Tree<'_> {
                     reason: state.form.reason(),
                     models: state.models(),
                     is_busy: !state.live.is_empty(),
-                    seed_mode: state.window.seed_mode,
+                    seed_mode: state.form.context.seed_mode,
+                    num_videos: state.form.context.num_videos,
+                    last_seed: state.window.last_seed,
                 };
                 all(panels.compose.ui(ui, &view), Action::Compose)
             }

@@ -8,6 +8,7 @@ use eframe::egui::Context;
 use super::app::State;
 use super::notifications::Tone;
 use crate::app::background::library::LibraryNotice;
+use crate::app::form::SeedMode;
 use crate::app::panels::gallery::GalleryAction;
 use crate::core::{Draft, Error, Kind, Result, Seed};
 
@@ -15,12 +16,16 @@ impl State {
     pub(super) fn apply_gallery(&mut self, action: GalleryAction, now: Instant) -> Result<()> {
         match action {
             GalleryAction::Open(path) => self.player.open(path, None, now),
-            GalleryAction::Reuse(draft) => self.form.draft = *draft,
+            GalleryAction::Reuse(draft) => {
+                self.form.draft = *draft;
+                // what is generated now is the same video
+                self.form.context.seed_mode = SeedMode::Fixed;
+            }
             GalleryAction::Remix(draft) => self.form.draft = Draft { seed: Seed::random().0, ..*draft },
             GalleryAction::ReusePrompt { prompt, negative_prompt } => {
                 (self.form.draft.prompt, self.form.draft.negative_prompt) = (prompt, negative_prompt);
             }
-            GalleryAction::ReuseSeed(seed) => self.form.draft.seed = seed,
+            GalleryAction::ReuseSeed(seed) => self.set_seed(seed),
             GalleryAction::ContinueFrom(path) => {
                 self.form.draft.continue_from = Some(path);
                 self.form.draft.start_image = None;

@@ -21,12 +21,11 @@ pub(super) fn ui(ui: &mut Ui, state: &State, layout: &Layout) -> Vec<Action> {
                 items_ui(ui, state, &mut asked, &[Command::Quit]);
             });
             ui.menu_button("Edit", |ui| {
-                items_ui(
-                    ui,
-                    state,
-                    &mut asked,
-                    &[Command::RandomSeed, Command::PreviousPrompt, Command::NextPrompt],
-                );
+                items_ui(ui, state, &mut asked, &[Command::Undo, Command::Redo]);
+                ui.separator();
+                items_ui(ui, state, &mut asked, &[Command::RandomSeed, Command::ReuseSeed]);
+                ui.separator();
+                items_ui(ui, state, &mut asked, &[Command::PreviousPrompt, Command::NextPrompt]);
             });
             ui.menu_button("View", |ui| view_menu_ui(ui, state, layout, &mut asked));
             ui.menu_button("Playback", |ui| {

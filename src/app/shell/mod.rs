@@ -4,6 +4,7 @@ pub(super) mod action;
 pub(super) mod app;
 mod apply;
 pub(super) mod command;
+mod compose;
 mod events;
 mod frame;
 mod gallery;

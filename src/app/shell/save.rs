@@ -51,8 +51,11 @@ impl App {
 impl State {
     /// Takes the form and the shown video into what is kept. The form of a job that is edited is not the person's own.
     fn keep_form(&mut self) {
-        if self.form.editing(&self.queue).is_none() && self.window.draft.as_ref() != Some(&self.form.draft) {
-            self.window.draft = Some(self.form.draft.clone());
+        let is_kept =
+            self.window.draft.as_ref() == Some(&self.form.draft) && self.window.form == self.form.context;
+        if !is_kept && self.form.is_scanned() {
+            let own = self.form.own_state();
+            (self.window.draft, self.window.form) = (Some(own.draft), own.context);
         }
         let video = &self.player.screen().path;
         if self.window.video != *video {

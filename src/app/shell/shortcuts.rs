@@ -9,6 +9,7 @@ use eframe::egui::text_selection::LabelSelectionState;
 use eframe::egui::{Context, Event, Id, Key, KeyboardShortcut, Modifiers};
 
 use super::command::Command;
+use crate::app::widgets::field::is_form_text;
 
 const NAME: &str = "shortcuts.ron";
 
@@ -95,7 +96,10 @@ pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
         // letters and arrows belong to the field that has the focus
         let is_plain = key.modifiers == Modifiers::NONE || key.modifiers == Modifiers::SHIFT;
         // and so does the clipboard, also to a text that is selected
-        let is_blocked = is_typing && (is_plain || key == COPY) || key == COPY && has_selected_text(ctx);
+        // a text that is not the form's has an undo of its own
+        let is_foreign_undo = matches!(command, Command::Undo | Command::Redo) && !is_form_text(ctx);
+        let is_blocked = is_typing && (is_plain || key == COPY || is_foreign_undo)
+            || key == COPY && has_selected_text(ctx);
         if !is_blocked && take(ctx, key) {
             found.push(command);
         }

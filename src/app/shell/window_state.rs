@@ -7,6 +7,7 @@ use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
 use super::prompt_history::PromptHistory;
+use crate::app::form::FormContext;
 use crate::core::{Draft, Result};
 use crate::store::write_whole;
 
@@ -15,17 +16,6 @@ const VERSION: u32 = 1;
 /// A change is on disk after this time at the latest, and at most one in this time.
 const DELAY: Duration = Duration::from_secs(3);
 
-/// Where the seed of the next video comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::app) enum SeedMode {
-    /// Another one for each video.
-    #[default]
-    Random,
-    /// The one in the form.
-    Fixed,
-}
-
 /// The file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -33,7 +23,10 @@ pub(in crate::app) struct WindowState {
     pub(in crate::app) version: u32,
     /// The form; none before the first one was kept.
     pub(in crate::app) draft: Option<Draft>,
-    pub(in crate::app) seed_mode: SeedMode,
+    /// How the form came about.
+    pub(in crate::app) form: FormContext,
+    /// The seed of the video that was queued last.
+    pub(in crate::app) last_seed: Option<u64>,
     pub(in crate::app) prompts: PromptHistory,
     pub(in crate::app) theme: ThemePreference,
     /// The video that was shown.
@@ -45,7 +38,8 @@ impl Default for WindowState {
         Self {
             version: VERSION,
             draft: None,
-            seed_mode: SeedMode::default(),
+            form: FormContext::default(),
+            last_seed: None,
             prompts: PromptHistory::default(),
             theme: ThemePreference::Dark,
             video: None,
@@ -121,6 +115,7 @@ impl Autosave {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::form::SeedMode;
     use crate::core::testing::draft;
 
     #[test]
@@ -130,7 +125,8 @@ mod tests {
         prompts.add("a red circle");
         let state = WindowState {
             draft: Some(Draft { seed: 7, ..draft() }),
-            seed_mode: SeedMode::Fixed,
+            form: FormContext { seed_mode: SeedMode::Fixed, ..FormContext::default() },
+            last_seed: Some(7),
             prompts,
             theme: ThemePreference::Light,
             ..WindowState::default()

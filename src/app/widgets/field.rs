@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{Align, Label, Layout, Response, RichText, TextEdit, Ui};
+use eframe::egui::{Align, Context, Id, Label, Layout, Response, RichText, TextEdit, Ui};
 
 use crate::app::theme;
 use crate::core::Error;
@@ -27,8 +27,25 @@ pub(in crate::app) fn text_ui(
 ) {
     let label = ui.label(name);
     let edit = TextEdit::multiline(text).desired_rows(rows).desired_width(f32::INFINITY);
-    ui.add(edit).labelled_by(label.id);
+    mark_form_text(&ui.add(edit).labelled_by(label.id));
     problem_ui(ui, field, problems);
+}
+
+/// Remembers that a text with the focus is part of the form, whose undo covers it.
+pub(in crate::app) fn mark_form_text(response: &Response) {
+    if response.has_focus() {
+        response.ctx.data_mut(|data| data.insert_temp(form_text(), response.id));
+    }
+}
+
+/// Whether the text that has the focus is part of the form.
+pub(in crate::app) fn is_form_text(ctx: &Context) -> bool {
+    let focused = ctx.memory(|memory| memory.focused());
+    focused.is_some() && ctx.data(|data| data.get_temp::<Id>(form_text())) == focused
+}
+
+fn form_text() -> Id {
+    Id::unique("form text")
 }
 
 /// A name on the left, its control on the right.

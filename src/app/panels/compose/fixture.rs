@@ -4,7 +4,7 @@ use eframe::egui::{Ui, vec2};
 use egui_kittest::Harness;
 
 use super::view::{ComposeAction, ComposeView, Editing, Look, PreflightView};
-use crate::app::shell::window_state::SeedMode;
+use crate::app::form::SeedMode;
 use crate::app::theme;
 use crate::core::{Bytes, Draft, Limits, Mode, Result, Strides};
 use crate::models::{ComponentInfo, Installed, Layout, ModelInfo};
@@ -54,6 +54,8 @@ pub(in crate::app) fn harness<'a>(
             models: &models,
             is_busy: bench.is_busy,
             seed_mode: SeedMode::Fixed,
+            num_videos: 1,
+            last_seed: None,
         };
         let actions = panel(ui, &view);
         for action in &actions {

@@ -5,8 +5,8 @@ use egui_material_icons::icons::ICON_CASINO;
 
 use super::model::has_two_experts;
 use super::view::ComposeView;
+use crate::app::form::SeedMode;
 use crate::app::shell::command::Command;
-use crate::app::shell::window_state::SeedMode;
 use crate::app::widgets::field::{noted_row_ui, problem_ui, row_ui};
 use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Error, Sampler, Seed};

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::app::shell::window_state::SeedMode;
+use crate::app::form::SeedMode;
 use crate::core::{Bytes, Draft, Error, Finding, Limits, Mode, Result};
 use crate::jobs::JobId;
 use crate::models::Installed;
+use crate::plan::DraftField;
 use crate::preflight::TimeEstimate;
 
 /// The form as it stands.
@@ -33,6 +34,10 @@ pub(in crate::app) struct ComposeView<'a> {
     pub(in crate::app) is_busy: bool,
     /// Where the next seed comes from.
     pub(in crate::app) seed_mode: SeedMode,
+    /// Number of videos that are queued at once.
+    pub(in crate::app) num_videos: u32,
+    /// The seed of the video that was queued last.
+    pub(in crate::app) last_seed: Option<u64>,
 }
 
 /// What a person asks of the form.
@@ -50,6 +55,16 @@ pub(in crate::app) enum ComposeAction {
     Generate(Box<Draft>),
     /// Where the next seed comes from.
     SeedMode(SeedMode),
+    /// Queue this many videos at once, each with its own seed.
+    NumVideos(u32),
+    /// Use the seed of the video that was queued last, and keep it.
+    ReuseSeed,
+    /// Take the settings of this preset into the form.
+    ApplyPreset(String),
+    /// Give this field the value of the preset, or of the model's defaults.
+    ResetField(DraftField),
+    /// Give every field the value of the preset, or of the model's defaults.
+    ResetAll,
     /// Ask preflight again: the machine may have changed.
     LookAgain,
     /// Take this LoRA into the form.

@@ -1,0 +1,110 @@
+//! What the form is compared with: the preset that was applied, else the defaults of its model.
+
+use super::form::Form;
+use crate::core::Draft;
+use crate::plan::{Difference, DraftField, differences};
+use crate::presets::Preset;
+
+/// A preset before it is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) struct PresetPreview {
+    /// Its name.
+    pub(in crate::app) name: String,
+    /// What it is for.
+    pub(in crate::app) description: String,
+    /// The model that it needs, if it is not installed.
+    pub(in crate::app) missing_model: Option<String>,
+    /// What it would change in the form.
+    pub(in crate::app) differences: Vec<Difference>,
+}
+
+impl Form {
+    /// The name of the preset that was applied last, while its model is still in the form.
+    pub(in crate::app) fn preset(&self) -> Option<&Preset> {
+        let name = self.context.preset.as_ref()?;
+        let preset = self.planner.catalog().preset(name).ok()?;
+        is_made_for(preset, &self.draft.model).then_some(preset)
+    }
+
+    /// The draft that the form is compared with: the preset's, else the defaults of the form's model.
+    pub(in crate::app) fn reference(&self) -> Option<Draft> {
+        let draft = match self.preset() {
+            Some(preset) => preset.draft(""),
+            None => {
+                let model = self.planner.model(&self.draft.model).ok()?;
+                self.planner.catalog().defaults(model, self.mode()?).ok()?
+            }
+        };
+        let draft = self.settings().new_form(draft);
+        // a size that follows the shape of the start image was not entered by anybody
+        let size =
+            if Some(self.draft.size) == self.context.given_size { self.draft.size } else { draft.size };
+        Some(Draft { size, model: self.draft.model.clone(), ..draft })
+    }
+
+    /// The presets, each with what it would change.
+    pub(in crate::app) fn preset_previews(&self) -> Vec<PresetPreview> {
+        let preview = |preset: &Preset| {
+            let after = self.with_preset(preset);
+            PresetPreview {
+                name: preset.name.clone(),
+                description: preset.description.clone(),
+                missing_model: self.planner.model(&after.model).is_err().then(|| preset.model.clone()),
+                differences: differences(&self.draft, &after),
+            }
+        };
+        self.planner.catalog().presets().iter().map(preview).collect()
+    }
+
+    /// Takes the settings of a preset into the form; prompt, images and seed stay.
+    pub(in crate::app) fn apply_preset(&mut self, preset: &Preset) {
+        self.draft = self.with_preset(preset);
+        self.context.preset = Some(preset.name.clone());
+        self.context.reason = format!("you chose the preset {}", preset.name);
+        self.context.given_size = Some(self.draft.size);
+        self.context.routed_mode = None;
+    }
+
+    /// Gives a field the value of the reference again.
+    pub(in crate::app) fn reset_field(&mut self, field: DraftField) {
+        if let Some(reference) = self.reference() {
+            field.copy(&reference, &mut self.draft);
+        }
+    }
+
+    /// Gives every field the value of the reference again; prompt, images and seed stay.
+    pub(in crate::app) fn reset_all(&mut self) {
+        if let Some(reference) = self.reference() {
+            for field in DraftField::ALL {
+                field.copy(&reference, &mut self.draft);
+            }
+        }
+    }
+
+    /// The form with the settings of a preset. A variant of the preset's model is as good as the model.
+    fn with_preset(&self, preset: &Preset) -> Draft {
+        let before = self.draft.clone();
+        let chosen = self.settings().new_form(preset.draft(&before.prompt));
+        let model = if is_made_for(preset, &before.model) {
+            before.model
+        } else {
+            let installed = self.models().iter().filter(|model| model.limits.is_ok());
+            let mut made_for = installed.filter(|model| is_made_for(preset, &model.id));
+            made_for.next().map_or(chosen.model, |model| model.id.clone())
+        };
+        Draft {
+            model,
+            seed: before.seed,
+            start_image: before.start_image,
+            continue_from: before.continue_from,
+            end_image: before.end_image,
+            ..chosen
+        }
+    }
+}
+
+/// Whether a preset is made for the model `id`, or for the model that `id` is a variant of.
+fn is_made_for(preset: &Preset, id: &str) -> bool {
+    let variant = id.strip_prefix(&preset.model);
+    variant.is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
+}

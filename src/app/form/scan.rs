@@ -1,0 +1,28 @@
+//! What is read from disk for the form, off the window's thread.
+
+use crate::core::{Error, Result};
+use crate::models::Installed;
+use crate::plan::{Folders, Profiles};
+
+/// The models on this machine and the user's table of modes, as they were found.
+pub(in crate::app) struct ModelScan {
+    /// Every model, those that cannot be used included.
+    pub(in crate::app) models: Vec<Installed>,
+    /// The ranges of the modes; the error is the one of the user's own table.
+    profiles: Result<Profiles>,
+}
+
+impl ModelScan {
+    /// Reads the folders of models and the table of modes.
+    pub(super) fn read(folders: &Folders) -> Self {
+        Self { models: folders.scan(), profiles: Profiles::open(&folders.data) }
+    }
+
+    /// The models, the table of modes if it can be used, and otherwise why not.
+    pub(super) fn into_parts(self) -> (Vec<Installed>, Option<Profiles>, Option<Error>) {
+        match self.profiles {
+            Ok(profiles) => (self.models, Some(profiles), None),
+            Err(error) => (self.models, None, Some(error)),
+        }
+    }
+}

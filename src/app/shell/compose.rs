@@ -1,0 +1,109 @@
+//! Carries out what the form asks for: its changes, its jobs, its seeds and presets.
+
+use std::time::Instant;
+
+use super::app::State;
+use super::notifications::Tone;
+use crate::app::background::restore::Found;
+use crate::app::form::SeedMode;
+use crate::app::panels::compose::ComposeAction;
+use crate::core::{Draft, FrameCount, Result, Seed};
+use crate::jobs::{JobSpec, Priority};
+use crate::media::OutputTarget;
+use crate::queue::QueueCommand;
+
+impl State {
+    pub(super) fn apply_compose(&mut self, action: ComposeAction, now: Instant) -> Result<()> {
+        match action {
+            ComposeAction::Edit(draft) => self.edit(*draft),
+            ComposeAction::SeedMode(mode) => self.form.context.seed_mode = mode,
+            ComposeAction::NumVideos(count) => self.form.context.num_videos = count,
+            ComposeAction::ReuseSeed => self.reuse_seed(),
+            ComposeAction::ChooseModel(id) => self.form.choose_model(&id)?,
+            ComposeAction::ChooseMode(mode) => self.form.choose_mode(mode)?,
+            ComposeAction::AutomaticMode => self.form.choose_automatically()?,
+            ComposeAction::ApplyPreset(name) => self.apply_preset(&name),
+            ComposeAction::ResetField(field) => self.form.reset_field(field),
+            ComposeAction::ResetAll => self.form.reset_all(),
+            ComposeAction::Generate(draft) | ComposeAction::SaveJob(draft) => {
+                self.edit(*draft);
+                self.generate(Priority::Normal, now)?;
+            }
+            ComposeAction::LookAgain => self.examiner.again(),
+            ComposeAction::AddLora(path) => self.open_file(path, now),
+            ComposeAction::LeaveJob => self.form.end_editing(),
+        }
+        Ok(())
+    }
+
+    fn edit(&mut self, draft: Draft) {
+        if draft.seed != self.form.draft.seed {
+            self.form.context.seed_mode = SeedMode::Fixed;
+        }
+        self.form.draft = draft;
+    }
+
+    /// Queues as many videos from the form as it says, or gives the form to the job that is edited.
+    pub(super) fn generate(&mut self, priority: Priority, now: Instant) -> Result<()> {
+        let editing = self.form.editing(&self.queue);
+        if editing.is_some_and(|editing| editing.obstacle.is_none()) {
+            return self.save_job();
+        }
+        self.window.prompts.add(&self.form.draft.prompt);
+        let is_random = self.form.context.seed_mode == SeedMode::Random;
+        let first = self.form.draft.seed;
+        for index in 0..self.form.context.num_videos.max(1) {
+            let seed = if is_random { Seed::random().0 } else { first.wrapping_add(u64::from(index)) };
+            self.form.show_seed(seed, now);
+            let work = self.form.work()?;
+            self.window.last_seed = Some(seed);
+            self.submit(JobSpec { priority, ..work })?;
+        }
+        if !is_random {
+            self.form.show_seed(first, now);
+        }
+        // of a job that could not be saved any more
+        self.form.end_editing();
+        Ok(())
+    }
+
+    /// Gives the job that is in the form the form.
+    fn save_job(&mut self) -> Result<()> {
+        let job = self.form.editing(&self.queue).map(|editing| editing.job);
+        if let Some(entry) = self.queue.iter().find(|entry| Some(entry.id) == job) {
+            let work = self.form.edited(entry)?;
+            OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
+            self.worker.command(QueueCommand::Edit { id: entry.id, spec: Box::new(work) })?;
+        }
+        self.form.end_editing();
+        Ok(())
+    }
+
+    /// Takes the settings of a preset into the form; a notification says so.
+    pub(super) fn apply_preset(&mut self, name: &str) {
+        let Some(preset) = self.presets.iter().find(|preset| preset.name == name) else { return };
+        self.form.apply_preset(preset);
+        let text = format!("The form has the settings of {name}");
+        self.notifications.say(Tone::Info, text, None);
+    }
+
+    /// Takes the seed of the video that was queued last, and keeps it.
+    pub(super) fn reuse_seed(&mut self) {
+        if let Some(seed) = self.window.last_seed {
+            self.set_seed(seed);
+        }
+    }
+
+    pub(super) fn set_seed(&mut self, seed: u64) {
+        self.form.draft.seed = seed;
+        self.form.context.seed_mode = SeedMode::Fixed;
+    }
+
+    /// Looks for models on the disk, in the background.
+    pub(super) fn scan_models(&mut self) {
+        let scan = self.form.scan();
+        if self.background.ask(move || Found::Models(scan())) {
+            self.tasks.scans += 1;
+        }
+    }
+}
