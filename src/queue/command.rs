@@ -63,9 +63,12 @@ impl Queue {
     /// Carries out a command. Returns the job that it cancelled before the job ran, if it did.
     pub(crate) fn carry_out(&mut self, command: QueueCommand) -> Result<Option<JobId>> {
         match command {
-            // the job ended by itself in the meantime
-            QueueCommand::Cancel(id) if self.get(id)?.ended().is_some() => {}
             QueueCommand::Cancel(id) => {
+                self.refresh()?;
+                if self.get(id)?.ended().is_some() {
+                    // it ended by itself in the meantime
+                    return Ok(None);
+                }
                 return Ok((self.cancel(id)? == Acknowledgement::Done).then_some(id));
             }
             QueueCommand::Pause { id, keep_memory } => self.pause(id, keep_memory).map(drop)?,
@@ -84,30 +87,40 @@ impl Queue {
     /// Adds a job at the end. With `own`, only this program may run it, as long as the program runs.
     pub fn add(&mut self, spec: JobSpec, own: bool) -> Result<JobId> {
         let reserved_by = own.then(|| self.lease.worker().to_owned());
-        let uid = HistoryEntry::new_id();
-        self.shared.change(|state| {
-            let job = Job { reserved_by, ..Job::new(state.next_id(), uid, spec) };
-            let id = job.id;
-            Ok((vec![Record::Put(Box::new(job))], id))
-        })
+        self.add_decided(reserved_by, |_| Ok(spec))
     }
 
     /// Adds a copy of a job at the end.
     pub fn duplicate(&mut self, id: JobId) -> Result<JobId> {
-        let spec = self.get(id)?.spec.clone();
-        self.add(spec, false)
+        self.add_decided(None, |state| Ok(find(state, id)?.spec.clone()))
     }
 
     /// Adds an ended job again, with `fixes` applied. Steps whose result stays the same are not denoised again.
     pub fn retry(&mut self, id: JobId, fixes: &[Fix]) -> Result<JobId> {
-        let job = self.get(id)?;
-        if job.ended().is_none() {
-            return Err(not_now(id, "has not ended").remedy("Cancel or edit it instead"));
-        }
-        let mut spec = job.spec.clone();
-        spec.draft = Fix::applied(fixes, &spec.draft);
-        spec.latents_of = Some(job.uid.clone());
-        self.add(spec, false)
+        self.add_decided(None, |state| {
+            let job = find(state, id)?;
+            if job.ended().is_none() {
+                return Err(not_now(id, "has not ended").remedy("Cancel or edit it instead"));
+            }
+            let mut spec = job.spec.clone();
+            spec.draft = Fix::applied(fixes, &spec.draft);
+            spec.latents_of = Some(job.uid.clone());
+            Ok(spec)
+        })
+    }
+
+    /// Adds a job whose settings depend on the queue as it is on disk, not as this program last read it.
+    fn add_decided(
+        &mut self,
+        reserved_by: Option<String>,
+        decide: impl FnOnce(&State) -> Result<JobSpec>,
+    ) -> Result<JobId> {
+        let uid = HistoryEntry::new_id();
+        self.shared.change(|state| {
+            let job = Job { reserved_by, ..Job::new(state.next_id(), uid, decide(state)?) };
+            let id = job.id;
+            Ok((vec![Record::Put(Box::new(job))], id))
+        })
     }
 
     /// Replaces the settings of a queued or paused job.

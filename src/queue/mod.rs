@@ -8,6 +8,8 @@ mod queue;
 mod run;
 mod shared_state;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use command::{Acknowledgement, QueueCommand};
 pub(crate) use leases::DeviceLease;
