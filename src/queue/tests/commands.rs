@@ -44,9 +44,9 @@ fn action() -> impl Strategy<Value = Action> {
         1 => priority().prop_map(Action::SetPriority),
         2 => any::<bool>().prop_map(|keep_memory| Action::Pause { keep_memory }),
         1 => Just(Action::Resume),
-        2 => Just(Action::Cancel),
+        3 => Just(Action::Cancel),
         1 => Just(Action::Remove),
-        1 => Just(Action::ClearEnded),
+        2 => Just(Action::ClearEnded),
         5 => Just(Action::Claim),
         3 => Just(Action::End),
         2 => any::<bool>().prop_map(|paused| Action::GiveBack { paused }),
@@ -60,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (slot(), 0..100_usize, action(), prop::bool::weighted(0.05))
             .prop_map(|(slot, job, action, disk_full)| Step::Act { slot, job, action, disk_full }),
         2 => (slot(), any::<bool>()).prop_map(|(slot, torn)| Step::Crash { slot, torn }),
-        1 => Just(Step::Compact),
+        3 => Just(Step::Compact),
     ]
 }
 
@@ -151,7 +151,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_sequence_of_commands_and_crashes_loses_doubles_or_reorders_a_job(
