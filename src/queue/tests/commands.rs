@@ -78,7 +78,8 @@ impl Run {
             let count = self.acknowledged.len().max(1);
             self.acknowledged.get(index % count).copied().unwrap_or(1)
         };
-        let (id, before) = (pick(job), if let Action::Move { before } = action { before.map(pick) } else { None });
+        let (id, before) =
+            (pick(job), if let Action::Move { before } = action { before.map(pick) } else { None });
         if disk_full {
             self.programs.faults.add("disk-full@journal").unwrap();
         }
@@ -102,7 +103,10 @@ impl Run {
                 assert!(!self.expected.ended.contains(&taken), "job {taken} has ended and runs again");
             }
             (_, Reply::Job(added)) => {
-                assert!(self.acknowledged.iter().all(|known| *known < added), "number {added} was used before");
+                assert!(
+                    self.acknowledged.iter().all(|known| *known < added),
+                    "number {added} was used before"
+                );
                 self.acknowledged.push(added);
             }
             _ => {}
@@ -136,7 +140,8 @@ impl Run {
         assert_eq!(seen, self.expected.jobs());
         let uids: BTreeSet<_> = shown.iter().map(|job| job.uid.as_str()).collect();
         assert_eq!(uids.len(), shown.len(), "two jobs have one uid");
-        let listed: BTreeSet<_> = shown.iter().map(|job| job.id.0).chain(self.expected.removed.clone()).collect();
+        let listed: BTreeSet<_> =
+            shown.iter().map(|job| job.id.0).chain(self.expected.removed.clone()).collect();
         assert_eq!(listed, self.acknowledged.iter().copied().collect(), "an acknowledged job is lost");
     }
 

@@ -177,7 +177,9 @@ impl Expected {
             Action::Pause { keep_memory } if runs => {
                 job.pending = Some(PendingAction::Pause { keep_memory });
             }
-            Action::Pause { keep_memory: false } if matches!(job.phase, Phase::Queued | Phase::Running(_)) => {
+            Action::Pause { keep_memory: false }
+                if matches!(job.phase, Phase::Queued | Phase::Running(_)) =>
+            {
                 (job.phase, job.pending) = (Phase::Paused, None);
             }
             Action::Resume if job.phase == Phase::Paused => job.phase = Phase::Queued,
