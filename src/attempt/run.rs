@@ -98,7 +98,7 @@ pub(crate) fn attempt(
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
     let given = context.stage(Stage::Preflight, |context| {
         let reporter = &mut context.reporter;
-        let given = resolve_inputs(&target, &request, model, reporter)?;
+        let given = resolve_inputs(&target, &request, model, reporter, cancel)?;
         let job = PreparedJob { spec: work, request: &request, model, compute: &compute, memory };
         report_preflight(job, data_dir, reporter).map(|()| given)
     })?;

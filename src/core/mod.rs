@@ -17,6 +17,7 @@ mod mode;
 mod outcome;
 mod progress;
 mod quantisation;
+mod regular_file;
 mod request;
 mod step_list;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use mode::Mode;
 pub use outcome::{Check, Outcome, StageTime};
 pub use progress::Progress;
 pub use quantisation::Quantisation;
+pub use regular_file::{open_regular, read_bounded, read_text_bounded};
 pub use request::{Draft, GenRequest, Limits};
 pub use step_list::StepList;
 pub use units::{Bytes, FlowShift, Fps, FrameCount, Guidance, Resolution, Secs, Seed, StepCount};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use gif::{AnyExtension, ColorOutput, DecodeOptions, Decoder, DisposalMethod, Encoder, Extension, Repeat};
 
-use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result};
+use crate::core::{Error, Fps, Frame, FrameCount, Kind, Resolution, Result, open_regular};
 
 use super::fault::{damaged, io_error};
 use super::gif_blocks::{self, GifSummary, MACHINE_PREFIX};
@@ -143,7 +143,7 @@ impl GifReader {
     }
 
     fn start(&self) -> Result<Playing> {
-        let file = File::open(&self.path).map_err(|error| io_error("Cannot read", &self.path, error))?;
+        let file = open_regular(&self.path).map_err(|error| io_error("Cannot read", &self.path, error))?;
         let mut options = DecodeOptions::new();
         options.set_color_output(ColorOutput::RGBA);
         let decoder = options

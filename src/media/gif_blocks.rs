@@ -2,10 +2,9 @@
 //!
 //! The decoder in use skips comments, and counts frames only by decoding them.
 
-use std::fs;
 use std::path::Path;
 
-use crate::core::{Resolution, Result};
+use crate::core::{Bytes, Resolution, Result, read_bounded};
 
 use super::fault::{damaged, io_error};
 
@@ -23,6 +22,10 @@ pub(super) struct GifSummary {
     pub(super) comments: Vec<String>,
     /// Whether the file has its trailer.
     pub(super) is_whole: bool,
+    /// Pixels of the largest image.
+    largest: u64,
+    /// Pixels of all images.
+    pixels: u64,
 }
 
 /// Introducers and labels of the GIF specification (version 89a), sections 20 to 27.
@@ -32,13 +35,37 @@ const TRAILER: u8 = 0x3B;
 const COMMENT: u8 = 0xFE;
 const GRAPHIC_CONTROL: u8 = 0xF9;
 
+/// Largest file that is read; it is held in memory.
+const MAX_FILE: Bytes = Bytes(512 << 20);
+/// Largest number of pixels of one image; its decoder holds them with four bytes each.
+const MAX_IMAGE_PIXELS: u64 = 100_000_000;
+/// Largest number of pixels of all images together, which bounds the time to decode them: 36 minutes of 1280x720 at
+/// two frames per second. A file of a few megabytes can hold a thousand times as many.
+const MAX_PIXELS_IN_ALL: u64 = 4_000_000_000;
+/// Largest number of bytes of all comments together.
+const MAX_COMMENTS: usize = 16 << 20;
+
 /// Reads the blocks of a file.
 pub(super) fn read(path: &Path) -> Result<GifSummary> {
-    let bytes = fs::read(path).map_err(|error| io_error("Cannot read", path, error))?;
-    let mut summary = Blocks(&bytes).header().ok_or_else(|| damaged(path, "it has no GIF header"))?;
+    let bytes = read_bounded(path, MAX_FILE).map_err(|error| io_error("Cannot read", path, error))?;
+    summary_of(&bytes, path)
+}
+
+/// Reads the blocks of the bytes of the file at `path`.
+pub(super) fn summary_of(bytes: &[u8], path: &Path) -> Result<GifSummary> {
+    let mut summary = Blocks(bytes).header().ok_or_else(|| damaged(path, "it has no GIF header"))?;
     let mut blocks = Blocks(&bytes[summary.1..]);
     // reading stops at a truncated block
     summary.0.is_whole = blocks.read_into(&mut summary.0).is_some();
+    let GifSummary { largest, pixels, .. } = summary.0;
+    if largest > MAX_IMAGE_PIXELS {
+        let what = format!("an image in it has {largest} pixels, more than {MAX_IMAGE_PIXELS}");
+        return Err(damaged(path, &what));
+    }
+    if pixels > MAX_PIXELS_IN_ALL {
+        let what = format!("its images have {pixels} pixels in all, more than {MAX_PIXELS_IN_ALL}");
+        return Err(damaged(path, &what));
+    }
     Ok(summary.0)
 }
 
@@ -74,8 +101,15 @@ impl<'a> Blocks<'a> {
             u32::from(u16::from_le_bytes([screen[2], screen[3]])),
         );
         self.skip_palette(screen[4])?;
-        let summary =
-            GifSummary { size, num_frames: 0, hundredths: 0, comments: Vec::new(), is_whole: false };
+        let summary = GifSummary {
+            size,
+            num_frames: 0,
+            hundredths: 0,
+            comments: Vec::new(),
+            is_whole: false,
+            largest: 0,
+            pixels: 0,
+        };
         Some((summary, all - self.0.len()))
     }
 
@@ -98,6 +132,7 @@ impl<'a> Blocks<'a> {
 
     /// Reads up to the trailer; `None` if the file is truncated.
     fn read_into(&mut self, summary: &mut GifSummary) -> Option<()> {
+        let mut comments = 0;
         loop {
             match self.byte()? {
                 IMAGE => {
@@ -105,15 +140,24 @@ impl<'a> Blocks<'a> {
                     self.skip_palette(descriptor[8])?;
                     self.byte()?;
                     self.sub_blocks()?;
-                    summary.num_frames += 1;
+                    summary.num_frames = summary.num_frames.saturating_add(1);
+                    let side =
+                        |at: usize| u64::from(u16::from_le_bytes([descriptor[at], descriptor[at + 1]]));
+                    let pixels = side(4) * side(6);
+                    summary.largest = summary.largest.max(pixels);
+                    summary.pixels = summary.pixels.saturating_add(pixels);
                 }
                 EXTENSION => {
                     let label = self.byte()?;
                     let data = self.sub_blocks()?;
                     match (label, data.as_slice()) {
-                        (COMMENT, text) => summary.comments.push(String::from_utf8_lossy(text).into_owned()),
+                        (COMMENT, text) if comments + text.len() <= MAX_COMMENTS => {
+                            comments += text.len();
+                            summary.comments.push(String::from_utf8_lossy(text).into_owned());
+                        }
                         (GRAPHIC_CONTROL, [_, low, high, ..]) => {
-                            summary.hundredths += u32::from(u16::from_le_bytes([*low, *high]));
+                            let delay = u32::from(u16::from_le_bytes([*low, *high]));
+                            summary.hundredths = summary.hundredths.saturating_add(delay);
                         }
                         _ => {}
                     }

@@ -1,10 +1,9 @@
 //! The request stored in a video file: written by every format, and read back from files.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::core::{Kind, Result};
+use crate::core::{Kind, Result, open_regular};
 
 use super::fault::io_error;
 use super::{gif_blocks, mp4_demux, png};
@@ -58,7 +57,7 @@ impl Container {
             return Ok(Self::Folder);
         }
         let mut start = Vec::with_capacity(16);
-        File::open(path)?.take(16).read_to_end(&mut start)?;
+        open_regular(path)?.take(16).read_to_end(&mut start)?;
         Ok(match start.as_slice() {
             [_, _, _, _, b'f', b't', b'y', b'p', ..] => Self::Mp4,
             [b'G', b'I', b'F', b'8', ..] => Self::Gif,

@@ -14,6 +14,7 @@ mod gif_blocks;
 mod h264;
 mod metadata;
 mod mp4_demux;
+mod mp4_limits;
 mod mp4_mux;
 mod mp4_reader;
 mod png;

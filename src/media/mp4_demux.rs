@@ -2,7 +2,6 @@
 //!
 //! Files are untrusted input: every size and offset is checked before it is used.
 
-use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
@@ -11,12 +10,13 @@ use mp4_atom::{
     ReadFrom as _, Stbl, StszSamples, Trak,
 };
 
-use crate::core::{Error, Kind, Resolution, Result};
+use crate::core::{Error, Kind, Resolution, Result, open_regular};
 
 use super::color::{ColorRange, ColorSpace, Matrix};
 use super::fault::{damaged, io_error};
 use super::h264::ParameterSets;
 use super::metadata::KEY;
+use super::mp4_limits::parse_index;
 
 /// One encoded frame in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) struct Track {
 /// Maximum number of samples (nine hours at 60 frames per second); more is treated as damage.
 const MAX_SAMPLES: u64 = 2_000_000;
 /// Maximum size of the index; more is treated as damage.
-const MAX_INDEX_BYTES: u64 = 256 << 20;
+const MAX_INDEX_BYTES: u64 = 32 << 20;
 
 /// The top-level boxes of a file.
 struct Boxes {
@@ -54,7 +54,7 @@ struct Boxes {
 
 fn read_boxes(path: &Path) -> Result<Boxes> {
     let failed = |error| io_error("Cannot read", path, error);
-    let file = File::open(path).map_err(failed)?;
+    let file = open_regular(path).map_err(failed)?;
     let file_bytes = file.metadata().map_err(failed)?.len();
     let mut file = BufReader::new(file);
     let mut boxes = Boxes { moov: None, has_fragments: false, file_bytes };
@@ -71,8 +71,12 @@ fn read_boxes(path: &Path) -> Result<Boxes> {
                 return Err(damaged(path, "its index is truncated"));
             }
             let header = Header { kind: header.kind, size: Some(bytes as usize) };
-            let moov = Moov::read_atom(&header, &mut file.by_ref().take(bytes));
-            boxes.moov = Some(moov.map_err(|error| damaged(path, "its index is invalid").because(error))?);
+            let mut body = Vec::new();
+            file.by_ref().take(bytes).read_to_end(&mut body).map_err(failed)?;
+            let moov = parse_index(&body, |mut body| Moov::read_atom(&header, &mut body));
+            let invalid = || damaged(path, "its index is invalid");
+            let moov = moov.map_err(|error| invalid().because(error))?;
+            boxes.moov = Some(moov.map_err(|error| invalid().because(error))?);
         }
         boxes.has_fragments |= header.kind == Moof::KIND;
         at = start.saturating_add(bytes);
@@ -122,7 +126,8 @@ pub(super) fn read_track(path: &Path) -> Result<Track> {
         }
         return Err(damaged(path, "it has no frames"));
     }
-    let whole = |sample: &&SampleRef| sample.offset + u64::from(sample.bytes) <= boxes.file_bytes;
+    let whole =
+        |sample: &&SampleRef| sample.offset.saturating_add(u64::from(sample.bytes)) <= boxes.file_bytes;
     let num_whole = track.samples.iter().filter(whole).count();
     if num_whole < track.samples.len() {
         let what = format!("it is truncated, {num_whole} of {} frames are complete", track.samples.len());
@@ -152,8 +157,8 @@ fn track_of(path: &Path, trak: &Trak) -> Result<Track> {
     }
     let size = Resolution::new(u32::from(visual.width), u32::from(visual.height));
     let samples = samples_of(table).ok_or_else(|| damaged(path, "its index contradicts itself"))?;
-    let ticks: u64 =
-        table.stts.entries.iter().map(|e| u64::from(e.sample_count) * u64::from(e.sample_delta)).sum();
+    let ticks = table.stts.entries.iter().map(|e| u64::from(e.sample_count) * u64::from(e.sample_delta));
+    let ticks = ticks.fold(0, u64::saturating_add);
     if size.area() == 0 || ticks == 0 || trak.mdia.mdhd.timescale == 0 {
         return Err(damaged(path, "it has no size or no duration"));
     }
@@ -214,14 +219,20 @@ fn color_of(colr: Option<&Colr>, size: Resolution) -> ColorSpace {
 /// Combines the tables of ISO/IEC 14496-12 sections 8.6 and 8.7; `None` if they contradict each other.
 fn samples_of(table: &Stbl) -> Option<Vec<SampleRef>> {
     let sizes = match &table.stsz.samples {
+        StszSamples::Different { sizes } if sizes.len() as u64 > MAX_SAMPLES => return None,
         StszSamples::Different { sizes } => sizes.clone(),
         StszSamples::Identical { count, .. } if u64::from(*count) > MAX_SAMPLES => return None,
         StszSamples::Identical { count, size } => vec![*size; *count as usize],
     };
     let mut samples = Vec::with_capacity(sizes.len());
     let mut sizes = sizes.into_iter();
+    let runs = &table.stsc.entries;
+    if !runs.is_sorted_by_key(|run| run.first_chunk) {
+        return None;
+    }
     for (chunk, start) in (1_u32..).zip(chunk_offsets(table)) {
-        let run = table.stsc.entries.iter().rfind(|entry| entry.first_chunk <= chunk)?;
+        let next_run = runs.partition_point(|run| run.first_chunk <= chunk);
+        let run = runs.get(next_run.checked_sub(1)?)?;
         let mut offset = start;
         for bytes in sizes.by_ref().take(run.samples_per_chunk as usize) {
             samples.push(SampleRef { offset, bytes, is_sync: table.stss.is_none(), shown: 0 });

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::core::{Frame, FrameCount, Result};
+use crate::core::{Frame, FrameCount, Result, open_regular};
 
 use super::fault::{damaged, io_error};
 use super::h264::Decoder;
@@ -34,7 +34,7 @@ struct Position {
 impl Mp4Reader {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let track = read_track(path)?;
-        let file = File::open(path).map_err(|error| io_error("Cannot read", path, error))?;
+        let file = open_regular(path).map_err(|error| io_error("Cannot read", path, error))?;
         Ok(Self { path: path.to_path_buf(), file, track, position: None })
     }
 

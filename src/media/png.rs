@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use png::{BitDepth, ColorType, Decoder, Encoder, SrgbRenderingIntent};
 
-use crate::core::{Error, Frame, Kind, Result};
+use crate::core::{Error, Frame, Kind, Result, open_regular};
 
 use super::fault::{damaged, io_error};
 use super::metadata::{KEY, Metadata};
@@ -118,7 +118,7 @@ fn write_error(path: &Path, error: png::EncodingError) -> Error {
 
 /// The request as JSON text, if the file has one.
 pub(super) fn read_metadata(path: &Path) -> Result<Option<String>> {
-    let file = File::open(path).map_err(|error| io_error("Cannot read", path, error))?;
+    let file = open_regular(path).map_err(|error| io_error("Cannot read", path, error))?;
     let bad = |error| damaged(path, "its text cannot be read").because(error);
     let mut reader = Decoder::new(BufReader::new(file)).read_info().map_err(bad)?;
     // other programs may write text after the image data

@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::core::{Error, Frame, FrameCount, Kind, Resolution, Result, Secs};
+use crate::core::{Bytes, Error, Frame, FrameCount, Kind, Resolution, Result, Secs, open_regular};
 
 use super::fault::{damaged, io_error};
 use super::gif::GifReader;
 use super::metadata::Container;
 use super::mp4_reader::Mp4Reader;
 use super::png::frame_name;
+
+/// Longest side of a still in pixels, that of the largest GIF.
+const MAX_SIDE: u32 = 65_535;
+/// Bytes that the decoder of a still may allocate: 100 million pixels in 8-bit RGBA, or half as many with 16 bits.
+const MAX_DECODED: Bytes = Bytes(400 << 20);
 
 /// Size, length and rate of a video.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,8 +145,18 @@ fn frames_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn still(path: &Path) -> Result<image::ImageReader<std::io::BufReader<std::fs::File>>> {
-    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
-    reader.map_err(|error| io_error("Cannot read", path, error))
+    let reader = open_regular(path).map(std::io::BufReader::new).map(image::ImageReader::new);
+    reader
+        .and_then(image::ImageReader::with_guessed_format)
+        .map_err(|error| io_error("Cannot read", path, error))
+}
+
+/// Largest side of a still in pixels, and most bytes that a decoder may allocate.
+pub(super) fn decode_limits() -> image::Limits {
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    limits.max_alloc = Some(MAX_DECODED.0);
+    limits
 }
 
 fn bad_still(path: &Path, error: image::ImageError) -> Error {
@@ -149,7 +164,9 @@ fn bad_still(path: &Path, error: image::ImageError) -> Error {
 }
 
 fn read_still(path: &Path) -> Result<Frame> {
-    let image = still(path)?.decode().map_err(|error| bad_still(path, error))?.into_rgb8();
+    let mut reader = still(path)?;
+    reader.limits(decode_limits());
+    let image = reader.decode().map_err(|error| bad_still(path, error))?.into_rgb8();
     Ok(Frame { size: Resolution::new(image.width(), image.height()), rgb: image.into_raw() })
 }
 

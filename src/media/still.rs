@@ -7,12 +7,15 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, Rgb, RgbImage};
 
 use super::fault::io_error;
+use super::gif_blocks;
 use super::metadata::Container;
-use super::reader::Reader;
-use crate::core::{Error, Frame, Kind, Resolution, Result, sha256_hex};
+use super::reader::{Reader, decode_limits};
+use crate::core::{Bytes, CancelToken, Error, Frame, Kind, Resolution, Result, read_bounded, sha256_hex};
 
 /// Largest number of pixels that is decoded.
 const MAX_PIXELS: u64 = 100_000_000;
+/// Largest file that is read; no image of [`MAX_PIXELS`] needs more.
+const MAX_FILE: Bytes = Bytes(512 << 20);
 /// Shortest side that is accepted.
 const MIN_SIDE: u32 = 16;
 
@@ -57,7 +60,10 @@ impl SourceImage {
             Container::Unknown | Container::Folder => {
                 return Err(refuse("is not an image", "Choose a PNG, JPEG or WebP file"));
             }
-            Container::Gif | Container::Png | Container::Still => {}
+            Container::Gif => {
+                gif_blocks::summary_of(&bytes, path).map_err(|error| given("start_image", error))?;
+            }
+            Container::Png | Container::Still => {}
         }
         let damaged = |error: image::ImageError| {
             refuse("cannot be decoded", "Open it in another program and save it again as PNG").because(error)
@@ -81,6 +87,7 @@ impl SourceImage {
             let words = format!("has {width}x{height} pixels, and each side must have at least {MIN_SIDE}");
             return Err(refuse(&words, "Choose a larger image"));
         }
+        decoder.set_limits(decode_limits()).map_err(damaged)?;
         // a missing or invalid EXIF entry means no rotation
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
@@ -96,13 +103,14 @@ impl SourceImage {
         Ok(Self { frame: frame(rgb), sha256, notes })
     }
 
-    /// The last frame of a video, animation or folder of frames.
-    pub fn last_of(path: &Path) -> Result<Self> {
+    /// The last frame of a video, animation or folder of frames. `cancel` stops it between two frames.
+    pub fn last_of(path: &Path, cancel: &CancelToken) -> Result<Self> {
         let as_field = |error: Error| given("continue_from", error);
         let mut reader = Reader::open(path).map_err(as_field)?;
         let mut last = None;
         while let Some(frame) = reader.next_frame().map_err(as_field)? {
             last = Some(frame);
+            cancel.check()?;
         }
         let frame = last.ok_or_else(|| {
             as_field(Error::new(Kind::Input, format!("The clip has no frames: {}", path.display())))
@@ -175,7 +183,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         .field("start_image")
         .remedy("Choose a PNG, JPEG or WebP file"));
     }
-    std::fs::read(path).map_err(|error| given("start_image", io_error("Cannot read", path, error)))
+    read_bounded(path, MAX_FILE).map_err(|error| given("start_image", io_error("Cannot read", path, error)))
 }
 
 fn frame(image: RgbImage) -> Frame {

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use crate::core::{Error, Kind, Result};
+use super::diffusers::MAX_JSON;
+use crate::core::{Error, Kind, Result, read_bounded};
 use crate::onnx::Weights;
 use crate::wan::names::{ComponentKind, Naming, Recognised, recognise};
 use crate::wan::{
-    Component, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig, infer, parameters,
+    CheckConfig as _, Component, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig, infer,
+    parameters,
 };
 
 /// Substrings of tensor names that only transformers with image embeddings have (Wan 2.1's image-to-video models).
@@ -61,8 +63,9 @@ pub(super) fn original_config(dir: &Path, found: &Recognised) -> Option<Transfor
     if found.naming != Naming::Original {
         return None;
     }
-    let bytes = std::fs::read(dir.join("config.json")).ok()?;
+    let bytes = read_bounded(&dir.join("config.json"), MAX_JSON).ok()?;
     let config: OriginalConfig = serde_json::from_slice(&bytes).ok()?;
+    config.check().ok()?;
     let text = found.weights.get("condition_embedder.text_embedder.linear_1.weight").ok()?;
     Some(config.transformer(*text.shape.get(1)?))
 }

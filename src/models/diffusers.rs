@@ -10,13 +10,15 @@ use super::experts;
 use super::info::{Layout, ModelInfo, RoleSource};
 use super::open::Opened;
 use super::unsupported::{first_unsupported, unsupported_format};
-use crate::core::{Error, Expert, Kind, Mode, Result};
+use crate::core::{Bytes, Error, Expert, Kind, Mode, Result, read_bounded};
 use crate::onnx::Weights;
 use crate::wan::names::ComponentKind;
-use crate::wan::{Checkpoint, Component, ModelIndex, TransformerConfig};
+use crate::wan::{CheckConfig, Checkpoint, Component, ModelIndex, TransformerConfig};
 
 /// The file that marks a diffusers folder.
 pub(super) const INDEX_FILE: &str = "model_index.json";
+/// Largest configuration that is read.
+pub(super) const MAX_JSON: Bytes = Bytes(4 << 20);
 /// File stem of the weights of transformers and VAEs.
 const DIFFUSION_WEIGHTS: &str = "diffusion_pytorch_model";
 /// File stem of the weights of text encoders (transformers library).
@@ -101,17 +103,19 @@ fn weights(dir: &Path, stem: &str) -> Result<Weights> {
     })
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(|error| {
+fn read_json<T: DeserializeOwned + CheckConfig>(path: &Path) -> Result<T> {
+    let bytes = read_bounded(path, MAX_JSON).map_err(|error| {
         Error::new(Kind::MissingModel, format!("Cannot read {}", path.display()))
             .because(error)
             .remedy("The diffusers folder is incomplete; download the model again")
     })?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    let invalid = || {
         Error::new(Kind::CorruptModel, format!("{} is not valid", path.display()))
-            .because(error)
             .remedy("Download the file again")
-    })
+    };
+    let config: T = serde_json::from_slice(&bytes).map_err(|error| invalid().because(error))?;
+    config.check().map_err(|what| invalid().because(std::io::Error::other(what)))?;
+    Ok(config)
 }
 
 pub(super) fn mode_from_index(index: &ModelIndex) -> Result<Mode> {

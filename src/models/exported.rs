@@ -5,13 +5,15 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::compatibility::expected_channels;
-use super::diffusers::mode_from_index;
+use super::diffusers::{MAX_JSON, mode_from_index};
 use super::info::{ComponentInfo, Layout, ModelInfo};
 use super::open::Opened;
-use crate::core::{Error, Kind, Mode, Result};
+use crate::core::{Error, Kind, Mode, Result, read_bounded};
 use crate::onnx::Weights;
 use crate::wan::exported::{Exported, ExportedGraph, FILE, Interface};
-use crate::wan::{Checkpoint, Component, ModelIndex, TextEncoderConfig, TransformerConfig, VaeConfig};
+use crate::wan::{
+    CheckConfig, Checkpoint, Component, ModelIndex, TextEncoderConfig, TransformerConfig, VaeConfig,
+};
 
 /// Whether `dir` holds exported components.
 pub(super) fn is_one(dir: &Path) -> bool {
@@ -106,13 +108,14 @@ fn info(exported: &Exported) -> ModelInfo {
 
 impl Found<'_> {
     /// Reads the first of these files that exists.
-    fn json<T: DeserializeOwned>(&mut self, paths: &[&str]) -> Option<T> {
+    fn json<T: DeserializeOwned + CheckConfig>(&mut self, paths: &[&str]) -> Option<T> {
         let Some(path) = paths.iter().map(|path| self.dir.join(path)).find(|path| path.exists()) else {
             self.wrong.push(format!("{} is missing", paths.join(" or ")));
             return None;
         };
-        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        let read = read_bounded(&path, MAX_JSON).map_err(|error| error.to_string());
         let parsed = read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+        let parsed = parsed.and_then(|config: T| config.check().map(|()| config));
         parsed.map_err(|error| self.wrong.push(format!("{} is not valid: {error}", paths[0]))).ok()
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::info::ModelInfo;
 use super::unsupported::{is_unsupported, unsupported_format};
 use super::{diffusers, exported, folder};
-use crate::core::{Error, Kind, Result};
+use crate::core::{Bytes, Error, Kind, Result, read_text_bounded};
 use crate::wan::Checkpoint;
 
 /// An opened model, and what its files are.
@@ -64,21 +64,36 @@ pub fn inspect(path: &Path) -> Result<Opened> {
 /// All models in a folder, complete or not, each with its id.
 pub(super) fn all(dir: &Path) -> Vec<(String, Result<Opened>)> {
     let dir = snapshot(dir);
-    if exported::is_one(&dir) {
-        let id = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
-        return vec![(id.clone(), exported::open(&dir, id))];
+    // whatever is in one folder, the other models are listed
+    std::panic::catch_unwind(|| all_in(&dir)).unwrap_or_else(|_| {
+        let error =
+            Error::new(Kind::CorruptModel, format!("The files in {} contradict each other", dir.display()))
+                .remedy("Download the model again, or move the folder away");
+        vec![(id_of(&dir), Err(error))]
+    })
+}
+
+/// The id of the model in a folder of its own: the folder's name.
+fn id_of(dir: &Path) -> String {
+    dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn all_in(dir: &Path) -> Vec<(String, Result<Opened>)> {
+    if exported::is_one(dir) {
+        let id = id_of(dir);
+        return vec![(id.clone(), exported::open(dir, id))];
     }
-    if diffusers::is_one(&dir) {
-        let id = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
-        return vec![(id.clone(), diffusers::open(&dir, id))];
+    if diffusers::is_one(dir) {
+        let id = id_of(dir);
+        return vec![(id.clone(), diffusers::open(dir, id))];
     }
-    folder::models(&dir)
+    folder::models(dir)
 }
 
 /// The folder with the files, if `dir` is a folder of a Hugging Face cache (`models--NAME/snapshots/HASH`).
 fn snapshot(dir: &Path) -> PathBuf {
     let snapshots = dir.join("snapshots");
-    let named = std::fs::read_to_string(dir.join("refs/main")).ok();
+    let named = read_text_bounded(&dir.join("refs/main"), Bytes(1 << 10)).ok();
     if let Some(path) = named.map(|hash| snapshots.join(hash.trim())).filter(|path| path.is_dir()) {
         return path;
     }

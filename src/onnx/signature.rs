@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::proto::{DimensionValue, GraphProto, ModelProto, TensorProto, ValueInfoProto};
 use super::spec::{Dim, Dtype};
-use crate::core::{Bytes, Error, Kind, Result};
+use crate::core::{Bytes, Error, Kind, Result, read_bounded};
 
 /// Inputs, outputs and weight files of an ONNX file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +77,16 @@ impl fmt::Display for Dim {
     }
 }
 
+/// Largest ONNX file that is read: Protobuf allows 2 GiB, larger models have external data.
+const MAX_FILE: Bytes = Bytes(2 << 30);
+
 impl Signature {
     /// Reads the ONNX file at `path` and checks that the files of its external data are complete.
     ///
     /// The whole file is read, including weights inside it. Fails with [`Kind::MissingModel`] if a file cannot be found,
     /// with [`Kind::CorruptModel`] if the file is not an ONNX model or its data is truncated.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = read_bounded(path, MAX_FILE).map_err(|error| {
             Error::new(Kind::MissingModel, format!("Cannot read {}", path.display())).because(error)
         })?;
         let graph = ModelProto::decode(&*bytes).ok().and_then(|model| model.graph).ok_or_else(|| {
@@ -105,7 +108,8 @@ impl Signature {
 /// Size of an fp16 or bf16 tensor; 0 for any other.
 fn half_bytes(tensor: &TensorProto) -> u64 {
     let is_half = [Dtype::F16, Dtype::Bf16].iter().any(|dtype| tensor.data_type() == *dtype as i32);
-    let count = tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or_default()).product::<u64>();
+    let count =
+        tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or_default()).fold(1, u64::saturating_mul);
     if is_half { count.saturating_mul(2) } else { 0 }
 }
 

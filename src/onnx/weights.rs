@@ -11,10 +11,12 @@ use serde::Deserialize;
 use super::file_identity::FileIdentity;
 use super::quantised::{QUANTIZATION_KEY, logical_shape, quantisation_from_layout};
 use super::spec::Dtype;
-use crate::core::{Bytes, Error, Kind, Result};
+use crate::core::{Bytes, Error, Kind, Result, open_regular, read_bounded};
 
 /// Maximum size of a header in bytes; the safetensors format limits it to 100 MB.
 const MAX_HEADER: u64 = 100_000_000;
+/// Largest shard index that is read; that of the largest model has under a megabyte.
+const MAX_INDEX: Bytes = Bytes(64 << 20);
 /// First bytes of a git-LFS pointer.
 const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
@@ -60,7 +62,7 @@ impl Weights {
         if single.exists() {
             return Self::from_files(&[single]);
         }
-        let index = match std::fs::read(&index_path) {
+        let index = match read_bounded(&index_path, MAX_INDEX) {
             Ok(bytes) => serde_json::from_slice::<ShardIndex>(&bytes)
                 .map_err(|error| corrupt(&index_path, "The file is not a shard index").because(error))?,
             Err(_) => {
@@ -230,7 +232,7 @@ type Header = (Vec<(String, TensorInfo)>, HashMap<String, String>);
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {
     let (kind, remedy) = match error.kind() {
-        ErrorKind::UnexpectedEof => (Kind::CorruptModel, "Fetch the file again"),
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => (Kind::CorruptModel, "Fetch the file again"),
         ErrorKind::PermissionDenied => {
             (Kind::Io, "Give your user permission to read the file and its folders")
         }
@@ -241,7 +243,7 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
 
 fn read_header(path: &Path, file: usize) -> Result<Header> {
     let unreadable = |error| unreadable(path, error);
-    let mut reader = File::open(path).map_err(unreadable)?;
+    let mut reader = open_regular(path).map_err(unreadable)?;
     let size = reader.metadata().map_err(unreadable)?.len();
     let mut start = [0; 8];
     reader.read_exact(&mut start).map_err(unreadable)?;
@@ -257,7 +259,7 @@ fn read_header(path: &Path, file: usize) -> Result<Header> {
     reader.read_exact(&mut header).map_err(unreadable)?;
     let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|error| corrupt(path, "The safetensors header is damaged").because(error))?;
-    let expected = 8 + length + metadata.data_len() as u64;
+    let expected = (metadata.data_len() as u64).saturating_add(8 + length);
     if expected != size {
         return Err(corrupt(
             path,

@@ -1,16 +1,18 @@
 //! Opens the images and LoRAs of a request before the run.
 
-use crate::core::{Frame, GenRequest, Mode, Result};
+use crate::core::{CancelToken, Frame, GenRequest, Mode, Result};
 use crate::media::{ImageFit, OutputTarget, SourceImage};
 use crate::pipeline::{InputImages, Loras, Reporter};
 use crate::wan::Checkpoint;
 
-/// Checks the output and opens the inputs, so that a run does not fail at its end for a reason known at its start.
+/// Checks the output and opens the inputs, so that a run does not fail at its end for a reason known at its start. `cancel`
+/// stops it while a clip is read.
 pub(crate) fn resolve_inputs(
     target: &OutputTarget,
     request: &GenRequest,
     model: &Checkpoint,
     reporter: &mut Reporter<'_>,
+    cancel: &CancelToken,
 ) -> Result<ResolvedInputs> {
     target.check_video(request.size, request.fps)?;
     target.check_writable()?;
@@ -21,7 +23,7 @@ pub(crate) fn resolve_inputs(
             target.path().display()
         ));
     }
-    ResolvedInputs::open(request, model, reporter)
+    ResolvedInputs::open(request, model, reporter, cancel)
 }
 
 /// The images of a request at the video's size, the SHA-256 of their files, and its LoRAs.
@@ -32,7 +34,12 @@ pub(crate) struct ResolvedInputs {
 }
 
 impl ResolvedInputs {
-    fn open(request: &GenRequest, checkpoint: &Checkpoint, reporter: &mut Reporter<'_>) -> Result<Self> {
+    fn open(
+        request: &GenRequest,
+        checkpoint: &Checkpoint,
+        reporter: &mut Reporter<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Self> {
         let mut loras = Loras::open(checkpoint, request)?;
         for warning in loras.warnings.drain(..) {
             reporter.warn(warning);
@@ -53,9 +60,10 @@ impl ResolvedInputs {
         };
         let first = match (&request.start_image, &request.continue_from) {
             (Some(path), _) => Some(SourceImage::open(path)?),
-            (None, Some(clip)) => Some(SourceImage::last_of(clip)?),
+            (None, Some(clip)) => Some(SourceImage::last_of(clip, cancel)?),
             (None, None) => None,
         };
+        cancel.check()?;
         let first = first.map(&mut fitted);
         let last = request.end_image.as_deref().map(SourceImage::open).transpose();
         let last = last.map_err(|error| error.field("end_image"))?.map(&mut fitted);

@@ -6,8 +6,8 @@ use super::inputs::resolve_inputs;
 use super::memory_sample::MemorySample;
 use super::profiles::Profiles;
 use crate::core::{
-    Bytes, Error, Event, Expert, Finding, GenRequest, Kind, LoraChoice, Quantisation, Result, Severity,
-    Subject,
+    Bytes, CancelToken, Error, Event, Expert, Finding, GenRequest, Kind, LoraChoice, Quantisation, Result,
+    Severity, Subject,
 };
 use crate::engine::{Provider, runtime};
 use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
@@ -72,7 +72,8 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
         Event::Note { message } => messages.push((Severity::Note, message)),
         _ => {}
     };
-    resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send))?;
+    let never = CancelToken::new();
+    resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send), &never)?;
     let compute = compute_plan(&checkpoint, &request, data_dir)?;
     let memory = MemorySample::now(&compute, keeps_sessions);
     let job = PreparedJob { spec: work, request: &request, model: &checkpoint, compute: &compute, memory };

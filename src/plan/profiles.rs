@@ -6,13 +6,15 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
-use crate::core::{Draft, Error, Finding, Kind, Mode, Result};
+use crate::core::{Bytes, Draft, Error, Finding, Kind, Mode, Result, read_text_bounded};
 use crate::wan::Family;
 
 /// The form that this program reads.
 const VERSION: u32 = 1;
 /// The person's own table in the data folder.
 const FILE: &str = "modes.ron";
+/// Largest file that is read.
+const MAX_FILE: Bytes = Bytes(1 << 20);
 const SHIPPED: &str = include_str!("../../presets/modes.ron");
 
 /// What each mode of Wan's own models takes.
@@ -28,7 +30,7 @@ impl Profiles {
     /// The person's own table if there is one in the data folder, else the shipped one.
     pub fn open(data_dir: &Path) -> Result<Self> {
         let path = data_dir.join(FILE);
-        match std::fs::read_to_string(&path) {
+        match read_text_bounded(&path, MAX_FILE) {
             Ok(text) => Self::parse(&text, &path.display().to_string()),
             Err(error) if error.kind() == ErrorKind::NotFound => Self::shipped(),
             Err(error) => Err(Error::new(Kind::Io, format!("Cannot read {}", path.display()))

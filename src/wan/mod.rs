@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod config;
+mod config_limits;
 pub mod exported;
 mod family;
 pub mod graphs;
@@ -21,4 +22,5 @@ pub mod vae_cost;
 
 pub use checkpoint::{Checkpoint, Component};
 pub use config::{ModelIndex, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig};
+pub use config_limits::CheckConfig;
 pub use family::Family;

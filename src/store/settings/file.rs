@@ -8,9 +8,11 @@ use ron::extensions::Extensions;
 use serde::Deserialize as _;
 
 use super::sections::{Settings, VERSION};
-use crate::core::{Error, Kind, Result};
+use crate::core::{Bytes, Error, Kind, Result, read_text_bounded};
 
 const NAME: &str = "settings.ron";
+/// Largest file that is read.
+const MAX_FILE: Bytes = Bytes(1 << 20);
 const HEADER: &str = "// Wandeck's settings. \"wandeck settings set KEY VALUE\" rewrites this file.\n";
 
 impl Settings {
@@ -31,7 +33,7 @@ impl Settings {
     /// cannot be read or is invalid.
     pub fn read(data_dir: &Path) -> Result<(Self, Vec<String>)> {
         let path = Self::path_in(data_dir);
-        match fs::read_to_string(&path) {
+        match read_text_bounded(&path, MAX_FILE) {
             Ok(text) => Self::parse(&text, &path),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok((Self::default(), Vec::new())),
             Err(error) => Err(Error::new(Kind::Io, format!("Cannot read the settings: {}", path.display()))

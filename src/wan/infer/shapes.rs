@@ -2,12 +2,24 @@
 
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
+use crate::wan::CheckConfig;
+
+/// Largest dimension of a tensor; a tensor with another dimension of zero may claim any.
+const MAX_SIZE: usize = 1 << 24;
 
 /// Dimension `index` of the tensor `name`.
 pub(super) fn dim(weights: &Weights, name: &str, index: usize) -> Result<usize> {
     let shape = &weights.get(name)?.shape;
-    shape.get(index).copied().filter(|&size| size > 0).ok_or_else(|| {
+    shape.get(index).copied().filter(|size| (1..=MAX_SIZE).contains(size)).ok_or_else(|| {
         Error::new(Kind::CorruptModel, format!("The tensor {name} has the invalid shape {shape:?}"))
+            .remedy("Download the file again")
+    })
+}
+
+/// Fails if a derived configuration is out of its limits.
+pub(super) fn check(config: &impl CheckConfig, weights: &Weights) -> Result<()> {
+    config.check().map_err(|what| {
+        Error::new(Kind::CorruptModel, format!("{} is invalid: {what}", weights.root().display()))
             .remedy("Download the file again")
     })
 }
@@ -18,10 +30,18 @@ pub(super) fn count(weights: &Weights, name: impl Fn(usize) -> String) -> usize 
     (0..most).take_while(|&index| weights.contains(&name(index))).count()
 }
 
-/// One more than the largest number after `prefix`: the number of blocks.
-pub(super) fn blocks(weights: &Weights, prefix: &str) -> usize {
+/// One more than the largest number after `prefix`: the number of blocks. Each block has a tensor at least.
+pub(super) fn blocks(weights: &Weights, prefix: &str) -> Result<usize> {
     let number = |(name, _): (&str, _)| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
-    weights.iter().filter_map(number).max().map_or(0, |last| last + 1)
+    let (last, tensors) = (weights.iter().filter_map(number).max(), weights.iter().count());
+    match last {
+        Some(last) if last >= tensors => Err(Error::new(
+            Kind::CorruptModel,
+            format!("{} has a tensor of block {last} and only {tensors} tensors", weights.root().display()),
+        )
+        .remedy("Download the file again")),
+        last => Ok(last.map_or(0, |last| last + 1)),
+    }
 }
 
 /// A sentence about a value of `config.json` that contradicts the weights.

@@ -49,12 +49,13 @@ pub fn transformer(
         text_dim: dim(weights, "condition_embedder.text_embedder.linear_1.weight", 1)?,
         freq_dim: dim(weights, "condition_embedder.time_embedder.linear_1.weight", 1)?,
         ffn_dim: dim(weights, "blocks.0.ffn.net.0.proj.weight", 0)?,
-        num_layers: blocks(weights, "blocks."),
+        num_layers: blocks(weights, "blocks.")?,
         patch_size,
         cross_attn_norm: weights.contains("blocks.0.norm2.weight"),
         eps: given.map_or(EPS, |config| config.eps),
         rope_max_seq_len: given.map_or(POSITIONS, |config| config.rope_max_seq_len),
     };
+    super::shapes::check(&found, weights)?;
     let wrong = given.map(|given| differences(given, &found)).unwrap_or_default();
     Ok((found, wrong))
 }

@@ -34,13 +34,14 @@ pub fn text_encoder(
         d_model: dim(weights, "shared.weight", 1)?,
         d_kv: inner / num_heads,
         d_ff: dim(weights, "encoder.block.0.layer.1.DenseReluDense.wi_0.weight", 0)?,
-        num_layers: blocks(weights, "encoder.block."),
+        num_layers: blocks(weights, "encoder.block.")?,
         num_heads,
         relative_attention_num_buckets: dim(weights, &bias, 0)?,
         relative_attention_max_distance: given
             .map_or(DISTANCE, |config| config.relative_attention_max_distance),
         layer_norm_epsilon: given.map_or(EPS, |config| config.layer_norm_epsilon),
     };
+    super::shapes::check(&found, weights)?;
     let pairs = given.map(|given| {
         [
             ("vocab_size", given.vocab_size, found.vocab_size),

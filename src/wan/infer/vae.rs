@@ -32,16 +32,20 @@ pub fn vae(weights: &Weights, given: Option<&VaeConfig>) -> Result<(VaeConfig, V
     let in_channels = dim(weights, "encoder.conv_in.weight", 1)?;
     let is_residual = weights.contains("encoder.down_blocks.0.resnets.0.conv1.weight");
     let levels = if is_residual { nested_levels(weights)? } else { flat_levels(weights)? };
-    let patch = (1..=in_channels).find(|side| COLOURS * side * side == in_channels).unwrap_or(1);
+    let patch = (1..=in_channels)
+        .find(|side| COLOURS * side * side >= in_channels)
+        .filter(|side| COLOURS * side * side == in_channels)
+        .unwrap_or(1);
     let first = levels.widths.first().map_or(1, |width| (width / base_dim).max(1));
-    let shrinking = levels.widths.len().saturating_sub(1) as u32;
+    // checked below with the rest
+    let shrinking = levels.widths.len().saturating_sub(1).min(16) as u32;
     let found = VaeConfig {
         base_dim,
         decoder_base_dim: Some(dim(weights, "decoder.conv_out.weight", 1)? / first),
         z_dim,
         dim_mult: levels.widths.iter().map(|width| width / base_dim).collect(),
         num_res_blocks: levels.blocks,
-        scale_factor_temporal: 1 << levels.halves_time.iter().filter(|&&halves| halves).count(),
+        scale_factor_temporal: 1 << levels.halves_time.iter().filter(|&&halves| halves).count().min(16),
         temperal_downsample: levels.halves_time,
         is_residual,
         patch_size: (patch > 1).then_some(patch),
@@ -49,8 +53,9 @@ pub fn vae(weights: &Weights, given: Option<&VaeConfig>) -> Result<(VaeConfig, V
         out_channels: dim(weights, "decoder.conv_out.weight", 0)?,
         latents_mean,
         latents_std,
-        scale_factor_spatial: (1 << shrinking) * patch as u32,
+        scale_factor_spatial: (1_u32 << shrinking).saturating_mul(patch as u32),
     };
+    super::shapes::check(&found, weights)?;
     let pairs = given.map(|given| {
         [
             ("base_dim", given.base_dim, found.base_dim),

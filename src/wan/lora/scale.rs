@@ -6,6 +6,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::core::{Bytes, read_bounded};
+
+/// Largest settings file that is read.
+const MAX_PEFT_FILE: Bytes = Bytes(4 << 20);
 /// Metadata key under which diffusers stores PEFT's settings.
 const DIFFUSERS_KEY: &str = "lora_adapter_metadata";
 /// File that PEFT writes beside the weights.
@@ -25,7 +29,7 @@ impl LoraScaling {
     pub(super) fn find(metadata: &BTreeMap<String, String>, path: &Path) -> Option<Self> {
         let inside = metadata.get(DIFFUSERS_KEY).and_then(|text| Self::from_diffusers(text));
         inside.or_else(|| {
-            let beside = std::fs::read(path.with_file_name(PEFT_FILE)).ok()?;
+            let beside = read_bounded(&path.with_file_name(PEFT_FILE), MAX_PEFT_FILE).ok()?;
             serde_json::from_slice(&beside).ok()
         })
     }

@@ -4,6 +4,7 @@ mod buckets;
 mod clean;
 mod sentencepiece;
 mod tokenizer;
+mod tokenizer_limits;
 
 pub use buckets::relative_buckets;
 pub use clean::clean;

@@ -16,6 +16,8 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{AddedToken, Tokenizer};
 
+use super::tokenizer_limits::check_charsmap;
+
 /// Whether an unknown character is encoded as bytes.
 const BYTE_FALLBACK: bool = false;
 /// The character that represents a space inside a piece.

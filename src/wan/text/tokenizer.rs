@@ -1,11 +1,11 @@
 //! UMT5's tokenizer, read from `tokenizer.json` or `spiece.model`.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::sentencepiece;
-use crate::core::{Error, Kind, Result};
+use super::tokenizer_limits::{check_json, guarded};
+use crate::core::{Bytes, Error, Kind, Result, read_bounded};
 use crate::onnx::Weights;
 
 /// File of the `tokenizers` library, in every checkpoint saved by transformers.
@@ -16,6 +16,11 @@ const SENTENCEPIECE: &str = "spiece.model";
 const ATTACHED: &str = "spiece_model";
 /// End-of-sequence token, which the encoder expects at the end.
 const END: &str = "</s>";
+
+/// Largest file that is read; UMT5's `tokenizer.json` has 17 MB.
+const MAX_FILE: Bytes = Bytes(128 << 20);
+/// Most bytes of a prompt that are read; 512 tokens of any script have far fewer.
+const MAX_PROMPT: usize = 64 << 10;
 
 const FETCH_AGAIN: &str = "Fetch the tokenizer folder of the model again";
 
@@ -41,26 +46,32 @@ impl Tokenizer {
     pub fn open(folder: &Path) -> Result<Self> {
         if folder.is_file() {
             let weights = Weights::from_files(&[folder.to_path_buf()])?;
-            let bytes = weights.bytes(weights.get(ATTACHED)?)?;
-            let inner =
-                sentencepiece::tokenizer_from_bytes(&bytes).map_err(|error| corrupt(folder, error))?;
-            return Self::new(inner, folder);
+            let attached = weights.get(ATTACHED)?;
+            if attached.len > MAX_FILE.0 {
+                return Err(corrupt(folder, io::Error::from(io::ErrorKind::FileTooLarge)));
+            }
+            return Self::from_sentencepiece(&weights.bytes(attached)?, folder);
         }
         if let Some(bytes) = read(&folder.join(JSON))? {
-            let inner = tokenizers::Tokenizer::from_bytes(bytes)
-                .map_err(|error| corrupt(&folder.join(JSON), io::Error::other(error)))?;
+            let failed = |error| corrupt(&folder.join(JSON), error);
+            check_json(&bytes).map_err(failed)?;
+            let inner = guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(failed)?;
+            let inner = inner.map_err(|error| failed(io::Error::other(error)))?;
             return Self::new(inner, &folder.join(JSON));
         }
         if let Some(bytes) = read(&folder.join(SENTENCEPIECE))? {
-            let inner = sentencepiece::tokenizer_from_bytes(&bytes)
-                .map_err(|error| corrupt(&folder.join(SENTENCEPIECE), error))?;
-            return Self::new(inner, &folder.join(SENTENCEPIECE));
+            return Self::from_sentencepiece(&bytes, &folder.join(SENTENCEPIECE));
         }
         Err(Error::new(
             Kind::MissingModel,
             format!("The tokenizer has neither {JSON} nor {SENTENCEPIECE}: {}", folder.display()),
         )
         .remedy(FETCH_AGAIN))
+    }
+
+    fn from_sentencepiece(bytes: &[u8], path: &Path) -> Result<Self> {
+        let inner = guarded(|| sentencepiece::tokenizer_from_bytes(bytes)).and_then(|inner| inner);
+        Self::new(inner.map_err(|error| corrupt(path, error))?, path)
     }
 
     fn new(mut inner: tokenizers::Tokenizer, path: &Path) -> Result<Self> {
@@ -75,11 +86,14 @@ impl Tokenizer {
 
     /// Token ids of a cleaned prompt, at most `max_tokens` but at least one; the last one is always `</s>`.
     pub fn encode(&self, prompt: &str, max_tokens: usize) -> Result<TokenIds> {
-        let encoding = self.inner.encode_fast(prompt, false).map_err(|error| {
+        let refused = |error| {
             Error::new(Kind::Generation, "The prompt cannot be turned into tokens")
-                .because(io::Error::other(error))
-                .remedy("Write it in plain words")
-        })?;
+                .because(error)
+                .remedy("Write it in plain words, or fetch the tokenizer folder of the model again")
+        };
+        let read = &prompt[..prompt.floor_char_boundary(MAX_PROMPT)];
+        let encoding = guarded(|| self.inner.encode_fast(read, false)).map_err(refused)?;
+        let encoding = encoding.map_err(|error| refused(io::Error::other(error)))?;
         let room = max_tokens.saturating_sub(1);
         let tokens = encoding.get_ids();
         let kept = tokens.iter().take(room).copied();
@@ -89,9 +103,12 @@ impl Tokenizer {
 
 /// The content of a file; `None` if the file does not exist.
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match read_bounded(path, MAX_FILE) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge) => {
+            Err(corrupt(path, error))
+        }
         Err(error) => Err(Error::new(Kind::Io, format!("Cannot read {}", path.display()))
             .because(error)
             .remedy("Check that you may read the folder")),
@@ -106,6 +123,8 @@ fn corrupt(path: &Path, cause: impl std::error::Error + Send + Sync + 'static) -
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn kind_of(files: &[(&str, &[u8])]) -> Kind {
