@@ -1,0 +1,49 @@
+//! Theme, layout and form survive a restart, and the window fits screens of every density.
+
+use eframe::egui::vec2;
+use wandeck::jobs::EndStatus;
+
+use crate::common;
+use crate::window::{Screen, Window};
+
+#[test]
+fn theme_layout_and_form_survive_a_restart() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    window.wait("the form is there", |window| window.has_button("Generate"));
+    assert!(window.is_dark());
+    window.command("Light theme");
+    window.wait("the theme is light", |window| !window.is_dark());
+    window.command("Monitor as one line");
+    window.set_prompt("a blue triangle");
+    window.set_number("Steps", "7");
+    let layout = data_dir.path().join("layout.ron");
+    let is_kept =
+        |_: &Window| std::fs::read_to_string(&layout).is_ok_and(|text| text.contains("monitor_is_line:true"));
+    window.wait("the layout is kept", is_kept);
+    window.close();
+
+    let mut window = Window::open(data_dir.path());
+    window.wait("the form is there", |window| window.has_button("Generate"));
+    assert_eq!(window.prompt(), "a blue triangle");
+    assert_eq!(window.number("Steps"), "7");
+    assert!(is_kept(&window));
+    // the harness sets a theme of its own after the window was made, so the file is what can be asked
+    window.close();
+    let kept = std::fs::read_to_string(data_dir.path().join("window.ron")).unwrap();
+    assert!(kept.contains("theme:Light"), "{kept}");
+}
+
+#[test]
+fn at_twice_the_density_everything_is_within_reach() {
+    for points in [vec2(960.0, 540.0), vec2(1024.0, 600.0), vec2(1920.0, 1080.0)] {
+        let data_dir = common::fresh_data_dir();
+        let mut window = Window::open_on(data_dir.path(), &Screen { points, scale: 2.0 });
+        window.wait("the form is there", |window| window.has_button("Generate"));
+        let generate = window.rect_of_button("Generate");
+        assert!(generate.max.x <= points.x && generate.max.y <= points.y, "{points:?}: {generate:?}");
+        window.click("Generate");
+        window.wait_for_ends(1);
+        assert_eq!(window.ends(), [EndStatus::Done]);
+    }
+}

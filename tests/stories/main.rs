@@ -1,0 +1,16 @@
+//! The whole window with the real engine behind it, as a person uses it: a file per story.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cancel;
+mod first_video;
+mod keyboard_only;
+mod looks_kept;
+mod queue_order;
+mod reopen_after_kill;
+mod restore;
+mod window;

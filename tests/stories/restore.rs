@@ -1,0 +1,35 @@
+//! Files dropped onto the window: a video brings its settings back, a LoRA goes into the form.
+
+use std::path::Path;
+
+use wandeck::media::read_metadata;
+
+use crate::common;
+use crate::window::Window;
+
+#[test]
+fn a_dropped_video_brings_its_settings_back() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    window.click_when_there("Generate");
+    window.wait_for_ends(1);
+    let first = window.outcome();
+    window.click("Random seed");
+    window.step();
+    let first_seed = first.draft().unwrap().seed.to_string();
+    let output = first.output.clone().unwrap();
+    assert_ne!(window.number("Seed"), first_seed);
+    assert!(read_metadata(&output).unwrap().is_some());
+    window.drop_file(output);
+    window.wait("the seed is back", |window| window.number("Seed") == first_seed);
+}
+
+#[test]
+fn a_dropped_lora_is_in_the_form_with_what_is_wrong_with_it() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    let lora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/loras/kohya.safetensors");
+    window.drop_file(lora);
+    window.wait("the LoRA is in the form", |window| window.has_button("Remove kohya"));
+    window.wait_for("does not fit toy-t2v-A14B");
+}

@@ -1,0 +1,234 @@
+//! A window under test: what a person can do with it, and how a story waits for what it shows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::App as _;
+use eframe::egui::accesskit::Role;
+use eframe::egui::{DroppedFile, Key, Modifiers, Rect, Vec2, vec2};
+use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{Harness, Node};
+use wandeck::app::App;
+use wandeck::jobs::{EndStatus, HistoryEntry, Job};
+
+/// How long a story waits for something to happen.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A window on a data folder, with the toy models and the runtime of the checkout.
+pub(crate) struct Window {
+    harness: Harness<'static, App>,
+}
+
+/// Points on the screen and pixels per point.
+pub(crate) struct Screen {
+    pub(crate) points: Vec2,
+    pub(crate) scale: f32,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self { points: vec2(1600.0, 1000.0), scale: 1.0 }
+    }
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+impl Window {
+    /// Opens the window on a data folder that has the runtime; another window may have left it.
+    pub(crate) fn open(data_dir: &Path) -> Self {
+        Self::open_on(data_dir, &Screen::default())
+    }
+
+    pub(crate) fn open_on(data_dir: &Path, screen: &Screen) -> Self {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let data_dir = data_dir.to_path_buf();
+        let harness = Harness::builder()
+            .with_size(screen.points)
+            .with_pixels_per_point(screen.scale)
+            .build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap());
+        Self { harness }
+    }
+
+    /// Draws until `done`, as the window would when it is woken.
+    pub(crate) fn wait(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while !done(self) {
+            assert!(began.elapsed() < PATIENCE, "{what}: {:?}", self.notifications());
+            std::thread::park_timeout(Duration::from_millis(5));
+            self.harness.step();
+        }
+    }
+
+    /// Draws until something has a label with `text` in it.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        self.wait(text, |window| window.shows(text));
+    }
+
+    /// Whether something has a label with `text` in it.
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        self.harness.query_all_by_label_contains(text).next().is_some()
+    }
+
+    /// Whether there is a button with this label.
+    pub(crate) fn has_button(&self, label: &str) -> bool {
+        self.harness.query_all_by_role_and_label(Role::Button, label).next().is_some()
+    }
+
+    /// The one control with this role and label.
+    pub(crate) fn control<'a>(&'a self, role: Role, label: &'a str) -> Node<'a> {
+        self.harness.get_by_role_and_label(role, label)
+    }
+
+    /// Clicks the one button with this label.
+    pub(crate) fn click(&mut self, label: &str) {
+        self.control(Role::Button, label).click();
+        self.step();
+    }
+
+    /// Waits for the button, then clicks it.
+    pub(crate) fn click_when_there(&mut self, label: &str) {
+        self.wait(label, |window| window.has_button(label));
+        self.click(label);
+    }
+
+    /// The number in a field, as it stands there.
+    pub(crate) fn number(&self, label: &str) -> String {
+        self.control(Role::SpinButton, label).value().unwrap()
+    }
+
+    /// Replaces the number in a field.
+    pub(crate) fn set_number(&mut self, label: &str, text: &str) {
+        self.control(Role::SpinButton, label).focus();
+        self.step();
+        self.press(Modifiers::COMMAND, Key::A);
+        self.control(Role::SpinButton, label).type_text(text);
+        self.press(Modifiers::NONE, Key::Enter);
+        self.step();
+    }
+
+    /// The words in the prompt field.
+    pub(crate) fn prompt(&self) -> String {
+        self.harness.get_by_label("Prompt").value().unwrap()
+    }
+
+    /// Replaces the prompt.
+    pub(crate) fn set_prompt(&mut self, text: &str) {
+        self.harness.get_by_label("Prompt").focus();
+        self.step();
+        self.press(Modifiers::COMMAND, Key::A);
+        self.harness.get_by_label("Prompt").type_text(text);
+        self.step();
+    }
+
+    /// Presses a key and lets the window draw.
+    pub(crate) fn press(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.step();
+    }
+
+    /// Types into whatever has the focus.
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.harness.event(eframe::egui::Event::Text(text.to_owned()));
+        self.step();
+    }
+
+    /// Drops a file onto the window.
+    pub(crate) fn drop_file(&mut self, path: PathBuf) {
+        self.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+        self.step();
+    }
+
+    /// Drags the row whose label begins with `from` onto the upper half of the row that begins with `to`.
+    pub(crate) fn drag_row(&mut self, from: &str, to: &str) {
+        let rect = |window: &Self, label: &str| window.harness.get_by_label_contains(label).rect();
+        let (from, to) = (rect(self, from).center(), rect(self, to));
+        self.harness.drag_at(from);
+        self.step();
+        let aim = eframe::egui::pos2(to.center().x, to.top() + 4.0);
+        for part in 1..=4 {
+            self.harness.hover_at(from + (aim - from) * (part as f32 / 4.0));
+            self.step();
+        }
+        self.harness.drop_at(aim);
+        self.step();
+    }
+
+    /// Runs a verb from the palette.
+    pub(crate) fn command(&mut self, name: &str) {
+        self.press(Modifiers::COMMAND, Key::K);
+        self.type_text(name);
+        self.press(Modifiers::NONE, Key::Enter);
+        self.step();
+    }
+
+    /// Closes the window as the person would.
+    pub(crate) fn close(mut self) {
+        self.harness.state_mut().on_exit(None);
+    }
+
+    /// Whether the dark theme is on.
+    pub(crate) fn is_dark(&self) -> bool {
+        self.harness.ctx.theme() == eframe::egui::Theme::Dark
+    }
+
+    /// Where a button is, in points.
+    pub(crate) fn rect_of_button(&self, label: &str) -> Rect {
+        self.control(Role::Button, label).rect()
+    }
+
+    /// Draws one frame.
+    pub(crate) fn step(&mut self) {
+        self.harness.step();
+    }
+
+    /// Every job of the queue, ended ones too.
+    pub(crate) fn jobs(&self) -> &[Job] {
+        self.harness.state().queue()
+    }
+
+    /// What was told in toasts and in the list of notifications.
+    pub(crate) fn notifications(&self) -> Vec<String> {
+        self.harness.state().notifications()
+    }
+
+    /// Waits until no job is open, and there are `count` ended ones.
+    pub(crate) fn wait_for_ends(&mut self, count: usize) {
+        self.wait("all jobs end", |window| {
+            let jobs = window.jobs();
+            jobs.len() >= count && jobs.iter().all(|job| job.ended().is_some())
+        });
+    }
+
+    /// How the jobs ended, in the order of the queue.
+    pub(crate) fn ends(&self) -> Vec<EndStatus> {
+        self.jobs().iter().filter_map(|job| job.ended().map(|end| end.status)).collect()
+    }
+
+    /// The record of the job that ended last, which must be done.
+    pub(crate) fn outcome(&self) -> HistoryEntry {
+        let record = self.jobs().iter().rev().find_map(Job::ended).cloned().unwrap();
+        assert_eq!(record.status, EndStatus::Done, "{record:?}");
+        record
+    }
+
+    /// Adds a job with this prompt and number of steps, and waits for its row.
+    pub(crate) fn add_job(&mut self, prompt: &str, steps: &str) {
+        let before = self.jobs().len();
+        self.set_prompt(prompt);
+        self.set_number("Steps", steps);
+        self.press(Modifiers::COMMAND, Key::Enter);
+        self.wait("the job is in the queue", |window| window.jobs().len() > before);
+    }
+}
