@@ -10,7 +10,6 @@ use crate::window::Window;
 fn cancel_in(stage: &str, numbers: &[(&str, &str)]) {
     let data_dir = common::fresh_data_dir();
     let mut window = Window::open(data_dir.path());
-    window.wait("the form is there", |window| window.has_button("Generate"));
     for (label, text) in numbers {
         window.set_number(label, text);
     }
@@ -41,7 +40,6 @@ fn in_the_decode_stage() {
 fn before_it_started() {
     let data_dir = common::fresh_data_dir();
     let mut window = Window::open(data_dir.path());
-    window.wait("the form is there", |window| window.has_button("Generate"));
     window.add_job("the first", "1000");
     window.add_job("the second", "1000");
     window.click_when_there("Cancel job 2");

@@ -10,7 +10,6 @@ use crate::window::Window;
 fn a_video_from_the_keyboard_alone() {
     let data_dir = common::fresh_data_dir();
     let mut window = Window::open(data_dir.path());
-    window.wait("the form is there", |window| window.has_button("Generate"));
     // the key of the compose panel brings the focus to the prompt
     window.press(Modifiers::COMMAND, Key::Num1);
     window.press(Modifiers::COMMAND, Key::A);

@@ -10,7 +10,6 @@ use crate::window::{Screen, Window};
 fn theme_layout_and_form_survive_a_restart() {
     let data_dir = common::fresh_data_dir();
     let mut window = Window::open(data_dir.path());
-    window.wait("the form is there", |window| window.has_button("Generate"));
     assert!(window.is_dark());
     window.command("Light theme");
     window.wait("the theme is light", |window| !window.is_dark());
@@ -24,7 +23,6 @@ fn theme_layout_and_form_survive_a_restart() {
     window.close();
 
     let mut window = Window::open(data_dir.path());
-    window.wait("the form is there", |window| window.has_button("Generate"));
     assert_eq!(window.prompt(), "a blue triangle");
     assert_eq!(window.number("Steps"), "7");
     assert!(is_kept(&window));
@@ -39,7 +37,6 @@ fn at_twice_the_density_everything_is_within_reach() {
     for points in [vec2(960.0, 540.0), vec2(1024.0, 600.0), vec2(1920.0, 1080.0)] {
         let data_dir = common::fresh_data_dir();
         let mut window = Window::open_on(data_dir.path(), &Screen { points, scale: 2.0 });
-        window.wait("the form is there", |window| window.has_button("Generate"));
         let generate = window.rect_of_button("Generate");
         assert!(generate.max.x <= points.x && generate.max.y <= points.y, "{points:?}: {generate:?}");
         window.click("Generate");

@@ -15,7 +15,6 @@ fn order(window: &Window) -> Vec<&str> {
 fn three_jobs_change_places_and_an_urgent_one_overtakes() {
     let data_dir = common::fresh_data_dir();
     let mut window = Window::open(data_dir.path());
-    window.wait("the form is there", |window| window.has_button("Generate"));
     window.add_job("one", "400");
     window.wait_for("Running job 1");
     window.add_job("two", "2");

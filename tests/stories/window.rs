@@ -58,7 +58,10 @@ impl Window {
             .with_size(screen.points)
             .with_pixels_per_point(screen.scale)
             .build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap());
-        Self { harness }
+        let mut window = Self { harness };
+        // the models come from a thread of their own
+        window.wait_for("on disk ·");
+        window
     }
 
     /// Draws until `done`, as the window would when it is woken.

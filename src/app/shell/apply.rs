@@ -113,7 +113,12 @@ impl App {
             Command::RandomSeed => state.set_seed(Seed::random().0),
             Command::FindModels => state.scan_models(),
             Command::Player(command) => self.run_player_command(ctx, command, now)?,
-            Command::ShowPanel(panel) => self.layout.show(panel),
+            Command::ShowPanel(panel) => {
+                self.layout.show(panel);
+                if panel == PanelId::Compose {
+                    self.panels.compose.focus_prompt();
+                }
+            }
             Command::MonitorLine => {
                 if self.layout.monitor_is_line {
                     self.layout.show(PanelId::Monitor);

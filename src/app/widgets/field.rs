@@ -24,11 +24,13 @@ pub(in crate::app) fn text_ui(
     text: &mut String,
     rows: usize,
     problems: &[Error],
-) {
+) -> Response {
     let label = ui.label(name);
     let edit = TextEdit::multiline(text).desired_rows(rows).desired_width(f32::INFINITY);
-    mark_form_text(&ui.add(edit).labelled_by(label.id));
+    let response = ui.add(edit).labelled_by(label.id);
+    mark_form_text(&response);
     problem_ui(ui, field, problems);
+    response
 }
 
 /// Remembers that a text with the focus is part of the form, whose undo covers it.

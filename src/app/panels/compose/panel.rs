@@ -38,9 +38,16 @@ const FIELDS: [&str; 18] = [
 #[derive(Default)]
 pub(in crate::app) struct ComposePanel {
     loras: LoraList,
+    /// The prompt gets the focus when it is drawn next.
+    focuses_prompt: bool,
 }
 
 impl ComposePanel {
+    /// Lets the next key go into the prompt.
+    pub(in crate::app) fn focus_prompt(&mut self) {
+        self.focuses_prompt = true;
+    }
+
     /// Draws the form; says what the person changed or asked for.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ComposeView<'_>) -> Vec<ComposeAction> {
         let mut actions = Vec::new();
@@ -63,7 +70,10 @@ impl ComposePanel {
             heading_ui(ui, view);
             router::ui(ui, view, &mut actions);
             model::ui(ui, view, &mut actions);
-            text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
+            let prompt = text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
+            if std::mem::take(&mut self.focuses_prompt) {
+                prompt.request_focus();
+            }
             text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
             pictures_ui(ui, &mut draft, view);
             ui.add_space(4.0);
