@@ -1,6 +1,7 @@
 //! The shared switches of a running job: stop it now, let it yield after its step, or let it wait there.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::core::CancelToken;
 use crate::pipeline::StepControl;
@@ -30,6 +31,19 @@ struct Signals {
     stop: Option<StopReason>,
     leave: Option<YieldReason>,
     paused: bool,
+    /// How long the job has waited since it got its device: paused, or before a retry.
+    waited: Duration,
+    /// Since when it waits now.
+    waiting: Option<Instant>,
+}
+
+impl Signals {
+    /// Ends a wait, if there is one.
+    fn go_on(&mut self) {
+        if let Some(since) = self.waiting.take() {
+            self.waited += since.elapsed();
+        }
+    }
 }
 
 /// Switches shared by the runner of a job and the dispatcher.
@@ -90,9 +104,27 @@ impl JobControl {
             && signals.stop.is_none()
             && !self.cancel.is_cancelled()
         {
+            signals.waiting.get_or_insert_with(Instant::now);
             signals = changed.wait(signals).unwrap_or_else(PoisonError::into_inner);
         }
+        signals.go_on();
         if signals.leave.is_some() { StepControl::Yield } else { StepControl::Continue }
+    }
+
+    /// Runs `wait`, whose time does not count as running time.
+    pub(crate) fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.update(|signals| {
+            signals.waiting.get_or_insert_with(Instant::now);
+        });
+        let waited = wait();
+        self.update(Signals::go_on);
+        waited
+    }
+
+    /// How long the job has waited: paused with its memory, or before a retry.
+    pub(crate) fn waited(&self) -> Duration {
+        let signals = self.signals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        signals.waited + signals.waiting.map(|since| since.elapsed()).unwrap_or_default()
     }
 
     fn update(&self, change: impl FnOnce(&mut Signals)) {
@@ -121,6 +153,28 @@ mod tests {
             then(&control);
             assert_eq!(thread.join().unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn waiting_is_counted_apart() {
+        let control = JobControl::default();
+        assert_eq!(control.waited(), Duration::ZERO);
+        let nap = Duration::from_millis(20);
+        control.waiting(|| control.cancel.check_after(nap)).unwrap();
+        let waited = control.waited();
+        assert!(waited >= nap);
+        control.between_steps();
+        assert_eq!(control.waited(), waited, "a step that is not held back does not wait");
+        // a pause counts while it lasts, too
+        control.pause(true);
+        let waiting = control.clone();
+        let thread = thread::Builder::new().spawn(move || waiting.between_steps()).unwrap();
+        while control.waited() < waited + nap {
+            control.cancel.check_after(Duration::from_millis(1)).unwrap();
+        }
+        control.pause(false);
+        thread.join().unwrap();
+        assert!(control.waited() >= waited + nap);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::args::{Generate, named};
-use crate::core::{Fix, StepCount};
+use crate::core::{Fix, Secs, StepCount};
 use crate::jobs::Priority;
 
 #[derive(Debug, Args)]
@@ -99,6 +99,9 @@ pub(super) struct Changes {
     /// Read the weights from their files instead of copying them
     #[arg(long)]
     weights_in_place: bool,
+    /// Time limit in seconds, 0 for none
+    #[arg(long, value_name = "SECS")]
+    timeout: Option<u64>,
 }
 
 impl Changes {
@@ -106,6 +109,8 @@ impl Changes {
         let tile = self.vae_tile.map(Fix::VaeTile);
         let steps = self.steps.map(|steps| Fix::Steps(StepCount(steps)));
         let weights = self.weights_in_place.then_some(Fix::WeightsInPlace);
-        tile.into_iter().chain(steps).chain(weights).collect()
+        let limit = |seconds: u64| (seconds > 0).then_some(Secs(seconds as f64));
+        let time_limit = self.timeout.map(|seconds| Fix::TimeLimit(limit(seconds)));
+        tile.into_iter().chain(steps).chain(weights).chain(time_limit).collect()
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{PrecisionChoice, ProviderChoice, WeightsChoice};
 use super::request::Draft;
-use super::units::{FrameCount, Guidance, Resolution, StepCount};
+use super::units::{FrameCount, Guidance, Resolution, Secs, StepCount};
 
 /// One change of a draft. Variants are ordered by their effect on the video: the first have none, the last the largest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub enum Fix {
     /// Retry with the same settings.
     #[serde(alias = "again")]
     Retry,
+    /// Set another time limit, or none. It is a setting of the job, not of its draft.
+    TimeLimit(Option<Secs>),
     /// Read weights from their files in place: slower, the same video.
     WeightsInPlace,
     /// Use another execution provider: nearly the same video.
@@ -23,7 +25,7 @@ pub enum Fix {
     VaeTile(u32),
     /// Use another model, for instance the int8 copy.
     Model(String),
-    /// Use another guidance scale for both experts.
+    /// Lower the guidance scale of both experts to this; one that is lower already stays.
     Guidance(Guidance),
     /// Use fewer denoising steps.
     Steps(StepCount),
@@ -39,7 +41,7 @@ impl Fix {
     /// Applies the fix to a draft.
     pub fn apply(&self, draft: &mut Draft) {
         match self {
-            Self::Retry => {}
+            Self::Retry | Self::TimeLimit(_) => {}
             Self::WeightsInPlace => draft.weights = WeightsChoice::InPlace,
             Self::Provider(provider) => {
                 draft.provider = *provider;
@@ -59,8 +61,8 @@ impl Fix {
                 }
             }
             Self::Guidance(guidance) => {
-                draft.guidance = guidance.0;
-                draft.guidance_low = None;
+                draft.guidance_low = draft.guidance_low.map(|low| low.min(guidance.0));
+                draft.guidance = draft.guidance.min(guidance.0);
             }
             Self::Steps(steps) => {
                 draft.steps = steps.0;
@@ -83,7 +85,7 @@ impl Fix {
 
     /// Whether latents that were denoised before the fix are still valid after it.
     pub fn keeps_latents(&self) -> bool {
-        matches!(self, Self::Retry | Self::WeightsInPlace | Self::VaeTile(_))
+        matches!(self, Self::Retry | Self::TimeLimit(_) | Self::WeightsInPlace | Self::VaeTile(_))
     }
 
     /// The text of a button that applies the fix, for instance "Use 17 frames".
@@ -99,6 +101,8 @@ impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Retry => f.write_str("retry unchanged"),
+            Self::TimeLimit(None) => f.write_str("use no time limit"),
+            Self::TimeLimit(Some(limit)) => write!(f, "use a time limit of {limit}"),
             Self::WeightsInPlace => f.write_str("read weights from disk instead of memory"),
             Self::Provider(ProviderChoice::Cpu) => f.write_str("run on the CPU"),
             Self::Provider(ProviderChoice::Cuda) => f.write_str("run on CUDA"),
@@ -106,7 +110,7 @@ impl fmt::Display for Fix {
             Self::Provider(ProviderChoice::Auto) => f.write_str("choose the provider automatically"),
             Self::VaeTile(size) => write!(f, "use VAE tiles of {size} px"),
             Self::Model(model) => write!(f, "use the model {model}"),
-            Self::Guidance(guidance) => write!(f, "use guidance scale {}", guidance.0),
+            Self::Guidance(guidance) => write!(f, "use guidance scale {} or less", guidance.0),
             Self::Steps(steps) => write!(f, "use {} steps", steps.0),
             Self::Frames(frames) => write!(f, "use {} frames", frames.0),
             Self::Size(size) => write!(f, "use size {size}"),

@@ -4,9 +4,27 @@ use ort::ErrorCode;
 
 use crate::core::{Error, Kind};
 
-/// Texts of allocation failures, which have no error code of their own.
-const OUT_OF_MEMORY: [&str; 4] =
-    ["Failed to allocate memory", "out of memory", "smaller than requested", "bad allocation"];
+/// Texts of failed allocations, in lower case: they come with every error code. Those of the CPU were provoked with
+/// `ulimit -v`; those of a card are from the sources of ONNX Runtime, CUDA and TensorRT.
+const OUT_OF_MEMORY: [&str; 12] = [
+    // libstdc++ and MSVC, thrown by a kernel or while a session is made
+    "std::bad_alloc",
+    "bad allocation",
+    // the arenas of ONNX Runtime
+    "failed to allocate memory",
+    "is smaller than requested bytes",
+    // where ONNX Runtime checks by itself
+    "failed to allocate output tensor",
+    "failed to allocate external initializer buffer",
+    "insufficient memory",
+    // the kernel's ENOMEM, of a mapping or a read
+    "cannot allocate memory",
+    // CUDA ("CUDA failure 2: out of memory"), its libraries and TensorRT
+    "out of memory",
+    "outofmemory",
+    "status_alloc_failed",
+    "memoryallocation",
+];
 /// Texts of failures of the device or its libraries, which occur with various error codes.
 const DEVICE: [&str; 4] = ["CUDA failure", "CUDNN failure", "CUBLAS failure", "cuDNN is unavailable"];
 /// Text of the error of a terminated run.
@@ -53,6 +71,7 @@ pub(super) fn run_error<R>(error: &ort::Error<R>) -> Error {
 }
 
 fn is_out_of_memory(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
     OUT_OF_MEMORY.iter().any(|words| text.contains(words))
 }
 
@@ -79,7 +98,17 @@ mod tests {
         for (text, kind) in [
             ("Exiting due to terminate flag being set to true.", Kind::Cancelled),
             ("bfc_arena.cc: Failed to allocate memory for requested buffer of size 5", Kind::OutOfMemory),
+            // provoked with ulimit -v
+            (
+                "Non-zero status code returned while running Concat node. Name:'Concat_279' Status Message: std::bad_alloc",
+                Kind::OutOfMemory,
+            ),
+            ("Exception during initialization: std::bad_alloc", Kind::OutOfMemory),
+            ("mmap of file failed, errno: 12, Cannot allocate memory", Kind::OutOfMemory),
             ("CUDA failure 2: out of memory", Kind::OutOfMemory),
+            ("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0", Kind::OutOfMemory),
+            ("Available memory of 5 is smaller than requested bytes of 7", Kind::OutOfMemory),
+            ("The shape of slope can be smaller than first input X", Kind::Generation),
             ("CUDA failure 719: unspecified launch failure ; GPU=0", Kind::Device),
             ("Non-zero status code returned while running Add node", Kind::Generation),
         ] {

@@ -37,10 +37,13 @@ pub(crate) fn next(spec: &JobSpec, tried: &[Fix]) -> Option<Fix> {
 
 impl JobSpec {
     /// A copy with `fixes` applied; a fallback model brings its folder.
-    pub(crate) fn with_fixes<'a>(&self, fixes: impl IntoIterator<Item = &'a Fix>) -> Self {
+    pub fn with_fixes<'a>(&self, fixes: impl IntoIterator<Item = &'a Fix>) -> Self {
         let mut spec = self.clone();
         for fix in fixes {
             fix.apply(&mut spec.draft);
+            if let Fix::TimeLimit(limit) = fix {
+                spec.timeout_s = limit.map(|limit| limit.0.ceil() as u64);
+            }
             if let Fix::Model(name) = fix
                 && let Some(fallback) = self.fallbacks.iter().find(|fallback| fallback.model == *name)
             {

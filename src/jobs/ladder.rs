@@ -1,15 +1,15 @@
 //! What is tried after a failure, least harmful first: changes that keep the video as asked, then changes to it.
 //!
-//! Only failures of memory, device, runtime and generation are retried. Invalid settings, a full disk or
-//! damaged model files do not recover by themselves.
+//! Only failures of memory, device and generation are retried. Invalid settings, missing or damaged files, a full disk
+//! and a wrong ONNX Runtime do not recover by themselves. No rung raises a value that a person asked for, none has no
+//! effect where the job runs, and none moves a job from a card to the CPU without permission.
 
 use crate::core::{
-    Draft, Fix, Guidance, Kind, Mode, ProviderChoice, Resolution, Stage, StepCount, WeightsChoice,
+    Draft, Fix, FrameCount, Guidance, Kind, Mode, ProviderChoice, Resolution, Stage, StepCount, Strides,
 };
+use crate::engine::Provider;
 
-/// The first tile that is tried, pixels; each next one has half of it.
-const FIRST_TILE: u32 = 256;
-/// Tiles are not made smaller than this.
+/// VAE tiles are not made smaller than this, pixels.
 const LAST_TILE: u32 = 64;
 /// Steps that are never gone below.
 const LEAST_STEPS: u32 = 5;
@@ -18,20 +18,27 @@ const SIZE_720P: Resolution = Resolution { width: 1280, height: 720 };
 /// Share of the guidance above 1 that stays when it is lowered.
 const LESS_GUIDANCE: f32 = 0.75;
 
-/// What failed.
+/// What failed, and what the attempt ran with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failed {
     pub(crate) kind: Kind,
     /// The last stage that began.
     pub(crate) stage: Stage,
     pub(crate) mode: Mode,
-    /// Both sides of a size are multiples of this.
-    pub(crate) size_multiple: u32,
+    pub(crate) strides: Strides,
+    /// What ran the graphs.
+    pub(crate) provider: Provider,
+    /// The longer side of what the VAE takes at once, in pixels; none if it cannot work in tiles.
+    pub(crate) vae_tile: Option<u32>,
+    /// Whether the weights of the stage were packed, so that reading them in place needs less memory.
+    pub(crate) is_packed: bool,
+    /// Whether a person allowed the CPU in place of a card.
+    pub(crate) may_use_cpu: bool,
 }
 
 /// Whether a failure of this kind may pass on a retry.
 pub(crate) fn is_retryable(kind: Kind) -> bool {
-    matches!(kind, Kind::OutOfMemory | Kind::Device | Kind::Runtime | Kind::Generation)
+    matches!(kind, Kind::OutOfMemory | Kind::Device | Kind::Generation)
 }
 
 /// What to change before the next attempt; none if there is nothing left to try.
@@ -41,11 +48,10 @@ pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Optio
     let fallback = fallback.map(|change| vec![change]);
     let rungs = match failed.kind {
         Kind::MissingModel | Kind::CorruptModel => Vec::from_iter(fallback),
-        // the look before a run has said which changes would help, and the others are not they
+        // preflight has said which changes would help, and the others are not they
         Kind::OutOfMemory if failed.stage == Stage::Preflight => Vec::from_iter(fallback),
         Kind::OutOfMemory => memory(failed, draft, tried, fallback),
-        Kind::Device => vec![vec![Fix::Retry], vec![Fix::Provider(ProviderChoice::Cpu)]],
-        Kind::Runtime => vec![vec![Fix::Retry]],
+        Kind::Device => device(failed),
         Kind::Generation => generation(failed, draft, tried),
         _ => Vec::new(),
     };
@@ -54,41 +60,88 @@ pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Optio
     rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes))
 }
 
-fn memory(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Vec<Fix>>) -> Vec<Vec<Fix>> {
-    let mut rungs = Vec::new();
-    if matches!(failed.stage, Stage::Decode | Stage::Image) {
-        let edge = draft.vae_tile.map_or(FIRST_TILE, |edge| edge / 2);
-        let longest = draft.size.width.max(draft.size.height);
-        // one that is not smaller than the frame changes nothing
-        let edge = std::iter::successors(Some(edge), |edge| Some(edge / 2)).find(|edge| *edge < longest);
-        rungs.extend(edge.filter(|edge| *edge >= LAST_TILE).map(|edge| vec![Fix::VaeTile(edge)]));
+/// What a person can try after the last attempt: changes that are theirs to make, each helpful by itself.
+pub(crate) fn suggestions(failed: Failed, draft: &Draft) -> Vec<Fix> {
+    let fixes = match (failed.kind, failed.stage) {
+        (Kind::Device, _) if failed.provider != Provider::Cpu => vec![Fix::Provider(ProviderChoice::Cpu)],
+        (Kind::OutOfMemory, Stage::DenoiseHigh | Stage::DenoiseLow) => {
+            let half = FrameCount((draft.frames / 2).max(1));
+            let (FrameCount(frames), _) = failed.strides.nearest_frames(half);
+            let shorter = (frames < draft.frames).then_some(Fix::Frames(FrameCount(frames)));
+            shorter.into_iter().chain(smaller(failed, draft, draft.size.area() / 2)).collect()
+        }
+        (Kind::OutOfMemory, Stage::Image | Stage::Decode | Stage::PostProcess) => {
+            smaller(failed, draft, draft.size.area() / 2).into_iter().collect()
+        }
+        _ => Vec::new(),
+    };
+    let cpu = (failed.kind == Kind::OutOfMemory && failed.provider != Provider::Cpu)
+        .then_some(Fix::Provider(ProviderChoice::Cpu));
+    let fixes = fixes.into_iter().chain(cpu);
+    fixes.filter(|fix| Fix::applied([fix], draft) != *draft).collect()
+}
+
+fn device(failed: Failed) -> Vec<Vec<Fix>> {
+    let mut rungs = vec![vec![Fix::Retry]];
+    if failed.provider == Provider::TensorRt {
+        rungs.push(vec![Fix::Provider(ProviderChoice::Cuda)]);
     }
-    if draft.weights != WeightsChoice::InPlace {
-        rungs.push(vec![Fix::WeightsInPlace]);
+    if failed.provider != Provider::Cpu && failed.may_use_cpu {
+        rungs.push(vec![Fix::Provider(ProviderChoice::Cpu)]);
     }
-    rungs.extend(fallback);
-    let smaller = (draft.size.area() > SIZE_720P.area())
-        .then(|| Fix::Size(shrunk(draft.size, SIZE_720P.area(), failed.size_multiple)));
-    let first: Vec<_> = fewer_steps(draft, 10).into_iter().chain(smaller.clone()).collect();
-    let no_loras = (!draft.loras.is_empty()).then_some(Fix::NoLoras);
-    let second: Vec<_> = fewer_steps(draft, 20).into_iter().chain(smaller).chain(no_loras).collect();
-    let cuts = tried.iter().filter(|change| matches!(change, Fix::Steps(_))).count();
-    rungs.extend([first, second].into_iter().skip(cuts));
     rungs
 }
 
+/// Less memory in the stage that had too little.
+fn memory(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Vec<Fix>>) -> Vec<Vec<Fix>> {
+    let uses_vae = matches!(failed.stage, Stage::Image | Stage::Decode);
+    let denoises = matches!(failed.stage, Stage::DenoiseHigh | Stage::DenoiseLow);
+    let mut rungs = Vec::new();
+    if uses_vae {
+        let half = failed.vae_tile.map(|tile| tile / 2 / failed.strides.spatial * failed.strides.spatial);
+        let least = LAST_TILE.max(2 * failed.strides.spatial);
+        rungs.extend(half.filter(|tile| *tile >= least).map(|tile| vec![Fix::VaeTile(tile)]));
+    }
+    if failed.is_packed && failed.provider == Provider::Cpu && (failed.stage == Stage::Text || denoises) {
+        rungs.push(vec![Fix::WeightsInPlace]);
+    }
+    // a failure drops the sessions that earlier stages and jobs left loaded
+    rungs.push(vec![Fix::Retry]);
+    rungs.extend(fallback);
+    if uses_vae || denoises {
+        let smaller = (draft.size.area() > SIZE_720P.area())
+            .then(|| smaller(failed, draft, SIZE_720P.area()))
+            .flatten();
+        let no_loras = (denoises && !draft.loras.is_empty()).then_some(Fix::NoLoras);
+        let cuts = tried.iter().filter(|change| matches!(change, Fix::Size(_))).count();
+        // fewer steps alone need as much memory, so they come with a change that needs less
+        let with_steps = |less: u32, changes: Vec<Fix>| -> Option<Vec<Fix>> {
+            (!changes.is_empty()).then(|| fewer_steps(draft, less).into_iter().chain(changes).collect())
+        };
+        let first = with_steps(10, Vec::from_iter(smaller.clone()));
+        let second = with_steps(20, smaller.into_iter().chain(no_loras).collect());
+        rungs.extend([first, second].into_iter().skip(cuts.min(1)).flatten());
+    }
+    rungs
+}
+
+/// The failed computation again, then with less guidance, then with fewer steps. Guidance and steps matter to
+/// denoising only.
 fn generation(failed: Failed, draft: &Draft, tried: &[Fix]) -> Vec<Vec<Fix>> {
     let mut rungs = vec![vec![Fix::Retry]];
+    if !matches!(failed.stage, Stage::DenoiseHigh | Stage::DenoiseLow) {
+        return rungs;
+    }
     let highest = draft.guidance.max(draft.guidance_low.unwrap_or(draft.guidance));
     let guided = highest > 1.0;
     let lowered = Fix::Guidance(Guidance(1.0 + (highest - 1.0) * LESS_GUIDANCE));
     // a distilled model has none
-    let official = guided.then(|| Fix::Guidance(official_guidance(failed.mode)));
+    let official = Some(official_guidance(failed.mode)).filter(|official| guided && official.0 < highest);
     let steps = fewer_steps(draft, 10);
     let cut = tried.iter().any(|change| matches!(change, Fix::Steps(_)));
     match tried.iter().filter(|change| matches!(change, Fix::Guidance(_))).count() {
         0 if guided => rungs.push(vec![lowered]),
-        0 | 1 if !cut => rungs.push(steps.into_iter().chain(official).collect()),
+        0 | 1 if !cut => rungs.push(steps.into_iter().chain(official.map(Fix::Guidance)).collect()),
         _ => {}
     }
     rungs
@@ -100,11 +153,14 @@ fn fewer_steps(draft: &Draft, less: u32) -> Option<Fix> {
     (draft.step_list.is_none() && steps < draft.steps).then_some(Fix::Steps(StepCount(steps)))
 }
 
-/// `size` with about `area` pixels in the same shape.
-fn shrunk(size: Resolution, area: u64, multiple: u32) -> Resolution {
-    let scale = (area as f64 / size.area() as f64).sqrt();
-    let side = |side: u32| ((f64::from(side) * scale) as u32 / multiple * multiple).max(multiple);
-    Resolution::new(side(size.width), side(size.height))
+/// The draft's size with about `area` pixels in the same shape, if that is smaller.
+fn smaller(failed: Failed, draft: &Draft, area: u64) -> Option<Fix> {
+    let (size, multiple) = (draft.size, failed.strides.size_multiple().max(1));
+    let scale = (area as f64 / size.area().max(1) as f64).sqrt();
+    let side =
+        |side: u32| ((f64::from(side) * scale) as u32 / multiple * multiple).max(multiple).min(side.max(1));
+    let smaller = Resolution::new(side(size.width), side(size.height));
+    (smaller.area() < size.area()).then_some(Fix::Size(smaller))
 }
 
 /// Wan 2.2's own (`wan/configs`, `sample_guide_scale`).
@@ -118,27 +174,57 @@ fn official_guidance(mode: Mode) -> Guidance {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::core::testing::draft;
-    use crate::core::{LoraChoice, StepList};
+    use crate::core::{LoraChoice, StepList, WeightsChoice};
 
-    fn climb(kind: Kind, stage: Stage, draft: Draft) -> Vec<String> {
-        climb_with(kind, stage, draft, None)
+    const ON_CPU: Failed = Failed {
+        kind: Kind::OutOfMemory,
+        stage: Stage::Decode,
+        mode: Mode::T2V,
+        strides: Strides { temporal: 4, spatial: 8, patch: 2 },
+        provider: Provider::Cpu,
+        vae_tile: None,
+        is_packed: true,
+        may_use_cpu: false,
+    };
+
+    /// The changes of every rung, as the worker climbs: tiles and packing follow the draft.
+    fn rungs(failed: Failed, mut draft: Draft, fallback: Option<&str>) -> Vec<(Vec<Fix>, Draft)> {
+        let mut tried = Vec::new();
+        let mut found = Vec::new();
+        let fallback = fallback.map(|model| Fix::Model(model.to_owned()));
+        let can_tile = failed.vae_tile.is_some();
+        loop {
+            let longest = draft.size.width.max(draft.size.height);
+            let failed = Failed {
+                vae_tile: can_tile.then(|| draft.vae_tile.unwrap_or(longest).min(longest)),
+                is_packed: failed.is_packed && draft.weights != WeightsChoice::InPlace,
+                provider: match draft.provider {
+                    ProviderChoice::Cpu => Provider::Cpu,
+                    ProviderChoice::Cuda => Provider::Cuda,
+                    _ => failed.provider,
+                },
+                ..failed
+            };
+            let untried = fallback.clone().filter(|change| !tried.contains(change));
+            let Some(changes) = next(failed, &draft, &tried, untried) else { return found };
+            draft = Fix::applied(&changes, &draft);
+            tried.extend(changes.clone());
+            found.push((changes, draft.clone()));
+            assert!(found.len() < 20, "{found:?}");
+        }
     }
 
-    fn climb_with(kind: Kind, stage: Stage, mut draft: Draft, fallback: Option<&str>) -> Vec<String> {
-        let mut tried = Vec::new();
-        let failed = Failed { kind, stage, mode: Mode::T2V, size_multiple: 16 };
-        let mut steps = Vec::new();
-        let fallback = fallback.map(|model| Fix::Model(model.to_owned()));
-        let untried = |tried: &[Fix]| fallback.clone().filter(|change| !tried.contains(change));
-        while let Some(changes) = next(failed, &draft, &tried, untried(&tried)) {
-            draft = Fix::applied(&changes, &draft);
-            steps.push(changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-            tried.extend(changes);
-            assert!(steps.len() < 20, "{steps:?}");
-        }
-        steps
+    fn climb(kind: Kind, stage: Stage, draft: Draft) -> Vec<String> {
+        climb_with(Failed { kind, stage, vae_tile: Some(448), ..ON_CPU }, draft, None)
+    }
+
+    fn climb_with(failed: Failed, draft: Draft, fallback: Option<&str>) -> Vec<String> {
+        let words = |changes: &[Fix]| changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        rungs(failed, draft, fallback).iter().map(|(changes, _)| words(changes)).collect()
     }
 
     fn large() -> Draft {
@@ -148,54 +234,100 @@ mod tests {
 
     #[test]
     fn memory_is_saved_where_it_costs_least_first() {
+        let tiled = Draft { vae_tile: Some(448), ..large() };
         assert_eq!(
-            climb(Kind::OutOfMemory, Stage::Decode, large()),
+            climb(Kind::OutOfMemory, Stage::Decode, tiled),
             [
-                "use VAE tiles of 256 px",
-                "use VAE tiles of 128 px",
-                "use VAE tiles of 64 px",
+                "use VAE tiles of 224 px",
+                "use VAE tiles of 112 px",
+                "retry unchanged",
+                "use 30 steps, use size 1264x720",
+            ]
+        );
+        assert_eq!(
+            climb(Kind::OutOfMemory, Stage::DenoiseHigh, large()),
+            [
                 "read weights from disk instead of memory",
+                "retry unchanged",
                 "use 30 steps, use size 1264x720",
                 "use 10 steps, remove the LoRAs",
             ]
         );
-        let at_step = climb(Kind::OutOfMemory, Stage::DenoiseHigh, large());
+        // neither size nor steps nor LoRAs matter to the text encoder
         assert_eq!(
-            at_step[..2],
-            ["read weights from disk instead of memory", "use 30 steps, use size 1264x720"]
+            climb(Kind::OutOfMemory, Stage::Text, large()),
+            ["read weights from disk instead of memory", "retry unchanged"]
         );
+    }
+
+    #[test]
+    fn a_rung_that_would_do_nothing_there_is_left_out() {
+        let on_card = Failed { provider: Provider::Cuda, stage: Stage::DenoiseHigh, ..ON_CPU };
+        assert_eq!(climb_with(on_card, draft(), None), ["retry unchanged"]);
+        let in_place = Failed { is_packed: false, stage: Stage::DenoiseHigh, ..ON_CPU };
+        assert_eq!(climb_with(in_place, draft(), None), ["retry unchanged"]);
+        // an exported VAE takes the whole clip
+        assert_eq!(climb_with(ON_CPU, draft(), None), ["retry unchanged"]);
     }
 
     #[test]
     fn a_model_that_was_allowed_comes_before_less_of_the_video() {
         let small = Some("t2v-A14B-int8");
-        let steps = climb_with(Kind::OutOfMemory, Stage::DenoiseHigh, large(), small);
-        assert_eq!(steps[1..3], ["use the model t2v-A14B-int8", "use 30 steps, use size 1264x720"]);
+        let failed = Failed { stage: Stage::DenoiseHigh, ..ON_CPU };
+        let steps = climb_with(failed, large(), small);
+        assert_eq!(steps[2..4], ["use the model t2v-A14B-int8", "use 30 steps, use size 1264x720"]);
         for kind in [Kind::MissingModel, Kind::CorruptModel] {
-            assert_eq!(climb_with(kind, Stage::Prepare, large(), small), ["use the model t2v-A14B-int8"]);
+            let failed = Failed { kind, stage: Stage::Prepare, ..ON_CPU };
+            assert_eq!(climb_with(failed, large(), small), ["use the model t2v-A14B-int8"]);
         }
-        let before = climb_with(Kind::OutOfMemory, Stage::Preflight, large(), small);
-        assert_eq!(before, ["use the model t2v-A14B-int8"]);
+        let before = Failed { stage: Stage::Preflight, ..ON_CPU };
+        assert_eq!(climb_with(before, large(), small), ["use the model t2v-A14B-int8"]);
+        assert!(climb_with(before, large(), None).is_empty(), "preflight said that it is impossible");
     }
 
     #[test]
     fn a_bad_number_is_tried_again_then_with_less_guidance() {
         assert_eq!(
             climb(Kind::Generation, Stage::DenoiseLow, large()),
-            ["retry unchanged", "use guidance scale 6.25", "use 30 steps, use guidance scale 4"]
+            [
+                "retry unchanged",
+                "use guidance scale 6.25 or less",
+                "use 30 steps, use guidance scale 4 or less"
+            ]
         );
+        // what is low already stays
+        let low = Draft { guidance: 1.5, guidance_low: Some(1.0), ..draft() };
+        let failed = Failed { kind: Kind::Generation, stage: Stage::DenoiseHigh, ..ON_CPU };
+        let found = rungs(failed, low, None);
+        let guidance: Vec<_> = found.iter().map(|(_, draft)| (draft.guidance, draft.guidance_low)).collect();
+        assert_eq!(guidance, [(1.5, Some(1.0)), (1.375, Some(1.0)), (1.375, Some(1.0))]);
+        assert_eq!(climb(Kind::Generation, Stage::Decode, large()), ["retry unchanged"]);
     }
 
     #[test]
-    fn a_lost_device_is_tried_again_then_left() {
-        assert_eq!(climb(Kind::Device, Stage::Prepare, large()), ["retry unchanged", "run on the CPU"]);
+    fn a_lost_card_is_left_only_with_permission() {
+        let failed = Failed { kind: Kind::Device, provider: Provider::Cuda, ..ON_CPU };
+        assert_eq!(climb_with(failed, draft(), None), ["retry unchanged"]);
+        assert_eq!(suggestions(failed, &draft()), [Fix::Provider(ProviderChoice::Cpu)]);
+        let allowed = Failed { may_use_cpu: true, ..failed };
+        assert_eq!(climb_with(allowed, draft(), None), ["retry unchanged", "run on the CPU"]);
+        let engine = Failed { provider: Provider::TensorRt, ..failed };
+        assert_eq!(climb_with(engine, draft(), None), ["retry unchanged", "run on CUDA"]);
     }
 
     #[test]
     fn what_cannot_mend_itself_is_not_tried_again() {
-        for kind in
-            [Kind::Input, Kind::Io, Kind::CorruptModel, Kind::MissingModel, Kind::Unsupported, Kind::Bug]
-        {
+        let permanent = [
+            Kind::Input,
+            Kind::Io,
+            Kind::CorruptModel,
+            Kind::MissingModel,
+            Kind::Unsupported,
+            Kind::Runtime,
+            Kind::Timeout,
+            Kind::Bug,
+        ];
+        for kind in permanent {
             assert!(!is_retryable(kind));
             assert!(climb(kind, Stage::Decode, large()).is_empty());
         }
@@ -208,6 +340,86 @@ mod tests {
             assert!(
                 climb(kind, Stage::DenoiseLow, distilled.clone()).iter().all(|rung| !rung.contains("steps"))
             );
+        }
+    }
+
+    prop_compose! {
+        fn any_failure()(
+            kind in prop::sample::select(vec![
+                Kind::OutOfMemory, Kind::Device, Kind::Generation, Kind::Runtime, Kind::MissingModel, Kind::Io,
+            ]),
+            stage in prop::sample::select(vec![
+                Stage::Preflight, Stage::Prepare, Stage::Text, Stage::Image, Stage::DenoiseHigh, Stage::DenoiseLow,
+                Stage::Decode, Stage::PostProcess,
+            ]),
+            provider in prop::sample::select(vec![Provider::Cpu, Provider::Cuda, Provider::TensorRt]),
+            spatial in prop::sample::select(vec![8, 16]),
+            can_tile: bool,
+            is_packed: bool,
+            may_use_cpu: bool,
+        ) -> Failed {
+            let strides = Strides { temporal: 4, spatial, patch: 2 };
+            let vae_tile = can_tile.then_some(1);
+            Failed { kind, stage, provider, strides, vae_tile, is_packed, may_use_cpu, ..ON_CPU }
+        }
+    }
+
+    prop_compose! {
+        fn any_draft()(
+            steps in 1_u32..100,
+            guidance in 0.0_f32..12.0,
+            guidance_low in prop::option::of(0.0_f32..12.0),
+            cells in (1_u32..64, 1_u32..64),
+            frames in 0_u32..40,
+            loras in 0_usize..2,
+            vae_tile in prop::option::of(16_u32..2000),
+            in_place: bool,
+            distilled: bool,
+        ) -> Draft {
+            Draft {
+                steps,
+                guidance,
+                guidance_low,
+                size: Resolution::new(cells.0 * 32, cells.1 * 32),
+                frames: frames * 4 + 1,
+                loras: vec![LoraChoice::new("a.safetensors"); loras],
+                vae_tile,
+                weights: if in_place { WeightsChoice::InPlace } else { WeightsChoice::Auto },
+                step_list: distilled.then(|| StepList(vec![1000.0, 500.0])),
+                ..draft()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_ladder_ends_and_never_raises_what_was_asked(failed in any_failure(), asked in any_draft()) {
+            // `rungs` fails if the ladder does not end
+            let mut before = vec![asked.clone()];
+            let mut retried = 0;
+            for (changes, after) in rungs(failed, asked, Some("other")) {
+                let last = before.last().unwrap().clone();
+                prop_assert!(after.steps <= last.steps && after.frames <= last.frames, "{changes:?}");
+                prop_assert!(after.guidance <= last.guidance, "{changes:?}");
+                let low = |draft: &Draft| draft.guidance_low.unwrap_or(draft.guidance);
+                prop_assert!(low(&after) <= low(&last), "{changes:?}");
+                prop_assert!(after.size.width <= last.size.width && after.size.height <= last.size.height);
+                let tile = |draft: &Draft| draft.vae_tile.unwrap_or(u32::MAX);
+                prop_assert!(tile(&after) <= tile(&last) && after.loras.len() <= last.loras.len());
+                if changes == [Fix::Retry] {
+                    retried += 1;
+                } else {
+                    // every other rung is a form that was not tried, by changes that each do something
+                    prop_assert!(!before.contains(&after), "{changes:?}");
+                    for change in &changes {
+                        prop_assert!(Fix::applied([change], &last) != last, "{change} does nothing");
+                    }
+                }
+                let is_cpu = |change: &Fix| *change == Fix::Provider(ProviderChoice::Cpu);
+                prop_assert!(failed.may_use_cpu || !changes.iter().any(is_cpu), "{changes:?}");
+                before.push(after);
+            }
+            prop_assert!(retried <= 1);
         }
     }
 }

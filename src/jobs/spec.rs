@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::fallback::Fallback;
-use crate::core::Draft;
+use crate::core::{Draft, Secs};
 use crate::media::Existing;
 
 /// Which jobs run first.
@@ -68,5 +68,10 @@ impl JobSpec {
             fallbacks: Vec::new(),
             latents_of: None,
         }
+    }
+
+    /// The time that it may run; none for no limit.
+    pub fn time_limit(&self) -> Option<Secs> {
+        self.timeout_s.map(|seconds| Secs(seconds as f64))
     }
 }

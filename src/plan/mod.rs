@@ -17,6 +17,7 @@ mod planner;
 mod preflight;
 mod profile;
 mod profiles;
+mod ran_with;
 mod request;
 mod route;
 #[cfg(test)]
@@ -34,5 +35,6 @@ pub use preflight::{PreflightResult, examine};
 pub(crate) use preflight::{PreparedJob, report_preflight};
 pub use profile::{ParameterRange, Profile, SizeClass};
 pub use profiles::Profiles;
+pub(crate) use ran_with::{RanWith, ran_with};
 pub use request::{Base, ChosenBy, Drafted, JobOptions, PlanRequest, PlannedJob};
 pub use route::{Candidate, Route, RouteRequest, route};

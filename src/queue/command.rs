@@ -102,8 +102,7 @@ impl Queue {
             if job.ended().is_none() {
                 return Err(not_now(id, "has not ended").remedy("Cancel or edit it instead"));
             }
-            let mut spec = job.spec.clone();
-            spec.draft = Fix::applied(fixes, &spec.draft);
+            let mut spec = job.spec.with_fixes(fixes);
             spec.latents_of = Some(job.uid.clone());
             Ok(spec)
         })

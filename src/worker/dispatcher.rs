@@ -128,7 +128,9 @@ impl Dispatcher {
 
 /// Stops a job at its time limit, and lets it yield after its step to an urgent one.
 fn enforce_limits(running: &Running, next: Option<Priority>) {
-    let is_over = |limit| running.since.is_some_and(|since| since.elapsed() > limit);
+    // the time before it got its device, and in which it was paused or waited for a retry, is not running time
+    let ran = running.since.map(|since| since.elapsed().saturating_sub(running.control.waited()));
+    let is_over = |limit| ran.is_some_and(|ran| ran > limit);
     if running.time_limit.is_some_and(is_over) {
         running.control.stop(StopReason::TimedOut);
     }

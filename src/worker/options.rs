@@ -18,6 +18,8 @@ pub struct WorkerOptions {
     pub max_retries: u32,
     /// Delay before the first retry; it doubles with each further one.
     pub back_off: Duration,
+    /// Whether a job may run on the CPU after its card failed.
+    pub may_use_cpu: bool,
     /// Threads of one operation; 0 for all cores.
     pub threads: usize,
     /// Whether time, memory and disk space are checked before a job runs.
@@ -40,6 +42,7 @@ impl WorkerOptions {
             scope,
             max_retries: 3,
             back_off: Duration::from_secs(2),
+            may_use_cpu: false,
             threads: 0,
             preflight: true,
             keep_encoded: Bytes(1 << 30),
@@ -55,6 +58,7 @@ impl WorkerOptions {
         Self {
             max_retries: settings.generation.retries,
             back_off: settings.errors.backoff(),
+            may_use_cpu: settings.errors.cpu_fallback,
             threads: settings.hardware.threads as usize,
             preflight: settings.generation.preflight,
             keep_encoded: settings.records.cache(),

@@ -11,6 +11,7 @@ use crate::engine::runtime;
 use crate::jobs::ladder::{self, Failed};
 use crate::jobs::{self, Job, JobSpec, RetryRecord, RunRecorder};
 use crate::models;
+use crate::plan::{RanWith, ran_with};
 
 impl Runner {
     /// Attempts the job until it ends; a failed attempt is followed by one with fixes applied.
@@ -25,30 +26,60 @@ impl Runner {
             };
             let may_succeed_later = ladder::is_retryable(error.kind) || jobs::may_help(error.kind);
             if error.kind == Kind::Cancelled || !may_succeed_later {
-                return stopped_or_failed(error, control);
+                return stopped_or_failed(error, &job.spec, control);
             }
             let stage = self.recorder.stage().unwrap_or(Stage::Preflight);
-            let Some(fixes) = next_fixes(job, &retries, &error, stage) else {
-                return JobEnd::Failed(error);
+            let LadderStep { fixes, suggestions } = self.ladder_step(job, &retries, &error, stage);
+            let Some(fixes) = fixes.filter(|_| num_failed < self.options.max_retries) else {
+                // a person can still try what no retry may do
+                let known = error.fixes().to_vec();
+                return JobEnd::Failed(error.with_fixes(if known.is_empty() { suggestions } else { known }));
             };
-            if num_failed == self.options.max_retries {
-                // a person can still try what would come next
-                let fixes = if error.fixes().is_empty() { fixes } else { error.fixes().to_vec() };
-                return JobEnd::Failed(error.with_fixes(fixes));
-            }
             let delay = self.options.back_off * 2_u32.saturating_pow(num_failed);
             num_failed += 1;
             let retry = RetryRecord { message: retry_message(&error, stage, &fixes), fixes };
             let message = format!("{}, in {:.0} s", retry.message, delay.as_secs_f64());
             self.shared.send(job.id, Event::Retrying { attempt: num_failed + 1, message });
             if let Err(error) = self.shared.queue().save_retry(job.id, retry.clone()) {
-                return stopped_or_failed(error, control);
+                return stopped_or_failed(error, &job.spec, control);
             }
             retries.push(retry);
-            if let Err(error) = control.cancel.check_after(delay) {
-                return stopped_or_failed(error, control);
+            if let Err(error) = control.waiting(|| control.cancel.check_after(delay)) {
+                return stopped_or_failed(error, &job.spec, control);
             }
         }
+    }
+
+    /// What to change before the next attempt, by the settings of the failed one, and what a person can try after the
+    /// last one.
+    fn ladder_step(&self, job: &Job, retries: &[RetryRecord], error: &Error, stage: Stage) -> LadderStep {
+        let tried: Vec<_> = retries.iter().flat_map(|retry| retry.fixes.clone()).collect();
+        let JobSpec { draft, model, .. } = &job.spec.with_fixes(&tried);
+        let fallback = if jobs::may_help(error.kind) { jobs::next_fallback(&job.spec, &tried) } else { None };
+        // what a model can do that cannot be read is unknown
+        let Ok(model) = models::open(model) else {
+            return LadderStep { fixes: fallback.map(|fix| vec![fix]), suggestions: Vec::new() };
+        };
+        let limits = model.limits();
+        let Ok(mode) = draft.mode_for(&limits) else { return LadderStep::default() };
+        let ran = self.runtime.as_ref().and_then(|runtime| ran_with(runtime, &model, draft, stage));
+        let RanWith { provider, vae_tile, is_packed } = ran.unwrap_or(RanWith::NOTHING);
+        let failed = Failed {
+            kind: error.kind,
+            stage,
+            mode,
+            strides: limits.strides,
+            provider,
+            vae_tile,
+            is_packed,
+            may_use_cpu: self.options.may_use_cpu,
+        };
+        let fixes = ladder::next(failed, draft, &tried, fallback);
+        let mut suggestions = ladder::suggestions(failed, draft);
+        // what would come next, if no attempt is left for it
+        let next = fixes.iter().flatten().filter(|fix| **fix != Fix::Retry && !suggestions.contains(fix));
+        suggestions = next.cloned().chain(suggestions.clone()).collect();
+        LadderStep { fixes, suggestions }
     }
 
     /// One attempt; a panic becomes an error.
@@ -110,23 +141,13 @@ impl Runner {
     }
 }
 
-/// The fixes for the next attempt, by the settings of the failed one; none if nothing is left to try.
-fn next_fixes(job: &Job, retries: &[RetryRecord], error: &Error, stage: Stage) -> Option<Vec<Fix>> {
-    let tried: Vec<_> = retries.iter().flat_map(|retry| retry.fixes.clone()).collect();
-    let JobSpec { draft, model, .. } = &job.spec.with_fixes(&tried);
-    let fallback = if jobs::may_help(error.kind) { jobs::next_fallback(&job.spec, &tried) } else { None };
-    // the limits of a model that cannot be read are unknown
-    let Ok(model) = models::open(model) else { return fallback.map(|fix| vec![fix]) };
-    let limits = model.limits();
-    let failed = Failed {
-        kind: error.kind,
-        stage,
-        mode: draft.mode_for(&limits).ok()?,
-        size_multiple: limits.strides.size_multiple(),
-    };
-    // free memory and devices change: when nothing is left to fix, waiting may help
-    let may_pass = matches!(error.kind, Kind::OutOfMemory | Kind::Device | Kind::Runtime);
-    ladder::next(failed, draft, &tried, fallback).or_else(|| may_pass.then(|| vec![Fix::Retry]))
+/// What follows a failed attempt.
+#[derive(Default)]
+struct LadderStep {
+    /// What to change before the next attempt; none if nothing is left to try.
+    fixes: Option<Vec<Fix>>,
+    /// What a person can try after the last attempt.
+    suggestions: Vec<Fix>,
 }
 
 fn retry_message(error: &Error, stage: Stage, fixes: &[Fix]) -> String {

@@ -10,9 +10,9 @@ use super::dispatcher::apply;
 use super::options::WorkerOptions;
 use super::shared::{Running, Shared};
 use crate::attempt::{JobControl, StopReason, YieldReason, complete};
-use crate::core::{Error, Event, Kind, Outcome, Result, Utc};
+use crate::core::{Error, Event, Fix, Kind, Outcome, Result, Secs, Utc};
 use crate::engine::Runtime;
-use crate::jobs::{Job, JobId, JobState, RunRecorder};
+use crate::jobs::{Job, JobId, JobSpec, JobState, RunRecorder};
 use crate::library::PerformanceStore;
 use crate::pipeline::SessionCache;
 use crate::plan::drop_sessions_if_short;
@@ -141,7 +141,7 @@ impl Runner {
         self.recorder = RunRecorder::default();
         let _device = match self.lease_device(id, control) {
             Ok(device) => device,
-            Err(error) => return stopped_or_failed(error, control),
+            Err(error) => return stopped_or_failed(error, &job.spec, control),
         };
         if let Some(running) = self.shared.running().iter_mut().find(|running| running.id == id) {
             running.since = Some(Instant::now());
@@ -220,16 +220,23 @@ pub(super) fn yielded(control: &JobControl) -> JobEnd {
 }
 
 /// The end of a job after an error. A job that was stopped ends for the reason of the stop.
-pub(super) fn stopped_or_failed(error: Error, control: &JobControl) -> JobEnd {
+pub(super) fn stopped_or_failed(error: Error, spec: &JobSpec, control: &JobControl) -> JobEnd {
     match (error.kind, control.stopped()) {
         (Kind::Cancelled, Some(StopReason::Closing)) => {
             JobEnd::Later(JobState::Queued, "The program is closing; the job resumes with the next one")
         }
-        (Kind::Cancelled, Some(StopReason::TimedOut)) => JobEnd::Failed(
-            Error::new(Kind::Timeout, "Stopped at the job's time limit").remedy(
-                "Retry it with a longer --timeout (it resumes from its last step), or with fewer steps or frames",
-            ),
-        ),
+        (Kind::Cancelled, Some(StopReason::TimedOut)) => JobEnd::Failed(timed_out(spec)),
         _ => JobEnd::Failed(error),
     }
+}
+
+fn timed_out(spec: &JobSpec) -> Error {
+    let limit = spec.time_limit().map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let longer = spec.time_limit().map(|Secs(limit)| Fix::TimeLimit(Some(Secs(2.0 * limit))));
+    let fixes: Vec<_> = std::iter::once(Fix::TimeLimit(None)).chain(longer).collect();
+    Error::new(Kind::Timeout, format!("Stopped at the job's time limit{limit}"))
+        .remedy(
+            "Retry it without a time limit (\"queue retry JOB --timeout 0\"): it resumes from its last step",
+        )
+        .with_fixes(fixes)
 }

@@ -197,9 +197,21 @@ fn a_job_that_takes_too_long_is_stopped_and_goes_on_when_retried() {
     let desk = Desk::new("slow@step:4=60000");
     let job = desk.submit(JobSpec { timeout_s: Some(3), ..desk.work(1, "a.mp4") });
     let told = desk.until_end(job);
-    assert!(matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Timeout));
-    desk.worker.command(QueueCommand::Retry(job)).unwrap();
+    let Some((_, Event::Failed { error })) = told.last() else { unreachable!("{told:?}") };
+    assert_eq!(
+        (error.kind, error.to_string().as_str()),
+        (Kind::Timeout, "Stopped at the job's time limit of 3.0 s")
+    );
+    assert_eq!(error.fixes()[0], Fix::TimeLimit(None));
+    // as `queue retry --timeout 0` does
+    let mut queue = Queue::open(desk.dir.path(), "a test", &Faults::default()).unwrap();
+    let again = queue.retry(job, &[Fix::TimeLimit(None)]).unwrap();
+    assert_eq!(queue.get(again).unwrap().spec.timeout_s, None);
     let told = desk.until(|_, event| event.is_terminal());
+    let steps = told.iter().filter(|(_, event)| {
+        matches!(event, Event::Step { stage: Stage::DenoiseHigh | Stage::DenoiseLow, .. })
+    });
+    assert!(steps.count() < 6, "it goes on from its resume point");
     assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
 }
 

@@ -222,7 +222,8 @@ impl State {
         let tried = entry.retries.iter().flat_map(|retry| &retry.fixes).filter(|_| fix.is_some());
         let draft = Fix::applied(tried.chain(fix), &before);
         // what is still the same is not denoised again
-        let work = JobSpec { latents_of: Some(entry.uid.clone()), ..entry.spec.clone() };
+        let timeout_s = entry.spec.with_fixes(fix).timeout_s;
+        let work = JobSpec { latents_of: Some(entry.uid.clone()), timeout_s, ..entry.spec.clone() };
         let work = self.form.changed(&work, draft)?;
         if before == self.form.draft {
             self.form.draft = work.draft.clone();

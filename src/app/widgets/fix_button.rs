@@ -30,6 +30,7 @@ pub(in crate::app) fn offered<'a>(
 fn cost(change: &Fix) -> &'static str {
     match change {
         Fix::Retry => "Costs nothing but time",
+        Fix::TimeLimit(_) => "The same video; the job may run longer",
         Fix::WeightsInPlace => "Slower, the same video",
         Fix::Provider(_) => "Slower, nearly the same video",
         Fix::VaeTile(_) | Fix::Model(_) => "Nearly the same video",

@@ -63,8 +63,10 @@ pub struct OptimizationSettings {
 pub struct ErrorSettings {
     /// Seconds before the second attempt; 0 to 3600, default 2.
     pub backoff_s: f64,
-    /// Time limit of a job in seconds, 0 for none; default 0.
+    /// Time limit of a job in seconds, 0 for none; default 0. Only the time that it runs counts.
     pub timeout_s: u64,
+    /// Whether a job may run on the CPU after its card failed, which takes far longer; default off.
+    pub cpu_fallback: bool,
 }
 
 /// Settings for the hardware.
@@ -119,7 +121,7 @@ impl Default for GenerationSettings {
 
 impl Default for ErrorSettings {
     fn default() -> Self {
-        Self { backoff_s: 2.0, timeout_s: 0 }
+        Self { backoff_s: 2.0, timeout_s: 0, cpu_fallback: false }
     }
 }
 

@@ -1,0 +1,54 @@
+//! What an attempt ran with, for the retry ladder: which changes would do something there.
+
+use super::memory_sample::MemorySample;
+use crate::core::{Draft, GenRequest, Stage};
+use crate::engine::{Prepack, Provider, Runtime};
+use crate::pipeline::{ComponentId, ComputePlan};
+use crate::wan::{Checkpoint, vae_cost};
+
+/// What an attempt ran with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RanWith {
+    /// What ran the graphs.
+    pub(crate) provider: Provider,
+    /// The longer side of what the VAE takes at once, in pixels; none if it cannot work in tiles.
+    pub(crate) vae_tile: Option<u32>,
+    /// Whether the weights of the stage were packed.
+    pub(crate) is_packed: bool,
+}
+
+impl RanWith {
+    /// What is assumed of an attempt that computed nothing.
+    pub(crate) const NOTHING: Self = Self { provider: Provider::Cpu, vae_tile: None, is_packed: false };
+}
+
+/// What an attempt at `draft` ran with in `stage`; none if it cannot have computed.
+pub(crate) fn ran_with(
+    runtime: &Runtime,
+    model: &Checkpoint,
+    draft: &Draft,
+    stage: Stage,
+) -> Option<RanWith> {
+    let request = GenRequest::parse(draft, &model.limits()).ok()?;
+    let compute = ComputePlan::choose(runtime, model, &request).ok()?;
+    let is_built = model.exported.is_none();
+    let size = request.size;
+    let tile = vae_cost::tile_size(&model.vae.config, size, request.vae_tile);
+    let component = match stage {
+        Stage::Text => Some(ComponentId::TextEncoder),
+        Stage::DenoiseHigh => Some(ComponentId::Transformer),
+        Stage::DenoiseLow if model.transformer_2.is_some() => Some(ComponentId::Transformer2),
+        Stage::DenoiseLow => Some(ComponentId::Transformer),
+        // convolutions are never packed
+        _ => None,
+    };
+    let is_packed = component.filter(|_| is_built && compute.provider == Provider::Cpu).is_some_and(|one| {
+        let plan = MemorySample::now(&compute, false).plan(&request, model, &compute);
+        plan.of(one).prepack == Prepack::Packed
+    });
+    Some(RanWith {
+        provider: compute.provider,
+        vae_tile: is_built.then(|| tile.unwrap_or(size.width.max(size.height))),
+        is_packed,
+    })
+}

@@ -1,0 +1,66 @@
+//! Limits that a run meets: memory as the system really refuses it, a wrong ONNX Runtime, a time limit.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::common;
+
+/// The program on the shipped models, with `limit` KiB of address space.
+fn limited(dir: &Path, limit: u32, args: &[&str]) -> Output {
+    Command::new("sh")
+        .args(["-c", &format!("ulimit -v {limit} && exec \"$@\""), "sh", env!("CARGO_BIN_EXE_wandeck")])
+        .args(args)
+        .env("WANDECK_DATA_DIR", dir)
+        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
+        // an arena reserves 64 MiB of addresses for each thread
+        .env("MALLOC_ARENA_MAX", "1")
+        .output()
+        .unwrap()
+}
+
+fn events(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_real_lack_of_memory_in_the_decoder_is_met_with_smaller_tiles() {
+    let dir = common::fresh_data_dir();
+    let out = dir.path().join("a.mp4");
+    let work = ["generate", "a red circle", "--model", "toy-t2v-A14B", "--seed", "1", "--steps", "2"];
+    let size = ["--size", "256x256", "--frames", "5", "--guidance", "1.5", "--events", "-o"];
+    // 256 pixels in one piece take some 600 MB, tiles of 128 some 450
+    let run = limited(dir.path(), 500_000, &[&work[..], &size[..], &[out.to_str().unwrap()]].concat());
+    let told = events(&run);
+    let of = |word: &str| told.iter().filter(|event| event["event"] == word).collect::<Vec<_>>();
+    let retries = of("retrying");
+    assert!(!retries.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+    for retry in &retries {
+        let message = retry["message"].as_str().unwrap();
+        assert!(message.contains("Out of memory") && message.contains("use VAE tiles of "), "{message}");
+    }
+    let denoised = of("stage_started").iter().filter(|event| event["stage"] == "denoise_high").count();
+    assert_eq!(denoised, 1, "the latents are kept");
+    let finished = of("finished");
+    let request = &finished[0]["outcome"]["request"];
+    assert_eq!((&request["guidance"], &request["steps"]), (&1.5.into(), &2.into()), "as asked");
+    assert!(out.exists() && run.status.success());
+}
+
+#[test]
+fn a_wrong_runtime_is_said_once_and_not_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        .args(["generate", "a red circle", "--model", "toy-t2v-A14B", "--events"])
+        .env("WANDECK_DATA_DIR", dir.path())
+        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
+        .env("ORT_DYLIB_PATH", dir.path().join("no-such-file.so"))
+        .output()
+        .unwrap();
+    let told = events(&run);
+    assert!(told.iter().all(|event| event["event"] != "retrying"), "{told:?}");
+    assert_eq!(told.last().unwrap()["error"]["kind"], "runtime");
+}
