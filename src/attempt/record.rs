@@ -1,4 +1,4 @@
-//! What is recorded of a run: its outcome, its provenance, and the key of its latents.
+//! The outcome of a run, the metadata of its video, and the key of its latents.
 
 use super::resume_key::ResumeKey;
 use crate::core::{GenRequest, Mode, Outcome, Result, Secs, Stage};
@@ -11,7 +11,7 @@ use crate::pipeline::{ComputePlan, RunContext, denoise_steps};
 use crate::plan::ResolvedInputs;
 use crate::wan::Checkpoint;
 
-/// What decides the bytes of a video beside its request.
+/// Everything besides the request that determines the bytes of a video.
 pub(super) struct MadeBy<'a> {
     pub(super) model: &'a Checkpoint,
     pub(super) given: &'a ResolvedInputs,
@@ -21,7 +21,7 @@ pub(super) struct MadeBy<'a> {
 }
 
 impl MadeBy<'_> {
-    /// The outcome, but for what is known at the very end: times, checks and the file's final name.
+    /// The outcome without the parts that are known only at the end: times, checks and the final file name.
     pub(super) fn outcome(
         &self,
         request: &GenRequest,
@@ -49,7 +49,7 @@ impl MadeBy<'_> {
         }
     }
 
-    /// The record that the video carries.
+    /// The metadata of the video.
     pub(super) fn provenance<'a>(&'a self, request: &'a GenRequest) -> Provenance<'a> {
         Provenance {
             request,
@@ -81,7 +81,7 @@ impl MadeBy<'_> {
     }
 }
 
-/// The stages of a run with their numbers of steps or chunks.
+/// The stages of a run with their number of steps or chunks.
 pub(super) fn stage_plan(checkpoint: &Checkpoint, request: &GenRequest) -> Vec<(Stage, u32)> {
     let [high, low] = denoise_steps(checkpoint, request).map(|steps| steps as u32);
     let chunks = checkpoint.strides().latent(1, request.size, request.frames).frames as u32;

@@ -1,20 +1,20 @@
-//! The key of a resume point: a hash over everything that decides the numbers of a run.
+//! The key of a resume point: a hash over everything that determines the latents of a run.
 //!
-//! The hashed text is a format of its own with the field names of version 0.1. It does not follow the program's types:
-//! a renamed field must not make the resume points and kept latents of earlier versions useless.
+//! The hashed text has its own format with the field names of version 0.1. It is independent of the program's types:
+//! renaming a field must not invalidate resume points and kept latents of earlier versions.
 
 use serde::Serialize;
 
 use crate::core::{Error, Fps, GenRequest, Kind, LoraRecord, Result, WeightsChoice, sha256_hex};
 use crate::library::{LoraFileRecord, RequestRecord};
 
-/// What decides the numbers of a run, beside this program's own version.
+/// Everything that determines the latents of a run, except the version of this program.
 pub(super) struct ResumeKey<'a> {
     pub(super) request: &'a GenRequest,
     /// The model's id.
     pub(super) model: &'a str,
     pub(super) model_fingerprint: &'a str,
-    /// SHA-256 of the start image's and the end image's file, as far as given.
+    /// SHA-256 of the start image file and the end image file, if given.
     pub(super) image_hashes: &'a [String],
     /// Version of ONNX Runtime.
     pub(super) onnxruntime: &'a str,
@@ -29,8 +29,8 @@ impl ResumeKey<'_> {
         Ok(sha256_hex(self.text(env!("CARGO_PKG_VERSION"))?.as_bytes()))
     }
 
-    /// The text that is hashed. Where weights are, how latents are decoded and how frames are shown is left out: it
-    /// does not change the latents.
+    /// The text that is hashed. Weight placement, VAE tiles, frame rate and output are left out, because they do not
+    /// change the latents.
     fn text(&self, version: &str) -> Result<String> {
         let latents =
             GenRequest { vae_tile: None, weights: WeightsChoice::Auto, fps: Fps(1), ..self.request.clone() };
@@ -47,7 +47,7 @@ impl ResumeKey<'_> {
             loras: self.loras.iter().map(LoraFileRecord::of).collect(),
         };
         serde_json::to_string(&key)
-            // as a video's metadata, which the text once was, it holds no NUL
+            // it contains no NUL, like the metadata of a video that it once was
             .map(|text| text.replace('\0', ""))
             .map_err(|error| Error::new(Kind::Bug, "Cannot write the key of the resume point").because(error))
     }

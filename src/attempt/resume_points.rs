@@ -1,7 +1,7 @@
-//! Where a run stands, on disk: written after a step, so that a killed run goes on from there to the same bytes.
+//! Resume points: the state of a run after a step, saved so that a killed run resumes to the same bytes.
 //!
-//! A file is whole or not there. Writing it takes at most [`SHARE`] of the run's time: after every step at real
-//! sizes, after some of them where steps are short. The last state is always written, so that decoding can be
+//! Files are written atomically. Writing takes at most [`SHARE`] of the run's time: at official sizes a state is
+//! saved after every step, with short steps less often. The last state is always saved, so that decoding can be
 //! repeated.
 
 use std::fs;
@@ -15,19 +15,19 @@ use crate::core::{Bytes, CancelToken, Error, FaultPoint, Faults, Kind, Result};
 use crate::pipeline::DenoiseState;
 use crate::store::{TensorMetadata, read_tensors, write_tensors};
 
-/// Share of a run's time that writing may take.
+/// Maximum fraction of the run's time that is spent on saving.
 const SHARE: f64 = 0.02;
 /// Name of the latent in its file; the sampler's tensors are `history_0` and so on.
 const LATENTS: &str = "latents";
 const HISTORY: &str = "history_";
-/// What the state belongs to: it goes on only where everything that decides its numbers is the same.
+/// Metadata key of the resume key: a state is used only by a run with the same key.
 const KEY: &str = "wandeck.key";
 const STEPS: &str = "wandeck.steps";
 
-/// The states of one job.
+/// The resume points of one job.
 pub(crate) struct ResumePoints {
     path: PathBuf,
-    /// States of an earlier job that this one may take, too.
+    /// Resume points of an earlier job that this one may use, too.
     other: Option<PathBuf>,
     faults: Faults,
     began: Instant,
@@ -35,7 +35,7 @@ pub(crate) struct ResumePoints {
 }
 
 impl ResumePoints {
-    /// The states of the job `uid`; those kept of the job `other` serve as well.
+    /// The resume points of the job `uid`, which may also use those of the job `other`.
     pub(crate) fn of(data_dir: &Path, uid: &str, other: Option<&str>, faults: &Faults) -> Self {
         Self {
             path: work_path(data_dir, uid),
@@ -46,14 +46,14 @@ impl ResumePoints {
         }
     }
 
-    /// The state to go on from: `fresh`, or a written one that `key` fits.
+    /// The saved state with the key `key`, or `fresh` if there is none.
     pub(crate) fn resume(&self, fresh: DenoiseState, key: &str) -> DenoiseState {
         let paths = std::iter::once(&self.path).chain(&self.other);
         let found = paths.filter_map(|path| read(path, &fresh, key));
         found.max_by_key(|state| state.solver.done()).unwrap_or(fresh)
     }
 
-    /// Writes `state` down, if it is time or `must` be.
+    /// Saves `state` if enough time has passed since the last save, or if `must` is true.
     pub(crate) fn save(&mut self, state: &DenoiseState, key: &str, must: bool) -> Result<()> {
         if !must && self.spent.as_secs_f64() > SHARE * self.began.elapsed().as_secs_f64() {
             return Ok(());
@@ -74,11 +74,12 @@ impl ResumePoints {
     }
 }
 
-/// Keeps the final latents of a finished job for decoding them again, and forgets the oldest above `bound`.
+/// Keeps the final latents of a finished job for decoding them again, and deletes the oldest ones above `bound`
+/// bytes.
 pub(crate) fn keep(data_dir: &Path, uid: &str, bound: Bytes) {
     let (work, kept) = (work_path(data_dir, uid), kept_path(data_dir, uid));
     if !work.exists() {
-        // it ended before its first step
+        // the job ended before its first step
         return forget(data_dir, uid);
     }
     let moved = kept
@@ -92,7 +93,7 @@ pub(crate) fn keep(data_dir: &Path, uid: &str, bound: Bytes) {
     forget(data_dir, uid);
 }
 
-/// Removes what is left of a job's states.
+/// Deletes the resume points of a job.
 pub(crate) fn forget(data_dir: &Path, uid: &str) {
     match fs::remove_file(work_path(data_dir, uid)) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -25,10 +25,10 @@ use crate::pipeline::{
 use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, report_preflight, resolve_inputs};
 use crate::store::write_tensors;
 
-/// What an attempt runs with.
+/// The environment of an attempt.
 pub(crate) struct AttemptContext<'a> {
     pub(crate) runtime: &'a Runtime,
-    /// Where earlier runs and the person's own `modes.ron` are; without it there is no preflight.
+    /// Data folder with the history and the user's `modes.ron`; without it there is no preflight.
     pub(crate) data_dir: Option<&'a Path>,
     pub(crate) cache: &'a mut dyn TensorCache,
     pub(crate) sessions: &'a mut SessionCache,
@@ -36,23 +36,23 @@ pub(crate) struct AttemptContext<'a> {
     pub(crate) faults: &'a Faults,
     /// Threads of one operation; 0 for all cores.
     pub(crate) threads: usize,
-    /// States after steps, on disk.
+    /// Resume points on disk.
     pub(crate) resume_points: Option<&'a mut ResumePoints>,
-    /// Records what will be on disk of the video, before it is.
+    /// Called before the video is written and before it is renamed, with what will be on disk.
     pub(crate) record_output: &'a mut dyn FnMut(PartialOutput) -> Result<()>,
 }
 
-/// How an attempt ended, if it did not fail.
+/// How an attempt ended without an error.
 pub(crate) enum AttemptEnd {
     /// The video is finished.
     Done(Box<Outcome>),
-    /// The job goes on later.
+    /// The job yielded and resumes later.
     Yielded,
 }
 
-/// Runs `work` alone, without queue, journal or retries, and sends its events, all but the terminal one.
+/// Runs `work` without queue, journal or retries, and sends all its events except the terminal one.
 ///
-/// `cancel` stops it within a step. Whatever the end, no half-written file stays behind.
+/// `cancel` stops it within a step. No incomplete file is left behind, however it ends.
 pub fn run_job(
     runtime: &Runtime,
     work: &JobSpec,
@@ -77,7 +77,7 @@ pub fn run_job(
     }
 }
 
-/// Runs `work`, whose settings were changed as `retries` say.
+/// Runs one attempt at `work`; `retries` are the failures and fixes before it.
 pub(crate) fn attempt(
     work: &JobSpec,
     retries: &[RetryRecord],
@@ -121,7 +121,7 @@ pub(crate) fn attempt(
     Ok(AttemptEnd::Done(Box::new(outcome)))
 }
 
-/// What the stages of an attempt run on.
+/// What the stages of an attempt use.
 struct Stages<'a> {
     pipeline: &'a Pipeline<'a>,
     prepared: &'a Prepared<'a>,
@@ -129,16 +129,16 @@ struct Stages<'a> {
     made_by: &'a MadeBy<'a>,
 }
 
-/// Where the video goes.
+/// Output of the video.
 struct Output<'a> {
     work: &'a JobSpec,
     target: &'a OutputTarget,
-    /// Records what will be on disk of it, before it is.
+    /// Called before the video is written and before it is renamed, with what will be on disk.
     record: &'a mut dyn FnMut(PartialOutput) -> Result<()>,
 }
 
 impl Stages<'_> {
-    /// The final latent, denoised from the last resume point; none if the job goes on later.
+    /// Denoises from the last resume point; returns the final latent, or `None` if the job yielded.
     fn latent(
         &self,
         request: &GenRequest,
@@ -157,10 +157,10 @@ impl Stages<'_> {
         let mut after_step = |state: &DenoiseState| {
             let mut save = |must: bool| {
                 let Some(resume_points) = &mut resume_points else { return };
-                // a run need not end because it could not be resumed
+                // the run can continue, it only could not be resumed later
                 unsaved = resume_points.save(state, &key, must).err().or_else(|| unsaved.take());
             };
-            // before a pause: it may be long, and the program may end during it
+            // saved before a pause, because the program may end during it
             let is_paused = control.is_held_back();
             save(is_paused || state.solver.done() == steps);
             let answer = control.between_steps();
@@ -177,7 +177,7 @@ impl Stages<'_> {
         Ok((answer == StepControl::Continue).then_some(state.latent))
     }
 
-    /// Decodes the latent into the finished and checked file.
+    /// Decodes the latent, writes the video and checks it.
     fn video(
         &self,
         request: &GenRequest,
@@ -221,7 +221,7 @@ impl Stages<'_> {
     }
 }
 
-/// Finishes a job whose program died while its video was given its name; none if the video is not there.
+/// Finishes a job whose program died while the finished video was renamed; `None` if the video does not exist.
 pub(crate) fn complete(
     work: &JobSpec,
     partial: &PartialOutput,

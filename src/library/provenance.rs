@@ -1,4 +1,5 @@
-//! What is written into every output file: all that is needed to make it again, and by what it was made.
+//! The metadata of every output file: all settings needed to make it again, and the model and versions it was made
+//! with.
 
 use std::path::Path;
 
@@ -9,26 +10,26 @@ use super::request_record::{LoraFileRecord, RequestRecord};
 use crate::core::{Draft, Error, GenRequest, Kind, LoraRecord, Result};
 use crate::media::{Metadata, read_metadata};
 
-/// The record of a video that was just made.
+/// The metadata of a finished video.
 pub(crate) struct Provenance<'a> {
     pub(crate) request: &'a GenRequest,
     /// The model's id.
     pub(crate) model: &'a str,
     pub(crate) model_fingerprint: String,
-    /// SHA-256 of the start image's and the end image's file, as far as given.
+    /// SHA-256 of the start image file and the end image file, if given.
     pub(crate) image_hashes: &'a [String],
     /// Version of ONNX Runtime.
     pub(crate) onnxruntime: &'a str,
     pub(crate) provider: &'static str,
-    /// Why that provider and those types.
+    /// Reasons for the provider and the compute types.
     pub(crate) provider_reason: &'a str,
     pub(crate) precision: &'static str,
     pub(crate) loras: &'a [LoraRecord],
-    /// What failed before and what was changed then, a sentence for each retry.
+    /// What failed and which fixes were applied, one sentence for each retry.
     pub(crate) retry_messages: Vec<&'a str>,
 }
 
-/// The record as JSON. Names and order of the fields are those of version 0.1, see [`RequestRecord`].
+/// The metadata as JSON, with the field names and order of version 0.1, see [`RequestRecord`].
 #[derive(Serialize)]
 struct ProvenanceDocument<'a> {
     /// Version of this program.
@@ -48,7 +49,7 @@ struct ProvenanceDocument<'a> {
 }
 
 impl Provenance<'_> {
-    /// The metadata of the file: the record for programs and a line for people.
+    /// The metadata entries of the file: JSON for programs and one line for people.
     pub(crate) fn metadata(&self) -> Result<Metadata> {
         let Provenance { request, model, .. } = self;
         let document = ProvenanceDocument {
@@ -75,16 +76,16 @@ impl Provenance<'_> {
     }
 }
 
-/// The record in an output file of this program.
+/// The settings stored in an output file.
 #[derive(Clone, Debug)]
 pub struct SavedRequest {
-    /// The form that made it.
+    /// The draft that it was made from.
     pub draft: Draft,
     record: Value,
 }
 
 impl SavedRequest {
-    /// Reads the record of a video, image or folder of frames; none if it carries none.
+    /// Reads the settings in a video, image or PNG sequence; `None` if it contains none.
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let Some(json) = read_metadata(path)? else { return Ok(None) };
         let unreadable = |error: serde_json::Error| {
@@ -97,12 +98,12 @@ impl SavedRequest {
         Ok(Some(Self { draft, record }))
     }
 
-    /// The value under `key` in the record; null if there is none.
+    /// The value under `key` in the metadata; null if it is missing.
     pub(crate) fn value(&self, key: &str) -> &Value {
         &self.record[key]
     }
 
-    /// What differs in `new`, as "name: old, now new"; empty if both were made in the same way.
+    /// The differences to `new` as "name: old, now new"; empty if there are none.
     pub fn differences(&self, new: &Self) -> Vec<String> {
         let mut found = Vec::new();
         compare("", &self.record, &new.record, &mut found);

@@ -1,4 +1,4 @@
-//! The history from the videos: each carries what made it.
+//! Rebuilds the history from the settings stored in finished videos.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,28 +8,28 @@ use super::provenance::SavedRequest;
 use crate::core::{Result, Utc, sha256_hex};
 use crate::jobs::{EndStatus, HistoryEntry};
 
-/// Folders inside folders that are looked into.
+/// Maximum depth of folders that are searched.
 const DEPTH: usize = 8;
-/// Endings of files that may carry a record.
+/// Extensions of files that may contain settings.
 const ENDINGS: [&str; 3] = ["mp4", "gif", "png"];
-/// The first file of a folder of frames.
+/// The first file of a PNG sequence.
 const FIRST_FRAME: &str = "frame_0000.png";
 
-/// What looking for videos came to.
+/// The result of a rebuild.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// Videos and images that say how they were made.
+    /// Number of videos and images with saved settings.
     pub num_found: usize,
-    /// Those of them that the history did not know.
+    /// Number of entries added to the history.
     pub num_added: usize,
-    /// Why something was passed over, a sentence each.
+    /// One sentence for each skipped file.
     pub notes: Vec<String>,
 }
 
-/// Looks for videos in `folders` and records those that `history` does not know.
+/// Searches `folders` for videos and adds those that are missing in `history`.
 ///
-/// A video tells its request, model, provider and precision; when it was made is taken from its file. How long that
-/// took, and whatever failed, no file tells.
+/// A video contains its request, model, provider and precision; the end time is the file's modification time.
+/// Durations and failed jobs cannot be restored.
 pub fn rebuild(history: &History, folders: &[PathBuf]) -> Result<Rebuilt> {
     let mut notes = Vec::new();
     let mut tasks = Vec::new();
@@ -73,14 +73,14 @@ fn has_ending(path: &Path) -> bool {
     ending.is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
 }
 
-/// The task that made a file; none if the file does not say.
+/// The history entry of a file; `None` if it contains no settings.
 fn task(path: &Path) -> Result<Option<HistoryEntry>> {
     let Some(recorded) = SavedRequest::read(path)? else { return Ok(None) };
     let made = fs::metadata(path).and_then(|about| about.modified()).map(Utc::from).unwrap_or_default();
     let text = |key: &str| recorded.value(key).as_str().map(str::to_owned);
     let name = sha256_hex(path.as_os_str().as_encoded_bytes());
     Ok(Some(HistoryEntry {
-        // the same file is the same task, however often it is found
+        // the same path gives the same id, so that a file is added once
         id: format!("file-{}", &name[..16]),
         status: EndStatus::Done,
         created: made,

@@ -1,4 +1,4 @@
-//! A request and its LoRAs as they are written into files: names and order of the fields are those of version 0.1.
+//! The stored form of a request and its LoRAs, with the field names and order of version 0.1.
 //!
 //! They must not change: a video made again from the record of an older one has the same bytes, and the key of a resume
 //! point is a hash over them. The program's own types may be renamed freely.
@@ -12,7 +12,7 @@ use crate::core::{
     WeightsChoice,
 };
 
-/// What was asked for.
+/// The settings of a job.
 #[derive(Clone, Serialize)]
 pub(crate) struct RequestRecord<'a> {
     prompt: &'a str,
@@ -76,7 +76,7 @@ struct SizeRecord {
     height: u32,
 }
 
-/// A LoRA as it was asked for.
+/// A LoRA as requested.
 #[derive(Clone, Serialize)]
 struct LoraChoiceRecord<'a> {
     file: &'a Path,
@@ -90,7 +90,7 @@ impl<'a> LoraChoiceRecord<'a> {
     }
 }
 
-/// What was done with a LoRA.
+/// How a LoRA was applied.
 #[derive(Clone, Serialize)]
 pub(crate) struct LoraFileRecord<'a> {
     file: &'a Path,
@@ -103,7 +103,7 @@ pub(crate) struct LoraFileRecord<'a> {
 }
 
 impl<'a> LoraFileRecord<'a> {
-    /// The record of `record`, made by the run.
+    /// The stored form of `record`, which the run made.
     pub(crate) fn of(record: &'a LoraRecord) -> Self {
         Self {
             file: &record.file,

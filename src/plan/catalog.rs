@@ -18,7 +18,7 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// Every model in these folders. Reads the disk, so call it where waiting is allowed.
+    /// Scans these folders for models. Reads the disk, so do not call it on the window's thread.
     pub fn scan(&self) -> Vec<Installed> {
         models::installed(&self.data, self.models.as_deref())
     }

@@ -1,4 +1,4 @@
-//! Where a video goes and what it is called when nobody says otherwise.
+//! The default output path and file name of a video.
 
 use std::path::{Path, PathBuf};
 

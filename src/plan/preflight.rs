@@ -1,4 +1,4 @@
-//! Gathers the facts for the look before a run, and says what came of it.
+//! Collects the facts for preflight, runs it and reports its findings.
 
 use std::path::{Path, PathBuf};
 
@@ -22,26 +22,26 @@ use crate::preflight::{
 };
 use crate::wan::{Checkpoint, vae_cost};
 
-/// Earlier runs that are looked at.
+/// Number of earlier runs that are considered.
 const EARLIER: usize = 60;
-/// Earlier runs of the same kind that the time is taken from.
+/// Number of comparable runs for the time estimate.
 const NEAREST: usize = 20;
-/// Models whose files are opened to learn from runs of theirs.
+/// Maximum number of other models opened to learn from their runs.
 const MODELS: usize = 4;
-/// Bytes of a pixel in a file: of frames in their own files, and of video, generously.
+/// Upper bound of bytes per pixel in a file: for PNG frames and for video.
 const PICTURE_BYTES: u64 = 3;
 const VIDEO_BYTES_PER_8_PIXELS: u64 = 8;
-/// Copies of the latents that the journal keeps.
+/// Copies of the latents in a resume point.
 const LATENT_COPIES: u64 = 4;
 
-/// What preflight says of a job before it runs.
+/// The result of preflight for a job.
 #[derive(Debug)]
 pub struct PreflightResult {
     /// The request as it would run.
     pub request: GenRequest,
-    /// The model's name.
+    /// Model id.
     pub model: String,
-    /// What it will cost, and what blocks it.
+    /// Estimated cost and findings.
     pub preflight: PreflightReport,
     /// The folders that it writes to, with what is needed and free.
     pub disk_space: Vec<DiskSpace>,
@@ -49,7 +49,7 @@ pub struct PreflightResult {
     pub provider: Provider,
 }
 
-/// A job that is ready to run, as preflight sees it.
+/// The inputs of preflight for a job that can be parsed.
 #[derive(Clone, Copy)]
 pub(crate) struct PreparedJob<'a> {
     pub(crate) spec: &'a JobSpec,
@@ -85,7 +85,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     Ok(PreflightResult { request, model: checkpoint.id, preflight: found, disk_space, provider })
 }
 
-/// What computes what, as far as it is known before a run.
+/// The compute plan of a run; for the CPU if ONNX Runtime is not installed yet.
 pub(super) fn compute_plan(
     checkpoint: &Checkpoint,
     request: &GenRequest,
@@ -98,8 +98,8 @@ pub(super) fn compute_plan(
     }
 }
 
-/// What a job will cost and what blocks it, and the disk space that it takes; an error for a value outside its mode's
-/// range.
+/// Estimates the cost of a job, lists findings, and returns the disk space that it needs. Fails for a value outside the
+/// range of its mode.
 pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(PreflightReport, Vec<DiskSpace>)> {
     let PreparedJob { spec: work, request, model, compute, memory } = job;
     let profiles = Profiles::open(data_dir)?;
@@ -133,7 +133,7 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
     Ok((found, disk_space))
 }
 
-/// Runs preflight, where there is a data folder, and sends what it found as events.
+/// Runs preflight if there is a data folder, and sends the findings as events.
 pub(crate) fn report_preflight(
     job: PreparedJob<'_>,
     data_dir: Option<&Path>,
@@ -142,7 +142,7 @@ pub(crate) fn report_preflight(
     data_dir.map_or(Ok(()), |data_dir| tell(&report(job, data_dir)?.0, story))
 }
 
-/// Tells what was found: notes and warnings as events, and the first blocker as an error.
+/// Sends notes and warnings as events, and returns the first blocker as an error.
 fn tell(found: &PreflightReport, story: &mut Reporter<'_>) -> Result<()> {
     if let Some(blocker) = found.blockers().next() {
         return Err(error_from_finding(blocker));
@@ -194,7 +194,7 @@ fn error_from_finding(finding: &Finding) -> Error {
     Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.fixes.clone())
 }
 
-/// The GPU, if one computes and its driver answers.
+/// The GPU that computes, if there is one and its driver answers.
 pub(super) fn device(compute: &ComputePlan) -> Option<DeviceFacts> {
     if compute.provider == Provider::Cpu {
         return None;
@@ -209,7 +209,7 @@ pub(super) fn device(compute: &ComputePlan) -> Option<DeviceFacts> {
     Some(DeviceFacts { total, free: Some(free), value_bytes })
 }
 
-/// Memory of the LoRAs on each expert. Their files mostly hold 16-bit numbers, which the CPU makes wider.
+/// Memory of the LoRAs on each expert. Files mostly contain 16-bit values, which the CPU converts to fp32.
 pub(super) fn loras(request: &GenRequest) -> [Bytes; 2] {
     let size = |lora: &LoraChoice| std::fs::metadata(&lora.file).map_or(0, |file| 2 * file.len());
     [Expert::High, Expert::Low].map(|expert| {
@@ -218,7 +218,7 @@ pub(super) fn loras(request: &GenRequest) -> [Bytes; 2] {
     })
 }
 
-/// The places that a run writes to.
+/// The folders that a run writes to.
 fn disk_space(work: &JobSpec, request: &GenRequest, size: &ModelSize, data_dir: &Path) -> Vec<DiskSpace> {
     let pixels = request.size.area() * u64::from(request.frames.0);
     let is_video = work.output.extension().is_some();
@@ -234,12 +234,12 @@ fn disk_space(work: &JobSpec, request: &GenRequest, size: &ModelSize, data_dir: 
         .collect()
 }
 
-/// The folder, or the nearest one above it that is there.
+/// The folder, or its nearest existing ancestor.
 fn nearest(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().find(|folder| folder.is_dir()).map(Path::to_path_buf)
 }
 
-/// The same model in integers, where `models convert` would have put it. One of integers is named after its source.
+/// The installed int8 or int4 copy of the same model, by the default name of `models convert`.
 fn variants(work: &JobSpec, data_dir: &Path) -> Vec<(Quantisation, String)> {
     let Some(own) = work.model.file_name().map(|name| name.to_string_lossy()) else { return Vec::new() };
     let source = own.strip_suffix("-int8").unwrap_or(&own);
@@ -261,12 +261,12 @@ fn history(data_dir: &Path) -> Option<History> {
     read(History::open(data_dir)).map(|(history, _)| history)
 }
 
-/// What was read of the history; without it, less is known.
+/// Reads from the history; an error is logged and gives the default.
 fn read<T>(read: Result<T>) -> Option<T> {
     read.inspect_err(|error| tracing::warn!("Earlier runs cannot be read: {error:#}")).ok()
 }
 
-/// How long a job takes, by the runs that were made in the same way at the same size.
+/// The duration of a job, estimated from comparable runs of the same size.
 fn like_runs(history: &History, job: PreparedJob<'_>) -> Option<HistoryEstimate> {
     let PreparedJob { spec, request, model, compute, .. } = job;
     let like = SimilarRuns {
@@ -295,7 +295,7 @@ fn earlier(history: &History, model: &Checkpoint, data_dir: &Path) -> Vec<Measur
             }
             let path = models::find(&task.model, data_dir, None);
             let opened = path.and_then(|path| models::open(&path)).ok();
-            // it may be another model of the same name by now
+            // the folder may contain a different model by now
             known.push((fingerprint.clone(), opened.filter(|model| model.fingerprint() == fingerprint)));
         }
         let of = known.iter().find(|(known, _)| *known == fingerprint).and_then(|(_, model)| model.as_ref());
@@ -304,7 +304,7 @@ fn earlier(history: &History, model: &Checkpoint, data_dir: &Path) -> Vec<Measur
     found
 }
 
-/// A finished job as a measurement; none if it was not made as it was asked for.
+/// A finished job as a measurement; `None` if its settings were changed by retries.
 fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
     if task.status != EndStatus::Done || task.retries > 0 {
         return None;
@@ -313,7 +313,7 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
     let request = GenRequest::parse(&draft, &model.limits()).ok()?;
     let steps = denoise_steps(model, &request).map(|steps| steps as u32);
     let size = ModelSize::of(model);
-    // a run that went on from a journal did not take all steps
+    // a resumed run did not compute all steps
     if task.steps.len() != (steps[0] + steps[1]) as usize {
         return None;
     }
@@ -362,7 +362,7 @@ mod tests {
         let (int8, int4) =
             ((Quantisation::Int8, "toy-int8".to_owned()), (Quantisation::Int4, "toy-int4".to_owned()));
         assert_eq!(of("toy", "toy"), [int8.clone(), int4.clone()]);
-        // one of integers leads to the others of its source, never to itself
+        // a quantised model offers other copies of its source, never itself
         assert_eq!(of("toy-int8", "toy-int8"), [int4]);
         let paths = of("toy", beside.join("toy").to_str().unwrap());
         assert_eq!(paths[1].1, beside.join("toy-int4").display().to_string());

@@ -1,4 +1,4 @@
-//! What a mode of one of Wan's own models takes, and what is advised.
+//! Allowed and recommended values of one mode of an official model.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,17 +7,17 @@ use crate::core::{
 };
 use crate::wan::Family;
 
-/// What a number may be, and what is advised.
+/// Allowed range, recommended range and default of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ParameterRange {
-    /// Less is refused.
+    /// Minimum.
     pub least: u32,
-    /// More is refused.
+    /// Maximum.
     pub most: u32,
-    /// What lies outside is noted, unless it is the default.
+    /// Recommended range; a value outside gets a note, unless it is the default.
     pub advised: (u32, u32),
-    /// What a new form has.
+    /// Value of a new draft.
     pub default: u32,
 }
 
@@ -32,7 +32,7 @@ impl ParameterRange {
             .field(field))
     }
 
-    /// The nearest advised value, if `value` is not advised.
+    /// The nearest recommended value, if `value` is outside the recommended range.
     fn better(self, value: u32) -> Option<u32> {
         let (low, high) = self.advised;
         let better = value.max(low).min(high);
@@ -46,46 +46,46 @@ impl ParameterRange {
     }
 }
 
-/// A size under the name that people know it by.
+/// A named size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SizeClass {
     /// For instance "720p".
     pub name: String,
-    /// Width and height; other shapes of no more pixels belong to it.
+    /// Width and height; sizes of other shapes with no more pixels belong to the same class.
     pub size: Resolution,
 }
 
 impl SizeClass {
-    /// Whether `size` has no more pixels, or so few more as the rounding of another shape to whole tokens makes.
+    /// Whether `size` has no more pixels than this class, allowing for rounding to whole tokens.
     fn holds(&self, size: Resolution) -> bool {
         size.area() <= self.size.area() / 10 * 11
     }
 }
 
-/// One mode of one of Wan's own models.
+/// One mode of an official model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// The mode.
     pub mode: Mode,
-    /// The models it is for.
+    /// The model family.
     pub family: Family,
     /// Denoising steps.
     pub steps: ParameterRange,
-    /// Denoising steps with a step list, or without guidance: the marks of a distilled model.
+    /// Denoising steps of distilled models, recognised by a step list or by the absence of guidance.
     pub distilled_steps: ParameterRange,
-    /// Sizes, the smallest first. Larger ones are refused.
+    /// Size classes, smallest first. Sizes above the last one are rejected.
     pub sizes: Vec<SizeClass>,
     /// Frames of video.
     pub frames: ParameterRange,
-    /// Largest strength of a LoRA that is advised; does not count for distilled settings.
+    /// Largest recommended LoRA strength; not applied to distilled settings.
     #[serde(default)]
     pub advised_strength: Option<f32>,
 }
 
 impl Profile {
-    /// Everything in which `draft` is outside the ranges, one error a field.
+    /// One error for each field of `draft` that is outside its range.
     pub fn problems(&self, draft: &Draft) -> Vec<Error> {
         let steps = self.steps_of(draft);
         let checks = [
@@ -96,7 +96,7 @@ impl Profile {
         checks.into_iter().filter_map(Result::err).collect()
     }
 
-    /// Everything that is possible and not advised.
+    /// A note for each value that is allowed but not recommended.
     pub fn notes(&self, draft: &Draft) -> Vec<Finding> {
         let name = self.name();
         let note = |message: String, changes: Vec<Fix>| Finding {
@@ -163,18 +163,18 @@ impl Profile {
         }
     }
 
-    /// Whether frames of this many pixels are allowed.
+    /// Whether this size is allowed.
     pub fn takes(&self, size: Resolution) -> bool {
         self.sizes.iter().any(|class| class.holds(size))
     }
 
-    /// What a person would call `size`: the smallest class that holds it, else its pixels.
+    /// The name of `size`: that of the smallest class that contains it, else its width and height.
     pub(super) fn class_of(&self, size: Resolution) -> String {
         let class = self.sizes.iter().find(|class| class.holds(size));
         class.map_or_else(|| size.to_string(), |class| class.name.clone())
     }
 
-    /// Whether the numbers agree with each other.
+    /// Checks that the ranges are consistent.
     pub(super) fn is_sound(&self) -> bool {
         let sized = self.sizes.is_sorted_by_key(|class| class.size.area()) && !self.sizes.is_empty();
         sized && [self.steps, self.distilled_steps, self.frames].into_iter().all(ParameterRange::is_sound)
@@ -198,13 +198,13 @@ impl Profile {
     }
 }
 
-/// Whether a form has what only distilled models are run with.
+/// Whether a draft has settings that only distilled models use.
 pub(super) fn is_distilled(draft: &Draft) -> bool {
     let without_guidance = draft.guidance <= 1.0 && draft.guidance_low.is_none_or(|low| low <= 1.0);
     draft.step_list.is_some() || without_guidance
 }
 
-/// `size` upright if `like` is.
+/// `size` in portrait orientation if `like` is.
 fn turned_like(size: Resolution, like: Resolution) -> Resolution {
     let upright = like.height > like.width;
     if upright == (size.height > size.width) { size } else { Resolution::new(size.height, size.width) }

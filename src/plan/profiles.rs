@@ -1,4 +1,4 @@
-//! The table of modes: shipped with the program, or a person's own.
+//! The table of allowed and recommended values per mode: shipped with the program, or the user's own.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,15 +9,15 @@ use super::profile::Profile;
 use crate::core::{Bytes, Draft, Error, Finding, Kind, Mode, Result, read_text_bounded};
 use crate::wan::Family;
 
-/// The form that this program reads.
+/// Version of the table format.
 const VERSION: u32 = 1;
-/// The person's own table in the data folder.
+/// File name of the user's own table in the data folder.
 const FILE: &str = "modes.ron";
 /// Largest file that is read.
 const MAX_FILE: Bytes = Bytes(1 << 20);
 const SHIPPED: &str = include_str!("../../presets/modes.ron");
 
-/// What each mode of Wan's own models takes.
+/// Allowed and recommended values of all modes of the official models.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profiles {
@@ -27,7 +27,7 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// The person's own table if there is one in the data folder, else the shipped one.
+    /// Reads the user's own table in the data folder, or returns the shipped one if there is none.
     pub fn open(data_dir: &Path) -> Result<Self> {
         let path = data_dir.join(FILE);
         match read_text_bounded(&path, MAX_FILE) {
@@ -39,7 +39,7 @@ impl Profiles {
         }
     }
 
-    /// The table that comes with the program.
+    /// The shipped table.
     pub fn shipped() -> Result<Self> {
         Self::parse(SHIPPED, FILE)
     }
@@ -66,18 +66,18 @@ impl Profiles {
         Ok(found)
     }
 
-    /// What `mode` takes with a model; none for models that are not Wan's own.
+    /// The profile of `mode` for a model; `None` for models that are not official ones.
     pub fn of(&self, mode: Mode, family: Option<Family>) -> Option<&Profile> {
         let family = family?;
         self.modes.iter().find(|profile| profile.mode == mode && profile.family == family)
     }
 
-    /// Every value of the form outside the ranges, one error a field.
+    /// One error for each value of the draft outside its range.
     pub fn problems(&self, draft: &Draft, mode: Mode, family: Option<Family>) -> Vec<Error> {
         self.of(mode, family).map(|profile| profile.problems(draft)).unwrap_or_default()
     }
 
-    /// Every value of the form that is possible and not advised.
+    /// A note for each value of the draft that is allowed but not recommended.
     pub fn notes(&self, draft: &Draft, mode: Mode, family: Option<Family>) -> Vec<Finding> {
         self.of(mode, family).map(|profile| profile.notes(draft)).unwrap_or_default()
     }
@@ -122,9 +122,9 @@ mod tests {
             (Draft { size: large, ..form() }, TI2V, Some("size")),
             (Draft { size: Resolution::new(704, 1280), ..form() }, TI2V, None),
             (Draft { frames: 1001, ..form() }, T2V, Some("frames")),
-            // the smallest request
+            // a minimal request
             (Draft { frames: 1, steps: 5, ..form() }, T2V, None),
-            // other models have their own limits alone
+            // other models have no profile
             (Draft { steps: 900, size: Resolution::new(16, 16), ..form() }, (Mode::T2V, None), None),
         ] {
             let problems = profiles.problems(&draft, mode, family);

@@ -8,23 +8,23 @@ use super::profiles::Profiles;
 use crate::core::{Draft, Error, Kind, Limits, Mode, Resolution, Result};
 use crate::wan::Family;
 
-/// A model that can be used.
+/// A usable model.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
     /// Its name.
     pub id: &'a str,
-    /// What it can take.
+    /// Its capabilities.
     pub limits: &'a Limits,
-    /// Which official model it is.
+    /// Its model family.
     pub family: Option<Family>,
-    /// Whether a preset is made for it.
+    /// Whether there is a preset for it.
     pub known: bool,
 }
 
-/// What is given, as far as the choice of mode and model depends on it.
+/// The inputs that determine the choice of mode and model.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteRequest<'a> {
-    /// What should be seen.
+    /// Prompt.
     pub prompt: &'a str,
     /// Whether a start image is given.
     pub start_image: bool,
@@ -34,16 +34,16 @@ pub struct RouteRequest<'a> {
     pub clip: bool,
     /// Whether LoRAs are given.
     pub loras: bool,
-    /// The size, if one is asked for.
+    /// Requested size, if any.
     pub size: Option<Resolution>,
-    /// The model, if one is chosen.
+    /// Chosen model, if any.
     pub model: Option<&'a str>,
-    /// The mode, if one is chosen.
+    /// Chosen mode, if any.
     pub mode: Option<Mode>,
 }
 
 impl<'a> RouteRequest<'a> {
-    /// What a draft has, with no model chosen.
+    /// The inputs of a draft, with no model chosen.
     pub fn by(draft: &'a Draft) -> Self {
         Self {
             prompt: &draft.prompt,
@@ -65,7 +65,7 @@ impl<'a> RouteRequest<'a> {
         !self.prompt.trim().is_empty()
     }
 
-    /// The modes that what is given is for, the one it is most for first.
+    /// The modes that suit the inputs, the most suitable first.
     fn modes(&self) -> &'static [Mode] {
         match (self.image() || self.end_image, self.words()) {
             _ if self.end_image => &[Mode::I2V],
@@ -75,7 +75,7 @@ impl<'a> RouteRequest<'a> {
         }
     }
 
-    /// What is given, in words.
+    /// The inputs in words.
     fn given(&self) -> &'static str {
         match (self.start_image, self.clip, self.words()) {
             _ if self.end_image => "a start and an end image were given",
@@ -88,14 +88,14 @@ impl<'a> RouteRequest<'a> {
     }
 }
 
-/// What was chosen, and why.
+/// The chosen mode and model, with reasons.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Route {
     /// The mode.
     pub mode: Mode,
     /// The model.
     pub model: String,
-    /// Why: each reason is half a sentence.
+    /// Reasons; each is half a sentence.
     pub reasons: Vec<String>,
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// Chooses mode and model among the catalogue's, or says which field is in the way.
+/// Chooses mode and model from the catalogue. Fails with the field that no model supports.
 ///
 /// Official models go before others, then those that have a preset, then the mode that fits best.
 pub fn route(asked: &RouteRequest<'_>, catalog: &Catalog) -> Result<Route> {
@@ -121,7 +121,7 @@ pub(super) struct Router<'a> {
     profiles: &'a Profiles,
 }
 
-/// A model in a mode that comes into question; a lower `place` suits what is given better.
+/// A possible model and mode; a lower `place` suits the inputs better.
 #[derive(Clone, Copy)]
 struct Offer<'a> {
     place: usize,
@@ -164,7 +164,7 @@ impl<'a> Router<'a> {
         inputs.into_iter().chain(self.unsuited(mode, model)).collect()
     }
 
-    /// Every model in every mode that comes into question.
+    /// All possible models and modes.
     fn offers(&self, modes: &[Mode]) -> Result<Vec<Offer<'a>>> {
         let Some(id) = self.asked.model else {
             let of = |(place, &mode): (usize, &Mode)| {
@@ -192,7 +192,7 @@ impl<'a> Router<'a> {
         }
     }
 
-    /// Refuses inputs that contradict each other for every model.
+    /// Rejects inputs that no model can combine.
     fn check_inputs(&self) -> Result<()> {
         let asked = self.asked;
         if asked.start_image && asked.clip {
@@ -242,7 +242,7 @@ impl<'a> Router<'a> {
         None
     }
 
-    /// What this model cannot do in `mode` and another one may: LoRAs, a large size.
+    /// What this model does not support in `mode` but another one may: LoRAs, a large size.
     fn unsuited(&self, mode: Mode, model: &Candidate<'_>) -> Option<Error> {
         if self.asked.loras && !model.limits.lora {
             return Some(
@@ -275,7 +275,7 @@ impl<'a> Router<'a> {
         }
     }
 
-    /// What else to choose: an installed model, or which one to install.
+    /// An alternative: an installed model, or one to install.
     fn instead(&self, modes: &[Mode], not: &str) -> String {
         let able = |mode: &Mode| self.best_for(*mode).filter(|id| *id != not);
         if let Some(id) = modes.iter().find_map(able) {
@@ -291,7 +291,7 @@ impl<'a> Router<'a> {
         able.min_by_key(|model| (rank(model), model.id)).map(|model| model.id)
     }
 
-    /// The error when no model comes into question at all.
+    /// The error if no model is possible at all.
     fn no_model(&self, modes: &[Mode]) -> Error {
         let names: Vec<_> = modes.iter().map(ToString::to_string).collect();
         let wanted: Vec<_> = modes.iter().map(|mode| official(*mode)).collect();

@@ -6,7 +6,7 @@ use super::item::GalleryItem;
 use crate::core::{Mode, Secs, Utc};
 use crate::jobs::EndStatus;
 
-/// What an item must meet to be shown; the default shows every item whose output is on disk.
+/// Conditions for items to be shown; the default shows all items whose output exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct GalleryFilter {
@@ -16,7 +16,7 @@ pub struct GalleryFilter {
     pub mode: Option<Mode>,
     /// Only this model id.
     pub model: Option<String>,
-    /// Only items with at least so many stars.
+    /// Only items with at least this rating.
     pub min_rating: u8,
     /// Only items that ended at this time or later.
     pub since: Option<Utc>,

@@ -5,8 +5,8 @@ use super::ratings::Ratings;
 use crate::core::Result;
 use crate::library::History;
 
-/// The newest `limit` entries of the history as gallery items, newest first. Looks on disk whether each output is
-/// still there, so it belongs on a background thread.
+/// The newest `limit` entries of the history as gallery items, newest first. Checks on disk whether each output
+/// exists, so call it on a background thread.
 pub fn load_gallery(history: &History, ratings: &Ratings, limit: usize) -> Result<Vec<GalleryItem>> {
     let entries = history.recent(limit)?;
     let item = |entry| {

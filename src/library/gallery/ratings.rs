@@ -1,4 +1,4 @@
-//! Stars that a person gave. Kept in a file of their own, because the history can be deleted and rebuilt.
+//! Ratings in stars, in a separate file because the history can be deleted and rebuilt.
 
 use std::collections::BTreeMap;
 use std::fs;

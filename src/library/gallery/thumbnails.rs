@@ -1,4 +1,4 @@
-//! Small images of finished videos, made once and kept in the data folder's cache.
+//! Thumbnails of finished videos, cached in the data folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl Thumbnails {
             && let Err(error) =
                 fs::create_dir_all(&self.folder).map_err(Into::into).and_then(|()| save(&kept, &frame))
         {
-            // it is made again next time
+            // without a cached file it is made again next time
             tracing::debug!("A thumbnail was not kept: {error}");
         }
         Ok(frame)
@@ -59,7 +59,7 @@ impl Thumbnails {
         }
     }
 
-    /// Where the thumbnail of a file of this path, size and time of change is kept.
+    /// Path of the cached thumbnail of a file, by its path, size and modification time.
     fn path_for(&self, output: &Path) -> Option<PathBuf> {
         let metadata = fs::metadata(output).ok()?;
         let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();

@@ -1,4 +1,4 @@
-//! What a number of tasks have in common: how they ended, where their time went, what holds them up.
+//! Statistics over ended jobs: results, time per stage, bottleneck.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,22 +8,22 @@ use serde::Serialize;
 use crate::core::{Category, Secs, Stage};
 use crate::jobs::{EndStatus, HistoryEntry};
 
-/// How a number of tasks ended.
+/// Number of jobs by result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Videos that were made.
+    /// Finished jobs.
     pub done: u64,
-    /// Jobs that failed.
+    /// Failed jobs.
     pub failed: u64,
-    /// Jobs that were stopped.
+    /// Cancelled jobs.
     pub cancelled: u64,
-    /// Failed ones by what went wrong.
+    /// Failed jobs by error category.
     pub failures: BTreeMap<Category, u64>,
-    /// Attempts after the first, of all jobs.
+    /// Retries of all jobs.
     pub retries: u64,
-    /// Jobs that needed more than one attempt.
+    /// Jobs with at least one retry.
     pub retried: u64,
-    /// Those of them that made their video in the end.
+    /// Jobs with at least one retry that finished.
     pub recovered: u64,
 }
 
@@ -44,38 +44,39 @@ impl Counts {
         }
     }
 
-    /// All of them.
+    /// Number of all jobs.
     pub fn all(&self) -> u64 {
         self.done + self.failed + self.cancelled
     }
 
-    /// The part of jobs that made their video, of those that nobody stopped.
+    /// Finished jobs as a fraction of finished and failed ones; `None` if there are none. Cancelled jobs do not
+    /// count.
     pub fn success_rate(&self) -> Option<f64> {
         let ended = self.done + self.failed;
         (ended > 0).then(|| self.done as f64 / ended as f64)
     }
 }
 
-/// What the time of a run goes into.
+/// What the time of a run is spent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bottleneck {
-    /// The transformers' steps.
+    /// Denoising steps.
     Compute,
-    /// Steps over weights that had to be read from the disk again, because memory was short.
+    /// Denoising steps that read their weights from disk, because there was not enough memory.
     Memory,
-    /// Weights move to a device while it waits for them.
+    /// Transfer of weights to a device that waits for them.
     Transfer,
-    /// Networks are opened and their weights read; the text encoder's one pass is part of it.
+    /// Loading of networks, including the text encoder's single pass.
     Loading,
-    /// Images and latents go through the VAE.
+    /// Encoding and decoding with the VAE.
     Decode,
-    /// Frames are compressed, written and checked.
+    /// Encoding, writing and checking the video file.
     Cpu,
 }
 
 impl Bottleneck {
-    /// What it is, as part of a sentence.
+    /// Its name as part of a sentence.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Compute => "denoising steps",
@@ -87,7 +88,7 @@ impl Bottleneck {
         }
     }
 
-    /// What makes it smaller.
+    /// One sentence on how to reduce it.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::Compute => {
@@ -114,49 +115,49 @@ impl Bottleneck {
     }
 }
 
-/// A part of the time.
+/// The time spent on one stage or bottleneck.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StageShare<T> {
-    /// Of what.
+    /// The stage or bottleneck.
     pub of: T,
-    /// How long, in all tasks.
+    /// Total time over all jobs.
     pub seconds: Secs,
-    /// From 0 to 1.
+    /// Fraction of the total time, from 0 to 1.
     pub part: f64,
 }
 
-/// Steps of one model.
+/// Step times of one model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelSteps {
     /// The model's id.
     pub model: String,
-    /// Videos that were made with it.
+    /// Number of finished videos.
     pub num_runs: usize,
-    /// Steps they had.
+    /// Number of their steps.
     pub num_steps: usize,
-    /// Mean of their seconds, whatever their size.
+    /// Mean duration of a step over all sizes.
     pub mean_step_s: Secs,
 }
 
-/// What a number of tasks show. Times are those of videos that were made.
+/// Statistics over ended jobs. Times are those of finished jobs only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Analysis {
-    /// How they ended.
+    /// Number of jobs by result.
     pub counts: Counts,
-    /// Models by name.
+    /// Step times by model, sorted by name.
     pub models: Vec<ModelSteps>,
-    /// Where the time went, in the order of the stages.
+    /// Time per stage, in the order of the stages.
     pub stages: Vec<StageShare<Stage>>,
-    /// What the time went into, most first.
+    /// Time per bottleneck, largest first.
     pub bottlenecks: Vec<StageShare<Bottleneck>>,
-    /// Mean distance of expected from measured times, as a part of the measured ones.
+    /// Mean relative error of the time estimates.
     pub mean_time_error: Option<f64>,
-    /// Median relative error of the memory estimates.
+    /// Mean relative error of the memory estimates.
     pub mean_memory_error: Option<f64>,
 }
 
 impl Analysis {
-    /// Looks at `tasks`.
+    /// Computes the statistics of `tasks`.
     pub fn of(tasks: &[HistoryEntry]) -> Self {
         let mut counts = Counts::default();
         let mut models = BTreeMap::<&str, (usize, Vec<f64>)>::new();
@@ -199,7 +200,7 @@ impl Analysis {
         }
     }
 
-    /// What holds the tasks up and what helps, in one or two sentences; none if nothing was measured.
+    /// The largest bottleneck and how to reduce it, in two sentences; `None` if nothing was measured.
     pub fn sentence(&self) -> Option<String> {
         let most = self.bottlenecks.first()?;
         let all: f64 = self.stages.iter().map(|share| share.seconds.0).sum();
@@ -213,7 +214,7 @@ impl Analysis {
     }
 }
 
-/// What the stages of a task were spent on.
+/// Time of a job by bottleneck.
 fn spent(task: &HistoryEntry) -> BTreeMap<Bottleneck, f64> {
     let mut spent = BTreeMap::<Bottleneck, f64>::new();
     let steps: f64 = task.steps.iter().map(|step| step.0).sum();
@@ -233,7 +234,7 @@ fn spent(task: &HistoryEntry) -> BTreeMap<Bottleneck, f64> {
     let in_place = task.optimizations.iter().any(|line| line.contains("in place"));
     let compute = if in_place { Bottleneck::Memory } else { Bottleneck::Compute };
     *spent.entry(compute).or_default() += steps;
-    // a stage of denoising is its steps and the loading of its network before them
+    // a denoise stage consists of loading its network and its steps
     *spent.entry(Bottleneck::Loading).or_default() += (denoise - steps).max(0.0);
     spent
 }

@@ -1,4 +1,4 @@
-//! How long a run will take, from earlier ones like it.
+//! Estimates the duration of a run from earlier runs.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use crate::jobs::HistoryEntry;
 /// Pixel frames that become one latent frame, in every Wan VAE.
 const FRAMES_PER_LATENT: u32 = 4;
 
-/// A time that was worked out from earlier runs.
+/// An estimated duration.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct HistoryEstimate {
-    /// How long.
+    /// The estimate.
     pub seconds: Secs,
-    /// From how many runs.
+    /// Number of runs that it is based on.
     pub num_runs: usize,
 }
 
@@ -27,11 +27,11 @@ impl fmt::Display for HistoryEstimate {
     }
 }
 
-/// How long `draft` will take, after runs from [`super::History::like_runs`]; none if none of them helps.
+/// Estimates the duration of `draft` from the runs of [`super::History::like_runs`]; `None` if none is usable.
 ///
-/// Each run is scaled to the draft stage by stage: denoising steps by tokens, passes and steps, images and
-/// frames by tokens, and what loads networks or reads text not at all. The median of them counts, so one run
-/// beside a busy machine changes little.
+/// Each run is scaled to the draft stage by stage: denoising by tokens, passes and steps; image encoding and decoding
+/// by tokens; loading and text encoding not at all. The result is the median, so that a single run on a busy machine
+/// has little effect.
 pub fn expected(draft: &Draft, earlier: &[HistoryEntry]) -> Option<HistoryEstimate> {
     let work = Work::of(draft);
     let mut seconds: Vec<f64> = earlier.iter().filter_map(|task| scaled(task, work)).collect();
@@ -40,12 +40,12 @@ pub fn expected(draft: &Draft, earlier: &[HistoryEntry]) -> Option<HistoryEstima
     Some(HistoryEstimate { seconds: Secs(median), num_runs: seconds.len() })
 }
 
-/// What the time of a run goes with.
+/// The quantities that the duration of a run is proportional to.
 #[derive(Clone, Copy)]
 struct Work {
-    /// Pixels of all latent frames; a fixed number of them is a token.
+    /// Pixels of all latent frames, proportional to the number of tokens.
     tokens: f64,
-    /// Transformer passes over them.
+    /// Number of transformer passes: steps, times two with guidance.
     passes: f64,
 }
 
@@ -53,7 +53,7 @@ impl Work {
     fn of(draft: &Draft) -> Self {
         let latent_frames = draft.frames.saturating_sub(1) / FRAMES_PER_LATENT + 1;
         let guided = |scale: f32| if scale > 1.0 { 2.0 } else { 1.0 };
-        // which expert takes how many steps is the model's to say: half each
+        // the boundary depends on the model, so half of the steps are assumed for each expert
         let low = draft.guidance_low.unwrap_or(draft.guidance);
         let passes = f64::from(draft.steps) * (guided(draft.guidance) + guided(low)) / 2.0;
         Self { tokens: draft.size.area() as f64 * f64::from(latent_frames), passes }
@@ -73,7 +73,7 @@ fn scaled(task: &HistoryEntry, to: Work) -> Option<f64> {
             stage.seconds.0
         }
     });
-    // the stages of denoising hold the loading of their networks beside their steps
+    // a denoise stage includes loading its network
     let fixed_and_frames = stages.sum::<f64>() - steps;
     let denoising = steps * tokens * to.passes / from.passes;
     Some(fixed_and_frames.max(0.0) + denoising)

@@ -1,11 +1,11 @@
-//! A task for the tests of this folder.
+//! A history entry for the tests of this folder.
 
 use serde_json::json;
 
 use crate::core::{Finding, Fix, Mode, Secs, Severity, Stage, StageTime, Subject, Utc};
 use crate::jobs::{EndStatus, HistoryEntry};
 
-/// A video that was made, with something in most fields.
+/// The entry of a finished job with values in most fields.
 pub(super) fn task(id: &str, ended: i64) -> HistoryEntry {
     HistoryEntry {
         id: id.to_owned(),

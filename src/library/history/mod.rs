@@ -1,7 +1,7 @@
-//! Every ended job in one `SQLite` file of the data folder: what was asked, what came of it, what it cost.
+//! The history: a `SQLite` database in the data folder with settings, result and cost of each ended job.
 //!
-//! The file is an index. The videos carry their requests themselves, so it can be deleted and rebuilt from them;
-//! what is lost then is what no file tells: failures, times, memory. Nothing here knows queues or screens.
+//! Videos contain their settings, so the database can be deleted and rebuilt from them. Failures, durations and
+//! memory peaks are lost then.
 
 mod analysis;
 mod eta;

@@ -1,5 +1,4 @@
-//! Opening the file: made when it is missing, brought up to date when it is old, set aside when it is damaged,
-//! left alone when a newer program made it.
+//! Opens the database: creates a missing one, migrates an old one, renames a damaged one, and rejects a newer one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +11,14 @@ use crate::core::{Error, Kind, Result};
 use crate::store::HeldLock;
 
 const NAME: &str = "history.sqlite";
-/// Held while the file is opened: turning to a write-ahead log does not wait for others that look at the file, and two
-/// processes must not set aside each other's new one.
+/// Lock that is held while the database is opened: SQLite does not wait for other readers when it switches to a
+/// write-ahead log, and two processes must not rename each other's new file.
 const LOCK: &str = "history.lock";
-/// What `SQLite` keeps beside its file.
+/// Suffixes of the files that `SQLite` keeps beside the database.
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
-/// How long one process waits for another that writes; a write takes milliseconds.
+/// How long a process waits for a write of another one; a write takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What to do about damage that is found while working.
+/// What to do after damage was found.
 pub(super) const REBUILD: &str =
     "Run \"wandeck tasks --rebuild\": it sets the file aside and makes a new one from the videos";
 
@@ -31,14 +30,15 @@ pub struct History {
 }
 
 impl History {
-    /// Where the history of a data folder is.
+    /// Path of the database in a data folder.
     pub fn path_in(data_dir: &Path) -> PathBuf {
         data_dir.join(NAME)
     }
 
-    /// Opens the history of a data folder; the notes say what had to be done for it, a sentence each.
+    /// Opens the history of a data folder. Returns a sentence for each repair.
     ///
-    /// Damage that shows at once is repaired. Deeper damage is found when it is read, or by [`Self::open_checked`].
+    /// Damage that is found when opening is repaired. Damage inside the file is found when that part is read, or by
+    /// [`Self::open_checked`].
     pub fn open(data_dir: &Path) -> Result<(Self, Vec<String>)> {
         Self::open_with(data_dir, Depth::Open)
     }
@@ -48,7 +48,7 @@ impl History {
         Self::open_with(data_dir, Depth::EveryPage)
     }
 
-    /// What `SQLite`'s own check finds wrong; empty if nothing is.
+    /// The problems found by `SQLite`'s integrity check; empty if there are none.
     pub fn problems(&self) -> Result<Vec<String>> {
         problems(&self.connection).map_err(|error| self.failed("be checked", error))
     }
@@ -74,7 +74,7 @@ impl History {
         }
     }
 
-    /// The error of something that could not be done with the open file.
+    /// The error of a failed operation on the open database.
     pub(super) fn failed(&self, what: &str, error: rusqlite::Error) -> Error {
         let remedy = if schema::is_damage(&error) {
             REBUILD.to_owned()
@@ -87,7 +87,7 @@ impl History {
     }
 }
 
-/// How much is looked at before a file counts as whole.
+/// How thoroughly a database is checked when it is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
     Open,
@@ -98,9 +98,9 @@ fn connect(path: &Path, depth: Depth) -> Result<Connection, Unfit> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
     schema::check(&connection)?;
-    // readers and one writer at once; where the file system cannot, SQLite keeps to what it can
+    // allows readers beside one writer; SQLite falls back to another mode if the file system does not support it
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    // one commit a job: a sync costs nothing beside it, and a failed job is recorded nowhere else
+    // there is one commit per job, so the cost of a sync is negligible, and failed jobs are recorded nowhere else
     connection.pragma_update(None, "synchronous", "FULL")?;
     schema::migrate(&connection)?;
     if depth == Depth::EveryPage {
@@ -113,7 +113,7 @@ fn connect(path: &Path, depth: Depth) -> Result<Connection, Unfit> {
 }
 
 fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    // a few are enough to know
+    // a few problems are enough
     let mut statement = connection.prepare("PRAGMA integrity_check(3)")?;
     let lines = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>();
     match lines {
@@ -123,7 +123,7 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     }
 }
 
-/// Renames the file and what `SQLite` keeps beside it to the first free `.damaged-N`.
+/// Renames the database and its companion files to the first free `.damaged-N`.
 fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
     let with = |path: &Path, ending: &str| {
         let mut name = path.as_os_str().to_owned();

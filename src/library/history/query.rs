@@ -1,4 +1,4 @@
-//! Writing and asking.
+//! Inserts and queries.
 
 use rusqlite::{Connection, Params, Transaction, TransactionBehavior, params, params_from_iter};
 
@@ -8,27 +8,27 @@ use super::row::{self, COLUMNS};
 use crate::core::{Category, Mode, Result, Utc};
 use crate::jobs::{EndStatus, HistoryEntry};
 
-/// What makes earlier runs comparable with one to come.
+/// What earlier runs must have in common with a new one for their times and memory to be comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimilarRuns<'a> {
-    /// See `wan::Checkpoint::fingerprint`.
+    /// Model fingerprint, see `wan::Checkpoint::fingerprint`.
     pub model_fingerprint: &'a str,
-    /// The mode that will run.
+    /// Mode of the run.
     pub mode: Mode,
-    /// Execution provider, as an outcome names it.
+    /// Execution provider, as named in outcomes.
     pub provider: &'a str,
-    /// Number format, as an outcome names it.
+    /// Precision, as named in outcomes.
     pub precision: &'a str,
 }
 
 impl History {
-    /// Writes a task down. The same id again replaces what was there.
+    /// Inserts an entry, or replaces the one with the same id.
     pub fn record(&self, task: &HistoryEntry) -> Result<()> {
         upsert(&self.connection, task).map_err(|error| self.failed("be written", error))
     }
 
-    /// Adds tasks that were found again from their videos, and says how many. One whose video is recorded already
-    /// is left out. All or nothing.
+    /// Inserts entries rebuilt from videos in one transaction and returns their number. Entries whose video is in the
+    /// history already are skipped.
     pub fn rebuild(&self, tasks: impl Iterator<Item = HistoryEntry>) -> Result<usize> {
         let add = || -> rusqlite::Result<usize> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
@@ -50,27 +50,27 @@ impl History {
         add().map_err(|error| self.failed("be written", error))
     }
 
-    /// The last `most` tasks, newest first.
+    /// The newest `most` entries, newest first.
     pub fn recent(&self, most: usize) -> Result<Vec<HistoryEntry>> {
-        // the row's number decides between tasks that ended in the same second
+        // the row id decides between jobs that ended in the same second
         self.tasks("ORDER BY ended DESC, rowid DESC LIMIT ?1", [limit(most)])
     }
 
-    /// Every task that ended at `from` or later, oldest first.
+    /// All entries of jobs that ended at `from` or later, oldest first.
     pub fn since(&self, from: Utc) -> Result<Vec<HistoryEntry>> {
         self.tasks("WHERE ended >= ?1 ORDER BY ended, rowid", [from.0])
     }
 
-    /// What the tasks that ended at `from` or later have in common. Reads all but their forms, which are most of
-    /// their bytes and tell nothing here.
+    /// Statistics over the jobs that ended at `from` or later. Requests are not read, because they are most of the
+    /// data and not needed.
     pub fn analysis(&self, from: Utc) -> Result<Analysis> {
         let columns = COLUMNS.map(|column| if column == "request" { "NULL" } else { column });
         let tasks = self.select(&columns, "WHERE ended >= ?1 ORDER BY ended, rowid", [from.0])?;
         Ok(Analysis::of(&tasks))
     }
 
-    /// The last `most` videos that were made in the same way, newest first: what time and memory can be learned
-    /// from. Tasks without a measured time are left out.
+    /// The newest `most` finished jobs comparable with `like`, newest first, for estimates of time and memory.
+    /// Entries without a measured time are skipped.
     pub fn like_runs(&self, like: &SimilarRuns<'_>, most: usize) -> Result<Vec<HistoryEntry>> {
         let SimilarRuns { model_fingerprint, mode, provider, precision } = like;
         self.tasks(
@@ -80,7 +80,7 @@ impl History {
         )
     }
 
-    /// How the tasks that ended at `from` or later went.
+    /// Number of jobs by result, of those that ended at `from` or later.
     pub fn counts(&self, from: Utc) -> Result<Counts> {
         let count = || -> rusqlite::Result<Counts> {
             let mut statement = self.connection.prepare(

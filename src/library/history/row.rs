@@ -1,4 +1,4 @@
-//! A task as a row of the table, and back.
+//! Conversion between a history entry and a row of the table.
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Value};
@@ -40,12 +40,12 @@ pub(super) const COLUMNS: [&str; 28] = [
     "estimated_peak_mb",
 ];
 
-/// What goes into the columns.
+/// The values of the columns.
 pub(super) fn values(task: &HistoryEntry) -> [Value; COLUMNS.len()] {
     let seconds = |seconds: Option<Secs>| seconds.map(|seconds| seconds.0).into();
     [
         task.id.clone().into(),
-        // a job's number counts up from 1
+        // job numbers start at 1
         (task.job as i64).into(),
         word(&task.status),
         task.created.0.into(),
@@ -76,7 +76,7 @@ pub(super) fn values(task: &HistoryEntry) -> [Value; COLUMNS.len()] {
     ]
 }
 
-/// The task in a row that was selected by [`COLUMNS`].
+/// The entry in a row selected with [`COLUMNS`].
 pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
     let mut cells = Cells { row, next: 0 };
     let id: String = cells.take()?;
@@ -95,7 +95,7 @@ pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
         output: cells.take::<Option<String>>()?.map(Into::into),
         ..HistoryEntry::default()
     };
-    // the category is part of the error
+    // the category is stored in the error, too
     cells.next += 1;
     task.error = cells.json(&id)?;
     task.generation_time_s = cells.take::<Option<_>>()?.map(Secs);
@@ -115,7 +115,7 @@ pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
     Ok(HistoryEntry { id, ..task })
 }
 
-/// The cells of a row, one after the other.
+/// Reads the cells of a row in order.
 struct Cells<'a, 'r> {
     row: &'a Row<'r>,
     next: usize,
@@ -127,20 +127,20 @@ impl Cells<'_, '_> {
         self.row.get(self.next - 1)
     }
 
-    /// The text as it lies in the row; copying each would take as long as reading it.
+    /// The text of a cell, borrowed: copying it would take as long as reading it.
     fn text(&mut self) -> rusqlite::Result<Option<&str>> {
         self.next += 1;
         Ok(self.row.get_ref(self.next - 1)?.as_str_or_null()?)
     }
 
-    /// A word that another version may not know is as none.
+    /// A word as an enum; `None` if this version does not know the word.
     fn word<T: DeserializeOwned>(&mut self, id: &str) -> rusqlite::Result<Option<T>> {
         let column = self.next;
         let Some(text) = self.text()? else { return Ok(None) };
         Ok(known(id, column, T::deserialize(text.into_deserializer())))
     }
 
-    /// A list or an object, written as JSON.
+    /// A list or object stored as JSON.
     fn json<T: DeserializeOwned + Default>(&mut self, id: &str) -> rusqlite::Result<T> {
         let column = self.next;
         match self.text()? {
@@ -158,7 +158,7 @@ fn known<T>(id: &str, column: usize, read: serde_json::Result<T>) -> Option<T> {
     .ok()
 }
 
-/// How serde writes an enum without data.
+/// The serde name of an enum variant without data.
 pub(super) fn word<T: Serialize>(value: &T) -> Value {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => Value::Text(word),
@@ -167,6 +167,6 @@ pub(super) fn word<T: Serialize>(value: &T) -> Value {
 }
 
 fn json<T: Serialize>(value: &T) -> Value {
-    // nothing of a task can fail to be JSON: its paths are in a value that is JSON already
+    // encoding cannot fail: paths are inside a value that is JSON already
     Value::Text(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()))
 }

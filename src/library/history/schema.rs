@@ -1,16 +1,17 @@
-//! The tables, version by version.
+//! The database schema and its migrations.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-/// `PRAGMA application_id` of our databases: "Wand".
+/// `PRAGMA application_id` of the database: "Wand".
 const APPLICATION: i32 = 0x5761_6e64;
-/// What made each version of the one before; the first makes an empty database version 1.
+/// Migration statements: the first creates version 1 in an empty database, each further one migrates to the next
+/// version.
 const STEPS: [&str; 2] = [V1, V2];
-/// `PRAGMA user_version` of a database that this program writes.
+/// Schema version that this program writes (`PRAGMA user_version`).
 pub(super) const VERSION: i32 = STEPS.len() as i32;
 
-/// Lists are JSON. The indexes are for, in this order: the newest and the counts (nothing but the index is read),
-/// runs like another, and whether an output is known.
+/// Lists are stored as JSON. The indexes serve, in this order: the newest entries and the counts (a covering index),
+/// comparable runs, and the search for an output.
 const V1: &str = "
     CREATE TABLE tasks (
         id TEXT PRIMARY KEY NOT NULL,
@@ -45,20 +46,20 @@ const V1: &str = "
     CREATE INDEX tasks_output ON tasks (output) WHERE output IS NOT NULL;
 ";
 
-/// What was thought before the run.
+/// Estimates of the preflight.
 const V2: &str = "
     ALTER TABLE tasks ADD COLUMN findings TEXT NOT NULL DEFAULT '[]';
     ALTER TABLE tasks ADD COLUMN estimated_s REAL;
     ALTER TABLE tasks ADD COLUMN estimated_peak_mb REAL;
 ";
 
-/// Why a database is not used.
+/// Why a database cannot be used.
 pub(super) enum Unfit {
-    /// It is damaged, or not ours.
+    /// It is damaged or belongs to another program.
     Damaged(String),
-    /// A newer program made it this version.
+    /// It has a newer schema version, written by a newer program.
     Newer(i32),
-    /// It could not be looked at.
+    /// It could not be read.
     Failed(rusqlite::Error),
 }
 
@@ -68,13 +69,13 @@ impl From<rusqlite::Error> for Unfit {
     }
 }
 
-/// Whether an error says that the file's bytes are wrong.
+/// Whether an error means that the file is damaged.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
-/// Refuses a database that is not ours or too new; nothing is changed.
+/// Rejects a database of another program or a newer version, without changing it.
 pub(super) fn check(connection: &Connection) -> Result<(), Unfit> {
     let version = version(connection)?;
     let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
@@ -86,12 +87,12 @@ pub(super) fn check(connection: &Connection) -> Result<(), Unfit> {
     if version > VERSION { Err(Unfit::Newer(version)) } else { Ok(()) }
 }
 
-/// Brings a database to [`VERSION`]; an empty one gets its tables.
+/// Migrates a database to [`VERSION`], and creates the tables of an empty one.
 pub(super) fn migrate(connection: &Connection) -> Result<(), Unfit> {
     if version(connection)? == VERSION {
         return Ok(());
     }
-    // another process may be doing the same: whoever has the lock looks again
+    // another process may have migrated it in the meantime, so the version is read again under the lock
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     check(&transaction)?;
     let from = version(&transaction)?;

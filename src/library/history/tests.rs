@@ -1,4 +1,4 @@
-//! The file on disk: written, asked, migrated, damaged, shared.
+//! The database on disk: writing, queries, migration, damage, concurrent use.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::{History, SimilarRuns, fixture};
 use crate::core::{Error, Kind, Mode, Secs, Utc};
 use crate::jobs::{EndStatus, FailureRecord, HistoryEntry};
 
-/// A version 1 database as the program that wrote it left it: its statements, with one task.
+/// A version 1 database with one entry, made by the statements of that version.
 const VERSION_1: &str = include_str!("../../../tests/history/v1.sql");
 
 fn open(dir: &Path) -> History {

@@ -1,4 +1,4 @@
-//! What holds one job up most and what would help, from what was measured while it ran.
+//! Finds the bottleneck of one job from its measurements, and suggests fixes.
 
 use serde::Serialize;
 
@@ -9,37 +9,37 @@ use crate::monitor::{
     Timeline, in_range, slowdowns,
 };
 
-/// Part of the time from which on something is worth a sentence.
+/// Minimum fraction of the time for a cause to be reported.
 const NOTABLE: f64 = 0.2;
-/// Bytes in a second over the device's bus that show that weights are moved.
+/// Bytes per second over the PCIe bus that indicate a transfer of weights.
 const MOVING: f64 = 4e9;
-/// Use of a device below which it waits for them, percent.
+/// Device utilisation in percent below which it is waiting for a transfer.
 const DEVICE_WAITS: f64 = 50.0;
-/// Edge of the VAE tiles that are suggested, pixels.
+/// Suggested VAE tile size in pixels.
 const SMALL_TILE: u32 = 256;
 
-/// Something that would help, most useful first.
+/// A recommendation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recommendation {
-    /// What was measured and what to do, one or two sentences.
+    /// What was measured and what to do, in one or two sentences.
     pub text: String,
-    /// The change of the settings that does it, if one does.
+    /// The fix that does it, if there is one.
     pub fix: Option<Fix>,
 }
 
-/// What a job's time went into.
+/// The bottleneck of a job.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Diagnosis {
-    /// What most of the time went into.
+    /// The largest bottleneck.
     pub bottleneck: Bottleneck,
-    /// How much of it, from 0 to 1.
+    /// Its fraction of the time, from 0 to 1.
     pub part: f64,
-    /// What would help.
+    /// Recommendations, most useful first.
     pub recommendations: Vec<Recommendation>,
 }
 
 impl Diagnosis {
-    /// Of a job; none if it has no finished stage.
+    /// The diagnosis of a job; `None` if it has no finished stage.
     pub fn of(timeline: &Timeline) -> Option<Self> {
         let lost = Lost::of(timeline);
         let mut spent = spent(timeline);
@@ -47,7 +47,7 @@ impl Diagnosis {
         if total <= 0.0 {
             return None;
         }
-        // steps that waited for memory or for a bus did not compute
+        // time that steps waited for memory or transfers is not compute time
         for (bottleneck, seconds) in
             [(Bottleneck::Memory, lost.memory), (Bottleneck::Transfer, lost.transfer)]
         {
@@ -76,7 +76,7 @@ impl Diagnosis {
     }
 }
 
-/// Seconds that were lost to something, see [`SlowCause`].
+/// Seconds lost to a cause, see [`SlowCause`].
 #[derive(Debug, Default)]
 struct Lost {
     memory: f64,
@@ -96,7 +96,7 @@ impl Lost {
                 SlowCause::OtherProcess => lost.others += seconds,
                 SlowCause::FewThreads => lost.threads += seconds,
                 SlowCause::Throttled(_) => lost.heat += seconds,
-                // reading weights is part of loading, which is counted by stages
+                // reading weights is part of loading, which is counted per stage
                 SlowCause::Disk => {}
             }
         }
@@ -141,7 +141,7 @@ fn waits_for_weights(sample: &Sample, index: usize) -> bool {
         && get(DeviceMetric::Use).is_some_and(|percent| percent < DEVICE_WAITS)
 }
 
-/// What the stages of a job were spent on.
+/// Time of a job by bottleneck.
 fn spent(timeline: &Timeline) -> Vec<(Bottleneck, f64)> {
     let steps: f64 =
         timeline.track.steps.iter().filter(|step| denoises(step.stage)).map(|step| step.seconds.0).sum();
@@ -153,7 +153,7 @@ fn spent(timeline: &Timeline) -> Vec<(Bottleneck, f64)> {
     ];
     for span in &timeline.track.stages {
         let place = match span.stage {
-            // a stage of denoising is its steps and the loading of its network before them
+            // a denoise stage consists of loading its network and its steps
             Stage::Preflight | Stage::Prepare | Stage::Text | Stage::DenoiseHigh | Stage::DenoiseLow => 1,
             Stage::Image | Stage::Decode => 2,
             Stage::PostProcess => 3,
@@ -167,7 +167,7 @@ fn denoises(stage: Stage) -> bool {
     matches!(stage, Stage::DenoiseHigh | Stage::DenoiseLow)
 }
 
-/// What to do where more memory was used than should be.
+/// Recommendations for a job that used nearly all memory.
 fn memory_advice(timeline: &Timeline) -> Vec<Recommendation> {
     let machine = &timeline.machine;
     let device = |(index, device): (usize, &crate::monitor::DeviceInfo)| {

@@ -1,4 +1,4 @@
-//! What was measured while jobs ran, one small file for each job, and what it says about them.
+//! Measurements of jobs, one small file per job, and the diagnosis of their bottleneck.
 
 mod diagnosis;
 mod record;

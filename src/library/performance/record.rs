@@ -1,4 +1,4 @@
-//! The file of one job: version 1, JSON, numbers in columns.
+//! The measurement file of one job: JSON version 1 with one column per metric.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::monitor::{
 /// The version that this program writes.
 pub(super) const VERSION: u32 = 1;
 
-/// A timeline as it lies on disk.
+/// A timeline as stored on disk.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Record {
@@ -25,9 +25,9 @@ pub(super) struct Record {
     machine: Machine,
     stages: Vec<StageRecord>,
     steps: Vec<StepRecord>,
-    /// When each sample was taken, seconds since the job began.
+    /// Time of each sample in seconds since the start of the job.
     at: Vec<f64>,
-    /// Numbers of each metric that was measured, as many as `at`.
+    /// Values of each measured metric, as many as `at`.
     host: BTreeMap<HostMetric, Vec<Option<f64>>>,
     devices: Vec<BTreeMap<DeviceMetric, Vec<Option<f64>>>>,
 }
@@ -129,7 +129,7 @@ impl From<Record> for Timeline {
     }
 }
 
-/// To a thousandth: no more was measured.
+/// Rounded to three decimals, the precision of the measurement.
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }

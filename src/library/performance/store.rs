@@ -1,4 +1,4 @@
-//! The folder `performance` of a data folder: a file for each job, the newest ones kept.
+//! The folder `performance` of a data folder: one file for each of the newest jobs.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,41 +12,41 @@ use crate::store::write_whole;
 
 const FOLDER: &str = "performance";
 const EXTENSION: &str = "json";
-/// Jobs that are kept.
+/// Maximum number of kept jobs.
 const MAX_JOBS: usize = 500;
-/// Disk that they may take together.
+/// Maximum disk space of all files.
 const MAX_SIZE: Bytes = Bytes(64 << 20);
-/// A larger file is none of ours.
+/// Maximum size of a file; a larger one is not read.
 const MAX_FILE: u64 = 4 << 20;
 
-/// A job that was recorded.
+/// A job with measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedJob {
-    /// What tells it from every other; [`PerformanceStore::load`] takes it.
+    /// Id of the job, for [`PerformanceStore::load`].
     pub uid: String,
-    /// When its file was written.
+    /// When the file was written.
     pub written: SystemTime,
     size: u64,
 }
 
-/// The records of a data folder.
+/// The measurement files of a data folder.
 #[derive(Clone, Debug)]
 pub struct PerformanceStore {
     folder: PathBuf,
 }
 
 impl PerformanceStore {
-    /// The store of a data folder; the folder is made by the first record.
+    /// The store of a data folder; its folder is created with the first file.
     pub fn new(data_dir: &Path) -> Self {
         Self { folder: data_dir.join(FOLDER) }
     }
 
-    /// Keeps what was measured of a job, after what is there of it already, and deletes the oldest records that are
-    /// too many.
+    /// Saves the measurements of a job, appended to those of its earlier attempts, and deletes the oldest files above
+    /// the limits.
     pub fn add(&self, timeline: Timeline) -> Result<()> {
         match self.load(&timeline.track.uid) {
             Ok(Some(earlier)) => self.save(&timeline.after(earlier)),
-            // a record that cannot be read is of no use to anybody
+            // an unreadable file is replaced
             Ok(None) | Err(_) => self.save(&timeline),
         }
     }
@@ -61,7 +61,7 @@ impl PerformanceStore {
         Ok(())
     }
 
-    /// The timeline of a job; none if it was never recorded.
+    /// The timeline of a job; `None` if there are no measurements.
     pub fn load(&self, uid: &str) -> Result<Option<Timeline>> {
         let path = self.path(uid)?;
         let broken = |why: String| {
@@ -84,7 +84,7 @@ impl PerformanceStore {
         Ok(Some(record.into()))
     }
 
-    /// Jobs that were recorded, newest first.
+    /// All jobs with measurements, newest first.
     pub fn list(&self) -> Vec<RecordedJob> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let record = |entry: fs::DirEntry| {
@@ -100,7 +100,7 @@ impl PerformanceStore {
         jobs
     }
 
-    /// Deletes the oldest records over `jobs` or over `size`.
+    /// Deletes the oldest files above `jobs` files or `size` bytes.
     fn prune(&self, jobs: usize, size: Bytes) {
         let mut sum = 0;
         for (index, job) in self.list().iter().enumerate() {
@@ -122,7 +122,7 @@ impl PerformanceStore {
     }
 }
 
-/// Ids are hexadecimal numbers with hyphens between them.
+/// The path of a job's file; ids are hexadecimal digits and hyphens.
 fn is_name(uid: &str) -> bool {
     !uid.is_empty() && uid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
