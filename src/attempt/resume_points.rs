@@ -61,9 +61,9 @@ impl ResumePoints {
         let began = Instant::now();
         self.faults.inject(FaultPoint::ResumePoint, &CancelToken::new())?;
         let failed = |error| {
-            Error::new(Kind::Io, format!("Where the run stands cannot be written to {}", self.path.display()))
+            Error::new(Kind::Io, format!("Cannot save the resume point {}", self.path.display()))
                 .because(error)
-                .remedy("Free some space; the job goes on from the last step that was written")
+                .remedy("Free disk space; if the job is interrupted, it resumes from the last saved step")
         };
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
@@ -88,7 +88,7 @@ pub(crate) fn keep(data_dir: &Path, uid: &str, bound: Bytes) {
         .and_then(|()| fs::rename(&work, &kept))
         .and_then(|()| bound_folder(kept.parent().unwrap_or(&kept), bound));
     if let Err(error) = moved {
-        tracing::warn!("The latents of a finished job cannot be kept: {error}");
+        tracing::warn!("Cannot keep the latents of a finished job: {error}");
     }
     forget(data_dir, uid);
 }
@@ -97,7 +97,7 @@ pub(crate) fn keep(data_dir: &Path, uid: &str, bound: Bytes) {
 pub(crate) fn forget(data_dir: &Path, uid: &str) {
     match fs::remove_file(work_path(data_dir, uid)) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            tracing::warn!("The state of an ended job cannot be removed: {error}");
+            tracing::warn!("Cannot delete the resume point of an ended job: {error}");
         }
         _ => {}
     }
@@ -131,7 +131,7 @@ fn read(path: &Path, fresh: &DenoiseState, key: &str) -> Option<DenoiseState> {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!("{} is damaged, the job begins again: {error}", path.display());
+            tracing::warn!("The resume point {} is damaged and not used: {error}", path.display());
             return None;
         }
     };

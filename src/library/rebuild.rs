@@ -45,7 +45,7 @@ pub fn rebuild(history: &History, folders: &[PathBuf]) -> Result<Rebuilt> {
 fn look(folder: &Path, depth: usize, tasks: &mut Vec<HistoryEntry>, notes: &mut Vec<String>) {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries.filter_map(std::result::Result::ok),
-        Err(error) => return notes.push(format!("{} cannot be read: {error}", folder.display())),
+        Err(error) => return notes.push(format!("Cannot read the folder {}: {error}", folder.display())),
     };
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
     paths.sort();
@@ -62,7 +62,7 @@ fn look(folder: &Path, depth: usize, tasks: &mut Vec<HistoryEntry>, notes: &mut 
         } else if path.is_dir() || has_ending(&path) {
             match task(&path) {
                 Ok(task) => tasks.extend(task),
-                Err(error) => notes.push(format!("{} was passed over: {error:#}", path.display())),
+                Err(error) => notes.push(format!("Skipped {}: {error:#}", path.display())),
             }
         }
     }

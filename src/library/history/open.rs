@@ -79,7 +79,7 @@ impl History {
         let remedy = if schema::is_damage(&error) {
             REBUILD.to_owned()
         } else {
-            "Check that the disk has room and the folder can be written".to_owned()
+            "Check the free disk space and the permissions of the data folder".to_owned()
         };
         Error::new(Kind::Io, format!("The history {} cannot {what}", self.path.display()))
             .because(error)
@@ -150,21 +150,21 @@ fn refusal(path: &Path, unfit: Unfit) -> Error {
     match unfit {
         Unfit::Newer(version) => Error::new(
             Kind::Io,
-            format!("The history {path} is version {version}, this program reads up to {VERSION}"),
+            format!("The history has version {version}, and this program supports up to {VERSION}: {path}"),
         )
-        .remedy("Use the newer Wandeck that made it, or another data folder; it was left as it is"),
+        .remedy("Use the newer Wandeck that wrote it, or choose another --data-dir; the file is unchanged"),
         Unfit::Damaged(why) => {
-            Error::new(Kind::Io, format!("The history {path} is damaged ({why}) and cannot be set aside"))
-                .remedy("Move it away")
+            Error::new(Kind::Io, format!("The history is damaged ({why}) and cannot be renamed: {path}"))
+                .remedy("Move the file to another folder; a new history is created")
         }
-        Unfit::Failed(error) => Error::new(Kind::Io, format!("The history {path} cannot be opened"))
+        Unfit::Failed(error) => Error::new(Kind::Io, format!("Cannot open the history {path}"))
             .because(error)
-            .remedy("Check that the disk has room and the folder can be written"),
+            .remedy("Check the free disk space and the permissions of the data folder"),
     }
 }
 
 fn no_folder(data_dir: &Path, error: std::io::Error) -> Error {
-    Error::new(Kind::Io, format!("The data folder {} cannot be written", data_dir.display()))
+    Error::new(Kind::Io, format!("Cannot write to the data folder {}", data_dir.display()))
         .because(error)
         .remedy("Choose another one with --data-dir or WANDECK_DATA_DIR")
 }
