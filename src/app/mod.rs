@@ -1,7 +1,7 @@
-//! The window: what a person sees and touches.
+//! The window.
 //!
-//! `shell/` holds the state and carries out actions, `panels/` draw and return actions, `widgets/` are what panels
-//! share, `background/` does what must not keep the window waiting. egui is known here and nowhere else.
+//! `shell/` holds the state and carries out actions, `panels/` draw and return actions, `widgets/` are controls that
+//! panels share, `background/` runs work that would block the window. Only this module uses egui.
 
 mod background;
 mod fonts;

@@ -1,4 +1,4 @@
-//! Colours, sizes and fonts; the only place where a colour is made.
+//! Colours, sizes and fonts. The only place that defines colours.
 
 use eframe::egui::epaint::text::{FontInsert, FontPriority, InsertFontFamily};
 use eframe::egui::{
@@ -29,7 +29,7 @@ pub(in crate::app) const PALETTE_HEIGHT: f32 = 380.0;
 /// Width of a toast.
 pub(in crate::app) const TOAST_WIDTH: f32 = 340.0;
 /// Maximum height of the messages of a run.
-pub(in crate::app) const LOOK_HEIGHT: f32 = 180.0;
+pub(in crate::app) const PREFLIGHT_HEIGHT: f32 = 180.0;
 
 /// Colours with a meaning. Text in them has a contrast of at least 4.5:1 on the panel.
 #[derive(Clone, Copy, Debug)]
@@ -220,7 +220,7 @@ fn colours(visuals: &mut Visuals, tokens: &Tokens) {
     let radius = CornerRadius::same(5);
     for visuals in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active, &mut widgets.open] {
         visuals.corner_radius = radius;
-        // nothing grows under the pointer
+        // widgets do not grow under the pointer
         visuals.expansion = 0.0;
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use crate::app::panels::compose::{Look, PreflightView};
+use crate::app::panels::compose::{PreflightStatus, PreflightView};
 use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
 use crate::engine::Provider;
 use crate::jobs::JobSpec;
@@ -63,7 +63,7 @@ impl Examiner {
     }
 
     /// Whether a new preflight is needed, because the draft or the state of the machine may have changed.
-    pub(in crate::app) fn is_news(&self, draft: &Draft, model: &Path) -> bool {
+    pub(in crate::app) fn needs_preflight(&self, draft: &Draft, model: &Path) -> bool {
         let known = |question: &Question| {
             question.turn == self.turn && question.work.draft == *draft && question.work.model == model
         };
@@ -71,7 +71,7 @@ impl Examiner {
     }
 
     /// Requests the preflight of `work` and withdraws an earlier request.
-    pub(in crate::app) fn ask(&mut self, work: JobSpec) {
+    pub(in crate::app) fn request(&mut self, work: JobSpec) {
         let Some(questions) = &self.questions else { return };
         let question = Question { work, turn: self.turn };
         self.asked = Some(question.clone());
@@ -102,11 +102,11 @@ impl Examiner {
     }
 
     /// The latest answer.
-    pub(in crate::app) fn look(&self) -> Look<'_> {
+    pub(in crate::app) fn status(&self) -> PreflightStatus<'_> {
         match (&self.asked, &self.answer) {
-            (Some(asked), Some((question, said))) if asked == question => Look::Done(said),
-            (Some(_), answer) => Look::Pending(answer.as_ref().map(|(_, said)| said)),
-            (None, _) => Look::Off,
+            (Some(asked), Some((question, said))) if asked == question => PreflightStatus::Done(said),
+            (Some(_), answer) => PreflightStatus::Pending(answer.as_ref().map(|(_, said)| said)),
+            (None, _) => PreflightStatus::Off,
         }
     }
 }
@@ -134,9 +134,9 @@ fn work(
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-        let looked = catch_unwind(AssertUnwindSafe(|| look(&question.work, data_dir)));
-        let said = looked.unwrap_or_else(|_| {
-            Err(Error::new(Kind::Bug, "The look before the run broke off by a mistake in the program")
+        let found = catch_unwind(AssertUnwindSafe(|| preflight(&question.work, data_dir)));
+        let said = found.unwrap_or_else(|_| {
+            Err(Error::new(Kind::Bug, "The preflight stopped because of an error in the program")
                 .remedy("Please report it; the video can be tried"))
         });
         if answers.send((question, said)).is_err() {
@@ -146,7 +146,7 @@ fn work(
     }
 }
 
-fn look(work: &JobSpec, data_dir: &Path) -> Result<PreflightView> {
+fn preflight(work: &JobSpec, data_dir: &Path) -> Result<PreflightView> {
     // the window chooses the name, so a number added to a taken name is not worth a note
     let work = JobSpec { existing: Existing::Replace, ..work.clone() };
     let found = examine(&work, data_dir, true)?.preflight;
@@ -171,7 +171,7 @@ mod tests {
 
     fn wait(examiner: &mut Examiner) {
         let began = Instant::now();
-        while !matches!(examiner.look(), Look::Done(_)) {
+        while !matches!(examiner.status(), PreflightStatus::Done(_)) {
             assert!(began.elapsed() < Duration::from_secs(20), "no answer");
             std::thread::park_timeout(Duration::from_millis(5));
             examiner.drain();
@@ -188,21 +188,27 @@ mod tests {
         });
         let mut examiner = Examiner::start(dir.path().to_path_buf(), waker).unwrap();
         for name in ["a", "b", "no-such-model"] {
-            examiner.ask(work_in(name));
+            examiner.request(work_in(name));
         }
-        assert!(matches!(examiner.look(), Look::Pending(None)));
+        assert!(matches!(examiner.status(), PreflightStatus::Pending(None)));
         wait(&mut examiner);
-        let Look::Done(Err(error)) = examiner.look() else { panic!("{:?}", examiner.look()) };
+        let PreflightStatus::Done(Err(error)) = examiner.status() else { panic!("{:?}", examiner.status()) };
         assert!(format!("{error:#}").contains("no-such-model"), "{error:#}");
         assert_eq!(woken.load(Ordering::SeqCst), 1);
-        assert!(!examiner.is_news(&draft(), Path::new("no-such-model")));
-        assert!(examiner.is_news(&draft(), Path::new("a")));
+        assert!(!examiner.needs_preflight(&draft(), Path::new("no-such-model")));
+        assert!(examiner.needs_preflight(&draft(), Path::new("a")));
         examiner.again();
-        assert!(examiner.is_news(&draft(), Path::new("no-such-model")), "the machine may have changed");
-        examiner.ask(work_in("another-one"));
-        assert!(matches!(examiner.look(), Look::Pending(Some(Err(_)))), "what was said stays until then");
+        assert!(
+            examiner.needs_preflight(&draft(), Path::new("no-such-model")),
+            "the machine may have changed"
+        );
+        examiner.request(work_in("another-one"));
+        assert!(
+            matches!(examiner.status(), PreflightStatus::Pending(Some(Err(_)))),
+            "what was said stays until then"
+        );
         wait(&mut examiner);
         examiner.forget();
-        assert!(matches!(examiner.look(), Look::Off));
+        assert!(matches!(examiner.status(), PreflightStatus::Off));
     }
 }

@@ -124,14 +124,14 @@ impl Measurements {
             let recorded = store.list().into_iter().take(OFFERED);
             Ok(Answer::Earlier(recorded.filter_map(|recorded| job(recorded.uid)).collect()))
         };
-        if !self.files.ask(list) {
+        if !self.files.submit(list) {
             tracing::debug!("The list of earlier jobs is read later");
         }
     }
 
     fn load(&self, uid: String, answer: impl FnOnce(Box<Timeline>) -> Answer + Send + 'static) -> Result<()> {
         let store = PerformanceStore::new(&self.data_dir);
-        self.ask(move || {
+        self.submit(move || {
             let timeline = store.load(&uid)?.ok_or_else(|| {
                 Error::new(Kind::Io, "The measurements of this job were deleted")
                     .remedy("Choose a newer job: only the newest are kept")
@@ -143,11 +143,11 @@ impl Measurements {
     fn write(&self, format: ExportFormat, range: TimeRange) -> Result<()> {
         let snapshot = self.view().snapshot.clone();
         let folder = self.data_dir.join("outputs");
-        self.ask(move || written(&folder, format, &export(&snapshot, format, range)).map(Answer::Written))
+        self.submit(move || written(&folder, format, &export(&snapshot, format, range)).map(Answer::Written))
     }
 
-    fn ask(&self, task: impl FnOnce() -> Result<Answer> + Send + 'static) -> Result<()> {
-        if self.files.ask(task) {
+    fn submit(&self, task: impl FnOnce() -> Result<Answer> + Send + 'static) -> Result<()> {
+        if self.files.submit(task) {
             return Ok(());
         }
         Err(Error::new(Kind::Io, "Too many files are being read").remedy("Wait a moment"))

@@ -30,7 +30,7 @@ pub(in crate::app) fn is_weights(path: &Path) -> bool {
 }
 
 /// Examines a file.
-pub(in crate::app) fn look_at(path: &Path) -> Found {
+pub(in crate::app) fn examine_file(path: &Path) -> Found {
     read(path).unwrap_or_else(Found::Nothing)
 }
 

@@ -70,7 +70,7 @@ impl<T: Send + 'static> TaskThread<T> {
     }
 
     /// Queues a task; returns false if the queue is full.
-    pub(in crate::app) fn ask(&self, task: impl FnOnce() -> T + Send + 'static) -> bool {
+    pub(in crate::app) fn submit(&self, task: impl FnOnce() -> T + Send + 'static) -> bool {
         let Some(tasks) = &self.tasks else { return false };
         !matches!(tasks.try_send(Box::new(task)), Err(TrySendError::Full(_)))
     }
@@ -99,9 +99,9 @@ mod tests {
     #[test]
     fn tasks_are_done_in_turn_and_a_panic_is_an_answer() {
         let thread = TaskThread::start("test", Arc::new(|| {})).unwrap();
-        assert!(thread.ask(|| 1));
-        assert!(thread.ask(|| panic!("on purpose")));
-        assert!(thread.ask(|| 3));
+        assert!(thread.submit(|| 1));
+        assert!(thread.submit(|| panic!("on purpose")));
+        assert!(thread.submit(|| 3));
         let mut answers = Vec::new();
         let began = Instant::now();
         while answers.len() < 3 {

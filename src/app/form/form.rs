@@ -268,7 +268,8 @@ impl Form {
         self.take(changes)
     }
 
-    /// Takes a start image into the form; the video takes its shape. A model that takes none gives way to one that does.
+    /// Sets the start image and adapts the size to its shape. Selects another model if the current one supports no
+    /// start image.
     pub fn start_from(&mut self, path: PathBuf, size: Resolution) -> Result<()> {
         let with_image = Draft { start_image: Some(path.clone()), continue_from: None, ..self.draft.clone() };
         self.image = Some((path, size));
@@ -282,7 +283,7 @@ impl Form {
         Ok(())
     }
 
-    /// Takes a LoRA into the form, for the `expert` that its name speaks of if the model has two.
+    /// Adds a LoRA, for the `expert` that its file name indicates if the model has two.
     pub(in crate::app) fn add_lora(&mut self, file: PathBuf, expert: Option<Expert>) {
         let info = self.planner.model(&self.draft.model).ok().and_then(|model| model.info.as_ref());
         let has_two = info.is_some_and(|info| info.components.iter().any(|part| part.role == SECOND_EXPERT));
@@ -290,7 +291,7 @@ impl Form {
         self.draft.loras.push(LoraChoice { expert, ..LoraChoice::new(file) });
     }
 
-    /// The form as a job for the queue, as the user has set it.
+    /// The form as a job for the queue.
     pub fn work(&self) -> Result<JobSpec> {
         self.work_in(JobOptions { preview: true, ..JobOptions::default() })
     }
@@ -301,7 +302,7 @@ impl Form {
         Ok(self.planner.plan(&PlanRequest { base, options, ..PlanRequest::default() })?.spec)
     }
 
-    /// The same job with another draft, whose model may be another one too.
+    /// The same job with a different draft, which may have a different model.
     pub(in crate::app) fn changed(&self, work: &JobSpec, draft: Draft) -> Result<JobSpec> {
         let known = work.fallbacks.iter().find(|fallback| fallback.model == draft.model);
         let model = if draft.model == work.draft.model {
@@ -341,7 +342,7 @@ impl Form {
         DraftChanges { loras: Some(self.draft.loras.clone()), size, ..self.kept() }
     }
 
-    /// Takes the draft that `changes` to a new one make, without the images that its mode does not take.
+    /// Replaces the draft by a new one with `changes`, without images that its mode does not support.
     fn take(&mut self, changes: DraftChanges) -> Result<()> {
         let image = self.image.as_ref().filter(|(path, _)| changes.start_image.as_ref() == Some(path));
         let request =

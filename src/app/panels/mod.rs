@@ -1,4 +1,4 @@
-//! The panels: each draws what it is shown and says what the person asked for.
+//! The panels. Each draws its view and returns the user's actions.
 //!
 //! A panel is a struct with view state only. `ui` takes a view with what the panel needs and returns its actions; the
 //! shell carries them out.

@@ -1,4 +1,4 @@
-//! What a person can ask for, from any panel.
+//! Actions of the user, from any panel.
 
 use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
@@ -11,7 +11,7 @@ use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
 use crate::app::shell::command::Command;
 
-/// Something the user asked for; `App` carries it out.
+/// An action of the user, which `App` carries out.
 #[derive(Clone, Debug)]
 pub(in crate::app) enum Action {
     Compose(ComposeAction),
@@ -23,8 +23,8 @@ pub(in crate::app) enum Action {
     Presets(PresetsAction),
     Queue(QueueAction),
     Settings(SettingsAction),
-    /// A verb of the menus, the keys or the palette.
+    /// A command of the menus, shortcuts or palette.
     Command(Command),
-    /// Take a toast away.
+    /// Dismiss a toast.
     DismissToast(u64),
 }

@@ -24,7 +24,7 @@ use crate::app::background::player::player::Player;
 use crate::app::background::restore::Found;
 use crate::app::background::task::TaskThread;
 use crate::app::form::Form;
-use crate::app::panels::compose::{ComposePanel, Look};
+use crate::app::panels::compose::{ComposePanel, PreflightStatus};
 use crate::app::panels::gallery::GalleryPanel;
 use crate::app::panels::log::LogPanel;
 use crate::app::panels::models::ModelsPanel;
@@ -44,9 +44,9 @@ use crate::queue::Scope;
 use crate::store::Settings;
 use crate::worker::{Worker, WorkerOptions};
 
-/// Progress is drawn at most this often.
+/// Minimum time between two repaints for progress.
 const EVENT_DELAY: Duration = Duration::from_millis(100);
-/// The elapsed time is drawn this often while a job runs.
+/// Time between two repaints for the elapsed time while a job runs.
 const CLOCK_TICK: Duration = Duration::from_secs(1);
 
 /// The window.
@@ -59,7 +59,7 @@ pub struct App {
     title: String,
 }
 
-/// The state that panels are shown parts of.
+/// The state of the window; panels get views of parts of it.
 pub(super) struct State {
     pub(super) data_dir: PathBuf,
     pub(super) form: Form,
@@ -71,18 +71,18 @@ pub(super) struct State {
     pub(super) player: Player,
     pub(super) measurements: Measurements,
     pub(super) library: Library,
-    /// What was moved to the bin last, to be restored.
+    /// The files of the last deletion, for undo.
     pub(super) deleted: Vec<PathBuf>,
     pub(super) background: TaskThread<Found>,
-    /// How many tasks of `background` are not done.
+    /// Number of unfinished tasks of `background`.
     pub(super) tasks: Tasks,
-    /// Numbers of jobs that were asked for come here, once they are safe on disk.
+    /// Receives the numbers of submitted jobs once they are saved.
     pub(super) accepted: Vec<Receiver<Result<JobId>>>,
     /// Finds out how well models fit this machine.
     pub(super) fits: TaskThread<Vec<ModelFit>>,
     /// Writes small files.
     pub(super) saving: TaskThread<Result<()>>,
-    /// Shows the system's file dialogs.
+    /// Shows file dialogs.
     pub(super) dialogs: TaskThread<Option<PathBuf>>,
     /// What survives a restart.
     pub(super) window: WindowState,
@@ -91,7 +91,7 @@ pub(super) struct State {
     pub(super) worker: Worker,
 }
 
-/// What is being done off the window's thread.
+/// Runs tasks on a background thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tasks {
     pub(super) files: usize,
@@ -113,10 +113,10 @@ pub(super) struct Panels {
 }
 
 impl App {
-    /// The state in which the window opens: the toy model, ready to run.
+    /// The initial state: the form of the last session, or the toy model, ready to run.
     pub fn new(ctx: &Context, data_dir: PathBuf, models_dir: Option<PathBuf>) -> Result<Self> {
         theme::install(ctx);
-        // the command line that opens the window has said what is odd about them
+        // the command line has printed the notes already
         let (settings, _) = Settings::load(&data_dir);
         let options = WorkerOptions::new("the window", Scope::Everything).settled(&settings);
         let monitor = Monitor::start(SampleRate::SLOWEST)?;
@@ -137,7 +137,7 @@ impl App {
         let (shortcuts, message) = Shortcuts::open(&data_dir);
         shortcuts.install(ctx);
         if let Some(message) = message {
-            notifications.say(Tone::Warning, message, None);
+            notifications.add(Tone::Warning, message, None);
         }
         let window = WindowState::open(&data_dir);
         ctx.set_theme(window.theme);
@@ -182,19 +182,19 @@ impl App {
         })
     }
 
-    /// The queue as it was last seen.
+    /// The queue as last read.
     pub fn queue(&self) -> &[Job] {
         &self.state.queue
     }
 
-    /// What the program had to say so far, oldest first.
+    /// All notifications, oldest first.
     pub fn notifications(&self) -> Vec<String> {
         self.state.notifications.list().map(super::notifications::Notification::sentence).collect()
     }
 
     fn apply_all(&mut self, ctx: &Context, actions: Vec<Action>, now: Instant) {
         if !actions.is_empty() {
-            // what was asked shows in the next frame
+            // the result of an action is visible in the next frame
             ctx.request_repaint();
         }
         for action in actions {
@@ -204,7 +204,7 @@ impl App {
 }
 
 impl App {
-    /// What lies above the panels.
+    /// Draws what is above the panels: dialogs, palette, toasts.
     fn dialogs_ui(&mut self, ctx: &Context, now: Instant) {
         if let Some(mut palette) = self.palette.take() {
             let (chosen, stays) = palette.ui(ctx, &self.state);
@@ -220,7 +220,7 @@ impl App {
         }
     }
 
-    /// The window's title says how far the running job is.
+    /// Shows the progress of the running job in the window's title.
     fn set_title(&mut self, ctx: &Context) {
         let title = match self.state.live.first() {
             Some((id, job)) => format!("{:.0} % · job {id} · Wandeck", job.progress.fraction() * 100.0),
@@ -234,10 +234,10 @@ impl App {
 }
 
 impl State {
-    /// What keeps the form from running, and what preflight says of its fields.
+    /// Errors of the form, including those that preflight found.
     pub(super) fn problems(&self) -> Vec<Error> {
         let mut problems = self.form.problems();
-        if let Look::Done(Err(error)) = self.examiner.look()
+        if let PreflightStatus::Done(Err(error)) = self.examiner.status()
             && problems.is_empty()
             && error.field_name().is_some()
         {
@@ -251,15 +251,16 @@ impl State {
         self.form.models()
     }
 
-    /// Has preflight look at the form, if it can run and the person wants to know.
+    /// Requests the preflight of the form, if the form is valid and preflight is enabled.
     fn examine(&mut self) {
         let form = &self.form;
         if !form.settings().generation.preflight || !form.problems().is_empty() {
             return self.examiner.forget();
         }
-        let is_news = form.model_path().is_ok_and(|model| self.examiner.is_news(&form.draft, &model));
-        if is_news && let Ok(work) = form.work() {
-            self.examiner.ask(work);
+        let needs_preflight =
+            form.model_path().is_ok_and(|model| self.examiner.needs_preflight(&form.draft, &model));
+        if needs_preflight && let Ok(work) = form.work() {
+            self.examiner.request(work);
         }
     }
 }
@@ -275,12 +276,12 @@ impl eframe::App for App {
         }
         let commands = shortcuts::pressed(ctx).into_iter().map(Action::Command).collect();
         self.apply_all(ctx, commands, now);
-        quit::look(ctx, &mut self.state);
+        quit::update(ctx, &mut self.state);
         self.state.drain(now);
         self.state.measurements.set_visible(self.layout.is_open(PanelId::Monitor));
         for said in self.state.measurements.update() {
             match said {
-                Ok(text) => self.state.notifications.say(Tone::Good, text, None),
+                Ok(text) => self.state.notifications.add(Tone::Good, text, None),
                 Err(error) => self.state.notifications.error(&error, None),
             }
         }
@@ -315,7 +316,7 @@ impl eframe::App for App {
     }
 }
 
-/// Says what a file that hangs over the window would do.
+/// Shows what dropping a dragged file would do.
 fn drop_hint_ui(ui: &Ui) {
     let (layer, anchor) = (ui.layer_id(), egui::PopupAnchor::Pointer);
     egui::Tooltip::always_open(ui.ctx().clone(), layer, egui::Id::unique("drop"), anchor).show(|ui| {

@@ -1,4 +1,4 @@
-//! Carries out what a person asked for.
+//! Carries out the user's actions.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use super::layout::PanelId;
 use super::notifications::Tone;
 use super::palette::Palette;
 use crate::app::background::player::saved_frame::save_frame;
-use crate::app::background::restore::{Found, is_weights, look_at};
+use crate::app::background::restore::{Found, is_weights, examine_file};
 use crate::app::panels::log::LogAction;
 use crate::app::panels::models::ModelsAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
@@ -25,7 +25,7 @@ use crate::media::OutputTarget;
 use crate::queue::QueueCommand;
 
 impl App {
-    /// Carries out one action; a failure becomes a notification.
+    /// Carries out one action; an error becomes a notification.
     pub(super) fn apply(&mut self, ctx: &Context, action: Action, now: Instant) {
         let state = &mut self.state;
         let done = match action {
@@ -80,7 +80,7 @@ impl App {
             }
         };
         if let Err(error) = done {
-            self.state.tell(&error);
+            self.state.report_error(&error);
         }
     }
 
@@ -106,7 +106,7 @@ impl App {
             Command::Redo => state.form.redo(now),
             Command::ReuseSeed => state.reuse_seed(),
             Command::OpenFile => {
-                state.dialogs.ask(|| rfd::FileDialog::new().set_title("Open a file").pick_file());
+                state.dialogs.submit(|| rfd::FileDialog::new().set_title("Open a file").pick_file());
             }
             Command::ClearEnded => state.worker.command(QueueCommand::ClearEnded)?,
             Command::EstimateAgain => state.examiner.again(),
@@ -156,7 +156,7 @@ impl App {
             PlayerCommand::CopyFrame => {
                 if let Some((_, image)) = state.player.frame() {
                     ctx.copy_image(image.as_ref().clone());
-                    state.notifications.say(Tone::Good, "The frame is in the clipboard", None);
+                    state.notifications.add(Tone::Good, "The frame is in the clipboard", None);
                 }
             }
             PlayerCommand::SaveFrame => state.save_frame()?,
@@ -167,7 +167,7 @@ impl App {
 }
 
 impl State {
-    /// Whether a command can be carried out now, or why not.
+    /// Whether a command is available now, or the reason why not.
     pub(super) fn may(&self, command: Command) -> Result<(), String> {
         let has_video = self.player.screen().frames > 0;
         match command {
@@ -201,27 +201,27 @@ impl State {
             }
             QueueAction::Retry(id, fix) => self.retry(id, fix.as_ref())?,
             QueueAction::Open(id, path) => self.player.open(path, Some(id), now),
-            // the layout is the window's
+            // the layout belongs to the window
             QueueAction::ShowGallery | QueueAction::ShowModels => {}
         }
         Ok(())
     }
 
-    /// Hands work to the queue.
+    /// Submits a job to the queue.
     pub(super) fn submit(&mut self, work: JobSpec) -> Result<()> {
         OutputTarget::parse(&work.output, FrameCount(work.draft.frames), work.existing)?;
         self.accepted.push(self.worker.submit(work)?);
         Ok(())
     }
 
-    /// An ended job again, with what was changed for it on the way and with `fix`. The form follows if it still is
-    /// that job's.
+    /// Retries an ended job with the fixes of its retries and with `fix`. The form gets the same changes if it still
+    /// has the settings of that job.
     fn retry(&mut self, id: JobId, fix: Option<&Fix>) -> Result<()> {
         let Some(entry) = self.queue.iter().find(|entry| entry.id == id) else { return Ok(()) };
         let before = entry.spec.draft.clone();
         let tried = entry.retries.iter().flat_map(|retry| &retry.fixes).filter(|_| fix.is_some());
         let draft = Fix::applied(tried.chain(fix), &before);
-        // what is still the same is not denoised again
+        // steps whose result stays the same are not denoised again
         let timeout_s = entry.spec.with_fixes(fix).timeout_s;
         let work = JobSpec { latents_of: Some(entry.uid.clone()), timeout_s, ..entry.spec.clone() };
         let work = self.form.changed(&work, draft)?;
@@ -243,22 +243,22 @@ impl State {
         self.worker.cancel(id)
     }
 
-    /// Opens a file: a video is shown, and what it was made from comes into the form.
+    /// Opens a file: a video is shown in the player, and its settings are loaded into the form.
     pub(super) fn open_file(&mut self, path: PathBuf, now: Instant) {
         if !is_weights(&path) {
             self.player.open(path.clone(), None, now);
         }
-        if self.background.ask(move || look_at(&path)) {
+        if self.background.submit(move || examine_file(&path)) {
             self.tasks.files += 1;
         }
     }
 
-    /// Saves the frame that is shown among the videos; a notification says where.
+    /// Saves the shown frame to the videos' folder; a notification shows the path.
     fn save_frame(&mut self) -> Result<()> {
         let Some((stem, image)) = self.player.frame() else { return Ok(()) };
         let folder = self.data_dir.join("outputs");
         let task = move || save_frame(&folder, &stem, &image).map_or_else(Found::Nothing, Found::SavedFrame);
-        if !self.background.ask(task) {
+        if !self.background.submit(task) {
             return Err(Error::new(Kind::Io, "The frame was not saved: too many files are being read")
                 .remedy("Wait a moment, then save it again"));
         }
@@ -266,7 +266,7 @@ impl State {
         Ok(())
     }
 
-    /// Holds all jobs of the queue, or lets them go on if all are held.
+    /// Pauses all jobs of the queue, or resumes them if all are paused.
     fn pause_queue(&self) -> Result<()> {
         let open: Vec<_> = self.queue.iter().filter(|entry| entry.ended().is_none()).collect();
         let is_held = |entry: &&Job| matches!(entry.state, JobState::Paused);

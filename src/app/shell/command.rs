@@ -1,4 +1,4 @@
-//! The verbs. One list feeds menus, palette, keys, tooltips and the sheet of keys.
+//! Commands of the window: one list for menus, palette, shortcuts, tooltips and the list of shortcuts.
 
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 use egui_material_icons::MaterialIcon;
@@ -14,7 +14,7 @@ use super::layout::PanelId;
 use super::shortcuts::Shortcuts;
 use crate::app::panels::player::PlayerCommand;
 
-/// A verb without a payload. Its order is that of the palette.
+/// A command without a payload. The variants are in the order of the palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::app) enum Command {
@@ -49,12 +49,12 @@ pub(in crate::app) enum Command {
     Quit,
 }
 
-/// Ctrl and Alt, or what stands for them on the platform.
+/// Ctrl and Alt, or their equivalents on the platform.
 const COMMAND_ALT: Modifiers = Modifiers { alt: true, ..Modifiers::COMMAND };
 const COMMAND_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 
 impl Command {
-    /// All of them, in the order of the palette.
+    /// All commands, in the order of the palette.
     pub(in crate::app) fn all() -> impl Iterator<Item = Self> {
         let before = [
             Self::Generate,
@@ -94,7 +94,7 @@ impl Command {
             .chain(after)
     }
 
-    /// The name on buttons and in menus, also for screen readers.
+    /// The label of buttons and menus, also for screen readers.
     pub(in crate::app) fn text(self) -> &'static str {
         match self {
             Self::Generate => "Generate",
@@ -166,7 +166,7 @@ impl Command {
         }
     }
 
-    /// Its keys, unless a person chose others. Keys without a modifier act only while no field has the focus.
+    /// Its default shortcuts. Keys without a modifier act only while no field has the focus.
     pub(in crate::app) fn default_shortcuts(self) -> Vec<KeyboardShortcut> {
         const NONE: Modifiers = Modifiers::NONE;
         let keys: &[(Modifiers, Key)] = match self {
@@ -190,7 +190,7 @@ impl Command {
             Self::Palette => &[(Modifiers::COMMAND, Key::K), (Modifiers::COMMAND, Key::P)],
             Self::Shortcuts => &[(NONE, Key::Questionmark), (NONE, Key::F1)],
             Self::Quit => &[(Modifiers::COMMAND, Key::Q)],
-            // zoom has egui's own keys; here they would act twice
+            // egui handles the zoom shortcuts itself; here they would act twice
             Self::ZoomIn
             | Self::ZoomOut
             | Self::ZoomReset
@@ -240,12 +240,12 @@ impl Command {
         }
     }
 
-    /// One sentence and the key.
+    /// The tooltip with the shortcut.
     pub(in crate::app) fn tooltip(self, ctx: &Context) -> String {
         self.tooltip_with(ctx, self.about())
     }
 
-    /// Another sentence and the key.
+    /// `text` with the shortcut.
     pub(in crate::app) fn tooltip_with(self, ctx: &Context, about: &str) -> String {
         match Shortcuts::installed(ctx).of(self).first() {
             Some(shortcut) => format!("{about} ({})", ctx.format_shortcut(shortcut)),
@@ -254,7 +254,7 @@ impl Command {
     }
 }
 
-/// Ctrl and the panel's place in the View menu.
+/// Ctrl and the panel's position in the View menu.
 fn panel_key(panel: PanelId) -> &'static [(Modifiers, Key)] {
     match panel {
         PanelId::Compose => &[(Modifiers::COMMAND, Key::Num1)],

@@ -84,7 +84,7 @@ impl State {
         let Some(preset) = self.presets.iter().find(|preset| preset.name == name) else { return };
         self.form.apply_preset(preset);
         let text = format!("The form has the settings of {name}");
-        self.notifications.say(Tone::Info, text, None);
+        self.notifications.add(Tone::Info, text, None);
     }
 
     /// Takes the seed of the video that was queued last, and keeps it.
@@ -102,7 +102,7 @@ impl State {
     /// Looks for models on the disk, in the background.
     pub(super) fn scan_models(&mut self) {
         let scan = self.form.scan();
-        if self.background.ask(move || Found::Models(scan())) {
+        if self.background.submit(move || Found::Models(scan())) {
             self.tasks.scans += 1;
         }
     }

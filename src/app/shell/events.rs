@@ -1,4 +1,4 @@
-//! Takes in what happened since the last frame: events of jobs, the queue, answers of the background.
+//! Processes events since the last frame: of jobs, the queue and background threads.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::core::{Error, Event, Result};
 use crate::jobs::JobId;
 
 impl State {
-    /// Takes in all of it.
+    /// Processes all events.
     pub(super) fn drain(&mut self, now: Instant) {
         self.accept();
         while let Ok((id, event)) = self.worker.events().try_recv() {
@@ -20,18 +20,18 @@ impl State {
         let snapshot = self.worker.snapshot();
         self.queue = snapshot.jobs;
         for message in snapshot.messages {
-            self.notifications.say(Tone::Warning, message, None);
+            self.notifications.add(Tone::Warning, message, None);
         }
         while let Some(answer) = self.dialogs.poll() {
             match answer {
                 Ok(Some(path)) => self.open_file(path, now),
                 Ok(None) => {}
-                Err(error) => self.tell(&error),
+                Err(error) => self.report_error(&error),
             }
         }
         while let Some(answer) = self.fits.poll() {
             if let Err(error) = answer.and_then(|fits| self.form.take_fits(fits)) {
-                self.tell(&error);
+                self.report_error(&error);
             }
         }
         while let Some(answer) = self.background.poll() {
@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    /// Says what became of jobs that were asked for.
+    /// Reports whether submitted jobs were saved.
     fn accept(&mut self) {
         let mut refused = Vec::new();
         self.accepted.retain(|answer| match answer.try_recv() {
@@ -50,14 +50,14 @@ impl State {
             Err(waiting) => waiting.is_empty(),
         });
         for error in refused {
-            self.tell(&error);
+            self.report_error(&error);
         }
     }
 
     fn observe(&mut self, id: JobId, event: Event, now: Instant) {
         self.live.observe(id, &event, now);
         if event.is_terminal() || matches!(event, Event::Interrupted { .. }) {
-            // its memory is free again, and its time is known
+            // memory and time estimates have changed
             self.examiner.again();
             self.player.end_preview(id);
         }
@@ -67,11 +67,11 @@ impl State {
         match event {
             Event::Preview { frames, stage, .. } => self.player.preview(id, stage, frames, now),
             Event::Warning { message } | Event::Retrying { message, .. } => {
-                self.notifications.say(Tone::Warning, message, Some(id));
+                self.notifications.add(Tone::Warning, message, Some(id));
             }
             Event::Finished { outcome } => {
                 let text = format!("Job {id} is done in {}", outcome.generation_time_s);
-                self.notifications.say(Tone::Good, text, Some(id));
+                self.notifications.add(Tone::Good, text, Some(id));
                 self.player.open(outcome.output.clone(), Some(id), now);
             }
             Event::Failed { error } => {
@@ -81,7 +81,7 @@ impl State {
                 self.notifications.error(&error, Some(id));
             }
             Event::Cancelled => {
-                self.notifications.say(Tone::Info, format!("Job {id} was cancelled"), Some(id));
+                self.notifications.add(Tone::Info, format!("Job {id} was cancelled"), Some(id));
             }
             _ => {}
         }
@@ -92,7 +92,7 @@ impl State {
             Found::Settings(draft) => {
                 self.tasks.files -= 1;
                 self.form.draft = *draft;
-                // what is generated now is the same video
+                // generating now makes the same video
                 self.form.context.seed_mode = SeedMode::Fixed;
                 Ok(())
             }
@@ -108,7 +108,7 @@ impl State {
             Found::SavedFrame(path) => {
                 self.tasks.files -= 1;
                 let text = format!("The frame is saved as {}", path.display());
-                self.notifications.say(Tone::Good, text, None);
+                self.notifications.add(Tone::Good, text, None);
                 Ok(())
             }
             Found::Nothing(error) => {
@@ -118,20 +118,20 @@ impl State {
             Found::Models(scan) => {
                 self.tasks.scans -= 1;
                 if let Some(error) = self.form.take_scan(scan) {
-                    self.tell(&error);
+                    self.report_error(&error);
                 }
-                self.fits.ask(self.form.look_at_fits());
+                self.fits.submit(self.form.look_at_fits());
                 self.examiner.again();
                 Ok(())
             }
         });
         if let Err(error) = done {
-            self.tell(&error);
+            self.report_error(&error);
         }
     }
 
-    /// Shows an error that is not a job's.
-    pub(super) fn tell(&mut self, error: &Error) {
+    /// Shows an error that does not belong to a job.
+    pub(super) fn report_error(&mut self, error: &Error) {
         self.notifications.error(error, None);
     }
 }

@@ -1,4 +1,4 @@
-//! The tree of panels: gives each panel its view and collects what it asks for.
+//! Draws the tree of panels: passes each panel its view and collects its actions.
 
 use std::time::Instant;
 
@@ -21,10 +21,10 @@ use crate::app::panels::settings::SettingsView;
 use crate::app::theme;
 use crate::core::Error;
 
-/// Height of the tabs.
+/// Height of the tab bar.
 const TAB_HEIGHT: f32 = 30.0;
 
-/// Draws all panels; says what the person asked for.
+/// Draws all panels; returns the user's actions.
 pub(super) fn ui(
     ui: &mut Ui,
     state: &State,
@@ -53,7 +53,7 @@ pub(super) fn ui(
     actions
 }
 
-/// The monitor as one line, above the status bar.
+/// The collapsed monitor: one line above the status bar.
 fn monitor_line_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     Panel::bottom("monitor line").resizable(false).exact_size(theme::ROW_HEIGHT).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
@@ -65,7 +65,7 @@ fn monitor_line_ui(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
 }
 
-/// What `egui_tiles` calls back while it draws.
+/// Callbacks of `egui_tiles`.
 struct Tree<'a> {
     state: &'a State,
     panels: &'a mut Panels,
@@ -89,7 +89,7 @@ impl Tree<'_> {
                     draft: &state.form.draft,
                     problems: &self.problems,
                     limits: state.form.limits().ok(),
-                    look: state.examiner.look(),
+                    preflight: state.examiner.status(),
                     editing: self.editing.as_ref(),
                     mode: state.form.mode(),
                     is_mode_set: state.form.is_mode_set(),
@@ -166,13 +166,13 @@ impl Behavior<PanelId> for Tree<'_> {
         true
     }
 
-    /// Closed panels stay in the tree, hidden, so that they come back where they were.
+    /// Closed panels stay in the tree, hidden, so that they are reopened at the same place.
     fn on_tab_close(&mut self, tiles: &mut Tiles<PanelId>, tile: TileId) -> bool {
         self.closed.extend(tiles.get_pane(&tile).copied());
         false
     }
 
-    /// The player alone needs no tab: it is seen what it is.
+    /// The player has no tab if it is alone in its tile.
     fn is_tab_bar_visible(&self, _tile: TileId, tabs: &Tabs) -> bool {
         !matches!((tabs.children.as_slice(), self.player), ([only], Some(player)) if *only == player)
     }

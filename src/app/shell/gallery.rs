@@ -1,4 +1,4 @@
-//! Carries out what the gallery asks for, and takes in what its thread found.
+//! Carries out the gallery's actions and processes the answers of its thread.
 
 use std::path::Path;
 use std::time::Instant;
@@ -40,7 +40,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes in the library thread's answers.
+    /// Processes the answers of the library thread.
     pub(super) fn drain_library(&mut self, ctx: &Context) {
         for notice in self.library.drain(ctx) {
             match notice {
@@ -49,19 +49,19 @@ impl State {
                         [one] => format!("Moved to the bin: {}", one.display()),
                         more => format!("{} files were moved to the bin", more.len()),
                     };
-                    self.notifications.say(Tone::Info, text, None);
+                    self.notifications.add(Tone::Info, text, None);
                     self.deleted = outputs;
                 }
                 LibraryNotice::Restored => {
-                    self.notifications.say(Tone::Good, "The deleted files are back", None);
+                    self.notifications.add(Tone::Good, "The deleted files are back", None);
                 }
-                LibraryNotice::Failed(error) => self.tell(&error),
+                LibraryNotice::Failed(error) => self.report_error(&error),
             }
         }
     }
 }
 
-/// Opens a file or folder in the system's own program for it.
+/// Opens a file or folder with the system's default program.
 fn open(path: &Path) -> Result<()> {
     opener::open(path).map_err(|error| {
         Error::new(Kind::Io, format!("No program opens {}", path.display()))

@@ -1,4 +1,4 @@
-//! The sheet of keys.
+//! The list of keyboard shortcuts.
 
 use eframe::egui::{Context, Grid, Id, Modal, RichText, ScrollArea};
 
@@ -6,7 +6,7 @@ use super::command::Command;
 use super::shortcuts::Shortcuts;
 use crate::app::theme;
 
-/// Draws the sheet; false if it is to close.
+/// Draws the list; returns false when it should close.
 pub(super) fn ui(ctx: &Context) -> bool {
     let shortcuts = Shortcuts::installed(ctx);
     let modal = Modal::new(Id::unique("keys")).show(ctx, |ui| {

@@ -1,4 +1,4 @@
-//! Where the panels are: one tree of tiles that a person drags, splits and closes, kept in the data folder.
+//! The layout of the panels: a tree of tiles that the user can drag, split and close, saved in the data folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
 const NAME: &str = "layout.ron";
-/// Version of the file's form; another one is not read.
+/// Version of the file format; a file of another version is ignored.
 const VERSION: u32 = 1;
 /// Between two tiles.
 pub(in crate::app) const GAP: f32 = 1.0;
-/// The player with its neighbours is not made smaller than this while others keep their size.
+/// Minimum size of the player's tile while panels at the sides keep their size.
 const LEAST_CENTRE: f32 = 300.0;
-/// Below this height the monitor begins as one line.
+/// Below this window height the monitor starts collapsed to one line.
 const ROOM_FOR_MONITOR: f32 = 760.0;
 
 /// A panel.
@@ -46,7 +46,7 @@ impl PanelId {
         Self::Monitor,
     ];
 
-    /// What its tab says.
+    /// The title of its tab.
     pub(in crate::app) fn title(self) -> &'static str {
         match self {
             Self::Compose => "Compose",
@@ -62,14 +62,14 @@ impl PanelId {
     }
 }
 
-/// The arrangement of the panels.
+/// The layout of the panels.
 pub(in crate::app) struct Layout {
     pub(in crate::app) tree: Tree<PanelId>,
     /// Whether the monitor is one line at the bottom.
     pub(in crate::app) monitor_is_line: bool,
-    /// The room of the last frame; where that changes, the panels at the sides keep their width.
+    /// The area of the last frame, to keep the width of side panels when it changes.
     room: Option<Vec2>,
-    /// As it is on disk.
+    /// The layout as last saved.
     saved: Option<String>,
 }
 
@@ -81,7 +81,7 @@ struct LayoutFile {
 }
 
 impl Layout {
-    /// The layout of a data folder; one that cannot be read is left out, and made when the room is known.
+    /// Loads the layout of a data folder. If there is none, the default layout is made once the area is known.
     pub(in crate::app) fn open(data_dir: &Path) -> Self {
         let text = std::fs::read_to_string(path_in(data_dir)).ok();
         let file = text.as_deref().and_then(|text| ron::from_str::<LayoutFile>(text).ok());
@@ -94,13 +94,13 @@ impl Layout {
         }
     }
 
-    /// Lays the panels out as they were at first, when they are drawn next.
+    /// Resets the layout to the default at the next frame.
     pub(in crate::app) fn reset(&mut self) {
         self.tree = Tree::empty(tree_id());
         self.room = None;
     }
 
-    /// Prepares the tree for the `room` it will be drawn in.
+    /// Prepares the tree for the area `room`.
     pub(in crate::app) fn fit(&mut self, room: Vec2) {
         if self.tree.is_empty() {
             self.tree = first_tree(room);
@@ -119,7 +119,7 @@ impl Layout {
         }
     }
 
-    /// Whether a panel is there to be seen, if only as a tab.
+    /// Whether a panel is open, possibly behind another tab.
     pub(in crate::app) fn is_open(&self, panel: PanelId) -> bool {
         self.tree.tiles.find_pane(&panel).is_some_and(|tile| self.tree.is_visible(tile))
     }
@@ -134,15 +134,14 @@ impl Layout {
         self.tree.make_active(|id, _| id == tile);
     }
 
-    /// Closes a panel; it comes back where it was.
+    /// Closes a panel; it is reopened at the same place.
     pub(in crate::app) fn close(&mut self, panel: PanelId) {
         if let Some(tile) = self.tree.tiles.find_pane(&panel) {
             self.tree.set_visible(tile, false);
         }
     }
 
-    /// What is to be written, if the layout is another one than on disk. It counts as written. The pointer must not be
-    /// dragging a border.
+    /// The layout to save if it has changed; it counts as saved then. Not to be called while a border is dragged.
     pub(in crate::app) fn unsaved(&mut self) -> Option<String> {
         let file =
             LayoutFile { version: VERSION, monitor_is_line: self.monitor_is_line, tree: self.tree.clone() };
@@ -155,7 +154,7 @@ impl Layout {
     }
 }
 
-/// Where the layout of a data folder is.
+/// Path of the layout file in a data folder.
 pub(super) fn path_in(data_dir: &Path) -> PathBuf {
     data_dir.join(NAME)
 }
@@ -164,7 +163,7 @@ fn tree_id() -> Id {
     Id::unique("panels")
 }
 
-/// Whether a tree from a file has every panel once.
+/// Whether a tree contains each panel exactly once.
 fn is_whole(tree: &Tree<PanelId>) -> bool {
     let mut times = BTreeMap::new();
     for tile in tree.tiles.tiles() {
@@ -175,7 +174,7 @@ fn is_whole(tree: &Tree<PanelId>) -> bool {
     PanelId::ALL.iter().all(|panel| times.get(panel) == Some(&1)) && tree.root().is_some()
 }
 
-/// Compose on the left, the player over its tabs, the queue on the right, the monitor below.
+/// The default layout: compose on the left, the player above the tabs, the queue on the right, the monitor below.
 fn first_tree(room: Vec2) -> Tree<PanelId> {
     let mut tiles = Tiles::default();
     let tabs = |tiles: &mut Tiles<PanelId>, panels: &[PanelId]| {
@@ -208,8 +207,8 @@ fn split(tiles: &mut Tiles<PanelId>, dir: LinearDir, parts: &[(TileId, f32)]) ->
     tiles.insert_container(Container::Linear(linear))
 }
 
-/// Gives what the room grew or shrank by to the player and what is above and below it; panels at the sides keep their
-/// size. Where the player would get too small, everything is scaled instead.
+/// Adapts the tree to a resized window: the middle column changes, side panels keep their width. If the player would
+/// become too small, everything is scaled instead.
 fn stretch(tiles: &mut Tiles<PanelId>, tile: TileId, path: &[TileId], room: Vec2) {
     let children = match tiles.get(tile) {
         Some(Tile::Container(container)) => container.children_vec(),
@@ -243,7 +242,7 @@ fn stretch(tiles: &mut Tiles<PanelId>, tile: TileId, path: &[TileId], room: Vec2
     stretch(tiles, elastic, path, inner);
 }
 
-/// A panel's tile and all that hold it.
+/// A panel's tile and all its ancestors.
 fn above(tiles: &Tiles<PanelId>, panel: PanelId) -> Vec<TileId> {
     let mut found: Vec<_> = tiles.find_pane(&panel).into_iter().collect();
     while let Some(parent) = found.last().and_then(|last| tiles.parent_of(*last)) {

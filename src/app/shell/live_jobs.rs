@@ -1,4 +1,4 @@
-//! The jobs that run now, as their events tell: any number of them.
+//! The running jobs by their events.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -6,27 +6,27 @@ use std::time::Instant;
 use crate::core::{Event, Progress};
 use crate::jobs::JobId;
 
-/// A job that runs.
+/// A running job.
 #[derive(Debug)]
 pub(in crate::app) struct LiveJob {
-    /// How far it is.
+    /// Its progress.
     pub(in crate::app) progress: Progress,
     /// When it was started.
     pub(in crate::app) started: Instant,
-    /// What it says about itself, for instance a download or the next attempt.
+    /// Its last message, for instance about a download or a retry.
     pub(in crate::app) note: Option<String>,
-    /// Whether it was asked to stop.
+    /// Whether a cancel was requested.
     pub(in crate::app) stopping: bool,
 }
 
-/// All that run, by their numbers.
+/// All running jobs by number.
 #[derive(Debug, Default)]
 pub(in crate::app) struct LiveJobs {
     jobs: BTreeMap<JobId, LiveJob>,
 }
 
 impl LiveJobs {
-    /// Takes in what a job says.
+    /// Processes an event of a job.
     pub(in crate::app) fn observe(&mut self, id: JobId, event: &Event, now: Instant) {
         if event.is_terminal() || matches!(event, Event::Interrupted { .. }) {
             self.jobs.remove(&id);
@@ -47,22 +47,22 @@ impl LiveJobs {
         }
     }
 
-    /// One of them.
+    /// The running job `id`.
     pub(in crate::app) fn get(&self, id: JobId) -> Option<&LiveJob> {
         self.jobs.get(&id)
     }
 
-    /// The one that began first.
+    /// The job that started first.
     pub(in crate::app) fn first(&self) -> Option<(JobId, &LiveJob)> {
         self.jobs.iter().next().map(|(id, job)| (*id, job))
     }
 
-    /// Whether none runs.
+    /// Whether no job runs.
     pub(in crate::app) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }
 
-    /// It was asked to stop.
+    /// Notes that a cancel was requested.
     pub(in crate::app) fn stopping(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.stopping = true;

@@ -1,4 +1,4 @@
-//! The bar at the top: menus, the palette, the notifications.
+//! The menu bar, with buttons for the palette and the notifications.
 
 use eframe::egui::{Align, Button, Layout as UiLayout, MenuBar, Panel, RichText, Ui};
 
@@ -9,7 +9,7 @@ use super::layout::{Layout, PanelId};
 use super::shortcuts::Shortcuts;
 use crate::app::panels::player::PlayerCommand;
 
-/// Draws the bar; says what the person asked for.
+/// Draws the bar; returns the user's actions.
 pub(super) fn ui(ui: &mut Ui, state: &State, layout: &Layout) -> Vec<Action> {
     let mut asked = Vec::new();
     Panel::top("menu").resizable(false).show(ui, |ui| {
@@ -75,7 +75,7 @@ pub(super) fn ui(ui: &mut Ui, state: &State, layout: &Layout) -> Vec<Action> {
 
 fn pill_ui(ui: &mut Ui, text: &str, command: Command, asked: &mut Vec<Command>) {
     let button = Button::new(RichText::new(text).small().weak()).corner_radius(10).frame(true);
-    // a menu bar takes the frames of its buttons away
+    // a menu bar removes the frames of its buttons
     let fill = ui.visuals().faint_bg_color;
     let button = button.fill(fill);
     if ui.add(button).on_hover_text(command.tooltip(ui.ctx())).clicked() {

@@ -1,4 +1,4 @@
-//! The window around the panels: its state, its frame, its verbs.
+//! The window around the panels: state, frame, commands.
 
 pub(super) mod action;
 pub(super) mod app;

@@ -1,4 +1,4 @@
-//! What the program has to say: each shows for a moment as a toast and stays in a list.
+//! Notifications: each is shown as a toast for a few seconds and kept in a list.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,36 +6,36 @@ use std::time::{Duration, Instant};
 use crate::core::{Error, Utc};
 use crate::jobs::JobId;
 
-/// Notifications that are kept.
+/// Maximum number of kept notifications.
 const KEPT: usize = 500;
-/// Toasts at once; more would hide the window.
+/// Maximum number of toasts at once; more would hide the window.
 const MOST_TOASTS: usize = 3;
 /// How long a toast stays.
 const SHOWN: Duration = Duration::from_secs(6);
-/// How long a toast stays that says what went wrong.
+/// How long the toast of a warning or error stays.
 const ERROR_SHOWN: Duration = Duration::from_secs(12);
 
-/// How a notification is meant.
+/// The severity of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::app) enum Tone {
-    /// Something a person may want to know.
+    /// Information.
     Info,
-    /// Something went well.
+    /// Success.
     Good,
-    /// Something was done differently, or deserves a look.
+    /// A deviation or something that needs attention.
     Warning,
-    /// Something could not be done.
+    /// An error.
     Error,
 }
 
-/// One of them.
+/// A notification.
 #[derive(Clone, Debug)]
 pub(in crate::app) struct Notification {
-    /// Tells it from the others.
+    /// Unique id.
     pub(in crate::app) id: u64,
-    /// When it came, for the list.
+    /// When it was added.
     pub(in crate::app) at: Utc,
-    /// How it is meant.
+    /// Severity.
     pub(in crate::app) tone: Tone,
     /// What happened.
     pub(in crate::app) text: String,
@@ -45,14 +45,14 @@ pub(in crate::app) struct Notification {
     pub(in crate::app) remedy: Option<String>,
     /// The job it is about.
     pub(in crate::app) job: Option<JobId>,
-    /// How often it came in a row.
+    /// How often it was repeated in a row.
     pub(in crate::app) times: u32,
     began: Instant,
     is_toast: bool,
 }
 
 impl Notification {
-    /// What, why and what now, in one line.
+    /// Message, cause and remedy in one line.
     pub(in crate::app) fn sentence(&self) -> String {
         let why = self.why.as_ref().map(|why| format!(": {}", why.trim_end_matches('.')));
         let remedy = self.remedy.as_ref().map(|remedy| format!(". {remedy}"));
@@ -60,7 +60,7 @@ impl Notification {
     }
 }
 
-/// The list, newest last.
+/// The list of notifications, newest last.
 #[derive(Default)]
 pub(in crate::app) struct Notifications {
     list: VecDeque<Notification>,
@@ -69,12 +69,12 @@ pub(in crate::app) struct Notifications {
 }
 
 impl Notifications {
-    /// Says a sentence.
-    pub(in crate::app) fn say(&mut self, tone: Tone, text: impl Into<String>, job: Option<JobId>) {
+    /// Adds a notification.
+    pub(in crate::app) fn add(&mut self, tone: Tone, text: impl Into<String>, job: Option<JobId>) {
         self.push(tone, text.into(), None, job);
     }
 
-    /// Says what went wrong, why, and what now.
+    /// Adds an error with its cause and remedy.
     pub(in crate::app) fn error(&mut self, error: &Error, job: Option<JobId>) {
         self.push(Tone::Error, error.message.clone(), Some(error), job);
     }
@@ -106,35 +106,35 @@ impl Notifications {
         });
     }
 
-    /// All of them, oldest first.
+    /// All notifications, oldest first.
     pub(in crate::app) fn list(&self) -> impl DoubleEndedIterator<Item = &Notification> {
         self.list.iter()
     }
 
-    /// How many nobody has looked at in the list.
+    /// Number of notifications not seen in the list yet.
     pub(in crate::app) fn unread(&self) -> usize {
         self.unread
     }
 
-    /// The list was looked at.
+    /// Marks all as seen.
     pub(in crate::app) fn mark_read(&mut self) {
         self.unread = 0;
     }
 
-    /// Takes a toast away; the list keeps it.
+    /// Dismisses a toast; the notification stays in the list.
     pub(in crate::app) fn dismiss(&mut self, id: u64) {
         if let Some(found) = self.list.iter_mut().find(|one| one.id == id) {
             found.is_toast = false;
         }
     }
 
-    /// Empties the list.
+    /// Removes all notifications.
     pub(in crate::app) fn clear(&mut self) {
         self.list.clear();
         self.unread = 0;
     }
 
-    /// What shows as a toast now, newest first, and when that changes.
+    /// The current toasts, newest first, and the time until the next one disappears.
     pub(in crate::app) fn toasts(&self, now: Instant) -> (Vec<&Notification>, Option<Duration>) {
         let left = |one: &Notification| {
             let shown = if one.tone >= Tone::Warning { ERROR_SHOWN } else { SHOWN };
@@ -163,7 +163,7 @@ mod tests {
         let error = Error::new(Kind::Io, "No room").because(std::io::Error::other("disk full"));
         notifications.error(&error.remedy("Free some"), None);
         for _ in 0..3 {
-            notifications.say(Tone::Good, "Done", Some(JobId(1)));
+            notifications.add(Tone::Good, "Done", Some(JobId(1)));
         }
         let now = Instant::now();
         let (toasts, next) = notifications.toasts(now);

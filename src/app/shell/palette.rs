@@ -1,4 +1,4 @@
-//! The palette: every command by a few letters of its name.
+//! The command palette.
 
 use eframe::egui::{Align, Button, Context, Id, Key, Layout, Modal, RichText, ScrollArea, TextEdit, vec2};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -9,7 +9,7 @@ use super::command::Command;
 use super::shortcuts::Shortcuts;
 use crate::app::theme;
 
-/// The palette while it is open.
+/// The open palette.
 pub(in crate::app) struct Palette {
     search: String,
     at: usize,
@@ -21,7 +21,7 @@ impl Palette {
         Self { search: String::new(), at: 0, matcher: Matcher::new(Config::DEFAULT) }
     }
 
-    /// The commands that match, the best first.
+    /// The matching commands, best match first.
     fn found(&mut self) -> Vec<Command> {
         let all: Vec<Command> = Command::all().filter(|command| *command != Command::Palette).collect();
         if self.search.trim().is_empty() {
@@ -40,7 +40,7 @@ impl Palette {
         scored.into_iter().map(|(_, command)| command).collect()
     }
 
-    /// Draws it. The command that was chosen, and whether the palette stays open.
+    /// Draws the palette. Returns the chosen command, and whether the palette stays open.
     pub(in crate::app) fn ui(&mut self, ctx: &Context, state: &State) -> (Option<Command>, bool) {
         let (up, down, enter) = ctx.input_mut(|input| {
             let none = eframe::egui::Modifiers::NONE;

@@ -1,25 +1,25 @@
-//! The prompts that were used, to go back to.
+//! The history of used prompts.
 
 use serde::{Deserialize, Serialize};
 
-/// Prompts that are kept.
+/// Maximum number of prompts.
 const KEPT: usize = 200;
 
-/// Prompts, oldest first, and where in them the form is.
+/// Prompts, oldest first, and the position of the form among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::app) struct PromptHistory {
     used: Vec<String>,
-    /// The prompt of `used` that is in the form; none if the form has its own.
+    /// Index of the prompt in the form; `None` if the form has a new prompt.
     #[serde(skip)]
     at: Option<usize>,
-    /// What was in the form before the first step back.
+    /// The new prompt that was in the form before going back.
     #[serde(skip)]
     own: String,
 }
 
 impl PromptHistory {
-    /// A video is made of this prompt.
+    /// Adds a prompt that a job was submitted with.
     pub(in crate::app) fn add(&mut self, prompt: &str) {
         self.at = None;
         if prompt.trim().is_empty() || self.used.last().is_some_and(|last| last == prompt) {
@@ -32,7 +32,7 @@ impl PromptHistory {
         }
     }
 
-    /// The prompt before the one in the form, which is `current`.
+    /// The previous prompt; `current` is the one in the form.
     pub(in crate::app) fn previous(&mut self, current: &str) -> Option<String> {
         let at = self.place(current);
         let before = if let Some(at) = at {
@@ -40,14 +40,14 @@ impl PromptHistory {
         } else {
             current.clone_into(&mut self.own);
             let last = self.used.len().checked_sub(1)?;
-            // the form still has what was used last
+            // the form still contains the last used prompt
             if self.used[last] == current { last.checked_sub(1)? } else { last }
         };
         self.at = Some(before);
         self.used.get(before).cloned()
     }
 
-    /// The prompt after the one in the form; after the last, what was there before the first step back.
+    /// The next prompt; after the last one, the new prompt from before going back.
     pub(in crate::app) fn next(&mut self, current: &str) -> Option<String> {
         let at = self.place(current)? + 1;
         if let Some(next) = self.used.get(at) {
@@ -59,7 +59,7 @@ impl PromptHistory {
         }
     }
 
-    /// Where the form is; a prompt that was changed since is its own again.
+    /// Index of the prompt in the form; `None` if it was edited since.
     fn place(&self, current: &str) -> Option<usize> {
         self.at.filter(|at| self.used.get(*at).is_some_and(|used| used == current))
     }

@@ -1,28 +1,28 @@
-//! Closing the window while a job runs: the person says once what becomes of it.
+//! Closing the window while a job runs: a dialog asks what to do with the job.
 
 use eframe::egui::{Context, Id, Modal, RichText, ViewportCommand};
 
 use super::app::State;
 use crate::app::theme;
 
-/// How far closing is.
+/// The state of closing the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::app) enum Quit {
-    /// Nobody wants to.
+    /// Not closing.
     #[default]
     No,
-    /// The person is asked.
+    /// The dialog is open.
     Asked,
-    /// As soon as the step is done.
+    /// Closes after the current step.
     AfterStep,
-    /// The step is done.
+    /// The step is done, so the window can close.
     StepDone,
-    /// At once.
+    /// Closes immediately.
     Now,
 }
 
-/// Whether the window wants to close; while a job runs the person is asked first.
-pub(super) fn look(ctx: &Context, state: &mut State) {
+/// Handles a request to close the window; opens the dialog if a job runs.
+pub(super) fn update(ctx: &Context, state: &mut State) {
     if ctx.input(|input| input.viewport().close_requested()) {
         if state.quit != Quit::Now && !state.live.is_empty() {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
@@ -37,13 +37,13 @@ pub(super) fn look(ctx: &Context, state: &mut State) {
     }
 }
 
-/// Closes the window; what runs is stopped and goes on from its last step the next time.
+/// Closes the window. A running job is stopped and resumes from its last step at the next start.
 pub(super) fn close(ctx: &Context, state: &mut State) {
     state.quit = Quit::Now;
     ctx.send_viewport_cmd(ViewportCommand::Close);
 }
 
-/// Asks, if that is due; says whether the running job is to be cancelled.
+/// Draws the dialog if it is open; returns whether the running job should be cancelled.
 pub(super) fn ui(ctx: &Context, state: &mut State) -> bool {
     if state.quit != Quit::Asked {
         return false;

@@ -7,17 +7,17 @@ use eframe::egui::ViewportBuilder;
 use crate::app::shell::app::App;
 use crate::core::{Error, Kind, Result};
 
-/// What draws the window.
+/// The renderer of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Renderer {
-    /// OpenGL; works nearly everywhere, also in software.
+    /// OpenGL, which works nearly everywhere, also with software rendering.
     #[default]
     Glow,
     /// Vulkan, Metal or Direct3D.
     Wgpu,
 }
 
-/// Shows the window until it is closed. To be called from the main thread.
+/// Shows the window until it is closed. Must be called on the main thread.
 pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -> Result<()> {
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()

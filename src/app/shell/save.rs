@@ -1,4 +1,4 @@
-//! Keeps the form, the layout and the rest of the window on disk, on a thread of its own.
+//! Saves the form, layout and other window state on a background thread.
 
 use std::time::Instant;
 
@@ -10,31 +10,31 @@ use super::window_state::Due;
 use crate::store::write_whole;
 
 impl App {
-    /// Writes what changed, a few seconds after the change.
+    /// Saves changes a few seconds after they were made.
     pub(super) fn save_when_due(&mut self, ctx: &Context, now: Instant) {
         let state = &mut self.state;
         while let Some(answer) = state.saving.poll() {
             if let Err(error) = answer.and_then(|saved| saved) {
-                state.tell(&error);
+                state.report_error(&error);
             }
         }
         state.keep_form();
-        match state.autosave.look(&state.window, now) {
+        match state.autosave.due(&state.window, now) {
             Due::No => {}
             Due::In(wait) => ctx.request_repaint_after(wait),
             Due::Now => {
                 let (window, data_dir) = (state.window.clone(), state.data_dir.clone());
-                state.saving.ask(move || window.save(&data_dir));
+                state.saving.submit(move || window.save(&data_dir));
             }
         }
         let is_dragging = ctx.input(|input| input.pointer.any_down());
         if !is_dragging && let Some(text) = self.layout.unsaved() {
             let path = layout::path_in(&state.data_dir);
-            state.saving.ask(move || write_whole(&path, text.as_bytes()));
+            state.saving.submit(move || write_whole(&path, text.as_bytes()));
         }
     }
 
-    /// Writes all of it before the program ends.
+    /// Saves everything before the program ends.
     pub(super) fn save_now(&mut self) {
         let state = &mut self.state;
         state.keep_form();
@@ -49,7 +49,8 @@ impl App {
 }
 
 impl State {
-    /// Takes the form and the shown video into what is kept. The form of a job that is edited is not the person's own.
+    /// Copies the form and the shown video to the saved state. While a job is edited, the form from before is saved
+    /// instead.
     fn keep_form(&mut self) {
         let is_kept =
             self.window.draft.as_ref() == Some(&self.form.draft) && self.window.form == self.form.context;

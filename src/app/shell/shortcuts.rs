@@ -1,4 +1,4 @@
-//! The keys: the default ones, those a person chose, and which of them were pressed.
+//! Keyboard shortcuts: defaults, the user's own, and which were pressed.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::app::widgets::field::is_form_text;
 
 const NAME: &str = "shortcuts.ron";
 
-/// Keys by command.
+/// Shortcuts by command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app) struct Shortcuts {
     keys: BTreeMap<Command, Vec<KeyboardShortcut>>,
@@ -26,7 +26,8 @@ impl Default for Shortcuts {
 }
 
 impl Shortcuts {
-    /// The default keys and, in their place, those of the data folder's `shortcuts.ron`; also what is wrong with that.
+    /// The default shortcuts, overridden by those in the data folder's `shortcuts.ron`, and the error of an invalid
+    /// file.
     pub(in crate::app) fn open(data_dir: &Path) -> (Self, Option<String>) {
         let mut shortcuts = Self::default();
         let path = data_dir.join(NAME);
@@ -48,12 +49,12 @@ impl Shortcuts {
         }
     }
 
-    /// A command's keys.
+    /// The shortcuts of a command.
     pub(in crate::app) fn of(&self, command: Command) -> &[KeyboardShortcut] {
         self.keys.get(&command).map_or(&[], Vec::as_slice)
     }
 
-    /// Two commands for each key that has two.
+    /// Pairs of commands with the same shortcut.
     pub(in crate::app) fn conflicts(&self) -> Vec<(Command, Command)> {
         let all: Vec<_> =
             self.keys.iter().flat_map(|(command, keys)| keys.iter().map(|key| (*command, *key))).collect();
@@ -65,12 +66,12 @@ impl Shortcuts {
         found
     }
 
-    /// Lets buttons and menus find the keys.
+    /// Stores the shortcuts in the egui context, for tooltips and menus.
     pub(in crate::app) fn install(self, ctx: &Context) {
         ctx.data_mut(|data| data.insert_temp(place(), Arc::new(self)));
     }
 
-    /// The keys that were installed.
+    /// The shortcuts in the egui context.
     pub(in crate::app) fn installed(ctx: &Context) -> Arc<Self> {
         ctx.data_mut(|data| Arc::clone(data.get_temp_mut_or_default(place())))
     }
@@ -80,7 +81,7 @@ fn place() -> Id {
     Id::unique("shortcuts")
 }
 
-/// The commands whose keys were pressed; takes the presses, so that nothing else sees them.
+/// The commands whose shortcuts were pressed. Consumes these key events.
 pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
     let shortcuts = Shortcuts::installed(ctx);
     let mut keys: Vec<_> = shortcuts
@@ -88,15 +89,14 @@ pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
         .iter()
         .flat_map(|(command, keys)| keys.iter().map(move |key| (*command, *key)))
         .collect();
-    // with more modifiers first: Ctrl+Shift+Enter is not Ctrl+Enter
+    // shortcuts with more modifiers first: Ctrl+Shift+Enter must not match Ctrl+Enter
     keys.sort_by_key(|(_, key)| Reverse(weight(key.modifiers)));
     let is_typing = ctx.egui_wants_keyboard_input();
     let mut found = Vec::new();
     for (command, key) in keys {
         // letters and arrows belong to the field that has the focus
         let is_plain = key.modifiers == Modifiers::NONE || key.modifiers == Modifiers::SHIFT;
-        // and so does the clipboard, also to a text that is selected
-        // a text that is not the form's has an undo of its own
+        // so do clipboard shortcuts, also for selected text a text that is not the form's has an undo of its own
         let is_foreign_undo = matches!(command, Command::Undo | Command::Redo) && !is_form_text(ctx);
         let is_blocked = is_typing && (is_plain || key == COPY || is_foreign_undo)
             || key == COPY && has_selected_text(ctx);
@@ -107,7 +107,7 @@ pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
     found
 }
 
-/// The key of the clipboard: the system makes an event of its own from it.
+/// Whether it is a clipboard shortcut, for which egui sends a separate event.
 const COPY: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::C);
 
 fn has_selected_text(ctx: &Context) -> bool {

@@ -1,4 +1,4 @@
-//! The line at the bottom: what runs, what it uses, what it runs on.
+//! The status bar: running job, memory, device.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::app::theme;
 use crate::app::widgets::stage_bar::stage_words;
 use crate::core::Secs;
 
-/// Draws the line.
+/// Draws the status bar.
 pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) {
     Panel::bottom("status").resizable(false).exact_size(theme::STATUS_HEIGHT).show(ui, |ui| {
         ui.horizontal_centered(|ui| {

@@ -1,4 +1,4 @@
-//! Notifications that have just come, at the lower right above everything else.
+//! Toasts: new notifications at the lower right, above everything else.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::app::theme;
 use crate::app::widgets::icon::icon_button;
 use crate::app::widgets::tone::{tone_colour, tone_icon};
 
-/// Draws the toasts; says what the person asked for.
+/// Draws the toasts; returns the user's actions.
 pub(super) fn ui(ui: &Ui, notifications: &Notifications, now: Instant) -> Vec<Action> {
     let mut actions = Vec::new();
     let (shown, next) = notifications.toasts(now);
@@ -37,7 +37,7 @@ pub(super) fn ui(ui: &Ui, notifications: &Notifications, now: Instant) -> Vec<Ac
     actions
 }
 
-/// Draws one toast; whether it was dismissed.
+/// Draws one toast; returns whether it was dismissed.
 fn toast_ui(ui: &mut Ui, one: &Notification) -> bool {
     ui.label(tone_icon(one.tone).rich_text().color(tone_colour(ui, one.tone)));
     let width = ui.available_width() - theme::ICON_BUTTON.x - 8.0;

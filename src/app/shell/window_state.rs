@@ -1,4 +1,4 @@
-//! What of the window survives a restart and a crash: the form, the prompts, the theme.
+//! The window state that is saved between sessions: form, prompt history, theme.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,15 +13,15 @@ use crate::store::write_whole;
 
 const NAME: &str = "window.ron";
 const VERSION: u32 = 1;
-/// A change is on disk after this time at the latest, and at most one in this time.
+/// Time between two saves at least, and between a change and its save at most.
 const DELAY: Duration = Duration::from_secs(3);
 
-/// The file.
+/// The file name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::app) struct WindowState {
     pub(in crate::app) version: u32,
-    /// The form; none before the first one was kept.
+    /// The form; `None` before the first save.
     pub(in crate::app) draft: Option<Draft>,
     /// How the form came about.
     pub(in crate::app) form: FormContext,
@@ -29,7 +29,7 @@ pub(in crate::app) struct WindowState {
     pub(in crate::app) last_seed: Option<u64>,
     pub(in crate::app) prompts: PromptHistory,
     pub(in crate::app) theme: ThemePreference,
-    /// The video that was shown.
+    /// The video in the player.
     pub(in crate::app) video: Option<PathBuf>,
 }
 
@@ -48,14 +48,14 @@ impl Default for WindowState {
 }
 
 impl WindowState {
-    /// The state that was kept in a data folder; the first one if there is none that can be read.
+    /// Loads the state from a data folder; the default if there is none or it cannot be read.
     pub(in crate::app) fn open(data_dir: &Path) -> Self {
         let text = std::fs::read_to_string(path_in(data_dir)).ok();
         let state = text.and_then(|text| ron::from_str::<Self>(&text).ok());
         state.filter(|state| state.version == VERSION).unwrap_or_default()
     }
 
-    /// Writes it in one step.
+    /// Saves it atomically.
     pub(in crate::app) fn save(&self, data_dir: &Path) -> Result<()> {
         match ron::to_string(self) {
             Ok(text) => write_whole(&path_in(data_dir), text.as_bytes()),
@@ -71,32 +71,32 @@ fn path_in(data_dir: &Path) -> PathBuf {
     data_dir.join(NAME)
 }
 
-/// Notices changes and says when they are to be written.
+/// Detects changes and decides when to save them.
 #[derive(Default)]
 pub(in crate::app) struct Autosave {
     saved: Option<WindowState>,
     changed: Option<Instant>,
 }
 
-/// What to do about the state now.
+/// Whether to save now.
 #[derive(Debug, PartialEq)]
 pub(in crate::app) enum Due {
     /// Nothing.
     No,
-    /// Look again after this time.
+    /// Check again after this time.
     In(Duration),
-    /// Write it.
+    /// Save now.
     Now,
 }
 
 impl Autosave {
-    /// The state as it is on disk.
+    /// The state as last saved.
     pub(in crate::app) fn on_disk(state: WindowState) -> Self {
         Self { saved: Some(state), changed: None }
     }
 
-    /// Looks at the state; what is due counts as written.
-    pub(in crate::app) fn look(&mut self, state: &WindowState, now: Instant) -> Due {
+    /// Compares the state with the saved one. A state that is due counts as saved.
+    pub(in crate::app) fn due(&mut self, state: &WindowState, now: Instant) -> Due {
         if self.saved.as_ref() == Some(state) {
             self.changed = None;
             return Due::No;
@@ -133,7 +133,7 @@ mod tests {
         };
         state.save(dir.path()).unwrap();
         assert_eq!(WindowState::open(dir.path()), state);
-        // what an earlier build kept there
+        // a file of an earlier version
         std::fs::write(path_in(dir.path()), "{\"egui\": \"()\"}").unwrap();
         assert_eq!(WindowState::open(dir.path()), WindowState::default());
     }
@@ -142,13 +142,13 @@ mod tests {
     fn a_change_is_due_in_less_than_five_seconds_however_often_it_changes() {
         let (start, mut state) = (Instant::now(), WindowState::default());
         let mut autosave = Autosave::on_disk(state.clone());
-        assert_eq!(autosave.look(&state, start), Due::No);
+        assert_eq!(autosave.due(&state, start), Due::No);
         for second in 0..3 {
             state.draft = Some(Draft { seed: second, ..draft() });
-            let due = autosave.look(&state, start + Duration::from_secs(second));
+            let due = autosave.due(&state, start + Duration::from_secs(second));
             assert!(matches!(due, Due::In(_)), "{due:?}");
         }
-        assert_eq!(autosave.look(&state, start + Duration::from_secs(3)), Due::Now);
-        assert_eq!(autosave.look(&state, start + Duration::from_secs(4)), Due::No);
+        assert_eq!(autosave.due(&state, start + Duration::from_secs(3)), Due::Now);
+        assert_eq!(autosave.due(&state, start + Duration::from_secs(4)), Due::No);
     }
 }

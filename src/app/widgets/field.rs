@@ -1,4 +1,4 @@
-//! Fields of the form: a name, a control, and what is wrong below it.
+//! Fields of the form: label, control, and error below.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use eframe::egui::{Align, Context, Id, Label, Layout, Response, RichText, TextEd
 use crate::app::theme;
 use crate::core::Error;
 
-/// The path of a file; empty means none.
+/// A field for a file path; empty means none.
 pub(in crate::app) fn path_ui(ui: &mut Ui, name: &str, path: &mut Option<PathBuf>) {
     let mut text = path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let label = ui.label(name);
@@ -50,7 +50,7 @@ fn form_text() -> Id {
     Id::unique("form text")
 }
 
-/// A name on the left, its control on the right.
+/// A label on the left, its control on the right.
 pub(in crate::app) fn row_ui(
     ui: &mut Ui,
     name: &str,
@@ -60,7 +60,7 @@ pub(in crate::app) fn row_ui(
     noted_row_ui(ui, name, "", about, control);
 }
 
-/// A name and a remark on the left, the control on the right.
+/// A label and a remark on the left, the control on the right.
 pub(in crate::app) fn noted_row_ui(
     ui: &mut Ui,
     name: &str,
@@ -79,7 +79,7 @@ pub(in crate::app) fn noted_row_ui(
     });
 }
 
-/// What is wrong with a field, below it.
+/// The error of a field, below it.
 pub(in crate::app) fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
     for problem in problems.iter().filter(|problem| problem.field_name() == Some(field)) {
         problem_text_ui(ui, problem);

@@ -1,16 +1,16 @@
-//! A change of the form as a button: what it does on it, what it costs when the pointer rests there.
+//! A suggested fix as a button, with its effect on quality as tooltip.
 
 use eframe::egui::{Response, Ui};
 
 use crate::core::{Draft, Fix};
 use crate::models::Installed;
 
-/// A button for `change`; `then` says what a click does beside changing the form.
+/// A button for `change`; `then` says what a click does besides changing the form.
 pub(in crate::app) fn fix_button(ui: &mut Ui, change: &Fix, then: &str) -> Response {
     ui.button(change.label()).on_hover_text(format!("{}. {then}", cost(change)))
 }
 
-/// The changes that would make another form of `draft`, and one that can be.
+/// The fixes that would change `draft` and give a valid draft.
 pub(in crate::app) fn offered<'a>(
     changes: &'a [Fix],
     draft: &'a Draft,
@@ -26,7 +26,7 @@ pub(in crate::app) fn offered<'a>(
     })
 }
 
-/// What a change costs.
+/// The effect of a fix on quality, time or memory.
 fn cost(change: &Fix) -> &'static str {
     match change {
         Fix::Retry => "Costs nothing but time",

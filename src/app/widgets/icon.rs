@@ -1,11 +1,11 @@
-//! Buttons that are an icon, with a name for those who do not see it.
+//! Icon buttons with an accessible name.
 
 use eframe::egui::{Button, Response, Role, Ui, WidgetInfo};
 use egui_material_icons::MaterialIcon;
 
 use crate::app::theme;
 
-/// A button that shows `icon`; `name` is what a screen reader says and tests look for.
+/// A button with `icon`; `name` is its name for screen readers and tests.
 pub(in crate::app) fn icon_button(ui: &mut Ui, icon: MaterialIcon, name: &str, tooltip: &str) -> Response {
     let enabled = ui.is_enabled();
     let text = icon.rich_text().size(theme::ICON_SIZE);

@@ -1,11 +1,11 @@
-//! A job's progress as a bar that shows its stages.
+//! The progress bar of a job, coloured by stage.
 
 use eframe::egui::{CornerRadius, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use crate::app::theme;
 use crate::core::{Progress, Stage};
 
-/// Draws what is done, each stage in its colour.
+/// Draws the finished part, each stage in its colour.
 pub(in crate::app) fn stage_bar_ui(ui: &mut Ui, progress: &Progress, height: f32) {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let percent = progress.fraction() * 100.0;

@@ -1,4 +1,4 @@
-//! How a notification's tone looks: an icon and a colour, never the colour alone.
+//! Icon and colour of a notification's severity; never the colour alone.
 
 use eframe::egui::{Color32, Ui};
 use egui_material_icons::MaterialIcon;

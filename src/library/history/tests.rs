@@ -138,7 +138,10 @@ fn a_newer_database_is_refused_and_left_alone() {
     let before = fs::read(&path).unwrap();
     let error = History::open(dir.path()).unwrap_err();
     let text = format!("{error:#}");
-    assert!(text.contains(&format!("version {}, and this program supports up to {VERSION}", VERSION + 1)), "{text}");
+    assert!(
+        text.contains(&format!("version {}, and this program supports up to {VERSION}", VERSION + 1)),
+        "{text}"
+    );
     assert!(fs::read(&path).unwrap() == before);
     assert!(!dir.path().join("history.sqlite.damaged-1").exists());
 }

@@ -1,4 +1,4 @@
-//! The decoder's thread: follows the route from where the last order says, as long as there is room.
+//! The decoder thread: decodes along the route of the latest order until its output is full.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,20 +13,21 @@ use crate::media::{Reader, VideoInfo};
 
 /// Decoded frames of the open video that are kept, in bytes: 97 frames of 1280x720.
 const CACHE_BYTES: usize = 256 << 20;
-/// Playing backwards decodes this many frames at once: a frame in the middle of a clip costs all since its key frame.
+/// Frames decoded at once when playing backwards: a frame in the middle of a clip requires decoding from its key
+/// frame.
 const REVERSE_GROUP: u32 = 16;
 
 /// What to decode; a newer order replaces an older one.
 pub(super) struct DecodeCommand {
     pub(super) generation: u64,
     pub(super) path: PathBuf,
-    /// Whether the file is opened, even if it is open: it may be another one by now.
+    /// Whether to reopen the file, which may have changed.
     pub(super) opens: bool,
     pub(super) from: Cursor,
     pub(super) route: Route,
 }
 
-/// What the thread answers.
+/// An answer of the thread.
 pub(super) enum Decoded {
     Opened(VideoInfo),
     Frame(Cursor, Arc<ColorImage>),
@@ -81,7 +82,7 @@ pub(super) fn decode(orders: &Receiver<DecodeCommand>, sender: &Sender<(u64, Dec
     }
 }
 
-/// Goes where the order says; tells what the file holds if it had to be opened.
+/// Moves to the position of the order; returns the file's properties if it had to be opened.
 fn obey(order: DecodeCommand, open: &mut Option<Clip>) -> Option<Decoded> {
     if let Some(clip) = open
         && clip.path == order.path

@@ -17,12 +17,12 @@ impl FrameCache {
         Self { frames: BTreeMap::new(), bytes: 0, budget }
     }
 
-    /// A frame that is kept.
+    /// A cached frame.
     pub(super) fn get(&self, index: u32) -> Option<&Frame> {
         self.frames.get(&index)
     }
 
-    /// Keeps a frame.
+    /// Adds a frame.
     pub(super) fn insert(&mut self, index: u32, frame: Frame) {
         self.bytes += frame.rgb.len();
         if let Some(before) = self.frames.insert(index, frame) {

@@ -1,4 +1,4 @@
-//! The decoder's thread, the clock of playing, the live preview's loop.
+//! The player without its panel: decoder thread, playback clock, live preview.
 
 mod decoder;
 mod frame_cache;

@@ -26,7 +26,7 @@ pub(in crate::app) struct Playback {
     /// The speed of J and L: 1, 2 or 4 times `speed`.
     shuttle: f64,
     playing: bool,
-    /// A frame was asked for and has not come, whether or not the video moves.
+    /// Whether a requested frame has not arrived yet.
     awaiting: bool,
     due: Instant,
 }
@@ -50,13 +50,13 @@ impl Playback {
         }
     }
 
-    /// A video that starts with its first frame as soon as that is there. Speed and repeat mode stay.
+    /// A new video, which starts as soon as its first frame arrives. Speed and repeat mode stay.
     pub(in crate::app) fn open(&self, frames: u32, rate_hz: Option<f64>, now: Instant) -> Self {
         let rate = rate_hz.filter(|rate| rate.is_finite() && *rate > 0.0).unwrap_or(DEFAULT_RATE_HZ);
         Self { frames, interval: Duration::from_secs_f64(1.0 / rate.clamp(0.1, 240.0)), ..self.opening(now) }
     }
 
-    /// A video that is being opened: it is not known yet how long it is. Speed and repeat mode stay.
+    /// A video that is being opened, of unknown length. Speed and repeat mode stay.
     pub(in crate::app) fn opening(&self, now: Instant) -> Self {
         Self { playing: true, awaiting: true, ..self.closed(now) }
     }
@@ -81,14 +81,14 @@ impl Playback {
         Cursor { index: self.index, reversed: self.reversed }
     }
 
-    /// The part that is played.
+    /// The played range and repeat mode.
     pub(super) fn route(&self) -> Route {
         let last = self.out_point.unwrap_or(u32::MAX);
         let route = Route { first: self.in_point.unwrap_or(0), last, repeat: self.repeat };
         if self.frames == 0 { route } else { route.within(self.frames) }
     }
 
-    /// Pauses, or plays forward at the speed that was chosen.
+    /// Pauses, or plays forward at the user's speed.
     #[must_use = "the decoder has to go there"]
     pub(super) fn toggle(&mut self, now: Instant) -> Option<Cursor> {
         if self.playing() {
@@ -111,7 +111,7 @@ impl Playback {
         None
     }
 
-    /// Plays in a direction. Returns where the decoder has to go if it is not on its way there.
+    /// Plays in a direction. Returns the position that the decoder has to move to, if any.
     fn play(&mut self, reversed: bool, now: Instant) -> Option<Cursor> {
         if self.frames < 2 {
             return None;
@@ -160,7 +160,7 @@ impl Playback {
         (i64::from(self.index) + i64::from(by)).rem_euclid(frames) as u32
     }
 
-    /// A frame was asked for; show it when it comes.
+    /// Requests a frame, to be shown when it arrives.
     pub(super) fn await_frame(&mut self, cursor: Cursor) {
         self.index = cursor.index.min(self.frames.saturating_sub(1));
         self.reversed = cursor.reversed;
@@ -172,7 +172,7 @@ impl Playback {
         self.awaiting || (self.playing() && now >= self.due)
     }
 
-    /// A frame is shown. Late frames are not hurried after: the clock starts anew.
+    /// A frame is shown. After a late frame the clock restarts instead of catching up.
     pub(super) fn shown(&mut self, cursor: Cursor, now: Instant) {
         let late = self.awaiting || now.saturating_duration_since(self.due) > self.frame_time();
         self.due = if late { now } else { self.due } + self.frame_time();
@@ -183,17 +183,17 @@ impl Playback {
         }
     }
 
-    /// How long until the next frame; none while the video is paused or waits for its decoder.
+    /// Time until the next frame; `None` while paused or waiting for the decoder.
     pub(in crate::app) fn until_due(&self, now: Instant) -> Option<Duration> {
         (self.playing() && !self.awaiting && self.due > now).then(|| self.due - now)
     }
 
-    /// How long a frame is shown at this speed.
+    /// Duration of a frame at the current speed.
     fn frame_time(&self) -> Duration {
         self.interval.div_f64(self.speed * self.shuttle)
     }
 
-    /// A frame that was to be shown for longer than the new speed wants comes earlier.
+    /// Shortens the wait for the next frame after the speed was raised.
     fn hurry(&mut self, now: Instant) {
         self.due = self.due.min(now + self.frame_time());
     }

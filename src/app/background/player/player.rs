@@ -17,15 +17,15 @@ use crate::app::panels::player::{LivePreview, PlayerCommand, Screen};
 use crate::core::{Error, Frame, Kind, Result, Stage, Waker};
 use crate::jobs::JobId;
 
-/// Decoded frames that wait to be shown; 8 frames of 1280x720 are 30 MB.
+/// Decoded frames waiting to be shown; 8 frames of 1280x720 are 30 MB.
 const AHEAD: usize = 8;
-/// Videos up to this width are shown with hard pixels, which is what a toy model's video is made of.
+/// Videos up to this width are shown without interpolation, such as those of the toy model.
 const PIXEL_ART_WIDTH: u32 = 256;
 
 /// The player. Dropping it ends its thread.
 pub(in crate::app) struct Player {
     orders: Option<Sender<DecodeCommand>>,
-    /// The other end of `orders`, to take back an order that a newer one replaces.
+    /// Receiver of `orders`, to remove an order that a newer one replaces.
     stale: Receiver<DecodeCommand>,
     decoded: Receiver<(u64, Decoded)>,
     hungry: Arc<AtomicBool>,
@@ -40,7 +40,7 @@ pub(in crate::app) struct Player {
     preview: Option<Preview>,
 }
 
-/// The loop of a job that is being made.
+/// The live preview of the running job.
 struct Preview {
     reel: Reel,
     texture: Option<TextureHandle>,
@@ -92,7 +92,7 @@ impl Player {
         self.preview.as_ref().map(|preview| &preview.shown)
     }
 
-    /// Opens a file and plays it in a loop; `job` made it, if one of this queue did.
+    /// Opens a file and plays it in a loop. `job` is the job of this queue that made it, if any.
     pub(in crate::app) fn open(&mut self, path: PathBuf, job: Option<JobId>, now: Instant) {
         self.playback = self.playback.opening(now);
         self.image = None;
@@ -100,7 +100,7 @@ impl Player {
         self.order(self.playback.cursor(), true);
     }
 
-    /// Shows what a video that is being made looks like so far, beside the file.
+    /// Updates the live preview of the running job.
     pub(in crate::app) fn preview(&mut self, job: JobId, stage: Stage, frames: Arc<[Frame]>, now: Instant) {
         let shown = LivePreview { job, stage, texture: None };
         match &mut self.preview {
@@ -112,7 +112,7 @@ impl Player {
         }
     }
 
-    /// The job is over or interrupted.
+    /// Removes the live preview, because the job has ended or was interrupted.
     pub(in crate::app) fn end_preview(&mut self, job: JobId) {
         self.preview.take_if(|preview| preview.shown.job == job);
     }
@@ -192,12 +192,12 @@ impl Player {
         }
     }
 
-    /// Has the decoder go on from the frame that is shown, by what is set now.
+    /// Lets the decoder continue from the shown frame with the current settings.
     fn reroute(&mut self) {
         self.go(Some(self.playback.cursor()));
     }
 
-    /// Shows the frame that is due, and asks to be called again when the next one is.
+    /// Shows the frame that is due, and requests a repaint for the next one.
     pub(in crate::app) fn tick(&mut self, ctx: &Context, now: Instant) {
         if let Some(preview) = &mut self.preview {
             preview.tick(ctx, now);
@@ -240,13 +240,13 @@ impl Player {
         }
     }
 
-    /// The next of the frames that were asked for; if there is none yet, the thread will wake the window.
+    /// The next requested frame; if it has not arrived, the thread will wake the window.
     fn take(&self) -> Option<Decoded> {
         if let Some(next) = self.take_current() {
             return Some(next);
         }
         self.hungry.store(true, Ordering::Release);
-        // one may have come between the look and the note
+        // a frame may have arrived between the check and the note
         let next = self.take_current();
         if next.is_some() {
             self.hungry.store(false, Ordering::Release);
@@ -293,7 +293,7 @@ impl Preview {
     }
 }
 
-/// Puts an image into the one texture that is used again and again.
+/// Uploads an image into a reused texture.
 fn put(
     texture: &mut Option<TextureHandle>,
     ctx: &Context,

@@ -1,4 +1,4 @@
-//! The live preview: small frames in a loop, exchanged for better ones while a video is made.
+//! The live preview: a loop of small frames that are replaced by better ones during denoising.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use eframe::egui::ColorImage;
 
 use crate::core::Frame;
 
-/// How long one frame is shown: it stands for four frames.
+/// Duration of one preview frame, which represents four frames of video.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// The frames and where the loop is.
+/// The frames and the current position.
 pub(in crate::app) struct Reel {
     frames: Arc<[Frame]>,
     began: Instant,
@@ -23,13 +23,13 @@ impl Reel {
         Self { frames, began: now, shown: None }
     }
 
-    /// Other frames in the same loop.
+    /// Replaces the frames at the same position.
     pub(in crate::app) fn exchange(&mut self, frames: Arc<[Frame]>) {
         self.frames = frames;
         self.shown = None;
     }
 
-    /// The frame that is due, if it is not shown yet; and how long until the next, if there is more than one.
+    /// The frame to show now, if it has changed, and the time until the next one, if there are several.
     pub(in crate::app) fn due(&mut self, now: Instant) -> (Option<ColorImage>, Option<Duration>) {
         let passed = now.saturating_duration_since(self.began);
         let turns = (passed.as_millis() / INTERVAL.as_millis()) as usize;

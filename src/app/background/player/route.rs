@@ -1,4 +1,4 @@
-//! Which frame follows which: direction, in and out points, and what happens at the ends.
+//! The order of frames: direction, in and out points, repeat mode.
 
 use crate::app::panels::player::Repeat;
 
@@ -11,7 +11,7 @@ pub(super) struct Cursor {
     pub(super) reversed: bool,
 }
 
-/// The part of a video that is played, and what happens at its ends.
+/// The played range of a video, and what happens at its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     /// First frame, counted from 0.
@@ -31,7 +31,7 @@ impl Route {
 
     /// The frame after `from`; `None` at the end of a video that is played once.
     ///
-    /// A frame outside of the route leads towards it, or to its start if it is past the end.
+    /// From a frame outside of the range, playback moves towards it, or to its start if past the end.
     pub(super) fn after(self, from: Cursor) -> Option<Cursor> {
         let Cursor { index, reversed } = from;
         let is_end = if reversed { index <= self.first } else { index >= self.last };
@@ -49,7 +49,7 @@ impl Route {
         }
     }
 
-    /// Where playing in a direction starts.
+    /// The frame at which playback in a direction starts.
     pub(super) fn start(self, reversed: bool) -> Cursor {
         Cursor { index: if reversed { self.last } else { self.first }, reversed }
     }

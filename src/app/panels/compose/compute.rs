@@ -1,14 +1,14 @@
-//! How the form is computed: provider, number format, place of the weights, tiles of the VAE.
+//! Compute settings: provider, precision, weight placement, VAE tile size.
 
 use eframe::egui::{Checkbox, CollapsingHeader, ComboBox, DragValue, Ui};
 
 use crate::app::widgets::field::{problem_ui, row_ui};
 use crate::core::{Draft, Error, PrecisionChoice, ProviderChoice, WeightsChoice};
 
-/// The edge that a person begins with who wants tiles.
+/// The tile size when tiles are switched on, in pixels.
 const FIRST_TILE: u32 = 256;
 
-/// Draws the fields, folded up; what is not the program's own choice shows anyway.
+/// Draws the fields in a collapsed section; its heading shows the settings that are not automatic.
 pub(in crate::app) fn ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     CollapsingHeader::new(title(draft)).id_salt("compute").show(ui, |ui| {
         choice_ui(
@@ -61,7 +61,7 @@ pub(in crate::app) fn ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     }
 }
 
-/// The heading, with all that is not the program's choice.
+/// The heading, with all settings that are not automatic.
 fn title(draft: &Draft) -> String {
     let chosen = [
         (draft.provider != ProviderChoice::Auto).then(|| provider(draft.provider).to_owned()),
@@ -101,7 +101,7 @@ fn weights(choice: WeightsChoice) -> &'static str {
     }
 }
 
-/// The name of a control and the sentence of its tooltip.
+/// The label of a control and its tooltip.
 struct Label<'a> {
     name: &'a str,
     about: &'a str,

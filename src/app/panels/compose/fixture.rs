@@ -1,19 +1,19 @@
-//! What the form's tests look at, and how they touch it.
+//! A test harness for parts of the form.
 
 use eframe::egui::{Ui, vec2};
 use egui_kittest::Harness;
 
-use super::view::{ComposeAction, ComposeView, Editing, Look, PreflightView};
+use super::view::{ComposeAction, ComposeView, Editing, PreflightStatus, PreflightView};
 use crate::app::form::SeedMode;
 use crate::app::theme;
 use crate::core::{Bytes, Draft, Limits, Mode, Result, Strides};
 use crate::models::{ComponentInfo, Installed, Layout, ModelInfo};
 use crate::presets;
 
-/// The state behind the form, and every action that came out of it.
+/// The state of the form and all actions that it returned.
 pub(in crate::app) struct ComposeHarness {
     pub(in crate::app) draft: Draft,
-    pub(in crate::app) look: Option<Result<PreflightView>>,
+    pub(in crate::app) preflight: Option<Result<PreflightView>>,
     pub(in crate::app) editing: Option<Editing>,
     pub(in crate::app) is_busy: bool,
     pub(in crate::app) actions: Vec<ComposeAction>,
@@ -22,11 +22,11 @@ pub(in crate::app) struct ComposeHarness {
 impl ComposeHarness {
     pub(in crate::app) fn new() -> Self {
         let draft = presets::by_name("toy-t2v").unwrap().draft("a red circle");
-        Self { draft, look: None, editing: None, is_busy: false, actions: Vec::new() }
+        Self { draft, preflight: None, editing: None, is_busy: false, actions: Vec::new() }
     }
 }
 
-/// A window with a part of the form. Edits reach the form as they do in the program.
+/// A window with a part of the form. Edits are applied as in the program.
 pub(in crate::app) fn harness<'a>(
     bench: ComposeHarness,
     mut panel: impl FnMut(&mut Ui, &ComposeView<'_>) -> Vec<ComposeAction> + 'a,
@@ -46,7 +46,7 @@ pub(in crate::app) fn harness<'a>(
             draft: &bench.draft,
             problems: &problems,
             limits: Some(&limits),
-            look: bench.look.as_ref().map_or(Look::Off, Look::Done),
+            preflight: bench.preflight.as_ref().map_or(PreflightStatus::Off, PreflightStatus::Done),
             editing: bench.editing.as_ref(),
             mode: Some(Mode::T2V),
             is_mode_set: bench.draft.mode.is_some(),
@@ -65,7 +65,7 @@ pub(in crate::app) fn harness<'a>(
         }
         bench.actions.extend(actions);
     };
-    // the form is longer than it is high
+    // the form is longer than the default window
     Harness::builder()
         .with_size(vec2(420.0, 1400.0))
         .with_context_setup(theme::install)

@@ -1,4 +1,4 @@
-//! The form's LoRAs: which files, how strongly, on which expert.
+//! The LoRAs of the form: file, strength, expert.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use crate::app::widgets::field::problem_ui;
 use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Expert, LoraChoice};
 
-/// The list, and the path that is being typed.
+/// The list of LoRAs and the path that is being typed.
 #[derive(Default)]
 pub(in crate::app) struct LoraList {
     path: String,
 }
 
 impl LoraList {
-    /// Draws the list, where the model takes LoRAs or the form has some.
+    /// Draws the list, if the model supports LoRAs or the form has some.
     pub(in crate::app) fn ui(
         &mut self,
         ui: &mut Ui,
@@ -31,7 +31,7 @@ impl LoraList {
         }
         let mut removed = None;
         for (index, lora) in draft.loras.iter_mut().enumerate() {
-            // the same file may be there twice, once for each expert
+            // the same file may be listed twice, once for each expert
             ui.push_id(("lora", index), |ui| {
                 if row_ui(ui, lora) {
                     removed = Some(index);
@@ -49,7 +49,7 @@ impl LoraList {
     }
 }
 
-/// One LoRA; true if it is to go.
+/// Draws one LoRA; returns whether it should be removed.
 fn row_ui(ui: &mut Ui, lora: &mut LoraChoice) -> bool {
     let name = lora.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     ui.add(Label::new(&name).truncate()).on_hover_text(lora.file.display().to_string());
@@ -82,7 +82,7 @@ fn expert(choice: Option<Expert>) -> &'static str {
     }
 }
 
-/// A path to add; the file is looked at first.
+/// A path to add; the file is read first to find its expert.
 fn add_ui(ui: &mut Ui, text: &mut String) -> Option<PathBuf> {
     let added = ui
         .horizontal(|ui| {

@@ -1,4 +1,4 @@
-//! The form: what should be made.
+//! The compose panel: the form for a new video.
 
 mod compute;
 #[cfg(test)]
@@ -12,4 +12,4 @@ mod router;
 mod view;
 
 pub(in crate::app) use panel::ComposePanel;
-pub(in crate::app) use view::{ComposeAction, ComposeView, Editing, Look, PreflightView};
+pub(in crate::app) use view::{ComposeAction, ComposeView, Editing, PreflightStatus, PreflightView};

@@ -1,8 +1,8 @@
-//! The form's model, its size on disk and its precision.
+//! The model selector, with size on disk and precision.
 
 use eframe::egui::{Align, Button, ComboBox, Layout, RichText, Ui};
 
-use super::view::{ComposeAction, ComposeView, Look, PreflightView};
+use super::view::{ComposeAction, ComposeView, PreflightStatus, PreflightView};
 use crate::app::theme;
 use crate::app::widgets::field::problem_ui;
 use crate::core::{Bytes, Severity, Subject};
@@ -11,13 +11,13 @@ use crate::models::Installed;
 /// Role of the low-noise expert in `ModelInfo`.
 const SECOND_EXPERT: &str = "low-noise expert";
 
-/// Draws the chooser of models.
+/// Draws the model selector.
 pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let current = view.draft.model.as_str();
     let label = ui
         .horizontal(|ui| {
             let label = ui.label("Model");
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| fit_ui(ui, view.look));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| fit_ui(ui, view.preflight));
             label
         })
         .inner;
@@ -50,11 +50,11 @@ fn description(model: &Installed) -> Option<String> {
     Some(format!("{} on disk · {precision}", info.size()))
 }
 
-/// Whether the memory that is free is enough for the form, according to preflight.
-fn fit_ui(ui: &mut Ui, look: Look<'_>) {
+/// Shows whether the free memory is enough, according to preflight.
+fn fit_ui(ui: &mut Ui, preflight: PreflightStatus<'_>) {
     let tokens = theme::tokens(ui);
-    match look {
-        Look::Done(Ok(found)) => {
+    match preflight {
+        PreflightStatus::Done(Ok(found)) => {
             let worst = found.findings.iter().filter(|finding| finding.subject == Subject::Memory);
             let (text, colour) = match worst.map(|finding| finding.severity).max() {
                 Some(Severity::Blocker) => ("does not fit", tokens.error),
@@ -65,10 +65,10 @@ fn fit_ui(ui: &mut Ui, look: Look<'_>) {
             let about = "Memory that the video needs at most, of the memory that is free";
             ui.label(RichText::new(text).color(colour)).on_hover_text(about);
         }
-        Look::Pending(_) => {
+        PreflightStatus::Pending(_) => {
             ui.weak("estimating…");
         }
-        Look::Done(Err(_)) | Look::Off => {}
+        PreflightStatus::Done(Err(_)) | PreflightStatus::Off => {}
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
             time: None,
             findings: severity.map(finding).into_iter().collect(),
         };
-        let bench = ComposeHarness { look: Some(Ok(found)), ..ComposeHarness::new() };
+        let bench = ComposeHarness { preflight: Some(Ok(found)), ..ComposeHarness::new() };
         harness(bench, |ui, view| {
             let mut actions = Vec::new();
             super::ui(ui, view, &mut actions);

@@ -1,4 +1,4 @@
-//! The form's numbers: how large, how long, how the steps are made, from which noise.
+//! The numbers of the form: size, length, sampling, seed.
 
 use eframe::egui::{Align, ComboBox, DragValue, Layout, Response, Ui};
 use egui_material_icons::icons::ICON_CASINO;
@@ -11,10 +11,10 @@ use crate::app::widgets::field::{noted_row_ui, problem_ui, row_ui};
 use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Error, Sampler, Seed};
 
-/// What guidance does.
+/// Tooltip of the guidance scale.
 const GUIDANCE: &str = "How closely the prompt is followed; 1 switches guidance off and halves the work";
 
-/// Draws how many steps, how large and how long.
+/// Draws steps, size and length.
 pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
     let problems = view.problems;
     row_ui(ui, "Steps", "Denoising steps: more take longer and follow the prompt better", |ui| {
@@ -50,7 +50,7 @@ pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeV
     problem_ui(ui, "fps", problems);
 }
 
-/// The guidance of both experts in one row; the low-noise expert follows the other one until it gets its own.
+/// The guidance of both experts in one row; the low-noise expert uses the other's value until it is set.
 fn experts_guidance_ui(ui: &mut Ui, draft: &mut Draft) {
     let mut low = draft.guidance_low.unwrap_or(draft.guidance);
     ui.horizontal(|ui| {
@@ -76,7 +76,7 @@ fn named<'a>(response: &'a Response, name: &str) -> &'a Response {
     response
 }
 
-/// How the steps are made; a preset's are good to begin with.
+/// Sampling settings: sampler and flow shift.
 pub(in crate::app) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
     row_ui(ui, "Sampler", "How a step is computed from the model's prediction", |ui| {
         ComboBox::from_id_salt("sampler")
@@ -95,7 +95,7 @@ pub(in crate::app) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Er
     problem_ui(ui, "shift", problems);
 }
 
-/// The seed, and where the next one comes from.
+/// The seed, and how the next one is chosen.
 pub(in crate::app) fn seed_ui(ui: &mut Ui, draft: &mut Draft, mode: SeedMode) -> Option<SeedMode> {
     let (mut another, mut chosen) = (false, None);
     row_ui(ui, "Seed", "Starting noise: the same seed and settings give the same video", |ui| {

@@ -1,4 +1,4 @@
-//! The form: what should be made.
+//! The compose panel.
 
 use eframe::egui::{Button, Frame, Panel, RichText, ScrollArea, Ui, vec2};
 
@@ -12,7 +12,7 @@ use crate::app::widgets::field::{path_ui, problem_text_ui, problem_ui, text_ui};
 use crate::core::{Draft, Error, Mode};
 use crate::jobs::JobId;
 
-/// Fields that tell their problems themselves.
+/// Fields that show their errors themselves.
 const FIELDS: [&str; 18] = [
     "model",
     "mode",
@@ -34,7 +34,7 @@ const FIELDS: [&str; 18] = [
     "lora",
 ];
 
-/// The form's own state: what is typed and not yet asked for.
+/// The view state of the compose panel.
 #[derive(Default)]
 pub(in crate::app) struct ComposePanel {
     loras: LoraList,
@@ -48,21 +48,24 @@ impl ComposePanel {
         self.focuses_prompt = true;
     }
 
-    /// Draws the form; says what the person changed or asked for.
+    /// Draws the form; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ComposeView<'_>) -> Vec<ComposeAction> {
         let mut actions = Vec::new();
         let mut draft = view.draft.clone();
         let mut generate = false;
-        // always visible, however long the form is
+        // always visible, independent of the form's length
         Panel::bottom("start").resizable(false).show_separator_line(false).frame(Frame::NONE).show(
             ui,
             |ui| {
                 ui.add_space(6.0);
                 other_problems_ui(ui, view.problems);
                 generate = generate_ui(ui, view, &mut actions);
-                ScrollArea::vertical().id_salt("look").max_height(theme::LOOK_HEIGHT).show(ui, |ui| {
-                    actions.extend(preflight::ui(ui, view, &mut draft));
-                });
+                ScrollArea::vertical().id_salt("preflight").max_height(theme::PREFLIGHT_HEIGHT).show(
+                    ui,
+                    |ui| {
+                        actions.extend(preflight::ui(ui, view, &mut draft));
+                    },
+                );
                 ui.add_space(6.0);
             },
         );
@@ -99,27 +102,27 @@ impl ComposePanel {
     }
 }
 
-/// Whose form it is, if it is a job's.
+/// Shows which job is being edited.
 fn heading_ui(ui: &mut Ui, view: &ComposeView<'_>) {
     if let Some(editing) = view.editing {
         ui.heading(format!("Job {}", editing.job));
     }
 }
 
-/// Problems that have no field of their own.
+/// Errors that are not shown at a field.
 fn other_problems_ui(ui: &mut Ui, problems: &[Error]) {
     for problem in problems.iter().filter(|problem| !FIELDS.contains(&problem.field_name().unwrap_or(""))) {
         problem_text_ui(ui, problem);
     }
 }
 
-/// Why nothing can be made now.
+/// The reason why the form cannot be submitted.
 fn blocked_by(view: &ComposeView<'_>) -> Option<String> {
     let problem = view.problems.first().map(|problem| format!("{problem:#}"));
     problem.or_else(|| preflight::blocked_by(view))
 }
 
-/// The job that gets this form. One that began to run meanwhile gets none, and the form makes another.
+/// The job that the form is saved to; `None` if it has started to run, so that the form makes a new job.
 fn saved(view: &ComposeView<'_>) -> Option<JobId> {
     view.editing.filter(|editing| editing.obstacle.is_none()).map(|editing| editing.job)
 }
@@ -128,7 +131,7 @@ fn generate_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAct
     let blocked = blocked_by(view);
     let (name, about) = match saved(view) {
         Some(job) => (format!("Save job {job}"), "Give the job this form"),
-        // while a video is made the next one waits for its turn
+        // while a job runs, the next one is queued
         None if view.is_busy => ("Add to queue".to_owned(), Command::Generate.about()),
         None => (Command::Generate.text().to_owned(), Command::Generate.about()),
     };
@@ -149,7 +152,7 @@ fn generate_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAct
     })
 }
 
-/// The button that starts the work, or says why it cannot; true if it is pressed.
+/// The button that submits the form, with the reason if it is disabled; returns whether it was pressed.
 fn main_button_ui(ui: &mut Ui, name: &str, about: String, blocked: Option<String>) -> bool {
     let tokens = theme::tokens(ui);
     let text = RichText::new(name).strong().size(15.0);
@@ -166,7 +169,7 @@ fn main_button_ui(ui: &mut Ui, name: &str, about: String, blocked: Option<String
     response.clicked()
 }
 
-/// Start and end image, where the model takes them.
+/// Start and end image, if the model supports them.
 fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
     let chosen = view.models.iter().find(|model| model.id == draft.model);
     let modes = chosen.and_then(|model| model.limits.as_ref().ok()).map_or(&[][..], |limits| &limits.modes);
@@ -285,9 +288,9 @@ mod tests {
             message: long.clone(),
             fixes: Vec::new(),
         };
-        let looked = PreflightView { peak: None, free: None, time: None, findings: vec![finding] };
-        for look in [Ok(looked), Err(Error::new(Kind::Bug, long))] {
-            let mut bench = ComposeHarness { look: Some(look), ..ComposeHarness::new() };
+        let found = PreflightView { peak: None, free: None, time: None, findings: vec![finding] };
+        for preflight in [Ok(found), Err(Error::new(Kind::Bug, long))] {
+            let mut bench = ComposeHarness { preflight: Some(preflight), ..ComposeHarness::new() };
             bench.draft.loras =
                 vec![LoraChoice::new("a-rather-long-name-of-a-lora-for-this-form.safetensors")];
             bench.editing = Some(Editing { job: JobId(7), obstacle: None });

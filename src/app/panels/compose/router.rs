@@ -1,4 +1,4 @@
-//! The router card: the mode, the model, the reason for both, and what another mode would need.
+//! The router card: mode and model with the reason for both, and what other modes would need.
 
 use eframe::egui::{Align, Button, Frame, Label, Layout, Margin, Ui, vec2};
 
@@ -7,12 +7,12 @@ use crate::app::theme;
 use crate::app::widgets::field::problem_ui;
 use crate::core::{Draft, Mode};
 
-/// Height of the sentence below the buttons, so that another reason moves nothing.
+/// Height of the sentence below the buttons; fixed, so that a different reason moves nothing.
 const SENTENCE_HEIGHT: f32 = 36.0;
 /// Space between the buttons and around their texts.
 const BUTTON_GAP: f32 = 4.0;
 
-/// Draws the card; choosing a mode takes a model that supports it.
+/// Draws the card. Choosing a mode selects a model that supports it.
 pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let tokens = theme::tokens(ui);
     Frame::new().fill(tokens.card).corner_radius(6).inner_margin(Margin::same(8)).show(ui, |ui| {
@@ -31,12 +31,12 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<
     ui.add_space(4.0);
 }
 
-/// The three modes side by side, as wide as each other.
+/// The three modes side by side with equal widths.
 fn modes_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     ui.scope(|ui| {
         let spacing = ui.spacing_mut();
         (spacing.item_spacing.x, spacing.button_padding.x) = (BUTTON_GAP, BUTTON_GAP);
-        // whole points, since columns are rounded up and would be wider than the card
+        // whole points, because columns are rounded up and would exceed the card
         let column = ((ui.available_width() - 2.0 * BUTTON_GAP) / 3.0).floor();
         ui.set_max_width(3.0 * column + 2.0 * BUTTON_GAP);
         ui.columns_const(|columns: &mut [Ui; 3]| {
@@ -47,7 +47,7 @@ fn modes_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction
     });
 }
 
-/// The button that lets the inputs decide again; highlighted while they do.
+/// The button for automatic mode; highlighted while it is on.
 fn automatic_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let response = ui.selectable_label(!view.is_mode_set, "Automatic");
     let about = if view.is_mode_set {
@@ -88,7 +88,7 @@ fn sentence(view: &ComposeView<'_>) -> String {
     format!("{} with {model}{reason}", name(mode))
 }
 
-/// What a mode makes, and what the form still needs for it.
+/// What a mode makes, and which inputs it still needs.
 fn about(mode: Mode, draft: &Draft) -> String {
     let has_image = draft.starts_from_image();
     let has_prompt = !draft.prompt.trim().is_empty();

@@ -1,4 +1,4 @@
-//! What the form's panel reads, and what it asks for.
+//! The data and actions of the compose panel.
 
 use std::path::PathBuf;
 
@@ -9,30 +9,30 @@ use crate::models::Installed;
 use crate::plan::DraftField;
 use crate::preflight::TimeEstimate;
 
-/// The form as it stands.
+/// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct ComposeView<'a> {
-    /// The form.
+    /// The draft.
     pub(in crate::app) draft: &'a Draft,
-    /// What keeps the form from running, one error a field.
+    /// The errors that prevent the form from running, at most one per field.
     pub(in crate::app) problems: &'a [Error],
-    /// What the form's model can take, if it is here.
+    /// The capabilities of the chosen model, if it is installed.
     pub(in crate::app) limits: Option<&'a Limits>,
-    /// What preflight says of the form.
-    pub(in crate::app) look: Look<'a>,
-    /// The job of the queue that is in the form, if one is.
+    /// The preflight of the form.
+    pub(in crate::app) preflight: PreflightStatus<'a>,
+    /// The job that is being edited, if any.
     pub(in crate::app) editing: Option<&'a Editing>,
-    /// The mode in which the form would run, if its model is here.
+    /// The mode in which the form would run, if its model is installed.
     pub(in crate::app) mode: Option<Mode>,
     /// Whether the user set the mode, instead of leaving it to the inputs.
     pub(in crate::app) is_mode_set: bool,
-    /// Why the form has this model and mode.
+    /// The reason for the current model and mode.
     pub(in crate::app) reason: &'a str,
     /// Models on this machine.
     pub(in crate::app) models: &'a [Installed],
-    /// Whether a job runs, so that the next one waits.
+    /// Whether a job is running, so that a new one has to wait.
     pub(in crate::app) is_busy: bool,
-    /// Where the next seed comes from.
+    /// How the next seed is chosen.
     pub(in crate::app) seed_mode: SeedMode,
     /// Number of videos that are queued at once.
     pub(in crate::app) num_videos: u32,
@@ -40,20 +40,20 @@ pub(in crate::app) struct ComposeView<'a> {
     pub(in crate::app) last_seed: Option<u64>,
 }
 
-/// What a person asks of the form.
+/// Actions of the compose panel.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) enum ComposeAction {
-    /// The form now reads like this.
+    /// Replace the draft.
     Edit(Box<Draft>),
-    /// Take this model and its preset; prompt and seed stay.
+    /// Select this model with its preset; keep prompt and seed.
     ChooseModel(String),
-    /// Take the best model that does this, and its preset; prompt, images and seed stay.
+    /// Select the best model for this mode with its preset; keep prompt, images and seed.
     ChooseMode(Mode),
-    /// Let the inputs choose the mode again.
+    /// Return to the automatic mode.
     AutomaticMode,
-    /// Make a video from this form.
+    /// Submit the form as a job.
     Generate(Box<Draft>),
-    /// Where the next seed comes from.
+    /// How the next seed is chosen.
     SeedMode(SeedMode),
     /// Queue this many videos at once, each with its own seed.
     NumVideos(u32),
@@ -65,46 +65,46 @@ pub(in crate::app) enum ComposeAction {
     ResetField(DraftField),
     /// Give every field the value of the preset, or of the model's defaults.
     ResetAll,
-    /// Ask preflight again: the machine may have changed.
+    /// Run preflight again, because the state of the machine may have changed.
     LookAgain,
-    /// Take this LoRA into the form.
+    /// Add this LoRA.
     AddLora(PathBuf),
-    /// Give the job that is in the form this form.
+    /// Save the form to the job that is being edited.
     SaveJob(Box<Draft>),
-    /// Leave the job that is in the form as it was.
+    /// Stop editing the job without saving.
     LeaveJob,
 }
 
-/// What preflight says of the form.
+/// The preflight of the form.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::app) enum Look<'a> {
-    /// Nothing: the form cannot run as it is, or the person does not want preflight.
+pub(in crate::app) enum PreflightStatus<'a> {
+    /// No preflight: the form is invalid, or preflight is disabled.
     #[default]
     Off,
-    /// Not known yet; what was said before the last change.
+    /// Running; contains the result from before the last change, if any.
     Pending(Option<&'a Result<PreflightView>>),
-    /// This, or why it cannot run at all.
+    /// The result, or why preflight failed.
     Done(&'a Result<PreflightView>),
 }
 
-/// What a run of the form will cost, and what is in its way.
+/// Estimated cost and findings of the form.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) struct PreflightView {
-    /// The largest memory, where it can be estimated.
+    /// Estimated peak memory, if known.
     pub(in crate::app) peak: Option<Bytes>,
-    /// The memory that a run may take, if the system reports it.
+    /// Available memory, if the system reports it.
     pub(in crate::app) free: Option<Bytes>,
-    /// The time, if anything was ever measured on this machine.
+    /// Estimated duration, if this machine has measurements.
     pub(in crate::app) time: Option<TimeEstimate>,
     /// Blockers first, then warnings, then notes.
     pub(in crate::app) findings: Vec<Finding>,
 }
 
-/// A job of the queue that is in the form.
+/// A job that is being edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app) struct Editing {
-    /// Which.
+    /// Its number.
     pub(in crate::app) job: JobId,
-    /// Why it cannot have another form any more.
+    /// Why it can no longer be changed.
     pub(in crate::app) obstacle: Option<String>,
 }

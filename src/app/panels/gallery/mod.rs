@@ -1,4 +1,4 @@
-//! The gallery: all finished work, with search, filters, stars and what can be done with a result.
+//! The gallery panel: finished videos with search, filters, ratings and actions.
 
 mod panel;
 #[cfg(test)]

@@ -18,7 +18,7 @@ const GAP: f32 = 8.0;
 /// Highest rating.
 const STARS: u8 = 5;
 
-/// What the gallery reads.
+/// The data that the gallery shows.
 pub(in crate::app) struct GalleryView<'a> {
     /// Finished work and its thumbnails.
     pub(in crate::app) library: &'a Library,
@@ -26,7 +26,7 @@ pub(in crate::app) struct GalleryView<'a> {
     pub(in crate::app) num_deleted: usize,
 }
 
-/// The gallery's own state.
+/// The view state of the gallery.
 #[derive(Default)]
 pub(in crate::app) struct GalleryPanel {
     filter: GalleryFilter,
@@ -44,7 +44,7 @@ pub(in crate::app) struct GalleryPanel {
 }
 
 impl GalleryPanel {
-    /// Draws the gallery; returns what was asked for.
+    /// Draws the gallery; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &GalleryView<'_>) -> Vec<GalleryAction> {
         let mut actions = Vec::new();
         let items = Arc::clone(view.library.items());
@@ -313,7 +313,7 @@ fn holds_keyboard(ui: &Ui, response: &Response, takes_focus: bool) -> bool {
     response.has_focus()
 }
 
-/// Offers to restore what was deleted last.
+/// Offers to undo the last deletion.
 fn undo_ui(ui: &mut Ui, count: usize, actions: &mut Vec<GalleryAction>) {
     ui.horizontal(|ui| {
         let files = if count == 1 { "1 file is".to_owned() } else { format!("{count} files are") };

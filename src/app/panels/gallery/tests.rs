@@ -1,4 +1,4 @@
-//! The gallery over a real data folder: history, files, thumbnails, ratings.
+//! Tests of the gallery with a real data folder: history, files, thumbnails, ratings.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ fn data_folder() -> tempfile::TempDir {
     dir
 }
 
-/// Drains the library until `done` holds.
+/// Processes the library's answers until `done` returns true.
 fn wait(harness: &mut Harness<'_, State>, done: impl Fn(&Library) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !done(&harness.state().library) {

@@ -17,7 +17,7 @@ const CAPTION: f32 = 22.0;
 /// Characters of the prompt that a screen reader says.
 const SPOKEN: usize = 80;
 
-/// Draws a result; the response carries clicks.
+/// Draws a result; the response contains the clicks.
 pub(super) fn tile_ui(
     ui: &mut Ui,
     item: &GalleryItem,

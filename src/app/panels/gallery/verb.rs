@@ -1,4 +1,4 @@
-//! What can be done with a result: the same list for keys and the context menu.
+//! Actions on results: one list for keys and the context menu.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 use crate::core::Draft;
 use crate::library::GalleryItem;
 
-/// Something to do with the selected results.
+/// An action on the selected results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) enum GalleryVerb {
     Open,
@@ -22,7 +22,7 @@ pub(in crate::app) enum GalleryVerb {
     Delete,
 }
 
-/// What the gallery asks for.
+/// Actions of the gallery.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) enum GalleryAction {
     /// Show this file in the player.
@@ -33,7 +33,7 @@ pub(in crate::app) enum GalleryAction {
     ReusePrompt { prompt: String, negative_prompt: String },
     /// Only the seed.
     ReuseSeed(u64),
-    /// All settings but the seed, which is drawn anew.
+    /// All settings with a new random seed.
     Remix(Box<Draft>),
     /// Continue from the last frame of this clip.
     ContinueFrom(PathBuf),
@@ -97,7 +97,7 @@ impl GalleryVerb {
         }
     }
 
-    /// What it would do to `items`, the first of which has the focus; none where that is not possible.
+    /// The action on `items`, the first of which has the focus; `None` if it is not possible.
     pub(in crate::app) fn action(self, items: &[&GalleryItem]) -> Option<GalleryAction> {
         let first = items.first()?;
         let output = first.output.clone().filter(|_| first.exists);

@@ -1,4 +1,4 @@
-//! What the program had to say.
+//! The log panel: all notifications of the session.
 
 mod panel;
 

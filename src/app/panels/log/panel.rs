@@ -1,32 +1,32 @@
-//! The notifications, the last first.
+//! The list of notifications, newest first.
 
 use eframe::egui::{Label, RichText, ScrollArea, Ui};
 
 use crate::app::shell::notifications::{Notification, Notifications};
 use crate::app::widgets::tone::{tone_colour, tone_icon};
 
-/// What was said.
+/// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct LogView<'a> {
     /// All notifications.
     pub(in crate::app) notifications: &'a Notifications,
 }
 
-/// What a person asks of the log.
+/// Actions of the log panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) enum LogAction {
-    /// Forget all of it.
+    /// Remove all notifications.
     Clear,
 }
 
-/// The log's own state.
+/// The view state of the log panel.
 #[derive(Default)]
 pub(in crate::app) struct LogPanel {
     search: String,
 }
 
 impl LogPanel {
-    /// Draws what was said; says what the person asked for.
+    /// Draws the notifications; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: LogView<'_>) -> Vec<LogAction> {
         let mut actions = Vec::new();
         ui.horizontal(|ui| {

@@ -1,4 +1,4 @@
-//! The models on this machine.
+//! The models panel.
 
 mod panel;
 

@@ -1,4 +1,4 @@
-//! The models that were found, what each can do, and what is wrong with it.
+//! The list of installed models with their modes or errors.
 
 use eframe::egui::{Label, RichText, ScrollArea, Ui};
 
@@ -6,32 +6,32 @@ use crate::app::theme;
 use crate::core::Bytes;
 use crate::models::Installed;
 
-/// What is on this machine.
+/// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct ModelsView<'a> {
-    /// Models, whole or not.
+    /// Installed models, including unusable ones.
     pub(in crate::app) models: &'a [Installed],
     /// The form's model.
     pub(in crate::app) chosen: &'a str,
-    /// Whether the disk is being looked at.
+    /// Whether a scan is running.
     pub(in crate::app) is_scanning: bool,
 }
 
-/// What a person asks of the models.
+/// Actions of the models panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app) enum ModelsAction {
-    /// Take this one into the form.
+    /// Select this model in the form.
     Use(String),
-    /// Look at the disk again.
+    /// Scan the folders again.
     Scan,
 }
 
-/// The model list's own state.
+/// The view state of the models panel.
 #[derive(Default)]
 pub(in crate::app) struct ModelsPanel {}
 
 impl ModelsPanel {
-    /// Draws the models; says what the person asked for.
+    /// Draws the models; returns the user's actions.
     #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "every panel is drawn alike")]
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>) -> Vec<ModelsAction> {
         let mut actions = Vec::new();

@@ -1,4 +1,4 @@
-//! The monitor: what the machine does while jobs run, on one time axis with their stages.
+//! The monitor panel: load of the machine on a common time axis with the stages of jobs.
 
 mod panel;
 mod plots;

@@ -1,4 +1,4 @@
-//! The monitor's state and frame.
+//! The monitor panel.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::monitor::{
     HostMetric, JobTrack, Metric, MonitorSnapshot, Slowdown, TimeRange, Timeline, slowdowns, why_slow,
 };
 
-/// Width from which on the table has a place beside the plots.
+/// Minimum width for the table beside the plots.
 const WIDE: f32 = 760.0;
 /// Width of the table.
 const SIDE_WIDTH: f32 = 350.0;
-/// What was measured is drawn anew this often while the monitor is seen.
+/// Repaint interval while the monitor is visible.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Which part of the measurements is drawn.
+/// The drawn range of the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum RangeChoice {
     #[default]
@@ -43,7 +43,7 @@ impl RangeChoice {
         }
     }
 
-    /// The part of `snapshot`, ending at its last sample.
+    /// The range of `snapshot` that ends at its last sample.
     pub(super) fn of(self, snapshot: &MonitorSnapshot) -> TimeRange {
         let first = snapshot.samples.first().map_or(Secs(0.0), |sample| sample.at);
         let last = snapshot.samples.last().map_or(snapshot.now, |sample| sample.at);
@@ -59,7 +59,7 @@ impl RangeChoice {
     }
 }
 
-/// What follows from the measurements of the last job; worked out once for each new sample.
+/// The diagnosis of the last job, computed once per new sample.
 #[derive(Debug, Default)]
 pub(super) struct Analysed {
     key: (usize, u64, usize, usize),
@@ -68,19 +68,19 @@ pub(super) struct Analysed {
     pub(super) diagnosis: Option<Diagnosis>,
 }
 
-/// The monitor's own state.
+/// The view state of the monitor.
 #[derive(Debug, Default)]
 pub(in crate::app) struct MonitorPanel {
     pub(super) range: RangeChoice,
-    /// What was dragged over or clicked.
+    /// The selected range.
     pub(super) selection: Option<TimeRange>,
-    /// The point in time under the pointer.
+    /// The time at the pointer.
     pub(super) cursor: Option<Secs>,
     analysed: Analysed,
 }
 
 impl MonitorPanel {
-    /// Draws the monitor; says what the person asked for.
+    /// Draws the monitor; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: MonitorView<'_>) -> Vec<MonitorAction> {
         ui.request_repaint_after(REFRESH);
         let mut actions = Vec::new();
@@ -91,7 +91,7 @@ impl MonitorPanel {
         }
         self.analyse(view.snapshot);
         let range = self.range.of(view.snapshot);
-        // what scrolls has no height of its own
+        // the content of a scroll area has no height of its own
         let height = ui.available_height();
         if ui.available_width() < WIDE {
             ScrollArea::vertical().id_salt("monitor").show(ui, |ui| {
@@ -115,12 +115,12 @@ impl MonitorPanel {
         actions
     }
 
-    /// What the numbers of the last job say.
+    /// The diagnosis of the last job.
     pub(super) fn analysed(&self) -> &Analysed {
         &self.analysed
     }
 
-    /// The part that the table is about.
+    /// The range that the table shows.
     pub(super) fn selected(&self, snapshot: &MonitorSnapshot) -> TimeRange {
         self.selection.unwrap_or_else(|| self.range.of(snapshot))
     }
@@ -139,7 +139,7 @@ impl MonitorPanel {
         }
     }
 
-    /// Draws how the machine stands in one line.
+    /// Draws the current load of the machine in one line.
     pub(in crate::app) fn line_ui(ui: &mut Ui, view: MonitorView<'_>) {
         ui.request_repaint_after(REFRESH);
         ui.label(meter(view.snapshot));
@@ -167,7 +167,7 @@ impl MonitorPanel {
     }
 }
 
-/// The job that runs now.
+/// The running job.
 fn running(snapshot: &MonitorSnapshot) -> Option<&JobTrack> {
     snapshot.jobs.last().filter(|job| job.ended.is_none())
 }
@@ -182,7 +182,7 @@ fn band_at(jobs: &[JobTrack], at: Secs) -> Option<TimeRange> {
     Some(TimeRange { from: span.began, to: span.ended.unwrap_or(at) })
 }
 
-/// The last numbers in one line.
+/// The latest values in one line.
 pub(in crate::app) fn meter(snapshot: &MonitorSnapshot) -> String {
     let Some(last) = snapshot.samples.last() else { return "Measuring…".to_owned() };
     let device = (0..last.num_devices()).flat_map(|index| {

@@ -1,4 +1,4 @@
-//! The rows of plots above each other, on one time axis, with stages behind them.
+//! Rows of plots on a common time axis, with the stages in the background.
 
 use eframe::egui::{self, Align2, Color32, FontId, Label, Rangef, RichText, Sense, Ui, Vec2, pos2, vec2};
 use egui_plot::{Bar, BarChart, FilledArea, HLine, Line, LineStyle, Plot, PlotPoint, PlotUi, Span, VLine};
@@ -12,15 +12,15 @@ use crate::monitor::{
     TimeRange, in_range,
 };
 
-/// Width of the names and numbers left of the plots.
+/// Width of the labels and values to the left of the plots.
 const NAMES: f32 = 120.0;
-/// Heights of one row: two lines of numbers fit beside the lowest.
+/// Minimum and maximum height of a row; two lines of values fit beside the smallest.
 const ROW: Rangef = Rangef { min: 40.0, max: 90.0 };
-/// Height of what stands above and below the rows.
+/// Height of the controls above and below the rows.
 const AROUND: f32 = 72.0;
-/// Room between two rows.
+/// Space between two rows.
 const BETWEEN: f32 = 2.0;
-/// Height of the strip that shows what held the job up.
+/// Height of the strip that shows the causes of slowness.
 const STRIP: f32 = 7.0;
 const GIBIBYTE: f64 = 1073741824.0;
 const MEBIBYTE: f64 = 1048576.0;
@@ -31,11 +31,11 @@ pub(super) struct PlotFrame<'a> {
     pub(super) range: TimeRange,
     pub(super) selection: Option<TimeRange>,
     pub(super) cursor: Option<Secs>,
-    /// Room for all of it.
+    /// Available area.
     pub(super) height: f32,
 }
 
-/// What the pointer did.
+/// A pointer action.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Drag {
     None,
@@ -43,7 +43,7 @@ pub(super) enum Drag {
     Clicked(Secs),
 }
 
-/// Where the pointer is and what it did.
+/// Position and action of the pointer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Touched {
     pub(super) cursor: Option<Secs>,
@@ -69,7 +69,7 @@ impl Row {
         [Self::Cpu, Self::Memory].into_iter().chain(devices).chain([Self::Disk, Self::Steps]).collect()
     }
 
-    /// The metrics whose numbers stand beside the plot.
+    /// The metrics whose values are shown beside the plot.
     fn metrics(self) -> Vec<Metric> {
         match self {
             Self::Cpu => vec![HostMetric::Cpu.into()],
@@ -112,7 +112,7 @@ pub(super) fn ui(ui: &mut Ui, frame: &PlotFrame<'_>, slowdowns: &[Slowdown]) -> 
     touched
 }
 
-/// The row's name, and its numbers under the pointer or now.
+/// The row's label, and its values at the pointer or now.
 fn names_ui(ui: &mut Ui, frame: &PlotFrame<'_>, row: Row, height: f32) {
     let samples = &frame.view.snapshot.samples;
     let sample = match frame.cursor {
@@ -193,7 +193,7 @@ fn touched_by(plot: &PlotUi<'_>) -> Touched {
     Touched { cursor: at.filter(|_| response.hovered()), drag }
 }
 
-/// Draws the parts of one row.
+/// Draws the plot elements of one row.
 struct Drawing<'a> {
     frame: &'a PlotFrame<'a>,
     tokens: &'static theme::Tokens,
@@ -203,7 +203,7 @@ struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     fn samples(&self) -> &'a [std::sync::Arc<Sample>] {
         let TimeRange { from, to } = self.frame.range;
-        // one more on each side, so that lines reach the edges
+        // one more sample on each side, so that lines reach the edges
         let wider = TimeRange { from: Secs(from.0 - 2.0), to: Secs(to.0 + 2.0) };
         in_range(&self.frame.view.snapshot.samples, wider)
     }
@@ -212,7 +212,7 @@ impl<'a> Drawing<'a> {
         points(self.samples(), metric, self.columns, scale, &|at| at.0)
     }
 
-    /// Numbers of the earlier job at the same place of the same stage.
+    /// Values of the compared job at the same position of the same stage.
     fn earlier(&self, metric: Metric, scale: f64) -> Vec<[f64; 2]> {
         let (Some(earlier), Some(job)) = (self.frame.view.overlay, self.frame.view.snapshot.jobs.last())
         else {
@@ -275,7 +275,7 @@ impl<'a> Drawing<'a> {
         self.percent(plot, HostMetric::Cpu.into())
     }
 
-    /// This process below other processes, with the limit and the forecast.
+    /// Memory of this process and of all processes, with the limit and the estimate.
     fn memory(&self, plot: &mut PlotUi<'_>) -> f64 {
         let snapshot = self.frame.view.snapshot;
         let total = snapshot.machine.memory.0 as f64 / GIBIBYTE;
@@ -312,7 +312,7 @@ impl<'a> Drawing<'a> {
         1.1 * highest(&self.points(power, 1.0)).max(1.0)
     }
 
-    /// Our own memory from zero, all that is used above it.
+    /// Areas: this process from zero, other processes above it.
     fn stacked(&self, plot: &mut PlotUi<'_>, [own, used]: [Metric; 2]) {
         let own = self.points(own, 1.0 / GIBIBYTE);
         let used = self.points(used, 1.0 / GIBIBYTE);
@@ -338,7 +338,7 @@ impl<'a> Drawing<'a> {
         1.1 * top[0].max(top[1]).max(1.0)
     }
 
-    /// A bar for each step at its end; the middle half of all steps as a band.
+    /// A bar at the end of each step, and a band from the first to the third quartile of all steps.
     fn steps(&self, plot: &mut PlotUi<'_>) -> f64 {
         let Some(job) = self.frame.view.snapshot.jobs.last() else { return 1.0 };
         let Some(steps) = StepStatistics::of(job, &self.frame.view.snapshot.samples) else { return 1.0 };
@@ -365,7 +365,7 @@ fn highest(points: &[[f64; 2]]) -> f64 {
     points.iter().map(|point| point[1]).fold(0.0, f64::max)
 }
 
-/// A stage's name where there is little room.
+/// The short name of a stage.
 pub(super) fn short(stage: Stage) -> &'static str {
     match stage {
         Stage::Preflight => "preflight",
@@ -379,7 +379,7 @@ pub(super) fn short(stage: Stage) -> &'static str {
     }
 }
 
-/// What held the job up, as colours on the same time axis; the sentence below it says the same.
+/// Causes of slowness as colours on the time axis; the sentence below says the same.
 fn strip_ui(ui: &mut Ui, range: TimeRange, slowdowns: &[Slowdown]) {
     let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), STRIP), Sense::hover());
     let tokens = theme::tokens(ui);
@@ -400,7 +400,7 @@ fn strip_ui(ui: &mut Ui, range: TimeRange, slowdowns: &[Slowdown]) {
     ui.painter().text(area.left_center(), Align2::LEFT_CENTER, "held up", font, colour);
 }
 
-/// What was when the pointer points, in one line that is always there.
+/// One line with the stage and time at the pointer; always present, so that nothing moves.
 fn cursor_ui(ui: &mut Ui, frame: &PlotFrame<'_>) {
     let text = frame.cursor.map_or_else(
         || "Drag over a part or click a stage for its numbers".to_owned(),

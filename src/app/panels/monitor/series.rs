@@ -1,10 +1,10 @@
-//! Measurements as points of a plot, few enough to be drawn quickly.
+//! Reduces measurements to plot points.
 
 use crate::core::Secs;
 use crate::monitor::{Metric, Sample};
 
-/// Points of `metric`, at most about two for each of `columns`: the smallest and the largest value of each column, so
-/// that no peak is lost. `scale` is applied to the values, `time` to when they were measured.
+/// Points of `metric`: the minimum and maximum of each of `columns`, so that no peak is lost. `scale` is applied to
+/// the values, `time` to the times.
 pub(super) fn points<S: AsRef<Sample>>(
     samples: &[S],
     metric: Metric,
@@ -31,7 +31,7 @@ fn decimated(points: &[[f64; 2]], columns: usize) -> Vec<[f64; 2]> {
         let (Some(&low), Some(&high)) = (chunk.iter().min_by(by_value), chunk.iter().max_by(by_value)) else {
             continue;
         };
-        // in the order of time
+        // in chronological order
         let (first, second) = if low[0] <= high[0] { (low, high) } else { (high, low) };
         kept.push(first);
         if first != second {

@@ -1,4 +1,4 @@
-//! The numbers of the selected part, the steps that stand out, and what would help.
+//! The side table: statistics of the selection, slow steps and recommendations.
 
 use eframe::egui::{Grid, Label, RichText, Ui};
 
@@ -12,7 +12,7 @@ use crate::monitor::{
     TimeRange, in_range, stage_lengths,
 };
 
-/// Steps that are named at most.
+/// Maximum number of listed steps.
 const OUTLIERS: usize = 3;
 
 pub(super) fn ui(ui: &mut Ui, panel: &MonitorPanel, view: MonitorView<'_>, actions: &mut Vec<MonitorAction>) {
@@ -42,7 +42,7 @@ pub(super) fn ui(ui: &mut Ui, panel: &MonitorPanel, view: MonitorView<'_>, actio
     }
 }
 
-/// What a selected part is: a step, a stage, or a length of time.
+/// The title of the selection: a step, a stage, or a duration.
 fn title(snapshot: &MonitorSnapshot, range: TimeRange) -> String {
     let middle = Secs(f64::midpoint(range.from.0, range.to.0));
     let job = snapshot.jobs.iter().rev().find(|job| job.stage_at(middle).is_some());
@@ -100,13 +100,13 @@ fn row_ui(ui: &mut Ui, name: &str, summary: MetricSummary, format: &dyn Fn(f64) 
     ui.end_row();
 }
 
-/// Stages that took another time than in the earlier job.
+/// Stages whose duration differs from the compared job.
 fn differences_ui(ui: &mut Ui, job: &JobTrack, earlier: &JobTrack) {
     ui.separator();
     ui.weak(format!("Against job {}", earlier.job));
     Grid::new("monitor differences").num_columns(3).show(ui, |ui| {
         for (stage, now, before) in stage_lengths(job, earlier) {
-            // what differs by less than a twentieth is the same
+            // differences below 5 % are not listed
             let ratio = now.0 / before.0.max(f64::EPSILON);
             if (ratio - 1.0).abs() < 0.05 {
                 continue;

@@ -13,7 +13,7 @@ use crate::monitor::{
     HostMetric, JobTrack, Machine, MonitorSnapshot, Sample, SampleRate, TimeRange, Timeline,
 };
 
-/// Ten minutes at four samples in a second, with a job of 500 s in it whose third step was slow.
+/// Ten minutes at four samples per second, with a job of 500 s whose third step is slow.
 fn snapshot() -> MonitorSnapshot {
     let mut job = JobTrack::new("job-a", 42, Secs(50.0));
     job.forecast = Some(Bytes(5 << 30));
@@ -123,7 +123,7 @@ fn an_earlier_job_is_laid_over_by_stage() {
     let live = snapshot();
     let mut earlier = Timeline::cut(&live.jobs[0], &live.machine, &live.samples);
     earlier.track.job = 41;
-    // its text stage took half as long
+    // its text stage takes half as long
     earlier.track.stages[0].ended = Some(Secs(25.0));
     let mut harness = harness(1200.0, live);
     harness.state_mut().overlay = Some(earlier);

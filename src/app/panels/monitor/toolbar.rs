@@ -1,4 +1,4 @@
-//! What is drawn, what is laid over it, how often is measured, and files of it.
+//! Toolbar: shown job, compared job, sample rate and export.
 
 use eframe::egui::{Button, Ui};
 
@@ -63,7 +63,7 @@ pub(super) fn ui(
     }
 }
 
-/// A menu of earlier jobs below a choice of none of them.
+/// A menu of earlier jobs, with a first entry for none.
 fn jobs_ui(ui: &mut Ui, text: &str, none: &str, jobs: &[EarlierJob], choose: &mut dyn FnMut(Option<String>)) {
     ui.menu_button(text, |ui| {
         if ui.button(none).clicked() {

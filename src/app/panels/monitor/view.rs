@@ -1,57 +1,57 @@
-//! What the monitor is shown and what a person can ask of it.
+//! The data and actions of the monitor panel.
 
 use crate::core::Fix;
 use crate::monitor::{MonitorSnapshot, SampleRate, TimeRange, Timeline, csv, in_range, trace};
 
-/// A job that was recorded earlier.
+/// An earlier job with measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app) struct EarlierJob {
-    /// What tells it from every other.
+    /// Its id.
     pub(in crate::app) uid: String,
-    /// What a person knows it by, for instance "job 41".
+    /// Its label, for instance "job 41".
     pub(in crate::app) name: String,
 }
 
-/// Borrowed state that the monitor draws.
+/// The data that the monitor shows.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::app) struct MonitorView<'a> {
-    /// What was measured: live, or while an earlier job ran.
+    /// Measurements: live, or of an earlier job.
     pub(in crate::app) snapshot: &'a MonitorSnapshot,
-    /// The earlier job that `snapshot` is of; none if it is live.
+    /// The earlier job that `snapshot` belongs to; `None` if it is live.
     pub(in crate::app) shown: Option<&'a EarlierJob>,
-    /// The earlier job that is laid over it.
+    /// The earlier job to compare with.
     pub(in crate::app) overlay: Option<&'a Timeline>,
-    /// Jobs that can be shown or laid over, newest first.
+    /// Jobs that can be shown or compared, newest first.
     pub(in crate::app) earlier: &'a [EarlierJob],
-    /// Samples in a second.
+    /// Samples per second.
     pub(in crate::app) rate: SampleRate,
 }
 
-/// A kind of file.
+/// An export format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) enum ExportFormat {
-    /// Numbers of the range for a spreadsheet.
+    /// CSV of the selected range.
     Csv,
-    /// Stages, steps and numbers in one file that Perfetto opens.
+    /// A Chrome trace with stages, steps and metrics, for Perfetto.
     Trace,
 }
 
-/// What a person asked for.
+/// Actions of the monitor.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) enum MonitorAction {
-    /// Measure at another rate.
+    /// Set the sample rate.
     SetRate(SampleRate),
-    /// Show an earlier job by its id, or what is now.
+    /// Show an earlier job by its id, or the live measurements.
     Show(Option<String>),
-    /// Lay an earlier job over what is shown, or none.
+    /// Compare with an earlier job, or with none.
     Overlay(Option<String>),
-    /// Write a file of a range.
+    /// Export a range.
     Export(ExportFormat, TimeRange),
-    /// Make a change of the form that was recommended.
+    /// Apply a recommended fix to the form.
     Apply(Fix),
 }
 
-/// The text of a file of `range`.
+/// The exported text of `range`.
 pub(in crate::app) fn export(snapshot: &MonitorSnapshot, format: ExportFormat, range: TimeRange) -> String {
     let samples = in_range(&snapshot.samples, range);
     match format {

@@ -1,4 +1,4 @@
-//! The player's verbs.
+//! Commands of the player.
 
 use eframe::egui::{Key, Modifiers};
 use egui_material_icons::MaterialIcon;
@@ -9,7 +9,7 @@ use egui_material_icons::icons::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A verb of the player. Its order is that of the menu and the palette.
+/// A command of the player. The variants are in the order of the menu and the palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::app) enum PlayerCommand {
@@ -62,7 +62,7 @@ impl PlayerCommand {
         Self::SaveFrame,
     ];
 
-    /// Whether the menu has a line above it.
+    /// Whether the menu has a separator above it.
     pub(in crate::app) fn starts_group(self) -> bool {
         matches!(self, Self::StepBack | Self::Slower | Self::SetInPoint | Self::FitFrame | Self::CopyFrame)
     }
@@ -123,7 +123,7 @@ impl PlayerCommand {
         }
     }
 
-    /// Its keys, unless a person chose others.
+    /// Its default shortcuts.
     pub(in crate::app) fn default_keys(self) -> &'static [(Modifiers, Key)] {
         const NONE: Modifiers = Modifiers::NONE;
         match self {

@@ -11,13 +11,13 @@ use crate::app::shell::command::Command;
 use crate::app::theme;
 use crate::app::widgets::icon::icon_button;
 
-/// Height of both rows of controls, with the space above them.
+/// Height of both rows of controls, including the space above them.
 pub(super) const HEIGHT: f32 = 74.0;
-/// Room for "Frame 121 of 121 · 7.50 s".
+/// Width of "Frame 121 of 121 · 7.50 s".
 const POSITION_WIDTH: f32 = 176.0;
-/// Room for "-4.00×" and "3200 %".
+/// Width of "-4.00×" and "3200 %".
 const VALUE_WIDTH: f32 = 52.0;
-/// Speeds of the list, relative to the video's own rate.
+/// The listed speeds, relative to the video's frame rate.
 const SPEEDS: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0];
 
 /// Draws both rows; `zoom` is in screen pixels per pixel of the frame.
@@ -57,7 +57,7 @@ fn position_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
         0 => "No video".to_owned(),
         frames => format!("Frame {} of {frames} · {seconds:.2} s", screen.index + 1),
     };
-    // as wide for every frame, so that the slider keeps its place
+    // fixed width, so that the slider does not move
     ui.add_sized(vec2(POSITION_WIDTH, ui.available_height()), Label::new(text).truncate());
     let mut shown = screen.index;
     let last = screen.frames.max(2) - 1;
@@ -73,7 +73,7 @@ fn position_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
     }
 }
 
-/// A line along the part that is played.
+/// A line along the played range.
 fn range_ui(ui: &Ui, rect: Rect, screen: &Screen, last: u32) {
     // the slider's handle does not reach the ends of its rectangle
     let track = rect.x_range().shrink(rect.height() / 2.5);

@@ -1,4 +1,4 @@
-//! The video and its controls.
+//! The player panel: the video and its controls.
 
 mod command;
 mod controls;

@@ -1,4 +1,4 @@
-//! The player: the frame, and the controls below it.
+//! The player panel: the frame, and the controls below it.
 
 use eframe::egui::{
     Align, Button, Color32, CornerRadius, Frame, Label, Layout, Pos2, Rect, Response, RichText, Role, Sense,
@@ -12,12 +12,12 @@ use super::viewport::Viewport;
 use crate::app::theme;
 use crate::core::Stage;
 
-/// Space around a frame that fits.
+/// Margin around a frame that fits the stage.
 const MARGIN: f32 = 8.0;
 /// Scrolling this far doubles the zoom.
 const WHEEL_POINTS: f32 = 200.0;
 
-/// The player's own state.
+/// The view state of the player.
 #[derive(Default)]
 pub(in crate::app) struct PlayerPanel {
     hides_preview: bool,
@@ -35,7 +35,7 @@ impl PlayerPanel {
         self.viewport = Viewport::full_size(pixels_per_point);
     }
 
-    /// Draws the video and its controls; says what the person asked for.
+    /// Draws the video and its controls; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &PlayerView<'_>) -> Vec<PlayerAction> {
         let mut actions = Vec::new();
         let screen = view.screen;
@@ -90,7 +90,7 @@ impl PlayerPanel {
         }
     }
 
-    /// The chosen video, with its name above it.
+    /// The opened video, with its name above it.
     fn result_ui(&self, ui: &mut Ui, rect: Rect, screen: &Screen) {
         match screen.texture {
             Some((texture, size)) if screen.error.is_none() => {
@@ -110,7 +110,8 @@ impl PlayerPanel {
         });
     }
 
-    /// The running job, always under its label; the label hides or shows it where a result is shown, too.
+    /// The live preview of the running job with its label, which hides or shows the preview when a video is open,
+    /// too.
     fn preview_ui(
         &mut self,
         ui: &mut Ui,
@@ -143,7 +144,7 @@ fn stage_name(stage: Stage) -> String {
     stage.to_string().to_lowercase()
 }
 
-/// Why there is no frame, or what to do to get one.
+/// The reason why there is no frame, or how to get one.
 fn placeholder_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
     if let Some(error) = &screen.error {
         let text = RichText::new(format!("{error:#}")).color(theme::tokens(ui).error);
@@ -160,13 +161,13 @@ fn placeholder_ui(ui: &mut Ui, rect: Rect, screen: &Screen) {
 
 /// A sentence in the middle of the stage.
 fn text_ui(ui: &mut Ui, rect: Rect, text: RichText) {
-    // a child of its own: the controls below stay where they are
+    // a separate child, so that the controls below do not move
     let layout = Layout::centered_and_justified(eframe::egui::Direction::TopDown);
     let mut child = ui.new_child(UiBuilder::new().max_rect(rect.shrink(24.0)).layout(layout));
     child.add(Label::new(text).wrap());
 }
 
-/// A frame in its place, as far as it is inside of the stage.
+/// Draws a frame, clipped to the stage.
 fn texture_ui(ui: &Ui, stage: Rect, place: Rect, texture: TextureId) {
     let all = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
     let clip = stage.intersect(ui.clip_rect());

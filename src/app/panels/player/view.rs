@@ -1,4 +1,4 @@
-//! What the player's panel reads, and what it asks for.
+//! The data and actions of the player panel.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,35 +9,35 @@ use super::command::PlayerCommand;
 use crate::core::{Error, Stage};
 use crate::jobs::JobId;
 
-/// What is shown.
+/// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct PlayerView<'a> {
-    /// The video that was chosen.
+    /// The opened video.
     pub(in crate::app) screen: &'a Screen,
-    /// What the running job looks like so far, if it says so.
+    /// The live preview of the running job, if there is one.
     pub(in crate::app) preview: Option<&'a LivePreview>,
 }
 
-/// What a person asks of the player.
+/// Actions of the player.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::app) enum PlayerAction {
     /// Carry out a command.
     Command(PlayerCommand),
     /// Go to this frame, counted from 0.
     Seek(u32),
-    /// Play at this speed, relative to the video's own rate.
+    /// Play at this speed, relative to the video's frame rate.
     Speed(f64),
 }
 
-/// What happens at the ends of the part that is played.
+/// What happens at the ends of the played range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::app) enum Repeat {
-    /// It starts again.
+    /// Playback starts again.
     #[default]
     Loop,
-    /// It plays backwards, then forward again.
+    /// Playback reverses.
     PingPong,
-    /// It pauses.
+    /// Playback pauses.
     Once,
 }
 
@@ -52,7 +52,7 @@ impl Repeat {
     }
 }
 
-/// What the player shows.
+/// The opened video and its playback state.
 #[derive(Clone, Debug, Default)]
 pub(in crate::app) struct Screen {
     /// The file.
@@ -63,32 +63,32 @@ pub(in crate::app) struct Screen {
     pub(in crate::app) texture: Option<(TextureId, Vec2)>,
     /// The frame that is shown, counted from 0.
     pub(in crate::app) index: u32,
-    /// How many there are.
+    /// Number of frames.
     pub(in crate::app) frames: u32,
-    /// How long one is shown.
+    /// Duration of one frame.
     pub(in crate::app) interval: Duration,
-    /// Whether it moves.
+    /// Whether it is playing.
     pub(in crate::app) playing: bool,
-    /// Speed of the speed control, relative to the video's own rate.
+    /// Speed set by the user, relative to the video's frame rate.
     pub(in crate::app) speed: f64,
-    /// Speed now, relative to the video's own rate; negative while it plays backwards.
+    /// Current speed, relative to the video's frame rate; negative while playing backwards.
     pub(in crate::app) rate: f64,
     /// What happens at the ends.
     pub(in crate::app) repeat: Repeat,
-    /// First frame of the part that is played, if it was set.
+    /// First frame of the played range, if set.
     pub(in crate::app) in_point: Option<u32>,
-    /// Last frame of the part that is played, if it was set.
+    /// Last frame of the played range, if set.
     pub(in crate::app) out_point: Option<u32>,
     /// Why it cannot be shown.
     pub(in crate::app) error: Option<Error>,
 }
 
-/// A job that is being made, as far as it can be seen.
+/// The live preview of a job.
 #[derive(Clone, Debug)]
 pub(in crate::app) struct LivePreview {
-    /// Which.
+    /// The job.
     pub(in crate::app) job: JobId,
-    /// The stage that drew it.
+    /// The stage that made the preview.
     pub(in crate::app) stage: Stage,
     /// The frame's texture and its size in pixels.
     pub(in crate::app) texture: Option<(TextureId, Vec2)>,

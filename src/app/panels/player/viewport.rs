@@ -5,7 +5,7 @@ use eframe::egui::{Pos2, Rect, Vec2};
 /// Smallest and largest zoom, in points per pixel of the frame.
 const SCALES: [f32; 2] = [0.05, 32.0];
 
-/// The part of the frame that is seen.
+/// The visible part of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Viewport {
     /// Points per pixel of the frame; `None` fits the frame to the stage.
@@ -15,7 +15,7 @@ pub(super) struct Viewport {
 }
 
 impl Viewport {
-    /// One pixel of the frame is one of the screen.
+    /// One pixel of the frame per pixel of the screen.
     pub(super) fn full_size(pixels_per_point: f32) -> Self {
         Self { scale: Some(1.0 / pixels_per_point), offset: Vec2::ZERO }
     }
@@ -33,7 +33,7 @@ impl Viewport {
         Rect::from_center_size(area.center() + offset, size)
     }
 
-    /// Zooms by `factor`; what lies under `pointer` stays there, as far as the frame reaches.
+    /// Zooms by `factor` around `pointer`.
     pub(super) fn zoom(&mut self, area: Rect, size: Vec2, pointer: Pos2, factor: f32) {
         let before = self.place(area, size);
         let scale = (self.scale(area, size) * factor).clamp(SCALES[0], SCALES[1]);
@@ -43,14 +43,14 @@ impl Viewport {
         self.offset = limited(centre - area.center(), area.size(), size * scale);
     }
 
-    /// Moves the frame, as long as it fills the stage.
+    /// Moves the frame without leaving a gap at its sides.
     pub(super) fn pan(&mut self, area: Rect, size: Vec2, by: Vec2) {
         let shown = size * self.scale(area, size);
         self.offset = limited(self.offset + by, area.size(), shown);
     }
 }
 
-/// No gap appears beside a frame that is larger than the area; a smaller one stays in the middle.
+/// Limits the offset: no gap beside a frame larger than the area, and a smaller one is centred.
 fn limited(offset: Vec2, area: Vec2, shown: Vec2) -> Vec2 {
     let most = ((shown - area) / 2.0).max(Vec2::ZERO);
     offset.clamp(-most, most)

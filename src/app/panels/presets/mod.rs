@@ -1,4 +1,4 @@
-//! Settings under a name.
+//! The presets panel.
 
 mod panel;
 

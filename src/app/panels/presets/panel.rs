@@ -1,29 +1,29 @@
-//! The presets: what each is for and what it sets.
+//! The list of presets with description and settings.
 
 use eframe::egui::{Label, ScrollArea, Ui};
 
 use crate::presets::Preset;
 
-/// What there is.
+/// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct PresetsView<'a> {
     /// Presets, the shipped ones first.
     pub(in crate::app) presets: &'a [Preset],
 }
 
-/// What a person asks of the presets.
+/// Actions of the presets panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app) enum PresetsAction {
-    /// Take this one's settings into the form; prompt and seed stay.
+    /// Apply this preset to the form; keep prompt and seed.
     Apply(String),
 }
 
-/// The preset list's own state.
+/// The view state of the presets panel.
 #[derive(Default)]
 pub(in crate::app) struct PresetsPanel {}
 
 impl PresetsPanel {
-    /// Draws the presets; says what the person asked for.
+    /// Draws the presets; returns the user's actions.
     #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "every panel is drawn alike")]
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &PresetsView<'_>) -> Vec<PresetsAction> {
         let mut actions = Vec::new();
@@ -38,7 +38,7 @@ impl PresetsPanel {
     }
 }
 
-/// Draws one preset; whether it was asked for.
+/// Draws one preset; returns whether it should be applied.
 fn preset_ui(ui: &mut Ui, preset: &Preset) -> bool {
     let name = format!("Apply {}", preset.name);
     let about = "Use its settings in the form; prompt, images and seed stay";

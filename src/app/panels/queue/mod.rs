@@ -1,4 +1,4 @@
-//! The queue: what waits in its order, what runs, what ended.
+//! The queue panel: queued, running and ended jobs.
 
 mod panel;
 mod row;

@@ -1,4 +1,4 @@
-//! The queue as a list: what runs, what waits in its order, what failed; what else ended is one line.
+//! The queue as a list: running, queued and failed jobs; other ended jobs are one line.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,17 @@ use crate::queue::QueueCommand;
 /// Height of the line above the list.
 const HEAD_HEIGHT: f32 = 26.0;
 
-/// The queue's own state.
+/// The view state of the queue panel.
 #[derive(Default)]
 pub(in crate::app) struct QueuePanel {
     selected: BTreeSet<JobId>,
-    /// Where a selection with Shift begins.
+    /// The start of a selection with Shift.
     anchor: Option<JobId>,
     /// Whether ended jobs are shown one by one.
     shows_ended: bool,
 }
 
-/// A job's row: its place among the rows, and the open jobs it can be dragged between.
+/// A job's row: its index, and the open jobs that it can be dragged between.
 struct Row<'a> {
     index: usize,
     entry: &'a Job,
@@ -32,7 +32,7 @@ struct Row<'a> {
 }
 
 impl QueuePanel {
-    /// Draws the queue; says what the person asked for.
+    /// Draws the queue; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &QueueView<'_>) -> Vec<QueueAction> {
         let mut actions = Vec::new();
         let open: Vec<_> = view.entries.iter().filter(|entry| entry.ended().is_none()).collect();
@@ -70,14 +70,14 @@ impl QueuePanel {
         actions
     }
 
-    /// What has a row of its own: the open jobs in their order, then what failed, the last first; all if asked for.
+    /// The jobs with their own row: open jobs in order, then failed ones, newest first; with `all`, every ended job.
     fn rows<'a>(&self, view: &QueueView<'a>, open: &[&'a Job]) -> Vec<&'a Job> {
         let ended = view.entries.iter().rev().filter(|entry| entry.ended().is_some());
         let shown = ended.filter(|entry| self.shows_ended || is_failed(entry));
         open.iter().copied().chain(shown).collect()
     }
 
-    /// How many ended jobs the last line stands for.
+    /// Number of ended jobs summarised by the last line.
     fn num_folded(view: &QueueView<'_>) -> usize {
         view.entries.iter().filter(|entry| entry.ended().is_some() && !is_failed(entry)).count()
     }
@@ -160,7 +160,7 @@ fn is_failed(entry: &Job) -> bool {
     entry.ended().is_some_and(|ended| ended.status == EndStatus::Failed)
 }
 
-/// How many jobs there are.
+/// The number of jobs by state.
 fn head_ui(ui: &mut Ui, view: &QueueView<'_>, open: &[&Job]) {
     ui.allocate_ui_with_layout(
         vec2(ui.available_width(), HEAD_HEIGHT),
@@ -208,7 +208,7 @@ fn menu_ui(ui: &mut Ui, entry: &Job, above: Option<JobId>, actions: &mut Vec<Que
     }
 }
 
-/// Takes a row that is dropped here: before this one or behind it, where the line shows.
+/// Handles a row dropped here: before or after this one, as the line shows.
 fn drop_ui(ui: &Ui, row: Rect, open: &[&Job], index: usize) -> Option<QueueCommand> {
     let response = ui.interact(row, ui.scope_id().with("drop"), Sense::hover());
     let dragged = *response.dnd_hover_payload::<JobId>()?;
@@ -219,20 +219,21 @@ fn drop_ui(ui: &Ui, row: Rect, open: &[&Job], index: usize) -> Option<QueueComma
     response.dnd_release_payload::<JobId>().map(|_| QueueCommand::Move { id: dragged, before: place.before })
 }
 
-/// Where a job would stand.
+/// Where a dragged job would be inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
-    /// Of the row that it pushes down.
+    /// Index of the row that it is inserted before.
     index: usize,
     before: Option<JobId>,
 }
 
 impl Place {
-    /// The place in the upper or lower half of a row; none where a job would not stay or already is.
+    /// The insertion point for the upper or lower half of a row; `None` if the job would not stay there or is there
+    /// already.
     fn of(open: &[&Job], dragged: JobId, row: usize, is_upper: bool) -> Option<Self> {
         let from = open.iter().position(|entry| entry.id == dragged)?;
         let over = open.get(row)?;
-        // lanes follow each other whatever the order, and what runs has begun
+        // priorities override the order, and running jobs have no place in it
         if over.spec.priority != open.get(from)?.spec.priority {
             return None;
         }

@@ -1,4 +1,4 @@
-//! One job of the queue: what it is, how it stands, and what can be done with it.
+//! One row of the queue: a job's settings, state and actions.
 
 use eframe::egui::{
     Align, Color32, CornerRadius, CursorIcon, Label, Layout, Rect, Response, RichText, Role, Sense, Ui,
@@ -16,20 +16,20 @@ use crate::app::widgets::stage_bar::{stage_bar_ui, stage_words};
 use crate::core::{Recovery, Secs};
 use crate::jobs::{EndStatus, FailureRecord, Job, JobState, PendingAction, Priority};
 
-/// Height of a row that has nothing to explain.
+/// Height of a row without an error.
 pub(super) const HEIGHT: f32 = 66.0;
-/// Height of a row that says what failed, why, and what now.
+/// Height of a row with an error.
 pub(super) const FAILED_HEIGHT: f32 = 138.0;
 const THUMBNAIL: eframe::egui::Vec2 = vec2(52.0, 32.0);
-/// Room for state and times.
+/// Width of state and times.
 const TIMES_WIDTH: f32 = 84.0;
 
-/// How high a job's row is; it does not change while the job stands as it does.
+/// Height of a job's row; constant for each state.
 pub(super) fn height(entry: &Job) -> f32 {
     if failure(entry).is_some() { FAILED_HEIGHT } else { HEIGHT }
 }
 
-/// Why a job failed, if it did.
+/// The error of a failed job.
 fn failure(entry: &Job) -> Option<&FailureRecord> {
     entry.ended().filter(|ended| ended.status == EndStatus::Failed)?.error.as_ref()
 }
@@ -111,7 +111,7 @@ fn words_ui(ui: &mut Ui, entry: &Job, live: Option<&LiveJob>) {
     }
 }
 
-/// What failed, why, what now, and the fixes as buttons.
+/// The error with its cause, remedy and fix buttons.
 fn failure_ui(
     ui: &mut Ui,
     entry: &Job,
@@ -168,7 +168,7 @@ fn times_ui(ui: &mut Ui, entry: &Job, live: Option<&LiveJob>, view: &QueueView<'
     }
 }
 
-/// The verbs that fit at the end of the row; all are in its menu.
+/// The actions at the end of the row; its menu has all.
 fn verbs_ui(ui: &mut Ui, entry: &Job, actions: &mut Vec<QueueAction>) {
     let id = entry.id;
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -182,7 +182,7 @@ fn verbs_ui(ui: &mut Ui, entry: &Job, actions: &mut Vec<QueueAction>) {
     });
 }
 
-/// The state in one word.
+/// The state as one word.
 pub(super) fn standing(entry: &Job) -> &'static str {
     match (&entry.state, entry.pending_action) {
         (JobState::Queued, _) => match entry.spec.priority {

@@ -1,4 +1,4 @@
-//! The queue's panel by role and name.
+//! Tests of the queue panel by accessibility role and name.
 
 use std::time::Instant;
 

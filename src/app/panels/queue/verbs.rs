@@ -1,4 +1,4 @@
-//! What can be done with a job, as it stands.
+//! The actions available for a job in its current state.
 
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
@@ -10,13 +10,13 @@ use super::view::QueueAction;
 use crate::jobs::{EndStatus, Job, JobState, PendingAction, Priority};
 use crate::queue::QueueCommand;
 
-/// One thing that can be done.
+/// One action.
 #[derive(Clone, Debug)]
 pub(super) struct Verb {
     pub(super) icon: MaterialIcon,
-    /// Without the job's number.
+    /// Label without the job's number.
     pub(super) name: &'static str,
-    /// One sentence.
+    /// Tooltip.
     pub(super) about: &'static str,
     pub(super) action: QueueAction,
 }
@@ -27,7 +27,7 @@ impl Verb {
     }
 }
 
-/// All that can be done now, most wanted first.
+/// All available actions, the most common first.
 pub(super) fn all(entry: &Job) -> Vec<Verb> {
     let id = entry.id;
     let command = QueueAction::Command;
@@ -104,13 +104,13 @@ fn lanes(entry: &Job, verbs: &mut Vec<Verb>) {
     lane(ICON_LOW_PRIORITY, "Low priority for", "When nothing else waits", Priority::Low);
 }
 
-/// The two that stand at the end of the row.
+/// The two actions shown at the end of the row.
 pub(super) fn at_end(entry: &Job) -> Vec<Verb> {
     let mut verbs = all(entry);
     verbs.retain(|verb| {
         matches!(verb.name, "Edit" | "Pause" | "Resume" | "Cancel" | "Retry" | "Remove" | "Open")
     });
-    // a job that waits is edited or cancelled; its menu pauses it
+    // a queued job shows edit and cancel; pause is in its menu
     if matches!(entry.state, JobState::Queued) {
         verbs.retain(|verb| verb.name != "Pause");
     }

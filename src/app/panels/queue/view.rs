@@ -1,4 +1,4 @@
-//! What the queue's panel reads, and what it asks for.
+//! The data and actions of the queue panel.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -9,34 +9,34 @@ use crate::jobs::{Job, JobId};
 use crate::models::Installed;
 use crate::queue::QueueCommand;
 
-/// The queue as it stands.
+/// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct QueueView<'a> {
-    /// Jobs in their order.
+    /// Jobs in the order in which they run.
     pub(in crate::app) entries: &'a [Job],
-    /// What those that run say.
+    /// The running jobs by their events.
     pub(in crate::app) live: &'a LiveJobs,
     /// Models on this machine, for fixes that name one.
     pub(in crate::app) models: &'a [Installed],
-    /// When this frame is drawn.
+    /// The time of this frame.
     pub(in crate::app) now: Instant,
 }
 
-/// What a person asks of the queue.
+/// Actions of the queue panel.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) enum QueueAction {
-    /// Something that the queue itself does.
+    /// A queue command.
     Command(QueueCommand),
-    /// Stop a job for good.
+    /// Cancel a job.
     Cancel(JobId),
-    /// Take a job that waits into the form.
+    /// Open a queued job in the form.
     Edit(JobId),
-    /// An ended job again, after this change if there is one.
+    /// Retry an ended job, with this fix if there is one.
     Retry(JobId, Option<Fix>),
     /// Show a video in the player.
     Open(JobId, PathBuf),
-    /// Look at what was made.
+    /// Open the gallery.
     ShowGallery,
-    /// Look at the models.
+    /// Open the models panel.
     ShowModels,
 }

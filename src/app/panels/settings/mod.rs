@@ -1,4 +1,4 @@
-//! What is set, and where it lies.
+//! The settings panel.
 
 mod panel;
 

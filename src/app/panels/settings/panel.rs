@@ -1,4 +1,4 @@
-//! The settings as they are, and the window's own.
+//! The settings of the program and of the window.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use eframe::egui::{Grid, ScrollArea, ThemePreference, Ui};
 
 use crate::store::Settings;
 
-/// What is set.
+/// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct SettingsView<'a> {
     /// The settings.
@@ -17,19 +17,19 @@ pub(in crate::app) struct SettingsView<'a> {
     pub(in crate::app) theme: ThemePreference,
 }
 
-/// What a person asks of the settings.
+/// Actions of the settings panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) enum SettingsAction {
-    /// Draw the window like this.
+    /// Set the theme.
     Theme(ThemePreference),
 }
 
-/// The settings' own state.
+/// The view state of the settings panel.
 #[derive(Default)]
 pub(in crate::app) struct SettingsPanel {}
 
 impl SettingsPanel {
-    /// Draws the settings; says what the person asked for.
+    /// Draws the settings; returns the user's actions.
     #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "every panel is drawn alike")]
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &SettingsView<'_>) -> Vec<SettingsAction> {
         let mut actions = Vec::new();
