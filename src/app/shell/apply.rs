@@ -12,7 +12,7 @@ use super::layout::PanelId;
 use super::notifications::Tone;
 use super::palette::Palette;
 use crate::app::background::player::saved_frame::save_frame;
-use crate::app::background::restore::{Found, is_weights, examine_file};
+use crate::app::background::restore::{Found, examine_file, is_weights};
 use crate::app::panels::log::LogAction;
 use crate::app::panels::models::ModelsAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
