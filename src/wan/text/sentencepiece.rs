@@ -112,11 +112,8 @@ pub fn letters() -> Vec<u8> {
 
 /// The precompiled character map for normalisation: the length of a trie, the trie, and the replacement texts.
 fn charsmap_from_bytes(bytes: &[u8]) -> io::Result<Precompiled> {
-    // the parser does not check the length, nor that there is a first node
-    let trie_len = bytes.first_chunk().map_or(0, |&len| u32::from_le_bytes(len) as usize);
-    if trie_len < size_of::<u32>() || bytes.len() - size_of::<u32>() < trie_len {
-        return Err(io::Error::other("its character map is cut off"));
-    }
+    // the parser does not check its input
+    check_charsmap(bytes)?;
     Precompiled::from(bytes).map_err(io::Error::other)
 }
 
