@@ -1,10 +1,10 @@
-//! `wandeck analysis`: how the jobs of the last hours went, and where their time went.
+//! `wandeck analysis`: results, times and bottleneck of recent jobs.
 
 use serde_json::json;
 
 use super::Places;
 use super::args::{Analysis as Args, Common};
-use super::report::{note, out};
+use super::report::{counted, note, out};
 use crate::core::{Result, Utc};
 use crate::library::{Analysis, Counts, History};
 
@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// How jobs ended, in one line.
+/// The number of jobs by result and the success rate, in one line.
 pub(super) fn ended(counts: &Counts) -> String {
     let rate = counts.success_rate();
     let rate = rate.map(|rate| format!(", {:.0} % succeeded", rate * 100.0)).unwrap_or_default();
@@ -43,19 +43,24 @@ fn lines(analysis: &Analysis, hours: f64) -> Vec<String> {
     let mut lines = vec![format!("Last {hours} h: {}", ended(counts))];
     if counts.retried > 0 {
         lines.push(format!(
-            "Retries: {} in {} jobs, {} of which then succeeded",
-            counts.retries, counts.retried, counts.recovered
+            "Retries: {} in {}, {} of which then succeeded",
+            counts.retries,
+            counted(counts.retried, "job"),
+            counts.recovered
         ));
     }
     for (category, count) in &counts.failures {
-        // the word of `--json`, so that both can be searched for
+        // the same word as in `--json`
         let word = json!(category).as_str().unwrap_or_default().replace('_', " ");
         lines.push(format!("  {count} failed: {word}"));
     }
     for model in &analysis.models {
         lines.push(format!(
-            "{}: {} videos, {} steps of {:.3} s on average",
-            model.model, model.num_runs, model.num_steps, model.mean_step_s.0
+            "{}: {}, {}, {:.3} s per step",
+            model.model,
+            counted(model.num_runs as u64, "video"),
+            counted(model.num_steps as u64, "step"),
+            model.mean_step_s.0
         ));
     }
     for share in &analysis.stages {

@@ -1,4 +1,4 @@
-//! What `wandeck doctor` finds, and how it is said.
+//! A check of `wandeck doctor` and its result.
 
 use std::fmt;
 
@@ -6,25 +6,27 @@ use serde::Serialize;
 
 use crate::core::Error;
 
-/// How much a finding matters.
+/// The severity of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Level {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// Videos can be made, but something deserves a look.
+    /// Something optional is not available.
+    Note,
+    /// Videos can be made, but something may need attention.
     Warning,
     /// Something does not work.
     Problem,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Diagnosis {
     pub(super) level: Level,
-    /// What was looked at.
+    /// What was checked.
     pub(super) subject: &'static str,
-    /// What was seen.
+    /// What was found.
     pub(super) message: String,
     /// What to do about it.
     pub(super) remedy: Option<String>,
@@ -43,7 +45,7 @@ impl Diagnosis {
         Self { level: Level::Warning, subject, message: message.into(), remedy: Some(remedy.into()) }
     }
 
-    /// An error that was met on the way.
+    /// The result of a check that failed with `error`.
     pub(super) fn of(level: Level, subject: &'static str, error: &Error) -> Self {
         use std::error::Error as _;
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -56,6 +58,7 @@ impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.level {
             Level::Ok => "ok",
+            Level::Note => "note",
             Level::Warning => "warning",
             Level::Problem => "PROBLEM",
         };

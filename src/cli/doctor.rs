@@ -1,4 +1,4 @@
-//! `wandeck doctor`: everything that is needed, looked at one by one, and a small video made at the end.
+//! `wandeck doctor`: checks everything that is needed, and makes a small test video.
 
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::Common;
 use super::diagnosis::{Diagnosis, Level};
-use super::report::out;
+use super::report::{counted, out};
 use super::{ExitCode, Places};
 use crate::attempt::run_job;
 use crate::core::{Bytes, CancelToken, Draft, Error, Kind, Outcome, Resolution, Result};
@@ -19,36 +19,37 @@ use crate::monitor::free_space;
 use crate::store::{Settings, StoredTensors};
 use crate::{models, monitor, presets};
 
-/// Below this the small models cannot be trusted to run.
+/// With less free memory even the small models may fail.
 const LITTLE_MEMORY: Bytes = Bytes(1 << 30);
-/// Below this a video of the large models, or what is kept of it, may not fit.
+/// With less free disk space, videos of the large models or their resume points may not fit.
 const LITTLE_DISK: Bytes = Bytes(2 << 30);
-/// What the video at the end is made of.
+/// Preset of the test video.
 const PRESET: &str = "toy-t2v";
 const PROMPT: &str = "a red circle moves right on a black background";
 
 pub(super) fn run(common: &Common) -> Result<ExitCode> {
     let (places, _) = Places::quiet(common)?;
     let mut found = Vec::new();
-    let mut tell = |diagnosis: Diagnosis| {
-        // as they come: the video at the end takes a moment
+    let mut report = |diagnosis: Diagnosis| {
+        // printed one by one, because the test video takes a moment
         if !common.json {
             out(&diagnosis.to_string());
         }
         found.push(diagnosis);
     };
-    tell(system());
-    tell(data_folder(&places.data_dir));
-    tell(disk(&places.data_dir));
-    tell(settings(&places.data_dir));
-    tell(database(&places.data_dir));
+    report(system());
+    report(data_folder(&places.data_dir));
+    report(disk(&places.data_dir));
+    report(settings(&places.data_dir));
+    report(database(&places.data_dir));
     let (diagnoses, runtime) = onnx_runtime(&places.data_dir);
-    diagnoses.into_iter().for_each(&mut tell);
-    model_folders(&places).into_iter().for_each(&mut tell);
+    diagnoses.into_iter().for_each(&mut report);
+    model_folders(&places).into_iter().for_each(&mut report);
     if let Some(runtime) = runtime {
-        tell(video(&runtime, &places));
+        report(video(&runtime, &places));
     }
-    let worst = found.iter().map(|diagnosis| diagnosis.level).max().unwrap_or(Level::Ok);
+    let worst = found.iter().map(|diagnosis| diagnosis.level).filter(|level| *level != Level::Note).max();
+    let worst = worst.unwrap_or(Level::Ok);
     if common.json {
         out(&json!({"status": worst, "findings": found}).to_string());
     }
@@ -61,10 +62,10 @@ fn system() -> Diagnosis {
     match monitor::free() {
         Some(free) if free < LITTLE_MEMORY => Diagnosis::warning(
             "system",
-            format!("{machine}, only {free} of memory free"),
-            "End other programs, or use a model converted to int8",
+            format!("{machine}, only {free} memory free"),
+            "Close other programs, or use a model converted to int8",
         ),
-        Some(free) => Diagnosis::ok("system", format!("{machine}, {free} of memory free")),
+        Some(free) => Diagnosis::ok("system", format!("{machine}, {free} memory free")),
         None => Diagnosis::ok("system", machine),
     }
 }
@@ -74,11 +75,11 @@ fn data_folder(data_dir: &Path) -> Diagnosis {
         .and_then(|()| tempfile::NamedTempFile::new_in(data_dir))
         .and_then(tempfile::NamedTempFile::close);
     match written {
-        Ok(()) => Diagnosis::ok("data folder", format!("{} can be written", data_dir.display())),
+        Ok(()) => Diagnosis::ok("data folder", format!("{} is writable", data_dir.display())),
         Err(error) => {
-            let error = Error::new(Kind::Io, format!("{} cannot be written", data_dir.display()))
+            let error = Error::new(Kind::Io, format!("Cannot write to {}", data_dir.display()))
                 .because(error)
-                .remedy("Choose another one with --data-dir or WANDECK_DATA_DIR");
+                .remedy("Choose another data folder with --data-dir or WANDECK_DATA_DIR");
             Diagnosis::of(Level::Problem, "data folder", &error)
         }
     }
@@ -89,11 +90,11 @@ fn disk(data_dir: &Path) -> Diagnosis {
     match free_space(place) {
         Some(free) if free < LITTLE_DISK => Diagnosis::warning(
             "disk",
-            format!("Only {free} are free where the data folder is"),
-            "Free some space, or choose another data folder with --data-dir",
+            format!("Only {free} free on the disk of the data folder"),
+            "Free disk space, or choose another data folder with --data-dir",
         ),
-        Some(free) => Diagnosis::ok("disk", format!("{free} are free where the data folder is")),
-        None => Diagnosis::ok("disk", "The system does not say how much is free"),
+        Some(free) => Diagnosis::ok("disk", format!("{free} free on the disk of the data folder")),
+        None => Diagnosis::ok("disk", "The system does not report the free disk space"),
     }
 }
 
@@ -104,7 +105,7 @@ fn settings(data_dir: &Path) -> Diagnosis {
             Diagnosis::warning("settings", notes.join("; "), format!("Correct {}", path.display()))
         }
         Ok(_) if path.is_file() => Diagnosis::ok("settings", format!("{} is valid", path.display())),
-        Ok(_) => Diagnosis::ok("settings", "There is no file: all at their defaults"),
+        Ok(_) => Diagnosis::ok("settings", "No settings file; all settings have their defaults"),
         Err(error) => Diagnosis::of(Level::Problem, "settings", &error),
     }
 }
@@ -124,8 +125,8 @@ fn database(data_dir: &Path) -> Diagnosis {
         Ok((_, notes, _)) if !notes.is_empty() => {
             Diagnosis::warning("history", notes.join("; "), "Run \"wandeck tasks --rebuild\"")
         }
-        Ok((.., 0)) => Diagnosis::ok("history", "The database is whole and empty"),
-        Ok(_) => Diagnosis::ok("history", "The database is whole"),
+        Ok((.., 0)) => Diagnosis::ok("history", "The database is intact and empty"),
+        Ok(_) => Diagnosis::ok("history", "The database is intact"),
         Err(error) => Diagnosis::of(Level::Problem, "history", &error),
     }
 }
@@ -143,19 +144,17 @@ fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
         Ok((None, refused)) => {
             let looked: Vec<_> = refused.iter().map(ToString::to_string).collect();
             let remedy = format!(
-                "\"wandeck generate\" fetches version {} and says so; or set ORT_DYLIB_PATH. No video was tried",
+                "\"wandeck generate\" downloads version {} at the first video, or set ORT_DYLIB_PATH. The test video was \
+                 skipped",
                 runtime::VERSION
             );
-            (
-                vec![Diagnosis::warning(SUBJECT, format!("It is not here: {}", looked.join("; ")), remedy)],
-                None,
-            )
+            (vec![Diagnosis::warning(SUBJECT, format!("Not installed: {}", looked.join("; ")), remedy)], None)
         }
         Err(error) => (vec![Diagnosis::of(Level::Problem, SUBJECT, &error)], None),
     }
 }
 
-/// A missing provider is no warning: the CPU always works, and most machines have no other.
+/// An unavailable provider is a note, not a warning: the CPU always works, and most machines have no other.
 fn provider(status: &ProviderStatus) -> Diagnosis {
     const SUBJECT: &str = "provider";
     let name = status.provider;
@@ -163,8 +162,10 @@ fn provider(status: &ProviderStatus) -> Diagnosis {
         (None, None) => Diagnosis::ok(SUBJECT, format!("{name} can be used")),
         (None, Some(device)) => Diagnosis::ok(SUBJECT, format!("{name} can be used, on {device}")),
         (Some(unavailable), _) => Diagnosis {
+            level: Level::Note,
+            subject: SUBJECT,
+            message: format!("{name} cannot be used: {}", unavailable.reason),
             remedy: Some(unavailable.remedy.clone()),
-            ..Diagnosis::ok(SUBJECT, format!("{name} cannot be used: {}", unavailable.reason))
         },
     }
 }
@@ -175,7 +176,7 @@ fn model_folders(places: &Places) -> Vec<Diagnosis> {
         return vec![Diagnosis {
             level: Level::Problem,
             subject: "models",
-            message: "There are none".to_owned(),
+            message: "No models found".to_owned(),
             remedy: Some(format!("Put a model's folder into {}", places.data_dir.join("models").display())),
         }];
     }
@@ -183,9 +184,9 @@ fn model_folders(places: &Places) -> Vec<Diagnosis> {
         Ok(limits) => {
             let modes: Vec<_> = limits.modes.iter().map(ToString::to_string).collect();
             let size = model.info.as_ref().map(|about| format!(", {}", about.size())).unwrap_or_default();
-            Diagnosis::ok("model", format!("{} is whole: {}{size}", model.id, modes.join(" ")))
+            Diagnosis::ok("model", format!("{}: {}{size}", model.id, modes.join(" ")))
         }
-        // the others can be used, and the message says which it is about
+        // a warning only, because the other models can be used
         Err(error) => {
             let mut diagnosis = Diagnosis::of(Level::Warning, "model", error);
             diagnosis.message = format!("{} cannot be used: {}", model.id, diagnosis.message);
@@ -200,7 +201,7 @@ fn video(runtime: &Runtime, places: &Places) -> Diagnosis {
         Ok(outcome) => match outcome.checks.iter().find(|check| !check.passed) {
             None => Diagnosis::ok(
                 "video",
-                format!("{} frames in {}", outcome.request.frames.0, outcome.generation_time_s),
+                format!("{} in {}", counted(outcome.request.frames.0, "frame"), outcome.generation_time_s),
             ),
             Some(failed) => Diagnosis {
                 level: Level::Problem,
@@ -213,10 +214,12 @@ fn video(runtime: &Runtime, places: &Places) -> Diagnosis {
     }
 }
 
-/// A real video of the smallest model, in a folder that is gone afterwards.
+/// Makes a video with the smallest model in a temporary folder.
 fn small_video(runtime: &Runtime, places: &Places) -> Result<Outcome> {
     let dir = tempfile::tempdir().map_err(|error| {
-        Error::new(Kind::Io, "There is no folder for temporary files").because(error).remedy("Set TMPDIR")
+        Error::new(Kind::Io, "Cannot create a temporary folder")
+            .because(error)
+            .remedy("Set TMPDIR to a writable folder")
     })?;
     let preset = presets::by_name(PRESET)?;
     let model = models::find(&preset.model, &places.data_dir, places.models_dir.as_deref())?;

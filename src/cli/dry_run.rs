@@ -1,4 +1,4 @@
-//! `wandeck generate --dry-run`: what would run, what it would cost, and what blocks it.
+//! `wandeck generate --dry-run`: the planned job, its estimated cost and findings.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub(super) fn run(planned: &PlannedJob, places: &Places, as_json: bool) -> Resul
     if as_json {
         out(&document(&examined, &planned.spec, &reasons).to_string());
     } else {
-        tell(&examined, &reasons);
+        print(&examined, &reasons);
     }
     Ok(if examined.preflight.can_run() { ExitCode::Done } else { ExitCode::Invalid })
 }
@@ -48,7 +48,7 @@ fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> s
     })
 }
 
-fn tell(examined: &PreflightResult, reasons: &[String]) {
+fn print(examined: &PreflightResult, reasons: &[String]) {
     let PreflightResult { request, model, preflight, .. } = examined;
     out(&format!("{} with {model}: {}", request.mode, reasons.join("; ")));
     let (frames, steps) = (counted(request.frames.0, "frame"), counted(request.steps.0, "step"));
@@ -63,7 +63,7 @@ fn tell(examined: &PreflightResult, reasons: &[String]) {
     for stage in &preflight.device {
         out(&format!("  {}: {} of GPU memory (estimate)", stage.stage, stage.peak));
     }
-    preflight.findings.iter().for_each(tell_finding);
+    preflight.findings.iter().for_each(print_finding);
     if preflight.can_run() {
         note("It can run");
     } else {
@@ -71,7 +71,7 @@ fn tell(examined: &PreflightResult, reasons: &[String]) {
     }
 }
 
-fn tell_finding(finding: &Finding) {
+fn print_finding(finding: &Finding) {
     let word = match finding.severity {
         Severity::Note => "Note",
         Severity::Warning => "Warning",

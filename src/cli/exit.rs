@@ -1,17 +1,17 @@
-//! How the program ends.
+//! Exit codes.
 
 use crate::core::{Error, Kind};
 
-/// The exit codes of the contract.
+/// Exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
     /// Done.
     Done = 0,
     /// Failed.
     Failed = 1,
-    /// The request or the command line is wrong.
+    /// The request or the command line is invalid.
     Invalid = 2,
-    /// Stopped as asked.
+    /// Cancelled by the user.
     Cancelled = 130,
 }
 
@@ -19,7 +19,7 @@ impl From<&Error> for ExitCode {
     fn from(error: &Error) -> Self {
         match error.kind {
             Kind::Input | Kind::Unsupported => Self::Invalid,
-            // a model that is not there is as wrong on the command line as a preset that is not there
+            // an unknown model is an invalid argument, like an unknown preset
             Kind::MissingModel if error.field_name() == Some("model") => Self::Invalid,
             Kind::Cancelled => Self::Cancelled,
             _ => Self::Failed,

@@ -1,4 +1,4 @@
-//! `wandeck generate`: one video now.
+//! `wandeck generate`: makes one video now.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
 }
 
 fn died(error: RecvError) -> Error {
-    Error::new(Kind::Bug, "The engine thread has ended").because(error)
+    Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error)
 }
 
 fn end(event: &Event, from: Option<&Path>, reporter: &ProgressPrinter) -> Result<ExitCode> {
@@ -75,15 +75,15 @@ fn end(event: &Event, from: Option<&Path>, reporter: &ProgressPrinter) -> Result
     })
 }
 
-/// A message for each Ctrl-C.
+/// Receives a message for each Ctrl-C.
 pub(super) fn interrupts() -> Result<Receiver<()>> {
     let (sender, receiver) = bounded(1);
-    // a second Ctrl-C while the first is being handled has nothing to add
+    // a second Ctrl-C while the first is being handled is ignored
     ctrlc::set_handler(move || {
         if sender.try_send(()).is_err() {
             tracing::debug!("Already stopping");
         }
     })
-    .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be handled").because(error))?;
+    .map_err(|error| Error::new(Kind::Bug, "Cannot handle Ctrl-C").because(error))?;
     Ok(receiver)
 }

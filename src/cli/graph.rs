@@ -1,4 +1,4 @@
-//! `wandeck graph export`: the graphs as files, for Netron and other runtimes.
+//! `wandeck graph export`: writes the graphs as .onnx files, for Netron and other runtimes.
 
 use serde_json::json;
 
@@ -20,9 +20,9 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     if checkpoint.exported.is_some() {
         return Err(Error::new(
             Kind::Unsupported,
-            format!("The model {} is exported already", checkpoint.id),
+            format!("{} consists of exported ONNX graphs already", checkpoint.id),
         )
-        .remedy("Its .onnx files are in its folder"));
+        .remedy("Use the .onnx files in its folder"));
     }
     let provider = match provider {
         ProviderChoice::Auto | ProviderChoice::Cpu => Provider::Cpu,

@@ -1,4 +1,4 @@
-//! `wandeck models` and `wandeck presets`: what there is.
+//! `wandeck models` and `wandeck presets`: lists and details.
 
 use serde_json::{Value, json};
 
@@ -39,14 +39,14 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     }
     if found.is_empty() {
         out(&format!(
-            "No models. Put a model's folder (diffusers, Wan's own, or ComfyUI's models) into {}",
+            "No models found. Put a model's folder (diffusers, Wan's own, or ComfyUI's models) into {}",
             data_dir.join("models").display()
         ));
     }
     Ok(())
 }
 
-/// What a model is made of: a line in a list, a line for each component and note for one model.
+/// The details of a model: one line in a list, else a line for each component and note.
 fn made_of(about: &ModelInfo, verb: &ModelsVerb) -> Vec<String> {
     let mut precisions: Vec<_> = about.components.iter().map(|component| component.precision).collect();
     precisions.dedup();
@@ -67,7 +67,7 @@ fn described(limits: &Limits) -> String {
     let modes: Vec<_> = limits.modes.iter().map(ToString::to_string).collect();
     let strides = limits.strides;
     format!(
-        "{}, sides in multiples of {}, {}n+1 frames",
+        "{}, width and height in multiples of {}, {}n+1 frames",
         modes.join(" "),
         strides.size_multiple(),
         strides.temporal
@@ -99,10 +99,8 @@ pub(super) fn presets(args: &Presets, common: &Common) -> Result<()> {
         if matches!(args.verb, PresetsVerb::List) {
             out(&format!("{:<14} {}", preset.name, preset.description));
         } else {
-            let text =
-                ron::ser::to_string_pretty(preset, ron::ser::PrettyConfig::default()).map_err(|error| {
-                    Error::new(Kind::Bug, "The preset cannot be written as text").because(error)
-                })?;
+            let text = ron::ser::to_string_pretty(preset, ron::ser::PrettyConfig::default())
+                .map_err(|error| Error::new(Kind::Bug, "Cannot encode the preset as RON").because(error))?;
             out(&text);
         }
     }

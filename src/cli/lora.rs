@@ -1,4 +1,4 @@
-//! `wandeck lora show`: what a LoRA is, and what it changes in a model.
+//! `wandeck lora show`: details of a LoRA, and how its keys match a model.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
     let mut fits = Vec::new();
     if let Some(model) = model {
         let checkpoint = models::open(&models::find(model, &places.data_dir, places.models_dir.as_deref())?)?;
-        // the experts have the same modules, so the first one tells all
+        // both experts have the same modules
         let part = &checkpoint.transformer;
         let fit = match_keys(&file, &part.weights, "strength")?;
         let problem = fit.check(&file, &checkpoint.id, part.config.width()).err();
@@ -50,25 +50,25 @@ fn list<T: ToString>(values: &[T]) -> String {
 fn summary_out(summary: &LoraSummary) {
     out(&summary.file.display().to_string());
     let format = if summary.format.is_empty() { "no LoRA keys" } else { &summary.format };
-    out(&format!("  Format       {format}, {} keys", summary.keys));
+    out(&format!("  Format    {format}, {} keys", summary.keys));
     out(&format!("  Rank      {}", list(&summary.ranks)));
     out(&format!("  Alpha     {}", list(&summary.alphas)));
     if let Some(width) = summary.width {
         out(&format!("  Width     {width}"));
     }
     if let Some(expert) = summary.expert {
-        out(&format!("  Expert    {expert}, by its name"));
+        out(&format!("  Expert    {expert}, by its file name"));
     }
     if let Some(advice) = summary.advice {
         out(&format!(
-            "  Advice    {} steps, guidance {}, shift {} (a distillation)",
+            "  Use with  {} steps, guidance {}, shift {} (distilled LoRA)",
             advice.steps, advice.guidance, advice.shift
         ));
     }
 }
 
 fn report_out(model: &str, report: &LoraReport, problem: Option<&str>) {
-    out(&format!("On {model}"));
+    out(&format!("Applied to {model}"));
     out(&format!("  Matched   {} modules", report.matched.len()));
     out(&format!("  Scale     {}", list(&report.scales)));
     out(&format!("  Skipped   {} keys", report.skipped.len()));

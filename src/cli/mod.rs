@@ -1,4 +1,4 @@
-//! The command line: parses, hands over to the services, prints.
+//! The command line: parses arguments, calls the services, prints results.
 
 mod analysis;
 mod args;
@@ -38,8 +38,8 @@ use crate::store::{Settings, default_data_dir};
 use crate::worker::WorkerOptions;
 use args::Command;
 
-/// Runs what was asked for and says how the program should end. `window` opens the window, which is the other
-/// face and unknown here; it is given the renderer, the data folder and the models' folder.
+/// Runs the command and returns the exit code. `window` opens the window; its arguments are the renderer, the data
+/// folder and the models' folder.
 pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>) -> Result<()>) -> ExitCode {
     let json = cli.common.json;
     let done = match cli.command {
@@ -65,7 +65,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
     })
 }
 
-/// Places that every command needs.
+/// Folders and settings that every command needs.
 pub(crate) struct Places {
     pub(crate) data_dir: PathBuf,
     pub(crate) models_dir: Option<PathBuf>,
@@ -73,7 +73,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Where everything is, with the settings applied; says what is odd about them.
+    /// Loads the settings and prints notes about problems in them.
     fn new(common: &args::Common) -> Result<Self> {
         let (places, notes) = Self::quiet(common)?;
         for line in notes {
@@ -82,7 +82,7 @@ impl Places {
         Ok(places)
     }
 
-    /// Where everything is, and what is odd about the settings.
+    /// Loads the settings; returns notes about problems in them.
     fn quiet(common: &args::Common) -> Result<(Self, Vec<String>)> {
         let data_dir = data_dir(common)?;
         let (settings, notes) = Settings::load(&data_dir);
@@ -93,7 +93,7 @@ impl Places {
     }
 }
 
-/// Refuses a folder of models that was named and does not exist.
+/// Fails if a given folder of models does not exist.
 fn check_models_folder(source: &str, folder: Option<PathBuf>) -> Result<()> {
     match folder.filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) if !folder.is_dir() => {
@@ -105,7 +105,7 @@ fn check_models_folder(source: &str, folder: Option<PathBuf>) -> Result<()> {
     }
 }
 
-/// How the program `who` works on the queue.
+/// The worker options of the program `who`.
 fn service(who: &'static str, scope: Scope) -> Result<WorkerOptions> {
     let faults = Faults::from_env()?;
     if !faults.is_empty() {
@@ -117,6 +117,6 @@ fn service(who: &'static str, scope: Scope) -> Result<WorkerOptions> {
 
 fn data_dir(common: &args::Common) -> Result<PathBuf> {
     let data_dir = common.data_dir.clone().map_or_else(default_data_dir, Ok)?;
-    // absolute, because a library is opened from it
+    // absolute, because libraries are opened from it
     Ok(std::path::absolute(&data_dir).unwrap_or(data_dir))
 }

@@ -1,4 +1,4 @@
-//! `wandeck monitor`: what the machine does, for some seconds, with a small plot of each number.
+//! `wandeck monitor`: measures the machine for some seconds and plots each metric.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::monitor::{
     SampleRate, TimeRange,
 };
 
-/// How often is looked whether a sample has come.
+/// How often new samples are checked for.
 const POLL: Duration = Duration::from_millis(50);
-/// Characters of a small plot.
+/// Width of a sparkline in characters.
 const SPARKLINE: usize = 40;
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// The most important numbers of one sample.
+/// The most important values of one sample, in one line.
 fn line(number: usize, of: usize, sample: &Sample) -> String {
     let metrics = [HostMetric::Cpu, HostMetric::UsedMemory, HostMetric::DiskRead].map(Metric::from);
     let devices = (0..sample.num_devices()).map(|index| Metric::Device(index, DeviceMetric::Use));
@@ -61,7 +61,7 @@ fn line(number: usize, of: usize, sample: &Sample) -> String {
     format!("{number}/{of}  {}", numbers.join("  "))
 }
 
-/// Metrics that have a number, in the order of the tables.
+/// The metrics with values, in the order of the tables.
 fn measured(machine: &Machine, samples: &[impl AsRef<Sample>]) -> Vec<Metric> {
     let devices = (0..machine.devices.len())
         .flat_map(|index| DeviceMetric::ALL.into_iter().map(move |metric| Metric::Device(index, metric)));
@@ -69,7 +69,7 @@ fn measured(machine: &Machine, samples: &[impl AsRef<Sample>]) -> Vec<Metric> {
     HostMetric::ALL.into_iter().map(Metric::from).chain(devices).filter(has).collect()
 }
 
-/// A line for each metric: its last, smallest, mean and largest value, and a small plot.
+/// A line for each metric: last value, minimum, mean, 95th percentile, maximum, and a sparkline.
 fn table(machine: &Machine, samples: &[impl AsRef<Sample>]) -> Vec<String> {
     let head = ["Metric", "now", "min", "avg", "p95", "max"];
     let row = |cells: [String; 6], plot: &str| {
@@ -90,7 +90,7 @@ fn table(machine: &Machine, samples: &[impl AsRef<Sample>]) -> Vec<String> {
     lines
 }
 
-/// A character for each value, the last ones if there are many; percents and rates begin at zero.
+/// A character for each of the last values, scaled from zero to the largest value.
 fn sparkline(values: &[Option<f64>]) -> String {
     let values = values.get(values.len().saturating_sub(SPARKLINE)..).unwrap_or_default();
     let largest = values.iter().flatten().copied().fold(0.0, f64::max);
@@ -101,7 +101,7 @@ fn sparkline(values: &[Option<f64>]) -> String {
     values.iter().map(|value| value.map_or(' ', level)).collect()
 }
 
-/// What `--json` prints: the machine, the samples, a summary of each metric, totals.
+/// The `--json` document: machine, samples, a summary of each metric, totals.
 fn document(snapshot: &MonitorSnapshot) -> Value {
     let samples = snapshot.samples.get(1..).unwrap_or_default();
     let began = samples.first().map_or(Secs(0.0), |sample| sample.at);
@@ -133,7 +133,7 @@ fn document(snapshot: &MonitorSnapshot) -> Value {
     })
 }
 
-/// The word that a metric has in JSON.
+/// The name of a metric in JSON.
 fn word(name: Value) -> String {
     match name {
         Value::String(word) => word,

@@ -1,4 +1,4 @@
-//! From the options of `generate` to a planned job.
+//! Plans a job from the options of `generate`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::plan::{
 };
 
 impl Cli {
-    /// What `generate` asks to be planned; none for every other command.
+    /// The plan request of `generate`; `None` for any other command.
     pub fn plan_request(&self) -> Option<Result<PlanRequest>> {
         match &self.command {
             Some(Command::Generate(args)) => Some(request(args, None)),
@@ -24,7 +24,7 @@ impl Cli {
     }
 }
 
-/// The job that the options ask for, or `before` with the changes that they name.
+/// Plans a new job from the options, or `before` with the changes in the options.
 pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<PlannedJob> {
     let request = request(args, before)?;
     let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
@@ -48,7 +48,7 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
     planner(named.clone())?.plan(&request).or_else(|_| with_all())
 }
 
-/// The same for a command that queues the job instead of running it.
+/// Plans a job for a command that queues it. Fails with [`Kind::Input`] for a dry run.
 pub(super) fn queueable(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<JobSpec> {
     if args.dry_run {
         return Err(Error::new(Kind::Input, "A dry run adds nothing to the queue")
@@ -60,7 +60,7 @@ pub(super) fn queueable(args: &Generate, places: &Places, before: Option<JobSpec
     Ok(planned.spec)
 }
 
-/// Says which model the router chose and why.
+/// Prints which model the router chose and why.
 pub(super) fn note_route(planned: &PlannedJob) {
     if let ChosenBy::Route(route) = &planned.chosen_by {
         report::note(&route.to_string());
@@ -71,7 +71,7 @@ fn needs_router(request: &PlanRequest) -> bool {
     matches!(request.base, Base::New) && request.changes.model.is_none()
 }
 
-/// The models that the request or the settings name. Of those in the settings, missing ones are left out.
+/// The models named in the request or the settings. Missing models of the settings are skipped.
 fn named_models(request: &PlanRequest, places: &Places, folders: &Folders) -> Result<Vec<Installed>> {
     let of_base = match &request.base {
         Base::New => None,
@@ -95,7 +95,7 @@ fn named_models(request: &PlanRequest, places: &Places, folders: &Folders) -> Re
     Ok(models)
 }
 
-/// The request that the options make.
+/// The plan request of the options.
 fn request(args: &Generate, before: Option<JobSpec>) -> Result<PlanRequest> {
     let base = match (&args.from, &args.preset, before) {
         (Some(file), _, _) => {
@@ -128,7 +128,7 @@ fn request(args: &Generate, before: Option<JobSpec>) -> Result<PlanRequest> {
     Ok(PlanRequest { base, changes, options, image_size })
 }
 
-/// What the options change in the draft. Paths become absolute: the job may run in another folder.
+/// The changes to the draft in the options. Paths become absolute, because the job may run in another working folder.
 fn changes(args: &Generate) -> DraftChanges {
     let path = |path: &Option<PathBuf>| path.as_deref().map(absolute);
     let lora = |lora: &LoraChoice| LoraChoice { file: absolute(&lora.file), ..lora.clone() };
@@ -156,7 +156,7 @@ fn changes(args: &Generate) -> DraftChanges {
     }
 }
 
-/// An id as it is; a folder by its absolute path.
+/// A model id unchanged, or the absolute path of a folder.
 fn model_name(name: &str) -> String {
     if Path::new(name).exists() { absolute(Path::new(name)).display().to_string() } else { name.to_owned() }
 }

@@ -93,7 +93,7 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// What a command did, for a person and as a document.
+/// The result of a command, as a sentence and for `--json`.
 struct Reply {
     job: Option<JobId>,
     message: String,
@@ -177,7 +177,7 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
             }
             recv(worker.events()) -> event => {
                 let (id, event) = event.map_err(|error| {
-                    Error::new(Kind::Bug, "The worker has ended").because(error)
+                    Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error)
                 })?;
                 if job != Some(id) {
                     job = Some(id);
@@ -215,7 +215,7 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
     Ok(if failed > 0 { ExitCode::Failed } else { ExitCode::Done })
 }
 
-/// What is left in the queue: nothing, or jobs that only a person lets run.
+/// What is left in the queue: nothing, or paused jobs.
 fn left_words(paused: usize) -> String {
     match paused {
         0 => "the queue is empty".to_owned(),
@@ -224,7 +224,7 @@ fn left_words(paused: usize) -> String {
     }
 }
 
-/// Refuses a job that has ended: it has no place in the queue any more.
+/// Fails if the job has ended, because it has no place in the queue then.
 fn check_not_ended(queue: &Queue, id: JobId) -> Result<()> {
     if queue.get(id)?.ended().is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What a person or a script is shown. Results on standard output, everything else on standard error.
+//! Output of results and progress. Results go to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -8,10 +8,10 @@ use serde_json::json;
 use super::reproduce::Reproduction;
 use crate::core::{Error, Event, Outcome, Progress};
 
-/// Marks of the bar; the fraction times this.
+/// Length of the progress bar; the fraction is multiplied by this.
 const MARKS: u64 = 1000;
 
-/// What standard output carries.
+/// What is printed on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Output {
     /// The path of the result.
@@ -75,7 +75,7 @@ impl ProgressPrinter {
     }
 }
 
-/// The end of a job that went well.
+/// Prints the outcome of a finished job.
 pub(super) fn outcome(outcome: &Outcome, again: Option<&Reproduction>, reporter: &ProgressPrinter) {
     let request = &outcome.request;
     if reporter.output == Output::Json {
@@ -107,14 +107,14 @@ pub(super) fn outcome(outcome: &Outcome, again: Option<&Reproduction>, reporter:
     }
 }
 
-/// The end of a job that failed.
+/// Prints the error of a failed job.
 pub(super) fn failure(failed: &Error, reporter: &ProgressPrinter) {
     if reporter.output != Output::Events {
         error(failed, reporter.output == Output::Json);
     }
 }
 
-/// The end of a job that was stopped.
+/// Prints that a job was cancelled.
 pub(super) fn cancelled(reporter: &ProgressPrinter) {
     if reporter.output == Output::Json {
         out(&json!({"status": "cancelled"}).to_string());
@@ -123,7 +123,7 @@ pub(super) fn cancelled(reporter: &ProgressPrinter) {
     }
 }
 
-/// What went wrong, for a person or as a document.
+/// Prints an error as text or as a JSON document.
 pub(super) fn error(error: &Error, as_json: bool) {
     if as_json {
         out(&json!({"status": "failed", "error": error}).to_string());
@@ -139,12 +139,12 @@ pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// A line on standard output. A reader that went away is no reason to fail.
+/// Prints a line on standard output. A closed pipe is ignored.
 pub(super) fn out(text: &str) {
     drop(writeln!(io::stdout().lock(), "{text}"));
 }
 
-/// A line on standard error.
+/// Prints a line on standard error.
 pub(super) fn note(text: &str) {
     drop(writeln!(io::stderr().lock(), "{text}"));
 }

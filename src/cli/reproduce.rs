@@ -1,4 +1,4 @@
-//! Whether a video made again is the same, and if not, what differs.
+//! Compares a reproduced video with the original.
 
 use std::fmt;
 use std::fs;
@@ -9,12 +9,12 @@ use serde::Serialize;
 use crate::core::{Error, Kind, Result};
 use crate::library::SavedRequest;
 
-/// A video beside the one it was made after.
+/// The comparison of a reproduced video with the original.
 #[derive(Debug, Serialize)]
 pub(super) struct Reproduction {
     from: PathBuf,
     same_bytes: bool,
-    /// What the two records say differently.
+    /// Differences between the two records.
     differences: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Reproduction {
     }
 }
 
-/// All bytes of a file, or of the files of a folder by name.
+/// The content of a file, or of all files in a folder by name.
 fn bytes(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     let unreadable = |error: std::io::Error| {
         Error::new(Kind::Io, format!("Cannot read {}", path.display()))

@@ -1,4 +1,4 @@
-//! `wandeck settings`: shown, changed, found.
+//! `wandeck settings`: shows, changes and imports settings.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
             show(&settings, &notes, common);
         }
         SettingsVerb::Set { key, value } => {
-            // what cannot be read is not written over
+            // an unreadable file is not overwritten
             let (mut settings, notes) = Settings::read(&data_dir)?;
             settings.set(key, value)?;
             settings.save(&data_dir)?;
@@ -27,7 +27,9 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
         }
         SettingsVerb::Import { file } => {
             let text = std::fs::read_to_string(file).map_err(|error| {
-                Error::new(Kind::Io, format!("{} cannot be read", file.display())).because(error)
+                Error::new(Kind::Io, format!("Cannot read {}", file.display()))
+                    .because(error)
+                    .remedy("Check the path and its permissions")
             })?;
             let (mut settings, _) = Settings::read(&data_dir)?;
             let done = settings.import(&text)?;
@@ -43,10 +45,10 @@ fn report(done: &Imported, settings: &Settings, common: &Common) {
         return out(&json!({"settings": settings, "taken": done.taken, "left": done.left}).to_string());
     }
     for (key, setting, value) in &done.taken {
-        out(&format!("{key:<40} is {setting} {value}"));
+        out(&format!("{key:<40} set {setting} to {value}"));
     }
     for (key, why) in &done.left {
-        out(&format!("{key:<40} left out: {why}"));
+        out(&format!("{key:<40} not imported: {why}"));
     }
 }
 

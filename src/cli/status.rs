@@ -1,4 +1,4 @@
-//! `wandeck status`: what is here, and how the last jobs went.
+//! `wandeck status`: runtime, models, queue and recent jobs.
 
 use std::fmt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::library::{Counts, History};
 use crate::models::{self, Installed};
 use crate::queue::Queue;
 
-/// Tasks that are shown.
+/// Number of jobs that are shown.
 const LAST: usize = 5;
 
 pub(super) fn run(common: &Common) -> Result<()> {
@@ -31,7 +31,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
         }
         Ok((history.recent(LAST)?, history.counts(Utc(0))?))
     });
-    let queue = Standing::of(&places.data_dir);
+    let queue = QueueCounts::of(&places.data_dir);
     if common.json {
         let model =
             |model: &Installed| json!({"id": model.id, "path": model.path, "usable": model.limits.is_ok()});
@@ -54,7 +54,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
         out(&runtime_line(&runtime));
         out(&models_line(&models));
         out(&match &queue {
-            Ok(standing) => format!("Queue         {standing}"),
+            Ok(counts) => format!("Queue         {counts}"),
             Err(error) => format!("Queue         {error:#}"),
         });
         for line in ended_lines(&ended) {
@@ -64,34 +64,34 @@ pub(super) fn run(common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// How many jobs stand where.
+/// The number of jobs by state.
 #[derive(Default, Serialize)]
-struct Standing {
+struct QueueCounts {
     running: usize,
     queued: usize,
     paused: usize,
 }
 
-impl Standing {
+impl QueueCounts {
     fn of(data_dir: &Path) -> Result<Self> {
         let mut queue = Queue::open(data_dir, "wandeck status", &Faults::from_env()?)?;
         for line in queue.take_notes() {
             note(&format!("Warning: {line}"));
         }
-        let mut standing = Self::default();
+        let mut counts = Self::default();
         for entry in queue.jobs() {
             match entry.state {
-                JobState::Running { .. } => standing.running += 1,
-                JobState::Queued => standing.queued += 1,
-                JobState::Paused => standing.paused += 1,
+                JobState::Running { .. } => counts.running += 1,
+                JobState::Queued => counts.queued += 1,
+                JobState::Paused => counts.paused += 1,
                 JobState::Ended { .. } => {}
             }
         }
-        Ok(standing)
+        Ok(counts)
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for QueueCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} running, {} queued, {} paused", self.running, self.queued, self.paused)
     }

@@ -16,7 +16,7 @@ pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
     let cancel = CancelToken::new();
     let stop = cancel.clone();
     ctrlc::set_handler(move || stop.cancel())
-        .map_err(|error| Error::new(Kind::Bug, "Ctrl-C cannot be handled").because(error))?;
+        .map_err(|error| Error::new(Kind::Bug, "Cannot handle Ctrl-C").because(error))?;
     let bar = ProgressBar::new(plan.size().0);
     if std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}");

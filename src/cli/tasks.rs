@@ -1,16 +1,16 @@
-//! `wandeck tasks`: the last jobs, and the history filled again from the videos.
+//! `wandeck tasks`: lists recent jobs, and rebuilds the history from the videos.
 
 use serde_json::json;
 
 use super::Places;
 use super::args::{Common, Tasks};
-use super::report::{note, out};
+use super::report::{counted, note, out};
 use crate::core::Result;
 use crate::jobs::{HistoryEntry, HistoryEntryDocument};
 use crate::library;
 use crate::library::History;
 
-/// Characters of a result in the table.
+/// Maximum width of a result in the table.
 const RESULT: usize = 80;
 
 pub(super) fn run(args: &Tasks, common: &Common) -> Result<()> {
@@ -47,7 +47,7 @@ fn rebuild(history: &History, args: &Tasks, places: &Places) -> Result<()> {
     for line in &done.notes {
         note(&format!("Warning: {line}"));
     }
-    note(&format!("{} videos were found, {} of them were new", done.num_found, done.num_added));
+    note(&format!("Found {}, {} of them new", counted(done.num_found as u64, "video"), done.num_added));
     Ok(())
 }
 
@@ -56,7 +56,7 @@ pub(super) fn documents(tasks: &[HistoryEntry]) -> Vec<HistoryEntryDocument<'_>>
     tasks.iter().map(HistoryEntryDocument::new).collect()
 }
 
-/// A line for each task below the names of the columns.
+/// A table with a header and a line for each job.
 pub(super) fn table(tasks: &[HistoryEntry]) -> Vec<String> {
     if tasks.is_empty() {
         return vec!["No jobs have ended yet".to_owned()];
@@ -86,7 +86,7 @@ pub(super) fn table(tasks: &[HistoryEntry]) -> Vec<String> {
     std::iter::once(line(names)).chain(tasks.iter().map(row)).collect()
 }
 
-/// The video, or why there is none.
+/// The output path, or the error.
 fn result(task: &HistoryEntry) -> String {
     match (&task.output, &task.error) {
         (Some(output), _) => output.display().to_string(),

@@ -1,4 +1,4 @@
-//! Reads the command line; a mistake in it is reported as text, or as JSON where that was asked for.
+//! Parses the command line and reports usage errors as text or JSON.
 
 use std::ffi::OsString;
 
@@ -8,7 +8,7 @@ use super::args::Cli;
 use super::{ExitCode, report};
 use crate::core::{Error, Kind};
 
-/// Reads the arguments, the program's name first. `Err` is how the program should end: help was printed, or a mistake.
+/// Parses the arguments, including the program's name. `Err` is the exit code after printing help or an error.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
     let args: Vec<OsString> = args.into_iter().collect();
     Cli::try_parse_from(&args).map_err(|error| {
@@ -25,7 +25,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> 
     })
 }
 
-/// What clap found wrong, without the lines that only help at a terminal.
+/// A usage error of clap as an [`Error`], without hints for a terminal.
 fn error_from_usage(error: &clap::Error) -> Error {
     let text = error.to_string();
     let what = text.split("\n\n").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is tried after a failure, least harmful first: changes that keep the video as asked, then changes to it.
+//! The retry ladder: fixes to try after a failure, those that keep the requested video first.
 //!
 //! Only failures of memory, device and generation are retried. Invalid settings, missing or damaged files, a full disk
 //! and a wrong ONNX Runtime do not recover by themselves. No rung raises a value that a person asked for, none has no
@@ -11,18 +11,18 @@ use crate::engine::Provider;
 
 /// VAE tiles are not made smaller than this, pixels.
 const LAST_TILE: u32 = 64;
-/// Steps that are never gone below.
+/// Minimum number of steps.
 const LEAST_STEPS: u32 = 5;
-/// The size that a larger one falls back to, by its number of pixels.
+/// Larger sizes fall back to the number of pixels of this one.
 const SIZE_720P: Resolution = Resolution { width: 1280, height: 720 };
-/// Share of the guidance above 1 that stays when it is lowered.
+/// The factor of the guidance above 1 when it is lowered.
 const LESS_GUIDANCE: f32 = 0.75;
 
 /// What failed, and what the attempt ran with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failed {
     pub(crate) kind: Kind,
-    /// The last stage that began.
+    /// The last stage that started.
     pub(crate) stage: Stage,
     pub(crate) mode: Mode,
     pub(crate) strides: Strides,
@@ -36,14 +36,14 @@ pub(crate) struct Failed {
     pub(crate) may_use_cpu: bool,
 }
 
-/// Whether a failure of this kind may pass on a retry.
+/// Whether a retry may help after an error of this kind.
 pub(crate) fn is_retryable(kind: Kind) -> bool {
     matches!(kind, Kind::OutOfMemory | Kind::Device | Kind::Generation)
 }
 
-/// What to change before the next attempt; none if there is nothing left to try.
+/// The fixes for the next attempt; `None` if nothing is left to try.
 ///
-/// `draft` is the form with all changes `tried` so far, `fallback` the model that a person allowed instead.
+/// `draft` contains all fixes `tried` so far; `fallback` is a model that the user allowed instead.
 pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Fix>) -> Option<Vec<Fix>> {
     let fallback = fallback.map(|change| vec![change]);
     let rungs = match failed.kind {
@@ -135,7 +135,7 @@ fn generation(failed: Failed, draft: &Draft, tried: &[Fix]) -> Vec<Vec<Fix>> {
     let highest = draft.guidance.max(draft.guidance_low.unwrap_or(draft.guidance));
     let guided = highest > 1.0;
     let lowered = Fix::Guidance(Guidance(1.0 + (highest - 1.0) * LESS_GUIDANCE));
-    // a distilled model has none
+    // a distilled model uses no guidance
     let official = Some(official_guidance(failed.mode)).filter(|official| guided && official.0 < highest);
     let steps = fewer_steps(draft, 10);
     let cut = tried.iter().any(|change| matches!(change, Fix::Steps(_)));
@@ -149,7 +149,7 @@ fn generation(failed: Failed, draft: &Draft, tried: &[Fix]) -> Vec<Vec<Fix>> {
 
 fn fewer_steps(draft: &Draft, less: u32) -> Option<Fix> {
     let steps = draft.steps.saturating_sub(less).max(LEAST_STEPS);
-    // the steps of a distilled model are what it was made for
+    // a distilled model needs its own number of steps
     (draft.step_list.is_none() && steps < draft.steps).then_some(Fix::Steps(StepCount(steps)))
 }
 
@@ -163,7 +163,7 @@ fn smaller(failed: Failed, draft: &Draft, area: u64) -> Option<Fix> {
     (smaller.area() < size.area()).then_some(Fix::Size(smaller))
 }
 
-/// Wan 2.2's own (`wan/configs`, `sample_guide_scale`).
+/// Wan 2.2's default guidance scale (`wan/configs`, `sample_guide_scale`).
 fn official_guidance(mode: Mode) -> Guidance {
     match mode {
         Mode::T2V => Guidance(4.0),

@@ -154,5 +154,5 @@ fn models_show_tells_that_it_is_exported() {
     assert!(shown.contains("exported ONNX folder") && shown.contains("t2v"), "{shown}");
     assert!(run(&["models", "show", path, "--json"]).contains("\"layout\":\"exported_onnx\""));
     let refused = run(&["graph", "export", path, dir.path().join("out").to_str().unwrap()]);
-    assert!(refused.contains("is exported already"), "{refused}");
+    assert!(refused.contains("consists of exported ONNX graphs already"), "{refused}");
 }
