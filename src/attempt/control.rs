@@ -24,6 +24,8 @@ pub(crate) enum YieldReason {
     Overtaken,
     /// A person paused it without keeping its memory.
     Paused,
+    /// A person paused the whole queue.
+    QueuePaused,
 }
 
 #[derive(Debug, Default)]

@@ -48,6 +48,10 @@ pub(super) enum QueueVerb {
         /// Job number
         job: u64,
     },
+    /// Pause the whole queue, until resume-all: no job starts, a running one stops after its current step
+    PauseAll,
+    /// Resume the whole queue; jobs that were paused one by one stay paused
+    ResumeAll,
     /// Move a job before another one, or to the end
     Move {
         /// Job number

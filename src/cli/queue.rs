@@ -17,6 +17,8 @@ use crate::jobs::{Job, JobId, JobSpec, JobState, Priority, QueueDocument};
 use crate::queue::{Acknowledgement, Queue, Scope};
 use crate::worker::Worker;
 
+/// What is said where a paused queue explains why nothing runs.
+const QUEUE_PAUSED: &str = "The queue is paused, \"wandeck queue resume-all\" resumes it";
 /// Characters of a prompt in the list.
 const SHOWN: usize = 48;
 
@@ -47,6 +49,8 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
             queue.resume(JobId(*job))?;
             Reply::about(*job, "will resume at its turn")
         }
+        QueueVerb::PauseAll => Reply::of_queue(queue.pause_all()?, "paused"),
+        QueueVerb::ResumeAll => Reply::of_queue(queue.resume_all()?, "resumed"),
         QueueVerb::Move { job, before } => {
             for id in std::iter::once(job).chain(before) {
                 check_not_ended(&queue, JobId(*id))?;
@@ -103,6 +107,11 @@ impl Reply {
     fn about(job: u64, what: &str) -> Self {
         Self { job: Some(JobId(job)), message: format!("Job {job} {what}") }
     }
+
+    fn of_queue(has_changed: bool, what: &str) -> Self {
+        let already = if has_changed { "" } else { "already " };
+        Self { job: None, message: format!("The queue is {already}{what}") }
+    }
 }
 
 fn acknowledged(job: u64, acknowledgement: Acknowledgement, done: &str) -> Reply {
@@ -117,12 +126,15 @@ fn acknowledged(job: u64, acknowledgement: Acknowledgement, done: &str) -> Reply
 fn list(queue: &Queue, as_json: bool) {
     let jobs = queue.jobs();
     if as_json {
-        let document = QueueDocument::new(jobs.into_iter().map(|job| (job, queue.status(job))));
+        let document = QueueDocument::new(queue.is_paused(), jobs.into_iter().map(|job| (job, queue.status(job))));
         out(&json!(document).to_string());
         return;
     }
     if jobs.is_empty() {
         report::note("The queue is empty");
+    }
+    if queue.is_paused() {
+        report::note(QUEUE_PAUSED);
     }
     for job in jobs {
         let draft = &job.spec.draft;
@@ -206,11 +218,17 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
             break;
         }
     }
-    let paused = worker.snapshot().jobs.iter().filter(|job| matches!(job.state, JobState::Paused)).count();
+    let snapshot = worker.snapshot();
+    let paused = snapshot.jobs.iter().filter(|job| matches!(job.state, JobState::Paused)).count();
     if as_json {
-        out(&json!({"status": "done", "finished": done, "failed": failed, "paused": paused}).to_string());
+        let queue_paused = snapshot.is_paused;
+        let document = json!({
+            "status": "done", "finished": done, "failed": failed, "paused": paused, "queue_paused": queue_paused
+        });
+        out(&document.to_string());
     } else {
-        report::note(&format!("{done} done, {failed} failed; {}", left_words(paused)));
+        let left = if snapshot.is_paused { QUEUE_PAUSED.to_owned() } else { left_words(paused) };
+        report::note(&format!("{done} done, {failed} failed; {left}"));
     }
     Ok(if failed > 0 { ExitCode::Failed } else { ExitCode::Done })
 }

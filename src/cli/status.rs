@@ -70,6 +70,8 @@ struct QueueCounts {
     running: usize,
     queued: usize,
     paused: usize,
+    /// Whether the whole queue is paused.
+    queue_paused: bool,
 }
 
 impl QueueCounts {
@@ -78,7 +80,7 @@ impl QueueCounts {
         for line in queue.take_notes() {
             note(&format!("Warning: {line}"));
         }
-        let mut counts = Self::default();
+        let mut counts = Self { queue_paused: queue.is_paused(), ..Self::default() };
         for entry in queue.jobs() {
             match entry.state {
                 JobState::Running { .. } => counts.running += 1,
@@ -93,7 +95,8 @@ impl QueueCounts {
 
 impl fmt::Display for QueueCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} running, {} queued, {} paused", self.running, self.queued, self.paused)
+        write!(f, "{} running, {} queued, {} paused", self.running, self.queued, self.paused)?;
+        if self.queue_paused { f.write_str("; the whole queue is paused") } else { Ok(()) }
     }
 }
 

@@ -115,6 +115,10 @@ pub enum Event {
     Retrying {
         /// Number of the next attempt, at least 2.
         attempt: u32,
+        /// Largest number of attempts.
+        of: u32,
+        /// Delay before the next attempt.
+        delay: Secs,
         /// What failed, the fixes applied, and the delay before the retry.
         message: String,
     },

@@ -19,15 +19,17 @@ pub const DOCUMENT_VERSION: u32 = 1;
 pub struct QueueDocument<'a> {
     /// See [`DOCUMENT_VERSION`].
     pub version: u32,
+    /// Whether the whole queue is paused.
+    pub paused: bool,
     /// The jobs.
     pub jobs: Vec<JobDocument<'a>>,
 }
 
 impl<'a> QueueDocument<'a> {
     /// The document of `jobs`, each with its status.
-    pub fn new(jobs: impl IntoIterator<Item = (&'a Job, JobStatus)>) -> Self {
+    pub fn new(paused: bool, jobs: impl IntoIterator<Item = (&'a Job, JobStatus)>) -> Self {
         let jobs = jobs.into_iter().map(|(job, status)| JobDocument::new(job, status)).collect();
-        Self { version: DOCUMENT_VERSION, jobs }
+        Self { version: DOCUMENT_VERSION, paused, jobs }
     }
 }
 

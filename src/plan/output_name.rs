@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::core::{Draft, FrameCount, Mode, Utc};
 use crate::media::{Existing, OutputTarget};
 
-/// Characters of the prompt that go into a file's name.
+/// Characters that the words of a prompt may take in a file's name.
 const SLUG_CHARS: usize = 40;
 
 /// `{date}_{mode}_{seed}_{slug}.mp4`; the date is in UTC.
@@ -43,14 +43,27 @@ pub(super) fn is_same_name(a: &Draft, b: &Draft) -> bool {
 }
 
 fn seed_and_slug(draft: &Draft) -> String {
-    let words: String = draft
-        .prompt
-        .chars()
-        .take(SLUG_CHARS)
-        .map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { ' ' })
-        .collect();
-    let slug = words.split_whitespace().collect::<Vec<_>>().join("-");
+    let slug = slug(&draft.prompt);
     if slug.is_empty() { draft.seed.to_string() } else { format!("{}_{slug}", draft.seed) }
+}
+
+/// The first words of a prompt that fit, with hyphens between them. Only a first word that is too long, or a prompt
+/// in a language without spaces, is cut inside a word.
+fn slug(prompt: &str) -> String {
+    let words: String =
+        prompt.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { ' ' }).collect();
+    let mut slug = String::new();
+    for word in words.split_whitespace() {
+        let length = slug.chars().count();
+        if length == 0 {
+            slug = word.chars().take(SLUG_CHARS).collect();
+        } else if length + 1 + word.chars().count() <= SLUG_CHARS {
+            slug = format!("{slug}-{word}");
+        } else {
+            break;
+        }
+    }
+    slug
 }
 
 #[cfg(test)]
@@ -67,6 +80,15 @@ mod tests {
         assert_eq!(output_name(&red_circle(), Mode::T2V, Utc(0)), "1970-01-01_t2v_7_a-red-circle-moves.mp4");
         let silent = Draft { prompt: String::new(), ..red_circle() };
         assert_eq!(output_name(&silent, Mode::I2V, Utc(0)), "1970-01-01_i2v_7.mp4");
+    }
+
+    #[test]
+    fn a_long_prompt_is_cut_between_words() {
+        assert_eq!(slug("A lighthouse at dusk, slow dolly in, waves"), "a-lighthouse-at-dusk-slow-dolly-in-waves");
+        assert_eq!(slug("A lighthouse at dusk, slow dolly in, waves break"), "a-lighthouse-at-dusk-slow-dolly-in-waves");
+        assert_eq!(slug("the lighthouses at dusk, slow dolly in, waves"), "the-lighthouses-at-dusk-slow-dolly-in");
+        assert_eq!(slug(&"猫".repeat(50)), "猫".repeat(SLUG_CHARS), "no spaces to cut at");
+        assert_eq!(slug(" ,. "), "");
     }
 
     #[test]

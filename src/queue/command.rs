@@ -48,6 +48,10 @@ pub enum QueueCommand {
     Remove(JobId),
     /// Remove all ended jobs from the list.
     ClearEnded,
+    /// Pause the whole queue, until a person resumes it.
+    PauseAll,
+    /// Resume the whole queue.
+    ResumeAll,
 }
 
 /// Whether a command for a job is done.
@@ -80,6 +84,8 @@ impl Queue {
             QueueCommand::Edit { id, spec } => self.edit(id, *spec)?,
             QueueCommand::Remove(id) => self.remove(id)?,
             QueueCommand::ClearEnded => self.clear_ended().map(drop)?,
+            QueueCommand::PauseAll => self.pause_all().map(drop)?,
+            QueueCommand::ResumeAll => self.resume_all().map(drop)?,
         }
         Ok(None)
     }
@@ -209,6 +215,27 @@ impl Queue {
             let records: Vec<_> = ended.map(|job| Record::Remove { id: job.id }).collect();
             let count = records.len();
             Ok((records, count))
+        })
+    }
+
+    /// Pauses the whole queue, also for later programs: no job starts, and a running one yields after its step. Jobs
+    /// keep their own states. Returns whether it was not paused before.
+    ///
+    /// A job that a program runs for itself, such as `wandeck generate`, is not stopped.
+    pub fn pause_all(&mut self) -> Result<bool> {
+        self.set_paused(true)
+    }
+
+    /// Resumes the whole queue; jobs that a person paused one by one stay paused. Returns whether it was paused.
+    pub fn resume_all(&mut self) -> Result<bool> {
+        self.set_paused(false)
+    }
+
+    fn set_paused(&mut self, paused: bool) -> Result<bool> {
+        self.shared.change(|state| {
+            let differs = state.is_paused() != paused;
+            let records = if differs { vec![Record::QueuePaused { paused }] } else { Vec::new() };
+            Ok((records, differs))
         })
     }
 

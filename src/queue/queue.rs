@@ -73,6 +73,11 @@ impl Queue {
         self.shared.get().jobs()
     }
 
+    /// Whether the whole queue is paused.
+    pub fn is_paused(&self) -> bool {
+        self.shared.get().is_paused()
+    }
+
     /// The job `id`. Fails with [`Kind::Input`] if the queue has no such job.
     pub fn get(&self, id: JobId) -> Result<&Job> {
         find(self.shared.get(), id)

@@ -2,7 +2,7 @@
 
 use super::leases::ProgramLease;
 use super::queue::{Queue, Scope};
-use super::state::Record;
+use super::state::{Record, State};
 use crate::attempt;
 use crate::core::{Bytes, Result};
 use crate::jobs::{EndStatus, HistoryEntry, Job, JobId, JobState, PartialOutput, RetryRecord};
@@ -18,6 +18,9 @@ impl Queue {
         }
         let Self { shared, lease, .. } = self;
         shared.change(|state| {
+            if is_paused_for(state, scope) {
+                return Ok((Vec::new(), None));
+            }
             let Some(job) = state.first(|job| may_run(job, scope, lease)) else {
                 return Ok((Vec::new(), None));
             };
@@ -29,7 +32,11 @@ impl Queue {
 
     /// The job that [`Self::claim`] would take.
     pub(crate) fn next(&self, scope: Scope) -> Option<&Job> {
-        self.shared.get().first(|job| may_run(job, scope, &self.lease))
+        let state = self.shared.get();
+        if is_paused_for(state, scope) {
+            return None;
+        }
+        state.first(|job| may_run(job, scope, &self.lease))
     }
 
     /// Whether this program runs `job`.
@@ -78,6 +85,11 @@ impl Queue {
             None => attempt::forget(&self.data_dir, &job.uid),
         }
     }
+}
+
+/// Whether the pause of the whole queue holds for a program; one that runs only its own jobs was asked for them.
+fn is_paused_for(state: &State, scope: Scope) -> bool {
+    scope == Scope::Everything && state.is_paused()
 }
 
 fn may_run(job: &Job, scope: Scope, lease: &ProgramLease) -> bool {

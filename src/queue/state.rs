@@ -27,6 +27,8 @@ pub(super) enum Record {
     Retry { id: JobId, retry: RetryRecord },
     /// Removes a job from the list.
     Remove { id: JobId },
+    /// Pauses or resumes the whole queue.
+    QueuePaused { paused: bool },
     /// Reserves all job numbers up to this one.
     Numbers { last: u64 },
 }
@@ -38,11 +40,17 @@ pub(super) struct State {
     order: Vec<JobId>,
     ended: usize,
     last: u64,
+    is_paused: bool,
 }
 
 impl State {
     pub(super) fn get(&self, id: JobId) -> Option<&Job> {
         self.jobs.get(&id)
+    }
+
+    /// Whether the whole queue is paused.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     /// The number of the next job.
@@ -76,7 +84,8 @@ impl State {
     pub(super) fn records(&self) -> Vec<Record> {
         let put = |id: &JobId| self.jobs.get(id).cloned().map(|job| Record::Put(Box::new(job)));
         let numbers = Record::Numbers { last: self.last };
-        std::iter::once(numbers).chain(self.order.iter().filter_map(put)).collect()
+        let paused = Record::QueuePaused { paused: self.is_paused };
+        [numbers, paused].into_iter().chain(self.order.iter().filter_map(put)).collect()
     }
 
     /// Applies a record; one about an unknown job has no effect.
@@ -85,6 +94,7 @@ impl State {
             Record::Put(job) => self.put(*job),
             Record::Move { id, before } => self.move_before(id, before),
             Record::Remove { id } => self.remove(id),
+            Record::QueuePaused { paused } => self.is_paused = paused,
             Record::Numbers { last } => self.last = self.last.max(last),
             Record::State { id, state } => self.set_state(id, state),
             Record::PendingAction { id, action } => self.change(id, |job| job.pending_action = action),
@@ -147,5 +157,26 @@ impl State {
             let Some((_, oldest)) = self.jobs.values().filter_map(ended).min() else { return };
             self.remove(oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_records_of_a_state_make_the_same_state() {
+        let mut state = State::default();
+        for record in [Record::Numbers { last: 7 }, Record::QueuePaused { paused: true }] {
+            state.apply(record);
+        }
+        let mut again = State::default();
+        for record in state.records() {
+            again.apply(record);
+        }
+        assert_eq!(again, state);
+        assert!(again.is_paused());
+        again.apply(Record::QueuePaused { paused: false });
+        assert!(!again.is_paused());
     }
 }

@@ -97,9 +97,13 @@ impl Dispatcher {
         let queue = self.shared.queue();
         let running = self.shared.running().clone();
         let next = queue.next(self.scope).map(|job| job.spec.priority);
+        let is_paused = self.scope == Scope::Everything && queue.is_paused();
         for running in &running {
             let action = queue.get(running.id).ok().and_then(|job| job.pending_action);
             enforce_limits(running, next);
+            if is_paused {
+                running.control.leave(YieldReason::QueuePaused);
+            }
             apply(&running.control, action);
         }
         // a busy runner takes the next job by itself; one waiting wake-up is enough
@@ -111,10 +115,10 @@ impl Dispatcher {
     fn publish(&self) {
         let mut queue = self.shared.queue();
         let jobs = queue.jobs().into_iter().cloned().collect();
-        let notes = queue.take_notes();
+        let (notes, is_paused) = (queue.take_notes(), queue.is_paused());
         drop(queue);
         let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        snapshot.jobs = jobs;
+        (snapshot.jobs, snapshot.is_paused) = (jobs, is_paused);
         snapshot.messages.extend(notes);
         drop(snapshot);
         (self.shared.waker)();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::runner::{JobEnd, Runner, stopped_or_failed, yielded};
 use crate::attempt::{AttemptContext, AttemptEnd, JobControl, ResumePoints, YieldReason, attempt};
-use crate::core::{Error, Event, Fix, Kind, Result, Stage};
+use crate::core::{Error, Event, Fix, Kind, Result, Secs, Stage};
 use crate::engine::runtime;
 use crate::jobs::ladder::{self, Failed};
 use crate::jobs::{self, Job, JobSpec, RetryRecord, RunRecorder};
@@ -39,7 +39,9 @@ impl Runner {
             num_failed += 1;
             let retry = RetryRecord { message: retry_message(&error, stage, &fixes), fixes };
             let message = format!("{}, in {:.0} s", retry.message, delay.as_secs_f64());
-            self.shared.send(job.id, Event::Retrying { attempt: num_failed + 1, message });
+            let (attempt, of) = (num_failed + 1, self.options.max_retries + 1);
+            let event = Event::Retrying { attempt, of, delay: Secs::from(delay), message };
+            self.shared.send(job.id, event);
             if let Err(error) = self.shared.queue().save_retry(job.id, retry.clone()) {
                 return stopped_or_failed(error, &job.spec, control);
             }
@@ -132,7 +134,9 @@ impl Runner {
     fn drop_sessions_after(&mut self, end: &Result<AttemptEnd>, control: &JobControl) {
         let is_freed = match end {
             Ok(AttemptEnd::Done(_)) => false,
-            Ok(AttemptEnd::Yielded) => matches!(control.leaving(), Some(YieldReason::Paused)),
+            Ok(AttemptEnd::Yielded) => {
+                matches!(control.leaving(), Some(YieldReason::Paused | YieldReason::QueuePaused))
+            }
             Err(error) => error.kind != Kind::Cancelled,
         };
         if is_freed {

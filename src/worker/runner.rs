@@ -12,7 +12,7 @@ use super::shared::{Running, Shared};
 use crate::attempt::{JobControl, StopReason, YieldReason, complete};
 use crate::core::{Error, Event, Fix, Kind, Outcome, Result, Secs, Utc};
 use crate::engine::Runtime;
-use crate::jobs::{Job, JobId, JobSpec, JobState, RunRecorder};
+use crate::jobs::{Job, JobId, JobSpec, JobState, PendingAction, RunRecorder};
 use crate::library::PerformanceStore;
 use crate::pipeline::SessionCache;
 use crate::plan::drop_sessions_if_short;
@@ -178,6 +178,9 @@ impl Runner {
                 (saved, if is_cancelled { Event::Cancelled } else { Event::Failed { error } })
             }
             JobEnd::Later(state, why) => {
+                // a person paused the job, whatever else made it yield
+                let is_paused = matches!(job.pending_action, Some(PendingAction::Pause { .. }));
+                let state = if is_paused { JobState::Paused } else { state };
                 (queue.give_back(id, state), Event::Interrupted { message: why.to_owned() })
             }
         };
@@ -214,6 +217,9 @@ pub(super) fn yielded(control: &JobControl) -> JobEnd {
     match control.leaving() {
         Some(YieldReason::Paused) => {
             JobEnd::Later(JobState::Paused, "Paused; the job will resume from its last step")
+        }
+        Some(YieldReason::QueuePaused) => {
+            JobEnd::Later(JobState::Queued, "The queue is paused; the job resumes with it")
         }
         _ => JobEnd::Later(JobState::Queued, "An urgent job runs first; this job resumes after it"),
     }

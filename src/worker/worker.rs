@@ -28,6 +28,8 @@ const DEVICE: &str = "0";
 pub struct QueueSnapshot {
     /// Jobs in the order in which they run.
     pub jobs: Arc<[Job]>,
+    /// Whether the whole queue is paused.
+    pub is_paused: bool,
     /// Errors and notes since the last snapshot, oldest first.
     pub messages: Vec<String>,
 }
@@ -130,7 +132,8 @@ impl Worker {
     /// The queue as last read. Each message is returned once.
     pub fn snapshot(&self) -> QueueSnapshot {
         let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        QueueSnapshot { jobs: Arc::clone(&snapshot.jobs), messages: std::mem::take(&mut snapshot.messages) }
+        let messages = std::mem::take(&mut snapshot.messages);
+        QueueSnapshot { jobs: Arc::clone(&snapshot.jobs), is_paused: snapshot.is_paused, messages }
     }
 }
 

@@ -138,6 +138,29 @@ fn a_paused_job_waits_with_or_without_its_memory() {
 }
 
 #[test]
+fn a_paused_queue_stays_paused_after_a_restart_and_resumes_where_it_was() {
+    let mut desk = Desk::new("slow@step=50 x12");
+    let (job, paused) = (desk.submit(desk.work(1, "a.mp4")), desk.submit(desk.work(2, "b.mp4")));
+    desk.worker.command(QueueCommand::Pause { id: paused, keep_memory: false }).unwrap();
+    desk.until_step(job, 1);
+    desk.worker.command(QueueCommand::PauseAll).unwrap();
+    desk.until(|id, event| id == job && matches!(event, Event::Interrupted { .. }));
+    while desk.worker.events().recv_timeout(Duration::from_millis(300)).is_ok() {}
+    desk.worker = start(desk.dir.path(), "");
+    assert!(desk.worker.is_idle(), "no job may start");
+    assert!(desk.worker.events().recv_timeout(Duration::from_millis(300)).is_err());
+    let mut other = Queue::open(desk.dir.path(), "another test", &Faults::default()).unwrap();
+    let state = |queue: &Queue, id| queue.get(id).unwrap().state.clone();
+    assert!(other.is_paused());
+    assert_eq!((state(&other, job), state(&other, paused)), (JobState::Queued, JobState::Paused));
+    assert!(!other.pause_all().unwrap(), "it is already paused");
+    assert!(other.resume_all().unwrap());
+    assert_eq!(fs::read(output(&desk.until_end(job))).unwrap(), undisturbed(1));
+    other.refresh().unwrap();
+    assert_eq!(state(&other, paused), JobState::Paused, "a person paused this one");
+}
+
+#[test]
 fn a_job_goes_on_with_the_next_program() {
     let mut desk = Desk::new("slow@step:3=60000");
     let job = desk.submit(desk.work(1, "a.mp4"));
