@@ -126,7 +126,8 @@ fn acknowledged(job: u64, acknowledgement: Acknowledgement, done: &str) -> Reply
 fn list(queue: &Queue, as_json: bool) {
     let jobs = queue.jobs();
     if as_json {
-        let document = QueueDocument::new(queue.is_paused(), jobs.into_iter().map(|job| (job, queue.status(job))));
+        let document =
+            QueueDocument::new(queue.is_paused(), jobs.into_iter().map(|job| (job, queue.status(job))));
         out(&json!(document).to_string());
         return;
     }

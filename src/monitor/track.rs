@@ -143,7 +143,10 @@ mod tests {
     fn a_failed_attempt_ends_its_stage() {
         let mut track = JobTrack::new("a", 1, Secs(0.0));
         track.observe(Secs(1.0), &Event::StageStarted { stage: Stage::Decode });
-        track.observe(Secs(2.0), &Event::Retrying { attempt: 2, of: 4, delay: Secs(2.0), message: String::new() });
+        track.observe(
+            Secs(2.0),
+            &Event::Retrying { attempt: 2, of: 4, delay: Secs(2.0), message: String::new() },
+        );
         assert_eq!((track.stages[0].ended, track.ended), (Some(Secs(2.0)), None));
     }
 }

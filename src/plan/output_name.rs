@@ -84,9 +84,18 @@ mod tests {
 
     #[test]
     fn a_long_prompt_is_cut_between_words() {
-        assert_eq!(slug("A lighthouse at dusk, slow dolly in, waves"), "a-lighthouse-at-dusk-slow-dolly-in-waves");
-        assert_eq!(slug("A lighthouse at dusk, slow dolly in, waves break"), "a-lighthouse-at-dusk-slow-dolly-in-waves");
-        assert_eq!(slug("the lighthouses at dusk, slow dolly in, waves"), "the-lighthouses-at-dusk-slow-dolly-in");
+        assert_eq!(
+            slug("A lighthouse at dusk, slow dolly in, waves"),
+            "a-lighthouse-at-dusk-slow-dolly-in-waves"
+        );
+        assert_eq!(
+            slug("A lighthouse at dusk, slow dolly in, waves break"),
+            "a-lighthouse-at-dusk-slow-dolly-in-waves"
+        );
+        assert_eq!(
+            slug("the lighthouses at dusk, slow dolly in, waves"),
+            "the-lighthouses-at-dusk-slow-dolly-in"
+        );
         assert_eq!(slug(&"猫".repeat(50)), "猫".repeat(SLUG_CHARS), "no spaces to cut at");
         assert_eq!(slug(" ,. "), "");
     }

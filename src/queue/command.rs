@@ -48,6 +48,8 @@ pub enum QueueCommand {
     Remove(JobId),
     /// Remove all ended jobs from the list.
     ClearEnded,
+    /// Several commands, each by itself: one that fails does not keep the others from being carried out.
+    Many(Vec<Self>),
     /// Pause the whole queue, until a person resumes it.
     PauseAll,
     /// Resume the whole queue.
@@ -64,7 +66,8 @@ pub enum Acknowledgement {
 }
 
 impl Queue {
-    /// Carries out a command. Returns the job that it cancelled before the job ran, if it did.
+    /// Carries out a command other than [`QueueCommand::Many`]. Returns the job that it cancelled before the job ran, if
+    /// it did.
     pub(crate) fn carry_out(&mut self, command: QueueCommand) -> Result<Option<JobId>> {
         match command {
             QueueCommand::Cancel(id) => {
@@ -84,6 +87,11 @@ impl Queue {
             QueueCommand::Edit { id, spec } => self.edit(id, *spec)?,
             QueueCommand::Remove(id) => self.remove(id)?,
             QueueCommand::ClearEnded => self.clear_ended().map(drop)?,
+            QueueCommand::Many(commands) => {
+                for command in commands {
+                    self.carry_out(command)?;
+                }
+            }
             QueueCommand::PauseAll => self.pause_all().map(drop)?,
             QueueCommand::ResumeAll => self.resume_all().map(drop)?,
         }

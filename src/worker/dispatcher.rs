@@ -70,6 +70,12 @@ impl Dispatcher {
                 // whoever asked may be gone
                 drop(reply.send(added));
             }
+            DispatcherMessage::Command(QueueCommand::Many(commands)) => {
+                drop(queue);
+                for command in commands {
+                    self.handle(DispatcherMessage::Command(command));
+                }
+            }
             DispatcherMessage::Command(command) => {
                 let done = queue.carry_out(command);
                 drop(queue);

@@ -1,6 +1,7 @@
 //! Background work of the window, on named threads with bounded channels that are joined on exit.
 
 pub(super) mod examiner;
+pub(super) mod forecast;
 pub(super) mod library;
 pub(super) mod measurements;
 pub(super) mod player;

@@ -18,6 +18,7 @@ use super::shortcuts::{self, Shortcuts};
 use super::window_state::{Autosave, WindowState};
 use super::{frame, help, menus, status_bar, toasts};
 use crate::app::background::examiner::Examiner;
+use crate::app::background::forecast::Forecast;
 use crate::app::background::library::Library;
 use crate::app::background::measurements::Measurements;
 use crate::app::background::player::player::Player;
@@ -66,6 +67,9 @@ pub(super) struct State {
     pub(super) presets: Vec<Preset>,
     pub(super) examiner: Examiner,
     pub(super) queue: Arc<[Job]>,
+    /// Whether the whole queue is paused.
+    pub(super) queue_is_paused: bool,
+    pub(super) forecast: Forecast,
     pub(super) live: LiveJobs,
     pub(super) notifications: Notifications,
     pub(super) player: Player,
@@ -149,6 +153,8 @@ impl App {
             presets: presets::shipped()?,
             examiner: Examiner::start(data_dir.clone(), waker())?,
             queue: Arc::default(),
+            queue_is_paused: false,
+            forecast: Forecast::start(data_dir.clone(), waker())?,
             live: LiveJobs::default(),
             player: Player::start(waker())?,
             measurements: Measurements::start(data_dir.clone(), monitor, waker())?,
@@ -220,6 +226,14 @@ impl App {
         }
     }
 
+    /// The commands of the keys that were pressed. While a row of the queue has the keyboard, Alt and an arrow move its job.
+    fn pressed(&self, ctx: &Context) -> Vec<Action> {
+        let is_of_prompt =
+            |command: &Command| matches!(command, Command::PreviousPrompt | Command::NextPrompt);
+        let excluded = |command: &Command| self.panels.queue.has_keyboard() && is_of_prompt(command);
+        shortcuts::pressed(ctx, excluded).into_iter().map(Action::Command).collect()
+    }
+
     /// Shows the progress of the running job in the window's title.
     fn set_title(&mut self, ctx: &Context) {
         let title = match self.state.live.first() {
@@ -274,7 +288,7 @@ impl eframe::App for App {
         for path in dropped {
             self.state.open_file(path, now);
         }
-        let commands = shortcuts::pressed(ctx).into_iter().map(Action::Command).collect();
+        let commands = self.pressed(ctx);
         self.apply_all(ctx, commands, now);
         quit::update(ctx, &mut self.state);
         self.state.drain(now);
@@ -286,6 +300,7 @@ impl eframe::App for App {
             }
         }
         self.state.drain_library(ctx);
+        self.state.forecast.update(&self.state.queue);
         self.state.examiner.drain();
         self.state.form.observe(now);
         self.state.examine();

@@ -20,7 +20,7 @@ use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
-use crate::jobs::{Job, JobId, JobSpec, JobState, Priority};
+use crate::jobs::{JobId, JobSpec, Priority};
 use crate::media::OutputTarget;
 use crate::queue::QueueCommand;
 
@@ -179,9 +179,6 @@ impl State {
             Command::Redo if !self.form.can_redo() => Err("nothing to redo".to_owned()),
             Command::ReuseSeed if self.window.last_seed.is_none() => Err("no video was made yet".to_owned()),
             Command::Cancel if self.live.is_empty() => Err("no job runs".to_owned()),
-            Command::PauseQueue if self.queue.iter().all(|entry| entry.ended().is_some()) => {
-                Err("no job waits or runs".to_owned())
-            }
             Command::ClearEnded if self.queue.iter().all(|entry| entry.ended().is_none()) => {
                 Err("no job has ended".to_owned())
             }
@@ -201,10 +198,28 @@ impl State {
             }
             QueueAction::Retry(id, fix) => self.retry(id, fix.as_ref())?,
             QueueAction::Open(id, path) => self.player.open(path, Some(id), now),
+            QueueAction::Columns(columns) => self.window.queue_columns = columns,
+            QueueAction::Many(actions) => return self.apply_to_many(actions, now),
             // the layout belongs to the window
             QueueAction::ShowGallery | QueueAction::ShowModels => {}
         }
         Ok(())
+    }
+
+    /// Carries out the same for several jobs; what the queue does by itself goes to it in one piece.
+    fn apply_to_many(&mut self, actions: Vec<QueueAction>, now: Instant) -> Result<()> {
+        let mut commands = Vec::new();
+        for action in actions {
+            match action {
+                QueueAction::Command(command) => commands.push(command),
+                // what waits is cancelled by the queue, what runs is stopped at once
+                QueueAction::Cancel(id) if self.live.get(id).is_none() => {
+                    commands.push(QueueCommand::Cancel(id));
+                }
+                action => self.apply_queue(action, now)?,
+            }
+        }
+        if commands.is_empty() { Ok(()) } else { self.worker.command(QueueCommand::Many(commands)) }
     }
 
     /// Submits a job to the queue.
@@ -266,23 +281,10 @@ impl State {
         Ok(())
     }
 
-    /// Pauses all jobs of the queue, or resumes them if all are paused.
+    /// Pauses the whole queue, or resumes it.
     fn pause_queue(&self) -> Result<()> {
-        let open: Vec<_> = self.queue.iter().filter(|entry| entry.ended().is_none()).collect();
-        let is_held = |entry: &&Job| matches!(entry.state, JobState::Paused);
-        let all_held = open.iter().all(&is_held);
-        for entry in open {
-            let id = entry.id;
-            let command = if all_held {
-                QueueCommand::Resume(id)
-            } else {
-                QueueCommand::Pause { id, keep_memory: false }
-            };
-            if all_held || !is_held(&entry) {
-                self.worker.command(command)?;
-            }
-        }
-        Ok(())
+        let command = if self.queue_is_paused { QueueCommand::ResumeAll } else { QueueCommand::PauseAll };
+        self.worker.command(command)
     }
 
     fn set_theme(&mut self, ctx: &Context, theme: ThemePreference) {

@@ -100,7 +100,7 @@ impl Command {
             Self::Generate => "Generate",
             Self::GenerateFirst => "Generate first",
             Self::Cancel => "Cancel the running job",
-            Self::PauseQueue => "Pause the queue",
+            Self::PauseQueue => "Pause or resume the queue",
             Self::ClearEnded => "Clear ended jobs",
             Self::EstimateAgain => "Estimate again",
             Self::Undo => "Undo",
@@ -137,7 +137,9 @@ impl Command {
                 "Make a video from this form before all others; what runs makes room after its step"
             }
             Self::Cancel => "Stop the video that is being made",
-            Self::PauseQueue => "Start no more jobs, and pause the running one after its step",
+            Self::PauseQueue => {
+                "Start no more jobs and stop the running one after its step, or go on; a pause lasts until you resume"
+            }
             Self::ClearEnded => "Remove ended jobs from the list (they stay in the gallery and the history)",
             Self::EstimateAgain => "Estimate again: other programs may have taken memory or given it back",
             Self::Undo => "Take the last change of the form back",
@@ -189,12 +191,12 @@ impl Command {
             Self::FullScreen => &[(NONE, Key::F11)],
             Self::Palette => &[(Modifiers::COMMAND, Key::K), (Modifiers::COMMAND, Key::P)],
             Self::Shortcuts => &[(NONE, Key::Questionmark), (NONE, Key::F1)],
+            Self::PauseQueue => &[(COMMAND_ALT, Key::P)],
             Self::Quit => &[(Modifiers::COMMAND, Key::Q)],
             // egui handles the zoom shortcuts itself; here they would act twice
             Self::ZoomIn
             | Self::ZoomOut
             | Self::ZoomReset
-            | Self::PauseQueue
             | Self::ClearEnded
             | Self::FindModels
             | Self::MonitorLine

@@ -18,7 +18,7 @@ impl State {
             self.observe(id, event, now);
         }
         let snapshot = self.worker.snapshot();
-        self.queue = snapshot.jobs;
+        (self.queue, self.queue_is_paused) = (snapshot.jobs, snapshot.is_paused);
         for message in snapshot.messages {
             self.notifications.add(Tone::Warning, message, None);
         }

@@ -136,8 +136,13 @@ impl Tree<'_> {
             PanelId::Queue => {
                 let view = QueueView {
                     entries: &state.queue,
+                    is_paused: state.queue_is_paused,
                     live: &state.live,
+                    preview: state.player.live_preview(),
                     models: state.models(),
+                    times: state.forecast.times(),
+                    columns: &state.window.queue_columns,
+                    thumbnail: &|path| state.library.thumbnail(path),
                     now: self.now,
                 };
                 all(panels.queue.ui(ui, &view), Action::Queue)

@@ -1,7 +1,7 @@
 //! The running jobs by their events.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::core::{Event, Progress};
 use crate::jobs::JobId;
@@ -17,6 +17,19 @@ pub(in crate::app) struct LiveJob {
     pub(in crate::app) note: Option<String>,
     /// Whether a cancel was requested.
     pub(in crate::app) stopping: bool,
+    /// The next attempt, while the job waits for it.
+    pub(in crate::app) retry: Option<NextAttempt>,
+}
+
+/// An attempt that will start after a failed one.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::app) struct NextAttempt {
+    /// Its number, at least 2.
+    pub(in crate::app) attempt: u32,
+    /// Largest number of attempts.
+    pub(in crate::app) of: u32,
+    /// When it starts.
+    pub(in crate::app) at: Instant,
 }
 
 /// All running jobs by number.
@@ -37,12 +50,16 @@ impl LiveJobs {
             started: now,
             note: None,
             stopping: false,
+            retry: None,
         });
         job.progress.observe(event);
         match event {
             Event::Note { message } | Event::Warning { message } => job.note = Some(message.clone()),
-            Event::Retrying { .. } => job.note = Some("Trying again".to_owned()),
-            Event::StageStarted { .. } => job.note = None,
+            Event::Retrying { attempt, of, delay, .. } => {
+                let at = now + Duration::from_secs_f64(delay.0.max(0.0));
+                job.retry = Some(NextAttempt { attempt: *attempt, of: *of, at });
+            }
+            Event::Started { .. } | Event::StageStarted { .. } => (job.note, job.retry) = (None, None),
             _ => {}
         }
     }

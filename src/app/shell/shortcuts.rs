@@ -81,12 +81,13 @@ fn place() -> Id {
     Id::unique("shortcuts")
 }
 
-/// The commands whose shortcuts were pressed. Consumes these key events.
-pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
+/// The commands whose shortcuts were pressed, except those that `excluded` names. Consumes these key events.
+pub(super) fn pressed(ctx: &Context, excluded: impl Fn(&Command) -> bool) -> Vec<Command> {
     let shortcuts = Shortcuts::installed(ctx);
     let mut keys: Vec<_> = shortcuts
         .keys
         .iter()
+        .filter(|(command, _)| !excluded(command))
         .flat_map(|(command, keys)| keys.iter().map(move |key| (*command, *key)))
         .collect();
     // shortcuts with more modifiers first: Ctrl+Shift+Enter must not match Ctrl+Enter

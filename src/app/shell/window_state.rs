@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::prompt_history::PromptHistory;
 use crate::app::form::FormContext;
+use crate::app::panels::queue::Columns;
 use crate::core::{Draft, Result};
 use crate::store::write_whole;
 
@@ -31,6 +32,8 @@ pub(in crate::app) struct WindowState {
     pub(in crate::app) theme: ThemePreference,
     /// The video in the player.
     pub(in crate::app) video: Option<PathBuf>,
+    /// Columns of the queue.
+    pub(in crate::app) queue_columns: Columns,
 }
 
 impl Default for WindowState {
@@ -43,6 +46,7 @@ impl Default for WindowState {
             prompts: PromptHistory::default(),
             theme: ThemePreference::Dark,
             video: None,
+            queue_columns: Columns::default(),
         }
     }
 }

@@ -80,6 +80,16 @@ impl History {
         )
     }
 
+    /// The last `most` finished videos of the model with the id `model`, newest first, in any mode and on any device.
+    /// Those without a measured time are left out.
+    pub fn runs_of_model(&self, model: &str, most: usize) -> Result<Vec<HistoryEntry>> {
+        self.tasks(
+            "WHERE status = 'done' AND model = ?1 AND generation_time_s IS NOT NULL \
+             ORDER BY ended DESC, rowid DESC LIMIT ?2",
+            params![model, limit(most)],
+        )
+    }
+
     /// Number of jobs by result, of those that ended at `from` or later.
     pub fn counts(&self, from: Utc) -> Result<Counts> {
         let count = || -> rusqlite::Result<Counts> {

@@ -1,18 +1,22 @@
-//! The queue as a list: running, queued and failed jobs; other ended jobs are one line.
+//! The queue as a table: running, queued and failed jobs; other ended jobs are one line.
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{Align, Layout, Rect, RichText, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
+use eframe::egui::{Rect, ScrollArea, Ui, pos2, vec2};
 
-use super::row::{self, row_ui};
+use super::cells::Cells;
+use super::columns::{HEADER_HEIGHT, Places};
+use super::drag::{drop_ui, shifted};
+use super::head::head_ui;
+use super::keys::{self, Pressed};
+use super::row::{self, heights};
+use super::rows::{Row, RowKind, Rows};
 use super::verbs;
 use super::view::{QueueAction, QueueView};
-use crate::app::theme;
-use crate::jobs::{EndStatus, Job, JobId};
-use crate::queue::QueueCommand;
+use crate::jobs::{Job, JobId};
 
-/// Height of the line above the list.
-const HEAD_HEIGHT: f32 = 26.0;
+/// Space at both sides of the cells.
+const SIDE: f32 = 5.0;
 
 /// The view state of the queue panel.
 #[derive(Default)]
@@ -20,226 +24,227 @@ pub(in crate::app) struct QueuePanel {
     selected: BTreeSet<JobId>,
     /// The start of a selection with Shift.
     anchor: Option<JobId>,
+    /// The row that keys start from.
+    focus: Option<JobId>,
+    /// Give `focus` the keyboard and bring it into view in the next frame.
+    follow: bool,
+    /// Whether a row had the keyboard in the last frame.
+    has_keyboard: bool,
     /// Whether ended jobs are shown one by one.
     shows_ended: bool,
-}
-
-/// A job's row: its index, and the open jobs that it can be dragged between.
-struct Row<'a> {
-    index: usize,
-    entry: &'a Job,
-    open: &'a [&'a Job],
+    rows: Rows,
 }
 
 impl QueuePanel {
+    /// Whether a row has the keyboard, so that Alt and an arrow move a job.
+    pub(in crate::app) fn has_keyboard(&self) -> bool {
+        self.has_keyboard
+    }
+
+    /// Selects a job and brings it into view.
+    pub(in crate::app) fn show_job(&mut self, id: JobId) {
+        self.shows_ended = true;
+        self.select_only(id);
+        self.follow = true;
+    }
+
     /// Draws the queue; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &QueueView<'_>) -> Vec<QueueAction> {
         let mut actions = Vec::new();
-        let open: Vec<_> = view.entries.iter().filter(|entry| entry.ended().is_none()).collect();
-        let rows = self.rows(view, &open);
-        self.selected.retain(|id| view.entries.iter().any(|entry| entry.id == *id));
-        head_ui(ui, view, &open);
+        let places = view.columns.place(ui.available_width() - 2.0 * SIDE);
+        if self.rows.update(view, heights(&places), self.shows_ended) {
+            self.selected.retain(|id| self.rows.job(*id).is_some());
+        }
+        head_ui(ui, view, &self.rows, &mut actions);
         if view.entries.is_empty() {
             ui.add_space(12.0);
             ui.weak("No jobs. Write a prompt and press Generate; more jobs wait here for their turn");
+            self.has_keyboard = false;
             return actions;
         }
-        let heights: Vec<f32> = rows.iter().map(|entry| row::height(entry)).collect();
-        let ended = Self::num_folded(view);
-        ScrollArea::vertical().auto_shrink([false, false]).show_viewport(ui, |ui, shown| {
-            let tail = if ended == 0 { 0.0 } else { theme::ROW_HEIGHT };
-            ui.set_height(heights.iter().sum::<f32>() + tail);
-            let (left, right) = (ui.max_rect().left(), ui.max_rect().right());
-            let mut top = ui.max_rect().top();
-            for (index, (entry, height)) in rows.iter().zip(&heights).enumerate() {
-                let rect = Rect::from_min_max(pos2(left, top), pos2(right, top + height));
-                top += height;
-                let from = rect.top() - ui.max_rect().top();
-                if from + height < shown.top() || from > shown.bottom() {
-                    continue;
-                }
-                ui.push_id(entry.id, |ui| {
-                    self.job_ui(ui, rect, &Row { index, entry, open: &open }, view, &mut actions);
-                });
-            }
-            if ended > 0 {
-                let rect = Rect::from_min_size(pos2(left, top), vec2(right - left, theme::ROW_HEIGHT));
-                self.ended_ui(ui, rect, view, &mut actions);
-            }
+        self.keys(ui, view, &mut actions);
+        ScrollArea::horizontal().auto_shrink([false, false]).show(ui, |ui| {
+            let width = places.width + 2.0 * SIDE;
+            ui.set_width(width);
+            let (header, _) =
+                ui.allocate_exact_size(vec2(width, HEADER_HEIGHT), eframe::egui::Sense::hover());
+            let columns = view.columns.header_ui(ui, header.shrink2(vec2(SIDE, 0.0)), &places);
+            actions.extend(columns.map(QueueAction::Columns));
+            self.list_ui(ui, view, &places, &mut actions);
         });
         actions
     }
 
-    /// The jobs with their own row: open jobs in order, then failed ones, newest first; with `all`, every ended job.
-    fn rows<'a>(&self, view: &QueueView<'a>, open: &[&'a Job]) -> Vec<&'a Job> {
-        let ended = view.entries.iter().rev().filter(|entry| entry.ended().is_some());
-        let shown = ended.filter(|entry| self.shows_ended || is_failed(entry));
-        open.iter().copied().chain(shown).collect()
+    fn list_ui(
+        &mut self,
+        ui: &mut Ui,
+        view: &QueueView<'_>,
+        places: &Places,
+        actions: &mut Vec<QueueAction>,
+    ) {
+        let mut area = ScrollArea::vertical().auto_shrink([false, false]);
+        if self.follow
+            && let Some(top) = self.offset_of_focus(ui.available_height())
+        {
+            area = area.vertical_scroll_offset(top);
+        }
+        let mut has_keyboard = false;
+        ui.spacing_mut().item_spacing.y = 0.0;
+        area.show_viewport(ui, |ui, shown| {
+            ui.set_height(self.rows.height());
+            let origin = ui.max_rect().min;
+            let width = ui.max_rect().width();
+            // drawing may change the selection, not the rows
+            let rows = std::mem::take(&mut self.rows);
+            for Row { kind, top, height } in rows.between(shown.top(), shown.bottom()).iter().copied() {
+                let rect = Rect::from_min_size(pos2(origin.x, origin.y + top), vec2(width, height));
+                match kind {
+                    RowKind::Lane(priority, count) => row::lane_ui(ui, rect, priority, count),
+                    RowKind::Ended => row::ended_ui(ui, rect, &rows, &mut self.shows_ended, actions),
+                    RowKind::Job(index) => {
+                        let Some(job) = view.entries.get(index) else { continue };
+                        let cells = Cells { job, index, view, schedule: &rows.schedule, places };
+                        has_keyboard |=
+                            ui.push_id(job.id, |ui| self.job_ui(ui, rect, &cells, &rows, actions)).inner;
+                    }
+                }
+            }
+            self.rows = rows;
+        });
+        (self.has_keyboard, self.follow) = (has_keyboard, false);
     }
 
-    /// Number of ended jobs summarised by the last line.
-    fn num_folded(view: &QueueView<'_>) -> usize {
-        view.entries.iter().filter(|entry| entry.ended().is_some() && !is_failed(entry)).count()
-    }
-
+    /// Draws a job and takes in what was done to its row; whether it has the keyboard.
     fn job_ui(
         &mut self,
         ui: &mut Ui,
         rect: Rect,
-        row: &Row<'_>,
-        view: &QueueView<'_>,
+        cells: &Cells<'_>,
+        rows: &Rows,
         actions: &mut Vec<QueueAction>,
-    ) {
-        let &Row { index, entry, open } = row;
-        let id = entry.id;
-        let response = row_ui(ui, rect, entry, self.selected.contains(&id), view, actions);
+    ) -> bool {
+        let (job, view) = (cells.job, cells.view);
+        let response = row::job_ui(ui, rect, cells, self.selected.contains(&job.id), actions);
+        if self.follow && self.focus == Some(job.id) {
+            response.request_focus();
+        }
         if response.clicked() {
-            self.select(ui, id, view);
+            response.request_focus();
+            self.select(ui, job.id, rows);
         }
-        if response.secondary_clicked() && !self.selected.contains(&id) {
-            self.selected = BTreeSet::from([id]);
+        if response.double_clicked() {
+            let verbs = verbs::all(job);
+            let main = verbs.into_iter().find(|verb| matches!(verb.name, "Open" | "Edit"));
+            actions.extend(main.map(|verb| verb.action));
         }
-        let above = index.checked_sub(1).and_then(|above| Place::of(open, id, above, true)?.before);
-        response.context_menu(|ui| menu_ui(ui, entry, above, actions));
-        if entry.ended().is_none() && entry.worker().is_none() {
-            response.dnd_set_drag_payload(id);
+        if response.secondary_clicked() && !self.selected.contains(&job.id) {
+            self.select_only(job.id);
         }
-        actions.extend(drop_ui(ui, rect, open, index).map(QueueAction::Command));
+        response.context_menu(|ui| self.menu_ui(ui, view, rows, actions));
+        if job.ended().is_none() && job.worker().is_none() {
+            response.dnd_set_drag_payload(job.id);
+        }
+        actions.extend(drop_ui(ui, rect, view.entries, cells.index));
+        keys::hold(ui, &response)
     }
 
-    fn select(&mut self, ui: &Ui, id: JobId, view: &QueueView<'_>) {
+    fn select(&mut self, ui: &Ui, id: JobId, rows: &Rows) {
         let modifiers = ui.input(|input| input.modifiers);
-        let place = |id| view.entries.iter().position(|entry| entry.id == id);
-        if modifiers.shift
-            && let (Some(from), Some(to)) = (self.anchor.and_then(place), place(id))
-        {
-            let range = from.min(to)..=from.max(to);
-            self.selected = view.entries[range].iter().map(|entry| entry.id).collect();
-            return;
-        }
-        self.anchor = Some(id);
-        if modifiers.command {
+        if modifiers.shift && self.anchor.is_some() {
+            self.extend_to(id, rows);
+        } else if modifiers.command {
+            (self.anchor, self.focus) = (Some(id), Some(id));
             if !self.selected.remove(&id) {
                 self.selected.insert(id);
             }
         } else {
-            self.selected = BTreeSet::from([id]);
+            self.select_only(id);
         }
     }
 
-    fn ended_ui(&mut self, ui: &mut Ui, rect: Rect, view: &QueueView<'_>, actions: &mut Vec<QueueAction>) {
-        let count = |status| {
-            let is = |entry: &&Job| entry.ended().is_some_and(|ended| ended.status == status);
-            view.entries.iter().filter(is).count()
-        };
-        let (done, cancelled) = (count(EndStatus::Done), count(EndStatus::Cancelled));
-        let text = match cancelled {
-            0 => format!("Done {done}"),
-            _ => format!("Done {done} · cancelled {cancelled}"),
-        };
-        ui.scope_builder(
-            eframe::egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center)),
-            |ui| {
-                ui.weak(text);
-                if ui.small_button("Show in gallery").clicked() {
-                    actions.push(QueueAction::ShowGallery);
-                }
-                let fold = if self.shows_ended { "Hide" } else { "Show here" };
-                if ui.small_button(fold).on_hover_text("Ended jobs one by one").clicked() {
-                    self.shows_ended = !self.shows_ended;
-                }
-                if ui.small_button("Clear ended").clicked() {
-                    actions.push(QueueAction::Command(QueueCommand::ClearEnded));
-                }
-            },
-        );
+    fn select_only(&mut self, id: JobId) {
+        (self.anchor, self.focus) = (Some(id), Some(id));
+        self.selected = BTreeSet::from([id]);
     }
-}
 
-fn is_failed(entry: &Job) -> bool {
-    entry.ended().is_some_and(|ended| ended.status == EndStatus::Failed)
-}
+    /// Selects the rows from the anchor to this one.
+    fn extend_to(&mut self, id: JobId, rows: &Rows) {
+        let place = |id| rows.shown().position(|job| job.id == id);
+        let (Some(from), Some(to)) = (self.anchor.and_then(place), place(id)) else { return };
+        let (first, last) = (from.min(to), from.max(to));
+        self.selected = rows.shown().skip(first).take(last - first + 1).map(|job| job.id).collect();
+        self.focus = Some(id);
+    }
 
-/// The number of jobs by state.
-fn head_ui(ui: &mut Ui, view: &QueueView<'_>, open: &[&Job]) {
-    ui.allocate_ui_with_layout(
-        vec2(ui.available_width(), HEAD_HEIGHT),
-        Layout::left_to_right(Align::Center),
-        |ui| {
-            let text = match open.len() {
-                0 => "The queue is empty".to_owned(),
-                1 => "1 job".to_owned(),
-                count => format!("{count} jobs"),
-            };
-            ui.label(RichText::new(text).weak());
-            if let Some(left) = view.live.first().and_then(|(_, live)| live.progress.remaining()) {
-                ui.weak(format!("· {left} left for the running job"));
+    fn selected_jobs<'a>(&self, rows: &'a Rows) -> Vec<&'a Job> {
+        self.selected.iter().filter_map(|id| rows.job(*id)).collect()
+    }
+
+    fn keys(&mut self, ui: &Ui, view: &QueueView<'_>, actions: &mut Vec<QueueAction>) {
+        if !self.has_keyboard {
+            return;
+        }
+        let rows = std::mem::take(&mut self.rows);
+        match keys::pressed(ui) {
+            Some(Pressed::Go { up, extends }) => {
+                let place = self.focus.and_then(|id| rows.shown().position(|job| job.id == id));
+                let next = place.and_then(|place| if up { place.checked_sub(1) } else { Some(place + 1) });
+                if let Some(job) = next.and_then(|next| rows.shown().nth(next)) {
+                    if extends {
+                        self.extend_to(job.id, &rows);
+                    } else {
+                        self.select_only(job.id);
+                    }
+                    self.follow = true;
+                }
             }
-        },
-    );
-}
-
-fn menu_ui(ui: &mut Ui, entry: &Job, above: Option<JobId>, actions: &mut Vec<QueueAction>) {
-    for verb in verbs::all(entry) {
-        let text = format!("{} job {}", verb.name, entry.id);
-        if ui.button(text).on_hover_text(verb.about).clicked() {
-            actions.push(verb.action);
-            ui.close();
+            Some(Pressed::All) => self.selected = rows.shown().map(|job| job.id).collect(),
+            Some(pressed) => actions.extend(keys::action(pressed, &self.selected_jobs(&rows), view)),
+            None => {}
         }
+        self.rows = rows;
     }
-    if let Some(above) = above
-        && entry.worker().is_none()
-    {
-        let text = format!("Move up job {}", entry.id);
-        if ui.button(text).on_hover_text("Before the one above").clicked() {
-            actions.push(QueueAction::Command(QueueCommand::Move { id: entry.id, before: Some(above) }));
-            ui.close();
+
+    /// Where to scroll to so that the row with the focus is in view.
+    fn offset_of_focus(&self, height: f32) -> Option<f32> {
+        let index = |row: &&Row| match row.kind {
+            RowKind::Job(index) => self.rows.job_at(index).map(|job| job.id) == self.focus,
+            RowKind::Lane(..) | RowKind::Ended => false,
+        };
+        let row = self.rows.list.iter().find(index)?;
+        Some((row.top - (height - row.height) / 2.0).max(0.0))
+    }
+
+    /// The verbs of the selected jobs.
+    fn menu_ui(&self, ui: &mut Ui, view: &QueueView<'_>, rows: &Rows, actions: &mut Vec<QueueAction>) {
+        let selected = self.selected_jobs(rows);
+        let mut button = |ui: &mut Ui, text: String, about: &str, action: Option<QueueAction>| {
+            let Some(action) = action else { return };
+            if ui.button(text).on_hover_text(about).clicked() {
+                actions.push(action);
+                ui.close();
+            }
+        };
+        let of = match selected.as_slice() {
+            [one] => format!("job {}", one.id),
+            more => format!("{} jobs", more.len()),
+        };
+        for verb in verbs::shared(&selected) {
+            button(ui, format!("{} {of}", verb.name), verb.about, Some(verb.action));
         }
-    }
-    ui.separator();
-    let draft = &entry.spec.draft;
-    if ui.button("Copy prompt").clicked() {
-        ui.ctx().copy_text(draft.prompt.clone());
-        ui.close();
-    }
-    if ui.button("Copy seed").clicked() {
-        ui.ctx().copy_text(draft.seed.to_string());
-        ui.close();
-    }
-}
-
-/// Handles a row dropped here: before or after this one, as the line shows.
-fn drop_ui(ui: &Ui, row: Rect, open: &[&Job], index: usize) -> Option<QueueCommand> {
-    let response = ui.interact(row, ui.scope_id().with("drop"), Sense::hover());
-    let dragged = *response.dnd_hover_payload::<JobId>()?;
-    let pointer = ui.input(|input| input.pointer.interact_pos())?;
-    let place = Place::of(open, dragged, index, pointer.y < row.center().y)?;
-    let y = if place.index > index { row.bottom() } else { row.top() };
-    ui.painter().hline(row.x_range(), y, Stroke::new(2.0, theme::tokens(ui).accent));
-    response.dnd_release_payload::<JobId>().map(|_| QueueCommand::Move { id: dragged, before: place.before })
-}
-
-/// Where a dragged job would be inserted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    /// Index of the row that it is inserted before.
-    index: usize,
-    before: Option<JobId>,
-}
-
-impl Place {
-    /// The insertion point for the upper or lower half of a row; `None` if the job would not stay there or is there
-    /// already.
-    fn of(open: &[&Job], dragged: JobId, row: usize, is_upper: bool) -> Option<Self> {
-        let from = open.iter().position(|entry| entry.id == dragged)?;
-        let over = open.get(row)?;
-        // priorities override the order, and running jobs have no place in it
-        if over.spec.priority != open.get(from)?.spec.priority {
-            return None;
+        let [job] = selected.as_slice() else { return };
+        let up = shifted(view.entries, job.id, true);
+        button(ui, format!("Move up job {}", job.id), "Before the one above (Alt+Up)", up);
+        let down = shifted(view.entries, job.id, false);
+        button(ui, format!("Move down job {}", job.id), "Behind the one below (Alt+Down)", down);
+        ui.separator();
+        let draft = &job.spec.draft;
+        for (name, text) in [("Copy prompt", draft.prompt.clone()), ("Copy seed", draft.seed.to_string())] {
+            if ui.button(name).clicked() {
+                ui.ctx().copy_text(text);
+                ui.close();
+            }
         }
-        let index = if is_upper && over.worker().is_none() { row } else { row + 1 };
-        let before = open.get(index).map(|entry| entry.id);
-        (index != from && index != from + 1).then_some(Self { index, before })
     }
 }
 

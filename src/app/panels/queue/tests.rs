@@ -1,23 +1,30 @@
 //! Tests of the queue panel by accessibility role and name.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Modifiers, vec2};
+use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
 use super::*;
+use crate::app::panels::queue::{Columns, JobTimes};
 use crate::app::shell::live_jobs::LiveJobs;
 use crate::app::theme;
 use crate::core::testing::draft;
 use crate::core::{Error, Event, Fix, FrameCount, Kind, Secs, Seed, Stage};
-use crate::jobs::{HistoryEntry, Job, JobSpec, JobState, Priority};
+use crate::jobs::{EndStatus, HistoryEntry, JobSpec, JobState, Priority, RetryRecord};
+use crate::library::HistoryEstimate;
+use crate::queue::QueueCommand;
 
 struct Bench {
     panel: QueuePanel,
-    entries: Vec<Job>,
+    entries: Arc<[Job]>,
+    is_paused: bool,
     live: LiveJobs,
+    times: Arc<JobTimes>,
+    columns: Columns,
     actions: Vec<QueueAction>,
 }
 
@@ -40,14 +47,40 @@ fn queue() -> Vec<Job> {
 }
 
 fn harness(entries: Vec<Job>, live: LiveJobs) -> Harness<'static, Bench> {
-    let bench = Bench { panel: QueuePanel::default(), entries, live, actions: Vec::new() };
+    harness_of(400.0, entries, live)
+}
+
+fn harness_of(width: f32, entries: Vec<Job>, live: LiveJobs) -> Harness<'static, Bench> {
+    let bench = Bench {
+        panel: QueuePanel::default(),
+        entries: entries.into(),
+        is_paused: false,
+        live,
+        times: Arc::default(),
+        columns: Columns::default(),
+        actions: Vec::new(),
+    };
     let draw = |ui: &mut Ui, bench: &mut Bench| {
-        let (entries, live) = (&bench.entries, &bench.live);
-        let view = QueueView { entries, live, models: &[], now: Instant::now() };
-        bench.actions.extend(bench.panel.ui(ui, &view));
+        let view = QueueView {
+            entries: &bench.entries,
+            is_paused: bench.is_paused,
+            live: &bench.live,
+            preview: None,
+            models: &[],
+            times: &bench.times,
+            columns: &bench.columns,
+            thumbnail: &|_| None,
+            now: Instant::now(),
+        };
+        for action in bench.panel.ui(ui, &view) {
+            if let QueueAction::Columns(columns) = &action {
+                bench.columns = columns.clone();
+            }
+            bench.actions.push(action);
+        }
     };
     Harness::builder()
-        .with_size(vec2(400.0, 760.0))
+        .with_size(vec2(width, 760.0))
         .with_context_setup(theme::install)
         .build_ui_state(draw, bench)
 }
@@ -96,7 +129,7 @@ fn what_runs_or_ended_cannot_be_edited_nor_overtaken() {
     assert!(harness.query_by_label("Edit job 1").is_none());
     harness.get_by_role_and_label(Role::Button, "Show here").click();
     harness.run();
-    assert!(harness.query_by_label("Retry job 4").is_some());
+    assert!(harness.query_by_label("Decode again job 4").is_some());
     assert!(harness.query_by_label("Edit job 4").is_none());
     harness.get_by_label_contains("Job 2, ").click_secondary();
     harness.run();
@@ -182,21 +215,117 @@ fn ten_thousand_rows_draw_only_what_shows() {
 }
 
 #[test]
-fn a_place_is_one_where_the_job_would_stay() {
+fn a_verb_is_for_all_selected_jobs() {
+    let mut harness = harness(queue(), LiveJobs::default());
+    harness.get_by_label_contains("Job 2, ").click();
+    harness.run();
+    harness.get_by_label_contains("Job 3, ").click_modifiers(Modifiers::SHIFT);
+    harness.run();
+    harness.get_by_label_contains("Job 3, ").click_secondary();
+    harness.run();
+    assert!(harness.query_by_label_contains("Edit 2 jobs").is_none(), "there is one form");
+    harness.get_by_label("Low priority for 2 jobs").click();
+    harness.run();
+    let low = |id| QueueCommand::SetPriority { id: JobId(id), priority: Priority::Low };
+    let asked = [low(2), low(3)].map(QueueAction::Command).to_vec();
+    assert_eq!(harness.state().actions, [QueueAction::Many(asked)]);
+}
+
+#[test]
+fn keys_act_on_the_selected_jobs() {
+    let mut harness = harness(queue(), LiveJobs::default());
+    harness.get_by_label_contains("Job 2, ").click();
+    harness.run();
+    harness.key_press(Key::ArrowDown);
+    harness.run();
+    harness.key_press_modifiers(Modifiers::ALT, Key::ArrowUp);
+    harness.run();
+    let up = QueueCommand::Move { id: JobId(3), before: Some(JobId(2)) };
+    assert_eq!(harness.state().actions, [QueueAction::Command(up)]);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.run();
+    assert_eq!(harness.state().panel.selected.len(), 3, "the ended job has no row");
+    harness.key_press(Key::Delete);
+    harness.run();
+    let cancelled = [1, 2, 3].map(|id| QueueAction::Cancel(JobId(id))).to_vec();
+    assert_eq!(harness.state().actions.last(), Some(&QueueAction::Many(cancelled)));
+}
+
+#[test]
+fn the_whole_queue_is_paused_and_resumed() {
+    let mut harness = harness(queue(), LiveJobs::default());
+    harness.get_by_role_and_label(Role::Button, "Pause queue").click();
+    harness.run();
+    harness.state_mut().is_paused = true;
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Resume queue").click();
+    harness.run();
+    let asked = [QueueCommand::PauseAll, QueueCommand::ResumeAll].map(QueueAction::Command);
+    assert_eq!(harness.state().actions, asked);
+}
+
+#[test]
+fn waiting_jobs_have_times_and_the_queue_has_a_total() {
+    let entries = vec![entry(2, JobState::Queued), entry(3, JobState::Queued), entry(4, JobState::Paused)];
+    let mut harness = harness_of(1400.0, entries, LiveJobs::default());
+    harness.get_by_label("3 jobs");
+    let mut times = JobTimes::default();
+    for id in [2, 3, 4] {
+        times.insert(JobId(id), HistoryEstimate { seconds: Secs(90.0), num_runs: 6 });
+    }
+    harness.state_mut().times = Arc::new(times);
+    harness.run();
+    harness.get_by_label("3 jobs · all done in about 3 min 00 s");
+    assert_eq!(harness.get_all_by_label("about 1:30").count(), 3);
+    // the second waits for the first, a paused one for a person
+    harness.get_by_label("1:30");
+    harness.get_by_label("3:00");
+}
+
+#[test]
+fn columns_are_chosen_and_resized() {
+    let mut harness = harness_of(1400.0, queue(), LiveJobs::default());
+    harness.get_by_label("Seed");
+    harness.get_by_role_and_label(Role::Button, "Columns of the queue").click();
+    harness.run();
+    harness.get_by_label("Column Seed").click();
+    harness.run();
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.query_by_label("Seed").is_none());
+    let before = harness.get_by_label("Model").rect();
+    let handle = harness.get_by_label("Width of Mode").rect().center();
+    harness.drag_at(handle);
+    harness.run();
+    harness.hover_at(handle + vec2(30.0, 0.0));
+    harness.run();
+    harness.drop_at(handle + vec2(30.0, 0.0));
+    harness.run();
+    assert!(harness.get_by_label("Model").rect().left() > before.left() + 20.0 - 30.0);
+    assert_ne!(harness.state().columns, Columns::default());
+}
+
+#[test]
+fn a_retry_says_which_attempt_when_and_what_is_changed() {
+    let mut live = LiveJobs::default();
+    let message = "Decode failed".to_owned();
+    let event = Event::Retrying { attempt: 2, of: 4, delay: Secs(60.0), message: message.clone() };
+    live.observe(JobId(1), &event, Instant::now());
     let mut entries = queue();
-    entries.truncate(3);
-    entries.push(entry(5, JobState::Queued));
-    let mut urgent = entry(6, JobState::Queued);
-    urgent.spec.priority = Priority::Urgent;
-    entries.insert(0, urgent);
-    let open: Vec<_> = entries.iter().collect();
-    let place = |dragged, row, is_upper| {
-        Place::of(&open, JobId(dragged), row, is_upper).map(|place| place.before.map(|id| id.0))
-    };
-    assert_eq!(place(5, 2, true), Some(Some(2)), "before the first that waits");
-    assert_eq!(place(5, 1, true), Some(Some(2)), "what runs has begun");
-    assert_eq!(place(2, 4, false), Some(None), "at the end");
-    assert_eq!(place(2, 2, true), None, "where it is");
-    assert_eq!(place(2, 3, true), None, "where it is");
-    assert_eq!(place(2, 0, true), None, "an urgent one comes first anyway");
+    entries[0].retries.push(RetryRecord { message, fixes: vec![Fix::VaeTile(256)] });
+    let harness = harness(entries, live);
+    harness.get_by_label_contains("Attempt 2 of 4 in ");
+    harness.get_by_label_contains(" s: use VAE tiles of 256 px");
+    harness.get_by_label("waiting to retry");
+}
+
+#[test]
+fn lanes_have_titles_where_there_are_several() {
+    let mut entries = queue();
+    let harness_of_one = harness(entries.clone(), LiveJobs::default());
+    assert!(harness_of_one.query_by_label_contains("Normal · ").is_none());
+    entries[2].spec.priority = Priority::Low;
+    let harness = harness(entries, LiveJobs::default());
+    harness.get_by_label("Normal · 2 jobs");
+    harness.get_by_label("Low priority · 1 job");
 }

@@ -39,8 +39,13 @@ pub(super) fn all(entry: &Job) -> Vec<Verb> {
                 let about = "Show the video in the player";
                 verbs.push(Verb::new(ICON_PLAY_ARROW, "Open", about, QueueAction::Open(id, path.clone())));
             }
-            let about = "Make it again; what is still the same is not denoised again";
-            verbs.push(Verb::new(ICON_REPLAY, "Retry", about, QueueAction::Retry(id, None)));
+            let (name, about) = match task.status {
+                EndStatus::Done => {
+                    ("Decode again", "Make it again from its latents; without them it is denoised again, too")
+                }
+                _ => ("Retry", "Make it again; what is still the same is not denoised again"),
+            };
+            verbs.push(Verb::new(ICON_REPLAY, name, about, QueueAction::Retry(id, None)));
             let about = "Remove from the list (stays in history)";
             verbs.push(Verb::new(ICON_DELETE, "Remove", about, command(QueueCommand::Remove(id))));
         }
@@ -100,15 +105,39 @@ fn lanes(entry: &Job, verbs: &mut Vec<Verb>) {
         "Now: what runs makes room after its step and goes on later",
         Priority::Urgent,
     );
-    lane(ICON_PRIORITY_HIGH, "Usual priority for", "In the order of the queue", Priority::Normal);
+    lane(ICON_PRIORITY_HIGH, "Normal priority for", "In the order of the queue", Priority::Normal);
     lane(ICON_LOW_PRIORITY, "Low priority for", "When nothing else waits", Priority::Low);
+}
+
+/// What can be done with all of these jobs at once; a verb that only some of them have is for those.
+pub(super) fn shared(jobs: &[&Job]) -> Vec<Verb> {
+    if let [job] = jobs {
+        return all(job);
+    }
+    let mut shared: Vec<(Verb, Vec<QueueAction>)> = Vec::new();
+    // one form and one player: these are for one job
+    let verbs = jobs.iter().flat_map(|job| all(job)).filter(|verb| !matches!(verb.name, "Open" | "Edit"));
+    for verb in verbs {
+        if let Some((_, actions)) = shared.iter_mut().find(|(known, _)| known.name == verb.name) {
+            actions.push(verb.action);
+        } else {
+            let actions = vec![verb.action.clone()];
+            shared.push((verb, actions));
+        }
+    }
+    let many =
+        |(verb, actions): (Verb, Vec<QueueAction>)| Verb { action: QueueAction::Many(actions), ..verb };
+    shared.into_iter().map(many).collect()
 }
 
 /// The two actions shown at the end of the row.
 pub(super) fn at_end(entry: &Job) -> Vec<Verb> {
     let mut verbs = all(entry);
     verbs.retain(|verb| {
-        matches!(verb.name, "Edit" | "Pause" | "Resume" | "Cancel" | "Retry" | "Remove" | "Open")
+        matches!(
+            verb.name,
+            "Edit" | "Pause" | "Resume" | "Cancel" | "Retry" | "Decode again" | "Remove" | "Open"
+        )
     });
     // a queued job shows edit and cancel; pause is in its menu
     if matches!(entry.state, JobState::Queued) {

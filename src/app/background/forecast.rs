@@ -1,0 +1,96 @@
+//! How long the jobs of the queue will take, worked out from the history on a thread of its own.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::task::TaskThread;
+use crate::app::panels::queue::JobTimes;
+use crate::core::{Draft, Result, Waker};
+use crate::jobs::{HistoryEntry, Job};
+use crate::library::{History, HistoryEstimate, expected};
+
+/// Earlier runs of a model that an estimate is made from.
+const MAX_RUNS: usize = 20;
+
+/// The latest estimates, and the thread that makes them.
+pub(in crate::app) struct Forecast {
+    data_dir: PathBuf,
+    thread: TaskThread<Result<JobTimes>>,
+    /// The queue that was asked about last.
+    asked: Arc<[Job]>,
+    is_busy: bool,
+    times: Arc<JobTimes>,
+}
+
+impl Forecast {
+    /// Starts the thread. `waker` is called after each answer.
+    pub(in crate::app) fn start(data_dir: PathBuf, waker: Waker) -> Result<Self> {
+        let thread = TaskThread::start("forecast", waker)?;
+        Ok(Self { data_dir, thread, asked: Arc::default(), is_busy: false, times: Arc::default() })
+    }
+
+    /// Takes in an answer, and asks about a queue that has changed.
+    pub(in crate::app) fn update(&mut self, jobs: &Arc<[Job]>) {
+        if let Some(answer) = self.thread.poll() {
+            self.is_busy = false;
+            match answer.and_then(|times| times) {
+                Ok(times) => self.times = Arc::new(times),
+                // the queue works without estimates
+                Err(error) => tracing::warn!("The times of queued jobs are unknown: {error:#}"),
+            }
+        }
+        if self.is_busy || Arc::ptr_eq(&self.asked, jobs) {
+            return;
+        }
+        self.asked = Arc::clone(jobs);
+        let (jobs, data_dir) = (Arc::clone(jobs), self.data_dir.clone());
+        self.is_busy = self.thread.submit(move || estimate(&data_dir, &jobs));
+    }
+
+    /// The estimates.
+    pub(in crate::app) fn times(&self) -> &Arc<JobTimes> {
+        &self.times
+    }
+}
+
+/// An estimate for each job that has not ended and whose model has run before.
+fn estimate(data_dir: &Path, jobs: &[Job]) -> Result<JobTimes> {
+    let open: Vec<_> = jobs.iter().filter(|job| job.ended().is_none()).collect();
+    if open.is_empty() || !History::path_in(data_dir).exists() {
+        return Ok(JobTimes::default());
+    }
+    let (history, _) = History::open(data_dir)?;
+    let mut runs: HashMap<String, Vec<HistoryEntry>> = HashMap::new();
+    // many jobs of a queue differ in nothing that takes time
+    let mut known: Vec<(&Draft, &Path, Option<HistoryEstimate>)> = Vec::new();
+    let mut times = JobTimes::default();
+    for job in open {
+        let (draft, folder) = (&job.spec.draft, job.spec.model.as_path());
+        let same = known.iter().find(|(other, model, _)| *model == folder && takes_as_long(other, draft));
+        let estimate = if let Some((_, _, estimate)) = same {
+            *estimate
+        } else {
+            let model = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !runs.contains_key(&model) {
+                let found = history.runs_of_model(&model, MAX_RUNS)?;
+                runs.insert(model.clone(), found);
+            }
+            let estimate = runs.get(&model).and_then(|runs| expected(draft, runs));
+            known.push((draft, folder, estimate));
+            estimate
+        };
+        if let Some(estimate) = estimate {
+            times.insert(job.id, estimate);
+        }
+    }
+    Ok(times)
+}
+
+/// Whether two drafts of a model take the same time.
+fn takes_as_long(a: &Draft, b: &Draft) -> bool {
+    let cost = |draft: &Draft| (draft.size, draft.frames, draft.steps);
+    let guidance = |draft: &Draft| (draft.guidance, draft.guidance_low);
+    cost(a) == cost(b) && guidance(a) == guidance(b)
+}
