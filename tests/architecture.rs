@@ -201,3 +201,80 @@ fn no_function_takes_a_tuple_of_unrelated_things() {
     let found: Vec<_> = all().iter().filter_map(|(path, _, code)| offends(path, code)).collect();
     assert!(found.is_empty(), "{found:#?}");
 }
+
+/// Words that this project does not use, each with the word to use instead (see CONTRIBUTING.md).
+const BANNED: [(&str, &str); 23] = [
+    ("by chance", "random"),
+    ("clerk", "dispatcher"),
+    ("dialect", "format"),
+    ("heard", "receives"),
+    ("hears", "is called with"),
+    ("likewise", "a sentence that stands alone"),
+    ("look before a run", "preflight"),
+    ("made-up", "synthetic or random"),
+    ("mend", "fix"),
+    ("mended", "fixed"),
+    ("obstacle", "reason or blocker"),
+    ("image", "image"),
+    ("images", "images"),
+    ("reins", "JobControl"),
+    ("so many", "the number"),
+    ("somebody", "the user"),
+    ("story", "events"),
+    ("struck", "injected"),
+    ("printed", "reported"),
+    ("whoever", "the program or user"),
+    ("wish", "pending action"),
+    ("wished", "requested"),
+    ("a person", "the user"),
+];
+/// Lines that must keep an old word: stored formats of version 0.1, and terms of standards.
+const BANNED_EXCEPT: [&str; 8] = [
+    "src/queue/journal_v1.rs",
+    "src/library/request_record.rs",
+    "src/library/provenance.rs",
+    "src/library/history/row.rs",
+    "src/library/history/schema.rs",
+    "src/attempt/resume_key.rs",
+    "src/media/h264.rs",
+    "tests/architecture.rs",
+];
+
+/// Whether `line` contains `word` as a word of its own or as a part of an identifier in `snake_case`.
+fn has_word(line: &str, word: &str) -> bool {
+    let lower = line.to_lowercase();
+    lower.match_indices(word).any(|(at, _)| {
+        let before = lower[..at].chars().next_back();
+        let after = lower[at + word.len()..].chars().next();
+        [before, after].iter().all(|c| c.is_none_or(|c| !c.is_alphanumeric()))
+    })
+}
+
+#[test]
+fn banned_words_do_not_come_back() {
+    assert!(has_word("fn what_was_told() {}", "printed") && !has_word("the threshold", "printed"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        sources(&root.join(folder), &mut paths);
+    }
+    let mut found = Vec::new();
+    for path in paths {
+        let inside = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+        // a user story is a kind of test
+        let is_story = |word: &str| word == "story" && inside.starts_with("tests/");
+        if BANNED_EXCEPT.contains(&inside.as_str()) {
+            continue;
+        }
+        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            // the serde name of a field of version 0.1, and the name of a field in another crate
+            if line.trim_start().starts_with("#[serde(") || line.contains("picture_parameter_sets") {
+                continue;
+            }
+            for (word, better) in BANNED.iter().filter(|(word, _)| has_word(line, word) && !is_story(word)) {
+                found.push(format!("{inside}:{}: \"{word}\", say \"{better}\"", number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

@@ -38,7 +38,7 @@ const RETRYABLE: [&str; 12] = [
     "slow@decode:2=30",
     "disk-full@resume-point",
 ];
-/// What a person has to look at.
+/// What needs attention from the user.
 const PERMANENT: [(&str, Kind); 5] = [
     ("disk-full@output", Kind::Io),
     ("disk-full@journal", Kind::Io),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{TestWorker, finished, story};
+use common::{TestWorker, events_of, finished};
 use wandeck::core::{Draft, Event, Faults, Outcome, Resolution, Stage, WeightsChoice};
 use wandeck::jobs::JobSpec;
 use wandeck::presets;
@@ -35,7 +35,7 @@ fn job(dir: &Path, name: &str, model: &Path, prompt: &str) -> JobSpec {
 
 fn run(worker: &TestWorker, job: JobSpec) -> Vec<Event> {
     let id = worker.submit(job);
-    story(worker, id)
+    events_of(worker, id)
 }
 
 fn outcome(worker: &TestWorker, job: JobSpec) -> Outcome {
@@ -126,11 +126,11 @@ fn a_failure_and_a_pause_that_frees_memory_drop_everything() {
         worker.submit(job(dir.path(), name, &toy(), prompt)).unwrap().recv().unwrap().unwrap()
     };
     let first = submit("1.mp4", "a red circle");
-    assert_eq!(loaded(finished(&story(&worker, first))), ALL);
+    assert_eq!(loaded(finished(&events_of(&worker, first))), ALL);
 
     faults.add("out-of-memory@step:2").unwrap();
     let second = submit("2.mp4", "a green circle");
-    let events = story(&worker, second);
+    let events = events_of(&worker, second);
     let retried = finished(&events);
     // the prompt's embedding is known from the attempt that failed
     assert_eq!((retried.retries, loaded(retried)), (1, ALL - 1), "{:?}", retried.optimizations);
@@ -144,7 +144,7 @@ fn a_failure_and_a_pause_that_frees_memory_drop_everything() {
     worker.command(QueueCommand::Pause { id: third, keep_memory: false }).unwrap();
     until(&|event| matches!(event, Event::Interrupted { .. }));
     worker.command(QueueCommand::Resume(third)).unwrap();
-    let events = story(&worker, third);
+    let events = events_of(&worker, third);
     // the transformers that are left and the decoder, but not one that an earlier job left
     let resumed = finished(&events);
     assert!(loaded(resumed) >= 2, "{:?}", resumed.optimizations);

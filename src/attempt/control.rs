@@ -9,7 +9,7 @@ use crate::pipeline::StepControl;
 /// Why a job was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopReason {
-    /// A person cancelled it.
+    /// The user cancelled it.
     Cancelled,
     /// It reached its time limit.
     TimedOut,
@@ -22,9 +22,9 @@ pub(crate) enum StopReason {
 pub(crate) enum YieldReason {
     /// An urgent job runs first.
     Overtaken,
-    /// A person paused it without keeping its memory.
+    /// The user paused it without keeping its memory.
     Paused,
-    /// A person paused the whole queue.
+    /// The user paused the whole queue.
     QueuePaused,
 }
 

@@ -1,4 +1,4 @@
-//! Models that may replace the one asked for, because a person allowed them.
+//! Models that may replace the one asked for, because the user allowed them.
 
 use std::path::PathBuf;
 

@@ -20,7 +20,7 @@ pub enum EndStatus {
     Done,
     /// The job failed.
     Failed,
-    /// A person cancelled it.
+    /// The user cancelled it.
     Cancelled,
 }
 

@@ -26,7 +26,7 @@ impl fmt::Display for JobId {
 pub enum JobState {
     /// Waits for its turn. A job that has started before resumes from its last step.
     Queued,
-    /// Waits until a person resumes it; its memory is free.
+    /// Waits until the user resumes it; its memory is free.
     Paused,
     /// A program runs it.
     Running {
@@ -40,7 +40,7 @@ pub enum JobState {
     },
 }
 
-/// What a person asked of a running job and is not done yet. The job may run in another program.
+/// What the user asked of a running job and is not done yet. The job may run in another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PendingAction {
@@ -88,7 +88,7 @@ pub struct Job {
     /// The worker id of the only program that may run it, as long as that program runs.
     #[serde(default)]
     pub reserved_by: Option<String>,
-    /// What a person asked of it while it runs.
+    /// What the user asked of it while it runs.
     #[serde(default)]
     pub pending_action: Option<PendingAction>,
     /// What is on disk of its video.

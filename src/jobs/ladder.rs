@@ -1,7 +1,7 @@
 //! The retry ladder: fixes to try after a failure, those that keep the requested video first.
 //!
 //! Only failures of memory, device and generation are retried. Invalid settings, missing or damaged files, a full disk
-//! and a wrong ONNX Runtime do not recover by themselves. No rung raises a value that a person asked for, none has no
+//! and a wrong ONNX Runtime do not recover by themselves. No rung raises a value that the user asked for, none has no
 //! effect where the job runs, and none moves a job from a card to the CPU without permission.
 
 use crate::core::{
@@ -32,7 +32,7 @@ pub(crate) struct Failed {
     pub(crate) vae_tile: Option<u32>,
     /// Whether the weights of the stage were packed, so that reading them in place needs less memory.
     pub(crate) is_packed: bool,
-    /// Whether a person allowed the CPU in place of a card.
+    /// Whether the user allowed the CPU in place of a card.
     pub(crate) may_use_cpu: bool,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Optio
     rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes))
 }
 
-/// What a person can try after the last attempt: changes that are theirs to make, each helpful by itself.
+/// What the user can try after the last attempt: changes that are theirs to make, each helpful by itself.
 pub(crate) fn suggestions(failed: Failed, draft: &Draft) -> Vec<Fix> {
     let fixes = match (failed.kind, failed.stage) {
         (Kind::Device, _) if failed.provider != Provider::Cpu => vec![Fix::Provider(ProviderChoice::Cpu)],
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_mend_itself_is_not_tried_again() {
+    fn errors_that_a_retry_cannot_fix_are_not_retried() {
         let permanent = [
             Kind::Input,
             Kind::Io,

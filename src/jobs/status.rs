@@ -15,13 +15,13 @@ pub enum JobStatus {
     Queued,
     /// A program runs it.
     Running,
-    /// It waits until a person resumes it.
+    /// It waits until the user resumes it.
     Paused,
     /// Its video is finished.
     Done,
     /// It failed.
     Failed,
-    /// A person cancelled it.
+    /// The user cancelled it.
     Cancelled,
     /// Its program ended while it ran; the next program resumes it.
     Interrupted,

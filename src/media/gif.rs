@@ -161,15 +161,15 @@ impl Playing {
             self.canvas = before;
         }
         let end = || gif::DecodingError::from(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
-        let picture = self.decoder.read_next_frame()?.ok_or_else(end)?;
-        if picture.dispose == DisposalMethod::Previous {
+        let frame = self.decoder.read_next_frame()?.ok_or_else(end)?;
+        if frame.dispose == DisposalMethod::Previous {
             self.undo = Some(self.canvas.clone());
         }
         let row_bytes = self.canvas.size.width as usize * 3;
         let (left, top, width) =
-            (usize::from(picture.left) * 3, usize::from(picture.top), usize::from(picture.width));
+            (usize::from(frame.left) * 3, usize::from(frame.top), usize::from(frame.width));
         let rows = self.canvas.rgb.chunks_exact_mut(row_bytes).skip(top);
-        for (row, pixels) in rows.zip(picture.buffer.chunks_exact(width.max(1) * 4)) {
+        for (row, pixels) in rows.zip(frame.buffer.chunks_exact(width.max(1) * 4)) {
             // pixels outside the canvas are not shown
             let row = row.get_mut(left..).unwrap_or_default();
             for (to, from) in row.chunks_exact_mut(3).zip(pixels.chunks_exact(4)) {
@@ -178,9 +178,9 @@ impl Playing {
                 }
             }
         }
-        if picture.dispose == DisposalMethod::Background {
+        if frame.dispose == DisposalMethod::Background {
             let mut cleared = self.canvas.clone();
-            let rows = cleared.rgb.chunks_exact_mut(row_bytes).skip(top).take(usize::from(picture.height));
+            let rows = cleared.rgb.chunks_exact_mut(row_bytes).skip(top).take(usize::from(frame.height));
             for row in rows {
                 let end = (left + width * 3).min(row_bytes);
                 row.get_mut(left..end).unwrap_or_default().fill(0);

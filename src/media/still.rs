@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn cmyk_gives_the_colours_of_pillow() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures/cmyk.jpg");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images/cmyk.jpg");
         let image = SourceImage::open(&path).unwrap();
         // Pillow 12: Image.open(..).convert("RGB"), in the middle of each quarter
         let expected =

@@ -172,7 +172,7 @@ impl Graph {
         Bytes(weights.filter(external).filter_map(size).sum())
     }
 
-    /// The files that hold its weights, as they are now: tells a file from the one that takes its place.
+    /// The files that hold its weights, with their identity now, to detect a replaced file.
     pub fn weights_identity(&self) -> String {
         let location = |tensor: &TensorProto| {
             let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some("location"))?;

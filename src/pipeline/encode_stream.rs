@@ -96,7 +96,7 @@ impl StreamEncoder<'_> {
         canvas.finish()
     }
 
-    /// The caches of a tile of so many cells before its first chunk.
+    /// The initial caches of a tile of this size in cells.
     fn zeros(&self, [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
         let zeros = |cache: &CacheSpec| {
             let side = |cells: usize| (cells * self.stride / self.patch) >> cache.level;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::core::{Bytes, Quantisation, WeightsChoice};
 use crate::engine::{Prepack, Provider};
 
-/// The part of the available memory that no session is kept in: one of so many.
+/// Divisor of the available memory: this part of it is never used for resident sessions.
 const RESERVE: u64 = 4;
 /// What is kept first. Loading the transformer takes longest; a prompt's embeddings are often known already. The VAE
 /// encoder is never kept: what it made of an image is, on disk.
@@ -215,7 +215,7 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    /// Weights of so many GiB that can be pages of their file, and 1 GiB of values that go with the session.
+    /// Weights of this size in GiB that can be pages of their file, and 1 GiB of values that are freed with the session.
     fn component(component: ComponentId, gib: u64) -> ComponentNeeds {
         let footprint = |bytes| Footprint { needed: Bytes(bytes + GIB), kept: Bytes(bytes + GIB) };
         ComponentNeeds {

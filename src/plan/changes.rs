@@ -1,4 +1,4 @@
-//! What a person changes in a draft: every field is optional, and what is not given stays as it is.
+//! What the user changes in a draft: every field is optional, and what is not given stays as it is.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::core::{
     Draft, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, Seed, WeightsChoice,
 };
 
-/// Starting noise as a person asks for it.
+/// Starting noise as the user asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeedChoice {
     /// Another seed for each job.

@@ -1,4 +1,4 @@
-//! From what a person asks for to a finished job: defaults, mode and model with their reasons, limits, the output's name,
+//! From what the user asks for to a finished job: defaults, mode and model with their reasons, limits, the output's name,
 //! and what preflight says.
 //!
 //! Command line and window both plan here, so the same input gives the same job. [`Planner`] decides over a snapshot of

@@ -13,7 +13,7 @@ pub fn output_name(draft: &Draft, mode: Mode, now: Utc) -> String {
     format!("{}_{mode}_{}.mp4", now.day(), seed_and_slug(draft))
 }
 
-/// The file for a place that a person asked for: inside it if it is a folder that exists, else the place itself.
+/// The file for a place that the user asked for: inside it if it is a folder that exists, else the place itself.
 ///
 /// A folder of frames that may be replaced is the place itself too.
 pub(super) fn output_in(asked: &Path, draft: &Draft, mode: Mode, existing: Existing) -> PathBuf {
@@ -30,7 +30,7 @@ pub(super) fn output_in(asked: &Path, draft: &Draft, mode: Mode, existing: Exist
     folder.join(output_name(draft, mode, Utc::now()))
 }
 
-/// Whether an output has the name that its draft gave it, and not one that a person chose.
+/// Whether an output has the name that its draft gave it, and not one that the user chose.
 pub(super) fn is_named_for(output: &Path, draft: &Draft) -> bool {
     let stem = output.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let given = seed_and_slug(draft);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_a_person_chose_is_told_from_one_that_the_draft_gave() {
+    fn names_chosen_by_the_user_are_distinguished_from_default_names() {
         for (name, is_given) in [
             ("out/1970-01-01_t2v_7_a-red-circle-moves.mp4", true),
             ("out/7_A-red-circle-moves.mp4", true),

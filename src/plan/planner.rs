@@ -14,7 +14,7 @@ use crate::media::OutputTarget;
 use crate::models::Installed;
 use crate::store::Settings;
 
-/// Plans jobs over a snapshot of the installed models. It scans no folders: whoever holds it does, by
+/// Plans jobs over a snapshot of the installed models. It scans no folders: its owner does, by
 /// [`Folders::scan`], and hands the result to [`Planner::set_models`].
 #[derive(Clone, Debug)]
 pub struct Planner {
@@ -241,7 +241,7 @@ impl Planner {
     }
 }
 
-/// What the changes tell the router.
+/// The inputs of the router in the changes.
 fn asked_by(changes: &DraftChanges) -> RouteRequest<'_> {
     RouteRequest {
         prompt: changes.prompt.as_deref().unwrap_or_default(),

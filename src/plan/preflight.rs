@@ -29,7 +29,7 @@ const NEAREST: usize = 20;
 /// Maximum number of other models opened to learn from their runs.
 const MODELS: usize = 4;
 /// Upper bound of bytes per pixel in a file: for PNG frames and for video.
-const PICTURE_BYTES: u64 = 3;
+const PNG_BYTES_PER_PIXEL: u64 = 3;
 const VIDEO_BYTES_PER_8_PIXELS: u64 = 8;
 /// Copies of the latents in a resume point.
 const LATENT_COPIES: u64 = 4;
@@ -137,18 +137,18 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
 pub(crate) fn report_preflight(
     job: PreparedJob<'_>,
     data_dir: Option<&Path>,
-    story: &mut Reporter<'_>,
+    reporter: &mut Reporter<'_>,
 ) -> Result<()> {
-    data_dir.map_or(Ok(()), |data_dir| tell(&report(job, data_dir)?.0, story))
+    data_dir.map_or(Ok(()), |data_dir| send_findings(&report(job, data_dir)?.0, reporter))
 }
 
 /// Sends notes and warnings as events, and returns the first blocker as an error.
-fn tell(found: &PreflightReport, story: &mut Reporter<'_>) -> Result<()> {
+fn send_findings(found: &PreflightReport, reporter: &mut Reporter<'_>) -> Result<()> {
     if let Some(blocker) = found.blockers().next() {
         return Err(error_from_finding(blocker));
     }
     let peak = found.peak();
-    story.send(Event::Preflight {
+    reporter.send(Event::Preflight {
         findings: found.findings.clone(),
         seconds: found.time.as_ref().map(|time| time.seconds),
         peak_mb: (peak > Bytes(0)).then(|| peak.0 as f64 / f64::from(1 << 20)),
@@ -156,8 +156,8 @@ fn tell(found: &PreflightReport, story: &mut Reporter<'_>) -> Result<()> {
     for finding in &found.findings {
         let message = sentence(finding);
         match finding.severity {
-            Severity::Note => story.note(message),
-            _ => story.warn(message),
+            Severity::Note => reporter.note(message),
+            _ => reporter.warn(message),
         }
     }
     Ok(())
@@ -222,7 +222,7 @@ pub(super) fn loras(request: &GenRequest) -> [Bytes; 2] {
 fn disk_space(work: &JobSpec, request: &GenRequest, size: &ModelSize, data_dir: &Path) -> Vec<DiskSpace> {
     let pixels = request.size.area() * u64::from(request.frames.0);
     let is_video = work.output.extension().is_some();
-    let video = if is_video { pixels * VIDEO_BYTES_PER_8_PIXELS / 8 } else { pixels * PICTURE_BYTES };
+    let video = if is_video { pixels * VIDEO_BYTES_PER_8_PIXELS / 8 } else { pixels * PNG_BYTES_PER_PIXEL };
     let latent = size.strides.latent(size.vae.z_dim, request.size, request.frames);
     let latents = latent.dims().iter().product::<usize>() as u64 * 4 * LATENT_COPIES;
     [("the video", work.output.parent(), video), ("the resume point", Some(data_dir), latents)]

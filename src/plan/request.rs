@@ -9,7 +9,7 @@ use crate::core::{Draft, Resolution, Result};
 use crate::jobs::{JobSpec, Priority};
 use crate::media::Existing;
 
-/// What a person's changes start from.
+/// What the user's changes start from.
 #[derive(Clone, Debug, Default)]
 pub enum Base {
     /// The defaults of the model that is asked for, else of the one that the router chooses.

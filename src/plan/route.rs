@@ -334,14 +334,14 @@ fn official(mode: Mode) -> &'static str {
     }
 }
 
-fn reasons(asked: &RouteRequest<'_>, model: &Candidate<'_>, obstacles: &[Error]) -> Vec<String> {
+fn reasons(asked: &RouteRequest<'_>, model: &Candidate<'_>, blockers: &[Error]) -> Vec<String> {
     let mut reasons = Vec::new();
     match (asked.model, asked.mode) {
         (Some(_), _) => reasons.push("you chose the model".to_owned()),
         (None, Some(_)) => reasons.push("you set the mode".to_owned()),
         (None, None) => reasons.push(asked.given().to_owned()),
     }
-    reasons.extend(obstacles.iter().map(|obstacle| obstacle.message.clone()));
+    reasons.extend(blockers.iter().map(|blocker| blocker.message.clone()));
     if asked.model.is_none() && model.family.is_none() {
         reasons.push("no official Wan model that can do this is installed".to_owned());
     }

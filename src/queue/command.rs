@@ -1,4 +1,4 @@
-//! What a person can ask of the queue.
+//! What the user can ask of the queue.
 
 use super::queue::{Queue, find};
 use super::state::{Record, State};
@@ -50,7 +50,7 @@ pub enum QueueCommand {
     ClearEnded,
     /// Several commands, each by itself: one that fails does not keep the others from being carried out.
     Many(Vec<Self>),
-    /// Pause the whole queue, until a person resumes it.
+    /// Pause the whole queue, until the user resumes it.
     PauseAll,
     /// Resume the whole queue.
     ResumeAll,
@@ -234,7 +234,7 @@ impl Queue {
         self.set_paused(true)
     }
 
-    /// Resumes the whole queue; jobs that a person paused one by one stay paused. Returns whether it was paused.
+    /// Resumes the whole queue; jobs that the user paused one by one stay paused. Returns whether it was paused.
     pub fn resume_all(&mut self) -> Result<bool> {
         self.set_paused(false)
     }

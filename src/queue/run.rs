@@ -54,7 +54,7 @@ impl Queue {
         self.shared.change(|_| Ok((vec![Record::Retry { id, retry }], ())))
     }
 
-    /// Gives a job back that resumes later, at its turn or when a person resumes it.
+    /// Gives a job back that resumes later, at its turn or when the user resumes it.
     pub(crate) fn give_back(&mut self, id: JobId, state: JobState) -> Result<()> {
         self.shared.change(|_| Ok((vec![Record::State { id, state }], ())))
     }

@@ -67,7 +67,7 @@ impl Dispatcher {
             DispatcherMessage::Add(spec, reply) => {
                 let added = queue.add(*spec, self.scope == Scope::Own);
                 drop(queue);
-                // whoever asked may be gone
+                // the program that asked may have ended
                 drop(reply.send(added));
             }
             DispatcherMessage::Command(QueueCommand::Many(commands)) => {
@@ -149,7 +149,7 @@ fn enforce_limits(running: &Running, next: Option<Priority>) {
     }
 }
 
-/// Applies what a person asked of a running job.
+/// Applies what the user asked of a running job.
 pub(super) fn apply(control: &JobControl, action: Option<PendingAction>) {
     match action {
         Some(PendingAction::Cancel) => control.stop(StopReason::Cancelled),

@@ -31,7 +31,7 @@ impl Runner {
             let stage = self.recorder.stage().unwrap_or(Stage::Preflight);
             let LadderStep { fixes, suggestions } = self.ladder_step(job, &retries, &error, stage);
             let Some(fixes) = fixes.filter(|_| num_failed < self.options.max_retries) else {
-                // a person can still try what no retry may do
+                // the user can still try what no retry may do
                 let known = error.fixes().to_vec();
                 return JobEnd::Failed(error.with_fixes(if known.is_empty() { suggestions } else { known }));
             };
@@ -52,7 +52,7 @@ impl Runner {
         }
     }
 
-    /// What to change before the next attempt, by the settings of the failed one, and what a person can try after the
+    /// What to change before the next attempt, by the settings of the failed one, and what the user can try after the
     /// last one.
     fn ladder_step(&self, job: &Job, retries: &[RetryRecord], error: &Error, stage: Stage) -> LadderStep {
         let tried: Vec<_> = retries.iter().flat_map(|retry| retry.fixes.clone()).collect();
@@ -150,7 +150,7 @@ impl Runner {
 struct LadderStep {
     /// What to change before the next attempt; none if nothing is left to try.
     fixes: Option<Vec<Fix>>,
-    /// What a person can try after the last attempt.
+    /// What the user can try after the last attempt.
     suggestions: Vec<Fix>,
 }
 

@@ -178,7 +178,7 @@ impl Runner {
                 (saved, if is_cancelled { Event::Cancelled } else { Event::Failed { error } })
             }
             JobEnd::Later(state, why) => {
-                // a person paused the job, whatever else made it yield
+                // the user paused the job, whatever else made it yield
                 let is_paused = matches!(job.pending_action, Some(PendingAction::Pause { .. }));
                 let state = if is_paused { JobState::Paused } else { state };
                 (queue.give_back(id, state), Event::Interrupted { message: why.to_owned() })

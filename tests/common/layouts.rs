@@ -16,7 +16,7 @@ use wandeck::wan::graphs::{self, Segments, StreamCall};
 pub(crate) const ALL: [SynthComponent; 3] =
     [SynthComponent::Transformer, SynthComponent::TextEncoder, SynthComponent::Vae];
 
-/// A model of few and narrow layers; heads are 128 wide, as nothing else can be told from shapes.
+/// A model of few and narrow layers; heads are 128 wide, because shapes show nothing else.
 pub(crate) fn narrow(like: SynthModel) -> Shapes {
     let mut shapes = Shapes::official(like);
     let (dit, text, vae) = (&mut shapes.transformer, &mut shapes.text_encoder, &mut shapes.vae);
@@ -75,7 +75,7 @@ pub(crate) fn outputs(graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
     outputs_of(session, graph)
 }
 
-/// Likewise, in a session that was made of the graph in another way.
+/// The outputs of a session that was made of the graph in another way.
 pub(crate) fn outputs_of(mut session: Session, graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
     const TOKENS: usize = 2 * 2 * 3;
     let size = |dim: &Dim, name: &str| match dim {

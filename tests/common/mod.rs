@@ -99,15 +99,15 @@ impl Golden {
 }
 
 /// All events of a job, the terminal one last.
-pub(crate) fn story(worker: &Worker, id: JobId) -> Vec<Event> {
-    let mut told = Vec::new();
+pub(crate) fn events_of(worker: &Worker, id: JobId) -> Vec<Event> {
+    let mut events = Vec::new();
     loop {
         let (from, event) = worker.events().recv_timeout(PATIENCE).unwrap();
         assert_eq!(from, id);
         let last = event.is_terminal();
-        told.push(event);
+        events.push(event);
         if last {
-            return told;
+            return events;
         }
     }
 }

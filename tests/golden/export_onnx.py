@@ -66,7 +66,7 @@ class Parameters(torch.nn.Module):
 
 
 class Mean(Parameters):
-    """Likewise, the mean alone."""
+    """The mean alone."""
 
     def forward(self, sample):
         return super().forward(sample)[:, : self.vae.config.z_dim]

@@ -4,7 +4,7 @@
     lora.py        loras/ and refs/lora.safetensors, refs/pipeline_lora.*
 
 Needs peft beside requirements.txt (lora-requirements.txt). Seeded, one thread, as make.py. Where diffusers cannot read
-a dialect, its file holds the same numbers as one that it can read, so the result must be the same.
+a format, its file holds the same numbers as one that it can read, so the result must be the same.
 """
 
 import json

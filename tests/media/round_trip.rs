@@ -166,7 +166,7 @@ fn noise(size: Resolution, time: u32) -> Frame {
 }
 
 #[test]
-fn noise_is_stored_coarser_and_that_is_told() {
+fn noise_is_stored_coarser_with_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let size = Resolution::new(256, 256);
     // an ordinary frame first, so that two frames in a row begin anew
@@ -256,7 +256,7 @@ fn nothing_is_ever_overwritten() {
         let first = write(&folder.path().join(name), &frames(2));
         let target = target(&first, 2);
         assert_eq!(target.renamed_from(), Some(first.as_path()));
-        // somebody else takes the name while the video is made
+        // another program takes the name while the video is made
         let taken = folder.path().join(second);
         fs::write(&taken, "theirs").unwrap();
         assert_eq!(try_write(&target, &frames(2)).unwrap(), folder.path().join(third));
@@ -313,7 +313,7 @@ fn the_recorder_writes_on_its_own_thread() {
 }
 
 #[test]
-fn a_failure_on_the_thread_is_told_to_the_caller() {
+fn a_failure_on_the_thread_reaches_the_caller() {
     let folder = tempfile::tempdir().unwrap();
     let target = target(&folder.path().join("out.mp4"), 1000);
     let mut recorder = VideoSink::start(&target, SIZE, FPS, FrameCount(1000)).unwrap();
@@ -455,7 +455,7 @@ fn names_need_not_be_utf8() {
 
 #[cfg(unix)]
 #[test]
-fn a_disk_that_runs_full_is_told_and_leaves_nothing() {
+fn a_full_disk_is_reported_and_leaves_no_file() {
     // the kernel refuses writes beyond the limit; the signal that would end the program is ignored
     let script =
         "trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact round_trip::with_little_space --ignored --nocapture";
@@ -470,7 +470,7 @@ fn a_disk_that_runs_full_is_told_and_leaves_nothing() {
 
 #[cfg(unix)]
 #[test]
-#[ignore = "runs with a limit on the size of files, in a_disk_that_runs_full_is_told_and_leaves_nothing"]
+#[ignore = "runs with a limit on the size of files, in a_full_disk_is_reported_and_leaves_no_file"]
 fn with_little_space() {
     let folder = tempfile::tempdir().unwrap();
     for (name, count) in FORMATS {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{self, finished, frames, story, worker};
+use crate::common::{self, events_of, finished, frames, worker};
 use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice, Quantisation};
 use wandeck::jobs::JobSpec;
 use wandeck::media::read_metadata;
@@ -220,14 +220,14 @@ fn every_layout_and_fp8_can_be_converted() {
     }
 }
 
-/// Precision told, and all pixels of the preset's video.
+/// The reported precision, and all pixels of the preset's video.
 fn video(preset: &str, model: &Path, precision: PrecisionChoice, dir: &Path) -> (String, Vec<u8>) {
     let preset = presets::by_name(preset).unwrap_or_else(|_| presets::by_name("toy-t2v").unwrap());
     let draft = Draft { seed: 7, precision, ..preset.draft("a red circle moves right on a blue background") };
     let output = dir.join(format!("{}-{precision:?}", model.file_name().unwrap().display()));
     let worker = worker();
     let id = worker.submit(JobSpec::new(draft, model.into(), output));
-    let events = story(&worker, id);
+    let events = events_of(&worker, id);
     let outcome = finished(&events);
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
     (outcome.precision.clone(), frames(&outcome.output))
@@ -309,7 +309,7 @@ fn the_command_converts_and_says_what_is_wrong() {
     let record: serde_json::Value = serde_json::from_str(&read_metadata(&video).unwrap().unwrap()).unwrap();
     assert_eq!((&record["precision"], &record["request"]["precision"]), (&"int8".into(), &"int8".into()));
 
-    // a folder below a file cannot be made, whoever asks
+    // a folder below a file cannot be created, even by root
     let below = output.join("model_index.json/x");
     let (code, text) =
         run(&["models", "convert", tiny, "--precision", "int8", "-o", below.to_str().unwrap()]);

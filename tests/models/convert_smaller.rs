@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{self, finished, frames, story, worker};
+use crate::common::{self, events_of, finished, frames, worker};
 use wandeck::core::{Bytes, CancelToken, Draft, Kind, PrecisionChoice, Quantisation};
 use wandeck::jobs::JobSpec;
 use wandeck::models;
@@ -84,9 +84,9 @@ fn what_is_read_back_is_what_the_report_says() {
             };
             let off = relative_l2(&read(&after, module, to), &floats(&before, name));
             assert!(errors.contains(&off), "{name}: {off}");
-            let told =
+            let reported =
                 report.layers.iter().find(|layer| layer.component == "transformer" && layer.name == name);
-            assert!((told.unwrap().relative_l2 / off - 1.0).abs() < 1e-4, "{name}: {off} {told:?}");
+            assert!((reported.unwrap().relative_l2 / off - 1.0).abs() < 1e-4, "{name}: {off} {reported:?}");
         }
         let stored = models::open(&path).unwrap();
         assert_eq!(stored.quantisation(), to.quantisation());
@@ -153,14 +153,14 @@ fn stopped_it_goes_on_as_if_it_had_not_been() {
     }
 }
 
-/// Precision told, and all pixels of the toy's video.
+/// The reported precision, and all pixels of the toy's video.
 fn video(model: &Path, precision: PrecisionChoice, dir: &Path) -> (String, Vec<u8>) {
     let preset = presets::by_name("toy-t2v").unwrap();
     let draft = Draft { seed: 7, precision, ..preset.draft("a red circle moves right on a navy background") };
     let output = dir.join(format!("{}-video", model.file_name().unwrap().display()));
     let worker = worker();
     let id = worker.submit(JobSpec::new(draft, model.into(), output));
-    let events = story(&worker, id);
+    let events = events_of(&worker, id);
     let outcome = finished(&events);
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
     (outcome.precision.clone(), frames(&outcome.output))
@@ -178,8 +178,8 @@ fn the_toy_makes_nearly_the_same_video() {
         let small = dir.path().join(format!("toy-{}", to.word()));
         let report = converted(&toy, &small, to).report;
         let (before, after) = report.sizes();
-        let (told, rounded) = video(&small, precision, dir.path());
-        assert_eq!(told, word);
+        let (reported, rounded) = video(&small, precision, dir.path());
+        assert_eq!(reported, word);
         assert_eq!(exact.len(), rounded.len());
         let sum: u64 = exact.iter().zip(&rounded).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         let mean = sum as f64 / exact.len() as f64;

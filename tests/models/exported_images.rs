@@ -1,11 +1,11 @@
-//! Pictures given to models that `torch.onnx` exported (`tests/golden/export_onnx.py`), against the program's own graphs
+//! Images given to models that `torch.onnx` exported (`tests/golden/export_onnx.py`), against the program's own graphs
 //! on the same weights; exports in half precision; and previews.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{self, TestWorker, finished, frames, golden_model, story, worker};
+use crate::common::{self, TestWorker, events_of, finished, frames, golden_model, worker};
 use ndarray::ArrayD;
 use prost::Message as _;
 use wandeck::core::{
@@ -26,7 +26,7 @@ fn exported(parts: &str, parent: &Path) -> PathBuf {
     whole
 }
 
-fn picture(name: &str) -> PathBuf {
+fn image(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs").join(name)
 }
 
@@ -36,7 +36,7 @@ fn draft(count: u32) -> Draft {
         negative_prompt: "a blurred grey square".into(),
         model: "exported".into(),
         mode: None,
-        start_image: Some(picture("input.png")),
+        start_image: Some(image("input.png")),
         end_image: None,
         continue_from: None,
         loras: Vec::new(),
@@ -63,7 +63,7 @@ fn run(worker: &TestWorker, draft: &Draft, model: &Path, preview: bool) -> (Vec<
     let mut work = JobSpec::new(draft.clone(), model.into(), output.path().join("frames"));
     work.preview = preview;
     let id = worker.submit(work);
-    let events = story(worker, id);
+    let events = events_of(worker, id);
     let pixels = frames(&finished(&events).output);
     (events, pixels)
 }
@@ -71,7 +71,7 @@ fn run(worker: &TestWorker, draft: &Draft, model: &Path, preview: bool) -> (Vec<
 fn failure(draft: &Draft, model: &Path) -> Error {
     let (worker, output) = (worker(), tempfile::tempdir().unwrap());
     let id = worker.submit(JobSpec::new(draft.clone(), model.into(), output.path().join("never")));
-    let events = story(&worker, id);
+    let events = events_of(&worker, id);
     assert!(!events.iter().any(|event| matches!(event, Event::StageStarted { stage: Stage::Text })));
     let Some(Event::Failed { error }) = events.last() else { panic!("not failed: {events:?}") };
     error.clone()
@@ -93,12 +93,12 @@ fn previews(events: &[Event]) -> Vec<Vec<Frame>> {
 }
 
 #[test]
-fn pictures_give_the_same_frames_as_the_programs_own_graphs() {
+fn images_give_the_same_frames_as_built_graphs() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
     for (own, export, count, variants) in [
-        ("tiny-i2v", "tiny-i2v-onnx", 9, &["picture", "no prompt", "last picture"][..]),
-        ("tiny-ti2v", "tiny-ti2v-onnx", 5, &["picture", "no picture"]),
+        ("tiny-i2v", "tiny-i2v-onnx", 9, &["image", "no prompt", "last image"][..]),
+        ("tiny-ti2v", "tiny-ti2v-onnx", 5, &["image", "no image"]),
     ] {
         let own = common::whole_golden_model(own, dir.path());
         let export = exported(export, dir.path());
@@ -106,8 +106,8 @@ fn pictures_give_the_same_frames_as_the_programs_own_graphs() {
             let mut asked = draft(count);
             match *variant {
                 "no prompt" => asked.prompt.clear(),
-                "last picture" => asked.end_image = Some(picture("input_last.png")),
-                "no picture" => asked.start_image = None,
+                "last image" => asked.end_image = Some(image("input_last.png")),
+                "no image" => asked.start_image = None,
                 _ => {}
             }
             let (_, expected) = run(&worker, &asked, &own, false);
@@ -137,7 +137,7 @@ fn a_clip_goes_on_from_its_last_frame() {
     let (worker, model) = (worker(), exported("tiny-ti2v-onnx", dir.path()));
     let clip = dir.path().join("clip");
     let id = worker.submit(JobSpec::new(draft(5), model.clone(), clip.clone()));
-    let clip = finished(&story(&worker, id)).output.clone();
+    let clip = finished(&events_of(&worker, id)).output.clone();
     let last = Draft { start_image: Some(clip.join("frame_0004.png")), ..draft(5) };
     let end = Draft { start_image: None, continue_from: Some(clip), ..draft(5) };
     assert_eq!(run(&worker, &end, &model, false).1, run(&worker, &last, &model, false).1);
@@ -177,7 +177,7 @@ fn bfloat16_is_refused_on_the_cpu_before_the_work() {
 }
 
 #[test]
-fn a_picture_without_an_encoder_is_refused_by_the_name_of_the_file() {
+fn an_image_without_an_encoder_is_refused_with_the_missing_file() {
     let dir = tempfile::tempdir().unwrap();
     let model = exported("tiny-ti2v-onnx", dir.path());
     std::fs::remove_dir_all(model.join("vae_encoder")).unwrap();
@@ -200,7 +200,7 @@ fn one_error_lists_every_mistake_of_an_encoder() {
     change(&model.join("vae_encoder/model.onnx"), |model| {
         let graph = model.graph.as_mut().unwrap();
         let mut other = graph.input[0].clone();
-        graph.input[0].name = Some("picture".into());
+        graph.input[0].name = Some("image".into());
         // a second input, known by its name, of another type and shape
         let tensor = other.r#type.as_mut().unwrap().tensor_type.as_mut().unwrap();
         tensor.elem_type = Some(7);
@@ -215,7 +215,7 @@ fn one_error_lists_every_mistake_of_an_encoder() {
     for words in [
         "vae_encoder: the input sample is int64 [1, 3, 64, 96]",
         "expected float32 or float16 or bfloat16 [1, 3, F, H, W]",
-        "vae_encoder: the input picture is unknown",
+        "vae_encoder: the input image is unknown",
         "vae_encoder: the output latent_parameters is float32 [32, 3, 8, 12], expected",
         "[1, 32, T, H, W] or [1, 16, T, H, W]",
         "vae_decoder/model.onnx is missing",
@@ -225,7 +225,7 @@ fn one_error_lists_every_mistake_of_an_encoder() {
 }
 
 #[test]
-fn what_an_export_cannot_do_with_a_picture_is_said_before_the_work() {
+fn what_an_export_cannot_do_with_an_image_is_reported_first() {
     let dir = tempfile::tempdir().unwrap();
     let model = exported("tiny-ti2v-onnx", dir.path());
     change(&model.join("transformer/model.onnx"), |model| {
@@ -271,9 +271,9 @@ fn previews_without_an_encoder_are_learned_from_the_first_video() {
     let asked = Draft { start_image: None, ..draft(9) };
     let (events, pixels) = run(&worker, &asked, &model, true);
     assert!(previews(&events).is_empty());
-    let told =
+    let printed =
         |event: &Event| matches!(event, Event::Note { message } if message.contains("are learned from"));
-    assert!(events.iter().any(told));
+    assert!(events.iter().any(printed));
     let (events, _) = run(&worker, &asked, &model, true);
     let shown: Vec<u8> = previews(&events).pop().unwrap().into_iter().flat_map(|frame| frame.rgb).collect();
     // about the colours of the video, which at the last preview still lacks a step

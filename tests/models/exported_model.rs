@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{self, finished, frames, story, worker};
+use crate::common::{self, events_of, finished, frames, worker};
 use prost::Message as _;
 use wandeck::core::{
     Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, WeightsChoice,
@@ -54,7 +54,7 @@ fn work(model: PathBuf, output: &Path) -> JobSpec {
 fn failure(work: JobSpec) -> wandeck::core::Error {
     let worker = worker();
     let id = worker.submit(work);
-    let events = story(&worker, id);
+    let events = events_of(&worker, id);
     assert!(!events.iter().any(|event| matches!(event, Event::StageStarted { stage: Stage::Text })));
     match events.last() {
         Some(Event::Failed { error }) => error.clone(),
@@ -74,7 +74,7 @@ fn an_exported_model_gives_the_same_frames_as_diffusers() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
     let id = worker.submit(work(model(dir.path()), &dir.path().join("frames")));
-    let events = story(&worker, id);
+    let events = events_of(&worker, id);
     let outcome = finished(&events);
     assert_eq!(outcome.steps.len(), 6);
     let golden = common::golden("pipeline_t2v");

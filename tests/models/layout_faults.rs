@@ -23,7 +23,7 @@ fn comfy(like: SynthModel) -> tempfile::TempDir {
     dir
 }
 
-fn told(dir: &Path, kind: Kind, words: &[&str]) -> Error {
+fn check_error(dir: &Path, kind: Kind, words: &[&str]) -> Error {
     let error = models::open(dir).unwrap_err();
     let text = format!("{error:#}");
     assert_eq!(error.kind, kind, "{text}");
@@ -44,22 +44,22 @@ fn pickles_and_gguf_are_refused_with_a_way_out() {
     ] {
         let dir = comfy(SynthModel::T2vA14b);
         fs::rename(dir.path().join(lost), dir.path().join(found)).unwrap();
-        told(
+        check_error(
             dir.path(),
             Kind::Unsupported,
             &[words, found, "Comfy-Org/Wan_2.2_ComfyUI_Repackaged", "save_file"],
         );
-        told(&dir.path().join(found), Kind::Unsupported, &[words]);
+        check_error(&dir.path().join(found), Kind::Unsupported, &[words]);
     }
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("Wan2.2-T2V-A14B-HighNoise-Q4_K_S.gguf"), b"GGUF").unwrap();
-    told(dir.path(), Kind::Unsupported, &["GGUF", "fp8_scaled"]);
+    check_error(dir.path(), Kind::Unsupported, &["GGUF", "fp8_scaled"]);
 
     let dir = tempfile::tempdir().unwrap();
     write(&narrow(SynthModel::Ti2v5b), SynthLayout::Diffusers, SynthDtype::Fp32, dir.path());
     let stem = dir.path().join("transformer/diffusion_pytorch_model");
     fs::rename(stem.with_extension("safetensors"), stem.with_extension("bin")).unwrap();
-    told(dir.path(), Kind::Unsupported, &["PyTorch pickle", "diffusion_pytorch_model.bin"]);
+    check_error(dir.path(), Kind::Unsupported, &["PyTorch pickle", "diffusion_pytorch_model.bin"]);
 }
 
 #[test]
@@ -73,16 +73,16 @@ fn damaged_files_are_reported() {
     for file in [HIGH, LOW, VAE, TEXT] {
         let dir = comfy(SynthModel::T2vA14b);
         cut(&dir.path().join(file));
-        told(dir.path(), Kind::CorruptModel, &["truncated or damaged", file, "Fetch the file again"]);
+        check_error(dir.path(), Kind::CorruptModel, &["truncated or damaged", file, "Fetch the file again"]);
         pointer(&dir.path().join(file));
-        told(dir.path(), Kind::CorruptModel, &["git-LFS pointer", file, "git lfs pull"]);
+        check_error(dir.path(), Kind::CorruptModel, &["git-LFS pointer", file, "git lfs pull"]);
     }
     let dir = tempfile::tempdir().unwrap();
     write(&narrow(SynthModel::Ti2v5b), SynthLayout::Original, SynthDtype::Fp32, dir.path());
     let whole = dir.path().join("diffusion_pytorch_model.safetensors");
     fs::rename(whole, dir.path().join("diffusion_pytorch_model-00002-of-00003.safetensors")).unwrap();
     let lost = "diffusion_pytorch_model-00001-of-00003.safetensors is missing";
-    told(dir.path(), Kind::MissingModel, &[lost]);
+    check_error(dir.path(), Kind::MissingModel, &[lost]);
 }
 
 #[test]
@@ -95,23 +95,23 @@ fn parts_that_are_missing_are_named() {
     ] {
         let dir = comfy(SynthModel::T2vA14b);
         fs::remove_file(dir.path().join(file)).unwrap();
-        told(dir.path(), Kind::MissingModel, &[words, "t2v-128"]);
+        check_error(dir.path(), Kind::MissingModel, &[words, "t2v-128"]);
     }
     let dir = tempfile::tempdir().unwrap();
-    told(dir.path(), Kind::MissingModel, &["No model found", "model_index.json"]);
-    told(&dir.path().join("nowhere"), Kind::MissingModel, &["No model found"]);
+    check_error(dir.path(), Kind::MissingModel, &["No model found", "model_index.json"]);
+    check_error(&dir.path().join("nowhere"), Kind::MissingModel, &["No model found"]);
 }
 
 /// A transformer whose file says nothing, beside one that says what it is.
 #[test]
-fn experts_that_cannot_be_told_apart_are_not_guessed() {
+fn ambiguous_experts_are_not_guessed() {
     let dir = comfy(SynthModel::T2vA14b);
     let copy = "diffusion_models/wan2.2_t2v_high_noise_14B_fp32_v2.safetensors";
     fs::copy(dir.path().join(HIGH), dir.path().join(copy)).unwrap();
     fs::rename(dir.path().join(LOW), dir.path().join("diffusion_models/other_low_noise.safetensors"))
         .unwrap();
     let words = ["2 files are named as the high-noise expert", HIGH, copy, "NAME_low_noise.safetensors"];
-    told(dir.path(), Kind::Input, &words);
+    check_error(dir.path(), Kind::Input, &words);
 
     // the width of the official models, of which there are always two
     let mut shapes = narrow(SynthModel::T2vA14b);
@@ -127,7 +127,7 @@ fn experts_that_cannot_be_told_apart_are_not_guessed() {
         fs::rename(dir.path().join(from), dir.path().join(format!("diffusion_models/{to}.safetensors")))
             .unwrap();
     }
-    told(
+    check_error(
         dir.path(),
         Kind::Input,
         &["Cannot tell which expert of t2v-A14B", "one.safetensors", "two.safetensors"],
@@ -138,14 +138,14 @@ fn experts_that_cannot_be_told_apart_are_not_guessed() {
 fn swapped_and_doubled_experts_are_noticed() {
     let dir = comfy(SynthModel::T2vA14b);
     fs::copy(dir.path().join(HIGH), dir.path().join(LOW)).unwrap();
-    told(dir.path(), Kind::CorruptModel, &["have the same values"]);
+    check_error(dir.path(), Kind::CorruptModel, &["have the same values"]);
 
     let dir = tempfile::tempdir().unwrap();
     write(&narrow(SynthModel::I2vA14b), SynthLayout::Original, SynthDtype::Fp32, dir.path());
     let [high, low] = ["high_noise_model", "low_noise_model"].map(|name| dir.path().join(name));
     let file = "diffusion_pytorch_model.safetensors";
     fs::rename(low.join(file), high.join("wan2.2_i2v_low_noise.safetensors")).unwrap();
-    told(dir.path(), Kind::CorruptModel, &["disagree", "swap them back"]);
+    check_error(dir.path(), Kind::CorruptModel, &["disagree", "swap them back"]);
 
     #[cfg(unix)]
     {
@@ -157,7 +157,7 @@ fn swapped_and_doubled_experts_are_noticed() {
             fs::remove_file(&place).unwrap();
             std::os::unix::fs::symlink(files.path().join(file), &place).unwrap();
         }
-        told(dir.path(), Kind::CorruptModel, &["disagree"]);
+        check_error(dir.path(), Kind::CorruptModel, &["disagree"]);
     }
 }
 
@@ -175,7 +175,7 @@ fn parts_of_other_models_are_noticed() {
         "belongs to another model",
         "wan_2.1_vae",
     ];
-    told(t2v.path(), Kind::CorruptModel, &words);
+    check_error(t2v.path(), Kind::CorruptModel, &words);
 
     // Wan 2.1's image-to-video transformers have the same channels, and layers for image embeddings
     let old = tempfile::tempdir().unwrap();
@@ -187,22 +187,26 @@ fn parts_of_other_models_are_noticed() {
     let mut tensors = load(&high);
     tensors.insert("img_emb.proj.0.bias".to_owned(), (safetensors::Dtype::F32, vec![1], vec![0; 4]));
     save(&high, &tensors);
-    told(old.path(), Kind::Unsupported, &["Wan 2.1 image-to-video", "img_emb.proj.0.bias", "I2V-A14B"]);
+    check_error(
+        old.path(),
+        Kind::Unsupported,
+        &["Wan 2.1 image-to-video", "img_emb.proj.0.bias", "I2V-A14B"],
+    );
     tensors.remove("img_emb.proj.0.bias");
     tensors.insert("vace_blocks.0.norm3.bias".to_owned(), (safetensors::Dtype::F32, vec![1], vec![0; 4]));
     save(&high, &tensors);
-    told(old.path(), Kind::Unsupported, &["1 tensors", "vace_blocks.0.norm3.bias", "another task"]);
+    check_error(old.path(), Kind::Unsupported, &["1 tensors", "vace_blocks.0.norm3.bias", "another task"]);
     tensors.remove("vace_blocks.0.norm3.bias");
     tensors.remove("blocks.1.norm3.bias");
     save(&high, &tensors);
-    told(old.path(), Kind::CorruptModel, &["incomplete or invalid", "blocks.1.norm2.bias is missing"]);
+    check_error(old.path(), Kind::CorruptModel, &["incomplete or invalid", "blocks.1.norm2.bias is missing"]);
 
     // a T5 of another model has position biases in its first block alone
     let text = i2v.path().join(TEXT);
     let mut tensors = load(&text);
     tensors.remove("encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight");
     save(&text, &tensors);
-    told(i2v.path(), Kind::MissingModel, &["needs the UMT5-XXL text encoder"]);
+    check_error(i2v.path(), Kind::MissingModel, &["needs the UMT5-XXL text encoder"]);
 }
 
 #[cfg(unix)]
@@ -285,6 +289,6 @@ fn a_folder_of_several_models_lists_each() {
         let found = models::find(&model.id, Path::new("/nowhere"), Some(all.path())).unwrap();
         assert_eq!(found, model.path);
     }
-    let error = told(all.path(), Kind::Input, &["holds 4 models", "Choose one"]);
+    let error = check_error(all.path(), Kind::Input, &["holds 4 models", "Choose one"]);
     assert_eq!(error.field_name(), Some("model"));
 }

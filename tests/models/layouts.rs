@@ -60,12 +60,17 @@ fn every_layout_gives_the_same_model() {
         assert_eq!(diffusers.info.layout, Layout::Diffusers);
         assert_eq!(original.info.layout, Layout::Original);
         assert_eq!(comfy.info.layout, Layout::Comfy);
-        let told = |about: &models::ModelInfo| about.components[0].role_source.clone().unwrap();
+        let role_source = |about: &models::ModelInfo| about.components[0].role_source.clone().unwrap();
         if shapes.mode == Mode::TI2V {
-            assert_eq!((told(&original.info), told(&comfy.info)), (RoleSource::Alone, RoleSource::Alone));
+            assert_eq!(
+                (role_source(&original.info), role_source(&comfy.info)),
+                (RoleSource::Alone, RoleSource::Alone)
+            );
         } else {
-            assert_eq!(told(&original.info), RoleSource::FolderName("high_noise_model".to_owned()));
-            assert!(matches!(told(&comfy.info), RoleSource::FileName(name) if name.contains("high_noise")));
+            assert_eq!(role_source(&original.info), RoleSource::FolderName("high_noise_model".to_owned()));
+            assert!(
+                matches!(role_source(&comfy.info), RoleSource::FileName(name) if name.contains("high_noise"))
+            );
         }
         assert_eq!(
             (comfy.checkpoint.id.as_str(), &comfy.info.notes),

@@ -75,7 +75,7 @@ fn every_graph_has_its_kernels() {
 fn what_a_provider_cannot_compute_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let model = models::open(&common::whole_golden_model("tiny-ti2v", dir.path())).unwrap();
-    let told = |compute, provider, wanted: &str| {
+    let refusal = |compute, provider, wanted: &str| {
         let graphs = all_graphs_in(&model, [compute; 3]);
         let (_, graph) = graphs.iter().find(|(name, _)| *name == wanted).unwrap();
         let error = check_kernels(graph, provider).unwrap_err();
@@ -86,10 +86,10 @@ fn what_a_provider_cannot_compute_is_named() {
         assert_eq!(refused.to_string(), error.to_string());
         error.to_string()
     };
-    let text = told(ComputeType::Bf16, Provider::Cpu, "transformer");
+    let text = refusal(ComputeType::Bf16, Provider::Cpu, "transformer");
     assert_eq!(text, "CPU does not support Conv in bf16, needed by the transformer");
-    assert!(told(ComputeType::Fp16, Provider::Cpu, "text_encoder").contains("support Gemm in fp16"));
-    assert!(told(ComputeType::Bf16, Provider::Cuda, "vae_decoder").contains("support Resize in bf16"));
+    assert!(refusal(ComputeType::Fp16, Provider::Cpu, "text_encoder").contains("support Gemm in fp16"));
+    assert!(refusal(ComputeType::Bf16, Provider::Cuda, "vae_decoder").contains("support Resize in bf16"));
 
     let weights = &model.vae.weights;
     let op = |op: &'static str, others: &dyn Fn(&mut GraphBuilder<'_>, &Var) -> Var| {

@@ -1,10 +1,10 @@
-//! Video from pictures, against diffusers' pipelines on the same weights; and pictures that are none.
+//! Video from images, against diffusers' pipelines on the same weights; and images that are none.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{self, finished, frames, story, worker};
+use crate::common::{self, events_of, finished, frames, worker};
 use serde::Deserialize;
 use wandeck::core::{
     Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, WeightsChoice,
@@ -70,7 +70,7 @@ fn the_same_frames_as_diffusers() {
     for reference in ["pipeline_ti2v_text", "pipeline_ti2v_image", "pipeline_i2v_last", "pipeline_i2v"] {
         let dir = tempfile::tempdir().unwrap();
         let id = worker.submit(work(reference, dir.path(), "frames"));
-        let events = story(&worker, id);
+        let events = events_of(&worker, id);
         let outcome = finished(&events);
         let golden = common::golden(reference);
         common::assert_same_frames(reference, &frames(&outcome.output), &golden.u8("frames"));
@@ -92,7 +92,7 @@ fn one_frame_and_no_prompt_are_enough() {
             job.draft.prompt.clear();
         }
         let id = worker.submit(job);
-        finished(&story(&worker, id));
+        finished(&events_of(&worker, id));
     }
 }
 
@@ -102,12 +102,12 @@ fn a_clip_goes_on_from_its_last_frame() {
     let worker = worker();
     let first = work("pipeline_i2v", dir.path(), "first");
     let id = worker.submit(first.clone());
-    let clip = finished(&story(&worker, id)).output.clone();
+    let clip = finished(&events_of(&worker, id)).output.clone();
     let go_on = |image: Option<PathBuf>, clip: Option<PathBuf>, name: &str| {
         let mut job = work("pipeline_i2v", dir.path(), name);
         (job.draft.start_image, job.draft.continue_from) = (image, clip);
         let id = worker.submit(job);
-        frames(&finished(&story(&worker, id)).output)
+        frames(&finished(&events_of(&worker, id)).output)
     };
     let last = clip.join("frame_0004.png");
     assert_eq!(go_on(None, Some(clip), "second"), go_on(Some(last), None, "same"));
@@ -133,7 +133,7 @@ fn an_invalid_image_fails_before_the_first_stage() {
         let mut job = work("pipeline_i2v", dir.path(), "never");
         job.draft.start_image = Some(path);
         let id = worker.submit(job);
-        let events = story(&worker, id);
+        let events = events_of(&worker, id);
         let Some(Event::Failed { error }) = events.last() else { panic!("{events:?}") };
         assert!(error.message.contains(words) && error.field_name() == Some("start_image"), "{error:#}");
         assert!(matches!(error.kind, Kind::Input | Kind::Io), "{error:#}");

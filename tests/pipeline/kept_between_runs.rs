@@ -1,4 +1,4 @@
-//! What one job leaves for the next: embeddings, encoded pictures, the preview's map. Never stale, never different.
+//! What one job leaves for the next: embeddings, encoded images, the preview's map. Never stale, never different.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -32,10 +32,10 @@ fn work(dir: &Path, name: &str, model: &Path) -> JobSpec {
 }
 
 fn run(job: &JobSpec, cache: &mut StoredTensors) -> (Outcome, Vec<Event>) {
-    let told = Mutex::new(Vec::new());
-    let mut tell = |event: Event| told.lock().unwrap().push(event);
+    let events = Mutex::new(Vec::new());
+    let mut tell = |event: Event| events.lock().unwrap().push(event);
     let outcome = run_job(&common::runtime(), job, cache, &CancelToken::new(), &mut tell).unwrap();
-    (outcome, told.into_inner().unwrap())
+    (outcome, events.into_inner().unwrap())
 }
 
 /// What was not made again.
@@ -65,7 +65,7 @@ fn a_second_run_encodes_nothing_and_gives_the_same_bytes() {
     assert_eq!(kept(&first.0), [""; 0]);
     // another cache on the same folder: as after a restart
     let second = run(&work(dir.path(), "second", &model), &mut StoredTensors::new(dir.path()));
-    assert_eq!(kept(&second.0).len(), 3, "prompt, negative prompt, picture: {:?}", second.0.optimizations);
+    assert_eq!(kept(&second.0).len(), 3, "prompt, negative prompt, image: {:?}", second.0.optimizations);
     assert!(notes(&first.1).iter().any(|note| note.contains("Fitting")));
     assert!(!notes(&second.1).iter().any(|note| note.contains("Fitting")));
     for (a, b) in bytes(&first.0.output).iter().zip(bytes(&second.0.output)) {
@@ -86,7 +86,7 @@ fn a_changed_model_is_not_taken_for_the_old_one() {
     changed[last] ^= 1;
     std::fs::write(&weights, changed).unwrap();
     let again = run(&work(dir.path(), "again", &model), &mut cache).0;
-    assert_eq!(kept(&again).len(), 1, "only the picture: {:?}", again.optimizations);
+    assert_eq!(kept(&again).len(), 1, "only the image: {:?}", again.optimizations);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use crate::common::{self, PATIENCE, finished, frames, story, worker};
+use crate::common::{self, PATIENCE, events_of, finished, frames, worker};
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ fn the_same_frames_as_diffusers() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
     let id = worker.submit(work(draft(), &dir.path().join("frames")));
-    let events = story(&worker, id);
+    let events = events_of(&worker, id);
     let outcome = finished(&events);
     assert!(outcome.checks.iter().all(|check| check.passed), "{:?}", outcome.checks);
     assert_eq!(outcome.steps.len(), 6);
@@ -68,7 +68,7 @@ fn the_story_is_in_order_and_complete() {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
     let id = worker.submit(work(draft(), &dir.path().join("a.mp4")));
-    let events = story(&worker, id);
+    let events = events_of(&worker, id);
     let plan = events.iter().find_map(|event| match event {
         Event::Started { plan, .. } => Some(plan.clone()),
         _ => None,
@@ -99,7 +99,7 @@ fn the_same_request_gives_the_same_bytes() {
     let outputs: [PathBuf; 2] = ["1", "2"].map(|name| {
         let dir = dir.path().join(name);
         let id = worker.submit(work(draft(), &dir.join("same.mp4")));
-        finished(&story(&worker, id)).output.clone()
+        finished(&events_of(&worker, id)).output.clone()
     });
     assert_eq!(std::fs::read(&outputs[0]).unwrap(), std::fs::read(&outputs[1]).unwrap());
 }
@@ -144,7 +144,7 @@ fn the_smallest_request_works() {
         ..draft()
     };
     let id = worker.submit(work(small, &dir.path().join("one.png")));
-    let outcome = finished(&story(&worker, id)).clone();
+    let outcome = finished(&events_of(&worker, id)).clone();
     assert_eq!(Reader::open(&outcome.output).unwrap().info().frames.0, 1);
 }
 
@@ -195,7 +195,7 @@ fn a_broken_model_fails_before_it_runs() {
     for (file, spoil, kind, words) in cases {
         spoil();
         let id = worker.submit(JobSpec { model: copy.clone(), ..work(draft(), &dir.path().join("x.mp4")) });
-        let events = story(&worker, id);
+        let events = events_of(&worker, id);
         let Some(Event::Failed { error }) = events.last() else { panic!("{file}: {events:?}") };
         assert_eq!(error.kind, kind, "{file}: {error:#}");
         assert!(format!("{error:#}").contains(words), "{file}: {error:#}");

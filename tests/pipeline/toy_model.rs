@@ -75,10 +75,10 @@ fn compare(output: &Path, golden: &common::Golden, index: usize) -> f64 {
 }
 
 #[test]
-fn pictures_move_as_with_diffusers() {
+fn image_to_video_equals_diffusers() {
     common::runtime();
-    let reference = reference("toy_pictures");
-    let golden = common::golden("toy_pictures");
+    let reference = reference("toy_images");
+    let golden = common::golden("toy_images");
     assert_eq!(reference.runs.len(), 15);
     for (index, run) in reference.runs.iter().enumerate() {
         let preset = wandeck::presets::for_model(&run.model).unwrap().unwrap().settings;

@@ -1,8 +1,8 @@
-//! A video decoded, and a picture encoded, in tiles: nearly what comes out in one piece.
+//! A video decoded, and a image encoded, in tiles: nearly what comes out in one piece.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use crate::common::{finished, frames, story, worker};
+use crate::common::{events_of, finished, frames, worker};
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ fn draft(model: &str, image: Option<PathBuf>) -> Draft {
     }
 }
 
-/// Mean difference of all bytes, and whether the run told of tiles.
+/// Mean difference of all bytes, and whether the run reported tiles.
 fn difference(model: &str, image: Option<&Path>) -> f64 {
     let dir = tempfile::tempdir().unwrap();
     let worker = worker();
@@ -50,7 +50,7 @@ fn difference(model: &str, image: Option<&Path>) -> f64 {
         let output = dir.path().join(name);
         let draft = Draft { vae_tile, ..draft(model, image.map(Path::to_owned)) };
         let id = worker.submit(JobSpec::new(draft, toy(model), output.clone()));
-        let events = story(&worker, id);
+        let events = events_of(&worker, id);
         let outcome = finished(&events);
         let tells = outcome.optimizations.iter().any(|said| said.contains("tiles of "));
         assert_eq!(tells, vae_tile.is_some(), "{:?}", outcome.optimizations);
@@ -71,9 +71,9 @@ fn a_video_in_tiles_is_nearly_the_same() {
 }
 
 #[test]
-fn a_picture_in_tiles_starts_nearly_the_same_video() {
-    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pictures/cmyk.jpg");
-    let mean = difference("toy-i2v-A14B", Some(&picture));
+fn a_start_image_in_tiles_makes_nearly_the_same_video() {
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images/cmyk.jpg");
+    let mean = difference("toy-i2v-A14B", Some(&image));
     println!("mean difference of 8-bit values: {mean:.3}");
     assert!(mean < 12.0, "{mean}");
 }

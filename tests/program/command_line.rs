@@ -1,4 +1,4 @@
-//! The command line's contract: output, exit codes, and what bad input is told.
+//! The command line's contract: output, exit codes, and errors for bad input.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -63,8 +63,8 @@ fn a_video_is_made_again_from_itself() {
     let (first, again) = (dir.path().join("first.mp4"), dir.path().join("again.mp4"));
     assert!(generate(&tiny(), text(&first), &["--seed", "7", "--guidance", "3,2"]).status.success());
     let run = wandeck(&["generate", "--from", text(&first), "-o", text(&again)]);
-    let told = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success() && told.contains("The same bytes"), "{told}");
+    let printed = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && printed.contains("The same bytes"), "{printed}");
     assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&again).unwrap());
     let other = wandeck(&[
         "generate",
@@ -93,7 +93,7 @@ fn events_are_json_lines_with_one_end() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    // other tests use the same data folder, so it may be told first that it waits for the device
+    // other tests use the same data folder, so it may print first that it waits for the device
     let first = lines.iter().find(|line| line["event"] != "note").unwrap();
     assert_eq!(first["event"], "started");
     assert_eq!(lines.last().unwrap()["event"], "finished");
@@ -115,7 +115,7 @@ fn a_taken_name_is_not_overwritten() {
 }
 
 #[test]
-fn bad_input_is_told_what_why_and_what_now() {
+fn errors_say_what_why_and_what_now() {
     let dir = tempfile::tempdir().unwrap();
     let output = dir.path().join("o.mp4");
     let (tiny, long) = (tiny(), "x".repeat(100_000));
@@ -142,10 +142,10 @@ fn bad_input_is_told_what_why_and_what_now() {
     for (args, code, words) in cases {
         let args = [args, &["-o", text(&output)]].concat();
         let run = wandeck(&args);
-        let told = String::from_utf8_lossy(&run.stderr);
-        assert_eq!(run.status.code(), Some(code), "{:?}: {told}", &args[2..]);
-        assert!(told.contains(words), "{:?}: {told}", &args[2..]);
-        assert!(!told.contains("panicked"), "{told}");
+        let printed = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(code), "{:?}: {printed}", &args[2..]);
+        assert!(printed.contains(words), "{:?}: {printed}", &args[2..]);
+        assert!(!printed.contains("panicked"), "{printed}");
     }
     assert!(!output.exists());
     let wrong_place = generate(&tiny, "/proc/wandeck/o.mp4", &["--json"]);

@@ -69,9 +69,9 @@ fn values_that_cannot_be_used_are_refused_in_a_sentence() {
         (&["--size", "832by480"], "WIDTHxHEIGHT"),
         (&["--steps", "-1"], "--steps"),
     ] {
-        let (code, told) = refused(data.path(), &[&["generate", "a cat"], args].concat());
-        assert_eq!(code, Some(2), "{told}");
-        assert!(told.contains(words) && !told.contains("-- -"), "{told}");
+        let (code, printed) = refused(data.path(), &[&["generate", "a cat"], args].concat());
+        assert_eq!(code, Some(2), "{printed}");
+        assert!(printed.contains(words) && !printed.contains("-- -"), "{printed}");
     }
     let document = json(data.path(), &["generate", "a cat", "--dry-run", "--size", "64*64"]);
     assert_eq!(document["request"]["size"]["width"], 64, "{document}");
@@ -91,9 +91,9 @@ fn mistakes_in_the_arguments_are_json_where_that_was_asked_for() {
 #[test]
 fn a_folder_of_models_that_is_not_there_is_an_error() {
     let data = folder();
-    let (code, told) = refused(data.path(), &["models", "list", "--models-dir", "/no/such/folder"]);
-    assert_eq!(code, Some(2), "{told}");
-    assert!(told.contains("--models-dir is /no/such/folder, which is not a folder"), "{told}");
+    let (code, printed) = refused(data.path(), &["models", "list", "--models-dir", "/no/such/folder"]);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("--models-dir is /no/such/folder, which is not a folder"), "{printed}");
     let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
         .args(["models", "list"])
         .env("WANDECK_DATA_DIR", data.path())
@@ -108,9 +108,9 @@ fn a_folder_of_models_that_is_not_there_is_an_error() {
 fn a_dry_run_says_each_thing_once_and_counts_one_frame_as_one() {
     let data = folder();
     let run = wandeck(data.path(), &["generate", "a red circle", "--dry-run", "--frames", "1"]);
-    let told = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    assert_eq!(told.matches("t2v with toy-t2v-A14B").count(), 1, "{told}");
-    assert!(told.contains("1 frame,") && !told.contains("1 frames"), "{told}");
+    let printed = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert_eq!(printed.matches("t2v with toy-t2v-A14B").count(), 1, "{printed}");
+    assert!(printed.contains("1 frame,") && !printed.contains("1 frames"), "{printed}");
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn jobs_that_could_not_run_are_not_queued() {
     for args in
         [&["--steps", "0"][..], &["--frames", "16"], &["--model", "no-such-model"], &["--mode", "i2v"]]
     {
-        let (code, told) = refused(data.path(), &[&["queue", "add", "a cat"], args].concat());
-        assert_eq!(code, Some(2), "{args:?}: {told}");
+        let (code, printed) = refused(data.path(), &[&["queue", "add", "a cat"], args].concat());
+        assert_eq!(code, Some(2), "{args:?}: {printed}");
     }
     assert_eq!(json(data.path(), &["queue", "list"])["jobs"], Value::Array(Vec::new()));
 }
@@ -167,14 +167,14 @@ fn ended_jobs_keep_their_place_and_paused_ones_are_named() {
     }
     assert_eq!(json(data.path(), &["queue", "cancel", "1"])["status"], "done");
     for args in [&["queue", "move", "1"][..], &["queue", "move", "2", "--before", "1"]] {
-        let (code, told) = refused(data.path(), args);
-        assert_eq!(code, Some(2), "{told}");
-        assert!(told.contains("Job 1 has ended"), "{told}");
+        let (code, printed) = refused(data.path(), args);
+        assert_eq!(code, Some(2), "{printed}");
+        assert!(printed.contains("Job 1 has ended"), "{printed}");
     }
     assert_eq!(json(data.path(), &["queue", "pause", "2"])["status"], "done");
     let run = wandeck(data.path(), &["queue", "run"]);
-    let told = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert!(run.status.success() && told.contains("1 job is paused"), "{told}");
+    let printed = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success() && printed.contains("1 job is paused"), "{printed}");
     let list = wandeck(data.path(), &["queue", "list"]);
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     assert!(list.contains("cancelled") && list.contains("paused"), "{list}");

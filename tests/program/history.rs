@@ -148,8 +148,8 @@ fn a_damaged_history_stops_no_video_and_is_said() {
     std::fs::write(data.join("history.sqlite"), b"certainly no database").unwrap();
     let made = generate(data, "a red circle", &[]);
     assert!(made.status.success());
-    let told = String::from_utf8_lossy(&made.stderr).into_owned();
-    assert!(told.contains("history was damaged") && told.contains("tasks --rebuild"), "{told}");
+    let printed = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(printed.contains("history was damaged") && printed.contains("tasks --rebuild"), "{printed}");
     assert!(data.join("history.sqlite.damaged-1").is_file());
     assert_eq!(document(data, &["tasks", "9"]).as_array().unwrap().len(), 1);
 }
@@ -163,8 +163,8 @@ fn settings_are_shown_changed_and_used() {
     assert_eq!(document(data, &["settings", "show"])["settings"]["errors"]["timeout_s"], json!(0));
     assert!(run(data, &["settings", "set", "errors.timeout_s", "1"]).status.success());
     let late = run(data, &["generate", "a", "--steps", "1000", "--json"]);
-    let told: Value = serde_json::from_slice(&late.stdout).unwrap();
-    assert_eq!(told["error"]["kind"], "timeout", "{told}");
+    let printed: Value = serde_json::from_slice(&late.stdout).unwrap();
+    assert_eq!(printed["error"]["kind"], "timeout", "{printed}");
     assert_eq!(run(data, &["settings", "set", "errors.timeout_s", "soon"]).status.code(), Some(2));
 
     let broken = "(\n  errors: (\n    timeout_s: soon,\n  ),\n)";
@@ -204,6 +204,6 @@ fn the_doctor_finds_what_is_wrong_and_what_to_do() {
     let ill = run(data, &["doctor", "--json"]);
     assert_eq!(findings(&ill)[1], Some(json!("problem")));
     assert_eq!(ill.status.code(), Some(1));
-    let told = String::from_utf8(run(data, &["doctor"]).stdout).unwrap();
-    assert!(told.contains("PROBLEM  settings") && told.contains("Correct the file"), "{told}");
+    let printed = String::from_utf8(run(data, &["doctor"]).stdout).unwrap();
+    assert!(printed.contains("PROBLEM  settings") && printed.contains("Correct the file"), "{printed}");
 }

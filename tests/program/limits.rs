@@ -34,8 +34,8 @@ fn a_real_lack_of_memory_in_the_decoder_is_met_with_smaller_tiles() {
     let size = ["--size", "256x256", "--frames", "5", "--guidance", "1.5", "--events", "-o"];
     // 256 pixels in one piece take some 600 MB, tiles of 128 some 450
     let run = limited(dir.path(), 500_000, &[&work[..], &size[..], &[out.to_str().unwrap()]].concat());
-    let told = events(&run);
-    let of = |word: &str| told.iter().filter(|event| event["event"] == word).collect::<Vec<_>>();
+    let printed = events(&run);
+    let of = |word: &str| printed.iter().filter(|event| event["event"] == word).collect::<Vec<_>>();
     let retries = of("retrying");
     assert!(!retries.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
     for retry in &retries {
@@ -60,7 +60,7 @@ fn a_wrong_runtime_is_said_once_and_not_tried_again() {
         .env("ORT_DYLIB_PATH", dir.path().join("no-such-file.so"))
         .output()
         .unwrap();
-    let told = events(&run);
-    assert!(told.iter().all(|event| event["event"] != "retrying"), "{told:?}");
-    assert_eq!(told.last().unwrap()["error"]["kind"], "runtime");
+    let printed = events(&run);
+    assert!(printed.iter().all(|event| event["event"] != "retrying"), "{printed:?}");
+    assert_eq!(printed.last().unwrap()["error"]["kind"], "runtime");
 }

@@ -1,4 +1,4 @@
-//! The program as a person uses it: command line, queue, preflight, history.
+//! The program as a user runs it: command line, queue, preflight, history.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -22,7 +22,7 @@ use wandeck::wan::Family;
 /// Size of the image that wishes begin from.
 const IMAGE: Resolution = Resolution { width: 640, height: 160 };
 
-/// What a person wants, before it is typed or clicked.
+/// What the user wants, before it is typed or clicked.
 #[derive(Clone, Debug, Default)]
 struct Wishes {
     prompt: String,
@@ -300,7 +300,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
 }
 
 /// Kind, field and words of an error.
-fn told(error: &Error) -> (Kind, Option<&'static str>, String) {
+fn described(error: &Error) -> (Kind, Option<&'static str>, String) {
     (error.kind, error.field_name(), format!("{error:#}"))
 }
 
@@ -315,8 +315,8 @@ proptest! {
     ) {
         let files = Files::new();
         let planner = planner(models, settings, files.dir.path());
-        let typed = by_command_line(&wishes, &files, &planner).map_err(|error| told(&error));
-        let clicked = by_window(&wishes, &files, &planner).map_err(|error| told(&error));
+        let typed = by_command_line(&wishes, &files, &planner).map_err(|error| described(&error));
+        let clicked = by_window(&wishes, &files, &planner).map_err(|error| described(&error));
         prop_assert_eq!(format!("{typed:?}"), format!("{clicked:?}"));
         if let Err((_, field, words)) = typed {
             prop_assert!(field.is_some(), "{words}");

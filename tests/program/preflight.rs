@@ -1,4 +1,4 @@
-//! The look before a run, through the program with the toy models.
+//! Preflight, through the program with the toy models.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -27,15 +27,15 @@ fn dry_run(data_dir: &Path, args: &[&str]) -> (Option<i32>, Value) {
         data_dir,
         &[&["generate", "--dry-run", "--json", "-o", output.to_str().unwrap()], args].concat(),
     );
-    let told = String::from_utf8_lossy(&run.stderr);
-    assert!(!run.stdout.is_empty(), "{told}");
+    let printed = String::from_utf8_lossy(&run.stderr);
+    assert!(!run.stdout.is_empty(), "{printed}");
     let document = serde_json::from_slice(&run.stdout).unwrap();
     assert!(!output.exists(), "nothing is written");
     (run.status.code(), document)
 }
 
-fn picture(dir: &Path) -> String {
-    let path = dir.join("picture.png");
+fn image(dir: &Path) -> String {
+    let path = dir.join("image.png");
     image::RgbImage::from_pixel(64, 64, image::Rgb([200, 30, 30])).save(&path).unwrap();
     path.to_str().unwrap().to_owned()
 }
@@ -43,11 +43,11 @@ fn picture(dir: &Path) -> String {
 #[test]
 fn the_router_chooses_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
-    let picture = picture(dir.path());
+    let image = image(dir.path());
     for (args, mode, model, reason) in [
         (&["a red circle"][..], "t2v", "toy-t2v-A14B", "only a prompt was given"),
-        (&["--image", &picture], "i2v", "toy-i2v-A14B", "an image was given"),
-        (&["a red circle", "--image", &picture], "ti2v", "toy-ti2v-5B", "an image and a prompt were given"),
+        (&["--image", &image], "i2v", "toy-i2v-A14B", "an image was given"),
+        (&["a red circle", "--image", &image], "ti2v", "toy-ti2v-5B", "an image and a prompt were given"),
         (&["a red circle", "--mode", "ti2v"], "ti2v", "toy-ti2v-5B", "you set the mode"),
         (&["a red circle", "--model", "toy-t2v-A14B"], "t2v", "toy-t2v-A14B", "you chose the model"),
     ] {
@@ -61,9 +61,9 @@ fn the_router_chooses_and_says_why() {
     for (args, field) in [
         (&[""][..], "prompt"),
         (&["a", "--mode", "i2v"], "start_image"),
-        (&["a", "--model", "toy-ti2v-5B", "--image", &picture, "--last-image", &picture], "end_image"),
-        (&["a", "--model", "toy-t2v-A14B", "--last-image", &picture], "end_image"),
-        (&["a", "--model", "toy-t2v-A14B", "--image", &picture], "start_image"),
+        (&["a", "--model", "toy-ti2v-5B", "--image", &image, "--last-image", &image], "end_image"),
+        (&["a", "--model", "toy-t2v-A14B", "--last-image", &image], "end_image"),
+        (&["a", "--model", "toy-t2v-A14B", "--image", &image], "start_image"),
     ] {
         let (code, document) = dry_run(dir.path(), args);
         assert_eq!((code, &document["error"]["field"]), (Some(2), &field.into()), "{document}");
@@ -73,7 +73,7 @@ fn the_router_chooses_and_says_why() {
 #[test]
 fn a_run_that_cannot_fit_is_blocked_before_and_says_what_would_help() {
     let dir = tempfile::tempdir().unwrap();
-    // whole, the decoder would need terabytes for such pictures, and their attention days
+    // whole, the decoder would need terabytes for such images, and their attention days
     let large = ["a red circle", "--model", "toy-t2v-A14B", "--size", "1024x1024", "--frames", "253"];
     let (_, before) = dry_run(dir.path(), &large);
     let (_, small) = dry_run(dir.path(), &["a red circle", "--model", "toy-t2v-A14B"]);
@@ -147,9 +147,9 @@ fn a_run_tells_what_was_found_and_learns_from_it() {
     let output = dir.path().join("made.mp4");
     let args = ["generate", "a red circle", "--steps", "5", "--frames", "1", "--seed", "1", "--json", "-o"];
     let run = wandeck(dir.path(), &[&args[..], &[output.to_str().unwrap()]].concat());
-    let told = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success(), "{told}");
-    assert!(told.contains("t2v with toy-t2v-A14B: only a prompt was given"), "{told}");
+    let printed = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{printed}");
+    assert!(printed.contains("t2v with toy-t2v-A14B: only a prompt was given"), "{printed}");
     let (_, document) = dry_run(dir.path(), &["a red circle", "--steps", "5", "--frames", "1"]);
     let time = &document["time"];
     assert_eq!((&time["runs"], &time["same_model"]), (&1.into(), &true.into()), "{document}");

@@ -41,13 +41,13 @@ impl Desk {
 
     /// Events until one that is looked for.
     fn until(&self, is_last: impl Fn(JobId, &Event) -> bool) -> Vec<(JobId, Event)> {
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         loop {
             let (id, event) = self.worker.events().recv_timeout(PATIENCE).unwrap();
             let last = is_last(id, &event);
-            told.push((id, event));
+            events.push((id, event));
             if last {
-                return told;
+                return events;
             }
         }
     }
@@ -81,21 +81,23 @@ fn work(seed: u64, output: &Path) -> JobSpec {
 fn undisturbed(seed: u64) -> Vec<u8> {
     let desk = Desk::new("");
     let id = desk.submit(desk.work(seed, "a.mp4"));
-    let told = desk.until_end(id);
-    fs::read(output(&told)).unwrap()
+    let events = desk.until_end(id);
+    fs::read(output(&events)).unwrap()
 }
 
-fn output(told: &[(JobId, Event)]) -> PathBuf {
-    let Some((_, Event::Finished { outcome })) = told.last() else { unreachable!("not finished: {told:?}") };
+fn output(events: &[(JobId, Event)]) -> PathBuf {
+    let Some((_, Event::Finished { outcome })) = events.last() else {
+        unreachable!("not finished: {events:?}")
+    };
     outcome.output.clone()
 }
 
-fn stages(told: &[(JobId, Event)], job: JobId) -> Vec<Stage> {
+fn stages(events: &[(JobId, Event)], job: JobId) -> Vec<Stage> {
     let begun = |(id, event): &(JobId, Event)| match event {
         Event::StageStarted { stage } if *id == job => Some(*stage),
         _ => None,
     };
-    told.iter().filter_map(begun).collect()
+    events.iter().filter_map(begun).collect()
 }
 
 #[test]
@@ -104,13 +106,13 @@ fn an_urgent_job_overtakes_after_a_step_and_the_other_goes_on_where_it_was() {
     let slow = desk.submit(desk.work(1, "slow.mp4"));
     desk.until_step(slow, 2);
     let urgent = desk.submit(JobSpec { priority: Priority::Urgent, ..desk.work(2, "urgent.mp4") });
-    let told = desk.until_end(slow);
-    let ends: Vec<_> = told.iter().filter(|(_, event)| event.is_terminal()).map(|(id, _)| *id).collect();
+    let events = desk.until_end(slow);
+    let ends: Vec<_> = events.iter().filter(|(_, event)| event.is_terminal()).map(|(id, _)| *id).collect();
     assert_eq!(ends, [urgent, slow]);
-    let left = told.iter().filter(|(_, event)| matches!(event, Event::Interrupted { .. })).count();
+    let left = events.iter().filter(|(_, event)| matches!(event, Event::Interrupted { .. })).count();
     assert_eq!(left, 1);
-    assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
-    let num_steps = told.iter().filter(|(id, event)| {
+    assert_eq!(fs::read(output(&events)).unwrap(), undisturbed(1));
+    let num_steps = events.iter().filter(|(id, event)| {
         *id == slow
             && matches!(event, Event::Step { stage, .. }
         if *stage != Stage::Decode)
@@ -157,7 +159,7 @@ fn a_paused_queue_stays_paused_after_a_restart_and_resumes_where_it_was() {
     assert!(other.resume_all().unwrap());
     assert_eq!(fs::read(output(&desk.until_end(job))).unwrap(), undisturbed(1));
     other.refresh().unwrap();
-    assert_eq!(state(&other, paused), JobState::Paused, "a person paused this one");
+    assert_eq!(state(&other, paused), JobState::Paused, "the user paused this one");
 }
 
 #[test]
@@ -166,25 +168,25 @@ fn a_job_goes_on_with_the_next_program() {
     let job = desk.submit(desk.work(1, "a.mp4"));
     desk.until_step(job, 2);
     desk.worker = start(desk.dir.path(), "");
-    let told = desk.until_end(job);
+    let events = desk.until_end(job);
     assert!(
-        told.iter().any(|(_, event)| matches!(event, Event::Note { message } if message.starts_with("Resuming after step"))),
-        "{told:?}"
+        events.iter().any(|(_, event)| matches!(event, Event::Note { message } if message.starts_with("Resuming after step"))),
+        "{events:?}"
     );
-    assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
+    assert_eq!(fs::read(output(&events)).unwrap(), undisturbed(1));
 }
 
 #[test]
 fn a_failed_decode_is_repeated_without_denoising_again() {
     let desk = Desk::new("out-of-memory@decode:3");
     let job = desk.submit(desk.work(1, "a.mp4"));
-    let told = desk.until_end(job);
-    let stages = stages(&told, job);
+    let events = desk.until_end(job);
+    let stages = stages(&events, job);
     let count = |stage| stages.iter().filter(|begun| **begun == stage).count();
     assert_eq!((count(Stage::DenoiseHigh), count(Stage::DenoiseLow), count(Stage::Decode)), (1, 1, 2));
-    let Some((_, Event::Finished { outcome })) = told.last() else { unreachable!("{told:?}") };
+    let Some((_, Event::Finished { outcome })) = events.last() else { unreachable!("{events:?}") };
     assert_eq!(outcome.retries, 1);
-    assert!(outcome.warnings.iter().any(|told| told.contains("Out of memory")), "{:?}", outcome.warnings);
+    assert!(outcome.warnings.iter().any(|events| events.contains("Out of memory")), "{:?}", outcome.warnings);
     assert!(wandeck::media::read_metadata(&outcome.output).unwrap().unwrap().contains("Out of memory"));
 }
 
@@ -194,10 +196,10 @@ fn a_finished_job_is_decoded_again_from_its_latents() {
     let job = desk.submit(desk.work(1, "a.mp4"));
     let first = output(&desk.until_end(job));
     desk.worker.command(QueueCommand::Retry(job)).unwrap();
-    let told = desk.until(|_, event| event.is_terminal());
-    let again = told.last().unwrap().0;
-    assert!(!stages(&told, again).contains(&Stage::DenoiseHigh));
-    let second = output(&told);
+    let events = desk.until(|_, event| event.is_terminal());
+    let again = events.last().unwrap().0;
+    assert!(!stages(&events, again).contains(&Stage::DenoiseHigh));
+    let second = output(&events);
     assert_ne!(first, second, "nothing is overwritten");
     assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap());
 }
@@ -206,21 +208,24 @@ fn a_finished_job_is_decoded_again_from_its_latents() {
 fn a_full_disk_ends_the_job_and_loses_nothing() {
     let desk = Desk::new("disk-full@output");
     let job = desk.submit(desk.work(1, "a.mp4"));
-    let told = desk.until_end(job);
-    assert!(matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Io));
+    let events = desk.until_end(job);
+    assert!(matches!(&events.last().unwrap().1, Event::Failed { error } if error.kind == Kind::Io));
     assert!(!desk.dir.path().join("a.mp4").exists());
     desk.worker.command(QueueCommand::Retry(job)).unwrap();
-    let told = desk.until(|_, event| event.is_terminal());
-    assert!(!stages(&told, told.last().unwrap().0).contains(&Stage::DenoiseHigh), "the latents were kept");
-    assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
+    let events = desk.until(|_, event| event.is_terminal());
+    assert!(
+        !stages(&events, events.last().unwrap().0).contains(&Stage::DenoiseHigh),
+        "the latents were kept"
+    );
+    assert_eq!(fs::read(output(&events)).unwrap(), undisturbed(1));
 }
 
 #[test]
 fn a_job_that_takes_too_long_is_stopped_and_goes_on_when_retried() {
     let desk = Desk::new("slow@step:4=60000");
     let job = desk.submit(JobSpec { timeout_s: Some(3), ..desk.work(1, "a.mp4") });
-    let told = desk.until_end(job);
-    let Some((_, Event::Failed { error })) = told.last() else { unreachable!("{told:?}") };
+    let events = desk.until_end(job);
+    let Some((_, Event::Failed { error })) = events.last() else { unreachable!("{events:?}") };
     assert_eq!(
         (error.kind, error.to_string().as_str()),
         (Kind::Timeout, "Stopped at the job's time limit of 3.0 s")
@@ -230,12 +235,12 @@ fn a_job_that_takes_too_long_is_stopped_and_goes_on_when_retried() {
     let mut queue = Queue::open(desk.dir.path(), "a test", &Faults::default()).unwrap();
     let again = queue.retry(job, &[Fix::TimeLimit(None)]).unwrap();
     assert_eq!(queue.get(again).unwrap().spec.timeout_s, None);
-    let told = desk.until(|_, event| event.is_terminal());
-    let steps = told.iter().filter(|(_, event)| {
+    let events = desk.until(|_, event| event.is_terminal());
+    let steps = events.iter().filter(|(_, event)| {
         matches!(event, Event::Step { stage: Stage::DenoiseHigh | Stage::DenoiseLow, .. })
     });
     assert!(steps.count() < 6, "it goes on from its resume point");
-    assert_eq!(fs::read(output(&told)).unwrap(), undisturbed(1));
+    assert_eq!(fs::read(output(&events)).unwrap(), undisturbed(1));
 }
 
 #[test]
@@ -261,17 +266,20 @@ fn a_model_that_was_allowed_takes_over_from_one_that_cannot_be_used() {
         JobSpec { draft, model: desk.dir.path().join("not-here"), fallbacks, ..work }
     };
     let refused = desk.submit(broken("a.mp4", Vec::new()));
-    let told = desk.until_end(refused);
+    let events = desk.until_end(refused);
     assert!(
-        matches!(&told.last().unwrap().1, Event::Failed { error } if error.kind == Kind::MissingModel),
-        "{told:?}"
+        matches!(&events.last().unwrap().1, Event::Failed { error } if error.kind == Kind::MissingModel),
+        "{events:?}"
     );
-    // the first that is allowed takes no words without a picture
+    // the first that is allowed takes no words without a image
     let allowed = vec![fallback("toy-i2v-A14B"), fallback("toy-t2v-A14B")];
-    let told = desk.until_end(desk.submit(broken("b.mp4", allowed)));
-    let Some((_, Event::Finished { outcome })) = told.last() else { unreachable!("{told:?}") };
+    let events = desk.until_end(desk.submit(broken("b.mp4", allowed)));
+    let Some((_, Event::Finished { outcome })) = events.last() else { unreachable!("{events:?}") };
     assert_eq!((outcome.retries, outcome.request.model.as_str()), (1, "toy-t2v-A14B"));
-    assert!(outcome.warnings.iter().any(|told| told.contains("use the model toy-t2v-A14B")), "{outcome:?}");
+    assert!(
+        outcome.warnings.iter().any(|events| events.contains("use the model toy-t2v-A14B")),
+        "{outcome:?}"
+    );
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn python_with(dir: &Path, script: &str) -> String {
 
 #[cfg(unix)]
 #[test]
-fn a_python_without_pip_or_without_network_is_told() {
+fn a_python_without_pip_or_network_is_reported() {
     let build = Build::for_this_machine().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let into = dir.path().join("runtime");

@@ -1,4 +1,4 @@
-//! The whole window with the real engine behind it, as a person uses it: a file per story.
+//! The whole window with the real engine behind it, as a user sees it: one file per user story.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 #![cfg(unix)]

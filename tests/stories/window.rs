@@ -1,4 +1,4 @@
-//! A window under test: what a person can do with it, and how a story waits for what it shows.
+//! A window under test: the actions of a user, and how a story waits for what it shows.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -201,7 +201,7 @@ impl Window {
         self.harness.state().queue()
     }
 
-    /// What was told in toasts and in the list of notifications.
+    /// What was shown in toasts and in the list of notifications.
     pub(crate) fn notifications(&self) -> Vec<String> {
         self.harness.state().notifications()
     }

@@ -32,12 +32,12 @@ impl Form {
     /// The job that is being edited, and the reason why it can no longer be changed.
     pub(in crate::app) fn editing(&self, queue: &[Job]) -> Option<Editing> {
         let job = self.aside.as_ref()?.job;
-        let obstacle = match queue.iter().find(|entry| entry.id == job).map(|entry| &entry.state) {
+        let locked_reason = match queue.iter().find(|entry| entry.id == job).map(|entry| &entry.state) {
             Some(JobState::Queued | JobState::Paused) => None,
             Some(JobState::Running { .. }) => Some(format!("Job {job} is already running")),
             Some(JobState::Ended { .. }) | None => Some(format!("Job {job} has ended")),
         };
-        Some(Editing { job, obstacle })
+        Some(Editing { job, locked_reason })
     }
 
     /// The job that was edited, with this form. A video that was named after its draft gets a new name.

@@ -46,7 +46,7 @@ impl Default for FormContext {
     }
 }
 
-/// Everything that a person can change in the form.
+/// Everything that the user can change in the form.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) struct FormState {
     /// The values.

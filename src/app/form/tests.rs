@@ -65,8 +65,8 @@ fn a_job_comes_into_the_form_and_what_was_there_comes_back() {
     let chosen = waiting(JobSpec { output: "mine.gif".into(), ..entry.spec.clone() });
     assert_eq!(form.edited(&chosen).unwrap().output, Path::new("mine.gif"));
     let running = Job { state: JobState::Running { worker: "me".into() }, ..entry.clone() };
-    assert_eq!(form.editing(&[entry]).unwrap().obstacle, None);
-    assert!(form.editing(&[running]).unwrap().obstacle.is_some());
+    assert_eq!(form.editing(&[entry]).unwrap().locked_reason, None);
+    assert!(form.editing(&[running]).unwrap().locked_reason.is_some());
     form.end_editing();
     assert_eq!((&form.draft, form.editing(&[])), (&before, None));
 }

@@ -46,7 +46,7 @@ impl State {
     /// Queues as many videos from the form as it says, or gives the form to the job that is edited.
     pub(super) fn generate(&mut self, priority: Priority, now: Instant) -> Result<()> {
         let editing = self.form.editing(&self.queue);
-        if editing.is_some_and(|editing| editing.obstacle.is_none()) {
+        if editing.is_some_and(|editing| editing.locked_reason.is_none()) {
             return self.save_job();
         }
         self.window.prompts.add(&self.form.draft.prompt);

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_keys_replace_the_default_and_conflicts_are_told() {
+    fn user_shortcuts_replace_defaults_and_conflicts_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         let own = BTreeMap::from([
             (Command::Generate, vec![KeyboardShortcut::new(Modifiers::COMMAND, Key::G)]),

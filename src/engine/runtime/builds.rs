@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intel_mac_is_told_what_to_do() {
+    fn an_intel_mac_gets_advice() {
         let error = Build::for_platform("macos", "x86_64").unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("macos on x86_64") && text.contains("ORT_DYLIB_PATH"), "{text}");

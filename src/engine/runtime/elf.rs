@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_no_library_is_told() {
+    fn a_file_that_is_no_library_is_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lib");
         std::fs::write(&path, b"").unwrap();
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_elf_file_is_told_from_a_whole_one() {
+    fn a_truncated_elf_file_is_detected() {
         let mut elf = vec![0; 400];
         elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
         elf[40] = 80; // section table at byte 80

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_computes_is_told_how_to_compute_less() {
+    fn a_compute_bound_job_gets_advice() {
         let diagnosis = Diagnosis::of(&timeline(busy)).unwrap();
         assert_eq!((diagnosis.bottleneck, diagnosis.part), (Bottleneck::Compute, 0.5));
         assert_eq!(diagnosis.recommendations.len(), 1);

@@ -16,7 +16,7 @@ const COMFY: [&str; 5] = ["diffusion_models", "unet", "text_encoders", "clip", "
 const INSIDE: [&str; 2] = ["split_files", "models"];
 /// How many folders deep files are searched (`google/umt5-xxl/spiece.model` is two deep).
 const MAX_DEPTH: usize = 3;
-/// Maximum number of checkpoint files that are opened, in case somebody gives a whole disk.
+/// Maximum number of checkpoint files that are opened, in case the folder is a whole disk.
 const MAX_FILES: usize = 1000;
 /// Maximum number of folders that are searched.
 const MAX_FOLDERS: usize = 500;

@@ -27,7 +27,9 @@ impl Plan {
         fs::create_dir_all(dir).map_err(failed)?;
         if fs::read_dir(dir).map_err(failed)?.next().is_some() {
             return Err(Error::new(Kind::Input, format!("The folder {} is not empty", dir.display()))
-                .remedy("Choose a new folder, because two models in one folder could not be told apart"));
+                .remedy(
+                    "Choose a new folder, because the files of two models in one folder cannot be separated",
+                ));
         }
         let (needed, free) = (self.size(), free_space(dir));
         if let Some(free) = free.filter(|free| *free < needed && !weights.sparse) {

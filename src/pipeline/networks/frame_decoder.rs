@@ -22,7 +22,7 @@ pub(in crate::pipeline) struct FrameDecoder<'a> {
 }
 
 enum Form<'a> {
-    /// Latent frame after latent frame, in tiles of so many latent cells.
+    /// Decodes one latent frame after the other, in tiles of this size in latent cells.
     Stream { caches: &'a [CacheSpec], tile: Option<usize> },
     /// An exported one, which takes the whole clip.
     Whole { graph: &'a ExportedGraph, config: &'a VaeConfig },

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_told_apart() {
+    fn formats_are_recognised() {
         for (key, format) in [
             ("diffusion_model.blocks.0.self_attn.q.lora_A.weight", Some(LoraFormat::Original)),
             ("diffusion_model.blocks.0.self_attn.q.lora_up.weight", Some(LoraFormat::Kohya)),

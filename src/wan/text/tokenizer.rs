@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_damaged_files_are_told_apart() {
+    fn missing_and_damaged_files_have_different_errors() {
         assert_eq!(kind_of(&[]), Kind::MissingModel);
         assert_eq!(kind_of(&[(JSON, b"version https://git-lfs")]), Kind::CorruptModel);
         assert_eq!(kind_of(&[(JSON, b"{}")]), Kind::CorruptModel);

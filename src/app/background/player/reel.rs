@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_follow_in_a_loop_and_are_exchanged_in_place() {
+    fn images_follow_in_a_loop_and_are_replaced_in_place() {
         let began = Instant::now();
         let mut reel = Reel::new(frames(&[1, 2]), began);
         let at = |reel: &mut Reel, turns: u32| red(reel.due(began + INTERVAL * turns).0);

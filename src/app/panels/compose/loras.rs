@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_below_the_list() {
+    fn errors_are_shown_below_the_list() {
         let mut bench = ComposeHarness::new();
         bench.draft.loras = vec![LoraChoice { strength: 11.0, ..LoraChoice::new("ink.safetensors") }];
         let harness = harness(bench, |ui, view| LoraList::default().ui(ui, &mut view.draft.clone(), view));

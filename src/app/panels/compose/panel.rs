@@ -78,7 +78,7 @@ impl ComposePanel {
                 prompt.request_focus();
             }
             text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
-            pictures_ui(ui, &mut draft, view);
+            images_ui(ui, &mut draft, view);
             ui.add_space(4.0);
             numbers_ui(ui, &mut draft, view);
             actions.extend(seed_ui(ui, &mut draft, view.seed_mode).map(ComposeAction::SeedMode));
@@ -124,7 +124,7 @@ fn blocked_by(view: &ComposeView<'_>) -> Option<String> {
 
 /// The job that the form is saved to; `None` if it has started to run, so that the form makes a new job.
 fn saved(view: &ComposeView<'_>) -> Option<JobId> {
-    view.editing.filter(|editing| editing.obstacle.is_none()).map(|editing| editing.job)
+    view.editing.filter(|editing| editing.locked_reason.is_none()).map(|editing| editing.job)
 }
 
 fn generate_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) -> bool {
@@ -137,8 +137,8 @@ fn generate_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAct
     };
     let about = Command::Generate.tooltip_with(ui.ctx(), about);
     let Some(editing) = view.editing else { return main_button_ui(ui, &name, about, blocked) };
-    if let Some(obstacle) = &editing.obstacle {
-        let text = format!("{obstacle}. This form would make another one");
+    if let Some(locked_reason) = &editing.locked_reason {
+        let text = format!("{locked_reason}. This form would make another one");
         ui.label(RichText::new(text).color(theme::tokens(ui).warning));
     }
     ui.columns_const(|[left, right]| {
@@ -170,7 +170,7 @@ fn main_button_ui(ui: &mut Ui, name: &str, about: String, blocked: Option<String
 }
 
 /// Start and end image, if the model supports them.
-fn pictures_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
+fn images_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
     let chosen = view.models.iter().find(|model| model.id == draft.model);
     let modes = chosen.and_then(|model| model.limits.as_ref().ok()).map_or(&[][..], |limits| &limits.modes);
     let takes = |mode| modes.contains(&mode);
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_job_that_is_edited_is_saved_or_left() {
         let mut bench = ComposeHarness::new();
-        bench.editing = Some(Editing { job: JobId(7), obstacle: None });
+        bench.editing = Some(Editing { job: JobId(7), locked_reason: None });
         let mut harness = form(bench);
         let draft = Box::new(harness.state().draft.clone());
         assert!(harness.query_by_role_and_label(Role::Button, "Generate").is_none());
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_form_of_a_job_that_began_to_run_makes_another_one() {
         let mut bench = ComposeHarness::new();
-        bench.editing = Some(Editing { job: JobId(7), obstacle: Some("Job 7 runs now".into()) });
+        bench.editing = Some(Editing { job: JobId(7), locked_reason: Some("Job 7 runs now".into()) });
         let mut harness = form(bench);
         harness.get_by_label("Job 7 runs now. This form would make another one");
         assert!(harness.query_by_role_and_label(Role::Button, "Save job 7").is_none());
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_without_a_field_of_its_own_is_told_too() {
+    fn an_error_without_a_field_is_shown_too() {
         let mut bench = ComposeHarness::new();
         bench.draft.step_list = Some(crate::core::StepList(vec![1000.0, 500.0]));
         bench.draft.steps = 7;
@@ -293,7 +293,7 @@ mod tests {
             let mut bench = ComposeHarness { preflight: Some(preflight), ..ComposeHarness::new() };
             bench.draft.loras =
                 vec![LoraChoice::new("a-rather-long-name-of-a-lora-for-this-form.safetensors")];
-            bench.editing = Some(Editing { job: JobId(7), obstacle: None });
+            bench.editing = Some(Editing { job: JobId(7), locked_reason: None });
             let mut width = 0.0;
             let mut panel = ComposePanel::default();
             let mut harness = harness(bench, |ui, view| {

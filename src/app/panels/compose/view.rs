@@ -106,5 +106,5 @@ pub(in crate::app) struct Editing {
     /// Its number.
     pub(in crate::app) job: JobId,
     /// Why it can no longer be changed.
-    pub(in crate::app) obstacle: Option<String>,
+    pub(in crate::app) locked_reason: Option<String>,
 }

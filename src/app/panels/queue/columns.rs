@@ -17,7 +17,7 @@ const GAP: f32 = 8.0;
 const PROMPT_ROOM: f32 = 190.0;
 /// A narrower panel shows no thumbnails.
 const THUMBNAIL_ROOM: f32 = 260.0;
-/// Narrowest width that a person can give a column.
+/// Narrowest width that the user can give a column.
 const MIN_WIDTH: f32 = 28.0;
 /// Width of the area at a column's end that changes its width.
 const HANDLE: f32 = 7.0;
@@ -135,7 +135,7 @@ impl Column {
     }
 }
 
-/// What a person chose; nothing at first, so that the width of the panel decides.
+/// What the user chose; nothing at first, so that the width of the panel decides.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::app) struct Columns {

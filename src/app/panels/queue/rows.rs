@@ -38,7 +38,7 @@ pub(super) struct Heights {
     pub(super) ended: f32,
 }
 
-/// All rows, and what else is known of a queue without a person's doing.
+/// All rows, and what else is known of a queue without the user's doing.
 #[derive(Default)]
 pub(super) struct Rows {
     jobs: Arc<[Job]>,

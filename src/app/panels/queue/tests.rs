@@ -277,7 +277,7 @@ fn waiting_jobs_have_times_and_the_queue_has_a_total() {
     harness.run();
     harness.get_by_label("3 jobs · all done in about 3 min 00 s");
     assert_eq!(harness.get_all_by_label("about 1:30").count(), 3);
-    // the second waits for the first, a paused one for a person
+    // the second waits for the first, a paused one for the user
     harness.get_by_label("1:30");
     harness.get_by_label("3:00");
 }

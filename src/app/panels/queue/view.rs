@@ -30,7 +30,7 @@ pub(in crate::app) struct QueueView<'a> {
     pub(in crate::app) models: &'a [Installed],
     /// How long jobs will take.
     pub(in crate::app) times: &'a Arc<JobTimes>,
-    /// The columns that a person chose.
+    /// The columns that the user chose.
     pub(in crate::app) columns: &'a Columns,
     /// The thumbnail of a file, if it is ready; else it is made.
     pub(in crate::app) thumbnail: &'a dyn Fn(&Path) -> Option<(TextureId, Vec2)>,

@@ -1,6 +1,6 @@
-"""What diffusers makes of start and end images with the shipped toy models: refs/toy_pictures.*, for the test toy_model.
+"""What diffusers makes of start and end images with the shipped toy models: refs/toy_images.*, for the test toy_model.
 
-    python toy_pictures.py ../../models
+    python toy_images.py ../../models
 
 Five ways on three seeds each: a start image with a prompt, without one, with an end image too (i2v); a prompt alone,
 a start image with a prompt (ti2v). Guidance, shift and steps are the presets'; 9 frames keep the files small.
@@ -32,7 +32,7 @@ WAYS = [
 ]
 
 
-def picture(drawn, frame, path):
+def image(drawn, frame, path):
     pixels = ((drawn[:, frame] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
     Image.fromarray(pixels).save(REFS / path)
     return path
@@ -48,8 +48,8 @@ def main():
         combination = held_out()[seed * 7]
         drawn, _ = clip(rng, combination)
         files = {
-            "first": picture(drawn, 0, f"toy_first_{seed}.png"),
-            "last": picture(drawn, 8, f"toy_last_{seed}.png"),
+            "first": image(drawn, 0, f"toy_first_{seed}.png"),
+            "last": image(drawn, 8, f"toy_last_{seed}.png"),
         }
         words = {"prompt": short_caption(rng, combination), "words": plain_caption(combination), "": ""}
         for model, text, given in WAYS:
@@ -67,9 +67,9 @@ def main():
             shown = {key: files[name] for key, name in (("image", "first"), ("last_image", "last")) if name in given}
             runs.append({"model": model, "prompt": words[text], "seed": seed, "guidance_scale": GUIDANCE[model], **shown})
             print(runs[-1], flush=True)
-    save("toy_pictures", tensors)
+    save("toy_images", tensors)
     shift = float(pipe.scheduler.config.flow_shift)
-    save_json("toy_pictures", {"num_frames": FRAMES, "num_inference_steps": STEPS, "shift": shift, "runs": runs})
+    save_json("toy_images", {"num_frames": FRAMES, "num_inference_steps": STEPS, "shift": shift, "runs": runs})
 
 
 if __name__ == "__main__":
