@@ -9,7 +9,8 @@ use super::control::JobControl;
 use super::record::{MadeBy, stage_plan};
 use super::resume_points::ResumePoints;
 use crate::core::{
-    CancelToken, Error, Event, FaultPoint, Faults, GenRequest, Kind, Outcome, Result, Secs, Stage,
+    CancelToken, DeviceId, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Kind, Outcome, Result,
+    Secs, Stage,
 };
 use crate::engine::Runtime;
 use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
@@ -28,6 +29,10 @@ use crate::store::write_tensors;
 /// The environment of an attempt.
 pub(crate) struct AttemptContext<'a> {
     pub(crate) runtime: &'a Runtime,
+    /// CUDA ordinal of the device for jobs that do not run on the CPU.
+    pub(crate) ordinal: u32,
+    /// Waits until the device is free and takes it, before anything is loaded.
+    pub(crate) take_device: &'a mut dyn FnMut(&DeviceId) -> Result<()>,
     /// Data folder with the history and the user's `modes.ron`; without it there is no preflight.
     pub(crate) data_dir: Option<&'a Path>,
     pub(crate) cache: &'a mut dyn TensorCache,
@@ -62,6 +67,8 @@ pub fn run_job(
 ) -> Result<Outcome> {
     let with = AttemptContext {
         runtime,
+        ordinal: FIRST_DEVICE,
+        take_device: &mut |_| Ok(()),
         data_dir: None,
         cache,
         sessions: &mut SessionCache::for_one_job(),
@@ -91,8 +98,9 @@ pub(crate) fn attempt(
     faults.inject(FaultPoint::Read, cancel)?;
     let model = &models::open(&work.model)?;
     let request = GenRequest::parse(&work.draft, &model.limits())?;
-    let compute = ComputePlan::choose(runtime, model, &request)?;
+    let compute = ComputePlan::choose(runtime, with.ordinal, model, &request)?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
+    (with.take_device)(&compute.device)?;
     let memory = MemorySample::take(&compute, sessions);
     let context = &mut RunContext { reporter: Reporter::new(send), cancel, cache, sessions, faults };
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });

@@ -10,7 +10,7 @@ use super::diagnosis::{Diagnosis, Level};
 use super::report::{counted, out};
 use super::{ExitCode, Places};
 use crate::attempt::run_job;
-use crate::core::{Bytes, CancelToken, Draft, Error, Kind, Outcome, Resolution, Result};
+use crate::core::{Bytes, CancelToken, Draft, Error, FIRST_DEVICE, Kind, Outcome, Resolution, Result};
 use crate::engine::runtime::{self, Runtime};
 use crate::engine::{self, ProviderStatus};
 use crate::jobs::JobSpec;
@@ -137,7 +137,7 @@ fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
         Ok((Some(runtime), _)) => {
             let info = runtime.info();
             let place = format!("{}, {} ({})", info.version, info.path.display(), info.origin);
-            let providers = engine::providers(&runtime);
+            let providers = engine::providers(&runtime, FIRST_DEVICE);
             let found = std::iter::once(Diagnosis::ok(SUBJECT, place)).chain(providers.iter().map(provider));
             (found.collect(), Some(runtime))
         }

@@ -4,6 +4,7 @@
 
 mod cancel;
 mod choice;
+mod device;
 mod error;
 mod event;
 mod faults;
@@ -28,6 +29,7 @@ mod waker;
 
 pub use cancel::{CancelToken, OnCancel};
 pub use choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
+pub use device::{DeviceId, FIRST_DEVICE, Provider};
 pub use error::{Category, Error, Kind, Recovery, Result};
 pub use event::{Event, Stage};
 pub use faults::{FAULTS_VARIABLE, FaultPoint, Faults, Injected};

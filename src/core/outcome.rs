@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::device::DeviceId;
 use super::event::Stage;
 use super::lora::LoraRecord;
 use super::request::GenRequest;
@@ -52,6 +53,9 @@ pub struct Outcome {
     pub peak_vram_mb: Option<f64>,
     /// Execution provider that ran the graphs.
     pub provider: String,
+    /// Device that ran the graphs; none in records of old versions.
+    #[serde(default)]
+    pub device: Option<DeviceId>,
     /// Why this provider was selected, and the compute type of each component.
     #[serde(default)]
     pub provider_reason: String,

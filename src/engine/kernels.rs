@@ -7,8 +7,7 @@
 //! CUDA models of one node each, run with the fallback to the CPU disabled (benches/gpu/kernels.py). Only operations that
 //! graphs here use are listed.
 
-use crate::core::{Error, Kind, Result};
-use crate::engine::Provider;
+use crate::core::{Error, Kind, Provider, Result};
 use crate::onnx::Dtype::{self, Bf16, Bool, F8E4M3, F8E5M2, F16, F32, I8, I32, I64, U8};
 use crate::onnx::{Graph, TypedNode};
 

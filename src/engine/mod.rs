@@ -15,7 +15,7 @@ pub use from_file::SessionFile;
 pub use kernels::check_kernels;
 pub use memory::{Arena, Prepack};
 pub use provider::{
-    Device, DeviceId, Provider, ProviderSelection, ProviderStatus, Unavailable, providers, select_provider,
+    Device, ProviderSelection, ProviderStatus, Unavailable, device_id, providers, select_provider,
 };
 pub use runtime::Runtime;
 pub use session::{Session, SessionOptions};

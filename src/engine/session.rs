@@ -11,10 +11,10 @@ use super::half_io::HalfConversion;
 use super::kernels::check_kernels;
 use super::memory::{Arena, Prepack};
 use super::ort_error;
-use super::provider::{self, DeviceId};
+use super::provider;
 use super::runtime::Runtime;
 use super::tensor::{Input, Tensor};
-use crate::core::{CancelToken, Error, Kind, Result};
+use crate::core::{CancelToken, DeviceId, Error, Kind, Result};
 use crate::onnx::{Dim, Dtype, Graph, ValueSpec};
 
 /// Options of a session.

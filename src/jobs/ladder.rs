@@ -5,9 +5,9 @@
 //! effect where the job runs, and none moves a job from a card to the CPU without permission.
 
 use crate::core::{
-    Draft, Fix, FrameCount, Guidance, Kind, Mode, ProviderChoice, Resolution, Stage, StepCount, Strides,
+    Draft, Fix, FrameCount, Guidance, Kind, Mode, Provider, ProviderChoice, Resolution, Stage, StepCount,
+    Strides,
 };
-use crate::engine::Provider;
 
 /// VAE tiles are not made smaller than this, pixels.
 const LAST_TILE: u32 = 64;

@@ -3,7 +3,7 @@
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-use crate::core::Bytes;
+use crate::core::{Bytes, DeviceId, Provider};
 
 /// Memory of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,21 +14,23 @@ pub struct CardMemory {
     pub free: Bytes,
 }
 
-/// Memory of the CUDA device with this UUID. Without a UUID, memory of the only NVIDIA device of the machine.
+/// Memory of a device by its UUID. Without a UUID, memory of the only NVIDIA device of the machine.
 ///
-/// `None` without a driver, without such a device, or if the UUID is unknown and the machine has several devices: NVML
+/// `None` for the CPU, without a driver, without such a device, or if the UUID is unknown and the machine has several devices: NVML
 /// and CUDA number devices differently, so an index does not identify a device.
-pub fn card_memory(uuid: Option<&str>) -> Option<CardMemory> {
+pub fn card_memory(device: &DeviceId) -> Option<CardMemory> {
+    if device.provider == Provider::Cpu {
+        return None;
+    }
     let read = || {
         let nvml = Nvml::init()?;
-        match uuid {
+        match device.uuid.as_deref() {
             Some(uuid) => nvml.device_by_uuid(uuid)?.memory_info(),
             None => only_device(&nvml)?.memory_info(),
         }
     };
-    let name = uuid.unwrap_or("a device without UUID");
     let memory =
-        read().inspect_err(|error| tracing::debug!("cannot read the memory of {name}: {error}")).ok()?;
+        read().inspect_err(|error| tracing::debug!("cannot read the memory of {device}: {error}")).ok()?;
     let free = memory.total.saturating_sub(memory.used);
     Some(CardMemory { total: Bytes(memory.total), free: Bytes(free) })
 }
@@ -54,12 +56,17 @@ mod tests {
 
     #[test]
     fn an_unknown_device_has_no_memory() {
-        assert_eq!(card_memory(Some("GPU-00000000-0000-0000-0000-000000000000")), None);
+        let uuid = Some("GPU-00000000-0000-0000-0000-000000000000".to_owned());
+        assert_eq!(card_memory(&DeviceId { provider: Provider::Cuda, ordinal: 0, uuid }), None);
+        assert_eq!(card_memory(&DeviceId::CPU), None);
     }
 
     #[test]
     fn a_device_without_uuid_is_known_only_if_it_is_the_only_one() {
         let count = Nvml::init().and_then(|nvml| nvml.device_count()).unwrap_or_default();
-        assert!(card_memory(None).is_none() || count == 1, "{count} devices");
+        assert!(
+            card_memory(&DeviceId { provider: Provider::Cuda, ..DeviceId::CPU }).is_none() || count == 1,
+            "{count} devices"
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! What runs a job's graphs and in which types: chosen before anything is loaded, or refused with what to do.
 
-use crate::core::{Error, GenRequest, Kind, PrecisionChoice, ProviderChoice, Quantisation, Result};
-use crate::engine::{Device, DeviceId, Provider, Runtime, SessionOptions, providers, select_provider};
+use crate::core::{
+    DeviceId, Error, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice, Quantisation, Result,
+};
+use crate::engine::{Device, Runtime, SessionOptions, device_id, providers, select_provider};
 use crate::onnx::{ComputeType, Dtype};
 use crate::wan::Checkpoint;
 use crate::wan::exported::Exported;
@@ -15,9 +17,7 @@ const AS_EXPORTED: &str = "as exported";
 /// What runs the graphs of a job, what each component computes in, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComputePlan {
-    /// What runs the graphs.
-    pub provider: Provider,
-    /// Device that runs the graphs.
+    /// Provider and device that run the graphs.
     pub device: DeviceId,
     /// What the text encoder computes in.
     pub text: ComputeType,
@@ -34,8 +34,14 @@ pub struct ComputePlan {
 }
 
 impl ComputePlan {
-    /// Chooses for `request` on this machine. Fails if it names a provider or precision that cannot be used.
-    pub fn choose(runtime: &Runtime, checkpoint: &Checkpoint, request: &GenRequest) -> Result<Self> {
+    /// Chooses for `request` on this machine: the CPU, or the CUDA device `ordinal`. Fails if the request names a provider
+    /// or precision that cannot be used.
+    pub fn choose(
+        runtime: &Runtime,
+        ordinal: u32,
+        checkpoint: &Checkpoint,
+        request: &GenRequest,
+    ) -> Result<Self> {
         let (provider, precision) = (request.provider, request.precision);
         let is_auto = provider == ProviderChoice::Auto;
         if let Some(integers) = checkpoint.quantisation().filter(|_| is_auto) {
@@ -43,7 +49,7 @@ impl ComputePlan {
             return Self::on(Provider::Cpu, None, precision, checkpoint).map(|cpu| Self { reason, ..cpu });
         }
         // for the CPU, no driver is loaded
-        let known = if provider == ProviderChoice::Cpu { Vec::new() } else { providers(runtime) };
+        let known = if provider == ProviderChoice::Cpu { Vec::new() } else { providers(runtime, ordinal) };
         let chosen = select_provider(provider, &known)?;
         let on = Self::on(chosen.id.provider, chosen.device.as_ref(), precision, checkpoint);
         let plan = on.map_err(|error| match chosen.id.provider {
@@ -72,8 +78,7 @@ impl ComputePlan {
         };
         precision.check(asked, &checkpoint.limits())?;
         let all = |compute: ComputeType, precision| Self {
-            provider,
-            device: DeviceId::new(provider, device),
+            device: device_id(provider, device),
             text: compute,
             transformer: compute,
             vae: compute,
@@ -129,7 +134,7 @@ impl ComputePlan {
 
     /// A part of the keys of kept results: another plan computes other numbers.
     pub(super) fn identity(&self) -> String {
-        format!("{} {} {} {}", self.provider, self.text, self.vae, self.exact)
+        format!("{} {} {} {}", self.device.provider, self.text, self.vae, self.exact)
     }
 }
 

@@ -14,8 +14,8 @@ use super::preview::{Preview, PreviewMap};
 use super::preview_map::{is_learned, learn_preview, preview_map};
 use super::reporter::Reporter;
 use super::schedule::{solver, split};
-use crate::core::{Error, Expert, GenRequest, Kind, Result, Stage};
-use crate::engine::{Provider, Runtime};
+use crate::core::{Error, Expert, GenRequest, Kind, Provider, Result, Stage};
+use crate::engine::Runtime;
 use crate::wan::tiles::Tiling;
 use crate::wan::{Checkpoint, noise};
 
@@ -61,9 +61,9 @@ impl Pipeline<'_> {
             exported::check_sizes(self.checkpoint, request, self.latent_shape(request))?;
             let networks =
                 Networks::build(self.loader(), self.loras, inputs.images.first.is_some(), context)?;
-            if self.compute.provider != Provider::Cpu {
-                let ComputePlan { provider, reason, .. } = self.compute;
-                context.reporter.note(format!("Runs on {provider}: {reason}"));
+            if self.compute.device.provider != Provider::Cpu {
+                let ComputePlan { device, reason, .. } = self.compute;
+                context.reporter.note(format!("Runs on {}: {reason}", device.provider));
             } else if networks.is_in_place() {
                 self.report_in_place(&mut context.reporter);
             }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::core::{Bytes, Quantisation, WeightsChoice};
-use crate::engine::{Prepack, Provider};
+use crate::core::{Bytes, Provider, Quantisation, WeightsChoice};
+use crate::engine::Prepack;
 
 /// Divisor of the available memory: this part of it is never used for resident sessions.
 const RESERVE: u64 = 4;

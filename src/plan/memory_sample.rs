@@ -1,8 +1,7 @@
 //! One sample of the memory that a run may take, for its preflight and its memory plan.
 
 use super::preflight::{device, loras};
-use crate::core::{Bytes, GenRequest};
-use crate::engine::Provider;
+use crate::core::{Bytes, GenRequest, Provider};
 use crate::monitor;
 use crate::pipeline::{ComputePlan, MemoryPlan, SessionCache, denoise_steps, memory_of_sessions};
 use crate::preflight::{DeviceFacts, ModelSize, PreflightFacts, memory_plan};
@@ -25,9 +24,7 @@ pub(crate) fn drop_sessions_if_short(sessions: &mut SessionCache) -> bool {
     let Some(device) = sessions.device() else { return false };
     let free = match device.provider {
         Provider::Cpu => monitor::free(),
-        Provider::Cuda | Provider::TensorRt => {
-            monitor::card_memory(device.uuid.as_deref()).map(|card| card.free)
-        }
+        Provider::Cuda | Provider::TensorRt => monitor::card_memory(device).map(|card| card.free),
     };
     sessions.clear_if_short(free)
 }
@@ -42,10 +39,10 @@ impl MemorySample {
 
     /// Samples now.
     pub(super) fn now(compute: &ComputePlan, keeps_sessions: bool) -> Self {
-        let held = memory_of_sessions(compute.provider);
+        let held = memory_of_sessions(&compute.device);
         let with_held = |free: Bytes| Bytes(free.0 + held.0);
         let (host, device) = (monitor::free(), device(compute));
-        if compute.provider == Provider::Cpu {
+        if compute.device.provider == Provider::Cpu {
             return Self { host: host.map(with_held), device, keeps_sessions };
         }
         let device = device.map(|device| DeviceFacts { free: device.free.map(with_held), ..device });
@@ -64,7 +61,7 @@ impl MemorySample {
             keeps_sessions: self.keeps_sessions,
             disk_space: &[],
             cores: 1,
-            provider: compute.provider,
+            provider: compute.device.provider,
             variants: &[],
             history: &[],
             similar_runs: None,

@@ -6,10 +6,10 @@ use super::inputs::resolve_inputs;
 use super::memory_sample::MemorySample;
 use super::profiles::Profiles;
 use crate::core::{
-    Bytes, CancelToken, Error, Event, Expert, Finding, GenRequest, Kind, LoraChoice, Quantisation, Result,
-    Severity, Subject,
+    Bytes, CancelToken, Error, Event, Expert, FIRST_DEVICE, Finding, GenRequest, Kind, LoraChoice, Provider,
+    Quantisation, Result, Severity, Subject,
 };
-use crate::engine::{Provider, runtime};
+use crate::engine::runtime;
 use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
 use crate::library::{History, HistoryEstimate, SimilarRuns, expected};
 use crate::media::OutputTarget;
@@ -81,7 +81,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
     found.add(messages.into_iter().map(finding));
-    let provider = compute.provider;
+    let provider = compute.device.provider;
     Ok(PreflightResult { request, model: checkpoint.id, preflight: found, disk_space, provider })
 }
 
@@ -93,7 +93,7 @@ pub(super) fn compute_plan(
 ) -> Result<ComputePlan> {
     // without a runtime, one is fetched before the run, and that computes on the CPU
     match runtime::open_installed(data_dir)? {
-        (Some(runtime), _) => ComputePlan::choose(&runtime, checkpoint, request),
+        (Some(runtime), _) => ComputePlan::choose(&runtime, FIRST_DEVICE, checkpoint, request),
         (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, checkpoint),
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
         keeps_sessions: memory.keeps_sessions,
         disk_space: &disk_space,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        provider: compute.provider,
+        provider: compute.device.provider,
         variants: &variants(work, data_dir),
         history: &earlier,
         similar_runs: like
@@ -196,10 +196,7 @@ fn error_from_finding(finding: &Finding) -> Error {
 
 /// The GPU that computes, if there is one and its driver answers.
 pub(super) fn device(compute: &ComputePlan) -> Option<DeviceFacts> {
-    if compute.provider == Provider::Cpu {
-        return None;
-    }
-    let CardMemory { total, free } = monitor::card_memory(compute.device.uuid.as_deref())?;
+    let CardMemory { total, free } = monitor::card_memory(&compute.device)?;
     let ComputePlan { text, transformer, vae, .. } = compute;
     let value_bytes = ValueBytes {
         text_encoder: text.bytes() as u64,
@@ -272,7 +269,7 @@ fn like_runs(history: &History, job: PreparedJob<'_>) -> Option<HistoryEstimate>
     let like = SimilarRuns {
         model_fingerprint: &model.fingerprint(),
         mode: request.mode,
-        provider: compute.provider.word(),
+        provider: compute.device.provider.word(),
         precision: compute.precision,
     };
     let mut tasks = read(history.like_runs(&like, NEAREST))?;

@@ -1,8 +1,8 @@
 //! What an attempt ran with, for the retry ladder: which changes would do something there.
 
 use super::memory_sample::MemorySample;
-use crate::core::{Draft, GenRequest, Stage};
-use crate::engine::{Prepack, Provider, Runtime};
+use crate::core::{Draft, GenRequest, Provider, Stage};
+use crate::engine::{Prepack, Runtime};
 use crate::pipeline::{ComponentId, ComputePlan};
 use crate::wan::{Checkpoint, vae_cost};
 
@@ -22,15 +22,16 @@ impl RanWith {
     pub(crate) const NOTHING: Self = Self { provider: Provider::Cpu, vae_tile: None, is_packed: false };
 }
 
-/// What an attempt at `draft` ran with in `stage`; none if it cannot have computed.
+/// What an attempt at `draft` by the runner of the device `ordinal` ran with in `stage`; none if it cannot have computed.
 pub(crate) fn ran_with(
     runtime: &Runtime,
+    ordinal: u32,
     model: &Checkpoint,
     draft: &Draft,
     stage: Stage,
 ) -> Option<RanWith> {
     let request = GenRequest::parse(draft, &model.limits()).ok()?;
-    let compute = ComputePlan::choose(runtime, model, &request).ok()?;
+    let compute = ComputePlan::choose(runtime, ordinal, model, &request).ok()?;
     let is_built = model.exported.is_none();
     let size = request.size;
     let tile = vae_cost::tile_size(&model.vae.config, size, request.vae_tile);
@@ -42,12 +43,13 @@ pub(crate) fn ran_with(
         // convolutions are never packed
         _ => None,
     };
-    let is_packed = component.filter(|_| is_built && compute.provider == Provider::Cpu).is_some_and(|one| {
-        let plan = MemorySample::now(&compute, false).plan(&request, model, &compute);
-        plan.of(one).prepack == Prepack::Packed
-    });
+    let is_packed =
+        component.filter(|_| is_built && compute.device.provider == Provider::Cpu).is_some_and(|one| {
+            let plan = MemorySample::now(&compute, false).plan(&request, model, &compute);
+            plan.of(one).prepack == Prepack::Packed
+        });
     Some(RanWith {
-        provider: compute.provider,
+        provider: compute.device.provider,
         vae_tile: is_built.then(|| tile.unwrap_or(size.width.max(size.height))),
         is_packed,
     })

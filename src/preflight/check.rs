@@ -3,8 +3,7 @@
 use super::facts::{DiskSpace, PreflightFacts};
 use super::report::{PreflightReport, TimeEstimate};
 use super::{device, fixes, memory_plan, time};
-use crate::core::{Bytes, Finding, Fix, Secs, Severity, Subject};
-use crate::engine::Provider;
+use crate::core::{Bytes, Finding, Fix, Provider, Secs, Severity, Subject};
 
 /// Runs that take longer than this get a warning.
 const LONG: Secs = Secs(3600.0);

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::device::DeviceFacts;
 use super::history::MeasuredRun;
 use super::size::ModelSize;
-use crate::core::{Bytes, GenRequest, Quantisation, Secs};
-use crate::engine::Provider;
+use crate::core::{Bytes, GenRequest, Provider, Quantisation, Secs};
 
 /// Disk space in one folder that a run writes to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use super::facts::PreflightFacts;
 use super::report::StageMemory;
 use super::size::ModelSize;
 use super::{device, memory};
-use crate::core::{Bytes, Stage};
-use crate::engine::{Prepack, Provider};
+use crate::core::{Bytes, Provider, Stage};
+use crate::engine::Prepack;
 use crate::pipeline::{ComponentId, ComponentNeeds, Footprint, MemoryNeeds, MemoryPlan};
 use crate::wan::vae_cost;
 

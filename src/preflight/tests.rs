@@ -8,12 +8,11 @@ use super::memory_plan::memory_plan;
 use super::report::{PreflightReport, StageMemory};
 use super::size::{ComponentSize, ModelSize};
 use super::time::{self, passes};
-use crate::core::{Bytes, Finding, Fix, Secs, Severity, Subject};
+use crate::core::{Bytes, Finding, Fix, Provider, Secs, Severity, Subject};
 use crate::core::{
     FlowShift, Fps, FrameCount, GenRequest, Guidance, Mode, PrecisionChoice, ProviderChoice, Quantisation,
     Resolution, Sampler, Seed, Stage, StepCount, Strides, WeightsChoice,
 };
-use crate::engine::Provider;
 use crate::pipeline::{ComponentId, Residency};
 use crate::wan::{TextEncoderConfig, TransformerConfig, VaeConfig};
 

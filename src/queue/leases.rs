@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::core::{Error, Kind, Result};
+use crate::core::{DeviceId, Error, Kind, Result};
 use crate::jobs::HistoryEntry;
 use crate::store::HeldLock;
 
@@ -62,14 +62,15 @@ pub(crate) struct DeviceLease {
 }
 
 impl DeviceLease {
-    /// Takes the device named `device` for `holder` if it is free. Otherwise returns who uses it.
-    pub(crate) fn attempt(data_dir: &Path, device: &str, holder: &str) -> Result<Result<Self, String>> {
+    /// Takes `device` for `holder` if it is free. Otherwise returns who uses it.
+    pub(crate) fn attempt(data_dir: &Path, device: &DeviceId, holder: &str) -> Result<Result<Self, String>> {
         let folder = queue_folder(data_dir);
         let all_devices = match HeldLock::attempt_shared(&folder.join("device.lock"), holder)? {
             Ok(lock) => lock,
             Err(who) => return Ok(Err(who)),
         };
-        let name: String = device.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let name = device.physical();
+        let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let device = HeldLock::attempt(&folder.join(format!("device-{name}.lock")), holder)?;
         Ok(device.map(|device| Self { _device: device, _all_devices: all_devices }))
     }
@@ -92,20 +93,24 @@ fn is_alive(data_dir: &Path, worker: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Provider;
 
     #[test]
     fn a_device_has_one_user_and_an_old_program_locks_all_devices() {
         let dir = tempfile::tempdir().unwrap();
-        let attempt = |device: &str, holder: &str| DeviceLease::attempt(dir.path(), device, holder).unwrap();
+        let attempt = |ordinal: u32, holder: &str| {
+            let device = DeviceId { provider: Provider::Cuda, ordinal, uuid: None };
+            DeviceLease::attempt(dir.path(), &device, holder).unwrap()
+        };
         let old = || HeldLock::attempt(&dir.path().join("queue/device.lock"), "version 0.1").unwrap();
-        let first = attempt("cuda:0", "one").unwrap_or_else(|holder| panic!("{holder} has it"));
-        assert_eq!(attempt("cuda:0", "two").err().as_deref(), Some("one"));
-        let second = attempt("cuda:1", "two").unwrap_or_else(|holder| panic!("{holder} has it"));
+        let first = attempt(0, "one").unwrap_or_else(|holder| panic!("{holder} has it"));
+        assert_eq!(attempt(0, "two").err().as_deref(), Some("one"));
+        let second = attempt(1, "two").unwrap_or_else(|holder| panic!("{holder} has it"));
         assert!(old().is_err(), "an old program must wait");
         drop((first, second));
         let old = old().unwrap();
-        assert_eq!(attempt("cuda:0", "one").err().as_deref(), Some("version 0.1"));
+        assert_eq!(attempt(0, "one").err().as_deref(), Some("version 0.1"));
         drop(old);
-        assert!(attempt("cuda:0", "one").is_ok());
+        assert!(attempt(0, "one").is_ok());
     }
 }

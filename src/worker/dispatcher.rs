@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::runners::Runners;
 use super::shared::{Running, Shared};
 use super::worker::QueueSnapshot;
 use crate::attempt::{JobControl, StopReason, YieldReason};
@@ -27,7 +28,7 @@ pub(super) enum DispatcherMessage {
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
     snapshot: Arc<Mutex<QueueSnapshot>>,
-    wake: Sender<()>,
+    runners: Runners,
     scope: Scope,
 }
 
@@ -35,10 +36,10 @@ impl Dispatcher {
     pub(super) fn new(
         shared: Arc<Shared>,
         snapshot: Arc<Mutex<QueueSnapshot>>,
-        wake: Sender<()>,
+        runners: Runners,
         scope: Scope,
     ) -> Self {
-        Self { shared, snapshot, wake, scope }
+        Self { shared, snapshot, runners, scope }
     }
 
     /// Works until the handle on the worker is dropped.
@@ -112,9 +113,8 @@ impl Dispatcher {
             }
             apply(&running.control, action);
         }
-        // a busy runner takes the next job by itself; one waiting wake-up is enough
-        if running.is_empty() && next.is_some() && self.wake.try_send(()).is_err() {
-            tracing::trace!("A wake-up is already waiting");
+        if next.is_some() {
+            self.runners.wake_idle(|ordinal| running.iter().any(|running| running.ordinal == ordinal));
         }
     }
 

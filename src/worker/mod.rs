@@ -1,11 +1,13 @@
-//! The worker: a runner thread that takes one job of the queue after the other and retries it after failures, and the
-//! dispatcher thread that writes down commands and watches.
+//! The worker: a runner thread for each device, which takes one job of the queue after the other and retries it after
+//! failures, and the dispatcher thread that writes down commands and watches.
 
 mod dispatcher;
 mod follower;
+mod held_device;
 mod options;
 mod retry;
 mod runner;
+mod runners;
 mod shared;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 mod worker;

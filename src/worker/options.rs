@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::core::{Bytes, Faults};
+use crate::core::{Bytes, FIRST_DEVICE, Faults};
 use crate::monitor::Monitor;
 use crate::queue::Scope;
 use crate::store::Settings;
@@ -14,6 +14,8 @@ pub struct WorkerOptions {
     pub who: &'static str,
     /// Which jobs it runs.
     pub scope: Scope,
+    /// CUDA ordinals of the devices that get a runner. A job that runs on the CPU takes whichever runner is free.
+    pub devices: Vec<u32>,
     /// Largest number of retries of a job.
     pub max_retries: u32,
     /// Delay before the first retry; it doubles with each further one.
@@ -40,6 +42,7 @@ impl WorkerOptions {
         Self {
             who,
             scope,
+            devices: vec![FIRST_DEVICE],
             max_retries: 3,
             back_off: Duration::from_secs(2),
             may_use_cpu: false,

@@ -4,9 +4,10 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::held_device::DeviceWait;
 use super::runner::{JobEnd, Runner, stopped_or_failed, yielded};
 use crate::attempt::{AttemptContext, AttemptEnd, JobControl, ResumePoints, YieldReason, attempt};
-use crate::core::{Error, Event, Fix, Kind, Result, Secs, Stage};
+use crate::core::{DeviceId, Error, Event, Fix, Kind, Result, Secs, Stage};
 use crate::engine::runtime;
 use crate::jobs::ladder::{self, Failed};
 use crate::jobs::{self, Job, JobSpec, RetryRecord, RunRecorder};
@@ -64,7 +65,8 @@ impl Runner {
         };
         let limits = model.limits();
         let Ok(mode) = draft.mode_for(&limits) else { return LadderStep::default() };
-        let ran = self.runtime.as_ref().and_then(|runtime| ran_with(runtime, &model, draft, stage));
+        let ran =
+            self.runtime.as_ref().and_then(|runtime| ran_with(runtime, self.ordinal, &model, draft, stage));
         let RanWith { provider, vae_tile, is_packed } = ran.unwrap_or(RanWith::NOTHING);
         let failed = Failed {
             kind: error.kind,
@@ -110,8 +112,23 @@ impl Runner {
             let runtime = self.runtime.insert(runtime);
             let other = spec.latents_of.as_deref();
             let mut resume_points = ResumePoints::of(&self.data_dir, &job.uid, other, &self.options.faults);
+            let wait = DeviceWait {
+                data_dir: &self.data_dir,
+                shared: &self.shared,
+                who: self.options.who,
+                job: id,
+                control,
+            };
+            let mut take_device = |device: &DeviceId| {
+                if self.device.take(device, &wait)? {
+                    self.shared.begin(job);
+                }
+                Ok(())
+            };
             let context = AttemptContext {
                 runtime,
+                ordinal: self.ordinal,
+                take_device: &mut take_device,
                 data_dir: self.options.preflight.then_some(self.data_dir.as_path()),
                 cache: &mut self.cache,
                 sessions: &mut self.sessions,

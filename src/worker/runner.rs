@@ -2,25 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::dispatcher::apply;
+use super::held_device::HeldDevice;
 use super::options::WorkerOptions;
 use super::shared::{Running, Shared};
 use crate::attempt::{JobControl, StopReason, YieldReason, complete};
-use crate::core::{Error, Event, Fix, Kind, Outcome, Result, Secs, Utc};
+use crate::core::{Error, Event, Fix, Kind, Outcome, Secs, Utc};
 use crate::engine::Runtime;
 use crate::jobs::{Job, JobId, JobSpec, JobState, PendingAction, RunRecorder};
 use crate::library::PerformanceStore;
 use crate::pipeline::SessionCache;
 use crate::plan::drop_sessions_if_short;
-use crate::queue::{DeviceLease, Scope};
+use crate::queue::Scope;
 use crate::store::StoredTensors;
-
-/// How often a runner checks whether another program has released the device.
-const DEVICE_POLL: Duration = Duration::from_millis(100);
 
 /// How often the free memory is checked while sessions are loaded and no job runs.
 const MEMORY_POLL: Duration = Duration::from_secs(2);
@@ -29,8 +27,10 @@ const MEMORY_POLL: Duration = Duration::from_secs(2);
 pub(super) struct Runner {
     pub(super) data_dir: PathBuf,
     pub(super) options: WorkerOptions,
-    /// Name of the device that it uses.
-    device: &'static str,
+    /// CUDA ordinal of its device.
+    pub(super) ordinal: u32,
+    /// The device of the current job, once it is known.
+    pub(super) device: HeldDevice,
     pub(super) shared: Arc<Shared>,
     pub(super) cache: StoredTensors,
     /// Sessions that stay loaded between jobs; dropped before the runtime.
@@ -49,12 +49,7 @@ pub(super) enum JobEnd {
 }
 
 impl Runner {
-    pub(super) fn new(
-        data_dir: PathBuf,
-        options: WorkerOptions,
-        device: &'static str,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(super) fn new(data_dir: PathBuf, options: WorkerOptions, ordinal: u32, shared: Arc<Shared>) -> Self {
         Self {
             cache: StoredTensors::with_disk_limit(&data_dir, options.keep_encoded),
             data_dir,
@@ -64,7 +59,8 @@ impl Runner {
                 Scope::Own => SessionCache::for_one_job(),
             },
             options,
-            device,
+            ordinal,
+            device: HeldDevice::default(),
             shared,
             runtime: None,
             recorder: RunRecorder::default(),
@@ -110,7 +106,7 @@ impl Runner {
     /// Runs a job until it ends or resumes later.
     fn run_job(&mut self, job: Job) {
         let id = job.id;
-        let running = Running::new(&job);
+        let running = Running::new(&job, self.ordinal);
         let control = running.control.clone();
         self.shared.running().push(running);
         if self.shared.closing.is_cancelled() {
@@ -119,6 +115,7 @@ impl Runner {
         apply(&control, job.pending_action);
         let started = Utc::now();
         let end = self.work_on(&job, &control);
+        self.device.release();
         self.save_end(job, started, end);
         self.shared.running().retain(|running| running.id != id);
         self.keep_measurements(id);
@@ -139,16 +136,6 @@ impl Runner {
         let id = job.id;
         // the job may be stopped before its first attempt
         self.recorder = RunRecorder::default();
-        let _device = match self.lease_device(id, control) {
-            Ok(device) => device,
-            Err(error) => return stopped_or_failed(error, &job.spec, control),
-        };
-        if let Some(running) = self.shared.running().iter_mut().find(|running| running.id == id) {
-            running.since = Some(Instant::now());
-        }
-        if let Some(monitor) = &self.shared.monitor {
-            monitor.begin_job(&job.uid, id.0);
-        }
         let shared = Arc::clone(&self.shared);
         if job.partial_output.hidden.is_some() {
             match complete(&job.spec, &job.partial_output, &mut |event| shared.send(id, event)) {
@@ -191,24 +178,6 @@ impl Runner {
             self.shared.send(id, Event::Warning { message });
         }
         self.shared.send(id, event);
-    }
-
-    /// Waits until no other program of the data folder uses the device.
-    fn lease_device(&self, id: JobId, control: &JobControl) -> Result<DeviceLease> {
-        let holder = format!("{} (process {})", self.options.who, std::process::id());
-        let mut is_reported = false;
-        loop {
-            match DeviceLease::attempt(&self.data_dir, self.device, &holder)? {
-                Ok(lease) => return Ok(lease),
-                Err(who) if !is_reported => {
-                    is_reported = true;
-                    let message = format!("Waiting for {who}, which is making a video in this data folder");
-                    self.shared.send(id, Event::Note { message });
-                }
-                Err(_) => {}
-            }
-            control.cancel.check_after(DEVICE_POLL)?;
-        }
     }
 }
 

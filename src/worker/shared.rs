@@ -15,6 +15,8 @@ use crate::queue::Queue;
 #[derive(Clone)]
 pub(super) struct Running {
     pub(super) id: JobId,
+    /// The device of the runner, see [`super::runners::Runners`].
+    pub(super) ordinal: u32,
     pub(super) priority: Priority,
     pub(super) control: JobControl,
     /// When it got its device; the time before does not count for the time limit.
@@ -23,9 +25,10 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(job: &Job) -> Self {
+    pub(super) fn new(job: &Job, ordinal: u32) -> Self {
         Self {
             id: job.id,
+            ordinal,
             priority: job.spec.priority,
             control: JobControl::default(),
             since: None,
@@ -52,6 +55,16 @@ impl Shared {
 
     pub(super) fn running(&self) -> MutexGuard<'_, Vec<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A job got its device: its time counts and is measured from now on.
+    pub(super) fn begin(&self, job: &Job) {
+        if let Some(running) = self.running().iter_mut().find(|running| running.id == job.id) {
+            running.since = Some(Instant::now());
+        }
+        if let Some(monitor) = &self.monitor {
+            monitor.begin_job(&job.uid, job.id.0);
+        }
     }
 
     pub(super) fn send(&self, id: JobId, event: Event) {

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use super::dispatcher::{Dispatcher, DispatcherMessage};
 use super::options::WorkerOptions;
 use super::runner::Runner;
+use super::runners::Runners;
 use super::shared::Shared;
 use crate::attempt::StopReason;
 use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
@@ -20,8 +21,6 @@ use crate::queue::{Queue, QueueCommand, Scope};
 const MAX_COMMANDS: usize = 256;
 /// Events that may wait for the receiver; a runner waits when there are more.
 const MAX_EVENTS: usize = 1024;
-/// The device of the only runner.
-const DEVICE: &str = "0";
 
 /// The queue as last read, and what went wrong since.
 #[derive(Clone, Debug, Default)]
@@ -59,14 +58,23 @@ impl Worker {
             closing: CancelToken::new(),
             monitor: options.monitor.clone(),
         });
-        let (wake, woken) = bounded(1);
         let (commands, received) = bounded(MAX_COMMANDS);
         let snapshot = Arc::<Mutex<QueueSnapshot>>::default();
-        let mut runner = Runner::new(data_dir, options, DEVICE, Arc::clone(&shared));
-        let dispatcher = Dispatcher::new(Arc::clone(&shared), Arc::clone(&snapshot), wake, scope);
-        let mut worker =
-            Self { commands: Some(commands), events, snapshot, shared, scope, threads: Vec::new() };
-        worker.spawn("runner", move || runner.run(&woken))?;
+        let mut worker = Self {
+            commands: Some(commands),
+            events,
+            snapshot: Arc::clone(&snapshot),
+            shared: Arc::clone(&shared),
+            scope,
+            threads: Vec::new(),
+        };
+        let mut runners = Runners::default();
+        for &ordinal in &options.devices {
+            let woken = runners.add(ordinal);
+            let mut runner = Runner::new(data_dir.clone(), options.clone(), ordinal, Arc::clone(&shared));
+            worker.spawn(&format!("runner {ordinal}"), move || runner.run(&woken))?;
+        }
+        let dispatcher = Dispatcher::new(shared, snapshot, runners, scope);
         worker.spawn("dispatcher", move || dispatcher.run(&received))?;
         Ok(worker)
     }

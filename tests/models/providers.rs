@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::common::layouts::{all_graphs, all_graphs_in, outputs, outputs_of};
 use ndarray::ArrayD;
-use wandeck::core::{Bytes, CancelToken, Kind, PrecisionChoice};
-use wandeck::engine::{Device, DeviceId, Provider, Session, SessionFile, SessionOptions, check_kernels};
+use wandeck::core::{Bytes, CancelToken, DeviceId, Kind, PrecisionChoice, Provider};
+use wandeck::engine::{Device, Session, SessionFile, SessionOptions, check_kernels};
 use wandeck::models;
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::onnx::{
@@ -81,7 +81,8 @@ fn what_a_provider_cannot_compute_is_named() {
         let error = check_kernels(graph, provider).unwrap_err();
         assert_eq!((error.kind, error.field_name()), (Kind::Unsupported, Some("precision")), "{error:#}");
         // nothing is loaded either: the runtime is not even asked
-        let options = SessionOptions { device: DeviceId::new(provider, None), ..SessionOptions::default() };
+        let options =
+            SessionOptions { device: DeviceId { provider, ..DeviceId::CPU }, ..SessionOptions::default() };
         let refused = Session::load(&common::runtime(), graph, &options, &CancelToken::new()).err().unwrap();
         assert_eq!(refused.to_string(), error.to_string());
         error.to_string()

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::common::{self, PATIENCE};
 use tempfile::TempDir;
-use wandeck::core::{Draft, Event, Faults, Fix, Kind, Stage, StepCount};
+use wandeck::core::{DeviceId, Draft, Event, Faults, Fix, Kind, Stage, StepCount};
 use wandeck::jobs::{Fallback, JobId, JobSpec, JobState, Priority};
 use wandeck::presets;
 use wandeck::queue::QueueCommand;
@@ -31,6 +31,15 @@ impl Desk {
         Self { dir, worker }
     }
 
+    /// With a runner for each of two devices.
+    fn with_two_runners() -> Self {
+        let dir = common::fresh_data_dir();
+        let options =
+            WorkerOptions { devices: vec![0, 1], ..WorkerOptions::new("a test", Scope::Everything) };
+        let worker = Worker::start(dir.path().into(), options, Arc::new(|| {})).unwrap();
+        Self { dir, worker }
+    }
+
     fn work(&self, seed: u64, name: &str) -> JobSpec {
         work(seed, &self.dir.path().join(name))
     }
@@ -40,7 +49,7 @@ impl Desk {
     }
 
     /// Events until one that is looked for.
-    fn until(&self, is_last: impl Fn(JobId, &Event) -> bool) -> Vec<(JobId, Event)> {
+    fn until(&self, mut is_last: impl FnMut(JobId, &Event) -> bool) -> Vec<(JobId, Event)> {
         let mut events = Vec::new();
         loop {
             let (id, event) = self.worker.events().recv_timeout(PATIENCE).unwrap();
@@ -253,6 +262,39 @@ fn waiting_for_the_device_is_not_the_jobs_time() {
     assert!(desk.worker.events().recv_timeout(Duration::from_secs(3)).is_err(), "it waits");
     drop(other);
     output(&desk.until_end(job));
+}
+
+#[test]
+fn jobs_of_two_runners_take_turns_on_the_device_that_both_need() {
+    let desk = Desk::with_two_runners();
+    let jobs = [1, 2].map(|seed| desk.submit(desk.work(seed, &format!("{seed}.mp4"))));
+    let mut ended = 0;
+    let events = desk.until(|_, event| {
+        ended += u32::from(event.is_terminal());
+        ended == 2
+    });
+    let waits = |event: &Event| matches!(event, Event::Note { message } if message.contains("on the CPU"));
+    assert_eq!(events.iter().filter(|(_, event)| waits(event)).count(), 1, "both ran at once: {events:?}");
+    let position = |job: JobId, wanted: &dyn Fn(&Event) -> bool| {
+        events.iter().position(|(id, event)| *id == job && wanted(event)).unwrap()
+    };
+    let span = |job: JobId| {
+        let start = position(job, &|event| matches!(event, Event::Started { .. }));
+        let last = |event: &Event| matches!(event, Event::StageFinished { stage: Stage::PostProcess, .. });
+        (start, position(job, &last))
+    };
+    let mut spans = jobs.map(span);
+    spans.sort_unstable();
+    assert!(spans[0].1 < spans[1].0, "the second began before the first was done: {spans:?}");
+    for (job, seed) in jobs.into_iter().zip([1, 2]) {
+        let finished = events.iter().find_map(|(id, event)| match event {
+            Event::Finished { outcome } if *id == job => Some(outcome),
+            _ => None,
+        });
+        let outcome = finished.unwrap();
+        assert_eq!(outcome.device, Some(DeviceId::CPU));
+        assert!(fs::read(&outcome.output).unwrap() == undisturbed(seed), "job {job} made other bytes");
+    }
 }
 
 #[test]

@@ -8,8 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use crate::app::panels::compose::{PreflightStatus, PreflightView};
-use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
-use crate::engine::Provider;
+use crate::core::{Bytes, DeviceId, Draft, Error, Kind, Result, Waker};
 use crate::jobs::JobSpec;
 use crate::media::Existing;
 use crate::monitor;
@@ -152,7 +151,7 @@ fn preflight(work: &JobSpec, data_dir: &Path) -> Result<PreflightView> {
     let found = examine(&work, data_dir, true)?.preflight;
     let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));
     // what loaded models hold is free for the next run
-    let free = monitor::free().map(|free| Bytes(free.0 + memory_of_sessions(Provider::Cpu).0));
+    let free = monitor::free().map(|free| Bytes(free.0 + memory_of_sessions(&DeviceId::CPU).0));
     Ok(PreflightView { peak, free, time: found.time, findings: found.findings })
 }
 

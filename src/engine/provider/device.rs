@@ -51,8 +51,8 @@ impl fmt::Display for Device {
     }
 }
 
-/// The device with ordinal 0, or why the provider cannot use it.
-pub(super) fn first() -> Result<Device, Unavailable> {
+/// The device with this ordinal, or why the provider cannot use it.
+pub(super) fn at(ordinal: u32) -> Result<Device, Unavailable> {
     let no_driver = "Install the NVIDIA driver, version 580 or newer, for the card in this machine";
     let missing = |error: libloading::Error| {
         Unavailable::new(format!("there is no NVIDIA driver ({})", loader_message(&error)), no_driver)
@@ -62,11 +62,15 @@ pub(super) fn first() -> Result<Device, Unavailable> {
     // SAFETY: loading runs the library's initialisers; this is the system's own driver, found along the loader's path.
     let library = unsafe { Library::new(DRIVER) }.map_err(missing)?;
     let driver = Driver(&library);
-    let device = driver.first().map_err(|failed| match failed {
+    let device = driver.device(ordinal).map_err(|failed| match failed {
         Failed::Code(name, code) => {
             let reason = format!("the NVIDIA driver finds no device ({name} returned {code})");
             Unavailable::new(reason, "Check the output of nvidia-smi; a container needs access to the device")
         }
+        Failed::NoOrdinal { ordinal, count } => Unavailable::new(
+            format!("there is no device {ordinal}, the NVIDIA driver finds {count}"),
+            "Choose another device; they are counted from 0",
+        ),
         Failed::Missing(name) => {
             Unavailable::new(format!("the NVIDIA driver lacks the function {name}"), no_driver)
         }
@@ -83,8 +87,9 @@ pub(super) fn first() -> Result<Device, Unavailable> {
     Ok(device)
 }
 
-/// Failure of a driver function: its error code, or that the driver lacks it.
+/// Failure of a driver function: its error code, that the driver lacks it, or that there is no such device.
 enum Failed {
+    NoOrdinal { ordinal: u32, count: c_int },
     Code(&'static str, c_int),
     Missing(&'static str),
 }
@@ -93,7 +98,7 @@ enum Failed {
 struct Driver<'l>(&'l Library);
 
 impl Driver<'_> {
-    fn first(&self) -> Result<Device, Failed> {
+    fn device(&self, ordinal: u32) -> Result<Device, Failed> {
         let mut version: c_int = 0;
         let (mut count, mut device): (c_int, c_int) = (0, 0);
         let mut name: [c_char; 256] = [0; 256];
@@ -113,8 +118,11 @@ impl Driver<'_> {
             if count < 1 {
                 return Err(Failed::Code("cuDeviceGetCount", count));
             }
+            if ordinal >= count as u32 {
+                return Err(Failed::NoOrdinal { ordinal, count });
+            }
             self.call("cuDeviceGet", |f: unsafe extern "C" fn(*mut c_int, c_int) -> c_int| {
-                f(&raw mut device, 0)
+                f(&raw mut device, ordinal as c_int)
             })?;
             type Name = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
             self.call("cuDeviceGetName", |f: Name| f(name.as_mut_ptr(), name.len() as c_int, device))?;
@@ -139,7 +147,7 @@ impl Driver<'_> {
         let [major, minor] = capability.map(|number| number.max(0) as u32);
         let version = version.max(0) as u32;
         Ok(Device {
-            ordinal: 0,
+            ordinal,
             uuid: has_uuid.then(|| uuid_text(uuid)),
             name,
             capability: (major, minor),
@@ -187,13 +195,19 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_device_reports_why() {
-        match first() {
+        match at(0) {
             Ok(device) => assert!(device.capability >= OLDEST && !device.name.is_empty(), "{device:?}"),
             Err(unavailable) => {
                 let Unavailable { reason, remedy } = unavailable;
                 assert!(reason.contains("NVIDIA") && !remedy.is_empty(), "{reason}");
             }
         }
+    }
+
+    #[test]
+    fn a_device_that_does_not_exist_is_reported() {
+        let unavailable = at(4096).unwrap_err();
+        assert!(unavailable.reason.contains("NVIDIA driver"), "{}", unavailable.reason);
     }
 
     #[test]

@@ -4,15 +4,13 @@
 //! fall back to the CPU; here it is detected before anything is loaded.
 
 mod device;
-mod device_id;
 mod libraries;
 mod register;
 mod select;
 mod status;
 
 pub use device::Device;
-pub use device_id::DeviceId;
 pub(super) use register::into_session;
 pub use select::{ProviderSelection, select_provider};
 pub(in crate::engine) use status::provider_library;
-pub use status::{Provider, ProviderStatus, Unavailable, providers};
+pub use status::{ProviderStatus, Unavailable, device_id, providers};

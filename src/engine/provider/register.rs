@@ -4,7 +4,7 @@ use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{ArenaExtendStrategy, CPU, CUDA, ExecutionProviderDispatch, TensorRT};
 use ort::session::builder::SessionBuilder;
 
-use super::status::Provider;
+use crate::core::Provider;
 use crate::engine::memory::Arena;
 use crate::engine::runtime::Runtime;
 use crate::engine::session::SessionOptions;

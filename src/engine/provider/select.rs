@@ -1,9 +1,8 @@
 //! Selection of an execution provider.
 
 use super::device::Device;
-use super::device_id::DeviceId;
-use super::status::{Provider, ProviderStatus};
-use crate::core::{Error, Kind, ProviderChoice, Result};
+use super::status::ProviderStatus;
+use crate::core::{DeviceId, Error, Kind, Provider, ProviderChoice, Result};
 
 /// The selected provider and device, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

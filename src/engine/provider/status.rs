@@ -1,49 +1,14 @@
 //! Status of the execution providers on this machine.
 
 use std::env;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::device::{self, Device};
-use super::device_id::DeviceId;
 use super::libraries::{CUDA, Needed, TENSORRT, dirs, preload};
+use crate::core::{DeviceId, Provider};
 use crate::engine::runtime::{Runtime, RuntimeInfo, VERSION};
-
-/// An execution provider of ONNX Runtime.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// ONNX Runtime's CPU execution provider.
-    #[default]
-    Cpu,
-    /// CUDA on an NVIDIA device.
-    Cuda,
-    /// `TensorRT`, with CUDA for operations it does not support.
-    TensorRt,
-}
-
-impl Provider {
-    /// The name used by the command line and in records.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::TensorRt => "tensorrt",
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cpu => "CPU",
-            Self::Cuda => "CUDA",
-            Self::TensorRt => "TensorRT",
-        })
-    }
-}
 
 /// Why a provider cannot be used, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -81,22 +46,31 @@ impl ProviderStatus {
 
     /// Identity of its device.
     pub fn device_id(&self) -> DeviceId {
-        DeviceId::new(self.provider, self.device.as_ref())
+        device_id(self.provider, self.device.as_ref())
     }
 }
 
-/// The status of every provider, in the order CPU, CUDA, `TensorRT`.
+/// The identity of `device`, used by `provider`.
+pub fn device_id(provider: Provider, device: Option<&Device>) -> DeviceId {
+    DeviceId {
+        provider,
+        ordinal: device.map_or(0, |device| device.ordinal),
+        uuid: device.and_then(|device| device.uuid.clone()),
+    }
+}
+
+/// The status of every provider on the device `ordinal`, in the order CPU, CUDA, `TensorRT`.
 ///
 /// If the build includes CUDA, this queries the driver and loads the CUDA libraries for the rest of the process, so that
 /// ONNX Runtime finds them in any folder. Otherwise nothing is loaded.
-pub fn providers(runtime: &Runtime) -> Vec<ProviderStatus> {
+pub fn providers(runtime: &Runtime, ordinal: u32) -> Vec<ProviderStatus> {
     let info = runtime.info();
     let roots: Vec<_> = ["CUDA_PATH", "CUDA_HOME"].into_iter().filter_map(env::var_os).collect();
     let roots: Vec<_> = roots.iter().map(PathBuf::from).collect();
     let dirs = dirs(&info.path, &runtime.search_environment().python_envs, &roots);
     let cpu =
         ProviderStatus { provider: Provider::Cpu, unavailable: None, device: None, libraries: Vec::new() };
-    let cuda = cuda(info, &dirs, device::first);
+    let cuda = cuda(info, &dirs, || device::at(ordinal));
     let tensorrt = tensorrt(info, &dirs, &cuda);
     vec![cpu, cuda, tensorrt]
 }
@@ -247,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_cpu_can_always_be_used() {
-        let status = providers(&crate::engine::runtime::testing::for_tests());
+        let status = providers(&crate::engine::runtime::testing::for_tests(), 0);
         let order: Vec<_> = status.iter().map(|status| status.provider).collect();
         assert_eq!(order, [Provider::Cpu, Provider::Cuda, Provider::TensorRt]);
         assert!(status[0].is_usable());

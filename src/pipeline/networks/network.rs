@@ -1,8 +1,8 @@
 //! One network: its graph, built here or exported elsewhere, and how its session is made.
 
 use super::session_cache::SessionKey;
-use crate::core::{CancelToken, Error, Kind, Result};
-use crate::engine::{Provider, Runtime, Session, SessionFile, SessionOptions};
+use crate::core::{CancelToken, Error, Kind, Provider, Result};
+use crate::engine::{Runtime, Session, SessionFile, SessionOptions};
 use crate::onnx::{Dtype, Graph};
 use crate::pipeline::memory_plan::ComponentId;
 use crate::wan::exported::ExportedGraph;

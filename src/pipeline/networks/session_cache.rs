@@ -1,9 +1,10 @@
 //! Sessions that stay loaded between stages and jobs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::core::{Bytes, sha256_hex};
-use crate::engine::{DeviceId, Provider, Session, SessionOptions};
+use crate::core::{Bytes, DeviceId, sha256_hex};
+use crate::engine::{Session, SessionOptions};
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
 
 /// Tells a session from every other: its graph, the files of its weights as they are now, and how it is made.
@@ -29,17 +30,17 @@ pub(in crate::pipeline) struct LoadedSession {
     pub(super) run: u64,
 }
 
-/// Bytes that the loaded sessions of this process take on the CPU and on a GPU while they do not compute.
-static LOADED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+/// Bytes that the loaded sessions of this process take on each device while they do not compute.
+static LOADED: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
-/// Memory that all loaded sessions of this process take on the device of `provider` while they do not compute, by the
-/// plans of their jobs. The next job can have it.
-pub fn memory_of_sessions(provider: Provider) -> Bytes {
-    Bytes(LOADED[device_index(provider)].load(Ordering::Relaxed))
+/// Memory that all loaded sessions of this process take on a device while they do not compute, by the plans of their
+/// jobs. The next job can have it.
+pub fn memory_of_sessions(device: &DeviceId) -> Bytes {
+    Bytes(loaded().get(&device.physical()).copied().unwrap_or_default())
 }
 
-fn device_index(provider: Provider) -> usize {
-    usize::from(provider != Provider::Cpu)
+fn loaded() -> MutexGuard<'static, BTreeMap<String, u64>> {
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The memory of one session, counted in [`memory_of_sessions`] until it is dropped.
@@ -50,14 +51,14 @@ pub(in crate::pipeline) struct SessionMemory {
 
 impl SessionMemory {
     pub(super) fn new(device: DeviceId, bytes: Bytes) -> Self {
-        LOADED[device_index(device.provider)].fetch_add(bytes.0, Ordering::Relaxed);
+        *loaded().entry(device.physical()).or_default() += bytes.0;
         Self { device, bytes }
     }
 }
 
 impl Drop for SessionMemory {
     fn drop(&mut self) {
-        LOADED[device_index(self.device.provider)].fetch_sub(self.bytes.0, Ordering::Relaxed);
+        *loaded().entry(self.device.physical()).or_default() -= self.bytes.0;
     }
 }
 

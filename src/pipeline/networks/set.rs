@@ -6,8 +6,8 @@ use super::loader::Loader;
 use super::network::Network;
 use super::session_cache::{LoadedSession, SessionKey};
 use super::{FrameDecoder, TextEncoder};
-use crate::core::{Expert, Result};
-use crate::engine::{Prepack, Provider, check_kernels};
+use crate::core::{Expert, Provider, Result};
+use crate::engine::{Prepack, check_kernels};
 use crate::onnx::Dtype;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::loras::Loras;
@@ -41,7 +41,7 @@ impl<'a> Networks<'a> {
             Some(exported) => Self::exported(loader, exported, has_start_image),
             None => Self::built(loader, loras, has_start_image)?,
         };
-        let provider = loader.compute.provider;
+        let provider = loader.compute.device.provider;
         networks.all().filter_map(Network::graph).try_for_each(|graph| check_kernels(graph, provider))?;
         let keys: Vec<SessionKey> = networks.all().map(|network| network.key.clone()).collect();
         context.sessions.begin(loader.memory, &keys);
@@ -113,7 +113,7 @@ impl<'a> Networks<'a> {
     /// Finds out before the work whether exported files in bfloat16 run on the CPU: ONNX Runtime has hardly any such
     /// kernels there, and says so when it loads a file.
     fn check_bfloat16(&self, context: &RunContext<'_>) -> Result<()> {
-        if self.loader.compute.provider != Provider::Cpu {
+        if self.loader.compute.device.provider != Provider::Cpu {
             return Ok(());
         }
         let is_bfloat16 =

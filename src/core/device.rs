@@ -1,0 +1,100 @@
+//! Execution provider and device that run graphs, as a value: chosen once and passed to whatever depends on it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An execution provider of ONNX Runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// ONNX Runtime's CPU execution provider.
+    #[default]
+    Cpu,
+    /// CUDA on an NVIDIA device.
+    Cuda,
+    /// `TensorRT`, with CUDA for operations it does not support.
+    TensorRt,
+}
+
+impl Provider {
+    /// The name used by the command line and in records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "CPU",
+            Self::Cuda => "CUDA",
+            Self::TensorRt => "TensorRT",
+        })
+    }
+}
+
+/// CUDA ordinal of the device that is used where no other is chosen.
+pub const FIRST_DEVICE: u32 = 0;
+
+/// Execution provider and device: the CPU, or a CUDA device by its ordinal and UUID.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeviceId {
+    /// Execution provider.
+    pub provider: Provider,
+    /// CUDA ordinal; 0 for the CPU.
+    pub ordinal: u32,
+    /// UUID as NVML reports it, which does not depend on the order of the devices; `None` for the CPU or if unknown.
+    pub uuid: Option<String>,
+}
+
+impl DeviceId {
+    /// The CPU.
+    pub const CPU: Self = Self { provider: Provider::Cpu, ordinal: 0, uuid: None };
+
+    /// Name of the physical device, the same for all providers that use it: what two programs cannot use at once.
+    pub fn physical(&self) -> String {
+        match (self.provider, &self.uuid) {
+            (Provider::Cpu, _) => Provider::Cpu.word().to_owned(),
+            (_, Some(uuid)) => uuid.clone(),
+            (_, None) => format!("{}-{}", Provider::Cuda.word(), self.ordinal),
+        }
+    }
+}
+
+impl fmt::Display for DeviceId {
+    /// For instance `CPU` or `CUDA device 0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.provider {
+            Provider::Cpu => write!(f, "{}", self.provider),
+            Provider::Cuda | Provider::TensorRt => write!(f, "{} device {}", self.provider, self.ordinal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_of_one_card_share_its_name_and_other_devices_do_not() {
+        let device = |provider, ordinal, uuid: Option<&str>| {
+            DeviceId { provider, ordinal, uuid: uuid.map(str::to_owned) }.physical()
+        };
+        let card = device(Provider::Cuda, 0, Some("GPU-1"));
+        assert_eq!(card, device(Provider::TensorRt, 0, Some("GPU-1")));
+        assert_eq!(card, device(Provider::Cuda, 3, Some("GPU-1")), "its ordinal depends on the order");
+        assert_eq!(device(Provider::Cuda, 1, None), device(Provider::TensorRt, 1, None));
+        let names = [
+            DeviceId::CPU.physical(),
+            card,
+            device(Provider::Cuda, 0, None),
+            device(Provider::Cuda, 1, None),
+        ];
+        assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
+    }
+}
