@@ -44,7 +44,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                     continue;
                 }
                 worker.snapshot().messages.iter().for_each(|message| reporter.note(message));
-                reporter.event(&event);
+                reporter.event(id, &event);
                 if event.is_terminal() {
                     return end(&event, args.from.as_deref(), &reporter);
                 }

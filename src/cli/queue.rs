@@ -196,7 +196,7 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
                     job = Some(id);
                     reporter.note(&format!("Job {id}"));
                 }
-                reporter.event(&event);
+                reporter.event(id, &event);
                 match &event {
                     Event::Finished { outcome } => {
                         done += 1;
@@ -207,9 +207,6 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
                         reporter.note(&format!("Error: {error:#}"));
                     }
                     _ => {}
-                }
-                if event.is_terminal() {
-                    reporter = ProgressPrinter::new(output);
                 }
             }
             default(POLL) => {}

@@ -1,12 +1,16 @@
 //! Output of results and progress. Results go to standard output, everything else to standard error.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::reproduce::Reproduction;
-use crate::core::{Error, Event, Outcome, Progress};
+use crate::core::{Error, Event, Outcome};
+use crate::jobs::JobId;
+use crate::worker::JobFollower;
 
 /// Length of the progress bar; the fraction is multiplied by this.
 const MARKS: u64 = 1000;
@@ -22,25 +26,34 @@ pub(super) enum Output {
     Events,
 }
 
-/// Prints the progress of a job: a bar on a terminal, lines elsewhere, JSON lines if asked for.
+/// Prints the progress of jobs: a bar on a terminal, lines elsewhere, JSON lines if asked for.
 pub(super) struct ProgressPrinter {
-    progress: Progress,
+    jobs: BTreeMap<JobId, JobFollower>,
     bar: Option<ProgressBar>,
     output: Output,
 }
 
 impl ProgressPrinter {
     pub(super) fn new(output: Output) -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed}");
-            ProgressBar::new(MARKS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Self { progress: Progress::default(), bar, output }
+        Self { jobs: BTreeMap::new(), bar: None, output }
     }
 
-    /// Shows an event.
-    pub(super) fn event(&mut self, event: &Event) {
-        self.progress.observe(event);
+    /// Shows an event of a job.
+    pub(super) fn event(&mut self, id: JobId, event: &Event) {
+        if self.jobs.is_empty() {
+            self.bar = bar();
+        }
+        let now = Instant::now();
+        let job = self.jobs.entry(id).or_insert_with(|| JobFollower::new(now));
+        job.observe(event, now);
+        if let (Some(bar), Some((stage, done, of))) = (&self.bar, job.progress().stage()) {
+            bar.set_position((job.progress().fraction() * MARKS as f64) as u64);
+            let left = job.progress().remaining().map(|left| format!(", about {left} left"));
+            bar.set_message(format!("{stage} {done}/{of}{}", left.unwrap_or_default()));
+        }
+        if !job.is_running() {
+            self.jobs.remove(&id);
+        }
         if self.output == Output::Events {
             out(&serde_json::to_string(event).unwrap_or_default());
         }
@@ -51,18 +64,12 @@ impl ProgressPrinter {
             Event::StageFinished { stage, seconds } if self.bar.is_none() => {
                 note(&format!("{stage}: {seconds}"));
             }
-            event if event.is_terminal() => {
-                if let Some(bar) = self.bar.take() {
-                    bar.finish_and_clear();
-                }
-            }
             _ => {}
         }
-        if let (Some(bar), Some((stage, done, of))) = (&self.bar, self.progress.stage()) {
-            bar.set_position((self.progress.fraction() * MARKS as f64) as u64);
-            let left =
-                self.progress.remaining().map(|left| format!(", about {left} left")).unwrap_or_default();
-            bar.set_message(format!("{stage} {done}/{of}{left}"));
+        if self.jobs.is_empty()
+            && let Some(bar) = self.bar.take()
+        {
+            bar.finish_and_clear();
         }
     }
 
@@ -73,6 +80,14 @@ impl ProgressPrinter {
             None => note(text),
         }
     }
+}
+
+/// A progress bar, if standard error is a terminal.
+fn bar() -> Option<ProgressBar> {
+    io::stderr().is_terminal().then(|| {
+        let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed}");
+        ProgressBar::new(MARKS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    })
 }
 
 /// Prints the outcome of a finished job.

@@ -1,46 +1,57 @@
-//! Follows one job by its id, whichever program or device runs it.
+//! Follows one job by its events, whichever program or device runs it.
 
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::core::{Event, Frame, Progress};
-use crate::jobs::{JobId, JobStatus, RunRecorder};
+use crate::core::{Event, Progress};
+use crate::jobs::JobStatus;
 
-/// What a job has reported so far: progress, last preview, last message, status.
+/// What a job has reported so far: progress, last message, next attempt, status.
 ///
-/// Feed it the events of [`super::Worker::events`]; those of other jobs are ignored.
+/// Feed it the events of the job from [`super::Worker::events`].
 #[derive(Clone, Debug)]
 pub struct JobFollower {
-    id: JobId,
-    recorder: RunRecorder,
-    preview: Option<Arc<[Frame]>>,
+    started: Instant,
+    progress: Progress,
     message: Option<String>,
+    retry: Option<NextAttempt>,
     status: JobStatus,
 }
 
+/// An attempt that will start after a failed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextAttempt {
+    /// Its number, at least 2.
+    pub attempt: u32,
+    /// Largest number of attempts.
+    pub of: u32,
+    /// When it starts.
+    pub at: Instant,
+}
+
 impl JobFollower {
-    /// Follows the job `id`, which counts as queued until it starts.
-    pub fn new(id: JobId) -> Self {
-        Self { id, recorder: RunRecorder::default(), preview: None, message: None, status: JobStatus::Queued }
-    }
-
-    /// The job that it follows.
-    pub fn id(&self) -> JobId {
-        self.id
-    }
-
-    /// Takes in an event of the job `id`. Returns whether it is the followed job.
-    pub fn observe(&mut self, id: JobId, event: &Event) -> bool {
-        if id != self.id {
-            return false;
+    /// Follows a job whose first event arrived at `started`.
+    pub fn new(started: Instant) -> Self {
+        Self {
+            started,
+            progress: Progress::default(),
+            message: None,
+            retry: None,
+            status: JobStatus::Running,
         }
-        self.recorder.observe(event);
+    }
+
+    /// Takes in an event of the job that arrived at `now`.
+    pub fn observe(&mut self, event: &Event, now: Instant) {
+        self.progress.observe(event);
         match event {
-            Event::Preview { frames, .. } => self.preview = Some(Arc::clone(frames)),
-            Event::StageStarted { .. } => self.message = None,
-            Event::Note { message }
-            | Event::Warning { message }
-            | Event::Retrying { message, .. }
-            | Event::Interrupted { message } => self.message = Some(message.clone()),
+            Event::Note { message } | Event::Warning { message } | Event::Interrupted { message } => {
+                self.message = Some(message.clone());
+            }
+            Event::Retrying { attempt, of, delay, .. } => {
+                let at = now + Duration::from_secs_f64(delay.0.max(0.0));
+                self.retry = Some(NextAttempt { attempt: *attempt, of: *of, at });
+            }
+            Event::Started { .. } | Event::StageStarted { .. } => (self.message, self.retry) = (None, None),
             _ => {}
         }
         self.status = match event {
@@ -50,17 +61,16 @@ impl JobFollower {
             Event::Interrupted { .. } => JobStatus::Interrupted,
             _ => JobStatus::Running,
         };
-        true
     }
 
-    /// How far the job is.
+    /// When its first event arrived.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Its progress.
     pub fn progress(&self) -> &Progress {
-        self.recorder.progress()
-    }
-
-    /// The last preview: one small image for each latent frame.
-    pub fn preview(&self) -> Option<&Arc<[Frame]>> {
-        self.preview.as_ref()
+        &self.progress
     }
 
     /// The last note or warning of the current stage.
@@ -68,7 +78,17 @@ impl JobFollower {
         self.message.as_deref()
     }
 
-    /// The status of the job by its events.
+    /// The next attempt, while the job waits for it.
+    pub fn retry(&self) -> Option<NextAttempt> {
+        self.retry
+    }
+
+    /// Whether the job runs, by its events.
+    pub fn is_running(&self) -> bool {
+        self.status == JobStatus::Running
+    }
+
+    /// The status of the job, by its events.
     pub fn status(&self) -> JobStatus {
         self.status
     }
@@ -80,21 +100,27 @@ mod tests {
     use crate::core::{Secs, Seed, Stage};
 
     #[test]
-    fn events_of_other_jobs_are_ignored() {
-        let mut follower = JobFollower::new(JobId(1));
-        assert!(!follower.observe(JobId(2), &Event::Cancelled));
-        assert_eq!(follower.status(), JobStatus::Queued);
-        let plan = vec![(Stage::DenoiseHigh, 2)];
-        assert!(follower.observe(JobId(1), &Event::Started { seed: Seed(1), plan }));
+    fn a_job_is_followed_from_its_start_through_a_retry_to_its_end() {
+        let now = Instant::now();
+        let mut follower = JobFollower::new(now);
         let stage = Stage::DenoiseHigh;
-        follower.observe(JobId(1), &Event::StageStarted { stage });
-        follower.observe(JobId(1), &Event::Step { stage, step: 1, of: 2, seconds: Secs(1.0) });
-        follower.observe(JobId(2), &Event::Step { stage, step: 2, of: 2, seconds: Secs(1.0) });
-        assert_eq!(follower.status(), JobStatus::Running);
+        let start = Event::Started { seed: Seed(1), plan: vec![(stage, 2)] };
+        follower.observe(&start, now);
+        follower.observe(&Event::StageStarted { stage }, now);
+        follower.observe(&Event::Step { stage, step: 1, of: 2, seconds: Secs(1.0) }, now);
         assert_eq!(follower.progress().stage(), Some((stage, 1, 2)));
-        follower.observe(JobId(1), &Event::Note { message: "a note".to_owned() });
+        follower.observe(&Event::Note { message: "a note".to_owned() }, now);
         assert_eq!(follower.message(), Some("a note"));
-        follower.observe(JobId(1), &Event::Cancelled);
-        assert_eq!(follower.status(), JobStatus::Cancelled);
+        let message = "Decode failed".to_owned();
+        follower.observe(&Event::Retrying { attempt: 2, of: 4, delay: Secs(3.0), message }, now);
+        let next = NextAttempt { attempt: 2, of: 4, at: now + Duration::from_secs(3) };
+        assert_eq!((follower.retry(), follower.is_running()), (Some(next), true));
+        follower.observe(&start, now);
+        assert_eq!((follower.retry(), follower.message()), (None, None));
+        assert_eq!(follower.progress().fraction(), 0.0, "an attempt starts over");
+        follower.observe(&Event::Interrupted { message: "closing".to_owned() }, now);
+        assert_eq!((follower.status(), follower.message()), (JobStatus::Interrupted, Some("closing")));
+        follower.observe(&Event::Cancelled, now);
+        assert_eq!((follower.status(), follower.is_running()), (JobStatus::Cancelled, false));
     }
 }

@@ -12,6 +12,6 @@ mod shared;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 mod worker;
 
-pub use follower::JobFollower;
+pub use follower::{JobFollower, NextAttempt};
 pub use options::WorkerOptions;
 pub use worker::{QueueSnapshot, Worker};

@@ -237,7 +237,9 @@ impl App {
     /// Shows the progress of the running job in the window's title.
     fn set_title(&mut self, ctx: &Context) {
         let title = match self.state.live.first() {
-            Some((id, job)) => format!("{:.0} % · job {id} · Wandeck", job.progress.fraction() * 100.0),
+            Some((id, job)) => {
+                format!("{:.0} % · job {id} · Wandeck", job.follower.progress().fraction() * 100.0)
+            }
             None => "Wandeck".to_owned(),
         };
         if title != self.title {

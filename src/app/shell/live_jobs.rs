@@ -1,35 +1,19 @@
 //! The running jobs by their events.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::core::{Event, Progress};
+use crate::core::Event;
 use crate::jobs::JobId;
+use crate::worker::JobFollower;
 
 /// A running job.
 #[derive(Debug)]
 pub(in crate::app) struct LiveJob {
-    /// Its progress.
-    pub(in crate::app) progress: Progress,
-    /// When it was started.
-    pub(in crate::app) started: Instant,
-    /// Its last message, for instance about a download or a retry.
-    pub(in crate::app) note: Option<String>,
+    /// What it has reported.
+    pub(in crate::app) follower: JobFollower,
     /// Whether a cancel was requested.
     pub(in crate::app) stopping: bool,
-    /// The next attempt, while the job waits for it.
-    pub(in crate::app) retry: Option<NextAttempt>,
-}
-
-/// An attempt that will start after a failed one.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::app) struct NextAttempt {
-    /// Its number, at least 2.
-    pub(in crate::app) attempt: u32,
-    /// Largest number of attempts.
-    pub(in crate::app) of: u32,
-    /// When it starts.
-    pub(in crate::app) at: Instant,
 }
 
 /// All running jobs by number.
@@ -41,26 +25,13 @@ pub(in crate::app) struct LiveJobs {
 impl LiveJobs {
     /// Processes an event of a job.
     pub(in crate::app) fn observe(&mut self, id: JobId, event: &Event, now: Instant) {
-        if event.is_terminal() || matches!(event, Event::Interrupted { .. }) {
+        let job = self
+            .jobs
+            .entry(id)
+            .or_insert_with(|| LiveJob { follower: JobFollower::new(now), stopping: false });
+        job.follower.observe(event, now);
+        if !job.follower.is_running() {
             self.jobs.remove(&id);
-            return;
-        }
-        let job = self.jobs.entry(id).or_insert_with(|| LiveJob {
-            progress: Progress::default(),
-            started: now,
-            note: None,
-            stopping: false,
-            retry: None,
-        });
-        job.progress.observe(event);
-        match event {
-            Event::Note { message } | Event::Warning { message } => job.note = Some(message.clone()),
-            Event::Retrying { attempt, of, delay, .. } => {
-                let at = now + Duration::from_secs_f64(delay.0.max(0.0));
-                job.retry = Some(NextAttempt { attempt: *attempt, of: *of, at });
-            }
-            Event::Started { .. } | Event::StageStarted { .. } => (job.note, job.retry) = (None, None),
-            _ => {}
         }
     }
 

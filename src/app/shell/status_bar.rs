@@ -17,11 +17,12 @@ pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) {
             ui.spacing_mut().item_spacing.x = 18.0;
             match state.live.first() {
                 Some((id, job)) => {
-                    let elapsed = Secs::from(now.saturating_duration_since(job.started));
-                    let left = job.progress.remaining();
+                    let elapsed = Secs::from(now.saturating_duration_since(job.follower.started()));
+                    let left = job.follower.progress().remaining();
                     let time =
                         left.map_or_else(|| format!("{elapsed} so far"), |left| format!("{left} left"));
-                    let text = format!("Running job {id} · {} · {time}", stage_words(&job.progress));
+                    let text =
+                        format!("Running job {id} · {} · {time}", stage_words(job.follower.progress()));
                     ui.label(RichText::new(text).small());
                 }
                 None => {

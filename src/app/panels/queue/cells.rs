@@ -88,7 +88,7 @@ impl Cells<'_> {
         ui.add(label.truncate()).on_hover_text(prompt);
         let details = self.details();
         let note = self.live().and_then(|live| retry_words(self.job, live, self.view));
-        let note = note.or_else(|| self.live()?.note.clone());
+        let note = note.or_else(|| self.live()?.follower.message().map(str::to_owned));
         let text = RichText::new(note.as_deref().unwrap_or(&details)).small().weak();
         ui.add(Label::new(text).truncate().selectable(false)).on_hover_text(match note {
             Some(note) => format!("{note}\n{details}"),
@@ -98,7 +98,7 @@ impl Cells<'_> {
             && !self.places.has(Column::Verbs)
         {
             ui.add_space(2.0);
-            stage_bar_ui(ui, &live.progress, BAR);
+            stage_bar_ui(ui, live.follower.progress(), BAR);
         }
     }
 
@@ -122,7 +122,7 @@ impl Cells<'_> {
         ui.add(Label::new(text).selectable(false).truncate()).on_hover_text(&words);
         if self.places.has(Column::Verbs) {
             if let Some(live) = self.live() {
-                stage_bar_ui(ui, &live.progress, BAR);
+                stage_bar_ui(ui, live.follower.progress(), BAR);
             }
             return;
         }
@@ -133,15 +133,15 @@ impl Cells<'_> {
     fn state_words(&self) -> String {
         match self.live() {
             Some(live) if live.stopping => "stopping…".to_owned(),
-            Some(live) if live.retry.is_some() => "waiting to retry".to_owned(),
-            Some(live) if self.job.pending_action.is_none() => stage_words(&live.progress),
+            Some(live) if live.follower.retry().is_some() => "waiting to retry".to_owned(),
+            Some(live) if self.job.pending_action.is_none() => stage_words(live.follower.progress()),
             _ => standing(self.job).to_owned(),
         }
     }
 
     fn elapsed(&self) -> Option<Secs> {
         match self.live() {
-            Some(live) => Some(Secs::from(self.view.now.saturating_duration_since(live.started))),
+            Some(live) => Some(Secs::from(self.view.now.saturating_duration_since(live.follower.started()))),
             None => self.job.ended()?.generation_time_s,
         }
     }
@@ -207,7 +207,7 @@ fn text_ui(ui: &mut Ui, text: &str) {
 
 /// "Attempt 2 of 4 in 8 s: use VAE tiles of 256 px".
 fn retry_words(job: &Job, live: &LiveJob, view: &QueueView<'_>) -> Option<String> {
-    let retry = live.retry?;
+    let retry = live.follower.retry()?;
     let wait = retry.at.saturating_duration_since(view.now);
     let fixes = job.retries.last().map(|retry| retry.fixes.iter().map(Fix::to_string));
     let fixes = fixes.map(|fixes| fixes.collect::<Vec<_>>().join(", ")).unwrap_or_default();

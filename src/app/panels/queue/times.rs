@@ -95,8 +95,8 @@ impl Schedule {
 pub(super) fn left(job: &Job, view: &QueueView<'_>) -> Option<Secs> {
     let estimate = || view.times.of(job.id).map(|estimate| estimate.seconds);
     match view.live.get(job.id) {
-        Some(live) => live.progress.remaining().or_else(|| {
-            let elapsed = Secs::from(view.now.saturating_duration_since(live.started));
+        Some(live) => live.follower.progress().remaining().or_else(|| {
+            let elapsed = Secs::from(view.now.saturating_duration_since(live.follower.started()));
             estimate().map(|Secs(seconds)| Secs((seconds - elapsed.0).max(0.0)))
         }),
         None => estimate(),
