@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::args_queue::QueueArgs;
@@ -178,8 +179,8 @@ pub(super) struct Generate {
     /// Flow shift
     #[arg(long, value_name = "X")]
     pub(super) shift: Option<f32>,
-    /// Sampler: unipc, euler or dpmpp2m
-    #[arg(long, value_parser = named::<Sampler>)]
+    /// Sampler
+    #[arg(long, value_name = "NAME", value_parser = sampler_names())]
     pub(super) sampler: Option<Sampler>,
     /// Width and height in pixels
     #[arg(long, value_name = "WxH", value_parser = size)]
@@ -401,6 +402,11 @@ pub(super) enum GraphVerb {
     },
 }
 
+/// Parses a sampler by its serde name, and lists all names in the help.
+fn sampler_names() -> impl TypedValueParser<Value = Sampler> {
+    PossibleValuesParser::new(Sampler::ALL.map(Sampler::name)).try_map(|name| named::<Sampler>(&name))
+}
+
 /// Parses a value by its serde name, so that files and the command line use the same words.
 pub(super) fn named<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
@@ -464,6 +470,22 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_sampler() {
+        let mut command = Cli::command();
+        let help = command.find_subcommand_mut("generate").unwrap().render_long_help().to_string();
+        for sampler in Sampler::ALL {
+            let name = sampler.name();
+            assert_eq!(serde_json::json!(sampler), name, "files and the command line use the same name");
+            assert!(help.contains(name), "{name}: {help}");
+            let line = ["wandeck", "generate", "a", "--sampler", name];
+            let Some(Command::Generate(args)) = Cli::try_parse_from(line).unwrap().command else {
+                panic!("generate")
+            };
+            assert_eq!(args.sampler, Some(sampler));
+        }
     }
 
     #[test]

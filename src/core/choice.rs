@@ -19,6 +19,15 @@ impl Sampler {
     /// All samplers, in the order in which they are offered.
     pub const ALL: [Self; 3] = [Self::UniPc, Self::Euler, Self::DpmPp2M];
 
+    /// The name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UniPc => "unipc",
+            Self::Euler => "euler",
+            Self::DpmPp2M => "dpmpp2m",
+        }
+    }
+
     /// The name as papers and other programs write it.
     pub fn label(self) -> &'static str {
         match self {
