@@ -9,7 +9,7 @@ use super::error::Error;
 use super::finding::Finding;
 use super::frame::Frame;
 use super::outcome::Outcome;
-use super::units::{Secs, Seed};
+use super::units::{Bytes, Secs, Seed};
 
 /// Stages of a job, in the order they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +46,21 @@ impl fmt::Display for Stage {
             Self::PostProcess => "Write and check",
         })
     }
+}
+
+/// What the preflight expects of one stage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageForecast {
+    /// The stage.
+    pub stage: Stage,
+    /// Multiplications and additions of its graphs; `None` for stages that compute little.
+    pub operations: Option<f64>,
+    /// Duration; `None` without an earlier run on this machine.
+    pub seconds: Option<Secs>,
+    /// Shortest and longest duration, from the times of the earlier runs that the estimate is based on.
+    pub seconds_range: Option<[Secs; 2]>,
+    /// Peak memory of the process, or of its share of the device that computes.
+    pub memory: Option<Bytes>,
 }
 
 /// An event of a job. `Finished`, `Failed` and `Cancelled` are terminal: a job sends exactly one of them.
@@ -110,6 +125,8 @@ pub enum Event {
         seconds: Option<Secs>,
         /// Estimated peak memory of the process in MiB, if it can be estimated.
         peak_mb: Option<f64>,
+        /// What is expected of each stage, in the order they run.
+        stages: Vec<StageForecast>,
     },
     /// An attempt failed and the job is retried.
     Retrying {

@@ -31,7 +31,7 @@ pub use cancel::{CancelToken, OnCancel};
 pub use choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
 pub use device::{DeviceId, FIRST_DEVICE, Provider};
 pub use error::{Category, Error, Kind, Recovery, Result};
-pub use event::{Event, Stage};
+pub use event::{Event, Stage, StageForecast};
 pub use faults::{FAULTS_VARIABLE, FaultPoint, Faults, Injected};
 pub use finding::{Finding, Severity, Subject};
 pub use fix::Fix;

@@ -32,7 +32,7 @@ impl RunRecorder {
             }
             &Event::StageFinished { stage: name, seconds } => self.stages.push(StageTime { name, seconds }),
             Event::Warning { message } => self.warnings.push(message.clone()),
-            Event::Preflight { findings, seconds, peak_mb } => {
+            Event::Preflight { findings, seconds, peak_mb, .. } => {
                 self.findings.clone_from(findings);
                 (self.estimated_s, self.estimated_peak_mb) = (*seconds, *peak_mb);
             }

@@ -13,7 +13,7 @@ pub use gallery::{GalleryFilter, GalleryItem, GalleryOrder, Ratings, Thumbnails,
 pub use history::{
     Analysis, Bottleneck, Counts, History, HistoryEstimate, ModelSteps, SimilarRuns, StageShare, expected,
 };
-pub use performance::{Diagnosis, PerformanceStore, Recommendation, RecordedJob};
+pub use performance::{Diagnosis, MachinePeak, PerformanceStore, Recommendation, RecordedJob, Remedy};
 pub(crate) use provenance::Provenance;
 pub use provenance::SavedRequest;
 pub use rebuild::{Rebuilt, rebuild};

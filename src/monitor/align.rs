@@ -32,15 +32,25 @@ impl StageMap {
 
     /// The corresponding time of the other job.
     pub fn map(&self, at: Secs) -> Secs {
-        let after = self.anchors.partition_point(|&(from, _)| from <= at.0);
-        let before = after.checked_sub(1).and_then(|index| self.anchors.get(index));
-        match (before, self.anchors.get(after)) {
-            (Some(&(from, to)), Some(&(next_from, next_to))) => {
-                Secs(to + (at.0 - from) / (next_from - from) * (next_to - to))
-            }
-            (Some(&(from, to)), None) | (None, Some(&(from, to))) => Secs(to + at.0 - from),
-            (None, None) => at,
+        interpolated(&self.anchors, at)
+    }
+
+    /// The time that [`Self::map`] maps to `at`.
+    pub fn inverse(&self, at: Secs) -> Secs {
+        let anchors: Vec<_> = self.anchors.iter().map(|&(from, to)| (to, from)).collect();
+        interpolated(&anchors, at)
+    }
+}
+
+fn interpolated(anchors: &[(f64, f64)], at: Secs) -> Secs {
+    let after = anchors.partition_point(|&(from, _)| from <= at.0);
+    let before = after.checked_sub(1).and_then(|index| anchors.get(index));
+    match (before, anchors.get(after)) {
+        (Some(&(from, to)), Some(&(next_from, next_to))) => {
+            Secs(to + (at.0 - from) / (next_from - from) * (next_to - to))
         }
+        (Some(&(from, to)), None) | (None, Some(&(from, to))) => Secs(to + at.0 - from),
+        (None, None) => at,
     }
 }
 
@@ -91,6 +101,7 @@ mod tests {
         let mapped = [0.0, 1.0, 2.0, 3.0, 6.0, 8.0, 8.5, 20.0].map(|at| map.map(Secs(at)).0);
         assert_eq!(mapped, [100.0, 101.0, 101.5, 102.0, 112.0, 122.0, 122.5, 134.0]);
         assert_eq!(map.map(Secs(-1.0)), Secs(99.0));
+        assert_eq!([101.5, 112.0, 134.0].map(|at| map.inverse(Secs(at)).0), [2.0, 6.0, 20.0]);
         let lengths = stage_lengths(&current, &earlier);
         assert_eq!(
             lengths,

@@ -1,17 +1,23 @@
 //! Metrics of the machine and of this process.
 
+use std::path::Path;
 use std::time::Instant;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, get_current_pid};
 
 use super::metric::HostMetric as M;
 use super::procfs::Counters;
+use super::rapl::Rapl;
 use super::sample::Sample;
 use crate::core::Bytes;
+
+/// Where Linux lists the energy counters of the CPU packages.
+const POWERCAP: &str = "/sys/class/powercap";
 
 /// Reads metrics of the machine and of this process; rates are since the previous reading.
 pub(super) struct HostReader {
     system: Option<(System, Pid)>,
+    energy: Rapl,
     before: Option<(Instant, Totals)>,
 }
 
@@ -20,6 +26,8 @@ pub(super) struct HostReader {
 struct Totals {
     read: Option<f64>,
     written: Option<f64>,
+    /// Joules of all CPU packages.
+    energy: Option<f64>,
     counters: Counters,
 }
 
@@ -28,7 +36,7 @@ impl HostReader {
         let system = System::new().and_then(|system| Ok((system, get_current_pid()?)));
         let system =
             system.inspect_err(|error| tracing::debug!("cannot read the system's counters: {error}")).ok();
-        let mut reader = Self { system, before: None };
+        let mut reader = Self { system, energy: Rapl::open(Path::new(POWERCAP)), before: None };
         if let Some((system, _)) = &mut reader.system {
             system.refresh_memory();
             system.refresh_cpu_usage();
@@ -45,7 +53,8 @@ impl HostReader {
     /// Adds the current metrics to `sample`.
     pub(super) fn read(&mut self, mut sample: Sample) -> Sample {
         let now = Instant::now();
-        let mut totals = Totals { counters: Counters::read(), ..Totals::default() };
+        let mut totals =
+            Totals { counters: Counters::read(), energy: self.energy.joules(), ..Totals::default() };
         if let Some((system, pid)) = &mut self.system {
             system.refresh_cpu_usage();
             system.refresh_memory();
@@ -91,6 +100,7 @@ fn with_rates(sample: Sample, last: &Totals, now: &Totals, seconds: f64) -> Samp
     sample
         .with(M::DiskRead, rate(last.read, now.read))
         .with(M::DiskWrite, rate(last.written, now.written))
+        .with(M::CpuPower, rate(last.energy, now.energy))
         .with(M::MajorFaults, rate(last.counters.major_faults, now.counters.major_faults))
         .with(M::SwapTraffic, rate(last.counters.swapped, now.counters.swapped))
         .with(M::CpuPressure, stalled(0))
@@ -110,10 +120,21 @@ mod tests {
             swapped: Some(swapped),
             stalled: [None, Some(swapped), None],
         };
-        let last = Totals { read: Some(100.0), written: None, counters: counters(1.0, 0.0) };
-        let now = Totals { read: Some(300.0), written: Some(5.0), counters: counters(5.0, 1.0) };
+        let last = Totals {
+            read: Some(100.0),
+            energy: Some(5.0),
+            counters: counters(1.0, 0.0),
+            ..Totals::default()
+        };
+        let now = Totals {
+            read: Some(300.0),
+            written: Some(5.0),
+            energy: Some(95.0),
+            counters: counters(5.0, 1.0),
+        };
         let sample = with_rates(Sample::new(Secs(0.0)), &last, &now, 2.0);
         assert_eq!(sample.host(M::DiskRead), Some(100.0));
+        assert_eq!(sample.host(M::CpuPower), Some(45.0));
         assert_eq!((sample.host(M::DiskWrite), sample.host(M::CpuPressure)), (None, None));
         assert_eq!((sample.host(M::MajorFaults), sample.host(M::MemoryPressure)), (Some(2.0), Some(50.0)));
         let stopped = with_rates(Sample::new(Secs(0.0)), &last, &now, 0.0);

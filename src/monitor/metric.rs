@@ -84,11 +84,15 @@ pub enum HostMetric {
     MemoryPressure,
     /// Part of the time in which some task waited for a disk, percent.
     DiskPressure,
+    /// Weights of the sessions that are loaded in main memory, bytes; by the memory plans of their jobs.
+    Weights,
+    /// Power draw of all CPU packages, watts.
+    CpuPower,
 }
 
 impl HostMetric {
     /// All metrics, in the order of their discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Cpu,
         Self::ProcessCpu,
         Self::UsedMemory,
@@ -101,6 +105,8 @@ impl HostMetric {
         Self::CpuPressure,
         Self::MemoryPressure,
         Self::DiskPressure,
+        Self::Weights,
+        Self::CpuPower,
     ];
 
     fn name(self) -> &'static str {
@@ -117,6 +123,8 @@ impl HostMetric {
             Self::CpuPressure => "Waiting for CPU",
             Self::MemoryPressure => "Waiting for memory",
             Self::DiskPressure => "Waiting for disk",
+            Self::Weights => "Weights in memory",
+            Self::CpuPower => "CPU power",
         }
     }
 
@@ -125,7 +133,8 @@ impl HostMetric {
             Self::Cpu | Self::ProcessCpu | Self::CpuPressure | Self::MemoryPressure | Self::DiskPressure => {
                 Unit::Percent
             }
-            Self::UsedMemory | Self::ProcessMemory | Self::Swap => Unit::Bytes,
+            Self::UsedMemory | Self::ProcessMemory | Self::Swap | Self::Weights => Unit::Bytes,
+            Self::CpuPower => Unit::Watts,
             Self::SwapTraffic | Self::DiskRead | Self::DiskWrite => Unit::BytesPerSecond,
             Self::MajorFaults => Unit::PerSecond,
         }
@@ -166,11 +175,13 @@ pub enum DeviceMetric {
     TensorUse,
     /// Part of the memory's bandwidth that was used, percent; Hopper and newer.
     BandwidthUse,
+    /// Weights of the sessions that are loaded on this device, bytes; by the memory plans of their jobs.
+    Weights,
 }
 
 impl DeviceMetric {
     /// All metrics, in the order of their discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Use,
         Self::UsedMemory,
         Self::ProcessMemory,
@@ -184,6 +195,7 @@ impl DeviceMetric {
         Self::Energy,
         Self::TensorUse,
         Self::BandwidthUse,
+        Self::Weights,
     ];
 
     fn name(self) -> &'static str {
@@ -201,13 +213,14 @@ impl DeviceMetric {
             Self::Energy => "Energy",
             Self::TensorUse => "Tensor cores",
             Self::BandwidthUse => "VRAM bandwidth",
+            Self::Weights => "Weights in VRAM",
         }
     }
 
     fn unit(self) -> Unit {
         match self {
             Self::Use | Self::TensorUse | Self::BandwidthUse => Unit::Percent,
-            Self::UsedMemory | Self::ProcessMemory => Unit::Bytes,
+            Self::UsedMemory | Self::ProcessMemory | Self::Weights => Unit::Bytes,
             Self::Temperature => Unit::Celsius,
             Self::Power => Unit::Watts,
             Self::Clock | Self::MemoryClock => Unit::Megahertz,
@@ -219,7 +232,7 @@ impl DeviceMetric {
 
     pub(super) fn merge(self) -> Merge {
         match self {
-            Self::UsedMemory | Self::ProcessMemory | Self::Temperature => Merge::Max,
+            Self::UsedMemory | Self::ProcessMemory | Self::Weights | Self::Temperature => Merge::Max,
             Self::Energy => Merge::Last,
             Self::Throttle => Merge::Any,
             _ => Merge::Mean,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::energy::Energy;
 use super::metric::{DeviceMetric, HostMetric, Metric};
 use super::sample::Sample;
 use crate::core::{Bytes, Secs};
@@ -75,14 +76,18 @@ impl MetricSummary {
 pub struct RangeTotals {
     /// Duration of the range.
     pub seconds: Secs,
-    /// Energy of all devices, joules.
-    pub joules: Option<f64>,
+    /// Energy of the CPU and of all devices.
+    pub energy: Energy,
     /// Bytes read from disks by this process.
     pub read: Option<Bytes>,
     /// Bytes written to disks by this process.
     pub written: Option<Bytes>,
+    /// Bytes sent to and received from devices.
+    pub moved: Option<Bytes>,
     /// Mean use of all cores, percent.
     pub mean_cpu: Option<f64>,
+    /// Mean use of the busiest device, percent.
+    pub mean_device: Option<f64>,
     /// Peak resident memory of this process.
     pub peak_memory: Option<Bytes>,
     /// Peak memory in use on a single device, the largest over all devices.
@@ -96,16 +101,27 @@ impl RangeTotals {
         let bytes = |value: f64| Bytes(value as u64);
         let host = |metric: HostMetric| MetricSummary::of(part, metric.into());
         let devices = part.iter().map(|sample| sample.as_ref().num_devices()).max().unwrap_or_default();
-        let energy = (0..devices).filter_map(|index| energy(part, index, range.from));
+        let of_devices = (0..devices).filter_map(|index| energy(part, index, range.from));
+        let energy = Energy {
+            cpu: integral(part, HostMetric::CpuPower.into(), range.from),
+            devices: of_devices.reduce(|a, b| a + b),
+        };
+        let traffic = [DeviceMetric::PcieSend, DeviceMetric::PcieReceive];
+        let moved = (0..devices).flat_map(|index| traffic.map(|metric| Metric::Device(index, metric)));
+        let moved = moved.filter_map(|metric| integral(part, metric, range.from));
+        let device_use = (0..devices)
+            .filter_map(|index| Some(MetricSummary::of(part, Metric::Device(index, DeviceMetric::Use))?.avg));
         let device_memory = (0..devices).filter_map(|index| {
             Some(MetricSummary::of(part, Metric::Device(index, DeviceMetric::UsedMemory))?.max)
         });
         Self {
             seconds: range.seconds(),
-            joules: energy.reduce(|a, b| a + b),
+            energy,
             read: integral(part, HostMetric::DiskRead.into(), range.from).map(bytes),
             written: integral(part, HostMetric::DiskWrite.into(), range.from).map(bytes),
+            moved: moved.reduce(|a, b| a + b).map(bytes),
             mean_cpu: host(HostMetric::Cpu).map(|summary| summary.avg),
+            mean_device: device_use.reduce(f64::max),
             peak_memory: host(HostMetric::ProcessMemory).map(|summary| bytes(summary.max)),
             peak_device_memory: device_memory.reduce(f64::max).map(bytes),
         }
@@ -146,6 +162,7 @@ mod tests {
                 .with(HostMetric::DiskRead, 10.0)
                 .with(HostMetric::ProcessMemory, 1000.0 - at)
                 .with(power, 50.0)
+                .with(Metric::Device(0, DeviceMetric::PcieReceive), 5.0)
         };
         (1..=100).map(sample).collect()
     }
@@ -164,8 +181,9 @@ mod tests {
         let totals = RangeTotals::of(&ramp(), range);
         assert_eq!(totals.seconds, Secs(10.0));
         assert_eq!((totals.read, totals.written), (Some(Bytes(100)), None));
-        assert_eq!((totals.joules, totals.mean_cpu), (Some(500.0), Some(25.0)));
+        assert_eq!((totals.energy.joules(), totals.mean_cpu), (Some(500.0), Some(25.0)));
         assert_eq!(totals.peak_memory, Some(Bytes(980)));
+        assert_eq!(totals.moved, Some(Bytes(50)));
     }
 
     #[test]
@@ -179,12 +197,12 @@ mod tests {
             })
             .collect();
         let totals = RangeTotals::of(&samples, TimeRange::between(Secs(20.0), Secs(30.0)));
-        assert_eq!(totals.joules, Some(70.0));
+        assert_eq!(totals.energy, Energy { cpu: None, devices: Some(70.0) });
     }
 
     #[test]
     fn an_empty_range_has_no_numbers() {
         let totals = RangeTotals::of(&ramp(), TimeRange::between(Secs(200.0), Secs(300.0)));
-        assert_eq!((totals.read, totals.mean_cpu, totals.joules), (None, None, None));
+        assert_eq!((totals.read, totals.mean_cpu, totals.energy.joules()), (None, None, None));
     }
 }

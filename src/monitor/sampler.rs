@@ -10,12 +10,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use nvml_wrapper::Nvml;
 
 use super::host::HostReader;
+use super::metric::{DeviceMetric, HostMetric, Metric};
 use super::nvidia;
 use super::sample::{Machine, Sample};
 use super::sample_log::SampleLog;
 use super::timeline::Timeline;
 use super::track::JobTrack;
-use crate::core::{Error, Event, Kind, Result, Secs};
+use crate::core::{Bytes, Error, Event, Kind, Result, Secs};
 
 /// Number of recent jobs of this session whose stages are kept.
 const MAX_JOBS: usize = 64;
@@ -46,6 +47,15 @@ impl SampleRate {
     pub fn period(self) -> Duration {
         Duration::from_secs(1) / self.0
     }
+}
+
+/// Memory that the loaded sessions of this process take while they do not compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadedWeights {
+    /// Main memory.
+    pub host: Bytes,
+    /// Memory of the device that computes; the first device is meant if there are several.
+    pub device: Bytes,
 }
 
 /// The measurements so far; cheap to clone.
@@ -88,6 +98,7 @@ struct Shared {
     state: Mutex<MonitorSnapshot>,
     /// The job that is being recorded.
     recording: Mutex<Option<u64>>,
+    weights: Mutex<Option<fn() -> LoadedWeights>>,
 }
 
 impl Shared {
@@ -108,6 +119,7 @@ impl Monitor {
             rate: AtomicU32::new(rate.per_second()),
             state: Mutex::default(),
             recording: Mutex::default(),
+            weights: Mutex::default(),
         });
         let (wake, woken) = bounded(1);
         let of_thread = Arc::clone(&shared);
@@ -120,6 +132,11 @@ impl Monitor {
                     .remedy("Restart the program")
             })?;
         Ok(Self(Arc::new(Owner { shared, wake: Some(wake), thread: Some(thread) })))
+    }
+
+    /// Samples what `source` reports as weights in memory from now on.
+    pub fn measure_weights(&self, source: fn() -> LoadedWeights) {
+        *self.0.shared.weights.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
     }
 
     /// Changes the sample rate.
@@ -237,6 +254,14 @@ fn work(shared: &Shared, wake: &Receiver<()>) {
         for (index, device) in devices.iter_mut().enumerate() {
             device.read(index, &mut sample);
         }
+        let weights = *shared.weights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(weights) = weights.map(|source| source()) {
+            sample.set(HostMetric::Weights.into(), Some(weights.host.0 as f64));
+            if !devices.is_empty() {
+                let metric = Metric::Device(0, DeviceMetric::Weights);
+                sample.set(metric, Some(weights.device.0 as f64));
+            }
+        }
         log.push(sample);
         shared.state().samples = log.all();
         let period = SampleRate::new(shared.rate.load(Ordering::Relaxed)).period();
@@ -258,7 +283,6 @@ fn work(shared: &Shared, wake: &Receiver<()>) {
 mod tests {
     use std::sync::atomic::AtomicBool;
 
-    use super::super::metric::HostMetric;
     use super::*;
     use crate::core::Stage;
 

@@ -10,6 +10,8 @@ use crate::core::{Secs, Stage};
 
 /// Ratio to the median from which on a step is an outlier.
 const OUTLIER: f64 = 1.5;
+/// Seconds over the median below which a step is no outlier.
+const NOTABLE: f64 = 0.1;
 /// Number of steps from which on outliers are reported.
 const FEWEST: usize = 3;
 
@@ -64,7 +66,8 @@ impl StepStatistics {
         let median = quantile(&sorted, 0.5)?;
         let outlier = |(index, step): (usize, &&StepSpan)| {
             let ratio = step.seconds.0 / median;
-            let found = sorted.len() >= FEWEST && ratio >= OUTLIER;
+            let is_notable = step.seconds.0 - median >= NOTABLE;
+            let found = sorted.len() >= FEWEST && ratio >= OUTLIER && is_notable;
             found.then(|| StepOutlier {
                 number: index + 1,
                 ended: step.ended,
@@ -136,6 +139,8 @@ mod tests {
     #[test]
     fn two_steps_have_no_outlier_and_none_have_no_numbers() {
         let none: [Sample; 0] = [];
+        let short = job(&[0.02, 0.02, 0.07, 0.02]);
+        assert_eq!(StepStatistics::of(&short, &none).unwrap().outliers, [], "50 ms are noise");
         assert_eq!(StepStatistics::of(&job(&[1.0, 9.0]), &none).unwrap().outliers, []);
         assert_eq!(StepStatistics::of(&job(&[]), &none), None);
         assert_eq!(StepStatistics::of(&job(&[1.0, 2.0]), &none).unwrap().median, Secs(1.5));

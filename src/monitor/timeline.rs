@@ -61,9 +61,14 @@ impl Timeline {
         let stages = earlier.track.stages.into_iter().chain(track.stages).collect();
         let steps = earlier.track.steps.into_iter().chain(track.steps).collect();
         let forecast = track.forecast.or(earlier.track.forecast);
+        let stage_forecasts = if track.stage_forecasts.is_empty() {
+            earlier.track.stage_forecasts
+        } else {
+            track.stage_forecasts.clone()
+        };
         Self {
             started: earlier.started,
-            track: JobTrack { began: Secs(0.0), stages, steps, forecast, ..track },
+            track: JobTrack { began: Secs(0.0), stages, steps, forecast, stage_forecasts, ..track },
             machine: self.machine,
             samples: downsampled(&samples, MAX_SAMPLES),
         }

@@ -1,6 +1,6 @@
 //! The stages and steps of a job on a clock.
 
-use crate::core::{Bytes, Event, Secs, Stage};
+use crate::core::{Bytes, Event, Secs, Stage, StageForecast};
 
 /// A stage with its start and end.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,8 @@ pub struct JobTrack {
     pub steps: Vec<StepSpan>,
     /// Peak memory that the preflight estimated.
     pub forecast: Option<Bytes>,
+    /// What the preflight expected of each stage.
+    pub stage_forecasts: Vec<StageForecast>,
 }
 
 impl JobTrack {
@@ -63,8 +65,9 @@ impl JobTrack {
             &Event::Step { stage, step, of, seconds } => {
                 self.steps.push(StepSpan { stage, step, of, ended: at, seconds });
             }
-            Event::Preflight { peak_mb, .. } => {
+            Event::Preflight { peak_mb, stages, .. } => {
                 self.forecast = peak_mb.map(|mebibytes| Bytes((mebibytes * f64::from(1 << 20)) as u64));
+                self.stage_forecasts.clone_from(stages);
             }
             Event::StageFinished { .. } | Event::Retrying { .. } => self.close_stages(at),
             Event::Interrupted { .. } | Event::Finished { .. } | Event::Failed { .. } | Event::Cancelled => {
@@ -89,6 +92,11 @@ impl JobTrack {
     /// The stage that ran at `at`.
     pub fn stage_at(&self, at: Secs) -> Option<&StageSpan> {
         self.stages.iter().rev().find(|span| span.began <= at && span.ended.is_none_or(|ended| at <= ended))
+    }
+
+    /// What the preflight expected of `stage`.
+    pub fn forecast_of(&self, stage: Stage) -> Option<&StageForecast> {
+        self.stage_forecasts.iter().find(|forecast| forecast.stage == stage)
     }
 
     /// The step that ran at `at`.

@@ -52,6 +52,17 @@ struct ShardIndex {
 }
 
 impl Weights {
+    /// No tensors, for a graph that has none.
+    pub fn none() -> Self {
+        Self {
+            files: Vec::new(),
+            identities: Vec::new(),
+            root: std::env::temp_dir(),
+            tensors: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+        }
+    }
+
     /// Reads the headers of `stem.safetensors` in `dir`, or of the shards listed in `stem.safetensors.index.json`.
     ///
     /// Fails with [`Kind::MissingModel`] if there are no weights, and with [`Kind::CorruptModel`] if they are damaged or

@@ -152,6 +152,7 @@ fn send_findings(found: &PreflightReport, reporter: &mut Reporter<'_>) -> Result
         findings: found.findings.clone(),
         seconds: found.time.as_ref().map(|time| time.seconds),
         peak_mb: (peak > Bytes(0)).then(|| peak.0 as f64 / f64::from(1 << 20)),
+        stages: found.stage_forecasts(),
     });
     for finding in &found.findings {
         let message = sentence(finding);

@@ -21,7 +21,8 @@ pub fn check(facts: &PreflightFacts<'_>) -> PreflightReport {
     let stages = memory_plan::stages(facts);
     let (memory, device) = if on_cpu { (stages, Vec::new()) } else { (Vec::new(), stages) };
     let time = time::estimate(facts);
-    let mut report = PreflightReport { findings: Vec::new(), memory, device, time };
+    let work = time::work(facts.request, facts.model, facts.steps);
+    let mut report = PreflightReport { findings: Vec::new(), memory, device, time, work };
     let findings: Vec<_> = memory_finding(facts)
         .filter(|_| on_cpu)
         .into_iter()

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::{Bytes, Finding, Secs, Severity, Stage};
+use crate::core::{Bytes, Finding, Secs, Severity, Stage, StageForecast};
 
 /// Estimated memory of one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +22,8 @@ pub struct TimeEstimate {
     pub seconds: Secs,
     /// Of each stage.
     pub stages: Vec<(Stage, Secs)>,
+    /// Shortest and longest duration of each expensive stage, at the speeds of those earlier runs.
+    pub ranges: Vec<(Stage, [Secs; 2])>,
     /// Number of earlier runs that the estimate is based on.
     pub runs: usize,
     /// Whether these runs were of the same model on the same provider.
@@ -39,6 +41,8 @@ pub struct PreflightReport {
     pub device: Vec<StageMemory>,
     /// Duration; `None` without an earlier run on this machine.
     pub time: Option<TimeEstimate>,
+    /// Multiplications and additions of each stage with an expensive graph.
+    pub work: Vec<(Stage, f64)>,
 }
 
 impl PreflightReport {
@@ -57,9 +61,33 @@ impl PreflightReport {
         self.memory.iter().map(|stage| stage.peak).max().unwrap_or_default()
     }
 
+    /// What is expected of each stage, in the order they run.
+    pub fn stage_forecasts(&self) -> Vec<StageForecast> {
+        let memory = if self.memory.is_empty() { &self.device } else { &self.memory };
+        let times = self.time.iter();
+        let mut stages: Vec<_> = self.work.iter().map(|(stage, _)| *stage).collect();
+        stages.extend(memory.iter().map(|memory| memory.stage));
+        stages.extend(times.clone().flat_map(|time| &time.stages).map(|(stage, _)| *stage));
+        stages.sort_unstable();
+        stages.dedup();
+        let forecast = |stage| StageForecast {
+            stage,
+            operations: found(&self.work, stage),
+            seconds: times.clone().find_map(|time| found(&time.stages, stage)),
+            seconds_range: times.clone().find_map(|time| found(&time.ranges, stage)),
+            memory: memory.iter().find(|memory| memory.stage == stage).map(|memory| memory.peak),
+        };
+        stages.into_iter().map(forecast).collect()
+    }
+
     /// Adds findings and keeps the most severe first; findings of one severity stay in order.
     pub fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.findings.extend(findings);
         self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     }
+}
+
+/// The value of `stage`.
+fn found<T: Copy>(values: &[(Stage, T)], stage: Stage) -> Option<T> {
+    values.iter().find(|(of, _)| *of == stage).map(|(_, value)| *value)
 }

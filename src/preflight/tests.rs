@@ -290,6 +290,7 @@ fn the_error_of_an_estimate_is_relative_to_the_measurement() {
         findings: Vec::new(),
         memory: vec![StageMemory { stage: Stage::Decode, peak: Bytes(110), droppable: Bytes(0) }],
         time: None,
+        work: Vec::new(),
     };
     let error = estimate_error(&report, Some(Bytes(100)), Secs(1.0));
     assert!((error.memory.unwrap() - 0.1).abs() < 1e-9);

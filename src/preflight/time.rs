@@ -90,6 +90,13 @@ pub(super) fn estimate(facts: &PreflightFacts<'_>) -> Option<TimeEstimate> {
         Stage::Image => ratio(stage).or_else(|| ratio(Stage::Decode)),
         _ => ratio(stage),
     };
+    let range = |&(stage, work): &(Stage, f64)| {
+        let speeds = nearest.iter().filter_map(|(_, run)| Some(run.seconds(stage)? / run.work_of(stage)?));
+        let (low, high) =
+            speeds.fold((f64::MAX, 0.0_f64), |(low, high), speed| (low.min(speed), high.max(speed)));
+        (low <= high).then_some((stage, [Secs(low * work), Secs(high * work)]))
+    };
+    let ranges = work.iter().filter_map(range).collect();
     let mut stages = work
         .iter()
         .map(|&(stage, work)| Some((stage, Secs(any(stage)? * work))))
@@ -105,7 +112,7 @@ pub(super) fn estimate(facts: &PreflightFacts<'_>) -> Option<TimeEstimate> {
     let similar = facts.similar_runs.filter(|_| same_model);
     let MeasuredTime { seconds, num_runs: runs } =
         similar.unwrap_or(MeasuredTime { seconds: sum, num_runs: nearest.len() });
-    Some(TimeEstimate { seconds, stages, runs, same_model })
+    Some(TimeEstimate { seconds, stages, ranges, runs, same_model })
 }
 
 /// The weighted mean of (weight, value) pairs; `None` without any.

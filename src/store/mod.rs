@@ -12,8 +12,8 @@ pub use data_dir::{DATA_DIR_VARIABLE, default_data_dir};
 pub use journal::{Damage, Journal, JournalUpdate, Locked};
 pub use lock::HeldLock;
 pub use settings::{
-    ErrorSettings, GenerationSettings, HardwareSettings, Imported, ModelSettings, OptimizationSettings,
-    RecordSettings, Settings,
+    ErrorSettings, GenerationSettings, HardwareSettings, Imported, ModelSettings, MonitorSettings,
+    OptimizationSettings, RecordSettings, Settings,
 };
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{TensorMetadata, read_tensors, write_tensors};

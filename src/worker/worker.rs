@@ -14,7 +14,10 @@ use super::runners::Runners;
 use super::shared::Shared;
 use crate::attempt::StopReason;
 use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
+use crate::engine::Provider;
 use crate::jobs::{Job, JobId, JobSpec};
+use crate::monitor::LoadedWeights;
+use crate::pipeline::memory_of_sessions;
 use crate::queue::{Queue, QueueCommand, Scope};
 
 /// Commands that may wait for the dispatcher.
@@ -50,6 +53,12 @@ impl Worker {
         let scope = options.scope;
         let queue = Queue::open(&data_dir, options.who, &options.faults)?;
         let (sender, events) = bounded(MAX_EVENTS);
+        if let Some(monitor) = &options.monitor {
+            monitor.measure_weights(|| LoadedWeights {
+                host: memory_of_sessions(Provider::Cpu),
+                device: memory_of_sessions(Provider::Cuda),
+            });
+        }
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
             running: Mutex::default(),

@@ -4,13 +4,30 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::task::TaskThread;
-use crate::app::panels::monitor::{EarlierJob, ExportFormat, MonitorAction, MonitorView, export};
-use crate::core::{Error, Fix, Kind, Result, Utc, Waker};
-use crate::library::PerformanceStore;
-use crate::monitor::{Monitor, MonitorSnapshot, SampleRate, TimeRange, Timeline};
+use crate::app::panels::monitor::{EarlierJob, ExportFormat, MonitorAction, MonitorView, PeakView};
+use crate::core::{CancelToken, Error, Kind, Result, Secs, Utc, Waker};
+use crate::library::{MachinePeak, PerformanceStore, Remedy};
+use crate::monitor::{
+    Alarm, Machine, Monitor, MonitorSnapshot, Price, SampleRate, StageRate, TimeRange, Timeline, alarms,
+};
+use crate::store::MonitorSettings;
 
 /// Number of earlier jobs offered for comparison.
 const OFFERED: usize = 30;
+
+/// An alarm that was over for this long is reported again.
+const ALARM_PAUSE: Secs = Secs(60.0);
+
+/// Something for the list of notifications.
+#[derive(Clone, Debug)]
+pub(in crate::app) enum Said {
+    /// Something was done.
+    Done(String),
+    /// Something needs attention.
+    Alarm(Error),
+    /// Something could not be done.
+    Failed(Error),
+}
 
 /// An answer of the thread.
 enum Answer {
@@ -18,6 +35,8 @@ enum Answer {
     Show(EarlierJob, Box<Timeline>),
     Overlay(Box<Timeline>),
     Written(PathBuf),
+    Peak(Option<MachinePeak>),
+    Measured(MachinePeak),
 }
 
 /// The measurements that the monitor panel shows.
@@ -32,47 +51,102 @@ pub(in crate::app) struct Measurements {
     overlay: Option<Timeline>,
     /// Number of ended jobs of this session; a change means that there is a new record.
     num_ended: usize,
+    price: Option<Price>,
+    peak: Option<MachinePeak>,
+    /// Whether the kept peak speed was asked for.
+    is_peak_read: bool,
+    is_measuring_peak: bool,
+    /// Alarms that were reported, with the time at which they were last seen.
+    raised: Vec<(Alarm, Secs)>,
     files: TaskThread<Result<Answer>>,
 }
 
 impl Measurements {
     /// Shows the measurements of `monitor` and the records in the data folder; `waker` is called after each file.
-    pub(in crate::app) fn start(data_dir: PathBuf, monitor: Monitor, waker: Waker) -> Result<Self> {
+    pub(in crate::app) fn start(
+        data_dir: PathBuf,
+        monitor: Monitor,
+        settings: &MonitorSettings,
+        waker: Waker,
+    ) -> Result<Self> {
         let files = TaskThread::start("measurements", waker)?;
         let measurements = Self {
             live: monitor.snapshot(),
-            rate: monitor.rate(),
+            rate: SampleRate::new(settings.rate_hz),
             monitor,
             data_dir,
             earlier: Vec::new(),
             shown: None,
             overlay: None,
             num_ended: 0,
+            price: price(settings),
+            peak: None,
+            is_peak_read: false,
+            is_measuring_peak: false,
+            raised: Vec::new(),
             files,
         };
         measurements.list();
         Ok(measurements)
     }
 
-    /// Receives new measurements and answers; returns messages about written files, and errors.
-    pub(in crate::app) fn update(&mut self) -> Vec<Result<String>> {
+    /// Receives new measurements and answers; returns what the user should know.
+    pub(in crate::app) fn update(&mut self) -> Vec<Said> {
         self.live = self.monitor.snapshot();
         let num_ended = self.live.jobs.iter().filter(|job| job.ended.is_some()).count();
         if num_ended != self.num_ended {
             self.num_ended = num_ended;
             self.list();
         }
-        let mut said = Vec::new();
+        if !self.is_peak_read && !self.live.samples.is_empty() {
+            self.is_peak_read = true;
+            self.read_peak();
+        }
+        let mut said: Vec<_> = self.new_alarms().iter().map(alarm_message).collect();
         while let Some(answer) = self.files.poll() {
             match answer.flatten() {
                 Ok(Answer::Earlier(earlier)) => self.earlier = earlier,
                 Ok(Answer::Show(job, timeline)) => self.shown = Some((job, (&*timeline).into())),
                 Ok(Answer::Overlay(timeline)) => self.overlay = Some(*timeline),
-                Ok(Answer::Written(path)) => said.push(Ok(format!("Written: {}", path.display()))),
-                Err(error) => said.push(Err(error)),
+                Ok(Answer::Written(path)) => said.push(Said::Done(format!("Written: {}", path.display()))),
+                Ok(Answer::Peak(peak)) => self.peak = peak,
+                Ok(Answer::Measured(peak)) => {
+                    self.is_measuring_peak = false;
+                    said.push(Said::Done(format!(
+                        "Peak speed of this machine: {}",
+                        StageRate::text(peak.flops)
+                    )));
+                    self.peak = Some(peak);
+                }
+                Err(error) => {
+                    self.is_measuring_peak = false;
+                    said.push(Said::Failed(error));
+                }
             }
         }
         said
+    }
+
+    /// Follows the settings of the price.
+    pub(in crate::app) fn set_price(&mut self, settings: &MonitorSettings) {
+        self.price = price(settings);
+    }
+
+    /// Alarms that were not reported yet.
+    fn new_alarms(&mut self) -> Vec<Alarm> {
+        let now = self.live.now;
+        self.raised.retain(|(_, seen)| now.0 - seen.0 < ALARM_PAUSE.0);
+        let mut new = Vec::new();
+        for alarm in alarms(&self.live) {
+            match self.raised.iter_mut().find(|(raised, _)| raised.is_same_kind(&alarm)) {
+                Some((_, seen)) => *seen = now,
+                None => {
+                    self.raised.push((alarm.clone(), now));
+                    new.push(alarm);
+                }
+            }
+        }
+        new
     }
 
     /// Samples at the chosen rate while the monitor is visible, else once per second.
@@ -88,11 +162,17 @@ impl Measurements {
             overlay: self.overlay.as_ref(),
             earlier: &self.earlier,
             rate: self.rate,
+            peak: match &self.peak {
+                _ if self.is_measuring_peak => PeakView::Measuring,
+                Some(peak) => PeakView::Known(peak),
+                None => PeakView::Unknown,
+            },
+            price: self.price.as_ref(),
         }
     }
 
-    /// Carries out an action of the user; returns the fix that the window has to apply to the draft, if any.
-    pub(in crate::app) fn apply(&mut self, action: MonitorAction) -> Result<Option<Fix>> {
+    /// Carries out an action of the user; returns the remedy that the window has to carry out, if any.
+    pub(in crate::app) fn apply(&mut self, action: MonitorAction) -> Result<Option<Remedy>> {
         match action {
             MonitorAction::SetRate(rate) => {
                 self.rate = rate;
@@ -108,7 +188,8 @@ impl Measurements {
             }
             MonitorAction::Overlay(Some(uid)) => self.load(uid, Answer::Overlay)?,
             MonitorAction::Export(format, range) => self.write(format, range)?,
-            MonitorAction::Apply(fix) => return Ok(Some(fix)),
+            MonitorAction::MeasurePeak => self.measure_peak()?,
+            MonitorAction::Apply(remedy) => return Ok(Some(remedy)),
         }
         Ok(None)
     }
@@ -142,8 +223,38 @@ impl Measurements {
 
     fn write(&self, format: ExportFormat, range: TimeRange) -> Result<()> {
         let snapshot = self.view().snapshot.clone();
+        let (overlay, price) = (self.overlay.clone(), self.price.clone());
         let folder = self.data_dir.join("outputs");
-        self.submit(move || written(&folder, format, &export(&snapshot, format, range)).map(Answer::Written))
+        self.submit(move || {
+            let view = MonitorView {
+                snapshot: &snapshot,
+                shown: None,
+                overlay: overlay.as_ref(),
+                earlier: &[],
+                rate: SampleRate::SLOWEST,
+                peak: PeakView::Unknown,
+                price: price.as_ref(),
+            };
+            written(&folder, format, &view.export(format, range)?).map(Answer::Written)
+        })
+    }
+
+    fn read_peak(&self) {
+        let (data_dir, machine) = (self.data_dir.clone(), Machine::clone(&self.live.machine));
+        if !self.files.submit(move || MachinePeak::load(&data_dir, &machine).map(Answer::Peak)) {
+            tracing::debug!("The peak speed is not read");
+        }
+    }
+
+    fn measure_peak(&mut self) -> Result<()> {
+        let (data_dir, machine) = (self.data_dir.clone(), Machine::clone(&self.live.machine));
+        self.submit(move || {
+            let peak = MachinePeak::measure(&data_dir, &machine, &CancelToken::new())?;
+            peak.save(&data_dir)?;
+            Ok(Answer::Measured(peak))
+        })?;
+        self.is_measuring_peak = true;
+        Ok(())
     }
 
     fn submit(&self, task: impl FnOnce() -> Result<Answer> + Send + 'static) -> Result<()> {
@@ -154,17 +265,27 @@ impl Measurements {
     }
 }
 
+fn price(settings: &MonitorSettings) -> Option<Price> {
+    let price = Price { per_kwh: settings.price_per_kwh, currency: settings.currency.clone() };
+    (price.per_kwh > 0.0).then_some(price)
+}
+
+fn alarm_message(alarm: &Alarm) -> Said {
+    Said::Alarm(Error::new(Kind::Device, alarm.message()).remedy(alarm.remedy()))
+}
+
 /// Writes a file to the videos' folder under a free name, and returns its path.
-fn written(folder: &Path, format: ExportFormat, text: &str) -> Result<PathBuf> {
+fn written(folder: &Path, format: ExportFormat, bytes: &[u8]) -> Result<PathBuf> {
     let extension = match format {
         ExportFormat::Csv => "csv",
         ExportFormat::Trace => "trace.json",
+        ExportFormat::Png { .. } => "png",
     };
     let stem = format!("performance-{}", Utc::now().0);
     let names = std::iter::once(stem.clone()).chain((2..).map(|number| format!("{stem}-{number}")));
     let mut paths = names.map(|name| folder.join(format!("{name}.{extension}")));
     let path = paths.find(|path| !path.exists()).unwrap_or_else(|| folder.join(extension));
-    fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).map_err(|error| {
+    fs::create_dir_all(folder).and_then(|()| fs::write(&path, bytes)).map_err(|error| {
         Error::new(Kind::Io, format!("Cannot write {}", path.display()))
             .because(error)
             .remedy("Check that the data folder can be written to")
@@ -183,10 +304,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn wait(
-        measurements: &mut Measurements,
-        done: impl Fn(&Measurements, &[Result<String>]) -> bool,
-    ) -> Vec<Result<String>> {
+    fn wait(measurements: &mut Measurements, done: impl Fn(&Measurements, &[Said]) -> bool) -> Vec<Said> {
         let began = Instant::now();
         let mut said = Vec::new();
         while !done(measurements, &said) {
@@ -205,7 +323,10 @@ mod tests {
         let timeline = Timeline { track, ..Timeline::default() };
         PerformanceStore::new(dir.path()).add(timeline).unwrap();
         let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
-        let mut shown = Measurements::start(dir.path().into(), monitor, Arc::new(|| {})).unwrap();
+        let mut shown = {
+            let settings = MonitorSettings { price_per_kwh: 0.3, ..MonitorSettings::default() };
+            Measurements::start(dir.path().into(), monitor, &settings, Arc::new(|| {})).unwrap()
+        };
         wait(&mut shown, |shown, _| !shown.earlier.is_empty() && !shown.live.samples.is_empty());
         assert!(shown.view().earlier[0].name.starts_with("job 41, "));
         for action in [MonitorAction::Show(Some("a".into())), MonitorAction::Overlay(Some("a".into()))] {
@@ -216,13 +337,15 @@ mod tests {
         shown.apply(MonitorAction::Show(None)).unwrap();
         assert!(shown.view().shown.is_none());
         let range = TimeRange { from: Secs(0.0), to: Secs(9.0) };
-        for format in [ExportFormat::Csv, ExportFormat::Csv, ExportFormat::Trace] {
+        let image = ExportFormat::Png { is_dark: true };
+        for format in [ExportFormat::Csv, ExportFormat::Csv, ExportFormat::Trace, image] {
             shown.apply(MonitorAction::Export(format, range)).unwrap();
         }
-        let said = wait(&mut shown, |_, said| said.len() == 3);
-        assert!(said.iter().all(Result::is_ok), "{said:?}");
-        assert_eq!(fs::read_dir(dir.path().join("outputs")).unwrap().count(), 3, "none replaces another");
+        let said = wait(&mut shown, |_, said| said.len() == 4);
+        assert!(said.iter().all(|said| matches!(said, Said::Done(_))), "{said:?}");
+        assert_eq!(fs::read_dir(dir.path().join("outputs")).unwrap().count(), 4, "none replaces another");
         shown.apply(MonitorAction::Overlay(Some("b".into()))).unwrap();
-        assert!(wait(&mut shown, |_, said| !said.is_empty())[0].is_err(), "what is missing is said");
+        let said = wait(&mut shown, |_, said| !said.is_empty());
+        assert!(matches!(said[0], Said::Failed(_)), "what is missing is said");
     }
 }

@@ -20,7 +20,7 @@ use super::{frame, help, menus, status_bar, toasts};
 use crate::app::background::examiner::Examiner;
 use crate::app::background::forecast::Forecast;
 use crate::app::background::library::Library;
-use crate::app::background::measurements::Measurements;
+use crate::app::background::measurements::{Measurements, Said};
 use crate::app::background::player::player::Player;
 use crate::app::background::restore::Found;
 use crate::app::background::task::TaskThread;
@@ -157,7 +157,7 @@ impl App {
             forecast: Forecast::start(data_dir.clone(), waker())?,
             live: LiveJobs::default(),
             player: Player::start(waker())?,
-            measurements: Measurements::start(data_dir.clone(), monitor, waker())?,
+            measurements: Measurements::start(data_dir.clone(), monitor, &form.settings().monitor, waker())?,
             library: Library::start(&data_dir, waker())?,
             deleted: Vec::new(),
             background: TaskThread::start("files", waker())?,
@@ -295,10 +295,12 @@ impl eframe::App for App {
         quit::update(ctx, &mut self.state);
         self.state.drain(now);
         self.state.measurements.set_visible(self.layout.is_open(PanelId::Monitor));
+        self.state.measurements.set_price(&self.state.form.settings().monitor);
         for said in self.state.measurements.update() {
             match said {
-                Ok(text) => self.state.notifications.add(Tone::Good, text, None),
-                Err(error) => self.state.notifications.error(&error, None),
+                Said::Done(text) => self.state.notifications.add(Tone::Good, text, None),
+                Said::Alarm(error) => self.state.notifications.warning(&error, None),
+                Said::Failed(error) => self.state.notifications.error(&error, None),
             }
         }
         self.state.drain_library(ctx);

@@ -21,8 +21,10 @@ use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
 use crate::jobs::{JobId, JobSpec, Priority};
+use crate::library::Remedy;
 use crate::media::OutputTarget;
 use crate::queue::QueueCommand;
+use crate::store::Settings;
 
 impl App {
     /// Carries out one action; an error becomes a notification.
@@ -40,11 +42,10 @@ impl App {
                 state.scan_models();
                 Ok(())
             }
-            Action::Monitor(action) => state.measurements.apply(action).map(|fix| {
-                if let Some(fix) = fix {
-                    fix.apply(&mut state.form.draft);
-                }
-            }),
+            Action::Monitor(action) => match state.measurements.apply(action) {
+                Ok(remedy) => remedy.map_or(Ok(()), |remedy| self.apply_remedy(ctx, &remedy, now)),
+                Err(error) => Err(error),
+            },
             Action::Player(PlayerAction::Command(command)) => {
                 self.run_command(ctx, Command::Player(command), now)
             }
@@ -82,6 +83,31 @@ impl App {
         if let Err(error) = done {
             self.state.report_error(&error);
         }
+    }
+
+    /// Does what the monitor recommended.
+    fn apply_remedy(&mut self, ctx: &Context, remedy: &Remedy, now: Instant) -> Result<()> {
+        let state = &mut self.state;
+        match remedy {
+            Remedy::ShowModels => self.layout.show(PanelId::Models),
+            Remedy::PauseQueue => return self.run_command(ctx, Command::PauseQueue, now),
+            Remedy::AllCores => {
+                let (mut settings, _) = Settings::read(&state.data_dir)?;
+                settings.set("hardware.threads", "0")?;
+                settings.save(&state.data_dir)?;
+                let text = "All cores are used from the next start on (hardware.threads is 0)";
+                state.notifications.add(Tone::Good, text, None);
+            }
+            Remedy::Fix(_) | Remedy::FewerSteps | Remedy::ShorterVideo => {
+                let Some(fix) = remedy.fix(&state.form.draft) else {
+                    state.notifications.add(Tone::Info, "The form already has this setting", None);
+                    return Ok(());
+                };
+                fix.apply(&mut state.form.draft);
+                state.notifications.add(Tone::Good, format!("Form changed: {fix}"), None);
+            }
+        }
+        Ok(())
     }
 
     fn run_command(&mut self, ctx: &Context, command: Command, now: Instant) -> Result<()> {

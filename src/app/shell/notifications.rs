@@ -79,6 +79,11 @@ impl Notifications {
         self.push(Tone::Error, error.message.clone(), Some(error), job);
     }
 
+    /// Says what needs attention, why, and what now.
+    pub(in crate::app) fn warning(&mut self, error: &Error, job: Option<JobId>) {
+        self.push(Tone::Warning, error.message.clone(), Some(error), job);
+    }
+
     fn push(&mut self, tone: Tone, text: String, error: Option<&Error>, job: Option<JobId>) {
         let now = Instant::now();
         self.unread += 1;

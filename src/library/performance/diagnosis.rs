@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::remedy::Remedy;
 use crate::core::{Bytes, Fix, Secs, Stage};
 use crate::library::Bottleneck;
 use crate::monitor::{
@@ -23,8 +24,8 @@ const SMALL_TILE: u32 = 256;
 pub struct Recommendation {
     /// What was measured and what to do, in one or two sentences.
     pub text: String,
-    /// The fix that does it, if there is one.
-    pub fix: Option<Fix>,
+    /// What does it.
+    pub remedy: Remedy,
 }
 
 /// The bottleneck of a job.
@@ -70,7 +71,7 @@ impl Diagnosis {
                 bottleneck.words(),
                 bottleneck.advice()
             ),
-            fix: None,
+            remedy: Remedy::of(bottleneck),
         });
         Some(Self { bottleneck, part, recommendations })
     }
@@ -114,22 +115,29 @@ impl Lost {
         let cases = [
             (
                 self.memory,
+                Remedy::ShowModels,
                 "Memory was short: weights were read from disk again. End other programs, or use a model converted to int8, which needs a quarter of the memory of fp32",
             ),
-            (self.others, "Other programs used the processor. End them, or let the job run when they do not"),
+            (
+                self.others,
+                Remedy::PauseQueue,
+                "Other programs used the processor. End them, or let the job run when they do not",
+            ),
             (
                 self.threads,
+                Remedy::AllCores,
                 "Cores had nothing to do while the job computed. Set hardware.threads to 0, which uses all of them",
             ),
             (
                 self.heat,
+                Remedy::PauseQueue,
                 "The device lowered its clocks. Better cooling or a higher power limit would make it faster",
             ),
         ];
-        let notable = cases.into_iter().filter(|(seconds, _)| *seconds >= NOTABLE * total);
-        let recommend = |(seconds, text): (f64, &str)| Recommendation {
+        let notable = cases.into_iter().filter(|(seconds, ..)| *seconds >= NOTABLE * total);
+        let recommend = |(seconds, remedy, text): (f64, Remedy, &str)| Recommendation {
             text: format!("{text} ({:.0} % of the time)", (100.0 * seconds / total).min(100.0)),
-            fix: None,
+            remedy,
         };
         notable.map(recommend).collect()
     }
@@ -211,7 +219,7 @@ fn over(
             "{percent:.0} % of the {what} was in use, more than {:.0} %. {advice}",
             thresholds.maximum
         ),
-        fix: Some(fix),
+        remedy: Remedy::Fix(fix),
     })
 }
 
@@ -257,6 +265,7 @@ mod tests {
         let short = |at| busy(at).with(HostMetric::MajorFaults, 900.0);
         let diagnosis = Diagnosis::of(&timeline(short)).unwrap();
         assert_eq!(diagnosis.bottleneck, Bottleneck::Memory);
+        assert_eq!(diagnosis.recommendations[0].remedy, Remedy::ShowModels);
         assert!(diagnosis.recommendations[0].text.starts_with("Memory was short"), "{diagnosis:?}");
     }
 
@@ -276,11 +285,11 @@ mod tests {
             move |at| busy(at).with(HostMetric::UsedMemory, if at >= from { 950.0 } else { 300.0 })
         };
         let first = |from| Diagnosis::of(&timeline(full(from))).unwrap().recommendations.remove(0);
-        assert_eq!(first(9.0).fix, Some(Fix::VaeTile(SMALL_TILE)));
+        assert_eq!(first(9.0).remedy, Remedy::Fix(Fix::VaeTile(SMALL_TILE)));
         assert!(first(9.0).text.starts_with("95 % of the memory of the machine was in use, more than 90 %."));
         let early = |at: f64| busy(at).with(HostMetric::UsedMemory, if at == 4.0 { 950.0 } else { 300.0 });
         let early = Diagnosis::of(&timeline(early)).unwrap();
-        assert_eq!(early.recommendations[0].fix, Some(Fix::WeightsInPlace));
+        assert_eq!(early.recommendations[0].remedy, Remedy::Fix(Fix::WeightsInPlace));
         let mut device = timeline(|at| busy(at).with(Metric::Device(0, DeviceMetric::UsedMemory), 94.0));
         device.machine.devices =
             vec![DeviceInfo { name: "Test".into(), memory: Bytes(100), ..DeviceInfo::default() }];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Bytes, Secs, Stage, Utc};
+use crate::core::{Bytes, Secs, Stage, StageForecast, Utc};
 use crate::monitor::{
     DeviceMetric, HostMetric, JobTrack, Machine, Metric, Sample, StageSpan, StepSpan, Timeline,
 };
@@ -22,6 +22,7 @@ pub(super) struct Record {
     started: Utc,
     seconds: Option<f64>,
     forecast: Option<Bytes>,
+    stage_forecasts: Vec<StageForecast>,
     machine: Machine,
     stages: Vec<StageRecord>,
     steps: Vec<StepRecord>,
@@ -80,6 +81,7 @@ impl From<&Timeline> for Record {
             started: timeline.started,
             seconds: track.ended.map(|ended| rounded(ended.0)),
             forecast: track.forecast,
+            stage_forecasts: track.stage_forecasts.clone(),
             machine: timeline.machine.clone(),
             stages: track.stages.iter().map(stage).collect(),
             steps: track.steps.iter().map(step).collect(),
@@ -123,6 +125,7 @@ impl From<Record> for Timeline {
             stages: record.stages.into_iter().map(stage).collect(),
             steps: record.steps.into_iter().map(step).collect(),
             forecast: record.forecast,
+            stage_forecasts: record.stage_forecasts,
             ..JobTrack::new(record.uid, record.job, Secs(0.0))
         };
         Self { started: record.started, track, machine: record.machine, samples }

@@ -9,6 +9,6 @@ mod sections;
 
 pub use import::Imported;
 pub use sections::{
-    ErrorSettings, GenerationSettings, HardwareSettings, ModelSettings, OptimizationSettings, RecordSettings,
-    Settings,
+    ErrorSettings, GenerationSettings, HardwareSettings, ModelSettings, MonitorSettings,
+    OptimizationSettings, RecordSettings, Settings,
 };

@@ -15,6 +15,10 @@ const MOST_RETRIES: u32 = 20;
 const MOST_BACKOFF_S: f64 = 3600.0;
 /// Largest number of threads.
 const MOST_THREADS: u32 = 1024;
+/// Most samples in a second.
+const MOST_SAMPLES: f64 = 4.0;
+/// Highest price of a kilowatt-hour, in any currency.
+const MOST_PRICE: f64 = 100_000.0;
 const MIB: u64 = 1 << 20;
 /// Largest disk limit: 1 PiB.
 const MOST_MIB: u64 = 1 << 30;
@@ -37,6 +41,8 @@ pub struct Settings {
     pub models: ModelSettings,
     /// Disk limits of saved latents and of the tensor cache.
     pub records: RecordSettings,
+    /// Measurements.
+    pub monitor: MonitorSettings,
 }
 
 /// Settings for generating videos.
@@ -99,6 +105,24 @@ pub struct RecordSettings {
     pub cache_mib: u64,
 }
 
+/// Settings for measurements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MonitorSettings {
+    /// Samples per second while the monitor is seen; 1 to 4, default 2.
+    pub rate_hz: u32,
+    /// Price of a kilowatt-hour in `currency`, 0 for none; up to 100000, default 0.
+    pub price_per_kwh: f64,
+    /// Currency of the price; default EUR.
+    pub currency: String,
+}
+
+impl Default for MonitorSettings {
+    fn default() -> Self {
+        Self { rate_hz: 2, price_per_kwh: 0.0, currency: "EUR".to_owned() }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -109,6 +133,7 @@ impl Default for Settings {
             hardware: HardwareSettings::default(),
             models: ModelSettings::default(),
             records: RecordSettings::default(),
+            monitor: MonitorSettings::default(),
         }
     }
 }
@@ -164,13 +189,15 @@ impl Settings {
 
     /// Fails if a value is out of range; the error names the key.
     pub(super) fn check(&self) -> Result<()> {
-        let Self { generation, errors, hardware, records, .. } = self;
+        let Self { generation, errors, hardware, records, monitor, .. } = self;
         let bounds = [
             ("generation.retries", f64::from(generation.retries), f64::from(MOST_RETRIES)),
             ("errors.backoff_s", errors.backoff_s, MOST_BACKOFF_S),
             ("hardware.threads", f64::from(hardware.threads), f64::from(MOST_THREADS)),
             ("records.latents_mib", records.latents_mib as f64, MOST_MIB as f64),
             ("records.cache_mib", records.cache_mib as f64, MOST_MIB as f64),
+            ("monitor.rate_hz", f64::from(monitor.rate_hz), MOST_SAMPLES),
+            ("monitor.price_per_kwh", monitor.price_per_kwh, MOST_PRICE),
         ];
         for (key, value, most) in bounds {
             if !(0.0..=most).contains(&value) {

@@ -124,7 +124,13 @@ mod tests {
     use crate::preflight::TimeEstimate;
 
     fn found(findings: Vec<Finding>) -> PreflightView {
-        let time = TimeEstimate { seconds: Secs(240.0), stages: Vec::new(), runs: 6, same_model: true };
+        let time = TimeEstimate {
+            seconds: Secs(240.0),
+            stages: Vec::new(),
+            ranges: Vec::new(),
+            runs: 6,
+            same_model: true,
+        };
         PreflightView { peak: Some(Bytes(1_288_490_189)), free: None, time: Some(time), findings }
     }
 

@@ -1,7 +1,13 @@
 //! The monitor panel: load of the machine on a common time axis with the stages of jobs.
 
+mod cursor;
+mod differences;
+mod drawing;
 mod panel;
+mod picture;
 mod plots;
+mod raster;
+mod rows;
 mod series;
 mod side;
 #[cfg(test)]
@@ -10,4 +16,4 @@ mod toolbar;
 mod view;
 
 pub(in crate::app) use panel::{MonitorPanel, meter};
-pub(in crate::app) use view::{EarlierJob, ExportFormat, MonitorAction, MonitorView, export};
+pub(in crate::app) use view::{EarlierJob, ExportFormat, MonitorAction, MonitorView, PeakView};

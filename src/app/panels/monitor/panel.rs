@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Align, Layout, RichText, ScrollArea, Ui};
+use eframe::egui::{Align, Label, Layout, RichText, ScrollArea, Ui};
 
 use super::plots::{self, PlotFrame};
 use super::side;
@@ -11,22 +11,23 @@ use super::view::{MonitorAction, MonitorView};
 use crate::core::Secs;
 use crate::library::Diagnosis;
 use crate::monitor::{
-    HostMetric, JobTrack, Metric, MonitorSnapshot, Slowdown, TimeRange, Timeline, slowdowns, why_slow,
+    HostMetric, JobTrack, Metric, MonitorSnapshot, Slowdown, StageMap, TimeRange, Timeline, slowdowns,
+    why_slow,
 };
 
 /// Minimum width for the table beside the plots.
 const WIDE: f32 = 760.0;
 /// Width of the table.
-const SIDE_WIDTH: f32 = 350.0;
-/// Repaint interval while the monitor is visible.
+const SIDE_WIDTH: f32 = 400.0;
+/// What was measured is drawn anew this often while the monitor is seen.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// The drawn range of the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum RangeChoice {
-    #[default]
     Minute,
     TenMinutes,
+    #[default]
     Job,
     All,
 }
@@ -43,18 +44,18 @@ impl RangeChoice {
         }
     }
 
-    /// The range of `snapshot` that ends at its last sample.
-    pub(super) fn of(self, snapshot: &MonitorSnapshot) -> TimeRange {
+    /// The part of `snapshot`, ending at its last sample; the last minute if no job was recorded.
+    pub(super) fn of(self, snapshot: &MonitorSnapshot, job: Option<&JobTrack>) -> TimeRange {
         let first = snapshot.samples.first().map_or(Secs(0.0), |sample| sample.at);
         let last = snapshot.samples.last().map_or(snapshot.now, |sample| sample.at);
         let since = |seconds: f64| TimeRange { from: Secs(last.0 - seconds), to: last };
-        match (self, snapshot.jobs.last()) {
-            (Self::Minute, _) => since(60.0),
+        match (self, job) {
+            (Self::Minute, _) | (Self::Job, None) => since(60.0),
             (Self::TenMinutes, _) => since(600.0),
             (Self::Job, Some(job)) => {
                 TimeRange { from: job.began, to: Secs(job.ended.unwrap_or(last).0.max(job.began.0 + 1.0)) }
             }
-            (Self::Job | Self::All, _) => TimeRange { from: first, to: Secs(last.0.max(first.0 + 1.0)) },
+            (Self::All, _) => TimeRange { from: first, to: Secs(last.0.max(first.0 + 1.0)) },
         }
     }
 }
@@ -62,7 +63,7 @@ impl RangeChoice {
 /// The diagnosis of the last job, computed once per new sample.
 #[derive(Debug, Default)]
 pub(super) struct Analysed {
-    key: (usize, u64, usize, usize),
+    key: (usize, u64, u64, usize, usize),
     pub(super) slowdowns: Vec<Slowdown>,
     pub(super) why: Option<String>,
     pub(super) diagnosis: Option<Diagnosis>,
@@ -76,6 +77,10 @@ pub(in crate::app) struct MonitorPanel {
     pub(super) selection: Option<TimeRange>,
     /// The time at the pointer.
     pub(super) cursor: Option<Secs>,
+    /// Number of the job that was clicked; the last one if none was.
+    chosen: Option<u64>,
+    /// Samples count from here on.
+    reset_at: Option<Secs>,
     analysed: Analysed,
 }
 
@@ -90,8 +95,8 @@ impl MonitorPanel {
             return actions;
         }
         self.analyse(view.snapshot);
-        let range = self.range.of(view.snapshot);
-        // the content of a scroll area has no height of its own
+        let range = self.drawn(view.snapshot);
+        // what scrolls has no height of its own
         let height = ui.available_height();
         if ui.available_width() < WIDE {
             ScrollArea::vertical().id_salt("monitor").show(ui, |ui| {
@@ -120,23 +125,68 @@ impl MonitorPanel {
         &self.analysed
     }
 
-    /// The range that the table shows.
+    /// The job that the numbers are about: the one that was clicked, else the last one.
+    pub(super) fn job<'a>(&self, snapshot: &'a MonitorSnapshot) -> Option<&'a JobTrack> {
+        let chosen = snapshot.jobs.iter().rev().find(|job| Some(job.job) == self.chosen);
+        chosen.or_else(|| snapshot.jobs.last())
+    }
+
+    /// The part that is drawn.
+    pub(super) fn drawn(&self, snapshot: &MonitorSnapshot) -> TimeRange {
+        self.range.of(snapshot, self.job(snapshot))
+    }
+
+    /// The part that files are about.
     pub(super) fn selected(&self, snapshot: &MonitorSnapshot) -> TimeRange {
-        self.selection.unwrap_or_else(|| self.range.of(snapshot))
+        self.selection.unwrap_or_else(|| self.drawn(snapshot))
+    }
+
+    /// The part that the table is about.
+    pub(super) fn measured(&self, snapshot: &MonitorSnapshot) -> TimeRange {
+        let range = self.selected(snapshot);
+        let from = self.reset_at.map_or(range.from, |at| Secs(at.0.max(range.from.0).min(range.to.0)));
+        TimeRange { from, ..range }
+    }
+
+    /// Counts minimum, average and maximum from the last sample on.
+    pub(super) fn reset(&mut self, snapshot: &MonitorSnapshot) {
+        self.reset_at = snapshot.samples.last().map(|sample| sample.at);
+    }
+
+    /// Whether only samples after a reset count.
+    pub(super) fn is_reset(&self) -> bool {
+        self.reset_at.is_some() && self.selection.is_none()
+    }
+
+    /// Counts all samples of the range again.
+    pub(super) fn count_all(&mut self) {
+        self.reset_at = None;
+    }
+
+    /// Follows the last job again.
+    pub(super) fn follow(&mut self) {
+        (self.chosen, self.selection, self.reset_at) = (None, None, None);
     }
 
     fn plots_ui(&mut self, ui: &mut Ui, view: MonitorView<'_>, range: TimeRange, height: f32) {
-        let frame = PlotFrame { view, range, selection: self.selection, cursor: self.cursor, height };
+        let job = self.job(view.snapshot);
+        let earlier = view.overlay.zip(job).map(|(overlay, job)| StageMap::between(&overlay.track, job));
+        let (selection, cursor) = (self.selection, self.cursor);
+        let frame = PlotFrame { view, job, earlier, range, selection, cursor, height };
         let touched = plots::ui(ui, &frame, &self.analysed.slowdowns);
         self.cursor = touched.cursor;
         match touched.drag {
             plots::Drag::None => {}
             plots::Drag::Over(range) => self.selection = Some(range),
-            plots::Drag::Clicked(at) => self.selection = band_at(&view.snapshot.jobs, at),
+            plots::Drag::Clicked(at) => {
+                let found = band_at(&view.snapshot.jobs, at);
+                self.selection = found.map(|(_, range)| range);
+                self.chosen = found.map(|(job, _)| job).or(self.chosen);
+            }
         }
-        if let Some(why) = &self.analysed.why {
-            ui.weak(why);
-        }
+        let hint = "Drag over a part or click a stage for its numbers";
+        let why = self.analysed.why.as_deref().unwrap_or(hint);
+        ui.add(Label::new(RichText::new(why).weak()).truncate()).on_hover_text(hint);
     }
 
     /// Draws the current load of the machine in one line.
@@ -149,13 +199,13 @@ impl MonitorPanel {
     }
 
     fn analyse(&mut self, snapshot: &MonitorSnapshot) {
-        let Some(job) = snapshot.jobs.last() else {
+        let Some(job) = self.job(snapshot) else {
             self.analysed = Analysed::default();
             return;
         };
         let last = snapshot.samples.last().map_or(0.0, |sample| sample.at.0);
         let closed = job.stages.iter().filter(|span| span.ended.is_some()).count();
-        let key = (snapshot.samples.len(), last.to_bits(), snapshot.jobs.len() + job.steps.len(), closed);
+        let key = (snapshot.samples.len(), last.to_bits(), job.job, job.steps.len(), closed);
         if self.analysed.key == key {
             return;
         }
@@ -172,14 +222,15 @@ fn running(snapshot: &MonitorSnapshot) -> Option<&JobTrack> {
     snapshot.jobs.last().filter(|job| job.ended.is_none())
 }
 
-/// The step at `at`, else the stage.
-fn band_at(jobs: &[JobTrack], at: Secs) -> Option<TimeRange> {
+/// The step at `at`, else the stage, with the number of its job.
+fn band_at(jobs: &[JobTrack], at: Secs) -> Option<(u64, TimeRange)> {
     let job = jobs.iter().rev().find(|job| job.stage_at(at).is_some())?;
     if let Some(step) = job.step_at(at) {
-        return Some(TimeRange { from: Secs(step.ended.0 - step.seconds.0), to: step.ended });
+        let range = TimeRange { from: Secs(step.ended.0 - step.seconds.0), to: step.ended };
+        return Some((job.job, range));
     }
     let span = job.stage_at(at)?;
-    Some(TimeRange { from: span.began, to: span.ended.unwrap_or(at) })
+    Some((job.job, TimeRange { from: span.began, to: span.ended.unwrap_or(at) }))
 }
 
 /// The latest values in one line.

@@ -41,6 +41,11 @@ fn decimated(points: &[[f64; 2]], columns: usize) -> Vec<[f64; 2]> {
     kept
 }
 
+/// The largest value of `points`, at least 0.
+pub(super) fn highest(points: &[[f64; 2]]) -> f64 {
+    points.iter().map(|point| point[1]).fold(0.0, f64::max)
+}
+
 /// The sample nearest to `at`.
 pub(super) fn nearest<S: AsRef<Sample>>(samples: &[S], at: Secs) -> Option<&Sample> {
     let after = samples.partition_point(|sample| sample.as_ref().at < at);

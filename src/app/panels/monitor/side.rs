@@ -2,47 +2,78 @@
 
 use eframe::egui::{Grid, Label, RichText, Ui};
 
+use super::differences;
 use super::panel::MonitorPanel;
-use super::plots::short;
-use super::view::{MonitorAction, MonitorView};
+use super::rows::step_text;
+use super::view::{MonitorAction, MonitorView, PeakView};
 use crate::app::theme;
 use crate::core::{Secs, Stage};
 use crate::monitor::{
-    DeviceMetric, HostMetric, JobTrack, Metric, MetricSummary, MonitorSnapshot, RangeTotals, StepStatistics,
-    TimeRange, in_range, stage_lengths,
+    DeviceMetric, HostMetric, JobTrack, Metric, MetricSummary, MonitorSnapshot, RangeTotals, StageRate,
+    StepStatistics, TimeRange, in_range, stage_rates,
 };
 
 /// Maximum number of listed steps.
 const OUTLIERS: usize = 3;
+/// Recommendations that are shown at most.
+const RECOMMENDATIONS: usize = 3;
 
-pub(super) fn ui(ui: &mut Ui, panel: &MonitorPanel, view: MonitorView<'_>, actions: &mut Vec<MonitorAction>) {
+pub(super) fn ui(
+    ui: &mut Ui,
+    panel: &mut MonitorPanel,
+    view: MonitorView<'_>,
+    actions: &mut Vec<MonitorAction>,
+) {
     let snapshot = view.snapshot;
-    let range = panel.selected(snapshot);
-    let title =
-        if panel.selection.is_some() { title(snapshot, range) } else { panel.range.text().to_owned() };
-    ui.strong(title);
-    ui.weak(totals(&RangeTotals::of(&snapshot.samples, range)));
+    let range = panel.measured(snapshot);
+    ui.horizontal(|ui| {
+        ui.strong(heading(panel, snapshot, range));
+        if panel.is_reset() {
+            if ui.small_button("Whole range").on_hover_text("Count all samples of the range again").clicked()
+            {
+                panel.count_all();
+            }
+        } else if panel.selection.is_none()
+            && ui
+                .small_button("Reset")
+                .on_hover_text("Count minimum, average and maximum from now on")
+                .clicked()
+        {
+            panel.reset(snapshot);
+        }
+    });
+    let totals = RangeTotals::of(&snapshot.samples, range);
+    ui.add(Label::new(RichText::new(totals_text(&totals, view)).weak()).wrap());
     table_ui(ui, snapshot, range);
-    if let Some((earlier, job)) = view.overlay.zip(snapshot.jobs.last()) {
-        differences_ui(ui, job, &earlier.track);
+    let job = panel.job(snapshot);
+    if let Some((earlier, job)) = view.overlay.zip(job) {
+        differences::ui(ui, snapshot, job, earlier);
     }
-    let steps = snapshot.jobs.last().and_then(|job| StepStatistics::of(job, &snapshot.samples));
-    for outlier in steps.iter().flat_map(|steps| &steps.outliers).take(OUTLIERS) {
-        ui.colored_label(theme::tokens(ui).warning, outlier.to_string());
+    if let Some(job) = job {
+        steps_ui(ui, snapshot, job);
+        speed_ui(ui, job, view, actions);
     }
-    let advice = panel.analysed().diagnosis.as_ref().and_then(|found| found.recommendations.first());
-    if let Some(advice) = advice {
+    let found = panel.analysed().diagnosis.iter().flat_map(|found| &found.recommendations);
+    for advice in found.take(RECOMMENDATIONS) {
         ui.separator();
         ui.add(Label::new(&advice.text).wrap());
-        if let Some(fix) = &advice.fix
-            && ui.button(fix.to_string()).on_hover_text("Changes this in the form").clicked()
-        {
-            actions.push(MonitorAction::Apply(fix.clone()));
+        if ui.button(advice.remedy.label()).clicked() {
+            actions.push(MonitorAction::Apply(advice.remedy.clone()));
         }
     }
 }
 
-/// The title of the selection: a step, a stage, or a duration.
+fn heading(panel: &MonitorPanel, snapshot: &MonitorSnapshot, range: TimeRange) -> String {
+    if panel.is_reset() {
+        return format!("Since reset, {}", range.seconds());
+    }
+    match panel.selection {
+        Some(range) => title(snapshot, range),
+        None => panel.range.text().to_owned(),
+    }
+}
+
+/// What a selected part is: a step, a stage, or a length of time.
 fn title(snapshot: &MonitorSnapshot, range: TimeRange) -> String {
     let middle = Secs(f64::midpoint(range.from.0, range.to.0));
     let job = snapshot.jobs.iter().rev().find(|job| job.stage_at(middle).is_some());
@@ -58,28 +89,40 @@ fn title(snapshot: &MonitorSnapshot, range: TimeRange) -> String {
     }
 }
 
-/// For instance "54 s · 2.9 kJ · 0.3 GiB read".
-fn totals(totals: &RangeTotals) -> String {
-    let mut words = vec![totals.seconds.to_string()];
-    words.extend(totals.joules.map(|joules| format!("{:.1} kJ", joules / 1e3)));
+/// For instance "54 s · 2.9 kJ (0.81 Wh) · 0.3 GiB read · CPU 96 % · peak 17.2 GiB".
+pub(super) fn totals_text(totals: &RangeTotals, view: MonitorView<'_>) -> String {
+    let mut words = vec![totals.seconds.to_string(), totals.energy.to_string()];
+    words.extend(view.price.and_then(|price| price.text(totals.energy)));
     words.extend(totals.read.map(|read| format!("{read} read")));
     words.extend(totals.written.map(|written| format!("{written} written")));
+    words.extend(totals.moved.map(|moved| format!("{moved} over PCIe")));
+    words.extend(totals.mean_cpu.map(|percent| format!("CPU {percent:.0} %")));
+    words.extend(totals.mean_device.map(|percent| format!("GPU {percent:.0} %")));
+    words.extend(totals.peak_memory.map(|peak| format!("peak {peak}")));
+    words.extend(totals.peak_device_memory.map(|peak| format!("peak VRAM {peak}")));
     words.join(" · ")
 }
 
 fn table_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, range: TimeRange) {
     let part = in_range(&snapshot.samples, range);
-    let host = [HostMetric::Cpu, HostMetric::ProcessMemory, HostMetric::DiskRead, HostMetric::MajorFaults];
+    let host = [
+        HostMetric::Cpu,
+        HostMetric::ProcessMemory,
+        HostMetric::DiskRead,
+        HostMetric::MajorFaults,
+        HostMetric::CpuPower,
+    ];
     let devices = (0..snapshot.machine.devices.len()).flat_map(|index| {
-        [DeviceMetric::Use, DeviceMetric::UsedMemory, DeviceMetric::Power]
+        [DeviceMetric::Use, DeviceMetric::UsedMemory, DeviceMetric::Power, DeviceMetric::Temperature]
             .map(|metric| Metric::Device(index, metric))
     });
-    Grid::new("monitor table").num_columns(5).spacing([10.0, 4.0]).striped(true).show(ui, |ui| {
-        for name in ["", "now", "avg", "p95", "max"] {
+    Grid::new("monitor table").num_columns(6).striped(true).spacing([10.0, 3.0]).show(ui, |ui| {
+        ui.label("");
+        for name in ["now", "min", "avg", "p95", "max"] {
             ui.weak(name);
         }
         ui.end_row();
-        for metric in host.map(Metric::from).into_iter().chain(devices) {
+        for metric in host.into_iter().map(Metric::from).chain(devices) {
             let Some(summary) = MetricSummary::of(part, metric) else { continue };
             row_ui(ui, &metric.to_string(), summary, &|value| metric.format(value));
         }
@@ -87,34 +130,89 @@ fn table_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, range: TimeRange) {
         let denoises = |stage| matches!(stage, Stage::DenoiseHigh | Stage::DenoiseLow);
         let steps = steps.filter(|step| denoises(step.stage) && range.contains(step.ended));
         if let Some(summary) = MetricSummary::of_values(steps.map(|step| step.seconds.0).collect()) {
-            row_ui(ui, "Step", summary, &|value| Secs(value).to_string());
+            row_ui(ui, "Step", summary, &|value| step_text(Secs(value)));
         }
     });
 }
 
 fn row_ui(ui: &mut Ui, name: &str, summary: MetricSummary, format: &dyn Fn(f64) -> String) {
-    ui.label(name);
-    for value in [summary.now, summary.avg, summary.p95, summary.max] {
+    ui.label(RichText::new(name).small());
+    for value in [summary.now, summary.min, summary.avg, summary.p95, summary.max] {
         ui.label(RichText::new(format(value)).small());
     }
     ui.end_row();
 }
 
-/// Stages whose duration differs from the compared job.
-fn differences_ui(ui: &mut Ui, job: &JobTrack, earlier: &JobTrack) {
-    ui.separator();
-    ui.weak(format!("Against job {}", earlier.job));
-    Grid::new("monitor differences").num_columns(3).show(ui, |ui| {
-        for (stage, now, before) in stage_lengths(job, earlier) {
-            // differences below 5 % are not listed
-            let ratio = now.0 / before.0.max(f64::EPSILON);
-            if (ratio - 1.0).abs() < 0.05 {
-                continue;
+/// The spread of the steps against earlier runs, and the steps that stand out.
+fn steps_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, job: &JobTrack) {
+    let Some(steps) = StepStatistics::of(job, &snapshot.samples) else { return };
+    if let Some([low, high]) = expected_step(job) {
+        ui.add(
+            Label::new(format!(
+                "Step {}; earlier runs {} to {}",
+                step_text(steps.median),
+                step_text(low),
+                step_text(high)
+            ))
+            .wrap(),
+        );
+    }
+    for outlier in steps.outliers.iter().take(OUTLIERS) {
+        ui.colored_label(theme::tokens(ui).warning, outlier.to_string());
+    }
+}
+
+/// The shortest and the longest step that earlier runs lead one to expect, of the stage that ran last.
+fn expected_step(job: &JobTrack) -> Option<[Secs; 2]> {
+    let step =
+        job.steps.iter().rev().find(|step| matches!(step.stage, Stage::DenoiseHigh | Stage::DenoiseLow))?;
+    let range = job.forecast_of(step.stage)?.seconds_range?;
+    Some(range.map(|seconds| Secs(seconds.0 / f64::from(step.of.max(1)))))
+}
+
+/// How fast each stage computed, against the machine's measured peak.
+fn speed_ui(ui: &mut Ui, job: &JobTrack, view: MonitorView<'_>, actions: &mut Vec<MonitorAction>) {
+    let rates = stage_rates(job);
+    if rates.is_empty() {
+        return;
+    }
+    Grid::new("monitor speed").num_columns(3).spacing([10.0, 3.0]).show(ui, |ui| {
+        for rate in rates {
+            ui.label(RichText::new(short(rate.stage)).small());
+            ui.label(RichText::new(StageRate::text(rate.flops)).small());
+            if let PeakView::Known(peak) = view.peak {
+                let percent = 100.0 * rate.flops / peak.flops;
+                ui.label(RichText::new(format!("{percent:.0} % of {}", StageRate::text(peak.flops))).small());
             }
-            ui.label(short(stage));
-            ui.label(format!("{now}, was {before}"));
-            ui.label(format!("{ratio:.2} x"));
             ui.end_row();
         }
     });
+    match view.peak {
+        PeakView::Known(_) => {}
+        PeakView::Measuring => {
+            ui.weak("Measuring the peak speed…");
+        }
+        PeakView::Unknown => {
+            let runs = view.snapshot.jobs.last().is_some_and(|job| job.ended.is_none());
+            let button = eframe::egui::Button::new("Measure the peak speed");
+            let response = ui.add_enabled(!runs, button).on_disabled_hover_text("A job is running");
+            if response.on_hover_text("A matrix product on all cores, about 3 s").clicked() {
+                actions.push(MonitorAction::MeasurePeak);
+            }
+        }
+    }
+}
+
+/// A stage's name where there is little room.
+pub(super) fn short(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Preflight => "preflight",
+        Stage::Prepare => "load",
+        Stage::Text => "text",
+        Stage::Image => "image",
+        Stage::DenoiseHigh => "high noise",
+        Stage::DenoiseLow => "low noise",
+        Stage::Decode => "decode",
+        Stage::PostProcess => "write",
+    }
 }

@@ -6,9 +6,10 @@ use eframe::egui::vec2;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use super::{EarlierJob, ExportFormat, MonitorAction, MonitorPanel, MonitorView, export};
+use super::{EarlierJob, ExportFormat, MonitorAction, MonitorPanel, MonitorView, PeakView};
 use crate::app::theme;
-use crate::core::{Bytes, Event, Secs, Stage};
+use crate::core::{Bytes, Event, Secs, Stage, StageForecast};
+use crate::library::{MachinePeak, Remedy};
 use crate::monitor::{
     HostMetric, JobTrack, Machine, MonitorSnapshot, Sample, SampleRate, TimeRange, Timeline,
 };
@@ -17,6 +18,14 @@ use crate::monitor::{
 fn snapshot() -> MonitorSnapshot {
     let mut job = JobTrack::new("job-a", 42, Secs(50.0));
     job.forecast = Some(Bytes(5 << 30));
+    let forecast = |stage, operations| StageForecast {
+        stage,
+        operations: Some(operations),
+        seconds: Some(Secs(300.0)),
+        seconds_range: Some([Secs(280.0), Secs(360.0)]),
+        memory: Some(Bytes(5 << 30)),
+    };
+    job.stage_forecasts = vec![forecast(Stage::DenoiseHigh, 408e12), forecast(Stage::Decode, 4.2e12)];
     job.observe(Secs(50.0), &Event::StageStarted { stage: Stage::Text });
     let stage = Stage::DenoiseHigh;
     job.observe(Secs(100.0), &Event::StageStarted { stage });
@@ -57,11 +66,24 @@ fn snapshot() -> MonitorSnapshot {
     }
 }
 
+fn view(snapshot: &MonitorSnapshot) -> MonitorView<'_> {
+    MonitorView {
+        snapshot,
+        shown: None,
+        overlay: None,
+        earlier: &[],
+        rate: SampleRate::SLOWEST,
+        peak: PeakView::Unknown,
+        price: None,
+    }
+}
+
 #[derive(Default)]
 struct State {
     panel: MonitorPanel,
     snapshot: MonitorSnapshot,
     overlay: Option<Timeline>,
+    peak: Option<MachinePeak>,
     actions: Vec<MonitorAction>,
 }
 
@@ -74,6 +96,8 @@ fn harness(width: f32, snapshot: MonitorSnapshot) -> Harness<'static, State> {
             overlay: state.overlay.as_ref(),
             earlier: &earlier,
             rate: SampleRate::SLOWEST,
+            peak: state.peak.as_ref().map_or(PeakView::Unknown, PeakView::Known),
+            price: None,
         };
         state.actions.extend(state.panel.ui(ui, view));
     };
@@ -88,13 +112,60 @@ fn numbers_causes_and_the_recommendation_are_there() {
     let mut harness = harness(1200.0, snapshot());
     harness.run_steps(3);
     harness.get_by_label("No NVIDIA driver: only the CPU is measured");
-    harness.get_by_label_contains("CPU 8");
+    harness.get_by_label_contains("8 min 20 s · energy not measured · 476.8 MiB read");
     harness.get_by_label("Step 3 took 2.1 x the median: page faults");
     harness.get_by_label_contains("Why slow: page faults for 2 min 30 s (30 %)");
     harness.get_by_label_contains("Memory was short");
-    for name in ["now", "avg", "p95", "max"] {
+    for name in ["now", "min", "avg", "p95", "max"] {
         harness.get_by_label(name);
     }
+}
+
+#[test]
+fn a_recommendation_is_a_button_that_does_it() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(3);
+    harness.get_by_role_and_label(Role::Button, "Show the models").click();
+    harness.run_steps(2);
+    assert_eq!(harness.state().actions, [MonitorAction::Apply(Remedy::ShowModels)]);
+}
+
+#[test]
+fn speeds_are_shown_against_the_measured_peak() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(3);
+    harness.get_by_label("Step 1 min 20 s; earlier runs 1 min 10 s to 1 min 30 s");
+    harness.get_by_label("1000 GFLOP/s");
+    harness.get_by_role_and_label(Role::Button, "Measure the peak speed").click();
+    harness.run_steps(2);
+    assert_eq!(harness.state().actions, [MonitorAction::MeasurePeak]);
+    harness.state_mut().peak = Some(MachinePeak { flops: 4e12, ..MachinePeak::default() });
+    harness.run_steps(2);
+    harness.get_by_label("25 % of 4000 GFLOP/s");
+    assert!(harness.query_by_label("Measure the peak speed").is_none());
+}
+
+#[test]
+fn statistics_start_again_after_a_reset() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.get_by_role_and_label(Role::Button, "10 min").click();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::Button, "Reset").click();
+    harness.run_steps(2);
+    harness.get_by_label("Since reset, 0.0 s");
+    harness.get_by_role_and_label(Role::Button, "Whole range").click();
+    harness.run_steps(2);
+    assert!(harness.query_by_label_contains("Since reset").is_none());
+}
+
+#[test]
+fn the_pointer_shows_what_was_then() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(2);
+    harness.hover_at(eframe::egui::pos2(500.0, 150.0));
+    harness.run_steps(3);
+    harness.get_by_label_contains("Denoise, high noise, step ");
+    harness.get_by_label_contains("forecast 5.0 GiB");
 }
 
 #[test]
@@ -138,9 +209,7 @@ fn an_earlier_job_is_laid_over_by_stage() {
 fn it_fits_into_one_line() {
     let snapshot = snapshot();
     let draw = move |ui: &mut eframe::egui::Ui| {
-        let (earlier, rate) = (&[][..], SampleRate::SLOWEST);
-        let view = MonitorView { snapshot: &snapshot, shown: None, overlay: None, earlier, rate };
-        MonitorPanel::line_ui(ui, view);
+        MonitorPanel::line_ui(ui, view(&snapshot));
     };
     let mut line = Harness::builder().with_context_setup(theme::install).build_ui(draw);
     line.run_steps(2);
@@ -179,12 +248,31 @@ fn a_drag_selects_a_part() {
 fn files_have_what_the_range_has() {
     let snapshot = snapshot();
     let range = TimeRange { from: Secs(0.0), to: Secs(10.0) };
-    let csv = export(&snapshot, ExportFormat::Csv, range);
+    let text = |format, range| String::from_utf8(view(&snapshot).export(format, range).unwrap()).unwrap();
+    let csv = text(ExportFormat::Csv, range);
     assert_eq!(csv.lines().count(), 42, "a head and 41 samples");
-    let trace = export(&snapshot, ExportFormat::Trace, range);
-    assert!(!trace.contains("Job 42"), "the job began later");
+    assert!(!text(ExportFormat::Trace, range).contains("Job 42"), "the job began later");
     let whole = TimeRange { from: Secs(0.0), to: Secs(600.0) };
-    assert!(export(&snapshot, ExportFormat::Trace, whole).contains("Job 42, stages"));
+    assert!(text(ExportFormat::Trace, whole).contains("Job 42, stages"));
+}
+
+#[test]
+fn the_image_shows_the_stages_in_both_themes() {
+    let snapshot = snapshot();
+    let whole = TimeRange { from: Secs(0.0), to: Secs(600.0) };
+    for is_dark in [true, false] {
+        let bytes = view(&snapshot).export(ExportFormat::Png { is_dark }, whole).unwrap();
+        let image = image::load_from_memory(&bytes).unwrap().into_rgb8();
+        assert_eq!(image.dimensions(), (1920, 780));
+        let corner = image.get_pixel(2, 2).0;
+        assert_eq!(corner.iter().all(|channel| *channel < 128), is_dark, "{corner:?}");
+        let distinct: std::collections::BTreeSet<_> = image.pixels().map(|pixel| pixel.0).collect();
+        assert!(distinct.len() > 500, "text, bands and curves have many colours: {}", distinct.len());
+        if let Some(folder) = std::env::var_os("WANDECK_SAVE_IMAGES") {
+            std::fs::write(std::path::Path::new(&folder).join(format!("monitor-{is_dark}.png")), bytes)
+                .unwrap();
+        }
+    }
 }
 
 /// Prints how long a frame takes: `cargo test --lib frame_time -- --ignored --nocapture`.

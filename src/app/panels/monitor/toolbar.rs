@@ -1,6 +1,6 @@
 //! Toolbar: shown job, compared job, sample rate and export.
 
-use eframe::egui::{Button, Ui};
+use eframe::egui::{Button, Label, RichText, Ui};
 
 use super::panel::{MonitorPanel, RangeChoice};
 use super::view::{EarlierJob, ExportFormat, MonitorAction, MonitorView};
@@ -18,7 +18,7 @@ pub(super) fn ui(
         let response = ui.add_enabled(enabled, button).on_disabled_hover_text("No job was recorded yet");
         if response.clicked() {
             panel.range = choice;
-            panel.selection = None;
+            panel.follow();
         }
     }
     ui.separator();
@@ -50,6 +50,11 @@ pub(super) fn ui(
                 "Trace…",
                 "Stages, steps and numbers in one file that ui.perfetto.dev opens",
             ),
+            (
+                ExportFormat::Png { is_dark: ui.visuals().dark_mode },
+                "Image as PNG…",
+                "The plots of the range",
+            ),
         ];
         for (format, text, tooltip) in formats {
             if ui.button(text).on_hover_text(tooltip).clicked() {
@@ -60,6 +65,9 @@ pub(super) fn ui(
     });
     if panel.selection.is_some() && ui.button("Clear selection").clicked() {
         panel.selection = None;
+    }
+    if let Some(reason) = &view.snapshot.machine.no_device {
+        ui.add(Label::new(RichText::new(reason).weak().small()).truncate());
     }
 }
 

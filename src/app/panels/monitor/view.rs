@@ -1,18 +1,33 @@
 //! The data and actions of the monitor panel.
 
-use crate::core::Fix;
-use crate::monitor::{MonitorSnapshot, SampleRate, TimeRange, Timeline, csv, in_range, trace};
+use super::picture::Picture;
+use crate::core::Result;
+use crate::library::{MachinePeak, Remedy};
+use crate::monitor::{
+    JobTrack, MonitorSnapshot, Price, SampleRate, TimeRange, Timeline, csv, in_range, trace,
+};
 
 /// An earlier job with measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app) struct EarlierJob {
-    /// Its id.
+    /// Unique identifier of the job.
     pub(in crate::app) uid: String,
     /// Its label, for instance "job 41".
     pub(in crate::app) name: String,
 }
 
-/// The data that the monitor shows.
+/// What is known of the machine's peak speed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::app) enum PeakView<'a> {
+    /// It was never measured.
+    Unknown,
+    /// It is being measured.
+    Measuring,
+    /// It was measured.
+    Known(&'a MachinePeak),
+}
+
+/// Borrowed state that the monitor draws.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::app) struct MonitorView<'a> {
     /// Measurements: live, or of an earlier job.
@@ -25,6 +40,10 @@ pub(in crate::app) struct MonitorView<'a> {
     pub(in crate::app) earlier: &'a [EarlierJob],
     /// Samples per second.
     pub(in crate::app) rate: SampleRate,
+    /// The machine's peak speed.
+    pub(in crate::app) peak: PeakView<'a>,
+    /// Price of energy; none if no price is set.
+    pub(in crate::app) price: Option<&'a Price>,
 }
 
 /// An export format.
@@ -34,6 +53,11 @@ pub(in crate::app) enum ExportFormat {
     Csv,
     /// A Chrome trace with stages, steps and metrics, for Perfetto.
     Trace,
+    /// The plots of the range as an image in the window's theme.
+    Png {
+        /// Whether the background is dark.
+        is_dark: bool,
+    },
 }
 
 /// Actions of the monitor.
@@ -47,26 +71,27 @@ pub(in crate::app) enum MonitorAction {
     Overlay(Option<String>),
     /// Export a range.
     Export(ExportFormat, TimeRange),
-    /// Apply a recommended fix to the form.
-    Apply(Fix),
+    /// Measure the machine's peak speed.
+    MeasurePeak,
+    /// Do what was recommended.
+    Apply(Remedy),
 }
 
-/// The exported text of `range`.
-pub(in crate::app) fn export(snapshot: &MonitorSnapshot, format: ExportFormat, range: TimeRange) -> String {
-    let samples = in_range(&snapshot.samples, range);
-    match format {
-        ExportFormat::Csv => csv(samples, &snapshot.jobs),
-        ExportFormat::Trace => {
-            let began_before_end = |began| began <= range.to;
-            let jobs: Vec<_> = snapshot
-                .jobs
-                .iter()
-                .filter(|job| {
-                    began_before_end(job.began) && job.ended.is_none_or(|ended| ended >= range.from)
-                })
-                .cloned()
-                .collect();
-            trace(&snapshot.machine, &jobs, samples)
+impl MonitorView<'_> {
+    /// The bytes of a file of `range`.
+    pub(in crate::app) fn export(self, format: ExportFormat, range: TimeRange) -> Result<Vec<u8>> {
+        let snapshot = self.snapshot;
+        let samples = in_range(&snapshot.samples, range);
+        match format {
+            ExportFormat::Csv => Ok(csv(samples, &snapshot.jobs).into_bytes()),
+            ExportFormat::Trace => {
+                let is_seen = |job: &&JobTrack| {
+                    job.began <= range.to && job.ended.is_none_or(|ended| ended >= range.from)
+                };
+                let jobs: Vec<_> = snapshot.jobs.iter().filter(is_seen).cloned().collect();
+                Ok(trace(&snapshot.machine, &jobs, samples).into_bytes())
+            }
+            ExportFormat::Png { is_dark } => Picture { view: self, range, is_dark }.png(),
         }
     }
 }
