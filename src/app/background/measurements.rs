@@ -138,12 +138,11 @@ impl Measurements {
         self.raised.retain(|(_, seen)| now.0 - seen.0 < ALARM_PAUSE.0);
         let mut new = Vec::new();
         for alarm in alarms(&self.live) {
-            match self.raised.iter_mut().find(|(raised, _)| raised.is_same_kind(&alarm)) {
-                Some((_, seen)) => *seen = now,
-                None => {
-                    self.raised.push((alarm.clone(), now));
-                    new.push(alarm);
-                }
+            if let Some((_, seen)) = self.raised.iter_mut().find(|(raised, _)| raised.is_same_kind(&alarm)) {
+                *seen = now;
+            } else {
+                self.raised.push((alarm.clone(), now));
+                new.push(alarm);
             }
         }
         new

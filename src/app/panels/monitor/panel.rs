@@ -95,12 +95,11 @@ impl MonitorPanel {
             return actions;
         }
         self.analyse(view.snapshot);
-        let range = self.drawn(view.snapshot);
         // what scrolls has no height of its own
         let height = ui.available_height();
         if ui.available_width() < WIDE {
             ScrollArea::vertical().id_salt("monitor").show(ui, |ui| {
-                self.plots_ui(ui, view, range, height);
+                self.plots_ui(ui, view, height, &mut actions);
                 side::ui(ui, self, view, &mut actions);
             });
             return actions;
@@ -114,7 +113,7 @@ impl MonitorPanel {
             });
             ui.with_layout(Layout::top_down(Align::Min), |ui| {
                 let area = ScrollArea::vertical().id_salt("monitor rows");
-                area.show(ui, |ui| self.plots_ui(ui, view, range, height));
+                area.show(ui, |ui| self.plots_ui(ui, view, height, &mut actions));
             });
         });
         actions
@@ -168,7 +167,14 @@ impl MonitorPanel {
         (self.chosen, self.selection, self.reset_at) = (None, None, None);
     }
 
-    fn plots_ui(&mut self, ui: &mut Ui, view: MonitorView<'_>, range: TimeRange, height: f32) {
+    fn plots_ui(
+        &mut self,
+        ui: &mut Ui,
+        view: MonitorView<'_>,
+        height: f32,
+        actions: &mut Vec<MonitorAction>,
+    ) {
+        let range = self.drawn(view.snapshot);
         let job = self.job(view.snapshot);
         let earlier = view.overlay.zip(job).map(|(overlay, job)| StageMap::between(&overlay.track, job));
         let (selection, cursor) = (self.selection, self.cursor);
@@ -186,7 +192,15 @@ impl MonitorPanel {
         }
         let hint = "Drag over a part or click a stage for its numbers";
         let why = self.analysed.why.as_deref().unwrap_or(hint);
-        ui.add(Label::new(RichText::new(why).weak()).truncate()).on_hover_text(hint);
+        ui.horizontal(|ui| {
+            let found = self.analysed.diagnosis.as_ref().and_then(|found| found.recommendations.first());
+            if let Some(advice) = found
+                && ui.small_button(advice.remedy.label()).on_hover_text(&advice.text).clicked()
+            {
+                actions.push(MonitorAction::Apply(advice.remedy.clone()));
+            }
+            ui.add(Label::new(RichText::new(why).weak()).truncate()).on_hover_text(hint);
+        });
     }
 
     /// Draws the current load of the machine in one line.

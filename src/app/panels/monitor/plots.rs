@@ -24,7 +24,7 @@ const LINE: f32 = 16.0;
 /// Height of the names of the stages above the rows.
 const STAGES: f32 = 14.0;
 /// Height of the strip and of the sentence below the rows.
-const BELOW: f32 = 34.0;
+const BELOW: f32 = 38.0;
 /// Room between two rows.
 const BETWEEN: f32 = 2.0;
 /// Height of the strip that shows the causes of slowness.

@@ -54,10 +54,11 @@ pub(super) fn ui(
         speed_ui(ui, job, view, actions);
     }
     let found = panel.analysed().diagnosis.iter().flat_map(|found| &found.recommendations);
-    for advice in found.take(RECOMMENDATIONS) {
+    for (index, advice) in found.take(RECOMMENDATIONS).enumerate() {
         ui.separator();
         ui.add(Label::new(&advice.text).wrap());
-        if ui.button(advice.remedy.label()).clicked() {
+        // the button of the first one is below the plots, where it is always seen
+        if index > 0 && ui.button(advice.remedy.label()).clicked() {
             actions.push(MonitorAction::Apply(advice.remedy.clone()));
         }
     }
