@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{CancelToken, Error, Kind, ProviderChoice, Result, Utc};
+use crate::core::{CancelToken, DeviceId, Error, Kind, Provider, ProviderChoice, Result, Utc};
 use crate::engine::{
-    Input, Provider, ProviderSelection, Runtime, Session, SessionOptions, providers, runtime, select_provider,
+    Input, ProviderSelection, Runtime, Session, SessionOptions, providers, runtime, select_provider,
 };
 use crate::monitor::Machine;
 use crate::onnx::{ComputeType, Dim, Dtype, Graph, GraphBuilder, ValueSpec, Weights};
@@ -132,12 +132,7 @@ impl Product {
     }
 
     /// Operations per second of the fastest run.
-    fn measure(
-        &self,
-        runtime: &Runtime,
-        device: crate::engine::DeviceId,
-        cancel: &CancelToken,
-    ) -> Result<f64> {
+    fn measure(&self, runtime: &Runtime, device: DeviceId, cancel: &CancelToken) -> Result<f64> {
         let options = SessionOptions { device, ..SessionOptions::default() };
         let mut session = Session::load(runtime, &self.graph(&Weights::none()), &options, cancel)?;
         // every product is this matrix again
