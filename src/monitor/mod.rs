@@ -39,7 +39,7 @@ pub use range::{MetricSummary, RangeTotals, TimeRange, in_range};
 pub use rate::{StageRate, stage_rates};
 pub use sample::{DeviceInfo, Machine, Sample, Throttle};
 pub use sample_log::downsampled;
-pub use sampler::{LoadedWeights, Monitor, MonitorSnapshot, SampleRate};
+pub use sampler::{Monitor, MonitorSnapshot, SampleRate};
 pub use slow::{SlowCause, Slowdown, slowdowns, why_slow};
 pub use steps::{StepOutlier, StepStatistics};
 pub use threshold::{Level, Thresholds};

@@ -12,11 +12,11 @@ use nvml_wrapper::Nvml;
 use super::host::HostReader;
 use super::metric::{DeviceMetric, HostMetric, Metric};
 use super::nvidia;
-use super::sample::{Machine, Sample};
+use super::sample::{DeviceInfo, Machine, Sample};
 use super::sample_log::SampleLog;
 use super::timeline::Timeline;
 use super::track::JobTrack;
-use crate::core::{Bytes, Error, Event, Kind, Result, Secs};
+use crate::core::{Bytes, DeviceId, Error, Event, Kind, Provider, Result, Secs};
 
 /// Number of recent jobs of this session whose stages are kept.
 const MAX_JOBS: usize = 64;
@@ -47,15 +47,6 @@ impl SampleRate {
     pub fn period(self) -> Duration {
         Duration::from_secs(1) / self.0
     }
-}
-
-/// Memory that the loaded sessions of this process take while they do not compute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LoadedWeights {
-    /// Main memory.
-    pub host: Bytes,
-    /// Memory of the device that computes; the first device is meant if there are several.
-    pub device: Bytes,
 }
 
 /// The measurements so far; cheap to clone.
@@ -92,13 +83,16 @@ struct Owner {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Reports the memory of the weights that are loaded on a device.
+type WeightsSource = fn(&DeviceId) -> Bytes;
+
 struct Shared {
     began: Instant,
     rate: AtomicU32,
     state: Mutex<MonitorSnapshot>,
     /// The job that is being recorded.
     recording: Mutex<Option<u64>>,
-    weights: Mutex<Option<fn() -> LoadedWeights>>,
+    weights: Mutex<Option<WeightsSource>>,
 }
 
 impl Shared {
@@ -134,8 +128,8 @@ impl Monitor {
         Ok(Self(Arc::new(Owner { shared, wake: Some(wake), thread: Some(thread) })))
     }
 
-    /// Samples what `source` reports as weights in memory from now on.
-    pub fn measure_weights(&self, source: fn() -> LoadedWeights) {
+    /// Samples what `source` reports as weights of loaded sessions on each device from now on.
+    pub fn measure_weights(&self, source: WeightsSource) {
         *self.0.shared.weights.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
     }
 
@@ -234,6 +228,11 @@ impl fmt::Debug for Monitor {
     }
 }
 
+/// The identity of a measured device for whoever computes on it.
+fn device_id(info: &DeviceInfo) -> DeviceId {
+    DeviceId { provider: Provider::Cuda, ordinal: 0, uuid: Some(info.uuid.clone()) }
+}
+
 /// Samples until the handle is dropped.
 fn work(shared: &Shared, wake: &Receiver<()>) {
     let nvml = Nvml::init();
@@ -246,6 +245,7 @@ fn work(shared: &Shared, wake: &Receiver<()>) {
     let mut host = HostReader::new();
     let (cores, memory) = host.size();
     let infos = devices.iter().map(nvidia::DeviceReader::info).collect();
+    let ids: Vec<_> = devices.iter().map(|device| device_id(&device.info())).collect();
     shared.state().machine = Arc::new(Machine { cores, memory, devices: infos, no_device });
     let mut log = SampleLog::default();
     loop {
@@ -255,11 +255,10 @@ fn work(shared: &Shared, wake: &Receiver<()>) {
             device.read(index, &mut sample);
         }
         let weights = *shared.weights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(weights) = weights.map(|source| source()) {
-            sample.set(HostMetric::Weights.into(), Some(weights.host.0 as f64));
-            if !devices.is_empty() {
-                let metric = Metric::Device(0, DeviceMetric::Weights);
-                sample.set(metric, Some(weights.device.0 as f64));
+        if let Some(weights) = weights {
+            sample.set(HostMetric::Weights.into(), Some(weights(&DeviceId::CPU).0 as f64));
+            for (index, id) in ids.iter().enumerate() {
+                sample.set(Metric::Device(index, DeviceMetric::Weights), Some(weights(id).0 as f64));
             }
         }
         log.push(sample);

@@ -13,9 +13,8 @@ use super::runner::Runner;
 use super::runners::Runners;
 use super::shared::Shared;
 use crate::attempt::StopReason;
-use crate::core::{CancelToken, Error, Event, Kind, Provider, Result, Waker};
+use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
 use crate::jobs::{Job, JobId, JobSpec};
-use crate::monitor::LoadedWeights;
 use crate::pipeline::memory_of_sessions;
 use crate::queue::{Queue, QueueCommand, Scope};
 
@@ -53,10 +52,7 @@ impl Worker {
         let queue = Queue::open(&data_dir, options.who, &options.faults)?;
         let (sender, events) = bounded(MAX_EVENTS);
         if let Some(monitor) = &options.monitor {
-            monitor.measure_weights(|| LoadedWeights {
-                host: memory_of_sessions(Provider::Cpu),
-                device: memory_of_sessions(Provider::Cuda),
-            });
+            monitor.measure_weights(memory_of_sessions);
         }
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{CancelToken, DeviceId, Error, Kind, Provider, ProviderChoice, Result, Utc};
+use crate::core::{CancelToken, DeviceId, Error, FIRST_DEVICE, Kind, Provider, ProviderChoice, Result, Utc};
 use crate::engine::{
     Input, ProviderSelection, Runtime, Session, SessionOptions, providers, runtime, select_provider,
 };
@@ -53,7 +53,7 @@ impl MachinePeak {
             Error::new(Kind::Runtime, "The peak speed needs ONNX Runtime, which is not installed yet")
                 .remedy("Make a video first: that installs it")
         })?;
-        let selection = select_provider(ProviderChoice::Auto, &providers(&runtime))?;
+        let selection = select_provider(ProviderChoice::Auto, &providers(&runtime, FIRST_DEVICE))?;
         let product = Product::on(&selection);
         Ok(Self {
             flops: product.measure(&runtime, selection.id.clone(), cancel)?,
