@@ -284,6 +284,9 @@ impl State {
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
         let now = Instant::now();
+        if ctx.cumulative_frame_nr() == 1 {
+            tracing::info!("The first frame is on the screen");
+        }
         let dropped = ctx.input(|input| {
             input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect::<Vec<_>>()
         });
