@@ -8,6 +8,8 @@ mod fonts;
 mod form;
 mod panels;
 mod shell;
+#[cfg(test)]
+mod snapshots;
 mod theme;
 mod widgets;
 

@@ -329,3 +329,13 @@ fn lanes_have_titles_where_there_are_several() {
     harness.get_by_label("Normal · 2 jobs");
     harness.get_by_label("Low priority · 1 job");
 }
+
+#[test]
+fn snapshot_of_the_queue() {
+    let mut bench = harness(queue(), LiveJobs::default());
+    let bench = bench.state_mut();
+    crate::app::snapshots::compare("queue", vec2(420.0, 640.0), |ui| {
+        let (entries, live) = (&bench.entries, &bench.live);
+        drop(bench.panel.ui(ui, &QueueView { entries, live, models: &[], now: Instant::now() }));
+    });
+}
