@@ -11,6 +11,7 @@ mod edit_waiting;
 mod first_video;
 mod keyboard_only;
 mod looks_kept;
+mod pictures;
 mod queue_order;
 mod reopen_after_kill;
 mod restore;

@@ -8,7 +8,7 @@ use eframe::App as _;
 use eframe::egui::accesskit::Role;
 use eframe::egui::{DroppedFile, Key, Modifiers, Rect, Vec2, vec2};
 use egui_kittest::kittest::Queryable as _;
-use egui_kittest::{Harness, Node};
+use egui_kittest::{Harness, HarnessBuilder, Node};
 use wandeck::app::App;
 use wandeck::jobs::{EndStatus, HistoryEntry, Job};
 
@@ -52,12 +52,24 @@ impl Window {
     }
 
     pub(crate) fn open_on(data_dir: &Path, screen: &Screen) -> Self {
+        Self::build(data_dir, screen, |builder| builder)
+    }
+
+    /// A window whose pictures can be taken; it needs a graphics driver, a software one will do.
+    pub(crate) fn open_drawn(data_dir: &Path, screen: &Screen) -> Self {
+        Self::build(data_dir, screen, HarnessBuilder::wgpu)
+    }
+
+    fn build(
+        data_dir: &Path,
+        screen: &Screen,
+        renderer: impl FnOnce(HarnessBuilder<App>) -> HarnessBuilder<App>,
+    ) -> Self {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
         let data_dir = data_dir.to_path_buf();
-        let harness = Harness::builder()
-            .with_size(screen.points)
-            .with_pixels_per_point(screen.scale)
-            .build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap());
+        let builder = Harness::builder().with_size(screen.points).with_pixels_per_point(screen.scale);
+        let harness =
+            renderer(builder).build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap());
         let mut window = Self { harness };
         // the models come from a thread of their own
         window.wait_for("on disk ·");
@@ -123,15 +135,15 @@ impl Window {
 
     /// The words in the prompt field.
     pub(crate) fn prompt(&self) -> String {
-        self.harness.get_by_label("Prompt").value().unwrap()
+        self.control(Role::MultilineTextInput, "Prompt").value().unwrap()
     }
 
     /// Replaces the prompt.
     pub(crate) fn set_prompt(&mut self, text: &str) {
-        self.harness.get_by_label("Prompt").focus();
+        self.control(Role::MultilineTextInput, "Prompt").focus();
         self.step();
         self.press(Modifiers::COMMAND, Key::A);
-        self.harness.get_by_label("Prompt").type_text(text);
+        self.control(Role::MultilineTextInput, "Prompt").type_text(text);
         self.step();
     }
 
@@ -189,6 +201,19 @@ impl Window {
     /// Where a button is, in points.
     pub(crate) fn rect_of_button(&self, label: &str) -> Rect {
         self.control(Role::Button, label).rect()
+    }
+
+    /// What the window looks like now.
+    pub(crate) fn picture(&mut self) -> image::RgbaImage {
+        self.harness.render().unwrap()
+    }
+
+    /// Draws so many frames, some time apart.
+    pub(crate) fn rest(&mut self, frames: usize) {
+        for _ in 0..frames {
+            std::thread::park_timeout(Duration::from_millis(20));
+            self.step();
+        }
     }
 
     /// Draws one frame.

@@ -36,7 +36,9 @@ impl Palette {
                 Some((pattern.score(text, &mut self.matcher)?, command))
             })
             .collect();
-        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        // a command whose whole name was typed comes first, whatever else has these letters
+        let is_named = |command: Command| command.text().eq_ignore_ascii_case(self.search.trim());
+        scored.sort_by_key(|(score, command)| (!is_named(*command), std::cmp::Reverse(*score)));
         scored.into_iter().map(|(_, command)| command).collect()
     }
 
@@ -112,13 +114,17 @@ fn row_ui(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::shell::layout::PanelId;
 
     #[test]
     fn a_few_letters_find_a_command() {
         let mut palette = Palette::new();
-        for (search, first) in
-            [("gen", Command::Generate), ("reslay", Command::ResetLayout), ("dark", Command::DarkTheme)]
-        {
+        for (search, first) in [
+            ("gen", Command::Generate),
+            ("reslay", Command::ResetLayout),
+            ("dark", Command::DarkTheme),
+            ("models", Command::ShowPanel(PanelId::Models)),
+        ] {
             palette.search = search.to_owned();
             assert_eq!(palette.found().first(), Some(&first), "{search}");
         }

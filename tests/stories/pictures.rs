@@ -1,0 +1,42 @@
+//! Makes the README's pictures: `cargo test --test stories -- --ignored pictures`.
+
+use std::path::Path;
+
+use eframe::egui::{Key, Modifiers, vec2};
+
+use crate::common;
+use crate::window::{Screen, Window};
+
+const SCREEN: Screen = Screen { points: vec2(1440.0, 900.0), scale: 1.0 };
+
+#[test]
+#[ignore = "writes docs/pictures"]
+fn pictures_of_the_readme() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open_drawn(data_dir.path(), &SCREEN);
+    for prompt in
+        ["a red circle moves right on a black background", "a blue square moves left on a white background"]
+    {
+        window.set_prompt(prompt);
+        window.press(Modifiers::COMMAND, Key::Enter);
+    }
+    window.wait_for_ends(2);
+    window.set_prompt("a green triangle moves up on a black background");
+    window.set_number("Steps", "200");
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.set_prompt("a yellow circle moves down on a blue background");
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.wait_for("Running job 3 · high noise ");
+    window.rest(80);
+    save(&mut window, "compose");
+    window.command("Models");
+    window.rest(20);
+    save(&mut window, "models");
+    window.wait_for_ends(4);
+}
+
+fn save(window: &mut Window, name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
+    std::fs::create_dir_all(&folder).unwrap();
+    window.picture().save(folder.join(format!("{name}.png"))).unwrap();
+}
