@@ -22,7 +22,7 @@ fn theme_layout_and_form_survive_a_restart() {
     window.wait("the layout is kept", is_kept);
     window.close();
 
-    let mut window = Window::open(data_dir.path());
+    let window = Window::open(data_dir.path());
     assert_eq!(window.prompt(), "a blue triangle");
     assert_eq!(window.number("Steps"), "7");
     assert!(is_kept(&window));

@@ -50,6 +50,26 @@ fn harness(entries: Vec<Job>, live: LiveJobs) -> Harness<'static, Bench> {
     harness_of(400.0, entries, live)
 }
 
+fn draw(ui: &mut Ui, bench: &mut Bench) {
+    let view = QueueView {
+        entries: &bench.entries,
+        is_paused: bench.is_paused,
+        live: &bench.live,
+        preview: None,
+        models: &[],
+        times: &bench.times,
+        columns: &bench.columns,
+        thumbnail: &|_| None,
+        now: Instant::now(),
+    };
+    for action in bench.panel.ui(ui, &view) {
+        if let QueueAction::Columns(columns) = &action {
+            bench.columns = columns.clone();
+        }
+        bench.actions.push(action);
+    }
+}
+
 fn harness_of(width: f32, entries: Vec<Job>, live: LiveJobs) -> Harness<'static, Bench> {
     let bench = Bench {
         panel: QueuePanel::default(),
@@ -59,25 +79,6 @@ fn harness_of(width: f32, entries: Vec<Job>, live: LiveJobs) -> Harness<'static,
         times: Arc::default(),
         columns: Columns::default(),
         actions: Vec::new(),
-    };
-    let draw = |ui: &mut Ui, bench: &mut Bench| {
-        let view = QueueView {
-            entries: &bench.entries,
-            is_paused: bench.is_paused,
-            live: &bench.live,
-            preview: None,
-            models: &[],
-            times: &bench.times,
-            columns: &bench.columns,
-            thumbnail: &|_| None,
-            now: Instant::now(),
-        };
-        for action in bench.panel.ui(ui, &view) {
-            if let QueueAction::Columns(columns) = &action {
-                bench.columns = columns.clone();
-            }
-            bench.actions.push(action);
-        }
     };
     Harness::builder()
         .with_size(vec2(width, 760.0))
@@ -334,8 +335,5 @@ fn lanes_have_titles_where_there_are_several() {
 fn snapshot_of_the_queue() {
     let mut bench = harness(queue(), LiveJobs::default());
     let bench = bench.state_mut();
-    crate::app::snapshots::compare("queue", vec2(420.0, 640.0), |ui| {
-        let (entries, live) = (&bench.entries, &bench.live);
-        drop(bench.panel.ui(ui, &QueueView { entries, live, models: &[], now: Instant::now() }));
-    });
+    crate::app::snapshots::compare("queue", vec2(420.0, 640.0), |ui| draw(ui, bench));
 }
