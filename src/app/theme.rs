@@ -22,6 +22,8 @@ pub(in crate::app) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
 pub(in crate::app) const ROW_HEIGHT: f32 = 30.0;
 /// Height of the line at the bottom of the window.
 pub(in crate::app) const STATUS_HEIGHT: f32 = 24.0;
+/// Size of the headings of a page in points.
+pub(in crate::app) const HEADING: f32 = 15.0;
 /// Width of the command palette and the list of shortcuts.
 pub(in crate::app) const PALETTE_WIDTH: f32 = 460.0;
 /// Height of their lists at most.

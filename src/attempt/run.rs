@@ -23,7 +23,7 @@ use crate::pipeline::{
     ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, Reporter, RunContext, SessionCache, StepControl,
     TensorCache,
 };
-use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, report_preflight, resolve_inputs};
+use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, RunLimits, report_preflight, resolve_inputs};
 use crate::store::write_tensors;
 
 /// The environment of an attempt.
@@ -41,6 +41,8 @@ pub(crate) struct AttemptContext<'a> {
     pub(crate) faults: &'a Faults,
     /// Threads of one operation; 0 for all cores.
     pub(crate) threads: usize,
+    /// What the settings allow.
+    pub(crate) limits: RunLimits,
     /// Resume points on disk.
     pub(crate) resume_points: Option<&'a mut ResumePoints>,
     /// Called before the video is written and before it is renamed, with what will be on disk.
@@ -75,6 +77,7 @@ pub fn run_job(
         control: &JobControl::over(cancel.clone()),
         faults: &Faults::default(),
         threads: 0,
+        limits: RunLimits::default(),
         resume_points: None,
         record_output: &mut |_| Ok(()),
     };
@@ -93,7 +96,7 @@ pub(crate) fn attempt(
 ) -> Result<AttemptEnd> {
     let began = Instant::now();
     reset_peak_resident();
-    let AttemptContext { runtime, data_dir, cache, sessions, control, faults, threads, .. } = with;
+    let AttemptContext { runtime, data_dir, cache, sessions, control, faults, threads, limits, .. } = with;
     let cancel = &control.cancel;
     faults.inject(FaultPoint::Read, cancel)?;
     let model = &models::open(&work.model)?;
@@ -101,13 +104,14 @@ pub(crate) fn attempt(
     let compute = ComputePlan::choose(runtime, with.ordinal, model, &request)?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
     (with.take_device)(&compute.device)?;
-    let memory = MemorySample::take(&compute, sessions);
+    let memory = MemorySample::take(&compute, sessions, limits);
     let context = &mut RunContext { reporter: Reporter::new(send), cancel, cache, sessions, faults };
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
     let given = context.stage(Stage::Preflight, |context| {
         let reporter = &mut context.reporter;
         let given = resolve_inputs(&target, &request, model, reporter, cancel)?;
-        let job = PreparedJob { spec: work, request: &request, model, compute: &compute, memory };
+        limits.check_prompts(&request, model)?;
+        let job = PreparedJob { spec: work, request: &request, model, compute: &compute, memory, limits };
         report_preflight(job, data_dir, reporter).map(|()| given)
     })?;
     let memory = &memory.plan(&request, model, &compute);

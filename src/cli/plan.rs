@@ -28,7 +28,7 @@ impl Cli {
 pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<PlannedJob> {
     let request = request(args, before)?;
     let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
-    let profiles = Profiles::open(&places.data_dir)?;
+    let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
     let named = named_models(&request, places, &folders)?;
     let planner = |models: Vec<Installed>| {
         let catalog = Catalog::new(models, profiles.clone())?;

@@ -1,5 +1,7 @@
 //! Memory of an NVIDIA device, from NVML, which comes with the driver.
 
+use std::sync::OnceLock;
+
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
@@ -33,6 +35,12 @@ pub fn card_memory(device: &DeviceId) -> Option<CardMemory> {
         read().inspect_err(|error| tracing::debug!("cannot read the memory of {device}: {error}")).ok()?;
     let free = memory.total.saturating_sub(memory.used);
     Some(CardMemory { total: Bytes(memory.total), free: Bytes(free) })
+}
+
+/// Whether the machine has an NVIDIA GPU with a driver that answers. Asked once.
+pub fn has_gpu() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| Nvml::init().and_then(|nvml| nvml.device_count()).is_ok_and(|count| count > 0))
 }
 
 /// The only device of the machine. Fails if there are several, or if it is divided into MIG instances.

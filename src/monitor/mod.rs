@@ -29,7 +29,7 @@ mod track;
 
 pub use alarm::{Alarm, alarms};
 pub use align::{StageMap, stage_lengths};
-pub use card::{CardMemory, card_memory};
+pub use card::{CardMemory, card_memory, has_gpu};
 pub use csv::csv;
 pub use disk::free_space;
 pub use energy::{Energy, Price};

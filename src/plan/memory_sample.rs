@@ -1,6 +1,7 @@
 //! One sample of the memory that a run may take, for its preflight and its memory plan.
 
 use super::preflight::{device, loras};
+use super::run_limits::RunLimits;
 use crate::core::{Bytes, GenRequest, Provider};
 use crate::monitor;
 use crate::pipeline::{ComputePlan, MemoryPlan, SessionCache, denoise_steps, memory_of_sessions};
@@ -31,21 +32,25 @@ pub(crate) fn drop_sessions_if_short(sessions: &mut SessionCache) -> bool {
 
 impl MemorySample {
     /// Samples now, and drops the loaded sessions if less is free than their plan reserves.
-    pub(crate) fn take(compute: &ComputePlan, sessions: &mut SessionCache) -> Self {
-        let sample = Self::now(compute, sessions.keeps_between_jobs());
+    pub(crate) fn take(compute: &ComputePlan, sessions: &mut SessionCache, limits: RunLimits) -> Self {
+        let sample = Self::now(compute, sessions.keeps_between_jobs(), limits);
         drop_sessions_if_short(sessions);
         sample
     }
 
     /// Samples now.
-    pub(super) fn now(compute: &ComputePlan, keeps_sessions: bool) -> Self {
+    pub(super) fn now(compute: &ComputePlan, keeps_sessions: bool, limits: RunLimits) -> Self {
         let held = memory_of_sessions(&compute.device);
         let with_held = |free: Bytes| Bytes(free.0 + held.0);
         let (host, device) = (monitor::free(), device(compute));
         if compute.device.provider == Provider::Cpu {
             return Self { host: host.map(with_held), device, keeps_sessions };
         }
-        let device = device.map(|device| DeviceFacts { free: device.free.map(with_held), ..device });
+        let allowed = |free, total| limits.free_vram(with_held(free), total);
+        let device = device.map(|device| DeviceFacts {
+            free: device.free.map(|free| allowed(free, device.total)),
+            ..device
+        });
         Self { host, device, keeps_sessions }
     }
 
@@ -63,6 +68,7 @@ impl MemorySample {
             cores: 1,
             provider: compute.device.provider,
             variants: &[],
+            suggests_quantised: false,
             history: &[],
             similar_runs: None,
         })

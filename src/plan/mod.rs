@@ -20,6 +20,7 @@ mod profiles;
 mod ran_with;
 mod request;
 mod route;
+mod run_limits;
 #[cfg(test)]
 mod tests;
 
@@ -38,3 +39,4 @@ pub use profiles::Profiles;
 pub(crate) use ran_with::{RanWith, ran_with};
 pub use request::{Base, ChosenBy, Drafted, JobOptions, PlanRequest, PlannedJob};
 pub use route::{Candidate, Route, RouteRequest, route};
+pub use run_limits::RunLimits;

@@ -6,10 +6,12 @@ use super::memory_sample::MemorySample;
 use super::planner::Planner;
 use super::preflight::{PreparedJob, compute_plan, report};
 use super::request::PlanRequest;
+use super::run_limits::RunLimits;
 use super::{DraftChanges, SeedChoice};
 use crate::core::{Bytes, Draft, GenRequest, Mode, Result, Severity, Subject};
 use crate::jobs::JobSpec;
 use crate::models::{self, Installed};
+use crate::store::Settings;
 
 /// Whether the free memory is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,9 +63,11 @@ fn peak_of(model: &Path, draft: Draft, data_dir: &Path) -> Result<(MemoryFit, Op
     let checkpoint = models::open(model)?;
     let request = GenRequest::parse(&draft, &checkpoint.limits())?;
     let compute = compute_plan(&checkpoint, &request, data_dir)?;
-    let memory = MemorySample::now(&compute, true);
+    let limits = RunLimits::from(&Settings::load(data_dir).0);
+    let memory = MemorySample::now(&compute, true, limits);
     let spec = JobSpec::new(draft, model.to_path_buf(), data_dir.join("outputs/any.mp4"));
-    let job = PreparedJob { spec: &spec, request: &request, model: &checkpoint, compute: &compute, memory };
+    let job =
+        PreparedJob { spec: &spec, request: &request, model: &checkpoint, compute: &compute, memory, limits };
     let (found, _) = report(job, data_dir)?;
     let of_memory = found.findings.iter().filter(|finding| finding.subject == Subject::Memory);
     let fit = match of_memory.map(|finding| finding.severity).max() {
@@ -79,7 +83,6 @@ fn peak_of(model: &Path, draft: Draft, data_dir: &Path) -> Result<(MemoryFit, Op
 mod tests {
     use super::*;
     use crate::plan::{Catalog, Folders, Profiles};
-    use crate::store::Settings;
 
     #[test]
     fn the_toys_fit_every_machine_in_every_mode() {

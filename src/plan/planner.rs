@@ -12,6 +12,7 @@ use crate::core::{Draft, Error, FrameCount, Kind, Limits, Mode, Resolution, Resu
 use crate::jobs::{Fallback, JobSpec};
 use crate::media::OutputTarget;
 use crate::models::Installed;
+use crate::monitor;
 use crate::store::Settings;
 
 /// Plans jobs over a snapshot of the installed models. It scans no folders: its owner does, by
@@ -21,12 +22,13 @@ pub struct Planner {
     folders: Folders,
     settings: Settings,
     catalog: Catalog,
+    has_gpu: bool,
 }
 
 impl Planner {
     /// A planner for `catalog`.
     pub fn new(folders: Folders, settings: Settings, catalog: Catalog) -> Self {
-        Self { folders, settings, catalog }
+        Self { folders, settings, catalog, has_gpu: monitor::has_gpu() }
     }
 
     /// Where models are looked for and outputs go.
@@ -37,6 +39,21 @@ impl Planner {
     /// What the person set for all jobs.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Takes in changed settings.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Looks for models in another folder from the next scan on.
+    pub fn set_models_folder(&mut self, folder: Option<PathBuf>) {
+        self.folders.models = folder;
+    }
+
+    /// `draft` with what the settings give every new form.
+    pub fn new_form(&self, draft: Draft) -> Draft {
+        self.settings.new_form(draft, self.has_gpu)
     }
 
     /// The models, profiles and presets.
@@ -110,7 +127,7 @@ impl Planner {
             Base::New => self.new_draft(changes)?,
             Base::Preset(name) => {
                 let preset = self.catalog.preset(name)?;
-                let draft = random_seed(self.settings.new_form(preset.draft("")));
+                let draft = random_seed(self.new_form(preset.draft("")));
                 Drafted { draft, chosen_by: ChosenBy::Person(format!("you chose the preset {name}")) }
             }
             Base::Draft { draft, reason } => {
@@ -202,7 +219,7 @@ impl Planner {
         let Some(mode) = mode else {
             return Err(no_mode(&model.id));
         };
-        let draft = random_seed(self.settings.new_form(self.catalog.defaults(model, mode)?));
+        let draft = random_seed(self.new_form(self.catalog.defaults(model, mode)?));
         // a model that offers several modes would else run in its first one
         let natural = model.limits.as_ref().ok().and_then(|limits| limits.modes.first().copied());
         let fixed = Some(mode).filter(|_| changes.model.is_none() && natural != Some(mode));

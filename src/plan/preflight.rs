@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::inputs::resolve_inputs;
 use super::memory_sample::MemorySample;
 use super::profiles::Profiles;
+use super::run_limits::RunLimits;
 use crate::core::{
     Bytes, CancelToken, Error, Event, Expert, FIRST_DEVICE, Finding, GenRequest, Kind, LoraChoice, Provider,
     Quantisation, Result, Severity, Subject,
@@ -20,6 +21,7 @@ use crate::preflight::{
     self, DeviceFacts, DiskSpace, MeasuredRun, MeasuredTime, ModelSize, PreflightFacts, PreflightReport,
     ValueBytes, passes, work,
 };
+use crate::store::{Offload, Settings};
 use crate::wan::{Checkpoint, vae_cost};
 
 /// Number of earlier runs that are considered.
@@ -57,6 +59,7 @@ pub(crate) struct PreparedJob<'a> {
     pub(crate) model: &'a Checkpoint,
     pub(crate) compute: &'a ComputePlan,
     pub(crate) memory: MemorySample,
+    pub(crate) limits: RunLimits,
 }
 
 /// Runs preflight on a job without running the job. Fails if it cannot become a request at all.
@@ -75,8 +78,13 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     let never = CancelToken::new();
     resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send), &never)?;
     let compute = compute_plan(&checkpoint, &request, data_dir)?;
-    let memory = MemorySample::now(&compute, keeps_sessions);
-    let job = PreparedJob { spec: work, request: &request, model: &checkpoint, compute: &compute, memory };
+    let settings = Settings::load(data_dir).0;
+    let limits = RunLimits::from(&settings);
+    limits.check_prompts(&request, &checkpoint)?;
+    let keeps_sessions = keeps_sessions && settings.models.offload == Offload::Auto;
+    let memory = MemorySample::now(&compute, keeps_sessions, limits);
+    let job =
+        PreparedJob { spec: work, request: &request, model: &checkpoint, compute: &compute, memory, limits };
     let (mut found, disk_space) = report(job, data_dir)?;
     let finding =
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
@@ -101,8 +109,8 @@ pub(super) fn compute_plan(
 /// Estimates the cost of a job, lists findings, and returns the disk space that it needs. Fails for a value outside the
 /// range of its mode.
 pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(PreflightReport, Vec<DiskSpace>)> {
-    let PreparedJob { spec: work, request, model, compute, memory } = job;
-    let profiles = Profiles::open(data_dir)?;
+    let PreparedJob { spec: work, request, model, compute, memory, limits } = job;
+    let profiles = Profiles::open(data_dir)?.limited(&Settings::load(data_dir).0.modes)?;
     let (mode, family) = (request.mode, model.family());
     if let Some(problem) = profiles.problems(&work.draft, mode, family).into_iter().next() {
         return Err(problem);
@@ -123,7 +131,8 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
         disk_space: &disk_space,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         provider: compute.device.provider,
-        variants: &variants(work, data_dir),
+        variants: &if limits.suggests_quantised { variants(work, data_dir) } else { Vec::new() },
+        suggests_quantised: limits.suggests_quantised,
         history: &earlier,
         similar_runs: like
             .map(|expected| MeasuredTime { seconds: expected.seconds, num_runs: expected.num_runs }),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::{
     Draft, Error, Finding, Fix, FrameCount, Kind, Mode, Resolution, Result, Severity, StepCount, Subject,
 };
+use crate::store::ModeLimits;
 use crate::wan::Family;
 
 /// Allowed range, recommended range and default of a number.
@@ -172,6 +173,24 @@ impl Profile {
     pub(super) fn class_of(&self, size: Resolution) -> String {
         let class = self.sizes.iter().find(|class| class.holds(size));
         class.map_or_else(|| size.to_string(), |class| class.name.clone())
+    }
+
+    /// Takes in what a person set; values that were not set move into the new range.
+    pub(super) fn limit(&mut self, set: &ModeLimits) {
+        let steps = &mut self.steps;
+        steps.least = set.min_steps.unwrap_or(steps.least);
+        steps.most = set.max_steps.unwrap_or_else(|| steps.most.max(steps.least));
+        if steps.least <= steps.most {
+            let inside = |value: u32| value.clamp(steps.least, steps.most);
+            steps.advised = (inside(steps.advised.0), inside(steps.advised.1));
+            steps.default = set.default_steps.unwrap_or_else(|| inside(steps.default));
+        }
+        self.advised_strength = set.max_strength.map(|most| most as f32).or(self.advised_strength);
+    }
+
+    /// Whether one of its sizes has this name.
+    pub(super) fn has_size(&self, name: &str) -> bool {
+        self.sizes.iter().any(|class| class.name == name)
     }
 
     /// Checks that the ranges are consistent.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
 use crate::core::{Bytes, Draft, Error, Finding, Kind, Mode, Result, read_text_bounded};
+use crate::store::ModeSettings;
 use crate::wan::Family;
 
 /// Version of the table format.
@@ -42,6 +43,35 @@ impl Profiles {
     /// The shipped table.
     pub fn shipped() -> Result<Self> {
         Self::parse(SHIPPED, FILE)
+    }
+
+    /// This table with the limits that a person set in the settings. Fails if they contradict the table.
+    pub fn limited(mut self, limits: &ModeSettings) -> Result<Self> {
+        for profile in &mut self.modes {
+            let set = limits.of(profile.mode);
+            profile.limit(set);
+            if let Some(unknown) = set.resolutions.iter().find(|name| !profile.has_size(name)) {
+                let known: Vec<_> = profile.sizes.iter().map(|class| class.name.as_str()).collect();
+                return Err(Error::new(
+                    Kind::Input,
+                    format!("{} has no size called {unknown}; it has {}", profile.name(), known.join(", ")),
+                )
+                .field("modes")
+                .remedy("Correct the sizes of the mode in the settings"));
+            }
+            if !set.resolutions.is_empty() {
+                profile.sizes.retain(|class| set.resolutions.contains(&class.name));
+            }
+            if !profile.is_sound() {
+                return Err(Error::new(
+                    Kind::Input,
+                    format!("The limits set for {} contradict the table of modes", profile.name()),
+                )
+                .field("modes")
+                .remedy("Correct the fewest, most and default steps of the mode in the settings"));
+            }
+        }
+        Ok(self)
     }
 
     /// Reads a table; `source` names it in errors.
@@ -182,6 +212,38 @@ mod tests {
             let error = Profiles::open(dir.path()).unwrap_err();
             assert_eq!(error.field_name(), Some("modes"));
             assert!(error.message.contains(words) && error.message.contains(FILE), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn limits_of_the_settings_replace_those_of_the_table() {
+        let mut settings = crate::store::Settings::default();
+        settings.import(include_str!("../../tests/settings/source/modes.json")).unwrap();
+        let profiles = Profiles::shipped().unwrap().limited(&settings.modes).unwrap();
+        let (mode, family) = T2V;
+        assert_eq!(profiles.of(mode, family).unwrap().steps.default, 50);
+        for (draft, (mode, family), field) in [
+            (Draft { steps: 29, ..form() }, T2V, Some("steps")),
+            (Draft { steps: 30, ..form() }, T2V, None),
+            (Draft { steps: 19, ..form() }, I2V, Some("steps")),
+            (Draft { steps: 14, ..form() }, TI2V, Some("steps")),
+            // distilled settings keep their range
+            (Draft { steps: 4, guidance: 1.0, guidance_low: None, ..form() }, T2V, None),
+        ] {
+            let problems = profiles.problems(&draft, mode, family);
+            assert_eq!(problems.first().and_then(Error::field_name), field, "{problems:?}");
+        }
+        settings.set("modes.t2v.resolutions", "480p").unwrap();
+        let smaller = Profiles::shipped().unwrap().limited(&settings.modes).unwrap();
+        assert_eq!(smaller.problems(&form(), mode, family)[0].field_name(), Some("size"));
+        for (key, value, words) in [
+            ("modes.t2v.resolutions", "8k", "no size called 8k; it has 480p, 720p, 1080p"),
+            ("modes.i2v.default_steps", "90", "contradict the table"),
+        ] {
+            let mut settings = crate::store::Settings::default();
+            let done = settings.set(key, value).and_then(|()| Profiles::shipped()?.limited(&settings.modes));
+            let error = done.unwrap_err();
+            assert!(error.message.contains(words), "{error}");
         }
     }
 }

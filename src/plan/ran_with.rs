@@ -1,6 +1,7 @@
 //! What an attempt ran with, for the retry ladder: which changes would do something there.
 
 use super::memory_sample::MemorySample;
+use super::run_limits::RunLimits;
 use crate::core::{Draft, GenRequest, Provider, Stage};
 use crate::engine::{Prepack, Runtime};
 use crate::pipeline::{ComponentId, ComputePlan};
@@ -45,7 +46,8 @@ pub(crate) fn ran_with(
     };
     let is_packed =
         component.filter(|_| is_built && compute.device.provider == Provider::Cpu).is_some_and(|one| {
-            let plan = MemorySample::now(&compute, false).plan(&request, model, &compute);
+            let plan =
+                MemorySample::now(&compute, false, RunLimits::default()).plan(&request, model, &compute);
             plan.of(one).prepack == Prepack::Packed
         });
     Some(RanWith {

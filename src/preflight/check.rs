@@ -75,7 +75,12 @@ fn conversion_hint(facts: &PreflightFacts<'_>) -> String {
     let model = facts.model;
     let is_large =
         model.transformers.iter().any(|component| component.loaded.0 > fixes::peaks(facts).0.0 / 2);
-    if model.quantisation.is_some() || model.exported.is_some() || !is_large || !facts.variants.is_empty() {
+    if !facts.suggests_quantised
+        || model.quantisation.is_some()
+        || model.exported.is_some()
+        || !is_large
+        || !facts.variants.is_empty()
+    {
         return String::new();
     }
     format!(

@@ -55,6 +55,8 @@ pub struct PreflightFacts<'a> {
     pub provider: Provider,
     /// Quantised copies of the model on this machine by name, the more exact first.
     pub variants: &'a [(Quantisation, String)],
+    /// Whether a quantised copy is suggested if there is none.
+    pub suggests_quantised: bool,
     /// Earlier runs on this machine.
     pub history: &'a [MeasuredRun],
     /// How long earlier runs of the same model with the same size, frame count, precision and provider took.

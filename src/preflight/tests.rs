@@ -117,6 +117,7 @@ fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib: u64) -> Pr
         cores: 2,
         provider: Provider::Cpu,
         variants: &[],
+        suggests_quantised: true,
         history: &[],
         similar_runs: None,
         loras: [Bytes(0); 2],

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::core::{Bytes, FIRST_DEVICE, Faults};
 use crate::monitor::Monitor;
+use crate::plan::RunLimits;
 use crate::queue::Scope;
-use crate::store::Settings;
+use crate::store::{Offload, Settings};
 
 /// How a program works on the queue.
 #[derive(Clone, Debug)]
@@ -30,6 +31,14 @@ pub struct WorkerOptions {
     pub keep_encoded: Bytes,
     /// Disk space for the latents of finished jobs, which can be decoded again.
     pub keep_latents: Bytes,
+    /// What the settings allow every run.
+    pub limits: RunLimits,
+    /// Whether ONNX Runtime is fetched if it is not on this machine.
+    pub fetches_runtime: bool,
+    /// Whether networks that fit stay loaded for the next job.
+    pub keeps_sessions: bool,
+    /// Whether the settings of the data folder are read again before each job, because any program may change them.
+    pub follows_settings: bool,
     /// Injected faults.
     pub faults: Faults,
     /// Measures each job for the records of the data folder; `None` records nothing.
@@ -50,12 +59,16 @@ impl WorkerOptions {
             preflight: true,
             keep_encoded: Bytes(1 << 30),
             keep_latents: Bytes(2 << 30),
+            limits: RunLimits::default(),
+            fetches_runtime: true,
+            keeps_sessions: true,
+            follows_settings: false,
             faults: Faults::default(),
             monitor: None,
         }
     }
 
-    /// Applies the settings.
+    /// Applies the settings, and those that the data folder will have when a job starts.
     #[must_use]
     pub fn settled(self, settings: &Settings) -> Self {
         Self {
@@ -66,6 +79,10 @@ impl WorkerOptions {
             preflight: settings.generation.preflight,
             keep_encoded: settings.records.cache(),
             keep_latents: settings.records.latents(),
+            limits: RunLimits::from(settings),
+            fetches_runtime: settings.models.auto_fetch,
+            keeps_sessions: settings.models.offload == Offload::Auto,
+            follows_settings: true,
             ..self
         }
     }

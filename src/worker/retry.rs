@@ -105,9 +105,12 @@ impl Runner {
         let run = || {
             let runtime = match self.runtime.take() {
                 Some(runtime) => runtime,
-                None => runtime::ensure(&self.data_dir, &control.cancel, &mut |event| {
-                    send(Event::Note { message: event.to_string() });
-                })?,
+                None if self.options.fetches_runtime => {
+                    runtime::ensure(&self.data_dir, &control.cancel, &mut |event| {
+                        send(Event::Note { message: event.to_string() });
+                    })?
+                }
+                None => runtime::installed(&self.data_dir)?,
             };
             let runtime = self.runtime.insert(runtime);
             let other = spec.latents_of.as_deref();
@@ -135,6 +138,7 @@ impl Runner {
                 control,
                 faults: &self.options.faults,
                 threads: self.options.threads,
+                limits: self.options.limits,
                 resume_points: Some(&mut resume_points),
                 record_output: &mut |output| self.shared.queue().save_partial_output(id, output),
             };

@@ -18,7 +18,7 @@ use crate::library::PerformanceStore;
 use crate::pipeline::SessionCache;
 use crate::plan::drop_sessions_if_short;
 use crate::queue::Scope;
-use crate::store::StoredTensors;
+use crate::store::{Settings, StoredTensors};
 
 /// How often the free memory is checked while sessions are loaded and no job runs.
 const MEMORY_POLL: Duration = Duration::from_secs(2);
@@ -55,8 +55,8 @@ impl Runner {
             data_dir,
             // a program that runs only its own jobs ends with them
             sessions: match options.scope {
-                Scope::Everything => SessionCache::between_jobs(),
-                Scope::Own => SessionCache::for_one_job(),
+                Scope::Everything if options.keeps_sessions => SessionCache::between_jobs(),
+                Scope::Everything | Scope::Own => SessionCache::for_one_job(),
             },
             options,
             ordinal,
@@ -132,8 +132,27 @@ impl Runner {
         }
     }
 
+    /// Takes in what any program changed in the settings since the last job.
+    fn follow_settings(&mut self) {
+        if !self.options.follows_settings {
+            return;
+        }
+        let keeps_sessions = self.options.keeps_sessions;
+        // an invalid file is reported by whoever shows the settings; until then, what was read last counts
+        if let Ok((settings, _)) = Settings::read(&self.data_dir) {
+            self.options = self.options.clone().settled(&settings);
+        }
+        if keeps_sessions != self.options.keeps_sessions && self.options.scope == Scope::Everything {
+            self.sessions = match self.options.keeps_sessions {
+                true => SessionCache::between_jobs(),
+                false => SessionCache::for_one_job(),
+            };
+        }
+    }
+
     fn work_on(&mut self, job: &Job, control: &JobControl) -> JobEnd {
         let id = job.id;
+        self.follow_settings();
         // the job may be stopped before its first attempt
         self.recorder = RunRecorder::default();
         let shared = Arc::clone(&self.shared);

@@ -6,4 +6,5 @@ pub(super) mod library;
 pub(super) mod measurements;
 pub(super) mod player;
 pub(super) mod restore;
+pub(super) mod settings_watch;
 pub(super) mod task;

@@ -137,6 +137,16 @@ impl Form {
         self.planner.settings()
     }
 
+    /// Takes in changed settings; limits of the modes count after the next scan.
+    pub(in crate::app) fn set_settings(&mut self, settings: Settings) {
+        self.planner.set_settings(settings);
+    }
+
+    /// Looks for models in another folder from the next scan on.
+    pub(in crate::app) fn set_models_folder(&mut self, folder: Option<PathBuf>) {
+        self.planner.set_models_folder(folder);
+    }
+
     /// The models to choose from.
     pub fn models(&self) -> &[Installed] {
         &self.planner.catalog().models
@@ -220,8 +230,8 @@ impl Form {
 
     /// A function that scans the folders of models, to be called on another thread.
     pub(in crate::app) fn scan(&self) -> impl FnOnce() -> ModelScan + Send + 'static {
-        let folders = self.planner.folders().clone();
-        move || ModelScan::read(&folders)
+        let (folders, settings) = (self.planner.folders().clone(), self.planner.settings().clone());
+        move || ModelScan::read(&folders, &settings)
     }
 
     /// The errors that prevent the form from running, at most one per field.

@@ -35,7 +35,7 @@ impl Form {
                 self.planner.catalog().defaults(model, self.mode()?).ok()?
             }
         };
-        let draft = self.settings().new_form(draft);
+        let draft = self.planner.new_form(draft);
         // a size that follows the shape of the start image was not entered by anybody
         let size =
             if Some(self.draft.size) == self.context.given_size { self.draft.size } else { draft.size };
@@ -84,7 +84,7 @@ impl Form {
     /// The form with the settings of a preset. A variant of the preset's model is as good as the model.
     fn with_preset(&self, preset: &Preset) -> Draft {
         let before = self.draft.clone();
-        let chosen = self.settings().new_form(preset.draft(&before.prompt));
+        let chosen = self.planner.new_form(preset.draft(&before.prompt));
         let model = if is_made_for(preset, &before.model) {
             before.model
         } else {

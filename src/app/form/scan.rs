@@ -3,6 +3,7 @@
 use crate::core::{Error, Result};
 use crate::models::Installed;
 use crate::plan::{Folders, Profiles};
+use crate::store::Settings;
 
 /// The models on this machine and the user's table of modes, as they were found.
 pub(in crate::app) struct ModelScan {
@@ -14,8 +15,9 @@ pub(in crate::app) struct ModelScan {
 
 impl ModelScan {
     /// Reads the folders of models and the table of modes.
-    pub(super) fn read(folders: &Folders) -> Self {
-        Self { models: folders.scan(), profiles: Profiles::open(&folders.data) }
+    pub(super) fn read(folders: &Folders, settings: &Settings) -> Self {
+        let profiles = Profiles::open(&folders.data).and_then(|table| table.limited(&settings.modes));
+        Self { models: folders.scan(), profiles }
     }
 
     /// The models, the table of modes if it can be used, and otherwise why not.

@@ -12,6 +12,7 @@ use super::command::Command;
 use super::layout::{Layout, PanelId};
 use super::live_jobs::LiveJobs;
 use super::notifications::{Notifications, Tone};
+use super::pages::Pages;
 use super::palette::Palette;
 use super::quit::{self, Quit};
 use super::shortcuts::{self, Shortcuts};
@@ -92,6 +93,8 @@ pub(super) struct State {
     pub(super) window: WindowState,
     pub(super) autosave: Autosave,
     pub(super) quit: Quit,
+    /// What the pages for settings, log, models and presets know.
+    pub(super) pages: Pages,
     pub(super) worker: Worker,
 }
 
@@ -145,6 +148,8 @@ impl App {
         }
         let window = WindowState::open(&data_dir);
         ctx.set_theme(window.theme);
+        let given_models = models_dir.clone().filter(|dir| Some(dir) != settings.models.folder.as_ref());
+        let pages = Pages::start(&data_dir, given_models, &waker)?;
         let mut form = Form::first(data_dir.clone(), models_dir, settings)?;
         if let Some(draft) = &window.draft {
             form.restore(draft.clone(), window.form.clone());
@@ -172,6 +177,7 @@ impl App {
             notifications,
             form,
             data_dir,
+            pages,
             worker,
         };
         state.scan_models();
@@ -297,6 +303,7 @@ impl eframe::App for App {
         self.apply_all(ctx, commands, now);
         quit::update(ctx, &mut self.state);
         self.state.drain(now);
+        self.state.drain_pages();
         self.state.measurements.set_visible(self.layout.is_open(PanelId::Monitor));
         self.state.measurements.set_price(&self.state.form.settings().monitor);
         for said in self.state.measurements.update() {

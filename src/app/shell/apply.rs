@@ -13,12 +13,12 @@ use super::notifications::Tone;
 use super::palette::Palette;
 use crate::app::background::player::saved_frame::save_frame;
 use crate::app::background::restore::{Found, examine_file, is_weights};
+use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::models::ModelsAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
 use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
-use crate::app::panels::settings::SettingsAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
 use crate::jobs::{JobId, JobSpec, Priority};
 use crate::library::Remedy;
@@ -32,7 +32,12 @@ impl App {
         let state = &mut self.state;
         let done = match action {
             Action::Compose(action) => state.apply_compose(action, now),
-            Action::Gallery(action) => state.apply_gallery(action, now),
+            Action::Gallery(action) => {
+                if matches!(action, GalleryAction::Open(_)) {
+                    self.layout.show(PanelId::Player);
+                }
+                state.apply_gallery(action, now)
+            }
             Action::Log(LogAction::Clear) => {
                 state.notifications.clear();
                 Ok(())
@@ -69,11 +74,13 @@ impl App {
                 self.layout.show(PanelId::Models);
                 Ok(())
             }
-            Action::Queue(action) => state.apply_queue(action, now),
-            Action::Settings(SettingsAction::Theme(theme)) => {
-                state.set_theme(ctx, theme);
-                Ok(())
+            Action::Queue(action) => {
+                if matches!(action, QueueAction::Open(..)) {
+                    self.layout.show(PanelId::Player);
+                }
+                state.apply_queue(action, now)
             }
+            Action::Settings(action) => state.apply_settings(ctx, action),
             Action::Command(command) => self.run_command(ctx, command, now),
             Action::DismissToast(id) => {
                 state.notifications.dismiss(id);
@@ -313,7 +320,7 @@ impl State {
         self.worker.command(command)
     }
 
-    fn set_theme(&mut self, ctx: &Context, theme: ThemePreference) {
+    pub(super) fn set_theme(&mut self, ctx: &Context, theme: ThemePreference) {
         self.window.theme = theme;
         ctx.set_theme(theme);
     }

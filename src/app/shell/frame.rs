@@ -125,6 +125,9 @@ impl Tree<'_> {
                 let view = SettingsView {
                     settings: state.form.settings(),
                     data_dir: &state.data_dir,
+                    next_data_dir: state.pages.next_data_dir.as_deref(),
+                    given_models: state.pages.given_models.as_deref(),
+                    import: state.pages.import.as_ref(),
                     theme: state.window.theme,
                 };
                 all(panels.settings.ui(ui, &view), Action::Settings)

@@ -182,11 +182,12 @@ fn first_tree(room: Vec2) -> Tree<PanelId> {
         tiles.insert_tab_tile(panes)
     };
     let compose = tabs(&mut tiles, &[PanelId::Compose]);
-    let player = tabs(&mut tiles, &[PanelId::Player]);
-    let library = tabs(
+    // the pages need the room that the player has
+    let player = tabs(
         &mut tiles,
-        &[PanelId::Gallery, PanelId::Models, PanelId::Presets, PanelId::Settings, PanelId::Log],
+        &[PanelId::Player, PanelId::Models, PanelId::Presets, PanelId::Settings, PanelId::Log],
     );
+    let library = tabs(&mut tiles, &[PanelId::Gallery]);
     let queue = tabs(&mut tiles, &[PanelId::Queue]);
     let monitor = tabs(&mut tiles, &[PanelId::Monitor]);
     let (left, right) = ((room.x * 0.21).clamp(288.0, 420.0), (room.x * 0.25).clamp(248.0, 480.0));

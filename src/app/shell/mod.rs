@@ -13,6 +13,7 @@ pub(super) mod layout;
 pub(super) mod live_jobs;
 mod menus;
 pub(super) mod notifications;
+mod pages;
 mod palette;
 mod prompt_history;
 mod quit;

@@ -7,7 +7,7 @@ use super::builds::Build;
 use super::fetch::{FetchEvent, fetch};
 use super::locate::{Environment, FoundLibrary, RejectedLocation, Search, search};
 use super::open::{Runtime, RuntimeOpenError};
-use crate::core::{CancelToken, Error, Result};
+use crate::core::{CancelToken, Error, Kind, Result};
 
 /// Opens the ONNX Runtime on this machine, or fetches it into `data_dir` and opens that.
 ///
@@ -26,6 +26,19 @@ pub fn open_installed(data_dir: &Path) -> Result<(Option<Runtime>, Vec<RejectedL
     let mut search = search(&environment)?;
     let runtime = open_first(&mut search, &environment)?;
     Ok((runtime, search.rejected))
+}
+
+/// Opens the ONNX Runtime on this machine; fails if there is none.
+pub fn installed(data_dir: &Path) -> Result<Runtime> {
+    let (runtime, rejected) = open_installed(data_dir)?;
+    runtime.ok_or_else(|| {
+        let places: Vec<_> = rejected.iter().map(|one| one.place.display().to_string()).collect();
+        Error::new(Kind::Runtime, "ONNX Runtime is not on this machine, and the settings forbid fetching it")
+            .because(io::Error::other(format!("Searched {}", places.join(", "))))
+            .remedy(
+                "Turn on \"Fetch what is missing\" (models.auto_fetch), or install it and set ORT_DYLIB_PATH",
+            )
+    })
 }
 
 /// [`ensure`] with an explicit environment.

@@ -24,7 +24,7 @@ pub(crate) mod testing;
 mod unpack;
 
 pub use builds::{Build, VERSION};
-pub use ensure::{ensure, ensure_with, open_installed};
+pub use ensure::{ensure, ensure_with, installed, open_installed};
 pub use fetch::{FetchEvent, fetch};
 pub use locate::{Environment, FoundLibrary, Origin, RejectedLocation, Search, search};
 pub use open::{Runtime, RuntimeInfo, RuntimeOpenError};

@@ -5,10 +5,14 @@
 mod change;
 mod file;
 mod import;
+mod info;
+mod modes;
 mod sections;
 
 pub use import::Imported;
+pub use info::{SettingInfo, SettingKind, setting_info, settings_info};
+pub use modes::{ModeLimits, ModeSettings};
 pub use sections::{
-    ErrorSettings, GenerationSettings, HardwareSettings, ModelSettings, MonitorSettings,
+    ErrorSettings, GenerationSettings, HardwareSettings, ModelSettings, MonitorSettings, Offload,
     OptimizationSettings, RecordSettings, Settings,
 };

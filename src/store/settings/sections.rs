@@ -5,23 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::info::{SettingKind, settings_info};
+use super::modes::ModeSettings;
 use crate::core::{Bytes, Draft, Error, Kind, PrecisionChoice, ProviderChoice, Result};
 
 /// Version of the settings file that this program writes.
 pub(super) const VERSION: u32 = 1;
-/// Largest number of retries.
-const MOST_RETRIES: u32 = 20;
-/// Longest time before a retry: one hour.
-const MOST_BACKOFF_S: f64 = 3600.0;
-/// Largest number of threads.
-const MOST_THREADS: u32 = 1024;
-/// Most samples in a second.
-const MOST_SAMPLES: f64 = 4.0;
-/// Highest price of a kilowatt-hour, in any currency.
-const MOST_PRICE: f64 = 100_000.0;
 const MIB: u64 = 1 << 20;
-/// Largest disk limit: 1 PiB.
-const MOST_MIB: u64 = 1 << 30;
+const GIB: f64 = 1_073_741_824.0;
 
 /// All settings. A key that is missing in a file has its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,14 +22,16 @@ pub struct Settings {
     pub version: u32,
     /// Retries and preflight.
     pub generation: GenerationSettings,
-    /// Precision.
+    /// Precision and memory of a GPU.
     pub optimization: OptimizationSettings,
     /// Handling of failures.
     pub errors: ErrorSettings,
     /// Execution provider and threads.
     pub hardware: HardwareSettings,
-    /// Folder of models and fallback models.
+    /// Folder of models, fallback models, fetching and memory.
     pub models: ModelSettings,
+    /// Limits of each mode that replace those of the table of modes.
+    pub modes: ModeSettings,
     /// Disk limits of saved latents and of the tensor cache.
     pub records: RecordSettings,
     /// Measurements.
@@ -53,14 +46,19 @@ pub struct GenerationSettings {
     pub retries: u32,
     /// Whether time, memory and disk are estimated before a run; default on.
     pub preflight: bool,
+    /// Longest prompt in tokens; a longer one is refused below 512, which is all that the text encoder reads. 1 to 512,
+    /// default 512.
+    pub prompt_tokens: u32,
 }
 
 /// Settings that trade quality for time and memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OptimizationSettings {
-    /// Precision of a new draft; default auto.
+    /// Precision of a new draft where a GPU computes; fp32 and auto also count on the CPU. Default auto.
     pub precision: PrecisionChoice,
+    /// Memory of a GPU that Wandeck may use in GiB, 0 for all of it; up to 1024, default 0.
+    pub vram_limit_gib: f64,
 }
 
 /// Settings for failed and slow jobs.
@@ -86,13 +84,30 @@ pub struct HardwareSettings {
 }
 
 /// Settings for models.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ModelSettings {
     /// Folder of models that is scanned first; `--models-dir` overrides it. Default none.
     pub folder: Option<PathBuf>,
     /// Models to use, in this order, if a job's own model does not fit in memory or cannot be read. Default none.
     pub fallbacks: Vec<String>,
+    /// Whether what a job lacks is fetched without asking; default on.
+    pub auto_fetch: bool,
+    /// When a network leaves memory; default auto.
+    pub offload: Offload,
+    /// Whether int8 and int4 copies are suggested where memory or time is short; default on.
+    pub quantise: bool,
+}
+
+/// When a network leaves memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Offload {
+    /// When its memory is needed; what fits stays loaded for the next job.
+    #[default]
+    Auto,
+    /// After its stage, also if it would fit.
+    Always,
 }
 
 /// Settings for the data that is kept between jobs.
@@ -132,6 +147,7 @@ impl Default for Settings {
             errors: ErrorSettings::default(),
             hardware: HardwareSettings::default(),
             models: ModelSettings::default(),
+            modes: ModeSettings::default(),
             records: RecordSettings::default(),
             monitor: MonitorSettings::default(),
         }
@@ -140,13 +156,25 @@ impl Default for Settings {
 
 impl Default for GenerationSettings {
     fn default() -> Self {
-        Self { retries: 3, preflight: true }
+        Self { retries: 3, preflight: true, prompt_tokens: 512 }
     }
 }
 
 impl Default for ErrorSettings {
     fn default() -> Self {
         Self { backoff_s: 2.0, timeout_s: 0, cpu_fallback: false }
+    }
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            fallbacks: Vec::new(),
+            auto_fetch: true,
+            offload: Offload::default(),
+            quantise: true,
+        }
     }
 }
 
@@ -168,6 +196,13 @@ impl ErrorSettings {
     }
 }
 
+impl OptimizationSettings {
+    /// Memory of a GPU that may be used; `None` for all of it.
+    pub fn vram_limit(&self) -> Option<Bytes> {
+        (self.vram_limit_gib > 0.0).then(|| Bytes((self.vram_limit_gib * GIB) as u64))
+    }
+}
+
 impl RecordSettings {
     /// Disk limit for the latents of ended jobs.
     pub fn latents(&self) -> Bytes {
@@ -181,30 +216,68 @@ impl RecordSettings {
 }
 
 impl Settings {
-    /// `draft` with the execution provider and precision of the settings; used for new drafts and presets.
+    /// `draft` with the execution provider and precision of the settings; used for new drafts and presets. A precision
+    /// that the CPU does not have counts only if a GPU may compute: `has_gpu`, or a provider that needs one.
     #[must_use]
-    pub fn new_form(&self, draft: Draft) -> Draft {
-        Draft { provider: self.hardware.provider, precision: self.optimization.precision, ..draft }
+    pub fn new_form(&self, draft: Draft, has_gpu: bool) -> Draft {
+        let (provider, precision) = (self.hardware.provider, self.optimization.precision);
+        let may_use_gpu = match provider {
+            ProviderChoice::Auto => has_gpu,
+            ProviderChoice::Cpu => false,
+            ProviderChoice::Cuda | ProviderChoice::TensorRt => true,
+        };
+        let needs_gpu = matches!(precision, PrecisionChoice::Bf16 | PrecisionChoice::Fp16);
+        let precision = if needs_gpu && !may_use_gpu { PrecisionChoice::Auto } else { precision };
+        Draft { provider, precision, ..draft }
     }
 
     /// Fails if a value is out of range; the error names the key.
     pub(super) fn check(&self) -> Result<()> {
-        let Self { generation, errors, hardware, records, monitor, .. } = self;
-        let bounds = [
-            ("generation.retries", f64::from(generation.retries), f64::from(MOST_RETRIES)),
-            ("errors.backoff_s", errors.backoff_s, MOST_BACKOFF_S),
-            ("hardware.threads", f64::from(hardware.threads), f64::from(MOST_THREADS)),
-            ("records.latents_mib", records.latents_mib as f64, MOST_MIB as f64),
-            ("records.cache_mib", records.cache_mib as f64, MOST_MIB as f64),
-            ("monitor.rate_hz", f64::from(monitor.rate_hz), MOST_SAMPLES),
-            ("monitor.price_per_kwh", monitor.price_per_kwh, MOST_PRICE),
-        ];
-        for (key, value, most) in bounds {
-            if !(0.0..=most).contains(&value) {
-                return Err(Error::new(Kind::Input, format!("{key} must be from 0 to {most}, not {value}"))
-                    .remedy(format!("Set it with \"wandeck settings set {key} VALUE\" or in the file")));
+        for info in settings_info() {
+            let (SettingKind::Whole { least, most } | SettingKind::Number { least, most }) = info.kind else {
+                continue;
+            };
+            let value = self.number(info.key);
+            let may_lack = info.is_optional && value.is_nan();
+            if !may_lack && !(least..=most).contains(&value) {
+                let key = info.key;
+                return Err(Error::new(
+                    Kind::Input,
+                    format!("{key} must be from {least} to {most}, not {value}"),
+                )
+                .remedy(format!("Set it with \"wandeck settings set {key} VALUE\" or in the file")));
             }
         }
-        Ok(())
+        self.modes.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_precision_never_makes_the_cpu_refuse() {
+        let draft = crate::core::testing::draft;
+        for (provider, precision, has_gpu, expected) in [
+            (ProviderChoice::Auto, PrecisionChoice::Bf16, false, PrecisionChoice::Auto),
+            (ProviderChoice::Auto, PrecisionChoice::Bf16, true, PrecisionChoice::Bf16),
+            (ProviderChoice::Cpu, PrecisionChoice::Fp16, true, PrecisionChoice::Auto),
+            (ProviderChoice::Cuda, PrecisionChoice::Fp16, false, PrecisionChoice::Fp16),
+            (ProviderChoice::Cpu, PrecisionChoice::Fp32, false, PrecisionChoice::Fp32),
+        ] {
+            let mut settings = Settings::default();
+            (settings.hardware.provider, settings.optimization.precision) = (provider, precision);
+            let form = settings.new_form(draft(), has_gpu);
+            assert_eq!((form.provider, form.precision), (provider, expected), "{precision:?} {has_gpu}");
+        }
+    }
+
+    #[test]
+    fn a_vram_limit_of_zero_is_none() {
+        let mut settings = OptimizationSettings::default();
+        assert_eq!(settings.vram_limit(), None);
+        settings.vram_limit_gib = 1.5;
+        assert_eq!(settings.vram_limit(), Some(Bytes(3 << 29)));
     }
 }

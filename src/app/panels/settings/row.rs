@@ -1,0 +1,171 @@
+//! One setting: what it is, its control, its default and what is wrong with what was typed.
+
+use std::collections::BTreeMap;
+
+use eframe::egui::{Align, ComboBox, Id, Key, Label, Layout, RichText, TextEdit, Ui, vec2};
+use egui_material_icons::icons::ICON_UNDO;
+
+use super::panel::SettingsAction;
+use crate::app::theme;
+use crate::app::widgets::field::problem_text_ui;
+use crate::app::widgets::icon::icon_button;
+use crate::store::{SettingInfo, SettingKind, Settings};
+
+/// Below this width, controls stand under their descriptions.
+const NARROW: f32 = 560.0;
+/// Width of the column with the controls.
+const CONTROLS: f32 = 300.0;
+const NUMBER: f32 = 90.0;
+
+/// Draws a setting; `texts` are its value and its default.
+pub(super) fn row_ui(
+    ui: &mut Ui,
+    info: &'static SettingInfo,
+    texts: [&str; 2],
+    settings: &Settings,
+    edits: &mut BTreeMap<&'static str, String>,
+    actions: &mut Vec<SettingsAction>,
+) {
+    let width = ui.available_width();
+    if width < NARROW {
+        let label = about_ui(ui, info, texts);
+        ui.horizontal(|ui| control_ui(ui, info, texts, label, edits, actions));
+    } else {
+        ui.horizontal_top(|ui| {
+            let left = vec2(width - CONTROLS - 16.0, 0.0);
+            let label = ui
+                .allocate_ui_with_layout(left, Layout::top_down(Align::Min), |ui| {
+                    ui.set_width(left.x);
+                    about_ui(ui, info, texts)
+                })
+                .inner;
+            ui.horizontal(|ui| control_ui(ui, info, texts, label, edits, actions));
+        });
+    }
+    if let Some(typed) = edits.get(info.key)
+        && let Err(error) = settings.clone().set(info.key, typed.trim())
+    {
+        problem_text_ui(ui, &error);
+    }
+    ui.separator();
+}
+
+/// Name, key and description; the id of the name.
+fn about_ui(ui: &mut Ui, info: &SettingInfo, [value, default]: [&str; 2]) -> Id {
+    let id = ui
+        .horizontal_wrapped(|ui| {
+            let id = ui.label(RichText::new(info.title).strong()).id;
+            ui.add(Label::new(RichText::new(info.key).small().weak().monospace()));
+            if value != default {
+                ui.add(Label::new(RichText::new("changed").small().color(theme::tokens(ui).accent)));
+            }
+            id
+        })
+        .inner;
+    ui.add(Label::new(RichText::new(info.description).small().weak()).wrap());
+    id
+}
+
+fn control_ui(
+    ui: &mut Ui,
+    info: &'static SettingInfo,
+    texts: [&str; 2],
+    label: Id,
+    edits: &mut BTreeMap<&'static str, String>,
+    actions: &mut Vec<SettingsAction>,
+) {
+    let [value, default] = texts;
+    match info.kind {
+        SettingKind::Switch => {
+            let mut on = value == "true";
+            let word = if on { "on" } else { "off" };
+            if ui.checkbox(&mut on, word).labelled_by(label).changed() {
+                actions.push(SettingsAction::Set(info.key, on.to_string()));
+            }
+        }
+        SettingKind::Choice(words) => {
+            let combo = ComboBox::from_id_salt("choice").selected_text(value);
+            let shown = combo.show_ui(ui, |ui| {
+                for word in words {
+                    if ui.selectable_label(*word == value, *word).clicked() {
+                        actions.push(SettingsAction::Set(info.key, (*word).to_owned()));
+                    }
+                }
+            });
+            shown.response.labelled_by(label);
+        }
+        SettingKind::Whole { .. } | SettingKind::Number { .. } => {
+            text_ui(ui, info, value, NUMBER, label, edits, actions);
+        }
+        SettingKind::Folder | SettingKind::Words | SettingKind::Text => {
+            text_ui(ui, info, value, 170.0, label, edits, actions);
+        }
+    }
+    if info.kind == SettingKind::Folder && ui.button("Browse…").clicked() {
+        actions.push(SettingsAction::BrowseFolder(info.key));
+    }
+    if !info.unit.is_empty() {
+        ui.weak(info.unit);
+    }
+    let reset = ui.add_enabled_ui(value != default, |ui| {
+        let tooltip = format!("Back to the default: {}", shown_default(info, default));
+        icon_button(ui, ICON_UNDO, &format!("Reset {}", info.title), &tooltip)
+    });
+    if reset.inner.clicked() {
+        edits.remove(info.key);
+        actions.push(SettingsAction::Reset(info.key));
+    }
+    let range = match info.kind {
+        SettingKind::Whole { least, most } | SettingKind::Number { least, most } => {
+            format!("Range {least} to {most}")
+        }
+        _ => "Default".to_owned(),
+    };
+    ui.add(Label::new(RichText::new(format!("default {}", shown_default(info, default))).small().weak()))
+        .on_hover_text(range);
+}
+
+/// A text that counts when its field is left or Enter is pressed.
+fn text_ui(
+    ui: &mut Ui,
+    info: &'static SettingInfo,
+    value: &str,
+    width: f32,
+    label: Id,
+    edits: &mut BTreeMap<&'static str, String>,
+    actions: &mut Vec<SettingsAction>,
+) {
+    let shown = if value == "none" { "" } else { value };
+    let mut text = edits.get(info.key).cloned().unwrap_or_else(|| shown.to_owned());
+    let edit = TextEdit::singleline(&mut text).hint_text("none").desired_width(width);
+    let response = ui.add(edit).labelled_by(label);
+    if response.changed() {
+        edits.insert(info.key, text.clone());
+    }
+    if response.lost_focus() {
+        let is_dropped = ui.input(|input| input.key_pressed(Key::Escape));
+        if let Some(typed) = edits.get(info.key) {
+            let typed = if typed.trim().is_empty() { "none" } else { typed.trim() }.to_owned();
+            let is_valid = Settings::default().set(info.key, &typed).is_ok();
+            if is_dropped || typed == value || is_valid {
+                edits.remove(info.key);
+            }
+            if is_valid && !is_dropped && typed != value {
+                actions.push(SettingsAction::Set(info.key, typed));
+            }
+        }
+    }
+}
+
+fn shown_default(info: &SettingInfo, default: &str) -> String {
+    let default = match (info.kind, default) {
+        (SettingKind::Switch, "true") => "on",
+        (SettingKind::Switch, _) => "off",
+        (_, text) => text,
+    };
+    if info.unit.is_empty() || default == "none" {
+        default.to_owned()
+    } else {
+        format!("{default} {}", info.unit)
+    }
+}

@@ -1,0 +1,113 @@
+use std::path::Path;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Key, Modifiers, ThemePreference, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+use super::{ImportPreview, SettingsAction, SettingsPanel, SettingsView};
+use crate::app::theme;
+use crate::store::Settings;
+
+#[derive(Default)]
+struct Page {
+    panel: SettingsPanel,
+    settings: Settings,
+    import: Option<ImportPreview>,
+    actions: Vec<SettingsAction>,
+}
+
+fn page<'a>(page: Page) -> Harness<'a, Page> {
+    Harness::builder().with_size(vec2(1000.0, 2600.0)).with_context_setup(theme::install).build_ui_state(
+        |ui, page: &mut Page| {
+            let view = SettingsView {
+                settings: &page.settings,
+                data_dir: Path::new("/data"),
+                next_data_dir: None,
+                given_models: None,
+                import: page.import.as_ref(),
+                theme: ThemePreference::Dark,
+            };
+            page.actions.extend(page.panel.ui(ui, &view));
+        },
+        page,
+    )
+}
+
+fn type_into(harness: &mut Harness<'_, Page>, label: &str, text: &str) {
+    harness.get_by_role_and_label(Role::TextInput, label).focus();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.get_by_role_and_label(Role::TextInput, label).type_text(text);
+    harness.run();
+}
+
+#[test]
+fn every_setting_is_there_and_a_number_counts_on_enter() {
+    let mut harness = page(Page::default());
+    for info in crate::store::settings_info() {
+        assert!(harness.query_all_by_label(info.title).next().is_some(), "{}", info.title);
+        harness.get_by_label(info.key);
+    }
+    type_into(&mut harness, "Retries", "5");
+    assert_eq!(harness.state().actions, [], "it counts when it is whole");
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(harness.state().actions, [SettingsAction::Set("generation.retries", "5".into())]);
+}
+
+#[test]
+fn a_value_out_of_range_is_refused_in_place() {
+    let mut harness = page(Page::default());
+    type_into(&mut harness, "Retries", "99");
+    harness.key_press(Key::Enter);
+    harness.run();
+    harness.get_by_label_contains("generation.retries must be from 0 to 20, not 99");
+    assert_eq!(harness.state().actions, []);
+}
+
+#[test]
+fn switches_choices_and_resets_are_actions() {
+    let mut settings = Settings::default();
+    settings.set("models.offload", "always").unwrap();
+    let mut harness = page(Page { settings, ..Page::default() });
+    harness.get_by_role_and_label(Role::CheckBox, "Preflight").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Reset Free networks").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::ComboBox, "Precision of a new form").click();
+    harness.run();
+    harness.get_by_label("bf16").click();
+    harness.run();
+    let expected = [
+        SettingsAction::Set("generation.preflight", "false".into()),
+        SettingsAction::Reset("models.offload"),
+        SettingsAction::Set("optimization.precision", "bf16".into()),
+    ];
+    assert_eq!(harness.state().actions, expected);
+}
+
+#[test]
+fn the_search_finds_words_and_says_when_there_is_none() {
+    let mut harness = page(Page::default());
+    type_into(&mut harness, "Search settings", "vram");
+    harness.get_by_label("GPU memory limit");
+    assert!(harness.query_by_label("Retries").is_none());
+    type_into(&mut harness, "Search settings", "clouds");
+    harness.get_by_label("No setting matches \"clouds\"");
+}
+
+#[test]
+fn an_import_says_what_each_key_becomes_before_it_counts() {
+    let mut settings = Settings::default();
+    let imported = settings.import(include_str!("../../../../tests/settings/source/enhanced.json")).unwrap();
+    let import = Some(ImportPreview { file: "/tmp/enhanced.json".into(), imported, settings });
+    let mut harness = page(Page { import, ..Page::default() });
+    type_into(&mut harness, "Search settings", "import");
+    harness.get_by_label("enhanced.json: 4 keys are taken over, 10 are not");
+    harness.get_by_label("models.auto_fetch = true");
+    assert!(harness.query_all_by_label("Wandeck always runs the real models and never a mock").count() >= 2);
+    harness.get_by_role_and_label(Role::Button, "Take over").click();
+    harness.run();
+    assert_eq!(harness.state().actions, [SettingsAction::TakeImport]);
+}

@@ -1,0 +1,6 @@
+//! What the pages for settings, log, models and presets do: their state beside the form, and their actions.
+
+mod settings;
+mod state;
+
+pub(super) use state::Pages;

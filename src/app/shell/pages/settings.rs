@@ -1,0 +1,207 @@
+//! What a person asks of the settings, and what other programs change in them.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::Context;
+
+use super::state::{PageAnswer, Purpose};
+use crate::app::panels::settings::{ImportPreview, SettingsAction};
+use crate::app::shell::app::State;
+use crate::app::shell::notifications::Tone;
+use crate::core::{Error, Kind, Result};
+use crate::plan::Profiles;
+use crate::store::{Settings, choose_data_dir, setting_info};
+
+/// Changed settings that a notification names; more are counted.
+const NAMED: usize = 3;
+
+impl State {
+    /// Carries out what was asked of the settings.
+    pub(in crate::app::shell) fn apply_settings(
+        &mut self,
+        ctx: &Context,
+        action: SettingsAction,
+    ) -> Result<()> {
+        match action {
+            SettingsAction::Theme(theme) => self.set_theme(ctx, theme),
+            SettingsAction::Set(key, value) => {
+                self.change_settings(move |settings| settings.set(key, &value))?
+            }
+            SettingsAction::Reset(key) => self.change_settings(move |settings| settings.reset(key))?,
+            SettingsAction::BrowseFolder(key) => self.browse(Purpose::SettingFolder(key)),
+            SettingsAction::BrowseDataFolder => self.browse(Purpose::DataFolder),
+            SettingsAction::DataFolder(folder) => {
+                self.page_work(move || {
+                    PageAnswer::DataFolder(choose_data_dir(folder.as_deref()).map(|()| folder))
+                })?;
+            }
+            SettingsAction::BrowseImport => self.browse(Purpose::Import),
+            SettingsAction::ReadImport(file) => self.read_import(file)?,
+            SettingsAction::TakeImport => {
+                if let Some(preview) = self.pages.import.take() {
+                    let taken = preview.imported.taken;
+                    let num_taken = taken.len();
+                    self.change_settings(move |settings| {
+                        taken.iter().try_for_each(|(_, key, value)| settings.set(key, value))
+                    })?;
+                    let text = format!("{num_taken} settings were imported");
+                    self.notifications.add(Tone::Good, text, None);
+                }
+            }
+            SettingsAction::DropImport => self.pages.import = None,
+        }
+        Ok(())
+    }
+
+    /// Changes the settings here at once and on disk in the background, where other programs' changes are kept.
+    fn change_settings(
+        &mut self,
+        change: impl Fn(&mut Settings) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let mut settings = self.form.settings().clone();
+        change(&mut settings)?;
+        self.use_settings(settings)?;
+        let data_dir = self.data_dir.clone();
+        let save = move || {
+            let (mut settings, _) = Settings::read(&data_dir)?;
+            change(&mut settings)?;
+            settings.save(&data_dir)
+        };
+        if self.saving.submit(save) { Ok(()) } else { Err(too_busy("The setting was not saved")) }
+    }
+
+    /// Makes `settings` count in the window.
+    fn use_settings(&mut self, settings: Settings) -> Result<()> {
+        Profiles::shipped()?.limited(&settings.modes)?;
+        let before = self.form.settings();
+        let folder = settings.models.folder.clone();
+        let is_moved = folder != before.models.folder && self.pages.given_models.is_none();
+        let has_other_limits = settings.modes != before.modes;
+        self.form.set_settings(settings);
+        self.examiner.again();
+        if is_moved {
+            self.form.set_models_folder(folder);
+        }
+        if is_moved || has_other_limits {
+            self.scan_models();
+        }
+        Ok(())
+    }
+
+    /// Reads a configuration and shows what it would change.
+    fn read_import(&mut self, file: PathBuf) -> Result<()> {
+        let settings = self.form.settings().clone();
+        let data_dir = self.data_dir.clone();
+        self.page_work(move || PageAnswer::Import(preview(file, settings, &data_dir)))
+    }
+
+    /// Shows a file dialog on a thread of its own.
+    pub(super) fn browse(&self, purpose: Purpose) {
+        self.pages.dialogs.submit(move || {
+            let dialog = rfd::FileDialog::new();
+            let chosen = match &purpose {
+                Purpose::SettingFolder(_) => dialog.set_title("Choose the models folder").pick_folder(),
+                Purpose::DataFolder => dialog.set_title("Choose the data folder").pick_folder(),
+                Purpose::Import => {
+                    dialog.set_title("Import settings").add_filter("JSON", &["json"]).pick_file()
+                }
+            };
+            chosen.map(|path| (purpose, path))
+        });
+    }
+
+    /// Has a thread of the pages do something.
+    pub(super) fn page_work(&self, work: impl FnOnce() -> PageAnswer + Send + 'static) -> Result<()> {
+        if self.pages.work.submit(work) { Ok(()) } else { Err(too_busy("This was not done")) }
+    }
+
+    /// Takes in what the threads of the pages found out.
+    pub(in crate::app::shell) fn drain_pages(&mut self) {
+        while let Some(found) = self.pages.watch.changed() {
+            let done = found.and_then(|settings| self.take_foreign_settings(settings));
+            if let Err(error) = done {
+                self.report_error(&error);
+            }
+        }
+        while let Some(chosen) = self.pages.dialogs.poll() {
+            let done =
+                chosen.and_then(|chosen| chosen.map_or(Ok(()), |(why, path)| self.take_chosen(why, path)));
+            if let Err(error) = done {
+                self.report_error(&error);
+            }
+        }
+        while let Some(answer) = self.pages.work.poll() {
+            if let Err(error) = answer.and_then(|answer| self.take_answer(answer)) {
+                self.report_error(&error);
+            }
+        }
+    }
+
+    fn take_chosen(&mut self, purpose: Purpose, path: PathBuf) -> Result<()> {
+        match purpose {
+            Purpose::SettingFolder(key) => {
+                let folder = path.display().to_string();
+                self.change_settings(move |settings| settings.set(key, &folder))
+            }
+            Purpose::DataFolder => self
+                .page_work(move || PageAnswer::DataFolder(choose_data_dir(Some(&path)).map(|()| Some(path)))),
+            Purpose::Import => self.read_import(path),
+        }
+    }
+
+    fn take_answer(&mut self, answer: PageAnswer) -> Result<()> {
+        match answer {
+            PageAnswer::Import(preview) => self.pages.import = Some(preview?),
+            PageAnswer::DataFolder(chosen) => {
+                let chosen = chosen?;
+                let text = match &chosen {
+                    Some(folder) => {
+                        format!("From the next start on, the data folder is {}", folder.display())
+                    }
+                    None => "From the next start on, the data folder is the platform's".to_owned(),
+                };
+                self.notifications.add(Tone::Good, text, None);
+                self.pages.next_data_dir = chosen;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in settings that the file has now; what differs was changed by another program.
+    fn take_foreign_settings(&mut self, settings: Settings) -> Result<()> {
+        let changed = settings.differences(self.form.settings());
+        if changed.is_empty() {
+            return Ok(());
+        }
+        self.use_settings(settings)?;
+        let named: Vec<_> = changed.iter().take(NAMED).map(described).collect();
+        let more = match changed.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let text = format!("Another program changed the settings: {}{more}", named.join(", "));
+        self.notifications.add(Tone::Info, text, None);
+        Ok(())
+    }
+}
+
+fn described((key, now, before): &(String, String, String)) -> String {
+    let title = setting_info(key).map_or(key.as_str(), |info| info.title);
+    format!("{title} is now {now} (was {before})")
+}
+
+fn preview(file: PathBuf, mut settings: Settings, data_dir: &Path) -> Result<ImportPreview> {
+    let text = std::fs::read_to_string(&file).map_err(|error| {
+        Error::new(Kind::Io, format!("{} cannot be read", file.display()))
+            .because(error)
+            .remedy("Check the path, or choose another file")
+    })?;
+    let imported = settings.import(&text)?;
+    Profiles::open(data_dir)?.limited(&settings.modes)?;
+    Ok(ImportPreview { file, imported, settings })
+}
+
+fn too_busy(what: &str) -> Error {
+    Error::new(Kind::Io, format!("{what}: too much is waiting for the disk"))
+        .remedy("Wait a moment, then try again")
+}

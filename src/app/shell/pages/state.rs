@@ -1,0 +1,57 @@
+//! The state of the pages, and the threads that read the disk for them.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::background::settings_watch::SettingsWatch;
+use crate::app::background::task::TaskThread;
+use crate::app::panels::settings::ImportPreview;
+use crate::core::{Result, Waker};
+
+/// What a file dialog was opened for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A folder for the setting with this key.
+    SettingFolder(&'static str),
+    /// The data folder.
+    DataFolder,
+    /// A configuration to import.
+    Import,
+}
+
+/// What the threads of the pages found out.
+pub(super) enum PageAnswer {
+    /// What an import would change.
+    Import(Result<ImportPreview>),
+    /// The data folder of the next start was chosen.
+    DataFolder(Result<Option<PathBuf>>),
+}
+
+/// The state of the pages.
+pub(in crate::app::shell) struct Pages {
+    pub(super) watch: SettingsWatch,
+    pub(super) dialogs: TaskThread<Option<(Purpose, PathBuf)>>,
+    pub(super) work: TaskThread<PageAnswer>,
+    pub(in crate::app::shell) import: Option<ImportPreview>,
+    /// The folder of models that the command line names; it wins over the setting.
+    pub(in crate::app::shell) given_models: Option<PathBuf>,
+    /// The data folder that the next start will use, if another was chosen.
+    pub(in crate::app::shell) next_data_dir: Option<PathBuf>,
+}
+
+impl Pages {
+    /// Starts the threads for a data folder. `waker` makes a function that is called after each answer.
+    pub(in crate::app::shell) fn start(
+        data_dir: &Path,
+        given_models: Option<PathBuf>,
+        waker: &dyn Fn() -> Waker,
+    ) -> Result<Self> {
+        Ok(Self {
+            watch: SettingsWatch::start(data_dir, waker())?,
+            dialogs: TaskThread::start("choosing", waker())?,
+            work: TaskThread::start("pages", waker())?,
+            import: None,
+            given_models,
+            next_data_dir: None,
+        })
+    }
+}
