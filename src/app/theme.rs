@@ -28,8 +28,8 @@ pub(in crate::app) const HEADING: f32 = 15.0;
 pub(in crate::app) const PALETTE_WIDTH: f32 = 460.0;
 /// Height of their lists at most.
 pub(in crate::app) const PALETTE_HEIGHT: f32 = 380.0;
-/// Width of a toast.
-pub(in crate::app) const TOAST_WIDTH: f32 = 340.0;
+/// Width of a dialog that asks a question.
+pub(in crate::app) const DIALOG_WIDTH: f32 = 340.0;
 /// Maximum height of the messages of a run.
 pub(in crate::app) const PREFLIGHT_HEIGHT: f32 = 180.0;
 

@@ -13,6 +13,7 @@ mod keyboard_only;
 mod looks_kept;
 mod pictures;
 mod queue_order;
+mod quit;
 mod reopen_after_kill;
 mod restore;
 mod window;

@@ -193,6 +193,25 @@ impl Window {
         self.harness.state_mut().on_exit(None);
     }
 
+    /// Asks the window to close, as the button of its frame does.
+    pub(crate) fn request_close(&mut self) {
+        let events = |window: &mut Self, events| {
+            let viewport = eframe::egui::ViewportId::ROOT;
+            window.harness.input_mut().viewports.entry(viewport).or_default().events = events;
+        };
+        events(self, vec![eframe::egui::ViewportEvent::Close]);
+        self.step();
+        events(self, Vec::new());
+        self.step();
+    }
+
+    /// Whether the window has asked its frame to close in the last frame.
+    pub(crate) fn closes(&self) -> bool {
+        let viewports = &self.harness.output().viewport_output;
+        let mut commands = viewports.values().flat_map(|viewport| &viewport.commands);
+        commands.any(|command| *command == eframe::egui::ViewportCommand::Close)
+    }
+
     /// Whether the dark theme is on.
     pub(crate) fn is_dark(&self) -> bool {
         self.harness.ctx.theme() == eframe::egui::Theme::Dark
@@ -226,7 +245,7 @@ impl Window {
         self.harness.state().queue()
     }
 
-    /// What was shown in toasts and in the list of notifications.
+    /// What was told in the list of notifications.
     pub(crate) fn notifications(&self) -> Vec<String> {
         self.harness.state().notifications()
     }

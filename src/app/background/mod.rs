@@ -7,4 +7,5 @@ pub(super) mod measurements;
 pub(super) mod player;
 pub(super) mod restore;
 pub(super) mod settings_watch;
+pub(super) mod system_notifications;
 pub(super) mod task;

@@ -10,6 +10,7 @@ use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
 use crate::app::shell::command::Command;
+use crate::jobs::JobId;
 
 /// An action of the user, which `App` carries out.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(in crate::app) enum Action {
     Settings(SettingsAction),
     /// A command of the menus, shortcuts or palette.
     Command(Command),
-    /// Dismiss a toast.
-    DismissToast(u64),
+    /// Remove a notification from the status bar; the list keeps it.
+    DismissNotification(u64),
+    /// Show a job in the queue.
+    ShowJob(JobId),
 }

@@ -9,6 +9,8 @@ use eframe::egui::{self, Context, Ui};
 
 use super::action::Action;
 use super::command::Command;
+use super::font_hint::FontHint;
+use super::help::{Changed, ShortcutList};
 use super::layout::{Layout, PanelId};
 use super::live_jobs::LiveJobs;
 use super::notifications::{Notifications, Tone};
@@ -17,13 +19,14 @@ use super::palette::Palette;
 use super::quit::{self, Quit};
 use super::shortcuts::{self, Shortcuts};
 use super::window_state::{Autosave, WindowState};
-use super::{frame, help, menus, status_bar, toasts};
+use super::{attention, frame, menus, notification_list, status_bar};
 use crate::app::background::examiner::Examiner;
 use crate::app::background::forecast::Forecast;
 use crate::app::background::library::Library;
 use crate::app::background::measurements::{Measurements, Said};
 use crate::app::background::player::player::Player;
 use crate::app::background::restore::Found;
+use crate::app::background::system_notifications::SystemNotifications;
 use crate::app::background::task::TaskThread;
 use crate::app::form::Form;
 use crate::app::panels::compose::{ComposePanel, PreflightStatus};
@@ -57,7 +60,9 @@ pub struct App {
     pub(super) panels: Panels,
     pub(super) layout: Layout,
     pub(super) palette: Option<Palette>,
-    pub(super) shows_keys: bool,
+    pub(super) shortcut_list: Option<ShortcutList>,
+    pub(super) shows_notifications: bool,
+    font_hint: FontHint,
     title: String,
 }
 
@@ -95,6 +100,11 @@ pub(super) struct State {
     pub(super) quit: Quit,
     /// What the pages for settings, log, models and presets know.
     pub(super) pages: Pages,
+    /// Whether the window has the focus.
+    pub(super) is_focused: bool,
+    /// Whether a job ended while the window had no focus, and the taskbar was not told yet.
+    pub(super) wants_attention: bool,
+    pub(super) desktop: SystemNotifications,
     pub(super) worker: Worker,
 }
 
@@ -174,6 +184,9 @@ impl App {
             autosave: Autosave::on_disk(window.clone()),
             window,
             quit: Quit::No,
+            is_focused: true,
+            wants_attention: false,
+            desktop: SystemNotifications::start(waker())?,
             notifications,
             form,
             data_dir,
@@ -189,7 +202,9 @@ impl App {
             panels: Panels::default(),
             layout,
             palette: None,
-            shows_keys: false,
+            shortcut_list: None,
+            shows_notifications: false,
+            font_hint: FontHint::default(),
             title: String::new(),
         })
     }
@@ -216,15 +231,27 @@ impl App {
 }
 
 impl App {
-    /// Draws what is above the panels: dialogs, palette, toasts.
+    /// Draws what is above the panels: dialogs, palette, lists.
     fn dialogs_ui(&mut self, ctx: &Context, now: Instant) {
         if let Some(mut palette) = self.palette.take() {
             let (chosen, stays) = palette.ui(ctx, &self.state);
             self.palette = stays.then_some(palette);
             self.apply_all(ctx, chosen.map(Action::Command).into_iter().collect(), now);
         }
-        if self.shows_keys {
-            self.shows_keys = help::ui(ctx);
+        if let Some(mut list) = self.shortcut_list.take() {
+            let Changed { shortcuts, stays } = list.ui(ctx);
+            self.shortcut_list = stays.then_some(list);
+            if let Some(shortcuts) = shortcuts {
+                let (saved, data_dir) = (shortcuts.clone(), self.state.data_dir.clone());
+                self.state.saving.submit(move || saved.save(&data_dir));
+                shortcuts.install(ctx);
+            }
+        }
+        if self.shows_notifications {
+            let is_known = |id| self.state.queue.iter().any(|job| job.id == id);
+            let (actions, stays) = notification_list::ui(ctx, &self.state.notifications, is_known);
+            self.shows_notifications = stays;
+            self.apply_all(ctx, actions, now);
         }
         if quit::ui(ctx, &mut self.state) {
             self.apply_all(ctx, vec![Action::Command(Command::Cancel)], now);
@@ -234,6 +261,9 @@ impl App {
 
     /// The commands of the keys that were pressed. While a row of the queue has the keyboard, Alt and an arrow move its job.
     fn pressed(&self, ctx: &Context) -> Vec<Action> {
+        if self.shortcut_list.as_ref().is_some_and(ShortcutList::is_recording) {
+            return Vec::new();
+        }
         let is_of_prompt =
             |command: &Command| matches!(command, Command::PreviousPrompt | Command::NextPrompt);
         let excluded = |command: &Command| self.panels.queue.has_keyboard() && is_of_prompt(command);
@@ -242,12 +272,7 @@ impl App {
 
     /// Shows the progress of the running job in the window's title.
     fn set_title(&mut self, ctx: &Context) {
-        let title = match self.state.live.first() {
-            Some((id, job)) => {
-                format!("{:.0} % · job {id} · Wandeck", job.follower.progress().fraction() * 100.0)
-            }
-            None => "Wandeck".to_owned(),
-        };
+        let title = attention::title(&self.state.live, &self.state.queue);
         if title != self.title {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
             self.title = title;
@@ -302,8 +327,13 @@ impl eframe::App for App {
         let commands = self.pressed(ctx);
         self.apply_all(ctx, commands, now);
         quit::update(ctx, &mut self.state);
+        self.state.is_focused = ctx.input(|input| input.viewport().focused).unwrap_or(true);
         self.state.drain(now);
         self.state.drain_pages();
+        if std::mem::take(&mut self.state.wants_attention) {
+            let attention = egui::UserAttentionType::Informational;
+            ctx.send_viewport_cmd(egui::ViewportCommand::RequestUserAttention(attention));
+        }
         self.state.measurements.set_visible(self.layout.is_open(PanelId::Monitor));
         self.state.measurements.set_price(&self.state.form.settings().monitor);
         for said in self.state.measurements.update() {
@@ -329,9 +359,11 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let now = Instant::now();
         let mut actions = menus::ui(ui, &self.state, &self.layout);
-        status_bar::ui(ui, &self.state, now);
+        actions.extend(status_bar::ui(ui, &self.state, now));
         actions.extend(frame::ui(ui, &self.state, &mut self.panels, &mut self.layout, now));
-        actions.extend(toasts::ui(ui, &self.state.notifications, now));
+        if let Some(hint) = self.font_hint.check(ui.ctx(), &self.state.form.draft.prompt) {
+            self.state.notifications.add(Tone::Warning, hint, None);
+        }
         let ctx = ui.ctx().clone();
         self.apply_all(&ctx, actions, now);
         self.dialogs_ui(&ctx, now);

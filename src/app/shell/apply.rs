@@ -8,6 +8,7 @@ use eframe::egui::{Context, ThemePreference, ViewportCommand};
 use super::action::Action;
 use super::app::{App, State};
 use super::command::Command;
+use super::help::ShortcutList;
 use super::layout::PanelId;
 use super::notifications::Tone;
 use super::palette::Palette;
@@ -82,7 +83,12 @@ impl App {
             }
             Action::Settings(action) => state.apply_settings(ctx, action),
             Action::Command(command) => self.run_command(ctx, command, now),
-            Action::DismissToast(id) => {
+            Action::ShowJob(id) => {
+                self.layout.show(PanelId::Queue);
+                self.panels.queue.show_job(id);
+                Ok(())
+            }
+            Action::DismissNotification(id) => {
                 state.notifications.dismiss(id);
                 Ok(())
             }
@@ -171,10 +177,10 @@ impl App {
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
             }
             Command::Palette => self.palette = Some(Palette::new()),
-            Command::Shortcuts => self.shows_keys = true,
+            Command::Shortcuts => self.shortcut_list = Some(ShortcutList::default()),
             Command::Notifications => {
                 state.notifications.mark_read();
-                self.layout.show(PanelId::Log);
+                self.shows_notifications = true;
             }
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
         }

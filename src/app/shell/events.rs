@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::app::State;
+use super::attention;
 use super::notifications::Tone;
 use super::quit::Quit;
 use crate::app::background::restore::Found;
@@ -14,6 +15,7 @@ impl State {
     /// Processes all events.
     pub(super) fn drain(&mut self, now: Instant) {
         self.accept();
+        self.desktop.update();
         while let Ok((id, event)) = self.worker.events().try_recv() {
             self.observe(id, event, now);
         }
@@ -63,6 +65,12 @@ impl State {
         }
         if self.quit == Quit::AfterStep && matches!(event, Event::Step { .. }) {
             self.quit = Quit::StepDone;
+        }
+        if !self.is_focused
+            && let Some((title, text)) = attention::of_end(id, &event, &self.queue)
+        {
+            self.desktop.show(title, text);
+            self.wants_attention = true;
         }
         match event {
             Event::Preview { frames, stage, .. } => self.player.preview(id, stage, frames, now),

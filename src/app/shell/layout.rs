@@ -14,6 +14,8 @@ const VERSION: u32 = 1;
 pub(in crate::app) const GAP: f32 = 1.0;
 /// Minimum size of the player's tile while panels at the sides keep their size.
 const LEAST_CENTRE: f32 = 300.0;
+/// Width and height that panels at the sides keep where the window gets too small.
+const LEAST_SIDE: [f32; 2] = [250.0, 110.0];
 /// Below this window height the monitor starts collapsed to one line.
 const ROOM_FOR_MONITOR: f32 = 760.0;
 
@@ -77,6 +79,9 @@ pub(in crate::app) struct Layout {
 struct LayoutFile {
     version: u32,
     monitor_is_line: bool,
+    /// Width and height that the tree was made for.
+    #[serde(default)]
+    room: Option<(f32, f32)>,
     tree: Tree<PanelId>,
 }
 
@@ -88,7 +93,8 @@ impl Layout {
         let file = file.filter(|file| file.version == VERSION && is_whole(&file.tree));
         match file {
             Some(file) => {
-                Self { tree: file.tree, monitor_is_line: file.monitor_is_line, room: None, saved: text }
+                let room = file.room.map(Vec2::from);
+                Self { tree: file.tree, monitor_is_line: file.monitor_is_line, room, saved: text }
             }
             None => Self { tree: Tree::empty(tree_id()), monitor_is_line: false, room: None, saved: None },
         }
@@ -105,10 +111,10 @@ impl Layout {
         if self.tree.is_empty() {
             self.tree = first_tree(room);
             self.monitor_is_line = room.y < ROOM_FOR_MONITOR;
-        } else if self.room.is_some_and(|before| before != room) {
+        } else if let Some(before) = self.room.filter(|before| *before != room) {
             let path = above(&self.tree.tiles, PanelId::Player);
             if let Some(root) = self.tree.root() {
-                stretch(&mut self.tree.tiles, root, &path, room);
+                stretch(&mut self.tree.tiles, root, &path, before, room);
             }
         }
         self.room = Some(room);
@@ -143,8 +149,12 @@ impl Layout {
 
     /// The layout to save if it has changed; it counts as saved then. Not to be called while a border is dragged.
     pub(in crate::app) fn unsaved(&mut self) -> Option<String> {
-        let file =
-            LayoutFile { version: VERSION, monitor_is_line: self.monitor_is_line, tree: self.tree.clone() };
+        let file = LayoutFile {
+            version: VERSION,
+            monitor_is_line: self.monitor_is_line,
+            room: self.room.map(|room| (room.x, room.y)),
+            tree: self.tree.clone(),
+        };
         let text = ron::to_string(&file).ok()?;
         if self.saved.as_deref() == Some(text.as_str()) || self.tree.is_empty() {
             return None;
@@ -208,39 +218,38 @@ fn split(tiles: &mut Tiles<PanelId>, dir: LinearDir, parts: &[(TileId, f32)]) ->
     tiles.insert_container(Container::Linear(linear))
 }
 
-/// Adapts the tree to a resized window: the middle column changes, side panels keep their width. If the player would
-/// become too small, everything is scaled instead.
-fn stretch(tiles: &mut Tiles<PanelId>, tile: TileId, path: &[TileId], room: Vec2) {
+/// Adapts the tree to a resized window: the part with the player changes, panels at its sides keep their size.
+///
+/// Where the player would become too small, the sides get smaller, too, down to [`LEAST_SIDE`].
+fn stretch(tiles: &mut Tiles<PanelId>, tile: TileId, path: &[TileId], before: Vec2, room: Vec2) {
     let children = match tiles.get(tile) {
         Some(Tile::Container(container)) => container.children_vec(),
         _ => return,
     };
     let Some(elastic) = children.iter().copied().find(|child| path.contains(child)) else { return };
-    let mut inner = room;
+    let (mut inner_before, mut inner) = (before, room);
     if let Some(Tile::Container(Container::Linear(linear))) = tiles.get(tile) {
-        let is_row = linear.dir == LinearDir::Horizontal;
-        let along = |size: Vec2| if is_row { size.x } else { size.y };
-        let sizes: Vec<_> = children
-            .iter()
-            .filter(|child| **child != elastic && tiles.is_visible_in_layout(**child))
-            .filter_map(|child| Some((*child, along(tiles.rect(*child)?.size()))))
-            .collect();
-        let left = along(room) - sizes.iter().map(|(_, size)| size + GAP).sum::<f32>();
-        if left < LEAST_CENTRE {
-            return;
-        }
-        if is_row {
-            inner.x = left;
-        } else {
-            inner.y = left;
-        }
+        let axis = usize::from(linear.dir == LinearDir::Vertical);
+        let shown: Vec<_> = children.into_iter().filter(|child| tiles.is_visible(*child)).collect();
+        let gaps = GAP * shown.len().saturating_sub(1) as f32;
+        let sum: f32 = shown.iter().map(|child| linear.shares[*child]).sum();
+        let size_before =
+            |child: TileId| (before[axis] - gaps) * linear.shares[child] / sum.max(f32::EPSILON);
+        let sides: Vec<_> = shown.iter().copied().filter(|child| *child != elastic).collect();
+        let sizes: Vec<_> = sides.iter().map(|child| size_before(*child)).collect();
+        let available = room[axis] - gaps;
+        let total: f32 = sizes.iter().sum();
+        let scale = ((available - LEAST_CENTRE) / total.max(1.0)).clamp(0.0, 1.0);
+        let sizes: Vec<_> = sizes.iter().map(|size| (size * scale).max(size.min(LEAST_SIDE[axis]))).collect();
+        inner_before[axis] = size_before(elastic);
+        inner[axis] = (available - sizes.iter().sum::<f32>()).max(1.0);
         if let Some(Tile::Container(Container::Linear(linear))) = tiles.get_mut(tile) {
-            for (child, size) in sizes.into_iter().chain([(elastic, left)]) {
+            for (child, size) in sides.into_iter().zip(sizes).chain([(elastic, inner[axis])]) {
                 linear.shares.set_share(child, size.max(1.0));
             }
         }
     }
-    stretch(tiles, elastic, path, inner);
+    stretch(tiles, elastic, path, inner_before, inner);
 }
 
 /// A panel's tile and all its ancestors.
@@ -288,5 +297,26 @@ mod tests {
         layout.show(PanelId::Monitor);
         layout.fit(vec2(1024.0, 550.0));
         assert!(layout.is_open(PanelId::Monitor));
+    }
+
+    #[test]
+    fn a_smaller_window_keeps_the_sides_wide_enough_to_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut layout = Layout::open(dir.path());
+        layout.fit(vec2(1600.0, 950.0));
+        let text = layout.unsaved().unwrap();
+        std::fs::write(path_in(dir.path()), text).unwrap();
+        // as after a restart in a smaller window
+        let mut layout = Layout::open(dir.path());
+        layout.fit(vec2(1024.0, 540.0));
+        let tiles = &layout.tree.tiles;
+        let tabs = |panel| tiles.parent_of(tiles.find_pane(&panel).unwrap()).unwrap();
+        let row = tiles.parent_of(tabs(PanelId::Queue)).unwrap();
+        let Some(Tile::Container(Container::Linear(linear))) = tiles.get(row) else { panic!("no row") };
+        let (compose, queue) = (linear.shares[tabs(PanelId::Compose)], linear.shares[tabs(PanelId::Queue)]);
+        assert!(compose >= LEAST_SIDE[0] && queue >= LEAST_SIDE[0], "{compose} {queue}");
+        let centre: f32 =
+            linear.children.iter().map(|child| linear.shares[*child]).sum::<f32>() - compose - queue;
+        assert!(centre >= LEAST_CENTRE, "{centre}");
     }
 }

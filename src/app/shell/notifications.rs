@@ -1,4 +1,4 @@
-//! Notifications: each is shown as a toast for a few seconds and kept in a list.
+//! Notifications: each is shown in the status bar for a few seconds and kept in a list.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use crate::jobs::JobId;
 
 /// Maximum number of kept notifications.
 const KEPT: usize = 500;
-/// Maximum number of toasts at once; more would hide the window.
-const MOST_TOASTS: usize = 3;
-/// How long a toast stays.
+/// Maximum number of recent notifications.
+const MOST_RECENT: usize = 3;
+/// How long a notification is recent.
 const SHOWN: Duration = Duration::from_secs(6);
-/// How long the toast of a warning or error stays.
+/// How long a warning or an error is recent.
 const ERROR_SHOWN: Duration = Duration::from_secs(12);
 
 /// The severity of a notification.
@@ -48,7 +48,7 @@ pub(in crate::app) struct Notification {
     /// How often it was repeated in a row.
     pub(in crate::app) times: u32,
     began: Instant,
-    is_toast: bool,
+    is_recent: bool,
 }
 
 impl Notification {
@@ -90,7 +90,7 @@ impl Notifications {
         if let Some(last) = self.list.back_mut()
             && (last.tone, &last.text, last.job) == (tone, &text, job)
         {
-            (last.times, last.began, last.is_toast) = (last.times + 1, now, true);
+            (last.times, last.began, last.is_recent) = (last.times + 1, now, true);
             return;
         }
         if self.list.len() == KEPT {
@@ -107,7 +107,7 @@ impl Notifications {
             job,
             times: 1,
             began: now,
-            is_toast: true,
+            is_recent: true,
         });
     }
 
@@ -126,10 +126,10 @@ impl Notifications {
         self.unread = 0;
     }
 
-    /// Dismisses a toast; the notification stays in the list.
+    /// Ends the time in which a notification is recent; it stays in the list.
     pub(in crate::app) fn dismiss(&mut self, id: u64) {
         if let Some(found) = self.list.iter_mut().find(|one| one.id == id) {
-            found.is_toast = false;
+            found.is_recent = false;
         }
     }
 
@@ -139,8 +139,8 @@ impl Notifications {
         self.unread = 0;
     }
 
-    /// The current toasts, newest first, and the time until the next one disappears.
-    pub(in crate::app) fn toasts(&self, now: Instant) -> (Vec<&Notification>, Option<Duration>) {
+    /// The recent notifications, newest first, and the time until the next one is no longer recent.
+    pub(in crate::app) fn recent(&self, now: Instant) -> (Vec<&Notification>, Option<Duration>) {
         let left = |one: &Notification| {
             let shown = if one.tone >= Tone::Warning { ERROR_SHOWN } else { SHOWN };
             shown.checked_sub(now.saturating_duration_since(one.began)).filter(|left| !left.is_zero())
@@ -149,8 +149,8 @@ impl Notifications {
             .list
             .iter()
             .rev()
-            .filter(|one| one.is_toast && left(one).is_some())
-            .take(MOST_TOASTS)
+            .filter(|one| one.is_recent && left(one).is_some())
+            .take(MOST_RECENT)
             .collect();
         let next = shown.iter().filter_map(|one| left(one)).min();
         (shown, next)
@@ -163,7 +163,7 @@ mod tests {
     use crate::core::Kind;
 
     #[test]
-    fn toasts_go_and_the_list_stays() {
+    fn recent_ones_go_and_the_list_stays() {
         let mut notifications = Notifications::default();
         let error = Error::new(Kind::Io, "No room").because(std::io::Error::other("disk full"));
         notifications.error(&error.remedy("Free some"), None);
@@ -171,11 +171,11 @@ mod tests {
             notifications.add(Tone::Good, "Done", Some(JobId(1)));
         }
         let now = Instant::now();
-        let (toasts, next) = notifications.toasts(now);
-        assert_eq!(toasts.iter().map(|one| one.times).collect::<Vec<_>>(), [3, 1]);
+        let (recent, next) = notifications.recent(now);
+        assert_eq!(recent.iter().map(|one| one.times).collect::<Vec<_>>(), [3, 1]);
         assert!(next.is_some());
-        assert_eq!(notifications.toasts(now + SHOWN).0.len(), 1, "what went wrong stays longer");
-        assert!(notifications.toasts(now + ERROR_SHOWN).0.is_empty());
+        assert_eq!(notifications.recent(now + SHOWN).0.len(), 1, "what went wrong stays longer");
+        assert!(notifications.recent(now + ERROR_SHOWN).0.is_empty());
         assert_eq!((notifications.list().count(), notifications.unread()), (2, 4));
         let first = notifications.list().next().unwrap();
         assert_eq!((first.why.as_deref(), first.remedy.as_deref()), (Some("disk full"), Some("Free some")));

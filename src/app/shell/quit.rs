@@ -54,7 +54,7 @@ pub(super) fn ui(ctx: &Context, state: &mut State) -> bool {
     };
     let (mut answer, mut cancels) = (Quit::Asked, false);
     let modal = Modal::new(Id::unique("quit")).show(ctx, |ui| {
-        ui.set_width(theme::TOAST_WIDTH);
+        ui.set_width(theme::DIALOG_WIDTH);
         ui.label(RichText::new(format!("Job {id} is running")).strong());
         ui.label("What waits in the queue is kept in any case");
         ui.vertical_centered_justified(|ui| {

@@ -10,6 +10,8 @@ use eframe::egui::{Context, Event, Id, Key, KeyboardShortcut, Modifiers};
 
 use super::command::Command;
 use crate::app::widgets::field::is_form_text;
+use crate::core::{Error, Kind, Result};
+use crate::store::write_whole;
 
 const NAME: &str = "shortcuts.ron";
 
@@ -52,6 +54,25 @@ impl Shortcuts {
     /// The shortcuts of a command.
     pub(in crate::app) fn of(&self, command: Command) -> &[KeyboardShortcut] {
         self.keys.get(&command).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same with other shortcuts for a command.
+    pub(in crate::app) fn with(&self, command: Command, keys: Vec<KeyboardShortcut>) -> Self {
+        let mut changed = self.clone();
+        changed.keys.insert(command, keys);
+        changed
+    }
+
+    /// Saves the shortcuts that differ from the defaults.
+    pub(in crate::app) fn save(&self, data_dir: &Path) -> Result<()> {
+        let own: BTreeMap<_, _> =
+            self.keys.iter().filter(|(command, keys)| **keys != command.default_shortcuts()).collect();
+        match ron::ser::to_string_pretty(&own, ron::ser::PrettyConfig::default()) {
+            Ok(text) => write_whole(&data_dir.join(NAME), text.as_bytes()),
+            Err(error) => {
+                Err(Error::new(Kind::Bug, "The keyboard shortcuts cannot be written as text").because(error))
+            }
+        }
     }
 
     /// Pairs of commands with the same shortcut.
@@ -109,7 +130,7 @@ pub(super) fn pressed(ctx: &Context, excluded: impl Fn(&Command) -> bool) -> Vec
 }
 
 /// Whether it is a clipboard shortcut, for which egui sends a separate event.
-const COPY: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::C);
+pub(super) const COPY: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::C);
 
 fn has_selected_text(ctx: &Context) -> bool {
     ctx.plugin_opt::<LabelSelectionState>().is_some_and(|labels| labels.lock().has_selection())
@@ -159,6 +180,8 @@ mod tests {
         assert_eq!(shortcuts.of(Command::FullScreen), Command::FullScreen.default_shortcuts());
         assert_eq!(shortcuts.conflicts(), [(Command::Generate, Command::Cancel)]);
         assert!(message.is_some_and(|message| message.contains("same key")));
+        shortcuts.save(dir.path()).unwrap();
+        assert_eq!(Shortcuts::open(dir.path()).0, shortcuts);
         std::fs::write(dir.path().join(NAME), "{generate").unwrap();
         let (shortcuts, message) = Shortcuts::open(dir.path());
         assert_eq!((shortcuts, message.is_some()), (Shortcuts::default(), true));

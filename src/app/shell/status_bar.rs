@@ -2,38 +2,54 @@
 
 use std::time::Instant;
 
-use eframe::egui::{Align, Layout, Panel, RichText, Ui};
+use eframe::egui::{Align, Layout, Panel, RichText, Ui, UiBuilder};
 
+use super::action::Action;
 use super::app::State;
+use super::message_bar;
 use crate::app::panels::monitor::meter;
 use crate::app::theme;
 use crate::app::widgets::stage_bar::stage_words;
 use crate::core::Secs;
 
-/// Draws the status bar.
-pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) {
+/// Part of the width that is for the running job and the meter; the rest is for notifications.
+const JOB_PART: f32 = 0.5;
+
+/// Draws the status bar; returns the user's actions.
+pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) -> Vec<Action> {
+    let mut actions = Vec::new();
     Panel::bottom("status").resizable(false).exact_size(theme::STATUS_HEIGHT).show(ui, |ui| {
-        ui.horizontal_centered(|ui| {
-            ui.spacing_mut().item_spacing.x = 18.0;
-            match state.live.first() {
-                Some((id, job)) => {
-                    let elapsed = Secs::from(now.saturating_duration_since(job.follower.started()));
-                    let left = job.follower.progress().remaining();
-                    let time =
-                        left.map_or_else(|| format!("{elapsed} so far"), |left| format!("{left} left"));
-                    let text =
-                        format!("Running job {id} · {} · {time}", stage_words(job.follower.progress()));
-                    ui.label(RichText::new(text).small());
-                }
-                None => {
-                    ui.label(RichText::new("Ready").small().weak());
-                }
-            }
-            ui.label(RichText::new(meter(state.measurements.view().snapshot)).small().weak());
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let text = format!("Wandeck {}", env!("CARGO_PKG_VERSION"));
-                ui.label(RichText::new(text).small().weak());
-            });
+        let (left, right) = ui.max_rect().split_left_right_at_fraction(JOB_PART);
+        let layout = Layout::left_to_right(Align::Center);
+        ui.scope_builder(UiBuilder::new().id_salt("job").max_rect(left).layout(layout), |ui| {
+            ui.set_clip_rect(ui.clip_rect().intersect(left));
+            job_ui(ui, state, now);
+        });
+        let right = right.with_min_x(right.min.x + 8.0);
+        ui.scope_builder(UiBuilder::new().id_salt("message").max_rect(right).layout(layout), |ui| {
+            actions = message_bar::ui(ui, &state.notifications, now);
         });
     });
+    actions
+}
+
+/// The running job and the meter.
+fn job_ui(ui: &mut Ui, state: &State, now: Instant) {
+    ui.spacing_mut().item_spacing.x = 18.0;
+    match state.live.first() {
+        Some((id, job)) => {
+            let elapsed = Secs::from(now.saturating_duration_since(job.follower.started()));
+            let left = job.follower.progress().remaining();
+            let time = left.map_or_else(|| format!("{elapsed} so far"), |left| format!("{left} left"));
+            let text = format!("Running job {id} · {} · {time}", stage_words(job.follower.progress()));
+            ui.label(RichText::new(text).small());
+        }
+        None if state.queue_is_paused => {
+            ui.label(RichText::new("The queue is paused").small());
+        }
+        None => {
+            ui.label(RichText::new("Ready").small().weak());
+        }
+    }
+    ui.label(RichText::new(meter(state.measurements.view().snapshot)).small().weak());
 }

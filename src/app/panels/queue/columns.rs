@@ -246,7 +246,11 @@ impl Columns {
             let title = if column == Column::Thumbnail { "" } else { column.title() };
             ui.scope_builder(UiBuilder::new().id_salt(column).max_rect(cell).layout(layout), |ui| {
                 let text = RichText::new(title).small().weak();
-                ui.add(Label::new(text).truncate().selectable(false)).on_hover_text(column.about());
+                let response = ui.add(Label::new(text).truncate().selectable(false));
+                // other panels have fields of the same name
+                let name = format!("{} column", column.title());
+                response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name.clone()));
+                response.on_hover_text(column.about());
             });
             let x = cell.right() + GAP / 2.0;
             let handle =

@@ -286,15 +286,15 @@ fn waiting_jobs_have_times_and_the_queue_has_a_total() {
 #[test]
 fn columns_are_chosen_and_resized() {
     let mut harness = harness_of(1400.0, queue(), LiveJobs::default());
-    harness.get_by_label("Seed");
+    harness.get_by_label("Seed column");
     harness.get_by_role_and_label(Role::Button, "Columns of the queue").click();
     harness.run();
     harness.get_by_label("Column Seed").click();
     harness.run();
     harness.key_press(Key::Escape);
     harness.run();
-    assert!(harness.query_by_label("Seed").is_none());
-    let before = harness.get_by_label("Model").rect();
+    assert!(harness.query_by_label("Seed column").is_none());
+    let before = harness.get_by_label("Model column").rect();
     let handle = harness.get_by_label("Width of Mode").rect().center();
     harness.drag_at(handle);
     harness.run();
@@ -302,7 +302,7 @@ fn columns_are_chosen_and_resized() {
     harness.run();
     harness.drop_at(handle + vec2(30.0, 0.0));
     harness.run();
-    assert!(harness.get_by_label("Model").rect().left() > before.left() + 20.0 - 30.0);
+    assert!(harness.get_by_label("Model column").rect().left() > before.left() + 20.0 - 30.0);
     assert_ne!(harness.state().columns, Columns::default());
 }
 
