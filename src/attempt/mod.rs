@@ -1,12 +1,13 @@
 //! One attempt at a job: from its settings to a checked file, with resume points after its steps.
 
 mod control;
+mod latents_out;
 mod record;
 mod resume_key;
 mod resume_points;
 mod run;
 
 pub(crate) use control::{JobControl, StopReason, YieldReason};
-pub(crate) use resume_points::{ResumePoints, forget, keep};
+pub(crate) use resume_points::{ResumePoints, forget, keep, resume_mark};
 pub use run::run_job;
-pub(crate) use run::{AttemptContext, AttemptEnd, attempt, complete};
+pub(crate) use run::{AttemptContext, AttemptEnd, abandon_output as abandon, attempt, complete, placed};

@@ -103,6 +103,13 @@ pub(crate) fn forget(data_dir: &Path, uid: &str) {
     }
 }
 
+/// A text that changes whenever a state of the job `uid` is saved; empty before the first.
+pub(crate) fn resume_mark(data_dir: &Path, uid: &str) -> String {
+    let saved = fs::metadata(work_path(data_dir, uid)).and_then(|about| about.modified()).ok();
+    let since = saved.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map(|since| since.as_nanos().to_string()).unwrap_or_default()
+}
+
 fn work_path(data_dir: &Path, uid: &str) -> PathBuf {
     data_dir.join("queue").join("work").join(uid).with_extension("safetensors")
 }

@@ -6,16 +6,17 @@ use std::time::Instant;
 use ndarray::ArrayD;
 
 use super::control::JobControl;
+use super::latents_out;
 use super::record::{MadeBy, stage_plan};
 use super::resume_points::ResumePoints;
 use crate::core::{
-    CancelToken, DeviceId, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Kind, Outcome, Result,
-    Secs, Stage,
+    CancelToken, DeviceId, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Outcome, Result, Secs,
+    Stage,
 };
 use crate::engine::Runtime;
 use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
 use crate::media::{
-    Existing, ExpectedVideo, OutputTarget, Rename, VideoSink, check, complete_rename, discard,
+    Existing, ExpectedVideo, OutputTarget, Rename, VideoSink, abandon, check_cancellable, complete_rename,
 };
 use crate::models;
 use crate::monitor::reset_peak_resident;
@@ -24,7 +25,6 @@ use crate::pipeline::{
     TensorCache,
 };
 use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, RunLimits, report_preflight, resolve_inputs};
-use crate::store::write_tensors;
 
 /// The environment of an attempt.
 pub(crate) struct AttemptContext<'a> {
@@ -199,9 +199,10 @@ impl Stages<'_> {
     ) -> Result<Outcome> {
         let Output { work, target, record } = output;
         let (cancel, faults) = (context.cancel, context.faults);
-        let mut sink = VideoSink::start(target, request.size, request.fps, request.frames)?;
-        let hidden = Some(sink.hidden().to_path_buf());
+        let hidden = Some(target.hidden());
+        // before it exists, so that the next program finds it whenever this one dies
         record(PartialOutput { hidden: hidden.clone(), placing: None })?;
+        let mut sink = VideoSink::start(target, request.size, request.fps, request.frames)?;
         let mut frame_number = 0;
         let mut frames = |frame| {
             frame_number += 1;
@@ -215,18 +216,25 @@ impl Stages<'_> {
         context.stage(Stage::PostProcess, |context| {
             cancel.check()?;
             if let Some(path) = &work.latents_out {
-                write_latent(path, latent)?;
+                let written = latents_out::write(path, work.existing, latent)?;
+                if written != *path {
+                    let asked = path.display();
+                    context
+                        .reporter
+                        .warn(format!("{asked} exists: the latents are in {}", written.display()));
+                }
             }
             faults.inject(FaultPoint::Output, cancel)?;
             let ready = sink.finish(metadata)?;
             if let Some(note) = ready.note() {
                 context.reporter.warn(note.to_owned());
             }
+            // before it gets its name, so that a cancelled job leaves no video
+            check_output(&mut outcome, &target.hidden(), target, &mut context.reporter, cancel)?;
             outcome.output = ready.place(&mut |rename| {
                 let placed = Outcome { output: rename.to.to_path_buf(), ..outcome.clone() };
                 record(PartialOutput { hidden: hidden.clone(), placing: Some(Box::new(placed)) })
             })?;
-            check_output(&mut outcome, target, &mut context.reporter);
             Ok(())
         })?;
         Ok(outcome)
@@ -241,7 +249,7 @@ pub(crate) fn complete(
 ) -> Result<Option<Outcome>> {
     let PartialOutput { hidden: Some(hidden), placing } = partial else { return Ok(None) };
     let Some(outcome) = placing else {
-        discard(hidden);
+        abandon(hidden, None);
         return Ok(None);
     };
     let rename = Rename { from: hidden, to: &outcome.output };
@@ -250,19 +258,42 @@ pub(crate) fn complete(
     let mut reporter = Reporter::new(send);
     reporter.send(Event::Started { seed: outcome.request.seed, plan: vec![(Stage::PostProcess, 1)] });
     let target = OutputTarget::parse(&outcome.output, outcome.request.frames, Existing::Replace)?;
-    check_output(&mut outcome, &target, &mut reporter);
+    let output = outcome.output.clone();
+    check_output(&mut outcome, &output, &target, &mut reporter, &CancelToken::new())?;
     Ok(Some(outcome))
 }
 
-/// Checks the finished file.
-fn check_output(outcome: &mut Outcome, target: &OutputTarget, reporter: &mut Reporter<'_>) {
+/// Removes what is left of a video that is not wanted any more, and brings back what it was about to replace.
+pub(crate) fn abandon_output(partial: &PartialOutput) {
+    if let Some(hidden) = &partial.hidden {
+        abandon(hidden, partial.placing.as_ref().map(|outcome| outcome.output.as_path()));
+    }
+}
+
+/// The finished video of a job whose program died before it could record the end.
+pub(crate) fn placed(partial: &PartialOutput) -> Option<&Path> {
+    let PartialOutput { hidden: Some(hidden), placing: Some(outcome) } = partial else { return None };
+    let output = outcome.output.as_path();
+    // the hidden name disappears only by the rename
+    (hidden.symlink_metadata().is_err() && output.symlink_metadata().is_ok()).then_some(output)
+}
+
+/// Checks the finished file, which is at `path` and will be or is at the target.
+fn check_output(
+    outcome: &mut Outcome,
+    path: &Path,
+    target: &OutputTarget,
+    reporter: &mut Reporter<'_>,
+    cancel: &CancelToken,
+) -> Result<()> {
     let request = &outcome.request;
     let size = target.stored_size(request.size);
-    outcome.checks =
-        check(&outcome.output, &ExpectedVideo { frames: request.frames, size, fps: request.fps });
+    let expected = ExpectedVideo { frames: request.frames, size, fps: request.fps };
+    outcome.checks = check_cancellable(path, &expected, cancel)?;
     for failed in outcome.checks.iter().filter(|check| !check.passed) {
         reporter.warn(format!("The finished video fails the check \"{}\": {}", failed.name, failed.detail));
     }
+    Ok(())
 }
 
 fn report_resumed(state: &DenoiseState, reporter: &mut Reporter<'_>) {
@@ -275,13 +306,4 @@ fn report_resumed(state: &DenoiseState, reporter: &mut Reporter<'_>) {
     } else {
         format!("Resuming after step {done} of {steps}, where an earlier run was interrupted")
     });
-}
-
-/// Writes the latent as the tensor `latents` of a safetensors file.
-fn write_latent(path: &Path, latent: &ArrayD<f32>) -> Result<()> {
-    write_tensors(path, &[("latents", latent.view())], None).map_err(|error| {
-        Error::new(Kind::Io, format!("Cannot write {}", path.display()))
-            .because(error)
-            .remedy("Choose another place")
-    })
 }

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::Places;
 use super::args::{Common, Convert, TargetName};
 use super::report::{counted, note, out};
-use crate::core::{CancelToken, Error, Kind, Result};
+use super::signals::cancel_on_stop;
+use crate::core::{CancelToken, Kind, Result};
 use crate::models;
 use crate::models::convert::{
     ConversionOptions, ConversionStep, ConversionTarget, Converted, convert, default_name,
@@ -34,9 +35,7 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
         places.data_dir.join("models").join(default_name(&id, target))
     };
     let cancel = CancelToken::new();
-    let stop = cancel.clone();
-    ctrlc::set_handler(move || stop.cancel())
-        .map_err(|error| Error::new(Kind::Bug, "Cannot handle Ctrl-C").because(error))?;
+    cancel_on_stop(&cancel)?;
     let bar = bar();
     let began = Instant::now();
     let done = convert(&source, &dir, ConversionOptions::new(target), &cancel, &mut |step| match step {

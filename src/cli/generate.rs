@@ -2,14 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvError, bounded, select};
+use crossbeam_channel::{RecvError, select};
 
 use super::args::{Common, Generate};
 use super::dry_run;
 use super::plan;
 use super::report::{self, Output, ProgressPrinter};
 use super::reproduce::Reproduction;
+use super::signals::{Stop, stops};
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Kind, Result};
 use crate::queue::Scope;
@@ -22,7 +24,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
         return dry_run::run(&planned, &places, common.json);
     }
     plan::note_route(&planned);
-    let interrupts = interrupts()?;
+    let stops = stops()?;
     let service = service("wandeck generate", Scope::Own)?.settled(&places.settings);
     let output = match (args.events, common.json) {
         (true, _) => Output::Events,
@@ -34,10 +36,13 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let id = worker.submit(planned.spec)?.recv().map_err(died)??;
     loop {
         select! {
-            recv(interrupts) -> _ => {
-                reporter.note("Stopping…");
-                worker.cancel(id)?;
-            }
+            recv(stops) -> stop => match stop {
+                Ok(Stop::Terminate) => return Ok(interrupted(worker, &mut reporter)),
+                _ => {
+                    reporter.note("Stopping…");
+                    worker.cancel(id)?;
+                }
+            },
             recv(worker.events()) -> event => {
                 let (of, event) = event.map_err(died)?;
                 if of != id {
@@ -49,9 +54,22 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                     return end(&event, args.from.as_deref(), &reporter);
                 }
             }
+            default(POLL) => worker.check()?,
         }
     }
 }
+
+/// Stops the job so that it resumes later from its last step.
+fn interrupted(worker: Worker, reporter: &mut ProgressPrinter) -> ExitCode {
+    for (id, event) in worker.shut_down() {
+        reporter.event(id, &event);
+    }
+    reporter.note("\"wandeck queue run\" resumes the job from its last step");
+    ExitCode::Cancelled
+}
+
+/// How often it is checked whether the job can still be saved.
+const POLL: Duration = Duration::from_millis(200);
 
 fn died(error: RecvError) -> Error {
     Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error)
@@ -73,17 +91,4 @@ fn end(event: &Event, from: Option<&Path>, reporter: &ProgressPrinter) -> Result
             ExitCode::Cancelled
         }
     })
-}
-
-/// Receives a message for each Ctrl-C.
-pub(super) fn interrupts() -> Result<Receiver<()>> {
-    let (sender, receiver) = bounded(1);
-    // a second Ctrl-C while the first is being handled is ignored
-    ctrlc::set_handler(move || {
-        if sender.try_send(()).is_err() {
-            tracing::debug!("Already stopping");
-        }
-    })
-    .map_err(|error| Error::new(Kind::Bug, "Cannot handle Ctrl-C").because(error))?;
-    Ok(receiver)
 }

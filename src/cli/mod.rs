@@ -18,6 +18,7 @@ mod queue;
 mod report;
 mod reproduce;
 mod settings;
+mod signals;
 mod status;
 mod synth;
 mod tasks;
@@ -59,10 +60,17 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
             .and_then(|places| window(cli.renderer, places.data_dir, places.models_dir))
             .map(|()| ExitCode::Done),
     };
-    done.unwrap_or_else(|error| {
+    let code = done.unwrap_or_else(|error| {
         report::error(&error, json);
         ExitCode::from(&error)
-    })
+    });
+    match report::finish() {
+        Ok(()) => code,
+        Err(error) => {
+            report::note(&format!("Error: {error:#}"));
+            ExitCode::Failed
+        }
+    }
 }
 
 /// Folders and settings that every command needs.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::ExitCode;
 use super::args::{Common, Monitor as Args};
-use super::generate::interrupts;
 use super::report::{note, out};
+use super::signals::stops;
 use crate::core::{Result, Secs};
 use crate::monitor::{
     DeviceMetric, HostMetric, Machine, Metric, MetricSummary, Monitor, MonitorSnapshot, RangeTotals, Sample,
@@ -22,12 +22,12 @@ const SPARKLINE: usize = 40;
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<ExitCode> {
-    let interrupts = interrupts()?;
+    let stops = stops()?;
     let monitor = Monitor::start(SampleRate::SLOWEST)?;
     let wanted = args.count as usize;
     let mut seen = 0;
     let snapshot = loop {
-        let stopped = interrupts.recv_timeout(POLL) != Err(RecvTimeoutError::Timeout);
+        let stopped = stops.recv_timeout(POLL) != Err(RecvTimeoutError::Timeout);
         let snapshot = monitor.snapshot();
         // the first sample has no rates yet
         let measured = snapshot.samples.len().saturating_sub(1);

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::args::Common;
 use super::args_queue::{QueueArgs, QueueVerb};
-use super::generate::interrupts;
 use super::plan;
 use super::report::{self, Output, ProgressPrinter, counted, out};
+use super::signals::stops;
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Faults, Kind, Result};
 use crate::jobs::{Job, JobId, JobSpec, JobState, Priority, QueueDocument};
@@ -177,14 +177,17 @@ fn word(priority: Priority) -> &'static str {
 
 /// Runs jobs until none is queued.
 fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCode> {
-    let interrupts = interrupts()?;
+    let stops = stops()?;
     let service = service("wandeck queue run", Scope::Everything)?.settled(&places.settings);
     let worker = Worker::start(places.data_dir.clone(), service, Arc::new(|| {}))?;
     let (mut reporter, mut job) = (ProgressPrinter::new(output), None);
     let (mut done, mut failed) = (0, 0);
     loop {
         select! {
-            recv(interrupts) -> _ => {
+            recv(stops) -> _ => {
+                for (id, event) in worker.shut_down() {
+                    reporter.event(id, &event);
+                }
                 reporter.note("Stopping. The running job will resume from its last step next time");
                 return Ok(ExitCode::Cancelled);
             }
@@ -209,13 +212,14 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
                     _ => {}
                 }
             }
-            default(POLL) => {}
+            default(POLL) => worker.check()?,
         }
         worker.snapshot().messages.iter().for_each(|message| reporter.note(message));
         if worker.is_idle() {
             break;
         }
     }
+    let is_disk_full = worker.is_disk_full();
     let snapshot = worker.snapshot();
     let paused = snapshot.jobs.iter().filter(|job| matches!(job.state, JobState::Paused)).count();
     if as_json {
@@ -228,7 +232,10 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
         let left = if snapshot.is_paused { QUEUE_PAUSED.to_owned() } else { left_words(paused) };
         report::note(&format!("{done} done, {failed} failed; {left}"));
     }
-    Ok(if failed > 0 { ExitCode::Failed } else { ExitCode::Done })
+    if is_disk_full {
+        report::note("The disk is full. Free some space and run this again: the jobs resume");
+    }
+    Ok(if failed > 0 || is_disk_full { ExitCode::Failed } else { ExitCode::Done })
 }
 
 /// What is left in the queue: nothing, or paused jobs.

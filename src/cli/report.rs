@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::reproduce::Reproduction;
-use crate::core::{Error, Event, Outcome};
+use crate::core::{Error, Event, Kind, Outcome, Result};
 use crate::jobs::JobId;
 use crate::worker::JobFollower;
 
@@ -157,6 +157,19 @@ pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
 /// Prints a line on standard output. A closed pipe is ignored.
 pub(super) fn out(text: &str) {
     drop(writeln!(io::stdout().lock(), "{text}"));
+}
+
+/// Writes what is left for standard output; fails if it could not be written, as to a full disk.
+pub(super) fn finish() -> Result<()> {
+    match io::stdout().lock().flush() {
+        // a reader that went away is no reason to fail
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let error =
+                Error::new(Kind::Io, "The result could not be written to standard output").because(error);
+            Err(error.remedy("Free some disk space, or send it elsewhere"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints a line on standard error.

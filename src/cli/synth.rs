@@ -8,15 +8,14 @@ use serde_json::json;
 
 use super::args::{Common, ComponentName, DtypeName, LayoutName, LikeName, Synth};
 use super::report::out;
-use crate::core::{CancelToken, Error, Kind, Result};
+use super::signals::cancel_on_stop;
+use crate::core::{CancelToken, Result};
 use crate::models::synth::{Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan};
 
 pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
     let plan = plan(&shapes(args), layout(args.layout), dtype(args.dtype), &components(&args.only))?;
     let cancel = CancelToken::new();
-    let stop = cancel.clone();
-    ctrlc::set_handler(move || stop.cancel())
-        .map_err(|error| Error::new(Kind::Bug, "Cannot handle Ctrl-C").because(error))?;
+    cancel_on_stop(&cancel)?;
     let bar = ProgressBar::new(plan.size().0);
     if std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}");

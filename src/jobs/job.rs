@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::history_entry::HistoryEntry;
+use super::interruption::Interruptions;
 use super::spec::JobSpec;
 use crate::core::{Fix, Outcome, Utc};
 
@@ -97,6 +98,9 @@ pub struct Job {
     /// Its retries, oldest first.
     #[serde(default)]
     pub retries: Vec<RetryRecord>,
+    /// How often the program that ran it died.
+    #[serde(default)]
+    pub interruptions: Interruptions,
 }
 
 impl Job {
@@ -112,6 +116,7 @@ impl Job {
             pending_action: None,
             partial_output: PartialOutput::default(),
             retries: Vec::new(),
+            interruptions: Interruptions::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 mod document;
 mod fallback;
 mod history_entry;
+mod interruption;
 mod job;
 pub(crate) mod ladder;
 mod run_recorder;
@@ -15,6 +16,8 @@ pub use document::{DOCUMENT_VERSION, HistoryEntryDocument, JobDocument, QueueDoc
 pub use fallback::Fallback;
 pub(crate) use fallback::{may_help, next as next_fallback};
 pub use history_entry::{EndStatus, FailureRecord, HistoryEntry};
+pub(crate) use interruption::stage_key;
+pub use interruption::{Death, Interruptions};
 pub use job::{Job, JobId, JobState, PartialOutput, PendingAction, RetryRecord};
 pub use run_recorder::RunRecorder;
 pub use spec::{JobSpec, Priority};

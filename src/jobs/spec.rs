@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::fallback::Fallback;
-use crate::core::{Draft, Secs};
+use crate::core::{Draft, Error, Kind, Result, Secs};
 use crate::media::Existing;
 
 /// Which jobs run first.
@@ -73,5 +73,42 @@ impl JobSpec {
     /// The time that it may run; none for no limit.
     pub fn time_limit(&self) -> Option<Secs> {
         self.timeout_s.map(|seconds| Secs(seconds as f64))
+    }
+
+    /// Fails with [`Kind::Input`] if the settings cannot be stored: numbers that are infinite or not a number, and paths
+    /// that are not UTF-8.
+    pub fn check_storable(&self) -> Result<()> {
+        let Draft { guidance, guidance_low, shift, step_list, loras, .. } = &self.draft;
+        let refuse = |field: &'static str, message: String, remedy: &str| {
+            Err(Error::new(Kind::Input, message).field(field).remedy(remedy))
+        };
+        let numbers = [("guidance", *guidance), ("shift", *shift)].into_iter();
+        let numbers = numbers
+            .chain(guidance_low.map(|low| ("guidance_low", low)))
+            .chain(loras.iter().map(|lora| ("lora", lora.strength)))
+            .chain(step_list.iter().flat_map(|list| &list.0).map(|&step| ("step_list", step)));
+        for (field, value) in numbers {
+            if !value.is_finite() {
+                return refuse(
+                    field,
+                    format!("{field} is {value}, which is not a finite number"),
+                    "Give a number",
+                );
+            }
+        }
+        let paths = [("model", Some(&self.model)), ("output", Some(&self.output))].into_iter();
+        let paths = paths
+            .chain([("latents_out", self.latents_out.as_ref())])
+            .chain([("start_image", self.draft.start_image.as_ref())])
+            .chain([("end_image", self.draft.end_image.as_ref())])
+            .chain([("continue_from", self.draft.continue_from.as_ref())])
+            .chain(loras.iter().map(|lora| ("lora", Some(&lora.file))));
+        for (field, path) in paths {
+            if let Some(path) = path.filter(|path| path.to_str().is_none()) {
+                let message = format!("The path is not UTF-8 and cannot be stored: {}", path.display());
+                return refuse(field, message, "Rename the file or folder");
+            }
+        }
+        Ok(())
     }
 }

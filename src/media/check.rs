@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::core::{Check, Fps, Frame, FrameCount, Resolution, Result};
+use crate::core::{CancelToken, Check, Fps, Frame, FrameCount, Resolution, Result};
 
 use super::png::frame_name;
 use super::reader::{Reader, VideoInfo};
@@ -31,13 +31,23 @@ const DURATION_TOLERANCE_SECS: f64 = 0.0051;
 
 /// Decodes the whole file and compares it with `expected`. A difference is a failed check, not an error.
 pub fn check(path: &Path, expected: &ExpectedVideo) -> Vec<Check> {
+    checks(path, expected, &CancelToken::new())
+}
+
+/// The same as [`check`]; `cancel` stops it between two frames with the cancelled error.
+pub fn check_cancellable(path: &Path, expected: &ExpectedVideo, cancel: &CancelToken) -> Result<Vec<Check>> {
+    let found = checks(path, expected, cancel);
+    cancel.check().map(|()| found)
+}
+
+fn checks(path: &Path, expected: &ExpectedVideo, cancel: &CancelToken) -> Vec<Check> {
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
         Err(error) => return vec![entry("opens", false, format!("{error:#}"))],
     };
     let info = *reader.info();
     let mut seen = Seen::default();
-    let decoded = seen.read_all(&mut reader);
+    let decoded = seen.read_all(&mut reader, cancel);
     let detail = match &decoded {
         Ok(()) => "every frame was decoded".to_owned(),
         Err(error) => format!("frame {}: {error:#}", seen.num_frames),
@@ -89,8 +99,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn read_all(&mut self, reader: &mut Reader) -> Result<()> {
+    fn read_all(&mut self, reader: &mut Reader, cancel: &CancelToken) -> Result<()> {
         while let Some(frame) = reader.next_frame()? {
+            cancel.check()?;
             self.num_frames += 1;
             self.measure(&frame);
         }

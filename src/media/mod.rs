@@ -26,12 +26,12 @@ mod target;
 mod thumbnail;
 mod writer;
 
-pub use check::{ExpectedVideo, check};
+pub use check::{ExpectedVideo, check, check_cancellable};
 pub use color::{ColorRange, ColorSpace, Matrix, Yuv420};
 pub use metadata::{Metadata, read_metadata};
 pub use reader::{Reader, VideoInfo};
 pub use recorder::VideoSink;
-pub use staged::{Rename, StagedVideo, complete_rename, discard};
+pub use staged::{Rename, StagedVideo, abandon, complete_rename};
 pub use still::{ImageFit, SourceImage, image_size, is_image};
 pub use target::{Existing, Format, OutputTarget};
 pub use thumbnail::{read_image, thumbnail, write_png};

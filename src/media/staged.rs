@@ -66,23 +66,66 @@ pub fn complete_rename(rename: Rename<'_>, existing: Existing) -> Result<Option<
     let exists = |path: &Path| path.symlink_metadata().is_ok();
     match (exists(from), exists(to)) {
         // the temporary name disappears only by the rename
-        (false, true) => Ok(Some(to.to_path_buf())),
-        (true, taken) if !taken || (existing == Existing::Replace && from.is_file()) => {
+        (false, true) => {}
+        (true, false) => fs::rename(from, to).map_err(failed)?,
+        (true, true) if existing == Existing::Replace && from.is_file() && !to.is_dir() => {
             fs::rename(from, to).map_err(failed)?;
-            if let Some(folder) = to.parent() {
-                sync_folder(folder);
-            }
-            Ok(Some(to.to_path_buf()))
+        }
+        (true, true) if existing == Existing::Replace && from.is_dir() && to.is_dir() => {
+            replace_folder(from, to).map_err(failed)?;
         }
         _ => {
-            discard(from);
-            Ok(None)
+            abandon(from, Some(to));
+            return Ok(None);
         }
     }
+    remove(&replaced_path(from));
+    if let Some(folder) = to.parent() {
+        sync_folder(folder);
+    }
+    Ok(Some(to.to_path_buf()))
 }
 
-/// Removes the temporary file or folder of a video that was not completed.
-pub fn discard(hidden: &Path) {
+/// Removes the temporary file or folder `hidden` of a video that was not completed. Frames at `to` that were set aside
+/// for it come back.
+pub fn abandon(hidden: &Path, to: Option<&Path>) {
+    let replaced = replaced_path(hidden);
+    match to.filter(|to| replaced.exists() && to.symlink_metadata().is_err()) {
+        Some(to) => {
+            if let Err(error) = fs::rename(&replaced, to) {
+                tracing::error!("Cannot restore {} from {}: {error}", to.display(), replaced.display());
+            }
+        }
+        None => remove(&replaced),
+    }
+    remove(hidden);
+}
+
+/// Where the frames are that the temporary folder `hidden` is about to replace.
+fn replaced_path(hidden: &Path) -> PathBuf {
+    hidden.with_extension("replaced")
+}
+
+/// Replaces the folder of frames `to` by the folder `from`. A crash in between leaves either both or the old one aside.
+fn replace_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !holds_only_frames(to) {
+        return Err(ErrorKind::DirectoryNotEmpty.into());
+    }
+    let aside = replaced_path(from);
+    fs::rename(to, &aside)?;
+    if let Err(error) = fs::rename(from, to) {
+        fs::rename(&aside, to)?;
+        return Err(error);
+    }
+    if let Some(folder) = to.parent() {
+        sync_folder(folder);
+    }
+    remove(&aside);
+    Ok(())
+}
+
+/// Removes a file or folder, if it is there.
+fn remove(hidden: &Path) {
     let gone = if hidden.is_dir() { fs::remove_dir_all(hidden) } else { fs::remove_file(hidden) };
     if let Err(error) = gone.or_else(|error| match error.kind() {
         ErrorKind::NotFound => Ok(()),
@@ -112,7 +155,7 @@ impl StagedFile {
     pub(super) fn create(target: &OutputTarget) -> Result<Self> {
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let made = MadeFolders::create(target.folder()).map_err(failed)?;
-        let temp = builder(0o666).tempfile_in(target.folder()).map_err(failed)?;
+        let temp = builder(target, 0o666).tempfile_in(target.folder()).map_err(failed)?;
         Ok(Self { temp, made, target: target.clone() })
     }
 
@@ -165,7 +208,7 @@ impl StagedFolder {
     pub(super) fn create(target: &OutputTarget) -> Result<Self> {
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let made = MadeFolders::create(target.folder()).map_err(failed)?;
-        let temp = builder(0o777).tempdir_in(target.folder()).map_err(failed)?;
+        let temp = builder(target, 0o777).tempdir_in(target.folder()).map_err(failed)?;
         Ok(Self { temp, made, target: target.clone() })
     }
 
@@ -185,10 +228,12 @@ impl StagedFolder {
         let failed = |error| io_error(CANNOT_WRITE, target.path(), error);
         let mut path = target.path().to_path_buf();
         announce(Rename { from: temp.path(), to: &path })?;
-        let replaced = match target.existing() {
-            Existing::Replace => set_aside(&path, target.folder()).map_err(failed)?,
-            Existing::NextFree => None,
-        };
+        if target.existing() == Existing::Replace && path.is_dir() {
+            replace_folder(temp.path(), &path).map_err(failed)?;
+            drop(temp.keep());
+            made.keep();
+            return Ok(path);
+        }
         // renaming onto a folder that is not empty fails, so nothing is overwritten
         while let Err(error) = fs::rename(temp.path(), &path) {
             let is_taken = matches!(
@@ -200,10 +245,6 @@ impl StagedFolder {
                 announce(Rename { from: temp.path(), to: &path })?;
                 continue;
             }
-            if let Some(aside) = replaced {
-                let aside = aside.keep();
-                fs::rename(aside.join(OLD), &path).and_then(|()| fs::remove_dir(&aside)).map_err(failed)?;
-            }
             return Err(failed(error));
         }
         drop(temp.keep());
@@ -213,25 +254,10 @@ impl StagedFolder {
     }
 }
 
-const OLD: &str = "replaced";
-
-/// Moves a folder of frames into a temporary folder, which is removed when dropped.
-fn set_aside(path: &Path, beside: &Path) -> std::io::Result<Option<TempDir>> {
-    if !path.is_dir() {
-        return Ok(None);
-    }
-    if !holds_only_frames(path) {
-        return Err(ErrorKind::DirectoryNotEmpty.into());
-    }
-    let aside = builder(0o777).tempdir_in(beside)?;
-    fs::rename(path, aside.path().join(OLD))?;
-    Ok(Some(aside))
-}
-
-/// Builder of temporary names. `mode` is limited by the user's umask, as for any other new file.
-fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
+/// Builder of the target's temporary name. `mode` is limited by the user's umask, as for any other new file.
+fn builder(target: &OutputTarget, mode: u32) -> tempfile::Builder<'_, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".wandeck-").suffix(".part");
+    builder.prefix(target.hidden_name()).rand_bytes(0);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     #[cfg(not(unix))]

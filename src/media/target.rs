@@ -1,6 +1,7 @@
 //! Output path of a video: the format from the extension, and a name that does not overwrite an existing file.
 
 use std::ffi::{OsStr, OsString};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,8 @@ pub struct OutputTarget {
     path: PathBuf,
     format: Format,
     existing: Existing,
+    /// Random, so that two videos in one folder do not meet.
+    hidden_name: String,
 }
 
 /// Largest frame that the H.264 encoder supports, in either orientation (level 5.2).
@@ -75,12 +78,18 @@ impl OutputTarget {
                 asked.clone()
             }
         };
-        Ok(Self { asked, path, format, existing })
+        let random = RandomState::new().build_hasher().finish();
+        Ok(Self { asked, path, format, existing, hidden_name: format!(".wandeck-{random:016x}.part") })
     }
 
     /// Path of the file, or of the folder of a PNG sequence, that will be written.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Temporary path beside the output to which the video is written until it is complete.
+    pub fn hidden(&self) -> PathBuf {
+        self.folder().join(&self.hidden_name)
     }
 
     /// Format of the output.
@@ -147,6 +156,10 @@ impl OutputTarget {
     /// The next free name, for the case that [`Self::path`] has been taken since.
     pub(super) fn next_name(&self) -> Result<PathBuf> {
         next_free(&self.asked, self.format)
+    }
+
+    pub(super) fn hidden_name(&self) -> &str {
+        &self.hidden_name
     }
 
     pub(super) fn existing(&self) -> Existing {

@@ -1,5 +1,6 @@
 //! Memory of this process and of the machine.
 
+use super::cgroup::ControlGroup;
 use crate::core::Bytes;
 
 /// Peak resident memory of this process (Linux: `VmHWM`); `None` on other systems.
@@ -20,8 +21,14 @@ pub fn reset_peak_resident() {
     }
 }
 
-/// Memory available without swapping (Linux: `MemAvailable`); `None` on other systems.
+/// Memory that this process can still take without swapping: what is available on the machine (Linux:
+/// `MemAvailable`) and what its control group allows, whichever is less; `None` on other systems.
 pub fn free() -> Option<Bytes> {
+    let allowed = ControlGroup::of_this_process().and_then(|group| group.free());
+    available().into_iter().chain(allowed).min()
+}
+
+fn available() -> Option<Bytes> {
     let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

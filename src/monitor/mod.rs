@@ -6,6 +6,7 @@
 mod alarm;
 mod align;
 mod card;
+mod cgroup;
 mod csv;
 mod disk;
 mod energy;
@@ -30,6 +31,7 @@ mod track;
 pub use alarm::{Alarm, alarms};
 pub use align::{StageMap, stage_lengths};
 pub use card::{CardMemory, card_memory, has_gpu};
+pub use cgroup::memory_kills;
 pub use csv::csv;
 pub use disk::free_space;
 pub use energy::{Energy, Price};

@@ -2,8 +2,13 @@
 
 use super::queue::{Queue, find};
 use super::state::{Record, State};
+use crate::attempt;
 use crate::core::{Error, Fix, Kind, Result};
-use crate::jobs::{HistoryEntry, Job, JobId, JobSpec, JobState, PendingAction, Priority, RunRecorder};
+use crate::jobs::{
+    HistoryEntry, Interruptions, Job, JobId, JobSpec, JobState, PartialOutput, PendingAction, Priority,
+    RunRecorder,
+};
+use crate::library::History;
 
 /// A command for the queue. Each has a method of [`Queue`] with the same name.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,15 +135,18 @@ impl Queue {
     ) -> Result<JobId> {
         let uid = HistoryEntry::new_id();
         self.shared.change(|state| {
-            let job = Job { reserved_by, ..Job::new(state.next_id(), uid, decide(state)?) };
+            let spec = decide(state)?;
+            spec.check_storable()?;
+            let job = Job { reserved_by, ..Job::new(state.next_id()?, uid, spec) };
             let id = job.id;
             Ok((vec![Record::Put(Box::new(job))], id))
         })
     }
 
-    /// Replaces the settings of a queued or paused job.
+    /// Replaces the settings of a queued or paused job. What is left of a video with the old ones is removed.
     pub fn edit(&mut self, id: JobId, spec: JobSpec) -> Result<()> {
-        self.shared.change(|state| {
+        spec.check_storable()?;
+        let partial = self.shared.change(|state| {
             let mut job = find(state, id)?.clone();
             match job.state {
                 JobState::Queued | JobState::Paused => {}
@@ -147,10 +155,15 @@ impl Queue {
                 }
                 JobState::Ended { .. } => return Err(has_ended(id)),
             }
+            check_not_placed(&job)?;
             job.spec = spec;
             job.retries.clear();
-            Ok((vec![Record::Put(Box::new(job))], ()))
-        })
+            job.interruptions = Interruptions::default();
+            let partial = std::mem::take(&mut job.partial_output);
+            Ok((vec![Record::Put(Box::new(job))], partial))
+        })?;
+        attempt::abandon(&partial);
+        Ok(())
     }
 
     /// Moves a job before another one, or to the end.
@@ -198,11 +211,17 @@ impl Queue {
     /// Ends a job: a running one as soon as its program has stopped it.
     pub fn cancel(&mut self, id: JobId) -> Result<Acknowledgement> {
         let cancelled = |job: &Job| RunRecorder::default().history_entry(job, None, Err(&Error::cancelled()));
+        let mut partial = PartialOutput::default();
         let done = self.ask(id, PendingAction::Cancel, |job| match job.state {
             JobState::Ended { .. } => Err(not_now(id, "has already ended")),
-            _ => Ok(JobState::Ended { entry: Box::new(cancelled(job)) }),
+            _ => {
+                check_not_placed(job)?;
+                partial = job.partial_output.clone();
+                Ok(JobState::Ended { entry: Box::new(cancelled(job)) })
+            }
         })?;
         if done == Acknowledgement::Done {
+            attempt::abandon(&partial);
             self.after_end(id, None);
         }
         Ok(done)
@@ -210,17 +229,24 @@ impl Queue {
 
     /// Removes an ended job from the list; it stays in the history.
     pub fn remove(&mut self, id: JobId) -> Result<()> {
-        self.shared.change(|state| match find(state, id)?.ended() {
-            Some(_) => Ok((vec![Record::Remove { id }], ())),
+        let Self { shared, history, .. } = self;
+        shared.change(|state| match find(state, id)?.ended() {
+            Some(entry) => {
+                record_before_removal(history.as_ref(), entry)?;
+                Ok((vec![Record::Remove { id }], ()))
+            }
             None => Err(not_now(id, "has not ended").remedy("Cancel it first")),
         })
     }
 
     /// Removes all ended jobs from the list and returns their number; they stay in the history.
     pub fn clear_ended(&mut self) -> Result<usize> {
-        self.shared.change(|state| {
-            let ended = state.jobs().into_iter().filter(|job| job.ended().is_some());
-            let records: Vec<_> = ended.map(|job| Record::Remove { id: job.id }).collect();
+        let Self { shared, history, .. } = self;
+        shared.change(|state| {
+            let ended = state.jobs().into_iter().filter_map(|job| Some((job.id, job.ended()?)));
+            let remove =
+                |(id, entry)| record_before_removal(history.as_ref(), entry).map(|()| Record::Remove { id });
+            let records = ended.map(remove).collect::<Result<Vec<_>>>()?;
             let count = records.len();
             Ok((records, count))
         })
@@ -270,6 +296,24 @@ impl Queue {
                 None => state_if_not_running(job).map(set),
             }
         })
+    }
+}
+
+/// Writes an ended job into the history before it leaves the list: its program may have died in between.
+pub(super) fn record_before_removal(history: Option<&History>, entry: &HistoryEntry) -> Result<()> {
+    match history {
+        Some(history) => history.record(entry),
+        None => Err(Error::new(Kind::Io, "Ended jobs stay in the list until the history can be written")
+            .remedy("\"wandeck doctor\" says what is wrong with the history")),
+    }
+}
+
+/// Fails if the video of a job is finished and its program died before it could say so.
+fn check_not_placed(job: &Job) -> Result<()> {
+    match attempt::placed(&job.partial_output) {
+        Some(video) => Err(not_now(job.id, &format!("has already made its video, {}", video.display()))
+            .remedy("Let the queue run, which records it; then add a new job")),
+        None => Ok(()),
     }
 }
 

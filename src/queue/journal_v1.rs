@@ -4,7 +4,9 @@ use serde::Deserialize;
 
 use super::state::Record;
 use crate::core::{Fix, Utc};
-use crate::jobs::{HistoryEntry, Job, JobId, JobSpec, JobState, PartialOutput, PendingAction, RetryRecord};
+use crate::jobs::{
+    HistoryEntry, Interruptions, Job, JobId, JobSpec, JobState, PartialOutput, PendingAction, RetryRecord,
+};
 
 /// The record in a line of a journal of version 1.
 pub(super) fn decode(json: &[u8]) -> Option<Record> {
@@ -97,6 +99,7 @@ impl From<EntryV1> for Job {
             pending_action: entry.wish.map(Into::into),
             partial_output: entry.trace,
             retries: entry.retries.into_iter().map(Into::into).collect(),
+            interruptions: Interruptions::default(),
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::death::{CrashMark, RunPlace};
 use crate::core::{DeviceId, Error, Kind, Result};
-use crate::jobs::HistoryEntry;
-use crate::store::HeldLock;
+use crate::jobs::{Death, HistoryEntry, JobId};
+use crate::store::{HeldLock, create_private_folder, lock_is_free, make_private, remove_free_lock};
 
 /// This program's entry among the programs that use the queue. It is removed when dropped.
 pub(super) struct ProgramLease {
     data_dir: PathBuf,
     worker: String,
+    crash_mark: Option<CrashMark>,
     _lock: HeldLock,
 }
 
@@ -19,10 +21,9 @@ impl ProgramLease {
     pub(super) fn register(data_dir: &Path, who: &str) -> Result<Self> {
         let worker = HistoryEntry::new_id();
         let holder = format!("{who} (process {})", std::process::id());
-        let lock = HeldLock::attempt(&worker_path(data_dir, &worker), &holder)?.map_err(|other| {
-            Error::new(Kind::Bug, format!("The worker id {worker} is already used by {other}"))
-        })?;
-        Ok(Self { data_dir: data_dir.to_path_buf(), worker, _lock: lock })
+        prepare_folder(data_dir)?;
+        let lock = HeldLock::create(&worker_path(data_dir, &worker, LOCK), &holder)?;
+        Ok(Self { data_dir: data_dir.to_path_buf(), worker, crash_mark: None, _lock: lock })
     }
 
     /// The worker id of this program.
@@ -35,12 +36,39 @@ impl ProgramLease {
         is_alive(&self.data_dir, worker)
     }
 
-    /// Removes the files of programs that have ended.
-    pub(super) fn remove_stale(&self) {
+    /// Lets this program leave a mark if it ends itself, for the program that finds its job.
+    pub(super) fn mark_crashes(&mut self) {
+        self.crash_mark = CrashMark::leave(&worker_path(&self.data_dir, &self.worker, CRASH));
+    }
+
+    /// Notes where this program is in the job that it runs, for the program that finds the job if this one dies.
+    pub(super) fn note_place(&self, job: JobId, place: &str) {
+        let path = place_path(&self.data_dir, &self.worker, job);
+        if let Err(error) = RunPlace::now(place).write(&path) {
+            tracing::debug!("cannot write {}: {error}", path.display());
+        }
+    }
+
+    /// What is known about the death of the program `worker`, whose `job` has the resume point `mark`.
+    pub(super) fn death_of(&self, worker: &str, job: JobId, mark: &str) -> Death {
+        let noted = RunPlace::read(&place_path(&self.data_dir, worker, job)).unwrap_or_default();
+        let crash = fs::metadata(worker_path(&self.data_dir, worker, CRASH));
+        Death {
+            place: format!("{}/{mark}", noted.place),
+            crashed: crash.is_ok_and(|mark| mark.len() > 0),
+            out_of_memory: noted.was_killed_for_memory(),
+        }
+    }
+
+    /// Removes the files of programs that have ended; what is known about the death of the `referred` ones stays.
+    pub(super) fn remove_stale(&self, referred: &[&str]) {
         let Ok(files) = fs::read_dir(queue_folder(&self.data_dir).join("workers")) else { return };
         for path in files.filter_map(std::result::Result::ok).map(|file| file.path()) {
-            let worker = path.file_stem().map(|name| name.to_string_lossy().into_owned());
-            if worker.is_some_and(|worker| !self.is_alive(&worker)) {
+            let stem = path.file_stem().and_then(|name| name.to_str());
+            let Some(worker) = stem.and_then(|stem| stem.split('.').next()) else { continue };
+            if path.extension().is_some_and(|extension| extension == LOCK) {
+                remove_free_lock(&path);
+            } else if !referred.contains(&worker) && !self.is_alive(worker) {
                 drop(fs::remove_file(path));
             }
         }
@@ -49,8 +77,14 @@ impl ProgramLease {
 
 impl Drop for ProgramLease {
     fn drop(&mut self) {
-        // the lock is released right after
-        drop(fs::remove_file(worker_path(&self.data_dir, &self.worker)));
+        self.crash_mark = None;
+        let files = fs::read_dir(queue_folder(&self.data_dir).join("workers")).into_iter().flatten();
+        for path in files.filter_map(std::result::Result::ok).map(|file| file.path()) {
+            // the lock is released right after
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&self.worker)) {
+                drop(fs::remove_file(path));
+            }
+        }
     }
 }
 
@@ -76,18 +110,40 @@ impl DeviceLease {
     }
 }
 
+/// Creates the folder of the queue. Prompts are in it, so that only this user can open it.
+fn prepare_folder(data_dir: &Path) -> Result<()> {
+    let folder = queue_folder(data_dir);
+    create_private_folder(&folder).map_err(|error| {
+        Error::new(Kind::Io, format!("Cannot create the folder of the queue: {}", folder.display()))
+            .because(error)
+            .remedy("Check that the data folder can be written to, or choose another with --data-dir")
+    })?;
+    make_private(&folder);
+    Ok(())
+}
+
 /// The folder of the queue in a data folder.
 pub(super) fn queue_folder(data_dir: &Path) -> PathBuf {
     data_dir.join("queue")
 }
 
-fn worker_path(data_dir: &Path, worker: &str) -> PathBuf {
-    queue_folder(data_dir).join("workers").join(worker).with_extension("lock")
+/// Extension of the file that a program holds locked as long as it runs.
+const LOCK: &str = "lock";
+/// Extension of the file that says where in its job a program is.
+const PLACE: &str = "place";
+/// Extension of the file that is not empty if a program ended itself.
+const CRASH: &str = "crash";
+
+fn worker_path(data_dir: &Path, worker: &str, extension: &str) -> PathBuf {
+    queue_folder(data_dir).join("workers").join(worker).with_extension(extension)
+}
+
+fn place_path(data_dir: &Path, worker: &str, job: JobId) -> PathBuf {
+    queue_folder(data_dir).join("workers").join(format!("{worker}.{job}.{PLACE}"))
 }
 
 fn is_alive(data_dir: &Path, worker: &str) -> bool {
-    let path = worker_path(data_dir, worker);
-    path.exists() && matches!(HeldLock::attempt(&path, ""), Ok(Err(_)))
+    !lock_is_free(&worker_path(data_dir, worker, LOCK))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The queue: jobs in their order, kept in a journal that several programs may change.
 
 mod command;
+mod death;
 mod journal_v1;
 mod leases;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]

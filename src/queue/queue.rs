@@ -42,8 +42,21 @@ impl Queue {
         notes.retain(|note| !note.is_empty());
         let mut queue = Self { data_dir: data_dir.to_path_buf(), shared, lease, history, notes };
         queue.complete_history();
-        queue.lease.remove_stale();
+        queue.trim();
+        queue.remove_stale();
         Ok(queue)
+    }
+
+    /// Removes the files of programs that have ended.
+    fn remove_stale(&self) {
+        let jobs = self.shared.get().jobs();
+        let referred: Vec<_> = jobs.into_iter().filter_map(Job::worker).collect();
+        self.lease.remove_stale(&referred);
+    }
+
+    /// Fails if the data folder was moved, removed or replaced since the queue was opened.
+    pub fn check_place(&self) -> Result<()> {
+        self.shared.check_place()
     }
 
     /// Reads what other programs changed. Returns whether there was anything.

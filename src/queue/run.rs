@@ -4,7 +4,7 @@ use super::leases::ProgramLease;
 use super::queue::{Queue, Scope};
 use super::state::{Record, State};
 use crate::attempt;
-use crate::core::{Bytes, Result};
+use crate::core::{Bytes, Error, Kind, Result};
 use crate::jobs::{EndStatus, HistoryEntry, Job, JobId, JobState, PartialOutput, RetryRecord};
 
 /// Disk space for the resume points of failed jobs, which a retry resumes from.
@@ -16,7 +16,7 @@ impl Queue {
         if self.next(scope).is_none() && !self.may_have_changed() {
             return Ok(None);
         }
-        let Self { shared, lease, .. } = self;
+        let Self { shared, lease, data_dir, .. } = self;
         shared.change(|state| {
             if is_paused_for(state, scope) {
                 return Ok((Vec::new(), None));
@@ -25,8 +25,15 @@ impl Queue {
                 return Ok((Vec::new(), None));
             };
             let running = JobState::Running { worker: lease.worker().to_owned() };
-            let claimed = Job { state: running.clone(), ..job.clone() };
-            Ok((vec![Record::State { id: job.id, state: running }], Some(claimed)))
+            let mut claimed = Job { state: running.clone(), ..job.clone() };
+            let Some(dead) = job.worker() else {
+                // whatever ended its last program was dealt with then
+                claimed.interruptions.out_of_memory = false;
+                return Ok((vec![Record::State { id: job.id, state: running }], Some(claimed)));
+            };
+            let death = lease.death_of(dead, job.id, &attempt::resume_mark(data_dir, &job.uid));
+            claimed.interruptions = job.interruptions.after(&death);
+            Ok((vec![Record::Put(Box::new(claimed.clone()))], Some(claimed)))
         })
     }
 
@@ -39,24 +46,46 @@ impl Queue {
         state.first(|job| may_run(job, scope, &self.lease))
     }
 
+    /// Fails if this program does not run the job `id` any more, after reading what other programs changed.
+    pub(crate) fn check_runs_here(&mut self, id: JobId) -> Result<()> {
+        self.refresh()?;
+        check_is_mine(self.shared.get(), id, &self.lease)
+    }
+
+    /// Changes a job that this program runs; fails if it does not run it any more.
+    fn change_mine(&mut self, id: JobId, record: Record) -> Result<()> {
+        let Self { shared, lease, .. } = self;
+        shared.change(|state| check_is_mine(state, id, lease).map(|()| (vec![record], ())))
+    }
+
     /// Whether this program runs `job`.
     pub(crate) fn runs_here(&self, job: &Job) -> bool {
         job.worker() == Some(self.lease.worker())
     }
 
+    /// Lets this program leave a mark if it ends itself while it runs a job.
+    pub(crate) fn mark_crashes(&mut self) {
+        self.lease.mark_crashes();
+    }
+
+    /// Notes where this program is in the job that it runs.
+    pub(crate) fn note_place(&self, job: JobId, place: &str) {
+        self.lease.note_place(job, place);
+    }
+
     /// Saves what is on disk of a job's video.
     pub(crate) fn save_partial_output(&mut self, id: JobId, output: PartialOutput) -> Result<()> {
-        self.shared.change(|_| Ok((vec![Record::PartialOutput { id, output }], ())))
+        self.change_mine(id, Record::PartialOutput { id, output })
     }
 
     /// Saves a retry of a job.
     pub(crate) fn save_retry(&mut self, id: JobId, retry: RetryRecord) -> Result<()> {
-        self.shared.change(|_| Ok((vec![Record::Retry { id, retry }], ())))
+        self.change_mine(id, Record::Retry { id, retry })
     }
 
     /// Gives a job back that resumes later, at its turn or when the user resumes it.
     pub(crate) fn give_back(&mut self, id: JobId, state: JobState) -> Result<()> {
-        self.shared.change(|_| Ok((vec![Record::State { id, state }], ())))
+        self.change_mine(id, Record::State { id, state })
     }
 
     /// Ends a job: in the journal first, then in the history.
@@ -64,9 +93,24 @@ impl Queue {
     /// `kept_latents` is the disk space for the latents of finished jobs; it is `None` if the job has not finished.
     pub(crate) fn end(&mut self, id: JobId, entry: HistoryEntry, kept_latents: Option<Bytes>) -> Result<()> {
         let state = JobState::Ended { entry: Box::new(entry) };
-        self.shared.change(|_| Ok((vec![Record::State { id, state }], ())))?;
+        self.change_mine(id, Record::State { id, state })?;
         self.after_end(id, kept_latents);
+        self.trim();
         Ok(())
+    }
+
+    /// Removes the oldest ended jobs from a long list, after the history has them.
+    pub(super) fn trim(&mut self) {
+        let Self { shared, history, .. } = self;
+        let Some(history) = history.as_ref().filter(|_| !shared.get().surplus().is_empty()) else { return };
+        let trimmed = shared.change(|state| {
+            let recorded = |job: &&Job| job.ended().is_some_and(|entry| history.record(entry).is_ok());
+            let surplus = state.surplus().into_iter().filter(recorded);
+            Ok((surplus.map(|job| Record::Remove { id: job.id }).collect(), ()))
+        });
+        if let Err(error) = trimmed {
+            tracing::warn!("Cannot remove ended jobs from a long list: {error:#}");
+        }
     }
 
     pub(super) fn after_end(&self, id: JobId, kept_latents: Option<Bytes>) {
@@ -90,6 +134,14 @@ impl Queue {
 /// Whether the pause of the whole queue holds for a program; one that runs only its own jobs was asked for them.
 fn is_paused_for(state: &State, scope: Scope) -> bool {
     scope == Scope::Everything && state.is_paused()
+}
+
+/// Fails if the program of `lease` does not run the job `id`.
+fn check_is_mine(state: &State, id: JobId, lease: &ProgramLease) -> Result<()> {
+    match state.get(id) {
+        Some(job) if job.worker() == Some(lease.worker()) => Ok(()),
+        _ => Err(Error::new(Kind::Cancelled, format!("Another program runs job {id} now"))),
+    }
 }
 
 fn may_run(job: &Job, scope: Scope, lease: &ProgramLease) -> bool {

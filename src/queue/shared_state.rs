@@ -5,7 +5,7 @@ use std::path::Path;
 use super::journal_v1;
 use super::leases::queue_folder;
 use super::state::{Record, State};
-use crate::core::{CancelToken, FaultPoint, Faults, Result};
+use crate::core::{CancelToken, Error, FaultPoint, Faults, Kind, Result};
 use crate::store::{Journal, Locked};
 
 /// Version of the records that this program writes.
@@ -45,6 +45,11 @@ impl SharedState {
         self.journal.may_have_changed()
     }
 
+    /// Fails if the data folder was moved, removed or replaced since it was opened.
+    pub(super) fn check_place(&self) -> Result<()> {
+        self.journal.check_place()
+    }
+
     /// What went wrong while the journal was read, a sentence each; returned once.
     pub(super) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
@@ -66,6 +71,7 @@ impl SharedState {
         if records.is_empty() {
             return Ok(decided);
         }
+        records.iter().try_for_each(check_readable)?;
         self.faults.inject(FaultPoint::Journal, &CancelToken::new())?;
         if locked.is_old() {
             locked.rewrite(&self.state.records())?;
@@ -82,6 +88,14 @@ impl SharedState {
         }
         Ok(decided)
     }
+}
+
+/// Fails if a record could be written and not be read again, as one with an infinite number.
+fn check_readable(record: &Record) -> Result<()> {
+    let read = serde_json::to_vec(record).and_then(|json| serde_json::from_slice::<Record>(&json));
+    read.map(drop).map_err(|error| {
+        Error::new(Kind::Input, "The settings or the result of a job cannot be stored").because(error)
+    })
 }
 
 fn apply_update(locked: &mut Locked<'_>, state: &mut State, notes: &mut Vec<String>) -> Result<bool> {

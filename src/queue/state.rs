@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::{Error, Kind, Result};
 use crate::jobs::{Job, JobId, JobState, PartialOutput, PendingAction, Priority, RetryRecord};
 
-/// Ended jobs that stay in the list; the history has them all.
+/// Ended jobs that stay in the list once the history has them.
 const MAX_ENDED: usize = 50;
 
 /// One change of the queue.
@@ -53,9 +54,12 @@ impl State {
         self.is_paused
     }
 
-    /// The number of the next job.
-    pub(super) fn next_id(&self) -> JobId {
-        JobId(self.last + 1)
+    /// The number of the next job. Fails when there is none left, as after damage.
+    pub(super) fn next_id(&self) -> Result<JobId> {
+        self.last.checked_add(1).map(JobId).ok_or_else(|| {
+            Error::new(Kind::Io, format!("The queue has used every number up to {}", self.last))
+                .remedy("Its journal is damaged; choose another data folder with --data-dir")
+        })
     }
 
     /// Jobs in the order in which they run; ended ones among them.
@@ -104,16 +108,13 @@ impl State {
     }
 
     fn set_state(&mut self, id: JobId, state: JobState) {
-        let ends = matches!(state, JobState::Ended { .. });
         if let Some(job) = self.jobs.get_mut(&id) {
+            let ends = matches!(state, JobState::Ended { .. });
             self.ended = self.ended + usize::from(ends) - usize::from(job.ended().is_some());
             if !matches!(state, JobState::Running { .. }) {
                 job.pending_action = None;
             }
             job.state = state;
-        }
-        if ends {
-            self.remove_oldest();
         }
     }
 
@@ -131,7 +132,6 @@ impl State {
             Some(old) => self.ended -= usize::from(old.ended().is_some()),
             None => self.order.push(id),
         }
-        self.remove_oldest();
     }
 
     fn move_before(&mut self, id: JobId, before: Option<JobId>) {
@@ -150,13 +150,13 @@ impl State {
         }
     }
 
-    /// Removes the jobs that ended longest ago until at most [`MAX_ENDED`] are left.
-    fn remove_oldest(&mut self) {
-        while self.ended > MAX_ENDED {
-            let ended = |job: &Job| job.ended().map(|entry| (entry.ended, job.id));
-            let Some((_, oldest)) = self.jobs.values().filter_map(ended).min() else { return };
-            self.remove(oldest);
-        }
+    /// The jobs that ended longest ago and are more than the list keeps.
+    pub(super) fn surplus(&self) -> Vec<&Job> {
+        let ended = |job: &&Job| job.ended().is_some();
+        let mut ended: Vec<_> = self.jobs.values().filter(ended).collect();
+        ended.sort_by_key(|job| (job.ended().map(|entry| entry.ended), job.id));
+        ended.truncate(self.ended.saturating_sub(MAX_ENDED));
+        ended
     }
 }
 

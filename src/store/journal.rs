@@ -12,10 +12,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::lock::HeldLock;
+use super::whole_file::sync_folder;
 use crate::core::{Error, Kind, Result};
 
 /// JSON key of the version in the first line.
 const KEY: &str = "wandeck_journal";
+/// Longest journal that is read; a queue of ten thousand jobs has under 100 MB.
+const MAX_BYTES: u64 = 2 << 30;
 /// Bytes below which a journal is never rewritten to save space.
 const SMALL: u64 = 1 << 20;
 
@@ -41,6 +44,8 @@ pub struct Journal {
     read: u64,
     /// Size in bytes after the last rewrite.
     base: u64,
+    /// The folder as it was when the journal was opened.
+    folder: Option<FolderIdentity>,
 }
 
 /// Records that were appended since the previous read.
@@ -64,19 +69,36 @@ impl Journal {
     /// Opens or creates the journal at `path` for records of `version`. A file of a newer version fails when it is read.
     pub fn open(path: &Path, version: u64) -> Result<Self> {
         let _lock = HeldLock::wait(&lock_path(path))?;
-        let file = open(path).map_err(|error| failed(path, error))?;
-        let mut journal =
-            Self { path: path.to_path_buf(), file, version, found: Some(version), read: 0, base: 0 };
-        let written = journal.file.metadata().map_err(|error| failed(path, error))?.len();
-        if written == 0 {
-            journal.write(&line(&header(version))).map_err(|error| failed(path, error))?;
-            journal.read = 0;
+        let failed = |error| failed(path, error);
+        if !path.try_exists().map_err(failed)? {
+            // at once with its first line: an empty file is damage
+            replace(path, &line(&header(version))).map_err(failed)?;
         }
-        Ok(journal)
+        let file = open(path).map_err(failed)?;
+        let folder = FolderIdentity::of(path);
+        let path = path.to_path_buf();
+        Ok(Self { path, file, version, found: Some(version), read: 0, base: 0, folder })
+    }
+
+    /// Fails if the journal's folder was moved, removed or replaced by another since the journal was opened. Nothing can
+    /// be read or written any more then.
+    pub fn check_place(&self) -> Result<()> {
+        if FolderIdentity::of(&self.path) == self.folder && self.path.exists() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Io,
+            format!(
+                "The data folder was moved, removed or replaced while it was in use: {}",
+                self.path.display()
+            ),
+        )
+        .remedy("Put it back and start the program again; what was saved before is in it"))
     }
 
     /// Waits for the lock, which excludes other programs until the result is dropped.
     pub fn lock(&mut self) -> Result<Locked<'_>> {
+        self.check_place()?;
         let lock = HeldLock::wait(&lock_path(&self.path))?;
         Ok(Locked { journal: self, _lock: lock })
     }
@@ -133,8 +155,12 @@ impl Locked<'_> {
             (journal.read, journal.base) = (0, 0);
         }
         let length = journal.file.metadata().map_err(failed)?.len();
-        if length < journal.read {
+        let is_cut = length < journal.read;
+        if is_cut {
             journal.read = 0;
+        }
+        if length > MAX_BYTES {
+            return Err(failed(io::ErrorKind::FileTooLarge.into()));
         }
         let from_start = journal.read == 0;
         let mut text = Vec::new();
@@ -145,8 +171,10 @@ impl Locked<'_> {
         let (mut records, mut bad) = (Vec::new(), 0);
         if from_start {
             journal.found = version_of(lines.next(), &path, journal.version)?;
-            bad += usize::from(journal.found.is_none());
+            bad += usize::from(journal.found.is_none() || is_cut);
         }
+        // a power loss leaves zeros where a record was to be, a record that was being written has none
+        bad += usize::from(text[whole..].contains(&0));
         for line in lines {
             match checked(line).and_then(|json| decode(json, journal.found)) {
                 Some(record) => records.push(record),
@@ -192,16 +220,41 @@ impl Locked<'_> {
         let failed = |error| failed(&path, error);
         let mut bytes = line(&header(journal.version));
         bytes.extend(lines(records)?);
-        let folder = path.parent().unwrap_or(&path);
-        let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        staged.write_all(&bytes).and_then(|()| staged.as_file().sync_all()).map_err(failed)?;
-        staged.persist(&path).map_err(|error| failed(error.error))?;
-        sync_folder(folder);
+        replace(&path, &bytes).map_err(failed)?;
         journal.file = open(&path).map_err(failed)?;
         journal.found = Some(journal.version);
         (journal.read, journal.base) = (bytes.len() as u64, bytes.len() as u64);
         Ok(())
     }
+}
+
+/// Which folder a path is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FolderIdentity(u64, u64);
+
+impl FolderIdentity {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        path.parent()?.metadata().ok().map(|about| Self(about.dev(), about.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn of(_path: &Path) -> Option<Self> {
+        // this system does not move a folder with open files
+        None
+    }
+}
+
+/// Writes a whole file beside `path`, syncs it and gives it the name.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let mut staged = tempfile::NamedTempFile::new_in(folder)?;
+    staged.write_all(bytes)?;
+    staged.as_file().sync_all()?;
+    staged.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder);
+    Ok(())
 }
 
 fn header(version: u64) -> Vec<u8> {
@@ -267,12 +320,6 @@ fn open(path: &Path) -> io::Result<File> {
 
 fn lock_path(path: &Path) -> PathBuf {
     path.with_extension("lock")
-}
-
-fn sync_folder(folder: &Path) {
-    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
-        tracing::debug!("cannot sync {}: {error}", folder.display());
-    }
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {

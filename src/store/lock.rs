@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::whole_file::create_private_folder;
 use crate::core::{Error, Kind, Result};
 
 /// A lock that is held until it is dropped.
@@ -19,6 +20,19 @@ impl HeldLock {
         let file = open(path)?;
         file.lock().map_err(|error| failed(path, error))?;
         Ok(Self { file })
+    }
+
+    /// Creates the lock's file and holds it for as long as the result lives; `holder` is written into it. Meant for a
+    /// name that only this program uses: others may probe it with [`lock_is_free`] and remove it when it is free.
+    pub fn create(path: &Path, holder: &str) -> Result<Self> {
+        loop {
+            let mut held = Self::wait(path)?;
+            // another program may have removed the file as a dead program's before it was locked
+            if is_at(&held.file, path) {
+                held.file.write_all(holder.as_bytes()).map_err(|error| failed(path, error))?;
+                return Ok(held);
+            }
+        }
     }
 
     /// Takes the lock if it is free and writes `holder` into its file. The inner `Err` is the name of the current
@@ -43,7 +57,7 @@ impl HeldLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let who = fs::read_to_string(path).unwrap_or_default();
-                let who = who.trim();
+                let who = who.lines().next().unwrap_or_default().trim();
                 return Ok(Err(if who.is_empty() { "another program" } else { who }.to_owned()));
             }
             Err(TryLockError::Error(error)) => return Err(failed(path, error)),
@@ -63,9 +77,39 @@ impl Drop for HeldLock {
     }
 }
 
+/// Whether nobody holds the lock at `path`; also if there is no such file. The file is left unchanged.
+pub fn lock_is_free(path: &Path) -> bool {
+    // shared, so that two programs that probe at once do not take each other for the holder
+    File::open(path).map_or(true, |file| file.try_lock_shared().is_ok())
+}
+
+/// Removes the file of a lock that nobody holds. Returns whether it did.
+pub fn remove_free_lock(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    // held while it is removed, so that nobody takes it in between
+    file.try_lock().is_ok() && is_at(&file, path) && fs::remove_file(path).is_ok()
+}
+
+/// Whether `path` still is the open file.
+fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        match (fs::metadata(path), file.metadata()) {
+            (Ok(there), Ok(open)) => (there.ino(), there.dev()) == (open.ino(), open.dev()),
+            _ => false,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
+}
+
 fn open(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| failed(path, error))?;
+        create_private_folder(folder).map_err(|error| failed(path, error))?;
     }
     OpenOptions::new()
         .read(true)
@@ -86,6 +130,31 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_was_removed_before_it_was_held_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("locks/program");
+        let held = HeldLock::create(&path, "a program").unwrap();
+        assert!(!lock_is_free(&path) && !remove_free_lock(&path) && path.exists());
+        drop(held);
+        assert!(lock_is_free(&path) && remove_free_lock(&path) && !path.exists());
+        assert!(lock_is_free(&path));
+        for _ in 0..200 {
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        remove_free_lock(&path);
+                    }
+                });
+                let held = HeldLock::create(&path, "a program").unwrap();
+                assert!(!lock_is_free(&path), "another program would take it for dead");
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                drop(held);
+            });
+        }
+    }
 
     #[test]
     fn a_second_attempt_returns_the_first_holder() {

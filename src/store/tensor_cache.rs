@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use ndarray::ArrayD;
 
-use super::tensor_file::{read_tensors, write_tensors};
+use super::tensor_file::{TensorMetadata, read_tensors, write_tensors};
 use crate::core::Bytes;
 use crate::pipeline::TensorCache;
 
@@ -85,7 +85,7 @@ impl StoredTensors {
 
     fn write(&self, key: &str, tensor: &ArrayD<f32>) -> std::io::Result<()> {
         fs::create_dir_all(&self.dir)?;
-        write_tensors(&self.path(key), &[(TENSOR, tensor.view())], None)?;
+        write_tensors(&self.path(key), &[(TENSOR, tensor.view())], Some(TensorMetadata::new()))?;
         self.evict()
     }
 }

@@ -6,6 +6,36 @@ use std::path::Path;
 
 use crate::core::{Error, Kind, Result};
 
+/// Syncs a folder, so that a new name in it survives a power cut. A failure is only logged: the file itself is complete.
+pub fn sync_folder(folder: &Path) {
+    if let Err(error) = fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+        tracing::debug!("cannot sync {}: {error}", folder.display());
+    }
+}
+
+/// Creates a folder, and missing ones above it, that only this user can open: what is in it may be private.
+pub fn create_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Lets only this user open a file or folder. Where the file system has no permissions, nothing changes.
+pub fn make_private(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = if path.is_dir() { 0o700 } else { 0o600 };
+        if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(mode)) {
+            tracing::debug!("cannot set the permissions of {}: {error}", path.display());
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
 /// Writes a temporary file beside `path`, syncs it and renames it to `path`, so that readers see the old or the new
 /// file. Creates missing folders.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -16,6 +46,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         staged.write_all(bytes)?;
         staged.as_file().sync_all()?;
         staged.persist(path)?;
+        sync_folder(dir);
         Ok(())
     };
     write().map_err(|error| {

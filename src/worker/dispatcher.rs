@@ -45,7 +45,9 @@ impl Dispatcher {
     /// Works until the handle on the worker is dropped.
     pub(super) fn run(&self, messages: &Receiver<DispatcherMessage>) {
         let mut published = None;
+        let mut reported = String::new();
         loop {
+            self.shared.save_pending_ends();
             let revision = self.shared.queue().revision();
             // the runners change the queue, too
             if published != Some(revision) {
@@ -53,10 +55,11 @@ impl Dispatcher {
                 published = Some(revision);
             }
             self.watch();
-            let wait = if self.shared.running().is_empty() { POLL_IDLE } else { POLL_RUNNING };
+            let is_idle = self.shared.running().is_empty() && self.shared.pending_ends().is_empty();
+            let wait = if is_idle { POLL_IDLE } else { POLL_RUNNING };
             match messages.recv_timeout(wait) {
                 Ok(message) => self.handle(message),
-                Err(RecvTimeoutError::Timeout) => self.refresh(),
+                Err(RecvTimeoutError::Timeout) => self.refresh(&mut reported),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -90,13 +93,17 @@ impl Dispatcher {
     }
 
     /// Reads what other programs changed.
-    fn refresh(&self) {
+    fn refresh(&self, reported: &mut String) {
         let mut queue = self.shared.queue();
-        if queue.may_have_changed()
-            && let Err(error) = queue.refresh()
-        {
-            self.report(format!("{error:#}"));
+        if !queue.may_have_changed() {
+            return;
         }
+        let message = queue.refresh().err().map(|error| format!("{error:#}")).unwrap_or_default();
+        // the same error comes again with every look
+        if message != *reported && !message.is_empty() {
+            self.report(message.clone());
+        }
+        *reported = message;
     }
 
     /// Passes pending actions to the running jobs and wakes a runner if a job is queued.
@@ -113,7 +120,7 @@ impl Dispatcher {
             }
             apply(&running.control, action);
         }
-        if next.is_some() {
+        if next.is_some() && !self.shared.rests() {
             self.runners.wake_idle(|ordinal| running.iter().any(|running| running.ordinal == ordinal));
         }
     }

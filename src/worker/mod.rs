@@ -5,6 +5,7 @@ mod dispatcher;
 mod follower;
 mod held_device;
 mod options;
+mod pending_end;
 mod retry;
 mod runner;
 mod runners;

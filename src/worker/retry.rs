@@ -10,7 +10,7 @@ use crate::attempt::{AttemptContext, AttemptEnd, JobControl, ResumePoints, Yield
 use crate::core::{DeviceId, Error, Event, Fix, Kind, Result, Secs, Stage};
 use crate::engine::runtime;
 use crate::jobs::ladder::{self, Failed};
-use crate::jobs::{self, Job, JobSpec, RetryRecord, RunRecorder};
+use crate::jobs::{self, Job, JobSpec, RetryRecord, RunRecorder, stage_key};
 use crate::models;
 use crate::plan::{RanWith, ran_with};
 
@@ -19,8 +19,13 @@ impl Runner {
     pub(super) fn attempt_until_end(&mut self, job: &Job, control: &JobControl) -> JobEnd {
         let mut retries = job.retries.clone();
         let mut num_failed = 0;
+        // the last program was killed in the middle of an attempt, which failed for lack of memory
+        let mut killed = job.interruptions.out_of_memory;
         loop {
-            let error = match self.attempt_once(job, &retries, control) {
+            let killed = std::mem::take(&mut killed);
+            let attempted =
+                if killed { Err(killed_for_memory()) } else { self.attempt_once(job, &retries, control) };
+            let error = match attempted {
                 Ok(AttemptEnd::Done(outcome)) => return JobEnd::Done(outcome),
                 Ok(AttemptEnd::Yielded) => return yielded(control),
                 Err(error) => error,
@@ -29,7 +34,8 @@ impl Runner {
             if error.kind == Kind::Cancelled || !may_succeed_later {
                 return stopped_or_failed(error, &job.spec, control);
             }
-            let stage = self.recorder.stage().unwrap_or(Stage::Preflight);
+            let stage = if killed { job.interruptions.stage() } else { self.recorder.stage() };
+            let stage = stage.unwrap_or(Stage::Preflight);
             let LadderStep { fixes, suggestions } = self.ladder_step(job, &retries, &error, stage);
             let Some(fixes) = fixes.filter(|_| num_failed < self.options.max_retries) else {
                 // the user can still try what no retry may do
@@ -100,6 +106,9 @@ impl Runner {
         let recorder = &mut self.recorder;
         let mut send = |event: Event| {
             recorder.observe(&event);
+            if let Event::StageStarted { stage } = &event {
+                shared.queue().note_place(id, &stage_key(*stage));
+            }
             shared.send(id, event);
         };
         let run = || {
@@ -124,6 +133,8 @@ impl Runner {
             };
             let mut take_device = |device: &DeviceId| {
                 if self.device.take(device, &wait)? {
+                    // others may have taken the job while this program waited, as after a suspension
+                    self.shared.queue().check_runs_here(id)?;
                     self.shared.begin(job);
                 }
                 Ok(())
@@ -173,6 +184,11 @@ struct LadderStep {
     fixes: Option<Vec<Fix>>,
     /// What the user can try after the last attempt.
     suggestions: Vec<Fix>,
+}
+
+fn killed_for_memory() -> Error {
+    Error::new(Kind::OutOfMemory, "The system ended the program because memory ran out")
+        .remedy("Close other programs, or use a smaller size or fewer frames")
 }
 
 fn retry_message(error: &Error, stage: Stage, fixes: &[Fix]) -> String {

@@ -1,14 +1,16 @@
 //! A runner: the thread that owns ONNX Runtime and every session of a device, and runs one job after the other.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::dispatcher::apply;
 use super::held_device::HeldDevice;
 use super::options::WorkerOptions;
+use super::pending_end::EndRecord;
 use super::shared::{Running, Shared};
 use crate::attempt::{JobControl, StopReason, YieldReason, complete};
 use crate::core::{Error, Event, Fix, Kind, Outcome, Secs, Utc};
@@ -70,7 +72,7 @@ impl Runner {
     /// Runs jobs whenever it is woken, until the program closes.
     pub(super) fn run(&mut self, wake: &Receiver<()>) {
         while self.is_woken(wake) {
-            while !self.shared.closing.is_cancelled() {
+            while !self.shared.closing.is_cancelled() && !self.shared.rests() {
                 let claimed = self.shared.queue().claim(self.options.scope);
                 match claimed {
                     Ok(Some(job)) => self.run_job(job),
@@ -114,6 +116,7 @@ impl Runner {
         }
         apply(&control, job.pending_action);
         let started = Utc::now();
+        self.shared.queue().note_place(id, "");
         let end = self.work_on(&job, &control);
         self.device.release();
         self.save_end(job, started, end);
@@ -155,6 +158,9 @@ impl Runner {
         self.follow_settings();
         // the job may be stopped before its first attempt
         self.recorder = RunRecorder::default();
+        if let Some(error) = job.interruptions.set_aside() {
+            return JobEnd::Failed(error);
+        }
         let shared = Arc::clone(&self.shared);
         if job.partial_output.hidden.is_some() {
             match complete(&job.spec, &job.partial_output, &mut |event| shared.send(id, event)) {
@@ -169,35 +175,47 @@ impl Runner {
     /// Saves how a job ended, then sends its last event.
     fn save_end(&self, job: Job, started: Utc, end: JobEnd) {
         let id = job.id;
-        let mut queue = self.shared.queue();
         // the queue also knows the retries
-        let job = queue.get(id).map_or(job, Clone::clone);
-        let entry = |result| self.recorder.history_entry(&job, Some(started), result);
-        let (saved, event) = match end {
+        let job = self.shared.queue().get(id).map_or(job, Clone::clone);
+        let entry = |result| Box::new(self.recorder.history_entry(&job, Some(started), result));
+        let (record, event) = match end {
             JobEnd::Done(outcome) => {
-                let saved = queue.end(id, entry(Ok(&outcome)), Some(self.options.keep_latents));
-                (saved, Event::Finished { outcome })
+                let record = EndRecord::Ended(entry(Ok(&outcome)), Some(self.options.keep_latents));
+                (record, Event::Finished { outcome })
+            }
+            // the jobs behind it would fail in the same way
+            JobEnd::Failed(error) if is_disk_full(&error) && self.options.scope == Scope::Everything => {
+                *self.shared.disk_full() = Some(Instant::now());
+                let message = format!("The disk is full, so the queue rests: {error:#}");
+                (EndRecord::Later(JobState::Queued), Event::Interrupted { message })
             }
             JobEnd::Failed(error) => {
-                let saved = queue.end(id, entry(Err(&error)), None);
+                let record = EndRecord::Ended(entry(Err(&error)), None);
                 let is_cancelled = error.kind == Kind::Cancelled;
-                (saved, if is_cancelled { Event::Cancelled } else { Event::Failed { error } })
+                (record, if is_cancelled { Event::Cancelled } else { Event::Failed { error } })
             }
             JobEnd::Later(state, why) => {
                 // the user paused the job, whatever else made it yield
                 let is_paused = matches!(job.pending_action, Some(PendingAction::Pause { .. }));
                 let state = if is_paused { JobState::Paused } else { state };
-                (queue.give_back(id, state), Event::Interrupted { message: why.to_owned() })
+                (EndRecord::Later(state), Event::Interrupted { message: why.to_owned() })
             }
         };
-        drop(queue);
-        if let Err(error) = saved {
-            let message = format!("Cannot save the end of job {id}, so it may run again: {error:#}");
-            tracing::error!("{message}");
-            self.shared.send(id, Event::Warning { message });
-        }
-        self.shared.send(id, event);
+        self.shared.end(id, record, event);
     }
+}
+
+/// Whether an error says that the disk is full.
+fn is_disk_full(error: &Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let io = inner.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if matches!(io, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// The end of a job that yielded after a step.

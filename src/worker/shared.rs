@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
+use super::pending_end::PendingEnd;
 use crate::attempt::JobControl;
 use crate::core::{CancelToken, Event, Waker};
 use crate::jobs::{Job, JobId, Priority};
 use crate::monitor::Monitor;
 use crate::queue::Queue;
+
+/// How long no job is started after one found the disk full.
+const DISK_FULL_REST: Duration = Duration::from_secs(60);
 
 /// A job that runs in this program.
 #[derive(Clone)]
@@ -42,6 +46,10 @@ pub(super) struct Shared {
     pub(super) queue: Mutex<Queue>,
     /// One job for each runner that is busy.
     pub(super) running: Mutex<Vec<Running>>,
+    /// Ends that could not be saved yet.
+    pub(super) pending_ends: Mutex<Vec<PendingEnd>>,
+    /// When a full disk stopped the work on the queue.
+    pub(super) disk_full: Mutex<Option<Instant>>,
     pub(super) events: Sender<(JobId, Event)>,
     pub(super) waker: Waker,
     pub(super) closing: CancelToken,
@@ -65,6 +73,19 @@ impl Shared {
         if let Some(monitor) = &self.monitor {
             monitor.begin_job(&job.uid, job.id.0);
         }
+    }
+
+    pub(super) fn pending_ends(&self) -> MutexGuard<'_, Vec<PendingEnd>> {
+        self.pending_ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn disk_full(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.disk_full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the work on the queue rests because the disk was full a short time ago.
+    pub(super) fn rests(&self) -> bool {
+        self.disk_full().is_some_and(|since| since.elapsed() < DISK_FULL_REST)
     }
 
     pub(super) fn send(&self, id: JobId, event: Event) {

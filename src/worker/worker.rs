@@ -49,7 +49,8 @@ impl Worker {
     /// Starts the worker of a data folder. `waker` is called after each event and each change of the queue.
     pub fn start(data_dir: PathBuf, options: WorkerOptions, waker: Waker) -> Result<Self> {
         let scope = options.scope;
-        let queue = Queue::open(&data_dir, options.who, &options.faults)?;
+        let mut queue = Queue::open(&data_dir, options.who, &options.faults)?;
+        queue.mark_crashes();
         let (sender, events) = bounded(MAX_EVENTS);
         if let Some(monitor) = &options.monitor {
             monitor.measure_weights(memory_of_sessions);
@@ -57,6 +58,8 @@ impl Worker {
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
             running: Mutex::default(),
+            pending_ends: Mutex::default(),
+            disk_full: Mutex::default(),
             events: sender,
             waker,
             closing: CancelToken::new(),
@@ -121,8 +124,48 @@ impl Worker {
         let is_running = queue.jobs().iter().any(|job| queue.runs_here(job));
         !is_running
             && self.shared.running().is_empty()
-            && queue.next(self.scope).is_none()
+            && (self.shared.rests() || queue.next(self.scope).is_none())
+            && self.shared.pending_ends().is_empty()
             && self.events.is_empty()
+    }
+
+    /// Fails if the program should end: its data folder is gone, or the end of a job cannot be saved. Nothing that was
+    /// acknowledged is lost; the next program goes on.
+    pub fn check(&self) -> Result<()> {
+        self.shared.queue().check_place()?;
+        self.shared.check_pending_ends()
+    }
+
+    /// Whether jobs are left in the queue because the disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        self.shared.rests()
+    }
+
+    /// Stops the running jobs, which the next program resumes, and returns the last events.
+    pub fn shut_down(mut self) -> Vec<(JobId, Event)> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Vec<(JobId, Event)> {
+        self.shared.closing.cancel();
+        for running in self.shared.running().iter() {
+            running.control.stop(StopReason::Closing);
+        }
+        self.commands = None;
+        let mut last = Vec::new();
+        for thread in self.threads.drain(..) {
+            // the thread may wait for space in the event channel
+            while !thread.is_finished() {
+                while let Ok(event) = self.events.recv_timeout(Duration::from_millis(10)) {
+                    last.push(event);
+                }
+            }
+            if thread.join().is_err() {
+                tracing::error!("A thread of the worker panicked");
+            }
+        }
+        last.extend(self.events.try_iter());
+        last
     }
 
     fn send(&self, message: DispatcherMessage) -> Result<()> {
@@ -151,20 +194,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.shared.closing.cancel();
-        for running in self.shared.running().iter() {
-            running.control.stop(StopReason::Closing);
-        }
-        self.commands = None;
-        for thread in self.threads.drain(..) {
-            // the thread may wait for space in the event channel
-            while !thread.is_finished() {
-                while self.events.recv_timeout(Duration::from_millis(10)).is_ok() {}
-            }
-            if thread.join().is_err() {
-                tracing::error!("A thread of the worker panicked");
-            }
-        }
+        drop(self.stop());
     }
 }
 

@@ -23,6 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Maximum number of quoted lines of pip's messages.
 const QUOTED_LINES: usize = 4;
 
+/// Working folder of a Python that only says whether it has pip.
+const NEUTRAL_FOLDER: &str = if cfg!(windows) { "C:\\" } else { "/" };
+
 const HOW_ELSE: &str = "or install ONNX Runtime yourself and set ORT_DYLIB_PATH to its library";
 
 /// A Python that has pip.
@@ -55,8 +58,12 @@ impl Python {
     }
 
     fn probe(program: &OsStr) -> Result<Self, String> {
+        // a path from the working folder means another file from the folder that pip runs in
+        let path = Path::new(program);
+        let absolute = if path.components().count() > 1 { std::path::absolute(path).ok() } else { None };
+        let program = absolute.as_ref().map_or(program, |path| path.as_os_str());
         let mut command = Command::new(program);
-        command.args(["-m", "pip", "--version"]).env("PYTHONSAFEPATH", "1").stdin(Stdio::null());
+        command.args(["-I", "-m", "pip", "--version"]).current_dir(NEUTRAL_FOLDER).stdin(Stdio::null());
         match command.output() {
             Ok(output) if output.status.success() => Ok(Self(program.to_owned())),
             Ok(output) => {
@@ -111,7 +118,7 @@ impl Python {
     fn command(&self, build: &Build, temp: &Path, wheels: &Path) -> Command {
         let mut command = Command::new(&self.0);
         command
-            .args(["-m", "pip", "download", &format!("onnxruntime=={VERSION}")])
+            .args(["-I", "-m", "pip", "download", &format!("onnxruntime=={VERSION}")])
             .args(["--no-deps", "--only-binary=:all:", "--python-version", "3.12"])
             .args(["--implementation", "cp", "--abi", "cp312"])
             .args(["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]);
@@ -122,8 +129,9 @@ impl Python {
         for variable in ["TMPDIR", "TEMP", "TMP"] {
             command.env(variable, temp);
         }
-        // a folder called pip in the working folder must not be imported as pip
-        command.env("PYTHONSAFEPATH", "1");
+        // a folder called pip in the working folder must not be imported as pip: -I keeps it out of the path, and
+        // nobody else puts one into this folder
+        command.current_dir(temp);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::schema::{self, Unfit, VERSION};
 use crate::core::{Error, Kind, Result};
-use crate::store::HeldLock;
+use crate::store::{HeldLock, create_private_folder, make_private};
 
 const NAME: &str = "history.sqlite";
 /// Lock that is held while the database is opened: SQLite does not wait for other readers when it switches to a
@@ -56,7 +56,7 @@ impl History {
     fn open_with(data_dir: &Path, depth: Depth) -> Result<(Self, Vec<String>)> {
         let path = Self::path_in(data_dir);
         let done = |connection, notes| Ok((Self { connection, path: path.clone() }, notes));
-        fs::create_dir_all(data_dir).map_err(|error| no_folder(data_dir, error))?;
+        create_private_folder(data_dir).map_err(|error| no_folder(data_dir, error))?;
         let _lock = HeldLock::wait(&data_dir.join(LOCK))?;
         match connect(&path, depth) {
             Ok(connection) => done(connection, Vec::new()),
@@ -96,6 +96,8 @@ enum Depth {
 
 fn connect(path: &Path, depth: Depth) -> Result<Connection, Unfit> {
     let connection = Connection::open(path)?;
+    // SQLite gives the files beside it the same permissions
+    make_private(path);
     connection.busy_timeout(PATIENCE)?;
     schema::check(&connection)?;
     // allows readers beside one writer; SQLite falls back to another mode if the file system does not support it

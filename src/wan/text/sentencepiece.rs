@@ -112,7 +112,6 @@ pub fn letters() -> Vec<u8> {
 
 /// The precompiled character map for normalisation: the length of a trie, the trie, and the replacement texts.
 fn charsmap_from_bytes(bytes: &[u8]) -> io::Result<Precompiled> {
-    // the parser does not check its input
     check_charsmap(bytes)?;
     Precompiled::from(bytes).map_err(io::Error::other)
 }
