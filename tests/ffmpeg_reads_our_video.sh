@@ -71,7 +71,13 @@ make palette.gif -vf "split[a][b];[a]palettegen[p];[b][p]paletteuse" -gifflags +
 make hevc.mp4 -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p
 make ten_bits.mp4 -c:v libx264 -pix_fmt yuv420p10le
 make 444.mp4 -c:v libx264 -pix_fmt yuv444p
-make fragmented.mp4 -c:v libx264 -pix_fmt yuv420p -movflags +frag_keyframe+empty_moov
+make fragmented.mp4 -c:v libx264 -pix_fmt yuv420p -crf 14 -movflags +frag_keyframe+empty_moov+default_base_moof
+make fragmented_base.mp4 -c:v libx264 -bf 2 -g 10 -pix_fmt yuv420p -crf 14 -movflags +frag_keyframe+empty_moov
+make scene.webm -c:v libvpx-vp9 -frames:v 2
+make scene.mkv -c:v libx264 -pix_fmt yuv420p
+make scene.avi -c:v mpeg4
+# older ffmpeg takes the rotation as a tag, newer as an option of the input
+ffmpeg -v error -y -i "$folder/x264_b_frames.mp4" -c copy -metadata:s:v:0 rotate=90 "$folder/rotated.mp4"
 head -c 5000 "$folder/x264_b_frames.mp4" >"$folder/cut_off.mp4"
 half plays_what_ffmpeg_made
 

@@ -152,7 +152,7 @@ pub(super) struct Generate {
     /// t2v, i2v or ti2v [default: follows from the prompt, the images and the model]
     #[arg(long, value_parser = named::<Mode>)]
     pub(super) mode: Option<Mode>,
-    /// Start image: PNG, JPEG or WebP
+    /// Start image: PNG, JPEG, WebP, BMP, TIFF or PNM
     #[arg(long, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
     /// End image, used with a start image

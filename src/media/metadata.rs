@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::core::{Kind, Result, open_regular};
 
 use super::fault::io_error;
+use super::foreign::ForeignFormat;
 use super::{gif_blocks, mp4_demux, png};
 
 /// Name of the entry with the request in every format.
@@ -47,6 +48,8 @@ pub(super) enum Container {
     Still,
     /// A folder of PNG frames.
     Folder,
+    /// A format that is recognised but not supported.
+    Foreign(ForeignFormat),
     Unknown,
 }
 
@@ -56,13 +59,22 @@ impl Container {
         if path.is_dir() {
             return Ok(Self::Folder);
         }
-        let mut start = Vec::with_capacity(16);
-        open_regular(path)?.take(16).read_to_end(&mut start)?;
+        let mut start = Vec::with_capacity(ForeignFormat::START_BYTES as usize);
+        open_regular(path)?.take(ForeignFormat::START_BYTES).read_to_end(&mut start)?;
+        if let Some(format) = ForeignFormat::of(&start) {
+            return Ok(Self::Foreign(format));
+        }
         Ok(match start.as_slice() {
+            // QuickTime files may start with another box than ftyp
             [_, _, _, _, b'f', b't', b'y', b'p', ..] => Self::Mp4,
+            [0, _, _, _, kind @ ..]
+                if [b"moov", b"mdat", b"wide"].iter().any(|known| kind.starts_with(*known)) =>
+            {
+                Self::Mp4
+            }
             [b'G', b'I', b'F', b'8', ..] => Self::Gif,
             [0x89, b'P', b'N', b'G', ..] => Self::Png,
-            other if image::guess_format(other).is_ok() => Self::Still,
+            other if image::guess_format(other).is_ok_and(|format| format.reading_enabled()) => Self::Still,
             _ => Self::Unknown,
         })
     }
@@ -81,7 +93,7 @@ pub fn read_metadata(path: &Path) -> Result<Option<String>> {
             let first = path.join(png::frame_name(0));
             if first.is_file() { png::read_metadata(&first) } else { Ok(None) }
         }
-        Container::Still | Container::Unknown => Ok(None),
+        Container::Still | Container::Foreign(_) | Container::Unknown => Ok(None),
     };
     found.map_err(|mut error| {
         error.kind = Kind::Io;

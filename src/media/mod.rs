@@ -8,15 +8,20 @@
 
 mod check;
 mod color;
+mod display;
 mod fault;
+mod foreign;
 mod gif;
 mod gif_blocks;
 mod h264;
+mod jpeg;
 mod metadata;
 mod mp4_demux;
+mod mp4_fragments;
 mod mp4_limits;
 mod mp4_mux;
 mod mp4_reader;
+mod mp4_samples;
 mod png;
 mod reader;
 mod recorder;

@@ -2,36 +2,34 @@
 //!
 //! Files are untrusted input: every size and offset is checked before it is used.
 
+use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use mp4_atom::{
-    Atom as _, Avcc, Codec, Colr, Header, Ilst, IlstDataValue, Keys, Mdat, Moof, Moov, ReadAtom as _,
-    ReadFrom as _, Stbl, StszSamples, Trak,
+    Atom, Avcc, Codec, Colr, Header, Ilst, IlstDataValue, Keys, Mdat, Moof, Moov, Pasp, ReadAtom,
+    ReadFrom as _, Trak, Trex, Visual,
 };
 
 use crate::core::{Error, Kind, Resolution, Result, open_regular};
 
 use super::color::{ColorRange, ColorSpace, Matrix};
+use super::display::Display;
 use super::fault::{damaged, io_error};
+use super::foreign::to_mp4;
 use super::h264::ParameterSets;
 use super::metadata::KEY;
+use super::mp4_fragments::{self, Fragment};
 use super::mp4_limits::parse_index;
-
-/// One encoded frame in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SampleRef {
-    pub(super) offset: u64,
-    pub(super) bytes: u32,
-    pub(super) is_sync: bool,
-    /// Position in display order.
-    pub(super) shown: u32,
-}
+use super::mp4_samples::{SampleRef, SampleTable, samples_of};
 
 /// The video track of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Track {
+    /// Size of the stored frames.
     pub(super) size: Resolution,
+    /// How stored frames are shown.
+    pub(super) display: Display,
     /// Samples in decoding order.
     pub(super) samples: Vec<SampleRef>,
     pub(super) rate_hz: f64,
@@ -40,16 +38,25 @@ pub(super) struct Track {
     pub(super) color: ColorSpace,
 }
 
-/// Maximum number of samples (nine hours at 60 frames per second); more is treated as damage.
-const MAX_SAMPLES: u64 = 2_000_000;
 /// Maximum size of the index; more is treated as damage.
 const MAX_INDEX_BYTES: u64 = 32 << 20;
+/// Maximum number of fragments (28 hours of one second each); more is treated as damage.
+const MAX_FRAGMENTS: usize = 100_000;
 
 /// The top-level boxes of a file.
 struct Boxes {
     moov: Option<Moov>,
-    has_fragments: bool,
+    /// The `moof` boxes.
+    fragments: Vec<FragmentPlace>,
     file_bytes: u64,
+}
+
+/// Where a `moof` box is in the file.
+#[derive(Clone, Copy)]
+struct FragmentPlace {
+    start: u64,
+    body: u64,
+    body_bytes: u64,
 }
 
 fn read_boxes(path: &Path) -> Result<Boxes> {
@@ -57,7 +64,7 @@ fn read_boxes(path: &Path) -> Result<Boxes> {
     let file = open_regular(path).map_err(failed)?;
     let file_bytes = file.metadata().map_err(failed)?.len();
     let mut file = BufReader::new(file);
-    let mut boxes = Boxes { moov: None, has_fragments: false, file_bytes };
+    let mut boxes = Boxes { moov: None, fragments: Vec::new(), file_bytes };
     let mut at = 0;
     while at + 8 <= file_bytes {
         file.seek(SeekFrom::Start(at)).map_err(failed)?;
@@ -70,21 +77,45 @@ fn read_boxes(path: &Path) -> Result<Boxes> {
             if bytes > MAX_INDEX_BYTES || bytes > rest {
                 return Err(damaged(path, "its index is truncated"));
             }
-            let header = Header { kind: header.kind, size: Some(bytes as usize) };
-            let mut body = Vec::new();
-            file.by_ref().take(bytes).read_to_end(&mut body).map_err(failed)?;
-            let moov = parse_index(&body, |mut body| Moov::read_atom(&header, &mut body));
-            let invalid = || damaged(path, "its index is invalid");
-            let moov = moov.map_err(|error| invalid().because(error))?;
-            boxes.moov = Some(moov.map_err(|error| invalid().because(error))?);
+            boxes.moov = Some(read_box(path, &mut file, bytes)?);
         }
-        boxes.has_fragments |= header.kind == Moof::KIND;
+        if header.kind == Moof::KIND {
+            if boxes.fragments.len() == MAX_FRAGMENTS {
+                return Err(damaged(path, "it has too many fragments"));
+            }
+            boxes.fragments.push(FragmentPlace { start: at, body: start, body_bytes: bytes });
+        }
         at = start.saturating_add(bytes);
         if header.kind == Mdat::KIND && at > file_bytes && boxes.moov.is_none() {
             break;
         }
     }
     Ok(boxes)
+}
+
+/// Reads the body of a box of the index, which is the next `bytes` of `file`.
+fn read_box<T: ReadAtom + Atom + Send>(path: &Path, file: &mut BufReader<File>, bytes: u64) -> Result<T> {
+    let mut body = Vec::new();
+    file.by_ref().take(bytes).read_to_end(&mut body).map_err(|error| io_error("Cannot read", path, error))?;
+    let header = Header { kind: T::KIND, size: Some(body.len()) };
+    let invalid = || damaged(path, "its index is invalid");
+    let parsed = parse_index(&body, |mut body| T::read_atom(&header, &mut body));
+    parsed.map_err(|error| invalid().because(error))?.map_err(|error| invalid().because(error))
+}
+
+/// Reads the `moof` boxes at `places`.
+fn read_fragments(path: &Path, places: &[FragmentPlace]) -> Result<Vec<Fragment>> {
+    if places.iter().map(|place| place.body_bytes).fold(0, u64::saturating_add) > MAX_INDEX_BYTES {
+        return Err(damaged(path, "its index is too large or truncated"));
+    }
+    let failed = |error| io_error("Cannot read", path, error);
+    let mut file = BufReader::new(open_regular(path).map_err(failed)?);
+    let mut fragments = Vec::with_capacity(places.len());
+    for place in places {
+        file.seek(SeekFrom::Start(place.body)).map_err(failed)?;
+        fragments.push(Fragment { start: place.start, moof: read_box(path, &mut file, place.body_bytes)? });
+    }
+    Ok(fragments)
 }
 
 /// The request as JSON text, if the file has one.
@@ -119,13 +150,20 @@ pub(super) fn read_track(path: &Path) -> Result<Track> {
         )
         .remedy("Open a file with a video track"));
     };
-    let track = track_of(path, trak)?;
-    if track.samples.is_empty() {
-        if boxes.has_fragments || moov.mvex.is_some() {
-            return Err(unsupported(path, "fragmented MP4"));
-        }
-        return Err(damaged(path, "it has no frames"));
+    let table = samples_of(&trak.mdia.minf.stbl);
+    let table = if boxes.fragments.is_empty() || table.as_ref().is_some_and(|table| !table.samples.is_empty())
+    {
+        table
+    } else {
+        let defaults: &[Trex] = moov.mvex.as_ref().map_or(&[], |mvex| &mvex.trex);
+        let fragments = read_fragments(path, &boxes.fragments)?;
+        mp4_fragments::samples_of(&fragments, trak.tkhd.track_id, defaults)
+    };
+    let table = table.ok_or_else(|| damaged(path, "its index contradicts itself"))?;
+    if table.samples.is_empty() {
+        return Err(damaged(path, "it has no frames and may be truncated"));
     }
+    let track = track_of(path, trak, table)?;
     let whole =
         |sample: &&SampleRef| sample.offset.saturating_add(u64::from(sample.bytes)) <= boxes.file_bytes;
     let num_whole = track.samples.iter().filter(whole).count();
@@ -141,14 +179,31 @@ fn unsupported(path: &Path, what: &str) -> Error {
         Kind::Unsupported,
         format!("The video is {what}, but only H.264 with 8 bits is supported: {}", path.display()),
     )
-    .remedy("Convert it: ffmpeg -i INPUT -c:v libx264 -pix_fmt yuv420p -movflags +faststart OUTPUT.mp4")
+    .remedy(format!("Convert it: {}", to_mp4(path)))
 }
 
-fn track_of(path: &Path, trak: &Trak) -> Result<Track> {
-    let table = &trak.mdia.minf.stbl;
-    let (visual, avcc, colr) = match table.stsd.codecs.first() {
-        Some(Codec::Avc1(avc1)) => (&avc1.visual, &avc1.avcc, avc1.colr.as_ref()),
-        Some(Codec::Avc3(avc3)) => (&avc3.visual, &avc3.avcc, avc3.colr.as_ref()),
+/// The sample entry of an H.264 track.
+struct AvcEntry<'a> {
+    visual: &'a Visual,
+    avcc: &'a Avcc,
+    colr: Option<&'a Colr>,
+    pasp: Option<&'a Pasp>,
+}
+
+fn track_of(path: &Path, trak: &Trak, table: SampleTable) -> Result<Track> {
+    let AvcEntry { visual, avcc, colr, pasp } = match trak.mdia.minf.stbl.stsd.codecs.first() {
+        Some(Codec::Avc1(avc1)) => AvcEntry {
+            visual: &avc1.visual,
+            avcc: &avc1.avcc,
+            colr: avc1.colr.as_ref(),
+            pasp: avc1.pasp.as_ref(),
+        },
+        Some(Codec::Avc3(avc3)) => AvcEntry {
+            visual: &avc3.visual,
+            avcc: &avc3.avcc,
+            colr: avc3.colr.as_ref(),
+            pasp: avc3.pasp.as_ref(),
+        },
         Some(other) => return Err(unsupported(path, &codec_name(other))),
         None => return Err(damaged(path, "its codec is missing")),
     };
@@ -156,14 +211,13 @@ fn track_of(path: &Path, trak: &Trak) -> Result<Track> {
         return Err(unsupported(path, what));
     }
     let size = Resolution::new(u32::from(visual.width), u32::from(visual.height));
-    let samples = samples_of(table).ok_or_else(|| damaged(path, "its index contradicts itself"))?;
-    let ticks = table.stts.entries.iter().map(|e| u64::from(e.sample_count) * u64::from(e.sample_delta));
-    let ticks = ticks.fold(0, u64::saturating_add);
+    let SampleTable { samples, ticks } = table;
     if size.area() == 0 || ticks == 0 || trak.mdia.mdhd.timescale == 0 {
         return Err(damaged(path, "it has no size or no duration"));
     }
     Ok(Track {
         size,
+        display: Display::new(&trak.tkhd.matrix, pasp),
         rate_hz: samples.len() as f64 * f64::from(trak.mdia.mdhd.timescale) / ticks as f64,
         samples,
         sets: ParameterSets {
@@ -213,124 +267,5 @@ fn color_of(colr: Option<&Colr>, size: Resolution) -> ColorSpace {
         1 => ColorSpace { matrix: Matrix::Bt709, range },
         5 | 6 => ColorSpace { matrix: Matrix::Bt601, range },
         _ => ColorSpace { range, ..ColorSpace::assumed(size) },
-    }
-}
-
-/// Combines the tables of ISO/IEC 14496-12 sections 8.6 and 8.7; `None` if they contradict each other.
-fn samples_of(table: &Stbl) -> Option<Vec<SampleRef>> {
-    let sizes = match &table.stsz.samples {
-        StszSamples::Different { sizes } if sizes.len() as u64 > MAX_SAMPLES => return None,
-        StszSamples::Different { sizes } => sizes.clone(),
-        StszSamples::Identical { count, .. } if u64::from(*count) > MAX_SAMPLES => return None,
-        StszSamples::Identical { count, size } => vec![*size; *count as usize],
-    };
-    let mut samples = Vec::with_capacity(sizes.len());
-    let mut sizes = sizes.into_iter();
-    let runs = &table.stsc.entries;
-    if !runs.is_sorted_by_key(|run| run.first_chunk) {
-        return None;
-    }
-    for (chunk, start) in (1_u32..).zip(chunk_offsets(table)) {
-        let next_run = runs.partition_point(|run| run.first_chunk <= chunk);
-        let run = runs.get(next_run.checked_sub(1)?)?;
-        let mut offset = start;
-        for bytes in sizes.by_ref().take(run.samples_per_chunk as usize) {
-            samples.push(SampleRef { offset, bytes, is_sync: table.stss.is_none(), shown: 0 });
-            offset = offset.checked_add(u64::from(bytes))?;
-        }
-    }
-    if sizes.next().is_some() {
-        return None;
-    }
-    for number in table.stss.iter().flat_map(|stss| &stss.entries) {
-        samples.get_mut((*number as usize).checked_sub(1)?)?.is_sync = true;
-    }
-    if let Some(first) = samples.first_mut() {
-        first.is_sync = true;
-    }
-    number_as_shown(table, &mut samples)?;
-    Some(samples)
-}
-
-fn chunk_offsets(table: &Stbl) -> Vec<u64> {
-    match (&table.stco, &table.co64) {
-        (Some(stco), _) => stco.entries.iter().map(|&offset| u64::from(offset)).collect(),
-        (None, Some(co64)) => co64.entries.clone(),
-        (None, None) => Vec::new(),
-    }
-}
-
-/// Numbers the frames in display order: by decoding time plus offset.
-fn number_as_shown(table: &Stbl, samples: &mut [SampleRef]) -> Option<()> {
-    let deltas =
-        table.stts.entries.iter().flat_map(|e| std::iter::repeat_n(e.sample_delta, e.sample_count as usize));
-    let offsets = table.ctts.iter().flat_map(|ctts| &ctts.entries);
-    let offsets = offsets.flat_map(|e| std::iter::repeat_n(e.sample_offset, e.sample_count as usize));
-    let mut times = Vec::with_capacity(samples.len());
-    let mut decoded = 0_i64;
-    let mut deltas = deltas.chain(std::iter::repeat(1));
-    for (index, offset) in offsets.chain(std::iter::repeat(0)).take(samples.len()).enumerate() {
-        times.push((decoded.checked_add(offset)?, index));
-        decoded = decoded.checked_add(i64::from(deltas.next()?))?;
-    }
-    times.sort_unstable();
-    for (shown, (_, index)) in (0..).zip(times) {
-        samples[index].shown = shown;
-    }
-    Some(())
-}
-
-#[cfg(test)]
-mod tests {
-    use mp4_atom::{Ctts, CttsEntry, Stco, Stsc, StscEntry, Stss, Stsz, Stts, SttsEntry};
-
-    use super::*;
-
-    fn table() -> Stbl {
-        let chunk = |first_chunk, samples_per_chunk| StscEntry {
-            first_chunk,
-            samples_per_chunk,
-            sample_description_index: 1,
-        };
-        Stbl {
-            stsz: Stsz { samples: StszSamples::Different { sizes: vec![10, 20, 30, 40] } },
-            stsc: Stsc { entries: vec![chunk(1, 1), chunk(2, 2)] },
-            stco: Some(Stco { entries: vec![100, 200, 300] }),
-            stss: Some(Stss { entries: vec![1, 4] }),
-            stts: Stts { entries: vec![SttsEntry { sample_count: 4, sample_delta: 10 }] },
-            ..Stbl::default()
-        }
-    }
-
-    #[test]
-    fn chunks_sizes_and_sync_samples_come_together() {
-        let samples = samples_of(&table()).unwrap();
-        let seen: Vec<_> = samples.iter().map(|s| (s.offset, s.bytes, s.is_sync, s.shown)).collect();
-        let expected = [(100, 10, true, 0), (200, 20, false, 1), (220, 30, false, 2), (300, 40, true, 3)];
-        assert_eq!(seen, expected);
-    }
-
-    #[test]
-    fn frames_are_numbered_as_they_are_shown() {
-        let mut table = table();
-        let offsets = [10, 30, 0, 10].map(|sample_offset| CttsEntry { sample_count: 1, sample_offset });
-        table.ctts = Some(Ctts { entries: offsets.to_vec() });
-        let shown: Vec<_> = samples_of(&table).unwrap().iter().map(|sample| sample.shown).collect();
-        assert_eq!(shown, [0, 2, 1, 3], "times 10, 40, 20, 40");
-    }
-
-    #[test]
-    fn contradictions_are_refused() {
-        let broken: [fn(&mut Stbl); 4] = [
-            |table| table.stco = None,
-            |table| table.stsc.entries.clear(),
-            |table| table.stss = Some(Stss { entries: vec![9] }),
-            |table| table.stsz.samples = StszSamples::Identical { count: u32::MAX, size: 1 },
-        ];
-        for breaks in broken {
-            let mut table = table();
-            breaks(&mut table);
-            assert_eq!(samples_of(&table), None);
-        }
     }
 }

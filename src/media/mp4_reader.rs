@@ -39,8 +39,12 @@ impl Mp4Reader {
     }
 
     pub(super) fn info(&self) -> VideoInfo {
-        let Track { size, rate_hz, samples, .. } = &self.track;
-        VideoInfo { size: *size, frames: FrameCount(samples.len() as u32), rate_hz: Some(*rate_hz) }
+        let Track { size, display, rate_hz, samples, .. } = &self.track;
+        VideoInfo {
+            size: display.size(*size),
+            frames: FrameCount(samples.len() as u32),
+            rate_hz: Some(*rate_hz),
+        }
     }
 
     /// Decodes frame `index` in display order; continues from the current position where that is faster.
@@ -62,7 +66,7 @@ impl Mp4Reader {
         let frame = self.decode_until(&mut position, index)?;
         self.position = Some(position);
         if frame.size == self.track.size {
-            Ok(frame)
+            Ok(self.track.display.apply(frame))
         } else {
             Err(damaged(&self.path, &format!("frame {index} is {}, not {}", frame.size, self.track.size)))
         }

@@ -35,8 +35,9 @@ impl VideoInfo {
 
 /// An open video, animation, image or folder of frames.
 ///
-/// Supports H.264 in MP4 (with or without B-frames), GIF, PNG, JPEG, WebP, and folders of `frame_0000.png`,
-/// `frame_0001.png` and so on.
+/// Supports 8-bit H.264 in MP4 and MOV (with or without B-frames and fragments), GIF, PNG, JPEG, WebP, BMP, TIFF, PNM, and
+/// folders of `frame_0000.png`, `frame_0001.png` and so on. Frames of videos are rotated as the file says, and get square
+/// pixels.
 ///
 /// ```
 /// use wandeck::core::FrameCount;
@@ -79,10 +80,12 @@ impl Reader {
             }
             Container::Png | Container::Still => open_stills(vec![path.to_path_buf()])?,
             Container::Folder => open_stills(frames_in(path)?)?,
+            Container::Foreign(format) => return Err(format.error(path)),
             Container::Unknown => {
                 let message = format!("The file is not a video or image: {}", path.display());
-                return Err(Error::new(Kind::Unsupported, message)
-                    .remedy("Open an MP4, GIF, PNG, JPEG or WebP file, or a folder of PNG frames"));
+                return Err(Error::new(Kind::Unsupported, message).remedy(
+                    "Open an MP4, GIF, PNG, JPEG, WebP, BMP, TIFF or PNM file, or a folder of PNG frames",
+                ));
             }
         };
         Ok(Self { source, info, next: 0 })

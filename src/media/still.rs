@@ -7,7 +7,9 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, Rgb, RgbImage};
 
 use super::fault::io_error;
+use super::foreign::to_mp4;
 use super::gif_blocks;
+use super::jpeg;
 use super::metadata::Container;
 use super::reader::{Reader, decode_limits};
 use crate::core::{Bytes, CancelToken, Error, Frame, Kind, Resolution, Result, read_bounded, sha256_hex};
@@ -16,6 +18,8 @@ use crate::core::{Bytes, CancelToken, Error, Frame, Kind, Resolution, Result, re
 const MAX_PIXELS: u64 = 100_000_000;
 /// Largest file that is read; no image of [`MAX_PIXELS`] needs more.
 const MAX_FILE: Bytes = Bytes(512 << 20);
+/// The fix for a file that is not an image.
+const READABLE: &str = "Choose a PNG, JPEG, WebP, BMP, TIFF or PNM file";
 /// Shortest side that is accepted.
 const MIN_SIDE: u32 = 16;
 
@@ -40,7 +44,7 @@ pub enum ImageFit {
 }
 
 impl SourceImage {
-    /// Opens a PNG, JPEG or WebP image or the first frame of a GIF. Applies the EXIF orientation and puts transparent
+    /// Opens a PNG, JPEG, WebP, BMP, TIFF or PNM image or the first frame of an animation. Applies the EXIF orientation and puts transparent
     /// pixels on white.
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = read(path)?;
@@ -57,11 +61,15 @@ impl SourceImage {
                     "To continue from its last frame, use it as the clip to continue from",
                 ));
             }
+            Container::Foreign(format) => return Err(given("start_image", format.error(path))),
             Container::Unknown | Container::Folder => {
-                return Err(refuse("is not an image", "Choose a PNG, JPEG or WebP file"));
+                return Err(refuse("is not an image", READABLE));
             }
             Container::Gif => {
                 gif_blocks::summary_of(&bytes, path).map_err(|error| given("start_image", error))?;
+            }
+            Container::Still if bytes.starts_with(&[0xff, 0xd8]) && !jpeg::is_complete(&bytes) => {
+                return Err(refuse("is a truncated JPEG image", "Copy or download it again"));
             }
             Container::Png | Container::Still => {}
         }
@@ -106,6 +114,11 @@ impl SourceImage {
     /// The last frame of a video, animation or folder of frames. `cancel` stops it between two frames.
     pub fn last_of(path: &Path, cancel: &CancelToken) -> Result<Self> {
         let as_field = |error: Error| given("continue_from", error);
+        let container =
+            Container::of(path).map_err(|error| as_field(io_error("Cannot read", path, error)))?;
+        if matches!(container, Container::Png | Container::Still) {
+            return Self::image_as_clip(path).map_err(as_field);
+        }
         let mut reader = Reader::open(path).map_err(as_field)?;
         let mut last = None;
         while let Some(frame) = reader.next_frame().map_err(as_field)? {
@@ -118,6 +131,18 @@ impl SourceImage {
         })?;
         let sha256 = sha256_hex(&frame.rgb);
         Ok(Self { frame, sha256, notes: Vec::new() })
+    }
+
+    /// An image as a clip of one frame. Fails for an animation, of which only the first frame could be read.
+    fn image_as_clip(path: &Path) -> Result<Self> {
+        let bytes = read(path)?;
+        if is_animated(&bytes) {
+            let message = format!("An animated PNG or WebP cannot be continued: {}", path.display());
+            let remedy = format!("Convert it: {}", to_mp4(path));
+            return Err(Error::new(Kind::Unsupported, message).remedy(remedy));
+        }
+        let image = Self::open(path)?;
+        Ok(Self { sha256: sha256_hex(&image.frame.rgb), ..image })
     }
 
     /// The image fitted to `size`, and a note if it was cropped. `token` is the side of a token in pixels.
@@ -148,9 +173,15 @@ impl SourceImage {
     }
 }
 
-/// Whether a file is an image that can be opened, according to its first bytes.
+/// Whether a file is an image that can be opened, according to its first bytes. Fails for an image in an unsupported
+/// format, with a command that converts it.
 pub fn is_image(path: &Path) -> Result<bool> {
     let container = Container::of(path).map_err(|error| io_error("Cannot read", path, error))?;
+    if let Container::Foreign(format) = container
+        && format.is_image()
+    {
+        return Err(format.error(path));
+    }
     Ok(matches!(container, Container::Gif | Container::Png | Container::Still))
 }
 
@@ -181,7 +212,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
             format!("The path is a folder, not an image: {}", path.display()),
         )
         .field("start_image")
-        .remedy("Choose a PNG, JPEG or WebP file"));
+        .remedy(READABLE));
     }
     read_bounded(path, MAX_FILE).map_err(|error| given("start_image", io_error("Cannot read", path, error)))
 }
@@ -250,6 +281,9 @@ mod tests {
             write(dir.path(), "a.png", &rgb(32, 24)),
             write(dir.path(), "deep.png", &deep),
             write(dir.path(), "a.webp", &rgb(32, 24)),
+            write(dir.path(), "a.bmp", &rgb(32, 24)),
+            write(dir.path(), "a.tiff", &rgb(32, 24)),
+            write(dir.path(), "a.ppm", &rgb(32, 24)),
         ] {
             let image = SourceImage::open(&path).unwrap();
             assert_eq!((image.frame.size, &image.frame.rgb), (Resolution::new(32, 24), &wanted), "{path:?}");
@@ -258,6 +292,36 @@ mod tests {
         let lossy = SourceImage::open(&write(dir.path(), "a.jpg", &rgb(32, 24))).unwrap();
         let worst = lossy.frame.rgb.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
         assert!(worst < 40, "{worst}");
+    }
+
+    #[test]
+    fn a_truncated_jpeg_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), "a.jpg", &rgb(64, 48));
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() * 2 / 3]).unwrap();
+        let error = SourceImage::open(&path).unwrap_err();
+        assert!(error.message.contains("truncated") && error.kind == Kind::Input, "{error:#}");
+        let error = SourceImage::last_of(&path, &CancelToken::new()).unwrap_err();
+        assert_eq!(error.field_name(), Some("continue_from"), "{error:#}");
+    }
+
+    #[test]
+    fn an_animated_png_is_a_start_image_but_not_a_clip() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        let mut encoder = png::Encoder::new(fs::File::create(&path).unwrap(), 16, 16);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_animated(2, 0).unwrap();
+        let mut writer = encoder.write_header().unwrap();
+        for level in [10, 200] {
+            writer.write_image_data(&[level; 16 * 16 * 3]).unwrap();
+        }
+        writer.finish().unwrap();
+        let image = SourceImage::open(&path).unwrap();
+        assert!(image.frame.rgb[0] == 10 && image.notes[0].contains("first frame"), "{:?}", image.notes);
+        let error = format!("{:#}", SourceImage::last_of(&path, &CancelToken::new()).unwrap_err());
+        assert!(error.contains("animated PNG") && error.contains("ffmpeg"), "{error}");
     }
 
     #[test]

@@ -66,7 +66,13 @@ fn writes_videos_for_ffmpeg() {
 #[test]
 #[ignore = "needs ffmpeg, see tests/ffmpeg_reads_our_video.sh"]
 fn plays_what_ffmpeg_made() {
-    for name in ["x264_b_frames.mp4", "x264_601_full.mp4", "x264_baseline.mp4"] {
+    for name in [
+        "x264_b_frames.mp4",
+        "x264_601_full.mp4",
+        "x264_baseline.mp4",
+        "fragmented.mp4",
+        "fragmented_base.mp4",
+    ] {
         let mut reader = Reader::open(&folder().join(name)).unwrap();
         let info = *reader.info();
         assert_eq!((info.size, info.frames.0, info.rate_hz), (SIZE, NUM_FRAMES, Some(24.0)), "{name}");
@@ -76,6 +82,8 @@ fn plays_what_ffmpeg_made() {
             assert!(mean < 3.0, "{name}: frame {index} is off by {mean:.2} levels");
         }
     }
+    let upright = Reader::open(&folder().join("rotated.mp4")).unwrap().info().size;
+    assert_eq!(upright, Resolution::new(SIZE.height, SIZE.width));
     // its frames are only what changed, transparent where nothing did
     let mut reader = Reader::open(&folder().join("palette.gif")).unwrap();
     for index in 0..NUM_FRAMES {
@@ -87,7 +95,9 @@ fn plays_what_ffmpeg_made() {
         ("hevc.mp4", "HEVC"),
         ("ten_bits.mp4", "10 bits"),
         ("444.mp4", "full colour"),
-        ("fragmented.mp4", "fragmented"),
+        ("scene.webm", "WebM"),
+        ("scene.mkv", "Matroska"),
+        ("scene.avi", "AVI"),
         ("cut_off.mp4", "damaged"),
     ] {
         let error = Reader::open(&folder().join(name)).err().unwrap();
