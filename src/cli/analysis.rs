@@ -1,12 +1,10 @@
 //! `wandeck analysis`: results, times and bottleneck of recent jobs.
 
-use serde_json::json;
-
 use super::Places;
 use super::args::{Analysis as Args, Common};
-use super::report::{counted, note, out};
+use super::report::{counted, note, out, print_document};
 use crate::core::{Result, Utc};
-use crate::library::{Analysis, Counts, History};
+use crate::library::{Analysis, AnalysisDocument, Counts, History};
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
@@ -16,13 +14,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     }
     let analysis = history.analysis(Utc::now().hours_before(args.hours))?;
     if common.json {
-        let mut document = json!(analysis);
-        if let Some(fields) = document.as_object_mut() {
-            fields.insert("hours".to_owned(), json!(args.hours));
-            fields.insert("success_rate".to_owned(), json!(analysis.counts.success_rate()));
-            fields.insert("bottleneck".to_owned(), json!(analysis.sentence()));
-        }
-        out(&document.to_string());
+        print_document(AnalysisDocument::new(&analysis, args.hours));
         return Ok(());
     }
     for line in lines(&analysis, args.hours) {
@@ -51,7 +43,7 @@ fn lines(analysis: &Analysis, hours: f64) -> Vec<String> {
     }
     for (category, count) in &counts.failures {
         // the same word as in `--json`
-        let word = json!(category).as_str().unwrap_or_default().replace('_', " ");
+        let word = category.word().replace('_', " ");
         lines.push(format!("  {count} failed: {word}"));
     }
     for model in &analysis.models {

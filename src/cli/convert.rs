@@ -4,16 +4,15 @@ use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
 
 use super::Places;
 use super::args::{Common, Convert, TargetName};
-use super::report::{counted, note, out};
+use super::report::{counted, note, out, print_done};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Kind, Result};
 use crate::models;
 use crate::models::convert::{
-    ConversionOptions, ConversionStep, ConversionTarget, Converted, convert, default_name,
+    ConversionDocument, ConversionOptions, ConversionStep, ConversionTarget, Converted, convert, default_name,
 };
 
 /// Number of layers with the largest errors that are printed.
@@ -52,15 +51,8 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
 }
 
 fn show(done: &Converted, common: &Common, seconds: f64) {
-    let (before, after) = done.report.sizes();
     if common.json {
-        let worst = done.report.worst(WORST);
-        let document = json!({
-            "status": "done", "path": done.path, "seconds": seconds, "bytes_before": before, "bytes_after": after,
-            "mean_relative_l2": done.report.mean_relative_l2, "worst": worst, "resumed_shards": done.resumed_shards,
-            "restarted": done.restarted, "components": done.report.components, "remark": done.report.remark,
-        });
-        return out(&document.to_string());
+        return print_done(ConversionDocument::new(done, seconds, WORST));
     }
     if done.restarted {
         note("Discarded an interrupted conversion, because the model has changed since");
@@ -69,6 +61,7 @@ fn show(done: &Converted, common: &Common, seconds: f64) {
         note(&format!("Kept {} from an interrupted conversion", counted(done.resumed_shards as u64, "file")));
     }
     out(&done.path.display().to_string());
+    let (before, after) = done.report.sizes();
     note(&format!(
         "Converted {before} to {after} in {seconds:.1} s; {} layers, mean relative L2 error {:.2e}",
         done.report.layers.len(),

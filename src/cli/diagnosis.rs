@@ -32,6 +32,15 @@ pub(super) struct Diagnosis {
     pub(super) remedy: Option<String>,
 }
 
+/// What `wandeck doctor --json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct DoctorDocument<'a> {
+    /// The worst level.
+    pub(super) status: Level,
+    /// The result of each check.
+    pub(super) findings: &'a [Diagnosis],
+}
+
 impl Diagnosis {
     pub(super) fn ok(subject: &'static str, message: impl Into<String>) -> Self {
         Self { level: Level::Ok, subject, message: message.into(), remedy: None }

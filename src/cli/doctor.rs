@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use serde_json::json;
-
 use super::args::Common;
-use super::diagnosis::{Diagnosis, Level};
-use super::report::{counted, out};
+use super::diagnosis::{Diagnosis, DoctorDocument, Level};
+use super::report::{counted, out, print_document};
 use super::{ExitCode, Places};
 use crate::attempt::run_job;
 use crate::core::{Bytes, CancelToken, Draft, Error, FIRST_DEVICE, Kind, Outcome, Resolution, Result};
@@ -51,7 +49,7 @@ pub(super) fn run(common: &Common) -> Result<ExitCode> {
     let worst = found.iter().map(|diagnosis| diagnosis.level).filter(|level| *level != Level::Note).max();
     let worst = worst.unwrap_or(Level::Ok);
     if common.json {
-        out(&json!({"status": worst, "findings": found}).to_string());
+        print_document(DoctorDocument { status: worst, findings: &found });
     }
     Ok(if worst == Level::Problem { ExitCode::Failed } else { ExitCode::Done })
 }

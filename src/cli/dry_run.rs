@@ -1,51 +1,19 @@
 //! `wandeck generate --dry-run`: the planned job, its estimated cost and findings.
 
-use serde_json::json;
-
-use super::report::{counted, note, out};
+use super::report::{counted, note, out, print_document};
 use super::{ExitCode, Places};
-use crate::core::{Bytes, Finding, Result, Severity};
-use crate::jobs::JobSpec;
-use crate::plan::{PlannedJob, PreflightResult, examine};
-
-const MIB: f64 = 1_048_576.0;
+use crate::core::{Finding, Result, Severity};
+use crate::plan::{PlannedJob, PreflightDocument, PreflightResult, examine};
 
 pub(super) fn run(planned: &PlannedJob, places: &Places, as_json: bool) -> Result<ExitCode> {
     let examined = examine(&planned.spec, &places.data_dir, false)?;
     let reasons = planned.chosen_by.reasons();
     if as_json {
-        out(&document(&examined, &planned.spec, &reasons).to_string());
+        print_document(PreflightDocument::new(&examined, &planned.spec, &reasons));
     } else {
         print(&examined, &reasons);
     }
     Ok(if examined.preflight.can_run() { ExitCode::Done } else { ExitCode::Invalid })
-}
-
-fn document(examined: &PreflightResult, work: &JobSpec, reasons: &[String]) -> serde_json::Value {
-    let PreflightResult { request, model, preflight, .. } = examined;
-    let mib = |bytes: Bytes| bytes.0 as f64 / MIB;
-    let memory = preflight.memory.iter().map(|stage| {
-        json!({"stage": stage.stage, "peak_mb": mib(stage.peak), "droppable_mb": mib(stage.droppable)})
-    });
-    let findings = preflight.findings.iter().map(|finding| {
-        let suggested: Vec<_> = finding.fixes.iter().map(ToString::to_string).collect();
-        let mut value = json!(finding);
-        value["suggested_fixes"] = json!(suggested);
-        value
-    });
-    json!({
-        "status": if preflight.can_run() { "can_run" } else { "blocked" },
-        "mode": request.mode,
-        "model": model,
-        "reasons": reasons,
-        "output": work.output,
-        "request": request,
-        "findings": findings.collect::<Vec<_>>(),
-        "memory": memory.collect::<Vec<_>>(),
-        "device": preflight.device.iter().map(|stage| json!({"stage": stage.stage, "peak_mb": mib(stage.peak)})).collect::<Vec<_>>(),
-        "estimated_peak_mb": mib(preflight.peak()),
-        "time": preflight.time,
-    })
 }
 
 fn print(examined: &PreflightResult, reasons: &[String]) {

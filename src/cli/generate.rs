@@ -10,10 +10,10 @@ use super::args::{Common, Generate};
 use super::dry_run;
 use super::plan;
 use super::report::{self, Output, ProgressPrinter};
-use super::reproduce::Reproduction;
 use super::signals::{Stop, stops};
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Kind, Result};
+use crate::library::Reproduction;
 use crate::queue::Scope;
 use crate::worker::Worker;
 

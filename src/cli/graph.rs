@@ -1,14 +1,12 @@
 //! `wandeck graph export`: writes the graphs as .onnx files, for Netron and other runtimes.
 
-use serde_json::json;
-
 use super::Places;
 use super::args::{Common, Graph, GraphVerb};
-use super::report::out;
+use super::report::{out, print_done};
 use crate::core::{Error, Kind, Provider, ProviderChoice, Result};
 use crate::engine::check_kernels;
 use crate::models;
-use crate::onnx::{self, WeightPlacement};
+use crate::onnx::{self, ExportDocument, WeightPlacement};
 use crate::pipeline::ComputePlan;
 use crate::wan::graphs::{self, Segments, StreamCall};
 
@@ -59,7 +57,7 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
         written.push(path);
     }
     if common.json {
-        out(&json!({"status": "done", "files": written}).to_string());
+        print_done(ExportDocument { files: &written });
     }
     Ok(())
 }

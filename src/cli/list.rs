@@ -1,13 +1,11 @@
 //! `wandeck models` and `wandeck presets`: lists and details.
 
-use serde_json::{Value, json};
-
 use super::Places;
 use super::args::{Common, Models, ModelsVerb, Presets, PresetsVerb};
-use super::report::out;
+use super::report::{out, print_json};
 use super::{convert, synth};
-use crate::core::{Error, Kind, Limits, Result};
-use crate::models::{self, Installed, ModelInfo};
+use crate::core::{Document, Error, Kind, Limits, Result};
+use crate::models::{self, Installed, ModelDocument, ModelInfo};
 use crate::presets;
 
 pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
@@ -24,7 +22,8 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
         ModelsVerb::Synth(args) => return synth::run(args, common),
     };
     if common.json {
-        out(&found.iter().map(model_json).collect::<Value>().to_string());
+        let documents = found.iter().map(|model| Document::new(ModelDocument::new(model)));
+        print_json(&documents.collect::<Vec<_>>());
         return Ok(());
     }
     for model in &found {
@@ -74,25 +73,13 @@ fn described(limits: &Limits) -> String {
     )
 }
 
-fn model_json(model: &Installed) -> Value {
-    match &model.limits {
-        Ok(limits) => json!({
-            "id": model.id, "path": model.path, "modes": limits.modes,
-            "size_multiple": limits.strides.size_multiple(), "temporal_stride": limits.strides.temporal,
-            "max_positions": limits.max_positions,
-            "size": model.info.as_ref().map(ModelInfo::size), "info": model.info,
-        }),
-        Err(error) => json!({"id": model.id, "path": model.path, "error": error}),
-    }
-}
-
 pub(super) fn presets(args: &Presets, common: &Common) -> Result<()> {
     let chosen = match &args.verb {
         PresetsVerb::List => presets::shipped()?,
         PresetsVerb::Show { name } => vec![presets::by_name(name)?],
     };
     if common.json {
-        out(&json!(chosen).to_string());
+        print_json(&chosen.iter().map(Document::new).collect::<Vec<_>>());
         return Ok(());
     }
     for preset in &chosen {

@@ -1,13 +1,13 @@
 //! `wandeck lora show`: details of a LoRA, and how its keys match a model.
 
-use serde_json::{Value, json};
-
 use super::Places;
 use super::args::{Common, Lora, LoraVerb};
-use super::report::out;
+use super::report::{out, print_document};
 use crate::core::Result;
 use crate::models;
-use crate::wan::lora::{LoraFile, LoraReport, LoraSummary, SkippedKey, match_keys};
+use crate::wan::lora::{
+    LoraDocument, LoraFile, LoraFitDocument, LoraReport, LoraSummary, SkippedKey, match_keys,
+};
 
 pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
     let LoraVerb::Show { file, model } = &args.verb;
@@ -24,13 +24,8 @@ pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
         fits.push((checkpoint.id, fit.report, problem.map(|error| format!("{error:#}"))));
     }
     if common.json {
-        let mut document = json!(summary);
-        for (model, report, problem) in fits {
-            document["model"] = json!(model);
-            document["fit"] = json!(report);
-            document["problem"] = problem.map_or(Value::Null, Value::String);
-        }
-        out(&document.to_string());
+        let fit = fits.pop().map(|(model, fit, problem)| LoraFitDocument { model, fit, problem });
+        print_document(LoraDocument { summary: &summary, fit });
         return Ok(());
     }
     summary_out(&summary);

@@ -16,7 +16,6 @@ mod monitor;
 mod plan;
 mod queue;
 mod report;
-mod reproduce;
 mod settings;
 mod signals;
 mod status;

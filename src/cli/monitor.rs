@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
-use serde_json::{Map, Value, json};
 
 use super::ExitCode;
 use super::args::{Common, Monitor as Args};
-use super::report::{note, out};
+use super::report::{note, out, print_document};
 use super::signals::stops;
-use crate::core::{Result, Secs};
+use crate::core::Result;
 use crate::monitor::{
-    DeviceMetric, HostMetric, Machine, Metric, MetricSummary, Monitor, MonitorSnapshot, RangeTotals, Sample,
-    SampleRate, TimeRange,
+    DeviceMetric, HostMetric, Machine, Metric, MetricSummary, Monitor, MonitorDocument, Sample, SampleRate,
 };
 
 /// How often new samples are checked for.
@@ -43,7 +41,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     };
     let samples = snapshot.samples.get(1..).unwrap_or_default();
     if common.json {
-        out(&document(&snapshot).to_string());
+        print_document(MonitorDocument::new(&snapshot));
         return Ok(ExitCode::Done);
     }
     for text in table(&snapshot.machine, samples) {
@@ -101,49 +99,10 @@ fn sparkline(values: &[Option<f64>]) -> String {
     values.iter().map(|value| value.map_or(' ', level)).collect()
 }
 
-/// The `--json` document: machine, samples, a summary of each metric, totals.
-fn document(snapshot: &MonitorSnapshot) -> Value {
-    let samples = snapshot.samples.get(1..).unwrap_or_default();
-    let began = samples.first().map_or(Secs(0.0), |sample| sample.at);
-    let range = TimeRange { from: began, to: samples.last().map_or(began, |sample| sample.at) };
-    let host = |sample: &Sample| -> Map<String, Value> {
-        HostMetric::ALL.into_iter().map(|metric| (word(json!(metric)), json!(sample.host(metric)))).collect()
-    };
-    let device = |sample: &Sample, index: usize| -> Map<String, Value> {
-        let number = |metric| sample.get(Metric::Device(index, metric));
-        DeviceMetric::ALL.into_iter().map(|metric| (word(json!(metric)), json!(number(metric)))).collect()
-    };
-    let sample = |sample: &std::sync::Arc<Sample>| {
-        let mut fields = host(sample);
-        let devices: Vec<_> = (0..sample.num_devices()).map(|index| device(sample, index)).collect();
-        fields.insert("at".to_owned(), json!(sample.at));
-        fields.insert("cores".to_owned(), json!(sample.cores()));
-        fields.insert("devices".to_owned(), json!(devices));
-        fields
-    };
-    let summary = |metric: HostMetric| {
-        let summary = MetricSummary::of(samples, metric.into())?;
-        Some((word(json!(metric)), json!(summary)))
-    };
-    json!({
-        "machine": *snapshot.machine,
-        "samples": samples.iter().map(sample).collect::<Vec<_>>(),
-        "summary": HostMetric::ALL.into_iter().filter_map(summary).collect::<Map<_, _>>(),
-        "totals": RangeTotals::of(samples, range),
-    })
-}
-
-/// The name of a metric in JSON.
-fn word(name: Value) -> String {
-    match name {
-        Value::String(word) => word,
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Secs;
 
     #[test]
     fn a_small_plot_shows_gaps_and_the_largest_value() {

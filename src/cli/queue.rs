@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::select;
-use serde_json::json;
 
 use super::args::Common;
 use super::args_queue::{QueueArgs, QueueVerb};
 use super::plan;
-use super::report::{self, Output, ProgressPrinter, counted, out};
+use super::report::{self, Output, ProgressPrinter, counted, out, print_done, print_json};
 use super::signals::stops;
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Faults, Kind, Result};
-use crate::jobs::{Job, JobId, JobSpec, JobState, Priority, QueueDocument};
+use crate::jobs::{
+    Job, JobId, JobSpec, JobState, Priority, QueueDocument, QueueReplyDocument, QueueRunDocument,
+};
 use crate::queue::{Acknowledgement, Queue, Scope};
 use crate::worker::Worker;
 
@@ -90,7 +91,8 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
         QueueVerb::Run { .. } => return Ok(ExitCode::Done),
     };
     if common.json {
-        out(&json!({"status": "done", "job": reply.job, "message": reply.message}).to_string());
+        let Reply { job, message } = reply;
+        print_done(QueueReplyDocument { job, message });
     } else {
         out(&reply.message);
     }
@@ -128,7 +130,7 @@ fn list(queue: &Queue, as_json: bool) {
     if as_json {
         let document =
             QueueDocument::new(queue.is_paused(), jobs.into_iter().map(|job| (job, queue.status(job))));
-        out(&json!(document).to_string());
+        print_json(&document);
         return;
     }
     if jobs.is_empty() {
@@ -223,11 +225,7 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
     let snapshot = worker.snapshot();
     let paused = snapshot.jobs.iter().filter(|job| matches!(job.state, JobState::Paused)).count();
     if as_json {
-        let queue_paused = snapshot.is_paused;
-        let document = json!({
-            "status": "done", "finished": done, "failed": failed, "paused": paused, "queue_paused": queue_paused
-        });
-        out(&document.to_string());
+        print_done(QueueRunDocument { finished: done, failed, paused, queue_paused: snapshot.is_paused });
     } else {
         let left = if snapshot.is_paused { QUEUE_PAUSED.to_owned() } else { left_words(paused) };
         report::note(&format!("{done} done, {failed} failed; {left}"));

@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde::Serialize;
 
-use super::reproduce::Reproduction;
-use crate::core::{Error, Event, Kind, Outcome, Result};
-use crate::jobs::JobId;
+use crate::core::{Document, Error, Event, Kind, Outcome, Result};
+use crate::jobs::{DoneDocument, EndDocument, EndStatus, JobId};
+use crate::library::{OutcomeDocument, Reproduction};
 use crate::worker::JobFollower;
 
 /// Length of the progress bar; the fraction is multiplied by this.
@@ -55,7 +55,7 @@ impl ProgressPrinter {
             self.jobs.remove(&id);
         }
         if self.output == Output::Events {
-            out(&serde_json::to_string(event).unwrap_or_default());
+            print_json(event);
         }
         match event {
             Event::Note { message } | Event::Interrupted { message } => self.note(message),
@@ -94,19 +94,7 @@ fn bar() -> Option<ProgressBar> {
 pub(super) fn outcome(outcome: &Outcome, again: Option<&Reproduction>, reporter: &ProgressPrinter) {
     let request = &outcome.request;
     if reporter.output == Output::Json {
-        let mut document = json!(outcome);
-        if let (Some(fields), Some(request)) = (document.as_object_mut(), json!(request).as_object()) {
-            fields.insert("status".into(), json!("done"));
-            for key in ["mode", "model", "seed", "frames", "fps"] {
-                fields.insert(key.into(), request[key].clone());
-            }
-            fields.insert("width".into(), request["size"]["width"].clone());
-            fields.insert("height".into(), request["size"]["height"].clone());
-            if let Some(again) = again {
-                fields.insert("reproduction".into(), json!(again));
-            }
-        }
-        out(&document.to_string());
+        print_document(OutcomeDocument::new(outcome, again));
     } else if reporter.output != Output::Events {
         out(&outcome.output.display().to_string());
         let (frames, size, fps) = (request.frames.0, request.size, request.fps.0);
@@ -132,7 +120,7 @@ pub(super) fn failure(failed: &Error, reporter: &ProgressPrinter) {
 /// Prints that a job was cancelled.
 pub(super) fn cancelled(reporter: &ProgressPrinter) {
     if reporter.output == Output::Json {
-        out(&json!({"status": "cancelled"}).to_string());
+        print_document(EndDocument { status: EndStatus::Cancelled, error: None });
     } else if reporter.output != Output::Events {
         note("Cancelled");
     }
@@ -141,7 +129,7 @@ pub(super) fn cancelled(reporter: &ProgressPrinter) {
 /// Prints an error as text or as a JSON document.
 pub(super) fn error(error: &Error, as_json: bool) {
     if as_json {
-        out(&json!({"status": "failed", "error": error}).to_string());
+        print_document(EndDocument { status: EndStatus::Failed, error: Some(error) });
     } else {
         note(&format!("Error: {error:#}"));
     }
@@ -175,4 +163,22 @@ pub(super) fn finish() -> Result<()> {
 /// Prints a line on standard error.
 pub(super) fn note(text: &str) {
     drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// Prints a document with its version.
+pub(super) fn print_document(body: impl Serialize) {
+    print_json(&Document::new(body));
+}
+
+/// Prints the document of a command that succeeded.
+pub(super) fn print_done(body: impl Serialize) {
+    print_document(DoneDocument { status: EndStatus::Done, body });
+}
+
+/// Prints a value as one line of JSON.
+pub(super) fn print_json(value: &impl Serialize) {
+    match serde_json::to_string(value) {
+        Ok(json) => out(&json),
+        Err(error) => note(&format!("Error: cannot encode the result as JSON: {error}")),
+    }
 }

@@ -1,18 +1,16 @@
 //! `wandeck settings`: shows, changes and imports settings.
 
-use serde_json::json;
-
 use super::args::{Common, SettingsArgs as Args, SettingsVerb};
 use super::data_dir;
-use super::report::{note, out};
+use super::report::{note, out, print_document};
 use crate::core::{Error, Kind, Result};
-use crate::store::{Imported, Settings};
+use crate::store::{ImportDocument, Imported, Settings, SettingsDocument, SettingsPathDocument};
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     let data_dir = data_dir(common)?;
     let path = Settings::path_in(&data_dir);
     match &args.verb {
-        SettingsVerb::Path if common.json => out(&json!({"path": path}).to_string()),
+        SettingsVerb::Path if common.json => print_document(SettingsPathDocument { path: &path }),
         SettingsVerb::Path => out(&path.display().to_string()),
         SettingsVerb::Show => {
             let (settings, notes) = Settings::load(&data_dir);
@@ -42,7 +40,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
 
 fn report(done: &Imported, settings: &Settings, common: &Common) {
     if common.json {
-        return out(&json!({"settings": settings, "taken": done.taken, "left": done.left}).to_string());
+        return print_document(ImportDocument { settings, imported: done });
     }
     for (key, setting, value) in &done.taken {
         out(&format!("{key:<40} set {setting} to {value}"));
@@ -54,7 +52,7 @@ fn report(done: &Imported, settings: &Settings, common: &Common) {
 
 fn show(settings: &Settings, notes: &[String], common: &Common) {
     if common.json {
-        return out(&json!({"settings": settings, "notes": notes}).to_string());
+        return print_document(SettingsDocument { settings, notes });
     }
     for line in notes {
         note(&format!("Warning: {line}"));

@@ -1,21 +1,18 @@
 //! `wandeck status`: runtime, models, queue and recent jobs.
 
-use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::args::Common;
-use super::report::{note, out};
+use super::report::{note, out, print_document};
 use super::{Places, analysis, tasks};
 use crate::core::{Error, Faults, Result, Utc};
 use crate::engine::runtime::{self, RuntimeInfo};
-use crate::jobs::HistoryEntry;
-use crate::jobs::JobState;
+use crate::jobs::{HistoryEntry, HistoryEntryDocument};
 use crate::library::{Counts, History};
 use crate::models::{self, Installed};
-use crate::queue::Queue;
+use crate::queue::{Queue, QueueCounts};
 
 /// Number of jobs that are shown.
 const LAST: usize = 5;
@@ -31,24 +28,22 @@ pub(super) fn run(common: &Common) -> Result<()> {
         }
         Ok((history.recent(LAST)?, history.counts(Utc(0))?))
     });
-    let queue = QueueCounts::of(&places.data_dir);
+    let queue = queue_counts(&places.data_dir);
     if common.json {
-        let model =
-            |model: &Installed| json!({"id": model.id, "path": model.path, "usable": model.limits.is_ok()});
-        let document = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "data_dir": places.data_dir,
-            "runtime": runtime.as_ref().ok(),
-            "runtime_error": runtime.as_ref().err(),
-            "models": models.iter().map(model).collect::<Vec<_>>(),
-            "queue": queue.as_ref().ok(),
-            "queue_error": queue.as_ref().err(),
-            "tasks": ended.as_ref().ok().map(|(tasks, _)| tasks::documents(tasks)),
-            "counts": ended.as_ref().ok().map(|(_, counts)| counts),
-            "success_rate": ended.as_ref().ok().and_then(|(_, counts)| counts.success_rate()),
-            "history_error": ended.as_ref().err(),
+        let (entries, counts) = ended.as_ref().ok().map(|(entries, counts)| (entries, counts)).unzip();
+        print_document(StatusDocument {
+            wandeck: env!("CARGO_PKG_VERSION"),
+            data_dir: &places.data_dir,
+            runtime: runtime.as_ref().ok().and_then(Option::as_ref),
+            runtime_error: runtime.as_ref().err(),
+            models: models.iter().map(ModelLine::new).collect(),
+            queue: queue.as_ref().ok(),
+            queue_error: queue.as_ref().err(),
+            tasks: entries.map(|entries| tasks::documents(entries)),
+            counts,
+            success_rate: counts.and_then(Counts::success_rate),
+            history_error: ended.as_ref().err(),
         });
-        out(&document.to_string());
     } else {
         out(&format!("Wandeck       {}, data in {}", env!("CARGO_PKG_VERSION"), places.data_dir.display()));
         out(&runtime_line(&runtime));
@@ -64,40 +59,45 @@ pub(super) fn run(common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// The number of jobs by state.
-#[derive(Default, Serialize)]
-struct QueueCounts {
-    running: usize,
-    queued: usize,
-    paused: usize,
-    /// Whether the whole queue is paused.
-    queue_paused: bool,
+/// What `wandeck status --json` prints.
+#[derive(Serialize)]
+struct StatusDocument<'a> {
+    /// Version of the program.
+    wandeck: &'static str,
+    data_dir: &'a Path,
+    /// ONNX Runtime, if it is installed.
+    runtime: Option<&'a RuntimeInfo>,
+    runtime_error: Option<&'a Error>,
+    models: Vec<ModelLine<'a>>,
+    queue: Option<&'a QueueCounts>,
+    queue_error: Option<&'a Error>,
+    /// The last jobs that ended.
+    tasks: Option<Vec<HistoryEntryDocument<'a>>>,
+    counts: Option<&'a Counts>,
+    success_rate: Option<f64>,
+    history_error: Option<&'a Error>,
 }
 
-impl QueueCounts {
-    fn of(data_dir: &Path) -> Result<Self> {
-        let mut queue = Queue::open(data_dir, "wandeck status", &Faults::from_env()?)?;
-        for line in queue.take_notes() {
-            note(&format!("Warning: {line}"));
-        }
-        let mut counts = Self { queue_paused: queue.is_paused(), ..Self::default() };
-        for entry in queue.jobs() {
-            match entry.state {
-                JobState::Running { .. } => counts.running += 1,
-                JobState::Queued => counts.queued += 1,
-                JobState::Paused => counts.paused += 1,
-                JobState::Ended { .. } => {}
-            }
-        }
-        Ok(counts)
+/// A model that was found.
+#[derive(Serialize)]
+struct ModelLine<'a> {
+    id: &'a str,
+    path: &'a Path,
+    usable: bool,
+}
+
+impl<'a> ModelLine<'a> {
+    fn new(model: &'a Installed) -> Self {
+        Self { id: &model.id, path: &model.path, usable: model.limits.is_ok() }
     }
 }
 
-impl fmt::Display for QueueCounts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} running, {} queued, {} paused", self.running, self.queued, self.paused)?;
-        if self.queue_paused { f.write_str("; the whole queue is paused") } else { Ok(()) }
+fn queue_counts(data_dir: &Path) -> Result<QueueCounts> {
+    let mut queue = Queue::open(data_dir, "wandeck status", &Faults::from_env()?)?;
+    for line in queue.take_notes() {
+        note(&format!("Warning: {line}"));
     }
+    Ok(QueueCounts::of(&queue))
 }
 
 fn runtime_line(runtime: &Result<Option<RuntimeInfo>>) -> String {

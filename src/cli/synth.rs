@@ -4,13 +4,14 @@ use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
 
 use super::args::{Common, ComponentName, DtypeName, LayoutName, LikeName, Synth};
-use super::report::out;
+use super::report::{out, print_done};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Result};
-use crate::models::synth::{Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan};
+use crate::models::synth::{
+    Shapes, SynthComponent, SynthDocument, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan,
+};
 
 pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
     let plan = plan(&shapes(args), layout(args.layout), dtype(args.dtype), &components(&args.only))?;
@@ -31,7 +32,7 @@ pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     if common.json {
         let size = plan.size();
-        out(&json!({"status": "done", "path": args.dir, "bytes": size, "seconds": seconds}).to_string());
+        print_done(SynthDocument { path: &args.dir, bytes: size, seconds });
     } else {
         out(&format!("{}: {} in {seconds:.1} s", args.dir.display(), plan.size()));
     }

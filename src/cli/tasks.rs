@@ -1,10 +1,8 @@
 //! `wandeck tasks`: lists recent jobs, and rebuilds the history from the videos.
 
-use serde_json::json;
-
 use super::Places;
 use super::args::{Common, Tasks};
-use super::report::{counted, note, out};
+use super::report::{counted, note, out, print_json};
 use crate::core::Result;
 use crate::jobs::{HistoryEntry, HistoryEntryDocument};
 use crate::library;
@@ -28,7 +26,7 @@ pub(super) fn run(args: &Tasks, common: &Common) -> Result<()> {
     }
     let tasks = history.recent(args.count)?;
     if common.json {
-        out(&json!(documents(&tasks)).to_string());
+        print_json(&documents(&tasks));
     } else {
         for line in table(&tasks) {
             out(&line);

@@ -62,6 +62,22 @@ pub enum Category {
     Bug,
 }
 
+impl Category {
+    /// The word for it in records and `--json`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InputValidation => "input_validation",
+            Self::VramMemory => "vram_memory",
+            Self::ModelLoading => "model_loading",
+            Self::GenerationPipeline => "generation_pipeline",
+            Self::SystemResource => "system_resource",
+            Self::FileSystem => "file_system",
+            Self::Cancelled => "cancelled",
+            Self::Bug => "bug",
+        }
+    }
+}
+
 /// A recovery from an error that the window offers as a button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,6 +5,7 @@
 mod cancel;
 mod choice;
 mod device;
+mod document;
 mod error;
 mod event;
 mod faults;
@@ -30,6 +31,7 @@ mod waker;
 pub use cancel::{CancelToken, OnCancel};
 pub use choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
 pub use device::{DeviceId, FIRST_DEVICE, Provider};
+pub use document::{DOCUMENT_VERSION, Document};
 pub use error::{Category, Error, Kind, Recovery, Result};
 pub use event::{Event, Stage, StageForecast};
 pub use faults::{FAULTS_VARIABLE, FaultPoint, Faults, Injected};

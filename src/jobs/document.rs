@@ -5,14 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::history_entry::{FailureRecord, HistoryEntry};
-use super::job::Job;
+use super::history_entry::{EndStatus, FailureRecord, HistoryEntry};
+use super::job::{Job, JobId};
 use super::spec::Priority;
 use super::status::JobStatus;
-use crate::core::{Draft, Finding, Mode, Secs, StageTime, Utc};
-
-/// Version of the documents; it grows when a field is renamed or removed.
-pub const DOCUMENT_VERSION: u32 = 1;
+use crate::core::{DOCUMENT_VERSION, Draft, Error, Finding, Mode, Secs, StageTime, Utc};
 
 /// All jobs of the queue in the order in which they run.
 #[derive(Clone, Debug, Serialize)]
@@ -85,6 +82,48 @@ impl<'a> JobDocument<'a> {
             ended: entry.map(|entry| entry.ended),
         }
     }
+}
+
+/// How a command or its job ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct EndDocument<'a> {
+    /// How it ended.
+    pub status: EndStatus,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a Error>,
+}
+
+/// The document of a command that succeeded.
+#[derive(Clone, Debug, Serialize)]
+pub struct DoneDocument<T> {
+    /// How it ended.
+    pub status: EndStatus,
+    /// What it did.
+    #[serde(flatten)]
+    pub body: T,
+}
+
+/// What a command for the queue did.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueReplyDocument {
+    /// The job that was added or changed.
+    pub job: Option<JobId>,
+    /// What was done, one sentence.
+    pub message: String,
+}
+
+/// What a program did that ran the jobs of the queue.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueRunDocument {
+    /// Number of finished jobs.
+    pub finished: u32,
+    /// Number of failed jobs.
+    pub failed: u32,
+    /// Number of paused jobs that are left.
+    pub paused: usize,
+    /// Whether the whole queue is paused.
+    pub queue_paused: bool,
 }
 
 /// One entry of the history.

@@ -12,7 +12,10 @@ mod run_recorder;
 mod spec;
 mod status;
 
-pub use document::{DOCUMENT_VERSION, HistoryEntryDocument, JobDocument, QueueDocument, RequestField};
+pub use document::{
+    DoneDocument, EndDocument, HistoryEntryDocument, JobDocument, QueueDocument, QueueReplyDocument,
+    QueueRunDocument, RequestField,
+};
 pub use fallback::Fallback;
 pub(crate) use fallback::{may_help, next as next_fallback};
 pub use history_entry::{EndStatus, FailureRecord, HistoryEntry};

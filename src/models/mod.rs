@@ -7,6 +7,7 @@ mod compatibility;
 mod component;
 pub mod convert;
 mod diffusers;
+mod document;
 mod experts;
 mod exported;
 mod folder;
@@ -17,5 +18,6 @@ pub mod synth;
 mod unsupported;
 
 pub use catalog::{Installed, MODELS_ROOT_VARIABLE, find, installed};
+pub use document::{ModelDetails, ModelDocument};
 pub use info::{ComponentInfo, Layout, ModelInfo, RoleSource};
 pub use open::{Opened, inspect, open};

@@ -6,6 +6,13 @@ use std::path::{Path, PathBuf};
 use super::spec::Graph;
 use crate::core::{Error, Kind, Result};
 
+/// What `wandeck graph export --json` prints.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct ExportDocument<'a> {
+    /// The `.onnx` files.
+    pub files: &'a [PathBuf],
+}
+
 /// How the weights of an exported model were placed beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightPlacement {

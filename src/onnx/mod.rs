@@ -21,7 +21,7 @@ mod weights;
 pub use adapter::{Adapter, WeightDelta};
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use compute_type::ComputeType;
-pub use export::{WeightPlacement, export};
+pub use export::{ExportDocument, WeightPlacement, export};
 pub use proto::{ModelProto, NodeProto};
 pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, quantization_layout};
 pub use signature::{Signature, SignatureValue, dims_text, element_name};

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod changes;
+mod document;
 mod draft_field;
 #[cfg(test)]
 mod fixture;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use catalog::{Catalog, Folders};
 pub use changes::{DraftChanges, GuidanceChoice, SeedChoice};
+pub use document::{FindingDocument, PreflightDocument, PreflightVerdict, StageMemoryDocument};
 pub use draft_field::{Difference, DraftField, differences, precision, provider, weights};
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
 pub(crate) use memory_sample::{MemorySample, drop_sessions_if_short};

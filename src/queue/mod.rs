@@ -1,6 +1,7 @@
 //! The queue: jobs in their order, kept in a journal that several programs may change.
 
 mod command;
+mod counts;
 mod death;
 mod journal_v1;
 mod leases;
@@ -13,5 +14,6 @@ mod state;
 mod tests;
 
 pub use command::{Acknowledgement, QueueCommand};
+pub use counts::QueueCounts;
 pub(crate) use leases::DeviceLease;
 pub use queue::{Queue, Scope};

@@ -12,9 +12,9 @@ pub use data_dir::{DATA_DIR_VARIABLE, choose_data_dir, default_data_dir};
 pub use journal::{Damage, Journal, JournalUpdate, Locked};
 pub use lock::{HeldLock, lock_is_free, remove_free_lock};
 pub use settings::{
-    ErrorSettings, GenerationSettings, HardwareSettings, Imported, ModeLimits, ModeSettings, ModelSettings,
-    MonitorSettings, Offload, OptimizationSettings, RecordSettings, SettingInfo, SettingKind, Settings,
-    setting_info, settings_info,
+    ErrorSettings, GenerationSettings, HardwareSettings, ImportDocument, Imported, ModeLimits, ModeSettings,
+    ModelSettings, MonitorSettings, Offload, OptimizationSettings, RecordSettings, SettingInfo, SettingKind,
+    Settings, SettingsDocument, SettingsPathDocument, setting_info, settings_info,
 };
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{TensorMetadata, read_tensors, write_tensors, write_tensors_new};

@@ -6,6 +6,7 @@ mod common;
 mod command_line;
 mod command_line_input;
 mod data_folder_0_1;
+mod documents;
 mod history;
 mod limits;
 mod plan;

@@ -6,6 +6,7 @@
 
 mod config_files;
 mod decode;
+mod document;
 mod int4;
 mod lock;
 mod matrix;
@@ -17,6 +18,7 @@ mod run;
 mod shard;
 mod source_values;
 
+pub use document::ConversionDocument;
 pub use plan::ConversionTarget;
 pub use report::{ComponentSize, ConversionReport, LayerError};
 pub use run::{ConversionOptions, ConversionStep, Converted, convert, default_name};

@@ -3,6 +3,7 @@
 //! For tests, benchmarks, and trying out an installation before downloading tens of gigabytes. Their videos are noise.
 
 pub(super) mod configs;
+mod document;
 pub(super) mod encode;
 mod file;
 mod layout;
@@ -10,6 +11,7 @@ mod random;
 mod shapes;
 mod write;
 
+pub use document::SynthDocument;
 pub use file::SynthWeights;
 pub use layout::{Plan, SynthComponent, SynthDtype, SynthLayout, plan};
 pub use shapes::{Shapes, SynthModel};

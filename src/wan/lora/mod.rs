@@ -5,6 +5,7 @@
 //! [`LoraReport`] says how each key was used.
 
 mod distilled;
+mod document;
 mod file;
 mod format;
 mod key;
@@ -14,6 +15,7 @@ mod report;
 mod scale;
 
 pub use distilled::DistilledSettings;
+pub use document::{LoraDocument, LoraFitDocument};
 pub use file::LoraFile;
 pub use format::LoraFormat;
 pub use matching::{LoraMatch, match_keys};

@@ -6,20 +6,23 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::provenance::SavedRequest;
 use crate::core::{Error, Kind, Result};
-use crate::library::SavedRequest;
 
 /// The comparison of a reproduced video with the original.
-#[derive(Debug, Serialize)]
-pub(super) struct Reproduction {
-    from: PathBuf,
-    same_bytes: bool,
+#[derive(Clone, Debug, Serialize)]
+pub struct Reproduction {
+    /// The original.
+    pub from: PathBuf,
+    /// Whether both files have the same bytes.
+    pub same_bytes: bool,
     /// Differences between the two records.
-    differences: Vec<String>,
+    pub differences: Vec<String>,
 }
 
 impl Reproduction {
-    pub(super) fn compare(from: &Path, new: &Path) -> Result<Self> {
+    /// Compares the video `new` with the original `from`.
+    pub fn compare(from: &Path, new: &Path) -> Result<Self> {
         let differences = match (SavedRequest::read(from)?, SavedRequest::read(new)?) {
             (Some(old), Some(new)) => old.differences(&new),
             _ => Vec::new(),
