@@ -259,6 +259,7 @@ impl<'w> GraphBuilder<'w> {
             known.clone()
         } else {
             let wide = self.scaled(&raw, dtype, &scale, dims)?;
+            let wide = if self.weights.get(name)?.is_rotated { self.unrotated(&wide, dims)? } else { wide };
             self.casts.insert(key, wide.clone());
             wide
         };

@@ -33,6 +33,8 @@ pub struct TensorInfo {
     pub offset: u64,
     /// Number of bytes.
     pub len: u64,
+    /// Whether the inputs of the matrix are rotated in groups of [`ROTATION_GROUP`](super::ROTATION_GROUP).
+    pub is_rotated: bool,
 }
 
 /// All tensors of a component, in one or several files.
@@ -43,6 +45,8 @@ pub struct Weights {
     identities: Vec<FileIdentity>,
     root: PathBuf,
     tensors: BTreeMap<String, TensorInfo>,
+    /// Tensors of types that are not used here, with the name of the type.
+    unused: BTreeMap<String, String>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -59,6 +63,7 @@ impl Weights {
             identities: Vec::new(),
             root: std::env::temp_dir(),
             tensors: BTreeMap::new(),
+            unused: BTreeMap::new(),
             metadata: BTreeMap::new(),
         }
     }
@@ -109,6 +114,7 @@ impl Weights {
         let mut files = Vec::with_capacity(paths.len());
         let mut identities = Vec::with_capacity(paths.len());
         let mut tensors = BTreeMap::new();
+        let mut unused = BTreeMap::new();
         let mut metadata = BTreeMap::new();
         for (file, path) in paths.iter().enumerate() {
             // hub caches are symlinks into another folder, but external data must be referred to by its real path
@@ -122,9 +128,10 @@ impl Weights {
             })?;
             // before the header is read, so that a change while it is read is noticed
             identities.push(FileIdentity::of(&real).map_err(|error| unreadable(&real, error))?);
-            let (found, notes) = read_header(&real, file)?;
-            metadata.extend(notes);
-            for (name, info) in found {
+            let header = read_header(&real, file)?;
+            metadata.extend(header.metadata);
+            unused.extend(header.unused);
+            for (name, info) in header.tensors {
                 if tensors.insert(name.clone(), info).is_some() {
                     return Err(corrupt(path, &format!("The tensor {name} is also in another shard")));
                 }
@@ -136,12 +143,21 @@ impl Weights {
             return Err(Error::new(Kind::Unsupported, format!("The path is not UTF-8: {}", root.display()))
                 .remedy("ONNX Runtime cannot open it; move the model to a folder with a name in UTF-8"));
         }
-        Ok(Self { files, identities, root, tensors, metadata })
+        Ok(Self { files, identities, root, tensors, unused, metadata })
     }
 
-    /// The tensor `name`; fails with [`Kind::CorruptModel`] if it is missing.
+    /// The tensor `name`; fails with [`Kind::CorruptModel`] if it is missing, and with [`Kind::Unsupported`] if it has a
+    /// type that is not used here.
     pub fn get(&self, name: &str) -> Result<&TensorInfo> {
         self.tensors.get(name).ok_or_else(|| {
+            if let Some(dtype) = self.unused.get(name) {
+                let message = format!(
+                    "The tensor {name} in {} has the type {dtype}, which is not supported",
+                    self.root.display()
+                );
+                return Error::new(Kind::Unsupported, message)
+                    .remedy("Choose a file in fp32, fp16, bf16, fp8 or int8");
+            }
             Error::new(Kind::CorruptModel, format!("The tensor {name} is missing in {}", self.root.display()))
                 .remedy("The model is incomplete or of another kind; fetch it again")
         })
@@ -161,7 +177,7 @@ impl Weights {
     ///
     /// Graph code uses one naming scheme, files use several. Fails if two tensors get the same name.
     pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let Self { files, identities, root, tensors, metadata } = self;
+        let Self { files, identities, root, tensors, unused, metadata } = self;
         let mut renamed = BTreeMap::new();
         for (name, info) in tensors {
             let Some(new) = rename(&name) else { continue };
@@ -171,7 +187,31 @@ impl Weights {
             }
             renamed.insert(new, info);
         }
-        Ok(Self { files, identities, root, tensors: renamed, metadata })
+        let unused = unused.into_iter().filter_map(|(name, dtype)| Some((rename(&name)?, dtype))).collect();
+        Ok(Self { files, identities, root, tensors: renamed, unused, metadata })
+    }
+
+    /// The same tensors, with the matrices for which `is_rotated` holds marked as rotated.
+    pub fn with_rotation(mut self, is_rotated: impl Fn(&str) -> bool) -> Self {
+        for (name, info) in &mut self.tensors {
+            info.is_rotated = is_rotated(name);
+        }
+        self
+    }
+
+    /// The names of all tensors, also of those with types that are not used here.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().chain(self.unused.keys()).map(String::as_str)
+    }
+
+    /// The names that begin with `prefix`.
+    pub fn names_with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        fn begin<'a, V>(map: &'a BTreeMap<String, V>, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+            map.range(prefix.to_owned()..)
+                .map(|(name, _)| name.as_str())
+                .take_while(move |name| name.starts_with(prefix))
+        }
+        begin(&self.tensors, prefix).chain(begin(&self.unused, prefix))
     }
 
     /// Total size of all tensors.
@@ -238,8 +278,14 @@ fn corrupt(path: &Path, what: &str) -> Error {
     Error::new(Kind::CorruptModel, format!("{what}: {}", path.display())).remedy("Fetch the file again")
 }
 
-/// Tensors by name, and the `__metadata__` of a file.
-type Header = (Vec<(String, TensorInfo)>, HashMap<String, String>);
+/// The header of a file.
+struct Header {
+    tensors: Vec<(String, TensorInfo)>,
+    /// Tensors of types that are not used here, with the name of the type.
+    unused: Vec<(String, String)>,
+    /// `__metadata__`.
+    metadata: HashMap<String, String>,
+}
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {
     let (kind, remedy) = match error.kind() {
@@ -279,18 +325,18 @@ fn read_header(path: &Path, file: usize) -> Result<Header> {
     }
     let notes = metadata.metadata().clone().unwrap_or_default();
     let quantisation = quantisation_from_layout(notes.get(QUANTIZATION_KEY));
-    let info = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
-        let dtype = dtype_from_safetensors(info.dtype).ok_or_else(|| {
-            corrupt(path, &format!("The tensor {name} has the unsupported type {:?}", info.dtype))
-        })?;
+    let (mut tensors, mut unused) = (Vec::new(), Vec::new());
+    for (name, info) in metadata.tensors() {
+        let Some(dtype) = dtype_from_safetensors(info.dtype) else {
+            unused.push((name, format!("{:?}", info.dtype)));
+            continue;
+        };
         let (from, to) = info.data_offsets;
         let shape = logical_shape(quantisation, dtype, &info.shape);
-        let place =
-            TensorInfo { dtype, shape, file, offset: 8 + length + from as u64, len: (to - from) as u64 };
-        Ok((name, place))
-    };
-    let tensors = metadata.tensors().into_iter().map(info).collect::<Result<_>>()?;
-    Ok((tensors, notes))
+        let (offset, len) = (8 + length + from as u64, (to - from) as u64);
+        tensors.push((name, TensorInfo { dtype, shape, file, offset, len, is_rotated: false }));
+    }
+    Ok(Header { tensors, unused, metadata: notes })
 }
 
 fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {

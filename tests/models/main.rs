@@ -13,4 +13,5 @@ mod layout_names;
 mod layouts;
 mod lora;
 mod providers;
+mod quantised_forms;
 mod wan_host;

@@ -3,6 +3,7 @@
 //! *Original* names are those of `wan/modules/*.py`, which single files for ComfyUI keep. *diffusers* names are used by
 //! the graphs and configurations of this crate.
 
+mod quantised_forms;
 mod recognise;
 mod table;
 mod transformer;

@@ -1,5 +1,6 @@
 //! Recognises which component a checkpoint is, by the names and shapes of its tensors.
 
+use super::quantised_forms::{refuse_foreign, understood};
 use super::transformer::TRANSFORMER;
 use super::umt5::TEXT_ENCODER;
 use super::vae::VaePlan;
@@ -53,6 +54,8 @@ const SCALES: [(&str, Option<&str>); 5] = [
 const ATTACHED: [&str; 2] = ["scaled_fp8", "spiece_model"];
 
 /// Recognises the component that `weights` are, and renames them to diffusers' names; `None` for other models.
+///
+/// Fails if it is one whose weights are quantised in a form that is not supported.
 pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
     if let Some((prefix, naming)) = transformer_naming(weights) {
         let rename = |name: &str| match naming {
@@ -62,7 +65,7 @@ pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
         let known = |name: &str| with_scale(name.strip_prefix(prefix)?, rename);
         let unknown = |&(name, _): &(&str, _)| known(name).is_none() && !is_attached(name);
         let unknown = weights.iter().filter(unknown).map(|(name, _)| name.to_owned()).collect();
-        return done(ComponentKind::Transformer, naming, weights, unknown, known);
+        return done(ComponentKind::Transformer, naming, &understood(weights)?, unknown, known);
     }
     if let Some(naming) = text_naming(weights) {
         let has_shared = weights.contains("shared.weight");
@@ -71,7 +74,7 @@ pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
             (_, "encoder.embed_tokens.weight") => (!has_shared).then(|| "shared.weight".to_owned()),
             _ => TEXT_ENCODER.original(name).map(|_| name.to_owned()),
         };
-        return done(ComponentKind::TextEncoder, naming, weights, Vec::new(), |name| {
+        return done(ComponentKind::TextEncoder, naming, &understood(weights)?, Vec::new(), |name| {
             with_scale(name, rename)
         });
     }
@@ -88,6 +91,11 @@ pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
         return done(ComponentKind::Vae, Naming::Original, weights, Vec::new(), |name| {
             renamer.diffusers(name)
         });
+    }
+    // quanto and others rename the matrices themselves, so only what they leave as it was can be recognised
+    let is_wan = PREFIXES.iter().any(|prefix| has(weights, &format!("{prefix}patch_embedding.weight"), 5));
+    if is_wan || weights.contains("blocks.0.pos_embedding.embedding.weight") {
+        refuse_foreign(weights)?;
     }
     Ok(None)
 }

@@ -7,7 +7,8 @@ use crate::onnx::Weights;
 /// Maximum number of differences in the error's message.
 const SHOWN: usize = 3;
 
-/// Fails with `CorruptModel` if a parameter is missing in `weights` or has another shape.
+/// Fails with `CorruptModel` if a parameter is missing in `weights` or has another shape, and with `Unsupported` if it has
+/// a type that is not used here.
 pub fn check(what: &str, weights: &Weights, parameters: &[Parameter]) -> Result<()> {
     let wrong = |parameter: &Parameter| match weights.get(&parameter.name) {
         Err(_) => Some(format!("{} is missing", parameter.name)),
@@ -16,6 +17,12 @@ pub fn check(what: &str, weights: &Weights, parameters: &[Parameter]) -> Result<
         }
         Ok(_) => None,
     };
+    let unsupported = |parameter: &Parameter| {
+        weights.get(&parameter.name).err().filter(|error| error.kind == Kind::Unsupported)
+    };
+    if let Some(error) = parameters.iter().find_map(unsupported) {
+        return Err(error);
+    }
     let wrong: Vec<_> = parameters.iter().filter_map(wrong).collect();
     if wrong.is_empty() {
         return Ok(());

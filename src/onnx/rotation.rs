@@ -1,0 +1,63 @@
+//! Matrices whose inputs were rotated before they were rounded to 8 bits ("convrot" of `ComfyUI`).
+//!
+//! Each group of 256 inputs of the weight is multiplied by a regular Hadamard matrix `H`, the fourfold Kronecker product
+//! of a 4x4 matrix with itself, divided by 16. `H` is symmetric and orthogonal, so it undoes itself. Source:
+//! `tensor/int8_utils.py` of comfy-kitchen.
+
+use super::builder::{GraphBuilder, Var};
+use crate::core::{Error, Kind, Result};
+
+/// Number of inputs that are rotated together. Published checkpoints use no other.
+pub const ROTATION_GROUP: usize = 256;
+/// The 4x4 matrix: -1 on the other diagonal.
+const SEED: usize = 4;
+
+/// The sign of an element of the rotation: the product of the seed's elements at all pairs of base-4 digits.
+fn is_negative(row: usize, column: usize) -> bool {
+    let digits = |number: usize| (0..4).map(move |digit| number >> (2 * digit) & (SEED - 1));
+    digits(row).zip(digits(column)).filter(|(row, column)| row + column == SEED - 1).count() % 2 == 1
+}
+
+/// The rotation, `[256, 256]` in row-major order.
+fn rotation() -> Vec<f32> {
+    let size = 1.0 / (ROTATION_GROUP as f32).sqrt();
+    let all = (0..ROTATION_GROUP).flat_map(|row| (0..ROTATION_GROUP).map(move |column| (row, column)));
+    all.map(|(row, column)| if is_negative(row, column) { -size } else { size }).collect()
+}
+
+impl GraphBuilder<'_> {
+    /// The matrix `rotated`, `[outputs, inputs]`, without its rotation. ONNX Runtime computes it when it makes the session.
+    pub(super) fn unrotated(&mut self, rotated: &Var, dims: &[usize]) -> Result<Var> {
+        let &[outputs, inputs] = dims else {
+            return Err(Error::new(Kind::Bug, "A rotated weight is not a matrix"));
+        };
+        if inputs % ROTATION_GROUP != 0 {
+            let message =
+                format!("A matrix with {inputs} inputs cannot be rotated in groups of {ROTATION_GROUP}");
+            return Err(Error::new(Kind::CorruptModel, message).remedy("Download the model again"));
+        }
+        let group = ROTATION_GROUP as i64;
+        let shape = self.ints(&[(outputs * inputs) as i64 / group, group]);
+        let groups = self.op("Reshape", &[rotated, &shape], &[]);
+        let matrix = self.floats(&rotation(), &[ROTATION_GROUP, ROTATION_GROUP]);
+        let plain = self.op("MatMul", &[&groups, &matrix], &[]);
+        let shape = self.ints(&[outputs as i64, inputs as i64]);
+        Ok(self.op("Reshape", &[&plain, &shape], &[]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn the_rotation_is_that_of_comfy_kitchen() {
+        let sign = |value: &f32| if *value < 0.0 { 255 } else { 1 };
+        let signs: Vec<u8> = rotation().iter().map(sign).collect();
+        let digest: String = Sha256::digest(&signs).iter().map(|byte| format!("{byte:02x}")).collect();
+        // of numpy's kron of [[1,1,1,-1],[1,1,-1,1],[1,-1,1,1],[-1,1,1,1]] three times with itself, as int8
+        assert_eq!(digest, "de75fba5a830070acfbfec9cf3fba8a70ef4bfc05e9e6e4dc1fa9bb994f3bc5d");
+    }
+}
