@@ -2,6 +2,7 @@
 
 mod bin;
 mod document;
+mod export;
 mod gallery;
 mod history;
 mod performance;
@@ -12,6 +13,7 @@ mod request_record;
 
 pub use bin::{move_to_bin, restore_from_bin};
 pub use document::{AnalysisDocument, OutcomeDocument};
+pub use export::export;
 pub use gallery::{GalleryFilter, GalleryItem, GalleryOrder, Ratings, Thumbnails, load_gallery};
 pub use history::{
     Analysis, Bottleneck, Counts, History, HistoryEstimate, ModelSteps, SimilarRuns, StageShare, expected,

@@ -20,8 +20,29 @@ fn a_dropped_video_brings_its_settings_back() {
     let output = first.output.clone().unwrap();
     assert_ne!(window.number("Seed"), first_seed);
     assert!(read_metadata(&output).unwrap().is_some());
-    window.drop_file(output);
+    window.drop_file(output.clone());
+    window.click_when_there("Restore settings");
     window.wait("the seed is back", |window| window.number("Seed") == first_seed);
+}
+
+#[test]
+fn a_dropped_video_is_a_start_image_or_only_shown() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    window.click_when_there("Generate");
+    window.wait_for_ends(1);
+    let output = window.outcome().output.unwrap();
+    window.set_number("Seed", "7");
+    window.drop_file(output.clone());
+    window.click_when_there("Just open");
+    window.step();
+    assert_eq!(window.number("Seed"), "7", "the form is left alone");
+    assert!(!window.shows("Go on from clip"));
+    window.drop_file(output);
+    window.click_when_there("Use as image");
+    // a model that takes images follows
+    window.wait_for("Go on from clip");
+    assert_eq!(window.number("Seed"), "7");
 }
 
 #[test]

@@ -11,9 +11,13 @@ use crate::wan::lora::LoraFile;
 /// The result of examining a file.
 pub(in crate::app) enum Found {
     /// A video or image made by Wandeck, with the draft stored in it.
-    Settings(Box<Draft>),
+    Settings(PathBuf, Box<Draft>),
     /// An image, and its size.
     Image(PathBuf, Resolution),
+    /// A video to continue from its last frame.
+    Clip(PathBuf),
+    /// The file that a video was exported to.
+    Exported(PathBuf),
     /// A LoRA, and the expert that its file name indicates.
     Lora(PathBuf, Option<Expert>),
     /// The PNG file that a frame of the player was saved as.
@@ -34,6 +38,18 @@ pub(in crate::app) fn examine_file(path: &Path) -> Found {
     read(path).unwrap_or_else(Found::Nothing)
 }
 
+/// Prepares a file as start image: an image as it is, the last frame of anything else.
+pub(in crate::app) fn as_image(path: &Path) -> Found {
+    let found = || -> Result<Found> {
+        if is_image(path)? {
+            Ok(Found::Image(path.to_path_buf(), image_size(path)?))
+        } else {
+            Ok(Found::Clip(path.to_path_buf()))
+        }
+    };
+    found().unwrap_or_else(Found::Nothing)
+}
+
 fn read(path: &Path) -> Result<Found> {
     if is_weights(path) {
         let file = LoraFile::open(path)?;
@@ -48,7 +64,7 @@ fn read(path: &Path) -> Result<Found> {
         return Ok(Found::Lora(path, file.expert()));
     }
     if let Some(recorded) = SavedRequest::read(path)? {
-        return Ok(Found::Settings(Box::new(recorded.draft)));
+        return Ok(Found::Settings(path.to_path_buf(), Box::new(recorded.draft)));
     }
     if is_image(path)? {
         return Ok(Found::Image(path.to_path_buf(), image_size(path)?));

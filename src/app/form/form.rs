@@ -293,6 +293,14 @@ impl Form {
         Ok(())
     }
 
+    /// Continues from the last frame of a video. Selects another model if the current one takes no image.
+    pub fn continue_from(&mut self, path: PathBuf) -> Result<()> {
+        let with_clip = Draft { start_image: None, continue_from: Some(path), ..self.draft.clone() };
+        let takes_image = self.limits().is_err() || self.planner.takes_image(&self.draft);
+        let before = std::mem::replace(&mut self.draft, with_clip);
+        if takes_image { Ok(()) } else { self.choose_by_inputs().inspect_err(|_| self.draft = before) }
+    }
+
     /// Adds a LoRA, for the `expert` that its file name indicates if the model has two.
     pub(in crate::app) fn add_lora(&mut self, file: PathBuf, expert: Option<Expert>) {
         let info = self.planner.model(&self.draft.model).ok().and_then(|model| model.info.as_ref());

@@ -1,5 +1,6 @@
 //! The application: its state, and the order of a frame.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use super::notifications::{Notifications, Tone};
 use super::pages::Pages;
 use super::palette::Palette;
 use super::quit::{self, Quit};
+use super::restore_dialog::{self, OfferedFile};
 use super::shortcuts::{self, Shortcuts};
 use super::window_state::{Autosave, WindowState};
 use super::{attention, frame, menus, notification_list, status_bar};
@@ -83,6 +85,8 @@ pub(super) struct State {
     pub(super) library: Library,
     /// The files of the last deletion, for undo.
     pub(super) deleted: Vec<PathBuf>,
+    /// Dropped files with settings, until the user says what each is for.
+    pub(super) offered: VecDeque<OfferedFile>,
     pub(super) background: TaskThread<Found>,
     /// Number of unfinished tasks of `background`.
     pub(super) tasks: Tasks,
@@ -175,6 +179,7 @@ impl App {
             measurements: Measurements::start(data_dir.clone(), monitor, &form.settings().monitor, waker())?,
             library: Library::start(&data_dir, waker())?,
             deleted: Vec::new(),
+            offered: VecDeque::new(),
             background: TaskThread::start("files", waker())?,
             tasks: Tasks::default(),
             accepted: Vec::new(),
@@ -246,6 +251,12 @@ impl App {
                 self.state.saving.submit(move || saved.save(&data_dir));
                 shortcuts.install(ctx);
             }
+        }
+        if let Some(offered) = self.state.offered.front()
+            && let Some(answer) = restore_dialog::ui(ctx, offered)
+        {
+            self.state.use_offered(answer);
+            ctx.request_repaint();
         }
         if self.shows_notifications {
             let is_known = |id| self.state.queue.iter().any(|job| job.id == id);

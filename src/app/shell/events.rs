@@ -1,12 +1,14 @@
 //! Processes events since the last frame: of jobs, the queue and background threads.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::app::State;
 use super::attention;
 use super::notifications::Tone;
 use super::quit::Quit;
-use crate::app::background::restore::Found;
+use super::restore_dialog::{FileUse, OfferedFile};
+use crate::app::background::restore::{Found, as_image};
 use crate::app::form::SeedMode;
 use crate::core::{Error, Event, Result};
 use crate::jobs::JobId;
@@ -95,13 +97,42 @@ impl State {
         }
     }
 
-    fn found(&mut self, answer: Result<Found>) {
-        let done = answer.and_then(|found| match found {
-            Found::Settings(draft) => {
-                self.tasks.files -= 1;
+    /// Uses the file that was dropped first as the user says.
+    pub(super) fn use_offered(&mut self, answer: FileUse) {
+        let Some(OfferedFile { path, draft }) = self.offered.pop_front() else { return };
+        match answer {
+            FileUse::Restore => {
                 self.form.draft = *draft;
                 // generating now makes the same video
                 self.form.context.seed_mode = SeedMode::Fixed;
+            }
+            FileUse::Image => self.use_as_image(path),
+            FileUse::Open => {}
+        }
+    }
+
+    /// Starts from an image, or from the last frame of a video.
+    pub(super) fn use_as_image(&mut self, path: PathBuf) {
+        if self.background.submit(move || as_image(&path)) {
+            self.tasks.files += 1;
+        }
+    }
+
+    fn found(&mut self, answer: Result<Found>) {
+        let done = answer.and_then(|found| match found {
+            Found::Settings(path, draft) => {
+                self.tasks.files -= 1;
+                self.offered.push_back(OfferedFile { path, draft });
+                Ok(())
+            }
+            Found::Clip(path) => {
+                self.tasks.files -= 1;
+                self.form.continue_from(path)
+            }
+            Found::Exported(path) => {
+                self.tasks.files -= 1;
+                let text = format!("Exported to {}", path.display());
+                self.notifications.add(Tone::Good, text, None);
                 Ok(())
             }
             Found::Image(path, size) => {

@@ -1,6 +1,6 @@
 //! Carries out the gallery's actions and processes the answers of its thread.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use eframe::egui::Context;
@@ -8,9 +8,12 @@ use eframe::egui::Context;
 use super::app::State;
 use super::notifications::Tone;
 use crate::app::background::library::LibraryNotice;
+use crate::app::background::restore::Found;
 use crate::app::form::SeedMode;
 use crate::app::panels::gallery::GalleryAction;
 use crate::core::{Draft, Error, Kind, Result, Seed};
+use crate::library::export;
+use crate::media::Format;
 
 impl State {
     pub(super) fn apply_gallery(&mut self, action: GalleryAction, now: Instant) -> Result<()> {
@@ -26,17 +29,26 @@ impl State {
                 (self.form.draft.prompt, self.form.draft.negative_prompt) = (prompt, negative_prompt);
             }
             GalleryAction::ReuseSeed(seed) => self.set_seed(seed),
-            GalleryAction::ContinueFrom(path) => {
-                self.form.draft.continue_from = Some(path);
-                self.form.draft.start_image = None;
-            }
-            GalleryAction::UseAsStartImage(path) => self.open_file(path, now),
+            GalleryAction::ContinueFrom(path) => self.form.continue_from(path)?,
+            GalleryAction::UseAsStartImage(path) => self.use_as_image(path),
+            GalleryAction::Export(path, format) => self.export(path, format)?,
             GalleryAction::Reveal(path) => open(path.parent().unwrap_or(&path))?,
             GalleryAction::OpenWith(path) => open(&path)?,
             GalleryAction::Rate { id, stars } => self.library.rate(id, stars),
             GalleryAction::Delete(outputs) => self.library.delete(outputs),
             GalleryAction::UndoDelete => self.library.restore(std::mem::take(&mut self.deleted)),
         }
+        Ok(())
+    }
+
+    /// Writes a video in another format beside it; a notification shows the path.
+    fn export(&mut self, path: PathBuf, format: Format) -> Result<()> {
+        let task = move || export(&path, format).map_or_else(Found::Nothing, Found::Exported);
+        if !self.background.submit(task) {
+            return Err(Error::new(Kind::Io, "The video was not exported: too many files are being read")
+                .remedy("Wait a moment, then export it again"));
+        }
+        self.tasks.files += 1;
         Ok(())
     }
 

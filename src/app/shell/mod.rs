@@ -21,6 +21,7 @@ mod pages;
 mod palette;
 mod prompt_history;
 mod quit;
+mod restore_dialog;
 pub(super) mod run;
 mod save;
 pub(super) mod shortcuts;

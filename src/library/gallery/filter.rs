@@ -16,6 +16,8 @@ pub struct GalleryFilter {
     pub mode: Option<Mode>,
     /// Only this model id.
     pub model: Option<String>,
+    /// Only items that a preset with this name made.
+    pub preset: Option<String>,
     /// Only items with at least this rating.
     pub min_rating: u8,
     /// Only items that ended at this time or later.
@@ -61,6 +63,7 @@ impl GalleryFilter {
         shown
             && self.mode.is_none_or(|mode| item.mode == Some(mode))
             && self.model.as_ref().is_none_or(|model| item.model == *model)
+            && self.preset.as_ref().is_none_or(|preset| item.preset.as_ref() == Some(preset))
             && item.rating >= self.min_rating
             && self.since.is_none_or(|since| item.ended >= since)
             && self.search.split_whitespace().all(|word| item.search_text.contains(&word.to_lowercase()))
@@ -130,6 +133,9 @@ mod tests {
         assert_eq!(shown(&items, &all, GalleryOrder::Oldest), ["a", "b", "c"]);
         assert_eq!(shown(&items, &all, GalleryOrder::Rating), ["a", "c", "b"]);
         assert_eq!(shown(&items, &all, GalleryOrder::Slowest), ["c", "b", "a"]);
+        items[0].preset = Some("lightning".to_owned());
+        let preset = GalleryFilter { preset: items[0].preset.clone(), ..all.clone() };
+        assert_eq!(shown(&items, &preset, GalleryOrder::Newest), ["a"]);
         let starred = GalleryFilter { min_rating: 3, ..all.clone() };
         assert_eq!(shown(&items, &starred, GalleryOrder::Newest), ["c", "a"]);
         let recent = GalleryFilter { since: Some(Utc(3)), ..all.clone() };

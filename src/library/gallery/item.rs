@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::core::{Draft, FrameCount, Mode, Resolution, Secs, Seed, Utc};
 use crate::jobs::{EndStatus, HistoryEntry};
+use crate::presets::Preset;
 
 /// Highest rating; 0 means that an item was not rated.
 pub(super) const MAX_RATING: u8 = 5;
@@ -23,6 +24,8 @@ pub struct GalleryItem {
     pub mode: Option<Mode>,
     /// Id of the model that ran.
     pub model: String,
+    /// Name of the preset with the same settings, whatever the size and length.
+    pub preset: Option<String>,
     /// Seed of the starting noise, if the settings can still be read.
     pub seed: Option<Seed>,
     /// Width and height in pixels.
@@ -70,6 +73,7 @@ impl GalleryItem {
             prompt: entry.prompt.clone(),
             mode: entry.mode,
             model: entry.model.clone(),
+            preset: None,
             seed: of_draft.map(|draft| Seed(draft.seed)),
             size: of_draft.map(|draft| draft.size),
             frames: of_draft.map(|draft| FrameCount(draft.frames)),
@@ -84,4 +88,29 @@ impl GalleryItem {
             search_text,
         }
     }
+
+    /// Finds the preset whose settings made the item.
+    #[must_use]
+    pub fn with_preset(self, presets: &[Preset]) -> Self {
+        let found = self.draft.as_ref().and_then(|draft| {
+            presets
+                .iter()
+                .find(|preset| is_variant(&self.model, &preset.model) && has_settings(draft, preset))
+        });
+        Self { preset: found.map(|preset| preset.name.clone()), ..self }
+    }
+}
+
+/// Whether `id` is the model `of` or a variant of it, such as one with fewer bits.
+fn is_variant(id: &str, of: &str) -> bool {
+    id.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Whether a draft samples as a preset does.
+fn has_settings(draft: &Draft, preset: &Preset) -> bool {
+    let settings = preset.draft("");
+    let low = |draft: &Draft| draft.guidance_low.unwrap_or(draft.guidance);
+    draft.step_list == settings.step_list
+        && (draft.steps, draft.sampler, draft.shift) == (settings.steps, settings.sampler, settings.shift)
+        && (draft.guidance, low(draft)) == (settings.guidance, low(&settings))
 }

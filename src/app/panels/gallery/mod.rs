@@ -1,5 +1,6 @@
 //! The gallery panel: finished videos with search, filters, ratings and actions.
 
+mod age;
 mod panel;
 #[cfg(test)]
 mod tests;

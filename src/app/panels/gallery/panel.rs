@@ -7,14 +7,17 @@ use eframe::egui::{
     Button, ComboBox, EventFilter, Key, Modifiers, Response, Role, ScrollArea, TextEdit, Ui, WidgetInfo,
 };
 
+use super::age::Age;
 use super::tile::{TILE, tile_ui};
 use super::verb::{GalleryAction, GalleryVerb};
 use crate::app::background::library::Library;
-use crate::core::Mode;
+use crate::core::{Mode, Utc};
 use crate::library::{GalleryFilter, GalleryItem, GalleryOrder};
 
 /// Space between tiles.
 const GAP: f32 = 8.0;
+/// Width of the filters beside the search.
+const FILTERS_WIDTH: f32 = 720.0;
 /// Highest rating.
 const STARS: u8 = 5;
 
@@ -30,6 +33,8 @@ pub(in crate::app) struct GalleryView<'a> {
 #[derive(Default)]
 pub(in crate::app) struct GalleryPanel {
     filter: GalleryFilter,
+    /// The age that the filter's date comes from.
+    age: Age,
     order: GalleryOrder,
     /// Ids of the selected items.
     selected: BTreeSet<String>,
@@ -48,10 +53,7 @@ impl GalleryPanel {
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &GalleryView<'_>) -> Vec<GalleryAction> {
         let mut actions = Vec::new();
         let items = Arc::clone(view.library.items());
-        self.filters_ui(ui, &items);
-        if view.num_deleted > 0 {
-            undo_ui(ui, view.num_deleted, &mut actions);
-        }
+        self.filters_ui(ui, view, &mut actions);
         self.refresh(view.library.revision(), &items);
         if self.shown.is_empty() {
             self.empty_ui(ui, &items);
@@ -61,17 +63,21 @@ impl GalleryPanel {
         actions
     }
 
-    fn filters_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {
+    /// Search, filters, order and undo, in places that stay.
+    fn filters_ui(&mut self, ui: &mut Ui, view: &GalleryView<'_>, actions: &mut Vec<GalleryAction>) {
+        let items = view.library.items();
         ui.horizontal_wrapped(|ui| {
-            let width = (ui.available_width() - 480.0).max(100.0);
+            let width = (ui.available_width() - FILTERS_WIDTH).max(100.0);
             let search = TextEdit::singleline(&mut self.filter.search)
                 .hint_text("Search prompts")
                 .desired_width(width);
             name(&ui.add(search), Role::TextInput, "Search prompts");
             self.mode_ui(ui);
             self.model_ui(ui, items);
+            self.preset_ui(ui, items);
+            self.date_ui(ui);
             self.rating_ui(ui);
-            let order = ComboBox::from_id_salt("gallery order").width(96.0).selected_text(self.order.label());
+            let order = ComboBox::from_id_salt("gallery order").width(80.0).selected_text(self.order.label());
             let shown = order.show_ui(ui, |ui| {
                 for order in GalleryOrder::ALL {
                     ui.selectable_value(&mut self.order, order, order.label());
@@ -80,7 +86,36 @@ impl GalleryPanel {
             name(&shown.response, Role::ComboBox, "Order");
             ui.toggle_value(&mut self.filter.failed, "Failed")
                 .on_hover_text("Show failed and cancelled jobs");
+            undo_ui(ui, view.num_deleted, actions);
         });
+    }
+
+    fn preset_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {
+        let text = self.filter.preset.as_deref().unwrap_or("All presets").to_owned();
+        let list = ComboBox::from_id_salt("gallery preset").width(84.0).selected_text(text);
+        let shown = list.show_ui(ui, |ui| {
+            ui.selectable_value(&mut self.filter.preset, None, "All presets");
+            let presets: BTreeSet<&str> = items.iter().filter_map(|item| item.preset.as_deref()).collect();
+            for preset in presets {
+                ui.selectable_value(&mut self.filter.preset, Some(preset.to_owned()), preset);
+            }
+        });
+        name(&shown.response, Role::ComboBox, "Preset filter");
+    }
+
+    fn date_ui(&mut self, ui: &mut Ui) {
+        let list = ComboBox::from_id_salt("gallery date").width(80.0).selected_text(self.age.label());
+        let mut age = self.age;
+        let shown = list.show_ui(ui, |ui| {
+            for choice in Age::ALL {
+                ui.selectable_value(&mut age, choice, choice.label());
+            }
+        });
+        name(&shown.response, Role::ComboBox, "Date filter");
+        if age != self.age {
+            self.age = age;
+            self.filter.since = age.since(Utc::now());
+        }
     }
 
     fn mode_ui(&mut self, ui: &mut Ui) {
@@ -145,7 +180,7 @@ impl GalleryPanel {
                     ui.add_space(24.0);
                     ui.weak("Nothing matches the search and filters.");
                     if ui.button("Clear search and filters").clicked() {
-                        self.filter = GalleryFilter::default();
+                        (self.filter, self.age) = (GalleryFilter::default(), Age::default());
                     }
                 });
             } else {
@@ -315,13 +350,15 @@ fn holds_keyboard(ui: &Ui, response: &Response, takes_focus: bool) -> bool {
 
 /// Offers to undo the last deletion.
 fn undo_ui(ui: &mut Ui, count: usize, actions: &mut Vec<GalleryAction>) {
-    ui.horizontal(|ui| {
-        let files = if count == 1 { "1 file is".to_owned() } else { format!("{count} files are") };
-        ui.weak(format!("{files} in the bin."));
-        if ui.button("Undo delete").clicked() {
-            actions.push(GalleryAction::UndoDelete);
-        }
-    });
+    let about = match count {
+        0 => "Nothing was moved to the bin".to_owned(),
+        1 => "Restore the file from the bin".to_owned(),
+        count => format!("Restore {count} files from the bin"),
+    };
+    let button = ui.add_enabled(count > 0, Button::new("Undo delete"));
+    if button.on_hover_text(&about).on_disabled_hover_text(&about).clicked() {
+        actions.push(GalleryAction::UndoDelete);
+    }
 }
 
 fn rate(items: &[&GalleryItem], stars: u8) -> Vec<GalleryAction> {

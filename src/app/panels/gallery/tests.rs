@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use super::verb::GalleryVerb;
 use super::{GalleryAction, GalleryPanel, GalleryView};
 use crate::app::background::library::Library;
 use crate::app::theme;
@@ -127,4 +128,37 @@ fn a_deleted_file_leaves_the_gallery_and_comes_back() {
     harness.state().library.restore(vec![output.clone()]);
     wait(&mut harness, |library| library.items().iter().all(|item| item.exists));
     assert!(harness.query_by_label("a blue square").is_some() && output.exists());
+}
+
+#[test]
+fn old_results_are_filtered_by_date_and_presets_by_name() {
+    let dir = data_folder();
+    let mut harness = gallery(dir.path());
+    harness.get_by_role_and_label(Role::ComboBox, "Date filter").click();
+    harness.run();
+    // they were made in 1970
+    harness.get_by_label("Last 30 days").click();
+    harness.run();
+    assert!(harness.query_by_label("a red circle").is_none());
+    harness.get_by_label("Clear search and filters").click();
+    harness.run();
+    assert!(harness.query_by_label("a red circle").is_some());
+    harness.get_by_role_and_label(Role::ComboBox, "Preset filter");
+    assert!(harness.get_by_role_and_label(Role::Button, "Undo delete").accesskit_node().is_disabled());
+}
+
+#[test]
+fn a_video_is_exported_in_the_formats_that_it_does_not_have() {
+    let item = |name: &str| {
+        let entry = HistoryEntry { output: Some(name.into()), ..HistoryEntry::default() };
+        crate::library::GalleryItem::new(&entry, 0, true)
+    };
+    let exports = |name: &str| {
+        let verbs = [GalleryVerb::ExportMp4, GalleryVerb::ExportGif, GalleryVerb::ExportFrames];
+        verbs.map(|verb| verb.action(&[&item(name)]).is_some())
+    };
+    assert_eq!(exports("a.mp4"), [false, true, true]);
+    assert_eq!(exports("a.gif"), [true, false, true]);
+    assert_eq!(exports("frames"), [true, true, false]);
+    assert_eq!(exports("a.png"), [false; 3], "a still");
 }

@@ -6,6 +6,7 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
 use crate::core::Draft;
 use crate::library::GalleryItem;
+use crate::media::Format;
 
 /// An action on the selected results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub(in crate::app) enum GalleryVerb {
     Remix,
     ContinueFrom,
     UseAsStartImage,
+    ExportMp4,
+    ExportGif,
+    ExportFrames,
     Reveal,
     OpenWith,
     Delete,
@@ -39,6 +43,8 @@ pub(in crate::app) enum GalleryAction {
     ContinueFrom(PathBuf),
     /// Use the last frame, or the image, as start image.
     UseAsStartImage(PathBuf),
+    /// Write this file in another format beside it.
+    Export(PathBuf, Format),
     /// Open the folder in the file manager.
     Reveal(PathBuf),
     /// Open in the system's own program.
@@ -53,7 +59,7 @@ pub(in crate::app) enum GalleryAction {
 
 impl GalleryVerb {
     /// Every verb, in the order of the context menu.
-    pub(in crate::app) const ALL: [Self; 10] = [
+    pub(in crate::app) const ALL: [Self; 13] = [
         Self::Open,
         Self::ReuseAll,
         Self::Remix,
@@ -61,6 +67,9 @@ impl GalleryVerb {
         Self::ReuseSeed,
         Self::ContinueFrom,
         Self::UseAsStartImage,
+        Self::ExportMp4,
+        Self::ExportGif,
+        Self::ExportFrames,
         Self::Reveal,
         Self::OpenWith,
         Self::Delete,
@@ -76,6 +85,9 @@ impl GalleryVerb {
             Self::Remix => "Remix (all but the seed)",
             Self::ContinueFrom => "Continue from the last frame",
             Self::UseAsStartImage => "Use as start image",
+            Self::ExportMp4 => "Export as MP4",
+            Self::ExportGif => "Export as GIF",
+            Self::ExportFrames => "Export as PNG frames",
             Self::Reveal => "Show in folder",
             Self::OpenWith => "Open in another program",
             Self::Delete => "Move to the bin",
@@ -93,7 +105,12 @@ impl GalleryVerb {
             Self::Remix => plain(Key::R),
             Self::Delete => plain(Key::Delete),
             Self::Reveal => Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::R)),
-            Self::ContinueFrom | Self::UseAsStartImage | Self::OpenWith => None,
+            Self::ContinueFrom
+            | Self::UseAsStartImage
+            | Self::ExportMp4
+            | Self::ExportGif
+            | Self::ExportFrames
+            | Self::OpenWith => None,
         }
     }
 
@@ -113,6 +130,9 @@ impl GalleryVerb {
             Self::ReuseSeed => first.seed.map(|seed| GalleryAction::ReuseSeed(seed.0)),
             Self::ContinueFrom => output.map(GalleryAction::ContinueFrom),
             Self::UseAsStartImage => output.map(GalleryAction::UseAsStartImage),
+            Self::ExportMp4 => exported(output, Format::Mp4),
+            Self::ExportGif => exported(output, Format::Gif),
+            Self::ExportFrames => exported(output, Format::PngSequence),
             Self::Reveal => output.map(GalleryAction::Reveal),
             Self::OpenWith => output.map(GalleryAction::OpenWith),
             Self::Delete => {
@@ -122,4 +142,18 @@ impl GalleryVerb {
             }
         }
     }
+}
+
+/// The export of an output that does not have this format already.
+fn exported(output: Option<PathBuf>, format: Format) -> Option<GalleryAction> {
+    let output = output?;
+    let extension = output.extension().unwrap_or_default().to_ascii_lowercase();
+    let is_same = match format {
+        Format::Mp4 => extension == "mp4",
+        Format::Gif => extension == "gif",
+        Format::Png => extension == "png",
+        Format::PngSequence => extension.is_empty(),
+    };
+    // a still has no frames to export
+    (!is_same && extension != "png").then_some(GalleryAction::Export(output, format))
 }
