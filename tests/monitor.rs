@@ -8,13 +8,12 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use wandeck::core::{Draft, Event, Stage};
 use wandeck::jobs::JobSpec;
 use wandeck::library::{Diagnosis, PerformanceStore};
-use wandeck::monitor::{HostMetric, Monitor, SampleRate, trace};
+use wandeck::monitor::{HostMetric, Monitor, SampleRate, stage_rates, trace};
 use wandeck::presets;
 use wandeck::queue::Scope;
 use wandeck::worker::{Worker, WorkerOptions};
@@ -32,7 +31,10 @@ fn a_job_leaves_a_timeline_with_its_stages() {
     let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
     let options = WorkerOptions { monitor: Some(monitor), ..WorkerOptions::new("a test", Scope::Own) };
     let worker = Worker::start(dir.path().to_path_buf(), options, Arc::new(|| {})).unwrap();
-    let id = worker.submit(toy_job(dir.path().join("a.mp4"))).unwrap().recv().unwrap().unwrap();
+    let mut job = toy_job(dir.path().join("a.mp4"));
+    // long enough for samples in every stage
+    job.draft.steps = 60;
+    let id = worker.submit(job).unwrap().recv().unwrap().unwrap();
     let outcome = loop {
         match worker.events().recv_timeout(common::PATIENCE).unwrap() {
             (of, Event::Finished { outcome }) if of == id => break outcome,
@@ -56,6 +58,12 @@ fn a_job_leaves_a_timeline_with_its_stages() {
     assert!(!timeline.samples.is_empty());
     assert!(timeline.samples.iter().any(|sample| sample.host(HostMetric::ProcessMemory) > Some(1e6)));
     assert!(Diagnosis::of(&timeline).is_some());
+    let forecast = timeline.track.forecast_of(Stage::DenoiseLow).unwrap();
+    assert!(forecast.operations.unwrap() > 1e6 && forecast.memory.unwrap().0 > 1 << 20, "{forecast:?}");
+    assert_eq!(forecast.seconds, None, "nothing was run here before");
+    let rates = stage_rates(&timeline.track);
+    assert!(rates.iter().any(|rate| rate.stage == Stage::DenoiseLow && rate.flops > 1e6), "{rates:?}");
+    assert!(timeline.samples.iter().any(|sample| sample.host(HostMetric::Weights) > Some(1e6)));
 
     let text = trace(&timeline.machine, std::slice::from_ref(&timeline.track), &timeline.samples);
     let path = dir.path().join("trace.json");
@@ -94,30 +102,26 @@ fn the_command_line_measures_in_json() {
     assert_eq!(devices.is_empty(), document["machine"]["no_device"].is_string(), "its absence is said");
 }
 
-/// Nanoseconds that the thread which measures was on a processor.
-#[cfg(target_os = "linux")]
-fn sampler_time() -> u64 {
-    let threads = std::fs::read_dir("/proc/self/task").unwrap().map(|entry| entry.unwrap().path());
-    let measures = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).unwrap().trim() == "monitor";
-    let path = threads.into_iter().find(measures).unwrap();
-    let text = std::fs::read_to_string(path.join("schedstat")).unwrap();
-    text.split_whitespace().next().unwrap().parse().unwrap()
-}
-
-/// Prints what measuring costs: `cargo test --test monitor -- --ignored --nocapture --test-threads 1`.
 #[test]
-#[cfg(target_os = "linux")]
-#[ignore = "a measurement, not a check"]
-fn the_cost_of_measuring() {
-    for rate in [SampleRate::SLOWEST, SampleRate::new(2), SampleRate::FASTEST] {
-        let monitor = Monitor::start(rate).unwrap();
-        std::thread::park_timeout(Duration::from_secs(2));
-        let (began, before) = (Instant::now(), sampler_time());
-        std::thread::park_timeout(Duration::from_secs(20));
-        let cost = (sampler_time() - before) as f64 / began.elapsed().as_nanos() as f64;
-        let samples = monitor.snapshot().samples.len();
-        println!("{} Hz: {:.3} % of one core, {samples} samples", rate.per_second(), 100.0 * cost);
-    }
+fn the_command_line_measures_the_peak_speed_and_says_it_later() {
+    let dir = common::fresh_data_dir();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wandeck"));
+        let done = command.args(arguments).arg("--data-dir").arg(dir.path()).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let peak: Value = serde_json::from_str(&run(&["monitor", "--calibrate", "--json"])).unwrap();
+    assert!(peak["flops"].as_f64().unwrap() > 1e8, "{peak}");
+    assert_eq!(peak["provider"], "cpu");
+    let table = run(&["monitor", "2"]);
+    assert!(table.contains("Peak speed ") && table.contains("Energy: "), "{table}");
+    let status = run(&["status"]);
+    assert!(status.contains("Machine       ") && status.contains("CPU "), "{status}");
+    let status: Value = serde_json::from_str(&run(&["status", "--json"])).unwrap();
+    assert_eq!(status["machine"]["cores"], peak["cores"]);
+    let analysis: Value = serde_json::from_str(&run(&["analysis", "24", "--json"])).unwrap();
+    assert_eq!(analysis["measured"]["num_jobs"], 0);
 }
 
 /// Prints the time of a toy job with and without measuring. Two workers do not measure: what they differ by is noise.

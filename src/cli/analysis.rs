@@ -1,10 +1,23 @@
 //! `wandeck analysis`: results, times and bottleneck of recent jobs.
 
+use serde::Serialize;
+
 use super::Places;
 use super::args::{Analysis as Args, Common};
+use super::measured::RecordedJobs;
 use super::report::{counted, note, out, print_document};
 use crate::core::{Result, Utc};
 use crate::library::{Analysis, AnalysisDocument, Counts, History};
+use crate::store::Settings;
+
+/// What `wandeck analysis --json` prints.
+#[derive(Serialize)]
+struct MeasuredAnalysis<'a> {
+    #[serde(flatten)]
+    analysis: AnalysisDocument<'a>,
+    /// What was recorded while the jobs ran.
+    measured: &'a RecordedJobs,
+}
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
@@ -12,12 +25,19 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     for line in &notes {
         note(&format!("Warning: {line}"));
     }
-    let analysis = history.analysis(Utc::now().hours_before(args.hours))?;
+    let since = Utc::now().hours_before(args.hours);
+    let analysis = history.analysis(since)?;
+    let recorded = RecordedJobs::since(&places.data_dir, since);
     if common.json {
-        print_document(AnalysisDocument::new(&analysis, args.hours));
+        print_document(MeasuredAnalysis {
+            analysis: AnalysisDocument::new(&analysis, args.hours),
+            measured: &recorded,
+        });
         return Ok(());
     }
-    for line in lines(&analysis, args.hours) {
+    let (settings, _) = Settings::load(&places.data_dir);
+    let measured = recorded.lines(settings.monitor.price().as_ref());
+    for line in lines(&analysis, args.hours).into_iter().chain(measured) {
         out(&line);
     }
     Ok(())

@@ -108,6 +108,9 @@ pub(super) struct Monitor {
     /// Number of samples, one in a second
     #[arg(default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(super) count: u32,
+    /// Measure the machine's peak speed instead, with which later jobs are compared; takes a few seconds
+    #[arg(long)]
+    pub(super) calibrate: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod generate;
 mod graph;
 mod list;
 mod lora;
+mod measured;
 mod monitor;
 mod plan;
 mod queue;

@@ -1,25 +1,31 @@
 //! `wandeck monitor`: measures the machine for some seconds and plots each metric.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
 
-use super::ExitCode;
 use super::args::{Common, Monitor as Args};
+use super::measured::{machine_lines, one_sample, peak_line, sample_line, sparkline};
 use super::report::{note, out, print_document};
 use super::signals::stops;
-use crate::core::Result;
+use super::{ExitCode, Places};
+use crate::core::{CancelToken, Result, Secs};
+use crate::library::MachinePeak;
 use crate::monitor::{
-    DeviceMetric, HostMetric, Machine, Metric, MetricSummary, Monitor, MonitorDocument, Sample, SampleRate,
+    DeviceMetric, HostMetric, Machine, Metric, MetricSummary, Monitor, MonitorDocument, RangeTotals, Sample,
+    SampleRate, TimeRange,
 };
+use crate::store::Settings;
 
 /// How often new samples are checked for.
 const POLL: Duration = Duration::from_millis(50);
-/// Width of a sparkline in characters.
-const SPARKLINE: usize = 40;
-const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<ExitCode> {
+    let places = Places::new(common)?;
+    if args.calibrate {
+        return calibrate(&places.data_dir, common);
+    }
     let stops = stops()?;
     let monitor = Monitor::start(SampleRate::SLOWEST)?;
     let wanted = args.count as usize;
@@ -31,7 +37,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<ExitCode> {
         let measured = snapshot.samples.len().saturating_sub(1);
         if measured > seen && !common.json {
             if let Some(sample) = snapshot.samples.last() {
-                note(&line(measured, wanted, sample));
+                note(&format!("{measured}/{wanted}  {}", sample_line(sample)));
             }
             seen = measured;
         }
@@ -47,16 +53,33 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     for text in table(&snapshot.machine, samples) {
         out(&text);
     }
+    let (settings, _) = Settings::load(&places.data_dir);
+    let energy = RangeTotals::of(samples, range_of(samples)).energy;
+    let cost = settings.monitor.price().and_then(|price| price.text(energy));
+    out(&format!("Energy: {energy}{}", cost.map(|cost| format!(", {cost}")).unwrap_or_default()));
+    if let Some(peak) = MachinePeak::load(&places.data_dir, &snapshot.machine)? {
+        out(&peak_line(&peak));
+    }
     Ok(ExitCode::Done)
 }
 
-/// The most important values of one sample, in one line.
-fn line(number: usize, of: usize, sample: &Sample) -> String {
-    let metrics = [HostMetric::Cpu, HostMetric::UsedMemory, HostMetric::DiskRead].map(Metric::from);
-    let devices = (0..sample.num_devices()).map(|index| Metric::Device(index, DeviceMetric::Use));
-    let words = |metric: Metric| Some(format!("{metric} {}", metric.format(sample.get(metric)?)));
-    let numbers: Vec<_> = metrics.into_iter().chain(devices).filter_map(words).collect();
-    format!("{number}/{of}  {}", numbers.join("  "))
+/// Measures the machine's peak speed and keeps it.
+fn calibrate(data_dir: &Path, common: &Common) -> Result<ExitCode> {
+    let snapshot = one_sample()?;
+    let peak = MachinePeak::measure(data_dir, &snapshot.machine, &CancelToken::new())?;
+    peak.save(data_dir)?;
+    if common.json {
+        print_document(&peak);
+    } else {
+        out(&peak_line(&peak));
+    }
+    Ok(ExitCode::Done)
+}
+
+/// From the first to the last sample.
+fn range_of<S: AsRef<Sample>>(samples: &[S]) -> TimeRange {
+    let at = |sample: Option<&S>| sample.map_or(Secs(0.0), |sample| sample.as_ref().at);
+    TimeRange { from: at(samples.first()), to: at(samples.last()) }
 }
 
 /// The metrics with values, in the order of the tables.
@@ -74,9 +97,7 @@ fn table(machine: &Machine, samples: &[impl AsRef<Sample>]) -> Vec<String> {
         let [name, now, min, avg, p95, max] = cells;
         format!("{name:<20} {now:>12} {min:>12} {avg:>12} {p95:>12} {max:>12}  {plot}").trim_end().to_owned()
     };
-    let mut lines = vec![format!("{} cores, {} of memory", machine.cores, machine.memory)];
-    lines.extend(machine.devices.iter().map(|device| format!("{}, {}", device.name, device.memory)));
-    lines.extend(machine.no_device.clone());
+    let mut lines = machine_lines(machine);
     lines.push(row(head.map(str::to_owned), ""));
     for metric in measured(machine, samples) {
         let Some(summary) = MetricSummary::of(samples, metric) else { continue };
@@ -88,28 +109,9 @@ fn table(machine: &Machine, samples: &[impl AsRef<Sample>]) -> Vec<String> {
     lines
 }
 
-/// A character for each of the last values, scaled from zero to the largest value.
-fn sparkline(values: &[Option<f64>]) -> String {
-    let values = values.get(values.len().saturating_sub(SPARKLINE)..).unwrap_or_default();
-    let largest = values.iter().flatten().copied().fold(0.0, f64::max);
-    let level = |value: f64| {
-        let part = if largest > 0.0 { (value / largest).clamp(0.0, 1.0) } else { 0.0 };
-        LEVELS[(part * (LEVELS.len() - 1) as f64).round() as usize]
-    };
-    values.iter().map(|value| value.map_or(' ', level)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Secs;
-
-    #[test]
-    fn a_small_plot_shows_gaps_and_the_largest_value() {
-        assert_eq!(sparkline(&[Some(0.0), None, Some(50.0), Some(100.0)]), "▁ ▅█");
-        assert_eq!(sparkline(&[Some(0.0)]), "▁", "nothing at all is no division by zero");
-        assert_eq!(sparkline(&vec![Some(1.0); 100]).chars().count(), SPARKLINE);
-    }
 
     #[test]
     fn the_table_leaves_out_what_is_not_measured() {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::Common;
+use super::measured::{machine_lines, one_sample, sample_line};
 use super::report::{note, out, print_document};
 use super::{Places, analysis, tasks};
 use crate::core::{Error, Faults, Result, Utc};
@@ -12,6 +13,7 @@ use crate::engine::runtime::{self, RuntimeInfo};
 use crate::jobs::{HistoryEntry, HistoryEntryDocument};
 use crate::library::{Counts, History};
 use crate::models::{self, Installed};
+use crate::monitor::Machine;
 use crate::queue::{Queue, QueueCounts};
 
 /// Number of jobs that are shown.
@@ -29,11 +31,13 @@ pub(super) fn run(common: &Common) -> Result<()> {
         Ok((history.recent(LAST)?, history.counts(Utc(0))?))
     });
     let queue = queue_counts(&places.data_dir);
+    let measured = one_sample()?;
     if common.json {
         let (entries, counts) = ended.as_ref().ok().map(|(entries, counts)| (entries, counts)).unzip();
         print_document(StatusDocument {
             wandeck: env!("CARGO_PKG_VERSION"),
             data_dir: &places.data_dir,
+            machine: &measured.machine,
             runtime: runtime.as_ref().ok().and_then(Option::as_ref),
             runtime_error: runtime.as_ref().err(),
             models: models.iter().map(ModelLine::new).collect(),
@@ -47,6 +51,9 @@ pub(super) fn run(common: &Common) -> Result<()> {
     } else {
         out(&format!("Wandeck       {}, data in {}", env!("CARGO_PKG_VERSION"), places.data_dir.display()));
         out(&runtime_line(&runtime));
+        let mut machine = machine_lines(&measured.machine);
+        machine.extend(measured.samples.last().map(|sample| sample_line(sample)));
+        out(&format!("Machine       {}", machine.join("; ")));
         out(&models_line(&models));
         out(&match &queue {
             Ok(counts) => format!("Queue         {counts}"),
@@ -65,6 +72,7 @@ struct StatusDocument<'a> {
     /// Version of the program.
     wandeck: &'static str,
     data_dir: &'a Path,
+    machine: &'a Machine,
     /// ONNX Runtime, if it is installed.
     runtime: Option<&'a RuntimeInfo>,
     runtime_error: Option<&'a Error>,

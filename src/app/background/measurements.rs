@@ -79,7 +79,7 @@ impl Measurements {
             shown: None,
             overlay: None,
             num_ended: 0,
-            price: price(settings),
+            price: settings.price(),
             peak: None,
             is_peak_read: false,
             is_measuring_peak: false,
@@ -129,7 +129,7 @@ impl Measurements {
 
     /// Follows the settings of the price.
     pub(in crate::app) fn set_price(&mut self, settings: &MonitorSettings) {
-        self.price = price(settings);
+        self.price = settings.price();
     }
 
     /// Alarms that were not reported yet.
@@ -262,11 +262,6 @@ impl Measurements {
         }
         Err(Error::new(Kind::Io, "Too many files are being read").remedy("Wait a moment"))
     }
-}
-
-fn price(settings: &MonitorSettings) -> Option<Price> {
-    let price = Price { per_kwh: settings.price_per_kwh, currency: settings.currency.clone() };
-    (price.per_kwh > 0.0).then_some(price)
 }
 
 fn alarm_message(alarm: &Alarm) -> Said {

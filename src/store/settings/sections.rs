@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::info::{SettingKind, settings_info};
 use super::modes::ModeSettings;
 use crate::core::{Bytes, Draft, Error, Kind, PrecisionChoice, ProviderChoice, Result};
+use crate::monitor::Price;
 
 /// Version of the settings file that this program writes.
 pub(super) const VERSION: u32 = 1;
@@ -130,6 +131,14 @@ pub struct MonitorSettings {
     pub price_per_kwh: f64,
     /// Currency of the price; default EUR.
     pub currency: String,
+}
+
+impl MonitorSettings {
+    /// The price of energy; `None` if none is set.
+    pub fn price(&self) -> Option<Price> {
+        let price = Price { per_kwh: self.price_per_kwh, currency: self.currency.clone() };
+        (price.per_kwh > 0.0).then_some(price)
+    }
 }
 
 impl Default for MonitorSettings {
