@@ -30,8 +30,6 @@ pub(in crate::app) const PALETTE_WIDTH: f32 = 460.0;
 pub(in crate::app) const PALETTE_HEIGHT: f32 = 380.0;
 /// Width of a dialog that asks a question.
 pub(in crate::app) const DIALOG_WIDTH: f32 = 340.0;
-/// Maximum height of the messages of a run.
-pub(in crate::app) const PREFLIGHT_HEIGHT: f32 = 180.0;
 
 /// Colours with a meaning. Text in them has a contrast of at least 4.5:1 on the panel.
 #[derive(Clone, Copy, Debug)]

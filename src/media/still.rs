@@ -43,6 +43,15 @@ pub enum ImageFit {
     Crop,
 }
 
+/// The part of an image that a video shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptPart {
+    /// Width and height in pixels of the image; the part is in the middle.
+    pub size: Resolution,
+    /// Whether something visible is cut off.
+    pub is_cut: bool,
+}
+
 impl SourceImage {
     /// Opens a PNG, JPEG, WebP, BMP, TIFF or PNM image or the first frame of an animation. Applies the EXIF orientation and puts transparent
     /// pixels on white.
@@ -151,6 +160,22 @@ impl SourceImage {
         if from == size {
             return (self.frame.clone(), None);
         }
+        let kept = self.kept(size, fit, token);
+        let filter = if fit == ImageFit::Stretch { FilterType::CatmullRom } else { FilterType::Lanczos3 };
+        let Some(whole) = RgbImage::from_raw(from.width, from.height, self.frame.rgb.clone()) else {
+            return (self.frame.clone(), None);
+        };
+        let corner = [(from.width - kept.size.width) / 2, (from.height - kept.size.height) / 2];
+        let part = crop_imm(&whole, corner[0], corner[1], kept.size.width, kept.size.height);
+        let note = kept
+            .is_cut
+            .then(|| format!("The {from} image is cropped to {} to fit a {size} video", kept.size));
+        (frame(resize(&*part, size.width, size.height, filter)), note)
+    }
+
+    /// The part in the middle of the image that is left when it is fitted to `size`.
+    pub fn kept(&self, size: Resolution, fit: ImageFit, token: u32) -> KeptPart {
+        let from = self.frame.size;
         let (width, height) = (f64::from(from.width), f64::from(from.height));
         let scale = (f64::from(size.width) / width).max(f64::from(size.height) / height);
         let over = [width * scale - f64::from(size.width), height * scale - f64::from(size.height)];
@@ -161,15 +186,7 @@ impl SourceImage {
         } else {
             from
         };
-        let filter = if fit == ImageFit::Stretch { FilterType::CatmullRom } else { FilterType::Lanczos3 };
-        let Some(whole) = RgbImage::from_raw(from.width, from.height, self.frame.rgb.clone()) else {
-            return (self.frame.clone(), None);
-        };
-        let corner = [(from.width - kept.width) / 2, (from.height - kept.height) / 2];
-        let part = crop_imm(&whole, corner[0], corner[1], kept.width, kept.height);
-        let note = (cut && over.iter().any(|&over| over >= 1.0))
-            .then(|| format!("The {from} image is cropped to {kept} to fit a {size} video"));
-        (frame(resize(&*part, size.width, size.height, filter)), note)
+        KeptPart { size: kept, is_cut: cut && over.iter().any(|&over| over >= 1.0) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::imageops::{FilterType, resize};
-use image::{ImageBuffer, ImageFormat, Rgb};
+use image::{ImageBuffer, ImageFormat, Rgb, Rgba};
 
 use super::fault::{damaged, io_error};
 use super::reader::Reader;
@@ -15,6 +15,11 @@ pub fn thumbnail(path: &Path, max_side: u32) -> Result<Frame> {
     let mut reader = Reader::open(path)?;
     reader.seek(reader.info().frames.0 / 2);
     let frame = reader.next_frame()?.ok_or_else(|| damaged(path, "it has no frames"))?;
+    smaller(frame, max_side)
+}
+
+/// A frame of at most `max_side` pixels width and height, in its own shape. A smaller one keeps its size.
+pub fn smaller(frame: Frame, max_side: u32) -> Result<Frame> {
     let longest = frame.size.width.max(frame.size.height);
     if longest <= max_side {
         return Ok(frame);
@@ -34,6 +39,16 @@ pub fn read_image(path: &Path) -> Result<Frame> {
 /// Writes a frame as a PNG file, replacing what is there. Metadata is not written.
 pub fn write_png(path: &Path, frame: &Frame) -> Result<()> {
     rgb_image(frame.clone())?.save_with_format(path, ImageFormat::Png).map_err(|error| match error {
+        image::ImageError::IoError(error) => io_error("Cannot write", path, error),
+        error => Error::new(Kind::Bug, format!("Cannot write {}", path.display())).because(error),
+    })
+}
+
+/// Writes RGBA pixels, rows from top to bottom, as a PNG file, replacing what is there.
+pub fn write_rgba_png(path: &Path, size: Resolution, rgba: Vec<u8>) -> Result<()> {
+    let image = ImageBuffer::<Rgba<u8>, _>::from_raw(size.width, size.height, rgba)
+        .ok_or_else(|| Error::new(Kind::Bug, format!("An image of {size} has too few bytes")))?;
+    image.save_with_format(path, ImageFormat::Png).map_err(|error| match error {
         image::ImageError::IoError(error) => io_error("Cannot write", path, error),
         error => Error::new(Kind::Bug, format!("Cannot write {}", path.display())).because(error),
     })

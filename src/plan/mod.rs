@@ -24,6 +24,7 @@ mod route;
 mod run_limits;
 #[cfg(test)]
 mod tests;
+mod token_count;
 
 pub use catalog::{Catalog, Folders};
 pub use changes::{DraftChanges, GuidanceChoice, SeedChoice};
@@ -42,3 +43,4 @@ pub(crate) use ran_with::{RanWith, ran_with};
 pub use request::{Base, ChosenBy, Drafted, JobOptions, PlanRequest, PlannedJob};
 pub use route::{Candidate, Route, RouteRequest, route};
 pub use run_limits::RunLimits;
+pub use token_count::{MAX_TOKENS, TokenCounter};

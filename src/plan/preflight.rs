@@ -49,6 +49,8 @@ pub struct PreflightResult {
     pub disk_space: Vec<DiskSpace>,
     /// What its graphs run on.
     pub provider: Provider,
+    /// The memory that it may take there, if the system reports it.
+    pub free: Option<Bytes>,
 }
 
 /// The inputs of preflight for a job that can be parsed.
@@ -90,7 +92,8 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
         |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
     found.add(messages.into_iter().map(finding));
     let provider = compute.device.provider;
-    Ok(PreflightResult { request, model: checkpoint.id, preflight: found, disk_space, provider })
+    let free = if provider == Provider::Cpu { memory.host } else { memory.device.and_then(|gpu| gpu.free) };
+    Ok(PreflightResult { request, model: checkpoint.id, preflight: found, disk_space, provider, free })
 }
 
 /// The compute plan of a run; for the CPU if ONNX Runtime is not installed yet.

@@ -23,6 +23,12 @@ pub struct ParameterRange {
 }
 
 impl ParameterRange {
+    /// What is advised, in words: "30 to 100".
+    pub fn words(self) -> String {
+        let (low, high) = self.advised;
+        format!("{low} to {high}")
+    }
+
     fn check(self, field: &'static str, value: u32, of: &str) -> Result<()> {
         if (self.least..=self.most).contains(&value) {
             return Ok(());
@@ -88,7 +94,7 @@ pub struct Profile {
 impl Profile {
     /// One error for each field of `draft` that is outside its range.
     pub fn problems(&self, draft: &Draft) -> Vec<Error> {
-        let steps = self.steps_of(draft);
+        let steps = self.step_range(draft);
         let checks = [
             steps.check("steps", draft.steps, &self.name()),
             self.check_size(draft.size),
@@ -107,7 +113,7 @@ impl Profile {
             fixes: changes,
         };
         let mut notes = Vec::new();
-        let steps = self.steps_of(draft);
+        let steps = self.step_range(draft);
         if let Some(better) = steps.better(draft.steps) {
             let what = if is_distilled(draft) { " without guidance" } else { "" };
             let (low, high) = steps.advised;
@@ -199,7 +205,8 @@ impl Profile {
         sized && [self.steps, self.distilled_steps, self.frames].into_iter().all(ParameterRange::is_sound)
     }
 
-    fn steps_of(&self, draft: &Draft) -> ParameterRange {
+    /// The range of denoising steps, which is another one for distilled settings.
+    pub fn step_range(&self, draft: &Draft) -> ParameterRange {
         if is_distilled(draft) { self.distilled_steps } else { self.steps }
     }
 

@@ -7,6 +7,7 @@
 mod common;
 
 mod cancel;
+mod compose;
 mod edit_waiting;
 mod first_video;
 mod keyboard_only;

@@ -72,7 +72,7 @@ impl Window {
             renderer(builder).build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap());
         let mut window = Self { harness };
         // the models come from a thread of their own
-        window.wait_for("on disk ·");
+        window.wait("the models", |window| !window.shows("Looking for models"));
         window
     }
 
@@ -163,6 +163,14 @@ impl Window {
     pub(crate) fn drop_file(&mut self, path: PathBuf) {
         self.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
         self.step();
+    }
+
+    /// Drops a file onto a control.
+    pub(crate) fn drop_file_on(&mut self, path: PathBuf, role: Role, label: &str) {
+        let place = self.control(role, label).rect().center();
+        self.harness.hover_at(place);
+        self.step();
+        self.drop_file(path);
     }
 
     /// Drags the row whose label begins with `from` onto the upper half of the row that begins with `to`.

@@ -8,12 +8,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use crate::app::panels::compose::{PreflightStatus, PreflightView};
-use crate::core::{Bytes, DeviceId, Draft, Error, Kind, Result, Waker};
+use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
 use crate::jobs::JobSpec;
 use crate::media::Existing;
-use crate::monitor;
-use crate::pipeline::memory_of_sessions;
-use crate::plan::examine;
+use crate::plan::{PreflightResult, examine};
 
 /// Time without changes before the preflight of a draft starts.
 const REST: Duration = Duration::from_millis(300);
@@ -148,11 +146,12 @@ fn work(
 fn preflight(work: &JobSpec, data_dir: &Path) -> Result<PreflightView> {
     // the window chooses the name, so a number added to a taken name is not worth a note
     let work = JobSpec { existing: Existing::Replace, ..work.clone() };
-    let found = examine(&work, data_dir, true)?.preflight;
-    let peak = Some(found.peak()).filter(|peak| *peak > Bytes(0));
-    // what loaded models hold is free for the next run
-    let free = monitor::free().map(|free| Bytes(free.0 + memory_of_sessions(&DeviceId::CPU).0));
-    Ok(PreflightView { peak, free, time: found.time, findings: found.findings })
+    let PreflightResult { preflight: found, disk_space, provider, free, .. } =
+        examine(&work, data_dir, true)?;
+    let stages = if found.memory.is_empty() { found.device } else { found.memory };
+    let peak = stages.iter().map(|stage| stage.peak).max().filter(|peak| *peak > Bytes(0));
+    let runs_on = provider.to_string();
+    Ok(PreflightView { peak, free, stages, disk_space, runs_on, time: found.time, findings: found.findings })
 }
 
 #[cfg(test)]

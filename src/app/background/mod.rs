@@ -2,10 +2,13 @@
 
 pub(super) mod examiner;
 pub(super) mod forecast;
+pub(super) mod inputs;
 pub(super) mod library;
 pub(super) mod measurements;
+pub(super) mod newest;
 pub(super) mod player;
 pub(super) mod restore;
 pub(super) mod settings_watch;
 pub(super) mod system_notifications;
 pub(super) mod task;
+pub(super) mod tokens;

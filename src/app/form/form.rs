@@ -7,6 +7,7 @@ use super::editing::Aside;
 use super::scan::ModelScan;
 use super::state::{FormContext, FormState};
 use super::undo::Undo;
+use crate::app::background::inputs::{InputSource, InputWell};
 use crate::core::{Draft, Error, Expert, Kind, Limits, LoraChoice, Mode, Resolution, Result};
 use crate::jobs::JobSpec;
 use crate::models::{self, Installed};
@@ -35,7 +36,9 @@ pub struct Form {
     pub(in crate::app) context: FormContext,
     pub(super) planner: Planner,
     /// The start image that was read last, with its size.
-    image: Option<(PathBuf, Resolution)>,
+    pub(super) image: Option<(PathBuf, Resolution)>,
+    /// What a person put into a well and the window has not read yet.
+    pub(super) awaited: Option<(InputWell, InputSource)>,
     /// Whether the folders of models were read.
     is_scanned: bool,
     /// Whether the values are still those of the first start, so that the program may choose a better model.
@@ -75,6 +78,7 @@ impl Form {
             context,
             planner,
             image: None,
+            awaited: None,
             is_scanned: true,
             is_first: false,
             fits: Vec::new(),
@@ -207,6 +211,12 @@ impl Form {
             .map(|(_, model)| model.id.clone())
     }
 
+    /// What the form's model can draw, if it is not an official one: they need no explanation.
+    pub(in crate::app) fn about_model(&self) -> Option<&str> {
+        let model = self.planner.model(&self.draft.model).ok().filter(|model| model.family.is_none())?;
+        self.planner.catalog().preset_for(&model.id).map(|preset| preset.description.as_str())
+    }
+
     /// The ranges of the form's mode, if its model is an official one.
     pub(in crate::app) fn profile(&self) -> Option<&Profile> {
         let model = self.planner.model(&self.draft.model).ok()?;
@@ -278,29 +288,6 @@ impl Form {
         self.take(changes)
     }
 
-    /// Sets the start image and adapts the size to its shape. Selects another model if the current one supports no
-    /// start image.
-    pub fn start_from(&mut self, path: PathBuf, size: Resolution) -> Result<()> {
-        let with_image = Draft { start_image: Some(path.clone()), continue_from: None, ..self.draft.clone() };
-        self.image = Some((path, size));
-        if self.limits().is_ok() && !self.planner.takes_image(&self.draft) {
-            let before = std::mem::replace(&mut self.draft, with_image);
-            return self.choose_by_inputs().inspect_err(|_| self.draft = before);
-        }
-        self.draft = with_image;
-        self.draft.size = self.planner.size_like(&self.draft, size);
-        self.context.given_size = Some(self.draft.size);
-        Ok(())
-    }
-
-    /// Continues from the last frame of a video. Selects another model if the current one takes no image.
-    pub fn continue_from(&mut self, path: PathBuf) -> Result<()> {
-        let with_clip = Draft { start_image: None, continue_from: Some(path), ..self.draft.clone() };
-        let takes_image = self.limits().is_err() || self.planner.takes_image(&self.draft);
-        let before = std::mem::replace(&mut self.draft, with_clip);
-        if takes_image { Ok(()) } else { self.choose_by_inputs().inspect_err(|_| self.draft = before) }
-    }
-
     /// Adds a LoRA, for the `expert` that its file name indicates if the model has two.
     pub(in crate::app) fn add_lora(&mut self, file: PathBuf, expert: Option<Expert>) {
         let info = self.planner.model(&self.draft.model).ok().and_then(|model| model.info.as_ref());
@@ -362,7 +349,8 @@ impl Form {
 
     /// Replaces the draft by a new one with `changes`, without images that its mode does not support.
     fn take(&mut self, changes: DraftChanges) -> Result<()> {
-        let image = self.image.as_ref().filter(|(path, _)| changes.start_image.as_ref() == Some(path));
+        let given = changes.start_image.as_ref().or(changes.continue_from.as_ref());
+        let image = self.image.as_ref().filter(|(path, _)| given == Some(path));
         let request =
             PlanRequest { image_size: image.map(|(_, size)| Ok(*size)), changes, ..PlanRequest::default() };
         let Drafted { mut draft, chosen_by } = self.planner.draft(&request)?;
@@ -377,10 +365,8 @@ impl Form {
         self.context.routed_mode = draft.mode.filter(|_| request.changes.mode.is_none());
         self.context.preset = None;
         self.draft = draft;
-        self.context.reason = match chosen_by {
-            ChosenBy::Route(route) => route.reasons.join("; "),
-            ChosenBy::Person(reason) => reason,
-        };
+        self.context.is_model_chosen = matches!(chosen_by, ChosenBy::Person(_));
+        self.context.reason = chosen_by.to_string();
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 mod editing;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod form;
+mod inputs;
 mod reference;
 mod scan;
 mod state;

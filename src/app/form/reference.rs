@@ -2,7 +2,7 @@
 
 use super::form::Form;
 use crate::core::Draft;
-use crate::plan::{Difference, DraftField, differences};
+use crate::plan::{Difference, differences};
 use crate::presets::Preset;
 
 /// A preset before it is applied.
@@ -63,22 +63,7 @@ impl Form {
         self.context.reason = format!("you chose the preset {}", preset.name);
         self.context.given_size = Some(self.draft.size);
         self.context.routed_mode = None;
-    }
-
-    /// Gives a field the value of the reference again.
-    pub(in crate::app) fn reset_field(&mut self, field: DraftField) {
-        if let Some(reference) = self.reference() {
-            field.copy(&reference, &mut self.draft);
-        }
-    }
-
-    /// Gives every field the value of the reference again; prompt, images and seed stay.
-    pub(in crate::app) fn reset_all(&mut self) {
-        if let Some(reference) = self.reference() {
-            for field in DraftField::ALL {
-                field.copy(&reference, &mut self.draft);
-            }
-        }
+        self.context.is_model_chosen = true;
     }
 
     /// The form with the settings of a preset. A variant of the preset's model is as good as the model.

@@ -23,6 +23,8 @@ pub(in crate::app) struct FormContext {
     pub(in crate::app) reason: String,
     /// The preset that was applied last; none if the model's own defaults count.
     pub(in crate::app) preset: Option<String>,
+    /// Whether the user chose the model, instead of leaving it to the inputs.
+    pub(in crate::app) is_model_chosen: bool,
     /// The mode that the router put into the draft for a model that offers several.
     pub(in crate::app) routed_mode: Option<Mode>,
     /// The size that the program chose for the draft; a different one was entered by the user.
@@ -38,6 +40,7 @@ impl Default for FormContext {
         Self {
             reason: String::new(),
             preset: None,
+            is_model_chosen: false,
             routed_mode: None,
             given_size: None,
             seed_mode: SeedMode::default(),

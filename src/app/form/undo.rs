@@ -16,6 +16,8 @@ const KEPT: usize = 200;
 enum Change {
     Prompt,
     Seed,
+    /// The path of an image or clip.
+    Input,
     Field(DraftField),
     /// Several fields at once, or something that is changed by one click.
     Other,
@@ -97,6 +99,11 @@ fn change(before: &FormState, after: &FormState) -> Change {
     }
     if old.seed != new.seed {
         parts.push(Change::Seed);
+    }
+    let inputs =
+        |draft: &Draft| [&draft.start_image, &draft.end_image, &draft.continue_from].map(Clone::clone);
+    if inputs(old) != inputs(new) {
+        parts.push(Change::Input);
     }
     parts.extend(DraftField::ALL.into_iter().filter(|field| !field.is_same(old, new)).map(Change::Field));
     let is_value = |change: &Change| !matches!(change, Change::Field(DraftField::Model | DraftField::Loras));

@@ -24,12 +24,14 @@ use super::window_state::{Autosave, WindowState};
 use super::{attention, frame, menus, notification_list, status_bar};
 use crate::app::background::examiner::Examiner;
 use crate::app::background::forecast::Forecast;
+use crate::app::background::inputs::{InputSource, InputWell, Inputs};
 use crate::app::background::library::Library;
 use crate::app::background::measurements::{Measurements, Said};
 use crate::app::background::player::player::Player;
-use crate::app::background::restore::Found;
+use crate::app::background::restore::{Found, is_weights};
 use crate::app::background::system_notifications::SystemNotifications;
 use crate::app::background::task::TaskThread;
+use crate::app::background::tokens::Tokens;
 use crate::app::form::Form;
 use crate::app::panels::compose::{ComposePanel, PreflightStatus};
 use crate::app::panels::gallery::GalleryPanel;
@@ -73,6 +75,9 @@ pub(super) struct State {
     pub(super) data_dir: PathBuf,
     pub(super) form: Form,
     pub(super) presets: Vec<Preset>,
+    /// The images of the form.
+    pub(super) inputs: Inputs,
+    pub(super) tokens: Tokens,
     pub(super) examiner: Examiner,
     pub(super) queue: Arc<[Job]>,
     /// Whether the whole queue is paused.
@@ -170,6 +175,8 @@ impl App {
         }
         let mut state = State {
             presets: presets::shipped()?,
+            inputs: Inputs::start(&data_dir, &waker())?,
+            tokens: Tokens::start(waker())?,
             examiner: Examiner::start(data_dir.clone(), waker())?,
             queue: Arc::default(),
             queue_is_paused: false,
@@ -332,8 +339,15 @@ impl eframe::App for App {
         let dropped = ctx.input(|input| {
             input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect::<Vec<_>>()
         });
+        let well = self.panels.compose.well_under_pointer(ctx);
         for path in dropped {
-            self.state.open_file(path, now);
+            match well.filter(|_| !is_weights(&path)) {
+                Some(well) => self.state.form.set_input(well, Some(InputSource::of(path))),
+                None => self.state.open_file(path, now),
+            }
+        }
+        for image in pasted_images(ctx) {
+            self.state.inputs.paste_image(well.unwrap_or(InputWell::Start), &image);
         }
         let commands = self.pressed(ctx);
         self.apply_all(ctx, commands, now);
@@ -357,6 +371,7 @@ impl eframe::App for App {
         self.state.drain_library(ctx);
         self.state.forecast.update(&self.state.queue);
         self.state.examiner.drain();
+        self.state.look_at_inputs(ctx);
         self.state.form.observe(now);
         self.state.examine();
         self.state.player.tick(ctx, now);
@@ -386,6 +401,17 @@ impl eframe::App for App {
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.save_now();
     }
+}
+
+/// Images that were pasted into the window.
+fn pasted_images(ctx: &Context) -> Vec<Arc<egui::ColorImage>> {
+    ctx.input(|input| {
+        let image = |event: &egui::Event| match event {
+            egui::Event::PasteImage(image) => Some(Arc::clone(image)),
+            _ => None,
+        };
+        input.events.iter().filter_map(image).collect()
+    })
 }
 
 /// Shows what dropping a dragged file would do.

@@ -14,6 +14,7 @@ use super::notifications::Tone;
 use super::palette::Palette;
 use crate::app::background::player::saved_frame::save_frame;
 use crate::app::background::restore::{Found, examine_file, is_weights};
+use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::models::ModelsAction;
@@ -32,6 +33,7 @@ impl App {
     pub(super) fn apply(&mut self, ctx: &Context, action: Action, now: Instant) {
         let state = &mut self.state;
         let done = match action {
+            Action::Compose(ComposeAction::Command(command)) => self.run_command(ctx, command, now),
             Action::Compose(action) => state.apply_compose(action, now),
             Action::Gallery(action) => {
                 if matches!(action, GalleryAction::Open(_)) {

@@ -1,16 +1,25 @@
 //! Carries out what the form asks for: its changes, its jobs, its seeds and presets.
 
+use std::path::Path;
 use std::time::Instant;
+
+use eframe::egui::Context;
 
 use super::app::State;
 use super::notifications::Tone;
+use crate::app::background::inputs::{Chosen, InputSource, InputWell};
 use crate::app::background::restore::Found;
 use crate::app::form::SeedMode;
-use crate::app::panels::compose::ComposeAction;
+use crate::app::panels::compose::{ComposeAction, ResultFile};
 use crate::core::{Draft, FrameCount, Result, Seed};
 use crate::jobs::{JobSpec, Priority};
 use crate::media::OutputTarget;
 use crate::queue::QueueCommand;
+
+/// Finished videos that are offered for their last frame.
+const RESULTS: usize = 8;
+/// Characters of a prompt in their list.
+const TITLE: usize = 40;
 
 impl State {
     pub(super) fn apply_compose(&mut self, action: ComposeAction, now: Instant) -> Result<()> {
@@ -23,8 +32,12 @@ impl State {
             ComposeAction::ChooseMode(mode) => self.form.choose_mode(mode)?,
             ComposeAction::AutomaticMode => self.form.choose_automatically()?,
             ComposeAction::ApplyPreset(name) => self.apply_preset(&name),
-            ComposeAction::ResetField(field) => self.form.reset_field(field),
-            ComposeAction::ResetAll => self.form.reset_all(),
+            ComposeAction::SetInput(well, source) => self.form.set_input(well, source),
+            ComposeAction::Browse(well) => self.inputs.browse(well),
+            ComposeAction::Paste(well) => self.inputs.paste(well),
+            ComposeAction::SwapImages => self.form.swap_images(),
+            // the window's
+            ComposeAction::Command(_) => {}
             ComposeAction::Generate(draft) | ComposeAction::SaveJob(draft) => {
                 self.edit(*draft);
                 self.generate(Priority::Normal, now)?;
@@ -77,6 +90,50 @@ impl State {
         }
         self.form.end_editing();
         Ok(())
+    }
+
+    /// Reads what the wells hold and counts the prompts' tokens; takes in what was read, chosen and pasted.
+    pub(super) fn look_at_inputs(&mut self, ctx: &Context) {
+        while let Some(Chosen { well, path }) = self.inputs.chosen() {
+            match path {
+                Ok(path) => self.form.set_input(well, Some(InputSource::of(path))),
+                Err(error) => self.report_error(&error),
+            }
+        }
+        for (well, path, size) in self.inputs.drain(ctx) {
+            if let Err(error) = self.form.input_read(well, &path, size) {
+                self.report_error(&error);
+            }
+        }
+        let fitting = self.form.fitting();
+        for well in [InputWell::Start, InputWell::End] {
+            self.inputs.look(well, self.form.input(well), fitting);
+        }
+        self.tokens.drain();
+        if let Ok(model) = self.form.model_path() {
+            self.tokens.look(&self.form.draft, &model);
+        }
+    }
+
+    /// Finished videos whose last frame can be used: the one in the player, then the newest of the library.
+    pub(super) fn results(&self) -> Vec<ResultFile> {
+        let title = |path: &Path, words: &str| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let words: String = words.chars().take(TITLE).collect();
+            if words.is_empty() { name.into_owned() } else { words }
+        };
+        let mut results = Vec::new();
+        if let Some(path) = self.player.screen().path.clone() {
+            let name = title(&path, "");
+            results.push(ResultFile { title: format!("In the player: {name}"), path });
+        }
+        let finished = self.library.items().iter().filter(|item| item.exists);
+        let finished = finished.filter_map(|item| Some((item.output.clone()?, item)));
+        let recent = finished.map(|(path, item)| ResultFile { title: title(&path, &item.prompt), path });
+        let is_new = |result: &ResultFile| results.iter().all(|known: &ResultFile| known.path != result.path);
+        let recent: Vec<_> = recent.filter(is_new).take(RESULTS).collect();
+        results.extend(recent);
+        results
     }
 
     /// Takes the settings of a preset into the form; a notification says so.

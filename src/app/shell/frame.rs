@@ -9,6 +9,7 @@ use super::action::Action;
 use super::app::{Panels, State};
 use super::command::Command;
 use super::layout::{GAP, Layout, PanelId};
+use crate::app::background::inputs::InputWell;
 use crate::app::panels::compose::{ComposeView, Editing};
 use crate::app::panels::gallery::GalleryView;
 use crate::app::panels::log::LogView;
@@ -19,7 +20,7 @@ use crate::app::panels::presets::PresetsView;
 use crate::app::panels::queue::QueueView;
 use crate::app::panels::settings::SettingsView;
 use crate::app::theme;
-use crate::core::Error;
+use crate::core::{Error, Secs};
 
 /// Height of the tab bar.
 const TAB_HEIGHT: f32 = 30.0;
@@ -78,30 +79,47 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
+    fn compose_ui(&mut self, ui: &mut Ui) -> Vec<Action> {
+        let Self { state, panels, .. } = self;
+        let form = &state.form;
+        let (reference, results) = (form.reference(), state.results());
+        let view = ComposeView {
+            draft: &form.draft,
+            problems: &self.problems,
+            limits: form.limits().ok(),
+            preflight: state.examiner.status(),
+            editing: self.editing.as_ref(),
+            mode: form.mode(),
+            is_mode_set: form.is_mode_set(),
+            reason: form.reason(),
+            models: state.models(),
+            is_busy: !state.live.is_empty(),
+            seed_mode: form.context.seed_mode,
+            num_videos: form.context.num_videos,
+            last_seed: state.window.last_seed,
+            reference: reference.as_ref(),
+            preset: form.preset().map(|preset| preset.name.as_str()),
+            presets: &|| form.preset_previews(),
+            fits: form.fits(),
+            about_model: form.about_model(),
+            is_scanned: form.is_scanned(),
+            profile: form.profile(),
+            tokens: state.tokens.counts(),
+            wells: [InputWell::Start, InputWell::End].map(|well| state.inputs.view(well)),
+            results: &results,
+            time_limit: form.settings().errors.timeout().map(Secs::from),
+            can_undo_redo: [form.can_undo(), form.can_redo()],
+        };
+        panels.compose.ui(ui, &view).into_iter().map(Action::Compose).collect()
+    }
+
     fn panel_ui(&mut self, ui: &mut Ui, panel: PanelId) -> Vec<Action> {
         let Self { state, panels, .. } = self;
         fn all<T>(asked: Vec<T>, action: impl Fn(T) -> Action) -> Vec<Action> {
             asked.into_iter().map(action).collect()
         }
         match panel {
-            PanelId::Compose => {
-                let view = ComposeView {
-                    draft: &state.form.draft,
-                    problems: &self.problems,
-                    limits: state.form.limits().ok(),
-                    preflight: state.examiner.status(),
-                    editing: self.editing.as_ref(),
-                    mode: state.form.mode(),
-                    is_mode_set: state.form.is_mode_set(),
-                    reason: state.form.reason(),
-                    models: state.models(),
-                    is_busy: !state.live.is_empty(),
-                    seed_mode: state.form.context.seed_mode,
-                    num_videos: state.form.context.num_videos,
-                    last_seed: state.window.last_seed,
-                };
-                all(panels.compose.ui(ui, &view), Action::Compose)
-            }
+            PanelId::Compose => self.compose_ui(ui),
             PanelId::Player => {
                 let (screen, preview) = (state.player.screen(), state.player.live_preview());
                 all(panels.player.ui(ui, &PlayerView { screen, preview }), Action::Player)

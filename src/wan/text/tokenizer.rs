@@ -84,6 +84,11 @@ impl Tokenizer {
         Ok(Self { inner, end })
     }
 
+    /// The number of tokens of a cleaned prompt with its `</s>`, however many there are.
+    pub fn count(&self, prompt: &str) -> Result<usize> {
+        Ok(self.encode(prompt, usize::MAX)?.ids.len())
+    }
+
     /// Token ids of a cleaned prompt, at most `max_tokens` but at least one; the last one is always `</s>`.
     pub fn encode(&self, prompt: &str, max_tokens: usize) -> Result<TokenIds> {
         let refused = |error| {

@@ -3,12 +3,17 @@
 use eframe::egui::{Ui, vec2};
 use egui_kittest::Harness;
 
-use super::view::{ComposeAction, ComposeView, Editing, PreflightStatus, PreflightView};
-use crate::app::form::SeedMode;
+use super::view::{
+    ComposeAction, ComposeView, Editing, PreflightStatus, PreflightView, ResultFile, TokenCounts,
+};
+use crate::app::background::inputs::WellView;
+use crate::app::form::{PresetPreview, SeedMode};
 use crate::app::theme;
-use crate::core::{Bytes, Draft, Limits, Mode, Result, Strides};
+use crate::core::{Bytes, Draft, Limits, Mode, Result, Secs, Strides};
 use crate::models::{ComponentInfo, Installed, Layout, ModelInfo};
+use crate::plan::{MemoryFit, ModelFit, Profiles};
 use crate::presets;
+use crate::wan::Family;
 
 /// The state of the form and all actions that it returned.
 pub(in crate::app) struct ComposeHarness {
@@ -16,13 +21,38 @@ pub(in crate::app) struct ComposeHarness {
     pub(in crate::app) preflight: Option<Result<PreflightView>>,
     pub(in crate::app) editing: Option<Editing>,
     pub(in crate::app) is_busy: bool,
+    /// Whether the model is an official one, with the ranges of its mode.
+    pub(in crate::app) is_official: bool,
+    pub(in crate::app) reference: Draft,
+    pub(in crate::app) presets: Vec<PresetPreview>,
+    pub(in crate::app) tokens: Option<TokenCounts>,
+    pub(in crate::app) results: Vec<ResultFile>,
+    pub(in crate::app) last_seed: Option<u64>,
+    pub(in crate::app) num_videos: u32,
+    pub(in crate::app) time_limit: Option<Secs>,
+    pub(in crate::app) can_undo_redo: [bool; 2],
     pub(in crate::app) actions: Vec<ComposeAction>,
 }
 
 impl ComposeHarness {
     pub(in crate::app) fn new() -> Self {
         let draft = presets::by_name("toy-t2v").unwrap().draft("a red circle");
-        Self { draft, preflight: None, editing: None, is_busy: false, actions: Vec::new() }
+        Self {
+            reference: draft.clone(),
+            draft,
+            preflight: None,
+            editing: None,
+            is_busy: false,
+            is_official: false,
+            presets: Vec::new(),
+            tokens: None,
+            results: Vec::new(),
+            last_seed: None,
+            num_videos: 1,
+            time_limit: None,
+            can_undo_redo: [false; 2],
+            actions: Vec::new(),
+        }
     }
 }
 
@@ -40,6 +70,9 @@ pub(in crate::app) fn harness<'a>(
         quantisation: None,
     };
     let models = models(&limits);
+    let fit = |model: &str, fit| ModelFit { model: model.into(), fit, needed: Some(Bytes(3 << 30)) };
+    let fits = [fit("toy-t2v-A14B", MemoryFit::Fits), fit("toy-i2v-5B", MemoryFit::TooLarge)];
+    let profile = Profiles::shipped().unwrap().of(Mode::T2V, Some(Family::A14B)).cloned();
     let draw = move |ui: &mut Ui, bench: &mut ComposeHarness| {
         let problems = bench.draft.problems(&limits);
         let view = ComposeView {
@@ -54,13 +87,27 @@ pub(in crate::app) fn harness<'a>(
             models: &models,
             is_busy: bench.is_busy,
             seed_mode: SeedMode::Fixed,
-            num_videos: 1,
-            last_seed: None,
+            num_videos: bench.num_videos,
+            last_seed: bench.last_seed,
+            reference: Some(&bench.reference),
+            preset: Some("toy-t2v"),
+            presets: &|| bench.presets.clone(),
+            fits: &fits,
+            about_model: Some("Draws one circle"),
+            is_scanned: true,
+            profile: profile.as_ref().filter(|_| bench.is_official),
+            tokens: bench.tokens,
+            wells: [WellView::default(); 2],
+            results: &bench.results,
+            time_limit: bench.time_limit,
+            can_undo_redo: bench.can_undo_redo,
         };
         let actions = panel(ui, &view);
         for action in &actions {
-            if let ComposeAction::Edit(draft) = action {
-                bench.draft = (**draft).clone();
+            match action {
+                ComposeAction::Edit(draft) => bench.draft = (**draft).clone(),
+                ComposeAction::NumVideos(count) => bench.num_videos = *count,
+                _ => {}
             }
         }
         bench.actions.extend(actions);

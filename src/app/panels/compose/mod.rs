@@ -1,6 +1,7 @@
 //! The compose panel: the form for a new video.
 
-mod compute;
+mod advanced;
+mod fields;
 #[cfg(test)]
 mod fixture;
 mod loras;
@@ -8,8 +9,14 @@ mod model;
 mod numbers;
 mod panel;
 mod preflight;
+mod preset;
+mod prompt;
 mod router;
+mod start;
 mod view;
+mod wells;
 
 pub(in crate::app) use panel::ComposePanel;
-pub(in crate::app) use view::{ComposeAction, ComposeView, Editing, PreflightStatus, PreflightView};
+pub(in crate::app) use view::{
+    ComposeAction, ComposeView, Editing, PreflightStatus, PreflightView, ResultFile, TokenCounts,
+};

@@ -1,17 +1,21 @@
 //! The model selector, with size on disk and precision.
 
-use eframe::egui::{Align, Button, ComboBox, Layout, RichText, Ui};
+use eframe::egui::{Align, Button, ComboBox, Label, Layout, RichText, Ui};
 
 use super::view::{ComposeAction, ComposeView, PreflightStatus, PreflightView};
 use crate::app::theme;
 use crate::app::widgets::field::problem_ui;
 use crate::core::{Bytes, Severity, Subject};
 use crate::models::Installed;
+use crate::plan::{MemoryFit, ModelFit};
 
 /// Role of the low-noise expert in `ModelInfo`.
 const SECOND_EXPERT: &str = "low-noise expert";
 
-/// Draws the model selector.
+/// Width of the list.
+const LIST_WIDTH: f32 = 360.0;
+
+/// Draws the chooser of models.
 pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let current = view.draft.model.as_str();
     let label = ui
@@ -21,33 +25,83 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<
             label
         })
         .inner;
-    let chooser =
-        ComboBox::from_id_salt("model").selected_text(current).width(ui.available_width()).truncate();
+    let text = match chosen(view).and_then(description) {
+        Some(description) => format!("{current} · {description}"),
+        None if !view.is_scanned => "Looking for models…".to_owned(),
+        None => current.to_owned(),
+    };
+    let chooser = ComboBox::from_id_salt("model").selected_text(text).width(ui.available_width()).truncate();
     let response = chooser.show_ui(ui, |ui| {
+        ui.set_min_width(LIST_WIDTH);
+        if !view.is_scanned {
+            ui.weak("Looking for models…");
+        }
         for model in view.models {
-            let broken = model.limits.as_ref().err();
-            let entry =
-                ui.add_enabled(broken.is_none(), Button::selectable(model.id == current, model.id.as_str()));
-            let entry = match broken {
-                Some(error) => entry.on_disabled_hover_text(format!("{error:#}")),
-                None => entry,
-            };
-            if entry.clicked() && model.id != current {
-                actions.push(ComposeAction::ChooseModel(model.id.clone()));
-            }
+            entry_ui(ui, model, view, actions);
         }
     });
     let response = response.response.labelled_by(label.id);
     response.on_hover_text("Which of the models on this machine makes the video");
-    ui.weak(chosen(view).and_then(description).unwrap_or_else(|| "Size and precision unknown".to_owned()));
-    problem_ui(ui, "model", view.problems);
+    if let Some(about) = view.about_model {
+        // what an official model can draw needs no words
+        let label = Label::new(RichText::new(about).small().weak()).truncate();
+        ui.add(label).on_hover_text(about);
+    }
+    if view.is_scanned {
+        problem_ui(ui, "model", view.problems);
+    }
 }
 
-/// For instance "15.1 GiB on disk · int8"; the precision is the transformer's.
+/// One model of the list with its size, precision and fit.
+fn entry_ui(ui: &mut Ui, model: &Installed, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
+    let (current, broken) = (view.draft.model.as_str(), model.limits.as_ref().err());
+    ui.horizontal(|ui| {
+        let button = Button::selectable(model.id == current, model.id.as_str());
+        let entry = ui.add_enabled(broken.is_none(), button);
+        let entry = match broken {
+            Some(error) => entry.on_disabled_hover_text(format!("{error:#}")),
+            None => entry,
+        };
+        if entry.clicked() {
+            ui.close();
+            if model.id != current {
+                actions.push(ComposeAction::ChooseModel(model.id.clone()));
+            }
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let fit = view.fits.iter().find(|fit| fit.model == model.id);
+            match (broken, fit) {
+                (Some(_), _) => {
+                    ui.label(RichText::new("cannot be used").small().color(theme::tokens(ui).error));
+                }
+                (None, Some(fit)) => model_fit_ui(ui, fit),
+                (None, None) => {}
+            }
+            if let Some(description) = description(model) {
+                ui.label(RichText::new(description).small().weak());
+            }
+        });
+    });
+}
+
+/// Whether a model fits this machine with its own defaults.
+fn model_fit_ui(ui: &mut Ui, fit: &ModelFit) {
+    let tokens = theme::tokens(ui);
+    let (text, colour) = match fit.fit {
+        MemoryFit::Fits => ("fits", tokens.good),
+        MemoryFit::Tight => ("tight", tokens.warning),
+        MemoryFit::TooLarge => ("too large", tokens.error),
+    };
+    let needed = fit.needed.map(|needed| format!("{needed} of memory")).unwrap_or_default();
+    let about = format!("{needed} with its own defaults");
+    ui.label(RichText::new(text).small().color(colour)).on_hover_text(about.trim().to_owned());
+}
+
+/// For instance "15.1 GiB · int8"; the precision is the transformer's.
 fn description(model: &Installed) -> Option<String> {
     let info = model.info.as_ref()?;
     let precision = info.components.first()?.precision;
-    Some(format!("{} on disk · {precision}", info.size()))
+    Some(format!("{} · {precision}", info.size()))
 }
 
 /// Shows whether the free memory is enough, according to preflight.
@@ -111,8 +165,8 @@ mod tests {
         let found = PreflightView {
             peak: Some(Bytes(1_288_490_189)),
             free: Some(Bytes(22 << 30)),
-            time: None,
             findings: severity.map(finding).into_iter().collect(),
+            ..PreflightView::default()
         };
         let bench = ComposeHarness { preflight: Some(Ok(found)), ..ComposeHarness::new() };
         harness(bench, |ui, view| {
@@ -133,9 +187,12 @@ mod tests {
     #[test]
     fn the_chosen_model_shows_its_size_and_precision_and_another_can_be_chosen() {
         let mut harness = chooser(None);
-        harness.get_by_label("2.0 GiB on disk · bf16");
-        harness.get_by_role_and_label(Role::ComboBox, "Model").click();
+        let chooser = harness.get_by_role_and_label(Role::ComboBox, "Model");
+        assert_eq!(chooser.value().as_deref(), Some("toy-t2v-A14B · 2.0 GiB · bf16"));
+        chooser.click();
         harness.run();
+        harness.get_by_label("1.5 GiB · bf16");
+        harness.get_by_label("too large");
         harness.get_by_label("toy-i2v-5B").click();
         harness.run();
         assert_eq!(harness.state().actions, [ComposeAction::ChooseModel("toy-i2v-5B".into())]);

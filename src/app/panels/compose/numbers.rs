@@ -1,68 +1,143 @@
-//! The numbers of the form: size, length, sampling, seed.
+//! The form's basic numbers: how large, how long, how many steps, how closely the prompt is followed, from which noise.
 
-use eframe::egui::{Align, ComboBox, DragValue, Layout, Response, Ui};
-use egui_material_icons::icons::ICON_CASINO;
+use std::ops::RangeInclusive;
 
+use eframe::egui::{Align, DragValue, Layout, Response, Ui};
+use egui_material_icons::icons::{ICON_ASPECT_RATIO, ICON_CASINO, ICON_HISTORY};
+
+use super::fields::{Fields, MARK_SPACE, RowLabel};
 use super::model::has_two_experts;
-use super::view::ComposeView;
+use super::view::{ComposeAction, ComposeView};
 use crate::app::form::SeedMode;
 use crate::app::shell::command::Command;
-use crate::app::widgets::field::{noted_row_ui, problem_ui, row_ui};
+use crate::app::widgets::field::button_row_ui;
 use crate::app::widgets::icon::icon_button;
-use crate::core::{Draft, Error, Sampler, Seed};
+use crate::core::{Draft, Resolution, Seed};
+use crate::plan::{DraftField, ParameterRange};
 
-/// Tooltip of the guidance scale.
+/// What guidance does.
 const GUIDANCE: &str = "How closely the prompt is followed; 1 switches guidance off and halves the work";
 
-/// Draws steps, size and length.
-pub(in crate::app) fn numbers_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
-    let problems = view.problems;
-    row_ui(ui, "Steps", "Denoising steps: more take longer and follow the prompt better", |ui| {
-        ui.add(DragValue::new(&mut draft.steps).range(0..=1000).speed(0.2))
+/// Draws how large, how long, how many steps and how closely the prompt is followed.
+pub(super) fn numbers_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeView<'_>) {
+    size_ui(ui, fields, view);
+    let frames_range = view.profile.map(|profile| profile.frames);
+    let seconds = f64::from(fields.draft.frames) / f64::from(fields.draft.fps.max(1));
+    let label = RowLabel {
+        name: "Frames",
+        note: &format!("{seconds:.1} s of video"),
+        about: &with_range("Length of the video", frames_range, view),
+    };
+    let frames_limits = range(frames_range, 0..=4096);
+    fields.row_ui(ui, label, DraftField::Frames, &["frames"], |ui, draft| {
+        Some(ui.add(
+            DragValue::new(&mut draft.frames).range(frames_limits).clamp_existing_to_range(false).speed(0.2),
+        ))
     });
-    problem_ui(ui, "steps", problems);
-    if draft.guidance_low.is_some() || has_two_experts(view) {
-        experts_guidance_ui(ui, draft);
-    } else {
-        row_ui(ui, "Guidance", GUIDANCE, |ui| ui.add(guidance(&mut draft.guidance)));
-    }
-    problem_ui(ui, "guidance", problems);
-    problem_ui(ui, "guidance_low", problems);
-    row_ui(ui, "Width", "Width of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.size.width).range(0..=8192).suffix(" px"))
+    let steps_range = view.profile.map(|profile| profile.step_range(fields.draft));
+    let label = RowLabel {
+        name: "Steps",
+        note: &steps_range.map(|range| range.words()).unwrap_or_default(),
+        about: &with_range(
+            "Denoising steps: more take longer and follow the prompt better",
+            steps_range,
+            view,
+        ),
+    };
+    let steps_limits = range(steps_range, 0..=1000);
+    fields.row_ui(ui, label, DraftField::Steps, &["steps"], |ui, draft| {
+        Some(ui.add(
+            DragValue::new(&mut draft.steps).range(steps_limits).clamp_existing_to_range(false).speed(0.2),
+        ))
     });
-    row_ui(ui, "Height", "Height of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.size.height).range(0..=8192).suffix(" px"))
-    });
-    problem_ui(ui, "size", problems);
-    let seconds = f64::from(draft.frames) / f64::from(draft.fps.max(1));
-    let length = format!("{seconds:.1} s of video");
-    noted_row_ui(ui, "Frames", &length, "Length of the video", |ui| {
-        ui.add(DragValue::new(&mut draft.frames).range(0..=4096).speed(0.2))
-    });
-    problem_ui(ui, "frames", problems);
-    row_ui(
-        ui,
-        "Frames per second",
-        "How fast the video plays; the model was trained for its preset's",
-        |ui| ui.add(DragValue::new(&mut draft.fps).range(0..=240).speed(0.1)),
-    );
-    problem_ui(ui, "fps", problems);
+    guidance_ui(ui, fields, view);
 }
 
-/// The guidance of both experts in one row; the low-noise expert uses the other's value until it is set.
-fn experts_guidance_ui(ui: &mut Ui, draft: &mut Draft) {
-    let mut low = draft.guidance_low.unwrap_or(draft.guidance);
-    ui.horizontal(|ui| {
-        ui.label("Guidance high · low").on_hover_text(GUIDANCE);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let about = "Guidance of the low-noise expert, which draws the details";
-            if named(&ui.add(guidance(&mut low)).on_hover_text(about), "Guidance, low noise").changed() {
-                draft.guidance_low = Some(low);
-            }
-            let about = "Guidance of the high-noise expert, which draws the large shapes and the motion";
-            named(&ui.add(guidance(&mut draft.guidance)).on_hover_text(about), "Guidance, high noise");
+/// The range of a control: the mode's if it has one. Values outside can still be typed, and are explained then.
+fn range(of_mode: Option<ParameterRange>, otherwise: RangeInclusive<u32>) -> RangeInclusive<u32> {
+    of_mode.map_or(otherwise, |range| range.least..=range.most)
+}
+
+/// A tooltip with what the mode takes: "Length of the video. t2v-A14B takes 1 to 1000, 1 to 81 are advised".
+fn with_range(about: &str, range: Option<ParameterRange>, view: &ComposeView<'_>) -> String {
+    let (Some(range), Some(profile)) = (range, view.profile) else { return about.to_owned() };
+    let (low, high) = range.advised;
+    format!(
+        "{about}. {} takes {} to {}; {low} to {high} are advised",
+        profile.name(),
+        range.least,
+        range.most
+    )
+}
+
+/// Width, height, and the sizes that the mode is made for.
+fn size_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeView<'_>) {
+    let names = view.profile.map(|profile| profile.size_names()).unwrap_or_default();
+    let about = match view.profile {
+        Some(profile) => format!("Width and height in pixels. {} takes {names}", profile.name()),
+        None => "Width and height in pixels".to_owned(),
+    };
+    let label = RowLabel { name: "Size", note: "", about: &about };
+    fields.row_ui(ui, label, DraftField::Size, &["size"], |ui, draft| {
+        let menu = ui.menu_button(ICON_ASPECT_RATIO.rich_text().size(16.0), |ui| sizes_ui(ui, draft, view));
+        named(&menu.response.on_hover_text("Sizes that the mode is made for, upright or wide"), "Sizes");
+        let side = |value| DragValue::new(value).range(0..=8192).suffix(" px");
+        named(&ui.add(side(&mut draft.size.height)).on_hover_text(&about), "Height");
+        ui.label("×");
+        named(&ui.add(side(&mut draft.size.width)).on_hover_text(&about), "Width");
+        None
+    });
+}
+
+fn sizes_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
+    let mut offer = |ui: &mut Ui, text: String, size: Resolution| {
+        if ui.selectable_label(draft.size == size, text).clicked() {
+            draft.size = size;
+            ui.close();
+        }
+    };
+    let upright = |size: Resolution| Resolution::new(size.height, size.width);
+    for class in view.profile.iter().flat_map(|profile| &profile.sizes) {
+        offer(ui, format!("{} · {}", class.name, class.size), class.size);
+        offer(ui, format!("{} upright · {}", class.name, upright(class.size)), upright(class.size));
+    }
+    if let Some(reference) = view.reference.filter(|_| view.profile.is_none()) {
+        offer(ui, format!("Preset · {}", reference.size), reference.size);
+    }
+    ui.separator();
+    let size = draft.size;
+    if ui.button("Swap width and height").clicked() {
+        draft.size = upright(size);
+        ui.close();
+    }
+    if let (Some(Ok(image)), Some(limits)) = (view.wells[0].image, view.limits)
+        && ui.button("Shape of the start image").clicked()
+    {
+        draft.size = limits.strides.size_like(size, image.size);
+        ui.close();
+    }
+}
+
+/// One guidance, or one for each expert; the low-noise expert follows the other one until it gets its own.
+fn guidance_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeView<'_>) {
+    let errors = ["guidance", "guidance_low"];
+    if fields.draft.guidance_low.is_none() && !has_two_experts(view) {
+        let label = RowLabel { name: "Guidance", note: "", about: GUIDANCE };
+        fields.row_ui(ui, label, DraftField::Guidance, &errors, |ui, draft| {
+            Some(ui.add(guidance(&mut draft.guidance)))
         });
+        return;
+    }
+    let label = RowLabel { name: "Guidance high · low", note: "", about: GUIDANCE };
+    fields.row_ui(ui, label, DraftField::Guidance, &errors, |ui, draft| {
+        let mut low = draft.guidance_low.unwrap_or(draft.guidance);
+        let about = "Guidance of the low-noise expert, which draws the details";
+        if named(&ui.add(guidance(&mut low)).on_hover_text(about), "Guidance, low noise").changed() {
+            draft.guidance_low = Some(low);
+        }
+        let about = "Guidance of the high-noise expert, which draws the large shapes and the motion";
+        named(&ui.add(guidance(&mut draft.guidance)).on_hover_text(about), "Guidance, high noise");
+        None
     });
 }
 
@@ -71,64 +146,73 @@ fn guidance(value: &mut f32) -> DragValue<'_> {
 }
 
 /// Names a control that has no label of its own.
-fn named<'a>(response: &'a Response, name: &str) -> &'a Response {
+pub(super) fn named<'a>(response: &'a Response, name: &str) -> &'a Response {
     response.ctx.accesskit_node_builder(response.id, |node| node.set_label(name));
     response
 }
 
-/// Sampling settings: sampler and flow shift.
-pub(in crate::app) fn sampling_ui(ui: &mut Ui, draft: &mut Draft, problems: &[Error]) {
-    row_ui(ui, "Sampler", "How a step is computed from the model's prediction", |ui| {
-        ComboBox::from_id_salt("sampler")
-            .selected_text(draft.sampler.label())
-            .show_ui(ui, |ui| {
-                for sampler in Sampler::ALL {
-                    ui.selectable_value(&mut draft.sampler, sampler, sampler.label());
+/// The seed, and where the next one comes from.
+pub(super) fn seed_ui(
+    ui: &mut Ui,
+    draft: &mut Draft,
+    view: &ComposeView<'_>,
+    actions: &mut Vec<ComposeAction>,
+) {
+    let mut another = false;
+    let is_random = view.seed_mode == SeedMode::Random;
+    button_row_ui(ui, |ui| {
+        let about = "Starting noise: the same seed and settings give the same video";
+        let label = ui.label("Seed").on_hover_text(about);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            // in line with the controls that have marks
+            ui.add_space(MARK_SPACE);
+            let tooltip = Command::RandomSeed.tooltip(ui.ctx());
+            another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
+            let is_other = view.last_seed.is_some_and(|last| is_random || last != draft.seed);
+            let tooltip = Command::ReuseSeed.tooltip(ui.ctx());
+            ui.add_enabled_ui(is_other, |ui| {
+                if icon_button(ui, ICON_HISTORY, Command::ReuseSeed.text(), &tooltip).clicked() {
+                    actions.push(ComposeAction::ReuseSeed);
                 }
-            })
-            .response
-    });
-    let shift = "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
-    row_ui(ui, "Flow shift", shift, |ui| {
-        ui.add(DragValue::new(&mut draft.shift).range(0.0..=100.0).speed(0.05).max_decimals(2))
-    });
-    problem_ui(ui, "shift", problems);
-}
-
-/// The seed, and how the next one is chosen.
-pub(in crate::app) fn seed_ui(ui: &mut Ui, draft: &mut Draft, mode: SeedMode) -> Option<SeedMode> {
-    let (mut another, mut chosen) = (false, None);
-    row_ui(ui, "Seed", "Starting noise: the same seed and settings give the same video", |ui| {
-        let tooltip = Command::RandomSeed.tooltip(ui.ctx());
-        another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
-        let is_random = mode == SeedMode::Random;
-        let about = "A new random seed for each video; otherwise the seed shown here";
-        if ui.selectable_label(is_random, "random").on_hover_text(about).clicked() {
-            chosen = Some(if is_random { SeedMode::Fixed } else { SeedMode::Random });
-        }
-        ui.add(DragValue::new(&mut draft.seed))
+            });
+            let words = "A new random seed for each video; otherwise the seed shown here";
+            if ui.selectable_label(is_random, "random").on_hover_text(words).clicked() {
+                let mode = if is_random { SeedMode::Fixed } else { SeedMode::Random };
+                actions.push(ComposeAction::SeedMode(mode));
+            }
+            ui.add(DragValue::new(&mut draft.seed)).labelled_by(label.id).on_hover_text(about);
+        });
     });
     if another {
         draft.seed = Seed::random().0;
     }
-    chosen
 }
 
 #[cfg(test)]
 mod tests {
     use eframe::egui::accesskit::Role;
     use egui_kittest::Harness;
-    use egui_kittest::kittest::Queryable as _;
+    use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
     use crate::app::panels::compose::fixture::{ComposeHarness, harness};
-    use crate::app::panels::compose::view::ComposeAction;
 
     fn numbers(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
         harness(bench, |ui, view| {
             let mut draft = view.draft.clone();
-            numbers_ui(ui, &mut draft, view);
-            if draft == *view.draft { Vec::new() } else { vec![ComposeAction::Edit(Box::new(draft))] }
+            let mut fields = Fields {
+                draft: &mut draft,
+                reference: view.reference,
+                reference_name: "The model",
+                problems: view.problems,
+            };
+            numbers_ui(ui, &mut fields, view);
+            let mut actions = Vec::new();
+            seed_ui(ui, &mut draft, view, &mut actions);
+            if draft != *view.draft {
+                actions.push(ComposeAction::Edit(Box::new(draft)));
+            }
+            actions
         })
     }
 
@@ -165,5 +249,39 @@ mod tests {
         bench.draft.model = "toy-i2v-5B".into();
         let harness = numbers(bench);
         harness.get_by_role_and_label(Role::SpinButton, "Guidance");
+    }
+
+    #[test]
+    fn the_range_of_the_mode_is_on_the_controls_and_its_sizes_in_a_menu() {
+        let mut bench = ComposeHarness::new();
+        bench.is_official = true;
+        let mut harness = numbers(bench);
+        harness.get_by_label("30 to 100");
+        harness.get_by_role_and_label(Role::SpinButton, "Steps").hover();
+        harness.run();
+        harness.get_by_label_contains("t2v-A14B takes 1 to 100; 30 to 100 are advised");
+        harness.get_by_role_and_label(Role::Button, "Sizes").click();
+        harness.run();
+        harness.get_by_label("480p upright · 480x832").click();
+        harness.run();
+        assert_eq!(harness.state().draft.size, Resolution::new(480, 832));
+    }
+
+    #[test]
+    fn the_last_seed_is_used_again_where_it_is_another_one() {
+        let mut bench = ComposeHarness::new();
+        bench.draft.seed = 5;
+        let reuse = |bench: ComposeHarness| {
+            let mut harness = numbers(bench);
+            let button = harness.get_by_role_and_label(Role::Button, "Reuse last seed");
+            let is_enabled = !button.accesskit_node().is_disabled();
+            button.click();
+            harness.run();
+            (is_enabled, harness.state().actions.clone())
+        };
+        bench.last_seed = Some(5);
+        assert_eq!(reuse(bench), (false, Vec::new()));
+        let other = ComposeHarness { last_seed: Some(6), ..ComposeHarness::new() };
+        assert_eq!(reuse(other), (true, vec![ComposeAction::ReuseSeed]));
     }
 }

@@ -1,19 +1,19 @@
-//! The compose panel.
+//! The form: what should be made.
 
-use eframe::egui::{Button, Frame, Panel, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Context, ScrollArea, Ui};
 
+use super::advanced::Advanced;
+use super::fields::Fields;
 use super::loras::LoraList;
-use super::numbers::{numbers_ui, sampling_ui, seed_ui};
+use super::numbers::{numbers_ui, seed_ui};
+use super::prompt::{negative_ui, prompt_ui};
 use super::view::{ComposeAction, ComposeView};
-use super::{compute, model, preflight, router};
-use crate::app::shell::command::Command;
-use crate::app::theme;
-use crate::app::widgets::field::{path_ui, problem_text_ui, problem_ui, text_ui};
-use crate::core::{Draft, Error, Mode};
-use crate::jobs::JobId;
+use super::wells::Wells;
+use super::{model, preset, router, start};
+use crate::app::background::inputs::InputWell;
 
-/// Fields that show their errors themselves.
-const FIELDS: [&str; 18] = [
+/// Fields that tell their problems themselves.
+pub(super) const FIELDS: [&str; 18] = [
     "model",
     "mode",
     "prompt",
@@ -34,10 +34,15 @@ const FIELDS: [&str; 18] = [
     "lora",
 ];
 
-/// The view state of the compose panel.
+/// Space between two rows.
+const ROW_GAP: f32 = 4.0;
+
+/// The form's own state: what is typed and not yet asked for, and what is unfolded.
 #[derive(Default)]
 pub(in crate::app) struct ComposePanel {
     loras: LoraList,
+    wells: Wells,
+    advanced: Advanced,
     /// The prompt gets the focus when it is drawn next.
     focuses_prompt: bool,
 }
@@ -48,51 +53,49 @@ impl ComposePanel {
         self.focuses_prompt = true;
     }
 
-    /// Draws the form; returns the user's actions.
+    /// Draws the form; says what the person changed or asked for.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ComposeView<'_>) -> Vec<ComposeAction> {
         let mut actions = Vec::new();
         let mut draft = view.draft.clone();
-        let mut generate = false;
-        // always visible, independent of the form's length
-        Panel::bottom("start").resizable(false).show_separator_line(false).frame(Frame::NONE).show(
-            ui,
-            |ui| {
-                ui.add_space(6.0);
-                other_problems_ui(ui, view.problems);
-                generate = generate_ui(ui, view, &mut actions);
-                ScrollArea::vertical().id_salt("preflight").max_height(theme::PREFLIGHT_HEIGHT).show(
-                    ui,
-                    |ui| {
-                        actions.extend(preflight::ui(ui, view, &mut draft));
-                    },
-                );
-                ui.add_space(6.0);
-            },
-        );
+        let generate = start::ui(ui, view, &mut draft, &mut actions);
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            heading_ui(ui, view);
+            ui.spacing_mut().item_spacing.y = ROW_GAP;
+            // whose form it is, if it is a job's
+            if let Some(editing) = view.editing {
+                ui.heading(format!("Job {}", editing.job));
+            }
+            let reference_name =
+                view.preset.map_or_else(|| "The model".to_owned(), |preset| format!("The preset {preset}"));
+            let mut fields = Fields {
+                draft: &mut draft,
+                reference: view.reference,
+                reference_name: &reference_name,
+                problems: view.problems,
+            };
             router::ui(ui, view, &mut actions);
             model::ui(ui, view, &mut actions);
-            let prompt = text_ui(ui, "Prompt", "prompt", &mut draft.prompt, 5, view.problems);
+            preset::ui(ui, view, &mut actions);
+            let prompt = prompt_ui(ui, &mut fields, view);
             if std::mem::take(&mut self.focuses_prompt) {
                 prompt.request_focus();
             }
-            text_ui(ui, "Negative prompt", "negative_prompt", &mut draft.negative_prompt, 2, view.problems);
-            images_ui(ui, &mut draft, view);
-            ui.add_space(4.0);
-            numbers_ui(ui, &mut draft, view);
-            actions.extend(seed_ui(ui, &mut draft, view.seed_mode).map(ComposeAction::SeedMode));
-            sampling_ui(ui, &mut draft, view.problems);
-            compute::ui(ui, &mut draft, view.problems);
-            actions.extend(self.loras.ui(ui, &mut draft, view));
+            self.wells.ui(ui, &fields, view, &mut actions);
+            ui.add_space(2.0);
+            preset::heading_ui(ui, &mut fields);
+            numbers_ui(ui, &mut fields, view);
+            seed_ui(ui, fields.draft, view, &mut actions);
+            actions.extend(self.loras.ui(ui, fields.draft, view));
+            negative_ui(ui, &mut fields, view);
+            self.advanced.ui(ui, &mut fields);
         });
-        let blocked = blocked_by(view).is_some();
+        let blocked = start::blocked_by(view).is_some();
         if draft != *view.draft {
-            actions.push(ComposeAction::Edit(Box::new(draft.clone())));
+            // what was asked for at the same time comes after it
+            actions.insert(0, ComposeAction::Edit(Box::new(draft.clone())));
         }
         if generate && !blocked {
             let draft = Box::new(draft);
-            actions.push(if saved(view).is_some() {
+            actions.push(if start::saved(view).is_some() {
                 ComposeAction::SaveJob(draft)
             } else {
                 ComposeAction::Generate(draft)
@@ -100,101 +103,25 @@ impl ComposePanel {
         }
         actions
     }
-}
 
-/// Shows which job is being edited.
-fn heading_ui(ui: &mut Ui, view: &ComposeView<'_>) {
-    if let Some(editing) = view.editing {
-        ui.heading(format!("Job {}", editing.job));
-    }
-}
-
-/// Errors that are not shown at a field.
-fn other_problems_ui(ui: &mut Ui, problems: &[Error]) {
-    for problem in problems.iter().filter(|problem| !FIELDS.contains(&problem.field_name().unwrap_or(""))) {
-        problem_text_ui(ui, problem);
-    }
-}
-
-/// The reason why the form cannot be submitted.
-fn blocked_by(view: &ComposeView<'_>) -> Option<String> {
-    let problem = view.problems.first().map(|problem| format!("{problem:#}"));
-    problem.or_else(|| preflight::blocked_by(view))
-}
-
-/// The job that the form is saved to; `None` if it has started to run, so that the form makes a new job.
-fn saved(view: &ComposeView<'_>) -> Option<JobId> {
-    view.editing.filter(|editing| editing.locked_reason.is_none()).map(|editing| editing.job)
-}
-
-fn generate_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) -> bool {
-    let blocked = blocked_by(view);
-    let (name, about) = match saved(view) {
-        Some(job) => (format!("Save job {job}"), "Give the job this form"),
-        // while a job runs, the next one is queued
-        None if view.is_busy => ("Add to queue".to_owned(), Command::Generate.about()),
-        None => (Command::Generate.text().to_owned(), Command::Generate.about()),
-    };
-    let about = Command::Generate.tooltip_with(ui.ctx(), about);
-    let Some(editing) = view.editing else { return main_button_ui(ui, &name, about, blocked) };
-    if let Some(locked_reason) = &editing.locked_reason {
-        let text = format!("{locked_reason}. This form would make another one");
-        ui.label(RichText::new(text).color(theme::tokens(ui).warning));
-    }
-    ui.columns_const(|[left, right]| {
-        let pressed = main_button_ui(left, &name, about, blocked);
-        let leave = Button::new("Leave it as it was").min_size(vec2(0.0, theme::MAIN_BUTTON_HEIGHT));
-        let leave = right.vertical_centered_justified(|ui| ui.add(leave)).inner;
-        if leave.on_hover_text("The form goes back to what was in it before").clicked() {
-            actions.push(ComposeAction::LeaveJob);
-        }
-        pressed
-    })
-}
-
-/// The button that submits the form, with the reason if it is disabled; returns whether it was pressed.
-fn main_button_ui(ui: &mut Ui, name: &str, about: String, blocked: Option<String>) -> bool {
-    let tokens = theme::tokens(ui);
-    let text = RichText::new(name).strong().size(15.0);
-    let button = match blocked {
-        Some(_) => Button::new(text),
-        None => Button::new(text.color(tokens.on_accent)).fill(tokens.accent),
-    };
-    let button = button.min_size(vec2(ui.available_width(), theme::MAIN_BUTTON_HEIGHT));
-    let response = ui.vertical_centered_justified(|ui| ui.add_enabled(blocked.is_none(), button)).inner;
-    let response = match blocked {
-        Some(reason) => response.on_disabled_hover_text(reason),
-        None => response.on_hover_text(about),
-    };
-    response.clicked()
-}
-
-/// Start and end image, if the model supports them.
-fn images_ui(ui: &mut Ui, draft: &mut Draft, view: &ComposeView<'_>) {
-    let chosen = view.models.iter().find(|model| model.id == draft.model);
-    let modes = chosen.and_then(|model| model.limits.as_ref().ok()).map_or(&[][..], |limits| &limits.modes);
-    let takes = |mode| modes.contains(&mode);
-    if takes(Mode::I2V) || takes(Mode::TI2V) || draft.starts_from_image() {
-        path_ui(ui, "Start image", &mut draft.start_image);
-        problem_ui(ui, "start_image", view.problems);
-        path_ui(ui, "Go on from clip", &mut draft.continue_from);
-        problem_ui(ui, "continue_from", view.problems);
-    }
-    if takes(Mode::I2V) || draft.end_image.is_some() {
-        path_ui(ui, "End image", &mut draft.end_image);
-        problem_ui(ui, "end_image", view.problems);
+    /// The image well under the pointer.
+    pub(in crate::app) fn well_under_pointer(&self, ctx: &Context) -> Option<InputWell> {
+        self.wells.under_pointer(ctx)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use eframe::egui::accesskit::Role;
+    use eframe::egui::vec2;
     use egui_kittest::Harness;
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
     use crate::app::panels::compose::fixture::{ComposeHarness, harness};
     use crate::app::panels::compose::view::{Editing, PreflightView};
+    use crate::core::Draft;
+    use crate::jobs::JobId;
 
     fn form(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
         let mut panel = ComposePanel::default();
@@ -268,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_without_a_field_is_shown_too() {
+    fn a_problem_without_a_field_of_its_own_is_told_too() {
         let mut bench = ComposeHarness::new();
         bench.draft.step_list = Some(crate::core::StepList(vec![1000.0, 500.0]));
         bench.draft.steps = 7;
@@ -288,8 +215,8 @@ mod tests {
             message: long.clone(),
             fixes: Vec::new(),
         };
-        let found = PreflightView { peak: None, free: None, time: None, findings: vec![finding] };
-        for preflight in [Ok(found), Err(Error::new(Kind::Bug, long))] {
+        let looked = PreflightView { findings: vec![finding], ..PreflightView::default() };
+        for preflight in [Ok(looked), Err(Error::new(Kind::Bug, long))] {
             let mut bench = ComposeHarness { preflight: Some(preflight), ..ComposeHarness::new() };
             bench.draft.loras =
                 vec![LoraChoice::new("a-rather-long-name-of-a-lora-for-this-form.safetensors")];
@@ -321,7 +248,9 @@ mod tests {
 
     #[test]
     fn every_number_can_be_found_by_its_name() {
-        let harness = form(ComposeHarness::new());
+        let mut harness = form(ComposeHarness::new());
+        harness.get_by_label("Advanced").click();
+        harness.run();
         for name in [
             "Steps",
             "Guidance, high noise",

@@ -1,14 +1,23 @@
 //! The preflight result below the form: estimated cost, findings and suggested fixes.
 
-use eframe::egui::{Align, Label, Layout, RichText, Ui};
+use eframe::egui::{
+    Align, Align2, Label, Layout, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo, vec2,
+};
 use egui_material_icons::icons::{ICON_BLOCK, ICON_REFRESH, ICON_WARNING};
 
 use super::view::{ComposeAction, ComposeView, PreflightStatus, PreflightView};
 use crate::app::theme;
 use crate::app::widgets::fix_button::{fix_button, offered};
 use crate::app::widgets::icon::icon_button;
-use crate::core::{Draft, Finding, Kind, Severity};
+use crate::core::{Bytes, Draft, Finding, Kind, Secs, Severity, Stage};
 use crate::library::HistoryEstimate;
+use crate::preflight::StageMemory;
+
+/// Height of a stage: its bar and its words.
+const STAGE_HEIGHT: f32 = 20.0;
+const BAR_HEIGHT: f32 = 4.0;
+/// Space between two stages.
+const GAP: f32 = 6.0;
 
 /// Draws the result; a clicked fix is applied to `draft`.
 pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, draft: &mut Draft) -> Vec<ComposeAction> {
@@ -65,9 +74,100 @@ fn preflight_ui(
             ui.add(Label::new(estimate(found)).wrap());
         });
     });
+    stages_ui(ui, found);
+    let rest: Vec<_> = disk(found).into_iter().chain(view.time_limit.map(limit)).collect();
+    if !rest.is_empty() {
+        ui.add(Label::new(RichText::new(rest.join(" · ")).weak()).wrap());
+    }
     for finding in found.findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
         finding_ui(ui, finding, view, draft);
     }
+}
+
+/// The stages side by side: name, memory, and how much of the free memory that is.
+fn stages_ui(ui: &mut Ui, found: &PreflightView) {
+    let stages = parts(found);
+    if stages.is_empty() {
+        return;
+    }
+    let tokens = theme::tokens(ui);
+    let most = found.free.or(found.peak).map_or(1.0, |bytes| bytes.0.max(1) as f32);
+    let width = (ui.available_width() - GAP * (stages.len() - 1) as f32) / stages.len() as f32;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = GAP;
+        for stage in &stages {
+            let (place, response) = ui.allocate_exact_size(vec2(width, STAGE_HEIGHT), Sense::hover());
+            let bar = Rect::from_min_size(place.min, vec2(width, BAR_HEIGHT));
+            let share = (stage.peak.0 as f32 / most).min(1.0);
+            let filled = Rect::from_min_size(bar.min, vec2(width * share, BAR_HEIGHT));
+            let colour =
+                if stage.peak.0 as f32 > most { tokens.error } else { tokens.stage_colour(stage.stage) };
+            ui.painter().rect_filled(bar, 2.0, tokens.line);
+            ui.painter().rect_filled(filled, 2.0, colour);
+            let text = format!("{} {}", short(stage.stage), amount(stage.peak));
+            let font = TextStyle::Small.resolve(ui.style());
+            let at = place.left_bottom();
+            ui.painter().text(at, Align2::LEFT_BOTTOM, &text, font, ui.visuals().weak_text_color());
+            let free = found.free.map(|free| format!(" of {free} that are free")).unwrap_or_default();
+            let about = format!("{}: up to {}{free}", name(stage.stage), stage.peak);
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &about));
+            response.on_hover_text(&about);
+        }
+    });
+}
+
+/// The parts of a run that need memory of their own: both experts are one, the larger counts.
+fn parts(found: &PreflightView) -> Vec<StageMemory> {
+    let mut parts: Vec<StageMemory> = Vec::new();
+    for stage in found.stages.iter().filter(|stage| stage.peak > Bytes(0)) {
+        match stage.stage {
+            Stage::Preflight | Stage::Prepare | Stage::PostProcess => {}
+            Stage::DenoiseLow if parts.iter().any(|part| part.stage == Stage::DenoiseHigh) => {
+                for part in parts.iter_mut().filter(|part| part.stage == Stage::DenoiseHigh) {
+                    part.peak = part.peak.max(stage.peak);
+                }
+            }
+            _ => parts.push(*stage),
+        }
+    }
+    parts
+}
+
+/// A few characters for an amount of memory: "17.2" is GiB, "512 M" is MiB.
+fn amount(bytes: Bytes) -> String {
+    let mib = bytes.0 as f64 / f64::from(1 << 20);
+    if mib < 1000.0 { format!("{mib:.0} M") } else { format!("{:.1} G", mib / 1024.0) }
+}
+
+fn short(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Text => "text",
+        Stage::Image => "image",
+        Stage::DenoiseHigh | Stage::DenoiseLow => "denoise",
+        Stage::Decode => "decode",
+        Stage::Preflight | Stage::Prepare | Stage::PostProcess => "other",
+    }
+}
+
+fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Text => "Reading the prompt",
+        Stage::Image => "Encoding the image",
+        Stage::DenoiseHigh | Stage::DenoiseLow => "Denoising",
+        Stage::Decode => "Decoding the video",
+        Stage::Preflight | Stage::Prepare | Stage::PostProcess => "Everything else",
+    }
+}
+
+/// For instance "disk 1.2 MiB of 66.0 GiB free", of the folder with the least space.
+fn disk(found: &PreflightView) -> Option<String> {
+    let needed: u64 = found.disk_space.iter().map(|space| space.needed.0).sum();
+    let free = found.disk_space.iter().filter_map(|space| space.free).min()?;
+    Some(format!("Disk {} of {free} free", Bytes(needed)))
+}
+
+fn limit(limit: Secs) -> String {
+    format!("stops after {limit}")
 }
 
 /// For instance "About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs".
@@ -120,8 +220,8 @@ mod tests {
     use super::*;
     use crate::app::panels::compose::fixture::{ComposeHarness, harness};
     use crate::app::panels::compose::panel::ComposePanel;
-    use crate::core::{Bytes, Error, Fix, FrameCount, Result, Secs, Subject};
-    use crate::preflight::TimeEstimate;
+    use crate::core::{Error, Fix, FrameCount, Result, Subject};
+    use crate::preflight::{DiskSpace, TimeEstimate};
 
     fn found(findings: Vec<Finding>) -> PreflightView {
         let time = TimeEstimate {
@@ -131,7 +231,8 @@ mod tests {
             runs: 6,
             same_model: true,
         };
-        PreflightView { peak: Some(Bytes(1_288_490_189)), free: None, time: Some(time), findings }
+        let peak = Some(Bytes(1_288_490_189));
+        PreflightView { peak, time: Some(time), findings, ..PreflightView::default() }
     }
 
     fn finding(severity: Severity, message: &str) -> Finding {
@@ -150,6 +251,41 @@ mod tests {
         let harness = form(Ok(found(vec![finding(Severity::Note, "It is tight")])), false);
         harness.get_by_label("About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
         assert!(harness.query_by_label("It is tight").is_none());
+    }
+
+    #[test]
+    fn memory_of_each_stage_disk_and_time_limit_are_there() {
+        let stage = |stage, mib: u64| StageMemory { stage, peak: Bytes(mib << 20), droppable: Bytes(0) };
+        let space = DiskSpace {
+            content: "the video",
+            path: "/out".into(),
+            free: Some(Bytes(5 << 30)),
+            needed: Bytes(3 << 20),
+        };
+        let view = PreflightView {
+            stages: vec![stage(Stage::Text, 300), stage(Stage::DenoiseHigh, 1228)],
+            free: Some(Bytes(2 << 30)),
+            disk_space: vec![space],
+            ..found(Vec::new())
+        };
+        let time_limit = Some(Secs(1800.0));
+        let bench = ComposeHarness { preflight: Some(Ok(view)), time_limit, ..ComposeHarness::new() };
+        let mut panel = ComposePanel::default();
+        let harness = harness(bench, move |ui, view| panel.ui(ui, view));
+        harness.get_by_label("Reading the prompt: up to 300.0 MiB of 2.0 GiB that are free");
+        harness.get_by_label("Denoising: up to 1.2 GiB of 2.0 GiB that are free");
+        harness.get_by_label("Disk 3.0 MiB of 5.0 GiB free · stops after 30 min 00 s");
+    }
+
+    #[test]
+    fn what_is_found_moves_nothing_that_can_be_clicked() {
+        let many: Vec<_> =
+            (0..9).map(|index| finding(Severity::Warning, &format!("Finding {index}"))).collect();
+        let place = |findings| {
+            let harness = form(Ok(found(findings)), false);
+            harness.get_by_role_and_label(Role::Button, "Generate").rect()
+        };
+        assert_eq!(place(Vec::new()), place(many));
     }
 
     #[test]

@@ -1,73 +1,80 @@
 //! The router card: mode and model with the reason for both, and what other modes would need.
 
-use eframe::egui::{Align, Button, Frame, Label, Layout, Margin, Ui, vec2};
+use eframe::egui::{Button, Frame, Label, Margin, RichText, Ui, vec2};
+use egui_material_icons::icons::ICON_AUTO_AWESOME;
 
-use super::view::{ComposeAction, ComposeView};
+use super::numbers::named;
+use super::view::{ComposeAction, ComposeView, PreflightStatus};
 use crate::app::theme;
 use crate::app::widgets::field::problem_ui;
-use crate::core::{Draft, Mode};
+use crate::core::Mode;
 
 /// Height of the sentence below the buttons; fixed, so that a different reason moves nothing.
 const SENTENCE_HEIGHT: f32 = 36.0;
+/// The modes, in the order of the buttons.
+const MODES: [Mode; 3] = [Mode::T2V, Mode::I2V, Mode::TI2V];
+/// How much of the width each button has.
+const SHARES: [f32; 3] = [0.26, 0.3, 0.44];
 /// Space between the buttons and around their texts.
 const BUTTON_GAP: f32 = 4.0;
 
 /// Draws the card. Choosing a mode selects a model that supports it.
 pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let tokens = theme::tokens(ui);
-    Frame::new().fill(tokens.card).corner_radius(6).inner_margin(Margin::same(8)).show(ui, |ui| {
+    Frame::new().fill(tokens.card).corner_radius(6).inner_margin(Margin::same(6)).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.horizontal(|ui| {
-            ui.label("Mode");
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| automatic_ui(ui, view, actions));
-        });
         modes_ui(ui, view, actions);
         ui.allocate_ui(vec2(ui.available_width(), SENTENCE_HEIGHT), |ui| {
             ui.set_min_height(SENTENCE_HEIGHT);
-            ui.add(Label::new(sentence(view)).wrap());
+            let text = sentence(view);
+            ui.add(Label::new(RichText::new(&text)).wrap());
         });
+        let others = MODES.into_iter().filter(|mode| view.mode != Some(*mode)).take(2);
+        let needs: Vec<_> =
+            others.map(|mode| format!("{}: {}", button_text(mode), need(mode, view))).collect();
+        let needs = needs.join(" · ");
+        ui.add(Label::new(RichText::new(&needs).small().weak()).truncate());
         problem_ui(ui, "mode", view.problems);
     });
-    ui.add_space(4.0);
 }
 
-/// The three modes side by side with equal widths.
+/// Automatic, and the three modes side by side.
 fn modes_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
-    ui.scope(|ui| {
+    ui.horizontal(|ui| {
         let spacing = ui.spacing_mut();
         (spacing.item_spacing.x, spacing.button_padding.x) = (BUTTON_GAP, BUTTON_GAP);
-        // whole points, because columns are rounded up and would exceed the card
-        let column = ((ui.available_width() - 2.0 * BUTTON_GAP) / 3.0).floor();
-        ui.set_max_width(3.0 * column + 2.0 * BUTTON_GAP);
-        ui.columns_const(|columns: &mut [Ui; 3]| {
-            for (ui, mode) in columns.iter_mut().zip([Mode::T2V, Mode::I2V, Mode::TI2V]) {
-                mode_ui(ui, mode, view, actions);
-            }
-        });
+        automatic_ui(ui, view, actions);
+        let width = ui.available_width() - 2.0 * BUTTON_GAP;
+        for (mode, share) in MODES.into_iter().zip(SHARES) {
+            mode_ui(ui, mode, (width * share).floor(), view, actions);
+        }
     });
 }
 
 /// The button for automatic mode; highlighted while it is on.
 fn automatic_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
-    let response = ui.selectable_label(!view.is_mode_set, "Automatic");
+    let icon = ICON_AUTO_AWESOME.rich_text().size(theme::ICON_SIZE);
+    let button = Button::selectable(!view.is_mode_set, icon).frame(true).frame_when_inactive(true);
+    let response = ui.add(button.min_size(vec2(theme::ICON_BUTTON.x, theme::ROW_HEIGHT)));
     let about = if view.is_mode_set {
-        "You set the mode, and it stays. Click to let the prompt and the images decide again"
+        "Automatic. You set the mode, and it stays. Click to let the prompt and the images decide again"
     } else {
-        "The prompt, the images and the model decide the mode"
+        "Automatic: the prompt, the images and the model decide the mode"
     };
+    named(&response, "Automatic");
     if response.on_hover_text(about).clicked() && view.is_mode_set {
         actions.push(ComposeAction::AutomaticMode);
     }
 }
 
-fn mode_ui(ui: &mut Ui, mode: Mode, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
+fn mode_ui(ui: &mut Ui, mode: Mode, width: f32, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
     let is_active = view.mode == Some(mode);
     let button =
         Button::selectable(is_active, button_text(mode)).frame(true).frame_when_inactive(true).truncate();
     let is_offered = is_active || view.models.iter().any(|model| supports(model, mode));
-    let button = button.min_size(vec2(ui.available_width(), theme::ROW_HEIGHT));
-    let response = ui.add_enabled(is_offered, button);
-    let response = response.on_hover_text(about(mode, view.draft)).on_disabled_hover_text(format!(
+    let response =
+        ui.add_enabled_ui(is_offered, |ui| ui.add_sized(vec2(width, theme::ROW_HEIGHT), button)).inner;
+    let response = response.on_hover_text(about(mode, view)).on_disabled_hover_text(format!(
         "{} needs a model that supports it, and none is installed",
         name(mode)
     ));
@@ -80,27 +87,45 @@ fn supports(model: &crate::models::Installed, mode: Mode) -> bool {
     model.limits.as_ref().is_ok_and(|limits| limits.modes.contains(&mode))
 }
 
-/// For instance "Text to video with toy-t2v-A14B: only a prompt was given".
+/// For instance "Text to video with toy-t2v-A14B on the CPU: only a prompt was given".
 fn sentence(view: &ComposeView<'_>) -> String {
     let model = &view.draft.model;
+    if !view.is_scanned {
+        return "Looking for models…".to_owned();
+    }
     let Some(mode) = view.mode else { return format!("The mode is not known: {model} cannot be used") };
+    let runs_on = match view.preflight {
+        PreflightStatus::Done(Ok(found)) | PreflightStatus::Pending(Some(Ok(found)))
+            if !found.runs_on.is_empty() =>
+        {
+            format!(" on {}{}", if found.runs_on == "CPU" { "the " } else { "" }, found.runs_on)
+        }
+        _ => String::new(),
+    };
     let reason = if view.reason.is_empty() { String::new() } else { format!(": {}", view.reason) };
-    format!("{} with {model}{reason}", name(mode))
+    format!("{} with {model}{runs_on}{reason}", name(mode))
 }
 
-/// What a mode makes, and which inputs it still needs.
-fn about(mode: Mode, draft: &Draft) -> String {
-    let has_image = draft.starts_from_image();
-    let has_prompt = !draft.prompt.trim().is_empty();
+/// What a mode makes, and what the form still needs for it.
+fn about(mode: Mode, view: &ComposeView<'_>) -> String {
+    format!("{}: {}. The mode that you choose stays until you click Automatic", name(mode), need(mode, view))
+}
+
+/// What the form still needs for a mode: "drop an image".
+fn need(mode: Mode, view: &ComposeView<'_>) -> String {
+    let has_image = view.draft.starts_from_image();
+    let has_prompt = !view.draft.prompt.trim().is_empty();
+    if !view.models.iter().any(|model| supports(model, mode)) {
+        return "no model installed".to_owned();
+    }
     let needs = match mode {
-        Mode::T2V if has_image => "The start image is removed from the form",
-        Mode::I2V if !has_image => "Drop or choose an image to start from",
-        Mode::T2V if !has_prompt => "Write a prompt",
-        Mode::TI2V if !has_image => "Write a prompt; an image to start from is optional",
-        Mode::TI2V if !has_prompt => "Write a prompt too",
-        _ => "Everything that it needs is given",
+        Mode::T2V if has_image => "remove the start image",
+        Mode::T2V | Mode::TI2V if !has_prompt => "write a prompt",
+        Mode::I2V if !has_image => "drop an image",
+        Mode::TI2V if !has_image => "click, or drop an image",
+        _ => "click to use it",
     };
-    format!("{}. {needs}", name(mode))
+    needs.to_owned()
 }
 
 fn button_text(mode: Mode) -> &'static str {
@@ -144,6 +169,7 @@ mod tests {
             harness.get_by_role_and_label(Role::Button, name).accesskit_node().toggled()
                 == Some(Toggled::True)
         };
+        harness.get_by_label("Image: drop an image · Text + image: no model installed");
         assert!(toggled("Text") && toggled("Automatic"));
         assert!(!toggled("Image") && !toggled("Text + image"));
     }
@@ -153,7 +179,7 @@ mod tests {
         let mut harness = card(ComposeHarness::new());
         harness.get_by_role_and_label(Role::Button, "Image").hover();
         harness.run();
-        harness.get_by_label_contains("Drop or choose an image to start from");
+        harness.get_by_label_contains("Image to video: drop an image. The mode that you choose stays");
         harness.get_by_role_and_label(Role::Button, "Image").click();
         harness.run();
         assert_eq!(harness.state().actions, [ComposeAction::ChooseMode(Mode::I2V)]);

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::app::form::SeedMode;
-use crate::core::{Bytes, Draft, Error, Finding, Limits, Mode, Result};
+use crate::app::background::inputs::{InputSource, InputWell, WellView};
+use crate::app::form::{PresetPreview, SeedMode};
+use crate::app::shell::command::Command;
+use crate::core::{Bytes, Draft, Error, Finding, Limits, Mode, Result, Secs};
 use crate::jobs::JobId;
 use crate::models::Installed;
-use crate::plan::DraftField;
-use crate::preflight::TimeEstimate;
+use crate::plan::{ModelFit, Profile};
+use crate::preflight::{DiskSpace, StageMemory, TimeEstimate};
 
 /// The data that the panel shows.
 #[derive(Clone, Copy)]
@@ -38,6 +40,48 @@ pub(in crate::app) struct ComposeView<'a> {
     pub(in crate::app) num_videos: u32,
     /// The seed of the video that was queued last.
     pub(in crate::app) last_seed: Option<u64>,
+    /// The draft that the form is compared with: the preset's, or the defaults of the model.
+    pub(in crate::app) reference: Option<&'a Draft>,
+    /// The preset that was applied last.
+    pub(in crate::app) preset: Option<&'a str>,
+    /// What the presets would change; asked for when they are shown.
+    pub(in crate::app) presets: &'a dyn Fn() -> Vec<PresetPreview>,
+    /// How well the models fit this machine, as far as it is known.
+    pub(in crate::app) fits: &'a [ModelFit],
+    /// What a model that is not an official one can draw.
+    pub(in crate::app) about_model: Option<&'a str>,
+    /// Whether the folders of models were read.
+    pub(in crate::app) is_scanned: bool,
+    /// The ranges of the mode, for an official model.
+    pub(in crate::app) profile: Option<&'a Profile>,
+    /// Tokens of the prompt and of the negative prompt, as far as they are counted.
+    pub(in crate::app) tokens: Option<TokenCounts>,
+    /// What start and end well show.
+    pub(in crate::app) wells: [WellView<'a>; 2],
+    /// Finished videos whose last frame can be used, the newest first.
+    pub(in crate::app) results: &'a [ResultFile],
+    /// The time limit of a job, if one is set.
+    pub(in crate::app) time_limit: Option<Secs>,
+    /// Whether there is something to undo, and something to redo.
+    pub(in crate::app) can_undo_redo: [bool; 2],
+}
+
+/// Tokens of the two prompts, the end of text among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::app) struct TokenCounts {
+    /// Of the prompt.
+    pub(in crate::app) prompt: usize,
+    /// Of the negative prompt.
+    pub(in crate::app) negative: usize,
+}
+
+/// A finished video.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) struct ResultFile {
+    /// How it is called in a list.
+    pub(in crate::app) title: String,
+    /// The file.
+    pub(in crate::app) path: PathBuf,
 }
 
 /// Actions of the compose panel.
@@ -61,11 +105,17 @@ pub(in crate::app) enum ComposeAction {
     ReuseSeed,
     /// Take the settings of this preset into the form.
     ApplyPreset(String),
-    /// Give this field the value of the preset, or of the model's defaults.
-    ResetField(DraftField),
-    /// Give every field the value of the preset, or of the model's defaults.
-    ResetAll,
-    /// Run preflight again, because the state of the machine may have changed.
+    /// Put this image or clip into a well, or take out what is in it.
+    SetInput(InputWell, Option<InputSource>),
+    /// Choose a file for a well in a dialog.
+    Browse(InputWell),
+    /// Put what the clipboard holds into a well.
+    Paste(InputWell),
+    /// Swap start and end image.
+    SwapImages,
+    /// Carry out a command.
+    Command(Command),
+    /// Ask preflight again: the machine may have changed.
     LookAgain,
     /// Add this LoRA.
     AddLora(PathBuf),
@@ -87,14 +137,20 @@ pub(in crate::app) enum PreflightStatus<'a> {
     Done(&'a Result<PreflightView>),
 }
 
-/// Estimated cost and findings of the form.
-#[derive(Clone, Debug, PartialEq)]
+/// What a run of the form will cost, and what is in its way.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::app) struct PreflightView {
     /// Estimated peak memory, if known.
     pub(in crate::app) peak: Option<Bytes>,
     /// Available memory, if the system reports it.
     pub(in crate::app) free: Option<Bytes>,
-    /// Estimated duration, if this machine has measurements.
+    /// Peak memory of each stage, of the GPU if one computes.
+    pub(in crate::app) stages: Vec<StageMemory>,
+    /// The folders that it writes to.
+    pub(in crate::app) disk_space: Vec<DiskSpace>,
+    /// What its graphs run on, for instance "CPU".
+    pub(in crate::app) runs_on: String,
+    /// The time, if anything was ever measured on this machine.
     pub(in crate::app) time: Option<TimeEstimate>,
     /// Blockers first, then warnings, then notes.
     pub(in crate::app) findings: Vec<Finding>,

@@ -1,0 +1,236 @@
+//! The fields that most people leave alone: sampling, and how the form is computed. They can be searched.
+
+use eframe::egui::{CollapsingHeader, ComboBox, DragValue, TextEdit, Ui};
+
+use super::fields::{Fields, RowLabel};
+use super::numbers::named;
+use crate::core::{Draft, PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
+use crate::plan::{self, DraftField};
+
+/// The tile size that a person begins with who wants tiles.
+const FIRST_TILE: u32 = 256;
+/// Fields of this part, with the words that a search finds beside the name.
+const FIELDS: [(DraftField, &str); 7] = [
+    (DraftField::Fps, "frames per second fps rate speed"),
+    (DraftField::Sampler, "sampler scheduler unipc euler dpm"),
+    (DraftField::Shift, "flow shift sigma schedule"),
+    (DraftField::Provider, "provider cpu cuda tensorrt gpu device"),
+    (DraftField::Precision, "precision fp32 bf16 fp16 int8 int4 type"),
+    (DraftField::Weights, "weights packed in place memory offload"),
+    (DraftField::VaeTile, "vae tile decode memory"),
+];
+
+/// What is searched for.
+#[derive(Default)]
+pub(super) struct Advanced {
+    search: String,
+}
+
+impl Advanced {
+    /// Draws the fields, folded up; a search opens them, and only those with a problem or a match show then.
+    pub(super) fn ui(&mut self, ui: &mut Ui, fields: &mut Fields<'_>) {
+        let differing: Vec<_> = fields.differing().filter(|field| of_this_part(*field)).collect();
+        let title = match differing.len() {
+            0 => "Advanced".to_owned(),
+            1 => format!("Advanced ({} differs)", differing[0].label()),
+            count => format!("Advanced ({count} differ)"),
+        };
+        let has_problem = fields
+            .problems
+            .iter()
+            .any(|problem| FIELDS.iter().any(|(field, _)| problem.field_name() == Some(error_name(*field))));
+        let mut folded = CollapsingHeader::new(title).id_salt("advanced");
+        if has_problem || !self.search.is_empty() {
+            folded = folded.open(Some(true));
+        }
+        folded.show(ui, |ui| {
+            let edit = TextEdit::singleline(&mut self.search).hint_text("Search settings");
+            named(&ui.add(edit.desired_width(f32::INFINITY)), "Search settings");
+            let wanted: Vec<_> = self.search.to_lowercase().split_whitespace().map(str::to_owned).collect();
+            let mut found = false;
+            for (field, words) in FIELDS {
+                if wanted.iter().all(|word| words.contains(word.as_str())) {
+                    field_ui(ui, fields, field);
+                    found = true;
+                }
+            }
+            if !found {
+                ui.weak("No setting has this name");
+            }
+        });
+    }
+}
+
+/// Whether a field is drawn here.
+fn of_this_part(field: DraftField) -> bool {
+    FIELDS.iter().any(|(own, _)| *own == field)
+}
+
+/// The name that errors have for a field.
+fn error_name(field: DraftField) -> &'static str {
+    match field {
+        DraftField::Fps => "fps",
+        DraftField::Shift => "shift",
+        DraftField::Provider => "provider",
+        DraftField::Precision => "precision",
+        DraftField::VaeTile => "vae_tile",
+        _ => "",
+    }
+}
+
+fn field_ui(ui: &mut Ui, fields: &mut Fields<'_>, field: DraftField) {
+    let label = |about| RowLabel { name: field.label(), note: "", about };
+    let errors = [error_name(field)];
+    match field {
+        DraftField::Fps => {
+            let about = "How fast the video plays; the model was trained for its preset's";
+            fields.row_ui(ui, label(about), field, &errors, |ui, draft| {
+                Some(ui.add(DragValue::new(&mut draft.fps).range(0..=240).speed(0.1)))
+            });
+        }
+        DraftField::Sampler => {
+            let about = "How a step is computed from the model's prediction";
+            let all = &Sampler::ALL;
+            let value: fn(&mut Draft) -> &mut Sampler = |draft| &mut draft.sampler;
+            choice_ui(ui, fields, &Choice { field, about, all, value, word: Sampler::label });
+        }
+        DraftField::Shift => {
+            let about =
+                "Flow shift: higher spends more steps on the large shapes and motion, lower on the details";
+            fields.row_ui(ui, label(about), field, &errors, |ui, draft| {
+                let value = DragValue::new(&mut draft.shift).range(0.0..=100.0);
+                Some(ui.add(value.speed(0.05).max_decimals(2)))
+            });
+        }
+        DraftField::Provider => {
+            let all =
+                [ProviderChoice::Auto, ProviderChoice::Cpu, ProviderChoice::Cuda, ProviderChoice::TensorRt];
+            let (all, about) = (&all, "What the graphs run on");
+            let value: fn(&mut Draft) -> &mut ProviderChoice = |draft| &mut draft.provider;
+            choice_ui(ui, fields, &Choice { field, about, all, value, word: plan::provider });
+        }
+        DraftField::Precision => {
+            let all = [
+                PrecisionChoice::Auto,
+                PrecisionChoice::Fp32,
+                PrecisionChoice::Bf16,
+                PrecisionChoice::Fp16,
+                PrecisionChoice::Int8,
+                PrecisionChoice::Int4,
+            ];
+            let (all, about) = (&all, "The number format that is computed in");
+            let value: fn(&mut Draft) -> &mut PrecisionChoice = |draft| &mut draft.precision;
+            choice_ui(ui, fields, &Choice { field, about, all, value, word: plan::precision });
+        }
+        DraftField::Weights => {
+            let about = "Packed is faster; in place needs less memory, for the same video";
+            let all = &[WeightsChoice::Auto, WeightsChoice::Packed, WeightsChoice::InPlace];
+            let value: fn(&mut Draft) -> &mut WeightsChoice = |draft| &mut draft.weights;
+            choice_ui(ui, fields, &Choice { field, about, all, value, word: plan::weights });
+        }
+        DraftField::VaeTile => tile_ui(ui, fields),
+        _ => {}
+    }
+}
+
+/// Automatic, or a size of VAE tiles.
+fn tile_ui(ui: &mut Ui, fields: &mut Fields<'_>) {
+    let about = "Smaller VAE tiles need less memory; auto leaves the size to the program";
+    let label = RowLabel { name: "VAE tile", note: "", about };
+    fields.row_ui(ui, label, DraftField::VaeTile, &["vae_tile"], |ui, draft| {
+        if ui.selectable_label(draft.vae_tile.is_none(), "auto").on_hover_text(about).clicked() {
+            draft.vae_tile = if draft.vae_tile.is_some() { None } else { Some(FIRST_TILE) };
+        }
+        let tile = draft.vae_tile.as_mut()?;
+        Some(ui.add(DragValue::new(tile).range(0..=4096).suffix(" px")))
+    });
+}
+
+/// A field with a few values.
+struct Choice<'a, T> {
+    field: DraftField,
+    /// The tooltip.
+    about: &'a str,
+    /// The values, in the order in which they are offered.
+    all: &'a [T],
+    /// Where it is in the form.
+    value: fn(&mut Draft) -> &mut T,
+    /// The word for a value.
+    word: fn(T) -> &'static str,
+}
+
+fn choice_ui<T: Copy + PartialEq>(ui: &mut Ui, fields: &mut Fields<'_>, choice: &Choice<'_, T>) {
+    let Choice { field, about, all, value, word } = *choice;
+    let label = RowLabel { name: field.label(), note: "", about };
+    fields.row_ui(ui, label, field, &[error_name(field)], |ui, draft| {
+        let value = value(draft);
+        let chooser = ComboBox::from_id_salt(field.label()).selected_text(word(*value));
+        let shown = chooser.show_ui(ui, |ui| {
+            for one in all {
+                ui.selectable_value(value, *one, word(*one));
+            }
+        });
+        Some(shown.response)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::accesskit::Role;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::app::panels::compose::view::ComposeAction;
+
+    fn advanced(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
+        let mut advanced = Advanced::default();
+        harness(bench, move |ui, view| {
+            let mut draft = view.draft.clone();
+            let mut fields = Fields {
+                draft: &mut draft,
+                reference: view.reference,
+                reference_name: "The model",
+                problems: view.problems,
+            };
+            advanced.ui(ui, &mut fields);
+            if draft == *view.draft { Vec::new() } else { vec![ComposeAction::Edit(Box::new(draft))] }
+        })
+    }
+
+    #[test]
+    fn what_differs_shows_in_the_heading_and_can_be_changed() {
+        let mut bench = ComposeHarness::new();
+        bench.draft.vae_tile = Some(128);
+        let mut harness = advanced(bench);
+        harness.get_by_label("Advanced (VAE tile differs)").click();
+        harness.run();
+        harness.get_by_role_and_label(Role::ComboBox, "Provider").click();
+        harness.run();
+        harness.get_by_label("CPU").click();
+        harness.run();
+        harness.get_by_label("Advanced (2 differ)");
+        harness.get_by_role_and_label(Role::Button, "Reset VAE tile").click();
+        harness.run();
+        let draft = &harness.state().draft;
+        assert_eq!((draft.provider, draft.vae_tile), (ProviderChoice::Cpu, None));
+    }
+
+    #[test]
+    fn a_search_leaves_what_it_finds() {
+        let mut harness = advanced(ComposeHarness::new());
+        harness.get_by_label("Advanced").click();
+        harness.run();
+        harness.get_by_label("Search settings").focus();
+        harness.run();
+        harness.get_by_label("Search settings").type_text("sched");
+        harness.run();
+        harness.get_by_role_and_label(Role::ComboBox, "Sampler");
+        harness.get_by_role_and_label(Role::SpinButton, "Flow shift");
+        assert!(harness.query_by_role_and_label(Role::ComboBox, "Provider").is_none());
+        harness.get_by_label("Search settings").type_text("zzz");
+        harness.run();
+        harness.get_by_label("No setting has this name");
+    }
+}
