@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+#[cfg(unix)]
+use std::sync::{Arc, atomic::AtomicBool};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,14 +56,24 @@ impl CrashMark {
     #[cfg(unix)]
     pub(super) fn leave(path: &Path) -> Option<Self> {
         use signal_hook::consts::{SIGABRT, SIGBUS};
-        let register = |signal| {
-            fs::File::create(path).and_then(|file| signal_hook::low_level::pipe::register(signal, file))
+        let mut mark = Self { registered: Vec::new() };
+        let mut register = || -> io::Result<()> {
+            for signal in [SIGABRT, SIGBUS] {
+                let file = fs::File::create(path)?;
+                mark.registered.push(signal_hook::low_level::pipe::register(signal, file)?);
+                // after the mark is written, the signal ends the program as without it
+                let ends = Arc::new(AtomicBool::new(true));
+                mark.registered.push(signal_hook::flag::register_conditional_default(signal, ends)?);
+            }
+            Ok(())
         };
-        let registered = [SIGABRT, SIGBUS].into_iter().map(register).collect::<io::Result<Vec<_>>>();
-        registered
-            .inspect_err(|error| tracing::debug!("cannot mark crashes: {error}"))
-            .ok()
-            .map(|registered| Self { registered })
+        match register() {
+            Ok(()) => Some(mark),
+            Err(error) => {
+                tracing::debug!("cannot mark crashes: {error}");
+                None
+            }
+        }
     }
 
     /// This system has no such signals.

@@ -1,0 +1,85 @@
+//! Disks that are full or fail, and data folders that vanish.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+
+use crate::program::{Desk, has_strace};
+
+#[test]
+fn numbers_that_cannot_be_stored_are_refused_and_the_journal_stays() {
+    let desk = Desk::new();
+    desk.add("a.mp4", &[]);
+    for bad in
+        [["--guidance", "1e39"], ["--guidance", "nan"], ["--shift", "inf"], ["--lora", "x.safetensors:inf"]]
+    {
+        let output = desk.path("b.mp4");
+        let args = ["queue", "add", "x", "--model", "toy-t2v-A14B", "-o", output.to_str().unwrap()];
+        let refused = desk.run(&[&args[..], &bad].concat());
+        assert_eq!(refused.status.code(), Some(2), "{bad:?}");
+    }
+    assert_eq!(desk.statuses(), ["queued"]);
+    assert!(!desk.path("queue/journal.damaged-1").exists());
+}
+
+#[test]
+fn an_end_that_could_not_be_saved_is_saved_later_and_the_program_ends() {
+    if !has_strace() {
+        return;
+    }
+    let desk = Desk::new();
+    let video = desk.add("o.mp4", &[]);
+    for (nth, error) in [(4, "ENOSPC"), (5, "EIO"), (3, "ENOSPC")] {
+        let inject = format!("fdatasync:error={error}:when={nth}");
+        let ended = desk.strace(&inject, &["queue", "run"]).wait().unwrap();
+        println!("{inject}: {ended}");
+    }
+    desk.work();
+    assert_eq!(desk.statuses(), ["done"]);
+    assert_eq!((desk.recorded(&video), desk.path("o-2.mp4").exists()), (1, false));
+    assert_eq!(desk.leftovers(desk.dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_data_folder_that_vanishes_ends_the_program_with_a_sentence() {
+    let desk = Desk::new();
+    desk.add("o.mp4", &[]);
+    let outside = tempfile::tempdir().unwrap();
+    let moved = outside.path().join("moved");
+    let mut run = desk.spawn(&["--json", "queue", "run", "--events"], "slow@step:2=600000");
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains(r#""step":1"#)));
+    fs::rename(desk.path("queue"), &moved).unwrap();
+    assert!(lines.any(|line| line.contains("moved, removed or replaced")));
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    assert!(!desk.path("queue").exists(), "no new queue hides the old one");
+    fs::rename(&moved, desk.path("queue")).unwrap();
+    assert!(desk.work().status.success());
+    assert_eq!(desk.statuses(), ["done"]);
+}
+
+#[test]
+fn a_journal_of_zeros_is_said() {
+    let desk = Desk::new();
+    desk.add("o.mp4", &[]);
+    let journal = desk.path("queue/journal");
+    for bytes in [vec![0; 4096], Vec::new()] {
+        fs::write(&journal, bytes).unwrap();
+        let listed = desk.run(&["queue", "list"]);
+        let words = String::from_utf8_lossy(&listed.stderr).into_owned();
+        assert!(words.contains("damaged"), "{words}");
+        assert!(listed.status.success());
+        assert!(desk.run(&["queue", "list"]).stderr.is_empty() || !desk.statuses().contains(&"x".to_owned()));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn prompts_are_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new();
+    desk.add("o.mp4", &[]);
+    let mode = |name: &str| fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("queue"), mode("queue/journal"), mode("history.sqlite")), (0o700, 0o600, 0o600));
+}

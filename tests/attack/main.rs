@@ -1,0 +1,10 @@
+//! Attacks on files and processes: bad inputs, programs that die at one system call, full and failing disks, signals.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod deaths;
+mod disks;
+mod inputs;
+mod mutations;
+mod program;
+mod signals;

@@ -1,0 +1,101 @@
+//! The program as its users run it, with faults injected into its system calls by strace.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common;
+
+/// A data folder and the programs that use it.
+pub(crate) struct Desk {
+    pub(crate) dir: TempDir,
+}
+
+/// Whether strace is installed; without it the attacks that need it are left out.
+pub(crate) fn has_strace() -> bool {
+    let found = Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        println!("left out: strace is not installed");
+    }
+    found
+}
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        Self { dir: common::fresh_data_dir() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("WANDECK_DATA_DIR", self.dir.path()).env_remove("WANDECK_FAULTS").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.command(env!("CARGO_BIN_EXE_wandeck")).args(args).output().unwrap()
+    }
+
+    /// Runs the program with a planned fault until it ends or is ended.
+    pub(crate) fn spawn(&self, args: &[&str], faults: &str) -> Child {
+        let mut command = self.command(env!("CARGO_BIN_EXE_wandeck"));
+        command.args(args).env("WANDECK_FAULTS", faults).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    /// Runs the program under strace, which does `inject` to the system call of that name.
+    pub(crate) fn strace(&self, inject: &str, args: &[&str]) -> Child {
+        let call = inject.split(':').next().unwrap();
+        let mut command = self.command("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+        command.args(["-e", &format!("inject={inject}"), env!("CARGO_BIN_EXE_wandeck")]).args(args);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Adds a job of the toy model and returns its output.
+    pub(crate) fn add(&self, name: &str, more: &[&str]) -> PathBuf {
+        let output = self.path(name);
+        let text = output.to_str().unwrap();
+        let fixed = ["queue", "add", "a red circle moves right", "--model", "toy-t2v-A14B", "--seed", "1"];
+        let size = ["--size", "64x64", "--frames", "5", "-o", text];
+        let steps: &[&str] = if more.contains(&"--steps") { &[] } else { &["--steps", "4"] };
+        let added = self.run(&[&fixed[..], &size, steps, more].concat());
+        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+        output
+    }
+
+    /// Works on the queue to its end.
+    pub(crate) fn work(&self) -> Output {
+        self.run(&["queue", "run"])
+    }
+
+    /// The status of each job of the queue, in order.
+    pub(crate) fn statuses(&self) -> Vec<String> {
+        let listed = self.run(&["--json", "queue", "list"]);
+        let document: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        let status = |job: &Value| job["status"].as_str().unwrap().to_owned();
+        document["jobs"].as_array().unwrap().iter().map(status).collect()
+    }
+
+    /// How many entries of the history have this output.
+    pub(crate) fn recorded(&self, output: &Path) -> usize {
+        let listed = self.run(&["--json", "tasks"]);
+        let text = String::from_utf8_lossy(&listed.stdout);
+        text.matches(&format!("{:?}", output.to_str().unwrap())).count()
+    }
+
+    /// Names that a video's writer leaves in a folder if it is not cleaned up.
+    pub(crate) fn leftovers(&self, folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+        let names = entries.map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with(".wandeck-") || name.starts_with(".tmp")).collect()
+    }
+}
