@@ -22,9 +22,10 @@ use crate::models;
 use crate::monitor::reset_peak_resident;
 use crate::pipeline::{
     ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, Reporter, RunContext, SessionCache, StepControl,
-    TensorCache,
+    TensorCache, denoise_steps,
 };
 use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, RunLimits, report_preflight, resolve_inputs};
+use crate::wan::Checkpoint;
 
 /// The environment of an attempt.
 pub(crate) struct AttemptContext<'a> {
@@ -107,6 +108,7 @@ pub(crate) fn attempt(
     let memory = MemorySample::take(&compute, sessions, limits);
     let context = &mut RunContext { reporter: Reporter::new(send), cancel, cache, sessions, faults };
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
+    context.reporter.send(runs_on(model, &request, &compute));
     let given = context.stage(Stage::Preflight, |context| {
         let reporter = &mut context.reporter;
         let given = resolve_inputs(&target, &request, model, reporter, cancel)?;
@@ -162,7 +164,8 @@ impl Stages<'_> {
         let mut state = self.pipeline.start(request)?;
         if let Some(resume_points) = &resume_points {
             state = resume_points.resume(state, &key);
-            report_resumed(&state, &mut context.reporter);
+            let experts = denoise_steps(self.made_by.model, request).map(|steps| steps as u32);
+            report_resumed(&state, experts, &mut context.reporter);
         }
         let steps = state.solver.timesteps().len();
         let mut unsaved = None;
@@ -296,11 +299,25 @@ fn check_output(
     Ok(())
 }
 
-fn report_resumed(state: &DenoiseState, reporter: &mut Reporter<'_>) {
+fn runs_on(model: &Checkpoint, request: &GenRequest, compute: &ComputePlan) -> Event {
+    Event::RunsOn {
+        model: model.id.clone(),
+        model_fingerprint: model.fingerprint(),
+        mode: request.mode,
+        provider: compute.device.provider.word().to_owned(),
+        precision: compute.precision.to_owned(),
+    }
+}
+
+/// Reports the steps of the two experts that an earlier run has done.
+fn report_resumed(state: &DenoiseState, [high, low]: [u32; 2], reporter: &mut Reporter<'_>) {
     let (done, steps) = (state.solver.done(), state.solver.timesteps().len());
     if done == 0 {
         return;
     }
+    let of_high = high.min(done as u32);
+    let of_low = low.min(done as u32 - of_high);
+    reporter.send(Event::Resumed { done: vec![(Stage::DenoiseHigh, of_high), (Stage::DenoiseLow, of_low)] });
     reporter.note(if done == steps {
         "All steps were done by an earlier run: only decoding is left".to_owned()
     } else {

@@ -46,7 +46,7 @@ fn print_finding(finding: &Finding) {
         Severity::Blocker => "Blocker",
     };
     out(&format!("{word}: {}", finding.message));
-    for change in &finding.fixes {
+    for change in finding.suggestions() {
         out(&format!("  Suggested fix: {change}"));
     }
 }

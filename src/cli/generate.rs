@@ -54,7 +54,10 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                     return end(&event, args.from.as_deref(), &reporter);
                 }
             }
-            default(POLL) => worker.check()?,
+            default(POLL) => {
+                worker.check()?;
+                reporter.tick();
+            }
         }
     }
 }

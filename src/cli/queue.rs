@@ -214,7 +214,10 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
                     _ => {}
                 }
             }
-            default(POLL) => worker.check()?,
+            default(POLL) => {
+                worker.check()?;
+                reporter.tick();
+            }
         }
         worker.snapshot().messages.iter().for_each(|message| reporter.note(message));
         if worker.is_idle() {

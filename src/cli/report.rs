@@ -46,10 +46,8 @@ impl ProgressPrinter {
         let now = Instant::now();
         let job = self.jobs.entry(id).or_insert_with(|| JobFollower::new(now));
         job.observe(event, now);
-        if let (Some(bar), Some((stage, done, of))) = (&self.bar, job.progress().stage()) {
-            bar.set_position((job.progress().fraction() * MARKS as f64) as u64);
-            let left = job.progress().remaining().map(|left| format!(", about {left} left"));
-            bar.set_message(format!("{stage} {done}/{of}{}", left.unwrap_or_default()));
+        if let Some(bar) = &self.bar {
+            show(bar, job);
         }
         if !job.is_running() {
             self.jobs.remove(&id);
@@ -64,12 +62,25 @@ impl ProgressPrinter {
             Event::StageFinished { stage, seconds } if self.bar.is_none() => {
                 note(&format!("{stage}: {seconds}"));
             }
+            Event::Step { stage, step, of, seconds } if self.bar.is_none() => {
+                let job = self.jobs.get(&id);
+                let percent = job.map_or(0.0, |job| job.progress().fraction()) * 100.0;
+                let left = job.map(left).unwrap_or_default();
+                note(&format!("{stage} {step}/{of}: {seconds}, {percent:.0} %{left}"));
+            }
             _ => {}
         }
         if self.jobs.is_empty()
             && let Some(bar) = self.bar.take()
         {
             bar.finish_and_clear();
+        }
+    }
+
+    /// Brings the bar to the present: the time that is left shrinks between two events, too.
+    pub(super) fn tick(&self) {
+        if let (Some(bar), Some(job)) = (&self.bar, self.jobs.values().next()) {
+            show(bar, job);
         }
     }
 
@@ -88,6 +99,18 @@ fn bar() -> Option<ProgressBar> {
         let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {elapsed}");
         ProgressBar::new(MARKS).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     })
+}
+
+fn show(bar: &ProgressBar, job: &JobFollower) {
+    if let Some((stage, done, of)) = job.progress().stage() {
+        bar.set_position((job.progress().fraction() * MARKS as f64) as u64);
+        bar.set_message(format!("{stage} {done}/{of}{}", left(job)));
+    }
+}
+
+/// For instance ", about 4 min 10 s left"; empty while it is unknown.
+fn left(job: &JobFollower) -> String {
+    job.progress().remaining_now().map(|left| format!(", about {left} left")).unwrap_or_default()
 }
 
 /// Prints the outcome of a finished job.

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::finding::Finding;
 use super::frame::Frame;
+use super::mode::Mode;
 use super::outcome::Outcome;
+use super::progress::StageEstimate;
 use super::units::{Bytes, Secs, Seed};
 
 /// Stages of a job, in the order they run.
@@ -121,12 +123,32 @@ pub enum Event {
     Preflight {
         /// Findings.
         findings: Vec<Finding>,
-        /// Estimated generation time; `None` if no measurement of this machine exists.
+        /// Estimated generation time; `None` without an earlier run of the model on this machine.
         seconds: Option<Secs>,
+        /// Estimated duration of each stage; without an earlier run only their proportions mean something.
+        durations: Vec<StageEstimate>,
         /// Estimated peak memory of the process in MiB, if it can be estimated.
         peak_mb: Option<f64>,
         /// What is expected of each stage, in the order they run.
         stages: Vec<StageForecast>,
+    },
+    /// What runs the job, known before anything expensive.
+    RunsOn {
+        /// Model id.
+        model: String,
+        /// Fingerprint of the model, see `wan::Checkpoint::fingerprint`.
+        model_fingerprint: String,
+        /// The mode.
+        mode: Mode,
+        /// Execution provider that runs the graphs.
+        provider: String,
+        /// Precision of the transformers.
+        precision: String,
+    },
+    /// An earlier run has done a part of the job, which goes on from there.
+    Resumed {
+        /// Units done of each stage.
+        done: Vec<(Stage, u32)>,
     },
     /// An attempt failed and the job is retried.
     Retrying {

@@ -46,4 +46,20 @@ pub struct Finding {
     /// Suggested fixes, the one with the least effect on the video first.
     #[serde(alias = "changes")]
     pub fixes: Vec<Fix>,
+    /// What the run comes to after each of `fixes`, in their order, for instance "needs 17.0 GiB, fits"; empty if that is
+    /// not estimated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<String>,
+}
+
+impl Finding {
+    /// Each suggested fix as a phrase with its figures, for instance "use 17 frames: needs 12.1 GiB, fits".
+    pub fn suggestions(&self) -> Vec<String> {
+        let figures = self.figures.iter().map(Some).chain(std::iter::repeat(None));
+        let words = |(fix, figures): (&Fix, Option<&String>)| match figures {
+            Some(figures) => format!("{fix}: {figures}"),
+            None => fix.to_string(),
+        };
+        self.fixes.iter().zip(figures).map(words).collect()
+    }
 }

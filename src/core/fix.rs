@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{PrecisionChoice, ProviderChoice, WeightsChoice};
+use super::quantisation::Quantisation;
 use super::request::Draft;
 use super::units::{FrameCount, Guidance, Resolution, Secs, StepCount};
 
@@ -25,6 +26,13 @@ pub enum Fix {
     VaeTile(u32),
     /// Use another model, for instance the int8 copy.
     Model(String),
+    /// Convert the model to a smaller copy and use that. The copy is not there yet.
+    Convert {
+        /// The model's name.
+        model: String,
+        /// What the copy is quantised to.
+        quantisation: Quantisation,
+    },
     /// Lower the guidance scale of both experts to this; one that is lower already stays.
     Guidance(Guidance),
     /// Use fewer denoising steps.
@@ -35,13 +43,16 @@ pub enum Fix {
     Size(Resolution),
     /// Remove all LoRAs.
     NoLoras,
+    /// Several fixes that help only together.
+    Together(Vec<Fix>),
 }
 
 impl Fix {
     /// Applies the fix to a draft.
     pub fn apply(&self, draft: &mut Draft) {
         match self {
-            Self::Retry | Self::TimeLimit(_) => {}
+            Self::Retry | Self::TimeLimit(_) | Self::Convert { .. } => {}
+            Self::Together(fixes) => fixes.iter().for_each(|fix| fix.apply(draft)),
             Self::WeightsInPlace => draft.weights = WeightsChoice::InPlace,
             Self::Provider(provider) => {
                 draft.provider = *provider;
@@ -85,12 +96,20 @@ impl Fix {
 
     /// Whether latents that were denoised before the fix are still valid after it.
     pub fn keeps_latents(&self) -> bool {
-        matches!(self, Self::Retry | Self::TimeLimit(_) | Self::WeightsInPlace | Self::VaeTile(_))
+        match self {
+            Self::Retry | Self::TimeLimit(_) | Self::WeightsInPlace | Self::VaeTile(_) => true,
+            Self::Together(fixes) => fixes.iter().all(Self::keeps_latents),
+            _ => false,
+        }
     }
 
     /// The text of a button that applies the fix, for instance "Use 17 frames".
     pub fn label(&self) -> String {
-        let words = self.to_string();
+        let words = match self {
+            // the command is for the command line
+            Self::Convert { quantisation, .. } => format!("convert the model to {}", quantisation.word()),
+            _ => self.to_string(),
+        };
         let mut chars = words.chars();
         chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
     }
@@ -114,7 +133,20 @@ impl fmt::Display for Fix {
             Self::Steps(steps) => write!(f, "use {} steps", steps.0),
             Self::Frames(frames) => write!(f, "use {} frames", frames.0),
             Self::Size(size) => write!(f, "use size {size}"),
+            Self::Convert { model, quantisation } => {
+                let word = quantisation.word();
+                write!(
+                    f,
+                    "convert the model to {word} (\"wandeck models convert {model} --precision {word}\")"
+                )
+            }
             Self::NoLoras => f.write_str("remove the LoRAs"),
+            Self::Together(fixes) => {
+                for (index, fix) in fixes.iter().enumerate() {
+                    write!(f, "{}{fix}", if index == 0 { "" } else { " and " })?;
+                }
+                Ok(())
+            }
         }
     }
 }

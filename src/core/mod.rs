@@ -43,7 +43,7 @@ pub use hash::{sha256_hex, sha256_hex_of_reader};
 pub use lora::{Expert, LoraChoice, LoraRecord};
 pub use mode::Mode;
 pub use outcome::{Check, Outcome, StageTime};
-pub use progress::Progress;
+pub use progress::{Progress, StageEstimate};
 pub use quantisation::Quantisation;
 pub use regular_file::{open_regular, read_bounded, read_text_bounded};
 pub use request::{Draft, GenRequest, Limits};

@@ -2,12 +2,15 @@
 //!
 //! What depends on the machine is checked by the pipeline before anything is loaded.
 
+use serde::{Deserialize, Serialize};
+
 use super::choice::{PrecisionChoice, ProviderChoice};
 use super::error::{Error, Kind, Result};
 use super::request::Limits;
 
 /// Quantisation of the large matrices of a converted model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Quantisation {
     /// 8 bits, with a scale for each output.
     Int8,

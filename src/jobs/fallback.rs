@@ -39,17 +39,21 @@ impl JobSpec {
     /// A copy with `fixes` applied; a fallback model brings its folder.
     pub fn with_fixes<'a>(&self, fixes: impl IntoIterator<Item = &'a Fix>) -> Self {
         let mut spec = self.clone();
-        for fix in fixes {
-            fix.apply(&mut spec.draft);
-            if let Fix::TimeLimit(limit) = fix {
-                spec.timeout_s = limit.map(|limit| limit.0.ceil() as u64);
-            }
-            if let Fix::Model(name) = fix
-                && let Some(fallback) = self.fallbacks.iter().find(|fallback| fallback.model == *name)
-            {
-                spec.model.clone_from(&fallback.folder);
-            }
-        }
+        fixes.into_iter().for_each(|fix| spec.apply(fix));
         spec
+    }
+
+    fn apply(&mut self, fix: &Fix) {
+        fix.apply(&mut self.draft);
+        match fix {
+            Fix::TimeLimit(limit) => self.timeout_s = limit.map(|limit| limit.0.ceil() as u64),
+            Fix::Model(name) => {
+                if let Some(fallback) = self.fallbacks.iter().find(|fallback| fallback.model == *name) {
+                    self.model.clone_from(&fallback.folder);
+                }
+            }
+            Fix::Together(fixes) => fixes.iter().for_each(|fix| self.apply(fix)),
+            _ => {}
+        }
     }
 }

@@ -73,7 +73,12 @@ impl JobTrack {
             Event::Interrupted { .. } | Event::Finished { .. } | Event::Failed { .. } | Event::Cancelled => {
                 self.end(at);
             }
-            Event::Started { .. } | Event::Preview { .. } | Event::Note { .. } | Event::Warning { .. } => {}
+            Event::Started { .. }
+            | Event::RunsOn { .. }
+            | Event::Resumed { .. }
+            | Event::Preview { .. }
+            | Event::Note { .. }
+            | Event::Warning { .. } => {}
         }
     }
 

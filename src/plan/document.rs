@@ -52,7 +52,7 @@ pub struct FindingDocument<'a> {
     /// The finding.
     #[serde(flatten)]
     pub finding: &'a Finding,
-    /// Its fixes in words.
+    /// Its fixes in words, with their figures.
     pub suggested_fixes: Vec<String>,
 }
 
@@ -72,10 +72,8 @@ impl<'a> PreflightDocument<'a> {
     pub fn new(result: &'a PreflightResult, spec: &'a JobSpec, reasons: &'a [String]) -> Self {
         let PreflightResult { request, model, preflight, .. } = result;
         let status = if preflight.can_run() { PreflightVerdict::CanRun } else { PreflightVerdict::Blocked };
-        let finding = |finding: &'a Finding| FindingDocument {
-            finding,
-            suggested_fixes: finding.fixes.iter().map(ToString::to_string).collect(),
-        };
+        let finding =
+            |finding: &'a Finding| FindingDocument { finding, suggested_fixes: finding.suggestions() };
         let stages = |stages: &[StageMemory]| stages.iter().map(StageMemoryDocument::new).collect();
         Self {
             status,

@@ -71,6 +71,7 @@ impl MemorySample {
             suggests_quantised: false,
             history: &[],
             similar_runs: None,
+            time_limit: None,
         })
     }
 }

@@ -8,7 +8,7 @@ use super::profiles::Profiles;
 use super::run_limits::RunLimits;
 use crate::core::{
     Bytes, CancelToken, Error, Event, Expert, FIRST_DEVICE, Finding, GenRequest, Kind, LoraChoice, Provider,
-    Quantisation, Result, Severity, Subject,
+    Quantisation, Result, Secs, Severity, Stage, Subject,
 };
 use crate::engine::runtime;
 use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
@@ -88,8 +88,13 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     let job =
         PreparedJob { spec: work, request: &request, model: &checkpoint, compute: &compute, memory, limits };
     let (mut found, disk_space) = report(job, data_dir)?;
-    let finding =
-        |(severity, message)| Finding { severity, subject: Subject::Settings, message, fixes: Vec::new() };
+    let finding = |(severity, message)| Finding {
+        severity,
+        subject: Subject::Settings,
+        message,
+        fixes: Vec::new(),
+        figures: Vec::new(),
+    };
     found.add(messages.into_iter().map(finding));
     let provider = compute.device.provider;
     let free = if provider == Provider::Cpu { memory.host } else { memory.device.and_then(|gpu| gpu.free) };
@@ -137,6 +142,7 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
         variants: &if limits.suggests_quantised { variants(work, data_dir) } else { Vec::new() },
         suggests_quantised: limits.suggests_quantised,
         history: &earlier,
+        time_limit: work.time_limit(),
         similar_runs: like
             .map(|expected| MeasuredTime { seconds: expected.seconds, num_runs: expected.num_runs }),
     };
@@ -163,6 +169,7 @@ fn send_findings(found: &PreflightReport, reporter: &mut Reporter<'_>) -> Result
     reporter.send(Event::Preflight {
         findings: found.findings.clone(),
         seconds: found.time.as_ref().map(|time| time.seconds),
+        durations: found.durations.clone(),
         peak_mb: (peak > Bytes(0)).then(|| peak.0 as f64 / f64::from(1 << 20)),
         stages: found.stage_forecasts(),
     });
@@ -185,8 +192,8 @@ fn sentence(finding: &Finding) -> String {
 }
 
 fn changes(finding: &Finding) -> Option<String> {
-    let all: Vec<_> = finding.fixes.iter().map(ToString::to_string).collect();
-    (!all.is_empty()).then(|| all.join(", or "))
+    let all = finding.suggestions();
+    (!all.is_empty()).then(|| all.join("; or "))
 }
 
 fn error_from_finding(finding: &Finding) -> Error {
@@ -200,7 +207,7 @@ fn error_from_finding(finding: &Finding) -> Error {
     let remedy = changes(finding).map_or_else(
         || match finding.subject {
             Subject::Disk => "Free some space, or choose another place".to_owned(),
-            _ => "Use a smaller size or fewer frames".to_owned(),
+            _ => "Use a smaller model, or a machine with more memory".to_owned(),
         },
         |changes| format!("Suggested fix: {changes}"),
     );
@@ -341,10 +348,21 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
         weights: request.weights,
         vae_tile: vae_cost::tile_size(&model.vae.config, request.size, request.vae_tile),
         stages: task.stages.iter().map(|stage| (stage.name, stage.seconds)).collect(),
+        stepping: stepping(&task.steps, steps),
         work: work(&request, &size, steps),
         seconds_per_step: seconds.get(seconds.len() / 2).copied(),
         peak: task.peak_rss_mb.map(|mib| Bytes((mib * f64::from(1 << 20)) as u64)),
     })
+}
+
+/// Seconds of the steps of each expert.
+fn stepping(seconds: &[Secs], steps: [u32; 2]) -> Vec<(Stage, Secs)> {
+    let (high, low) = seconds.split_at((steps[0] as usize).min(seconds.len()));
+    [(Stage::DenoiseHigh, high), (Stage::DenoiseLow, low)]
+        .into_iter()
+        .filter(|(_, steps)| !steps.is_empty())
+        .map(|(stage, steps)| (stage, Secs(steps.iter().map(|step| step.0).sum())))
+        .collect()
 }
 
 #[cfg(test)]

@@ -111,6 +111,7 @@ impl Profile {
             subject: Subject::Settings,
             message,
             fixes: changes,
+            figures: Vec::new(),
         };
         let mut notes = Vec::new();
         let steps = self.step_range(draft);

@@ -1,6 +1,7 @@
 //! The rules that turn facts into findings.
 
 use super::facts::{DiskSpace, PreflightFacts};
+use super::fixes::Fit;
 use super::report::{PreflightReport, TimeEstimate};
 use super::{device, fixes, memory_plan, time};
 use crate::core::{Bytes, Finding, Fix, Provider, Secs, Severity, Subject};
@@ -11,6 +12,8 @@ const LONG: Secs = Secs(3600.0);
 const MARGIN_PERCENT: u64 = 20;
 /// Upper bound of multiplications and additions per second of one core, for machines without an earlier run.
 const MAX_OPERATIONS_PER_CORE: f64 = 1e11;
+/// How many times the estimate a suggested time limit is.
+const LIMIT_MARGIN: f64 = 2.0;
 /// Bytes that must stay free on a disk besides what the run writes.
 const DISK_RESERVE: u64 = 16 << 20;
 
@@ -20,9 +23,12 @@ pub fn check(facts: &PreflightFacts<'_>) -> PreflightReport {
     let on_cpu = facts.provider == Provider::Cpu;
     let stages = memory_plan::stages(facts);
     let (memory, device) = if on_cpu { (stages, Vec::new()) } else { (Vec::new(), stages) };
-    let time = time::estimate(facts);
+    let (time, durations) = match time::estimate(facts) {
+        Some((time, durations)) => (Some(time), durations),
+        None => (None, time::nominal(facts)),
+    };
     let work = time::work(facts.request, facts.model, facts.steps);
-    let mut report = PreflightReport { findings: Vec::new(), memory, device, time, work };
+    let mut report = PreflightReport { findings: Vec::new(), memory, device, time, work, durations };
     let findings: Vec<_> = memory_finding(facts)
         .filter(|_| on_cpu)
         .into_iter()
@@ -36,57 +42,48 @@ pub fn check(facts: &PreflightFacts<'_>) -> PreflightReport {
 
 fn memory_finding(facts: &PreflightFacts<'_>) -> Option<Finding> {
     let free = facts.free_memory?;
-    let (peak, undroppable) = fixes::peaks(facts);
+    let (fit, peak) = fixes::fit(facts)?;
     let with_margin = Bytes(peak.0 / 100 * (100 + MARGIN_PERCENT));
-    let subject = Subject::Memory;
-    let fixes = || fixes::less_memory(facts, free);
-    let least = fixes::estimate_with(facts, &Fix::WeightsInPlace, fixes::peaks).1;
-    let hint = conversion_hint(facts);
-    if least > free {
-        return Some(Finding {
-            severity: Severity::Blocker,
-            subject,
-            message: format!("Not enough memory: {least} needed, {free} free{hint}"),
-            fixes: fixes(),
-        });
-    }
-    if peak > free {
-        let message = if undroppable > free {
-            format!(
-                "May run out of memory: up to {peak} needed, {free} free; the system may end the program{hint}"
-            )
-        } else {
-            format!(
-                "The model does not fit in memory: {peak} needed, {free} free; the run will be slow because weights are read from disk in every step{hint}"
-            )
-        };
-        return Some(Finding { severity: Severity::Warning, subject, message, fixes: fixes() });
-    }
-    (with_margin > free).then(|| Finding {
-        severity: Severity::Note,
-        subject,
-        message: format!("Little memory to spare: up to {peak} needed, {free} free"),
-        fixes: fixes(),
-    })
+    let (severity, message) = match fit {
+        Fit::Blocked => {
+            let least = fixes::estimate_with(facts, &Fix::WeightsInPlace, fixes::peaks).1;
+            (Severity::Blocker, format!("Not enough memory: {least} needed, {free} free"))
+        }
+        Fit::Risky => {
+            let message = format!(
+                "May run out of memory: up to {peak} needed, {free} free; the system may end the program"
+            );
+            (Severity::Warning, message)
+        }
+        Fit::Slow => {
+            let message = format!(
+                "The model does not fit in memory: {peak} needed, {free} free; the run will be slow because weights are read from disk in every step"
+            );
+            (Severity::Warning, message)
+        }
+        Fit::Fits if with_margin > free => {
+            (Severity::Note, format!("Little memory to spare: up to {peak} needed, {free} free"))
+        }
+        Fit::Fits => return None,
+    };
+    Some(memory_finding_with_fixes(facts, severity, message))
 }
 
-/// How to convert the model to int8, if it is not quantised and the transformer is most of what is needed.
-fn conversion_hint(facts: &PreflightFacts<'_>) -> String {
-    let model = facts.model;
-    let is_large =
-        model.transformers.iter().any(|component| component.loaded.0 > fixes::peaks(facts).0.0 / 2);
-    if !facts.suggests_quantised
-        || model.quantisation.is_some()
-        || model.exported.is_some()
-        || !is_large
-        || !facts.variants.is_empty()
-    {
-        return String::new();
+/// A finding about memory with the fixes that remove it, or with what else would if none does.
+pub(super) fn memory_finding_with_fixes(
+    facts: &PreflightFacts<'_>,
+    severity: Severity,
+    mut message: String,
+) -> Finding {
+    let suggestions = fixes::less_memory(facts);
+    if suggestions.is_empty() && severity > Severity::Note {
+        let least = fixes::least_possible(facts);
+        message = format!(
+            "{message}. No change of the settings makes it fit, the smallest still needs {least}: use a smaller model, or a machine with more memory"
+        );
     }
-    format!(
-        ". \"wandeck models convert {} --precision int8\" makes a copy with a quarter of the size",
-        facts.request.model
-    )
+    let (fixes, figures) = suggestions.into_iter().map(|one| (one.fix, one.figures)).unzip();
+    Finding { severity, subject: Subject::Memory, message, fixes, figures }
 }
 
 fn disk_finding(space: &DiskSpace) -> Option<Finding> {
@@ -101,29 +98,62 @@ fn disk_finding(space: &DiskSpace) -> Option<Finding> {
             space.path.display()
         ),
         fixes: Vec::new(),
+        figures: Vec::new(),
     })
 }
 
 fn time_finding(facts: &PreflightFacts<'_>, time: Option<&TimeEstimate>) -> Option<Finding> {
-    let (seconds, message) = if let Some(time) = time {
-        let runs =
-            if time.runs == 1 { "an earlier run".to_owned() } else { format!("{} earlier runs", time.runs) };
-        let of = if time.same_model { "" } else { " of other models" };
-        (time.seconds, format!("Takes about {}, estimated from {runs}{of} on this machine", time.seconds))
-    } else {
-        let work = time::work(facts.request, facts.model, facts.steps);
-        let work: f64 = work.iter().map(|(_, work)| work).sum();
-        let seconds = Secs(work / (MAX_OPERATIONS_PER_CORE * facts.cores.max(1) as f64));
-        (
-            seconds,
-            format!("Takes more than {seconds}; no earlier run on this machine gives a better estimate"),
-        )
+    let least = least_seconds(facts);
+    let (seconds, message) = match time {
+        Some(time) => (time.seconds, format!("Takes {}", time_words(time))),
+        None if least.0 >= LONG.0 => (
+            least,
+            format!("Takes more than {least}; how long exactly is unknown until a first run of this model"),
+        ),
+        None => (least, "The time is unknown until a first run of this model on this machine".to_owned()),
     };
-    let long = seconds.0 >= LONG.0;
-    (long || time.is_some()).then(|| Finding {
-        severity: if long { Severity::Warning } else { Severity::Note },
+    if let Some(limit) = facts.time_limit.filter(|limit| seconds.0 > limit.0) {
+        let more = if time.is_some() { "about" } else { "more than" };
+        let longer = Secs((seconds.0 * LIMIT_MARGIN).max(1.0).ceil());
+        return Some(Finding {
+            severity: Severity::Blocker,
+            subject: Subject::Time,
+            message: format!("The time limit is {limit}, and the run takes {more} {seconds}"),
+            fixes: vec![Fix::TimeLimit(None), Fix::TimeLimit(Some(longer))],
+            figures: Vec::new(),
+        });
+    }
+    let is_long = seconds.0 >= LONG.0;
+    let fixes = if is_long { fixes::less_time(facts, None) } else { Vec::new() };
+    let after = |fix: &Fix| {
+        fixes::estimate_with(facts, fix, |facts| match time::estimate(facts) {
+            Some((time, _)) => format!("about {}", time.seconds),
+            None => format!("more than {}", least_seconds(facts)),
+        })
+    };
+    Some(Finding {
+        severity: if is_long { Severity::Warning } else { Severity::Note },
         subject: Subject::Time,
         message,
-        fixes: if long { fixes::less_time(facts, None) } else { Vec::new() },
+        figures: fixes.iter().map(after).collect(),
+        fixes,
     })
+}
+
+/// The shortest that a run can take on any machine with these cores.
+fn least_seconds(facts: &PreflightFacts<'_>) -> Secs {
+    let work: f64 = time::work(facts.request, facts.model, facts.steps).iter().map(|(_, work)| work).sum();
+    Secs(work / (MAX_OPERATIONS_PER_CORE * facts.cores.max(1) as f64))
+}
+
+/// For instance "about 4 min 00 s, estimated from 3 earlier runs on this machine".
+fn time_words(time: &TimeEstimate) -> String {
+    let runs =
+        if time.runs == 1 { "an earlier run".to_owned() } else { format!("{} earlier runs", time.runs) };
+    match time.range {
+        None => format!("about {}, estimated from {runs} on this machine", time.seconds),
+        Some((from, to)) => {
+            format!("from {from} to {to}, estimated from {runs} of other sizes on this machine")
+        }
+    }
 }

@@ -3,12 +3,14 @@
 //! The formulas were never compared with a run on a GPU; [`MARGIN_PERCENT`] covers that. Graphs for a GPU are not cut
 //! into row blocks, and their weights have the type that they compute in.
 
+use super::check::memory_finding_with_fixes;
 use super::facts::PreflightFacts;
-use super::memory_plan::{self, StageCost};
+use super::fixes::Fit;
+use super::memory_plan::StageCost;
 use super::size::ComponentSize;
 use super::vae::{decoder_chunk, encoder_chunk};
 use super::{fixes, memory};
-use crate::core::{Bytes, Finding, Fix, Mode, ProviderChoice, Resolution, Severity, Stage, Subject};
+use crate::core::{Bytes, Finding, Mode, Resolution, Severity, Stage};
 
 /// Bytes of an fp32 value, the unit in which weights and values of the VAE are counted before conversion.
 const F32: u64 = 4;
@@ -24,8 +26,6 @@ const BLOCK_FFN: u64 = 2;
 const TEXT_TOKENS: u64 = 512;
 /// Safety margin on the sum, in percent.
 const MARGIN_PERCENT: u64 = 20;
-/// Sizes of VAE tiles that are suggested, in pixels, the largest first.
-const TILE_SIZES: [u32; 3] = [512, 256, 128];
 
 /// Memory of the GPU that will compute, and the size of the values that each component computes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,36 +94,15 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Stag
 
 /// Warns if the run needs more than the device's free memory, and blocks it if it needs more than the total.
 pub(super) fn finding(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Option<Finding> {
-    let peak = |facts: &PreflightFacts<'_>| {
-        memory_plan::stages(facts).iter().map(|stage| stage.peak).max().unwrap_or_default()
-    };
-    let needed = peak(facts);
+    let (fit, needed) = fixes::fit(facts)?;
     let available = device.free.unwrap_or(device.total).min(device.total);
-    if needed <= available {
-        return None;
-    }
-    let (severity, compared) = if needed > device.total {
-        (Severity::Blocker, format!("the GPU has {}", device.total))
-    } else {
-        (Severity::Warning, format!("{available} free of {}", device.total))
+    let (severity, compared) = match fit {
+        Fit::Fits => return None,
+        Fit::Blocked => (Severity::Blocker, format!("the GPU has {}", device.total)),
+        _ => (Severity::Warning, format!("{available} free of {}", device.total)),
     };
-    let tiles = TILE_SIZES.map(Fix::VaeTile);
-    let helps = |fix: &Fix| fixes::estimate_with(facts, fix, peak) < needed;
-    let suffices = |fix: &Fix| fixes::estimate_with(facts, fix, peak) <= available;
-    let best = |fixes: Vec<Fix>| {
-        fixes.iter().find(|fix| suffices(fix)).or_else(|| fixes.iter().rfind(|fix| helps(fix))).cloned()
-    };
-    let fixes = [best(tiles.into()), Some(Fix::Provider(ProviderChoice::Cpu))]
-        .into_iter()
-        .chain([best(fixes::fewer_frames(facts)), best(fixes::smaller_sizes(facts))])
-        .flatten()
-        .collect();
-    Some(Finding {
-        severity,
-        subject: Subject::Memory,
-        message: format!(
-            "Not enough GPU memory: about {needed} needed (estimate with a {MARGIN_PERCENT} % margin), {compared}"
-        ),
-        fixes,
-    })
+    let message = format!(
+        "Not enough GPU memory: about {needed} needed (estimate with a {MARGIN_PERCENT} % margin), {compared}"
+    );
+    Some(memory_finding_with_fixes(facts, severity, message))
 }

@@ -49,6 +49,8 @@ pub struct PreflightFacts<'a> {
     pub disk_space: &'a [DiskSpace],
     /// The GPU that computes; `None` on the CPU, or if the driver does not answer.
     pub device: Option<DeviceFacts>,
+    /// The time that the run may take; `None` without a limit.
+    pub time_limit: Option<Secs>,
     /// Cores of the CPU.
     pub cores: usize,
     /// The execution provider that will run the graphs.

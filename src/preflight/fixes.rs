@@ -1,9 +1,13 @@
-//! Fixes that make a run cheaper, the least visible in the video first. Each is tried on the estimate itself.
+//! Fixes that make a run fit: each one offered was tried on the estimate itself, and removes what it is offered for.
 
 use super::facts::PreflightFacts;
 use super::memory_plan;
 use super::report::StageMemory;
-use crate::core::{Bytes, Fix, FrameCount, GenRequest, Quantisation, Resolution, StepCount, WeightsChoice};
+use super::size::{ComponentSize, ModelSize};
+use crate::core::{
+    Bytes, Fix, FrameCount, GenRequest, Provider, ProviderChoice, Quantisation, Resolution, StepCount,
+    WeightsChoice,
+};
 use crate::wan::vae_cost;
 
 /// Maximum number of fixes in a finding.
@@ -12,6 +16,30 @@ const MAX_FIXES: usize = 5;
 const TILE_SIZES: [u32; 3] = [512, 256, 128];
 /// Pixel counts of suggested sizes, relative to the request's; the first is close to 480p instead of 720p.
 const AREA_RATIOS: [f64; 3] = [0.45, 0.2, 0.08];
+/// Bits of a quantised weight with its part of the scales.
+const INT8_BITS: u64 = 8;
+const INT4_BITS: u64 = 5;
+
+/// A fix, and what the run comes to after it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Suggestion {
+    pub(super) fix: Fix,
+    /// For instance "needs 17.0 GiB, fits".
+    pub(super) figures: String,
+}
+
+/// How a run fits into the memory that it may take. Ordered: the first is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fit {
+    /// All of it.
+    Fits,
+    /// Weights are read from disk in every step.
+    Slow,
+    /// It may be more than there is.
+    Risky,
+    /// It is more than there can be.
+    Blocked,
+}
 
 /// Peak memory of a run, and the peak of what the system cannot drop.
 pub(super) fn peaks(facts: &PreflightFacts<'_>) -> (Bytes, Bytes) {
@@ -21,43 +49,122 @@ pub(super) fn peaks(facts: &PreflightFacts<'_>) -> (Bytes, Bytes) {
     (peak, stages.iter().map(undroppable).max().unwrap_or_default())
 }
 
-/// Fixes that lower the peak memory: of each kind the mildest that fits into `free`, else the strongest.
-pub(super) fn less_memory(facts: &PreflightFacts<'_>, free: Bytes) -> Vec<Fix> {
-    let before = peaks(facts);
-    let mut fixes = Vec::new();
-    let mut add = |candidates: Vec<Fix>| {
-        let helps = |fix: &Fix| {
-            let (peak, undroppable) = estimate_with(facts, fix, peaks);
-            (peak < before.0 || undroppable < before.1).then_some((peak, fix.clone()))
+/// How a run fits, and its peak; none if the memory is unknown.
+pub(super) fn fit(facts: &PreflightFacts<'_>) -> Option<(Fit, Bytes)> {
+    let (peak, undroppable) = peaks(facts);
+    if facts.provider != Provider::Cpu {
+        let device = facts.device?;
+        let available = device.free.unwrap_or(device.total).min(device.total);
+        let fit = match peak {
+            peak if peak <= available => Fit::Fits,
+            peak if peak <= device.total => Fit::Risky,
+            _ => Fit::Blocked,
         };
-        let helping: Vec<_> = candidates.iter().filter_map(helps).collect();
-        let suffices = helping.iter().find(|(peak, _)| *peak <= free).or_else(|| helping.last());
-        fixes.extend(suffices.map(|(_, fix)| fix.clone()));
-    };
-    if facts.request.weights != WeightsChoice::InPlace {
-        add(vec![Fix::WeightsInPlace]);
+        return Some((fit, peak));
     }
-    let request = facts.request;
-    let longer_side = request.size.width.max(request.size.height);
-    let tile = vae_cost::tile_size(&facts.model.vae, request.size, request.vae_tile).unwrap_or(longer_side);
-    add(TILE_SIZES.into_iter().filter(|size| *size < tile).map(Fix::VaeTile).collect());
-    fixes.extend(smaller_variants(facts).map(|(_, fix)| fix));
-    let mut add = |candidates: Vec<Fix>| {
-        let suffices = |fix: &&Fix| estimate_with(facts, fix, peaks).0 <= free;
-        let helps = |fix: &&Fix| estimate_with(facts, fix, peaks).0 < before.0;
-        fixes.extend(candidates.iter().find(suffices).or_else(|| candidates.iter().rfind(helps)).cloned());
+    let free = facts.free_memory?;
+    let fit = if peak <= free {
+        Fit::Fits
+    } else if undroppable <= free {
+        Fit::Slow
+    } else if estimate_with(facts, &Fix::WeightsInPlace, peaks).1 <= free {
+        Fit::Risky
+    } else {
+        Fit::Blocked
     };
-    add(fewer_frames(facts));
-    add(smaller_sizes(facts));
-    fixes.truncate(MAX_FIXES);
-    fixes
+    Some((fit, peak))
 }
 
-/// Fixes that shorten a run.
+/// Fixes with which the run fits: single changes if one suffices, else the smallest combinations; none if nothing helps.
+pub(super) fn less_memory(facts: &PreflightFacts<'_>) -> Vec<Suggestion> {
+    let Some((now, _)) = fit(facts) else { return Vec::new() };
+    let kinds = kinds(facts);
+    for count in 1..=kinds.len() {
+        let mut found = Vec::new();
+        combinations(&kinds, count, &mut Vec::new(), &mut |kinds| {
+            let mut wanted = [Fit::Fits, Fit::Slow].into_iter().filter(|wanted| *wanted < now);
+            found.extend(wanted.find_map(|wanted| first_that_fits(facts, kinds, wanted)));
+        });
+        if !found.is_empty() {
+            found.truncate(MAX_FIXES);
+            return found;
+        }
+    }
+    Vec::new()
+}
+
+/// The peak with every change at its strongest.
+pub(super) fn least_possible(facts: &PreflightFacts<'_>) -> Bytes {
+    let all = kinds(facts).into_iter().filter_map(|kind| kind.into_iter().next_back()).collect();
+    estimate_with(facts, &Fix::Together(all), peaks).1
+}
+
+/// The changes that may need less memory, a list for each kind with its mildest first.
+fn kinds(facts: &PreflightFacts<'_>) -> Vec<Vec<Fix>> {
+    let PreflightFacts { request, model, .. } = facts;
+    let longer_side = request.size.width.max(request.size.height);
+    let tile = vae_cost::tile_size(&model.vae, request.size, request.vae_tile).unwrap_or(longer_side);
+    let tiles = TILE_SIZES.into_iter().filter(|size| *size < tile).map(Fix::VaeTile);
+    let on_cpu = facts.provider == Provider::Cpu;
+    let is_built = model.exported.is_none();
+    let in_place =
+        (on_cpu && is_built && request.weights != WeightsChoice::InPlace).then_some(Fix::WeightsInPlace);
+    let no_loras = (facts.loras != [Bytes(0); 2]).then_some(Fix::NoLoras);
+    let cpu = (!on_cpu).then_some(Fix::Provider(ProviderChoice::Cpu));
+    let mut kinds = vec![Vec::from_iter(in_place), if is_built { tiles.collect() } else { Vec::new() }];
+    kinds.extend(smaller_variants(facts).into_iter().map(|(_, fix)| vec![fix]));
+    kinds.extend([Vec::from_iter(cpu), Vec::from_iter(no_loras), fewer_frames(facts), smaller_sizes(facts)]);
+    kinds.retain(|kind| !kind.is_empty());
+    kinds
+}
+
+/// Calls `found` with every choice of `count` kinds, in order.
+fn combinations<'k>(
+    kinds: &'k [Vec<Fix>],
+    count: usize,
+    chosen: &mut Vec<&'k [Fix]>,
+    found: &mut dyn FnMut(&[&'k [Fix]]),
+) {
+    if count == 0 {
+        found(chosen);
+        return;
+    }
+    for (index, kind) in kinds.iter().enumerate() {
+        chosen.push(kind);
+        combinations(kinds.get(index + 1..).unwrap_or_default(), count - 1, chosen, found);
+        chosen.pop();
+    }
+}
+
+/// The mildest choice of one change of each kind with which the run fits as `wanted`.
+fn first_that_fits(facts: &PreflightFacts<'_>, kinds: &[&[Fix]], wanted: Fit) -> Option<Suggestion> {
+    let mut choices = vec![Vec::new()];
+    for kind in kinds {
+        let with = |fix: &Fix| {
+            choices
+                .iter()
+                .map(|choice: &Vec<Fix>| [choice.as_slice(), &[fix.clone()]].concat())
+                .collect::<Vec<_>>()
+        };
+        choices = kind.iter().flat_map(with).collect();
+    }
+    choices.into_iter().find_map(|mut choice| {
+        let fix = if choice.len() == 1 { choice.pop()? } else { Fix::Together(choice) };
+        let (fits, peak, undroppable) =
+            estimate_with(facts, &fix, |facts| fit(facts).map(|(fit, peak)| (fit, peak, peaks(facts).1)))?;
+        let figures = match fits {
+            Fit::Fits => format!("needs {peak}, fits"),
+            _ => format!("needs {undroppable} and reads the rest from disk in every step, slow"),
+        };
+        (fits <= wanted).then_some(Suggestion { fix, figures })
+    })
+}
+
+/// Changes that shorten a run.
 pub(super) fn less_time(facts: &PreflightFacts<'_>, default_steps: Option<u32>) -> Vec<Fix> {
     let request = facts.request;
     // int4 weights are unpacked before each product, so int4 is no faster
-    let faster = smaller_variants(facts).find(|(quantisation, _)| *quantisation == Quantisation::Int8);
+    let faster = smaller_variants(facts).into_iter().find(|(kind, _)| *kind == Quantisation::Int8);
     let mut fixes: Vec<_> = faster.into_iter().map(|(_, fix)| fix).collect();
     if request.step_list.is_none() {
         let fewer = default_steps.unwrap_or(20).min(request.steps.0 / 2).max(5);
@@ -68,25 +175,38 @@ pub(super) fn less_time(facts: &PreflightFacts<'_>, default_steps: Option<u32>) 
     fixes
 }
 
-/// Copies of the model with fewer bits than it has, the more exact first.
-fn smaller_variants(facts: &PreflightFacts<'_>) -> impl Iterator<Item = (Quantisation, Fix)> {
+/// Copies of the model with fewer bits than it has, the more exact first: those on this machine, else those that can be
+/// made of it.
+fn smaller_variants(facts: &PreflightFacts<'_>) -> Vec<(Quantisation, Fix)> {
     let current = facts.model.quantisation;
-    let smaller =
-        facts.variants.iter().filter(move |(other, _)| current.is_none_or(|current| *other > current));
-    smaller.map(|(quantisation, model)| (*quantisation, Fix::Model(model.clone())))
+    let is_smaller = |other: Quantisation| current.is_none_or(|current| other > current);
+    let variant = |kind: Quantisation| {
+        let known = facts.variants.iter().find(|(known, _)| *known == kind);
+        let fix = match known {
+            Some((_, model)) => Some(Fix::Model(model.clone())),
+            // a quantised model cannot be converted again
+            None if facts.suggests_quantised && current.is_none() && facts.model.exported.is_none() => {
+                Some(Fix::Convert { model: facts.request.model.clone(), quantisation: kind })
+            }
+            None => None,
+        };
+        fix.map(|fix| (kind, fix))
+    };
+    let kinds = [Quantisation::Int8, Quantisation::Int4].into_iter().filter(|kind| is_smaller(*kind));
+    kinds.filter_map(variant).collect()
 }
 
-/// Half and a quarter of the frames, the larger count first.
-pub(super) fn fewer_frames(facts: &PreflightFacts<'_>) -> Vec<Fix> {
+/// Half, a quarter and an eighth of the frames, the larger count first.
+fn fewer_frames(facts: &PreflightFacts<'_>) -> Vec<Fix> {
     let (frames, strides) = (facts.request.frames, facts.model.strides);
     let divided = |by: u32| strides.nearest_frames(FrameCount((frames.0 / by).max(1))).0;
-    let mut counts: Vec<_> = [2, 4].map(divided).into_iter().filter(|count| *count < frames).collect();
+    let mut counts: Vec<_> = [2, 4, 8].map(divided).into_iter().filter(|count| *count < frames).collect();
     counts.dedup();
     counts.into_iter().map(Fix::Frames).collect()
 }
 
 /// Smaller sizes with the same aspect ratio, the largest first.
-pub(super) fn smaller_sizes(facts: &PreflightFacts<'_>) -> Vec<Fix> {
+fn smaller_sizes(facts: &PreflightFacts<'_>) -> Vec<Fix> {
     let (size, multiple) = (facts.request.size, facts.model.strides.size_multiple().max(1));
     let scaled = |area_ratio: f64| {
         let side = |side: u32| {
@@ -101,20 +221,81 @@ pub(super) fn smaller_sizes(facts: &PreflightFacts<'_>) -> Vec<Fix> {
     sizes.into_iter().map(Fix::Size).collect()
 }
 
-/// What `estimate` gives for the request after `fix`.
+/// What `estimate` gives for the run after `fix`.
 pub(super) fn estimate_with<T>(
     facts: &PreflightFacts<'_>,
     fix: &Fix,
     estimate: impl FnOnce(&PreflightFacts<'_>) -> T,
 ) -> T {
-    let mut request: GenRequest = facts.request.clone();
-    match fix {
-        Fix::WeightsInPlace => request.weights = WeightsChoice::InPlace,
-        Fix::VaeTile(size) => request.vae_tile = Some(*size),
-        Fix::Steps(steps) => request.steps = *steps,
-        Fix::Frames(frames) => request.frames = *frames,
-        Fix::Size(size) => request.size = *size,
-        _ => {}
+    let mut after = After { request: facts.request.clone(), model: None, facts: *facts };
+    after.apply(fix);
+    let After { request, model, facts } = &after;
+    estimate(&PreflightFacts { request, model: model.as_ref().unwrap_or(facts.model), ..*facts })
+}
+
+/// The facts with fixes applied.
+struct After<'a> {
+    request: GenRequest,
+    model: Option<ModelSize>,
+    facts: PreflightFacts<'a>,
+}
+
+impl After<'_> {
+    fn apply(&mut self, fix: &Fix) {
+        match fix {
+            Fix::WeightsInPlace => self.request.weights = WeightsChoice::InPlace,
+            Fix::VaeTile(size) => self.request.vae_tile = Some(*size),
+            Fix::Steps(steps) => {
+                let before = self.request.steps.0.max(1);
+                self.request.steps = *steps;
+                self.facts.steps = self.facts.steps.map(|of_expert| (of_expert * steps.0).div_ceil(before));
+            }
+            Fix::Frames(frames) => self.request.frames = *frames,
+            Fix::Size(size) => self.request.size = *size,
+            Fix::NoLoras => self.facts.loras = [Bytes(0); 2],
+            Fix::TimeLimit(limit) => self.facts.time_limit = *limit,
+            Fix::Provider(ProviderChoice::Cpu) => {
+                (self.facts.provider, self.facts.device) = (Provider::Cpu, None);
+            }
+            Fix::Model(name) => {
+                let known = self.facts.variants.iter().find(|(_, known)| known == name);
+                self.model = known.map(|(kind, _)| quantised(self.facts.model, *kind));
+            }
+            Fix::Convert { quantisation, .. } => {
+                self.model = Some(quantised(self.facts.model, *quantisation));
+            }
+            Fix::Together(fixes) => fixes.iter().for_each(|fix| self.apply(fix)),
+            Fix::Retry | Fix::Provider(_) | Fix::Guidance(_) => {}
+        }
     }
-    estimate(&PreflightFacts { request: &request, ..*facts })
+}
+
+/// The model as `models convert` would write it. Its files hold what is computed with, so the system can drop it.
+fn quantised(model: &ModelSize, kind: Quantisation) -> ModelSize {
+    let bits = if kind == Quantisation::Int4 { INT4_BITS } else { INT8_BITS };
+    let bits_now = match model.quantisation {
+        None => 32,
+        Some(Quantisation::Int4) => INT4_BITS,
+        Some(_) => INT8_BITS,
+    };
+    let smaller = |component: &ComponentSize| {
+        let scaled = |bytes: Bytes| Bytes(bytes.0 / bits_now * bits);
+        let loaded = scaled(component.loaded);
+        ComponentSize {
+            stored: loaded,
+            loaded,
+            mapped: loaded,
+            largest: scaled(component.largest),
+            // in place, a matrix is unpacked to fp32
+            unpacked: if kind == Quantisation::Int4 { component.largest } else { Bytes(0) },
+        }
+    };
+    ModelSize {
+        transformers: model.transformers.iter().map(smaller).collect(),
+        text_encoder: smaller(&model.text_encoder),
+        quantisation: Some(kind),
+        // other runs than those of the model itself
+        fingerprint: String::new(),
+        ..model.clone()
+    }
 }

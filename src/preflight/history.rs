@@ -30,6 +30,8 @@ pub struct MeasuredRun {
     pub vae_tile: Option<u32>,
     /// Seconds of each stage.
     pub stages: Vec<(Stage, Secs)>,
+    /// Seconds of the stages' steps alone, where they were measured; the rest of such a stage is loading.
+    pub stepping: Vec<(Stage, Secs)>,
     /// Work of each of these stages by the formula in `time.rs`.
     pub work: Vec<(Stage, f64)>,
     /// Median seconds of a denoising step.
@@ -42,6 +44,13 @@ impl MeasuredRun {
     /// Seconds of a stage, if it ran.
     pub fn seconds(&self, stage: Stage) -> Option<f64> {
         self.stages.iter().find(|(name, _)| *name == stage).map(|(_, seconds)| seconds.0)
+    }
+
+    /// Seconds of a stage without its steps, and of its steps.
+    pub fn loading_and_work(&self, stage: Stage) -> Option<(f64, f64)> {
+        let whole = self.seconds(stage)?;
+        let steps = self.stepping.iter().find(|(name, _)| *name == stage).map(|(_, seconds)| seconds.0);
+        Some(steps.map_or((0.0, whole), |steps| ((whole - steps).max(0.0), steps)))
     }
 
     /// Work of a stage, if it is known and above 0.

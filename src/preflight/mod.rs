@@ -6,6 +6,8 @@ mod check;
 mod device;
 mod facts;
 mod fixes;
+#[cfg(test)]
+mod fixes_tests;
 mod history;
 mod memory;
 mod memory_plan;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::{Bytes, Finding, Secs, Severity, Stage, StageForecast};
+use crate::core::{Bytes, Finding, Secs, Severity, Stage, StageEstimate, StageForecast};
 
 /// Estimated memory of one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +20,8 @@ pub struct StageMemory {
 pub struct TimeEstimate {
     /// Of the whole run.
     pub seconds: Secs,
+    /// The shortest and the longest that it may be, if the earlier runs were far from this one.
+    pub range: Option<(Secs, Secs)>,
     /// Of each stage.
     pub stages: Vec<(Stage, Secs)>,
     /// Shortest and longest duration of each expensive stage, at the speeds of those earlier runs.
@@ -39,10 +41,12 @@ pub struct PreflightReport {
     pub memory: Vec<StageMemory>,
     /// GPU memory of each stage, margin included; empty on the CPU.
     pub device: Vec<StageMemory>,
-    /// Duration; `None` without an earlier run on this machine.
+    /// Duration; `None` without an earlier run of the model on this machine.
     pub time: Option<TimeEstimate>,
     /// Multiplications and additions of each stage with an expensive graph.
     pub work: Vec<(Stage, f64)>,
+    /// Duration of each stage; without such a run only their proportions mean something.
+    pub durations: Vec<StageEstimate>,
 }
 
 impl PreflightReport {

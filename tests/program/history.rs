@@ -164,7 +164,10 @@ fn settings_are_shown_changed_and_used() {
     assert!(run(data, &["settings", "set", "errors.timeout_s", "1"]).status.success());
     let late = run(data, &["generate", "a", "--steps", "1000", "--json"]);
     let printed: Value = serde_json::from_slice(&late.stdout).unwrap();
-    assert_eq!(printed["error"]["kind"], "timeout", "{printed}");
+    let error = &printed["error"];
+    assert_eq!((&error["kind"], late.status.code()), (&json!("input"), Some(2)), "{printed}");
+    assert!(error["message"].as_str().unwrap().starts_with("The time limit is 1.0 s"), "{printed}");
+    assert!(error["remedy"].as_str().unwrap().contains("use no time limit"), "{printed}");
     assert_eq!(run(data, &["settings", "set", "errors.timeout_s", "soon"]).status.code(), Some(2));
 
     let broken = "(\n  errors: (\n    timeout_s: soon,\n  ),\n)";

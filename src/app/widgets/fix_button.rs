@@ -38,7 +38,9 @@ fn cost(change: &Fix) -> &'static str {
         Fix::Steps(_) => "Faster, less detail",
         Fix::Frames(_) => "Faster, a shorter video",
         Fix::Size(_) => "Faster, a smaller video",
+        Fix::Convert { .. } => "Nearly the same video; makes a copy of the model on disk first",
         Fix::NoLoras => "Another video",
+        Fix::Together(_) => "Another video; the changes help only together",
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) fn full_task(id: &str) -> HistoryEntry {
             subject: Subject::Memory,
             message: "tight".to_owned(),
             fixes: vec![Fix::VaeTile(256)],
+            figures: Vec::new(),
         }],
         estimated_s: Some(Secs(12.0)),
         estimated_peak_mb: Some(320.0),

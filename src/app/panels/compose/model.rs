@@ -161,6 +161,7 @@ mod tests {
             subject: Subject::Memory,
             message: "The run needs too much".into(),
             fixes: Vec::new(),
+            figures: Vec::new(),
         };
         let found = PreflightView {
             peak: Some(Bytes(1_288_490_189)),

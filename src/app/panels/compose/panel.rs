@@ -214,6 +214,7 @@ mod tests {
             subject: Subject::Memory,
             message: long.clone(),
             fixes: Vec::new(),
+            figures: Vec::new(),
         };
         let looked = PreflightView { findings: vec![finding], ..PreflightView::default() };
         for preflight in [Ok(looked), Err(Error::new(Kind::Bug, long))] {

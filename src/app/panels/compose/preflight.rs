@@ -226,6 +226,7 @@ mod tests {
     fn found(findings: Vec<Finding>) -> PreflightView {
         let time = TimeEstimate {
             seconds: Secs(240.0),
+            range: None,
             stages: Vec::new(),
             ranges: Vec::new(),
             runs: 6,
@@ -237,7 +238,13 @@ mod tests {
 
     fn finding(severity: Severity, message: &str) -> Finding {
         let changes = vec![Fix::VaeTile(128), Fix::Frames(FrameCount(5))];
-        Finding { severity, subject: Subject::Memory, message: message.into(), fixes: changes }
+        Finding {
+            severity,
+            subject: Subject::Memory,
+            message: message.into(),
+            fixes: changes,
+            figures: Vec::new(),
+        }
     }
 
     fn form(preflight: Result<PreflightView>, is_busy: bool) -> Harness<'static, ComposeHarness> {

@@ -5,7 +5,7 @@ use eframe::egui::{Label, RichText, Ui, vec2};
 use super::view::{QueueAction, QueueView};
 use crate::app::theme;
 use crate::app::widgets::fix_button::{fix_button, offered};
-use crate::core::Recovery;
+use crate::core::{Fix, Recovery};
 use crate::jobs::{EndStatus, FailureRecord, Job};
 
 /// Whether a job failed.
@@ -38,7 +38,8 @@ pub(super) fn failure_ui(
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().button_padding = vec2(6.0, 2.0);
         ui.spacing_mut().item_spacing = vec2(4.0, 3.0);
-        for fix in offered(&failure.fixes, &job.spec.draft, view.models) {
+        let limits = failure.fixes.iter().filter(|fix| matches!(fix, Fix::TimeLimit(_)));
+        for fix in limits.chain(offered(&failure.fixes, &job.spec.draft, view.models)) {
             if fix_button(ui, fix, "Makes the video again with this change").clicked() {
                 actions.push(QueueAction::Retry(job.id, Some(fix.clone())));
             }
