@@ -36,6 +36,8 @@ const WITH_VIDEO: i64 = 2_000;
 const FRAMES: usize = 600;
 /// How long the idle program is watched.
 const REST: Duration = Duration::from_secs(5);
+/// After this time without a movement of the pointer the plots stand still.
+const UNWATCHED: Duration = Duration::from_secs(65);
 
 fn main() {
     let dir = data_folder();
@@ -183,7 +185,7 @@ fn whole_program(round: usize, data_dir: &Path) {
     assert!(lines.any(|line| line.is_ok_and(|line| line.contains("The first frame"))), "the window opens");
     let shown = began.elapsed();
     let reader = std::thread::spawn(move || lines.for_each(drop));
-    std::thread::park_timeout(REST);
+    std::thread::park_timeout(UNWATCHED);
     let before = processor_ticks(program.id());
     std::thread::park_timeout(REST);
     let ticks = processor_ticks(program.id()) - before;

@@ -21,6 +21,8 @@ const WIDE: f32 = 760.0;
 const SIDE_WIDTH: f32 = 400.0;
 /// What was measured is drawn anew this often while the monitor is seen.
 const REFRESH: Duration = Duration::from_secs(1);
+/// Seconds without a movement of the pointer after which nobody watches.
+const WATCHED_S: f32 = 60.0;
 
 /// The drawn range of the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,10 +86,18 @@ pub(in crate::app) struct MonitorPanel {
     analysed: Analysed,
 }
 
+/// Draws again soon while a job runs or somebody is there; an idle window costs nothing.
+fn refresh(ui: &Ui, view: MonitorView<'_>) {
+    let is_watched = ui.input(|input| input.focused && input.pointer.time_since_last_movement() < WATCHED_S);
+    if is_watched || running(view.snapshot).is_some() {
+        ui.request_repaint_after(REFRESH);
+    }
+}
+
 impl MonitorPanel {
     /// Draws the monitor; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: MonitorView<'_>) -> Vec<MonitorAction> {
-        ui.request_repaint_after(REFRESH);
+        refresh(ui, view);
         let mut actions = Vec::new();
         ui.horizontal_wrapped(|ui| toolbar::ui(ui, self, view, &mut actions));
         if view.snapshot.samples.is_empty() {
@@ -205,7 +215,7 @@ impl MonitorPanel {
 
     /// Draws the current load of the machine in one line.
     pub(in crate::app) fn line_ui(ui: &mut Ui, view: MonitorView<'_>) {
-        ui.request_repaint_after(REFRESH);
+        refresh(ui, view);
         ui.label(meter(view.snapshot));
         if let Some(span) = running(view.snapshot).and_then(|job| job.stage_at(view.snapshot.now)) {
             ui.label(RichText::new(span.stage.to_string()).weak());
