@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 use wandeck::app;
 use wandeck::cli::{self, RendererName};
 use wandeck::core::Result;
 use wandeck::engine::runtime::silence_telemetry;
+use wandeck::store::LogLayer;
 
 fn main() -> ExitCode {
     #[expect(unsafe_code, reason = "the switch is a variable of the process")]
@@ -23,7 +26,8 @@ fn main() -> ExitCode {
     };
     let level = ["warn", "info,ort=warn", "debug,ort=info"][usize::from(cli.verbosity()).min(2)];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    let terminal = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+    tracing_subscriber::registry().with(terminal.with_filter(filter)).with(LogLayer).init();
     cli::run(cli, window).into()
 }
 

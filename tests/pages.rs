@@ -105,3 +105,18 @@ fn a_configuration_is_imported_after_it_was_shown() {
     // bf16 is for a GPU; the form on this machine still runs
     harness.get_by_label("Ready");
 }
+
+#[test]
+fn the_diagnostics_are_collected_shown_and_saved() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut harness = window(data_dir.path());
+    show(&mut harness, "Log");
+    press(&mut harness, "Diagnostics…");
+    wait(&mut harness, |harness| harness.query_by_label("Save diagnostics").is_some());
+    let file = data_dir.path().join("bundle.zip");
+    type_into(&mut harness, "Save as", file.to_str().unwrap());
+    press(&mut harness, "Save diagnostics");
+    wait(&mut harness, |harness| said(harness, "The diagnostics are in "));
+    let bytes = std::fs::read(file).unwrap();
+    assert!(!bytes.windows(10).any(|part| part == b"red circle"));
+}

@@ -78,9 +78,18 @@ pub(super) enum Command {
     /// Measure the machine: processor, memory, disk and devices
     Monitor(Monitor),
     /// Check the installation and make a small test video
-    Doctor,
+    Doctor(Doctor),
     /// Show and change settings
     Settings(SettingsArgs),
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Save versions, devices, settings, log and the last jobs' numbers as this zip file instead, without prompts, paths
+    /// or names
+    #[arg(long, value_name = "FILE")]
+    pub(super) bundle: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

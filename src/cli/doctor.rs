@@ -3,17 +3,22 @@
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use super::args::Common;
+use serde_json::json;
+
+use super::args::{Common, Doctor as Args};
 use super::diagnosis::{Diagnosis, DoctorDocument, Level};
 use super::report::{counted, out, print_document};
 use super::{ExitCode, Places};
 use crate::attempt::run_job;
-use crate::core::{Bytes, CancelToken, Draft, Error, FIRST_DEVICE, Kind, Outcome, Resolution, Result};
+use crate::core::{
+    Bytes, CancelToken, Draft, Error, FIRST_DEVICE, Faults, Kind, Outcome, Resolution, Result,
+};
 use crate::engine::runtime::{self, Runtime};
 use crate::engine::{self, ProviderStatus};
 use crate::jobs::JobSpec;
-use crate::library::History;
+use crate::library::{History, diagnostics_bundle};
 use crate::monitor::free_space;
+use crate::queue::Queue;
 use crate::store::{Settings, StoredTensors};
 use crate::{models, monitor, presets};
 
@@ -25,8 +30,11 @@ const LITTLE_DISK: Bytes = Bytes(2 << 30);
 const PRESET: &str = "toy-t2v";
 const PROMPT: &str = "a red circle moves right on a black background";
 
-pub(super) fn run(common: &Common) -> Result<ExitCode> {
+pub(super) fn run(args: &Args, common: &Common) -> Result<ExitCode> {
     let (places, _) = Places::quiet(common)?;
+    if let Some(file) = &args.bundle {
+        return bundle(file, &places, common);
+    }
     let mut found = Vec::new();
     let mut report = |diagnosis: Diagnosis| {
         // printed one by one, because the test video takes a moment
@@ -52,6 +60,25 @@ pub(super) fn run(common: &Common) -> Result<ExitCode> {
         print_document(DoctorDocument { status: worst, findings: &found });
     }
     Ok(if worst == Level::Problem { ExitCode::Failed } else { ExitCode::Done })
+}
+
+/// Saves the diagnostics as a file, and prints what is in it.
+fn bundle(file: &Path, places: &Places, common: &Common) -> Result<ExitCode> {
+    let queue = Queue::open(&places.data_dir, "wandeck doctor", &Faults::default())?;
+    let drafts: Vec<_> = queue.jobs().into_iter().map(|job| &job.spec.draft).collect();
+    let prompts = drafts.into_iter().flat_map(|draft| [draft.prompt.clone(), draft.negative_prompt.clone()]);
+    let bundle = diagnostics_bundle(&places.data_dir, &prompts.collect::<Vec<_>>())?;
+    bundle.save(file)?;
+    if common.json {
+        let names: Vec<_> = bundle.files.iter().map(|(name, _)| name).collect();
+        print_document(json!({"bundle": file, "files": names}));
+    } else {
+        for (name, text) in &bundle.files {
+            out(&format!("== {name}\n{text}\n"));
+        }
+        out(&format!("Saved as {}. Read it before you send it", file.display()));
+    }
+    Ok(ExitCode::Done)
 }
 
 fn system() -> Diagnosis {

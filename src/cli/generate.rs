@@ -15,6 +15,7 @@ use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Kind, Result};
 use crate::library::Reproduction;
 use crate::queue::Scope;
+use crate::store::log_to_file;
 use crate::worker::Worker;
 
 pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
@@ -25,6 +26,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     }
     plan::note_route(&planned);
     let stops = stops()?;
+    log_to_file(&places.data_dir);
     let service = service("wandeck generate", Scope::Own)?.settled(&places.settings);
     let output = match (args.events, common.json) {
         (true, _) => Output::Events,

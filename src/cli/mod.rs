@@ -54,7 +54,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
         Some(Command::Tasks(args)) => tasks::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Analysis(args)) => analysis::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Monitor(args)) => monitor::run(&args, &cli.common),
-        Some(Command::Doctor) => doctor::run(&cli.common),
+        Some(Command::Doctor(args)) => doctor::run(&args, &cli.common),
         Some(Command::Settings(args)) => settings::run(&args, &cli.common).map(|()| ExitCode::Done),
         None => Places::new(&cli.common)
             .and_then(|places| window(cli.renderer, places.data_dir, places.models_dir))

@@ -16,6 +16,7 @@ use crate::jobs::{
     Job, JobId, JobSpec, JobState, Priority, QueueDocument, QueueReplyDocument, QueueRunDocument,
 };
 use crate::queue::{Acknowledgement, Queue, Scope};
+use crate::store::log_to_file;
 use crate::worker::Worker;
 
 /// What is said where a paused queue explains why nothing runs.
@@ -180,6 +181,7 @@ fn word(priority: Priority) -> &'static str {
 /// Runs jobs until none is queued.
 fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCode> {
     let stops = stops()?;
+    log_to_file(&places.data_dir);
     let service = service("wandeck queue run", Scope::Everything)?.settled(&places.settings);
     let worker = Worker::start(places.data_dir.clone(), service, Arc::new(|| {}))?;
     let (mut reporter, mut job) = (ProgressPrinter::new(output), None);

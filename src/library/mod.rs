@@ -1,6 +1,7 @@
 //! Finished work: the history of ended jobs, and the record that each file carries of how it was made.
 
 mod bin;
+mod bundle;
 mod document;
 mod export;
 mod gallery;
@@ -12,6 +13,7 @@ mod reproduction;
 mod request_record;
 
 pub use bin::{move_to_bin, restore_from_bin};
+pub use bundle::{DiagnosticsBundle, diagnostics_bundle};
 pub use document::{AnalysisDocument, OutcomeDocument};
 pub use export::export;
 pub use gallery::{GalleryFilter, GalleryItem, GalleryOrder, Ratings, Thumbnails, load_gallery};

@@ -3,6 +3,7 @@
 mod data_dir;
 mod journal;
 mod lock;
+mod log;
 mod settings;
 mod tensor_cache;
 mod tensor_file;
@@ -11,6 +12,7 @@ mod whole_file;
 pub use data_dir::{DATA_DIR_VARIABLE, choose_data_dir, default_data_dir};
 pub use journal::{Damage, Journal, JournalUpdate, Locked};
 pub use lock::{HeldLock, lock_is_free, remove_free_lock};
+pub use log::{LOG_FILE, LogLayer, LogLevel, LogLine, log_lines_after, log_to_file, record_log_line};
 pub use settings::{
     ErrorSettings, GenerationSettings, HardwareSettings, ImportDocument, Imported, ModeLimits, ModeSettings,
     ModelSettings, MonitorSettings, Offload, OptimizationSettings, RecordSettings, SettingInfo, SettingKind,

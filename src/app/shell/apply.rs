@@ -41,10 +41,12 @@ impl App {
                 }
                 state.apply_gallery(action, now)
             }
-            Action::Log(LogAction::Clear) => {
-                state.notifications.clear();
+            Action::Log(LogAction::ShowJob(id)) => {
+                self.layout.show(PanelId::Queue);
+                self.panels.queue.show_job(id);
                 Ok(())
             }
+            Action::Log(action) => state.apply_log(action),
             Action::Models(ModelsAction::Use(id)) => state.form.choose_model(&id),
             Action::Models(ModelsAction::Scan) => {
                 state.scan_models();

@@ -151,7 +151,11 @@ impl Tree<'_> {
                 all(panels.settings.ui(ui, &view), Action::Settings)
             }
             PanelId::Log => {
-                let view = LogView { notifications: &state.notifications };
+                let view = LogView {
+                    lines: &state.pages.lines,
+                    file: &state.pages.log_file,
+                    bundle: state.pages.bundle.as_ref(),
+                };
                 all(panels.log.ui(ui, view), Action::Log)
             }
             PanelId::Queue => {

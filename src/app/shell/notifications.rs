@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::{Error, Utc};
 use crate::jobs::JobId;
+use crate::store::{LogLevel, record_log_line};
 
 /// Maximum number of kept notifications.
 const KEPT: usize = 500;
@@ -97,7 +98,7 @@ impl Notifications {
             self.list.pop_front();
         }
         self.next += 1;
-        self.list.push_back(Notification {
+        let notification = Notification {
             id: self.next,
             at: Utc::now(),
             tone,
@@ -108,7 +109,14 @@ impl Notifications {
             times: 1,
             began: now,
             is_recent: true,
-        });
+        };
+        let level = match tone {
+            Tone::Info | Tone::Good => LogLevel::Info,
+            Tone::Warning => LogLevel::Warning,
+            Tone::Error => LogLevel::Error,
+        };
+        record_log_line(level, &notification.sentence(), job.map(|job| job.0));
+        self.list.push_back(notification);
     }
 
     /// All notifications, oldest first.

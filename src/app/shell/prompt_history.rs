@@ -32,6 +32,11 @@ impl PromptHistory {
         }
     }
 
+    /// All of them, oldest first.
+    pub(in crate::app) fn all(&self) -> impl Iterator<Item = &str> {
+        self.used.iter().map(String::as_str)
+    }
+
     /// The previous prompt; `current` is the one in the form.
     pub(in crate::app) fn previous(&mut self, current: &str) -> Option<String> {
         let at = self.place(current);

@@ -6,6 +6,7 @@ use eframe::egui::ViewportBuilder;
 
 use crate::app::shell::app::App;
 use crate::core::{Error, Kind, Result};
+use crate::store::log_to_file;
 
 /// The renderer of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub enum Renderer {
 
 /// Shows the window until it is closed. Must be called on the main thread.
 pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -> Result<()> {
+    log_to_file(&data_dir);
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("Wandeck")

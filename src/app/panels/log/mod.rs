@@ -1,5 +1,8 @@
-//! The log panel: all notifications of the session.
+//! The log panel.
 
+mod bundle;
 mod panel;
+#[cfg(test)]
+mod tests;
 
 pub(in crate::app) use panel::{LogAction, LogPanel, LogView};

@@ -1,70 +1,137 @@
-//! The list of notifications, newest first.
+//! The log, newest first, by level and words.
 
-use eframe::egui::{Label, RichText, ScrollArea, Ui};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 
-use crate::app::shell::notifications::{Notification, Notifications};
+use eframe::egui::{ComboBox, Label, RichText, ScrollArea, TextEdit, TextStyle, Ui};
+
+use super::bundle::bundle_ui;
+use crate::app::shell::notifications::Tone;
 use crate::app::widgets::tone::{tone_colour, tone_icon};
+use crate::jobs::JobId;
+use crate::library::DiagnosticsBundle;
+use crate::store::{LogLevel, LogLine};
 
 /// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct LogView<'a> {
-    /// All notifications.
-    pub(in crate::app) notifications: &'a Notifications,
+    /// The lines, oldest first.
+    pub(in crate::app) lines: &'a VecDeque<LogLine>,
+    /// The log file.
+    pub(in crate::app) file: &'a Path,
+    /// The diagnostics that were collected, before they are saved.
+    pub(in crate::app) bundle: Option<&'a DiagnosticsBundle>,
 }
 
 /// Actions of the log panel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app) enum LogAction {
-    /// Remove all notifications.
+    /// Remove all notifications and lines from the window; the file keeps them.
     Clear,
+    /// Show this job.
+    ShowJob(JobId),
+    /// Collect the diagnostics.
+    CollectBundle,
+    /// Save the diagnostics that are shown as this file.
+    SaveBundle(PathBuf),
+    /// Forget the diagnostics that are shown.
+    DropBundle,
 }
 
 /// The view state of the log panel.
 #[derive(Default)]
 pub(in crate::app) struct LogPanel {
     search: String,
+    level: Option<LogLevel>,
+    bundle_path: String,
 }
 
 impl LogPanel {
-    /// Draws the notifications; returns the user's actions.
+    /// Draws the log; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: LogView<'_>) -> Vec<LogAction> {
         let mut actions = Vec::new();
-        ui.horizontal(|ui| {
-            let label = ui.label("Search");
-            ui.text_edit_singleline(&mut self.search).labelled_by(label.id);
-            if ui.button("Clear").clicked() {
-                actions.push(LogAction::Clear);
-            }
-        });
         let search = self.search.to_lowercase();
         let found: Vec<_> = view
-            .notifications
-            .list()
+            .lines
+            .iter()
             .rev()
-            .filter(|one| search.is_empty() || one.text.to_lowercase().contains(&search))
+            .filter(|line| self.level.is_none_or(|level| line.level >= level))
+            .filter(|line| search.is_empty() || line.to_string().to_lowercase().contains(&search))
             .collect();
-        if found.is_empty() {
-            ui.weak("No messages yet");
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Search");
+            let edit = TextEdit::singleline(&mut self.search).hint_text("words, job 3").desired_width(180.0);
+            ui.add(edit).labelled_by(label.id);
+            self.level_ui(ui);
+            if ui.button("Copy").on_hover_text("Copy the lines that are shown").clicked() {
+                let text: Vec<_> = found.iter().rev().map(ToString::to_string).collect();
+                ui.ctx().copy_text(text.join("\n"));
+            }
+            if ui.button("Clear").on_hover_text("Empty this list; the file keeps the lines").clicked() {
+                actions.push(LogAction::Clear);
+            }
+            if ui.button("Diagnostics…").on_hover_text("Collect what helps to find a fault").clicked() {
+                actions.push(LogAction::CollectBundle);
+            }
+        });
+        let file = view.file.display().to_string();
+        ui.add(
+            Label::new(RichText::new(format!("File: {file}, at most 10 MB each")).small().weak()).truncate(),
+        )
+        .on_hover_text(file);
+        if let Some(bundle) = view.bundle {
+            bundle_ui(ui, bundle, &mut self.bundle_path, &mut actions);
         }
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            for one in found {
-                ui.push_id(one.id, |ui| notification_ui(ui, one));
+        ui.separator();
+        if found.is_empty() {
+            ui.weak(if view.lines.is_empty() { "No messages yet" } else { "No message matches" });
+        }
+        let height = ui.text_style_height(&TextStyle::Body);
+        ScrollArea::vertical().auto_shrink([false, false]).show_rows(ui, height, found.len(), |ui, rows| {
+            for line in &found[rows] {
+                ui.push_id(line.number, |ui| line_ui(ui, line, &mut actions));
             }
         });
         actions
     }
+
+    fn level_ui(&mut self, ui: &mut Ui) {
+        let label = ui.label("Level");
+        let name = |level: Option<LogLevel>| match level {
+            None | Some(LogLevel::Info) => "all",
+            Some(LogLevel::Warning) => "warnings and errors",
+            Some(LogLevel::Error) => "errors",
+        };
+        let combo = ComboBox::from_id_salt("level").selected_text(name(self.level)).show_ui(ui, |ui| {
+            for level in [None, Some(LogLevel::Warning), Some(LogLevel::Error)] {
+                ui.selectable_value(&mut self.level, level, name(level));
+            }
+        });
+        combo.response.labelled_by(label.id);
+    }
 }
 
-fn notification_ui(ui: &mut Ui, one: &Notification) {
-    ui.horizontal_wrapped(|ui| {
-        ui.label(tone_icon(one.tone).rich_text().color(tone_colour(ui, one.tone)));
-        ui.weak(format!("{} UTC", one.at));
-        if let Some(job) = one.job {
-            ui.weak(format!("job {job}"));
+fn line_ui(ui: &mut Ui, line: &LogLine, actions: &mut Vec<LogAction>) {
+    let tone = match line.level {
+        LogLevel::Info => Tone::Info,
+        LogLevel::Warning => Tone::Warning,
+        LogLevel::Error => Tone::Error,
+    };
+    ui.horizontal(|ui| {
+        ui.label(tone_icon(tone).rich_text().color(tone_colour(ui, tone)))
+            .on_hover_text(line.level.to_string());
+        ui.weak(line.at.to_string());
+        if let Some(job) = line.job {
+            let link = ui.link(format!("job {job}")).on_hover_text("Show it in the queue");
+            if link.clicked() {
+                actions.push(LogAction::ShowJob(JobId(job)));
+            }
         }
-        ui.add(Label::new(RichText::new(one.sentence())).wrap());
-        if one.times > 1 {
-            ui.weak(format!("{} times", one.times));
-        }
+        let response = ui.add(Label::new(&line.text).truncate()).on_hover_text(&line.text);
+        response.context_menu(|ui| {
+            if ui.button("Copy line").clicked() {
+                ui.ctx().copy_text(line.to_string());
+            }
+        });
     });
 }

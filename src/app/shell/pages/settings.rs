@@ -117,6 +117,7 @@ impl State {
 
     /// Takes in what the threads of the pages found out.
     pub(in crate::app::shell) fn drain_pages(&mut self) {
+        self.drain_log();
         while let Some(found) = self.pages.watch.changed() {
             let done = found.and_then(|settings| self.take_foreign_settings(settings));
             if let Err(error) = done {
@@ -152,6 +153,8 @@ impl State {
     fn take_answer(&mut self, answer: PageAnswer) -> Result<()> {
         match answer {
             PageAnswer::Import(preview) => self.pages.import = Some(preview?),
+            PageAnswer::Bundle(bundle) => self.pages.bundle = Some(bundle?),
+            PageAnswer::SavedBundle(path) => self.saved_bundle(&path?),
             PageAnswer::DataFolder(chosen) => {
                 let chosen = chosen?;
                 let text = match &chosen {

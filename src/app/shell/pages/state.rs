@@ -1,11 +1,14 @@
 //! The state of the pages, and the threads that read the disk for them.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
 use crate::app::panels::settings::ImportPreview;
 use crate::core::{Result, Waker};
+use crate::library::DiagnosticsBundle;
+use crate::store::{LOG_FILE, LogLine};
 
 /// What a file dialog was opened for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub(super) enum Purpose {
 pub(super) enum PageAnswer {
     /// What an import would change.
     Import(Result<ImportPreview>),
+    /// The diagnostics.
+    Bundle(Result<DiagnosticsBundle>),
+    /// The diagnostics were saved as this file.
+    SavedBundle(Result<PathBuf>),
     /// The data folder of the next start was chosen.
     DataFolder(Result<Option<PathBuf>>),
 }
@@ -32,6 +39,12 @@ pub(in crate::app::shell) struct Pages {
     pub(super) dialogs: TaskThread<Option<(Purpose, PathBuf)>>,
     pub(super) work: TaskThread<PageAnswer>,
     pub(in crate::app::shell) import: Option<ImportPreview>,
+    /// The last lines of the log, oldest first.
+    pub(in crate::app::shell) lines: VecDeque<LogLine>,
+    pub(super) next_line: u64,
+    pub(in crate::app::shell) log_file: PathBuf,
+    /// The diagnostics that are shown.
+    pub(in crate::app::shell) bundle: Option<DiagnosticsBundle>,
     /// The folder of models that the command line names; it wins over the setting.
     pub(in crate::app::shell) given_models: Option<PathBuf>,
     /// The data folder that the next start will use, if another was chosen.
@@ -50,6 +63,10 @@ impl Pages {
             dialogs: TaskThread::start("choosing", waker())?,
             work: TaskThread::start("pages", waker())?,
             import: None,
+            lines: VecDeque::new(),
+            next_line: 0,
+            log_file: data_dir.join(LOG_FILE),
+            bundle: None,
             given_models,
             next_data_dir: None,
         })
