@@ -1,6 +1,7 @@
 //! One attempt at a job: from its settings to a checked file, with resume points after its steps.
 
 mod control;
+mod device_peak;
 mod latents_out;
 mod record;
 mod resume_key;

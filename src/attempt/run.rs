@@ -6,6 +6,7 @@ use std::time::Instant;
 use ndarray::ArrayD;
 
 use super::control::JobControl;
+use super::device_peak::DevicePeak;
 use super::latents_out;
 use super::record::{MadeBy, stage_plan};
 use super::resume_points::ResumePoints;
@@ -106,7 +107,12 @@ pub(crate) fn attempt(
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
     (with.take_device)(&compute.device)?;
     let memory = MemorySample::take(&compute, sessions, limits);
-    let context = &mut RunContext { reporter: Reporter::new(send), cancel, cache, sessions, faults };
+    let peak = DevicePeak::start(&compute.device);
+    let mut send = |event: Event| {
+        peak.observe(&event);
+        send(event);
+    };
+    let context = &mut RunContext { reporter: Reporter::new(&mut send), cancel, cache, sessions, faults };
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
     context.reporter.send(runs_on(model, &request, &compute));
     let given = context.stage(Stage::Preflight, |context| {
@@ -129,6 +135,7 @@ pub(crate) fn attempt(
     };
     let output = Output { work, target: &target, record: with.record_output };
     let mut outcome = stages.video(&request, &latent, output, context)?;
+    outcome.peak_vram_mb = peak.mebibytes();
     outcome.generation_time_s = Secs::from(began.elapsed());
     outcome.stages = std::mem::take(&mut context.reporter.stages);
     outcome.warnings.append(&mut context.reporter.warnings);

@@ -6,7 +6,7 @@ use super::Places;
 use super::args::{Analysis as Args, Common};
 use super::measured::RecordedJobs;
 use super::report::{counted, note, out, print_document};
-use crate::core::{Result, Utc};
+use crate::core::{Category, Result, Utc};
 use crate::library::{Analysis, AnalysisDocument, Counts, History};
 use crate::store::Settings;
 
@@ -62,8 +62,11 @@ fn lines(analysis: &Analysis, hours: f64) -> Vec<String> {
         ));
     }
     for (category, count) in &counts.failures {
-        // the same word as in `--json`
-        let word = category.word().replace('_', " ");
+        // the word of `--json`, but for memory, which need not be that of a card
+        let word = match category {
+            Category::VramMemory => "out of memory".to_owned(),
+            _ => category.word().replace('_', " "),
+        };
         lines.push(format!("  {count} failed: {word}"));
     }
     for model in &analysis.models {
@@ -75,12 +78,12 @@ fn lines(analysis: &Analysis, hours: f64) -> Vec<String> {
             model.mean_step_s.0
         ));
     }
-    for share in &analysis.stages {
+    let parts: Vec<_> = analysis.stages.iter().map(|share| share.part).collect();
+    for (share, percent) in analysis.stages.iter().zip(percentages(&parts)) {
         lines.push(format!(
-            "  {:<20} {:>12}  {:>3.0} %",
+            "  {:<20} {:>12}  {percent:>3} %",
             share.of.to_string(),
-            share.seconds.to_string(),
-            share.part * 100.0
+            share.seconds.to_string()
         ));
     }
     let off = |what: &str, error: Option<f64>| {
@@ -90,4 +93,35 @@ fn lines(analysis: &Analysis, hours: f64) -> Vec<String> {
     lines.extend(off("The estimated memory", analysis.mean_memory_error));
     lines.extend(analysis.sentence());
     lines
+}
+
+/// Parts of a whole as whole percentages that add up to 100: the largest remainders are rounded up.
+fn percentages(parts: &[f64]) -> Vec<u32> {
+    let mut rounded: Vec<_> = parts.iter().map(|part| (part * 100.0).floor() as u32).collect();
+    let whole = (parts.iter().sum::<f64>() * 100.0).round() as u32;
+    let missing = whole.saturating_sub(rounded.iter().sum());
+    let mut order: Vec<_> = (0..parts.len()).collect();
+    let remainder = |index: &usize| parts.get(*index).map_or(0.0, |part| (part * 100.0).fract());
+    order.sort_by(|a, b| remainder(b).total_cmp(&remainder(a)));
+    for index in order.into_iter().take(missing as usize) {
+        if let Some(percent) = rounded.get_mut(index) {
+            *percent += 1;
+        }
+    }
+    rounded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_add_up() {
+        assert_eq!(percentages(&[1.0 / 3.0; 3]), [34, 33, 33]);
+        assert_eq!(percentages(&[0.996, 0.002, 0.002]), [100, 0, 0]);
+        assert_eq!(percentages(&[]), [0; 0]);
+        for parts in [vec![0.125; 8], vec![0.615, 0.205, 0.18], vec![0.005, 0.995]] {
+            assert_eq!(percentages(&parts).iter().sum::<u32>(), 100, "{parts:?}");
+        }
+    }
 }

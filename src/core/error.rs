@@ -98,6 +98,21 @@ pub enum Recovery {
     Report,
 }
 
+impl Recovery {
+    /// What to do, as a sentence without a full stop.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::EditRequest => "Change the setting that the error names",
+            Self::OpenModels => "Check the model's files, or choose another model",
+            Self::LowerSettings => "Use a smaller size, fewer frames or another precision",
+            Self::PickFolder => "Choose another folder, or free some disk space",
+            Self::Retry => "Try again",
+            Self::InstallRuntime => "Install ONNX Runtime, or set ORT_DYLIB_PATH to its library",
+            Self::Report => "Report the error to the developers",
+        }
+    }
+}
+
 impl Kind {
     /// The category of this kind.
     pub fn category(self) -> Category {

@@ -9,7 +9,7 @@ use super::history_entry::{EndStatus, FailureRecord, HistoryEntry};
 use super::job::{Job, JobId};
 use super::spec::Priority;
 use super::status::JobStatus;
-use crate::core::{DOCUMENT_VERSION, Draft, Error, Finding, Mode, Secs, StageTime, Utc};
+use crate::core::{Check, DOCUMENT_VERSION, Draft, Error, Finding, Mode, Secs, StageTime, Utc};
 
 /// All jobs of the queue in the order in which they run.
 #[derive(Clone, Debug, Serialize)]
@@ -181,6 +181,8 @@ pub struct HistoryEntryDocument<'a> {
     pub warnings: &'a [String],
     /// Findings of the preflight.
     pub findings: &'a [Finding],
+    /// Checks of the finished file.
+    pub checks: &'a [Check],
     /// Estimated generation time in seconds.
     pub estimated_s: Option<Secs>,
     /// Estimated peak memory in MiB.
@@ -232,6 +234,7 @@ impl<'a> HistoryEntryDocument<'a> {
             optimizations: &entry.optimizations,
             warnings: &entry.warnings,
             findings: &entry.findings,
+            checks: &entry.checks,
             estimated_s: entry.estimated_s,
             estimated_peak_mb: entry.estimated_peak_mb,
             time_error: entry.time_error(),

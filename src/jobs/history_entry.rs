@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::core::{Category, Draft, Error, Finding, Fix, Kind, Mode, Recovery, Secs, StageTime, Utc};
+use crate::core::{Category, Check, Draft, Error, Finding, Fix, Kind, Mode, Recovery, Secs, StageTime, Utc};
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +51,23 @@ pub struct FailureRecord {
     /// Suggested fixes, the most useful first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<Fix>,
+    /// What can be done, a sentence each: the fixes first, then the other steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<String>,
+}
+
+/// What can be done after an error, in sentences.
+fn suggestions(error: &Error) -> Vec<String> {
+    let fixes = error.fixes().iter().map(|fix| {
+        let label = fix.label();
+        match fix {
+            Fix::Convert { .. } => fix.to_string(),
+            _ => label,
+        }
+    });
+    let remedy = error.remedy_text().filter(|_| error.fixes().is_empty()).map(str::to_owned);
+    let steps = error.kind.recovery().iter().map(|recovery| recovery.sentence().to_owned());
+    fixes.chain(remedy).chain(steps).collect()
 }
 
 impl From<&Error> for FailureRecord {
@@ -67,6 +84,7 @@ impl From<&Error> for FailureRecord {
             remedy: error.remedy_text().map(str::to_owned),
             recovery: error.kind.recovery().to_vec(),
             fixes: error.fixes().to_vec(),
+            suggestions: suggestions(error),
         }
     }
 }
@@ -129,6 +147,8 @@ pub struct HistoryEntry {
     pub warnings: Vec<String>,
     /// Findings of the preflight.
     pub findings: Vec<Finding>,
+    /// Checks of the finished file.
+    pub checks: Vec<Check>,
     /// Estimated generation time.
     pub estimated_s: Option<Secs>,
     /// Estimated peak memory in MiB, of the device or, on the CPU, of the process.

@@ -13,13 +13,31 @@ pub fn resident() -> Option<Bytes> {
     of_this_process("VmRSS:")
 }
 
-/// Resets the peak of [`peak_resident`] to the current value (Linux).
+/// Resets the peak of [`peak_resident`] to the current value (Linux). What earlier jobs freed goes back to the system
+/// first, so that it does not count as the next job's.
 pub fn reset_peak_resident() {
+    release_free_heap();
     // 5 resets the peak; where that fails, the peak is that of the whole lifetime of the process
     if let Err(error) = std::fs::write("/proc/self/clear_refs", "5") {
         tracing::debug!("cannot reset the peak memory: {error}");
     }
 }
+
+/// Returns freed memory that the allocator kept to the system.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "a function of the C library")]
+fn release_free_heap() {
+    unsafe extern "C" {
+        fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    }
+    // SAFETY: glibc's function takes no pointer, may be called by any thread and only unmaps free pages
+    let released = unsafe { malloc_trim(0) };
+    tracing::trace!("memory went back to the system: {}", released == 1);
+}
+
+/// Other allocators are left alone.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn release_free_heap() {}
 
 /// Memory that this process can still take without swapping: what is available on the machine (Linux:
 /// `MemAvailable`) and what its control group allows, whichever is less; `None` on other systems.

@@ -80,15 +80,25 @@ fn a_job_is_recorded_however_it_ended() {
     assert_eq!(failed["error"]["recovery"], json!(["edit_request"]));
     assert!(failed["error"]["remedy"].as_str().unwrap().contains(".safetensors"), "{failed}");
 
+    assert_eq!(
+        failed["error"]["suggestions"].as_array().unwrap().last(),
+        Some(&json!("Change the setting that the error names"))
+    );
+
     assert!(!stopped["steps"].as_array().unwrap().is_empty(), "what it had done is kept");
+    assert_eq!((seen(stopped, "provider"), seen(stopped, "precision")), (json!("cpu"), json!("fp32")));
+    assert_eq!(stopped["stages"].as_array().unwrap().last().unwrap()["name"], "denoise_high", "{stopped}");
+    assert!(done["checks"].as_array().unwrap().iter().all(|check| check["passed"] == true), "{done}");
 
     let analysis = document(data, &["analysis", "1"]);
-    assert_eq!((&analysis["counts"]["done"], &analysis["success_rate"]), (&json!(1), &json!(0.5)));
-    assert_eq!(analysis["counts"]["failures"], json!({"input_validation": 1}));
+    assert_eq!((&analysis["counts"]["done"], &analysis["success_rate"]), (&json!(1), &json!(1.0)));
+    // an input mistake is no failure
+    let counts = &analysis["counts"];
+    assert_eq!((&counts["failures"], &counts["invalid"]), (&json!({}), &json!(1)));
     assert!(analysis["bottleneck"].as_str().unwrap().contains(" % of "), "{analysis}");
     let status = document(data, &["status"]);
     assert_eq!(status["runtime"]["version"], json!("1.31.1"));
-    assert_eq!((status["tasks"].as_array().unwrap().len(), &status["counts"]["failed"]), (3, &json!(1)));
+    assert_eq!((status["tasks"].as_array().unwrap().len(), &status["counts"]["failed"]), (3, &json!(0)));
     let table = String::from_utf8(run(data, &["tasks", "2"]).stdout).unwrap();
     assert_eq!(table.lines().count(), 3, "{table}");
     assert!(table.contains("cancelled") && table.contains("does not exist"), "{table}");

@@ -64,3 +64,30 @@ fn a_wrong_runtime_is_said_once_and_not_tried_again() {
     assert!(printed.iter().all(|event| event["event"] != "retrying"), "{printed:?}");
     assert_eq!(printed.last().unwrap()["error"]["kind"], "runtime");
 }
+
+#[test]
+fn the_peak_of_a_small_job_is_its_own_after_a_large_one() {
+    let dir = common::fresh_data_dir();
+    let program = |args: &[&str]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+            .args(args)
+            .env("WANDECK_DATA_DIR", dir.path())
+            .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        run.stdout
+    };
+    for (size, frames) in [("64x64", "5"), ("256x256", "9"), ("64x64", "5")] {
+        let work = ["queue", "add", "a red circle", "--model", "toy-t2v-A14B", "--seed", "1", "--steps", "2"];
+        program(&[&work[..], &["--size", size, "--frames", frames]].concat());
+    }
+    program(&["queue", "run"]);
+    let tasks: Value = serde_json::from_slice(&program(&["tasks", "--json"])).unwrap();
+    // the newest first
+    let tasks = tasks.as_array().or_else(|| tasks["tasks"].as_array()).unwrap();
+    let peaks: Vec<_> = tasks.iter().map(|task| task["peak_rss_mb"].as_f64().unwrap()).collect();
+    let &[after, large, before] = &peaks[..] else { unreachable!("{peaks:?}") };
+    assert!(large > 2.0 * before && after < 1.4 * before, "{peaks:?}");
+    assert!(tasks[0]["checks"].as_array().is_some_and(|checks| !checks.is_empty()), "{}", tasks[0]);
+}

@@ -17,6 +17,8 @@ pub struct Counts {
     pub failed: u64,
     /// Cancelled jobs.
     pub cancelled: u64,
+    /// Jobs whose settings were refused. Nothing failed, so they do not count against the success rate.
+    pub invalid: u64,
     /// Failed jobs by error category.
     pub failures: BTreeMap<Category, u64>,
     /// Retries of all jobs.
@@ -31,6 +33,7 @@ impl Counts {
     pub(super) fn add(&mut self, status: EndStatus, category: Option<Category>, retries: u64, count: u64) {
         match status {
             EndStatus::Done => self.done += count,
+            EndStatus::Failed if category == Some(Category::InputValidation) => self.invalid += count,
             EndStatus::Failed => {
                 self.failed += count;
                 *self.failures.entry(category.unwrap_or(Category::Bug)).or_default() += count;
@@ -46,7 +49,7 @@ impl Counts {
 
     /// Number of all jobs.
     pub fn all(&self) -> u64 {
-        self.done + self.failed + self.cancelled
+        self.done + self.failed + self.cancelled + self.invalid
     }
 
     /// Finished jobs as a fraction of finished and failed ones; `None` if there are none. Cancelled jobs do not
@@ -256,7 +259,11 @@ fn mean(values: &[f64]) -> Option<f64> {
 impl fmt::Display for Counts {
     /// For instance "12 done, 1 failed, 2 cancelled".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} done, {} failed, {} cancelled", self.done, self.failed, self.cancelled)
+        write!(f, "{} done, {} failed, {} cancelled", self.done, self.failed, self.cancelled)?;
+        if self.invalid > 0 {
+            write!(f, ", {} with invalid settings", self.invalid)?;
+        }
+        Ok(())
     }
 }
 
@@ -312,9 +319,11 @@ mod tests {
         };
         let recovered = HistoryEntry { retries: 1, ..fixture::task("b", 0) };
         let stopped = HistoryEntry { status: EndStatus::Cancelled, ..fixture::task("c", 0) };
-        let tasks = [failed(Kind::Io), failed(Kind::OutOfMemory), recovered, stopped];
+        let invalid = HistoryEntry { retries: 0, ..failed(Kind::Input) };
+        let tasks = [failed(Kind::Io), failed(Kind::OutOfMemory), recovered, stopped, invalid];
         let counts = Analysis::of(&tasks).counts;
-        assert_eq!((counts.done, counts.failed, counts.cancelled), (1, 2, 1));
+        assert_eq!((counts.done, counts.failed, counts.cancelled, counts.invalid), (1, 2, 1, 1));
+        assert_eq!(counts.to_string(), "1 done, 2 failed, 1 cancelled, 1 with invalid settings");
         assert_eq!((counts.retries, counts.retried, counts.recovered), (5, 3, 1));
         assert_eq!(counts.failures, [(Category::VramMemory, 1), (Category::FileSystem, 1)].into());
         assert_eq!(counts.success_rate(), Some(1.0 / 3.0));

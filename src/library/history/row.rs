@@ -9,7 +9,7 @@ use crate::core::{Secs, Utc};
 use crate::jobs::HistoryEntry;
 
 /// The columns in the order that [`values`] and [`task`] use.
-pub(super) const COLUMNS: [&str; 28] = [
+pub(super) const COLUMNS: [&str; 30] = [
     "id",
     "job",
     "status",
@@ -38,6 +38,8 @@ pub(super) const COLUMNS: [&str; 28] = [
     "findings",
     "estimated_s",
     "estimated_peak_mb",
+    "checks",
+    "suggestions",
 ];
 
 /// The values of the columns.
@@ -73,6 +75,9 @@ pub(super) fn values(task: &HistoryEntry) -> [Value; COLUMNS.len()] {
         json(&task.findings),
         seconds(task.estimated_s),
         task.estimated_peak_mb.into(),
+        json(&task.checks),
+        // also part of the error; a column of their own for other programs
+        json(&task.error.as_ref().map(|error| error.suggestions.as_slice()).unwrap_or_default()),
     ]
 }
 
@@ -112,6 +117,7 @@ pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
     task.findings = cells.json(&id)?;
     task.estimated_s = cells.take::<Option<_>>()?.map(Secs);
     task.estimated_peak_mb = cells.take()?;
+    task.checks = cells.json(&id)?;
     Ok(HistoryEntry { id, ..task })
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 const APPLICATION: i32 = 0x5761_6e64;
 /// Migration statements: the first creates version 1 in an empty database, each further one migrates to the next
 /// version.
-const STEPS: [&str; 2] = [V1, V2];
+const STEPS: [&str; 3] = [V1, V2, V3];
 /// Schema version that this program writes (`PRAGMA user_version`).
 pub(super) const VERSION: i32 = STEPS.len() as i32;
 
@@ -51,6 +51,12 @@ const V2: &str = "
     ALTER TABLE tasks ADD COLUMN findings TEXT NOT NULL DEFAULT '[]';
     ALTER TABLE tasks ADD COLUMN estimated_s REAL;
     ALTER TABLE tasks ADD COLUMN estimated_peak_mb REAL;
+";
+
+/// Checks of the finished file.
+const V3: &str = "
+    ALTER TABLE tasks ADD COLUMN checks TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE tasks ADD COLUMN suggestions TEXT NOT NULL DEFAULT '[]';
 ";
 
 /// Why a database cannot be used.
