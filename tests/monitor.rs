@@ -124,6 +124,50 @@ fn the_command_line_measures_the_peak_speed_and_says_it_later() {
     assert_eq!(analysis["measured"]["num_jobs"], 0);
 }
 
+#[test]
+fn a_profiled_job_leaves_one_trace_with_the_operations_in_its_stages() {
+    let dir = common::fresh_data_dir();
+    let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
+    let options =
+        WorkerOptions { monitor: Some(monitor), profile: true, ..WorkerOptions::new("a test", Scope::Own) };
+    let worker = Worker::start(dir.path().to_path_buf(), options, Arc::new(|| {})).unwrap();
+    let id = worker.submit(toy_job(dir.path().join("a.mp4"))).unwrap().recv().unwrap().unwrap();
+    loop {
+        match worker.events().recv_timeout(common::PATIENCE).unwrap() {
+            (of, Event::Finished { .. }) if of == id => break,
+            (_, event) => assert!(!event.is_terminal(), "{event:?}"),
+        }
+    }
+    // the trace is written after the last event
+    drop(worker);
+    let store = PerformanceStore::new(dir.path());
+    let uid = store.list()[0].uid.clone();
+    let track = store.load(&uid).unwrap().unwrap().track;
+    let networks: Vec<_> = track.profiles.iter().map(|file| file.network.as_str()).collect();
+    assert!(networks.contains(&"transformer") && networks.contains(&"VAE decoder"), "{networks:?}");
+    let path = dir.path().join("performance/profiles").join(&uid).join("trace.json");
+    let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let events = document["traceEvents"].as_array().unwrap();
+    let of = |name: &str| events.iter().find(|event| event["name"] == name).unwrap().clone();
+    let time = |event: &Value, field: &str| event[field].as_i64().unwrap();
+    let decode = of("Decode");
+    let (from, to) = (time(&decode, "ts"), time(&decode, "ts") + time(&decode, "dur"));
+    let runs = events
+        .iter()
+        .filter(|event| event["args"]["network"] == "VAE decoder" && event["name"] == "model_run")
+        .collect::<Vec<_>>();
+    assert!(!runs.is_empty());
+    for run in runs {
+        let (began, ended) = (time(run, "ts"), time(run, "ts") + time(run, "dur"));
+        // the two clocks are matched when a session is made
+        assert!(
+            began >= from - 1_000_000 && ended <= to + 1_000_000,
+            "{began}..{ended} is not in {from}..{to}"
+        );
+    }
+    check_with_python(&path, track.stages.len(), track.steps.len());
+}
+
 /// Prints the time of a toy job with and without measuring. Two workers do not measure: what they differ by is noise.
 #[test]
 #[ignore = "a measurement, not a check"]

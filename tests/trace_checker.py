@@ -13,6 +13,7 @@ def check(path, spans):
     events = document["traceEvents"]
     tracks = {}
     counts = {"M": 0, "X": 0, "C": 0}
+    own = 0
     for event in events:
         phase = event["ph"]
         counts[phase] += 1
@@ -24,16 +25,21 @@ def check(path, spans):
         assert isinstance(event["ts"], int), event
         if phase == "X":
             assert event["dur"] >= 0, event
-            tracks.setdefault(event["tid"], []).append((event["ts"], event["ts"] + event["dur"]))
+            track = (event["pid"], event["tid"])
+            tracks.setdefault(track, []).append((event["ts"], event["ts"] + event["dur"]))
+            own += event["pid"] == 1
         else:
             values = event["args"].values()
             assert values and all(isinstance(value, (int, float)) for value in values), event
-    for track, ranges in tracks.items():
+    for (process, track), ranges in tracks.items():
+        if process != 1:
+            # calls of ONNX Runtime contain each other
+            continue
         for (_, ended), (began, _) in zip(ranges, ranges[1:]):
             # the two ends of a span are rounded on their own
             assert began >= ended - 2, f"events of track {track} overlap"
     assert counts["C"] > 0 and counts["M"] > 0, counts
-    assert spans is None or counts["X"] == spans, (counts, spans)
+    assert spans is None or own == spans, (own, spans)
     print(f"{path}: {counts['X']} spans, {counts['C']} counter values")
 
 

@@ -43,6 +43,8 @@ pub(crate) struct AttemptContext<'a> {
     pub(crate) faults: &'a Faults,
     /// Threads of one operation; 0 for all cores.
     pub(crate) threads: usize,
+    /// Folder for ONNX Runtime's profiles; `None` for no profile.
+    pub(crate) profile: Option<&'a Path>,
     /// What the settings allow.
     pub(crate) limits: RunLimits,
     /// Resume points on disk.
@@ -79,6 +81,7 @@ pub fn run_job(
         control: &JobControl::over(cancel.clone()),
         faults: &Faults::default(),
         threads: 0,
+        profile: None,
         limits: RunLimits::default(),
         resume_points: None,
         record_output: &mut |_| Ok(()),
@@ -98,7 +101,8 @@ pub(crate) fn attempt(
 ) -> Result<AttemptEnd> {
     let began = Instant::now();
     reset_peak_resident();
-    let AttemptContext { runtime, data_dir, cache, sessions, control, faults, threads, limits, .. } = with;
+    let AttemptContext { runtime, data_dir, cache, sessions, control, faults, limits, .. } = with;
+    let AttemptContext { threads, profile, .. } = with;
     let cancel = &control.cancel;
     faults.inject(FaultPoint::Read, cancel)?;
     let model = &models::open(&work.model)?;
@@ -123,8 +127,15 @@ pub(crate) fn attempt(
         report_preflight(job, data_dir, reporter).map(|()| given)
     })?;
     let memory = &memory.plan(&request, model, &compute);
-    let pipeline =
-        Pipeline { runtime, checkpoint: model, loras: &given.loras, compute: &compute, memory, threads };
+    let pipeline = Pipeline {
+        runtime,
+        checkpoint: model,
+        loras: &given.loras,
+        compute: &compute,
+        memory,
+        threads,
+        profile,
+    };
     let inputs = Inputs { request: &request, images: &given.images };
     let prepared = pipeline.prepare(inputs, work.preview, context)?;
 

@@ -176,6 +176,9 @@ pub(super) struct Generate {
     /// Make this video again from its saved settings and compare the bytes; other options override them
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     pub(super) from: Option<PathBuf>,
+    /// Let ONNX Runtime profile the job, and write a trace file that ui.perfetto.dev opens; slower
+    #[arg(long)]
+    pub(super) profile: bool,
     /// Negative prompt
     #[arg(long, value_name = "TEXT")]
     pub(super) negative: Option<String>,

@@ -16,7 +16,7 @@ use crate::core::{Error, Event, Kind, Result};
 use crate::library::Reproduction;
 use crate::queue::Scope;
 use crate::store::log_to_file;
-use crate::worker::Worker;
+use crate::worker::{Worker, WorkerOptions};
 
 pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
@@ -27,7 +27,8 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     plan::note_route(&planned);
     let stops = stops()?;
     log_to_file(&places.data_dir);
-    let service = service("wandeck generate", Scope::Own)?.settled(&places.settings);
+    let service = service("wandeck generate", Scope::Own)?;
+    let service = WorkerOptions { profile: args.profile, ..service }.settled(&places.settings);
     let output = match (args.events, common.json) {
         (true, _) => Output::Events,
         (false, true) => Output::Json,

@@ -1,6 +1,7 @@
 //! Events of a running job. One channel carries all of them, in order.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,15 @@ pub enum Event {
     Resumed {
         /// Units done of each stage.
         done: Vec<(Stage, u32)>,
+    },
+    /// ONNX Runtime's profile of one network is complete.
+    Profiled {
+        /// Name of the network.
+        network: String,
+        /// The file, in Chrome's trace format.
+        path: PathBuf,
+        /// Time since the profile began.
+        seconds: Secs,
     },
     /// An attempt failed and the job is retried.
     Retrying {

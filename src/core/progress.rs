@@ -102,6 +102,7 @@ impl Progress {
             | Event::Note { .. }
             | Event::Warning { .. }
             | Event::RunsOn { .. }
+            | Event::Profiled { .. }
             | Event::Retrying { .. }
             | Event::Interrupted { .. }
             | Event::Failed { .. }

@@ -1,13 +1,14 @@
 //! Sessions of existing ONNX files.
 
 use std::path::Path;
+use std::time::Instant;
 
 use ort::session::Session as OrtSession;
 use ort::session::builder::SessionBuilder;
 
 use super::half_io::HalfConversion;
 use super::runtime::Runtime;
-use super::session::{Session, SessionOptions};
+use super::session::{Session, SessionOptions, with_profile};
 use super::{cancellable, provider};
 use crate::core::{CancelToken, Error, Kind, Result};
 
@@ -36,12 +37,14 @@ impl Session {
         let SessionFile { name, path, output } = *file;
         let builder = || -> ort::Result<SessionBuilder> {
             let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
+            builder = with_profile(builder, options, name)?;
             if options.threads > 0 {
                 builder = builder.with_intra_threads(options.threads)?;
             }
             provider::into_session(builder, options, runtime)
         };
         let commit = |builder: &mut SessionBuilder| builder.commit_from_file(path);
+        let profiled_since = options.profile.as_ref().map(|_| Instant::now());
         let inner = cancellable::commit_cancellable(name, cancel, builder(), commit)?;
         let names = |values: &[ort::value::Outlet]| -> Vec<String> {
             values.iter().map(|value| value.name().to_owned()).collect()
@@ -54,7 +57,7 @@ impl Session {
             ));
         }
         let half = HalfConversion::of(inner.inputs());
-        Ok(Self { inner, name, inputs, outputs: vec![output.to_owned()], half })
+        Ok(Self { inner, name, inputs, outputs: vec![output.to_owned()], half, profiled_since })
     }
 
     /// Names of the inputs, in order.

@@ -18,5 +18,5 @@ pub use provider::{
     Device, ProviderSelection, ProviderStatus, Unavailable, device_id, providers, select_provider,
 };
 pub use runtime::Runtime;
-pub use session::{Session, SessionOptions};
+pub use session::{Session, SessionOptions, SessionProfile};
 pub use tensor::{Input, Tensor};

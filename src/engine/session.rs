@@ -1,6 +1,9 @@
 //! Sessions of graphs built by this program.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use ort::session::builder::SessionBuilder;
 use ort::session::{RunOptions, Session as OrtSession};
@@ -17,6 +20,9 @@ use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, DeviceId, Error, Kind, Result};
 use crate::onnx::{Dim, Dtype, Graph, ValueSpec};
 
+/// Number of profiles that this process began.
+static PROFILES: AtomicU64 = AtomicU64::new(0);
+
 /// Options of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionOptions {
@@ -30,6 +36,8 @@ pub struct SessionOptions {
     pub device: DeviceId,
     /// Whether fp32 products are exact; otherwise CUDA may round their inputs to 11 bits (TF32).
     pub exact: bool,
+    /// Folder in which ONNX Runtime profiles the session; `None` for no profile.
+    pub profile: Option<PathBuf>,
 }
 
 /// A graph loaded with its weights. Owned by one thread.
@@ -39,6 +47,17 @@ pub struct Session {
     pub(super) inputs: Vec<String>,
     pub(super) outputs: Vec<String>,
     pub(super) half: HalfConversion,
+    /// When the profile began, if there is one.
+    pub(super) profiled_since: Option<Instant>,
+}
+
+/// ONNX Runtime's profile of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionProfile {
+    /// The file, in Chrome's trace format.
+    pub path: PathBuf,
+    /// When its clock started.
+    pub began: Instant,
 }
 
 impl Session {
@@ -61,6 +80,7 @@ impl Session {
         let builder = || -> ort::Result<SessionBuilder> {
             // with memory patterns and changing shapes, every run would keep a full-size block of its own
             let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
+            builder = with_profile(builder, options, graph.name)?;
             if options.threads > 0 {
                 builder = builder.with_intra_threads(options.threads)?;
             }
@@ -73,10 +93,19 @@ impl Session {
                 .with_config_entry("session.model_external_initializers_file_folder_path", root)?)
         };
         let commit = |builder: &mut SessionBuilder| builder.commit_from_memory(&bytes);
+        let profiled_since = options.profile.as_ref().map(|_| Instant::now());
         let inner = cancellable::commit_cancellable(graph.name, cancel, builder(), commit)?;
         let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
-        Ok(Self { inner, name: graph.name, inputs, outputs, half: HalfConversion::default() })
+        let half = HalfConversion::default();
+        Ok(Self { inner, name: graph.name, inputs, outputs, half, profiled_since })
+    }
+
+    /// Completes the profile, if the session has one.
+    pub fn end_profile(&mut self) -> Result<Option<SessionProfile>> {
+        let Some(began) = self.profiled_since.take() else { return Ok(None) };
+        let path = self.inner.end_profiling().map_err(|error| ort_error::run_error(&error))?;
+        Ok(Some(SessionProfile { path: PathBuf::from(path), began }))
     }
 
     /// Runs the graph once. Inputs are passed by name, outputs are returned in the graph's order.
@@ -112,6 +141,22 @@ impl Session {
             self.half.output(value).map(Tensor).map_err(|error| ort_error::run_error(&error))
         };
         self.outputs.iter().map(take).collect()
+    }
+}
+
+/// `builder` with a profile, if one is asked for; ONNX Runtime appends the time to the file's name.
+pub(super) fn with_profile(
+    builder: SessionBuilder,
+    options: &SessionOptions,
+    name: &str,
+) -> ort::Result<SessionBuilder> {
+    match &options.profile {
+        Some(folder) => {
+            // the time in the file's name has seconds only
+            let number = PROFILES.fetch_add(1, Ordering::Relaxed);
+            Ok(builder.with_profiling(folder.join(format!("{name}-{number}")))?)
+        }
+        None => Ok(builder),
     }
 }
 

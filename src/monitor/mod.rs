@@ -49,4 +49,4 @@ pub use steps::{StepOutlier, StepStatistics};
 pub use threshold::{Level, Thresholds};
 pub use timeline::{MAX_SAMPLES, Timeline};
 pub use trace::trace;
-pub use track::{JobTrack, StageSpan, StepSpan};
+pub use track::{JobTrack, ProfileFile, StageSpan, StepSpan};

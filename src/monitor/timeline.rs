@@ -59,6 +59,7 @@ impl Timeline {
         });
         let samples: Vec<_> = earlier.samples.into_iter().map(Arc::new).chain(later).collect();
         let stages = earlier.track.stages.into_iter().chain(track.stages).collect();
+        let profiles = earlier.track.profiles.into_iter().chain(track.profiles).collect();
         let steps = earlier.track.steps.into_iter().chain(track.steps).collect();
         let forecast = track.forecast.or(earlier.track.forecast);
         let stage_forecasts = if track.stage_forecasts.is_empty() {
@@ -68,7 +69,7 @@ impl Timeline {
         };
         Self {
             started: earlier.started,
-            track: JobTrack { began: Secs(0.0), stages, steps, forecast, stage_forecasts, ..track },
+            track: JobTrack { began: Secs(0.0), stages, steps, forecast, stage_forecasts, profiles, ..track },
             machine: self.machine,
             samples: downsampled(&samples, MAX_SAMPLES),
         }

@@ -3,17 +3,23 @@
 //! The format is the "Trace Event Format": complete events (`X`) for stages and steps, counters (`C`) for
 //! measurements, metadata (`M`) for names; times in microseconds.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::csv::measured;
 use super::metric::Metric;
 use super::range::TimeRange;
 use super::sample::{Machine, Sample};
-use super::track::JobTrack;
+use super::track::{JobTrack, ProfileFile};
 use crate::core::Secs;
 
 /// Process ID of all events in the trace.
 const PROCESS: u32 = 1;
+/// Process ID of the events of ONNX Runtime's profile.
+const PROFILED: u32 = 2;
+/// Largest profile that is merged, bytes.
+const MAX_PROFILE: u64 = 256 << 20;
 /// Track of the first job's stages; the next track has its steps, and each job has two tracks.
 const FIRST_TRACK: usize = 1;
 
@@ -41,6 +47,10 @@ pub fn trace<S: AsRef<Sample>>(machine: &Machine, jobs: &[JobTrack], samples: &[
             complete(steps, &name, TimeRange { from: began, to: span.ended }, &arguments)
         }));
     }
+    if jobs.iter().any(|job| !job.profiles.is_empty()) {
+        events.push(name_event(PROFILED, "process_name", 0, "ONNX Runtime"));
+        events.extend(jobs.iter().flat_map(|job| &job.profiles).flat_map(profile_events));
+    }
     for metric in measured(samples) {
         events.extend(samples.iter().filter_map(|sample| counter(metric, sample.as_ref())));
     }
@@ -59,7 +69,37 @@ pub fn trace<S: AsRef<Sample>>(machine: &Machine, jobs: &[JobTrack], samples: &[
 }
 
 fn named(what: &str, track: usize, name: &str) -> Value {
-    json!({ "ph": "M", "name": what, "pid": PROCESS, "tid": track, "args": { "name": name } })
+    name_event(PROCESS, what, track, name)
+}
+
+fn name_event(process: u32, what: &str, track: usize, name: &str) -> Value {
+    json!({ "ph": "M", "name": what, "pid": process, "tid": track, "args": { "name": name } })
+}
+
+/// The events of ONNX Runtime's profile on the clock of the trace; none if the file cannot be read.
+fn profile_events(file: &ProfileFile) -> Vec<Value> {
+    let read = || -> std::io::Result<Vec<Value>> {
+        if fs::metadata(&file.path)?.len() > MAX_PROFILE {
+            return Err(std::io::Error::other("the file is too large"));
+        }
+        Ok(serde_json::from_slice(&fs::read(&file.path)?)?)
+    };
+    let events = read().unwrap_or_else(|error| {
+        tracing::warn!("The profile {} is left out: {error}", file.path.display());
+        Vec::new()
+    });
+    let offset = microseconds(file.began);
+    let moved = |mut event: Value| {
+        let at = event.get("ts")?.as_i64()?;
+        let fields = event.as_object_mut()?;
+        fields.insert("pid".to_owned(), json!(PROFILED));
+        fields.insert("ts".to_owned(), json!(at + offset));
+        let arguments = fields.entry("args").or_insert_with(|| json!({})).as_object_mut()?;
+        arguments.insert("network".to_owned(), json!(file.network));
+        Some(event)
+    };
+    // metadata events of the profile have no time
+    events.into_iter().filter(|event| event["ph"] == "X").filter_map(moved).collect()
 }
 
 fn complete(track: usize, name: &str, range: TimeRange, arguments: &Value) -> Value {

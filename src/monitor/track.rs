@@ -1,5 +1,9 @@
 //! The stages and steps of a job on a clock.
 
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
 use crate::core::{Bytes, Event, Secs, Stage, StageForecast};
 
 /// A stage with its start and end.
@@ -28,6 +32,17 @@ pub struct StepSpan {
     pub seconds: Secs,
 }
 
+/// ONNX Runtime's profile of one network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProfileFile {
+    /// Name of the network.
+    pub network: String,
+    /// The file, in Chrome's trace format.
+    pub path: PathBuf,
+    /// When its clock started.
+    pub began: Secs,
+}
+
 /// Stages and steps of one job on a clock.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobTrack {
@@ -47,6 +62,8 @@ pub struct JobTrack {
     pub forecast: Option<Bytes>,
     /// What the preflight expected of each stage.
     pub stage_forecasts: Vec<StageForecast>,
+    /// ONNX Runtime's profiles, if the job was profiled.
+    pub profiles: Vec<ProfileFile>,
 }
 
 impl JobTrack {
@@ -69,6 +86,11 @@ impl JobTrack {
                 self.forecast = peak_mb.map(|mebibytes| Bytes((mebibytes * f64::from(1 << 20)) as u64));
                 self.stage_forecasts.clone_from(stages);
             }
+            Event::Profiled { network, path, seconds } => self.profiles.push(ProfileFile {
+                network: network.clone(),
+                path: path.clone(),
+                began: Secs(at.0 - seconds.0),
+            }),
             Event::StageFinished { .. } | Event::Retrying { .. } => self.close_stages(at),
             Event::Interrupted { .. } | Event::Finished { .. } | Event::Failed { .. } | Event::Cancelled => {
                 self.end(at);
@@ -119,11 +141,14 @@ impl JobTrack {
             ..span.clone()
         });
         let steps = self.steps.iter().map(|span| StepSpan { ended: earlier(span.ended), ..span.clone() });
+        let profiles = self.profiles.iter();
+        let profiles = profiles.map(|file| ProfileFile { began: earlier(file.began), ..file.clone() });
         Self {
             began: earlier(self.began),
             ended: self.ended.map(earlier),
             stages: stages.collect(),
             steps: steps.collect(),
+            profiles: profiles.collect(),
             ..self.clone()
         }
     }

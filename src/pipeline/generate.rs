@@ -1,5 +1,7 @@
 //! The stages of one job, each of which can be repeated.
 
+use std::path::Path;
+
 use ndarray::ArrayD;
 
 use super::compute_plan::ComputePlan;
@@ -33,6 +35,8 @@ pub struct Pipeline<'a> {
     pub memory: &'a MemoryPlan,
     /// Threads of one operation; 0 lets ONNX Runtime take all cores.
     pub threads: usize,
+    /// Folder in which ONNX Runtime profiles the sessions; `None` for no profile.
+    pub profile: Option<&'a Path>,
 }
 
 /// A job's networks, ready to be loaded one after the other.
@@ -156,8 +160,8 @@ impl Pipeline<'_> {
     }
 
     fn loader(&self) -> Loader<'_> {
-        let Self { runtime, checkpoint, compute, memory, threads, .. } = *self;
-        Loader { runtime, checkpoint, compute, memory, threads }
+        let Self { runtime, checkpoint, compute, memory, threads, profile, .. } = *self;
+        Loader { runtime, checkpoint, compute, memory, threads, profile }
     }
 
     /// Reports that the weights of the transformer are not packed, which is slower.

@@ -25,6 +25,8 @@ pub struct WorkerOptions {
     pub may_use_cpu: bool,
     /// Threads of one operation; 0 for all cores.
     pub threads: usize,
+    /// Whether ONNX Runtime profiles every job; slower.
+    pub profile: bool,
     /// Whether time, memory and disk space are checked before a job runs.
     pub preflight: bool,
     /// Disk space for encoded prompts and images, which later jobs reuse.
@@ -56,6 +58,7 @@ impl WorkerOptions {
             back_off: Duration::from_secs(2),
             may_use_cpu: false,
             threads: 0,
+            profile: false,
             preflight: true,
             keep_encoded: Bytes(1 << 30),
             keep_latents: Bytes(2 << 30),
@@ -76,6 +79,7 @@ impl WorkerOptions {
             back_off: settings.errors.backoff(),
             may_use_cpu: settings.errors.cpu_fallback,
             threads: settings.hardware.threads as usize,
+            profile: self.profile || settings.monitor.profile,
             preflight: settings.generation.preflight,
             keep_encoded: settings.records.cache(),
             keep_latents: settings.records.latents(),

@@ -11,6 +11,7 @@ use crate::core::{DeviceId, Error, Event, Fix, Kind, Result, Secs, Stage};
 use crate::engine::runtime;
 use crate::jobs::ladder::{self, Failed};
 use crate::jobs::{self, Job, JobSpec, RetryRecord, RunRecorder, stage_key};
+use crate::library::PerformanceStore;
 use crate::models;
 use crate::plan::{RanWith, ran_with};
 
@@ -139,6 +140,15 @@ impl Runner {
                 }
                 Ok(())
             };
+            let profile = if self.options.profile {
+                let folder = PerformanceStore::new(&self.data_dir).profile_folder(&job.uid)?;
+                let message =
+                    format!("ONNX Runtime profiles this job; the trace will be in {}", folder.display());
+                send(Event::Note { message });
+                Some(folder)
+            } else {
+                None
+            };
             let context = AttemptContext {
                 runtime,
                 ordinal: self.ordinal,
@@ -149,6 +159,7 @@ impl Runner {
                 control,
                 faults: &self.options.faults,
                 threads: self.options.threads,
+                profile: profile.as_deref(),
                 limits: self.options.limits,
                 resume_points: Some(&mut resume_points),
                 record_output: &mut |output| self.shared.queue().save_partial_output(id, output),

@@ -128,9 +128,14 @@ impl Runner {
     fn keep_measurements(&self, id: JobId) {
         let timeline = self.shared.monitor.as_ref().and_then(|monitor| monitor.end_job(id.0));
         // a job that failed before its first stage has nothing to show
-        if let Some(timeline) = timeline.filter(|timeline| !timeline.track.stages.is_empty())
-            && let Err(error) = PerformanceStore::new(&self.data_dir).add(timeline)
+        let Some(timeline) = timeline.filter(|timeline| !timeline.track.stages.is_empty()) else { return };
+        let store = PerformanceStore::new(&self.data_dir);
+        if !timeline.track.profiles.is_empty()
+            && let Err(error) = store.save_trace(&timeline)
         {
+            tracing::warn!("{error:#}");
+        }
+        if let Err(error) = store.add(timeline) {
             tracing::warn!("{error:#}");
         }
     }

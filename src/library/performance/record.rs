@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{Bytes, Secs, Stage, StageForecast, Utc};
 use crate::monitor::{
-    DeviceMetric, HostMetric, JobTrack, Machine, Metric, Sample, StageSpan, StepSpan, Timeline,
+    DeviceMetric, HostMetric, JobTrack, Machine, Metric, ProfileFile, Sample, StageSpan, StepSpan, Timeline,
 };
 
 /// The version that this program writes.
@@ -23,6 +23,8 @@ pub(super) struct Record {
     seconds: Option<f64>,
     forecast: Option<Bytes>,
     stage_forecasts: Vec<StageForecast>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    profiles: Vec<ProfileFile>,
     machine: Machine,
     stages: Vec<StageRecord>,
     steps: Vec<StepRecord>,
@@ -82,6 +84,7 @@ impl From<&Timeline> for Record {
             seconds: track.ended.map(|ended| rounded(ended.0)),
             forecast: track.forecast,
             stage_forecasts: track.stage_forecasts.clone(),
+            profiles: track.profiles.clone(),
             machine: timeline.machine.clone(),
             stages: track.stages.iter().map(stage).collect(),
             steps: track.steps.iter().map(step).collect(),
@@ -126,6 +129,7 @@ impl From<Record> for Timeline {
             steps: record.steps.into_iter().map(step).collect(),
             forecast: record.forecast,
             stage_forecasts: record.stage_forecasts,
+            profiles: record.profiles,
             ..JobTrack::new(record.uid, record.job, Secs(0.0))
         };
         Self { started: record.started, track, machine: record.machine, samples }

@@ -7,11 +7,15 @@ use std::time::SystemTime;
 
 use super::record::{Record, VERSION};
 use crate::core::{Bytes, Error, Kind, Result};
-use crate::monitor::Timeline;
+use crate::monitor::{Timeline, trace};
 use crate::store::write_whole;
 
 const FOLDER: &str = "performance";
 const EXTENSION: &str = "json";
+/// Folder of ONNX Runtime's profiles, one folder for each profiled job.
+const PROFILES: &str = "profiles";
+/// Number of profiled jobs that are kept.
+const MAX_PROFILED: usize = 5;
 /// Maximum number of kept jobs.
 const MAX_JOBS: usize = 500;
 /// Maximum disk space of all files.
@@ -49,6 +53,39 @@ impl PerformanceStore {
             // an unreadable file is replaced
             Ok(None) | Err(_) => self.save(&timeline),
         }
+    }
+
+    /// The folder for ONNX Runtime's profiles of a job; only the newest such folders are kept.
+    pub fn profile_folder(&self, uid: &str) -> Result<PathBuf> {
+        self.path(uid)?;
+        let parent = self.folder.join(PROFILES);
+        let folder = parent.join(uid);
+        fs::create_dir_all(&folder).map_err(|error| {
+            Error::new(Kind::Io, format!("Cannot create {}", folder.display()))
+                .because(error)
+                .remedy("Check that the data folder can be written to")
+        })?;
+        let entries = fs::read_dir(&parent).into_iter().flatten().filter_map(std::result::Result::ok);
+        let mut others: Vec<_> = entries
+            .filter(|entry| entry.path() != folder)
+            .map(|entry| (entry.metadata().and_then(|file| file.modified()).ok(), entry.path()))
+            .collect();
+        others.sort();
+        let num_old = others.len().saturating_sub(MAX_PROFILED - 1);
+        for (_, old) in others.into_iter().take(num_old) {
+            if let Err(error) = fs::remove_dir_all(&old) {
+                tracing::debug!("Old profiles cannot be deleted: {error}");
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Writes the trace of a profiled job beside its profiles, with what they have, and returns its path.
+    pub fn save_trace(&self, timeline: &Timeline) -> Result<PathBuf> {
+        let path = self.profile_folder(&timeline.track.uid)?.join("trace.json");
+        let text = trace(&timeline.machine, std::slice::from_ref(&timeline.track), &timeline.samples);
+        write_whole(&path, text.as_bytes())?;
+        Ok(path)
     }
 
     fn save(&self, timeline: &Timeline) -> Result<()> {

@@ -1,8 +1,10 @@
 //! Loads the sessions of networks, or takes those that an earlier stage or job left loaded.
 
+use std::path::Path;
+
 use super::network::Network;
 use super::session_cache::{LoadedSession, SessionMemory};
-use crate::core::{FaultPoint, Result};
+use crate::core::{Event, FaultPoint, Result, Secs};
 use crate::engine::{Arena, Prepack, Runtime, Session, SessionOptions};
 use crate::pipeline::compute_plan::ComputePlan;
 use crate::pipeline::context::RunContext;
@@ -18,6 +20,8 @@ pub(in crate::pipeline) struct Loader<'a> {
     pub(in crate::pipeline) memory: &'a MemoryPlan,
     /// Threads of one operation; 0 lets ONNX Runtime take all cores.
     pub(in crate::pipeline) threads: usize,
+    /// Folder in which ONNX Runtime profiles the sessions; `None` for no profile.
+    pub(in crate::pipeline) profile: Option<&'a Path>,
 }
 
 impl Loader<'_> {
@@ -28,7 +32,8 @@ impl Loader<'_> {
         let is_built = self.checkpoint.exported.is_none();
         let arena = if is_stream && is_built { Arena::Released } else { Arena::default() };
         let prepack = if is_built { self.memory.of(component).prepack } else { Prepack::default() };
-        SessionOptions { threads: self.threads, prepack, arena, ..self.compute.options() }
+        let profile = self.profile.map(Path::to_path_buf);
+        SessionOptions { threads: self.threads, prepack, arena, profile, ..self.compute.options() }
     }
 
     /// The session of `network`, loaded now or by an earlier stage or job.
@@ -61,7 +66,18 @@ impl Loader<'_> {
     }
 
     /// Takes a session back that a stage does not need any more, and keeps it or drops it as planned.
-    pub(super) fn release(&self, loaded: LoadedSession, context: &mut RunContext<'_>) {
+    pub(super) fn release(&self, mut loaded: LoadedSession, context: &mut RunContext<'_>) {
+        match loaded.session.end_profile() {
+            Ok(None) => {}
+            Ok(Some(profile)) => {
+                let network = loaded.component.to_string();
+                let seconds = Secs::from(profile.began.elapsed());
+                context.reporter.send(Event::Profiled { network, path: profile.path, seconds });
+                // a session without its profile is another session
+                return;
+            }
+            Err(error) => context.reporter.warn(format!("The profile of a network is not complete: {error}")),
+        }
         if self.memory.of(loaded.component).residency > Residency::Stage {
             context.sessions.put(loaded);
         }

@@ -131,6 +131,8 @@ pub struct MonitorSettings {
     pub price_per_kwh: f64,
     /// Currency of the price; default EUR.
     pub currency: String,
+    /// Whether ONNX Runtime profiles every job, for the trace file; slower. Default off.
+    pub profile: bool,
 }
 
 impl MonitorSettings {
@@ -143,7 +145,7 @@ impl MonitorSettings {
 
 impl Default for MonitorSettings {
     fn default() -> Self {
-        Self { rate_hz: 2, price_per_kwh: 0.0, currency: "EUR".to_owned() }
+        Self { rate_hz: 2, price_per_kwh: 0.0, currency: "EUR".to_owned(), profile: false }
     }
 }
 
