@@ -95,10 +95,10 @@ pub(super) enum QueueVerb {
 #[derive(Debug, Args)]
 pub(super) struct Changes {
     /// VAE tile size in pixels
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..))]
     vae_tile: Option<u32>,
     /// Denoising steps
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     steps: Option<u32>,
     /// Read the weights from their files instead of copying them
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use super::report::{counted, note, out, print_document};
 use super::{ExitCode, Places};
-use crate::core::{Finding, Result, Severity};
+use crate::core::{Finding, Result, Severity, Stage};
 use crate::plan::{PlannedJob, PreflightDocument, PreflightResult, examine};
 
 pub(super) fn run(planned: &PlannedJob, places: &Places, as_json: bool) -> Result<ExitCode> {
@@ -21,15 +21,18 @@ fn print(examined: &PreflightResult, reasons: &[String]) {
     out(&format!("{} with {model}: {}", request.mode, reasons.join("; ")));
     let (frames, steps) = (counted(request.frames.0, "frame"), counted(request.steps.0, "step"));
     out(&format!("{frames}, {}, {steps}", request.size));
+    let has_two_experts = preflight.memory.iter().any(|stage| stage.stage == Stage::DenoiseLow);
     for stage in &preflight.memory {
         let time = preflight.time.as_ref().and_then(|time| {
             let (_, seconds) = time.stages.iter().find(|(name, _)| *name == stage.stage)?;
             Some(format!(", about {seconds}"))
         });
-        out(&format!("  {}: {} of memory{}", stage.stage, stage.peak, time.unwrap_or_default()));
+        let name = stage.stage.name(has_two_experts);
+        out(&format!("  {name}: {} of memory{}", stage.peak, time.unwrap_or_default()));
     }
     for stage in &preflight.device {
-        out(&format!("  {}: {} of GPU memory (estimate)", stage.stage, stage.peak));
+        let name = stage.stage.name(has_two_experts);
+        out(&format!("  {name}: {} of GPU memory (estimate)", stage.peak));
     }
     preflight.findings.iter().for_each(print_finding);
     if preflight.can_run() {

@@ -16,6 +16,7 @@ mod measured;
 mod monitor;
 mod plan;
 mod queue;
+mod queue_list;
 mod report;
 mod settings;
 mod signals;

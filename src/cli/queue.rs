@@ -1,5 +1,6 @@
 //! `wandeck queue`: lists and changes the queue, and runs it without a window.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,21 +9,18 @@ use crossbeam_channel::select;
 use super::args::Common;
 use super::args_queue::{QueueArgs, QueueVerb};
 use super::plan;
+use super::queue_list;
 use super::report::{self, Output, ProgressPrinter, counted, out, print_done, print_json};
 use super::signals::stops;
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Event, Faults, Kind, Result};
-use crate::jobs::{
-    Job, JobId, JobSpec, JobState, Priority, QueueDocument, QueueReplyDocument, QueueRunDocument,
-};
+use crate::jobs::{JobId, JobSpec, JobState, Priority, QueueDocument, QueueReplyDocument, QueueRunDocument};
 use crate::queue::{Acknowledgement, Queue, Scope};
 use crate::store::log_to_file;
 use crate::worker::Worker;
 
 /// What is said where a paused queue explains why nothing runs.
 const QUEUE_PAUSED: &str = "The queue is paused, \"wandeck queue resume-all\" resumes it";
-/// Characters of a prompt in the list.
-const SHOWN: usize = 48;
 
 pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
@@ -35,7 +33,7 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
     }
     let reply = match &args.verb {
         QueueVerb::List => {
-            list(&queue, common.json);
+            list(&queue, &places.data_dir, common.json);
             return Ok(ExitCode::Done);
         }
         QueueVerb::Add { generate, priority } => {
@@ -126,48 +124,15 @@ fn acknowledged(job: u64, acknowledgement: Acknowledgement, done: &str) -> Reply
     }
 }
 
-fn list(queue: &Queue, as_json: bool) {
-    let jobs = queue.jobs();
+fn list(queue: &Queue, data_dir: &Path, as_json: bool) {
     if as_json {
-        let document =
-            QueueDocument::new(queue.is_paused(), jobs.into_iter().map(|job| (job, queue.status(job))));
-        print_json(&document);
-        return;
-    }
-    if jobs.is_empty() {
-        report::note("The queue is empty");
+        let jobs = queue.jobs().into_iter().map(|job| (job, queue.status(job)));
+        return print_json(&QueueDocument::new(queue.is_paused(), jobs));
     }
     if queue.is_paused() {
         report::note(QUEUE_PAUSED);
     }
-    for job in jobs {
-        let draft = &job.spec.draft;
-        let (size, frames, steps) = (draft.size, draft.frames, draft.steps);
-        let prompt: String = draft.prompt.chars().take(SHOWN).collect();
-        let priority = match job.spec.priority {
-            Priority::Urgent => " urgent",
-            Priority::Normal => "",
-            Priority::Low => " low",
-        };
-        out(&format!(
-            "{:>5} {:<11}{priority} {} {size}, {}, {}  {prompt}{}",
-            job.id,
-            queue.status(job),
-            draft.model,
-            counted(frames, "frame"),
-            counted(steps, "step"),
-            result(job),
-        ));
-    }
-}
-
-fn result(job: &Job) -> String {
-    let Some(entry) = job.ended() else { return String::new() };
-    match (&entry.output, &entry.error) {
-        (Some(output), _) => format!("  {}", output.display()),
-        (None, Some(error)) => format!("  {}", error.message),
-        (None, None) => String::new(),
-    }
+    queue_list::print(queue, data_dir);
 }
 
 fn word(priority: Priority) -> &'static str {

@@ -46,6 +46,7 @@ impl ProgressPrinter {
         let now = Instant::now();
         let job = self.jobs.entry(id).or_insert_with(|| JobFollower::new(now));
         job.observe(event, now);
+        let has_two_experts = job.progress().has_two_experts();
         if let Some(bar) = &self.bar {
             show(bar, job);
         }
@@ -60,13 +61,13 @@ impl ProgressPrinter {
             Event::Retrying { message, .. } => self.note(&format!("Retrying: {message}")),
             Event::Warning { message } => self.note(&format!("Warning: {message}")),
             Event::StageFinished { stage, seconds } if self.bar.is_none() => {
-                note(&format!("{stage}: {seconds}"));
+                note(&format!("{}: {seconds}", stage.name(has_two_experts)));
             }
             Event::Step { stage, step, of, seconds } if self.bar.is_none() => {
                 let job = self.jobs.get(&id);
                 let percent = job.map_or(0.0, |job| job.progress().fraction()) * 100.0;
                 let left = job.map(left).unwrap_or_default();
-                note(&format!("{stage} {step}/{of}: {seconds}, {percent:.0} %{left}"));
+                note(&format!("{} {step}/{of}: {seconds}, {percent:.0} %{left}", stage.name(has_two_experts)));
             }
             _ => {}
         }
@@ -104,7 +105,8 @@ fn bar() -> Option<ProgressBar> {
 fn show(bar: &ProgressBar, job: &JobFollower) {
     if let Some((stage, done, of)) = job.progress().stage() {
         bar.set_position((job.progress().fraction() * MARKS as f64) as u64);
-        bar.set_message(format!("{stage} {done}/{of}{}", left(job)));
+        let name = stage.name(job.progress().has_two_experts());
+        bar.set_message(format!("{name} {done}/{of}{}", left(job)));
     }
 }
 

@@ -19,10 +19,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> 
         if args.iter().any(|arg| arg == "--json") {
             report::error(&error_from_usage(&error), true);
         } else {
-            report::note(error.to_string().trim_end());
+            report::note(without_misleading_tip(&error.to_string()).trim_end());
         }
         ExitCode::Invalid
     })
+}
+
+/// Removes the tip to write `-- -1`, which makes the value a prompt instead of the value of an option.
+fn without_misleading_tip(text: &str) -> String {
+    let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.contains("as a value, use '-- "));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
 /// A usage error of clap as an [`Error`], without hints for a terminal.

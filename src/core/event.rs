@@ -36,18 +36,26 @@ pub enum Stage {
     PostProcess,
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Stage {
+    /// The name of the stage in a job with one or two experts: "Denoise" if there is only one.
+    pub fn name(self, has_two_experts: bool) -> &'static str {
+        match self {
             Self::Preflight => "Preflight",
             Self::Prepare => "Prepare",
             Self::Text => "Encode text",
             Self::Image => "Encode image",
+            Self::DenoiseHigh if !has_two_experts => "Denoise",
             Self::DenoiseHigh => "Denoise, high noise",
             Self::DenoiseLow => "Denoise, low noise",
             Self::Decode => "Decode",
             Self::PostProcess => "Write and check",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name(true))
     }
 }
 

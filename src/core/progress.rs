@@ -120,6 +120,11 @@ impl Progress {
         self.stages.iter().map(|stage| (stage.stage, stage.share))
     }
 
+    /// Whether the job denoises with a high-noise and a low-noise expert.
+    pub fn has_two_experts(&self) -> bool {
+        self.stages.iter().any(|progress| progress.stage == Stage::DenoiseLow)
+    }
+
     /// The current stage, its units done and its total number of units.
     pub fn stage(&self) -> Option<(Stage, u32, u32)> {
         let current = self.stages.iter().find(|progress| Some(progress.stage) == self.current)?;

@@ -25,6 +25,7 @@ mod run_limits;
 #[cfg(test)]
 mod tests;
 mod token_count;
+mod toy;
 
 pub use catalog::{Catalog, Folders};
 pub use changes::{DraftChanges, GuidanceChoice, SeedChoice};

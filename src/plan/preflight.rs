@@ -6,6 +6,7 @@ use super::inputs::resolve_inputs;
 use super::memory_sample::MemorySample;
 use super::profiles::Profiles;
 use super::run_limits::RunLimits;
+use super::toy;
 use crate::core::{
     Bytes, CancelToken, Error, Event, Expert, FIRST_DEVICE, Finding, GenRequest, Kind, LoraChoice, Provider,
     Quantisation, Result, Secs, Severity, Stage, Subject,
@@ -148,6 +149,7 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
     };
     let mut found = preflight::check(&facts);
     found.add(profiles.notes(&work.draft, mode, family));
+    found.add(toy::note(&work.draft, &model.id));
     Ok((found, disk_space))
 }
 

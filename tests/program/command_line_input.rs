@@ -179,3 +179,84 @@ fn ended_jobs_keep_their_place_and_paused_ones_are_named() {
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
     assert!(list.contains("cancelled") && list.contains("paused"), "{list}");
 }
+
+#[test]
+fn the_list_has_a_header_and_open_jobs_first() {
+    let data = folder();
+    let add = ["queue", "add", "a red circle", "--seed", "71", "--steps", "3", "--frames", "5"];
+    for _ in 0..2 {
+        assert_eq!(json(data.path(), &add)["status"], "done");
+    }
+    assert_eq!(json(data.path(), &["queue", "cancel", "1"])["status"], "done");
+    let list = wandeck(data.path(), &["queue", "list"]);
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0][..7], ["Job", "State", "Priority", "Model", "Size", "Frames", "Steps"], "{list}");
+    assert_eq!(lines[1][..8], ["2", "queued", "normal", "toy-t2v-A14B", "64x64", "5", "3", "71"], "{list}");
+    assert_eq!(lines[2][..2], ["1", "cancelled"], "{list}");
+    for steps in ["0", "-3"] {
+        let (code, printed) = refused(data.path(), &["queue", "retry", "1", "--steps", steps]);
+        assert_eq!(code, Some(2), "{printed}");
+    }
+}
+
+#[test]
+fn tips_do_not_turn_a_value_into_a_prompt() {
+    let data = folder();
+    for args in [&["queue", "move", "1", "--before", "-1"][..], &["lora", "show", "-1"]] {
+        let (code, printed) = refused(data.path(), args);
+        assert!(code == Some(2) && !printed.contains("-- -1") && printed.contains("Usage"), "{printed}");
+    }
+    let (_, printed) = refused(data.path(), &["generate", "a", "--stepz", "3"]);
+    assert!(printed.contains("--steps"), "a helpful tip stays: {printed}");
+}
+
+#[test]
+fn a_dry_run_names_one_denoise_stage_and_what_the_toy_draws() {
+    let data = folder();
+    let dry = |args: &[&str]| {
+        let run = wandeck(data.path(), &[&["generate", "--dry-run"], args].concat());
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8_lossy(&run.stdout).into_owned()
+    };
+    let one = dry(&["a cat plays the piano", "--model", "toy-ti2v-5B"]);
+    assert!(one.contains("  Denoise: ") && !one.contains("high noise"), "{one}");
+    assert!(one.contains("circle, square or triangle"), "{one}");
+    assert_eq!(one.matches("ti2v with toy-ti2v-5B").count(), 1, "{one}");
+    let two = dry(&["a red circle moves right on a black background", "--model", "toy-t2v-A14B"]);
+    assert!(two.contains("Denoise, high noise: ") && !two.contains("circle, square or triangle"), "{two}");
+}
+
+#[test]
+fn files_with_a_byte_order_mark_are_read() {
+    const MARK: &str = "\u{feff}";
+    let data = folder();
+    std::fs::write(data.path().join("settings.ron"), format!("{MARK}(version: 1, generation: (retries: 7))"))
+        .unwrap();
+    let shown = json(data.path(), &["settings", "show"]);
+    assert_eq!(find(&shown, "retries"), Some(&7.into()), "{shown}");
+    let (toy, copy) = (
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B"),
+        data.path().join("models/marked"),
+    );
+    for entry in walk(&toy) {
+        let target = copy.join(entry.strip_prefix(&toy).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        if entry.extension().is_some_and(|extension| extension == "json") {
+            let text = std::fs::read_to_string(&entry).unwrap();
+            std::fs::write(target, format!("{MARK}{text}")).unwrap();
+        } else {
+            std::fs::hard_link(&entry, &target)
+                .or_else(|_| std::fs::copy(&entry, &target).map(drop))
+                .unwrap();
+        }
+    }
+    let models = json(data.path(), &["models", "show", copy.to_str().unwrap()]);
+    assert_eq!(find(&models, "modes"), Some(&serde_json::json!(["t2v"])), "{models}");
+}
+
+/// All files below a folder.
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}

@@ -30,17 +30,18 @@ pub(in crate::app) fn stage_bar_ui(ui: &mut Ui, progress: &Progress, height: f32
 pub(in crate::app) fn stage_words(progress: &Progress) -> String {
     match progress.stage() {
         None => "starting…".to_owned(),
-        Some((stage, _, 0 | 1)) => short(stage).to_owned(),
-        Some((stage, done, of)) => format!("{} {done} of {of}", short(stage)),
+        Some((stage, _, 0 | 1)) => short(stage, progress.has_two_experts()).to_owned(),
+        Some((stage, done, of)) => format!("{} {done} of {of}", short(stage, progress.has_two_experts())),
     }
 }
 
-fn short(stage: Stage) -> &'static str {
+fn short(stage: Stage, has_two_experts: bool) -> &'static str {
     match stage {
         Stage::Preflight => "preflight",
         Stage::Prepare => "loading",
         Stage::Text => "text",
         Stage::Image => "image",
+        Stage::DenoiseHigh if !has_two_experts => "denoising",
         Stage::DenoiseHigh => "high noise",
         Stage::DenoiseLow => "low noise",
         Stage::Decode => "decode",
