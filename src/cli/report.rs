@@ -67,7 +67,10 @@ impl ProgressPrinter {
                 let job = self.jobs.get(&id);
                 let percent = job.map_or(0.0, |job| job.progress().fraction()) * 100.0;
                 let left = job.map(left).unwrap_or_default();
-                note(&format!("{} {step}/{of}: {seconds}, {percent:.0} %{left}", stage.name(has_two_experts)));
+                note(&format!(
+                    "{} {step}/{of}: {seconds}, {percent:.0} %{left}",
+                    stage.name(has_two_experts)
+                ));
             }
             _ => {}
         }

@@ -36,7 +36,14 @@ pub fn read_bounded(path: &Path, max: Bytes) -> io::Result<Vec<u8>> {
 
 /// The text of a regular file in UTF-8 of at most `max` bytes.
 pub fn read_text_bounded(path: &Path, max: Bytes) -> io::Result<String> {
-    String::from_utf8(read_bounded(path, max)?).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    let bytes = read_bounded(path, max)?;
+    let text = without_byte_order_mark(&bytes).to_vec();
+    String::from_utf8(text).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+}
+
+/// Text without the byte order mark that some editors write at its start, which JSON and RON do not allow.
+pub fn without_byte_order_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 fn check(about: &fs::Metadata) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::diffusers::MAX_JSON;
-use crate::core::{Error, Kind, Result, read_bounded};
+use crate::core::{Error, Kind, Result, read_bounded, without_byte_order_mark};
 use crate::onnx::Weights;
 use crate::wan::names::{ComponentKind, Naming, Recognised, recognise};
 use crate::wan::{
@@ -64,7 +64,7 @@ pub(super) fn original_config(dir: &Path, found: &Recognised) -> Option<Transfor
         return None;
     }
     let bytes = read_bounded(&dir.join("config.json"), MAX_JSON).ok()?;
-    let config: OriginalConfig = serde_json::from_slice(&bytes).ok()?;
+    let config: OriginalConfig = serde_json::from_slice(without_byte_order_mark(&bytes)).ok()?;
     config.check().ok()?;
     let text = found.weights.get("condition_embedder.text_embedder.linear_1.weight").ok()?;
     Some(config.transformer(*text.shape.get(1)?))

@@ -10,7 +10,7 @@ use super::experts;
 use super::info::{Layout, ModelInfo, RoleSource};
 use super::open::Opened;
 use super::unsupported::{first_unsupported, unsupported_format};
-use crate::core::{Bytes, Error, Expert, Kind, Mode, Result, read_bounded};
+use crate::core::{Bytes, Error, Expert, Kind, Mode, Result, read_bounded, without_byte_order_mark};
 use crate::onnx::Weights;
 use crate::wan::names::ComponentKind;
 use crate::wan::{CheckConfig, Checkpoint, Component, ModelIndex, TransformerConfig};
@@ -113,7 +113,8 @@ fn read_json<T: DeserializeOwned + CheckConfig>(path: &Path) -> Result<T> {
         Error::new(Kind::CorruptModel, format!("{} is not valid", path.display()))
             .remedy("Download the file again")
     };
-    let config: T = serde_json::from_slice(&bytes).map_err(|error| invalid().because(error))?;
+    let config: T =
+        serde_json::from_slice(without_byte_order_mark(&bytes)).map_err(|error| invalid().because(error))?;
     config.check().map_err(|what| invalid().because(std::io::Error::other(what)))?;
     Ok(config)
 }

@@ -8,7 +8,7 @@ use super::compatibility::expected_channels;
 use super::diffusers::{MAX_JSON, mode_from_index};
 use super::info::{ComponentInfo, Layout, ModelInfo};
 use super::open::Opened;
-use crate::core::{Error, Kind, Mode, Result, read_bounded};
+use crate::core::{Error, Kind, Mode, Result, read_bounded, without_byte_order_mark};
 use crate::onnx::Weights;
 use crate::wan::exported::{Exported, ExportedGraph, FILE, Interface};
 use crate::wan::{
@@ -114,7 +114,9 @@ impl Found<'_> {
             return None;
         };
         let read = read_bounded(&path, MAX_JSON).map_err(|error| error.to_string());
-        let parsed = read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+        let parsed = read.and_then(|bytes| {
+            serde_json::from_slice(without_byte_order_mark(&bytes)).map_err(|error| error.to_string())
+        });
         let parsed = parsed.and_then(|config: T| config.check().map(|()| config));
         parsed.map_err(|error| self.wrong.push(format!("{} is not valid: {error}", paths[0]))).ok()
     }

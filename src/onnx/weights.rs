@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::file_identity::FileIdentity;
 use super::quantised::{QUANTIZATION_KEY, logical_shape, quantisation_from_layout};
 use super::spec::Dtype;
-use crate::core::{Bytes, Error, Kind, Result, open_regular, read_bounded};
+use crate::core::{Bytes, Error, Kind, Result, open_regular, read_bounded, without_byte_order_mark};
 
 /// Maximum size of a header in bytes; the safetensors format limits it to 100 MB.
 const MAX_HEADER: u64 = 100_000_000;
@@ -79,7 +79,7 @@ impl Weights {
             return Self::from_files(&[single]);
         }
         let index = match read_bounded(&index_path, MAX_INDEX) {
-            Ok(bytes) => serde_json::from_slice::<ShardIndex>(&bytes)
+            Ok(bytes) => serde_json::from_slice::<ShardIndex>(without_byte_order_mark(&bytes))
                 .map_err(|error| corrupt(&index_path, "The file is not a shard index").because(error))?,
             Err(_) => {
                 return Err(Error::new(Kind::MissingModel, format!("No weights found in {}", dir.display()))

@@ -30,6 +30,7 @@ pub(super) fn note(draft: &Draft, model_id: &str) -> Option<Finding> {
         subject: Subject::Model,
         message: message.to_owned(),
         fixes: Vec::new(),
+        figures: Vec::new(),
     })
 }
 

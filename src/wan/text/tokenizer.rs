@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::sentencepiece;
 use super::tokenizer_limits::{check_json, guarded};
-use crate::core::{Bytes, Error, Kind, Result, read_bounded};
+use crate::core::{Bytes, Error, Kind, Result, read_bounded, without_byte_order_mark};
 use crate::onnx::Weights;
 
 /// File of the `tokenizers` library, in every checkpoint saved by transformers.
@@ -54,7 +54,8 @@ impl Tokenizer {
         }
         if let Some(bytes) = read(&folder.join(JSON))? {
             let failed = |error| corrupt(&folder.join(JSON), error);
-            check_json(&bytes).map_err(failed)?;
+            let bytes = without_byte_order_mark(&bytes);
+            check_json(bytes).map_err(failed)?;
             let inner = guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(failed)?;
             let inner = inner.map_err(|error| failed(io::Error::other(error)))?;
             return Self::new(inner, &folder.join(JSON));
