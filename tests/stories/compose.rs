@@ -47,7 +47,15 @@ fn tokens_are_counted_and_a_preset_is_applied_and_undone() {
     window.step();
     assert!(window.shows("toy-ti2v-5B"));
     assert_eq!(window.prompt(), "a red circle");
+    window.set_number("Steps", "7");
+    window.wait_for("1 field differs");
+    window.click("Reset Steps");
+    window.wait("the mark goes", |window| !window.shows("field differs"));
     window.command("Undo");
+    assert_eq!(window.number("Steps"), "7");
+    for _ in 0..2 {
+        window.command("Undo");
+    }
     window.wait_for("Text to video with toy-t2v-A14B");
 }
 

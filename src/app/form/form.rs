@@ -192,7 +192,7 @@ impl Form {
         self.choose_model(&best)?;
         // the toy's prompt would be a poor start for a large model
         self.draft.prompt = if prompt == FIRST_PROMPT { String::new() } else { prompt };
-        self.context.reason = "the best of your models that fits this machine".to_owned();
+        "the best of your models that fits this machine".clone_into(&mut self.context.reason);
         self.undo = Undo::new(self.state());
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::core::{Draft, Mode, Resolution, Result};
 impl Form {
     /// Takes a start image into the form; the video takes its shape. A model that takes none gives way to one that does.
     pub fn start_from(&mut self, path: PathBuf, size: Resolution) -> Result<()> {
-        self.take_start(InputSource::Image(path), size)
+        self.take_start(&InputSource::Image(path), size)
     }
 
     /// Continues from the last frame of a video. Selects another model if the current one takes no image.
@@ -53,7 +53,7 @@ impl Form {
             return Ok(());
         };
         match well {
-            InputWell::Start => self.take_start(source, size),
+            InputWell::Start => self.take_start(&source, size),
             InputWell::End => self.take_end(path.to_path_buf()),
         }
     }
@@ -71,7 +71,7 @@ impl Form {
         Fitting::of(self.mode(), self.limits().ok()?, self.draft.size)
     }
 
-    fn take_start(&mut self, source: InputSource, size: Resolution) -> Result<()> {
+    fn take_start(&mut self, source: &InputSource, size: Resolution) -> Result<()> {
         let mut with_image = self.draft.clone();
         InputSource::set_start(Some(source.clone()), &mut with_image);
         self.image = Some((source.path().to_path_buf(), size));

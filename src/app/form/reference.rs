@@ -28,12 +28,11 @@ impl Form {
 
     /// The draft that the form is compared with: the preset's, else the defaults of the form's model.
     pub(in crate::app) fn reference(&self) -> Option<Draft> {
-        let draft = match self.preset() {
-            Some(preset) => preset.draft(""),
-            None => {
-                let model = self.planner.model(&self.draft.model).ok()?;
-                self.planner.catalog().defaults(model, self.mode()?).ok()?
-            }
+        let draft = if let Some(preset) = self.preset() {
+            preset.draft("")
+        } else {
+            let model = self.planner.model(&self.draft.model).ok()?;
+            self.planner.catalog().defaults(model, self.mode()?).ok()?
         };
         let draft = self.planner.new_form(draft);
         // a size that follows the shape of the start image was not entered by anybody

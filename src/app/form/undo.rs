@@ -57,8 +57,10 @@ impl Undo {
         let belongs = |(last, at): (Change, Instant)| {
             last == change && change != Change::Other && now.saturating_duration_since(at) < PAUSE
         };
+        // a value that goes back to where it started, by a reset for instance, would leave a step without effect
+        let is_back = self.past.last() == Some(&state);
         let before = std::mem::replace(&mut self.seen, state);
-        if !self.last.is_some_and(belongs) {
+        if is_back || !self.last.is_some_and(belongs) {
             self.past.push(before);
             if self.past.len() > KEPT {
                 self.past.remove(0);
@@ -145,6 +147,16 @@ mod tests {
         }
         let words = |prompt: &str, steps| (prompt.to_owned(), steps);
         assert_eq!(found, [words("a cat jumps", 22), words("a cat", 22), words("a cat", 20), words("", 20)]);
+    }
+
+    #[test]
+    fn a_value_that_is_reset_at_once_can_be_brought_back() {
+        let now = Instant::now();
+        let mut undo = Undo::new(state("a", 20));
+        observe(&mut undo, &state("a", 7), now);
+        observe(&mut undo, &state("a", 20), now);
+        assert_eq!(undo.undo(), Some(state("a", 7)));
+        assert_eq!(undo.undo(), Some(state("a", 20)));
     }
 
     #[test]

@@ -33,8 +33,6 @@ impl App {
     pub(super) fn apply(&mut self, ctx: &Context, action: Action, now: Instant) {
         let state = &mut self.state;
         let done = match action {
-            Action::Compose(ComposeAction::Command(command)) => self.run_command(ctx, command, now),
-            Action::Compose(action) => state.apply_compose(action, now),
             Action::Gallery(action) => {
                 if matches!(action, GalleryAction::Open(_)) {
                     self.layout.show(PanelId::Player);
@@ -86,7 +84,10 @@ impl App {
                 state.apply_queue(action, now)
             }
             Action::Settings(action) => state.apply_settings(ctx, action),
-            Action::Command(command) => self.run_command(ctx, command, now),
+            Action::Compose(ComposeAction::Command(command)) | Action::Command(command) => {
+                self.run_command(ctx, command, now)
+            }
+            Action::Compose(action) => state.apply_compose(action, now),
             Action::ShowJob(id) => {
                 self.layout.show(PanelId::Queue);
                 self.panels.queue.show_job(id);

@@ -86,12 +86,11 @@ impl Inputs {
         fitting: Option<Fitting>,
     ) {
         let Well { thread, whole, fitted } = &mut self.wells[well as usize];
-        match source {
-            Some(source) => thread.ask(Question { source, fitting }),
-            None => {
-                thread.forget();
-                (*whole, *fitted) = (None, None);
-            }
+        if let Some(source) = source {
+            thread.ask(Question { source, fitting });
+        } else {
+            thread.forget();
+            (*whole, *fitted) = (None, None);
         }
     }
 

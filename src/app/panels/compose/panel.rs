@@ -34,6 +34,8 @@ pub(super) const FIELDS: [&str; 18] = [
     "lora",
 ];
 
+/// Width of the scroll bar.
+const SCROLL_BAR: f32 = 8.0;
 /// Space between two rows.
 const ROW_GAP: f32 = 4.0;
 
@@ -58,6 +60,9 @@ impl ComposePanel {
         let mut actions = Vec::new();
         let mut draft = view.draft.clone();
         let generate = start::ui(ui, view, &mut draft, &mut actions);
+        // the bar lies beside the controls, not on them
+        let scroll = &mut ui.spacing_mut().scroll;
+        (scroll.bar_width, scroll.floating_allocated_width) = (SCROLL_BAR, SCROLL_BAR);
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = ROW_GAP;
             // whose form it is, if it is a job's

@@ -1,8 +1,6 @@
 //! The preflight result below the form: estimated cost, findings and suggested fixes.
 
-use eframe::egui::{
-    Align, Align2, Label, Layout, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo, vec2,
-};
+use eframe::egui::{Align, Align2, FontId, Label, Layout, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 use egui_material_icons::icons::{ICON_BLOCK, ICON_REFRESH, ICON_WARNING};
 
 use super::view::{ComposeAction, ComposeView, PreflightStatus, PreflightView};
@@ -16,6 +14,8 @@ use crate::preflight::StageMemory;
 /// Height of a stage: its bar and its words.
 const STAGE_HEIGHT: f32 = 20.0;
 const BAR_HEIGHT: f32 = 4.0;
+/// Size of its words, so that four stages fit side by side.
+const STAGE_TEXT: f32 = 10.0;
 /// Space between two stages.
 const GAP: f32 = 6.0;
 
@@ -105,7 +105,7 @@ fn stages_ui(ui: &mut Ui, found: &PreflightView) {
             ui.painter().rect_filled(bar, 2.0, tokens.line);
             ui.painter().rect_filled(filled, 2.0, colour);
             let text = format!("{} {}", short(stage.stage), amount(stage.peak));
-            let font = TextStyle::Small.resolve(ui.style());
+            let font = FontId::proportional(STAGE_TEXT);
             let at = place.left_bottom();
             ui.painter().text(at, Align2::LEFT_BOTTOM, &text, font, ui.visuals().weak_text_color());
             let free = found.free.map(|free| format!(" of {free} that are free")).unwrap_or_default();
@@ -133,10 +133,10 @@ fn parts(found: &PreflightView) -> Vec<StageMemory> {
     parts
 }
 
-/// A few characters for an amount of memory: "17.2" is GiB, "512 M" is MiB.
+/// A few characters for an amount of memory: "17.2G" for GiB, "512M" for MiB.
 fn amount(bytes: Bytes) -> String {
     let mib = bytes.0 as f64 / f64::from(1 << 20);
-    if mib < 1000.0 { format!("{mib:.0} M") } else { format!("{:.1} G", mib / 1024.0) }
+    if mib < 1000.0 { format!("{mib:.0}M") } else { format!("{:.1}G", mib / 1024.0) }
 }
 
 fn short(stage: Stage) -> &'static str {

@@ -1,6 +1,7 @@
 //! The router card: mode and model with the reason for both, and what other modes would need.
 
-use eframe::egui::{Button, Frame, Label, Margin, RichText, Ui, vec2};
+use eframe::egui::text::LayoutJob;
+use eframe::egui::{Button, Frame, Label, Margin, RichText, TextStyle, Ui, vec2};
 use egui_material_icons::icons::ICON_AUTO_AWESOME;
 
 use super::numbers::named;
@@ -10,7 +11,8 @@ use crate::app::widgets::field::problem_ui;
 use crate::core::Mode;
 
 /// Height of the sentence below the buttons; fixed, so that a different reason moves nothing.
-const SENTENCE_HEIGHT: f32 = 36.0;
+const SENTENCE_HEIGHT: f32 = 34.0;
+const SENTENCE_ROWS: usize = 2;
 /// The modes, in the order of the buttons.
 const MODES: [Mode; 3] = [Mode::T2V, Mode::I2V, Mode::TI2V];
 /// How much of the width each button has.
@@ -26,8 +28,7 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<
         modes_ui(ui, view, actions);
         ui.allocate_ui(vec2(ui.available_width(), SENTENCE_HEIGHT), |ui| {
             ui.set_min_height(SENTENCE_HEIGHT);
-            let text = sentence(view);
-            ui.add(Label::new(RichText::new(&text)).wrap());
+            sentence_ui(ui, sentence(view));
         });
         let others = MODES.into_iter().filter(|mode| view.mode != Some(*mode)).take(2);
         let needs: Vec<_> =
@@ -36,6 +37,17 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<
         ui.add(Label::new(RichText::new(&needs).small().weak()).truncate());
         problem_ui(ui, "mode", view.problems);
     });
+}
+
+/// A sentence of two lines at most; the tooltip has all of it.
+fn sentence_ui(ui: &mut Ui, text: String) {
+    let (font, colour) = (TextStyle::Body.resolve(ui.style()), ui.visuals().text_color());
+    let mut job = LayoutJob::simple(text.clone(), font, colour, ui.available_width());
+    job.wrap.max_rows = SENTENCE_ROWS;
+    let response = ui.add(Label::new(job));
+    if response.hovered() {
+        response.on_hover_text(text);
+    }
 }
 
 /// Automatic, and the three modes side by side.
