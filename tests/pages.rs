@@ -120,3 +120,14 @@ fn the_diagnostics_are_collected_shown_and_saved() {
     let bytes = std::fs::read(file).unwrap();
     assert!(!bytes.windows(10).any(|part| part == b"red circle"));
 }
+
+#[test]
+fn a_model_is_verified_in_the_background() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let mut harness = window(data_dir.path());
+    wait(&mut harness, |harness| harness.query_by_label("Ready").is_some());
+    show(&mut harness, "Models");
+    harness.get_by_label_contains("Verify (").click();
+    wait(&mut harness, |harness| said(harness, "toy-t2v-A14B is sound"));
+    harness.get_by_label("ready, verified");
+}

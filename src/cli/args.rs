@@ -261,6 +261,16 @@ pub(super) enum ModelsVerb {
         /// Model id or folder
         model: String,
     },
+    /// Read every byte of a model and look for values that are not numbers
+    Verify {
+        /// Model id or folder
+        model: String,
+    },
+    /// Move a model's own files to the bin
+    Remove {
+        /// Model id
+        model: String,
+    },
     /// Convert a model to a smaller precision; int8 is also faster on the CPU
     Convert(Convert),
     /// Write a model with synthetic weights and official names and shapes, for tests and benchmarks

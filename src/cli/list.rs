@@ -18,6 +18,8 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
             let opened = models::inspect(&path)?;
             vec![Installed::new(opened.checkpoint.id.clone(), path, Ok(opened))]
         }
+        ModelsVerb::Verify { model } => return super::models::verify(model, common),
+        ModelsVerb::Remove { model } => return super::models::remove(model, common),
         ModelsVerb::Convert(args) => return convert::run(args, common),
         ModelsVerb::Synth(args) => return synth::run(args, common),
     };

@@ -13,6 +13,7 @@ mod graph;
 mod list;
 mod lora;
 mod measured;
+mod models;
 mod monitor;
 mod plan;
 mod queue;

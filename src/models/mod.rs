@@ -14,10 +14,14 @@ mod folder;
 mod header;
 mod info;
 mod open;
+mod removal;
 pub mod synth;
 mod unsupported;
+mod verify;
 
 pub use catalog::{Installed, MODELS_ROOT_VARIABLE, find, installed};
 pub use document::{ModelDetails, ModelDocument};
 pub use info::{ComponentInfo, Layout, ModelInfo, RoleSource};
 pub use open::{Opened, inspect, open};
+pub use removal::Removal;
+pub use verify::{TensorProblem, VerifyReport, verify};

@@ -17,7 +17,6 @@ use crate::app::background::restore::{Found, examine_file, is_weights};
 use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
-use crate::app::panels::models::ModelsAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
 use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
@@ -45,11 +44,7 @@ impl App {
                 Ok(())
             }
             Action::Log(action) => state.apply_log(action),
-            Action::Models(ModelsAction::Use(id)) => state.form.choose_model(&id),
-            Action::Models(ModelsAction::Scan) => {
-                state.scan_models();
-                Ok(())
-            }
+            Action::Models(action) => state.apply_models(action),
             Action::Monitor(action) => match state.measurements.apply(action) {
                 Ok(remedy) => remedy.map_or(Ok(()), |remedy| self.apply_remedy(ctx, &remedy, now)),
                 Err(error) => Err(error),

@@ -129,8 +129,15 @@ impl Tree<'_> {
                 all(panels.gallery.ui(ui, &view), Action::Gallery)
             }
             PanelId::Models => {
+                let task = state.model_task();
                 let view = ModelsView {
                     models: state.models(),
+                    fits: state.form.fits(),
+                    verified: &state.pages.verified,
+                    task: task.as_ref(),
+                    queue: &state.queue,
+                    presets: &state.presets,
+                    runtime: state.pages.runtime.as_ref(),
                     chosen: &state.form.draft.model,
                     is_scanning: state.tasks.scans > 0,
                 };

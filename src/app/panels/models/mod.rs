@@ -1,5 +1,9 @@
 //! The models panel.
 
+mod detail;
+mod list;
 mod panel;
+#[cfg(test)]
+mod tests;
 
-pub(in crate::app) use panel::{ModelsAction, ModelsPanel, ModelsView};
+pub(in crate::app) use panel::{ModelTask, ModelsAction, ModelsPanel, ModelsView, RuntimeStatus};

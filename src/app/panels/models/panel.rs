@@ -1,20 +1,62 @@
-//! The list of installed models with their modes or errors.
+//! The models on this machine: the list, the selected one, and ONNX Runtime.
 
-use eframe::egui::{Label, RichText, ScrollArea, Ui};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use eframe::egui::{Button, ComboBox, Label, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+
+use super::detail::detail_ui;
+use super::list::list_ui;
 use crate::app::theme;
-use crate::core::Bytes;
-use crate::models::Installed;
+use crate::core::{Mode, Result};
+use crate::jobs::Job;
+use crate::models::convert::ConversionTarget;
+use crate::models::{Installed, VerifyReport};
+use crate::plan::ModelFit;
+use crate::presets::Preset;
+
+/// Narrower, the details stand below the list.
+const WIDE: f32 = 880.0;
+
+/// What is being done with a model in the background.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::app) struct ModelTask {
+    /// For instance "Verifying toy-t2v-A14B".
+    pub(in crate::app) what: String,
+    /// How much of it is done, 0 to 1.
+    pub(in crate::app) fraction: f32,
+}
+
+/// ONNX Runtime and its providers, a line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::app) struct RuntimeStatus {
+    /// Version, build and place, or why there is none.
+    pub(in crate::app) runtime: String,
+    /// Each provider with its device, or why it cannot be used and what to do.
+    pub(in crate::app) providers: Vec<(bool, String)>,
+}
 
 /// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct ModelsView<'a> {
     /// Installed models, including unusable ones.
     pub(in crate::app) models: &'a [Installed],
+    /// How well they fit this machine.
+    pub(in crate::app) fits: &'a [ModelFit],
+    /// What verifying them found, by id.
+    pub(in crate::app) verified: &'a BTreeMap<String, Result<VerifyReport>>,
     /// The form's model.
     pub(in crate::app) chosen: &'a str,
     /// Whether a scan is running.
     pub(in crate::app) is_scanning: bool,
+    /// What is being done with a model.
+    pub(in crate::app) task: Option<&'a ModelTask>,
+    /// The queue.
+    pub(in crate::app) queue: &'a [Job],
+    /// The presets.
+    pub(in crate::app) presets: &'a [Preset],
+    /// ONNX Runtime, once it was looked at.
+    pub(in crate::app) runtime: Option<&'a RuntimeStatus>,
 }
 
 /// Actions of the models panel.
@@ -24,57 +66,161 @@ pub(in crate::app) enum ModelsAction {
     Use(String),
     /// Scan the folders again.
     Scan,
+    /// Read every byte of this model.
+    Verify(String),
+    /// Make a smaller copy of this model.
+    Convert(String, ConversionTarget),
+    /// Stop what is being done with a model.
+    CancelTask,
+    /// Move this model's own files to the bin.
+    Remove(String),
+    /// Show this folder in the file manager.
+    Reveal(PathBuf),
+    /// Look for models in this folder, too.
+    UseFolder(PathBuf),
+    /// Choose a folder to look for models in.
+    BrowseFolder,
+    /// Look at ONNX Runtime and its providers.
+    CheckRuntime,
 }
 
 /// The view state of the models panel.
 #[derive(Default)]
-pub(in crate::app) struct ModelsPanel {}
+pub(in crate::app) struct ModelsPanel {
+    search: String,
+    mode: Option<Mode>,
+    selected: Option<String>,
+    folder: String,
+    /// The model whose removal was asked for, until it is confirmed.
+    removing: Option<String>,
+}
 
 impl ModelsPanel {
     /// Draws the models; returns the user's actions.
-    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "every panel is drawn alike")]
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>) -> Vec<ModelsAction> {
         let mut actions = Vec::new();
-        ui.horizontal(|ui| {
-            ui.weak(format!("{} models on this machine", view.models.len()));
-            if ui.add_enabled(!view.is_scanning, eframe::egui::Button::new("Rescan")).clicked() {
+        self.toolbar_ui(ui, view, &mut actions);
+        if let Some(task) = view.task {
+            ui.horizontal(|ui| {
+                ui.add(ProgressBar::new(task.fraction).text(&task.what).desired_width(320.0));
+                if ui.button("Stop").clicked() {
+                    actions.push(ModelsAction::CancelTask);
+                }
+            });
+            ui.ctx().request_repaint_after(std::time::Duration::from_millis(200));
+        }
+        ui.separator();
+        if ui.available_width() >= WIDE {
+            ui.columns(2, |columns| {
+                let [left, right] = columns else { return };
+                ScrollArea::vertical().id_salt("list").auto_shrink([false, false]).show(left, |ui| {
+                    self.left_ui(ui, view, &mut actions);
+                });
+                ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(right, |ui| {
+                    self.right_ui(ui, view, &mut actions);
+                });
+            });
+        } else {
+            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                self.left_ui(ui, view, &mut actions);
+                ui.separator();
+                self.right_ui(ui, view, &mut actions);
+            });
+        }
+        actions
+    }
+
+    fn toolbar_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Search models");
+            let edit =
+                TextEdit::singleline(&mut self.search).hint_text("name, file or state").desired_width(170.0);
+            ui.add(edit).labelled_by(label.id);
+            let name = |mode: Option<Mode>| mode.map_or("all".to_owned(), |mode| mode.to_string());
+            let label = ui.label("Mode");
+            let combo = ComboBox::from_id_salt("mode").selected_text(name(self.mode)).show_ui(ui, |ui| {
+                for mode in [None, Some(Mode::T2V), Some(Mode::I2V), Some(Mode::TI2V)] {
+                    ui.selectable_value(&mut self.mode, mode, name(mode));
+                }
+            });
+            combo.response.labelled_by(label.id);
+            if ui.add_enabled(!view.is_scanning, Button::new("Rescan")).clicked() {
                 actions.push(ModelsAction::Scan);
             }
-            if view.is_scanning {
-                ui.weak("Scanning…");
+            ui.weak(match (view.is_scanning, view.models.len()) {
+                (true, _) => "Scanning…".to_owned(),
+                (false, 1) => "1 model on this machine".to_owned(),
+                (false, count) => format!("{count} models on this machine"),
+            });
+        });
+    }
+
+    fn left_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
+        list_ui(ui, view, &self.search, self.mode, &mut self.selected);
+        ui.add_space(10.0);
+        self.add_ui(ui, view, actions);
+        ui.add_space(10.0);
+        runtime_ui(ui, view.runtime, actions);
+    }
+
+    fn right_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
+        let selected = self.selected.as_deref().unwrap_or(view.chosen);
+        match view.models.iter().find(|model| model.id == selected) {
+            Some(model) => detail_ui(ui, model, view, &mut self.removing, actions),
+            None => {
+                ui.weak("Select a model to see what it is made of");
+            }
+        }
+    }
+
+    /// Which files a first video needs, and where to look for them.
+    fn add_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
+        let has_official = view.models.iter().any(|model| model.family.is_some());
+        if !has_official && !view.is_scanning {
+            ui.strong("No official Wan 2.2 model yet");
+            let about = "The toy models only draw shapes. For real videos, download one of these (Apache-2.0) and \
+                         point Wandeck to its folder; nothing is copied.";
+            ui.add(Label::new(about).wrap());
+            for (mode, repository, size) in [
+                ("Text to video", "Wan-AI/Wan2.2-T2V-A14B-Diffusers", "about 126 GB, fp32"),
+                ("Image to video", "Wan-AI/Wan2.2-I2V-A14B-Diffusers", "about 126 GB, fp32"),
+                ("Text and image to video", "Wan-AI/Wan2.2-TI2V-5B-Diffusers", "about 33 GB, fp32"),
+                ("Every mode, smaller", "Comfy-Org/Wan_2.2_ComfyUI_Repackaged", "about 36 GB a mode, fp8"),
+            ] {
+                ui.horizontal_wrapped(|ui| {
+                    ui.label(mode);
+                    ui.monospace(repository);
+                    ui.weak(size);
+                });
+            }
+        }
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Existing folder");
+            let edit = TextEdit::singleline(&mut self.folder).hint_text("path of a folder with models");
+            ui.add(edit.desired_width(200.0)).labelled_by(label.id);
+            let text = self.folder.trim();
+            if ui.add_enabled(!text.is_empty(), Button::new("Look here")).clicked() {
+                actions.push(ModelsAction::UseFolder(PathBuf::from(text)));
+            }
+            if ui.button("Browse models…").clicked() {
+                actions.push(ModelsAction::BrowseFolder);
             }
         });
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            for model in view.models {
-                ui.push_id(&model.id, |ui| model_ui(ui, model, view.chosen, &mut actions));
-            }
-        });
-        actions
     }
 }
 
-fn model_ui(ui: &mut Ui, model: &Installed, chosen: &str, actions: &mut Vec<ModelsAction>) {
-    ui.separator();
-    ui.horizontal(|ui| {
-        ui.strong(&model.id);
-        if model.id == chosen {
-            ui.weak("selected");
-        } else if model.limits.is_ok() && ui.small_button("Use").clicked() {
-            actions.push(ModelsAction::Use(model.id.clone()));
-        }
-    });
-    match (&model.limits, &model.info) {
-        (Ok(limits), about) => {
-            let modes: Vec<_> = limits.modes.iter().map(ToString::to_string).collect();
-            let size =
-                about.as_ref().map(|about| Bytes(about.components.iter().map(|part| part.size.0).sum()));
-            let size = size.map(|size| format!(" · {size}")).unwrap_or_default();
-            ui.weak(format!("{}{size} · ready", modes.join(", ")));
-        }
-        (Err(error), _) => {
-            let text = RichText::new(format!("{error:#}")).color(theme::tokens(ui).error);
+fn runtime_ui(ui: &mut Ui, runtime: Option<&RuntimeStatus>, actions: &mut Vec<ModelsAction>) {
+    ui.strong("ONNX Runtime");
+    if let Some(status) = runtime {
+        ui.add(Label::new(&status.runtime).wrap());
+        for (is_usable, text) in &status.providers {
+            let colour = theme::tokens(ui);
+            let text = RichText::new(text).color(if *is_usable { colour.good } else { colour.warning });
             ui.add(Label::new(text).wrap());
         }
     }
-    ui.add(Label::new(RichText::new(model.path.display().to_string()).small().weak()).truncate());
+    let name = if runtime.is_some() { "Check again" } else { "Check ONNX Runtime" };
+    if ui.button(name).clicked() {
+        actions.push(ModelsAction::CheckRuntime);
+    }
 }

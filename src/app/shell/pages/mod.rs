@@ -1,6 +1,7 @@
 //! What the pages for settings, log, models and presets do: their state beside the form, and their actions.
 
 mod log;
+mod models;
 mod settings;
 mod state;
 

@@ -70,6 +70,11 @@ impl State {
         if self.saving.submit(save) { Ok(()) } else { Err(too_busy("The setting was not saved")) }
     }
 
+    /// Looks for models in `folder`, too.
+    pub(super) fn use_models_folder(&mut self, folder: String) -> Result<()> {
+        self.change_settings(move |settings| settings.set("models.folder", &folder))
+    }
+
     /// Makes `settings` count in the window.
     fn use_settings(&mut self, settings: Settings) -> Result<()> {
         Profiles::shipped()?.limited(&settings.modes)?;
@@ -131,7 +136,7 @@ impl State {
                 self.report_error(&error);
             }
         }
-        while let Some(answer) = self.pages.work.poll() {
+        while let Some(answer) = self.pages.work.poll().or_else(|| self.pages.long_work.poll()) {
             if let Err(error) = answer.and_then(|answer| self.take_answer(answer)) {
                 self.report_error(&error);
             }
@@ -153,6 +158,12 @@ impl State {
     fn take_answer(&mut self, answer: PageAnswer) -> Result<()> {
         match answer {
             PageAnswer::Import(preview) => self.pages.import = Some(preview?),
+            PageAnswer::Verified(..)
+            | PageAnswer::Converted(_)
+            | PageAnswer::Removed(_)
+            | PageAnswer::Runtime(_) => {
+                return self.take_model_answer(answer);
+            }
             PageAnswer::Bundle(bundle) => self.pages.bundle = Some(bundle?),
             PageAnswer::SavedBundle(path) => self.saved_bundle(&path?),
             PageAnswer::DataFolder(chosen) => {

@@ -1,13 +1,18 @@
 //! The state of the pages, and the threads that read the disk for them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
+use crate::app::panels::models::RuntimeStatus;
 use crate::app::panels::settings::ImportPreview;
-use crate::core::{Result, Waker};
+use crate::core::{CancelToken, Result, Waker};
 use crate::library::DiagnosticsBundle;
+use crate::models::VerifyReport;
+use crate::models::convert::Converted;
 use crate::store::{LOG_FILE, LogLine};
 
 /// What a file dialog was opened for.
@@ -29,8 +34,35 @@ pub(super) enum PageAnswer {
     Bundle(Result<DiagnosticsBundle>),
     /// The diagnostics were saved as this file.
     SavedBundle(Result<PathBuf>),
+    /// What verifying the model with this id found.
+    Verified(String, Result<VerifyReport>),
+    /// A model was converted.
+    Converted(Result<Box<Converted>>),
+    /// A model was removed; says what became of it.
+    Removed(Result<String>),
+    /// ONNX Runtime was looked at.
+    Runtime(RuntimeStatus),
     /// The data folder of the next start was chosen.
     DataFolder(Result<Option<PathBuf>>),
+}
+
+/// A task that is done with a model.
+pub(super) struct RunningTask {
+    pub(super) what: String,
+    /// Bytes to do.
+    pub(super) total: u64,
+    /// Bytes done.
+    pub(super) done: Arc<AtomicU64>,
+    pub(super) cancel: CancelToken,
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // the thread is joined
+        if let Some(task) = &self.task {
+            task.cancel.cancel();
+        }
+    }
 }
 
 /// The state of the pages.
@@ -38,6 +70,11 @@ pub(in crate::app::shell) struct Pages {
     pub(super) watch: SettingsWatch,
     pub(super) dialogs: TaskThread<Option<(Purpose, PathBuf)>>,
     pub(super) work: TaskThread<PageAnswer>,
+    /// What takes minutes.
+    pub(super) long_work: TaskThread<PageAnswer>,
+    pub(super) task: Option<RunningTask>,
+    pub(in crate::app::shell) verified: BTreeMap<String, Result<VerifyReport>>,
+    pub(in crate::app::shell) runtime: Option<RuntimeStatus>,
     pub(in crate::app::shell) import: Option<ImportPreview>,
     /// The last lines of the log, oldest first.
     pub(in crate::app::shell) lines: VecDeque<LogLine>,
@@ -62,6 +99,10 @@ impl Pages {
             watch: SettingsWatch::start(data_dir, waker())?,
             dialogs: TaskThread::start("choosing", waker())?,
             work: TaskThread::start("pages", waker())?,
+            long_work: TaskThread::start("models", waker())?,
+            task: None,
+            verified: BTreeMap::new(),
+            runtime: None,
             import: None,
             lines: VecDeque::new(),
             next_line: 0,

@@ -1,0 +1,114 @@
+//! The list of models, variants under the model that they are made of.
+
+use eframe::egui::{Grid, Label, RichText, Ui};
+
+use super::panel::ModelsView;
+use crate::app::theme;
+use crate::core::Mode;
+use crate::models::Installed;
+use crate::plan::MemoryFit;
+
+/// Ends of the ids of converted copies.
+const VARIANTS: [&str; 4] = ["-int8", "-int4", "-fp8", "-bf16"];
+
+/// The id of the model that `id` is a variant of, or `id`.
+fn base(id: &str) -> &str {
+    VARIANTS.iter().find_map(|end| id.strip_suffix(end)).unwrap_or(id)
+}
+
+pub(super) fn list_ui(
+    ui: &mut Ui,
+    view: &ModelsView<'_>,
+    search: &str,
+    mode: Option<Mode>,
+    selected: &mut Option<String>,
+) {
+    let words = search.to_lowercase();
+    let is_shown = |model: &&Installed| {
+        let modes = model.limits.as_ref().map(|limits| limits.modes.as_slice()).unwrap_or_default();
+        let text = format!("{} {} {}", model.id, model.path.display(), state(model, view).1).to_lowercase();
+        mode.is_none_or(|mode| modes.contains(&mode))
+            && words.split_whitespace().all(|word| text.contains(word))
+    };
+    let mut shown: Vec<_> = view.models.iter().filter(is_shown).collect();
+    shown.sort_by_key(|model| (base(&model.id), model.id.as_str()));
+    if shown.is_empty() && !view.is_scanning {
+        ui.weak(if view.models.is_empty() { "No models found" } else { "No model matches" });
+        return;
+    }
+    Grid::new("models").num_columns(6).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
+        for head in ["Model", "Modes", "Precision", "On disk", "This machine", "State"] {
+            ui.weak(head);
+        }
+        ui.end_row();
+        for model in &shown {
+            let is_variant = shown.iter().any(|other| other.id != model.id && other.id == base(&model.id));
+            ui.push_id(&model.path, |_| {});
+            row_ui(ui, model, is_variant, view, selected);
+            ui.end_row();
+        }
+    });
+}
+
+fn row_ui(
+    ui: &mut Ui,
+    model: &Installed,
+    is_variant: bool,
+    view: &ModelsView<'_>,
+    selected: &mut Option<String>,
+) {
+    let is_selected = selected.as_deref().unwrap_or(view.chosen) == model.id;
+    let name = if is_variant { format!("    {}", model.id) } else { model.id.clone() };
+    let text = if is_variant { RichText::new(name) } else { RichText::new(name).strong() };
+    let response = ui.selectable_label(is_selected, text);
+    if response.clicked() {
+        *selected = Some(model.id.clone());
+    }
+    response.on_hover_text(model.path.display().to_string());
+    let modes = model.limits.as_ref().map(|limits| limits.modes.clone()).unwrap_or_default();
+    ui.label(modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    ui.label(model.info.as_ref().map_or("–", |info| precision(info)));
+    ui.label(model.info.as_ref().map_or("–".to_owned(), |info| info.size().to_string()));
+    let fit = view.fits.iter().find(|fit| fit.model == model.id);
+    let tokens = theme::tokens(ui);
+    let (colour, text) = match fit.map(|fit| (fit.fit, fit.needed)) {
+        None => (ui.visuals().weak_text_color(), "–".to_owned()),
+        Some((fit, needed)) => {
+            let needed = needed.map(|needed| format!(" · {needed}")).unwrap_or_default();
+            match fit {
+                MemoryFit::Fits => (tokens.good, format!("fits{needed}")),
+                MemoryFit::Tight => (tokens.warning, format!("tight{needed}")),
+                MemoryFit::TooLarge => (tokens.error, format!("too large{needed}")),
+            }
+        }
+    };
+    ui.label(RichText::new(text).color(colour));
+    let (is_good, text) = state(model, view);
+    let colour = if is_good { tokens.good } else { tokens.error };
+    ui.add(Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(text);
+}
+
+/// The precision of the transformer, which is most of a model.
+fn precision(info: &crate::models::ModelInfo) -> &'static str {
+    info.components.first().map_or("–", |part| part.precision)
+}
+
+/// Whether a model can be used, and its state in words.
+pub(super) fn state(model: &Installed, view: &ModelsView<'_>) -> (bool, String) {
+    use crate::core::Kind;
+    match (&model.limits, view.verified.get(&model.id)) {
+        (Err(error), _) => {
+            let word = match error.kind {
+                Kind::MissingModel => "partial",
+                Kind::CorruptModel => "corrupt",
+                Kind::Unsupported => "not supported",
+                _ => "not usable",
+            };
+            (false, format!("{word}: {}", error.message))
+        }
+        (Ok(_), None) => (true, "ready".to_owned()),
+        (Ok(_), Some(Ok(report))) if report.problems.is_empty() => (true, "ready, verified".to_owned()),
+        (Ok(_), Some(Ok(report))) => (false, format!("damaged: {} tensors", report.problems.len())),
+        (Ok(_), Some(Err(error))) => (false, format!("not verified: {}", error.message)),
+    }
+}

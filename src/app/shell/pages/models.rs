@@ -1,0 +1,197 @@
+//! What a person asks of the models: verifying, converting and removing them in the background.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::state::{PageAnswer, Purpose, RunningTask};
+use crate::app::panels::models::{ModelTask, ModelsAction, RuntimeStatus};
+use crate::app::shell::app::State;
+use crate::app::shell::notifications::Tone;
+use crate::core::{CancelToken, Error, FIRST_DEVICE, Kind, Result};
+use crate::engine::{self, runtime};
+use crate::library::move_to_bin;
+use crate::models::convert::{ConversionOptions, ConversionStep, ConversionTarget, convert, default_name};
+use crate::models::{self, Installed, Removal};
+
+impl State {
+    /// Carries out what was asked of the models.
+    pub(in crate::app::shell) fn apply_models(&mut self, action: ModelsAction) -> Result<()> {
+        match action {
+            ModelsAction::Use(id) => self.form.choose_model(&id)?,
+            ModelsAction::Scan => self.scan_models(),
+            ModelsAction::Verify(id) => self.verify_model(&id)?,
+            ModelsAction::Convert(id, target) => self.convert_model(&id, target)?,
+            ModelsAction::CancelTask => {
+                if let Some(task) = &self.pages.task {
+                    task.cancel.cancel();
+                }
+            }
+            ModelsAction::Remove(id) => self.remove_model(&id)?,
+            ModelsAction::Reveal(path) => {
+                let folder =
+                    if path.is_dir() { path } else { path.parent().map(Path::to_path_buf).unwrap_or(path) };
+                opener::open(&folder).map_err(|error| {
+                    Error::new(Kind::Io, format!("{} cannot be shown", folder.display())).because(error)
+                })?;
+            }
+            ModelsAction::UseFolder(folder) => self.use_models_folder(folder.display().to_string())?,
+            ModelsAction::BrowseFolder => self.browse(Purpose::SettingFolder("models.folder")),
+            ModelsAction::CheckRuntime => {
+                let data_dir = self.data_dir.clone();
+                self.page_work(move || PageAnswer::Runtime(runtime_status(&data_dir)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn model(&self, id: &str) -> Result<Installed> {
+        self.models().iter().find(|model| model.id == id).cloned().ok_or_else(|| {
+            Error::new(Kind::MissingModel, format!("The model {id} is no longer there"))
+                .remedy("Rescan the models")
+        })
+    }
+
+    /// Starts a task on the models' thread; one at a time.
+    fn start_task(
+        &mut self,
+        what: String,
+        total: u64,
+        work: impl FnOnce(&CancelToken, &AtomicU64) -> PageAnswer + Send + 'static,
+    ) -> Result<()> {
+        let task = RunningTask { what, total, done: Arc::default(), cancel: CancelToken::new() };
+        let (cancel, done) = (task.cancel.clone(), Arc::clone(&task.done));
+        if self.pages.task.is_some() || !self.pages.long_work.submit(move || work(&cancel, &done)) {
+            return Err(
+                Error::new(Kind::Input, "Another model is being worked on").remedy("Wait until that is done")
+            );
+        }
+        self.pages.task = Some(task);
+        Ok(())
+    }
+
+    fn verify_model(&mut self, id: &str) -> Result<()> {
+        let model = self.model(id)?;
+        let total = model.info.as_ref().map_or(1, |info| info.size().0);
+        let id = model.id.clone();
+        self.start_task(format!("Verifying {id}"), total, move |cancel, done| {
+            let mut more = |bytes: crate::core::Bytes| {
+                done.fetch_add(bytes.0, Ordering::Relaxed);
+            };
+            PageAnswer::Verified(id, models::verify(&model.path, cancel, &mut more))
+        })
+    }
+
+    fn convert_model(&mut self, id: &str, target: ConversionTarget) -> Result<()> {
+        let model = self.model(id)?;
+        let total = model.info.as_ref().map_or(1, |info| info.size().0);
+        let dir = self.data_dir.join("models").join(default_name(&model.id, target));
+        self.start_task(format!("Converting {id}"), total, move |cancel, done| {
+            let mut report = |step: ConversionStep| {
+                if let ConversionStep::Done(bytes) = step {
+                    done.fetch_add(bytes.0, Ordering::Relaxed);
+                }
+            };
+            let options = ConversionOptions::new(target);
+            PageAnswer::Converted(convert(&model.path, &dir, options, cancel, &mut report).map(Box::new))
+        })
+    }
+
+    fn remove_model(&mut self, id: &str) -> Result<()> {
+        let model = self.model(id)?;
+        let is_waited_for = |job: &&crate::jobs::Job| job.ended().is_none() && job.spec.draft.model == id;
+        if let Some(job) = self.queue.iter().find(is_waited_for) {
+            return Err(Error::new(Kind::Input, format!("Job {} needs the model {id}", job.id))
+                .remedy("Cancel that job, or wait until it is done"));
+        }
+        let removal = Removal::plan(&model, self.models())?;
+        self.page_work(move || {
+            let removed = removal.paths.iter().try_for_each(|path| move_to_bin(path));
+            PageAnswer::Removed(removed.map(|()| format!("{} is in the bin: {}", model.id, removal.frees)))
+        })
+    }
+
+    /// Takes in what became of a task.
+    pub(super) fn take_model_answer(&mut self, answer: PageAnswer) -> Result<()> {
+        match answer {
+            PageAnswer::Verified(id, report) => {
+                self.pages.task = None;
+                if report.as_ref().is_err_and(|error| error.kind == Kind::Cancelled) {
+                    return Ok(());
+                }
+                let (tone, text) = match &report {
+                    Ok(report) if report.problems.is_empty() => {
+                        (Tone::Good, format!("{id} is sound: {} read", report.read))
+                    }
+                    Ok(report) => {
+                        (Tone::Error, format!("{id} is damaged: {} tensors", report.problems.len()))
+                    }
+                    Err(error) => (Tone::Error, format!("{id} cannot be verified: {error:#}")),
+                };
+                self.notifications.add(tone, text, None);
+                self.pages.verified.insert(id, report);
+            }
+            PageAnswer::Converted(converted) => {
+                self.pages.task = None;
+                let converted = match converted {
+                    Err(error) if error.kind == Kind::Cancelled => return Ok(()),
+                    other => other?,
+                };
+                let (before, after) = converted.report.sizes();
+                let worst = converted.report.worst(1);
+                let worst = worst.first().map(|layer| {
+                    format!("; largest relative error {:.1e} in {}", layer.relative_l2, layer.name)
+                });
+                let text = format!("Converted {before} to {after}{}", worst.unwrap_or_default());
+                self.notifications.add(Tone::Good, text, None);
+                self.scan_models();
+            }
+            PageAnswer::Removed(removed) => {
+                let text = removed?;
+                self.notifications.add(Tone::Good, text, None);
+                self.scan_models();
+            }
+            PageAnswer::Runtime(status) => self.pages.runtime = Some(status),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What is being done with a model, for the panel.
+    pub(in crate::app::shell) fn model_task(&self) -> Option<ModelTask> {
+        let task = self.pages.task.as_ref()?;
+        let fraction = task.done.load(Ordering::Relaxed) as f32 / task.total.max(1) as f32;
+        Some(ModelTask { what: task.what.clone(), fraction: fraction.min(1.0) })
+    }
+}
+
+fn runtime_status(data_dir: &Path) -> RuntimeStatus {
+    match runtime::open_installed(data_dir) {
+        Ok((Some(opened), _)) => {
+            let info = opened.info();
+            let providers = engine::providers(&opened, FIRST_DEVICE);
+            let line = |status: &engine::ProviderStatus| {
+                let name = status.provider;
+                match (&status.unavailable, &status.device) {
+                    (None, None) => (true, format!("{name} can be used")),
+                    (None, Some(device)) => (true, format!("{name} can be used, on {device}")),
+                    (Some(why), _) => {
+                        (false, format!("{name} cannot be used: {}. {}", why.reason, why.remedy))
+                    }
+                }
+            };
+            RuntimeStatus {
+                runtime: format!("Version {} in {}", info.version, info.path.display()),
+                providers: providers.iter().map(line).collect(),
+            }
+        }
+        Ok((None, _)) => RuntimeStatus {
+            runtime: format!(
+                "Not on this machine; version {} is fetched before the first video",
+                runtime::VERSION
+            ),
+            providers: Vec::new(),
+        },
+        Err(error) => RuntimeStatus { runtime: format!("{error:#}"), providers: Vec::new() },
+    }
+}

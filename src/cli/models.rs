@@ -1,0 +1,64 @@
+//! `wandeck models verify` and `remove`.
+
+use serde_json::json;
+
+use super::Places;
+use super::args::Common;
+use super::report::{counted, note, out, print_document};
+use super::signals::cancel_on_stop;
+use crate::core::{CancelToken, Error, Kind, Result};
+use crate::library::move_to_bin;
+use crate::models::{self, Installed, Removal};
+
+/// Reads every byte of a model; damaged tensors are an error.
+pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
+    let places = Places::new(common)?;
+    let path = models::find(model, &places.data_dir, places.models_dir.as_deref())?;
+    let cancel = CancelToken::new();
+    cancel_on_stop(&cancel)?;
+    let report = models::verify(&path, &cancel, &mut |_| {})?;
+    if common.json {
+        print_document(json!({"model": model, "report": report}));
+    } else {
+        let tensors = counted(report.num_tensors as u64, "tensor");
+        for problem in &report.problems {
+            out(&format!("{} {}: {}", problem.component, problem.tensor, problem.problem));
+        }
+        out(&format!("{tensors}, {} read, {} damaged", report.read, report.problems.len()));
+    }
+    if report.problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::CorruptModel,
+        format!("{model} is damaged: {}", counted(report.problems.len() as u64, "tensor")),
+    )
+    .remedy("Download its files again"))
+}
+
+/// Moves a model's own files to the bin.
+pub(super) fn remove(model: &str, common: &Common) -> Result<()> {
+    let places = Places::new(common)?;
+    let all = models::installed(&places.data_dir, places.models_dir.as_deref());
+    let found = all.iter().find(|one| one.id == model || one.path.as_os_str() == model).ok_or_else(|| {
+        Error::new(Kind::MissingModel, format!("Model \"{model}\" not found"))
+            .field("model")
+            .remedy("\"wandeck models list\" shows the models")
+    })?;
+    let removal = bin(found, &all)?;
+    if common.json {
+        print_document(json!({"model": found.id, "removed": removal.paths, "freed_bytes": removal.frees.0}));
+        return Ok(());
+    }
+    for path in &removal.paths {
+        out(&path.display().to_string());
+    }
+    note(&format!("Moved {} to the bin, {}", found.id, removal.frees));
+    Ok(())
+}
+
+fn bin(model: &Installed, all: &[Installed]) -> Result<Removal> {
+    let removal = Removal::plan(model, all)?;
+    removal.paths.iter().try_for_each(|path| move_to_bin(path))?;
+    Ok(removal)
+}

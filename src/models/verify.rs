@@ -1,0 +1,199 @@
+//! Reads every byte of a model, and looks for values that are not finite numbers.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::core::{Bytes, CancelToken, Error, Kind, Result};
+use crate::onnx::{Dtype, TensorInfo, Weights};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 16 << 20;
+
+/// A tensor that is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TensorProblem {
+    /// Component that it belongs to.
+    pub component: &'static str,
+    /// Its name in the file.
+    pub tensor: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What verifying a model found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// Bytes that were read.
+    pub read: Bytes,
+    /// Tensors that were read.
+    pub num_tensors: usize,
+    /// Tensors that are damaged; empty for a sound model.
+    pub problems: Vec<TensorProblem>,
+}
+
+/// Reads every tensor of the model at `path`. `progress` receives the bytes read since the last call.
+///
+/// # Errors
+///
+/// [`Kind::Unsupported`] for a model of exported graphs, [`Kind::Cancelled`] after a cancel, and the errors of
+/// [`super::open`]. Damaged tensors are in the report.
+pub fn verify(path: &Path, cancel: &CancelToken, progress: &mut dyn FnMut(Bytes)) -> Result<VerifyReport> {
+    let model = super::open(path)?;
+    if model.exported.is_some() {
+        return Err(Error::new(Kind::Unsupported, format!("{} is made of exported graphs", model.id))
+            .remedy("Verify the checkpoint that they were exported from"));
+    }
+    let second = model.transformer_2.as_ref().map(|second| ("low-noise expert", &second.weights));
+    let first = if second.is_some() { "high-noise expert" } else { "transformer" };
+    let components = [(first, &model.transformer.weights)]
+        .into_iter()
+        .chain(second)
+        .chain([("text encoder", &model.text_encoder.weights), ("vae", &model.vae.weights)]);
+    let mut report = VerifyReport::default();
+    for (component, weights) in components {
+        verify_component(component, weights, cancel, &mut report, progress)?;
+    }
+    Ok(report)
+}
+
+fn verify_component(
+    component: &'static str,
+    weights: &Weights,
+    cancel: &CancelToken,
+    report: &mut VerifyReport,
+    progress: &mut dyn FnMut(Bytes),
+) -> Result<()> {
+    let mut tensors: Vec<_> = weights.iter().collect();
+    // in the order of the files, so that a disk reads them in one go
+    tensors.sort_by_key(|(_, info)| (info.file, info.offset));
+    for (name, info) in tensors {
+        let file = &weights.files()[info.file];
+        match num_invalid(file, info, cancel, progress) {
+            Ok(0) => {}
+            Ok(count) => {
+                let values = if count == 1 { "value is" } else { "values are" };
+                let problem = format!("{count} {values} not a finite number");
+                report.problems.push(TensorProblem { component, tensor: name.to_owned(), problem });
+            }
+            Err(error) if error.kind == Kind::Io => {
+                let problem = format!("{error:#}");
+                report.problems.push(TensorProblem { component, tensor: name.to_owned(), problem });
+            }
+            Err(error) => return Err(error),
+        }
+        report.num_tensors += 1;
+        report.read.0 += info.len;
+    }
+    Ok(())
+}
+
+/// Reads a tensor and counts its values that are no finite numbers.
+fn num_invalid(
+    path: &Path,
+    info: &TensorInfo,
+    cancel: &CancelToken,
+    progress: &mut dyn FnMut(Bytes),
+) -> Result<u64> {
+    let unreadable = |error| {
+        Error::new(Kind::Io, format!("{} cannot be read here", path.display()))
+            .because(error)
+            .remedy("Download the file again")
+    };
+    let mut file = File::open(path).map_err(unreadable)?;
+    file.seek(SeekFrom::Start(info.offset)).map_err(unreadable)?;
+    let mut chunk = vec![0_u8; CHUNK.min(info.len as usize)];
+    let (mut left, mut invalid) = (info.len as usize, 0);
+    while left > 0 {
+        cancel.check()?;
+        // a multiple of every type's size, but for the last one
+        let part = &mut chunk[..left.min(CHUNK)];
+        file.read_exact(part).map_err(unreadable)?;
+        invalid += invalid_in(info.dtype, part);
+        left -= part.len();
+        progress(Bytes(part.len() as u64));
+    }
+    Ok(invalid)
+}
+
+fn invalid_in(dtype: Dtype, bytes: &[u8]) -> u64 {
+    // exponents of all ones are infinite or no numbers
+    let words = |mask: u16| {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        pairs.iter().filter(|pair| u16::from_le_bytes(**pair) & mask == mask).count()
+    };
+    let invalid = match dtype {
+        Dtype::F32 => {
+            let (values, _) = bytes.as_chunks::<4>();
+            values.iter().filter(|value| !f32::from_le_bytes(**value).is_finite()).count()
+        }
+        Dtype::F16 => words(0x7C00),
+        Dtype::Bf16 => words(0x7F80),
+        Dtype::F8E4M3 => bytes.iter().filter(|byte| **byte & 0x7F == 0x7F).count(),
+        Dtype::F8E5M2 => bytes.iter().filter(|byte| **byte & 0x7C == 0x7C).count(),
+        Dtype::U8 | Dtype::I8 | Dtype::I32 | Dtype::I64 | Dtype::Bool => 0,
+    };
+    invalid as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn toy(dir: &Path) -> std::path::PathBuf {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
+        let copy = dir.join("toy");
+        copy_folder(&source, &copy);
+        copy
+    }
+
+    fn copy_folder(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let target = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                copy_folder(&entry.path(), &target);
+            } else {
+                std::fs::copy(entry.path(), target).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_sound_model_is_read_completely_and_a_nan_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = toy(dir.path());
+        let mut read = 0;
+        let report = verify(&path, &CancelToken::new(), &mut |bytes| read += bytes.0).unwrap();
+        assert!(report.problems.is_empty() && report.num_tensors > 100, "{report:?}");
+        assert_eq!(Bytes(read), report.read);
+        let model = crate::models::open(&path).unwrap();
+        let weights = &model.vae.weights;
+        let (name, info) =
+            weights.iter().find(|(_, info)| info.dtype == Dtype::Bf16 || info.dtype == Dtype::F32).unwrap();
+        let mut file = std::fs::OpenOptions::new().write(true).open(&weights.files()[info.file]).unwrap();
+        file.seek(SeekFrom::Start(info.offset)).unwrap();
+        file.write_all(&[0xFF; 4]).unwrap();
+        let report = verify(&path, &CancelToken::new(), &mut |_| {}).unwrap();
+        assert_eq!((report.problems.len(), report.problems[0].component), (1, "vae"));
+        assert_eq!(report.problems[0].tensor, name);
+        let cancelled = CancelToken::new();
+        cancelled.cancel();
+        assert_eq!(verify(&path, &cancelled, &mut |_| {}).unwrap_err().kind, Kind::Cancelled);
+    }
+
+    #[test]
+    fn infinite_values_of_every_type_are_found() {
+        assert_eq!(invalid_in(Dtype::F32, &f32::NAN.to_le_bytes()), 1);
+        assert_eq!(invalid_in(Dtype::F16, &[0x00, 0x7C, 0x00, 0x3C]), 1);
+        assert_eq!(invalid_in(Dtype::Bf16, &[0x80, 0xFF, 0x80, 0x3F]), 1);
+        assert_eq!(invalid_in(Dtype::F8E4M3, &[0x7F, 0x7E]), 1);
+        assert_eq!(invalid_in(Dtype::F8E5M2, &[0x7C, 0x7B]), 1);
+        assert_eq!(invalid_in(Dtype::I8, &[0xFF]), 0);
+    }
+}
