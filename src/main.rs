@@ -1,10 +1,11 @@
 //! The `wandeck` program.
 
 use std::env;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -24,11 +25,33 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let level = ["warn", "info,ort=warn", "debug,ort=info"][usize::from(cli.verbosity()).min(2)];
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let terminal = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
-    tracing_subscriber::registry().with(terminal.with_filter(filter)).with(LogLayer).init();
+    if let Err(error) = start_log(cli.verbosity()) {
+        // what it would have said is not worth the video
+        drop(writeln!(io::stderr(), "Warning: {error:#}"));
+    }
     cli::run(cli, window).into()
+}
+
+/// Starts the log on standard error, as detailed as `RUST_LOG` or the number of `--verbose` says.
+fn start_log(verbosity: u8) -> anyhow::Result<()> {
+    let level = ["warn", "info,ort=warn", "debug,ort=info"][usize::from(verbosity).min(2)];
+    let (filter, ignored) = match env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(text) => match EnvFilter::builder().parse(&text) {
+            Ok(filter) => (filter, None),
+            Err(error) => {
+                let why = format!("{}={text} is ignored", EnvFilter::DEFAULT_ENV);
+                (EnvFilter::new(level), Some(anyhow::Error::new(error).context(why)))
+            }
+        },
+        Err(_) => (EnvFilter::new(level), None),
+    };
+    let terminal = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+    tracing_subscriber::registry()
+        .with(terminal.with_filter(filter))
+        .with(LogLayer)
+        .try_init()
+        .context("Cannot start the log")?;
+    ignored.map_or(Ok(()), Err)
 }
 
 fn window(renderer: RendererName, data_dir: PathBuf, models_dir: Option<PathBuf>) -> Result<()> {

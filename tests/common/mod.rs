@@ -5,6 +5,7 @@
 
 pub(crate) mod layouts;
 
+use anyhow::Context as _;
 use ndarray::ArrayD;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,27 +49,38 @@ pub(crate) fn whole_golden_model(name: &str, parent: &Path) -> PathBuf {
 
 /// Copies a folder with all that is in it.
 pub(crate) fn copy_all(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_all(&entry.path(), &target);
+    copy_folder(from, to).unwrap();
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("Cannot create {}", to.display()))?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("Cannot read {}", from.display()))? {
+        let entry = entry?.path();
+        let target = to.join(entry.file_name().context("A folder has entries with names")?);
+        if entry.is_dir() {
+            copy_folder(&entry, &target)?;
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            std::fs::copy(&entry, target).with_context(|| format!("Cannot copy {}", entry.display()))?;
         }
     }
+    Ok(())
 }
 
 /// `config.json` of a component.
 pub(crate) fn config<C: serde::de::DeserializeOwned>(dir: &Path) -> C {
-    serde_json::from_slice(&std::fs::read(dir.join("config.json")).unwrap()).unwrap()
+    read_json(&dir.join("config.json")).unwrap()
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let json = std::fs::read(path).with_context(|| format!("Cannot read {}", path.display()))?;
+    serde_json::from_slice(&json).with_context(|| format!("Cannot parse {}", path.display()))
 }
 
 /// A file of tests/golden/refs.
 pub(crate) fn golden(name: &str) -> Golden {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs").join(format!("{name}.safetensors"));
-    Golden(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    Golden(std::fs::read(&path).with_context(|| format!("Cannot read {}", path.display())).unwrap())
 }
 
 /// Tensors that diffusers computed.
