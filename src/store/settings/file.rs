@@ -1,7 +1,6 @@
 //! The settings file: reading with notes about problems, atomic writing.
 
-use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ron::extensions::Extensions;
@@ -9,6 +8,7 @@ use serde::Deserialize as _;
 
 use super::sections::{Settings, VERSION};
 use crate::core::{Bytes, Error, Kind, Result, read_text_bounded};
+use crate::store::write_whole;
 
 const NAME: &str = "settings.ron";
 /// Largest file that is read.
@@ -48,19 +48,7 @@ impl Settings {
         let pretty = ron::ser::PrettyConfig::default();
         let text = ron::ser::to_string_pretty(self, pretty)
             .map_err(|error| Error::new(Kind::Bug, "Cannot encode the settings as RON").because(error))?;
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(data_dir)?;
-            let mut staged = tempfile::NamedTempFile::new_in(data_dir)?;
-            writeln!(staged, "{HEADER}{text}")?;
-            staged.as_file().sync_all()?;
-            staged.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| {
-            Error::new(Kind::Io, format!("Cannot write the settings: {}", path.display()))
-                .because(error)
-                .remedy("Check that the data folder can be written to, or choose another with --data-dir")
-        })
+        write_whole(&path, format!("{HEADER}{text}\n").as_bytes())
     }
 
     fn parse(text: &str, path: &Path) -> Result<(Self, Vec<String>)> {
@@ -100,6 +88,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::core::{PrecisionChoice, ProviderChoice};
 
