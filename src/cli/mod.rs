@@ -2,7 +2,6 @@
 
 mod analysis;
 mod args;
-mod args_queue;
 mod convert;
 mod diagnosis;
 mod doctor;

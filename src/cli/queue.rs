@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::select;
 
-use super::args::Common;
-use super::args_queue::{QueueArgs, QueueVerb};
+use super::args::{Common, QueueArgs, QueueVerb};
 use super::plan;
 use super::queue_list;
 use super::report::{self, Output, ProgressPrinter, counted, out, print_done, print_json};

@@ -2,18 +2,19 @@
 
 use clap::{Args, Subcommand};
 
-use super::args::{Generate, named};
+use super::generate::Generate;
+use super::value::named;
 use crate::core::{Fix, Secs, StepCount};
 use crate::jobs::Priority;
 
 #[derive(Debug, Args)]
-pub(super) struct QueueArgs {
+pub(in crate::cli) struct QueueArgs {
     #[command(subcommand)]
-    pub(super) verb: QueueVerb,
+    pub(in crate::cli) verb: QueueVerb,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum QueueVerb {
+pub(in crate::cli) enum QueueVerb {
     /// List jobs: queued in their order, running, paused and ended
     List,
     /// Add a job; takes the options of generate
@@ -93,7 +94,7 @@ pub(super) enum QueueVerb {
 
 /// Changes to a job before it is retried.
 #[derive(Debug, Args)]
-pub(super) struct Changes {
+pub(in crate::cli) struct Changes {
     /// VAE tile size in pixels
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..))]
     vae_tile: Option<u32>,
@@ -109,7 +110,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn all(&self) -> Vec<Fix> {
+    pub(in crate::cli) fn all(&self) -> Vec<Fix> {
         let tile = self.vae_tile.map(Fix::VaeTile);
         let steps = self.steps.map(|steps| Fix::Steps(StepCount(steps)));
         let weights = self.weights_in_place.then_some(Fix::WeightsInPlace);

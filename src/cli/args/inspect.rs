@@ -1,0 +1,66 @@
+//! The arguments of the verbs that show presets, LoRAs and graphs.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::value::named;
+use crate::core::{PrecisionChoice, ProviderChoice};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Presets {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: PresetsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum PresetsVerb {
+    /// List presets
+    List,
+    /// Show one preset as RON
+    Show {
+        /// Name of the preset
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Lora {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: LoraVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum LoraVerb {
+    /// Show what a LoRA contains, and how it fits a model
+    Show {
+        /// The .safetensors file
+        file: PathBuf,
+        /// Model id or folder to check it against
+        #[arg(long, value_name = "ID")]
+        model: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Graph {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: GraphVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum GraphVerb {
+    /// Export every component's graph as .onnx; weights are copied unless DIR is the model's own folder
+    Export {
+        /// Model id or folder
+        model: String,
+        /// Folder to write to; each component gets a folder in it
+        dir: PathBuf,
+        /// Target provider: cpu, cuda or tensorrt; it need not be installed here
+        #[arg(long, value_parser = named::<ProviderChoice>, default_value = "cpu")]
+        provider: ProviderChoice,
+        /// auto, fp32, bf16 or fp16
+        #[arg(long, value_parser = named::<PrecisionChoice>, default_value = "auto")]
+        precision: PrecisionChoice,
+    },
+}

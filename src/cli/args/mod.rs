@@ -1,0 +1,21 @@
+//! The arguments of the command line, a file for each group of verbs.
+
+mod generate;
+mod inspect;
+mod models;
+mod program;
+mod queue;
+mod records;
+mod settings;
+mod value;
+
+pub(super) use generate::Generate;
+pub(super) use inspect::{Graph, GraphVerb, Lora, LoraVerb, Presets, PresetsVerb};
+pub(super) use models::{
+    ComponentName, Convert, DtypeName, LayoutName, LikeName, Models, ModelsVerb, Synth, TargetName,
+};
+pub use program::{Cli, RendererName};
+pub(super) use program::{Command, Common};
+pub(super) use queue::{QueueArgs, QueueVerb};
+pub(super) use records::{Analysis, Doctor, Monitor, Tasks};
+pub(super) use settings::{SettingsArgs, SettingsVerb};
