@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Stage};
 use super::units::Secs;
@@ -37,7 +37,7 @@ impl StageEstimate {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct StageProgress {
     stage: Stage,
     units: u32,
@@ -55,7 +55,7 @@ struct StageProgress {
 }
 
 /// Progress of a job. Pass it every event; within an attempt the fraction never decreases.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
     stages: Vec<StageProgress>,
     recent: VecDeque<f64>,
@@ -63,6 +63,8 @@ pub struct Progress {
     fraction: f64,
     /// Whether the expected durations are those of earlier runs, so that they are seconds.
     is_known: bool,
+    /// Of this program; another one that reads the progress has none.
+    #[serde(skip)]
     last_event: Option<Instant>,
 }
 

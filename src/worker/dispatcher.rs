@@ -1,10 +1,11 @@
 //! The dispatcher: the thread that writes down commands, watches the running jobs and wakes the runners.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::live_files::ElsewhereJob;
 use super::runners::Runners;
 use super::shared::{Running, Shared};
 use super::worker::QueueSnapshot;
@@ -17,6 +18,9 @@ use crate::queue::{QueueCommand, Scope};
 const POLL_RUNNING: Duration = Duration::from_millis(100);
 /// How often other programs' changes are checked while no job runs.
 const POLL_IDLE: Duration = Duration::from_secs(1);
+
+/// How often the reports of other programs' jobs are read.
+const ELSEWHERE: Duration = Duration::from_millis(500);
 
 /// A message to the dispatcher.
 pub(super) enum DispatcherMessage {
@@ -46,6 +50,7 @@ impl Dispatcher {
     pub(super) fn run(&self, messages: &Receiver<DispatcherMessage>) {
         let mut published = None;
         let mut reported = String::new();
+        let mut looked = None;
         loop {
             self.shared.save_pending_ends();
             let revision = self.shared.queue().revision();
@@ -55,6 +60,7 @@ impl Dispatcher {
                 published = Some(revision);
             }
             self.watch();
+            self.look_elsewhere(&mut looked);
             let is_idle = self.shared.running().is_empty() && self.shared.pending_ends().is_empty();
             let wait = if is_idle { POLL_IDLE } else { POLL_RUNNING };
             match messages.recv_timeout(wait) {
@@ -122,6 +128,37 @@ impl Dispatcher {
         }
         if next.is_some() && !self.shared.rests() {
             self.runners.wake_idle(|ordinal| running.iter().any(|running| running.ordinal == ordinal));
+        }
+    }
+
+    /// Reads how far the jobs of other programs are, at most once in [`ELSEWHERE`].
+    fn look_elsewhere(&self, looked: &mut Option<Instant>) {
+        let now = Instant::now();
+        let is_due = looked.is_none_or(|looked| now.saturating_duration_since(looked) >= ELSEWHERE);
+        if self.scope == Scope::Own || !is_due {
+            return;
+        }
+        *looked = Some(now);
+        let queue = self.shared.queue();
+        let others: Vec<_> = queue
+            .jobs()
+            .into_iter()
+            .filter(|job| job.worker().is_some() && !queue.runs_here(job))
+            .map(|job| (job.id, queue.is_interrupted(job)))
+            .collect();
+        drop(queue);
+        let before = {
+            let snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&snapshot.elsewhere)
+        };
+        let known = |id| before.iter().find(|job: &&ElsewhereJob| job.id == id);
+        let read = |(id, is_interrupted)| self.shared.live.read(id, is_interrupted, known(id));
+        let elsewhere: Vec<_> = others.into_iter().map(read).collect();
+        let is_same = elsewhere.len() == before.len()
+            && elsewhere.iter().zip(before.iter()).all(|(now, before)| now.is_same(before));
+        if !is_same {
+            self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).elsewhere = elsewhere.into();
+            (self.shared.waker)();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::live_files::LiveReport;
 use crate::core::{Event, Progress};
 use crate::jobs::JobStatus;
 
@@ -37,6 +38,16 @@ impl JobFollower {
             message: None,
             retry: None,
             status: JobStatus::Running,
+        }
+    }
+
+    /// Goes on from what a job of another program had reported at `now`.
+    pub fn from_report(report: &LiveReport, now: Instant) -> Self {
+        let elapsed = Duration::from_secs_f64(report.elapsed_s.0.max(0.0));
+        Self {
+            progress: report.progress.clone(),
+            message: report.message.clone(),
+            ..Self::new(now.checked_sub(elapsed).unwrap_or(now))
         }
     }
 

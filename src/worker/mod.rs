@@ -4,6 +4,7 @@
 mod dispatcher;
 mod follower;
 mod held_device;
+mod live_files;
 mod options;
 mod pending_end;
 mod retry;
@@ -14,5 +15,6 @@ mod shared;
 mod worker;
 
 pub use follower::{JobFollower, NextAttempt};
+pub use live_files::{ElsewhereJob, LiveReport};
 pub use options::WorkerOptions;
 pub use worker::{QueueSnapshot, Worker};

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
+use super::live_files::LiveFiles;
 use super::pending_end::PendingEnd;
 use crate::attempt::JobControl;
 use crate::core::{CancelToken, Event, Waker};
@@ -54,6 +55,8 @@ pub(super) struct Shared {
     pub(super) waker: Waker,
     pub(super) closing: CancelToken,
     pub(super) monitor: Option<Monitor>,
+    /// Tells other programs how far the jobs of this one are.
+    pub(super) live: LiveFiles,
 }
 
 impl Shared {
@@ -92,6 +95,7 @@ impl Shared {
         if let Some(monitor) = &self.monitor {
             monitor.observe(id.0, &event);
         }
+        self.live.observe(id, &event);
         // the receiver is gone only when the program closes
         if self.events.send((id, event)).is_ok() {
             (self.waker)();

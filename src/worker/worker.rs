@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::dispatcher::{Dispatcher, DispatcherMessage};
+use super::live_files::{ElsewhereJob, LiveFiles};
 use super::options::WorkerOptions;
 use super::runner::Runner;
 use super::runners::Runners;
@@ -30,6 +31,8 @@ pub struct QueueSnapshot {
     pub jobs: Arc<[Job]>,
     /// Whether the whole queue is paused.
     pub is_paused: bool,
+    /// The jobs that other programs run.
+    pub elsewhere: Arc<[ElsewhereJob]>,
     /// Errors and notes since the last snapshot, oldest first.
     pub messages: Vec<String>,
 }
@@ -64,6 +67,7 @@ impl Worker {
             waker,
             closing: CancelToken::new(),
             monitor: options.monitor.clone(),
+            live: LiveFiles::new(&data_dir),
         });
         let (commands, received) = bounded(MAX_COMMANDS);
         let snapshot = Arc::<Mutex<QueueSnapshot>>::default();
@@ -188,7 +192,12 @@ impl Worker {
     pub fn snapshot(&self) -> QueueSnapshot {
         let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         let messages = std::mem::take(&mut snapshot.messages);
-        QueueSnapshot { jobs: Arc::clone(&snapshot.jobs), is_paused: snapshot.is_paused, messages }
+        QueueSnapshot {
+            jobs: Arc::clone(&snapshot.jobs),
+            is_paused: snapshot.is_paused,
+            elsewhere: Arc::clone(&snapshot.elsewhere),
+            messages,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod edit_waiting;
 mod first_video;
 mod keyboard_only;
 mod looks_kept;
+mod other_program;
 mod pictures;
 mod queue_order;
 mod quit;

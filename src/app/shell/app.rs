@@ -51,7 +51,7 @@ use crate::plan::ModelFit;
 use crate::presets::{self, Preset};
 use crate::queue::Scope;
 use crate::store::Settings;
-use crate::worker::{Worker, WorkerOptions};
+use crate::worker::{ElsewhereJob, Worker, WorkerOptions};
 
 /// Minimum time between two repaints for progress.
 const EVENT_DELAY: Duration = Duration::from_millis(100);
@@ -82,6 +82,8 @@ pub(super) struct State {
     pub(super) queue: Arc<[Job]>,
     /// Whether the whole queue is paused.
     pub(super) queue_is_paused: bool,
+    /// The jobs that other programs run, as last read.
+    pub(super) elsewhere: Arc<[ElsewhereJob]>,
     pub(super) forecast: Forecast,
     pub(super) live: LiveJobs,
     pub(super) notifications: Notifications,
@@ -180,6 +182,7 @@ impl App {
             examiner: Examiner::start(data_dir.clone(), waker())?,
             queue: Arc::default(),
             queue_is_paused: false,
+            elsewhere: Arc::default(),
             forecast: Forecast::start(data_dir.clone(), waker())?,
             live: LiveJobs::default(),
             player: Player::start(waker())?,

@@ -1,6 +1,7 @@
 //! Processes events since the last frame: of jobs, the queue and background threads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::app::State;
@@ -12,6 +13,7 @@ use crate::app::background::restore::{Found, as_image};
 use crate::app::form::SeedMode;
 use crate::core::{Error, Event, Result};
 use crate::jobs::JobId;
+use crate::worker::ElsewhereJob;
 
 impl State {
     /// Processes all events.
@@ -23,6 +25,7 @@ impl State {
         }
         let snapshot = self.worker.snapshot();
         (self.queue, self.queue_is_paused) = (snapshot.jobs, snapshot.is_paused);
+        self.observe_elsewhere(snapshot.elsewhere, now);
         for message in snapshot.messages {
             self.notifications.add(Tone::Warning, message, None);
         }
@@ -95,6 +98,24 @@ impl State {
             }
             _ => {}
         }
+    }
+
+    /// Takes over what other programs report, and previews their job while none runs here.
+    fn observe_elsewhere(&mut self, jobs: Arc<[ElsewhereJob]>, now: Instant) {
+        if Arc::ptr_eq(&jobs, &self.elsewhere) {
+            return;
+        }
+        for gone in self.elsewhere.iter().filter(|job| jobs.iter().all(|other| other.id != job.id)) {
+            self.player.end_preview(gone.id);
+        }
+        self.live.set_elsewhere(&jobs, now);
+        let previewed = jobs.iter().find_map(|job| Some((job.id, job.preview.as_ref()?)));
+        if self.live.is_empty()
+            && let Some((id, (stage, frames))) = previewed
+        {
+            self.player.preview(id, *stage, Arc::clone(frames), now);
+        }
+        self.elsewhere = jobs;
     }
 
     /// Uses the file that was dropped first as the user says.

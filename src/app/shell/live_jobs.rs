@@ -1,11 +1,11 @@
 //! The running jobs by their events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::core::Event;
 use crate::jobs::JobId;
-use crate::worker::JobFollower;
+use crate::worker::{ElsewhereJob, JobFollower};
 
 /// A running job.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub(in crate::app) struct LiveJob {
 #[derive(Debug, Default)]
 pub(in crate::app) struct LiveJobs {
     jobs: BTreeMap<JobId, LiveJob>,
+    /// Jobs that other programs run.
+    elsewhere: BTreeMap<JobId, LiveJob>,
+    /// Jobs whose program has ended.
+    interrupted: BTreeSet<JobId>,
 }
 
 impl LiveJobs {
@@ -35,17 +39,32 @@ impl LiveJobs {
         }
     }
 
-    /// The running job `id`.
-    pub(in crate::app) fn get(&self, id: JobId) -> Option<&LiveJob> {
-        self.jobs.get(&id)
+    /// Takes over what other programs report of the jobs that they run.
+    pub(in crate::app) fn set_elsewhere(&mut self, jobs: &[ElsewhereJob], now: Instant) {
+        let live = |job: &ElsewhereJob| {
+            let follower = JobFollower::from_report(job.report.as_ref()?, now);
+            Some((job.id, LiveJob { follower, stopping: false }))
+        };
+        self.elsewhere = jobs.iter().filter_map(live).collect();
+        self.interrupted = jobs.iter().filter(|job| job.is_interrupted).map(|job| job.id).collect();
     }
 
-    /// The job that started first.
+    /// Whether the program that ran the job `id` has ended before the job.
+    pub(in crate::app) fn is_interrupted(&self, id: JobId) -> bool {
+        self.interrupted.contains(&id)
+    }
+
+    /// The running job `id`, in this program or in another one.
+    pub(in crate::app) fn get(&self, id: JobId) -> Option<&LiveJob> {
+        self.jobs.get(&id).or_else(|| self.elsewhere.get(&id))
+    }
+
+    /// The job of this program that started first.
     pub(in crate::app) fn first(&self) -> Option<(JobId, &LiveJob)> {
         self.jobs.iter().next().map(|(id, job)| (*id, job))
     }
 
-    /// Whether no job runs.
+    /// Whether no job runs in this program.
     pub(in crate::app) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }

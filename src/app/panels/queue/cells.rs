@@ -135,8 +135,13 @@ impl Cells<'_> {
             Some(live) if live.stopping => "stopping…".to_owned(),
             Some(live) if live.follower.retry().is_some() => "waiting to retry".to_owned(),
             Some(live) if self.job.pending_action.is_none() => stage_words(live.follower.progress()),
-            _ => standing(self.job).to_owned(),
+            _ => self.standing().to_owned(),
         }
+    }
+
+    /// The state in one or two words.
+    pub(super) fn standing(&self) -> &'static str {
+        if self.view.live.is_interrupted(self.job.id) { "interrupted" } else { standing(self.job) }
     }
 
     fn elapsed(&self) -> Option<Secs> {
@@ -229,8 +234,8 @@ fn verbs_ui(ui: &mut Ui, job: &Job, actions: &mut Vec<QueueAction>) {
     });
 }
 
-/// The state in one or two words.
-pub(super) fn standing(job: &Job) -> &'static str {
+/// The state of a job whose program runs.
+fn standing(job: &Job) -> &'static str {
     match (&job.state, job.pending_action) {
         (JobState::Queued, _) => match job.spec.priority {
             Priority::Urgent => "urgent",

@@ -5,7 +5,7 @@ use eframe::egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use super::cells::{Cells, standing};
+use super::cells::Cells;
 use super::columns::{Column, Places};
 use super::failure::{failure, failure_ui};
 use super::rows::{Heights, Rows};
@@ -39,7 +39,7 @@ pub(super) fn job_ui(
     let job = cells.job;
     let tokens = theme::tokens(ui);
     let response = ui.interact(rect, ui.scope_id().with("row"), Sense::click_and_drag());
-    let words = format!("Job {}, {}, {}", job.id, standing(job), job.spec.draft.prompt);
+    let words = format!("Job {}, {}, {}", job.id, cells.standing(), job.spec.draft.prompt);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_selected, words.clone()));
     if is_selected {
         ui.painter().rect_filled(rect, CornerRadius::same(4), ui.visuals().selection.bg_fill);
