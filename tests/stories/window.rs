@@ -253,7 +253,7 @@ impl Window {
         self.harness.state().queue()
     }
 
-    /// What was told in the list of notifications.
+    /// What was shown in the list of notifications.
     pub(crate) fn notifications(&self) -> Vec<String> {
         self.harness.state().notifications()
     }

@@ -113,7 +113,7 @@ pub(super) struct State {
     pub(super) pages: Pages,
     /// Whether the window has the focus.
     pub(super) is_focused: bool,
-    /// Whether a job ended while the window had no focus, and the taskbar was not told yet.
+    /// Whether a job ended while the window had no focus, and the taskbar does not show it yet.
     pub(super) wants_attention: bool,
     pub(super) desktop: SystemNotifications,
     pub(super) worker: Worker,

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_desktop_hears_of_ends_that_nobody_asked_for() {
+    fn the_desktop_is_notified_of_unexpected_ends() {
         let failed =
             Event::Failed { error: Error::new(Kind::Io, "The disk is full").remedy("Free some space") };
         let (title, text) = of_end(JobId(4), &failed, &queue()).unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::report::{ComponentSize, LayerError};
+use super::report::{ConvertedSize, LayerError};
 use super::run::Converted;
 use crate::core::Bytes;
 
@@ -28,7 +28,7 @@ pub struct ConversionDocument<'a> {
     /// Whether an interrupted conversion was discarded because its source has changed.
     pub restarted: bool,
     /// Size of each component before and after.
-    pub components: &'a [ComponentSize],
+    pub components: &'a [ConvertedSize],
     /// One sentence on the speed and memory use on the CPU.
     pub remark: &'a str,
 }

@@ -20,5 +20,5 @@ mod source_values;
 
 pub use document::ConversionDocument;
 pub use plan::ConversionTarget;
-pub use report::{ComponentSize, ConversionReport, LayerError};
+pub use report::{ConversionReport, ConvertedSize, LayerError};
 pub use run::{ConversionOptions, ConversionStep, Converted, convert, default_name};

@@ -20,7 +20,7 @@ pub struct LayerError {
 
 /// Size of a component before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ComponentSize {
+pub struct ConvertedSize {
     /// Folder name of the component.
     pub component: String,
     /// Size of the source tensors.
@@ -46,7 +46,7 @@ pub struct ConversionReport {
     pub source_fingerprint: String,
     /// Size of each component before and after; version 0.1 called the key `parts`.
     #[serde(alias = "parts")]
-    pub components: Vec<ComponentSize>,
+    pub components: Vec<ConvertedSize>,
     /// Mean of the layers' relative L2 errors.
     pub mean_relative_l2: f64,
     /// All converted layers, in the order of the files.
@@ -64,7 +64,7 @@ impl ConversionReport {
 
     /// Total size of all components before and after.
     pub fn sizes(&self) -> (Bytes, Bytes) {
-        let sum = |size: fn(&ComponentSize) -> Bytes| {
+        let sum = |size: fn(&ConvertedSize) -> Bytes| {
             Bytes(self.components.iter().map(|component| size(component).0).sum())
         };
         (sum(|component| component.before), sum(|component| component.after))

@@ -7,7 +7,7 @@ use super::config_files;
 use super::lock::FolderLock;
 use super::plan::{ConversionTarget, Shard, shards};
 use super::progress::{PROGRESS_FILE, Progress, replace};
-use super::report::{ComponentSize, ConversionReport};
+use super::report::{ConversionReport, ConvertedSize};
 use super::shard::{self, ShardContext, failed};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result, sha256_hex};
 use crate::models;
@@ -171,7 +171,7 @@ fn source_size(shard: &Shard<'_>) -> u64 {
     shard.tensors.iter().filter_map(|tensor| shard.source.get(&tensor.name).ok()).map(|info| info.len).sum()
 }
 
-fn component_sizes(model: &Checkpoint, plan: &[Shard<'_>]) -> Vec<ComponentSize> {
+fn component_sizes(model: &Checkpoint, plan: &[Shard<'_>]) -> Vec<ConvertedSize> {
     let weights = [
         ("transformer", Some(&model.transformer.weights)),
         ("transformer_2", model.transformer_2.as_ref().map(|second| &second.weights)),
@@ -180,7 +180,7 @@ fn component_sizes(model: &Checkpoint, plan: &[Shard<'_>]) -> Vec<ComponentSize>
     ];
     let part = |(component, weights): (&str, Option<&crate::onnx::Weights>)| {
         let after = plan.iter().filter(|shard| shard.component == component).map(Shard::size).sum();
-        Some(ComponentSize { component: component.to_owned(), before: weights?.size(), after: Bytes(after) })
+        Some(ConvertedSize { component: component.to_owned(), before: weights?.size(), after: Bytes(after) })
     };
     weights.into_iter().filter_map(part).collect()
 }

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_without_a_field_of_its_own_is_told_too() {
+    fn an_error_without_a_field_is_shown_too() {
         let mut bench = ComposeHarness::new();
         bench.draft.step_list = Some(crate::core::StepList(vec![1000.0, 500.0]));
         bench.draft.steps = 7;
