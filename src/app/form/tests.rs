@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::*;
-use crate::core::{Draft, Expert, Mode, PrecisionChoice, ProviderChoice};
+use crate::core::{Draft, Expert, Limits, Mode, PrecisionChoice, ProviderChoice, Strides};
 use crate::jobs::{Job, JobId, JobSpec, JobState};
-use crate::plan::DraftField;
+use crate::models::Installed;
+use crate::plan::{DraftField, MemoryFit, ModelFit};
 use crate::presets;
 use crate::store::Settings;
+use crate::wan::Family;
 
 fn form(settings: Settings) -> (tempfile::TempDir, Form) {
     let dir = tempfile::tempdir().unwrap();
@@ -154,4 +156,45 @@ fn fields_are_compared_with_the_preset_and_reset_one_by_one_or_all() {
     assert_eq!(of("toy-t2v").differences, []);
     assert_eq!(of("t2v-A14B").missing_model.as_deref(), Some("t2v-A14B"));
     assert!(of("t2v-A14B-4step").differences.iter().any(|found| found.field == DraftField::Steps));
+}
+
+#[test]
+fn the_first_start_takes_the_best_official_model_that_fits_and_a_later_one_does_not() {
+    let limits = |id: &str, mode| Limits {
+        model: id.into(),
+        modes: vec![mode],
+        strides: Strides { temporal: 4, spatial: 8, patch: 2 },
+        max_positions: 1024,
+        lora: true,
+        quantisation: None,
+    };
+    let model = |id: &str, mode, family| Installed {
+        id: id.into(),
+        path: id.into(),
+        limits: Ok(limits(id, mode)),
+        family: Some(family),
+        info: None,
+    };
+    let models = vec![
+        model("t2v-A14B", Mode::T2V, Family::A14B),
+        model("t2v-A14B-int8", Mode::T2V, Family::A14B),
+        model("i2v-A14B", Mode::I2V, Family::A14B),
+        model("ti2v-5B", Mode::TI2V, Family::B5),
+    ];
+    let fit = |id: &str, fit| ModelFit { model: id.into(), fit, needed: None };
+    let fits = vec![
+        fit("t2v-A14B", MemoryFit::TooLarge),
+        fit("t2v-A14B-int8", MemoryFit::Fits),
+        fit("i2v-A14B", MemoryFit::Fits),
+        fit("ti2v-5B", MemoryFit::Fits),
+    ];
+    let mut form = Form::first("no-data".into(), None, Settings::default()).unwrap();
+    form.planner.set_models(models);
+    form.take_fits(fits.clone()).unwrap();
+    assert_eq!(form.draft.model, "t2v-A14B-int8");
+    assert!(!form.can_undo() && form.reason().contains("fits this machine"));
+    // what the user chose meanwhile stays
+    form.draft.model = "ti2v-5B".into();
+    form.take_fits(fits).unwrap();
+    assert_eq!(form.draft.model, "ti2v-5B");
 }

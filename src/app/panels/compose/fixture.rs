@@ -59,8 +59,19 @@ impl ComposeHarness {
 /// A window with a part of the form. Edits are applied as in the program.
 pub(in crate::app) fn harness<'a>(
     bench: ComposeHarness,
-    mut panel: impl FnMut(&mut Ui, &ComposeView<'_>) -> Vec<ComposeAction> + 'a,
+    panel: impl FnMut(&mut Ui, &ComposeView<'_>) -> Vec<ComposeAction> + 'a,
 ) -> Harness<'a, ComposeHarness> {
+    // the form is longer than the default window
+    Harness::builder()
+        .with_size(vec2(420.0, 1400.0))
+        .with_context_setup(theme::install)
+        .build_ui_state(drawing(panel), bench)
+}
+
+/// Draws a part of the form with what the harness holds, and applies its edits.
+pub(in crate::app) fn drawing<'a>(
+    mut panel: impl FnMut(&mut Ui, &ComposeView<'_>) -> Vec<ComposeAction> + 'a,
+) -> impl FnMut(&mut Ui, &mut ComposeHarness) + 'a {
     let limits = Limits {
         model: "toy-t2v-A14B".into(),
         modes: vec![Mode::T2V],
@@ -73,7 +84,7 @@ pub(in crate::app) fn harness<'a>(
     let fit = |model: &str, fit| ModelFit { model: model.into(), fit, needed: Some(Bytes(3 << 30)) };
     let fits = [fit("toy-t2v-A14B", MemoryFit::Fits), fit("toy-i2v-5B", MemoryFit::TooLarge)];
     let profile = Profiles::shipped().unwrap().of(Mode::T2V, Some(Family::A14B)).cloned();
-    let draw = move |ui: &mut Ui, bench: &mut ComposeHarness| {
+    move |ui: &mut Ui, bench: &mut ComposeHarness| {
         let problems = bench.draft.problems(&limits);
         let view = ComposeView {
             draft: &bench.draft,
@@ -111,12 +122,7 @@ pub(in crate::app) fn harness<'a>(
             }
         }
         bench.actions.extend(actions);
-    };
-    // the form is longer than the default window
-    Harness::builder()
-        .with_size(vec2(420.0, 1400.0))
-        .with_context_setup(theme::install)
-        .build_ui_state(draw, bench)
+    }
 }
 
 /// A text-to-video model with two experts and an image-to-video model with one.

@@ -123,14 +123,38 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
-    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
-    use crate::app::panels::compose::view::{Editing, PreflightView};
+    use crate::app::panels::compose::fixture::{ComposeHarness, drawing, harness};
+    use crate::app::panels::compose::view::{Editing, PreflightView, TokenCounts};
     use crate::core::Draft;
     use crate::jobs::JobId;
 
     fn form(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
         let mut panel = ComposePanel::default();
         harness(bench, move |ui, view| panel.ui(ui, view))
+    }
+
+    #[test]
+    fn snapshot_of_the_form() {
+        use crate::core::{Bytes, Stage};
+        use crate::preflight::StageMemory;
+        let stage = |stage, mib: u64| StageMemory { stage, peak: Bytes(mib << 20), droppable: Bytes(0) };
+        let found = PreflightView {
+            peak: Some(Bytes(17 << 30)),
+            free: Some(Bytes(22 << 30)),
+            stages: vec![
+                stage(Stage::Text, 6144),
+                stage(Stage::DenoiseHigh, 17408),
+                stage(Stage::Decode, 7270),
+            ],
+            runs_on: "CPU".into(),
+            ..PreflightView::default()
+        };
+        let tokens = Some(TokenCounts { prompt: 38, negative: 1 });
+        let mut bench = ComposeHarness { preflight: Some(Ok(found)), tokens, ..ComposeHarness::new() };
+        bench.draft.steps = 12;
+        let mut panel = ComposePanel::default();
+        let mut draw = drawing(move |ui, view| panel.ui(ui, view));
+        crate::app::snapshots::compare("compose", vec2(330.0, 720.0), |ui| draw(ui, &mut bench));
     }
 
     #[test]
