@@ -1,12 +1,11 @@
-//! `wandeck models` and `wandeck presets`: lists and details.
+//! `wandeck models list` and `show`.
 
 use super::Places;
-use super::args::{Common, Models, ModelsVerb, Presets, PresetsVerb};
+use super::args::{Common, Models, ModelsVerb};
 use super::report::{out, print_json};
 use super::{convert, synth};
-use crate::core::{Document, Error, Kind, Limits, Result};
+use crate::core::{Document, Limits, Result};
 use crate::models::{self, Installed, ModelDocument, ModelInfo};
-use crate::presets;
 
 pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
@@ -73,25 +72,4 @@ fn described(limits: &Limits) -> String {
         strides.size_multiple(),
         strides.temporal
     )
-}
-
-pub(super) fn presets(args: &Presets, common: &Common) -> Result<()> {
-    let chosen = match &args.verb {
-        PresetsVerb::List => presets::shipped()?,
-        PresetsVerb::Show { name } => vec![presets::by_name(name)?],
-    };
-    if common.json {
-        print_json(&chosen.iter().map(Document::new).collect::<Vec<_>>());
-        return Ok(());
-    }
-    for preset in &chosen {
-        if matches!(args.verb, PresetsVerb::List) {
-            out(&format!("{:<14} {}", preset.name, preset.description));
-        } else {
-            let text = ron::ser::to_string_pretty(preset, ron::ser::PrettyConfig::default())
-                .map_err(|error| Error::new(Kind::Bug, "Cannot encode the preset as RON").because(error))?;
-            out(&text);
-        }
-    }
-    Ok(())
 }

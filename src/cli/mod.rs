@@ -15,6 +15,7 @@ mod measured;
 mod models;
 mod monitor;
 mod plan;
+mod presets;
 mod queue;
 mod queue_list;
 mod report;
@@ -48,7 +49,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
         Some(Command::Generate(args)) => generate::run(&args, &cli.common),
         Some(Command::Queue(args)) => queue::run(&args, &cli.common),
         Some(Command::Models(args)) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
-        Some(Command::Presets(args)) => list::presets(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Presets(args)) => presets::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Lora(args)) => lora::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Graph(args)) => graph::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Status) => status::run(&cli.common).map(|()| ExitCode::Done),

@@ -31,7 +31,8 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
     let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
     let named = named_models(&request, places, &folders)?;
     let planner = |models: Vec<Installed>| {
-        let catalog = Catalog::new(models, profiles.clone())?;
+        let mut catalog = Catalog::new(models, profiles.clone())?;
+        catalog.set_own_presets(crate::presets::own_presets(&places.data_dir).0)?;
         Ok::<_, Error>(Planner::new(folders.clone(), places.settings.clone(), catalog))
     };
     let with_all = || {
@@ -75,7 +76,7 @@ fn needs_router(request: &PlanRequest) -> bool {
 fn named_models(request: &PlanRequest, places: &Places, folders: &Folders) -> Result<Vec<Installed>> {
     let of_base = match &request.base {
         Base::New => None,
-        Base::Preset(name) => Some(crate::presets::by_name(name)?.model),
+        Base::Preset(name) => Some(crate::presets::find_preset(&places.data_dir, name)?.model),
         Base::Draft { draft, .. } => Some(draft.model.clone()),
         Base::Job(spec) => Some(spec.model.display().to_string()),
     };

@@ -47,6 +47,13 @@ impl Catalog {
         Ok(Self { models, profiles, presets: presets::shipped()? })
     }
 
+    /// Takes in a person's own presets, after the shipped ones.
+    pub fn set_own_presets(&mut self, own: Vec<Preset>) -> Result<()> {
+        self.presets = presets::shipped()?;
+        self.presets.extend(own);
+        Ok(())
+    }
+
     /// The model called `name`: its id, its path, or the name of its folder.
     pub fn find(&self, name: &str) -> Option<&Installed> {
         let path = Path::new(name);

@@ -13,6 +13,7 @@ use crate::jobs::{Fallback, JobSpec};
 use crate::media::OutputTarget;
 use crate::models::Installed;
 use crate::monitor;
+use crate::presets::Preset;
 use crate::store::Settings;
 
 /// Plans jobs over a snapshot of the installed models. It scans no folders: its owner does, by
@@ -64,6 +65,11 @@ impl Planner {
     /// Takes in a new scan of the models.
     pub fn set_models(&mut self, models: Vec<Installed>) {
         self.catalog.models = models;
+    }
+
+    /// Takes in the own presets, after the shipped ones.
+    pub fn set_own_presets(&mut self, own: Vec<Preset>) -> Result<()> {
+        self.catalog.set_own_presets(own)
     }
 
     /// Takes in another table of modes.

@@ -1,7 +1,9 @@
 //! Presets: named settings of a model, stored as RON files.
 
+mod own;
 mod preset;
 mod shipped;
 
+pub use own::{export_preset, find_preset, own_presets, read_preset, remove_preset, save_preset};
 pub use preset::{Preset, PresetFields};
 pub use shipped::{by_name, for_mode, for_model, shipped};

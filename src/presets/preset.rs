@@ -76,6 +76,35 @@ impl Preset {
         Ok(preset)
     }
 
+    /// A preset with the settings of a draft.
+    pub fn of(draft: &Draft, mode: Mode, name: &str, description: &str) -> Self {
+        Self {
+            version: VERSION,
+            name: name.trim().to_owned(),
+            description: description.trim().to_owned(),
+            model: draft.model.clone(),
+            mode,
+            settings: PresetFields {
+                negative_prompt: draft.negative_prompt.clone(),
+                steps: draft.steps,
+                guidance: draft.guidance,
+                guidance_low: draft.guidance_low,
+                shift: draft.shift,
+                sampler: draft.sampler,
+                step_list: draft.step_list.clone(),
+                size: draft.size,
+                frames: draft.frames,
+                fps: draft.fps,
+            },
+        }
+    }
+
+    /// The text of its file.
+    pub fn to_ron(&self) -> Result<String> {
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default())
+            .map_err(|error| Error::new(Kind::Bug, "Cannot encode the preset as RON").because(error))
+    }
+
     /// A draft with these settings.
     pub fn draft(&self, prompt: &str) -> Draft {
         let settings = &self.settings;

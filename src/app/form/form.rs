@@ -15,6 +15,7 @@ use crate::plan::{
     Base, Catalog, ChosenBy, DraftChanges, Drafted, Folders, JobOptions, MemoryFit, ModelFit, PlanRequest,
     Planner, Profile, Profiles, SeedChoice,
 };
+use crate::presets::Preset;
 use crate::store::Settings;
 use crate::wan::Family;
 
@@ -144,6 +145,11 @@ impl Form {
     /// Takes in changed settings; limits of the modes count after the next scan.
     pub(in crate::app) fn set_settings(&mut self, settings: Settings) {
         self.planner.set_settings(settings);
+    }
+
+    /// Takes in the own presets.
+    pub(in crate::app) fn set_own_presets(&mut self, own: Vec<Preset>) -> Result<()> {
+        self.planner.set_own_presets(own)
     }
 
     /// Looks for models in another folder from the next scan on.

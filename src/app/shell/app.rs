@@ -209,6 +209,7 @@ impl App {
             worker,
         };
         state.scan_models();
+        state.load_presets()?;
         if let Some(video) = state.window.video.clone() {
             state.player.open(video, None, Instant::now());
         }

@@ -18,7 +18,6 @@ use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
-use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
 use crate::jobs::{JobId, JobSpec, Priority};
@@ -60,10 +59,7 @@ impl App {
                 state.player.set_speed(speed, now);
                 Ok(())
             }
-            Action::Presets(PresetsAction::Apply(name)) => {
-                state.apply_preset(&name);
-                Ok(())
-            }
+            Action::Presets(action) => state.apply_presets(action),
             Action::Queue(QueueAction::ShowGallery) => {
                 self.layout.show(PanelId::Gallery);
                 Ok(())

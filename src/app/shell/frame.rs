@@ -144,7 +144,14 @@ impl Tree<'_> {
                 all(panels.models.ui(ui, &view), Action::Models)
             }
             PanelId::Presets => {
-                all(panels.presets.ui(ui, &PresetsView { presets: &state.presets }), Action::Presets)
+                let previews = state.form.preset_previews();
+                let view = PresetsView {
+                    presets: &state.presets,
+                    num_shipped: state.pages.num_shipped,
+                    previews: &previews,
+                    removed: state.pages.removed.as_ref(),
+                };
+                all(panels.presets.ui(ui, &view), Action::Presets)
             }
             PanelId::Settings => {
                 let view = SettingsView {

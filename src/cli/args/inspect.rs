@@ -22,6 +22,29 @@ pub(in crate::cli) enum PresetsVerb {
         /// Name of the preset
         name: String,
     },
+    /// Save the settings of a video as an own preset
+    Save {
+        /// Name of the new preset
+        name: String,
+        /// Video or image made with Wandeck, or a preset's RON file
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// Replace an own preset of that name
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Show in which fields two presets differ
+    Diff {
+        /// Name of the first preset
+        first: String,
+        /// Name of the second preset
+        second: String,
+    },
+    /// Remove an own preset
+    Remove {
+        /// Name of the preset
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]

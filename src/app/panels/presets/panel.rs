@@ -1,7 +1,11 @@
-//! The list of presets with description and settings.
+//! Shipped and own presets, each with what it would change in the form.
 
-use eframe::egui::{Label, ScrollArea, Ui};
+use std::path::PathBuf;
 
+use eframe::egui::{Button, Label, RichText, ScrollArea, TextEdit, Ui};
+
+use crate::app::form::PresetPreview;
+use crate::app::theme;
 use crate::presets::Preset;
 
 /// The data that the panel shows.
@@ -9,50 +13,178 @@ use crate::presets::Preset;
 pub(in crate::app) struct PresetsView<'a> {
     /// Presets, the shipped ones first.
     pub(in crate::app) presets: &'a [Preset],
+    /// How many of them are shipped.
+    pub(in crate::app) num_shipped: usize,
+    /// What each would change in the form.
+    pub(in crate::app) previews: &'a [PresetPreview],
+    /// The preset that was removed last, which can be brought back.
+    pub(in crate::app) removed: Option<&'a Preset>,
 }
 
 /// Actions of the presets panel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) enum PresetsAction {
     /// Apply this preset to the form; keep prompt and seed.
     Apply(String),
+    /// Save the form's settings under this name.
+    Save(String),
+    /// Give the own preset the second name.
+    Rename(String, String),
+    /// Copy this preset among the own ones.
+    Duplicate(String),
+    /// Remove this own preset.
+    Remove(String),
+    /// Bring the preset back that was removed last.
+    UndoRemove,
+    /// Read a preset from this file.
+    Import(PathBuf),
+    /// Write this preset to a new file.
+    Export(String, PathBuf),
 }
 
 /// The view state of the presets panel.
 #[derive(Default)]
-pub(in crate::app) struct PresetsPanel {}
+pub(in crate::app) struct PresetsPanel {
+    search: String,
+    name: String,
+    file: String,
+    /// The preset that is renamed, and its new name.
+    renaming: Option<(String, String)>,
+}
 
 impl PresetsPanel {
     /// Draws the presets; returns the user's actions.
-    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "every panel is drawn alike")]
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &PresetsView<'_>) -> Vec<PresetsAction> {
         let mut actions = Vec::new();
+        self.toolbar_ui(ui, view, &mut actions);
+        ui.separator();
+        let search = self.search.to_lowercase();
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            for preset in view.presets {
-                if ui.push_id(&preset.name, |ui| preset_ui(ui, preset)).inner {
-                    actions.push(PresetsAction::Apply(preset.name.clone()));
+            let mut found = false;
+            for (index, preset) in view.presets.iter().enumerate() {
+                let text = format!("{} {} {}", preset.name, preset.description, preset.model).to_lowercase();
+                if !search.split_whitespace().all(|word| text.contains(word)) {
+                    continue;
                 }
+                found = true;
+                let is_own = index >= view.num_shipped;
+                ui.push_id(&preset.name, |ui| self.preset_ui(ui, preset, is_own, view, &mut actions));
+                ui.separator();
+            }
+            if !found {
+                ui.weak("No preset matches");
             }
         });
         actions
     }
+
+    fn toolbar_ui(&mut self, ui: &mut Ui, view: &PresetsView<'_>, actions: &mut Vec<PresetsAction>) {
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Search presets");
+            ui.add(TextEdit::singleline(&mut self.search).desired_width(140.0)).labelled_by(label.id);
+            let label = ui.label("New preset");
+            let edit = TextEdit::singleline(&mut self.name).hint_text("name").desired_width(140.0);
+            ui.add(edit).labelled_by(label.id);
+            let name = self.name.trim();
+            let save = ui.add_enabled(!name.is_empty(), Button::new("Save form"));
+            if save.on_disabled_hover_text("Type a name for the form's settings first").clicked() {
+                actions.push(PresetsAction::Save(name.to_owned()));
+            }
+            if let Some(removed) = view.removed
+                && ui.button(format!("Bring back {}", removed.name)).clicked()
+            {
+                actions.push(PresetsAction::UndoRemove);
+            }
+        });
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Preset file");
+            let edit =
+                TextEdit::singleline(&mut self.file).hint_text("path of a RON file, to import or export");
+            ui.add(edit.desired_width(260.0)).labelled_by(label.id);
+            let file = self.file.trim();
+            if ui.add_enabled(!file.is_empty(), Button::new("Import")).clicked() {
+                actions.push(PresetsAction::Import(PathBuf::from(file)));
+            }
+        });
+    }
+
+    fn preset_ui(
+        &mut self,
+        ui: &mut Ui,
+        preset: &Preset,
+        is_own: bool,
+        view: &PresetsView<'_>,
+        actions: &mut Vec<PresetsAction>,
+    ) {
+        let name = &preset.name;
+        ui.horizontal_wrapped(|ui| {
+            ui.strong(name);
+            ui.weak(if is_own { "own" } else { "shipped" });
+            let apply = ui.small_button(format!("Apply {name}"));
+            if apply.on_hover_text("Use its settings in the form; prompt, images and seed stay").clicked() {
+                actions.push(PresetsAction::Apply(name.clone()));
+            }
+            if ui.small_button("Duplicate").clicked() {
+                actions.push(PresetsAction::Duplicate(name.clone()));
+            }
+            let file = self.file.trim();
+            let export = ui.add_enabled(!file.is_empty(), Button::new("Export").small());
+            if export.on_disabled_hover_text("Type the name of a new file above first").clicked() {
+                actions.push(PresetsAction::Export(name.clone(), PathBuf::from(file)));
+            }
+            if is_own && ui.small_button("Rename").clicked() {
+                self.renaming = Some((name.clone(), name.clone()));
+            }
+            if is_own
+                && ui.small_button(format!("Remove {name}")).on_hover_text("Can be brought back").clicked()
+            {
+                actions.push(PresetsAction::Remove(name.clone()));
+            }
+        });
+        self.rename_ui(ui, name, actions);
+        ui.add(Label::new(&preset.description).wrap());
+        let fields = &preset.settings;
+        ui.weak(format!(
+            "{} · {} · {}×{} · {} steps · guidance {}",
+            preset.model, preset.mode, fields.size, fields.frames, fields.steps, fields.guidance
+        ));
+        if let Some(preview) = view.previews.iter().find(|preview| preview.name == *name) {
+            difference_ui(ui, preview);
+        }
+    }
+
+    fn rename_ui(&mut self, ui: &mut Ui, name: &str, actions: &mut Vec<PresetsAction>) {
+        let Some((old, new)) = self.renaming.as_mut().filter(|(old, _)| old == name) else { return };
+        let mut is_done = false;
+        ui.horizontal(|ui| {
+            let label = ui.label("New name");
+            ui.add(TextEdit::singleline(new).desired_width(180.0)).labelled_by(label.id);
+            if ui.add_enabled(!new.trim().is_empty(), Button::new("Save name")).clicked() {
+                actions.push(PresetsAction::Rename(old.clone(), new.trim().to_owned()));
+                is_done = true;
+            }
+            is_done |= ui.button("Keep the name").clicked();
+        });
+        if is_done {
+            self.renaming = None;
+        }
+    }
 }
 
-/// Draws one preset; returns whether it should be applied.
-fn preset_ui(ui: &mut Ui, preset: &Preset) -> bool {
-    let name = format!("Apply {}", preset.name);
-    let about = "Use its settings in the form; prompt, images and seed stay";
-    let heading = |ui: &mut Ui| {
-        ui.strong(&preset.name);
-        ui.small_button(name).on_hover_text(about).clicked()
-    };
-    let applied = ui.horizontal(heading).inner;
-    let fields = &preset.settings;
-    ui.weak(format!(
-        "{} · {} · {}×{} · {} steps · guidance {}",
-        preset.model, preset.mode, fields.size, fields.frames, fields.steps, fields.guidance
-    ));
-    ui.add(Label::new(&preset.description).wrap());
-    ui.separator();
-    applied
+/// What a preset would change in the form.
+fn difference_ui(ui: &mut Ui, preview: &PresetPreview) {
+    if let Some(model) = &preview.missing_model {
+        let text = format!("Needs the model {model}, which is not on this machine");
+        ui.label(RichText::new(text).color(theme::tokens(ui).warning));
+    }
+    if preview.differences.is_empty() {
+        ui.weak("The form has these settings");
+        return;
+    }
+    let changes: Vec<_> = preview
+        .differences
+        .iter()
+        .map(|one| format!("{} {} → {}", one.field.label(), one.before, one.after))
+        .collect();
+    ui.add(Label::new(RichText::new(format!("Would change: {}", changes.join(" · "))).small()).wrap());
 }

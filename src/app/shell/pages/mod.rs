@@ -2,6 +2,7 @@
 
 mod log;
 mod models;
+mod presets;
 mod settings;
 mod state;
 

@@ -9,10 +9,11 @@ use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
 use crate::app::panels::models::RuntimeStatus;
 use crate::app::panels::settings::ImportPreview;
-use crate::core::{CancelToken, Result, Waker};
+use crate::core::{CancelToken, Error, Result, Waker};
 use crate::library::DiagnosticsBundle;
 use crate::models::VerifyReport;
 use crate::models::convert::Converted;
+use crate::presets::{self, Preset};
 use crate::store::{LOG_FILE, LogLine};
 
 /// What a file dialog was opened for.
@@ -40,6 +41,8 @@ pub(super) enum PageAnswer {
     Converted(Result<Box<Converted>>),
     /// A model was removed; says what became of it.
     Removed(Result<String>),
+    /// The own presets were changed, which may have failed, and read.
+    Presets(Option<Result<String>>, (Vec<Preset>, Vec<Error>)),
     /// ONNX Runtime was looked at.
     Runtime(RuntimeStatus),
     /// The data folder of the next start was chosen.
@@ -73,6 +76,10 @@ pub(in crate::app::shell) struct Pages {
     /// What takes minutes.
     pub(super) long_work: TaskThread<PageAnswer>,
     pub(super) task: Option<RunningTask>,
+    /// How many presets are shipped.
+    pub(in crate::app::shell) num_shipped: usize,
+    /// The preset that was removed last.
+    pub(in crate::app::shell) removed: Option<Preset>,
     pub(in crate::app::shell) verified: BTreeMap<String, Result<VerifyReport>>,
     pub(in crate::app::shell) runtime: Option<RuntimeStatus>,
     pub(in crate::app::shell) import: Option<ImportPreview>,
@@ -101,6 +108,8 @@ impl Pages {
             work: TaskThread::start("pages", waker())?,
             long_work: TaskThread::start("models", waker())?,
             task: None,
+            num_shipped: presets::shipped()?.len(),
+            removed: None,
             verified: BTreeMap::new(),
             runtime: None,
             import: None,

@@ -1,0 +1,57 @@
+use eframe::egui::accesskit::Role;
+use eframe::egui::vec2;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+use super::{PresetsAction, PresetsPanel, PresetsView};
+use crate::app::theme;
+use crate::presets::{self, Preset};
+
+#[derive(Default)]
+struct Page {
+    panel: PresetsPanel,
+    presets: Vec<Preset>,
+    actions: Vec<PresetsAction>,
+}
+
+fn page<'a>() -> Harness<'a, Page> {
+    let mut all = presets::shipped().unwrap();
+    let mine = Preset { name: "my look".into(), ..all[0].clone() };
+    all.push(mine);
+    let num_shipped = all.len() - 1;
+    let state = Page { presets: all, ..Page::default() };
+    Harness::builder().with_size(vec2(1000.0, 1600.0)).with_context_setup(theme::install).build_ui_state(
+        move |ui, page: &mut Page| {
+            let view = PresetsView { presets: &page.presets, num_shipped, previews: &[], removed: None };
+            page.actions.extend(page.panel.ui(ui, &view));
+        },
+        state,
+    )
+}
+
+#[test]
+fn an_own_preset_can_be_renamed_and_removed_and_the_form_saved() {
+    let mut harness = page();
+    harness.get_by_role_and_label(Role::TextInput, "New preset").focus();
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "New preset").type_text("soft");
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Save form").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Rename").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "New name").focus();
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "New name").type_text("!");
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Save name").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Remove my look").click();
+    harness.run();
+    let [saved, renamed, removed] = harness.state().actions.as_slice() else {
+        panic!("{:?}", harness.state().actions)
+    };
+    assert_eq!(saved, &PresetsAction::Save("soft".into()));
+    assert!(matches!(renamed, PresetsAction::Rename(old, new) if old == "my look" && new.contains('!')));
+    assert_eq!(removed, &PresetsAction::Remove("my look".into()));
+}
