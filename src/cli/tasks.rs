@@ -66,12 +66,12 @@ pub(super) fn table(tasks: &[HistoryEntry]) -> Vec<String> {
             "{ended:<16}  {model:<width$}  {video:<13}  {steps:>5}  {time:>11}  {peak:>10}  {status:<9}  {result}"
         )
     };
-    let names = ["Ended (UTC)", "Model", "Video", "Steps", "Time", "Peak", "Status", "Result"];
+    let names = ["Ended", "Model", "Video", "Steps", "Time", "Peak", "Status", "Result"];
     let row = |task: &HistoryEntry| {
         let draft = task.draft();
         let unknown = || "-".to_owned();
         line([
-            &task.ended.to_string(),
+            &task.ended.local(),
             &task.model,
             &draft.as_ref().map_or_else(unknown, |draft| format!("{} x {}", draft.size, draft.frames)),
             &draft.map_or_else(unknown, |draft| draft.steps.to_string()),

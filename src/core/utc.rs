@@ -36,6 +36,16 @@ impl From<SystemTime> for Utc {
 }
 
 impl Utc {
+    /// Date and time of the system's time zone, for a person: `2026-11-21 09:05`. UTC if the zone is unknown.
+    pub fn local(self) -> String {
+        match jiff::Timestamp::from_second(self.0) {
+            Ok(time) => {
+                time.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+            }
+            Err(_) => self.to_string(),
+        }
+    }
+
     /// The date alone, for instance `2026-11-21`.
     pub fn day(self) -> String {
         let (year, month, day) = date(self.0.div_euclid(DAY));

@@ -99,6 +99,12 @@ fn a_job_is_recorded_however_it_ended() {
     let status = document(data, &["status"]);
     assert_eq!(status["runtime"]["version"], json!("1.31.1"));
     assert_eq!((status["tasks"].as_array().unwrap().len(), &status["counts"]["failed"]), (3, &json!(0)));
+    // stored in UTC, shown in the person's zone
+    let in_zone = |zone: &str| {
+        let listed = wandeck(data, &["tasks", "1"]).env("TZ", zone).output().unwrap();
+        String::from_utf8(listed.stdout).unwrap().lines().nth(1).unwrap()[..16].to_owned()
+    };
+    assert_ne!(in_zone("UTC"), in_zone("Asia/Kolkata"));
     let table = String::from_utf8(run(data, &["tasks", "2"]).stdout).unwrap();
     assert_eq!(table.lines().count(), 3, "{table}");
     assert!(table.contains("cancelled") && table.contains("does not exist"), "{table}");
