@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod broken_file;
 mod cancel;
 mod compose;
 mod edit_waiting;
@@ -13,9 +14,12 @@ mod first_video;
 mod keyboard_only;
 mod looks_kept;
 mod other_program;
+mod out_of_memory;
+mod overlay;
 mod pictures;
 mod queue_order;
 mod quit;
+mod remix;
 mod reopen_after_kill;
 mod restore;
 mod window;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use eframe::App as _;
 use eframe::egui::accesskit::Role;
 use eframe::egui::{DroppedFile, Key, Modifiers, Rect, Vec2, vec2};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, HarnessBuilder, Node};
 use wandeck::app::App;
 use wandeck::jobs::{EndStatus, HistoryEntry, Job};
@@ -45,6 +45,10 @@ impl DroppedFile for Dropped {
     }
 }
 
+fn shipped_models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
+}
+
 impl Window {
     /// Opens the window on a data folder that has the runtime; another window may have left it.
     pub(crate) fn open(data_dir: &Path) -> Self {
@@ -52,21 +56,26 @@ impl Window {
     }
 
     pub(crate) fn open_on(data_dir: &Path, screen: &Screen) -> Self {
-        Self::build(data_dir, screen, |builder| builder)
+        Self::build(data_dir, &shipped_models(), screen, |builder| builder)
+    }
+
+    /// A window that finds only the models in `models`.
+    pub(crate) fn open_with_models(data_dir: &Path, models: &Path) -> Self {
+        Self::build(data_dir, models, &Screen::default(), |builder| builder)
     }
 
     /// A window whose pictures can be taken; it needs a graphics driver, a software one will do.
     pub(crate) fn open_drawn(data_dir: &Path, screen: &Screen) -> Self {
-        Self::build(data_dir, screen, HarnessBuilder::wgpu)
+        Self::build(data_dir, &shipped_models(), screen, HarnessBuilder::wgpu)
     }
 
     fn build(
         data_dir: &Path,
+        models: &Path,
         screen: &Screen,
         renderer: impl FnOnce(HarnessBuilder<App>) -> HarnessBuilder<App>,
     ) -> Self {
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-        let data_dir = data_dir.to_path_buf();
+        let (data_dir, models) = (data_dir.to_path_buf(), models.to_path_buf());
         let builder = Harness::builder().with_size(screen.points).with_pixels_per_point(screen.scale);
         let harness =
             renderer(builder).build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap());
@@ -241,6 +250,28 @@ impl Window {
             std::thread::park_timeout(Duration::from_millis(20));
             self.step();
         }
+    }
+
+    /// Clicks the first button whose label contains `text`.
+    pub(crate) fn click_containing(&mut self, text: &str) {
+        let mut found = self.harness.query_all_by_label_contains(text);
+        found.find(|node| node.accesskit_node().role() == Role::Button).unwrap().click();
+        drop(found);
+        self.step();
+    }
+
+    /// Chooses a verb from the context menu of the button with this label.
+    pub(crate) fn choose(&mut self, label: &str, verb: &str) {
+        self.control(Role::Button, label).click_secondary();
+        self.wait_for(verb);
+        self.click_containing(verb);
+    }
+
+    /// Types words into the gallery's search.
+    pub(crate) fn search_gallery(&mut self, words: &str) {
+        self.control(Role::TextInput, "Search prompts").focus();
+        self.step();
+        self.type_text(words);
     }
 
     /// Draws one frame.

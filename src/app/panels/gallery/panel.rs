@@ -257,6 +257,10 @@ impl GalleryPanel {
                 self.select_only(place, items);
             }
         }
+        // the menu is about what is under the pointer, unless that is one of several that were chosen
+        if response.secondary_clicked() && !self.selected.contains(id) {
+            self.select_only(place, items);
+        }
         if response.double_clicked() {
             actions.extend(GalleryVerb::Open.action(&[&items[self.shown[place]]]));
         }
