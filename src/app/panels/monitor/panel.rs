@@ -217,8 +217,12 @@ impl MonitorPanel {
     pub(in crate::app) fn line_ui(ui: &mut Ui, view: MonitorView<'_>) {
         refresh(ui, view);
         ui.label(meter(view.snapshot));
-        if let Some(span) = running(view.snapshot).and_then(|job| job.stage_at(view.snapshot.now)) {
-            ui.label(RichText::new(span.stage.to_string()).weak());
+        if let Some(job) = running(view.snapshot)
+            && let Some(span) = job.stage_at(view.snapshot.now)
+        {
+            let step = job.steps.last().filter(|step| step.stage == span.stage);
+            let step = step.map(|step| format!(" {} of {}", step.step, step.of)).unwrap_or_default();
+            ui.label(RichText::new(format!("{}{step}", span.stage)).weak());
         }
     }
 

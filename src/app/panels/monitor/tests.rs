@@ -208,14 +208,21 @@ fn an_earlier_job_is_laid_over_by_stage() {
 
 #[test]
 fn it_fits_into_one_line() {
-    let snapshot = snapshot();
-    let draw = move |ui: &mut eframe::egui::Ui| {
-        MonitorPanel::line_ui(ui, view(&snapshot));
-    };
+    let ended = snapshot();
+    let draw = move |ui: &mut eframe::egui::Ui| MonitorPanel::line_ui(ui, view(&ended));
     let mut line = Harness::builder().with_context_setup(theme::install).build_ui(draw);
     line.run_steps(2);
     line.get_by_label_contains("CPU 8");
     assert!(line.query_by_label("Export").is_none());
+    let mut running = snapshot();
+    let job = &mut Arc::make_mut(&mut running.jobs)[0];
+    (job.ended, running.now) = (None, Secs(600.0));
+    job.stages.truncate(2);
+    job.stages[1].ended = None;
+    let draw = move |ui: &mut eframe::egui::Ui| MonitorPanel::line_ui(ui, view(&running));
+    let mut line = Harness::builder().with_context_setup(theme::install).build_ui(draw);
+    line.run_steps(2);
+    line.get_by_label("Denoise, high noise 4 of 4");
 }
 
 #[test]
