@@ -12,7 +12,7 @@ use crate::monitor::{
 
 /// Minimum fraction of the time for a cause to be reported.
 const NOTABLE: f64 = 0.2;
-/// Bytes per second over the PCIe bus that indicate a transfer of weights.
+/// Bytes per second over the PCI Express bus that indicate a transfer of weights.
 const MOVING: f64 = 4e9;
 /// Device utilisation in percent below which it is waiting for a transfer.
 const DEVICE_WAITS: f64 = 50.0;
