@@ -17,7 +17,7 @@ const RANKS: [(&str, u32); 20] = [
     ("jobs", 6),
     ("preflight", 5),
     ("models", 5),
-    ("presets", 5),
+    ("presets", 6),
     ("monitor", 4),
     ("media", 5),
     ("store", 5),

@@ -82,7 +82,7 @@ const SIZES: &str =
     "Sizes that are allowed, for instance 480p, 720p; larger ones are refused. None for all of the table";
 const MAX_STRENGTH: &str = "A LoRA with a larger strength gives a note";
 
-const SETTINGS: [SettingInfo; 35] = [
+const SETTINGS: [SettingInfo; 36] = [
     info(
         "generation.retries",
         "Retries",
@@ -235,6 +235,13 @@ const SETTINGS: [SettingInfo; 35] = [
         "How often the monitor measures while it is shown",
         "Hz",
         whole(1.0, 4.0),
+    ),
+    info(
+        "monitor.profile",
+        "Profile every job",
+        "Record ONNX Runtime's own profile for the trace file; slower",
+        "",
+        SettingKind::Switch,
     ),
     info("monitor.currency", "Currency", "Of the price of a kilowatt-hour", "", SettingKind::Text),
     info(

@@ -90,7 +90,8 @@ impl State {
     pub(super) fn take_presets(
         &mut self,
         changed: Option<Result<String>>,
-        (own, errors): (Vec<Preset>, Vec<Error>),
+        own: Vec<Preset>,
+        errors: &[Error],
     ) -> Result<()> {
         // said once, not after each change
         if changed.is_none() {

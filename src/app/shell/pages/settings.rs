@@ -164,7 +164,7 @@ impl State {
             | PageAnswer::Runtime(_) => {
                 return self.take_model_answer(answer);
             }
-            PageAnswer::Presets(changed, read) => self.take_presets(changed, read)?,
+            PageAnswer::Presets(changed, (own, errors)) => self.take_presets(changed, own, &errors)?,
             PageAnswer::Bundle(bundle) => self.pages.bundle = Some(bundle?),
             PageAnswer::SavedBundle(path) => self.saved_bundle(&path?),
             PageAnswer::DataFolder(chosen) => {
