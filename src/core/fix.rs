@@ -44,7 +44,7 @@ pub enum Fix {
     /// Remove all LoRAs.
     NoLoras,
     /// Several fixes that help only together.
-    Together(Vec<Fix>),
+    Together(Vec<Self>),
 }
 
 impl Fix {

@@ -147,9 +147,12 @@ impl Progress {
         let passed = self.last_event.map(|at| at.elapsed().as_secs_f64()).unwrap_or_default();
         // of a step that takes longer than expected, the steps after it are left
         let stage = self.stages.iter().find(|stage| Some(stage.stage) == self.current && !stage.is_finished);
-        let running = stage.map_or(0.0, |stage| match stage.has_begun_units() || stage.units > 1 {
-            true => self.unit_seconds(stage),
-            false => stage.loading + stage.work,
+        let running = stage.map_or(0.0, |stage| {
+            if stage.has_begun_units() || stage.units > 1 {
+                self.unit_seconds(stage)
+            } else {
+                stage.loading + stage.work
+            }
         });
         Some(Secs(left - passed.min(running).min(left)))
     }

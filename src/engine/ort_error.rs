@@ -5,7 +5,7 @@ use ort::ErrorCode;
 use crate::core::{Error, Kind};
 
 /// Texts of failed allocations, in lower case: they come with every error code. Those of the CPU were provoked with
-/// `ulimit -v`; those of a card are from the sources of ONNX Runtime, CUDA and TensorRT.
+/// `ulimit -v`; those of a card are from the sources of ONNX Runtime, CUDA and `TensorRT`.
 const OUT_OF_MEMORY: [&str; 12] = [
     // libstdc++ and MSVC, thrown by a kernel or while a session is made
     "std::bad_alloc",

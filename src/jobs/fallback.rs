@@ -37,6 +37,7 @@ pub(crate) fn next(spec: &JobSpec, tried: &[Fix]) -> Option<Fix> {
 
 impl JobSpec {
     /// A copy with `fixes` applied; a fallback model brings its folder.
+    #[must_use]
     pub fn with_fixes<'a>(&self, fixes: impl IntoIterator<Item = &'a Fix>) -> Self {
         let mut spec = self.clone();
         fixes.into_iter().for_each(|fix| spec.apply(fix));

@@ -38,9 +38,8 @@ pub(crate) fn ran_with(
     let tile = vae_cost::tile_size(&model.vae.config, size, request.vae_tile);
     let component = match stage {
         Stage::Text => Some(ComponentId::TextEncoder),
-        Stage::DenoiseHigh => Some(ComponentId::Transformer),
         Stage::DenoiseLow if model.transformer_2.is_some() => Some(ComponentId::Transformer2),
-        Stage::DenoiseLow => Some(ComponentId::Transformer),
+        Stage::DenoiseHigh | Stage::DenoiseLow => Some(ComponentId::Transformer),
         // convolutions are never packed
         _ => None,
     };
@@ -52,7 +51,7 @@ pub(crate) fn ran_with(
         });
     Some(RanWith {
         provider: compute.device.provider,
-        vae_tile: is_built.then(|| tile.unwrap_or(size.width.max(size.height))),
+        vae_tile: is_built.then(|| tile.unwrap_or_else(|| size.width.max(size.height))),
         is_packed,
     })
 }

@@ -34,7 +34,7 @@ pub fn check(facts: &PreflightFacts<'_>) -> PreflightReport {
         .into_iter()
         .chain(facts.device.filter(|_| !on_cpu).and_then(|device| device::finding(facts, device)))
         .chain(facts.disk_space.iter().filter_map(disk_finding))
-        .chain(time_finding(facts, report.time.as_ref()))
+        .chain([time_finding(facts, report.time.as_ref())])
         .collect();
     report.add(findings);
     report
@@ -102,7 +102,7 @@ fn disk_finding(space: &DiskSpace) -> Option<Finding> {
     })
 }
 
-fn time_finding(facts: &PreflightFacts<'_>, time: Option<&TimeEstimate>) -> Option<Finding> {
+fn time_finding(facts: &PreflightFacts<'_>, time: Option<&TimeEstimate>) -> Finding {
     let least = least_seconds(facts);
     let (seconds, message) = match time {
         Some(time) => (time.seconds, format!("Takes {}", time_words(time))),
@@ -115,13 +115,13 @@ fn time_finding(facts: &PreflightFacts<'_>, time: Option<&TimeEstimate>) -> Opti
     if let Some(limit) = facts.time_limit.filter(|limit| seconds.0 > limit.0) {
         let more = if time.is_some() { "about" } else { "more than" };
         let longer = Secs((seconds.0 * LIMIT_MARGIN).max(1.0).ceil());
-        return Some(Finding {
+        return Finding {
             severity: Severity::Blocker,
             subject: Subject::Time,
             message: format!("The time limit is {limit}, and the run takes {more} {seconds}"),
             fixes: vec![Fix::TimeLimit(None), Fix::TimeLimit(Some(longer))],
             figures: Vec::new(),
-        });
+        };
     }
     let is_long = seconds.0 >= LONG.0;
     let fixes = if is_long { fixes::less_time(facts, None) } else { Vec::new() };
@@ -131,13 +131,13 @@ fn time_finding(facts: &PreflightFacts<'_>, time: Option<&TimeEstimate>) -> Opti
             None => format!("more than {}", least_seconds(facts)),
         })
     };
-    Some(Finding {
+    Finding {
         severity: if is_long { Severity::Warning } else { Severity::Note },
         subject: Subject::Time,
         message,
         figures: fixes.iter().map(after).collect(),
         fixes,
-    })
+    }
 }
 
 /// The shortest that a run can take on any machine with these cores.

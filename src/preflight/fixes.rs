@@ -143,7 +143,7 @@ fn first_that_fits(facts: &PreflightFacts<'_>, kinds: &[&[Fix]], wanted: Fit) ->
         let with = |fix: &Fix| {
             choices
                 .iter()
-                .map(|choice: &Vec<Fix>| [choice.as_slice(), &[fix.clone()]].concat())
+                .map(|choice: &Vec<Fix>| [choice.as_slice(), std::slice::from_ref(fix)].concat())
                 .collect::<Vec<_>>()
         };
         choices = kind.iter().flat_map(with).collect();
