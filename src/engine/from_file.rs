@@ -7,9 +7,9 @@ use ort::session::Session as OrtSession;
 use ort::session::builder::SessionBuilder;
 
 use super::half_io::HalfConversion;
+use super::provider;
 use super::runtime::Runtime;
 use super::session::{Session, SessionOptions, with_profile};
-use super::{cancellable, provider};
 use crate::core::{CancelToken, Error, Kind, Result};
 
 /// An ONNX file to open as a session.
@@ -35,17 +35,18 @@ impl Session {
         cancel: &CancelToken,
     ) -> Result<Self> {
         let SessionFile { name, path, output } = *file;
-        let builder = || -> ort::Result<SessionBuilder> {
-            let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
-            builder = with_profile(builder, options, name)?;
-            if options.threads > 0 {
-                builder = builder.with_intra_threads(options.threads)?;
+        let (library, settings, path) = (runtime.clone(), options.clone(), path.to_path_buf());
+        let builder = move || -> ort::Result<SessionBuilder> {
+            let mut builder = OrtSession::builder(library.environment())?.with_memory_pattern(false)?;
+            builder = with_profile(builder, &settings, name)?;
+            if settings.threads > 0 {
+                builder = builder.with_intra_threads(settings.threads)?;
             }
-            provider::into_session(builder, options, runtime)
+            provider::into_session(builder, &settings, &library)
         };
-        let commit = |builder: &mut SessionBuilder| builder.commit_from_file(path);
+        let commit = move |builder: &mut SessionBuilder| builder.commit_from_file(path);
         let profiled_since = options.profile.as_ref().map(|_| Instant::now());
-        let inner = cancellable::commit_cancellable(name, cancel, builder(), commit)?;
+        let inner = runtime.abandoned().commit(name, cancel, builder, commit)?;
         let names = |values: &[ort::value::Outlet]| -> Vec<String> {
             values.iter().map(|value| value.name().to_owned()).collect()
         };

@@ -9,7 +9,6 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{RunOptions, Session as OrtSession};
 use ort::value::{TensorElementType, ValueType};
 
-use super::cancellable;
 use super::half_io::HalfConversion;
 use super::kernels::check_kernels;
 use super::memory::{Arena, Prepack};
@@ -77,24 +76,25 @@ impl Session {
         })?;
         check_kernels(graph, options.device.provider)?;
         let bytes = graph.to_bytes();
-        let builder = || -> ort::Result<SessionBuilder> {
+        let (name, library, settings, root) = (graph.name, runtime.clone(), options.clone(), root.to_owned());
+        let builder = move || -> ort::Result<SessionBuilder> {
             // with memory patterns and changing shapes, every run would keep a full-size block of its own
-            let mut builder = OrtSession::builder(runtime.environment())?.with_memory_pattern(false)?;
-            builder = with_profile(builder, options, graph.name)?;
-            if options.threads > 0 {
-                builder = builder.with_intra_threads(options.threads)?;
+            let mut builder = OrtSession::builder(library.environment())?.with_memory_pattern(false)?;
+            builder = with_profile(builder, &settings, name)?;
+            if settings.threads > 0 {
+                builder = builder.with_intra_threads(settings.threads)?;
             }
-            if options.prepack == Prepack::InPlace {
+            if settings.prepack == Prepack::InPlace {
                 builder = builder.with_config_entry("session.disable_prepacking", "1")?;
             }
-            Ok(provider::into_session(builder, options, runtime)?
+            Ok(provider::into_session(builder, &settings, &library)?
                 // dequantise fp8 weights once, when the session is made, and not in every run
                 .with_config_entry("session.disable_quant_qdq", "1")?
                 .with_config_entry("session.model_external_initializers_file_folder_path", root)?)
         };
-        let commit = |builder: &mut SessionBuilder| builder.commit_from_memory(&bytes);
+        let commit = move |builder: &mut SessionBuilder| builder.commit_from_memory(&bytes);
         let profiled_since = options.profile.as_ref().map(|_| Instant::now());
-        let inner = cancellable::commit_cancellable(graph.name, cancel, builder(), commit)?;
+        let inner = runtime.abandoned().commit(graph.name, cancel, builder, commit)?;
         let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
         let half = HalfConversion::default();

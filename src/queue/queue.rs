@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::leases::ProgramLease;
+use super::run::RESUME_POINTS_OF_FAILED;
 use super::shared_state::SharedState;
 use super::state::State;
+use crate::attempt;
 use crate::core::{Error, Faults, Kind, Result};
-use crate::jobs::{Job, JobId, JobStatus};
+use crate::jobs::{EndStatus, Job, JobId, JobStatus};
 use crate::library::History;
 
 /// Which jobs a program runs.
@@ -42,9 +44,23 @@ impl Queue {
         notes.retain(|note| !note.is_empty());
         let mut queue = Self { data_dir: data_dir.to_path_buf(), shared, lease, history, notes };
         queue.complete_history();
+        queue.remove_ended_states();
         queue.trim();
         queue.remove_stale();
         Ok(queue)
+    }
+
+    /// Clears away the states of jobs whose program was killed between saving their end and doing so itself.
+    fn remove_ended_states(&self) {
+        for job in self.shared.get().jobs() {
+            match job.ended().map(|entry| entry.status) {
+                Some(EndStatus::Cancelled) => attempt::forget(&self.data_dir, &job.uid),
+                Some(EndStatus::Done | EndStatus::Failed) => {
+                    attempt::keep(&self.data_dir, &job.uid, RESUME_POINTS_OF_FAILED);
+                }
+                None => {}
+            }
+        }
     }
 
     /// Removes the files of programs that have ended.

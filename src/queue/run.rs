@@ -8,7 +8,7 @@ use crate::core::{Bytes, Error, Kind, Result};
 use crate::jobs::{EndStatus, HistoryEntry, Job, JobId, JobState, PartialOutput, RetryRecord};
 
 /// Disk space for the resume points of failed jobs, which a retry resumes from.
-const RESUME_POINTS_OF_FAILED: Bytes = Bytes(2 << 30);
+pub(super) const RESUME_POINTS_OF_FAILED: Bytes = Bytes(2 << 30);
 
 impl Queue {
     /// Takes the next job for this program.

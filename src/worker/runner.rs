@@ -84,6 +84,9 @@ impl Runner {
                 }
             }
         }
+        if let Some(runtime) = &self.runtime {
+            runtime.wait_for_cancelled_sessions();
+        }
     }
 
     /// Waits for work; false once the program closes. Sessions of earlier jobs are dropped meanwhile if another program

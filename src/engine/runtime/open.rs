@@ -10,7 +10,8 @@ use super::builds::VERSION;
 use super::c_api;
 use super::locate::{Environment, FoundLibrary, Origin};
 use super::telemetry::{TELEMETRY_VARIABLE, telemetry_is_silenced};
-use crate::core::{Error, Kind};
+use crate::core::{CancelToken, Error, Kind};
+use crate::engine::cancellable::Abandoned;
 
 /// Version and origin of an open runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +37,7 @@ struct Inner {
     environment: ort::environment::Environment,
     info: RuntimeInfo,
     places: Environment,
+    abandoned: Abandoned,
 }
 
 /// Why a library cannot be opened.
@@ -165,7 +167,24 @@ impl Runtime {
             providers: c_api::providers(),
         };
         tracing::info!(version = info.version, path = %info.path.display(), "Opened ONNX Runtime");
-        Ok(Self(Arc::new(Inner { environment, info, places: places.clone() })))
+        Ok(Self(Arc::new(Inner {
+            environment,
+            info,
+            places: places.clone(),
+            abandoned: Abandoned::default(),
+        })))
+    }
+
+    /// Sessions that were cancelled and are still being made.
+    pub(in crate::engine) fn abandoned(&self) -> &Abandoned {
+        &self.0.abandoned
+    }
+
+    /// Waits until sessions that were cancelled while they were made have ended, as the process must before it exits.
+    pub fn wait_for_cancelled_sessions(&self) {
+        if self.0.abandoned.wait(&CancelToken::new()).is_err() {
+            tracing::debug!("A cancelled session is still being made");
+        }
     }
 
     /// The environment of all sessions.
