@@ -1,5 +1,5 @@
-//! A program that works on the queue is killed at random moments, again and again: no job is lost, none is done twice,
-//! and every video has the bytes of an undisturbed run.
+//! Three programs that work on one queue are killed at random moments, again and again: no job is lost, none is done
+//! twice, nothing is left over, and every video has the bytes of an undisturbed run.
 //!
 //! `WANDECK_KILL_ROUNDS=500 cargo test --release --test kill -- --nocapture` runs the long form.
 
@@ -22,6 +22,8 @@ use wandeck::queue::Queue;
 
 /// Jobs that wait at a time.
 const JOBS: usize = 3;
+/// Programs that work on the queue at a time.
+const PROGRAMS: usize = 3;
 
 fn program(dir: &Path) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_wandeck"));
@@ -67,15 +69,18 @@ fn killed_at_any_moment_nothing_is_lost_or_done_twice() {
             add(dir, draft(added % 4), &format!("job-{added}.mp4"));
             added += 1;
         }
-        let mut run = program(dir).args(["queue", "run"]).spawn().unwrap();
-        let moment = whole.mul_f64(f64::from(chance.next_u32()) / f64::from(u32::MAX));
-        // the moment is what is tested
-        std::thread::park_timeout(moment.max(Duration::from_millis(1)));
-        if run.try_wait().unwrap().is_none() {
-            run.kill().unwrap();
-            killed += 1;
+        let start = || program(dir).args(["queue", "run"]).spawn().unwrap();
+        let runs: Vec<_> = std::iter::repeat_with(start).take(PROGRAMS).collect();
+        for mut run in runs {
+            let moment = whole.mul_f64(f64::from(chance.next_u32()) / f64::from(u32::MAX));
+            // the moment is what is tested
+            std::thread::park_timeout(moment.max(Duration::from_millis(1)));
+            if run.try_wait().unwrap().is_none() {
+                run.kill().unwrap();
+                killed += 1;
+            }
+            run.wait().unwrap();
         }
-        run.wait().unwrap();
     }
     assert!(program(dir).args(["queue", "run"]).status().unwrap().success());
     assert_eq!(waiting(dir), 0, "nothing is lost");
@@ -101,5 +106,6 @@ fn killed_at_any_moment_nothing_is_lost_or_done_twice() {
         }
     }
     assert_eq!(files as u64, added + 4);
+    assert_eq!(fs::read_dir(dir.join("queue/work")).unwrap().count(), 0, "states of ended jobs are left");
     println!("{killed} kills, {added} jobs: none lost, none twice, all of the same bytes");
 }
