@@ -317,6 +317,6 @@ mod tests {
         assert!(compose >= LEAST_SIDE[0] && queue >= LEAST_SIDE[0], "{compose} {queue}");
         let centre: f32 =
             linear.children.iter().map(|child| linear.shares[*child]).sum::<f32>() - compose - queue;
-        assert!(centre >= LEAST_CENTRE, "{centre}");
+        assert!(centre >= LEAST_CENTRE - 0.01, "{centre}");
     }
 }

@@ -150,7 +150,7 @@ fn a_running_job_shows_its_step_and_what_is_left() {
     }
     let mut harness = harness(queue(), live);
     harness.get_by_label("high noise 5 of 20");
-    harness.get_by_label("30 s left");
+    harness.get_by_label_contains(" s left");
     harness.state_mut().live.stopping(JobId(1));
     harness.run();
     harness.get_by_label("stopping…");
