@@ -45,6 +45,7 @@ impl Queue {
         let mut queue = Self { data_dir: data_dir.to_path_buf(), shared, lease, history, notes };
         queue.complete_history();
         queue.remove_ended_states();
+        queue.remove_half_states();
         queue.trim();
         queue.remove_stale();
         Ok(queue)
@@ -59,6 +60,22 @@ impl Queue {
                     attempt::keep(&self.data_dir, &job.uid, RESUME_POINTS_OF_FAILED);
                 }
                 None => {}
+            }
+        }
+    }
+
+    /// Removes states that were half written when their program was killed, if no program writes one now.
+    fn remove_half_states(&self) {
+        let runs = |job: &&Job| job.worker().is_some_and(|worker| self.lease.is_alive(worker));
+        if self.shared.get().jobs().iter().any(runs) {
+            return;
+        }
+        let states = std::fs::read_dir(self.data_dir.join("queue").join("work")).into_iter().flatten();
+        for path in states.filter_map(std::result::Result::ok).map(|state| state.path()) {
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp"))
+                && let Err(error) = std::fs::remove_file(&path)
+            {
+                tracing::debug!("cannot remove {}: {error}", path.display());
             }
         }
     }
