@@ -43,7 +43,6 @@ pub(super) fn list_ui(
         ui.end_row();
         for model in &shown {
             let is_variant = shown.iter().any(|other| other.id != model.id && other.id == base(&model.id));
-            ui.push_id(&model.path, |_| {});
             row_ui(ui, model, is_variant, view, selected);
             ui.end_row();
         }

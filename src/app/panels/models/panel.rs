@@ -16,7 +16,7 @@ use crate::plan::ModelFit;
 use crate::presets::Preset;
 
 /// Narrower, the details stand below the list.
-const WIDE: f32 = 880.0;
+const WIDE: f32 = 1250.0;
 
 /// What is being done with a model in the background.
 #[derive(Clone, Debug, PartialEq)]
