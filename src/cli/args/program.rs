@@ -101,6 +101,7 @@ mod tests {
     #[test]
     fn the_help_lists_every_sampler() {
         let mut command = Cli::command();
+        command.build();
         let help = command.find_subcommand_mut("generate").unwrap().render_long_help().to_string();
         for sampler in Sampler::ALL {
             let name = sampler.name();
