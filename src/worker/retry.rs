@@ -85,7 +85,13 @@ impl Runner {
             is_packed,
             may_use_cpu: self.options.may_use_cpu,
         };
-        let fixes = ladder::next(failed, draft, &tried, fallback);
+        // free memory and devices change: when nothing is left to fix, waiting may help, but not against preflight
+        let may_pass = match error.kind {
+            Kind::OutOfMemory => stage != Stage::Preflight,
+            kind => kind == Kind::Device,
+        };
+        let fixes =
+            ladder::next(failed, draft, &tried, fallback).or_else(|| may_pass.then(|| vec![Fix::Retry]));
         let mut suggestions = ladder::suggestions(failed, draft);
         // what would come next, if no attempt is left for it
         let next = fixes.iter().flatten().filter(|fix| **fix != Fix::Retry && !suggestions.contains(fix));
