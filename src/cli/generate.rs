@@ -39,12 +39,9 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     let id = worker.submit(planned.spec)?.recv().map_err(died)??;
     loop {
         select! {
-            recv(stops) -> stop => match stop {
-                Ok(Stop::Terminate) => return Ok(interrupted(worker, &mut reporter)),
-                _ => {
-                    reporter.note("Stopping…");
-                    worker.cancel(id)?;
-                }
+            recv(stops) -> stop => if let Ok(Stop::Terminate) = stop { return Ok(interrupted(worker, &mut reporter)) } else {
+                reporter.note("Stopping…");
+                worker.cancel(id)?;
             },
             recv(worker.events()) -> event => {
                 let (of, event) = event.map_err(died)?;

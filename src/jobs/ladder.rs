@@ -360,7 +360,7 @@ mod tests {
         ) -> Failed {
             let strides = Strides { temporal: 4, spatial, patch: 2 };
             let vae_tile = can_tile.then_some(1);
-            Failed { kind, stage, provider, strides, vae_tile, is_packed, may_use_cpu, ..ON_CPU }
+            Failed { kind, stage, strides, provider, vae_tile, is_packed, may_use_cpu, ..ON_CPU }
         }
     }
 

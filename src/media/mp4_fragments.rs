@@ -65,7 +65,7 @@ pub(super) fn samples_of(fragments: &[Fragment], track_id: u32, tracks: &[Trex])
                 if let Some(from_base) = run.data_offset {
                     offset = base.checked_add_signed(from_base.into())?;
                 }
-                for entry in run.samples.iter() {
+                for entry in &run.samples {
                     let (bytes, duration) = (defaults.size(&entry), defaults.duration(&entry));
                     if header.track_id == track_id {
                         times.push(i64::try_from(decoded).ok()?.checked_add(entry.cts.unwrap_or(0))?);

@@ -14,7 +14,7 @@ use crate::monitor::Monitor;
 use crate::queue::Queue;
 
 /// How long no job is started after one found the disk full.
-const DISK_FULL_REST: Duration = Duration::from_secs(60);
+const DISK_FULL_REST: Duration = Duration::from_mins(1);
 
 /// A job that runs in this program.
 #[derive(Clone)]

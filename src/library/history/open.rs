@@ -11,7 +11,7 @@ use crate::core::{Error, Kind, Result};
 use crate::store::{HeldLock, create_private_folder, make_private};
 
 const NAME: &str = "history.sqlite";
-/// Lock that is held while the database is opened: SQLite does not wait for other readers when it switches to a
+/// Lock that is held while the database is opened: `SQLite` does not wait for other readers when it switches to a
 /// write-ahead log, and two processes must not rename each other's new file.
 const LOCK: &str = "history.lock";
 /// Suffixes of the files that `SQLite` keeps beside the database.

@@ -210,7 +210,7 @@ impl ErrorSettings {
 impl OptimizationSettings {
     /// Memory of a GPU that may be used; `None` for all of it.
     pub fn vram_limit(&self) -> Option<Bytes> {
-        (self.vram_limit_gib > 0.0).then(|| Bytes((self.vram_limit_gib * GIB) as u64))
+        (self.vram_limit_gib > 0.0).then_some(Bytes((self.vram_limit_gib * GIB) as u64))
     }
 }
 

@@ -25,7 +25,7 @@ impl State {
         match action {
             SettingsAction::Theme(theme) => self.set_theme(ctx, theme),
             SettingsAction::Set(key, value) => {
-                self.change_settings(move |settings| settings.set(key, &value))?
+                self.change_settings(move |settings| settings.set(key, &value))?;
             }
             SettingsAction::Reset(key) => self.change_settings(move |settings| settings.reset(key))?,
             SettingsAction::BrowseFolder(key) => self.browse(Purpose::SettingFolder(key)),
