@@ -67,7 +67,7 @@ fn bundle(file: &Path, places: &Places, common: &Common) -> Result<ExitCode> {
     let queue = Queue::open(&places.data_dir, "wandeck doctor", &Faults::default())?;
     let drafts: Vec<_> = queue.jobs().into_iter().map(|job| &job.spec.draft).collect();
     let prompts = drafts.into_iter().flat_map(|draft| [draft.prompt.clone(), draft.negative_prompt.clone()]);
-    let bundle = diagnostics_bundle(&places.data_dir, &prompts.collect::<Vec<_>>())?;
+    let bundle = diagnostics_bundle(&places.data_dir, &prompts.collect::<Vec<_>>());
     bundle.save(file)?;
     if common.json {
         let names: Vec<_> = bundle.files.iter().map(|(name, _)| name).collect();

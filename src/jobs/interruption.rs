@@ -89,28 +89,32 @@ impl Interruptions {
 mod tests {
     use super::*;
 
-    fn death(place: &str, crashed: bool, out_of_memory: bool) -> Death {
-        Death { place: place.to_owned(), crashed, out_of_memory }
+    fn crash(place: &str) -> Death {
+        Death { place: place.to_owned(), crashed: true, out_of_memory: false }
+    }
+
+    fn kill(place: &str, out_of_memory: bool) -> Death {
+        Death { place: place.to_owned(), crashed: false, out_of_memory }
     }
 
     #[test]
     fn a_job_that_crashes_its_program_twice_is_set_aside_and_one_with_progress_is_not() {
-        let once = Interruptions::default().after(&death("decode/1", true, false));
+        let once = Interruptions::default().after(&crash("decode/1"));
         assert!(once.set_aside().is_none());
-        let words = once.after(&death("decode/1", true, false)).set_aside().unwrap().to_string();
+        let words = once.after(&crash("decode/1")).set_aside().unwrap().to_string();
         assert!(words.contains("2 times") && words.contains(&Stage::Decode.to_string()), "{words}");
-        assert!(once.after(&death("decode/2", true, false)).set_aside().is_none());
+        assert!(once.after(&crash("decode/2")).set_aside().is_none());
     }
 
     #[test]
     fn kills_from_outside_are_tolerated_for_longer_and_memory_is_left_to_the_ladder() {
-        let kill = |before: Interruptions, out_of_memory| before.after(&death("text/", false, out_of_memory));
+        let killed = |before: Interruptions, out_of_memory| before.after(&kill("text/", out_of_memory));
         let mut counted = Interruptions::default();
         for _ in 1..MAX_DEATHS {
-            counted = kill(counted, false);
+            counted = killed(counted, false);
             assert!(counted.set_aside().is_none());
         }
-        assert!(kill(counted, false).set_aside().is_some());
-        assert!(kill(kill(Interruptions::default(), true), true).set_aside().is_none());
+        assert!(killed(counted, false).set_aside().is_some());
+        assert!(killed(killed(Interruptions::default(), true), true).set_aside().is_none());
     }
 }

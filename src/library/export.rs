@@ -15,7 +15,7 @@ pub fn export(source: &Path, format: Format) -> Result<PathBuf> {
     let mut reader = Reader::open(source)?;
     let info = *reader.info();
     let draft = SavedRequest::read(source).ok().flatten().map(|saved| saved.draft);
-    let rate = info.rate_hz.map(|rate| rate.round() as u32).or(draft.as_ref().map(|draft| draft.fps));
+    let rate = info.rate_hz.map(|rate| rate.round() as u32).or_else(|| Some(draft.as_ref()?.fps));
     let fps = Fps(rate.unwrap_or(DEFAULT_FPS).max(1));
     let target = OutputTarget::parse(&named(source, format), info.frames, Existing::NextFree)?;
     let mut writer = Writer::create(&target, info.size, fps, info.frames)?;

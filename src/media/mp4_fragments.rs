@@ -23,18 +23,18 @@ struct Defaults<'a> {
 
 impl Defaults<'_> {
     fn size(&self, entry: &TrunEntry) -> u32 {
-        let default = self.header.default_sample_size.or(self.track.map(|trex| trex.default_sample_size));
+        let default = self.header.default_sample_size.or_else(|| Some(self.track?.default_sample_size));
         entry.size.or(default).unwrap_or(0)
     }
 
     fn duration(&self, entry: &TrunEntry) -> u32 {
         let default =
-            self.header.default_sample_duration.or(self.track.map(|trex| trex.default_sample_duration));
+            self.header.default_sample_duration.or_else(|| Some(self.track?.default_sample_duration));
         entry.duration.or(default).unwrap_or(0)
     }
 
     fn is_sync(&self, entry: &TrunEntry) -> bool {
-        let default = self.header.default_sample_flags.or(self.track.map(|trex| trex.default_sample_flags));
+        let default = self.header.default_sample_flags.or_else(|| Some(self.track?.default_sample_flags));
         entry.flags.or(default).unwrap_or(0) & NON_SYNC == 0
     }
 }
@@ -113,7 +113,7 @@ mod tests {
         let first = TrunEntry { flags: Some(0), size: Some(20), ..TrunEntry::default() };
         let late = TrunEntry { cts: Some(20), ..TrunEntry::default() };
         let fragments = [fragment(100, &[first, late, TrunEntry::default()]), fragment(1000, &[first])];
-        let table = samples_of(&fragments, 1, &[track.clone()]).unwrap();
+        let table = samples_of(&fragments, 1, std::slice::from_ref(&track)).unwrap();
         let seen: Vec<_> = table.samples.iter().map(|s| (s.offset, s.bytes, s.is_sync, s.shown)).collect();
         let expected = [(150, 20, true, 0), (170, 7, false, 2), (177, 7, false, 1), (1050, 20, true, 3)];
         assert_eq!((seen.as_slice(), table.ticks), (&expected[..], 40));

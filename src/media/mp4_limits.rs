@@ -31,7 +31,7 @@ pub(super) fn parse_index<T: Send>(bytes: &[u8], parse: impl FnOnce(&[u8]) -> T 
     std::thread::scope(|scope| {
         let thread = Builder::new().name("mp4 index".to_owned()).stack_size(STACK_BYTES);
         let parser = thread.spawn_scoped(scope, || parse(bytes))?;
-        parser.join().map_err(|_| invalid("its boxes contradict each other"))
+        parser.join().map_err(|_panic| invalid("its boxes contradict each other"))
     })
 }
 

@@ -68,7 +68,7 @@ mod tests {
         let all = crate::models::installed(dir.path(), Some(&models));
         let toy = all.iter().find(|model| model.id == "toy-t2v-A14B").unwrap();
         let removal = Removal::plan(toy, &[]).unwrap();
-        assert_eq!(removal.paths, [toy.path.clone()]);
+        assert_eq!(removal.paths, std::slice::from_ref(&toy.path));
         assert!(removal.frees >= toy.info.as_ref().unwrap().size(), "{removal:?}");
         // another model of the same files
         let other = Installed { id: "other".into(), path: dir.path().to_path_buf(), ..toy.clone() };

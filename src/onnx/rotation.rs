@@ -56,7 +56,8 @@ mod tests {
     fn the_rotation_is_that_of_comfy_kitchen() {
         let sign = |value: &f32| if *value < 0.0 { 255 } else { 1 };
         let signs: Vec<u8> = rotation().iter().map(sign).collect();
-        let digest: String = Sha256::digest(&signs).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest =
+            Sha256::digest(&signs).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         // of numpy's kron of [[1,1,1,-1],[1,1,-1,1],[1,-1,1,1],[-1,1,1,1]] three times with itself, as int8
         assert_eq!(digest, "de75fba5a830070acfbfec9cf3fba8a70ef4bfc05e9e6e4dc1fa9bb994f3bc5d");
     }

@@ -192,6 +192,7 @@ impl Weights {
     }
 
     /// The same tensors, with the matrices for which `is_rotated` holds marked as rotated.
+    #[must_use]
     pub fn with_rotation(mut self, is_rotated: impl Fn(&str) -> bool) -> Self {
         for (name, info) in &mut self.tensors {
             info.is_rotated = is_rotated(name);
@@ -326,7 +327,9 @@ fn read_header(path: &Path, file: usize) -> Result<Header> {
     let notes = metadata.metadata().clone().unwrap_or_default();
     let quantisation = quantisation_from_layout(notes.get(QUANTIZATION_KEY));
     let (mut tensors, mut unused) = (Vec::new(), Vec::new());
-    for (name, info) in metadata.tensors() {
+    // sorted, so that an error is about the same tensor each time
+    let all: BTreeMap<_, _> = metadata.tensors().into_iter().collect();
+    for (name, info) in all {
         let Some(dtype) = dtype_from_safetensors(info.dtype) else {
             unused.push((name, format!("{:?}", info.dtype)));
             continue;

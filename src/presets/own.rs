@@ -120,7 +120,7 @@ mod tests {
         save_preset(dir.path(), &mine, true).unwrap();
         fs::write(dir.path().join("presets/wrong.ron"), "(version: 1, name: \"a\", colour: 1)").unwrap();
         let (presets, errors) = own_presets(dir.path());
-        assert_eq!(presets, [mine.clone()]);
+        assert_eq!(presets, std::slice::from_ref(&mine));
         assert!(errors.len() == 1 && errors[0].message.contains("colour"), "{errors:?}");
         let file = dir.path().join("out.ron");
         export_preset(&mine, &file).unwrap();

@@ -212,10 +212,14 @@ impl Queue {
     pub fn cancel(&mut self, id: JobId) -> Result<Acknowledgement> {
         let cancelled = |job: &Job| RunRecorder::default().history_entry(job, None, Err(&Error::cancelled()));
         let mut partial = PartialOutput::default();
-        let done = self.ask(id, PendingAction::Cancel, |job| if let JobState::Ended { .. } = job.state { Err(not_now(id, "has already ended")) } else {
-            check_not_placed(job)?;
-            partial = job.partial_output.clone();
-            Ok(JobState::Ended { entry: Box::new(cancelled(job)) })
+        let done = self.ask(id, PendingAction::Cancel, |job| {
+            if let JobState::Ended { .. } = job.state {
+                Err(not_now(id, "has already ended"))
+            } else {
+                check_not_placed(job)?;
+                partial = job.partial_output.clone();
+                Ok(JobState::Ended { entry: Box::new(cancelled(job)) })
+            }
         })?;
         if done == Acknowledgement::Done {
             attempt::abandon(&partial);

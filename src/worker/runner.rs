@@ -154,7 +154,11 @@ impl Runner {
             self.options = self.options.clone().settled(&settings);
         }
         if keeps_sessions != self.options.keeps_sessions && self.options.scope == Scope::Everything {
-            self.sessions = if self.options.keeps_sessions { SessionCache::between_jobs() } else { SessionCache::for_one_job() };
+            self.sessions = if self.options.keeps_sessions {
+                SessionCache::between_jobs()
+            } else {
+                SessionCache::for_one_job()
+            };
         }
     }
 

@@ -50,6 +50,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts the worker of a data folder. `waker` is called after each event and each change of the queue.
+    #[expect(clippy::needless_pass_by_value, reason = "the worker keeps both for as long as it lives")]
     pub fn start(data_dir: PathBuf, options: WorkerOptions, waker: Waker) -> Result<Self> {
         let scope = options.scope;
         let mut queue = Queue::open(&data_dir, options.who, &options.faults)?;

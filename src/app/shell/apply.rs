@@ -37,12 +37,6 @@ impl App {
                 }
                 state.apply_gallery(action, now)
             }
-            Action::Log(LogAction::ShowJob(id)) => {
-                self.layout.show(PanelId::Queue);
-                self.panels.queue.show_job(id);
-                Ok(())
-            }
-            Action::Log(action) => state.apply_log(action),
             Action::Models(action) => state.apply_models(action),
             Action::Monitor(action) => match state.measurements.apply(action) {
                 Ok(remedy) => remedy.map_or(Ok(()), |remedy| self.apply_remedy(ctx, &remedy, now)),
@@ -79,11 +73,12 @@ impl App {
                 self.run_command(ctx, command, now)
             }
             Action::Compose(action) => state.apply_compose(action, now),
-            Action::ShowJob(id) => {
+            Action::ShowJob(id) | Action::Log(LogAction::ShowJob(id)) => {
                 self.layout.show(PanelId::Queue);
                 self.panels.queue.show_job(id);
                 Ok(())
             }
+            Action::Log(action) => state.apply_log(action),
             Action::DismissNotification(id) => {
                 state.notifications.dismiss(id);
                 Ok(())

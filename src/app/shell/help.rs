@@ -44,7 +44,7 @@ impl ShortcutList {
                 let edit = TextEdit::singleline(&mut self.search).desired_width(f32::INFINITY);
                 ui.add(edit).labelled_by(label.id);
             });
-            changed = conflicts_ui(ui, &shortcuts).or(changed.take());
+            changed = conflicts_ui(ui, &shortcuts).or_else(|| changed.take());
             ScrollArea::vertical().max_height(theme::PALETTE_HEIGHT).auto_shrink([false, true]).show(
                 ui,
                 |ui| {
@@ -54,7 +54,7 @@ impl ShortcutList {
                         for command in
                             Command::all().filter(|one| one.text().to_lowercase().contains(&search))
                         {
-                            changed = self.row_ui(ui, command, &shortcuts).or(changed.take());
+                            changed = self.row_ui(ui, command, &shortcuts).or_else(|| changed.take());
                             ui.end_row();
                         }
                     });

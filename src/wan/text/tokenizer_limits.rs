@@ -98,7 +98,7 @@ pub(super) fn check_charsmap(bytes: &[u8]) -> io::Result<()> {
 
 /// Runs `work`, in which the library may panic over an inconsistent file.
 pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> io::Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| io::Error::other("it contradicts itself"))
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_panic| io::Error::other("it contradicts itself"))
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn row_ui(
     let modes = model.limits.as_ref().map(|limits| limits.modes.clone()).unwrap_or_default();
     ui.label(modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     ui.label(model.info.as_ref().map_or("–", |info| precision(info)));
-    ui.label(model.info.as_ref().map_or("–".to_owned(), |info| info.size().to_string()));
+    ui.label(model.info.as_ref().map_or_else(|| "–".to_owned(), |info| info.size().to_string()));
     let fit = view.fits.iter().find(|fit| fit.model == model.id);
     let tokens = theme::tokens(ui);
     let (colour, text) = match fit.map(|fit| (fit.fit, fit.needed)) {

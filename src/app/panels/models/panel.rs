@@ -136,7 +136,7 @@ impl ModelsPanel {
             let edit =
                 TextEdit::singleline(&mut self.search).hint_text("name, file or state").desired_width(170.0);
             ui.add(edit).labelled_by(label.id);
-            let name = |mode: Option<Mode>| mode.map_or("all".to_owned(), |mode| mode.to_string());
+            let name = |mode: Option<Mode>| mode.map_or_else(|| "all".to_owned(), |mode| mode.to_string());
             let label = ui.label("Mode");
             let combo = ComboBox::from_id_salt("mode").selected_text(name(self.mode)).show_ui(ui, |ui| {
                 for mode in [None, Some(Mode::T2V), Some(Mode::I2V), Some(Mode::TI2V)] {

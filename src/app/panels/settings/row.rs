@@ -16,6 +16,8 @@ const NARROW: f32 = 560.0;
 /// Width of the column with the controls.
 const CONTROLS: f32 = 300.0;
 const NUMBER: f32 = 90.0;
+/// Width of a field for text.
+const TEXT: f32 = 170.0;
 
 /// Draws a setting; `texts` are its value and its default.
 pub(super) fn row_ui(
@@ -94,12 +96,11 @@ fn control_ui(
             });
             shown.response.labelled_by(label);
         }
-        SettingKind::Whole { .. } | SettingKind::Number { .. } => {
-            text_ui(ui, info, value, NUMBER, label, edits, actions);
-        }
-        SettingKind::Folder | SettingKind::Words | SettingKind::Text => {
-            text_ui(ui, info, value, 170.0, label, edits, actions);
-        }
+        SettingKind::Whole { .. }
+        | SettingKind::Number { .. }
+        | SettingKind::Folder
+        | SettingKind::Words
+        | SettingKind::Text => text_ui(ui, info, value, label, edits, actions),
     }
     if info.kind == SettingKind::Folder && ui.button("Browse…").clicked() {
         actions.push(SettingsAction::BrowseFolder(info.key));
@@ -130,11 +131,12 @@ fn text_ui(
     ui: &mut Ui,
     info: &'static SettingInfo,
     value: &str,
-    width: f32,
     label: Id,
     edits: &mut BTreeMap<&'static str, String>,
     actions: &mut Vec<SettingsAction>,
 ) {
+    let is_number = matches!(info.kind, SettingKind::Whole { .. } | SettingKind::Number { .. });
+    let width = if is_number { NUMBER } else { TEXT };
     let shown = if value == "none" { "" } else { value };
     let mut text = edits.get(info.key).cloned().unwrap_or_else(|| shown.to_owned());
     let edit = TextEdit::singleline(&mut text).hint_text("none").desired_width(width);

@@ -33,7 +33,7 @@ impl State {
         Ok(())
     }
 
-    fn save_bundle(&mut self, path: PathBuf) -> Result<()> {
+    fn save_bundle(&self, path: PathBuf) -> Result<()> {
         let Some(bundle) = self.pages.bundle.clone() else {
             return Err(
                 Error::new(Kind::Input, "There are no diagnostics to save").remedy("Collect them first")

@@ -97,7 +97,7 @@ impl State {
         })
     }
 
-    fn remove_model(&mut self, id: &str) -> Result<()> {
+    fn remove_model(&self, id: &str) -> Result<()> {
         let model = self.model(id)?;
         let is_waited_for = |job: &&crate::jobs::Job| job.ended().is_none() && job.spec.draft.model == id;
         if let Some(job) = self.queue.iter().find(is_waited_for) {

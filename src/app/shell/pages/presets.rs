@@ -76,13 +76,13 @@ impl State {
     }
 
     /// Reads the own presets in the background.
-    pub(in crate::app::shell) fn load_presets(&mut self) -> Result<()> {
+    pub(in crate::app::shell) fn load_presets(&self) -> Result<()> {
         let data_dir = self.data_dir.clone();
         self.page_work(move || PageAnswer::Presets(None, presets::own_presets(&data_dir)))
     }
 
     /// Changes presets on disk in the background, and reads them again.
-    fn change_presets(&mut self, change: impl FnOnce() -> Result<String> + Send + 'static) -> Result<()> {
+    fn change_presets(&self, change: impl FnOnce() -> Result<String> + Send + 'static) -> Result<()> {
         let data_dir = self.data_dir.clone();
         self.page_work(move || PageAnswer::Presets(Some(change()), presets::own_presets(&data_dir)))
     }
@@ -95,7 +95,9 @@ impl State {
     ) -> Result<()> {
         // said once, not after each change
         if changed.is_none() {
-            errors.iter().for_each(|error| self.report_error(error));
+            for error in errors {
+                self.report_error(error);
+            }
         }
         self.form.set_own_presets(own.clone())?;
         self.presets = presets::shipped()?;

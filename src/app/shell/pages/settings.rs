@@ -94,10 +94,10 @@ impl State {
     }
 
     /// Reads a configuration and shows what it would change.
-    fn read_import(&mut self, file: PathBuf) -> Result<()> {
+    fn read_import(&self, file: PathBuf) -> Result<()> {
         let settings = self.form.settings().clone();
         let data_dir = self.data_dir.clone();
-        self.page_work(move || PageAnswer::Import(preview(file, settings, &data_dir)))
+        self.page_work(move || PageAnswer::Import(Box::new(preview(file, settings, &data_dir))))
     }
 
     /// Shows a file dialog on a thread of its own.
@@ -131,7 +131,7 @@ impl State {
         }
         while let Some(chosen) = self.pages.dialogs.poll() {
             let done =
-                chosen.and_then(|chosen| chosen.map_or(Ok(()), |(why, path)| self.take_chosen(why, path)));
+                chosen.and_then(|chosen| chosen.map_or(Ok(()), |(why, path)| self.take_chosen(&why, path)));
             if let Err(error) = done {
                 self.report_error(&error);
             }
@@ -143,10 +143,11 @@ impl State {
         }
     }
 
-    fn take_chosen(&mut self, purpose: Purpose, path: PathBuf) -> Result<()> {
+    fn take_chosen(&mut self, purpose: &Purpose, path: PathBuf) -> Result<()> {
         match purpose {
             Purpose::SettingFolder(key) => {
                 let folder = path.display().to_string();
+                let key: &'static str = key;
                 self.change_settings(move |settings| settings.set(key, &folder))
             }
             Purpose::DataFolder => self
@@ -157,7 +158,7 @@ impl State {
 
     fn take_answer(&mut self, answer: PageAnswer) -> Result<()> {
         match answer {
-            PageAnswer::Import(preview) => self.pages.import = Some(preview?),
+            PageAnswer::Import(preview) => self.pages.import = Some((*preview)?),
             PageAnswer::Verified(..)
             | PageAnswer::Converted(_)
             | PageAnswer::Removed(_)
@@ -165,7 +166,7 @@ impl State {
                 return self.take_model_answer(answer);
             }
             PageAnswer::Presets(changed, (own, errors)) => self.take_presets(changed, own, &errors)?,
-            PageAnswer::Bundle(bundle) => self.pages.bundle = Some(bundle?),
+            PageAnswer::Bundle(bundle) => self.pages.bundle = Some(bundle),
             PageAnswer::SavedBundle(path) => self.saved_bundle(&path?),
             PageAnswer::DataFolder(chosen) => {
                 let chosen = chosen?;

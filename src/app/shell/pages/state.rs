@@ -30,9 +30,9 @@ pub(super) enum Purpose {
 /// What the threads of the pages found out.
 pub(super) enum PageAnswer {
     /// What an import would change.
-    Import(Result<ImportPreview>),
+    Import(Box<Result<ImportPreview>>),
     /// The diagnostics.
-    Bundle(Result<DiagnosticsBundle>),
+    Bundle(DiagnosticsBundle),
     /// The diagnostics were saved as this file.
     SavedBundle(Result<PathBuf>),
     /// What verifying the model with this id found.
