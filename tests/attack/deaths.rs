@@ -68,12 +68,11 @@ fn frames_that_were_about_to_be_replaced_come_back() {
         fs::write(frames.join("frame_0000.png"), "old").unwrap();
         desk.add("videos/frames", &["--overwrite"]);
         // the first rename sets the old folder aside, the second puts the new one in its place
-        let placing = (1..6).any(|nth| {
-            let inject = format!("rename:signal=KILL:when={nth}");
-            desk.strace(&inject, &["queue", "run"]).wait().unwrap();
-            !frames.exists()
-        });
-        assert!(placing, "no kill hit the moment between the two renames");
+        let inject = "rename:delay_exit=3000000:when=1";
+        let mut run = desk.strace_at(&frames, inject, &["queue", "run"]);
+        until(|| !frames.exists());
+        desk.kill_worker();
+        run.wait().unwrap();
         if cancel {
             assert!(desk.run(&["queue", "cancel", "1"]).status.success());
             assert_eq!(fs::read(frames.join("frame_0000.png")).unwrap(), b"old");

@@ -60,6 +60,26 @@ impl Desk {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Runs the program under strace, which does `inject` to the system calls that name `path` first.
+    pub(crate) fn strace_at(&self, path: &Path, inject: &str, args: &[&str]) -> Child {
+        let call = inject.split(':').next().unwrap();
+        let mut command = self.command("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-P", path.to_str().unwrap()]);
+        command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={inject}")]);
+        command.arg(env!("CARGO_BIN_EXE_wandeck")).args(args);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Kills the only program that has the queue open.
+    pub(crate) fn kill_worker(&self) {
+        let files = std::fs::read_dir(self.path("queue/workers")).unwrap().map(|file| file.unwrap().path());
+        let lock =
+            files.into_iter().find(|path| path.extension().is_some_and(|name| name == "lock")).unwrap();
+        let holder = std::fs::read_to_string(lock).unwrap();
+        let process = holder.rsplit_once("(process ").unwrap().1.trim_end_matches(')').to_owned();
+        assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
+    }
+
     /// Adds a job of the toy model and returns its output.
     pub(crate) fn add(&self, name: &str, more: &[&str]) -> PathBuf {
         let output = self.path(name);
