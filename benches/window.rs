@@ -184,7 +184,7 @@ fn whole_program(round: usize, data_dir: &Path) {
     let mut lines = BufReader::new(program.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.is_ok_and(|line| line.contains("The first frame"))), "the window opens");
     let shown = began.elapsed();
-    let reader = std::thread::spawn(move || lines.for_each(drop));
+    let reader = std::thread::Builder::new().spawn(move || lines.for_each(drop)).unwrap();
     std::thread::park_timeout(UNWATCHED);
     let before = processor_ticks(program.id());
     std::thread::park_timeout(REST);
