@@ -127,6 +127,7 @@ fn a_model_is_verified_in_the_background() {
     let mut harness = window(data_dir.path());
     wait(&mut harness, |harness| harness.query_by_label("Ready").is_some());
     show(&mut harness, "Models");
+    wait(&mut harness, |harness| harness.query_by_label_contains("Verify (").is_some());
     harness.get_by_label_contains("Verify (").click();
     wait(&mut harness, |harness| said(harness, "toy-t2v-A14B is sound"));
     harness.get_by_label("ready, verified");

@@ -1,13 +1,11 @@
 //! Programs that die at one moment: nothing is lost, doubled, passed off as something else or left over.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
-use crate::program::{Desk, has_strace};
+use crate::program::{Desk, has_strace, leftovers};
 
 /// Waits until `is_so`.
 fn until(is_so: impl Fn() -> bool) {
@@ -37,7 +35,7 @@ fn a_video_that_was_placed_by_a_dead_program_is_not_passed_off_as_an_edited_jobs
     assert!(desk.work().status.success());
     assert_eq!((red.exists(), desk.recorded(&blue)), (false, 1));
     assert_eq!(wandeck::media::Reader::open(&blue).unwrap().info().frames.0, 9, "the edited job's own video");
-    assert_eq!(desk.leftovers(&desk.path("videos")), [""; 0]);
+    assert_eq!(leftovers(&desk.path("videos")), [""; 0]);
 }
 
 #[test]
@@ -48,11 +46,11 @@ fn a_job_that_is_cancelled_after_its_program_died_leaves_nothing() {
     let desk = Desk::new();
     let video = desk.add("videos/red.mp4", &[]);
     desk.strace("renameat2:signal=KILL:when=1", &["queue", "run"]).wait().unwrap();
-    assert_eq!(desk.leftovers(&desk.path("videos")).len(), 1, "the half video is there");
+    assert_eq!(leftovers(&desk.path("videos")).len(), 1, "the half video is there");
     assert!(desk.run(&["queue", "cancel", "1"]).status.success());
     assert!(desk.work().status.success());
     assert!(!video.exists());
-    assert_eq!(desk.leftovers(&desk.path("videos")), [""; 0]);
+    assert_eq!(leftovers(&desk.path("videos")), [""; 0]);
     assert_eq!(fs::read_dir(desk.path("queue/work")).unwrap().count(), 0, "no state of an ended job");
 }
 
@@ -79,7 +77,7 @@ fn frames_that_were_about_to_be_replaced_come_back() {
         }
         assert!(desk.work().status.success());
         assert_eq!(fs::read_dir(&frames).unwrap().count(), if cancel { 1 } else { 5 });
-        assert_eq!(desk.leftovers(&desk.path("videos")), [""; 0]);
+        assert_eq!(leftovers(&desk.path("videos")), [""; 0]);
     }
 }
 

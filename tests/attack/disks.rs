@@ -1,11 +1,9 @@
 //! Disks that are full or fail, and data folders that vanish.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 
-use crate::program::{Desk, has_strace};
+use crate::program::{Desk, has_strace, leftovers};
 
 #[test]
 fn numbers_that_cannot_be_stored_are_refused_and_the_journal_stays() {
@@ -38,7 +36,7 @@ fn an_end_that_could_not_be_saved_is_saved_later_and_the_program_ends() {
     desk.work();
     assert_eq!(desk.statuses(), ["done"]);
     assert_eq!((desk.recorded(&video), desk.path("o-2.mp4").exists()), (1, false));
-    assert_eq!(desk.leftovers(desk.dir.path()), [""; 0]);
+    assert_eq!(leftovers(desk.dir.path()), [""; 0]);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Inputs that once ended the program, hung it or took all memory.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,14 +2,19 @@
 //!
 //! `WANDECK_MUTATIONS=1000 cargo test --release --test attack mutations -- --nocapture` tries so many of each.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should stop"
+)]
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use rand_mt::Mt;
 use wandeck::core::{CancelToken, Faults, Fps, Frame, FrameCount, Resolution};
 use wandeck::media::{Existing, Metadata, OutputTarget, Reader, SourceImage, Writer, read_metadata};
@@ -65,7 +70,7 @@ fn replace_number(bytes: &mut Vec<u8>, at: usize, random: &mut Mt) {
 /// Tries changed forms of `original` for a bounded time, or as many as `WANDECK_MUTATIONS` says.
 fn attack(name: &'static str, original: Vec<u8>, seed: u32, attempt: impl Fn(&[u8]) + Send + 'static) {
     let wanted: Option<u32> = std::env::var("WANDECK_MUTATIONS").ok().map(|text| text.parse().unwrap());
-    let (sender, tried) = channel();
+    let (sender, tried) = bounded(1);
     let body = move || {
         let (mut random, began, mut count) = (Mt::new(seed), Instant::now(), 0);
         while wanted.map_or_else(|| began.elapsed() < Duration::from_millis(700), |wanted| count < wanted) {
@@ -83,12 +88,12 @@ fn attack(name: &'static str, original: Vec<u8>, seed: u32, attempt: impl Fn(&[u
         match tried.recv_timeout(LONGEST + Duration::from_secs(1)) {
             Ok((true, _)) => count += 1,
             Ok((false, bytes)) => panic!("{name}: a panic over {}", kept(name, &bytes).display()),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("{name}: input {count} hangs"),
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("{name}: input {count} hangs"),
+            Err(RecvTimeoutError::Disconnected) => break,
         }
     }
+    assert!(count > 0, "{name}");
     println!("{name}: {count} inputs");
-    assert!(count > 0);
 }
 
 fn kept(name: &str, bytes: &[u8]) -> PathBuf {

@@ -16,10 +16,11 @@ pub(crate) struct Desk {
 }
 
 /// Whether strace is installed; without it the attacks that need it are left out.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub(crate) fn has_strace() -> bool {
     let found = Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
-        println!("left out: strace is not installed");
+        eprintln!("left out: strace is not installed");
     }
     found
 }
@@ -111,11 +112,11 @@ impl Desk {
         let text = String::from_utf8_lossy(&listed.stdout);
         text.matches(&format!("{:?}", output.to_str().unwrap())).count()
     }
+}
 
-    /// Names that a video's writer leaves in a folder if it is not cleaned up.
-    pub(crate) fn leftovers(&self, folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().file_name());
-        let names = entries.map(|name| name.to_string_lossy().into_owned());
-        names.filter(|name| name.starts_with(".wandeck-") || name.starts_with(".tmp")).collect()
-    }
+/// Names that a video's writer leaves in a folder if it is not cleaned up.
+pub(crate) fn leftovers(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    let names = entries.map(|name| name.to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(".wandeck-") || name.starts_with(".tmp")).collect()
 }

@@ -1,7 +1,5 @@
 //! Signals that end the program: the resume point stays, and the events say so.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 

@@ -3,6 +3,8 @@
 //! `tests/fixtures/media` was made with ffmpeg 5.1: red and blue halves of 64x32 pixels, rotated by 90 degrees and with
 //! pixels of 2:1; and a test pattern with B-frames, plain and in fragments.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

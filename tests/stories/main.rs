@@ -1,6 +1,6 @@
 //! The whole window with the real engine behind it, as a user sees it: one file per user story.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 #![cfg(unix)]
 
 #[path = "../common/mod.rs"]

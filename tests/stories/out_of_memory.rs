@@ -16,7 +16,6 @@ const ENOUGH: &str = "there was enough memory";
 /// Not a story of its own: the window of [`a_job_without_memory_is_made_with_its_fix`].
 #[test]
 #[ignore = "runs as a process with little memory"]
-#[expect(clippy::print_stdout, reason = "the other process reads it")]
 fn window_with_little_memory() {
     let data_dir = std::env::var_os(DATA_DIR).unwrap();
     let mut window = Window::open(Path::new(&data_dir));

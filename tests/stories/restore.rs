@@ -37,11 +37,12 @@ fn a_dropped_video_is_a_start_image_or_only_shown() {
     window.click_when_there("Just open");
     window.step();
     assert_eq!(window.number("Seed"), "7", "the form is left alone");
-    assert!(!window.shows("Go on from clip"));
-    window.drop_file(output);
+    assert_eq!(window.start_image(), "");
+    window.drop_file(output.clone());
     window.click_when_there("Use as image");
     // a model that takes images follows
-    window.wait_for("Go on from clip");
+    window.wait("the video is in the well", |window| window.start_image() == output.display().to_string());
+    window.wait("the mode follows", |window| !window.shows("Text to video with"));
     assert_eq!(window.number("Seed"), "7");
 }
 

@@ -156,6 +156,11 @@ impl Window {
         self.step();
     }
 
+    /// The path in the well of the start image.
+    pub(crate) fn start_image(&self) -> String {
+        self.control(Role::TextInput, "Start image").value().unwrap()
+    }
+
     /// Presses a key and lets the window draw.
     pub(crate) fn press(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);

@@ -142,7 +142,7 @@ fn a_running_job_shows_its_step_and_what_is_left() {
     let mut live = LiveJobs::default();
     let stage = Stage::DenoiseHigh;
     for event in [
-        Event::Started { seed: Seed(1), plan: vec![(stage, 20)] },
+        Event::Started { seed: Seed(1), plan: vec![(stage, 20), (Stage::DenoiseLow, 20)] },
         Event::StageStarted { stage },
         Event::Step { stage, step: 5, of: 20, seconds: Secs(2.0) },
     ] {
@@ -150,7 +150,7 @@ fn a_running_job_shows_its_step_and_what_is_left() {
     }
     let mut harness = harness(queue(), live);
     harness.get_by_label("high noise 5 of 20");
-    harness.get_by_label_contains(" s left");
+    harness.get_by_label("1:10 left");
     harness.state_mut().live.stopping(JobId(1));
     harness.run();
     harness.get_by_label("stopping…");
