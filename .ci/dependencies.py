@@ -19,7 +19,6 @@ ALLOWED = {
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
-    "CDLA-Permissive-2.0",  # the list of certificate authorities in webpki-roots
     "CC0-1.0",
     "ISC",
     "MIT",

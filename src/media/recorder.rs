@@ -45,7 +45,7 @@ impl VideoSink {
         Ok(Self { hidden, commands: Some(sender), thread: Some(thread) })
     }
 
-    /// The temporary path to which the video is written; [`discard`](super::discard) removes it.
+    /// The temporary path to which the video is written; `discard` removes it.
     pub fn hidden(&self) -> &Path {
         &self.hidden
     }
