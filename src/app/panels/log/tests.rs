@@ -74,3 +74,22 @@ fn the_diagnostics_are_shown_before_they_are_saved() {
     harness.run();
     assert_eq!(harness.state().actions, [LogAction::SaveBundle("/tmp/a.zip".into())]);
 }
+
+#[test]
+fn snapshot_of_the_log() {
+    let line = |number, level, text: &str| LogLine {
+        number,
+        at: Utc(1_700_000_000),
+        level,
+        text: text.into(),
+        job: None,
+    };
+    let lines = VecDeque::from([
+        line(1, LogLevel::Info, "The model was loaded"),
+        line(2, LogLevel::Warning, "Little memory to spare"),
+        line(3, LogLevel::Error, "Job 3 failed: out of memory"),
+    ]);
+    let mut panel = LogPanel::default();
+    let view = LogView { lines: &lines, file: Path::new("/data/wandeck.log"), bundle: None };
+    crate::app::snapshots::compare("log", vec2(900.0, 300.0), |ui| drop(panel.ui(ui, view)));
+}

@@ -300,3 +300,9 @@ fn frame_time_with_ten_minutes_of_samples() {
     times.sort();
     println!("p50 {:?}, p99 {:?}, max {:?}", times[100], times[198], times[199]);
 }
+
+#[test]
+fn snapshot_of_the_monitor() {
+    let (snapshot, mut panel) = (snapshot(), MonitorPanel::default());
+    crate::app::snapshots::compare("monitor", vec2(1200.0, 420.0), |ui| drop(panel.ui(ui, view(&snapshot))));
+}

@@ -55,3 +55,11 @@ fn an_own_preset_can_be_renamed_and_removed_and_the_form_saved() {
     assert!(matches!(renamed, PresetsAction::Rename(old, new) if old == "my look" && new.contains('!')));
     assert_eq!(removed, &PresetsAction::Remove("my look".into()));
 }
+
+#[test]
+fn snapshot_of_the_presets() {
+    let presets = presets::shipped().unwrap();
+    let mut panel = PresetsPanel::default();
+    let view = PresetsView { presets: &presets, num_shipped: presets.len(), previews: &[], removed: None };
+    crate::app::snapshots::compare("presets", vec2(900.0, 600.0), |ui| drop(panel.ui(ui, &view)));
+}

@@ -111,3 +111,17 @@ fn an_import_says_what_each_key_becomes_before_it_counts() {
     harness.run();
     assert_eq!(harness.state().actions, [SettingsAction::TakeImport]);
 }
+
+#[test]
+fn snapshot_of_the_settings() {
+    let (mut panel, settings) = (SettingsPanel::default(), Settings::default());
+    let view = SettingsView {
+        settings: &settings,
+        data_dir: Path::new("/data"),
+        next_data_dir: None,
+        given_models: None,
+        import: None,
+        theme: ThemePreference::Dark,
+    };
+    crate::app::snapshots::compare("settings", vec2(900.0, 600.0), |ui| drop(panel.ui(ui, &view)));
+}
