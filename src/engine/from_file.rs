@@ -10,7 +10,7 @@ use super::half_io::HalfConversion;
 use super::provider;
 use super::runtime::Runtime;
 use super::session::{Session, SessionOptions, with_profile};
-use crate::core::{CancelToken, Error, Kind, Result};
+use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 
 /// An ONNX file to open as a session.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,8 @@ impl Session {
         };
         let commit = move |builder: &mut SessionBuilder| builder.commit_from_file(path);
         let profiled_since = options.profile.as_ref().map(|_| Instant::now());
-        let inner = runtime.abandoned().commit(name, cancel, builder, commit)?;
+        // how large the weights of somebody else's graph are is not known
+        let inner = runtime.abandoned().commit(name, Bytes(u64::MAX), cancel, builder, commit)?;
         let names = |values: &[ort::value::Outlet]| -> Vec<String> {
             values.iter().map(|value| value.name().to_owned()).collect()
         };

@@ -94,7 +94,7 @@ impl Session {
         };
         let commit = move |builder: &mut SessionBuilder| builder.commit_from_memory(&bytes);
         let profiled_since = options.profile.as_ref().map(|_| Instant::now());
-        let inner = runtime.abandoned().commit(graph.name, cancel, builder, commit)?;
+        let inner = runtime.abandoned().commit(graph.name, graph.weight_bytes(), cancel, builder, commit)?;
         let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
         let half = HalfConversion::default();
