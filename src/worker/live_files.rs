@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -113,7 +114,11 @@ impl LiveFiles {
         report: &LiveReport,
         preview: Option<&[Frame]>,
     ) -> Result<(), Box<dyn std::error::Error>> {
-        fs::create_dir_all(&self.folder)?;
+        // only this folder: a queue that was moved away must not seem to be a new, empty one
+        match fs::create_dir(&self.folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => {}
+        }
         if let Some(strip) = preview.and_then(strip) {
             let new = self.folder.join(format!("{id}.new.png"));
             write_png(&new, &strip)?;
@@ -183,6 +188,7 @@ mod tests {
     #[test]
     fn another_program_reads_progress_and_preview_until_the_job_ends() {
         let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("queue")).unwrap();
         let (writer, reader) = (LiveFiles::new(dir.path()), LiveFiles::new(dir.path()));
         let (id, stage) = (JobId(3), Stage::DenoiseHigh);
         let size = Resolution::new(4, 2);
