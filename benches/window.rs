@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use eframe::egui::accesskit::Role;
 use eframe::egui::{Event, Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
@@ -126,11 +127,11 @@ fn frames(what: &str, data_dir: &Path, runs: bool) {
         .with_size(vec2(1600.0, 1000.0))
         .build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models())).unwrap());
     let opened = began.elapsed();
-    while harness.query_all_by_label_contains("on disk ·").next().is_none() {
+    while harness.query_all_by_label_contains("Looking for models").next().is_some() {
         harness.step();
     }
     if runs {
-        harness.get_by_label("Steps").focus();
+        harness.get_by_role_and_label(Role::SpinButton, "Steps").focus();
         harness.step();
         harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
         harness.event(Event::Text("1000".to_owned()));
