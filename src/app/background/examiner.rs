@@ -2,11 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
-
+use super::newest::Newest;
 use crate::app::panels::compose::{PreflightStatus, PreflightView};
 use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
 use crate::jobs::JobSpec;
@@ -25,13 +23,7 @@ struct Question {
 
 /// The preflight thread and its latest answer.
 pub(in crate::app) struct Examiner {
-    questions: Option<Sender<Question>>,
-    /// Receiver of `questions`, to withdraw a request that the thread has not started when a newer one is made.
-    untaken: Receiver<Question>,
-    answers: Option<Receiver<(Question, Result<PreflightView>)>>,
-    thread: Option<JoinHandle<()>>,
-    asked: Option<Question>,
-    answer: Option<(Question, Result<PreflightView>)>,
+    newest: Newest<Question, Result<PreflightView>>,
     /// Changes when the state of the machine may have changed for the same draft.
     turn: u64,
 }
@@ -39,24 +31,14 @@ pub(in crate::app) struct Examiner {
 impl Examiner {
     /// Starts the thread. `waker` is called after each answer.
     pub(in crate::app) fn start(data_dir: PathBuf, waker: Waker) -> Result<Self> {
-        let (questions, untaken) = bounded(1);
-        let (sender, answers) = bounded(1);
-        let taken = untaken.clone();
-        let work = move || work(&taken, &sender, &data_dir, &waker);
-        let thread = Builder::new().name("preflight".to_owned()).spawn(work).map_err(|error| {
-            Error::new(Kind::Io, "The thread preflight cannot be started")
-                .because(error)
-                .remedy("Restart the program")
-        })?;
-        Ok(Self {
-            questions: Some(questions),
-            untaken,
-            answers: Some(answers),
-            thread: Some(thread),
-            asked: None,
-            answer: None,
-            turn: 0,
-        })
+        let answer = move |question: &Question| {
+            let found = catch_unwind(AssertUnwindSafe(|| preflight(&question.work, &data_dir)));
+            found.unwrap_or_else(|_| {
+                Err(Error::new(Kind::Bug, "The preflight stopped because of an error in the program")
+                    .remedy("Please report it; the video can be tried"))
+            })
+        };
+        Ok(Self { newest: Newest::start("preflight", REST, waker, answer)?, turn: 0 })
     }
 
     /// Whether a new preflight is needed, because the draft or the state of the machine may have changed.
@@ -64,24 +46,17 @@ impl Examiner {
         let known = |question: &Question| {
             question.turn == self.turn && question.work.draft == *draft && question.work.model == model
         };
-        !self.asked.as_ref().is_some_and(known)
+        !self.newest.asked().is_some_and(known)
     }
 
     /// Requests the preflight of `work` and withdraws an earlier request.
     pub(in crate::app) fn request(&mut self, work: JobSpec) {
-        let Some(questions) = &self.questions else { return };
-        let question = Question { work, turn: self.turn };
-        self.asked = Some(question.clone());
-        if let Err(TrySendError::Full(question)) = questions.try_send(question) {
-            drop(self.untaken.try_recv());
-            // this is the only sender, so the channel has space now
-            drop(questions.try_send(question));
-        }
+        self.newest.ask(Question { work, turn: self.turn });
     }
 
     /// Discards the answer, because the draft has no preflight.
     pub(in crate::app) fn forget(&mut self) {
-        (self.asked, self.answer) = (None, None);
+        self.newest.forget();
     }
 
     /// Marks the answer as outdated, so that the same draft is checked again.
@@ -91,55 +66,16 @@ impl Examiner {
 
     /// Receives the thread's answers.
     pub(in crate::app) fn drain(&mut self) {
-        while let Some(answer) = self.answers.as_ref().and_then(|answers| answers.try_recv().ok()) {
-            if self.asked.is_some() {
-                self.answer = Some(answer);
-            }
-        }
+        self.newest.drain();
     }
 
     /// The latest answer.
     pub(in crate::app) fn status(&self) -> PreflightStatus<'_> {
-        match (&self.asked, &self.answer) {
-            (Some(asked), Some((question, said))) if asked == question => PreflightStatus::Done(said),
-            (Some(_), answer) => PreflightStatus::Pending(answer.as_ref().map(|(_, said)| said)),
+        match (self.newest.asked(), self.newest.answer()) {
             (None, _) => PreflightStatus::Off,
+            (Some(_), Some(answer)) => PreflightStatus::Done(answer),
+            (Some(_), None) => PreflightStatus::Pending(self.newest.latest().map(|(_, earlier)| earlier)),
         }
-    }
-}
-
-impl Drop for Examiner {
-    fn drop(&mut self) {
-        (self.questions, self.answers) = (None, None);
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("The thread preflight ended by a panic");
-        }
-    }
-}
-
-fn work(
-    questions: &Receiver<Question>,
-    answers: &Sender<(Question, Result<PreflightView>)>,
-    data_dir: &Path,
-    waker: &Waker,
-) {
-    while let Ok(mut question) = questions.recv() {
-        loop {
-            match questions.recv_timeout(REST) {
-                Ok(newer) => question = newer,
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-        let found = catch_unwind(AssertUnwindSafe(|| preflight(&question.work, data_dir)));
-        let said = found.unwrap_or_else(|_| {
-            Err(Error::new(Kind::Bug, "The preflight stopped because of an error in the program")
-                .remedy("Please report it; the video can be tried"))
-        });
-        if answers.send((question, said)).is_err() {
-            return;
-        }
-        waker();
     }
 }
 

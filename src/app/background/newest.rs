@@ -90,7 +90,8 @@ impl<Q: Clone + PartialEq + Send + 'static, A: Send + 'static> Newest<Q, A> {
         let mut is_new = false;
         while let Some(answer) = self.answers.as_ref().and_then(|answers| answers.try_recv().ok()) {
             is_new |= self.asked.as_ref() == Some(&answer.0);
-            self.answer = Some(answer);
+            // what was forgotten is not of interest when its answer comes
+            self.answer = self.asked.is_some().then_some(answer);
         }
         is_new
     }
