@@ -357,18 +357,7 @@ fn the_decoder_at_its_real_width_needs_what_was_measured() {
     // the 5B model's VAE at 224x224, 5 frames: peaks of 3878 and 4062 MiB in two runs, 2117 MiB of them weights
     let weights = Bytes(2117 << 20);
     let decoder = ComponentSize { stored: Bytes(weights.0 / 2), loaded: weights, ..ComponentSize::default() };
-    let vae = VaeConfig {
-        base_dim: 160,
-        decoder_base_dim: Some(256),
-        z_dim: 48,
-        is_residual: true,
-        patch_size: Some(2),
-        in_channels: 12,
-        out_channels: 12,
-        temperal_downsample: vec![false, true, true],
-        scale_factor_spatial: 16,
-        ..VaeConfig::default()
-    };
+    let vae = VaeConfig::wan_2_2();
     let strides = Strides { temporal: 4, spatial: 16, patch: 2 };
     let model = ModelSize { vae, vae_decoder: decoder, strides, ..model(true) };
     let request = request(224, 224, 5);

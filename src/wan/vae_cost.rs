@@ -83,25 +83,9 @@ pub fn tile_size(config: &VaeConfig, size: Resolution, asked: Option<u32>) -> Op
 mod tests {
     use super::*;
 
-    /// The configuration of Wan 2.2's VAE.
-    fn vae_2_2() -> VaeConfig {
-        VaeConfig {
-            base_dim: 160,
-            decoder_base_dim: Some(256),
-            z_dim: 48,
-            is_residual: true,
-            patch_size: Some(2),
-            in_channels: 12,
-            out_channels: 12,
-            temperal_downsample: vec![false, true, true],
-            scale_factor_spatial: 16,
-            ..VaeConfig::default()
-        }
-    }
-
     #[test]
     fn large_images_are_tiled_and_small_ones_are_not() {
-        let (old, new) = (VaeConfig::default(), vae_2_2());
+        let (old, new) = (VaeConfig::default(), VaeConfig::wan_2_2());
         for (config, width, height, expected) in [
             (&new, 224, 224, None),
             (&new, 832, 480, Some(224)),

@@ -181,22 +181,11 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
-    use crate::app::panels::compose::view::ComposeAction;
+    use crate::app::panels::compose::fixture::{ComposeHarness, fields_harness};
 
     fn advanced(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
         let mut advanced = Advanced::default();
-        harness(bench, move |ui, view| {
-            let mut draft = view.draft.clone();
-            let mut fields = Fields {
-                draft: &mut draft,
-                reference: view.reference,
-                reference_name: "The model",
-                problems: view.problems,
-            };
-            advanced.ui(ui, &mut fields);
-            if draft == *view.draft { Vec::new() } else { vec![ComposeAction::Edit(Box::new(draft))] }
-        })
+        fields_harness(bench, "The model", move |ui, fields, _, _| advanced.ui(ui, fields))
     }
 
     #[test]

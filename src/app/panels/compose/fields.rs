@@ -107,26 +107,17 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
-    use crate::app::panels::compose::view::ComposeAction;
+    use crate::app::panels::compose::fixture::{ComposeHarness, fields_harness};
 
     #[test]
     fn a_field_that_differs_has_a_mark_that_resets_it_and_moves_nothing() {
         let mut bench = ComposeHarness::new();
         bench.draft.steps = 7;
-        let mut harness = harness(bench, |ui, view| {
-            let mut draft = view.draft.clone();
-            let mut fields = Fields {
-                draft: &mut draft,
-                reference: view.reference,
-                reference_name: "The preset toy-t2v",
-                problems: view.problems,
-            };
+        let mut harness = fields_harness(bench, "The preset toy-t2v", |ui, fields, _, _| {
             let label = RowLabel { name: "Steps", note: "", about: "" };
             fields.row_ui(ui, label, DraftField::Steps, &["steps"], |ui, draft| {
                 Some(ui.add(DragValue::new(&mut draft.steps)))
             });
-            if draft == *view.draft { Vec::new() } else { vec![ComposeAction::Edit(Box::new(draft))] }
         });
         let place = |harness: &egui_kittest::Harness<'_, ComposeHarness>| {
             harness.get_by_role_and_label(Role::SpinButton, "Steps").rect().right()

@@ -3,6 +3,7 @@
 use eframe::egui::{Ui, vec2};
 use egui_kittest::Harness;
 
+use super::fields::Fields;
 use super::view::{
     ComposeAction, ComposeView, Editing, PreflightStatus, PreflightView, ResultFile, TokenCounts,
 };
@@ -66,6 +67,24 @@ pub(in crate::app) fn harness<'a>(
         .with_size(vec2(420.0, 1400.0))
         .with_context_setup(theme::install)
         .build_ui_state(drawing(panel), bench)
+}
+
+/// A window with rows of the form that are compared with a reference called `reference_name`.
+pub(in crate::app) fn fields_harness<'a>(
+    bench: ComposeHarness,
+    reference_name: &'a str,
+    mut rows: impl FnMut(&mut Ui, &mut Fields<'_>, &ComposeView<'_>, &mut Vec<ComposeAction>) + 'a,
+) -> Harness<'a, ComposeHarness> {
+    harness(bench, move |ui, view| {
+        let (mut draft, mut actions) = (view.draft.clone(), Vec::new());
+        let mut fields =
+            Fields { draft: &mut draft, reference: view.reference, reference_name, problems: view.problems };
+        rows(ui, &mut fields, view, &mut actions);
+        if draft != *view.draft {
+            actions.push(ComposeAction::Edit(Box::new(draft)));
+        }
+        actions
+    })
 }
 
 /// Draws a part of the form with what the harness holds, and applies its edits.

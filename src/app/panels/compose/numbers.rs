@@ -195,24 +195,12 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
-    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::app::panels::compose::fixture::{ComposeHarness, fields_harness};
 
     fn numbers(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
-        harness(bench, |ui, view| {
-            let mut draft = view.draft.clone();
-            let mut fields = Fields {
-                draft: &mut draft,
-                reference: view.reference,
-                reference_name: "The model",
-                problems: view.problems,
-            };
-            numbers_ui(ui, &mut fields, view);
-            let mut actions = Vec::new();
-            seed_ui(ui, &mut draft, view, &mut actions);
-            if draft != *view.draft {
-                actions.push(ComposeAction::Edit(Box::new(draft)));
-            }
-            actions
+        fields_harness(bench, "The model", |ui, fields, view, actions| {
+            numbers_ui(ui, fields, view);
+            seed_ui(ui, fields.draft, view, actions);
         })
     }
 

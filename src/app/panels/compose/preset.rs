@@ -128,25 +128,13 @@ mod tests {
     use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
-    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::app::panels::compose::fixture::{ComposeHarness, fields_harness};
     use crate::plan::{Difference, DraftField};
 
     fn chooser(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
-        harness(bench, |ui, view| {
-            let mut actions = Vec::new();
-            let mut draft = view.draft.clone();
-            let mut fields = Fields {
-                draft: &mut draft,
-                reference: view.reference,
-                reference_name: "The preset toy-t2v",
-                problems: view.problems,
-            };
-            super::ui(ui, view, &mut actions);
-            heading_ui(ui, &mut fields);
-            if draft != *view.draft {
-                actions.push(ComposeAction::Edit(Box::new(draft)));
-            }
-            actions
+        fields_harness(bench, "The preset toy-t2v", |ui, fields, view, actions| {
+            super::ui(ui, view, actions);
+            heading_ui(ui, fields);
         })
     }
 

@@ -89,21 +89,13 @@ mod tests {
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
-    use crate::app::panels::compose::fixture::{ComposeHarness, harness};
+    use crate::app::panels::compose::fixture::{ComposeHarness, fields_harness};
     use crate::app::panels::compose::view::TokenCounts;
 
     fn prompts(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
-        harness(bench, |ui, view| {
-            let mut draft = view.draft.clone();
-            let mut fields = Fields {
-                draft: &mut draft,
-                reference: view.reference,
-                reference_name: "The model",
-                problems: view.problems,
-            };
-            prompt_ui(ui, &mut fields, view);
-            negative_ui(ui, &mut fields, view);
-            Vec::new()
+        fields_harness(bench, "The model", |ui, fields, view, _| {
+            prompt_ui(ui, fields, view);
+            negative_ui(ui, fields, view);
         })
     }
 
