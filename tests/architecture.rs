@@ -259,10 +259,6 @@ fn banned_words_do_not_come_back() {
         let inside = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
         // a user story is a kind of test
         let is_story = |word: &str| word == "story" && inside.starts_with("tests/");
-        // a picture of the window, or of a part of it
-        let is_of_window = |word: &str| {
-            word.starts_with("picture") && (inside.contains("app/") || inside.starts_with("tests/stories/"))
-        };
         if BANNED_EXCEPT.contains(&inside.as_str()) {
             continue;
         }
@@ -271,10 +267,7 @@ fn banned_words_do_not_come_back() {
             if line.trim_start().starts_with("#[serde(") || line.contains("picture_parameter_sets") {
                 continue;
             }
-            for (word, better) in BANNED
-                .iter()
-                .filter(|(word, _)| has_word(line, word) && !is_story(word) && !is_of_window(word))
-            {
+            for (word, better) in BANNED.iter().filter(|(word, _)| has_word(line, word) && !is_story(word)) {
                 found.push(format!("{inside}:{}: \"{word}\", say \"{better}\"", number + 1));
             }
         }

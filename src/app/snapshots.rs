@@ -1,4 +1,4 @@
-//! Pictures of panels in both themes, compared with those in `tests/snapshots`.
+//! Snapshots of panels in both themes, compared with those in `tests/snapshots`.
 //!
 //! They are drawn by a software Vulkan driver (`mesa-vulkan-drivers` on Debian) where there is one. After a change that is
 //! meant, `UPDATE_SNAPSHOTS=1 cargo test --lib snapshot` writes them anew; look at them before they are committed.
@@ -11,7 +11,7 @@ use super::theme;
 /// Pixels that may differ: drivers round the edges of glyphs in different ways.
 const MAX_DIFFERENT: usize = 400;
 
-/// Draws a panel at `size` points in the dark and in the light theme and compares it with its pictures.
+/// Draws a panel at `size` points in the dark and in the light theme and compares it with its snapshots.
 pub(super) fn compare(name: &str, size: Vec2, mut draw: impl FnMut(&mut Ui)) {
     let mut results = SnapshotResults::new();
     for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {

@@ -1,4 +1,4 @@
-//! Makes the README's pictures: `cargo test --test stories -- --ignored pictures`.
+//! Makes the README's screenshots: `cargo test --test stories -- --ignored screenshots`.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::window::{Screen, Window};
 const SCREEN: Screen = Screen { points: vec2(1440.0, 900.0), scale: 1.0 };
 
 #[test]
-#[ignore = "writes docs/pictures"]
-fn pictures_of_the_readme() {
+#[ignore = "writes docs/screenshots"]
+fn screenshots_of_the_readme() {
     let data_dir = common::fresh_data_dir();
     let mut window = Window::open_drawn(data_dir.path(), &SCREEN);
     for prompt in
@@ -36,7 +36,7 @@ fn pictures_of_the_readme() {
 }
 
 fn save(window: &mut Window, name: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots");
     std::fs::create_dir_all(&folder).unwrap();
-    window.picture().save(folder.join(format!("{name}.png"))).unwrap();
+    window.screenshot().save(folder.join(format!("{name}.png"))).unwrap();
 }

@@ -64,7 +64,7 @@ impl Window {
         Self::build(data_dir, models, &Screen::default(), |builder| builder)
     }
 
-    /// A window whose pictures can be taken; it needs a graphics driver, a software one will do.
+    /// A window that can be drawn into an image; it needs a graphics driver, and a software one is enough.
     pub(crate) fn open_drawn(data_dir: &Path, screen: &Screen) -> Self {
         Self::build(data_dir, &shipped_models(), screen, HarnessBuilder::wgpu)
     }
@@ -245,7 +245,7 @@ impl Window {
     }
 
     /// What the window looks like now.
-    pub(crate) fn picture(&mut self) -> image::RgbaImage {
+    pub(crate) fn screenshot(&mut self) -> image::RgbaImage {
         self.harness.render().unwrap()
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::core::Draft;
 
-/// Extensions of files that hold moving pictures.
+/// Extensions of video files.
 const CLIPS: [&str; 5] = ["mp4", "m4v", "mov", "webm", "mkv"];
 
 /// An image or a clip, by its path.

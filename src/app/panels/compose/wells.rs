@@ -20,11 +20,11 @@ use crate::app::widgets::field::{button_row_ui, mark_form_text, problem_ui};
 use crate::app::widgets::icon::icon_button;
 use crate::core::Mode;
 
-/// Size of the picture of a well.
-const PICTURE: Vec2 = vec2(88.0, 58.0);
+/// Size of a well's thumbnail.
+const THUMBNAIL: Vec2 = vec2(88.0, 58.0);
 /// How much of the background covers what is cut off.
 const SHADE: f32 = 0.7;
-/// Side of the larger picture that shows under the pointer.
+/// Side of the larger image shown under the pointer.
 const LARGE: f32 = 320.0;
 
 /// The texts of both wells, and where they were drawn.
@@ -117,7 +117,7 @@ impl Wells {
             }
             let title = ui.horizontal(|ui| heading_ui(ui, well, source.as_ref(), shown)).inner;
             ui.horizontal(|ui| {
-                picture_ui(ui, shown);
+                thumbnail_ui(ui, shown);
                 ui.vertical(|ui| {
                     actions.extend(path_ui(ui, &PathField { id, well, title }, text, source.as_ref()));
                     ui.horizontal(|ui| verbs_ui(ui, well, view, true, actions));
@@ -167,8 +167,8 @@ fn in_words(image: &WellImage, source: Option<&InputSource>) -> String {
 }
 
 /// The image, with what the video cuts off in the dark; larger and as the model sees it under the pointer.
-fn picture_ui(ui: &mut Ui, shown: WellView<'_>) {
-    let (place, response) = ui.allocate_exact_size(PICTURE, Sense::hover());
+fn thumbnail_ui(ui: &mut Ui, shown: WellView<'_>) {
+    let (place, response) = ui.allocate_exact_size(THUMBNAIL, Sense::hover());
     let tokens = theme::tokens(ui);
     ui.painter().rect_filled(place, 4.0, tokens.stage);
     let (Some(texture), Some(Ok(image))) = (shown.whole, shown.image) else {
@@ -344,7 +344,7 @@ mod tests {
         let mut harness = wells(ComposeHarness::new());
         harness.get_by_role_and_label(Role::TextInput, "Start image").focus();
         harness.run();
-        let typed = "/home/me/my  pictures//a b .png";
+        let typed = "/home/me/my  photos//a b .png";
         for letter in typed.chars() {
             harness.get_by_role_and_label(Role::TextInput, "Start image").type_text(&letter.to_string());
             harness.run();
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(field.value().as_deref(), Some(typed));
         assert_eq!(
             harness.state().draft.start_image.as_deref(),
-            Some(Path::new("/home/me/my  pictures/a b .png"))
+            Some(Path::new("/home/me/my  photos/a b .png"))
         );
     }
 

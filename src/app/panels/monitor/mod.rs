@@ -4,7 +4,7 @@ mod cursor;
 mod differences;
 mod drawing;
 mod panel;
-mod picture;
+mod plot_image;
 mod plots;
 mod raster;
 mod rows;

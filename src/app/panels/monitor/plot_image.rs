@@ -25,7 +25,7 @@ const PASSES: usize = 3;
 
 /// What is drawn and in which theme.
 #[derive(Clone, Copy)]
-pub(in crate::app) struct Picture<'a> {
+pub(in crate::app) struct PlotImage<'a> {
     /// The measurements.
     pub(in crate::app) view: MonitorView<'a>,
     /// The range.
@@ -34,7 +34,7 @@ pub(in crate::app) struct Picture<'a> {
     pub(in crate::app) is_dark: bool,
 }
 
-impl Picture<'_> {
+impl PlotImage<'_> {
     /// The image as a PNG file.
     pub(in crate::app) fn png(self) -> Result<Vec<u8>> {
         let mut bytes = Cursor::new(Vec::new());

@@ -1,6 +1,6 @@
 //! The data and actions of the monitor panel.
 
-use super::picture::Picture;
+use super::plot_image::PlotImage;
 use crate::core::Result;
 use crate::library::{MachinePeak, Remedy};
 use crate::monitor::{
@@ -91,7 +91,7 @@ impl MonitorView<'_> {
                 let jobs: Vec<_> = snapshot.jobs.iter().filter(is_seen).cloned().collect();
                 Ok(trace(&snapshot.machine, &jobs, samples).into_bytes())
             }
-            ExportFormat::Png { is_dark } => Picture { view: self, range, is_dark }.png(),
+            ExportFormat::Png { is_dark } => PlotImage { view: self, range, is_dark }.png(),
         }
     }
 }
