@@ -147,11 +147,9 @@ impl Queue {
     /// Records ended jobs whose program was killed between saving the queue and the history.
     fn complete_history(&mut self) {
         let Some(history) = &self.history else { return };
-        for entry in self.shared.get().jobs().into_iter().filter_map(Job::ended) {
-            if let Err(error) = history.record(entry) {
-                self.notes.push(format!("{error:#}"));
-                return;
-            }
+        let ended = self.shared.get().jobs().into_iter().filter_map(Job::ended);
+        if let Err(error) = history.record_all(ended) {
+            self.notes.push(format!("{error:#}"));
         }
     }
 }

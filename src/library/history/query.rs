@@ -1,6 +1,6 @@
 //! Inserts and queries.
 
-use rusqlite::{Connection, Params, Transaction, TransactionBehavior, params, params_from_iter};
+use rusqlite::{Connection, Params, Statement, Transaction, TransactionBehavior, params, params_from_iter};
 
 use super::analysis::{Analysis, Counts};
 use super::open::History;
@@ -24,7 +24,22 @@ pub struct SimilarRuns<'a> {
 impl History {
     /// Inserts an entry, or replaces the one with the same id.
     pub fn record(&self, task: &HistoryEntry) -> Result<()> {
-        upsert(&self.connection, task).map_err(|error| self.failed("be written", error))
+        self.record_all(std::iter::once(task))
+    }
+
+    /// Inserts entries, or replaces those with the same id, in one transaction. Entries that the history has already as
+    /// they are cost a look and no write.
+    pub fn record_all<'a>(&self, tasks: impl Iterator<Item = &'a HistoryEntry>) -> Result<()> {
+        let add = || -> rusqlite::Result<()> {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let mut upsert = upsert(&transaction)?;
+            for task in tasks {
+                upsert.execute(params_from_iter(row::values(task)))?;
+            }
+            drop(upsert);
+            transaction.commit()
+        };
+        add().map_err(|error| self.failed("be written", error))
     }
 
     /// Inserts entries rebuilt from videos in one transaction and returns their number. Entries whose video is in the
@@ -34,16 +49,17 @@ impl History {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             let mut known =
                 transaction.prepare("SELECT EXISTS (SELECT 1 FROM tasks WHERE output = ?1 AND id <> ?2)")?;
+            let mut upsert = upsert(&transaction)?;
             let mut count = 0;
             for task in tasks {
                 let output = task.output.as_ref().map(|path| path.to_string_lossy());
                 if known.query_row(params![output, task.id], |row| row.get(0))? {
                     continue;
                 }
-                upsert(&transaction, &task)?;
+                upsert.execute(params_from_iter(row::values(&task)))?;
                 count += 1;
             }
-            drop(known);
+            drop((known, upsert));
             transaction.commit()?;
             Ok(count)
         };
@@ -124,18 +140,21 @@ impl History {
     }
 }
 
-fn upsert(connection: &Connection, task: &HistoryEntry) -> rusqlite::Result<()> {
+/// Inserts a row or replaces the one with the same id; a row that is there as it is stays unwritten.
+fn upsert(connection: &Connection) -> rusqlite::Result<Statement<'_>> {
     let places: Vec<_> = (1..=COLUMNS.len()).map(|place| format!("?{place}")).collect();
-    let updates: Vec<_> =
-        COLUMNS.iter().skip(1).map(|column| format!("{column} = excluded.{column}")).collect();
-    let sql = format!(
-        "INSERT INTO tasks ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}",
+    let changeable = COLUMNS.split_first().map_or(&[][..], |(_, others)| others);
+    let each = |form: &dyn Fn(&str) -> String| {
+        changeable.iter().map(|column| form(column)).collect::<Vec<_>>().join(", ")
+    };
+    connection.prepare(&format!(
+        "INSERT INTO tasks ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {} WHERE ({}) IS NOT ({})",
         COLUMNS.join(", "),
         places.join(", "),
-        updates.join(", ")
-    );
-    connection.execute(&sql, params_from_iter(row::values(task)))?;
-    Ok(())
+        each(&|column| format!("{column} = excluded.{column}")),
+        each(&|column| format!("tasks.{column}")),
+        each(&|column| format!("excluded.{column}")),
+    ))
 }
 
 fn known<T: serde::de::DeserializeOwned>(word: &str) -> Option<T> {

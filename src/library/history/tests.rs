@@ -35,6 +35,23 @@ fn what_is_recorded_comes_back_whole_and_once() {
 }
 
 #[test]
+fn an_entry_that_is_there_is_not_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = open(dir.path());
+    let [a, b] = ["a", "b"].map(fixture::full_task);
+    history.record_all([&a, &b].into_iter()).unwrap();
+    let changes =
+        || -> i64 { history.connection.query_row("SELECT total_changes()", [], |row| row.get(0)).unwrap() };
+    let before = changes();
+    history.record_all([&a, &b].into_iter()).unwrap();
+    assert_eq!(changes(), before);
+    let retried = HistoryEntry { retries: a.retries + 1, ..a };
+    history.record_all([&retried, &b].into_iter()).unwrap();
+    assert_eq!(changes(), before + 1);
+    assert_eq!(history.recent(9).unwrap().len(), 2);
+}
+
+#[test]
 fn the_newest_come_first_and_a_time_is_a_bound() {
     let dir = tempfile::tempdir().unwrap();
     let history = open(dir.path());
