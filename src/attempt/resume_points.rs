@@ -13,7 +13,7 @@ use ndarray::{ArrayViewD, IxDyn};
 
 use crate::core::{Bytes, CancelToken, Error, FaultPoint, Faults, Kind, Result};
 use crate::pipeline::DenoiseState;
-use crate::store::{TensorMetadata, read_tensors, write_tensors};
+use crate::store::{TensorMetadata, bound_folder, create_folder, read_tensors, sync_folder, write_tensors};
 
 /// Maximum fraction of the run's time that is spent on saving.
 const SHARE: f64 = 0.02;
@@ -66,7 +66,7 @@ impl ResumePoints {
                 .remedy("Free disk space; if the job is interrupted, it resumes from the last saved step")
         };
         if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(failed)?;
+            create_folder(folder).map_err(failed)?;
         }
         write(&self.path, state, key).map_err(failed)?;
         self.spent += began.elapsed();
@@ -84,8 +84,9 @@ pub(crate) fn keep(data_dir: &Path, uid: &str, bound: Bytes) {
     }
     let moved = kept
         .parent()
-        .map_or(Ok(()), fs::create_dir_all)
+        .map_or(Ok(()), create_folder)
         .and_then(|()| fs::rename(&work, &kept))
+        .map(|()| kept.parent().into_iter().chain(work.parent()).for_each(sync_folder))
         .and_then(|()| bound_folder(kept.parent().unwrap_or(&kept), bound));
     if let Err(error) = moved {
         tracing::warn!("Cannot keep the latents of a finished job: {error}");
@@ -152,25 +153,6 @@ fn read(path: &Path, fresh: &DenoiseState, key: &str) -> Option<DenoiseState> {
     let history = history.map(|tensor| tensor.into_raw_vec_and_offset().0).collect();
     let solver = fresh.solver.clone().resumed(done, history)?;
     Some(DenoiseState { latent, solver })
-}
-
-fn bound_folder(folder: &Path, bound: Bytes) -> std::io::Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let about = entry.metadata()?;
-        files.push((about.modified().unwrap_or(SystemTime::UNIX_EPOCH), about.len(), entry.path()));
-    }
-    files.sort();
-    let mut sum: u64 = files.iter().map(|(_, size, _)| size).sum();
-    for (_, size, path) in files {
-        if sum <= bound.0 {
-            break;
-        }
-        fs::remove_file(path)?;
-        sum -= size;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

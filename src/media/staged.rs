@@ -267,6 +267,7 @@ fn builder(target: &OutputTarget, mode: u32) -> tempfile::Builder<'_, 'static> {
 
 /// Syncs a folder so that a rename survives a power loss. A failure is only logged, as the file itself is complete.
 fn sync_folder(folder: &Path) {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
         tracing::debug!("cannot sync {}: {error}", folder.display());
     }
@@ -283,7 +284,12 @@ impl MadeFolders {
         let mut made = Self(Vec::new());
         for path in missing {
             match fs::create_dir(&path) {
-                Ok(()) => made.0.push(path),
+                Ok(()) => {
+                    if let Some(parent) = path.parent() {
+                        sync_folder(parent);
+                    }
+                    made.0.push(path);
+                }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }

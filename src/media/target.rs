@@ -109,8 +109,8 @@ impl OutputTarget {
     pub fn check_writable(&self) -> Result<()> {
         let folder =
             nearest_folder(self.folder()).map_err(|error| io_error(CANNOT_WRITE, &self.path, error))?;
-        let probe = tempfile::Builder::new().prefix(".").suffix(".part").tempfile_in(&folder);
-        probe.and_then(|probe| probe.close()).map_err(|error| io_error(CANNOT_WRITE, &self.path, error))
+        // where the system can, the file has no name that a kill could leave behind
+        tempfile::tempfile_in(&folder).map(drop).map_err(|error| io_error(CANNOT_WRITE, &self.path, error))
     }
 
     /// Checks that the format supports a video of this size and frame rate. Meant to be called before inference starts.

@@ -10,6 +10,7 @@ mod queue;
 mod run;
 mod shared_state;
 mod state;
+mod sweep;
 #[cfg(test)]
 mod tests;
 

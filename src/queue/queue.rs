@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::leases::ProgramLease;
-use super::run::RESUME_POINTS_OF_FAILED;
 use super::shared_state::SharedState;
 use super::state::State;
-use crate::attempt;
 use crate::core::{Error, Faults, Kind, Result};
-use crate::jobs::{EndStatus, Job, JobId, JobStatus};
+use crate::jobs::{Job, JobId, JobStatus};
 use crate::library::History;
 
 /// Which jobs a program runs.
@@ -44,47 +42,9 @@ impl Queue {
         notes.retain(|note| !note.is_empty());
         let mut queue = Self { data_dir: data_dir.to_path_buf(), shared, lease, history, notes };
         queue.complete_history();
-        queue.remove_ended_states();
-        queue.remove_half_states();
         queue.trim();
-        queue.remove_stale();
+        queue.sweep();
         Ok(queue)
-    }
-
-    /// Clears away the states of jobs whose program was killed between saving their end and doing so itself.
-    fn remove_ended_states(&self) {
-        for job in self.shared.get().jobs() {
-            match job.ended().map(|entry| entry.status) {
-                Some(EndStatus::Cancelled) => attempt::forget(&self.data_dir, &job.uid),
-                Some(EndStatus::Done | EndStatus::Failed) => {
-                    attempt::keep(&self.data_dir, &job.uid, RESUME_POINTS_OF_FAILED);
-                }
-                None => {}
-            }
-        }
-    }
-
-    /// Removes states that were half written when their program was killed, if no program writes one now.
-    fn remove_half_states(&self) {
-        let runs = |job: &&Job| job.worker().is_some_and(|worker| self.lease.is_alive(worker));
-        if self.shared.get().jobs().iter().any(runs) {
-            return;
-        }
-        let states = std::fs::read_dir(self.data_dir.join("queue").join("work")).into_iter().flatten();
-        for path in states.filter_map(std::result::Result::ok).map(|state| state.path()) {
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp"))
-                && let Err(error) = std::fs::remove_file(&path)
-            {
-                tracing::debug!("cannot remove {}: {error}", path.display());
-            }
-        }
-    }
-
-    /// Removes the files of programs that have ended.
-    fn remove_stale(&self) {
-        let jobs = self.shared.get().jobs();
-        let referred: Vec<_> = jobs.into_iter().filter_map(Job::worker).collect();
-        self.lease.remove_stale(&referred);
     }
 
     /// Fails if the data folder was moved, removed or replaced since the queue was opened.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::lock::HeldLock;
+use super::staged::stage_in;
 use super::whole_file::sync_folder;
 use crate::core::{Error, Kind, Result};
 
@@ -249,7 +250,7 @@ impl FolderIdentity {
 /// Writes a whole file beside `path`, syncs it and gives it the name.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
-    let mut staged = tempfile::NamedTempFile::new_in(folder)?;
+    let mut staged = stage_in(folder, "")?;
     staged.write_all(bytes)?;
     staged.as_file().sync_all()?;
     staged.persist(path).map_err(|error| error.error)?;

@@ -5,6 +5,7 @@ mod journal;
 mod lock;
 mod log;
 mod settings;
+mod staged;
 mod tensor_cache;
 mod tensor_file;
 mod whole_file;
@@ -18,6 +19,7 @@ pub use settings::{
     ModelSettings, MonitorSettings, Offload, OptimizationSettings, RecordSettings, SettingInfo, SettingKind,
     Settings, SettingsDocument, SettingsPathDocument, setting_info, settings_info,
 };
+pub use staged::{bound_folder, stage_in, sweep_staged};
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{TensorMetadata, read_tensors, write_tensors, write_tensors_new};
-pub use whole_file::{create_private_folder, make_private, sync_folder, write_whole};
+pub use whole_file::{create_folder, create_private_folder, make_private, sync_folder, write_whole};

@@ -8,7 +8,9 @@ use std::time::SystemTime;
 
 use ndarray::ArrayD;
 
+use super::staged::bound_folder;
 use super::tensor_file::{TensorMetadata, read_tensors, write_tensors};
+use super::whole_file::create_folder;
 use crate::core::Bytes;
 use crate::pipeline::TensorCache;
 
@@ -59,34 +61,10 @@ impl StoredTensors {
         });
     }
 
-    /// Removes the least recently used files until the rest is within the disk limit.
-    fn evict(&self) -> std::io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let (path, metadata) = {
-                let entry = entry?;
-                (entry.path(), entry.metadata()?)
-            };
-            if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                files.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), metadata.len(), path));
-            }
-        }
-        files.sort();
-        let mut sum: u64 = files.iter().map(|(_, len, _)| len).sum();
-        for (_, len, path) in files {
-            if sum <= self.on_disk {
-                break;
-            }
-            fs::remove_file(path)?;
-            sum -= len;
-        }
-        Ok(())
-    }
-
     fn write(&self, key: &str, tensor: &ArrayD<f32>) -> std::io::Result<()> {
-        fs::create_dir_all(&self.dir)?;
+        create_folder(&self.dir)?;
         write_tensors(&self.path(key), &[(TENSOR, tensor.view())], Some(TensorMetadata::new()))?;
-        self.evict()
+        bound_folder(&self.dir, Bytes(self.on_disk))
     }
 }
 

@@ -8,6 +8,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use super::staged::{stage_in, sweep_staged};
 use super::whole_file::sync_folder;
 use crate::core::{Bytes, read_bounded};
 
@@ -86,8 +87,10 @@ fn stage(
         metadata.insert(CHECKSUM.to_owned(), checksum(parts.collect(), &metadata));
         metadata
     });
+    // also where a person chose the folder: the next file clears away what a killed program left beside it
+    sweep_staged(folder_of(path));
     let file = safetensors::serialize(views, metadata).map_err(io::Error::other)?;
-    let mut staged = tempfile::NamedTempFile::new_in(folder_of(path))?;
+    let mut staged = stage_in(folder_of(path), "")?;
     staged.write_all(&file)?;
     staged.as_file().sync_all()?;
     Ok(staged)

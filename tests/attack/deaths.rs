@@ -136,3 +136,31 @@ fn a_job_that_ends_its_program_twice_is_set_aside_and_the_next_one_runs() {
     assert!(words.contains("2 times in a row") && words.contains("set aside"), "{words}");
     assert!(good.exists());
 }
+
+#[test]
+fn what_killed_programs_left_is_swept_and_what_is_in_use_stays() {
+    let desk = Desk::new();
+    desk.add("o.mp4", &[]);
+    assert!(desk.work().status.success());
+    let queued = desk.add("p.mp4", &["--steps", "40"]);
+    let mut run = desk.spawn(&["queue", "run", "--events"], "slow@step:3=600000");
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains(r#""step":2"#)));
+    let states = || fs::read_dir(desk.path("queue/work")).unwrap().count();
+    assert_eq!(states(), 1, "the state of the running job");
+    let orphans = ["cache/tensors/.tmpAbCdEf", "latents/.tmpAbCdEf", "queue/.tmpAbCdEf", ".tmpAbCdEf"];
+    for orphan in orphans {
+        let file = fs::File::create(desk.path(orphan)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    }
+    fs::write(desk.path("queue/work/no-such-job.safetensors"), "").unwrap();
+    fs::write(desk.path("queue/live/77.json"), "").unwrap();
+    assert_eq!(desk.statuses(), ["done", "running"]);
+    for orphan in orphans.iter().chain(&["queue/work/no-such-job.safetensors", "queue/live/77.json"]) {
+        assert!(!desk.path(orphan).exists(), "{orphan}");
+    }
+    assert_eq!(states(), 1, "the running job keeps its own");
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(desk.work().status.success() && queued.exists());
+}

@@ -7,4 +7,5 @@ mod disks;
 mod inputs;
 mod mutations;
 mod program;
+mod rounds;
 mod signals;

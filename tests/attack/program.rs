@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -25,6 +26,11 @@ pub(crate) fn has_strace() -> bool {
     found
 }
 
+/// The program: `WANDECK_PROGRAM`, or the one of this build.
+fn program() -> OsString {
+    std::env::var_os("WANDECK_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_wandeck").into())
+}
+
 impl Desk {
     pub(crate) fn new() -> Self {
         Self { dir: common::fresh_data_dir() }
@@ -34,7 +40,7 @@ impl Desk {
         self.dir.path().join(name)
     }
 
-    fn command(&self, program: &str) -> Command {
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env("WANDECK_DATA_DIR", self.dir.path()).env_remove("WANDECK_FAULTS").stdin(Stdio::null());
         command
@@ -42,12 +48,12 @@ impl Desk {
 
     /// Runs the program to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
-        self.command(env!("CARGO_BIN_EXE_wandeck")).args(args).output().unwrap()
+        self.command(program()).args(args).output().unwrap()
     }
 
     /// Runs the program with a planned fault until it ends or is ended.
     pub(crate) fn spawn(&self, args: &[&str], faults: &str) -> Child {
-        let mut command = self.command(env!("CARGO_BIN_EXE_wandeck"));
+        let mut command = self.command(program());
         command.args(args).env("WANDECK_FAULTS", faults).stdout(Stdio::piped()).stderr(Stdio::null());
         command.spawn().unwrap()
     }
@@ -57,8 +63,15 @@ impl Desk {
         let call = inject.split(':').next().unwrap();
         let mut command = self.command("strace");
         command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-        command.args(["-e", &format!("inject={inject}"), env!("CARGO_BIN_EXE_wandeck")]).args(args);
+        command.args(["-e", &format!("inject={inject}")]).arg(program()).args(args);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Runs the program to its end under strace, which writes the calls of the filter `trace` to `log`.
+    pub(crate) fn strace_to(&self, log: &Path, trace: &str, args: &[&str]) {
+        let mut command = self.command("strace");
+        command.args(["-f", "-qq", "-e", trace, "-o"]).arg(log).arg(program()).args(args);
+        assert!(command.output().unwrap().status.success());
     }
 
     /// Runs the program under strace, which does `inject` to the system calls that name `path` first.
@@ -67,7 +80,7 @@ impl Desk {
         let mut command = self.command("strace");
         command.args(["-f", "-qq", "-o", "/dev/null", "-P", path.to_str().unwrap()]);
         command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={inject}")]);
-        command.arg(env!("CARGO_BIN_EXE_wandeck")).args(args);
+        command.arg(program()).args(args);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::core::{Frame, Result, sha256_hex};
 use crate::media::{read_image, thumbnail, write_png};
+use crate::store::stage_in;
 
 /// Longest side of a thumbnail in pixels.
 const MAX_SIDE: u32 = 256;
@@ -69,7 +70,7 @@ impl Thumbnails {
 }
 
 fn save(path: &Path, frame: &Frame) -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let part = tempfile::Builder::new().suffix(".png").tempfile_in(path.parent().unwrap_or(path))?;
+    let part = stage_in(path.parent().unwrap_or(path), ".png")?;
     write_png(part.path(), frame)?;
     part.persist(path)?;
     Ok(())

@@ -1,0 +1,136 @@
+//! Files that are written under a temporary name, and the removal of those that a killed program left behind.
+//!
+//! A program holds its temporary file locked while it writes. What is not locked has no owner any more.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tempfile::NamedTempFile;
+
+use crate::core::Bytes;
+
+/// How the temporary names begin.
+const PREFIX: &str = ".tmp";
+/// Age below which a file is never taken for a leftover: its program may not have locked it yet.
+const FRESH: Duration = Duration::from_secs(10);
+/// Age from which a file is a leftover where the file system has no locks.
+const OLD: Duration = Duration::from_hours(24);
+
+/// Creates a temporary file in a folder, locked as long as it is open. It is removed when dropped.
+pub fn stage_in(folder: &Path, suffix: &str) -> io::Result<NamedTempFile> {
+    let staged = tempfile::Builder::new().prefix(PREFIX).suffix(suffix).tempfile_in(folder)?;
+    if let Err(error) = staged.as_file().try_lock() {
+        tracing::debug!("cannot lock {}: {error}", staged.path().display());
+    }
+    Ok(staged)
+}
+
+/// Removes the temporary files in a folder whose program was killed. Returns how many.
+pub fn sweep_staged(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let staged = entries.map(|entry| entry.path()).filter(|path| is_staged(path));
+    let removed = staged.filter(|path| is_leftover(path) && fs::remove_file(path).is_ok()).count();
+    if removed > 0 {
+        tracing::info!("Removed {removed} incomplete files of programs that ended: {}", folder.display());
+    }
+    removed
+}
+
+/// Removes the files of a folder that were used longest ago until the rest takes at most `bound`. Temporary files count,
+/// and those that a program still writes stay.
+pub fn bound_folder(folder: &Path, bound: Bytes) -> io::Result<()> {
+    sweep_staged(folder);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        // another program may remove files at the same time
+        let Some((path, about)) = entry.ok().and_then(|entry| Some((entry.path(), entry.metadata().ok()?)))
+        else {
+            continue;
+        };
+        if about.is_file() {
+            files.push((about.modified().unwrap_or(SystemTime::UNIX_EPOCH), about.len(), path));
+        }
+    }
+    files.sort();
+    let mut sum: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (_, size, path) in files {
+        if sum <= bound.0 {
+            break;
+        }
+        if is_staged(&path) {
+            continue;
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => sum -= size,
+        }
+    }
+    Ok(())
+}
+
+fn is_staged(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+}
+
+/// Whether no program writes the temporary file any more.
+fn is_leftover(path: &PathBuf) -> bool {
+    let Some(age) = age(path).filter(|age| *age >= FRESH) else { return false };
+    match File::open(path).map(|file| file.try_lock()) {
+        Ok(Ok(())) => true,
+        Ok(Err(fs::TryLockError::WouldBlock)) | Err(_) => false,
+        Ok(Err(fs::TryLockError::Error(_))) => age >= OLD,
+    }
+}
+
+fn age(path: &Path) -> Option<Duration> {
+    let about = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    SystemTime::now().duration_since(about.modified().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn make_old(file: &File) {
+        file.set_modified(SystemTime::now() - FRESH * 2).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_program_left_is_removed_and_what_is_written_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join(".tmpAbCdEf");
+        make_old(&File::create(&left).unwrap());
+        File::create(dir.path().join(".tmpfresh")).unwrap();
+        let other = dir.path().join("other.txt");
+        make_old(&File::create(&other).unwrap());
+        let written = stage_in(dir.path(), ".png").unwrap();
+        make_old(written.as_file());
+        assert_eq!(sweep_staged(dir.path()), 1);
+        assert!(!left.exists() && other.exists() && written.path().exists());
+        assert!(dir.path().join(".tmpfresh").exists());
+    }
+
+    #[test]
+    fn half_files_count_in_the_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut half = stage_in(dir.path(), "").unwrap();
+        half.write_all(&[0; 60]).unwrap();
+        for (age, name) in [(30, "old"), (20, "newer")] {
+            fs::write(dir.path().join(name), [0; 30]).unwrap();
+            let file = File::options().append(true).open(dir.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        }
+        bound_folder(dir.path(), Bytes(100)).unwrap();
+        let names = || {
+            let entries = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            entries.filter(|name| !name.to_string_lossy().starts_with('.')).collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["newer"]);
+        bound_folder(dir.path(), Bytes(10)).unwrap();
+        assert!(names().is_empty() && half.path().exists());
+    }
+}
