@@ -36,6 +36,7 @@ impl MadeBy<'_> {
             generation_time_s: Secs(0.0),
             stages: Vec::new(),
             steps: std::mem::take(&mut context.reporter.steps),
+            step_cache: None,
             peak_rss_mb: peak_resident().map(|bytes| bytes.0 as f64 / f64::from(1 << 20)),
             peak_vram_mb: None,
             provider: self.compute.device.provider.word().to_owned(),

@@ -103,6 +103,7 @@ mod tests {
             loras: Vec::new(),
             vae_tile: Some(64),
             weights: WeightsChoice::InPlace,
+            step_cache: None,
         }
     }
 

@@ -23,6 +23,8 @@ const HISTORY: &str = "history_";
 /// Metadata key of the resume key: a state is used only by a run with the same key.
 const KEY: &str = "wandeck.key";
 const STEPS: &str = "wandeck.steps";
+/// Metadata key of the numbers of a step cache.
+const STEP_CACHE: &str = "wandeck.step_cache";
 
 /// The resume points of one job.
 pub(crate) struct ResumePoints {
@@ -127,10 +129,14 @@ fn write(path: &Path, state: &DenoiseState, key: &str) -> std::io::Result<()> {
         let view = ArrayViewD::from_shape(IxDyn(&[values.len()]), values).map_err(std::io::Error::other)?;
         tensors.push((name, view));
     }
-    let about = TensorMetadata::from([
+    let mut about = TensorMetadata::from([
         (KEY.to_owned(), key.to_owned()),
         (STEPS.to_owned(), state.solver.done().to_string()),
     ]);
+    if let Some(cache) = &state.step_cache {
+        tensors.extend(cache.tensors());
+        about.insert(STEP_CACHE.to_owned(), cache.numbers());
+    }
     write_tensors(path, &tensors, Some(about))
 }
 
@@ -152,7 +158,11 @@ fn read(path: &Path, fresh: &DenoiseState, key: &str) -> Option<DenoiseState> {
     let history = (0..).map_while(|index| tensors.remove(&format!("{HISTORY}{index}")));
     let history = history.map(|tensor| tensor.into_raw_vec_and_offset().0).collect();
     let solver = fresh.solver.clone().resumed(done, history)?;
-    Some(DenoiseState { latent, solver })
+    let step_cache = match &fresh.step_cache {
+        None => None,
+        Some(cache) => Some(cache.clone().resumed(about.get(STEP_CACHE)?, &mut tensors)?),
+    };
+    Some(DenoiseState { latent, solver, step_cache })
 }
 
 #[cfg(test)]
@@ -165,8 +175,8 @@ mod tests {
 
     fn state(steps: usize) -> DenoiseState {
         let latent = ArrayD::from_shape_vec(vec![1, 1, 1, 1, 2], vec![0.5, -1.0]).unwrap();
-        let mut state =
-            DenoiseState { latent, solver: Solver::new(Sampler::UniPc, StepCount(4), FlowShift(3.0)) };
+        let solver = Solver::new(Sampler::UniPc, StepCount(4), FlowShift(3.0));
+        let mut state = DenoiseState { latent, solver, step_cache: None };
         for _ in 0..steps {
             state.solver.step(&[0.1, 0.2], state.latent.as_slice_mut().unwrap());
         }

@@ -141,11 +141,16 @@ pub(crate) fn attempt(
 
     let made_by = MadeBy { model, given: &given, runtime, compute: &compute, retries };
     let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
-    let Some(latent) = stages.latent(&request, with.resume_points, control, context)? else {
+    let Some(state) = stages.denoised(&request, with.resume_points, control, context)? else {
         return Ok(AttemptEnd::Yielded);
     };
     let output = Output { work, target: &target, record: with.record_output };
-    let mut outcome = stages.video(&request, &latent, output, context)?;
+    let step_cache = state.step_cache.as_ref().map(|cache| cache.record(&context.reporter.steps));
+    if let Some(record) = &step_cache {
+        context.reporter.optimization(record.to_string());
+    }
+    let mut outcome = stages.video(&request, &state.latent, output, context)?;
+    outcome.step_cache = step_cache;
     outcome.peak_vram_mb = peak.mebibytes();
     outcome.generation_time_s = Secs::from(began.elapsed());
     outcome.stages = std::mem::take(&mut context.reporter.stages);
@@ -170,14 +175,14 @@ struct Output<'a> {
 }
 
 impl Stages<'_> {
-    /// Denoises from the last resume point; returns the final latent, or `None` if the job yielded.
-    fn latent(
+    /// Denoises from the last resume point; returns the final state, or `None` if the job yielded.
+    fn denoised(
         &self,
         request: &GenRequest,
         mut resume_points: Option<&mut ResumePoints>,
         control: &JobControl,
         context: &mut RunContext<'_>,
-    ) -> Result<Option<ArrayD<f32>>> {
+    ) -> Result<Option<DenoiseState>> {
         let key = self.made_by.key(request)?;
         let mut state = self.pipeline.start(request)?;
         if let Some(resume_points) = &resume_points {
@@ -207,7 +212,7 @@ impl Stages<'_> {
         if let Some(error) = unsaved {
             context.reporter.warn(format!("{error:#}"));
         }
-        Ok((answer == StepControl::Continue).then_some(state.latent))
+        Ok((answer == StepControl::Continue).then_some(state))
     }
 
     /// Decodes the latent, writes the video and checks it.

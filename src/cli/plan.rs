@@ -154,6 +154,7 @@ fn changes(args: &Generate) -> DraftChanges {
         precision: args.precision,
         vae_tile: args.vae_tile,
         weights: args.weights,
+        step_cache: args.step_cache,
     }
 }
 

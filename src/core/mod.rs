@@ -42,7 +42,7 @@ pub use geometry::{LatentShape, Strides};
 pub use hash::{sha256_hex, sha256_hex_of_reader};
 pub use lora::{Expert, LoraChoice, LoraRecord};
 pub use mode::Mode;
-pub use outcome::{Check, Outcome, StageTime};
+pub use outcome::{Check, Outcome, StageTime, StepCacheRecord};
 pub use progress::{Progress, StageEstimate};
 pub use quantisation::Quantisation;
 pub use regular_file::{open_regular, read_bounded, read_text_bounded, without_byte_order_mark};

@@ -1,5 +1,6 @@
 //! The result of a finished job, as history and `--json` record it.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,30 @@ pub struct Check {
     pub detail: String,
 }
 
+/// What a step cache saved in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepCacheRecord {
+    /// Threshold that was set.
+    pub threshold: f32,
+    /// Numbers of the skipped steps, counted from 1 over the whole run.
+    pub skipped: Vec<u32>,
+    /// Steps of the run, computed and skipped.
+    pub steps: u32,
+    /// How many times faster the steps were than if each had taken as long as a computed one; `None` if no step was
+    /// computed since the run was resumed.
+    pub speedup: Option<f64>,
+}
+
+impl fmt::Display for StepCacheRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Step cache {}: {} of {} steps skipped", self.threshold, self.skipped.len(), self.steps)?;
+        match self.speedup {
+            Some(speedup) if !self.skipped.is_empty() => write!(f, ", denoising about {speedup:.1}x as fast"),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Result of a finished job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -47,6 +72,9 @@ pub struct Outcome {
     pub stages: Vec<StageTime>,
     /// Duration of each denoising step, in order.
     pub steps: Vec<Secs>,
+    /// What the step cache saved; `None` if it was off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_cache: Option<StepCacheRecord>,
     /// Peak resident memory of the process in MiB, where the system reports it.
     pub peak_rss_mb: Option<f64>,
     /// Peak device memory in MiB; `None` on the CPU.

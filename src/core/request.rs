@@ -67,6 +67,9 @@ pub struct Draft {
     /// Whether weights are packed in memory or read from their files.
     #[serde(default)]
     pub weights: WeightsChoice,
+    /// Threshold of the step cache; `None` computes every step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_cache: Option<f32>,
 }
 
 /// Limits of a model, read from its configuration.
@@ -135,6 +138,9 @@ pub struct GenRequest {
     pub vae_tile: Option<u32>,
     /// Whether weights are packed in memory or read from their files.
     pub weights: WeightsChoice,
+    /// Threshold of the step cache; `None` computes every step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_cache: Option<f32>,
 }
 
 /// Maximum number of characters of a prompt, far more than the 512 tokens that the text encoder reads.
@@ -144,6 +150,8 @@ const MAX_STEPS: u32 = 1000;
 const GUIDANCE: std::ops::RangeInclusive<f32> = 1.0..=50.0;
 const SHIFT: std::ops::RangeInclusive<f32> = 0.01..=100.0;
 const MAX_FPS: u32 = 240;
+/// Thresholds of the step cache; the authors of the method use 0.05, `ComfyUI`'s node 0.2.
+const STEP_CACHE: std::ops::RangeInclusive<f32> = 0.001..=3.0;
 /// Smallest VAE tile in latent cells per side; neighbouring tiles overlap.
 const MIN_TILE_CELLS: u32 = 4;
 
@@ -176,6 +184,7 @@ impl GenRequest {
             loras: draft.loras.clone(),
             vae_tile: draft.vae_tile,
             weights: draft.weights,
+            step_cache: draft.step_cache,
         })
     }
 
@@ -202,6 +211,7 @@ impl Draft {
             in_range("fps", self.fps, &(1..=MAX_FPS)),
             self.check_compute(limits),
             self.check_vae_tile(limits),
+            self.step_cache.map_or(Ok(()), |threshold| in_range("step_cache", threshold, &STEP_CACHE)),
             LoraChoice::check_all(&self.loras, limits),
         ];
         checks.into_iter().filter_map(Result::err).collect()
@@ -380,7 +390,7 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         type Spoil = fn(&mut Draft);
-        let table: [(&str, Spoil); 20] = [
+        let table: [(&str, Spoil); 22] = [
             ("prompt", |d| d.prompt = "  \n ".into()),
             ("prompt", |d| d.prompt = "x".repeat(100_000)),
             ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
@@ -402,6 +412,8 @@ mod tests {
                 (d.provider, d.precision) = (ProviderChoice::Cpu, PrecisionChoice::Bf16);
             }),
             ("vae_tile", |d| d.vae_tile = Some(8)),
+            ("step_cache", |d| d.step_cache = Some(0.0)),
+            ("step_cache", |d| d.step_cache = Some(f32::NAN)),
             ("lora", |d| d.loras = vec![LoraChoice { strength: f32::NAN, ..LoraChoice::new("a") }]),
         ];
         for (index, (field, spoil)) in table.into_iter().enumerate() {

@@ -27,5 +27,6 @@ pub(crate) fn draft() -> Draft {
         loras: Vec::new(),
         vae_tile: None,
         weights: WeightsChoice::Auto,
+        step_cache: None,
     }
 }

@@ -9,7 +9,9 @@ use super::history_entry::{EndStatus, FailureRecord, HistoryEntry};
 use super::job::{Job, JobId};
 use super::spec::Priority;
 use super::status::JobStatus;
-use crate::core::{Check, DOCUMENT_VERSION, Draft, Error, Finding, Mode, Secs, StageTime, Utc};
+use crate::core::{
+    Check, DOCUMENT_VERSION, Draft, Error, Finding, Mode, Secs, StageTime, StepCacheRecord, Utc,
+};
 
 /// All jobs of the queue in the order in which they run.
 #[derive(Clone, Debug, Serialize)]
@@ -163,6 +165,9 @@ pub struct HistoryEntryDocument<'a> {
     pub stages: &'a [StageTime],
     /// Duration of each denoising step in seconds.
     pub steps: &'a [Secs],
+    /// What the step cache saved; left out if it was off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_cache: Option<&'a StepCacheRecord>,
     /// Peak resident memory of the process in MiB.
     pub peak_rss_mb: Option<f64>,
     /// Peak device memory in MiB.
@@ -225,6 +230,7 @@ impl<'a> HistoryEntryDocument<'a> {
             generation_time_s: entry.generation_time_s,
             stages: &entry.stages,
             steps: &entry.steps,
+            step_cache: entry.step_cache.as_ref(),
             peak_rss_mb: entry.peak_rss_mb,
             peak_vram_mb: entry.peak_vram_mb,
             provider: entry.provider.as_deref(),

@@ -9,7 +9,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::core::{Category, Check, Draft, Error, Finding, Fix, Kind, Mode, Recovery, Secs, StageTime, Utc};
+use crate::core::{
+    Category, Check, Draft, Error, Finding, Fix, Kind, Mode, Recovery, Secs, StageTime, StepCacheRecord, Utc,
+};
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,6 +130,8 @@ pub struct HistoryEntry {
     pub stages: Vec<StageTime>,
     /// Duration of each denoising step, in order.
     pub steps: Vec<Secs>,
+    /// What the step cache saved; `None` if it was off.
+    pub step_cache: Option<StepCacheRecord>,
     /// Peak resident memory of the process in MiB.
     pub peak_rss_mb: Option<f64>,
     /// Peak device memory in MiB; `None` on the CPU.

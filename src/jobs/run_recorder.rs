@@ -169,6 +169,7 @@ fn with_outcome(asked: HistoryEntry, outcome: &Outcome) -> HistoryEntry {
         generation_time_s: Some(outcome.generation_time_s),
         stages: outcome.stages.clone(),
         steps: outcome.steps.clone(),
+        step_cache: outcome.step_cache.clone(),
         peak_rss_mb: outcome.peak_rss_mb,
         peak_vram_mb: outcome.peak_vram_mb,
         provider: Some(outcome.provider.clone()),

@@ -37,6 +37,9 @@ pub(crate) struct RequestRecord<'a> {
     loras: Vec<LoraChoiceRecord<'a>>,
     vae_tile: Option<u32>,
     weights: WeightsChoice,
+    /// Left out where it is off, so that records and keys without it stay as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step_cache: Option<f32>,
 }
 
 impl<'a> RequestRecord<'a> {
@@ -65,6 +68,7 @@ impl<'a> RequestRecord<'a> {
             loras: request.loras.iter().map(LoraChoiceRecord::of).collect(),
             vae_tile: request.vae_tile,
             weights: request.weights,
+            step_cache: request.step_cache,
         }
     }
 }

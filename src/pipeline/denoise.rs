@@ -12,6 +12,7 @@ use super::loras::Strengths;
 use super::networks::{Denoiser, DenoiserInput};
 use super::preview::Preview;
 use super::reporter::StageStep;
+use super::step_cache::{Predictions, StepCache};
 use crate::core::{Error, Expert, FaultPoint, Guidance, Injected, Kind, Result, Secs, Stage};
 use crate::wan::schedule::Solver;
 
@@ -73,6 +74,8 @@ pub struct DenoiseState {
     pub latent: ArrayD<f32>,
     /// Steps done, and what the sampler keeps of them.
     pub solver: Solver,
+    /// What decides which steps are skipped; `None` if all are computed.
+    pub step_cache: Option<StepCache>,
 }
 
 /// Whether a run goes on after a step.
@@ -108,9 +111,27 @@ pub(super) fn denoise(
     for step in first.max(state.solver.done())..phase.steps.end {
         context.cancel.check()?;
         let injected = context.faults.inject(FaultPoint::Step(step as u32 + 1), context.cancel)?;
-        let DenoiseState { latent, solver } = state;
+        let DenoiseState { latent, solver, step_cache } = state;
         let began = Instant::now();
-        let velocity = guided(denoiser, latent, solver.timesteps()[step], phase, conditions, context)?;
+        let timestep = solver.timesteps()[step];
+        let mut compute = || predict(denoiser, latent, timestep, phase, conditions, context);
+        let predictions = match step_cache {
+            None => compute()?,
+            Some(cache) => {
+                if step == first {
+                    cache.forget();
+                }
+                let input = conditions.image.noisy_part(latent);
+                if let Some(reused) = cache.reuse(step, &input) {
+                    reused
+                } else {
+                    let computed = compute()?;
+                    cache.keep(step, input, &computed);
+                    computed
+                }
+            }
+        };
+        let velocity = guided(predictions, phase.guidance);
         let sigma = solver.sigmas().levels()[step];
         let prediction = Prediction { sample: latent, velocity: &velocity, sigma };
         hooks.preview.send(&prediction, phase.stage, &mut context.reporter);
@@ -139,26 +160,32 @@ pub(super) fn denoise(
     Ok(StepControl::Continue)
 }
 
-/// The velocity for the prompt, moved away from the one for the negative prompt by the guidance scale.
-fn guided(
+/// The velocities for the prompt and, where guidance needs it, for the negative prompt.
+fn predict(
     denoiser: &mut Denoiser,
     latent: &ArrayD<f32>,
     timestep: f32,
     phase: &ExpertPhase,
     conditions: &Conditions,
     context: &RunContext<'_>,
-) -> Result<ArrayD<f32>> {
+) -> Result<Predictions> {
     let mut predict = |prompt| {
         let strengths = &phase.strengths;
         denoiser.predict(&DenoiserInput { latent, timestep, prompt, conditions, strengths }, context.cancel)
     };
-    let mut velocity = predict(&conditions.prompt)?;
-    if let (true, Some(negative)) = (phase.guidance.enabled(), &conditions.negative) {
-        let without = predict(negative)?;
-        let scale = phase.guidance.0;
+    let prompt = predict(&conditions.prompt)?;
+    let negative = conditions.negative.as_ref().filter(|_| phase.guidance.enabled());
+    Ok(Predictions { prompt, negative: negative.map(predict).transpose()? })
+}
+
+/// The velocity for the prompt, moved away from the one for the negative prompt by the guidance scale.
+fn guided(predictions: Predictions, guidance: Guidance) -> ArrayD<f32> {
+    let Predictions { prompt: mut velocity, negative } = predictions;
+    if let Some(without) = negative {
+        let scale = guidance.0;
         velocity.zip_mut_with(&without, |with, &without| *with = without + scale * (*with - without));
     }
-    Ok(velocity)
+    velocity
 }
 
 fn not_finite(stage: Stage, step: usize) -> Error {

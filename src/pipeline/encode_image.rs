@@ -92,12 +92,15 @@ impl ImageCondition {
                     Error::new(Kind::Bug, "The images do not have the latent's size").because(error)
                 })
             }
-            Self::FirstFrame(_) => {
-                let mut input = latent.clone();
-                self.impose(&mut input);
-                Ok(input)
-            }
+            Self::FirstFrame(_) => Ok(self.noisy_part(latent)),
         }
+    }
+
+    /// The part of [`Self::input`] that has the latent's shape: without the channels of the images.
+    pub(super) fn noisy_part(&self, latent: &ArrayD<f32>) -> ArrayD<f32> {
+        let mut part = latent.clone();
+        self.impose(&mut part);
+        part
     }
 
     /// Puts a given first latent frame into `latent`.

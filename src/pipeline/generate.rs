@@ -16,6 +16,7 @@ use super::preview::{Preview, PreviewMap};
 use super::preview_map::{is_learned, learn_preview, preview_map};
 use super::reporter::Reporter;
 use super::schedule::{solver, split};
+use super::step_cache::StepCache;
 use crate::core::{Error, Expert, GenRequest, Kind, Provider, Result, Stage};
 use crate::engine::Runtime;
 use crate::wan::tiles::Tiling;
@@ -48,7 +49,10 @@ pub struct Prepared<'a> {
 impl Pipeline<'_> {
     /// The state that denoising starts from: noise, at the first step.
     pub fn start(&self, request: &GenRequest) -> Result<DenoiseState> {
-        Ok(DenoiseState { latent: self.starting_noise(request)?, solver: solver(request) })
+        let solver = solver(request);
+        let steps = solver.timesteps().len();
+        let step_cache = request.step_cache.map(|threshold| StepCache::new(threshold, steps));
+        Ok(DenoiseState { latent: self.starting_noise(request)?, solver, step_cache })
     }
 
     /// Builds every graph of the job, so that what does not fit is found before anything runs.

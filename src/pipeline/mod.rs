@@ -24,6 +24,7 @@ mod preview_fit;
 mod preview_map;
 mod reporter;
 mod schedule;
+mod step_cache;
 mod stitch;
 
 pub use cache::TensorCache;
@@ -40,3 +41,4 @@ pub use memory_plan::{
 pub use networks::{SessionCache, memory_of_sessions};
 pub use reporter::Reporter;
 pub use schedule::denoise_steps;
+pub use step_cache::StepCache;

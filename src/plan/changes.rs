@@ -34,6 +34,25 @@ pub struct GuidanceChoice {
     pub low: Option<f32>,
 }
 
+/// Threshold of the step cache as the user asks for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StepCacheChoice {
+    /// Every step is computed.
+    Off,
+    /// Steps below this threshold are skipped.
+    Threshold(f32),
+}
+
+impl StepCacheChoice {
+    /// The threshold; `None` if it is off.
+    pub fn threshold(self) -> Option<f32> {
+        match self {
+            Self::Off => None,
+            Self::Threshold(threshold) => Some(threshold),
+        }
+    }
+}
+
 /// Changes to a draft. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DraftChanges {
@@ -77,6 +96,8 @@ pub struct DraftChanges {
     pub vae_tile: Option<u32>,
     /// How the weights are held.
     pub weights: Option<WeightsChoice>,
+    /// Threshold of the step cache.
+    pub step_cache: Option<StepCacheChoice>,
 }
 
 impl DraftChanges {
@@ -117,6 +138,7 @@ impl DraftChanges {
             loras: given.loras.unwrap_or(draft.loras),
             vae_tile: given.vae_tile.or(draft.vae_tile),
             weights: given.weights.unwrap_or(draft.weights),
+            step_cache: given.step_cache.map_or(draft.step_cache, StepCacheChoice::threshold),
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum DraftField {
     Weights,
     /// VAE tile size.
     VaeTile,
+    /// Threshold of the step cache.
+    StepCache,
 }
 
 /// One field in which two drafts differ.
@@ -50,7 +52,7 @@ pub struct Difference {
 
 impl DraftField {
     /// All of them, in the order of the form.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Model,
         Self::NegativePrompt,
         Self::Size,
@@ -66,6 +68,7 @@ impl DraftField {
         Self::Precision,
         Self::Weights,
         Self::VaeTile,
+        Self::StepCache,
     ];
 
     /// The name on screen.
@@ -86,6 +89,7 @@ impl DraftField {
             Self::Precision => "Precision",
             Self::Weights => "Weights",
             Self::VaeTile => "VAE tile",
+            Self::StepCache => "Step cache",
         }
     }
 
@@ -108,6 +112,7 @@ impl DraftField {
             Self::Precision => one.precision == other.precision,
             Self::Weights => one.weights == other.weights,
             Self::VaeTile => one.vae_tile == other.vae_tile,
+            Self::StepCache => one.step_cache == other.step_cache,
         }
     }
 
@@ -129,6 +134,7 @@ impl DraftField {
             Self::Precision => draft.precision = from.precision,
             Self::Weights => draft.weights = from.weights,
             Self::VaeTile => draft.vae_tile = from.vae_tile,
+            Self::StepCache => draft.step_cache = from.step_cache,
         }
     }
 
@@ -158,6 +164,7 @@ impl DraftField {
             Self::Precision => precision(draft.precision).to_owned(),
             Self::Weights => weights(draft.weights).to_owned(),
             Self::VaeTile => draft.vae_tile.map_or_else(|| "auto".to_owned(), |tile| format!("{tile} px")),
+            Self::StepCache => draft.step_cache.map_or_else(|| "off".to_owned(), |at| at.to_string()),
         }
     }
 }
@@ -239,6 +246,7 @@ mod tests {
             precision: PrecisionChoice::Fp32,
             weights: WeightsChoice::InPlace,
             vae_tile: Some(128),
+            step_cache: Some(0.05),
             ..draft()
         };
         let found = differences(&before, &other);

@@ -28,7 +28,7 @@ mod token_count;
 mod toy;
 
 pub use catalog::{Catalog, Folders};
-pub use changes::{DraftChanges, GuidanceChoice, SeedChoice};
+pub use changes::{DraftChanges, GuidanceChoice, SeedChoice, StepCacheChoice};
 pub use document::{FindingDocument, PreflightDocument, PreflightVerdict, StageMemoryDocument};
 pub use draft_field::{Difference, DraftField, differences, precision, provider, weights};
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};

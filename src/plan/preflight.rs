@@ -325,7 +325,8 @@ fn earlier(history: &History, model: &Checkpoint, data_dir: &Path) -> Vec<Measur
 
 /// A finished job as a measurement; `None` if its settings were changed by retries.
 fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
-    if task.status != EndStatus::Done || task.retries > 0 {
+    // skipped steps take no time
+    if task.status != EndStatus::Done || task.retries > 0 || task.step_cache.is_some() {
         return None;
     }
     let draft = task.draft()?;

@@ -103,6 +103,7 @@ pub(super) fn request(width: u32, height: u32, frames: u32) -> GenRequest {
         loras: Vec::new(),
         vae_tile: None,
         weights: WeightsChoice::Auto,
+        step_cache: None,
     }
 }
 

@@ -54,6 +54,9 @@ pub struct PresetFields {
     pub frames: u32,
     /// Frames per second.
     pub fps: u32,
+    /// Threshold of the step cache; off by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_cache: Option<f32>,
 }
 
 /// Version of the file format.
@@ -95,6 +98,7 @@ impl Preset {
                 size: draft.size,
                 frames: draft.frames,
                 fps: draft.fps,
+                step_cache: draft.step_cache,
             },
         }
     }
@@ -131,6 +135,7 @@ impl Preset {
             loras: Vec::new(),
             vae_tile: None,
             weights: WeightsChoice::Auto,
+            step_cache: settings.step_cache,
         }
     }
 }

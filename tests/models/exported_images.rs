@@ -42,6 +42,7 @@ fn draft(count: u32) -> Draft {
         loras: Vec::new(),
         vae_tile: None,
         weights: WeightsChoice::Auto,
+        step_cache: None,
         seed: 42,
         steps: 6,
         guidance: 3.5,

@@ -35,6 +35,7 @@ fn work(model: PathBuf, output: &Path) -> JobSpec {
         loras: Vec::new(),
         vae_tile: None,
         weights: WeightsChoice::Auto,
+        step_cache: None,
         seed: 42,
         steps: 6,
         guidance: 4.0,

@@ -393,6 +393,7 @@ fn draft() -> Draft {
         ],
         vae_tile: None,
         weights: WeightsChoice::Auto,
+        step_cache: None,
     }
 }
 

@@ -57,6 +57,7 @@ fn work(reference: &str, dir: &Path, name: &str) -> JobSpec {
         loras: Vec::new(),
         vae_tile: None,
         weights: WeightsChoice::Auto,
+        step_cache: None,
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
     };

@@ -5,6 +5,7 @@ mod common;
 
 mod image_to_video;
 mod kept_between_runs;
+mod step_cache;
 mod text_to_video;
 mod toy_model;
 mod vae_tiles;

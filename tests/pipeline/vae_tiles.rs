@@ -37,6 +37,7 @@ fn draft(model: &str, image: Option<PathBuf>) -> Draft {
         loras: Vec::new(),
         vae_tile: None,
         weights: WeightsChoice::Auto,
+        step_cache: None,
     }
 }
 

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::value::named;
 use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
-use crate::plan::{GuidanceChoice, SeedChoice};
+use crate::plan::{GuidanceChoice, SeedChoice, StepCacheChoice};
 
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
@@ -57,6 +57,10 @@ pub(in crate::cli) struct Generate {
     /// Sampler
     #[arg(long, value_name = "NAME", value_parser = sampler_names())]
     pub(in crate::cli) sampler: Option<Sampler>,
+    /// Skip steps that would change little: a threshold, 0.05 to begin with, or off; faster, but another video
+    /// [default: off]
+    #[arg(long, value_name = "THRESHOLD", value_parser = step_cache)]
+    pub(in crate::cli) step_cache: Option<StepCacheChoice>,
     /// Width and height in pixels
     #[arg(long, value_name = "WxH", value_parser = size)]
     pub(in crate::cli) size: Option<Resolution>,
@@ -146,6 +150,15 @@ fn fps(text: &str) -> Result<u32, String> {
             )
         }
         _ => format!("frames per second must be a whole number, for example 24 ({not_whole})"),
+    })
+}
+
+fn step_cache(text: &str) -> Result<StepCacheChoice, String> {
+    if text == "off" {
+        return Ok(StepCacheChoice::Off);
+    }
+    text.parse().map(StepCacheChoice::Threshold).map_err(|error: std::num::ParseFloatError| {
+        format!("write a threshold, for example 0.05, or off ({error})")
     })
 }
 

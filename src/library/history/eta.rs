@@ -62,7 +62,8 @@ impl Work {
 
 fn scaled(task: &HistoryEntry, to: Work) -> Option<f64> {
     let from = Work::of(&task.draft()?);
-    if from.tokens <= 0.0 || from.passes <= 0.0 || task.stages.is_empty() {
+    // skipped steps take no time
+    if from.tokens <= 0.0 || from.passes <= 0.0 || task.stages.is_empty() || task.step_cache.is_some() {
         return None;
     }
     let tokens = to.tokens / from.tokens;

@@ -9,7 +9,7 @@ use crate::core::{Secs, Utc};
 use crate::jobs::HistoryEntry;
 
 /// The columns in the order that [`values`] and [`task`] use.
-pub(super) const COLUMNS: [&str; 30] = [
+pub(super) const COLUMNS: [&str; 31] = [
     "id",
     "job",
     "status",
@@ -40,6 +40,7 @@ pub(super) const COLUMNS: [&str; 30] = [
     "estimated_peak_mb",
     "checks",
     "suggestions",
+    "step_cache",
 ];
 
 /// The values of the columns.
@@ -78,6 +79,7 @@ pub(super) fn values(task: &HistoryEntry) -> [Value; COLUMNS.len()] {
         json(&task.checks),
         // also part of the error; a column of their own for other programs
         json(&task.error.as_ref().map(|error| error.suggestions.as_slice()).unwrap_or_default()),
+        json(&task.step_cache),
     ]
 }
 
@@ -118,6 +120,9 @@ pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
     task.estimated_s = cells.take::<Option<_>>()?.map(Secs);
     task.estimated_peak_mb = cells.take()?;
     task.checks = cells.json(&id)?;
+    // the suggestions are part of the error, too
+    cells.next += 1;
+    task.step_cache = cells.json(&id)?;
     Ok(HistoryEntry { id, ..task })
 }
 

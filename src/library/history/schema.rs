@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 const APPLICATION: i32 = 0x5761_6e64;
 /// Migration statements: the first creates version 1 in an empty database, each further one migrates to the next
 /// version.
-const STEPS: [&str; 3] = [V1, V2, V3];
+const STEPS: [&str; 4] = [V1, V2, V3, V4];
 /// Schema version that this program writes (`PRAGMA user_version`).
 pub(super) const VERSION: i32 = STEPS.len() as i32;
 
@@ -57,6 +57,11 @@ const V2: &str = "
 const V3: &str = "
     ALTER TABLE tasks ADD COLUMN checks TEXT NOT NULL DEFAULT '[]';
     ALTER TABLE tasks ADD COLUMN suggestions TEXT NOT NULL DEFAULT '[]';
+";
+
+/// What a step cache saved.
+const V4: &str = "
+    ALTER TABLE tasks ADD COLUMN step_cache TEXT NOT NULL DEFAULT 'null';
 ";
 
 /// Why a database cannot be used.

@@ -9,11 +9,14 @@ use crate::plan::{self, DraftField};
 
 /// The tile size that a person begins with who wants tiles.
 const FIRST_TILE: u32 = 256;
+/// The threshold that a person begins with who wants a step cache, as the method's authors do.
+const FIRST_THRESHOLD: f32 = 0.05;
 /// Fields of this part, with the words that a search finds beside the name.
-const FIELDS: [(DraftField, &str); 7] = [
+const FIELDS: [(DraftField, &str); 8] = [
     (DraftField::Fps, "frames per second fps rate speed"),
     (DraftField::Sampler, "sampler scheduler unipc euler dpm"),
     (DraftField::Shift, "flow shift sigma schedule"),
+    (DraftField::StepCache, "step cache easycache skip steps speed faster threshold"),
     (DraftField::Provider, "provider cpu cuda tensorrt gpu device"),
     (DraftField::Precision, "precision fp32 bf16 fp16 int8 int4 type"),
     (DraftField::Weights, "weights packed in place memory offload"),
@@ -74,6 +77,7 @@ fn error_name(field: DraftField) -> &'static str {
         DraftField::Provider => "provider",
         DraftField::Precision => "precision",
         DraftField::VaeTile => "vae_tile",
+        DraftField::StepCache => "step_cache",
         _ => "",
     }
 }
@@ -129,6 +133,7 @@ fn field_ui(ui: &mut Ui, fields: &mut Fields<'_>, field: DraftField) {
             choice_ui(ui, fields, &Choice { field, about, all, value, word: plan::weights });
         }
         DraftField::VaeTile => tile_ui(ui, fields),
+        DraftField::StepCache => step_cache_ui(ui, fields),
         _ => {}
     }
 }
@@ -143,6 +148,21 @@ fn tile_ui(ui: &mut Ui, fields: &mut Fields<'_>) {
         }
         let tile = draft.vae_tile.as_mut()?;
         Some(ui.add(DragValue::new(tile).range(0..=4096).suffix(" px")))
+    });
+}
+
+/// Off, or a threshold of the step cache.
+fn step_cache_ui(ui: &mut Ui, fields: &mut Fields<'_>) {
+    let about = "Skips steps whose prediction would hardly change: faster, but another video. The first 7 steps and the \
+                 last one are always computed. A higher threshold skips more";
+    let label = RowLabel { name: "Step cache", note: "", about };
+    fields.row_ui(ui, label, DraftField::StepCache, &["step_cache"], |ui, draft| {
+        if ui.selectable_label(draft.step_cache.is_none(), "off").on_hover_text(about).clicked() {
+            draft.step_cache = if draft.step_cache.is_some() { None } else { Some(FIRST_THRESHOLD) };
+        }
+        let threshold = draft.step_cache.as_mut()?;
+        let value = DragValue::new(threshold).range(0.001..=3.0).speed(0.001).max_decimals(3);
+        Some(ui.add(value))
     });
 }
 

@@ -13,7 +13,7 @@ use super::{model, preset, router, start};
 use crate::app::background::inputs::InputWell;
 
 /// Fields that tell their problems themselves.
-pub(super) const FIELDS: [&str; 18] = [
+pub(super) const FIELDS: [&str; 19] = [
     "model",
     "mode",
     "prompt",
@@ -31,6 +31,7 @@ pub(super) const FIELDS: [&str; 18] = [
     "provider",
     "precision",
     "vae_tile",
+    "step_cache",
     "lora",
 ];
 
