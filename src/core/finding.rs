@@ -55,11 +55,16 @@ pub struct Finding {
 impl Finding {
     /// Each suggested fix as a phrase with its figures, for instance "use 17 frames: needs 12.1 GiB, fits".
     pub fn suggestions(&self) -> Vec<String> {
-        let figures = self.figures.iter().map(Some).chain(std::iter::repeat(None));
-        let words = |(fix, figures): (&Fix, Option<&String>)| match figures {
+        let words = |fix: &Fix| match self.figures_of(fix) {
             Some(figures) => format!("{fix}: {figures}"),
             None => fix.to_string(),
         };
-        self.fixes.iter().zip(figures).map(words).collect()
+        self.fixes.iter().map(words).collect()
+    }
+
+    /// What the run comes to after one of the fixes, if that is estimated.
+    pub fn figures_of(&self, fix: &Fix) -> Option<&str> {
+        let index = self.fixes.iter().position(|other| other == fix)?;
+        self.figures.get(index).map(String::as_str)
     }
 }

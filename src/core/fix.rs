@@ -85,6 +85,15 @@ impl Fix {
         }
     }
 
+    /// Whether the fix is a change of the draft and of nothing else.
+    pub fn is_of_draft(&self) -> bool {
+        match self {
+            Self::Retry | Self::TimeLimit(_) | Self::Convert { .. } => false,
+            Self::Together(fixes) => fixes.iter().all(Self::is_of_draft),
+            _ => true,
+        }
+    }
+
     /// A copy of `draft` with all of `fixes` applied in order.
     pub fn applied<'a>(fixes: impl IntoIterator<Item = &'a Self>, draft: &Draft) -> Draft {
         let mut draft = draft.clone();

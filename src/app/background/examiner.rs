@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::newest::Newest;
 use crate::app::panels::compose::{PreflightStatus, PreflightView};
-use crate::core::{Bytes, Draft, Error, Kind, Result, Waker};
+use crate::core::{Bytes, Draft, Error, Kind, Result, Secs, Waker};
 use crate::jobs::JobSpec;
 use crate::media::Existing;
 use crate::plan::{PreflightResult, examine};
@@ -41,10 +41,14 @@ impl Examiner {
         Ok(Self { newest: Newest::start("preflight", REST, waker, answer)?, turn: 0 })
     }
 
-    /// Whether a new preflight is needed, because the draft or the state of the machine may have changed.
-    pub(in crate::app) fn needs_preflight(&self, draft: &Draft, model: &Path) -> bool {
+    /// Whether a new preflight is needed, because the draft, the time limit or the state of the machine may have changed.
+    pub(in crate::app) fn needs_preflight(&self, draft: &Draft, model: &Path, limit: Option<Secs>) -> bool {
         let known = |question: &Question| {
-            question.turn == self.turn && question.work.draft == *draft && question.work.model == model
+            let work = &question.work;
+            question.turn == self.turn
+                && work.draft == *draft
+                && work.model == model
+                && work.time_limit() == limit
         };
         !self.newest.asked().is_some_and(known)
     }
@@ -129,11 +133,11 @@ mod tests {
         let PreflightStatus::Done(Err(error)) = examiner.status() else { panic!("{:?}", examiner.status()) };
         assert!(format!("{error:#}").contains("no-such-model"), "{error:#}");
         assert_eq!(woken.load(Ordering::SeqCst), 1);
-        assert!(!examiner.needs_preflight(&draft(), Path::new("no-such-model")));
-        assert!(examiner.needs_preflight(&draft(), Path::new("a")));
+        assert!(!examiner.needs_preflight(&draft(), Path::new("no-such-model"), None));
+        assert!(examiner.needs_preflight(&draft(), Path::new("a"), None));
         examiner.again();
         assert!(
-            examiner.needs_preflight(&draft(), Path::new("no-such-model")),
+            examiner.needs_preflight(&draft(), Path::new("no-such-model"), None),
             "the machine may have changed"
         );
         examiner.request(work_in("another-one"));

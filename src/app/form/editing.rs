@@ -22,6 +22,7 @@ impl Form {
         self.draft = entry.spec.draft.clone();
         self.context.reason = format!("the settings of job {job}");
         (self.context.preset, self.context.routed_mode) = (None, None);
+        self.context.timeout_s = Some(entry.spec.timeout_s.unwrap_or(0));
         let fresh = Undo::new(self.state());
         let undo = std::mem::replace(&mut self.undo, fresh);
         // if several jobs are edited in a row, only the content before the first is the user's own draft
@@ -42,7 +43,8 @@ impl Form {
 
     /// The job that was edited, with this form. A video that was named after its draft gets a new name.
     pub(in crate::app) fn edited(&self, entry: &Job) -> Result<JobSpec> {
-        self.planner.replan(&entry.spec, self.draft.clone())
+        let timeout_s = self.time_limit().map(|limit| limit.0 as u64);
+        Ok(JobSpec { timeout_s, ..self.planner.replan(&entry.spec, self.draft.clone())? })
     }
 
     /// Restores the content of the form from before a job was opened.

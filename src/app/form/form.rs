@@ -8,7 +8,7 @@ use super::scan::ModelScan;
 use super::state::{FormContext, FormState};
 use super::undo::Undo;
 use crate::app::background::inputs::{InputSource, InputWell};
-use crate::core::{Draft, Error, Expert, Kind, Limits, LoraChoice, Mode, Resolution, Result};
+use crate::core::{Draft, Error, Expert, Kind, Limits, LoraChoice, Mode, Resolution, Result, Secs};
 use crate::jobs::JobSpec;
 use crate::models::{self, Installed};
 use crate::plan::{
@@ -304,7 +304,13 @@ impl Form {
 
     /// The form as a job for the queue.
     pub fn work(&self) -> Result<JobSpec> {
-        self.work_in(JobOptions { preview: true, ..JobOptions::default() })
+        self.work_in(JobOptions { preview: true, timeout_s: self.context.timeout_s, ..JobOptions::default() })
+    }
+
+    /// How long the form's jobs may run; none for no limit.
+    pub(in crate::app) fn time_limit(&self) -> Option<Secs> {
+        let own = self.context.timeout_s.map(|seconds| Some(seconds as f64).filter(|seconds| *seconds > 0.0));
+        own.map_or_else(|| self.settings().errors.timeout().map(Secs::from), |own| own.map(Secs))
     }
 
     /// The form as a job with other options.

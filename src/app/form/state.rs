@@ -33,6 +33,8 @@ pub(in crate::app) struct FormContext {
     pub(in crate::app) seed_mode: SeedMode,
     /// Number of videos that are queued at once.
     pub(in crate::app) num_videos: u32,
+    /// Time limit of the jobs in seconds, 0 for none; `None` for that of the settings.
+    pub(in crate::app) timeout_s: Option<u64>,
 }
 
 impl Default for FormContext {
@@ -45,6 +47,7 @@ impl Default for FormContext {
             given_size: None,
             seed_mode: SeedMode::default(),
             num_videos: 1,
+            timeout_s: None,
         }
     }
 }

@@ -49,6 +49,20 @@ fn work_of_the_window_is_as_the_person_has_set_it() {
 }
 
 #[test]
+fn the_time_limit_of_the_form_goes_before_that_of_the_settings() {
+    let (_dir, mut form) = form(Settings {
+        errors: crate::store::ErrorSettings { timeout_s: 60, ..Default::default() },
+        ..Default::default()
+    });
+    let limit = |form: &Form| (form.time_limit().map(|limit| limit.0), form.work().unwrap().timeout_s);
+    assert_eq!(limit(&form), (Some(60.0), Some(60)));
+    form.context.timeout_s = Some(90);
+    assert_eq!(limit(&form), (Some(90.0), Some(90)));
+    form.context.timeout_s = Some(0);
+    assert_eq!(limit(&form), (None, None));
+}
+
+#[test]
 fn a_job_comes_into_the_form_and_what_was_there_comes_back() {
     let (_dir, mut form) = form(Settings::default());
     let before = form.draft.clone();

@@ -326,8 +326,9 @@ impl State {
         if !form.settings().generation.preflight || !form.problems().is_empty() {
             return self.examiner.forget();
         }
-        let needs_preflight =
-            form.model_path().is_ok_and(|model| self.examiner.needs_preflight(&form.draft, &model));
+        let needs_preflight = form
+            .model_path()
+            .is_ok_and(|model| self.examiner.needs_preflight(&form.draft, &model, form.time_limit()));
         if needs_preflight && let Ok(work) = form.work() {
             self.examiner.request(work);
         }

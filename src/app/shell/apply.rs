@@ -63,8 +63,10 @@ impl App {
                 Ok(())
             }
             Action::Queue(action) => {
-                if matches!(action, QueueAction::Open(..)) {
-                    self.layout.show(PanelId::Player);
+                match action {
+                    QueueAction::Open(..) => self.layout.show(PanelId::Player),
+                    QueueAction::Convert { .. } => self.layout.show(PanelId::Models),
+                    _ => {}
                 }
                 state.apply_queue(action, now)
             }
@@ -72,7 +74,12 @@ impl App {
             Action::Compose(ComposeAction::Command(command)) | Action::Command(command) => {
                 self.run_command(ctx, command, now)
             }
-            Action::Compose(action) => state.apply_compose(action, now),
+            Action::Compose(action) => {
+                if matches!(action, ComposeAction::Fix(Fix::Convert { .. })) {
+                    self.layout.show(PanelId::Models);
+                }
+                state.apply_compose(action, now)
+            }
             Action::ShowJob(id) | Action::Log(LogAction::ShowJob(id)) => {
                 self.layout.show(PanelId::Queue);
                 self.panels.queue.show_job(id);
@@ -227,6 +234,9 @@ impl State {
                 }
             }
             QueueAction::Retry(id, fix) => self.retry(id, fix.as_ref())?,
+            QueueAction::Convert { model, quantisation } => {
+                self.apply_fix(&Fix::Convert { model, quantisation })?;
+            }
             QueueAction::Open(id, path) => self.player.open(path, Some(id), now),
             QueueAction::Columns(columns) => self.window.queue_columns = columns,
             QueueAction::Many(actions) => return self.apply_to_many(actions, now),

@@ -11,7 +11,8 @@ use crate::app::background::inputs::{Chosen, InputSource, InputWell};
 use crate::app::background::restore::Found;
 use crate::app::form::SeedMode;
 use crate::app::panels::compose::{ComposeAction, ResultFile};
-use crate::core::{Draft, FrameCount, Result, Seed};
+use crate::app::panels::models::ModelsAction;
+use crate::core::{Draft, Fix, FrameCount, Result, Seed};
 use crate::jobs::{JobSpec, Priority};
 use crate::media::OutputTarget;
 use crate::queue::QueueCommand;
@@ -42,9 +43,26 @@ impl State {
                 self.edit(*draft);
                 self.generate(Priority::Normal, now)?;
             }
+            ComposeAction::TimeLimit(timeout_s) => self.form.context.timeout_s = timeout_s,
+            ComposeAction::Fix(fix) => self.apply_fix(&fix)?,
             ComposeAction::LookAgain => self.examiner.again(),
             ComposeAction::AddLora(path) => self.open_file(path, now),
             ComposeAction::LeaveJob => self.form.end_editing(),
+        }
+        Ok(())
+    }
+
+    /// Carries out a fix that preflight suggests: in the form, or by starting a conversion.
+    pub(super) fn apply_fix(&mut self, fix: &Fix) -> Result<()> {
+        match fix {
+            Fix::TimeLimit(limit) => {
+                self.form.context.timeout_s = Some(limit.map_or(0, |limit| limit.0.ceil() as u64));
+            }
+            Fix::Convert { model, quantisation } => {
+                self.apply_models(ModelsAction::Convert(model.clone(), (*quantisation).into()))?;
+            }
+            Fix::Together(fixes) => fixes.iter().try_for_each(|fix| self.apply_fix(fix))?,
+            _ => fix.apply(&mut self.form.draft),
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::app::panels::presets::PresetsView;
 use crate::app::panels::queue::QueueView;
 use crate::app::panels::settings::SettingsView;
 use crate::app::theme;
-use crate::core::{Error, Secs};
+use crate::core::Error;
 
 /// Height of the tab bar.
 const TAB_HEIGHT: f32 = 30.0;
@@ -107,7 +107,8 @@ impl Tree<'_> {
             tokens: state.tokens.counts(),
             wells: [InputWell::Start, InputWell::End].map(|well| state.inputs.view(well)),
             results: &results,
-            time_limit: form.settings().errors.timeout().map(Secs::from),
+            time_limit: form.time_limit(),
+            is_limit_own: form.context.timeout_s.is_some(),
             can_undo_redo: [form.can_undo(), form.can_redo()],
         };
         panels.compose.ui(ui, &view).into_iter().map(Action::Compose).collect()

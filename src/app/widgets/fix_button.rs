@@ -5,12 +5,16 @@ use eframe::egui::{Response, Ui};
 use crate::core::{Draft, Fix};
 use crate::models::Installed;
 
-/// A button for `change`; `then` says what a click does besides changing the form.
-pub(in crate::app) fn fix_button(ui: &mut Ui, change: &Fix, then: &str) -> Response {
-    ui.button(change.label()).on_hover_text(format!("{}. {then}", cost(change)))
+/// A button for `change` with what the run comes to after it, if that is known; `then` says what a click does.
+pub(in crate::app) fn fix_button(ui: &mut Ui, change: &Fix, figures: Option<&str>, then: &str) -> Response {
+    let label = match figures {
+        Some(figures) => format!("{}: {figures}", change.label()),
+        None => change.label(),
+    };
+    ui.button(label).on_hover_text(format!("{}. {then}", cost(change)))
 }
 
-/// The fixes that would change `draft` and give a valid draft.
+/// The fixes that would change the job of `draft` and can be carried out with the models that are there.
 pub(in crate::app) fn offered<'a>(
     changes: &'a [Fix],
     draft: &'a Draft,
@@ -19,10 +23,11 @@ pub(in crate::app) fn offered<'a>(
     changes.iter().filter(move |change| {
         let is_there = |id: &str| models.iter().any(|model| model.id == id || model.path.as_os_str() == id);
         let can_be = match change {
-            Fix::Model(id) => is_there(id),
-            _ => true,
+            Fix::Model(id) | Fix::Convert { model: id, .. } => is_there(id),
+            Fix::TimeLimit(_) => true,
+            _ => Fix::applied([*change], draft) != *draft,
         };
-        can_be && Fix::applied([*change], draft) != *draft
+        can_be && **change != Fix::Retry
     })
 }
 

@@ -22,6 +22,15 @@ pub enum ConversionTarget {
     Bf16,
 }
 
+impl From<Quantisation> for ConversionTarget {
+    fn from(quantisation: Quantisation) -> Self {
+        match quantisation {
+            Quantisation::Int8 => Self::Int8,
+            Quantisation::Int4 => Self::Int4,
+        }
+    }
+}
+
 impl ConversionTarget {
     /// Its name in folder names and on the command line.
     pub fn word(self) -> &'static str {

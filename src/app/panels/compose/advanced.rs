@@ -23,6 +23,9 @@ const FIELDS: [(DraftField, &str); 8] = [
     (DraftField::VaeTile, "vae tile decode memory"),
 ];
 
+/// The words that find the time limit.
+const TIME_LIMIT: &str = "time limit timeout minutes";
+
 /// What is searched for.
 #[derive(Default)]
 pub(super) struct Advanced {
@@ -31,7 +34,8 @@ pub(super) struct Advanced {
 
 impl Advanced {
     /// Draws the fields, folded up; a search opens them, and only those with a problem or a match show then.
-    pub(super) fn ui(&mut self, ui: &mut Ui, fields: &mut Fields<'_>) {
+    /// `time_limit` draws the row that is about the job and not its draft.
+    pub(super) fn ui(&mut self, ui: &mut Ui, fields: &mut Fields<'_>, time_limit: impl FnOnce(&mut Ui)) {
         let differing: Vec<_> = fields.differing().filter(|field| of_this_part(*field)).collect();
         let title = match differing.len() {
             0 => "Advanced".to_owned(),
@@ -56,6 +60,10 @@ impl Advanced {
                     field_ui(ui, fields, field);
                     found = true;
                 }
+            }
+            if wanted.iter().all(|word| TIME_LIMIT.contains(word.as_str())) {
+                time_limit(ui);
+                found = true;
             }
             if !found {
                 ui.weak("No setting has this name");
@@ -205,7 +213,7 @@ mod tests {
 
     fn advanced(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
         let mut advanced = Advanced::default();
-        fields_harness(bench, "The model", move |ui, fields, _, _| advanced.ui(ui, fields))
+        fields_harness(bench, "The model", move |ui, fields, _, _| advanced.ui(ui, fields, |_| {}))
     }
 
     #[test]

@@ -130,6 +130,7 @@ pub(in crate::app) fn drawing<'a>(
             wells: [WellView::default(); 2],
             results: &bench.results,
             time_limit: bench.time_limit,
+            is_limit_own: bench.time_limit.is_some(),
             can_undo_redo: bench.can_undo_redo,
         };
         let actions = panel(ui, &view);

@@ -13,6 +13,7 @@ mod preset;
 mod prompt;
 mod router;
 mod start;
+mod time_limit;
 mod view;
 mod wells;
 

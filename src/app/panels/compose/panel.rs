@@ -7,6 +7,7 @@ use super::fields::Fields;
 use super::loras::LoraList;
 use super::numbers::{numbers_ui, seed_ui};
 use super::prompt::{negative_ui, prompt_ui};
+use super::time_limit;
 use super::view::{ComposeAction, ComposeView};
 use super::wells::Wells;
 use super::{model, preset, router, start};
@@ -92,7 +93,7 @@ impl ComposePanel {
             seed_ui(ui, fields.draft, view, &mut actions);
             actions.extend(self.loras.ui(ui, fields.draft, view));
             negative_ui(ui, &mut fields, view);
-            self.advanced.ui(ui, &mut fields);
+            self.advanced.ui(ui, &mut fields, |ui| time_limit::ui(ui, view, &mut actions));
         });
         let blocked = start::blocked_by(view).is_some();
         if draft != *view.draft {

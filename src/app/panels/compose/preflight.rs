@@ -7,7 +7,7 @@ use super::view::{ComposeAction, ComposeView, PreflightStatus, PreflightView};
 use crate::app::theme;
 use crate::app::widgets::fix_button::{fix_button, offered};
 use crate::app::widgets::icon::icon_button;
-use crate::core::{Bytes, Draft, Finding, Kind, Secs, Severity, Stage};
+use crate::core::{Bytes, Draft, Finding, Fix, Kind, Secs, Severity, Stage};
 use crate::library::HistoryEstimate;
 use crate::preflight::StageMemory;
 
@@ -80,7 +80,7 @@ fn preflight_ui(
         ui.add(Label::new(RichText::new(rest.join(" · ")).weak()).wrap());
     }
     for finding in found.findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
-        finding_ui(ui, finding, view, draft);
+        actions.extend(finding_ui(ui, finding, view, draft));
     }
 }
 
@@ -185,7 +185,14 @@ fn estimate(found: &PreflightView) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-fn finding_ui(ui: &mut Ui, finding: &Finding, view: &ComposeView<'_>, draft: &mut Draft) {
+/// Draws a finding with its fixes. Those that change the draft alone do so at once; the others are returned.
+fn finding_ui(
+    ui: &mut Ui,
+    finding: &Finding,
+    view: &ComposeView<'_>,
+    draft: &mut Draft,
+) -> Option<ComposeAction> {
+    let mut action = None;
     let tokens = theme::tokens(ui);
     let (icon, colour) = match finding.severity {
         Severity::Blocker => (ICON_BLOCK, tokens.error),
@@ -196,12 +203,21 @@ fn finding_ui(ui: &mut Ui, finding: &Finding, view: &ComposeView<'_>, draft: &mu
         ui.add(Label::new(RichText::new(&finding.message).color(colour)).wrap());
     });
     ui.horizontal_wrapped(|ui| {
-        for change in offered(&finding.fixes, view.draft, view.models) {
-            if fix_button(ui, change, "Changes the form; nothing runs yet").clicked() {
-                change.apply(draft);
+        for fix in offered(&finding.fixes, view.draft, view.models) {
+            let then = match fix {
+                Fix::Convert { .. } => "Starts now, in the model manager",
+                _ => "Changes the form; nothing runs yet",
+            };
+            if fix_button(ui, fix, finding.figures_of(fix), then).clicked() {
+                if fix.is_of_draft() {
+                    fix.apply(draft);
+                } else {
+                    action = Some(ComposeAction::Fix(fix.clone()));
+                }
             }
         }
     });
+    action
 }
 
 fn again_ui(ui: &mut Ui, actions: &mut Vec<ComposeAction>) {
@@ -220,7 +236,7 @@ mod tests {
     use super::*;
     use crate::app::panels::compose::fixture::{ComposeHarness, harness};
     use crate::app::panels::compose::panel::ComposePanel;
-    use crate::core::{Error, Fix, FrameCount, Result, Subject};
+    use crate::core::{Error, FrameCount, Quantisation, Result, Subject};
     use crate::preflight::{DiskSpace, TimeEstimate};
 
     fn found(findings: Vec<Finding>) -> PreflightView {
@@ -309,6 +325,25 @@ mod tests {
         assert!(harness.state().actions.iter().all(|action| matches!(action, ComposeAction::Edit(_))));
         // a fix that changes nothing is not shown
         assert!(harness.query_by_role_and_label(Role::Button, "Use 5 frames").is_none());
+    }
+
+    #[test]
+    fn fixes_say_what_the_run_needs_then_and_those_beyond_the_form_are_carried_out() {
+        let convert = Fix::Convert { model: "toy-t2v-A14B".into(), quantisation: Quantisation::Int8 };
+        let blocker = Finding {
+            fixes: vec![Fix::TimeLimit(None), convert.clone()],
+            figures: vec!["takes 2 h 10 min".into(), "needs 17.0 GiB, fits".into()],
+            ..finding(Severity::Blocker, "The run needs 66 GiB")
+        };
+        let mut harness = form(Ok(found(vec![blocker])), false);
+        harness.get_by_role_and_label(Role::Button, "Use no time limit: takes 2 h 10 min").click();
+        harness.run();
+        harness
+            .get_by_role_and_label(Role::Button, "Convert the model to int8: needs 17.0 GiB, fits")
+            .click();
+        harness.run();
+        let expected = [Fix::TimeLimit(None), convert].map(ComposeAction::Fix);
+        assert_eq!(harness.state().actions, expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::app::background::inputs::{InputSource, InputWell, WellView};
 use crate::app::form::{PresetPreview, SeedMode};
 use crate::app::shell::command::Command;
-use crate::core::{Bytes, Draft, Error, Finding, Limits, Mode, Result, Secs};
+use crate::core::{Bytes, Draft, Error, Finding, Fix, Limits, Mode, Result, Secs};
 use crate::jobs::JobId;
 use crate::models::Installed;
 use crate::plan::{ModelFit, Profile};
@@ -60,8 +60,10 @@ pub(in crate::app) struct ComposeView<'a> {
     pub(in crate::app) wells: [WellView<'a>; 2],
     /// Finished videos whose last frame can be used, the newest first.
     pub(in crate::app) results: &'a [ResultFile],
-    /// The time limit of a job, if one is set.
+    /// The time limit of the form's jobs, if they have one.
     pub(in crate::app) time_limit: Option<Secs>,
+    /// Whether that limit is the form's own, instead of the settings'.
+    pub(in crate::app) is_limit_own: bool,
     /// Whether there is something to undo, and something to redo.
     pub(in crate::app) can_undo_redo: [bool; 2],
 }
@@ -97,6 +99,10 @@ pub(in crate::app) enum ComposeAction {
     AutomaticMode,
     /// Submit the form as a job.
     Generate(Box<Draft>),
+    /// Carry out a suggested fix of preflight that is no change of the draft alone.
+    Fix(Fix),
+    /// Give the form's jobs this time limit in seconds, 0 for none; `None` for that of the settings.
+    TimeLimit(Option<u64>),
     /// How the next seed is chosen.
     SeedMode(SeedMode),
     /// Queue this many videos at once, each with its own seed.

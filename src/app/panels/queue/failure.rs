@@ -38,10 +38,18 @@ pub(super) fn failure_ui(
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().button_padding = vec2(6.0, 2.0);
         ui.spacing_mut().item_spacing = vec2(4.0, 3.0);
-        let limits = failure.fixes.iter().filter(|fix| matches!(fix, Fix::TimeLimit(_)));
-        for fix in limits.chain(offered(&failure.fixes, &job.spec.draft, view.models)) {
-            if fix_button(ui, fix, "Makes the video again with this change").clicked() {
-                actions.push(QueueAction::Retry(job.id, Some(fix.clone())));
+        for fix in offered(&failure.fixes, &job.spec.draft, view.models) {
+            let (then, action) = match fix {
+                Fix::Convert { model, quantisation } => (
+                    "Starts now, in the model manager",
+                    QueueAction::Convert { model: model.clone(), quantisation: *quantisation },
+                ),
+                _ => {
+                    ("Makes the video again with this change", QueueAction::Retry(job.id, Some(fix.clone())))
+                }
+            };
+            if fix_button(ui, fix, None, then).clicked() {
+                actions.push(action);
             }
         }
         if failure.recovery.contains(&Recovery::Retry) && ui.small_button("Try again").clicked() {

@@ -10,7 +10,7 @@ use super::columns::Columns;
 use super::times::JobTimes;
 use crate::app::panels::player::LivePreview;
 use crate::app::shell::live_jobs::LiveJobs;
-use crate::core::Fix;
+use crate::core::{Fix, Quantisation};
 use crate::jobs::{Job, JobId};
 use crate::models::Installed;
 use crate::queue::QueueCommand;
@@ -59,4 +59,11 @@ pub(in crate::app) enum QueueAction {
     ShowGallery,
     /// Open the models panel.
     ShowModels,
+    /// Make a smaller copy of a model.
+    Convert {
+        /// The model's id.
+        model: String,
+        /// What the copy is quantised to.
+        quantisation: Quantisation,
+    },
 }
