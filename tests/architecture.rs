@@ -29,8 +29,9 @@ const RANKS: [(&str, u32); 20] = [
     ("lib", 13),
 ];
 /// Crates and the only module that may name them.
-const FOREIGN: [(&str, &[&str]); 13] = [
+const FOREIGN: [(&str, &[&str]); 14] = [
     ("ort", &["engine"]),
+    ("libc", &["engine"]),
     ("libloading", &["engine"]),
     ("egui", &["app"]),
     ("eframe", &["app"]),

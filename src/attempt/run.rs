@@ -11,8 +11,8 @@ use super::latents_out;
 use super::record::{MadeBy, stage_plan};
 use super::resume_points::ResumePoints;
 use crate::core::{
-    CancelToken, DeviceId, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Outcome, Result, Secs,
-    Stage,
+    CancelToken, DeviceId, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Kind, Outcome, Result,
+    Secs, Stage,
 };
 use crate::engine::Runtime;
 use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
@@ -175,6 +175,14 @@ struct Output<'a> {
 }
 
 impl Stages<'_> {
+    /// The error that names the model's file, if one was changed while it was in use.
+    fn with_file(&self, error: Error) -> Error {
+        match error.kind {
+            Kind::CorruptModel => self.made_by.model.check_unchanged().err().unwrap_or(error),
+            _ => error,
+        }
+    }
+
     /// Denoises from the last resume point; returns the final state, or `None` if the job yielded.
     fn denoised(
         &self,
@@ -208,7 +216,10 @@ impl Stages<'_> {
             Ok(answer)
         };
         let inputs = Inputs { request, images: &self.given.images };
-        let answer = self.pipeline.denoise(self.prepared, inputs, &mut state, &mut after_step, context)?;
+        let answer = self
+            .pipeline
+            .denoise(self.prepared, inputs, &mut state, &mut after_step, context)
+            .map_err(|error| self.with_file(error))?;
         if let Some(error) = unsaved {
             context.reporter.warn(format!("{error:#}"));
         }
@@ -236,7 +247,9 @@ impl Stages<'_> {
             sink.push(frame)
         };
         let inputs = Inputs { request, images: &self.given.images };
-        self.pipeline.decode(self.prepared, inputs, latent, &mut frames, context)?;
+        self.pipeline
+            .decode(self.prepared, inputs, latent, &mut frames, context)
+            .map_err(|error| self.with_file(error))?;
         let metadata = self.made_by.provenance(request).metadata()?;
         let mut outcome = self.made_by.outcome(request, target, context);
         context.stage(Stage::PostProcess, |context| {

@@ -1,6 +1,7 @@
 //! The engine: sessions of ONNX Runtime and its execution providers. The only module that uses `ort`.
 
 mod cancellable;
+mod file_fault;
 mod from_file;
 mod half_io;
 mod kernels;

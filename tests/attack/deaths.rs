@@ -151,7 +151,7 @@ fn what_killed_programs_left_is_swept_and_what_is_in_use_stays() {
     let orphans = ["cache/tensors/.tmpAbCdEf", "latents/.tmpAbCdEf", "queue/.tmpAbCdEf", ".tmpAbCdEf"];
     for orphan in orphans {
         let file = fs::File::create(desk.path(orphan)).unwrap();
-        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
     }
     fs::write(desk.path("queue/work/no-such-job.safetensors"), "").unwrap();
     fs::write(desk.path("queue/live/77.json"), "").unwrap();
