@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Key, Modifiers, vec2};
+use eframe::egui::{Key, Modifiers, Theme, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
@@ -161,4 +161,31 @@ fn a_video_is_exported_in_the_formats_that_it_does_not_have() {
     assert_eq!(exports("a.gif"), [true, false, true]);
     assert_eq!(exports("frames"), [true, true, false]);
     assert_eq!(exports("a.png"), [false; 3], "a still");
+}
+
+#[test]
+fn snapshot_of_the_gallery() {
+    let dir = data_folder();
+    // textures belong to one window, so each theme has a library of its own
+    let mut shown: Option<(Theme, Library, GalleryPanel)> = None;
+    crate::app::snapshots::compare("gallery", vec2(900.0, 480.0), |ui| {
+        let theme = ui.ctx().theme();
+        if shown.as_ref().is_none_or(|(of, ..)| *of != theme) {
+            let library = Library::start(dir.path(), Arc::new(|| {})).unwrap();
+            shown = Some((theme, library, GalleryPanel::default()));
+        }
+        let Some((_, library, panel)) = &mut shown else { unreachable!() };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let is_whole = |library: &Library| {
+            library.items().len() == PROMPTS.len()
+                && (1..=PROMPTS.len())
+                    .all(|number| library.thumbnail(&dir.path().join(format!("{number}.png"))).is_some())
+        };
+        while !is_whole(library) {
+            assert!(Instant::now() < deadline, "the library never answered");
+            std::thread::yield_now();
+            library.drain(ui.ctx());
+        }
+        drop(panel.ui(ui, &GalleryView { library, num_deleted: 0 }));
+    });
 }

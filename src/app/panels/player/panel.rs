@@ -177,12 +177,18 @@ fn texture_ui(ui: &Ui, stage: Rect, place: Rect, texture: TextureId) {
 #[cfg(test)]
 mod tests {
     use eframe::egui::accesskit::Role as NodeRole;
-    use eframe::egui::{Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, TouchPhase};
+    use std::time::Duration;
+
+    use eframe::egui::{
+        ColorImage, Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, TextureHandle,
+        TextureOptions, Theme, TouchPhase,
+    };
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable as _;
 
     use super::*;
     use crate::app::panels::player::Repeat;
+    use crate::core::Stage;
     use crate::jobs::JobId;
 
     #[derive(Default)]
@@ -316,5 +322,36 @@ mod tests {
         harness.run();
         harness.get_by_label("Result · job 41");
         assert!(harness.state().panel.hides_preview);
+    }
+
+    #[test]
+    fn snapshot_of_the_player() {
+        let mut shown: Option<(Theme, TextureHandle)> = None;
+        let mut panel = PlayerPanel::default();
+        crate::app::snapshots::compare("player", vec2(720.0, 480.0), |ui| {
+            let theme = ui.ctx().theme();
+            if shown.as_ref().is_none_or(|(of, _)| *of != theme) {
+                let rgb: Vec<_> = (0..64 * 64)
+                    .flat_map(|pixel| [(pixel % 64 * 4) as u8, (pixel / 16) as u8, 120])
+                    .collect();
+                let frame = ColorImage::from_rgb([64, 64], &rgb);
+                let texture = ui.ctx().load_texture("frame", frame, TextureOptions::NEAREST);
+                shown = Some((theme, texture));
+            }
+            let texture = shown.as_ref().map(|(_, texture)| (texture.id(), texture.size_vec2()));
+            let bench = playing();
+            let interval = Duration::from_millis(125);
+            let screen = Screen {
+                texture,
+                interval,
+                in_point: Some(2),
+                out_point: Some(12),
+                playing: false,
+                speed: 1.0,
+                ..bench.screen
+            };
+            let preview = LivePreview { job: JobId(7), stage: Stage::DenoiseHigh, texture };
+            drop(panel.ui(ui, &PlayerView { screen: &screen, preview: Some(&preview) }));
+        });
     }
 }
