@@ -26,6 +26,8 @@ pub(crate) enum YieldReason {
     Paused,
     /// The user paused the whole queue.
     QueuePaused,
+    /// The steps of its draft are done.
+    DraftDone,
 }
 
 #[derive(Debug, Default)]

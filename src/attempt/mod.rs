@@ -7,8 +7,12 @@ mod record;
 mod resume_key;
 mod resume_points;
 mod run;
+mod saved_states;
+mod state_file;
+mod switch_states;
 
 pub(crate) use control::{JobControl, StopReason, YieldReason};
 pub(crate) use resume_points::{ResumePoints, forget, keep, resume_mark};
 pub use run::run_job;
 pub(crate) use run::{AttemptContext, AttemptEnd, abandon_output as abandon, attempt, complete, placed};
+pub(crate) use switch_states::SwitchStates;

@@ -69,17 +69,25 @@ impl MadeBy<'_> {
 
     /// The key of this request's resume points.
     pub(super) fn key(&self, request: &GenRequest) -> Result<String> {
+        self.resume_key(request, &self.model.fingerprint()).hash()
+    }
+
+    /// The key of this request's state at the switch between the experts, after `high` steps.
+    pub(super) fn switch_key(&self, request: &GenRequest, high: usize) -> Result<String> {
+        self.resume_key(request, &self.model.fingerprint()).switch_hash(high)
+    }
+
+    fn resume_key<'a>(&'a self, request: &'a GenRequest, fingerprint: &'a str) -> ResumeKey<'a> {
         ResumeKey {
             request,
             model: &self.model.id,
-            model_fingerprint: &self.model.fingerprint(),
+            model_fingerprint: fingerprint,
             image_hashes: &self.given.hashes,
             onnxruntime: &self.runtime.info().version,
             provider: self.compute.device.provider.word(),
             precision: self.compute.precision,
             loras: &self.given.loras.records,
         }
-        .hash()
     }
 }
 

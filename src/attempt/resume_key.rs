@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::core::{Error, Fps, GenRequest, Kind, LoraRecord, Result, WeightsChoice, sha256_hex};
+use crate::core::{Error, Expert, Fps, GenRequest, Kind, LoraRecord, Result, WeightsChoice, sha256_hex};
 use crate::library::{LoraFileRecord, RequestRecord};
 
 /// Everything that determines the latents of a run, except the version of this program.
@@ -27,6 +27,21 @@ impl ResumeKey<'_> {
     /// SHA-256 of [`Self::text`] as hexadecimal digits.
     pub(super) fn hash(&self) -> Result<String> {
         Ok(sha256_hex(self.text(env!("CARGO_PKG_VERSION"))?.as_bytes()))
+    }
+
+    /// SHA-256 over what determines the state at the switch between the experts, after `high` steps: everything but the
+    /// settings of the low-noise expert.
+    pub(super) fn switch_hash(&self, high: usize) -> Result<String> {
+        let is_low_only = |experts: &[Expert]| experts == [Expert::Low];
+        let mut request = GenRequest { guidance_low: self.request.guidance, ..self.request.clone() };
+        request.loras.retain(|lora| lora.expert != Some(Expert::Low));
+        if !request.guidance.enabled() {
+            request.negative_prompt.clear();
+        }
+        let loras: Vec<_> =
+            self.loras.iter().filter(|record| !is_low_only(&record.experts)).cloned().collect();
+        let key = ResumeKey { request: &request, loras: &loras, ..*self };
+        Ok(sha256_hex(format!("switch {high} {}", key.text(env!("CARGO_PKG_VERSION"))?).as_bytes()))
     }
 
     /// The text that is hashed. Weight placement, VAE tiles, frame rate and output are left out, because they do not
@@ -74,8 +89,8 @@ struct KeyText<'a> {
 mod tests {
     use super::*;
     use crate::core::{
-        Expert, FlowShift, FrameCount, Guidance, LoraChoice, Mode, PrecisionChoice, ProviderChoice,
-        Resolution, Sampler, Seed, StepCount, StepList,
+        FlowShift, FrameCount, Guidance, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution,
+        Sampler, Seed, StepCount, StepList,
     };
 
     /// The interrupted job of `tests/fixtures/data-folder-0.1.tar.gz`.
@@ -125,6 +140,37 @@ mod tests {
         let text = key(&request()).text("0.1.0").unwrap();
         let written = "ebb21118d26ae244c4532c82b170d2146dd73979ab3e7ce7f97e25ff8f44a0ae";
         assert_eq!(sha256_hex(text.as_bytes()), written, "{text}");
+    }
+
+    #[test]
+    fn only_settings_of_the_low_noise_expert_leave_the_state_at_the_switch() {
+        let lora = |expert| LoraChoice { expert, ..LoraChoice::new("c.safetensors") };
+        let hash = |request: &GenRequest| key(request).switch_hash(5).unwrap();
+        let base = request();
+        assert_ne!(hash(&base), key(&base).hash().unwrap(), "it is not the key of a resume point");
+        for same in [
+            GenRequest { guidance_low: Guidance(4.0), ..base.clone() },
+            GenRequest { loras: vec![lora(Some(Expert::Low))], ..base.clone() },
+            GenRequest { vae_tile: None, ..base.clone() },
+        ] {
+            assert_eq!(hash(&same), hash(&base), "{same:?}");
+        }
+        for other in [
+            GenRequest { guidance: Guidance(4.0), ..base.clone() },
+            GenRequest { negative_prompt: "blurred".to_owned(), ..base.clone() },
+            GenRequest { loras: vec![lora(Some(Expert::High))], ..base.clone() },
+            GenRequest { loras: vec![lora(None)], ..base.clone() },
+            GenRequest { seed: Seed(1), ..base.clone() },
+            GenRequest { steps: StepCount(3), ..base.clone() },
+            GenRequest { sampler: Sampler::Euler, ..base.clone() },
+        ] {
+            assert_ne!(hash(&other), hash(&base), "{other:?}");
+        }
+        assert_ne!(key(&base).switch_hash(4).unwrap(), hash(&base));
+        // without guidance the high-noise expert never sees the negative prompt
+        let unguided = GenRequest { guidance: Guidance(1.0), guidance_low: Guidance(3.0), ..base };
+        let words = GenRequest { negative_prompt: "blurred".to_owned(), ..unguided.clone() };
+        assert_eq!(hash(&words), hash(&unguided));
     }
 
     #[test]

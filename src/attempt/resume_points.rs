@@ -9,22 +9,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use ndarray::{ArrayViewD, IxDyn};
-
+use super::state_file::{read_state, write_state};
 use crate::core::{Bytes, CancelToken, Error, FaultPoint, Faults, Kind, Result};
 use crate::pipeline::DenoiseState;
-use crate::store::{TensorMetadata, bound_folder, create_folder, read_tensors, sync_folder, write_tensors};
+use crate::store::{bound_folder, create_folder, sync_folder};
 
 /// Maximum fraction of the run's time that is spent on saving.
 const SHARE: f64 = 0.02;
-/// Name of the latent in its file; the sampler's tensors are `history_0` and so on.
-const LATENTS: &str = "latents";
-const HISTORY: &str = "history_";
-/// Metadata key of the resume key: a state is used only by a run with the same key.
-const KEY: &str = "wandeck.key";
-const STEPS: &str = "wandeck.steps";
-/// Metadata key of the numbers of a step cache.
-const STEP_CACHE: &str = "wandeck.step_cache";
 
 /// The resume points of one job.
 pub(crate) struct ResumePoints {
@@ -51,7 +42,7 @@ impl ResumePoints {
     /// The saved state with the key `key`, or `fresh` if there is none.
     pub(crate) fn resume(&self, fresh: DenoiseState, key: &str) -> DenoiseState {
         let paths = std::iter::once(&self.path).chain(&self.other);
-        let found = paths.filter_map(|path| read(path, &fresh, key));
+        let found = paths.filter_map(|path| read_state(path, &fresh, key));
         found.max_by_key(|state| state.solver.done()).unwrap_or(fresh)
     }
 
@@ -70,7 +61,7 @@ impl ResumePoints {
         if let Some(folder) = self.path.parent() {
             create_folder(folder).map_err(failed)?;
         }
-        write(&self.path, state, key).map_err(failed)?;
+        write_state(&self.path, state, key).map_err(failed)?;
         self.spent += began.elapsed();
         Ok(())
     }
@@ -119,50 +110,6 @@ fn work_path(data_dir: &Path, uid: &str) -> PathBuf {
 
 fn kept_path(data_dir: &Path, uid: &str) -> PathBuf {
     data_dir.join("latents").join(uid).with_extension("safetensors")
-}
-
-fn write(path: &Path, state: &DenoiseState, key: &str) -> std::io::Result<()> {
-    let names: Vec<_> =
-        (0..).map(|index| format!("{HISTORY}{index}")).take(state.solver.history().len()).collect();
-    let mut tensors = vec![(LATENTS, state.latent.view())];
-    for (name, values) in names.iter().zip(state.solver.history()) {
-        let view = ArrayViewD::from_shape(IxDyn(&[values.len()]), values).map_err(std::io::Error::other)?;
-        tensors.push((name, view));
-    }
-    let mut about = TensorMetadata::from([
-        (KEY.to_owned(), key.to_owned()),
-        (STEPS.to_owned(), state.solver.done().to_string()),
-    ]);
-    if let Some(cache) = &state.step_cache {
-        tensors.extend(cache.tensors());
-        about.insert(STEP_CACHE.to_owned(), cache.numbers());
-    }
-    write_tensors(path, &tensors, Some(about))
-}
-
-fn read(path: &Path, fresh: &DenoiseState, key: &str) -> Option<DenoiseState> {
-    let (mut tensors, about) = match read_tensors(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        Err(error) => {
-            tracing::warn!("The resume point {} is damaged and not used: {error}", path.display());
-            return None;
-        }
-    };
-    if about.get(KEY).is_none_or(|known| known != key) {
-        tracing::info!("{} belongs to other settings and is not used", path.display());
-        return None;
-    }
-    let done = about.get(STEPS)?.parse().ok()?;
-    let latent = tensors.remove(LATENTS).filter(|latent| latent.shape() == fresh.latent.shape())?;
-    let history = (0..).map_while(|index| tensors.remove(&format!("{HISTORY}{index}")));
-    let history = history.map(|tensor| tensor.into_raw_vec_and_offset().0).collect();
-    let solver = fresh.solver.clone().resumed(done, history)?;
-    let step_cache = match &fresh.step_cache {
-        None => None,
-        Some(cache) => Some(cache.clone().resumed(about.get(STEP_CACHE)?, &mut tensors)?),
-    };
-    Some(DenoiseState { latent, solver, step_cache })
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use ndarray::ArrayD;
 
-use super::control::JobControl;
+use super::control::{JobControl, YieldReason};
 use super::device_peak::DevicePeak;
 use super::latents_out;
 use super::record::{MadeBy, stage_plan};
 use super::resume_points::ResumePoints;
+use super::saved_states::SavedStates;
+use super::switch_states::SwitchStates;
 use crate::core::{
     CancelToken, DeviceId, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Kind, Outcome, Result,
     Secs, Stage,
@@ -49,6 +51,8 @@ pub(crate) struct AttemptContext<'a> {
     pub(crate) limits: RunLimits,
     /// Resume points on disk.
     pub(crate) resume_points: Option<&'a mut ResumePoints>,
+    /// States at the switch between the experts; used by the jobs of a group.
+    pub(crate) switch_states: Option<SwitchStates>,
     /// Called before the video is written and before it is renamed, with what will be on disk.
     pub(crate) record_output: &'a mut dyn FnMut(PartialOutput) -> Result<()>,
 }
@@ -84,6 +88,7 @@ pub fn run_job(
         profile: None,
         limits: RunLimits::default(),
         resume_points: None,
+        switch_states: None,
         record_output: &mut |_| Ok(()),
     };
     match attempt(work, &[], with, send)? {
@@ -141,7 +146,15 @@ pub(crate) fn attempt(
 
     let made_by = MadeBy { model, given: &given, runtime, compute: &compute, retries };
     let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
-    let Some(state) = stages.denoised(&request, with.resume_points, control, context)? else {
+    let steps = denoise_steps(model, &request);
+    let switch = match with.switch_states.filter(|_| work.group.is_some() && steps.iter().all(|&of| of > 0)) {
+        Some(states) => Some((states, made_by.switch_key(&request, steps[0])?)),
+        None => None,
+    };
+    let saved = SavedStates::new(made_by.key(&request)?, with.resume_points)
+        .with_switch(switch, steps[0])
+        .with_draft(work.draft_steps);
+    let Some(state) = stages.denoised(&request, saved, control, context)? else {
         return Ok(AttemptEnd::Yielded);
     };
     let output = Output { work, target: &target, record: with.record_output };
@@ -183,35 +196,32 @@ impl Stages<'_> {
         }
     }
 
-    /// Denoises from the last resume point; returns the final state, or `None` if the job yielded.
+    /// Denoises from the last saved state; returns the final state, or `None` if the job yielded.
     fn denoised(
         &self,
         request: &GenRequest,
-        mut resume_points: Option<&mut ResumePoints>,
+        mut saved: SavedStates<'_>,
         control: &JobControl,
         context: &mut RunContext<'_>,
     ) -> Result<Option<DenoiseState>> {
-        let key = self.made_by.key(request)?;
-        let mut state = self.pipeline.start(request)?;
-        if let Some(resume_points) = &resume_points {
-            state = resume_points.resume(state, &key);
-            let experts = denoise_steps(self.made_by.model, request).map(|steps| steps as u32);
-            report_resumed(&state, experts, &mut context.reporter);
+        let mut state = saved.last(self.pipeline.start(request)?);
+        let experts = denoise_steps(self.made_by.model, request).map(|steps| steps as u32);
+        report_resumed(&state, experts, saved.is_from_switch(), &mut context.reporter);
+        if saved.is_draft_done(&state) {
+            // the program ended between the last step of the draft and its pause
+            control.leave(YieldReason::DraftDone);
+            return Ok(None);
         }
-        let steps = state.solver.timesteps().len();
-        let mut unsaved = None;
         let mut after_step = |state: &DenoiseState| {
-            let mut save = |must: bool| {
-                let Some(resume_points) = &mut resume_points else { return };
-                // the run can continue, it only could not be resumed later
-                unsaved = resume_points.save(state, &key, must).err().or_else(|| unsaved.take());
-            };
+            if saved.is_draft_done(state) {
+                control.leave(YieldReason::DraftDone);
+            }
             // saved before a pause, because the program may end during it
             let is_paused = control.is_held_back();
-            save(is_paused || state.solver.done() == steps);
+            saved.save(state, is_paused);
             let answer = control.between_steps();
             if answer == StepControl::Yield && !is_paused {
-                save(true);
+                saved.save(state, true);
             }
             Ok(answer)
         };
@@ -220,7 +230,7 @@ impl Stages<'_> {
             .pipeline
             .denoise(self.prepared, inputs, &mut state, &mut after_step, context)
             .map_err(|error| self.with_file(error))?;
-        if let Some(error) = unsaved {
+        for error in saved.unsaved() {
             context.reporter.warn(format!("{error:#}"));
         }
         Ok((answer == StepControl::Continue).then_some(state))
@@ -346,7 +356,12 @@ fn runs_on(model: &Checkpoint, request: &GenRequest, compute: &ComputePlan) -> E
 }
 
 /// Reports the steps of the two experts that an earlier run has done.
-fn report_resumed(state: &DenoiseState, [high, low]: [u32; 2], reporter: &mut Reporter<'_>) {
+fn report_resumed(
+    state: &DenoiseState,
+    [high, low]: [u32; 2],
+    is_from_switch: bool,
+    reporter: &mut Reporter<'_>,
+) {
     let (done, steps) = (state.solver.done(), state.solver.timesteps().len());
     if done == 0 {
         return;
@@ -354,6 +369,13 @@ fn report_resumed(state: &DenoiseState, [high, low]: [u32; 2], reporter: &mut Re
     let of_high = high.min(done as u32);
     let of_low = low.min(done as u32 - of_high);
     reporter.send(Event::Resumed { done: vec![(Stage::DenoiseHigh, of_high), (Stage::DenoiseLow, of_low)] });
+    if is_from_switch {
+        reporter.optimization(format!(
+            "The {done} steps of the high-noise expert are the same as in another job of the group and are not computed \
+             again"
+        ));
+        return;
+    }
     reporter.note(if done == steps {
         "All steps were done by an earlier run: only decoding is left".to_owned()
     } else {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::group::JobGroup;
 use crate::core::{
     Category, Check, Draft, Error, Finding, Fix, Kind, Mode, Recovery, Secs, StageTime, StepCacheRecord, Utc,
 };
@@ -157,6 +158,8 @@ pub struct HistoryEntry {
     pub estimated_s: Option<Secs>,
     /// Estimated peak memory in MiB, of the device or, on the CPU, of the process.
     pub estimated_peak_mb: Option<f64>,
+    /// The group that the job belonged to, such as a sweep.
+    pub group: Option<JobGroup>,
 }
 
 impl HistoryEntry {

@@ -4,6 +4,7 @@
 
 mod document;
 mod fallback;
+mod group;
 mod history_entry;
 mod interruption;
 mod job;
@@ -18,6 +19,7 @@ pub use document::{
 };
 pub use fallback::Fallback;
 pub(crate) use fallback::{may_help, next as next_fallback};
+pub use group::JobGroup;
 pub use history_entry::{EndStatus, FailureRecord, HistoryEntry};
 pub(crate) use interruption::stage_key;
 pub use interruption::{Death, Interruptions};

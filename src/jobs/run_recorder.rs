@@ -108,6 +108,7 @@ impl RunRecorder {
             findings: self.findings.clone(),
             estimated_s: self.estimated_s,
             estimated_peak_mb: self.estimated_peak_mb,
+            group: job.spec.group.clone(),
             ..HistoryEntry::default()
         };
         // after a fallback, the model that ran is another one than was asked for

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::fallback::Fallback;
+use super::group::JobGroup;
 use crate::core::{Draft, Error, Kind, Result, Secs};
 use crate::media::Existing;
 
@@ -51,6 +52,12 @@ pub struct JobSpec {
     /// The `uid` of a job whose latents are reused if this job would make the same ones.
     #[serde(default)]
     pub latents_of: Option<String>,
+    /// The group that it belongs to, such as a sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<JobGroup>,
+    /// Number of steps after which it pauses as a draft, until the user resumes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft_steps: Option<u32>,
 }
 
 impl JobSpec {
@@ -67,6 +74,8 @@ impl JobSpec {
             priority: Priority::Normal,
             fallbacks: Vec::new(),
             latents_of: None,
+            group: None,
+            draft_steps: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the user can ask of the queue.
 
+use super::group::GroupVerb;
 use super::queue::{Queue, find};
 use super::state::{Record, State};
 use crate::attempt;
@@ -55,6 +56,13 @@ pub enum QueueCommand {
     ClearEnded,
     /// Several commands, each by itself: one that fails does not keep the others from being carried out.
     Many(Vec<Self>),
+    /// Do the same with every job of a group for which it is possible.
+    Group {
+        /// The group's id.
+        id: String,
+        /// What to do.
+        verb: GroupVerb,
+    },
     /// Pause the whole queue, until the user resumes it.
     PauseAll,
     /// Resume the whole queue.
@@ -71,7 +79,7 @@ pub enum Acknowledgement {
 }
 
 impl Queue {
-    /// Carries out a command other than [`QueueCommand::Many`]. Returns the job that it cancelled before the job ran, if
+    /// Carries out a command other than [`QueueCommand::Many`] and [`QueueCommand::Group`]. Returns the job that it cancelled before the job ran, if
     /// it did.
     pub(crate) fn carry_out(&mut self, command: QueueCommand) -> Result<Option<JobId>> {
         match command {
@@ -97,6 +105,11 @@ impl Queue {
                     self.carry_out(command)?;
                 }
             }
+            QueueCommand::Group { id, verb } => {
+                for command in self.group_commands(&id, &verb)? {
+                    self.carry_out(command)?;
+                }
+            }
             QueueCommand::PauseAll => self.pause_all().map(drop)?,
             QueueCommand::ResumeAll => self.resume_all().map(drop)?,
         }
@@ -107,6 +120,25 @@ impl Queue {
     pub fn add(&mut self, spec: JobSpec, own: bool) -> Result<JobId> {
         let reserved_by = own.then(|| self.lease.worker().to_owned());
         self.add_decided(reserved_by, |_| Ok(spec))
+    }
+
+    /// Adds several jobs at the end, all of them or none. With `own`, only this program may run them, as long as the
+    /// program runs.
+    pub fn add_all(&mut self, specs: Vec<JobSpec>, own: bool) -> Result<Vec<JobId>> {
+        specs.iter().try_for_each(JobSpec::check_storable)?;
+        let reserved_by = own.then(|| self.lease.worker().to_owned());
+        self.shared.change(|state| {
+            let JobId(first) = state.next_id()?;
+            let numbered = (first..).zip(specs);
+            let jobs: Vec<_> = numbered
+                .map(|(id, spec)| {
+                    let job = Job::new(JobId(id), HistoryEntry::new_id(), spec);
+                    Box::new(Job { reserved_by: reserved_by.clone(), ..job })
+                })
+                .collect();
+            let ids = jobs.iter().map(|job| job.id).collect();
+            Ok((jobs.into_iter().map(Record::Put).collect(), ids))
+        })
     }
 
     /// Adds a copy of a job at the end.

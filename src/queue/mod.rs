@@ -3,6 +3,7 @@
 mod command;
 mod counts;
 mod death;
+mod group;
 mod journal_v1;
 mod leases;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
@@ -16,5 +17,6 @@ mod tests;
 
 pub use command::{Acknowledgement, QueueCommand};
 pub use counts::QueueCounts;
+pub use group::GroupVerb;
 pub(crate) use leases::DeviceLease;
 pub use queue::{Queue, Scope};

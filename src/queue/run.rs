@@ -1,7 +1,7 @@
 //! The side of the queue that a worker uses: take a job, save how far it is, and end it.
 
 use super::leases::ProgramLease;
-use super::queue::{Queue, Scope};
+use super::queue::{Queue, Scope, find};
 use super::state::{Record, State};
 use crate::attempt;
 use crate::core::{Bytes, Error, Kind, Result};
@@ -86,6 +86,17 @@ impl Queue {
     /// Gives a job back that resumes later, at its turn or when the user resumes it.
     pub(crate) fn give_back(&mut self, id: JobId, state: JobState) -> Result<()> {
         self.change_mine(id, Record::State { id, state })
+    }
+
+    /// Pauses a job whose draft is done. When it is resumed, it runs to its end.
+    pub(crate) fn pause_after_draft(&mut self, id: JobId) -> Result<()> {
+        let Self { shared, lease, .. } = self;
+        shared.change(|state| {
+            check_is_mine(state, id, lease)?;
+            let mut job = find(state, id)?.clone();
+            (job.state, job.pending_action, job.spec.draft_steps) = (JobState::Paused, None, None);
+            Ok((vec![Record::Put(Box::new(job))], ()))
+        })
     }
 
     /// Ends a job: in the journal first, then in the history.

@@ -13,8 +13,17 @@ use crate::jobs::{EndStatus, Job};
 use crate::store::sweep_staged;
 
 /// Folders of the data folder in which files are written under a temporary name.
-const STAGED_IN: [&str; 8] =
-    ["", "queue", "queue/work", "latents", "cache/tensors", "cache/thumbnails", "performance", "presets"];
+const STAGED_IN: [&str; 9] = [
+    "",
+    "queue",
+    "queue/work",
+    "latents",
+    "cache/tensors",
+    "cache/thumbnails",
+    "cache/switch",
+    "performance",
+    "presets",
+];
 
 impl Queue {
     /// Removes half files, states of ended jobs and the files of programs that have ended.

@@ -25,6 +25,7 @@ const ELSEWHERE: Duration = Duration::from_millis(500);
 /// A message to the dispatcher.
 pub(super) enum DispatcherMessage {
     Add(Box<JobSpec>, Sender<Result<JobId>>),
+    AddAll(Vec<JobSpec>, Sender<Result<Vec<JobId>>>),
     Command(QueueCommand),
 }
 
@@ -79,6 +80,19 @@ impl Dispatcher {
                 drop(queue);
                 // the program that asked may have ended
                 drop(reply.send(added));
+            }
+            DispatcherMessage::AddAll(specs, reply) => {
+                let added = queue.add_all(specs, self.scope == Scope::Own);
+                drop(queue);
+                drop(reply.send(added));
+            }
+            DispatcherMessage::Command(QueueCommand::Group { id, verb }) => {
+                let commands = queue.group_commands(&id, &verb);
+                drop(queue);
+                match commands {
+                    Ok(all) => self.handle(DispatcherMessage::Command(QueueCommand::Many(all))),
+                    Err(error) => self.report(format!("{error:#}")),
+                }
             }
             DispatcherMessage::Command(QueueCommand::Many(commands)) => {
                 drop(queue);

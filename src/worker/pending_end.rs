@@ -17,6 +17,8 @@ pub(super) enum EndRecord {
     Ended(Box<HistoryEntry>, Option<Bytes>),
     /// It resumes later from this state.
     Later(JobState),
+    /// Its draft is done: it is paused until the user resumes it.
+    Draft,
 }
 
 /// An end that is to be saved, and the event that follows.
@@ -80,6 +82,7 @@ impl Shared {
         match record.clone() {
             EndRecord::Ended(entry, kept_latents) => queue.end(id, *entry, kept_latents),
             EndRecord::Later(state) => queue.give_back(id, state),
+            EndRecord::Draft => queue.pause_after_draft(id),
         }
     }
 }

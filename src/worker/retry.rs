@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::held_device::DeviceWait;
 use super::runner::{JobEnd, Runner, stopped_or_failed, yielded};
-use crate::attempt::{AttemptContext, AttemptEnd, JobControl, ResumePoints, YieldReason, attempt};
+use crate::attempt::{
+    AttemptContext, AttemptEnd, JobControl, ResumePoints, SwitchStates, YieldReason, attempt,
+};
 use crate::core::{DeviceId, Error, Event, Fix, Kind, Result, Secs, Stage};
 use crate::engine::runtime;
 use crate::jobs::ladder::{self, Failed};
@@ -168,6 +170,7 @@ impl Runner {
                 profile: profile.as_deref(),
                 limits: self.options.limits,
                 resume_points: Some(&mut resume_points),
+                switch_states: Some(SwitchStates::of(&self.data_dir, self.options.keep_encoded)),
                 record_output: &mut |output| self.shared.queue().save_partial_output(id, output),
             };
             attempt(&spec, retries, context, &mut send)

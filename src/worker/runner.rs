@@ -25,6 +25,9 @@ use crate::store::{Settings, StoredTensors};
 /// How often the free memory is checked while sessions are loaded and no job runs.
 const MEMORY_POLL: Duration = Duration::from_secs(2);
 
+/// What is said when a draft is done.
+const DRAFT_DONE: &str = "The draft is done; resume the job to finish its video";
+
 /// The state of a runner thread.
 pub(super) struct Runner {
     pub(super) data_dir: PathBuf,
@@ -48,6 +51,8 @@ pub(super) enum JobEnd {
     Failed(Error),
     /// The job resumes later, from this state and for this reason.
     Later(JobState, &'static str),
+    /// The draft is done, and the job is paused.
+    Draft,
 }
 
 impl Runner {
@@ -203,6 +208,7 @@ impl Runner {
                 let is_cancelled = error.kind == Kind::Cancelled;
                 (record, if is_cancelled { Event::Cancelled } else { Event::Failed { error } })
             }
+            JobEnd::Draft => (EndRecord::Draft, Event::Interrupted { message: DRAFT_DONE.to_owned() }),
             JobEnd::Later(state, why) => {
                 // the user paused the job, whatever else made it yield
                 let is_paused = matches!(job.pending_action, Some(PendingAction::Pause { .. }));
@@ -236,6 +242,7 @@ pub(super) fn yielded(control: &JobControl) -> JobEnd {
         Some(YieldReason::QueuePaused) => {
             JobEnd::Later(JobState::Queued, "The queue is paused; the job resumes with it")
         }
+        Some(YieldReason::DraftDone) => JobEnd::Draft,
         _ => JobEnd::Later(JobState::Queued, "An urgent job runs first; this job resumes after it"),
     }
 }

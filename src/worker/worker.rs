@@ -108,6 +108,13 @@ impl Worker {
         Ok(answer)
     }
 
+    /// Adds several jobs, all of them or none. Their numbers arrive when they are saved.
+    pub fn submit_all(&self, specs: Vec<JobSpec>) -> Result<Receiver<Result<Vec<JobId>>>> {
+        let (reply, answer) = bounded(1);
+        self.send(DispatcherMessage::AddAll(specs, reply))?;
+        Ok(answer)
+    }
+
     /// Sends a command for the queue. If it fails, [`Self::snapshot`] says why.
     pub fn command(&self, command: QueueCommand) -> Result<()> {
         self.send(DispatcherMessage::Command(command))

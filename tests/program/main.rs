@@ -7,6 +7,7 @@ mod command_line;
 mod command_line_input;
 mod data_folder_0_1;
 mod documents;
+mod groups;
 mod history;
 mod limits;
 mod plan;

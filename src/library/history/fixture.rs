@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::core::{Finding, Fix, Mode, Secs, Severity, Stage, StageTime, Subject, Utc};
-use crate::jobs::{EndStatus, HistoryEntry};
+use crate::jobs::{EndStatus, HistoryEntry, JobGroup};
 
 /// The entry of a finished job with values in most fields.
 pub(super) fn task(id: &str, ended: i64) -> HistoryEntry {
@@ -52,6 +52,7 @@ pub(super) fn full_task(id: &str) -> HistoryEntry {
         }],
         estimated_s: Some(Secs(12.0)),
         estimated_peak_mb: Some(320.0),
+        group: Some(JobGroup { id: "g".to_owned(), name: "guidance".to_owned(), cell: vec![1, 0] }),
         ..task(id, 1000)
     }
 }

@@ -77,6 +77,11 @@ impl History {
         self.tasks("WHERE ended >= ?1 ORDER BY ended, rowid", [from.0])
     }
 
+    /// The entries of the jobs of a group, such as a sweep, oldest first.
+    pub fn of_group(&self, id: &str) -> Result<Vec<HistoryEntry>> {
+        self.tasks("WHERE group_id = ?1 ORDER BY ended, rowid", [id])
+    }
+
     /// Statistics over the jobs that ended at `from` or later. Requests are not read, because they are most of the
     /// data and not needed.
     pub fn analysis(&self, from: Utc) -> Result<Analysis> {

@@ -9,7 +9,7 @@ use crate::core::{Secs, Utc};
 use crate::jobs::HistoryEntry;
 
 /// The columns in the order that [`values`] and [`task`] use.
-pub(super) const COLUMNS: [&str; 31] = [
+pub(super) const COLUMNS: [&str; 33] = [
     "id",
     "job",
     "status",
@@ -41,6 +41,8 @@ pub(super) const COLUMNS: [&str; 31] = [
     "checks",
     "suggestions",
     "step_cache",
+    "group_id",
+    "job_group",
 ];
 
 /// The values of the columns.
@@ -80,6 +82,8 @@ pub(super) fn values(task: &HistoryEntry) -> [Value; COLUMNS.len()] {
         // also part of the error; a column of their own for other programs
         json(&task.error.as_ref().map(|error| error.suggestions.as_slice()).unwrap_or_default()),
         json(&task.step_cache),
+        task.group.as_ref().map(|group| group.id.clone()).into(),
+        task.group.as_ref().map_or(Value::Null, json),
     ]
 }
 
@@ -123,6 +127,9 @@ pub(super) fn task(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
     // the suggestions are part of the error, too
     cells.next += 1;
     task.step_cache = cells.json(&id)?;
+    // the group's id is part of the group, too
+    cells.next += 1;
+    task.group = cells.json(&id)?;
     Ok(HistoryEntry { id, ..task })
 }
 

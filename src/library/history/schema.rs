@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 const APPLICATION: i32 = 0x5761_6e64;
 /// Migration statements: the first creates version 1 in an empty database, each further one migrates to the next
 /// version.
-const STEPS: [&str; 4] = [V1, V2, V3, V4];
+const STEPS: [&str; 5] = [V1, V2, V3, V4, V5];
 /// Schema version that this program writes (`PRAGMA user_version`).
 pub(super) const VERSION: i32 = STEPS.len() as i32;
 
@@ -62,6 +62,13 @@ const V3: &str = "
 /// What a step cache saved.
 const V4: &str = "
     ALTER TABLE tasks ADD COLUMN step_cache TEXT NOT NULL DEFAULT 'null';
+";
+
+/// Groups of jobs, such as sweeps: the group's id, and its place in it as JSON.
+const V5: &str = "
+    ALTER TABLE tasks ADD COLUMN group_id TEXT;
+    ALTER TABLE tasks ADD COLUMN job_group TEXT;
+    CREATE INDEX tasks_group ON tasks (group_id) WHERE group_id IS NOT NULL;
 ";
 
 /// Why a database cannot be used.

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::schema::VERSION;
 use super::{History, SimilarRuns, fixture};
 use crate::core::{Error, Kind, Mode, Secs, Utc};
-use crate::jobs::{EndStatus, FailureRecord, HistoryEntry};
+use crate::jobs::{EndStatus, FailureRecord, HistoryEntry, JobGroup};
 
 /// A version 1 database with one entry, made by the statements of that version.
 const VERSION_1: &str = include_str!("../../../tests/history/v1.sql");
@@ -61,6 +61,20 @@ fn the_newest_come_first_and_a_time_is_a_bound() {
     assert_eq!(ids(&history.recent(3).unwrap()), ["c", "d", "b"]);
     assert_eq!(ids(&history.recent(usize::MAX).unwrap()), ["c", "d", "b", "a"]);
     assert_eq!(ids(&history.since(Utc(20)).unwrap()), ["b", "d", "c"]);
+}
+
+#[test]
+fn the_entries_of_a_group_are_found_by_its_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = open(dir.path());
+    let group = |id: &str| Some(JobGroup { id: id.to_owned(), name: "n".to_owned(), cell: vec![0] });
+    for (id, of, ended) in
+        [("b", group("g"), 20), ("a", group("g"), 10), ("c", group("h"), 5), ("d", None, 6)]
+    {
+        history.record(&HistoryEntry { group: of, ..fixture::task(id, ended) }).unwrap();
+    }
+    assert_eq!(ids(&history.of_group("g").unwrap()), ["a", "b"]);
+    assert_eq!(ids(&history.of_group("x").unwrap()), Vec::<&str>::new());
 }
 
 #[test]

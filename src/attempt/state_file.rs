@@ -1,0 +1,64 @@
+//! The file of a run's state after a step.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use ndarray::{ArrayViewD, IxDyn};
+
+use crate::pipeline::DenoiseState;
+use crate::store::{TensorMetadata, read_tensors, write_tensors};
+
+/// Name of the latent in its file; the sampler's tensors are `history_0` and so on.
+const LATENTS: &str = "latents";
+const HISTORY: &str = "history_";
+/// Metadata key of the resume key: a state is used only by a run with the same key.
+const KEY: &str = "wandeck.key";
+const STEPS: &str = "wandeck.steps";
+/// Metadata key of the numbers of a step cache.
+const STEP_CACHE: &str = "wandeck.step_cache";
+
+/// Writes a state under the key `key`, atomically.
+pub(super) fn write_state(path: &Path, state: &DenoiseState, key: &str) -> std::io::Result<()> {
+    let names: Vec<_> =
+        (0..).map(|index| format!("{HISTORY}{index}")).take(state.solver.history().len()).collect();
+    let mut tensors = vec![(LATENTS, state.latent.view())];
+    for (name, values) in names.iter().zip(state.solver.history()) {
+        let view = ArrayViewD::from_shape(IxDyn(&[values.len()]), values).map_err(std::io::Error::other)?;
+        tensors.push((name, view));
+    }
+    let mut about = TensorMetadata::from([
+        (KEY.to_owned(), key.to_owned()),
+        (STEPS.to_owned(), state.solver.done().to_string()),
+    ]);
+    if let Some(cache) = &state.step_cache {
+        tensors.extend(cache.tensors());
+        about.insert(STEP_CACHE.to_owned(), cache.numbers());
+    }
+    write_tensors(path, &tensors, Some(about))
+}
+
+/// The state in a file, if it has the key `key` and fits a run that starts from `fresh`.
+pub(super) fn read_state(path: &Path, fresh: &DenoiseState, key: &str) -> Option<DenoiseState> {
+    let (mut tensors, about) = match read_tensors(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!("The saved state {} is damaged and not used: {error}", path.display());
+            return None;
+        }
+    };
+    if about.get(KEY).is_none_or(|known| known != key) {
+        tracing::info!("{} belongs to other settings and is not used", path.display());
+        return None;
+    }
+    let done = about.get(STEPS)?.parse().ok()?;
+    let latent = tensors.remove(LATENTS).filter(|latent| latent.shape() == fresh.latent.shape())?;
+    let history = (0..).map_while(|index| tensors.remove(&format!("{HISTORY}{index}")));
+    let history = history.map(|tensor| tensor.into_raw_vec_and_offset().0).collect();
+    let solver = fresh.solver.clone().resumed(done, history)?;
+    let step_cache = match &fresh.step_cache {
+        None => None,
+        Some(cache) => Some(cache.clone().resumed(about.get(STEP_CACHE)?, &mut tensors)?),
+    };
+    Some(DenoiseState { latent, solver, step_cache })
+}

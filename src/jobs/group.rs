@@ -1,0 +1,15 @@
+//! The group that a job belongs to: the cells of a sweep, or the drafts of one prompt.
+
+use serde::{Deserialize, Serialize};
+
+/// The group of a job, and the place of the job in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobGroup {
+    /// Identifies the group among all groups anywhere.
+    pub id: String,
+    /// Its name, as people read it.
+    pub name: String,
+    /// Coordinates of the job's cell: the place of its value on each axis, counted from 0.
+    #[serde(default)]
+    pub cell: Vec<u32>,
+}
