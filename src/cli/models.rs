@@ -40,7 +40,8 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
 pub(super) fn remove(model: &str, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
     let all = models::installed(&places.data_dir, places.models_dir.as_deref());
-    let found = all.iter().find(|one| one.id == model || one.path.as_os_str() == model).ok_or_else(|| {
+    let by_path = || all.iter().find(|one| one.path.as_os_str() == model);
+    let found = models::called(model, &all).or_else(by_path).ok_or_else(|| {
         Error::new(Kind::MissingModel, format!("Model \"{model}\" not found"))
             .field("model")
             .remedy("\"wandeck models list\" shows the models")

@@ -100,8 +100,7 @@ impl RunRecorder {
             ended: Utc::now(),
             prompt: draft.prompt.clone(),
             mode: draft.mode,
-            // the id, where the form may name a folder
-            model: job.spec.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            model: job.spec.model_name(),
             request: serde_json::to_value(draft).unwrap_or_default(),
             retries: job.retries.len() as u32,
             retry_messages: job.retries.iter().map(|retry| retry.message.clone()).collect(),

@@ -1,6 +1,6 @@
 //! What a job was asked to do: a frozen copy of the form.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,14 @@ impl JobSpec {
             group: None,
             draft_steps: None,
         }
+    }
+
+    /// The model's id; the name of its folder if the form names a folder.
+    pub fn model_name(&self) -> String {
+        if Path::new(&self.draft.model).is_absolute() {
+            return self.model.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        }
+        self.draft.model.clone()
     }
 
     /// The time that it may run; none for no limit.

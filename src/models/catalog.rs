@@ -3,8 +3,10 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::content::content_of_model;
 use super::info::ModelInfo;
-use super::open::{self, Opened};
+use super::names::{is_variant, is_version, official_name, split_version};
+use super::open::{self, Listed, Opened};
 use super::{diffusers, folder};
 use crate::core::{Error, Kind, Limits, Result};
 use crate::wan::Family;
@@ -17,9 +19,11 @@ const ANCESTORS: usize = 4;
 /// A model that was found, complete or not.
 #[derive(Clone, Debug)]
 pub struct Installed {
-    /// Its name.
+    /// Its id, which does not depend on the other models.
     pub id: String,
-    /// The path to give to [`super::open`]: the model's folder, with the id appended if the folder holds several models.
+    /// Other names that find it: ids of earlier versions, the official name, the name of its folder.
+    pub names: Vec<String>,
+    /// The path to give to [`super::open`]: the model's folder, with the id appended if it is made of single files.
     pub path: PathBuf,
     /// What requests the model accepts, or the error that opening it gave.
     pub limits: Result<Limits>,
@@ -27,6 +31,8 @@ pub struct Installed {
     pub family: Option<Family>,
     /// Its files and components, if it could be opened.
     pub info: Option<ModelInfo>,
+    /// What identifies its content, whatever its files are called; `None` if it was not looked at.
+    pub content: Option<String>,
 }
 
 impl Installed {
@@ -35,22 +41,76 @@ impl Installed {
         match opened {
             Ok(Opened { checkpoint, info }) => {
                 let (limits, family) = (Ok(checkpoint.limits()), checkpoint.family());
-                Self { id, path, limits, family, info: Some(info) }
+                let names = checkpoint.official_name().map(str::to_owned).filter(|name| *name != id);
+                let names = names.into_iter().collect();
+                let content = content_of_model(&checkpoint);
+                Self { id, names, path, limits, family, info: Some(info), content }
             }
-            Err(error) => Self { id, path, limits: Err(error), family: None, info: None },
+            Err(error) => Self {
+                id,
+                names: Vec::new(),
+                path,
+                limits: Err(error),
+                family: None,
+                info: None,
+                content: None,
+            },
+        }
+    }
+
+    /// Whether `name` is its id or another of its names, with or without a version.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.has_name(name) || {
+            let (base, version) = split_version(name);
+            version.is_some_and(|version| is_version(version) && self.is_official()) && self.has_name(&base)
+        }
+    }
+
+    /// Whether it is the model `model` or a variant of it.
+    pub fn is_variant_of(&self, model: &str) -> bool {
+        is_variant(&self.id, model) || self.names.iter().any(|name| name == model)
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.id == name || self.names.iter().any(|other| other == name)
+    }
+
+    fn is_official(&self) -> bool {
+        self.family.is_some() || official_name(&self.id).is_some()
+    }
+
+    /// Whether both are one model: one path or one content, or folders of one name.
+    fn is_same(&self, other: &Self) -> bool {
+        let real = |model: &Self| model.path.canonicalize().ok();
+        let is_loose = |model: &Self| model.info.as_ref().is_some_and(|info| info.layout.is_of_files());
+        (self.content.is_some() && self.content == other.content)
+            || (self.path == other.path || real(self).is_some_and(|path| real(other) == Some(path)))
+            || (self.id == other.id && !(is_loose(self) && is_loose(other)))
+    }
+
+    /// Takes over the names of a copy.
+    fn merge(&mut self, copy: Self) {
+        for name in std::iter::once(copy.id).chain(copy.names) {
+            if !self.has_name(&name) {
+                self.names.push(name);
+            }
         }
     }
 }
 
-/// All models in the folders where models are kept, sorted by name. Of two models with one name, the first found wins.
+/// All models in the folders where models are kept, sorted by name; a model that is there twice is listed once. Of two
+/// folders with one name, the first found wins.
 pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
     let mut found: Vec<Installed> = Vec::new();
-    for place in places(data_dir, models_dir) {
-        for model in in_place(&place) {
-            if !found.iter().any(|known| known.id == model.id) {
-                found.push(model);
-            }
+    for mut model in places(data_dir, models_dir).iter().flat_map(|place| in_place(place)) {
+        if let Some(known) = found.iter_mut().find(|known| known.is_same(&model)) {
+            known.merge(model);
+            continue;
         }
+        if let (true, Some(content)) = (found.iter().any(|known| known.id == model.id), &model.content) {
+            model.id = format!("{}~{}", model.id, &content[..6]);
+        }
+        found.push(model);
     }
     found.sort_by(|a, b| a.id.cmp(&b.id));
     found
@@ -77,11 +137,17 @@ fn in_place(place: &Path) -> Vec<Installed> {
     found
 }
 
-fn in_folder(dir: &Path, models: Vec<(String, Result<Opened>)>) -> Vec<Installed> {
-    let alone = models.len() == 1;
-    let model = |(id, opened): (String, _)| {
-        let path = if alone { dir.to_path_buf() } else { dir.join(&id) };
-        Installed::new(id, path, opened)
+fn in_folder(dir: &Path, models: Vec<Listed>) -> Vec<Installed> {
+    let model = |Listed { id, names, opened }: Listed| {
+        let is_of_files = opened.as_ref().is_ok_and(|opened| opened.info.layout.is_of_files());
+        let path = if is_of_files { dir.join(&id) } else { dir.to_path_buf() };
+        let mut model = Installed::new(id, path, opened);
+        for name in names {
+            if !model.has_name(&name) {
+                model.names.push(name);
+            }
+        }
+        model
     };
     models.into_iter().map(model).collect()
 }
@@ -103,22 +169,44 @@ pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Path
             .map_err(|error| Error::new(Kind::Io, format!("Cannot use the folder {id}")).because(error));
     }
     let installed = installed(data_dir, models_dir);
-    if let Some(model) = installed.iter().find(|model| model.id == id) {
+    if let Some(model) = called(id, &installed) {
         return Ok(model.path.clone());
     }
     if let Some(path) = places.iter().map(|place| place.join(id)).find(|path| is_name && path.is_dir()) {
         return Ok(path);
     }
-    let names: Vec<_> = installed.into_iter().map(|model| model.id).collect();
-    let remedy = if names.is_empty() {
+    Err(not_found(id, &installed))
+}
+
+/// The model called `name`: by its id, else the most exact usable one with that name, else any.
+pub fn called<'a>(name: &str, models: &'a [Installed]) -> Option<&'a Installed> {
+    let by_id = models.iter().find(|model| model.id == name);
+    let named = || models.iter().filter(|model| model.is_called(name));
+    let best = || {
+        named()
+            .filter(|model| model.limits.is_ok())
+            .min_by_key(|model| model.info.as_ref().map(ModelInfo::exactness))
+    };
+    by_id.or_else(best).or_else(|| named().next())
+}
+
+/// The error for a model that is not on this machine.
+fn not_found(id: &str, installed: &[Installed]) -> Error {
+    let missing = Error::new(Kind::MissingModel, format!("Model \"{id}\" not found")).field("model");
+    let (base, version) = split_version(id);
+    if let Some(model) = version.and_then(|_| called(&base, installed)) {
+        return missing
+            .remedy(format!("{} is here, but not in that version; leave the version out", model.id));
+    }
+    let names: Vec<_> = installed.iter().map(|model| model.id.as_str()).collect();
+    missing.remedy(if names.is_empty() {
         "No models were found. Give the path of a model's folder, or set MODELS_ROOT".to_owned()
     } else {
         format!(
             "Available models: {}. Use one of these, or give the path of a model's folder",
             names.join(", ")
         )
-    };
-    Err(Error::new(Kind::MissingModel, format!("Model \"{id}\" not found")).field("model").remedy(remedy))
+    })
 }
 
 /// Folders to search: the caller's, `MODELS_ROOT`, the data folder's `models`, and `models` beside and above the program.

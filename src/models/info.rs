@@ -26,6 +26,13 @@ pub enum Layout {
     SingleFiles,
 }
 
+impl Layout {
+    /// Whether several models may be made of the files of one folder.
+    pub(super) fn is_of_files(self) -> bool {
+        matches!(self, Self::Original | Self::Comfy | Self::SingleFiles)
+    }
+}
+
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -110,6 +117,11 @@ impl ModelInfo {
         Self { layout, components, notes }
     }
 
+    /// How exact its first component is stored: 0 is the most exact.
+    pub(super) fn exactness(&self) -> usize {
+        exactness(self.components.first().map_or("", |component| component.precision))
+    }
+
     /// Total size of all components.
     pub fn size(&self) -> Bytes {
         Bytes(self.components.iter().map(|component| component.size.0).sum())
@@ -139,6 +151,12 @@ pub(super) fn precision(weights: &Weights) -> &'static str {
         return if has_scales { "fp8_scaled" } else { "fp8" };
     }
     bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or("nothing", |(name, _)| name)
+}
+
+/// The rank of a precision from the most to the least exact.
+pub(super) fn exactness(precision: &str) -> usize {
+    const BEST_FIRST: [&str; 5] = ["fp32", "bf16", "fp16", "fp8_scaled", "fp8"];
+    BEST_FIRST.iter().position(|name| *name == precision).unwrap_or(BEST_FIRST.len())
 }
 
 fn dtype_name(dtype: Dtype) -> &'static str {

@@ -5,6 +5,7 @@
 mod catalog;
 mod compatibility;
 mod component;
+mod content;
 pub mod convert;
 mod diffusers;
 mod document;
@@ -13,15 +14,17 @@ mod exported;
 mod folder;
 mod header;
 mod info;
+mod names;
 mod open;
 mod removal;
 pub mod synth;
 mod unsupported;
 mod verify;
 
-pub use catalog::{Installed, MODELS_ROOT_VARIABLE, find, installed};
+pub use catalog::{Installed, MODELS_ROOT_VARIABLE, called, find, installed};
 pub use document::{ModelDetails, ModelDocument};
 pub use info::{ComponentInfo, Layout, ModelInfo, RoleSource};
+pub use names::{is_variant, official_name};
 pub use open::{Opened, inspect, open};
 pub use removal::Removal;
 pub use verify::{TensorProblem, VerifyReport, verify};

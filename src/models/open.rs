@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::info::ModelInfo;
+use super::names::{names_of_folder, repository};
 use super::unsupported::{is_unsupported, unsupported_format};
 use super::{diffusers, exported, folder};
 use crate::core::{Bytes, Error, Kind, Result, read_text_bounded};
@@ -15,6 +16,24 @@ pub struct Opened {
     pub checkpoint: Checkpoint,
     /// Its files and components.
     pub info: ModelInfo,
+}
+
+/// A model of a folder, complete or not, with its names.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    /// Its id.
+    pub(super) id: String,
+    /// Other names that find it.
+    pub(super) names: Vec<String>,
+    /// The model, or why it cannot be used.
+    pub(super) opened: Result<Opened>,
+}
+
+impl Listed {
+    /// A model without other names.
+    pub(super) fn new(id: String, opened: Result<Opened>) -> Self {
+        Self { id, names: Vec::new(), opened }
+    }
 }
 
 /// Opens the model at `path`: a folder of any supported layout, or, if a folder holds several models, the folder with
@@ -53,41 +72,54 @@ pub fn inspect(path: &Path) -> Result<Opened> {
     }
     let id = path.file_name().unwrap_or_default().to_string_lossy();
     if let Some(parent) = path.parent().filter(|parent| parent.is_dir())
-        && let Some((_, opened)) = all(parent).into_iter().find(|(known, _)| *known == id)
+        && let Some(model) = named(&id, all(parent))
     {
-        return opened;
+        return model.opened;
     }
     Err(Error::new(Kind::MissingModel, format!("No model found at {}", path.display()))
         .remedy("Give the folder of a model, or download the model again"))
 }
 
-/// All models in a folder, complete or not, each with its id.
-pub(super) fn all(dir: &Path) -> Vec<(String, Result<Opened>)> {
-    let dir = snapshot(dir);
+/// The model called `name`: by its id, else the most exact one with that other name.
+fn named(name: &str, models: Vec<Listed>) -> Option<Listed> {
+    let has_name = |model: &Listed| model.names.iter().any(|other| other == name);
+    let exactness =
+        |model: &Listed| model.opened.as_ref().map_or(usize::MAX, |opened| opened.info.exactness());
+    let place = models.iter().position(|model| model.id == name).or_else(|| {
+        let named = models.iter().enumerate().filter(|(_, model)| has_name(model));
+        named.min_by_key(|(_, model)| exactness(model)).map(|(place, _)| place)
+    })?;
+    models.into_iter().nth(place)
+}
+
+/// All models in a folder, complete or not.
+pub(super) fn all(dir: &Path) -> Vec<Listed> {
     // whatever is in one folder, the other models are listed
-    std::panic::catch_unwind(|| all_in(&dir)).unwrap_or_else(|_| {
+    std::panic::catch_unwind(|| all_in(dir)).unwrap_or_else(|_| {
         let error =
             Error::new(Kind::CorruptModel, format!("The files in {} contradict each other", dir.display()))
                 .remedy("Download the model again, or move the folder away");
-        vec![(id_of(&dir), Err(error))]
+        vec![Listed::new(id_of(dir), Err(error))]
     })
 }
 
-/// The id of the model in a folder of its own: the folder's name.
+/// The id of the model in a folder of its own: the repository's name in a Hugging Face cache, else the folder's name.
 fn id_of(dir: &Path) -> String {
-    dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
+    repository(dir)
+        .unwrap_or_else(|| dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned())
 }
 
-fn all_in(dir: &Path) -> Vec<(String, Result<Opened>)> {
-    if exported::is_one(dir) {
-        let id = id_of(dir);
-        return vec![(id.clone(), exported::open(dir, id))];
-    }
-    if diffusers::is_one(dir) {
-        let id = id_of(dir);
-        return vec![(id.clone(), diffusers::open(dir, id))];
-    }
-    folder::models(dir)
+fn all_in(dir: &Path) -> Vec<Listed> {
+    let id = id_of(dir);
+    let files = snapshot(dir);
+    let opened = if exported::is_one(&files) {
+        exported::open(&files, id.clone())
+    } else if diffusers::is_one(&files) {
+        diffusers::open(&files, id.clone())
+    } else {
+        return folder::models(&files);
+    };
+    vec![Listed { names: names_of_folder(&files, &id), id, opened }]
 }
 
 /// The folder with the files, if `dir` is a folder of a Hugging Face cache (`models--NAME/snapshots/HASH`).
@@ -102,13 +134,13 @@ fn snapshot(dir: &Path) -> PathBuf {
 }
 
 /// The model that is meant if only its folder is given: the only one, or the only usable one.
-fn one_of(dir: &Path, mut models: Vec<(String, Result<Opened>)>) -> Result<Opened> {
-    let usable = models.iter().filter(|(_, opened)| opened.is_ok()).count();
+fn one_of(dir: &Path, mut models: Vec<Listed>) -> Result<Opened> {
+    let usable = models.iter().filter(|model| model.opened.is_ok()).count();
     if usable == 1 {
-        models.retain(|(_, opened)| opened.is_ok());
+        models.retain(|model| model.opened.is_ok());
     }
     if models.len() > 1 && usable != 0 {
-        let ids: Vec<_> = models.iter().map(|(id, _)| format!("{}", dir.join(id).display())).collect();
+        let ids: Vec<_> = models.iter().map(|model| dir.join(&model.id).display().to_string()).collect();
         return Err(Error::new(
             Kind::Input,
             format!("The folder {} holds {} models", dir.display(), models.len()),
@@ -117,7 +149,7 @@ fn one_of(dir: &Path, mut models: Vec<(String, Result<Opened>)>) -> Result<Opene
         .remedy(format!("Choose one: {}", ids.join(", "))));
     }
     match models.into_iter().next() {
-        Some((_, opened)) => opened,
+        Some(model) => model.opened,
         None => Err(Error::new(
             Kind::MissingModel,
             format!("No model found in the folder {}", dir.display()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::profiles::Profiles;
 use super::route::Candidate;
 use crate::core::{Draft, Error, Kind, Mode, Result};
-use crate::models::{self, Installed};
+use crate::models::{self, Installed, is_variant};
 use crate::presets::{self, Preset};
 
 /// Where the program keeps its files and looks for models.
@@ -23,11 +23,15 @@ impl Folders {
         models::installed(&self.data, self.models.as_deref())
     }
 
-    /// The one model `name`, an id or the path of a folder. Reads that model only.
+    /// The one model `name`, an id or the path of a folder. Reads that model only, where its name says where it is.
     pub fn open(&self, name: &str) -> Result<Installed> {
         let path = models::find(name, &self.data, self.models.as_deref())?;
         let opened = models::inspect(&path)?;
-        Ok(Installed::new(opened.checkpoint.id.clone(), path, Ok(opened)))
+        let mut model = Installed::new(opened.checkpoint.id.clone(), path, Ok(opened));
+        if !model.is_called(name) {
+            model.names.push(name.to_owned());
+        }
+        Ok(model)
     }
 }
 
@@ -54,12 +58,14 @@ impl Catalog {
         Ok(())
     }
 
-    /// The model called `name`: its id, its path, or the name of its folder.
+    /// The model called `name`: its id or another of its names, its path, or the name of its folder.
     pub fn find(&self, name: &str) -> Option<&Installed> {
         let path = Path::new(name);
         let is_folder = |model: &&Installed| model.path.file_name().is_some_and(|folder| folder == name);
         let by = |is_it: &dyn Fn(&&Installed) -> bool| self.models.iter().find(|model| is_it(model));
-        by(&|model| model.id == name).or_else(|| by(&|model| model.path == path)).or_else(|| by(&is_folder))
+        models::called(name, &self.models)
+            .or_else(|| by(&|model| model.path == path))
+            .or_else(|| by(&is_folder))
     }
 
     /// The models that the router chooses from.
@@ -104,12 +110,13 @@ impl Catalog {
         Ok(draft)
     }
 
-    /// The preset made for the model `id`, or for the model that `id` is a variant of: `t2v-A14B-int8`.
+    /// The preset made for the model `id`, or for the model that it is a variant of: `t2v-A14B-int8`.
     pub fn preset_for(&self, id: &str) -> Option<&Preset> {
-        let is_made_for = |preset: &&Preset| {
-            let variant = id.strip_prefix(&preset.model);
-            variant.is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
-        };
-        self.presets.iter().find(is_made_for)
+        self.presets.iter().find(|preset| self.is_made_for(preset, id))
+    }
+
+    /// Whether a preset is made for the model `id`, or for the model that it is a variant of.
+    pub fn is_made_for(&self, preset: &Preset, id: &str) -> bool {
+        is_variant(id, &preset.model) || self.find(id).is_some_and(|model| model.is_variant_of(&preset.model))
     }
 }

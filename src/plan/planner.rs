@@ -102,7 +102,10 @@ impl Planner {
             None => self.named_output(before, &draft)?,
         };
         OutputTarget::parse(&output, FrameCount(draft.frames), existing)?;
-        let model = self.model(&draft.model)?.path.clone();
+        let Installed { id, path: model, .. } = self.model(&draft.model)?.clone();
+        // another name of the model may mean another one when there are more of them
+        let is_path = Path::new(&draft.model).is_absolute();
+        let draft = if is_path { draft } else { Draft { model: id, ..draft } };
         let spec = before.cloned().unwrap_or_else(|| self.new_spec(draft.clone(), output.clone()));
         let fallbacks = match &options.fallbacks {
             Some(names) => names.iter().map(|name| self.fallback(name)).collect::<Result<_>>()?,

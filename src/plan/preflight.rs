@@ -16,6 +16,7 @@ use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
 use crate::library::{History, HistoryEstimate, SimilarRuns, expected};
 use crate::media::OutputTarget;
 use crate::models;
+use crate::models::convert::{ConversionTarget, default_name};
 use crate::monitor::{self, CardMemory, free_space};
 use crate::pipeline::{ComputePlan, Reporter, denoise_steps};
 use crate::preflight::{
@@ -260,14 +261,22 @@ fn nearest(folder: &Path) -> Option<PathBuf> {
 
 /// The installed int8 or int4 copy of the same model, by the default name of `models convert`.
 fn variants(work: &JobSpec, data_dir: &Path) -> Vec<(Quantisation, String)> {
-    let Some(own) = work.model.file_name().map(|name| name.to_string_lossy()) else { return Vec::new() };
+    let is_path = Path::new(&work.draft.model).is_absolute();
+    let own = if is_path {
+        work.model.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
+    } else {
+        work.draft.model.as_str().into()
+    };
     let source = own.strip_suffix("-int8").unwrap_or(&own);
-    let is_name = Path::new(&work.draft.model).components().count() == 1;
     let variant = |integers: Quantisation| {
-        let name = format!("{source}-{}", integers.word());
+        let target = match integers {
+            Quantisation::Int8 => ConversionTarget::Int8,
+            Quantisation::Int4 => ConversionTarget::Int4,
+        };
+        let name = default_name(source, target);
         let made = data_dir.join("models").join(&name);
         let path = [work.model.with_file_name(&name), made].into_iter().find(|path| path.is_dir())?;
-        (name != own).then(|| (integers, if is_name { name } else { path.display().to_string() }))
+        (name != own).then(|| (integers, if is_path { path.display().to_string() } else { name }))
     };
     [Quantisation::Int8, Quantisation::Int4].into_iter().filter_map(variant).collect()
 }

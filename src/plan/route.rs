@@ -5,6 +5,7 @@ use std::fmt;
 use super::catalog::Catalog;
 use super::profile::Profile;
 use super::profiles::Profiles;
+use super::toy;
 use crate::core::{Draft, Error, Kind, Limits, Mode, Resolution, Result};
 use crate::wan::Family;
 
@@ -249,6 +250,11 @@ impl<'a> Router<'a> {
                 input("lora", format!("{} does not support LoRAs", model.id))
                     .remedy("Remove the LoRAs, or set \"_lora\": true in its model_index.json to allow them"),
             );
+        }
+        if self.asked.model.is_none()
+            && let Some(error) = toy::stands_in(model.id, self.asked.size)
+        {
+            return Some(error);
         }
         let (profile, size) = (self.profiles.of(mode, model.family)?, self.asked.size?);
         (!profile.takes(size)).then(|| self.too_large(profile, size))

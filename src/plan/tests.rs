@@ -6,7 +6,7 @@ use super::catalog::Catalog;
 use super::fixture::form;
 use super::profiles::Profiles;
 use super::route::{Route, RouteRequest, route};
-use crate::core::{Draft, Limits, Mode, Resolution, Result, Strides};
+use crate::core::{Draft, Kind, Limits, Mode, Resolution, Result, Strides};
 use crate::models::Installed;
 use crate::wan::Family;
 
@@ -38,10 +38,12 @@ fn limits(&(model, mode, lora, _): &Model) -> Limits {
 fn catalog(models: &[Model]) -> Catalog {
     let installed = |model: &Model| Installed {
         id: model.0.to_owned(),
+        names: Vec::new(),
         path: model.0.into(),
         limits: Ok(limits(model)),
         family: model.3,
         info: None,
+        content: None,
     };
     Catalog::new(models.iter().map(installed).collect(), Profiles::shipped().unwrap()).unwrap()
 }
@@ -208,4 +210,20 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_toy_never_stands_in_for_a_size_of_wan() {
+    let toy: Model = ("toy-t2v-A14B", Mode::T2V, true, None);
+    let wan: Model = ("t2v-A14B-fp16", Mode::T2V, true, Some(Family::A14B));
+    let size = |width, height| Some(Resolution::new(width, height));
+    let large = RouteRequest { size: size(1280, 720), ..asked("a cat", false) };
+    let error = choose(&large, &[toy]).unwrap_err();
+    assert_eq!((error.kind, error.field_name()), (Kind::MissingModel, Some("size")));
+    assert!(format!("{error:#}").contains("No Wan model that makes 1280x720 is installed"), "{error:#}");
+    assert_eq!(choose(&large, &[toy, wan]).unwrap().model, "t2v-A14B-fp16");
+    // who chooses the toy gets it, and a small video needs no choice
+    assert!(choose(&RouteRequest { model: Some("toy-t2v-A14B"), ..large }, &[toy]).is_ok());
+    let small = RouteRequest { size: size(64, 64), ..asked("a cat", false) };
+    assert_eq!(choose(&small, &[toy]).unwrap().model, "toy-t2v-A14B");
 }

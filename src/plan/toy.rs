@@ -1,12 +1,28 @@
 //! The prompts that the shipped toy models understand, see `models/toy/README.md`.
 
-use crate::core::{Draft, Finding, Severity, Subject};
+use crate::core::{Draft, Error, Finding, Kind, Resolution, Severity, Subject};
 
 /// Start of the toy models' ids.
 const TOY: &str = "toy-";
 const SHAPES: [&str; 6] = ["circle", "ball", "disc", "square", "box", "triangle"];
 const DIRECTIONS: [&str; 10] =
     ["right", "rightwards", "left", "leftwards", "up", "upwards", "top", "down", "downwards", "bottom"];
+
+/// Most pixels of a frame for which a toy model is chosen by the program. Larger ones are sizes of Wan's models.
+const MOST_PIXELS: u64 = 256 * 256;
+
+/// The error if `size` is one of Wan's and the toy model `id` would make it although nobody chose the toy.
+pub(super) fn stands_in(id: &str, size: Option<Resolution>) -> Option<Error> {
+    let size = size.filter(|size| id.starts_with(TOY) && size.area() > MOST_PIXELS)?;
+    Some(
+        Error::new(
+            Kind::MissingModel,
+            format!("No Wan model that makes {size} is installed; the toy models only draw small shapes"),
+        )
+        .field("size")
+        .remedy(format!("Install a Wan model, or choose the toy with --model {id}")),
+    )
+}
 
 /// A note if `draft` is for a toy model and its prompt describes something that the model cannot draw.
 pub(super) fn note(draft: &Draft, model_id: &str) -> Option<Finding> {

@@ -2,6 +2,7 @@
 
 use super::preset::Preset;
 use crate::core::{Error, Kind, Mode, Result};
+use crate::models::is_variant;
 
 /// File names and contents; a model's official settings come before others for it.
 const FILES: [(&str, &str); 8] = [
@@ -33,10 +34,7 @@ pub fn by_name(name: &str) -> Result<Preset> {
 
 /// The first shipped preset for the model `id`, or for the model that `id` is a variant of (`t2v-A14B-int8`).
 pub fn for_model(id: &str) -> Result<Option<Preset>> {
-    let is_made_for = |preset: &Preset| {
-        id.strip_prefix(&preset.model).is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
-    };
-    Ok(shipped()?.into_iter().find(is_made_for))
+    Ok(shipped()?.into_iter().find(|preset| is_variant(id, &preset.model)))
 }
 
 /// The official preset of a mode.
@@ -77,6 +75,8 @@ mod tests {
             ("toy-t2v-A14B", Some("toy-t2v")),
             ("toy-t2v-A14B-int8", Some("toy-t2v")),
             ("t2v-A14B-fp8_scaled", Some("t2v-A14B")),
+            ("t2v-A14B@2.2.0", Some("t2v-A14B")),
+            ("Wan-AI/Wan2.2-TI2V-5B-Diffusers", Some("ti2v-5B")),
             ("t2v-A14Bs", None),
             ("mine", None),
         ] {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
+use crate::core::Mode;
 
 /// The official models; ranges and advice about settings exist for these only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,6 +26,16 @@ impl Checkpoint {
         let found =
             SHAPES.iter().find(|(_, width, layers)| (*width, *layers) == (config.width(), config.num_layers));
         found.map(|(family, ..)| *family)
+    }
+
+    /// Its name as Wan writes it, if it is an official model: `t2v-A14B`, `i2v-A14B` or `ti2v-5B`.
+    pub fn official_name(&self) -> Option<&'static str> {
+        match (self.family()?, self.modes.first()?, self.transformer_2.is_some()) {
+            (Family::A14B, Mode::T2V, true) => Some("t2v-A14B"),
+            (Family::A14B, Mode::I2V, true) => Some("i2v-A14B"),
+            (Family::B5, Mode::TI2V, false) => Some("ti2v-5B"),
+            _ => None,
+        }
     }
 }
 

@@ -110,6 +110,10 @@ fn ambiguous_experts_are_not_guessed() {
     fs::copy(dir.path().join(HIGH), dir.path().join(copy)).unwrap();
     fs::rename(dir.path().join(LOW), dir.path().join("diffusion_models/other_low_noise.safetensors"))
         .unwrap();
+    assert!(models::open(dir.path()).is_ok(), "a copy of one content is no second expert");
+    let mut other = load(&dir.path().join(copy));
+    other.get_mut("head.modulation").unwrap().2[0] ^= 1;
+    save(&dir.path().join(copy), &other);
     let words = ["2 files are named as the high-noise expert", HIGH, copy, "NAME_low_noise.safetensors"];
     check_error(dir.path(), Kind::Input, &words);
 
@@ -122,7 +126,7 @@ fn ambiguous_experts_are_not_guessed() {
         models::synth::plan(&shapes, SynthLayout::Comfy, SynthDtype::Fp32, &common::layouts::ALL).unwrap();
     let weights = models::synth::SynthWeights { seed: 1, sparse: true };
     plan.write(dir.path(), weights, &wandeck::core::CancelToken::new(), &mut |_| {}).unwrap();
-    assert_eq!(models::open(dir.path()).unwrap().id, "t2v-A14B");
+    assert_eq!(models::open(dir.path()).unwrap().id, "t2v-A14B-fp32");
     for (from, to) in [(HIGH, "one"), (LOW, "two")] {
         fs::rename(dir.path().join(from), dir.path().join(format!("diffusion_models/{to}.safetensors")))
             .unwrap();
@@ -276,7 +280,7 @@ fn a_folder_of_several_models_lists_each() {
     let installed = models::installed(Path::new("/nowhere"), Some(all.path()));
     let ours: Vec<_> = installed.iter().filter(|model| model.path.starts_with(all.path())).collect();
     let ids: Vec<_> = ours.iter().map(|model| model.id.as_str()).collect();
-    assert_eq!(ids, ["i2v-128-fp32", "i2v-128-fp8_scaled", "t2v-128", "ti2v-128"]);
+    assert_eq!(ids, ["i2v-128-fp32", "i2v-128-fp8_scaled", "t2v-128-fp32", "ti2v-128-fp32"]);
     for model in &ours {
         let opened = models::inspect(&model.path).unwrap();
         assert_eq!((&opened.checkpoint.id, opened.info.layout), (&model.id, Layout::Comfy));

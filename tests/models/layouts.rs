@@ -74,7 +74,7 @@ fn every_layout_gives_the_same_model() {
         }
         assert_eq!(
             (comfy.checkpoint.id.as_str(), &comfy.info.notes),
-            (&*format!("{}-128", shapes.mode), &vec![])
+            (&*format!("{}-128-fp32", shapes.mode), &vec![])
         );
         for (what, other) in [("original", &original), ("comfy", &comfy)] {
             assert_same(what, &diffusers.checkpoint, &other.checkpoint);
@@ -220,8 +220,9 @@ fn official_sizes_open_in_every_layout() {
                 "{id} {layout:?} {dtype:?}: {} in {opening:.0?}, {count} initializers",
                 opened.info.size()
             );
+            assert_eq!(opened.checkpoint.official_name(), Some(id));
             if layout != SynthLayout::Diffusers {
-                assert_eq!(opened.checkpoint.id, id);
+                assert_eq!(opened.checkpoint.id, format!("{id}-{}", opened.info.components[0].precision));
             }
             if dtype == SynthDtype::Fp16 {
                 // 28.6 GB for each expert or 10.0 GB, 11.4 GB of text encoder, the rest VAE

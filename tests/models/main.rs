@@ -8,6 +8,7 @@ mod convert_smaller;
 mod exported_images;
 mod exported_model;
 mod graph_parity;
+mod lasting_ids;
 mod layout_faults;
 mod layout_names;
 mod layouts;

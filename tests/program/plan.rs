@@ -202,7 +202,15 @@ fn any_models() -> impl Strategy<Value = Vec<Installed>> {
                 || Error::new(Kind::CorruptModel, format!("{id} cannot be read")).remedy("Copy it again");
             let limits = Limits { model: id.to_owned(), ..limits };
             let limits = if usable { Ok(limits) } else { Err(broken()) };
-            Installed { id: id.to_owned(), path: Path::new("/models").join(id), limits, family, info: None }
+            Installed {
+                id: id.to_owned(),
+                names: Vec::new(),
+                path: Path::new("/models").join(id),
+                limits,
+                family,
+                info: None,
+                content: None,
+            }
         });
         prop::option::of(model)
     };
@@ -367,6 +375,8 @@ fn a_table_of_modes_of_ones_own_counts_in_both_faces() {
         limits: Ok(limits),
         family: Some(Family::A14B),
         info: None,
+        content: None,
+        names: Vec::new(),
     };
     let planner = planner(vec![official], Settings::default(), files.dir.path());
     let wishes = Wishes { prompt: "a cat".into(), ..Wishes::default() };

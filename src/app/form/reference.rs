@@ -23,7 +23,7 @@ impl Form {
     pub(in crate::app) fn preset(&self) -> Option<&Preset> {
         let name = self.context.preset.as_ref()?;
         let preset = self.planner.catalog().preset(name).ok()?;
-        is_made_for(preset, &self.draft.model).then_some(preset)
+        self.planner.catalog().is_made_for(preset, &self.draft.model).then_some(preset)
     }
 
     /// The draft that the form is compared with: the preset's, else the defaults of the form's model.
@@ -69,11 +69,12 @@ impl Form {
     fn with_preset(&self, preset: &Preset) -> Draft {
         let before = self.draft.clone();
         let chosen = self.planner.new_form(preset.draft(&before.prompt));
-        let model = if is_made_for(preset, &before.model) {
+        let catalog = self.planner.catalog();
+        let model = if catalog.is_made_for(preset, &before.model) {
             before.model
         } else {
             let installed = self.models().iter().filter(|model| model.limits.is_ok());
-            let mut made_for = installed.filter(|model| is_made_for(preset, &model.id));
+            let mut made_for = installed.filter(|model| catalog.is_made_for(preset, &model.id));
             made_for.next().map_or(chosen.model, |model| model.id.clone())
         };
         Draft {
@@ -85,10 +86,4 @@ impl Form {
             ..chosen
         }
     }
-}
-
-/// Whether a preset is made for the model `id`, or for the model that `id` is a variant of.
-fn is_made_for(preset: &Preset, id: &str) -> bool {
-    let variant = id.strip_prefix(&preset.model);
-    variant.is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
 }

@@ -184,10 +184,12 @@ fn the_first_start_takes_the_best_official_model_that_fits_and_a_later_one_does_
     };
     let model = |id: &str, mode, family| Installed {
         id: id.into(),
+        names: Vec::new(),
         path: id.into(),
         limits: Ok(limits(id, mode)),
         family: Some(family),
         info: None,
+        content: None,
     };
     let models = vec![
         model("t2v-A14B", Mode::T2V, Family::A14B),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::core::{Draft, FrameCount, Mode, Resolution, Secs, Seed, Utc};
 use crate::jobs::{EndStatus, HistoryEntry};
+use crate::models::is_variant;
 use crate::presets::Preset;
 
 /// Highest rating; 0 means that an item was not rated.
@@ -99,11 +100,6 @@ impl GalleryItem {
         });
         Self { preset: found.map(|preset| preset.name.clone()), ..self }
     }
-}
-
-/// Whether `id` is the model `of` or a variant of it, such as one with fewer bits.
-fn is_variant(id: &str, of: &str) -> bool {
-    id.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Whether a draft samples as a preset does.

@@ -49,9 +49,16 @@ pub struct Converted {
     pub restarted: bool,
 }
 
-/// Default folder name of the model `id` converted to `target`.
+/// Default folder name of the model `id` converted to `target`: `t2v-A14B-int8` for `t2v-A14B-fp16`.
 pub fn default_name(id: &str, target: ConversionTarget) -> String {
-    format!("{id}-{}", target.word())
+    format!("{}-{}", unconverted_name(id), target.word())
+}
+
+/// The name of the model `id` without its owner and its precision.
+fn unconverted_name(id: &str) -> &str {
+    const PRECISIONS: [&str; 5] = ["-fp32", "-bf16", "-fp16", "-fp8_scaled", "-fp8"];
+    let name = id.rsplit('/').next().unwrap_or(id);
+    PRECISIONS.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
 }
 
 /// Converts the model in `source` into the new folder `dir`.

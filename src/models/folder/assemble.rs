@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::compatibility;
+use super::super::content::content_of;
 use super::super::info::{Layout, ModelInfo, RoleSource, precision};
-use super::super::open::Opened;
+use super::super::names::LooseNames;
+use super::super::open::{Listed, Opened};
 use super::super::unsupported::unsupported_format;
 use super::choose;
-use super::pair::{self, Group};
+use super::pair::{self, Group, Unpaired};
 use super::scan::{Scan, scan};
-use crate::core::{Mode, Result};
+use crate::core::{Error, Kind, Mode, Result};
 use crate::wan::Checkpoint;
 use crate::wan::names::ComponentKind;
 
-/// All models that the files in `dir` make, complete or not, each with its id.
-pub(in super::super) fn models(dir: &Path) -> Vec<(String, Result<Opened>)> {
+/// All models that the files in `dir` make, complete or not. Two files of the same content count once.
+pub(in super::super) fn models(dir: &Path) -> Vec<Listed> {
     let scan = scan(dir);
     let folder = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
     let mut models = Vec::new();
@@ -24,49 +26,64 @@ pub(in super::super) fn models(dir: &Path) -> Vec<(String, Result<Opened>)> {
         let stem = found.stem.clone();
         match pair::transformer(found.clone()) {
             Ok(transformer) => by_model.entry(transformer.model.clone()).or_default().push(transformer),
-            Err(error) => models.push((stem, Err(error))),
+            Err(error) => models.push(Listed::new(stem, Err(error))),
         }
     }
     let broken =
         scan.broken.iter().filter(|(path, _)| choose::guess(&scan.root, path) == ComponentKind::Transformer);
     let broken: Vec<_> = broken.map(|(_, error)| error.clone()).collect();
     for (model, transformers) in by_model {
-        let groups = pair::groups(transformers);
-        let ids = ids(&model, &groups);
-        for (id, group) in ids.into_iter().zip(groups) {
-            // a file that cannot be read may be the missing expert
-            let group = group.map_err(|error| match broken.first() {
-                Some(broken) if error.kind == crate::core::Kind::MissingModel => broken.clone(),
-                _ => error,
-            });
-            let opened = group.and_then(|group| assemble(&scan, &id, group));
-            models.push((id, opened));
+        for group in pair::groups(pair::without_copies(transformers)) {
+            models.push(listed(&scan, &model, group, broken.first()));
         }
     }
     if models.is_empty() {
         let unsupported = scan.unsupported.first().map(|path| unsupported_format(path));
         let error = broken.into_iter().next().or_else(|| scan.broken.first().map(|(_, error)| error.clone()));
-        models.extend(error.or(unsupported).map(|error| (folder, Err(error))));
+        models.extend(error.or(unsupported).map(|error| Listed::new(folder, Err(error))));
     }
-    models
+    tell_apart(models)
 }
 
-/// Ids of the models in `groups`: the model's name, with precision or file name appended if there are several.
-fn ids(model: &str, groups: &[Result<Group>]) -> Vec<String> {
-    let usable: Vec<_> = groups.iter().map(|group| group.as_ref().ok().map(Group::first)).collect();
-    if groups.len() <= 1 {
-        return vec![model.to_owned()];
-    }
-    let precisions: Vec<_> =
-        usable.iter().map(|one| one.map_or("incomplete", |one| precision(&one.component.weights))).collect();
-    let is_unique = |name: &str| precisions.iter().filter(|other| **other == name).count() == 1;
-    let id = |(one, precision): (Option<&pair::Transformer>, &&str)| match one {
-        Some(one) if !is_unique(precision) => {
-            format!("{model}-{}", super::super::experts::pair_name(&one.found.stem))
+/// A model of the folder under its names.
+fn listed(
+    scan: &Scan,
+    model: &str,
+    group: std::result::Result<Group, Box<Unpaired>>,
+    broken: Option<&Error>,
+) -> Listed {
+    let group = match group {
+        Ok(group) => group,
+        // a file that cannot be read may be the missing expert
+        Err(unpaired) => {
+            let error = match broken {
+                Some(broken) if unpaired.error.kind == Kind::MissingModel => broken.clone(),
+                _ => unpaired.error,
+            };
+            let LooseNames { id, .. } = LooseNames::new(model, &unpaired.stem, "incomplete");
+            return Listed { id, names: vec![model.to_owned()], opened: Err(error) };
         }
-        _ => format!("{model}-{precision}"),
     };
-    usable.iter().copied().zip(&precisions).map(id).collect()
+    let first = group.first();
+    let LooseNames { id, others } =
+        LooseNames::new(model, &first.found.stem, precision(&first.component.weights));
+    Listed { names: others, opened: assemble(scan, &id, group), id }
+}
+
+/// Gives models of one id, which differ in content, ids of their own.
+fn tell_apart(models: Vec<Listed>) -> Vec<Listed> {
+    let mut apart: Vec<Listed> = Vec::new();
+    for mut model in models {
+        if apart.iter().any(|known| known.id == model.id)
+            && let Ok(opened) = &mut model.opened
+            && let Ok(content) = content_of(&opened.checkpoint.transformer.weights)
+        {
+            model.id = format!("{}~{}", model.id, &content[..6]);
+            opened.checkpoint.id.clone_from(&model.id);
+        }
+        apart.push(model);
+    }
+    apart
 }
 
 fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {

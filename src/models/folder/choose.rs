@@ -3,22 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::super::component::{self, Checked};
-use super::super::info::precision;
+use super::super::info::{exactness, precision};
 use super::super::unsupported::unsupported_format;
 use super::scan::{Found, Scan};
 use crate::core::{Error, Kind, Result};
 use crate::wan::names::ComponentKind;
 use crate::wan::{TextEncoderConfig, VaeConfig};
 
-/// Precisions from the most to the least exact.
-const BEST_FIRST: [&str; 5] = ["fp32", "bf16", "fp16", "fp8_scaled", "fp8"];
-
 /// All components of one kind, the most exact first, then by name.
 fn components(scan: &Scan, kind: ComponentKind) -> Vec<&Found> {
-    let rank = |found: &Found| {
-        let precision = precision(&found.recognised.weights);
-        BEST_FIRST.iter().position(|name| *name == precision).unwrap_or(BEST_FIRST.len())
-    };
+    let rank = |found: &Found| exactness(precision(&found.recognised.weights));
     let mut found: Vec<_> = scan.found.iter().filter(|found| found.recognised.kind == kind).collect();
     found.sort_by_key(|found| rank(found));
     found

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::super::component;
+use super::super::content::content_of;
 use super::super::experts::{expert_of_file, pair_name, word};
 use super::super::info::{RoleSource, precision};
 use super::scan::Found;
@@ -79,8 +80,41 @@ fn mode(path: &Path, config: &TransformerConfig) -> Result<Mode> {
     }
 }
 
+/// Transformers that could not be paired.
+#[derive(Debug)]
+pub(super) struct Unpaired {
+    /// The name of the first one's file.
+    pub(super) stem: String,
+    pub(super) error: Error,
+}
+
+/// `transformers` without those whose content another one has. Two files of one content that are named as different
+/// experts both stay: that is an error, which is reported later.
+pub(super) fn without_copies(transformers: Vec<Transformer>) -> Vec<Transformer> {
+    let shape = |one: &Transformer| (precision(&one.component.weights), one.component.weights.size());
+    let mut kept: Vec<Transformer> = Vec::new();
+    let mut sorted = transformers;
+    // the shortest name is the one that was not made by copying; a file without an expert's word comes last
+    sorted.sort_by_key(|one| (one.expert.is_none(), one.found.stem.len(), one.found.path.clone()));
+    for one in sorted {
+        let expert = one.expert.as_ref().map(|(expert, _)| *expert);
+        let is_copy = |known: &Transformer| {
+            let known_expert = known.expert.as_ref().map(|(expert, _)| *expert);
+            shape(known) == shape(&one)
+                && (expert.is_none() || expert == known_expert)
+                && content_of(&known.component.weights)
+                    .is_ok_and(|known| content_of(&one.component.weights).is_ok_and(|own| own == known))
+        };
+        if !kept.iter().any(is_copy) {
+            kept.push(one);
+        }
+    }
+    kept.sort_by(|a, b| a.found.path.cmp(&b.found.path));
+    kept
+}
+
 /// Groups `transformers` of one model into pairs and single ones.
-pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<Result<Group>> {
+pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<std::result::Result<Group, Box<Unpaired>>> {
     let comes_in_pairs =
         |one: &Transformer| one.component.config.width() == PAIRED_WIDTH || one.expert.is_some();
     let (rest, alone): (Vec<_>, Vec<_>) = transformers.into_iter().partition(comes_in_pairs);
@@ -108,7 +142,7 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<Result<Group>> {
             }
         }
     }
-    groups.extend(unpaired(&high, &low, &unknown).map(Err));
+    groups.extend(unpaired(&high, &low, &unknown).map(|unpaired| Err(Box::new(unpaired))));
     groups
 }
 
@@ -120,8 +154,13 @@ fn same_precision(a: &Transformer, b: &Transformer) -> bool {
     precision(&a.component.weights) == precision(&b.component.weights)
 }
 
-/// The error for transformers that could not be paired.
-fn unpaired(high: &[Transformer], low: &[Transformer], unknown: &[Transformer]) -> Option<Error> {
+/// The error for transformers that could not be paired; `None` if there are none.
+fn unpaired(high: &[Transformer], low: &[Transformer], unknown: &[Transformer]) -> Option<Unpaired> {
+    let stem = high.iter().chain(low).chain(unknown).next()?.found.stem.clone();
+    unpaired_error(high, low, unknown).map(|error| Unpaired { stem, error })
+}
+
+fn unpaired_error(high: &[Transformer], low: &[Transformer], unknown: &[Transformer]) -> Option<Error> {
     let names = |all: &[Transformer]| {
         all.iter().map(|one| one.found.path.display().to_string()).collect::<Vec<_>>().join(", ")
     };

@@ -156,10 +156,12 @@ fn models(text: &Limits) -> [Installed; 2] {
     };
     let model = |id: &str, modes, components| Installed {
         id: id.into(),
+        names: Vec::new(),
         path: id.into(),
         limits: Ok(Limits { model: id.into(), modes, ..text.clone() }),
         family: None,
         info: Some(ModelInfo { layout: Layout::Diffusers, components, notes: Vec::new() }),
+        content: None,
     };
     let experts = vec![component("high-noise expert", 1024), component("low-noise expert", 1024)];
     [

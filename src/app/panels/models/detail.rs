@@ -136,13 +136,13 @@ fn components_ui(ui: &mut Ui, info: &ModelInfo) {
 fn used_ui(ui: &mut Ui, model: &Installed, view: &ModelsView<'_>) {
     ui.add_space(6.0);
     ui.strong("Used by");
-    let of_model = |job: &&crate::jobs::Job| job.spec.draft.model == model.id;
+    let of_model = |job: &&crate::jobs::Job| model.is_called(&job.spec.draft.model);
     let (ended, open): (Vec<_>, Vec<_>) =
         view.queue.iter().filter(of_model).partition(|job| job.ended().is_some());
     let presets: Vec<_> = view
         .presets
         .iter()
-        .filter(|preset| model.id.starts_with(&preset.model))
+        .filter(|preset| model.is_variant_of(&preset.model))
         .map(|preset| format!("\"{}\"", preset.name))
         .collect();
     let mut parts = Vec::new();

@@ -65,9 +65,8 @@ impl Cells<'_> {
         self.view.live.get(self.job.id)
     }
 
-    /// The model's id, where the form may name a folder.
     fn model(&self) -> String {
-        self.job.spec.model.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.job.spec.model_name()
     }
 
     fn mode(&self) -> String {

@@ -99,7 +99,8 @@ impl State {
 
     fn remove_model(&self, id: &str) -> Result<()> {
         let model = self.model(id)?;
-        let is_waited_for = |job: &&crate::jobs::Job| job.ended().is_none() && job.spec.draft.model == id;
+        let is_waited_for =
+            |job: &&crate::jobs::Job| job.ended().is_none() && model.is_called(&job.spec.draft.model);
         if let Some(job) = self.queue.iter().find(is_waited_for) {
             return Err(Error::new(Kind::Input, format!("Job {} needs the model {id}", job.id))
                 .remedy("Cancel that job, or wait until it is done"));
