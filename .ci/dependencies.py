@@ -20,6 +20,7 @@ ALLOWED = {
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    "CDLA-Permissive-2.0",  # the root certificates of webpki-roots
     "ISC",
     "MIT",
     "MPL-2.0",

@@ -66,5 +66,6 @@ pub mod preflight;
 pub mod presets;
 pub mod queue;
 pub mod store;
+pub mod transfers;
 pub mod wan;
 pub mod worker;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers from the top; a module may use modules of lower rank only.
-const RANKS: [(&str, u32); 20] = [
+const RANKS: [(&str, u32); 21] = [
     ("app", 12),
     ("cli", 12),
     ("worker", 11),
@@ -23,6 +23,7 @@ const RANKS: [(&str, u32); 20] = [
     ("store", 5),
     ("pipeline", 4),
     ("wan", 3),
+    ("transfers", 1),
     ("engine", 2),
     ("onnx", 1),
     ("core", 0),
@@ -44,6 +45,7 @@ const FOREIGN: [(&str, &[&str]); 14] = [
     ("clap", &["cli", "main"]),
     ("indicatif", &["cli"]),
     ("tokenizers", &["wan"]),
+    ("ureq", &["transfers"]),
 ];
 const MAX_LINES: usize = 500;
 

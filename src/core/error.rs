@@ -34,6 +34,8 @@ pub enum Kind {
     Timeout,
     /// A file could not be read or written.
     Io,
+    /// A server could not be reached, or its answer cannot be used.
+    Network,
     /// Cancelled by the user; not a failure.
     Cancelled,
     /// An internal error of the program.
@@ -119,7 +121,7 @@ impl Kind {
         match self {
             Self::Input | Self::Unsupported => Category::InputValidation,
             Self::MissingModel | Self::CorruptModel => Category::ModelLoading,
-            Self::Runtime | Self::Device => Category::SystemResource,
+            Self::Runtime | Self::Device | Self::Network => Category::SystemResource,
             Self::OutOfMemory => Category::VramMemory,
             Self::Generation | Self::Timeout => Category::GenerationPipeline,
             Self::Io => Category::FileSystem,
@@ -138,6 +140,7 @@ impl Kind {
             Self::OutOfMemory => &[Recovery::LowerSettings, Recovery::Retry],
             Self::Device | Self::Generation | Self::Timeout => &[Recovery::Retry, Recovery::LowerSettings],
             Self::Io => &[Recovery::PickFolder],
+            Self::Network => &[Recovery::Retry],
             Self::Cancelled => &[],
             Self::Bug => &[Recovery::Report],
         }

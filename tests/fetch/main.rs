@@ -1,0 +1,10 @@
+//! Fetching from a loopback hub that misbehaves on purpose: cuts, stalls, wrong bytes, redirects, kills.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/hub.rs"]
+mod hub;
+
+mod download;
