@@ -30,7 +30,7 @@ const RANKS: [(&str, u32); 21] = [
     ("lib", 13),
 ];
 /// Crates and the only module that may name them.
-const FOREIGN: [(&str, &[&str]); 14] = [
+const FOREIGN: [(&str, &[&str]); 15] = [
     ("ort", &["engine"]),
     ("libc", &["engine"]),
     ("libloading", &["engine"]),
