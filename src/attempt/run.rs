@@ -24,10 +24,11 @@ use crate::media::{
 use crate::models;
 use crate::monitor::reset_peak_resident;
 use crate::pipeline::{
-    ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, Reporter, RunContext, SessionCache, StepControl,
-    TensorCache, denoise_steps,
+    ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, RepackedModel, Reporter, RunContext, SessionCache,
+    StepControl, TensorCache, denoise_steps,
 };
 use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, RunLimits, report_preflight, resolve_inputs};
+use crate::store::WeightsCache;
 use crate::wan::Checkpoint;
 
 /// The environment of an attempt.
@@ -124,17 +125,28 @@ pub(crate) fn attempt(
     let context = &mut RunContext { reporter: Reporter::new(&mut send), cancel, cache, sessions, faults };
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
     context.reporter.send(runs_on(model, &request, &compute));
+    let cache = WeightsCache::new(data_dir);
+    let repacked = RepackedModel::plan(model, &compute, cache.dir());
     let given = context.stage(Stage::Preflight, |context| {
         let reporter = &mut context.reporter;
         let given = resolve_inputs(&target, &request, model, reporter, cancel)?;
         limits.check_prompts(&request, model)?;
-        let job = PreparedJob { spec: work, request: &request, model, compute: &compute, memory, limits };
+        let job = PreparedJob {
+            spec: work,
+            request: &request,
+            model: &repacked,
+            compute: &compute,
+            memory,
+            limits,
+        };
         report_preflight(job, data_dir, reporter).map(|()| given)
     })?;
-    let memory = &memory.plan(&request, model, &compute);
+    let memory = &memory.plan(&request, repacked.checkpoint(), &compute);
+    cache.make_room(&repacked.files(), repacked.size_to_write())?;
+    let computed = &repacked.write(cancel, &mut context.reporter)?;
     let pipeline = Pipeline {
         runtime,
-        checkpoint: model,
+        checkpoint: computed,
         loras: &given.loras,
         compute: &compute,
         memory,

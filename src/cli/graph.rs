@@ -3,11 +3,12 @@
 use super::Places;
 use super::args::{Common, Graph, GraphVerb};
 use super::report::{out, print_done};
-use crate::core::{Error, Kind, Provider, ProviderChoice, Result};
+use crate::core::{CancelToken, Error, Kind, Provider, ProviderChoice, Result};
 use crate::engine::check_kernels;
 use crate::models;
 use crate::onnx::{self, ExportDocument, WeightPlacement};
-use crate::pipeline::ComputePlan;
+use crate::pipeline::{ComputePlan, RepackedModel, Reporter};
+use crate::store::WeightsCache;
 use crate::wan::graphs::{self, Segments, StreamCall};
 
 pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
@@ -28,6 +29,10 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
         ProviderChoice::TensorRt => Provider::TensorRt,
     };
     let types = ComputePlan::on(provider, None, *precision, &checkpoint)?;
+    let cache = WeightsCache::new(Some(&places.data_dir));
+    let repacked = RepackedModel::plan(&checkpoint, &types, cache.dir());
+    cache.make_room(&repacked.files(), repacked.size_to_write())?;
+    let checkpoint = repacked.write(&CancelToken::new(), &mut Reporter::new(&mut |_| {}))?;
     let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);
     let segments = if checkpoint.expand_timesteps { Segments::Two } else { Segments::One };
     let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, types.vae);

@@ -47,7 +47,7 @@ pub(super) fn vae(found: Recognised, config: Option<&VaeConfig>) -> Result<Check
 
 /// Recognises `weights` as a component of this kind, or fails.
 pub(super) fn expect(kind: ComponentKind, weights: &Weights) -> Result<Recognised> {
-    recognise(weights)?.filter(|found| found.kind == kind).ok_or_else(|| {
+    recognise(weights)?.into_iter().find(|found| found.kind == kind).ok_or_else(|| {
         let what = match kind {
             ComponentKind::Transformer => "transformer",
             ComponentKind::TextEncoder => "UMT5 text encoder",

@@ -12,7 +12,6 @@ mod document;
 mod experts;
 mod exported;
 mod folder;
-mod header;
 mod info;
 mod names;
 mod open;

@@ -6,28 +6,15 @@ use crate::core::{Error, Kind};
 
 /// Extensions of files that `PyTorch` writes with `torch.save`.
 const PICKLES: [&str; 4] = ["pth", "pt", "ckpt", "bin"];
-/// Extension of llama.cpp's format.
-const GGUF: &str = "gguf";
 
 /// Whether the extension of `path` is that of an unsupported checkpoint format.
 pub(super) fn is_unsupported(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    extension == GGUF || PICKLES.contains(&extension.as_str())
+    PICKLES.contains(&extension.as_str())
 }
 
 /// The error for a file in an unsupported format, with what to download instead.
 pub(super) fn unsupported_format(path: &Path) -> Error {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    if extension == GGUF {
-        return Error::new(
-            Kind::Unsupported,
-            format!("{} is a GGUF file; this format is not supported", path.display()),
-        )
-        .remedy(
-                "Download the model as .safetensors: Comfy-Org/Wan_2.2_ComfyUI_Repackaged has it in fp16 and, at about the \
-                 size of this file, in fp8_scaled",
-        );
-    }
     Error::new(
         Kind::Unsupported,
         format!(

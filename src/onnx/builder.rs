@@ -12,7 +12,7 @@ use super::proto::{
 };
 use super::row_chunks::LoopBody;
 use super::spec::{Dtype, Graph, GraphSpec, ValueSpec};
-use super::weights::Weights;
+use super::weights::{StoredForm, Weights};
 use crate::core::{Error, Kind, Result};
 
 /// ONNX IR version of opset 23.
@@ -320,6 +320,12 @@ impl<'w> GraphBuilder<'w> {
             return Ok(var.clone());
         }
         let info = weights.get(name)?;
+        if info.form != StoredForm::Plain {
+            return Err(Error::new(
+                Kind::Bug,
+                format!("The tensor {name} was not repacked before it is used"),
+            ));
+        }
         let bytes = dims.iter().product::<usize>() * info.dtype.size();
         if bytes as u64 != info.len {
             return Err(Error::new(

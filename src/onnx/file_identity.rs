@@ -22,6 +22,11 @@ impl FileIdentity {
         Ok(Self { length: Bytes(about.len()), modified: about.modified().ok(), inode: inode(&about) })
     }
 
+    /// Length and modification time, which a copy or a moved file may share.
+    pub(super) fn state(&self) -> String {
+        format!("{} {:?}", self.length.0, self.modified)
+    }
+
     /// Fails with [`Kind::CorruptModel`] if the file at `path` was changed, replaced or removed since.
     pub(super) fn check(&self, path: &Path) -> Result<()> {
         let how = match Self::of(path) {

@@ -4,29 +4,43 @@
 //! external data (file, offset, length). It must not know ONNX Runtime or Wan.
 
 mod adapter;
+mod blocks;
 mod builder;
 mod compute_type;
+mod decode;
+mod encode;
 mod export;
 mod file_identity;
+mod gguf;
+mod header;
 mod int4;
 mod int8;
 mod proto;
 mod quantised;
+mod repack;
 mod rotation;
 mod row_chunks;
+mod row_reader;
+mod safetensors_header;
 mod signature;
 mod spec;
 mod type_inference;
 mod weights;
 
 pub use adapter::{Adapter, WeightDelta};
+pub use blocks::BlockType;
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use compute_type::ComputeType;
+pub use decode::{decode, f8e4m3};
+pub use encode::push_float;
 pub use export::{ExportDocument, WeightPlacement, export};
 pub use proto::{ModelProto, NodeProto};
-pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, quantization_layout};
+pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, int8_row, quantization_layout};
+pub use repack::{Repack, RepackTarget};
 pub use rotation::ROTATION_GROUP;
+pub use row_reader::{RowReader, matrix_shape};
+pub use safetensors_header::safetensors_header;
 pub use signature::{Signature, SignatureValue, dims_text, element_name};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
 pub use type_inference::TypedNode;
-pub use weights::{TensorInfo, Weights};
+pub use weights::{StoredForm, TensorInfo, Weights};

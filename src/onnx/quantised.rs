@@ -20,6 +20,11 @@ pub const QUANTIZATION_KEY: &str = "quantization";
 /// Number of inputs that share a scale in the int4 layout.
 pub const INT4_BLOCK: usize = 32;
 
+/// Largest int8 magnitude; -128 is unused, so that the range is symmetric.
+const INT8_MAX: f32 = 127.0;
+/// 1.5 * 2^23: adding and subtracting it rounds an f32 to the nearest integer, ties to even.
+const ROUNDER: f32 = 12_582_912.0;
+
 const INT8: &str = "int8 [inputs, outputs] with scale_weight [outputs]";
 const INT4: &str = "int4 [outputs, inputs / 32, 16] with scale_weight [outputs, inputs / 32]";
 
@@ -29,6 +34,21 @@ pub fn quantization_layout(quantisation: Quantisation) -> &'static str {
         Quantisation::Int8 => INT8,
         Quantisation::Int4 => INT4,
     }
+}
+
+/// Quantises the weights of one output to int8 and returns their scale.
+pub fn int8_row(row: &[f32], rounded: &mut [u8]) -> f32 {
+    let largest = row.iter().fold(0_f32, |largest, value| largest.max(value.abs()));
+    let scale = largest / INT8_MAX;
+    if scale == 0.0 {
+        rounded.fill(0);
+        return scale;
+    }
+    for (&value, rounded) in row.iter().zip(rounded) {
+        let integer = (value / scale).clamp(-INT8_MAX, INT8_MAX) + ROUNDER - ROUNDER;
+        *rounded = (integer as i8).cast_unsigned();
+    }
+    scale
 }
 
 /// The quantisation of a file with the metadata value `layout`; `None` for unknown layouts.
@@ -115,5 +135,20 @@ impl GraphBuilder<'_> {
                 .field("precision"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_has_its_own_scale() {
+        let mut rounded = [0; 4];
+        let scale = int8_row(&[1.27, -1.27, 0.005, 0.0149], &mut rounded);
+        assert!((scale - 0.01).abs() < 1e-8);
+        assert_eq!(rounded.map(u8::cast_signed), [127, -127, 0, 1]);
+        assert_eq!(int8_row(&[0.0; 4], &mut rounded), 0.0);
+        assert_eq!(rounded, [0; 4]);
     }
 }

@@ -25,6 +25,18 @@ fn rotation() -> Vec<f32> {
     all.map(|(row, column)| if is_negative(row, column) { -size } else { size }).collect()
 }
 
+/// Undoes the rotation of whole groups of inputs.
+pub(super) fn unrotate(values: &mut [f32]) {
+    let matrix = rotation();
+    for group in values.as_chunks_mut::<ROTATION_GROUP>().0 {
+        let rotated = *group;
+        // symmetric, so its rows are its columns
+        for (value, row) in group.iter_mut().zip(matrix.as_chunks::<ROTATION_GROUP>().0) {
+            *value = rotated.iter().zip(row).map(|(a, b)| a * b).sum();
+        }
+    }
+}
+
 impl GraphBuilder<'_> {
     /// The matrix `rotated`, `[outputs, inputs]`, without its rotation. ONNX Runtime computes it when it makes the session.
     pub(super) fn unrotated(&mut self, rotated: &Var, dims: &[usize]) -> Result<Var> {

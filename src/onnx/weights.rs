@@ -1,32 +1,41 @@
 //! The tensors of a checkpoint component: names, types, shapes and file offsets. Only headers are read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use safetensors::tensor::Metadata;
 use serde::Deserialize;
 
+use super::blocks::BlockType;
 use super::file_identity::FileIdentity;
-use super::quantised::{QUANTIZATION_KEY, logical_shape, quantisation_from_layout};
+use super::header::{corrupt, read_header, unreadable};
 use super::spec::Dtype;
-use crate::core::{Bytes, Error, Kind, Result, open_regular, read_bounded, without_byte_order_mark};
+use crate::core::{Bytes, Error, Kind, Result, read_bounded, without_byte_order_mark};
 
-/// Maximum size of a header in bytes; the safetensors format limits it to 100 MB.
-const MAX_HEADER: u64 = 100_000_000;
 /// Largest shard index that is read; that of the largest model has under a megabyte.
 const MAX_INDEX: Bytes = Bytes(64 << 20);
-/// First bytes of a git-LFS pointer.
-const LFS_POINTER: &[u8] = b"version https://git-lfs";
+
+/// How the values of a tensor are stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StoredForm {
+    /// Numbers of the element type, with the scales that a tensor beside them holds.
+    #[default]
+    Plain,
+    /// Quantised blocks of a GGUF file, along the last dimension.
+    Blocks(BlockType),
+}
 
 /// Type, shape and location of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Element type.
+    /// Element type; of blocks, bytes.
     pub dtype: Dtype,
     /// Shape.
     pub shape: Vec<usize>,
+    /// How the values are stored.
+    pub form: StoredForm,
     /// Index into [`Weights::files`].
     pub file: usize,
     /// Offset of the first byte in the file.
@@ -48,6 +57,8 @@ pub struct Weights {
     /// Tensors of types that are not used here, with the name of the type.
     unused: BTreeMap<String, String>,
     metadata: BTreeMap<String, String>,
+    /// The weights that these were repacked from.
+    origin: Option<Arc<Self>>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +76,7 @@ impl Weights {
             tensors: BTreeMap::new(),
             unused: BTreeMap::new(),
             metadata: BTreeMap::new(),
+            origin: None,
         }
     }
 
@@ -143,7 +155,7 @@ impl Weights {
             return Err(Error::new(Kind::Unsupported, format!("The path is not UTF-8: {}", root.display()))
                 .remedy("ONNX Runtime cannot open it; move the model to a folder with a name in UTF-8"));
         }
-        Ok(Self { files, identities, root, tensors, unused, metadata })
+        Ok(Self { files, identities, root, tensors, unused, metadata, origin: None })
     }
 
     /// The tensor `name`; fails with [`Kind::CorruptModel`] if it is missing, and with [`Kind::Unsupported`] if it has a
@@ -177,7 +189,7 @@ impl Weights {
     ///
     /// Graph code uses one naming scheme, files use several. Fails if two tensors get the same name.
     pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let Self { files, identities, root, tensors, unused, metadata } = self;
+        let Self { files, identities, root, tensors, unused, metadata, origin } = self;
         let mut renamed = BTreeMap::new();
         for (name, info) in tensors {
             let Some(new) = rename(&name) else { continue };
@@ -188,7 +200,7 @@ impl Weights {
             renamed.insert(new, info);
         }
         let unused = unused.into_iter().filter_map(|(name, dtype)| Some((rename(&name)?, dtype))).collect();
-        Ok(Self { files, identities, root, tensors: renamed, unused, metadata })
+        Ok(Self { files, identities, root, tensors: renamed, unused, metadata, origin })
     }
 
     /// The same tensors, with the matrices for which `is_rotated` holds marked as rotated.
@@ -227,7 +239,31 @@ impl Weights {
 
     /// Fails with [`Kind::CorruptModel`] if a file changed since its header was read, because the offsets may be wrong.
     pub fn check_unchanged(&self) -> Result<()> {
+        self.origin.iter().try_for_each(|origin| origin.check_unchanged())?;
         self.files.iter().zip(&self.identities).try_for_each(|(path, identity)| identity.check(path))
+    }
+
+    /// What is stored in the model's own files: the weights that these were repacked from, or these.
+    pub fn stored(&self) -> &Self {
+        self.origin.as_deref().unwrap_or(self)
+    }
+
+    /// The tensors of the one file `file`, repacked from `origin`. The file need not exist yet.
+    pub(super) fn repacked(
+        origin: &Self,
+        file: PathBuf,
+        tensors: BTreeMap<String, TensorInfo>,
+        metadata: BTreeMap<String, String>,
+    ) -> Self {
+        let root = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        let identities = FileIdentity::of(&file).into_iter().collect();
+        let (unused, origin) = (BTreeMap::new(), Some(Arc::new(origin.clone())));
+        Self { files: vec![file], identities, root, tensors, unused, metadata, origin }
+    }
+
+    /// The files as they were when their headers were read: sizes and times, without paths.
+    pub(super) fn file_states(&self) -> impl Iterator<Item = String> {
+        self.identities.iter().map(FileIdentity::state)
     }
 
     /// The common ancestor folder of all files.
@@ -273,88 +309,6 @@ impl Weights {
         let parts: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         parts.join("/")
     }
-}
-
-fn corrupt(path: &Path, what: &str) -> Error {
-    Error::new(Kind::CorruptModel, format!("{what}: {}", path.display())).remedy("Fetch the file again")
-}
-
-/// The header of a file.
-struct Header {
-    tensors: Vec<(String, TensorInfo)>,
-    /// Tensors of types that are not used here, with the name of the type.
-    unused: Vec<(String, String)>,
-    /// `__metadata__`.
-    metadata: HashMap<String, String>,
-}
-
-fn unreadable(path: &Path, error: std::io::Error) -> Error {
-    let (kind, remedy) = match error.kind() {
-        ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => (Kind::CorruptModel, "Fetch the file again"),
-        ErrorKind::PermissionDenied => {
-            (Kind::Io, "Give your user permission to read the file and its folders")
-        }
-        _ => (Kind::Io, "Check the disk, then fetch the file again"),
-    };
-    Error::new(kind, format!("Cannot read {}", path.display())).because(error).remedy(remedy)
-}
-
-fn read_header(path: &Path, file: usize) -> Result<Header> {
-    let unreadable = |error| unreadable(path, error);
-    let mut reader = open_regular(path).map_err(unreadable)?;
-    let size = reader.metadata().map_err(unreadable)?.len();
-    let mut start = [0; 8];
-    reader.read_exact(&mut start).map_err(unreadable)?;
-    if LFS_POINTER.starts_with(&start) {
-        return Err(corrupt(path, "The file is a git-LFS pointer, not the weights")
-            .remedy("Run \"git lfs pull\" in its folder"));
-    }
-    let length = u64::from_le_bytes(start);
-    if length > MAX_HEADER || length + 8 > size {
-        return Err(corrupt(path, "The file is not a safetensors file, or its header is truncated"));
-    }
-    let mut header = vec![0; length as usize];
-    reader.read_exact(&mut header).map_err(unreadable)?;
-    let metadata: Metadata = serde_json::from_slice(&header)
-        .map_err(|error| corrupt(path, "The safetensors header is damaged").because(error))?;
-    let expected = (metadata.data_len() as u64).saturating_add(8 + length);
-    if expected != size {
-        return Err(corrupt(
-            path,
-            &format!("The file is truncated or damaged: {size} bytes, {expected} expected"),
-        ));
-    }
-    let notes = metadata.metadata().clone().unwrap_or_default();
-    let quantisation = quantisation_from_layout(notes.get(QUANTIZATION_KEY));
-    let (mut tensors, mut unused) = (Vec::new(), Vec::new());
-    // sorted, so that an error is about the same tensor each time
-    let all: BTreeMap<_, _> = metadata.tensors().into_iter().collect();
-    for (name, info) in all {
-        let Some(dtype) = dtype_from_safetensors(info.dtype) else {
-            unused.push((name, format!("{:?}", info.dtype)));
-            continue;
-        };
-        let (from, to) = info.data_offsets;
-        let shape = logical_shape(quantisation, dtype, &info.shape);
-        let (offset, len) = (8 + length + from as u64, (to - from) as u64);
-        tensors.push((name, TensorInfo { dtype, shape, file, offset, len, is_rotated: false }));
-    }
-    Ok(Header { tensors, unused, metadata: notes })
-}
-
-fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {
-    Some(match dtype {
-        safetensors::Dtype::F32 => Dtype::F32,
-        safetensors::Dtype::F16 => Dtype::F16,
-        safetensors::Dtype::BF16 => Dtype::Bf16,
-        safetensors::Dtype::F8_E4M3 => Dtype::F8E4M3,
-        safetensors::Dtype::F8_E5M2 => Dtype::F8E5M2,
-        safetensors::Dtype::I8 => Dtype::I8,
-        safetensors::Dtype::U8 => Dtype::U8,
-        safetensors::Dtype::I32 => Dtype::I32,
-        safetensors::Dtype::I64 => Dtype::I64,
-        _ => return None,
-    })
 }
 
 fn common_parent(files: &[PathBuf]) -> PathBuf {

@@ -25,7 +25,7 @@ pub struct ComputePlan {
     pub transformer: ComputeType,
     /// What the VAE computes in.
     pub vae: ComputeType,
-    /// Whether fp32 was asked for, so that TF32 must not take its place on any device.
+    /// Whether fp32 was asked for: TF32 must not take its place, and quantised weights are widened, not rounded again.
     pub exact: bool,
     /// The transformers' precision, for instance "fp32" or "int8".
     pub precision: &'static str,
@@ -77,12 +77,13 @@ impl ComputePlan {
             Provider::TensorRt => ProviderChoice::TensorRt,
         };
         precision.check(asked, &checkpoint.limits())?;
+        let asks_fp32 = precision == PrecisionChoice::Fp32;
         let all = |compute: ComputeType, precision| Self {
             device: device_id(provider, device),
             text: compute,
             transformer: compute,
             vae: compute,
-            exact: false,
+            exact: asks_fp32,
             precision,
             reason: String::new(),
         };
@@ -90,7 +91,12 @@ impl ComputePlan {
             let short = |exported: &Exported| exported.graphs().any(|graph| graph.short().is_some());
             let word = match &checkpoint.exported {
                 Some(exported) if short(exported) => AS_EXPORTED,
-                _ => checkpoint.quantisation().map_or_else(|| ComputeType::Fp32.word(), Quantisation::word),
+                _ => {
+                    let repacked = (checkpoint.transformer.weights.needs_repack() && !asks_fp32)
+                        .then_some(Quantisation::Int8);
+                    let quantisation = checkpoint.quantisation().or(repacked);
+                    quantisation.map_or_else(|| ComputeType::Fp32.word(), Quantisation::word)
+                }
             };
             return Ok(all(ComputeType::Fp32, word));
         }
@@ -107,7 +113,7 @@ impl ComputePlan {
         // UMT5's values leave the range of fp16
         let text = if has_bf16 { ComputeType::Bf16 } else { ComputeType::Fp32 };
         let (transformer, vae) = match precision {
-            PrecisionChoice::Fp32 => return Ok(Self { exact: true, ..all(ComputeType::Fp32, "fp32") }),
+            PrecisionChoice::Fp32 => return Ok(all(ComputeType::Fp32, "fp32")),
             PrecisionChoice::Bf16 if !has_bf16 => {
                 let device = device.map_or_else(|| "The device".to_owned(), ToString::to_string);
                 return Err(refused(
@@ -130,6 +136,11 @@ impl ComputePlan {
     /// The options of its sessions.
     pub fn options(&self) -> SessionOptions {
         SessionOptions { device: self.device.clone(), exact: self.exact, ..SessionOptions::default() }
+    }
+
+    /// Whether weights may be rounded to int8: on the CPU, unless fp32 was asked for.
+    pub(super) fn rounds_to_int8(&self) -> bool {
+        self.device.provider == Provider::Cpu && !self.exact
     }
 
     /// A part of the keys of kept results: another plan computes other numbers.

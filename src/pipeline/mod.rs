@@ -22,6 +22,7 @@ mod preview;
 mod preview_draw;
 mod preview_fit;
 mod preview_map;
+mod repacked;
 mod reporter;
 mod schedule;
 mod step_cache;
@@ -39,6 +40,7 @@ pub use memory_plan::{
     ComponentId, ComponentNeeds, ComponentPlan, Footprint, MemoryNeeds, MemoryPlan, Residency,
 };
 pub use networks::{SessionCache, memory_of_sessions};
+pub use repacked::RepackedModel;
 pub use reporter::Reporter;
 pub use schedule::denoise_steps;
 pub use step_cache::StepCache;

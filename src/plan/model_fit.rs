@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::memory_sample::MemorySample;
 use super::planner::Planner;
-use super::preflight::{PreparedJob, compute_plan, report};
+use super::preflight::{PreparedJob, compute_plan, repacked_model, report};
 use super::request::PlanRequest;
 use super::run_limits::RunLimits;
 use super::{DraftChanges, SeedChoice};
@@ -66,8 +66,8 @@ fn peak_of(model: &Path, draft: Draft, data_dir: &Path) -> Result<(MemoryFit, Op
     let limits = RunLimits::from(&Settings::load(data_dir).0);
     let memory = MemorySample::now(&compute, true, limits);
     let spec = JobSpec::new(draft, model.to_path_buf(), data_dir.join("outputs/any.mp4"));
-    let job =
-        PreparedJob { spec: &spec, request: &request, model: &checkpoint, compute: &compute, memory, limits };
+    let model = &repacked_model(&checkpoint, &compute, data_dir);
+    let job = PreparedJob { spec: &spec, request: &request, model, compute: &compute, memory, limits };
     let (found, _) = report(job, data_dir)?;
     let of_memory = found.findings.iter().filter(|finding| finding.subject == Subject::Memory);
     let fit = match of_memory.map(|finding| finding.severity).max() {

@@ -18,12 +18,12 @@ use crate::media::OutputTarget;
 use crate::models;
 use crate::models::convert::{ConversionTarget, default_name};
 use crate::monitor::{self, CardMemory, free_space};
-use crate::pipeline::{ComputePlan, Reporter, denoise_steps};
+use crate::pipeline::{ComputePlan, RepackedModel, Reporter, denoise_steps};
 use crate::preflight::{
     self, DeviceFacts, DiskSpace, MeasuredRun, MeasuredTime, ModelSize, PreflightFacts, PreflightReport,
     ValueBytes, passes, work,
 };
-use crate::store::{Offload, Settings};
+use crate::store::{Offload, Settings, WeightsCache};
 use crate::wan::{Checkpoint, vae_cost};
 
 /// Number of earlier runs that are considered.
@@ -60,7 +60,7 @@ pub struct PreflightResult {
 pub(crate) struct PreparedJob<'a> {
     pub(crate) spec: &'a JobSpec,
     pub(crate) request: &'a GenRequest,
-    pub(crate) model: &'a Checkpoint,
+    pub(crate) model: &'a RepackedModel,
     pub(crate) compute: &'a ComputePlan,
     pub(crate) memory: MemorySample,
     pub(crate) limits: RunLimits,
@@ -87,8 +87,8 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     limits.check_prompts(&request, &checkpoint)?;
     let keeps_sessions = keeps_sessions && settings.models.offload == Offload::Auto;
     let memory = MemorySample::now(&compute, keeps_sessions, limits);
-    let job =
-        PreparedJob { spec: work, request: &request, model: &checkpoint, compute: &compute, memory, limits };
+    let model = &repacked_model(&checkpoint, &compute, data_dir);
+    let job = PreparedJob { spec: work, request: &request, model, compute: &compute, memory, limits };
     let (mut found, disk_space) = report(job, data_dir)?;
     let finding = |(severity, message)| Finding {
         severity,
@@ -116,17 +116,24 @@ pub(super) fn compute_plan(
     }
 }
 
+/// The model as a run with the data folder computes with it.
+pub(super) fn repacked_model(model: &Checkpoint, compute: &ComputePlan, data_dir: &Path) -> RepackedModel {
+    RepackedModel::plan(model, compute, WeightsCache::new(Some(data_dir)).dir())
+}
+
 /// Estimates the cost of a job, lists findings, and returns the disk space that it needs. Fails for a value outside the
 /// range of its mode.
 pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(PreflightReport, Vec<DiskSpace>)> {
-    let PreparedJob { spec: work, request, model, compute, memory, limits } = job;
+    let PreparedJob { spec: work, request, model: repacked, compute, memory, limits } = job;
+    let model = repacked.checkpoint();
     let profiles = Profiles::open(data_dir)?.limited(&Settings::load(data_dir).0.modes)?;
     let (mode, family) = (request.mode, model.family());
     if let Some(problem) = profiles.problems(&work.draft, mode, family).into_iter().next() {
         return Err(problem);
     }
     let size = ModelSize::of(model);
-    let disk_space = disk_space(work, request, &size, data_dir);
+    let mut disk_space = disk_space(work, request, &size, data_dir);
+    disk_space.extend(repacked_space(repacked, data_dir));
     let history = history(data_dir);
     let like = history.as_ref().and_then(|history| like_runs(history, job));
     let earlier = history.map(|history| earlier(&history, model, data_dir)).unwrap_or_default();
@@ -254,6 +261,13 @@ fn disk_space(work: &JobSpec, request: &GenRequest, size: &ModelSize, data_dir: 
         .collect()
 }
 
+/// The disk space of repacked weights that are not there yet.
+fn repacked_space(model: &RepackedModel, data_dir: &Path) -> Option<DiskSpace> {
+    let (needed, path) = (model.size_to_write(), nearest(data_dir)?);
+    let free = free_space(&path);
+    (needed > Bytes(0)).then_some(DiskSpace { content: "the repacked weights", free, path, needed })
+}
+
 /// The folder, or its nearest existing ancestor.
 fn nearest(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().find(|folder| folder.is_dir()).map(Path::to_path_buf)
@@ -297,6 +311,7 @@ fn read<T>(read: Result<T>) -> Option<T> {
 /// The duration of a job, estimated from comparable runs of the same size.
 fn like_runs(history: &History, job: PreparedJob<'_>) -> Option<HistoryEstimate> {
     let PreparedJob { spec, request, model, compute, .. } = job;
+    let model = model.checkpoint();
     let like = SimilarRuns {
         model_fingerprint: &model.fingerprint(),
         mode: request.mode,

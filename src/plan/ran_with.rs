@@ -4,7 +4,7 @@ use super::memory_sample::MemorySample;
 use super::run_limits::RunLimits;
 use crate::core::{Draft, GenRequest, Provider, Stage};
 use crate::engine::{Prepack, Runtime};
-use crate::pipeline::{ComponentId, ComputePlan};
+use crate::pipeline::{ComponentId, ComputePlan, RepackedModel};
 use crate::wan::{Checkpoint, vae_cost};
 
 /// What an attempt ran with.
@@ -45,8 +45,10 @@ pub(crate) fn ran_with(
     };
     let is_packed =
         component.filter(|_| is_built && compute.device.provider == Provider::Cpu).is_some_and(|one| {
-            let plan =
-                MemorySample::now(&compute, false, RunLimits::default()).plan(&request, model, &compute);
+            // where the repacked weights are does not matter here
+            let model = RepackedModel::plan(model, &compute, &std::env::temp_dir());
+            let sample = MemorySample::now(&compute, false, RunLimits::default());
+            let plan = sample.plan(&request, model.checkpoint(), &compute);
             plan.of(one).prepack == Prepack::Packed
         });
     Some(RanWith {

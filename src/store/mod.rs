@@ -8,6 +8,7 @@ mod settings;
 mod staged;
 mod tensor_cache;
 mod tensor_file;
+mod weights_cache;
 mod whole_file;
 
 pub use data_dir::{DATA_DIR_VARIABLE, choose_data_dir, default_data_dir};
@@ -22,4 +23,5 @@ pub use settings::{
 pub use staged::{bound_folder, stage_in, sweep_staged};
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{TensorMetadata, read_tensors, write_tensors, write_tensors_new};
+pub use weights_cache::WeightsCache;
 pub use whole_file::{create_folder, create_private_folder, make_private, sync_folder, write_whole};

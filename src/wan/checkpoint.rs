@@ -104,7 +104,8 @@ impl Checkpoint {
             let line = |(name, info): (&str, &TensorInfo)| {
                 format!("{name} {:?} {:?} {} {}", info.dtype, info.shape, info.offset, info.len)
             };
-            lines.extend(weights.iter().map(line));
+            // a model is the same however its weights are repacked to compute
+            lines.extend(weights.stored().iter().map(line));
         }
         for graph in self.exported.iter().flat_map(Exported::graphs) {
             let (inputs, outputs) = (&graph.signature.inputs, &graph.signature.outputs);

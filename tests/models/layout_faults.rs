@@ -35,7 +35,7 @@ fn check_error(dir: &Path, kind: Kind, words: &[&str]) -> Error {
 }
 
 #[test]
-fn pickles_and_gguf_are_refused_with_a_way_out() {
+fn pickles_and_empty_gguf_files_are_refused_with_a_way_out() {
     for (lost, found, words) in [
         (VAE, "vae/Wan2.1_VAE.pth", "PyTorch pickle"),
         (TEXT, "text_encoders/models_t5_umt5-xxl-enc-bf16.pth", "PyTorch pickle"),
@@ -53,7 +53,7 @@ fn pickles_and_gguf_are_refused_with_a_way_out() {
     }
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("Wan2.2-T2V-A14B-HighNoise-Q4_K_S.gguf"), b"GGUF").unwrap();
-    check_error(dir.path(), Kind::Unsupported, &["GGUF", "fp8_scaled"]);
+    check_error(dir.path(), Kind::CorruptModel, &["HighNoise-Q4_K_S.gguf", "again"]);
 
     let dir = tempfile::tempdir().unwrap();
     write(&narrow(SynthModel::Ti2v5b), SynthLayout::Diffusers, SynthDtype::Fp32, dir.path());

@@ -7,6 +7,7 @@ mod convert;
 mod convert_smaller;
 mod exported_images;
 mod exported_model;
+mod gguf;
 mod graph_parity;
 mod lasting_ids;
 mod layout_faults;

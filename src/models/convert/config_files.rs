@@ -1,6 +1,7 @@
 //! Writes the files of a converted model that hold no weights: configurations, shard indices and the tokenizer.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,9 +14,7 @@ use crate::core::{Error, Kind, Mode, Result};
 use crate::models::synth::configs;
 use crate::onnx::Weights;
 use crate::wan::Checkpoint;
-
-/// Name of the tensor that holds `spiece.model` in a ComfyUI text encoder file.
-const EMBEDDED_TOKENIZER: &str = "spiece_model";
+use crate::wan::text::attached_tokenizer;
 
 /// Writes all files without weights into `dir`.
 ///
@@ -103,8 +102,9 @@ fn tokenizer(source: &Path, dir: &Path) -> Result<()> {
     };
     if source.is_file() {
         let weights = Weights::from_files(&[source.to_path_buf()])?;
-        let bytes = weights.bytes(weights.get(EMBEDDED_TOKENIZER)?)?;
-        return put(&dir.join("spiece.model"), &bytes);
+        let attached = attached_tokenizer(&weights)
+            .ok_or_else(|| unreadable(source, std::io::ErrorKind::NotFound.into()))?;
+        return put(&dir.join("spiece.model"), &weights.bytes(attached)?);
     }
     let entries = fs::read_dir(source).map_err(|error| unreadable(source, error))?;
     let mut files: Vec<PathBuf> =
@@ -112,7 +112,10 @@ fn tokenizer(source: &Path, dir: &Path) -> Result<()> {
     files.sort();
     for file in files {
         // weights in the same folder are converted elsewhere
-        if file.extension().is_some_and(|extension| extension == "safetensors" || extension == "part") {
+        let is_weights = |extension: &OsStr| {
+            ["safetensors", "sft", "gguf", "part"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        };
+        if file.extension().is_some_and(is_weights) {
             continue;
         }
         let is_ours =

@@ -1,6 +1,6 @@
 //! Quantisation of matrix blocks to 4-bit integers with one scale per block.
 
-use super::source_values::RelativeError;
+use super::relative_error::RelativeError;
 use crate::onnx::INT4_BLOCK;
 
 /// Size of a quantised block in bytes.

@@ -1,17 +1,17 @@
 //! Conversion of one matrix, and its relative L2 error.
 
-use super::decode::{bf16_from, f8e4m3};
 use super::int4;
-use super::plan::ConversionTarget;
-use super::source_values::{ROWS, RelativeError, Scales, by_rows, matrix_shape};
+use super::plan::{ConversionTarget, Tensor};
+use super::relative_error::RelativeError;
 use crate::core::{Bytes, CancelToken, Result};
-use crate::models::synth::encode::push;
-use crate::onnx::{Dtype, INT4_BLOCK, Weights};
+use crate::onnx::{
+    Dtype, INT4_BLOCK, RowReader, Weights, decode, f8e4m3, int8_row, matrix_shape, push_float,
+};
 
 /// Values that are read at once where rows do not matter.
 const CHUNK: usize = 1 << 18;
-/// Largest int8 magnitude; -128 is unused, so that the range is symmetric.
-const INT8_MAX: f32 = 127.0;
+/// Rows of a matrix that are read at once: 64 outputs are one cache line of the transposed int8 matrix.
+const ROWS: usize = 64;
 /// Largest value of float8 E4M3FN.
 const FP8_MAX: f32 = 448.0;
 
@@ -57,6 +57,28 @@ pub(super) fn quantise(
     Ok(QuantisedMatrix { values, scales, relative_l2: error.l2() })
 }
 
+/// Reads the matrix `name` in chunks of up to 64 rows.
+///
+/// `take` is called with the index of the first row and the values of each chunk, `read` with its size in the file.
+fn by_rows(
+    weights: &Weights,
+    name: &str,
+    cancel: &CancelToken,
+    read: &mut dyn FnMut(Bytes),
+    take: &mut dyn FnMut(usize, &[f32]),
+) -> Result<()> {
+    let [outputs, inputs] = matrix_shape(weights, name)?;
+    let reader = RowReader::new(weights, name)?;
+    for first in (0..outputs).step_by(ROWS) {
+        cancel.check()?;
+        let rows = ROWS.min(outputs - first);
+        let numbers = reader.values(first * inputs..(first + rows) * inputs)?;
+        read(Bytes(reader.stored_bytes(rows * inputs)));
+        take(first, &numbers);
+    }
+    Ok(())
+}
+
 /// Quantises rows to int8 and stores them transposed, `[inputs, outputs]`.
 struct Transposed {
     outputs: usize,
@@ -79,7 +101,11 @@ impl Transposed {
         rounded.resize(ROWS * *inputs, 0);
         let rows = numbers.len() / *inputs;
         for (row, rounded) in numbers.chunks_exact(*inputs).zip(rounded.chunks_exact_mut(*inputs)) {
-            scales.push(int8_row(row, rounded, error));
+            let scale = int8_row(row, rounded);
+            for (&value, &byte) in row.iter().zip(&*rounded) {
+                error.add(value, f32::from(byte.cast_signed()) * scale);
+            }
+            scales.push(scale);
         }
         for input in 0..*inputs {
             let line = &mut values[input * *outputs + first..][..rows];
@@ -90,19 +116,6 @@ impl Transposed {
     }
 }
 
-/// Quantises the weights of one output to int8 and returns their scale.
-fn int8_row(row: &[f32], rounded: &mut [u8], error: &mut RelativeError) -> f32 {
-    let largest = row.iter().fold(0_f32, |largest, value| largest.max(value.abs()));
-    let scale = largest / INT8_MAX;
-    for (&value, rounded) in row.iter().zip(rounded) {
-        let integer =
-            if scale > 0.0 { (value / scale).round_ties_even().clamp(-INT8_MAX, INT8_MAX) } else { 0.0 };
-        error.add(value, integer * scale);
-        *rounded = (integer as i8).cast_unsigned();
-    }
-    scale
-}
-
 /// Appends the weights of one output as float8 E4M3 and returns their scale.
 ///
 /// A scale for each output costs no time in a run, and the matrix is read only once here.
@@ -111,7 +124,7 @@ fn fp8_row(row: &[f32], values: &mut Vec<u8>, error: &mut RelativeError) -> f32 
     let scale = largest / FP8_MAX;
     let first = values.len();
     for &value in row {
-        push(values, if scale > 0.0 { value / scale } else { 0.0 }, Dtype::F8E4M3);
+        push_float(values, if scale > 0.0 { value / scale } else { 0.0 }, Dtype::F8E4M3);
     }
     for (&value, &byte) in row.iter().zip(&values[first..]) {
         error.add(value, f8e4m3(byte) * scale);
@@ -119,44 +132,30 @@ fn fp8_row(row: &[f32], values: &mut Vec<u8>, error: &mut RelativeError) -> f32 
     scale
 }
 
-/// Reads the tensor `name` in chunks, passes each to `put` as bf16 bytes, and returns the relative L2 error.
-pub(super) fn cast_to_bf16(
+/// Reads a tensor in chunks, passes each to `put` as bytes of its new type, and returns the relative L2 error.
+pub(super) fn cast(
     weights: &Weights,
-    name: &str,
+    tensor: &Tensor,
     cancel: &CancelToken,
     put: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<f64> {
-    let info = weights.get(name)?;
-    let count: usize = info.shape.iter().product();
-    let scales = Scales::read(weights, name)?;
+    let reader = RowReader::new(weights, &tensor.name)?;
+    let count = reader.num_values();
     let mut error = RelativeError::default();
-    let mut bytes = Vec::with_capacity(2 * CHUNK);
+    let (mut bytes, mut written) = (Vec::with_capacity(4 * CHUNK), Vec::with_capacity(CHUNK));
     for first in (0..count).step_by(CHUNK) {
         cancel.check()?;
-        let numbers = scales.numbers(weights, info, name, first..count.min(first + CHUNK))?;
+        let numbers = reader.values(first..count.min(first + CHUNK))?;
         bytes.clear();
-        for value in numbers {
-            let bits = bf16_from(value);
-            error.add(value, f32::from_bits(u32::from(bits) << 16));
-            bytes.extend(bits.to_le_bytes());
+        written.clear();
+        for value in &numbers {
+            push_float(&mut bytes, *value, tensor.dtype);
+        }
+        decode(tensor.dtype, &bytes, &mut written);
+        for (exact, written) in numbers.iter().zip(&written) {
+            error.add(*exact, *written);
         }
         put(&bytes)?;
     }
     Ok(error.l2())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_row_has_its_own_scale() {
-        let (mut rounded, mut error) = ([0; 4], RelativeError::default());
-        let scale = int8_row(&[1.27, -1.27, 0.005, 0.0149], &mut rounded, &mut error);
-        assert!((scale - 0.01).abs() < 1e-8);
-        assert_eq!(rounded.map(u8::cast_signed), [127, -127, 0, 1]);
-        assert!(error.l2() > 0.003 && error.l2() < 0.004);
-        assert_eq!(int8_row(&[0.0; 4], &mut rounded, &mut error), 0.0);
-        assert_eq!(rounded, [0; 4]);
-    }
 }

@@ -5,7 +5,6 @@
 //! an interrupted conversion continues after the last complete shard.
 
 mod config_files;
-mod decode;
 mod document;
 mod int4;
 mod lock;
@@ -13,10 +12,10 @@ mod matrix;
 mod progress;
 
 mod plan;
+mod relative_error;
 mod report;
 mod run;
 mod shard;
-mod source_values;
 
 pub use document::ConversionDocument;
 pub use plan::ConversionTarget;

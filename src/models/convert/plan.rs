@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Bytes, Error, Kind, Quantisation, Result};
-use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights};
+use crate::onnx::{Dtype, INT4_BLOCK, StoredForm, TensorInfo, Weights};
 use crate::wan::Checkpoint;
+use crate::wan::names::is_block_linear;
 
 /// The precision to convert a model to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,17 +75,17 @@ impl ConversionTarget {
         }
     }
 
-    /// Whether this target converts a tensor of `component`.
-    fn changes(self, component: &str, name: &str, info: &TensorInfo) -> bool {
+    /// Whether this target converts a tensor.
+    fn changes(self, name: &str, info: &TensorInfo) -> bool {
         let is_fp8 = matches!(info.dtype, Dtype::F8E4M3 | Dtype::F8E5M2);
         match self {
-            Self::Int8 => is_linear(component, name, &info.shape),
+            Self::Int8 => is_block_linear(name, &info.shape),
             // the inputs must be a multiple of the block size
             Self::Int4 => {
-                is_linear(component, name, &info.shape)
+                is_block_linear(name, &info.shape)
                     && info.shape.last().is_some_and(|inputs| inputs.is_multiple_of(INT4_BLOCK))
             }
-            Self::Fp8 => is_linear(component, name, &info.shape) && !is_fp8,
+            Self::Fp8 => is_block_linear(name, &info.shape) && !is_fp8,
             Self::Bf16 => is_large(name, &info.shape) && info.dtype != Dtype::Bf16,
         }
     }
@@ -99,8 +100,8 @@ pub(super) enum Conversion {
     Quantise,
     /// The scales of the matrix before it, written together with the matrix.
     Scales,
-    /// Cast to bf16 without scales.
-    CastToBf16,
+    /// Written as floating-point numbers of the tensor's type, without scales.
+    Cast,
 }
 
 /// A tensor to be written.
@@ -173,7 +174,7 @@ fn component_shards<'c>(
     let mut groups: Vec<Vec<Tensor>> = vec![Vec::new()];
     let mut size = 0;
     for (name, _) in source.iter() {
-        let tensors = planned(component, source, name, target);
+        let tensors = planned(source, name, target);
         let more: u64 = tensors.iter().map(Tensor::size).sum();
         if size > 0 && size + more > shard.0 {
             groups.push(Vec::new());
@@ -195,10 +196,10 @@ fn component_shards<'c>(
 }
 
 /// The tensors to write for the source tensor `name`: one, two with scales, or none if it is an outdated scale.
-fn planned(component: &str, source: &Weights, name: &str, target: Option<ConversionTarget>) -> Vec<Tensor> {
+fn planned(source: &Weights, name: &str, target: Option<ConversionTarget>) -> Vec<Tensor> {
     let Ok(info) = source.get(name) else { return Vec::new() };
     let changes = |name: &str| {
-        source.get(name).is_ok_and(|info| target.is_some_and(|target| target.changes(component, name, info)))
+        source.get(name).is_ok_and(|info| target.is_some_and(|target| target.changes(name, info)))
     };
     let tensor = |dtype, shape: &[usize], conversion| Tensor {
         name: name.to_owned(),
@@ -213,14 +214,17 @@ fn planned(component: &str, source: &Weights, name: &str, target: Option<Convers
         return Vec::new();
     }
     if !changes(name) {
-        return vec![tensor(info.dtype, &info.shape, Conversion::Copy)];
+        let is_packed = info.form != StoredForm::Plain;
+        let (dtype, conversion) =
+            if is_packed { (info.widened(), Conversion::Cast) } else { (info.dtype, Conversion::Copy) };
+        return vec![tensor(dtype, &info.shape, conversion)];
     }
     let form = match (target, &info.shape[..]) {
         (Some(target), &[outputs, inputs]) => target.scaled(outputs, inputs),
         _ => None,
     };
     let Some((dtype, shape, scales)) = form else {
-        return vec![tensor(Dtype::Bf16, &info.shape, Conversion::CastToBf16)];
+        return vec![tensor(Dtype::Bf16, &info.shape, Conversion::Cast)];
     };
     let module = name.strip_suffix(".weight").unwrap_or(name);
     let scales = Tensor {
@@ -230,18 +234,6 @@ fn planned(component: &str, source: &Weights, name: &str, target: Option<Convers
         conversion: Conversion::Scales,
     };
     vec![tensor(dtype, &shape, Conversion::Quantise), scales]
-}
-
-/// Whether a tensor is the weight of a linear layer in a block; these are nearly all weights and operations of a model.
-fn is_linear(component: &str, name: &str, shape: &[usize]) -> bool {
-    let in_block = match component {
-        "text_encoder" => name.starts_with("encoder.block."),
-        _ => name.starts_with("blocks."),
-    };
-    in_block
-        && shape.len() == 2
-        && name.ends_with(".weight")
-        && !name.ends_with("relative_attention_bias.weight")
 }
 
 /// Whether a tensor is a matrix or convolution kernel. The timestep embedding is excluded: diffusers keeps it in fp32.
@@ -255,25 +247,19 @@ mod tests {
 
     #[test]
     fn the_linear_layers_of_blocks_are_converted() {
-        for (component, name, shape, linear, large) in [
-            ("transformer", "blocks.3.attn1.to_q.weight", &[8, 8][..], true, true),
-            ("transformer", "blocks.3.attn1.to_q.bias", &[8], false, false),
-            ("transformer", "blocks.3.attn1.norm_q.weight", &[8], false, false),
-            ("transformer", "blocks.3.scale_shift_table", &[1, 6, 8], false, false),
-            ("transformer", "proj_out.weight", &[4, 8], false, true),
-            ("transformer", "patch_embedding.weight", &[8, 4, 1, 2, 2], false, true),
-            ("transformer", "condition_embedder.time_embedder.linear_1.weight", &[8, 8], false, false),
-            ("text_encoder", "encoder.block.0.layer.1.DenseReluDense.wo.weight", &[8, 8], true, true),
-            (
-                "text_encoder",
-                "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-                &[32, 2],
-                false,
-                true,
-            ),
-            ("text_encoder", "shared.weight", &[9, 8], false, true),
+        for (name, shape, linear, large) in [
+            ("blocks.3.attn1.to_q.weight", &[8, 8][..], true, true),
+            ("blocks.3.attn1.to_q.bias", &[8], false, false),
+            ("blocks.3.attn1.norm_q.weight", &[8], false, false),
+            ("blocks.3.scale_shift_table", &[1, 6, 8], false, false),
+            ("proj_out.weight", &[4, 8], false, true),
+            ("patch_embedding.weight", &[8, 4, 1, 2, 2], false, true),
+            ("condition_embedder.time_embedder.linear_1.weight", &[8, 8], false, false),
+            ("encoder.block.0.layer.1.DenseReluDense.wo.weight", &[8, 8], true, true),
+            ("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", &[32, 2], false, true),
+            ("shared.weight", &[9, 8], false, true),
         ] {
-            assert_eq!((is_linear(component, name, shape), is_large(name, shape)), (linear, large), "{name}");
+            assert_eq!((is_block_linear(name, shape), is_large(name, shape)), (linear, large), "{name}");
         }
     }
 }

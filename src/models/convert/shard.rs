@@ -7,12 +7,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::header::header;
 use super::matrix;
 use super::plan::{Conversion, ConversionTarget, Shard, Tensor};
 use super::report::LayerError;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization_layout};
+use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization_layout, safetensors_header};
 
 /// Bytes copied at a time.
 const CHUNK: u64 = 1 << 22;
@@ -90,13 +89,15 @@ fn fill(shard: &Shard<'_>, part: &Path, writing: &mut ShardContext<'_>) -> Resul
                 put(&mut file, place(&format!("{module}.scale_weight")), &scales)?;
                 found.relative_l2
             }
-            Conversion::CastToBf16 => {
-                let size = shard.source.get(&tensor.name)?.dtype.size() as u64;
+            Conversion::Cast => {
+                let info = shard.source.get(&tensor.name)?;
+                let (stored, values) = (info.len, info.shape.iter().product::<usize>().max(1) as u64);
                 let mut next = at;
-                matrix::cast_to_bf16(shard.source, &tensor.name, writing.cancel, &mut |bytes| {
+                matrix::cast(shard.source, tensor, writing.cancel, &mut |bytes| {
                     put(&mut file, next, bytes)?;
                     next += bytes.len() as u64;
-                    (writing.done)(Bytes(bytes.len() as u64 / 2 * size));
+                    let written = (bytes.len() / tensor.dtype.size()) as u64;
+                    (writing.done)(Bytes(written.saturating_mul(stored) / values));
                     Ok(())
                 })?
             }
@@ -137,6 +138,6 @@ fn layout<'a>(shard: &'a Shard<'_>, target: ConversionTarget) -> (Vec<u8>, HashM
     let mut order: Vec<_> = shard.tensors.iter().collect();
     order.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.size()));
     let entries = order.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, tensor.shape.as_slice()));
-    let (bytes, places) = header(notes, entries);
+    let (bytes, places) = safetensors_header(notes, entries);
     (bytes, order.iter().map(|tensor| tensor.name.as_str()).zip(places).collect())
 }

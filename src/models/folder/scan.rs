@@ -9,9 +9,12 @@ use super::super::unsupported::is_unsupported;
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 use crate::wan::names::{Recognised, recognise};
+use crate::wan::text::attached_tokenizer;
 
 /// Subfolders of ComfyUI's `models` folder that are searched; one of the first two identifies it.
-const COMFY: [&str; 5] = ["diffusion_models", "unet", "text_encoders", "clip", "vae"];
+const COMFY: [&str; 6] = ["diffusion_models", "unet", "text_encoders", "clip", "vae", "checkpoints"];
+/// Extensions of checkpoint files, in any case.
+const EXTENSIONS: [&str; 3] = ["safetensors", "sft", "gguf"];
 /// Subfolders that may themselves be a ComfyUI `models` folder.
 const INSIDE: [&str; 2] = ["split_files", "models"];
 /// How many folders deep files are searched (`google/umt5-xxl/spiece.model` is two deep).
@@ -52,8 +55,8 @@ pub(super) struct Scan {
     num_folders: usize,
 }
 
-/// Checkpoints on disk by folder and stem: one file, or shards.
-type Sets = BTreeMap<(PathBuf, String), Vec<PathBuf>>;
+/// Checkpoints on disk by folder, stem and extension: one file, or shards.
+type Sets = BTreeMap<(PathBuf, String, String), Vec<PathBuf>>;
 
 /// Searches `dir`. A folder that cannot be listed counts as empty.
 pub(super) fn scan(dir: &Path) -> Scan {
@@ -77,17 +80,20 @@ pub(super) fn scan(dir: &Path) -> Scan {
     } else {
         scan.walk(&root, 0, &mut sets);
     }
-    for ((folder, stem), files) in sets.into_iter().take(MAX_FILES) {
+    for ((folder, stem, extension), files) in sets.into_iter().take(MAX_FILES) {
         let path = files[0].clone();
-        let read = open(&folder, &stem, &files).and_then(|weights| {
-            if weights.contains("spiece_model") {
+        let read = open(&folder, [&stem, &extension], &files).and_then(|weights| {
+            if attached_tokenizer(&weights).is_some() {
                 scan.tokenizer_files.push(path.clone());
             }
             recognise(&weights)
         });
         match read {
-            Ok(Some(recognised)) => scan.found.push(Found { path, stem, recognised }),
-            Ok(None) => {}
+            Ok(components) => scan.found.extend(components.into_iter().map(|recognised| Found {
+                path: path.clone(),
+                stem: stem.clone(),
+                recognised,
+            })),
             Err(error) => scan.broken.push((path, error)),
         }
     }
@@ -119,14 +125,20 @@ impl Scan {
                 if depth < MAX_DEPTH && !diffusers::is_one(&path) {
                     self.walk(&path, depth + 1, sets);
                 }
-            } else if let Some(stem) = name.strip_suffix(".safetensors") {
+            } else if let Some((stem, extension)) = stem_and_extension(&name) {
                 let stem = shard(stem).map_or(stem, |(stem, _)| stem).to_owned();
-                sets.entry((dir.to_path_buf(), stem)).or_default().push(path);
+                sets.entry((dir.to_path_buf(), stem, extension.to_owned())).or_default().push(path);
             } else if is_unsupported(&path) && may_be_wan(&name) {
                 self.unsupported.push(path);
             }
         }
     }
+}
+
+/// Stem and extension of a checkpoint file's name.
+fn stem_and_extension(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once('.')
+        .filter(|(_, extension)| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// Whether a file in an unsupported format may belong to a Wan model, by its name; `.bin` alone is not enough.
@@ -143,11 +155,11 @@ fn shard(stem: &str) -> Option<(&str, usize)> {
     (is_number(number) && is_number(total)).then_some((name, total.parse().ok()?))
 }
 
-fn open(folder: &Path, stem: &str, files: &[PathBuf]) -> Result<Weights> {
+fn open(folder: &Path, [stem, extension]: [&str; 2], files: &[PathBuf]) -> Result<Weights> {
     let first = files[0].file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let Some((_, total)) = shard(&first) else { return Weights::from_files(&files[..1]) };
     if let Some(missing) = (1..=total)
-        .map(|number| format!("{stem}-{number:05}-of-{total:05}.safetensors"))
+        .map(|number| format!("{stem}-{number:05}-of-{total:05}.{extension}"))
         .find(|name| !folder.join(name).exists())
     {
         return Err(Error::new(
@@ -171,5 +183,13 @@ mod tests {
         assert_eq!(shard("model-00002-of-00012"), Some(("model", 12)));
         assert_eq!(shard("wan2.2_t2v_high_noise_14B_fp16"), None);
         assert_eq!(shard("two-of-three"), None);
+        for (name, parts) in [
+            ("a.b.SAFETENSORS", Some(("a.b", "SAFETENSORS"))),
+            ("wan.sft", Some(("wan", "sft"))),
+            ("Wan-Q4_K_M.gguf", Some(("Wan-Q4_K_M", "gguf"))),
+            ("wan.pth", None),
+        ] {
+            assert_eq!(stem_and_extension(name), parts, "{name}");
+        }
     }
 }

@@ -6,11 +6,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::header::header;
-use super::encode::push;
 use super::random::{MAX_NORMAL, RandomStream, moments};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::onnx::Dtype;
+use crate::onnx::{Dtype, push_float, safetensors_header};
 
 /// Values generated at once.
 const CHUNK: usize = 1 << 16;
@@ -81,7 +79,7 @@ pub(super) fn write(
         let notes = json!({"format": "pt", "made_by": "wandeck models synth"});
         let entries =
             tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, tensor.shape.as_slice()));
-        let (header, _) = header(notes, entries);
+        let (header, _) = safetensors_header(notes, entries);
         file.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
         file.write_all(&header).map_err(failed)?;
         for tensor in tensors {
@@ -125,7 +123,7 @@ impl Tensor {
             bytes.clear();
             for _ in 0..left.min(CHUNK) {
                 let value = mean + deviation * numbers.normal();
-                push(&mut bytes, value * factor, self.dtype);
+                push_float(&mut bytes, value * factor, self.dtype);
             }
             if let Err(error) = file.write_all(&bytes) {
                 return Ok(Err(error));

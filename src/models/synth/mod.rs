@@ -4,7 +4,6 @@
 
 pub(super) mod configs;
 mod document;
-pub(super) mod encode;
 mod file;
 mod layout;
 mod random;

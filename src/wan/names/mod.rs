@@ -3,6 +3,7 @@
 //! *Original* names are those of `wan/modules/*.py`, which single files for ComfyUI keep. *diffusers* names are used by
 //! the graphs and configurations of this crate.
 
+mod linear;
 mod quantised_forms;
 mod recognise;
 mod table;
@@ -10,6 +11,7 @@ mod transformer;
 mod umt5;
 mod vae;
 
+pub use linear::is_block_linear;
 pub use recognise::{ComponentKind, Naming, Recognised, recognise};
 pub use table::Table;
 pub use transformer::TRANSFORMER;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::core::{Error, Kind, Result};
-use crate::onnx::{Dtype, ROTATION_GROUP, Weights};
+use crate::onnx::{Dtype, ROTATION_GROUP, StoredForm, Weights};
 
 /// Largest description of a layer in bytes; real ones have under a hundred.
 const MAX_DESCRIPTION: u64 = 4096;
@@ -51,13 +51,14 @@ fn rotation_group() -> usize {
     ROTATION_GROUP
 }
 
-/// Checks the quantised weights of a checkpoint under the names of its file, and marks the rotated ones.
+/// Checks the quantised weights of a component under the names of its file without their `prefix`, and marks the rotated
+/// ones.
 ///
 /// # Errors
 ///
 /// `Unsupported`, with the form's name and one of its tensors, for a form that is not understood; `CorruptModel` for a
 /// quantised weight without a scale.
-pub(super) fn understood(weights: &Weights) -> Result<Weights> {
+pub(super) fn understood(weights: &Weights, prefix: &str) -> Result<Weights> {
     if weights.quantisation().is_some() {
         // converted by this program; its layout is in the metadata
         return Ok(weights.clone());
@@ -65,6 +66,7 @@ pub(super) fn understood(weights: &Weights) -> Result<Weights> {
     refuse_foreign(weights)?;
     let mut rotated = Vec::new();
     for (layer, description) in descriptions(weights)? {
+        let layer = layer.strip_prefix(prefix).unwrap_or(&layer);
         let name = format!("{layer}.weight");
         if !FORMATS.contains(&description.format.as_str()) {
             return Err(unsupported(weights, &name, &description.format));
@@ -83,7 +85,8 @@ pub(super) fn understood(weights: &Weights) -> Result<Weights> {
         weights.iter().any(|(name, info)| is_fp8(info.dtype) && scale_of(weights, name).is_some());
     for (name, info) in weights.iter() {
         let is_integer = matches!(info.dtype, Dtype::I8 | Dtype::U8 | Dtype::I32) && info.shape.len() == 2;
-        if !name.ends_with(".weight") || !(is_integer || is_fp8(info.dtype)) {
+        let is_quantised = info.form == StoredForm::Plain && (is_integer || is_fp8(info.dtype));
+        if !name.ends_with(".weight") || !is_quantised {
             continue;
         }
         check_leaves(weights, name)?;

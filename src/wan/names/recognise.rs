@@ -2,7 +2,7 @@
 
 use super::quantised_forms::{refuse_foreign, understood};
 use super::transformer::TRANSFORMER;
-use super::umt5::TEXT_ENCODER;
+use super::umt5::{LLAMA_TEXT_ENCODER, TEXT_ENCODER};
 use super::vae::VaePlan;
 use crate::core::Result;
 use crate::onnx::Weights;
@@ -25,6 +25,8 @@ pub enum Naming {
     Original,
     /// Names of diffusers and transformers.
     Diffusers,
+    /// Names of llama.cpp.
+    Llama,
 }
 
 /// Weights that were recognised as a component of a Wan model.
@@ -40,8 +42,6 @@ pub struct Recognised {
     pub unknown: Vec<String>,
 }
 
-/// Prefixes of all names in files that were saved from a larger model.
-const PREFIXES: [&str; 3] = ["", "model.diffusion_model.", "diffusion_model."];
 /// Suffixes of tensors beside an fp8 weight, and the suffix used here; `None` if the tensor is not needed.
 const SCALES: [(&str, Option<&str>); 5] = [
     (".scale_weight", Some(".scale_weight")),
@@ -53,89 +53,154 @@ const SCALES: [(&str, Option<&str>); 5] = [
 /// Extra tensors of single files: a marker and the tokenizer.
 const ATTACHED: [&str; 2] = ["scaled_fp8", "spiece_model"];
 
-/// Recognises the component that `weights` are, and renames them to diffusers' names; `None` for other models.
-///
-/// Fails if it is one whose weights are quantised in a form that is not supported.
-pub fn recognise(weights: &Weights) -> Result<Option<Recognised>> {
-    if let Some((prefix, naming)) = transformer_naming(weights) {
-        let rename = |name: &str| match naming {
-            Naming::Original => TRANSFORMER.diffusers(name),
-            Naming::Diffusers => TRANSFORMER.original(name).map(|_| name.to_owned()),
-        };
-        let known = |name: &str| with_scale(name.strip_prefix(prefix)?, rename);
-        let unknown = |&(name, _): &(&str, _)| known(name).is_none() && !is_attached(name);
-        let unknown = weights.iter().filter(unknown).map(|(name, _)| name.to_owned()).collect();
-        return done(ComponentKind::Transformer, naming, &understood(weights)?, unknown, known);
-    }
-    if let Some(naming) = text_naming(weights) {
-        let has_shared = weights.contains("shared.weight");
-        let rename = |name: &str| match (naming, name) {
-            (Naming::Original, _) => TEXT_ENCODER.diffusers(name),
-            (_, "encoder.embed_tokens.weight") => (!has_shared).then(|| "shared.weight".to_owned()),
-            _ => TEXT_ENCODER.original(name).map(|_| name.to_owned()),
-        };
-        return done(ComponentKind::TextEncoder, naming, &understood(weights)?, Vec::new(), |name| {
-            with_scale(name, rename)
-        });
-    }
-    if has(weights, "decoder.conv_in.weight", 5) && has(weights, "post_quant_conv.weight", 5) {
-        return done(ComponentKind::Vae, Naming::Diffusers, weights, Vec::new(), |name| {
-            Some(name.to_owned())
-        });
-    }
-    if has(weights, "decoder.conv1.weight", 5)
-        && has(weights, "conv2.weight", 5)
-        && let Some(plan) = VaePlan::from_original(|name| weights.contains(name))
-    {
-        let renamer = plan.renamer();
-        return done(ComponentKind::Vae, Naming::Original, weights, Vec::new(), |name| {
-            renamer.diffusers(name)
-        });
-    }
-    // quanto and others rename the matrices themselves, so only what they leave as it was can be recognised
-    let is_wan = PREFIXES.iter().any(|prefix| has(weights, &format!("{prefix}patch_embedding.weight"), 5));
-    if is_wan || weights.contains("blocks.0.pos_embedding.embedding.weight") {
-        refuse_foreign(weights)?;
-    }
-    Ok(None)
-}
-
-fn done(
+/// A component in a file: the names of its tensors begin with `prefix`.
+#[derive(Clone, Copy, Debug)]
+struct Part<'w> {
     kind: ComponentKind,
     naming: Naming,
-    weights: &Weights,
-    unknown: Vec<String>,
-    rename: impl Fn(&str) -> Option<String>,
-) -> Result<Option<Recognised>> {
-    Ok(Some(Recognised { kind, naming, weights: weights.clone().renamed(rename)?, unknown }))
+    prefix: &'w str,
+}
+
+/// Recognises the components in `weights`, and renames their tensors to diffusers' names; none for other models.
+///
+/// Most files hold one component. All names may have a prefix, as in files that were saved from a larger model, and an
+/// all-in-one file has a prefix for each of its components.
+///
+/// Fails if weights of a component are quantised in a form that is not supported.
+pub fn recognise(weights: &Weights) -> Result<Vec<Recognised>> {
+    let parts: Vec<_> =
+        [transformer(weights), text_encoder(weights), vae(weights)].into_iter().flatten().collect();
+    if parts.is_empty() {
+        // quanto and others rename the matrices themselves, so only what they leave as it was can be recognised
+        let is_wan = |name: &str| name.ends_with("patch_embedding.weight") && has(weights, name, 5);
+        let marks = |name: &str| name.ends_with("blocks.0.pos_embedding.embedding.weight") || is_wan(name);
+        if weights.names().any(marks) {
+            refuse_foreign(weights)?;
+        }
+    }
+    parts.iter().map(|part| recognised(weights, part, &parts)).collect()
+}
+
+/// The component `part` of `weights`, which has all `parts`.
+fn recognised(weights: &Weights, part: &Part<'_>, parts: &[Part<'_>]) -> Result<Recognised> {
+    let Part { kind, naming, prefix } = *part;
+    let others = parts.iter().map(|other| other.prefix).filter(|other| other.len() > prefix.len());
+    let others: Vec<_> = others.collect();
+    let own = |name: &str| {
+        let is_others = others.iter().any(|other| name.starts_with(other));
+        name.strip_prefix(prefix).filter(|_| !is_others).map(str::to_owned)
+    };
+    let weights = weights.clone().renamed(own)?;
+    let (weights, unknown) = match kind {
+        ComponentKind::Transformer => {
+            let known = |name: &str| match naming {
+                Naming::Original => with_scale(name, |name| TRANSFORMER.diffusers(name)),
+                _ => with_scale(name, |name| TRANSFORMER.original(name).map(|_| name.to_owned())),
+            };
+            let unknown = |&(name, _): &(&str, _)| known(name).is_none() && !is_attached(name);
+            let unknown = weights.iter().filter(unknown).map(|(name, _)| name.to_owned()).collect();
+            (understood(&weights, prefix)?.renamed(known)?, unknown)
+        }
+        ComponentKind::TextEncoder => {
+            let has_shared = weights.contains("shared.weight");
+            let rename = |name: &str| match (naming, name) {
+                (Naming::Original, _) => TEXT_ENCODER.diffusers(name),
+                (Naming::Llama, _) => LLAMA_TEXT_ENCODER.diffusers(name),
+                (_, "encoder.embed_tokens.weight") => (!has_shared).then(|| "shared.weight".to_owned()),
+                _ => TEXT_ENCODER.original(name).map(|_| name.to_owned()),
+            };
+            (understood(&weights, prefix)?.renamed(|name| with_scale(name, rename))?, Vec::new())
+        }
+        ComponentKind::Vae => {
+            let plan = (naming == Naming::Original)
+                .then(|| VaePlan::from_original(|name| weights.contains(name)))
+                .flatten();
+            let weights = match plan {
+                Some(plan) => {
+                    let renamer = plan.renamer();
+                    weights.renamed(|name| renamer.diffusers(name))?
+                }
+                None => weights,
+            };
+            (weights, Vec::new())
+        }
+    };
+    Ok(Recognised { kind, naming, weights, unknown })
 }
 
 fn has(weights: &Weights, name: &str, dims: usize) -> bool {
     weights.get(name).is_ok_and(|info| info.shape.len() == dims)
 }
 
-fn transformer_naming(weights: &Weights) -> Option<(&'static str, Naming)> {
-    let prefix =
-        PREFIXES.into_iter().find(|prefix| has(weights, &format!("{prefix}patch_embedding.weight"), 5))?;
-    if weights.contains(&format!("{prefix}blocks.0.self_attn.q.weight")) {
-        return Some((prefix, Naming::Original));
-    }
-    weights.contains(&format!("{prefix}blocks.0.attn1.to_q.weight")).then_some((prefix, Naming::Diffusers))
+/// The prefixes of the tensors whose names end with `marker`, the shortest first.
+fn prefixes<'w>(weights: &'w Weights, marker: &str) -> Vec<&'w str> {
+    let is_prefix = |prefix: &&str| prefix.is_empty() || prefix.ends_with('.');
+    let mut found: Vec<_> =
+        weights.names().filter_map(|name| name.strip_suffix(marker)).filter(is_prefix).collect();
+    found.sort_by_key(|prefix| prefix.len());
+    found
 }
 
-/// Naming of a UMT5 encoder. Unlike other T5 models, it has a position bias in every block.
-fn text_naming(weights: &Weights) -> Option<Naming> {
-    if weights.contains("token_embedding.weight")
-        && weights.contains("blocks.0.pos_embedding.embedding.weight")
-    {
-        return Some(Naming::Original);
-    }
-    let bias = |block: usize| {
-        weights
-            .contains(&format!("encoder.block.{block}.layer.0.SelfAttention.relative_attention_bias.weight"))
+fn transformer(weights: &Weights) -> Option<Part<'_>> {
+    let marker = "patch_embedding.weight";
+    prefixes(weights, marker).into_iter().find_map(|prefix| {
+        let has_block = |name: &str| weights.contains(&format!("{prefix}blocks.0.{name}.weight"));
+        let naming = if has_block("self_attn.q") {
+            Naming::Original
+        } else if has_block("attn1.to_q") {
+            Naming::Diffusers
+        } else {
+            return None;
+        };
+        let is_wan = has(weights, &format!("{prefix}{marker}"), 5);
+        is_wan.then_some(Part { kind: ComponentKind::Transformer, naming, prefix })
+    })
+}
+
+/// A UMT5 encoder. Unlike other T5 models, it has a position bias in every block.
+fn text_encoder(weights: &Weights) -> Option<Part<'_>> {
+    // the bias of the first block, a matrix of the second, the bias of the second, and the token embedding if it has to
+    // be there
+    let namings = [
+        (
+            Naming::Original,
+            ["blocks.", "pos_embedding.embedding.weight", "attn.q.weight"],
+            "token_embedding.weight",
+        ),
+        (
+            Naming::Diffusers,
+            [
+                "encoder.block.",
+                "layer.0.SelfAttention.relative_attention_bias.weight",
+                "layer.0.SelfAttention.q.weight",
+            ],
+            "",
+        ),
+        (Naming::Llama, ["enc.blk.", "attn_rel_b.weight", "attn_q.weight"], "token_embd.weight"),
+    ];
+    namings.into_iter().find_map(|(naming, [blocks, bias, query], embedding)| {
+        prefixes(weights, &format!("{blocks}0.{bias}")).into_iter().find_map(|prefix| {
+            let has = |block: usize, name: &str| weights.contains(&format!("{prefix}{blocks}{block}.{name}"));
+            let is_umt5 = !has(1, query) || has(1, bias);
+            let is_whole = embedding.is_empty() || weights.contains(&format!("{prefix}{embedding}"));
+            (is_umt5 && is_whole).then_some(Part { kind: ComponentKind::TextEncoder, naming, prefix })
+        })
+    })
+}
+
+fn vae(weights: &Weights) -> Option<Part<'_>> {
+    let part = |naming, prefix| Part { kind: ComponentKind::Vae, naming, prefix };
+    let fits = |prefix: &&str, second: &str| has(weights, &format!("{prefix}{second}"), 5);
+    let of = |first: &str, second: &str| {
+        let is_conv = |prefix: &&str| has(weights, &format!("{prefix}{first}"), 5) && fits(prefix, second);
+        prefixes(weights, first).into_iter().find(is_conv)
     };
-    let second = weights.contains("encoder.block.1.layer.0.SelfAttention.q.weight");
-    (bias(0) && (!second || bias(1))).then_some(Naming::Diffusers)
+    if let Some(prefix) = of("decoder.conv_in.weight", "post_quant_conv.weight") {
+        return Some(part(Naming::Diffusers, prefix));
+    }
+    let prefix = of("decoder.conv1.weight", "conv2.weight")?;
+    VaePlan::from_original(|name| weights.contains(&format!("{prefix}{name}")))?;
+    Some(part(Naming::Original, prefix))
 }
 
 /// Renames a scale like its weight.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::sentencepiece;
 use super::tokenizer_limits::{check_json, guarded};
 use crate::core::{Bytes, Error, Kind, Result, read_bounded, without_byte_order_mark};
-use crate::onnx::Weights;
+use crate::onnx::{TensorInfo, Weights};
 
 /// File of the `tokenizers` library, in every checkpoint saved by transformers.
 const JSON: &str = "tokenizer.json";
@@ -40,13 +40,21 @@ pub struct TokenIds {
     pub truncated: bool,
 }
 
+/// The tensor of a checkpoint that contains `spiece.model`, if it has one; an all-in-one file has a prefix before its name.
+pub fn attached_tokenizer(weights: &Weights) -> Option<&TensorInfo> {
+    let is_attached = |name: &str| {
+        name.strip_suffix(ATTACHED).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+    };
+    weights.iter().find(|(name, _)| is_attached(name)).map(|(_, info)| info)
+}
+
 impl Tokenizer {
     /// Opens the `tokenizer.json` of a folder, else its `spiece.model`; or the `spiece.model` inside a ComfyUI text
     /// encoder file.
     pub fn open(folder: &Path) -> Result<Self> {
         if folder.is_file() {
             let weights = Weights::from_files(&[folder.to_path_buf()])?;
-            let attached = weights.get(ATTACHED)?;
+            let attached = attached_tokenizer(&weights).map_or_else(|| weights.get(ATTACHED), Ok)?;
             if attached.len > MAX_FILE.0 {
                 return Err(corrupt(folder, io::Error::from(io::ErrorKind::FileTooLarge)));
             }

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::onnx::Dtype;
+use super::spec::Dtype;
 
 /// The header bytes for tensors with a name, type and shape, padded so that the data begins at a multiple of eight, and
 /// the offset of each tensor in the data. `metadata` becomes the file's `__metadata__`.
-pub(super) fn header<'a>(
+pub fn safetensors_header<'a>(
     metadata: Value,
     tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize])>,
 ) -> (Vec<u8>, Vec<u64>) {

@@ -1,0 +1,107 @@
+//! The header of a checkpoint file: its tensors with their places, and its metadata.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use safetensors::tensor::Metadata;
+
+use super::gguf;
+use super::quantised::{QUANTIZATION_KEY, logical_shape, quantisation_from_layout};
+use super::spec::Dtype;
+use super::weights::{StoredForm, TensorInfo};
+use crate::core::{Error, Kind, Result, open_regular};
+
+/// Maximum size of a header in bytes; the safetensors format limits it to 100 MB.
+const MAX_HEADER: u64 = 100_000_000;
+/// First bytes of a git-LFS pointer.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+
+pub(super) fn corrupt(path: &Path, what: &str) -> Error {
+    Error::new(Kind::CorruptModel, format!("{what}: {}", path.display())).remedy("Fetch the file again")
+}
+
+/// The header of a file.
+pub(super) struct Header {
+    pub(super) tensors: Vec<(String, TensorInfo)>,
+    /// Tensors of types that are not used here, with the name of the type.
+    pub(super) unused: Vec<(String, String)>,
+    /// `__metadata__`.
+    pub(super) metadata: HashMap<String, String>,
+}
+
+pub(super) fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    let (kind, remedy) = match error.kind() {
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => (Kind::CorruptModel, "Fetch the file again"),
+        ErrorKind::PermissionDenied => {
+            (Kind::Io, "Give your user permission to read the file and its folders")
+        }
+        _ => (Kind::Io, "Check the disk, then fetch the file again"),
+    };
+    Error::new(kind, format!("Cannot read {}", path.display())).because(error).remedy(remedy)
+}
+
+/// Reads the header of the file `path`, which is file number `file` of its component: safetensors or GGUF.
+pub(super) fn read_header(path: &Path, file: usize) -> Result<Header> {
+    let unreadable = |error| unreadable(path, error);
+    let mut reader = open_regular(path).map_err(unreadable)?;
+    let size = reader.metadata().map_err(unreadable)?.len();
+    let mut start = [0; 8];
+    reader.read_exact(&mut start).map_err(unreadable)?;
+    if start.starts_with(gguf::MAGIC) {
+        return gguf::read_header(path, reader, file);
+    }
+    if LFS_POINTER.starts_with(&start) {
+        return Err(corrupt(path, "The file is a git-LFS pointer, not the weights")
+            .remedy("Run \"git lfs pull\" in its folder"));
+    }
+    let length = u64::from_le_bytes(start);
+    if length > MAX_HEADER || length + 8 > size {
+        return Err(corrupt(path, "The file is not a safetensors file, or its header is truncated"));
+    }
+    let mut header = vec![0; length as usize];
+    reader.read_exact(&mut header).map_err(unreadable)?;
+    let metadata: Metadata = serde_json::from_slice(&header)
+        .map_err(|error| corrupt(path, "The safetensors header is damaged").because(error))?;
+    let expected = (metadata.data_len() as u64).saturating_add(8 + length);
+    if expected != size {
+        return Err(corrupt(
+            path,
+            &format!("The file is truncated or damaged: {size} bytes, {expected} expected"),
+        ));
+    }
+    let notes = metadata.metadata().clone().unwrap_or_default();
+    let quantisation = quantisation_from_layout(notes.get(QUANTIZATION_KEY));
+    let (mut tensors, mut unused) = (Vec::new(), Vec::new());
+    // sorted, so that an error is about the same tensor each time
+    let all: BTreeMap<_, _> = metadata.tensors().into_iter().collect();
+    for (name, info) in all {
+        let Some(dtype) = dtype_from_safetensors(info.dtype) else {
+            unused.push((name, format!("{:?}", info.dtype)));
+            continue;
+        };
+        let (from, to) = info.data_offsets;
+        let shape = logical_shape(quantisation, dtype, &info.shape);
+        let (offset, len) = (8 + length + from as u64, (to - from) as u64);
+        tensors.push((
+            name,
+            TensorInfo { dtype, shape, form: StoredForm::Plain, file, offset, len, is_rotated: false },
+        ));
+    }
+    Ok(Header { tensors, unused, metadata: notes })
+}
+
+fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {
+    Some(match dtype {
+        safetensors::Dtype::F32 => Dtype::F32,
+        safetensors::Dtype::F16 => Dtype::F16,
+        safetensors::Dtype::BF16 => Dtype::Bf16,
+        safetensors::Dtype::F8_E4M3 => Dtype::F8E4M3,
+        safetensors::Dtype::F8_E5M2 => Dtype::F8E5M2,
+        safetensors::Dtype::I8 => Dtype::I8,
+        safetensors::Dtype::U8 => Dtype::U8,
+        safetensors::Dtype::I32 => Dtype::I32,
+        safetensors::Dtype::I64 => Dtype::I64,
+        _ => return None,
+    })
+}

@@ -1,0 +1,240 @@
+//! Which tensors are repacked into what, and where they will be in the file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::super::builder::scale_name;
+use super::super::quantised::{QUANTIZATION_KEY, logical_shape, quantization_layout};
+use super::super::safetensors_header::safetensors_header;
+use super::super::spec::Dtype;
+use super::super::weights::{StoredForm, TensorInfo, Weights};
+use crate::core::{Bytes, Quantisation, sha256_hex};
+
+/// Changed when the same source would give another file.
+const VERSION: u32 = 1;
+/// Values above which a tensor that stays floating point is stored in fp16: blocks are less exact than that.
+const LARGE: usize = 1 << 20;
+
+/// What the matrices become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepackTarget {
+    /// Linear layers become int8 with a scale for each output.
+    Int8,
+    /// Everything becomes floating point of this type.
+    Float(Dtype),
+}
+
+/// How a tensor gets into the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Its bytes are copied.
+    Copy,
+    /// It is rounded to int8; its scales are the next tensor.
+    Int8Rows,
+    /// Scales that are written together with their matrix.
+    Scales,
+    /// Its values are written as floating-point numbers of the tensor's type.
+    Widen,
+}
+
+/// A tensor of the file.
+#[derive(Clone, Debug)]
+pub(super) struct RepackedTensor {
+    pub(super) name: String,
+    pub(super) dtype: Dtype,
+    /// Shape as stored.
+    pub(super) shape: Vec<usize>,
+    pub(super) action: Action,
+    /// Offset in the file.
+    pub(super) offset: u64,
+}
+
+impl RepackedTensor {
+    pub(super) fn size(&self) -> u64 {
+        (self.shape.iter().product::<usize>() * self.dtype.size()) as u64
+    }
+}
+
+/// The plan of one file.
+#[derive(Clone, Debug)]
+pub struct Repack {
+    pub(super) source: Weights,
+    pub(super) tensors: Vec<RepackedTensor>,
+    /// Length and header as they are written.
+    pub(super) header: Vec<u8>,
+    path: PathBuf,
+    result: Weights,
+}
+
+impl Weights {
+    /// Whether graphs cannot read all of its tensors as they are stored, or only at the cost of fp32.
+    pub fn needs_repack(&self) -> bool {
+        self.iter().any(|(name, _)| self.is_packed(name))
+    }
+
+    /// Whether the tensor `name` is quantised in a form that is repacked.
+    fn is_packed(&self, name: &str) -> bool {
+        let Ok(info) = self.get(name) else { return false };
+        let is_int8 = info.dtype == Dtype::I8 && info.shape.len() == 2;
+        let has_scale = || scale_name(name).is_some_and(|scale| self.contains(&scale));
+        info.form != StoredForm::Plain || (is_int8 && has_scale() && self.quantisation_of(name).is_none())
+    }
+}
+
+impl Repack {
+    /// Plans a file in `dir`, named after what it is made from; `is_linear` says which matrices belong to linear layers.
+    ///
+    /// `None` if nothing needs to be repacked.
+    pub fn plan(
+        source: &Weights,
+        target: RepackTarget,
+        is_linear: impl Fn(&str, &[usize]) -> bool,
+        dir: &Path,
+    ) -> Option<Self> {
+        if !source.needs_repack() {
+            return None;
+        }
+        let mut tensors: Vec<_> =
+            source.iter().flat_map(|(name, info)| planned(source, name, info, target, &is_linear)).collect();
+        // sorted by element size, so that all are aligned
+        tensors.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.size()));
+        let mut notes = json!({"made_by": env!("CARGO_PKG_NAME")});
+        let mut metadata = BTreeMap::new();
+        if tensors.iter().any(|tensor| tensor.action == Action::Int8Rows) {
+            let layout = quantization_layout(Quantisation::Int8);
+            notes[QUANTIZATION_KEY] = json!(layout);
+            metadata.insert(QUANTIZATION_KEY.to_owned(), layout.to_owned());
+        }
+        let entries =
+            tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, tensor.shape.as_slice()));
+        let (json, places) = safetensors_header(notes, entries);
+        let mut header = (json.len() as u64).to_le_bytes().to_vec();
+        header.extend(json);
+        for (tensor, place) in tensors.iter_mut().zip(places) {
+            tensor.offset = header.len() as u64 + place;
+        }
+        let path = dir.join(format!("{}.safetensors", key(source, &header)));
+        let infos = tensors.iter().map(|tensor| (tensor.name.clone(), info(tensor))).collect();
+        let result = Weights::repacked(source, path.clone(), infos, metadata);
+        Some(Self { source: source.clone(), tensors, header, path, result })
+    }
+
+    /// The repacked weights. Only their layout is known until the file is written.
+    pub fn weights(&self) -> &Weights {
+        &self.result
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size of the file.
+    pub fn size(&self) -> Bytes {
+        Bytes(self.header.len() as u64 + self.tensors.iter().map(RepackedTensor::size).sum::<u64>())
+    }
+
+    /// Whether the file was written before.
+    pub fn is_written(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|about| about.is_file() && about.len() == self.size().0)
+    }
+
+    /// The forms that are repacked, the largest first, for messages: for instance `Q4_K and Q6_K`.
+    pub fn source_forms(&self) -> String {
+        let mut bytes = BTreeMap::<&'static str, u64>::new();
+        for (_, info) in self.source.iter().filter(|(name, _)| self.source.is_packed(name)) {
+            *bytes.entry(info.form_word()).or_default() += info.len;
+        }
+        let mut forms: Vec<_> = bytes.into_iter().collect();
+        forms.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        forms.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+impl TensorInfo {
+    /// The floating-point type that quantised values are stored in where they are not multiplied as integers.
+    pub fn widened(&self) -> Dtype {
+        if self.shape.iter().product::<usize>() > LARGE { Dtype::F16 } else { Dtype::F32 }
+    }
+
+    /// The name of its form, for instance `Q4_K` or `int8`.
+    pub fn form_word(&self) -> &'static str {
+        match &self.form {
+            StoredForm::Blocks(kind) => kind.word(),
+            StoredForm::Plain => match self.dtype {
+                Dtype::I8 => "int8",
+                Dtype::F8E4M3 | Dtype::F8E5M2 => "fp8",
+                Dtype::F16 => "fp16",
+                Dtype::Bf16 => "bf16",
+                Dtype::F32 => "fp32",
+                Dtype::Bool | Dtype::U8 | Dtype::I32 | Dtype::I64 => "integers",
+            },
+        }
+    }
+}
+
+/// The tensors that the tensor `name` of the source becomes: one, a matrix with its scales, or none.
+fn planned(
+    source: &Weights,
+    name: &str,
+    info: &TensorInfo,
+    target: RepackTarget,
+    is_linear: &impl Fn(&str, &[usize]) -> bool,
+) -> Vec<RepackedTensor> {
+    let tensor = |name: &str, dtype, shape: &[usize], action| RepackedTensor {
+        name: name.to_owned(),
+        dtype,
+        shape: shape.to_vec(),
+        action,
+        offset: 0,
+    };
+    if let Some(module) = name.strip_suffix(".scale_weight")
+        && source.is_packed(&format!("{module}.weight"))
+    {
+        // the matrix gets new scales or none
+        return Vec::new();
+    }
+    if !source.is_packed(name) {
+        return vec![tensor(name, info.dtype, &info.shape, Action::Copy)];
+    }
+    match (target, &info.shape[..]) {
+        (RepackTarget::Int8, &[outputs, inputs]) if is_linear(name, &info.shape) => {
+            let scale = scale_name(name).unwrap_or_else(|| format!("{name}.scale_weight"));
+            vec![
+                tensor(name, Dtype::I8, &[inputs, outputs], Action::Int8Rows),
+                tensor(&scale, Dtype::F32, &[outputs], Action::Scales),
+            ]
+        }
+        (RepackTarget::Int8, shape) => {
+            vec![tensor(name, info.widened(), shape, Action::Widen)]
+        }
+        (RepackTarget::Float(dtype), shape) => vec![tensor(name, dtype, shape, Action::Widen)],
+    }
+}
+
+/// The place of a repacked tensor.
+fn info(tensor: &RepackedTensor) -> TensorInfo {
+    let shape = match tensor.action {
+        Action::Int8Rows => logical_shape(Some(Quantisation::Int8), tensor.dtype, &tensor.shape),
+        _ => tensor.shape.clone(),
+    };
+    TensorInfo {
+        dtype: tensor.dtype,
+        shape,
+        form: StoredForm::Plain,
+        file: 0,
+        offset: tensor.offset,
+        len: tensor.size(),
+        is_rotated: false,
+    }
+}
+
+/// Identifies the content of a file: what it is made from, and how.
+fn key(source: &Weights, header: &[u8]) -> String {
+    let mut lines = vec![format!("{VERSION} {}", sha256_hex(header))];
+    lines.extend(source.file_states());
+    lines.extend(source.iter().map(|(name, info)| format!("{name} {info:?}")));
+    sha256_hex(lines.join("\n").as_bytes())
+}

@@ -1,0 +1,123 @@
+//! A model as a run computes with it: weights in forms that no graph reads are repacked into files of their own.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::compute_plan::ComputePlan;
+use super::reporter::Reporter;
+use crate::core::{Bytes, CancelToken, Quantisation, Result, Secs};
+use crate::onnx::{Repack, RepackTarget, Weights};
+use crate::wan::Checkpoint;
+use crate::wan::names::is_block_linear;
+
+/// A component whose weights are repacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repacked {
+    Transformer,
+    Transformer2,
+    TextEncoder,
+    Vae,
+}
+
+/// The plan of a model's repacked weights.
+#[derive(Clone, Debug)]
+pub struct RepackedModel {
+    checkpoint: Checkpoint,
+    repacks: Vec<(Repacked, Repack)>,
+}
+
+impl RepackedModel {
+    /// Plans what `compute` needs of `model`, with files in `dir`. Nothing is written yet.
+    pub fn plan(model: &Checkpoint, compute: &ComputePlan, dir: &Path) -> Self {
+        let mut checkpoint = model.clone();
+        let [text, transformer, vae] = compute.repack_targets();
+        let mut repacks = Vec::new();
+        let mut plan = |component, weights: &mut Weights, target| {
+            if let Some(repack) = Repack::plan(weights, target, is_block_linear, dir) {
+                *weights = repack.weights().clone();
+                repacks.push((component, repack));
+            }
+        };
+        plan(Repacked::Transformer, &mut checkpoint.transformer.weights, transformer);
+        if let Some(second) = &mut checkpoint.transformer_2 {
+            plan(Repacked::Transformer2, &mut second.weights, transformer);
+        }
+        plan(Repacked::TextEncoder, &mut checkpoint.text_encoder.weights, text);
+        plan(Repacked::Vae, &mut checkpoint.vae.weights, vae);
+        Self { checkpoint, repacks }
+    }
+
+    /// The model as it computes. Its repacked weights can be read after [`Self::write`] only.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The files of its repacked weights.
+    pub fn files(&self) -> Vec<&Path> {
+        self.repacks.iter().map(|(_, repack)| repack.path()).collect()
+    }
+
+    /// Size of the files that do not exist yet.
+    pub fn size_to_write(&self) -> Bytes {
+        let missing = self.repacks.iter().filter(|(_, repack)| !repack.is_written());
+        Bytes(missing.map(|(_, repack)| repack.size().0).sum())
+    }
+
+    /// Writes the files that do not exist yet, and returns the model with all of its weights.
+    ///
+    /// Fails with the errors of [`Repack::write`].
+    pub fn write(self, cancel: &CancelToken, reporter: &mut Reporter<'_>) -> Result<Checkpoint> {
+        let Self { mut checkpoint, repacks } = self;
+        for (component, repack) in repacks {
+            let began = Instant::now();
+            let (is_written, name) = (repack.is_written(), component.name(&checkpoint));
+            let (from, to) = (repack.source_forms(), repack.weights().quantisation());
+            let to = to.map_or("floating-point numbers", Quantisation::word);
+            if !is_written {
+                let size = repack.size();
+                reporter
+                    .note(format!("Repacking the {name} from {from} to {to}, once for all jobs ({size})"));
+            }
+            let weights = repack.write(cancel, &mut |_| {})?;
+            let when =
+                if is_written { String::new() } else { format!(" in {}", Secs::from(began.elapsed())) };
+            reporter.optimization(format!("The {name} computes with {to} repacked from {from}{when}"));
+            match component {
+                Repacked::Transformer => checkpoint.transformer.weights = weights,
+                Repacked::Transformer2 => {
+                    if let Some(second) = &mut checkpoint.transformer_2 {
+                        second.weights = weights;
+                    }
+                }
+                Repacked::TextEncoder => checkpoint.text_encoder.weights = weights,
+                Repacked::Vae => checkpoint.vae.weights = weights,
+            }
+        }
+        Ok(checkpoint)
+    }
+}
+
+impl Repacked {
+    fn name(self, model: &Checkpoint) -> &'static str {
+        match self {
+            Self::Transformer if model.transformer_2.is_some() => "high-noise expert",
+            Self::Transformer => "transformer",
+            Self::Transformer2 => "low-noise expert",
+            Self::TextEncoder => "text encoder",
+            Self::Vae => "VAE",
+        }
+    }
+}
+
+impl ComputePlan {
+    /// What the weights of text encoder, transformers and VAE become if no graph reads them as they are stored.
+    ///
+    /// The CPU multiplies int8 fastest; a GPU gets the type that it computes in. Where fp32 was asked for, nothing is
+    /// rounded.
+    fn repack_targets(&self) -> [RepackTarget; 3] {
+        if self.rounds_to_int8() {
+            return [RepackTarget::Int8; 3];
+        }
+        [self.text, self.transformer, self.vae].map(|compute| RepackTarget::Float(compute.dtype()))
+    }
+}
