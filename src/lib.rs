@@ -52,11 +52,13 @@
 pub mod app;
 pub mod attempt;
 pub mod cli;
+pub mod compare;
 pub mod core;
 pub mod engine;
 pub mod jobs;
 pub mod library;
 pub mod media;
+pub mod metrics;
 pub mod models;
 pub mod monitor;
 pub mod onnx;

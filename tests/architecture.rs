@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers from the top; a module may use modules of lower rank only.
-const RANKS: [(&str, u32); 21] = [
+const RANKS: [(&str, u32); 23] = [
     ("app", 12),
     ("cli", 12),
     ("worker", 11),
     ("queue", 10),
     ("attempt", 9),
+    ("compare", 9),
     ("plan", 8),
     ("library", 7),
     ("jobs", 6),
@@ -20,6 +21,7 @@ const RANKS: [(&str, u32); 21] = [
     ("presets", 6),
     ("monitor", 4),
     ("media", 5),
+    ("metrics", 1),
     ("store", 5),
     ("pipeline", 4),
     ("wan", 3),
@@ -30,7 +32,7 @@ const RANKS: [(&str, u32); 21] = [
     ("lib", 13),
 ];
 /// Crates and the only module that may name them.
-const FOREIGN: [(&str, &[&str]); 15] = [
+const FOREIGN: [(&str, &[&str]); 16] = [
     ("ort", &["engine"]),
     ("libc", &["engine"]),
     ("libloading", &["engine"]),
@@ -42,6 +44,7 @@ const FOREIGN: [(&str, &[&str]); 15] = [
     ("openh264", &["media"]),
     ("mp4_atom", &["media"]),
     ("rusqlite", &["library"]),
+    ("fast_ssim2", &["metrics"]),
     ("clap", &["cli", "main"]),
     ("indicatif", &["cli"]),
     ("tokenizers", &["wan"]),

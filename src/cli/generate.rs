@@ -12,8 +12,9 @@ use super::plan;
 use super::report::{self, Output, ProgressPrinter};
 use super::signals::{Stop, stops};
 use super::{ExitCode, Places, service};
-use crate::core::{Error, Event, Kind, Result};
-use crate::library::Reproduction;
+use crate::compare::difference_to_full_run;
+use crate::core::{CancelToken, Error, Event, Kind, Outcome, Result};
+use crate::library::{History, Reproduction};
 use crate::queue::Scope;
 use crate::store::log_to_file;
 use crate::worker::{Worker, WorkerOptions};
@@ -35,7 +36,8 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
         (false, false) => Output::Text,
     };
     let mut reporter = ProgressPrinter::new(output);
-    let worker = Worker::start(places.data_dir, service, Arc::new(|| {}))?;
+    let data_dir = places.data_dir;
+    let worker = Worker::start(data_dir.clone(), service, Arc::new(|| {}))?;
     let id = worker.submit(planned.spec)?.recv().map_err(died)??;
     loop {
         select! {
@@ -51,7 +53,11 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                 worker.snapshot().messages.iter().for_each(|message| reporter.note(message));
                 reporter.event(id, &event);
                 if event.is_terminal() {
-                    return end(&event, args.from.as_deref(), &reporter);
+                    let code = end(&event, args.from.as_deref(), &reporter)?;
+                    if let (Event::Finished { outcome }, Output::Text) = (&event, output) {
+                        note_full_run(outcome, &data_dir, &reporter)?;
+                    }
+                    return Ok(code);
                 }
             }
             default(POLL) => {
@@ -76,6 +82,20 @@ const POLL: Duration = Duration::from_millis(200);
 
 fn died(error: RecvError) -> Error {
     Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error)
+}
+
+/// Prints the difference to a run without the step cache, if the history has one with otherwise the same settings.
+fn note_full_run(outcome: &Outcome, data_dir: &Path, reporter: &ProgressPrinter) -> Result<()> {
+    if outcome.step_cache.is_none() {
+        return Ok(());
+    }
+    let (history, _) = History::open(data_dir)?;
+    let output = std::path::absolute(&outcome.output).unwrap_or_else(|_| outcome.output.clone());
+    let Some(entry) = history.of_output(&output)? else { return Ok(()) };
+    if let Some(difference) = difference_to_full_run(&history, &entry, &CancelToken::new())? {
+        reporter.note(&difference.sentence());
+    }
+    Ok(())
 }
 
 fn end(event: &Event, from: Option<&Path>, reporter: &ProgressPrinter) -> Result<ExitCode> {

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod args;
+mod compare;
 mod convert;
 mod diagnosis;
 mod doctor;
@@ -55,6 +56,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
         Some(Command::Status) => status::run(&cli.common).map(|()| ExitCode::Done),
         Some(Command::Tasks(args)) => tasks::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Analysis(args)) => analysis::run(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Compare(args)) => compare::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Monitor(args)) => monitor::run(&args, &cli.common),
         Some(Command::Doctor(args)) => doctor::run(&args, &cli.common),
         Some(Command::Settings(args)) => settings::run(&args, &cli.common).map(|()| ExitCode::Done),

@@ -63,7 +63,7 @@ fn the_documents_have_the_fields_of_their_version() {
     let graphs = data.join("graphs");
     let small = data.join("small");
     let toy = ["--preset", "toy-t2v", "--steps", "2", "--frames", "5"];
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 21] = [
         &[&["generate", "A red circle"], &toy[..], &["--dry-run"]].concat(),
         &[&["generate", "A red circle"], &toy[..]].concat(),
         &["generate", "A red circle", "--model", "not-here"],
@@ -74,6 +74,7 @@ fn the_documents_have_the_fields_of_their_version() {
         &["doctor"],
         &["tasks", "3"],
         &["analysis", "1"],
+        &["compare", "1", "1"],
         &["models", "list"],
         &["models", "show", tiny],
         &["models", "convert", "toy-t2v-A14B", "--precision", "int8", "-o", small.to_str().unwrap()],

@@ -5,6 +5,7 @@ mod common;
 
 mod command_line;
 mod command_line_input;
+mod compare;
 mod data_folder_0_1;
 mod documents;
 mod groups;

@@ -17,5 +17,5 @@ pub(super) use models::{
 pub use program::{Cli, RendererName};
 pub(super) use program::{Command, Common};
 pub(super) use queue::{QueueArgs, QueueVerb};
-pub(super) use records::{Analysis, Doctor, Monitor, Tasks};
+pub(super) use records::{Analysis, Compare, Doctor, Monitor, Tasks};
 pub(super) use settings::{SettingsArgs, SettingsVerb};

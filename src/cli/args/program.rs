@@ -8,7 +8,7 @@ use super::generate::Generate;
 use super::inspect::{Graph, Lora, Presets};
 use super::models::Models;
 use super::queue::QueueArgs;
-use super::records::{Analysis, Doctor, Monitor, Tasks};
+use super::records::{Analysis, Compare, Doctor, Monitor, Tasks};
 use super::settings::SettingsArgs;
 
 /// Make videos from text and images with the Wan 2.2 models, on this machine.
@@ -77,6 +77,8 @@ pub(in crate::cli) enum Command {
     Tasks(Tasks),
     /// Summarise recent jobs: success rate, times, bottleneck
     Analysis(Analysis),
+    /// Compare finished videos: settings that differ, times, and the difference to the first one
+    Compare(Compare),
     /// Measure the machine: processor, memory, disk and devices
     Monitor(Monitor),
     /// Check the installation and make a small test video

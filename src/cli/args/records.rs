@@ -42,6 +42,13 @@ pub(in crate::cli) struct Doctor {
     pub(in crate::cli) bundle: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Compare {
+    /// Two to four videos, or ids or numbers of finished jobs; the first one is the reference
+    #[arg(required = true, num_args = 2..=4, value_name = "VIDEO")]
+    pub(in crate::cli) videos: Vec<String>,
+}
+
 fn hours(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(hours) if hours > 0.0 => Ok(hours),

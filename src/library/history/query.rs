@@ -1,5 +1,7 @@
 //! Inserts and queries.
 
+use std::path::Path;
+
 use rusqlite::{Connection, Params, Statement, Transaction, TransactionBehavior, params, params_from_iter};
 
 use super::analysis::{Analysis, Counts};
@@ -109,6 +111,24 @@ impl History {
              ORDER BY ended DESC, rowid DESC LIMIT ?2",
             params![model, limit(most)],
         )
+    }
+
+    /// The entry with an id.
+    pub fn of_id(&self, id: &str) -> Result<Option<HistoryEntry>> {
+        Ok(self.tasks("WHERE id = ?1", [id])?.into_iter().next())
+    }
+
+    /// The newest entry of the job with a number.
+    pub fn of_job(&self, job: u64) -> Result<Option<HistoryEntry>> {
+        let newest = self.tasks("WHERE job = ?1 ORDER BY ended DESC, rowid DESC LIMIT 1", [job as i64])?;
+        Ok(newest.into_iter().next())
+    }
+
+    /// The newest entry whose video is at `output`, an absolute path.
+    pub fn of_output(&self, output: &Path) -> Result<Option<HistoryEntry>> {
+        let output = output.to_string_lossy();
+        let newest = self.tasks("WHERE output = ?1 ORDER BY ended DESC, rowid DESC LIMIT 1", [output])?;
+        Ok(newest.into_iter().next())
     }
 
     /// Number of jobs by result, of those that ended at `from` or later.

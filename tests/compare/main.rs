@@ -1,0 +1,6 @@
+//! Comparison of videos.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod metrics;
