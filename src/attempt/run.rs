@@ -216,7 +216,9 @@ impl Stages<'_> {
         control: &JobControl,
         context: &mut RunContext<'_>,
     ) -> Result<Option<DenoiseState>> {
-        let mut state = saved.last(self.pipeline.start(request)?);
+        let fresh = self.pipeline.start(request)?;
+        // steps that were computed from a wrong tensor are not worth resuming
+        let mut state = if context.cache.was_wrong() { fresh } else { saved.last(fresh) };
         let experts = denoise_steps(self.made_by.model, request).map(|steps| steps as u32);
         report_resumed(&state, experts, saved.is_from_switch(), &mut context.reporter);
         if saved.is_draft_done(&state) {

@@ -16,6 +16,8 @@ pub enum Fix {
     /// Retry with the same settings.
     #[serde(alias = "again")]
     Retry,
+    /// Encode the prompt and the images again instead of taking them from the cache: the same video.
+    WithoutCache,
     /// Set another time limit, or none. It is a setting of the job, not of its draft.
     TimeLimit(Option<Secs>),
     /// Read weights from their files in place: slower, the same video.
@@ -51,7 +53,7 @@ impl Fix {
     /// Applies the fix to a draft.
     pub fn apply(&self, draft: &mut Draft) {
         match self {
-            Self::Retry | Self::TimeLimit(_) | Self::Convert { .. } => {}
+            Self::Retry | Self::WithoutCache | Self::TimeLimit(_) | Self::Convert { .. } => {}
             Self::Together(fixes) => fixes.iter().for_each(|fix| fix.apply(draft)),
             Self::WeightsInPlace => draft.weights = WeightsChoice::InPlace,
             Self::Provider(provider) => {
@@ -88,7 +90,7 @@ impl Fix {
     /// Whether the fix is a change of the draft and of nothing else.
     pub fn is_of_draft(&self) -> bool {
         match self {
-            Self::Retry | Self::TimeLimit(_) | Self::Convert { .. } => false,
+            Self::Retry | Self::WithoutCache | Self::TimeLimit(_) | Self::Convert { .. } => false,
             Self::Together(fixes) => fixes.iter().all(Self::is_of_draft),
             _ => true,
         }
@@ -106,7 +108,11 @@ impl Fix {
     /// Whether latents that were denoised before the fix are still valid after it.
     pub fn keeps_latents(&self) -> bool {
         match self {
-            Self::Retry | Self::TimeLimit(_) | Self::WeightsInPlace | Self::VaeTile(_) => true,
+            Self::Retry
+            | Self::WithoutCache
+            | Self::TimeLimit(_)
+            | Self::WeightsInPlace
+            | Self::VaeTile(_) => true,
             Self::Together(fixes) => fixes.iter().all(Self::keeps_latents),
             _ => false,
         }
@@ -129,6 +135,7 @@ impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Retry => f.write_str("retry unchanged"),
+            Self::WithoutCache => f.write_str("encode prompt and images again instead of using the cache"),
             Self::TimeLimit(None) => f.write_str("use no time limit"),
             Self::TimeLimit(Some(limit)) => write!(f, "use a time limit of {limit}"),
             Self::WeightsInPlace => f.write_str("read weights from disk instead of memory"),

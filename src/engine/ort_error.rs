@@ -5,25 +5,35 @@ use ort::ErrorCode;
 use crate::core::{Error, Kind};
 
 /// Texts of failed allocations, in lower case: they come with every error code. Those of the CPU were provoked with
-/// `ulimit -v`; those of a card are from the sources of ONNX Runtime, CUDA and `TensorRT`.
-const OUT_OF_MEMORY: [&str; 12] = [
+/// `ulimit -v`; those of a card are in the libraries of ONNX Runtime 1.31.1 with CUDA and `TensorRT`, and are the names
+/// that CUDA, cuBLAS and cuDNN give to their errors.
+const OUT_OF_MEMORY: [&str; 19] = [
     // libstdc++ and MSVC, thrown by a kernel or while a session is made
     "std::bad_alloc",
     "bad allocation",
-    // the arenas of ONNX Runtime
+    // the arenas and allocators of ONNX Runtime
     "failed to allocate memory",
     "is smaller than requested bytes",
+    "memory allocation failed",
     // where ONNX Runtime checks by itself
-    "failed to allocate output tensor",
+    "failed to allocate output",
     "failed to allocate external initializer buffer",
+    "failed to allocate workspace",
+    "failed to allocate pinned host memory",
+    "output buffer allocation failed",
     "insufficient memory",
     // the kernel's ENOMEM, of a mapping or a read
     "cannot allocate memory",
-    // CUDA ("CUDA failure 2: out of memory"), its libraries and TensorRT
+    // cudaGetErrorString(cudaErrorMemoryAllocation), and the error of TensorRT
     "out of memory",
     "outofmemory",
-    "status_alloc_failed",
     "memoryallocation",
+    // cuBLAS, cuFFT and cuDNN up to 8, and those of the host and the device in cuDNN 9
+    "alloc_failed",
+    "allocation_failed",
+    // Thrust's buffer and the pool of cudaMallocFromPoolAsync
+    "get_temporary_buffer failed",
+    "cudamallocfrompoolasync failed",
 ];
 /// Texts of failures of the device or its libraries, which occur with various error codes.
 const DEVICE: [&str; 4] = ["CUDA failure", "CUDNN failure", "CUBLAS failure", "cuDNN is unavailable"];
@@ -105,8 +115,31 @@ mod tests {
             ),
             ("Exception during initialization: std::bad_alloc", Kind::OutOfMemory),
             ("mmap of file failed, errno: 12, Cannot allocate memory", Kind::OutOfMemory),
-            ("CUDA failure 2: out of memory", Kind::OutOfMemory),
-            ("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0", Kind::OutOfMemory),
+            (
+                "/onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory for requested buffer of size 8388608000",
+                Kind::OutOfMemory,
+            ),
+            (
+                "CUDA failure 2: out of memory ; GPU=0 ; hostname=a ; expr=cudaMalloc((void**)&p, size);",
+                Kind::OutOfMemory,
+            ),
+            (
+                "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0 ; expr=cublasCreate(&cublas_handle_);",
+                Kind::OutOfMemory,
+            ),
+            ("CUDNN failure 2: CUDNN_STATUS_ALLOC_FAILED ; GPU=0", Kind::OutOfMemory),
+            (
+                "CUDNN failure 4004: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ; GPU=0",
+                Kind::OutOfMemory,
+            ),
+            ("CUFFT failure 2: CUFFT_ALLOC_FAILED ; GPU=0", Kind::OutOfMemory),
+            ("CudaMempoolArena::Alloc: cudaMallocFromPoolAsync failed: out of memory", Kind::OutOfMemory),
+            ("temporary_buffer::allocate: get_temporary_buffer failed", Kind::OutOfMemory),
+            ("Memcpy: Failed to allocate output tensor sequence.", Kind::OutOfMemory),
+            ("Memory allocation failed. Size=4294967296", Kind::OutOfMemory),
+            ("Failed to allocate workspace for MoE GEMM profiling", Kind::OutOfMemory),
+            ("CUDNN failure 5000: CUDNN_STATUS_EXECUTION_FAILED ; GPU=0", Kind::Device),
+            ("CUBLAS failure 1: CUBLAS_STATUS_NOT_INITIALIZED ; GPU=0", Kind::Device),
             ("Available memory of 5 is smaller than requested bytes of 7", Kind::OutOfMemory),
             ("The shape of slope can be smaller than first input X", Kind::Generation),
             ("CUDA failure 719: unspecified launch failure ; GPU=0", Kind::Device),

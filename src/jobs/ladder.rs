@@ -32,6 +32,8 @@ pub(crate) struct Failed {
     pub(crate) vae_tile: Option<u32>,
     /// Whether the weights of the stage were packed, so that reading them in place needs less memory.
     pub(crate) is_packed: bool,
+    /// Whether prompt or images were taken from the cache of encoded tensors.
+    pub(crate) used_cache: bool,
     /// Whether the user allowed the CPU in place of a card.
     pub(crate) may_use_cpu: bool,
 }
@@ -56,7 +58,9 @@ pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Optio
         _ => Vec::new(),
     };
     let changes_something = |changes: &[Fix]| Fix::applied(changes, draft) != *draft;
-    let is_new = |changes: &[Fix]| changes == [Fix::Retry] && !tried.contains(&Fix::Retry);
+    // these change how the attempt is made and not the draft
+    let is_new =
+        |changes: &[Fix]| matches!(changes, [fix @ (Fix::Retry | Fix::WithoutCache)] if !tried.contains(fix));
     rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes))
 }
 
@@ -125,10 +129,10 @@ fn memory(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Vec<Fix
     rungs
 }
 
-/// The failed computation again, then with less guidance, then with fewer steps. Guidance and steps matter to
+/// The failed computation again, without what may be wrong in the cache, then with less guidance, then with fewer steps. Guidance and steps matter to
 /// denoising only.
 fn generation(failed: Failed, draft: &Draft, tried: &[Fix]) -> Vec<Vec<Fix>> {
-    let mut rungs = vec![vec![Fix::Retry]];
+    let mut rungs = vec![vec![if failed.used_cache { Fix::WithoutCache } else { Fix::Retry }]];
     if !matches!(failed.stage, Stage::DenoiseHigh | Stage::DenoiseLow) {
         return rungs;
     }
@@ -188,6 +192,7 @@ mod tests {
         provider: Provider::Cpu,
         vae_tile: None,
         is_packed: true,
+        used_cache: false,
         may_use_cpu: false,
     };
 
@@ -305,6 +310,15 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_number_after_cached_embeddings_is_first_tried_without_the_cache() {
+        let failed = Failed { kind: Kind::Generation, stage: Stage::DenoiseHigh, used_cache: true, ..ON_CPU };
+        let steps = climb_with(failed, large(), None);
+        assert_eq!(steps[0], "encode prompt and images again instead of using the cache");
+        assert_eq!(steps[1], "use guidance scale 6.25 or less");
+        assert_eq!(climb_with(Failed { kind: Kind::Device, ..failed }, large(), None), ["retry unchanged"]);
+    }
+
+    #[test]
     fn a_lost_card_is_left_only_with_permission() {
         let failed = Failed { kind: Kind::Device, provider: Provider::Cuda, ..ON_CPU };
         assert_eq!(climb_with(failed, draft(), None), ["retry unchanged"]);
@@ -356,11 +370,12 @@ mod tests {
             spatial in prop::sample::select(vec![8, 16]),
             can_tile: bool,
             is_packed: bool,
+            used_cache: bool,
             may_use_cpu: bool,
         ) -> Failed {
             let strides = Strides { temporal: 4, spatial, patch: 2 };
             let vae_tile = can_tile.then_some(1);
-            Failed { kind, stage, strides, provider, vae_tile, is_packed, may_use_cpu, ..ON_CPU }
+            Failed { kind, stage, strides, provider, vae_tile, is_packed, used_cache, may_use_cpu, ..ON_CPU }
         }
     }
 
@@ -406,7 +421,7 @@ mod tests {
                 prop_assert!(after.size.width <= last.size.width && after.size.height <= last.size.height);
                 let tile = |draft: &Draft| draft.vae_tile.unwrap_or(u32::MAX);
                 prop_assert!(tile(&after) <= tile(&last) && after.loras.len() <= last.loras.len());
-                if changes == [Fix::Retry] {
+                if matches!(changes[..], [Fix::Retry | Fix::WithoutCache]) {
                     retried += 1;
                 } else {
                     // every other rung is a form that was not tried, by changes that each do something

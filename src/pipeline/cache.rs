@@ -11,7 +11,22 @@ pub trait TensorCache {
 
     /// Keeps `tensor`, if possible; a failure is not an error.
     fn put(&mut self, key: &str, tensor: &ArrayD<f32>);
+
+    /// Whether a tensor that was kept turned out to be another than what is computed, so that what came of it is wrong.
+    fn was_wrong(&self) -> bool {
+        false
+    }
 }
+
+/// Whether the tensor of a key decides the video. A preview map does not.
+pub fn decides_video(key: &str) -> bool {
+    [TEXT, IMAGE].iter().any(|kind| key.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-')))
+}
+
+/// Kind of the embeddings of a prompt.
+pub(super) const TEXT: &str = "text";
+/// Kind of encoded images.
+pub(super) const IMAGE: &str = "image";
 
 /// The key of a tensor of some `kind` that was computed from `parts`.
 pub(super) fn key(kind: &str, parts: &[&str]) -> String {
@@ -26,8 +41,9 @@ mod tests {
 
     #[test]
     fn other_parts_have_other_keys() {
-        let keys = [key("text", &["ab", "c"]), key("text", &["a", "bc"]), key("image", &["a", "bc"])];
+        let keys = [key(TEXT, &["ab", "c"]), key(TEXT, &["a", "bc"]), key(IMAGE, &["a", "bc"])];
         assert!(keys[0] != keys[1] && keys[1] != keys[2]);
-        assert_eq!(key("text", &["ab", "c"]), keys[0]);
+        assert_eq!(key(TEXT, &["ab", "c"]), keys[0]);
+        assert!(keys.iter().all(|key| decides_video(key)) && !decides_video(&key("preview", &[])));
     }
 }

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::cache::key;
+use super::cache::{IMAGE, TEXT, key};
 use super::context::{Inputs, RunContext};
 use super::denoise::{Conditions, RopeTables};
 use super::encode_image::ImageCondition;
@@ -46,7 +46,7 @@ impl Pipeline<'_> {
         let mut encoder = None;
         let mut embed = |what, prompt: &str| -> Result<PromptEmbeds> {
             let tokens = tokens(&tokenizer, what, prompt, &mut context.reporter)?;
-            let key = key("text", &[&identity, &self.compute.identity(), &format!("{tokens:?}")]);
+            let key = key(TEXT, &[&identity, &self.compute.identity(), &format!("{tokens:?}")]);
             if let Some(hidden) = context.cache.get(&key) {
                 let message = format!("the {what}'s embedding was kept from an earlier run");
                 context.reporter.optimizations.push(message);
@@ -86,7 +86,7 @@ impl Pipeline<'_> {
         let tile = self.tile_cells().filter(|_| source.file().is_none());
         let tiles = tile.map(|tile| format!("tiles of {tile}")).unwrap_or_default();
         let (identity, compute) = (source.identity(), self.compute.identity());
-        let key = key("image", &[&identity, &compute, &frames.to_string(), &pixels(first), &last, &tiles]);
+        let key = key(IMAGE, &[&identity, &compute, &frames.to_string(), &pixels(first), &last, &tiles]);
         if let Some(encoded) = context.cache.get(&key) {
             context.reporter.optimizations.push("the encoded image was kept from an earlier run".to_owned());
             return Ok(condition(encoded));

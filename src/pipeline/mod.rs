@@ -28,7 +28,7 @@ mod schedule;
 mod step_cache;
 mod stitch;
 
-pub use cache::TensorCache;
+pub use cache::{TensorCache, decides_video};
 pub use compute_plan::ComputePlan;
 pub use context::{Inputs, RunContext};
 pub use decode::FrameSink;

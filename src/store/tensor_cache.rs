@@ -12,7 +12,7 @@ use super::staged::bound_folder;
 use super::tensor_file::{TensorMetadata, read_tensors, write_tensors};
 use super::whole_file::create_folder;
 use crate::core::Bytes;
-use crate::pipeline::TensorCache;
+use crate::pipeline::{TensorCache, decides_video};
 
 /// Memory limit.
 const IN_MEMORY: Bytes = Bytes(64 << 20);
@@ -29,6 +29,18 @@ pub struct StoredTensors {
     on_disk: u64,
     /// Most recently used first.
     recent: VecDeque<(String, ArrayD<f32>)>,
+    /// What the current attempt may use and has found out.
+    attempt: Attempt,
+}
+
+/// The use of the cache by one attempt at a job.
+#[derive(Default)]
+struct Attempt {
+    /// Whether tensors that decide the video are computed again, and compared with those that were kept.
+    recomputes: bool,
+    decided_video: bool,
+    was_wrong: bool,
+    notes: Vec<String>,
 }
 
 impl StoredTensors {
@@ -44,7 +56,28 @@ impl StoredTensors {
 
     fn bounded(data_dir: &Path, in_memory: Bytes, on_disk: Bytes) -> Self {
         let dir = data_dir.join("cache").join("tensors");
-        Self { dir, in_memory: in_memory.0, on_disk: on_disk.0, recent: VecDeque::new() }
+        Self {
+            dir,
+            in_memory: in_memory.0,
+            on_disk: on_disk.0,
+            recent: VecDeque::new(),
+            attempt: Attempt::default(),
+        }
+    }
+
+    /// Begins an attempt; with `recomputes`, what decides the video is computed again.
+    pub fn begin(&mut self, recomputes: bool) {
+        self.attempt = Attempt { recomputes, ..Attempt::default() };
+    }
+
+    /// Whether a kept tensor was used in this attempt that decides its video.
+    pub fn decided_video(&self) -> bool {
+        self.attempt.decided_video
+    }
+
+    /// What was wrong with kept tensors in this attempt, a sentence each; returned once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.attempt.notes)
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -68,8 +101,9 @@ impl StoredTensors {
     }
 }
 
-impl TensorCache for StoredTensors {
-    fn get(&mut self, key: &str) -> Option<ArrayD<f32>> {
+impl StoredTensors {
+    /// The kept tensor of `key`; a damaged file is removed.
+    fn read(&mut self, key: &str) -> Option<ArrayD<f32>> {
         if let Some((_, tensor)) = self.recent.iter().find(|(known, _)| known == key) {
             let tensor = tensor.clone();
             self.remember(key, &tensor);
@@ -81,10 +115,10 @@ impl TensorCache for StoredTensors {
             found => found.ok(),
         };
         let Some(tensor) = found.and_then(|(mut tensors, _)| tensors.remove(TENSOR)) else {
-            tracing::warn!(
-                "Removed a damaged file from the tensor cache; its tensor will be computed again: {}",
-                path.display()
-            );
+            let note =
+                format!("Removed a damaged file from the cache; it is computed again: {}", path.display());
+            tracing::warn!("{note}");
+            self.attempt.notes.push(note);
             drop(fs::remove_file(&path));
             return None;
         };
@@ -95,12 +129,35 @@ impl TensorCache for StoredTensors {
         self.remember(key, &tensor);
         Some(tensor)
     }
+}
+
+impl TensorCache for StoredTensors {
+    fn get(&mut self, key: &str) -> Option<ArrayD<f32>> {
+        let decides = decides_video(key);
+        if decides && self.attempt.recomputes {
+            return None;
+        }
+        let found = self.read(key);
+        self.attempt.decided_video |= decides && found.is_some();
+        found
+    }
 
     fn put(&mut self, key: &str, tensor: &ArrayD<f32>) {
+        if self.attempt.recomputes && decides_video(key) && self.read(key).is_some_and(|kept| kept != tensor)
+        {
+            let note = "A tensor of the cache was wrong and is replaced; denoising starts again";
+            tracing::warn!("{note}");
+            self.attempt.notes.push(note.to_owned());
+            self.attempt.was_wrong = true;
+        }
         self.remember(key, tensor);
         if let Err(error) = self.write(key, tensor) {
             tracing::warn!("Cannot write to the tensor cache: {error}: {}", self.dir.display());
         }
+    }
+
+    fn was_wrong(&self) -> bool {
+        self.attempt.was_wrong
     }
 }
 
@@ -134,6 +191,26 @@ mod tests {
         fs::write(cache.path("a"), b"something else").unwrap();
         assert_eq!(cache.get("a"), None);
         assert!(!cache.path("a").exists());
+        assert!(cache.take_notes()[0].contains("damaged file"), "it is said");
+    }
+
+    #[test]
+    fn what_decides_the_video_is_computed_again_and_compared_when_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cache = StoredTensors::new(dir.path());
+        cache.put("text-1", &tensor(1.0));
+        cache.put("preview-1", &tensor(2.0));
+        cache.begin(false);
+        assert!(cache.get("preview-1").is_some() && !cache.decided_video());
+        assert!(cache.get("text-1").is_some() && cache.decided_video());
+        cache.begin(true);
+        assert!(cache.get("text-1").is_none() && cache.get("preview-1").is_some() && !cache.decided_video());
+        cache.put("text-1", &tensor(1.0));
+        assert!(!cache.was_wrong() && cache.take_notes().is_empty());
+        cache.put("text-1", &tensor(7.0));
+        assert!(cache.was_wrong() && cache.take_notes()[0].contains("was wrong"));
+        cache.begin(false);
+        assert_eq!((cache.get("text-1"), cache.was_wrong()), (Some(tensor(7.0)), false));
     }
 
     #[test]

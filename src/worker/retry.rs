@@ -2,15 +2,17 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::held_device::DeviceWait;
+use super::options::WorkerOptions;
 use super::runner::{JobEnd, Runner, stopped_or_failed, yielded};
 use crate::attempt::{
     AttemptContext, AttemptEnd, JobControl, ResumePoints, SwitchStates, YieldReason, attempt,
 };
 use crate::core::{DeviceId, Error, Event, Fix, Kind, Result, Secs, Stage};
-use crate::engine::runtime;
+use crate::engine::{Runtime, runtime};
 use crate::jobs::ladder::{self, Failed};
 use crate::jobs::{self, Job, JobSpec, RetryRecord, RunRecorder, stage_key};
 use crate::library::PerformanceStore;
@@ -26,8 +28,12 @@ impl Runner {
         let mut killed = job.interruptions.out_of_memory;
         loop {
             let killed = std::mem::take(&mut killed);
-            let attempted =
-                if killed { Err(killed_for_memory()) } else { self.attempt_once(job, &retries, control) };
+            let attempted = if killed {
+                self.learn_what_ran(control);
+                Err(killed_for_memory())
+            } else {
+                self.attempt_once(job, &retries, control)
+            };
             let error = match attempted {
                 Ok(AttemptEnd::Done(outcome)) => return JobEnd::Done(outcome),
                 Ok(AttemptEnd::Yielded) => return yielded(control),
@@ -85,6 +91,7 @@ impl Runner {
             provider,
             vae_tile,
             is_packed,
+            used_cache: self.cache.decided_video(),
             may_use_cpu: self.options.may_use_cpu,
         };
         // free memory and devices change: when nothing is left to fix, waiting may help, but not against preflight
@@ -101,6 +108,14 @@ impl Runner {
         LadderStep { fixes, suggestions }
     }
 
+    /// Opens ONNX Runtime for a job whose program was killed: what helps depends on what ran it.
+    fn learn_what_ran(&mut self, control: &JobControl) {
+        if self.runtime.is_none() {
+            // if it cannot be opened, the next attempt says why
+            self.runtime = open_runtime(&self.data_dir, &self.options, control, &mut |_| {}).ok();
+        }
+    }
+
     /// One attempt; a panic becomes an error.
     fn attempt_once(
         &mut self,
@@ -110,6 +125,7 @@ impl Runner {
     ) -> Result<AttemptEnd> {
         let id = job.id;
         let spec = job.spec.with_fixes(retries.iter().flat_map(|retry| &retry.fixes));
+        self.cache.begin(retries.iter().any(|retry| retry.fixes.contains(&Fix::WithoutCache)));
         let shared = Arc::clone(&self.shared);
         self.recorder = RunRecorder::default();
         let recorder = &mut self.recorder;
@@ -123,12 +139,7 @@ impl Runner {
         let run = || {
             let runtime = match self.runtime.take() {
                 Some(runtime) => runtime,
-                None if self.options.fetches_runtime => {
-                    runtime::ensure(&self.data_dir, &control.cancel, &mut |event| {
-                        send(Event::Note { message: event.to_string() });
-                    })?
-                }
-                None => runtime::installed(&self.data_dir)?,
+                None => open_runtime(&self.data_dir, &self.options, control, &mut send)?,
             };
             let runtime = self.runtime.insert(runtime);
             let other = spec.latents_of.as_deref();
@@ -177,6 +188,9 @@ impl Runner {
         };
         let end =
             catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(error_from_panic(panic.as_ref())));
+        for message in self.cache.take_notes() {
+            self.shared.send(id, Event::Warning { message });
+        }
         self.drop_sessions_after(&end, control);
         end
     }
@@ -204,6 +218,21 @@ struct LadderStep {
     fixes: Option<Vec<Fix>>,
     /// What the user can try after the last attempt.
     suggestions: Vec<Fix>,
+}
+
+/// Opens ONNX Runtime, and fetches it the first time.
+fn open_runtime(
+    data_dir: &Path,
+    options: &WorkerOptions,
+    control: &JobControl,
+    send: &mut dyn FnMut(Event),
+) -> Result<Runtime> {
+    if !options.fetches_runtime {
+        return runtime::installed(data_dir);
+    }
+    runtime::ensure(data_dir, &control.cancel, &mut |event| {
+        send(Event::Note { message: event.to_string() });
+    })
 }
 
 fn killed_for_memory() -> Error {

@@ -5,6 +5,7 @@ mod common;
 mod deaths;
 mod disks;
 mod inputs;
+mod memory;
 mod model_files;
 mod mutations;
 mod program;

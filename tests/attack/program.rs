@@ -67,6 +67,14 @@ impl Desk {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Runs the program with a planned fault in a control group of the system.
+    pub(crate) fn spawn_in(&self, group: &Path, args: &[&str], faults: &str) -> Child {
+        let mut command = self.command("sh");
+        let enter = r#"echo $$ > "$0/cgroup.procs" && exec "$@""#;
+        command.arg("-c").arg(enter).arg(group).arg(program()).args(args).env("WANDECK_FAULTS", faults);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Runs the program to its end under strace, which writes the calls of the filter `trace` to `log`.
     pub(crate) fn strace_to(&self, log: &Path, trace: &str, args: &[&str]) {
         let mut command = self.command("strace");

@@ -91,3 +91,44 @@ fn the_peak_of_a_small_job_is_its_own_after_a_large_one() {
     assert!(large > 2.0 * before && after < 1.4 * before, "{peaks:?}");
     assert!(tasks[0]["checks"].as_array().is_some_and(|checks| !checks.is_empty()), "{}", tasks[0]);
 }
+
+#[test]
+fn a_bad_number_is_retried_without_the_cache_and_a_damaged_cache_is_said() {
+    let dir = common::fresh_data_dir();
+    let generate = |name: &str, faults: &str| {
+        let out = dir.path().join(name);
+        let work = ["generate", "a red circle", "--model", "toy-t2v-A14B", "--seed", "1", "--steps", "4"];
+        let size = ["--size", "64x64", "--frames", "5", "--events", "-o", out.to_str().unwrap()];
+        let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+            .args([&work[..], &size].concat())
+            .env("WANDECK_DATA_DIR", dir.path())
+            .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
+            .env("WANDECK_FAULTS", faults)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        events(&run)
+    };
+    generate("a.mp4", "");
+    let printed = generate("b.mp4", "not-finite@step:3");
+    let retry = printed.iter().find(|event| event["event"] == "retrying").unwrap();
+    let message = retry["message"].as_str().unwrap();
+    assert!(
+        message.ends_with("encode prompt and images again instead of using the cache, in 2 s"),
+        "{message}"
+    );
+    let resumed = printed.iter().filter(|event| event["event"] == "resumed").count();
+    assert_eq!(resumed, 1, "the embeddings were right, so the steps are kept");
+    let tensors =
+        std::fs::read_dir(dir.path().join("cache/tensors")).unwrap().map(|file| file.unwrap().path());
+    for path in tensors.filter(|path| path.to_string_lossy().contains("text-")) {
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 0x10;
+        std::fs::write(path, bytes).unwrap();
+    }
+    let printed = generate("c.mp4", "");
+    let warned = |event: &Value| {
+        event["message"].as_str().is_some_and(|text| text.contains("damaged file from the cache"))
+    };
+    assert!(printed.iter().any(|event| event["event"] == "warning" && warned(event)), "{printed:?}");
+}

@@ -35,6 +35,7 @@ pub(in crate::app) fn offered<'a>(
 fn cost(change: &Fix) -> &'static str {
     match change {
         Fix::Retry => "Costs nothing but time",
+        Fix::WithoutCache => "Costs the time of encoding",
         Fix::TimeLimit(_) => "The same video; the job may run longer",
         Fix::WeightsInPlace => "Slower, the same video",
         Fix::Provider(_) => "Slower, nearly the same video",
