@@ -144,6 +144,9 @@ pub(super) fn precision(weights: &Weights) -> &'static str {
     if let Some(integers) = weights.quantisation() {
         return integers.word();
     }
+    if let Some(form) = weights.packed_form() {
+        return form;
+    }
     if bytes.contains_key("int8") {
         return "int8";
     }

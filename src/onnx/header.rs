@@ -99,7 +99,8 @@ fn dtype_from_safetensors(dtype: safetensors::Dtype) -> Option<Dtype> {
         safetensors::Dtype::F8_E4M3 => Dtype::F8E4M3,
         safetensors::Dtype::F8_E5M2 => Dtype::F8E5M2,
         safetensors::Dtype::I8 => Dtype::I8,
-        safetensors::Dtype::U8 => Dtype::U8,
+        // exponents are read as bytes
+        safetensors::Dtype::U8 | safetensors::Dtype::F8_E8M0 => Dtype::U8,
         safetensors::Dtype::I32 => Dtype::I32,
         safetensors::Dtype::I64 => Dtype::I64,
         _ => return None,

@@ -27,12 +27,21 @@ fn rotation() -> Vec<f32> {
 
 /// Undoes the rotation of whole groups of inputs.
 pub(super) fn unrotate(values: &mut [f32]) {
-    let matrix = rotation();
+    let size = 1.0 / (ROTATION_GROUP as f32).sqrt();
     for group in values.as_chunks_mut::<ROTATION_GROUP>().0 {
-        let rotated = *group;
-        // symmetric, so its rows are its columns
-        for (value, row) in group.iter_mut().zip(matrix.as_chunks::<ROTATION_GROUP>().0) {
-            *value = rotated.iter().zip(row).map(|(a, b)| a * b).sum();
+        // the seed along one base-4 digit of the index after the other: each row of it has one -1
+        for stride in [1, 4, 16, 64] {
+            for first in (0..ROTATION_GROUP).filter(|index| index / stride % SEED == 0) {
+                let places = [0, 1, 2, 3].map(|digit| first + digit * stride);
+                let rotated = places.map(|place| group[place]);
+                let sum: f32 = rotated.iter().sum();
+                for (digit, place) in places.into_iter().enumerate() {
+                    group[place] = sum - 2.0 * rotated[SEED - 1 - digit];
+                }
+            }
+        }
+        for value in group.iter_mut() {
+            *value *= size;
         }
     }
 }
@@ -63,6 +72,18 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+
+    #[test]
+    fn a_group_is_rotated_as_by_the_matrix() {
+        let mut values: Vec<f32> = (0..ROTATION_GROUP).map(|at| ((at * 37) % 101) as f32 - 50.0).collect();
+        let matrix = rotation();
+        let rows = matrix.chunks_exact(ROTATION_GROUP);
+        let expected: Vec<f32> = rows.map(|row| row.iter().zip(&values).map(|(a, b)| a * b).sum()).collect();
+        unrotate(&mut values);
+        for (found, expected) in values.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-3, "{found} {expected}");
+        }
+    }
 
     #[test]
     fn the_rotation_is_that_of_comfy_kitchen() {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::builder::scale_name;
 use super::decode::decode;
 use super::rotation::unrotate;
+use super::scaled_form::ScaledForm;
 use super::spec::Dtype;
 use super::weights::{StoredForm, TensorInfo, Weights};
 use crate::core::{Error, Kind, Result};
@@ -22,7 +23,7 @@ pub struct RowReader<'w> {
     weights: &'w Weights,
     name: &'w str,
     info: &'w TensorInfo,
-    /// Scales beside the tensor: none, one for the whole, or one for each row.
+    /// Scales beside the tensor: none, one for the whole, one for each row, or one for each tile.
     scales: Vec<f32>,
     /// Values in a row: in everything behind the first dimension.
     row: usize,
@@ -34,7 +35,9 @@ impl<'w> RowReader<'w> {
         let info = weights.get(name)?;
         let row = info.shape.iter().skip(1).product::<usize>().max(1);
         let mut scales = Vec::new();
-        if let Some(scale) = scale_name(name).filter(|scale| weights.contains(scale)) {
+        if let StoredForm::Scaled(form) = &info.form {
+            scales = form.read_scales(weights, info)?;
+        } else if let Some(scale) = scale_name(name).filter(|scale| weights.contains(scale)) {
             let info = weights.get(&scale)?;
             decode(info.dtype, &weights.bytes(info)?, &mut scales);
         }
@@ -51,6 +54,7 @@ impl<'w> RowReader<'w> {
         match &self.info.form {
             StoredForm::Plain => (values * self.info.dtype.size()) as u64,
             StoredForm::Blocks(kind) => (values / kind.num_values() * kind.bytes()) as u64,
+            StoredForm::Scaled(_) => ScaledForm::stored_bytes(self.info, values),
         }
     }
 
@@ -68,6 +72,7 @@ impl<'w> RowReader<'w> {
         let mut values = Vec::with_capacity(range.len());
         match (&self.info.form, self.info.dtype) {
             (StoredForm::Blocks(kind), _) => kind.dequantise(&bytes, &mut values),
+            (StoredForm::Scaled(_), _) => ScaledForm::decode(self.info, &bytes, &mut values),
             (StoredForm::Plain, Dtype::I8) if !self.scales.is_empty() => {
                 values.extend(bytes.iter().map(|byte| f32::from(byte.cast_signed())));
             }
@@ -81,9 +86,10 @@ impl<'w> RowReader<'w> {
                 }
             }
         }
-        match self.scales[..] {
-            [] => {}
-            [factor] => values.iter_mut().for_each(|value| *value *= factor),
+        match (&self.info.form, &self.scales[..]) {
+            (StoredForm::Scaled(form), scales) => form.scale(self.info, scales, range.start, &mut values),
+            (_, []) => {}
+            (_, &[factor]) => values.iter_mut().for_each(|value| *value *= factor),
             _ => {
                 for (value, index) in values.iter_mut().zip(range) {
                     *value *= self.scales.get(index / self.row).copied().unwrap_or(f32::NAN);

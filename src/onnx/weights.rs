@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::blocks::BlockType;
 use super::file_identity::FileIdentity;
 use super::header::{corrupt, read_header, unreadable};
+use super::scaled_form::ScaledForm;
 use super::spec::Dtype;
 use crate::core::{Bytes, Error, Kind, Result, read_bounded, without_byte_order_mark};
 
@@ -25,6 +26,8 @@ pub enum StoredForm {
     Plain,
     /// Quantised blocks of a GGUF file, along the last dimension.
     Blocks(BlockType),
+    /// Numbers with a scale for each tile of the matrix.
+    Scaled(Box<ScaledForm>),
 }
 
 /// Type, shape and location of a tensor.
@@ -203,12 +206,10 @@ impl Weights {
         Ok(Self { files, identities, root, tensors: renamed, unused, metadata, origin })
     }
 
-    /// The same tensors, with the matrices for which `is_rotated` holds marked as rotated.
+    /// The same tensors, with other descriptions of those in `changed`.
     #[must_use]
-    pub fn with_rotation(mut self, is_rotated: impl Fn(&str) -> bool) -> Self {
-        for (name, info) in &mut self.tensors {
-            info.is_rotated = is_rotated(name);
-        }
+    pub fn with_tensors(mut self, changed: BTreeMap<String, TensorInfo>) -> Self {
+        self.tensors.extend(changed);
         self
     }
 

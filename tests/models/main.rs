@@ -12,6 +12,7 @@ mod graph_parity;
 mod lasting_ids;
 mod layout_faults;
 mod layout_names;
+mod layout_parts;
 mod layouts;
 mod lora;
 mod providers;

@@ -8,6 +8,8 @@ use safetensors::Dtype;
 use wandeck::core::Kind;
 use wandeck::models;
 use wandeck::models::synth::{Shapes, SynthDtype, SynthLayout, SynthModel};
+use wandeck::onnx::{RowReader, Weights};
+use wandeck::wan::names::{ComponentKind, recognise};
 
 use crate::common::layouts::{Tensors, all_graphs, load, narrow, outputs, save, write};
 
@@ -105,6 +107,27 @@ fn int8_of_comfyui_gives_the_numbers_it_stands_for_rotated_or_not() {
     }
 }
 
+#[test]
+fn forms_of_other_programs_give_the_numbers_of_their_formulas() {
+    let golden = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/quantised").join(name);
+        Weights::from_files(&[path]).unwrap()
+    };
+    let found = recognise(&golden("forms.safetensors")).unwrap().remove(0);
+    assert_eq!((found.kind, found.unknown), (ComponentKind::Transformer, Vec::new()));
+    let numbers = golden("numbers.safetensors");
+    assert_eq!(numbers.iter().count(), 6);
+    for (name, info) in numbers.iter() {
+        assert_eq!(found.weights.get(name).unwrap().shape, info.shape, "{name}");
+        let [found, expected] = [&found.weights, &numbers].map(|weights| {
+            let reader = RowReader::new(weights, name).unwrap();
+            reader.values(0..reader.num_values()).unwrap()
+        });
+        let wrong = found.iter().zip(&expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+        assert_eq!((found.len(), wrong), (expected.len(), 0), "{name}");
+    }
+}
+
 /// A change to the file, and what the refusal says.
 type Case = (&'static str, Kind, &'static [&'static str], fn(&mut Tensors));
 
@@ -134,8 +157,8 @@ fn what_is_not_understood_is_refused_by_tensor_and_form() {
         ("quanto", Kind::Unsupported, &["as quanto"], |tensors| {
             let matrices: Vec<_> = tensors.keys().filter(|name| is_attention(name)).cloned().collect();
             for name in matrices {
-                let tensor = tensors.remove(&name).unwrap();
-                tensors.insert(format!("{name}._data"), tensor);
+                let (_, shape, data) = tensors.remove(&name).unwrap();
+                tensors.insert(format!("{name}._data"), (Dtype::U8, shape, data));
             }
         }),
         ("a scale under another name", Kind::Unsupported, &["unknown", ".scale"], |tensors| {

@@ -201,6 +201,7 @@ fn planned(source: &Weights, name: &str, target: Option<ConversionTarget>) -> Ve
     let changes = |name: &str| {
         source.get(name).is_ok_and(|info| target.is_some_and(|target| target.changes(name, info)))
     };
+    let is_packed = |name: &str| source.get(name).is_ok_and(|info| info.form != StoredForm::Plain);
     let tensor = |dtype, shape: &[usize], conversion| Tensor {
         name: name.to_owned(),
         dtype,
@@ -208,15 +209,14 @@ fn planned(source: &Weights, name: &str, target: Option<ConversionTarget>) -> Ve
         conversion,
     };
     if let Some(module) = name.strip_suffix(".scale_weight")
-        && changes(&format!("{module}.weight"))
+        && (changes(&format!("{module}.weight")) || is_packed(&format!("{module}.weight")))
     {
         // the matrix is converted and gets new scales or none
         return Vec::new();
     }
     if !changes(name) {
-        let is_packed = info.form != StoredForm::Plain;
         let (dtype, conversion) =
-            if is_packed { (info.widened(), Conversion::Cast) } else { (info.dtype, Conversion::Copy) };
+            if is_packed(name) { (info.widened(), Conversion::Cast) } else { (info.dtype, Conversion::Copy) };
         return vec![tensor(dtype, &info.shape, conversion)];
     }
     let form = match (target, &info.shape[..]) {

@@ -74,6 +74,11 @@ impl Weights {
         self.iter().any(|(name, _)| self.is_packed(name))
     }
 
+    /// The form of most of the bytes that are repacked, for instance `Q4_K`; `None` if nothing is.
+    pub fn packed_form(&self) -> Option<&'static str> {
+        packed_forms(self).first().copied()
+    }
+
     /// Whether the tensor `name` is quantised in a form that is repacked.
     fn is_packed(&self, name: &str) -> bool {
         let Ok(info) = self.get(name) else { return false };
@@ -143,14 +148,19 @@ impl Repack {
 
     /// The forms that are repacked, the largest first, for messages: for instance `Q4_K and Q6_K`.
     pub fn source_forms(&self) -> String {
-        let mut bytes = BTreeMap::<&'static str, u64>::new();
-        for (_, info) in self.source.iter().filter(|(name, _)| self.source.is_packed(name)) {
-            *bytes.entry(info.form_word()).or_default() += info.len;
-        }
-        let mut forms: Vec<_> = bytes.into_iter().collect();
-        forms.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-        forms.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" and ")
+        packed_forms(&self.source).join(" and ")
     }
+}
+
+/// The forms of the tensors that are repacked, by their bytes, the largest first.
+fn packed_forms(weights: &Weights) -> Vec<&'static str> {
+    let mut bytes = BTreeMap::<&'static str, u64>::new();
+    for (_, info) in weights.iter().filter(|(name, _)| weights.is_packed(name)) {
+        *bytes.entry(info.form_word()).or_default() += info.len;
+    }
+    let mut forms: Vec<_> = bytes.into_iter().collect();
+    forms.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    forms.into_iter().map(|(word, _)| word).collect()
 }
 
 impl TensorInfo {
@@ -163,6 +173,7 @@ impl TensorInfo {
     pub fn form_word(&self) -> &'static str {
         match &self.form {
             StoredForm::Blocks(kind) => kind.word(),
+            StoredForm::Scaled(form) => form.word,
             StoredForm::Plain => match self.dtype {
                 Dtype::I8 => "int8",
                 Dtype::F8E4M3 | Dtype::F8E5M2 => "fp8",

@@ -9,25 +9,48 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::core::{Error, Kind, Result};
-use crate::onnx::{Dtype, ROTATION_GROUP, StoredForm, Weights};
+use crate::onnx::{Dtype, ROTATION_GROUP, ScaleOrder, ScaledForm, StoredForm, TensorInfo, Weights};
 
 /// Largest description of a layer in bytes; real ones have under a hundred.
 const MAX_DESCRIPTION: u64 = 4096;
 /// Formats of `comfy_quant` that are understood.
-const FORMATS: [&str; 3] = ["float8_e4m3fn", "float8_e5m2", "int8_tensorwise"];
+const FORMATS: [&str; 5] = ["float8_e4m3fn", "float8_e5m2", "int8_tensorwise", MXFP8, NVFP4];
+const MXFP8: &str = "mxfp8";
+const NVFP4: &str = "nvfp4";
+/// Values that share a scale in `mxfp8` and in `nvfp4`.
+const MXFP8_BLOCK: usize = 32;
+const NVFP4_BLOCK: usize = 16;
+/// Rows and columns of a tile of `weight_scale_inv`; the last tiles may be smaller.
+const TILE: usize = 128;
 /// Suffixes beside a weight that belong to understood forms.
-const LEAVES: [&str; 7] =
-    ["weight", "bias", "scale_weight", "weight_scale", "scale_input", "input_scale", "comfy_quant"];
+const LEAVES: [&str; 9] = [
+    "weight",
+    "bias",
+    "scale_weight",
+    "weight_scale",
+    "weight_scale_2",
+    "weight_scale_inv",
+    "scale_input",
+    "input_scale",
+    "comfy_quant",
+];
+/// Suffixes of optimum-quanto's tensors (`QBytesTensor`, `QModuleMixin`), and what each becomes; the scales of activations
+/// are not used.
+const QUANTO: [(&str, Option<&str>); 4] = [
+    (".weight._data", Some(".weight")),
+    (".weight._scale", Some(".weight_scale")),
+    (".input_scale", None),
+    (".output_scale", None),
+];
 /// Suffixes of tensors in forms of other programs, and what the form is called.
-const FOREIGN: [(&str, &str); 9] = [
-    (".weight._data", "quanto"),
+const FOREIGN: [(&str, &str); 8] = [
+    (".weight._data", "quanto with fewer than 8 bits"),
     (".qweight", "GPTQ or AWQ"),
     (".weight.absmax", "bitsandbytes"),
     (".SCB", "bitsandbytes int8"),
     (".weight_packed", "compressed-tensors"),
     (".wscales", "SVDQuant"),
-    (".weight_scale_2", "nvfp4"),
-    (".weight_scale_inv", "block-scaled fp8"),
+    (".weight._shift", "quanto with a shift"),
     (".proj_down", "SVDQuant"),
 ];
 
@@ -64,25 +87,24 @@ pub(super) fn understood(weights: &Weights, prefix: &str) -> Result<Weights> {
         return Ok(weights.clone());
     }
     refuse_foreign(weights)?;
-    let mut rotated = Vec::new();
+    let mut formats = BTreeMap::new();
     for (layer, description) in descriptions(weights)? {
         let layer = layer.strip_prefix(prefix).unwrap_or(&layer);
         let name = format!("{layer}.weight");
         if !FORMATS.contains(&description.format.as_str()) {
             return Err(unsupported(weights, &name, &description.format));
         }
-        if !description.convrot {
-            continue;
-        }
-        if description.format != "int8_tensorwise" || description.convrot_groupsize != ROTATION_GROUP {
+        let is_int8 = description.format == "int8_tensorwise";
+        if description.convrot && (!is_int8 || description.convrot_groupsize != ROTATION_GROUP) {
             let form =
                 format!("{} with convrot in groups of {}", description.format, description.convrot_groupsize);
             return Err(unsupported(weights, &name, &form));
         }
-        rotated.push(name);
+        formats.insert(name, description);
     }
     let scaled_fp8 =
         weights.iter().any(|(name, info)| is_fp8(info.dtype) && scale_of(weights, name).is_some());
+    let mut changed = BTreeMap::new();
     for (name, info) in weights.iter() {
         let is_integer = matches!(info.dtype, Dtype::I8 | Dtype::U8 | Dtype::I32) && info.shape.len() == 2;
         let is_quantised = info.form == StoredForm::Plain && (is_integer || is_fp8(info.dtype));
@@ -90,9 +112,109 @@ pub(super) fn understood(weights: &Weights, prefix: &str) -> Result<Weights> {
             continue;
         }
         check_leaves(weights, name)?;
-        check_scale(weights, name, &info.shape, is_integer || scaled_fp8)?;
+        let description = formats.get(name);
+        let format = description.map_or("", |description| description.format.as_str());
+        let info = if let Some(scaled) = scaled(weights, name, info, format)? {
+            scaled
+        } else {
+            check_scale(weights, name, &info.shape, is_integer || scaled_fp8)?;
+            info.clone()
+        };
+        let is_rotated = description.is_some_and(|description| description.convrot);
+        changed.insert(name.to_owned(), TensorInfo { is_rotated, ..info });
     }
-    Ok(weights.clone().with_rotation(|name| rotated.iter().any(|rotated| rotated == name)))
+    Ok(weights.clone().with_tensors(changed))
+}
+
+/// The matrix `name` in a form with a scale for each tile; `None` for other forms.
+fn scaled(weights: &Weights, name: &str, info: &TensorInfo, format: &str) -> Result<Option<TensorInfo>> {
+    let module = name.strip_suffix("weight").unwrap_or(name);
+    let beside = |leaf: &str| weights.get(&format!("{module}{leaf}")).ok();
+    let &[rows, columns] = &info.shape[..] else { return Ok(None) };
+    let of = |word, scales: &TensorInfo, order, tile, global| {
+        Some(TensorInfo {
+            form: StoredForm::Scaled(Box::new(ScaledForm {
+                word,
+                scales: scales.clone(),
+                order,
+                tile,
+                global,
+            })),
+            ..info.clone()
+        })
+    };
+    let incomplete = || {
+        let message = format!("{} has the {format} weight {name} without its scales", place(weights));
+        Error::new(Kind::CorruptModel, message).remedy(REMEDY)
+    };
+    match (format, info.dtype) {
+        (MXFP8, Dtype::F8E4M3) => {
+            let scales = beside("weight_scale").ok_or_else(incomplete)?;
+            Ok(of(MXFP8, scales, ScaleOrder::Blocked, [1, MXFP8_BLOCK], None))
+        }
+        (NVFP4, Dtype::U8) => {
+            let scales = beside("weight_scale").ok_or_else(incomplete)?;
+            let global = beside("weight_scale_2").ok_or_else(incomplete)?.clone();
+            let found = of(NVFP4, scales, ScaleOrder::Blocked, [1, NVFP4_BLOCK], Some(global));
+            // a byte holds two values
+            Ok(found.map(|info| TensorInfo { shape: vec![rows, columns * 2], ..info }))
+        }
+        (MXFP8 | NVFP4, dtype) => Err(unsupported(weights, name, &format!("{format} in {dtype}"))),
+        _ if is_fp8(info.dtype) => {
+            let inverse = beside("weight_scale_inv");
+            let Some(scales) = inverse.or_else(|| beside("scale_weight")).or_else(|| beside("weight_scale"))
+            else {
+                return Ok(None);
+            };
+            // a third dimension of one is kept from the division by blocks
+            let (&[tall, wide] | &[tall, wide, 1]) = &scales.shape[..] else {
+                return if inverse.is_none() { Ok(None) } else { Err(unknown_scale(weights, name)) };
+            };
+            if tall * wide == 1 || (wide == 1 && inverse.is_none()) {
+                return if inverse.is_none() { Ok(None) } else { Err(unknown_scale(weights, name)) };
+            }
+            let tile = |size: usize, tiles: usize| match size {
+                size if inverse.is_some() && size.div_ceil(TILE) == tiles => Some(TILE),
+                size if tiles > 0 && size.is_multiple_of(tiles) => Some(size / tiles),
+                _ => None,
+            };
+            let (Some(height), Some(width)) = (tile(rows, tall), tile(columns, wide)) else {
+                return Err(unsupported(weights, name, "a block-scaled form"));
+            };
+            Ok(of("block-scaled fp8", scales, ScaleOrder::Rows, [height, width], None))
+        }
+        _ if beside("weight_scale_inv").is_some() || beside("weight_scale_2").is_some() => {
+            Err(unknown_scale(weights, name))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn unknown_scale(weights: &Weights, name: &str) -> Error {
+    unsupported(
+        weights,
+        name,
+        "a form with an inverse or a second scale (block-scaled fp8 has one for each block)",
+    )
+}
+
+/// The weights with the names of optimum-quanto's int8 and fp8 matrices as in other forms.
+pub(super) fn without_quanto_names(weights: &Weights) -> Result<Weights> {
+    let eight_bits = [Dtype::I8, Dtype::F8E4M3, Dtype::F8E5M2];
+    let mut data = weights.iter().filter(|(name, _)| name.ends_with(QUANTO[0].0)).peekable();
+    let is_known = data.peek().is_some()
+        && data.all(|(_, info)| eight_bits.contains(&info.dtype))
+        && !weights.names().any(|name| name.ends_with(".weight._shift"));
+    if !is_known {
+        return Ok(weights.clone());
+    }
+    weights.clone().renamed(|name| {
+        let known = QUANTO.iter().find_map(|(theirs, ours)| Some((name.strip_suffix(theirs)?, ours)));
+        match known {
+            None => Some(name.to_owned()),
+            Some((module, ours)) => ours.map(|ours| format!("{module}{ours}")),
+        }
+    })
 }
 
 fn is_fp8(dtype: Dtype) -> bool {

@@ -1,6 +1,6 @@
 //! Recognises which component a checkpoint is, by the names and shapes of its tensors.
 
-use super::quantised_forms::{refuse_foreign, understood};
+use super::quantised_forms::{refuse_foreign, understood, without_quanto_names};
 use super::transformer::TRANSFORMER;
 use super::umt5::{LLAMA_TEXT_ENCODER, TEXT_ENCODER};
 use super::vae::VaePlan;
@@ -43,9 +43,12 @@ pub struct Recognised {
 }
 
 /// Suffixes of tensors beside an fp8 weight, and the suffix used here; `None` if the tensor is not needed.
-const SCALES: [(&str, Option<&str>); 5] = [
+const SCALES: [(&str, Option<&str>); 7] = [
     (".scale_weight", Some(".scale_weight")),
     (".weight_scale", Some(".scale_weight")),
+    // their values are found by the form of the weight
+    (".weight_scale_2", None),
+    (".weight_scale_inv", None),
     (".scale_input", None),
     (".input_scale", None),
     (".comfy_quant", None),
@@ -68,6 +71,7 @@ struct Part<'w> {
 ///
 /// Fails if weights of a component are quantised in a form that is not supported.
 pub fn recognise(weights: &Weights) -> Result<Vec<Recognised>> {
+    let weights = &without_quanto_names(weights)?;
     let parts: Vec<_> =
         [transformer(weights), text_encoder(weights), vae(weights)].into_iter().flatten().collect();
     if parts.is_empty() {

@@ -1,0 +1,86 @@
+//! Files with odd prefixes and extensions, and all components in one file: read like the plain ones.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wandeck::models;
+use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
+use wandeck::wan::Checkpoint;
+
+use crate::common::layouts::{Tensors, load, narrow, save, weights, write};
+
+fn comfy(dir: &Path) {
+    write(&narrow(SynthModel::Ti2v5b), SynthLayout::Comfy, SynthDtype::Bf16, dir);
+}
+
+/// The only checkpoint file of a folder.
+fn file(dir: &Path, folder: &str) -> PathBuf {
+    let mut files = fs::read_dir(dir.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.extension().is_some_and(|extension| extension == "safetensors")).unwrap()
+}
+
+/// All tensors of all components: component, name, bytes.
+fn content(model: &Checkpoint) -> Vec<(&'static str, String, Vec<u8>)> {
+    let all = weights(model).into_iter();
+    all.flat_map(|(component, weights)| {
+        weights.iter().map(move |(name, info)| (component, name.to_owned(), weights.bytes(info).unwrap()))
+    })
+    .collect()
+}
+
+fn prefixed(tensors: Tensors, prefix: &str) -> Tensors {
+    tensors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
+}
+
+#[test]
+fn prefixes_of_saved_models_are_taken_off() {
+    let dir = tempfile::tempdir().unwrap();
+    comfy(dir.path());
+    let plain = content(&models::open(dir.path()).unwrap());
+    let file = file(dir.path(), "diffusion_models");
+    let tensors = load(&file);
+    for prefix in ["model.diffusion_model.", "model.", "transformer.", "_orig_mod.", "model._orig_mod."] {
+        save(&file, &prefixed(tensors.clone(), prefix));
+        let opened = models::open(dir.path()).unwrap_or_else(|error| panic!("{prefix}: {error:#}"));
+        assert!(content(&opened) == plain, "{prefix}");
+    }
+}
+
+#[test]
+fn odd_extensions_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    comfy(dir.path());
+    let plain = content(&models::open(dir.path()).unwrap());
+    for (folder, extension) in
+        [("diffusion_models", "SAFETENSORS"), ("vae", "sft"), ("text_encoders", "SafeTensors")]
+    {
+        let file = file(dir.path(), folder);
+        fs::rename(&file, file.with_extension(extension)).unwrap();
+    }
+    assert!(content(&models::open(dir.path()).unwrap()) == plain);
+}
+
+#[test]
+fn an_all_in_one_file_is_read_as_its_three_components() {
+    let dir = tempfile::tempdir().unwrap();
+    comfy(dir.path());
+    let plain = content(&models::open(dir.path()).unwrap());
+    let mut all = Tensors::new();
+    for (folder, prefix) in [
+        ("diffusion_models", "model.diffusion_model."),
+        ("text_encoders", "text_encoders.umt5xxl.transformer."),
+        ("vae", "vae."),
+    ] {
+        all.extend(prefixed(load(&file(dir.path(), folder)), prefix));
+    }
+    for folder in ["checkpoints", "models/checkpoints"] {
+        let alone = tempfile::tempdir().unwrap();
+        save(&alone.path().join(folder).join("wan2.2-ti2v-rapid-aio.safetensors"), &all);
+        let opened = models::open(alone.path()).unwrap();
+        assert!(content(&opened) == plain, "{folder}");
+        // the tokenizer is in the same file
+        wandeck::wan::text::Tokenizer::open(&opened.tokenizer).unwrap();
+    }
+}
