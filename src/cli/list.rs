@@ -3,7 +3,7 @@
 use super::Places;
 use super::args::{Common, Models, ModelsVerb};
 use super::report::{out, print_json};
-use super::{convert, synth};
+use super::{convert, fetch, synth};
 use crate::core::{Document, Limits, Result};
 use crate::models::{self, Installed, ModelDocument, ModelInfo};
 
@@ -17,6 +17,9 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
             let opened = models::inspect(&path)?;
             vec![Installed::new(opened.checkpoint.id.clone(), path, Ok(opened))]
         }
+        ModelsVerb::Available => return fetch::available(common),
+        ModelsVerb::Fetch(args) => return fetch::fetch(args, common),
+        ModelsVerb::Import { path } => return fetch::import(path, common),
         ModelsVerb::Verify { model } => return super::models::verify(model, common),
         ModelsVerb::Remove { model } => return super::models::remove(model, common),
         ModelsVerb::Convert(args) => return convert::run(args, common),
@@ -39,7 +42,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     }
     if found.is_empty() {
         out(&format!(
-            "No models found. Put a model's folder (diffusers, Wan's own, or ComfyUI's models) into {}",
+            "No models found. \"wandeck models available\" lists what can be fetched; or put a model's folder into {}",
             data_dir.join("models").display()
         ));
     }

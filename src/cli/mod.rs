@@ -8,6 +8,7 @@ mod diagnosis;
 mod doctor;
 mod dry_run;
 mod exit;
+mod fetch;
 mod generate;
 mod graph;
 mod list;

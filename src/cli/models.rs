@@ -8,7 +8,7 @@ use super::report::{counted, note, out, print_document};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Error, Kind, Result};
 use crate::library::move_to_bin;
-use crate::models::{self, Installed, Removal};
+use crate::models::{self, Installed, Removal, VerifyOptions};
 
 /// Reads every byte of a model; damaged tensors are an error.
 pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
@@ -16,24 +16,26 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
     let path = models::find(model, &places.data_dir, places.models_dir.as_deref())?;
     let cancel = CancelToken::new();
     cancel_on_stop(&cancel)?;
-    let report = models::verify(&path, &cancel, &mut |_| {})?;
+    let options = VerifyOptions::new(&places.data_dir, &path);
+    let report = models::verify(&path, &options, &cancel, &mut |_| {})?;
     if common.json {
         print_document(json!({"model": model, "report": report}));
     } else {
         let tensors = counted(report.num_tensors as u64, "tensor");
-        for problem in &report.problems {
-            out(&format!("{} {}: {}", problem.component, problem.tensor, problem.problem));
-        }
-        out(&format!("{tensors}, {} read, {} damaged", report.read, report.problems.len()));
+        report.lines().iter().for_each(|line| out(line));
+        let known = report.files.iter().filter(|file| file.known_by.is_some()).count();
+        let checked =
+            format!("{known} of {} compared with a checksum", counted(report.files.len() as u64, "file"));
+        out(&format!("{tensors}, {} read, {checked}, {} damaged", report.read, report.num_damaged()));
     }
-    if report.problems.is_empty() {
+    if report.is_sound() {
         return Ok(());
     }
     Err(Error::new(
         Kind::CorruptModel,
-        format!("{model} is damaged: {}", counted(report.problems.len() as u64, "tensor")),
+        format!("{model} is damaged: {}", report.lines().first().map_or("", String::as_str)),
     )
-    .remedy("Download its files again"))
+    .remedy("Fetch its files again: \"wandeck models fetch\" keeps what is right"))
 }
 
 /// Moves a model's own files to the bin.

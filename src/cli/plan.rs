@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::Places;
 use super::args::{Cli, Command, Generate};
+use super::fetch;
 use super::report;
-use crate::core::{Error, Kind, LoraChoice, Result};
+use crate::core::{Error, Fix, Kind, LoraChoice, Result};
 use crate::jobs::JobSpec;
 use crate::library::SavedRequest;
 use crate::media::{self, Existing};
@@ -29,7 +30,13 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
     let request = request(args, before)?;
     let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
     let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
-    let named = named_models(&request, places, &folders)?;
+    let named = named_models(&request, places, &folders).or_else(|error| match error.fixes() {
+        [Fix::Fetch(name)] if places.settings.models.auto_fetch && !args.dry_run => {
+            fetch::fetch_missing(name, places)?;
+            named_models(&request, places, &folders)
+        }
+        _ => Err(error),
+    })?;
     let planner = |models: Vec<Installed>| {
         let mut catalog = Catalog::new(models, profiles.clone())?;
         catalog.set_own_presets(crate::presets::own_presets(&places.data_dir).0)?;

@@ -35,6 +35,8 @@ pub enum Fix {
         /// What the copy is quantised to.
         quantisation: Quantisation,
     },
+    /// Fetch this model of the manifest, named with its variant. It is not on this machine yet.
+    Fetch(String),
     /// Lower the guidance scale of both experts to this; one that is lower already stays.
     Guidance(Guidance),
     /// Use fewer denoising steps.
@@ -53,7 +55,8 @@ impl Fix {
     /// Applies the fix to a draft.
     pub fn apply(&self, draft: &mut Draft) {
         match self {
-            Self::Retry | Self::WithoutCache | Self::TimeLimit(_) | Self::Convert { .. } => {}
+            Self::Retry | Self::WithoutCache | Self::TimeLimit(_) | Self::Convert { .. } | Self::Fetch(_) => {
+            }
             Self::Together(fixes) => fixes.iter().for_each(|fix| fix.apply(draft)),
             Self::WeightsInPlace => draft.weights = WeightsChoice::InPlace,
             Self::Provider(provider) => {
@@ -90,7 +93,9 @@ impl Fix {
     /// Whether the fix is a change of the draft and of nothing else.
     pub fn is_of_draft(&self) -> bool {
         match self {
-            Self::Retry | Self::WithoutCache | Self::TimeLimit(_) | Self::Convert { .. } => false,
+            Self::Retry | Self::WithoutCache | Self::TimeLimit(_) | Self::Convert { .. } | Self::Fetch(_) => {
+                false
+            }
             Self::Together(fixes) => fixes.iter().all(Self::is_of_draft),
             _ => true,
         }
@@ -122,6 +127,7 @@ impl Fix {
     pub fn label(&self) -> String {
         let words = match self {
             // the command is for the command line
+            Self::Fetch(model) => format!("fetch the model {model}…"),
             Self::Convert { quantisation, .. } => format!("convert the model to {}", quantisation.word()),
             _ => self.to_string(),
         };
@@ -156,6 +162,7 @@ impl fmt::Display for Fix {
                     "convert the model to {word} (\"wandeck models convert {model} --precision {word}\")"
                 )
             }
+            Self::Fetch(model) => write!(f, "fetch the model (\"wandeck models fetch {model}\")"),
             Self::NoLoras => f.write_str("remove the LoRAs"),
             Self::Together(fixes) => {
                 for (index, fix) in fixes.iter().enumerate() {

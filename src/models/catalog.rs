@@ -4,7 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::content::content_of_model;
+use super::fetch::missing;
 use super::info::ModelInfo;
+use super::manifest::load_manifest;
 use super::names::{is_variant, is_version, official_name, split_version};
 use super::open::{self, Listed, Opened};
 use super::{diffusers, folder};
@@ -175,7 +177,8 @@ pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Path
     if let Some(path) = places.iter().map(|place| place.join(id)).find(|path| is_name && path.is_dir()) {
         return Ok(path);
     }
-    Err(not_found(id, &installed))
+    let manifest = load_manifest(data_dir).unwrap_or_default();
+    Err(manifest.select(id, None).map_or_else(|_| not_found(id, &installed), |selection| missing(&selection)))
 }
 
 /// The model called `name`: by its id, else the most exact usable one with that name, else any.
@@ -210,7 +213,7 @@ fn not_found(id: &str, installed: &[Installed]) -> Error {
 }
 
 /// Folders to search: the caller's, `MODELS_ROOT`, the data folder's `models`, and `models` beside and above the program.
-fn places(data_dir: &Path, models_dir: Option<&Path>) -> Vec<PathBuf> {
+pub(super) fn places(data_dir: &Path, models_dir: Option<&Path>) -> Vec<PathBuf> {
     let named = models_dir.map(Path::to_path_buf);
     let root = env::var_os(MODELS_ROOT_VARIABLE).filter(|root| !root.is_empty()).map(PathBuf::from);
     let mut places: Vec<_> = named.into_iter().chain(root).chain([data_dir.join("models")]).collect();

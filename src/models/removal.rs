@@ -1,5 +1,6 @@
 //! What removing a model takes away, and what stays because other models use it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,10 @@ impl Removal {
         let files: Vec<_> =
             model.info.iter().flat_map(|info| &info.components).flat_map(|part| part.files.clone()).collect();
         let num_shared = files.iter().filter(|file| is_used(file)).count();
-        let has_own_folder = model.path.is_dir() && is_alone && num_shared == 0;
+        // what is used and only linked here stays where it is
+        let real = fs::canonicalize(&model.path).unwrap_or_else(|_| model.path.clone());
+        let lends = files.iter().any(|file| is_used(file) && file.starts_with(&real));
+        let has_own_folder = model.path.is_dir() && is_alone && (!lends || model.path.is_symlink());
         let paths = if has_own_folder {
             vec![model.path.clone()]
         } else {
@@ -42,19 +46,42 @@ impl Removal {
             return Err(Error::new(Kind::Input, format!("{} has no files of its own to remove", model.id))
                 .remedy("Remove its files in the file manager"));
         }
-        let frees = Bytes(paths.iter().map(|path| size_of(path)).sum());
+        let frees = freed(&paths);
         Ok(Self { paths, frees, num_shared })
     }
 }
 
-/// Bytes of a file, or of a folder without what its links lead to.
-fn size_of(path: &Path) -> u64 {
-    let Ok(meta) = fs::symlink_metadata(path) else { return 0 };
-    if !meta.is_dir() {
-        return meta.len();
+/// A file by its place on the disk, with its number of names, the names that go, and its size.
+type Names = BTreeMap<(u64, u64), (u64, u64, u64)>;
+
+/// Bytes that the disk gets back: files whose last name goes. What links lead to stays.
+fn freed(paths: &[PathBuf]) -> Bytes {
+    let (mut names, mut bytes) = (Names::new(), 0);
+    for path in paths {
+        bytes += count(path, &mut names);
     }
-    let entries = fs::read_dir(path).into_iter().flatten().filter_map(std::result::Result::ok);
-    entries.map(|entry| size_of(&entry.path())).sum()
+    let gone = names.values().filter(|(of, going, _)| going >= of);
+    Bytes(bytes + gone.map(|(_, _, size)| size).sum::<u64>())
+}
+
+/// Notes the files with several names below `path`; returns the bytes of those with one.
+fn count(path: &Path, names: &mut Names) -> u64 {
+    let Ok(meta) = fs::symlink_metadata(path) else { return 0 };
+    if meta.is_dir() {
+        let entries = fs::read_dir(path).into_iter().flatten().filter_map(std::result::Result::ok);
+        return entries.map(|entry| count(&entry.path(), names)).sum();
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        if meta.nlink() > 1 {
+            let known =
+                names.entry((meta.dev(), meta.ino())).or_insert_with(|| (meta.nlink(), 0, meta.len()));
+            known.1 += 1;
+            return 0;
+        }
+    }
+    meta.len()
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::integrity::{FileCheck, check_files};
+use super::manifest::Manifest;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::onnx::{Dtype, TensorInfo, Weights};
 
@@ -32,15 +34,65 @@ pub struct VerifyReport {
     pub num_tensors: usize,
     /// Tensors that are damaged; empty for a sound model.
     pub problems: Vec<TensorProblem>,
+    /// The files, each compared with its checksum where that is known.
+    pub files: Vec<FileCheck>,
 }
 
-/// Reads every tensor of the model at `path`. `progress` receives the bytes read since the last call.
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.num_damaged() == 0
+    }
+
+    /// How many tensors and files are damaged.
+    pub fn num_damaged(&self) -> usize {
+        self.problems.len() + self.files.iter().filter(|file| file.problem.is_some()).count()
+    }
+
+    /// What is wrong, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let files = self.files.iter().filter_map(|file| {
+            file.problem.as_ref().map(|problem| format!("{}: {problem}", file.path.display()))
+        });
+        let tensors = self.problems.iter();
+        let tensors = tensors.map(|one| format!("{} {}: {}", one.component, one.tensor, one.problem));
+        files.chain(tensors).collect()
+    }
+}
+
+/// What verifying may use beside the model.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyOptions {
+    /// Checksums of known files.
+    pub manifest: Option<Manifest>,
+    /// A file that keeps the checks of an interrupted run.
+    pub state: Option<PathBuf>,
+}
+
+impl VerifyOptions {
+    /// The shipped and own manifests, and a state in the data folder's cache.
+    pub fn new(data_dir: &Path, model: &Path) -> Self {
+        let name = crate::core::sha256_hex(model.as_os_str().as_encoded_bytes());
+        Self {
+            manifest: super::manifest::load_manifest(data_dir).ok(),
+            state: Some(data_dir.join("cache/verify").join(format!("{}.json", &name[..16]))),
+        }
+    }
+}
+
+/// Reads every file of the model at `path` that has a known checksum, and every tensor. `progress` receives the bytes
+/// read since the last call.
 ///
 /// # Errors
 ///
 /// [`Kind::Unsupported`] for a model of exported graphs, [`Kind::Cancelled`] after a cancel, and the errors of
 /// [`super::open`]. Damaged tensors are in the report.
-pub fn verify(path: &Path, cancel: &CancelToken, progress: &mut dyn FnMut(Bytes)) -> Result<VerifyReport> {
+pub fn verify(
+    path: &Path,
+    options: &VerifyOptions,
+    cancel: &CancelToken,
+    progress: &mut dyn FnMut(Bytes),
+) -> Result<VerifyReport> {
     let model = super::open(path)?;
     if model.exported.is_some() {
         return Err(Error::new(Kind::Unsupported, format!("{} is made of exported graphs", model.id))
@@ -52,7 +104,12 @@ pub fn verify(path: &Path, cancel: &CancelToken, progress: &mut dyn FnMut(Bytes)
         .into_iter()
         .chain(second)
         .chain([("text encoder", &model.text_encoder.weights), ("vae", &model.vae.weights)]);
-    let mut report = VerifyReport::default();
+    let components: Vec<_> = components.collect();
+    let mut paths: Vec<_> = components.iter().flat_map(|(_, weights)| weights.files().to_vec()).collect();
+    paths.sort();
+    paths.dedup();
+    let files = check_files(&paths, options.manifest.as_ref(), options.state.as_deref(), cancel, progress)?;
+    let mut report = VerifyReport { files, ..VerifyReport::default() };
     for (component, weights) in components {
         verify_component(component, weights, cancel, &mut report, progress)?;
     }
@@ -169,7 +226,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = toy(dir.path());
         let mut read = 0;
-        let report = verify(&path, &CancelToken::new(), &mut |bytes| read += bytes.0).unwrap();
+        let report =
+            verify(&path, &VerifyOptions::default(), &CancelToken::new(), &mut |bytes| read += bytes.0)
+                .unwrap();
         assert!(report.problems.is_empty() && report.num_tensors > 100, "{report:?}");
         assert_eq!(Bytes(read), report.read);
         let model = crate::models::open(&path).unwrap();
@@ -179,12 +238,15 @@ mod tests {
         let mut file = std::fs::OpenOptions::new().write(true).open(&weights.files()[info.file]).unwrap();
         file.seek(SeekFrom::Start(info.offset)).unwrap();
         file.write_all(&[0xFF; 4]).unwrap();
-        let report = verify(&path, &CancelToken::new(), &mut |_| {}).unwrap();
+        let report = verify(&path, &VerifyOptions::default(), &CancelToken::new(), &mut |_| {}).unwrap();
         assert_eq!((report.problems.len(), report.problems[0].component), (1, "vae"));
         assert_eq!(report.problems[0].tensor, name);
         let cancelled = CancelToken::new();
         cancelled.cancel();
-        assert_eq!(verify(&path, &cancelled, &mut |_| {}).unwrap_err().kind, Kind::Cancelled);
+        assert_eq!(
+            verify(&path, &VerifyOptions::default(), &cancelled, &mut |_| {}).unwrap_err().kind,
+            Kind::Cancelled
+        );
     }
 
     #[test]

@@ -46,9 +46,18 @@ pub fn free() -> Option<Bytes> {
     available().into_iter().chain(allowed).min()
 }
 
+/// Memory of the machine, whoever uses it (Linux); `None` on other systems.
+pub fn total_memory() -> Option<Bytes> {
+    of_machine("MemTotal:")
+}
+
 fn available() -> Option<Bytes> {
+    of_machine("MemAvailable:")
+}
+
+fn of_machine(name: &str) -> Option<Bytes> {
     let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = memory.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(Bytes(kibibytes * 1024))
 }

@@ -37,7 +37,7 @@ pub use csv::csv;
 pub use disk::free_space;
 pub use document::{MonitorDocument, SampleDocument};
 pub use energy::{Energy, Price};
-pub use memory::{free, peak_resident, reset_peak_resident, resident};
+pub use memory::{free, peak_resident, reset_peak_resident, resident, total_memory};
 pub use metric::{DeviceMetric, HostMetric, Metric, Unit};
 pub use range::{MetricSummary, RangeTotals, TimeRange, in_range};
 pub use rate::{StageRate, stage_rates};

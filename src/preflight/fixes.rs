@@ -265,7 +265,7 @@ impl After<'_> {
                 self.model = Some(quantised(self.facts.model, *quantisation));
             }
             Fix::Together(fixes) => fixes.iter().for_each(|fix| self.apply(fix)),
-            Fix::Retry | Fix::WithoutCache | Fix::Provider(_) | Fix::Guidance(_) => {}
+            Fix::Retry | Fix::WithoutCache | Fix::Provider(_) | Fix::Guidance(_) | Fix::Fetch(_) => {}
         }
     }
 }

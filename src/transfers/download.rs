@@ -178,14 +178,16 @@ impl<'a> Downloader<'a> {
     ) -> Result<Option<(ByteRange, Answer)>> {
         let mut retries = Retries::new(self.options.first_pause);
         loop {
-            let Some(range) = part.claim(self.options.blocks_per_request) else { return Ok(None) };
+            let Some(range) = part.claim(self.options.blocks_per_request, self.options.connections) else {
+                return Ok(None);
+            };
             let asked = self.job(part, page, progress).ask(range);
             match asked {
                 Ok(answer) => {
                     part.set_etag(answer.etag.clone())?;
                     // a restart forgets the claim
                     part.release(range);
-                    let again = part.claim(self.options.blocks_per_request);
+                    let again = part.claim(self.options.blocks_per_request, self.options.connections);
                     return Ok(again.map(|range| (range, answer)));
                 }
                 // what is here belongs to another content: nothing of it can be used

@@ -28,6 +28,6 @@ pub use file_header::check_file_header;
 pub use hub::{Hub, HubEnvironment};
 pub use hub_cache::HubCaches;
 pub use object_id::{ObjectHasher, ObjectId};
-pub use part::{PART_EXTENSION, part_path, remove_part};
+pub use part::{PART_EXTENSION, part_path, received_part, remove_part};
 pub use speed::Speed;
 pub use tree::HubFile;

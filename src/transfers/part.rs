@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::journal::Journal;
 use super::journal_line::{FileIdentity, JournalLine, Replayed, boot_id, replay};
+use super::object_id::ObjectId;
 use super::range::ByteRange;
 use crate::core::{Bytes, Error, Kind, Result};
 
@@ -33,6 +34,15 @@ pub fn remove_part(to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Bytes of the unfinished download of `to` that the next one goes on from; `None` if there are none of this content.
+pub fn received_part(to: &Path, object: Option<&ObjectId>, size: Bytes) -> Option<Bytes> {
+    let text = fs::read_to_string(journal_path(to)).ok()?;
+    let lines = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+    let Replayed { file, done, .. } = replay(lines, &boot_id());
+    let file = file.filter(|file| file.size == size.0 && file.object.as_ref() == object)?;
+    Some(Bytes((done.len() as u64 * file.block).min(size.0)))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -157,9 +167,13 @@ impl Part {
         ByteRange { start, end: (start + self.identity.block).min(self.identity.size) }
     }
 
-    /// The first bytes that are neither there nor on their way, at most `most` blocks; `None` if there are none.
-    pub(super) fn claim(&self, most: usize) -> Option<ByteRange> {
+    /// The first bytes that are neither there nor on their way: at most `most` blocks, and no more than leaves something
+    /// for each of `connections`. `None` if there are none.
+    pub(super) fn claim(&self, most: usize, connections: usize) -> Option<ByteRange> {
         let mut state = self.state();
+        let free =
+            (state.frontier..state.done.len()).filter(|index| !state.done[*index] && !state.taken[*index]);
+        let most = most.min((free.count() / (2 * connections.max(1))).max(1));
         let is_free = |state: &State, index: usize| !state.done[index] && !state.taken[index];
         let first = (state.frontier..state.done.len()).find(|index| is_free(&state, *index))?;
         let mut end = first;
@@ -303,17 +317,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("f");
         let part = open(&to);
-        assert_eq!(part.claim(2), Some(ByteRange { start: 0, end: 20 }));
-        assert_eq!(part.claim(2), Some(ByteRange { start: 20, end: 25 }));
-        assert_eq!(part.claim(2), None);
+        assert_eq!(part.claim(9, 1), Some(ByteRange { start: 0, end: 10 }));
+        assert_eq!(part.claim(9, 1), Some(ByteRange { start: 10, end: 20 }));
+        assert_eq!(part.claim(9, 4), Some(ByteRange { start: 20, end: 25 }));
+        assert_eq!(part.claim(9, 1), None);
         part.finish(25).unwrap();
         part.release(ByteRange { start: 10, end: 20 });
-        assert_eq!(part.claim(9), Some(ByteRange { start: 10, end: 20 }));
+        assert_eq!(part.claim(9, 1), Some(ByteRange { start: 10, end: 20 }));
         assert!(!part.is_whole() && part.received() == Bytes(5));
         drop(part);
         let part = open(&to);
         assert_eq!(part.received(), Bytes(5));
-        assert_eq!(part.claim(9), Some(ByteRange { start: 0, end: 20 }));
+        assert_eq!(part.claim(9, 1), Some(ByteRange { start: 0, end: 10 }));
         part.finish(10).unwrap();
         assert_eq!(part.wait_for_more(0), Some(10));
         part.finish(20).unwrap();

@@ -37,7 +37,7 @@ impl Job<'_> {
         loop {
             let (range, answer) = match first.take() {
                 Some((range, answer)) => (range, Some(answer)),
-                None => match self.part.claim(self.options.blocks_per_request) {
+                None => match self.part.claim(self.options.blocks_per_request, self.options.connections) {
                     Some(range) => (range, None),
                     None => return Ok(()),
                 },

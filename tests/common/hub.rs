@@ -390,3 +390,13 @@ fn send(
     }
     Ok(true)
 }
+
+/// A manifest with the one item `id`, whose files are all of `repository`.
+pub(crate) fn manifest_of(id: &str, repository: &str) -> String {
+    format!(
+        "(version: 1, extends: false,
+          files: {{\"all\": (component: whole_model, repository: \"{repository}\", path: \"\", about: 21000000)}},
+          items: [(id: \"{id}\", version: \"1\", kind: model, licence: \"MIT\", modes: [t2v],
+            purpose: \"Draws shapes\", variants: [(name: \"diffusers\", files: [\"all\"])])])"
+    )
+}

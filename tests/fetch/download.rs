@@ -69,9 +69,10 @@ fn a_file_comes_whole_over_several_connections() {
     assert_eq!(done.unwrap().object, crate::hub::object(&content));
     assert_whole(&to, &content);
     assert_eq!((hub.served(), received.into_inner()), (content.len() as u64, content.len() as u64));
-    // one more for the list; each range once, the first by way of the redirect
     let asked = hub.asked();
-    assert_eq!(asked.iter().filter(|asked| asked.is_other_host).count(), 5, "{asked:?}");
+    let ranges: Vec<_> = asked.iter().filter(|asked| asked.is_other_host).map(|asked| &asked.range).collect();
+    let different: std::collections::BTreeSet<_> = ranges.iter().collect();
+    assert!(ranges.len() > 4 && different.len() == ranges.len(), "each range once: {ranges:?}");
     // nothing is sent but the request
     let allowed = ["accept", "accept-encoding", "authorization", "connection", "host", "range", "user-agent"];
     for asked in &asked {

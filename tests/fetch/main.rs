@@ -1,5 +1,6 @@
 //! Fetching from a loopback hub that misbehaves on purpose: cuts, stalls, wrong bytes, redirects, kills.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 #[path = "../common/mod.rs"]
@@ -8,3 +9,5 @@ mod common;
 mod hub;
 
 mod download;
+mod kill;
+mod model;

@@ -24,7 +24,7 @@ pub(in crate::app) fn offered<'a>(
         let is_there = |id: &str| models.iter().any(|model| model.id == id || model.path.as_os_str() == id);
         let can_be = match change {
             Fix::Model(id) | Fix::Convert { model: id, .. } => is_there(id),
-            Fix::TimeLimit(_) => true,
+            Fix::TimeLimit(_) | Fix::Fetch(_) => true,
             _ => Fix::applied([*change], draft) != *draft,
         };
         can_be && **change != Fix::Retry
@@ -45,6 +45,7 @@ fn cost(change: &Fix) -> &'static str {
         Fix::Frames(_) => "Faster, a shorter video",
         Fix::Size(_) => "Faster, a smaller video",
         Fix::Convert { .. } => "Nearly the same video; makes a copy of the model on disk first",
+        Fix::Fetch(_) => "Shows what would be fetched first",
         Fix::NoLoras => "Another video",
         Fix::Together(_) => "Another video; the changes help only together",
     }

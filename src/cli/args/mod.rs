@@ -12,7 +12,8 @@ mod value;
 pub(super) use generate::Generate;
 pub(super) use inspect::{Graph, GraphVerb, Lora, LoraVerb, Presets, PresetsVerb};
 pub(super) use models::{
-    ComponentName, Convert, DtypeName, LayoutName, LikeName, Models, ModelsVerb, Synth, TargetName,
+    ComponentName, Convert, DtypeName, FetchModel, LayoutName, LikeName, Models, ModelsVerb, Synth,
+    TargetName,
 };
 pub use program::{Cli, RendererName};
 pub(super) use program::{Command, Common};

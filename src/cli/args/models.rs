@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::core::Bytes;
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Models {
     #[command(subcommand)]
@@ -19,7 +21,16 @@ pub(in crate::cli) enum ModelsVerb {
         /// Model id or folder
         model: String,
     },
-    /// Read every byte of a model and look for values that are not numbers
+    /// List the models that can be fetched, with size, licence and whether they fit
+    Available,
+    /// Fetch a model: shows the plan, then fetches what is missing; an interrupted fetch goes on where it stopped
+    Fetch(FetchModel),
+    /// Use a model that lies elsewhere, without copying it
+    Import {
+        /// Folder of models, or a checkpoint file
+        path: PathBuf,
+    },
+    /// Read every byte of a model: compare checksums where they are known, and look for values that are not numbers
     Verify {
         /// Model id or folder
         model: String,
@@ -33,6 +44,34 @@ pub(in crate::cli) enum ModelsVerb {
     Convert(Convert),
     /// Write a model with synthetic weights and official names and shapes, for tests and benchmarks
     Synth(Box<Synth>),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct FetchModel {
+    /// ID, ID@VERSION or ID-VARIANT; "wandeck models available" lists them
+    pub(in crate::cli) model: String,
+    /// Precision or layout [default: the first of the list]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) variant: Option<String>,
+    /// Show what would be fetched, and fetch nothing
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Most bytes per second for all connections together, for instance 500K or 20M
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(in crate::cli) limit_rate: Option<Bytes>,
+}
+
+/// A number of bytes with an optional K, M or G, of 1024 each.
+fn rate(text: &str) -> Result<Bytes, String> {
+    let (number, factor) = match text.chars().last().map(|last| last.to_ascii_uppercase()) {
+        Some('K') => (&text[..text.len() - 1], 1 << 10),
+        Some('M') => (&text[..text.len() - 1], 1 << 20),
+        Some('G') => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    let number: f64 = number.trim().parse().map_err(|_wrong| format!("\"{text}\" is not a rate like 20M"))?;
+    let rate = (number * f64::from(factor)) as u64;
+    if rate == 0 { Err("a rate is at least 1 byte per second".to_owned()) } else { Ok(Bytes(rate)) }
 }
 
 #[derive(Debug, Args)]

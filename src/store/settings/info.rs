@@ -170,7 +170,7 @@ const SETTINGS: [SettingInfo; 36] = [
     info(
         "models.auto_fetch",
         "Fetch what is missing",
-        "Fetch ONNX Runtime when a job needs it and it is not on this machine; off asks you to install it",
+        "Fetch ONNX Runtime, and a model that the command line names, when they are not on this machine; off asks first",
         "",
         SettingKind::Switch,
     ),

@@ -33,8 +33,7 @@ pub(super) fn detail_ui(
         components_ui(ui, info);
     }
     if let Some(Ok(report)) = view.verified.get(&model.id) {
-        for problem in report.problems.iter().take(LISTED) {
-            let text = format!("{} {}: {}", problem.component, problem.tensor, problem.problem);
+        for text in report.lines().into_iter().take(LISTED) {
             ui.add(Label::new(RichText::new(text).color(theme::tokens(ui).error)).wrap());
         }
     }

@@ -106,8 +106,8 @@ pub(super) fn state(model: &Installed, view: &ModelsView<'_>) -> (bool, String) 
             (false, format!("{word}: {}", error.message))
         }
         (Ok(_), None) => (true, "ready".to_owned()),
-        (Ok(_), Some(Ok(report))) if report.problems.is_empty() => (true, "ready, verified".to_owned()),
-        (Ok(_), Some(Ok(report))) => (false, format!("damaged: {} tensors", report.problems.len())),
+        (Ok(_), Some(Ok(report))) if report.is_sound() => (true, "ready, verified".to_owned()),
+        (Ok(_), Some(Ok(report))) => (false, format!("damaged in {} places", report.num_damaged())),
         (Ok(_), Some(Err(error))) => (false, format!("not verified: {}", error.message)),
     }
 }

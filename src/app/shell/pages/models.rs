@@ -74,11 +74,13 @@ impl State {
         let model = self.model(id)?;
         let total = model.info.as_ref().map_or(1, |info| info.size().0);
         let id = model.id.clone();
+        let data_dir = self.data_dir.clone();
         self.start_task(format!("Verifying {id}"), total, move |cancel, done| {
             let mut more = |bytes: crate::core::Bytes| {
                 done.fetch_add(bytes.0, Ordering::Relaxed);
             };
-            PageAnswer::Verified(id, models::verify(&model.path, cancel, &mut more))
+            let options = models::VerifyOptions::new(&data_dir, &model.path);
+            PageAnswer::Verified(id, models::verify(&model.path, &options, cancel, &mut more))
         })
     }
 
@@ -121,12 +123,10 @@ impl State {
                     return Ok(());
                 }
                 let (tone, text) = match &report {
-                    Ok(report) if report.problems.is_empty() => {
+                    Ok(report) if report.is_sound() => {
                         (Tone::Good, format!("{id} is sound: {} read", report.read))
                     }
-                    Ok(report) => {
-                        (Tone::Error, format!("{id} is damaged: {} tensors", report.problems.len()))
-                    }
+                    Ok(report) => (Tone::Error, format!("{id} is damaged: {}", report.lines().join("; "))),
                     Err(error) => (Tone::Error, format!("{id} cannot be verified: {error:#}")),
                 };
                 self.notifications.add(tone, text, None);

@@ -1,0 +1,115 @@
+//! The record in the folder of a fetched model: its files, their ids, and when they were checked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::{Bytes, Error, Kind, Result, read_bounded};
+use crate::transfers::ObjectId;
+
+/// Name of the record in a model's folder.
+pub const RECORD_FILE: &str = "wandeck-files.json";
+/// Largest record that is read.
+const MAX_RECORD: Bytes = Bytes(16 << 20);
+/// Version of the file format.
+const VERSION: u32 = 1;
+
+/// What a folder was fetched as.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchRecord {
+    /// Version of the file format.
+    pub version: u32,
+    /// Id of the manifest's item.
+    pub id: String,
+    /// Version of the manifest's item.
+    pub item_version: String,
+    /// Name of the variant.
+    pub variant: String,
+    /// SPDX name of the licence.
+    pub licence: String,
+    /// Whether every file of the variant was fetched and checked.
+    pub is_complete: bool,
+    /// The files that were checked.
+    pub files: Vec<RecordedFile>,
+}
+
+/// A file of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedFile {
+    /// Its path in the folder, with slashes.
+    pub path: String,
+    /// Its size.
+    pub size: Bytes,
+    /// Id of its content.
+    pub object: ObjectId,
+    /// When it was last changed, in nanoseconds since 1970.
+    pub modified: u64,
+    /// `owner/name` of the repository.
+    pub repository: String,
+    /// Branch, tag or commit.
+    pub revision: String,
+}
+
+impl FetchRecord {
+    /// The record in `folder`; `None` if there is none that can be read.
+    pub fn read(folder: &Path) -> Option<Self> {
+        let bytes = read_bounded(&folder.join(RECORD_FILE), MAX_RECORD).ok()?;
+        serde_json::from_slice(&bytes).ok().filter(|record: &Self| record.version == VERSION)
+    }
+
+    /// Writes the record into `folder`, whole or not at all.
+    pub fn write(&mut self, folder: &Path) -> Result<()> {
+        self.version = VERSION;
+        let failed = |error: std::io::Error| {
+            Error::new(Kind::Io, format!("Cannot write {}", folder.join(RECORD_FILE).display()))
+                .because(error)
+                .remedy("Check that the folder can be written to and that its disk has free space")
+        };
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::new(Kind::Bug, "Cannot encode the record of a model").because(error))?;
+        let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        std::io::Write::write_all(&mut staged, &text).map_err(failed)?;
+        staged.as_file().sync_all().map_err(failed)?;
+        staged.persist(folder.join(RECORD_FILE)).map(drop).map_err(|error| failed(error.error))
+    }
+
+    /// Notes that a file was checked.
+    pub fn add(&mut self, file: RecordedFile) {
+        self.files.retain(|known| known.path != file.path);
+        self.files.push(file);
+    }
+
+    /// The file at `path` in `folder`, if it has not changed since it was checked.
+    pub fn unchanged(&self, folder: &Path, path: &str) -> Option<&RecordedFile> {
+        let file = self.files.iter().find(|file| file.path == path)?;
+        (!has_changed(folder, file)).then_some(file)
+    }
+
+    /// Whether all files of a complete record are there, unchanged.
+    pub fn is_intact(&self, folder: &Path) -> bool {
+        self.is_complete && self.files.iter().all(|file| !has_changed(folder, file))
+    }
+}
+
+/// Whether a file has another size or time than when it was checked, or is gone. Its bytes are not read.
+pub fn has_changed(folder: &Path, file: &RecordedFile) -> bool {
+    let path = folder.join(&file.path);
+    fs::metadata(&path).map_or(true, |data| data.len() != file.size.0 || modified(&path) != file.modified)
+}
+
+/// When the file at `path` was last changed, in nanoseconds since 1970; 0 where that is unknown.
+pub(in crate::models) fn modified(path: &Path) -> u64 {
+    let time = fs::metadata(path).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// The folder with a record around the file at `path`, at most `levels` folders up.
+pub(in crate::models) fn recorded_folder(path: &Path, levels: usize) -> Option<PathBuf> {
+    path.ancestors()
+        .skip(1)
+        .take(levels)
+        .find(|folder| folder.join(RECORD_FILE).is_file())
+        .map(Path::to_path_buf)
+}

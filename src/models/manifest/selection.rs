@@ -1,0 +1,91 @@
+//! Which item and variant a person means.
+
+use super::item::{ItemKind, Manifest, ManifestFile, ManifestItem, ManifestVariant};
+use crate::core::{Bytes, Error, Kind, Result};
+
+/// A variant of an item, with its files.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    /// The item.
+    pub item: &'a ManifestItem,
+    /// The variant.
+    pub variant: &'a ManifestVariant,
+    /// Its files.
+    pub files: Vec<&'a ManifestFile>,
+}
+
+impl Manifest {
+    /// The variant of the item `ID` or `ID@VERSION`; without a name the first. `ID-VARIANT` also names both.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::MissingModel`] with the names there are.
+    pub fn select(&self, name: &str, variant: Option<&str>) -> Result<Selection<'_>> {
+        let (id, version) = name.split_once('@').map_or((name, None), |(id, version)| (id, Some(version)));
+        let of_version = |item: &&ManifestItem| version.is_none_or(|version| item.version == version);
+        if let Some(item) = self.items.iter().filter(of_version).find(|item| item.id == id) {
+            return self.variant_of(item, variant);
+        }
+        let both = self.items.iter().filter(of_version).find_map(|item| {
+            let rest = id.strip_prefix(item.id.as_str())?.strip_prefix('-')?;
+            item.variants.iter().find(|one| one.name == rest).map(|one| (item, one.name.as_str()))
+        });
+        if let Some((item, named)) = both {
+            return self.variant_of(item, Some(variant.unwrap_or(named)));
+        }
+        let names: Vec<_> = self.items.iter().map(|item| format!("{}@{}", item.id, item.version)).collect();
+        Err(Error::new(Kind::MissingModel, format!("The manifest has no \"{name}\""))
+            .field("model")
+            .remedy(format!("It has {}", names.join(", "))))
+    }
+
+    fn variant_of<'a>(&'a self, item: &'a ManifestItem, variant: Option<&str>) -> Result<Selection<'a>> {
+        let found = match variant {
+            Some(name) => item.variants.iter().find(|one| one.name == name),
+            None => item.variants.first(),
+        };
+        let Some(variant) = found else {
+            let names: Vec<_> = item.variants.iter().map(|one| one.name.as_str()).collect();
+            return Err(Error::new(
+                Kind::MissingModel,
+                format!("{} has no variant \"{}\"", item.id, variant.unwrap_or_default()),
+            )
+            .field("variant")
+            .remedy(format!("It has {}", names.join(", "))));
+        };
+        let files = variant.files.iter().filter_map(|name| self.files.get(name)).collect();
+        Ok(Selection { item, variant, files })
+    }
+
+    /// Every variant of every item.
+    pub fn selections(&self) -> Vec<Selection<'_>> {
+        let pairs = self.items.iter().flat_map(|item| item.variants.iter().map(move |one| (item, one)));
+        pairs.filter_map(|(item, one)| self.variant_of(item, Some(&one.name)).ok()).collect()
+    }
+}
+
+impl Selection<'_> {
+    /// Name of the item's folder: `t2v-A14B-fp8_scaled`.
+    pub fn folder_name(&self) -> String {
+        format!("{}-{}", self.item.id, self.variant.name)
+    }
+
+    /// The folder of the data folder that it goes to: `models` or `loras`.
+    pub fn parent_name(&self) -> &'static str {
+        match self.item.kind {
+            ItemKind::Model => "models",
+            ItemKind::Lora => "loras",
+        }
+    }
+
+    /// Size as far as the manifest knows it, and whether that is all of it.
+    pub fn known_size(&self) -> (Bytes, bool) {
+        let sizes: Vec<_> = self.files.iter().map(|file| file.known_size()).collect();
+        (Bytes(sizes.iter().flatten().map(|size| size.0).sum()), sizes.iter().all(Option::is_some))
+    }
+
+    /// Size of the largest file as far as the manifest knows it, which has to fit into memory at once.
+    pub fn largest_file(&self) -> Option<Bytes> {
+        self.files.iter().filter_map(|file| file.known_size()).max()
+    }
+}
