@@ -56,7 +56,10 @@ pub fn import_model(data_dir: &Path, from: &Path) -> Result<ImportedModel> {
 /// The folder of single files that a checkpoint belongs to, by what its tensors are.
 fn place_of(file: &Path) -> Result<&'static str> {
     let weights = Weights::from_files(&[file.to_path_buf()])?;
-    match recognise(&weights)?.map(|found| found.kind) {
+    let kinds: Vec<_> = recognise(&weights)?.into_iter().map(|found| found.kind).collect();
+    // a file with all components lies with the transformers
+    let transformer = kinds.iter().find(|kind| **kind == ComponentKind::Transformer);
+    match transformer.or(kinds.first()) {
         Some(ComponentKind::Transformer) => Ok("diffusion_models"),
         Some(ComponentKind::TextEncoder) => Ok("text_encoders"),
         Some(ComponentKind::Vae) => Ok("vae"),
