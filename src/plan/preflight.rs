@@ -222,7 +222,12 @@ fn error_from_finding(finding: &Finding) -> Error {
         },
         |changes| format!("Suggested fix: {changes}"),
     );
-    Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.fixes.clone())
+    let error = Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.fixes.clone());
+    match finding.subject {
+        // the queue rests for it, as when a write finds the disk full
+        Subject::Disk => error.because(std::io::Error::from(std::io::ErrorKind::StorageFull)),
+        _ => error,
+    }
 }
 
 /// The GPU that computes, if there is one and its driver answers.
