@@ -59,7 +59,7 @@ fn place_of(file: &Path) -> Result<&'static str> {
     let kinds: Vec<_> = recognise(&weights)?.into_iter().map(|found| found.kind).collect();
     // a file with all components lies with the transformers
     let transformer = kinds.iter().find(|kind| **kind == ComponentKind::Transformer);
-    match transformer.or(kinds.first()) {
+    match transformer.or_else(|| kinds.first()) {
         Some(ComponentKind::Transformer) => Ok("diffusion_models"),
         Some(ComponentKind::TextEncoder) => Ok("text_encoders"),
         Some(ComponentKind::Vae) => Ok("vae"),
