@@ -3,6 +3,7 @@
 //! Both are programs of their own; curl writes the file and checks nothing. `WANDECK_BENCH_MIB` sets the size.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+#![expect(clippy::print_stdout, reason = "the figures are the result")]
 
 use std::fs;
 use std::path::Path;

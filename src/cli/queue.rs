@@ -26,11 +26,7 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
     if let QueueVerb::Run { events } = args.verb {
         return work_on_all(&places, if events { Output::Events } else { Output::Text }, common.json);
     }
-    let (who, faults) = ("wandeck queue", Faults::from_env()?);
-    let mut queue = match args.verb {
-        QueueVerb::List => Queue::open_to_read(&places.data_dir, who, &faults)?,
-        _ => Queue::open(&places.data_dir, who, &faults)?,
-    };
+    let mut queue = Queue::open(&places.data_dir, "wandeck queue", &Faults::from_env()?)?;
     for note in queue.take_notes() {
         report::note(&note);
     }
@@ -194,24 +190,22 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
             break;
         }
     }
-    let is_disk_full = worker.is_disk_full();
+    let (is_disk_full, is_device_lost) = (worker.is_disk_full(), worker.is_device_lost());
     let snapshot = worker.snapshot();
     let paused = snapshot.jobs.iter().filter(|job| matches!(job.state, JobState::Paused)).count();
     if as_json {
         print_done(QueueRunDocument { finished: done, failed, paused, queue_paused: snapshot.is_paused });
     } else {
-        let queued = snapshot.jobs.iter().filter(|job| job.state == JobState::Queued).count() as u64;
-        let left = match snapshot.is_paused {
-            true => QUEUE_PAUSED.to_owned(),
-            false if is_disk_full => format!("{} in the queue", counted(queued, "job")),
-            false => left_words(paused),
-        };
+        let left = if snapshot.is_paused { QUEUE_PAUSED.to_owned() } else { left_words(paused) };
         report::note(&format!("{done} done, {failed} failed; {left}"));
     }
     if is_disk_full {
         report::note("The disk is full. Free some space and run this again: the jobs resume");
     }
-    Ok(if failed > 0 || is_disk_full { ExitCode::Failed } else { ExitCode::Done })
+    if is_device_lost {
+        report::note("The device is lost to this program. Run this again: the jobs resume");
+    }
+    Ok(if failed > 0 || is_disk_full || is_device_lost { ExitCode::Failed } else { ExitCode::Done })
 }
 
 /// What is left in the queue: nothing, or paused jobs.

@@ -26,8 +26,10 @@ pub enum Kind {
     Runtime,
     /// Out of device or host memory.
     OutOfMemory,
-    /// The device failed or was lost.
+    /// The device failed.
     Device,
+    /// The device is lost to this process: every further call to it fails, and only a new process can use it again.
+    DeviceLost,
     /// The computation failed or gave NaN or infinite values.
     Generation,
     /// The time limit was exceeded.
@@ -121,7 +123,7 @@ impl Kind {
         match self {
             Self::Input | Self::Unsupported => Category::InputValidation,
             Self::MissingModel | Self::CorruptModel => Category::ModelLoading,
-            Self::Runtime | Self::Device | Self::Network => Category::SystemResource,
+            Self::Runtime | Self::Device | Self::DeviceLost | Self::Network => Category::SystemResource,
             Self::OutOfMemory => Category::VramMemory,
             Self::Generation | Self::Timeout => Category::GenerationPipeline,
             Self::Io => Category::FileSystem,
@@ -140,7 +142,7 @@ impl Kind {
             Self::OutOfMemory => &[Recovery::LowerSettings, Recovery::Retry],
             Self::Device | Self::Generation | Self::Timeout => &[Recovery::Retry, Recovery::LowerSettings],
             Self::Io => &[Recovery::PickFolder],
-            Self::Network => &[Recovery::Retry],
+            Self::DeviceLost | Self::Network => &[Recovery::Retry],
             Self::Cancelled => &[],
             Self::Bug => &[Recovery::Report],
         }

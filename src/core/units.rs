@@ -138,7 +138,7 @@ impl fmt::Display for Secs {
         let whole = self.0.max(0.0).round() as u64;
         match whole {
             // steps of a small model
-            0 if self.0 > 0.0 && self.0 < 0.095 => write!(f, "{:.2} s", self.0),
+            0 if self.0 >= 0.005 && self.0 < 0.095 => write!(f, "{:.2} s", self.0),
             0..10 => write!(f, "{:.1} s", self.0.max(0.0)),
             10..60 => write!(f, "{whole} s"),
             60..3600 => write!(f, "{} min {:02} s", whole / 60, whole % 60),
@@ -166,7 +166,10 @@ mod tests {
     fn quantities_read_well() {
         assert_eq!(Bytes(1023).to_string(), "1023 B");
         assert_eq!(Bytes(3 << 29).to_string(), "1.5 GiB");
-        assert_eq!([0.0, 0.014, 0.2].map(|seconds| Secs(seconds).to_string()), ["0.0 s", "0.01 s", "0.2 s"]);
+        assert_eq!(
+            [0.004, 0.014, 0.2].map(|seconds| Secs(seconds).to_string()),
+            ["0.0 s", "0.01 s", "0.2 s"]
+        );
         assert_eq!(Secs(3.04).to_string(), "3.0 s");
         assert_eq!(Secs(75.0).to_string(), "1 min 15 s");
         assert_eq!(Secs(3700.0).to_string(), "1 h 01 min");

@@ -37,12 +37,30 @@ const OUT_OF_MEMORY: [&str; 19] = [
 ];
 /// Texts of failures of the device or its libraries, which occur with various error codes.
 const DEVICE: [&str; 4] = ["CUDA failure", "CUDNN failure", "CUBLAS failure", "cuDNN is unavailable"];
+/// CUDA's errors after which its context cannot be used any more ("the process must be terminated and relaunched" in the
+/// documentation of `cudaError_t`), with their names.
+const LOST: [(u32, &str); 11] = [
+    (700, "cudaErrorIllegalAddress"),
+    (702, "cudaErrorLaunchTimeout"),
+    (710, "cudaErrorAssert"),
+    (714, "cudaErrorHardwareStackError"),
+    (715, "cudaErrorIllegalInstruction"),
+    (716, "cudaErrorMisalignedAddress"),
+    (717, "cudaErrorInvalidAddressSpace"),
+    (718, "cudaErrorInvalidPc"),
+    (719, "cudaErrorLaunchFailure"),
+    (726, "cudaErrorTensorMemoryLeak"),
+    (999, "cudaErrorUnknown"),
+];
 /// Text of the error of a terminated run.
 const TERMINATED: &str = "terminate flag";
 
 /// The error of a session of the component `name` that could not be made.
 pub(super) fn load_error<R>(name: &str, error: &ort::Error<R>) -> Error {
     let text = error.to_string();
+    if let Some(lost) = lost(&text) {
+        return lost;
+    }
     let kind = match error.code() {
         _ if is_out_of_memory(&text) => Kind::OutOfMemory,
         ErrorCode::NoSuchFile | ErrorCode::InvalidProtobuf => Kind::CorruptModel,
@@ -72,6 +90,9 @@ pub(super) fn run_error<R>(error: &ort::Error<R>) -> Error {
             .because(plain(text))
             .remedy("Use a smaller size or fewer frames");
     }
+    if let Some(lost) = lost(&text) {
+        return lost;
+    }
     let kind = match error.code() {
         ErrorCode::DeviceReset | ErrorCode::ExecutionProviderFailure => Kind::Device,
         _ if is_of_device(&text) => Kind::Device,
@@ -83,6 +104,19 @@ pub(super) fn run_error<R>(error: &ort::Error<R>) -> Error {
 fn is_out_of_memory(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     OUT_OF_MEMORY.iter().any(|words| text.contains(words))
+}
+
+/// The error of a device that this process has lost. ONNX Runtime writes "CUDA failure 719: words ; GPU=0" where it calls
+/// CUDA and "CUDA error cudaErrorLaunchFailure:words" where it looks for the failure of a kernel.
+fn lost(text: &str) -> Option<Error> {
+    let &(code, name) = LOST.iter().find(|(code, name)| {
+        text.contains(&format!("CUDA failure {code}:")) || text.contains(&format!("CUDA error {name}:"))
+    })?;
+    let message = format!("The CUDA device is lost to this program ({name}, CUDA error {code})");
+    Some(Error::new(Kind::DeviceLost, message).remedy(
+        "Start Wandeck again: the job goes on after its last saved step. If it happens again, look for \"Xid\" in the \
+         kernel's log (dmesg), and check the card's cooling, power and driver",
+    ))
 }
 
 fn is_of_device(text: &str) -> bool {
@@ -142,7 +176,12 @@ mod tests {
             ("CUBLAS failure 1: CUBLAS_STATUS_NOT_INITIALIZED ; GPU=0", Kind::Device),
             ("Available memory of 5 is smaller than requested bytes of 7", Kind::OutOfMemory),
             ("The shape of slope can be smaller than first input X", Kind::Generation),
-            ("CUDA failure 719: unspecified launch failure ; GPU=0", Kind::Device),
+            ("CUDA failure 719: unspecified launch failure ; GPU=0 ; hostname=x", Kind::DeviceLost),
+            (
+                "Status Message: CUDA error cudaErrorLaunchFailure:unspecified launch failure",
+                Kind::DeviceLost,
+            ),
+            ("CUDA failure 100: no CUDA-capable device is detected ; GPU=0", Kind::Device),
             ("Non-zero status code returned while running Add node", Kind::Generation),
         ] {
             assert_eq!(run_error(&ort::Error::<()>::new(text)).kind, kind, "{text}");

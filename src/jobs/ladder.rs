@@ -67,7 +67,9 @@ pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Optio
 /// What the user can try after the last attempt: changes that are theirs to make, each helpful by itself.
 pub(crate) fn suggestions(failed: Failed, draft: &Draft) -> Vec<Fix> {
     let fixes = match (failed.kind, failed.stage) {
-        (Kind::Device, _) if failed.provider != Provider::Cpu => vec![Fix::Provider(ProviderChoice::Cpu)],
+        (Kind::Device | Kind::DeviceLost, _) if failed.provider != Provider::Cpu => {
+            vec![Fix::Provider(ProviderChoice::Cpu)]
+        }
         (Kind::OutOfMemory, Stage::DenoiseHigh | Stage::DenoiseLow) => {
             let half = FrameCount((draft.frames / 2).max(1));
             let (FrameCount(frames), _) = failed.strides.nearest_frames(half);

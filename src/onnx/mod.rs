@@ -5,11 +5,9 @@
 
 mod adapter;
 mod blocks;
-mod branches;
 mod builder;
 mod compute_type;
 mod decode;
-mod dense_rows;
 mod encode;
 mod export;
 mod file_identity;
@@ -17,7 +15,6 @@ mod gguf;
 mod header;
 mod int4;
 mod int8;
-mod magnitude;
 mod proto;
 mod quantised;
 mod repack;
@@ -29,18 +26,15 @@ mod scaled_form;
 mod signature;
 mod spec;
 mod type_inference;
-mod weight_delta;
 mod weights;
 
-pub use adapter::Adapter;
+pub use adapter::{Adapter, WeightDelta};
 pub use blocks::BlockType;
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use compute_type::ComputeType;
-pub use decode::{decode, f8e4m3, num_not_finite};
-pub use dense_rows::DenseRows;
+pub use decode::{decode, f8e4m3};
 pub use encode::push_float;
 pub use export::{ExportDocument, WeightPlacement, export};
-pub use magnitude::magnitude_axis;
 pub use proto::{ModelProto, NodeProto};
 pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, int8_row, quantization_layout};
 pub use repack::{Repack, RepackTarget};
@@ -51,7 +45,4 @@ pub use scaled_form::{ScaleOrder, ScaledForm};
 pub use signature::{Signature, SignatureValue, dims_text, element_name};
 pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
 pub use type_inference::TypedNode;
-pub use weight_delta::{
-    DeltaRows, FactorMatrix, FactorSource, LowRankPair, MagnitudeAxis, MagnitudeRatios, WeightDelta, values,
-};
 pub use weights::{StoredForm, TensorInfo, Weights};

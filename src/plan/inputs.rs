@@ -1,21 +1,16 @@
 //! Opens the images and LoRAs of a request before the run.
 
-use std::path::Path;
-
 use crate::core::{CancelToken, Frame, GenRequest, Mode, Result};
 use crate::media::{ImageFit, OutputTarget, SourceImage};
-use crate::pipeline::{InputImages, Loras, Reporter, lora_hash};
-use crate::store::CheckedFiles;
+use crate::pipeline::{InputImages, Loras, Reporter};
 use crate::wan::Checkpoint;
-use crate::wan::lora::LoraFile;
 
 /// Checks the output and opens the inputs, so that a run does not fail at its end for a reason known at its start. `cancel`
-/// stops it while a clip is read. The LoRAs' hashes are remembered in `data_dir`.
+/// stops it while a clip is read.
 pub(crate) fn resolve_inputs(
     target: &OutputTarget,
     request: &GenRequest,
     model: &Checkpoint,
-    data_dir: Option<&Path>,
     reporter: &mut Reporter<'_>,
     cancel: &CancelToken,
 ) -> Result<ResolvedInputs> {
@@ -28,12 +23,7 @@ pub(crate) fn resolve_inputs(
             target.path().display()
         ));
     }
-    let mut read = |file: &LoraFile| {
-        let read = || file.check_finite(cancel).and_then(|()| lora_hash(file.path()));
-        data_dir.map_or_else(read, |data_dir| CheckedFiles::new(data_dir).sha256(file.path(), read))
-    };
-    let loras = Loras::open(model, request, &mut read)?;
-    ResolvedInputs::open(request, model, loras, reporter, cancel)
+    ResolvedInputs::open(request, model, reporter, cancel)
 }
 
 /// The images of a request at the video's size, the SHA-256 of their files, and its LoRAs.
@@ -47,10 +37,10 @@ impl ResolvedInputs {
     fn open(
         request: &GenRequest,
         checkpoint: &Checkpoint,
-        mut loras: Loras,
         reporter: &mut Reporter<'_>,
         cancel: &CancelToken,
     ) -> Result<Self> {
+        let mut loras = Loras::open(checkpoint, request)?;
         for warning in loras.warnings.drain(..) {
             reporter.warn(warning);
         }

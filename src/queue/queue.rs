@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::leases::ProgramLease;
 use super::shared_state::SharedState;
 use super::state::State;
@@ -26,9 +24,7 @@ pub struct Queue {
     pub(super) shared: SharedState,
     pub(super) lease: ProgramLease,
     pub(super) history: Option<History>,
-    pub(super) notes: Vec<String>,
-    /// Where a queue is that was copied to be read.
-    pub(super) copy: Option<TempDir>,
+    notes: Vec<String>,
 }
 
 impl Queue {
@@ -44,7 +40,7 @@ impl Queue {
             Err(error) => (None, vec![format!("{error:#}")]),
         };
         notes.retain(|note| !note.is_empty());
-        let mut queue = Self { data_dir: data_dir.to_path_buf(), shared, lease, history, notes, copy: None };
+        let mut queue = Self { data_dir: data_dir.to_path_buf(), shared, lease, history, notes };
         queue.complete_history();
         queue.trim();
         queue.sweep();

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -202,6 +203,12 @@ impl Runner {
                 *self.shared.disk_full() = Some(Instant::now());
                 let message = format!("The disk is full, so the queue rests: {error:#}");
                 (EndRecord::Later(JobState::Queued), Event::Interrupted { message })
+            }
+            JobEnd::Failed(error)
+                if error.kind == Kind::DeviceLost && self.options.scope == Scope::Everything =>
+            {
+                self.shared.device_lost.store(true, Ordering::Release);
+                (EndRecord::Later(JobState::Queued), Event::Interrupted { message: format!("{error:#}") })
             }
             JobEnd::Failed(error) => {
                 let record = EndRecord::Ended(entry(Err(&error)), None);

@@ -1,5 +1,6 @@
 //! What the threads of a worker share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,8 @@ pub(super) struct Shared {
     pub(super) pending_ends: Mutex<Vec<PendingEnd>>,
     /// When a full disk stopped the work on the queue.
     pub(super) disk_full: Mutex<Option<Instant>>,
+    /// Whether this program lost a device; the jobs stay queued for the next one.
+    pub(super) device_lost: AtomicBool,
     pub(super) events: Sender<(JobId, Event)>,
     pub(super) waker: Waker,
     pub(super) closing: CancelToken,
@@ -86,8 +89,13 @@ impl Shared {
         self.disk_full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the work on the queue rests because the disk was full a short time ago.
+    /// Whether the work on the queue rests: the disk was full a short time ago, or a device is lost.
     pub(super) fn rests(&self) -> bool {
+        self.device_lost.load(Ordering::Acquire) || self.is_disk_full()
+    }
+
+    /// Whether the disk was full a short time ago.
+    pub(super) fn is_disk_full(&self) -> bool {
         self.disk_full().is_some_and(|since| since.elapsed() < DISK_FULL_REST)
     }
 

@@ -1,6 +1,7 @@
 //! A program's handle on its worker.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -64,6 +65,7 @@ impl Worker {
             running: Mutex::default(),
             pending_ends: Mutex::default(),
             disk_full: Mutex::default(),
+            device_lost: AtomicBool::default(),
             events: sender,
             waker,
             closing: CancelToken::new(),
@@ -150,7 +152,12 @@ impl Worker {
 
     /// Whether jobs are left in the queue because the disk is full.
     pub fn is_disk_full(&self) -> bool {
-        self.shared.rests()
+        self.shared.is_disk_full()
+    }
+
+    /// Whether jobs are left in the queue because this program lost a device.
+    pub fn is_device_lost(&self) -> bool {
+        self.shared.device_lost.load(Ordering::Acquire)
     }
 
     /// Stops the running jobs, which the next program resumes, and returns the last events.

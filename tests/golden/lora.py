@@ -9,6 +9,7 @@ a format, its file holds the same numbers as one that it can read, so the result
 
 import json
 import math
+import shutil
 
 import torch
 from diffusers import WanPipeline
@@ -98,8 +99,7 @@ def half_underscored(module):
 
 
 def write_loras():
-    for old in LORAS.glob("*.safetensors"):
-        old.unlink()
+    shutil.rmtree(LORAS, ignore_errors=True)
     model = load_dit("tiny-t2v/transformer")
     shapes = {n: tuple(m.weight.shape) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
 

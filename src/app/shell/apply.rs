@@ -65,7 +65,7 @@ impl App {
             Action::Queue(action) => {
                 match action {
                     QueueAction::Open(..) => self.layout.show(PanelId::Player),
-                    QueueAction::Convert { .. } | QueueAction::Fetch(_) => self.layout.show(PanelId::Models),
+                    QueueAction::Convert { .. } => self.layout.show(PanelId::Models),
                     _ => {}
                 }
                 state.apply_queue(action, now)
@@ -75,7 +75,7 @@ impl App {
                 self.run_command(ctx, command, now)
             }
             Action::Compose(action) => {
-                if matches!(action, ComposeAction::Fix(Fix::Convert { .. } | Fix::Fetch(_))) {
+                if matches!(action, ComposeAction::Fix(Fix::Convert { .. })) {
                     self.layout.show(PanelId::Models);
                 }
                 state.apply_compose(action, now)
@@ -237,7 +237,6 @@ impl State {
             QueueAction::Convert { model, quantisation } => {
                 self.apply_fix(&Fix::Convert { model, quantisation })?;
             }
-            QueueAction::Fetch(model) => self.apply_fix(&Fix::Fetch(model))?,
             QueueAction::Open(id, path) => self.player.open(path, Some(id), now),
             QueueAction::Columns(columns) => self.window.queue_columns = columns,
             QueueAction::Many(actions) => return self.apply_to_many(actions, now),

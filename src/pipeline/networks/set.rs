@@ -6,7 +6,7 @@ use super::loader::Loader;
 use super::network::Network;
 use super::session_cache::{LoadedSession, SessionKey};
 use super::{FrameDecoder, TextEncoder};
-use crate::core::{CancelToken, Expert, Provider, Result};
+use crate::core::{Expert, Provider, Result};
 use crate::engine::{Prepack, check_kernels};
 use crate::onnx::Dtype;
 use crate::pipeline::context::RunContext;
@@ -39,7 +39,7 @@ impl<'a> Networks<'a> {
     ) -> Result<Self> {
         let networks = match &loader.checkpoint.exported {
             Some(exported) => Self::exported(loader, exported, has_start_image),
-            None => Self::built(loader, loras, has_start_image, context.cancel)?,
+            None => Self::built(loader, loras, has_start_image)?,
         };
         let provider = loader.compute.device.provider;
         networks.all().filter_map(Network::graph).try_for_each(|graph| check_kernels(graph, provider))?;
@@ -76,12 +76,12 @@ impl<'a> Networks<'a> {
         }
     }
 
-    fn built(loader: Loader<'a>, loras: &Loras, has_start_image: bool, cancel: &CancelToken) -> Result<Self> {
+    fn built(loader: Loader<'a>, loras: &Loras, has_start_image: bool) -> Result<Self> {
         let (model, compute) = (loader.checkpoint, loader.compute);
         let segments = if has_start_image && model.expand_timesteps { Segments::Two } else { Segments::One };
         let network = |component, graph| Network::built(component, graph, loader.options(component));
         let transformer = |component, part: &Component<TransformerConfig>, expert| {
-            let (config, adapters) = (&part.config, loras.adapters(expert, &part.weights, cancel)?);
+            let (config, adapters) = (&part.config, loras.adapters(expert));
             graphs::adapted_transformer(config, &part.weights, segments, compute.transformer, &adapters)
                 .map(|graph| network(component, graph))
         };

@@ -17,6 +17,8 @@ use crate::plan::{DraftField, ParameterRange};
 
 /// What guidance does.
 const GUIDANCE: &str = "How closely the prompt is followed; 1 switches guidance off and halves the work";
+/// Width that the seed's controls need with their usual spaces; in less they move together.
+const SEED_ROW: f32 = 290.0;
 
 /// Draws how large, how long, how many steps and how closely the prompt is followed.
 pub(super) fn numbers_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeView<'_>) {
@@ -164,8 +166,12 @@ pub(super) fn seed_ui(
         let about = "Starting noise: the same seed and settings give the same video";
         let label = ui.label("Seed").on_hover_text(about);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            // in line with the controls that have marks
-            ui.add_space(MARK_SPACE);
+            if ui.available_width() < SEED_ROW {
+                ui.spacing_mut().item_spacing.x = 3.0;
+            } else {
+                // in line with the controls that have marks
+                ui.add_space(MARK_SPACE);
+            }
             let tooltip = Command::RandomSeed.tooltip(ui.ctx());
             another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
             let is_other = view.last_seed.is_some_and(|last| is_random || last != draft.seed);
@@ -212,6 +218,20 @@ mod tests {
         let frames = harness.get_by_role_and_label(Role::SpinButton, "Frames").rect();
         let length = harness.get_by_label("2.1 s of video").rect();
         assert!((frames.center().y - length.center().y).abs() < 2.0);
+    }
+
+    #[test]
+    fn the_name_of_the_seed_is_readable_in_a_narrow_column() {
+        let mut bench = ComposeHarness::new();
+        bench.draft.seed = 1_339_647_952;
+        for width in [280.0, 420.0] {
+            let mut harness = numbers(ComposeHarness { draft: bench.draft.clone(), ..ComposeHarness::new() });
+            harness.set_size(eframe::egui::vec2(width, 600.0));
+            harness.run();
+            let name = harness.get_by_role_and_label(Role::Label, "Seed").rect();
+            let value = harness.get_by_role_and_label(Role::SpinButton, "Seed").rect();
+            assert!(name.right() <= value.left(), "{width}: {name} {value}");
+        }
     }
 
     #[test]

@@ -59,8 +59,6 @@ pub(in crate::app) enum QueueAction {
     ShowGallery,
     /// Open the models panel.
     ShowModels,
-    /// Show what fetching this model of the manifest would do.
-    Fetch(String),
     /// Make a smaller copy of a model.
     Convert {
         /// The model's id.

@@ -136,7 +136,7 @@ impl State {
                 self.report_error(&error);
             }
         }
-        while let Some(answer) = self.pages.poll() {
+        while let Some(answer) = self.pages.work.poll().or_else(|| self.pages.long_work.poll()) {
             if let Err(error) = answer.and_then(|answer| self.take_answer(answer)) {
                 self.report_error(&error);
             }
@@ -162,10 +162,7 @@ impl State {
             PageAnswer::Verified(..)
             | PageAnswer::Converted(_)
             | PageAnswer::Removed(_)
-            | PageAnswer::Runtime(_)
-            | PageAnswer::Available(_)
-            | PageAnswer::Planned(_)
-            | PageAnswer::Fetched(_) => {
+            | PageAnswer::Runtime(_) => {
                 return self.take_model_answer(answer);
             }
             PageAnswer::Presets(changed, (own, errors)) => self.take_presets(changed, own, &errors)?,

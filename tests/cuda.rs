@@ -1,0 +1,246 @@
+//! The program on the CUDA provider under the recording libraries of `tests/cuda_recorder`: where it computes, with which
+//! kernels, what it copies, how much device memory it takes, and how it fails. Nothing is computed, so videos are noise.
+//!
+//! Run with `tests/cuda_recorder/run.sh`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const MIB: u64 = 1 << 20;
+
+/// A data folder and what the recorder is told.
+struct Card {
+    dir: tempfile::TempDir,
+    settings: BTreeMap<&'static str, String>,
+}
+
+impl Card {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), settings: BTreeMap::new() }
+    }
+
+    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.settings.insert(name, value.to_string());
+        self
+    }
+
+    /// Runs the program under the recorder.
+    fn run(&self, args: &[&str]) -> Output {
+        let recorder = PathBuf::from(
+            std::env::var_os("CUDA_RECORDER").unwrap_or_else(|| panic!("run tests/cuda_recorder/run.sh")),
+        );
+        Command::new(env!("CARGO_BIN_EXE_wandeck"))
+            .args(args)
+            .env("WANDECK_DATA_DIR", self.dir.path().join("data"))
+            .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
+            .env("LD_LIBRARY_PATH", recorder.join("lib"))
+            .env("ORT_DYLIB_PATH", recorder.join("site-packages/onnxruntime/capi/libonnxruntime.so.1.31.1"))
+            .env("ORT_DISABLE_TELEMETRY", "1")
+            .env("RECORDER_LOG", self.log())
+            .envs(&self.settings)
+            .output()
+            .unwrap()
+    }
+
+    fn generate(&self, args: &[&str]) -> Output {
+        let output = self.dir.path().join("out.mp4");
+        let always = ["generate", "a red circle", "--provider", "cuda", "--events", "-o"];
+        self.run(&[&always[..], &[output.to_str().unwrap()], args].concat())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("record")
+    }
+
+    fn record(&self) -> Record {
+        Record(std::fs::read_to_string(self.log()).unwrap_or_default())
+    }
+}
+
+/// What the libraries wrote.
+struct Record(String);
+
+impl Record {
+    /// The words after `event` of every line that begins with it.
+    fn of<'a>(&'a self, event: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.0.lines().filter_map(move |line| line.strip_prefix(event)?.strip_prefix(' '))
+    }
+
+    /// Bytes of the copies between two places, for instance "pageable-device".
+    fn copies(&self, between: &str) -> Vec<u64> {
+        let bytes = self.of("copy").filter_map(|copy| copy.strip_prefix(between)?.trim().parse().ok());
+        bytes.collect()
+    }
+
+    /// Number of launches of kernels whose name contains `name`.
+    fn launches(&self, name: &str) -> usize {
+        self.of("launch").filter(|launch| launch.contains(name)).count()
+    }
+
+    fn peak(&self) -> u64 {
+        self.of("end").filter_map(|end| end.strip_prefix("peak ")?.parse().ok()).max().unwrap_or_default()
+    }
+}
+
+fn events(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn of<'a>(events: &'a [Value], word: &'a str) -> impl Iterator<Item = &'a Value> + 'a {
+    events.iter().filter(move |event| event["event"] == word)
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A model with official names and widths, one block, and weights that take no disk space.
+fn synthetic(card: &Card, like: &str) -> PathBuf {
+    let dir = card.dir.path().join(like);
+    let args = ["--layers", "1", "--vocab", "1000", "--dtype", "bf16", "--sparse"];
+    let made = card.run(&[&["models", "synth", dir.to_str().unwrap(), "--like", like][..], &args].concat());
+    assert!(made.status.success(), "{}", errors(&made));
+    dir
+}
+
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn every_toy_runs_to_the_end_on_the_device_and_gives_all_memory_back() {
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs/input.png");
+    let image = image.to_str().unwrap();
+    for (model, more) in [
+        ("toy-t2v-A14B", &[][..]),
+        ("toy-i2v-A14B", &["--image", image][..]),
+        ("toy-ti2v-5B", &["--image", image][..]),
+        ("toy-t2v-A14B", &["--precision", "fp16"][..]),
+        ("toy-t2v-A14B", &["--precision", "fp32"][..]),
+    ] {
+        let card = Card::new();
+        let run = card.generate(&[&["--model", model, "--steps", "4"][..], more].concat());
+        assert!(run.status.success(), "{model} {more:?}: {}", errors(&run));
+        let events = events(&run);
+        let outcome = &of(&events, "finished").next().unwrap()["outcome"];
+        assert_eq!(outcome["provider"], "cuda");
+        let record = card.record();
+        assert!(record.of("gemm").count() > 100, "{model}: the device computes");
+        for wrong in ["invalid", "unexpected", "refused"] {
+            assert_eq!(record.of(wrong).next(), None, "{model} {more:?}");
+        }
+        assert_eq!(record.of("malloc").count(), record.of("free").count(), "{model} {more:?}");
+        let last = record.of("free").last().unwrap();
+        assert!(last.ends_with(" now 0"), "{model} {more:?}: {last}");
+    }
+}
+
+/// The transformer of real width attends in cuDNN on every generation that has tensor cores for bf16; Turing, which cuDNN's
+/// attention leaves out, in the memory-efficient kernel. None computes the whole matrix of scores.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn attention_runs_in_the_fast_kernel_of_each_generation() {
+    let maker = Card::new();
+    let model = synthetic(&maker, "ti2v-5B");
+    let args = ["--model", model.to_str().unwrap(), "--size", "64x64", "--frames", "1", "--steps", "1"];
+    let cudnn = |capability: u32| {
+        let card = Card::new().with("RECORDER_CAPABILITY", capability);
+        let run = card.generate(&[&args[..], &["--guidance", "1"]].concat());
+        assert!(run.status.success(), "{capability}: {}", errors(&run));
+        let record = card.record();
+        let half = ["cutlass10bfloat16_t", "cutlass6half_t"].map(|name| {
+            let attention = |launch: &&str| launch.contains("AttentionKernel") && launch.contains(name);
+            record.of("launch").filter(attention).count()
+        });
+        (record.of("cudnn").filter(|call| *call == "execute").count(), half)
+    };
+    // the decoder's convolutions are calls of cuDNN too, and the same everywhere
+    let (turing, half) = cudnn(75);
+    assert_eq!(half, [0, 2], "own and cross attention of the block");
+    for capability in [80, 86, 89, 90, 120] {
+        assert_eq!(cudnn(capability), (turing + 2, [0, 0]), "compute capability {capability}");
+    }
+}
+
+/// Between the steps only latents, time and text travel, each once a forward.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn a_step_copies_no_weights_and_waits_for_no_node_in_the_middle() {
+    let copies = |steps: &str| {
+        let card = Card::new();
+        let run = card.generate(&["--model", "toy-t2v-A14B", "--steps", steps, "--guidance", "1"]);
+        assert!(run.status.success(), "{}", errors(&run));
+        let record = card.record();
+        let to: u64 =
+            ["pageable-device", "pinned-device"].iter().flat_map(|place| record.copies(place)).sum();
+        (to, record.copies("device-pageable").len() + record.copies("device-pinned").len())
+    };
+    let ((few_bytes, few_back), (many_bytes, many_back)) = (copies("4"), copies("12"));
+    assert!(many_bytes - few_bytes < 8 * MIB, "{} bytes in 8 steps", many_bytes - few_bytes);
+    assert_eq!(many_back - few_back, 8, "one result a step comes back");
+}
+
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn a_job_for_the_card_that_does_not_fit_fails_and_never_runs_on_the_cpu() {
+    let whole = Card::new();
+    assert!(whole.generate(&["--model", "toy-t2v-A14B", "--steps", "2"]).status.success());
+    let needed = whole.record().peak();
+    assert!(needed > MIB);
+    for (name, value) in [
+        ("RECORDER_MEMORY_MIB", (needed / MIB / 2).to_string()),
+        ("RECORDER_FAIL_ALLOCATION", "40".to_owned()),
+    ] {
+        let card = Card::new().with(name, value);
+        let run = card.generate(&["--model", "toy-t2v-A14B", "--steps", "2"]);
+        assert!(!run.status.success(), "{name}: {}", errors(&run));
+        let events = events(&run);
+        let failed = of(&events, "failed").next().unwrap_or_else(|| panic!("{name}: {events:?}"));
+        assert_eq!(failed["error"]["category"], "vram_memory", "{name}: {failed}");
+        let on_cpu = of(&events, "runs_on").filter(|event| event["provider"] == "cpu").count();
+        assert_eq!(on_cpu, 0, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn a_lost_device_ends_the_job_with_a_sentence_and_never_runs_on_the_cpu() {
+    let card = Card::new().with("RECORDER_FAIL_LAUNCH", 900);
+    let run = card.generate(&["--model", "toy-t2v-A14B", "--steps", "4"]);
+    assert!(!run.status.success());
+    let events = events(&run);
+    assert_eq!(of(&events, "runs_on").filter(|event| event["provider"] == "cpu").count(), 0);
+    let failed = of(&events, "failed").next().unwrap();
+    let error = &failed["error"];
+    assert_eq!(error["kind"], "device_lost");
+    assert!(error["message"].as_str().unwrap().contains("cudaErrorLaunchFailure"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("Start Wandeck again"), "{error}");
+    assert_eq!(of(&events, "retrying").count(), 0, "no retry in this process can succeed");
+}
+
+/// Every job behind the first would fail in the same way: they stay queued, and the next program makes them.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn a_lost_device_leaves_the_jobs_in_the_queue_for_the_next_program() {
+    let card = Card::new().with("RECORDER_FAIL_LAUNCH", 900);
+    for seed in ["1", "2"] {
+        let add = ["queue", "add", "a red circle", "--model", "toy-t2v-A14B", "--steps", "4"];
+        assert!(card.run(&[&add[..], &["--provider", "cuda", "--seed", seed]].concat()).status.success());
+    }
+    let run = card.run(&["queue", "run"]);
+    let said = errors(&run);
+    assert!(!run.status.success() && said.contains("The device is lost to this program"), "{said}");
+    let states = |card: &Card| {
+        let list = card.run(&["queue", "list", "--json"]);
+        let list: Value = serde_json::from_slice(&list.stdout).unwrap();
+        let jobs = list["jobs"].as_array().unwrap().clone();
+        jobs.iter().map(|job| job["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&card), ["queued", "queued"]);
+    let whole = Card { settings: BTreeMap::new(), ..card };
+    let run = whole.run(&["queue", "run"]);
+    assert!(run.status.success(), "{}", errors(&run));
+    assert_eq!(states(&whole), ["done", "done"]);
+}

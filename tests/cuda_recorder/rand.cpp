@@ -1,0 +1,1 @@
+// libcurand: linked to, but no function of it is used.
