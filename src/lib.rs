@@ -68,6 +68,7 @@ pub mod preflight;
 pub mod presets;
 pub mod queue;
 pub mod store;
+pub mod sweep;
 pub mod transfers;
 pub mod wan;
 pub mod worker;

@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn chinese_japanese_and_korean_have_glyphs() {
         let ctx = context();
-        let negative = presets::by_name("t2v-A14B").unwrap().settings.negative_prompt;
+        let negative = presets::by_name("t2v-A14B").unwrap().settings.negative_prompt.unwrap();
         assert!(!negative.is_empty());
         for id in [FontId::proportional(14.0), FontId::monospace(14.0)] {
             for text in ["你好", "繁體中文", "こんにちは、カメラ。", "안녕하세요", negative.as_str()]

@@ -30,12 +30,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     log_to_file(&places.data_dir);
     let service = service("wandeck generate", Scope::Own)?;
     let service = WorkerOptions { profile: args.profile, ..service }.settled(&places.settings);
-    let output = match (args.events, common.json) {
-        (true, _) => Output::Events,
-        (false, true) => Output::Json,
-        (false, false) => Output::Text,
-    };
-    let mut reporter = ProgressPrinter::new(output);
+    let mut reporter = ProgressPrinter::new(Output::of(args.events, common));
     let data_dir = places.data_dir;
     let worker = Worker::start(data_dir.clone(), service, Arc::new(|| {}))?;
     let id = worker.submit(planned.spec)?.recv().map_err(died)??;

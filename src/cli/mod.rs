@@ -6,6 +6,7 @@ mod compare;
 mod convert;
 mod diagnosis;
 mod doctor;
+mod draft;
 mod dry_run;
 mod exit;
 mod fetch;
@@ -24,6 +25,7 @@ mod report;
 mod settings;
 mod signals;
 mod status;
+mod sweep;
 mod synth;
 mod tasks;
 mod usage;
@@ -49,6 +51,8 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
     let json = cli.common.json;
     let done = match cli.command {
         Some(Command::Generate(args)) => generate::run(&args, &cli.common),
+        Some(Command::Sweep(args)) => sweep::run(&args, &cli.common),
+        Some(Command::Draft(args)) => draft::run(&args, &cli.common),
         Some(Command::Queue(args)) => queue::run(&args, &cli.common),
         Some(Command::Models(args)) => list::models(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Presets(args)) => presets::run(&args, &cli.common).map(|()| ExitCode::Done),

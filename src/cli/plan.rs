@@ -6,7 +6,7 @@ use super::Places;
 use super::args::{Cli, Command, Generate};
 use super::fetch;
 use super::report;
-use crate::core::{Error, Fix, Kind, LoraChoice, Result};
+use crate::core::{Draft, Error, Fix, Kind, LoraChoice, Result};
 use crate::jobs::JobSpec;
 use crate::library::SavedRequest;
 use crate::media::{self, Existing};
@@ -54,6 +54,33 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
     }
     // a named model is opened alone; an error may name the others
     planner(named.clone())?.plan(&request).or_else(|_| with_all())
+}
+
+/// A planner over all installed models, and the draft and the options that a sweep starts from. With a sweep's file, the
+/// prompt is its name and the file says what it starts from.
+pub(super) fn base(args: &Generate, places: &Places, is_file: bool) -> Result<(Planner, Draft, JobOptions)> {
+    let mut request = request(args, None)?;
+    let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
+    let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
+    let mut models = folders.scan();
+    for model in named_models(&request, places, &folders)? {
+        if models.iter().all(|known| known.path != model.path) {
+            models.push(model);
+        }
+    }
+    let mut catalog = Catalog::new(models, profiles)?;
+    catalog.set_own_presets(crate::presets::own_presets(&places.data_dir).0)?;
+    if is_file {
+        request.changes.prompt = None;
+        if needs_router(&request) {
+            let first = catalog.presets().first().map(|preset| preset.draft(""));
+            let draft = first.ok_or_else(|| Error::new(Kind::Bug, "There are no presets"))?;
+            request.base = Base::Draft { draft: Box::new(draft), reason: "the sweep chooses it".to_owned() };
+        }
+    }
+    let planner = Planner::new(folders, places.settings.clone(), catalog);
+    let draft = planner.draft(&request)?.draft;
+    Ok((planner, draft, JobOptions { preview: true, ..request.options }))
 }
 
 /// Plans a job for a command that queues it. Fails with [`Kind::Input`] for a dry run.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::args::Common;
 use crate::core::{Document, Error, Event, Kind, Outcome, Result};
 use crate::jobs::{DoneDocument, EndDocument, EndStatus, JobId};
 use crate::library::{OutcomeDocument, Reproduction};
@@ -24,6 +25,17 @@ pub(super) enum Output {
     Json,
     /// A line for each event.
     Events,
+}
+
+impl Output {
+    /// What the options of a command ask for.
+    pub(super) fn of(events: bool, common: &Common) -> Self {
+        match (events, common.json) {
+            (true, _) => Self::Events,
+            (false, true) => Self::Json,
+            (false, false) => Self::Text,
+        }
+    }
 }
 
 /// Prints the progress of jobs: a bar on a terminal, lines elsewhere, JSON lines if asked for.

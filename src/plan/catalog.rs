@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::profiles::Profiles;
 use super::route::Candidate;
 use crate::core::{Draft, Error, Kind, Mode, Result};
-use crate::models::{self, Installed, is_variant};
+use crate::models::{self, Installed};
 use crate::presets::{self, Preset};
 
 /// Where the program keeps its files and looks for models.
@@ -112,11 +112,11 @@ impl Catalog {
 
     /// The preset made for the model `id`, or for the model that it is a variant of: `t2v-A14B-int8`.
     pub fn preset_for(&self, id: &str) -> Option<&Preset> {
-        self.presets.iter().find(|preset| self.is_made_for(preset, id))
+        self.presets.iter().find(|preset| preset.is_complete() && self.is_made_for(preset, id))
     }
 
     /// Whether a preset is made for the model `id`, or for the model that it is a variant of.
     pub fn is_made_for(&self, preset: &Preset, id: &str) -> bool {
-        is_variant(id, &preset.model) || self.find(id).is_some_and(|model| model.is_variant_of(&preset.model))
+        preset.is_made_for(id) || self.find(id).is_some_and(|model| model.is_variant_of(&preset.model))
     }
 }

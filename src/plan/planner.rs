@@ -136,7 +136,16 @@ impl Planner {
             Base::New => self.new_draft(changes)?,
             Base::Preset(name) => {
                 let preset = self.catalog.preset(name)?;
-                let draft = random_seed(self.new_form(preset.draft("")));
+                let draft = if preset.is_complete() {
+                    random_seed(self.new_form(preset.draft("")))
+                } else {
+                    // what it does not set comes from the model
+                    let of_preset = Some(preset.model.clone()).filter(|model| !model.is_empty());
+                    let model = changes.model.clone().or(of_preset);
+                    let mut draft = self.new_draft(&DraftChanges { model, ..changes.clone() })?.draft;
+                    preset.apply(&mut draft);
+                    draft
+                };
                 Drafted { draft, chosen_by: ChosenBy::Person(format!("you chose the preset {name}")) }
             }
             Base::Draft { draft, reason } => {

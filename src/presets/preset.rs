@@ -3,64 +3,77 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler, StepList,
-    WeightsChoice,
+    Draft, Error, Kind, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler,
+    StepList, WeightsChoice,
 };
+use crate::models::is_variant;
 
-/// Named settings of a model.
+/// Named settings, of a model or of any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
-    /// Version of the file format, 1.
+    /// Version of the file format: 2, or 1 for a file with all settings.
     pub version: u32,
     /// The name.
     pub name: String,
     /// One sentence on its purpose and the source of its values.
     #[serde(alias = "about")]
     pub description: String,
-    /// Id of the model it is made for.
+    /// Id of the model it is made for; empty for any.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
-    /// Mode it is made for.
-    pub mode: Mode,
+    /// Mode it is made for; none for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
     /// The settings.
     pub settings: PresetFields,
 }
 
-/// The settings of a preset; prompt, seed and everything about the machine are not part of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The settings of a preset; a field that it does not have stays as it is. Prompt, seed and everything about the machine
+/// are not part of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct PresetFields {
     /// Negative prompt.
-    #[serde(default)]
-    pub negative_prompt: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_prompt: Option<String>,
     /// Denoising steps.
-    pub steps: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
     /// Guidance scale of the high-noise expert, or of the only transformer.
-    pub guidance: f32,
-    /// Guidance scale of the low-noise expert; defaults to `guidance`.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<f32>,
+    /// Guidance scale of the low-noise expert; with `guidance`, it defaults to that.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance_low: Option<f32>,
     /// Flow shift.
-    pub shift: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shift: Option<f32>,
     /// Sampler.
-    #[serde(default)]
-    pub sampler: Sampler,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<Sampler>,
     /// Timesteps of a distilled model, which replace the sampler's schedule.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub step_list: Option<StepList>,
     /// Width and height in pixels.
-    pub size: Resolution,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Resolution>,
     /// Number of frames.
-    pub frames: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u32>,
     /// Frames per second.
-    pub fps: u32,
-    /// Threshold of the step cache; off by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<u32>,
+    /// Threshold of the step cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub step_cache: Option<f32>,
+    /// LoRAs, in the order they are applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loras: Option<Vec<LoraChoice>>,
 }
 
-/// Version of the file format.
-const VERSION: u32 = 1;
+/// Version of the file format that is written.
+const VERSION: u32 = 2;
 
 impl Preset {
     /// Reads a preset; `source` is its name in errors.
@@ -73,10 +86,32 @@ impl Preset {
         let options =
             ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
         let preset: Self = options.from_str(text).map_err(|error| wrong(error.to_string()))?;
-        if preset.version != VERSION {
-            return Err(wrong(format!("version {} is not supported, only {VERSION}", preset.version)));
+        match preset.version {
+            1 => preset.of_version_1().map_err(wrong),
+            VERSION => Ok(preset),
+            other => Err(wrong(format!("version {other} is not supported, only 1 and {VERSION}"))),
         }
-        Ok(preset)
+    }
+
+    /// A preset of version 1, which has every setting but the optional ones.
+    fn of_version_1(mut self) -> Result<Self, String> {
+        let fields = &mut self.settings;
+        let missing = [
+            ("model", self.model.is_empty()),
+            ("mode", self.mode.is_none()),
+            ("steps", fields.steps.is_none()),
+            ("guidance", fields.guidance.is_none()),
+            ("shift", fields.shift.is_none()),
+            ("size", fields.size.is_none()),
+            ("frames", fields.frames.is_none()),
+            ("fps", fields.fps.is_none()),
+        ];
+        if let Some((field, _)) = missing.iter().find(|(_, is_missing)| *is_missing) {
+            return Err(format!("the field `{field}` is missing, which a preset of version 1 has"));
+        }
+        fields.negative_prompt.get_or_insert_default();
+        fields.sampler.get_or_insert_default();
+        Ok(self)
     }
 
     /// A preset with the settings of a draft.
@@ -86,56 +121,106 @@ impl Preset {
             name: name.trim().to_owned(),
             description: description.trim().to_owned(),
             model: draft.model.clone(),
-            mode,
+            mode: Some(mode),
             settings: PresetFields {
-                negative_prompt: draft.negative_prompt.clone(),
-                steps: draft.steps,
-                guidance: draft.guidance,
+                negative_prompt: Some(draft.negative_prompt.clone()),
+                steps: Some(draft.steps),
+                guidance: Some(draft.guidance),
                 guidance_low: draft.guidance_low,
-                shift: draft.shift,
-                sampler: draft.sampler,
+                shift: Some(draft.shift),
+                sampler: Some(draft.sampler),
                 step_list: draft.step_list.clone(),
-                size: draft.size,
-                frames: draft.frames,
-                fps: draft.fps,
+                size: Some(draft.size),
+                frames: Some(draft.frames),
+                fps: Some(draft.fps),
                 step_cache: draft.step_cache,
+                loras: Some(draft.loras.clone()).filter(|loras| !loras.is_empty()),
             },
         }
     }
 
+    /// Whether it has a model and everything that a video of it needs.
+    pub fn is_complete(&self) -> bool {
+        let fields = &self.settings;
+        let has_schedule = fields.steps.is_some() && fields.shift.is_some() && fields.sampler.is_some();
+        let has_shape = fields.size.is_some() && fields.frames.is_some() && fields.fps.is_some();
+        !self.model.is_empty() && fields.guidance.is_some() && has_schedule && has_shape
+    }
+
+    /// Whether it is made for the model `id`, or for the model that `id` is a variant of. One that names no model is made
+    /// for none in particular.
+    pub fn is_made_for(&self, id: &str) -> bool {
+        !self.model.is_empty() && is_variant(id, &self.model)
+    }
+
     /// The text of its file.
     pub fn to_ron(&self) -> Result<String> {
-        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default())
+        // what is read from a file of version 1 is written as the current one
+        let current = Self { version: VERSION, ..self.clone() };
+        ron::ser::to_string_pretty(&current, ron::ser::PrettyConfig::default())
             .map_err(|error| Error::new(Kind::Bug, "Cannot encode the preset as RON").because(error))
     }
 
-    /// A draft with these settings.
+    /// Gives `draft` the fields that the preset has. A variant of its model stays.
+    pub fn apply(&self, draft: &mut Draft) {
+        fn set<T: Clone>(to: &mut T, from: Option<&T>) {
+            if let Some(value) = from {
+                to.clone_from(value);
+            }
+        }
+        let fields = &self.settings;
+        if !self.model.is_empty() && !self.is_made_for(&draft.model) {
+            (draft.model, draft.mode) = (self.model.clone(), None);
+        }
+        set(&mut draft.negative_prompt, fields.negative_prompt.as_ref());
+        set(&mut draft.steps, fields.steps.as_ref());
+        set(&mut draft.shift, fields.shift.as_ref());
+        set(&mut draft.sampler, fields.sampler.as_ref());
+        set(&mut draft.size, fields.size.as_ref());
+        set(&mut draft.frames, fields.frames.as_ref());
+        set(&mut draft.fps, fields.fps.as_ref());
+        set(&mut draft.loras, fields.loras.as_ref());
+        if fields.guidance.is_some() || fields.guidance_low.is_some() {
+            set(&mut draft.guidance, fields.guidance.as_ref());
+            draft.guidance_low = fields.guidance_low;
+        }
+        // other steps or another shift end a list of fixed timesteps
+        if fields.steps.is_some() || fields.shift.is_some() || fields.step_list.is_some() {
+            draft.step_list.clone_from(&fields.step_list);
+        }
+        if fields.step_cache.is_some() {
+            draft.step_cache = fields.step_cache;
+        }
+    }
+
+    /// A draft with these settings; fields that it does not have are those of the official text-to-video model.
     pub fn draft(&self, prompt: &str) -> Draft {
-        let settings = &self.settings;
-        Draft {
+        let mut draft = Draft {
             prompt: prompt.to_owned(),
-            negative_prompt: settings.negative_prompt.clone(),
+            negative_prompt: String::new(),
             model: self.model.clone(),
             mode: None,
             start_image: None,
             end_image: None,
             continue_from: None,
             seed: 0,
-            steps: settings.steps,
-            guidance: settings.guidance,
-            guidance_low: settings.guidance_low,
-            shift: settings.shift,
-            sampler: settings.sampler,
-            step_list: settings.step_list.clone(),
-            size: settings.size,
-            frames: settings.frames,
-            fps: settings.fps,
+            steps: 40,
+            guidance: 4.0,
+            guidance_low: Some(3.0),
+            shift: 12.0,
+            sampler: Sampler::default(),
+            step_list: None,
+            size: Resolution::new(1280, 720),
+            frames: 81,
+            fps: 16,
             provider: ProviderChoice::Auto,
             precision: PrecisionChoice::Auto,
             loras: Vec::new(),
             vae_tile: None,
             weights: WeightsChoice::Auto,
-            step_cache: settings.step_cache,
-        }
+            step_cache: None,
+        };
+        self.apply(&mut draft);
+        draft
     }
 }

@@ -2,7 +2,6 @@
 
 use super::preset::Preset;
 use crate::core::{Error, Kind, Mode, Result};
-use crate::models::is_variant;
 
 /// File names and contents; a model's official settings come before others for it.
 const FILES: [(&str, &str); 8] = [
@@ -34,7 +33,7 @@ pub fn by_name(name: &str) -> Result<Preset> {
 
 /// The first shipped preset for the model `id`, or for the model that `id` is a variant of (`t2v-A14B-int8`).
 pub fn for_model(id: &str) -> Result<Option<Preset>> {
-    Ok(shipped()?.into_iter().find(|preset| is_variant(id, &preset.model)))
+    Ok(shipped()?.into_iter().find(|preset| preset.is_made_for(id)))
 }
 
 /// The official preset of a mode.
@@ -54,17 +53,18 @@ mod tests {
     #[test]
     fn every_shipped_preset_runs_on_its_model() {
         for preset in shipped().unwrap() {
-            let spatial = if preset.mode == Mode::TI2V { 16 } else { 8 };
+            let mode = preset.mode.unwrap();
+            let spatial = if mode == Mode::TI2V { 16 } else { 8 };
             let limits = Limits {
                 model: preset.model.clone(),
-                modes: vec![preset.mode],
+                modes: vec![mode],
                 strides: Strides { temporal: 4, spatial, patch: 2 },
                 max_positions: 1024,
                 lora: true,
                 quantisation: None,
             };
             let mut draft = preset.draft("a cat");
-            draft.start_image = (preset.mode == Mode::I2V).then(|| "cat.png".into());
+            draft.start_image = (mode == Mode::I2V).then(|| "cat.png".into());
             GenRequest::parse(&draft, &limits).unwrap();
         }
     }
@@ -93,7 +93,9 @@ mod tests {
             (Mode::I2V, 40, 5.0, 3.5, 3.5, 1280, 81, 16),
             (Mode::TI2V, 50, 5.0, 5.0, 5.0, 1280, 121, 24),
         ] {
-            let settings = for_mode(mode).unwrap().settings;
+            let preset = for_mode(mode).unwrap();
+            assert!(preset.is_complete());
+            let settings = preset.draft("");
             assert_eq!((settings.steps, settings.shift, settings.guidance), (steps, shift, high));
             assert_eq!(settings.guidance_low.unwrap_or(high), low);
             assert_eq!((settings.size.width, settings.frames, settings.fps), (width, frames, fps));
@@ -115,9 +117,24 @@ mod tests {
     }
 
     #[test]
+    fn a_look_changes_only_the_fields_that_it_has() {
+        let text = "(version: 2, name: \"look\", description: \"\", settings: (guidance: 3.0, shift: 8.0))";
+        let look = Preset::parse(text, "look.ron").unwrap();
+        assert!(!look.is_complete() && !look.is_made_for("toy-t2v-A14B"));
+        let before = by_name("t2v-A14B-4step").unwrap().draft("a cat");
+        let mut after = before.clone();
+        look.apply(&mut after);
+        let expected =
+            crate::core::Draft { guidance: 3.0, guidance_low: None, shift: 8.0, step_list: None, ..before };
+        assert_eq!(after, expected);
+        assert_eq!(Preset::parse(&look.to_ron().unwrap(), "again").unwrap(), look);
+    }
+
+    #[test]
     fn a_wrong_file_says_what_is_wrong() {
         for (text, words) in [
-            ("(version: 2)", "not a valid preset"),
+            ("(version: 3, name: \"a\", description: \"\", settings: ())", "version 3"),
+            ("(version: 1, name: \"a\", description: \"\", model: \"m\", mode: t2v, settings: ())", "steps"),
             ("(version: 1, name: \"a\", colour: 1)", "colour"),
             ("", "not a valid preset"),
         ] {

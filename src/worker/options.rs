@@ -39,6 +39,8 @@ pub struct WorkerOptions {
     pub fetches_runtime: bool,
     /// Whether networks that fit stay loaded for the next job.
     pub keeps_sessions: bool,
+    /// Whether a program with the scope [`Scope::Own`] adds several jobs, for which networks stay loaded, too.
+    pub is_for_several: bool,
     /// Whether the settings of the data folder are read again before each job, because any program may change them.
     pub follows_settings: bool,
     /// Injected faults.
@@ -65,6 +67,7 @@ impl WorkerOptions {
             limits: RunLimits::default(),
             fetches_runtime: true,
             keeps_sessions: true,
+            is_for_several: false,
             follows_settings: false,
             faults: Faults::default(),
             monitor: None,

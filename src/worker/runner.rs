@@ -61,11 +61,7 @@ impl Runner {
         Self {
             cache: StoredTensors::with_disk_limit(&data_dir, options.keep_encoded),
             data_dir,
-            // a program that runs only its own jobs ends with them
-            sessions: match options.scope {
-                Scope::Everything if options.keeps_sessions => SessionCache::between_jobs(),
-                Scope::Everything | Scope::Own => SessionCache::for_one_job(),
-            },
+            sessions: sessions(&options),
             options,
             ordinal,
             device: HeldDevice::default(),
@@ -159,12 +155,8 @@ impl Runner {
         if let Ok((settings, _)) = Settings::read(&self.data_dir) {
             self.options = self.options.clone().settled(&settings);
         }
-        if keeps_sessions != self.options.keeps_sessions && self.options.scope == Scope::Everything {
-            self.sessions = if self.options.keeps_sessions {
-                SessionCache::between_jobs()
-            } else {
-                SessionCache::for_one_job()
-            };
+        if keeps_sessions != self.options.keeps_sessions {
+            self.sessions = sessions(&self.options);
         }
     }
 
@@ -224,6 +216,17 @@ impl Runner {
             }
         };
         self.shared.end(id, record, event);
+    }
+}
+
+/// The sessions of a runner: they stay loaded where another job follows.
+fn sessions(options: &WorkerOptions) -> SessionCache {
+    // a program that runs only one job ends with it
+    let has_several = options.scope == Scope::Everything || options.is_for_several;
+    if options.keeps_sessions && has_several {
+        SessionCache::between_jobs()
+    } else {
+        SessionCache::for_one_job()
     }
 }
 

@@ -14,3 +14,4 @@ mod limits;
 mod plan;
 mod preflight;
 mod queue;
+mod sweep;

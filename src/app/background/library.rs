@@ -14,6 +14,7 @@ use crate::core::{Error, Frame, Kind, Result, Waker};
 use crate::library::{
     GalleryItem, History, Ratings, Thumbnails, load_gallery, move_to_bin, restore_from_bin,
 };
+use crate::presets;
 
 /// Newest entries of the history that the gallery shows.
 const MAX_ITEMS: usize = 20_000;
@@ -291,7 +292,8 @@ impl LibraryThread {
         }
         let load = || {
             let (history, _) = History::open(&self.data_dir)?;
-            load_gallery(&history, &Ratings::load(&self.data_dir)?, MAX_ITEMS)
+            let presets = presets::shipped()?.into_iter().chain(presets::own_presets(&self.data_dir).0);
+            load_gallery(&history, &Ratings::load(&self.data_dir)?, &presets.collect::<Vec<_>>(), MAX_ITEMS)
         };
         match load() {
             Ok(items) => self.answer(Answer::Items(items.into())),

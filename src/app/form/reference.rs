@@ -23,12 +23,14 @@ impl Form {
     pub(in crate::app) fn preset(&self) -> Option<&Preset> {
         let name = self.context.preset.as_ref()?;
         let preset = self.planner.catalog().preset(name).ok()?;
-        self.planner.catalog().is_made_for(preset, &self.draft.model).then_some(preset)
+        let is_for_it =
+            preset.model.is_empty() || self.planner.catalog().is_made_for(preset, &self.draft.model);
+        is_for_it.then_some(preset)
     }
 
     /// The draft that the form is compared with: the preset's, else the defaults of the form's model.
     pub(in crate::app) fn reference(&self) -> Option<Draft> {
-        let draft = if let Some(preset) = self.preset() {
+        let draft = if let Some(preset) = self.preset().filter(|preset| preset.is_complete()) {
             preset.draft("")
         } else {
             let model = self.planner.model(&self.draft.model).ok()?;
@@ -48,7 +50,7 @@ impl Form {
             PresetPreview {
                 name: preset.name.clone(),
                 description: preset.description.clone(),
-                missing_model: self.planner.model(&after.model).is_err().then(|| preset.model.clone()),
+                missing_model: self.planner.model(&after.model).is_err().then(|| after.model.clone()),
                 differences: differences(&self.draft, &after),
             }
         };
@@ -68,6 +70,12 @@ impl Form {
     /// The form with the settings of a preset. A variant of the preset's model is as good as the model.
     fn with_preset(&self, preset: &Preset) -> Draft {
         let before = self.draft.clone();
+        if !preset.is_complete() {
+            // what it does not set stays
+            let mut draft = before;
+            preset.apply(&mut draft);
+            return draft;
+        }
         let chosen = self.planner.new_form(preset.draft(&before.prompt));
         let catalog = self.planner.catalog();
         let model = if catalog.is_made_for(preset, &before.model) {

@@ -7,6 +7,7 @@ mod program;
 mod queue;
 mod records;
 mod settings;
+mod sweep;
 mod value;
 
 pub(super) use generate::Generate;
@@ -20,3 +21,4 @@ pub(super) use program::{Command, Common};
 pub(super) use queue::{QueueArgs, QueueVerb};
 pub(super) use records::{Analysis, Compare, Doctor, Monitor, Tasks};
 pub(super) use settings::{SettingsArgs, SettingsVerb};
+pub(super) use sweep::{DraftArgs, SampleName, SweepArgs};

@@ -10,6 +10,7 @@ use super::models::Models;
 use super::queue::QueueArgs;
 use super::records::{Analysis, Compare, Doctor, Monitor, Tasks};
 use super::settings::SettingsArgs;
+use super::sweep::{DraftArgs, SweepArgs};
 
 /// Make videos from text and images with the Wan 2.2 models, on this machine.
 #[derive(Debug, Parser)]
@@ -61,6 +62,10 @@ pub(in crate::cli) struct Common {
 pub(in crate::cli) enum Command {
     /// Make one video now
     Generate(Box<Generate>),
+    /// Make a video for each combination of settings: a sweep
+    Sweep(SweepArgs),
+    /// Make some steps of several seeds, then finish the chosen ones
+    Draft(DraftArgs),
     /// List, inspect and convert models
     Models(Models),
     /// List and show presets

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::core::{Draft, FrameCount, Mode, Resolution, Secs, Seed, Utc};
 use crate::jobs::{EndStatus, HistoryEntry};
-use crate::models::is_variant;
 use crate::presets::Preset;
 
 /// Highest rating; 0 means that an item was not rated.
@@ -94,9 +93,9 @@ impl GalleryItem {
     #[must_use]
     pub fn with_preset(self, presets: &[Preset]) -> Self {
         let found = self.draft.as_ref().and_then(|draft| {
-            presets
-                .iter()
-                .find(|preset| is_variant(&self.model, &preset.model) && has_settings(draft, preset))
+            presets.iter().find(|preset| {
+                preset.is_complete() && preset.is_made_for(&self.model) && has_settings(draft, preset)
+            })
         });
         Self { preset: found.map(|preset| preset.name.clone()), ..self }
     }

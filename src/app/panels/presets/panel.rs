@@ -143,11 +143,7 @@ impl PresetsPanel {
         });
         self.rename_ui(ui, name, actions);
         ui.add(Label::new(&preset.description).wrap());
-        let fields = &preset.settings;
-        ui.weak(format!(
-            "{} · {} · {}×{} · {} steps · guidance {}",
-            preset.model, preset.mode, fields.size, fields.frames, fields.steps, fields.guidance
-        ));
+        ui.add(Label::new(RichText::new(summary(preset)).weak()).wrap());
         if let Some(preview) = view.previews.iter().find(|preview| preview.name == *name) {
             difference_ui(ui, preview);
         }
@@ -169,6 +165,23 @@ impl PresetsPanel {
             self.renaming = None;
         }
     }
+}
+
+/// What a preset sets, in one line.
+fn summary(preset: &Preset) -> String {
+    let fields = &preset.settings;
+    let model = if preset.model.is_empty() { "any model".to_owned() } else { preset.model.clone() };
+    let parts = [
+        Some(model),
+        preset.mode.map(|mode| mode.to_string()),
+        fields.size.map(|size| size.to_string()),
+        fields.frames.map(|frames| format!("{frames} frames")),
+        fields.steps.map(|steps| format!("{steps} steps")),
+        fields.guidance.map(|guidance| format!("guidance {guidance}")),
+        fields.shift.map(|shift| format!("shift {shift}")),
+        fields.loras.as_ref().map(|loras| format!("{} LoRAs", loras.len())),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// What a preset would change in the form.

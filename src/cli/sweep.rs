@@ -1,0 +1,211 @@
+//! `wandeck sweep`: runs a sweep without a window and prints its table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::select;
+use serde_json::json;
+
+use super::args::{Common, SampleName, SweepArgs};
+use super::plan;
+use super::report::{self, Output, ProgressPrinter, counted, note, out, print_document, print_json};
+use super::signals::stops;
+use super::{ExitCode, Places, service};
+use crate::core::{Error, Faults, Kind, Result, Secs};
+use crate::jobs::JobStatus;
+use crate::queue::{Queue, Scope};
+use crate::store::log_to_file;
+use crate::sweep::{
+    Sampling, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepStore, SweepTable, collect, estimate,
+    export_sweep,
+};
+use crate::worker::{Worker, WorkerOptions};
+
+/// Seed of the sampling.
+const SAMPLING_SEED: u32 = 0;
+/// How often the end of the jobs is checked.
+const POLL: Duration = Duration::from_millis(20);
+
+pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<ExitCode> {
+    let places = Places::new(common)?;
+    let store = SweepStore::new(&places.data_dir);
+    if args.list {
+        list(&store, common.json);
+        return Ok(ExitCode::Done);
+    }
+    if let Some(name) = &args.show {
+        let record = store.find(name)?;
+        return finish(&record, args, &places, common.json);
+    }
+    let plan = planned(args, &places)?;
+    if args.generate.dry_run {
+        return dry_run(&plan, &places, common.json);
+    }
+    let record = plan.record.clone();
+    store.save(&record)?;
+    if args.queue {
+        let count = plan.specs.len();
+        Queue::open(&places.data_dir, "wandeck sweep", &Faults::from_env()?)?.add_all(plan.specs, false)?;
+        note(&format!("{} of the sweep {} are queued", counted(count as u64, "job"), record.name));
+        return finish(&record, args, &places, common.json);
+    }
+    note(&format!("{} in {}", counted(plan.specs.len() as u64, "cell"), record.folder.display()));
+    run_jobs(plan, &places, Output::of(args.generate.events, common))?;
+    finish(&record, args, &places, common.json)
+}
+
+/// The sweep of the options, or of the file that they name.
+fn planned(args: &SweepArgs, places: &Places) -> Result<SweepPlan> {
+    let generate = &args.generate;
+    let file = std::path::Path::new(&generate.prompt);
+    let is_file = file.extension().is_some_and(|extension| extension == "ron");
+    let mut sweep = if is_file { Sweep::read(file)? } else { Sweep::with_axes(Vec::new()) };
+    sweep.axes.extend(args.axes.iter().cloned());
+    sweep.skip.extend(args.skip.iter().cloned());
+    if let (Some(sample), Some(count)) = (args.sample, args.count) {
+        sweep.sampling = match sample {
+            SampleName::Random => Sampling::Random { count, seed: SAMPLING_SEED },
+            SampleName::Sobol => Sampling::Sobol { count, seed: SAMPLING_SEED },
+        };
+    }
+    if let Some(name) = &args.name {
+        sweep.name.clone_from(name);
+    }
+    let (planner, given, options) = plan::base(generate, places, is_file)?;
+    SweepPlan::new(&planner, sweep, &given, &options)
+}
+
+fn list(store: &SweepStore, as_json: bool) {
+    let (records, errors) = store.list();
+    for error in &errors {
+        note(&format!("Warning: {error:#}"));
+    }
+    if as_json {
+        let all: Vec<_> = records
+            .iter()
+            .map(|record| json!({"id": record.id, "name": record.name, "created": record.created, "cells": record.cells.len()}))
+            .collect();
+        return print_document(json!({ "sweeps": all }));
+    }
+    for record in &records {
+        out(&format!("{}  {}, {}", record.id, record.name, counted(record.cells.len() as u64, "cell")));
+    }
+}
+
+fn dry_run(plan: &SweepPlan, places: &Places, as_json: bool) -> Result<ExitCode> {
+    let estimate = estimate(plan, &places.data_dir)?;
+    let code = if estimate.blockers.is_empty() { ExitCode::Done } else { ExitCode::Invalid };
+    let labels: Vec<_> = plan.record.cells.iter().map(crate::sweep::RecordedCell::label).collect();
+    if as_json {
+        print_document(json!({"name": plan.record.name, "cells": labels, "estimate": estimate}));
+        return Ok(code);
+    }
+    for label in &labels {
+        out(label);
+    }
+    print_estimate(&estimate);
+    Ok(code)
+}
+
+fn print_estimate(estimate: &SweepEstimate) {
+    let time = match (estimate.seconds, estimate.seconds_unshared) {
+        (Some(seconds), Some(Secs(unshared))) if unshared > seconds.0 * 1.01 => {
+            format!("about {seconds}, {} as single jobs", Secs(unshared))
+        }
+        (Some(seconds), _) => format!("about {seconds}"),
+        (None, _) => "time unknown until the model has run once".to_owned(),
+    };
+    note(&format!(
+        "{}: {time}, {} of disk space, {} of memory",
+        counted(estimate.cells as u64, "cell"),
+        estimate.disk,
+        estimate.memory
+    ));
+    for blocker in &estimate.blockers {
+        note(&format!("Blocker: {blocker}"));
+    }
+    for cut in &estimate.cuts {
+        let saves = cut.saves.map(|saves| format!(", saves about {saves}")).unwrap_or_default();
+        note(&format!("{}: {} are left{saves}", cut.label, counted(cut.cells as u64, "cell")));
+    }
+}
+
+/// Runs the jobs of a sweep in this program until each has ended or is paused.
+pub(super) fn run_jobs(plan: SweepPlan, places: &Places, output: Output) -> Result<()> {
+    let stops = stops()?;
+    log_to_file(&places.data_dir);
+    let options = service("wandeck sweep", Scope::Own)?.settled(&places.settings);
+    let options = WorkerOptions { is_for_several: true, ..options };
+    let worker = Worker::start(places.data_dir.clone(), options, Arc::new(|| {}))?;
+    worker
+        .submit_all(plan.specs)?
+        .recv()
+        .map_err(|error| Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error))??;
+    let mut reporter = ProgressPrinter::new(output);
+    loop {
+        select! {
+            recv(stops) -> _ => {
+                for (id, event) in worker.shut_down() {
+                    reporter.event(id, &event);
+                }
+                reporter.note("\"wandeck queue run\" resumes the sweep from its last step");
+                return Err(Error::cancelled());
+            }
+            recv(worker.events()) -> event => {
+                let (id, event) = event.map_err(|error| {
+                    Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error)
+                })?;
+                reporter.event(id, &event);
+            }
+            default(POLL) => {
+                worker.check()?;
+                reporter.tick();
+            }
+        }
+        worker.snapshot().messages.iter().for_each(|message| reporter.note(message));
+        if worker.is_idle() {
+            return Ok(());
+        }
+    }
+}
+
+/// The state of a sweep, from queue and history.
+pub(super) fn table(record: &SweepRecord, queue: &Queue) -> Result<SweepTable> {
+    let entries = match queue.history() {
+        Some(history) => history.of_group(&record.id)?,
+        None => Vec::new(),
+    };
+    Ok(collect(record, queue.jobs().into_iter().map(|job| (job, queue.status(job))), &entries))
+}
+
+/// Prints the table of a sweep, and exports it if that is asked for.
+fn finish(record: &SweepRecord, args: &SweepArgs, places: &Places, as_json: bool) -> Result<ExitCode> {
+    let queue = Queue::open(&places.data_dir, "wandeck sweep", &Faults::from_env()?)?;
+    let table = table(record, &queue)?;
+    if let Some(folder) = &args.export {
+        let exported = export_sweep(record, &table, folder)?;
+        exported.notes.iter().for_each(|message| note(message));
+        note(&format!("Exported to {}", exported.page.display()));
+    }
+    print(&table, as_json);
+    let has_failed = table.cells.iter().any(|cell| cell.status == Some(JobStatus::Failed));
+    Ok(if has_failed { ExitCode::Failed } else { ExitCode::Done })
+}
+
+/// Prints a sweep as a table or as a document.
+pub(super) fn print(table: &SweepTable, as_json: bool) {
+    if as_json {
+        return print_json(table);
+    }
+    let width = table.cells.iter().map(|cell| cell.label.chars().count()).max().unwrap_or_default();
+    for (number, cell) in (1..).zip(&table.cells) {
+        let status = if cell.is_draft { "draft" } else { cell.status.map_or("removed", JobStatus::word) };
+        let time = cell.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
+        let video = cell.output.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let line = format!("{number:>3}  {:<width$}  {status:<11}  {time:>8}  {video}", cell.label);
+        out(line.trim_end());
+        if let Some(error) = &cell.error {
+            report::note(&format!("     {error}"));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The page of a sweep: every video in step, with the settings that differ.
+
+use html_escape::{encode_double_quoted_attribute as attribute, encode_text as text};
+
+use super::folder::ExportedCell;
+use crate::sweep::store::SweepRecord;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The whole page. It needs nothing but the videos beside it.
+pub(super) fn page(record: &SweepRecord, cells: &[ExportedCell<'_>], columns: usize) -> String {
+    let cells: String = cells.iter().map(cell).collect();
+    let name = text(&record.name);
+    let prompt = text(&record.base.prompt);
+    let model = text(&record.base.model);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{name}</title>\n<style>\n{STYLE}</style></head>\n<body>\n\
+         <header><h1>{name}</h1><p>{prompt}</p><p class=\"weak\">{model}</p>\n\
+         <div class=\"controls\"><button id=\"play\">Pause</button>\
+         <input id=\"position\" type=\"range\" min=\"0\" max=\"1000\" value=\"0\" aria-label=\"Position\">\
+         <label>Speed <select id=\"speed\"><option>0.25</option><option>0.5</option><option selected>1</option>\
+         <option>2</option></select></label>\
+         <label>Columns <input id=\"columns\" type=\"number\" min=\"1\" max=\"12\" value=\"{columns}\"></label>\
+         <a href=\"contact-sheet.png\">Contact sheet</a> <a href=\"sweep.csv\">Table</a> \
+         <a href=\"sweep.ron\">Definition</a></div></header>\n\
+         <main style=\"--columns: {columns}\">\n{cells}</main>\n<script>\n{SCRIPT}</script>\n</body></html>\n"
+    )
+}
+
+fn cell(ExportedCell { cell, video }: &ExportedCell<'_>) -> String {
+    let label = text(&cell.label);
+    let status = cell.status.map_or("removed", |status| status.word());
+    let time = cell.seconds.map_or_else(|| status.to_owned(), |seconds| seconds.to_string());
+    let content = match video {
+        Some(path) => format!(
+            "<video src=\"{}\" muted playsinline preload=\"auto\"></video>",
+            attribute(&path.split('/').map(encoded).collect::<Vec<_>>().join("/"))
+        ),
+        None => format!("<div class=\"none\">{}</div>", text(cell.error.as_deref().unwrap_or(status))),
+    };
+    format!("<figure>{content}<figcaption>{label}<span>{}</span></figcaption></figure>\n", text(&time))
+}
+
+/// A part of a path as a part of an address.
+fn encoded(part: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    part.bytes().map(byte).collect()
+}

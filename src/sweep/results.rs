@@ -1,0 +1,141 @@
+//! What became of the cells of a sweep.
+
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+
+use super::field::SweepField;
+use super::store::SweepRecord;
+use crate::core::{DOCUMENT_VERSION, Draft, Secs};
+use crate::jobs::{HistoryEntry, Job, JobId, JobStatus};
+
+/// A sweep with the state of each cell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SweepTable {
+    /// See [`DOCUMENT_VERSION`].
+    pub version: u32,
+    /// Id of the sweep.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The folder of its videos.
+    pub folder: PathBuf,
+    /// The fields that its axes set.
+    pub fields: Vec<String>,
+    /// The cells, in the order in which they run.
+    pub cells: Vec<CellResult>,
+}
+
+/// The state of a cell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CellResult {
+    /// Its place on each axis, counted from 0.
+    pub place: Vec<u32>,
+    /// What the axes set, in the order of the fields.
+    #[serde(serialize_with = "as_texts")]
+    pub values: Vec<(SweepField, String)>,
+    /// Fields and values in one line.
+    pub label: String,
+    /// Its job in the queue.
+    pub job: Option<JobId>,
+    /// The job's id among all jobs anywhere.
+    pub uid: Option<String>,
+    /// State of its job; none if it was removed.
+    pub status: Option<JobStatus>,
+    /// Whether it is a draft that waits for a choice.
+    pub is_draft: bool,
+    /// The video.
+    pub output: Option<PathBuf>,
+    /// Time that it took.
+    pub seconds: Option<Secs>,
+    /// Peak memory in MiB.
+    pub peak_mb: Option<f64>,
+    /// Why it failed, one sentence.
+    pub error: Option<String>,
+    /// Its settings.
+    #[serde(skip)]
+    pub draft: Option<Draft>,
+}
+
+fn as_texts<S: Serializer>(values: &[(SweepField, String)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values.iter().map(|(_, value)| value))
+}
+
+/// The state of each cell of a sweep, from the jobs of the queue with their status and the entries of the history. The
+/// newest job of a cell counts.
+pub fn collect<'a>(
+    record: &SweepRecord,
+    jobs: impl Iterator<Item = (&'a Job, JobStatus)>,
+    entries: &[HistoryEntry],
+) -> SweepTable {
+    let of_sweep = |job: &Job| job.spec.group.as_ref().is_some_and(|group| group.id == record.id);
+    let jobs: Vec<_> = jobs.filter(|(job, _)| of_sweep(job)).collect();
+    let cells = record.cells.iter().map(|cell| {
+        let empty = CellResult {
+            place: cell.place.clone(),
+            values: cell.values.clone(),
+            label: cell.label(),
+            job: None,
+            uid: None,
+            status: None,
+            is_draft: false,
+            output: None,
+            seconds: None,
+            peak_mb: None,
+            error: None,
+            draft: None,
+        };
+        let is_here = |place: Option<&Vec<u32>>| place == Some(&cell.place);
+        let of_queue = jobs
+            .iter()
+            .filter(|(job, _)| is_here(job.spec.group.as_ref().map(|group| &group.cell)))
+            .max_by_key(|(job, _)| job.id);
+        let of_history =
+            entries.iter().rev().find(|entry| is_here(entry.group.as_ref().map(|group| &group.cell)));
+        match (of_queue, of_history) {
+            (Some((job, status)), _) => of_job(empty, job, *status, record.sweep.draft_steps.is_some()),
+            (None, Some(entry)) => of_entry(empty, entry),
+            (None, None) => empty,
+        }
+    });
+    let fields =
+        record.cells.first().map(|cell| cell.values.iter().map(|(field, _)| field.to_string()).collect());
+    SweepTable {
+        version: DOCUMENT_VERSION,
+        id: record.id.clone(),
+        name: record.name.clone(),
+        folder: record.folder.clone(),
+        fields: fields.unwrap_or_default(),
+        cells: cells.collect(),
+    }
+}
+
+fn of_job(cell: CellResult, job: &Job, status: JobStatus, is_of_drafts: bool) -> CellResult {
+    let cell = match job.ended() {
+        Some(entry) => of_entry(cell, entry),
+        None => cell,
+    };
+    CellResult {
+        job: Some(job.id),
+        uid: Some(job.uid.clone()),
+        status: Some(status),
+        // its steps are no limit any more once the draft is done
+        is_draft: is_of_drafts && status == JobStatus::Paused && job.spec.draft_steps.is_none(),
+        draft: Some(job.spec.draft.clone()),
+        ..cell
+    }
+}
+
+fn of_entry(cell: CellResult, entry: &HistoryEntry) -> CellResult {
+    CellResult {
+        job: Some(JobId(entry.job)),
+        uid: Some(entry.id.clone()),
+        status: Some(entry.status.into()),
+        output: entry.output.clone(),
+        seconds: entry.generation_time_s,
+        peak_mb: entry.peak_mb(),
+        error: entry.error.as_ref().map(|error| error.message.clone()),
+        draft: entry.draft(),
+        ..cell
+    }
+}
