@@ -62,6 +62,18 @@ impl RecordedCell {
 }
 
 impl SweepRecord {
+    /// A record with these cells, for tests of those who show it.
+    #[cfg(test)]
+    pub(crate) fn example(name: &str, draft: &Draft, cells: &[super::CellResult]) -> Self {
+        let sweep = Sweep { name: name.to_owned(), ..Sweep::with_axes(Vec::new()) };
+        let cells =
+            cells.iter().map(|cell| RecordedCell { place: cell.place.clone(), values: cell.values.clone() });
+        Self {
+            cells: cells.collect(),
+            ..Self::new("s".to_owned(), sweep, draft.clone(), PathBuf::from("videos"))
+        }
+    }
+
     /// A record without cells.
     pub(super) fn new(id: String, sweep: Sweep, base: Draft, folder: PathBuf) -> Self {
         Self {

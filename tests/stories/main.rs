@@ -22,4 +22,5 @@ mod remix;
 mod reopen_after_kill;
 mod restore;
 mod screenshots;
+mod sweep;
 mod window;

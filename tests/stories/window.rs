@@ -142,6 +142,15 @@ impl Window {
         self.step();
     }
 
+    /// Replaces the text in a field of one line.
+    pub(crate) fn set_text(&mut self, label: &str, text: &str) {
+        self.control(Role::TextInput, label).focus();
+        self.step();
+        self.press(Modifiers::COMMAND, Key::A);
+        self.control(Role::TextInput, label).type_text(text);
+        self.step();
+    }
+
     /// The words in the prompt field.
     pub(crate) fn prompt(&self) -> String {
         self.control(Role::MultilineTextInput, "Prompt").value().unwrap()

@@ -17,6 +17,7 @@ use crate::plan::{
 };
 use crate::presets::Preset;
 use crate::store::Settings;
+use crate::sweep::{Sweep, SweepPlan};
 use crate::wan::Family;
 
 /// The model selected at the first start: it needs no download and runs on any machine.
@@ -239,6 +240,11 @@ impl Form {
         self.planner.mode(&self.draft)
     }
 
+    /// The mode in which a draft would run, if its model can be used.
+    pub(in crate::app) fn mode_of(&self, draft: &Draft) -> Option<Mode> {
+        self.planner.mode(draft)
+    }
+
     /// Whether the user set the mode, instead of leaving it to the inputs.
     pub(in crate::app) fn is_mode_set(&self) -> bool {
         self.draft.mode.is_some() && self.draft.mode != self.context.routed_mode
@@ -311,6 +317,12 @@ impl Form {
     pub(in crate::app) fn time_limit(&self) -> Option<Secs> {
         let own = self.context.timeout_s.map(|seconds| Some(seconds as f64).filter(|seconds| *seconds > 0.0));
         own.map_or_else(|| self.settings().errors.timeout().map(Secs::from), |own| own.map(Secs))
+    }
+
+    /// The jobs of a sweep that starts from the form.
+    pub(in crate::app) fn sweep_plan(&self, sweep: Sweep) -> Result<SweepPlan> {
+        let options = JobOptions { preview: true, ..JobOptions::default() };
+        SweepPlan::new(&self.planner, sweep, &self.draft, &options)
     }
 
     /// The form as a job with other options.

@@ -12,3 +12,4 @@ pub(super) mod player;
 pub(super) mod presets;
 pub(super) mod queue;
 pub(super) mod settings;
+pub(super) mod sweep;

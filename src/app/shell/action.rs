@@ -9,6 +9,7 @@ use crate::app::panels::player::PlayerAction;
 use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
 use crate::app::panels::settings::SettingsAction;
+use crate::app::panels::sweep::SweepAction;
 use crate::app::shell::command::Command;
 use crate::jobs::JobId;
 
@@ -24,6 +25,7 @@ pub(in crate::app) enum Action {
     Presets(PresetsAction),
     Queue(QueueAction),
     Settings(SettingsAction),
+    Sweep(SweepAction),
     /// A command of the menus, shortcuts or palette.
     Command(Command),
     /// Remove a notification from the status bar; the list keeps it.

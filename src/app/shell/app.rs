@@ -29,6 +29,7 @@ use crate::app::background::library::Library;
 use crate::app::background::measurements::{Measurements, Said};
 use crate::app::background::player::player::Player;
 use crate::app::background::restore::{Found, is_weights};
+use crate::app::background::sweeps::Sweeps;
 use crate::app::background::system_notifications::SystemNotifications;
 use crate::app::background::task::TaskThread;
 use crate::app::background::tokens::Tokens;
@@ -42,6 +43,7 @@ use crate::app::panels::player::PlayerPanel;
 use crate::app::panels::presets::PresetsPanel;
 use crate::app::panels::queue::QueuePanel;
 use crate::app::panels::settings::SettingsPanel;
+use crate::app::panels::sweep::SweepPanel;
 use crate::app::theme;
 use crate::core::{Error, Faults, Result};
 use crate::jobs::{Job, JobId};
@@ -90,6 +92,7 @@ pub(super) struct State {
     pub(super) player: Player,
     pub(super) measurements: Measurements,
     pub(super) library: Library,
+    pub(super) sweeps: Sweeps,
     /// The files of the last deletion, for undo.
     pub(super) deleted: Vec<PathBuf>,
     /// Dropped files with settings, until the user says what each is for.
@@ -138,6 +141,7 @@ pub(super) struct Panels {
     pub(super) presets: PresetsPanel,
     pub(super) queue: QueuePanel,
     pub(super) settings: SettingsPanel,
+    pub(super) sweep: SweepPanel,
 }
 
 impl App {
@@ -188,6 +192,7 @@ impl App {
             player: Player::start(waker())?,
             measurements: Measurements::start(data_dir.clone(), monitor, &form.settings().monitor, waker())?,
             library: Library::start(&data_dir, waker())?,
+            sweeps: Sweeps::start(&data_dir, &waker)?,
             deleted: Vec::new(),
             offered: VecDeque::new(),
             background: TaskThread::start("files", waker())?,
@@ -374,6 +379,7 @@ impl eframe::App for App {
             }
         }
         self.state.drain_library(ctx);
+        self.state.update_sweeps(ctx, self.layout.is_open(PanelId::Sweep), now);
         self.state.forecast.update(&self.state.queue);
         self.state.examiner.drain();
         self.state.look_at_inputs(ctx);

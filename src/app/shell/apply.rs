@@ -19,6 +19,7 @@ use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
 use crate::app::panels::queue::QueueAction;
+use crate::app::panels::sweep::SweepAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
 use crate::jobs::{JobId, JobSpec, Priority};
 use crate::library::Remedy;
@@ -71,6 +72,12 @@ impl App {
                 state.apply_queue(action, now)
             }
             Action::Settings(action) => state.apply_settings(ctx, action),
+            Action::Sweep(action) => {
+                if matches!(action, SweepAction::Show(..)) {
+                    self.layout.show(PanelId::Player);
+                }
+                state.apply_sweep(action, now)
+            }
             Action::Compose(ComposeAction::Command(command)) | Action::Command(command) => {
                 self.run_command(ctx, command, now)
             }

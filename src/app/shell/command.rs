@@ -265,6 +265,7 @@ fn panel_key(panel: PanelId) -> &'static [(Modifiers, Key)] {
         PanelId::Gallery => &[(Modifiers::COMMAND, Key::Num4)],
         PanelId::Models => &[(Modifiers::COMMAND, Key::Num5)],
         PanelId::Presets => &[(Modifiers::COMMAND, Key::Num6)],
+        PanelId::Sweep => &[(COMMAND_SHIFT, Key::S)],
         PanelId::Settings => &[(Modifiers::COMMAND, Key::Num7)],
         PanelId::Log => &[(Modifiers::COMMAND, Key::Num8)],
         PanelId::Monitor => &[(Modifiers::COMMAND, Key::Num9)],

@@ -78,7 +78,10 @@ impl State {
             self.wants_attention = true;
         }
         match event {
-            Event::Preview { frames, stage, .. } => self.player.preview(id, stage, frames, now),
+            Event::Preview { frames, stage, .. } => {
+                self.sweeps.preview(id, &frames);
+                self.player.preview(id, stage, frames, now);
+            }
             Event::Warning { message } | Event::Retrying { message, .. } => {
                 self.notifications.add(Tone::Warning, message, Some(id));
             }

@@ -19,6 +19,7 @@ use crate::app::panels::player::PlayerView;
 use crate::app::panels::presets::PresetsView;
 use crate::app::panels::queue::QueueView;
 use crate::app::panels::settings::SettingsView;
+use crate::app::panels::sweep::SweepView;
 use crate::app::theme;
 use crate::core::Error;
 
@@ -114,6 +115,21 @@ impl Tree<'_> {
         panels.compose.ui(ui, &view).into_iter().map(Action::Compose).collect()
     }
 
+    fn sweep_ui(&mut self, ui: &mut Ui) -> Vec<Action> {
+        let Self { state, panels, .. } = self;
+        let sweeps = &state.sweeps;
+        let view = SweepView {
+            records: sweeps.records(),
+            open: sweeps.open(),
+            frame: &|place| sweeps.frame(place),
+            stars: &|uid| sweeps.stars(uid),
+            plan: sweeps.plan(),
+            estimate: sweeps.estimate(),
+            draft: &state.form.draft,
+        };
+        panels.sweep.ui(ui, &view).into_iter().map(Action::Sweep).collect()
+    }
+
     fn panel_ui(&mut self, ui: &mut Ui, panel: PanelId) -> Vec<Action> {
         let Self { state, panels, .. } = self;
         fn all<T>(asked: Vec<T>, action: impl Fn(T) -> Action) -> Vec<Action> {
@@ -154,6 +170,7 @@ impl Tree<'_> {
                 };
                 all(panels.presets.ui(ui, &view), Action::Presets)
             }
+            PanelId::Sweep => self.sweep_ui(ui),
             PanelId::Settings => {
                 let view = SettingsView {
                     settings: state.form.settings(),

@@ -28,6 +28,7 @@ pub(in crate::app) enum PanelId {
     Gallery,
     Models,
     Presets,
+    Sweep,
     Settings,
     Log,
     Queue,
@@ -36,13 +37,14 @@ pub(in crate::app) enum PanelId {
 
 impl PanelId {
     /// All of them, in the order of the View menu.
-    pub(in crate::app) const ALL: [Self; 9] = [
+    pub(in crate::app) const ALL: [Self; 10] = [
         Self::Compose,
         Self::Player,
         Self::Queue,
         Self::Gallery,
         Self::Models,
         Self::Presets,
+        Self::Sweep,
         Self::Settings,
         Self::Log,
         Self::Monitor,
@@ -56,6 +58,7 @@ impl PanelId {
             Self::Gallery => "Gallery",
             Self::Models => "Models",
             Self::Presets => "Presets",
+            Self::Sweep => "Sweep",
             Self::Settings => "Settings",
             Self::Log => "Log",
             Self::Queue => "Queue",
@@ -195,7 +198,14 @@ fn first_tree(room: Vec2) -> Tree<PanelId> {
     // the pages need the room that the player has
     let player = tabs(
         &mut tiles,
-        &[PanelId::Player, PanelId::Models, PanelId::Presets, PanelId::Settings, PanelId::Log],
+        &[
+            PanelId::Player,
+            PanelId::Models,
+            PanelId::Presets,
+            PanelId::Sweep,
+            PanelId::Settings,
+            PanelId::Log,
+        ],
     );
     let library = tabs(&mut tiles, &[PanelId::Gallery]);
     let queue = tabs(&mut tiles, &[PanelId::Queue]);

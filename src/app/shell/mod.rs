@@ -26,4 +26,5 @@ pub(super) mod run;
 mod save;
 pub(super) mod shortcuts;
 mod status_bar;
+mod sweep;
 pub(super) mod window_state;

@@ -4,7 +4,7 @@ use super::state::PageAnswer;
 use crate::app::panels::presets::PresetsAction;
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
-use crate::core::{Error, Kind, Result};
+use crate::core::{Draft, Error, Kind, Mode, Result};
 use crate::presets::{self, Preset};
 
 impl State {
@@ -26,10 +26,7 @@ impl State {
                         .remedy("Choose a model that can be used")
                 })?;
                 let preset = Preset::of(&self.form.draft, mode, &name, "Saved from the form");
-                self.change_presets(move || {
-                    presets::save_preset(&data_dir, &preset, false)?;
-                    Ok(format!("The form's settings are saved as {name}"))
-                })
+                self.save_new_preset(preset)
             }
             PresetsAction::Rename(old, new) => {
                 let preset = Preset { name: new.clone(), ..known(&old)? };
@@ -73,6 +70,26 @@ impl State {
                 })
             }
         }
+    }
+
+    /// Saves the settings of a cell or a result as a new preset.
+    pub(in crate::app::shell) fn save_draft_as_preset(
+        &self,
+        name: &str,
+        draft: &Draft,
+        description: &str,
+    ) -> Result<()> {
+        let natural = if draft.start_image.is_some() { Mode::I2V } else { Mode::T2V };
+        let mode = draft.mode.or_else(|| self.form.mode_of(draft)).unwrap_or(natural);
+        self.save_new_preset(Preset::of(draft, mode, name, description))
+    }
+
+    fn save_new_preset(&self, preset: Preset) -> Result<()> {
+        let data_dir = self.data_dir.clone();
+        self.change_presets(move || {
+            presets::save_preset(&data_dir, &preset, false)?;
+            Ok(format!("The settings are saved as the preset {}", preset.name))
+        })
     }
 
     /// Reads the own presets in the background.

@@ -1,0 +1,153 @@
+//! The editor of a new sweep: axes, conditions, drafts, and the cost before it starts.
+
+use eframe::egui::{Button, DragValue, RichText, TextEdit, Ui};
+
+use super::axis_row::AxisRow;
+use super::view::{SweepAction, SweepView};
+use crate::app::theme;
+use crate::app::widgets::duration::short_time;
+use crate::sweep::{Cut, Sweep, SweepEstimate, SweepField};
+
+/// Axes of a grid.
+const MAX_AXES: usize = 4;
+
+/// The sweep that is typed.
+#[derive(Default)]
+pub(super) struct Editor {
+    axes: Vec<AxisRow>,
+    skip: String,
+    name: String,
+    is_draft: bool,
+    draft_steps: u32,
+    /// The sweep that was sent last.
+    sent: Option<Sweep>,
+}
+
+impl Editor {
+    /// Draws the editor; adds the user's actions.
+    pub(super) fn ui(&mut self, ui: &mut Ui, view: &SweepView<'_>, actions: &mut Vec<SweepAction>) {
+        ui.weak("Every cell starts from the form. Each axis changes one field of it.");
+        let mut removed = None;
+        for (number, row) in (1..).zip(&mut self.axes) {
+            if row.ui(ui, number, view.draft) {
+                removed = Some(number - 1);
+            }
+        }
+        if let Some(index) = removed {
+            self.axes.remove(index);
+        }
+        ui.horizontal_wrapped(|ui| {
+            let can_add = self.axes.len() < MAX_AXES;
+            if ui.add_enabled(can_add, Button::new("Add an axis")).clicked() {
+                self.axes.push(AxisRow::new(&self.next_field(), view.draft));
+            }
+            let label = ui.label("Skip");
+            let edit = TextEdit::singleline(&mut self.skip).hint_text("steps > 10 & seed = 1");
+            ui.add(edit.desired_width(160.0)).labelled_by(label.id);
+            let label = ui.label("Name");
+            ui.add(TextEdit::singleline(&mut self.name).desired_width(120.0)).labelled_by(label.id);
+            ui.checkbox(&mut self.is_draft, "Drafts only")
+                .on_hover_text("Each cell pauses after some steps; you choose which ones are finished");
+            if self.is_draft {
+                self.draft_steps = self.draft_steps.clamp(1, view.draft.steps.max(2) - 1);
+                let label = ui.label("Draft steps");
+                ui.add(DragValue::new(&mut self.draft_steps).range(1..=view.draft.steps.max(2) - 1))
+                    .labelled_by(label.id);
+            }
+        });
+        self.send(actions);
+        if !self.axes.is_empty() {
+            self.cost_ui(ui, view, actions);
+        }
+    }
+
+    /// A field that has no axis yet.
+    fn next_field(&self) -> SweepField {
+        let wanted = [SweepField::Seed, SweepField::GuidanceLow, SweepField::Steps, SweepField::Shift];
+        let is_free = |field: &SweepField| self.axes.iter().all(|row| row.field != field.to_string());
+        wanted.into_iter().find(is_free).unwrap_or(SweepField::Seed)
+    }
+
+    /// Asks for the plan of what is typed, whenever that changes.
+    fn send(&mut self, actions: &mut Vec<SweepAction>) {
+        let axes: Result<Vec<_>, _> = self.axes.iter().map(AxisRow::axis).collect();
+        let skip = self.skip.trim();
+        let skip = if skip.is_empty() { Some(Vec::new()) } else { skip.parse().ok().map(|skip| vec![skip]) };
+        let sweep = match (axes, skip) {
+            (Ok(axes), Some(skip)) if !axes.is_empty() => Some(Sweep {
+                name: self.name.trim().to_owned(),
+                skip,
+                draft_steps: self.is_draft.then_some(self.draft_steps),
+                ..Sweep::with_axes(axes)
+            }),
+            _ => None,
+        };
+        if sweep != self.sent {
+            self.sent.clone_from(&sweep);
+            actions.push(SweepAction::Plan(sweep.map(Box::new)));
+        }
+    }
+
+    fn cost_ui(&mut self, ui: &mut Ui, view: &SweepView<'_>, actions: &mut Vec<SweepAction>) {
+        let plan = self.sent.as_ref().and(view.plan);
+        let can_start = matches!(plan, Some(Ok(_)));
+        let count = plan.and_then(|plan| plan.as_ref().ok()).map_or(0, |plan| plan.specs.len());
+        ui.horizontal_wrapped(|ui| {
+            let start = ui.add_enabled(can_start, Button::new(format!("Start {count} cells")));
+            if start.on_disabled_hover_text("Correct the axes first").clicked() {
+                actions.push(SweepAction::Start);
+            }
+            match (plan, view.estimate) {
+                (Some(Err(error)), _) | (_, Some(Err(error))) => {
+                    ui.colored_label(theme::tokens(ui).error, format!("{error:#}"));
+                }
+                (Some(Ok(_)), Some(Ok(estimate))) => {
+                    ui.label(cost_words(estimate));
+                }
+                (Some(Ok(_)), None) => {
+                    ui.weak("Estimating…");
+                }
+                (None, _) => {}
+            }
+        });
+        let Some(Ok(estimate)) = view.estimate.filter(|_| can_start) else { return };
+        for blocker in &estimate.blockers {
+            ui.label(RichText::new(blocker).color(theme::tokens(ui).error));
+        }
+        let mut cut = None;
+        ui.horizontal_wrapped(|ui| {
+            for offered in &estimate.cuts {
+                let saves =
+                    offered.saves.map(|saves| format!(", saves {}", short_time(saves))).unwrap_or_default();
+                let about = format!("{} cells are left{saves}", offered.cells);
+                if ui.small_button(&offered.label).on_hover_text(about).clicked() {
+                    cut = Some(offered.clone());
+                }
+            }
+        });
+        if let Some(Cut { axis, value, .. }) = cut
+            && let Some(row) = self.axes.get_mut(axis)
+        {
+            row.leave_out(&value);
+        }
+    }
+
+    /// An editor with one axis over a field of `draft`, as a story types it.
+    #[cfg(test)]
+    pub(super) fn with_axis(field: &SweepField, draft: &crate::core::Draft) -> Self {
+        Self { axes: vec![AxisRow::new(field, draft)], ..Self::default() }
+    }
+}
+
+/// The cost in one line.
+fn cost_words(estimate: &SweepEstimate) -> String {
+    let time = match (estimate.seconds, estimate.seconds_unshared) {
+        (Some(shared), Some(unshared)) if unshared.0 > shared.0 * 1.01 => {
+            format!("about {} ({} as single jobs)", short_time(shared), short_time(unshared))
+        }
+        (Some(shared), _) => format!("about {}", short_time(shared)),
+        (None, _) => "time unknown until the model has run once".to_owned(),
+    };
+    let free = estimate.disk_free.map(|free| format!(" of {free} free")).unwrap_or_default();
+    format!("{time} · {} on disk{free} · {} of memory", estimate.disk, estimate.memory)
+}

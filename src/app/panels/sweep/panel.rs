@@ -1,0 +1,41 @@
+//! The panel: which sweep is shown, its grid, and the editor of a new one.
+
+use eframe::egui::{CollapsingHeader, ComboBox, Role, Ui, WidgetInfo};
+
+use super::editor::Editor;
+use super::grid::Grid;
+use super::view::{SweepAction, SweepView};
+
+/// The view state of the sweep panel.
+#[derive(Default)]
+pub(in crate::app) struct SweepPanel {
+    pub(super) editor: Editor,
+    pub(super) grid: Grid,
+}
+
+impl SweepPanel {
+    /// Draws the panel; returns the user's actions.
+    pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &SweepView<'_>) -> Vec<SweepAction> {
+        let mut actions = Vec::new();
+        CollapsingHeader::new("New sweep").default_open(true).show(ui, |ui| {
+            self.editor.ui(ui, view, &mut actions);
+        });
+        if view.records.len() > 1 {
+            let shown = view.open.map_or("", |(record, _)| record.name.as_str());
+            let list = ComboBox::from_id_salt("sweeps").width(240.0).selected_text(shown);
+            let shown = list.show_ui(ui, |ui| {
+                for record in view.records {
+                    let is_open = view.open.is_some_and(|(open, _)| open.id == record.id);
+                    let text = format!("{} · {} cells", record.name, record.cells.len());
+                    if ui.selectable_label(is_open, text).clicked() {
+                        actions.push(SweepAction::Open(record.id.clone()));
+                    }
+                }
+            });
+            shown.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Sweep in the grid"));
+        }
+        ui.separator();
+        self.grid.ui(ui, view, &mut actions);
+        actions
+    }
+}

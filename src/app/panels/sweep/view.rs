@@ -1,0 +1,63 @@
+//! The data and actions of the sweep panel.
+
+use std::path::PathBuf;
+
+use eframe::egui::{TextureId, Vec2};
+
+use crate::core::{Draft, Error};
+use crate::jobs::JobId;
+use crate::queue::GroupVerb;
+use crate::sweep::{Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepTable};
+
+/// Gives the texture of a cell's current frame and its size in pixels.
+pub(super) type FrameOfCell<'a> = &'a dyn Fn(&[u32]) -> Option<(TextureId, Vec2)>;
+
+/// The data that the panel shows.
+#[derive(Clone, Copy)]
+pub(in crate::app) struct SweepView<'a> {
+    /// All sweeps, the newest first.
+    pub(in crate::app) records: &'a [SweepRecord],
+    /// The sweep in the grid, and what became of its cells.
+    pub(in crate::app) open: Option<(&'a SweepRecord, &'a SweepTable)>,
+    /// The current frame of a cell's video.
+    pub(in crate::app) frame: FrameOfCell<'a>,
+    /// Stars of the job with this id.
+    pub(in crate::app) stars: &'a dyn Fn(&str) -> u8,
+    /// The sweep that would be started, or why it cannot be made.
+    pub(in crate::app) plan: Option<&'a Result<SweepPlan, Error>>,
+    /// What it would cost; none while it is estimated.
+    pub(in crate::app) estimate: Option<&'a Result<SweepEstimate, Error>>,
+    /// The form, which every cell starts from.
+    pub(in crate::app) draft: &'a Draft,
+}
+
+/// Actions of the sweep panel.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::app) enum SweepAction {
+    /// Plan this sweep of the form and estimate its cost; nothing for no sweep.
+    Plan(Option<Box<Sweep>>),
+    /// Start the planned sweep.
+    Start,
+    /// Show this sweep in the grid.
+    Open(String),
+    /// Do this with all jobs of the sweep in the grid.
+    Group(GroupVerb),
+    /// Finish these drafts, and drop the other drafts of the sweep.
+    Finish(Vec<JobId>),
+    /// Show this cell first, or at its place again.
+    Pin(Vec<u32>),
+    /// Show this cell no more.
+    Drop(Vec<u32>),
+    /// Show the dropped cells again.
+    ShowDropped,
+    /// Give the job with this id so many stars.
+    Star(String, u8),
+    /// Save these settings as a preset of this name.
+    SavePreset(String, Box<Draft>),
+    /// Show this video in the player.
+    Show(JobId, PathBuf),
+    /// Take these settings into the form.
+    Reuse(Box<Draft>),
+    /// Write the sweep in the grid to a new folder.
+    Export,
+}

@@ -1,0 +1,79 @@
+//! Carries out what the sweep panel asks for.
+
+use std::time::Instant;
+
+use eframe::egui::Context;
+
+use super::app::State;
+use super::notifications::Tone;
+use crate::app::background::sweeps::SweepNotice;
+use crate::app::form::SeedMode;
+use crate::app::panels::sweep::SweepAction;
+use crate::core::Result;
+use crate::queue::QueueCommand;
+
+impl State {
+    pub(super) fn apply_sweep(&mut self, action: SweepAction, now: Instant) -> Result<()> {
+        match action {
+            SweepAction::Plan(sweep) => self.sweeps.set_request(sweep.map(|sweep| *sweep)),
+            SweepAction::Start => self.sweeps.start_planned(),
+            SweepAction::Open(id) => self.sweeps.show(id),
+            SweepAction::Group(verb) => {
+                if let Some((record, _)) = self.sweeps.open() {
+                    let id = record.id.clone();
+                    self.worker.command(QueueCommand::Group { id, verb })?;
+                }
+            }
+            SweepAction::Finish(chosen) => {
+                let cells = self.sweeps.open().map(|(_, table)| table.cells.as_slice()).unwrap_or_default();
+                let drafts = cells.iter().filter(|cell| cell.is_draft).filter_map(|cell| cell.job);
+                let command = |job| {
+                    if chosen.contains(&job) { QueueCommand::Resume(job) } else { QueueCommand::Cancel(job) }
+                };
+                self.worker.command(QueueCommand::Many(drafts.map(command).collect()))?;
+            }
+            SweepAction::Pin(place) => self.sweeps.change(|record| {
+                if !record.pinned.remove(&place) {
+                    record.pinned.insert(place);
+                }
+            }),
+            SweepAction::Drop(place) => self.sweeps.change(|record| {
+                record.dropped.insert(place);
+            }),
+            SweepAction::ShowDropped => self.sweeps.change(|record| record.dropped.clear()),
+            SweepAction::Star(uid, stars) => self.library.rate(uid, stars),
+            SweepAction::SavePreset(name, draft) => {
+                self.save_draft_as_preset(&name, &draft, "Saved from a sweep")?;
+            }
+            SweepAction::Show(job, path) => self.player.open(path, Some(job), now),
+            SweepAction::Reuse(draft) => {
+                self.form.draft = *draft;
+                self.form.context.seed_mode = SeedMode::Fixed;
+            }
+            SweepAction::Export => self.sweeps.export(),
+        }
+        Ok(())
+    }
+
+    /// Follows the form, the queue and the history; plays the cells while they are seen.
+    pub(super) fn update_sweeps(&mut self, ctx: &Context, is_visible: bool, now: Instant) {
+        let form = &self.form;
+        self.sweeps.follow(&form.draft, |sweep| form.sweep_plan(sweep));
+        for notice in self.sweeps.update(&self.queue, self.library.revision()) {
+            match notice {
+                SweepNotice::Submit(plan) => match self.worker.submit_all(plan.specs) {
+                    Ok(answer) => self.sweeps.submitted(answer),
+                    Err(error) => self.report_error(&error),
+                },
+                SweepNotice::Exported(exported) => {
+                    let text = format!("The sweep is exported: {}", exported.page.display());
+                    self.notifications.add(Tone::Good, text, None);
+                }
+                SweepNotice::Failed(error) => self.report_error(&error),
+            }
+        }
+        if is_visible {
+            self.sweeps.play(ctx, now);
+        }
+    }
+}
