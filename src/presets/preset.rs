@@ -95,6 +95,7 @@ impl Preset {
 
     /// A preset of version 1, which has every setting but the optional ones.
     fn of_version_1(mut self) -> Result<Self, String> {
+        self.version = VERSION;
         let fields = &mut self.settings;
         let missing = [
             ("model", self.model.is_empty()),

@@ -21,6 +21,8 @@ fn type_axes(window: &mut Window, values: &[&str], cells: usize) {
     window.wait_for("New sweep");
     for (number, values) in (1..).zip(values) {
         window.click("Add an axis");
+        // the row is drawn above the button
+        window.step();
         window.set_text(&format!("Values of axis {number}"), values);
     }
     let start = format!("Start {cells} cells");

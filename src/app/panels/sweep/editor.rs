@@ -132,7 +132,7 @@ impl Editor {
         }
     }
 
-    /// An editor with one axis over a field of `draft`, as a story types it.
+    /// An editor with one axis over a field of `draft`.
     #[cfg(test)]
     pub(super) fn with_axis(field: &SweepField, draft: &crate::core::Draft) -> Self {
         Self { axes: vec![AxisRow::new(field, draft)], ..Self::default() }

@@ -195,7 +195,7 @@ fn verbs_of_cell_ui(
     }
     if let Some(uid) = &cell.uid {
         let stars = (view.stars)(uid);
-        let text = if stars > 0 { "★" } else { "☆" };
+        let text = if stars > 0 { "Unstar" } else { "Star" };
         if ui.small_button(text).on_hover_text("Give it five stars, or take them away").clicked() {
             actions.push(SweepAction::Star(uid.clone(), if stars > 0 { 0 } else { 5 }));
         }

@@ -96,7 +96,7 @@ fn a_cell_is_opened_used_pinned_dropped_starred_and_saved() {
     let mut harness = page(vec![cell(0, JobStatus::Done, false)]);
     harness.run();
     harness.state_mut().actions.clear();
-    for label in ["Open", "Use", "☆", "Pin", "Drop", "Pause sweep", "Export sweep"] {
+    for label in ["Open", "Use", "Star", "Pin", "Drop", "Pause sweep", "Export sweep"] {
         click(&mut harness, label);
     }
     click(&mut harness, "Save guidance_low 1 as preset");
