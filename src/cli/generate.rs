@@ -30,7 +30,8 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
     log_to_file(&places.data_dir);
     let service = service("wandeck generate", Scope::Own)?;
     let service = WorkerOptions { profile: args.profile, ..service }.settled(&places.settings);
-    let mut reporter = ProgressPrinter::new(Output::of(args.events, common));
+    let output = Output::of(args.events, common);
+    let mut reporter = ProgressPrinter::new(output);
     let data_dir = places.data_dir;
     let worker = Worker::start(data_dir.clone(), service, Arc::new(|| {}))?;
     let id = worker.submit(planned.spec)?.recv().map_err(died)??;
