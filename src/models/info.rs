@@ -144,11 +144,11 @@ pub(super) fn precision(weights: &Weights) -> &'static str {
     if let Some(integers) = weights.quantisation() {
         return integers.word();
     }
-    if let Some(form) = weights.packed_form() {
-        return form;
-    }
     if bytes.contains_key("int8") {
         return "int8";
+    }
+    if let Some(form) = weights.packed_form() {
+        return form;
     }
     if bytes.contains_key("fp8") {
         return if has_scales { "fp8_scaled" } else { "fp8" };

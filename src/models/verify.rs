@@ -9,10 +9,13 @@ use serde::Serialize;
 use super::integrity::{FileCheck, check_files};
 use super::manifest::Manifest;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::onnx::{Dtype, TensorInfo, Weights};
+use crate::onnx::{Dtype, RowReader, TensorInfo, Weights};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 20;
+
+/// Quantised values that are read at once; a multiple of every block.
+const VALUES: usize = 1 << 20;
 
 /// A tensor that is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -128,7 +131,12 @@ fn verify_component(
     tensors.sort_by_key(|(_, info)| (info.file, info.offset));
     for (name, info) in tensors {
         let file = &weights.files()[info.file];
-        match num_invalid(file, info, cancel, progress) {
+        let found = if weights.is_packed(name) {
+            num_invalid_packed(weights, name, cancel, progress)
+        } else {
+            num_invalid(file, info, cancel, progress)
+        };
+        match found {
             Ok(0) => {}
             Ok(count) => {
                 let values = if count == 1 { "value is" } else { "values are" };
@@ -171,6 +179,27 @@ fn num_invalid(
         invalid += invalid_in(info.dtype, part);
         left -= part.len();
         progress(Bytes(part.len() as u64));
+    }
+    Ok(invalid)
+}
+
+/// Reads a quantised tensor and counts its values that are no finite numbers.
+fn num_invalid_packed(
+    weights: &Weights,
+    name: &str,
+    cancel: &CancelToken,
+    progress: &mut dyn FnMut(Bytes),
+) -> Result<u64> {
+    let reader = RowReader::new(weights, name)?;
+    let count = reader.num_values();
+    let mut invalid = 0;
+    for first in (0..count).step_by(VALUES) {
+        cancel.check()?;
+        let range = first..count.min(first + VALUES);
+        let stored = reader.stored_bytes(range.len());
+        let values = reader.raw_values(range)?;
+        invalid += values.iter().filter(|value| !value.is_finite()).count() as u64;
+        progress(Bytes(stored));
     }
     Ok(invalid)
 }

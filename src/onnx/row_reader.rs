@@ -58,11 +58,23 @@ impl<'w> RowReader<'w> {
         }
     }
 
-    /// The values in `range` in fp32, multiplied by their scales. Of quantised and rotated tensors, whole rows are read.
+    /// The values in `range` as [`Self::raw_values`] reads them.
     ///
-    /// Fails with [`Kind::Unsupported`] for numbers that are not floating point and have no scale, and with
-    /// [`Kind::CorruptModel`] if a value is infinite or not a number.
+    /// Fails with [`Kind::CorruptModel`] if a value is infinite or not a number.
     pub fn values(&self, range: Range<usize>) -> Result<Vec<f32>> {
+        let values = self.raw_values(range)?;
+        if values.iter().all(|value| value.is_finite()) {
+            return Ok(values);
+        }
+        Err(Error::new(Kind::CorruptModel, format!("The tensor {} contains infinity or NaN", self.name))
+            .remedy("Download the model again"))
+    }
+
+    /// The values in `range` in fp32, multiplied by their scales. The range is of whole blocks, and of whole rotated
+    /// groups.
+    ///
+    /// Fails with [`Kind::Unsupported`] for numbers that are not floating point and have no scale.
+    pub fn raw_values(&self, range: Range<usize>) -> Result<Vec<f32>> {
         let part = TensorInfo {
             offset: self.info.offset + self.stored_bytes(range.start),
             len: self.stored_bytes(range.len()),
@@ -99,10 +111,6 @@ impl<'w> RowReader<'w> {
         if self.info.is_rotated {
             unrotate(&mut values);
         }
-        if values.iter().all(|value| value.is_finite()) {
-            return Ok(values);
-        }
-        Err(Error::new(Kind::CorruptModel, format!("The tensor {} contains infinity or NaN", self.name))
-            .remedy("Download the model again"))
+        Ok(values)
     }
 }

@@ -10,6 +10,11 @@ use crate::onnx::{Repack, RepackTarget, Weights};
 use crate::wan::Checkpoint;
 use crate::wan::names::is_block_linear;
 
+/// Percent of a component after which its progress is reported.
+const REPORTED: u64 = 10;
+/// Size of a component from which its progress is reported.
+const REPORTED_SIZE: Bytes = Bytes(256 << 20);
+
 /// A component whose weights are repacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repacked {
@@ -78,7 +83,8 @@ impl RepackedModel {
                 reporter
                     .note(format!("Repacking the {name} from {from} to {to}, once for all jobs ({size})"));
             }
-            let weights = repack.write(cancel, &mut |_| {})?;
+            let mut done = Progress { name, total: repack.source_size(), done: Bytes(0), reported: 0 };
+            let weights = repack.write(cancel, &mut |piece| done.add(piece, reporter))?;
             let when =
                 if is_written { String::new() } else { format!(" in {}", Secs::from(began.elapsed())) };
             reporter.optimization(format!("The {name} computes with {to} repacked from {from}{when}"));
@@ -94,6 +100,28 @@ impl RepackedModel {
             }
         }
         Ok(checkpoint)
+    }
+}
+
+/// How much of a component is repacked.
+struct Progress {
+    name: &'static str,
+    total: Bytes,
+    done: Bytes,
+    /// The last part that was reported, in steps of [`REPORTED`] percent.
+    reported: u64,
+}
+
+impl Progress {
+    fn add(&mut self, piece: Bytes, reporter: &mut Reporter<'_>) {
+        self.done.0 += piece.0;
+        let percent = self.done.0.saturating_mul(100) / self.total.0.max(1);
+        let step = percent / REPORTED;
+        // small ones are done at once
+        if self.total >= REPORTED_SIZE && step > self.reported && percent < 100 {
+            self.reported = step;
+            reporter.note(format!("Repacking the {}: {} %", self.name, step * REPORTED));
+        }
     }
 }
 

@@ -60,6 +60,25 @@ fn components_are_known_by_their_names_in_wan_and_in_llama_cpp() {
     }
 }
 
+#[test]
+fn a_scale_that_is_no_number_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    let mut bytes = std::fs::read(golden("blocks.gguf")).unwrap();
+    let info = open("blocks.gguf").get("Q8_0").unwrap().clone();
+    // an fp16 NaN as the scale of the second block
+    let at = info.offset as usize + BlockType::Q80.bytes();
+    bytes[at..at + 2].copy_from_slice(&[0x00, 0x7E]);
+    std::fs::write(&path, bytes).unwrap();
+    let weights = Weights::from_files(&[path]).unwrap();
+    let reader = RowReader::new(&weights, "Q8_0").unwrap();
+    let values = reader.raw_values(0..reader.num_values()).unwrap();
+    assert_eq!(values.iter().filter(|value| value.is_nan()).count(), BlockType::Q80.num_values());
+    let error = reader.values(0..reader.num_values()).unwrap_err();
+    assert_eq!(error.kind, Kind::CorruptModel);
+    assert!(error.message.contains("Q8_0"), "{error}");
+}
+
 /// The error for a file with these bytes.
 fn refused(bytes: &[u8]) -> wandeck::core::Error {
     let dir = tempfile::tempdir().unwrap();

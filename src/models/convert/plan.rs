@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Bytes, Error, Kind, Quantisation, Result};
-use crate::onnx::{Dtype, INT4_BLOCK, StoredForm, TensorInfo, Weights};
+use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights};
 use crate::wan::Checkpoint;
 use crate::wan::names::is_block_linear;
 
@@ -201,7 +201,7 @@ fn planned(source: &Weights, name: &str, target: Option<ConversionTarget>) -> Ve
     let changes = |name: &str| {
         source.get(name).is_ok_and(|info| target.is_some_and(|target| target.changes(name, info)))
     };
-    let is_packed = |name: &str| source.get(name).is_ok_and(|info| info.form != StoredForm::Plain);
+    let is_packed = |name: &str| source.is_packed(name);
     let tensor = |dtype, shape: &[usize], conversion| Tensor {
         name: name.to_owned(),
         dtype,

@@ -80,7 +80,7 @@ impl Weights {
     }
 
     /// Whether the tensor `name` is quantised in a form that is repacked.
-    fn is_packed(&self, name: &str) -> bool {
+    pub fn is_packed(&self, name: &str) -> bool {
         let Ok(info) = self.get(name) else { return false };
         let is_int8 = info.dtype == Dtype::I8 && info.shape.len() == 2;
         let has_scale = || scale_name(name).is_some_and(|scale| self.contains(&scale));
@@ -141,6 +141,11 @@ impl Repack {
         Bytes(self.header.len() as u64 + self.tensors.iter().map(RepackedTensor::size).sum::<u64>())
     }
 
+    /// Size of the source's tensors.
+    pub fn source_size(&self) -> Bytes {
+        self.source.size()
+    }
+
     /// Whether the file was written before.
     pub fn is_written(&self) -> bool {
         std::fs::metadata(&self.path).is_ok_and(|about| about.is_file() && about.len() == self.size().0)
@@ -175,7 +180,7 @@ impl TensorInfo {
             StoredForm::Blocks(kind) => kind.word(),
             StoredForm::Scaled(form) => form.word,
             StoredForm::Plain => match self.dtype {
-                Dtype::I8 => "int8",
+                Dtype::I8 => "int8 in another layout",
                 Dtype::F8E4M3 | Dtype::F8E5M2 => "fp8",
                 Dtype::F16 => "fp16",
                 Dtype::Bf16 => "bf16",

@@ -56,14 +56,13 @@ impl Repack {
     /// [`Kind::Cancelled`] after a cancel. No incomplete file is left.
     pub fn write(&self, cancel: &CancelToken, done: &mut dyn FnMut(Bytes)) -> Result<Weights> {
         if !self.is_written() {
-            let part = self.path().with_extension(format!("{}.part", std::process::id()));
-            let written = self
-                .fill(&part, cancel, done)
-                .and_then(|()| fs::rename(&part, self.path()).map_err(|error| failed(self.path(), error)));
-            if written.is_err() {
-                drop(fs::remove_file(&part));
-            }
-            written?;
+            let dir = self.path().parent().unwrap_or_else(|| Path::new("."));
+            fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
+            // removed when dropped; several runners may repack the same weights
+            let staged = tempfile::Builder::new().suffix(".part").tempfile_in(dir);
+            let staged = staged.map_err(|error| failed(dir, error))?;
+            self.fill(staged.path(), staged.as_file(), cancel, done)?;
+            staged.persist(self.path()).map_err(|error| failed(self.path(), error.error))?;
         }
         // a result of a plan that was made before the file existed does not know it yet
         let result = self.weights();
@@ -72,11 +71,13 @@ impl Repack {
         Ok(Weights::repacked(&self.source, path, tensors, result.metadata().clone()))
     }
 
-    fn fill(&self, part: &Path, cancel: &CancelToken, done: &mut dyn FnMut(Bytes)) -> Result<()> {
-        if let Some(dir) = part.parent() {
-            fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
-        }
-        let mut file = File::create(part).map_err(|error| failed(part, error))?;
+    fn fill(
+        &self,
+        part: &Path,
+        mut file: &File,
+        cancel: &CancelToken,
+        done: &mut dyn FnMut(Bytes),
+    ) -> Result<()> {
         file.write_all(&self.header)
             .and_then(|()| file.set_len(self.size().0))
             .map_err(|error| failed(part, error))?;
@@ -91,7 +92,7 @@ impl Repack {
                 .map(|(sender, work)| scope.spawn(move || work.run(&sender)))
                 .collect();
             drop(sender);
-            let flushed = report(&pieces, &file, done);
+            let flushed = report(&pieces, file, done);
             let results: Vec<_> = workers.into_iter().map(thread::ScopedJoinHandle::join).collect();
             (results, flushed)
         });
