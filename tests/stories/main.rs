@@ -8,6 +8,7 @@ mod common;
 
 mod broken_file;
 mod cancel;
+mod compare_two;
 mod compose;
 mod edit_waiting;
 mod first_video;
@@ -22,5 +23,6 @@ mod remix;
 mod reopen_after_kill;
 mod restore;
 mod screenshots;
+mod step_cache;
 mod sweep;
 mod window;

@@ -281,6 +281,12 @@ impl Window {
         self.click_containing(verb);
     }
 
+    /// Clicks a button with the key that adds to a selection.
+    pub(crate) fn add_to_selection(&mut self, label: &str) {
+        self.control(Role::Button, label).click_modifiers(Modifiers::COMMAND);
+        self.step();
+    }
+
     /// Types words into the gallery's search.
     pub(crate) fn search_gallery(&mut self, words: &str) {
         self.control(Role::TextInput, "Search prompts").focus();

@@ -1,5 +1,6 @@
 //! Background work of the window, on named threads with bounded channels that are joined on exit.
 
+pub(super) mod comparison;
 pub(super) mod examiner;
 pub(super) mod forecast;
 pub(super) mod inputs;

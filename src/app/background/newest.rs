@@ -107,6 +107,11 @@ impl<Q: Clone + PartialEq + Send + 'static, A: Send + 'static> Newest<Q, A> {
         self.answer.as_ref()
     }
 
+    /// Takes the latest answer away, with the question that it is for.
+    pub(in crate::app) fn take_latest(&mut self) -> Option<(Q, A)> {
+        self.answer.take()
+    }
+
     /// Whether an answer is still to come.
     pub(in crate::app) fn is_pending(&self) -> bool {
         self.asked.is_some() && self.answer().is_none()

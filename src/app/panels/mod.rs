@@ -3,6 +3,7 @@
 //! A panel is a struct with view state only. `ui` takes a view with what the panel needs and returns its actions; the
 //! shell carries them out.
 
+pub(super) mod compare;
 pub(super) mod compose;
 pub(super) mod gallery;
 pub(super) mod log;

@@ -1,5 +1,6 @@
 //! Actions of the user, from any panel.
 
+use crate::app::panels::compare::CompareAction;
 use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
@@ -16,6 +17,7 @@ use crate::jobs::JobId;
 /// An action of the user, which `App` carries out.
 #[derive(Clone, Debug)]
 pub(in crate::app) enum Action {
+    Compare(CompareAction),
     Compose(ComposeAction),
     Gallery(GalleryAction),
     Log(LogAction),

@@ -22,6 +22,7 @@ use super::restore_dialog::{self, OfferedFile};
 use super::shortcuts::{self, Shortcuts};
 use super::window_state::{Autosave, WindowState};
 use super::{attention, frame, menus, notification_list, status_bar};
+use crate::app::background::comparison::comparison::Comparison;
 use crate::app::background::examiner::Examiner;
 use crate::app::background::forecast::Forecast;
 use crate::app::background::inputs::{InputSource, InputWell, Inputs};
@@ -34,6 +35,7 @@ use crate::app::background::system_notifications::SystemNotifications;
 use crate::app::background::task::TaskThread;
 use crate::app::background::tokens::Tokens;
 use crate::app::form::Form;
+use crate::app::panels::compare::ComparePanel;
 use crate::app::panels::compose::{ComposePanel, PreflightStatus};
 use crate::app::panels::gallery::GalleryPanel;
 use crate::app::panels::log::LogPanel;
@@ -90,6 +92,8 @@ pub(super) struct State {
     pub(super) live: LiveJobs,
     pub(super) notifications: Notifications,
     pub(super) player: Player,
+    /// The videos of the compare panel.
+    pub(super) comparison: Comparison,
     pub(super) measurements: Measurements,
     pub(super) library: Library,
     pub(super) sweeps: Sweeps,
@@ -132,6 +136,7 @@ pub(super) struct Tasks {
 /// The panels with their own state.
 #[derive(Default)]
 pub(super) struct Panels {
+    pub(super) compare: ComparePanel,
     pub(super) compose: ComposePanel,
     pub(super) gallery: GalleryPanel,
     pub(super) log: LogPanel,
@@ -190,6 +195,7 @@ impl App {
             forecast: Forecast::start(data_dir.clone(), waker())?,
             live: LiveJobs::default(),
             player: Player::start(waker())?,
+            comparison: Comparison::start(&data_dir, &waker())?,
             measurements: Measurements::start(data_dir.clone(), monitor, &form.settings().monitor, waker())?,
             library: Library::start(&data_dir, waker())?,
             sweeps: Sweeps::start(&data_dir, &waker)?,
@@ -386,6 +392,9 @@ impl eframe::App for App {
         self.state.form.observe(now);
         self.state.examine();
         self.state.player.tick(ctx, now);
+        if self.layout.is_open(PanelId::Compare) {
+            self.state.comparison.tick(ctx, now);
+        }
         if !self.state.live.is_empty() {
             ctx.request_repaint_after(CLOCK_TICK);
         }

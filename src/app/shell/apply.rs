@@ -14,6 +14,7 @@ use super::notifications::Tone;
 use super::palette::Palette;
 use crate::app::background::player::saved_frame::save_frame;
 use crate::app::background::restore::{Found, examine_file, is_weights};
+use crate::app::panels::compare::CompareAction;
 use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
@@ -33,8 +34,12 @@ impl App {
         let state = &mut self.state;
         let done = match action {
             Action::Gallery(action) => {
-                if matches!(action, GalleryAction::Open(_)) {
-                    self.layout.show(PanelId::Player);
+                match action {
+                    GalleryAction::Open(_) => self.layout.show(PanelId::Player),
+                    GalleryAction::Compare(_) | GalleryAction::RankBlind(_) => {
+                        self.layout.show(PanelId::Compare);
+                    }
+                    _ => {}
                 }
                 state.apply_gallery(action, now)
             }
@@ -55,10 +60,11 @@ impl App {
                 Ok(())
             }
             Action::Presets(action) => state.apply_presets(action),
-            Action::Queue(QueueAction::ShowGallery) => {
+            Action::Queue(QueueAction::ShowGallery) | Action::Compare(CompareAction::ShowGallery) => {
                 self.layout.show(PanelId::Gallery);
                 Ok(())
             }
+            Action::Compare(action) => state.apply_compare(action, now),
             Action::Queue(QueueAction::ShowModels) => {
                 self.layout.show(PanelId::Models);
                 Ok(())
@@ -66,6 +72,7 @@ impl App {
             Action::Queue(action) => {
                 match action {
                     QueueAction::Open(..) => self.layout.show(PanelId::Player),
+                    QueueAction::Compare(_) => self.layout.show(PanelId::Compare),
                     QueueAction::Convert { .. } => self.layout.show(PanelId::Models),
                     _ => {}
                 }
@@ -245,6 +252,7 @@ impl State {
                 self.apply_fix(&Fix::Convert { model, quantisation })?;
             }
             QueueAction::Open(id, path) => self.player.open(path, Some(id), now),
+            QueueAction::Compare(paths) => self.comparison.open(paths),
             QueueAction::Columns(columns) => self.window.queue_columns = columns,
             QueueAction::Many(actions) => return self.apply_to_many(actions, now),
             // the layout belongs to the window

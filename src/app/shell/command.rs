@@ -263,6 +263,7 @@ fn panel_key(panel: PanelId) -> &'static [(Modifiers, Key)] {
         PanelId::Player => &[(Modifiers::COMMAND, Key::Num2)],
         PanelId::Queue => &[(Modifiers::COMMAND, Key::Num3)],
         PanelId::Gallery => &[(Modifiers::COMMAND, Key::Num4)],
+        PanelId::Compare => &[],
         PanelId::Models => &[(Modifiers::COMMAND, Key::Num5)],
         PanelId::Presets => &[(Modifiers::COMMAND, Key::Num6)],
         PanelId::Sweep => &[(COMMAND_SHIFT, Key::S)],

@@ -10,6 +10,7 @@ use super::app::{Panels, State};
 use super::command::Command;
 use super::layout::{GAP, Layout, PanelId};
 use crate::app::background::inputs::InputWell;
+use crate::app::panels::compare::CompareView;
 use crate::app::panels::compose::{ComposeView, Editing};
 use crate::app::panels::gallery::GalleryView;
 use crate::app::panels::log::LogView;
@@ -144,6 +145,10 @@ impl Tree<'_> {
             PanelId::Gallery => {
                 let view = GalleryView { library: &state.library, num_deleted: state.deleted.len() };
                 all(panels.gallery.ui(ui, &view), Action::Gallery)
+            }
+            PanelId::Compare => {
+                let view = CompareView { comparison: &state.comparison };
+                all(panels.compare.ui(ui, view), Action::Compare)
             }
             PanelId::Models => {
                 let task = state.model_task();

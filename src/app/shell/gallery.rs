@@ -19,6 +19,8 @@ impl State {
     pub(super) fn apply_gallery(&mut self, action: GalleryAction, now: Instant) -> Result<()> {
         match action {
             GalleryAction::Open(path) => self.player.open(path, None, now),
+            GalleryAction::Compare(paths) => self.comparison.open(paths),
+            GalleryAction::RankBlind(items) => self.comparison.open_blind(items)?,
             GalleryAction::Reuse(draft) => {
                 self.form.draft = *draft;
                 // what is generated now is the same video

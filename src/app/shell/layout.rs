@@ -26,6 +26,7 @@ pub(in crate::app) enum PanelId {
     Compose,
     Player,
     Gallery,
+    Compare,
     Models,
     Presets,
     Sweep,
@@ -37,11 +38,12 @@ pub(in crate::app) enum PanelId {
 
 impl PanelId {
     /// All of them, in the order of the View menu.
-    pub(in crate::app) const ALL: [Self; 10] = [
+    pub(in crate::app) const ALL: [Self; 11] = [
         Self::Compose,
         Self::Player,
         Self::Queue,
         Self::Gallery,
+        Self::Compare,
         Self::Models,
         Self::Presets,
         Self::Sweep,
@@ -56,6 +58,7 @@ impl PanelId {
             Self::Compose => "Compose",
             Self::Player => "Player",
             Self::Gallery => "Gallery",
+            Self::Compare => "Compare",
             Self::Models => "Models",
             Self::Presets => "Presets",
             Self::Sweep => "Sweep",
@@ -200,6 +203,7 @@ fn first_tree(room: Vec2) -> Tree<PanelId> {
         &mut tiles,
         &[
             PanelId::Player,
+            PanelId::Compare,
             PanelId::Models,
             PanelId::Presets,
             PanelId::Sweep,

@@ -5,6 +5,7 @@ pub(super) mod app;
 mod apply;
 mod attention;
 pub(super) mod command;
+mod compare;
 mod compose;
 mod events;
 mod font_hint;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 use eframe::egui::ColorImage;
 
-use super::frame_cache::FrameCache;
+use super::cached_clip::CachedClip;
 use super::route::{Cursor, Route};
-use crate::core::{Error, Kind, Result};
-use crate::media::{Reader, VideoInfo};
+use crate::core::{Error, Result};
+use crate::media::VideoInfo;
 
 /// Decoded frames of the open video that are kept, in bytes: 97 frames of 1280x720.
 const CACHE_BYTES: usize = 256 << 20;
@@ -37,8 +37,7 @@ pub(super) enum Decoded {
 /// A video, its decoded frames, and the frame to decode next.
 struct Clip {
     path: PathBuf,
-    reader: Reader,
-    cache: FrameCache,
+    frames: CachedClip,
     route: Route,
     next: Option<Cursor>,
 }
@@ -92,11 +91,10 @@ fn obey(order: DecodeCommand, open: &mut Option<Clip>) -> Option<Decoded> {
         return None;
     }
     *open = None;
-    match Reader::open(&order.path) {
-        Ok(reader) => {
-            let info = *reader.info();
-            let cache = FrameCache::new(CACHE_BYTES);
-            let mut clip = Clip { path: order.path, reader, cache, route: order.route, next: None };
+    match CachedClip::open(&order.path, CACHE_BYTES) {
+        Ok(frames) => {
+            let info = *frames.info();
+            let mut clip = Clip { path: order.path, frames, route: order.route, next: None };
             clip.go(order.from, order.route);
             *open = Some(clip);
             Some(Decoded::Opened(info))
@@ -115,7 +113,7 @@ fn next(open: &mut Option<Clip>) -> Option<Decoded> {
 
 impl Clip {
     fn go(&mut self, from: Cursor, route: Route) {
-        let frames = self.reader.info().frames.0;
+        let frames = self.frames.info().frames.0;
         self.route = route.within(frames);
         self.next = Some(Cursor { index: from.index.min(frames.saturating_sub(1)), ..from });
     }
@@ -129,29 +127,6 @@ impl Clip {
     }
 
     fn image(&mut self, cursor: Cursor) -> Result<ColorImage> {
-        let Cursor { index, reversed } = cursor;
-        if self.cache.get(index).is_none() {
-            let bytes = (self.reader.info().size.area() as usize * 3).max(1);
-            let group = REVERSE_GROUP.min((CACHE_BYTES / bytes) as u32).max(1);
-            let from = if reversed { index.saturating_sub(group - 1) } else { index };
-            for index in from..=index {
-                self.decode(index)?;
-            }
-        }
-        let frame = self.cache.get(index).ok_or_else(no_frame)?;
-        Ok(ColorImage::from_rgb([frame.size.width as usize, frame.size.height as usize], &frame.rgb))
+        self.frames.image(cursor.index, if cursor.reversed { REVERSE_GROUP } else { 1 })
     }
-
-    fn decode(&mut self, index: u32) -> Result<()> {
-        if self.cache.get(index).is_none() {
-            self.reader.seek(index);
-            let frame = self.reader.next_frame()?.ok_or_else(no_frame)?;
-            self.cache.insert(index, frame);
-        }
-        Ok(())
-    }
-}
-
-fn no_frame() -> Error {
-    Error::new(Kind::Io, "The video has no frames").remedy("Open another video")
 }

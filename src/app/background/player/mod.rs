@@ -1,5 +1,6 @@
 //! The player without its panel: decoder thread, playback clock, live preview.
 
+pub(in crate::app) mod cached_clip;
 mod decoder;
 mod frame_cache;
 pub(in crate::app) mod playback;

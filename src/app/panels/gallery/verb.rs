@@ -4,14 +4,20 @@ use std::path::PathBuf;
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
+use crate::app::background::comparison::comparison::BlindItem;
 use crate::core::Draft;
 use crate::library::GalleryItem;
 use crate::media::Format;
+
+/// How many videos can be compared at once.
+const COMPARED: std::ops::RangeInclusive<usize> = 2..=4;
 
 /// An action on the selected results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) enum GalleryVerb {
     Open,
+    Compare,
+    RankBlind,
     ReuseAll,
     ReusePrompt,
     ReuseSeed,
@@ -31,6 +37,10 @@ pub(in crate::app) enum GalleryVerb {
 pub(in crate::app) enum GalleryAction {
     /// Show this file in the player.
     Open(PathBuf),
+    /// Compare these videos; the first one, which is the oldest, is the reference.
+    Compare(Vec<PathBuf>),
+    /// Compare pairs of these videos without their names, and rank them.
+    RankBlind(Vec<BlindItem>),
     /// Put these settings into the form.
     Reuse(Box<Draft>),
     /// Only the prompt and negative prompt.
@@ -59,8 +69,10 @@ pub(in crate::app) enum GalleryAction {
 
 impl GalleryVerb {
     /// Every verb, in the order of the context menu.
-    pub(in crate::app) const ALL: [Self; 13] = [
+    pub(in crate::app) const ALL: [Self; 15] = [
         Self::Open,
+        Self::Compare,
+        Self::RankBlind,
         Self::ReuseAll,
         Self::Remix,
         Self::ReusePrompt,
@@ -79,6 +91,8 @@ impl GalleryVerb {
     pub(in crate::app) fn label(self) -> &'static str {
         match self {
             Self::Open => "Open",
+            Self::Compare => "Compare",
+            Self::RankBlind => "Rank blind",
             Self::ReuseAll => "Reuse all settings",
             Self::ReusePrompt => "Reuse the prompt",
             Self::ReuseSeed => "Reuse the seed",
@@ -99,13 +113,15 @@ impl GalleryVerb {
         let plain = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
         match self {
             Self::Open => plain(Key::Enter),
+            Self::Compare => plain(Key::C),
             Self::ReuseAll => plain(Key::A),
             Self::ReusePrompt => plain(Key::P),
             Self::ReuseSeed => plain(Key::S),
             Self::Remix => plain(Key::R),
             Self::Delete => plain(Key::Delete),
             Self::Reveal => Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::R)),
-            Self::ContinueFrom
+            Self::RankBlind
+            | Self::ContinueFrom
             | Self::UseAsStartImage
             | Self::ExportMp4
             | Self::ExportGif
@@ -121,6 +137,18 @@ impl GalleryVerb {
         let draft = || first.draft.clone().map(Box::new);
         match self {
             Self::Open => output.map(GalleryAction::Open),
+            Self::Compare => {
+                let mut found: Vec<_> = existing(items).collect();
+                // the oldest one is the reference
+                found.sort_by_key(|(item, _)| item.ended);
+                let outputs: Vec<_> = found.into_iter().map(|(_, output)| output).collect();
+                COMPARED.contains(&outputs.len()).then_some(GalleryAction::Compare(outputs))
+            }
+            Self::RankBlind => {
+                let items: Vec<_> =
+                    existing(items).map(|(item, path)| BlindItem { id: item.id.clone(), path }).collect();
+                (items.len() > 1).then_some(GalleryAction::RankBlind(items))
+            }
             Self::ReuseAll => draft().map(GalleryAction::Reuse),
             Self::Remix => draft().map(GalleryAction::Remix),
             Self::ReusePrompt => draft().map(|draft| GalleryAction::ReusePrompt {
@@ -142,6 +170,11 @@ impl GalleryVerb {
             }
         }
     }
+}
+
+/// The items whose file is on disk, with the file.
+fn existing<'a>(items: &'a [&GalleryItem]) -> impl Iterator<Item = (&'a GalleryItem, PathBuf)> {
+    items.iter().filter(|item| item.exists).filter_map(|item| Some((*item, item.output.clone()?)))
 }
 
 /// The export of an output that does not have this format already.

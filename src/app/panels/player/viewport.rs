@@ -7,7 +7,7 @@ const SCALES: [f32; 2] = [0.05, 32.0];
 
 /// The visible part of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Viewport {
+pub(in crate::app::panels) struct Viewport {
     /// Points per pixel of the frame; `None` fits the frame to the stage.
     scale: Option<f32>,
     /// From the middle of the stage to the middle of the frame, in points.
@@ -16,25 +16,25 @@ pub(super) struct Viewport {
 
 impl Viewport {
     /// One pixel of the frame per pixel of the screen.
-    pub(super) fn full_size(pixels_per_point: f32) -> Self {
+    pub(in crate::app::panels) fn full_size(pixels_per_point: f32) -> Self {
         Self { scale: Some(1.0 / pixels_per_point), offset: Vec2::ZERO }
     }
 
     /// Points per pixel of a frame of `size` pixels in `area`.
-    pub(super) fn scale(&self, area: Rect, size: Vec2) -> f32 {
+    pub(in crate::app::panels) fn scale(&self, area: Rect, size: Vec2) -> f32 {
         let fit = (area.size() / size.max(Vec2::splat(1.0))).min_elem().max(0.0);
         self.scale.unwrap_or(fit)
     }
 
     /// Where the frame is drawn.
-    pub(super) fn place(&self, area: Rect, size: Vec2) -> Rect {
+    pub(in crate::app::panels) fn place(&self, area: Rect, size: Vec2) -> Rect {
         let size = size * self.scale(area, size);
         let offset = limited(self.offset, area.size(), size);
         Rect::from_center_size(area.center() + offset, size)
     }
 
     /// Zooms by `factor` around `pointer`.
-    pub(super) fn zoom(&mut self, area: Rect, size: Vec2, pointer: Pos2, factor: f32) {
+    pub(in crate::app::panels) fn zoom(&mut self, area: Rect, size: Vec2, pointer: Pos2, factor: f32) {
         let before = self.place(area, size);
         let scale = (self.scale(area, size) * factor).clamp(SCALES[0], SCALES[1]);
         let factor = scale / self.scale(area, size).max(f32::MIN_POSITIVE);
@@ -44,7 +44,7 @@ impl Viewport {
     }
 
     /// Moves the frame without leaving a gap at its sides.
-    pub(super) fn pan(&mut self, area: Rect, size: Vec2, by: Vec2) {
+    pub(in crate::app::panels) fn pan(&mut self, area: Rect, size: Vec2, by: Vec2) {
         let shown = size * self.scale(area, size);
         self.offset = limited(self.offset + by, area.size(), shown);
     }

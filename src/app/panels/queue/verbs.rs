@@ -2,13 +2,16 @@
 
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
-    ICON_CLOSE, ICON_CONTENT_COPY, ICON_DELETE, ICON_EDIT, ICON_LOW_PRIORITY, ICON_PAUSE, ICON_PLAY_ARROW,
-    ICON_PRIORITY_HIGH, ICON_REPLAY, ICON_SAVE_CLOCK,
+    ICON_CLOSE, ICON_COMPARE, ICON_CONTENT_COPY, ICON_DELETE, ICON_EDIT, ICON_LOW_PRIORITY, ICON_PAUSE,
+    ICON_PLAY_ARROW, ICON_PRIORITY_HIGH, ICON_REPLAY, ICON_SAVE_CLOCK,
 };
 
 use super::view::QueueAction;
 use crate::jobs::{EndStatus, Job, JobState, PendingAction, Priority};
 use crate::queue::QueueCommand;
+
+/// How many videos can be compared at once.
+const COMPARED: std::ops::RangeInclusive<usize> = 2..=4;
 
 /// One action.
 #[derive(Clone, Debug)]
@@ -127,7 +130,19 @@ pub(super) fn shared(jobs: &[&Job]) -> Vec<Verb> {
     }
     let many =
         |(verb, actions): (Verb, Vec<QueueAction>)| Verb { action: QueueAction::Many(actions), ..verb };
-    shared.into_iter().map(many).collect()
+    compare(jobs).into_iter().chain(shared.into_iter().map(many)).collect()
+}
+
+/// Comparing these jobs, if each of them made a video.
+fn compare(jobs: &[&Job]) -> Option<Verb> {
+    let output = |job: &&Job| match &job.state {
+        JobState::Ended { entry } if entry.status == EndStatus::Done => entry.output.clone(),
+        _ => None,
+    };
+    let outputs: Option<Vec<_>> = jobs.iter().map(output).collect();
+    let outputs = outputs.filter(|outputs| COMPARED.contains(&outputs.len()))?;
+    let about = "Show them in step, with what differs between them";
+    Some(Verb::new(ICON_COMPARE, "Compare", about, QueueAction::Compare(outputs)))
 }
 
 /// The two actions shown at the end of the row.

@@ -53,6 +53,8 @@ pub(in crate::app) enum QueueAction {
     Many(Vec<Self>),
     /// Show a video in the player.
     Open(JobId, PathBuf),
+    /// Compare these videos; the first one is the reference.
+    Compare(Vec<PathBuf>),
     /// Change the columns of the table.
     Columns(Columns),
     /// Open the gallery.

@@ -1,0 +1,7 @@
+//! The comparison of videos without its panel: decoded frames in step, measurements, blind comparisons.
+
+mod blind;
+mod clock;
+#[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
+pub(in crate::app) mod comparison;
+mod frames;
