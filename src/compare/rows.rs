@@ -44,7 +44,7 @@ pub fn comparison_rows(videos: &[ComparedVideo], measured: Option<&Measurements>
     rows.push(row("Difference to reference", None, &|at| match difference(at) {
         _ if at == 0 => Some("reference".to_owned()),
         Some(curves) if curves.is_identical() => Some("identical".to_owned()),
-        Some(_) => Some("below".to_owned()),
+        Some(_) => Some("different".to_owned()),
         None => None,
     }));
     for metric in DifferenceMetric::ALL {

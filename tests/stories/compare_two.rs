@@ -37,7 +37,7 @@ fn with_two(data_dir: &Path) -> Window {
 fn two_results_are_compared_and_only_what_differs_is_listed() {
     let data_dir = common::fresh_data_dir();
     let mut window = with_two(data_dir.path());
-    window.choose(FIRST, "Compare");
+    window.choose(FIRST, "Compare videos");
     window.wait_for("SSIMULACRA2");
     for differs in ["Prompt", "Steps", "Step cache", "Skipped steps", "Difference to reference", "Motion"] {
         assert!(window.shows(differs), "{differs}");
@@ -65,7 +65,7 @@ fn blind_comparisons_give_a_ranking_that_is_kept() {
     window.click_when_there("No preference");
     window.wait_for("4 compared now");
     assert!(!window.shows("Bradley-Terry"), "the ranking shows names and is folded");
-    window.click_containing("Ranking");
+    window.click_label("Ranking (shows the names)");
     window.wait_for("Bradley-Terry points");
     window.close();
     let votes = Votes::load(data_dir.path()).unwrap();

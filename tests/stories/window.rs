@@ -281,6 +281,12 @@ impl Window {
         self.click_containing(verb);
     }
 
+    /// Clicks what has this label, whatever it is.
+    pub(crate) fn click_label(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.step();
+    }
+
     /// Clicks a button with the key that adds to a selection.
     pub(crate) fn add_to_selection(&mut self, label: &str) {
         self.control(Role::Button, label).click_modifiers(Modifiers::COMMAND);

@@ -129,18 +129,27 @@ fn a_file_that_is_no_video_is_reported() {
 fn snapshot_of_the_compare_panel() {
     let dir = tempfile::tempdir().unwrap();
     let waker: crate::core::Waker = Arc::new(|| {});
-    let mut comparison = Comparison::start(dir.path(), &waker).unwrap();
-    comparison.open(vec![clip("reference"), clip("changed")]);
+    // textures belong to the window that draws them, and each theme has its own
+    let mut shown = None;
     let mut panel = ComparePanel::default();
     crate::app::snapshots::compare("compare", vec2(720.0, 860.0), |ui| {
+        let theme = ui.ctx().theme();
+        if shown.as_ref().is_none_or(|(of, _)| *of != theme) {
+            let mut comparison = Comparison::start(dir.path(), &waker).unwrap();
+            comparison.open(vec![clip("reference"), clip("changed")]);
+            shown = Some((theme, comparison));
+        }
+        let (_, comparison) = shown.as_mut().unwrap();
         let deadline = Instant::now() + Duration::from_mins(1);
-        comparison.tick(ui.ctx(), Instant::now());
-        comparison.seek(0);
-        while (!is_measured(&comparison) || comparison.texture(1).is_none()) && Instant::now() < deadline {
-            std::thread::park_timeout(Duration::from_millis(2));
+        loop {
             comparison.tick(ui.ctx(), Instant::now());
             comparison.seek(0);
+            let is_ready = is_measured(comparison) && comparison.texture(1).is_some();
+            if is_ready || Instant::now() > deadline {
+                break;
+            }
+            std::thread::park_timeout(Duration::from_millis(2));
         }
-        drop(panel.ui(ui, CompareView { comparison: &comparison }));
+        drop(panel.ui(ui, CompareView { comparison }));
     });
 }

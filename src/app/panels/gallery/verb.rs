@@ -91,7 +91,7 @@ impl GalleryVerb {
     pub(in crate::app) fn label(self) -> &'static str {
         match self {
             Self::Open => "Open",
-            Self::Compare => "Compare",
+            Self::Compare => "Compare videos",
             Self::RankBlind => "Rank blind",
             Self::ReuseAll => "Reuse all settings",
             Self::ReusePrompt => "Reuse the prompt",

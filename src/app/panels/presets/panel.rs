@@ -197,7 +197,7 @@ fn difference_ui(ui: &mut Ui, preview: &PresetPreview) {
     let changes: Vec<_> = preview
         .differences
         .iter()
-        .map(|one| format!("{} {} → {}", one.field.label(), one.before, one.after))
+        .map(|one| format!("{} {} to {}", one.field.label(), one.before, one.after))
         .collect();
     ui.add(Label::new(RichText::new(format!("Would change: {}", changes.join(" · "))).small()).wrap());
 }
