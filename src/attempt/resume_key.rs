@@ -16,6 +16,8 @@ pub(super) struct ResumeKey<'a> {
     pub(super) model_fingerprint: &'a str,
     /// SHA-256 of the start image file and the end image file, if given.
     pub(super) image_hashes: &'a [String],
+    /// SHA-256 of the file with the starting latents, if one was given.
+    pub(super) latents_hash: Option<&'a str>,
     /// Version of ONNX Runtime.
     pub(super) onnxruntime: &'a str,
     pub(super) provider: &'a str,
@@ -55,6 +57,7 @@ impl ResumeKey<'_> {
             model: self.model,
             model_fingerprint: self.model_fingerprint,
             pictures: self.image_hashes,
+            latents_sha256: self.latents_hash,
             onnxruntime: self.onnxruntime,
             provider: self.provider,
             provider_reason: "",
@@ -78,6 +81,8 @@ struct KeyText<'a> {
     model_fingerprint: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pictures: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latents_sha256: Option<&'a str>,
     onnxruntime: &'a str,
     provider: &'a str,
     provider_reason: &'static str,
@@ -89,8 +94,8 @@ struct KeyText<'a> {
 mod tests {
     use super::*;
     use crate::core::{
-        FlowShift, FrameCount, Guidance, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution,
-        Sampler, Seed, StepCount, StepList,
+        ComponentFiles, FlowShift, FrameCount, Guidance, LoraChoice, Mode, PrecisionChoice, ProviderChoice,
+        Resolution, Sampler, Seed, StepCount, StepList,
     };
 
     /// The interrupted job of `tests/fixtures/data-folder-0.1.tar.gz`.
@@ -118,6 +123,8 @@ mod tests {
             loras: Vec::new(),
             vae_tile: Some(64),
             weights: WeightsChoice::InPlace,
+            components: ComponentFiles::default(),
+            latents_in: None,
             step_cache: None,
         }
     }
@@ -128,6 +135,7 @@ mod tests {
             model: "toy-t2v-A14B",
             model_fingerprint: "0e6688d46bce7a7ea7203afc7b8c5ff23ccdcd8218ee383995b38d99af77d53f",
             image_hashes: &[],
+            latents_hash: None,
             onnxruntime: "1.31.1",
             provider: "cpu",
             precision: "fp32",
@@ -171,6 +179,18 @@ mod tests {
         let unguided = GenRequest { guidance: Guidance(1.0), guidance_low: Guidance(3.0), ..base };
         let words = GenRequest { negative_prompt: "blurred".to_owned(), ..unguided.clone() };
         assert_eq!(hash(&words), hash(&unguided));
+    }
+
+    #[test]
+    fn chosen_files_and_starting_latents_make_another_key() {
+        let plain = key(&request()).hash().unwrap();
+        let vae = ComponentFiles { vae: Some("mine.safetensors".into()), ..ComponentFiles::default() };
+        let chosen = GenRequest { components: vae, ..request() };
+        assert_ne!(key(&chosen).hash().unwrap(), plain);
+        let request = request();
+        let [one, two] =
+            ["aa", "bb"].map(|hash| ResumeKey { latents_hash: Some(hash), ..key(&request) }.hash().unwrap());
+        assert!(one != plain && one != two, "the content of the latents counts");
     }
 
     #[test]

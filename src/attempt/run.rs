@@ -21,7 +21,6 @@ use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
 use crate::media::{
     Existing, ExpectedVideo, OutputTarget, Rename, VideoSink, abandon, check_cancellable, complete_rename,
 };
-use crate::models;
 use crate::monitor::reset_peak_resident;
 use crate::pipeline::{
     ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, RepackedModel, Reporter, RunContext, SessionCache,
@@ -111,7 +110,7 @@ pub(crate) fn attempt(
     let AttemptContext { threads, profile, .. } = with;
     let cancel = &control.cancel;
     faults.inject(FaultPoint::Read, cancel)?;
-    let model = &models::open(&work.model)?;
+    let model = &work.open_model()?;
     let request = GenRequest::parse(&work.draft, &model.limits())?;
     let compute = ComputePlan::choose(runtime, with.ordinal, model, &request)?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
@@ -216,7 +215,10 @@ impl Stages<'_> {
         control: &JobControl,
         context: &mut RunContext<'_>,
     ) -> Result<Option<DenoiseState>> {
-        let fresh = self.pipeline.start(request)?;
+        let mut fresh = self.pipeline.start(request)?;
+        if let Some((latents, _)) = &self.given.latents {
+            fresh.latent.clone_from(latents);
+        }
         // steps that were computed from a wrong tensor are not worth resuming
         let mut state = if context.cache.was_wrong() { fresh } else { saved.last(fresh) };
         let experts = denoise_steps(self.made_by.model, request).map(|steps| steps as u32);

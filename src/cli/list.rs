@@ -1,11 +1,16 @@
 //! `wandeck models list` and `show`.
 
+use std::path::Path;
+
+use serde::Serialize;
+
 use super::Places;
 use super::args::{Common, Models, ModelsVerb};
 use super::report::{out, print_json};
 use super::{convert, fetch, synth};
 use crate::core::{Document, Limits, Result};
 use crate::models::{self, Installed, ModelDocument, ModelInfo};
+use crate::plan::{Catalog, Folders, MemoryFit, ModelReport, Planner, Profiles};
 
 pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
@@ -13,9 +18,8 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     let found = match &args.verb {
         ModelsVerb::List => models::installed(data_dir, models_dir),
         ModelsVerb::Show { model } => {
-            let path = models::find(model, data_dir, models_dir)?;
-            let opened = models::inspect(&path)?;
-            vec![Installed::new(opened.checkpoint.id.clone(), path, Ok(opened))]
+            let folders = Folders { data: data_dir.clone(), models: models_dir.map(Path::to_path_buf) };
+            return show(&folders.open(model)?, folders, &places, common.json);
         }
         ModelsVerb::Available => return fetch::available(common),
         ModelsVerb::Fetch(args) => return fetch::fetch(args, common),
@@ -36,7 +40,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
             Ok(limits) => out(&format!("  {}", described(limits))),
             Err(error) => out(&format!("  cannot be used: {error:#}")),
         }
-        for line in model.info.iter().flat_map(|about| made_of(about, &args.verb)) {
+        for line in model.info.iter().map(summary) {
             out(&format!("  {line}"));
         }
     }
@@ -49,19 +53,80 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// The details of a model: one line in a list, else a line for each component and note.
-fn made_of(about: &ModelInfo, verb: &ModelsVerb) -> Vec<String> {
+/// Prints everything that is known about one model.
+fn show(model: &Installed, folders: Folders, places: &Places, json: bool) -> Result<()> {
+    let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
+    let catalog = Catalog::new(vec![model.clone()], profiles)?;
+    let report = Planner::new(folders, places.settings.clone(), catalog).model_report(model)?;
+    if json {
+        print_json(&[Document::new(ShownModel { model: ModelDocument::new(model), report: &report })]);
+        return Ok(());
+    }
+    out(&format!("{}\n  {}", model.id, model.path.display()));
+    if !model.names.is_empty() {
+        out(&format!("  also called {}", model.names.join(", ")));
+    }
+    if let Ok(limits) = &model.limits {
+        out(&format!("  {}", described(limits)));
+    }
+    for line in answers(&report).into_iter().chain(model.info.iter().flat_map(made_of)) {
+        out(&format!("  {line}"));
+    }
+    Ok(())
+}
+
+/// A model with what it needs on this machine.
+#[derive(Serialize)]
+struct ShownModel<'a> {
+    #[serde(flatten)]
+    model: ModelDocument<'a>,
+    report: &'a ModelReport,
+}
+
+/// A line for each question about a model.
+fn answers(report: &ModelReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !report.sizes.is_empty() {
+        lines.push(format!("sizes: {}", report.sizes.join(", ")));
+    }
+    let loras = if report.lora { "LoRAs can be applied" } else { "no LoRAs" };
+    let experts = if report.experts == 2 { "two experts" } else { "one transformer" };
+    lines.push(format!(
+        "by default {} steps and {} frames; {loras}; {experts}",
+        report.default_steps.0, report.default_frames.0
+    ));
+    lines.extend(report.publisher.iter().map(|publisher| format!("published by {publisher}")));
+    let stages = report.memory.iter().map(|stage| ("memory", stage));
+    for (what, stage) in stages.chain(report.device.iter().map(|stage| ("GPU memory", stage))) {
+        lines.push(format!("{what}, {}: {:.0} MiB", stage.stage, stage.peak_mb));
+    }
+    let with = report.fits_with.join("; or ");
+    lines.push(match report.fit {
+        MemoryFit::Fits => "fits this machine".to_owned(),
+        MemoryFit::Tight if with.is_empty() => "fits this machine, but tightly".to_owned(),
+        MemoryFit::TooLarge if with.is_empty() => "does not fit this machine".to_owned(),
+        MemoryFit::Tight => format!("fits this machine, but tightly; better: {with}"),
+        MemoryFit::TooLarge => format!("fits this machine only with: {with}"),
+    });
+    lines
+}
+
+/// Layout, precisions and size of a model in one line.
+fn summary(about: &ModelInfo) -> String {
     let mut precisions: Vec<_> = about.components.iter().map(|component| component.precision).collect();
     precisions.dedup();
-    let mut lines = vec![format!("{}, {}, {}", about.layout, precisions.join(" "), about.size())];
-    if matches!(verb, ModelsVerb::List) {
-        return lines;
-    }
+    format!("{}, {}, {}", about.layout, precisions.join(" "), about.size())
+}
+
+/// A line for each component, its files, and the notes.
+fn made_of(about: &ModelInfo) -> Vec<String> {
+    let mut lines = vec![summary(about)];
     for part in &about.components {
         let role_source = part.role_source.as_ref().map(|source| format!(", {source}")).unwrap_or_default();
         lines.push(format!("{}: {}, {}{role_source}", part.role, part.precision, part.size));
         lines.extend(part.files.iter().map(|file| format!("  {}", file.display())));
     }
+    lines.extend(about.distilled.iter().map(|distilled| format!("note: {distilled}")));
     lines.extend(about.notes.iter().map(|note| format!("note: {note}")));
     lines
 }

@@ -6,7 +6,7 @@ use super::Places;
 use super::args::{Cli, Command, Generate};
 use super::fetch;
 use super::report;
-use crate::core::{Draft, Error, Fix, Kind, LoraChoice, Result};
+use crate::core::{ComponentFiles, Draft, Error, Fix, Kind, LoraChoice, Result};
 use crate::jobs::JobSpec;
 use crate::library::SavedRequest;
 use crate::media::{self, Existing};
@@ -43,7 +43,7 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
         Ok::<_, Error>(Planner::new(folders.clone(), places.settings.clone(), catalog))
     };
     let with_all = || {
-        let mut models = folders.scan();
+        let mut models = folders.scan_with(&chosen_files(&request));
         let is_new = |model: &Installed| models.iter().all(|known| known.path != model.path);
         let more: Vec<_> = named.iter().filter(|model| is_new(model)).cloned().collect();
         models.extend(more);
@@ -106,6 +106,16 @@ fn needs_router(request: &PlanRequest) -> bool {
     matches!(request.base, Base::New) && request.changes.model.is_none()
 }
 
+/// The files chosen for components, in the options and in what they change.
+fn chosen_files(request: &PlanRequest) -> ComponentFiles {
+    let before = match &request.base {
+        Base::Draft { draft, .. } => draft.components.clone(),
+        Base::Job(spec) => spec.draft.components.clone(),
+        Base::New | Base::Preset(_) => ComponentFiles::default(),
+    };
+    request.changes.components.clone().or(before)
+}
+
 /// The models named in the request or the settings. Missing models of the settings are skipped.
 fn named_models(request: &PlanRequest, places: &Places, folders: &Folders) -> Result<Vec<Installed>> {
     let of_base = match &request.base {
@@ -115,8 +125,9 @@ fn named_models(request: &PlanRequest, places: &Places, folders: &Folders) -> Re
         Base::Job(spec) => Some(spec.model.display().to_string()),
     };
     let name = request.changes.model.clone().or(of_base);
+    let files = chosen_files(request);
     let mut models: Vec<Installed> =
-        name.map(|name| folders.open(&name)).into_iter().collect::<Result<_>>()?;
+        name.map(|name| folders.open_with(&name, &files)).into_iter().collect::<Result<_>>()?;
     match &request.options.fallbacks {
         Some(names) => {
             for name in names {
@@ -188,6 +199,13 @@ fn changes(args: &Generate) -> DraftChanges {
         precision: args.precision,
         vae_tile: args.vae_tile,
         weights: args.weights,
+        components: ComponentFiles {
+            vae: path(&args.vae),
+            text_encoder: path(&args.text_encoder),
+            high: path(&args.high),
+            low: path(&args.low),
+        },
+        latents_in: path(&args.latents_in),
         step_cache: args.step_cache,
     }
 }

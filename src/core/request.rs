@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
+use super::component_files::ComponentFiles;
 use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
 use super::lora::LoraChoice;
@@ -67,6 +68,12 @@ pub struct Draft {
     /// Whether weights are packed in memory or read from their files.
     #[serde(default)]
     pub weights: WeightsChoice,
+    /// Files chosen for components of the model.
+    #[serde(default, skip_serializing_if = "ComponentFiles::is_empty")]
+    pub components: ComponentFiles,
+    /// File with the latents that denoising starts from, instead of noise made from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latents_in: Option<PathBuf>,
     /// Threshold of the step cache; `None` computes every step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_cache: Option<f32>,
@@ -138,6 +145,12 @@ pub struct GenRequest {
     pub vae_tile: Option<u32>,
     /// Whether weights are packed in memory or read from their files.
     pub weights: WeightsChoice,
+    /// Files chosen for components of the model.
+    #[serde(default, skip_serializing_if = "ComponentFiles::is_empty")]
+    pub components: ComponentFiles,
+    /// File with the latents that denoising starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latents_in: Option<PathBuf>,
     /// Threshold of the step cache; `None` computes every step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_cache: Option<f32>,
@@ -184,6 +197,8 @@ impl GenRequest {
             loras: draft.loras.clone(),
             vae_tile: draft.vae_tile,
             weights: draft.weights,
+            components: draft.components.clone(),
+            latents_in: draft.latents_in.clone(),
             step_cache: draft.step_cache,
         })
     }

@@ -1,6 +1,6 @@
 //! Fixtures for unit tests.
 
-use super::{Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
+use super::{ComponentFiles, Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
 
 /// A small valid draft for text to video.
 pub(crate) fn draft() -> Draft {
@@ -27,6 +27,8 @@ pub(crate) fn draft() -> Draft {
         loras: Vec::new(),
         vae_tile: None,
         weights: WeightsChoice::Auto,
+        components: ComponentFiles::default(),
+        latents_in: None,
         step_cache: None,
     }
 }

@@ -8,6 +8,8 @@ use super::fallback::Fallback;
 use super::group::JobGroup;
 use crate::core::{Draft, Error, Kind, Result, Secs};
 use crate::media::Existing;
+use crate::models;
+use crate::wan::Checkpoint;
 
 /// Which jobs run first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +81,17 @@ impl JobSpec {
         }
     }
 
+    /// Opens its model with the files chosen for components.
+    pub(crate) fn open_model(&self) -> Result<Checkpoint> {
+        let files = &self.draft.components;
+        models::open_with(&self.model, files).or_else(|error| {
+            // since the job was queued, more models may have come into its folder
+            let named = self.model.join(&self.draft.model);
+            let is_ambiguous = error.kind == Kind::Input && self.model.is_dir();
+            if is_ambiguous { models::open_with(&named, files).or(Err(error)) } else { Err(error) }
+        })
+    }
+
     /// The model's id; the name of its folder if the form names a folder.
     pub fn model_name(&self) -> String {
         if Path::new(&self.draft.model).is_absolute() {
@@ -95,7 +108,7 @@ impl JobSpec {
     /// Fails with [`Kind::Input`] if the settings cannot be stored: numbers that are infinite or not a number, and paths
     /// that are not UTF-8.
     pub fn check_storable(&self) -> Result<()> {
-        let Draft { guidance, guidance_low, shift, step_list, loras, .. } = &self.draft;
+        let Draft { guidance, guidance_low, shift, step_list, loras, components, .. } = &self.draft;
         let refuse = |field: &'static str, message: String, remedy: &str| {
             Err(Error::new(Kind::Input, message).field(field).remedy(remedy))
         };
@@ -119,6 +132,9 @@ impl JobSpec {
             .chain([("start_image", self.draft.start_image.as_ref())])
             .chain([("end_image", self.draft.end_image.as_ref())])
             .chain([("continue_from", self.draft.continue_from.as_ref())])
+            .chain([("latents_in", self.draft.latents_in.as_ref())])
+            .chain([("vae", components.vae.as_ref()), ("text_encoder", components.text_encoder.as_ref())])
+            .chain([("high", components.high.as_ref()), ("low", components.low.as_ref())])
             .chain(loras.iter().map(|lora| ("lora", Some(&lora.file))));
         for (field, path) in paths {
             if let Some(path) = path.filter(|path| path.to_str().is_none()) {

@@ -18,6 +18,8 @@ pub(crate) struct Provenance<'a> {
     pub(crate) model_fingerprint: String,
     /// SHA-256 of the start image file and the end image file, if given.
     pub(crate) image_hashes: &'a [String],
+    /// SHA-256 of the file with the starting latents, if one was given.
+    pub(crate) latents_hash: Option<&'a str>,
     /// Version of ONNX Runtime.
     pub(crate) onnxruntime: &'a str,
     pub(crate) provider: &'static str,
@@ -39,6 +41,8 @@ struct ProvenanceDocument<'a> {
     model_fingerprint: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pictures: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latents_sha256: Option<&'a str>,
     onnxruntime: &'a str,
     provider: &'static str,
     provider_reason: &'a str,
@@ -58,6 +62,7 @@ impl Provenance<'_> {
             model,
             model_fingerprint: &self.model_fingerprint,
             pictures: self.image_hashes,
+            latents_sha256: self.latents_hash,
             onnxruntime: self.onnxruntime,
             provider: self.provider,
             provider_reason: self.provider_reason,

@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::core::{
-    Expert, GenRequest, LoraChoice, LoraRecord, Mode, PrecisionChoice, ProviderChoice, Sampler, StepList,
-    WeightsChoice,
+    ComponentFiles, Expert, GenRequest, LoraChoice, LoraRecord, Mode, PrecisionChoice, ProviderChoice,
+    Sampler, StepList, WeightsChoice,
 };
 
 /// The settings of a job.
@@ -40,6 +40,12 @@ pub(crate) struct RequestRecord<'a> {
     /// Left out where it is off, so that records and keys without it stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     step_cache: Option<f32>,
+    /// Left out where nothing was chosen.
+    #[serde(skip_serializing_if = "ComponentFiles::is_empty")]
+    components: &'a ComponentFiles,
+    /// Left out where denoising starts from noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latents_in: Option<&'a Path>,
 }
 
 impl<'a> RequestRecord<'a> {
@@ -69,6 +75,8 @@ impl<'a> RequestRecord<'a> {
             vae_tile: request.vae_tile,
             weights: request.weights,
             step_cache: request.step_cache,
+            components: &request.components,
+            latents_in: request.latents_in.as_deref(),
         }
     }
 }

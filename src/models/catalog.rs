@@ -10,7 +10,7 @@ use super::manifest::load_manifest;
 use super::names::{is_variant, is_version, official_name, split_version};
 use super::open::{self, Listed, Opened};
 use super::{diffusers, folder};
-use crate::core::{Error, Kind, Limits, Result};
+use crate::core::{ComponentFiles, Error, Kind, Limits, Result};
 use crate::wan::Family;
 
 /// Environment variable with the folder where models are kept.
@@ -103,8 +103,13 @@ impl Installed {
 /// All models in the folders where models are kept, sorted by name; a model that is there twice is listed once. Of two
 /// folders with one name, the first found wins.
 pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
+    installed_with(data_dir, models_dir, &ComponentFiles::default())
+}
+
+/// All models like [`installed`], with `files` for their components.
+pub fn installed_with(data_dir: &Path, models_dir: Option<&Path>, files: &ComponentFiles) -> Vec<Installed> {
     let mut found: Vec<Installed> = Vec::new();
-    for mut model in places(data_dir, models_dir).iter().flat_map(|place| in_place(place)) {
+    for mut model in places(data_dir, models_dir).iter().flat_map(|place| in_place(place, files)) {
         if let Some(known) = found.iter_mut().find(|known| known.is_same(&model)) {
             known.merge(model);
             continue;
@@ -119,7 +124,7 @@ pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
 }
 
 /// The models in one folder: its subfolders, or its files if it is ComfyUI's `models` folder or holds checkpoints itself.
-fn in_place(place: &Path) -> Vec<Installed> {
+fn in_place(place: &Path, files: &ComponentFiles) -> Vec<Installed> {
     let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
     let mut entries: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     entries.sort();
@@ -128,11 +133,11 @@ fn in_place(place: &Path) -> Vec<Installed> {
         || ["diffusion_models", "unet"].iter().any(|name| place.join(name).is_dir());
     let mut found = Vec::new();
     if is_folder_of_files {
-        found.extend(in_folder(place, folder::models(place)));
+        found.extend(in_folder(place, folder::models(place, files)));
     }
     for path in entries.into_iter().filter(|path| path.is_dir()) {
         if diffusers::is_one(&path) || !is_folder_of_files {
-            let models = open::all(&path);
+            let models = open::all(&path, files);
             found.extend(in_folder(&path, models));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::component;
 use crate::core::{Error, Kind, Mode, Result};
 use crate::wan::{Checkpoint, Component, TransformerConfig};
 
@@ -21,6 +22,7 @@ pub(super) fn expected_channels(mode: Mode, z_dim: usize, temporal: u32) -> usiz
 
 /// Fails with all contradictions between the configurations of the components.
 pub(super) fn check(model: &Checkpoint, dir: &Path) -> Result<()> {
+    component::check_colours(&model.vae.config, model.vae.weights.root())?;
     let mut wrong = Vec::new();
     let vae = &model.vae.config;
     let mode = model.modes.first().copied().unwrap_or(Mode::T2V);
@@ -50,6 +52,9 @@ pub(super) fn check(model: &Checkpoint, dir: &Path) -> Result<()> {
         wrong.push(
             "model_index.json must have a boundary_ratio if and only if there is a transformer_2".to_owned(),
         );
+    }
+    if mode == Mode::TI2V && model.transformer_2.is_some() {
+        wrong.push("a ti2v model has one transformer, and there is a transformer_2".to_owned());
     }
     if let Some(low) = &model.transformer_2 {
         wrong.extend(same_expert_twice(&model.transformer, low)?);

@@ -45,6 +45,25 @@ pub(super) fn vae(found: Recognised, config: Option<&VaeConfig>) -> Result<Check
     Ok((Component { config, weights: found.weights }, odd))
 }
 
+/// Fails if the VAE's images have other channels than red, green and blue.
+pub(super) fn check_colours(config: &VaeConfig, path: &Path) -> Result<()> {
+    const COLOURS: usize = 3;
+    let expected = COLOURS * config.patch_size.unwrap_or(1).pow(2);
+    let (input, output) = (config.in_channels, config.out_channels);
+    if (input, output) == (expected, expected) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unsupported,
+        format!(
+            "The VAE {} takes images of {input} channels and gives {output}, instead of {expected} and {expected}: it is a \
+             variant, for instance for upscaling or with an alpha channel",
+            path.display()
+        ),
+    )
+    .remedy("Use wan_2.1_vae for the 14B models and wan2.2_vae for the 5B model"))
+}
+
 /// Recognises `weights` as a component of this kind, or fails.
 pub(super) fn expect(kind: ComponentKind, weights: &Weights) -> Result<Recognised> {
     recognise(weights)?.into_iter().find(|found| found.kind == kind).ok_or_else(|| {

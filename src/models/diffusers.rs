@@ -4,16 +4,19 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+use super::chosen;
 use super::compatibility;
 use super::component;
 use super::experts;
 use super::info::{Layout, ModelInfo, RoleSource};
 use super::open::Opened;
 use super::unsupported::{first_unsupported, unsupported_format};
-use crate::core::{Bytes, Error, Expert, Kind, Mode, Result, read_bounded, without_byte_order_mark};
+use crate::core::{
+    Bytes, ComponentFiles, Error, Expert, Kind, Mode, Result, read_bounded, without_byte_order_mark,
+};
 use crate::onnx::Weights;
 use crate::wan::names::ComponentKind;
-use crate::wan::{CheckConfig, Checkpoint, Component, ModelIndex, TransformerConfig};
+use crate::wan::{CheckConfig, Checkpoint, Component, Distilled, ModelIndex, TransformerConfig};
 
 /// The file that marks a diffusers folder.
 pub(super) const INDEX_FILE: &str = "model_index.json";
@@ -30,26 +33,37 @@ pub(super) fn is_one(dir: &Path) -> bool {
 }
 
 /// Opens the folder and checks that its components belong together.
-pub(super) fn open(dir: &Path, id: String) -> Result<Opened> {
+pub(super) fn open(dir: &Path, id: String, chosen: &ComponentFiles) -> Result<Opened> {
     let index: ModelIndex = read_json(&dir.join(INDEX_FILE))?;
     let modes = vec![mode_from_index(&index)?];
     let mut notes = Vec::new();
-    let transformer = transformer(dir, "transformer", Expert::High, &mut notes)?;
+    let transformer = transformer(dir, Expert::High, chosen.high.as_deref(), &mut notes)?;
     let transformer_2 = if dir.join("transformer_2").exists() {
-        Some(self::transformer(dir, "transformer_2", Expert::Low, &mut notes)?)
+        Some(self::transformer(dir, Expert::Low, chosen.low.as_deref(), &mut notes)?)
     } else {
         None
     };
-    let text = weights(&dir.join("text_encoder"), TEXT_WEIGHTS)?;
+    let chosen_text = chosen.text_encoder.as_deref();
+    let chosen_text =
+        chosen_text.map(|path| chosen::open(path, ComponentKind::TextEncoder, "text_encoder")).transpose()?;
     let text_config = read_json(&dir.join("text_encoder/config.json"))?;
-    let text = component::expect(ComponentKind::TextEncoder, &text)?;
+    let text = match chosen_text {
+        Some(file) => file.recognised,
+        None => {
+            component::expect(ComponentKind::TextEncoder, &weights(&dir.join("text_encoder"), TEXT_WEIGHTS)?)?
+        }
+    };
     let (text_encoder, odd) = component::text_encoder(text, Some(&text_config))?;
     notes.extend(odd.into_iter().map(|odd| format!("text_encoder: {odd}")));
-    let vae = weights(&dir.join("vae"), DIFFUSION_WEIGHTS)?;
     let vae_config = read_json(&dir.join("vae/config.json"))?;
-    let (vae, odd) = component::vae(component::expect(ComponentKind::Vae, &vae)?, Some(&vae_config))?;
+    let vae = match &chosen.vae {
+        Some(path) => chosen::open(path, ComponentKind::Vae, "vae")?.recognised,
+        None => component::expect(ComponentKind::Vae, &weights(&dir.join("vae"), DIFFUSION_WEIGHTS)?)?,
+    };
+    let (vae, odd) = component::vae(vae, Some(&vae_config))?;
     notes.extend(odd.into_iter().map(|odd| format!("vae: {odd}")));
 
+    let distilled = Distilled::of(std::slice::from_ref(&id), &transformer.weights);
     let checkpoint = Checkpoint {
         id,
         modes,
@@ -61,28 +75,41 @@ pub(super) fn open(dir: &Path, id: String) -> Result<Opened> {
         text_encoder,
         tokenizer: dir.join("tokenizer"),
         vae,
+        distilled,
         exported: None,
     };
     compatibility::check(&checkpoint, dir)?;
+    for unused in ["image_encoder", "image_processor"].iter().filter(|name| dir.join(name).exists()) {
+        notes.push(format!("{unused}: Wan 2.2 does not use it; it can be removed"));
+    }
     let role_sources = match checkpoint.transformer_2 {
         Some(_) => {
             ["transformer", "transformer_2"].map(|name| RoleSource::FolderName(name.to_owned())).to_vec()
         }
         None => vec![RoleSource::Alone],
     };
-    let info = ModelInfo::new(&checkpoint, Layout::Diffusers, role_sources, notes);
+    let mut info = ModelInfo::new(&checkpoint, Layout::Diffusers, role_sources, notes);
+    info.mark_chosen(chosen);
     Ok(Opened { checkpoint, info })
 }
 
 fn transformer(
     dir: &Path,
-    name: &str,
     place: Expert,
+    chosen: Option<&Path>,
     notes: &mut Vec<String>,
 ) -> Result<Component<TransformerConfig>> {
+    let (name, field) = match place {
+        Expert::High => ("transformer", "high"),
+        Expert::Low => ("transformer_2", "low"),
+    };
     let dir = dir.join(name);
-    let weights = weights(&dir, DIFFUSION_WEIGHTS)?;
     let config: TransformerConfig = read_json(&dir.join("config.json"))?;
+    if let Some(path) = chosen {
+        let file = chosen::open(path, ComponentKind::Transformer, field)?;
+        return component::transformer(file.recognised, Some(&config)).map(|(component, _)| component);
+    }
+    let weights = weights(&dir, DIFFUSION_WEIGHTS)?;
     // the folder's name says which expert it should be, and a link may point to the other expert's file
     if let Some(file) = weights.files().first()
         && let Some((said, _)) = experts::expert_of_file(file, &weights)?

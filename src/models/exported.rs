@@ -8,7 +8,7 @@ use super::compatibility::expected_channels;
 use super::diffusers::{MAX_JSON, mode_from_index};
 use super::info::{ComponentInfo, Layout, ModelInfo};
 use super::open::Opened;
-use crate::core::{Error, Kind, Mode, Result, read_bounded, without_byte_order_mark};
+use crate::core::{ComponentFiles, Error, Kind, Mode, Result, read_bounded, without_byte_order_mark};
 use crate::onnx::Weights;
 use crate::wan::exported::{Exported, ExportedGraph, FILE, Interface};
 use crate::wan::{
@@ -26,8 +26,21 @@ struct Found<'a> {
     wrong: Vec<String>,
 }
 
+/// Opens the folder; an exported model cannot use files for its components.
+pub(super) fn open_with(dir: &Path, id: String, chosen: &ComponentFiles) -> Result<Opened> {
+    if let Some((field, _)) = chosen.iter().next() {
+        return Err(Error::new(
+            Kind::Input,
+            format!("{id} is exported: its components cannot be replaced by files"),
+        )
+        .field(field)
+        .remedy("Choose another model, or remove the file"));
+    }
+    open(dir, id)
+}
+
 /// Opens the folder by its headers. One error lists all problems in all components.
-pub(super) fn open(dir: &Path, id: String) -> Result<Opened> {
+fn open(dir: &Path, id: String) -> Result<Opened> {
     let mut found = Found { dir, wrong: Vec::new() };
     let index: Option<ModelIndex> = found.json(&["model_index.json"]);
     let text: Option<TextEncoderConfig> = found.json(&["text_encoder/config.json"]);
@@ -85,6 +98,7 @@ pub(super) fn open(dir: &Path, id: String) -> Result<Opened> {
         text_encoder: Component { config: text, weights: no_weights.clone() },
         tokenizer: dir.join("tokenizer"),
         vae: Component { config: vae, weights: no_weights },
+        distilled: None,
         exported: Some(exported),
     };
     Ok(Opened { checkpoint, info })
@@ -103,7 +117,7 @@ fn info(exported: &Exported) -> ModelInfo {
         "vae_encoder/{FILE} is missing: the model accepts no images, and its previews are learned from the videos it makes"
     );
     let notes = if exported.vae_encoder.is_none() { vec![no_encoder] } else { Vec::new() };
-    ModelInfo { layout: Layout::ExportedOnnx, components, notes }
+    ModelInfo { layout: Layout::ExportedOnnx, components, notes, distilled: None }
 }
 
 impl Found<'_> {

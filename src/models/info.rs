@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::core::Bytes;
+use crate::core::{Bytes, ComponentFiles};
 use crate::onnx::{Dtype, Weights};
-use crate::wan::Checkpoint;
+use crate::wan::{Checkpoint, Distilled};
 
 /// How a model's files are arranged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +55,8 @@ pub enum RoleSource {
     FolderName(String),
     /// There is only one transformer.
     Alone,
+    /// The person chose its file.
+    Chosen,
 }
 
 impl fmt::Display for RoleSource {
@@ -63,6 +65,7 @@ impl fmt::Display for RoleSource {
             Self::FileName(name) => write!(f, "according to its file name {name}"),
             Self::FolderName(name) => write!(f, "according to its folder name {name}"),
             Self::Alone => f.write_str("the only one"),
+            Self::Chosen => f.write_str("chosen by you"),
         }
     }
 }
@@ -83,7 +86,7 @@ pub struct ComponentInfo {
 }
 
 /// A model's files and components.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelInfo {
     /// How its files are arranged.
     pub layout: Layout,
@@ -91,6 +94,8 @@ pub struct ModelInfo {
     pub components: Vec<ComponentInfo>,
     /// Contradictions and choices among several files, one sentence each.
     pub notes: Vec<String>,
+    /// The profile that it brings, if it is distilled.
+    pub distilled: Option<Distilled>,
 }
 
 impl ModelInfo {
@@ -114,7 +119,22 @@ impl ModelInfo {
             .collect();
         components.push(component_info("text encoder", &checkpoint.text_encoder.weights, None));
         components.push(component_info("vae", &checkpoint.vae.weights, None));
-        Self { layout, components, notes }
+        Self { layout, components, notes, distilled: checkpoint.distilled.clone() }
+    }
+
+    /// Marks the components whose files the person chose.
+    pub(super) fn mark_chosen(&mut self, files: &ComponentFiles) {
+        for (field, _) in files.iter() {
+            let roles: &[&str] = match field {
+                "vae" => &["vae"],
+                "text_encoder" => &["text encoder"],
+                "high" => &["high-noise expert", "transformer"],
+                _ => &["low-noise expert"],
+            };
+            for component in self.components.iter_mut().filter(|component| roles.contains(&component.role)) {
+                component.role_source = Some(RoleSource::Chosen);
+            }
+        }
     }
 
     /// How exact its first component is stored: 0 is the most exact.

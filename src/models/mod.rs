@@ -3,6 +3,7 @@
 //! It knows folders, file layouts and formats; what a Wan model is made of is in `wan/`.
 
 mod catalog;
+mod chosen;
 mod compatibility;
 mod component;
 mod content;
@@ -23,11 +24,11 @@ pub mod synth;
 mod unsupported;
 mod verify;
 
-pub use catalog::{Installed, MODELS_ROOT_VARIABLE, called, find, installed};
+pub use catalog::{Installed, MODELS_ROOT_VARIABLE, called, find, installed, installed_with};
 pub use document::{ModelDetails, ModelDocument};
 pub use info::{ComponentInfo, Layout, ModelInfo, RoleSource};
 pub use integrity::{ChecksumSource, FileCheck};
 pub use names::{is_variant, official_name};
-pub use open::{Opened, inspect, open};
+pub use open::{Opened, inspect, inspect_with, open, open_with};
 pub use removal::Removal;
 pub use verify::{TensorProblem, VerifyOptions, VerifyReport, verify};

@@ -6,7 +6,7 @@ use super::info::ModelInfo;
 use super::names::{names_of_folder, repository};
 use super::unsupported::{is_unsupported, unsupported_format};
 use super::{diffusers, exported, folder};
-use crate::core::{Bytes, Error, Kind, Result, read_text_bounded};
+use crate::core::{Bytes, ComponentFiles, Error, Kind, Result, read_text_bounded};
 use crate::wan::Checkpoint;
 
 /// An opened model, and what its files are.
@@ -16,6 +16,13 @@ pub struct Opened {
     pub checkpoint: Checkpoint,
     /// Its files and components.
     pub info: ModelInfo,
+}
+
+impl Opened {
+    /// The path to give to [`open()`], for a model that was opened by `path`: a folder of files may come to hold more models.
+    pub fn path_in(&self, path: PathBuf) -> PathBuf {
+        if self.info.layout.is_of_files() && path.is_dir() { path.join(&self.checkpoint.id) } else { path }
+    }
 }
 
 /// A model of a folder, complete or not, with its names.
@@ -62,17 +69,27 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     inspect(path).map(|opened| opened.checkpoint)
 }
 
+/// Opens the model at `path` like [`open()`], with `files` for its components.
+pub fn open_with(path: &Path, files: &ComponentFiles) -> Result<Checkpoint> {
+    inspect_with(path, files).map(|opened| opened.checkpoint)
+}
+
 /// Opens the model at `path` like [`open()`], and describes its files and components.
 pub fn inspect(path: &Path) -> Result<Opened> {
+    inspect_with(path, &ComponentFiles::default())
+}
+
+/// Opens the model at `path` with `files` for its components, and describes its files and components.
+pub fn inspect_with(path: &Path, files: &ComponentFiles) -> Result<Opened> {
     if path.is_dir() {
-        return one_of(path, all(path));
+        return one_of(path, all(path, files));
     }
     if path.is_file() {
         return Err(if is_unsupported(path) { unsupported_format(path) } else { is_a_file(path) });
     }
     let id = path.file_name().unwrap_or_default().to_string_lossy();
     if let Some(parent) = path.parent().filter(|parent| parent.is_dir())
-        && let Some(model) = named(&id, all(parent))
+        && let Some(model) = named(&id, all(parent, files))
     {
         return model.opened;
     }
@@ -93,9 +110,9 @@ fn named(name: &str, models: Vec<Listed>) -> Option<Listed> {
 }
 
 /// All models in a folder, complete or not.
-pub(super) fn all(dir: &Path) -> Vec<Listed> {
+pub(super) fn all(dir: &Path, files: &ComponentFiles) -> Vec<Listed> {
     // whatever is in one folder, the other models are listed
-    std::panic::catch_unwind(|| all_in(dir)).unwrap_or_else(|_| {
+    std::panic::catch_unwind(|| all_in(dir, files)).unwrap_or_else(|_| {
         let error =
             Error::new(Kind::CorruptModel, format!("The files in {} contradict each other", dir.display()))
                 .remedy("Download the model again, or move the folder away");
@@ -109,15 +126,15 @@ fn id_of(dir: &Path) -> String {
         .unwrap_or_else(|| dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned())
 }
 
-fn all_in(dir: &Path) -> Vec<Listed> {
+fn all_in(dir: &Path, chosen: &ComponentFiles) -> Vec<Listed> {
     let id = id_of(dir);
     let files = snapshot(dir);
     let opened = if exported::is_one(&files) {
-        exported::open(&files, id.clone())
+        exported::open_with(&files, id.clone(), chosen)
     } else if diffusers::is_one(&files) {
-        diffusers::open(&files, id.clone())
+        diffusers::open(&files, id.clone(), chosen)
     } else {
-        return folder::models(&files);
+        return folder::models(&files, chosen);
     };
     vec![Listed { names: names_of_folder(&files, &id), id, opened }]
 }

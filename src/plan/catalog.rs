@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::profiles::Profiles;
 use super::route::Candidate;
-use crate::core::{Draft, Error, Kind, Mode, Result};
+use crate::core::{ComponentFiles, Draft, Error, Kind, Mode, Result};
 use crate::models::{self, Installed};
 use crate::presets::{self, Preset};
 
@@ -20,13 +20,24 @@ pub struct Folders {
 impl Folders {
     /// Scans these folders for models. Reads the disk, so do not call it on the window's thread.
     pub fn scan(&self) -> Vec<Installed> {
-        models::installed(&self.data, self.models.as_deref())
+        self.scan_with(&ComponentFiles::default())
+    }
+
+    /// Scans for models that use `files` for their components.
+    pub fn scan_with(&self, files: &ComponentFiles) -> Vec<Installed> {
+        models::installed_with(&self.data, self.models.as_deref(), files)
     }
 
     /// The one model `name`, an id or the path of a folder. Reads that model only, where its name says where it is.
     pub fn open(&self, name: &str) -> Result<Installed> {
+        self.open_with(name, &ComponentFiles::default())
+    }
+
+    /// The model `name` with `files` for its components.
+    pub fn open_with(&self, name: &str, files: &ComponentFiles) -> Result<Installed> {
         let path = models::find(name, &self.data, self.models.as_deref())?;
-        let opened = models::inspect(&path)?;
+        let opened = models::inspect_with(&path, files)?;
+        let path = opened.path_in(path);
         let mut model = Installed::new(opened.checkpoint.id.clone(), path, Ok(opened));
         if !model.is_called(name) {
             model.names.push(name.to_owned());
@@ -105,6 +116,9 @@ impl Catalog {
         let mut draft = preset.draft("");
         if let Some(profile) = self.profiles.of(mode, model.family) {
             (draft.steps, draft.frames) = (profile.steps.default, profile.frames.default);
+        }
+        if let Some(distilled) = model.info.as_ref().and_then(|info| info.distilled.as_ref()) {
+            distilled.settings.apply(&mut draft);
         }
         draft.model.clone_from(&model.id);
         Ok(draft)

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::core::{
-    Draft, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, Seed, WeightsChoice,
+    ComponentFiles, Draft, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, Seed,
+    WeightsChoice,
 };
 
 /// Starting noise as the user asks for it.
@@ -96,6 +97,10 @@ pub struct DraftChanges {
     pub vae_tile: Option<u32>,
     /// How the weights are held.
     pub weights: Option<WeightsChoice>,
+    /// Files for components of the model.
+    pub components: ComponentFiles,
+    /// File with the latents to start from.
+    pub latents_in: Option<PathBuf>,
     /// Threshold of the step cache.
     pub step_cache: Option<StepCacheChoice>,
 }
@@ -138,6 +143,8 @@ impl DraftChanges {
             loras: given.loras.unwrap_or(draft.loras),
             vae_tile: given.vae_tile.or(draft.vae_tile),
             weights: given.weights.unwrap_or(draft.weights),
+            components: given.components.or(draft.components),
+            latents_in: given.latents_in.or(draft.latents_in),
             step_cache: given.step_cache.map_or(draft.step_cache, StepCacheChoice::threshold),
         }
     }

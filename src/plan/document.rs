@@ -92,7 +92,7 @@ impl<'a> PreflightDocument<'a> {
 }
 
 impl StageMemoryDocument {
-    fn new(memory: &StageMemory) -> Self {
+    pub(super) fn new(memory: &StageMemory) -> Self {
         let &StageMemory { stage, peak, droppable } = memory;
         Self { stage, peak_mb: mib(peak), droppable_mb: mib(droppable) }
     }

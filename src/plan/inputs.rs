@@ -1,8 +1,13 @@
 //! Opens the images and LoRAs of a request before the run.
 
-use crate::core::{CancelToken, Frame, GenRequest, Mode, Result};
+use std::path::Path;
+
+use ndarray::ArrayD;
+
+use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Mode, Result, sha256_hex_of_reader};
 use crate::media::{ImageFit, OutputTarget, SourceImage};
 use crate::pipeline::{InputImages, Loras, Reporter};
+use crate::store::read_tensors;
 use crate::wan::Checkpoint;
 
 /// Checks the output and opens the inputs, so that a run does not fail at its end for a reason known at its start. `cancel`
@@ -26,11 +31,45 @@ pub(crate) fn resolve_inputs(
     ResolvedInputs::open(request, model, reporter, cancel)
 }
 
+/// Reads the tensor `latents` of a file that `--latents-out` wrote, and the file's SHA-256.
+fn starting_latents(
+    path: &Path,
+    request: &GenRequest,
+    checkpoint: &Checkpoint,
+) -> Result<(ArrayD<f32>, String)> {
+    let wrong = |what: String| {
+        Error::new(Kind::Input, format!("Cannot start from the latents in {}: {what}", path.display()))
+            .field("latents_in")
+            .remedy("Give a safetensors file with the fp32 tensor \"latents\", for this size and number of frames")
+    };
+    let read = read_tensors(path).map_err(|error| wrong("the file cannot be read".to_owned()).because(error));
+    let (mut tensors, _) = read?;
+    let Some(latents) = tensors.remove("latents") else {
+        return Err(wrong("it has no fp32 tensor called latents".to_owned()));
+    };
+    let channels = checkpoint.vae.config.z_dim;
+    let expected = checkpoint.strides().latent(channels, request.size, request.frames).dims();
+    if latents.shape() != expected {
+        let found = latents.shape();
+        return Err(wrong(format!(
+            "they have the shape {found:?}, and {} with {} frames needs {expected:?}",
+            request.size, request.frames.0
+        )));
+    }
+    if !latents.iter().all(|value| value.is_finite()) {
+        return Err(wrong("some values are not finite numbers".to_owned()));
+    }
+    let hash = std::fs::File::open(path).and_then(|mut file| sha256_hex_of_reader(&mut file));
+    Ok((latents, hash.map_err(|error| wrong("the file cannot be read".to_owned()).because(error))?))
+}
+
 /// The images of a request at the video's size, the SHA-256 of their files, and its LoRAs.
 pub(crate) struct ResolvedInputs {
     pub(crate) images: InputImages,
     pub(crate) hashes: Vec<String>,
     pub(crate) loras: Loras,
+    /// The latents that denoising starts from, if they are given, and the SHA-256 of their file.
+    pub(crate) latents: Option<(ArrayD<f32>, String)>,
 }
 
 impl ResolvedInputs {
@@ -67,6 +106,7 @@ impl ResolvedInputs {
         let first = first.map(&mut fitted);
         let last = request.end_image.as_deref().map(SourceImage::open).transpose();
         let last = last.map_err(|error| error.field("end_image"))?.map(&mut fitted);
-        Ok(Self { images: InputImages { first, last }, hashes, loras })
+        let latents = request.latents_in.as_deref().map(|path| starting_latents(path, request, checkpoint));
+        Ok(Self { images: InputImages { first, last }, hashes, loras, latents: latents.transpose()? })
     }
 }

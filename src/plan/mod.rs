@@ -6,6 +6,7 @@
 
 mod catalog;
 mod changes;
+mod distilled;
 mod document;
 mod draft_field;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod fixture;
 mod inputs;
 mod memory_sample;
 mod model_fit;
+mod model_report;
 mod output_name;
 mod planner;
 mod preflight;
@@ -34,6 +36,7 @@ pub use draft_field::{Difference, DraftField, differences, precision, provider, 
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
 pub(crate) use memory_sample::{MemorySample, drop_sessions_if_short};
 pub use model_fit::{MemoryFit, ModelFit};
+pub use model_report::ModelReport;
 pub use output_name::output_name;
 pub use planner::Planner;
 pub use preflight::{PreflightResult, examine};

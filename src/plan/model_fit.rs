@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::memory_sample::MemorySample;
 use super::planner::Planner;
 use super::preflight::{PreparedJob, compute_plan, repacked_model, report};
@@ -11,10 +13,12 @@ use super::{DraftChanges, SeedChoice};
 use crate::core::{Bytes, Draft, GenRequest, Mode, Result, Severity, Subject};
 use crate::jobs::JobSpec;
 use crate::models::{self, Installed};
+use crate::preflight::PreflightReport;
 use crate::store::Settings;
 
 /// Whether the free memory is enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MemoryFit {
     /// It is.
     Fits,
@@ -44,6 +48,11 @@ impl Planner {
     }
 
     fn model_fit(&self, model: &Installed) -> Result<ModelFit> {
+        self.model_preflight(model).map(|(fit, _)| fit)
+    }
+
+    /// Preflight of a job with the model's own defaults.
+    pub(super) fn model_preflight(&self, model: &Installed) -> Result<(ModelFit, PreflightReport)> {
         let changes = DraftChanges {
             model: Some(model.id.clone()),
             prompt: Some("a".to_owned()),
@@ -54,12 +63,14 @@ impl Planner {
         // only the mode counts here: the image is not opened
         let start_image = (self.mode(&draft) == Some(Mode::I2V)).then(|| PathBuf::from("any"));
         let draft = Draft { start_image, ..draft };
-        let peak = peak_of(&model.path, draft, &self.folders().data)?;
-        Ok(ModelFit { model: model.id.clone(), fit: peak.0, needed: peak.1 })
+        let preflight = preflight_of(&model.path, draft, &self.folders().data)?;
+        let peak = preflight.memory.iter().chain(&preflight.device).map(|stage| stage.peak).max();
+        let needed = peak.filter(|peak| *peak > Bytes(0));
+        Ok((ModelFit { model: model.id.clone(), fit: fit_of(&preflight), needed }, preflight))
     }
 }
 
-fn peak_of(model: &Path, draft: Draft, data_dir: &Path) -> Result<(MemoryFit, Option<Bytes>)> {
+fn preflight_of(model: &Path, draft: Draft, data_dir: &Path) -> Result<PreflightReport> {
     let checkpoint = models::open(model)?;
     let request = GenRequest::parse(&draft, &checkpoint.limits())?;
     let compute = compute_plan(&checkpoint, &request, data_dir)?;
@@ -68,15 +79,16 @@ fn peak_of(model: &Path, draft: Draft, data_dir: &Path) -> Result<(MemoryFit, Op
     let spec = JobSpec::new(draft, model.to_path_buf(), data_dir.join("outputs/any.mp4"));
     let model = &repacked_model(&checkpoint, &compute, data_dir);
     let job = PreparedJob { spec: &spec, request: &request, model, compute: &compute, memory, limits };
-    let (found, _) = report(job, data_dir)?;
+    report(job, data_dir).map(|(found, _)| found)
+}
+
+fn fit_of(found: &PreflightReport) -> MemoryFit {
     let of_memory = found.findings.iter().filter(|finding| finding.subject == Subject::Memory);
-    let fit = match of_memory.map(|finding| finding.severity).max() {
+    match of_memory.map(|finding| finding.severity).max() {
         Some(Severity::Blocker) => MemoryFit::TooLarge,
         Some(Severity::Warning) => MemoryFit::Tight,
         _ => MemoryFit::Fits,
-    };
-    let peak = found.memory.iter().chain(&found.device).map(|stage| stage.peak).max();
-    Ok((fit, peak.filter(|peak| *peak > Bytes(0))))
+    }
 }
 
 #[cfg(test)]

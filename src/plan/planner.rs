@@ -137,7 +137,7 @@ impl Planner {
             Base::Preset(name) => {
                 let preset = self.catalog.preset(name)?;
                 let draft = if preset.is_complete() {
-                    random_seed(self.new_form(preset.draft("")))
+                    self.new_form(preset.draft(""))
                 } else {
                     // what it does not set comes from the model
                     let of_preset = Some(preset.model.clone()).filter(|model| !model.is_empty());
@@ -145,6 +145,10 @@ impl Planner {
                     let mut draft = self.new_draft(&DraftChanges { model, ..changes.clone() })?.draft;
                     preset.apply(&mut draft);
                     draft
+                };
+                let draft = match preset.settings.seed {
+                    Some(seed) => Draft { seed, ..draft },
+                    None => random_seed(draft),
                 };
                 Drafted { draft, chosen_by: ChosenBy::Person(format!("you chose the preset {name}")) }
             }
@@ -237,6 +241,7 @@ impl Planner {
         let Some(mode) = mode else {
             return Err(no_mode(&model.id));
         };
+        let chosen_by = chosen_by.because_of(model);
         let draft = random_seed(self.new_form(self.catalog.defaults(model, mode)?));
         // a model that offers several modes would else run in its first one
         let natural = model.limits.as_ref().ok().and_then(|limits| limits.modes.first().copied());

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::distilled;
 use super::inputs::resolve_inputs;
 use super::memory_sample::MemorySample;
 use super::profiles::Profiles;
@@ -70,7 +71,7 @@ pub(crate) struct PreparedJob<'a> {
 ///
 /// `keeps_sessions` says whether the program that runs it keeps sessions loaded for the next job.
 pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<PreflightResult> {
-    let checkpoint = models::open(&work.model)?;
+    let checkpoint = work.open_model()?;
     let request = GenRequest::parse(&work.draft, &checkpoint.limits())?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
     let mut messages = Vec::new();
@@ -158,6 +159,7 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
     let mut found = preflight::check(&facts);
     found.add(profiles.notes(&work.draft, mode, family));
     found.add(toy::note(&work.draft, &model.id));
+    found.add(distilled::note(request, model));
     Ok((found, disk_space))
 }
 

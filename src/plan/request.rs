@@ -8,6 +8,7 @@ use super::route::Route;
 use crate::core::{Draft, Resolution, Result};
 use crate::jobs::{JobSpec, Priority};
 use crate::media::Existing;
+use crate::models::Installed;
 
 /// What the user's changes start from.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +72,21 @@ pub enum ChosenBy {
 }
 
 impl ChosenBy {
+    /// The same, and that the model brings its own settings if it is distilled.
+    pub(super) fn because_of(self, model: &Installed) -> Self {
+        let Some(distilled) = model.info.as_ref().and_then(|info| info.distilled.as_ref()) else {
+            return self;
+        };
+        let reason = format!("{} is {distilled}, and the form has these settings", model.id);
+        match self {
+            Self::Route(mut route) => {
+                route.reasons.push(reason);
+                Self::Route(route)
+            }
+            Self::Person(first) => Self::Person(format!("{first}; {reason}")),
+        }
+    }
+
     /// Why the job has its mode and model: each reason is half a sentence.
     pub fn reasons(&self) -> Vec<String> {
         match self {

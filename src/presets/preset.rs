@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Draft, Error, Kind, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler,
-    StepList, WeightsChoice,
+    ComponentFiles, Draft, Error, Kind, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution,
+    Result, Sampler, StepList, WeightsChoice,
 };
 use crate::models::is_variant;
 
@@ -29,14 +29,17 @@ pub struct Preset {
     pub settings: PresetFields,
 }
 
-/// The settings of a preset; a field that it does not have stays as it is. Prompt, seed and everything about the machine
-/// are not part of it.
+/// The settings of a preset; a field that it does not have stays as it is. Prompt and everything about the machine are not
+/// part of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PresetFields {
     /// Negative prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_prompt: Option<String>,
+    /// Seed of the starting noise; random by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Denoising steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
@@ -125,6 +128,7 @@ impl Preset {
             mode: Some(mode),
             settings: PresetFields {
                 negative_prompt: Some(draft.negative_prompt.clone()),
+                seed: None,
                 steps: Some(draft.steps),
                 guidance: Some(draft.guidance),
                 guidance_low: draft.guidance_low,
@@ -204,7 +208,7 @@ impl Preset {
             start_image: None,
             end_image: None,
             continue_from: None,
-            seed: 0,
+            seed: self.settings.seed.unwrap_or(0),
             steps: 40,
             guidance: 4.0,
             guidance_low: Some(3.0),
@@ -219,6 +223,8 @@ impl Preset {
             loras: Vec::new(),
             vae_tile: None,
             weights: WeightsChoice::Auto,
+            components: ComponentFiles::default(),
+            latents_in: None,
             step_cache: None,
         };
         self.apply(&mut draft);

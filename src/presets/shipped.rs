@@ -4,7 +4,7 @@ use super::preset::Preset;
 use crate::core::{Error, Kind, Mode, Result};
 
 /// File names and contents; a model's official settings come before others for it.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("toy-t2v.ron", include_str!("../../presets/toy-t2v.ron")),
     ("toy-i2v.ron", include_str!("../../presets/toy-i2v.ron")),
     ("toy-ti2v.ron", include_str!("../../presets/toy-ti2v.ron")),
@@ -13,6 +13,7 @@ const FILES: [(&str, &str); 8] = [
     ("ti2v-5B.ron", include_str!("../../presets/ti2v-5B.ron")),
     ("t2v-A14B-4step.ron", include_str!("../../presets/t2v-A14B-4step.ron")),
     ("i2v-A14B-4step.ron", include_str!("../../presets/i2v-A14B-4step.ron")),
+    ("mlperf-t2v-A14B.ron", include_str!("../../presets/mlperf-t2v-A14B.ron")),
 ];
 
 /// All shipped presets.
@@ -100,6 +101,17 @@ mod tests {
             assert_eq!(settings.guidance_low.unwrap_or(high), low);
             assert_eq!((settings.size.width, settings.frames, settings.fps), (width, frames, fps));
         }
+    }
+
+    #[test]
+    fn the_benchmarks_preset_has_its_numbers() {
+        // inference_config.yaml of mlcommons/inference, text_to_video/wan2.2-t2v-14b
+        let draft = by_name("mlperf-t2v-A14B").unwrap().draft("a cat");
+        assert_eq!((draft.size.width, draft.size.height, draft.frames, draft.fps), (1280, 720, 81, 16));
+        assert_eq!((draft.steps, draft.guidance, draft.guidance_low), (20, 4.0, Some(3.0)));
+        assert_eq!(draft.seed, 42);
+        assert!(draft.negative_prompt.starts_with("vivid colors, overexposed, static"));
+        assert_eq!(for_model("t2v-A14B").unwrap().unwrap().name, "t2v-A14B");
     }
 
     #[test]

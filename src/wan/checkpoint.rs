@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::config::{TextEncoderConfig, TransformerConfig, VaeConfig};
+use super::distilled::Distilled;
 use super::exported::Exported;
 use crate::core::{Limits, Mode, Quantisation, Result, Strides, sha256_hex};
 use crate::onnx::{TensorInfo, Weights};
@@ -54,6 +55,8 @@ pub struct Checkpoint {
     pub tokenizer: PathBuf,
     /// The VAE.
     pub vae: Component<VaeConfig>,
+    /// The profile that it brings, if it is distilled.
+    pub distilled: Option<Distilled>,
     /// Graphs exported with another program. If present, the components have no weights and no graphs are built.
     pub exported: Option<Exported>,
 }

@@ -5,6 +5,7 @@
 mod checkpoint;
 mod config;
 mod config_limits;
+mod distilled;
 pub mod exported;
 mod family;
 pub mod graphs;
@@ -23,4 +24,5 @@ pub mod vae_cost;
 pub use checkpoint::{Checkpoint, Component};
 pub use config::{ModelIndex, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig};
 pub use config_limits::CheckConfig;
+pub use distilled::Distilled;
 pub use family::Family;

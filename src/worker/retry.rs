@@ -14,9 +14,8 @@ use crate::attempt::{
 use crate::core::{DeviceId, Error, Event, Fix, Kind, Result, Secs, Stage};
 use crate::engine::{Runtime, runtime};
 use crate::jobs::ladder::{self, Failed};
-use crate::jobs::{self, Job, JobSpec, RetryRecord, RunRecorder, stage_key};
+use crate::jobs::{self, Job, RetryRecord, RunRecorder, stage_key};
 use crate::library::PerformanceStore;
-use crate::models;
 use crate::plan::{RanWith, ran_with};
 
 impl Runner {
@@ -72,10 +71,11 @@ impl Runner {
     /// last one.
     fn ladder_step(&self, job: &Job, retries: &[RetryRecord], error: &Error, stage: Stage) -> LadderStep {
         let tried: Vec<_> = retries.iter().flat_map(|retry| retry.fixes.clone()).collect();
-        let JobSpec { draft, model, .. } = &job.spec.with_fixes(&tried);
+        let spec = &job.spec.with_fixes(&tried);
+        let draft = &spec.draft;
         let fallback = if jobs::may_help(error.kind) { jobs::next_fallback(&job.spec, &tried) } else { None };
         // what a model can do that cannot be read is unknown
-        let Ok(model) = models::open(model) else {
+        let Ok(model) = spec.open_model() else {
             return LadderStep { fixes: fallback.map(|fix| vec![fix]), suggestions: Vec::new() };
         };
         let limits = model.limits();

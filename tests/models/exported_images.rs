@@ -43,6 +43,8 @@ fn draft(count: u32) -> Draft {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         step_cache: None,
+        components: wandeck::core::ComponentFiles::default(),
+        latents_in: None,
         seed: 42,
         steps: 6,
         guidance: 3.5,

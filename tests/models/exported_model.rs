@@ -36,6 +36,8 @@ fn work(model: PathBuf, output: &Path) -> JobSpec {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         step_cache: None,
+        components: wandeck::core::ComponentFiles::default(),
+        latents_in: None,
         seed: 42,
         steps: 6,
         guidance: 4.0,

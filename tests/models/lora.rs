@@ -394,6 +394,8 @@ fn draft() -> Draft {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         step_cache: None,
+        components: wandeck::core::ComponentFiles::default(),
+        latents_in: None,
     }
 }
 

@@ -17,4 +17,5 @@ mod layouts;
 mod lora;
 mod providers;
 mod quantised_forms;
+mod roles;
 mod wan_host;

@@ -58,6 +58,8 @@ fn work(reference: &str, dir: &Path, name: &str) -> JobSpec {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         step_cache: None,
+        components: wandeck::core::ComponentFiles::default(),
+        latents_in: None,
         provider: ProviderChoice::Auto,
         precision: PrecisionChoice::Auto,
     };

@@ -78,6 +78,8 @@ fn draft(asked: &Reference, step_cache: Option<f32>) -> Draft {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         step_cache,
+        components: wandeck::core::ComponentFiles::default(),
+        latents_in: None,
     }
 }
 

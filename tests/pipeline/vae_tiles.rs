@@ -38,6 +38,8 @@ fn draft(model: &str, image: Option<PathBuf>) -> Draft {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         step_cache: None,
+        components: wandeck::core::ComponentFiles::default(),
+        latents_in: None,
     }
 }
 

@@ -102,6 +102,22 @@ pub(in crate::cli) struct Generate {
     /// Save the final latents, as the tensor "latents"
     #[arg(long, value_name = "FILE.safetensors")]
     pub(in crate::cli) latents_out: Option<PathBuf>,
+    /// Start from the latents in this file instead of noise; a tensor "latents" of the video's size, as --latents-out
+    /// writes it
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(in crate::cli) latents_in: Option<PathBuf>,
+    /// File to use as the VAE
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) vae: Option<PathBuf>,
+    /// File to use as the text encoder
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) text_encoder: Option<PathBuf>,
+    /// File to use as the high-noise expert, or as the only transformer
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) high: Option<PathBuf>,
+    /// File to use as the low-noise expert
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) low: Option<PathBuf>,
     /// Print events as JSON lines on standard output
     #[arg(long, conflicts_with = "json")]
     pub(in crate::cli) events: bool,

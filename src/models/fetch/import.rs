@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::open;
 use super::adopt::{link, symbolic_link};
-use crate::core::{Error, Kind, Result};
+use crate::core::{ComponentFiles, Error, Kind, Result};
 use crate::onnx::Weights;
 use crate::wan::names::{ComponentKind, recognise};
 
@@ -41,7 +41,7 @@ pub fn import_model(data_dir: &Path, from: &Path) -> Result<ImportedModel> {
     }
     let found = usable(&from);
     if found.is_empty() {
-        let mut all = open::all(&from).into_iter();
+        let mut all = open::all(&from, &ComponentFiles::default()).into_iter();
         return Err(all.find_map(|model| model.opened.err()).unwrap_or_else(|| {
             Error::new(Kind::MissingModel, format!("No model found in the folder {}", from.display()))
                 .field("model")
@@ -70,7 +70,11 @@ fn place_of(file: &Path) -> Result<&'static str> {
 }
 
 fn usable(folder: &Path) -> Vec<String> {
-    open::all(folder).into_iter().filter(|model| model.opened.is_ok()).map(|model| model.id).collect()
+    open::all(folder, &ComponentFiles::default())
+        .into_iter()
+        .filter(|model| model.opened.is_ok())
+        .map(|model| model.id)
+        .collect()
 }
 
 fn name_of(path: &Path) -> Result<PathBuf> {

@@ -12,12 +12,13 @@ use super::super::unsupported::unsupported_format;
 use super::choose;
 use super::pair::{self, Group, Unpaired};
 use super::scan::{Scan, scan};
-use crate::core::{Error, Kind, Mode, Result};
-use crate::wan::Checkpoint;
+use super::vae;
+use crate::core::{ComponentFiles, Kind, Mode, Result};
 use crate::wan::names::ComponentKind;
+use crate::wan::{Checkpoint, Distilled};
 
 /// All models that the files in `dir` make, complete or not. Two files of the same content count once.
-pub(in super::super) fn models(dir: &Path) -> Vec<Listed> {
+pub(in super::super) fn models(dir: &Path, chosen: &ComponentFiles) -> Vec<Listed> {
     let scan = scan(dir);
     let folder = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
     let mut models = Vec::new();
@@ -32,9 +33,17 @@ pub(in super::super) fn models(dir: &Path) -> Vec<Listed> {
     let broken =
         scan.broken.iter().filter(|(path, _)| choose::guess(&scan.root, path) == ComponentKind::Transformer);
     let broken: Vec<_> = broken.map(|(_, error)| error.clone()).collect();
+    let experts = match pair::chosen(chosen) {
+        Ok(experts) => experts,
+        Err(error) => return vec![Listed::new(folder, Err(error))],
+    };
+    for one in experts {
+        let of_model = by_model.entry(one.model.clone()).or_default();
+        pair::put(of_model, one);
+    }
     for (model, transformers) in by_model {
         for group in pair::groups(pair::without_copies(transformers)) {
-            models.push(listed(&scan, &model, group, broken.first()));
+            models.push(listed(&scan, &model, group, chosen));
         }
     }
     if models.is_empty() {
@@ -50,13 +59,16 @@ fn listed(
     scan: &Scan,
     model: &str,
     group: std::result::Result<Group, Box<Unpaired>>,
-    broken: Option<&Error>,
+    chosen: &ComponentFiles,
 ) -> Listed {
     let group = match group {
         Ok(group) => group,
         // a file that cannot be read may be the missing expert
         Err(unpaired) => {
-            let error = match broken {
+            let mut broken = scan.broken.iter();
+            let broken =
+                broken.find(|(path, _)| choose::guess(&scan.root, path) == ComponentKind::Transformer);
+            let error = match broken.map(|(_, error)| error) {
                 Some(broken) if unpaired.error.kind == Kind::MissingModel => broken.clone(),
                 _ => unpaired.error,
             };
@@ -67,7 +79,7 @@ fn listed(
     let first = group.first();
     let LooseNames { id, others } =
         LooseNames::new(model, &first.found.stem, precision(&first.component.weights));
-    Listed { names: others, opened: assemble(scan, &id, group), id }
+    Listed { names: others, opened: assemble(scan, &id, group, chosen), id }
 }
 
 /// Gives models of one id, which differ in content, ids of their own.
@@ -86,7 +98,7 @@ fn tell_apart(models: Vec<Listed>) -> Vec<Listed> {
     apart
 }
 
-fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
+fn assemble(scan: &Scan, id: &str, group: Group, chosen: &ComponentFiles) -> Result<Opened> {
     let (first, second) = match group {
         Group::Pair(pair) => {
             let [high, low] = *pair;
@@ -98,17 +110,20 @@ fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
         Layout::SingleFiles if is_original(&first) => Layout::Original,
         layout => layout,
     };
-    let mut notes = first.notes;
-    let mut role_sources = vec![first.expert.map_or(RoleSource::Alone, |(_, source)| source)];
+    let mut notes = first.notes.clone();
+    let mut role_sources = vec![first.expert.clone().map_or(RoleSource::Alone, |(_, source)| source)];
     if let Some(second) = &second {
         notes.extend(second.notes.iter().cloned());
         role_sources.extend(second.expert.as_ref().map(|(_, source)| source.clone()));
     }
     let config = &first.component.config;
-    let (vae, odd) = choose::vae(scan, id, config.channels_out())?;
+    let (vae, odd) = vae::vae(scan, id, config.channels_out(), chosen.vae.as_ref())?;
     notes.extend(odd);
-    let ((text_encoder, odd), tokenizer) = choose::text_encoder(scan, id, config.text_dim)?;
+    let ((text_encoder, odd), tokenizer) =
+        choose::text_encoder(scan, id, config.text_dim, chosen.text_encoder.as_ref())?;
     notes.extend(odd);
+    let stems: Vec<_> = std::iter::once(&first).chain(&second).map(|one| one.found.stem.clone()).collect();
+    let weights = first.component.weights.clone();
     let checkpoint = Checkpoint {
         id: id.to_owned(),
         modes: vec![first.mode],
@@ -121,10 +136,12 @@ fn assemble(scan: &Scan, id: &str, group: Group) -> Result<Opened> {
         text_encoder,
         tokenizer,
         vae,
+        distilled: Distilled::of(&stems, &weights),
         exported: None,
     };
     compatibility::check(&checkpoint, &scan.root)?;
-    let info = ModelInfo::new(&checkpoint, layout, role_sources, notes);
+    let mut info = ModelInfo::new(&checkpoint, layout, role_sources, notes);
+    info.mark_chosen(chosen);
     Ok(Opened { checkpoint, info })
 }
 

@@ -1,14 +1,15 @@
-//! Chooses text encoder, VAE and tokenizer among the files of a folder.
+//! Chooses text encoder and tokenizer among the files of a folder.
 
 use std::path::{Path, PathBuf};
 
+use super::super::chosen;
 use super::super::component::{self, Checked};
 use super::super::info::{exactness, precision};
 use super::super::unsupported::unsupported_format;
 use super::scan::{Found, Scan};
 use crate::core::{Error, Kind, Result};
+use crate::wan::TextEncoderConfig;
 use crate::wan::names::ComponentKind;
-use crate::wan::{TextEncoderConfig, VaeConfig};
 
 /// All components of one kind, the most exact first, then by name.
 fn components(scan: &Scan, kind: ComponentKind) -> Vec<&Found> {
@@ -18,41 +19,19 @@ fn components(scan: &Scan, kind: ComponentKind) -> Vec<&Found> {
     found
 }
 
-/// The VAE with `channels` latent channels.
-pub(super) fn vae(scan: &Scan, model: &str, channels: usize) -> Result<Checked<VaeConfig>> {
-    let wanted = if channels == 48 { "Wan 2.2's VAE (wan2.2_vae)" } else { "Wan 2.1's VAE (wan_2.1_vae)" };
-    let channels_of = |found: &Found| {
-        let info = found.recognised.weights.get("post_quant_conv.weight").ok()?;
-        info.shape.first().copied()
-    };
-    let all = components(scan, ComponentKind::Vae);
-    let fitting: Vec<_> = all.iter().filter(|found| channels_of(found) == Some(channels)).collect();
-    if let Some(found) = fitting.first() {
-        let (component, mut notes) = component::vae(found.recognised.clone(), None)?;
-        notes.extend(note_on_choice(&fitting.iter().map(|found| **found).collect::<Vec<_>>(), "VAEs"));
-        return Ok((component, notes));
-    }
-    if let Some(other) = all.first() {
-        return Err(Error::new(
-            Kind::CorruptModel,
-            format!(
-                    "{model} has latents of {channels} channels and the only VAE here, {}, has {}: it belongs to another \
-                     model",
-                other.path.display(),
-                channels_of(other).unwrap_or_default()
-            ),
-        )
-        .remedy(format!("Put {wanted} into the folder")));
-    }
-    Err(missing(scan, ComponentKind::Vae, model, wanted))
-}
-
-/// The text encoder with prompt embeddings of `width`, and its tokenizer.
+/// The text encoder with prompt embeddings of `width`, and its tokenizer; `file` is the person's choice.
 pub(super) fn text_encoder(
     scan: &Scan,
     model: &str,
     width: usize,
+    file: Option<&PathBuf>,
 ) -> Result<(Checked<TextEncoderConfig>, PathBuf)> {
+    if let Some(path) = file {
+        let file = chosen::open(path, ComponentKind::TextEncoder, "text_encoder")?;
+        let found = Found { path: file.path, stem: String::new(), recognised: file.recognised };
+        let tokenizer = if file.has_tokenizer { found.path.clone() } else { tokenizer(scan, &found)? };
+        return Ok((component::text_encoder(found.recognised, None)?, tokenizer));
+    }
     let all = components(scan, ComponentKind::TextEncoder);
     let width_of = |found: &Found| {
         let info = found.recognised.weights.get("shared.weight").ok()?;

@@ -6,5 +6,6 @@ mod assemble;
 mod choose;
 mod pair;
 mod scan;
+mod vae;
 
 pub(super) use assemble::models;

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use super::super::chosen;
 use super::super::component;
 use super::super::content::content_of;
 use super::super::experts::{expert_of_file, pair_name, word};
 use super::super::info::{RoleSource, precision};
 use super::scan::Found;
-use crate::core::{Error, Expert, Kind, Mode, Result};
+use crate::core::{ComponentFiles, Error, Expert, Kind, Mode, Result};
+use crate::wan::names::ComponentKind;
 use crate::wan::{Component, TransformerConfig};
 
 /// Width of the 14B transformers, which come in pairs.
@@ -44,6 +46,24 @@ impl Group {
 
 /// Opens a transformer and finds out its mode, model and expert.
 pub(super) fn transformer(found: Found) -> Result<Transformer> {
+    let expert = expert_of_file(&found.path, &found.recognised.weights)?;
+    let one = named(found, expert)?;
+    let name = one.found.stem.to_lowercase();
+    let is_older = ["wan2.1", "wan21", "wan2_1", "wan_2.1"].iter().any(|word| name.contains(word));
+    if one.expert.is_none() && one.component.config.width() == PAIRED_WIDTH && is_older {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "{} is a 14B transformer of Wan 2.1 by its name, which has no experts",
+                one.found.path.display()
+            ),
+        )
+        .remedy("Download the two transformers of Wan 2.2 A14B, high noise and low noise"));
+    }
+    Ok(one)
+}
+
+fn named(found: Found, expert: Option<(Expert, RoleSource)>) -> Result<Transformer> {
     let folder = found.path.parent().unwrap_or_else(|| Path::new(""));
     let config = component::original_config(folder, &found.recognised);
     let (component, odd) = component::transformer(found.recognised.clone(), config.as_ref())?;
@@ -58,7 +78,6 @@ pub(super) fn transformer(found: Found) -> Result<Transformer> {
         1536 => "1.3B".to_owned(),
         width => format!("{width}"),
     };
-    let expert = expert_of_file(&found.path, &component.weights)?;
     Ok(Transformer { component, notes, mode, model: format!("{mode}-{size}"), expert, found })
 }
 
@@ -78,6 +97,36 @@ fn mode(path: &Path, config: &TransformerConfig) -> Result<Mode> {
         )
         .remedy("It may be made for another task (VACE, Fun Control, S2V). Download the T2V, I2V or TI2V model")),
     }
+}
+
+/// The transformers in the files that the person chose as experts.
+pub(super) fn chosen(files: &ComponentFiles) -> Result<Vec<Transformer>> {
+    let mut found = Vec::new();
+    for (expert, field, path) in [(Expert::High, "high", &files.high), (Expert::Low, "low", &files.low)] {
+        let Some(path) = path else { continue };
+        let file = chosen::open(path, ComponentKind::Transformer, field)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let found_file = Found { path: file.path, stem, recognised: file.recognised };
+        let one =
+            named(found_file, Some((expert, RoleSource::Chosen))).map_err(|error| error.field(field))?;
+        found.push(one);
+    }
+    Ok(found)
+}
+
+/// Puts a chosen expert among the transformers of its model, in place of those that could be the same expert.
+pub(super) fn put(transformers: &mut Vec<Transformer>, one: Transformer) {
+    let expert = |one: &Transformer| one.expert.as_ref().map(|(expert, _)| *expert);
+    let real = |one: &Transformer| one.component.weights.files().first().cloned();
+    let is_pair = one.component.config.width() == PAIRED_WIDTH || one.mode != Mode::TI2V;
+    let own = expert(&one);
+    transformers.retain(|other| {
+        let is_chosen = matches!(other.expert, Some((_, RoleSource::Chosen)));
+        real(other) != real(&one) && (is_chosen || (expert(other).is_some() && expert(other) != own))
+    });
+    // the only transformer of a model is no expert
+    let expert = one.expert.clone().filter(|_| is_pair);
+    transformers.push(Transformer { expert, ..one });
 }
 
 /// Transformers that could not be paired.
@@ -176,7 +225,8 @@ fn unpaired_error(high: &[Transformer], low: &[Transformer], unknown: &[Transfor
                     names(unknown)
                 ),
             )
-            .remedy(rule),
+            .field("high")
+            .remedy(format!("Choose them (--high FILE --low FILE). Or: {rule}")),
         );
     }
     for (expert, all) in [(Expert::High, high), (Expert::Low, low)] {

@@ -23,8 +23,8 @@ pub struct DistilledSettings {
 }
 
 impl DistilledSettings {
-    /// The settings for a LoRA with these lower-case names; `None` if none of them mentions distillation.
-    pub(super) fn of(names: &[String]) -> Option<Self> {
+    /// The settings for a LoRA or a checkpoint with these lower-case names; `None` if none of them mentions distillation.
+    pub fn of(names: &[String]) -> Option<Self> {
         let named = |name: &&String| WORDS.iter().any(|word| name.contains(word));
         let name = names.iter().find(named)?;
         let steps = name.split(|c: char| !c.is_alphanumeric()).find_map(|word| {

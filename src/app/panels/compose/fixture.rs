@@ -160,7 +160,7 @@ fn models(text: &Limits) -> [Installed; 2] {
         path: id.into(),
         limits: Ok(Limits { model: id.into(), modes, ..text.clone() }),
         family: None,
-        info: Some(ModelInfo { layout: Layout::Diffusers, components, notes: Vec::new() }),
+        info: Some(ModelInfo { layout: Layout::Diffusers, components, notes: Vec::new(), distilled: None }),
         content: None,
     };
     let experts = vec![component("high-noise expert", 1024), component("low-noise expert", 1024)];

@@ -1,0 +1,147 @@
+//! Which file plays which role: found out by content and names, asked about where they say nothing, or chosen.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::fs;
+use std::path::Path;
+
+use wandeck::core::{ComponentFiles, Kind, Mode};
+use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
+use wandeck::models::{self, RoleSource};
+use wandeck::plan::{Catalog, Folders, Profiles};
+
+use crate::common::layouts::{Tensors, load, narrow, save, write};
+
+const VAE: &str = "vae/wan_2.1_vae.safetensors";
+const HIGH: &str = "diffusion_models/wan2.2_t2v_high_noise_14B_fp32.safetensors";
+const LOW: &str = "diffusion_models/wan2.2_t2v_low_noise_14B_fp32.safetensors";
+
+fn comfy() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(&narrow(SynthModel::T2vA14b), SynthLayout::Comfy, SynthDtype::Fp32, dir.path());
+    dir
+}
+
+/// A VAE of Wan's shapes with other values.
+fn other_values(vae: &Tensors) -> Tensors {
+    let mut other = vae.clone();
+    for (_, (_, _, bytes)) in other.iter_mut().filter(|(name, _)| name.starts_with("decoder.")) {
+        for value in bytes.as_chunks_mut::<4>().0 {
+            *value = (f32::from_le_bytes(*value) * 0.6 + 0.01).to_le_bytes();
+        }
+    }
+    other
+}
+
+/// A VAE whose decoder gives `times` as many channels.
+fn more_channels(vae: &Tensors, times: usize) -> Tensors {
+    let mut more = vae.clone();
+    for name in ["decoder.head.2.weight", "decoder.head.2.bias"] {
+        let (_, shape, bytes) = more.get_mut(name).unwrap();
+        shape[0] *= times;
+        *bytes = bytes.repeat(times);
+    }
+    more
+}
+
+fn vae_file(dir: &Path) -> String {
+    let opened = models::inspect(dir).unwrap();
+    let vae = opened.info.components.iter().find(|part| part.role == "vae").unwrap();
+    vae.files[0].file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_vae_is_wans_whatever_lies_beside_it() {
+    let dir = comfy();
+    let vae = load(&dir.path().join(VAE));
+    save(&dir.path().join("vae/qwen_image_vae.safetensors"), &other_values(&vae));
+    save(&dir.path().join("vae/aaa_rgba_vae.safetensors"), &more_channels(&vae, 2));
+    save(&dir.path().join("vae/Wan2.1_VAE_upscale2x_imageonly_real_v1.safetensors"), &more_channels(&vae, 4));
+    assert_eq!(vae_file(dir.path()), "wan_2.1_vae.safetensors");
+    let notes = models::inspect(dir.path()).unwrap().info.notes;
+    assert!(
+        notes.iter().any(|note| note.contains("Of 2 VAEs that fit") && note.contains("Wan's")),
+        "{notes:?}"
+    );
+
+    // without it, another model's VAE is asked about, and a variant is refused before any work
+    fs::remove_file(dir.path().join(VAE)).unwrap();
+    let error = models::open(dir.path()).unwrap_err();
+    assert_eq!((error.kind, error.field_name()), (Kind::Input, Some("vae")));
+    assert!(error.message.contains("qwen_image_vae"), "{error:#}");
+    let qwen = dir.path().join("vae/qwen_image_vae.safetensors");
+    let chosen = ComponentFiles { vae: Some(qwen.clone()), ..ComponentFiles::default() };
+    let opened = models::inspect_with(dir.path(), &chosen).unwrap();
+    let part = opened.info.components.iter().find(|part| part.role == "vae").unwrap();
+    assert_eq!(part.role_source, Some(RoleSource::Chosen));
+    fs::remove_file(qwen).unwrap();
+    let error = models::open(dir.path()).unwrap_err();
+    assert!(error.message.contains("instead of 3 and 3"), "{error:#}");
+    let wrong = dir.path().join("vae/aaa_rgba_vae.safetensors");
+    let wrong = ComponentFiles { vae: Some(wrong), ..ComponentFiles::default() };
+    assert_eq!(models::open_with(dir.path(), &wrong).unwrap_err().field_name(), Some("vae"));
+    let no_vae = ComponentFiles { vae: Some(dir.path().join(HIGH)), ..ComponentFiles::default() };
+    let error = models::open_with(dir.path(), &no_vae).unwrap_err();
+    assert!(error.message.contains("it seems to be a transformer of Wan"), "{error:#}");
+}
+
+#[test]
+fn unnamed_vaes_of_other_values_are_asked_about() {
+    let dir = comfy();
+    let vae = load(&dir.path().join(VAE));
+    fs::rename(dir.path().join(VAE), dir.path().join("vae/one.safetensors")).unwrap();
+    assert_eq!(vae_file(dir.path()), "one.safetensors");
+    // the same values twice are no question
+    save(&dir.path().join("vae/two.safetensors"), &vae);
+    assert!(models::open(dir.path()).is_ok());
+    save(&dir.path().join("vae/two.safetensors"), &other_values(&vae));
+    let error = models::open(dir.path()).unwrap_err();
+    assert_eq!(error.field_name(), Some("vae"));
+    for word in ["one.safetensors", "two.safetensors", "--vae"] {
+        assert!(
+            format!("{error:#}").contains(word) || error.remedy_text().unwrap().contains(word),
+            "{error:#}"
+        );
+    }
+}
+
+#[test]
+fn a_person_can_say_which_file_is_which_expert() {
+    let dir = comfy();
+    let [one, two] =
+        ["one", "two"].map(|name| dir.path().join(format!("diffusion_models/{name}.safetensors")));
+    fs::rename(dir.path().join(HIGH), &one).unwrap();
+    fs::rename(dir.path().join(LOW), &two).unwrap();
+    let files =
+        ComponentFiles { high: Some(one.clone()), low: Some(two.clone()), ..ComponentFiles::default() };
+    let opened = models::inspect_with(dir.path(), &files).unwrap();
+    let low = opened.checkpoint.transformer_2.as_ref().unwrap();
+    assert_eq!(opened.checkpoint.transformer.weights.files(), [one.canonicalize().unwrap()]);
+    assert_eq!(low.weights.files(), [two.canonicalize().unwrap()]);
+    assert_eq!(opened.info.components[0].role_source, Some(RoleSource::Chosen));
+    // the other way round is another model
+    let swapped =
+        ComponentFiles { high: Some(two.clone()), low: Some(one.clone()), ..ComponentFiles::default() };
+    let swapped = models::open_with(dir.path(), &swapped).unwrap();
+    assert_eq!(swapped.transformer.weights.files(), [two.canonicalize().unwrap()]);
+    let gone =
+        ComponentFiles { high: Some(dir.path().join("gone.safetensors")), ..ComponentFiles::default() };
+    assert_eq!(models::open_with(dir.path(), &gone).unwrap_err().field_name(), Some("high"));
+}
+
+#[test]
+fn a_distilled_checkpoint_brings_its_settings() {
+    let dir = comfy();
+    for (word, from) in [("high", HIGH), ("low", LOW)] {
+        let to = format!("diffusion_models/wan2.2_t2v_A14b_{word}_noise_lightx2v_4step.safetensors");
+        fs::rename(dir.path().join(from), dir.path().join(to)).unwrap();
+    }
+    let folders = Folders { data: dir.path().join("data"), models: Some(dir.path().to_path_buf()) };
+    let model = folders.open("t2v-128-lightx2v_4step-fp32").unwrap();
+    let distilled = model.info.as_ref().unwrap().distilled.clone().unwrap();
+    assert!(distilled.source.contains("lightx2v_4step"), "{distilled}");
+    let catalog = Catalog::new(vec![model.clone()], Profiles::shipped().unwrap()).unwrap();
+    let draft = catalog.defaults(&model, Mode::T2V).unwrap();
+    assert_eq!((draft.steps, draft.guidance, draft.guidance_low, draft.shift), (4, 1.0, None, 5.0));
+    assert_eq!(draft.step_list.unwrap().0.len(), 4);
+}
