@@ -22,6 +22,9 @@ RUNS = [
     ("toy-ti2v-5B", "256x256", 17, 10, []),
     ("toy-ti2v-5B", "192x320", 33, 20, []),
     ("toy-ti2v-5B", "256x256", 33, 6, []),
+    ("toy-i2v-A14B", "192x192", 33, 10, ["--image", "IMAGE"]),
+    # killed after half of its steps; the time is that of the run that resumes it
+    ("toy-t2v-A14B", "256x256", 33, 20, ["RESUMED"]),
 ]
 SYNTHETIC = [("128x128", 5, 6), ("128x128", 9, 10), ("192x128", 9, 4)]
 
@@ -34,9 +37,33 @@ def seconds(line):
     return sum(float(value) * units[unit] for value, unit in re.findall(r"([\d.]+) (h|min|s)\b", found[1]))
 
 
+def image(folder):
+    """A still with a gradient, as a portable pixmap."""
+    path = Path(folder) / "image.ppm"
+    pixels = bytes(value for y in range(192) for x in range(192) for value in (x, y, 128))
+    path.write_bytes(b"P6 192 192 255\n" + pixels)
+    return str(path)
+
+
+def kill_half_way(command, steps):
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    done = 0
+    for line in process.stderr:
+        done += bool(re.match(r"Denoise, .* \d+/\d+:", line))
+        if done == steps // 2:
+            process.kill()
+            break
+    process.wait()
+
+
 def run(wandeck, data, model, size, frames, steps, more):
+    is_resumed = "RESUMED" in more
+    more = [image(data) if value == "IMAGE" else value for value in more if value != "RESUMED"]
     command = [wandeck, "--data-dir", data, "generate", "a red circle", "--model", model, "--size", size]
     command += ["--frames", str(frames), "--steps", str(steps), "--seed", str(time.time_ns() % 10**6), *more]
+    if is_resumed:
+        kill_half_way(command, steps)
+        command = [wandeck, "--data-dir", data, "queue", "run"]
     began = time.monotonic()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     said, expected = [], None
@@ -57,7 +84,7 @@ def main():
     parser.add_argument("--synthetic")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as data:
-        runs = [(model, *rest, ["--models-dir", args.models]) for model, *rest, _ in RUNS]
+        runs = [(model, *rest, ["--models-dir", args.models, *more]) for model, *rest, more in RUNS]
         if args.synthetic:
             runs += [(args.synthetic, *rest, []) for rest in SYNTHETIC]
         for model, size, frames, steps, more in runs:

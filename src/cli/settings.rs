@@ -3,7 +3,7 @@
 use super::args::{Common, SettingsArgs as Args, SettingsVerb};
 use super::data_dir;
 use super::report::{note, out, print_document};
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, Result, read_edited_text};
 use crate::store::{ImportDocument, Imported, Settings, SettingsDocument, SettingsPathDocument};
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
             show(&settings, &notes, common);
         }
         SettingsVerb::Import { file } => {
-            let text = std::fs::read_to_string(file).map_err(|error| {
+            let text = read_edited_text(file).map_err(|error| {
                 Error::new(Kind::Io, format!("Cannot read {}", file.display()))
                     .because(error)
                     .remedy("Check the path and its permissions")

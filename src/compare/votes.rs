@@ -1,12 +1,11 @@
 //! What people preferred in blind comparisons, kept in the data folder.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Error, Kind, Result, Utc};
+use crate::core::{Error, Kind, Result, Utc, read_edited_text};
 use crate::store::{HeldLock, write_whole};
 
 const NAME: &str = "votes.ron";
@@ -48,7 +47,7 @@ impl Votes {
         let path = data_dir.join(NAME);
         let failed =
             || Error::new(Kind::Io, format!("The blind comparisons cannot be read: {}", path.display()));
-        let votes = match fs::read_to_string(&path) {
+        let votes = match read_edited_text(&path) {
             Ok(text) => {
                 let file: VotesFile = ron::from_str(&text).map_err(|error| {
                     failed().because(error).remedy("Correct the file, or delete it to start without them")
@@ -85,6 +84,8 @@ impl Votes {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

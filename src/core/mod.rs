@@ -47,7 +47,9 @@ pub use mode::Mode;
 pub use outcome::{Check, Outcome, StageTime, StepCacheRecord};
 pub use progress::{Progress, StageEstimate};
 pub use quantisation::Quantisation;
-pub use regular_file::{open_regular, read_bounded, read_text_bounded, without_byte_order_mark};
+pub use regular_file::{
+    open_regular, read_bounded, read_edited_text, read_text_bounded, without_byte_order_mark,
+};
 pub use request::{Draft, GenRequest, Limits};
 pub use step_list::StepList;
 pub use units::{Bytes, FlowShift, Fps, FrameCount, Guidance, Resolution, Secs, Seed, StepCount};

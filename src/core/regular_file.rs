@@ -41,6 +41,11 @@ pub fn read_text_bounded(path: &Path, max: Bytes) -> io::Result<String> {
     String::from_utf8(text).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
 
+/// The text of a file that a person may edit, such as settings: regular, in UTF-8, of at most 16 MiB.
+pub fn read_edited_text(path: &Path) -> io::Result<String> {
+    read_text_bounded(path, Bytes(16 << 20))
+}
+
 /// Text without the byte order mark that some editors write at its start, which JSON and RON do not allow.
 pub fn without_byte_order_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)

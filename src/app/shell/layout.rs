@@ -7,6 +7,8 @@ use eframe::egui::{Id, Vec2};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
+use crate::core::read_edited_text;
+
 const NAME: &str = "layout.ron";
 /// Version of the file format; a file of another version is ignored.
 const VERSION: u32 = 1;
@@ -94,7 +96,7 @@ struct LayoutFile {
 impl Layout {
     /// Loads the layout of a data folder. If there is none, the default layout is made once the area is known.
     pub(in crate::app) fn open(data_dir: &Path) -> Self {
-        let text = std::fs::read_to_string(path_in(data_dir)).ok();
+        let text = read_edited_text(&path_in(data_dir)).ok();
         let file = text.as_deref().and_then(|text| ron::from_str::<LayoutFile>(text).ok());
         let file = file.filter(|file| file.version == VERSION && is_whole(&file.tree));
         match file {

@@ -10,7 +10,7 @@ use eframe::egui::{Context, Event, Id, Key, KeyboardShortcut, Modifiers};
 
 use super::command::Command;
 use crate::app::widgets::field::is_form_text;
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, Result, read_edited_text};
 use crate::store::write_whole;
 
 const NAME: &str = "shortcuts.ron";
@@ -33,7 +33,7 @@ impl Shortcuts {
     pub(in crate::app) fn open(data_dir: &Path) -> (Self, Option<String>) {
         let mut shortcuts = Self::default();
         let path = data_dir.join(NAME);
-        let Ok(text) = std::fs::read_to_string(&path) else { return (shortcuts, None) };
+        let Ok(text) = read_edited_text(&path) else { return (shortcuts, None) };
         match ron::from_str::<BTreeMap<Command, Vec<KeyboardShortcut>>>(&text) {
             Ok(own) => {
                 shortcuts.keys.extend(own);

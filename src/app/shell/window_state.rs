@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::prompt_history::PromptHistory;
 use crate::app::form::FormContext;
 use crate::app::panels::queue::Columns;
-use crate::core::{Draft, Result};
+use crate::core::{Draft, Result, read_edited_text};
 use crate::store::write_whole;
 
 const NAME: &str = "window.ron";
@@ -54,7 +54,7 @@ impl Default for WindowState {
 impl WindowState {
     /// Loads the state from a data folder; the default if there is none or it cannot be read.
     pub(in crate::app) fn open(data_dir: &Path) -> Self {
-        let text = std::fs::read_to_string(path_in(data_dir)).ok();
+        let text = read_edited_text(&path_in(data_dir)).ok();
         let state = text.and_then(|text| ron::from_str::<Self>(&text).ok());
         state.filter(|state| state.version == VERSION).unwrap_or_default()
     }

@@ -188,12 +188,13 @@ fn cannot_run(python: &OsStr, error: io::Error) -> Error {
         .remedy(format!("Set WANDECK_PYTHON to a Python 3 that has pip, {HOW_ELSE}"))
 }
 
-/// The error of a failed pip, with its own messages.
+/// The error of a failed pip, in a sentence. Its own messages are in the log.
 fn refused(status: ExitStatus, said: &str) -> Error {
     let quoted = match quote(said) {
         quoted if quoted.is_empty() => format!("pip ended with {status}"),
         quoted => quoted,
     };
+    tracing::warn!("pip cannot download ONNX Runtime: {quoted}");
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
     let (kind, message, remedy) = if has(&["No space left", "[Errno 28]", "WinError 112"]) {
         (
@@ -207,12 +208,20 @@ fn refused(status: ExitStatus, said: &str) -> Error {
             "The Python package index cannot be reached",
             format!("Check the network and pip's own settings (pip config list) and try again, {HOW_ELSE}"),
         )
+    } else if has(&["No matching distribution"]) {
+        (
+            Kind::Runtime,
+            "The Python package index offers no ONNX Runtime for this system, or it cannot be reached",
+            format!("Check the network and pip's own settings (pip config list) and try again, {HOW_ELSE}"),
+        )
     } else {
-        (Kind::Runtime, "pip cannot download ONNX Runtime", format!("Try again, {HOW_ELSE}"))
+        (
+            Kind::Runtime,
+            "pip cannot download ONNX Runtime",
+            format!("The log has pip's own words. Try again, {HOW_ELSE}"),
+        )
     };
-    Error::new(kind, format!("{message} (fetching onnxruntime {VERSION})"))
-        .because(io::Error::other(quoted))
-        .remedy(remedy)
+    Error::new(kind, format!("{message} (fetching onnxruntime {VERSION})")).remedy(remedy)
 }
 
 /// The last errors and warnings of pip, or the last line of a traceback.

@@ -1,14 +1,13 @@
 //! Ratings in stars, in a separate file because the history can be deleted and rebuilt.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::item::MAX_RATING;
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, Result, read_edited_text};
 use crate::store::{HeldLock, write_whole};
 
 const NAME: &str = "ratings.ron";
@@ -32,7 +31,7 @@ impl Ratings {
     /// Reads the ratings of a data folder; a missing file means none were given.
     pub fn load(data_dir: &Path) -> Result<Self> {
         let path = data_dir.join(NAME);
-        let stars = match fs::read_to_string(&path) {
+        let stars = match read_edited_text(&path) {
             Ok(text) => {
                 let file: RatingsFile = ron::from_str(&text).map_err(|error| {
                     Error::new(Kind::Io, format!("The ratings cannot be read: {}", path.display()))
@@ -82,7 +81,16 @@ impl Ratings {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_read_over() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(NAME), "\u{feff}(stars: {\"/a.mp4\": 3})").unwrap();
+        assert_eq!(Ratings::load(dir.path()).unwrap().stars.len(), 1);
+    }
 
     #[test]
     fn ratings_of_two_programs_are_both_kept() {

@@ -102,7 +102,16 @@ pub(super) fn check(connection: &Connection) -> Result<(), Unfit> {
     if !is_empty && (application != APPLICATION || version < 1) {
         return Err(Unfit::Damaged("it is a database of another program".to_owned()));
     }
-    if version > VERSION { Err(Unfit::Newer(version)) } else { Ok(()) }
+    if version > VERSION {
+        return Err(Unfit::Newer(version));
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'tasks')";
+    let has_table: bool = connection.query_row(sql, [], |row| row.get(0))?;
+    if is_empty && version == 0 || has_table {
+        Ok(())
+    } else {
+        Err(Unfit::Damaged("its table of jobs is missing".to_owned()))
+    }
 }
 
 /// Migrates a database to [`VERSION`], and creates the tables of an empty one.

@@ -268,3 +268,15 @@ fn a_folder_that_cannot_be_written_is_said() {
     assert_eq!(error.kind, Kind::Io);
     assert!(format!("{error:#}").contains("--data-dir"), "{error:#}");
 }
+
+#[test]
+fn a_history_without_its_table_is_set_aside_and_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let raw = rusqlite::Connection::open(History::path_in(dir.path())).unwrap();
+    raw.execute_batch("DROP TABLE tasks").unwrap();
+    drop(raw);
+    let (history, notes) = History::open(dir.path()).unwrap();
+    assert!(notes[0].contains("its table of jobs is missing"), "{notes:?}");
+    assert_eq!(history.recent(5).unwrap(), []);
+}

@@ -8,7 +8,7 @@ use super::state::{PageAnswer, Purpose};
 use crate::app::panels::settings::{ImportPreview, SettingsAction};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, Result, read_edited_text};
 use crate::plan::Profiles;
 use crate::store::{Settings, choose_data_dir, setting_info};
 
@@ -207,7 +207,7 @@ fn described((key, now, before): &(String, String, String)) -> String {
 }
 
 fn preview(file: PathBuf, mut settings: Settings, data_dir: &Path) -> Result<ImportPreview> {
-    let text = std::fs::read_to_string(&file).map_err(|error| {
+    let text = read_edited_text(&file).map_err(|error| {
         Error::new(Kind::Io, format!("{} cannot be read", file.display()))
             .because(error)
             .remedy("Check the path, or choose another file")
