@@ -38,8 +38,11 @@ const CPU: &[Row] = &[
     row(&["Concat", "Gather", "Slice", "Split", "Squeeze", "Unsqueeze"], NUMERIC),
     row(&["Expand"], &[F32, F16, I32, I64, I8, U8]),
     row(&["Add", "Div", "Mul", "Sub"], &[F32, I32, I64, I8, U8]),
-    row(&["Clip", "Max"], &[F32, F16, I32, I64, I8, U8]),
-    row(&["Conv", "Cos", "FastGelu", "Gemm", "MultiHeadAttention", "QuickGelu", "Sin"], &[F32]),
+    row(&["Clip", "Max", "Min"], &[F32, F16, I32, I64, I8, U8]),
+    row(
+        &["Conv", "Cos", "DepthToSpace", "FastGelu", "Gemm", "MultiHeadAttention", "QuickGelu", "Sin"],
+        &[F32],
+    ),
     row(&["LayerNormalization"], &[F32, F16, Bf16]),
     row(&["RMSNormalization", "RotaryEmbedding"], &[F32, F16]),
     row(&["MatMul", "ReduceL2", "ReduceMean"], &[F32, I32, I64]),

@@ -4,6 +4,7 @@ mod cancellable;
 mod file_fault;
 mod from_file;
 mod half_io;
+mod in_place;
 mod kernels;
 mod memory;
 mod ort_error;
@@ -13,6 +14,7 @@ mod session;
 mod tensor;
 
 pub use from_file::SessionFile;
+pub use in_place::StateTensor;
 pub use kernels::check_kernels;
 pub use memory::{Arena, Prepack};
 pub use provider::{

@@ -124,13 +124,8 @@ impl Session {
                 format!("The {} was run without its input {missing}", self.name),
             ));
         }
-        let options = Arc::new(RunOptions::new().map_err(|error| ort_error::run_error(&error))?);
-        let stop = Arc::clone(&options);
-        let _guard = cancel.on_cancel(move || {
-            if let Err(error) = stop.terminate() {
-                tracing::warn!("Cannot interrupt a running step: {error}");
-            }
-        });
+        let options = run_options()?;
+        let _guard = cancel.on_cancel(terminate(&options));
         let values = inputs
             .into_iter()
             .map(|(name, input)| Ok((name, self.half.input(name, input)?)))
@@ -147,6 +142,21 @@ impl Session {
             self.half.output(value).map(Tensor).map_err(|error| ort_error::run_error(&error))
         };
         self.outputs.iter().map(take).collect()
+    }
+}
+
+/// The options of one run.
+pub(super) fn run_options() -> Result<Arc<RunOptions>> {
+    Ok(Arc::new(RunOptions::new().map_err(|error| ort_error::run_error(&error))?))
+}
+
+/// What interrupts the run with these options between two operations.
+pub(super) fn terminate(options: &Arc<RunOptions>) -> impl Fn() + Send + Sync + 'static {
+    let stop = Arc::clone(options);
+    move || {
+        if let Err(error) = stop.terminate() {
+            tracing::warn!("Cannot interrupt a running step: {error}");
+        }
     }
 }
 

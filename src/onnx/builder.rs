@@ -85,8 +85,8 @@ pub struct GraphBuilder<'w> {
     /// Compute type of the section under construction: that of the graph, or fp32.
     section: ComputeType,
     constants: HashMap<(Dtype, Vec<i64>, Vec<u8>), Var>,
-    views: HashMap<(String, Vec<usize>), Var>,
-    casts: HashMap<(Var, Dtype), Var>,
+    pub(super) views: HashMap<(String, Vec<usize>), Var>,
+    pub(super) casts: HashMap<(Var, Dtype), Var>,
     /// Activations rounded to 8 bits, each with its scales.
     pub(super) rounded: HashMap<Var, (Var, Var)>,
     /// Known lower bounds of values.
@@ -204,6 +204,11 @@ impl<'w> GraphBuilder<'w> {
     pub fn ints(&mut self, values: &[i64]) -> Var {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(Dtype::I64, vec![values.len() as i64], bytes)
+    }
+
+    /// A scalar constant of type int64.
+    pub(super) fn count(&mut self, value: usize) -> Var {
+        self.constant(Dtype::I64, Vec::new(), (value as i64).to_le_bytes().to_vec())
     }
 
     /// A scalar constant in the current compute type.
@@ -338,7 +343,10 @@ impl<'w> GraphBuilder<'w> {
             .remedy("The weights do not match the config.json beside them; fetch the model again"));
         }
         // the initializer has the checkpoint's name, so that LoRA keys map by name
-        let unique = if info.shape == dims {
+        let is_in_body = self.body.as_ref().is_some_and(|body| body.weights.is_some());
+        let unique = if is_in_body {
+            self.unique(unique)
+        } else if info.shape == dims {
             unique.to_owned()
         } else {
             format!("{unique}/{}", self.initializers.len())
@@ -347,7 +355,7 @@ impl<'w> GraphBuilder<'w> {
             key: Some(key.to_owned()),
             value: Some(value),
         };
-        self.initializers.push(TensorProto {
+        let tensor = TensorProto {
             dims: dims.iter().map(|&dim| dim as i64).collect(),
             data_type: Some(info.dtype as i32),
             name: Some(unique.clone()),
@@ -358,8 +366,15 @@ impl<'w> GraphBuilder<'w> {
                 entry("length", info.len.to_string()),
             ],
             data_location: Some(1),
-        });
+        };
         let var = Var(Rc::from(unique));
+        match self.body.as_mut().and_then(|body| body.weights.as_mut()) {
+            Some(weights) => weights.push(tensor),
+            None => self.initializers.push(tensor),
+        }
+        if let Some(body) = self.body.as_mut().filter(|body| body.weights.is_some()) {
+            body.localize(std::slice::from_ref(&var));
+        }
         self.views.insert(key, var.clone());
         Ok(var)
     }

@@ -52,8 +52,7 @@ pub fn export(graph: &Graph, dir: &Path) -> Result<(PathBuf, WeightPlacement)> {
 }
 
 fn locations(graph: &Graph) -> Vec<String> {
-    let initializers = graph.model.graph.iter().flat_map(|graph| &graph.initializer);
-    let entries = initializers.flat_map(|tensor| &tensor.external_data);
+    let entries = graph.initializers().flat_map(|tensor| &tensor.external_data);
     let mut found: Vec<_> = entries
         .filter(|entry| entry.key.as_deref() == Some("location"))
         .filter_map(|entry| entry.value.clone())

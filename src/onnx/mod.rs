@@ -4,6 +4,7 @@
 //! external data (file, offset, length). It must not know ONNX Runtime or Wan.
 
 mod adapter;
+mod bands;
 mod blocks;
 mod builder;
 mod compute_type;
@@ -43,6 +44,6 @@ pub use row_reader::{RowReader, matrix_shape};
 pub use safetensors_header::safetensors_header;
 pub use scaled_form::{ScaleOrder, ScaledForm};
 pub use signature::{Signature, SignatureValue, dims_text, element_name};
-pub use spec::{Dim, Dtype, Graph, GraphSpec, ValueSpec};
+pub use spec::{Dim, Dtype, FileRange, Graph, GraphSpec, ValueSpec};
 pub use type_inference::TypedNode;
 pub use weights::{StoredForm, TensorInfo, Weights};

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::builder::{Attr, GraphBuilder, Var};
-use super::proto::{GraphProto, NodeProto, ValueInfoProto};
+use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use super::spec::{Dim, Dtype, ValueSpec};
 use crate::core::Result;
 
@@ -12,11 +12,18 @@ use crate::core::Result;
 #[derive(Default)]
 pub(super) struct LoopBody {
     pub(super) nodes: Vec<NodeProto>,
-    /// Values that differ between iterations.
+    /// Weights that belong to the body, if it has weights of its own.
+    pub(super) weights: Option<Vec<TensorProto>>,
+    /// Values that differ between iterations, and the weights of the body.
     local: HashSet<Var>,
 }
 
 impl LoopBody {
+    /// A body that owns the weights that it uses.
+    pub(super) fn with_weights() -> Self {
+        Self { weights: Some(Vec::new()), ..Self::default() }
+    }
+
     /// Whether a node with these inputs belongs to the body; nodes that are the same in every iteration stay outside.
     pub(super) fn contains(&self, inputs: &[&Var]) -> bool {
         inputs.iter().any(|input| self.local.contains(*input))
@@ -24,7 +31,12 @@ impl LoopBody {
 
     pub(super) fn add(&mut self, node: NodeProto, outputs: &[Var]) {
         self.nodes.push(node);
-        self.local.extend(outputs.iter().cloned());
+        self.localize(outputs);
+    }
+
+    /// Marks values as belonging to the body.
+    pub(super) fn localize(&mut self, values: &[Var]) {
+        self.local.extend(values.iter().cloned());
     }
 }
 
@@ -46,7 +58,7 @@ impl GraphBuilder<'_> {
         let name = self.unique("row_chunks");
         let [iteration, cond, cond_out] = ["iteration", "cond", "cond_out"].map(|value| local(&name, value));
         let mut body = LoopBody::default();
-        body.local.extend([iteration.clone(), cond.clone()]);
+        body.localize(&[iteration.clone(), cond.clone()]);
         debug_assert!(self.body.is_none(), "loops must not be nested");
         self.body = Some(body);
         let start = self.op("Mul", &[&iteration, &chunks.rows], &[]);
@@ -54,8 +66,9 @@ impl GraphBuilder<'_> {
         let axis = self.ints(&[0]);
         let rows = self.op("Slice", &[&chunks.padded, &start, &end, &axis], &[]);
         let result = section(self, &rows);
-        let nodes = self.body.take().map(|body| body.nodes).unwrap_or_default();
-        let graph = body_graph(&name, nodes, [&iteration, &cond, &cond_out], &result?);
+        let body = self.body.take().unwrap_or_default();
+        let columns = &[(result?, vec!["rows".into(), "columns".into()])];
+        let graph = body_graph(&name, body, [&iteration, &cond, &cond_out], columns);
         let attrs = [("body", Attr::Graph(Box::new(graph)))];
         let stacked = self.op("Loop", &[&chunks.count, &Var::none()], &attrs);
         // [chunks, rows, outputs] to [S, outputs], without the padding
@@ -99,16 +112,16 @@ struct Chunks {
     padded: Var,
 }
 
-fn local(body: &str, value: &str) -> Var {
+pub(super) fn local(body: &str, value: &str) -> Var {
     Var(Rc::from(format!("{body}.{value}")))
 }
 
-/// The body of a `Loop`: inputs are the iteration number and the condition, outputs the condition and the rows.
-fn body_graph(
+/// The body of a `Loop`: inputs are the iteration number and the condition, outputs the condition and fp32 `results`.
+pub(super) fn body_graph(
     name: &str,
-    mut nodes: Vec<NodeProto>,
+    LoopBody { mut nodes, weights, .. }: LoopBody,
     [iteration, cond, cond_out]: [&Var; 3],
-    rows: &Var,
+    results: &[(Var, Vec<Dim>)],
 ) -> GraphProto {
     nodes.push(NodeProto {
         input: vec![cond.0.to_string()],
@@ -120,12 +133,13 @@ fn body_graph(
     let value = |var: &Var, dtype, dims: &[Dim]| -> ValueInfoProto {
         ValueSpec::new(&*var.0, dtype, dims.iter().cloned()).proto()
     };
-    let any: [Dim; 2] = ["rows".into(), "columns".into()];
+    let mut output = vec![value(cond_out, Dtype::Bool, &[])];
+    output.extend(results.iter().map(|(var, dims)| value(var, Dtype::F32, dims)));
     GraphProto {
         node: nodes,
         name: Some(name.to_owned()),
-        initializer: Vec::new(),
+        initializer: weights.unwrap_or_default(),
         input: vec![value(iteration, Dtype::I64, &[]), value(cond, Dtype::Bool, &[])],
-        output: vec![value(cond_out, Dtype::Bool, &[]), value(rows, Dtype::F32, &any)],
+        output,
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use prost::Message as _;
@@ -135,6 +136,15 @@ pub struct GraphSpec {
     pub outputs: Vec<ValueSpec>,
 }
 
+/// Bytes of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRange {
+    /// The file.
+    pub path: PathBuf,
+    /// From the first byte to behind the last.
+    pub bytes: Range<u64>,
+}
+
 /// A finished graph: the model, its inputs and outputs, and the folder of its weights.
 #[derive(Clone, Debug)]
 pub struct Graph {
@@ -155,8 +165,7 @@ impl Graph {
             let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some("length"))?;
             entry.value.as_ref()?.parse::<u64>().ok()
         };
-        let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
-        Bytes(weights.filter_map(length).sum())
+        Bytes(self.initializers().filter_map(length).sum())
     }
 
     /// Size of the weights in memory on the CPU, where narrow floating-point types are converted to fp32.
@@ -168,8 +177,7 @@ impl Graph {
             Some(elements * size as u64)
         };
         let external = |tensor: &&TensorProto| !tensor.external_data.is_empty();
-        let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
-        Bytes(weights.filter(external).filter_map(size).sum())
+        Bytes(self.initializers().filter(external).filter_map(size).sum())
     }
 
     /// The files that hold its weights, with their identity now, to detect a replaced file.
@@ -178,11 +186,43 @@ impl Graph {
             let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some("location"))?;
             entry.value.clone()
         };
-        let weights = self.model.graph.iter().flat_map(|graph| &graph.initializer);
         let files: BTreeSet<_> =
-            weights.filter_map(location).map(|file| self.weights_root.join(file)).collect();
+            self.initializers().filter_map(location).map(|file| self.weights_root.join(file)).collect();
         let line = |path: &PathBuf| format!("{} {:?}\n", path.display(), FileIdentity::of(path).ok());
         files.iter().map(line).collect()
+    }
+
+    /// Where its weights are, in the order of files and offsets; neighbours are joined.
+    pub fn weight_ranges(&self) -> Vec<FileRange> {
+        let range = |tensor: &TensorProto| {
+            let value = |key: &str| {
+                tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key))?.value.clone()
+            };
+            let path = self.weights_root.join(value("location")?);
+            let (start, length): (u64, u64) =
+                (value("offset")?.parse().ok()?, value("length")?.parse().ok()?);
+            Some(FileRange { path, bytes: start..start + length })
+        };
+        let mut found: Vec<_> = self.initializers().filter_map(range).collect();
+        found.sort_by(|a, b| (&a.path, a.bytes.start).cmp(&(&b.path, b.bytes.start)));
+        let mut joined: Vec<FileRange> = Vec::new();
+        for next in found {
+            match joined
+                .last_mut()
+                .filter(|last| last.path == next.path && next.bytes.start <= last.bytes.end)
+            {
+                Some(last) => last.bytes.end = last.bytes.end.max(next.bytes.end),
+                None => joined.push(next),
+            }
+        }
+        joined
+    }
+
+    /// The constants and weights of the graph and of the bodies of its loops.
+    pub(super) fn initializers(&self) -> impl Iterator<Item = &TensorProto> {
+        let graph = self.model.graph.iter();
+        let bodies = graph.clone().flat_map(|graph| &graph.node).flat_map(|node| &node.attribute);
+        graph.chain(bodies.filter_map(|attribute| attribute.g.as_ref())).flat_map(|graph| &graph.initializer)
     }
 
     /// The model as protobuf bytes.
@@ -216,5 +256,13 @@ mod tests {
             let found = (graph.weight_bytes().0, graph.computed_bytes().0);
             assert_eq!(found, (4 * size as u64, computed), "{name}");
         }
+        let mut builder = GraphBuilder::new("test", &weights);
+        for (name, ..) in types {
+            builder.raw_weight(name, &[4]).unwrap();
+        }
+        let ranges = builder.finish().weight_ranges();
+        let length: usize = types.iter().map(|(_, _, size, _)| 4 * size).sum();
+        assert_eq!(ranges.len(), 1, "tensors that follow each other are read together: {ranges:?}");
+        assert_eq!(ranges[0].bytes.end - ranges[0].bytes.start, length as u64);
     }
 }

@@ -53,10 +53,11 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
     use Slot::{Any, Is, T, U};
     Some(match op {
         "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "Div" | "FastGelu" | "Gemm" | "Identity"
-        | "LayerNormalization" | "MatMul" | "Max" | "Mul" | "MultiHeadAttention" | "Neg" | "QuickGelu"
-        | "RMSNormalization" | "Sin" | "Sub" | "Transpose" => (&[T], Out::T),
+        | "LayerNormalization" | "MatMul" | "Max" | "Min" | "Mul" | "MultiHeadAttention" | "Neg"
+        | "QuickGelu" | "RMSNormalization" | "Sin" | "Sub" | "Transpose" => (&[T], Out::T),
         "Expand" | "Gather" | "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "Reshape" | "Slice"
         | "Split" | "Squeeze" | "Unsqueeze" => (&[T, Is(I64)], Out::T),
+        "DepthToSpace" => (&[T], Out::T),
         "Pad" => (&[T, Is(I64), T, Is(I64)], Out::T),
         "Resize" => (&[T, Any, Is(F32), Is(I64)], Out::T),
         "RotaryEmbedding" => (&[T, Is(I64), T], Out::T),
@@ -78,7 +79,7 @@ impl Graph {
     pub fn typed_nodes(&self) -> Result<Vec<TypedNode<'_>>> {
         let Some(graph) = &self.model.graph else { return Ok(Vec::new()) };
         let mut types: HashMap<&str, Dtype> = HashMap::new();
-        for (name, number) in graph.initializer.iter().map(|tensor| (&tensor.name, tensor.data_type)) {
+        for (name, number) in self.initializers().map(|tensor| (&tensor.name, tensor.data_type)) {
             let dtype = number.and_then(|number| Dtype::from_number(number.into()));
             types.extend(name.as_deref().zip(dtype));
         }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 
 use super::context::RunContext;
+use super::decode_bands::caches;
 use super::encode_image::{CHUNK, Given, pixels, size_of};
 use super::reporter::StageStep;
 use super::stitch::Canvas;
@@ -23,6 +24,8 @@ pub(super) struct StreamEncoder<'a> {
     pub(super) stride: usize,
     /// Size of the tiles in latent cells; none for the whole image at once.
     pub(super) tile: Option<usize>,
+    /// Whether the graphs compute in bands, and the first takes no caches.
+    pub(super) in_bands: bool,
     /// Loads the graph of a chunk.
     pub(super) load: &'a dyn Fn(StreamCall, &mut RunContext<'_>) -> Result<Session>,
 }
@@ -51,7 +54,11 @@ impl StreamEncoder<'_> {
             let range = if chunk == 0 { 0..1 } else { chunk * CHUNK - (CHUNK - 1)..chunk * CHUNK + 1 };
             for ((given, kept), latents) in videos.iter().zip(&mut kept).zip(&mut latents) {
                 let pixels = pixels(given, &range, size)?;
-                latents.push(self.chunk(&mut session, &tiling, &pixels, kept, context.cancel)?);
+                latents.push(if self.in_bands {
+                    self.chunk_in_bands(&mut session, &pixels, kept, context.cancel)?
+                } else {
+                    self.chunk(&mut session, &tiling, &pixels, kept, context.cancel)?
+                });
             }
             let done = StageStep { stage: Stage::Image, step: chunk as u32 + 1, of: count as u32 };
             context.reporter.step_done(done, Secs::from(began.elapsed()));
@@ -96,8 +103,34 @@ impl StreamEncoder<'_> {
         canvas.finish()
     }
 
-    /// The initial caches of a tile of this size in cells.
+    /// The latent frame of one chunk of pixels in bands; `kept` are the caches, none before the first chunk.
+    fn chunk_in_bands(
+        &self,
+        session: &mut Session,
+        pixels: &ArrayD<f32>,
+        kept: &mut [Vec<Tensor>],
+        cancel: &CancelToken,
+    ) -> Result<ArrayD<f32>> {
+        let none = || Error::new(Kind::Bug, "The VAE encoder returned no latent");
+        let kept = kept.first_mut().ok_or_else(none)?;
+        let inputs = vec![("frames", Input::F32(pixels.view()))];
+        if kept.is_empty() {
+            let mut results = session.run(inputs, cancel)?.into_iter();
+            let latent = results.next().ok_or_else(none)?;
+            *kept = results.collect();
+            return Ok(latent.view()?.to_owned());
+        }
+        let state = caches(std::mem::take(kept).into_iter());
+        let (latent, state) = session.run_in_place(inputs, state, "latent", cancel)?;
+        *kept = state.into_iter().map(|cache| cache.value).collect();
+        Ok(latent.view()?.to_owned())
+    }
+
+    /// The initial caches of a tile of this size in cells; none in bands.
     fn zeros(&self, [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
+        if self.in_bands {
+            return Ok(Vec::new());
+        }
         let zeros = |cache: &CacheSpec| {
             let side = |cells: usize| (cells * self.stride / self.patch) >> cache.level;
             Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])

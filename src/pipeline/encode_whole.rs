@@ -141,7 +141,14 @@ mod tests {
             let graph = if chunk == StreamCall::First { &first.graph } else { &later.graph };
             Session::load(&runtime, graph, &SessionOptions::default(), &cancel)
         };
-        let own = StreamEncoder { caches: &first.caches, patch: 1, stride: 8, tile: None, load: &load };
+        let own = StreamEncoder {
+            caches: &first.caches,
+            patch: 1,
+            stride: 8,
+            tile: None,
+            in_bands: false,
+            load: &load,
+        };
         let graph = ExportedGraph::read(&model("tiny-i2v-onnx"), "vae_encoder").unwrap();
         let options = SessionOptions::default();
         let file = SessionFile { name: graph.name, path: &graph.path, output: "latent_parameters" };

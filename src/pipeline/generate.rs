@@ -11,7 +11,7 @@ use super::denoise::{DenoiseState, ExpertPhase, StepControl, StepHook, StepHooks
 use super::exported;
 use super::loras::Loras;
 use super::memory_plan::{ComponentId, MemoryPlan};
-use super::networks::{Loader, Networks};
+use super::networks::{Loader, Networks, PrefetchPlan, VideoShape};
 use super::preview::{Preview, PreviewMap};
 use super::preview_map::{is_learned, learn_preview, preview_map};
 use super::reporter::Reporter;
@@ -20,7 +20,7 @@ use super::step_cache::StepCache;
 use crate::core::{Error, Expert, GenRequest, Kind, Provider, Result, Stage};
 use crate::engine::Runtime;
 use crate::wan::tiles::Tiling;
-use crate::wan::{Checkpoint, noise};
+use crate::wan::{Checkpoint, VaeSplit, noise};
 
 /// What a job runs on.
 pub struct Pipeline<'a> {
@@ -67,8 +67,10 @@ impl Pipeline<'_> {
         context.stage(Stage::Prepare, |context| {
             let request = inputs.request;
             exported::check_sizes(self.checkpoint, request, self.latent_shape(request))?;
-            let networks =
-                Networks::build(self.loader(), self.loras, inputs.images.first.is_some(), context)?;
+            let [_, _, _, height, width] = self.latent_shape(request);
+            let has_start_image = inputs.images.first.is_some();
+            let shape = VideoShape { has_start_image, cells: [height, width] };
+            let networks = Networks::build(self.loader(), self.loras, shape, context)?;
             if self.compute.device.provider != Provider::Cpu {
                 let ComputePlan { device, reason, .. } = self.compute;
                 context.reporter.note(format!("Runs on {}: {reason}", device.provider));
@@ -94,6 +96,10 @@ impl Pipeline<'_> {
         if state.solver.done() >= high + low {
             return Ok(StepControl::Continue);
         }
+        let next = if state.solver.done() < high { Expert::High } else { Expert::Low };
+        // weights are read while the stage before computes
+        let mut prefetch =
+            networks.prefetch(next, ComponentId::TextEncoder, context).and_then(PrefetchPlan::start);
         let conditions = self.conditions(networks, inputs, context)?;
         let request = inputs.request;
         let phase = |expert, stage, steps, guidance| ExpertPhase {
@@ -108,11 +114,24 @@ impl Pipeline<'_> {
             phase(Expert::Low, Stage::DenoiseLow, high..high + low, request.guidance_low),
         ];
         let mut preview = Preview::new(prepared.preview.clone());
-        let mut hooks = StepHooks { preview: &mut preview, after_step };
         for phase in &phases {
             if phase.steps.is_empty() || state.solver.done() >= phase.steps.end {
                 continue;
             }
+            let follows = phase.expert == Expert::High && low > 0;
+            let plan = networks.prefetch(Expert::Low, ComponentId::Transformer, context);
+            let mut following = plan.filter(|_| follows);
+            let mut read_following = |done: usize| {
+                if done + 1 >= phase.steps.end && following.is_some() {
+                    prefetch = following.take().and_then(PrefetchPlan::start);
+                }
+            };
+            read_following(state.solver.done());
+            let mut after_step = |state: &DenoiseState| {
+                read_following(state.solver.done());
+                after_step(state)
+            };
+            let mut hooks = StepHooks { preview: &mut preview, after_step: &mut after_step };
             let control = context.stage(phase.stage, |context| {
                 let mut denoiser = networks.denoiser(phase.expert, context)?;
                 let control = denoise(&mut denoiser, state, phase, &conditions, &mut hooks, context)?;
@@ -126,6 +145,7 @@ impl Pipeline<'_> {
         if let Some(fraction) = preview.time_fraction() {
             context.reporter.note(format!("The previews took {:.1} % of the denoising", fraction * 100.0));
         }
+        drop(prefetch);
         Ok(StepControl::Continue)
     }
 
@@ -141,8 +161,8 @@ impl Pipeline<'_> {
         let networks = &prepared.networks;
         context.stage(Stage::Decode, |context| {
             let mut decoder = networks.frame_decoder(self.tile_cells(), context)?;
-            if let Some(tile) = decoder.tile() {
-                self.report_tiles(tile, inputs.request, &mut context.reporter);
+            if self.checkpoint.exported.is_none() {
+                self.report_split(inputs.request, &mut context.reporter);
             }
             if is_learned(self.checkpoint) {
                 let mut video = Vec::new();
@@ -156,7 +176,9 @@ impl Pipeline<'_> {
             } else {
                 decoder.decode(latent, frames, context)?;
             }
-            networks.release(decoder, context);
+            if let Some(loaded) = decoder.into_loaded() {
+                networks.release(loaded, context);
+            }
             Ok(())
         })?;
         // weights that are read in place are read until here
@@ -178,23 +200,32 @@ impl Pipeline<'_> {
         ));
     }
 
-    /// Size of the VAE's tiles in latent cells; none if it takes a frame in one piece.
+    /// Size of the VAE's tiles in latent cells; none if it takes a frame in one piece or in bands.
     pub(super) fn tile_cells(&self) -> Option<usize> {
         let stride = self.checkpoint.vae.config.scale_factor_spatial.max(1);
-        Some((self.memory.vae_tile? / stride) as usize)
+        match self.memory.vae {
+            VaeSplit::Tiles(tile) => Some((tile / stride) as usize),
+            VaeSplit::Whole | VaeSplit::Bands => None,
+        }
     }
 
-    /// Reports that the VAE decodes in tiles of `tile` latent cells.
-    fn report_tiles(&self, tile: usize, request: &GenRequest, reporter: &mut Reporter<'_>) {
+    /// Reports how the VAE decodes a frame, if not in one piece.
+    fn report_split(&self, request: &GenRequest, reporter: &mut Reporter<'_>) {
         let stride = self.checkpoint.vae.config.scale_factor_spatial as usize;
         let cells = [request.size.height, request.size.width].map(|side| side as usize / stride);
-        let tiling = Tiling::new(cells, Some(tile));
-        let [height, width] = tiling.tile().map(|cells| cells * stride);
-        let why = if request.vae_tile.is_some() { "as asked" } else { "to save memory and to stop at once" };
-        reporter.optimization(format!(
-            "The VAE decodes in {} tiles of {width}x{height} pixels, {why}",
-            tiling.count()
-        ));
+        match self.memory.vae {
+            VaeSplit::Whole => {}
+            VaeSplit::Bands => reporter.optimization("The VAE decodes in bands of rows, without tiles"),
+            VaeSplit::Tiles(_) => {
+                let tiling = Tiling::new(cells, self.tile_cells());
+                let [height, width] = tiling.tile().map(|cells| cells * stride);
+                let why = if request.vae_tile.is_some() { "as asked" } else { "to save memory" };
+                reporter.optimization(format!(
+                    "The VAE decodes in {} tiles of {width}x{height} pixels, {why}",
+                    tiling.count()
+                ));
+            }
+        }
     }
 
     fn starting_noise(&self, request: &GenRequest) -> Result<ArrayD<f32>> {

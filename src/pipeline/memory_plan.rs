@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::core::{Bytes, Provider, Quantisation, WeightsChoice};
 use crate::engine::Prepack;
+use crate::wan::VaeSplit;
 
 /// Divisor of the available memory: this part of it is never used for resident sessions.
 const RESERVE: u64 = 4;
@@ -90,8 +91,8 @@ pub struct MemoryNeeds {
     pub components: Vec<ComponentNeeds>,
     /// Memory of the largest stage that uses none.
     pub other: Bytes,
-    /// Size of a VAE tile in pixels; none if the VAE takes a frame in one piece.
-    pub vae_tile: Option<u32>,
+    /// How the VAE takes a frame.
+    pub vae: VaeSplit,
     /// Whether sessions may stay loaded for the next job.
     pub keeps_sessions: bool,
 }
@@ -116,8 +117,8 @@ pub struct MemoryPlan {
     pub available: Option<Bytes>,
     /// Memory that stays free while sessions are kept. With less, they are dropped.
     pub reserve: Bytes,
-    /// Size of a VAE tile in pixels; none if the VAE takes a frame in one piece.
-    pub vae_tile: Option<u32>,
+    /// How the VAE takes a frame.
+    pub vae: VaeSplit,
     components: Vec<(ComponentId, ComponentPlan)>,
 }
 
@@ -146,7 +147,7 @@ impl MemoryPlan {
         Self {
             available: needs.available,
             reserve,
-            vae_tile: needs.vae_tile,
+            vae: needs.vae,
             components: footprints.iter().map(plan).collect(),
         }
     }
@@ -238,7 +239,7 @@ mod tests {
             quantisation: None,
             components: components.map(|(id, gib)| component(id, gib)).into(),
             other: Bytes(GIB),
-            vae_tile: Some(256),
+            vae: VaeSplit::Tiles(256),
             keeps_sessions: true,
         }
     }
@@ -295,7 +296,7 @@ mod tests {
         let plan = MemoryPlan::choose(&needs);
         assert_eq!(plan.of(Transformer).residency, Residency::Job);
         assert_eq!(plan.of(Transformer2).residency, Residency::Stage);
-        assert_eq!((plan.vae_tile, plan.reserve), (Some(256), Bytes(16 * GIB)));
+        assert_eq!((plan.vae, plan.reserve), (VaeSplit::Tiles(256), Bytes(16 * GIB)));
     }
 
     #[test]

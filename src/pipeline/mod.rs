@@ -8,6 +8,7 @@ mod compute_plan;
 mod conditions;
 mod context;
 mod decode;
+mod decode_bands;
 mod denoise;
 mod encode_image;
 mod encode_stream;

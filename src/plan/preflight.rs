@@ -359,6 +359,9 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
     let request = GenRequest::parse(&draft, &model.limits()).ok()?;
     let steps = denoise_steps(model, &request).map(|steps| steps as u32);
     let size = ModelSize::of(model);
+    let name = task.provider.clone()?;
+    let provider =
+        [Provider::Cpu, Provider::Cuda, Provider::TensorRt].into_iter().find(|one| one.word() == name)?;
     // a resumed run did not compute all steps
     if task.steps.len() != (steps[0] + steps[1]) as usize {
         return None;
@@ -375,10 +378,10 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
         precision: task.precision.clone()?,
         provider: task.provider.clone()?,
         weights: request.weights,
-        vae_tile: vae_cost::tile_size(&model.vae.config, request.size, request.vae_tile),
+        vae_tile: vae_cost::split(&model.vae.config, request.size, request.vae_tile, provider).tile(),
         stages: task.stages.iter().map(|stage| (stage.name, stage.seconds)).collect(),
         stepping: stepping(&task.steps, steps),
-        work: work(&request, &size, steps),
+        work: work(&request, &size, steps, provider),
         seconds_per_step: seconds.get(seconds.len() / 2).copied(),
         peak: task.peak_rss_mb.map(|mib| Bytes((mib * f64::from(1 << 20)) as u64)),
     })

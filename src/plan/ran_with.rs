@@ -35,7 +35,8 @@ pub(crate) fn ran_with(
     let compute = ComputePlan::choose(runtime, ordinal, model, &request).ok()?;
     let is_built = model.exported.is_none();
     let size = request.size;
-    let tile = vae_cost::tile_size(&model.vae.config, size, request.vae_tile);
+    let provider = compute.device.provider;
+    let tile = vae_cost::split(&model.vae.config, size, request.vae_tile, provider).tile();
     let component = match stage {
         Stage::Text => Some(ComponentId::TextEncoder),
         Stage::DenoiseLow if model.transformer_2.is_some() => Some(ComponentId::Transformer2),

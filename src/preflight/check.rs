@@ -27,7 +27,7 @@ pub fn check(facts: &PreflightFacts<'_>) -> PreflightReport {
         Some((time, durations)) => (Some(time), durations),
         None => (None, time::nominal(facts)),
     };
-    let work = time::work(facts.request, facts.model, facts.steps);
+    let work = time::work(facts.request, facts.model, facts.steps, facts.provider);
     let mut report = PreflightReport { findings: Vec::new(), memory, device, time, work, durations };
     let findings: Vec<_> = memory_finding(facts)
         .filter(|_| on_cpu)
@@ -142,7 +142,10 @@ fn time_finding(facts: &PreflightFacts<'_>, time: Option<&TimeEstimate>) -> Find
 
 /// The shortest that a run can take on any machine with these cores.
 fn least_seconds(facts: &PreflightFacts<'_>) -> Secs {
-    let work: f64 = time::work(facts.request, facts.model, facts.steps).iter().map(|(_, work)| work).sum();
+    let work: f64 = time::work(facts.request, facts.model, facts.steps, facts.provider)
+        .iter()
+        .map(|(_, work)| work)
+        .sum();
     Secs(work / (MAX_OPERATIONS_PER_CORE * facts.cores.max(1) as f64))
 }
 

@@ -61,7 +61,7 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Stag
     };
     let text = TEXT_TOKENS * F32 * (6 * model.text.d_model as u64 + 3 * model.text.d_ff as u64);
     let mut stages = vec![stage(Stage::Text, weights(model.text_encoder, text_bytes), text)];
-    let tiles = memory::tiling(request, model);
+    let tiles = memory::tiling(facts);
     let other_tiles = tiles.count() as u64 - 1;
     if request.starts_from_image() {
         let cell = model.vae.scale_factor_spatial as usize;

@@ -5,11 +5,11 @@
 use super::facts::PreflightFacts;
 use super::memory_plan::StageCost;
 use super::size::{ComponentSize, ModelSize};
-use super::vae::{decoder_chunk, encoder_chunk};
+use super::vae::{decoder_chunk, decoder_chunk_in_bands, encoder_chunk};
 use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
 use crate::wan::graphs::ROWS_AT_ONCE;
 use crate::wan::tiles::Tiling;
-use crate::wan::vae_cost;
+use crate::wan::{VaeSplit, vae_cost};
 
 const MIB: u64 = 1 << 20;
 /// Bytes of an fp32 value.
@@ -44,9 +44,29 @@ const UNPACKED: u64 = 2;
 /// Bytes of the row copies of an int8 product for each value of the feed-forward's width.
 const INT8_ROWS: u64 = 1;
 
-/// The VAE tiles that frames are decoded and encoded in.
-pub(super) fn tiling(request: &GenRequest, model: &ModelSize) -> Tiling {
-    let tile = vae_cost::tile_size(&model.vae, request.size, request.vae_tile);
+/// How the VAE takes frames: in tiles where bands do not fit into the free memory.
+pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
+    let PreflightFacts { request, model, provider, .. } = facts;
+    let split = vae_cost::split(&model.vae, request.size, request.vae_tile, *provider);
+    if split != VaeSplit::Bands || model.exported.is_some() {
+        return split;
+    }
+    let bands = decode_stage(facts, VaeSplit::Bands);
+    let needed = bands.peak.0.saturating_sub(bands.droppable.0);
+    match (facts.free_memory, vae_cost::tile_size(&model.vae, request.size, request.vae_tile)) {
+        (Some(free), Some(tile)) if needed > free.0 => VaeSplit::Tiles(tile),
+        _ => split,
+    }
+}
+
+/// The VAE tiles that frames are decoded and encoded in; one without tiles.
+pub(super) fn tiling(facts: &PreflightFacts<'_>) -> Tiling {
+    tiles(facts.request, facts.model, vae_split(facts))
+}
+
+/// The tiles of `split`.
+pub(super) fn tiles(request: &GenRequest, model: &ModelSize, split: VaeSplit) -> Tiling {
+    let tile = split.tile();
     let cell = model.vae.scale_factor_spatial.max(1);
     let cells = [request.size.height / cell, request.size.width / cell].map(|side| side as usize);
     Tiling::new(cells, tile.map(|pixels| (pixels / cell) as usize))
@@ -69,7 +89,7 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, in_place: bool) -> Vec<StageCost
         let load = Load { component: model.vae_encoder, in_place: true };
         let one_frame = request.mode != Mode::I2V || request.frames.0 == 1;
         let cell = model.vae.scale_factor_spatial as usize;
-        let tiles = tiling(request, model);
+        let tiles = tiling(facts);
         let [height, width] = tiles.tile().map(|cells| (cells * cell) as u32);
         let chunk = encoder_chunk(&model.vae, Resolution::new(width, height), one_frame);
         let live = touched(chunk.live) + chunk.caches * (tiles.count() as u64 - 1);
@@ -87,8 +107,7 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, in_place: bool) -> Vec<StageCost
             stages.push(StageCost { weights: Bytes(cost.weights.0 + loras.0), ..cost });
         }
     }
-    let load = Load { component: model.vae_decoder, in_place: true };
-    stages.push(stage(Stage::Decode, load, decode(facts)));
+    stages.push(decode_stage(facts, vae_split(facts)));
     let writing = WRITING + request.size.area() * WRITING_PER_PIXEL;
     stages.push(stage(Stage::PostProcess, without_weights, writing));
     stages
@@ -152,16 +171,23 @@ fn touched(live: u64) -> u64 {
     live * LIVE_PERCENT / 100 + small.max(live * GAPS_PERCENT / 100)
 }
 
-/// Bytes of the values and caches of the VAE decoder.
-fn decode(facts: &PreflightFacts<'_>) -> u64 {
+/// Memory of the decode.
+fn decode_stage(facts: &PreflightFacts<'_>, split: VaeSplit) -> StageCost {
     let PreflightFacts { request, model, .. } = facts;
-    let tiles = tiling(request, model);
+    let load = Load { component: model.vae_decoder, in_place: true };
     let first = request.frames.0 == 1;
-    let chunk = decoder_chunk(&model.vae, tiles.tile().into_iter().product::<usize>() as u64, first);
-    let count = tiles.count() as u64;
     let frames = if first { 1 } else { u64::from(model.strides.temporal) };
-    let images = request.size.area() * 3 * frames * (F32 + 1) * if count > 1 { 2 } else { 1 };
-    touched(chunk.live) + chunk.caches * (count - 1) + images
+    let images = request.size.area() * 3 * frames * (F32 + 1);
+    let tiles = tiles(request, model, split);
+    let cells = tiles.tile().into_iter().product::<usize>() as u64;
+    if split == VaeSplit::Bands {
+        let chunk = decoder_chunk_in_bands(&model.vae, cells, first);
+        return stage(Stage::Decode, load, chunk.live + chunk.weights + images);
+    }
+    let chunk = decoder_chunk(&model.vae, cells, first);
+    let count = tiles.count() as u64;
+    let images = images * if count > 1 { 2 } else { 1 };
+    stage(Stage::Decode, load, touched(chunk.live) + chunk.caches * (count - 1) + images)
 }
 
 /// Memory of an exported model's stages. Only the values of the transformers can be estimated.

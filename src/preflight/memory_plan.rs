@@ -7,7 +7,6 @@ use super::{device, memory};
 use crate::core::{Bytes, Provider, Stage};
 use crate::engine::Prepack;
 use crate::pipeline::{ComponentId, ComponentNeeds, Footprint, MemoryNeeds, MemoryPlan};
-use crate::wan::vae_cost;
 
 /// What one stage takes, alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +89,7 @@ fn plan(facts: &PreflightFacts<'_>, packed: &[StageCost], in_place: &[StageCost]
         quantisation: model.quantisation,
         components,
         other,
-        vae_tile: vae_cost::tile_size(&model.vae, request.size, request.vae_tile),
+        vae: memory::vae_split(facts),
         keeps_sessions: facts.keeps_sessions,
     })
 }

@@ -130,7 +130,7 @@ pub(super) fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib:
 }
 
 pub(super) fn measured(request: &GenRequest, model: &ModelSize, seconds_of_work: f64) -> MeasuredRun {
-    let work = time::work(request, model, [26, 14]);
+    let work = time::work(request, model, [26, 14], Provider::Cpu);
     let mut stages: Vec<_> =
         work.iter().map(|(stage, work)| (*stage, Secs(work * seconds_of_work))).collect();
     stages.push((Stage::Text, Secs(2.0)));
@@ -252,7 +252,7 @@ fn time_is_estimated_from_earlier_runs() {
         measured(&smaller, &model, 1e-12),
         MeasuredRun { model_fingerprint: "other".into(), ..measured(&smaller, &model, 9e-12) },
     );
-    let work: f64 = time::work(&asked, &model, [26, 14]).iter().map(|(_, work)| work).sum();
+    let work: f64 = time::work(&asked, &model, [26, 14], Provider::Cpu).iter().map(|(_, work)| work).sum();
     let estimate =
         |history: &[MeasuredRun]| check(&PreflightFacts { history, ..facts(&asked, &model, 500) }).time;
     let from_own = estimate(&[other.clone(), own.clone()]).unwrap();

@@ -2,12 +2,13 @@
 
 use super::facts::{MeasuredTime, PreflightFacts};
 use super::history::MeasuredRun;
-use super::memory::{self, tiling};
+use super::memory::{self, tiles};
 use super::report::TimeEstimate;
 use super::size::{ComponentSize, ModelSize};
 use super::vae::{decoder_chunk, encoder_chunk};
-use crate::core::{FrameCount, GenRequest, Mode, Resolution, Secs, Stage, StageEstimate};
+use crate::core::{FrameCount, GenRequest, Mode, Provider, Resolution, Secs, Stage, StageEstimate};
 use crate::wan::graphs::TEXT_TOKENS;
+use crate::wan::{VaeSplit, vae_cost};
 
 /// Maximum number of earlier runs that an estimate is based on; the most similar ones are used.
 const MAX_RUNS: usize = 5;
@@ -22,11 +23,18 @@ const VAE_OPERATIONS: f64 = 2e10;
 /// Bytes of weights that are read and packed in a second, and pixels that are written.
 const LOADED_PER_SECOND: f64 = 1e9;
 const WRITTEN_PER_SECOND: f64 = 2e7;
+/// Products of the VAE decoder in bands for each product by the definition, in the first call and in later ones.
+const BANDED_PRODUCTS: [f64; 2] = [0.35, 0.5];
 /// Tokens of a usual prompt.
 const PROMPT_TOKENS: f64 = 30.0;
 
 /// Multiplications and additions of each stage with an expensive graph; `steps` are those of the two experts.
-pub fn work(request: &GenRequest, model: &ModelSize, steps: [u32; 2]) -> Vec<(Stage, f64)> {
+pub fn work(
+    request: &GenRequest,
+    model: &ModelSize,
+    steps: [u32; 2],
+    provider: Provider,
+) -> Vec<(Stage, f64)> {
     let passes = passes(request);
     let pass = pass(request, model);
     let mut stages = Vec::new();
@@ -42,12 +50,16 @@ pub fn work(request: &GenRequest, model: &ModelSize, steps: [u32; 2]) -> Vec<(St
             stages.push((stage, pass * f64::from(steps[index] * passes[index])));
         }
     }
-    let tiles = tiling(request, model);
+    let split = vae_cost::split(&model.vae, request.size, request.vae_tile, provider);
+    let tiles = tiles(request, model, split);
     let cells = tiles.tile().into_iter().product::<usize>() as u64;
     let chunks = (request.frames.0.saturating_sub(1)) / model.strides.temporal;
     let first = decoder_chunk(&model.vae, cells, true).work as f64;
     let later = decoder_chunk(&model.vae, cells, false).work as f64;
-    stages.push((Stage::Decode, (first + later * f64::from(chunks)) * tiles.count() as f64));
+    // bands need fewer products, and a first frame has nothing before it
+    let [of_first, of_later] = if split == VaeSplit::Bands { BANDED_PRODUCTS } else { [1.0; 2] };
+    let decode = first * of_first + later * of_later * f64::from(chunks);
+    stages.push((Stage::Decode, decode * tiles.count() as f64));
     stages
 }
 
@@ -97,7 +109,7 @@ pub(super) fn estimate(facts: &PreflightFacts<'_>) -> Option<(TimeEstimate, Vec<
             speeds.fold((f64::MAX, 0.0_f64), |(low, high), speed| (low.min(speed), high.max(speed)));
         (low <= high).then_some((stage, [Secs(low * work), Secs(high * work)]))
     };
-    let work = work(request, model, facts.steps);
+    let work = work(request, model, facts.steps, facts.provider);
     let ranges = work.iter().filter_map(|&(stage, work)| range_of(stage, work)).collect();
     let mut stages = nominal(facts);
     for (stage, work) in work {
@@ -153,10 +165,8 @@ pub(super) fn nominal(facts: &PreflightFacts<'_>) -> Vec<StageEstimate> {
         Stage::Image | Stage::Decode => VAE_OPERATIONS,
         _ => DENOISE_OPERATIONS,
     };
-    let of_work = work(request, model, facts.steps).into_iter().map(|(stage, work)| StageEstimate {
-        stage,
-        loading: loading(stage),
-        work: Secs(work / (rate(stage) * cores)),
+    let of_work = work(request, model, facts.steps, facts.provider).into_iter().map(|(stage, work)| {
+        StageEstimate { stage, loading: loading(stage), work: Secs(work / (rate(stage) * cores)) }
     });
     // a product of each weight with each token of the prompt
     let text = model.text_encoder.loaded.0 as f64 / 4.0 * 2.0 * PROMPT_TOKENS / (DENOISE_OPERATIONS * cores);

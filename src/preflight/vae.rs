@@ -20,6 +20,15 @@ pub(super) struct Chunk {
     pub(super) work: u64,
 }
 
+/// What a call in bands takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BandedChunk {
+    /// Peak bytes that are alive at once: caches, which are updated in place, and intermediate values.
+    pub(super) live: u64,
+    /// Bytes of the weights in the layouts of the kernels.
+    pub(super) weights: u64,
+}
+
 /// Follows one call through the layers.
 struct Walk {
     /// Cells of a frame at the current level.
@@ -115,6 +124,40 @@ pub(super) fn decoder_chunk(config: &VaeConfig, cells: u64, first: bool) -> Chun
     walk.shortcut_bytes = 0;
     walk.causal_conv([before, config.out_channels as u64], 0);
     walk.finish()
+}
+
+/// The decoder's call in bands for one latent frame of `cells` cells.
+pub(super) fn decoder_chunk_in_bands(config: &VaeConfig, cells: u64, first: bool) -> BandedChunk {
+    let base = config.decoder_base_dim.unwrap_or(config.base_dim);
+    let widths: Vec<_> = config.dim_mult.iter().rev().map(|mult| (base * mult) as u64).collect();
+    let caches = decoder_chunk(config, cells, first).caches;
+    let (mut plane, mut frames) = (cells, 1);
+    let (mut before, mut peak, mut weights) = (widths.first().copied().unwrap_or_default(), 0, 0);
+    for (index, &outputs) in widths.iter().enumerate() {
+        let inputs = if index > 0 && !config.is_residual { before / 2 } else { before };
+        let bytes = |channels: u64| channels * frames * plane * F32;
+        // input, shortcut of the level, and the result in bands and as a whole
+        let level = if config.is_residual { bytes(inputs) } else { 0 };
+        peak = peak.max(level + bytes(inputs) + 2 * bytes(outputs));
+        let sums = match frames {
+            _ if first => 1,
+            1 => 0,
+            2 => 4,
+            _ => 6,
+        };
+        let pairs = inputs * outputs + (2 * config.num_res_blocks as u64 + 1) * outputs * outputs;
+        weights += sums * FRAME_TAPS * pairs * F32;
+        before = outputs;
+        if index + 1 < widths.len() {
+            let doubled = config.temperal_downsample.iter().rev().nth(index).copied().unwrap_or(false);
+            frames *= if doubled && !first { 2 } else { 1 };
+            let after = if config.is_residual { outputs } else { outputs / 2 };
+            peak = peak.max(level + outputs * frames * plane * F32 + 2 * after * frames * 4 * plane * F32);
+            weights += 16 * outputs * after * F32;
+            plane *= 4;
+        }
+    }
+    BandedChunk { live: caches + peak, weights }
 }
 
 /// The encoder's call for one latent frame of a video of `size`: the first takes one frame, later ones four.

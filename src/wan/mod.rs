@@ -26,3 +26,4 @@ pub use config::{ModelIndex, OriginalConfig, TextEncoderConfig, TransformerConfi
 pub use config_limits::CheckConfig;
 pub use distilled::Distilled;
 pub use family::Family;
+pub use vae_cost::VaeSplit;

@@ -1,7 +1,7 @@
-//! Chooses the size of VAE tiles by the longest operation of the VAE decoder.
+//! Chooses how the VAE takes an image by the longest operation of the VAE decoder.
 
 use super::config::VaeConfig;
-use crate::core::Resolution;
+use crate::core::{Provider, Resolution};
 
 /// Maximum multiplications and additions of one operation on an automatic tile: half a second to a second on two
 /// cores, which is how long a cancel waits.
@@ -62,17 +62,60 @@ fn longest_operation(config: &VaeConfig) -> u64 {
     cell / u64::from(config.scale_factor_spatial).pow(2).max(1)
 }
 
-/// Size in pixels of the VAE tiles for an image of `size`; `None` if it is decoded whole.
+/// How the VAE takes an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VaeSplit {
+    /// In one piece.
+    #[default]
+    Whole,
+    /// Each layer in bands of rows, with the numbers of one piece.
+    Bands,
+    /// In overlapping tiles of this many pixels on each side, which are blended.
+    Tiles(u32),
+}
+
+impl VaeSplit {
+    /// Size of a tile in pixels; none without tiles.
+    pub fn tile(self) -> Option<u32> {
+        match self {
+            Self::Tiles(tile) => Some(tile),
+            Self::Whole | Self::Bands => None,
+        }
+    }
+}
+
+/// How `provider` computes the VAE for an image of `size`, if the memory suffices: in tiles if that is `asked` for. On the
+/// CPU an image is otherwise computed in bands if one operation on all of it would take too long to wait for on a cancel,
+/// and elsewhere in tiles.
+///
+/// The choice depends on size, model and provider only, so that the same request gives the same video.
+pub fn split(config: &VaeConfig, size: Resolution, asked: Option<u32>, provider: Provider) -> VaeSplit {
+    let has_bands = provider == Provider::Cpu && is_large(config, size);
+    match tile_size(config, size, asked) {
+        Some(tile) if asked.is_some() || !has_bands => VaeSplit::Tiles(tile),
+        _ if has_bands => VaeSplit::Bands,
+        _ => VaeSplit::Whole,
+    }
+}
+
+/// Area in pixels of an image on which the longest operation takes as long as a cancel may.
+fn max_area(config: &VaeConfig) -> f64 {
+    MAX_OPERATION as f64 / longest_operation(config).max(1) as f64
+}
+
+fn is_large(config: &VaeConfig, size: Resolution) -> bool {
+    size.area() as f64 > max_area(config)
+}
+
+/// Size in pixels of the VAE tiles for an image of `size`; `None` if a tile would hold all of it.
 ///
 /// A size that was asked for is rounded down to whole cells. Otherwise an image is split if one operation on all of it
-/// would take too long to wait for on a cancel. The choice depends on size and model only, so that the same request gives
-/// the same video everywhere.
+/// would take too long to wait for on a cancel.
 pub fn tile_size(config: &VaeConfig, size: Resolution, asked: Option<u32>) -> Option<u32> {
     let cell = config.scale_factor_spatial.max(1);
     let edge = asked.map_or_else(
         || {
-            let area = MAX_OPERATION as f64 / longest_operation(config).max(1) as f64;
-            if size.area() as f64 <= area { u32::MAX } else { (area.sqrt() as u32).max(MIN_SIZE) }
+            if is_large(config, size) { (max_area(config).sqrt() as u32).max(MIN_SIZE) } else { u32::MAX }
         },
         |asked| asked.max(2 * cell),
     );
@@ -99,5 +142,21 @@ mod tests {
         assert_eq!(tile_size(&new, size, Some(256)), Some(256));
         assert_eq!(tile_size(&new, size, Some(264)), Some(256));
         assert_eq!(tile_size(&new, size, Some(832)), None);
+    }
+
+    #[test]
+    fn the_cpu_computes_large_images_in_bands_unless_tiles_are_asked_for() {
+        let new = VaeConfig::wan_2_2();
+        for (width, height, asked, provider, expected) in [
+            (224, 224, None, Provider::Cpu, VaeSplit::Whole),
+            (832, 480, None, Provider::Cpu, VaeSplit::Bands),
+            (832, 480, Some(256), Provider::Cpu, VaeSplit::Tiles(256)),
+            (832, 480, Some(1024), Provider::Cpu, VaeSplit::Bands),
+            (832, 480, None, Provider::Cuda, VaeSplit::Tiles(224)),
+            (832, 480, Some(1024), Provider::Cuda, VaeSplit::Whole),
+        ] {
+            let found = split(&new, Resolution::new(width, height), asked, provider);
+            assert_eq!(found, expected, "{width}x{height} {asked:?} {provider}");
+        }
     }
 }

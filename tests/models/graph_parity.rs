@@ -11,10 +11,10 @@
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use wandeck::core::CancelToken;
-use wandeck::engine::{Input, Session, SessionOptions, Tensor};
+use wandeck::engine::{Input, Session, SessionOptions, StateTensor, Tensor};
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::onnx::{ComputeType, Graph, Weights};
-use wandeck::wan::graphs::{self, Segments, StreamCall, StreamGraph, TEXT_TOKENS};
+use wandeck::wan::graphs::{self, BandLimits, Segments, StreamCall, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
 
 use crate::common;
@@ -24,6 +24,9 @@ const TOLERANCE: f32 = 1e-5;
 /// For the long text, where attention without a scale amplifies rounding: the reference's own fp32 is 5e-6 off its
 /// fp64 there, half of what is allowed elsewhere.
 const AMPLIFIED: f32 = 2e-5;
+/// For a decoder whose convolutions are all computed with fewer products, which round twice as much; a step of an 8-bit
+/// colour is 8e-3.
+const FEWER_PRODUCTS: f32 = 3e-5;
 /// Bounds of the relative L2 distance from fp32 of transformers, and of the text encoder, where attention without a
 /// scale amplifies it.
 const INT8: [f64; 2] = [1e-2, 4e-2];
@@ -41,6 +44,10 @@ fn run(session: &mut Session, inputs: Vec<(&str, Input<'_>)>) -> Vec<Tensor> {
 
 fn assert_close(what: &str, found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>) {
     let tolerance = if what == "umt5_long" { AMPLIFIED } else { TOLERANCE };
+    assert_within(what, found, expected, tolerance);
+}
+
+fn assert_within(what: &str, found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>, tolerance: f32) {
     assert_eq!(found.shape(), expected.shape(), "{what}");
     let worst = found.iter().zip(expected.iter()).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(worst <= tolerance, "{what}: off by {worst:e}");
@@ -227,6 +234,81 @@ fn vae_encoders_agree() {
         let views: Vec<_> = chunks.iter().map(|chunk| chunk.view().unwrap()).collect();
         let latent = ndarray::concatenate(Axis(2), &views).unwrap();
         assert_close(&format!("{reference} encode"), &latent.view(), &golden.f32("encode_latent").view());
+    }
+}
+
+/// Bands of a few rows, the last of which may be shorter, and every form of convolution.
+const SMALL_BANDS: BandLimits = BandLimits { operation: 0, frame_bytes: 0, rows: 3, channels: 1 };
+/// Layers as a whole, and convolutions by the definition.
+const ONE_BAND: BandLimits =
+    BandLimits { operation: u64::MAX, frame_bytes: u64::MAX, rows: 1, channels: usize::MAX };
+
+/// Runs the graphs of a first and of later calls over `chunks`; the first result of each call is returned.
+fn run_in_bands(
+    graph: impl Fn(StreamCall) -> StreamGraph,
+    [input, output]: [&str; 2],
+    chunks: &[ArrayD<f32>],
+) -> Vec<Tensor> {
+    let mut session = load(&graph(StreamCall::First).graph);
+    let mut results = run(&mut session, vec![(input, Input::F32(chunks[0].view()))]).into_iter();
+    let mut found = vec![results.next().unwrap()];
+    let caches = results.enumerate().map(|(index, value)| StateTensor {
+        input: format!("cache_in_{index}"),
+        output: format!("cache_out_{index}"),
+        value,
+    });
+    let (mut caches, mut session) = (caches.collect::<Vec<_>>(), load(&graph(StreamCall::Later).graph));
+    for chunk in &chunks[1..] {
+        let inputs = vec![(input, Input::F32(chunk.view()))];
+        let (result, state) = session.run_in_place(inputs, caches, output, &CancelToken::new()).unwrap();
+        found.push(result);
+        caches = state;
+    }
+    found
+}
+
+fn chunk(values: &ArrayD<f32>, range: std::ops::Range<usize>) -> ArrayD<f32> {
+    values.slice_axis(Axis(2), Slice::from(range)).as_standard_layout().into_owned()
+}
+
+fn joined(chunks: &[Tensor]) -> ArrayD<f32> {
+    let views: Vec<_> = chunks.iter().map(|chunk| chunk.view().unwrap()).collect();
+    ndarray::concatenate(Axis(2), &views).unwrap()
+}
+
+#[test]
+fn vae_decoders_in_bands_agree() {
+    for (model, reference) in [("tiny-t2v", "vae21"), ("tiny-ti2v", "vae22")] {
+        let (config, weights) = vae(model);
+        let golden = common::golden(reference);
+        let latent = golden.f32("latent");
+        let size = [latent.shape()[3], latent.shape()[4]];
+        let chunks: Vec<_> = (0..latent.shape()[2]).map(|at| chunk(&latent, at..at + 1)).collect();
+        for limits in [SMALL_BANDS, ONE_BAND, BandLimits::default()] {
+            let graph = |call| graphs::vae_decoder_in_bands(&config, &weights, size, call, limits).unwrap();
+            let frames = joined(&run_in_bands(graph, ["latent", "frames"], &chunks));
+            let tolerance = if limits.channels == 1 { FEWER_PRODUCTS } else { TOLERANCE };
+            let what = format!("{reference} decode {limits:?}");
+            assert_within(&what, &frames.view(), &golden.f32("frames").view(), tolerance);
+        }
+    }
+}
+
+#[test]
+fn vae_encoders_in_bands_agree() {
+    for (model, reference) in [("tiny-t2v", "vae21"), ("tiny-ti2v", "vae22")] {
+        let (config, weights) = vae(model);
+        let golden = common::golden(reference);
+        let frames = golden.f32("encode_frames");
+        let size = [frames.shape()[3], frames.shape()[4]];
+        let mut chunks = vec![chunk(&frames, 0..1)];
+        chunks.extend((1..frames.shape()[2]).step_by(4).map(|at| chunk(&frames, at..at + 4)));
+        for limits in [SMALL_BANDS, ONE_BAND, BandLimits::default()] {
+            let graph = |call| graphs::vae_encoder_in_bands(&config, &weights, size, call, limits).unwrap();
+            let latent = joined(&run_in_bands(graph, ["frames", "latent"], &chunks));
+            let what = format!("{reference} encode {limits:?}");
+            assert_close(&what, &latent.view(), &golden.f32("encode_latent").view());
+        }
     }
 }
 

@@ -4,47 +4,31 @@ use std::time::Instant;
 
 use ndarray::{ArrayD, Axis};
 
+use super::loader::Loader;
+use super::network::Network;
 use super::session_cache::LoadedSession;
 use crate::core::{Error, Kind, Result, Secs, Stage};
 use crate::engine::{Input, Session};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::decode::{FrameSink, decode_stream, frames_from_chunk};
+use crate::pipeline::decode_bands::BandedDecode;
 use crate::pipeline::exported::unexpected_shape;
 use crate::pipeline::reporter::StageStep;
 use crate::wan::VaeConfig;
 use crate::wan::exported::ExportedGraph;
 use crate::wan::graphs::CacheSpec;
 
-/// A VAE decoder that is loaded.
-pub(in crate::pipeline) struct FrameDecoder<'a> {
-    loaded: LoadedSession,
-    form: Form<'a>,
-}
-
-enum Form<'a> {
+/// A VAE decoder, ready to run.
+pub(in crate::pipeline) enum FrameDecoder<'a> {
     /// Decodes one latent frame after the other, in tiles of this size in latent cells.
-    Stream { caches: &'a [CacheSpec], tile: Option<usize> },
+    Stream { loaded: LoadedSession, caches: &'a [CacheSpec], tile: Option<usize> },
+    /// Decodes one latent frame after the other in bands; the first has a graph of its own.
+    Bands { loader: Loader<'a>, networks: [&'a Network<'a>; 2], later: Option<LoadedSession> },
     /// An exported one, which takes the whole clip.
-    Whole { graph: &'a ExportedGraph, config: &'a VaeConfig },
+    Whole { loaded: LoadedSession, graph: &'a ExportedGraph, config: &'a VaeConfig },
 }
 
-impl<'a> FrameDecoder<'a> {
-    pub(super) fn stream(loaded: LoadedSession, caches: &'a [CacheSpec], tile: Option<usize>) -> Self {
-        Self { loaded, form: Form::Stream { caches, tile } }
-    }
-
-    pub(super) fn whole(loaded: LoadedSession, graph: &'a ExportedGraph, config: &'a VaeConfig) -> Self {
-        Self { loaded, form: Form::Whole { graph, config } }
-    }
-
-    /// Whether it decodes in tiles.
-    pub(in crate::pipeline) fn tile(&self) -> Option<usize> {
-        match self.form {
-            Form::Stream { tile, .. } => tile,
-            Form::Whole { .. } => None,
-        }
-    }
-
+impl FrameDecoder<'_> {
     /// Decodes `latent` `[1, z, T, h, w]` and passes the frames to `frames` as they come.
     pub(in crate::pipeline) fn decode(
         &mut self,
@@ -52,17 +36,32 @@ impl<'a> FrameDecoder<'a> {
         frames: FrameSink<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<()> {
-        let session = &mut self.loaded.session;
-        match self.form {
-            Form::Stream { caches, tile } => decode_stream(session, caches, latent, tile, frames, context),
-            Form::Whole { graph, config } => decode_whole(session, graph, config, latent, frames, context),
+        match self {
+            Self::Stream { loaded, caches, tile } => {
+                decode_stream(&mut loaded.session, caches, latent, *tile, frames, context)
+            }
+            Self::Bands { loader, networks: [first, others], later } => {
+                let mut decode = BandedDecode::new(latent, frames);
+                decode.first(&mut loader.acquire(first, context)?.session, context)?;
+                if latent.shape()[2] > 1 {
+                    let mut loaded = loader.acquire(others, context)?;
+                    decode.later(&mut loaded.session, context)?;
+                    *later = Some(loaded);
+                }
+                Ok(())
+            }
+            Self::Whole { loaded, graph, config } => {
+                decode_whole(&mut loaded.session, graph, config, latent, frames, context)
+            }
         }
     }
-}
 
-impl From<FrameDecoder<'_>> for LoadedSession {
-    fn from(decoder: FrameDecoder<'_>) -> Self {
-        decoder.loaded
+    /// What may stay loaded.
+    pub(in crate::pipeline) fn into_loaded(self) -> Option<LoadedSession> {
+        match self {
+            Self::Stream { loaded, .. } | Self::Whole { loaded, .. } => Some(loaded),
+            Self::Bands { later, .. } => later,
+        }
     }
 }
 

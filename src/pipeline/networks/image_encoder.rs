@@ -12,7 +12,7 @@ use crate::pipeline::encode_stream::StreamEncoder;
 use crate::pipeline::encode_whole::WholeEncoder;
 use crate::pipeline::memory_plan::ComponentId;
 use crate::wan::exported::{ExportedGraph, Interface};
-use crate::wan::graphs::{self, CacheSpec, StreamCall};
+use crate::wan::graphs::{self, BandLimits, CacheSpec, StreamCall};
 
 /// Where a VAE encoder comes from.
 pub(in crate::pipeline) struct ImageEncoderSource<'a> {
@@ -22,7 +22,7 @@ pub(in crate::pipeline) struct ImageEncoderSource<'a> {
 
 enum Form<'a> {
     /// Two graphs: for the first frame, and for those after it.
-    Stream { networks: [Network<'a>; 2], caches: Vec<CacheSpec> },
+    Stream { networks: [Network<'a>; 2], caches: Vec<CacheSpec>, in_bands: bool },
     /// An exported one, which takes the whole clip.
     Whole { network: Network<'a>, graph: &'a ExportedGraph },
 }
@@ -36,16 +36,25 @@ pub(in crate::pipeline) enum ImageEncoder<'a> {
 }
 
 impl<'a> ImageEncoderSource<'a> {
-    /// Builds its graphs.
-    pub(super) fn built(loader: Loader<'a>) -> Result<Self> {
+    /// Builds its graphs, which compute in bands if the size of the latent is given.
+    pub(super) fn built(loader: Loader<'a>, bands: Option<[usize; 2]>) -> Result<Self> {
         let vae = &loader.checkpoint.vae;
         let options = loader.options(ComponentId::VaeEncoder);
-        let graph = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, loader.compute.vae);
+        let stride = vae.config.scale_factor_spatial.max(1) as usize;
+        let graph = |call| match bands {
+            Some(cells) => {
+                let size = cells.map(|side| side * stride);
+                let limits = BandLimits::default();
+                graphs::vae_encoder_in_bands(&vae.config, &vae.weights, size, call, limits)
+            }
+            None => graphs::vae_encoder(&vae.config, &vae.weights, call, loader.compute.vae),
+        };
         let (first, later) = (graph(StreamCall::First)?, graph(StreamCall::Later)?);
         let caches = first.caches;
         let networks = [first.graph, later.graph]
             .map(|graph| Network::built(ComponentId::VaeEncoder, graph, options.clone()));
-        Ok(Self { loader, form: Form::Stream { networks, caches } })
+        let in_bands = bands.is_some();
+        Ok(Self { loader, form: Form::Stream { networks, caches, in_bands } })
     }
 
     /// The exported file, if the model has one.
@@ -61,7 +70,7 @@ impl<'a> ImageEncoderSource<'a> {
     /// The encoder of the model, whether or not an image is given; none if it was exported without.
     pub(in crate::pipeline) fn of(loader: Loader<'a>) -> Result<Option<Self>> {
         match &loader.checkpoint.exported {
-            None => Self::built(loader).map(Some),
+            None => Self::built(loader, None).map(Some),
             Some(_) => Ok(Self::exported(loader)),
         }
     }
@@ -98,14 +107,15 @@ impl<'a> ImageEncoderSource<'a> {
             Ok(self.loader.acquire(network, context)?.session)
         };
         match &self.form {
-            Form::Stream { networks: [first, later], caches } => {
+            Form::Stream { networks: [first, later], caches, in_bands } => {
                 let load = |chunk: StreamCall, context: &mut RunContext<'_>| match chunk {
                     StreamCall::First => acquire(first, context),
                     StreamCall::Later => acquire(later, context),
                 };
                 let patch = config.patch_size.unwrap_or(1);
                 let stride = config.scale_factor_spatial.max(1) as usize;
-                work(&ImageEncoder::Stream(StreamEncoder { caches, patch, stride, tile, load: &load }))
+                let encoder = StreamEncoder { caches, patch, stride, tile, in_bands: *in_bands, load: &load };
+                work(&ImageEncoder::Stream(encoder))
             }
             Form::Whole { network, graph } => {
                 let load = |context: &mut RunContext<'_>| acquire(network, context);

@@ -5,16 +5,26 @@ use super::image_encoder::ImageEncoderSource;
 use super::loader::Loader;
 use super::network::Network;
 use super::session_cache::{LoadedSession, SessionKey};
-use super::{FrameDecoder, TextEncoder};
-use crate::core::{Expert, Provider, Result};
+use super::{FrameDecoder, PrefetchPlan, TextEncoder};
+use crate::core::{Bytes, Expert, Provider, Result};
 use crate::engine::{Prepack, check_kernels};
 use crate::onnx::Dtype;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::loras::Loras;
 use crate::pipeline::memory_plan::ComponentId;
+use crate::wan::VaeSplit;
 use crate::wan::exported::{Exported, ExportedGraph, Interface};
-use crate::wan::graphs::{self, CacheSpec, Segments};
+use crate::wan::graphs::{self, BandLimits, CacheSpec, Segments, StreamCall};
 use crate::wan::{Component, TransformerConfig};
+
+/// What of a request decides how its graphs are built.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) struct VideoShape {
+    /// Whether a start image is given.
+    pub(in crate::pipeline) has_start_image: bool,
+    /// Rows and columns of the latent.
+    pub(in crate::pipeline) cells: [usize; 2],
+}
 
 /// The networks of one job. Sessions are acquired for a stage and released after it.
 pub(in crate::pipeline) struct Networks<'a> {
@@ -25,6 +35,8 @@ pub(in crate::pipeline) struct Networks<'a> {
     /// Where a start image is given.
     image_encoder: Option<ImageEncoderSource<'a>>,
     decoder: Network<'a>,
+    /// The decoder of the first latent frame, where it has a graph of its own.
+    first_decoder: Option<Network<'a>>,
     decoder_caches: Vec<CacheSpec>,
 }
 
@@ -34,12 +46,12 @@ impl<'a> Networks<'a> {
     pub(in crate::pipeline) fn build(
         loader: Loader<'a>,
         loras: &Loras,
-        has_start_image: bool,
+        shape: VideoShape,
         context: &mut RunContext<'_>,
     ) -> Result<Self> {
         let networks = match &loader.checkpoint.exported {
-            Some(exported) => Self::exported(loader, exported, has_start_image),
-            None => Self::built(loader, loras, has_start_image)?,
+            Some(exported) => Self::exported(loader, exported, shape.has_start_image),
+            None => Self::built(loader, loras, shape)?,
         };
         let provider = loader.compute.device.provider;
         networks.all().filter_map(Network::graph).try_for_each(|graph| check_kernels(graph, provider))?;
@@ -72,12 +84,14 @@ impl<'a> Networks<'a> {
                 .map(|graph| network(ComponentId::Transformer2, graph, &transformer)),
             image_encoder,
             decoder: network(ComponentId::VaeDecoder, &exported.vae_decoder, &Interface::vae_decoder(vae)),
+            first_decoder: None,
             decoder_caches: Vec::new(),
         }
     }
 
-    fn built(loader: Loader<'a>, loras: &Loras, has_start_image: bool) -> Result<Self> {
+    fn built(loader: Loader<'a>, loras: &Loras, shape: VideoShape) -> Result<Self> {
         let (model, compute) = (loader.checkpoint, loader.compute);
+        let VideoShape { has_start_image, cells } = shape;
         let segments = if has_start_image && model.expand_timesteps { Segments::Two } else { Segments::One };
         let network = |component, graph| Network::built(component, graph, loader.options(component));
         let transformer = |component, part: &Component<TransformerConfig>, expert| {
@@ -87,8 +101,18 @@ impl<'a> Networks<'a> {
         };
         let (text, vae) = (&model.text_encoder, &model.vae);
         let text_encoder = graphs::text_encoder(&text.config, &text.weights, compute.text)?;
-        let image_encoder = has_start_image.then(|| ImageEncoderSource::built(loader)).transpose()?;
-        let decoder = graphs::vae_decoder(&vae.config, &vae.weights, compute.vae)?;
+        let in_bands = loader.memory.vae == VaeSplit::Bands;
+        let bands = in_bands.then_some(cells);
+        let image_encoder = has_start_image.then(|| ImageEncoderSource::built(loader, bands)).transpose()?;
+        let in_bands = |call| {
+            let limits = BandLimits::default();
+            graphs::vae_decoder_in_bands(&vae.config, &vae.weights, cells, call, limits)
+        };
+        let decoder = match bands {
+            Some(_) => in_bands(StreamCall::Later)?,
+            None => graphs::vae_decoder(&vae.config, &vae.weights, compute.vae)?,
+        };
+        let first = bands.map(|_| in_bands(StreamCall::First)).transpose()?;
         let second = model.transformer_2.as_ref();
         Ok(Self {
             loader,
@@ -99,6 +123,7 @@ impl<'a> Networks<'a> {
                 .transpose()?,
             image_encoder,
             decoder: network(ComponentId::VaeDecoder, decoder.graph),
+            first_decoder: first.map(|first| network(ComponentId::VaeDecoder, first.graph)),
             decoder_caches: decoder.caches,
         })
     }
@@ -107,6 +132,7 @@ impl<'a> Networks<'a> {
         [&self.text_encoder, &self.transformer, &self.decoder]
             .into_iter()
             .chain(&self.transformer_2)
+            .chain(&self.first_decoder)
             .chain(self.image_encoder.iter().flat_map(ImageEncoderSource::networks))
     }
 
@@ -143,16 +169,38 @@ impl<'a> Networks<'a> {
         Ok(TextEncoder::new(self.loader.acquire(&self.text_encoder, context)?, self.text_encoder.file()))
     }
 
+    /// What of an expert's transformer can be read in advance while `beside` computes: as much as fits beside it.
+    pub(in crate::pipeline) fn prefetch(
+        &self,
+        expert: Expert,
+        beside: ComponentId,
+        context: &RunContext<'_>,
+    ) -> Option<PrefetchPlan> {
+        let network = self.transformer_of(expert);
+        if context.sessions.contains(&network.key) || network.component == beside {
+            return None;
+        }
+        let memory = self.loader.memory;
+        let room = memory.available.map_or(u64::MAX, |available| {
+            available.0.saturating_sub(memory.reserve.0).saturating_sub(memory.of(beside).weights.0)
+        });
+        Some(PrefetchPlan { ranges: network.graph()?.weight_ranges(), limit: Bytes(room) })
+    }
+
+    fn transformer_of(&self, expert: Expert) -> &Network<'a> {
+        match (expert, &self.transformer_2) {
+            (Expert::Low, Some(second)) => second,
+            _ => &self.transformer,
+        }
+    }
+
     /// The transformer of an expert, ready to run; the only one stands for both.
     pub(in crate::pipeline) fn denoiser(
         &self,
         expert: Expert,
         context: &mut RunContext<'_>,
     ) -> Result<Denoiser> {
-        let network = match (expert, &self.transformer_2) {
-            (Expert::Low, Some(second)) => second,
-            _ => &self.transformer,
-        };
+        let network = self.transformer_of(expert);
         Ok(Denoiser::new(self.loader.acquire(network, context)?, network.file()))
     }
 
@@ -162,11 +210,15 @@ impl<'a> Networks<'a> {
         tile: Option<usize>,
         context: &mut RunContext<'_>,
     ) -> Result<FrameDecoder<'_>> {
+        if let Some(first) = &self.first_decoder {
+            let networks = [first, &self.decoder];
+            return Ok(FrameDecoder::Bands { loader: self.loader, networks, later: None });
+        }
         let loaded = self.loader.acquire(&self.decoder, context)?;
         let config = &self.loader.checkpoint.vae.config;
         Ok(match self.decoder.file() {
-            None => FrameDecoder::stream(loaded, &self.decoder_caches, tile),
-            Some(graph) => FrameDecoder::whole(loaded, graph, config),
+            None => FrameDecoder::Stream { loaded, caches: &self.decoder_caches, tile },
+            Some(graph) => FrameDecoder::Whole { loaded, graph, config },
         })
     }
 

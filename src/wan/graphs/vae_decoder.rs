@@ -1,23 +1,41 @@
 //! The VAE decoder as a stream: each call takes one latent frame; the first returns one frame, later ones four.
 
 use super::super::config::VaeConfig;
-use super::layers::{concat, silu, slice, transpose};
-use super::vae_layers::{END, Stream, StreamGraph, cells};
+use super::layers::{concat, slice, transpose};
+use super::vae_bands::{BandLimits, Bands, Duplicate, Growth};
+use super::vae_layers::{END, Stream, StreamCall, StreamGraph, cells};
 use crate::core::Result;
-use crate::onnx::{Attr, ComputeType, Dtype, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, ComputeType, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
 
 /// The graph `latent [1,z,1,h,w], later [1] i64, cache_in_i -> frames [1,3,T,H,W] in [-1,1], cache_out_i`.
 ///
 /// `latent` is normalised, as the transformer sees it. `later` is 0 in the first call and 1 after it: the first latent
 /// frame stands for one frame of the video, so the first call skips the temporal upsampling.
 pub fn vae_decoder(config: &VaeConfig, weights: &Weights, compute: ComputeType) -> Result<StreamGraph> {
-    let mut s = Stream::new(GraphBuilder::new("vae_decoder", weights).with_compute(compute));
-    let [rows, columns] = cells(0);
+    let s = Stream::new(GraphBuilder::new("vae_decoder", weights).with_compute(compute));
+    decoder(s, config, cells(0))
+}
+
+/// The graph of one call in bands, for latents of `size` rows and columns: `latent [1,z,1,h,w], cache_in_i -> frames
+/// [1,3,T,H,W] in [-1,1], cache_out_i`. The first call takes no caches. It computes in fp32.
+pub fn vae_decoder_in_bands(
+    config: &VaeConfig,
+    weights: &Weights,
+    size: [usize; 2],
+    call: StreamCall,
+    limits: BandLimits,
+) -> Result<StreamGraph> {
+    let name = if call == StreamCall::First { "vae_decoder_first" } else { "vae_decoder" };
+    let mut s = Stream::new(GraphBuilder::new(name, weights));
+    s.bands = Some(Bands { call, frames: 1, size, limits });
+    decoder(s, config, size.map(Dim::from))
+}
+
+fn decoder(mut s: Stream<'_>, config: &VaeConfig, [rows, columns]: [Dim; 2]) -> Result<StreamGraph> {
     let z = config.z_dim;
     let latent =
         s.g.input(ValueSpec::new("latent", Dtype::F32, [1.into(), z.into(), 1.into(), rows, columns]));
-    let later = s.g.input(ValueSpec::new("later", Dtype::I64, [1.into()]));
-
+    let later = s.bands.is_none().then(|| s.g.input(ValueSpec::new("later", Dtype::I64, [1.into()])));
     let (mean, std) = s.statistics(&config.latents_mean, &config.latents_std);
     let x = s.g.op("Mul", &[&latent, &std], &[]);
     let x = s.g.op("Add", &[&x, &mean], &[]);
@@ -28,12 +46,10 @@ pub fn vae_decoder(config: &VaeConfig, weights: &Weights, compute: ComputeType) 
     let mut x = s.causal_conv(&x, "decoder.conv_in", [z, widths[0]])?;
     x = s.middle(&x, "decoder.mid_block", widths[0])?;
     for (index, pair) in widths.windows(2).enumerate() {
-        x = level(&mut s, &x, config, index, [pair[0], pair[1]], &later)?;
+        x = level(&mut s, &x, config, index, [pair[0], pair[1]], later.as_ref())?;
     }
     let last = widths[widths.len() - 1];
-    let x = s.norm(&x, "decoder.norm_out", last)?;
-    let x = silu(&mut s.g, &x);
-    let x = s.causal_conv(&x, "decoder.conv_out", [last, config.out_channels])?;
+    let x = s.norm_conv(&x, "decoder.norm_out", "decoder.conv_out", [last, config.out_channels])?;
     let x = unfold_patch(&mut s, &x, config);
     let x = s.g.widen(&x);
     let (low, high) = s.g.in_fp32(|g| (g.scalar(-1.0), g.scalar(1.0)));
@@ -56,7 +72,7 @@ fn level(
     config: &VaeConfig,
     index: usize,
     [before, outputs]: [usize; 2],
-    later: &Var,
+    later: Option<&Var>,
 ) -> Result<Var> {
     let name = format!("decoder.up_blocks.{index}");
     let grows = index + 1 < config.dim_mult.len();
@@ -74,6 +90,12 @@ fn level(
     let (upsampler, after) =
         if config.is_residual { ("upsampler", outputs) } else { ("upsamplers.0", outputs / 2) };
     let upsampler = format!("{name}.{upsampler}");
+    let Some(later) = later else {
+        let shortcut =
+            config.is_residual.then(|| Duplicate { x: start.clone(), inputs: before, doubles_time });
+        let growth = Growth { name: &upsampler, channels: [outputs, after], doubles_time, shortcut };
+        return s.grow_in_bands(&x, &growth);
+    };
     if doubles_time {
         x = double_time(s, &x, &upsampler, outputs, later)?;
     }

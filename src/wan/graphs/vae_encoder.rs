@@ -1,19 +1,11 @@
 //! The VAE encoder as a stream: the first call takes one frame, later ones four; each returns one latent frame.
 
 use super::super::config::VaeConfig;
-use super::layers::{concat, silu, slice, transpose, unsqueeze};
-use super::vae_layers::{END, Stream, StreamGraph, cells};
+use super::layers::{concat, slice, transpose, unsqueeze};
+use super::vae_bands::{BandLimits, Bands};
+use super::vae_layers::{END, Stream, StreamCall, StreamGraph, cells};
 use crate::core::Result;
 use crate::onnx::{Attr, ComputeType, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
-
-/// Which call a graph is for; one frame is too short for the temporal strides, so the first call has its own graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamCall {
-    /// One frame.
-    First,
-    /// Four frames.
-    Later,
-}
 
 /// The graph `frames [1,3,1 or 4,H,W] in [-1,1], cache_in_i -> latent [1,z,1,h,w], cache_out_i`.
 ///
@@ -25,10 +17,40 @@ pub fn vae_encoder(
     call: StreamCall,
     compute: ComputeType,
 ) -> Result<StreamGraph> {
-    let name = if call == StreamCall::First { "vae_encoder_first" } else { "vae_encoder" };
-    let mut s = Stream::new(GraphBuilder::new(name, weights).with_compute(compute));
-    let length: Dim = if call == StreamCall::First { 1 } else { 4 }.into();
-    let dims = [1.into(), 3.into(), length, "height".into(), "width".into()];
+    let s = Stream::new(GraphBuilder::new(name(call), weights).with_compute(compute));
+    encoder(s, config, call, ["height".into(), "width".into()])
+}
+
+/// The graph of one call in bands, for frames of `size` rows and columns of pixels: `frames [1,3,1 or 4,H,W] in [-1,1],
+/// cache_in_i -> latent [1,z,1,h,w], cache_out_i`. The first call takes no caches. It computes in fp32.
+pub fn vae_encoder_in_bands(
+    config: &VaeConfig,
+    weights: &Weights,
+    size: [usize; 2],
+    call: StreamCall,
+    limits: BandLimits,
+) -> Result<StreamGraph> {
+    let mut s = Stream::new(GraphBuilder::new(name(call), weights));
+    let folded = size.map(|side| side / config.patch_size.unwrap_or(1));
+    s.bands = Some(Bands { call, frames: num_frames(call), size: folded, limits });
+    encoder(s, config, call, size.map(Dim::from))
+}
+
+fn name(call: StreamCall) -> &'static str {
+    if call == StreamCall::First { "vae_encoder_first" } else { "vae_encoder" }
+}
+
+fn num_frames(call: StreamCall) -> usize {
+    if call == StreamCall::First { 1 } else { 4 }
+}
+
+fn encoder(
+    mut s: Stream<'_>,
+    config: &VaeConfig,
+    call: StreamCall,
+    [height, width]: [Dim; 2],
+) -> Result<StreamGraph> {
+    let dims = [1.into(), 3.into(), num_frames(call).into(), height, width];
     let frames = s.g.input(ValueSpec::new("frames", Dtype::F32, dims));
     let x = fold_patch(&mut s, &frames, config);
     let x = s.g.narrow(&x);
@@ -41,10 +63,8 @@ pub fn vae_encoder(
     }
     let last = widths[widths.len() - 1];
     let x = s.middle(&x, "encoder.mid_block", last)?;
-    let x = s.norm(&x, "encoder.norm_out", last)?;
-    let x = silu(&mut s.g, &x);
     let z = config.z_dim;
-    let x = s.causal_conv(&x, "encoder.conv_out", [last, 2 * z])?;
+    let x = s.norm_conv(&x, "encoder.norm_out", "encoder.conv_out", [last, 2 * z])?;
     let x = s.conv(&x, "quant_conv", &[2 * z, 2 * z, 1, 1, 1], &[])?;
     let x = slice(&mut s.g, &x, 0, z as i64, 1);
     let x = s.g.widen(&x);
@@ -99,6 +119,9 @@ fn level(
 
 /// Halves height and width: a strided convolution of each frame, padded on the right and at the bottom.
 fn halve_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize) -> Result<Var> {
+    if let Some(bands) = s.bands {
+        return s.halve_size_in_bands(bands, x, name, channels);
+    }
     let attrs = [("pads", Attr::Ints(vec![0, 0, 0, 0, 1, 1])), ("strides", Attr::Ints(vec![1, 2, 2]))];
     let x = s.frame_conv(x, &format!("{name}.resample.1"), [channels, channels], &attrs)?;
     s.level += 1;
@@ -107,6 +130,13 @@ fn halve_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize) -> Resul
 
 /// Halves the number of frames. The first call passes its frame on unchanged, and later calls see it before their own.
 fn halve_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, call: StreamCall) -> Result<Var> {
+    if let (Some(bands), StreamCall::First) = (s.bands, call) {
+        let [rows, columns] = bands.size;
+        s.cache_made(channels, [1, channels, 1, rows, columns]);
+        let kept = slice(&mut s.g, x, -1, END, 2);
+        s.keep(kept);
+        return Ok(x.clone());
+    }
     let cache = s.cache(channels, 1);
     let joined = concat(&mut s.g, &[&cache, x], 2);
     let kept = slice(&mut s.g, &joined, -1, END, 2);
@@ -115,7 +145,11 @@ fn halve_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, call: St
         return Ok(x.clone());
     }
     let strides = [("strides", Attr::Ints(vec![2, 1, 1]))];
-    s.conv(&joined, &format!("{name}.time_conv"), &[channels, channels, 3, 1, 1], &strides)
+    let y = s.conv(&joined, &format!("{name}.time_conv"), &[channels, channels, 3, 1, 1], &strides)?;
+    if let Some(bands) = &mut s.bands {
+        bands.frames /= 2;
+    }
+    Ok(y)
 }
 
 /// VAE 2.2's shortcut around a level (`AvgDown3D`): blocks of time and space become channels, averaged in groups.

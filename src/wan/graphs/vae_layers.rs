@@ -5,11 +5,21 @@
 //! Caches of zeros at the start give exactly what diffusers' missing caches give.
 
 use super::layers::{concat, silu, slice, squeeze, transpose};
+use super::vae_bands::{BandConv, Bands, Shortcut};
 use crate::core::Result;
 use crate::onnx::{Attr, Dim, Dtype, Graph, GraphBuilder, ValueSpec, Var};
 
 /// The end of an axis, for slices of its tail.
 pub(super) const END: i64 = i64::MAX;
+
+/// Which call a graph is for, if the first one has a graph of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamCall {
+    /// One frame of the video.
+    First,
+    /// Four frames.
+    Later,
+}
 
 /// One cache: `[1, channels, frames, height, width]`, with the size of its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,22 +45,44 @@ pub struct StreamGraph {
 pub(super) struct Stream<'w> {
     pub(super) g: GraphBuilder<'w>,
     pub(super) level: u32,
+    /// Present in graphs that compute in bands.
+    pub(super) bands: Option<Bands>,
     caches: Vec<CacheSpec>,
+    /// Shapes of the caches.
+    shapes: Vec<Vec<Dim>>,
     outputs: Vec<Var>,
 }
 
 impl<'w> Stream<'w> {
     pub(super) fn new(g: GraphBuilder<'w>) -> Self {
-        Self { g, level: 0, caches: Vec::new(), outputs: Vec::new() }
+        Self { g, level: 0, bands: None, caches: Vec::new(), shapes: Vec::new(), outputs: Vec::new() }
     }
 
     /// Declares the next cache and returns its input.
     pub(super) fn cache(&mut self, channels: usize, frames: usize) -> Var {
-        let cache = CacheSpec { channels, frames, level: self.level };
-        let name = format!("cache_in_{}", self.caches.len());
-        self.caches.push(cache);
-        let input = self.g.input(cache_value(name, cache));
+        let [rows, columns] = cells(self.level);
+        let input =
+            self.declare(channels, frames, vec![1.into(), channels.into(), frames.into(), rows, columns]);
+        let input = self.g.input(input);
         self.g.narrow(&input)
+    }
+
+    /// Declares the next cache, of two frames in bands, and returns its input.
+    pub(super) fn cache_in_bands(&mut self, channels: usize, dims: [usize; 5]) -> Var {
+        let input = self.declare(channels, 2, dims.map(Dim::from).to_vec());
+        self.g.input(input)
+    }
+
+    /// Declares the next cache, which a first call makes and does not take.
+    pub(super) fn cache_made(&mut self, channels: usize, dims: [usize; 5]) {
+        self.declare(channels, 2, dims.map(Dim::from).to_vec());
+    }
+
+    fn declare(&mut self, channels: usize, frames: usize, dims: Vec<Dim>) -> ValueSpec {
+        let name = format!("cache_in_{}", self.caches.len());
+        self.caches.push(CacheSpec { channels, frames, level: self.level });
+        self.shapes.push(dims.clone());
+        ValueSpec::new(name, Dtype::F32, dims)
     }
 
     /// Sets the output of the most recently declared cache.
@@ -60,15 +92,19 @@ impl<'w> Stream<'w> {
 
     pub(super) fn finish(mut self) -> StreamGraph {
         debug_assert_eq!(self.caches.len(), self.outputs.len(), "every cache has an output");
-        for (index, (var, cache)) in self.outputs.iter().zip(&self.caches).enumerate() {
+        for (index, (var, dims)) in self.outputs.iter().zip(self.shapes).enumerate() {
             let var = self.g.widen(var);
-            self.g.output(&var, cache_value(format!("cache_out_{index}"), *cache));
+            self.g.output(&var, ValueSpec::new(format!("cache_out_{index}"), Dtype::F32, dims));
         }
         StreamGraph { graph: self.g.finish(), caches: self.caches }
     }
 
     /// 3x3x3 causal convolution called `name`, through a cache of two frames.
     pub(super) fn causal_conv(&mut self, x: &Var, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Var> {
+        if let Some(bands) = self.bands {
+            let layer = BandConv { name, channels: [inputs, outputs], norm: None, shortcut: None };
+            return self.conv_in_bands(bands, x, layer);
+        }
         let cache = self.cache(inputs, 2);
         let x = concat(&mut self.g, &[&cache, x], 2);
         let kept = slice(&mut self.g, &x, -2, END, 2);
@@ -121,6 +157,10 @@ impl<'w> Stream<'w> {
 
     /// Norm, `SiLU`, causal convolution.
     pub(super) fn norm_conv(&mut self, x: &Var, norm: &str, conv: &str, channels: [usize; 2]) -> Result<Var> {
+        if let Some(bands) = self.bands {
+            let layer = BandConv { name: conv, channels, norm: Some(norm), shortcut: None };
+            return self.conv_in_bands(bands, x, layer);
+        }
         let x = self.norm(x, norm, channels[0])?;
         let x = silu(&mut self.g, &x);
         self.causal_conv(&x, conv, channels)
@@ -128,6 +168,9 @@ impl<'w> Stream<'w> {
 
     /// Two convolutions with a shortcut around them.
     pub(super) fn residual(&mut self, x: &Var, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Var> {
+        if let Some(bands) = self.bands {
+            return self.residual_in_bands(bands, x, name, [inputs, outputs]);
+        }
         let shortcut = if inputs == outputs {
             x.clone()
         } else {
@@ -136,6 +179,25 @@ impl<'w> Stream<'w> {
         let y = self.norm_conv(x, &format!("{name}.norm1"), &format!("{name}.conv1"), [inputs, outputs])?;
         let y = self.norm_conv(&y, &format!("{name}.norm2"), &format!("{name}.conv2"), [outputs, outputs])?;
         Ok(self.g.op("Add", &[&y, &shortcut], &[]))
+    }
+
+    fn residual_in_bands(
+        &mut self,
+        bands: Bands,
+        x: &Var,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+    ) -> Result<Var> {
+        let y = self.norm_conv(x, &format!("{name}.norm1"), &format!("{name}.conv1"), [inputs, outputs])?;
+        let conv = format!("{name}.conv_shortcut");
+        let shortcut = Shortcut { x, conv: (inputs != outputs).then_some((&conv, inputs)) };
+        let layer = BandConv {
+            name: &format!("{name}.conv2"),
+            channels: [outputs; 2],
+            norm: Some(&format!("{name}.norm2")),
+            shortcut: Some(shortcut),
+        };
+        self.conv_in_bands(bands, &y, layer)
     }
 
     /// The middle block: residual, attention, residual.
@@ -203,9 +265,4 @@ impl<'w> Stream<'w> {
 /// Names of rows and columns at `level`; values of one level have the same size.
 pub(super) fn cells(level: u32) -> [Dim; 2] {
     [Dim::Named(format!("height_{level}").into()), Dim::Named(format!("width_{level}").into())]
-}
-
-fn cache_value(name: String, cache: CacheSpec) -> ValueSpec {
-    let [rows, columns] = cells(cache.level);
-    ValueSpec::new(name, Dtype::F32, [1.into(), cache.channels.into(), cache.frames.into(), rows, columns])
 }
