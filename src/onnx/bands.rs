@@ -2,7 +2,7 @@
 
 use super::builder::{Attr, GraphBuilder, Var};
 use super::row_chunks::{LoopBody, body_graph, local};
-use super::spec::Dim;
+use super::spec::{Dim, Dtype};
 use crate::core::Result;
 
 impl GraphBuilder<'_> {
@@ -34,7 +34,7 @@ impl GraphBuilder<'_> {
         };
         let results = results?.map(|(var, rank)| (var, any(rank)));
         let graph = body_graph(&name, body, [&iteration, &cond, &cond_out], &results);
-        let count = self.count(count);
+        let count = self.constant(Dtype::I64, Vec::new(), (count as i64).to_le_bytes().to_vec());
         let attrs = [("body", Attr::Graph(Box::new(graph)))];
         let outputs = self.op_many("Loop", &[&count, &Var::none()], N, &attrs);
         let mut outputs = outputs.into_iter();

@@ -206,11 +206,6 @@ impl<'w> GraphBuilder<'w> {
         self.constant(Dtype::I64, vec![values.len() as i64], bytes)
     }
 
-    /// A scalar constant of type int64.
-    pub(super) fn count(&mut self, value: usize) -> Var {
-        self.constant(Dtype::I64, Vec::new(), (value as i64).to_le_bytes().to_vec())
-    }
-
     /// A scalar constant in the current compute type.
     pub fn scalar(&mut self, value: f32) -> Var {
         let constant = self.constant(Dtype::F32, Vec::new(), value.to_le_bytes().to_vec());
@@ -420,7 +415,7 @@ impl<'w> GraphBuilder<'w> {
         Graph { name, model, spec, weights_root: root }
     }
 
-    fn constant(&mut self, dtype: Dtype, dims: Vec<i64>, bytes: Vec<u8>) -> Var {
+    pub(super) fn constant(&mut self, dtype: Dtype, dims: Vec<i64>, bytes: Vec<u8>) -> Var {
         let key = (dtype, dims, bytes);
         if let Some(var) = self.constants.get(&key) {
             return var.clone();

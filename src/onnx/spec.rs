@@ -256,13 +256,29 @@ mod tests {
             let found = (graph.weight_bytes().0, graph.computed_bytes().0);
             assert_eq!(found, (4 * size as u64, computed), "{name}");
         }
-        let mut builder = GraphBuilder::new("test", &weights);
-        for (name, ..) in types {
-            builder.raw_weight(name, &[4]).unwrap();
-        }
-        let ranges = builder.finish().weight_ranges();
-        let length: usize = types.iter().map(|(_, _, size, _)| 4 * size).sum();
-        assert_eq!(ranges.len(), 1, "tensors that follow each other are read together: {ranges:?}");
-        assert_eq!(ranges[0].bytes.end - ranges[0].bytes.start, length as u64);
+    }
+
+    #[test]
+    fn tensors_that_follow_each_other_are_one_range_of_their_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        let bytes = [0; 16];
+        let views = ["a", "b", "c"].map(|name| {
+            let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![4], &bytes);
+            (name, view.unwrap())
+        });
+        std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        let weights = Weights::from_files(std::slice::from_ref(&path)).unwrap();
+        let lengths = |names: &[&str]| -> Vec<u64> {
+            let mut builder = GraphBuilder::new("test", &weights);
+            for name in names {
+                builder.raw_weight(name, &[4]).unwrap();
+            }
+            let ranges = builder.finish().weight_ranges();
+            assert!(ranges.iter().all(|range| range.path.ends_with("m.safetensors")));
+            ranges.iter().map(|range| range.bytes.end - range.bytes.start).collect()
+        };
+        assert_eq!(lengths(&["c", "a", "b"]), [48]);
+        assert_eq!(lengths(&["c", "a"]), [16, 16]);
     }
 }

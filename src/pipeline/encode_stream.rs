@@ -55,7 +55,7 @@ impl StreamEncoder<'_> {
             for ((given, kept), latents) in videos.iter().zip(&mut kept).zip(&mut latents) {
                 let pixels = pixels(given, &range, size)?;
                 latents.push(if self.in_bands {
-                    self.chunk_in_bands(&mut session, &pixels, kept, context.cancel)?
+                    chunk_in_bands(&mut session, &pixels, kept, context.cancel)?
                 } else {
                     self.chunk(&mut session, &tiling, &pixels, kept, context.cancel)?
                 });
@@ -103,29 +103,6 @@ impl StreamEncoder<'_> {
         canvas.finish()
     }
 
-    /// The latent frame of one chunk of pixels in bands; `kept` are the caches, none before the first chunk.
-    fn chunk_in_bands(
-        &self,
-        session: &mut Session,
-        pixels: &ArrayD<f32>,
-        kept: &mut [Vec<Tensor>],
-        cancel: &CancelToken,
-    ) -> Result<ArrayD<f32>> {
-        let none = || Error::new(Kind::Bug, "The VAE encoder returned no latent");
-        let kept = kept.first_mut().ok_or_else(none)?;
-        let inputs = vec![("frames", Input::F32(pixels.view()))];
-        if kept.is_empty() {
-            let mut results = session.run(inputs, cancel)?.into_iter();
-            let latent = results.next().ok_or_else(none)?;
-            *kept = results.collect();
-            return Ok(latent.view()?.to_owned());
-        }
-        let state = caches(std::mem::take(kept).into_iter());
-        let (latent, state) = session.run_in_place(inputs, state, "latent", cancel)?;
-        *kept = state.into_iter().map(|cache| cache.value).collect();
-        Ok(latent.view()?.to_owned())
-    }
-
     /// The initial caches of a tile of this size in cells; none in bands.
     fn zeros(&self, [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
         if self.in_bands {
@@ -137,4 +114,26 @@ impl StreamEncoder<'_> {
         };
         self.caches.iter().map(zeros).collect()
     }
+}
+
+/// The latent frame of one chunk of pixels in bands; `kept` are the caches, none before the first chunk.
+fn chunk_in_bands(
+    session: &mut Session,
+    pixels: &ArrayD<f32>,
+    kept: &mut [Vec<Tensor>],
+    cancel: &CancelToken,
+) -> Result<ArrayD<f32>> {
+    let none = || Error::new(Kind::Bug, "The VAE encoder returned no latent");
+    let kept = kept.first_mut().ok_or_else(none)?;
+    let inputs = vec![("frames", Input::F32(pixels.view()))];
+    if kept.is_empty() {
+        let mut results = session.run(inputs, cancel)?.into_iter();
+        let latent = results.next().ok_or_else(none)?;
+        *kept = results.collect();
+        return Ok(latent.view()?.to_owned());
+    }
+    let state = caches(std::mem::take(kept).into_iter());
+    let (latent, state) = session.run_in_place(inputs, state, "latent", cancel)?;
+    *kept = state.into_iter().map(|cache| cache.value).collect();
+    Ok(latent.view()?.to_owned())
 }

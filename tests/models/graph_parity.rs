@@ -44,10 +44,10 @@ fn run(session: &mut Session, inputs: Vec<(&str, Input<'_>)>) -> Vec<Tensor> {
 
 fn assert_close(what: &str, found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>) {
     let tolerance = if what == "umt5_long" { AMPLIFIED } else { TOLERANCE };
-    assert_within(what, found, expected, tolerance);
+    assert_near(what, found, expected, tolerance);
 }
 
-fn assert_within(what: &str, found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>, tolerance: f32) {
+fn assert_near(what: &str, found: &ArrayViewD<'_, f32>, expected: &ArrayViewD<'_, f32>, tolerance: f32) {
     assert_eq!(found.shape(), expected.shape(), "{what}");
     let worst = found.iter().zip(expected.iter()).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(worst <= tolerance, "{what}: off by {worst:e}");
@@ -289,7 +289,7 @@ fn vae_decoders_in_bands_agree() {
             let frames = joined(&run_in_bands(graph, ["latent", "frames"], &chunks));
             let tolerance = if limits.channels == 1 { FEWER_PRODUCTS } else { TOLERANCE };
             let what = format!("{reference} decode {limits:?}");
-            assert_within(&what, &frames.view(), &golden.f32("frames").view(), tolerance);
+            assert_near(&what, &frames.view(), &golden.f32("frames").view(), tolerance);
         }
     }
 }

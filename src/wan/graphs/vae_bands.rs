@@ -131,13 +131,12 @@ impl Stream<'_> {
                 let earlier = g.op("Gather", &[cache, iteration], &[]);
                 let joined = concat(g, &[&earlier, &x], 0);
                 let kept = slice(g, &joined, -2, END, 0);
-                let y = match &in_place {
-                    Some(weights) => one_frame(g, &joined, weights),
-                    None => {
-                        let each = each_frame(g, &joined, frames + 2);
-                        let conv = TimeConv::new(g, name, [inputs, outputs], 3, limits)?;
-                        conv.apply(g, &each)
-                    }
+                let y = if let Some(weights) = &in_place {
+                    one_frame(g, &joined, weights)
+                } else {
+                    let each = each_frame(g, &joined, frames + 2);
+                    let conv = TimeConv::new(g, name, [inputs, outputs], 3, limits)?;
+                    conv.apply(g, &each)
                 };
                 (kept, y)
             } else {
