@@ -20,6 +20,12 @@ pub(super) fn caches(made: impl Iterator<Item = Tensor>) -> Vec<StateTensor> {
     made.enumerate().map(cache).collect()
 }
 
+/// The decode of one latent frame.
+struct Step {
+    index: usize,
+    began: Instant,
+}
+
 /// A decode of `latent` `[1, z, T, h, w]`, one latent frame after the other.
 pub(super) struct BandedDecode<'a, 'f> {
     latent: &'a ArrayD<f32>,
@@ -41,7 +47,7 @@ impl<'a, 'f> BandedDecode<'a, 'f> {
         let chunk =
             results.next().ok_or_else(|| Error::new(Kind::Bug, "The VAE decoder returned no frames"))?;
         self.caches = caches(results);
-        self.pass_on(&chunk, (0, began), context)
+        self.pass_on(&chunk, Step { index: 0, began }, context)
     }
 
     /// Decodes the other latent frames with the session of their graph.
@@ -53,7 +59,7 @@ impl<'a, 'f> BandedDecode<'a, 'f> {
             let inputs = vec![("latent", Input::F32(cells.view()))];
             let (chunk, caches) = session.run_in_place(inputs, caches, "frames", context.cancel)?;
             self.caches = caches;
-            self.pass_on(&chunk, (index, began), context)?;
+            self.pass_on(&chunk, Step { index, began }, context)?;
         }
         Ok(())
     }
@@ -65,7 +71,7 @@ impl<'a, 'f> BandedDecode<'a, 'f> {
     fn pass_on(
         &mut self,
         chunk: &Tensor,
-        (index, began): (usize, Instant),
+        Step { index, began }: Step,
         context: &mut RunContext<'_>,
     ) -> Result<()> {
         frames_from_chunk(&chunk.view()?).into_iter().try_for_each(&mut *self.frames)?;
