@@ -22,7 +22,7 @@ def program(wandeck, folder, name, args, tile):
     """Runs Wandeck; gives frames, seconds of the decode by its own steps, processor seconds in it, and peak MiB."""
     command = [wandeck, "generate", "a cat", "--model", f"{folder}/model", "--data-dir", f"{folder}/data", "--size", args.size]
     command += ["--frames", str(args.frames), "--steps", "1", "--guidance", "1", "--seed", "1", "--events"]
-    command += ["--latents-out", f"{folder}/{name}.safetensors", "-o", f"{folder}/{name}.%04d.png"]
+    command += ["--latents-out", f"{folder}/{name}.safetensors", "-o", f"{folder}/{name}"]
     command += ["--vae-tile", str(tile)] if tile else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     before = after = None
@@ -59,6 +59,8 @@ def reference(folder, latents, threads):
     """Runs in a process of its own, so that its memory is its own."""
     import time
 
+    # a file of this folder has the name of a package that diffusers looks for
+    sys.path.pop(0)
     import torch
     from diffusers import AutoencoderKLWan
     from safetensors.torch import load_file
@@ -80,7 +82,7 @@ def reference(folder, latents, threads):
 def frames_of(folder, name):
     from PIL import Image
 
-    files = sorted(pathlib.Path(folder).glob(f"{name}.*.png"))
+    files = sorted(pathlib.Path(folder, name).glob("*.png"))
     return np.stack([np.asarray(Image.open(file)) for file in files])
 
 
