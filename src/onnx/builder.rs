@@ -363,12 +363,9 @@ impl<'w> GraphBuilder<'w> {
             data_location: Some(1),
         };
         let var = Var(Rc::from(unique));
-        match self.body.as_mut().and_then(|body| body.weights.as_mut()) {
-            Some(weights) => weights.push(tensor),
+        match self.body.as_mut().filter(|_| is_in_body) {
+            Some(body) => body.own(tensor, &var),
             None => self.initializers.push(tensor),
-        }
-        if let Some(body) = self.body.as_mut().filter(|body| body.weights.is_some()) {
-            body.localize(std::slice::from_ref(&var));
         }
         self.views.insert(key, var.clone());
         Ok(var)

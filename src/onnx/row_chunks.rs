@@ -34,6 +34,12 @@ impl LoopBody {
         self.localize(outputs);
     }
 
+    /// Adds a weight of the body.
+    pub(super) fn own(&mut self, tensor: TensorProto, var: &Var) {
+        self.weights.get_or_insert_default().push(tensor);
+        self.localize(std::slice::from_ref(var));
+    }
+
     /// Marks values as belonging to the body.
     pub(super) fn localize(&mut self, values: &[Var]) {
         self.local.extend(values.iter().cloned());
