@@ -44,17 +44,22 @@ const UNPACKED: u64 = 2;
 /// Bytes of the row copies of an int8 product for each value of the feed-forward's width.
 const INT8_ROWS: u64 = 1;
 
-/// How the VAE takes frames: in tiles where bands do not fit into the free memory.
+/// How the VAE takes frames: in tiles where bands do not fit into the free memory and tiles need less.
 pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
     let PreflightFacts { request, model, provider, .. } = facts;
     let split = vae_cost::split(&model.vae, request.size, request.vae_tile, *provider);
     if split != VaeSplit::Bands || model.exported.is_some() {
         return split;
     }
-    let bands = decode_stage(facts, VaeSplit::Bands);
-    let needed = bands.peak.0.saturating_sub(bands.droppable.0);
+    let needed = |split| {
+        let cost = decode_stage(facts, split);
+        cost.peak.0.saturating_sub(cost.droppable.0)
+    };
+    let bands = needed(VaeSplit::Bands);
     match (facts.free_memory, vae_cost::tile_size(&model.vae, request.size, request.vae_tile)) {
-        (Some(free), Some(tile)) if needed > free.0 => VaeSplit::Tiles(tile),
+        (Some(free), Some(tile)) if bands > free.0 && needed(VaeSplit::Tiles(tile)) < bands => {
+            VaeSplit::Tiles(tile)
+        }
         _ => split,
     }
 }

@@ -199,7 +199,7 @@ fn a_model_that_cannot_be_dropped_from_memory_and_does_not_fit_is_blocked() {
 }
 
 #[test]
-fn memory_grows_with_the_request_and_shrinks_with_tiles() {
+fn memory_grows_with_the_request_and_bands_need_less_than_tiles() {
     let model = model(true);
     let peak = |width, height, frames, tile| {
         let request = GenRequest { vae_tile: tile, ..request(width, height, frames) };
@@ -212,7 +212,8 @@ fn memory_grows_with_the_request_and_shrinks_with_tiles() {
     assert!(peak(1280, 720, 41, None).0 < large.0);
     // the decoder works frame by frame, so more frames need no more memory
     assert_eq!(peak(1280, 720, 41, None).1, large.1);
-    assert!(peak(1280, 720, 81, Some(256)).1 < large.1);
+    // overlapping tiles keep more caches than bands, which update them in place
+    assert!(peak(1280, 720, 81, Some(256)).1 > large.1);
     assert!(peak(16, 16, 1, None).0 > Bytes(0));
 }
 
