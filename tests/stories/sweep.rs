@@ -10,10 +10,15 @@ use wandeck::jobs::{EndStatus, JobState};
 use wandeck::queue::Queue;
 
 use crate::common;
-use crate::window::Window;
+use crate::window::{Screen, Window};
 
 /// The data folder of the window that is killed; set for the process that runs it.
 const DATA_DIR: &str = "WANDECK_STORY_DATA_DIR";
+
+/// A window in which every cell of the grid is seen without scrolling.
+fn tall() -> Screen {
+    Screen { points: eframe::egui::vec2(1600.0, 2400.0), scale: 1.0 }
+}
 
 /// Types the axes of a new sweep and waits until it can be started.
 fn type_axes(window: &mut Window, values: &[&str], cells: usize) {
@@ -83,22 +88,22 @@ fn nine_cells_survive_a_kill_in_the_middle() {
 #[test]
 fn the_winner_of_a_sweep_becomes_a_preset_and_the_sweep_is_exported() {
     let data_dir = common::fresh_data_dir();
-    let mut window = Window::open(data_dir.path());
+    let mut window = Window::open_on(data_dir.path(), &tall());
     window.set_number("Steps", "2");
     window.set_number("Frames", "5");
     start(&mut window, &["7, 8"], 2);
     window.wait_for_ends(2);
     window.wait_for("2 of 2 done");
-    window.click("Save seed 8 as preset");
-    window.click("Save as preset");
+    window.click_when_there("Save seed 8 as preset");
+    window.click_when_there("Save as preset");
     window.wait_for("saved as the preset seed 8");
     window.command("Presets");
     window.wait("the preset", |window| window.has_button("Apply seed 8"));
     window.set_number("Steps", "9");
-    window.click("Apply seed 8");
+    window.click_when_there("Apply seed 8");
     window.wait("its steps", |window| window.number("Steps") == "2");
     window.command("Sweep");
-    window.click("Export sweep");
+    window.click_when_there("Export sweep");
     window.wait_for("The sweep is exported");
     let outputs = data_dir.path().join("outputs");
     let folders = std::fs::read_dir(outputs).unwrap().map(|entry| entry.unwrap().path());
@@ -113,7 +118,7 @@ fn the_winner_of_a_sweep_becomes_a_preset_and_the_sweep_is_exported() {
 #[test]
 fn six_drafts_are_made_and_two_finished() {
     let data_dir = common::fresh_data_dir();
-    let mut window = Window::open(data_dir.path());
+    let mut window = Window::open_on(data_dir.path(), &tall());
     window.set_number("Steps", "4");
     window.set_number("Frames", "5");
     window.command("Sweep");
@@ -129,7 +134,7 @@ fn six_drafts_are_made_and_two_finished() {
         window.control(Role::CheckBox, &label).click();
         window.step();
     }
-    window.click("Finish 2 drafts");
+    window.click_when_there("Finish 2 drafts");
     window.wait_for_ends(6);
     let done: Vec<_> =
         window.jobs().iter().filter(|job| job.ended().unwrap().status == EndStatus::Done).collect();
