@@ -23,5 +23,6 @@ mod remix;
 mod reopen_after_kill;
 mod restore;
 mod screenshots;
+mod step_cache;
 mod sweep;
 mod window;
