@@ -128,7 +128,7 @@ pub(crate) fn attempt(
     let repacked = RepackedModel::plan(model, &compute, cache.dir());
     let given = context.stage(Stage::Preflight, |context| {
         let reporter = &mut context.reporter;
-        let given = resolve_inputs(&target, &request, model, reporter, cancel)?;
+        let given = resolve_inputs(&target, &request, model, data_dir, reporter, cancel)?;
         limits.check_prompts(&request, model)?;
         let job = PreparedJob {
             spec: work,

@@ -21,7 +21,7 @@ struct MeasuredAnalysis<'a> {
 
 pub(super) fn run(args: &Args, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
-    let (history, notes) = History::open(&places.data_dir)?;
+    let (history, notes) = History::open_to_read(&places.data_dir)?;
     for line in &notes {
         note(&format!("Warning: {line}"));
     }

@@ -3,34 +3,28 @@
 use super::Places;
 use super::args::{Common, Lora, LoraVerb};
 use super::report::{out, print_document};
-use crate::core::Result;
+use crate::core::{CancelToken, Result};
 use crate::models;
-use crate::wan::lora::{
-    LoraDocument, LoraFile, LoraFitDocument, LoraReport, LoraSummary, SkippedKey, match_keys,
-};
+use crate::wan::lora::{LoraDocument, LoraFile, LoraFitDocument, LoraReport, LoraSummary, SkippedKey};
 
 pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
     let LoraVerb::Show { file, model } = &args.verb;
     let file = LoraFile::open(file)?;
     let summary = file.summary();
     let places = Places::new(common)?;
-    let mut fits = Vec::new();
+    file.check_finite(&CancelToken::new())?;
+    let mut fit = None;
     if let Some(model) = model {
         let checkpoint = models::open(&models::find(model, &places.data_dir, places.models_dir.as_deref())?)?;
-        // both experts have the same modules
-        let part = &checkpoint.transformer;
-        let fit = match_keys(&file, &part.weights, "strength")?;
-        let problem = fit.check(&file, &checkpoint.id, part.config.width()).err();
-        fits.push((checkpoint.id, fit.report, problem.map(|error| format!("{error:#}"))));
+        fit = Some(LoraFitDocument::of(&file, &checkpoint)?);
     }
     if common.json {
-        let fit = fits.pop().map(|(model, fit, problem)| LoraFitDocument { model, fit, problem });
         print_document(LoraDocument { summary: &summary, fit });
         return Ok(());
     }
     summary_out(&summary);
-    for (model, report, problem) in &fits {
-        report_out(model, report, problem.as_deref());
+    if let Some(fit) = fit {
+        fit_out(&fit);
     }
     Ok(())
 }
@@ -46,13 +40,20 @@ fn summary_out(summary: &LoraSummary) {
     out(&summary.file.display().to_string());
     let format = if summary.format.is_empty() { "no LoRA keys" } else { &summary.format };
     out(&format!("  Format    {format}, {} keys", summary.keys));
+    out(&format!("  Method    {}", list(&summary.methods)));
+    out(&format!("  Size      {}", summary.size));
     out(&format!("  Rank      {}", list(&summary.ranks)));
     out(&format!("  Alpha     {}", list(&summary.alphas)));
     if let Some(width) = summary.width {
         out(&format!("  Width     {width}"));
     }
-    if let Some(expert) = summary.expert {
-        out(&format!("  Expert    {expert}, by its file name"));
+    if !summary.trigger_words.is_empty() {
+        out(&format!("  Triggers  {}", list(&summary.trigger_words)));
+    }
+    if !summary.experts.is_empty() {
+        out(&format!("  Experts   {}, by its keys", list(&summary.experts)));
+    } else if let Some(expert) = summary.expert {
+        out(&format!("  Expert    {expert}, by its name"));
     }
     if let Some(advice) = summary.advice {
         out(&format!(
@@ -62,9 +63,22 @@ fn summary_out(summary: &LoraSummary) {
     }
 }
 
-fn report_out(model: &str, report: &LoraReport, problem: Option<&str>) {
-    out(&format!("Applied to {model}"));
+fn fit_out(fit: &LoraFitDocument) {
+    for (expert, report) in fit.reports() {
+        let of = if expert.is_empty() { String::new() } else { format!(", {expert}") };
+        out(&format!("Applied to {}{of}", fit.model));
+        report_out(report);
+    }
+    if let Some(problem) = &fit.problem {
+        out(&format!("  Cannot be used: {problem}"));
+    }
+}
+
+fn report_out(report: &LoraReport) {
     out(&format!("  Matched   {} modules", report.matched.len()));
+    if report.magnitudes > 0 {
+        out(&format!("  DoRA      magnitudes of {} modules", report.magnitudes));
+    }
     out(&format!("  Scale     {}", list(&report.scales)));
     out(&format!("  Skipped   {} keys", report.skipped.len()));
     for SkippedKey { key, reason } in &report.skipped {
@@ -76,8 +90,5 @@ fn report_out(model: &str, report: &LoraReport, problem: Option<&str>) {
     }
     for note in &report.notes {
         out(&format!("  Note      {note}"));
-    }
-    if let Some(problem) = problem {
-        out(&format!("  Cannot be used: {problem}"));
     }
 }

@@ -26,7 +26,11 @@ pub(super) fn run(args: &QueueArgs, common: &Common) -> Result<ExitCode> {
     if let QueueVerb::Run { events } = args.verb {
         return work_on_all(&places, if events { Output::Events } else { Output::Text }, common.json);
     }
-    let mut queue = Queue::open(&places.data_dir, "wandeck queue", &Faults::from_env()?)?;
+    let (who, faults) = ("wandeck queue", Faults::from_env()?);
+    let mut queue = match args.verb {
+        QueueVerb::List => Queue::open_to_read(&places.data_dir, who, &faults)?,
+        _ => Queue::open(&places.data_dir, who, &faults)?,
+    };
     for note in queue.take_notes() {
         report::note(&note);
     }
@@ -196,7 +200,12 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
     if as_json {
         print_done(QueueRunDocument { finished: done, failed, paused, queue_paused: snapshot.is_paused });
     } else {
-        let left = if snapshot.is_paused { QUEUE_PAUSED.to_owned() } else { left_words(paused) };
+        let queued = snapshot.jobs.iter().filter(|job| job.state == JobState::Queued).count() as u64;
+        let left = match snapshot.is_paused {
+            true => QUEUE_PAUSED.to_owned(),
+            false if is_disk_full => format!("{} in the queue", counted(queued, "job")),
+            false => left_words(paused),
+        };
         report::note(&format!("{done} done, {failed} failed; {left}"));
     }
     if is_disk_full {

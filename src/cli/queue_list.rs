@@ -21,7 +21,7 @@ pub(super) fn print(queue: &Queue, data_dir: &Path) {
     if jobs.is_empty() {
         return note("The queue is empty");
     }
-    let history = History::path_in(data_dir).exists().then(|| History::open(data_dir).ok()).flatten();
+    let history = History::path_in(data_dir).exists().then(|| History::open_to_read(data_dir).ok()).flatten();
     let history = history.as_ref().map(|(history, _)| history);
     for text in table(&jobs, |job| queue.status(job).to_string(), |job| time(job, history)) {
         out(&text);

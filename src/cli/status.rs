@@ -24,7 +24,7 @@ pub(super) fn run(common: &Common) -> Result<()> {
     let runtime = runtime::open_installed(&places.data_dir)
         .map(|(runtime, _)| runtime.map(|runtime| runtime.info().clone()));
     let models = models::installed(&places.data_dir, places.models_dir.as_deref());
-    let ended = History::open(&places.data_dir).and_then(|(history, notes)| {
+    let ended = History::open_to_read(&places.data_dir).and_then(|(history, notes)| {
         for line in &notes {
             note(&format!("Warning: {line}"));
         }
@@ -101,7 +101,7 @@ impl<'a> ModelLine<'a> {
 }
 
 fn queue_counts(data_dir: &Path) -> Result<QueueCounts> {
-    let mut queue = Queue::open(data_dir, "wandeck status", &Faults::from_env()?)?;
+    let mut queue = Queue::open_to_read(data_dir, "wandeck status", &Faults::from_env()?)?;
     for line in queue.take_notes() {
         note(&format!("Warning: {line}"));
     }

@@ -16,7 +16,7 @@ pub(super) fn run(args: &Tasks, common: &Common) -> Result<()> {
     let (history, notes) = if args.rebuild {
         History::open_checked(&places.data_dir)?
     } else {
-        History::open(&places.data_dir)?
+        History::open_to_read(&places.data_dir)?
     };
     for line in &notes {
         note(&format!("Warning: {line}"));

@@ -1,35 +1,16 @@
 //! LoRAs of a request: file, strength and expert.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Kind, Result};
+use super::expert::Expert;
 use super::request::Limits;
 
 /// Largest magnitude of a strength, as in `ComfyUI`.
 const MAX_STRENGTH: f32 = 10.0;
-
-/// One of the two transformers of an A14B model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Expert {
-    /// The high-noise expert, which runs the first steps; also the only transformer of a model that has one.
-    High,
-    /// The low-noise expert, which runs the last steps.
-    Low,
-}
-
-impl fmt::Display for Expert {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::High => "high-noise expert",
-            Self::Low => "low-noise expert",
-        })
-    }
-}
 
 /// A LoRA of a request, written as `FILE[:STRENGTH[:high|low]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::integrity::{FileCheck, check_files};
 use super::manifest::Manifest;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::onnx::{Dtype, RowReader, TensorInfo, Weights};
+use crate::onnx::{RowReader, TensorInfo, Weights, num_not_finite};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 20;
@@ -176,7 +176,7 @@ fn num_invalid(
         // a multiple of every type's size, but for the last one
         let part = &mut chunk[..left.min(CHUNK)];
         file.read_exact(part).map_err(unreadable)?;
-        invalid += invalid_in(info.dtype, part);
+        invalid += num_not_finite(info.dtype, part);
         left -= part.len();
         progress(Bytes(part.len() as u64));
     }
@@ -204,31 +204,12 @@ fn num_invalid_packed(
     Ok(invalid)
 }
 
-fn invalid_in(dtype: Dtype, bytes: &[u8]) -> u64 {
-    // exponents of all ones are infinite or no numbers
-    let words = |mask: u16| {
-        let (pairs, _) = bytes.as_chunks::<2>();
-        pairs.iter().filter(|pair| u16::from_le_bytes(**pair) & mask == mask).count()
-    };
-    let invalid = match dtype {
-        Dtype::F32 => {
-            let (values, _) = bytes.as_chunks::<4>();
-            values.iter().filter(|value| !f32::from_le_bytes(**value).is_finite()).count()
-        }
-        Dtype::F16 => words(0x7C00),
-        Dtype::Bf16 => words(0x7F80),
-        Dtype::F8E4M3 => bytes.iter().filter(|byte| **byte & 0x7F == 0x7F).count(),
-        Dtype::F8E5M2 => bytes.iter().filter(|byte| **byte & 0x7C == 0x7C).count(),
-        Dtype::U8 | Dtype::I8 | Dtype::I32 | Dtype::I64 | Dtype::Bool => 0,
-    };
-    invalid as u64
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::onnx::Dtype;
 
     fn toy(dir: &Path) -> std::path::PathBuf {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
@@ -280,11 +261,11 @@ mod tests {
 
     #[test]
     fn infinite_values_of_every_type_are_found() {
-        assert_eq!(invalid_in(Dtype::F32, &f32::NAN.to_le_bytes()), 1);
-        assert_eq!(invalid_in(Dtype::F16, &[0x00, 0x7C, 0x00, 0x3C]), 1);
-        assert_eq!(invalid_in(Dtype::Bf16, &[0x80, 0xFF, 0x80, 0x3F]), 1);
-        assert_eq!(invalid_in(Dtype::F8E4M3, &[0x7F, 0x7E]), 1);
-        assert_eq!(invalid_in(Dtype::F8E5M2, &[0x7C, 0x7B]), 1);
-        assert_eq!(invalid_in(Dtype::I8, &[0xFF]), 0);
+        assert_eq!(num_not_finite(Dtype::F32, &f32::NAN.to_le_bytes()), 1);
+        assert_eq!(num_not_finite(Dtype::F16, &[0x00, 0x7C, 0x00, 0x3C]), 1);
+        assert_eq!(num_not_finite(Dtype::Bf16, &[0x80, 0xFF, 0x80, 0x3F]), 1);
+        assert_eq!(num_not_finite(Dtype::F8E4M3, &[0x7F, 0x7E]), 1);
+        assert_eq!(num_not_finite(Dtype::F8E5M2, &[0x7C, 0x7B]), 1);
+        assert_eq!(num_not_finite(Dtype::I8, &[0xFF]), 0);
     }
 }

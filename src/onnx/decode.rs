@@ -15,6 +15,27 @@ pub fn decode(dtype: Dtype, bytes: &[u8], values: &mut Vec<f32>) -> bool {
     true
 }
 
+/// Number of values in `bytes` that are infinite or not a number; 0 for integers.
+pub fn num_not_finite(dtype: Dtype, bytes: &[u8]) -> u64 {
+    // their exponents are all ones
+    let words = |mask: u16| {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        pairs.iter().filter(|pair| u16::from_le_bytes(**pair) & mask == mask).count()
+    };
+    let found = match dtype {
+        Dtype::F32 => {
+            let (values, _) = bytes.as_chunks::<4>();
+            values.iter().filter(|value| !f32::from_le_bytes(**value).is_finite()).count()
+        }
+        Dtype::F16 => words(0x7C00),
+        Dtype::Bf16 => words(0x7F80),
+        Dtype::F8E4M3 => bytes.iter().filter(|byte| **byte & 0x7F == 0x7F).count(),
+        Dtype::F8E5M2 => bytes.iter().filter(|byte| **byte & 0x7C == 0x7C).count(),
+        Dtype::U8 | Dtype::I8 | Dtype::I32 | Dtype::I64 | Dtype::Bool => 0,
+    };
+    found as u64
+}
+
 /// Decodes an fp16 number.
 pub(super) fn f16(bits: u16) -> f32 {
     small(bits.into(), 5, 10)

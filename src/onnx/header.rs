@@ -9,7 +9,7 @@ use safetensors::tensor::Metadata;
 use super::gguf;
 use super::quantised::{QUANTIZATION_KEY, logical_shape, quantisation_from_layout};
 use super::spec::Dtype;
-use super::weights::{StoredForm, TensorInfo};
+use super::weights::{StoredForm, TensorInfo, UnusedTensor};
 use crate::core::{Error, Kind, Result, open_regular};
 
 /// Maximum size of a header in bytes; the safetensors format limits it to 100 MB.
@@ -24,8 +24,8 @@ pub(super) fn corrupt(path: &Path, what: &str) -> Error {
 /// The header of a file.
 pub(super) struct Header {
     pub(super) tensors: Vec<(String, TensorInfo)>,
-    /// Tensors of types that are not used here, with the name of the type.
-    pub(super) unused: Vec<(String, String)>,
+    /// Tensors of types that are not used here.
+    pub(super) unused: Vec<(String, UnusedTensor)>,
     /// `__metadata__`.
     pub(super) metadata: HashMap<String, String>,
 }
@@ -76,13 +76,13 @@ pub(super) fn read_header(path: &Path, file: usize) -> Result<Header> {
     // sorted, so that an error is about the same tensor each time
     let all: BTreeMap<_, _> = metadata.tensors().into_iter().collect();
     for (name, info) in all {
+        let (from, to) = info.data_offsets;
+        let (offset, len) = (8 + length + from as u64, (to - from) as u64);
         let Some(dtype) = dtype_from_safetensors(info.dtype) else {
-            unused.push((name, format!("{:?}", info.dtype)));
+            unused.push((name, UnusedTensor { dtype: format!("{:?}", info.dtype), file, offset, len }));
             continue;
         };
-        let (from, to) = info.data_offsets;
         let shape = logical_shape(quantisation, dtype, &info.shape);
-        let (offset, len) = (8 + length + from as u64, (to - from) as u64);
         tensors.push((
             name,
             TensorInfo { dtype, shape, form: StoredForm::Plain, file, offset, len, is_rotated: false },

@@ -6,9 +6,11 @@
 mod adapter;
 mod bands;
 mod blocks;
+mod branches;
 mod builder;
 mod compute_type;
 mod decode;
+mod dense_rows;
 mod encode;
 mod export;
 mod file_identity;
@@ -16,6 +18,7 @@ mod gguf;
 mod header;
 mod int4;
 mod int8;
+mod magnitude;
 mod proto;
 mod quantised;
 mod repack;
@@ -27,15 +30,18 @@ mod scaled_form;
 mod signature;
 mod spec;
 mod type_inference;
+mod weight_delta;
 mod weights;
 
-pub use adapter::{Adapter, WeightDelta};
+pub use adapter::Adapter;
 pub use blocks::BlockType;
 pub use builder::{Attr, Attrs, GraphBuilder, Var};
 pub use compute_type::ComputeType;
-pub use decode::{decode, f8e4m3};
+pub use decode::{decode, f8e4m3, num_not_finite};
+pub use dense_rows::DenseRows;
 pub use encode::push_float;
 pub use export::{ExportDocument, WeightPlacement, export};
+pub use magnitude::magnitude_axis;
 pub use proto::{ModelProto, NodeProto};
 pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, int8_row, quantization_layout};
 pub use repack::{Repack, RepackTarget};
@@ -46,4 +52,7 @@ pub use scaled_form::{ScaleOrder, ScaledForm};
 pub use signature::{Signature, SignatureValue, dims_text, element_name};
 pub use spec::{Dim, Dtype, FileRange, Graph, GraphSpec, ValueSpec};
 pub use type_inference::TypedNode;
+pub use weight_delta::{
+    DeltaRows, FactorMatrix, FactorSource, LowRankPair, MagnitudeAxis, MagnitudeRatios, WeightDelta, values,
+};
 pub use weights::{StoredForm, TensorInfo, Weights};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::blocks::BlockType;
+use super::decode::num_not_finite;
 use super::file_identity::FileIdentity;
 use super::header::{corrupt, read_header, unreadable};
 use super::scaled_form::ScaledForm;
@@ -57,11 +58,21 @@ pub struct Weights {
     identities: Vec<FileIdentity>,
     root: PathBuf,
     tensors: BTreeMap<String, TensorInfo>,
-    /// Tensors of types that are not used here, with the name of the type.
-    unused: BTreeMap<String, String>,
+    /// Tensors of types that are not used here.
+    unused: BTreeMap<String, UnusedTensor>,
     metadata: BTreeMap<String, String>,
     /// The weights that these were repacked from.
     origin: Option<Arc<Self>>,
+}
+
+/// A tensor of a type that is not used here.
+#[derive(Clone, Debug)]
+pub(super) struct UnusedTensor {
+    /// Name of the type.
+    pub(super) dtype: String,
+    pub(super) file: usize,
+    pub(super) offset: u64,
+    pub(super) len: u64,
 }
 
 #[derive(Deserialize)]
@@ -165,7 +176,7 @@ impl Weights {
     /// type that is not used here.
     pub fn get(&self, name: &str) -> Result<&TensorInfo> {
         self.tensors.get(name).ok_or_else(|| {
-            if let Some(dtype) = self.unused.get(name) {
+            if let Some(UnusedTensor { dtype, .. }) = self.unused.get(name) {
                 let message = format!(
                     "The tensor {name} in {} has the type {dtype}, which is not supported",
                     self.root.display()
@@ -202,7 +213,7 @@ impl Weights {
             }
             renamed.insert(new, info);
         }
-        let unused = unused.into_iter().filter_map(|(name, dtype)| Some((rename(&name)?, dtype))).collect();
+        let unused = unused.into_iter().filter_map(|(name, tensor)| Some((rename(&name)?, tensor))).collect();
         Ok(Self { files, identities, root, tensors: renamed, unused, metadata, origin })
     }
 
@@ -290,6 +301,27 @@ impl Weights {
         read().map_err(|error| unreadable(path, error))
     }
 
+    /// The tensors of types that are not used here, with the names of the types.
+    pub fn unused(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.unused.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype.as_str()))
+    }
+
+    /// The value of a tensor of one 64-bit float, which some LoRAs have as alpha; `None` for any other tensor.
+    pub fn double(&self, name: &str) -> Option<f64> {
+        let tensor = self.unused.get(name).filter(|tensor| tensor.dtype == "F64" && tensor.len == 8)?;
+        let UnusedTensor { file, offset, len, .. } = *tensor;
+        let info = TensorInfo {
+            dtype: Dtype::U8,
+            shape: vec![8],
+            form: StoredForm::Plain,
+            file,
+            offset,
+            len,
+            is_rotated: false,
+        };
+        Some(f64::from_le_bytes(self.bytes(&info).ok()?.try_into().ok()?))
+    }
+
     /// Whether every byte of a tensor is zero; stops reading at the first that is not.
     pub fn all_zero(&self, info: &TensorInfo) -> Result<bool> {
         const CHUNK: u64 = 1 << 16;
@@ -297,6 +329,19 @@ impl Weights {
             let part =
                 TensorInfo { offset: info.offset + start, len: CHUNK.min(info.len - start), ..info.clone() };
             if self.bytes(&part)?.iter().any(|&byte| byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether all values of a tensor are finite; stops reading at the first that is not.
+    pub fn is_finite(&self, info: &TensorInfo) -> Result<bool> {
+        const CHUNK: u64 = 1 << 22;
+        for start in (0..info.len).step_by(CHUNK as usize) {
+            let part =
+                TensorInfo { offset: info.offset + start, len: CHUNK.min(info.len - start), ..info.clone() };
+            if num_not_finite(info.dtype, &self.bytes(&part)?) > 0 {
                 return Ok(false);
             }
         }

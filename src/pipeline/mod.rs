@@ -36,7 +36,7 @@ pub use decode::FrameSink;
 pub use denoise::{DenoiseState, StepControl, StepHook};
 pub use encode_image::InputImages;
 pub use generate::{Pipeline, Prepared};
-pub use loras::Loras;
+pub use loras::{Loras, ReadLora, lora_hash};
 pub use memory_plan::{
     ComponentId, ComponentNeeds, ComponentPlan, Footprint, MemoryNeeds, MemoryPlan, Residency,
 };

@@ -6,16 +6,18 @@ use ndarray::ArrayD;
 
 use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Mode, Result, sha256_hex_of_reader};
 use crate::media::{ImageFit, OutputTarget, SourceImage};
-use crate::pipeline::{InputImages, Loras, Reporter};
-use crate::store::read_tensors;
+use crate::pipeline::{InputImages, Loras, Reporter, lora_hash};
+use crate::store::{CheckedFiles, read_tensors};
 use crate::wan::Checkpoint;
+use crate::wan::lora::LoraFile;
 
 /// Checks the output and opens the inputs, so that a run does not fail at its end for a reason known at its start. `cancel`
-/// stops it while a clip is read.
+/// stops it while a clip is read. The LoRAs' hashes are remembered in `data_dir`.
 pub(crate) fn resolve_inputs(
     target: &OutputTarget,
     request: &GenRequest,
     model: &Checkpoint,
+    data_dir: Option<&Path>,
     reporter: &mut Reporter<'_>,
     cancel: &CancelToken,
 ) -> Result<ResolvedInputs> {
@@ -28,7 +30,12 @@ pub(crate) fn resolve_inputs(
             target.path().display()
         ));
     }
-    ResolvedInputs::open(request, model, reporter, cancel)
+    let mut read = |file: &LoraFile| {
+        let read = || file.check_finite(cancel).and_then(|()| lora_hash(file.path()));
+        data_dir.map_or_else(read, |data_dir| CheckedFiles::new(data_dir).sha256(file.path(), read))
+    };
+    let loras = Loras::open(model, request, &mut read)?;
+    ResolvedInputs::open(request, model, loras, reporter, cancel)
 }
 
 /// Reads the tensor `latents` of a file that `--latents-out` wrote, and the file's SHA-256.
@@ -76,10 +83,10 @@ impl ResolvedInputs {
     fn open(
         request: &GenRequest,
         checkpoint: &Checkpoint,
+        mut loras: Loras,
         reporter: &mut Reporter<'_>,
         cancel: &CancelToken,
     ) -> Result<Self> {
-        let mut loras = Loras::open(checkpoint, request)?;
         for warning in loras.warnings.drain(..) {
             reporter.warn(warning);
         }

@@ -9,7 +9,7 @@ use super::profiles::Profiles;
 use super::run_limits::RunLimits;
 use super::toy;
 use crate::core::{
-    Bytes, CancelToken, Error, Event, Expert, FIRST_DEVICE, Finding, GenRequest, Kind, LoraChoice, Provider,
+    Bytes, CancelToken, Error, Event, Expert, FIRST_DEVICE, Finding, GenRequest, Kind, Provider,
     Quantisation, Result, Secs, Severity, Stage, Subject,
 };
 use crate::engine::runtime;
@@ -25,6 +25,7 @@ use crate::preflight::{
     ValueBytes, passes, work,
 };
 use crate::store::{Offload, Settings, WeightsCache};
+use crate::wan::lora::LoraFile;
 use crate::wan::{Checkpoint, vae_cost};
 
 /// Number of earlier runs that are considered.
@@ -81,7 +82,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
         _ => {}
     };
     let never = CancelToken::new();
-    resolve_inputs(&target, &request, &checkpoint, &mut Reporter::new(&mut send), &never)?;
+    resolve_inputs(&target, &request, &checkpoint, Some(data_dir), &mut Reporter::new(&mut send), &never)?;
     let compute = compute_plan(&checkpoint, &request, data_dir)?;
     let settings = Settings::load(data_dir).0;
     let limits = RunLimits::from(&settings);
@@ -223,7 +224,12 @@ fn error_from_finding(finding: &Finding) -> Error {
         },
         |changes| format!("Suggested fix: {changes}"),
     );
-    Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.fixes.clone())
+    let error = Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.fixes.clone());
+    match finding.subject {
+        // the queue rests for it, as when a write finds the disk full
+        Subject::Disk => error.because(std::io::Error::from(std::io::ErrorKind::StorageFull)),
+        _ => error,
+    }
 }
 
 /// The GPU that computes, if there is one and its driver answers.
@@ -238,12 +244,13 @@ pub(super) fn device(compute: &ComputePlan) -> Option<DeviceFacts> {
     Some(DeviceFacts { total, free: Some(free), value_bytes })
 }
 
-/// Memory of the LoRAs on each expert. Files mostly contain 16-bit values, which the CPU converts to fp32.
+/// Memory of the LoRAs on each expert.
 pub(super) fn loras(request: &GenRequest) -> [Bytes; 2] {
-    let size = |lora: &LoraChoice| std::fs::metadata(&lora.file).map_or(0, |file| 2 * file.len());
-    [Expert::High, Expert::Low].map(|expert| {
-        let here = request.loras.iter().filter(|lora| lora.expert.is_none_or(|chosen| chosen == expert));
-        Bytes(here.map(size).sum())
+    let files: Vec<_> =
+        request.loras.iter().filter_map(|lora| Some((lora, LoraFile::open(&lora.file).ok()?))).collect();
+    Expert::ALL.map(|expert| {
+        let here = files.iter().filter(|(lora, _)| lora.changes(expert));
+        Bytes(here.map(|(_, file)| file.memory(expert).0).sum())
     })
 }
 

@@ -11,6 +11,8 @@ use crate::store::{HeldLock, create_private_folder, lock_is_free, make_private, 
 /// This program's entry among the programs that use the queue. It is removed when dropped.
 pub(super) struct ProgramLease {
     data_dir: PathBuf,
+    /// The data folder whose programs are looked for.
+    programs_in: PathBuf,
     worker: String,
     crash_mark: Option<CrashMark>,
     _lock: HeldLock,
@@ -23,7 +25,8 @@ impl ProgramLease {
         let holder = format!("{who} (process {})", std::process::id());
         prepare_folder(data_dir)?;
         let lock = HeldLock::create(&worker_path(data_dir, &worker, LOCK), &holder)?;
-        Ok(Self { data_dir: data_dir.to_path_buf(), worker, crash_mark: None, _lock: lock })
+        let programs_in = data_dir.to_path_buf();
+        Ok(Self { data_dir: data_dir.to_path_buf(), programs_in, worker, crash_mark: None, _lock: lock })
     }
 
     /// The worker id of this program.
@@ -33,7 +36,12 @@ impl ProgramLease {
 
     /// Whether the program with the id `worker` still runs.
     pub(super) fn is_alive(&self, worker: &str) -> bool {
-        is_alive(&self.data_dir, worker)
+        is_alive(&self.programs_in, worker)
+    }
+
+    /// Looks for programs in the data folder that the queue was copied from.
+    pub(super) fn look_in(&mut self, data_dir: &Path) {
+        self.programs_in = data_dir.to_path_buf();
     }
 
     /// Lets this program leave a mark if it ends itself, for the program that finds its job.

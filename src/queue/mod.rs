@@ -8,6 +8,7 @@ mod journal_v1;
 mod leases;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 mod queue;
+mod read_only;
 mod run;
 mod shared_state;
 mod state;

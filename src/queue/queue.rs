@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use super::leases::ProgramLease;
 use super::shared_state::SharedState;
 use super::state::State;
@@ -24,7 +26,9 @@ pub struct Queue {
     pub(super) shared: SharedState,
     pub(super) lease: ProgramLease,
     pub(super) history: Option<History>,
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
+    /// Where a queue is that was copied to be read.
+    pub(super) copy: Option<TempDir>,
 }
 
 impl Queue {
@@ -40,7 +44,7 @@ impl Queue {
             Err(error) => (None, vec![format!("{error:#}")]),
         };
         notes.retain(|note| !note.is_empty());
-        let mut queue = Self { data_dir: data_dir.to_path_buf(), shared, lease, history, notes };
+        let mut queue = Self { data_dir: data_dir.to_path_buf(), shared, lease, history, notes, copy: None };
         queue.complete_history();
         queue.trim();
         queue.sweep();

@@ -1,5 +1,6 @@
 //! The program's files: data folder, journal, locks, settings and cached tensors.
 
+mod checked_files;
 mod data_dir;
 mod journal;
 mod lock;
@@ -11,6 +12,7 @@ mod tensor_file;
 mod weights_cache;
 mod whole_file;
 
+pub use checked_files::CheckedFiles;
 pub use data_dir::{DATA_DIR_VARIABLE, choose_data_dir, default_data_dir};
 pub use journal::{Damage, Journal, JournalUpdate, Locked};
 pub use lock::{HeldLock, lock_is_free, remove_free_lock};

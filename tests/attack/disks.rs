@@ -81,3 +81,80 @@ fn prompts_are_private() {
     let mode = |name: &str| fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("queue"), mode("queue/journal"), mode("history.sqlite")), (0o700, 0o600, 0o600));
 }
+
+/// A small file system in memory, unmounted when dropped; only root may make one.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(at: std::path::PathBuf, size: &str) -> Option<Self> {
+        fs::create_dir_all(&at).ok()?;
+        let options = format!("size={size}");
+        mount(&["-t", "tmpfs", "-o", &options, "none", at.to_str()?]).then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(std::process::Command::new("umount").arg("-l").arg(&self.0).output());
+    }
+}
+
+/// Whether `mount` did it.
+fn mount(args: &[&str]) -> bool {
+    std::process::Command::new("mount").args(args).output().is_ok_and(|mounted| mounted.status.success())
+}
+
+#[test]
+fn a_full_output_disk_lets_the_queue_rest_with_the_reason_and_fails_no_job() {
+    let desk = Desk::new();
+    let Some(disk) = SmallDisk::mount(desk.path("small"), "64k") else {
+        return eprintln!("left out: this user may not mount");
+    };
+    let videos = [desk.add("small/a.mp4", &[]), desk.add("small/b.mp4", &[])];
+    let run = desk.work();
+    let words = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(words.contains("Not enough disk space") && words.contains("2 jobs in the queue"), "{words}");
+    assert_eq!(desk.statuses(), ["queued", "queued"]);
+    assert!(mount(&["-o", "remount,size=64m", disk.0.to_str().unwrap()]));
+    assert!(desk.work().status.success());
+    assert_eq!(
+        (desk.statuses(), videos.iter().all(|video| video.exists())),
+        (vec!["done".to_owned(); 2], true)
+    );
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_to_is_shown() {
+    let desk = Desk::new();
+    let folder = desk.path("data");
+    let Some(_disk) = SmallDisk::mount(folder.clone(), "8m") else {
+        return eprintln!("left out: this user may not mount");
+    };
+    let runtime = fs::read_link(desk.path("runtime")).unwrap();
+    std::os::unix::fs::symlink(runtime, folder.join("runtime")).unwrap();
+    let data_dir = ["--data-dir", folder.to_str().unwrap()];
+    let run = |args: &[&str]| desk.run(&[&data_dir[..], args].concat());
+    let output = desk.path("o.mp4");
+    let job = ["--model", "toy-t2v-A14B", "--size", "64x64", "--frames", "5", "--steps", "2", "-o"];
+    let add = |word: &str| run(&[&["queue", "add", word][..], &job, &[output.to_str().unwrap()]].concat());
+    assert!(add("red").status.success() && run(&["queue", "pause", "1"]).status.success());
+    let shows = |what: &str| {
+        for (args, shown) in [(["queue", "list"], "paused"), (["tasks", "5"], ""), (["analysis", "24"], "")] {
+            let listed = run(&args);
+            let words = String::from_utf8_lossy(&listed.stderr).into_owned();
+            assert!(listed.status.success(), "{what}, {args:?}: {words}");
+            assert!(String::from_utf8_lossy(&listed.stdout).contains(shown), "{what}, {args:?}");
+        }
+        assert!(!add("blue").status.success(), "{what}");
+    };
+    let room = fs::File::create(folder.join("room")).unwrap();
+    let mut filled = 0;
+    while std::io::Write::write_all(&mut &room, &[1; 4096]).is_ok() {
+        filled += 1;
+    }
+    assert!(filled > 0);
+    shows("full");
+    drop(room);
+    assert!(mount(&["-o", "remount,ro", folder.to_str().unwrap()]));
+    shows("read-only");
+}

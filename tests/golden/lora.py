@@ -9,7 +9,6 @@ a format, its file holds the same numbers as one that it can read, so the result
 
 import json
 import math
-import shutil
 
 import torch
 from diffusers import WanPipeline
@@ -99,7 +98,8 @@ def half_underscored(module):
 
 
 def write_loras():
-    shutil.rmtree(LORAS, ignore_errors=True)
+    for old in LORAS.glob("*.safetensors"):
+        old.unlink()
     model = load_dit("tiny-t2v/transformer")
     shapes = {n: tuple(m.weight.shape) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
 

@@ -17,7 +17,7 @@ use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::onnx::{Adapter, ComputeType, Weights};
 use wandeck::store::StoredTensors;
 use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
-use wandeck::wan::lora::{LoraFile, LoraMatch, SkipReason, match_keys};
+use wandeck::wan::lora::{LoraFile, LoraMatch, MatchTarget, SkipReason, match_keys};
 use wandeck::wan::{TransformerConfig, rope};
 
 use crate::common;
@@ -25,7 +25,7 @@ use crate::common;
 /// Share of the results' standard deviation, which is 1.4 to 1.6; the model without a LoRA is as far off.
 const TOLERANCE: f32 = 1e-5;
 /// The strength of the references.
-const STRENGTH: f32 = 0.7;
+pub(crate) const STRENGTH: f32 = 0.7;
 const WEIGHTS: &str = "diffusion_pytorch_model";
 
 fn lora(name: &str) -> PathBuf {
@@ -33,33 +33,37 @@ fn lora(name: &str) -> PathBuf {
 }
 
 /// The high-noise expert of tiny-t2v.
-struct Model {
+pub(crate) struct Model {
     config: TransformerConfig,
     weights: Weights,
 }
 
 impl Model {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self::at(&common::golden_model("tiny-t2v"))
     }
 
-    fn at(model: &Path) -> Self {
+    pub(crate) fn at(model: &Path) -> Self {
         let dir = model.join("transformer");
         Self { config: common::config(&dir), weights: Weights::open(&dir, WEIGHTS).unwrap() }
     }
 
-    fn fit(&self, name: &str, strength: &str) -> LoraMatch {
+    pub(crate) fn fit(&self, name: &str, strength: &str) -> LoraMatch {
         self.try_fit(&lora(name), strength).unwrap()
     }
 
-    fn try_fit(&self, path: &Path, strength: &str) -> Result<LoraMatch> {
+    pub(crate) fn try_fit(&self, path: &Path, strength: &str) -> Result<LoraMatch> {
         let file = LoraFile::open(path)?;
-        let fit = match_keys(&file, &self.weights, strength)?;
+        let fit = match_keys(&file, MatchTarget::only(&self.weights), strength)?;
         fit.check(&file, "tiny-t2v", self.config.width())?;
         Ok(fit)
     }
 
-    fn load(&self, adapters: &[Adapter]) -> Session {
+    pub(crate) fn adapter(&self, fit: LoraMatch) -> Adapter {
+        fit.into_adapter(&self.weights, &CancelToken::new()).unwrap()
+    }
+
+    pub(crate) fn load(&self, adapters: &[Adapter]) -> Session {
         let graph =
             adapted_transformer(&self.config, &self.weights, Segments::One, ComputeType::Fp32, adapters)
                 .unwrap();
@@ -67,7 +71,7 @@ impl Model {
     }
 
     /// The input of `refs/dit_t2v_high` at these strengths.
-    fn run(&self, session: &mut Session, strengths: &[(&str, f32)]) -> ArrayD<f32> {
+    pub(crate) fn run(&self, session: &mut Session, strengths: &[(&str, f32)]) -> ArrayD<f32> {
         let golden = common::golden("dit_t2v_high");
         let hidden = golden.f32("hidden_states");
         let [_, _, t, h, w] = hidden.shape() else { panic!("five dimensions") };
@@ -106,7 +110,7 @@ fn worst(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f32 {
 }
 
 /// The largest difference, in standard deviations of the reference.
-fn apart(found: &ArrayD<f32>, reference: &ArrayD<f32>) -> f32 {
+pub(crate) fn apart(found: &ArrayD<f32>, reference: &ArrayD<f32>) -> f32 {
     worst(found, reference) / reference.std(0.0)
 }
 
@@ -128,7 +132,8 @@ fn every_format_gives_what_diffusers_gives() {
     ] {
         let file = LoraFile::open(&lora(name)).unwrap();
         assert_eq!(file.summary().format, format, "{name}");
-        let LoraMatch { adapter, report } = model.fit(name, "s");
+        let fit = model.fit(name, "s");
+        let report = fit.report.clone();
         assert_eq!(report.matched.len(), matched, "{name}");
         assert_eq!(report.skipped, [], "{name}");
         assert_eq!(
@@ -138,7 +143,7 @@ fn every_format_gives_what_diffusers_gives() {
             report.all_zero
         );
         assert_eq!(report.notes.len(), usize::from(name == "rslora"), "{name}: {:?}", report.notes);
-        let sample = model.run(&mut model.load(&[adapter]), &[("s", STRENGTH)]);
+        let sample = model.run(&mut model.load(&[model.adapter(fit)]), &[("s", STRENGTH)]);
         let apart = apart(&sample, &golden.f32(reference));
         assert!(apart <= TOLERANCE, "{name}: off by {apart:e}");
     }
@@ -148,7 +153,8 @@ fn every_format_gives_what_diffusers_gives() {
 fn strengths_are_inputs_and_loras_add_up() {
     let model = Model::open();
     let plain = model.run(&mut model.load(&[]), &[]);
-    let mut session = model.load(&[model.fit("kohya", "a").adapter, model.fit("musubi", "b").adapter]);
+    let mut session =
+        model.load(&[model.adapter(model.fit("kohya", "a")), model.adapter(model.fit("musubi", "b"))]);
     let mut run = |a, b| model.run(&mut session, &[("a", a), ("b", b)]);
     assert!(worst(&run(0.0, 0.0), &plain) <= 1e-6, "no strength is no LoRA");
     let golden = common::golden("lora");
@@ -156,10 +162,12 @@ fn strengths_are_inputs_and_loras_add_up() {
     assert!(apart(&run(0.0, STRENGTH), &golden.f32("musubi")) <= TOLERANCE);
     let both = run(0.3, -0.6);
     assert!(worst(&both, &plain) > 0.1);
-    let mut turned = model.load(&[model.fit("musubi", "b").adapter, model.fit("kohya", "a").adapter]);
+    let mut turned =
+        model.load(&[model.adapter(model.fit("musubi", "b")), model.adapter(model.fit("kohya", "a"))]);
     assert!(apart(&both, &model.run(&mut turned, &[("a", 0.3), ("b", -0.6)])) <= TOLERANCE);
     // the same file twice is the file at the sum of the strengths
-    let mut twice = model.load(&[model.fit("musubi", "a").adapter, model.fit("musubi", "b").adapter]);
+    let mut twice =
+        model.load(&[model.adapter(model.fit("musubi", "a")), model.adapter(model.fit("musubi", "b"))]);
     let halves = model.run(&mut twice, &[("a", 0.4), ("b", STRENGTH - 0.4)]);
     assert!(apart(&halves, &golden.f32("musubi")) <= TOLERANCE);
 }
@@ -182,7 +190,7 @@ fn loras_change_a_model_in_eight_bits_as_they_change_the_whole_one() {
     let golden = common::golden("lora");
     // low-rank branches, biases and norms, whole matrices
     for name in ["musubi", "kohya", "original"] {
-        let sample = small.run(&mut small.load(&[small.fit(name, "s").adapter]), &[("s", STRENGTH)]);
+        let sample = small.run(&mut small.load(&[small.adapter(small.fit(name, "s"))]), &[("s", STRENGTH)]);
         let (off, change) = (relative_l2(&sample, &golden.f32(name)), relative_l2(&plain, &golden.f32(name)));
         assert!(
             off < 1e-2 && change > 10.0 * off,
@@ -218,7 +226,7 @@ fn write(dir: &Path, name: &str, tensors: &[(&str, &[usize])]) -> PathBuf {
 fn loras_for_other_models_are_refused_with_their_model() {
     let (model, dir) = (Model::open(), tempfile::tempdir().unwrap());
     type Tensors<'a> = &'a [(&'a str, &'a [usize])];
-    let cases: [(Tensors<'_>, &str); 8] = [
+    let cases: [(Tensors<'_>, &str); 9] = [
         (
             &[
                 ("lora_unet_blocks_0_self_attn_q.lora_down.weight", &[2, 3072]),
@@ -230,7 +238,8 @@ fn loras_for_other_models_are_refused_with_their_model() {
         (&[("lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight", &[2, 64])], "text encoder"),
         (&[("unet.down_blocks.0.attentions.0.to_q.lora_A.weight", &[2, 64])], "Stable Diffusion"),
         (&[("blocks.0.attn1.to_q.weight", &[64, 64])], "not a LoRA"),
-        (&[("lycoris_blocks_0_self_attn_to_q.lokr_w1", &[8, 8])], "LoKr is not supported"),
+        (&[("lycoris_blocks_0_self_attn_to_q.oft_blocks", &[8, 8, 8])], "OFT is not supported"),
+        (&[("lycoris_blocks_0_self_attn_to_q.lokr_w1", &[8, 8])], "tensors that belong to it are missing"),
         (
             &[
                 ("diffusion_model.blocks.0.cross_attn.k_img.lora_down.weight", &[2, 64]),
@@ -272,7 +281,8 @@ fn what_is_not_used_is_said_and_the_rest_is_used() {
             ("diffusion_model.blocks.1.ffn.2.lora_up.weight", &[64, 2]),
         ],
     );
-    let LoraMatch { adapter, report } = model.try_fit(&path, "s").unwrap();
+    let fit = model.try_fit(&path, "s").unwrap();
+    let report = fit.report.clone();
     let matched =
         ["blocks.0.attn1.to_q", "blocks.0.norm2", "blocks.0.scale_shift_table", "scale_shift_table"];
     assert_eq!(report.matched, matched);
@@ -280,7 +290,7 @@ fn what_is_not_used_is_said_and_the_rest_is_used() {
         let found = report.skipped.iter().find(|left| left.key.contains(key));
         found.unwrap_or_else(|| panic!("{key}: {:?}", report.skipped)).reason.clone()
     };
-    assert_eq!(why("dora_scale"), SkipReason::Dora);
+    assert_eq!(report.magnitudes, 1);
     assert_eq!(why("self_attn.k."), SkipReason::Incomplete);
     assert_eq!(why("v_img"), SkipReason::ImageBranch);
     assert_eq!(why("blocks.9"), SkipReason::NoModule);
@@ -289,10 +299,10 @@ fn what_is_not_used_is_said_and_the_rest_is_used() {
         "a LoRA for I2V goes on T2V without it"
     );
     assert_eq!(why("something"), SkipReason::NoLora);
-    assert_eq!((report.skipped.len(), report.reasons().len()), (6, 6));
+    assert_eq!((report.skipped.len(), report.reasons().len()), (5, 5));
     assert_eq!(report.all_zero, ["diffusion_model.blocks.1.ffn.2.lora_down.weight"]);
     let plain = model.run(&mut model.load(&[]), &[]);
-    let mut session = model.load(&[adapter]);
+    let mut session = model.load(&[model.adapter(fit)]);
     assert!(worst(&model.run(&mut session, &[("s", 0.0)]), &plain) <= 1e-6);
     assert!(worst(&model.run(&mut session, &[("s", 0.1)]), &plain) > 1e-3);
 }
@@ -308,7 +318,8 @@ fn a_change_of_the_patch_embedding_is_a_change_of_its_weight() {
     ];
     let low = write(dir.path(), "l.safetensors", low);
     // ones times ones over a rank of 2 are twos
-    let [full, low] = [full, low].map(|path| model.load(&[model.try_fit(&path, "s").unwrap().adapter]));
+    let [full, low] =
+        [full, low].map(|path| model.load(&[model.adapter(model.try_fit(&path, "s").unwrap())]));
     let (mut full, mut low) = (full, low);
     assert!(apart(&model.run(&mut full, &[("s", 0.2)]), &model.run(&mut low, &[("s", 0.1)])) <= TOLERANCE);
 }
@@ -323,7 +334,8 @@ fn loras_change_integers_as_they_change_floats() {
     std::fs::write(&full, safetensors::serialize(tensors, None).unwrap()).unwrap();
     // what the LoRAs add to a model's result: low-rank changes of everything, and a whole matrix
     let effect = |model: &Model| {
-        let (low, full) = (model.fit("kohya", "a").adapter, model.try_fit(&full, "b").unwrap().adapter);
+        let (low, full) =
+            (model.adapter(model.fit("kohya", "a")), model.adapter(model.try_fit(&full, "b").unwrap()));
         let mut session = model.load(&[low, full]);
         let mut with = |a, b| model.run(&mut session, &[("a", a), ("b", b)]);
         let plain = with(0.0, 0.0);

@@ -15,6 +15,8 @@ mod layout_names;
 mod layout_parts;
 mod layouts;
 mod lora;
+mod lora_files;
+mod lora_methods;
 mod providers;
 mod quantised_forms;
 mod roles;

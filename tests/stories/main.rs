@@ -5,12 +5,15 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/hub.rs"]
+mod hub;
 
 mod broken_file;
 mod cancel;
 mod compare_two;
 mod compose;
 mod edit_waiting;
+mod fetched_model;
 mod first_video;
 mod keyboard_only;
 mod looks_kept;

@@ -73,7 +73,7 @@ impl App {
                 match action {
                     QueueAction::Open(..) => self.layout.show(PanelId::Player),
                     QueueAction::Compare(_) => self.layout.show(PanelId::Compare),
-                    QueueAction::Convert { .. } => self.layout.show(PanelId::Models),
+                    QueueAction::Convert { .. } | QueueAction::Fetch(_) => self.layout.show(PanelId::Models),
                     _ => {}
                 }
                 state.apply_queue(action, now)
@@ -89,7 +89,7 @@ impl App {
                 self.run_command(ctx, command, now)
             }
             Action::Compose(action) => {
-                if matches!(action, ComposeAction::Fix(Fix::Convert { .. })) {
+                if matches!(action, ComposeAction::Fix(Fix::Convert { .. } | Fix::Fetch(_))) {
                     self.layout.show(PanelId::Models);
                 }
                 state.apply_compose(action, now)
@@ -251,6 +251,7 @@ impl State {
             QueueAction::Convert { model, quantisation } => {
                 self.apply_fix(&Fix::Convert { model, quantisation })?;
             }
+            QueueAction::Fetch(model) => self.apply_fix(&Fix::Fetch(model))?,
             QueueAction::Open(id, path) => self.player.open(path, Some(id), now),
             QueueAction::Compare(paths) => self.comparison.open(paths),
             QueueAction::Columns(columns) => self.window.queue_columns = columns,

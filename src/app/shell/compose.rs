@@ -61,6 +61,7 @@ impl State {
             Fix::Convert { model, quantisation } => {
                 self.apply_models(ModelsAction::Convert(model.clone(), (*quantisation).into()))?;
             }
+            Fix::Fetch(model) => self.apply_models(ModelsAction::PlanFetch(model.clone()))?,
             Fix::Together(fixes) => fixes.iter().try_for_each(|fix| self.apply_fix(fix))?,
             _ => fix.apply(&mut self.form.draft),
         }

@@ -157,6 +157,8 @@ impl Tree<'_> {
                     fits: state.form.fits(),
                     verified: &state.pages.verified,
                     task: task.as_ref(),
+                    available: &state.pages.fetch.available,
+                    fetch: &state.pages.fetch.status,
                     queue: &state.queue,
                     presets: &state.presets,
                     runtime: state.pages.runtime.as_ref(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tempfile::TempDir;
 
 use super::schema::{self, Unfit, VERSION};
 use crate::core::{Error, Kind, Result};
@@ -27,6 +28,8 @@ pub(super) const REBUILD: &str =
 pub struct History {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// Where a history is that was copied to be read; removed after the connection.
+    _copy: Option<TempDir>,
 }
 
 impl History {
@@ -48,6 +51,30 @@ impl History {
         Self::open_with(data_dir, Depth::EveryPage)
     }
 
+    /// Opens the history of a data folder to show it. Where the folder cannot be written to, because its disk is full or
+    /// read-only, a copy is opened.
+    pub fn open_to_read(data_dir: &Path) -> Result<(Self, Vec<String>)> {
+        match Self::open(data_dir) {
+            Err(error) if error.kind == Kind::Io => Self::open_copy(data_dir, &error).ok_or(error),
+            opened => opened,
+        }
+    }
+
+    fn open_copy(data_dir: &Path, error: &Error) -> Option<(Self, Vec<String>)> {
+        let copy = tempfile::tempdir().ok()?;
+        for ending in ["", "-wal"] {
+            let name = format!("{NAME}{ending}");
+            match fs::copy(data_dir.join(&name), copy.path().join(&name)) {
+                // without a log, everything is in the database
+                Err(_) if ending == "-wal" => {}
+                copied => drop(copied.ok()?),
+            }
+        }
+        let (history, mut notes) = Self::open(copy.path()).ok()?;
+        notes.push(format!("This is a copy of the history: {error:#}"));
+        Some((Self { _copy: Some(copy), ..history }, notes))
+    }
+
     /// The problems found by `SQLite`'s integrity check; empty if there are none.
     pub fn problems(&self) -> Result<Vec<String>> {
         problems(&self.connection).map_err(|error| self.failed("be checked", error))
@@ -55,7 +82,7 @@ impl History {
 
     fn open_with(data_dir: &Path, depth: Depth) -> Result<(Self, Vec<String>)> {
         let path = Self::path_in(data_dir);
-        let done = |connection, notes| Ok((Self { connection, path: path.clone() }, notes));
+        let done = |connection, notes| Ok((Self { connection, path: path.clone(), _copy: None }, notes));
         create_private_folder(data_dir).map_err(|error| no_folder(data_dir, error))?;
         let _lock = HeldLock::wait(&data_dir.join(LOCK))?;
         match connect(&path, depth) {

@@ -51,11 +51,24 @@ impl Fetcher {
     /// written.
     pub fn plan(&self, manifest: &Manifest, name: &str, variant: Option<&str>) -> Result<FetchPlan> {
         let selection = manifest.select(name, variant)?;
-        let hub = Hub::new(&self.environment);
+        let hub = self.hub(manifest.endpoint.as_ref());
         let downloader = Downloader::new(&hub, self.options, &self.cancel);
         let listed = listing::list(&downloader, &selection)?;
         let here = OnThisMachine::look(&self.environment, &self.folders());
-        Ok(FetchPlan::new(&selection, self.folder(&selection), listed, &here))
+        Ok(FetchPlan::new(&selection, manifest.endpoint.clone(), self.folder(&selection), listed, &here))
+    }
+
+    /// The hub of the environment, else the one that a manifest names, which does not get the user's token.
+    fn hub(&self, named: Option<&String>) -> Hub {
+        match named.filter(|_| self.environment.endpoint.is_none()) {
+            Some(endpoint) => Hub::new(&HubEnvironment {
+                endpoint: Some(endpoint.clone()),
+                token: None,
+                token_path: None,
+                ..self.environment.clone()
+            }),
+            None => Hub::new(&self.environment),
+        }
     }
 
     /// Folders whose files are used without copying.
@@ -83,7 +96,7 @@ impl Fetcher {
                 .remedy("Choose another data folder with --data-dir")
         };
         fs::create_dir_all(&plan.folder).map_err(failed)?;
-        let hub = Hub::new(&self.environment);
+        let hub = self.hub(plan.endpoint.as_ref());
         let downloader = Downloader::new(&hub, self.options, &self.cancel);
         let meter = Meter::new(plan.total(), report);
         let mut record = FetchRecord {

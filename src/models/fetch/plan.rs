@@ -30,6 +30,8 @@ pub struct FetchPlan {
     pub licence: String,
     /// The folder that it goes to.
     pub folder: PathBuf,
+    /// The hub that the manifest names.
+    pub endpoint: Option<String>,
     /// Its files.
     pub files: Vec<PlannedFile>,
     /// Free space of the folder's disk, where it is known.
@@ -72,6 +74,7 @@ impl FetchPlan {
     /// The plan for files that the hub lists.
     pub(super) fn new(
         selection: &Selection<'_>,
+        endpoint: Option<String>,
         folder: PathBuf,
         listed: Vec<Listed<'_>>,
         here: &OnThisMachine,
@@ -94,6 +97,7 @@ impl FetchPlan {
             variant: selection.variant.name.clone(),
             kind: selection.item.kind,
             licence: selection.item.licence.clone(),
+            endpoint,
             files: files.collect(),
             free: folder.ancestors().find(|dir| dir.is_dir()).and_then(free_space),
             folder,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::chosen;
 use super::super::component;
 use super::super::content::content_of;
-use super::super::experts::{expert_of_file, pair_name, word};
+use super::super::experts::expert_of_file;
 use super::super::info::{RoleSource, precision};
 use super::scan::Found;
 use crate::core::{ComponentFiles, Error, Expert, Kind, Mode, Result};
@@ -175,7 +175,7 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<std::result::Result<
     // pair files whose names differ in the expert's word only, then those of one precision, then the rest
     let rules: [fn(&Transformer, &Transformer) -> bool; 4] = [
         |a, b| common_path(a) == common_path(b) && same_precision(a, b),
-        |a, b| pair_name(&a.found.stem) == pair_name(&b.found.stem) && same_precision(a, b),
+        |a, b| Expert::pair_name(&a.found.stem) == Expert::pair_name(&b.found.stem) && same_precision(a, b),
         same_precision,
         |_, _| true,
     ];
@@ -196,7 +196,7 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<std::result::Result<
 }
 
 fn common_path(one: &Transformer) -> String {
-    pair_name(&one.found.path.to_string_lossy())
+    Expert::pair_name(&one.found.path.to_string_lossy())
 }
 
 fn same_precision(a: &Transformer, b: &Transformer) -> bool {
@@ -237,7 +237,7 @@ fn unpaired_error(high: &[Transformer], low: &[Transformer], unknown: &[Transfor
                     format!(
                         "{} files are named as the {}-noise expert of {model}: {}",
                         all.len(),
-                        word(expert),
+                        expert.word(),
                         names(all)
                     ),
                 )

@@ -16,6 +16,9 @@ pub struct Manifest {
     /// Whether it adds to the shipped one (the default) or replaces it.
     #[serde(default = "extends")]
     pub extends: bool,
+    /// The hub that has its files, unless `HF_ENDPOINT` names one; the user's token is not sent there.
+    #[serde(default)]
+    pub endpoint: Option<String>,
     /// Files by a name of their own.
     #[serde(default)]
     pub files: BTreeMap<String, ManifestFile>,

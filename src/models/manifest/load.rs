@@ -60,6 +60,7 @@ fn parse(text: &str, source: &str, known: &Manifest) -> Result<Manifest> {
 }
 
 fn merged(mut base: Manifest, more: Manifest) -> Manifest {
+    base.endpoint = more.endpoint.or(base.endpoint);
     base.files.extend(more.files);
     base.items.retain(|item| !more.items.iter().any(|other| other.id == item.id));
     base.items.extend(more.items);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::super::header::{Header, corrupt, unreadable};
 use super::super::spec::Dtype;
-use super::super::weights::{StoredForm, TensorInfo};
+use super::super::weights::{StoredForm, TensorInfo, UnusedTensor};
 use super::reader::{HeaderReader, Value, invalid};
 use super::tensors::{ElementType, TensorEntry};
 use crate::core::{Error, Kind, Result};
@@ -57,7 +57,8 @@ pub(in super::super) fn read_header(path: &Path, mut source: File, file: usize) 
             ElementType::Numbers(dtype) => (dtype, StoredForm::Plain),
             ElementType::Blocks(kind) => (Dtype::U8, StoredForm::Blocks(kind)),
             ElementType::Unused(kind) => {
-                header.unused.push((name, kind.to_owned()));
+                let dtype = kind.to_owned();
+                header.unused.push((name, UnusedTensor { dtype, file, offset: 0, len: 0 }));
                 continue;
             }
         };

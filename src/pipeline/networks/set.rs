@@ -6,7 +6,7 @@ use super::loader::Loader;
 use super::network::Network;
 use super::session_cache::{LoadedSession, SessionKey};
 use super::{FrameDecoder, PrefetchPlan, TextEncoder};
-use crate::core::{Bytes, Expert, Provider, Result};
+use crate::core::{Bytes, CancelToken, Expert, Provider, Result};
 use crate::engine::{Prepack, check_kernels};
 use crate::onnx::Dtype;
 use crate::pipeline::context::RunContext;
@@ -51,7 +51,7 @@ impl<'a> Networks<'a> {
     ) -> Result<Self> {
         let networks = match &loader.checkpoint.exported {
             Some(exported) => Self::exported(loader, exported, shape.has_start_image),
-            None => Self::built(loader, loras, shape)?,
+            None => Self::built(loader, loras, shape, context.cancel)?,
         };
         let provider = loader.compute.device.provider;
         networks.all().filter_map(Network::graph).try_for_each(|graph| check_kernels(graph, provider))?;
@@ -89,13 +89,13 @@ impl<'a> Networks<'a> {
         }
     }
 
-    fn built(loader: Loader<'a>, loras: &Loras, shape: VideoShape) -> Result<Self> {
+    fn built(loader: Loader<'a>, loras: &Loras, shape: VideoShape, cancel: &CancelToken) -> Result<Self> {
         let (model, compute) = (loader.checkpoint, loader.compute);
         let VideoShape { has_start_image, cells } = shape;
         let segments = if has_start_image && model.expand_timesteps { Segments::Two } else { Segments::One };
         let network = |component, graph| Network::built(component, graph, loader.options(component));
         let transformer = |component, part: &Component<TransformerConfig>, expert| {
-            let (config, adapters) = (&part.config, loras.adapters(expert));
+            let (config, adapters) = (&part.config, loras.adapters(expert, &part.weights, cancel)?);
             graphs::adapted_transformer(config, &part.weights, segments, compute.transformer, &adapters)
                 .map(|graph| network(component, graph))
         };

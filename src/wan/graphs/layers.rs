@@ -13,11 +13,20 @@ pub(super) fn linear(
 ) -> Result<Var> {
     let matrix = format!("{name}.weight");
     let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
-    let y = if let Some(y) = g.quantised_product(x, &matrix, [outputs, inputs])? {
+    let scaled = g.with_input_magnitudes(x, &matrix);
+    let y = if let Some(y) = g.quantised_product(&scaled, &matrix, [outputs, inputs])? {
+        let y = g.with_output_magnitudes(&y, &matrix);
         g.op("Add", &[&y, &bias], &[])
     } else {
         let weight = g.matrix(&matrix, &[outputs, inputs])?;
-        g.op("Gemm", &[x, &weight, &bias], &[("transB", Attr::Int(1))])
+        let transposed = [("transB", Attr::Int(1))];
+        if g.has_magnitudes(&matrix) {
+            let y = g.op("Gemm", &[&scaled, &weight], &transposed);
+            let y = g.with_output_magnitudes(&y, &matrix);
+            g.op("Add", &[&y, &bias], &[])
+        } else {
+            g.op("Gemm", &[x, &weight, &bias], &transposed)
+        }
     };
     g.add_branches(x, y, &matrix, [outputs, inputs])
 }

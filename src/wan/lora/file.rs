@@ -5,14 +5,25 @@ use std::path::{Path, PathBuf};
 
 use super::distilled::DistilledSettings;
 use super::format::LoraFormat;
-use super::key::{Key, KeyRole};
+use super::key::{Factor, Key, KeyRole};
+use super::method::LoraMethod;
 use super::report::LoraSummary;
 use super::scale::LoraScaling;
-use crate::core::{Error, Expert, Kind, Result};
-use crate::onnx::{Dtype, TensorInfo, Weights};
+use crate::core::{Bytes, CancelToken, Error, Expert, Kind, Result};
+use crate::onnx::{Dtype, TensorInfo, Weights, decode};
 
 /// Metadata keys that may hold the name a LoRA was trained under.
 const NAMES: [&str; 4] = ["modelspec.title", "ss_output_name", "name", "title"];
+/// Metadata keys that may hold words to use in the prompt.
+const TRIGGERS: [&str; 7] = [
+    "modelspec.trigger_phrase",
+    "trigger_phrase",
+    "trigger_words",
+    "trigger_word",
+    "ss_trigger_words",
+    "activation_text",
+    "instance_prompt",
+];
 
 /// A LoRA's tensors and settings; nothing is loaded.
 ///
@@ -34,6 +45,8 @@ pub struct LoraFile {
     pub(super) settings: LoraScaling,
     /// Assumptions that were made in reading it, one sentence each.
     pub(super) notes: Vec<String>,
+    /// Whether it has keys for the low-noise expert.
+    has_low: bool,
 }
 
 impl LoraFile {
@@ -49,7 +62,7 @@ impl LoraFile {
         let mut notes = Vec::new();
         let found = LoraScaling::find(weights.metadata(), path);
         let is_alpha = |key: &str| Key::parse(key).is_some_and(|key| key.role == KeyRole::Alpha);
-        let has_alpha = weights.iter().any(|(key, _)| is_alpha(key));
+        let has_alpha = weights.names().any(is_alpha);
         let is_peft = weights.iter().any(|(key, _)| LoraFormat::of(key) == Some(LoraFormat::Peft));
         let settings = found.unwrap_or_else(|| {
             if is_peft && !has_alpha {
@@ -61,30 +74,105 @@ impl LoraFile {
             }
             LoraScaling::default()
         });
-        Ok(Self { path: path.to_path_buf(), weights, settings, notes })
+        let is_low = |key| Key::parse(key).is_some_and(|key| key.expert == Some(Expert::Low));
+        let has_low = weights.names().any(is_low);
+        Ok(Self { path: path.to_path_buf(), weights, settings, notes, has_low })
     }
 
-    /// Its tensors; the key is parsed if it is a LoRA's.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &TensorInfo, Option<Key>)> {
-        self.weights.iter().map(|(key, info)| (key, info, Key::parse(key)))
+    /// The path as asked for.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its tensors; the key is parsed if it is a LoRA's. A tensor of a type that is not used here has no information.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, Option<&TensorInfo>, Option<Key>)> {
+        let used = self.weights.iter().map(|(key, info)| (key, Some(info), Key::parse(key)));
+        used.chain(self.weights.unused().map(|(key, _)| (key, None, Key::parse(key))))
+    }
+
+    /// The expert that a key is for; `None` if the file does not tell its experts apart.
+    ///
+    /// In a file with keys for the low-noise expert, those without a name of an expert are for the high-noise one.
+    pub(super) fn expert_of(&self, key: &Key) -> Option<Expert> {
+        key.expert.or_else(|| self.has_low.then_some(Expert::High))
+    }
+
+    /// The experts that its keys name; empty if they name none.
+    pub fn experts(&self) -> Vec<Expert> {
+        let has = |expert| {
+            self.keys().any(|(_, _, key)| key.is_some_and(|key| self.expert_of(&key) == Some(expert)))
+        };
+        if self.has_low || has(Expert::High) {
+            Expert::ALL.into_iter().filter(|expert| has(*expert)).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Fails with [`Kind::Input`] and the tensor's name if a tensor that may be applied holds infinity or NaN. Reads the
+    /// whole file.
+    pub fn check_finite(&self, cancel: &CancelToken) -> Result<()> {
+        for (name, info, key) in self.keys() {
+            let (Some(info), Some(key)) = (info, key) else { continue };
+            cancel.check()?;
+            if !matches!(key.role, KeyRole::Foreign(_)) && !self.weights.is_finite(info)? {
+                return Err(Error::new(
+                    Kind::Input,
+                    format!("The LoRA {} has infinity or NaN in the tensor {name}", self.path.display()),
+                )
+                .remedy("Its training failed or the file is damaged: fetch it again, or leave it out")
+                .field("lora"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Memory that it takes on an expert in fp32.
+    pub fn memory(&self, expert: Expert) -> Bytes {
+        let mut values: u64 = 0;
+        let mut factors: BTreeMap<String, BTreeMap<Factor, &[usize]>> = BTreeMap::new();
+        for (_, info, key) in self.keys() {
+            let (Some(info), Some(key)) = (info, key) else { continue };
+            if self.expert_of(&key).is_some_and(|only| only != expert) {
+                continue;
+            }
+            values += info.shape.iter().product::<usize>() as u64;
+            if let KeyRole::Hadamard(factor) = key.role {
+                factors.entry(key.module).or_default().insert(factor, &info.shape);
+            }
+        }
+        for shapes in factors.values() {
+            let shape = |factor| shapes.get(&factor).copied().unwrap_or_default();
+            if let (&[outputs, first], &[second, inputs]) = (shape(Factor::W1A), shape(Factor::W2B)) {
+                // as factors of the product of the ranks if that is smaller; else one matrix at a time
+                values += (first * second * (outputs + inputs)).min(outputs * inputs) as u64;
+            }
+        }
+        Bytes(values * 4)
     }
 
     /// Describes the file by its own keys and metadata.
     pub fn summary(&self) -> LoraSummary {
         let mut formats: BTreeMap<LoraFormat, usize> = BTreeMap::new();
         let (mut ranks, mut widths) = (BTreeSet::new(), BTreeMap::<usize, usize>::new());
+        let mut methods = BTreeSet::new();
         let mut alphas: Vec<f32> = Vec::new();
         for (raw, info, key) in self.keys() {
             let Some(key) = key else { continue };
             if let Some(format) = LoraFormat::of(raw) {
                 *formats.entry(format).or_default() += 1;
             }
-            match (key.role, &info.shape[..]) {
-                (KeyRole::Down, [rank, width, ..]) => {
+            methods.extend(LoraMethod::of(key.role));
+            use Factor::{W1B, W2B};
+            match (key.role, info.map(|info| &info.shape[..])) {
+                (KeyRole::Down | KeyRole::Hadamard(W1B | W2B), Some([rank, width, ..])) => {
                     ranks.insert(*rank);
                     *widths.entry(*width).or_default() += 1;
                 }
-                (KeyRole::Alpha, _) => alphas.extend(self.scalar(info)),
+                (KeyRole::Kronecker(W1B | W2B), Some([rank, ..])) => {
+                    ranks.insert(*rank);
+                }
+                (KeyRole::Alpha, _) => alphas.extend(self.scalar(raw)),
                 _ => {}
             }
         }
@@ -96,67 +184,72 @@ impl LoraFile {
         LoraSummary {
             file: self.path.clone(),
             format: names.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" + "),
-            keys: self.weights.iter().count(),
+            methods: methods.into_iter().collect(),
+            keys: self.weights.names().count(),
+            size: self.size(),
             ranks: ranks.into_iter().collect(),
             alphas,
             expert: self.expert(),
+            experts: self.experts(),
+            trigger_words: trigger_words(self.weights.metadata()),
             width,
             advice: self.advice(),
         }
     }
 
-    /// The expert that its name or metadata mentions; `None` if they mention both or none.
+    fn size(&self) -> Bytes {
+        let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |about| about.len());
+        Bytes(self.weights.files().iter().map(size).sum())
+    }
+
+    /// The expert that its file, its folder or its metadata names, the file first; `None` if it is not clear.
     pub fn expert(&self) -> Option<Expert> {
-        let speaks = |word: &str| {
-            self.names().iter().any(|name| {
-                let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).collect();
-                words.iter().any(|found| *found == word || *found == format!("{word}noise"))
-            })
-        };
-        match (speaks("high"), speaks("low")) {
-            (true, false) => Some(Expert::High),
-            (false, true) => Some(Expert::Low),
-            _ => None,
-        }
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let folder = self.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        let said = |name: &str| Expert::from_name(name);
+        said(&stem).or_else(|| self.trained_names().find_map(|name| said(&name))).or_else(|| said(&folder))
     }
 
     /// Settings it was distilled for; `None` if it is not a distilled LoRA.
     pub fn advice(&self) -> Option<DistilledSettings> {
-        DistilledSettings::of(&self.names())
+        let names = [self.path.file_stem(), self.path.parent().and_then(Path::file_name)];
+        let names = names.into_iter().flatten().map(|name| name.to_string_lossy().into_owned());
+        let all: Vec<_> = names.chain(self.trained_names()).map(|name| name.to_lowercase()).collect();
+        DistilledSettings::of(&all)
     }
 
-    /// File name and trained name, in lower case.
-    fn names(&self) -> Vec<String> {
-        let stem = self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let metadata = self.weights.metadata();
-        let trained = NAMES.iter().filter_map(|key| metadata.get(*key).cloned());
-        stem.into_iter().chain(trained).map(|name| name.to_lowercase()).collect()
+    /// The names that its metadata has for it.
+    fn trained_names(&self) -> impl Iterator<Item = String> {
+        NAMES.iter().filter_map(|key| self.weights.metadata().get(*key).cloned())
     }
 
-    /// The value of a tensor with one element.
-    pub(super) fn scalar(&self, info: &TensorInfo) -> Option<f32> {
+    /// The value of the tensor `name`, if it has one element.
+    pub(super) fn scalar(&self, name: &str) -> Option<f32> {
+        let Ok(info) = self.weights.get(name) else {
+            return self.weights.double(name).map(|value| value as f32);
+        };
         let bytes = self.weights.bytes(info).ok()?;
+        let mut values = Vec::new();
         Some(match (info.dtype, &bytes[..]) {
-            (Dtype::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
-            (Dtype::Bf16, &[a, b]) => f32::from_bits(u32::from(u16::from_le_bytes([a, b])) << 16),
-            (Dtype::F16, &[a, b]) => half(u16::from_le_bytes([a, b])),
             (Dtype::I32, &[a, b, c, d]) => i32::from_le_bytes([a, b, c, d]) as f32,
             (Dtype::I64, &[a, b, c, d, e, f, g, h]) => i64::from_le_bytes([a, b, c, d, e, f, g, h]) as f32,
+            _ if decode(info.dtype, &bytes, &mut values) && values.len() == 1 => values[0],
             _ => return None,
         })
     }
 }
 
-/// Converts an IEEE 754 half-precision value.
-fn half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f32::from(bits & 1023));
-    let size = match exponent {
-        0 => fraction * 2f32.powi(-24),
-        31 if fraction > 0.0 => f32::NAN,
-        31 => f32::INFINITY,
-        _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
-    };
-    if sign == 1 { -size } else { size }
+/// The trigger words in `metadata`, which trainers separate by commas.
+fn trigger_words(metadata: &BTreeMap<String, String>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for text in TRIGGERS.iter().filter_map(|key| metadata.get(*key)) {
+        for word in text.split(',').map(|word| word.trim_matches(|c: char| " []\"'".contains(c))) {
+            if !word.is_empty() && !found.iter().any(|known| known == word) {
+                found.push(word.to_owned());
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -215,15 +308,6 @@ mod tests {
         for path in [dir.path().to_path_buf(), dir.path().join("a.safetensors")] {
             let error = LoraFile::open(&path).unwrap_err();
             assert_eq!((error.kind, error.field_name()), (Kind::Input, Some("lora")), "{error:#}");
-        }
-    }
-
-    #[test]
-    fn halves_are_read() {
-        for (bits, value) in
-            [(0x3c00, 1.0), (0xc000, -2.0), (0x5000, 32.0), (0x0001, 5.960_464_5e-8), (0, 0.0)]
-        {
-            assert_eq!(half(bits), value, "{bits:x}");
         }
     }
 }

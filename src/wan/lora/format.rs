@@ -28,6 +28,8 @@ pub enum LoraFormat {
     Peft,
     /// `pipe.dit.blocks.0.self_attn.q.lora_A.default.weight`.
     DiffSynth,
+    /// `lora_transformer.blocks.0.attn1.to_q.lora_down.weight`.
+    OneTrainer,
     /// `blocks.0.self_attn.q.lora_A.weight`.
     Bare,
 }
@@ -39,17 +41,22 @@ impl LoraFormat {
         let dotted = || Key::parse(key).is_some_and(|key| key.module.contains('.'));
         Some(if begins("lora_unet__") {
             Self::Fun
+        } else if begins("lora_transformer.") || begins("lora_transformer_2.") {
+            Self::OneTrainer
         } else if begins("lora_unet_") || begins("lora_transformer_") {
             if dotted() { Self::Mixed } else { Self::Musubi }
         } else if begins("lycoris_") {
             Self::Lycoris
-        } else if begins("diffusion_model.") || begins("model.diffusion_model.") {
+        } else if begins("diffusion_model.")
+            || begins("diffusion_model_2.")
+            || begins("model.diffusion_model.")
+        {
             if key.contains(".lora_A") || key.contains(".lora_B") { Self::Original } else { Self::Kohya }
-        } else if begins("transformer.") || begins("transformer_2.") {
+        } else if begins("transformer.") || begins("transformer_2.") || begins("transformer2.") {
             Self::Diffusers
         } else if begins("base_model.") {
             Self::Peft
-        } else if begins("pipe.dit.") || begins("dit.") {
+        } else if ["pipe.dit.", "pipe.dit2.", "dit.", "dit2."].into_iter().any(begins) {
             Self::DiffSynth
         } else if Key::parse(key).is_some() {
             Self::Bare
@@ -71,6 +78,7 @@ impl fmt::Display for LoraFormat {
             Self::Diffusers => "diffusers",
             Self::Peft => "PEFT",
             Self::DiffSynth => "DiffSynth",
+            Self::OneTrainer => "OneTrainer",
             Self::Bare => "bare names",
         })
     }
@@ -93,6 +101,9 @@ mod tests {
             ("transformer.blocks.0.attn1.to_q.lora_A.weight", Some(LoraFormat::Diffusers)),
             ("base_model.model.blocks.0.ffn.2.lora_B.weight", Some(LoraFormat::Peft)),
             ("pipe.dit.blocks.0.ffn.2.lora_B.default.weight", Some(LoraFormat::DiffSynth)),
+            ("pipe.dit2.blocks.0.ffn.2.lora_B.weight", Some(LoraFormat::DiffSynth)),
+            ("lora_transformer_2.blocks.0.ffn.net.2.lora_up.weight", Some(LoraFormat::OneTrainer)),
+            ("diffusion_model_2.blocks.0.ffn.2.lora_A.weight", Some(LoraFormat::Original)),
             ("blocks.0.ffn.2.lora_B.weight", Some(LoraFormat::Bare)),
             ("blocks.0.ffn.2.weight", None),
         ] {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::distilled::DistilledSettings;
-use crate::core::Expert;
+use super::method::LoraMethod;
+use crate::core::{Bytes, Expert};
 
 /// What a LoRA file says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,21 +16,29 @@ pub struct LoraSummary {
     pub file: PathBuf,
     /// Formats of its keys, the most frequent first; empty if there is no LoRA key.
     pub format: String,
+    /// What it trains: LoRA, `LoKr`, `LoHa`, `DoRA`, full differences.
+    pub methods: Vec<LoraMethod>,
     /// Number of keys.
     pub keys: usize,
+    /// Size of the file.
+    pub size: Bytes,
     /// All ranks that occur.
     pub ranks: Vec<usize>,
     /// All values of alpha tensors.
     pub alphas: Vec<f32>,
     /// The expert that its name or metadata mentions.
     pub expert: Option<Expert>,
+    /// The experts that its keys name; empty if they name none.
+    pub experts: Vec<Expert>,
+    /// Words that its metadata says to use in the prompt.
+    pub trigger_words: Vec<String>,
     /// Width of the model it is made for.
     pub width: Option<usize>,
     /// Settings it was distilled for, if it is a distilled LoRA.
     pub advice: Option<DistilledSettings>,
 }
 
-/// `SkipReason` a key was skipped.
+/// Why a key was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SkipReason {
     /// It is not a LoRA key.
@@ -38,11 +47,11 @@ pub enum SkipReason {
     NoModule,
     /// It belongs to the image branch of Wan 2.1's I2V models.
     ImageBranch,
-    /// It is a DoRA magnitude, which is not applied.
-    Dora,
+    /// It is for an expert that the model does not have.
+    OtherExpert(Expert),
     /// It belongs to another method, which is named.
     Foreign(&'static str),
-    /// The matching down or up matrix is missing.
+    /// The tensors that belong to it are missing, like the up matrix of a down matrix.
     Incomplete,
     /// Another key has the same module and role.
     Twice,
@@ -63,9 +72,9 @@ impl fmt::Display for SkipReason {
             Self::NoLora => f.write_str("not a LoRA key"),
             Self::NoModule => f.write_str("the model has no such module"),
             Self::ImageBranch => f.write_str("the image branch of Wan 2.1, which Wan 2.2 does not have"),
-            Self::Dora => f.write_str("DoRA magnitudes are not applied; the rest of the LoRA is"),
+            Self::OtherExpert(expert) => write!(f, "it is for the {expert}, which the model does not have"),
             Self::Foreign(method) => write!(f, "{method} is not supported"),
-            Self::Incomplete => f.write_str("the matching down or up matrix is missing"),
+            Self::Incomplete => f.write_str("the tensors that belong to it are missing"),
             Self::Twice => f.write_str("another key has the same module and role"),
             Self::Shape { model, lora } => write!(f, "the model has shape {model:?}, the LoRA {lora:?}"),
             Self::Numbers => f.write_str("the values are not finite floating-point numbers"),
@@ -97,6 +106,8 @@ pub struct LoraReport {
     pub scales: Vec<f32>,
     /// Keys that were skipped.
     pub skipped: Vec<SkippedKey>,
+    /// Number of modules whose magnitudes it changes (DoRA).
+    pub magnitudes: usize,
     /// Keys whose delta is all zero; they have no effect.
     pub all_zero: Vec<String>,
     /// Assumptions that were made in reading the file.

@@ -20,6 +20,10 @@ const PEFT_FILE: &str = "adapter_config.json";
 #[serde(default)]
 pub(super) struct LoraScaling {
     lora_alpha: Option<f32>,
+    /// Of a `LoKr` or `LoHa`.
+    alpha: Option<f32>,
+    /// Of a `LoKr` or `LoHa`, whose scale is alpha / rank whatever the rank of a factor is.
+    r: Option<f32>,
     use_rslora: bool,
     alpha_pattern: BTreeMap<String, f32>,
 }
@@ -48,6 +52,16 @@ impl LoraScaling {
     /// (as ComfyUI-WanVideoWrapper does).
     pub(super) fn rank_stabilised() -> Self {
         Self { use_rslora: true, ..Self::default() }
+    }
+
+    /// Scale of a `LoKr` or `LoHa` with factors of this rank; `given` is the module's own alpha tensor, which has no
+    /// meaning if no factor is of low rank.
+    pub(super) fn of_factors(&self, given: Option<f32>, rank: Option<usize>) -> f32 {
+        match (given, rank, self.alpha, self.r) {
+            (Some(alpha), Some(rank), ..) => alpha / rank as f32,
+            (None, _, Some(alpha), Some(rank)) => alpha / rank,
+            _ => 1.0,
+        }
     }
 
     /// Scale of a module's delta; `given` is the module's own alpha tensor.
@@ -81,6 +95,10 @@ mod tests {
         assert_eq!(settings.scale(None, "blocks.0.attn1.to_q", 16), 2.0);
         assert_eq!(settings.scale(None, "blocks.0.attn2.to_q", 16), 8.0);
         assert_eq!(LoraScaling::rank_stabilised().scale(None, "a", 16), 4.0);
+        assert_eq!(none.of_factors(Some(4.0), Some(8)), 0.5);
+        assert_eq!((none.of_factors(Some(4.0), None), none.of_factors(None, Some(8))), (1.0, 1.0));
+        let peft: LoraScaling = serde_json::from_str(r#"{"peft_type": "LOKR", "r": 8, "alpha": 2}"#).unwrap();
+        assert_eq!(peft.of_factors(None, Some(4)), 0.25);
     }
 
     #[test]

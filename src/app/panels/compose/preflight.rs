@@ -206,6 +206,7 @@ fn finding_ui(
         for fix in offered(&finding.fixes, view.draft, view.models) {
             let then = match fix {
                 Fix::Convert { .. } => "Starts now, in the model manager",
+                Fix::Fetch(_) => "Shows the plan in the model manager",
                 _ => "Changes the form; nothing runs yet",
             };
             if fix_button(ui, fix, finding.figures_of(fix), then).clicked() {

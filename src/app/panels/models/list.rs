@@ -36,8 +36,8 @@ pub(super) fn list_ui(
         ui.weak(if view.models.is_empty() { "No models found" } else { "No model matches" });
         return;
     }
-    Grid::new("models").num_columns(6).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
-        for head in ["Model", "Modes", "Precision", "On disk", "This machine", "State"] {
+    Grid::new("models").num_columns(7).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
+        for head in ["Model", "Modes", "Precision", "On disk", "Licence", "This machine", "State"] {
             ui.weak(head);
         }
         ui.end_row();
@@ -68,6 +68,7 @@ fn row_ui(
     ui.label(modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     ui.label(model.info.as_ref().map_or("–", |info| precision(info)));
     ui.label(model.info.as_ref().map_or_else(|| "–".to_owned(), |info| info.size().to_string()));
+    ui.label(licence(model, view));
     let fit = view.fits.iter().find(|fit| fit.model == model.id);
     let tokens = theme::tokens(ui);
     let (colour, text) = match fit.map(|fit| (fit.fit, fit.needed)) {
@@ -85,6 +86,12 @@ fn row_ui(
     let (is_good, text) = state(model, view);
     let colour = if is_good { tokens.good } else { tokens.error };
     ui.add(Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(text);
+}
+
+/// The licence that the model was fetched under.
+fn licence<'a>(model: &Installed, view: &ModelsView<'a>) -> &'a str {
+    let fetched = view.available.iter().find(|one| model.path.starts_with(&one.folder));
+    fetched.map_or("not known", |one| one.licence.as_str())
 }
 
 /// The precision of the transformer, which is most of a model.

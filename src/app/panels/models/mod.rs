@@ -1,9 +1,11 @@
 //! The models panel.
 
+mod available;
 mod detail;
 mod list;
 mod panel;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::app) use available::{AvailableModel, FetchStatus};
 pub(in crate::app) use panel::{ModelTask, ModelsAction, ModelsPanel, ModelsView, RuntimeStatus};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use eframe::egui::{Button, ComboBox, Label, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 
+use super::available::{AvailableModel, FetchStatus, available_ui, fetch_ui};
 use super::detail::detail_ui;
 use super::list::list_ui;
 use crate::app::theme;
@@ -51,6 +52,10 @@ pub(in crate::app) struct ModelsView<'a> {
     pub(in crate::app) is_scanning: bool,
     /// What is being done with a model.
     pub(in crate::app) task: Option<&'a ModelTask>,
+    /// What can be fetched.
+    pub(in crate::app) available: &'a [AvailableModel],
+    /// What is being fetched.
+    pub(in crate::app) fetch: &'a FetchStatus,
     /// The queue.
     pub(in crate::app) queue: &'a [Job],
     /// The presets.
@@ -82,6 +87,14 @@ pub(in crate::app) enum ModelsAction {
     BrowseFolder,
     /// Look at ONNX Runtime and its providers.
     CheckRuntime,
+    /// Show what fetching this model of the manifest would do.
+    PlanFetch(String),
+    /// Fetch what the plan shows, or go on with it.
+    StartFetch,
+    /// Stop fetching; what was received is kept.
+    PauseFetch,
+    /// Put the plan away; what was received is kept.
+    CloseFetch,
 }
 
 /// The view state of the models panel.
@@ -109,6 +122,7 @@ impl ModelsPanel {
             });
             ui.ctx().request_repaint_after(std::time::Duration::from_millis(200));
         }
+        fetch_ui(ui, view.fetch, &mut actions);
         ui.separator();
         if ui.available_width() >= WIDE {
             ui.columns(2, |columns| {
@@ -160,6 +174,8 @@ impl ModelsPanel {
         ui.add_space(10.0);
         self.add_ui(ui, view, actions);
         ui.add_space(10.0);
+        available_ui(ui, view, self.mode, actions);
+        ui.add_space(10.0);
         runtime_ui(ui, view.runtime, actions);
     }
 
@@ -178,21 +194,9 @@ impl ModelsPanel {
         let has_official = view.models.iter().any(|model| model.family.is_some());
         if !has_official && !view.is_scanning {
             ui.strong("No official Wan 2.2 model yet");
-            let about = "The toy models only draw shapes. For real videos, download one of these (Apache-2.0) and \
-                         point Wandeck to its folder; nothing is copied.";
+            let about = "The toy models only draw shapes. For real videos, fetch one of the models below, or point \
+                         Wandeck to the folder of one that you have; nothing is copied.";
             ui.add(Label::new(about).wrap());
-            for (mode, repository, size) in [
-                ("Text to video", "Wan-AI/Wan2.2-T2V-A14B-Diffusers", "about 126 GB, fp32"),
-                ("Image to video", "Wan-AI/Wan2.2-I2V-A14B-Diffusers", "about 126 GB, fp32"),
-                ("Text and image to video", "Wan-AI/Wan2.2-TI2V-5B-Diffusers", "about 33 GB, fp32"),
-                ("Every mode, smaller", "Comfy-Org/Wan_2.2_ComfyUI_Repackaged", "about 36 GB a mode, fp8"),
-            ] {
-                ui.horizontal_wrapped(|ui| {
-                    ui.label(mode);
-                    ui.monospace(repository);
-                    ui.weak(size);
-                });
-            }
         }
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Existing folder");

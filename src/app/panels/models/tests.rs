@@ -6,7 +6,7 @@ use eframe::egui::vec2;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use super::{ModelTask, ModelsAction, ModelsPanel, ModelsView};
+use super::{AvailableModel, FetchStatus, ModelTask, ModelsAction, ModelsPanel, ModelsView};
 use crate::app::theme;
 use crate::core::{Error, Kind};
 use crate::models::Installed;
@@ -16,6 +16,8 @@ struct Page {
     panel: ModelsPanel,
     models: Vec<Installed>,
     task: Option<ModelTask>,
+    available: Vec<AvailableModel>,
+    fetch: FetchStatus,
     actions: Vec<ModelsAction>,
 }
 
@@ -36,6 +38,8 @@ fn page<'a>(task: Option<ModelTask>) -> Harness<'a, Page> {
                 chosen: "toy-t2v-A14B",
                 is_scanning: false,
                 task: page.task.as_ref(),
+                available: &page.available,
+                fetch: &page.fetch,
                 queue: &[],
                 presets: &[],
                 runtime: None,

@@ -44,6 +44,9 @@ pub(super) fn failure_ui(
                     "Starts now, in the model manager",
                     QueueAction::Convert { model: model.clone(), quantisation: *quantisation },
                 ),
+                Fix::Fetch(model) => {
+                    ("Shows the plan in the model manager", QueueAction::Fetch(model.clone()))
+                }
                 _ => {
                     ("Makes the video again with this change", QueueAction::Retry(job.id, Some(fix.clone())))
                 }

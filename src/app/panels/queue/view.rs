@@ -61,6 +61,8 @@ pub(in crate::app) enum QueueAction {
     ShowGallery,
     /// Open the models panel.
     ShowModels,
+    /// Show what fetching this model of the manifest would do.
+    Fetch(String),
     /// Make a smaller copy of a model.
     Convert {
         /// The model's id.

@@ -1,5 +1,6 @@
 //! What the pages for settings, log, models and presets do: their state beside the form, and their actions.
 
+mod fetch;
 mod log;
 mod models;
 mod presets;

@@ -19,7 +19,10 @@ impl State {
     pub(in crate::app::shell) fn apply_models(&mut self, action: ModelsAction) -> Result<()> {
         match action {
             ModelsAction::Use(id) => self.form.choose_model(&id)?,
-            ModelsAction::Scan => self.scan_models(),
+            ModelsAction::Scan => {
+                self.read_manifest()?;
+                self.scan_models();
+            }
             ModelsAction::Verify(id) => self.verify_model(&id)?,
             ModelsAction::Convert(id, target) => self.convert_model(&id, target)?,
             ModelsAction::CancelTask => {
@@ -37,6 +40,10 @@ impl State {
             }
             ModelsAction::UseFolder(folder) => self.use_models_folder(folder.display().to_string())?,
             ModelsAction::BrowseFolder => self.browse(Purpose::SettingFolder("models.folder")),
+            ModelsAction::PlanFetch(name) => self.plan_fetch(name)?,
+            ModelsAction::StartFetch => self.start_fetch(),
+            ModelsAction::PauseFetch => self.pages.fetch.cancel(),
+            ModelsAction::CloseFetch => self.pages.fetch.close(),
             ModelsAction::CheckRuntime => {
                 let data_dir = self.data_dir.clone();
                 self.page_work(move || PageAnswer::Runtime(runtime_status(&data_dir)))?;
@@ -153,6 +160,9 @@ impl State {
                 self.scan_models();
             }
             PageAnswer::Runtime(status) => self.pages.runtime = Some(status),
+            PageAnswer::Available(_) | PageAnswer::Planned(_) | PageAnswer::Fetched(_) => {
+                return self.take_fetch_answer(answer);
+            }
             _ => {}
         }
         Ok(())

@@ -136,7 +136,7 @@ impl State {
                 self.report_error(&error);
             }
         }
-        while let Some(answer) = self.pages.work.poll().or_else(|| self.pages.long_work.poll()) {
+        while let Some(answer) = self.pages.poll() {
             if let Err(error) = answer.and_then(|answer| self.take_answer(answer)) {
                 self.report_error(&error);
             }
@@ -162,7 +162,10 @@ impl State {
             PageAnswer::Verified(..)
             | PageAnswer::Converted(_)
             | PageAnswer::Removed(_)
-            | PageAnswer::Runtime(_) => {
+            | PageAnswer::Runtime(_)
+            | PageAnswer::Available(_)
+            | PageAnswer::Planned(_)
+            | PageAnswer::Fetched(_) => {
                 return self.take_model_answer(answer);
             }
             PageAnswer::Presets(changed, (own, errors)) => self.take_presets(changed, own, &errors)?,

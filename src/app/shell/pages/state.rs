@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::fetch::{FetchPage, available};
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
-use crate::app::panels::models::RuntimeStatus;
+use crate::app::panels::models::{AvailableModel, RuntimeStatus};
 use crate::app::panels::settings::ImportPreview;
 use crate::core::{CancelToken, Error, Result, Waker};
 use crate::library::DiagnosticsBundle;
 use crate::models::VerifyReport;
 use crate::models::convert::Converted;
+use crate::models::fetch::FetchPlan;
 use crate::presets::{self, Preset};
 use crate::store::{LOG_FILE, LogLine};
 
@@ -45,6 +47,12 @@ pub(super) enum PageAnswer {
     Presets(Option<Result<String>>, (Vec<Preset>, Vec<Error>)),
     /// ONNX Runtime was looked at.
     Runtime(RuntimeStatus),
+    /// The manifest was read.
+    Available(Result<Vec<AvailableModel>>),
+    /// The hub was asked for a model's files.
+    Planned(Result<Box<FetchPlan>>),
+    /// A fetch ended; its folder.
+    Fetched(Result<PathBuf>),
     /// The data folder of the next start was chosen.
     DataFolder(Result<Option<PathBuf>>),
 }
@@ -65,6 +73,7 @@ impl Drop for Pages {
         if let Some(task) = &self.task {
             task.cancel.cancel();
         }
+        self.fetch.cancel();
     }
 }
 
@@ -76,6 +85,7 @@ pub(in crate::app::shell) struct Pages {
     /// What takes minutes.
     pub(super) long_work: TaskThread<PageAnswer>,
     pub(super) task: Option<RunningTask>,
+    pub(in crate::app::shell) fetch: FetchPage,
     /// How many presets are shipped.
     pub(in crate::app::shell) num_shipped: usize,
     /// The preset that was removed last.
@@ -96,18 +106,25 @@ pub(in crate::app::shell) struct Pages {
 }
 
 impl Pages {
+    /// The next answer of any thread.
+    pub(super) fn poll(&mut self) -> Option<Result<PageAnswer>> {
+        self.fetch.note_progress();
+        self.work.poll().or_else(|| self.long_work.poll()).or_else(|| self.fetch.thread.poll())
+    }
+
     /// Starts the threads for a data folder. `waker` makes a function that is called after each answer.
     pub(in crate::app::shell) fn start(
         data_dir: &Path,
         given_models: Option<PathBuf>,
         waker: &dyn Fn() -> Waker,
     ) -> Result<Self> {
-        Ok(Self {
+        let pages = Self {
             watch: SettingsWatch::start(data_dir, waker())?,
             dialogs: TaskThread::start("choosing", waker())?,
             work: TaskThread::start("pages", waker())?,
             long_work: TaskThread::start("models", waker())?,
             task: None,
+            fetch: FetchPage::start(waker())?,
             num_shipped: presets::shipped()?.len(),
             removed: None,
             verified: BTreeMap::new(),
@@ -119,6 +136,9 @@ impl Pages {
             bundle: None,
             given_models,
             next_data_dir: None,
-        })
+        };
+        let (data_dir, models) = (data_dir.to_path_buf(), pages.given_models.clone());
+        pages.work.submit(move || PageAnswer::Available(available(&data_dir, models.as_deref())));
+        Ok(pages)
     }
 }

@@ -1,0 +1,166 @@
+//! What can be fetched, the plan of a fetch, and how far it is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use eframe::egui::{Button, Grid, Label, ProgressBar, RichText, Ui};
+
+use super::panel::{ModelsAction, ModelsView};
+use crate::app::theme;
+use crate::core::{Bytes, Mode};
+use crate::models::fetch::{FetchPlan, FetchProgress, PlannedState, SizeFit};
+
+/// How often the progress is drawn again.
+const REPAINT: Duration = Duration::from_millis(200);
+
+/// A variant of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) struct AvailableModel {
+    /// The name to fetch it by, `t2v-A14B-fp8_scaled`.
+    pub(in crate::app) name: String,
+    /// Its modes.
+    pub(in crate::app) modes: Vec<Mode>,
+    /// What it is for.
+    pub(in crate::app) purpose: String,
+    /// SPDX name of its licence.
+    pub(in crate::app) licence: String,
+    /// Its size as far as the manifest knows it, in words.
+    pub(in crate::app) size: String,
+    /// Whether it fits this machine, roughly.
+    pub(in crate::app) fit: SizeFit,
+    /// The folder that it goes to.
+    pub(in crate::app) folder: PathBuf,
+    /// Whether it is there, complete.
+    pub(in crate::app) is_here: bool,
+}
+
+/// What is being fetched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::app) enum FetchStatus {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// The hub is asked for the files of this model.
+    Planning(String),
+    /// The plan is shown, and waits for a yes.
+    Planned(Box<FetchPlan>),
+    /// It is being fetched.
+    Running(Box<FetchPlan>, FetchProgress),
+    /// It stopped, by a pause or an error, and can go on.
+    Paused(Box<FetchPlan>, FetchProgress),
+}
+
+/// Draws what the manifest has and is not here.
+pub(super) fn available_ui(
+    ui: &mut Ui,
+    view: &ModelsView<'_>,
+    mode: Option<Mode>,
+    actions: &mut Vec<ModelsAction>,
+) {
+    let is_shown = |one: &&AvailableModel| !one.is_here && mode.is_none_or(|mode| one.modes.contains(&mode));
+    let shown: Vec<_> = view.available.iter().filter(is_shown).collect();
+    if shown.is_empty() {
+        return;
+    }
+    ui.strong("Can be fetched");
+    let is_free = matches!(view.fetch, FetchStatus::Idle | FetchStatus::Planned(_));
+    Grid::new("available").num_columns(6).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
+        for head in ["Model", "Modes", "Size", "Licence", "This machine", ""] {
+            ui.weak(head);
+        }
+        ui.end_row();
+        for one in shown {
+            ui.label(&one.name).on_hover_text(&one.purpose);
+            ui.label(one.modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+            ui.label(&one.size);
+            ui.label(&one.licence);
+            let tokens = theme::tokens(ui);
+            let colour = match one.fit {
+                SizeFit::Whole => tokens.good,
+                SizeFit::InTurn => tokens.warning,
+                SizeFit::TooLarge => tokens.error,
+                SizeFit::Unknown => ui.visuals().weak_text_color(),
+            };
+            ui.label(RichText::new(one.fit.to_string()).color(colour));
+            let button = ui.add_enabled(is_free, Button::new(format!("Fetch {}…", one.name)));
+            if button.on_hover_text("Shows the files, their sizes and the free space first").clicked() {
+                actions.push(ModelsAction::PlanFetch(one.name.clone()));
+            }
+            ui.end_row();
+        }
+    });
+}
+
+/// Draws the plan, or how far the fetch is.
+pub(super) fn fetch_ui(ui: &mut Ui, fetch: &FetchStatus, actions: &mut Vec<ModelsAction>) {
+    match fetch {
+        FetchStatus::Idle => {}
+        FetchStatus::Planning(name) => {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label(format!("Asking the hub for the files of {name}"));
+            });
+        }
+        FetchStatus::Planned(plan) => plan_ui(ui, plan, actions),
+        FetchStatus::Running(plan, progress) => {
+            progress_ui(ui, plan, progress, "");
+            if ui.button("Pause").on_hover_text("What was received is kept").clicked() {
+                actions.push(ModelsAction::PauseFetch);
+            }
+            ui.ctx().request_repaint_after(REPAINT);
+        }
+        FetchStatus::Paused(plan, progress) => {
+            progress_ui(ui, plan, progress, ", paused");
+            ui.horizontal(|ui| {
+                if ui.button("Resume").clicked() {
+                    actions.push(ModelsAction::StartFetch);
+                }
+                if ui.button("Close").on_hover_text("What was received is kept for later").clicked() {
+                    actions.push(ModelsAction::CloseFetch);
+                }
+            });
+        }
+    }
+}
+
+fn plan_ui(ui: &mut Ui, plan: &FetchPlan, actions: &mut Vec<ModelsAction>) {
+    ui.strong(format!("Fetch {} {}, licence {}", plan.id, plan.variant, plan.licence));
+    for file in plan.files.iter().filter(|file| file.file.size > Bytes(1 << 20) || plan.files.len() <= 8) {
+        let state = match &file.state {
+            PlannedState::Ready => "is here".to_owned(),
+            PlannedState::Unchecked => "is here, to be checked".to_owned(),
+            PlannedState::Elsewhere(at) => format!("is at {}, to be checked and linked", at.display()),
+            PlannedState::Partial(received) => format!("goes on at {received}"),
+            PlannedState::Missing => format!("from {}", file.repository),
+        };
+        ui.add(Label::new(format!("{}, {}: {state}", file.to, file.file.size)).truncate());
+    }
+    let free = plan.free.map(|free| format!(", {free} free")).unwrap_or_default();
+    ui.label(format!("{} in all, {} to fetch{free}", plan.total(), plan.to_fetch()));
+    let room = plan.check_space();
+    if let Err(error) = &room {
+        ui.add(Label::new(RichText::new(error.to_string()).color(theme::tokens(ui).error)).wrap());
+    }
+    ui.horizontal(|ui| {
+        let name = if plan.to_fetch() == Bytes(0) {
+            "Link files".to_owned()
+        } else {
+            format!("Fetch {}", plan.to_fetch())
+        };
+        if ui.add_enabled(room.is_ok(), Button::new(name)).clicked() {
+            actions.push(ModelsAction::StartFetch);
+        }
+        if ui.button("Not now").clicked() {
+            actions.push(ModelsAction::CloseFetch);
+        }
+    });
+}
+
+fn progress_ui(ui: &mut Ui, plan: &FetchPlan, progress: &FetchProgress, end: &str) {
+    let fraction = progress.done.0 as f32 / progress.of.0.max(1) as f32;
+    let speed = progress.speed.map(|speed| format!(", {speed}/s")).unwrap_or_default();
+    let left = progress.remaining.map(|left| format!(", about {left} left")).unwrap_or_default();
+    ui.label(format!("Fetching {} {}", plan.id, plan.variant));
+    let text = format!("{} of {}{speed}{left}{end}", progress.done, progress.of);
+    ui.add(ProgressBar::new(fraction).text(text).desired_width(420.0));
+}

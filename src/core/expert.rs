@@ -1,0 +1,236 @@
+//! The experts of an A14B model, and how the names of files mention them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One of the two transformers of an A14B model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expert {
+    /// The high-noise expert, which runs the first steps; also the only transformer of a model that has one.
+    High,
+    /// The low-noise expert, which runs the last steps.
+    Low,
+}
+
+impl fmt::Display for Expert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::High => "high-noise expert",
+            Self::Low => "low-noise expert",
+        })
+    }
+}
+
+impl Expert {
+    /// Both, the one that runs first first.
+    pub const ALL: [Self; 2] = [Self::High, Self::Low];
+
+    /// The word that names and the command line use: `high`, `low`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Low => "low",
+        }
+    }
+
+    /// The expert that the name of a file or folder mentions; `None` if it mentions both or none.
+    ///
+    /// The clearest spelling counts: `high_noise`, `HighNoise` or `HN`, else `high`, `High` or `HighV20`, else `H`.
+    ///
+    /// ```
+    /// use wandeck::core::Expert;
+    ///
+    /// assert_eq!(Expert::from_name("wan22_styleHighV20"), Some(Expert::High));
+    /// assert_eq!(Expert::from_name("style_LN_v2"), Some(Expert::Low));
+    /// assert_eq!(Expert::from_name("high_heels"), None);
+    /// ```
+    pub fn from_name(name: &str) -> Option<Self> {
+        let mentions: Vec<(Spelling, Self)> =
+            words(name).into_iter().filter_map(|word| Some((word.spelling?, word.expert?))).collect();
+        let clearest = mentions.iter().map(|(spelling, _)| *spelling).min()?;
+        let mut said =
+            mentions.iter().filter(|(spelling, _)| *spelling == clearest).map(|(_, expert)| *expert);
+        let first = said.next()?;
+        said.all(|expert| expert == first).then_some(first)
+    }
+
+    /// `name` in lower case without the words for the expert: the same for the two files of a pair.
+    pub fn pair_name(name: &str) -> String {
+        let mut parts: Vec<(usize, String)> = Vec::new();
+        for word in words(name).into_iter().filter(|word| word.expert.is_none() && word.text != "noise") {
+            match parts.last_mut().filter(|(part, _)| *part == word.part) {
+                Some((_, text)) => text.push_str(&word.text),
+                None => parts.push((word.part, word.text)),
+            }
+        }
+        parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("_")
+    }
+}
+
+/// How clearly a word mentions an expert, the clearest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Spelling {
+    /// `high_noise`, `highnoise`, `HN`.
+    Noise,
+    /// `high`.
+    Word,
+    /// `H`.
+    Letter,
+}
+
+/// A word of a name, in lower case.
+struct Word {
+    /// Index of the part between separators.
+    part: usize,
+    text: String,
+    spelling: Option<Spelling>,
+    expert: Option<Expert>,
+}
+
+/// Words after `high` or `low` that make it mean something else: a style of high heels, of low light.
+const COMPOUNDS: [&str; 26] = [
+    "angle",
+    "contrast",
+    "def",
+    "definition",
+    "detail",
+    "detailed",
+    "details",
+    "end",
+    "fantasy",
+    "fashion",
+    "fps",
+    "heel",
+    "heels",
+    "key",
+    "light",
+    "poly",
+    "quality",
+    "rank",
+    "ranks",
+    "res",
+    "resolution",
+    "rise",
+    "school",
+    "speed",
+    "tech",
+    "vram",
+];
+
+fn words(name: &str) -> Vec<Word> {
+    let mut all: Vec<Word> = Vec::new();
+    let parts = name.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    for (index, part) in parts.enumerate() {
+        if matches!(part, "H" | "L") {
+            let expert = if part == "H" { Expert::High } else { Expert::Low };
+            let (text, spelling) = (part.to_lowercase(), Some(Spelling::Letter));
+            all.push(Word { part: index, text, spelling, expert: Some(expert) });
+            continue;
+        }
+        all.extend(camel_words(part).into_iter().map(|text| {
+            let (spelling, expert) = match text.as_str() {
+                "highnoise" | "hinoise" | "hn" => (Some(Spelling::Noise), Some(Expert::High)),
+                "lownoise" | "lonoise" | "ln" => (Some(Spelling::Noise), Some(Expert::Low)),
+                "high" => (Some(Spelling::Word), Some(Expert::High)),
+                "low" => (Some(Spelling::Word), Some(Expert::Low)),
+                _ => (None, None),
+            };
+            Word { part: index, text, spelling, expert }
+        }));
+    }
+    for index in 1..all.len() {
+        let is_noise = all[index].text == "noise";
+        let is_compound = COMPOUNDS.contains(&all[index].text.as_str());
+        let before = &mut all[index - 1];
+        if before.spelling == Some(Spelling::Word) && is_noise {
+            before.spelling = Some(Spelling::Noise);
+        } else if before.spelling == Some(Spelling::Word) && is_compound {
+            (before.spelling, before.expert) = (None, None);
+        }
+    }
+    all
+}
+
+/// The words of a part without separators, in lower case: `styleHighV20` has `style`, `high`, `v` and `20`.
+fn camel_words(part: &str) -> Vec<String> {
+    let letters: Vec<char> = part.chars().collect();
+    let mut found = Vec::new();
+    let mut word = String::new();
+    for (index, &letter) in letters.iter().enumerate() {
+        let before = index.checked_sub(1).map(|index| letters[index]);
+        let after = letters.get(index + 1);
+        let begins = before.is_some_and(|before| {
+            let hump = letter.is_uppercase() && !before.is_uppercase();
+            // the last capital of a run begins the next word: `HNStyle`
+            let run = letter.is_uppercase()
+                && before.is_uppercase()
+                && after.is_some_and(|after| after.is_lowercase());
+            hump || run || before.is_numeric() != letter.is_numeric()
+        });
+        if begins {
+            found.push(std::mem::take(&mut word));
+        }
+        word.extend(letter.to_lowercase());
+    }
+    found.push(word);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_mention_an_expert_in_many_spellings() {
+        const HIGH: Option<Expert> = Some(Expert::High);
+        const LOW: Option<Expert> = Some(Expert::Low);
+        for (name, expert) in [
+            ("wan2.2_t2v_high_noise_14B_fp16", HIGH),
+            ("wan2.2_i2v_low_noise_14B_fp8_scaled", LOW),
+            ("Wan2.2-I2V-A14B-HighNoise-Q4_K_S", HIGH),
+            ("wan22-lownoise-style", LOW),
+            ("high_noise_model", HIGH),
+            ("wan2.2_text2video_14B_low_mbf16", LOW),
+            ("Wan2_2-T2V-A14B-LOW_fp8_e4m3fn_scaled_KJ", LOW),
+            ("wan22StyleHigh", HIGH),
+            ("styleLow", LOW),
+            ("smoothMixWan22_I2VHighV20", HIGH),
+            ("smoothMixWan22LowV20", LOW),
+            ("style_HN_v1", HIGH),
+            ("STYLE-LN-000020", LOW),
+            ("style_LNv2", LOW),
+            ("wan2.2_style_H", HIGH),
+            ("wan2.2_style_L_v2", LOW),
+            ("High_Heels_LN", LOW),
+            ("high_quality_low_noise", LOW),
+            ("high_heels", None),
+            ("LowPolyStyle", None),
+            ("diffusion_pytorch_model", None),
+            ("wan_highlow", None),
+            ("slow_flow_highway", None),
+            ("high_and_low", None),
+            ("style_h264", None),
+        ] {
+            assert_eq!(Expert::from_name(name), expert, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_files_of_a_pair_have_one_pair_name() {
+        for (high, low) in [
+            ("wan2.2_t2v_high_noise_14B_fp16", "wan2.2_t2v_LowNoise_14B_fp16"),
+            ("styleHighV20", "styleLowV20"),
+            ("style_HN_v1", "style_LN_v1"),
+            ("style_H", "style_L"),
+        ] {
+            assert_eq!(Expert::pair_name(high), Expert::pair_name(low));
+        }
+        assert_eq!(Expert::pair_name("Wan2.2_T2V_HighNoise_fp8_e4m3fn"), "wan2_2_t2v_fp8_e4m3fn");
+        assert_ne!(
+            Expert::pair_name("wan2.2_t2v_high_noise_14B_fp16"),
+            Expert::pair_name("wan2.2_t2v_low_noise_14B_fp8")
+        );
+    }
+}
