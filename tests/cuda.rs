@@ -13,7 +13,7 @@ use serde_json::Value;
 
 const MIB: u64 = 1 << 20;
 
-/// A data folder and what the recorder is told.
+/// A data folder and the settings of the recorder.
 struct Card {
     dir: tempfile::TempDir,
     settings: BTreeMap<&'static str, String>,
@@ -75,11 +75,6 @@ impl Record {
     fn copies(&self, between: &str) -> Vec<u64> {
         let bytes = self.of("copy").filter_map(|copy| copy.strip_prefix(between)?.trim().parse().ok());
         bytes.collect()
-    }
-
-    /// Number of launches of kernels whose name contains `name`.
-    fn launches(&self, name: &str) -> usize {
-        self.of("launch").filter(|launch| launch.contains(name)).count()
     }
 
     fn peak(&self) -> u64 {
