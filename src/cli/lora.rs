@@ -1,14 +1,61 @@
-//! `wandeck lora show`: details of a LoRA, and how its keys match a model.
+//! `wandeck lora`: the LoRAs on this machine, details of one, and how their keys match a model.
+
+use std::path::Path;
 
 use super::Places;
 use super::args::{Common, Lora, LoraVerb};
 use super::report::{out, print_document};
 use crate::core::{CancelToken, Result};
 use crate::models;
+use crate::plan::{Folders, ListedLoraFile, LoraListDocument, installed_loras};
 use crate::wan::lora::{LoraDocument, LoraFile, LoraFitDocument, LoraReport, LoraSummary, SkippedKey};
 
 pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
-    let LoraVerb::Show { file, model } = &args.verb;
+    match &args.verb {
+        LoraVerb::List { model } => list_loras(model.as_deref(), common),
+        LoraVerb::Show { file, model } => show(file, model.as_deref(), common),
+    }
+}
+
+fn list_loras(model: Option<&str>, common: &Common) -> Result<()> {
+    let Places { data_dir, models_dir, .. } = Places::new(common)?;
+    let model = model.map(|model| models::find(model, &data_dir, models_dir.as_deref())).transpose()?;
+    let mut loras = installed_loras(&Folders { data: data_dir, models: models_dir });
+    if let Some(model) = &model {
+        for lora in &mut loras {
+            lora.files =
+                std::mem::take(&mut lora.files).into_iter().map(|file| file.with_fit(model)).collect();
+        }
+    }
+    if common.json {
+        print_document(LoraListDocument { loras });
+        return Ok(());
+    }
+    if loras.is_empty() {
+        out("No LoRAs found. Put them into models/loras of the data folder");
+    }
+    for lora in &loras {
+        out(&format!("{}  {}", lora.name, lora.size));
+        for ListedLoraFile { file, expert, summary, problem, fit } in &lora.files {
+            out(&format!("  {}", file.display()));
+            if let Some(summary) = summary {
+                let expert = expert.map(|expert| format!(", {expert}")).unwrap_or_default();
+                let (methods, ranks) = (list(&summary.methods), list(&summary.ranks));
+                out(&format!("    {}: {methods}, rank {ranks}{expert}", summary.format));
+            }
+            if let Some(fit) = fit {
+                let matched: usize = fit.reports().iter().map(|(_, report)| report.matched.len()).sum();
+                out(&format!("    {}: {matched} matched modules", fit.model));
+            }
+            if let Some(problem) = problem {
+                out(&format!("    Cannot be used: {problem}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(file: &Path, model: Option<&str>, common: &Common) -> Result<()> {
     let file = LoraFile::open(file)?;
     let summary = file.summary();
     let places = Places::new(common)?;
@@ -56,10 +103,7 @@ fn summary_out(summary: &LoraSummary) {
         out(&format!("  Expert    {expert}, by its name"));
     }
     if let Some(advice) = summary.advice {
-        out(&format!(
-            "  Use with  {} steps, guidance {}, shift {} (distilled LoRA)",
-            advice.steps, advice.guidance, advice.shift
-        ));
+        out(&format!("  Use with  {advice} (distilled LoRA)"));
     }
 }
 

@@ -142,11 +142,13 @@ impl Loras {
                 "{name} is made for the {expert} by its name, and changes both; add \":{word}\" to change only that one"
             ));
         }
-        if let Some(difference) = file.advice().and_then(|advice| advice.difference(request)) {
-            self.notes.push(format!(
-                "{name} is a distillation and advises {difference}; the presets named 4step have its settings"
-            ));
-        }
+        let Some(advice) = file.advice() else { return };
+        self.notes.push(match advice.difference(request) {
+            Some(difference) => {
+                format!("{name} is distilled for {advice}; this job differs: it advises {difference}")
+            }
+            None => format!("{name} is distilled, so the job runs with {advice}"),
+        });
     }
 }
 

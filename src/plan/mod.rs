@@ -12,6 +12,8 @@ mod draft_field;
 #[cfg(test)]
 mod fixture;
 mod inputs;
+mod lora_list;
+mod lora_profile;
 mod memory_sample;
 mod model_fit;
 mod model_report;
@@ -34,6 +36,8 @@ pub use changes::{DraftChanges, GuidanceChoice, SeedChoice, StepCacheChoice};
 pub use document::{FindingDocument, PreflightDocument, PreflightVerdict, StageMemoryDocument};
 pub use draft_field::{Difference, DraftField, differences, precision, provider, weights};
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
+pub use lora_list::{ListedLora, ListedLoraFile, LoraListDocument, fit_lora, installed_loras};
+pub use lora_profile::apply_profile;
 pub(crate) use memory_sample::{MemorySample, drop_sessions_if_short};
 pub use model_fit::{MemoryFit, ModelFit};
 pub use model_report::ModelReport;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{Catalog, Folders};
 use super::changes::{DraftChanges, SeedChoice};
+use super::lora_profile::{apply_profile, profile_of_loras};
 use super::output_name::{is_named_for, is_same_name, output_in, output_name};
 use super::profiles::Profiles;
 use super::request::{Base, ChosenBy, Drafted, JobOptions, PlanRequest, PlannedJob};
@@ -165,6 +166,12 @@ impl Planner {
             _ => chosen_by,
         };
         let mut draft = changes.applied(draft);
+        // a preset, a draft and a job have their own settings; a note of the run says what the LoRA brought
+        if matches!(base, Base::New)
+            && let Some(profile) = profile_of_loras(changes)
+        {
+            apply_profile(&profile, &mut draft, changes);
+        }
         if let Some(size) = &request.image_size
             && changes.starts_from_image()
             && changes.size.is_none()

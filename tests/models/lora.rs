@@ -375,7 +375,7 @@ fn the_5b_model_refuses_loras_unless_it_says_otherwise() {
 }
 
 /// The request of `refs/pipeline_lora.json`.
-fn draft() -> Draft {
+pub(crate) fn draft() -> Draft {
     let choice =
         |name: &str, tail: &str| -> LoraChoice { format!("{}{tail}", lora(name).display()).parse().unwrap() };
     Draft {
@@ -411,7 +411,7 @@ fn draft() -> Draft {
     }
 }
 
-fn run(draft: Draft, output: &Path) -> Result<Outcome> {
+pub(crate) fn run(draft: Draft, output: &Path) -> Result<Outcome> {
     let work = JobSpec::new(draft, common::golden_model("tiny-t2v"), output.into());
     let kept = tempfile::tempdir().unwrap();
     let mut cache = StoredTensors::new(kept.path());

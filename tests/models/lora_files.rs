@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use wandeck::core::{CancelToken, Expert, Kind};
+use wandeck::core::{CancelToken, Draft, Expert, Kind, LoraChoice};
+use wandeck::media::Reader;
 use wandeck::models;
 use wandeck::wan::lora::{LoraFile, LoraFitDocument, MatchTarget, SkipReason, match_keys};
 
-use super::lora::{Model, apart};
+use super::lora::{self, Model, apart};
 use crate::common;
 
 /// A tensor: its key, type, shape and bytes.
@@ -158,4 +159,52 @@ fn nan_is_found_when_the_file_is_read() {
     // what is no part of the LoRA may be anything
     let spare = ("optimizer.state".to_owned(), Dtype::F32, &[1][..], f32::NAN.to_le_bytes().to_vec());
     check(&[good.to_vec(), vec![spare]].concat()).unwrap();
+}
+
+#[test]
+fn a_file_for_both_experts_is_its_halves_in_a_whole_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let half = |prefix: &str, seed| {
+        let module = format!("{prefix}blocks.0.attn1.to_q");
+        let [mut down, mut up] =
+            pair(&format!("{module}.lora_A.weight"), &format!("{module}.lora_B.weight"), seed);
+        for tensor in [&mut down, &mut up] {
+            let floats: Vec<f32> =
+                tensor.3.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect();
+            tensor.3 = floats.iter().flat_map(|value| (value * 4.0).to_le_bytes()).collect();
+        }
+        [down, up]
+    };
+    let both = file(dir.path(), "both", &[half("transformer.", 1), half("transformer_2.", 3)].concat());
+    let high = file(dir.path(), "first", &half("transformer.", 1));
+    let low = file(dir.path(), "second", &half("transformer.", 3));
+    let frames = |name: &str, loras: Vec<LoraChoice>| {
+        let output = dir.path().join(name);
+        let outcome = lora::run(Draft { loras, ..lora::draft() }, &output).unwrap();
+        let mut reader = Reader::open(&outcome.output).unwrap();
+        let mut bytes = Vec::new();
+        while let Some(frame) = reader.next_frame().unwrap() {
+            bytes.push(frame.rgb);
+        }
+        (outcome, bytes)
+    };
+    let (outcome, one) = frames("one", vec![LoraChoice::new(&both)]);
+    assert_eq!(outcome.loras[0].experts, [Expert::High, Expert::Low]);
+    let on = |file: &PathBuf, expert| LoraChoice { expert: Some(expert), ..LoraChoice::new(file) };
+    let (_, two) = frames("two", vec![on(&high, Expert::High), on(&low, Expert::Low)]);
+    assert_eq!(one.len(), 5);
+    assert!(one == two, "the halves are applied to their experts");
+    let (_, only) = frames("only", vec![on(&both, Expert::High)]);
+    let (_, without) = frames("without", Vec::new());
+    assert!(only != one && only != without);
+    // LoKr and DoRA in a whole run on both experts
+    let methods = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/loras/methods");
+    let loras = vec![
+        LoraChoice::new(methods.join("lokr.safetensors")),
+        LoraChoice::new(methods.join("dora.safetensors")),
+    ];
+    let (outcome, changed) = frames("methods", loras);
+    assert!(
+        changed != without && outcome.loras.iter().all(|record| record.matched == 20 && record.left_out == 0)
+    );
 }

@@ -255,3 +255,25 @@ fn ctrl_c_cancels_cleanly() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
 }
+
+#[test]
+fn a_distilled_lora_brings_its_settings_unless_they_are_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let lora = dir.path().join("style_lightning_4steps.safetensors");
+    std::fs::copy(golden_lora("musubi"), &lora).unwrap();
+    let tiny = tiny();
+    let plan = |more: &[&str]| {
+        let args =
+            ["generate", "a", "--model", &tiny, "--lora", text(&lora), "--size", "48x32", "--frames", "5"];
+        let run = wandeck(&[&args[..], &["--dry-run", "--json"], more].concat());
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8_lossy(&run.stdout).into_owned()
+    };
+    assert!(
+        plan(&[]).contains("is distilled, so the job runs with 4 steps, guidance 1, shift 5"),
+        "{}",
+        plan(&[])
+    );
+    let own = plan(&["--steps", "6"]);
+    assert!(own.contains("this job differs: it advises 4 steps instead of 6"), "{own}");
+}

@@ -63,7 +63,10 @@ fn the_documents_have_the_fields_of_their_version() {
     let graphs = data.join("graphs");
     let small = data.join("small");
     let toy = ["--preset", "toy-t2v", "--steps", "2", "--frames", "5"];
-    let commands: [&[&str]; 21] = [
+    let loras = data.join("models/loras");
+    fs::create_dir_all(&loras).unwrap();
+    fs::copy(lora, loras.join("rslora.safetensors")).unwrap();
+    let commands: [&[&str]; 22] = [
         &[&["generate", "A red circle"], &toy[..], &["--dry-run"]].concat(),
         &[&["generate", "A red circle"], &toy[..]].concat(),
         &["generate", "A red circle", "--model", "not-here"],
@@ -80,6 +83,7 @@ fn the_documents_have_the_fields_of_their_version() {
         &["models", "convert", "toy-t2v-A14B", "--precision", "int8", "-o", small.to_str().unwrap()],
         &["presets", "show", "toy-t2v"],
         &["lora", "show", lora, "--model", tiny],
+        &["lora", "list", "--model", tiny],
         &["graph", "export", tiny, graphs.to_str().unwrap()],
         &["monitor", "1"],
         &["settings", "show"],

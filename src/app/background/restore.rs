@@ -6,7 +6,7 @@ use crate::app::form::ModelScan;
 use crate::core::{Draft, Error, Expert, Kind, Resolution, Result};
 use crate::library::SavedRequest;
 use crate::media::{image_size, is_image};
-use crate::wan::lora::LoraFile;
+use crate::wan::lora::{DistilledSettings, LoraFile};
 
 /// The result of examining a file.
 pub(in crate::app) enum Found {
@@ -18,8 +18,8 @@ pub(in crate::app) enum Found {
     Clip(PathBuf),
     /// The file that a video was exported to.
     Exported(PathBuf),
-    /// A LoRA, and the expert that its file name indicates.
-    Lora(PathBuf, Option<Expert>),
+    /// A LoRA, the expert that its file name indicates, and the settings that it brings.
+    Lora(PathBuf, Option<Expert>, Option<DistilledSettings>),
     /// The PNG file that a frame of the player was saved as.
     SavedFrame(PathBuf),
     /// A file that cannot be used, with the reason.
@@ -61,7 +61,8 @@ fn read(path: &Path) -> Result<Found> {
         }
         // another program with another working folder may run the job
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-        return Ok(Found::Lora(path, file.expert()));
+        let expert = file.expert().filter(|_| file.experts().is_empty());
+        return Ok(Found::Lora(path, expert, file.advice()));
     }
     if let Some(recorded) = SavedRequest::read(path)? {
         return Ok(Found::Settings(path.to_path_buf(), Box::new(recorded.draft)));

@@ -13,12 +13,13 @@ use crate::jobs::JobSpec;
 use crate::models::{self, Installed};
 use crate::plan::{
     Base, Catalog, ChosenBy, DraftChanges, Drafted, Folders, JobOptions, MemoryFit, ModelFit, PlanRequest,
-    Planner, Profile, Profiles, SeedChoice,
+    Planner, Profile, Profiles, SeedChoice, apply_profile,
 };
 use crate::presets::Preset;
 use crate::store::Settings;
 use crate::sweep::{Sweep, SweepPlan};
 use crate::wan::Family;
+use crate::wan::lora::DistilledSettings;
 
 /// The model selected at the first start: it needs no download and runs on any machine.
 const FIRST_PRESET: &str = "toy-t2v";
@@ -300,12 +301,19 @@ impl Form {
         self.take(changes)
     }
 
-    /// Adds a LoRA, for the `expert` that its file name indicates if the model has two.
-    pub(in crate::app) fn add_lora(&mut self, file: PathBuf, expert: Option<Expert>) {
+    /// Adds a LoRA, for the `expert` that its file name indicates if the model has two. A distilled LoRA changes the
+    /// settings to its `profile`; returns what that changed.
+    pub(in crate::app) fn add_lora(
+        &mut self,
+        file: PathBuf,
+        expert: Option<Expert>,
+        profile: Option<DistilledSettings>,
+    ) -> Option<String> {
         let info = self.planner.model(&self.draft.model).ok().and_then(|model| model.info.as_ref());
         let has_two = info.is_some_and(|info| info.components.iter().any(|part| part.role == SECOND_EXPERT));
         let expert = expert.filter(|_| has_two);
         self.draft.loras.push(LoraChoice { expert, ..LoraChoice::new(file) });
+        apply_profile(&profile?, &mut self.draft, &DraftChanges::default())
     }
 
     /// The form as a job for the queue.

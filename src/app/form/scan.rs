@@ -2,13 +2,15 @@
 
 use crate::core::{Error, Result};
 use crate::models::Installed;
-use crate::plan::{Folders, Profiles};
+use crate::plan::{Folders, ListedLora, Profiles, installed_loras};
 use crate::store::Settings;
 
 /// The models on this machine and the user's table of modes, as they were found.
 pub(in crate::app) struct ModelScan {
     /// Every model, those that cannot be used included.
     pub(in crate::app) models: Vec<Installed>,
+    /// Every LoRA.
+    pub(in crate::app) loras: Vec<ListedLora>,
     /// The ranges of the modes; the error is the one of the user's own table.
     profiles: Result<Profiles>,
 }
@@ -17,7 +19,7 @@ impl ModelScan {
     /// Reads the folders of models and the table of modes.
     pub(super) fn read(folders: &Folders, settings: &Settings) -> Self {
         let profiles = Profiles::open(&folders.data).and_then(|table| table.limited(&settings.modes));
-        Self { models: folders.scan(), profiles }
+        Self { models: folders.scan(), loras: installed_loras(folders), profiles }
     }
 
     /// The models, the table of modes if it can be used, and otherwise why not.

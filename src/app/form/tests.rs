@@ -102,10 +102,10 @@ fn a_mode_that_was_set_stays_until_it_is_reset() {
 fn a_lora_goes_to_the_expert_of_its_name_where_there_are_two() {
     let (_dir, mut form) = form(Settings::default());
     form.choose_model("toy-t2v-A14B").unwrap();
-    form.add_lora("low.safetensors".into(), Some(Expert::Low));
+    form.add_lora("low.safetensors".into(), Some(Expert::Low), None);
     assert_eq!(form.draft.loras[0].expert, Some(Expert::Low));
     form.choose_model("toy-ti2v-5B").unwrap();
-    form.add_lora("low.safetensors".into(), Some(Expert::Low));
+    form.add_lora("low.safetensors".into(), Some(Expert::Low), None);
     assert_eq!(form.draft.loras[0].expert, None);
 }
 
@@ -213,4 +213,19 @@ fn the_first_start_takes_the_best_official_model_that_fits_and_a_later_one_does_
     form.draft.model = "ti2v-5B".into();
     form.take_fits(fits).unwrap();
     assert_eq!(form.draft.model, "ti2v-5B");
+}
+
+#[test]
+fn a_distilled_lora_brings_its_settings_and_says_so() {
+    let (_dir, mut form) = form(Settings::default());
+    let profile = crate::wan::lora::DistilledSettings { steps: 4, guidance: 1.0, shift: 5.0 };
+    form.draft.steps = 30;
+    let changed = form.add_lora("lightning_high.safetensors".into(), None, Some(profile)).unwrap();
+    assert!(changed.contains("4 steps instead of 30"), "{changed}");
+    assert_eq!((form.draft.steps, form.draft.guidance, form.draft.shift), (4, 1.0, 5.0));
+    assert_eq!(
+        form.add_lora("lightning_low.safetensors".into(), None, Some(profile)),
+        None,
+        "nothing is left"
+    );
 }

@@ -163,9 +163,13 @@ impl State {
                 self.tasks.files -= 1;
                 self.form.start_from(path, size)
             }
-            Found::Lora(path, expert) => {
+            Found::Lora(path, expert, profile) => {
                 self.tasks.files -= 1;
-                self.form.add_lora(path, expert);
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if let Some(changed) = self.form.add_lora(path, expert, profile) {
+                    let text = format!("{name} is distilled, so the form now has {changed}");
+                    self.notifications.add(Tone::Good, text, None);
+                }
                 Ok(())
             }
             Found::SavedFrame(path) => {
@@ -178,8 +182,9 @@ impl State {
                 self.tasks.files -= 1;
                 Err(error)
             }
-            Found::Models(scan) => {
+            Found::Models(mut scan) => {
                 self.tasks.scans -= 1;
+                self.pages.loras = std::mem::take(&mut scan.loras);
                 if let Some(error) = self.form.take_scan(scan) {
                     self.report_error(&error);
                 }

@@ -14,7 +14,7 @@ use crate::app::panels::compare::CompareView;
 use crate::app::panels::compose::{ComposeView, Editing};
 use crate::app::panels::gallery::GalleryView;
 use crate::app::panels::log::LogView;
-use crate::app::panels::models::ModelsView;
+use crate::app::panels::models::{LorasView, ModelsView};
 use crate::app::panels::monitor::MonitorPanel;
 use crate::app::panels::player::PlayerView;
 use crate::app::panels::presets::PresetsView;
@@ -164,6 +164,10 @@ impl Tree<'_> {
                     runtime: state.pages.runtime.as_ref(),
                     chosen: &state.form.draft.model,
                     is_scanning: state.tasks.scans > 0,
+                    loras: LorasView {
+                        loras: &state.pages.loras,
+                        checked: state.pages.checked_lora.as_ref(),
+                    },
                 };
                 all(panels.models.ui(ui, &view), Action::Models)
             }

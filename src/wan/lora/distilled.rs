@@ -1,5 +1,7 @@
 //! Distilled LoRAs, which need few steps, and the settings they were distilled for.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::core::GenRequest;
@@ -48,6 +50,12 @@ impl DistilledSettings {
             wanted.push(format!("shift {} instead of {}", self.shift, request.shift.0));
         }
         (!wanted.is_empty()).then(|| wanted.join(", "))
+    }
+}
+
+impl fmt::Display for DistilledSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} steps, guidance {}, shift {}", self.steps, self.guidance, self.shift)
     }
 }
 

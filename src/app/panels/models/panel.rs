@@ -8,6 +8,7 @@ use eframe::egui::{Button, ComboBox, Label, ProgressBar, RichText, ScrollArea, T
 use super::available::{AvailableModel, FetchStatus, available_ui, fetch_ui};
 use super::detail::detail_ui;
 use super::list::list_ui;
+use super::loras::{LorasView, loras_ui};
 use crate::app::theme;
 use crate::core::{Mode, Result};
 use crate::jobs::Job;
@@ -62,6 +63,8 @@ pub(in crate::app) struct ModelsView<'a> {
     pub(in crate::app) presets: &'a [Preset],
     /// ONNX Runtime, once it was looked at.
     pub(in crate::app) runtime: Option<&'a RuntimeStatus>,
+    /// The LoRAs.
+    pub(in crate::app) loras: LorasView<'a>,
 }
 
 /// Actions of the models panel.
@@ -85,6 +88,10 @@ pub(in crate::app) enum ModelsAction {
     UseFolder(PathBuf),
     /// Choose a folder to look for models in.
     BrowseFolder,
+    /// Add the files of a LoRA to the form.
+    UseLora(Vec<PathBuf>),
+    /// See how the LoRA of this name fits the form's model.
+    CheckLora(String),
     /// Look at ONNX Runtime and its providers.
     CheckRuntime,
     /// Show what fetching this model of the manifest would do.
@@ -171,6 +178,8 @@ impl ModelsPanel {
 
     fn left_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
         list_ui(ui, view, &self.search, self.mode, &mut self.selected);
+        ui.add_space(10.0);
+        loras_ui(ui, view.loras, &self.search, actions);
         ui.add_space(10.0);
         self.add_ui(ui, view, actions);
         ui.add_space(10.0);

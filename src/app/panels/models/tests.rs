@@ -6,7 +6,7 @@ use eframe::egui::vec2;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use super::{AvailableModel, FetchStatus, ModelTask, ModelsAction, ModelsPanel, ModelsView};
+use super::{AvailableModel, FetchStatus, LorasView, ModelTask, ModelsAction, ModelsPanel, ModelsView};
 use crate::app::theme;
 use crate::core::{Error, Kind};
 use crate::models::Installed;
@@ -43,6 +43,7 @@ fn page<'a>(task: Option<ModelTask>) -> Harness<'a, Page> {
                 queue: &[],
                 presets: &[],
                 runtime: None,
+                loras: LorasView::default(),
             };
             page.actions.extend(page.panel.ui(ui, &view));
         },

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::state::{PageAnswer, Purpose, RunningTask};
 use crate::app::panels::models::{ModelTask, ModelsAction, RuntimeStatus};
@@ -13,6 +14,7 @@ use crate::engine::{self, runtime};
 use crate::library::move_to_bin;
 use crate::models::convert::{ConversionOptions, ConversionStep, ConversionTarget, convert, default_name};
 use crate::models::{self, Installed, Removal};
+use crate::plan::ListedLora;
 
 impl State {
     /// Carries out what was asked of the models.
@@ -44,12 +46,30 @@ impl State {
             ModelsAction::StartFetch => self.start_fetch(),
             ModelsAction::PauseFetch => self.pages.fetch.cancel(),
             ModelsAction::CloseFetch => self.pages.fetch.close(),
+            ModelsAction::UseLora(files) => {
+                for file in files {
+                    self.open_file(file, Instant::now());
+                }
+            }
+            ModelsAction::CheckLora(name) => self.check_lora(&name)?,
             ModelsAction::CheckRuntime => {
                 let data_dir = self.data_dir.clone();
                 self.page_work(move || PageAnswer::Runtime(runtime_status(&data_dir)))?;
             }
         }
         Ok(())
+    }
+
+    /// Compares a LoRA with the form's model in the background.
+    fn check_lora(&self, name: &str) -> Result<()> {
+        let model = self.model(&self.form.draft.model)?.path;
+        let Some(lora) = self.pages.loras.iter().find(|lora| lora.name == name).cloned() else {
+            return Ok(());
+        };
+        self.page_work(move || {
+            let files = lora.files.into_iter().map(|file| file.with_fit(&model)).collect();
+            PageAnswer::LoraChecked(Box::new(ListedLora { files, ..lora }))
+        })
     }
 
     fn model(&self, id: &str) -> Result<Installed> {
@@ -159,6 +179,7 @@ impl State {
                 self.notifications.add(Tone::Good, text, None);
                 self.scan_models();
             }
+            PageAnswer::LoraChecked(lora) => self.pages.checked_lora = Some(*lora),
             PageAnswer::Runtime(status) => self.pages.runtime = Some(status),
             PageAnswer::Available(_) | PageAnswer::Planned(_) | PageAnswer::Fetched(_) => {
                 return self.take_fetch_answer(answer);

@@ -162,6 +162,7 @@ impl State {
             PageAnswer::Verified(..)
             | PageAnswer::Converted(_)
             | PageAnswer::Removed(_)
+            | PageAnswer::LoraChecked(_)
             | PageAnswer::Runtime(_)
             | PageAnswer::Available(_)
             | PageAnswer::Planned(_)

@@ -15,6 +15,7 @@ use crate::library::DiagnosticsBundle;
 use crate::models::VerifyReport;
 use crate::models::convert::Converted;
 use crate::models::fetch::FetchPlan;
+use crate::plan::ListedLora;
 use crate::presets::{self, Preset};
 use crate::store::{LOG_FILE, LogLine};
 
@@ -45,6 +46,8 @@ pub(super) enum PageAnswer {
     Removed(Result<String>),
     /// The own presets were changed, which may have failed, and read.
     Presets(Option<Result<String>>, (Vec<Preset>, Vec<Error>)),
+    /// A LoRA was checked against a model.
+    LoraChecked(Box<ListedLora>),
     /// ONNX Runtime was looked at.
     Runtime(RuntimeStatus),
     /// The manifest was read.
@@ -92,6 +95,10 @@ pub(in crate::app::shell) struct Pages {
     pub(in crate::app::shell) removed: Option<Preset>,
     pub(in crate::app::shell) verified: BTreeMap<String, Result<VerifyReport>>,
     pub(in crate::app::shell) runtime: Option<RuntimeStatus>,
+    /// The LoRAs of the last scan.
+    pub(in crate::app::shell) loras: Vec<ListedLora>,
+    /// The LoRA that was checked last, with its fit.
+    pub(in crate::app::shell) checked_lora: Option<ListedLora>,
     pub(in crate::app::shell) import: Option<ImportPreview>,
     /// The last lines of the log, oldest first.
     pub(in crate::app::shell) lines: VecDeque<LogLine>,
@@ -129,6 +136,8 @@ impl Pages {
             removed: None,
             verified: BTreeMap::new(),
             runtime: None,
+            loras: Vec::new(),
+            checked_lora: None,
             import: None,
             lines: VecDeque::new(),
             next_line: 0,
