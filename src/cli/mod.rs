@@ -22,6 +22,7 @@ mod presets;
 mod queue;
 mod queue_list;
 mod report;
+mod runtime;
 mod settings;
 mod signals;
 mod status;
@@ -64,6 +65,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
         Some(Command::Compare(args)) => compare::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Monitor(args)) => monitor::run(&args, &cli.common),
         Some(Command::Doctor(args)) => doctor::run(&args, &cli.common),
+        Some(Command::Runtime(args)) => runtime::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Settings(args)) => settings::run(&args, &cli.common).map(|()| ExitCode::Done),
         None => Places::new(&cli.common)
             .and_then(|places| window(cli.renderer, places.data_dir, places.models_dir))

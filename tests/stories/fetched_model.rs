@@ -19,7 +19,7 @@ fn a_missing_model_is_fetched_and_makes_a_video() {
     hub.serve(REPOSITORY, slow, Manners { rate: Some(100_000), ..Manners::default() });
     let data_dir = common::fresh_data_dir();
     let manifest =
-        manifest_of("tiny", REPOSITORY).replacen("(", &format!("(endpoint: \"{}\", ", hub.endpoint()), 1);
+        manifest_of("tiny", REPOSITORY).replacen('(', &format!("(endpoint: \"{}\", ", hub.endpoint()), 1);
     std::fs::write(data_dir.path().join("models-manifest.ron"), manifest).unwrap();
     let models = tempfile::tempdir().unwrap();
     let mut window = Window::open_with_models(data_dir.path(), models.path());

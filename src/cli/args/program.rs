@@ -9,6 +9,7 @@ use super::inspect::{Graph, Lora, Presets};
 use super::models::Models;
 use super::queue::QueueArgs;
 use super::records::{Analysis, Compare, Doctor, Monitor, Tasks};
+use super::runtime::RuntimeArgs;
 use super::settings::SettingsArgs;
 use super::sweep::{DraftArgs, SweepArgs};
 
@@ -88,6 +89,8 @@ pub(in crate::cli) enum Command {
     Monitor(Monitor),
     /// Check the installation and make a small test video
     Doctor(Doctor),
+    /// List, install and remove builds of ONNX Runtime and its plugins
+    Runtime(RuntimeArgs),
     /// Show and change settings
     Settings(SettingsArgs),
 }

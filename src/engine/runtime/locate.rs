@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::builds::VERSION;
 use super::elf;
+use super::package::CUDA_FOLDER;
 use crate::core::{Error, Kind, Result};
 use crate::engine::provider::provider_library;
 
@@ -146,6 +147,10 @@ pub fn search(environment: &Environment) -> Result<Search> {
     }
     if let Some(dir) = &environment.program_dir {
         search.look(dir, Origin::Program);
+    }
+    let cuda = environment.runtime_dir().join(CUDA_FOLDER);
+    if cuda.is_dir() {
+        search.look(&cuda, Origin::DataDir);
     }
     search.look(&environment.runtime_dir(), Origin::DataDir);
     for prefix in &environment.python_envs {

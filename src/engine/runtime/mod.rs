@@ -17,6 +17,7 @@ mod ensure;
 mod fetch;
 mod locate;
 mod open;
+mod package;
 mod pip;
 mod telemetry;
 #[cfg(test)]
@@ -28,5 +29,6 @@ pub use ensure::{ensure, ensure_with, installed, open_installed};
 pub use fetch::{FetchEvent, fetch};
 pub use locate::{Environment, FoundLibrary, Origin, RejectedLocation, Search, search};
 pub use open::{Runtime, RuntimeInfo, RuntimeOpenError};
+pub use package::{RuntimePackage, install_package, remove_package};
 pub use telemetry::{TELEMETRY_VARIABLE, silence_telemetry};
 pub use unpack::unpack;

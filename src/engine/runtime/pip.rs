@@ -28,6 +28,17 @@ const NEUTRAL_FOLDER: &str = if cfg!(windows) { "C:\\" } else { "/" };
 
 const HOW_ELSE: &str = "or install ONNX Runtime yourself and set ORT_DYLIB_PATH to its library";
 
+/// A wheel to download.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WheelQuery<'a> {
+    /// Name and version, `onnxruntime==1.2.3`.
+    pub(super) requirement: &'a str,
+    /// Platform tags, any of which an index may carry.
+    pub(super) tags: &'a [&'a str],
+    /// Its size, if it is known.
+    pub(super) size: Option<Bytes>,
+}
+
 /// A Python that has pip.
 #[derive(Debug)]
 pub(super) struct Python(OsString);
@@ -88,41 +99,57 @@ impl Python {
         cancel: &CancelToken,
         downloaded: &mut dyn FnMut(Bytes),
     ) -> Result<PathBuf> {
+        let wheel = WheelQuery {
+            requirement: &format!("onnxruntime=={VERSION}"),
+            tags: build.tags,
+            size: Some(build.wheel_size),
+        };
+        self.download_wheel(wheel, work, cancel, downloaded)
+    }
+
+    /// Downloads one wheel into the folder `work`, which must be empty, and returns its path.
+    pub(super) fn download_wheel(
+        &self,
+        query: WheelQuery<'_>,
+        work: &Path,
+        cancel: &CancelToken,
+        downloaded: &mut dyn FnMut(Bytes),
+    ) -> Result<PathBuf> {
         let failed = |error: io::Error| cannot_run(&self.0, error);
         let (temp, wheels) = (work.join("temp"), work.join("wheel"));
         fs::create_dir(&temp).and_then(|()| fs::create_dir(&wheels)).map_err(failed)?;
-        let mut child = self.command(build, &temp, &wheels).spawn().map_err(failed)?;
+        let mut child = self.command(query, &temp, &wheels).spawn().map_err(failed)?;
         let words = listen(child.stderr.take()).map_err(failed)?;
         let status = wait(child, cancel, || {
             // Not under a mebibyte: pip's own small files are there before the wheel is.
             let bytes = largest_file(work);
             if bytes.0 >> 20 > 0 {
-                downloaded(Bytes(bytes.0.min(build.wheel_size.0)));
+                downloaded(query.size.map_or(bytes, |size| bytes.min(size)));
             }
         })
         .map_err(failed)?;
         cancel.check()?;
         if !status.success() {
-            return Err(refused(status, &words.join().unwrap_or_default()));
+            return Err(refused(query.requirement, status, &words.join().unwrap_or_default()));
         }
         let wheel = fs::read_dir(&wheels)
             .map_err(failed)?
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .find(|path| path.extension().is_some_and(|extension| extension == "whl"));
         wheel.ok_or_else(|| {
-            Error::new(Kind::Runtime, "pip reported success, but there is no wheel of ONNX Runtime")
+            Error::new(Kind::Runtime, "pip reported success, but there is no wheel")
                 .remedy(format!("Try again, {HOW_ELSE}"))
         })
     }
 
-    fn command(&self, build: &Build, temp: &Path, wheels: &Path) -> Command {
+    fn command(&self, query: WheelQuery<'_>, temp: &Path, wheels: &Path) -> Command {
         let mut command = Command::new(&self.0);
         command
-            .args(["-I", "-m", "pip", "download", &format!("onnxruntime=={VERSION}")])
+            .args(["-I", "-m", "pip", "download", query.requirement])
             .args(["--no-deps", "--only-binary=:all:", "--python-version", "3.12"])
-            .args(["--implementation", "cp", "--abi", "cp312"])
+            .args(["--implementation", "cp", "--abi", "cp312", "--abi", "none"])
             .args(["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]);
-        for tag in build.tags {
+        for tag in query.tags {
             command.args(["--platform", tag]);
         }
         command.arg("--dest").arg(wheels);
@@ -189,7 +216,7 @@ fn cannot_run(python: &OsStr, error: io::Error) -> Error {
 }
 
 /// The error of a failed pip, in a sentence. Its own messages are in the log.
-fn refused(status: ExitStatus, said: &str) -> Error {
+fn refused(requirement: &str, status: ExitStatus, said: &str) -> Error {
     let quoted = match quote(said) {
         quoted if quoted.is_empty() => format!("pip ended with {status}"),
         quoted => quoted,
@@ -221,7 +248,7 @@ fn refused(status: ExitStatus, said: &str) -> Error {
             format!("The log has pip's own words. Try again, {HOW_ELSE}"),
         )
     };
-    Error::new(kind, format!("{message} (fetching onnxruntime {VERSION})")).remedy(remedy)
+    Error::new(kind, format!("{message} (fetching {requirement})")).remedy(remedy)
 }
 
 /// The last errors and warnings of pip, or the last line of a traceback.

@@ -77,7 +77,7 @@ fn checked_wheel(build: &Build, wheel: &Path) -> Result<ZipArchive<File>> {
     ZipArchive::new(file).map_err(|error| no_member(build, wheel, error))
 }
 
-fn check_sum(what: &str, expected: &str, got: &str) -> Result<()> {
+pub(super) fn check_sum(what: &str, expected: &str, got: &str) -> Result<()> {
     if expected == got {
         return Ok(());
     }
