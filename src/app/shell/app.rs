@@ -1,7 +1,7 @@
 //! The application: its state, and the order of a frame.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -149,22 +149,23 @@ pub(super) struct Panels {
     pub(super) sweep: SweepPanel,
 }
 
+/// Starts the worker of the window, which wakes it for events.
+fn start_worker(ctx: &Context, data_dir: &Path, settings: &Settings, monitor: &Monitor) -> Result<Worker> {
+    let options = WorkerOptions::new("the window", Scope::Everything).settled(settings);
+    let options = WorkerOptions { faults: Faults::from_env()?, monitor: Some(monitor.clone()), ..options };
+    let waking = ctx.clone();
+    let wake = Arc::new(move || waking.request_repaint_after(EVENT_DELAY));
+    Worker::start(data_dir.to_path_buf(), options, wake)
+}
+
 impl App {
     /// The initial state: the form of the last session, or the toy model, ready to run.
     pub fn new(ctx: &Context, data_dir: PathBuf, models_dir: Option<PathBuf>) -> Result<Self> {
         theme::install(ctx);
         // the command line has printed the notes already
         let (settings, _) = Settings::load(&data_dir);
-        let options = WorkerOptions::new("the window", Scope::Everything).settled(&settings);
         let monitor = Monitor::start(SampleRate::SLOWEST)?;
-        let options =
-            WorkerOptions { faults: Faults::from_env()?, monitor: Some(monitor.clone()), ..options };
-        let waking = ctx.clone();
-        let worker = Worker::start(
-            data_dir.clone(),
-            options,
-            Arc::new(move || waking.request_repaint_after(EVENT_DELAY)),
-        )?;
+        let worker = start_worker(ctx, &data_dir, &settings, &monitor)?;
         let waker = || -> crate::core::Waker {
             let waking = ctx.clone();
             Arc::new(move || waking.request_repaint())

@@ -131,6 +131,26 @@ impl Tree<'_> {
         panels.sweep.ui(ui, &view).into_iter().map(Action::Sweep).collect()
     }
 
+    fn models_ui(&mut self, ui: &mut Ui) -> Vec<Action> {
+        let Self { state, panels, .. } = self;
+        let task = state.model_task();
+        let view = ModelsView {
+            models: state.models(),
+            fits: state.form.fits(),
+            verified: &state.pages.verified,
+            task: task.as_ref(),
+            available: &state.pages.fetch.available,
+            fetch: &state.pages.fetch.status,
+            queue: &state.queue,
+            presets: &state.presets,
+            runtime: state.pages.runtime.as_ref(),
+            chosen: &state.form.draft.model,
+            is_scanning: state.tasks.scans > 0,
+            loras: LorasView { loras: &state.pages.loras, checked: state.pages.checked_lora.as_ref() },
+        };
+        panels.models.ui(ui, &view).into_iter().map(Action::Models).collect()
+    }
+
     fn panel_ui(&mut self, ui: &mut Ui, panel: PanelId) -> Vec<Action> {
         let Self { state, panels, .. } = self;
         fn all<T>(asked: Vec<T>, action: impl Fn(T) -> Action) -> Vec<Action> {
@@ -150,27 +170,7 @@ impl Tree<'_> {
                 let view = CompareView { comparison: &state.comparison };
                 all(panels.compare.ui(ui, view), Action::Compare)
             }
-            PanelId::Models => {
-                let task = state.model_task();
-                let view = ModelsView {
-                    models: state.models(),
-                    fits: state.form.fits(),
-                    verified: &state.pages.verified,
-                    task: task.as_ref(),
-                    available: &state.pages.fetch.available,
-                    fetch: &state.pages.fetch.status,
-                    queue: &state.queue,
-                    presets: &state.presets,
-                    runtime: state.pages.runtime.as_ref(),
-                    chosen: &state.form.draft.model,
-                    is_scanning: state.tasks.scans > 0,
-                    loras: LorasView {
-                        loras: &state.pages.loras,
-                        checked: state.pages.checked_lora.as_ref(),
-                    },
-                };
-                all(panels.models.ui(ui, &view), Action::Models)
-            }
+            PanelId::Models => self.models_ui(ui),
             PanelId::Presets => {
                 let previews = state.form.preset_previews();
                 let view = PresetsView {
