@@ -89,7 +89,7 @@ fn paired(files: Vec<PathBuf>) -> Vec<ListedLora> {
     let mut groups: BTreeMap<(PathBuf, String), Vec<ListedLoraFile>> = BTreeMap::new();
     for file in files {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
+        let folder = file.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
         let read = ListedLoraFile::read(file);
         let pair = if read.expert.is_some() { Expert::pair_name(&stem) } else { stem };
         groups.entry((folder, pair)).or_default().push(read);
