@@ -24,8 +24,8 @@ impl Card {
         Self { dir: tempfile::tempdir().unwrap(), settings: BTreeMap::new() }
     }
 
-    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.settings.insert(name, value.to_string());
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.settings.insert(name, value.into());
         self
     }
 
@@ -141,7 +141,7 @@ fn attention_runs_in_the_fast_kernel_of_each_generation() {
     let model = synthetic(&maker, "ti2v-5B");
     let args = ["--model", model.to_str().unwrap(), "--size", "64x64", "--frames", "1", "--steps", "1"];
     let cudnn = |capability: u32| {
-        let card = Card::new().with("RECORDER_CAPABILITY", capability);
+        let card = Card::new().with("RECORDER_CAPABILITY", capability.to_string());
         let run = card.generate(&[&args[..], &["--guidance", "1"]].concat());
         assert!(run.status.success(), "{capability}: {}", errors(&run));
         let record = card.record();
@@ -202,7 +202,7 @@ fn a_job_for_the_card_that_does_not_fit_fails_and_never_runs_on_the_cpu() {
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
 fn a_lost_device_ends_the_job_with_a_sentence_and_never_runs_on_the_cpu() {
-    let card = Card::new().with("RECORDER_FAIL_LAUNCH", 900);
+    let card = Card::new().with("RECORDER_FAIL_LAUNCH", "900");
     let run = card.generate(&["--model", "toy-t2v-A14B", "--steps", "4"]);
     assert!(!run.status.success());
     let events = events(&run);
@@ -219,7 +219,7 @@ fn a_lost_device_ends_the_job_with_a_sentence_and_never_runs_on_the_cpu() {
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
 fn a_lost_device_leaves_the_jobs_in_the_queue_for_the_next_program() {
-    let card = Card::new().with("RECORDER_FAIL_LAUNCH", 900);
+    let card = Card::new().with("RECORDER_FAIL_LAUNCH", "900");
     for seed in ["1", "2"] {
         let add = ["queue", "add", "a red circle", "--model", "toy-t2v-A14B", "--steps", "4"];
         assert!(card.run(&[&add[..], &["--provider", "cuda", "--seed", seed]].concat()).status.success());
