@@ -161,13 +161,18 @@ fn camel_words(part: &str) -> Vec<String> {
     for (index, &letter) in letters.iter().enumerate() {
         let before = index.checked_sub(1).map(|index| letters[index]);
         let after = letters.get(index + 1);
+        // `v2` is a version of what is before it, whatever its capitals are
+        let is_version = |at: usize| {
+            letters.get(at) == Some(&'v') && letters.get(at + 1).is_some_and(|next| next.is_numeric())
+        };
         let begins = before.is_some_and(|before| {
             let hump = letter.is_uppercase() && !before.is_uppercase();
             // the last capital of a run begins the next word: `HNStyle`
             let run = letter.is_uppercase()
                 && before.is_uppercase()
-                && after.is_some_and(|after| after.is_lowercase());
-            hump || run || before.is_numeric() != letter.is_numeric()
+                && after.is_some_and(|after| after.is_lowercase())
+                && !is_version(index + 1);
+            hump || run || is_version(index) || before.is_numeric() != letter.is_numeric()
         });
         if begins {
             found.push(std::mem::take(&mut word));
