@@ -357,19 +357,28 @@ fn loras_change_integers_as_they_change_floats() {
 #[test]
 fn the_5b_model_refuses_loras_unless_it_says_otherwise() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(wandeck::models::open(&common::golden_model("tiny-t2v")).unwrap().limits().lora);
-    let tiny = common::golden_model("tiny-ti2v");
-    for part in ["transformer", "text_encoder", "vae"] {
+    let tiny = common::golden_model("tiny-t2v");
+    for part in ["transformer", "transformer_2", "text_encoder", "vae"] {
         std::fs::create_dir(dir.path().join(part)).unwrap();
         for file in std::fs::read_dir(tiny.join(part)).unwrap().map(|entry| entry.unwrap()) {
             std::fs::copy(file.path(), dir.path().join(part).join(file.file_name())).unwrap();
         }
     }
     let index = std::fs::read_to_string(tiny.join("model_index.json")).unwrap();
-    let allowed = index.replacen('{', "{\"_lora\": true,", 1);
-    for (index, lora) in [(index, false), (allowed, true)] {
+    let mut streamed: serde_json::Value = serde_json::from_str(&index).unwrap();
+    streamed["expand_timesteps"] = true.into();
+    streamed["transformer_2"] = serde_json::json!([null, null]);
+    streamed["boundary_ratio"] = serde_json::Value::Null;
+    let mut allowed = streamed.clone();
+    allowed["_lora"] = true.into();
+    for (index, lora) in [(index, true), (streamed.to_string(), false), (allowed.to_string(), true)] {
         std::fs::write(dir.path().join("model_index.json"), index).unwrap();
         assert_eq!(wandeck::models::open(dir.path()).unwrap().limits().lora, lora);
+        // a model that streams has one transformer
+        let second = dir.path().join("transformer_2");
+        if second.exists() {
+            std::fs::remove_dir_all(second).unwrap();
+        }
     }
 }
 
