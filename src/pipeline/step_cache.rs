@@ -148,7 +148,7 @@ impl StepCache {
             threshold: self.threshold,
             skipped: self.skipped.iter().map(|step| *step as u32 + 1).collect(),
             steps: self.num_steps as u32,
-            speedup: (spent > 0.0 && !computed.is_empty()).then(|| without / spent),
+            speedup: (spent > 0.0 && !computed.is_empty()).then(|| hundredths(without / spent)),
         }
     }
 
@@ -201,6 +201,11 @@ fn mean_difference(one: &ArrayD<f32>, other: &ArrayD<f32>) -> f64 {
 
 fn mean_magnitude(values: &ArrayD<f32>) -> f64 {
     values.iter().map(|value| f64::from(value.abs())).sum::<f64>() / values.len().max(1) as f64
+}
+
+/// As much of a ratio as is worth keeping, in a form that records return unchanged.
+fn hundredths(ratio: f64) -> f64 {
+    (ratio * 100.0).round() / 100.0
 }
 
 #[cfg(test)]
