@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::profiles::Profiles;
 use super::route::Candidate;
-use crate::core::{ComponentFiles, Draft, Error, Kind, Mode, Result};
+use crate::core::{ComponentFiles, Draft, Error, Kind, Mode, Resolution, Result};
 use crate::models::{self, Installed};
 use crate::presets::{self, Preset};
 
@@ -119,6 +119,13 @@ impl Catalog {
         }
         if let Some(distilled) = model.info.as_ref().and_then(|info| info.distilled.as_ref()) {
             distilled.settings.apply(&mut draft);
+        }
+        // a small model of another name has the official preset, whose size may be more than it takes
+        if let Ok(limits) = &model.limits {
+            let multiple = limits.strides.size_multiple();
+            let longest = limits.max_positions.saturating_mul(multiple);
+            let side = |side: u32| side.min(longest).max(multiple) / multiple * multiple;
+            draft.size = Resolution::new(side(draft.size.width), side(draft.size.height));
         }
         draft.model.clone_from(&model.id);
         Ok(draft)
