@@ -15,6 +15,7 @@ mod c_api;
 mod elf;
 mod ensure;
 mod fetch;
+mod heap;
 mod locate;
 mod open;
 mod package;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::builds::VERSION;
 use super::c_api;
+use super::heap::return_large_blocks;
 use super::locate::{Environment, FoundLibrary, Origin};
 use super::telemetry::{TELEMETRY_VARIABLE, telemetry_is_silenced};
 use crate::core::{CancelToken, Error, Kind};
@@ -143,6 +144,7 @@ impl Runtime {
         if !telemetry_is_silenced() {
             return Err(RuntimeOpenError::TelemetryIsOn);
         }
+        return_large_blocks();
         let path = located.path.clone();
         let version = c_api::version_of_library(&path)?;
         if located.origin != Origin::Variable && version != VERSION {
