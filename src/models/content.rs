@@ -5,7 +5,7 @@ use crate::onnx::{TensorInfo, Weights};
 use crate::wan::Checkpoint;
 
 /// Tensors of which a part is read.
-const SAMPLES: usize = 24;
+const SAMPLES: usize = 4;
 /// Bytes that are read of each of them.
 const SAMPLE_BYTES: u64 = 4096;
 /// Small tensors that training changes in every transformer.
