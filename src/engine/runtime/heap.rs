@@ -1,4 +1,4 @@
-//! Setting of the C library's heap for large blocks.
+//! Settings of the C library's heap.
 
 /// Blocks of this size and larger go back to the system when they are freed.
 ///
@@ -7,20 +7,26 @@
 /// 5B model at 416x256 kept 3.8 GiB after its session was dropped and peaked at 7.0 GiB; with 8 MiB it keeps 0.6 and peaks
 /// at 5.8, as fast.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const THRESHOLD: i32 = 8 << 20;
+const LARGE_BLOCK: i32 = 8 << 20;
+/// Free memory at the end of the heap that is kept. A fixed [`LARGE_BLOCK`] would leave it at 128 KiB, and the heap would
+/// be given back and taken again while a session is made.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEPT: i32 = 64 << 20;
 
 /// Makes the heap return large blocks to the system; does nothing with C libraries that have no such setting.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "a function of the C library")]
 pub(super) fn return_large_blocks() {
-    /// `M_MMAP_THRESHOLD` of `malloc.h`.
-    const MMAP_THRESHOLD: i32 = -3;
+    /// `M_TRIM_THRESHOLD` and `M_MMAP_THRESHOLD` of `malloc.h`.
+    const SETTINGS: [(i32, i32); 2] = [(-1, KEPT), (-3, LARGE_BLOCK)];
     unsafe extern "C" {
         fn mallopt(parameter: i32, value: i32) -> i32;
     }
-    // SAFETY: glibc's own declaration; it may be called at any time, from any thread.
-    if unsafe { mallopt(MMAP_THRESHOLD, THRESHOLD) } == 0 {
-        tracing::warn!("The heap's threshold for large blocks could not be set");
+    for (parameter, value) in SETTINGS {
+        // SAFETY: glibc's own declaration; it may be called at any time, from any thread.
+        if unsafe { mallopt(parameter, value) } == 0 {
+            tracing::warn!("A threshold of the heap could not be set");
+        }
     }
 }
 
