@@ -63,6 +63,8 @@ struct State {
     manners: Mutex<BTreeMap<String, Manners>>,
     asked: Mutex<Vec<Asked>>,
     served: AtomicU64,
+    /// Stalled answers whose connection the client closed.
+    given_up: AtomicU64,
     token: Mutex<Option<String>>,
     over: AtomicBool,
     other: Mutex<String>,
@@ -126,6 +128,11 @@ impl LoopbackHub {
     /// Bytes of files that were sent so far.
     pub(crate) fn served(&self) -> u64 {
         self.state.served.load(Ordering::SeqCst)
+    }
+
+    /// Stalled answers that the client gave up so far.
+    pub(crate) fn given_up(&self) -> u64 {
+        self.state.given_up.load(Ordering::SeqCst)
     }
 
     pub(crate) fn reset_served(&self) {
@@ -350,6 +357,15 @@ fn change(state: &State, key: &str, change: impl FnOnce(&mut Manners)) {
     }
 }
 
+/// Whether the client closes the connection within 20 s.
+fn is_given_up(stream: &TcpStream) -> std::io::Result<bool> {
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    match stream.peek(&mut [0]) {
+        Ok(count) => Ok(count == 0),
+        Err(error) => Ok(error.kind() == std::io::ErrorKind::ConnectionReset),
+    }
+}
+
 fn send(
     mut stream: &TcpStream,
     state: &State,
@@ -368,7 +384,9 @@ fn send(
         }
         if manners.stall_after.is_some_and(|most| sent >= most) && manners.num_stalls > 0 {
             change(state, key, |kept| kept.num_stalls = kept.num_stalls.saturating_sub(1));
-            std::thread::park_timeout(Duration::from_secs(20));
+            if is_given_up(stream)? {
+                state.given_up.fetch_add(1, Ordering::SeqCst);
+            }
             return Ok(false);
         }
         let most =
