@@ -23,7 +23,7 @@ lint:
     python3 .ci/dependencies.py
     if command -v typos; then typos; fi
 
-# Everything that must pass before a change lands (half an hour from nothing)
+# Everything that must pass before a change lands
 ci:
     .ci/run
 

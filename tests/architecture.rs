@@ -142,7 +142,8 @@ fn what_the_map_names_exists() {
             && name.contains('/')
             && (Path::new(name).extension().is_some_and(|extension| extension == "rs") || name.ends_with('/'))
     });
-    let of_data_folder = ["queue/", "latents/", "outputs/", "models/", "runtime/", "cache/"];
+    let of_data_folder =
+        ["queue/", "latents/", "sweeps/", "outputs/", "models/", "loras/", "runtime/", "cache/"];
     let mut missing = Vec::new();
     let mut count = 0;
     for name in names {
