@@ -32,7 +32,7 @@ fn list_loras(model: Option<&str>, common: &Common) -> Result<()> {
         return Ok(());
     }
     if loras.is_empty() {
-        out("No LoRAs found. Put them into models/loras of the data folder");
+        out("No LoRAs found. Put them into the loras folder of the data folder");
     }
     for lora in &loras {
         out(&format!("{}  {}", lora.name, lora.size));

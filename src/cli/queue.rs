@@ -212,7 +212,7 @@ fn work_on_all(places: &Places, output: Output, as_json: bool) -> Result<ExitCod
         report::note("The disk is full. Free some space and run this again: the jobs resume");
     }
     if is_device_lost {
-        report::note("The device is lost to this program. Run this again: the jobs resume");
+        report::note("This program lost the CUDA device; start it again: the jobs resume");
     }
     Ok(if failed > 0 || is_disk_full || is_device_lost { ExitCode::Failed } else { ExitCode::Done })
 }

@@ -112,7 +112,7 @@ fn lost(text: &str) -> Option<Error> {
     let &(code, name) = LOST.iter().find(|(code, name)| {
         text.contains(&format!("CUDA failure {code}:")) || text.contains(&format!("CUDA error {name}:"))
     })?;
-    let message = format!("The CUDA device is lost to this program ({name}, CUDA error {code})");
+    let message = format!("This program lost the CUDA device ({name}, CUDA error {code})");
     Some(Error::new(Kind::DeviceLost, message).remedy(
         "Start Wandeck again: the job goes on after its last saved step. If it happens again, look for \"Xid\" in the \
          kernel's log (dmesg), and check the card's cooling, power and driver",

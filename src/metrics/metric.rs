@@ -31,7 +31,7 @@ impl DifferenceMetric {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Psnr => {
-                "Difference to reference in every byte, in dB: higher is closer, above 40 hardly anyone sees it."
+                "Difference to reference in every byte, in dB: higher is closer, above 40 dB it is hardly visible."
             }
             Self::Ssim => {
                 "Difference to reference in small structures of the brightness: 1 is the same, below 0.9 is visible."
@@ -40,7 +40,7 @@ impl DifferenceMetric {
                 "Difference to reference in structures of several sizes, nearer to what people see than SSIM: 1 is the same."
             }
             Self::Ssimulacra2 => {
-                "Difference to reference as people rate it: 100 is the same, 90 invisible, 70 slight, below 50 plain."
+                "Difference to reference as people rate it: 100 is the same, 90 invisible, 70 slight, below 50 obvious."
             }
         }
     }

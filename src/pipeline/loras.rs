@@ -139,13 +139,13 @@ impl Loras {
         if let (Some(expert), None) = (says, choice.expert) {
             let word = expert.word();
             self.notes.push(format!(
-                "{name} is made for the {expert} by its name, and changes both; add \":{word}\" to change only that one"
+                "The name of {name} suggests the {expert}, but it is applied to both experts; add \":{word}\" to apply it to one"
             ));
         }
         let Some(advice) = file.advice() else { return };
         self.notes.push(match advice.difference(request) {
             Some(difference) => {
-                format!("{name} is distilled for {advice}; this job differs: it advises {difference}")
+                format!("{name} is distilled for {advice}; this job uses {difference}")
             }
             None => format!("{name} is distilled, so the job runs with {advice}"),
         });

@@ -11,7 +11,7 @@ pub(super) fn note(request: &GenRequest, model: &Checkpoint) -> Option<Finding> 
         Some(difference) => {
             let steps = StepCount(distilled.settings.steps);
             let fixes = if request.steps == steps { Vec::new() } else { vec![Fix::Steps(steps)] };
-            (Severity::Warning, format!("{} is {distilled}: it needs {difference}", model.id), fixes)
+            (Severity::Warning, format!("{} is {distilled}: this job uses {difference}", model.id), fixes)
         }
     };
     Some(Finding { severity, subject: Subject::Settings, message, fixes, figures: Vec::new() })

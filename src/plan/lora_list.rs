@@ -48,7 +48,7 @@ pub struct LoraListDocument {
     pub loras: Vec<ListedLora>,
 }
 
-/// All LoRAs in the folders called `loras` of the data folder's models and of the folder of models, which may be
+/// All LoRAs in the folders called `loras` of the data folder, of its models and of the folder of models, which may be
 /// `ComfyUI`'s. Reads headers only.
 pub fn installed_loras(folders: &Folders) -> Vec<ListedLora> {
     let mut roots = vec![folders.data.join("models").join("loras"), folders.data.join("loras")];

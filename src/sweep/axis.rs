@@ -83,7 +83,7 @@ impl FromStr for Axis {
     fn from_str(text: &str) -> Result<Self> {
         let mut axes = text.split(" & ").map(|part| {
             let (field, values) = part.split_once('=').ok_or_else(|| {
-                Error::new(Kind::Input, format!("\"{part}\" is no axis"))
+                Error::new(Kind::Input, format!("\"{part}\" is not a valid axis"))
                     .field("axis")
                     .remedy("Write FIELD=VALUES, for example guidance=1,2,3")
             })?;

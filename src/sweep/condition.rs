@@ -81,7 +81,7 @@ impl FromStr for Condition {
             });
             let (at, _, sign, operator) =
                 found.min_by_key(|(at, length, ..)| (*at, *length)).ok_or_else(|| {
-                    Error::new(Kind::Input, format!("\"{part}\" is no condition"))
+                    Error::new(Kind::Input, format!("\"{part}\" is not a valid condition"))
                         .field("skip")
                         .remedy("Write FIELD = VALUE, for example steps > 10 & guidance_low = 1")
                 })?;

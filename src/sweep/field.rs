@@ -233,7 +233,7 @@ impl SweepField {
     }
 
     fn wrong(&self, text: &str, why: &str) -> Error {
-        Error::new(Kind::Input, format!("\"{text}\" is no value for {self}: {why}"))
+        Error::new(Kind::Input, format!("\"{text}\" is not a valid value for {self}: {why}"))
             .field("axis")
             .remedy("Correct the values of this axis")
     }

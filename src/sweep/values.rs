@@ -43,7 +43,7 @@ pub(super) fn expanded(field: &SweepField, parts: &[String]) -> Result<Vec<Strin
 fn extend(field: &SweepField, values: &mut Vec<String>, end: &str) -> Result<()> {
     let number = |text: &str| {
         let value: Option<f64> = text.parse().ok().filter(|value: &f64| value.is_finite());
-        value.ok_or_else(|| wrong(field, &format!("\"{text}\" is no number")))
+        value.ok_or_else(|| wrong(field, &format!("\"{text}\" is not a number")))
     };
     let end = number(end)?;
     let last = number(values.last().ok_or_else(|| wrong(field, "a range needs a number before \"..\""))?)?;

@@ -41,7 +41,7 @@ impl Distilled {
         })
     }
 
-    /// What is recommended instead of what `request` has, as half a sentence; `None` if it has these settings.
+    /// How `request` differs from these settings, as half a sentence; `None` if it does not.
     pub fn difference(&self, request: &GenRequest) -> Option<String> {
         self.settings.difference(request)
     }

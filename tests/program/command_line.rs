@@ -275,5 +275,5 @@ fn a_distilled_lora_brings_its_settings_unless_they_are_given() {
         plan(&[])
     );
     let own = plan(&["--steps", "6"]);
-    assert!(own.contains("this job differs: it advises 4 steps instead of 6"), "{own}");
+    assert!(own.contains("this job uses 6 steps instead of 4"), "{own}");
 }

@@ -57,8 +57,8 @@ pub(in crate::cli) struct Generate {
     /// Sampler
     #[arg(long, value_name = "NAME", value_parser = sampler_names())]
     pub(in crate::cli) sampler: Option<Sampler>,
-    /// Skip steps that would change little: a threshold, 0.05 to begin with, or off; faster, but another video
-    /// [default: off]
+    /// Threshold for skipping steps that would hardly change the video; try 0.05, or "off"; faster, but the video
+    /// differs [default: off]
     #[arg(long, value_name = "THRESHOLD", value_parser = step_cache)]
     pub(in crate::cli) step_cache: Option<StepCacheChoice>,
     /// Width and height in pixels

@@ -55,7 +55,7 @@ pub(in crate::cli) struct Lora {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum LoraVerb {
-    /// List the LoRAs in models/loras of the data folder and in the loras folder of the models folder
+    /// List the LoRAs in loras and models/loras of the data folder and in the loras folder of the models folder
     List {
         /// Model id or folder to check them against
         #[arg(long, value_name = "ID")]

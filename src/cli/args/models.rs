@@ -23,9 +23,9 @@ pub(in crate::cli) enum ModelsVerb {
     },
     /// List the models that can be fetched, with size, licence and whether they fit
     Available,
-    /// Fetch a model: shows the plan, then fetches what is missing; an interrupted fetch goes on where it stopped
+    /// Fetch a model: shows the plan, then downloads what is missing; an interrupted download resumes where it stopped
     Fetch(FetchModel),
-    /// Use a model that lies elsewhere, without copying it
+    /// Add a model from another folder without copying it
     Import {
         /// Folder of models, or a checkpoint file
         path: PathBuf,
@@ -56,7 +56,7 @@ pub(in crate::cli) struct FetchModel {
     /// Show what would be fetched, and fetch nothing
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
-    /// Most bytes per second for all connections together, for instance 500K or 20M
+    /// Limit the total download rate, in bytes per second, for instance 500K or 20M
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(in crate::cli) limit_rate: Option<Bytes>,
 }

@@ -65,15 +65,15 @@ pub(in crate::cli) enum Command {
     Generate(Box<Generate>),
     /// Make a video for each combination of settings: a sweep
     Sweep(SweepArgs),
-    /// Make some steps of several seeds, then finish the chosen ones
+    /// Run the first steps for several seeds, then finish the ones you choose
     Draft(DraftArgs),
-    /// List, inspect and convert models
+    /// List, show, fetch, import, verify, remove, convert and synthesise models
     Models(Models),
-    /// List and show presets
+    /// List, show, save, compare and remove presets
     Presets(Presets),
     /// Manage and run the queue
     Queue(QueueArgs),
-    /// Inspect LoRA files
+    /// List LoRAs, and show what one contains and whether it fits a model
     Lora(Lora),
     /// Export the ONNX graphs of a model
     Graph(Graph),

@@ -161,7 +161,7 @@ fn size(kind: u32) -> io::Result<u64> {
         2 | 3 => Ok(2),
         4..=6 => Ok(4),
         10..=12 => Ok(8),
-        _ => Err(invalid(format!("{kind} is no type of a value"))),
+        _ => Err(invalid(format!("{kind} is not a valid type of a value"))),
     }
 }
 

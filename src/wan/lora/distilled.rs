@@ -38,18 +38,18 @@ impl DistilledSettings {
 
     /// How `request` differs from these settings, as half a sentence; `None` if it does not.
     pub fn difference(&self, request: &GenRequest) -> Option<String> {
-        let mut wanted = Vec::new();
+        let mut found = Vec::new();
         if request.steps.0 != self.steps {
-            wanted.push(format!("{} steps instead of {}", self.steps, request.steps.0));
+            found.push(format!("{} steps instead of {}", request.steps.0, self.steps));
         }
         let given = request.guidance.0.max(request.guidance_low.0);
         if given != self.guidance {
-            wanted.push(format!("guidance {} instead of {given}", self.guidance));
+            found.push(format!("guidance {given} instead of {}", self.guidance));
         }
         if request.shift.0 != self.shift {
-            wanted.push(format!("shift {} instead of {}", self.shift, request.shift.0));
+            found.push(format!("shift {} instead of {}", request.shift.0, self.shift));
         }
-        (!wanted.is_empty()).then(|| wanted.join(", "))
+        (!found.is_empty()).then(|| found.join(", "))
     }
 }
 
