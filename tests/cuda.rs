@@ -226,7 +226,10 @@ fn a_lost_device_leaves_the_jobs_in_the_queue_for_the_next_program() {
     }
     let run = card.run(&["queue", "run"]);
     let said = errors(&run);
-    assert!(!run.status.success() && said.contains("This program lost the CUDA device; start it again"), "{said}");
+    assert!(
+        !run.status.success() && said.contains("This program lost the CUDA device; start it again"),
+        "{said}"
+    );
     let states = |card: &Card| {
         let list = card.run(&["queue", "list", "--json"]);
         let list: Value = serde_json::from_slice(&list.stdout).unwrap();

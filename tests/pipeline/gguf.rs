@@ -96,8 +96,8 @@ fn models(dir: &Path, kind: GgufType) -> [PathBuf; 2] {
     both
 }
 
-/// The frames that the program makes of a model, and what it says.
-fn video(model: &Path, precision: &str) -> (Vec<u8>, String) {
+/// The frames that the program makes of a model, and what it says; repacked weights lie in the data folder.
+fn video(data_dir: &Path, model: &Path, precision: &str) -> (Vec<u8>, String) {
     let dir = tempfile::tempdir().unwrap();
     let done = Command::new(env!("CARGO_BIN_EXE_wandeck"))
         .args(["generate", "a red circle moves right on a black background", "--model"])
@@ -105,7 +105,7 @@ fn video(model: &Path, precision: &str) -> (Vec<u8>, String) {
         .args(["--seed", "7", "--size", "64x64", "--frames", "9", "--steps", "6", "--guidance", "1.5"])
         .args(["--shift", "3", "--provider", "cpu", "--precision", precision, "-o"])
         .arg(dir.path().join("frames"))
-        .env("WANDECK_DATA_DIR", common::data_dir())
+        .env("WANDECK_DATA_DIR", data_dir)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
@@ -124,7 +124,8 @@ fn difference(a: &[u8], b: &[u8]) -> f64 {
 }
 
 fn assert_video_of_numbers(kind: GgufType, word: &str) {
-    common::runtime();
+    let data_dir = common::fresh_data_dir();
+    let video = |model: &Path, precision: &str| video(data_dir.path(), model, precision);
     let dir = tempfile::tempdir().unwrap();
     let [gguf, wide] = models(dir.path(), kind);
     let (exact, _) = video(&wide, "fp32");

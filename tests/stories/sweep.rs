@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eframe::egui::accesskit::Role;
 use wandeck::core::Faults;
@@ -66,7 +66,9 @@ fn nine_cells_survive_a_kill_in_the_middle() {
         let of = |folder: std::fs::DirEntry| std::fs::read_dir(folder.path()).map_or(0, Iterator::count);
         videos.map(of).sum::<usize>()
     };
+    let began = Instant::now();
     while num_done() < 3 {
+        assert!(began.elapsed() < common::PATIENCE, "three cells are not done");
         assert!(killed.try_wait().unwrap().is_none(), "the window ended by itself");
         std::thread::park_timeout(Duration::from_millis(20));
     }
