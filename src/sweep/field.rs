@@ -180,8 +180,8 @@ impl SweepField {
             Self::Lora => {
                 draft.loras.iter().map(|lora| lora.file.display().to_string()).collect::<Vec<_>>().join(" + ")
             }
-            Self::LoraStrength(place, _) => {
-                let lora = draft.loras.get(place.saturating_sub(1));
+            Self::LoraStrength(place, expert) => {
+                let lora = lora_at(&draft.loras, *place, *expert).and_then(|index| draft.loras.get(index));
                 lora.map(|lora| lora.strength.to_string()).unwrap_or_default()
             }
             Self::Provider => serde_word(&draft.provider),
@@ -202,23 +202,21 @@ impl SweepField {
     ) -> Result<()> {
         let strength = self.number(text)?;
         let count = draft.loras.len();
-        let Some(index) = place.checked_sub(1).filter(|index| *index < count) else {
+        if !(1..=count).contains(&place) {
             return Err(self.wrong(text, &format!("there are {count} LoRAs")));
+        }
+        let index = lora_at(&draft.loras, place, expert);
+        let Some(lora) = index.and_then(|index| draft.loras.get_mut(index)) else {
+            let wanted = expert.map(|expert| expert.to_string()).unwrap_or_default();
+            return Err(self.wrong(text, &format!("LoRA {place} is not applied to the {wanted}")));
         };
-        let lora = &mut draft.loras[index];
-        match (expert, lora.expert) {
-            (None, _) => lora.strength = strength,
-            (Some(wanted), Some(only)) if wanted == only => lora.strength = strength,
-            (Some(wanted), Some(_)) => {
-                return Err(self.wrong(text, &format!("LoRA {place} is not applied to the {wanted}")));
-            }
-            (Some(wanted), None) => {
-                let other = if wanted == Expert::High { Expert::Low } else { Expert::High };
-                let rest = LoraChoice { expert: Some(other), ..lora.clone() };
-                (lora.strength, lora.expert) = (strength, Some(wanted));
-                // at the end, so that the places of the others stay
-                draft.loras.push(rest);
-            }
+        let before = lora.clone();
+        lora.strength = strength;
+        if let (Some(wanted), None) = (expert, before.expert) {
+            lora.expert = Some(wanted);
+            let other = if wanted == Expert::High { Expert::Low } else { Expert::High };
+            // at the end, so that the places of the others stay
+            draft.loras.push(LoraChoice { expert: Some(other), ..before });
         }
         Ok(())
     }
@@ -236,6 +234,17 @@ impl SweepField {
         Error::new(Kind::Input, format!("\"{text}\" is not a valid value for {self}: {why}"))
             .field("axis")
             .remedy("Correct the values of this axis")
+    }
+}
+
+/// The index of the entry that applies the LoRA at `place` to `expert`. An axis of the other expert may have split it
+/// into one for each, the second at the end.
+fn lora_at(loras: &[LoraChoice], place: usize, expert: Option<Expert>) -> Option<usize> {
+    let first = place.checked_sub(1)?;
+    let lora = loras.get(first)?;
+    match expert.filter(|wanted| !lora.changes(*wanted)) {
+        None => Some(first),
+        wanted => loras.iter().position(|other| other.expert == wanted && other.file == lora.file),
     }
 }
 

@@ -99,6 +99,29 @@ fn one_expert_changes_alone() {
 }
 
 #[test]
+fn both_experts_of_a_lora_can_be_swept_together() {
+    let base = Draft { loras: vec![LoraChoice::new("a"), LoraChoice::new("b")], ..draft() };
+    let (high, low) = ("lora_strength:1:high=0.5,1", "lora_strength:1:low=0,2");
+    for axes in [[high, low], [low, high]] {
+        let cells = sweep(&axes).cells(&base, &preset).unwrap();
+        assert_eq!(cells.len(), 4, "{axes:?}");
+        for cell in &cells {
+            assert_eq!(cell.draft.loras.len(), 3, "{:?}", cell.draft.loras);
+            assert_eq!(cell.draft.loras[1], LoraChoice::new("b"), "the others keep their places");
+            for (field, value) in &cell.values {
+                assert_eq!(field.value(&cell.draft), *value, "{field} of {:?}", cell.draft.loras);
+            }
+        }
+    }
+    // a LoRA that is given for one expert only stays so
+    let mut only =
+        Draft { loras: vec![LoraChoice { expert: Some(Expert::High), ..LoraChoice::new("a") }], ..draft() };
+    let low = SweepField::LoraStrength(1, Some(Expert::Low));
+    assert!(low.set(&mut only, "1", &preset).unwrap_err().message.contains("not applied"));
+    assert_eq!(low.value(&only), "");
+}
+
+#[test]
 fn a_preset_is_set_before_what_changes_it() {
     let sweep = sweep(&["steps=4,6", "preset=toy-t2v,toy-i2v"]);
     let cells = sweep.cells(&draft(), &preset).unwrap();
