@@ -90,8 +90,7 @@ fn time(job: &Job, history: Option<&History>) -> Option<Secs> {
     if let Some(entry) = job.ended() {
         return entry.generation_time_s;
     }
-    let id = job.spec.model.file_name().unwrap_or_default().to_string_lossy();
-    let runs: Result<Vec<_>> = history?.runs_of_model(&id, MAX_RUNS);
+    let runs: Result<Vec<_>> = history?.runs_of_model(&job.spec.model_name(), MAX_RUNS);
     Some(expected(&job.spec.draft, &runs.ok()?)?.seconds)
 }
 

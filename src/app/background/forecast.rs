@@ -72,7 +72,7 @@ fn estimate(data_dir: &Path, jobs: &[Job]) -> Result<JobTimes> {
         let estimate = if let Some((_, _, estimate)) = same {
             *estimate
         } else {
-            let model = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let model = job.spec.model_name();
             if !runs.contains_key(&model) {
                 let found = history.runs_of_model(&model, MAX_RUNS)?;
                 runs.insert(model.clone(), found);
@@ -93,4 +93,37 @@ fn takes_as_long(a: &Draft, b: &Draft) -> bool {
     let cost = |draft: &Draft| (draft.size, draft.frames, draft.steps);
     let guidance = |draft: &Draft| (draft.guidance, draft.guidance_low);
     cost(a) == cost(b) && guidance(a) == guidance(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::draft;
+    use crate::core::{Secs, Stage, StageTime};
+    use crate::jobs::{EndStatus, JobId, JobSpec};
+
+    #[test]
+    fn a_model_whose_folder_has_another_name_is_estimated() {
+        let dir = tempfile::tempdir().unwrap();
+        let draft = Draft { model: "Wan-AI/Wan2.2-TI2V-5B-Diffusers".to_owned(), ..draft() };
+        let (history, _) = History::open(dir.path()).unwrap();
+        let seconds = Secs(2.0);
+        let run = HistoryEntry {
+            id: "1".to_owned(),
+            status: EndStatus::Done,
+            model: draft.model.clone(),
+            request: serde_json::to_value(&draft).unwrap(),
+            generation_time_s: Some(seconds),
+            stages: vec![StageTime { name: Stage::DenoiseHigh, seconds }],
+            steps: vec![Secs(0.0); draft.steps as usize],
+            ..HistoryEntry::default()
+        };
+        history.record(&run).unwrap();
+        let folder = "hub/models--Wan-AI--Wan2.2-TI2V-5B-Diffusers/snapshots/0f1e2d";
+        let job = Job::new(JobId(1), "u".to_owned(), JobSpec::new(draft, folder.into(), "o.mp4".into()));
+        let times = estimate(dir.path(), std::slice::from_ref(&job)).unwrap();
+        let mut expected = JobTimes::default();
+        expected.insert(job.id, HistoryEstimate { seconds, num_runs: 1 });
+        assert_eq!(times, expected);
+    }
 }
