@@ -61,9 +61,11 @@ impl Work {
 }
 
 fn scaled(task: &HistoryEntry, to: Work) -> Option<f64> {
-    let from = Work::of(&task.draft()?);
-    // skipped steps take no time
-    if from.tokens <= 0.0 || from.passes <= 0.0 || task.stages.is_empty() || task.step_cache.is_some() {
+    let draft = task.draft()?;
+    let from = Work::of(&draft);
+    // skipped steps take no time, and a resumed run has not computed all steps
+    let is_partial = task.step_cache.is_some() || task.steps.len() < draft.steps as usize;
+    if from.tokens <= 0.0 || from.passes <= 0.0 || task.stages.is_empty() || is_partial {
         return None;
     }
     let tokens = to.tokens / from.tokens;
@@ -120,5 +122,13 @@ mod tests {
         let unguided = Draft { guidance: 1.0, guidance_low: Some(1.0), ..draft.clone() };
         assert!((seconds(&unguided) - 14.0).abs() < 1e-9);
         assert_eq!(expected(&draft, &[fixture::task("b", 0)]), None, "a run without stages helps nothing");
+        // it went on from a resume point or from the switch state of another job
+        let resumed = HistoryEntry { steps: vec![Secs(2.5); 2], ..run(10.0) };
+        assert_eq!(
+            expected(&draft, std::slice::from_ref(&resumed)),
+            None,
+            "half of the steps were computed before"
+        );
+        assert_eq!(expected(&draft, &[resumed, run(10.0)]).map(|found| found.num_runs), Some(1));
     }
 }
