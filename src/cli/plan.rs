@@ -30,10 +30,12 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
     let request = request(args, before)?;
     let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
     let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
-    let named = named_models(&request, places, &folders).or_else(|error| match error.fixes() {
-        [Fix::Fetch(name)] if places.settings.models.auto_fetch && !args.dry_run => {
-            fetch::fetch_missing(name, places)?;
-            named_models(&request, places, &folders)
+    let name = named_model(&request, places)?;
+    let named = || named_models(name.as_deref(), &request, places, &folders);
+    let named = named().or_else(|error| match error.fixes() {
+        [Fix::Fetch(missing)] if places.settings.models.auto_fetch && !args.dry_run => {
+            fetch::fetch_missing(missing, places)?;
+            named()
         }
         _ => Err(error),
     })?;
@@ -49,7 +51,7 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
         models.extend(more);
         planner(models)?.plan(&request)
     };
-    if needs_router(&request) {
+    if name.is_none() {
         return with_all();
     }
     // a named model is opened alone; an error may name the others
@@ -63,7 +65,8 @@ pub(super) fn base(args: &Generate, places: &Places, is_file: bool) -> Result<(P
     let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
     let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
     let mut models = folders.scan();
-    for model in named_models(&request, places, &folders)? {
+    let name = named_model(&request, places)?;
+    for model in named_models(name.as_deref(), &request, places, &folders)? {
         if models.iter().all(|known| known.path != model.path) {
             models.push(model);
         }
@@ -72,7 +75,7 @@ pub(super) fn base(args: &Generate, places: &Places, is_file: bool) -> Result<(P
     catalog.set_own_presets(crate::presets::own_presets(&places.data_dir).0)?;
     if is_file {
         request.changes.prompt = None;
-        if needs_router(&request) {
+        if matches!(request.base, Base::New) && name.is_none() {
             let first = catalog.presets().first().map(|preset| preset.draft(""));
             let draft = first.ok_or_else(|| Error::new(Kind::Bug, "There are no presets"))?;
             request.base = Base::Draft { draft: Box::new(draft), reason: "the sweep chooses it".to_owned() };
@@ -102,10 +105,6 @@ pub(super) fn note_route(planned: &PlannedJob) {
     }
 }
 
-fn needs_router(request: &PlanRequest) -> bool {
-    matches!(request.base, Base::New) && request.changes.model.is_none()
-}
-
 /// The files chosen for components, in the options and in what they change.
 fn chosen_files(request: &PlanRequest) -> ComponentFiles {
     let before = match &request.base {
@@ -116,18 +115,32 @@ fn chosen_files(request: &PlanRequest) -> ComponentFiles {
     request.changes.components.clone().or(before)
 }
 
-/// The models named in the request or the settings. Missing models of the settings are skipped.
-fn named_models(request: &PlanRequest, places: &Places, folders: &Folders) -> Result<Vec<Installed>> {
+/// The model named in the request; the router chooses one if there is none.
+fn named_model(request: &PlanRequest, places: &Places) -> Result<Option<String>> {
     let of_base = match &request.base {
         Base::New => None,
-        Base::Preset(name) => Some(crate::presets::find_preset(&places.data_dir, name)?.model),
+        // one that sets only some fields may be for any model
+        Base::Preset(name) => {
+            let model = crate::presets::find_preset(&places.data_dir, name)?.model;
+            Some(model).filter(|model| !model.is_empty())
+        }
         Base::Draft { draft, .. } => Some(draft.model.clone()),
         Base::Job(spec) => Some(spec.model.display().to_string()),
     };
-    let name = request.changes.model.clone().or(of_base);
+    Ok(request.changes.model.clone().or(of_base))
+}
+
+/// The model called `name`, and those that the request or the settings name as fallbacks. Missing models of the settings
+/// are skipped.
+fn named_models(
+    name: Option<&str>,
+    request: &PlanRequest,
+    places: &Places,
+    folders: &Folders,
+) -> Result<Vec<Installed>> {
     let files = chosen_files(request);
     let mut models: Vec<Installed> =
-        name.map(|name| folders.open_with(&name, &files)).into_iter().collect::<Result<_>>()?;
+        name.map(|name| folders.open_with(name, &files)).into_iter().collect::<Result<_>>()?;
     match &request.options.fallbacks {
         Some(names) => {
             for name in names {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::{Common, Presets, PresetsVerb};
 use super::data_dir;
 use super::report::{note, out, print_document, print_json};
-use crate::core::{Document, Error, Kind, Mode, Result};
+use crate::core::{Document, Draft, Error, Kind, Mode, Result};
 use crate::library::SavedRequest;
 use crate::plan::differences;
 use crate::presets::{self, Preset};
@@ -63,7 +63,7 @@ fn show(preset: &Preset, common: &Common) -> Result<()> {
 }
 
 fn diff(first: &Preset, second: &Preset, common: &Common) {
-    let found = differences(&first.draft(""), &second.draft(""));
+    let found = differences(&draft_beside(first, second), &draft_beside(second, first));
     if common.json {
         let fields: Vec<_> = found
             .iter()
@@ -77,6 +77,17 @@ fn diff(first: &Preset, second: &Preset, common: &Common) {
     if found.is_empty() {
         note("The presets have the same settings");
     }
+}
+
+/// The draft of `preset`; what it does not set comes from `other` if that is complete, so that only what it sets can
+/// differ.
+fn draft_beside(preset: &Preset, other: &Preset) -> Draft {
+    if preset.is_complete() || !other.is_complete() {
+        return preset.draft("");
+    }
+    let mut draft = other.draft("");
+    preset.apply(&mut draft);
+    draft
 }
 
 /// The preset in a RON file, or the settings that a video carries.

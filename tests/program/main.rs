@@ -13,5 +13,6 @@ mod history;
 mod limits;
 mod plan;
 mod preflight;
+mod presets;
 mod queue;
 mod sweep;
