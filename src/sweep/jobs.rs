@@ -41,6 +41,8 @@ impl SweepPlan {
             planner.folders().data.join("outputs").join(format!("{}-{tail}", in_file_name(&sweep.name)))
         });
         let draft_steps = sweep.draft_steps;
+        // a record is read from other working folders
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
         let mut plan = Self { record: SweepRecord::new(id, sweep, base, folder), specs: Vec::new() };
         for (index, cell) in cells.into_iter().enumerate() {
             let output = plan.record.folder.join(file_name(index + 1, &cell));

@@ -130,6 +130,20 @@ fn a_killed_sweep_is_resumed_and_a_wrong_one_refused() {
 }
 
 #[test]
+fn a_relative_output_folder_is_kept_as_an_absolute_one() {
+    let folder = common::fresh_data_dir();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let options = ["--axis", "seed=7,8", "--name", "two", "--queue", "-o", "out", "--json"];
+    let queued = command(folder.path(), &[&["sweep"], &TOY[..], &options].concat())
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    assert!(queued.status.success(), "{}", String::from_utf8_lossy(&queued.stderr));
+    let table = json(folder.path(), &["sweep", "--show", "two"]);
+    assert_eq!(table["folder"], elsewhere.path().canonicalize().unwrap().join("out").to_str().unwrap());
+}
+
+#[test]
 fn drafts_are_made_and_the_chosen_ones_finished() {
     let folder = common::fresh_data_dir();
     let data = folder.path();
