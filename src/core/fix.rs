@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::choice::{PrecisionChoice, ProviderChoice, WeightsChoice};
+use super::component_files::ComponentFiles;
 use super::quantisation::Quantisation;
 use super::request::Draft;
 use super::units::{FrameCount, Guidance, Resolution, Secs, StepCount};
@@ -71,6 +72,8 @@ impl Fix {
             Self::VaeTile(size) => draft.vae_tile = Some(*size),
             Self::Model(model) => {
                 draft.model.clone_from(model);
+                // they were chosen for the other model
+                draft.components = ComponentFiles::default();
                 // the other model may be quantised differently
                 if matches!(draft.precision, PrecisionChoice::Int8 | PrecisionChoice::Int4) {
                     draft.precision = PrecisionChoice::Auto;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::spec::JobSpec;
-use crate::core::{ComponentFiles, Draft, Fix, GenRequest, Kind};
+use crate::core::{Fix, GenRequest, Kind};
 use crate::models;
 
 /// A model that may be used where the one asked for cannot be read or does not fit into memory.
@@ -29,7 +29,7 @@ pub(crate) fn next(spec: &JobSpec, tried: &[Fix]) -> Option<Fix> {
         if tried.contains(&fix) || fallback.folder == spec.model {
             return false;
         }
-        let draft = Draft { components: ComponentFiles::default(), ..Fix::applied([&fix], &spec.draft) };
+        let draft = Fix::applied([&fix], &spec.draft);
         models::open(&fallback.folder).is_ok_and(|model| GenRequest::parse(&draft, &model.limits()).is_ok())
     };
     spec.fallbacks.iter().find(takes).map(|fallback| Fix::Model(fallback.model.clone()))
@@ -49,8 +49,6 @@ impl JobSpec {
         match fix {
             Fix::TimeLimit(limit) => self.timeout_s = limit.map(|limit| limit.0.ceil() as u64),
             Fix::Model(name) => {
-                // they were chosen for the other model
-                self.draft.components = ComponentFiles::default();
                 if let Some(fallback) = self.fallbacks.iter().find(|fallback| fallback.model == *name) {
                     self.model.clone_from(&fallback.folder);
                 }
