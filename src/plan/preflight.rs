@@ -261,7 +261,7 @@ fn disk_space(work: &JobSpec, request: &GenRequest, size: &ModelSize, data_dir: 
     let video = if is_video { pixels * VIDEO_BYTES_PER_8_PIXELS / 8 } else { pixels * PNG_BYTES_PER_PIXEL };
     let latent = size.strides.latent(size.vae.z_dim, request.size, request.frames);
     let latents = latent.dims().iter().product::<usize>() as u64 * 4 * LATENT_COPIES;
-    [("the video", work.output.parent(), video), ("the resume point", Some(data_dir), latents)]
+    [(DiskSpace::VIDEO, work.output.parent(), video), ("the resume point", Some(data_dir), latents)]
         .into_iter()
         .filter_map(|(content, path, needed)| {
             let path = nearest(path?)?;

@@ -20,6 +20,11 @@ pub struct DiskSpace {
     pub needed: Bytes,
 }
 
+impl DiskSpace {
+    /// Content of the folder that the video goes to.
+    pub const VIDEO: &'static str = "the video";
+}
+
 /// How long earlier runs with the same settings took.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeasuredTime {

@@ -7,14 +7,13 @@ use serde::Serialize;
 
 use super::field::SweepField;
 use super::jobs::SweepPlan;
-use crate::core::{Bytes, Draft, Expert, FrameCount, Result, Sampler, Secs, Stage, WeightsChoice};
+use crate::core::{Bytes, Draft, Expert, Result, Sampler, Secs, Stage, WeightsChoice};
 use crate::jobs::JobSpec;
 use crate::plan::{PreflightResult, examine};
+use crate::preflight::DiskSpace;
 
 /// Cuts that are offered.
 const CUTS: usize = 3;
-/// Content of the folder that the video goes to, see `DiskSpace`.
-const VIDEO: &str = "the video";
 
 /// What a sweep will cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -58,6 +57,8 @@ struct Cost {
     seconds: Option<f64>,
     /// Part of the high-noise expert.
     high: f64,
+    /// The same for cells that share the high-noise expert's steps.
+    switch: usize,
     disk: Bytes,
     free: Option<Bytes>,
     memory: Bytes,
@@ -67,6 +68,7 @@ struct Cost {
 /// thread.
 pub fn estimate(plan: &SweepPlan, data_dir: &Path) -> Result<SweepEstimate> {
     let mut known: BTreeMap<String, Cost> = BTreeMap::new();
+    let mut switches: BTreeMap<String, usize> = BTreeMap::new();
     let mut blockers = BTreeSet::new();
     let mut costs = Vec::new();
     for spec in &plan.specs {
@@ -76,13 +78,14 @@ pub fn estimate(plan: &SweepPlan, data_dir: &Path) -> Result<SweepEstimate> {
             blockers.extend(examined.preflight.blockers().map(|finding| finding.message.clone()));
             known.insert(key.clone(), cost(&examined));
         }
-        costs.push(known.get(&key).copied().unwrap_or_default());
+        let num_switches = switches.len();
+        let switch = *switches.entry(switch_key(&spec.draft)).or_insert(num_switches);
+        costs.push(Cost { switch, ..known.get(&key).copied().unwrap_or_default() });
     }
-    let all: Vec<_> = (0..costs.len()).collect();
     let unshared: Option<f64> = costs.iter().map(|cost| cost.seconds).sum();
     Ok(SweepEstimate {
         cells: costs.len(),
-        seconds: shared_seconds(plan, &costs, &all).map(Secs),
+        seconds: shared_seconds(costs.iter()).map(Secs),
         seconds_unshared: unshared.map(Secs),
         disk: Bytes(costs.iter().map(|cost| cost.disk.0).sum()),
         disk_free: costs.iter().filter_map(|cost| cost.free).min(),
@@ -93,35 +96,36 @@ pub fn estimate(plan: &SweepPlan, data_dir: &Path) -> Result<SweepEstimate> {
 }
 
 /// Time of some cells, with the high-noise expert's steps counted once for those that share them.
-fn shared_seconds(plan: &SweepPlan, costs: &[Cost], cells: &[usize]) -> Option<f64> {
+fn shared_seconds<'a>(cells: impl Iterator<Item = &'a Cost>) -> Option<f64> {
     let mut seen = BTreeSet::new();
-    let times = cells.iter().map(|&index| {
-        let is_first = seen.insert(switch_key(&plan.specs[index].draft));
-        let cost = costs[index];
-        Some(cost.seconds? - if is_first { 0.0 } else { cost.high })
-    });
-    times.sum()
+    cells.map(|cost| Some(cost.seconds? - if seen.insert(cost.switch) { 0.0 } else { cost.high })).sum()
 }
 
 /// The values whose cells take the most time.
 fn cuts(plan: &SweepPlan, costs: &[Cost]) -> Vec<Cut> {
-    let all: Vec<_> = (0..costs.len()).collect();
-    let whole = shared_seconds(plan, costs, &all);
-    let mut values: BTreeMap<(usize, u32), Vec<usize>> = BTreeMap::new();
+    let whole = shared_seconds(costs.iter());
+    let mut values: BTreeMap<(usize, u32), BTreeSet<usize>> = BTreeMap::new();
+    let mut num_values: BTreeMap<usize, usize> = BTreeMap::new();
     for (index, cell) in plan.record.cells.iter().enumerate() {
         for (axis, at) in cell.place.iter().enumerate() {
-            values.entry((axis, *at)).or_default().push(index);
+            let members = values.entry((axis, *at)).or_default();
+            if members.is_empty() {
+                *num_values.entry(axis).or_default() += 1;
+            }
+            members.insert(index);
         }
     }
     let mut cuts: Vec<Cut> = values
         .iter()
-        .filter(|((axis, _), _)| values.keys().filter(|(other, _)| other == axis).count() > 1)
+        .filter(|((axis, _), _)| num_values.get(axis).is_some_and(|count| *count > 1))
         .filter_map(|((axis, _), members)| {
-            let left: Vec<_> = all.iter().copied().filter(|index| !members.contains(index)).collect();
+            let left = (0..).zip(costs).filter(|(index, _)| !members.contains(index)).map(|(_, cost)| cost);
+            let left: Vec<_> = left.collect();
             let first = members.first().and_then(|&index| plan.record.cells.get(index))?;
             let field = plan.record.sweep.axes.get(*axis)?.field.clone();
             let (_, value) = first.values.iter().find(|(of, _)| *of == field)?;
-            let saves = whole.zip(shared_seconds(plan, costs, &left)).map(|(whole, left)| Secs(whole - left));
+            let saves =
+                whole.zip(shared_seconds(left.iter().copied())).map(|(whole, left)| Secs(whole - left));
             let words = if matches!(field, SweepField::Prompt | SweepField::Preset) {
                 format!("\"{value}\"")
             } else {
@@ -147,7 +151,7 @@ fn cost(examined: &PreflightResult) -> Cost {
     };
     // what is shared is the state before the low-noise expert; a single transformer has no such state
     let high = of_stage(Stage::DenoiseLow).and_then(|_| of_stage(Stage::DenoiseHigh));
-    let video = examined.disk_space.iter().find(|space| space.content == VIDEO);
+    let video = examined.disk_space.iter().find(|space| space.content == DiskSpace::VIDEO);
     let device = examined.preflight.device.iter().map(|stage| stage.peak).max();
     Cost {
         seconds: time.map(|time| time.seconds.0),
@@ -155,6 +159,7 @@ fn cost(examined: &PreflightResult) -> Cost {
         disk: video.map(|space| space.needed).unwrap_or_default(),
         free: video.and_then(|space| space.free),
         memory: device.unwrap_or_else(|| examined.preflight.peak()),
+        ..Cost::default()
     }
 }
 
@@ -177,13 +182,8 @@ fn cost_key(spec: &JobSpec) -> String {
 
 /// Drafts with the same key have the same state at the switch between the experts.
 fn switch_key(draft: &Draft) -> String {
-    let mut same = Draft {
-        guidance_low: None,
-        vae_tile: None,
-        weights: WeightsChoice::Auto,
-        fps: FrameCount(1).0,
-        ..draft.clone()
-    };
+    let mut same =
+        Draft { guidance_low: None, vae_tile: None, weights: WeightsChoice::Auto, fps: 1, ..draft.clone() };
     same.loras.retain(|lora| lora.expert != Some(Expert::Low));
     if draft.guidance <= 1.0 {
         same.negative_prompt.clear();
