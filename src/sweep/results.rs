@@ -1,5 +1,6 @@
 //! What became of the cells of a sweep.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
@@ -27,7 +28,7 @@ pub struct SweepTable {
 }
 
 /// The state of a cell.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CellResult {
     /// Its place on each axis, counted from 0.
     pub place: Vec<u32>,
@@ -68,32 +69,28 @@ pub fn collect<'a>(
     jobs: impl Iterator<Item = (&'a Job, JobStatus)>,
     entries: &[HistoryEntry],
 ) -> SweepTable {
-    let of_sweep = |job: &Job| job.spec.group.as_ref().is_some_and(|group| group.id == record.id);
-    let jobs: Vec<_> = jobs.filter(|(job, _)| of_sweep(job)).collect();
+    let mut of_queue: BTreeMap<&[u32], (&Job, JobStatus)> = BTreeMap::new();
+    for (job, status) in jobs {
+        let Some(group) = job.spec.group.as_ref().filter(|group| group.id == record.id) else { continue };
+        let newest = of_queue.entry(&group.cell).or_insert((job, status));
+        if job.id >= newest.0.id {
+            *newest = (job, status);
+        }
+    }
+    // the oldest come first, so that the newest stays
+    let of_history = entries.iter().filter_map(|entry| Some((entry.group.as_ref()?.cell.as_slice(), entry)));
+    let of_history: BTreeMap<&[u32], &HistoryEntry> = of_history.collect();
+    let is_of_drafts = record.sweep.draft_steps.is_some();
     let cells = record.cells.iter().map(|cell| {
         let empty = CellResult {
             place: cell.place.clone(),
             values: cell.values.clone(),
             label: cell.label(),
-            job: None,
-            uid: None,
-            status: None,
-            is_draft: false,
-            output: None,
-            seconds: None,
-            peak_mb: None,
-            error: None,
-            draft: None,
+            ..CellResult::default()
         };
-        let is_here = |place: Option<&Vec<u32>>| place == Some(&cell.place);
-        let of_queue = jobs
-            .iter()
-            .filter(|(job, _)| is_here(job.spec.group.as_ref().map(|group| &group.cell)))
-            .max_by_key(|(job, _)| job.id);
-        let of_history =
-            entries.iter().rev().find(|entry| is_here(entry.group.as_ref().map(|group| &group.cell)));
-        match (of_queue, of_history) {
-            (Some((job, status)), _) => of_job(empty, job, *status, record.sweep.draft_steps.is_some()),
+        let place = cell.place.as_slice();
+        match (of_queue.get(place), of_history.get(place)) {
+            (Some((job, status)), _) => of_job(empty, job, *status, is_of_drafts),
             (None, Some(entry)) => of_entry(empty, entry),
             (None, None) => empty,
         }
