@@ -199,7 +199,7 @@ pub(super) fn print(table: &SweepTable, as_json: bool) {
     }
     let width = table.cells.iter().map(|cell| cell.label.chars().count()).max().unwrap_or_default();
     for (number, cell) in (1..).zip(&table.cells) {
-        let status = if cell.is_draft { "draft" } else { cell.status.map_or("removed", JobStatus::word) };
+        let status = cell.status_word();
         let time = cell.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
         let video = cell.output.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         let line = format!("{number:>3}  {:<width$}  {status:<11}  {time:>8}  {video}", cell.label);

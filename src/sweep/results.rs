@@ -58,6 +58,13 @@ pub struct CellResult {
     pub draft: Option<Draft>,
 }
 
+impl CellResult {
+    /// The state in one word: "draft" for a draft that waits for a choice, "removed" without a job.
+    pub fn status_word(&self) -> &'static str {
+        if self.is_draft { "draft" } else { self.status.map_or("removed", JobStatus::word) }
+    }
+}
+
 fn as_texts<S: Serializer>(values: &[(SweepField, String)], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(values.iter().map(|(_, value)| value))
 }

@@ -32,7 +32,7 @@ pub(super) fn page(record: &SweepRecord, cells: &[ExportedCell<'_>], columns: us
 
 fn cell(ExportedCell { cell, video }: &ExportedCell<'_>) -> String {
     let label = text(&cell.label);
-    let status = cell.status.map_or("removed", |status| status.word());
+    let status = cell.status_word();
     let time = cell.seconds.map_or_else(|| status.to_owned(), |seconds| seconds.to_string());
     let content = match video {
         Some(path) => format!(

@@ -54,8 +54,7 @@ pub(super) fn contact_sheet(
             blit(&mut sheet, image, left, top);
         }
         let time = cell.seconds.map(|seconds| seconds.to_string());
-        let status = cell.status.map_or("removed", |status| status.word());
-        let last = time.unwrap_or_else(|| status.to_owned());
+        let last = time.unwrap_or_else(|| cell.status_word().to_owned());
         for (line, words) in (0..).zip(wrapped(&cell.label, letters).into_iter().chain([last])) {
             write_line(&mut sheet, &words, left, top + height + 4 + line * LINE);
         }

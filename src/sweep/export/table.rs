@@ -9,7 +9,7 @@ pub(super) fn csv(fields: &[String], cells: &[ExportedCell<'_>]) -> String {
     let rows = cells.iter().map(|ExportedCell { cell, video }| {
         let values = cell.values.iter().map(|(_, value)| value.clone());
         let rest = [
-            cell.status.map(|status| status.word().to_owned()).unwrap_or_default(),
+            cell.status_word().to_owned(),
             cell.seconds.map(|seconds| format!("{:.3}", seconds.0)).unwrap_or_default(),
             cell.peak_mb.map(|peak| format!("{peak:.0}")).unwrap_or_default(),
             video.clone().unwrap_or_default(),
