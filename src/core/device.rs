@@ -18,6 +18,9 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// All providers, the CPU first.
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Cuda, Self::TensorRt];
+
     /// The name used by the command line and in records.
     pub fn word(self) -> &'static str {
         match self {

@@ -368,7 +368,7 @@ mod tests {
                 Stage::Preflight, Stage::Prepare, Stage::Text, Stage::Image, Stage::DenoiseHigh, Stage::DenoiseLow,
                 Stage::Decode, Stage::PostProcess,
             ]),
-            provider in prop::sample::select(vec![Provider::Cpu, Provider::Cuda, Provider::TensorRt]),
+            provider in prop::sample::select(Provider::ALL.to_vec()),
             spatial in prop::sample::select(vec![8, 16]),
             can_tile: bool,
             is_packed: bool,

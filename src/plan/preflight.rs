@@ -17,7 +17,7 @@ use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
 use crate::library::{History, HistoryEstimate, SimilarRuns, expected};
 use crate::media::OutputTarget;
 use crate::models;
-use crate::models::convert::{ConversionTarget, default_name};
+use crate::models::convert::default_name;
 use crate::monitor::{self, CardMemory, free_space};
 use crate::pipeline::{ComputePlan, RepackedModel, Reporter, denoise_steps};
 use crate::preflight::{
@@ -285,18 +285,10 @@ fn nearest(folder: &Path) -> Option<PathBuf> {
 /// The installed int8 or int4 copy of the same model, by the default name of `models convert`.
 fn variants(work: &JobSpec, data_dir: &Path) -> Vec<(Quantisation, String)> {
     let is_path = Path::new(&work.draft.model).is_absolute();
-    let own = if is_path {
-        work.model.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
-    } else {
-        work.draft.model.as_str().into()
-    };
+    let own = work.model_name();
     let source = own.strip_suffix("-int8").unwrap_or(&own);
     let variant = |integers: Quantisation| {
-        let target = match integers {
-            Quantisation::Int8 => ConversionTarget::Int8,
-            Quantisation::Int4 => ConversionTarget::Int4,
-        };
-        let name = default_name(source, target);
+        let name = default_name(source, integers.into());
         let made = data_dir.join("models").join(&name);
         let path = [work.model.with_file_name(&name), made].into_iter().find(|path| path.is_dir())?;
         (name != own).then(|| (integers, if is_path { path.display().to_string() } else { name }))
@@ -367,8 +359,7 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
     let steps = denoise_steps(model, &request).map(|steps| steps as u32);
     let size = ModelSize::of(model);
     let name = task.provider.clone()?;
-    let provider =
-        [Provider::Cpu, Provider::Cuda, Provider::TensorRt].into_iter().find(|one| one.word() == name)?;
+    let provider = Provider::ALL.into_iter().find(|one| one.word() == name)?;
     // a resumed run did not compute all steps
     if task.steps.len() != (steps[0] + steps[1]) as usize {
         return None;
