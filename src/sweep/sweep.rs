@@ -20,6 +20,8 @@ const MAX_FILE: Bytes = Bytes(1 << 20);
 const MAX_GRID_AXES: usize = 4;
 /// Largest number of axes.
 const MAX_AXES: usize = 16;
+/// Remedy for a sweep with too many axes or cells.
+const CHANGE_AXES: &str = "Change its axes, or sample it with random or sobol";
 /// Largest number of cells.
 pub(super) const MAX_CELLS: usize = 1000;
 
@@ -140,7 +142,8 @@ impl Sweep {
     pub fn cells(&self, base: &Draft, preset: &dyn Fn(&str) -> Result<Preset>) -> Result<Vec<Cell>> {
         let limit = if self.sampling == Sampling::Grid { MAX_GRID_AXES } else { MAX_AXES };
         if self.axes.is_empty() || self.axes.len() > limit {
-            return Err(wrong(&format!("a sweep has 1 to {limit} axes, this one has {}", self.axes.len())));
+            let why = format!("a sweep has 1 to {limit} axes, this one has {}", self.axes.len());
+            return Err(wrong(&why, CHANGE_AXES));
         }
         let axes = self.axes.iter().map(Axis::places).collect::<Result<Vec<_>>>()?;
         let sizes: Vec<_> = axes.iter().map(Vec::len).collect();
@@ -149,10 +152,9 @@ impl Sweep {
             Sampling::Random { count, .. } | Sampling::Sobol { count, .. } => Some(count as usize),
         };
         if count.is_none_or(|count| count > MAX_CELLS) {
-            return Err(wrong(&format!(
-                "it has {} cells, at most {MAX_CELLS} are possible",
-                count.map_or_else(|| "too many".to_owned(), |count| count.to_string())
-            )));
+            let count = count.map_or_else(|| "more".to_owned(), |count| count.to_string());
+            let why = format!("a sweep can have at most {MAX_CELLS} cells, this one has {count}");
+            return Err(wrong(&why, CHANGE_AXES));
         }
         let mut cells = Vec::new();
         for place in self.sampling.places(&sizes) {
@@ -170,14 +172,12 @@ impl Sweep {
             }
         }
         if cells.is_empty() {
-            return Err(wrong("all its cells are left out"));
+            return Err(wrong("all its cells are left out", "Remove or change a skip condition"));
         }
         Ok(cells)
     }
 }
 
-fn wrong(why: &str) -> Error {
-    Error::new(Kind::Input, format!("The sweep cannot be made: {why}"))
-        .field("sweep")
-        .remedy("Change its axes, or sample it with random or sobol")
+fn wrong(why: &str, remedy: &str) -> Error {
+    Error::new(Kind::Input, format!("The sweep cannot be made: {why}")).field("sweep").remedy(remedy)
 }

@@ -163,7 +163,8 @@ fn what_cannot_be_made_is_refused() {
     assert!(many.cells(&draft(), &preset).unwrap_err().message.contains("5000"));
     let mut none = sweep(&["steps=1,2"]);
     none.skip = vec!["steps<5".parse().unwrap()];
-    assert!(none.cells(&draft(), &preset).is_err());
+    let error = none.cells(&draft(), &preset).unwrap_err();
+    assert!(error.remedy_text().is_some_and(|remedy| remedy.contains("skip condition")), "{error:#}");
     for axis in ["steps", "steps=1,2 & shift=1", "colour=1"] {
         assert!(axis.parse::<Axis>().is_err(), "{axis}");
     }
