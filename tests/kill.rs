@@ -47,6 +47,13 @@ fn waiting(dir: &Path) -> usize {
     queue.jobs().iter().filter(|entry| entry.ended().is_none()).count()
 }
 
+/// The names in the folder of saved states; half written files of killed programs only if `half` is true.
+fn states_left(dir: &Path, half: bool) -> Vec<String> {
+    let entries = fs::read_dir(dir.join("queue/work")).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = entries.map(|name| name.to_string_lossy().into_owned());
+    names.filter(|name| half || !name.starts_with('.')).collect()
+}
+
 #[test]
 fn killed_at_any_moment_nothing_is_lost_or_done_twice() {
     let rounds: usize = std::env::var("WANDECK_KILL_ROUNDS").map_or(6, |text| text.parse().unwrap());
@@ -106,6 +113,9 @@ fn killed_at_any_moment_nothing_is_lost_or_done_twice() {
         }
     }
     assert_eq!(files as u64, added + 4);
-    assert_eq!(fs::read_dir(dir.join("queue/work")).unwrap().count(), 0, "states of ended jobs are left");
+    assert_eq!(states_left(dir, false), [""; 0], "states of ended jobs are left");
+    common::make_old_if_half(&dir.join("queue/work"));
+    waiting(dir);
+    assert_eq!(states_left(dir, true), [""; 0], "half files of killed programs are left");
     println!("{killed} kills, {added} jobs: none lost, none twice, all of the same bytes");
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::program::{Desk, has_strace, leftovers};
 
@@ -137,13 +137,8 @@ fn check(desk: &Desk, made: &BTreeMap<PathBuf, usize>, expected: &[Vec<u8>]) {
 /// Asserts that the next program sweeps what is old enough.
 fn clean(desk: &Desk) {
     let folders = ["", "queue", "queue/work", "queue/live", "latents", "cache/tensors", "performance"];
-    for name in folders
-        .map(|folder| desk.path(folder))
-        .iter()
-        .flat_map(|folder| leftovers(folder).into_iter().map(|name| folder.join(name)))
-    {
-        let old = SystemTime::now() - Duration::from_mins(1);
-        fs::File::options().append(true).open(name).unwrap().set_modified(old).unwrap();
+    for folder in folders {
+        crate::common::make_old_if_half(&desk.path(folder));
     }
     desk.statuses();
     for folder in folders {

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use ndarray::ArrayD;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use wandeck::core::{CancelToken, Event, Outcome};
@@ -31,6 +31,17 @@ pub(crate) fn data_dir() -> PathBuf {
 /// The runtime of the checkout, fetched by the first test that asks and waited for by the others.
 pub(crate) fn runtime() -> Runtime {
     runtime::ensure(&data_dir(), &CancelToken::new(), &mut |_| {}).unwrap()
+}
+
+/// Makes the half written files of a folder old enough that the next program takes them for leftovers.
+pub(crate) fn make_old_if_half(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let half =
+        entries.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')));
+    for path in half.filter(|path| path.is_file()) {
+        let file = std::fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_mins(1)).unwrap();
+    }
 }
 
 /// A tiny random model of tests/golden, as a diffusers folder.
