@@ -11,8 +11,8 @@ use tempfile::NamedTempFile;
 
 use crate::core::Bytes;
 
-/// How the temporary names begin.
-const PREFIX: &str = ".tmp";
+/// How the temporary names begin; a name of our own, because other programs write into the same folders.
+const PREFIX: &str = ".wandeck-tmp";
 /// Age below which a file is never taken for a leftover: its program may not have locked it yet.
 const FRESH: Duration = Duration::from_secs(10);
 /// Age from which a file is a leftover where the file system has no locks.
@@ -102,16 +102,21 @@ mod tests {
     #[test]
     fn what_a_killed_program_left_is_removed_and_what_is_written_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let left = dir.path().join(".tmpAbCdEf");
+        let left = dir.path().join(".wandeck-tmpAbCdEf");
         make_old(&File::create(&left).unwrap());
-        File::create(dir.path().join(".tmpfresh")).unwrap();
-        let other = dir.path().join("other.txt");
-        make_old(&File::create(&other).unwrap());
+        let fresh = dir.path().join(".wandeck-tmpfresh");
+        File::create(&fresh).unwrap();
+        // what other programs keep beside it, also under a temporary name, and a video that is being written
+        let others = ["other.txt", ".tmpAbCdEf", ".wandeck-0123456789abcdef.part"];
+        let others = others.map(|name| dir.path().join(name));
+        for other in &others {
+            make_old(&File::create(other).unwrap());
+        }
         let written = stage_in(dir.path(), ".png").unwrap();
         make_old(written.as_file());
         assert_eq!(sweep_staged(dir.path()), 1);
-        assert!(!left.exists() && other.exists() && written.path().exists());
-        assert!(dir.path().join(".tmpfresh").exists());
+        assert!(!left.exists() && fresh.exists() && written.path().exists());
+        assert!(others.iter().all(|other| other.exists()));
     }
 
     #[test]

@@ -141,6 +141,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn files_of_other_programs_beside_it_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join(".tmpAbCdEf");
+        let file = fs::File::create(&other).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(48)).unwrap();
+        let tensor = ArrayD::from_elem(vec![1], 1.0);
+        let write = |replace| {
+            let path = dir.path().join("latents.safetensors");
+            write_tensors_new(&path, &[("latents", tensor.view())], None, replace).unwrap();
+        };
+        write(false);
+        write(true);
+        assert!(other.exists());
+    }
+
+    #[test]
     fn written_tensors_are_read_and_damage_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.safetensors");

@@ -148,15 +148,16 @@ fn what_killed_programs_left_is_swept_and_what_is_in_use_stays() {
     assert!(lines.any(|line| line.contains(r#""step":2"#)));
     let states = || fs::read_dir(desk.path("queue/work")).unwrap().count();
     assert_eq!(states(), 1, "the state of the running job");
-    let orphans = ["cache/tensors/.tmpAbCdEf", "latents/.tmpAbCdEf", "queue/.tmpAbCdEf", ".tmpAbCdEf"];
-    for orphan in orphans {
+    let orphans = ["cache/tensors/", "latents/", "queue/", ""].map(|folder| format!("{folder}.wandeck-tmpAbCdEf"));
+    for orphan in &orphans {
         let file = fs::File::create(desk.path(orphan)).unwrap();
         file.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
     }
     fs::write(desk.path("queue/work/no-such-job.safetensors"), "").unwrap();
     fs::write(desk.path("queue/live/77.json"), "").unwrap();
     assert_eq!(desk.statuses(), ["done", "running"]);
-    for orphan in orphans.iter().chain(&["queue/work/no-such-job.safetensors", "queue/live/77.json"]) {
+    let others = ["queue/work/no-such-job.safetensors", "queue/live/77.json"];
+    for orphan in orphans.iter().map(String::as_str).chain(others) {
         assert!(!desk.path(orphan).exists(), "{orphan}");
     }
     assert_eq!(states(), 1, "the running job keeps its own");
