@@ -89,7 +89,8 @@ struct State {
 }
 
 impl Part {
-    /// Continues what the journal says, or starts anew if it is about another content.
+    /// Continues what the journal says, or starts anew if it is about another content. The `ETag` of an earlier session
+    /// counts only where the content has no id: servers give one content different ones.
     pub(super) fn open(to: &Path, mut journal: Journal, identity: FileIdentity) -> Result<Self> {
         let path = part_path(to);
         let boot = boot_id();
@@ -101,7 +102,8 @@ impl Part {
         let failed = |error| cannot_write(&path, error);
         // blocks keep their size for as long as their file is fetched
         let (identity, blocks, hashed) = if let Some(file) = goes_on {
-            (FileIdentity { etag: file.etag, block: file.block, ..identity }, done, hashed)
+            let etag = file.etag.filter(|_| identity.object.is_none());
+            (FileIdentity { etag, block: file.block, ..identity }, done, hashed)
         } else {
             journal.clear()?;
             journal.append(&JournalLine::File(identity.clone()))?;
@@ -147,9 +149,15 @@ impl Part {
         Ok(())
     }
 
-    /// Remembers the `ETag` of the content.
+    /// Remembers the `ETag` of the content, by which a change during this session is noticed.
     pub(super) fn set_etag(&mut self, etag: Option<String>) -> Result<()> {
-        if self.identity.etag == etag || self.received() > Bytes(0) {
+        if self.identity.etag == etag {
+            return Ok(());
+        }
+        if self.received() > Bytes(0) {
+            if self.identity.object.is_some() {
+                self.identity.etag = etag;
+            }
             return Ok(());
         }
         self.restart(etag)
@@ -215,6 +223,11 @@ impl Part {
         drop(state);
         self.changed.notify_all();
         Ok(())
+    }
+
+    /// Its path while it is not whole.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A handle for writing.

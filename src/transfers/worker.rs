@@ -7,7 +7,7 @@ use super::client::{Answer, Client};
 use super::download::{TransferEvent, TransferOptions};
 use super::limiter::Limiter;
 use super::object_id::ObjectId;
-use super::part::{Part, cannot_write, part_path};
+use super::part::{Part, cannot_write};
 use super::range::{ByteRange, parse_content_range};
 use super::retry::Retries;
 use super::status::{self, Trouble};
@@ -148,8 +148,7 @@ impl Job<'_> {
     /// Copies an answer's bytes, which begin at byte `at`, up to `end`. Blocks count when they are whole.
     pub(super) fn copy(&self, answer: Answer, end: u64, at: &mut u64) -> Result<(), Trouble> {
         let url = answer.url;
-        let path = part_path(std::path::Path::new(status::without_query(&self.part.identity.url)));
-        let failed = |error| Trouble::Lasting(cannot_write(&path, error));
+        let failed = |error| Trouble::Lasting(cannot_write(self.part.path(), error));
         let mut file = self.part.writer().map_err(Trouble::Lasting)?;
         file.seek(SeekFrom::Start(*at)).map_err(failed)?;
         let mut body = answer.body.into_reader();

@@ -40,6 +40,8 @@ pub(crate) struct Manners {
     pub(crate) etag: Option<String>,
     /// Hide the content's id, in the list and in the answers.
     pub(crate) no_object: bool,
+    /// Hide the content's id in the answers only, as a mirror does.
+    pub(crate) no_link: bool,
     /// Bytes per second of each connection.
     pub(crate) rate: Option<u64>,
 }
@@ -321,8 +323,8 @@ fn file(
     let digest = state.digests.lock().unwrap()[key].digits().to_owned();
     let mut manners = state.manners.lock().unwrap().get(key).cloned().unwrap_or_default();
     if is_large && !asked.is_other_host {
-        let linked =
-            if manners.no_object { String::new() } else { format!("X-Linked-ETag: \"{digest}\"\r\n") };
+        let is_hidden = manners.no_object || manners.no_link;
+        let linked = if is_hidden { String::new() } else { format!("X-Linked-ETag: \"{digest}\"\r\n") };
         let to = format!(
             "http://{}/cdn/{}?signature=secret",
             state.other.lock().unwrap(),
