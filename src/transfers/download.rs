@@ -116,7 +116,7 @@ impl<'a> Downloader<'a> {
     }
 
     /// Fetches a file to `to`, going on where an earlier fetch stopped. The file has its name only if its checksum and
-    /// its header are right.
+    /// its header are right; another file of that name is replaced.
     ///
     /// # Errors
     ///
@@ -134,11 +134,9 @@ impl<'a> Downloader<'a> {
             fs::create_dir_all(folder).map_err(|error| cannot_write(folder, error))?;
         }
         let journal = Journal::open(&journal_path(to), &self.cancel, &|| progress(TransferEvent::Waiting))?;
-        if to.exists() {
+        if let Some(object) = self.whole(source.file, to)? {
             // another program fetched it while this one waited
             journal.remove()?;
-            let object = ObjectHasher::of_file(to, source.file.object.as_ref(), &self.cancel, &mut |_| {})?;
-            check_object(source.file, &object, to)?;
             progress(TransferEvent::Resumed(source.file.size));
             return Ok(Received { object, resumed: source.file.size });
         }
@@ -166,6 +164,15 @@ impl<'a> Downloader<'a> {
         }
         part.persist(to)?;
         Ok(Received { object, resumed })
+    }
+
+    /// The id of what is at `to` already, if it is the whole `file`; anything else there is replaced.
+    fn whole(&self, file: &HubFile, to: &Path) -> Result<Option<ObjectId>> {
+        if !fs::metadata(to).is_ok_and(|about| about.is_file() && about.len() == file.size.0) {
+            return Ok(None);
+        }
+        let object = ObjectHasher::of_file(to, file.object.as_ref(), &self.cancel, &mut |_| {})?;
+        Ok(Some(object).filter(|object| file.object.as_ref().is_none_or(|expected| expected == object)))
     }
 
     /// The answer to the first request, which shows whether the content is the same as before and whether the server
@@ -360,7 +367,7 @@ fn check_object(file: &HubFile, got: &ObjectId, to: &Path) -> Result<()> {
             Kind::CorruptModel,
             format!("The checksum of {} is wrong: expected {expected}, got {got}", to.display()),
         )
-        .remedy("It was not kept. Fetch it again; if it stays so, a proxy or the mirror alters the file")),
+        .remedy("The download was discarded. Try again; if it keeps failing, a proxy or mirror is altering the file")),
         _ => Ok(()),
     }
 }

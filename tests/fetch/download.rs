@@ -241,22 +241,68 @@ fn a_pause_keeps_what_came_and_the_next_fetch_goes_on() {
     assert_eq!(again.into_inner() + done.resumed.0, content.len() as u64);
 }
 
+/// Fetches from a slow hub until the journal has a block; then the fetch is cancelled.
+fn fetch_a_block(hub: &LoopbackHub, to: &Path) {
+    let cancel = CancelToken::new();
+    let stop = |event| {
+        if matches!(event, TransferEvent::Received(_)) && part_path(to).exists() {
+            let journal = std::fs::read_to_string(to.with_file_name("m.safetensors.part.journal"));
+            if journal.is_ok_and(|text| text.contains("done")) {
+                cancel.cancel();
+            }
+        }
+    };
+    fetch_with(hub, to, &cancel, &stop).unwrap_err();
+}
+
+#[test]
+fn another_etag_of_a_content_with_an_id_changes_nothing() {
+    let mirror = |etag: &str, rate| Manners { no_link: true, etag: Some(etag.into()), rate, ..Manners::default() };
+    let (hub, content) = hub(mirror("\"one\"", Some(400_000)));
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("m.safetensors");
+    fetch_a_block(&hub, &to);
+    hub.serve(REPOSITORY, FILE, mirror("\"two\"", Some(400_000)));
+    fetch_a_block(&hub, &to);
+    hub.serve(REPOSITORY, FILE, mirror("\"three\"", None));
+    let done = fetch(&hub, &to).unwrap();
+    assert!(done.resumed > Bytes(0), "{done:?}");
+    assert_whole(&to, &content);
+    // while it is fetched, another ETag is still another content
+    std::fs::remove_file(&to).unwrap();
+    hub.serve(REPOSITORY, FILE, mirror("\"three\"", Some(400_000)));
+    fetch_a_block(&hub, &to);
+    let changed = std::sync::Once::new();
+    let change = |event| {
+        if matches!(event, TransferEvent::Received(_)) {
+            changed.call_once(|| hub.serve(REPOSITORY, FILE, mirror("\"four\"", None)));
+        }
+    };
+    let error = fetch_with(&hub, &to, &CancelToken::new(), &change).unwrap_err();
+    assert!(error.message.contains("changed on the server"), "{error:#}");
+}
+
+#[test]
+fn another_file_of_its_name_is_replaced() {
+    let (hub, content) = hub(Manners::default());
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("m.safetensors");
+    for other in [weights(100_000, 3), weights(content.len(), 3)] {
+        std::fs::write(&to, other).unwrap();
+        let done = fetch(&hub, &to).unwrap();
+        assert_eq!(done.resumed, Bytes(0));
+        assert_whole(&to, &content);
+    }
+    assert_eq!(fetch(&hub, &to).unwrap().resumed, Bytes(content.len() as u64), "the whole file stays");
+}
+
 #[test]
 fn a_file_that_changed_since_starts_anew() {
     for no_object in [false, true] {
         let (hub, _) = hub(Manners { rate: Some(400_000), no_object, ..Manners::default() });
         let dir = tempfile::tempdir().unwrap();
         let to = dir.path().join("m.safetensors");
-        let cancel = CancelToken::new();
-        let stop = |event| {
-            if matches!(event, TransferEvent::Received(_)) && std::fs::metadata(part_path(&to)).is_ok() {
-                let journal = std::fs::read_to_string(to.with_file_name("m.safetensors.part.journal"));
-                if journal.is_ok_and(|text| text.contains("done")) {
-                    cancel.cancel();
-                }
-            }
-        };
-        fetch_with(&hub, &to, &cancel, &stop).unwrap_err();
+        fetch_a_block(&hub, &to);
         // the same size, so that only the id or the ETag shows it
         let other = weights((1 << 20) + 77, 2);
         hub.put(REPOSITORY, FILE, other.clone());

@@ -146,6 +146,22 @@ fn a_hub_cache_is_adopted_without_a_copy_and_a_damaged_blob_is_not() {
 }
 
 #[test]
+fn a_file_of_another_size_makes_room_for_a_link() {
+    let setting = setting();
+    let cache = tempfile::tempdir().unwrap();
+    let fetcher = setting.fetcher(hub_cache(&setting.hub, cache.path()));
+    let selection = setting.manifest.select(ID, None).unwrap();
+    let vae = fetcher.folder(&selection).join("vae/diffusion_pytorch_model.safetensors");
+    fs::create_dir_all(vae.parent().unwrap()).unwrap();
+    fs::write(&vae, "cut").unwrap();
+    let plan = fetcher.plan(&setting.manifest, ID, None).unwrap();
+    assert_eq!(plan.to_fetch().0, 0);
+    let folder = fetcher.run(&plan, &|_| {}).unwrap();
+    same_files(&toy(), &folder);
+    assert_eq!(setting.hub.served(), 0, "everything is linked");
+}
+
+#[test]
 fn every_flipped_byte_of_a_fetched_model_is_found() {
     let setting = setting();
     let fetcher = setting.fetcher(hub_cache(&setting.hub, setting.dir.path()));

@@ -1,6 +1,7 @@
 //! Makes plans and carries them out.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::catalog;
@@ -90,7 +91,7 @@ impl Fetcher {
     /// [`Kind::Io`] for too little disk space, and the errors of [`Downloader::fetch`].
     pub fn run(&self, plan: &FetchPlan, report: &(dyn Fn(ModelFetchEvent) + Sync)) -> Result<PathBuf> {
         plan.check_space()?;
-        let failed = |error: std::io::Error| {
+        let failed = |error: io::Error| {
             Error::new(Kind::Io, format!("Cannot create {}", plan.folder.display()))
                 .because(error)
                 .remedy("Choose another data folder with --data-dir")
@@ -152,11 +153,7 @@ impl Fetcher {
                 Err(reason) => {
                     meter.send(ModelFetchEvent::NotAdopted { at: to.clone(), reason });
                     // a link or a second name: the other one stays
-                    fs::remove_file(&to).map_err(|error| {
-                        Error::new(Kind::Io, format!("Cannot replace {}", to.display()))
-                            .because(error)
-                            .remedy("Remove it in the file manager")
-                    })?;
+                    remove_replaced(&to)?;
                 }
             },
             PlannedState::Elsewhere(from) => match self.adopted(from, &to, file)? {
@@ -191,10 +188,24 @@ impl Fetcher {
     }
 
     fn adopted(&self, from: &Path, to: &Path, file: &PlannedFile) -> Result<Result<ObjectId, String>> {
-        let checked = self.checked(from, file)?;
-        Ok(checked.and_then(|object| match adopt::link(from, to) {
-            Ok(()) => Ok(object),
-            Err(error) => Err(format!("it cannot be linked: {error}")),
-        }))
+        let object = match self.checked(from, file)? {
+            Ok(object) => object,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        // a file of another size, which has to make room
+        remove_replaced(to)?;
+        Ok(adopt::link(from, to).map(|()| object).map_err(|error| format!("it cannot be linked: {error}")))
+    }
+}
+
+/// Removes a file of the model that another one replaces, if it is there.
+fn remove_replaced(to: &Path) -> Result<()> {
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::new(Kind::Io, format!("Cannot replace {}", to.display()))
+                .because(error)
+                .remedy("Remove it in the file manager"))
+        }
+        _ => Ok(()),
     }
 }
