@@ -148,7 +148,8 @@ fn what_killed_programs_left_is_swept_and_what_is_in_use_stays() {
     assert!(lines.any(|line| line.contains(r#""step":2"#)));
     let states = || fs::read_dir(desk.path("queue/work")).unwrap().count();
     assert_eq!(states(), 1, "the state of the running job");
-    let orphans = ["cache/tensors/", "latents/", "queue/", ""].map(|folder| format!("{folder}.wandeck-tmpAbCdEf"));
+    let orphans =
+        ["cache/tensors/", "latents/", "queue/", ""].map(|folder| format!("{folder}.wandeck-tmpAbCdEf"));
     for orphan in &orphans {
         let file = fs::File::create(desk.path(orphan)).unwrap();
         file.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();

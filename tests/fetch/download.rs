@@ -257,7 +257,8 @@ fn fetch_a_block(hub: &LoopbackHub, to: &Path) {
 
 #[test]
 fn another_etag_of_a_content_with_an_id_changes_nothing() {
-    let mirror = |etag: &str, rate| Manners { no_link: true, etag: Some(etag.into()), rate, ..Manners::default() };
+    let mirror =
+        |etag: &str, rate| Manners { no_link: true, etag: Some(etag.into()), rate, ..Manners::default() };
     let (hub, content) = hub(mirror("\"one\"", Some(400_000)));
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("m.safetensors");
