@@ -1,70 +1,20 @@
 //! Groups of jobs: shared work is done once, to the same bytes; drafts are finished exactly; verbs for a whole group.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use wandeck::core::{Draft, Event, Faults, Guidance, Stage};
 use wandeck::jobs::{EndStatus, JobGroup, JobId, JobSpec, JobState, Priority};
-use wandeck::presets;
 use wandeck::queue::{GroupVerb, Queue, QueueCommand, Scope};
 use wandeck::worker::{Worker, WorkerOptions};
 
-use crate::common::{self, PATIENCE};
-
-struct Desk {
-    dir: TempDir,
-    worker: Worker,
-}
-
-impl Desk {
-    fn new(faults: &str) -> Self {
-        let dir = common::fresh_data_dir();
-        let options = WorkerOptions {
-            faults: if faults.is_empty() { Faults::default() } else { faults.parse().unwrap() },
-            back_off: Duration::from_millis(1),
-            ..WorkerOptions::new("a test", Scope::Everything)
-        };
-        let worker = Worker::start(dir.path().into(), options, Arc::new(|| {})).unwrap();
-        Self { dir, worker }
-    }
-
-    fn add(&self, specs: Vec<JobSpec>) -> Vec<JobId> {
-        self.worker.submit_all(specs).unwrap().recv().unwrap().unwrap()
-    }
-
-    /// The events until each of `jobs` has ended or is paused.
-    fn until_done(&self, mut jobs: Vec<JobId>) -> Vec<(JobId, Event)> {
-        let mut events = Vec::new();
-        while !jobs.is_empty() {
-            let (id, event) = self.worker.events().recv_timeout(PATIENCE).unwrap();
-            if event.is_terminal() || matches!(event, Event::Interrupted { .. }) {
-                jobs.retain(|job| *job != id);
-            }
-            events.push((id, event));
-        }
-        events
-    }
-
-    /// The jobs of the queue on disk.
-    fn queue(&self) -> Queue {
-        Queue::open(self.dir.path(), "a reader", &Faults::default()).unwrap()
-    }
-}
-
-fn spec(draft: Draft, output: &Path) -> JobSpec {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
-    JobSpec::new(draft, model, output.into())
-}
+use crate::common;
+use crate::desk::{self, Desk, spec};
 
 /// A draft whose high-noise expert has steps: shift 12 is the official one of T2V-A14B.
 fn draft() -> Draft {
-    let preset = presets::by_name("toy-t2v").unwrap().draft("a red circle moves right");
-    Draft { seed: 7, steps: 6, frames: 5, shift: 12.0, ..preset }
+    Draft { shift: 12.0, ..desk::draft(7) }
 }
 
 fn group(cell: u32) -> JobGroup {
@@ -86,9 +36,9 @@ fn cells_that_differ_in_the_low_noise_expert_share_the_high_noise_steps() {
     };
     let desk = Desk::new("");
     let cells = lows.into_iter().zip(0..).map(|(low, at)| cell(&desk, low, Some(group(at)))).collect();
-    let shared = desk.until_done(desk.add(cells));
+    let shared = desk.until_done(desk.submit_all(cells));
     let alone: Vec<_> = lows.into_iter().map(|low| cell(&desk, low, None)).collect();
-    let plain = desk.until_done(desk.add(alone));
+    let plain = desk.until_done(desk.submit_all(alone));
     let once = high_steps(&plain) / lows.len();
     assert!(once >= 3, "the high-noise expert has steps: {once}");
     assert_eq!(high_steps(&shared), once, "the other cells start from the switch");
@@ -116,7 +66,7 @@ fn a_draft_pauses_after_its_steps_and_is_finished_to_the_same_bytes() {
             }
         })
         .collect();
-    let jobs = desk.add(drafts);
+    let jobs = desk.submit_all(drafts);
     let events = desk.until_done(jobs.clone());
     let steps = |events: &[(JobId, Event)], id: JobId| {
         let is_step = |event: &Event| {
@@ -134,7 +84,7 @@ fn a_draft_pauses_after_its_steps_and_is_finished_to_the_same_bytes() {
     let events = desk.until_done(jobs.clone());
     assert_eq!(steps(&events, jobs[1]), 4, "only the rest is computed");
     let whole = desk.dir.path().join("whole.mp4");
-    desk.until_done(desk.add(vec![spec(Draft { seed: 1, ..draft() }, &whole)]));
+    desk.until_done(desk.submit_all(vec![spec(Draft { seed: 1, ..draft() }, &whole)]));
     assert_eq!(fs::read(desk.dir.path().join("draft-1.mp4")).unwrap(), fs::read(whole).unwrap());
     assert!(!desk.dir.path().join("draft-0.mp4").exists());
 }

@@ -7,6 +7,7 @@ mod command_line;
 mod command_line_input;
 mod compare;
 mod data_folder_0_1;
+mod desk;
 mod documents;
 mod groups;
 mod history;

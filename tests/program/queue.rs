@@ -5,86 +5,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{self, PATIENCE};
-use tempfile::TempDir;
+use crate::common;
+use crate::desk::{Desk, start, work};
 use wandeck::core::{DeviceId, Draft, Event, Faults, Fix, Kind, Stage, StepCount};
 use wandeck::jobs::{Fallback, JobId, JobSpec, JobState, Priority};
-use wandeck::presets;
 use wandeck::queue::QueueCommand;
-use wandeck::queue::{Acknowledgement, Queue, Scope};
+use wandeck::queue::{Acknowledgement, Queue};
 use wandeck::store::HeldLock;
-use wandeck::worker::{Worker, WorkerOptions};
-
-/// A data folder and the program that works on it.
-struct Desk {
-    dir: TempDir,
-    worker: Worker,
-}
-
-impl Desk {
-    fn new(faults: &str) -> Self {
-        let dir = common::fresh_data_dir();
-        let worker = start(dir.path(), faults);
-        Self { dir, worker }
-    }
-
-    /// With a runner for each of two devices.
-    fn with_two_runners() -> Self {
-        let dir = common::fresh_data_dir();
-        let options =
-            WorkerOptions { devices: vec![0, 1], ..WorkerOptions::new("a test", Scope::Everything) };
-        let worker = Worker::start(dir.path().into(), options, Arc::new(|| {})).unwrap();
-        Self { dir, worker }
-    }
-
-    fn work(&self, seed: u64, name: &str) -> JobSpec {
-        work(seed, &self.dir.path().join(name))
-    }
-
-    fn submit(&self, work: JobSpec) -> JobId {
-        self.worker.submit(work).unwrap().recv().unwrap().unwrap()
-    }
-
-    /// Events until one that is looked for.
-    fn until(&self, mut is_last: impl FnMut(JobId, &Event) -> bool) -> Vec<(JobId, Event)> {
-        let mut events = Vec::new();
-        loop {
-            let (id, event) = self.worker.events().recv_timeout(PATIENCE).unwrap();
-            let last = is_last(id, &event);
-            events.push((id, event));
-            if last {
-                return events;
-            }
-        }
-    }
-
-    fn until_step(&self, job: JobId, of: u32) {
-        self.until(|id, event| id == job && matches!(event, Event::Step { step, .. } if *step >= of));
-    }
-
-    fn until_end(&self, job: JobId) -> Vec<(JobId, Event)> {
-        self.until(|id, event| id == job && event.is_terminal())
-    }
-}
-
-fn start(dir: &Path, faults: &str) -> Worker {
-    let faults = if faults.is_empty() { Faults::default() } else { faults.parse().unwrap() };
-    let service = WorkerOptions {
-        faults,
-        back_off: Duration::from_millis(1),
-        ..WorkerOptions::new("a test", Scope::Everything)
-    };
-    Worker::start(dir.into(), service, Arc::new(|| {})).unwrap()
-}
-
-fn work(seed: u64, output: &Path) -> JobSpec {
-    let preset = presets::by_name("toy-t2v").unwrap().draft("a red circle moves right");
-    let draft = Draft { seed, steps: 6, frames: 5, ..preset };
-    JobSpec::new(draft, Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B"), output.into())
-}
 
 /// The bytes that a job makes when nothing happens to it.
 fn undisturbed(seed: u64) -> Vec<u8> {
