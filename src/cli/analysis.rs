@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::Places;
 use super::args::{Analysis as Args, Common};
 use super::measured::RecordedJobs;
-use super::report::{counted, note, out, print_document};
-use crate::core::{Category, Result, Utc};
+use super::report::{note, out, print_document};
+use crate::core::{Category, Result, Utc, counted};
 use crate::library::{Analysis, AnalysisDocument, Counts, History};
 use crate::store::Settings;
 

@@ -7,9 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Places;
 use super::args::{Common, Convert, TargetName};
-use super::report::{counted, note, out, print_done};
+use super::report::{note, out, print_done};
 use super::signals::cancel_on_stop;
-use crate::core::{CancelToken, Kind, Result};
+use crate::core::{CancelToken, Kind, Result, counted};
 use crate::models;
 use crate::models::convert::{
     ConversionDocument, ConversionOptions, ConversionStep, ConversionTarget, Converted, convert, default_name,

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::args::{Common, Doctor as Args};
 use super::diagnosis::{Diagnosis, DoctorDocument, Level};
-use super::report::{counted, out, print_document};
+use super::report::{out, print_document};
 use super::{ExitCode, Places};
 use crate::attempt::run_job;
 use crate::core::{
-    Bytes, CancelToken, Draft, Error, FIRST_DEVICE, Faults, Kind, Outcome, Resolution, Result,
+    Bytes, CancelToken, Draft, Error, FIRST_DEVICE, Faults, Kind, Outcome, Resolution, Result, counted,
 };
 use crate::engine::runtime::{self, Runtime};
 use crate::engine::{self, ProviderStatus};

@@ -1,10 +1,10 @@
 //! `wandeck draft`: some steps of several seeds, of which the chosen ones are finished.
 
 use super::args::{Common, DraftArgs};
-use super::report::{Output, counted, note};
+use super::report::{Output, note};
 use super::sweep::{print, run_jobs, table};
 use super::{ExitCode, Places, plan};
-use crate::core::{Error, Faults, Kind, Result};
+use crate::core::{Error, Faults, Kind, Result, counted};
 use crate::queue::Queue;
 use crate::sweep::{Axis, Sweep, SweepField, SweepPlan, SweepStore};
 

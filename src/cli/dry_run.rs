@@ -1,8 +1,8 @@
 //! `wandeck generate --dry-run`: the planned job, its estimated cost and findings.
 
-use super::report::{counted, note, out, print_document};
+use super::report::{note, out, print_document};
 use super::{ExitCode, Places};
-use crate::core::{Finding, Result, Severity, Stage};
+use crate::core::{Finding, Result, Severity, Stage, counted};
 use crate::plan::{PlannedJob, PreflightDocument, PreflightResult, examine};
 
 pub(super) fn run(planned: &PlannedJob, places: &Places, as_json: bool) -> Result<ExitCode> {

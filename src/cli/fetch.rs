@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::Places;
 use super::args::{Common, FetchModel};
-use super::report::{counted, note, out, print_document, print_done, print_json};
+use super::report::{note, out, print_document, print_done, print_json};
 use super::signals::cancel_on_stop;
-use crate::core::{Document, Error, Kind, Result};
+use crate::core::{Document, Error, Kind, Result, counted};
 use crate::models::fetch::{
     FetchPlan, FetchPlanDocument, FetchProgress, Fetcher, ManifestItemDocument, ModelFetchEvent,
     PlannedState, SizeFit, import_model,

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::Places;
 use super::args::Common;
-use super::report::{counted, note, out, print_document};
+use super::report::{note, out, print_document};
 use super::signals::cancel_on_stop;
-use crate::core::{CancelToken, Error, Kind, Result};
+use crate::core::{CancelToken, Error, Kind, Result, counted};
 use crate::library::move_to_bin;
 use crate::models::{self, Installed, Removal, VerifyOptions};
 

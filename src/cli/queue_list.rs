@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::report::{counted, note, out};
-use crate::core::{Draft, Result, Secs};
+use super::report::{note, out};
+use crate::core::{Draft, Result, Secs, counted};
 use crate::jobs::{Job, JobState, Priority};
 use crate::library::{History, expected};
 use crate::queue::Queue;

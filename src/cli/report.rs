@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::args::Common;
-use crate::core::{Document, Error, Event, Kind, Outcome, Result};
+use crate::core::{Document, Error, Event, Kind, Outcome, Result, counted};
 use crate::jobs::{DoneDocument, EndDocument, EndStatus, JobId};
 use crate::library::{OutcomeDocument, Reproduction};
 use crate::worker::JobFollower;
@@ -173,13 +173,6 @@ pub(super) fn error(error: &Error, as_json: bool) {
     } else {
         note(&format!("Error: {error:#}"));
     }
-}
-
-/// A number with its noun: "1 frame", "17 frames".
-pub(super) fn counted(count: impl Into<u64>, noun: &str) -> String {
-    let count = count.into();
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }
 
 /// Prints a line on standard output. A closed pipe is ignored.

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::args::{Common, SampleName, SweepArgs};
 use super::plan;
-use super::report::{self, Output, ProgressPrinter, counted, note, out, print_document, print_json};
+use super::report::{self, Output, ProgressPrinter, note, out, print_document, print_json};
 use super::signals::stops;
 use super::{ExitCode, Places, service};
-use crate::core::{Error, Faults, Kind, Result, Secs};
+use crate::core::{Error, Faults, Kind, Result, Secs, counted};
 use crate::jobs::JobStatus;
 use crate::queue::{Queue, Scope};
 use crate::store::log_to_file;

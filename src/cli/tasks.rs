@@ -2,8 +2,8 @@
 
 use super::Places;
 use super::args::{Common, Tasks};
-use super::report::{counted, note, out, print_json};
-use crate::core::Result;
+use super::report::{note, out, print_json};
+use crate::core::{Result, counted};
 use crate::jobs::{HistoryEntry, HistoryEntryDocument};
 use crate::library;
 use crate::library::History;

@@ -5,6 +5,7 @@
 mod cancel;
 mod choice;
 mod component_files;
+mod counted;
 mod device;
 mod document;
 mod error;
@@ -33,6 +34,7 @@ mod waker;
 pub use cancel::{CancelToken, OnCancel};
 pub use choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
 pub use component_files::ComponentFiles;
+pub use counted::counted;
 pub use device::{DeviceId, FIRST_DEVICE, Provider};
 pub use document::{DOCUMENT_VERSION, Document};
 pub use error::{Category, Error, Kind, Recovery, Result};
