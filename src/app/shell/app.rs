@@ -376,7 +376,7 @@ impl eframe::App for App {
             let attention = egui::UserAttentionType::Informational;
             ctx.send_viewport_cmd(egui::ViewportCommand::RequestUserAttention(attention));
         }
-        self.state.measurements.set_visible(self.layout.is_open(PanelId::Monitor));
+        self.state.measurements.set_visible(self.layout.is_shown(PanelId::Monitor));
         self.state.measurements.set_price(&self.state.form.settings().monitor);
         for said in self.state.measurements.update() {
             match said {
@@ -386,14 +386,14 @@ impl eframe::App for App {
             }
         }
         self.state.drain_library(ctx);
-        self.state.update_sweeps(ctx, self.layout.is_open(PanelId::Sweep), now);
+        self.state.update_sweeps(ctx, self.layout.is_shown(PanelId::Sweep), now);
         self.state.forecast.update(&self.state.queue);
         self.state.examiner.drain();
         self.state.look_at_inputs(ctx);
         self.state.form.observe(now);
         self.state.examine();
         self.state.player.tick(ctx, now);
-        if self.layout.is_open(PanelId::Compare) {
+        if self.layout.is_shown(PanelId::Compare) {
             self.state.comparison.tick(ctx, now);
         }
         if !self.state.live.is_empty() {

@@ -138,6 +138,11 @@ impl Layout {
         self.tree.tiles.find_pane(&panel).is_some_and(|tile| self.tree.is_visible(tile))
     }
 
+    /// Whether a panel is seen: open, and in front of the other tabs of its tile.
+    pub(in crate::app) fn is_shown(&self, panel: PanelId) -> bool {
+        self.tree.tiles.find_pane(&panel).is_some_and(|tile| self.tree.active_tiles().contains(&tile))
+    }
+
     /// Shows a panel, and brings it to the front of its tabs.
     pub(in crate::app) fn show(&mut self, panel: PanelId) {
         if panel == PanelId::Monitor {
@@ -302,6 +307,21 @@ mod tests {
         let mut broken = Layout::open(dir.path());
         broken.fit(vec2(1600.0, 950.0));
         assert!(PanelId::ALL.into_iter().all(|panel| broken.is_open(panel)));
+    }
+
+    #[test]
+    fn a_panel_behind_another_tab_is_open_but_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut layout = Layout::open(dir.path());
+        layout.fit(vec2(1600.0, 950.0));
+        assert!(layout.is_shown(PanelId::Player) && layout.is_shown(PanelId::Queue));
+        for behind in [PanelId::Compare, PanelId::Sweep] {
+            assert!(layout.is_open(behind) && !layout.is_shown(behind), "{behind:?}");
+        }
+        layout.show(PanelId::Sweep);
+        assert!(layout.is_shown(PanelId::Sweep) && !layout.is_shown(PanelId::Player));
+        layout.close(PanelId::Sweep);
+        assert!(!layout.is_shown(PanelId::Sweep));
     }
 
     #[test]
