@@ -10,6 +10,7 @@ pub(super) mod newest;
 pub(super) mod player;
 pub(super) mod restore;
 pub(super) mod settings_watch;
+mod sweep_clips;
 pub(super) mod sweeps;
 pub(super) mod system_notifications;
 pub(super) mod task;

@@ -1,5 +1,4 @@
-//! The sweeps of the data folder for the window: their records, what became of their cells, and the cells' videos, which
-//! play in step on one clock.
+//! The sweeps of the data folder for the window: their records, what became of their cells, and the cells' videos.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,28 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2};
+use eframe::egui::{Context, TextureId, Vec2};
 
 use super::newest::Newest;
+use super::sweep_clips::{MAX_CLIPS, SweepClips};
 use super::task::TaskThread;
 use crate::core::{Draft, Error, Frame, Result, Waker};
 use crate::jobs::{HistoryEntry, Job, JobId, JobStatus};
 use crate::library::{History, Ratings};
-use crate::media::{Reader, smaller};
 use crate::sweep::{
-    ExportedSweep, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepStore, SweepTable, collect, estimate,
-    export_sweep,
+    CellResult, ExportedSweep, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepStore, SweepTable, collect,
+    estimate, export_sweep,
 };
 
-/// Cells that play at once.
-const MAX_CLIPS: usize = 16;
-/// Longest side of a cell's frames in pixels; they are decoded once and stay in memory.
-const SIDE: u32 = 192;
-/// Frames of a cell that are kept.
-const MAX_FRAMES: usize = 160;
-/// Frames per second of a video that carries no rate, and of a preview: one image for four frames of video.
-const DEFAULT_HZ: f64 = 16.0;
-const PREVIEW_HZ: f64 = 4.0;
 /// Time without a change of the form before the cost is estimated.
 const REST: Duration = Duration::from_millis(300);
 
@@ -36,9 +26,10 @@ const REST: Duration = Duration::from_millis(300);
 enum SweepAnswer {
     Records(Vec<SweepRecord>, Vec<Error>),
     /// The record is on disk: its jobs can be added.
-    Saved(Box<SweepPlan>),
+    Saved(Result<Box<SweepPlan>>),
+    /// A changed record is on disk.
+    Kept(Result<()>),
     Entries(String, Vec<HistoryEntry>, BTreeMap<String, u8>),
-    Clip(Vec<u32>, PathBuf, Vec<ColorImage>, f64),
     Exported(ExportedSweep),
     Failed(Error),
 }
@@ -53,14 +44,13 @@ pub(in crate::app) enum SweepNotice {
     Failed(Error),
 }
 
-/// A video or preview of a cell.
-struct Clip {
-    /// The video; none for a preview.
-    source: Option<PathBuf>,
-    frames: Vec<ColorImage>,
-    hz: f64,
-    texture: Option<TextureHandle>,
-    shown: Option<usize>,
+/// What a plan follows from, beside models, presets and settings.
+#[derive(Clone, Debug, PartialEq)]
+struct PlanKey {
+    sweep: Sweep,
+    draft: Draft,
+    /// The form's own time limit in seconds.
+    timeout_s: Option<u64>,
 }
 
 /// The sweeps of the window.
@@ -77,22 +67,28 @@ pub(in crate::app) struct Sweeps {
     /// Stars of the jobs that have some.
     stars: BTreeMap<String, u8>,
     queue: Arc<[Job]>,
-    clips: BTreeMap<Vec<u32>, Clip>,
-    began: Instant,
+    clips: SweepClips,
     data_dir: PathBuf,
+    /// Whether the panel was seen at the last update.
+    was_shown: bool,
+    /// Whether the records are to be read: others may have changed them.
+    needs_records: bool,
+    /// Records that are being saved; what is read meanwhile may be older than what is shown.
+    num_saving: usize,
     /// Receives the numbers of the jobs of started sweeps.
     submitted: Vec<Receiver<Result<Vec<JobId>>>>,
-    /// The sweep that is typed, with the draft it was planned for.
+    /// The sweep that is typed, and what the plan was made for.
     request: Option<Sweep>,
-    planned: Option<(Sweep, Draft)>,
+    planned: Option<PlanKey>,
     plan: Option<Result<SweepPlan>>,
 }
 
 impl Sweeps {
-    /// Starts the threads for a data folder. `waker` makes a function that is called after each answer.
+    /// Starts the threads for a data folder; nothing is read before the panel is seen. `waker` makes a function that is
+    /// called after each answer.
     pub(in crate::app) fn start(data_dir: &Path, waker: &dyn Fn() -> Waker) -> Result<Self> {
         let of_estimator = data_dir.to_path_buf();
-        let sweeps = Self {
+        Ok(Self {
             store: SweepStore::new(data_dir),
             work: TaskThread::start("sweeps", waker())?,
             estimator: Newest::start("sweep cost", REST, waker(), move |plan| estimate(plan, &of_estimator))?,
@@ -103,24 +99,16 @@ impl Sweeps {
             table: None,
             stars: BTreeMap::new(),
             queue: Arc::new([]),
-            clips: BTreeMap::new(),
-            began: Instant::now(),
+            clips: SweepClips::start(waker())?,
             data_dir: data_dir.to_path_buf(),
+            was_shown: false,
+            needs_records: false,
+            num_saving: 0,
             submitted: Vec::new(),
             request: None,
             planned: None,
             plan: None,
-        };
-        sweeps.load();
-        Ok(sweeps)
-    }
-
-    fn load(&self) {
-        let store = self.store.clone();
-        self.work.submit(move || {
-            let (records, errors) = store.list();
-            SweepAnswer::Records(records, errors)
-        });
+        })
     }
 
     /// All sweeps, the newest first.
@@ -139,8 +127,7 @@ impl Sweeps {
 
     /// The current frame of a cell.
     pub(in crate::app) fn frame(&self, place: &[u32]) -> Option<(TextureId, Vec2)> {
-        let texture = self.clips.get(place)?.texture.as_ref()?;
-        Some((texture.id(), texture.size_vec2()))
+        self.clips.frame(place)
     }
 
     /// Stars of the job with this id.
@@ -163,18 +150,28 @@ impl Sweeps {
         self.request = sweep;
     }
 
-    /// Plans what is typed for `draft`, if either has changed since.
-    pub(in crate::app) fn follow(&mut self, draft: &Draft, make: impl FnOnce(Sweep) -> Result<SweepPlan>) {
-        let wanted = self.request.clone().map(|sweep| (sweep, draft.clone()));
+    /// Plans what is typed for `draft` and `timeout_s`, if that has changed since.
+    pub(in crate::app) fn follow(
+        &mut self,
+        draft: &Draft,
+        timeout_s: Option<u64>,
+        make: impl FnOnce(Sweep) -> Result<SweepPlan>,
+    ) {
+        let wanted = self.request.clone().map(|sweep| PlanKey { sweep, draft: draft.clone(), timeout_s });
         if wanted == self.planned {
             return;
         }
         self.planned.clone_from(&wanted);
-        self.plan = wanted.map(|(sweep, _)| make(sweep));
+        self.plan = wanted.map(|key| make(key.sweep));
         match &self.plan {
             Some(Ok(plan)) => self.estimator.ask(plan.clone()),
             _ => self.estimator.forget(),
         }
+    }
+
+    /// Plans again: models, presets or settings have changed.
+    pub(in crate::app) fn plan_again(&mut self) {
+        (self.planned, self.plan) = (None, None);
     }
 
     /// Saves the record of the planned sweep; its jobs are added when it is on disk.
@@ -183,10 +180,12 @@ impl Sweeps {
         self.planned = None;
         let Some(Ok(plan)) = self.plan.take() else { return };
         let store = self.store.clone();
-        self.work.submit(move || match store.save(&plan.record) {
-            Ok(()) => SweepAnswer::Saved(Box::new(plan)),
-            Err(error) => SweepAnswer::Failed(error),
-        });
+        self.save(move || SweepAnswer::Saved(store.save(&plan.record).map(|()| Box::new(plan))));
+    }
+
+    /// Has the thread save a record; its answer is counted.
+    fn save(&mut self, work: impl FnOnce() -> SweepAnswer + Send + 'static) {
+        self.num_saving += usize::from(self.work.submit(work));
     }
 
     /// Waits until the jobs of a started sweep are saved.
@@ -198,7 +197,6 @@ impl Sweeps {
     pub(in crate::app) fn show(&mut self, id: String) {
         if self.open.as_ref() != Some(&id) {
             (self.open, self.read, self.table) = (Some(id), None, None);
-            self.clips.clear();
             self.entries.clear();
             self.queue = Arc::new([]);
         }
@@ -212,23 +210,15 @@ impl Sweeps {
         };
         change(record);
         let (store, record) = (self.store.clone(), record.clone());
-        self.work.submit(move || match store.save(&record) {
-            Ok(()) => {
-                let (records, errors) = store.list();
-                SweepAnswer::Records(records, errors)
-            }
-            Err(error) => SweepAnswer::Failed(error),
-        });
+        self.save(move || SweepAnswer::Kept(store.save(&record)));
     }
 
     /// Writes the sweep in the grid to a new folder beside its videos.
     pub(in crate::app) fn export(&self) {
         let Some((record, table)) = self.open() else { return };
         let (record, table) = (record.clone(), table.clone());
-        let name = record.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let folder = (1..).map(|number| record.folder.with_file_name(format!("{name}-page-{number}")));
-        let Some(folder) = folder.into_iter().find(|folder| !folder.exists()) else { return };
         self.work.submit(move || {
+            let folder = free_folder(&record.folder);
             export_sweep(&record, &table, &folder).map_or_else(SweepAnswer::Failed, SweepAnswer::Exported)
         });
     }
@@ -237,14 +227,17 @@ impl Sweeps {
     pub(in crate::app) fn preview(&mut self, job: JobId, frames: &[Frame]) {
         let cell = self.table.iter().flat_map(|table| &table.cells).find(|cell| cell.job == Some(job));
         let Some(place) = cell.map(|cell| cell.place.clone()) else { return };
-        let frames: Vec<_> = frames.iter().map(image).collect();
-        let texture = self.clips.remove(&place).and_then(|clip| clip.texture);
-        self.clips.insert(place, Clip { source: None, frames, hz: PREVIEW_HZ, texture, shown: None });
+        self.clips.preview(place, frames);
     }
 
-    /// Takes in answers and follows queue and history; `revision` is the library's.
-    pub(in crate::app) fn update(&mut self, queue: &Arc<[Job]>, revision: u64) -> Vec<SweepNotice> {
-        let mut notices = Vec::new();
+    /// Takes in answers; follows queue and history while the panel is seen. `revision` is the library's.
+    pub(in crate::app) fn update(
+        &mut self,
+        queue: &Arc<[Job]>,
+        revision: u64,
+        is_shown: bool,
+    ) -> Vec<SweepNotice> {
+        let mut notices: Vec<_> = self.clips.drain().into_iter().map(SweepNotice::Failed).collect();
         self.estimator.drain();
         while let Some(answer) = self.work.poll() {
             let answer = answer.unwrap_or_else(SweepAnswer::Failed);
@@ -257,7 +250,21 @@ impl Sweeps {
             }
             Err(waiting) => waiting.is_empty(),
         });
+        self.needs_records |= is_shown && !self.was_shown;
+        self.was_shown = is_shown;
+        if !is_shown {
+            return notices;
+        }
+        if self.needs_records && self.num_saving == 0 {
+            let store = self.store.clone();
+            let read = move || {
+                let (records, errors) = store.list();
+                SweepAnswer::Records(records, errors)
+            };
+            self.needs_records = !self.work.submit(read);
+        }
         let Some(id) = self.open.clone() else { return notices };
+        self.clips.change_to(&id);
         if self.read.as_ref() != Some(&(id.clone(), revision)) {
             self.read = Some((id.clone(), revision));
             let data_dir = self.data_dir.clone();
@@ -267,12 +274,17 @@ impl Sweeps {
             self.queue = Arc::clone(queue);
             self.tabulate();
         }
-        self.load_clips();
+        self.request_clips();
         notices
     }
 
     fn take(&mut self, answer: SweepAnswer) -> Option<SweepNotice> {
         match answer {
+            SweepAnswer::Records(..) if self.num_saving > 0 => {
+                // read before the save that is under way
+                self.needs_records = true;
+                None
+            }
             SweepAnswer::Records(records, errors) => {
                 self.records = records;
                 if self.open.is_none() {
@@ -281,21 +293,28 @@ impl Sweeps {
                 errors.into_iter().next().map(SweepNotice::Failed)
             }
             SweepAnswer::Saved(plan) => {
-                self.records.insert(0, plan.record.clone());
-                self.show(plan.record.id.clone());
-                Some(SweepNotice::Submit(plan))
+                self.num_saving = self.num_saving.saturating_sub(1);
+                match plan {
+                    Ok(plan) => {
+                        self.records.insert(0, plan.record.clone());
+                        self.show(plan.record.id.clone());
+                        Some(SweepNotice::Submit(plan))
+                    }
+                    Err(error) => Some(SweepNotice::Failed(error)),
+                }
+            }
+            SweepAnswer::Kept(kept) => {
+                self.num_saving = self.num_saving.saturating_sub(1);
+                let error = kept.err()?;
+                // what is shown was not saved
+                self.needs_records = true;
+                Some(SweepNotice::Failed(error))
             }
             SweepAnswer::Entries(id, entries, stars) => {
                 if self.open.as_ref() == Some(&id) {
                     (self.entries, self.stars) = (entries, stars);
                     self.tabulate();
                 }
-                None
-            }
-            SweepAnswer::Clip(place, source, frames, hz) => {
-                let texture = self.clips.remove(&place).and_then(|clip| clip.texture);
-                let clip = Clip { source: Some(source), frames, hz, texture, shown: None };
-                self.clips.insert(place, clip);
                 None
             }
             SweepAnswer::Exported(exported) => Some(SweepNotice::Exported(exported)),
@@ -309,60 +328,38 @@ impl Sweeps {
         self.table = Some(collect(record, jobs, &self.entries));
     }
 
-    /// Requests the videos that are not decoded yet, of the first cells that are shown.
-    fn load_clips(&mut self) {
+    /// Requests the videos of the first cells in the order of the grid: pinned ones first.
+    fn request_clips(&mut self) {
         let Some((record, table)) = self.open() else { return };
-        let is_shown = |place: &Vec<u32>| !record.dropped.contains(place);
-        let cells = table.cells.iter().filter(|cell| is_shown(&cell.place)).take(MAX_CLIPS);
-        let wanted: Vec<_> = cells
-            .filter_map(|cell| Some((cell.place.clone(), cell.output.clone()?)))
-            .filter(|(place, path)| {
-                self.clips.get(place).is_none_or(|clip| clip.source.as_ref() != Some(path))
-            })
-            .collect();
-        for (place, path) in wanted {
-            let (of_task, source) = (place.clone(), path.clone());
-            let is_taken = self.work.submit(move || match decode(&source) {
-                Ok((frames, hz)) => SweepAnswer::Clip(of_task, source, frames, hz),
-                Err(error) => SweepAnswer::Failed(error),
-            });
-            if is_taken {
-                // requested once; what is shown until then stays
-                let clip = self.clips.entry(place).or_insert_with(|| Clip {
-                    source: None,
-                    frames: Vec::new(),
-                    hz: DEFAULT_HZ,
-                    texture: None,
-                    shown: None,
-                });
-                clip.source = Some(path);
-            }
-        }
+        let wanted = first_videos(record, table);
+        self.clips.request(&wanted);
     }
 
     /// Shows the frame of each cell that is due on the common clock.
     pub(in crate::app) fn play(&mut self, ctx: &Context, now: Instant) {
-        let passed = now.saturating_duration_since(self.began).as_secs_f64();
-        let mut next = f64::INFINITY;
-        for (place, clip) in self.clips.iter_mut().filter(|(_, clip)| !clip.frames.is_empty()) {
-            let turns = passed * clip.hz;
-            let index = turns as usize % clip.frames.len();
-            if clip.frames.len() > 1 {
-                next = next.min((turns.floor() + 1.0) / clip.hz - passed);
-            }
-            let Some(frame) = clip.frames.get(index).filter(|_| clip.shown != Some(index)) else { continue };
-            clip.shown = Some(index);
-            if let Some(texture) = &mut clip.texture {
-                texture.set(frame.clone(), TextureOptions::LINEAR);
-            } else {
-                let name = format!("cell {place:?}");
-                clip.texture = Some(ctx.load_texture(name, frame.clone(), TextureOptions::LINEAR));
-            }
-        }
-        if next.is_finite() {
-            ctx.request_repaint_after(Duration::from_secs_f64(next.max(0.001)));
-        }
+        self.clips.play(ctx, now);
     }
+}
+
+/// The cells that were not dropped in the order of the grid: pinned ones first.
+pub(in crate::app) fn shown_cells<'a>(record: &SweepRecord, table: &'a SweepTable) -> Vec<&'a CellResult> {
+    let is_shown = |cell: &&CellResult| !record.dropped.contains(&cell.place);
+    let mut cells: Vec<_> = table.cells.iter().filter(is_shown).collect();
+    cells.sort_by_key(|cell| !record.pinned.contains(&cell.place));
+    cells
+}
+
+/// The videos of the first cells in the order of the grid, by place.
+fn first_videos(record: &SweepRecord, table: &SweepTable) -> BTreeMap<Vec<u32>, PathBuf> {
+    let cells = shown_cells(record, table).into_iter().take(MAX_CLIPS);
+    cells.filter_map(|cell| Some((cell.place.clone(), cell.output.clone()?))).collect()
+}
+
+/// A folder for an export beside the videos that does not exist yet.
+fn free_folder(videos: &Path) -> PathBuf {
+    let name = videos.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let numbered = |number: u32| videos.with_file_name(format!("{name}-page-{number}"));
+    (1..u32::MAX).map(numbered).find(|folder| !folder.exists()).unwrap_or_else(|| numbered(0))
 }
 
 /// The ended jobs of a sweep, and the stars of those that have some.
@@ -376,20 +373,103 @@ fn read_entries(data_dir: &Path, id: String) -> Result<SweepAnswer> {
     Ok(SweepAnswer::Entries(id, entries, stars))
 }
 
-/// All frames of a video, made small.
-fn decode(path: &Path) -> Result<(Vec<ColorImage>, f64)> {
-    let mut reader = Reader::open(path)?;
-    let hz = reader.info().rate_hz.filter(|hz| hz.is_finite() && *hz > 0.0).unwrap_or(DEFAULT_HZ);
-    let mut frames = Vec::new();
-    while let Some(frame) = reader.next_frame()? {
-        if frames.len() == MAX_FRAMES {
-            break;
-        }
-        frames.push(image(&smaller(frame, SIDE)?));
-    }
-    Ok((frames, hz))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::draft;
+    use crate::sweep::SweepField;
 
-fn image(frame: &Frame) -> ColorImage {
-    ColorImage::from_rgb([frame.size.width as usize, frame.size.height as usize], &frame.rgb)
+    fn cell(place: u32) -> CellResult {
+        CellResult {
+            place: vec![place],
+            values: vec![(SweepField::Seed, place.to_string())],
+            label: format!("seed {place}"),
+            job: None,
+            uid: None,
+            status: None,
+            is_draft: false,
+            output: Some(PathBuf::from(format!("{place}.mp4"))),
+            seconds: None,
+            peak_mb: None,
+            error: None,
+            draft: None,
+        }
+    }
+
+    fn started(cells: u32) -> (tempfile::TempDir, Sweeps) {
+        let dir = tempfile::tempdir().unwrap();
+        let cells: Vec<_> = (0..cells).map(cell).collect();
+        SweepStore::new(dir.path()).save(&SweepRecord::example("seeds", &draft(), &cells)).unwrap();
+        let sweeps = Sweeps::start(dir.path(), &|| Arc::new(|| {})).unwrap();
+        (dir, sweeps)
+    }
+
+    fn update(sweeps: &mut Sweeps, is_shown: bool) {
+        std::thread::park_timeout(Duration::from_millis(2));
+        assert!(sweeps.update(&Arc::from([]), 0, is_shown).is_empty());
+    }
+
+    /// Follows what is seen until `done`; `always` holds all the time.
+    fn wait(sweeps: &mut Sweeps, always: impl Fn(&Sweeps) -> bool, done: impl Fn(&Sweeps) -> bool) {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while !done(sweeps) {
+            assert!(Instant::now() < deadline, "it never came");
+            update(sweeps, true);
+            assert!(always(sweeps));
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_before_the_panel_is_seen() {
+        let (_dir, mut sweeps) = started(2);
+        for _ in 0..50 {
+            update(&mut sweeps, false);
+        }
+        assert!(sweeps.records().is_empty() && sweeps.open().is_none());
+        wait(&mut sweeps, |_| true, |sweeps| sweeps.open().is_some());
+        assert_eq!(sweeps.records()[0].name, "seeds");
+    }
+
+    #[test]
+    fn a_mark_stays_while_another_is_saved() {
+        let (dir, mut sweeps) = started(3);
+        wait(&mut sweeps, |_| true, |sweeps| sweeps.open().is_some());
+        for place in 0..3 {
+            sweeps.change(|record| record.pinned.extend([vec![place]]));
+        }
+        let num_pinned = |record: &SweepRecord| record.pinned.len();
+        let are_all_pinned = |sweeps: &Sweeps| num_pinned(&sweeps.records()[0]) == 3;
+        wait(&mut sweeps, are_all_pinned, |sweeps| sweeps.num_saving == 0);
+        let store = SweepStore::new(dir.path());
+        let mut saved = store.list().0.remove(0);
+        assert_eq!(num_pinned(&saved), 3);
+        // as another program does it
+        saved.dropped.insert(vec![1]);
+        store.save(&saved).unwrap();
+        update(&mut sweeps, false);
+        wait(&mut sweeps, are_all_pinned, |sweeps| !sweeps.records()[0].dropped.is_empty());
+    }
+
+    #[test]
+    fn pinned_cells_are_the_first_to_play() {
+        let cells: Vec<_> = (0..40).map(cell).collect();
+        let mut record = SweepRecord::example("seeds", &draft(), &cells);
+        let table = collect(&record, std::iter::empty(), &[]);
+        let table = SweepTable { cells, ..table };
+        record.pinned.insert(vec![39]);
+        record.dropped.insert(vec![0]);
+        let videos = first_videos(&record, &table);
+        assert_eq!(videos.len(), MAX_CLIPS);
+        assert!(videos.contains_key([39].as_slice()) && videos.contains_key([1].as_slice()));
+        assert!(!videos.contains_key([0].as_slice()));
+    }
+
+    #[test]
+    fn an_export_takes_the_next_free_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let videos = dir.path().join("seeds");
+        let first = free_folder(&videos);
+        std::fs::create_dir(&first).unwrap();
+        assert_eq!(free_folder(&videos), dir.path().join("seeds-page-2"));
+    }
 }

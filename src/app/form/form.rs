@@ -318,7 +318,12 @@ impl Form {
 
     /// The form as a job for the queue.
     pub fn work(&self) -> Result<JobSpec> {
-        self.work_in(JobOptions { preview: true, timeout_s: self.context.timeout_s, ..JobOptions::default() })
+        self.work_in(self.job_options())
+    }
+
+    /// What belongs to the form's jobs beside the draft.
+    fn job_options(&self) -> JobOptions {
+        JobOptions { preview: true, timeout_s: self.context.timeout_s, ..JobOptions::default() }
     }
 
     /// How long the form's jobs may run; none for no limit.
@@ -329,8 +334,7 @@ impl Form {
 
     /// The jobs of a sweep that starts from the form.
     pub(in crate::app) fn sweep_plan(&self, sweep: Sweep) -> Result<SweepPlan> {
-        let options = JobOptions { preview: true, ..JobOptions::default() };
-        SweepPlan::new(&self.planner, sweep, &self.draft, &options)
+        SweepPlan::new(&self.planner, sweep, &self.draft, &self.job_options())
     }
 
     /// The form as a job with other options.

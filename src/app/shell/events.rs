@@ -190,6 +190,7 @@ impl State {
                 }
                 self.fits.submit(self.form.look_at_fits());
                 self.examiner.again();
+                self.sweeps.plan_again();
                 Ok(())
             }
         });

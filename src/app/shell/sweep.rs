@@ -56,10 +56,12 @@ impl State {
     }
 
     /// Follows the form, the queue and the history; plays the cells while they are seen.
-    pub(super) fn update_sweeps(&mut self, ctx: &Context, is_visible: bool, now: Instant) {
-        let form = &self.form;
-        self.sweeps.follow(&form.draft, |sweep| form.sweep_plan(sweep));
-        for notice in self.sweeps.update(&self.queue, self.library.revision()) {
+    pub(super) fn update_sweeps(&mut self, ctx: &Context, is_shown: bool, now: Instant) {
+        if is_shown {
+            let form = &self.form;
+            self.sweeps.follow(&form.draft, form.context.timeout_s, |sweep| form.sweep_plan(sweep));
+        }
+        for notice in self.sweeps.update(&self.queue, self.library.revision(), is_shown) {
             match notice {
                 SweepNotice::Submit(plan) => match self.worker.submit_all(plan.specs) {
                     Ok(answer) => self.sweeps.submitted(answer),
@@ -72,7 +74,7 @@ impl State {
                 SweepNotice::Failed(error) => self.report_error(&error),
             }
         }
-        if is_visible {
+        if is_shown {
             self.sweeps.play(ctx, now);
         }
     }

@@ -84,6 +84,7 @@ impl State {
         let has_other_limits = settings.modes != before.modes;
         self.form.set_settings(settings);
         self.examiner.again();
+        self.sweeps.plan_again();
         if is_moved {
             self.form.set_models_folder(folder);
         }
