@@ -79,7 +79,7 @@ fn nine_cells_survive_a_kill_in_the_middle() {
     assert!((1..9).contains(&ended), "in the middle: {ended}");
     drop(queue);
 
-    let mut window = Window::open(data_dir.path());
+    let mut window = Window::open_on(data_dir.path(), &tall());
     window.wait_for_ends(9);
     assert_eq!(window.ends(), [EndStatus::Done; 9]);
     window.command("Sweep");

@@ -122,7 +122,10 @@ impl Tree<'_> {
         let view = SweepView {
             records: sweeps.records(),
             open: sweeps.open(),
-            frame: &|place| sweeps.frame(place),
+            frame: &|cell| {
+                let thumbnail = || state.library.thumbnail(cell.output.as_ref()?);
+                sweeps.frame(&cell.place).or_else(thumbnail)
+            },
             stars: &|uid| sweeps.stars(uid),
             plan: sweeps.plan(),
             estimate: sweeps.estimate(),

@@ -1,9 +1,9 @@
 //! One axis in the editor.
 
-use eframe::egui::{Color32, ComboBox, Role, TextEdit, Ui, WidgetInfo};
+use eframe::egui::{ComboBox, Role, TextEdit, Ui, WidgetInfo};
 
-use crate::app::theme;
-use crate::core::Draft;
+use crate::app::widgets::field::problem_text_ui;
+use crate::core::{Draft, Result};
 use crate::sweep::{Axis, SweepField};
 
 /// An axis as it is typed.
@@ -22,8 +22,8 @@ impl AxisRow {
     }
 
     /// The axis, or what is wrong with it.
-    pub(super) fn axis(&self) -> Result<Axis, String> {
-        format!("{}={}", self.field, self.values).parse().map_err(|error| format!("{error:#}"))
+    pub(super) fn axis(&self) -> Result<Axis> {
+        format!("{}={}", self.field, self.values).parse()
     }
 
     /// Leaves a value out.
@@ -59,8 +59,7 @@ impl AxisRow {
             is_removed = ui.small_button(format!("Remove axis {number}")).clicked();
         });
         if let Err(problem) = self.axis() {
-            let colour: Color32 = theme::tokens(ui).error;
-            ui.colored_label(colour, problem);
+            problem_text_ui(ui, &problem);
         }
         is_removed
     }

@@ -6,7 +6,9 @@ use super::axis_row::AxisRow;
 use super::view::{SweepAction, SweepView};
 use crate::app::theme;
 use crate::app::widgets::duration::short_time;
-use crate::sweep::{Cut, Sweep, SweepEstimate, SweepField};
+use crate::app::widgets::field::problem_text_ui;
+use crate::core::{Result, counted};
+use crate::sweep::{Condition, Cut, Sweep, SweepEstimate, SweepField};
 
 /// Axes of a grid.
 const MAX_AXES: usize = 4;
@@ -55,6 +57,9 @@ impl Editor {
                     .labelled_by(label.id);
             }
         });
+        if let Err(problem) = self.skipped() {
+            problem_text_ui(ui, &problem);
+        }
         self.send(actions);
         if !self.axes.is_empty() {
             self.cost_ui(ui, view, actions);
@@ -68,13 +73,17 @@ impl Editor {
         wanted.into_iter().find(is_free).unwrap_or(SweepField::Seed)
     }
 
+    /// The cells to leave out, or what is wrong with that.
+    fn skipped(&self) -> Result<Vec<Condition>> {
+        let skip = self.skip.trim();
+        if skip.is_empty() { Ok(Vec::new()) } else { Ok(vec![skip.parse()?]) }
+    }
+
     /// Asks for the plan of what is typed, whenever that changes.
     fn send(&mut self, actions: &mut Vec<SweepAction>) {
-        let axes: Result<Vec<_>, _> = self.axes.iter().map(AxisRow::axis).collect();
-        let skip = self.skip.trim();
-        let skip = if skip.is_empty() { Some(Vec::new()) } else { skip.parse().ok().map(|skip| vec![skip]) };
-        let sweep = match (axes, skip) {
-            (Ok(axes), Some(skip)) if !axes.is_empty() => Some(Sweep {
+        let axes: Result<Vec<_>> = self.axes.iter().map(AxisRow::axis).collect();
+        let sweep = match (axes, self.skipped()) {
+            (Ok(axes), Ok(skip)) if !axes.is_empty() => Some(Sweep {
                 name: self.name.trim().to_owned(),
                 skip,
                 draft_steps: self.is_draft.then_some(self.draft_steps),
@@ -93,8 +102,11 @@ impl Editor {
         let can_start = matches!(plan, Some(Ok(_)));
         let count = plan.and_then(|plan| plan.as_ref().ok()).map_or(0, |plan| plan.specs.len());
         ui.horizontal_wrapped(|ui| {
-            let start = ui.add_enabled(can_start, Button::new(format!("Start {count} cells")));
-            if start.on_disabled_hover_text("Correct the axes first").clicked() {
+            let start = format!("Start {}", counted(count as u64, "cell"));
+            let start = ui.add_enabled(can_start, Button::new(start));
+            let start = start.on_disabled_hover_text("Correct the axes and Skip first");
+            // the second click of a double-click would start the sweep twice
+            if start.clicked() && !start.double_clicked() && !start.triple_clicked() {
                 actions.push(SweepAction::Start);
             }
             match (plan, view.estimate) {
@@ -119,7 +131,8 @@ impl Editor {
             for offered in &estimate.cuts {
                 let saves =
                     offered.saves.map(|saves| format!(", saves {}", short_time(saves))).unwrap_or_default();
-                let about = format!("{} cells are left{saves}", offered.cells);
+                let verb = if offered.cells == 1 { "is" } else { "are" };
+                let about = format!("{} {verb} left{saves}", counted(offered.cells as u64, "cell"));
                 if ui.small_button(&offered.label).on_hover_text(about).clicked() {
                     cut = Some(offered.clone());
                 }

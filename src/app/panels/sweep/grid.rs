@@ -1,14 +1,16 @@
-//! The grid of a sweep: the cells play in step, each with what differs and what can be done with it.
+//! The grid of a sweep: the cells play in sync, each with what differs and what can be done with it.
 
 use std::collections::BTreeSet;
 
 use eframe::egui::{
-    Align, Button, Image, Label, Layout, RichText, ScrollArea, Sense, TextEdit, Ui, Vec2, vec2,
+    Align, Button, Image, Label, Layout, Rect, RichText, ScrollArea, Sense, TextEdit, Ui, Vec2, vec2,
 };
 
 use super::view::{SweepAction, SweepView};
+use crate::app::background::sweeps::shown_cells;
 use crate::app::theme;
 use crate::app::widgets::duration::short_time;
+use crate::core::counted;
 use crate::jobs::{JobId, JobStatus};
 use crate::queue::GroupVerb;
 use crate::sweep::{CellResult, SweepRecord, SweepTable};
@@ -22,9 +24,44 @@ const CELL: f32 = 190.0;
 #[derive(Default)]
 pub(super) struct Grid {
     /// The drafts that are chosen.
-    chosen: BTreeSet<Vec<u32>>,
-    /// The cell whose settings are saved, and the name that is typed.
-    saving: Option<(Vec<u32>, String)>,
+    chosen: BTreeSet<JobId>,
+    /// The id of the job whose settings are saved, and the name that is typed.
+    saving: Option<(String, String)>,
+    rows: RowHeights,
+}
+
+/// Heights of the rows as they were last drawn, so that a row out of view needs no layout.
+#[derive(Default)]
+struct RowHeights {
+    /// The sweep and the number of columns that they are for.
+    of: (String, usize),
+    heights: Vec<f32>,
+}
+
+impl RowHeights {
+    /// Forgets the heights if they are of another sweep or width.
+    fn keep_for(&mut self, sweep: &str, columns: usize) {
+        if (self.of.0.as_str(), self.of.1) != (sweep, columns) {
+            *self = Self { of: (sweep.to_owned(), columns), heights: Vec::new() };
+        }
+    }
+
+    /// Draws a row, or leaves its space free if it is out of view.
+    fn row_ui(&mut self, ui: &mut Ui, row: usize, content: impl FnOnce(&mut Ui)) {
+        let top = ui.cursor().min;
+        if let Some(height) = self.heights.get(row) {
+            let place = Rect::from_min_size(top, vec2(ui.available_width(), *height));
+            if !ui.is_rect_visible(place) {
+                ui.advance_cursor_after_rect(place);
+                return;
+            }
+        }
+        let height = ui.scope(content).response.rect.height();
+        match self.heights.get_mut(row) {
+            Some(known) => *known = height,
+            None => self.heights.push(height),
+        }
+    }
 }
 
 impl Grid {
@@ -35,20 +72,22 @@ impl Grid {
             return;
         };
         self.verbs_ui(ui, record, table, actions);
-        let is_shown = |cell: &&CellResult| !record.dropped.contains(&cell.place);
-        let mut cells: Vec<_> = table.cells.iter().filter(is_shown).collect();
-        cells.sort_by_key(|cell| !record.pinned.contains(&cell.place));
+        let cells = shown_cells(record, table);
         let columns = ((ui.available_width() / (CELL + 8.0)) as usize).clamp(1, 12);
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.keep_for(&record.id, columns);
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            for row in cells.chunks(columns) {
-                ui.horizontal_top(|ui| {
-                    for cell in row {
+            for (index, row) in cells.chunks(columns).enumerate() {
+                rows.row_ui(ui, index, |ui| {
+                    let mut cell_ui = |cell: &&CellResult, ui: &mut Ui| {
                         self.cell_of_row_ui(ui, view, record, cell, actions);
-                    }
+                    };
+                    ui.horizontal_top(|ui| row.iter().for_each(|cell| cell_ui(cell, ui)));
+                    ui.separator();
                 });
-                ui.separator();
             }
         });
+        self.rows = rows;
     }
 
     fn cell_of_row_ui(
@@ -79,44 +118,47 @@ impl Grid {
         ui.horizontal_wrapped(|ui| {
             ui.strong(&record.name);
             ui.weak(format!("{done} of {} done, {failed} failed", table.cells.len()));
-            let drafts = table.cells.iter().filter(|cell| cell.is_draft);
-            let chosen: Vec<JobId> = drafts
-                .clone()
-                .filter(|cell| self.chosen.contains(&cell.place))
-                .filter_map(|cell| cell.job)
-                .collect();
-            if drafts.count() > 0 {
-                let finish = Button::new(format!("Finish {} drafts", chosen.len()));
-                let finish = ui.add_enabled(!chosen.is_empty(), finish);
-                if finish.on_disabled_hover_text("Choose drafts in the grid first").clicked() {
-                    actions.push(SweepAction::Finish(chosen));
-                    self.chosen.clear();
-                }
-            } else {
-                for (name, verb) in [("Pause sweep", GroupVerb::Pause), ("Resume sweep", GroupVerb::Resume)] {
-                    if ui.small_button(name).clicked() {
-                        actions.push(SweepAction::Group(verb));
-                    }
-                }
+            let drafts: Vec<_> =
+                table.cells.iter().filter(|cell| cell.is_draft).filter_map(|cell| cell.job).collect();
+            if record.sweep.draft_steps.is_some() {
+                self.finish_ui(ui, &drafts, actions);
             }
-            for (name, verb) in
-                [("Cancel sweep", GroupVerb::Cancel), ("Retry failed cells", GroupVerb::Retry)]
-            {
-                if ui.small_button(name).clicked() {
+            for (name, verb, is_possible) in [
+                ("Pause sweep", GroupVerb::Pause, true),
+                // a draft goes on when it is chosen
+                ("Resume sweep", GroupVerb::Resume, drafts.is_empty()),
+                ("Cancel sweep", GroupVerb::Cancel, true),
+                ("Retry failed cells", GroupVerb::Retry, true),
+            ] {
+                if ui.add_enabled(is_possible, Button::new(name).small()).clicked() {
                     actions.push(SweepAction::Group(verb));
                 }
             }
             if !record.dropped.is_empty()
-                && ui.small_button(format!("Show {} dropped cells", record.dropped.len())).clicked()
+                && ui
+                    .small_button(format!("Show {}", counted(record.dropped.len() as u64, "hidden cell")))
+                    .clicked()
             {
                 actions.push(SweepAction::ShowDropped);
             }
             let export = ui.add_enabled(done > 0, Button::new("Export sweep").small());
-            if export.on_hover_text("A page with all videos in step, a contact sheet and a table").clicked() {
+            if export.on_hover_text("A page with all videos in sync, a contact sheet and a table").clicked() {
                 actions.push(SweepAction::Export);
             }
         });
         ui.separator();
+    }
+
+    /// The button that finishes the chosen ones of `drafts`.
+    fn finish_ui(&mut self, ui: &mut Ui, drafts: &[JobId], actions: &mut Vec<SweepAction>) {
+        let chosen: Vec<_> = drafts.iter().copied().filter(|job| self.chosen.contains(job)).collect();
+        let finish = Button::new(format!("Finish {}", counted(chosen.len() as u64, "draft")));
+        let finish = ui.add_enabled(!chosen.is_empty(), finish);
+        let finish = finish.on_hover_text("Resumes the chosen drafts and cancels the others");
+        if finish.on_disabled_hover_text("Choose drafts in the grid first").clicked() {
+            actions.push(SweepAction::Finish(chosen));
+            self.chosen.clear();
+        }
     }
 
     fn cell_ui(
@@ -127,7 +169,7 @@ impl Grid {
         cell: &CellResult,
         actions: &mut Vec<SweepAction>,
     ) {
-        if let Some((texture, size)) = (view.frame)(&cell.place) {
+        if let Some((texture, size)) = (view.frame)(cell) {
             let scale = (IMAGE / size.max(Vec2::splat(1.0))).min_elem();
             ui.add(Image::new((texture, size * scale)));
         } else {
@@ -141,13 +183,13 @@ impl Grid {
         if let Some(error) = &cell.error {
             ui.add(Label::new(RichText::new(error).small().color(theme::tokens(ui).error)).wrap());
         }
-        if cell.is_draft {
-            let mut is_chosen = self.chosen.contains(&cell.place);
+        if let Some(job) = cell.job.filter(|_| cell.is_draft) {
+            let mut is_chosen = self.chosen.contains(&job);
             if ui.checkbox(&mut is_chosen, format!("Choose {}", cell.label)).changed() {
                 if is_chosen {
-                    self.chosen.insert(cell.place.clone());
+                    self.chosen.insert(job);
                 } else {
-                    self.chosen.remove(&cell.place);
+                    self.chosen.remove(&job);
                 }
             }
         }
@@ -156,11 +198,11 @@ impl Grid {
     }
 
     fn preset_ui(&mut self, ui: &mut Ui, cell: &CellResult, actions: &mut Vec<SweepAction>) {
-        let Some(draft) = &cell.draft else { return };
-        match self.saving.as_mut().filter(|(place, _)| *place == cell.place) {
+        let (Some(draft), Some(uid)) = (&cell.draft, &cell.uid) else { return };
+        match self.saving.as_mut().filter(|(of, _)| of == uid) {
             None => {
                 if ui.small_button(format!("Save {} as preset", cell.label)).clicked() {
-                    self.saving = Some((cell.place.clone(), cell.label.clone()));
+                    self.saving = Some((uid.clone(), cell.label.clone()));
                 }
             }
             Some((_, name)) => {
@@ -183,28 +225,35 @@ fn verbs_of_cell_ui(
     cell: &CellResult,
     actions: &mut Vec<SweepAction>,
 ) {
-    if let (Some(job), Some(path)) = (cell.job, &cell.output)
-        && ui.small_button("Open").on_hover_text("Show the video in the player").clicked()
+    // all are always there, so that none moves when a cell is done
+    let mut button = |text: &str, is_possible: bool, about: &str| {
+        ui.add_enabled(is_possible, Button::new(text).small()).on_hover_text(about).clicked()
+    };
+    let video = cell.job.zip(cell.output.as_ref());
+    if button("Open", video.is_some(), "Show the video in the player")
+        && let Some((job, path)) = video
     {
         actions.push(SweepAction::Show(job, path.clone()));
     }
-    if let Some(draft) = &cell.draft
-        && ui.small_button("Use").on_hover_text("Take its settings into the form").clicked()
+    if button("Use", cell.draft.is_some(), "Take its settings into the form")
+        && let Some(draft) = &cell.draft
     {
         actions.push(SweepAction::Reuse(Box::new(draft.clone())));
     }
-    if let Some(uid) = &cell.uid {
-        let stars = (view.stars)(uid);
-        let text = if stars > 0 { "Unstar" } else { "Star" };
-        if ui.small_button(text).on_hover_text("Give it five stars, or take them away").clicked() {
-            actions.push(SweepAction::Star(uid.clone(), if stars > 0 { 0 } else { 5 }));
-        }
+    let stars = cell.uid.as_ref().map_or(0, |uid| (view.stars)(uid));
+    let text = if stars > 0 { "Unstar" } else { "Star" };
+    if button(text, cell.uid.is_some(), "Rate five stars, or clear the rating")
+        && let Some(uid) = &cell.uid
+    {
+        actions.push(SweepAction::Star(uid.clone(), if stars > 0 { 0 } else { 5 }));
     }
     let is_pinned = record.pinned.contains(&cell.place);
-    if ui.small_button(if is_pinned { "Unpin" } else { "Pin" }).on_hover_text("Show it first").clicked() {
+    let (text, about) =
+        if is_pinned { ("Unpin", "Show it in its place again") } else { ("Pin", "Show it first") };
+    if button(text, true, about) {
         actions.push(SweepAction::Pin(cell.place.clone()));
     }
-    if ui.small_button("Drop").on_hover_text("Show it no more; its video stays").clicked() {
+    if button("Hide", true, "Hide this cell; the video is kept") {
         actions.push(SweepAction::Drop(cell.place.clone()));
     }
 }

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::vec2;
+use eframe::egui::{
+    Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, TouchPhase, Ui, pos2, vec2,
+};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
@@ -9,15 +11,16 @@ use super::editor::Editor;
 use super::{SweepAction, SweepPanel, SweepView};
 use crate::app::theme;
 use crate::core::testing::draft;
-use crate::core::{Draft, Secs};
+use crate::core::{Draft, Result, Secs};
 use crate::jobs::{JobId, JobStatus};
 use crate::queue::GroupVerb;
-use crate::sweep::{CellResult, SweepField, SweepRecord, SweepTable};
+use crate::sweep::{CellResult, SweepField, SweepPlan, SweepRecord, SweepTable};
 
 struct Page {
     panel: SweepPanel,
     record: SweepRecord,
     table: SweepTable,
+    plan: Option<Result<SweepPlan>>,
     draft: Draft,
     actions: Vec<SweepAction>,
 }
@@ -40,8 +43,11 @@ fn cell(at: u32, status: JobStatus, is_draft: bool) -> CellResult {
     }
 }
 
-fn page(cells: Vec<CellResult>) -> Harness<'static, Page> {
-    let record = SweepRecord::example("guidance", &draft(), &cells);
+fn bench(cells: Vec<CellResult>) -> Page {
+    let mut record = SweepRecord::example("guidance", &draft(), &cells);
+    if cells.iter().any(|cell| cell.is_draft) {
+        record.sweep.draft_steps = Some(1);
+    }
     let table = SweepTable {
         version: 1,
         id: record.id.clone(),
@@ -52,22 +58,28 @@ fn page(cells: Vec<CellResult>) -> Harness<'static, Page> {
     };
     let panel =
         SweepPanel { editor: Editor::with_axis(&SweepField::Steps, &draft()), ..SweepPanel::default() };
-    let state = Page { panel, record, table, draft: draft(), actions: Vec::new() };
-    Harness::builder().with_size(vec2(900.0, 900.0)).with_context_setup(theme::install).build_ui_state(
-        |ui, page: &mut Page| {
-            let view = SweepView {
-                records: std::slice::from_ref(&page.record),
-                open: Some((&page.record, &page.table)),
-                frame: &|_| None,
-                stars: &|_| 0,
-                plan: None,
-                estimate: None,
-                draft: &page.draft,
-            };
-            page.actions.extend(page.panel.ui(ui, &view));
-        },
-        state,
-    )
+    Page { panel, record, table, plan: None, draft: draft(), actions: Vec::new() }
+}
+
+fn draw(page: Page, step_dt: f32) -> Harness<'static, Page> {
+    let ui = |ui: &mut Ui, page: &mut Page| {
+        let view = SweepView {
+            records: std::slice::from_ref(&page.record),
+            open: Some((&page.record, &page.table)),
+            frame: &|_| None,
+            stars: &|_| 0,
+            plan: page.plan.as_ref(),
+            estimate: None,
+            draft: &page.draft,
+        };
+        page.actions.extend(page.panel.ui(ui, &view));
+    };
+    let builder = Harness::builder().with_size(vec2(900.0, 900.0)).with_step_dt(step_dt);
+    builder.with_context_setup(theme::install).build_ui_state(ui, page)
+}
+
+fn page(cells: Vec<CellResult>) -> Harness<'static, Page> {
+    draw(bench(cells), 0.25)
 }
 
 fn click(harness: &mut Harness<'static, Page>, label: &str) {
@@ -96,7 +108,7 @@ fn a_cell_is_opened_used_pinned_dropped_starred_and_saved() {
     let mut harness = page(vec![cell(0, JobStatus::Done, false)]);
     harness.run();
     harness.state_mut().actions.clear();
-    for label in ["Open", "Use", "Star", "Pin", "Drop", "Pause sweep", "Export sweep"] {
+    for label in ["Open", "Use", "Star", "Pin", "Hide", "Pause sweep", "Export sweep"] {
         click(&mut harness, label);
     }
     click(&mut harness, "Save guidance_low 1 as preset");
@@ -122,6 +134,90 @@ fn chosen_drafts_are_finished() {
     harness.state_mut().actions.clear();
     harness.get_by_label("Choose guidance_low 2").click();
     harness.run();
-    click(&mut harness, "Finish 1 drafts");
+    click(&mut harness, "Finish 1 draft");
     assert_eq!(harness.state().actions, [SweepAction::Finish(vec![JobId(2)])]);
+}
+
+#[test]
+fn a_choice_does_not_go_on_to_another_sweep() {
+    let mut harness = page((0..3).map(|at| cell(at, JobStatus::Paused, true)).collect());
+    harness.run();
+    harness.get_by_label("Choose guidance_low 2").click();
+    harness.run();
+    click(&mut harness, "Save guidance_low 1 as preset");
+    harness.get_by_role_and_label(Role::TextInput, "Preset name");
+    // another sweep with cells at the same places
+    let state = harness.state_mut();
+    state.record.id = "another".to_owned();
+    for cell in &mut state.table.cells {
+        cell.job = cell.job.map(|job| JobId(job.0 + 10));
+        cell.uid = cell.uid.as_ref().map(|uid| format!("another {uid}"));
+    }
+    state.actions.clear();
+    harness.run();
+    assert!(harness.query_by_role_and_label(Role::TextInput, "Preset name").is_none());
+    click(&mut harness, "Finish 0 drafts");
+    assert_eq!(harness.state().actions, [], "nothing is chosen here");
+}
+
+#[test]
+fn a_wrong_condition_is_named() {
+    let mut harness = page(vec![cell(0, JobStatus::Done, false)]);
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "Skip").focus();
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, "Skip").type_text("steps ~ 3");
+    harness.run();
+    harness.get_by_label_contains("steps ~ 3");
+    assert_eq!(harness.state().actions.last(), Some(&SweepAction::Plan(None)));
+}
+
+#[test]
+fn a_double_click_starts_a_sweep_once() {
+    let mut page = bench(vec![cell(0, JobStatus::Done, false)]);
+    page.plan = Some(Ok(SweepPlan { record: page.record.clone(), specs: Vec::new() }));
+    let mut harness = draw(page, 0.02);
+    harness.run_steps(3);
+    let at = harness.get_by_role_and_label(Role::Button, "Start 0 cells").rect().center();
+    harness.hover_at(at);
+    harness.step();
+    for pressed in [true, false, true, false] {
+        let (button, modifiers) = (PointerButton::Primary, Modifiers::NONE);
+        harness.event(Event::PointerButton { pos: at, button, pressed, modifiers });
+        harness.step();
+    }
+    let starts = harness.state().actions.iter().filter(|action| **action == SweepAction::Start).count();
+    assert_eq!(starts, 1);
+}
+
+#[test]
+fn buttons_stay_where_they_are_when_a_cell_is_done() {
+    let mut harness = page(vec![cell(0, JobStatus::Running, false)]);
+    harness.run();
+    let places = |harness: &Harness<'static, Page>| {
+        ["Open", "Use", "Star", "Pin", "Hide", "Pause sweep", "Export sweep"]
+            .map(|label| harness.get_by_role_and_label(Role::Button, label).rect())
+    };
+    let before = places(&harness);
+    harness.state_mut().table.cells = vec![cell(0, JobStatus::Done, false)];
+    harness.run();
+    assert_eq!(places(&harness), before);
+}
+
+#[test]
+fn rows_out_of_view_are_not_laid_out_but_keep_their_height() {
+    let mut harness = page((0..200).map(|at| cell(at, JobStatus::Done, false)).collect());
+    harness.run();
+    let laid_out = harness.query_all_by_label_contains("as preset").count();
+    assert!((1..60).contains(&laid_out), "{laid_out} of 200 cells");
+    // the last row is reached by scrolling
+    harness.hover_at(pos2(400.0, 700.0));
+    for _ in 0..400 {
+        let (unit, source, phase) = (MouseWheelUnit::Point, MouseWheelSource::Wheel, TouchPhase::Move);
+        let (delta, modifiers) = (vec2(0.0, -200.0), Modifiers::NONE);
+        harness.event(Event::MouseWheel { unit, source, delta, phase, modifiers });
+        harness.step();
+    }
+    harness.run_steps(60);
+    harness.get_by_label("guidance_low 200");
 }

@@ -7,10 +7,10 @@ use eframe::egui::{TextureId, Vec2};
 use crate::core::{Draft, Error};
 use crate::jobs::JobId;
 use crate::queue::GroupVerb;
-use crate::sweep::{Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepTable};
+use crate::sweep::{CellResult, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepTable};
 
-/// Gives the texture of a cell's current frame and its size in pixels.
-pub(super) type FrameOfCell<'a> = &'a dyn Fn(&[u32]) -> Option<(TextureId, Vec2)>;
+/// Gives the texture of a cell's current frame, or of its thumbnail, and its size in pixels.
+pub(super) type FrameOfCell<'a> = &'a dyn Fn(&CellResult) -> Option<(TextureId, Vec2)>;
 
 /// The data that the panel shows.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ pub(in crate::app) struct SweepView<'a> {
     pub(in crate::app) records: &'a [SweepRecord],
     /// The sweep in the grid, and what became of its cells.
     pub(in crate::app) open: Option<(&'a SweepRecord, &'a SweepTable)>,
-    /// The current frame of a cell's video.
+    /// The current frame of a cell's video; its thumbnail where the cell does not play.
     pub(in crate::app) frame: FrameOfCell<'a>,
     /// Stars of the job with this id.
     pub(in crate::app) stars: &'a dyn Fn(&str) -> u8,
@@ -42,7 +42,7 @@ pub(in crate::app) enum SweepAction {
     Open(String),
     /// Do this with all jobs of the sweep in the grid.
     Group(GroupVerb),
-    /// Finish these drafts, and drop the other drafts of the sweep.
+    /// Finish these drafts, and cancel the other drafts of the sweep.
     Finish(Vec<JobId>),
     /// Show this cell first, or at its place again.
     Pin(Vec<u32>),
