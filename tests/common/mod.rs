@@ -9,11 +9,15 @@ pub(crate) mod layouts;
 use anyhow::Context as _;
 use ndarray::ArrayD;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
-use wandeck::core::{CancelToken, Event, Outcome};
+use wandeck::core::{
+    CancelToken, ComponentFiles, Draft, Event, Outcome, PrecisionChoice, ProviderChoice, Resolution, Sampler,
+    WeightsChoice,
+};
 use wandeck::engine::runtime::{self, Runtime};
 use wandeck::jobs::{JobId, JobSpec};
 use wandeck::media::Reader;
@@ -26,6 +30,46 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// The folder of the checkout where tests keep what is fetched once and not committed.
 pub(crate) fn data_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-data")
+}
+
+/// The program on a data folder, with the models of the checkout.
+pub(crate) fn program(data_dir: &Path) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_wandeck"));
+    program
+        .env("WANDECK_DATA_DIR", data_dir)
+        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+    program
+}
+
+/// The request of `refs/pipeline_t2v.json`; a test that asks for something else changes its fields.
+pub(crate) fn draft() -> Draft {
+    Draft {
+        prompt: "a red circle moves left on a white background".into(),
+        negative_prompt: "a blurred grey square".into(),
+        model: "tiny-t2v".into(),
+        mode: None,
+        start_image: None,
+        end_image: None,
+        continue_from: None,
+        seed: 42,
+        steps: 6,
+        guidance: 4.0,
+        guidance_low: Some(3.0),
+        shift: 12.0,
+        sampler: Sampler::UniPc,
+        step_list: None,
+        size: Resolution::new(96, 64),
+        frames: 9,
+        fps: 16,
+        provider: ProviderChoice::Auto,
+        precision: PrecisionChoice::Auto,
+        loras: Vec::new(),
+        vae_tile: None,
+        weights: WeightsChoice::Auto,
+        step_cache: None,
+        components: ComponentFiles::default(),
+        latents_in: None,
+    }
 }
 
 /// The runtime of the checkout, fetched by the first test that asks and waited for by the others.
@@ -88,17 +132,21 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     serde_json::from_slice(&json).with_context(|| format!("Cannot parse {}", path.display()))
 }
 
-/// A file of tests/golden/refs.
-pub(crate) fn golden(name: &str) -> Golden {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs").join(format!("{name}.safetensors"));
-    Golden(std::fs::read(&path).with_context(|| format!("Cannot read {}", path.display())).unwrap())
+/// The tensors that diffusers computed, in a file of tests/golden/refs.
+pub(crate) fn golden(name: &str) -> TensorFile {
+    let refs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs");
+    tensors(&refs.join(format!("{name}.safetensors")))
 }
 
-/// Tensors that diffusers computed.
-pub(crate) struct Golden(Vec<u8>);
+/// The tensors of a safetensors file.
+pub(crate) fn tensors(path: &Path) -> TensorFile {
+    TensorFile(std::fs::read(path).with_context(|| format!("Cannot read {}", path.display())).unwrap())
+}
 
-impl Golden {
+/// The bytes of a safetensors file.
+pub(crate) struct TensorFile(Vec<u8>);
+
+impl TensorFile {
     /// fp32 elements of `name`.
     pub(crate) fn f32(&self, name: &str) -> ArrayD<f32> {
         self.read(name, |bytes: [u8; 4]| f32::from_le_bytes(bytes))

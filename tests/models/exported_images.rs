@@ -8,10 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{self, TestWorker, events_of, finished, frames, golden_model, worker};
 use ndarray::ArrayD;
 use prost::Message as _;
-use wandeck::core::{
-    Draft, Error, Event, Frame, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage,
-    WeightsChoice,
-};
+use wandeck::core::{Draft, Error, Event, Frame, Kind, Resolution, Stage};
 use wandeck::jobs::JobSpec;
 use wandeck::onnx::ModelProto;
 
@@ -32,31 +29,13 @@ fn image(name: &str) -> PathBuf {
 
 fn draft(count: u32) -> Draft {
     Draft {
-        prompt: "a red circle moves left on a white background".into(),
-        negative_prompt: "a blurred grey square".into(),
         model: "exported".into(),
-        mode: None,
         start_image: Some(image("input.png")),
-        end_image: None,
-        continue_from: None,
-        loras: Vec::new(),
-        vae_tile: None,
-        weights: WeightsChoice::Auto,
-        step_cache: None,
-        components: wandeck::core::ComponentFiles::default(),
-        latents_in: None,
-        seed: 42,
-        steps: 6,
         guidance: 3.5,
         guidance_low: None,
         shift: 5.0,
-        step_list: None,
-        sampler: Sampler::UniPc,
-        size: Resolution::new(96, 64),
         frames: count,
-        fps: 16,
-        provider: ProviderChoice::Auto,
-        precision: PrecisionChoice::Auto,
+        ..common::draft()
     }
 }
 

@@ -7,9 +7,7 @@ use std::process::Command;
 
 use crate::common::{self, events_of, finished, frames, worker};
 use prost::Message as _;
-use wandeck::core::{
-    Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, WeightsChoice,
-};
+use wandeck::core::{Draft, Event, Kind, Resolution, Stage};
 use wandeck::jobs::JobSpec;
 use wandeck::models::{self, Layout};
 use wandeck::onnx::ModelProto;
@@ -24,33 +22,7 @@ fn model(parent: &Path) -> PathBuf {
 
 /// The request of `refs/pipeline_t2v.json`.
 fn work(model: PathBuf, output: &Path) -> JobSpec {
-    let draft = Draft {
-        prompt: "a red circle moves left on a white background".into(),
-        negative_prompt: "a blurred grey square".into(),
-        model: "tiny-t2v-onnx".into(),
-        mode: None,
-        start_image: None,
-        end_image: None,
-        continue_from: None,
-        loras: Vec::new(),
-        vae_tile: None,
-        weights: WeightsChoice::Auto,
-        step_cache: None,
-        components: wandeck::core::ComponentFiles::default(),
-        latents_in: None,
-        seed: 42,
-        steps: 6,
-        guidance: 4.0,
-        guidance_low: Some(3.0),
-        shift: 12.0,
-        step_list: None,
-        sampler: Sampler::UniPc,
-        size: Resolution::new(96, 64),
-        frames: 9,
-        fps: 16,
-        provider: ProviderChoice::Auto,
-        precision: PrecisionChoice::Auto,
-    };
+    let draft = Draft { model: "tiny-t2v-onnx".into(), ..common::draft() };
     JobSpec::new(draft, model, output.into())
 }
 

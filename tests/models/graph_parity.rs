@@ -97,7 +97,7 @@ fn one_token_is_enough() {
 fn transform(
     session: &mut Session,
     config: &TransformerConfig,
-    golden: &common::Golden,
+    golden: &common::TensorFile,
     hidden: &ArrayD<f32>,
     segments: Segments,
 ) -> Tensor {

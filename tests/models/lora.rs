@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, Axis, Slice};
 use wandeck::attempt::run_job;
-use wandeck::core::{
-    CancelToken, Draft, Error, Kind, LoraChoice, Outcome, PrecisionChoice, ProviderChoice, Resolution,
-    Result, Sampler, WeightsChoice,
-};
+use wandeck::core::{CancelToken, Draft, Error, Kind, LoraChoice, Outcome, Resolution, Result};
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::jobs::JobSpec;
 use wandeck::media::Reader;
@@ -387,35 +384,14 @@ pub(crate) fn draft() -> Draft {
     let choice =
         |name: &str, tail: &str| -> LoraChoice { format!("{}{tail}", lora(name).display()).parse().unwrap() };
     Draft {
-        prompt: "a red circle moves left on a white background".into(),
-        negative_prompt: "a blurred grey square".into(),
-        model: "tiny-t2v".into(),
-        mode: None,
-        start_image: None,
-        end_image: None,
-        continue_from: None,
-        seed: 42,
-        steps: 6,
-        guidance: 4.0,
-        guidance_low: Some(3.0),
-        shift: 12.0,
-        sampler: Sampler::UniPc,
-        step_list: None,
         size: Resolution::new(48, 32),
         frames: 5,
-        fps: 16,
-        provider: ProviderChoice::Auto,
-        precision: PrecisionChoice::Auto,
         loras: vec![
             choice("kohya", ":0.5:high"),
             choice("musubi", ":-0.4:high"),
             choice("kohya", ":0.25:low"),
         ],
-        vae_tile: None,
-        weights: WeightsChoice::Auto,
-        step_cache: None,
-        components: wandeck::core::ComponentFiles::default(),
-        latents_in: None,
+        ..common::draft()
     }
 }
 

@@ -4,67 +4,17 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::asked::{Asked, refs};
 use crate::common::{self, events_of, finished, frames, worker};
-use serde::Deserialize;
-use wandeck::core::{
-    Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, WeightsChoice,
-};
+use wandeck::core::{Event, Kind, Stage};
 use wandeck::jobs::JobSpec;
-
-/// What tests/golden/make.py asked of diffusers.
-#[derive(Deserialize)]
-struct Asked {
-    model: String,
-    prompt: String,
-    negative_prompt: String,
-    height: u32,
-    width: u32,
-    num_frames: u32,
-    num_inference_steps: u32,
-    guidance_scale: f32,
-    shift: f32,
-    seed: u64,
-    image: Option<String>,
-    last_image: Option<String>,
-}
-
-fn refs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs")
-}
 
 /// A job whose model stands beside its output.
 fn work(reference: &str, dir: &Path, name: &str) -> JobSpec {
     let asked: Asked =
         serde_json::from_slice(&std::fs::read(refs().join(format!("{reference}.json"))).unwrap()).unwrap();
-    let draft = Draft {
-        prompt: asked.prompt,
-        negative_prompt: asked.negative_prompt,
-        model: asked.model.clone(),
-        mode: None,
-        start_image: asked.image.map(|name| refs().join(name)),
-        end_image: asked.last_image.map(|name| refs().join(name)),
-        continue_from: None,
-        seed: asked.seed,
-        steps: asked.num_inference_steps,
-        guidance: asked.guidance_scale,
-        guidance_low: None,
-        shift: asked.shift,
-        sampler: Sampler::UniPc,
-        size: Resolution::new(asked.width, asked.height),
-        frames: asked.num_frames,
-        fps: 16,
-        step_list: None,
-        loras: Vec::new(),
-        vae_tile: None,
-        weights: WeightsChoice::Auto,
-        step_cache: None,
-        components: wandeck::core::ComponentFiles::default(),
-        latents_in: None,
-        provider: ProviderChoice::Auto,
-        precision: PrecisionChoice::Auto,
-    };
     let model = common::whole_golden_model(&asked.model, &dir.join("models"));
-    JobSpec::new(draft, model, dir.join(name))
+    JobSpec::new(asked.draft(), model, dir.join(name))
 }
 
 #[test]

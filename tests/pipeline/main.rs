@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod asked;
 mod gguf;
 mod image_to_video;
 mod kept_between_runs;

@@ -7,35 +7,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ndarray::ArrayD;
 use serde::Deserialize;
-use wandeck::core::{
-    Draft, Event, Outcome, PrecisionChoice, ProviderChoice, Resolution, Sampler, Stage, StepCacheRecord,
-    WeightsChoice,
-};
+use wandeck::core::{Draft, Event, Outcome, Stage, StepCacheRecord};
 use wandeck::jobs::{JobSpec, Priority};
 use wandeck::library::{History, SavedRequest};
 use wandeck::queue::Scope;
 use wandeck::worker::{Worker, WorkerOptions};
 
+use crate::asked::{Asked, refs};
 use crate::common::{self, PATIENCE, events_of, finished, worker};
 
 /// A request of tests/golden/easycache.py, and what it skipped at each threshold.
 #[derive(Deserialize)]
 struct Reference {
     name: String,
-    model: String,
-    prompt: String,
-    negative_prompt: String,
-    height: u32,
-    width: u32,
-    num_frames: u32,
-    num_inference_steps: u32,
-    guidance_scale: f32,
-    guidance_scale_2: Option<f32>,
-    shift: f32,
-    seed: u64,
-    image: Option<String>,
+    #[serde(flatten)]
+    asked: Asked,
     runs: Vec<Run>,
 }
 
@@ -50,51 +37,17 @@ fn root() -> &'static Path {
 }
 
 fn references() -> Vec<Reference> {
-    serde_json::from_slice(&fs::read(root().join("tests/golden/refs/easycache.json")).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(refs().join("easycache.json")).unwrap()).unwrap()
 }
 
-fn draft(asked: &Reference, step_cache: Option<f32>) -> Draft {
-    Draft {
-        prompt: asked.prompt.clone(),
-        negative_prompt: asked.negative_prompt.clone(),
-        model: asked.model.clone(),
-        mode: None,
-        start_image: asked.image.as_ref().map(|name| root().join("tests/golden/refs").join(name)),
-        end_image: None,
-        continue_from: None,
-        seed: asked.seed,
-        steps: asked.num_inference_steps,
-        guidance: asked.guidance_scale,
-        guidance_low: asked.guidance_scale_2,
-        shift: asked.shift,
-        sampler: Sampler::UniPc,
-        step_list: None,
-        size: Resolution::new(asked.width, asked.height),
-        frames: asked.num_frames,
-        fps: 16,
-        provider: ProviderChoice::Auto,
-        precision: PrecisionChoice::Auto,
-        loras: Vec::new(),
-        vae_tile: None,
-        weights: WeightsChoice::Auto,
-        step_cache,
-        components: wandeck::core::ComponentFiles::default(),
-        latents_in: None,
-    }
+fn draft(reference: &Reference, step_cache: Option<f32>) -> Draft {
+    Draft { step_cache, ..reference.asked.draft() }
 }
 
-fn model(asked: &Reference, dir: &Path) -> PathBuf {
-    let shipped = root().join("models").join(&asked.model);
-    if shipped.exists() { shipped } else { common::whole_golden_model(&asked.model, &dir.join("models")) }
-}
-
-fn latents(path: &Path) -> ArrayD<f32> {
-    let file = fs::read(path).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&file).unwrap();
-    let view = file.tensor("latents").unwrap();
-    let values =
-        view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
-    ArrayD::from_shape_vec(view.shape().to_vec(), values).unwrap()
+fn model(reference: &Reference, dir: &Path) -> PathBuf {
+    let name = &reference.asked.model;
+    let shipped = root().join("models").join(name);
+    if shipped.exists() { shipped } else { common::whole_golden_model(name, &dir.join("models")) }
 }
 
 #[test]
@@ -122,7 +75,7 @@ fn the_skipped_steps_and_latents_are_those_of_the_reference() {
             assert_eq!(record.skipped, run.skipped, "{what}");
             assert_eq!((record.steps, outcome.steps.len()), (20, 20), "{what}");
             assert!(outcome.optimizations.contains(&record.to_string()), "{:?}", outcome.optimizations);
-            let (found, expected) = (latents(&out), golden.f32(&what));
+            let (found, expected) = (common::tensors(&out).f32("latents"), golden.f32(&what));
             assert_eq!(found.shape(), expected.shape());
             let largest = found.iter().zip(&expected).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
             assert!(largest < 2e-3, "{what}: off by {largest}");

@@ -2,46 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use crate::common::{self, PATIENCE, events_of, finished, frames, worker};
+use crate::common::{self, PATIENCE, draft, events_of, finished, frames, worker};
 
 use std::path::{Path, PathBuf};
 
-use wandeck::core::{
-    Draft, Event, Kind, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice,
-};
+use wandeck::core::{Draft, Event, Kind, Resolution};
 use wandeck::jobs::JobSpec;
 use wandeck::media::Reader;
-
-/// The request of `refs/pipeline_t2v.json`.
-fn draft() -> Draft {
-    Draft {
-        prompt: "a red circle moves left on a white background".into(),
-        negative_prompt: "a blurred grey square".into(),
-        model: "tiny-t2v".into(),
-        mode: None,
-        start_image: None,
-        end_image: None,
-        continue_from: None,
-        seed: 42,
-        steps: 6,
-        guidance: 4.0,
-        guidance_low: Some(3.0),
-        shift: 12.0,
-        sampler: Sampler::UniPc,
-        step_list: None,
-        size: Resolution::new(96, 64),
-        frames: 9,
-        fps: 16,
-        provider: ProviderChoice::Auto,
-        precision: PrecisionChoice::Auto,
-        loras: Vec::new(),
-        vae_tile: None,
-        weights: WeightsChoice::Auto,
-        step_cache: None,
-        components: wandeck::core::ComponentFiles::default(),
-        latents_in: None,
-    }
-}
 
 fn work(draft: Draft, output: &Path) -> JobSpec {
     let latents_out = Some(output.with_extension("safetensors"));
@@ -61,9 +28,8 @@ fn the_same_frames_as_diffusers() {
     let golden = common::golden("pipeline_t2v");
     common::assert_same_frames("pipeline_t2v", &frames(&outcome.output), &golden.u8("frames"));
 
-    let latents = std::fs::read(dir.path().join("frames.safetensors")).unwrap();
-    let latents = safetensors::SafeTensors::deserialize(&latents).unwrap();
-    assert_eq!(latents.tensor("latents").unwrap().shape(), golden.f32("latents").shape());
+    let latents = common::tensors(&dir.path().join("frames.safetensors")).f32("latents");
+    assert_eq!(latents.shape(), golden.f32("latents").shape());
 }
 
 #[test]

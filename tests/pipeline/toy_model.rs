@@ -67,7 +67,7 @@ fn the_first_command_gives_the_frames_of_diffusers() {
 }
 
 /// The share of equal values; fails below the bar.
-fn compare(output: &Path, golden: &common::Golden, index: usize) -> f64 {
+fn compare(output: &Path, golden: &common::TensorFile, index: usize) -> f64 {
     let (found, expected) = (common::frames(output), golden.u8(&format!("frames_{index}")));
     common::assert_same_frames(&format!("frames_{index}"), &found, &expected);
     let equal = found.iter().zip(&expected).filter(|(a, b)| a == b).count();

@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use crate::common::{events_of, finished, frames, worker};
+use crate::common::{self, events_of, finished, frames, worker};
 
 use std::path::{Path, PathBuf};
 
-use wandeck::core::{Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
+use wandeck::core::{Draft, Resolution};
 use wandeck::jobs::JobSpec;
 
 fn toy(name: &str) -> PathBuf {
@@ -15,31 +15,16 @@ fn toy(name: &str) -> PathBuf {
 
 fn draft(model: &str, image: Option<PathBuf>) -> Draft {
     Draft {
-        prompt: "a red circle moves left on a white background".into(),
         negative_prompt: String::new(),
         model: model.into(),
-        mode: None,
         start_image: image,
-        end_image: None,
-        continue_from: None,
         seed: 3,
         steps: 4,
         guidance: 1.0,
         guidance_low: None,
         shift: 3.0,
-        sampler: Sampler::UniPc,
-        step_list: None,
         size: Resolution::new(128, 96),
-        frames: 9,
-        fps: 16,
-        provider: ProviderChoice::Auto,
-        precision: PrecisionChoice::Auto,
-        loras: Vec::new(),
-        vae_tile: None,
-        weights: WeightsChoice::Auto,
-        step_cache: None,
-        components: wandeck::core::ComponentFiles::default(),
-        latents_in: None,
+        ..common::draft()
     }
 }
 

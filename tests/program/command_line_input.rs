@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,13 +12,7 @@ use crate::common;
 
 /// Runs the program on a data folder of its own, with the models of the checkout.
 fn wandeck(data: &Path, args: &[&str]) -> Output {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    Command::new(env!("CARGO_BIN_EXE_wandeck"))
-        .args(args)
-        .env("WANDECK_DATA_DIR", data)
-        .env("MODELS_ROOT", models)
-        .output()
-        .unwrap()
+    common::program(data).args(args).output().unwrap()
 }
 
 fn folder() -> TempDir {
@@ -94,9 +88,8 @@ fn a_folder_of_models_that_is_not_there_is_an_error() {
     let (code, printed) = refused(data.path(), &["models", "list", "--models-dir", "/no/such/folder"]);
     assert_eq!(code, Some(2), "{printed}");
     assert!(printed.contains("--models-dir is /no/such/folder, which is not a folder"), "{printed}");
-    let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+    let run = common::program(data.path())
         .args(["models", "list"])
-        .env("WANDECK_DATA_DIR", data.path())
         .env("MODELS_ROOT", "/no/such/folder")
         .output()
         .unwrap();

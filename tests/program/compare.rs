@@ -3,19 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
 use crate::common;
 
 fn run(data: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_wandeck"))
-        .args(args)
-        .env("WANDECK_DATA_DIR", data)
-        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
-        .output()
-        .unwrap()
+    common::program(data).args(args).output().unwrap()
 }
 
 fn document(data: &Path, args: &[&str]) -> Value {

@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -37,13 +36,7 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 
 /// The fields of what the program prints, each with its command in front.
 fn document(data: &Path, args: &[&str]) -> Vec<String> {
-    let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
-        .args(args)
-        .arg("--json")
-        .env("WANDECK_DATA_DIR", data)
-        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
-        .output()
-        .unwrap();
+    let run = common::program(data).args(args).arg("--json").output().unwrap();
     let value = serde_json::from_slice(&run.stdout)
         .unwrap_or_else(|error| panic!("{args:?}: {error}: {}", String::from_utf8_lossy(&run.stderr)));
     let mut found = BTreeSet::new();

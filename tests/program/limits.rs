@@ -53,10 +53,8 @@ fn a_real_lack_of_memory_in_the_decoder_is_met_with_smaller_tiles() {
 #[test]
 fn a_wrong_runtime_is_said_once_and_not_tried_again() {
     let dir = tempfile::tempdir().unwrap();
-    let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+    let run = common::program(dir.path())
         .args(["generate", "a red circle", "--model", "toy-t2v-A14B", "--events"])
-        .env("WANDECK_DATA_DIR", dir.path())
-        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
         .env("ORT_DYLIB_PATH", dir.path().join("no-such-file.so"))
         .output()
         .unwrap();
@@ -69,12 +67,7 @@ fn a_wrong_runtime_is_said_once_and_not_tried_again() {
 fn the_peak_of_a_small_job_is_its_own_after_a_large_one() {
     let dir = common::fresh_data_dir();
     let program = |args: &[&str]| {
-        let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
-            .args(args)
-            .env("WANDECK_DATA_DIR", dir.path())
-            .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
-            .output()
-            .unwrap();
+        let run = common::program(dir.path()).args(args).output().unwrap();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
         run.stdout
     };
@@ -99,10 +92,8 @@ fn a_bad_number_is_retried_without_the_cache_and_a_damaged_cache_is_said() {
         let out = dir.path().join(name);
         let work = ["generate", "a red circle", "--model", "toy-t2v-A14B", "--seed", "1", "--steps", "4"];
         let size = ["--size", "64x64", "--frames", "5", "--events", "-o", out.to_str().unwrap()];
-        let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        let run = common::program(dir.path())
             .args([&work[..], &size].concat())
-            .env("WANDECK_DATA_DIR", dir.path())
-            .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
             .env("WANDECK_FAULTS", faults)
             .output()
             .unwrap();

@@ -16,11 +16,8 @@ const TOY: [&str; 9] =
     ["A red circle", "--preset", "toy-t2v", "--steps", "3", "--frames", "5", "--seed", "7"];
 
 fn command(data: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wandeck"));
-    command
-        .args(args)
-        .env("WANDECK_DATA_DIR", data)
-        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
+    let mut command = common::program(data);
+    command.args(args);
     command
 }
 

@@ -1,7 +1,6 @@
 //! Two results are compared: what differs is read, measured and ranked without names.
 
 use std::path::Path;
-use std::process::Command;
 
 use wandeck::compare::Votes;
 
@@ -12,11 +11,9 @@ const FIRST: &str = "a red circle moves left";
 const SECOND: &str = "a blue square moves left";
 
 fn make(data_dir: &Path, prompt: &str, more: &[&str]) {
-    let made = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+    let made = common::program(data_dir)
         .args(["generate", prompt, "--model", "toy-t2v-A14B", "--seed", "11", "--frames", "5"])
         .args(more)
-        .env("WANDECK_DATA_DIR", data_dir)
-        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -1,8 +1,5 @@
 //! A video that the command line made is found in the gallery and made again with another seed.
 
-use std::path::Path;
-use std::process::Command;
-
 use crate::common;
 use crate::window::Window;
 
@@ -10,10 +7,8 @@ use crate::window::Window;
 fn yesterdays_video_is_found_and_remixed() {
     let data_dir = common::fresh_data_dir();
     let make = |prompt: &str| {
-        let made = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        let made = common::program(data_dir.path())
             .args(["generate", prompt, "--model", "toy-t2v-A14B", "--seed", "11", "--steps", "3"])
-            .env("WANDECK_DATA_DIR", data_dir.path())
-            .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
