@@ -2,53 +2,40 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
-use super::measure::measure;
+use super::measure::difference;
 use super::video::ComparedVideo;
 use crate::core::{CancelToken, Draft, Result};
 use crate::jobs::HistoryEntry;
 use crate::library::{History, SimilarRuns};
-use crate::metrics::DifferenceMetric;
+use crate::metrics::{DifferenceCurves, DifferenceMetric};
 
 /// How many earlier runs are looked through.
 const RUNS: usize = 500;
 
 /// The difference of a video made with a step cache to one made without, with otherwise the same settings.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FullRunDifference {
     /// The video whose steps were all computed.
     pub full_run: PathBuf,
     /// How many times faster the video with the step cache was made.
     pub speedup: Option<f64>,
-    /// PSNR in dB; `None` if the videos are identical.
-    pub psnr: Option<f64>,
-    /// SSIM.
-    pub ssim: Option<f64>,
-    /// MS-SSIM.
-    pub ms_ssim: Option<f64>,
-    /// SSIMULACRA2.
-    pub ssimulacra2: Option<f64>,
+    /// The difference frame by frame.
+    pub curves: DifferenceCurves,
 }
 
 impl FullRunDifference {
     /// In words, one sentence.
     pub fn sentence(&self) -> String {
-        let speed = self.speedup.map(|speedup| format!("{speedup:.2}x as fast")).unwrap_or_default();
-        let values = [
-            (DifferenceMetric::Psnr, self.psnr),
-            (DifferenceMetric::Ssim, self.ssim),
-            (DifferenceMetric::MsSsim, self.ms_ssim),
-            (DifferenceMetric::Ssimulacra2, self.ssimulacra2),
-        ];
-        let words = values.into_iter().filter_map(|(metric, value)| {
-            value.map(|value| format!("{} {}", metric.label(), metric.text(value)))
+        let speed = self.speedup.map(|speedup| format!("{speedup:.2}x as fast"));
+        let words = DifferenceMetric::ALL.into_iter().filter_map(|metric| {
+            self.curves.mean(metric).map(|value| format!("{} {}", metric.label(), metric.text(value)))
         });
-        let difference = match self.psnr {
-            None => "the same frames".to_owned(),
-            Some(_) => format!("difference to reference {}", words.collect::<Vec<_>>().join(", ")),
+        let difference = if self.curves.is_identical() {
+            "the same frames".to_owned()
+        } else {
+            format!("difference to reference {}", words.collect::<Vec<_>>().join(", "))
         };
-        let parts: Vec<_> = [speed, difference].into_iter().filter(|part| !part.is_empty()).collect();
+        let parts: Vec<_> = speed.into_iter().chain([difference]).collect();
         format!("Compared with {}, which computed every step: {}", self.full_run.display(), parts.join("; "))
     }
 }
@@ -68,17 +55,8 @@ pub fn difference_to_full_run(
         (Some(full), Some(own)) if own.0 > 0.0 => Some(full.0 / own.0),
         _ => None,
     };
-    let full_run = reference.path.clone();
-    let measured = measure(&[reference, video], &[], cancel, &mut |_| {})?;
-    let curves = measured.differences.into_iter().flatten().next();
-    Ok(curves.map(|curves| FullRunDifference {
-        full_run,
-        speedup,
-        psnr: curves.mean(DifferenceMetric::Psnr),
-        ssim: curves.mean(DifferenceMetric::Ssim),
-        ms_ssim: curves.mean(DifferenceMetric::MsSsim),
-        ssimulacra2: curves.mean(DifferenceMetric::Ssimulacra2),
-    }))
+    let curves = difference(&reference, &video, cancel)?;
+    Ok(curves.map(|curves| FullRunDifference { full_run: reference.path, speedup, curves }))
 }
 
 /// The newest run with the same settings that computed every step and whose video is on disk.
@@ -99,4 +77,32 @@ fn full_run(history: &History, entry: &HistoryEntry) -> Result<Option<HistoryEnt
             && run.output.as_ref().is_some_and(|output| output.exists())
     };
     Ok(history.like_runs(&like, RUNS)?.into_iter().find(is_full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Frame, Resolution};
+    use crate::metrics::frame_difference;
+
+    #[test]
+    fn the_sentence_has_every_metric_that_has_a_value() {
+        let frame = |level: u8| {
+            let size = Resolution::new(16, 16);
+            let bytes = 3 * size.area() as usize;
+            Frame { size, rgb: vec![level; bytes] }
+        };
+        let of = |level: u8| {
+            let mut curves = DifferenceCurves::default();
+            curves.push(&frame_difference(&frame(100), &frame(level)).unwrap());
+            FullRunDifference { full_run: "full.mp4".into(), speedup: Some(1.5), curves }.sentence()
+        };
+        let same = "Compared with full.mp4, which computed every step: 1.50x as fast; the same frames";
+        assert_eq!(of(100), same);
+        let other = of(110);
+        for metric in DifferenceMetric::ALL {
+            assert!(other.contains(&format!("{} ", metric.label())), "{other}");
+        }
+        assert!(other.contains("1.50x as fast; difference to reference PSNR 28.13 dB"), "{other}");
+    }
 }

@@ -71,6 +71,25 @@ pub fn measure(
     Ok(measured)
 }
 
+/// Difference of `video` to `reference`, frame by frame; `None` if their frames cannot be compared.
+pub(super) fn difference(
+    reference: &ComparedVideo,
+    video: &ComparedVideo,
+    cancel: &CancelToken,
+) -> Result<Option<DifferenceCurves>> {
+    if Alignment::of(reference, video, 0).frames.is_empty() {
+        return Ok(None);
+    }
+    let (mut partners, mut frames) = (Reader::open(&reference.path)?, Reader::open(&video.path)?);
+    let mut curves = DifferenceCurves::default();
+    // up to the end of the shorter one
+    while let (Some(partner), Some(frame)) = (partners.next_frame()?, frames.next_frame()?) {
+        cancel.check()?;
+        curves.push(&frame_difference(&partner, &frame)?);
+    }
+    Ok(Some(curves))
+}
+
 /// The frame of the reference that belongs to frame `index` of a video.
 fn frame_of_reference(reference: &mut Reader, aligned: &Alignment, index: u32) -> Result<Option<Frame>> {
     let at = i64::from(index) - i64::from(aligned.shift);
