@@ -20,6 +20,7 @@ mod hash;
 mod lora;
 mod mode;
 mod outcome;
+mod percent;
 mod progress;
 mod quantisation;
 mod regular_file;
@@ -49,6 +50,7 @@ pub use hash::{sha256_hex, sha256_hex_of_reader};
 pub use lora::{LoraChoice, LoraRecord};
 pub use mode::Mode;
 pub use outcome::{Check, Outcome, StageTime, StepCacheRecord};
+pub use percent::percent_encoded;
 pub use progress::{Progress, StageEstimate};
 pub use quantisation::Quantisation;
 pub use regular_file::{

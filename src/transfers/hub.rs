@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::client::Token;
-use crate::core::{Bytes, Error, Kind, Result, read_text_bounded};
+use crate::core::{Bytes, Error, Kind, Result, percent_encoded, read_text_bounded};
 
 /// The hub that is asked if `HF_ENDPOINT` does not name another.
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -110,14 +110,20 @@ impl Hub {
 
     /// The address of a file: `revision` is a branch, tag or commit.
     pub fn file_url(&self, repository: &str, revision: &str, path: &str) -> String {
-        format!("{}/{repository}/resolve/{}/{}", self.endpoint, escaped(revision, false), escaped(path, true))
+        format!(
+            "{}/{repository}/resolve/{}/{}",
+            self.endpoint,
+            percent_encoded(revision, false),
+            percent_encoded(path, true)
+        )
     }
 
     /// The address of the list of files in a folder of a repository, or in all of it.
     pub(super) fn tree_url(&self, repository: &str, revision: &str, folder: &str) -> String {
         let folder = folder.trim_matches('/');
-        let folder = if folder.is_empty() { String::new() } else { format!("/{}", escaped(folder, true)) };
-        let revision = escaped(revision, false);
+        let folder =
+            if folder.is_empty() { String::new() } else { format!("/{}", percent_encoded(folder, true)) };
+        let revision = percent_encoded(revision, false);
         format!("{}/api/models/{repository}/tree/{revision}{folder}?recursive=true", self.endpoint)
     }
 }
@@ -125,22 +131,6 @@ impl Hub {
 fn token_in(path: &Path) -> Option<String> {
     let text = read_text_bounded(path, MAX_TOKEN).ok()?;
     Some(text.trim().to_owned()).filter(|token| !token.is_empty())
-}
-
-/// `text` with everything escaped that an address cannot hold.
-fn escaped(text: &str, keeps_slashes: bool) -> String {
-    let is_plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (keeps_slashes && byte == b'/');
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0').to_ascii_uppercase();
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if is_plain(byte) {
-            out.push(char::from(byte));
-        } else {
-            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

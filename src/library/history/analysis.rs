@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::core::{Category, Secs, Stage};
 use crate::jobs::{EndStatus, HistoryEntry};
+use crate::metrics::mean_of;
 
 /// Number of jobs by result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -186,12 +187,12 @@ impl Analysis {
             model: model.to_owned(),
             num_runs,
             num_steps: steps.len(),
-            mean_step_s: Secs(mean(&steps).unwrap_or_default()),
+            mean_step_s: Secs(mean_of(&steps).unwrap_or_default()),
         });
         let mut bottlenecks = shares(bottlenecks);
         bottlenecks.sort_by(|a, b| b.part.total_cmp(&a.part));
         let distances = |error: fn(&HistoryEntry) -> Option<f64>| {
-            mean(&tasks.iter().filter_map(error).map(f64::abs).collect::<Vec<_>>())
+            mean_of(&tasks.iter().filter_map(error).map(f64::abs).collect::<Vec<_>>())
         };
         Self {
             counts,
@@ -250,10 +251,6 @@ fn shares<T: Copy>(seconds: BTreeMap<T, f64>) -> Vec<StageShare<T>> {
         part: if all > 0.0 { seconds / all } else { 0.0 },
     };
     seconds.into_iter().map(share).filter(|share| share.seconds.0 > 0.0).collect()
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 impl fmt::Display for Counts {

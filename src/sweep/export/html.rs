@@ -3,6 +3,7 @@
 use html_escape::{encode_double_quoted_attribute as attribute, encode_text as text};
 
 use super::folder::ExportedCell;
+use crate::core::percent_encoded;
 use crate::sweep::store::SweepRecord;
 
 const STYLE: &str = include_str!("page.css");
@@ -37,18 +38,9 @@ fn cell(ExportedCell { cell, video }: &ExportedCell<'_>) -> String {
     let content = match video {
         Some(path) => format!(
             "<video src=\"{}\" muted playsinline preload=\"auto\"></video>",
-            attribute(&path.split('/').map(encoded).collect::<Vec<_>>().join("/"))
+            attribute(&percent_encoded(path, true))
         ),
         None => format!("<div class=\"none\">{}</div>", text(cell.error.as_deref().unwrap_or(status))),
     };
     format!("<figure>{content}<figcaption>{label}<span>{}</span></figcaption></figure>\n", text(&time))
-}
-
-/// A part of a path as a part of an address.
-fn encoded(part: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    part.bytes().map(byte).collect()
 }
