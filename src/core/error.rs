@@ -1,6 +1,7 @@
 //! The error type of the whole program: what happened, why, and what to do now.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -161,13 +162,16 @@ pub struct Error {
     remedy: Option<String>,
     field: Option<&'static str>,
     fixes: Vec<Fix>,
+    is_disk_full: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind` with the sentence `message`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), remedy: None, field: None, fixes: Vec::new(), source: None }
+        let message = message.into();
+        let fixes = Vec::new();
+        Self { kind, message, remedy: None, field: None, fixes, is_disk_full: false, source: None }
     }
 
     /// The error of a cancelled job.
@@ -196,11 +200,31 @@ impl Error {
         self
     }
 
+    /// Marks an error as that of a disk with too little space, where no write has failed.
+    #[must_use]
+    pub fn of_full_disk(mut self) -> Self {
+        self.is_disk_full = true;
+        self
+    }
+
     /// Sets the cause.
     #[must_use]
     pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
+    }
+
+    /// Whether a disk has too little space: it is marked so, or a write has failed for it.
+    pub fn is_disk_full(&self) -> bool {
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            let io = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+            if matches!(io, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
+                return true;
+            }
+            cause = inner.source();
+        }
+        self.is_disk_full
     }
 
     /// What to do now, if known.
@@ -271,5 +295,16 @@ mod tests {
         assert_eq!(json["category"], "file_system");
         assert_eq!(json["cause"], "disk says no.");
         assert_eq!(json["recovery"][0], "pick_folder");
+    }
+
+    #[test]
+    fn a_full_disk_is_known_by_its_mark_and_by_its_cause() {
+        let error = Error::new(Kind::Io, "Cannot write the video");
+        assert!(!error.is_disk_full());
+        assert!(error.clone().of_full_disk().is_disk_full());
+        let below = error.clone().because(io::Error::from(ErrorKind::StorageFull));
+        assert!(below.is_disk_full());
+        assert!(Error::new(Kind::Io, "The job failed").because(below).is_disk_full(), "at any depth");
+        assert!(!error.because(io::Error::from(ErrorKind::NotFound)).is_disk_full());
     }
 }

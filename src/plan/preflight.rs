@@ -227,7 +227,7 @@ fn error_from_finding(finding: &Finding) -> Error {
     let error = Error::new(kind, finding.message.clone()).remedy(remedy).with_fixes(finding.fixes.clone());
     match finding.subject {
         // the queue rests for it, as when a write finds the disk full
-        Subject::Disk => error.because(std::io::Error::from(std::io::ErrorKind::StorageFull)),
+        Subject::Disk => error.of_full_disk(),
         _ => error,
     }
 }

@@ -1,6 +1,5 @@
 //! A runner: the thread that owns ONNX Runtime and every session of a device, and runs one job after the other.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -191,7 +190,7 @@ impl Runner {
                 (record, Event::Finished { outcome })
             }
             // the jobs behind it would fail in the same way
-            JobEnd::Failed(error) if is_disk_full(&error) && self.options.scope == Scope::Everything => {
+            JobEnd::Failed(error) if error.is_disk_full() && self.options.scope == Scope::Everything => {
                 *self.shared.disk_full() = Some(Instant::now());
                 let message = format!("The disk is full, so the queue rests: {error:#}");
                 (EndRecord::Later(JobState::Queued), Event::Interrupted { message })
@@ -228,19 +227,6 @@ fn sessions(options: &WorkerOptions) -> SessionCache {
     } else {
         SessionCache::for_one_job()
     }
-}
-
-/// Whether an error says that the disk is full.
-fn is_disk_full(error: &Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let io = inner.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        if matches!(io, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
 }
 
 /// The end of a job that yielded after a step.
