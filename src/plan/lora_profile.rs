@@ -2,30 +2,17 @@
 
 use super::changes::DraftChanges;
 use crate::core::Draft;
-use crate::wan::lora::{DistilledSettings, LoraFile};
+use crate::wan::lora::LoraFile;
+use crate::wan::{DistilledSettings, KeptSettings};
 
 /// Takes `profile` into `draft`, except for what the person set; returns what changed, as half a sentence.
 pub fn apply_profile(profile: &DistilledSettings, draft: &mut Draft, given: &DraftChanges) -> Option<String> {
-    let mut changed = Vec::new();
-    if given.steps.is_none() && draft.steps != profile.steps {
-        changed.push(format!("{} steps instead of {}", profile.steps, draft.steps));
-        draft.steps = profile.steps;
-    }
-    let has_guidance =
-        draft.guidance != profile.guidance || draft.guidance_low.is_some_and(|low| low != profile.guidance);
-    if given.guidance.is_none() && has_guidance {
-        changed.push(format!("guidance {} instead of {}", profile.guidance, draft.guidance));
-        (draft.guidance, draft.guidance_low) = (profile.guidance, None);
-    }
-    if given.shift.is_none() && draft.shift != profile.shift {
-        changed.push(format!("shift {} instead of {}", profile.shift, draft.shift));
-        draft.shift = profile.shift;
-    }
-    let other_list = draft.step_list.as_ref().is_some_and(|list| list.0.len() != draft.steps as usize);
-    if other_list {
-        draft.step_list = None;
-    }
-    (!changed.is_empty()).then(|| changed.join(", "))
+    let kept = KeptSettings {
+        steps: given.steps.is_some(),
+        guidance: given.guidance.is_some(),
+        shift: given.shift.is_some(),
+    };
+    profile.take(draft, kept)
 }
 
 /// The settings of the first distilled LoRA that `changes` adds, if any.
@@ -36,6 +23,7 @@ pub(super) fn profile_of_loras(changes: &DraftChanges) -> Option<DistilledSettin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::StepList;
     use crate::core::testing::draft;
     use crate::plan::GuidanceChoice;
 
@@ -53,5 +41,20 @@ mod tests {
         (some.steps, some.guidance) = (6, 2.0);
         apply_profile(&profile, &mut some, &given);
         assert_eq!((some.steps, some.guidance, some.shift), (6, 2.0, 5.0), "asked for");
+    }
+
+    #[test]
+    fn another_shift_ends_a_list_of_timesteps_of_the_same_length() {
+        let profile = DistilledSettings { steps: 4, guidance: 1.0, shift: 5.0 };
+        let list = Some(StepList(vec![1000.0, 900.0, 700.0, 300.0]));
+        let before =
+            Draft { steps: 4, guidance: 1.0, guidance_low: None, shift: 3.0, step_list: list, ..draft() };
+        let mut same = Draft { shift: 5.0, ..before.clone() };
+        assert_eq!(apply_profile(&profile, &mut same, &DraftChanges::default()), None);
+        assert_eq!(same.step_list, before.step_list, "nothing changed");
+        let mut other = before;
+        let words = apply_profile(&profile, &mut other, &DraftChanges::default());
+        assert_eq!(words.as_deref(), Some("shift 5 instead of 3"));
+        assert_eq!(other.step_list, None, "it belongs to the other shift");
     }
 }

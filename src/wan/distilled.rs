@@ -1,10 +1,9 @@
-//! Distilled checkpoints, which need few steps, and what says that they are distilled.
+//! Distilled checkpoints and LoRAs, which need few steps, the settings for them, and what says that they are distilled.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::lora::DistilledSettings;
 use crate::core::{Draft, GenRequest, Sampler, StepList};
 use crate::onnx::Weights;
 
@@ -12,6 +11,13 @@ use crate::onnx::Weights;
 const NOTES: [&str; 6] = ["title", "comment", "description", "name", "note", "merge"];
 /// Longest value of a key that is read.
 const MAX_NOTE: usize = 4096;
+
+/// Words in the names of distilled checkpoints and LoRAs.
+const WORDS: [&str; 3] = ["lightx2v", "lightning", "distill"];
+/// Steps if the name does not mention them.
+const STEPS: u32 = 4;
+/// Flow shift the LoRAs were trained with (lightx2v's `wan_*_distill_4step.json`).
+const SHIFT: f32 = 5.0;
 
 /// The profile that a distilled checkpoint brings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -58,13 +64,90 @@ impl fmt::Display for Distilled {
     }
 }
 
+/// Settings recommended for a distilled checkpoint or LoRA; the guidance scale is 1, so guidance is off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct DistilledSettings {
+    /// Denoising steps.
+    pub steps: u32,
+    /// Guidance scale.
+    pub guidance: f32,
+    /// Flow shift.
+    pub shift: f32,
+}
+
+/// Settings of a draft that a profile leaves as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptSettings {
+    /// Whether the steps stay.
+    pub steps: bool,
+    /// Whether the guidance scales stay.
+    pub guidance: bool,
+    /// Whether the flow shift stays.
+    pub shift: bool,
+}
+
 impl DistilledSettings {
-    /// Takes these settings into a draft: steps, guidance, shift, and the timesteps of an evenly spaced schedule with
-    /// that shift, from 1000 on.
+    /// The settings for a LoRA or a checkpoint with these lower-case names; `None` if none of them mentions distillation.
+    pub fn of(names: &[String]) -> Option<Self> {
+        let named = |name: &&String| WORDS.iter().any(|word| name.contains(word));
+        let name = names.iter().find(named)?;
+        let steps = name.split(|c: char| !c.is_alphanumeric()).find_map(|word| {
+            let digits = word.strip_suffix("steps").or_else(|| word.strip_suffix("step"))?;
+            digits.parse().ok().filter(|steps| *steps > 0)
+        });
+        Some(Self { steps: steps.unwrap_or(STEPS), guidance: 1.0, shift: SHIFT })
+    }
+
+    fn of_draft(draft: &Draft) -> Self {
+        let Draft { steps, guidance, guidance_low, shift, .. } = *draft;
+        Self { steps, guidance: guidance.max(guidance_low.unwrap_or(guidance)), shift }
+    }
+
+    /// How `request` differs from these settings, as half a sentence; `None` if it does not.
+    pub fn difference(&self, request: &GenRequest) -> Option<String> {
+        let guidance = request.guidance.0.max(request.guidance_low.0);
+        let given = Self { steps: request.steps.0, guidance, shift: request.shift.0 };
+        given.instead_of(self)
+    }
+
+    /// What these settings have instead of what `other` has, as half a sentence; `None` if they are the same.
+    fn instead_of(&self, other: &Self) -> Option<String> {
+        let mut found = Vec::new();
+        if self.steps != other.steps {
+            found.push(format!("{} steps instead of {}", self.steps, other.steps));
+        }
+        if self.guidance != other.guidance {
+            found.push(format!("guidance {} instead of {}", self.guidance, other.guidance));
+        }
+        if self.shift != other.shift {
+            found.push(format!("shift {} instead of {}", self.shift, other.shift));
+        }
+        (!found.is_empty()).then(|| found.join(", "))
+    }
+
+    /// Takes these settings into a draft, except for what is kept; returns what changed, as half a sentence. Other steps
+    /// or another shift end a list of fixed timesteps.
+    pub fn take(&self, draft: &mut Draft, kept: KeptSettings) -> Option<String> {
+        let before = Self::of_draft(draft);
+        if !kept.steps {
+            draft.steps = self.steps;
+        }
+        if !kept.guidance {
+            (draft.guidance, draft.guidance_low) = (self.guidance, None);
+        }
+        if !kept.shift {
+            draft.shift = self.shift;
+        }
+        let after = Self::of_draft(draft);
+        if (after.steps, after.shift) != (before.steps, before.shift) {
+            draft.step_list = None;
+        }
+        after.instead_of(&before)
+    }
+
+    /// Takes these settings into a draft, with the timesteps of an evenly spaced schedule with that shift, from 1000 on.
     pub fn apply(&self, draft: &mut Draft) {
-        draft.steps = self.steps;
-        (draft.guidance, draft.guidance_low) = (self.guidance, None);
-        draft.shift = self.shift;
+        self.take(draft, KeptSettings::default());
         draft.sampler = Sampler::Euler;
         draft.step_list = Some(self.step_list());
     }
@@ -77,6 +160,12 @@ impl DistilledSettings {
             (1000.0 * shift * sigma / (1.0 + (shift - 1.0) * sigma)) as f32
         };
         StepList((0..self.steps).map(timestep).collect())
+    }
+}
+
+impl fmt::Display for DistilledSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} steps, guidance {}, shift {}", self.steps, self.guidance, self.shift)
     }
 }
 
@@ -100,5 +189,14 @@ mod tests {
             assert!((found - expected).abs() < 0.01, "{list:?}");
         }
         assert!(found.to_string().contains("distilled for 4 steps, guidance 1 and shift 5"), "{found}");
+    }
+
+    #[test]
+    fn distilled_loras_are_known_by_name() {
+        let steps = |name: &str| DistilledSettings::of(&[name.to_owned()]).map(|advice| advice.steps);
+        assert_eq!(steps("wan2.2_i2v_a14b_high_noise_lora_rank64_lightx2v_4step_1022"), Some(4));
+        assert_eq!(steps("wan2.2-lightning_t2v-a14b-8steps-lora"), Some(8));
+        assert_eq!(steps("my_distilled_style"), Some(4));
+        assert_eq!(steps("lightroom_look"), None);
     }
 }

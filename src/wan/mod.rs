@@ -24,6 +24,6 @@ pub mod vae_cost;
 pub use checkpoint::{Checkpoint, Component};
 pub use config::{ModelIndex, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig};
 pub use config_limits::CheckConfig;
-pub use distilled::Distilled;
+pub use distilled::{Distilled, DistilledSettings, KeptSettings};
 pub use family::Family;
 pub use vae_cost::VaeSplit;

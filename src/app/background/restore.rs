@@ -6,7 +6,8 @@ use crate::app::form::ModelScan;
 use crate::core::{Draft, Error, Expert, Kind, Resolution, Result};
 use crate::library::SavedRequest;
 use crate::media::{image_size, is_image};
-use crate::wan::lora::{DistilledSettings, LoraFile};
+use crate::wan::DistilledSettings;
+use crate::wan::lora::LoraFile;
 
 /// The result of examining a file.
 pub(in crate::app) enum Found {

@@ -18,8 +18,8 @@ use crate::plan::{
 use crate::presets::Preset;
 use crate::store::Settings;
 use crate::sweep::{Sweep, SweepPlan};
+use crate::wan::DistilledSettings;
 use crate::wan::Family;
-use crate::wan::lora::DistilledSettings;
 
 /// The model selected at the first start: it needs no download and runs on any machine.
 const FIRST_PRESET: &str = "toy-t2v";

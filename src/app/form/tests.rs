@@ -221,7 +221,7 @@ fn the_first_start_takes_the_best_official_model_that_fits_and_a_later_one_does_
 #[test]
 fn a_distilled_lora_brings_its_settings_and_says_so() {
     let (_dir, mut form) = form(Settings::default());
-    let profile = crate::wan::lora::DistilledSettings { steps: 4, guidance: 1.0, shift: 5.0 };
+    let profile = crate::wan::DistilledSettings { steps: 4, guidance: 1.0, shift: 5.0 };
     form.draft.steps = 30;
     let changed = form.add_lora("lightning_high.safetensors".into(), None, Some(profile)).unwrap();
     assert!(changed.contains("4 steps instead of 30"), "{changed}");

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::distilled::DistilledSettings;
 use super::format::LoraFormat;
 use super::key::{Factor, Key, KeyRole};
 use super::method::LoraMethod;
@@ -11,6 +10,7 @@ use super::report::LoraSummary;
 use super::scale::LoraScaling;
 use crate::core::{Bytes, CancelToken, Error, Expert, Kind, Result};
 use crate::onnx::{Dtype, TensorInfo, Weights, decode};
+use crate::wan::DistilledSettings;
 
 /// Metadata keys that may hold the name a LoRA was trained under.
 const NAMES: [&str; 4] = ["modelspec.title", "ss_output_name", "name", "title"];

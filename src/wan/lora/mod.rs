@@ -4,7 +4,6 @@
 //! (`names`), so no underscore has to be guessed to be a dot. The deltas become an [`crate::onnx::Adapter`], and a
 //! [`LoraReport`] says how each key was used.
 
-mod distilled;
 mod document;
 mod file;
 mod format;
@@ -18,7 +17,6 @@ mod scale;
 mod tucker;
 mod verdict;
 
-pub use distilled::DistilledSettings;
 pub use document::{LoraDocument, LoraFitDocument, experts, target};
 pub use file::LoraFile;
 pub use format::LoraFormat;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::distilled::DistilledSettings;
 use super::method::LoraMethod;
 use crate::core::{Bytes, Expert};
+use crate::wan::DistilledSettings;
 
 /// What a LoRA file says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
