@@ -137,5 +137,12 @@ fn service(who: &'static str, scope: Scope) -> Result<WorkerOptions> {
 fn data_dir(common: &args::Common) -> Result<PathBuf> {
     let data_dir = common.data_dir.clone().map_or_else(default_data_dir, Ok)?;
     // absolute, because libraries are opened from it
-    Ok(std::path::absolute(&data_dir).unwrap_or(data_dir))
+    let data_dir = std::path::absolute(&data_dir).unwrap_or(data_dir);
+    if data_dir.exists() && !data_dir.is_dir() {
+        let message = format!("The data folder {} is a file, not a folder", data_dir.display());
+        return Err(Error::new(Kind::Input, message)
+            .field("data_dir")
+            .remedy("Choose a folder with --data-dir or WANDECK_DATA_DIR"));
+    }
+    Ok(data_dir)
 }

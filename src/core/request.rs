@@ -314,6 +314,14 @@ impl Draft {
         if frames.0 == 0 {
             return Err(invalid("frames", "The video has 0 frames").remedy("Set at least 1 frame"));
         }
+        let most = (limits.max_positions - 1).saturating_mul(temporal).saturating_add(1);
+        if frames.0 > most {
+            return Err(invalid(
+                "frames",
+                format!("{} supports at most {most} frames, not {}", limits.model, frames.0),
+            )
+            .remedy(format!("Set {most} frames or fewer")));
+        }
         let (below, above) = limits.strides.nearest_frames(frames);
         if below != frames {
             return Err(invalid(
@@ -321,14 +329,6 @@ impl Draft {
                 format!("The number of frames must be {temporal}n+1 for {}, not {}", limits.model, frames.0),
             )
             .remedy(format!("Set {} or {} frames", below.0, above.0)));
-        }
-        let most = (limits.max_positions - 1).saturating_mul(temporal).saturating_add(1);
-        if frames.0 > most {
-            return Err(invalid(
-                "frames",
-                format!("{} supports at most {most} frames, not {}", limits.model, frames.0),
-            )
-            .remedy("Set fewer frames"));
         }
         Ok(())
     }
@@ -459,5 +459,9 @@ mod tests {
         let bad = Draft { frames: 16, ..draft() };
         let text = format!("{:#}", GenRequest::parse(&bad, &limits()).unwrap_err());
         assert!(text.contains("13 or 17"), "{text}");
+        // not the next number that is no less impossible
+        let bad = Draft { frames: 1_000_000, ..draft() };
+        let text = format!("{:#}", GenRequest::parse(&bad, &limits()).unwrap_err());
+        assert!(text.contains("frames or fewer"), "{text}");
     }
 }

@@ -64,6 +64,10 @@ impl OutputTarget {
             );
             return Err(error.remedy(SUPPORTED_NAMES).field("output"));
         }
+        if is_special(&asked) {
+            let message = format!("{} is a device, pipe or socket, not a file", asked.display());
+            return Err(Error::new(Kind::Input, message).remedy(SUPPORTED_NAMES).field("output"));
+        }
         let format = format_of(path, &asked)?;
         if format == Format::Png && frames.0 > 1 {
             let message = format!("One PNG cannot hold {} frames: {}", frames.0, asked.display());
@@ -249,6 +253,11 @@ fn numbered(asked: &Path, format: Format, number: u64) -> OsString {
     name
 }
 
+/// Whether there is something at the path that is neither a file nor a folder.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
+}
+
 fn check_replaceable(path: &Path, format: Format) -> Result<()> {
     if !exists(path)? {
         return Ok(());
@@ -323,6 +332,15 @@ mod tests {
             let error = parse(Path::new(name), frames).unwrap_err();
             assert_eq!((error.kind, error.field_name()), (Kind::Input, Some("output")), "{name}");
             assert!(error.remedy_text().unwrap().contains(".gif"), "{error:#}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_not_taken_for_a_name_that_is_in_use() {
+        for existing in [Existing::NextFree, Existing::Replace] {
+            let error = OutputTarget::parse(Path::new("/dev/null"), FrameCount(5), existing).unwrap_err();
+            assert!(error.message.contains("device"), "{error:#}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
+use memchr::memmem;
 use safetensors::tensor::Metadata;
 
 use super::gguf;
@@ -14,11 +15,18 @@ use crate::core::{Error, Kind, Result, open_regular};
 
 /// Maximum size of a header in bytes; the safetensors format limits it to 100 MB.
 const MAX_HEADER: u64 = 100_000_000;
+/// Maximum number of tensors; the largest Wan file, quantised in blocks, has some thousands.
+const MAX_TENSORS: usize = 1 << 16;
 /// First bytes of a git-LFS pointer.
 const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
 pub(super) fn corrupt(path: &Path, what: &str) -> Error {
     Error::new(Kind::CorruptModel, format!("{what}: {}", path.display())).remedy("Fetch the file again")
+}
+
+fn unsupported(path: &Path, what: &str) -> Error {
+    Error::new(Kind::Unsupported, format!("{} {what}, which no Wan model does", path.display()))
+        .remedy("Choose the file of a Wan model")
 }
 
 /// The header of a file.
@@ -56,11 +64,19 @@ pub(super) fn read_header(path: &Path, file: usize) -> Result<Header> {
             .remedy("Run \"git lfs pull\" in its folder"));
     }
     let length = u64::from_le_bytes(start);
-    if length > MAX_HEADER || length + 8 > size {
-        return Err(corrupt(path, "The file is not a safetensors file, or its header is truncated"));
+    if length.saturating_add(8) > size {
+        return Err(corrupt(path, "The file is not a safetensors file, or its header is truncated")
+            .remedy("Choose a .safetensors or .gguf file; if this is one, fetch it again"));
+    }
+    if length > MAX_HEADER {
+        return Err(unsupported(path, &format!("has a header of {length} bytes, above {MAX_HEADER}")));
     }
     let mut header = vec![0; length as usize];
     reader.read_exact(&mut header).map_err(unreadable)?;
+    // before the header is parsed, which takes seconds for a million tensors
+    if memmem::find_iter(&header, b"\"data_offsets\"").nth(MAX_TENSORS).is_some() {
+        return Err(unsupported(path, &format!("lists more than {MAX_TENSORS} tensors")));
+    }
     let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|error| corrupt(path, "The safetensors header is damaged").because(error))?;
     let expected = (metadata.data_len() as u64).saturating_add(8 + length);

@@ -412,6 +412,25 @@ mod tests {
     }
 
     #[test]
+    fn a_header_with_countless_tensors_is_refused_before_it_is_parsed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        let mut header = String::from("{");
+        for number in 0..70_000 {
+            let comma = if number == 0 { "" } else { "," };
+            // the entries are invalid, so that parsing them would be another error
+            header += &format!(r#"{comma}"{number}":{{"data_offsets":[0,0]}}"#);
+        }
+        header += "}";
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend(header.as_bytes());
+        fs::write(&path, file).unwrap();
+        let error = Weights::open(dir.path(), "m").unwrap_err();
+        assert_eq!(error.kind, Kind::Unsupported, "{error:#}");
+        assert!(error.message.contains("more than 65536 tensors"), "{error:#}");
+    }
+
+    #[test]
     fn a_missing_permission_is_reported_as_such() {
         let error = unreadable(Path::new("m.safetensors"), ErrorKind::PermissionDenied.into());
         assert_eq!(error.kind, Kind::Io);

@@ -43,6 +43,17 @@ fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 }
 
 #[test]
+fn a_file_is_not_a_data_folder() {
+    let data = folder();
+    let file = data.path().join("file");
+    std::fs::write(&file, "kept").unwrap();
+    let (code, words) = refused(&file, &["queue", "list"]);
+    assert_eq!(code, Some(2), "{words}");
+    assert!(words.contains("is a file, not a folder") && words.contains("--data-dir"), "{words}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+}
+
+#[test]
 fn a_seed_of_minus_one_is_random() {
     let data = folder();
     let seed =
