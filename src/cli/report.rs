@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,6 +16,9 @@ use crate::worker::JobFollower;
 
 /// Length of the progress bar; the fraction is multiplied by this.
 const MARKS: u64 = 1000;
+
+/// Why a line could not be written to standard output, if that has happened.
+static FIRST_FAILURE: OnceLock<io::Error> = OnceLock::new();
 
 /// What is printed on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,14 +179,19 @@ pub(super) fn error(error: &Error, as_json: bool) {
     }
 }
 
-/// Prints a line on standard output. A closed pipe is ignored.
+/// Prints a line on standard output. If it cannot be written, [`finish`] says so.
 pub(super) fn out(text: &str) {
-    drop(writeln!(io::stdout().lock(), "{text}"));
+    if let Err(error) = writeln!(io::stdout().lock(), "{text}") {
+        // the first error is the cause of the others
+        FIRST_FAILURE.get_or_init(|| error);
+    }
 }
 
-/// Writes what is left for standard output; fails if it could not be written, as to a full disk.
+/// Writes what is left for standard output; fails if anything could not be written, as to a full disk.
 pub(super) fn finish() -> Result<()> {
-    match io::stdout().lock().flush() {
+    let flushed = io::stdout().lock().flush();
+    let failure = FIRST_FAILURE.get().map(|error| io::Error::new(error.kind(), error.to_string()));
+    match failure.map_or(flushed, Err) {
         // a reader that went away is no reason to fail
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let error =

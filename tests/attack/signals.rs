@@ -29,11 +29,15 @@ fn a_terminated_generate_is_interrupted_and_resumes_from_its_last_step() {
 #[test]
 fn a_result_that_cannot_be_written_is_a_failure() {
     let desk = Desk::new();
-    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let status = Command::new(env!("CARGO_BIN_EXE_wandeck"))
-        .args(["--json", "queue", "list"])
-        .env("WANDECK_DATA_DIR", desk.dir.path())
-        .stdout(full)
-        .status();
-    assert_eq!(status.unwrap().code(), Some(1));
+    // a short document stays in the buffer until the end, a long one is written before
+    for document in [["queue", "list"], ["presets", "list"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+            .arg("--json")
+            .args(document)
+            .env("WANDECK_DATA_DIR", desk.dir.path())
+            .stdout(full)
+            .status();
+        assert_eq!(status.unwrap().code(), Some(1), "{document:?}");
+    }
 }
