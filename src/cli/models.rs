@@ -22,7 +22,7 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
         print_document(json!({"model": model, "report": report}));
     } else {
         let tensors = counted(report.num_tensors as u64, "tensor");
-        report.lines().iter().for_each(|line| out(line));
+        report.lines().for_each(|line| out(&line));
         let known = report.files.iter().filter(|file| file.known_by.is_some()).count();
         let checked =
             format!("{known} of {} compared with a checksum", counted(report.files.len() as u64, "file"));
@@ -33,7 +33,7 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
     }
     Err(Error::new(
         Kind::CorruptModel,
-        format!("{model} is damaged: {}", report.lines().first().map_or("", String::as_str)),
+        format!("{model} is damaged: {}", report.lines().next().unwrap_or_default()),
     )
     .remedy("Fetch its files again: \"wandeck models fetch\" keeps what is right"))
 }

@@ -53,13 +53,13 @@ impl VerifyReport {
     }
 
     /// What is wrong, a line each.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> impl Iterator<Item = String> {
         let files = self.files.iter().filter_map(|file| {
             file.problem.as_ref().map(|problem| format!("{}: {problem}", file.path.display()))
         });
         let tensors = self.problems.iter();
         let tensors = tensors.map(|one| format!("{} {}: {}", one.component, one.tensor, one.problem));
-        files.chain(tensors).collect()
+        files.chain(tensors)
     }
 }
 

@@ -174,7 +174,7 @@ fn every_flipped_byte_of_a_fetched_model_is_found() {
     let options = VerifyOptions::new(setting.dir.path(), &folder);
     let verify = || models::verify(&folder, &options, &CancelToken::new(), &mut |_| {}).unwrap();
     let report = verify();
-    assert!(report.is_sound(), "{:?}", report.lines());
+    assert!(report.is_sound(), "{:?}", report.lines().collect::<Vec<_>>());
     assert!(
         report.files.iter().all(|file| file.known_by == Some(ChecksumSource::Record)),
         "{:?}",

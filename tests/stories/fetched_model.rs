@@ -24,7 +24,7 @@ fn a_missing_model_is_fetched_and_makes_a_video() {
     let models = tempfile::tempdir().unwrap();
     let mut window = Window::open_with_models(data_dir.path(), models.path());
     window.command("Models");
-    window.wait_for("Can be fetched");
+    window.wait_for("Available to download");
     window.click_when_there("Fetch tiny-diffusers…");
     window.wait_for("Fetch tiny diffusers, licence MIT");
     let fetcher = Fetcher::new(data_dir.path(), Some(models.path()));

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use eframe::egui::{Button, Grid, Label, ProgressBar, RichText, Ui};
+use eframe::egui::{Button, Grid, Label, ProgressBar, RichText, ScrollArea, Ui};
 
 use super::panel::{ModelsAction, ModelsView};
 use crate::app::theme;
 use crate::core::{Bytes, Mode};
-use crate::models::fetch::{FetchPlan, FetchProgress, PlannedState, SizeFit};
+use crate::models::fetch::{FetchPlan, FetchProgress, PlannedFile, PlannedState, SizeFit};
 
+/// Largest height of a plan's files in points, so that the buttons below stay in reach.
+const FILES_HEIGHT: f32 = 140.0;
 /// How often the progress is drawn again.
 const REPAINT: Duration = Duration::from_millis(200);
 
@@ -62,8 +64,8 @@ pub(super) fn available_ui(
     if shown.is_empty() {
         return;
     }
-    ui.strong("Can be fetched");
-    let is_free = matches!(view.fetch, FetchStatus::Idle | FetchStatus::Planned(_));
+    ui.strong("Available to download");
+    let is_free = !matches!(view.fetch, FetchStatus::Planning(_) | FetchStatus::Running(..));
     Grid::new("available").num_columns(6).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
         for head in ["Model", "Modes", "Size", "Licence", "This machine", ""] {
             ui.weak(head);
@@ -83,7 +85,8 @@ pub(super) fn available_ui(
             };
             ui.label(RichText::new(one.fit.to_string()).color(colour));
             let button = ui.add_enabled(is_free, Button::new(format!("Fetch {}…", one.name)));
-            if button.on_hover_text("Shows the files, their sizes and the free space first").clicked() {
+            let button = button.on_hover_text("Shows the files, their sizes and the free space first");
+            if button.on_disabled_hover_text("Another model is being fetched").clicked() {
                 actions.push(ModelsAction::PlanFetch(one.name.clone()));
             }
             ui.end_row();
@@ -96,15 +99,12 @@ pub(super) fn fetch_ui(ui: &mut Ui, fetch: &FetchStatus, actions: &mut Vec<Model
     match fetch {
         FetchStatus::Idle => {}
         FetchStatus::Planning(name) => {
-            ui.horizontal(|ui| {
-                ui.spinner();
-                ui.label(format!("Asking the hub for the files of {name}"));
-            });
+            ui.label(format!("Asking the hub for the files of {name}"));
         }
         FetchStatus::Planned(plan) => plan_ui(ui, plan, actions),
         FetchStatus::Running(plan, progress) => {
             progress_ui(ui, plan, progress, "");
-            if ui.button("Pause").on_hover_text("What was received is kept").clicked() {
+            if ui.button("Pause").on_hover_text("The downloaded part is kept").clicked() {
                 actions.push(ModelsAction::PauseFetch);
             }
             ui.ctx().request_repaint_after(REPAINT);
@@ -115,7 +115,7 @@ pub(super) fn fetch_ui(ui: &mut Ui, fetch: &FetchStatus, actions: &mut Vec<Model
                 if ui.button("Resume").clicked() {
                     actions.push(ModelsAction::StartFetch);
                 }
-                if ui.button("Close").on_hover_text("What was received is kept for later").clicked() {
+                if ui.button("Close").on_hover_text("The downloaded part is kept").clicked() {
                     actions.push(ModelsAction::CloseFetch);
                 }
             });
@@ -125,16 +125,12 @@ pub(super) fn fetch_ui(ui: &mut Ui, fetch: &FetchStatus, actions: &mut Vec<Model
 
 fn plan_ui(ui: &mut Ui, plan: &FetchPlan, actions: &mut Vec<ModelsAction>) {
     ui.strong(format!("Fetch {} {}, licence {}", plan.id, plan.variant, plan.licence));
-    for file in plan.files.iter().filter(|file| file.file.size > Bytes(1 << 20) || plan.files.len() <= 8) {
-        let state = match &file.state {
-            PlannedState::Ready => "is here".to_owned(),
-            PlannedState::Unchecked => "is here, to be checked".to_owned(),
-            PlannedState::Elsewhere(at) => format!("is at {}, to be checked and linked", at.display()),
-            PlannedState::Partial(received) => format!("goes on at {received}"),
-            PlannedState::Missing => format!("from {}", file.repository),
-        };
-        ui.add(Label::new(format!("{}, {}: {state}", file.to, file.file.size)).truncate());
-    }
+    let is_listed = |file: &&PlannedFile| file.file.size > Bytes(1 << 20) || plan.files.len() <= 8;
+    ScrollArea::vertical().id_salt("files").max_height(FILES_HEIGHT).show(ui, |ui| {
+        for file in plan.files.iter().filter(is_listed) {
+            file_ui(ui, file);
+        }
+    });
     let free = plan.free.map(|free| format!(", {free} free")).unwrap_or_default();
     ui.label(format!("{} in all, {} to fetch{free}", plan.total(), plan.to_fetch()));
     let room = plan.check_space();
@@ -154,6 +150,17 @@ fn plan_ui(ui: &mut Ui, plan: &FetchPlan, actions: &mut Vec<ModelsAction>) {
             actions.push(ModelsAction::CloseFetch);
         }
     });
+}
+
+fn file_ui(ui: &mut Ui, file: &PlannedFile) {
+    let state = match &file.state {
+        PlannedState::Ready => "already on this machine".to_owned(),
+        PlannedState::Unchecked => "already on this machine, to be checked".to_owned(),
+        PlannedState::Elsewhere(at) => format!("at {}, to be checked and linked", at.display()),
+        PlannedState::Partial(received) => format!("resumes at {received}"),
+        PlannedState::Missing => format!("from {}", file.repository),
+    };
+    ui.add(Label::new(format!("{}, {}: {state}", file.to, file.file.size)).truncate());
 }
 
 fn progress_ui(ui: &mut Ui, plan: &FetchPlan, progress: &FetchProgress, end: &str) {

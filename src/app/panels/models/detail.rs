@@ -33,7 +33,7 @@ pub(super) fn detail_ui(
         components_ui(ui, info);
     }
     if let Some(Ok(report)) = view.verified.get(&model.id) {
-        for text in report.lines().into_iter().take(LISTED) {
+        for text in report.lines().take(LISTED) {
             ui.add(Label::new(RichText::new(text).color(theme::tokens(ui).error)).wrap());
         }
     }
@@ -94,6 +94,7 @@ fn remove_ui(
     };
     let shared = match removal.num_shared {
         0 => String::new(),
+        1 => "; 1 file stays because other models use it".to_owned(),
         count => format!("; {count} files stay because other models use them"),
     };
     ui.label(format!("To the bin, until it is emptied: {}{shared}", removal.frees));

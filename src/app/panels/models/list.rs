@@ -4,7 +4,7 @@ use eframe::egui::{Grid, Label, RichText, Ui};
 
 use super::panel::ModelsView;
 use crate::app::theme;
-use crate::core::Mode;
+use crate::core::{Mode, counted};
 use crate::models::Installed;
 use crate::plan::MemoryFit;
 
@@ -114,7 +114,9 @@ pub(super) fn state(model: &Installed, view: &ModelsView<'_>) -> (bool, String) 
         }
         (Ok(_), None) => (true, "ready".to_owned()),
         (Ok(_), Some(Ok(report))) if report.is_sound() => (true, "ready, verified".to_owned()),
-        (Ok(_), Some(Ok(report))) => (false, format!("damaged in {} places", report.num_damaged())),
+        (Ok(_), Some(Ok(report))) => {
+            (false, format!("damaged in {}", counted(report.num_damaged() as u64, "place")))
+        }
         (Ok(_), Some(Err(error))) => (false, format!("not verified: {}", error.message)),
     }
 }

@@ -4,7 +4,7 @@ use eframe::egui::{Button, Grid, Label, RichText, Ui};
 
 use super::panel::ModelsAction;
 use crate::app::theme;
-use crate::core::Expert;
+use crate::core::{Expert, counted};
 use crate::plan::{ListedLora, ListedLoraFile};
 use crate::wan::lora::{LoraReport, LoraSummary};
 
@@ -124,10 +124,10 @@ fn report_ui(ui: &mut Ui, file: &ListedLoraFile) {
 
 fn counts(report: &LoraReport) -> String {
     format!(
-        "{} matched modules, {} skipped keys, {} all-zero keys",
-        report.matched.len(),
-        report.skipped.len(),
-        report.all_zero.len()
+        "{}, {}, {}",
+        counted(report.matched.len() as u64, "matched module"),
+        counted(report.skipped.len() as u64, "skipped key"),
+        counted(report.all_zero.len() as u64, "all-zero key")
     )
 }
 

@@ -10,7 +10,7 @@ use super::detail::detail_ui;
 use super::list::list_ui;
 use super::loras::{LorasView, loras_ui};
 use crate::app::theme;
-use crate::core::{Mode, Result};
+use crate::core::{Mode, Result, counted};
 use crate::jobs::Job;
 use crate::models::convert::ConversionTarget;
 use crate::models::{Installed, VerifyReport};
@@ -98,9 +98,9 @@ pub(in crate::app) enum ModelsAction {
     PlanFetch(String),
     /// Fetch what the plan shows, or go on with it.
     StartFetch,
-    /// Stop fetching; what was received is kept.
+    /// Stop fetching; the downloaded part is kept.
     PauseFetch,
-    /// Put the plan away; what was received is kept.
+    /// Put the plan away; the downloaded part is kept.
     CloseFetch,
 }
 
@@ -168,10 +168,10 @@ impl ModelsPanel {
             if ui.add_enabled(!view.is_scanning, Button::new("Rescan")).clicked() {
                 actions.push(ModelsAction::Scan);
             }
-            ui.weak(match (view.is_scanning, view.models.len()) {
-                (true, _) => "Scanning…".to_owned(),
-                (false, 1) => "1 model on this machine".to_owned(),
-                (false, count) => format!("{count} models on this machine"),
+            ui.weak(if view.is_scanning {
+                "Scanning…".to_owned()
+            } else {
+                format!("{} on this machine", counted(view.models.len() as u64, "model"))
             });
         });
     }

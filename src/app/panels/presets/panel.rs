@@ -6,6 +6,7 @@ use eframe::egui::{Button, Label, RichText, ScrollArea, TextEdit, Ui};
 
 use crate::app::form::PresetPreview;
 use crate::app::theme;
+use crate::core::counted;
 use crate::presets::Preset;
 
 /// The data that the panel shows.
@@ -179,7 +180,7 @@ fn summary(preset: &Preset) -> String {
         fields.steps.map(|steps| format!("{steps} steps")),
         fields.guidance.map(|guidance| format!("guidance {guidance}")),
         fields.shift.map(|shift| format!("shift {shift}")),
-        fields.loras.as_ref().map(|loras| format!("{} LoRAs", loras.len())),
+        fields.loras.as_ref().map(|loras| counted(loras.len() as u64, "LoRA")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }

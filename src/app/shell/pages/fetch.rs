@@ -33,7 +33,7 @@ impl FetchPage {
         })
     }
 
-    /// Stops what is going on; what was received is kept.
+    /// Stops what is going on; the downloaded part is kept.
     pub(super) fn cancel(&self) {
         self.cancel.cancel();
     }
@@ -54,7 +54,7 @@ impl FetchPage {
 }
 
 /// What the manifest has, each variant with what is known of it without asking the hub.
-pub(super) fn available(data_dir: &Path, models_dir: Option<&Path>) -> Result<Vec<AvailableModel>> {
+fn available(data_dir: &Path, models_dir: Option<&Path>) -> Result<Vec<AvailableModel>> {
     let manifest = load_manifest(data_dir)?;
     let fetcher = Fetcher::new(data_dir, models_dir);
     let memory = monitor::total_memory();
@@ -75,11 +75,19 @@ pub(super) fn available(data_dir: &Path, models_dir: Option<&Path>) -> Result<Ve
     Ok(manifest.selections().into_iter().map(model).collect())
 }
 
+/// Reads the manifest.
+pub(super) fn manifest_reading(
+    data_dir: PathBuf,
+    models: Option<PathBuf>,
+) -> impl FnOnce() -> PageAnswer + Send + 'static {
+    move || PageAnswer::Available(available(&data_dir, models.as_deref()))
+}
+
 impl State {
     /// Has a thread read the manifest.
     pub(super) fn read_manifest(&self) -> Result<()> {
         let (data_dir, models) = (self.data_dir.clone(), self.pages.given_models.clone());
-        self.page_work(move || PageAnswer::Available(available(&data_dir, models.as_deref())))
+        self.page_work(manifest_reading(data_dir, models))
     }
 
     fn fetcher(&mut self) -> Fetcher {

@@ -9,7 +9,7 @@ use super::state::{PageAnswer, Purpose, RunningTask};
 use crate::app::panels::models::{ModelTask, ModelsAction, RuntimeStatus};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
-use crate::core::{CancelToken, Error, FIRST_DEVICE, Kind, Result};
+use crate::core::{CancelToken, Error, FIRST_DEVICE, Kind, Result, counted};
 use crate::engine::{self, runtime};
 use crate::library::move_to_bin;
 use crate::models::convert::{ConversionOptions, ConversionStep, ConversionTarget, convert, default_name};
@@ -153,7 +153,11 @@ impl State {
                     Ok(report) if report.is_sound() => {
                         (Tone::Good, format!("{id} is sound: {} read", report.read))
                     }
-                    Ok(report) => (Tone::Error, format!("{id} is damaged: {}", report.lines().join("; "))),
+                    Ok(report) => {
+                        let places = counted(report.num_damaged() as u64, "place");
+                        let first = report.lines().next().unwrap_or_default();
+                        (Tone::Error, format!("{id} is damaged in {places}; the first: {first}"))
+                    }
                     Err(error) => (Tone::Error, format!("{id} cannot be verified: {error:#}")),
                 };
                 self.notifications.add(tone, text, None);

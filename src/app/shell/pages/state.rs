@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::fetch::{FetchPage, available};
+use super::fetch::{FetchPage, manifest_reading};
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
 use crate::app::panels::models::{AvailableModel, RuntimeStatus};
@@ -146,8 +146,7 @@ impl Pages {
             given_models,
             next_data_dir: None,
         };
-        let (data_dir, models) = (data_dir.to_path_buf(), pages.given_models.clone());
-        pages.work.submit(move || PageAnswer::Available(available(&data_dir, models.as_deref())));
+        pages.work.submit(manifest_reading(data_dir.to_path_buf(), pages.given_models.clone()));
         Ok(pages)
     }
 }
