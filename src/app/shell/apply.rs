@@ -64,7 +64,10 @@ impl App {
                 self.layout.show(PanelId::Gallery);
                 Ok(())
             }
-            Action::Compare(action) => state.apply_compare(action, now),
+            Action::Compare(action) => {
+                state.apply_compare(action, now);
+                Ok(())
+            }
             Action::Queue(QueueAction::ShowModels) => {
                 self.layout.show(PanelId::Models);
                 Ok(())
@@ -73,7 +76,7 @@ impl App {
                 match action {
                     QueueAction::Open(..) => self.layout.show(PanelId::Player),
                     QueueAction::Compare(_) => self.layout.show(PanelId::Compare),
-                    QueueAction::Convert { .. } | QueueAction::Fetch(_) => self.layout.show(PanelId::Models),
+                    QueueAction::Fix(_) => self.layout.show(PanelId::Models),
                     _ => {}
                 }
                 state.apply_queue(action, now)
@@ -248,10 +251,7 @@ impl State {
                 }
             }
             QueueAction::Retry(id, fix) => self.retry(id, fix.as_ref())?,
-            QueueAction::Convert { model, quantisation } => {
-                self.apply_fix(&Fix::Convert { model, quantisation })?;
-            }
-            QueueAction::Fetch(model) => self.apply_fix(&Fix::Fetch(model))?,
+            QueueAction::Fix(fix) => self.apply_fix(&fix)?,
             QueueAction::Open(id, path) => self.player.open(path, Some(id), now),
             QueueAction::Compare(paths) => self.comparison.open(paths),
             QueueAction::Columns(columns) => self.window.queue_columns = columns,

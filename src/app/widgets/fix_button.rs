@@ -5,11 +5,17 @@ use eframe::egui::{Response, Ui};
 use crate::core::{Draft, Fix};
 use crate::models::Installed;
 
-/// A button for `change` with what the run comes to after it, if that is known; `then` says what a click does.
+/// A button for `change` with what the run comes to after it, if that is known; `then` says what a click does with a
+/// setting of the form or the job.
 pub(in crate::app) fn fix_button(ui: &mut Ui, change: &Fix, figures: Option<&str>, then: &str) -> Response {
     let label = match figures {
         Some(figures) => format!("{}: {figures}", change.label()),
         None => change.label(),
+    };
+    let then = match change {
+        Fix::Convert { .. } => "Starts now, in Models",
+        Fix::Fetch(_) => "Shows the plan in Models",
+        _ => then,
     };
     ui.button(label).on_hover_text(format!("{}. {then}", cost(change)))
 }

@@ -7,7 +7,7 @@ use super::view::{ComposeAction, ComposeView, PreflightStatus, PreflightView};
 use crate::app::theme;
 use crate::app::widgets::fix_button::{fix_button, offered};
 use crate::app::widgets::icon::icon_button;
-use crate::core::{Bytes, Draft, Finding, Fix, Kind, Secs, Severity, Stage};
+use crate::core::{Bytes, Draft, Finding, Kind, Secs, Severity, Stage};
 use crate::library::HistoryEstimate;
 use crate::preflight::StageMemory;
 
@@ -204,12 +204,8 @@ fn finding_ui(
     });
     ui.horizontal_wrapped(|ui| {
         for fix in offered(&finding.fixes, view.draft, view.models) {
-            let then = match fix {
-                Fix::Convert { .. } => "Starts now, in the model manager",
-                Fix::Fetch(_) => "Shows the plan in the model manager",
-                _ => "Changes the form; nothing runs yet",
-            };
-            if fix_button(ui, fix, finding.figures_of(fix), then).clicked() {
+            let figures = finding.figures_of(fix);
+            if fix_button(ui, fix, figures, "Changes the form; nothing runs yet").clicked() {
                 if fix.is_of_draft() {
                     fix.apply(draft);
                 } else {
@@ -237,7 +233,7 @@ mod tests {
     use super::*;
     use crate::app::panels::compose::fixture::{ComposeHarness, harness};
     use crate::app::panels::compose::panel::ComposePanel;
-    use crate::core::{Error, FrameCount, Quantisation, Result, Subject};
+    use crate::core::{Error, Fix, FrameCount, Quantisation, Result, Subject};
     use crate::preflight::{DiskSpace, TimeEstimate};
 
     fn found(findings: Vec<Finding>) -> PreflightView {

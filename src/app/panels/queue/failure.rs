@@ -39,20 +39,11 @@ pub(super) fn failure_ui(
         ui.spacing_mut().button_padding = vec2(6.0, 2.0);
         ui.spacing_mut().item_spacing = vec2(4.0, 3.0);
         for fix in offered(&failure.fixes, &job.spec.draft, view.models) {
-            let (then, action) = match fix {
-                Fix::Convert { model, quantisation } => (
-                    "Starts now, in the model manager",
-                    QueueAction::Convert { model: model.clone(), quantisation: *quantisation },
-                ),
-                Fix::Fetch(model) => {
-                    ("Shows the plan in the model manager", QueueAction::Fetch(model.clone()))
-                }
-                _ => {
-                    ("Makes the video again with this change", QueueAction::Retry(job.id, Some(fix.clone())))
-                }
-            };
-            if fix_button(ui, fix, None, then).clicked() {
-                actions.push(action);
+            if fix_button(ui, fix, None, "Makes the video again with this change").clicked() {
+                actions.push(match fix {
+                    Fix::Convert { .. } | Fix::Fetch(_) => QueueAction::Fix(fix.clone()),
+                    _ => QueueAction::Retry(job.id, Some(fix.clone())),
+                });
             }
         }
         if failure.recovery.contains(&Recovery::Retry) && ui.small_button("Try again").clicked() {

@@ -10,7 +10,7 @@ use super::columns::Columns;
 use super::times::JobTimes;
 use crate::app::panels::player::LivePreview;
 use crate::app::shell::live_jobs::LiveJobs;
-use crate::core::{Fix, Quantisation};
+use crate::core::Fix;
 use crate::jobs::{Job, JobId};
 use crate::models::Installed;
 use crate::queue::QueueCommand;
@@ -61,13 +61,6 @@ pub(in crate::app) enum QueueAction {
     ShowGallery,
     /// Open the models panel.
     ShowModels,
-    /// Show what fetching this model of the manifest would do.
-    Fetch(String),
-    /// Make a smaller copy of a model.
-    Convert {
-        /// The model's id.
-        model: String,
-        /// What the copy is quantised to.
-        quantisation: Quantisation,
-    },
+    /// Convert or fetch a model, as the fix says.
+    Fix(Fix),
 }
