@@ -134,16 +134,14 @@ impl Grid {
                     actions.push(SweepAction::Group(verb));
                 }
             }
-            if !record.dropped.is_empty()
-                && ui
-                    .small_button(format!("Show {}", counted(record.dropped.len() as u64, "hidden cell")))
-                    .clicked()
-            {
-                actions.push(SweepAction::ShowDropped);
-            }
             let export = ui.add_enabled(done > 0, Button::new("Export sweep").small());
             if export.on_hover_text("A page with all videos in sync, a contact sheet and a table").clicked() {
                 actions.push(SweepAction::Export);
+            }
+            // the last one, as it comes and goes
+            let hidden = counted(record.dropped.len() as u64, "hidden cell");
+            if !record.dropped.is_empty() && ui.small_button(format!("Show {hidden}")).clicked() {
+                actions.push(SweepAction::ShowDropped);
             }
         });
         ui.separator();
@@ -177,9 +175,8 @@ impl Grid {
             ui.painter().rect_filled(rect, 2.0, theme::tokens(ui).line);
         }
         ui.add(Label::new(RichText::new(&cell.label).strong()).wrap());
-        let status = if cell.is_draft { "draft" } else { cell.status.map_or("removed", JobStatus::word) };
         let time = cell.seconds.map(|seconds| format!(" · {}", short_time(seconds))).unwrap_or_default();
-        ui.weak(format!("{status}{time}"));
+        ui.weak(format!("{}{time}", cell.status_word()));
         if let Some(error) = &cell.error {
             ui.add(Label::new(RichText::new(error).small().color(theme::tokens(ui).error)).wrap());
         }
