@@ -59,10 +59,11 @@ fn blind_comparisons_give_a_ranking_that_is_kept() {
     window.choose(FIRST, "Rank blind");
     for made in 1..=3 {
         window.click_when_there("A is better");
-        window.wait_for(&format!("{made} compared now"));
+        let plural = if made == 1 { "" } else { "s" };
+        window.wait_for(&format!("{made} pair{plural} compared in this session"));
     }
     window.click_when_there("No preference");
-    window.wait_for("4 compared now");
+    window.wait_for("4 pairs compared in this session");
     assert!(!window.shows("Bradley-Terry"), "the ranking shows names and is folded");
     window.click_label("Ranking (shows the names)");
     window.wait_for("Bradley-Terry points");

@@ -8,8 +8,9 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2};
+use eframe::egui::{Context, TextureHandle, TextureId, TextureOptions, Vec2};
 
+use crate::app::background::frame_image::color_image;
 use crate::core::{Error, Frame, Kind, Result, Waker};
 use crate::library::{
     GalleryItem, History, Ratings, Thumbnails, load_gallery, move_to_bin, restore_from_bin,
@@ -169,9 +170,8 @@ impl Library {
 
     fn keep(&mut self, ctx: &Context, output: PathBuf, frame: Option<Frame>) {
         let texture = frame.map(|frame| {
-            let size = [frame.size.width as usize, frame.size.height as usize];
-            let image = ColorImage::from_rgb(size, &frame.rgb);
-            ctx.load_texture(format!("thumbnail {}", output.display()), image, TextureOptions::LINEAR)
+            let name = format!("thumbnail {}", output.display());
+            ctx.load_texture(name, color_image(&frame), TextureOptions::LINEAR)
         });
         let thumbnail = Thumbnail { texture, pending: false, used: self.frame };
         self.textures.get_mut().insert(output, thumbnail);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2};
 
+use super::frame_image::{color_image, shown_rate_hz, upload};
 use super::task::TaskThread;
 use crate::core::{CancelToken, Error, Frame, Result, Waker};
 use crate::media::{Reader, smaller};
@@ -16,8 +17,7 @@ pub(super) const MAX_CLIPS: usize = 16;
 const SIDE: u32 = 192;
 /// Frames of a cell that are kept.
 const MAX_FRAMES: usize = 160;
-/// Frames per second of a video that carries no rate, and of a preview: one image for four frames of video.
-const DEFAULT_HZ: f64 = 16.0;
+/// Frames per second of a preview: one image for four frames of video.
 const PREVIEW_HZ: f64 = 4.0;
 
 /// The place of a cell on each axis.
@@ -83,7 +83,7 @@ impl SweepClips {
 
     /// Shows a preview in a cell.
     pub(super) fn preview(&mut self, place: Place, frames: &[Frame]) {
-        let frames = frames.iter().map(image).collect();
+        let frames = frames.iter().map(color_image).collect();
         let texture = self.clips.remove(&place).and_then(|clip| clip.texture);
         self.clips.insert(place, Clip { frames, hz: PREVIEW_HZ, texture, ..Clip::default() });
     }
@@ -134,7 +134,7 @@ impl SweepClips {
     pub(super) fn play(&mut self, ctx: &Context, now: Instant) {
         let passed = now.saturating_duration_since(self.began).as_secs_f64();
         let mut next = f64::INFINITY;
-        for (place, clip) in self.clips.iter_mut().filter(|(_, clip)| !clip.frames.is_empty()) {
+        for clip in self.clips.values_mut().filter(|clip| !clip.frames.is_empty()) {
             let turns = passed * clip.hz;
             let index = turns as usize % clip.frames.len();
             if clip.frames.len() > 1 {
@@ -142,12 +142,7 @@ impl SweepClips {
             }
             let Some(frame) = clip.frames.get(index).filter(|_| clip.shown != Some(index)) else { continue };
             clip.shown = Some(index);
-            if let Some(texture) = &mut clip.texture {
-                texture.set(frame.clone(), TextureOptions::LINEAR);
-            } else {
-                let name = format!("cell {place:?}");
-                clip.texture = Some(ctx.load_texture(name, frame.clone(), TextureOptions::LINEAR));
-            }
+            upload(&mut clip.texture, ctx, "cell of a sweep", frame.clone(), TextureOptions::LINEAR);
         }
         if next.is_finite() {
             ctx.request_repaint_after(Duration::from_secs_f64(next.max(0.001)));
@@ -166,20 +161,16 @@ impl Drop for SweepClips {
 fn decode(path: &Path, cancel: &CancelToken) -> Result<(Vec<ColorImage>, f64)> {
     cancel.check()?;
     let mut reader = Reader::open(path)?;
-    let hz = reader.info().rate_hz.filter(|hz| hz.is_finite() && *hz > 0.0).unwrap_or(DEFAULT_HZ);
+    let hz = shown_rate_hz(reader.info().rate_hz);
     let mut frames = Vec::new();
     while let Some(frame) = reader.next_frame()? {
         cancel.check()?;
         if frames.len() == MAX_FRAMES {
             break;
         }
-        frames.push(image(&smaller(frame, SIDE)?));
+        frames.push(color_image(&smaller(frame, SIDE)?));
     }
     Ok((frames, hz))
-}
-
-fn image(frame: &Frame) -> ColorImage {
-    ColorImage::from_rgb([frame.size.width as usize, frame.size.height as usize], &frame.rgb)
 }
 
 #[cfg(test)]
@@ -218,7 +209,7 @@ mod tests {
             sweep: "first".to_owned(),
             place: vec![1],
             source: reference(),
-            frames: Ok((Vec::new(), DEFAULT_HZ)),
+            frames: Ok((Vec::new(), 16.0)),
         };
         clips.take(late).unwrap();
         assert!(is_there(&clips, 1), "replaced by an answer for the first sweep");

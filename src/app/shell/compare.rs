@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use super::app::State;
 use crate::app::panels::compare::CompareAction;
-use crate::core::Result;
 
 impl State {
-    pub(super) fn apply_compare(&mut self, action: CompareAction, now: Instant) -> Result<()> {
+    pub(super) fn apply_compare(&mut self, action: CompareAction, now: Instant) {
         let comparison = &mut self.comparison;
         match action {
             CompareAction::PlayPause => comparison.toggle(now),
@@ -15,11 +14,10 @@ impl State {
             CompareAction::Seek(index) => comparison.seek(index),
             CompareAction::Shift { video, frames } => comparison.shift(video, frames),
             CompareAction::Subtract(difference) => comparison.subtract(difference),
-            CompareAction::StartBlind => return comparison.open_blind(comparison.blind_items()),
-            CompareAction::Vote(preference) => return comparison.vote(preference),
+            CompareAction::StartBlind => comparison.open_blind(comparison.blind_items()),
+            CompareAction::Vote(preference) => comparison.vote(preference),
             // the layout belongs to the window
             CompareAction::ShowGallery => {}
         }
-        Ok(())
     }
 }

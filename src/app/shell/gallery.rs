@@ -20,7 +20,7 @@ impl State {
         match action {
             GalleryAction::Open(path) => self.player.open(path, None, now),
             GalleryAction::Compare(paths) => self.comparison.open(paths),
-            GalleryAction::RankBlind(items) => self.comparison.open_blind(items)?,
+            GalleryAction::RankBlind(items) => self.comparison.open_blind(items),
             GalleryAction::Reuse(draft) => {
                 self.form.draft = *draft;
                 // what is generated now is the same video

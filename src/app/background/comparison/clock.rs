@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Rate of images that carry none, frames per second.
-const DEFAULT_RATE_HZ: f64 = 16.0;
+use crate::app::background::frame_image::frame_interval;
 
 /// The position of all compared videos, played in a loop.
 #[derive(Clone, Debug)]
@@ -18,8 +17,7 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock that plays `frames` frames from the first one.
     pub(super) fn new(frames: u32, rate_hz: Option<f64>, now: Instant) -> Self {
-        let rate = rate_hz.filter(|rate| rate.is_finite() && *rate > 0.0).unwrap_or(DEFAULT_RATE_HZ);
-        let interval = Duration::from_secs_f64(1.0 / rate.clamp(0.1, 240.0));
+        let interval = frame_interval(rate_hz);
         Self { index: 0, frames, interval, is_playing: frames > 1, due: now + interval }
     }
 

@@ -1,24 +1,28 @@
-//! The compared videos: opened and measured on a thread, decoded in step on another.
+//! The compared videos: opened, measured and ranked on a thread, decoded in sync on another.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2};
+use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, Vec2};
 
 pub(in crate::app) use super::blind::{Blind, BlindItem, Preference};
 use super::clock::Clock;
 pub(in crate::app) use super::frames::DifferenceRequest;
 use super::frames::{FrameRequest, FrameSet, FrameSource};
+use crate::app::background::frame_image::{filter_of, upload};
 use crate::app::background::newest::Newest;
 use crate::app::background::task::TaskThread;
 use crate::compare::{ComparedVideo, Measurements, measure};
 use crate::core::{CancelToken, Error, Kind, Result, Waker};
 use crate::library::History;
 
-/// Videos up to this width are shown without interpolation, such as those of the toy model.
-const PIXEL_ART_WIDTH: usize = 256;
+/// How many videos can be compared at once.
+pub(in crate::app) const COMPARED: RangeInclusive<usize> = 2..=4;
+/// How many videos can be ranked in one series: the work of a vote grows with the number of pairs.
+pub(in crate::app) const RANKED: RangeInclusive<usize> = 2..=50;
 /// Parts of the measuring that are counted.
 const PARTS: f32 = 1000.0;
 
@@ -40,6 +44,22 @@ pub(in crate::app) enum MeasureStatus {
 enum Found {
     Opened(u64, Result<Vec<ComparedVideo>>),
     Measured(u64, Result<Measurements>),
+    Pair(u64, Result<Box<Pair>>),
+}
+
+/// The next pair of a series of blind comparisons.
+struct Pair {
+    blind: Blind,
+    videos: Result<Vec<ComparedVideo>>,
+    /// Why the comparison before it was not saved.
+    failed: Option<Error>,
+}
+
+impl Pair {
+    fn open(data_dir: &Path, blind: Blind, failed: Option<Error>) -> Box<Self> {
+        let videos = find(data_dir, &blind.paths());
+        Box::new(Self { blind, videos, failed })
+    }
 }
 
 /// The compared videos. Dropping it ends its threads.
@@ -92,41 +112,52 @@ impl Comparison {
 
     /// Compares these videos; the first one is the reference.
     pub(in crate::app) fn open(&mut self, paths: Vec<PathBuf>) {
-        self.blind = None;
-        self.load(paths);
+        self.leave(paths);
+        let (generation, data_dir, paths) = (self.generation, self.data_dir.clone(), Arc::clone(&self.paths));
+        self.submit(move || Found::Opened(generation, find(&data_dir, &paths)));
     }
 
     /// Begins a series of blind comparisons.
-    pub(in crate::app) fn open_blind(&mut self, items: Vec<BlindItem>) -> Result<()> {
-        let blind = Blind::start(&self.data_dir, items)?;
-        let paths = blind.paths();
-        self.blind = Some(blind);
-        self.load(paths);
-        Ok(())
+    pub(in crate::app) fn open_blind(&mut self, items: Vec<BlindItem>) {
+        self.leave(items.iter().map(|item| item.path.clone()).collect());
+        let (generation, data_dir) = (self.generation, self.data_dir.clone());
+        self.submit(move || {
+            let blind = Blind::start(&data_dir, items);
+            Found::Pair(generation, blind.map(|blind| Pair::open(&data_dir, blind, None)))
+        });
     }
 
     /// Saves what is preferred and shows the next pair.
-    pub(in crate::app) fn vote(&mut self, preference: Preference) -> Result<()> {
-        let Some(blind) = &mut self.blind else { return Ok(()) };
-        blind.vote(preference)?;
-        let paths = blind.paths();
-        self.load(paths);
-        Ok(())
+    pub(in crate::app) fn vote(&mut self, preference: Preference) {
+        let Some(mut blind) = self.blind.take() else { return };
+        self.leave(blind.paths());
+        let (generation, data_dir) = (self.generation, self.data_dir.clone());
+        self.submit(move || {
+            let failed = blind.vote(preference).err();
+            Found::Pair(generation, Ok(Pair::open(&data_dir, blind, failed)))
+        });
     }
 
-    fn load(&mut self, paths: Vec<PathBuf>) {
+    /// Forgets what was compared; `paths` come next.
+    fn leave(&mut self, paths: Vec<PathBuf>) {
         self.stop();
         self.generation += 1;
         (self.videos, self.error, self.measured) = (Vec::new(), None, MeasureStatus::Idle);
-        self.shifts = vec![0; paths.len()];
-        self.textures = std::iter::repeat_with(|| None).take(paths.len()).collect();
+        self.blind = None;
         (self.difference, self.difference_texture) = (None, None);
         self.clock = Clock::new(0, None, Instant::now());
         self.frames.forget();
+        self.change_paths(paths);
+    }
+
+    fn change_paths(&mut self, paths: Vec<PathBuf>) {
+        self.shifts = vec![0; paths.len()];
+        self.textures = std::iter::repeat_with(|| None).take(paths.len()).collect();
         self.paths = paths.into();
-        let (generation, data_dir, paths) = (self.generation, self.data_dir.clone(), Arc::clone(&self.paths));
-        let is_queued = self.tasks.submit(move || Found::Opened(generation, find(&data_dir, &paths)));
-        if !is_queued {
+    }
+
+    fn submit(&mut self, task: impl FnOnce() -> Found + Send + 'static) {
+        if !self.tasks.submit(task) {
             self.error = Some(busy());
         }
     }
@@ -221,12 +252,20 @@ impl Comparison {
         match found {
             Found::Opened(generation, result) if generation == self.generation => match result {
                 Ok(videos) => {
-                    let first = videos.first().map(|video| video.info);
-                    let frames = first.map_or(0, |info| info.frames.0);
-                    self.clock = Clock::new(frames, first.and_then(|info| info.rate_hz), now);
-                    self.videos = videos;
-                    if self.blind.is_none() {
-                        self.measure();
+                    self.show(videos, now);
+                    self.measure();
+                }
+                Err(error) => self.error = Some(error),
+            },
+            Found::Pair(generation, result) if generation == self.generation => match result {
+                Ok(pair) => {
+                    let Pair { blind, videos, failed } = *pair;
+                    self.change_paths(blind.paths());
+                    self.blind = Some(blind);
+                    self.error = failed;
+                    match videos {
+                        Ok(videos) => self.show(videos, now),
+                        Err(error) => self.error = Some(error),
                     }
                 }
                 Err(error) => self.error = Some(error),
@@ -238,8 +277,15 @@ impl Comparison {
                 };
             }
             // of videos that were compared before
-            Found::Opened(..) | Found::Measured(..) => {}
+            Found::Opened(..) | Found::Measured(..) | Found::Pair(..) => {}
         }
+    }
+
+    fn show(&mut self, videos: Vec<ComparedVideo>, now: Instant) {
+        let first = videos.first().map(|video| video.info);
+        let frames = first.map_or(0, |info| info.frames.0);
+        self.clock = Clock::new(frames, first.and_then(|info| info.rate_hz), now);
+        self.videos = videos;
     }
 
     /// Shows the newest frames, which may be late by one.
@@ -305,6 +351,11 @@ impl Comparison {
         shown(self.textures.get(video)?.as_ref())
     }
 
+    /// Which videos are subtracted.
+    pub(in crate::app) fn subtracted(&self) -> Option<DifferenceRequest> {
+        self.difference
+    }
+
     /// The amplified difference with its size in pixels.
     pub(in crate::app) fn difference(&self) -> Option<(TextureId, Vec2)> {
         shown(self.difference_texture.as_ref())
@@ -342,12 +393,7 @@ fn shown(texture: Option<&TextureHandle>) -> Option<(TextureId, Vec2)> {
     texture.map(|texture| (texture.id(), texture.size_vec2()))
 }
 
-/// Uploads an image into a reused texture.
 fn put(texture: &mut Option<TextureHandle>, ctx: &Context, image: Arc<ColorImage>) {
-    let is_small = image.width() <= PIXEL_ART_WIDTH;
-    let filter = if is_small { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
-    match texture {
-        Some(texture) => texture.set(image, filter),
-        none => *none = Some(ctx.load_texture("compared", image, filter)),
-    }
+    let filter = filter_of(image.width());
+    upload(texture, ctx, "compared", image, filter);
 }

@@ -1,4 +1,4 @@
-//! The comparison of videos without its panel: decoded frames in step, measurements, blind comparisons.
+//! The comparison of videos without its panel: decoded frames in sync, measurements, blind comparisons.
 
 mod blind;
 mod clock;

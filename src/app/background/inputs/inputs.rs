@@ -8,6 +8,7 @@ use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
 use super::clipboard::{paste, save_pasted};
 use super::source::InputSource;
 use super::well_image::{Decoder, Fitting, Question, WellImage, path_of};
+use crate::app::background::frame_image::color_image;
 use crate::app::background::newest::Newest;
 use crate::app::background::task::TaskThread;
 use crate::core::{Error, Frame, Resolution, Result, Waker};
@@ -103,8 +104,7 @@ impl Inputs {
             }
             let image = state.thread.answer().and_then(|answer| answer.as_ref().ok());
             let texture = |frame: &Frame, what: &str| {
-                let size = [frame.size.width as usize, frame.size.height as usize];
-                let pixels = ColorImage::from_rgb(size, &frame.rgb);
+                let pixels = color_image(frame);
                 ctx.load_texture(format!("{what} of {well:?}"), pixels, TextureOptions::LINEAR)
             };
             state.whole = image.map(|image| texture(&image.whole, "image"));

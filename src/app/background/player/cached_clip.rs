@@ -5,6 +5,7 @@ use std::path::Path;
 use eframe::egui::ColorImage;
 
 use super::frame_cache::FrameCache;
+use crate::app::background::frame_image::color_image;
 use crate::core::{Error, Kind, Result};
 use crate::media::{Reader, VideoInfo};
 
@@ -36,7 +37,7 @@ impl CachedClip {
             }
         }
         let frame = self.cache.get(index).ok_or_else(no_frame)?;
-        Ok(ColorImage::from_rgb([frame.size.width as usize, frame.size.height as usize], &frame.rgb))
+        Ok(color_image(frame))
     }
 
     fn decode(&mut self, index: u32) -> Result<()> {

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::route::{Cursor, Route};
+use crate::app::background::frame_image::frame_interval;
 use crate::app::panels::player::Repeat;
 
-/// Rate of images that carry none, frames per second; Wan's own (`sample_fps` of the A14B models).
-const DEFAULT_RATE_HZ: f64 = 16.0;
 /// Fastest playback with repeated J or L, as a multiple of the video's rate.
 const MAX_SHUTTLE: f64 = 4.0;
 /// Slowest and fastest speed of the speed control.
@@ -37,7 +36,7 @@ impl Playback {
         Self {
             index: 0,
             frames: 0,
-            interval: Duration::from_secs_f64(1.0 / DEFAULT_RATE_HZ),
+            interval: frame_interval(None),
             speed: 1.0,
             repeat: Repeat::Loop,
             in_point: None,
@@ -52,8 +51,7 @@ impl Playback {
 
     /// A new video, which starts as soon as its first frame arrives. Speed and repeat mode stay.
     pub(in crate::app) fn open(&self, frames: u32, rate_hz: Option<f64>, now: Instant) -> Self {
-        let rate = rate_hz.filter(|rate| rate.is_finite() && *rate > 0.0).unwrap_or(DEFAULT_RATE_HZ);
-        Self { frames, interval: Duration::from_secs_f64(1.0 / rate.clamp(0.1, 240.0)), ..self.opening(now) }
+        Self { frames, interval: frame_interval(rate_hz), ..self.opening(now) }
     }
 
     /// A video that is being opened, of unknown length. Speed and repeat mode stay.

@@ -7,20 +7,19 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use eframe::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions, Vec2, vec2};
+use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
 
 use super::decoder::{DecodeCommand, Decoded, decode};
 use super::playback::Playback;
 use super::reel::Reel;
 use super::route::Cursor;
+use crate::app::background::frame_image::{filter_of, upload};
 use crate::app::panels::player::{LivePreview, PlayerCommand, Screen};
 use crate::core::{Error, Frame, Kind, Result, Stage, Waker};
 use crate::jobs::JobId;
 
 /// Decoded frames waiting to be shown; 8 frames of 1280x720 are 30 MB.
 const AHEAD: usize = 8;
-/// Videos up to this width are shown without interpolation, such as those of the toy model.
-const PIXEL_ART_WIDTH: u32 = 256;
 
 /// The player. Dropping it ends its thread.
 pub(in crate::app) struct Player {
@@ -207,8 +206,7 @@ impl Player {
             match self.take() {
                 Some(Decoded::Opened(info)) => {
                     self.playback = self.playback.open(info.frames.0, info.rate_hz, now);
-                    let small = info.size.width <= PIXEL_ART_WIDTH;
-                    self.filter = if small { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
+                    self.filter = filter_of(info.size.width as usize);
                 }
                 Some(Decoded::Frame(cursor, image)) => {
                     self.playback.shown(cursor, now);
@@ -222,7 +220,8 @@ impl Player {
             }
         }
         if let Some(image) = newest {
-            self.screen.texture = Some(put(&mut self.texture, ctx, Arc::clone(&image), self.filter));
+            let shown = Arc::clone(&image);
+            self.screen.texture = Some(upload(&mut self.texture, ctx, "player", shown, self.filter));
             self.image = Some(image);
         }
         let playback = &self.playback;
@@ -285,28 +284,11 @@ impl Preview {
     fn tick(&mut self, ctx: &Context, now: Instant) {
         let (image, next) = self.reel.due(now);
         if let Some(image) = image {
-            self.shown.texture = Some(put(&mut self.texture, ctx, Arc::new(image), TextureOptions::LINEAR));
+            let filter = TextureOptions::LINEAR;
+            self.shown.texture = Some(upload(&mut self.texture, ctx, "preview", image, filter));
         }
         if let Some(next) = next {
             ctx.request_repaint_after(next);
         }
     }
-}
-
-/// Uploads an image into a reused texture.
-fn put(
-    texture: &mut Option<TextureHandle>,
-    ctx: &Context,
-    image: Arc<ColorImage>,
-    filter: TextureOptions,
-) -> (TextureId, Vec2) {
-    let size = vec2(image.width() as f32, image.height() as f32);
-    let texture = match texture {
-        Some(texture) => {
-            texture.set(image, filter);
-            texture
-        }
-        none => none.insert(ctx.load_texture("player", image, filter)),
-    };
-    (texture.id(), size)
 }

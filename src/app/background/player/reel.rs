@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::ColorImage;
 
+use crate::app::background::frame_image::color_image;
 use crate::core::Frame;
 
 /// Duration of one preview frame, which represents four frames of video.
@@ -37,7 +38,7 @@ impl Reel {
         let index = turns % self.frames.len();
         let image = (self.shown != Some(index)).then(|| {
             self.shown = Some(index);
-            ColorImage::from_rgb([frame.size.width as usize, frame.size.height as usize], &frame.rgb)
+            color_image(frame)
         });
         let next = (INTERVAL * (turns as u32 + 1)).saturating_sub(passed);
         (image, (self.frames.len() > 1).then_some(next))

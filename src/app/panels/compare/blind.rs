@@ -4,6 +4,7 @@ use eframe::egui::{CollapsingHeader, Grid, Label, RichText, Ui};
 
 use super::view::CompareAction;
 use crate::app::background::comparison::comparison::{Blind, Preference};
+use crate::core::counted;
 
 pub(super) fn ui(ui: &mut Ui, series: &Blind, actions: &mut Vec<CompareAction>) {
     let text = "Which is better? The names are hidden, and the sides are random.";
@@ -18,7 +19,8 @@ pub(super) fn ui(ui: &mut Ui, series: &Blind, actions: &mut Vec<CompareAction>) 
                 actions.push(CompareAction::Vote(preference));
             }
         }
-        ui.weak(format!("{} compared now", series.num_made()));
+        let made = counted(series.num_made(), "pair");
+        ui.weak(format!("{made} compared in this session"));
     });
     CollapsingHeader::new("Ranking (shows the names)").id_salt("ranking").show(ui, |ui| {
         Grid::new("ranks").striped(true).spacing([16.0, 4.0]).show(ui, |ui| {

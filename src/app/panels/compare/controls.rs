@@ -1,9 +1,9 @@
-//! Position of all videos, and by how many frames each is moved.
+//! Position of all videos, and the offset of each in frames.
 
 use eframe::egui::{DragValue, Role, Slider, Ui, WidgetInfo};
 use egui_material_icons::icons::{ICON_PAUSE, ICON_PLAY_ARROW, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS};
 
-use super::stage::LETTERS;
+use super::stage::letter;
 use super::view::{CompareAction, CompareView};
 use crate::app::widgets::icon::icon_button;
 
@@ -21,7 +21,7 @@ pub(super) fn ui(ui: &mut Ui, view: CompareView<'_>, actions: &mut Vec<CompareAc
         }
         let (icon, name) =
             if comparison.is_playing() { (ICON_PAUSE, "Pause all") } else { (ICON_PLAY_ARROW, "Play all") };
-        if icon_button(ui, icon, name, "Play all videos in step, or pause them").clicked() {
+        if icon_button(ui, icon, name, "Play all videos in sync, or pause them").clicked() {
             actions.push(CompareAction::PlayPause);
         }
         if icon_button(ui, ICON_SKIP_NEXT, "Next frame of all", "One frame on, in all videos").clicked() {
@@ -39,13 +39,13 @@ pub(super) fn ui(ui: &mut Ui, view: CompareView<'_>, actions: &mut Vec<CompareAc
             return;
         }
         for (video, &shift) in comparison.shifts().iter().enumerate().skip(1) {
-            let letter = LETTERS.get(video).copied().unwrap_or_default();
+            let letter = letter(video);
             let mut frames = shift;
             let value = DragValue::new(&mut frames).range(-MOST_SHIFT..=MOST_SHIFT).speed(0.1);
-            let response = ui.add(value.prefix(format!("{letter} moved by ")));
+            let response = ui.add(value.prefix(format!("{letter} offset ")));
             let name = format!("Shift of {letter}");
             response.widget_info(|| WidgetInfo::labeled(Role::SpinButton, true, name.clone()));
-            if response.on_hover_text("Frames by which it comes later than A").changed() {
+            if response.on_hover_text("Delay relative to A, in frames").changed() {
                 actions.push(CompareAction::Shift { video, frames });
             }
         }

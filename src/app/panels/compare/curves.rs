@@ -3,7 +3,7 @@
 use eframe::egui::{Color32, ComboBox, Label, RichText, Role, Ui, WidgetInfo};
 use egui_plot::{Legend, Line, Plot, VLine};
 
-use super::stage::LETTERS;
+use super::stage::letter;
 use super::view::{CompareAction, CompareView};
 use crate::app::background::comparison::comparison::MeasureStatus;
 use crate::app::theme;
@@ -82,11 +82,7 @@ impl Curve {
                 let points = self.points(measured, video);
                 if !points.is_empty() {
                     let colour = colours[video % colours.len()];
-                    plot.line(
-                        Line::new(LETTERS.get(video).copied().unwrap_or_default(), points)
-                            .color(colour)
-                            .width(1.5),
-                    );
+                    plot.line(Line::new(letter(video), points).color(colour).width(1.5));
                 }
             }
             plot.vline(VLine::new("", f64::from(index + 1)).color(colours[3]).width(1.0).allow_hover(false));

@@ -1,4 +1,4 @@
-//! The compare panel: two to four videos in step, what differs between them, and blind comparisons.
+//! The compare panel: two to four videos in sync, what differs between them, and blind comparisons.
 
 mod blind;
 mod controls;

@@ -48,7 +48,7 @@ impl CompareMode {
         match self {
             Self::SideBySide => "Each video beside the others",
             Self::Split => "Two videos on one place; drag the line between them",
-            Self::Flip => "Two videos on one place; a click shows the other one",
+            Self::Flip => "Two videos stacked; click to switch",
             Self::Difference => "The difference of each colour, amplified; black is the same",
         }
     }
@@ -90,7 +90,9 @@ impl ComparePanel {
             problem_text_ui(ui, error);
         }
         if comparison.videos().is_empty() {
-            ui.weak("Opening the videos…");
+            if comparison.error().is_none() {
+                ui.weak("Opening the videos…");
+            }
             return actions;
         }
         self.other = self.other.clamp(1, comparison.videos().len().max(2) - 1);
@@ -99,6 +101,11 @@ impl ComparePanel {
             self.mode = CompareMode::SideBySide;
         } else {
             self.modes_ui(ui, view, &mut actions);
+        }
+        let wanted = (self.mode == CompareMode::Difference)
+            .then_some(DifferenceRequest { other: self.other, gain: self.gain });
+        if wanted != comparison.subtracted() {
+            actions.push(CompareAction::Subtract(wanted));
         }
         let height = (ui.available_height() * STAGE_PART).max(LEAST_STAGE);
         let shown = ShownVideos { view, mode: self.mode, other: self.other, is_blind };
@@ -125,7 +132,6 @@ impl ComparePanel {
 
     /// The ways to show the videos, in one row.
     fn modes_ui(&mut self, ui: &mut Ui, view: CompareView<'_>, actions: &mut Vec<CompareAction>) {
-        let before = (self.mode, self.other, self.gain);
         ui.horizontal_wrapped(|ui| {
             for mode in CompareMode::ALL {
                 let button = Button::selectable(self.mode == mode, mode.text());
@@ -147,26 +153,17 @@ impl ComparePanel {
                 let split = f64::from(self.stage.split);
                 response.widget_info(|| WidgetInfo::slider(true, split, "Split"));
             }
-            if ui
-                .button("Fit")
-                .on_hover_text("Show the whole frames; the wheel zooms, a drag moves")
-                .clicked()
+            if ui.button("Fit").on_hover_text("Show the whole frames; scroll to zoom, drag to pan").clicked()
             {
                 self.stage.viewport = Viewport::default();
             }
             let can_be_blind = view.comparison.blind_items().len() > 1;
-            let blind = ui.add_enabled(can_be_blind, Button::new("Blind A/B"));
+            let blind = ui.add_enabled(can_be_blind, Button::new("Rank blind"));
             let blind = blind.on_hover_text("Compare pairs of them without their names, and rank them");
-            if blind.on_disabled_hover_text("Needs two videos of the history").clicked() {
+            if blind.on_disabled_hover_text("Needs at least two videos that are in the history").clicked() {
                 actions.push(CompareAction::StartBlind);
             }
         });
-        let is_difference = self.mode == CompareMode::Difference;
-        let was_difference = before.0 == CompareMode::Difference;
-        if (self.mode, self.other, self.gain) != before && (is_difference || was_difference) {
-            let request = DifferenceRequest { other: self.other, gain: self.gain };
-            actions.push(CompareAction::Subtract(is_difference.then_some(request)));
-        }
     }
 
     fn other_ui(&mut self, ui: &mut Ui, view: CompareView<'_>) {

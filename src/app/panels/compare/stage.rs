@@ -1,19 +1,17 @@
 //! The frames: beside each other, on one place, or their difference; all with the same zoom and position.
 
 use eframe::egui::{
-    Align2, Color32, CornerRadius, FontId, Pos2, Rect, Response, Role, Sense, Stroke, TextureId, Ui, Vec2,
-    WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, FontId, Label, Pos2, Rect, Response, RichText, Role, Sense, Stroke, TextureId, Ui,
+    Vec2, WidgetInfo, vec2,
 };
 
 use super::panel::CompareMode;
 use super::view::CompareView;
-use crate::app::panels::player::Viewport;
+use crate::app::panels::player::{Viewport, frame_ui};
 use crate::app::theme;
 
 /// Space between two frames.
 const GAP: f32 = 4.0;
-/// Scrolling this far doubles the zoom.
-const WHEEL_POINTS: f32 = 200.0;
 /// Distance from the line between two videos in which a drag moves it.
 const GRIP: f32 = 14.0;
 /// Names of the videos.
@@ -53,7 +51,13 @@ impl Stage {
             CompareMode::Difference => {
                 let texture = shown.view.comparison.difference();
                 self.move_frames(ui, rect, texture, &response);
-                self.frame_ui(ui, rect, rect, texture);
+                if shown.have_same_size() {
+                    self.frame_ui(ui, rect, rect, texture);
+                } else {
+                    let text = RichText::new("The videos have different sizes");
+                    let ground = theme::tokens(ui).card;
+                    ui.put(rect, Label::new(text.background_color(ground)));
+                }
                 label_ui(ui, rect, &format!("{} − {}", LETTERS[0], letter(shown.other)));
             }
         }
@@ -111,16 +115,8 @@ impl Stage {
     /// The wheel zooms at the pointer, a drag moves the frames.
     fn move_frames(&mut self, ui: &Ui, area: Rect, texture: Option<(TextureId, Vec2)>, response: &Response) {
         let Some((_, size)) = texture else { return };
-        let factor =
-            ui.input(|input| input.zoom_delta() * (input.smooth_scroll_delta().y / WHEEL_POINTS).exp2());
-        if let Some(pointer) = response.hover_pos().filter(|at| area.contains(*at))
-            && (factor - 1.0).abs() > f32::EPSILON
-        {
-            self.viewport.zoom(area, size, pointer, factor);
-        }
-        if response.dragged() {
-            self.viewport.pan(area, size, response.drag_delta());
-        }
+        let pointer = response.hover_pos().filter(|at| area.contains(*at));
+        self.viewport.follow(ui, area, size, pointer, response);
     }
 
     /// A frame placed in `area`, of which `visible` is drawn.
@@ -129,14 +125,18 @@ impl Stage {
             text_ui(ui, Align2::CENTER_CENTER, area.center(), "No frame at this time");
             return;
         };
-        let all = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
-        let clip = visible.intersect(ui.clip_rect());
-        let place = self.viewport.place(area, size);
-        ui.painter().with_clip_rect(clip).image(texture, place, all, Color32::WHITE);
+        frame_ui(ui, visible, self.viewport.place(area, size), texture);
     }
 }
 
 impl ShownVideos<'_> {
+    /// Whether the two videos can be subtracted.
+    fn have_same_size(&self) -> bool {
+        let videos = self.view.comparison.videos();
+        let size = |at: usize| videos.get(at).map(|video| video.info.size);
+        size(0) == size(self.other)
+    }
+
     /// The letter of a video with its name, if that is not hidden.
     fn name(&self, video: usize) -> String {
         let letter = letter(video);
@@ -148,7 +148,7 @@ impl ShownVideos<'_> {
 }
 
 /// The letter of a video.
-fn letter(video: usize) -> &'static str {
+pub(super) fn letter(video: usize) -> &'static str {
     LETTERS.get(video).copied().unwrap_or_default()
 }
 
@@ -184,6 +184,8 @@ fn text_ui(ui: &Ui, align: Align2, at: Pos2, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use eframe::egui::pos2;
+
     use super::*;
 
     #[test]

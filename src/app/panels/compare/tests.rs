@@ -9,15 +9,22 @@ use eframe::egui::{Ui, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
+use super::panel::CompareMode;
 use super::{CompareAction, ComparePanel, CompareView};
-use crate::app::background::comparison::comparison::{Comparison, DifferenceRequest, MeasureStatus};
+use crate::app::background::comparison::comparison::{
+    BlindItem, Comparison, DifferenceRequest, MeasureStatus, Preference,
+};
 use crate::app::theme;
+use crate::compare::Votes;
+use crate::core::{Frame, Resolution};
+use crate::media::write_png;
+use crate::store::HeldLock;
 
 struct Bench {
     panel: ComparePanel,
     comparison: Comparison,
     actions: Vec<CompareAction>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 fn clip(name: &str) -> PathBuf {
@@ -31,11 +38,17 @@ fn bench(clips: &[&str]) -> Harness<'static, Bench> {
     if !clips.is_empty() {
         comparison.open(clips.iter().map(|name| clip(name)).collect());
     }
-    let bench = Bench { panel: ComparePanel::default(), comparison, actions: Vec::new(), _dir: dir };
+    let bench = Bench { panel: ComparePanel::default(), comparison, actions: Vec::new(), dir };
     let draw = |ui: &mut Ui, bench: &mut Bench| {
         bench.comparison.tick(ui.ctx(), Instant::now());
         let view = CompareView { comparison: &bench.comparison };
-        bench.actions.extend(bench.panel.ui(ui, view));
+        let actions = bench.panel.ui(ui, view);
+        for action in &actions {
+            if let CompareAction::Subtract(difference) = action {
+                bench.comparison.subtract(*difference);
+            }
+        }
+        bench.actions.extend(actions);
     };
     Harness::builder()
         .with_size(vec2(900.0, 900.0))
@@ -96,12 +109,54 @@ fn each_way_to_show_them_is_a_button_and_the_difference_is_computed() {
     harness.get_by_role_and_label(Role::ComboBox, "Compared with");
     let request = DifferenceRequest { other: 1, gain: 4 };
     assert_eq!(harness.state().actions, [CompareAction::Subtract(Some(request))]);
-    harness.state_mut().comparison.subtract(Some(request));
     wait(&mut harness, |comparison| comparison.difference().is_some());
     // a clip has no entry in the history, so it cannot be ranked
-    harness.get_by_role_and_label(Role::Button, "Blind A/B").click();
+    harness.get_by_role_and_label(Role::Button, "Rank blind").click();
     harness.step();
     assert_eq!(harness.state().actions.len(), 1);
+}
+
+#[test]
+fn the_difference_of_the_next_comparison_is_computed_without_a_click() {
+    let mut harness = bench(&["reference", "changed", "reference"]);
+    harness.state_mut().panel.mode = CompareMode::Difference;
+    harness.state_mut().panel.other = 2;
+    wait(&mut harness, |comparison| comparison.difference().is_some());
+    harness.state_mut().comparison.open(vec![clip("reference"), clip("changed")]);
+    wait(&mut harness, |comparison| comparison.difference().is_some());
+    let request = DifferenceRequest { other: 1, gain: 4 };
+    assert_eq!(harness.state().comparison.subtracted(), Some(request), "there is no third video");
+}
+
+#[test]
+fn videos_of_different_sizes_are_named_instead_of_subtracted() {
+    let mut harness = bench(&["reference"]);
+    let other = harness.state().dir.path().join("other.png");
+    write_png(&other, &Frame { size: Resolution::new(8, 4), rgb: vec![9; 8 * 4 * 3] }).unwrap();
+    harness.state_mut().comparison.open(vec![clip("reference"), other]);
+    wait(&mut harness, |comparison| comparison.texture(1).is_some());
+    harness.get_by_role_and_label(Role::Button, "Difference").click();
+    harness.step();
+    harness.step();
+    assert!(harness.state().comparison.subtracted().is_some());
+    harness.get_by_label("The videos have different sizes");
+}
+
+#[test]
+fn a_vote_that_waits_for_another_program_does_not_stop_the_window() {
+    let mut harness = bench(&[]);
+    let items = ["reference", "changed"].map(|name| BlindItem { id: name.to_owned(), path: clip(name) });
+    harness.state_mut().comparison.open_blind(items.into());
+    wait(&mut harness, |comparison| comparison.texture(1).is_some());
+    // as another program holds it while it saves a vote
+    let lock = HeldLock::wait(&harness.state().dir.path().join("votes.lock")).unwrap();
+    harness.state_mut().comparison.vote(Preference::Left);
+    harness.step();
+    assert!(harness.state().comparison.videos().is_empty(), "nothing can be preferred twice");
+    drop(lock);
+    wait(&mut harness, |comparison| comparison.blind().is_some_and(|series| series.num_made() == 1));
+    harness.get_by_label("1 pair compared in this session");
+    assert_eq!(Votes::load(harness.state().dir.path()).unwrap().all().len(), 1);
 }
 
 #[test]

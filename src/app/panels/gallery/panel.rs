@@ -276,7 +276,7 @@ impl GalleryPanel {
                 button = button.shortcut_text(ui.ctx().format_shortcut(&shortcut));
             }
             let response = ui.add_enabled(action.is_some(), button);
-            if response.on_disabled_hover_text("The file or its settings are missing").clicked() {
+            if response.on_disabled_hover_text(verb.needs()).clicked() {
                 actions.extend(action);
                 ui.close();
             }

@@ -189,3 +189,12 @@ fn snapshot_of_the_gallery() {
         drop(panel.ui(ui, &GalleryView { library, num_deleted: 0 }));
     });
 }
+
+#[test]
+fn two_to_fifty_videos_are_ranked() {
+    let dir = data_folder();
+    let harness = gallery(dir.path());
+    let item = &harness.state().library.items()[0];
+    let can_rank = |count| GalleryVerb::RankBlind.action(&vec![item; count]).is_some();
+    assert_eq!([1, 2, 50, 51].map(can_rank), [false, true, true, false]);
+}

@@ -4,13 +4,10 @@ use std::path::PathBuf;
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
-use crate::app::background::comparison::comparison::BlindItem;
+use crate::app::background::comparison::comparison::{BlindItem, COMPARED, RANKED};
 use crate::core::Draft;
 use crate::library::GalleryItem;
 use crate::media::Format;
-
-/// How many videos can be compared at once.
-const COMPARED: std::ops::RangeInclusive<usize> = 2..=4;
 
 /// An action on the selected results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +127,15 @@ impl GalleryVerb {
         }
     }
 
+    /// Why it is not possible for what is selected.
+    pub(in crate::app) fn needs(self) -> &'static str {
+        match self {
+            Self::Compare => "Select two to four videos whose files are there",
+            Self::RankBlind => "Select 2 to 50 videos whose files are there",
+            _ => "The file or its settings are missing",
+        }
+    }
+
     /// The action on `items`, the first of which has the focus; `None` if it is not possible.
     pub(in crate::app) fn action(self, items: &[&GalleryItem]) -> Option<GalleryAction> {
         let first = items.first()?;
@@ -147,7 +153,7 @@ impl GalleryVerb {
             Self::RankBlind => {
                 let items: Vec<_> =
                     existing(items).map(|(item, path)| BlindItem { id: item.id.clone(), path }).collect();
-                (items.len() > 1).then_some(GalleryAction::RankBlind(items))
+                RANKED.contains(&items.len()).then_some(GalleryAction::RankBlind(items))
             }
             Self::ReuseAll => draft().map(GalleryAction::Reuse),
             Self::Remix => draft().map(GalleryAction::Remix),

@@ -9,4 +9,4 @@ mod viewport;
 pub(in crate::app) use command::PlayerCommand;
 pub(in crate::app) use panel::PlayerPanel;
 pub(in crate::app) use view::{LivePreview, PlayerAction, PlayerView, Repeat, Screen};
-pub(in crate::app::panels) use viewport::Viewport;
+pub(in crate::app::panels) use viewport::{Viewport, frame_ui};

@@ -1,21 +1,19 @@
 //! The player panel: the frame, and the controls below it.
 
 use eframe::egui::{
-    Align, Button, Color32, CornerRadius, Frame, Label, Layout, Pos2, Rect, Response, RichText, Role, Sense,
-    TextureId, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Button, CornerRadius, Frame, Label, Layout, Rect, Response, RichText, Role, Sense, Ui, UiBuilder,
+    WidgetInfo, vec2,
 };
 
 use super::command::PlayerCommand;
 use super::controls;
 use super::view::{LivePreview, PlayerAction, PlayerView, Screen};
-use super::viewport::Viewport;
+use super::viewport::{Viewport, frame_ui};
 use crate::app::theme;
 use crate::core::Stage;
 
 /// Margin around a frame that fits the stage.
 const MARGIN: f32 = 8.0;
-/// Scrolling this far doubles the zoom.
-const WHEEL_POINTS: f32 = 200.0;
 
 /// The view state of the player.
 #[derive(Default)]
@@ -78,23 +76,14 @@ impl PlayerPanel {
             self.fit();
         }
         let pointer = response.hover_pos().filter(|pointer| rect.contains(*pointer));
-        let factor =
-            ui.input(|input| input.zoom_delta() * (input.smooth_scroll_delta().y / WHEEL_POINTS).exp2());
-        if let Some(pointer) = pointer
-            && (factor - 1.0).abs() > f32::EPSILON
-        {
-            self.viewport.zoom(area, size, pointer, factor);
-        }
-        if response.dragged() {
-            self.viewport.pan(area, size, response.drag_delta());
-        }
+        self.viewport.follow(ui, area, size, pointer, response);
     }
 
     /// The opened video, with its name above it.
     fn result_ui(&self, ui: &mut Ui, rect: Rect, screen: &Screen) {
         match screen.texture {
             Some((texture, size)) if screen.error.is_none() => {
-                texture_ui(ui, rect, self.viewport.place(rect.shrink(MARGIN), size), texture);
+                frame_ui(ui, rect, self.viewport.place(rect.shrink(MARGIN), size), texture);
             }
             _ => placeholder_ui(ui, rect, screen),
         }
@@ -121,7 +110,7 @@ impl PlayerPanel {
         is_alone: bool,
     ) {
         if let (Some(place), Some((texture, size))) = (place, preview.texture) {
-            texture_ui(ui, place, Viewport::default().place(place.shrink(MARGIN), size), texture);
+            frame_ui(ui, place, Viewport::default().place(place.shrink(MARGIN), size), texture);
         }
         let short = stage_name(preview.stage);
         let text = format!("Live preview · job {} · {short}", preview.job);
@@ -167,13 +156,6 @@ fn text_ui(ui: &mut Ui, rect: Rect, text: RichText) {
     child.add(Label::new(text).wrap());
 }
 
-/// Draws a frame, clipped to the stage.
-fn texture_ui(ui: &Ui, stage: Rect, place: Rect, texture: TextureId) {
-    let all = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
-    let clip = stage.intersect(ui.clip_rect());
-    ui.painter().with_clip_rect(clip).image(texture, place, all, Color32::WHITE);
-}
-
 #[cfg(test)]
 mod tests {
     use eframe::egui::accesskit::Role as NodeRole;
@@ -181,7 +163,7 @@ mod tests {
 
     use eframe::egui::{
         ColorImage, Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, TextureHandle,
-        TextureOptions, Theme, TouchPhase,
+        TextureId, TextureOptions, Theme, TouchPhase, pos2,
     };
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable as _;

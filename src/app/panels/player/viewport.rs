@@ -1,9 +1,12 @@
 //! Zoom and position of the frame on the stage.
 
-use eframe::egui::{Pos2, Rect, Vec2};
+use eframe::egui::{Color32, Pos2, Rect, Response, TextureId, Ui, Vec2, pos2};
 
 /// Smallest and largest zoom, in points per pixel of the frame.
 const SCALES: [f32; 2] = [0.05, 32.0];
+
+/// Scrolling this far doubles the zoom.
+const WHEEL_POINTS: f32 = 200.0;
 
 /// The visible part of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -48,6 +51,36 @@ impl Viewport {
         let shown = size * self.scale(area, size);
         self.offset = limited(self.offset + by, area.size(), shown);
     }
+}
+
+impl Viewport {
+    /// Follows the hand on a frame of `size` pixels in `area`: the wheel zooms at `pointer`, a drag moves the frame.
+    pub(in crate::app::panels) fn follow(
+        &mut self,
+        ui: &Ui,
+        area: Rect,
+        size: Vec2,
+        pointer: Option<Pos2>,
+        response: &Response,
+    ) {
+        let factor =
+            ui.input(|input| input.zoom_delta() * (input.smooth_scroll_delta().y / WHEEL_POINTS).exp2());
+        if let Some(pointer) = pointer
+            && (factor - 1.0).abs() > f32::EPSILON
+        {
+            self.zoom(area, size, pointer, factor);
+        }
+        if response.dragged() {
+            self.pan(area, size, response.drag_delta());
+        }
+    }
+}
+
+/// Draws a frame at `place`, as far as it is in `visible`.
+pub(in crate::app::panels) fn frame_ui(ui: &Ui, visible: Rect, place: Rect, texture: TextureId) {
+    let all = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
+    let clip = visible.intersect(ui.clip_rect());
+    ui.painter().with_clip_rect(clip).image(texture, place, all, Color32::WHITE);
 }
 
 /// Limits the offset: no gap beside a frame larger than the area, and a smaller one is centred.

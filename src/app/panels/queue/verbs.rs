@@ -7,11 +7,9 @@ use egui_material_icons::icons::{
 };
 
 use super::view::QueueAction;
+use crate::app::background::comparison::comparison::COMPARED;
 use crate::jobs::{EndStatus, Job, JobState, PendingAction, Priority};
 use crate::queue::QueueCommand;
-
-/// How many videos can be compared at once.
-const COMPARED: std::ops::RangeInclusive<usize> = 2..=4;
 
 /// One action.
 #[derive(Clone, Debug)]
@@ -141,8 +139,8 @@ fn compare(jobs: &[&Job]) -> Option<Verb> {
     };
     let outputs: Option<Vec<_>> = jobs.iter().map(output).collect();
     let outputs = outputs.filter(|outputs| COMPARED.contains(&outputs.len()))?;
-    let about = "Show them in step, with what differs between them";
-    Some(Verb::new(ICON_COMPARE, "Compare", about, QueueAction::Compare(outputs)))
+    let about = "Show them in sync, with what differs between them";
+    Some(Verb::new(ICON_COMPARE, "Compare videos", about, QueueAction::Compare(outputs)))
 }
 
 /// The two actions shown at the end of the row.
