@@ -6,27 +6,21 @@
 
 use crate::core::{Error, Kind, Result};
 
-/// A moment before pages of model files are read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FaultCount(u64);
-
-impl FaultCount {
-    /// How many faults there were until now. The first call installs the handler.
-    pub(super) fn now() -> Self {
-        Self(handler::num_caught())
+/// The result of `read`, which reads pages of the model files of the component `name`.
+///
+/// Fails if one of them could not be read, because then what was computed from it is wrong. The first call installs the
+/// handler.
+pub(super) fn watched<T>(name: &str, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let before = handler::num_caught();
+    let result = read();
+    if handler::num_caught() == before {
+        return result;
     }
-
-    /// Fails if a page of a model file could not be read since; `name` is the component that was in use.
-    pub(super) fn check(self, name: &str) -> Result<()> {
-        if handler::num_caught() == self.0 {
-            return Ok(());
-        }
-        Err(Error::new(
-            Kind::CorruptModel,
-            format!("A file of the {name} was cut or could not be read while the model was in use"),
-        )
-        .remedy("Verify the model's files, then retry the job; it resumes from its last step"))
-    }
+    Err(Error::new(
+        Kind::CorruptModel,
+        format!("A file of the {name} was truncated or could not be read while it was in use"),
+    )
+    .remedy("Verify the model's files, then retry the job; it resumes from its last step"))
 }
 
 #[cfg(not(target_os = "linux"))]

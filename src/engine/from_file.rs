@@ -6,7 +6,7 @@ use std::time::Instant;
 use ort::session::Session as OrtSession;
 use ort::session::builder::SessionBuilder;
 
-use super::file_fault::FaultCount;
+use super::file_fault::watched;
 use super::half_io::HalfConversion;
 use super::provider;
 use super::runtime::Runtime;
@@ -48,10 +48,8 @@ impl Session {
         let commit = move |builder: &mut SessionBuilder| builder.commit_from_file(path);
         let profiled_since = options.profile.as_ref().map(|_| Instant::now());
         // how large the weights of somebody else's graph are is not known
-        let faults = FaultCount::now();
-        let made = runtime.abandoned().commit(name, Bytes(u64::MAX), cancel, builder, commit);
-        faults.check(name)?;
-        let inner = made?;
+        let inner =
+            watched(name, || runtime.abandoned().commit(name, Bytes(u64::MAX), cancel, builder, commit))?;
         let names = |values: &[ort::value::Outlet]| -> Vec<String> {
             values.iter().map(|value| value.name().to_owned()).collect()
         };

@@ -3,6 +3,7 @@
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::value::{DynValue, Tensor as OrtTensor};
 
+use super::file_fault::watched;
 use super::ort_error;
 use super::session::{Session, run_options, terminate};
 use super::tensor::{Input, Tensor};
@@ -52,8 +53,9 @@ impl Session {
         let host = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput)
             .map_err(|error| failed(&error))?;
         binding.bind_output_to_device(output, &host).map_err(|error| failed(&error))?;
-        let mut results =
-            self.inner.run_binding_with_options(&binding, &options).map_err(|error| failed(&error))?;
+        let mut results = watched(self.name, || {
+            self.inner.run_binding_with_options(&binding, &options).map_err(|error| failed(&error))
+        })?;
         let mut take = |name: &str| {
             results.remove(name).map(Tensor).ok_or_else(|| {
                 Error::new(Kind::Bug, format!("The {} did not return its output {name}", self.name))

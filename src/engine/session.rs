@@ -9,7 +9,7 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{RunOptions, Session as OrtSession};
 use ort::value::{TensorElementType, ValueType};
 
-use super::file_fault::FaultCount;
+use super::file_fault::watched;
 use super::half_io::HalfConversion;
 use super::kernels::check_kernels;
 use super::memory::{Arena, Prepack};
@@ -95,10 +95,9 @@ impl Session {
         };
         let commit = move |builder: &mut SessionBuilder| builder.commit_from_memory(&bytes);
         let profiled_since = options.profile.as_ref().map(|_| Instant::now());
-        let faults = FaultCount::now();
-        let made = runtime.abandoned().commit(graph.name, graph.weight_bytes(), cancel, builder, commit);
-        faults.check(graph.name)?;
-        let inner = made?;
+        let inner = watched(graph.name, || {
+            runtime.abandoned().commit(graph.name, graph.weight_bytes(), cancel, builder, commit)
+        })?;
         let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
         let half = HalfConversion::default();
@@ -131,10 +130,9 @@ impl Session {
             .map(|(name, input)| Ok((name, self.half.input(name, input)?)))
             .collect::<ort::Result<Vec<_>>>()
             .map_err(|error| ort_error::run_error(&error))?;
-        let faults = FaultCount::now();
-        let run = self.inner.run_with_options(values, &options);
-        faults.check(self.name)?;
-        let mut results = run.map_err(|error| ort_error::run_error(&error))?;
+        let mut results = watched(self.name, || {
+            self.inner.run_with_options(values, &options).map_err(|error| ort_error::run_error(&error))
+        })?;
         let take = |name: &String| {
             let value = results.remove(name).ok_or_else(|| {
                 Error::new(Kind::Bug, format!("The {} did not return its output {name}", self.name))
