@@ -125,7 +125,7 @@ pub(crate) fn attempt(
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
     context.reporter.send(runs_on(model, &request, &compute));
     let cache = WeightsCache::new(data_dir);
-    let repacked = RepackedModel::plan(model, &compute, cache.dir());
+    let repacked = RepackedModel::plan(model, &compute, cache.dir())?;
     let given = context.stage(Stage::Preflight, |context| {
         let reporter = &mut context.reporter;
         let given = resolve_inputs(&target, &request, model, data_dir, reporter, cancel)?;

@@ -30,7 +30,7 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     };
     let types = ComputePlan::on(provider, None, *precision, &checkpoint)?;
     let cache = WeightsCache::new(Some(&places.data_dir));
-    let repacked = RepackedModel::plan(&checkpoint, &types, cache.dir());
+    let repacked = RepackedModel::plan(&checkpoint, &types, cache.dir())?;
     cache.make_room(&repacked.files(), repacked.size_to_write())?;
     let checkpoint = repacked.write(&CancelToken::new(), &mut Reporter::new(&mut |_| {}))?;
     let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);

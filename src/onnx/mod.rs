@@ -9,6 +9,7 @@ mod blocks;
 mod branches;
 mod builder;
 mod compute_type;
+mod content;
 mod decode;
 mod dense_rows;
 mod encode;

@@ -33,23 +33,26 @@ pub struct RepackedModel {
 
 impl RepackedModel {
     /// Plans what `compute` needs of `model`, with files in `dir`. Nothing is written yet.
-    pub fn plan(model: &Checkpoint, compute: &ComputePlan, dir: &Path) -> Self {
+    ///
+    /// Fails if weights that need to be repacked cannot be read.
+    pub fn plan(model: &Checkpoint, compute: &ComputePlan, dir: &Path) -> Result<Self> {
         let mut checkpoint = model.clone();
         let [text, transformer, vae] = compute.repack_targets();
         let mut repacks = Vec::new();
-        let mut plan = |component, weights: &mut Weights, target| {
-            if let Some(repack) = Repack::plan(weights, target, is_block_linear, dir) {
+        let mut plan = |component, weights: &mut Weights, target| -> Result<()> {
+            if let Some(repack) = Repack::plan(weights, target, is_block_linear, dir)? {
                 *weights = repack.weights().clone();
                 repacks.push((component, repack));
             }
+            Ok(())
         };
-        plan(Repacked::Transformer, &mut checkpoint.transformer.weights, transformer);
+        plan(Repacked::Transformer, &mut checkpoint.transformer.weights, transformer)?;
         if let Some(second) = &mut checkpoint.transformer_2 {
-            plan(Repacked::Transformer2, &mut second.weights, transformer);
+            plan(Repacked::Transformer2, &mut second.weights, transformer)?;
         }
-        plan(Repacked::TextEncoder, &mut checkpoint.text_encoder.weights, text);
-        plan(Repacked::Vae, &mut checkpoint.vae.weights, vae);
-        Self { checkpoint, repacks }
+        plan(Repacked::TextEncoder, &mut checkpoint.text_encoder.weights, text)?;
+        plan(Repacked::Vae, &mut checkpoint.vae.weights, vae)?;
+        Ok(Self { checkpoint, repacks })
     }
 
     /// The model as it computes. Its repacked weights can be read after [`Self::write`] only.

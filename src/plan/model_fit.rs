@@ -77,7 +77,7 @@ fn preflight_of(model: &Path, draft: Draft, data_dir: &Path) -> Result<Preflight
     let limits = RunLimits::from(&Settings::load(data_dir).0);
     let memory = MemorySample::now(&compute, true, limits);
     let spec = JobSpec::new(draft, model.to_path_buf(), data_dir.join("outputs/any.mp4"));
-    let model = &repacked_model(&checkpoint, &compute, data_dir);
+    let model = &repacked_model(&checkpoint, &compute, data_dir)?;
     let job = PreparedJob { spec: &spec, request: &request, model, compute: &compute, memory, limits };
     report(job, data_dir).map(|(found, _)| found)
 }

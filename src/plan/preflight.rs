@@ -89,7 +89,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     limits.check_prompts(&request, &checkpoint)?;
     let keeps_sessions = keeps_sessions && settings.models.offload == Offload::Auto;
     let memory = MemorySample::now(&compute, keeps_sessions, limits);
-    let model = &repacked_model(&checkpoint, &compute, data_dir);
+    let model = &repacked_model(&checkpoint, &compute, data_dir)?;
     let job = PreparedJob { spec: work, request: &request, model, compute: &compute, memory, limits };
     let (mut found, disk_space) = report(job, data_dir)?;
     let finding = |(severity, message)| Finding {
@@ -119,7 +119,11 @@ pub(super) fn compute_plan(
 }
 
 /// The model as a run with the data folder computes with it.
-pub(super) fn repacked_model(model: &Checkpoint, compute: &ComputePlan, data_dir: &Path) -> RepackedModel {
+pub(super) fn repacked_model(
+    model: &Checkpoint,
+    compute: &ComputePlan,
+    data_dir: &Path,
+) -> Result<RepackedModel> {
     RepackedModel::plan(model, compute, WeightsCache::new(Some(data_dir)).dir())
 }
 

@@ -44,14 +44,16 @@ pub(crate) fn ran_with(
         // convolutions are never packed
         _ => None,
     };
-    let is_packed =
-        component.filter(|_| is_built && compute.device.provider == Provider::Cpu).is_some_and(|one| {
+    let is_packed = match component.filter(|_| is_built && compute.device.provider == Provider::Cpu) {
+        Some(one) => {
             // where the repacked weights are does not matter here
-            let model = RepackedModel::plan(model, &compute, &std::env::temp_dir());
+            let model = RepackedModel::plan(model, &compute, &std::env::temp_dir()).ok()?;
             let sample = MemorySample::now(&compute, false, RunLimits::default());
             let plan = sample.plan(&request, model.checkpoint(), &compute);
             plan.of(one).prepack == Prepack::Packed
-        });
+        }
+        None => false,
+    };
     Some(RanWith {
         provider: compute.device.provider,
         vae_tile: is_built.then(|| tile.unwrap_or_else(|| size.width.max(size.height))),

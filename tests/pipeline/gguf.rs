@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use safetensors::Dtype;
 use wandeck::core::CancelToken;
@@ -158,4 +160,25 @@ fn q8_0_makes_the_video_of_its_numbers() {
 #[test]
 fn q4_k_makes_the_video_of_its_numbers() {
     assert_video_of_numbers(GgufType::Q4K, "Q4_K");
+}
+
+#[test]
+fn experts_of_one_size_and_one_time_keep_their_own_weights() {
+    let data_dir = common::fresh_data_dir();
+    let video = |model: &Path| video(data_dir.path(), model, "fp32").0;
+    let dir = tempfile::tempdir().unwrap();
+    let [gguf, wide] = models(dir.path(), GgufType::Q8_0);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let experts =
+        std::fs::read_dir(gguf.join("diffusion_models")).unwrap().map(|entry| entry.unwrap().path());
+    let experts = experts.filter(|path| path.extension().is_some_and(|extension| extension == "gguf"));
+    let sizes = experts.map(|path| {
+        let file = File::options().append(true).open(path).unwrap();
+        file.set_modified(time).unwrap();
+        file.metadata().unwrap().len()
+    });
+    let sizes: Vec<_> = sizes.collect();
+    assert!(matches!(sizes[..], [high, low] if high == low), "{sizes:?}");
+    let (found, exact) = (video(&gguf), video(&wide));
+    assert!(equal(&found, &exact) >= 0.999, "{} equal", equal(&found, &exact));
 }

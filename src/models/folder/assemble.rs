@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::compatibility;
-use super::super::content::content_of;
 use super::super::info::{Layout, ModelInfo, RoleSource, precision};
 use super::super::names::LooseNames;
 use super::super::open::{Listed, Opened};
@@ -88,7 +87,7 @@ fn tell_apart(models: Vec<Listed>) -> Vec<Listed> {
     for mut model in models {
         if apart.iter().any(|known| known.id == model.id)
             && let Ok(opened) = &mut model.opened
-            && let Ok(content) = content_of(&opened.checkpoint.transformer.weights)
+            && let Ok(content) = opened.checkpoint.transformer.weights.content()
         {
             model.id = format!("{}~{}", model.id, &content[..6]);
             opened.checkpoint.id.clone_from(&model.id);

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::super::chosen;
 use super::super::component;
-use super::super::content::content_of;
 use super::super::experts::expert_of_file;
 use super::super::info::{RoleSource, precision};
 use super::scan::Found;
@@ -151,8 +150,11 @@ pub(super) fn without_copies(transformers: Vec<Transformer>) -> Vec<Transformer>
             let known_expert = known.expert.as_ref().map(|(expert, _)| *expert);
             shape(known) == shape(&one)
                 && (expert.is_none() || expert == known_expert)
-                && content_of(&known.component.weights)
-                    .is_ok_and(|known| content_of(&one.component.weights).is_ok_and(|own| own == known))
+                && known
+                    .component
+                    .weights
+                    .content()
+                    .is_ok_and(|known| one.component.weights.content().is_ok_and(|own| own == known))
         };
         if !kept.iter().any(is_copy) {
             kept.push(one);

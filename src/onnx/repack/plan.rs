@@ -10,10 +10,10 @@ use super::super::quantised::{QUANTIZATION_KEY, logical_shape, quantization_layo
 use super::super::safetensors_header::safetensors_header;
 use super::super::spec::Dtype;
 use super::super::weights::{StoredForm, TensorInfo, Weights};
-use crate::core::{Bytes, Quantisation, sha256_hex};
+use crate::core::{Bytes, Quantisation, Result, sha256_hex};
 
 /// Changed when the same source would give another file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Values above which a tensor that stays floating point is stored in fp16: blocks are less exact than that.
 const LARGE: usize = 1 << 20;
 
@@ -91,15 +91,15 @@ impl Weights {
 impl Repack {
     /// Plans a file in `dir`, named after what it is made from; `is_linear` says which matrices belong to linear layers.
     ///
-    /// `None` if nothing needs to be repacked.
+    /// `None` if nothing needs to be repacked. Reads a part of the source's values.
     pub fn plan(
         source: &Weights,
         target: RepackTarget,
         is_linear: impl Fn(&str, &[usize]) -> bool,
         dir: &Path,
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>> {
         if !source.needs_repack() {
-            return None;
+            return Ok(None);
         }
         let mut tensors: Vec<_> =
             source.iter().flat_map(|(name, info)| planned(source, name, info, target, &is_linear)).collect();
@@ -120,10 +120,10 @@ impl Repack {
         for (tensor, place) in tensors.iter_mut().zip(places) {
             tensor.offset = header.len() as u64 + place;
         }
-        let path = dir.join(format!("{}.safetensors", key(source, &header)));
+        let path = dir.join(format!("{}.safetensors", key(source, &header)?));
         let infos = tensors.iter().map(|tensor| (tensor.name.clone(), info(tensor))).collect();
         let result = Weights::repacked(source, path.clone(), infos, metadata);
-        Some(Self { source: source.clone(), tensors, header, path, result })
+        Ok(Some(Self { source: source.clone(), tensors, header, path, result }))
     }
 
     /// The repacked weights. Only their layout is known until the file is written.
@@ -248,9 +248,11 @@ fn info(tensor: &RepackedTensor) -> TensorInfo {
 }
 
 /// Identifies the content of a file: what it is made from, and how.
-fn key(source: &Weights, header: &[u8]) -> String {
-    let mut lines = vec![format!("{VERSION} {}", sha256_hex(header))];
+///
+/// Two experts may have one header, one size and, once copied or unpacked, one time: their values tell them apart.
+fn key(source: &Weights, header: &[u8]) -> Result<String> {
+    let mut lines = vec![format!("{VERSION} {} {}", sha256_hex(header), source.content()?)];
     lines.extend(source.file_states());
     lines.extend(source.iter().map(|(name, info)| format!("{name} {info:?}")));
-    sha256_hex(lines.join("\n").as_bytes())
+    Ok(sha256_hex(lines.join("\n").as_bytes()))
 }
