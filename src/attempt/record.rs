@@ -14,6 +14,7 @@ use crate::wan::Checkpoint;
 /// Everything besides the request that determines the bytes of a video.
 pub(super) struct MadeBy<'a> {
     pub(super) model: &'a Checkpoint,
+    pub(super) fingerprint: &'a str,
     pub(super) given: &'a ResolvedInputs,
     pub(super) runtime: &'a Runtime,
     pub(super) compute: &'a ComputePlan,
@@ -31,7 +32,7 @@ impl MadeBy<'_> {
         Outcome {
             output: target.path().to_path_buf(),
             request: request.clone(),
-            model_fingerprint: self.model.fingerprint(),
+            model_fingerprint: self.fingerprint.to_owned(),
             loras: self.given.loras.records.clone(),
             generation_time_s: Secs(0.0),
             stages: Vec::new(),
@@ -56,7 +57,7 @@ impl MadeBy<'_> {
         Provenance {
             request,
             model: &self.model.id,
-            model_fingerprint: self.model.fingerprint(),
+            model_fingerprint: self.fingerprint.to_owned(),
             image_hashes: &self.given.hashes,
             latents_hash: self.given.latents.as_ref().map(|(_, hash)| hash.as_str()),
             onnxruntime: &self.runtime.info().version,
@@ -70,19 +71,19 @@ impl MadeBy<'_> {
 
     /// The key of this request's resume points.
     pub(super) fn key(&self, request: &GenRequest) -> Result<String> {
-        self.resume_key(request, &self.model.fingerprint()).hash()
+        self.resume_key(request).hash()
     }
 
     /// The key of this request's state at the switch between the experts, after `high` steps.
     pub(super) fn switch_key(&self, request: &GenRequest, high: usize) -> Result<String> {
-        self.resume_key(request, &self.model.fingerprint()).switch_hash(high)
+        self.resume_key(request).switch_hash(high)
     }
 
-    fn resume_key<'a>(&'a self, request: &'a GenRequest, fingerprint: &'a str) -> ResumeKey<'a> {
+    fn resume_key<'a>(&'a self, request: &'a GenRequest) -> ResumeKey<'a> {
         ResumeKey {
             request,
             model: &self.model.id,
-            model_fingerprint: fingerprint,
+            model_fingerprint: self.fingerprint,
             image_hashes: &self.given.hashes,
             latents_hash: self.given.latents.as_ref().map(|(_, hash)| hash.as_str()),
             onnxruntime: &self.runtime.info().version,

@@ -123,7 +123,8 @@ pub(crate) fn attempt(
     };
     let context = &mut RunContext { reporter: Reporter::new(&mut send), cancel, cache, sessions, faults };
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
-    context.reporter.send(runs_on(model, &request, &compute));
+    let fingerprint = &model.fingerprint();
+    context.reporter.send(runs_on(model, fingerprint, &request, &compute));
     let cache = WeightsCache::new(data_dir);
     let repacked = RepackedModel::plan(model, &compute, cache.dir())?;
     let given = context.stage(Stage::Preflight, |context| {
@@ -155,7 +156,7 @@ pub(crate) fn attempt(
     let inputs = Inputs { request: &request, images: &given.images };
     let prepared = pipeline.prepare(inputs, work.preview, context)?;
 
-    let made_by = MadeBy { model, given: &given, runtime, compute: &compute, retries };
+    let made_by = MadeBy { model, fingerprint, given: &given, runtime, compute: &compute, retries };
     let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
     let steps = denoise_steps(model, &request);
     let switch = match with.switch_states.filter(|_| work.group.is_some() && steps.iter().all(|&of| of > 0)) {
@@ -361,10 +362,10 @@ fn check_output(
     Ok(())
 }
 
-fn runs_on(model: &Checkpoint, request: &GenRequest, compute: &ComputePlan) -> Event {
+fn runs_on(model: &Checkpoint, fingerprint: &str, request: &GenRequest, compute: &ComputePlan) -> Event {
     Event::RunsOn {
         model: model.id.clone(),
-        model_fingerprint: model.fingerprint(),
+        model_fingerprint: fingerprint.to_owned(),
         mode: request.mode,
         provider: compute.device.provider.word().to_owned(),
         precision: compute.precision.to_owned(),

@@ -1,5 +1,6 @@
 //! Collects the facts for preflight, runs it and reports its findings.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::distilled;
@@ -32,7 +33,7 @@ use crate::wan::{Checkpoint, vae_cost};
 const EARLIER: usize = 60;
 /// Number of comparable runs for the time estimate.
 const NEAREST: usize = 20;
-/// Maximum number of other models opened to learn from their runs.
+/// Maximum number of models, with that of the job, whose runs are considered.
 const MODELS: usize = 4;
 /// Upper bound of bytes per pixel in a file: for PNG frames and for video.
 const PNG_BYTES_PER_PIXEL: u64 = 3;
@@ -141,8 +142,9 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
     let mut disk_space = disk_space(work, request, &size, data_dir);
     disk_space.extend(repacked_space(repacked, data_dir));
     let history = history(data_dir);
-    let like = history.as_ref().and_then(|history| like_runs(history, job));
-    let earlier = history.map(|history| earlier(&history, model, data_dir)).unwrap_or_default();
+    let own = MeasuredModel { model, size: &size };
+    let like = history.as_ref().and_then(|history| like_runs(history, job, own));
+    let earlier = history.map(|history| earlier(&history, own, data_dir)).unwrap_or_default();
     let facts = PreflightFacts {
         request,
         model: &size,
@@ -313,12 +315,18 @@ fn read<T>(read: Result<T>) -> Option<T> {
     read.inspect_err(|error| tracing::warn!("Earlier runs cannot be read: {error:#}")).ok()
 }
 
+/// A model with its size, which is measured once: it takes a hash over all tensors.
+#[derive(Clone, Copy)]
+struct MeasuredModel<'a> {
+    model: &'a Checkpoint,
+    size: &'a ModelSize,
+}
+
 /// The duration of a job, estimated from comparable runs of the same size.
-fn like_runs(history: &History, job: PreparedJob<'_>) -> Option<HistoryEstimate> {
-    let PreparedJob { spec, request, model, compute, .. } = job;
-    let model = model.checkpoint();
+fn like_runs(history: &History, job: PreparedJob<'_>, own: MeasuredModel<'_>) -> Option<HistoryEstimate> {
+    let PreparedJob { spec, request, compute, .. } = job;
     let like = SimilarRuns {
-        model_fingerprint: &model.fingerprint(),
+        model_fingerprint: &own.size.fingerprint,
         mode: request.mode,
         provider: compute.device.provider.word(),
         precision: compute.precision,
@@ -326,34 +334,44 @@ fn like_runs(history: &History, job: PreparedJob<'_>) -> Option<HistoryEstimate>
     let mut tasks = read(history.like_runs(&like, NEAREST))?;
     // attention grows faster than the frame; only the cost formulas account for that
     let is_same = |run: MeasuredRun| run.size == request.size && run.frames == request.frames;
-    tasks.retain(|task| measured(task, model).is_some_and(is_same));
+    tasks.retain(|task| measured(task, own).is_some_and(is_same));
     expected(&spec.draft, &tasks)
 }
 
 /// Earlier runs of this data folder as measurements.
-fn earlier(history: &History, model: &Checkpoint, data_dir: &Path) -> Vec<MeasuredRun> {
+fn earlier(history: &History, own: MeasuredModel<'_>, data_dir: &Path) -> Vec<MeasuredRun> {
     let tasks = read(history.recent(EARLIER)).unwrap_or_default();
-    let mut known = vec![(model.fingerprint(), Some(model.clone()))];
+    let mut others = BTreeMap::new();
     let mut found = Vec::new();
     for task in tasks {
-        let Some(fingerprint) = task.model_fingerprint.clone() else { continue };
-        if !known.iter().any(|(known, _)| *known == fingerprint) {
-            if known.len() >= MODELS {
-                continue;
-            }
-            let path = models::find(&task.model, data_dir, None);
-            let opened = path.and_then(|path| models::open(&path)).ok();
-            // the folder may contain a different model by now
-            known.push((fingerprint.clone(), opened.filter(|model| model.fingerprint() == fingerprint)));
+        let Some(fingerprint) = &task.model_fingerprint else { continue };
+        if *fingerprint == own.size.fingerprint {
+            found.extend(measured(&task, own));
+            continue;
         }
-        let of = known.iter().find(|(known, _)| *known == fingerprint).and_then(|(_, model)| model.as_ref());
-        found.extend(of.and_then(|model| measured(&task, model)));
+        if others.len() + 1 >= MODELS && !others.contains_key(fingerprint) {
+            continue;
+        }
+        let other = others
+            .entry(fingerprint.clone())
+            .or_insert_with(|| other_model(&task.model, fingerprint, data_dir));
+        let other = other.as_ref().map(|(model, size)| MeasuredModel { model, size });
+        found.extend(other.and_then(|other| measured(&task, other)));
     }
     found
 }
 
+/// The installed model of an earlier run, if it still is the one of that run.
+fn other_model(name: &str, fingerprint: &str, data_dir: &Path) -> Option<(Checkpoint, ModelSize)> {
+    let path = models::find(name, data_dir, None).ok()?;
+    let model = models::open(&path).ok()?;
+    let size = ModelSize::of(&model);
+    // the folder may contain a different model by now
+    (size.fingerprint == fingerprint).then_some((model, size))
+}
+
 /// A finished job as a measurement; `None` if its settings were changed by retries.
-fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
+fn measured(task: &HistoryEntry, MeasuredModel { model, size }: MeasuredModel<'_>) -> Option<MeasuredRun> {
     // skipped steps take no time
     if task.status != EndStatus::Done || task.retries > 0 || task.step_cache.is_some() {
         return None;
@@ -361,7 +379,6 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
     let draft = task.draft()?;
     let request = GenRequest::parse(&draft, &model.limits()).ok()?;
     let steps = denoise_steps(model, &request).map(|steps| steps as u32);
-    let size = ModelSize::of(model);
     let name = task.provider.clone()?;
     let provider = Provider::ALL.into_iter().find(|one| one.word() == name)?;
     // a resumed run did not compute all steps
@@ -383,7 +400,7 @@ fn measured(task: &HistoryEntry, model: &Checkpoint) -> Option<MeasuredRun> {
         vae_tile: vae_cost::split(&model.vae.config, request.size, request.vae_tile, provider).tile(),
         stages: task.stages.iter().map(|stage| (stage.name, stage.seconds)).collect(),
         stepping: stepping(&task.steps, steps),
-        work: work(&request, &size, steps, provider),
+        work: work(&request, size, steps, provider),
         seconds_per_step: seconds.get(seconds.len() / 2).copied(),
         peak: task.peak_rss_mb.map(|mib| Bytes((mib * f64::from(1 << 20)) as u64)),
     })
