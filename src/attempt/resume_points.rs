@@ -23,6 +23,8 @@ pub(crate) struct ResumePoints {
     /// Resume points of an earlier job that this one may use, too.
     other: Option<PathBuf>,
     faults: Faults,
+    /// Steps of the state that was saved last.
+    saved: Option<usize>,
     began: Instant,
     spent: Duration,
 }
@@ -34,6 +36,7 @@ impl ResumePoints {
             path: work_path(data_dir, uid),
             other: other.map(|uid| kept_path(data_dir, uid)),
             faults: faults.clone(),
+            saved: None,
             began: Instant::now(),
             spent: Duration::ZERO,
         }
@@ -46,8 +49,11 @@ impl ResumePoints {
         found.max_by_key(|state| state.solver.done()).unwrap_or(fresh)
     }
 
-    /// Saves `state` if enough time has passed since the last save, or if `must` is true.
+    /// Saves `state` if enough time has passed since the last save, or if `must` is true and it was not saved already.
     pub(crate) fn save(&mut self, state: &DenoiseState, key: &str, must: bool) -> Result<()> {
+        if self.saved == Some(state.solver.done()) {
+            return Ok(());
+        }
         if !must && self.spent.as_secs_f64() > SHARE * self.began.elapsed().as_secs_f64() {
             return Ok(());
         }
@@ -62,6 +68,7 @@ impl ResumePoints {
             create_folder(folder).map_err(failed)?;
         }
         write_state(&self.path, state, key).map_err(failed)?;
+        self.saved = Some(state.solver.done());
         self.spent += began.elapsed();
         Ok(())
     }
@@ -139,6 +146,18 @@ mod tests {
         assert_eq!(checkpoint.resume(state(0), "other"), state(0));
         fs::write(&checkpoint.path, b"damaged").unwrap();
         assert_eq!(checkpoint.resume(state(0), "key"), state(0));
+    }
+
+    #[test]
+    fn a_state_is_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut points = ResumePoints::of(dir.path(), "a", None, &Faults::default());
+        points.save(&state(2), "key", true).unwrap();
+        fs::remove_file(&points.path).unwrap();
+        points.save(&state(2), "key", true).unwrap();
+        assert!(!points.path.exists());
+        points.save(&state(3), "key", true).unwrap();
+        assert_eq!(points.resume(state(0), "key"), state(3));
     }
 
     #[test]

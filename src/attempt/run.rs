@@ -10,7 +10,7 @@ use super::device_peak::DevicePeak;
 use super::latents_out;
 use super::record::{MadeBy, stage_plan};
 use super::resume_points::ResumePoints;
-use super::saved_states::SavedStates;
+use super::saved_states::{SavedStates, Switch};
 use super::switch_states::SwitchStates;
 use crate::core::{
     CancelToken, DeviceId, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Kind, Outcome, Result,
@@ -160,12 +160,10 @@ pub(crate) fn attempt(
     let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
     let steps = denoise_steps(model, &request);
     let switch = match with.switch_states.filter(|_| work.group.is_some() && steps.iter().all(|&of| of > 0)) {
-        Some(states) => Some((states, made_by.switch_key(&request, steps[0])?)),
+        Some(states) => Some(Switch::new(states, made_by.switch_key(&request, steps[0])?, steps[0])),
         None => None,
     };
-    let saved = SavedStates::new(made_by.key(&request)?, with.resume_points)
-        .with_switch(switch, steps[0])
-        .with_draft(work.draft_steps);
+    let saved = SavedStates::new(made_by.key(&request)?, with.resume_points, switch, work.draft_steps);
     let Some(state) = stages.denoised(&request, saved, control, context)? else {
         return Ok(AttemptEnd::Yielded);
     };

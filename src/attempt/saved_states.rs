@@ -17,31 +17,34 @@ pub(super) struct SavedStates<'a> {
 }
 
 /// The state at the switch between the experts.
-struct Switch {
+pub(super) struct Switch {
     states: SwitchStates,
     key: String,
     /// Steps of the high-noise expert.
     steps: usize,
     /// Whether the run starts from it.
     is_used: bool,
+    /// Whether the run has saved it.
+    is_saved: bool,
     unsaved: Option<Error>,
 }
 
+impl Switch {
+    /// The state after the `steps` steps of the high-noise expert, which other jobs with the same `key` share.
+    pub(super) fn new(states: SwitchStates, key: String, steps: usize) -> Self {
+        Self { states, key, steps, is_used: false, is_saved: false, unsaved: None }
+    }
+}
+
 impl<'a> SavedStates<'a> {
-    /// The states of the run whose resume points have the key `key`.
-    pub(super) fn new(key: String, resume_points: Option<&'a mut ResumePoints>) -> Self {
-        Self { key, resume_points, switch: None, draft_steps: None, unsaved: None }
-    }
-
-    /// Shares the state after the `steps` steps of the high-noise expert with other jobs that have the same key for it.
-    pub(super) fn with_switch(self, switch: Option<(SwitchStates, String)>, steps: usize) -> Self {
-        let switch = switch.map(|(states, key)| Switch { states, key, steps, is_used: false, unsaved: None });
-        Self { switch, ..self }
-    }
-
-    /// Ends the run after so many steps, as a draft.
-    pub(super) fn with_draft(self, draft_steps: Option<u32>) -> Self {
-        Self { draft_steps, ..self }
+    /// The states of the run whose resume points have the key `key`. With `draft_steps` it ends after so many steps.
+    pub(super) fn new(
+        key: String,
+        resume_points: Option<&'a mut ResumePoints>,
+        switch: Option<Switch>,
+        draft_steps: Option<u32>,
+    ) -> Self {
+        Self { key, resume_points, switch, draft_steps, unsaved: None }
     }
 
     /// The state with the most steps that was saved, or `fresh` if there is none.
@@ -70,13 +73,16 @@ impl<'a> SavedStates<'a> {
         done < steps && self.draft_steps.is_some_and(|draft| done >= draft as usize)
     }
 
-    /// Saves a state after its step where it is worth it; `must` says that the run may end here.
+    /// Saves a state after its step where it is worth it; `must` says that the run may end here. A state that was saved
+    /// is not written again.
     pub(super) fn save(&mut self, state: &DenoiseState, must: bool) {
-        if let Some(switch) = self.switch.as_mut().filter(|switch| switch.steps == state.solver.done()) {
+        let done = state.solver.done();
+        if let Some(switch) = self.switch.as_mut().filter(|switch| switch.steps == done && !switch.is_saved) {
             switch.unsaved = switch.states.save(state, &switch.key).err();
+            switch.is_saved = switch.unsaved.is_none();
         }
         let Some(resume_points) = &mut self.resume_points else { return };
-        let is_last = state.solver.done() == state.solver.timesteps().len();
+        let is_last = done == state.solver.timesteps().len();
         let saved = resume_points.save(state, &self.key, must || is_last);
         self.unsaved = saved.err().or_else(|| self.unsaved.take());
     }
