@@ -157,7 +157,7 @@ impl DeltaRows {
     }
 }
 
-/// The tensor `name` in fp32, viewed as a matrix. Fails with [`Kind::Input`] if a value is infinite or not a number.
+/// The tensor `name` in fp32, viewed as a matrix. Fails with [`Kind::Input`] for another type or number of values.
 pub fn values(weights: &Weights, name: &str, shape: [usize; 2]) -> Result<Array2<f32>> {
     let info = weights.get(name)?;
     let mut numbers = Vec::new();

@@ -104,8 +104,7 @@ impl<'a> Module<'a> {
         }
         let scale = self.alpha_scale(rank);
         let delta = WeightDelta::LowRank { down: down.into(), up: up.into(), rank, scale };
-        self.push(delta, scale, down);
-        Ok(())
+        self.push(delta, scale, down)
     }
 
     /// The module's scale for this rank; not finite if its alpha cannot be read.
@@ -150,8 +149,7 @@ impl<'a> Module<'a> {
             return self.computed(&used, scale, |file, _| tucker::lokr(file, &left, names, right.shape));
         }
         let delta = WeightDelta::Kronecker { left, right, scale };
-        self.push(delta, scale, first);
-        Ok(())
+        self.push(delta, scale, first)
     }
 
     fn hadamard(&mut self) -> Result<()> {
@@ -192,8 +190,7 @@ impl<'a> Module<'a> {
             return Ok(());
         }
         let scale = scale(self, first.rank);
-        self.push(WeightDelta::Hadamard { pairs: [first, second], scale }, scale, used[0]);
-        Ok(())
+        self.push(WeightDelta::Hadamard { pairs: [first, second], scale }, scale, used[0])
     }
 
     fn full(&mut self) -> Result<()> {
@@ -256,7 +253,7 @@ impl<'a> Module<'a> {
         match compute(self.file, shape)? {
             Some(values) if values.len() == outputs * inputs => {
                 let values: Arc<[f32]> = values.into_iter().map(|value| value * scale).collect();
-                self.push(WeightDelta::Values(values), scale, keys.first().copied().unwrap_or_default());
+                self.push(WeightDelta::Values(values), scale, keys.first().copied().unwrap_or_default())?;
             }
             _ => {
                 let lora = keys.first().and_then(|key| self.file.weights.get(key).ok());
@@ -268,11 +265,11 @@ impl<'a> Module<'a> {
     }
 
     /// Adds a delta of the module's weight. `key` is blamed if its scale is not finite.
-    fn push(&mut self, delta: WeightDelta, scale: f32, key: &str) {
+    fn push(&mut self, delta: WeightDelta, scale: f32, key: &str) -> Result<()> {
         if !scale.is_finite() {
             let alpha = self.keys.get(&KeyRole::Alpha).copied().unwrap_or(key);
             self.skip(Some(&alpha), &SkipReason::Numbers);
-            return;
+            return Ok(());
         }
         if !self.report.scales.contains(&scale) {
             self.report.scales.push(scale);
@@ -281,8 +278,9 @@ impl<'a> Module<'a> {
         let is_matrix = self.weights.get(&parameter).is_ok_and(|info| info.shape.len() == 2);
         let has_form =
             matches!(delta, WeightDelta::LowRank { .. } | WeightDelta::Full(_) | WeightDelta::Values(_));
-        let delta = if is_matrix || has_form { delta } else { self.values_of(&delta).unwrap_or(delta) };
+        let delta = if is_matrix || has_form { delta } else { self.values_of(&delta)? };
         self.changes.push((parameter, delta));
+        Ok(())
     }
 
     /// The delta as values, for parameters that are no matrices and therefore small.
