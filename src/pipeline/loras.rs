@@ -50,7 +50,7 @@ impl Loras {
                 file: std::path::absolute(&choice.file).unwrap_or_else(|_| choice.file.clone()),
                 sha256: read(&file)?,
                 experts: Vec::new(),
-                format: file.summary().format,
+                format: file.format(),
                 matched: 0,
                 left_out: 0,
                 all_zero: 0,

@@ -45,6 +45,8 @@ pub struct LoraFile {
     pub(super) settings: LoraScaling,
     /// Assumptions that were made in reading it, one sentence each.
     pub(super) notes: Vec<String>,
+    /// What each name of `weights` says, in their order; none for a tensor that is no LoRA's.
+    parsed: Vec<Option<Key>>,
     /// Whether it has keys for the low-noise expert.
     has_low: bool,
 }
@@ -61,8 +63,8 @@ impl LoraFile {
         let weights = Weights::from_files(&[path.to_path_buf()]).map_err(|error| error.field("lora"))?;
         let mut notes = Vec::new();
         let found = LoraScaling::find(weights.metadata(), path);
-        let is_alpha = |key: &str| Key::parse(key).is_some_and(|key| key.role == KeyRole::Alpha);
-        let has_alpha = weights.names().any(is_alpha);
+        let parsed: Vec<_> = weights.names().map(Key::parse).collect();
+        let has_alpha = parsed.iter().flatten().any(|key| key.role == KeyRole::Alpha);
         let is_peft = weights.iter().any(|(key, _)| LoraFormat::of(key) == Some(LoraFormat::Peft));
         let settings = found.unwrap_or_else(|| {
             if is_peft && !has_alpha {
@@ -74,9 +76,8 @@ impl LoraFile {
             }
             LoraScaling::default()
         });
-        let is_low = |key| Key::parse(key).is_some_and(|key| key.expert == Some(Expert::Low));
-        let has_low = weights.names().any(is_low);
-        Ok(Self { path: path.to_path_buf(), weights, settings, notes, has_low })
+        let has_low = parsed.iter().flatten().any(|key| key.expert == Some(Expert::Low));
+        Ok(Self { path: path.to_path_buf(), weights, settings, notes, parsed, has_low })
     }
 
     /// The path as asked for.
@@ -85,9 +86,10 @@ impl LoraFile {
     }
 
     /// Its tensors; the key is parsed if it is a LoRA's. A tensor of a type that is not used here has no information.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, Option<&TensorInfo>, Option<Key>)> {
-        let used = self.weights.iter().map(|(key, info)| (key, Some(info), Key::parse(key)));
-        used.chain(self.weights.unused().map(|(key, _)| (key, None, Key::parse(key))))
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, Option<&TensorInfo>, Option<&Key>)> {
+        let used = self.weights.iter().map(|(key, info)| (key, Some(info)));
+        let all = used.chain(self.weights.unused().map(|(key, _)| (key, None)));
+        all.zip(&self.parsed).map(|((raw, info), key)| (raw, info, key.as_ref()))
     }
 
     /// The expert that a key is for; `None` if the file does not tell its experts apart.
@@ -100,7 +102,7 @@ impl LoraFile {
     /// The experts that its keys name; empty if they name none.
     pub fn experts(&self) -> Vec<Expert> {
         let has = |expert| {
-            self.keys().any(|(_, _, key)| key.is_some_and(|key| self.expert_of(&key) == Some(expert)))
+            self.keys().any(|(_, _, key)| key.is_some_and(|key| self.expert_of(key) == Some(expert)))
         };
         if self.has_low || has(Expert::High) {
             Expert::ALL.into_iter().filter(|expert| has(*expert)).collect()
@@ -130,15 +132,15 @@ impl LoraFile {
     /// Memory that it takes on an expert in fp32.
     pub fn memory(&self, expert: Expert) -> Bytes {
         let mut values: u64 = 0;
-        let mut factors: BTreeMap<String, BTreeMap<Factor, &[usize]>> = BTreeMap::new();
+        let mut factors: BTreeMap<&str, BTreeMap<Factor, &[usize]>> = BTreeMap::new();
         for (_, info, key) in self.keys() {
             let (Some(info), Some(key)) = (info, key) else { continue };
-            if self.expert_of(&key).is_some_and(|only| only != expert) {
+            if self.expert_of(key).is_some_and(|only| only != expert) {
                 continue;
             }
             values += info.shape.iter().product::<usize>() as u64;
             if let KeyRole::Hadamard(factor) = key.role {
-                factors.entry(key.module).or_default().insert(factor, &info.shape);
+                factors.entry(&key.module).or_default().insert(factor, &info.shape);
             }
         }
         for shapes in factors.values() {
@@ -153,15 +155,11 @@ impl LoraFile {
 
     /// Describes the file by its own keys and metadata.
     pub fn summary(&self) -> LoraSummary {
-        let mut formats: BTreeMap<LoraFormat, usize> = BTreeMap::new();
         let (mut ranks, mut widths) = (BTreeSet::new(), BTreeMap::<usize, usize>::new());
         let mut methods = BTreeSet::new();
         let mut alphas: Vec<f32> = Vec::new();
         for (raw, info, key) in self.keys() {
             let Some(key) = key else { continue };
-            if let Some(format) = LoraFormat::of(raw) {
-                *formats.entry(format).or_default() += 1;
-            }
             methods.extend(LoraMethod::of(key.role));
             use Factor::{W1B, W2B};
             match (key.role, info.map(|info| &info.shape[..])) {
@@ -179,11 +177,9 @@ impl LoraFile {
         alphas.sort_by(f32::total_cmp);
         alphas.dedup();
         let width = widths.iter().max_by_key(|(_, count)| **count).map(|(width, _)| *width);
-        let mut names: Vec<_> = formats.into_iter().collect();
-        names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         LoraSummary {
             file: self.path.clone(),
-            format: names.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" + "),
+            format: self.format(),
             methods: methods.into_iter().collect(),
             keys: self.weights.names().count(),
             size: self.size(),
@@ -195,6 +191,17 @@ impl LoraFile {
             width,
             advice: self.advice(),
         }
+    }
+
+    /// How its keys are named, the most frequent format first.
+    pub fn format(&self) -> String {
+        let mut formats: BTreeMap<LoraFormat, usize> = BTreeMap::new();
+        for format in self.keys().filter_map(|(raw, _, key)| key.and_then(|_| LoraFormat::of(raw))) {
+            *formats.entry(format).or_default() += 1;
+        }
+        let mut names: Vec<_> = formats.into_iter().collect();
+        names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        names.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" + ")
     }
 
     fn size(&self) -> Bytes {

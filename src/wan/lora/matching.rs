@@ -64,7 +64,7 @@ pub fn match_keys(file: &LoraFile, target: MatchTarget<'_>, strength: &str) -> R
     for (raw, info, key) in file.keys() {
         let reason = match key {
             None => Some(SkipReason::NoLora),
-            Some(key) => match (target.place_of(file.expert_of(&key)), names.find(&key.module), key.role) {
+            Some(key) => match (target.place_of(file.expert_of(key)), names.find(&key.module), key.role) {
                 (Place::OtherExpert, ..) => continue,
                 (Place::Nowhere(expert), ..) => Some(SkipReason::OtherExpert(expert)),
                 (_, None, _) if is_image_branch(&key.module) => Some(SkipReason::ImageBranch),
