@@ -155,7 +155,7 @@ impl Stream<'_> {
             Ok([(y, 4), (kept, 4)])
         })?;
         if cache.is_none() {
-            self.cache_made(inputs, dims);
+            self.cache_made(inputs, 2, dims);
         }
         self.keep(kept);
         Ok(self.whole(&y, outputs, split))
@@ -175,7 +175,7 @@ impl Stream<'_> {
                 let zeros = g.op("Mul", &[&x, &zero], &[]);
                 Ok([(after_zeros(g, &zeros), 4)])
             })?;
-            self.cache_made(channels, dims);
+            self.cache_made(channels, 2, dims);
             self.keep(kept);
             return Ok(x.clone());
         }

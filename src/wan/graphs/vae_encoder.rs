@@ -132,7 +132,7 @@ fn halve_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize) -> Resul
 fn halve_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, call: StreamCall) -> Result<Var> {
     if let (Some(bands), StreamCall::First) = (s.bands, call) {
         let [rows, columns] = bands.size;
-        s.cache_made(channels, [1, channels, 1, rows, columns]);
+        s.cache_made(channels, 1, [1, channels, 1, rows, columns]);
         let kept = slice(&mut s.g, x, -1, END, 2);
         s.keep(kept);
         return Ok(x.clone());

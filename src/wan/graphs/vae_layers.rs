@@ -74,8 +74,8 @@ impl<'w> Stream<'w> {
     }
 
     /// Declares the next cache, which a first call makes and does not take.
-    pub(super) fn cache_made(&mut self, channels: usize, dims: [usize; 5]) {
-        self.declare(channels, 2, dims.map(Dim::from).to_vec());
+    pub(super) fn cache_made(&mut self, channels: usize, frames: usize, dims: [usize; 5]) {
+        self.declare(channels, frames, dims.map(Dim::from).to_vec());
     }
 
     fn declare(&mut self, channels: usize, frames: usize, dims: Vec<Dim>) -> ValueSpec {
