@@ -1,7 +1,7 @@
 //! A section of a graph that is computed in bands of an image: the body of a `Loop` with weights of its own.
 
 use super::builder::{Attr, GraphBuilder, Var};
-use super::row_chunks::{LoopBody, body_graph, local};
+use super::row_chunks::LoopBody;
 use super::spec::{Dim, Dtype};
 use crate::core::Result;
 
@@ -19,21 +19,16 @@ impl GraphBuilder<'_> {
         section: impl FnOnce(&mut Self, &Var) -> Result<[(Var, usize); N]>,
     ) -> Result<[Var; N]> {
         let name = self.unique("bands");
-        let [iteration, cond, cond_out] = ["iteration", "cond", "cond_out"].map(|value| local(&name, value));
-        let mut body = LoopBody::with_weights();
-        body.localize(&[iteration.clone(), cond.clone()]);
-        debug_assert!(self.body.is_none(), "loops must not be nested");
-        self.body = Some(body);
-        // a weight of the body is no weight of the graph around it
-        let outer = (std::mem::take(&mut self.views), std::mem::take(&mut self.casts));
-        let results = section(self, &iteration);
-        (self.views, self.casts) = outer;
-        let body = self.body.take().unwrap_or_default();
         let any = |rank: usize| -> Vec<Dim> {
             (0..rank).map(|axis| Dim::Named(format!("{name}_{axis}").into())).collect()
         };
-        let results = results?.map(|(var, rank)| (var, any(rank)));
-        let graph = body_graph(&name, body, [&iteration, &cond, &cond_out], &results);
+        // a weight of the body is no weight of the graph around it
+        let outer = (std::mem::take(&mut self.views), std::mem::take(&mut self.casts));
+        let graph = self.loop_body(&name, LoopBody::with_weights(), |g, iteration| {
+            Ok(section(g, iteration)?.map(|(var, rank)| (var, any(rank))))
+        });
+        (self.views, self.casts) = outer;
+        let graph = graph?;
         let count = self.constant(Dtype::I64, Vec::new(), (count as i64).to_le_bytes().to_vec());
         let attrs = [("body", Attr::Graph(Box::new(graph)))];
         let outputs = self.op_many("Loop", &[&count, &Var::none()], N, &attrs);

@@ -62,19 +62,13 @@ impl GraphBuilder<'_> {
     ) -> Result<Var> {
         let chunks = self.chunks(x, max_rows);
         let name = self.unique("row_chunks");
-        let [iteration, cond, cond_out] = ["iteration", "cond", "cond_out"].map(|value| local(&name, value));
-        let mut body = LoopBody::default();
-        body.localize(&[iteration.clone(), cond.clone()]);
-        debug_assert!(self.body.is_none(), "loops must not be nested");
-        self.body = Some(body);
-        let start = self.op("Mul", &[&iteration, &chunks.rows], &[]);
-        let end = self.op("Add", &[&start, &chunks.rows], &[]);
         let axis = self.ints(&[0]);
-        let rows = self.op("Slice", &[&chunks.padded, &start, &end, &axis], &[]);
-        let result = section(self, &rows);
-        let body = self.body.take().unwrap_or_default();
-        let columns = &[(result?, vec!["rows".into(), "columns".into()])];
-        let graph = body_graph(&name, body, [&iteration, &cond, &cond_out], columns);
+        let graph = self.loop_body(&name, LoopBody::default(), |g, iteration| {
+            let start = g.op("Mul", &[iteration, &chunks.rows], &[]);
+            let end = g.op("Add", &[&start, &chunks.rows], &[]);
+            let rows = g.op("Slice", &[&chunks.padded, &start, &end, &axis], &[]);
+            Ok([(section(g, &rows)?, vec!["rows".into(), "columns".into()])])
+        })?;
         let attrs = [("body", Attr::Graph(Box::new(graph)))];
         let stacked = self.op("Loop", &[&chunks.count, &Var::none()], &attrs);
         // [chunks, rows, outputs] to [S, outputs], without the padding
@@ -84,6 +78,23 @@ impl GraphBuilder<'_> {
         let joined = self.op("Reshape", &[&stacked, &shape], &[]);
         let from = self.ints(&[0]);
         Ok(self.op("Slice", &[&joined, &from, &chunks.total, &axis], &[]))
+    }
+
+    /// The body of a `Loop` called `name`: `section` gets the number of the iteration, an int64 scalar, and returns fp32
+    /// results with their dimensions.
+    pub(super) fn loop_body<const N: usize>(
+        &mut self,
+        name: &str,
+        mut body: LoopBody,
+        section: impl FnOnce(&mut Self, &Var) -> Result<[(Var, Vec<Dim>); N]>,
+    ) -> Result<GraphProto> {
+        let [iteration, cond, cond_out] = ["iteration", "cond", "cond_out"].map(|value| local(name, value));
+        body.localize(&[iteration.clone(), cond.clone()]);
+        debug_assert!(self.body.is_none(), "loops must not be nested");
+        self.body = Some(body);
+        let results = section(self, &iteration);
+        let body = self.body.take().unwrap_or_default();
+        Ok(body_graph(name, body, [&iteration, &cond, &cond_out], &results?))
     }
 
     /// Divides the rows of `x` into chunks of equal size, padding the last with zeros.
@@ -118,12 +129,12 @@ struct Chunks {
     padded: Var,
 }
 
-pub(super) fn local(body: &str, value: &str) -> Var {
+fn local(body: &str, value: &str) -> Var {
     Var(Rc::from(format!("{body}.{value}")))
 }
 
 /// The body of a `Loop`: inputs are the iteration number and the condition, outputs the condition and fp32 `results`.
-pub(super) fn body_graph(
+fn body_graph(
     name: &str,
     LoopBody { mut nodes, weights, .. }: LoopBody,
     [iteration, cond, cond_out]: [&Var; 3],
