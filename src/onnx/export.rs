@@ -1,5 +1,6 @@
 //! Export of graphs as ONNX files for other programs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,10 +39,10 @@ pub fn export(graph: &Graph, dir: &Path) -> Result<(PathBuf, WeightPlacement)> {
     if root != graph.weights_root {
         placed = WeightPlacement::Copied;
         for location in locations(graph) {
-            let to = root.join(&location);
+            let to = root.join(location);
             fs::create_dir_all(to.parent().unwrap_or(&root)).map_err(failed)?;
             let part = to.with_extension("part");
-            fs::copy(graph.weights_root.join(&location), &part).map_err(failed)?;
+            fs::copy(graph.weights_root.join(location), &part).map_err(failed)?;
             fs::rename(&part, &to).map_err(failed)?;
         }
     }
@@ -51,13 +52,6 @@ pub fn export(graph: &Graph, dir: &Path) -> Result<(PathBuf, WeightPlacement)> {
     Ok((path, placed))
 }
 
-fn locations(graph: &Graph) -> Vec<String> {
-    let entries = graph.initializers().flat_map(|tensor| &tensor.external_data);
-    let mut found: Vec<_> = entries
-        .filter(|entry| entry.key.as_deref() == Some("location"))
-        .filter_map(|entry| entry.value.clone())
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+fn locations(graph: &Graph) -> BTreeSet<&str> {
+    graph.initializers().filter_map(|tensor| tensor.external("location")).collect()
 }

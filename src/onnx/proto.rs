@@ -125,6 +125,13 @@ pub struct TensorProto {
     pub data_location: Option<i32>,
 }
 
+impl TensorProto {
+    /// The entry `key` of its external data.
+    pub(super) fn external(&self, key: &str) -> Option<&str> {
+        self.external_data.iter().find(|entry| entry.key() == key)?.value.as_deref()
+    }
+}
+
 /// A key-value pair.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct StringStringEntryProto {

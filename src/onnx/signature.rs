@@ -132,11 +132,9 @@ fn value(proto: &ValueInfoProto) -> SignatureValue {
 fn external_files(path: &Path, graph: &GraphProto) -> Result<Vec<PathBuf>> {
     let mut ends: HashMap<&str, u64> = HashMap::new();
     for tensor in &graph.initializer {
-        let entry = |key: &str| {
-            tensor.external_data.iter().find(|entry| entry.key() == key).map(|entry| entry.value())
-        };
-        let number = |key| entry(key).and_then(|value| value.parse::<u64>().ok()).unwrap_or_default();
-        if let Some(location) = entry("location") {
+        let number =
+            |key| tensor.external(key).and_then(|value| value.parse::<u64>().ok()).unwrap_or_default();
+        if let Some(location) = tensor.external("location") {
             let end = ends.entry(location).or_default();
             *end = (*end).max(number("offset").saturating_add(number("length")));
         }

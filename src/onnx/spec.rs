@@ -161,10 +161,7 @@ pub struct Graph {
 impl Graph {
     /// Size of the weights in their files.
     pub fn weight_bytes(&self) -> Bytes {
-        let length = |tensor: &TensorProto| {
-            let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some("length"))?;
-            entry.value.as_ref()?.parse::<u64>().ok()
-        };
+        let length = |tensor: &TensorProto| tensor.external("length")?.parse::<u64>().ok();
         Bytes(self.initializers().filter_map(length).sum())
     }
 
@@ -182,12 +179,8 @@ impl Graph {
 
     /// The files that hold its weights, with their identity now, to detect a replaced file.
     pub fn weights_identity(&self) -> String {
-        let location = |tensor: &TensorProto| {
-            let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some("location"))?;
-            entry.value.clone()
-        };
-        let files: BTreeSet<_> =
-            self.initializers().filter_map(location).map(|file| self.weights_root.join(file)).collect();
+        let locations = self.initializers().filter_map(|tensor| tensor.external("location"));
+        let files: BTreeSet<_> = locations.map(|file| self.weights_root.join(file)).collect();
         let line = |path: &PathBuf| format!("{} {:?}\n", path.display(), FileIdentity::of(path).ok());
         files.iter().map(line).collect()
     }
@@ -195,12 +188,9 @@ impl Graph {
     /// Where its weights are, in the order of files and offsets; neighbours are joined.
     pub fn weight_ranges(&self) -> Vec<FileRange> {
         let range = |tensor: &TensorProto| {
-            let value = |key: &str| {
-                tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key))?.value.clone()
-            };
-            let path = self.weights_root.join(value("location")?);
-            let (start, length): (u64, u64) =
-                (value("offset")?.parse().ok()?, value("length")?.parse().ok()?);
+            let path = self.weights_root.join(tensor.external("location")?);
+            let number = |key| tensor.external(key)?.parse::<u64>().ok();
+            let (start, length) = (number("offset")?, number("length")?);
             Some(FileRange { path, bytes: start..start + length })
         };
         let mut found: Vec<_> = self.initializers().filter_map(range).collect();
