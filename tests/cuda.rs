@@ -211,7 +211,9 @@ fn a_lost_device_ends_the_job_with_a_sentence_and_never_runs_on_the_cpu() {
     let error = &failed["error"];
     assert_eq!(error["kind"], "device_lost");
     assert!(error["message"].as_str().unwrap().contains("cudaErrorLaunchFailure"), "{error}");
-    assert!(error["remedy"].as_str().unwrap().contains("Start Wandeck again"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("Restart Wandeck"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("Xid"), "{error}");
+    assert!(error["suggestions"].to_string().contains("CPU"), "{error}");
     assert_eq!(of(&events, "retrying").count(), 0, "no retry in this process can succeed");
 }
 

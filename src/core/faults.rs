@@ -41,7 +41,9 @@ enum FaultKind {
     OutOfMemory,
     /// The result becomes NaN.
     NotFinite,
-    /// A lost device.
+    /// A failure of the device.
+    DeviceFailed,
+    /// A device that is lost to this process.
     DeviceLost,
     /// A delay.
     Slow(Duration),
@@ -159,7 +161,8 @@ impl FaultKind {
     fn error(self) -> Error {
         let (kind, what) = match self {
             Self::OutOfMemory => (Kind::OutOfMemory, "Out of memory"),
-            Self::DeviceLost => (Kind::Device, "The device was lost"),
+            Self::DeviceFailed => (Kind::Device, "The device failed"),
+            Self::DeviceLost => (Kind::DeviceLost, "The device is lost to this program"),
             Self::DiskFull => (Kind::Io, "The disk is full"),
             Self::Corrupt => (Kind::CorruptModel, "The model file is damaged"),
             Self::NotFinite | Self::Slow(_) | Self::Panic => (Kind::Bug, "A fault happened"),
@@ -183,7 +186,7 @@ fn parse_fault(text: &str) -> Result<PlannedFault> {
     let wrong = || {
         Error::new(Kind::Input, format!("\"{}\" is not a fault", text.trim())).remedy(format!(
             "Set {FAULTS_VARIABLE} to FAULT@POINT[:N][=MILLISECONDS][ xTIMES] with the faults out-of-memory, \
-             not-finite, device-lost, slow, disk-full, corrupt and panic, and the points {}",
+             not-finite, device-failed, device-lost, slow, disk-full, corrupt and panic, and the points {}",
             POINTS.join(", ")
         ))
     };
@@ -204,6 +207,7 @@ fn parse_fault(text: &str) -> Result<PlannedFault> {
     let fault = match name {
         "out-of-memory" => FaultKind::OutOfMemory,
         "not-finite" => FaultKind::NotFinite,
+        "device-failed" => FaultKind::DeviceFailed,
         "device-lost" => FaultKind::DeviceLost,
         "slow" => FaultKind::Slow(Duration::from_millis(u64::from(millis))),
         "disk-full" => FaultKind::DiskFull,

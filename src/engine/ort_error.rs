@@ -114,8 +114,9 @@ fn lost(text: &str) -> Option<Error> {
     })?;
     let message = format!("This program lost the CUDA device ({name}, CUDA error {code})");
     Some(Error::new(Kind::DeviceLost, message).remedy(
-        "Start Wandeck again: the job goes on after its last saved step. If it happens again, look for \"Xid\" in the \
-         kernel's log (dmesg), and check the card's cooling, power and driver",
+        "Restart Wandeck: a queued job resumes after its last saved step; retry a failed one with \"wandeck queue retry \
+         JOB\". If it happens again, look for \"Xid\" in the kernel's log (dmesg), and check the card's cooling, power \
+         and driver",
     ))
 }
 

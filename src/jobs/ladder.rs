@@ -325,6 +325,9 @@ mod tests {
         let failed = Failed { kind: Kind::Device, provider: Provider::Cuda, ..ON_CPU };
         assert_eq!(climb_with(failed, draft(), None), ["retry unchanged"]);
         assert_eq!(suggestions(failed, &draft()), [Fix::Provider(ProviderChoice::Cpu)]);
+        let lost = Failed { kind: Kind::DeviceLost, ..failed };
+        assert_eq!(climb_with(lost, draft(), None), [""; 0]);
+        assert_eq!(suggestions(lost, &draft()), [Fix::Provider(ProviderChoice::Cpu)]);
         let allowed = Failed { may_use_cpu: true, ..failed };
         assert_eq!(climb_with(allowed, draft(), None), ["retry unchanged", "run on the CPU"]);
         let engine = Failed { provider: Provider::TensorRt, ..failed };

@@ -39,7 +39,8 @@ impl Runner {
                 Err(error) => error,
             };
             let may_succeed_later = ladder::is_retryable(error.kind) || jobs::may_help(error.kind);
-            if error.kind == Kind::Cancelled || !may_succeed_later {
+            // no attempt of this program can succeed after a lost device, but there is something to suggest
+            if error.kind == Kind::Cancelled || !(may_succeed_later || error.kind == Kind::DeviceLost) {
                 return stopped_or_failed(error, &job.spec, control);
             }
             let stage = if killed { job.interruptions.stage() } else { self.recorder.stage() };

@@ -123,3 +123,23 @@ fn a_bad_number_is_retried_without_the_cache_and_a_damaged_cache_is_said() {
     };
     assert!(printed.iter().any(|event| event["event"] == "warning" && warned(event)), "{printed:?}");
 }
+
+#[test]
+fn a_lost_device_fails_its_job_without_a_retry() {
+    let dir = common::fresh_data_dir();
+    let out = dir.path().join("a.mp4");
+    let work = ["generate", "a red circle", "--model", "toy-t2v-A14B", "--seed", "1", "--steps", "4"];
+    let size = ["--size", "64x64", "--frames", "5", "--events", "-o", out.to_str().unwrap()];
+    let run = Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        .args([&work[..], &size].concat())
+        .env("WANDECK_DATA_DIR", dir.path())
+        .env("MODELS_ROOT", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))
+        .env("WANDECK_FAULTS", "device-lost@step:2")
+        .output()
+        .unwrap();
+    let printed = events(&run);
+    let failed = printed.iter().find(|event| event["event"] == "failed").unwrap();
+    assert_eq!(failed["error"]["kind"], "device_lost", "{failed}");
+    assert!(!printed.iter().any(|event| event["event"] == "retrying"), "{printed:?}");
+    assert!(!out.exists());
+}
