@@ -53,12 +53,14 @@ impl MagnitudeRatios {
                 _ => sums.extend(found),
             }
         }
-        // a matrix row of zeros stays one
-        let ratio = |(magnitude, sum): (&f32, f64)| {
-            if sum > 0.0 { (f64::from(*magnitude) / sum.sqrt()) as f32 } else { 1.0 }
-        };
+        let ratio = |(magnitude, sum): (&f32, f64)| magnitude_ratio(*magnitude, sum);
         Ok(Self { axis, values: magnitudes.iter().zip(sums).map(ratio).collect() })
     }
+}
+
+/// A magnitude divided by the norm of what it belongs to, given as the sum of its squares; zeros stay what they are.
+pub fn magnitude_ratio(magnitude: f32, squares: f64) -> f32 {
+    if squares > 0.0 { (f64::from(magnitude) / squares.sqrt()) as f32 } else { 1.0 }
 }
 
 /// What the magnitudes of the shape `found` belong to in a matrix; `None` if they do not fit.

@@ -74,6 +74,24 @@ pub struct LowRankPair {
     pub rank: usize,
 }
 
+impl FactorMatrix {
+    /// Reads it from `weights`.
+    pub fn read(&self, weights: &Weights) -> Result<Array2<f32>> {
+        match &self.source {
+            FactorSource::Whole(name) => values(weights, name, self.shape),
+            FactorSource::Product(pair) => pair.read(weights, self.shape).map(|[up, down]| up.dot(&down)),
+        }
+    }
+}
+
+impl LowRankPair {
+    /// Reads both tensors, whose product has the shape `[rows, columns]`.
+    fn read(&self, weights: &Weights, [rows, columns]: [usize; 2]) -> Result<[Array2<f32>; 2]> {
+        let Self { up, down, rank } = self;
+        Ok([values(weights, up, [rows, *rank])?, values(weights, down, [*rank, columns])?])
+    }
+}
+
 /// Factors of a DoRA for one matrix: the learned magnitudes divided by the norms of the changed matrix.
 ///
 /// With the ratios `r` the matrix becomes `W + strength * (r (W + delta) - W)`.
@@ -111,23 +129,16 @@ impl DeltaRows {
     /// Reads the tensors of `delta` of a parameter `[outputs, inputs]`.
     pub fn read(weights: &Weights, delta: &WeightDelta, [outputs, inputs]: [usize; 2]) -> Result<Self> {
         let matrix = |name: &str, shape: [usize; 2]| values(weights, name, shape);
-        let pair = |pair: &LowRankPair, [rows, columns]: [usize; 2]| -> Result<[Array2<f32>; 2]> {
-            Ok([matrix(&pair.up, [rows, pair.rank])?, matrix(&pair.down, [pair.rank, columns])?])
-        };
-        let factor = |factor: &FactorMatrix| match &factor.source {
-            FactorSource::Whole(name) => matrix(name, factor.shape),
-            FactorSource::Product(product) => pair(product, factor.shape).map(|[up, down]| up.dot(&down)),
-        };
         let shape = [outputs, inputs];
         let (parts, scale) = match delta {
             WeightDelta::LowRank { down, up, rank, scale } => {
                 (Parts::Product(matrix(up, [outputs, *rank])?, matrix(down, [*rank, inputs])?), *scale)
             }
             WeightDelta::Kronecker { left, right, scale } => {
-                (Parts::Kronecker(factor(left)?, factor(right)?), *scale)
+                (Parts::Kronecker(left.read(weights)?, right.read(weights)?), *scale)
             }
             WeightDelta::Hadamard { pairs: [first, second], scale } => {
-                let ([a, b], [c, d]) = (pair(first, shape)?, pair(second, shape)?);
+                let ([a, b], [c, d]) = (first.read(weights, shape)?, second.read(weights, shape)?);
                 (Parts::Hadamard([a, b, c, d]), *scale)
             }
             WeightDelta::Full(name) => (Parts::Whole(matrix(name, shape)?), 1.0),

@@ -170,7 +170,7 @@ impl<'a> Module<'a> {
             if self.is_all_zero(&used)? {
                 return Ok(());
             }
-            return self.computed(&used, scale, |file, shape| tucker::loha(file, names, shape));
+            return self.computed(&used, scale, |file, _| tucker::loha(file, names));
         }
         let pairs = [(a, b), (c, d)].map(|(up, down)| matrix_of([None, Some(up), Some(down)]));
         let [Some(first), Some(second)] = pairs else {

@@ -7,16 +7,14 @@ use super::file::LoraFile;
 use super::module::dense;
 use crate::core::Result;
 use crate::onnx::{
-    DeltaRows, FactorMatrix, FactorSource, MagnitudeAxis, WeightDelta, Weights, decode, magnitude_axis,
-    values,
+    DeltaRows, FactorMatrix, MagnitudeAxis, WeightDelta, Weights, magnitude_axis, magnitude_ratio, values,
 };
 
 /// The tensor `name` with its shape.
 fn tensor(file: &LoraFile, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-    let info = file.weights.get(name)?;
-    let mut numbers = Vec::new();
-    decode(info.dtype, &file.weights.bytes(info)?, &mut numbers);
-    Ok((info.shape.clone(), numbers))
+    let shape = file.weights.get(name)?.shape.clone();
+    let numbers = values(&file.weights, name, [1, shape.iter().product()])?;
+    Ok((shape, numbers.into_iter().collect()))
 }
 
 /// `out[o, i, s] = sum of core[p, q, s] * outer(o, p) * inner(q, i)` over both ranks, flattened.
@@ -81,7 +79,7 @@ pub(super) fn lora(
 }
 
 /// The delta of a `LoHa` of a convolution: the element-wise product of two tensors in Tucker form.
-pub(super) fn loha(file: &LoraFile, names: [[&str; 3]; 2], _shape: &[usize]) -> Result<Option<Vec<f32>>> {
+pub(super) fn loha(file: &LoraFile, names: [[&str; 3]; 2]) -> Result<Option<Vec<f32>>> {
     let [first, second] = names;
     let (Some(first), Some(second)) = (rebuild(file, first)?, rebuild(file, second)?) else {
         return Ok(None);
@@ -100,13 +98,7 @@ pub(super) fn lokr(
         return Ok(None);
     };
     let [a, b] = left.shape;
-    let left = match &left.source {
-        FactorSource::Whole(name) => values(&file.weights, name, left.shape)?,
-        FactorSource::Product(pair) => {
-            let up = values(&file.weights, &pair.up, [a, pair.rank])?;
-            up.dot(&values(&file.weights, &pair.down, [pair.rank, b])?)
-        }
-    };
+    let left = left.read(&file.weights)?;
     let width = b * columns;
     let value = |index: usize| {
         let (row, column) = (index / width, index % width);
@@ -143,10 +135,7 @@ pub(super) fn with_magnitudes(
     for (index, value) in changed.iter().enumerate() {
         sums[group(index)] += f64::from(*value).powi(2);
     }
-    let ratio = |index: usize| {
-        let sum = sums[group(index)];
-        if sum > 0.0 { (f64::from(magnitudes[group(index)]) / sum.sqrt()) as f32 } else { 1.0 }
-    };
+    let ratio = |index: usize| magnitude_ratio(magnitudes[group(index)], sums[group(index)]);
     let delta = |(index, (changed, plain)): (usize, (&f32, &f32))| changed * ratio(index) - plain;
     let values: Arc<[f32]> = changed.iter().zip(&plain).enumerate().map(delta).collect();
     Ok(WeightDelta::Values(values))
