@@ -10,6 +10,7 @@ use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
 };
+use super::quantised::scale_name;
 use super::row_chunks::LoopBody;
 use super::spec::{Dtype, Graph, GraphSpec, ValueSpec};
 use super::weights::{StoredForm, Weights};
@@ -464,11 +465,6 @@ impl<'w> GraphBuilder<'w> {
         self.num_nodes += 1;
         format!("{what}_{}", self.num_nodes - 1)
     }
-}
-
-/// Name of the scale of the weight `name` in "fp8 scaled" and quantised checkpoints.
-pub(super) fn scale_name(name: &str) -> Option<String> {
-    name.strip_suffix(".weight").map(|module| format!("{module}.scale_weight"))
 }
 
 fn attribute(name: &str, value: &Attr) -> AttributeProto {

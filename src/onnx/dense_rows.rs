@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::builder::scale_name;
 use super::decode::decode;
-use super::quantised::INT4_BLOCK;
+use super::quantised::{INT4_BLOCK, scale_name};
 use super::row_reader::RowReader;
 use super::weights::{TensorInfo, Weights};
 use crate::core::{Quantisation, Result};

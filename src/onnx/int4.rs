@@ -1,7 +1,7 @@
 //! Matrix products with weights quantised to 4 bits.
 
-use super::builder::{Attr, GraphBuilder, Var, scale_name};
-use super::quantised::INT4_BLOCK;
+use super::builder::{Attr, GraphBuilder, Var};
+use super::quantised::{INT4_BLOCK, scale_name};
 use crate::core::{Quantisation, Result};
 
 /// `accuracy_level` of `MatMulNBits`: computes the product in fp32.

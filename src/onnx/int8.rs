@@ -1,6 +1,7 @@
 //! Matrix products with weights quantised to 8 bits and activations rounded to 8 bits.
 
-use super::builder::{Attr, GraphBuilder, Var, scale_name};
+use super::builder::{Attr, GraphBuilder, Var};
+use super::quantised::scale_name;
 use crate::core::{Quantisation, Result};
 
 /// Largest 8-bit magnitude; -128 is unused, so that the range is symmetric.

@@ -44,7 +44,7 @@ pub use encode::push_float;
 pub use export::{ExportDocument, WeightPlacement, export};
 pub use magnitude::{magnitude_axis, magnitude_ratio};
 pub use proto::{ModelProto, NodeProto};
-pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, int8_row, quantization_layout};
+pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, int8_row, quantization_layout, scale_of};
 pub use repack::{Repack, RepackTarget};
 pub use rotation::ROTATION_GROUP;
 pub use row_reader::{RowReader, matrix_shape};

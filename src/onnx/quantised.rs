@@ -9,7 +9,7 @@
 //!
 //! The file's metadata names the layout. [`Weights`] shows the logical shape of a matrix, not the stored one.
 
-use super::builder::{GraphBuilder, Var, scale_name};
+use super::builder::{GraphBuilder, Var};
 use super::compute_type::ComputeType;
 use super::spec::Dtype;
 use super::weights::Weights;
@@ -27,6 +27,16 @@ const ROUNDER: f32 = 12_582_912.0;
 
 const INT8: &str = "int8 [inputs, outputs] with scale_weight [outputs]";
 const INT4: &str = "int4 [outputs, inputs / 32, 16] with scale_weight [outputs, inputs / 32]";
+
+/// Name of the scales of the matrix `name` in quantised and "fp8 scaled" checkpoints.
+pub fn scale_of(name: &str) -> String {
+    format!("{}.scale_weight", name.strip_suffix(".weight").unwrap_or(name))
+}
+
+/// Name of the scales of the weight `name`; none if it is not a weight.
+pub(super) fn scale_name(name: &str) -> Option<String> {
+    name.ends_with(".weight").then(|| scale_of(name))
+}
 
 /// The metadata value under [`QUANTIZATION_KEY`] of a file with matrices quantised as `quantisation`.
 pub fn quantization_layout(quantisation: Quantisation) -> &'static str {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::builder::scale_name;
 use super::decode::decode;
+use super::quantised::scale_name;
 use super::rotation::unrotate;
 use super::scaled_form::ScaledForm;
 use super::spec::Dtype;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Bytes, Error, Kind, Quantisation, Result};
-use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights};
+use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights, scale_of};
 use crate::wan::Checkpoint;
 use crate::wan::names::is_block_linear;
 
@@ -226,13 +226,8 @@ fn planned(source: &Weights, name: &str, target: Option<ConversionTarget>) -> Ve
     let Some((dtype, shape, scales)) = form else {
         return vec![tensor(Dtype::Bf16, &info.shape, Conversion::Cast)];
     };
-    let module = name.strip_suffix(".weight").unwrap_or(name);
-    let scales = Tensor {
-        name: format!("{module}.scale_weight"),
-        dtype: Dtype::F32,
-        shape: scales,
-        conversion: Conversion::Scales,
-    };
+    let scales =
+        Tensor { name: scale_of(name), dtype: Dtype::F32, shape: scales, conversion: Conversion::Scales };
     vec![tensor(dtype, &shape, Conversion::Quantise), scales]
 }
 

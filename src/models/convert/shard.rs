@@ -11,7 +11,7 @@ use super::matrix;
 use super::plan::{Conversion, ConversionTarget, Shard, Tensor};
 use super::report::LayerError;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
-use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization_layout, safetensors_header};
+use crate::onnx::{QUANTIZATION_KEY, TensorInfo, quantization_layout, safetensors_header, scale_of};
 
 /// Bytes copied at a time.
 const CHUNK: u64 = 1 << 22;
@@ -84,9 +84,8 @@ fn fill(shard: &Shard<'_>, part: &Path, writing: &mut ShardContext<'_>) -> Resul
                 let (target, name) = (writing.target, &tensor.name);
                 let found = matrix::quantise(target, shard.source, name, writing.cancel, writing.done)?;
                 put(&mut file, at, &found.values)?;
-                let module = tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name);
                 let scales: Vec<u8> = found.scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
-                put(&mut file, place(&format!("{module}.scale_weight")), &scales)?;
+                put(&mut file, place(&scale_of(&tensor.name)), &scales)?;
                 found.relative_l2
             }
             Conversion::Cast => {

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::super::builder::scale_name;
-use super::super::quantised::{QUANTIZATION_KEY, logical_shape, quantization_layout};
+use super::super::quantised::{QUANTIZATION_KEY, logical_shape, quantization_layout, scale_name, scale_of};
 use super::super::safetensors_header::safetensors_header;
 use super::super::spec::Dtype;
 use super::super::weights::{StoredForm, TensorInfo, Weights};
@@ -217,10 +216,9 @@ fn planned(
     }
     match (target, &info.shape[..]) {
         (RepackTarget::Int8, &[outputs, inputs]) if is_linear(name, &info.shape) => {
-            let scale = scale_name(name).unwrap_or_else(|| format!("{name}.scale_weight"));
             vec![
                 tensor(name, Dtype::I8, &[inputs, outputs], Action::Int8Rows),
-                tensor(&scale, Dtype::F32, &[outputs], Action::Scales),
+                tensor(&scale_of(name), Dtype::F32, &[outputs], Action::Scales),
             ]
         }
         (RepackTarget::Int8, shape) => {

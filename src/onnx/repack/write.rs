@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::encode::push_float;
-use super::super::quantised::int8_row;
+use super::super::quantised::{int8_row, scale_of};
 use super::super::row_reader::{RowReader, matrix_shape};
 use super::super::weights::{TensorInfo, Weights};
 use super::plan::{Action, Repack, RepackedTensor};
@@ -223,7 +223,7 @@ impl Work<'_> {
             tell(done, reader.stored_bytes(rows * inputs))?;
         }
         self.put(file, tensor.offset, &values)?;
-        let name = format!("{}.scale_weight", tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name));
+        let name = scale_of(&tensor.name);
         let place = self.repack.tensors.iter().find(|other| other.name == name);
         let place = place.ok_or_else(|| Error::new(Kind::Bug, format!("{name} has no place in the file")))?;
         self.put(file, place.offset, &scales)
