@@ -79,8 +79,8 @@ pub enum Acknowledgement {
 }
 
 impl Queue {
-    /// Carries out a command other than [`QueueCommand::Many`] and [`QueueCommand::Group`]. Returns the job that it cancelled before the job ran, if
-    /// it did.
+    /// Carries out a command other than [`QueueCommand::Many`] and [`QueueCommand::Group`]. Returns the job if it was
+    /// cancelled before it ran.
     pub(crate) fn carry_out(&mut self, command: QueueCommand) -> Result<Option<JobId>> {
         match command {
             QueueCommand::Cancel(id) => {

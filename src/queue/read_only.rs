@@ -25,9 +25,7 @@ impl Queue {
         fs::copy(journal, to.join("journal")).ok()?;
         let mut queue = Self::open(copy.path(), who, &Faults::default()).ok()?;
         queue.lease.look_in(data_dir);
-        queue
-            .notes
-            .push(format!("This is the queue as it was saved, which cannot be changed now: {error:#}"));
+        queue.notes.push(format!("The queue cannot be changed now and is shown as last saved: {error:#}"));
         queue.copy = Some(copy);
         Some(queue)
     }

@@ -179,7 +179,7 @@ impl TensorInfo {
             StoredForm::Blocks(kind) => kind.word(),
             StoredForm::Scaled(form) => form.word,
             StoredForm::Plain => match self.dtype {
-                Dtype::I8 => "int8 in another layout",
+                Dtype::I8 => "int8 (row-major)",
                 Dtype::F8E4M3 | Dtype::F8E5M2 => "fp8",
                 Dtype::F16 => "fp16",
                 Dtype::Bf16 => "bf16",
