@@ -143,7 +143,7 @@ pub(crate) fn attempt(
     })?;
     let memory = &memory.plan(&request, repacked.checkpoint(), &compute);
     cache.make_room(&repacked.files(), repacked.size_to_write())?;
-    let computed = &repacked.write(cancel, &mut context.reporter)?;
+    let computed = &repacked.write(&|| cache.stage(), cancel, &mut context.reporter)?;
     let pipeline = Pipeline {
         runtime,
         checkpoint: computed,

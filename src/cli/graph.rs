@@ -32,7 +32,8 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     let cache = WeightsCache::new(Some(&places.data_dir));
     let repacked = RepackedModel::plan(&checkpoint, &types, cache.dir())?;
     cache.make_room(&repacked.files(), repacked.size_to_write())?;
-    let checkpoint = repacked.write(&CancelToken::new(), &mut Reporter::new(&mut |_| {}))?;
+    let never = CancelToken::new();
+    let checkpoint = repacked.write(&|| cache.stage(), &never, &mut Reporter::new(&mut |_| {}))?;
     let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);
     let segments = if checkpoint.expand_timesteps { Segments::Two } else { Segments::One };
     let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, types.vae);

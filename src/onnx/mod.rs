@@ -45,7 +45,7 @@ pub use export::{ExportDocument, WeightPlacement, export};
 pub use magnitude::{magnitude_axis, magnitude_ratio};
 pub use proto::{ModelProto, NodeProto};
 pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, int8_row, quantization_layout, scale_of};
-pub use repack::{Repack, RepackTarget};
+pub use repack::{Repack, RepackTarget, StageFile};
 pub use rotation::ROTATION_GROUP;
 pub use row_reader::{RowReader, matrix_shape};
 pub use safetensors_header::safetensors_header;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::compute_plan::ComputePlan;
 use super::reporter::Reporter;
 use crate::core::{Bytes, CancelToken, Quantisation, Result, Secs};
-use crate::onnx::{Repack, RepackTarget, Weights};
+use crate::onnx::{Repack, RepackTarget, StageFile, Weights};
 use crate::wan::Checkpoint;
 use crate::wan::names::is_block_linear;
 
@@ -71,10 +71,16 @@ impl RepackedModel {
         Bytes(missing.map(|(_, repack)| repack.size().0).sum())
     }
 
-    /// Writes the files that do not exist yet, and returns the model with all of its weights.
+    /// Writes the files that do not exist yet, first under the names that `stage` gives them, and returns the model with
+    /// all of its weights.
     ///
     /// Fails with the errors of [`Repack::write`].
-    pub fn write(self, cancel: &CancelToken, reporter: &mut Reporter<'_>) -> Result<Checkpoint> {
+    pub fn write(
+        self,
+        stage: &StageFile<'_>,
+        cancel: &CancelToken,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<Checkpoint> {
         let Self { mut checkpoint, repacks } = self;
         for (component, repack) in repacks {
             let began = Instant::now();
@@ -87,7 +93,7 @@ impl RepackedModel {
                     .note(format!("Repacking the {name} from {from} to {to}, once for all jobs ({size})"));
             }
             let mut done = Progress { name, total: repack.source_size(), done: Bytes(0), reported: 0 };
-            let weights = repack.write(cancel, &mut |piece| done.add(piece, reporter))?;
+            let weights = repack.write(stage, cancel, &mut |piece| done.add(piece, reporter))?;
             let when =
                 if is_written { String::new() } else { format!(" in {}", Secs::from(began.elapsed())) };
             reporter.optimization(format!("The {name} computes with {to} repacked from {from}{when}"));

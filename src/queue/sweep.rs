@@ -13,7 +13,7 @@ use crate::jobs::{EndStatus, Job};
 use crate::store::sweep_staged;
 
 /// Folders of the data folder in which files are written under a temporary name.
-const STAGED_IN: [&str; 9] = [
+const STAGED_IN: [&str; 10] = [
     "",
     "queue",
     "queue/work",
@@ -21,6 +21,7 @@ const STAGED_IN: [&str; 9] = [
     "cache/tensors",
     "cache/thumbnails",
     "cache/switch",
+    "cache/weights",
     "performance",
     "presets",
 ];

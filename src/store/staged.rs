@@ -70,7 +70,7 @@ pub fn bound_folder(folder: &Path, bound: Bytes) -> io::Result<()> {
     Ok(())
 }
 
-fn is_staged(path: &Path) -> bool {
+pub(super) fn is_staged(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
 }
 

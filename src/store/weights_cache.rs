@@ -3,8 +3,12 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use tempfile::NamedTempFile;
+
+use super::staged::{is_staged, stage_in, sweep_staged};
+use super::whole_file::create_folder;
 use crate::core::{Bytes, Error, Kind, Result};
 use crate::monitor::free_space;
 
@@ -12,9 +16,6 @@ use crate::monitor::free_space;
 const LIMIT: Bytes = Bytes(64 << 30);
 /// Free disk space that repacking leaves.
 const RESERVE: Bytes = Bytes(1 << 30);
-/// Age at which an unfinished file was left by a program that died.
-const ABANDONED: Duration = Duration::from_hours(1);
-const EXTENSION: &str = "safetensors";
 /// Extension of the empty file whose time is that of the last use. The weights keep their own time, which identifies them
 /// while they are in use.
 const USED: &str = "used";
@@ -47,6 +48,12 @@ impl WeightsCache {
         &self.dir
     }
 
+    /// Creates a file of the cache under a temporary name, locked as long as it is open.
+    pub fn stage(&self) -> io::Result<NamedTempFile> {
+        create_folder(&self.dir)?;
+        stage_in(&self.dir, "")
+    }
+
     /// Marks `used` as used now, and removes other files until `needed` more bytes fit into the limit and the disk.
     ///
     /// Fails with [`Kind::Io`] if the disk has too little space even then.
@@ -59,9 +66,11 @@ impl WeightsCache {
         if needed == Bytes(0) {
             return Ok(());
         }
+        sweep_staged(&self.dir);
         let mut entries = self.entries();
         let mut sum: u64 = entries.iter().map(|entry| entry.size).sum();
-        entries.retain(|entry| !used.contains(&entry.path.as_path()));
+        // what another program writes counts, and stays
+        entries.retain(|entry| !used.contains(&entry.path.as_path()) && !is_staged(&entry.path));
         entries.sort_by_key(|entry| entry.used);
         let short = || {
             let free = free_space(self.existing_dir())?;
@@ -97,22 +106,18 @@ impl WeightsCache {
         self.dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(&self.dir)
     }
 
-    /// All complete files. Those that were left unfinished by programs that died are removed.
+    /// All files of weights, also those of earlier versions.
     fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for path in fs::read_dir(&self.dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
-        {
-            let Ok(about) = fs::metadata(&path) else { continue };
-            let modified = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            let extension = path.extension().unwrap_or_default();
-            if extension == "part" && modified.elapsed().is_ok_and(|age| age > ABANDONED) {
-                drop(fs::remove_file(&path));
-            } else if extension == EXTENSION {
-                let used = fs::metadata(path.with_extension(USED)).and_then(|about| about.modified());
-                entries.push(Entry { used: used.unwrap_or(modified), size: about.len(), path });
-            }
-        }
-        entries
+        let paths =
+            fs::read_dir(&self.dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let weights = paths.filter(|path| path.extension().is_none_or(|extension| extension != USED));
+        let entry = |path: PathBuf| {
+            let about = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+            let used = fs::metadata(path.with_extension(USED)).and_then(|used| used.modified());
+            let used = used.or_else(|_| about.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+            Some(Entry { used, size: about.len(), path })
+        };
+        weights.filter_map(entry).collect()
     }
 }
 
@@ -123,6 +128,8 @@ fn touch(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -130,7 +137,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let cache = WeightsCache { limit: Bytes(100), ..WeightsCache::new(Some(data.path())) };
         fs::create_dir_all(cache.dir()).unwrap();
-        let path = |name: &str| cache.dir().join(name).with_extension(EXTENSION);
+        let path = |name: &str| cache.dir().join(name).with_extension("safetensors");
         let age = |path: &Path, seconds: u64| {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
@@ -139,9 +146,17 @@ mod tests {
             fs::write(path(name), [0; 30]).unwrap();
             age(&path(name), seconds);
         }
-        let part = cache.dir().join("d.7.part");
+        // as earlier versions wrote it
+        let part = cache.dir().join(".tmpd7.part");
         fs::write(&part, "half").unwrap();
         age(&part, 4);
+        let (written, killed) = (cache.stage().unwrap(), cache.stage().unwrap());
+        let written_path = written.path().to_path_buf();
+        let (killed_file, killed_path) = killed.keep().unwrap();
+        drop(killed_file);
+        for path in [&written_path, &killed_path] {
+            age(path, 5);
+        }
         // the oldest was used just now, and keeps the time of its content
         cache.make_room(&[&path("a")], Bytes(0)).unwrap();
         let modified = fs::metadata(path("a")).unwrap().modified().unwrap();
@@ -149,9 +164,11 @@ mod tests {
         cache.make_room(&[&path("c")], Bytes(40)).unwrap();
         assert_eq!(["a", "b", "c"].map(|name| path(name).exists()), [true, false, true]);
         assert!(!part.exists(), "a file that was never finished");
+        assert!(written_path.exists() && !killed_path.exists(), "only a living program's file stays");
         // what is in use stays, whatever is needed
         cache.make_room(&[&path("c")], Bytes(1000)).unwrap();
         assert_eq!(["a", "b", "c"].map(|name| path(name).exists()), [false, false, true]);
+        assert!(written_path.exists());
         let error = cache.make_room(&[&path("c")], Bytes(u64::MAX)).unwrap_err();
         assert!(error.message.contains("Not enough disk space"), "{error}");
     }

@@ -8,3 +8,4 @@ mod plan;
 mod write;
 
 pub use plan::{Repack, RepackTarget};
+pub use write::StageFile;

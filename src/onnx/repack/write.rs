@@ -1,13 +1,16 @@
 //! Writes a planned file on all cores.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use tempfile::NamedTempFile;
 
 use super::super::encode::push_float;
 use super::super::quantised::{int8_row, scale_of};
@@ -36,6 +39,8 @@ struct Item<'a> {
 /// What the threads share.
 struct Work<'a> {
     repack: &'a Repack,
+    /// The file, and its temporary name. All threads write through this handle, because it holds the lock.
+    file: Mutex<&'a File>,
     part: &'a Path,
     /// Pieces of tensors that one thread does at a time.
     items: Vec<Item<'a>>,
@@ -46,21 +51,26 @@ struct Work<'a> {
     cancel: &'a CancelToken,
 }
 
+/// Creates the temporary file that becomes a repacked file, in the same folder.
+pub type StageFile<'a> = dyn Fn() -> io::Result<NamedTempFile> + 'a;
+
 impl Repack {
-    /// Writes the file, unless it was written before, and returns its weights. `done` is called with the size of each
-    /// piece of the source.
+    /// Writes the file, unless it was written before, and returns its weights. It is written under the name that `stage`
+    /// gives it; `done` is called with the size of each piece of the source.
     ///
     /// # Errors
     ///
     /// [`Kind::Io`] if the file cannot be written, [`Kind::CorruptModel`] if a value is not finite,
     /// [`Kind::Cancelled`] after a cancel. No incomplete file is left.
-    pub fn write(&self, cancel: &CancelToken, done: &mut dyn FnMut(Bytes)) -> Result<Weights> {
+    pub fn write(
+        &self,
+        stage: &StageFile<'_>,
+        cancel: &CancelToken,
+        done: &mut dyn FnMut(Bytes),
+    ) -> Result<Weights> {
         if !self.is_written() {
-            let dir = self.path().parent().unwrap_or_else(|| Path::new("."));
-            fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
             // removed when dropped; several runners may repack the same weights
-            let staged = tempfile::Builder::new().suffix(".part").tempfile_in(dir);
-            let staged = staged.map_err(|error| failed(dir, error))?;
+            let staged = stage().map_err(|error| failed(self.path(), error))?;
             self.fill(staged.path(), staged.as_file(), cancel, done)?;
             staged.persist(self.path()).map_err(|error| failed(self.path(), error.error))?;
         }
@@ -83,7 +93,7 @@ impl Repack {
             .map_err(|error| failed(part, error))?;
         let items = self.items();
         let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let work = Work { repack: self, part, items, next, stopped, cancel };
+        let work = Work { repack: self, file: Mutex::new(file), part, items, next, stopped, cancel };
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_THREADS);
         let (sender, pieces) = sync_channel(threads * 4);
         let results = thread::scope(|scope| {
@@ -139,14 +149,12 @@ fn report(pieces: &Receiver<Bytes>, file: &File, done: &mut dyn FnMut(Bytes)) ->
 
 impl Work<'_> {
     fn run(&self, done: &SyncSender<Bytes>) -> Result<()> {
-        let mut file =
-            File::options().write(true).open(self.part).map_err(|error| failed(self.part, error))?;
         while let Some(item) = self.items.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let written = match item.tensor.action {
                 Action::Scales => Ok(()),
-                Action::Copy => self.copy(&mut file, item, done),
-                Action::Widen => self.widen(&mut file, item, done),
-                Action::Int8Rows => self.int8_rows(&mut file, item.tensor, done),
+                Action::Copy => self.copy(item, done),
+                Action::Widen => self.widen(item, done),
+                Action::Int8Rows => self.int8_rows(item.tensor, done),
             };
             if written.is_err() {
                 self.stopped.store(true, Ordering::Relaxed);
@@ -165,26 +173,28 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn put(&self, file: &mut File, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn put(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        // the system writes to one file from one thread at a time anyway
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(offset))
             .and_then(|_| file.write_all(bytes))
             .map_err(|error| failed(self.part, error))
     }
 
-    fn copy(&self, file: &mut File, item: &Item<'_>, done: &SyncSender<Bytes>) -> Result<()> {
+    fn copy(&self, item: &Item<'_>, done: &SyncSender<Bytes>) -> Result<()> {
         let Item { tensor, values } = item;
         let (info, size) = (self.repack.source.get(&tensor.name)?, tensor.dtype.size());
         for first in values.clone().step_by(CHUNK) {
             self.check()?;
             let (start, len) = (first * size, CHUNK.min(values.end - first) * size);
             let piece = TensorInfo { offset: info.offset + start as u64, len: len as u64, ..info.clone() };
-            self.put(file, tensor.offset + start as u64, &self.repack.source.bytes(&piece)?)?;
-            tell(done, len as u64)?;
+            self.put(tensor.offset + start as u64, &self.repack.source.bytes(&piece)?)?;
+            report_done(done, len as u64)?;
         }
         Ok(())
     }
 
-    fn widen(&self, file: &mut File, item: &Item<'_>, done: &SyncSender<Bytes>) -> Result<()> {
+    fn widen(&self, item: &Item<'_>, done: &SyncSender<Bytes>) -> Result<()> {
         let Item { tensor, values } = item;
         let (reader, size) = (RowReader::new(&self.repack.source, &tensor.name)?, tensor.dtype.size());
         let mut bytes = Vec::with_capacity(CHUNK * size);
@@ -196,13 +206,13 @@ impl Work<'_> {
             for value in reader.values(range)? {
                 push_float(&mut bytes, value, tensor.dtype);
             }
-            self.put(file, tensor.offset + (first * size) as u64, &bytes)?;
-            tell(done, stored)?;
+            self.put(tensor.offset + (first * size) as u64, &bytes)?;
+            report_done(done, stored)?;
         }
         Ok(())
     }
 
-    fn int8_rows(&self, file: &mut File, tensor: &RepackedTensor, done: &SyncSender<Bytes>) -> Result<()> {
+    fn int8_rows(&self, tensor: &RepackedTensor, done: &SyncSender<Bytes>) -> Result<()> {
         let reader = RowReader::new(&self.repack.source, &tensor.name)?;
         let [outputs, inputs] = matrix_shape(&self.repack.source, &tensor.name)?;
         let (mut values, mut scales) = (vec![0; outputs * inputs], Vec::with_capacity(outputs * 4));
@@ -220,20 +230,21 @@ impl Work<'_> {
                     *value = row[input];
                 }
             }
-            tell(done, reader.stored_bytes(rows * inputs))?;
+            report_done(done, reader.stored_bytes(rows * inputs))?;
         }
-        self.put(file, tensor.offset, &values)?;
+        self.put(tensor.offset, &values)?;
         let name = scale_of(&tensor.name);
         let place = self.repack.tensors.iter().find(|other| other.name == name);
         let place = place.ok_or_else(|| Error::new(Kind::Bug, format!("{name} has no place in the file")))?;
-        self.put(file, place.offset, &scales)
+        self.put(place.offset, &scales)
     }
 }
 
 /// Reports that `bytes` of the source are done.
-fn tell(done: &SyncSender<Bytes>, bytes: u64) -> Result<()> {
-    done.send(Bytes(bytes))
-        .map_err(|error| Error::new(Kind::Bug, "Nobody waits for the repacked weights").because(error))
+fn report_done(done: &SyncSender<Bytes>, bytes: u64) -> Result<()> {
+    done.send(Bytes(bytes)).map_err(|error| {
+        Error::new(Kind::Bug, "The receiver of the repacking progress is gone").because(error)
+    })
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
