@@ -268,9 +268,15 @@ impl Weights {
         metadata: BTreeMap<String, String>,
     ) -> Self {
         let root = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        let identities = FileIdentity::of(&file).into_iter().collect();
         let (unused, origin) = (BTreeMap::new(), Some(Arc::new(origin.clone())));
-        Self { files: vec![file], identities, root, tensors, unused, metadata, origin }
+        let identities = Vec::new();
+        Self { files: vec![file], identities, root, tensors, unused, metadata, origin }.with_identity_now()
+    }
+
+    /// The same tensors, of files as they are now.
+    pub(super) fn with_identity_now(mut self) -> Self {
+        self.identities = self.files.iter().filter_map(|file| FileIdentity::of(file).ok()).collect();
+        self
     }
 
     /// The files as they were when their headers were read: sizes and times, without paths.

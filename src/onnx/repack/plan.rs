@@ -1,7 +1,7 @@
 //! Which tensors are repacked into what, and where they will be in the file.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
@@ -59,11 +59,9 @@ impl RepackedTensor {
 /// The plan of one file.
 #[derive(Clone, Debug)]
 pub struct Repack {
-    pub(super) source: Weights,
     pub(super) tensors: Vec<RepackedTensor>,
     /// Length and header as they are written.
     pub(super) header: Vec<u8>,
-    path: PathBuf,
     result: Weights,
 }
 
@@ -121,8 +119,8 @@ impl Repack {
         }
         let path = dir.join(format!("{}.safetensors", key(source, &header)?));
         let infos = tensors.iter().map(|tensor| (tensor.name.clone(), info(tensor))).collect();
-        let result = Weights::repacked(source, path.clone(), infos, metadata);
-        Ok(Some(Self { source: source.clone(), tensors, header, path, result }))
+        let result = Weights::repacked(source, path, infos, metadata);
+        Ok(Some(Self { tensors, header, result }))
     }
 
     /// The repacked weights. Only their layout is known until the file is written.
@@ -132,7 +130,7 @@ impl Repack {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.result.files()[0]
     }
 
     /// Size of the file.
@@ -140,19 +138,24 @@ impl Repack {
         Bytes(self.header.len() as u64 + self.tensors.iter().map(RepackedTensor::size).sum::<u64>())
     }
 
+    /// What it is made from.
+    pub(super) fn source(&self) -> &Weights {
+        self.result.stored()
+    }
+
     /// Size of the source's tensors.
     pub fn source_size(&self) -> Bytes {
-        self.source.size()
+        self.source().size()
     }
 
     /// Whether the file was written before.
     pub fn is_written(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|about| about.is_file() && about.len() == self.size().0)
+        std::fs::metadata(self.path()).is_ok_and(|about| about.is_file() && about.len() == self.size().0)
     }
 
     /// The forms that are repacked, the largest first, for messages: for instance `Q4_K and Q6_K`.
     pub fn source_forms(&self) -> String {
-        packed_forms(&self.source).join(" and ")
+        packed_forms(self.source()).join(" and ")
     }
 }
 

@@ -75,10 +75,7 @@ impl Repack {
             staged.persist(self.path()).map_err(|error| failed(self.path(), error.error))?;
         }
         // a result of a plan that was made before the file existed does not know it yet
-        let result = self.weights();
-        let tensors = result.iter().map(|(name, info)| (name.to_owned(), info.clone())).collect();
-        let path = self.path().to_path_buf();
-        Ok(Weights::repacked(&self.source, path, tensors, result.metadata().clone()))
+        Ok(self.weights().clone().with_identity_now())
     }
 
     fn fill(
@@ -183,12 +180,12 @@ impl Work<'_> {
 
     fn copy(&self, item: &Item<'_>, done: &SyncSender<Bytes>) -> Result<()> {
         let Item { tensor, values } = item;
-        let (info, size) = (self.repack.source.get(&tensor.name)?, tensor.dtype.size());
+        let (info, size) = (self.repack.source().get(&tensor.name)?, tensor.dtype.size());
         for first in values.clone().step_by(CHUNK) {
             self.check()?;
             let (start, len) = (first * size, CHUNK.min(values.end - first) * size);
             let piece = TensorInfo { offset: info.offset + start as u64, len: len as u64, ..info.clone() };
-            self.put(tensor.offset + start as u64, &self.repack.source.bytes(&piece)?)?;
+            self.put(tensor.offset + start as u64, &self.repack.source().bytes(&piece)?)?;
             report_done(done, len as u64)?;
         }
         Ok(())
@@ -196,7 +193,7 @@ impl Work<'_> {
 
     fn widen(&self, item: &Item<'_>, done: &SyncSender<Bytes>) -> Result<()> {
         let Item { tensor, values } = item;
-        let (reader, size) = (RowReader::new(&self.repack.source, &tensor.name)?, tensor.dtype.size());
+        let (reader, size) = (RowReader::new(self.repack.source(), &tensor.name)?, tensor.dtype.size());
         let mut bytes = Vec::with_capacity(CHUNK * size);
         for first in values.clone().step_by(CHUNK) {
             self.check()?;
@@ -213,8 +210,8 @@ impl Work<'_> {
     }
 
     fn int8_rows(&self, tensor: &RepackedTensor, done: &SyncSender<Bytes>) -> Result<()> {
-        let reader = RowReader::new(&self.repack.source, &tensor.name)?;
-        let [outputs, inputs] = matrix_shape(&self.repack.source, &tensor.name)?;
+        let reader = RowReader::new(self.repack.source(), &tensor.name)?;
+        let [outputs, inputs] = matrix_shape(self.repack.source(), &tensor.name)?;
         let (mut values, mut scales) = (vec![0; outputs * inputs], Vec::with_capacity(outputs * 4));
         let mut rounded = vec![0; ROWS * inputs];
         for first in (0..outputs).step_by(ROWS) {
