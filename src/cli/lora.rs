@@ -21,7 +21,7 @@ fn list_loras(model: Option<&str>, common: &Common) -> Result<()> {
     let Places { data_dir, models_dir, .. } = Places::new(common)?;
     let model = model.map(|model| models::find(model, &data_dir, models_dir.as_deref())).transpose()?;
     let mut loras = installed_loras(&Folders { data: data_dir, models: models_dir });
-    if let Some(model) = &model {
+    if let Some(model) = &model.map(|model| models::open(&model)) {
         for lora in &mut loras {
             lora.files =
                 std::mem::take(&mut lora.files).into_iter().map(|file| file.with_fit(model)).collect();

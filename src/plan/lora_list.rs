@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::catalog::Folders;
 use crate::core::{Bytes, CancelToken, Error, Expert, Result};
-use crate::models;
+use crate::wan::Checkpoint;
 use crate::wan::lora::{LoraFile, LoraFitDocument, LoraSummary};
 
 /// Folders below a folder of LoRAs that are looked into.
@@ -62,11 +62,10 @@ pub fn installed_loras(folders: &Folders) -> Vec<ListedLora> {
     paired(files)
 }
 
-/// How the file `path` fits the model in the folder `model`. Reads all its values.
-pub fn fit_lora(path: &Path, model: &Path) -> Result<LoraFitDocument> {
+fn fit(path: &Path, model: &Checkpoint) -> Result<LoraFitDocument> {
     let file = LoraFile::open(path)?;
     file.check_finite(&CancelToken::new())?;
-    LoraFitDocument::of(&file, &models::open(model)?)
+    LoraFitDocument::of(&file, model)
 }
 
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
@@ -141,10 +140,10 @@ impl ListedLoraFile {
         Self { file, expert, summary, problem, fit: None }
     }
 
-    /// Adds how it fits the model in the folder `model`.
+    /// Adds how it fits `model`, or why that cannot be opened. Reads all its values.
     #[must_use]
-    pub fn with_fit(mut self, model: &Path) -> Self {
-        match fit_lora(&self.file, model) {
+    pub fn with_fit(mut self, model: &Result<Checkpoint>) -> Self {
+        match model.as_ref().map_err(Error::clone).and_then(|model| fit(&self.file, model)) {
             Ok(fit) => {
                 self.problem = self.problem.or_else(|| fit.problem.clone());
                 self.fit = Some(fit);
@@ -162,6 +161,7 @@ fn words(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models;
 
     #[test]
     fn pairs_are_one_and_what_is_no_lora_says_so() {
@@ -186,8 +186,10 @@ mod tests {
         assert_eq!(found[2].files[0].expert, Some(Expert::High));
         assert!(found[3].files[0].problem.is_some() && found[3].files[0].summary.is_none());
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models/tiny-t2v");
-        let fitted = found[1].files[0].clone().with_fit(&model);
+        let fitted = found[1].files[0].clone().with_fit(&models::open(&model));
         assert_eq!(fitted.fit.unwrap().fit.matched.len(), 20);
         assert_eq!(fitted.problem, None);
+        let unknown = found[1].files[0].clone().with_fit(&models::open(dir.path()));
+        assert!(unknown.fit.is_none() && unknown.problem.is_some());
     }
 }

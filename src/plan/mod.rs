@@ -36,7 +36,7 @@ pub use changes::{DraftChanges, GuidanceChoice, SeedChoice, StepCacheChoice};
 pub use document::{FindingDocument, PreflightDocument, PreflightVerdict, StageMemoryDocument};
 pub use draft_field::{Difference, DraftField, differences, precision, provider, weights};
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
-pub use lora_list::{ListedLora, ListedLoraFile, LoraListDocument, fit_lora, installed_loras};
+pub use lora_list::{ListedLora, ListedLoraFile, LoraListDocument, installed_loras};
 pub use lora_profile::apply_profile;
 pub(crate) use memory_sample::{MemorySample, drop_sessions_if_short};
 pub use model_fit::{MemoryFit, ModelFit};

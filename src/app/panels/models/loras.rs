@@ -154,6 +154,7 @@ mod tests {
         let loras = installed_loras(&Folders { data: dir.path().to_path_buf(), models: None });
         let mut checked = loras[0].clone();
         let model = root.join("tests/golden/models/tiny-t2v");
+        let model = crate::models::open(&model);
         checked.files = checked.files.into_iter().map(|file| file.with_fit(&model)).collect();
         let mut harness = Harness::builder().with_context_setup(theme::install).build_ui_state(
             move |ui, actions: &mut Vec<ModelsAction>| {

@@ -67,6 +67,7 @@ impl State {
             return Ok(());
         };
         self.page_work(move || {
+            let model = crate::models::open(&model);
             let files = lora.files.into_iter().map(|file| file.with_fit(&model)).collect();
             PageAnswer::LoraChecked(Box::new(ListedLora { files, ..lora }))
         })
