@@ -160,11 +160,9 @@ impl Preset {
 
     /// The text of its file.
     pub fn to_ron(&self) -> Result<String> {
-        // what is read from a file of version 1 is written as the current one
-        let current = Self { version: VERSION, ..self.clone() };
         // "steps: 50", not "steps: Some(50)"
         let plain = ron::ser::PrettyConfig::default().extensions(ron::extensions::Extensions::IMPLICIT_SOME);
-        ron::ser::to_string_pretty(&current, plain)
+        ron::ser::to_string_pretty(self, plain)
             .map_err(|error| Error::new(Kind::Bug, "Cannot encode the preset as RON").because(error))
     }
 
