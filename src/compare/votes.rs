@@ -1,15 +1,12 @@
 //! What people preferred in blind comparisons, kept in the data folder.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Error, Kind, Result, Utc, read_edited_text};
-use crate::store::{HeldLock, write_whole};
+use crate::core::{Result, Utc};
+use crate::store::SharedFile;
 
-const NAME: &str = "votes.ron";
-const LOCK: &str = "votes.lock";
 /// Version of the file format.
 const VERSION: u32 = 1;
 
@@ -28,9 +25,9 @@ pub struct Vote {
 }
 
 /// All blind comparisons of a data folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Votes {
-    data_dir: PathBuf,
+    file: SharedFile,
     votes: Vec<Vote>,
 }
 
@@ -44,22 +41,9 @@ struct VotesFile {
 impl Votes {
     /// Reads the comparisons of a data folder; a missing file means none were made.
     pub fn load(data_dir: &Path) -> Result<Self> {
-        let path = data_dir.join(NAME);
-        let failed =
-            || Error::new(Kind::Io, format!("The blind comparisons cannot be read: {}", path.display()));
-        let votes = match read_edited_text(&path) {
-            Ok(text) => {
-                let file: VotesFile = ron::from_str(&text).map_err(|error| {
-                    failed().because(error).remedy("Correct the file, or delete it to start without them")
-                })?;
-                file.votes
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            Err(error) => {
-                return Err(failed().because(error).remedy("Check that the data folder can be read"));
-            }
-        };
-        Ok(Self { data_dir: data_dir.to_path_buf(), votes })
+        let file = SharedFile::new(data_dir, "votes", "blind comparisons", VERSION);
+        let VotesFile { votes, .. } = file.load()?;
+        Ok(Self { file, votes })
     }
 
     /// All comparisons, oldest first.
@@ -69,15 +53,11 @@ impl Votes {
 
     /// Adds a comparison and saves it. Those that another program saved in the meantime are kept.
     pub fn add(&mut self, vote: Vote) -> Result<()> {
-        let _lock = HeldLock::wait(&self.data_dir.join(LOCK))?;
-        let mut current = Self::load(&self.data_dir)?;
-        current.votes.push(vote);
-        let file = VotesFile { version: VERSION, votes: current.votes.clone() };
-        let text = ron::ser::to_string_pretty(&file, ron::ser::PrettyConfig::default()).map_err(|error| {
-            Error::new(Kind::Bug, "The blind comparisons cannot be written as text").because(error)
+        let current = self.file.change(|current: &mut VotesFile| {
+            current.version = VERSION;
+            current.votes.push(vote);
         })?;
-        write_whole(&self.data_dir.join(NAME), text.as_bytes())?;
-        *self = current;
+        self.votes = current.votes;
         Ok(())
     }
 }
@@ -101,8 +81,8 @@ mod tests {
         one.add(vote("a")).unwrap();
         other.add(vote("b")).unwrap();
         assert_eq!(Votes::load(dir.path()).unwrap().all(), [vote("a"), vote("b")]);
-        fs::write(dir.path().join(NAME), "(votes: [").unwrap();
+        fs::write(dir.path().join("votes.ron"), "(votes: [").unwrap();
         assert!(one.add(vote("c")).is_err());
-        assert_eq!(fs::read_to_string(dir.path().join(NAME)).unwrap(), "(votes: [");
+        assert_eq!(fs::read_to_string(dir.path().join("votes.ron")).unwrap(), "(votes: [");
     }
 }

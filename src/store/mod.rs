@@ -6,6 +6,7 @@ mod journal;
 mod lock;
 mod log;
 mod settings;
+mod shared_file;
 mod staged;
 mod tensor_cache;
 mod tensor_file;
@@ -22,6 +23,7 @@ pub use settings::{
     ModelSettings, MonitorSettings, Offload, OptimizationSettings, RecordSettings, SettingInfo, SettingKind,
     Settings, SettingsDocument, SettingsPathDocument, setting_info, settings_info,
 };
+pub use shared_file::SharedFile;
 pub use staged::{bound_folder, stage_in, sweep_staged};
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{TensorMetadata, read_tensors, write_tensors, write_tensors_new};

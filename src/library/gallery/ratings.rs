@@ -1,22 +1,21 @@
 //! Ratings in stars, in a separate file because the history can be deleted and rebuilt.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::item::MAX_RATING;
-use crate::core::{Error, Kind, Result, read_edited_text};
-use crate::store::{HeldLock, write_whole};
+use crate::core::Result;
+use crate::store::SharedFile;
 
-const NAME: &str = "ratings.ron";
-const LOCK: &str = "ratings.lock";
+/// Version of the file format.
+const VERSION: u32 = 1;
 
 /// Ratings by history entry id.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ratings {
-    data_dir: PathBuf,
+    file: SharedFile,
     stars: BTreeMap<String, u8>,
 }
 
@@ -30,24 +29,9 @@ struct RatingsFile {
 impl Ratings {
     /// Reads the ratings of a data folder; a missing file means none were given.
     pub fn load(data_dir: &Path) -> Result<Self> {
-        let path = data_dir.join(NAME);
-        let stars = match read_edited_text(&path) {
-            Ok(text) => {
-                let file: RatingsFile = ron::from_str(&text).map_err(|error| {
-                    Error::new(Kind::Io, format!("The ratings cannot be read: {}", path.display()))
-                        .because(error)
-                        .remedy("Correct the file, or delete it to start without ratings")
-                })?;
-                file.stars
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => {
-                return Err(Error::new(Kind::Io, format!("The ratings cannot be read: {}", path.display()))
-                    .because(error)
-                    .remedy("Check that the data folder can be read"));
-            }
-        };
-        Ok(Self { data_dir: data_dir.to_path_buf(), stars })
+        let file = SharedFile::new(data_dir, "ratings", "ratings", VERSION);
+        let RatingsFile { stars, .. } = file.load()?;
+        Ok(Self { file, stars })
     }
 
     /// Stars of a history entry; 0 means not rated.
@@ -58,24 +42,16 @@ impl Ratings {
     /// Rates an entry with 1 to 5 stars, or removes its rating with 0, and saves it. Ratings that another program saved
     /// in the meantime are kept.
     pub fn rate(&mut self, id: &str, stars: u8) -> Result<()> {
-        let _lock = HeldLock::wait(&self.data_dir.join(LOCK))?;
-        let mut current = Self::load(&self.data_dir)?;
-        if stars == 0 {
-            current.stars.remove(id);
-        } else {
-            current.stars.insert(id.to_owned(), stars.min(MAX_RATING));
-        }
-        current.save()?;
-        *self = current;
+        let current = self.file.change(|current: &mut RatingsFile| {
+            current.version = VERSION;
+            if stars == 0 {
+                current.stars.remove(id);
+            } else {
+                current.stars.insert(id.to_owned(), stars.min(MAX_RATING));
+            }
+        })?;
+        self.stars = current.stars;
         Ok(())
-    }
-
-    fn save(&self) -> Result<()> {
-        let path = self.data_dir.join(NAME);
-        let file = RatingsFile { version: 1, stars: self.stars.clone() };
-        let text = ron::ser::to_string_pretty(&file, ron::ser::PrettyConfig::default())
-            .map_err(|error| Error::new(Kind::Bug, "The ratings cannot be written as text").because(error))?;
-        write_whole(&path, text.as_bytes())
     }
 }
 
@@ -88,7 +64,7 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_read_over() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(NAME), "\u{feff}(stars: {\"/a.mp4\": 3})").unwrap();
+        fs::write(dir.path().join("ratings.ron"), "\u{feff}(stars: {\"/a.mp4\": 3})").unwrap();
         assert_eq!(Ratings::load(dir.path()).unwrap().stars.len(), 1);
     }
 
@@ -106,9 +82,10 @@ mod tests {
     #[test]
     fn an_unreadable_file_is_reported_and_left_unchanged() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(NAME), "(stars: {").unwrap();
-        let mut ratings = Ratings { data_dir: dir.path().to_path_buf(), ..Ratings::default() };
+        let mut ratings = Ratings::load(dir.path()).unwrap();
+        fs::write(dir.path().join("ratings.ron"), "(stars: {").unwrap();
+        assert!(Ratings::load(dir.path()).is_err());
         assert!(ratings.rate("a", 1).is_err());
-        assert_eq!(fs::read_to_string(dir.path().join(NAME)).unwrap(), "(stars: {");
+        assert_eq!(fs::read_to_string(dir.path().join("ratings.ron")).unwrap(), "(stars: {");
     }
 }
