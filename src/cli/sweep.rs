@@ -126,7 +126,7 @@ fn print_estimate(estimate: &SweepEstimate) {
     }
     for cut in &estimate.cuts {
         let saves = cut.saves.map(|saves| format!(", saves about {saves}")).unwrap_or_default();
-        note(&format!("{}: {} are left{saves}", cut.label, counted(cut.cells as u64, "cell")));
+        note(&format!("{}: {} left{saves}", cut.label, counted(cut.cells as u64, "cell")));
     }
 }
 

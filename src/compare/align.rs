@@ -45,8 +45,13 @@ impl Alignment {
             ));
         }
         if reference.info.rate_hz != video.info.rate_hz {
+            // a GIF's frames last whole hundredths of a second: 7.981220657276996 fps on average
+            let rounded = |rate: f64| (rate * 100.0).round() / 100.0;
             let rate = |video: &ComparedVideo| {
-                video.info.rate_hz.map_or_else(|| "no rate".to_owned(), |rate| format!("{rate} fps"))
+                video
+                    .info
+                    .rate_hz
+                    .map_or_else(|| "no rate".to_owned(), |rate| format!("{} fps", rounded(rate)))
             };
             notes.push(format!(
                 "{name} has {}, the reference {}: frames are compared one by one",
@@ -95,6 +100,8 @@ mod tests {
         assert_eq!(shorter.frames, 0..5);
         assert_eq!(shorter.notes[0], "Frames compared with 5.mp4: 5 (it has 5, the reference 17)");
         assert!(shorter.notes[1].contains("16 fps, the reference 8 fps"), "{:?}", shorter.notes);
+        let gif = Alignment::of(&reference, &video(64, 17, 1700.0 / 213.0), 0);
+        assert!(gif.notes[0].contains("has 7.98 fps, the reference 8 fps"), "{:?}", gif.notes);
         let other = Alignment::of(&reference, &video(96, 17, 8.0), 0);
         assert!(other.frames.is_empty() && other.notes[0].contains("96x64"), "{:?}", other.notes);
         assert_eq!(other.partner(0), None);
