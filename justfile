@@ -35,7 +35,7 @@ video prompt="a red circle moves right on a black background" out="out.mp4":
 window:
     cargo run --release
 
-# Run a bench of this crate: loops, history or queue (the others are described in benches/README.md)
+# Run a bench of this crate: loops, history, queue, … (benches/README.md describes all of them)
 bench name="loops":
     cargo bench --bench {{ name }}
 
