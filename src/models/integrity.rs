@@ -44,7 +44,7 @@ struct Earlier {
     checks: BTreeMap<String, (u64, FileCheck)>,
 }
 
-/// Checks files by their checksums. `state` keeps what was done if it is interrupted, and the next run goes on from there.
+/// Checks files by their checksums. `state` keeps what was done, from where the next run goes on until [`forget_state`].
 pub(super) fn check_files(
     files: &[PathBuf],
     manifest: Option<&Manifest>,
@@ -71,11 +71,17 @@ pub(super) fn check_files(
         }
         checks.push(check);
     }
-    if let Some(state) = state {
-        // there is none if nothing was checked
-        std::fs::remove_file(state).ok();
-    }
     Ok(checks)
+}
+
+/// Removes what [`check_files`] kept, so that the next run checks everything again.
+pub(super) fn forget_state(state: &Path) {
+    // there is none if nothing was checked
+    if let Err(error) = std::fs::remove_file(state)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!("Cannot remove {}: {error}", state.display());
+    }
 }
 
 fn check_file(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::integrity::{FileCheck, check_files};
+use super::integrity::{FileCheck, check_files, forget_state};
 use super::manifest::Manifest;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::onnx::{RowReader, TensorInfo, Weights, num_not_finite};
@@ -115,6 +115,9 @@ pub fn verify(
     let mut report = VerifyReport { files, ..VerifyReport::default() };
     for (component, weights) in components {
         verify_component(component, weights, cancel, &mut report, progress)?;
+    }
+    if let Some(state) = &options.state {
+        forget_state(state);
     }
     Ok(report)
 }
