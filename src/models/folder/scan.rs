@@ -1,11 +1,13 @@
 //! Finds the checkpoint files in a folder and recognises them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::diffusers;
 use super::super::info::Layout;
 use super::super::unsupported::is_unsupported;
+use super::vae::Origin;
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 use crate::wan::names::{Recognised, recognise};
@@ -52,6 +54,8 @@ pub(super) struct Scan {
     pub(super) tokenizers: Vec<PathBuf>,
     /// Files whose header contains a tokenizer.
     pub(super) tokenizer_files: Vec<PathBuf>,
+    /// By path, what is known of the VAEs that were looked at; it may take reading a whole file.
+    pub(super) origins: RefCell<BTreeMap<PathBuf, Origin>>,
     num_folders: usize,
 }
 
@@ -70,6 +74,7 @@ pub(super) fn scan(dir: &Path) -> Scan {
         unsupported: Vec::new(),
         tokenizers: Vec::new(),
         tokenizer_files: Vec::new(),
+        origins: RefCell::default(),
         num_folders: 0,
     };
     let mut sets = Sets::new();

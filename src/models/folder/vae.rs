@@ -36,7 +36,7 @@ const ROUNDING: f64 = 0.006;
 
 /// What a VAE's name or content says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     /// It is Wan's.
     Wan,
     /// It is another model's, or a variant.
@@ -64,7 +64,7 @@ pub(super) fn vae(
             Err(error) => unfit.push(error),
         }
     }
-    let origins: Vec<_> = fitting.iter().map(|(found, _)| origin(found)).collect();
+    let origins: Vec<_> = fitting.iter().map(|(found, _)| known_origin(scan, found)).collect();
     let of = |wanted: Origin| -> Vec<usize> {
         let places = origins.iter().enumerate().filter(|(_, origin)| **origin == wanted);
         places.map(|(place, _)| place).collect()
@@ -125,6 +125,11 @@ fn checked(found: &Found, model: &str, channels: usize) -> Result<Checked<VaeCon
     let checked = component::vae(found.recognised.clone(), None)?;
     component::check_colours(&checked.0.config, &found.path)?;
     Ok(checked)
+}
+
+/// The origin of a VAE, which is found out once for all models of the folder.
+fn known_origin(scan: &Scan, found: &Found) -> Origin {
+    *scan.origins.borrow_mut().entry(found.path.clone()).or_insert_with(|| origin(found))
 }
 
 fn origin(found: &Found) -> Origin {
