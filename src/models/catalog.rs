@@ -4,9 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::content::content_of_model;
-use super::fetch::missing;
+use super::fetch::{is_unfinished, missing};
 use super::info::ModelInfo;
-use super::manifest::load_manifest;
+use super::manifest::{ItemKind, load_manifest};
 use super::names::{is_variant, is_version, official_name, split_version};
 use super::open::{self, Listed, Opened};
 use super::{diffusers, folder};
@@ -45,8 +45,7 @@ impl Installed {
                 let (limits, family) = (Ok(checkpoint.limits()), checkpoint.family());
                 let names = checkpoint.official_name().map(str::to_owned).filter(|name| *name != id);
                 let names = names.into_iter().collect();
-                let content = content_of_model(&checkpoint);
-                Self { id, names, path, limits, family, info: Some(info), content }
+                Self { id, names, path, limits, family, info: Some(info), content: None }
             }
             Err(error) => Self {
                 id,
@@ -148,7 +147,8 @@ fn in_folder(dir: &Path, models: Vec<Listed>) -> Vec<Installed> {
     let model = |Listed { id, names, opened }: Listed| {
         let is_of_files = opened.as_ref().is_ok_and(|opened| opened.info.layout.is_of_files());
         let path = if is_of_files { dir.join(&id) } else { dir.to_path_buf() };
-        let mut model = Installed::new(id, path, opened);
+        let content = opened.as_ref().ok().and_then(|opened| content_of_model(&opened.checkpoint));
+        let mut model = Installed { content, ..Installed::new(id, path, opened) };
         for name in names {
             if !model.has_name(&name) {
                 model.names.push(name);
@@ -160,6 +160,10 @@ fn in_folder(dir: &Path, models: Vec<Listed>) -> Vec<Installed> {
 }
 
 /// The path to give to [`super::open`] for the model `id`, which may itself be a path.
+///
+/// # Errors
+///
+/// [`Kind::MissingModel`], with a fix if it can be fetched or an interrupted fetch of it can go on.
 pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<PathBuf> {
     let direct = Path::new(id);
     let is_name = direct.components().count() == 1;
@@ -168,7 +172,7 @@ pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Path
         && is_name
         && let Some(path) = places.iter().map(|place| place.join(id)).find(|path| diffusers::is_one(path))
     {
-        return Ok(path);
+        return check_finished(&path, data_dir).map(|()| path);
     }
     let parent_is_there = !is_name && direct.parent().is_some_and(Path::is_dir);
     if direct.exists() || parent_is_there {
@@ -177,13 +181,29 @@ pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Path
     }
     let installed = installed(data_dir, models_dir);
     if let Some(model) = called(id, &installed) {
+        if model.limits.is_err() {
+            check_finished(&model.path, data_dir)?;
+        }
         return Ok(model.path.clone());
     }
     if let Some(path) = places.iter().map(|place| place.join(id)).find(|path| is_name && path.is_dir()) {
-        return Ok(path);
+        return check_finished(&path, data_dir).map(|()| path);
     }
-    let manifest = load_manifest(data_dir).unwrap_or_default();
-    Err(manifest.select(id, None).map_or_else(|_| not_found(id, &installed), |selection| missing(&selection)))
+    let manifest = load_manifest(data_dir)?;
+    let selection = manifest.select(id, None).ok().filter(|found| found.item.kind == ItemKind::Model);
+    Err(selection.map_or_else(|| not_found(id, &installed), |selection| missing(&selection)))
+}
+
+/// Fails with the fix to fetch it if `path` is the folder of a model whose fetch was interrupted, and cannot be opened.
+fn check_finished(path: &Path, data_dir: &Path) -> Result<()> {
+    if !is_unfinished(path) || open::inspect(path).is_ok() {
+        return Ok(());
+    }
+    let manifest = load_manifest(data_dir)?;
+    let selections = manifest.selections();
+    let mut models = selections.iter().filter(|selection| selection.item.kind == ItemKind::Model);
+    let here = models.find(|selection| data_dir.join("models").join(selection.folder_name()) == path);
+    here.map_or(Ok(()), |selection| Err(missing(selection)))
 }
 
 /// The model called `name`: by its id, else the most exact usable one with that name, else any.

@@ -227,6 +227,61 @@ fn an_interrupted_check_goes_on() {
     let mut whole = 0;
     models::verify(&folder, &options, &CancelToken::new(), &mut |bytes| whole += bytes.0).unwrap();
     assert!(rest + 5_000_000 < whole, "{rest} of {whole} were read again");
+    // once the files are compared, only the tensors are read again
+    let cancel = CancelToken::new();
+    let mut first = 0;
+    let stopped = models::verify(&folder, &options, &cancel, &mut |bytes| {
+        first += bytes.0;
+        if first > whole - 3_000_000 {
+            cancel.cancel();
+        }
+    });
+    assert_eq!(stopped.unwrap_err().kind, Kind::Cancelled);
+    let mut rest = 0;
+    let report =
+        models::verify(&folder, &options, &CancelToken::new(), &mut |bytes| rest += bytes.0).unwrap();
+    assert_eq!(rest, report.read.0);
+}
+
+#[test]
+fn an_interrupted_fetch_is_offered_again_by_the_name_of_its_model() {
+    for stop_at in [1, 3, 7] {
+        let setting = setting();
+        let fetcher = setting.fetcher(setting.hub.environment());
+        let plan = fetcher.plan(&setting.manifest, ID, None).unwrap();
+        assert!(plan.files.len() > stop_at);
+        let stopped = fetcher.run(&plan, &|event| {
+            if let wandeck::models::fetch::ModelFetchEvent::File { number, .. } = event
+                && number == stop_at
+            {
+                fetcher.cancel.cancel();
+            }
+        });
+        assert_eq!(stopped.unwrap_err().kind, Kind::Cancelled);
+        for name in [ID.to_owned(), format!("{ID}-diffusers")] {
+            let error = models::find(&name, setting.dir.path(), None).unwrap_err();
+            assert_eq!(error.fixes(), [Fix::Fetch(format!("{ID}-diffusers"))], "{stop_at}: {error:#}");
+        }
+        let run = program(&setting.hub, setting.dir.path())
+            .args(["generate", "a red circle", "--model", &format!("{ID}-diffusers"), "--frames", "1"])
+            .args(["--steps", "1", "--size", "32x32"])
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    }
+}
+
+#[test]
+fn a_lora_of_the_manifest_is_no_model_and_a_broken_manifest_is_reported() {
+    let setting = setting();
+    let manifest = setting.dir.path().join("models-manifest.ron");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("kind: model", "kind: lora")).unwrap();
+    let error = models::find(ID, setting.dir.path(), None).unwrap_err();
+    assert!(error.fixes().is_empty() && error.message.contains("not found"), "{error:#}");
+    fs::write(&manifest, "(version: 2)").unwrap();
+    let error = models::find(ID, setting.dir.path(), None).unwrap_err();
+    assert!(error.message.contains("not a valid manifest"), "{error:#}");
 }
 
 #[test]

@@ -18,5 +18,5 @@ pub use import::{ImportedModel, import_model};
 pub use plan::{FetchPlan, PlannedFile, PlannedState};
 pub use progress::{FetchProgress, ModelFetchEvent};
 pub use record::{FetchRecord, RECORD_FILE, RecordedFile, has_changed};
-pub(super) use record::{modified, recorded_folder};
+pub(super) use record::{is_unfinished, modified, recorded_folder};
 pub(super) use resolve::missing;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Bytes, Error, Kind, Result, read_bounded};
-use crate::transfers::ObjectId;
+use crate::transfers::{ObjectId, PART_EXTENSION};
 
 /// Name of the record in a model's folder.
 pub const RECORD_FILE: &str = "wandeck-files.json";
@@ -15,6 +15,8 @@ pub const RECORD_FILE: &str = "wandeck-files.json";
 const MAX_RECORD: Bytes = Bytes(16 << 20);
 /// Version of the file format.
 const VERSION: u32 = 1;
+/// How many folders deep a file that is being fetched is looked for.
+const PART_DEPTH: usize = 3;
 
 /// What a folder was fetched as.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +93,29 @@ impl FetchRecord {
     pub fn is_intact(&self, folder: &Path) -> bool {
         self.is_complete && self.files.iter().all(|file| !has_changed(folder, file))
     }
+}
+
+/// Whether `folder` holds a fetch that has not come to its end: its record says so, or no file is whole yet.
+pub(in crate::models) fn is_unfinished(folder: &Path) -> bool {
+    match FetchRecord::read(folder) {
+        Some(record) => !record.is_complete,
+        None => holds_only_parts(folder, PART_DEPTH),
+    }
+}
+
+/// Whether `folder`, with at most so many folders below it, holds nothing but files that are being fetched.
+fn holds_only_parts(folder: &Path, deeper: usize) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let is_part = |path: &Path| {
+        let path = path
+            .file_stem()
+            .filter(|_| path.extension().is_some_and(|end| end == "journal"))
+            .map_or(path, Path::new);
+        path.extension().is_some_and(|end| end == PART_EXTENSION)
+    };
+    entries.map(|entry| entry.path()).all(|path| {
+        if path.is_dir() { deeper > 0 && holds_only_parts(&path, deeper - 1) } else { is_part(&path) }
+    })
 }
 
 /// Whether a file has another size or time than when it was checked, or is gone. Its bytes are not read.
