@@ -7,11 +7,12 @@ use super::args::{Common, RuntimeArgs, RuntimeVerb};
 use super::report::{note, out, print_document, print_done};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Result};
-use crate::engine::runtime::{RuntimePackage, install_package, remove_package};
+use crate::engine::runtime::{Environment, RuntimePackage, install_package, remove_package};
 
 pub(super) fn run(args: &RuntimeArgs, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
-    let runtime = places.data_dir.join("runtime");
+    let environment = Environment::from_process(&places.data_dir);
+    let runtime = environment.runtime_dir();
     match &args.verb {
         RuntimeVerb::List => {
             let packages = RuntimePackage::for_this_machine();
@@ -40,7 +41,8 @@ pub(super) fn run(args: &RuntimeArgs, common: &Common) -> Result<()> {
                 "Fetching {} {} ({}, licence {}) from the Python package index",
                 package.package, package.version, package.size, package.licence
             ));
-            let folder = install_package(&package, &runtime, &cancel)?;
+            let folder =
+                install_package(&package, &environment, &cancel, &mut |event| note(&event.to_string()))?;
             if common.json {
                 print_done(json!({"name": package.name, "folder": folder}));
             } else {

@@ -17,7 +17,7 @@ use super::unpack::{LIBRARY_PREFIX, cannot_write, is_unpacked, unpack};
 use crate::core::{Bytes, CancelToken, Result};
 
 /// Prefix of temporary folders, by which leftovers of a killed process are recognised.
-const WORK_PREFIX: &str = ".fetch-";
+pub(super) const WORK_PREFIX: &str = ".fetch-";
 /// Lock file of the fetching process. Never removed: removing a lock file that others wait for would break the lock.
 const LOCK_FILE: &str = ".lock";
 const ASK_LOCK_EVERY: Duration = Duration::from_millis(100);
@@ -123,7 +123,11 @@ pub fn fetch(
 }
 
 /// Locks the folder; `None` on file systems without locks, where the last of several fetches wins.
-fn lock(into: &Path, cancel: &CancelToken, progress: &mut dyn FnMut(FetchEvent)) -> Result<Option<File>> {
+pub(super) fn lock(
+    into: &Path,
+    cancel: &CancelToken,
+    progress: &mut dyn FnMut(FetchEvent),
+) -> Result<Option<File>> {
     let file = File::create(into.join(LOCK_FILE)).map_err(|error| cannot_write(into, error))?;
     let (stop, stopped) = bounded::<()>(1);
     let _registered = cancel.on_cancel(move || {
@@ -150,7 +154,7 @@ fn lock(into: &Path, cancel: &CancelToken, progress: &mut dyn FnMut(FetchEvent))
 }
 
 /// Removes leftovers of killed processes. Only under the lock, since they might belong to a running process.
-fn remove_leftovers(dir: &Path) {
+pub(super) fn remove_leftovers(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::builds::VERSION;
+use super::fetch::{FetchEvent, WORK_PREFIX, lock, remove_leftovers};
+use super::locate::Environment;
 use super::pip::{Python, WheelQuery};
 use super::unpack::{cannot_write, check_sum};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result, sha256_hex_of_reader};
@@ -77,13 +79,13 @@ impl RuntimePackage {
             sha256,
             tags,
             licence: "MIT",
-            size: "size not known before",
+            size: "size unknown until downloaded",
             note: NOT_USED,
         };
         let in_package = "in the package";
         vec![
             Self {
-                note: "For NVIDIA cards; used instead of the CPU build. CUDA 12 or 13 and cuDNN come from the system",
+                note: "For NVIDIA cards; used instead of the CPU build. CUDA 13 and cuDNN 9 come from the system",
                 ..one(CUDA_FOLDER, "onnxruntime-gpu", VERSION, cuda)
             },
             Self {
@@ -107,12 +109,12 @@ impl RuntimePackage {
             let names: Vec<_> = all.iter().map(|one| one.name).collect();
             Error::new(
                 Kind::Input,
-                format!("There is no runtime \"{name}\" for {} on {}", consts::OS, consts::ARCH),
+                format!("No runtime package \"{name}\" for {} {}", system_name(consts::OS), consts::ARCH),
             )
             .remedy(if names.is_empty() {
                 "Install it yourself and set ORT_DYLIB_PATH to its library".to_owned()
             } else {
-                format!("There are {}", names.join(", "))
+                format!("Available: {}", names.join(", "))
             })
         })
     }
@@ -123,16 +125,41 @@ impl RuntimePackage {
     }
 }
 
-/// Downloads a package with pip, checks it, and puts its libraries into a folder of `runtime`, whole or not at all.
-pub fn install_package(package: &RuntimePackage, runtime: &Path, cancel: &CancelToken) -> Result<PathBuf> {
+/// The name of an operating system as people write it.
+fn system_name(os: &str) -> &str {
+    match os {
+        "linux" => "Linux",
+        "windows" => "Windows",
+        "macos" => "macOS",
+        other => other,
+    }
+}
+
+/// Downloads a package with pip, checks it, and puts its libraries into a folder of the environment's runtime folder,
+/// whole or not at all. One process does so at a time; `progress` receives [`FetchEvent::Waiting`] while another one does.
+pub fn install_package(
+    package: &RuntimePackage,
+    environment: &Environment,
+    cancel: &CancelToken,
+    progress: &mut dyn FnMut(FetchEvent),
+) -> Result<PathBuf> {
+    let runtime = &environment.runtime_dir();
     let folder = runtime.join(package.name);
     if package.is_installed(runtime) {
         return Ok(folder);
     }
     let write = |error: io::Error| cannot_write(runtime, error);
     fs::create_dir_all(runtime).map_err(write)?;
-    let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(runtime).map_err(write)?;
-    let python = Python::find(std::env::var_os("WANDECK_PYTHON").filter(|path| !path.is_empty()).as_deref())?;
+    let lock = lock(runtime, cancel, progress)?;
+    if package.is_installed(runtime) {
+        // by the process that this one waited for
+        return Ok(folder);
+    }
+    if lock.is_some() {
+        remove_leftovers(runtime);
+    }
+    let work = tempfile::Builder::new().prefix(WORK_PREFIX).tempdir_in(runtime).map_err(write)?;
+    let python = Python::find(environment.python.as_deref())?;
     let requirement = format!("{}=={}", package.package, package.version);
     let query = WheelQuery { requirement: &requirement, tags: package.tags, size: None };
     let wheel = python.download_wheel(query, work.path(), cancel, &mut |_| {})?;
@@ -201,6 +228,25 @@ mod tests {
             assert!(all.iter().all(|one| one.sha256.len() == 64), "{all:?}");
         }
         assert!(RuntimePackage::for_platform("macos", "aarch64").is_empty());
+    }
+
+    #[test]
+    fn one_process_installs_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = Environment { data_dir: dir.path().to_path_buf(), ..Environment::default() };
+        let runtime = environment.runtime_dir();
+        fs::create_dir_all(&runtime).unwrap();
+        let cancel = CancelToken::new();
+        let held = lock(&runtime, &cancel, &mut |_| {}).unwrap();
+        assert!(held.is_some());
+        let package = RuntimePackage::for_platform("linux", "x86_64")[2];
+        let waiting = FetchEvent::Waiting { into: runtime.clone() };
+        let cancelled = install_package(&package, &environment, &cancel, &mut |event| {
+            assert_eq!(event, waiting);
+            cancel.cancel();
+        });
+        assert_eq!(cancelled.unwrap_err().kind, Kind::Cancelled);
+        assert_eq!(fs::read_dir(&runtime).unwrap().count(), 1, "only the lock is there");
     }
 
     #[test]
