@@ -28,62 +28,80 @@ impl Cli {
 /// Plans a new job from the options, or `before` with the changes in the options.
 pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<PlannedJob> {
     let request = request(args, before)?;
-    let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
-    let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
+    let sources = Sources::open(places)?;
     let name = named_model(&request, places)?;
-    let named = || named_models(name.as_deref(), &request, places, &folders);
-    let named = named().or_else(|error| match error.fixes() {
-        [Fix::Fetch(missing)] if places.settings.models.auto_fetch && !args.dry_run => {
-            fetch::fetch_missing(missing, places)?;
-            named()
-        }
-        _ => Err(error),
-    })?;
-    let planner = |models: Vec<Installed>| {
-        let mut catalog = Catalog::new(models, profiles.clone())?;
-        catalog.set_own_presets(crate::presets::own_presets(&places.data_dir).0)?;
-        Ok::<_, Error>(Planner::new(folders.clone(), places.settings.clone(), catalog))
-    };
-    let with_all = || {
-        let mut models = folders.scan_with(&chosen_files(&request));
-        let is_new = |model: &Installed| models.iter().all(|known| known.path != model.path);
-        let more: Vec<_> = named.iter().filter(|model| is_new(model)).cloned().collect();
-        models.extend(more);
-        planner(models)?.plan(&request)
-    };
+    let named = sources.named(name.as_deref(), &request, !args.dry_run)?;
+    let with_all = || sources.planner(sources.all(&request, &named))?.plan(&request);
     if name.is_none() {
         return with_all();
     }
     // a named model is opened alone; an error may name the others
-    planner(named.clone())?.plan(&request).or_else(|_| with_all())
+    sources.planner(named.clone())?.plan(&request).or_else(|_| with_all())
 }
 
 /// A planner over all installed models, and the draft and the options that a sweep starts from. With a sweep's file, the
 /// prompt is its name and the file says what it starts from.
 pub(super) fn base(args: &Generate, places: &Places, is_file: bool) -> Result<(Planner, Draft, JobOptions)> {
     let mut request = request(args, None)?;
-    let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
-    let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
-    let mut models = folders.scan();
+    let sources = Sources::open(places)?;
     let name = named_model(&request, places)?;
-    for model in named_models(name.as_deref(), &request, places, &folders)? {
-        if models.iter().all(|known| known.path != model.path) {
-            models.push(model);
-        }
-    }
-    let mut catalog = Catalog::new(models, profiles)?;
-    catalog.set_own_presets(crate::presets::own_presets(&places.data_dir).0)?;
+    let named = sources.named(name.as_deref(), &request, !args.dry_run)?;
+    let planner = sources.planner(sources.all(&request, &named))?;
     if is_file {
         request.changes.prompt = None;
         if matches!(request.base, Base::New) && name.is_none() {
-            let first = catalog.presets().first().map(|preset| preset.draft(""));
+            let first = planner.catalog().presets().first().map(|preset| preset.draft(""));
             let draft = first.ok_or_else(|| Error::new(Kind::Bug, "There are no presets"))?;
             request.base = Base::Draft { draft: Box::new(draft), reason: "the sweep chooses it".to_owned() };
         }
     }
-    let planner = Planner::new(folders, places.settings.clone(), catalog);
     let draft = planner.draft(&request)?.draft;
     Ok((planner, draft, JobOptions { preview: true, ..request.options }))
+}
+
+/// Where models and their settings come from.
+struct Sources<'a> {
+    places: &'a Places,
+    folders: Folders,
+    profiles: Profiles,
+}
+
+impl<'a> Sources<'a> {
+    fn open(places: &'a Places) -> Result<Self> {
+        let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
+        let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
+        Ok(Self { places, folders, profiles })
+    }
+
+    /// The models that a request names, `name` first. One that is missing is fetched if `may_fetch` and the settings
+    /// allow it.
+    fn named(&self, name: Option<&str>, request: &PlanRequest, may_fetch: bool) -> Result<Vec<Installed>> {
+        let named = || named_models(name, request, self.places, &self.folders);
+        named().or_else(|error| match error.fixes() {
+            [Fix::Fetch(missing)] if may_fetch && self.places.settings.models.auto_fetch => {
+                fetch::fetch_missing(missing, self.places)?;
+                named()
+            }
+            _ => Err(error),
+        })
+    }
+
+    /// All installed models, with the files that a request chooses, and the `named` ones that are elsewhere.
+    fn all(&self, request: &PlanRequest, named: &[Installed]) -> Vec<Installed> {
+        let mut models = self.folders.scan_with(&chosen_files(request));
+        for model in named {
+            if models.iter().all(|known| known.path != model.path) {
+                models.push(model.clone());
+            }
+        }
+        models
+    }
+
+    fn planner(&self, models: Vec<Installed>) -> Result<Planner> {
+        let mut catalog = Catalog::new(models, self.profiles.clone())?;
+        catalog.set_own_presets(crate::presets::own_presets(&self.places.data_dir).0)?;
+        Ok(Planner::new(self.folders.clone(), self.places.settings.clone(), catalog))
+    }
 }
 
 /// Plans a job for a command that queues it. Fails with [`Kind::Input`] for a dry run.
