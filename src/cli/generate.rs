@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvError, select};
+use crossbeam_channel::{Receiver, RecvError, select};
 
 use super::args::{Common, Generate};
 use super::dry_run;
 use super::plan;
 use super::report::{self, Output, ProgressPrinter};
-use super::signals::{Stop, stops};
+use super::signals::{Stop, cancel_on, stops};
 use super::{ExitCode, Places, service};
 use crate::compare::difference_to_full_run;
 use crate::core::{CancelToken, Error, Event, Kind, Outcome, Result};
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Generate, common: &Common) -> Result<ExitCode> {
                 if event.is_terminal() {
                     let code = end(&event, args.from.as_deref(), &reporter)?;
                     if let (Event::Finished { outcome }, Output::Text) = (&event, output) {
-                        note_full_run(outcome, &data_dir, &reporter)?;
+                        note_full_run(outcome, &data_dir, stops, &reporter);
                     }
                     return Ok(code);
                 }
@@ -80,18 +80,28 @@ fn died(error: RecvError) -> Error {
     Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error)
 }
 
-/// Prints the difference to a run without the step cache, if the history has one with otherwise the same settings.
-fn note_full_run(outcome: &Outcome, data_dir: &Path, reporter: &ProgressPrinter) -> Result<()> {
+/// Prints the difference to a run without the step cache, if the history has one with otherwise the same settings. The
+/// video is done, so that a problem is only a warning; `stops` end the measuring.
+fn note_full_run(outcome: &Outcome, data_dir: &Path, stops: Receiver<Stop>, reporter: &ProgressPrinter) {
     if outcome.step_cache.is_none() {
-        return Ok(());
+        return;
     }
-    let (history, _) = History::open(data_dir)?;
-    let output = std::path::absolute(&outcome.output).unwrap_or_else(|_| outcome.output.clone());
-    let Some(entry) = history.of_output(&output)? else { return Ok(()) };
-    if let Some(difference) = difference_to_full_run(&history, &entry, &CancelToken::new())? {
-        reporter.note(&difference.sentence());
+    let sentence = || -> Result<Option<String>> {
+        let cancel = CancelToken::new();
+        cancel_on(stops, &cancel)?;
+        let (history, _) = History::open_to_read(data_dir)?;
+        let output = std::path::absolute(&outcome.output).unwrap_or_else(|_| outcome.output.clone());
+        let Some(entry) = history.of_output(&output)? else { return Ok(None) };
+        Ok(difference_to_full_run(&history, &entry, &cancel)?.map(|difference| difference.sentence()))
+    };
+    match sentence() {
+        Ok(None) => {}
+        Ok(Some(sentence)) => reporter.note(&sentence),
+        Err(error) if error.kind == Kind::Cancelled => {}
+        Err(error) => {
+            reporter.note(&format!("Warning: The video cannot be compared with one of every step: {error:#}"));
+        }
     }
-    Ok(())
 }
 
 fn end(event: &Event, from: Option<&Path>, reporter: &ProgressPrinter) -> Result<ExitCode> {

@@ -26,7 +26,12 @@ pub(super) fn stops() -> Result<Receiver<Stop>> {
 
 /// Cancels `token` at the first signal.
 pub(super) fn cancel_on_stop(token: &CancelToken) -> Result<()> {
-    let (stops, token) = (stops()?, token.clone());
+    cancel_on(stops()?, token)
+}
+
+/// Cancels `token` at the next signal of `stops`.
+pub(super) fn cancel_on(stops: Receiver<Stop>, token: &CancelToken) -> Result<()> {
+    let token = token.clone();
     let wait = move || {
         if stops.recv().is_ok() {
             token.cancel();

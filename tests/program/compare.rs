@@ -45,7 +45,19 @@ fn differing_settings_times_and_differences_are_printed() {
         "{line}"
     );
 
-    let tasks = document(data, &["tasks", "2"]);
+    // an old video that is damaged is no failure of the new one
+    let whole = std::fs::read(&full).unwrap();
+    let mut damaged = whole.clone();
+    let frames = whole.windows(4).position(|name| name == b"mdat").unwrap() + 4;
+    damaged[frames..frames + 64].fill(255);
+    std::fs::write(&full, damaged).unwrap();
+    let printed = generate(data, "again.mp4", &[&small[..], &["--step-cache", "0.5"]].concat());
+    assert!(printed.contains("Warning: The video cannot be compared"), "{printed}");
+    std::fs::write(&full, whole).unwrap();
+    std::fs::remove_file(data.join("again.mp4")).unwrap();
+
+    let tasks = document(data, &["tasks", "3"]);
+    let tasks = &tasks.as_array().unwrap()[1..];
     let cached = &tasks[0];
     assert_eq!(cached["request"]["step_cache"], json!(0.5));
     assert!(!cached["step_cache"]["skipped"].as_array().unwrap().is_empty(), "{cached}");
