@@ -13,7 +13,7 @@ const LONGEST: usize = 40;
 
 pub(super) fn run(args: &Compare, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
-    let (history, notes) = History::open(&places.data_dir)?;
+    let (history, notes) = History::open_to_read(&places.data_dir)?;
     for line in &notes {
         note(&format!("Warning: {line}"));
     }

@@ -2,17 +2,17 @@
 
 use super::args::{Common, DraftArgs};
 use super::report::{Output, note};
-use super::sweep::{print, run_jobs, table};
+use super::sweep::{dry_run, exit_code, print, run_jobs, saved_table, table};
 use super::{ExitCode, Places, plan};
 use crate::core::{Error, Faults, Kind, Result, counted};
 use crate::queue::Queue;
-use crate::sweep::{Axis, Sweep, SweepField, SweepPlan, SweepStore};
+use crate::sweep::{Axis, CellResult, Sweep, SweepField, SweepPlan, SweepStore};
 
 pub(super) fn run(args: &DraftArgs, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
     let store = SweepStore::new(&places.data_dir);
     if let Some(name) = &args.drafts_of {
-        return choose(name, &args.finish, &places, common.json);
+        return choose(name, &args.finish, &places, Output::of(false, common));
     }
     let (planner, given, options) = plan::base(&args.generate, &places, false)?;
     let seeds: Vec<_> =
@@ -21,20 +21,24 @@ pub(super) fn run(args: &DraftArgs, common: &Common) -> Result<ExitCode> {
     let name = args.name.clone().unwrap_or_else(|| given.prompt.clone());
     let sweep = Sweep { name, draft_steps: Some(args.after), ..Sweep::with_axes(axes) };
     let drafts = SweepPlan::new(&planner, sweep, &given, &options)?;
+    if args.generate.dry_run {
+        return dry_run(&drafts, &places, common.json);
+    }
     let record = drafts.record.clone();
     store.save(&record)?;
-    run_jobs(drafts, &places, Output::of(args.generate.events, common))?;
-    let queue = Queue::open(&places.data_dir, "wandeck draft", &Faults::from_env()?)?;
-    print(&table(&record, &queue)?, common.json);
+    let output = Output::of(args.generate.events, common);
+    run_jobs(drafts, &places, output, args.generate.profile)?;
+    let table = saved_table(&record, &places, "wandeck draft")?;
+    print(&table, output);
     note(&format!(
         "Choose with \"wandeck draft --of {} --finish 1,2\"; the window shows the previews",
         record.id
     ));
-    Ok(ExitCode::Done)
+    Ok(exit_code(&table))
 }
 
 /// Resumes the drafts with these numbers, and cancels the others.
-fn choose(name: &str, chosen: &[usize], places: &Places, as_json: bool) -> Result<ExitCode> {
+fn choose(name: &str, chosen: &[usize], places: &Places, output: Output) -> Result<ExitCode> {
     let record = SweepStore::new(&places.data_dir).find(name)?;
     let mut queue = Queue::open(&places.data_dir, "wandeck draft", &Faults::from_env()?)?;
     let cells = table(&record, &queue)?.cells;
@@ -43,17 +47,28 @@ fn choose(name: &str, chosen: &[usize], places: &Places, as_json: bool) -> Resul
             .field("finish")
             .remedy("Give numbers of the list that \"wandeck draft\" printed"));
     }
-    let mut resumed = 0_u64;
-    for (number, cell) in (1..).zip(&cells) {
-        let Some(job) = cell.job.filter(|_| cell.is_draft) else { continue };
-        if chosen.contains(&number) {
-            queue.resume(job)?;
-            resumed += 1;
-        } else {
-            queue.cancel(job)?;
-        }
+    let drafts: Vec<_> = (1..).zip(&cells).filter(|(_, cell)| cell.is_draft).collect();
+    let is_draft = |number: &&usize| drafts.iter().any(|(draft, _)| draft == *number);
+    if let Some(wrong) = chosen.iter().find(|number| !is_draft(number)) {
+        let status = cells[wrong - 1].status_word();
+        return Err(Error::new(
+            Kind::Input,
+            format!("Draft {wrong} does not wait for a choice: it is {status}"),
+        )
+        .field("finish")
+        .remedy(format!("\"wandeck sweep --show {}\" shows which drafts do", record.id)));
     }
-    note(&format!("{} will be finished by \"wandeck queue run\"", counted(resumed, "draft")));
-    print(&table(&record, &queue)?, as_json);
+    let (kept, dropped): (Vec<_>, Vec<_>) = drafts.iter().partition(|(number, _)| chosen.contains(number));
+    let jobs =
+        |drafts: &[(usize, &CellResult)]| drafts.iter().filter_map(|(_, cell)| cell.job).collect::<Vec<_>>();
+    // first, so that nothing is dropped if one of them cannot be resumed
+    for job in jobs(&kept) {
+        queue.resume(job)?;
+    }
+    for job in jobs(&dropped) {
+        queue.cancel(job)?;
+    }
+    note(&format!("{} will be finished by \"wandeck queue run\"", counted(kept.len() as u64, "draft")));
+    print(&table(&record, &queue)?, output);
     Ok(ExitCode::Done)
 }

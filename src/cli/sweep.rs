@@ -35,7 +35,7 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<ExitCode> {
     }
     if let Some(name) = &args.show {
         let record = store.find(name)?;
-        return finish(&record, args, &places, common.json);
+        return finish(&record, args, &places, Output::of(false, common));
     }
     let plan = planned(args, &places)?;
     if args.generate.dry_run {
@@ -47,11 +47,12 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<ExitCode> {
         let count = plan.specs.len();
         Queue::open(&places.data_dir, "wandeck sweep", &Faults::from_env()?)?.add_all(plan.specs, false)?;
         note(&format!("{} of the sweep {} are queued", counted(count as u64, "job"), record.name));
-        return finish(&record, args, &places, common.json);
+        return finish(&record, args, &places, Output::of(false, common));
     }
     note(&format!("{} in {}", counted(plan.specs.len() as u64, "cell"), record.folder.display()));
-    run_jobs(plan, &places, Output::of(args.generate.events, common))?;
-    finish(&record, args, &places, common.json)
+    let output = Output::of(args.generate.events, common);
+    run_jobs(plan, &places, output, args.generate.profile)?;
+    finish(&record, args, &places, output)
 }
 
 /// The sweep of the options, or of the file that they name.
@@ -87,12 +88,16 @@ fn list(store: &SweepStore, as_json: bool) {
             .collect();
         return print_document(json!({ "sweeps": all }));
     }
+    if records.is_empty() {
+        note("There are no sweeps");
+    }
     for record in &records {
         out(&format!("{}  {}, {}", record.id, record.name, counted(record.cells.len() as u64, "cell")));
     }
 }
 
-fn dry_run(plan: &SweepPlan, places: &Places, as_json: bool) -> Result<ExitCode> {
+/// Prints the cells and what they will cost.
+pub(super) fn dry_run(plan: &SweepPlan, places: &Places, as_json: bool) -> Result<ExitCode> {
     let estimate = estimate(plan, &places.data_dir)?;
     let code = if estimate.blockers.is_empty() { ExitCode::Done } else { ExitCode::Invalid };
     let labels: Vec<_> = plan.record.cells.iter().map(crate::sweep::RecordedCell::label).collect();
@@ -130,12 +135,12 @@ fn print_estimate(estimate: &SweepEstimate) {
     }
 }
 
-/// Runs the jobs of a sweep in this program until each has ended or is paused.
-pub(super) fn run_jobs(plan: SweepPlan, places: &Places, output: Output) -> Result<()> {
+/// Runs the jobs of a sweep in this program until each has ended or is paused; `profile` as in [`WorkerOptions`].
+pub(super) fn run_jobs(plan: SweepPlan, places: &Places, output: Output, profile: bool) -> Result<()> {
     let stops = stops()?;
     log_to_file(&places.data_dir);
-    let options = service("wandeck sweep", Scope::Own)?.settled(&places.settings);
-    let options = WorkerOptions { is_for_several: true, ..options };
+    let options = service("wandeck sweep", Scope::Own)?;
+    let options = WorkerOptions { is_for_several: true, profile, ..options }.settled(&places.settings);
     let worker = Worker::start(places.data_dir.clone(), options, Arc::new(|| {}))?;
     worker
         .submit_all(plan.specs)?
@@ -179,23 +184,36 @@ pub(super) fn table(record: &SweepRecord, queue: &Queue) -> Result<SweepTable> {
 }
 
 /// Prints the table of a sweep, and exports it if that is asked for.
-fn finish(record: &SweepRecord, args: &SweepArgs, places: &Places, as_json: bool) -> Result<ExitCode> {
-    let queue = Queue::open(&places.data_dir, "wandeck sweep", &Faults::from_env()?)?;
-    let table = table(record, &queue)?;
+fn finish(record: &SweepRecord, args: &SweepArgs, places: &Places, output: Output) -> Result<ExitCode> {
+    let table = saved_table(record, places, "wandeck sweep")?;
     if let Some(folder) = &args.export {
         let exported = export_sweep(record, &table, folder)?;
         exported.notes.iter().for_each(|message| note(message));
         note(&format!("Exported to {}", exported.page.display()));
     }
-    print(&table, as_json);
-    let has_failed = table.cells.iter().any(|cell| cell.status == Some(JobStatus::Failed));
-    Ok(if has_failed { ExitCode::Failed } else { ExitCode::Done })
+    print(&table, output);
+    Ok(exit_code(&table))
 }
 
-/// Prints a sweep as a table or as a document.
-pub(super) fn print(table: &SweepTable, as_json: bool) {
-    if as_json {
-        return print_json(table);
+/// The state of a sweep as it is saved, for the program `who`; nothing is changed.
+pub(super) fn saved_table(record: &SweepRecord, places: &Places, who: &str) -> Result<SweepTable> {
+    let mut queue = Queue::open_to_read(&places.data_dir, who, &Faults::from_env()?)?;
+    queue.take_notes().iter().for_each(|line| note(line));
+    table(record, &queue)
+}
+
+/// Failed if a cell is.
+pub(super) fn exit_code(table: &SweepTable) -> ExitCode {
+    let has_failed = table.cells.iter().any(|cell| cell.status == Some(JobStatus::Failed));
+    if has_failed { ExitCode::Failed } else { ExitCode::Done }
+}
+
+/// Prints a sweep as a table or as a document; nothing after the lines of its events.
+pub(super) fn print(table: &SweepTable, output: Output) {
+    match output {
+        Output::Events => return,
+        Output::Json => return print_json(table),
+        Output::Text => {}
     }
     let width = table.cells.iter().map(|cell| cell.label.chars().count()).max().unwrap_or_default();
     for (number, cell) in (1..).zip(&table.cells) {

@@ -28,7 +28,11 @@ fn run(data: &Path, args: &[&str]) -> Output {
 }
 
 fn json(data: &Path, args: &[&str]) -> Value {
-    serde_json::from_slice(&run(data, &[args, &["--json"]].concat()).stdout).unwrap()
+    json_of(&run(data, &[args, &["--json"]].concat()))
+}
+
+fn json_of(done: &Output) -> Value {
+    serde_json::from_slice(&done.stdout).unwrap()
 }
 
 fn statuses(table: &Value) -> Vec<&str> {
@@ -158,4 +162,58 @@ fn drafts_are_made_and_the_chosen_ones_finished() {
     let toy = &TOY[..TOY.len() - 2];
     run(data, &[&["generate"], toy, &out].concat());
     assert_eq!(fs::read(output(&finished["cells"][1])).unwrap(), fs::read(whole).unwrap());
+}
+
+#[test]
+fn a_wrong_choice_changes_no_draft() {
+    let folder = common::fresh_data_dir();
+    let data = folder.path();
+    let drafts = ["--drafts", "3", "--after", "1", "--name", "three"];
+    let table = json(data, &[&["draft"], &TOY[..], &drafts].concat());
+    run(data, &["queue", "cancel", &table["cells"][1]["job"].to_string()]);
+    for (finish, words) in
+        [("1,2", "Draft 2 does not wait for a choice: it is cancelled"), ("4", "only 1 to 3")]
+    {
+        let refused = command(data, &["draft", "--of", "three", "--finish", finish]).output().unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(words), "{said}");
+        assert_eq!(statuses(&json(data, &["sweep", "--show", "three"])), ["paused", "cancelled", "paused"]);
+    }
+}
+
+#[test]
+fn drafts_can_be_planned_alone_and_failed_ones_are_reported() {
+    let folder = common::fresh_data_dir();
+    let data = folder.path();
+    let none = command(data, &["sweep", "--list"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&none.stderr).contains("There are no sweeps"), "{none:?}");
+    let draft = [&["draft"], &TOY[..], &["--drafts", "2", "--after", "1", "--name", "two"]].concat();
+    let dry = json(data, &[&draft[..], &["--dry-run"]].concat());
+    assert_eq!(dry["cells"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        json(data, &["sweep", "--list"])["sweeps"],
+        Value::Array(Vec::new()),
+        "a dry run runs nothing"
+    );
+    let failed = command(data, &draft).env("WANDECK_FAULTS", "panic@step:1").output().unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    let table = json_of(&command(data, &["sweep", "--show", "two", "--json"]).output().unwrap());
+    assert!(statuses(&table).contains(&"failed"), "{table}");
+}
+
+#[test]
+fn with_events_every_line_is_json_and_each_cell_can_be_profiled() {
+    let folder = common::fresh_data_dir();
+    let data = folder.path();
+    let args = ["--axis", "guidance_low=1,2", "--events", "--profile"];
+    let done = run(data, &[&["sweep"], &TOY[..], &args].concat());
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert!(text.lines().count() > 10);
+    for line in text.lines() {
+        serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+    let traces = fs::read_dir(data.join("performance/profiles")).unwrap().filter_map(|entry| entry.ok());
+    let traces = traces.filter(|entry| entry.path().join("trace.json").is_file());
+    assert_eq!(traces.count(), 2);
 }

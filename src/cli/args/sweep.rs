@@ -66,7 +66,7 @@ pub(in crate::cli) struct DraftArgs {
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) name: Option<String>,
     /// Choose among earlier drafts, by their name or id
-    #[arg(long = "of", value_name = "DRAFTS", requires = "finish")]
+    #[arg(long = "of", value_name = "DRAFTS", requires = "finish", conflicts_with = "dry_run")]
     pub(in crate::cli) drafts_of: Option<String>,
     /// Numbers of the drafts to finish, with commas; the others are dropped
     #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "drafts_of")]
