@@ -99,7 +99,8 @@ fn note_full_run(outcome: &Outcome, data_dir: &Path, stops: Receiver<Stop>, repo
         Ok(Some(sentence)) => reporter.note(&sentence),
         Err(error) if error.kind == Kind::Cancelled => {}
         Err(error) => {
-            reporter.note(&format!("Warning: The video cannot be compared with one of every step: {error:#}"));
+            reporter
+                .note(&format!("Warning: The video cannot be compared with one of every step: {error:#}"));
         }
     }
 }
