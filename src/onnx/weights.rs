@@ -421,13 +421,10 @@ mod tests {
     fn a_header_with_countless_tensors_is_refused_before_it_is_parsed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
-        let mut header = String::from("{");
-        for number in 0..70_000 {
-            let comma = if number == 0 { "" } else { "," };
-            // the entries are invalid, so that parsing them would be another error
-            header += &format!(r#"{comma}"{number}":{{"data_offsets":[0,0]}}"#);
-        }
-        header += "}";
+        // the entries are invalid, so that parsing them would be another error
+        let entries: Vec<_> =
+            (0..70_000).map(|number| format!(r#""{number}":{{"data_offsets":[0,0]}}"#)).collect();
+        let header = format!("{{{}}}", entries.join(","));
         let mut file = (header.len() as u64).to_le_bytes().to_vec();
         file.extend(header.as_bytes());
         fs::write(&path, file).unwrap();
