@@ -222,35 +222,36 @@ fn verbs_of_cell_ui(
     cell: &CellResult,
     actions: &mut Vec<SweepAction>,
 ) {
-    // all are always there, so that none moves when a cell is done
-    let mut button = |text: &str, is_possible: bool, about: &str| {
-        ui.add_enabled(is_possible, Button::new(text).small()).on_hover_text(about).clicked()
+    // all are always there with the same text in one row, so that none moves when a cell is done or marked
+    ui.spacing_mut().button_padding.x = 5.0;
+    ui.spacing_mut().item_spacing.x = 2.0;
+    let mut button = |button: Button<'_>, is_possible: bool, about: &str| {
+        ui.add_enabled(is_possible, button.small()).on_hover_text(about).clicked()
     };
     let video = cell.job.zip(cell.output.as_ref());
-    if button("Open", video.is_some(), "Show the video in the player")
+    if button(Button::new("Open"), video.is_some(), "Show the video in the player")
         && let Some((job, path)) = video
     {
         actions.push(SweepAction::Show(job, path.clone()));
     }
-    if button("Use", cell.draft.is_some(), "Take its settings into the form")
+    if button(Button::new("Use"), cell.draft.is_some(), "Take its settings into the form")
         && let Some(draft) = &cell.draft
     {
         actions.push(SweepAction::Reuse(Box::new(draft.clone())));
     }
     let stars = cell.uid.as_ref().map_or(0, |uid| (view.stars)(uid));
-    let text = if stars > 0 { "Unstar" } else { "Star" };
-    if button(text, cell.uid.is_some(), "Rate five stars, or clear the rating")
+    let star = Button::new("Star").selected(stars > 0);
+    if button(star, cell.uid.is_some(), "Rate five stars, or clear the rating")
         && let Some(uid) = &cell.uid
     {
         actions.push(SweepAction::Star(uid.clone(), if stars > 0 { 0 } else { 5 }));
     }
     let is_pinned = record.pinned.contains(&cell.place);
-    let (text, about) =
-        if is_pinned { ("Unpin", "Show it in its place again") } else { ("Pin", "Show it first") };
-    if button(text, true, about) {
+    let about = if is_pinned { "Show it in its place again" } else { "Show it first" };
+    if button(Button::new("Pin").selected(is_pinned), true, about) {
         actions.push(SweepAction::Pin(cell.place.clone()));
     }
-    if button("Hide", true, "Hide this cell; the video is kept") {
+    if button(Button::new("Hide"), true, "Hide this cell; the video is kept") {
         actions.push(SweepAction::Drop(cell.place.clone()));
     }
 }

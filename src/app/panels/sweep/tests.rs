@@ -200,8 +200,11 @@ fn buttons_stay_where_they_are_when_a_cell_is_done() {
     };
     let before = places(&harness);
     harness.state_mut().table.cells = vec![cell(0, JobStatus::Done, false)];
+    harness.state_mut().record.pinned.insert(vec![0]);
     harness.run();
     assert_eq!(places(&harness), before);
+    let in_row = &before[..5];
+    assert!(in_row.iter().all(|button| button.top() == in_row[0].top()), "{in_row:?}");
 }
 
 #[test]
