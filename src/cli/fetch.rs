@@ -14,10 +14,10 @@ use super::report::{note, out, print_document, print_done, print_json};
 use super::signals::cancel_on_stop;
 use crate::core::{Document, Error, Kind, Result, counted};
 use crate::models::fetch::{
-    FetchPlan, FetchPlanDocument, FetchProgress, Fetcher, ManifestItemDocument, ModelFetchEvent,
-    PlannedState, SizeFit, import_model,
+    FetchPlan, FetchPlanDocument, FetchProgress, Fetcher, ManifestItemDocument, ModelFetchEvent, SizeFit,
+    import_model,
 };
-use crate::models::manifest::{Selection, load_manifest};
+use crate::models::manifest::load_manifest;
 use crate::monitor;
 
 /// How often progress is printed where there is no bar.
@@ -45,7 +45,8 @@ pub(super) fn available(common: &Common) -> Result<()> {
             out(&format!("{}@{}  {}  {}", item.id, item.version, item.licence, item.purpose));
         }
         let state = if fetched.is_some() { ", here" } else { "" };
-        out(&format!("  {:<14} {}, {fit}{state}", selection.variant.name, size(&selection)));
+        let size = selection.size_words().unwrap_or_else(|| "size known after the plan".to_owned());
+        out(&format!("  {:<14} {size}, {fit}{state}", selection.variant.name));
     }
     if common.json {
         print_json(&documents);
@@ -53,15 +54,6 @@ pub(super) fn available(common: &Common) -> Result<()> {
         note("\"wandeck models fetch ID --variant NAME\" fetches one; --dry-run shows the exact sizes first");
     }
     Ok(())
-}
-
-/// The size of a selection as far as the manifest knows it.
-fn size(selection: &Selection<'_>) -> String {
-    match selection.known_size() {
-        (size, _) if size.0 == 0 => "size known after the plan".to_owned(),
-        (size, true) => format!("about {size}"),
-        (size, false) => format!("more than {size}"),
-    }
 }
 
 /// Fetches a model.
@@ -122,13 +114,7 @@ fn run(fetcher: &Fetcher, plan: &FetchPlan) -> Result<std::path::PathBuf> {
 fn plan_lines(plan: &FetchPlan) -> Vec<String> {
     let mut lines = vec![format!("{}@{} {}, licence {}", plan.id, plan.version, plan.variant, plan.licence)];
     for file in &plan.files {
-        let state = match &file.state {
-            PlannedState::Ready => "is here".to_owned(),
-            PlannedState::Unchecked => "is here, to be checked".to_owned(),
-            PlannedState::Elsewhere(at) => format!("is at {}, to be checked and linked", at.display()),
-            PlannedState::Partial(received) => format!("to be continued at {received}"),
-            PlannedState::Missing => format!("to be fetched from {}", file.repository),
-        };
+        let state = file.state_words();
         lines.push(format!("  {:>10}  {}  {state}", file.file.size.to_string(), file.to));
     }
     let free = plan.free.map(|free| format!(", {free} free")).unwrap_or_default();
@@ -192,9 +178,7 @@ impl Printer {
     }
 
     fn progress(&self, progress: &FetchProgress) {
-        let speed = progress.speed.map(|speed| format!(", {speed}/s")).unwrap_or_default();
-        let left = progress.remaining.map(|left| format!(", about {left} left")).unwrap_or_default();
-        let text = format!("{} of {}{speed}{left}", progress.done, progress.of);
+        let text = progress.to_string();
         if let Some(bar) = &self.bar {
             bar.set_length(progress.of.0);
             bar.set_position(progress.done.0);

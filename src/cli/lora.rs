@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Places;
 use super::args::{Common, Lora, LoraVerb};
 use super::report::{out, print_document};
-use crate::core::{CancelToken, Result};
+use crate::core::{CancelToken, Result, counted};
 use crate::models;
 use crate::plan::{Folders, ListedLoraFile, LoraListDocument, installed_loras};
 use crate::wan::lora::{LoraDocument, LoraFile, LoraFitDocument, LoraReport, LoraSummary, SkippedKey};
@@ -45,7 +45,7 @@ fn list_loras(model: Option<&str>, common: &Common) -> Result<()> {
             }
             if let Some(fit) = fit {
                 let matched: usize = fit.reports().iter().map(|(_, report)| report.matched.len()).sum();
-                out(&format!("    {}: {matched} matched modules", fit.model));
+                out(&format!("    {}: {}", fit.model, counted(matched as u64, "matched module")));
             }
             if let Some(problem) = problem {
                 out(&format!("    Cannot be used: {problem}"));

@@ -46,7 +46,7 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<ExitCode> {
     if args.queue {
         let count = plan.specs.len();
         Queue::open(&places.data_dir, "wandeck sweep", &Faults::from_env()?)?.add_all(plan.specs, false)?;
-        note(&format!("{} of the sweep {} are queued", counted(count as u64, "job"), record.name));
+        note(&format!("Queued {} of the sweep {}", counted(count as u64, "job"), record.name));
         return finish(&record, args, &places, Output::of(false, common));
     }
     note(&format!("{} in {}", counted(plan.specs.len() as u64, "cell"), record.folder.display()));
@@ -131,7 +131,7 @@ fn print_estimate(estimate: &SweepEstimate) {
     }
     for cut in &estimate.cuts {
         let saves = cut.saves.map(|saves| format!(", saves about {saves}")).unwrap_or_default();
-        note(&format!("{}: {} left{saves}", cut.label, counted(cut.cells as u64, "cell")));
+        note(&format!("{}: {}{saves}", cut.label, cut.left_words()));
     }
 }
 

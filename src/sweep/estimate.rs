@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::field::SweepField;
 use super::jobs::SweepPlan;
-use crate::core::{Bytes, Draft, Expert, Result, Sampler, Secs, Stage, WeightsChoice};
+use crate::core::{Bytes, Draft, Expert, Result, Sampler, Secs, Stage, WeightsChoice, counted};
 use crate::jobs::JobSpec;
 use crate::plan::{PreflightResult, examine};
 use crate::preflight::DiskSpace;
@@ -49,6 +49,13 @@ pub struct Cut {
     pub cells: usize,
     /// Time that it saves.
     pub saves: Option<Secs>,
+}
+
+impl Cut {
+    /// How many cells are left, in words.
+    pub fn left_words(&self) -> String {
+        format!("{} left", counted(self.cells as u64, "cell"))
+    }
 }
 
 /// Cost of one cell.

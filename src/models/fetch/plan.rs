@@ -143,6 +143,17 @@ impl PlannedFile {
             PlannedState::Missing => self.file.size,
         }
     }
+
+    /// What has to be done for it, in words.
+    pub fn state_words(&self) -> String {
+        match &self.state {
+            PlannedState::Ready => "already on this machine".to_owned(),
+            PlannedState::Unchecked => "already on this machine, to be checked".to_owned(),
+            PlannedState::Elsewhere(at) => format!("at {}, to be checked and linked", at.display()),
+            PlannedState::Partial(received) => format!("resumes at {received}"),
+            PlannedState::Missing => format!("to be fetched from {}", self.repository),
+        }
+    }
 }
 
 fn state(folder: &Path, record: &FetchRecord, listed: &Listed<'_>, here: &OnThisMachine) -> PlannedState {

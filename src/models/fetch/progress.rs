@@ -1,5 +1,6 @@
 //! What a fetch reports: files, bytes, speed and the time that is left.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -57,6 +58,19 @@ pub struct FetchProgress {
     pub speed: Option<Bytes>,
     /// How long the rest takes at this speed.
     pub remaining: Option<Secs>,
+}
+
+impl fmt::Display for FetchProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.done, self.of)?;
+        if let Some(speed) = self.speed {
+            write!(f, ", {speed}/s")?;
+        }
+        if let Some(remaining) = self.remaining {
+            write!(f, ", about {remaining} left")?;
+        }
+        Ok(())
+    }
 }
 
 /// Adds up the events of all connections.

@@ -84,6 +84,15 @@ impl Selection<'_> {
         (Bytes(sizes.iter().flatten().map(|size| size.0).sum()), sizes.iter().all(Option::is_some))
     }
 
+    /// Size as far as the manifest knows it, in words; `None` if it knows nothing.
+    pub fn size_words(&self) -> Option<String> {
+        match self.known_size() {
+            (Bytes(0), _) => None,
+            (size, true) => Some(format!("about {size}")),
+            (size, false) => Some(format!("more than {size}")),
+        }
+    }
+
     /// Size of the largest file as far as the manifest knows it, which has to fit into memory at once.
     pub fn largest_file(&self) -> Option<Bytes> {
         self.files.iter().filter_map(|file| file.known_size()).max()

@@ -8,7 +8,7 @@ use eframe::egui::{Button, Grid, Label, ProgressBar, RichText, ScrollArea, Ui};
 use super::panel::{ModelsAction, ModelsView};
 use crate::app::theme;
 use crate::core::{Bytes, Mode};
-use crate::models::fetch::{FetchPlan, FetchProgress, PlannedFile, PlannedState, SizeFit};
+use crate::models::fetch::{FetchPlan, FetchProgress, PlannedFile, SizeFit};
 
 /// Largest height of a plan's files in points, so that the buttons below stay in reach.
 const FILES_HEIGHT: f32 = 140.0;
@@ -153,21 +153,12 @@ fn plan_ui(ui: &mut Ui, plan: &FetchPlan, actions: &mut Vec<ModelsAction>) {
 }
 
 fn file_ui(ui: &mut Ui, file: &PlannedFile) {
-    let state = match &file.state {
-        PlannedState::Ready => "already on this machine".to_owned(),
-        PlannedState::Unchecked => "already on this machine, to be checked".to_owned(),
-        PlannedState::Elsewhere(at) => format!("at {}, to be checked and linked", at.display()),
-        PlannedState::Partial(received) => format!("resumes at {received}"),
-        PlannedState::Missing => format!("from {}", file.repository),
-    };
-    ui.add(Label::new(format!("{}, {}: {state}", file.to, file.file.size)).truncate());
+    ui.add(Label::new(format!("{}, {}: {}", file.to, file.file.size, file.state_words())).truncate());
 }
 
 fn progress_ui(ui: &mut Ui, plan: &FetchPlan, progress: &FetchProgress, end: &str) {
     let fraction = progress.done.0 as f32 / progress.of.0.max(1) as f32;
-    let speed = progress.speed.map(|speed| format!(", {speed}/s")).unwrap_or_default();
-    let left = progress.remaining.map(|left| format!(", about {left} left")).unwrap_or_default();
     ui.label(format!("Fetching {} {}", plan.id, plan.variant));
-    let text = format!("{} of {}{speed}{left}{end}", progress.done, progress.of);
+    let text = format!("{progress}{end}");
     ui.add(ProgressBar::new(fraction).text(text).desired_width(420.0));
 }

@@ -131,8 +131,7 @@ impl Editor {
             for offered in &estimate.cuts {
                 let saves =
                     offered.saves.map(|saves| format!(", saves {}", short_time(saves))).unwrap_or_default();
-                let verb = if offered.cells == 1 { "is" } else { "are" };
-                let about = format!("{} {verb} left{saves}", counted(offered.cells as u64, "cell"));
+                let about = format!("{}{saves}", offered.left_words());
                 if ui.small_button(&offered.label).on_hover_text(about).clicked() {
                     cut = Some(offered.clone());
                 }

@@ -63,11 +63,7 @@ fn available(data_dir: &Path, models_dir: Option<&Path>) -> Result<Vec<Available
         modes: selection.item.modes.clone(),
         purpose: selection.item.purpose.clone(),
         licence: selection.item.licence.clone(),
-        size: match selection.known_size() {
-            (size, _) if size.0 == 0 => "known after the plan".to_owned(),
-            (size, true) => format!("about {size}"),
-            (size, false) => format!("more than {size}"),
-        },
+        size: selection.size_words().unwrap_or_else(|| "known after the plan".to_owned()),
         fit: SizeFit::new(&selection, memory),
         folder: fetcher.folder(&selection),
         is_here: fetcher.fetched(&manifest, &selection).is_some(),
