@@ -171,7 +171,7 @@ impl Printer {
             }
             ModelFetchEvent::Adopted { from } => say(&format!("Linked {}", from.display())),
             ModelFetchEvent::NotAdopted { at, reason } => {
-                say(&format!("Not used: {}: {reason}; it is fetched", at.display()));
+                say(&format!("Cannot use {}: {reason}; fetching it instead", at.display()));
             }
             ModelFetchEvent::Progress(progress) => self.progress(progress),
         }

@@ -35,7 +35,7 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
         Kind::CorruptModel,
         format!("{model} is damaged: {}", report.lines().next().unwrap_or_default()),
     )
-    .remedy("Fetch its files again: \"wandeck models fetch\" keeps what is right"))
+    .remedy("Fetch its files again: \"wandeck models fetch\" keeps the files that are intact"))
 }
 
 /// Moves a model's own files to the bin.

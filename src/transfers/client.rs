@@ -122,7 +122,7 @@ impl Client {
             }
         }
         Err(Trouble::Lasting(
-            Error::new(Kind::Network, format!("{} redirects in a circle", status::without_query(&url)))
+            Error::new(Kind::Network, format!("Too many redirects from {}", status::without_query(&url)))
                 .remedy("Check HF_ENDPOINT and the proxy"),
         ))
     }
@@ -157,7 +157,10 @@ fn joined(url: &str, location: &str) -> Result<String, Error> {
     if target.is_empty() || (url.starts_with("https://") && !target.starts_with("https://")) {
         return Err(Error::new(
             Kind::Network,
-            format!("{} redirects to where it should not: \"{location}\"", status::without_query(url)),
+            format!(
+                "{} redirects to an address that is not allowed: \"{location}\"",
+                status::without_query(url)
+            ),
         )
         .remedy("Check HF_ENDPOINT and the proxy"));
     }

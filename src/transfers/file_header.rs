@@ -27,7 +27,7 @@ pub fn check_file_header(path: &Path, name: &str) -> Result<()> {
     wrong.map_err(|error| {
         Error::new(Kind::CorruptModel, format!("{name} is not what its name says"))
             .because(error)
-            .remedy("Fetch it again; if it stays so, the server or a proxy gives another file")
+            .remedy("The download was discarded. Try again; if it keeps failing, a proxy or mirror is altering the file")
     })
 }
 
@@ -48,7 +48,7 @@ fn safetensors(path: &Path) -> io::Result<()> {
     file.read_exact(&mut length)?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER || length + 8 > size {
-        return Err(wrong("it has no header of safetensors"));
+        return Err(wrong("it has no safetensors header"));
     }
     let entries: std::collections::HashMap<String, Place> =
         serde_json::from_reader(io::BufReader::new(file.take(length)))
@@ -65,14 +65,18 @@ fn gguf(path: &Path) -> io::Result<()> {
     let mut start = [0; 8];
     File::open(path)?.read_exact(&mut start)?;
     let version = u32::from_le_bytes([start[4], start[5], start[6], start[7]]);
-    if &start[..4] == b"GGUF" && (1..=1000).contains(&version) { Ok(()) } else { Err(wrong("it is no GGUF")) }
+    if &start[..4] == b"GGUF" && (1..=1000).contains(&version) {
+        Ok(())
+    } else {
+        Err(wrong("it is not a GGUF file"))
+    }
 }
 
 fn json(path: &Path) -> io::Result<()> {
     let text = read_bounded(path, MAX_JSON)?;
     serde_json::from_slice::<IgnoredAny>(&text)
         .map(drop)
-        .map_err(|error| wrong(format!("it is no JSON: {error}")))
+        .map_err(|error| wrong(format!("it is not JSON: {error}")))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A download from a server that knows no ranges: one connection from the first byte to the last.
+//! A download from a server that does not support range requests: one connection from the first byte to the last.
 
 use super::client::Answer;
 use super::download::TransferEvent;
@@ -25,7 +25,10 @@ impl Job<'_> {
                 Err(trouble) => trouble,
             };
             (self.progress)(TransferEvent::Lost(Bytes(at)));
-            tracing::warn!("The server knows no ranges, so {} are received again", Bytes(at));
+            tracing::warn!(
+                "The server does not support range requests, so {} must be downloaded again",
+                Bytes(at)
+            );
             retries.wait(trouble, self.cancel)?;
         }
     }

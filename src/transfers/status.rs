@@ -40,7 +40,7 @@ pub(super) fn from_status(status: u16, url: &str, page: &str, retry_after: Optio
     match status {
         401 | 403 => Trouble::Lasting(error(
             Kind::Input,
-            format!("The server does not give {place} to this user (status {status})"),
+            format!("The server denied access to {place} (status {status})"),
             format!(
                 "Accept the terms at {page} in a browser, make a token in the account's settings there, and set HF_TOKEN to it"
             ),
@@ -68,7 +68,7 @@ pub(super) fn from_status(status: u16, url: &str, page: &str, retry_after: Optio
         },
         _ => Trouble::Lasting(error(
             Kind::Network,
-            format!("The server's answer is not understood (status {status} for {place})"),
+            format!("Unexpected answer from the server (status {status} for {place})"),
             "Check HF_ENDPOINT and the proxy".to_owned(),
         )),
     }

@@ -93,7 +93,7 @@ pub(super) fn files(
     if let Some(odd) = files.iter().find(|file| !is_plain_path(&file.path)) {
         return Err(Error::new(
             Kind::Network,
-            format!("The hub lists a file with an odd path: {:?}", odd.path),
+            format!("The hub lists a file with an unsafe path: {:?}", odd.path),
         )
         .remedy("Check HF_ENDPOINT"));
     }

@@ -60,7 +60,7 @@ fn the_vae_is_wans_whatever_lies_beside_it() {
     assert_eq!(vae_file(dir.path()), "wan_2.1_vae.safetensors");
     let notes = models::inspect(dir.path()).unwrap().info.notes;
     assert!(
-        notes.iter().any(|note| note.contains("Of 2 VAEs that fit") && note.contains("Wan's")),
+        notes.iter().any(|note| note.contains("2 VAEs fit") && note.contains("which is Wan's")),
         "{notes:?}"
     );
 

@@ -47,7 +47,7 @@ impl fmt::Display for SizeFit {
             Self::Whole => "fits",
             Self::InTurn => "fits one component at a time",
             Self::TooLarge => "too large",
-            Self::Unknown => "known after the plan",
+            Self::Unknown => "fit not known yet",
         })
     }
 }

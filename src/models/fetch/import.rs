@@ -63,7 +63,7 @@ fn place_of(file: &Path) -> Result<&'static str> {
         Some(ComponentKind::Transformer) => Ok("diffusion_models"),
         Some(ComponentKind::TextEncoder) => Ok("text_encoders"),
         Some(ComponentKind::Vae) => Ok("vae"),
-        None => Err(Error::new(Kind::Unsupported, format!("{} is no component of Wan", file.display()))
+        None => Err(Error::new(Kind::Unsupported, format!("{} is not a component of Wan", file.display()))
             .field("model")
             .remedy("Give a transformer, a UMT5 text encoder or a VAE; a LoRA is given to a job as it is")),
     }
@@ -87,7 +87,7 @@ fn linked(from: &Path, to: &Path, link: fn(&Path, &Path) -> std::io::Result<()>)
         return Ok(());
     }
     if to.symlink_metadata().is_ok() {
-        return Err(Error::new(Kind::Input, format!("{} is there already", to.display()))
+        return Err(Error::new(Kind::Input, format!("{} already exists", to.display()))
             .remedy("Rename the folder or the file, or remove the other model first"));
     }
     let made = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| link(from, to));

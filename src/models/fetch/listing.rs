@@ -76,7 +76,7 @@ fn destination(entry: &ManifestFile, path: &str) -> String {
 /// Whether the hub still has what the manifest knows.
 fn check(entry: &ManifestFile, file: &HubFile) -> Result<()> {
     let other = |what: String| {
-        Error::new(Kind::CorruptModel, format!("The hub has another {} than the manifest: {what}", file.path))
+        Error::new(Kind::CorruptModel, format!("{} on the hub differs from the manifest: {what}", file.path))
             .remedy("Remove size and sha256 from the manifest if the new file is meant")
     };
     if let Some(size) = entry.size.filter(|size| *size != file.size && !entry.is_folder()) {

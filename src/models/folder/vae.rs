@@ -87,12 +87,8 @@ pub(super) fn vae(
         best.into_iter().min_by_key(|index| exactness(precision(&fitting[*index].0.recognised.weights)));
     let (found, (component, mut notes)) = fitting.swap_remove(exact.unwrap_or_default());
     if num_fitting > 1 {
-        let why = if paths.len() > 1 {
-            "the most exact of those with Wan's values"
-        } else {
-            "the one that is Wan's"
-        };
-        notes.push(format!("Of {num_fitting} VAEs that fit, {} is used: it is {why}", found.path.display()));
+        let why = if paths.len() > 1 { "the most exact of those with Wan's values" } else { "Wan's" };
+        notes.push(format!("{num_fitting} VAEs fit; using {}, which is {why}", found.path.display()));
     }
     Ok((component, notes))
 }
@@ -118,7 +114,7 @@ fn checked(found: &Found, model: &str, channels: usize) -> Result<Checked<VaeCon
         return Err(Error::new(
             Kind::CorruptModel,
             format!(
-                "{model} has latents of {channels} channels and the VAE {path}, has {latent}: it belongs to another model"
+                "{model} has latents of {channels} channels and the VAE {path} has {latent}: it belongs to another model"
             ),
         ));
     }
@@ -199,7 +195,10 @@ fn values(weights: &Weights, name: &str) -> Option<Vec<f64>> {
 fn foreign_alone(path: &Path, wanted: &str) -> Error {
     Error::new(
         Kind::Input,
-        format!("The only VAE that fits, {}, is of another model by its name", path.display()),
+        format!(
+            "The only VAE that fits, {}, appears from its name to belong to another model",
+            path.display()
+        ),
     )
     .field("vae")
     .remedy(format!("Put {wanted} into the folder, or choose the file as the VAE (--vae)"))

@@ -20,7 +20,7 @@ pub(super) fn first_problem(manifest: &Manifest, known: &BTreeSet<&str>) -> Opti
         manifest.items.iter().enumerate().find_map(|(index, item)| {
             let place = format!("items[{index}] (\"{}\")", item.id);
             if !ids.insert((&item.id, &item.version)) {
-                return Some(format!("{place}.id: stands there twice with the version {}", item.version));
+                return Some(format!("{place}.id: is listed twice with the version {}", item.version));
             }
             item_problem(manifest, known, item).map(|(field, why)| format!("{place}.{field}: {why}"))
         })
@@ -70,7 +70,7 @@ fn item_problem(
     item.variants.iter().enumerate().find_map(|(index, variant)| {
         let place = |field: &str| format!("variants[{index}] (\"{}\").{field}", variant.name);
         if !is_plain_name(&variant.name) || !names.insert(&variant.name) {
-            return Some((place("name"), "is no name, or stands there twice".to_owned()));
+            return Some((place("name"), "is not a name, or is listed twice".to_owned()));
         }
         if variant.files.is_empty() {
             return Some((place("files"), "there is none".to_owned()));

@@ -34,9 +34,9 @@ impl Manifest {
             return self.variant_of(item, Some(variant.unwrap_or(named)));
         }
         let names: Vec<_> = self.items.iter().map(|item| format!("{}@{}", item.id, item.version)).collect();
-        Err(Error::new(Kind::MissingModel, format!("The manifest has no \"{name}\""))
+        Err(Error::new(Kind::MissingModel, format!("\"{name}\" is not in the model list"))
             .field("model")
-            .remedy(format!("It has {}", names.join(", "))))
+            .remedy(format!("Available: {}", names.join(", "))))
     }
 
     fn variant_of<'a>(&'a self, item: &'a ManifestItem, variant: Option<&str>) -> Result<Selection<'a>> {
@@ -51,7 +51,7 @@ impl Manifest {
                 format!("{} has no variant \"{}\"", item.id, variant.unwrap_or_default()),
             )
             .field("variant")
-            .remedy(format!("It has {}", names.join(", "))));
+            .remedy(format!("Available: {}", names.join(", "))));
         };
         let files = variant.files.iter().filter_map(|name| self.files.get(name)).collect();
         Ok(Selection { item, variant, files })

@@ -170,7 +170,7 @@ const SETTINGS: [SettingInfo; 36] = [
     info(
         "models.auto_fetch",
         "Fetch what is missing",
-        "Fetch ONNX Runtime, and a model that the command line names, when they are not on this machine; off asks first",
+        "Fetch ONNX Runtime, and a model that the command line names, when they are not on this machine; off stops with an error that says how",
         "",
         SettingKind::Switch,
     ),
