@@ -77,6 +77,12 @@ impl Record {
         bytes.collect()
     }
 
+    /// Copies of more than 1 MiB between memory of the host that is not page-locked and the device.
+    fn large_pageable_copies(&self) -> usize {
+        let both = ["pageable-device", "device-pageable"];
+        both.iter().flat_map(|between| self.copies(between)).filter(|&bytes| bytes > MIB).count()
+    }
+
     fn peak(&self) -> u64 {
         self.of("end").filter_map(|end| end.strip_prefix("peak ")?.parse().ok()).max().unwrap_or_default()
     }
@@ -175,6 +181,33 @@ fn a_step_copies_no_weights_and_waits_for_no_node_in_the_middle() {
     let ((few_bytes, few_back), (many_bytes, many_back)) = (copies("4"), copies("12"));
     assert!(many_bytes - few_bytes < 8 * MIB, "{} bytes in 8 steps", many_bytes - few_bytes);
     assert_eq!(many_back - few_back, 8, "one result a step comes back");
+}
+
+/// Weights, tables and the first caches go to the device once; what is between steps and chunks stays there, and latents
+/// and frames travel through page-locked memory.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn more_steps_and_frames_make_no_more_large_copies_of_pageable_memory() {
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs/input.png");
+    let maker = Card::new();
+    for like in ["ti2v-5B", "i2v-A14B"] {
+        let model = synthetic(&maker, like);
+        let copies = |steps: &str, frames: &str| {
+            let card = Card::new();
+            let args = ["--model", model.to_str().unwrap(), "--image", image.to_str().unwrap()];
+            let run = card.generate(
+                &[&args[..], &["--size", "480x832", "--steps", steps, "--frames", frames]].concat(),
+            );
+            assert!(run.status.success(), "{like}: {}", errors(&run));
+            let record = card.record();
+            assert!(record.copies("pinned-device").iter().any(|&bytes| bytes > MIB), "{like}: latents");
+            assert!(record.copies("device-pinned").iter().any(|&bytes| bytes > MIB), "{like}: frames");
+            record.large_pageable_copies()
+        };
+        let few = copies("2", "13");
+        assert_eq!(copies("4", "13"), few, "{like}: steps");
+        assert_eq!(copies("2", "21"), few, "{like}: frames");
+    }
 }
 
 #[test]

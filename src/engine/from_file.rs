@@ -61,7 +61,8 @@ impl Session {
             ));
         }
         let half = HalfConversion::of(inner.inputs());
-        Ok(Self { inner, name, inputs, outputs: vec![output.to_owned()], half, profiled_since })
+        let (outputs, device) = (vec![output.to_owned()], options.device.clone());
+        Ok(Self { inner, name, inputs, outputs, half, device, profiled_since })
     }
 
     /// Names of the inputs, in order.

@@ -70,7 +70,8 @@ impl Session {
     }
 }
 
-fn owned<T>(values: ndarray::ArrayD<T>) -> Result<DynValue>
+/// A value of ONNX Runtime with these elements.
+pub(super) fn owned<T>(values: ndarray::ArrayD<T>) -> Result<DynValue>
 where
     T: ort::value::PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
 {

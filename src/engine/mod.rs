@@ -1,5 +1,6 @@
 //! The engine: sessions of ONNX Runtime and its execution providers. The only module that uses `ort`.
 
+mod bound;
 mod cancellable;
 mod file_fault;
 mod from_file;
@@ -13,6 +14,7 @@ pub mod runtime;
 mod session;
 mod tensor;
 
+pub use bound::Bound;
 pub use from_file::SessionFile;
 pub use in_place::StateTensor;
 pub use kernels::check_kernels;

@@ -47,6 +47,8 @@ pub struct Session {
     pub(super) inputs: Vec<String>,
     pub(super) outputs: Vec<String>,
     pub(super) half: HalfConversion,
+    /// What runs the graph.
+    pub(super) device: DeviceId,
     /// When the profile began, if there is one.
     pub(super) profiled_since: Option<Instant>,
 }
@@ -101,7 +103,8 @@ impl Session {
         let inputs = checked_names(graph, "input", &graph.spec.inputs, inner.inputs())?;
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
         let half = HalfConversion::default();
-        Ok(Self { inner, name: graph.name, inputs, outputs, half, profiled_since })
+        let device = options.device.clone();
+        Ok(Self { inner, name: graph.name, inputs, outputs, half, device, profiled_since })
     }
 
     /// Completes the profile, if the session has one.

@@ -8,19 +8,28 @@ use super::context::RunContext;
 use super::reporter::StageStep;
 use super::stitch::Canvas;
 use crate::core::{Error, Frame, Kind, Resolution, Result, Secs, Stage};
-use crate::engine::{Input, Session, Tensor};
-use crate::wan::graphs::CacheSpec;
+use crate::engine::{Bound, Input, Session, Tensor};
+use crate::wan::graphs::{CacheSpec, CallNumber};
 use crate::wan::tiles::Tiling;
 
 /// Takes each decoded frame; may fail, as when a disk is full.
 pub type FrameSink<'a> = &'a mut dyn FnMut(Frame) -> Result<()>;
+
+/// What a decoder takes beside the latent.
+#[derive(Clone, Copy)]
+pub(super) struct DecoderInputs<'a> {
+    /// What it carries from one call to the next.
+    pub(super) caches: &'a [CacheSpec],
+    /// What depends on the call.
+    pub(super) numbers: &'a [CallNumber],
+}
 
 /// Decodes `latent` `[1, z, T, h, w]` in tiles of `tile` latent cells, and passes the frames on as they come.
 ///
 /// Every tile has caches of its own: latent frame after latent frame, all tiles are decoded and put together.
 pub(super) fn decode_stream(
     session: &mut Session,
-    caches: &[CacheSpec],
+    others: DecoderInputs<'_>,
     latent: &ArrayD<f32>,
     tile: Option<usize>,
     frames: FrameSink<'_>,
@@ -30,12 +39,16 @@ pub(super) fn decode_stream(
         return Err(Error::new(Kind::Bug, "A latent has not five dimensions"));
     };
     let tiling = Tiling::new([height, width], tile);
-    let names: Vec<_> = (0..caches.len()).map(|index| format!("cache_in_{index}")).collect();
-    // what each tile carries to its next chunk; zeros to begin with
+    // what each tile carries to its next chunk
     let mut kept: Vec<Vec<Tensor>> = tiling.places().map(|_| Vec::new()).collect();
+    let mut bound = session.bind()?;
+    bind_caches(&mut bound, zeros(others.caches, tiling.tile())?.iter())?;
     for index in 0..count {
         let began = Instant::now();
-        let later = Array1::from_elem(1, i64::from(index > 0)).into_dyn();
+        for number in others.numbers {
+            let value = Array1::from_elem(1, number.in_call(index)).into_dyn();
+            bound.set(&number.name, Input::I64(value.view()))?;
+        }
         let mut canvas = None;
         for (place, kept) in tiling.places().zip(&mut kept) {
             let [rows, columns] = tiling.ranges(place);
@@ -45,13 +58,10 @@ pub(super) fn decode_stream(
                 .slice_axis_move(Axis(4), Slice::from(columns))
                 .as_standard_layout()
                 .into_owned();
-            if index == 0 {
-                *kept = zeros(caches, tiling.tile())?;
-            }
-            let mut inputs = vec![("latent", Input::F32(cells.view())), ("later", Input::I64(later.view()))];
-            let before = std::mem::take(kept);
-            inputs.extend(names.iter().map(String::as_str).zip(before.iter().map(Input::Tensor)));
-            let mut results = session.run(inputs, context.cancel)?.into_iter();
+            bound.set("latent", Input::F32(cells.view()))?;
+            // all tiles begin with the same zeros
+            bind_caches(&mut bound, std::mem::take(kept).iter())?;
+            let mut results = session.run_bound(&mut bound, context.cancel)?.into_iter();
             let Some(chunk) = results.next() else {
                 return Err(Error::new(Kind::Bug, "The VAE decoder returned no frames"));
             };
@@ -68,6 +78,13 @@ pub(super) fn decode_stream(
         context.reporter.step_done(done, Secs::from(began.elapsed()));
     }
     Ok(())
+}
+
+/// Sets the caches of a stream, if there are any.
+pub(super) fn bind_caches<'t>(bound: &mut Bound, caches: impl Iterator<Item = &'t Tensor>) -> Result<()> {
+    caches
+        .enumerate()
+        .try_for_each(|(index, cache)| bound.set(&format!("cache_in_{index}"), Input::Tensor(cache)))
 }
 
 /// The caches of a tile before its first chunk.

@@ -9,7 +9,7 @@ use super::context::RunContext;
 use super::encode_image::ImageCondition;
 use super::encode_text::PromptEmbeds;
 use super::loras::Strengths;
-use super::networks::{Denoiser, DenoiserInput};
+use super::networks::{Denoiser, DenoiserInput, GuidancePass};
 use super::preview::Preview;
 use super::reporter::StageStep;
 use super::step_cache::{Predictions, StepCache};
@@ -169,13 +169,17 @@ fn predict(
     conditions: &Conditions,
     context: &RunContext<'_>,
 ) -> Result<Predictions> {
-    let mut predict = |prompt| {
+    let mut predict = |pass, prompt| {
         let strengths = &phase.strengths;
-        denoiser.predict(&DenoiserInput { latent, timestep, prompt, conditions, strengths }, context.cancel)
+        let input = DenoiserInput { latent, timestep, pass, prompt, conditions, strengths };
+        denoiser.predict(&input, context.cancel)
     };
-    let prompt = predict(&conditions.prompt)?;
+    let prompt = predict(GuidancePass::Prompt, &conditions.prompt)?;
     let negative = conditions.negative.as_ref().filter(|_| phase.guidance.enabled());
-    Ok(Predictions { prompt, negative: negative.map(predict).transpose()? })
+    Ok(Predictions {
+        prompt,
+        negative: negative.map(|negative| predict(GuidancePass::Negative, negative)).transpose()?,
+    })
 }
 
 /// The velocity for the prompt, moved away from the one for the negative prompt by the guidance scale.

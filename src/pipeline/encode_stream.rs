@@ -5,6 +5,7 @@ use std::time::Instant;
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 
 use super::context::RunContext;
+use super::decode::bind_caches;
 use super::decode_bands::caches;
 use super::encode_image::{CHUNK, Given, pixels, size_of};
 use super::reporter::StageStep;
@@ -80,7 +81,7 @@ impl StreamEncoder<'_> {
         kept: &mut [Vec<Tensor>],
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
-        let names: Vec<_> = (0..self.caches.len()).map(|index| format!("cache_in_{index}")).collect();
+        let mut bound = session.bind()?;
         let mut canvas = Canvas::new(tiling, 1);
         for (place, kept) in tiling.places().zip(kept) {
             let [rows, columns] =
@@ -90,10 +91,9 @@ impl StreamEncoder<'_> {
                 .slice_axis_move(Axis(4), Slice::from(columns))
                 .as_standard_layout()
                 .into_owned();
-            let mut inputs = vec![("frames", Input::F32(tile.view()))];
-            let before = std::mem::take(kept);
-            inputs.extend(names.iter().map(String::as_str).zip(before.iter().map(Input::Tensor)));
-            let mut results = session.run(inputs, cancel)?.into_iter();
+            bound.set("frames", Input::F32(tile.view()))?;
+            bind_caches(&mut bound, std::mem::take(kept).iter())?;
+            let mut results = session.run_bound(&mut bound, cancel)?.into_iter();
             let Some(latent) = results.next() else {
                 return Err(Error::new(Kind::Bug, "The VAE encoder returned no latent"));
             };

@@ -109,10 +109,9 @@ pub(crate) fn outputs_of(mut session: Session, graph: &Graph) -> BTreeMap<String
         if spec.dtype == Dtype::I64 {
             let value = |index: usize| match spec.name.as_str() {
                 "pos" => 0,
-                "later" => 1,
                 "text_index" => index.min(2) as i64,
                 "seg_split" => (TOKENS / 2) as i64,
-                _ => (index % 7) as i64,
+                name => decoder_number(name).unwrap_or((index % 7) as i64),
             };
             ints.push((
                 spec.name.clone(),
@@ -191,4 +190,18 @@ pub(crate) fn load(path: &Path) -> Tensors {
         (name, (view.dtype(), view.shape().to_vec(), view.data().to_vec()))
     };
     file.tensors().into_iter().map(tensor).collect()
+}
+
+/// What the decoder takes in every call but the first where `name` is one of its numbers: slices of a level of so many
+/// frames.
+fn decoder_number(name: &str) -> Option<i64> {
+    let (what, frames) = name.rsplit_once('_')?;
+    let frames: i64 = frames.parse().ok()?;
+    Some(match what {
+        "frames_from" => frames,
+        "frames_to" => 3 * frames,
+        "kept_to" => frames + 2,
+        "shortcut_from" => 0,
+        _ => return None,
+    })
 }

@@ -190,8 +190,14 @@ fn vae_decoders_agree() {
         for frame in 0..latent.shape()[2] {
             let one =
                 latent.slice_axis(Axis(2), Slice::from(frame..=frame)).as_standard_layout().into_owned();
-            let later = ArrayD::from_elem(vec![1], i64::from(frame > 0));
-            let mut inputs = vec![("latent", Input::F32(one.view())), ("later", Input::I64(later.view()))];
+            let numbers: Vec<_> = graph
+                .numbers
+                .iter()
+                .map(|number| ArrayD::from_elem(vec![1], number.in_call(frame)))
+                .collect();
+            let mut inputs = vec![("latent", Input::F32(one.view()))];
+            let named = graph.numbers.iter().zip(&numbers);
+            inputs.extend(named.map(|(number, value)| (number.name.as_str(), Input::I64(value.view()))));
             inputs.extend(names.iter().map(String::as_str).zip(caches.iter().map(Input::Tensor)));
             let mut results = run(&mut session, inputs).into_iter();
             chunks.push(results.next().unwrap());

@@ -4,7 +4,7 @@ use ndarray::{Array1, ArrayD, ArrayView3, Axis, Slice};
 
 use super::session_cache::LoadedSession;
 use crate::core::{CancelToken, Error, Kind, Result};
-use crate::engine::{Input, Session};
+use crate::engine::{Bound, Input, Session};
 use crate::onnx::Dtype;
 use crate::pipeline::denoise::Conditions;
 use crate::pipeline::encode_image::ImageCondition;
@@ -19,6 +19,8 @@ pub(in crate::pipeline) struct Denoiser {
     loaded: LoadedSession,
     /// Of an exported one.
     form: Option<TimestepForm>,
+    /// What is bound for the prompt, and for the negative prompt.
+    bound: [Option<Bound>; 2],
 }
 
 /// How an exported transformer takes a timestep.
@@ -28,11 +30,21 @@ pub(in crate::pipeline) struct TimestepForm {
     pub(in crate::pipeline) is_per_token: bool,
 }
 
-/// What a transformer predicts from.
+/// Which of the two predictions of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum GuidancePass {
+    /// For the prompt.
+    Prompt,
+    /// For the negative prompt.
+    Negative,
+}
+
+/// What a transformer predicts from. Only latent and timestep may differ between predictions of one pass.
 #[derive(Clone, Copy)]
 pub(in crate::pipeline) struct DenoiserInput<'a> {
     pub(in crate::pipeline) latent: &'a ArrayD<f32>,
     pub(in crate::pipeline) timestep: f32,
+    pub(in crate::pipeline) pass: GuidancePass,
     pub(in crate::pipeline) prompt: &'a PromptEmbeds,
     pub(in crate::pipeline) conditions: &'a Conditions,
     /// Strengths of the LoRAs.
@@ -51,7 +63,7 @@ impl TimestepForm {
 
 impl Denoiser {
     pub(super) fn new(loaded: LoadedSession, file: Option<&ExportedGraph>) -> Self {
-        Self { loaded, form: file.map(TimestepForm::of) }
+        Self { loaded, form: file.map(TimestepForm::of), bound: [None, None] }
     }
 
     /// The velocity, of the latent's shape.
@@ -61,10 +73,15 @@ impl Denoiser {
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
         let session = &mut self.loaded.session;
-        match self.form {
-            None => predict_built(session, input, cancel),
-            Some(form) => predict_exported(session, form, input, cancel),
+        if let Some(form) = self.form {
+            return predict_exported(session, form, input, cancel);
         }
+        let bound = &mut self.bound[usize::from(input.pass == GuidancePass::Negative)];
+        let bound = match bound {
+            Some(bound) => bound,
+            None => bound.insert(bind(session, input)?),
+        };
+        predict_built(session, bound, input, cancel)
     }
 }
 
@@ -74,26 +91,14 @@ impl From<Denoiser> for LoadedSession {
     }
 }
 
-fn predict_built(
-    session: &mut Session,
-    input: &DenoiserInput<'_>,
-    cancel: &CancelToken,
-) -> Result<ArrayD<f32>> {
-    let DenoiserInput { latent, timestep, prompt, conditions, strengths } = input;
-    let sample = conditions.image.input(latent)?;
-    // a given first frame is without noise: its tokens have a timestep of their own
-    let timesteps = match conditions.image {
-        ImageCondition::FirstFrame(_) => vec![0.0, *timestep],
-        _ => vec![*timestep],
-    };
-    let timestep = Array1::from_vec(timesteps).into_dyn();
+/// Binds what is the same in all steps of a pass.
+fn bind(session: &Session, input: &DenoiserInput<'_>) -> Result<Bound> {
+    let DenoiserInput { prompt, conditions, strengths, .. } = input;
     let first = conditions.frame_tokens;
     let all = conditions.rope.num_tokens();
     let split = Array1::from_vec(vec![first as i64, (all - first) as i64]).into_dyn();
     let position = Array1::<i64>::zeros(1).into_dyn();
     let mut inputs = vec![
-        ("hidden_states", Input::F32(sample.view())),
-        ("timestep", Input::F32(timestep.view())),
         ("encoder_hidden_states", Input::F32(prompt.rows.view().into_dyn())),
         ("text_index", Input::I64(prompt.index.view().into_dyn())),
         ("rope_cos", Input::F32(conditions.rope.cos.view().into_dyn())),
@@ -104,7 +109,27 @@ fn predict_built(
         inputs.push(("seg_split", Input::I64(split.view())));
     }
     inputs.extend(strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
-    let velocity = session.run(inputs, cancel)?.swap_remove(0);
+    let mut bound = session.bind()?;
+    inputs.into_iter().try_for_each(|(name, input)| bound.set(name, input))?;
+    Ok(bound)
+}
+
+fn predict_built(
+    session: &mut Session,
+    bound: &mut Bound,
+    input: &DenoiserInput<'_>,
+    cancel: &CancelToken,
+) -> Result<ArrayD<f32>> {
+    let DenoiserInput { latent, timestep, conditions, .. } = input;
+    let sample = conditions.image.input(latent)?;
+    // a given first frame is without noise: its tokens have a timestep of their own
+    let timesteps = match conditions.image {
+        ImageCondition::FirstFrame(_) => vec![0.0, *timestep],
+        _ => vec![*timestep],
+    };
+    bound.set("hidden_states", Input::F32(sample.view()))?;
+    bound.set("timestep", Input::F32(Array1::from_vec(timesteps).view().into_dyn()))?;
+    let velocity = session.run_bound(bound, cancel)?.swap_remove(0);
     Ok(velocity.view()?.to_owned())
 }
 

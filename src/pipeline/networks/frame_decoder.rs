@@ -10,18 +10,17 @@ use super::session_cache::LoadedSession;
 use crate::core::{Error, Kind, Result, Secs, Stage};
 use crate::engine::{Input, Session};
 use crate::pipeline::context::RunContext;
-use crate::pipeline::decode::{FrameSink, decode_stream, frames_from_chunk};
+use crate::pipeline::decode::{DecoderInputs, FrameSink, decode_stream, frames_from_chunk};
 use crate::pipeline::decode_bands::BandedDecode;
 use crate::pipeline::exported::unexpected_shape;
 use crate::pipeline::reporter::StageStep;
 use crate::wan::VaeConfig;
 use crate::wan::exported::ExportedGraph;
-use crate::wan::graphs::CacheSpec;
 
 /// A VAE decoder, ready to run.
 pub(in crate::pipeline) enum FrameDecoder<'a> {
     /// Decodes one latent frame after the other, in tiles of this size in latent cells.
-    Stream { loaded: LoadedSession, caches: &'a [CacheSpec], tile: Option<usize> },
+    Stream { loaded: LoadedSession, others: DecoderInputs<'a>, tile: Option<usize> },
     /// Decodes one latent frame after the other in bands; the first has a graph of its own.
     Bands { loader: Loader<'a>, networks: [&'a Network<'a>; 2], later: Option<LoadedSession> },
     /// An exported one, which takes the whole clip.
@@ -37,8 +36,8 @@ impl FrameDecoder<'_> {
         context: &mut RunContext<'_>,
     ) -> Result<()> {
         match self {
-            Self::Stream { loaded, caches, tile } => {
-                decode_stream(&mut loaded.session, caches, latent, *tile, frames, context)
+            Self::Stream { loaded, others, tile } => {
+                decode_stream(&mut loaded.session, *others, latent, *tile, frames, context)
             }
             Self::Bands { loader, networks: [first, others], later } => {
                 let mut decode = BandedDecode::new(latent, frames);

@@ -13,7 +13,7 @@ mod session_cache;
 mod set;
 mod text_encoder;
 
-pub(super) use denoiser::{Denoiser, DenoiserInput, TimestepForm};
+pub(super) use denoiser::{Denoiser, DenoiserInput, GuidancePass, TimestepForm};
 pub(super) use frame_decoder::FrameDecoder;
 pub(super) use image_encoder::{ImageEncoder, ImageEncoderSource};
 pub(super) use loader::Loader;

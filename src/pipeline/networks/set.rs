@@ -10,11 +10,12 @@ use crate::core::{Bytes, CancelToken, Expert, Provider, Result};
 use crate::engine::{Prepack, check_kernels};
 use crate::onnx::Dtype;
 use crate::pipeline::context::RunContext;
+use crate::pipeline::decode::DecoderInputs;
 use crate::pipeline::loras::Loras;
 use crate::pipeline::memory_plan::ComponentId;
 use crate::wan::VaeSplit;
 use crate::wan::exported::{Exported, ExportedGraph, Interface};
-use crate::wan::graphs::{self, BandLimits, CacheSpec, Segments, StreamCall};
+use crate::wan::graphs::{self, BandLimits, CacheSpec, CallNumber, Segments, StreamCall};
 use crate::wan::{Component, TransformerConfig};
 
 /// What of a request decides how its graphs are built.
@@ -38,6 +39,7 @@ pub(in crate::pipeline) struct Networks<'a> {
     /// The decoder of the first latent frame, where it has a graph of its own.
     first_decoder: Option<Network<'a>>,
     decoder_caches: Vec<CacheSpec>,
+    decoder_numbers: Vec<CallNumber>,
 }
 
 impl<'a> Networks<'a> {
@@ -86,6 +88,7 @@ impl<'a> Networks<'a> {
             decoder: network(ComponentId::VaeDecoder, &exported.vae_decoder, &Interface::vae_decoder(vae)),
             first_decoder: None,
             decoder_caches: Vec::new(),
+            decoder_numbers: Vec::new(),
         }
     }
 
@@ -125,6 +128,7 @@ impl<'a> Networks<'a> {
             decoder: network(ComponentId::VaeDecoder, decoder.graph),
             first_decoder: first.map(|first| network(ComponentId::VaeDecoder, first.graph)),
             decoder_caches: decoder.caches,
+            decoder_numbers: decoder.numbers,
         })
     }
 
@@ -217,7 +221,10 @@ impl<'a> Networks<'a> {
         let loaded = self.loader.acquire(&self.decoder, context)?;
         let config = &self.loader.checkpoint.vae.config;
         Ok(match self.decoder.file() {
-            None => FrameDecoder::Stream { loaded, caches: &self.decoder_caches, tile },
+            None => {
+                let others = DecoderInputs { caches: &self.decoder_caches, numbers: &self.decoder_numbers };
+                FrameDecoder::Stream { loaded, others, tile }
+            }
             Some(graph) => FrameDecoder::Whole { loaded, graph, config },
         })
     }

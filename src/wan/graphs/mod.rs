@@ -22,4 +22,4 @@ pub use umt5::text_encoder;
 pub use vae_bands::BandLimits;
 pub use vae_decoder::{vae_decoder, vae_decoder_in_bands};
 pub use vae_encoder::{vae_encoder, vae_encoder_in_bands};
-pub use vae_layers::{CacheSpec, StreamCall, StreamGraph};
+pub use vae_layers::{CacheSpec, CallNumber, StreamCall, StreamGraph};

@@ -7,10 +7,10 @@ use super::vae_layers::{END, Stream, StreamCall, StreamGraph, cells};
 use crate::core::Result;
 use crate::onnx::{Attr, ComputeType, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
 
-/// The graph `latent [1,z,1,h,w], later [1] i64, cache_in_i -> frames [1,3,T,H,W] in [-1,1], cache_out_i`.
+/// The graph `latent [1,z,1,h,w], numbers, cache_in_i -> frames [1,3,T,H,W] in [-1,1], cache_out_i`.
 ///
-/// `latent` is normalised, as the transformer sees it. `later` is 0 in the first call and 1 after it: the first latent
-/// frame stands for one frame of the video, so the first call skips the temporal upsampling.
+/// `latent` is normalised, as the transformer sees it. The first latent frame stands for one frame of the video, so the
+/// first call skips the temporal upsampling: its [`super::CallNumber`]s are others.
 pub fn vae_decoder(config: &VaeConfig, weights: &Weights, compute: ComputeType) -> Result<StreamGraph> {
     let s = Stream::new(GraphBuilder::new("vae_decoder", weights).with_compute(compute));
     decoder(s, config, cells(0))
@@ -35,7 +35,6 @@ fn decoder(mut s: Stream<'_>, config: &VaeConfig, [rows, columns]: [Dim; 2]) -> 
     let z = config.z_dim;
     let latent =
         s.g.input(ValueSpec::new("latent", Dtype::F32, [1.into(), z.into(), 1.into(), rows, columns]));
-    let later = s.bands.is_none().then(|| s.g.input(ValueSpec::new("later", Dtype::I64, [1.into()])));
     let (mean, std) = s.statistics(&config.latents_mean, &config.latents_std);
     let x = s.g.op("Mul", &[&latent, &std], &[]);
     let x = s.g.op("Add", &[&x, &mean], &[]);
@@ -44,9 +43,11 @@ fn decoder(mut s: Stream<'_>, config: &VaeConfig, [rows, columns]: [Dim; 2]) -> 
 
     let widths = level_widths(config);
     let mut x = s.causal_conv(&x, "decoder.conv_in", [z, widths[0]])?;
+    let mut frames = 1;
     x = s.middle(&x, "decoder.mid_block", widths[0])?;
     for (index, pair) in widths.windows(2).enumerate() {
-        x = level(&mut s, &x, config, index, [pair[0], pair[1]], later.as_ref())?;
+        x = level(&mut s, &x, config, Level { index, channels: [pair[0], pair[1]], frames })?;
+        frames *= if doubles_time(config, index) { 2 } else { 1 };
     }
     let last = widths[widths.len() - 1];
     let x = s.norm_conv(&x, "decoder.norm_out", "decoder.conv_out", [last, config.out_channels])?;
@@ -66,17 +67,30 @@ fn level_widths(config: &VaeConfig) -> Vec<usize> {
     std::iter::once(top).chain(config.dim_mult.iter().rev().copied()).map(|mult| base * mult).collect()
 }
 
+/// One level of the decoder.
+struct Level {
+    index: usize,
+    /// Width before and after it.
+    channels: [usize; 2],
+    /// Frames that come in with every call but the first, which has one.
+    frames: i64,
+}
+
+/// Whether level `index` doubles the number of frames.
+fn doubles_time(config: &VaeConfig, index: usize) -> bool {
+    let grows = index + 1 < config.dim_mult.len();
+    grows && config.temperal_downsample.iter().rev().nth(index).copied().unwrap_or(false)
+}
+
 fn level(
     s: &mut Stream<'_>,
     start: &Var,
     config: &VaeConfig,
-    index: usize,
-    [before, outputs]: [usize; 2],
-    later: Option<&Var>,
+    Level { index, channels: [before, outputs], frames }: Level,
 ) -> Result<Var> {
     let name = format!("decoder.up_blocks.{index}");
     let grows = index + 1 < config.dim_mult.len();
-    let doubles_time = grows && config.temperal_downsample.iter().rev().nth(index).copied().unwrap_or(false);
+    let doubles_time = doubles_time(config, index);
     // VAE 2.1 halves the width in its upsamplers, 2.2 keeps it
     let inputs = if index > 0 && !config.is_residual { before / 2 } else { before };
     let mut x = start.clone();
@@ -90,26 +104,26 @@ fn level(
     let (upsampler, after) =
         if config.is_residual { ("upsampler", outputs) } else { ("upsamplers.0", outputs / 2) };
     let upsampler = format!("{name}.{upsampler}");
-    let Some(later) = later else {
+    if s.bands.is_some() {
         let shortcut =
             config.is_residual.then(|| Duplicate { x: start.clone(), inputs: before, doubles_time });
         let growth = Growth { name: &upsampler, channels: [outputs, after], doubles_time, shortcut };
         return s.grow_in_bands(&x, &growth);
-    };
+    }
     if doubles_time {
-        x = double_time(s, &x, &upsampler, outputs, later)?;
+        x = double_time(s, &x, &upsampler, outputs, frames)?;
     }
     x = double_size(s, &x, &upsampler, [outputs, after])?;
     if config.is_residual {
-        let shortcut = duplicate(s, start, [before, outputs], doubles_time, later);
+        let shortcut = duplicate(s, start, [before, outputs], doubles_time.then_some(frames));
         x = s.g.op("Add", &[&x, &shortcut], &[]);
     }
     Ok(x)
 }
 
-/// Doubles the number of frames: a convolution in time makes two frames of each. In the first call `x` is unchanged and
-/// the cache stays zero, as with diffusers' "Rep" marker.
-fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, later: &Var) -> Result<Var> {
+/// Doubles the number of frames, which are `frames` in all calls but the first: a convolution in time makes two of each.
+/// In the first call `x` is unchanged and the cache stays zero, as with diffusers' "Rep" marker.
+fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, frames: i64) -> Result<Var> {
     let cache = s.cache(channels, 2);
     let joined = concat(&mut s.g, &[&cache, x], 2);
     let y = s.conv(&joined, &format!("{name}.time_conv"), &[2 * channels, channels, 3, 1, 1], &[])?;
@@ -121,17 +135,15 @@ fn double_time(s: &mut Stream<'_>, x: &Var, name: &str, channels: usize, later: 
     let y = s.reshape_to(&y, &[1, wide, -1], &plane);
 
     // of [x, y] along time, select x in the first call and y later
-    let frames = s.side(&extent, 0);
-    let from = s.g.op("Mul", &[&frames, later], &[]);
-    let length = s.g.op("Add", &[&frames, &from], &[]);
-    let to = s.g.op("Add", &[&from, &length], &[]);
+    let from = s.number(format!("frames_from_{frames}"), [0, frames]);
+    let to = s.number(format!("frames_to_{frames}"), [1, 3 * frames]);
     let both = concat(&mut s.g, &[x, &y], 2);
     let axis = s.g.ints(&[2]);
     let y = s.g.op("Slice", &[&both, &from, &to, &axis], &[]);
 
-    let kept = slice(&mut s.g, &joined, -2, END, 2);
-    let factor = s.g.cast(later, s.g.section_compute().dtype());
-    let kept = s.g.op("Mul", &[&kept, &factor], &[]);
+    // the first call keeps the zeros it was given, the others the last two frames
+    let to = s.number(format!("kept_to_{frames}"), [2, frames + 2]);
+    let kept = s.g.op("Slice", &[&joined, &from, &to, &axis], &[]);
     s.keep(kept);
     Ok(y)
 }
@@ -150,15 +162,10 @@ fn double_size(s: &mut Stream<'_>, x: &Var, name: &str, channels: [usize; 2]) ->
     s.frame_conv(&x, &format!("{name}.resample.1"), channels, &[("pads", pads)])
 }
 
-/// VAE 2.2's shortcut around a level (`DupUp3D`): channels are repeated in time and space.
-fn duplicate(
-    s: &mut Stream<'_>,
-    x: &Var,
-    [inputs, outputs]: [usize; 2],
-    doubles_time: bool,
-    later: &Var,
-) -> Var {
-    let (time, space) = (if doubles_time { 2 } else { 1 }, 2);
+/// VAE 2.2's shortcut around a level (`DupUp3D`): channels are repeated in space, and in time if the level doubles the
+/// frames of a later call, `doubled`.
+fn duplicate(s: &mut Stream<'_>, x: &Var, [inputs, outputs]: [usize; 2], doubled: Option<i64>) -> Var {
+    let (time, space) = (if doubled.is_some() { 2 } else { 1 }, 2);
     let (ci, co) = (inputs as i64, outputs as i64);
     let repeats = co * time * space * space / ci;
     let extent = s.extent(x);
@@ -171,13 +178,9 @@ fn duplicate(
     let factors = s.g.ints(&[time, space, space]);
     let grown = s.g.op("Mul", &[&extent, &factors], &[]);
     let x = s.reshape_to(&x, &[1, co], &grown);
-    if !doubles_time {
-        return x;
-    }
+    let Some(frames) = doubled else { return x };
     // the first call keeps only the last of the doubled frames
-    let drop = s.g.ints(&[time - 1]);
-    let dropped_later = s.g.op("Mul", &[&drop, later], &[]);
-    let from = s.g.op("Sub", &[&drop, &dropped_later], &[]);
+    let from = s.number(format!("shortcut_from_{frames}"), [time - 1, 0]);
     let (to, axis) = (s.g.ints(&[END]), s.g.ints(&[2]));
     s.g.op("Slice", &[&x, &from, &to, &axis], &[])
 }

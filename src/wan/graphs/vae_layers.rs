@@ -32,6 +32,26 @@ pub struct CacheSpec {
     pub level: u32,
 }
 
+/// An input `[1]` of int64 that is another number in the first call than after it: an end of a slice.
+///
+/// Providers with memory of their own read such a number on the CPU, and a computed one only after a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallNumber {
+    /// Name of the input.
+    pub name: String,
+    /// In the first call.
+    pub first: i64,
+    /// In all others.
+    pub later: i64,
+}
+
+impl CallNumber {
+    /// The number in the call `index`, counted from 0.
+    pub fn in_call(&self, index: usize) -> i64 {
+        if index == 0 { self.first } else { self.later }
+    }
+}
+
 /// A graph that is called once per latent frame, with caches `cache_in_i -> cache_out_i` that are zero at the start.
 #[derive(Clone, Debug)]
 pub struct StreamGraph {
@@ -39,6 +59,8 @@ pub struct StreamGraph {
     pub graph: Graph,
     /// Its caches, in order.
     pub caches: Vec<CacheSpec>,
+    /// Its inputs that depend on the call.
+    pub numbers: Vec<CallNumber>,
 }
 
 /// A graph builder that declares caches.
@@ -48,6 +70,7 @@ pub(super) struct Stream<'w> {
     /// Present in graphs that compute in bands.
     pub(super) bands: Option<Bands>,
     caches: Vec<CacheSpec>,
+    numbers: Vec<CallNumber>,
     /// Shapes of the caches.
     shapes: Vec<Vec<Dim>>,
     outputs: Vec<Var>,
@@ -55,7 +78,15 @@ pub(super) struct Stream<'w> {
 
 impl<'w> Stream<'w> {
     pub(super) fn new(g: GraphBuilder<'w>) -> Self {
-        Self { g, level: 0, bands: None, caches: Vec::new(), shapes: Vec::new(), outputs: Vec::new() }
+        Self {
+            g,
+            level: 0,
+            bands: None,
+            caches: Vec::new(),
+            numbers: Vec::new(),
+            shapes: Vec::new(),
+            outputs: Vec::new(),
+        }
     }
 
     /// Declares the next cache and returns its input.
@@ -85,6 +116,12 @@ impl<'w> Stream<'w> {
         ValueSpec::new(name, Dtype::F32, dims)
     }
 
+    /// Declares a number that depends on the call, and returns its input.
+    pub(super) fn number(&mut self, name: String, [first, later]: [i64; 2]) -> Var {
+        self.numbers.push(CallNumber { name: name.clone(), first, later });
+        self.g.input(ValueSpec::new(name, Dtype::I64, [1.into()]))
+    }
+
     /// Sets the output of the most recently declared cache.
     pub(super) fn keep(&mut self, value: Var) {
         self.outputs.push(value);
@@ -96,7 +133,7 @@ impl<'w> Stream<'w> {
             let var = self.g.widen(var);
             self.g.output(&var, ValueSpec::new(format!("cache_out_{index}"), Dtype::F32, dims));
         }
-        StreamGraph { graph: self.g.finish(), caches: self.caches }
+        StreamGraph { graph: self.g.finish(), caches: self.caches, numbers: self.numbers }
     }
 
     /// 3x3x3 causal convolution called `name`, through a cache of two frames.
