@@ -45,7 +45,7 @@ const CPU: &[Row] = &[
     ),
     row(&["LayerNormalization"], &[F32, F16, Bf16]),
     row(&["RMSNormalization", "RotaryEmbedding"], &[F32, F16]),
-    row(&["MatMul", "ReduceL2", "ReduceMean"], &[F32, I32, I64]),
+    row(&["Einsum", "MatMul", "ReduceL2", "ReduceMean"], &[F32, I32, I64]),
     row(&["ReduceMax", "ReduceMin", "Pad"], &[F32, I32, I64, I8, U8]),
     row(&["Neg"], &[F32, I32, I64, I8]),
     row(&["Resize"], &[F32, I32, I8, U8]),

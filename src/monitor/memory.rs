@@ -2,6 +2,7 @@
 
 use super::cgroup::ControlGroup;
 use crate::core::Bytes;
+use crate::engine::runtime::release_free_heap;
 
 /// Peak resident memory of this process (Linux: `VmHWM`); `None` on other systems.
 pub fn peak_resident() -> Option<Bytes> {
@@ -22,22 +23,6 @@ pub fn reset_peak_resident() {
         tracing::debug!("cannot reset the peak memory: {error}");
     }
 }
-
-/// Returns freed memory that the allocator kept to the system.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "a function of the C library")]
-fn release_free_heap() {
-    unsafe extern "C" {
-        fn malloc_trim(pad: usize) -> std::ffi::c_int;
-    }
-    // SAFETY: glibc's function takes no pointer, may be called by any thread and only unmaps free pages
-    let released = unsafe { malloc_trim(0) };
-    tracing::trace!("memory went back to the system: {}", released == 1);
-}
-
-/// Other allocators are left alone.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn release_free_heap() {}
 
 /// Memory that this process can still take without swapping: what is available on the machine (Linux:
 /// `MemAvailable`) and what its control group allows, whichever is less; `None` on other systems.

@@ -1,6 +1,7 @@
 //! A section of a graph that is computed in bands of an image: the body of a `Loop` with weights of its own.
 
 use super::builder::{Attr, GraphBuilder, Var};
+use super::quantised::scale_name;
 use super::row_chunks::LoopBody;
 use super::spec::{Dim, Dtype};
 use crate::core::Result;
@@ -34,5 +35,21 @@ impl GraphBuilder<'_> {
         let outputs = self.op_many("Loop", &[&count, &Var::none()], N, &attrs);
         let mut outputs = outputs.into_iter();
         Ok(std::array::from_fn(|_| outputs.next().unwrap_or_else(Var::none)))
+    }
+
+    /// Part `index` along `axis` of the weight `name` viewed as `dims`, without that axis, in the current compute type.
+    ///
+    /// Only the part is cast, so that only the part is held in the compute type while a session is made.
+    pub fn weight_part(&mut self, name: &str, dims: &[usize], axis: usize, index: usize) -> Result<Var> {
+        let index = self.constant(Dtype::I64, Vec::new(), (index as i64).to_le_bytes().to_vec());
+        let attrs = [("axis", Attr::Int(axis as i64))];
+        if scale_name(name).is_some_and(|scale| self.weights().contains(&scale)) {
+            let whole = self.weight_view(name, dims)?;
+            return Ok(self.op("Gather", &[&whole, &index], &attrs));
+        }
+        let whole = self.raw_weight(name, dims)?;
+        let part = self.op("Gather", &[&whole, &index], &attrs);
+        let dtype = self.weights().get(name)?.dtype;
+        Ok(self.as_current(&part, dtype))
     }
 }

@@ -52,9 +52,11 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
     use Dtype::{F32, I8, I64, U8};
     use Slot::{Any, Is, T, U};
     Some(match op {
-        "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "DepthToSpace" | "Div" | "FastGelu" | "Gemm"
-        | "Identity" | "LayerNormalization" | "MatMul" | "Max" | "Min" | "Mul" | "MultiHeadAttention"
-        | "Neg" | "QuickGelu" | "RMSNormalization" | "Sin" | "Sub" | "Transpose" => (&[T], Out::T),
+        "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "DepthToSpace" | "Div" | "Einsum" | "FastGelu"
+        | "Gemm" | "Identity" | "LayerNormalization" | "MatMul" | "Max" | "Min" | "Mul"
+        | "MultiHeadAttention" | "Neg" | "QuickGelu" | "RMSNormalization" | "Sin" | "Sub" | "Transpose" => {
+            (&[T], Out::T)
+        }
         "Expand" | "Gather" | "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "Reshape" | "Slice"
         | "Split" | "Squeeze" | "Unsqueeze" => (&[T, Is(I64)], Out::T),
         "Pad" => (&[T, Is(I64), T, Is(I64)], Out::T),

@@ -186,8 +186,19 @@ fn decode_stage(facts: &PreflightFacts<'_>, split: VaeSplit) -> StageCost {
     let tiles = tiles(request, model, split);
     let cells = tiles.tile().into_iter().product::<usize>() as u64;
     if split == VaeSplit::Bands {
-        let chunk = decoder_chunk_in_bands(&model.vae, cells, first);
-        return stage(Stage::Decode, load, chunk.live + chunk.weights + images);
+        let is_half = model.vae_decoder.mapped < model.vae_decoder.loaded;
+        let chunk = decoder_chunk_in_bands(&model.vae, cells, first, is_half);
+        let mapped = if is_half { 0 } else { model.vae_decoder.mapped.0 };
+        let computing = chunk.weights + chunk.caches + chunk.values + images;
+        // the caches of the first call are there while the session of the later ones is made
+        let peak = PROCESS + SESSION + mapped + computing.max(chunk.making + chunk.caches);
+        return StageCost {
+            stage: Stage::Decode,
+            weights: model.vae_decoder.loaded,
+            peak: Bytes(peak),
+            droppable: Bytes(mapped),
+            kept: Bytes(SESSION + chunk.weights),
+        };
     }
     let chunk = decoder_chunk(&model.vae, cells, first);
     let count = tiles.count() as u64;

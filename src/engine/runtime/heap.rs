@@ -33,3 +33,19 @@ pub(super) fn return_large_blocks() {
 /// Makes the heap return large blocks to the system; does nothing with C libraries that have no such setting.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn return_large_blocks() {}
+
+/// Returns freed memory that the allocator kept to the system.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "a function of the C library")]
+pub fn release_free_heap() {
+    unsafe extern "C" {
+        fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    }
+    // SAFETY: glibc's function takes no pointer, may be called by any thread and only unmaps free pages
+    let released = unsafe { malloc_trim(0) };
+    tracing::trace!("memory went back to the system: {}", released == 1);
+}
+
+/// Does nothing: other allocators are left alone.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn release_free_heap() {}

@@ -8,6 +8,7 @@ use super::loader::Loader;
 use super::network::Network;
 use super::session_cache::LoadedSession;
 use crate::core::{Error, Kind, Result, Secs, Stage};
+use crate::engine::runtime::release_free_heap;
 use crate::engine::{Input, Session};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::decode::{DecoderInputs, FrameSink, decode_stream, frames_from_chunk};
@@ -43,6 +44,8 @@ impl FrameDecoder<'_> {
                 let mut decode = BandedDecode::new(latent, frames);
                 decode.first(&mut loader.acquire(first, context)?.session, context)?;
                 if latent.shape()[2] > 1 {
+                    // what the first session left in the heap would add to what making the second one takes
+                    release_free_heap();
                     let mut loaded = loader.acquire(others, context)?;
                     decode.later(&mut loaded.session, context)?;
                     *later = Some(loaded);

@@ -6,15 +6,31 @@
 //! weights are sums of the taps, which ONNX Runtime computes once when it makes the session, and the frames are sums of
 //! their results. The relative error of one convolution is 2e-7 and 5e-7 where the definition has 2e-7 and torch 3e-7.
 
-use super::layers::{concat, slice, squeeze};
+use super::layers::concat;
 use super::vae_bands::BandLimits;
 use crate::core::Result;
 use crate::onnx::{Attr, GraphBuilder, Var};
 
-/// The weights of a convolution over three frames, within a body of bands.
+/// Weights of F(2,3): each is this sum of the three taps.
+const TWO: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+/// Weights of F(4,3).
+const FOUR: [[f32; 3]; 6] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// A convolution over three frames, within a body of bands.
+///
+/// ONNX Runtime keeps every intermediate result of what it computes from weights until the session is made, so each weight
+/// is one operation on the stored one.
 pub(super) struct TimeConv {
-    /// The weight of each frame, the oldest first: `[outputs, inputs, rows, columns]`.
-    taps: [Var; 3],
+    /// Name of its weight, `[outputs, inputs, 3, sides, sides]`.
+    weight: String,
+    dims: [usize; 5],
     bias: Var,
     /// Whether fewer products pay for the sums of frames.
     is_wide: bool,
@@ -31,23 +47,20 @@ impl TimeConv {
         sides: usize,
         limits: BandLimits,
     ) -> Result<Self> {
-        let weight = g.weight_view(&format!("{name}.weight"), &[outputs, inputs, 3, sides, sides])?;
         let bias = g.weight_view(&format!("{name}.bias"), &[outputs])?;
-        let taps = [0, 1, 2].map(|tap| {
-            let tap = slice(g, &weight, tap, tap + 1, 2);
-            squeeze(g, &tap, 2)
-        });
         let is_wide = inputs.min(outputs) >= limits.channels;
-        Ok(Self { taps, bias, is_wide, padding: sides as i64 / 2 })
+        let (weight, dims) = (format!("{name}.weight"), [outputs, inputs, 3, sides, sides]);
+        Ok(Self { weight, dims, bias, is_wide, padding: sides as i64 / 2 })
     }
 
     /// The frame after two frames of zeros and `frame`.
-    pub(super) fn first(&self, g: &mut GraphBuilder<'_>, frame: &Var) -> Var {
-        self.conv(g, frame, &self.taps[2], true)
+    pub(super) fn first(&self, g: &mut GraphBuilder<'_>, frame: &Var) -> Result<Var> {
+        let last = self.sum(g, [0.0, 0.0, 1.0])?;
+        Ok(self.conv(g, frame, &last, true))
     }
 
     /// One frame for each of `frames` but the first two.
-    pub(super) fn apply(&self, g: &mut GraphBuilder<'_>, frames: &[Var]) -> Vec<Var> {
+    pub(super) fn apply(&self, g: &mut GraphBuilder<'_>, frames: &[Var]) -> Result<Vec<Var>> {
         match frames {
             [a, b, c, d] if self.is_wide => self.two(g, [a, b, c, d]),
             [a, b, c, d, e, f] if self.is_wide => self.four(g, [a, b, c, d, e, f]),
@@ -56,31 +69,27 @@ impl TimeConv {
     }
 
     /// Three frames side by side as channels.
-    fn stacked(&self, g: &mut GraphBuilder<'_>, frames: &[Var]) -> Vec<Var> {
-        let weight = concat(g, &self.taps.each_ref(), 1);
+    fn stacked(&self, g: &mut GraphBuilder<'_>, frames: &[Var]) -> Result<Vec<Var>> {
+        let taps = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+        let taps = taps.into_iter().map(|tap| self.sum(g, tap)).collect::<Result<Vec<_>>>()?;
+        let weight = concat(g, &taps.iter().collect::<Vec<_>>(), 1);
         let one = |frames: &[Var]| {
             let three = concat(g, &frames.iter().collect::<Vec<_>>(), 1);
             self.conv(g, &three, &weight, true)
         };
-        frames.windows(3).map(one).collect()
+        Ok(frames.windows(3).map(one).collect())
     }
 
     /// F(2,3).
-    fn two(&self, g: &mut GraphBuilder<'_>, [a, b, c, d]: [&Var; 4]) -> Vec<Var> {
-        let [first, second, third] = &self.taps;
-        let half = g.scalar(0.5);
-        let outer = add(g, first, third);
-        let (sum, difference) = (add(g, &outer, second), sub(g, &outer, second));
-        let weights = [first.clone(), mul(g, &sum, &half), mul(g, &difference, &half), third.clone()];
+    fn two(&self, g: &mut GraphBuilder<'_>, [a, b, c, d]: [&Var; 4]) -> Result<Vec<Var>> {
         let inputs = [sub(g, a, c), add(g, b, c), sub(g, c, b), sub(g, b, d)];
-        let [p, q, r, s] = self.convs(g, &inputs, &weights);
+        let [p, q, r, s] = self.convs(g, &inputs, &TWO)?;
         let (sum, difference) = (add(g, &q, &r), sub(g, &q, &r));
-        vec![add(g, &p, &sum), sub(g, &difference, &s)]
+        Ok(vec![add(g, &p, &sum), sub(g, &difference, &s)])
     }
 
     /// F(4,3).
-    fn four(&self, g: &mut GraphBuilder<'_>, [a, b, c, d, e, f]: [&Var; 6]) -> Vec<Var> {
-        let weights = self.four_weights(g);
+    fn four(&self, g: &mut GraphBuilder<'_>, [a, b, c, d, e, f]: [&Var; 6]) -> Result<Vec<Var>> {
         let (two, four, eight) = (g.scalar(2.0), g.scalar(4.0), g.scalar(8.0));
         let (even, odd) = (sub(g, e, c), sub(g, d, b));
         let near = sub(g, a, c);
@@ -100,7 +109,7 @@ impl TimeConv {
             sub(g, &even, &odd2),
             sub(g, &far, &odd4),
         ];
-        let [p, q, r, s, t, u] = self.convs(g, &inputs, &weights);
+        let [p, q, r, s, t, u] = self.convs(g, &inputs, &FOUR)?;
         let (sum, difference) = (add(g, &q, &r), sub(g, &q, &r));
         let (sum2, difference2) = (add(g, &s, &t), sub(g, &s, &t));
         let frame_0 = add(g, &p, &sum);
@@ -112,27 +121,7 @@ impl TimeConv {
         let frame_3 = mul(g, &difference2, &eight);
         let frame_3 = add(g, &difference, &frame_3);
         let frame_3 = add(g, &frame_3, &u);
-        vec![frame_0, frame_1, frame_2, frame_3]
-    }
-
-    fn four_weights(&self, g: &mut GraphBuilder<'_>) -> [Var; 6] {
-        let [first, second, third] = &self.taps;
-        let [quarter, sixth, twelfth, part] = [4.0, -6.0, 12.0, 24.0].map(|part: f32| g.scalar(1.0 / part));
-        let outer = add(g, first, third);
-        let (sum, difference) = (add(g, &outer, second), sub(g, &outer, second));
-        let four = g.scalar(4.0);
-        let even = mul(g, third, &four);
-        let even = add(g, first, &even);
-        let even = mul(g, &even, &part);
-        let odd = mul(g, second, &twelfth);
-        [
-            mul(g, first, &quarter),
-            mul(g, &sum, &sixth),
-            mul(g, &difference, &sixth),
-            add(g, &even, &odd),
-            sub(g, &even, &odd),
-            third.clone(),
-        ]
+        Ok(vec![frame_0, frame_1, frame_2, frame_3])
     }
 
     /// Each of `inputs` with the weight of the same number; the bias belongs to the second, which every frame has once.
@@ -140,9 +129,25 @@ impl TimeConv {
         &self,
         g: &mut GraphBuilder<'_>,
         inputs: &[Var; N],
-        weights: &[Var; N],
-    ) -> [Var; N] {
-        std::array::from_fn(|at| self.conv(g, &inputs[at], &weights[at], at == 1))
+        sums: &[[f32; 3]; N],
+    ) -> Result<[Var; N]> {
+        let mut results = inputs.clone();
+        for (at, (result, &sum)) in results.iter_mut().zip(sums).enumerate() {
+            let weight = self.sum(g, sum)?;
+            *result = self.conv(g, &inputs[at], &weight, at == 1);
+        }
+        Ok(results)
+    }
+
+    /// A sum of the taps, the oldest frame's first: `[outputs, inputs, sides, sides]`.
+    fn sum(&self, g: &mut GraphBuilder<'_>, factors: [f32; 3]) -> Result<Var> {
+        if let Some(tap) = (0..3).find(|&tap| (0..3).all(|at| factors[at] == f32::from(u8::from(at == tap))))
+        {
+            return g.weight_part(&self.weight, &self.dims, 2, tap);
+        }
+        let weight = g.weight_view(&self.weight, &self.dims)?;
+        let factors = g.floats(&factors, &[3]);
+        Ok(g.op("Einsum", &[&weight, &factors], &[("equation", Attr::Str("oithw,t->oihw"))]))
     }
 
     fn conv(&self, g: &mut GraphBuilder<'_>, x: &Var, weight: &Var, has_bias: bool) -> Var {

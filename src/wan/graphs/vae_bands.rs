@@ -136,12 +136,12 @@ impl Stream<'_> {
                 } else {
                     let each = each_frame(g, &joined, frames + 2);
                     let conv = TimeConv::new(g, name, [inputs, outputs], 3, limits)?;
-                    conv.apply(g, &each)
+                    conv.apply(g, &each)?
                 };
                 (kept, y)
             } else {
                 let conv = TimeConv::new(g, name, [inputs, outputs], 3, limits)?;
-                (after_zeros(g, &x), vec![conv.first(g, &x)])
+                (after_zeros(g, &x), vec![conv.first(g, &x)?])
             };
             // rows above and below were read only
             let y = concat(g, &y.iter().collect::<Vec<_>>(), 0);
@@ -187,7 +187,7 @@ impl Stream<'_> {
             let joined = concat(g, &[&earlier, &x], 0);
             let each = each_frame(g, &joined, frames + 2);
             let conv = TimeConv::new(g, &format!("{name}.time_conv"), [channels, 2 * channels], 1, limits)?;
-            let y = conv.apply(g, &each);
+            let y = conv.apply(g, &each)?;
             let y = concat(g, &y.iter().collect::<Vec<_>>(), 0);
             // the two halves of the channels are two frames
             let y = reshape(g, &y, &[2 * frames as i64, wide, rows, width as i64]);
@@ -409,17 +409,11 @@ fn one_frame(g: &mut GraphBuilder<'_>, frames: &Var, [weight, bias]: &[Var; 2]) 
 
 /// The 2x2 weight for one corner of a doubled pixel: two of the three taps along each side meet the same pixel.
 fn corner(g: &mut GraphBuilder<'_>, weight: &Var, down: i64, right: i64) -> Var {
-    let rows = merged(g, weight, 2, down);
-    merged(g, &rows, 3, right)
-}
-
-fn merged(g: &mut GraphBuilder<'_>, weight: &Var, axis: i64, side: i64) -> Var {
-    let [first, second, third] = [0, 1, 2].map(|tap| slice(g, weight, tap, tap + 1, axis));
-    if side == 0 {
-        let same = g.op("Add", &[&second, &third], &[]);
-        concat(g, &[&first, &same], axis)
-    } else {
-        let same = g.op("Add", &[&first, &second], &[]);
-        concat(g, &[&same, &third], axis)
-    }
+    let [rows, columns] = [down, right].map(|side| {
+        let sums: [f32; 6] =
+            if side == 0 { [1.0, 0.0, 0.0, 0.0, 1.0, 1.0] } else { [1.0, 1.0, 0.0, 0.0, 0.0, 1.0] };
+        g.floats(&sums, &[2, 3])
+    });
+    // one operation: ONNX Runtime keeps every intermediate result until the session is made
+    g.op("Einsum", &[weight, &rows, &columns], &[("equation", Attr::Str("oihw,yh,xw->oiyx"))])
 }
