@@ -186,9 +186,9 @@ fn waiting_for_the_device_is_not_the_jobs_time() {
     let desk = Desk::new("");
     let folder = desk.dir.path().join("queue");
     let other = HeldLock::attempt(&folder.join("device.lock"), "another program").unwrap().unwrap();
-    let job = desk.submit(JobSpec { timeout_s: Some(2), ..desk.work(1, "a.mp4") });
+    let job = desk.submit(JobSpec { timeout_s: Some(6), ..desk.work(1, "a.mp4") });
     desk.until(|_, event| matches!(event, Event::Note { message } if message.contains("another program")));
-    assert!(desk.worker.events().recv_timeout(Duration::from_secs(3)).is_err(), "it waits");
+    assert!(desk.worker.events().recv_timeout(Duration::from_secs(7)).is_err(), "it waits");
     drop(other);
     output(&desk.until_end(job));
 }
