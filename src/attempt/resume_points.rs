@@ -111,7 +111,7 @@ pub(crate) fn resume_mark(data_dir: &Path, uid: &str) -> String {
     since.map(|since| since.as_nanos().to_string()).unwrap_or_default()
 }
 
-fn work_path(data_dir: &Path, uid: &str) -> PathBuf {
+pub(super) fn work_path(data_dir: &Path, uid: &str) -> PathBuf {
     data_dir.join("queue").join("work").join(uid).with_extension("safetensors")
 }
 
@@ -124,6 +124,7 @@ mod tests {
     use ndarray::ArrayD;
 
     use super::*;
+    use crate::attempt::state_file::read_latents;
     use crate::core::{FlowShift, Sampler, StepCount};
     use crate::wan::schedule::Solver;
 
@@ -146,6 +147,21 @@ mod tests {
         assert_eq!(checkpoint.resume(state(0), "other"), state(0));
         fs::write(&checkpoint.path, b"damaged").unwrap();
         assert_eq!(checkpoint.resume(state(0), "key"), state(0));
+    }
+
+    #[test]
+    fn the_latents_of_a_preview_are_the_last_clean_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let saved = state(1);
+        ResumePoints::of(dir.path(), "a", None, &Faults::default()).save(&saved, "key", true).unwrap();
+        let path = work_path(dir.path(), "a");
+        let clean = read_latents(&path, Sampler::UniPc).unwrap();
+        // pure noise is at sigma 1: the sample without the velocity
+        let expected = [0.5 - 0.1, -1.0 - 0.2];
+        assert_eq!(clean.shape(), saved.latent.shape());
+        assert!(clean.iter().zip(expected).all(|(found, wanted): (&f32, f32)| (found - wanted).abs() < 1e-3));
+        assert_eq!(read_latents(&path, Sampler::Euler).unwrap(), saved.latent);
+        assert!(read_latents(&work_path(dir.path(), "b"), Sampler::UniPc).is_none());
     }
 
     #[test]

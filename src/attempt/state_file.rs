@@ -3,10 +3,12 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use ndarray::{ArrayViewD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
+use crate::core::Sampler;
 use crate::pipeline::DenoiseState;
 use crate::store::{TensorMetadata, read_tensors, write_tensors};
+use crate::wan::schedule::clean_latent_in_history;
 
 /// Name of the latent in its file; the sampler's tensors are `history_0` and so on.
 const LATENTS: &str = "latents";
@@ -35,6 +37,16 @@ pub(super) fn write_state(path: &Path, state: &DenoiseState, key: &str) -> std::
         about.insert(STEP_CACHE.to_owned(), cache.numbers());
     }
     write_tensors(path, &tensors, Some(about))
+}
+
+/// The clean latents that the last step of a saved state predicted, or the noisy ones if the sampler keeps no prediction.
+pub(super) fn read_latents(path: &Path, sampler: Sampler) -> Option<ArrayD<f32>> {
+    let (mut tensors, _) = read_tensors(path).ok()?;
+    let noisy = tensors.remove(LATENTS)?;
+    let clean =
+        clean_latent_in_history(sampler).and_then(|index| tensors.remove(&format!("{HISTORY}{index}")));
+    let clean = clean.and_then(|clean| clean.into_shape_with_order(noisy.shape()).ok());
+    Some(clean.unwrap_or(noisy))
 }
 
 /// The state in a file, if it has the key `key` and fits a run that starts from `fresh`.

@@ -41,6 +41,7 @@ pub use memory_plan::{
     ComponentId, ComponentNeeds, ComponentPlan, Footprint, MemoryNeeds, MemoryPlan, Residency,
 };
 pub use networks::{SessionCache, memory_of_sessions};
+pub use preview_map::kept_preview;
 pub use repacked::RepackedModel;
 pub use reporter::Reporter;
 pub use schedule::denoise_steps;

@@ -46,6 +46,20 @@ pub(super) fn preview_map(loader: Loader<'_>, context: &mut RunContext<'_>) -> R
     }
 }
 
+/// A small image for each latent frame of the normalised latent `[1, z, T, h, w]`, by the map that an earlier run kept
+/// for the VAE of `model`; `None` if there is none.
+pub fn kept_preview(
+    model: &Checkpoint,
+    latent: &ArrayD<f32>,
+    cache: &mut dyn TensorCache,
+) -> Option<Vec<Frame>> {
+    let channels = model.vae.config.z_dim;
+    let is_latent = latent.ndim() == 5 && latent.shape().starts_with(&[1, channels]);
+    let kept = cache.get(&preview_key(model)).filter(|_| is_latent);
+    let map = kept.and_then(|kept| PreviewMap::from_tensor(kept, channels))?;
+    Some(map.frames(&latent.view()))
+}
+
 /// Whether previews of `model` are learned from its videos, because it has no encoder.
 pub(super) fn is_learned(model: &Checkpoint) -> bool {
     model.exported.as_ref().is_some_and(|exported| exported.vae_encoder.is_none())

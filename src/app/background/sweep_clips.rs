@@ -1,6 +1,6 @@
 //! The videos of a sweep's cells, decoded small on a thread of their own and played in sync on one clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -34,12 +34,13 @@ struct Clip {
     shown: Option<usize>,
 }
 
-/// What the thread made of a video.
+/// What the thread made of a video or of a saved state.
 struct Decoded {
     /// The sweep that it was requested for.
     sweep: String,
     place: Place,
-    source: PathBuf,
+    /// The video; none for the preview of a saved state.
+    source: Option<PathBuf>,
     frames: Result<(Vec<ColorImage>, f64)>,
 }
 
@@ -47,6 +48,8 @@ struct Decoded {
 pub(super) struct SweepClips {
     sweep: String,
     clips: BTreeMap<Place, Clip>,
+    /// The cells whose saved states were asked for a preview.
+    asked: BTreeSet<Place>,
     began: Instant,
     // decoding for another sweep ends when this is cancelled
     cancel: CancelToken,
@@ -59,6 +62,7 @@ impl SweepClips {
         Ok(Self {
             sweep: String::new(),
             clips: BTreeMap::new(),
+            asked: BTreeSet::new(),
             began: Instant::now(),
             cancel: CancelToken::new(),
             thread: TaskThread::start("sweep clips", waker)?,
@@ -71,6 +75,7 @@ impl SweepClips {
             self.cancel.cancel();
             self.cancel = CancelToken::new();
             self.clips.clear();
+            self.asked.clear();
             sweep.clone_into(&mut self.sweep);
         }
     }
@@ -88,6 +93,30 @@ impl SweepClips {
         self.clips.insert(place, Clip { frames, hz: PREVIEW_HZ, texture, ..Clip::default() });
     }
 
+    /// Whether a cell shows nothing and its saved state was not asked for a preview yet.
+    pub(super) fn needs_preview(&self, place: &[u32]) -> bool {
+        !self.clips.contains_key(place) && !self.asked.contains(place)
+    }
+
+    /// Has the thread make the preview of a cell that needs one; it may find none.
+    pub(super) fn request_preview(
+        &mut self,
+        place: &[u32],
+        make: impl FnOnce() -> Option<Vec<Frame>> + Send + 'static,
+    ) {
+        if !self.needs_preview(place) {
+            return;
+        }
+        let (sweep, of_task) = (self.sweep.clone(), place.to_vec());
+        let is_taken = self.thread.submit(move || {
+            let images = make().iter().flatten().map(color_image).collect();
+            Decoded { sweep, place: of_task, source: None, frames: Ok((images, PREVIEW_HZ)) }
+        });
+        if is_taken {
+            self.asked.insert(place.to_vec());
+        }
+    }
+
     /// Requests these videos, unless they are there, and drops the others; previews stay.
     pub(super) fn request(&mut self, wanted: &BTreeMap<Place, PathBuf>) {
         self.clips.retain(|place, clip| clip.source.is_none() || wanted.contains_key(place));
@@ -99,7 +128,7 @@ impl SweepClips {
             let (of_task, source) = (place.clone(), path.clone());
             let is_taken = self.thread.submit(move || {
                 let frames = decode(&source, &cancel);
-                Decoded { sweep, place: of_task, source, frames }
+                Decoded { sweep, place: of_task, source: Some(source), frames }
             });
             if is_taken {
                 // requested once; what is shown until then stays
@@ -122,9 +151,20 @@ impl SweepClips {
 
     fn take(&mut self, decoded: Decoded) -> Result<()> {
         let Decoded { sweep, place, source, frames } = decoded;
-        let wanted = self.clips.get_mut(&place).filter(|clip| clip.source.as_ref() == Some(&source));
-        // of a sweep or a cell that is not shown any more
-        let Some(clip) = wanted.filter(|_| sweep == self.sweep) else { return Ok(()) };
+        if sweep != self.sweep {
+            return Ok(());
+        }
+        if source.is_none() {
+            let (frames, hz) = frames?;
+            // what came meanwhile is newer
+            if !frames.is_empty() {
+                self.clips.entry(place).or_insert(Clip { frames, hz, ..Clip::default() });
+            }
+            return Ok(());
+        }
+        // none for a cell that is not shown any more
+        let wanted = self.clips.get_mut(&place).filter(|clip| clip.source == source);
+        let Some(clip) = wanted else { return Ok(()) };
         (clip.frames, clip.hz) = frames?;
         clip.shown = None;
         Ok(())
@@ -208,11 +248,29 @@ mod tests {
         let late = Decoded {
             sweep: "first".to_owned(),
             place: vec![1],
-            source: reference(),
+            source: Some(reference()),
             frames: Ok((Vec::new(), 16.0)),
         };
         clips.take(late).unwrap();
         assert!(is_there(&clips, 1), "replaced by an answer for the first sweep");
+    }
+
+    #[test]
+    fn a_saved_state_is_asked_once_and_replaces_nothing() {
+        let frame = |value| Frame { size: crate::core::Resolution::new(1, 1), rgb: vec![value; 3] };
+        let mut clips = SweepClips::start(Arc::new(|| {})).unwrap();
+        clips.change_to("s");
+        clips.preview(vec![1], &[frame(1)]);
+        for place in [[0], [1]] {
+            clips.request_preview(&place, move || Some(vec![frame(9), frame(9)]));
+        }
+        wait(&mut clips, |clips| is_there(clips, 0));
+        clips.request_preview(&[0], || panic!("it was asked already"));
+        clips.request_preview(&[2], || None);
+        clips.request_preview(&[3], move || Some(vec![frame(3)]));
+        wait(&mut clips, |clips| is_there(clips, 3));
+        let count = |place: u32| clips.clips.get([place].as_slice()).map(|clip| clip.frames.len());
+        assert_eq!((count(0), count(1), count(2)), (Some(2), Some(1), None));
     }
 
     #[test]

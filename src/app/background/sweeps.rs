@@ -11,8 +11,9 @@ use eframe::egui::{Context, TextureId, Vec2};
 use super::newest::Newest;
 use super::sweep_clips::{MAX_CLIPS, SweepClips};
 use super::task::TaskThread;
+use crate::attempt::saved_preview;
 use crate::core::{Draft, Error, Frame, Result, Waker};
-use crate::jobs::{HistoryEntry, Job, JobId, JobStatus};
+use crate::jobs::{HistoryEntry, Job, JobId, JobSpec, JobStatus};
 use crate::library::{History, Ratings};
 use crate::sweep::{
     CellResult, ExportedSweep, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepStore, SweepTable, collect,
@@ -333,6 +334,16 @@ impl Sweeps {
         let Some((record, table)) = self.open() else { return };
         let wanted = first_videos(record, table);
         self.clips.request(&wanted);
+        // the previews of drafts from an earlier start of the program
+        let Some(table) = &self.table else { return };
+        for cell in table.cells.iter().filter(|cell| cell.is_draft) {
+            if !self.clips.needs_preview(&cell.place) {
+                continue;
+            }
+            let Some(job) = self.queue.iter().find(|job| Some(job.id) == cell.job) else { continue };
+            let (data_dir, spec, uid) = (self.data_dir.clone(), job.spec.clone(), job.uid.clone());
+            self.clips.request_preview(&cell.place, move || draft_preview(&data_dir, &spec, &uid));
+        }
     }
 
     /// Shows the frame of each cell that is due on the common clock.
@@ -353,6 +364,14 @@ pub(in crate::app) fn shown_cells<'a>(record: &SweepRecord, table: &'a SweepTabl
 fn first_videos(record: &SweepRecord, table: &SweepTable) -> BTreeMap<Vec<u32>, PathBuf> {
     let cells = shown_cells(record, table).into_iter().take(MAX_CLIPS);
     cells.filter_map(|cell| Some((cell.place.clone(), cell.output.clone()?))).collect()
+}
+
+/// What the saved state of a draft shows; a cell without it stays empty.
+fn draft_preview(data_dir: &Path, spec: &JobSpec, uid: &str) -> Option<Vec<Frame>> {
+    saved_preview(data_dir, spec, uid).unwrap_or_else(|error| {
+        tracing::warn!("No preview of a draft: {error:#}");
+        None
+    })
 }
 
 /// A folder for an export beside the videos that does not exist yet.

@@ -12,6 +12,7 @@ use super::help::ShortcutList;
 use super::layout::PanelId;
 use super::notifications::Tone;
 use super::palette::Palette;
+use super::sweep::panel_of;
 use crate::app::background::player::saved_frame::save_frame;
 use crate::app::background::restore::{Found, examine_file, is_weights};
 use crate::app::panels::compare::CompareAction;
@@ -20,7 +21,6 @@ use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
 use crate::app::panels::queue::QueueAction;
-use crate::app::panels::sweep::SweepAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
 use crate::jobs::{JobId, JobSpec, Priority};
 use crate::library::Remedy;
@@ -83,8 +83,8 @@ impl App {
             }
             Action::Settings(action) => state.apply_settings(ctx, action),
             Action::Sweep(action) => {
-                if matches!(action, SweepAction::Show(..)) {
-                    self.layout.show(PanelId::Player);
+                if let Some(panel) = panel_of(&action) {
+                    self.layout.show(panel);
                 }
                 state.apply_sweep(action, now)
             }

@@ -5,12 +5,22 @@ use std::time::Instant;
 use eframe::egui::Context;
 
 use super::app::State;
+use super::layout::PanelId;
 use super::notifications::Tone;
 use crate::app::background::sweeps::SweepNotice;
 use crate::app::form::SeedMode;
 use crate::app::panels::sweep::SweepAction;
 use crate::core::Result;
 use crate::queue::QueueCommand;
+
+/// The panel that shows what an action opens.
+pub(super) fn panel_of(action: &SweepAction) -> Option<PanelId> {
+    match action {
+        SweepAction::Show(..) => Some(PanelId::Player),
+        SweepAction::Compare(_) => Some(PanelId::Compare),
+        _ => None,
+    }
+}
 
 impl State {
     pub(super) fn apply_sweep(&mut self, action: SweepAction, now: Instant) -> Result<()> {
@@ -46,6 +56,7 @@ impl State {
                 self.save_draft_as_preset(&name, &draft, "Saved from a sweep")?;
             }
             SweepAction::Show(job, path) => self.player.open(path, Some(job), now),
+            SweepAction::Compare(videos) => self.comparison.open(videos),
             SweepAction::Reuse(draft) => {
                 self.form.draft = *draft;
                 self.form.context.seed_mode = SeedMode::Fixed;

@@ -10,4 +10,4 @@ mod solver;
 mod unipc;
 
 pub use sigmas::Sigmas;
-pub use solver::Solver;
+pub use solver::{Solver, clean_latent_in_history};

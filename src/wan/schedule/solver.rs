@@ -81,6 +81,15 @@ impl Solver {
     }
 }
 
+/// The index of the last prediction of the clean latent among the tensors that a sampler keeps, if it keeps it.
+pub fn clean_latent_in_history(sampler: Sampler) -> Option<usize> {
+    match sampler {
+        Sampler::UniPc => Some(1),
+        Sampler::Euler => None,
+        Sampler::DpmPp2M => Some(0),
+    }
+}
+
 fn num_history(sampler: Sampler) -> usize {
     match sampler {
         Sampler::UniPc => unipc::HISTORY,

@@ -182,7 +182,8 @@ impl ComparePanel {
 /// How to choose videos.
 fn empty_ui(ui: &mut Ui, actions: &mut Vec<CompareAction>) {
     ui.heading(RichText::new("Compare").size(theme::HEADING));
-    let text = "Select two to four results in the gallery or in the queue, and choose \"Compare videos\".";
+    let text = "Select two to four results in the gallery or in the queue and choose \"Compare videos\", or choose \
+                cells of a sweep and \"Compare chosen\".";
     ui.add(Label::new(RichText::new(text).weak()).wrap());
     if ui.button("Show the gallery").clicked() {
         actions.push(CompareAction::ShowGallery);

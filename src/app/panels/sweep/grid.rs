@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use eframe::egui::{
-    Align, Button, Image, Label, Layout, Rect, RichText, ScrollArea, Sense, TextEdit, Ui, Vec2, vec2,
+    Align, Button, Checkbox, Image, Label, Layout, Rect, RichText, ScrollArea, Sense, TextEdit, Ui, Vec2,
+    vec2,
 };
 
 use super::view::{SweepAction, SweepView};
@@ -19,11 +20,13 @@ use crate::sweep::{CellResult, SweepRecord, SweepTable};
 const IMAGE: Vec2 = vec2(176.0, 132.0);
 /// Width of a cell in points.
 const CELL: f32 = 190.0;
+/// How many videos can be compared.
+const COMPARED: std::ops::RangeInclusive<usize> = 2..=4;
 
 /// The view state of the grid.
 #[derive(Default)]
 pub(super) struct Grid {
-    /// The drafts that are chosen.
+    /// The cells that are chosen, to finish drafts or to compare videos.
     chosen: BTreeSet<JobId>,
     /// The id of the job whose settings are saved, and the name that is typed.
     saving: Option<(String, String)>,
@@ -123,6 +126,7 @@ impl Grid {
             if record.sweep.draft_steps.is_some() {
                 self.finish_ui(ui, &drafts, actions);
             }
+            self.compare_ui(ui, record, table, actions);
             for (name, verb, is_possible) in [
                 ("Pause sweep", GroupVerb::Pause, true),
                 // a draft goes on when it is chosen
@@ -159,6 +163,41 @@ impl Grid {
         }
     }
 
+    /// The button that compares the videos of the chosen cells, in the order of the grid.
+    fn compare_ui(
+        &self,
+        ui: &mut Ui,
+        record: &SweepRecord,
+        table: &SweepTable,
+        actions: &mut Vec<SweepAction>,
+    ) {
+        let cells = shown_cells(record, table).into_iter();
+        let chosen = cells.filter(|cell| cell.job.is_some_and(|job| self.chosen.contains(&job)));
+        let videos: Vec<_> = chosen.filter_map(|cell| cell.output.clone()).collect();
+        let compare = ui.add_enabled(COMPARED.contains(&videos.len()), Button::new("Compare chosen").small());
+        let compare =
+            compare.on_hover_text("Opens the videos of the chosen cells in the comparison, in sync");
+        if compare.on_disabled_hover_text("Choose two to four finished cells in the grid first").clicked() {
+            actions.push(SweepAction::Compare(videos));
+        }
+    }
+
+    /// The mark of a cell that can be finished or compared.
+    fn choice_ui(&mut self, ui: &mut Ui, cell: &CellResult) {
+        let Some(job) = cell.job else { return };
+        let mut is_chosen = self.chosen.contains(&job);
+        let choice = Checkbox::new(&mut is_chosen, format!("Choose {}", cell.label));
+        let choice = ui.add_enabled(cell.is_draft || cell.output.is_some(), choice);
+        if !choice.on_disabled_hover_text("Possible when it is done, or a draft").changed() {
+            return;
+        }
+        if is_chosen {
+            self.chosen.insert(job);
+        } else {
+            self.chosen.remove(&job);
+        }
+    }
+
     fn cell_ui(
         &mut self,
         ui: &mut Ui,
@@ -180,16 +219,7 @@ impl Grid {
         if let Some(error) = &cell.error {
             ui.add(Label::new(RichText::new(error).small().color(theme::tokens(ui).error)).wrap());
         }
-        if let Some(job) = cell.job.filter(|_| cell.is_draft) {
-            let mut is_chosen = self.chosen.contains(&job);
-            if ui.checkbox(&mut is_chosen, format!("Choose {}", cell.label)).changed() {
-                if is_chosen {
-                    self.chosen.insert(job);
-                } else {
-                    self.chosen.remove(&job);
-                }
-            }
-        }
+        self.choice_ui(ui, cell);
         ui.horizontal_wrapped(|ui| verbs_of_cell_ui(ui, view, record, cell, actions));
         self.preset_ui(ui, cell, actions);
     }

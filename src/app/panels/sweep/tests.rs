@@ -139,6 +139,32 @@ fn chosen_drafts_are_finished() {
 }
 
 #[test]
+fn chosen_videos_are_compared_in_the_order_of_the_grid() {
+    let mut cells: Vec<_> = (0..6).map(|at| cell(at, JobStatus::Done, false)).collect();
+    cells[1] = cell(1, JobStatus::Running, false);
+    let mut harness = page(cells);
+    harness.run();
+    harness.state_mut().actions.clear();
+    let choose = |harness: &mut Harness<'static, Page>, value: u32| {
+        harness.get_by_label(&format!("Choose guidance_low {value}")).click();
+        harness.run();
+        click(harness, "Compare chosen");
+    };
+    for value in [3, 2] {
+        choose(&mut harness, value);
+    }
+    assert_eq!(harness.state().actions, [], "one video, and a cell that has none");
+    choose(&mut harness, 1);
+    let expected = SweepAction::Compare(vec!["1.mp4".into(), "3.mp4".into()]);
+    assert_eq!(harness.state().actions, std::slice::from_ref(&expected));
+    harness.state_mut().actions.clear();
+    for value in [4, 5, 6] {
+        choose(&mut harness, value);
+    }
+    assert_eq!(harness.state().actions.len(), 2, "three and four, but not five");
+}
+
+#[test]
 fn a_choice_does_not_go_on_to_another_sweep() {
     let mut harness = page((0..3).map(|at| cell(at, JobStatus::Paused, true)).collect());
     harness.run();

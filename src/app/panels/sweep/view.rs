@@ -56,6 +56,8 @@ pub(in crate::app) enum SweepAction {
     SavePreset(String, Box<Draft>),
     /// Show this video in the player.
     Show(JobId, PathBuf),
+    /// Open these videos in the comparison, the first one as the reference.
+    Compare(Vec<PathBuf>),
     /// Take these settings into the form.
     Reuse(Box<Draft>),
     /// Write the sweep in the grid to a new folder.
