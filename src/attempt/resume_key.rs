@@ -35,7 +35,9 @@ impl ResumeKey<'_> {
     /// settings of the low-noise expert.
     pub(super) fn switch_hash(&self, high: usize) -> Result<String> {
         let is_low_only = |experts: &[Expert]| experts == [Expert::Low];
-        let mut request = GenRequest { guidance_low: self.request.guidance, ..self.request.clone() };
+        // the boundary decides how many steps it has, which is part of the key
+        let mut request =
+            GenRequest { guidance_low: self.request.guidance, boundary: None, ..self.request.clone() };
         request.loras.retain(|lora| lora.expert != Some(Expert::Low));
         if !request.guidance.enabled() {
             request.negative_prompt.clear();
@@ -126,6 +128,7 @@ mod tests {
             components: ComponentFiles::default(),
             latents_in: None,
             step_cache: None,
+            boundary: None,
         }
     }
 
@@ -160,6 +163,7 @@ mod tests {
             GenRequest { guidance_low: Guidance(4.0), ..base.clone() },
             GenRequest { loras: vec![lora(Some(Expert::Low))], ..base.clone() },
             GenRequest { vae_tile: None, ..base.clone() },
+            GenRequest { boundary: Some(0.9), ..base.clone() },
         ] {
             assert_eq!(hash(&same), hash(&base), "{same:?}");
         }
@@ -184,6 +188,8 @@ mod tests {
     #[test]
     fn chosen_files_and_starting_latents_make_another_key() {
         let plain = key(&request()).hash().unwrap();
+        let boundary = GenRequest { boundary: Some(0.9), ..request() };
+        assert_ne!(key(&boundary).hash().unwrap(), plain);
         let vae = ComponentFiles { vae: Some("mine.safetensors".into()), ..ComponentFiles::default() };
         let chosen = GenRequest { components: vae, ..request() };
         assert_ne!(key(&chosen).hash().unwrap(), plain);

@@ -13,6 +13,7 @@ use crate::media::{self, Existing};
 use crate::models::Installed;
 use crate::plan::{
     Base, Catalog, ChosenBy, DraftChanges, Folders, JobOptions, PlanRequest, PlannedJob, Planner, Profiles,
+    own_presets,
 };
 
 impl Cli {
@@ -99,7 +100,7 @@ impl<'a> Sources<'a> {
 
     fn planner(&self, models: Vec<Installed>) -> Result<Planner> {
         let mut catalog = Catalog::new(models, self.profiles.clone())?;
-        catalog.set_own_presets(crate::presets::own_presets(&self.places.data_dir).0)?;
+        catalog.set_own_presets(own_presets(&self.folders).0)?;
         Ok(Planner::new(self.folders.clone(), self.places.settings.clone(), catalog))
     }
 }
@@ -238,6 +239,7 @@ fn changes(args: &Generate) -> DraftChanges {
         },
         latents_in: path(&args.latents_in),
         step_cache: args.step_cache,
+        boundary: args.boundary,
     }
 }
 

@@ -77,6 +77,9 @@ pub struct Draft {
     /// Threshold of the step cache; `None` computes every step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_cache: Option<f32>,
+    /// Fraction of the training timesteps from which the high-noise expert runs; the model's own if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<f32>,
 }
 
 /// Limits of a model, read from its configuration.
@@ -154,6 +157,9 @@ pub struct GenRequest {
     /// Threshold of the step cache; `None` computes every step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_cache: Option<f32>,
+    /// Fraction of the training timesteps from which the high-noise expert runs; the model's own if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<f32>,
 }
 
 /// Maximum number of characters of a prompt, far more than the 512 tokens that the text encoder reads.
@@ -165,6 +171,8 @@ const SHIFT: std::ops::RangeInclusive<f32> = 0.01..=100.0;
 const MAX_FPS: u32 = 240;
 /// Thresholds of the step cache; the authors of the method use 0.05, `ComfyUI`'s node 0.2.
 const STEP_CACHE: std::ops::RangeInclusive<f32> = 0.001..=3.0;
+/// From all steps on the high-noise expert to none, or one of pure noise, as the sampler has it.
+const BOUNDARY: std::ops::RangeInclusive<f32> = 0.0..=1.0;
 /// Smallest VAE tile in latent cells per side; neighbouring tiles overlap.
 const MIN_TILE_CELLS: u32 = 4;
 
@@ -200,6 +208,7 @@ impl GenRequest {
             components: draft.components.clone(),
             latents_in: draft.latents_in.clone(),
             step_cache: draft.step_cache,
+            boundary: draft.boundary,
         })
     }
 
@@ -227,6 +236,7 @@ impl Draft {
             self.check_compute(limits),
             self.check_vae_tile(limits),
             self.step_cache.map_or(Ok(()), |threshold| in_range("step_cache", threshold, &STEP_CACHE)),
+            self.boundary.map_or(Ok(()), |boundary| in_range("boundary", boundary, &BOUNDARY)),
             LoraChoice::check_all(&self.loras, limits),
         ];
         checks.into_iter().filter_map(Result::err).collect()
@@ -405,7 +415,7 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         type Spoil = fn(&mut Draft);
-        let table: [(&str, Spoil); 22] = [
+        let table: [(&str, Spoil); 24] = [
             ("prompt", |d| d.prompt = "  \n ".into()),
             ("prompt", |d| d.prompt = "x".repeat(100_000)),
             ("negative_prompt", |d| d.negative_prompt = "x".repeat(100_000)),
@@ -429,6 +439,8 @@ mod tests {
             ("vae_tile", |d| d.vae_tile = Some(8)),
             ("step_cache", |d| d.step_cache = Some(0.0)),
             ("step_cache", |d| d.step_cache = Some(f32::NAN)),
+            ("boundary", |d| d.boundary = Some(1.5)),
+            ("boundary", |d| d.boundary = Some(f32::NAN)),
             ("lora", |d| d.loras = vec![LoraChoice { strength: f32::NAN, ..LoraChoice::new("a") }]),
         ];
         for (index, (field, spoil)) in table.into_iter().enumerate() {

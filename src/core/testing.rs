@@ -30,5 +30,6 @@ pub(crate) fn draft() -> Draft {
         components: ComponentFiles::default(),
         latents_in: None,
         step_cache: None,
+        boundary: None,
     }
 }

@@ -108,13 +108,14 @@ impl JobSpec {
     /// Fails with [`Kind::Input`] if the settings cannot be stored: numbers that are infinite or not a number, and paths
     /// that are not UTF-8.
     pub fn check_storable(&self) -> Result<()> {
-        let Draft { guidance, guidance_low, shift, step_list, loras, components, .. } = &self.draft;
+        let Draft { guidance, guidance_low, shift, step_list, boundary, loras, components, .. } = &self.draft;
         let refuse = |field: &'static str, message: String, remedy: &str| {
             Err(Error::new(Kind::Input, message).field(field).remedy(remedy))
         };
         let numbers = [("guidance", *guidance), ("shift", *shift)].into_iter();
         let numbers = numbers
             .chain(guidance_low.map(|low| ("guidance_low", low)))
+            .chain(boundary.map(|boundary| ("boundary", boundary)))
             .chain(loras.iter().map(|lora| ("lora", lora.strength)))
             .chain(step_list.iter().flat_map(|list| &list.0).map(|&step| ("step_list", step)));
         for (field, value) in numbers {

@@ -40,6 +40,9 @@ pub(crate) struct RequestRecord<'a> {
     /// Left out where it is off, so that records and keys without it stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     step_cache: Option<f32>,
+    /// Left out where it is the model's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boundary: Option<f32>,
     /// Left out where nothing was chosen.
     #[serde(skip_serializing_if = "ComponentFiles::is_empty")]
     components: &'a ComponentFiles,
@@ -75,6 +78,7 @@ impl<'a> RequestRecord<'a> {
             vae_tile: request.vae_tile,
             weights: request.weights,
             step_cache: request.step_cache,
+            boundary: request.boundary,
             components: &request.components,
             latents_in: request.latents_in.as_deref(),
         }

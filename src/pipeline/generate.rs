@@ -92,7 +92,11 @@ impl Pipeline<'_> {
         context: &mut RunContext<'_>,
     ) -> Result<StepControl> {
         let networks = &prepared.networks;
-        let [high, low] = split(self.checkpoint, state.solver.timesteps());
+        let [high, low] = split(self.checkpoint, inputs.request, state.solver.timesteps());
+        if inputs.request.boundary.is_some() && self.checkpoint.boundary_ratio.is_none() {
+            let message = "The boundary has no effect: the model has one transformer, which runs every step";
+            context.reporter.warn(message);
+        }
         if state.solver.done() >= high + low {
             return Ok(StepControl::Continue);
         }

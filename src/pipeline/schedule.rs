@@ -9,7 +9,7 @@ const TRAIN_STEPS: f32 = 1000.0;
 
 /// Steps of the high-noise and of the low-noise expert.
 pub fn denoise_steps(checkpoint: &Checkpoint, request: &GenRequest) -> [usize; 2] {
-    split(checkpoint, solver(request).timesteps())
+    split(checkpoint, request, solver(request).timesteps())
 }
 
 /// The request's sampler before its first step.
@@ -20,9 +20,10 @@ pub(super) fn solver(request: &GenRequest) -> Solver {
     }
 }
 
-/// How many of the timesteps the high-noise and the low-noise expert run.
-pub(super) fn split(checkpoint: &Checkpoint, timesteps: &[f32]) -> [usize; 2] {
-    let boundary = checkpoint.boundary_ratio.map_or(0.0, |ratio| ratio * TRAIN_STEPS);
+/// How many of the timesteps the high-noise and the low-noise expert run. A single transformer runs all.
+pub(super) fn split(checkpoint: &Checkpoint, request: &GenRequest, timesteps: &[f32]) -> [usize; 2] {
+    let own = checkpoint.boundary_ratio;
+    let boundary = own.map_or(0.0, |own| request.boundary.unwrap_or(own) * TRAIN_STEPS);
     let high = timesteps.iter().filter(|&&timestep| timestep >= boundary).count();
     [high, timesteps.len() - high]
 }

@@ -103,6 +103,8 @@ pub struct DraftChanges {
     pub latents_in: Option<PathBuf>,
     /// Threshold of the step cache.
     pub step_cache: Option<StepCacheChoice>,
+    /// Fraction of the training timesteps from which the high-noise expert runs.
+    pub boundary: Option<f32>,
 }
 
 impl DraftChanges {
@@ -146,6 +148,7 @@ impl DraftChanges {
             components: given.components.or(draft.components),
             latents_in: given.latents_in.or(draft.latents_in),
             step_cache: given.step_cache.map_or(draft.step_cache, StepCacheChoice::threshold),
+            boundary: given.boundary.or(draft.boundary),
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum DraftField {
     VaeTile,
     /// Threshold of the step cache.
     StepCache,
+    /// Where the low-noise expert takes over.
+    Boundary,
 }
 
 /// One field in which two drafts differ.
@@ -52,7 +54,7 @@ pub struct Difference {
 
 impl DraftField {
     /// All of them, in the order of the form.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Model,
         Self::NegativePrompt,
         Self::Size,
@@ -69,6 +71,7 @@ impl DraftField {
         Self::Weights,
         Self::VaeTile,
         Self::StepCache,
+        Self::Boundary,
     ];
 
     /// The name on screen.
@@ -90,6 +93,7 @@ impl DraftField {
             Self::Weights => "Weights",
             Self::VaeTile => "VAE tile",
             Self::StepCache => "Step cache",
+            Self::Boundary => "Boundary",
         }
     }
 
@@ -113,6 +117,7 @@ impl DraftField {
             Self::Weights => one.weights == other.weights,
             Self::VaeTile => one.vae_tile == other.vae_tile,
             Self::StepCache => one.step_cache == other.step_cache,
+            Self::Boundary => one.boundary == other.boundary,
         }
     }
 
@@ -135,6 +140,7 @@ impl DraftField {
             Self::Weights => draft.weights = from.weights,
             Self::VaeTile => draft.vae_tile = from.vae_tile,
             Self::StepCache => draft.step_cache = from.step_cache,
+            Self::Boundary => draft.boundary = from.boundary,
         }
     }
 
@@ -165,6 +171,7 @@ impl DraftField {
             Self::Weights => weights(draft.weights).to_owned(),
             Self::VaeTile => draft.vae_tile.map_or_else(|| "auto".to_owned(), |tile| format!("{tile} px")),
             Self::StepCache => draft.step_cache.map_or_else(|| "off".to_owned(), |at| at.to_string()),
+            Self::Boundary => draft.boundary.map_or_else(|| "the model's".to_owned(), |at| at.to_string()),
         }
     }
 }
@@ -247,6 +254,7 @@ mod tests {
             weights: WeightsChoice::InPlace,
             vae_tile: Some(128),
             step_cache: Some(0.05),
+            boundary: Some(0.9),
             ..draft()
         };
         let found = differences(&before, &other);

@@ -51,6 +51,11 @@ pub struct LoraListDocument {
 /// All LoRAs in the folders called `loras` of the data folder, of its models and of the folder of models, which may be
 /// `ComfyUI`'s. Reads headers only.
 pub fn installed_loras(folders: &Folders) -> Vec<ListedLora> {
+    paired(lora_files(folders))
+}
+
+/// The files in the folders of LoRAs, in order.
+pub(super) fn lora_files(folders: &Folders) -> Vec<PathBuf> {
     let mut roots = vec![folders.data.join("models").join("loras"), folders.data.join("loras")];
     roots.extend(folders.models.iter().map(|models| models.join("loras")));
     let mut files = Vec::new();
@@ -59,7 +64,7 @@ pub fn installed_loras(folders: &Folders) -> Vec<ListedLora> {
     }
     files.sort();
     files.dedup();
-    paired(files)
+    files
 }
 
 fn fit(path: &Path, model: &Checkpoint) -> Result<LoraFitDocument> {

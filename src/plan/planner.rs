@@ -137,6 +137,9 @@ impl Planner {
             Base::New => self.new_draft(changes)?,
             Base::Preset(name) => {
                 let preset = self.catalog.preset(name)?;
+                if changes.loras.is_none() {
+                    preset.check_loras()?;
+                }
                 let draft = if preset.is_complete() {
                     self.new_form(preset.draft(""))
                 } else {

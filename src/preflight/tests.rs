@@ -104,6 +104,7 @@ pub(super) fn request(width: u32, height: u32, frames: u32) -> GenRequest {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         step_cache: None,
+        boundary: None,
         components: crate::core::ComponentFiles::default(),
         latents_in: None,
     }

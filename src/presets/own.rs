@@ -47,7 +47,7 @@ pub fn find_preset(data_dir: &Path, name: &str) -> Result<Preset> {
     own.map_or_else(|| super::shipped::by_name(name), Ok)
 }
 
-/// Saves a preset among the own ones. Fails if its name is taken and it does not replace the one of that name, or if the
+/// Saves a preset among the own ones, with the hashes of its LoRAs. Fails if its name is taken and it does not replace the one of that name, or if the
 /// name is one of a shipped preset.
 pub fn save_preset(data_dir: &Path, preset: &Preset, replaces: bool) -> Result<()> {
     let name = preset.name.trim();
@@ -64,6 +64,14 @@ pub fn save_preset(data_dir: &Path, preset: &Preset, replaces: bool) -> Result<(
         return Err(wrong(&format!("There is a preset \"{name}\" already")));
     }
     fs::create_dir_all(data_dir.join(FOLDER)).map_err(|error| failed(&path, error))?;
+    let mut preset = preset.clone();
+    for lora in preset.settings.loras.iter_mut().flatten().filter(|lora| lora.sha256.is_none()) {
+        let file = lora.file.clone();
+        // one that is not there keeps its name; whoever applies the preset is asked for the file
+        if file.is_file() {
+            lora.identify(&file)?;
+        }
+    }
     crate::store::write_whole(&path, preset.to_ron()?.as_bytes())
 }
 

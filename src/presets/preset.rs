@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::preset_lora::PresetLora;
 use crate::core::{
-    ComponentFiles, Draft, Error, Kind, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution,
-    Result, Sampler, StepList, WeightsChoice,
+    ComponentFiles, Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler,
+    StepList, WeightsChoice,
 };
 use crate::models::is_variant;
 
@@ -70,9 +71,12 @@ pub struct PresetFields {
     /// Threshold of the step cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_cache: Option<f32>,
+    /// Fraction of the training timesteps from which the high-noise expert runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<f32>,
     /// LoRAs, in the order they are applied.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub loras: Option<Vec<LoraChoice>>,
+    pub loras: Option<Vec<PresetLora>>,
 }
 
 /// Version of the file format that is written.
@@ -139,7 +143,9 @@ impl Preset {
                 frames: Some(draft.frames),
                 fps: Some(draft.fps),
                 step_cache: draft.step_cache,
-                loras: Some(draft.loras.clone()).filter(|loras| !loras.is_empty()),
+                boundary: draft.boundary,
+                loras: Some(draft.loras.iter().map(PresetLora::of).collect())
+                    .filter(|loras: &Vec<_>| !loras.is_empty()),
             },
         }
     }
@@ -156,6 +162,27 @@ impl Preset {
     /// for none in particular.
     pub fn is_made_for(&self, id: &str) -> bool {
         !self.model.is_empty() && is_variant(id, &self.model)
+    }
+
+    /// Its LoRAs whose files were looked for and not found.
+    pub fn missing_loras(&self) -> impl Iterator<Item = &PresetLora> {
+        self.settings.loras.iter().flatten().filter(|lora| lora.is_missing)
+    }
+
+    /// Fails with [`Kind::Input`] and the field `lora` if the file of a LoRA was not found.
+    pub fn check_loras(&self) -> Result<()> {
+        let missing: Vec<_> = self.missing_loras().map(|lora| format!("\"{}\"", lora.name())).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "The preset \"{}\" needs the LoRA {}, which is not on this machine",
+            self.name,
+            missing.join(" and ")
+        );
+        Err(Error::new(Kind::Input, message).field("lora").remedy(
+            "Put the file into the folder \"loras\" of the data folder, or choose it in the presets panel",
+        ))
     }
 
     /// The text of its file.
@@ -184,7 +211,9 @@ impl Preset {
         set(&mut draft.size, fields.size.as_ref());
         set(&mut draft.frames, fields.frames.as_ref());
         set(&mut draft.fps, fields.fps.as_ref());
-        set(&mut draft.loras, fields.loras.as_ref());
+        if let Some(loras) = &fields.loras {
+            draft.loras = loras.iter().map(PresetLora::choice).collect();
+        }
         if fields.guidance.is_some() || fields.guidance_low.is_some() {
             set(&mut draft.guidance, fields.guidance.as_ref());
             draft.guidance_low = fields.guidance_low;
@@ -195,6 +224,9 @@ impl Preset {
         }
         if fields.step_cache.is_some() {
             draft.step_cache = fields.step_cache;
+        }
+        if fields.boundary.is_some() {
+            draft.boundary = fields.boundary;
         }
     }
 
@@ -226,6 +258,7 @@ impl Preset {
             components: ComponentFiles::default(),
             latents_in: None,
             step_cache: None,
+            boundary: None,
         };
         self.apply(&mut draft);
         draft

@@ -58,10 +58,12 @@ pub enum SweepField {
     VaeTile,
     /// Threshold of the step cache; "off" for none.
     StepCache,
+    /// Where the low-noise expert takes over; "model" for the model's own boundary.
+    Boundary,
 }
 
 /// Fields whose name is one word.
-const PLAIN: [(&str, SweepField); 20] = [
+const PLAIN: [(&str, SweepField); 21] = [
     ("preset", SweepField::Preset),
     ("model", SweepField::Model),
     ("prompt", SweepField::Prompt),
@@ -82,6 +84,7 @@ const PLAIN: [(&str, SweepField); 20] = [
     ("weights", SweepField::Weights),
     ("vae_tile", SweepField::VaeTile),
     ("step_cache", SweepField::StepCache),
+    ("boundary", SweepField::Boundary),
 ];
 
 impl SweepField {
@@ -115,13 +118,18 @@ impl SweepField {
                 | Self::LoraStrength(..)
                 | Self::VaeTile
                 | Self::StepCache
+                | Self::Boundary
         )
     }
 
     /// Gives `draft` the value in `text`. `preset` finds a preset by its name.
     pub fn set(&self, draft: &mut Draft, text: &str, preset: &dyn Fn(&str) -> Result<Preset>) -> Result<()> {
         match self {
-            Self::Preset => preset(text)?.apply(draft),
+            Self::Preset => {
+                let preset = preset(text)?;
+                preset.check_loras()?;
+                preset.apply(draft);
+            }
             Self::Model => text.clone_into(&mut draft.model),
             Self::Prompt => text.clone_into(&mut draft.prompt),
             Self::Replace(words) => {
@@ -154,6 +162,8 @@ impl SweepField {
             Self::VaeTile => draft.vae_tile = Some(self.number(text)?),
             Self::StepCache if text == "off" => draft.step_cache = None,
             Self::StepCache => draft.step_cache = Some(self.number(text)?),
+            Self::Boundary if text == "model" => draft.boundary = None,
+            Self::Boundary => draft.boundary = Some(self.number(text)?),
         }
         Ok(())
     }
@@ -189,6 +199,7 @@ impl SweepField {
             Self::Weights => serde_word(&draft.weights),
             Self::VaeTile => draft.vae_tile.map_or_else(|| "auto".to_owned(), |tile| tile.to_string()),
             Self::StepCache => draft.step_cache.map_or_else(|| "off".to_owned(), |cache| cache.to_string()),
+            Self::Boundary => draft.boundary.map_or_else(|| "model".to_owned(), |at| at.to_string()),
         }
     }
 

@@ -63,6 +63,7 @@ fn every_field_is_set_and_read_back() {
         ("weights", "packed"),
         ("vae_tile", "128"),
         ("step_cache", "0.05"),
+        ("boundary", "0.9"),
     ] {
         let parsed: SweepField = field.parse().unwrap();
         assert_eq!(parsed.to_string(), field);

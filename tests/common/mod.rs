@@ -67,6 +67,7 @@ pub(crate) fn draft() -> Draft {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         step_cache: None,
+        boundary: None,
         components: ComponentFiles::default(),
         latents_in: None,
     }

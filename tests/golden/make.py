@@ -599,6 +599,8 @@ def pipeline_ref(
 
 def refs_pipeline():
     pipeline_ref("pipeline_t2v", "tiny-t2v", WanPipeline, 4.0, 12.0, 3.0, 0.875, frames=9)
+    # the high-noise expert runs 3 steps at this boundary, and 4 at the model's own
+    pipeline_ref("pipeline_t2v_boundary", "tiny-t2v", WanPipeline, 4.0, 12.0, 3.0, 0.95)
     pipeline_ref("pipeline_i2v", "tiny-i2v", WanImageToVideoPipeline, 3.5, 5.0, None, 0.9, image=True)
     pipeline_ref(
         "pipeline_i2v_last", "tiny-i2v", WanImageToVideoPipeline, 3.5, 5.0, None, 0.9, image=True, last_image=True

@@ -6,8 +6,9 @@ use crate::common::{self, PATIENCE, draft, events_of, finished, frames, worker};
 
 use std::path::{Path, PathBuf};
 
-use wandeck::core::{Draft, Event, Kind, Resolution};
+use wandeck::core::{Draft, Event, Kind, Outcome, Resolution, Stage};
 use wandeck::jobs::JobSpec;
+use wandeck::library::SavedRequest;
 use wandeck::media::Reader;
 
 fn work(draft: Draft, output: &Path) -> JobSpec {
@@ -30,6 +31,52 @@ fn the_same_frames_as_diffusers() {
 
     let latents = common::tensors(&dir.path().join("frames.safetensors")).f32("latents");
     assert_eq!(latents.shape(), golden.f32("latents").shape());
+}
+
+/// Runs `draft` and returns its outcome, and the steps of the high-noise and the low-noise expert.
+fn outcome_and_steps(draft: Draft, output: &Path) -> (Outcome, [u32; 2]) {
+    let worker = worker();
+    let id = worker.submit(work(draft, output));
+    let events = events_of(&worker, id);
+    let plan = events.iter().find_map(|event| match event {
+        Event::Started { plan, .. } => Some(plan.clone()),
+        _ => None,
+    });
+    let plan = plan.unwrap();
+    let of = |wanted| plan.iter().find(|(stage, _)| *stage == wanted).map_or(0, |(_, steps)| *steps);
+    (finished(&events).clone(), [of(Stage::DenoiseHigh), of(Stage::DenoiseLow)])
+}
+
+#[test]
+fn another_boundary_gives_the_same_frames_as_diffusers() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = Draft { boundary: Some(0.95), frames: 5, ..draft() };
+    let (outcome, steps) = outcome_and_steps(asked, &dir.path().join("frames"));
+    assert_eq!(steps, [3, 3]);
+    let golden = common::golden("pipeline_t2v_boundary");
+    common::assert_same_frames("pipeline_t2v_boundary", &frames(&outcome.output), &golden.u8("frames"));
+    assert_eq!(outcome.request.boundary, Some(0.95));
+}
+
+#[test]
+fn the_boundary_decides_the_steps_of_each_expert() {
+    let dir = tempfile::tempdir().unwrap();
+    let short = Draft { frames: 1, size: Resolution::new(32, 32), ..draft() };
+    let run = |boundary: Option<f32>| {
+        let output = dir.path().join(format!("{}.mp4", boundary.unwrap_or(9.0)));
+        let (_, steps) = outcome_and_steps(Draft { boundary, ..short.clone() }, &output);
+        (std::fs::read(output.with_extension("safetensors")).unwrap(), steps)
+    };
+    let own = run(None);
+    assert_eq!(own.1, [4, 2]);
+    assert_eq!(run(Some(0.875)), own, "the model's own boundary");
+    let (all_high, steps) = run(Some(0.0));
+    assert!(steps == [6, 0] && all_high != own.0);
+    let (low, steps) = run(Some(1.0));
+    // the first timestep is 999
+    assert!(steps == [0, 6] && low != own.0 && low != all_high, "{steps:?}");
+    let saved = |name: &str| SavedRequest::read(&dir.path().join(name)).unwrap().unwrap().draft.boundary;
+    assert_eq!((saved("9.mp4"), saved("1.mp4")), (None, Some(1.0)), "the video carries it");
 }
 
 #[test]

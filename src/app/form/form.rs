@@ -140,6 +140,11 @@ impl Form {
         self.undo.absorb(&self.draft, &self.context);
     }
 
+    /// Where the program keeps its files and looks for models.
+    pub(in crate::app) fn folders(&self) -> &Folders {
+        self.planner.folders()
+    }
+
     pub(in crate::app) fn settings(&self) -> &Settings {
         self.planner.settings()
     }

@@ -3,7 +3,7 @@
 use super::form::Form;
 use crate::core::Draft;
 use crate::plan::{Difference, differences};
-use crate::presets::Preset;
+use crate::presets::{Preset, PresetLora};
 
 /// A preset before it is applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(in crate::app) struct PresetPreview {
     pub(in crate::app) description: String,
     /// The model that it needs, if it is not installed.
     pub(in crate::app) missing_model: Option<String>,
+    /// The names of its LoRAs whose files are not on this machine.
+    pub(in crate::app) missing_loras: Vec<String>,
     /// What it would change in the form.
     pub(in crate::app) differences: Vec<Difference>,
 }
@@ -51,6 +53,7 @@ impl Form {
                 name: preset.name.clone(),
                 description: preset.description.clone(),
                 missing_model: self.planner.model(&after.model).is_err().then(|| after.model.clone()),
+                missing_loras: preset.missing_loras().map(PresetLora::name).collect(),
                 differences: differences(&self.draft, &after),
             }
         };

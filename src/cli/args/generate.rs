@@ -57,6 +57,9 @@ pub(in crate::cli) struct Generate {
     /// Sampler
     #[arg(long, value_name = "NAME", value_parser = sampler_names())]
     pub(in crate::cli) sampler: Option<Sampler>,
+    /// Where the low-noise expert takes over: a fraction of the training timesteps, for example 0.9 [default: the model's]
+    #[arg(long, value_name = "FRACTION")]
+    pub(in crate::cli) boundary: Option<f32>,
     /// Threshold for skipping steps that would hardly change the video; try 0.05, or "off"; faster, but the video
     /// differs [default: off]
     #[arg(long, value_name = "THRESHOLD", value_parser = step_cache)]

@@ -11,11 +11,14 @@ use crate::plan::{self, DraftField};
 const FIRST_TILE: u32 = 256;
 /// The threshold that a person begins with who wants a step cache, as the method's authors do.
 const FIRST_THRESHOLD: f32 = 0.05;
+/// The boundary that a person begins with who wants another one: that of Wan 2.2 for text to video.
+const FIRST_BOUNDARY: f32 = 0.875;
 /// Fields of this part, with the words that a search finds beside the name.
-const FIELDS: [(DraftField, &str); 8] = [
+const FIELDS: [(DraftField, &str); 9] = [
     (DraftField::Fps, "frames per second fps rate speed"),
     (DraftField::Sampler, "sampler scheduler unipc euler dpm"),
     (DraftField::Shift, "flow shift sigma schedule"),
+    (DraftField::Boundary, "boundary switch experts high noise low noise"),
     (DraftField::StepCache, "step cache easycache skip steps speed faster threshold"),
     (DraftField::Provider, "provider cpu cuda tensorrt gpu device"),
     (DraftField::Precision, "precision fp32 bf16 fp16 int8 int4 type"),
@@ -86,6 +89,7 @@ fn error_name(field: DraftField) -> &'static str {
         DraftField::Precision => "precision",
         DraftField::VaeTile => "vae_tile",
         DraftField::StepCache => "step_cache",
+        DraftField::Boundary => "boundary",
         _ => "",
     }
 }
@@ -142,6 +146,7 @@ fn field_ui(ui: &mut Ui, fields: &mut Fields<'_>, field: DraftField) {
         }
         DraftField::VaeTile => tile_ui(ui, fields),
         DraftField::StepCache => step_cache_ui(ui, fields),
+        DraftField::Boundary => boundary_ui(ui, fields),
         _ => {}
     }
 }
@@ -171,6 +176,20 @@ fn step_cache_ui(ui: &mut Ui, fields: &mut Fields<'_>) {
         let threshold = draft.step_cache.as_mut()?;
         let value = DragValue::new(threshold).range(0.001..=3.0).speed(0.001).max_decimals(3);
         Some(ui.add(value))
+    });
+}
+
+/// The model's boundary, or another one.
+fn boundary_ui(ui: &mut Ui, fields: &mut Fields<'_>) {
+    let about = "Noise level at which the low-noise expert takes over, for models with two experts: a higher boundary \
+                 gives it more of the steps";
+    let label = RowLabel { name: "Boundary", note: "", about };
+    fields.row_ui(ui, label, DraftField::Boundary, &["boundary"], |ui, draft| {
+        if ui.selectable_label(draft.boundary.is_none(), "the model's").on_hover_text(about).clicked() {
+            draft.boundary = if draft.boundary.is_some() { None } else { Some(FIRST_BOUNDARY) };
+        }
+        let boundary = draft.boundary.as_mut()?;
+        Some(ui.add(DragValue::new(boundary).range(0.0..=1.0).speed(0.005).max_decimals(3)))
     });
 }
 

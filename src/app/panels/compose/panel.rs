@@ -14,7 +14,7 @@ use super::{model, preset, router, start};
 use crate::app::background::inputs::InputWell;
 
 /// Fields that tell their problems themselves.
-pub(super) const FIELDS: [&str; 19] = [
+pub(super) const FIELDS: [&str; 20] = [
     "model",
     "mode",
     "prompt",
@@ -33,6 +33,7 @@ pub(super) const FIELDS: [&str; 19] = [
     "precision",
     "vae_tile",
     "step_cache",
+    "boundary",
     "lora",
 ];
 

@@ -92,7 +92,7 @@ fn preview_ui(
     actions: &mut Vec<ComposeAction>,
 ) {
     let is_current = view.preset == Some(preview.name.as_str());
-    let is_here = preview.missing_model.is_none();
+    let is_here = preview.missing_model.is_none() && preview.missing_loras.is_empty();
     let button = Button::selectable(is_current, RichText::new(&preview.name).strong());
     let button = button.min_size(vec2(ui.available_width(), 0.0));
     let response = ui.add_enabled(is_here, button).on_hover_text(&preview.description);
@@ -103,6 +103,10 @@ fn preview_ui(
     ui.indent(&preview.name, |ui| {
         let text = match &preview.missing_model {
             Some(model) => format!("needs {model}, which is not installed"),
+            None if !preview.missing_loras.is_empty() => {
+                let names = preview.missing_loras.join(" and ");
+                format!("needs the LoRA {names}; choose its file in the presets panel")
+            }
             None => changes(preview),
         };
         ui.add(Label::new(RichText::new(text).small().weak()).wrap());
@@ -145,6 +149,7 @@ mod tests {
             name: name.into(),
             description: String::new(),
             missing_model: missing.map(Into::into),
+            missing_loras: Vec::new(),
             differences: vec![difference.clone()],
         };
         let presets = vec![preview("fast", None), preview("large", Some("t2v-A14B"))];

@@ -39,6 +39,8 @@ pub(in crate::app) enum PresetsAction {
     UndoRemove,
     /// Read a preset from this file.
     Import(PathBuf),
+    /// Choose the file of this own preset's LoRA, which is not at this path any more.
+    ChooseLora(String, PathBuf),
     /// Write this preset to a new file.
     Export(String, PathBuf),
 }
@@ -121,8 +123,10 @@ impl PresetsPanel {
         ui.horizontal_wrapped(|ui| {
             ui.strong(name);
             ui.weak(if is_own { "own" } else { "shipped" });
-            let apply = ui.small_button(format!("Apply {name}"));
-            if apply.on_hover_text("Use its settings in the form; prompt, images and seed stay").clicked() {
+            let can_apply = preset.missing_loras().next().is_none();
+            let apply = ui.add_enabled(can_apply, Button::new(format!("Apply {name}")).small());
+            let apply = apply.on_hover_text("Use its settings in the form; prompt, images and seed stay");
+            if apply.on_disabled_hover_text("Choose the files of its LoRAs first").clicked() {
                 actions.push(PresetsAction::Apply(name.clone()));
             }
             if ui.small_button("Duplicate").clicked() {
@@ -145,6 +149,7 @@ impl PresetsPanel {
         self.rename_ui(ui, name, actions);
         ui.add(Label::new(&preset.description).wrap());
         ui.add(Label::new(RichText::new(summary(preset)).weak()).wrap());
+        missing_loras_ui(ui, preset, actions);
         if let Some(preview) = view.previews.iter().find(|preview| preview.name == *name) {
             difference_ui(ui, preview);
         }
@@ -183,6 +188,22 @@ fn summary(preset: &Preset) -> String {
         fields.loras.as_ref().map(|loras| counted(loras.len() as u64, "LoRA")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// The LoRAs whose files are not on this machine, each with a button that chooses its file.
+fn missing_loras_ui(ui: &mut Ui, preset: &Preset, actions: &mut Vec<PresetsAction>) {
+    for lora in preset.missing_loras() {
+        let name = lora.name();
+        ui.horizontal_wrapped(|ui| {
+            let text = format!("Needs the LoRA {name}, which is not on this machine");
+            ui.label(RichText::new(text).color(theme::tokens(ui).warning))
+                .on_hover_text(format!("It was {}", lora.file.display()));
+            let choose = ui.small_button(format!("Choose the file of {name}"));
+            if choose.on_hover_text("The preset keeps the file that you choose").clicked() {
+                actions.push(PresetsAction::ChooseLora(preset.name.clone(), lora.file.clone()));
+            }
+        });
+    }
 }
 
 /// What a preset would change in the form.

@@ -5,7 +5,8 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::{PresetsAction, PresetsPanel, PresetsView};
 use crate::app::theme;
-use crate::presets::{self, Preset};
+use crate::core::LoraChoice;
+use crate::presets::{self, Preset, PresetLora};
 
 #[derive(Default)]
 struct Page {
@@ -54,6 +55,22 @@ fn an_own_preset_can_be_renamed_and_removed_and_the_form_saved() {
     assert_eq!(saved, &PresetsAction::Save("soft".into()));
     assert!(matches!(renamed, PresetsAction::Rename(old, new) if old == "my look" && new.contains('!')));
     assert_eq!(removed, &PresetsAction::Remove("my look".into()));
+}
+
+#[test]
+fn a_preset_whose_lora_is_missing_says_which_and_asks_for_its_file() {
+    let mut harness = page();
+    let mine = harness.state_mut().presets.last_mut().unwrap();
+    let lora = PresetLora::of(&LoraChoice::new("styles/ink.safetensors"));
+    mine.settings.loras = Some(vec![PresetLora { is_missing: true, ..lora }]);
+    harness.run();
+    harness.get_by_label("Needs the LoRA ink, which is not on this machine");
+    for label in ["Apply my look", "Choose the file of ink"] {
+        harness.get_by_role_and_label(Role::Button, label).click();
+        harness.run();
+    }
+    let expected = PresetsAction::ChooseLora("my look".into(), "styles/ink.safetensors".into());
+    assert_eq!(harness.state().actions, [expected]);
 }
 
 #[test]

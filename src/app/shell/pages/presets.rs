@@ -1,10 +1,13 @@
 //! What a person asks of the presets.
 
-use super::state::PageAnswer;
+use std::path::{Path, PathBuf};
+
+use super::state::{PageAnswer, Purpose};
 use crate::app::panels::presets::PresetsAction;
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
 use crate::core::{Draft, Error, Kind, Mode, Result};
+use crate::plan::own_presets;
 use crate::presets::{self, Preset};
 
 impl State {
@@ -62,6 +65,10 @@ impl State {
                 presets::save_preset(&data_dir, &preset, false)?;
                 Ok(format!("Imported the preset {}", preset.name))
             }),
+            PresetsAction::ChooseLora(name, file) => {
+                self.browse(Purpose::PresetLora(name, file));
+                Ok(())
+            }
             PresetsAction::Export(name, file) => {
                 let preset = known(&name)?;
                 self.change_presets(move || {
@@ -70,6 +77,12 @@ impl State {
                 })
             }
         }
+    }
+
+    /// Gives an own preset the file `path` for its LoRA that was at `before`.
+    pub(super) fn set_preset_lora(&self, name: String, before: PathBuf, path: PathBuf) -> Result<()> {
+        let data_dir = self.data_dir.clone();
+        self.change_presets(move || set_lora(&data_dir, &name, &before, &path))
     }
 
     /// Saves the settings of a cell or a result as a new preset.
@@ -94,14 +107,14 @@ impl State {
 
     /// Reads the own presets in the background.
     pub(in crate::app::shell) fn load_presets(&self) -> Result<()> {
-        let data_dir = self.data_dir.clone();
-        self.page_work(move || PageAnswer::Presets(None, presets::own_presets(&data_dir)))
+        let folders = self.form.folders().clone();
+        self.page_work(move || PageAnswer::Presets(None, own_presets(&folders)))
     }
 
     /// Changes presets on disk in the background, and reads them again.
     fn change_presets(&self, change: impl FnOnce() -> Result<String> + Send + 'static) -> Result<()> {
-        let data_dir = self.data_dir.clone();
-        self.page_work(move || PageAnswer::Presets(Some(change()), presets::own_presets(&data_dir)))
+        let folders = self.form.folders().clone();
+        self.page_work(move || PageAnswer::Presets(Some(change()), own_presets(&folders)))
     }
 
     pub(super) fn take_presets(
@@ -125,5 +138,50 @@ impl State {
             self.notifications.add(Tone::Good, changed?, None);
         }
         Ok(())
+    }
+}
+
+/// Gives the own preset `name` the file `path` for its LoRA that was at `before`; returns what changed in words.
+fn set_lora(data_dir: &Path, name: &str, before: &Path, path: &Path) -> Result<String> {
+    let mut preset = presets::find_preset(data_dir, name)?;
+    let mut is_other = false;
+    for lora in preset.settings.loras.iter_mut().flatten().filter(|lora| lora.file == before) {
+        let known = lora.sha256.take();
+        lora.identify(path)?;
+        is_other |= known.is_some() && known != lora.sha256;
+    }
+    presets::save_preset(data_dir, &preset, true)?;
+    let file = path.display();
+    Ok(if is_other {
+        format!("The preset {name} has {file} now, whose content is not that of the LoRA it was saved with")
+    } else {
+        format!("The preset {name} has {file} now")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::LoraChoice;
+    use crate::core::testing::draft;
+
+    #[test]
+    fn a_chosen_file_replaces_the_missing_one_and_another_content_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let [before, same, other] = ["a", "b", "c"].map(|name| dir.path().join(name));
+        for (file, text) in [(&before, "ink"), (&same, "ink"), (&other, "rain")] {
+            std::fs::write(file, text).unwrap();
+        }
+        let of_form =
+            Draft { loras: vec![LoraChoice { strength: 0.5, ..LoraChoice::new(&before) }], ..draft() };
+        presets::save_preset(dir.path(), &Preset::of(&of_form, Mode::T2V, "look", ""), false).unwrap();
+        std::fs::remove_file(&before).unwrap();
+        let said = set_lora(dir.path(), "look", &before, &same).unwrap();
+        assert!(!said.contains("content"), "{said}");
+        let lora = presets::find_preset(dir.path(), "look").unwrap().settings.loras.unwrap().remove(0);
+        assert_eq!((lora.file.as_path(), lora.strength), (same.as_path(), 0.5));
+        let said = set_lora(dir.path(), "look", &same, &other).unwrap();
+        assert!(said.contains("content"), "{said}");
+        assert!(set_lora(dir.path(), "look", &other, &before).is_err(), "it is not there");
     }
 }

@@ -111,6 +111,10 @@ impl State {
                 Purpose::Import => {
                     dialog.set_title("Import settings").add_filter("JSON", &["json"]).pick_file()
                 }
+                Purpose::PresetLora(preset, _) => {
+                    let title = format!("Choose the LoRA of the preset {preset}");
+                    dialog.set_title(title).add_filter("LoRA", &["safetensors"]).pick_file()
+                }
             };
             chosen.map(|path| (purpose, path))
         });
@@ -154,6 +158,7 @@ impl State {
             Purpose::DataFolder => self
                 .page_work(move || PageAnswer::DataFolder(choose_data_dir(Some(&path)).map(|()| Some(path)))),
             Purpose::Import => self.read_import(path),
+            Purpose::PresetLora(preset, before) => self.set_preset_lora(preset.clone(), before.clone(), path),
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) enum Purpose {
     DataFolder,
     /// A configuration to import.
     Import,
+    /// The LoRA of the own preset with this name, instead of this file.
+    PresetLora(String, PathBuf),
 }
 
 /// What the threads of the pages found out.
