@@ -210,6 +210,23 @@ fn more_steps_and_frames_make_no_more_large_copies_of_pageable_memory() {
     }
 }
 
+/// The transformer for a card has no convolution, so that nothing of it but attention is up to cuDNN.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn a_step_has_no_convolution() {
+    let convolutions = |steps: &str| {
+        // fp32 has no attention in cuDNN
+        let card = Card::new();
+        let args = ["--model", "toy-t2v-A14B", "--precision", "fp32", "--guidance", "1", "--steps", steps];
+        let run = card.generate(&args);
+        assert!(run.status.success(), "{}", errors(&run));
+        card.record().of("cudnn").filter(|call| *call == "execute").count()
+    };
+    let few = convolutions("4");
+    assert!(few > 0, "the decoder has some");
+    assert_eq!(convolutions("12"), few);
+}
+
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
 fn a_job_for_the_card_that_does_not_fit_fails_and_never_runs_on_the_cpu() {

@@ -6,7 +6,7 @@ use super::report::{out, print_done};
 use crate::core::{CancelToken, Error, Kind, Provider, ProviderChoice, Result};
 use crate::engine::check_kernels;
 use crate::models;
-use crate::onnx::{self, ExportDocument, WeightPlacement};
+use crate::onnx::{self, ExportDocument, GraphTarget, WeightPlacement};
 use crate::pipeline::{ComputePlan, RepackedModel, Reporter};
 use crate::store::WeightsCache;
 use crate::wan::graphs::{self, Segments, StreamCall};
@@ -47,9 +47,10 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
         ("transformer", Some(&checkpoint.transformer)),
         ("transformer_2", checkpoint.transformer_2.as_ref()),
     ];
+    let target = GraphTarget { provider, compute: types.transformer };
     for (name, part) in transformers {
         if let Some(part) = part {
-            all.push((name, graphs::transformer(&part.config, &part.weights, segments, types.transformer)?));
+            all.push((name, graphs::transformer(&part.config, &part.weights, segments, target)?));
         }
     }
     all.iter().try_for_each(|(_, graph)| check_kernels(graph, provider))?;

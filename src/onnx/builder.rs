@@ -14,7 +14,7 @@ use super::quantised::scale_name;
 use super::row_chunks::LoopBody;
 use super::spec::{Dtype, Graph, GraphSpec, ValueSpec};
 use super::weights::{StoredForm, Weights};
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, Provider, Result};
 
 /// ONNX IR version of opset 23.
 const IR_VERSION: i64 = 11;
@@ -83,6 +83,7 @@ pub struct GraphBuilder<'w> {
     spec: GraphSpec,
     /// Compute type of the graph.
     compute: ComputeType,
+    pub(super) provider: Provider,
     /// Compute type of the section under construction: that of the graph, or fp32.
     section: ComputeType,
     constants: HashMap<(Dtype, Vec<i64>, Vec<u8>), Var>,
@@ -109,6 +110,7 @@ impl<'w> GraphBuilder<'w> {
             initializers: Vec::new(),
             spec: GraphSpec::default(),
             compute: ComputeType::Fp32,
+            provider: Provider::Cpu,
             section: ComputeType::Fp32,
             constants: HashMap::new(),
             views: HashMap::new(),

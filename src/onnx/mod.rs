@@ -30,6 +30,7 @@ mod safetensors_header;
 mod scaled_form;
 mod signature;
 mod spec;
+mod target;
 mod type_inference;
 mod weight_delta;
 mod weights;
@@ -52,6 +53,7 @@ pub use safetensors_header::safetensors_header;
 pub use scaled_form::{ScaleOrder, ScaledForm};
 pub use signature::{Signature, SignatureValue, dims_text, element_name};
 pub use spec::{Dim, Dtype, FileRange, Graph, GraphSpec, ValueSpec};
+pub use target::GraphTarget;
 pub use type_inference::TypedNode;
 pub use weight_delta::{
     DeltaRows, FactorMatrix, FactorSource, LowRankPair, MagnitudeAxis, MagnitudeRatios, WeightDelta, values,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::ArrayD;
-use wandeck::core::CancelToken;
+use wandeck::core::{CancelToken, Provider};
 use wandeck::engine::{Input, Session, SessionOptions};
 use wandeck::models::synth::{
     Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan,
 };
-use wandeck::onnx::{ComputeType, Dim, Dtype, Graph, TensorInfo, Weights};
+use wandeck::onnx::{ComputeType, Dim, Dtype, Graph, GraphTarget, TensorInfo, Weights};
 use wandeck::wan::Checkpoint;
 use wandeck::wan::graphs::{self, Segments, StreamCall};
 
@@ -61,8 +61,10 @@ pub(crate) fn all_graphs_in(
         ("vae_encoder", encoder(StreamCall::Later)),
     ];
     let parts = [("transformer", Some(&model.transformer)), ("transformer_2", model.transformer_2.as_ref())];
+    let provider = if for_transformer == ComputeType::Fp32 { Provider::Cpu } else { Provider::Cuda };
+    let target = GraphTarget { provider, compute: for_transformer };
     for (name, part) in parts.into_iter().filter_map(|(name, part)| Some((name, part?))) {
-        let graph = graphs::transformer(&part.config, &part.weights, segments, for_transformer);
+        let graph = graphs::transformer(&part.config, &part.weights, segments, target);
         all.push((name, graph.unwrap()));
     }
     all

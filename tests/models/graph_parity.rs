@@ -10,10 +10,10 @@
 )]
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
-use wandeck::core::CancelToken;
+use wandeck::core::{CancelToken, Provider};
 use wandeck::engine::{Input, Session, SessionOptions, StateTensor, Tensor};
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
-use wandeck::onnx::{ComputeType, Graph, Weights};
+use wandeck::onnx::{ComputeType, Graph, GraphTarget, Weights};
 use wandeck::wan::graphs::{self, BandLimits, Segments, StreamCall, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
 
@@ -67,13 +67,18 @@ fn transformers_agree() {
         let dir = common::golden_model(model).join(part);
         let config: TransformerConfig = common::config(&dir);
         let weights = Weights::open(&dir, TRANSFORMER).unwrap();
-        let mut session = load(&graphs::transformer(&config, &weights, segments, ComputeType::Fp32).unwrap());
         let golden = common::golden(reference);
-        for suffix in ["", "_b"] {
-            let hidden = golden.f32(&format!("hidden_states{suffix}"));
-            let sample = transform(&mut session, &config, &golden, &hidden, segments);
-            let expected = golden.f32(&format!("sample{suffix}"));
-            assert_close(&format!("{reference}{suffix}"), &sample.view().unwrap(), &expected.view());
+        // the CPU computes the form for cards too
+        for provider in [Provider::Cpu, Provider::Cuda] {
+            let target = GraphTarget { provider, compute: ComputeType::Fp32 };
+            let mut session = load(&graphs::transformer(&config, &weights, segments, target).unwrap());
+            for suffix in ["", "_b"] {
+                let hidden = golden.f32(&format!("hidden_states{suffix}"));
+                let sample = transform(&mut session, &config, &golden, &hidden, segments);
+                let expected = golden.f32(&format!("sample{suffix}"));
+                let what = format!("{reference}{suffix} for {provider}");
+                assert_close(&what, &sample.view().unwrap(), &expected.view());
+            }
         }
     }
 }

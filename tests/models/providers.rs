@@ -88,7 +88,7 @@ fn what_a_provider_cannot_compute_is_named() {
         error.to_string()
     };
     let text = refusal(ComputeType::Bf16, Provider::Cpu, "transformer");
-    assert_eq!(text, "CPU does not support Conv in bf16, needed by the transformer");
+    assert_eq!(text, "CPU does not support Gemm in bf16, needed by the transformer");
     assert!(refusal(ComputeType::Fp16, Provider::Cpu, "text_encoder").contains("support Gemm in fp16"));
     assert!(refusal(ComputeType::Bf16, Provider::Cuda, "vae_decoder").contains("support Resize in bf16"));
 

@@ -8,7 +8,7 @@ use super::session_cache::{LoadedSession, SessionKey};
 use super::{FrameDecoder, PrefetchPlan, TextEncoder};
 use crate::core::{Bytes, CancelToken, Expert, Provider, Result};
 use crate::engine::{Prepack, check_kernels};
-use crate::onnx::Dtype;
+use crate::onnx::{Dtype, GraphTarget};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::decode::DecoderInputs;
 use crate::pipeline::loras::Loras;
@@ -99,7 +99,8 @@ impl<'a> Networks<'a> {
         let network = |component, graph| Network::built(component, graph, loader.options(component));
         let transformer = |component, part: &Component<TransformerConfig>, expert| {
             let (config, adapters) = (&part.config, loras.adapters(expert, &part.weights, cancel)?);
-            graphs::adapted_transformer(config, &part.weights, segments, compute.transformer, &adapters)
+            let target = GraphTarget { provider: compute.device.provider, compute: compute.transformer };
+            graphs::adapted_transformer(config, &part.weights, segments, target, &adapters)
                 .map(|graph| network(component, graph))
         };
         let (text, vae) = (&model.text_encoder, &model.vae);

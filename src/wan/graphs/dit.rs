@@ -9,7 +9,7 @@ use super::layers::{
 };
 use super::parts;
 use crate::core::Result;
-use crate::onnx::{Adapter, Attr, ComputeType, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Adapter, Attr, Dtype, Graph, GraphBuilder, GraphTarget, ValueSpec, Var, Weights};
 
 /// Number of rows of prompt embeddings that the transformer attends to. Short prompts are padded with zero rows, which are
 /// not masked.
@@ -80,9 +80,9 @@ pub fn transformer(
     config: &TransformerConfig,
     weights: &Weights,
     segments: Segments,
-    compute: ComputeType,
+    target: impl Into<GraphTarget>,
 ) -> Result<Graph> {
-    adapted_transformer(config, weights, segments, compute, &[])
+    adapted_transformer(config, weights, segments, target, &[])
 }
 
 /// The graph of a transformer with LoRAs: each of `adapters` adds an input `[1]` for its strength, by its own name.
@@ -90,10 +90,11 @@ pub fn adapted_transformer(
     config: &TransformerConfig,
     weights: &Weights,
     segments: Segments,
-    compute: ComputeType,
+    target: impl Into<GraphTarget>,
     adapters: &[Adapter],
 ) -> Result<Graph> {
-    let mut g = GraphBuilder::new("transformer", weights).with_compute(compute).with_adapters(adapters)?;
+    let mut g =
+        GraphBuilder::new("transformer", weights).for_target(target.into()).with_adapters(adapters)?;
     let (width, half_head) = (config.width(), config.attention_head_dim / 2);
     let video =
         |channels: usize| [1.into(), channels.into(), "frames".into(), "height".into(), "width".into()];
@@ -129,18 +130,48 @@ pub fn adapted_transformer(
 }
 
 /// Tokens `[S, width]` in fp32, and the grid `[3]` of patches in time, height and width.
+///
+/// The CPU computes a convolution, which needs no copy of the latent in another order; elsewhere one in three dimensions
+/// is slow or missing, and a product takes its place.
 fn patch_embedding(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerConfig) -> Result<(Var, Var)> {
     let [pt, ph, pw] = config.patch_size;
     let width = config.width();
     let weight = g.weight("patch_embedding.weight", &[width, config.in_channels, pt, ph, pw])?;
     let bias = g.weight("patch_embedding.bias", &[width])?;
-    let patch = Attr::Ints(vec![pt as i64, ph as i64, pw as i64]);
     let latent = g.narrow(latent);
+    if !g.is_for_cpu() {
+        let (patches, grid) = patches(g, &latent, config);
+        let inputs = config.in_channels * pt * ph * pw;
+        let weight = reshape(g, &weight, &[width as i64, inputs as i64]);
+        let x = g.op("Gemm", &[&patches, &weight, &bias], &[("transB", Attr::Int(1))]);
+        return Ok((g.widen(&x), grid));
+    }
+    let patch = Attr::Ints(vec![pt as i64, ph as i64, pw as i64]);
     let x = g.op("Conv", &[&latent, &weight, &bias], &[("kernel_shape", patch.clone()), ("strides", patch)]);
     let grid = g.op("Shape", &[&x], &[("start", Attr::Int(2))]);
     let x = reshape(g, &x, &[width as i64, -1]);
     let x = transpose(g, &x, &[1, 0]);
     Ok((g.widen(&x), grid))
+}
+
+/// The patches of `latent`, a row for each: `[S, C*pt*ph*pw]`; and their grid.
+fn patches(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerConfig) -> (Var, Var) {
+    let patch = config.patch_size.map(|side| side as i64);
+    let size = g.op("Shape", &[latent], &[("start", Attr::Int(2))]);
+    let sides = g.ints(&patch);
+    let grid = g.op("Div", &[&size, &sides], &[]);
+    let channels = g.ints(&[config.in_channels as i64]);
+    let mut dims = vec![channels];
+    for (axis, &side) in (0..).zip(&patch) {
+        dims.push(slice(g, &grid, axis, axis + 1, 0));
+        dims.push(g.ints(&[side]));
+    }
+    let dims = concat(g, &dims.iter().collect::<Vec<_>>(), 0);
+    let x = g.op("Reshape", &[latent, &dims], &[]);
+    // (c, t, pt, h, ph, w, pw) -> (t, h, w, c, pt, ph, pw)
+    let x = transpose(g, &x, &[1, 3, 5, 0, 2, 4, 6]);
+    let inputs = config.in_channels as i64 * patch.iter().product::<i64>();
+    (reshape(g, &x, &[-1, inputs]), grid)
 }
 
 /// The embedding `[K, width]` and its projection `[K, 6, width]` for `K` timesteps, both fp32.

@@ -7,7 +7,7 @@
 
 use super::layers::concat;
 use crate::core::{Quantisation, Result};
-use crate::onnx::{Attr, ComputeType, GraphBuilder, Var};
+use crate::onnx::{Attr, GraphBuilder, Var};
 
 /// Maximum number of rows that a feed-forward computes at once on the CPU. At 256 the values between its matrices stay in
 /// the cache (fp32 is as fast with 512, and 6 % slower with 128). int8 weights are cheaper to read again, and 192 rows are
@@ -23,7 +23,7 @@ pub(super) fn by_rows<'w>(
     x: &Var,
     apply: impl FnOnce(&mut GraphBuilder<'w>, &Var) -> Result<Var>,
 ) -> Result<Var> {
-    if g.section_compute() != ComputeType::Fp32 {
+    if !g.is_for_cpu() {
         return apply(g, x);
     }
     let is_int8 = g.weights().quantisation() == Some(Quantisation::Int8);
@@ -34,7 +34,7 @@ pub(super) fn by_rows<'w>(
 pub(super) fn attention(g: &mut GraphBuilder<'_>, [q, k, v]: [&Var; 3], heads: usize) -> Var {
     let at_once = heads_at_once(heads);
     let of = |count: usize| [("num_heads", Attr::Int(count as i64))];
-    if g.section_compute() != ComputeType::Fp32 || at_once == heads {
+    if !g.is_for_cpu() || at_once == heads {
         return g.contrib("MultiHeadAttention", &[q, k, v], &of(heads));
     }
     let parts = heads / at_once;
