@@ -27,6 +27,8 @@ use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 const CHUNK: usize = 1 << 20;
 /// How often what was received is brought to the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
+/// After how many bytes at most; the fewer are left for the end, the sooner a fetch is over.
+const SYNC_BYTES: Bytes = Bytes(128 << 20);
 
 /// How files are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub struct TransferOptions {
     pub connections: usize,
     /// Size of a block, the unit of the journal; default 4 MiB.
     pub block: Bytes,
-    /// Most blocks that one request asks for; default 16.
+    /// Most blocks that one request asks for; default 8.
     pub blocks_per_request: usize,
     /// Limit of bytes per second for all connections together; default none.
     pub limit: Option<Bytes>,
@@ -50,7 +52,7 @@ impl Default for TransferOptions {
         Self {
             connections: 4,
             block: Bytes(4 << 20),
-            blocks_per_request: 16,
+            blocks_per_request: 8,
             limit: None,
             first_pause: Duration::from_millis(500),
             stall: Duration::from_secs(30),
@@ -244,7 +246,7 @@ impl<'a> Downloader<'a> {
         let received = thread::scope(|scope| -> Result<()> {
             let hashing = named(scope, "fetch hash", || hash_along(part, &running))?;
             let syncing = named(scope, "fetch sync", || {
-                while !part.is_over_within(SYNC_EVERY) {
+                while !part.is_over_within(SYNC_EVERY, SYNC_BYTES) {
                     sync(part, &running)?;
                 }
                 Ok(())

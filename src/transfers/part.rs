@@ -82,6 +82,8 @@ struct State {
     taken: Vec<bool>,
     /// Lines of blocks in the journal.
     num_lines: u64,
+    /// How many of these lines the last sync covers.
+    num_synced: u64,
     /// Blocks that are there without a gap from the start.
     frontier: usize,
     /// Whether nothing more comes.
@@ -116,6 +118,7 @@ impl Part {
         let mut state = State {
             journal,
             num_lines: blocks.len() as u64,
+            num_synced: blocks.len() as u64,
             done: vec![false; num_blocks],
             taken: vec![false; num_blocks],
             frontier: 0,
@@ -145,7 +148,7 @@ impl Part {
         state.journal.append(&JournalLine::Boot(boot_id()))?;
         state.done.fill(false);
         state.taken.fill(false);
-        (state.num_lines, state.frontier) = (0, 0);
+        (state.num_lines, state.num_synced, state.frontier) = (0, 0, 0);
         Ok(())
     }
 
@@ -255,10 +258,13 @@ impl Part {
         }
     }
 
-    /// Waits for `time`, or until nothing more comes. Returns whether that is so.
-    pub(super) fn is_over_within(&self, time: Duration) -> bool {
+    /// Waits for `time`, or until `most` bytes came since the last [`sync`](Self::sync), or until nothing more comes.
+    /// Returns whether nothing more comes.
+    pub(super) fn is_over_within(&self, time: Duration, most: Bytes) -> bool {
         let state = self.state();
-        let waited = self.changed.wait_timeout_while(state, time, |state| !state.is_over);
+        let enough = most.0.div_ceil(self.identity.block);
+        let is_little = |state: &mut State| state.num_lines - state.num_synced < enough;
+        let waited = self.changed.wait_timeout_while(state, time, |state| !state.is_over && is_little(state));
         waited.map_or(true, |(state, _)| state.is_over)
     }
 
@@ -274,6 +280,7 @@ impl Part {
         self.writer()?.sync_data().map_err(|error| cannot_write(&self.path, error))?;
         let mut state = self.state();
         state.journal.append(&JournalLine::Synced { blocks, hashed, hash })?;
+        state.num_synced = blocks;
         state.journal.sync()
     }
 
@@ -351,6 +358,22 @@ mod tests {
         assert!(part.is_whole());
         part.persist(&to).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_came_is_synced_before_it_is_much() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = open(&dir.path().join("f"));
+        let hour = Duration::from_hours(1);
+        part.finish(10).unwrap();
+        part.finish(20).unwrap();
+        assert!(!part.is_over_within(hour, Bytes(15)), "two blocks are enough");
+        part.sync(0, None).unwrap();
+        assert!(!part.is_over_within(Duration::ZERO, Bytes(15)));
+        part.finish(25).unwrap();
+        assert!(!part.is_over_within(hour, Bytes(10)));
+        part.end();
+        assert!(part.is_over_within(hour, Bytes(100)));
     }
 
     #[test]
