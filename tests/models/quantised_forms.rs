@@ -147,12 +147,23 @@ fn renamed(tensors: &mut Tensors, from: &str, to: &str) {
 
 #[test]
 fn what_is_not_understood_is_refused_by_tensor_and_form() {
-    let cases: [Case; 10] = [
+    let cases: [Case; 11] = [
         ("a group of another size", Kind::Unsupported, &["convrot in groups of 64", "_attn."], |tensors| {
             described(tensors, r#"{"format":"int8_tensorwise","convrot":true,"convrot_groupsize":64}"#);
         }),
         ("nvfp4", Kind::Unsupported, &["as nvfp4"], |tensors| described(tensors, r#"{"format":"nvfp4"}"#)),
         ("mxfp8", Kind::Unsupported, &["as mxfp8"], |tensors| described(tensors, r#"{"format":"mxfp8"}"#)),
+        ("mxfp8 without padding of its scales", Kind::Unsupported, &["as mxfp8 with", "scales"], |tensors| {
+            described(tensors, r#"{"format":"mxfp8"}"#);
+            let matrices: Vec<_> = tensors.keys().filter(|name| is_attention(name)).cloned().collect();
+            for name in matrices {
+                let (_, shape, data) = tensors.remove(&name).unwrap();
+                let scales =
+                    (Dtype::U8, vec![shape[0], shape[1] / 32 - 1], vec![127; shape[0] * (shape[1] / 32 - 1)]);
+                tensors.insert(name.replace(".weight", ".weight_scale"), scales);
+                tensors.insert(name, (Dtype::F8_E4M3, shape, data));
+            }
+        }),
         ("no description", Kind::Unsupported, &["comfy_quant"], |tensors| described(tensors, "int8")),
         ("quanto", Kind::Unsupported, &["as quanto"], |tensors| {
             let matrices: Vec<_> = tensors.keys().filter(|name| is_attention(name)).cloned().collect();

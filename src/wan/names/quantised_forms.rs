@@ -150,11 +150,13 @@ fn scaled(weights: &Weights, name: &str, info: &TensorInfo, format: &str) -> Res
     match (format, info.dtype) {
         (MXFP8, Dtype::F8E4M3) => {
             let scales = beside("weight_scale").ok_or_else(incomplete)?;
+            check_blocked(weights, name, format, scales, [rows, columns.div_ceil(MXFP8_BLOCK)])?;
             Ok(of(MXFP8, scales, ScaleOrder::Blocked, [1, MXFP8_BLOCK], None))
         }
         (NVFP4, Dtype::U8) => {
             let scales = beside("weight_scale").ok_or_else(incomplete)?;
             let global = beside("weight_scale_2").ok_or_else(incomplete)?.clone();
+            check_blocked(weights, name, format, scales, [rows, (columns * 2).div_ceil(NVFP4_BLOCK)])?;
             let found = of(NVFP4, scales, ScaleOrder::Blocked, [1, NVFP4_BLOCK], Some(global));
             // a byte holds two values
             Ok(found.map(|info| TensorInfo { shape: vec![rows, columns * 2], ..info }))
@@ -188,6 +190,26 @@ fn scaled(weights: &Weights, name: &str, info: &TensorInfo, format: &str) -> Res
         }
         _ => Ok(None),
     }
+}
+
+/// Fails if the matrix `name` with `tiles` has another number of scales than blocks of 128 rows and 4 columns hold.
+fn check_blocked(
+    weights: &Weights,
+    name: &str,
+    format: &str,
+    scales: &TensorInfo,
+    [tall, wide]: [usize; 2],
+) -> Result<()> {
+    let expected = tall.next_multiple_of(128) * wide.next_multiple_of(4);
+    let count: usize = scales.shape.iter().product();
+    if count == expected {
+        return Ok(());
+    }
+    Err(unsupported(
+        weights,
+        name,
+        &format!("{format} with {count} scales, not the {expected} of ComfyUI's files"),
+    ))
 }
 
 fn unknown_scale(weights: &Weights, name: &str) -> Error {
