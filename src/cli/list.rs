@@ -1,7 +1,5 @@
 //! `wandeck models list` and `show`.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::Places;
@@ -14,25 +12,35 @@ use crate::plan::{Catalog, Folders, MemoryFit, ModelReport, Planner, Profiles};
 
 pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
-    let (data_dir, models_dir) = (&places.data_dir, places.models_dir.as_deref());
-    let found = match &args.verb {
-        ModelsVerb::List => models::installed(data_dir, models_dir),
-        ModelsVerb::Show { model } => {
-            let folders = Folders { data: data_dir.clone(), models: models_dir.map(Path::to_path_buf) };
-            return show(&folders.open(model)?, folders, &places, common.json);
+    match &args.verb {
+        ModelsVerb::List => {
+            list(&places, common.json);
+            Ok(())
         }
-        ModelsVerb::Available => return fetch::available(common),
-        ModelsVerb::Fetch(args) => return fetch::fetch(args, common),
-        ModelsVerb::Import { path } => return fetch::import(path, common),
-        ModelsVerb::Verify { model } => return super::models::verify(model, common),
-        ModelsVerb::Remove { model } => return super::models::remove(model, common),
-        ModelsVerb::Convert(args) => return convert::run(args, common),
-        ModelsVerb::Synth(args) => return synth::run(args, common),
-    };
-    if common.json {
-        let documents = found.iter().map(|model| Document::new(ModelDocument::new(model)));
+        ModelsVerb::Show { model } => {
+            let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
+            show(&folders.open(model)?, folders, &places, common.json)
+        }
+        ModelsVerb::Available => fetch::available(common),
+        ModelsVerb::Fetch(args) => fetch::fetch(args, common),
+        ModelsVerb::Import { path } => fetch::import(path, common),
+        ModelsVerb::Verify { model } => super::models::verify(model, common),
+        ModelsVerb::Remove { model } => super::models::remove(model, common),
+        ModelsVerb::Convert(args) => convert::run(args, common),
+        ModelsVerb::Synth(args) => synth::run(args, common),
+    }
+}
+
+/// Prints all models, and the files beside them that are no part of any.
+fn list(places: &Places, json: bool) {
+    let (data_dir, models_dir) = (&places.data_dir, places.models_dir.as_deref());
+    let found = models::installed(data_dir, models_dir);
+    let others = models::other_files(data_dir, models_dir, &found);
+    if json {
+        let listed = found.iter().map(|model| ListedFile::Model(ModelDocument::new(model)));
+        let documents = listed.chain(others.iter().map(ListedFile::Other)).map(Document::new);
         print_json(&documents.collect::<Vec<_>>());
-        return Ok(());
+        return;
     }
     for model in &found {
         out(&format!("{}\n  {}", model.id, model.path.display()));
@@ -44,13 +52,23 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
             out(&format!("  {line}"));
         }
     }
+    if !others.is_empty() {
+        out("Other files, which are no part of a model:");
+    }
+    for other in &others {
+        let what = other.seems_to_be.as_ref().map(|what| format!("seems to be {what}"));
+        out(&format!(
+            "  {}\n    {}",
+            other.path.display(),
+            what.unwrap_or_else(|| format!("{:#}", other.error))
+        ));
+    }
     if found.is_empty() {
         out(&format!(
             "No models found. \"wandeck models available\" lists what can be fetched; or put a model's folder into {}",
             data_dir.join("models").display()
         ));
     }
-    Ok(())
 }
 
 /// Prints everything that is known about one model.
@@ -73,6 +91,14 @@ fn show(model: &Installed, folders: Folders, places: &Places, json: bool) -> Res
         out(&format!("  {line}"));
     }
     Ok(())
+}
+
+/// An entry of the list.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ListedFile<'a> {
+    Model(ModelDocument<'a>),
+    Other(&'a models::OtherFile),
 }
 
 /// A model with what it needs on this machine.

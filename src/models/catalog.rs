@@ -9,7 +9,7 @@ use super::info::ModelInfo;
 use super::manifest::{ItemKind, load_manifest};
 use super::names::{is_variant, is_version, official_name, split_version};
 use super::open::{self, Listed, Opened};
-use super::{diffusers, folder};
+use super::{OtherFile, diffusers, folder};
 use crate::core::{ComponentFiles, Error, Kind, Limits, Result};
 use crate::wan::Family;
 
@@ -122,25 +122,45 @@ pub fn installed_with(data_dir: &Path, models_dir: Option<&Path>, files: &Compon
     found
 }
 
-/// The models in one folder: its subfolders, or its files if it is ComfyUI's `models` folder or holds checkpoints itself.
+/// The models in one folder.
 fn in_place(place: &Path, files: &ComponentFiles) -> Vec<Installed> {
+    let folders = folders_in(place).into_iter();
+    folders
+        .flat_map(|(folder, holds_files)| {
+            let models = if holds_files { folder::models(&folder, files) } else { open::all(&folder, files) };
+            in_folder(&folder, models)
+        })
+        .collect()
+}
+
+/// The folders of models in `place`, each with whether it is read as a folder of files: the subfolders, or `place` itself
+/// if it is ComfyUI's `models` folder or holds checkpoints.
+fn folders_in(place: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
     let mut entries: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     entries.sort();
     let is_weights = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "safetensors");
     let is_folder_of_files = entries.iter().any(is_weights)
         || ["diffusion_models", "unet"].iter().any(|name| place.join(name).is_dir());
-    let mut found = Vec::new();
-    if is_folder_of_files {
-        found.extend(in_folder(place, folder::models(place, files)));
-    }
-    for path in entries.into_iter().filter(|path| path.is_dir()) {
-        if diffusers::is_one(&path) || !is_folder_of_files {
-            let models = open::all(&path, files);
-            found.extend(in_folder(&path, models));
-        }
-    }
-    found
+    let own = is_folder_of_files.then(|| (place.to_path_buf(), true));
+    let is_one = |path: &PathBuf| path.is_dir() && (diffusers::is_one(path) || !is_folder_of_files);
+    own.into_iter().chain(entries.into_iter().filter(is_one).map(|path| (path, false))).collect()
+}
+
+/// The checkpoint files in the folders of models that are part of none of the `installed` models, and say so in no error
+/// of theirs.
+pub fn other_files(data_dir: &Path, models_dir: Option<&Path>, installed: &[Installed]) -> Vec<OtherFile> {
+    let folders = places(data_dir, models_dir).into_iter().flat_map(|place| folders_in(&place));
+    let of_files = folders.filter(|(path, _)| !diffusers::is_one(path)).map(|(path, _)| path);
+    let mut others: Vec<_> = of_files.flat_map(|folder| folder::other_files(&folder)).collect();
+    let is_said = |other: &OtherFile| {
+        let errors = installed.iter().filter_map(|model| model.limits.as_ref().err());
+        errors.into_iter().any(|error| error.message == other.error.message)
+    };
+    others.retain(|other| !is_said(other));
+    others.sort_by(|a, b| a.path.cmp(&b.path));
+    others.dedup_by(|a, b| a.path == b.path);
+    others
 }
 
 fn in_folder(dir: &Path, models: Vec<Listed>) -> Vec<Installed> {

@@ -24,8 +24,9 @@ pub mod synth;
 mod unsupported;
 mod verify;
 
-pub use catalog::{Installed, MODELS_ROOT_VARIABLE, called, find, installed, installed_with};
+pub use catalog::{Installed, MODELS_ROOT_VARIABLE, called, find, installed, installed_with, other_files};
 pub use document::{ModelDetails, ModelDocument};
+pub use folder::OtherFile;
 pub use info::{ComponentInfo, Layout, ModelInfo, RoleSource};
 pub use integrity::{ChecksumSource, FileCheck};
 pub use names::{is_variant, official_name};

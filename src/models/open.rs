@@ -167,16 +167,23 @@ fn one_of(dir: &Path, mut models: Vec<Listed>) -> Result<Opened> {
     }
     match models.into_iter().next() {
         Some(model) => model.opened,
-        None => Err(Error::new(
-            Kind::MissingModel,
-            format!("No model found in the folder {}", dir.display()),
-        )
-        .field("model")
-        .remedy(
-                "Give a diffusers folder (with model_index.json), Wan's original folder, or a folder of .safetensors files \
-                 such as ComfyUI's models folder",
-        )),
+        None => Err(no_model(dir)),
     }
+}
+
+/// The error for a folder without a model: what its first file seems to be, if there is one.
+fn no_model(dir: &Path) -> Error {
+    let missing = format!("No model found in the folder {}", dir.display());
+    let others = folder::other_files(dir);
+    let seen = others.first().and_then(|other| Some((other, other.seems_to_be.as_ref()?)));
+    let missing = match seen {
+        Some((other, what)) => format!("{missing}: {} seems to be {what}", other.id),
+        None => missing,
+    };
+    Error::new(Kind::MissingModel, missing).field("model").remedy(
+        "Give a diffusers folder (with model_index.json), Wan's original folder, or a folder of .safetensors files \
+         such as ComfyUI's models folder",
+    )
 }
 
 fn is_a_file(path: &Path) -> Error {

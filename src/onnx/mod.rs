@@ -43,6 +43,7 @@ pub use decode::{decode, f8e4m3, num_not_finite};
 pub use dense_rows::DenseRows;
 pub use encode::push_float;
 pub use export::{ExportDocument, WeightPlacement, export};
+pub use gguf::{GGUF_TOKENIZER, GgufVocabulary};
 pub use magnitude::{magnitude_axis, magnitude_ratio};
 pub use proto::{ModelProto, NodeProto};
 pub use quantised::{INT4_BLOCK, QUANTIZATION_KEY, int8_row, quantization_layout, scale_of};

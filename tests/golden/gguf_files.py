@@ -5,8 +5,9 @@ blocks      every block type, from random bits with finite scales; the tensor's 
 wan         the transformer of tiny-t2v under its original names, in all block types of 32 values; the shape of five
             dimensions is kept as city96's ComfyUI-GGUF keeps it
 umt5        the text encoder of tiny-t2v under llama.cpp's names, in Q8_0
+umt5_tokens the same with tiny-t2v's tokenizer
 
-The second file of each, NAME.safetensors, has diffusers' names.
+The second file of the first three, NAME.safetensors, has diffusers' names.
 """
 
 import json
@@ -16,6 +17,7 @@ import gguf
 import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType as Type
 from safetensors.numpy import load_file, save_file
+from sentencepiece import sentencepiece_model_pb2
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "gguf"
@@ -54,6 +56,8 @@ def finish(writer, name, expected):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    if expected is None:
+        return
     save_file({key: np.ascontiguousarray(value) for key, value in expected.items()}, OUT / f"{name}.safetensors")
 
 
@@ -98,29 +102,49 @@ def wan():
     finish(writer, "wan", expected)
 
 
-def umt5():
+def add_tokenizer(writer):
+    """Adds tiny-t2v's tokenizer as llama.cpp's convert_hf_to_gguf.py does (T5Model.set_vocab): long lists, padded."""
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString((MODEL / "tokenizer/spiece.model").read_bytes())
+    padding = range(len(model.pieces), 1000)
+    writer.add_tokenizer_model("t5")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list([piece.piece for piece in model.pieces] + [f"[PAD{number}]" for number in padding])
+    writer.add_token_scores([piece.score for piece in model.pieces] + [-10000.0 for _ in padding])
+    writer.add_token_types([piece.type for piece in model.pieces] + [gguf.TokenType.UNUSED for _ in padding])
+    writer.add_add_space_prefix(model.normalizer_spec.add_dummy_prefix)
+    writer.add_remove_extra_whitespaces(model.normalizer_spec.remove_extra_whitespaces)
+    if model.normalizer_spec.precompiled_charsmap:
+        writer.add_precompiled_charsmap(model.normalizer_spec.precompiled_charsmap)
+
+
+def umt5(name, with_tokenizer):
     tensors = load_file(MODEL / "text_encoder/model.safetensors")
-    writer, expected = gguf.GGUFWriter(OUT / "umt5.gguf", "t5encoder"), {}
-    # a tokenizer as llama.cpp keeps it: long lists, which a reader of tensors skips
-    writer.add_token_list([f"token {number}" for number in range(1000)])
-    writer.add_token_scores([float(number) for number in range(1000)])
-    for name, values in sorted(tensors.items()):
-        if name.startswith("encoder.block."):
-            number, rest = name.removeprefix("encoder.block.").split(".", 1)
+    writer, expected = gguf.GGUFWriter(OUT / f"{name}.gguf", "t5encoder"), {}
+    if with_tokenizer:
+        add_tokenizer(writer)
+    else:
+        # a tokenizer without its kind: long lists, which a reader of tensors skips
+        writer.add_token_list([f"token {number}" for number in range(1000)])
+        writer.add_token_scores([float(number) for number in range(1000)])
+    for ours, values in sorted(tensors.items()):
+        if ours.startswith("encoder.block."):
+            number, rest = ours.removeprefix("encoder.block.").split(".", 1)
             module = rest.removesuffix(".weight")
             theirs = f"enc.blk.{number}.{LLAMA[module]}.weight"
-        elif name in ("shared.weight", "encoder.embed_tokens.weight"):
+        elif ours in ("shared.weight", "encoder.embed_tokens.weight"):
             theirs = "token_embd.weight"
         else:
             theirs = "enc.output_norm.weight"
         is_matrix = values.ndim == 2 and values.shape[1] % 32 == 0
-        ours = "shared.weight" if theirs == "token_embd.weight" else name
+        ours = "shared.weight" if theirs == "token_embd.weight" else ours
         expected[ours] = put(writer, theirs, values, Type.Q8_0 if is_matrix else Type.F32)
-    finish(writer, "umt5", expected)
+    finish(writer, name, None if with_tokenizer else expected)
 
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     blocks()
     wan()
-    umt5()
+    umt5("umt5", with_tokenizer=False)
+    umt5("umt5_tokens", with_tokenizer=True)

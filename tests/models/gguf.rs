@@ -4,9 +4,16 @@
 
 use std::path::{Path, PathBuf};
 
-use wandeck::core::Kind;
+use wandeck::core::{CancelToken, Kind};
+use wandeck::models;
+use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
+use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
 use wandeck::onnx::{BlockType, RowReader, StoredForm, Weights};
 use wandeck::wan::names::{ComponentKind, Naming, recognise};
+use wandeck::wan::text::Tokenizer;
+
+use crate::common;
+use crate::common::layouts::{narrow, write};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gguf").join(name)
@@ -126,4 +133,50 @@ fn no_flipped_byte_of_a_header_panics_or_takes_memory() {
         );
     }
     assert!(refused > 100, "{refused} of {} refused", header / 7);
+}
+
+/// Token ids of a prompt.
+fn ids(tokenizer: &Path, prompt: &str) -> Vec<i64> {
+    Tokenizer::open(tokenizer).unwrap().encode(prompt, 512).unwrap().ids
+}
+
+#[test]
+fn the_tokenizer_inside_a_gguf_file_gives_the_tokens_of_the_one_it_was_made_from() {
+    let source = common::golden_model("tiny-t2v").join("tokenizer");
+    for prompt in ["", "a red circle", "  Ünïcode,\tﬁne ½ 猫 </s> <pad>x"] {
+        assert_eq!(ids(&golden("umt5_tokens.gguf"), prompt), ids(&source, prompt), "{prompt}");
+    }
+    // lists of tokens without their kind are no tokenizer
+    assert_eq!(Tokenizer::open(&golden("umt5.gguf")).unwrap_err().kind, Kind::MissingModel);
+}
+
+#[test]
+fn a_gguf_text_encoder_with_a_tokenizer_needs_none_beside_it() {
+    let (dir, small) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (root, encoders) = (dir.path(), dir.path().join("text_encoders"));
+    let mut shapes = narrow(SynthModel::T2vA14b);
+    shapes.transformer.text_dim = 32;
+    write(&shapes, SynthLayout::Comfy, SynthDtype::Fp32, root);
+    std::fs::remove_dir_all(&encoders).unwrap();
+    std::fs::create_dir(&encoders).unwrap();
+    let file = encoders.join("umt5-xxl-encoder-Q8_0.gguf");
+    std::fs::copy(golden("umt5.gguf"), &file).unwrap();
+    let error = models::open(root).unwrap_err();
+    assert!(error.message.contains("No tokenizer found") && error.remedy_text().is_some(), "{error:#}");
+
+    std::fs::copy(golden("umt5_tokens.gguf"), &file).unwrap();
+    let model = models::open(root).unwrap();
+    assert_eq!(model.tokenizer, file);
+    let prompt = "a red circle";
+    let source = common::golden_model("tiny-t2v").join("tokenizer");
+    assert_eq!(ids(&model.tokenizer, prompt), ids(&source, prompt));
+    // a converted copy has a tokenizer of its own, and the forms of GGUF become int8
+    let to = small.path().join("int8");
+    let options = ConversionOptions::new(ConversionTarget::Int8);
+    convert(root, &to, options, &CancelToken::new(), &mut |_| {}).unwrap();
+    let converted = models::open(&to).unwrap();
+    assert_eq!(ids(&converted.tokenizer, prompt), ids(&source, prompt));
+    // a tokenizer beside the file comes first
+    std::fs::copy(source.join("tokenizer.json"), encoders.join("tokenizer.json")).unwrap();
+    assert_eq!(models::open(root).unwrap().tokenizer, encoders);
 }

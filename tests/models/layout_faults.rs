@@ -175,7 +175,7 @@ fn parts_of_other_models_are_noticed() {
         .unwrap();
     let words = [
         "latents of 16 channels",
-        "wan2.2_vae.safetensors, has 48",
+        "wan2.2_vae.safetensors has 48",
         "belongs to another model",
         "wan_2.1_vae",
     ];

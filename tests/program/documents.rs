@@ -59,6 +59,9 @@ fn the_documents_have_the_fields_of_their_version() {
     let loras = data.join("models/loras");
     fs::create_dir_all(&loras).unwrap();
     fs::copy(lora, loras.join("rslora.safetensors")).unwrap();
+    // a file that is part of no model
+    fs::create_dir_all(data.join("models/mixed")).unwrap();
+    fs::copy(lora, data.join("models/mixed/style.safetensors")).unwrap();
     let commands: [&[&str]; 22] = [
         &[&["generate", "A red circle"], &toy[..], &["--dry-run"]].concat(),
         &[&["generate", "A red circle"], &toy[..]].concat(),

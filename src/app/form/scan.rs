@@ -1,7 +1,7 @@
 //! What is read from disk for the form, off the window's thread.
 
 use crate::core::{Error, Result};
-use crate::models::Installed;
+use crate::models::{Installed, OtherFile, other_files};
 use crate::plan::{Folders, ListedLora, Profiles, installed_loras};
 use crate::store::Settings;
 
@@ -9,6 +9,8 @@ use crate::store::Settings;
 pub(in crate::app) struct ModelScan {
     /// Every model, those that cannot be used included.
     pub(in crate::app) models: Vec<Installed>,
+    /// Checkpoint files that are part of no model.
+    pub(in crate::app) others: Vec<OtherFile>,
     /// Every LoRA.
     pub(in crate::app) loras: Vec<ListedLora>,
     /// The ranges of the modes; the error is the one of the user's own table.
@@ -19,7 +21,9 @@ impl ModelScan {
     /// Reads the folders of models and the table of modes.
     pub(super) fn read(folders: &Folders, settings: &Settings) -> Self {
         let profiles = Profiles::open(&folders.data).and_then(|table| table.limited(&settings.modes));
-        Self { models: folders.scan(), loras: installed_loras(folders), profiles }
+        let models = folders.scan();
+        let others = other_files(&folders.data, folders.models.as_deref(), &models);
+        Self { models, others, loras: installed_loras(folders), profiles }
     }
 
     /// The models, the table of modes if it can be used, and otherwise why not.

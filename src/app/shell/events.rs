@@ -185,6 +185,7 @@ impl State {
             Found::Models(mut scan) => {
                 self.tasks.scans -= 1;
                 self.pages.loras = std::mem::take(&mut scan.loras);
+                self.pages.other_files = std::mem::take(&mut scan.others);
                 if let Some(error) = self.form.take_scan(scan) {
                     self.report_error(&error);
                 }

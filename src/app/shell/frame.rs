@@ -149,6 +149,7 @@ impl Tree<'_> {
             runtime: state.pages.runtime.as_ref(),
             chosen: &state.form.draft.model,
             is_scanning: state.tasks.scans > 0,
+            others: &state.pages.other_files,
             loras: LorasView { loras: &state.pages.loras, checked: state.pages.checked_lora.as_ref() },
         };
         panels.models.ui(ui, &view).into_iter().map(Action::Models).collect()

@@ -102,9 +102,9 @@ fn tokenizer(source: &Path, dir: &Path) -> Result<()> {
     };
     if source.is_file() {
         let weights = Weights::from_files(&[source.to_path_buf()])?;
-        let attached = attached_tokenizer(&weights)
+        let attached = attached_tokenizer(&weights)?
             .ok_or_else(|| unreadable(source, std::io::ErrorKind::NotFound.into()))?;
-        return put(&dir.join("spiece.model"), &weights.bytes(attached)?);
+        return put(&dir.join("spiece.model"), &attached);
     }
     let entries = fs::read_dir(source).map_err(|error| unreadable(source, error))?;
     let mut files: Vec<PathBuf> =

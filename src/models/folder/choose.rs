@@ -8,6 +8,7 @@ use super::super::info::{exactness, precision};
 use super::super::unsupported::unsupported_format;
 use super::scan::{Found, Scan};
 use crate::core::{Error, Kind, Result};
+use crate::onnx::GGUF_TOKENIZER;
 use crate::wan::TextEncoderConfig;
 use crate::wan::names::ComponentKind;
 
@@ -57,13 +58,16 @@ pub(super) fn text_encoder(
     Err(missing(scan, ComponentKind::TextEncoder, model, "the UMT5-XXL text encoder (umt5_xxl)"))
 }
 
-/// The tokenizer in the text encoder's file, else the nearest folder with one.
+/// The tokenizer in the text encoder's file, else the nearest folder with one. A folder beside a GGUF file comes before
+/// the file's own vocabulary, which its converter may have changed.
 fn tokenizer(scan: &Scan, text: &Found) -> Result<PathBuf> {
-    if scan.tokenizer_files.contains(&text.path) {
+    let near = |folder: &&PathBuf| text.path.parent().is_some_and(|parent| folder.starts_with(parent));
+    let near = scan.tokenizers.iter().find(near);
+    let is_gguf = text.recognised.weights.metadata().contains_key(GGUF_TOKENIZER);
+    if scan.tokenizer_files.contains(&text.path) && !(is_gguf && near.is_some()) {
         return Ok(text.path.clone());
     }
-    let near = |folder: &&PathBuf| text.path.parent().is_some_and(|parent| folder.starts_with(parent));
-    let found = scan.tokenizers.iter().find(near).or_else(|| scan.tokenizers.first()).cloned();
+    let found = near.or_else(|| scan.tokenizers.first()).cloned();
     found.or_else(|| scan.tokenizer_files.first().cloned()).ok_or_else(|| {
         Error::new(
             Kind::MissingModel,

@@ -4,8 +4,11 @@
 
 mod assemble;
 mod choose;
+mod other_files;
 mod pair;
 mod scan;
 mod vae;
 
 pub(super) use assemble::models;
+pub use other_files::OtherFile;
+pub(super) use other_files::other_files;

@@ -10,8 +10,8 @@ use super::super::unsupported::is_unsupported;
 use super::vae::Origin;
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
-use crate::wan::names::{Recognised, recognise};
-use crate::wan::text::attached_tokenizer;
+use crate::wan::names::{Recognised, recognise, resemblance};
+use crate::wan::text::has_attached_tokenizer;
 
 /// Subfolders of ComfyUI's `models` folder that are searched; one of the first two identifies it.
 const COMFY: [&str; 6] = ["diffusion_models", "unet", "text_encoders", "clip", "vae", "checkpoints"];
@@ -48,6 +48,8 @@ pub(super) struct Scan {
     pub(super) found: Vec<Found>,
     /// Files that cannot be read, each with the error.
     pub(super) broken: Vec<(PathBuf, Error)>,
+    /// Files that are no component of a Wan model, each with what it seems to be.
+    pub(super) unrecognised: Vec<(PathBuf, String)>,
     /// Files in an unsupported format.
     pub(super) unsupported: Vec<PathBuf>,
     /// Folders with a tokenizer.
@@ -71,6 +73,7 @@ pub(super) fn scan(dir: &Path) -> Scan {
         root: root.clone(),
         found: Vec::new(),
         broken: Vec::new(),
+        unrecognised: Vec::new(),
         unsupported: Vec::new(),
         tokenizers: Vec::new(),
         tokenizer_files: Vec::new(),
@@ -88,10 +91,14 @@ pub(super) fn scan(dir: &Path) -> Scan {
     for ((folder, stem, extension), files) in sets.into_iter().take(MAX_FILES) {
         let path = files[0].clone();
         let read = open(&folder, [&stem, &extension], &files).and_then(|weights| {
-            if attached_tokenizer(&weights).is_some() {
+            if has_attached_tokenizer(&weights) {
                 scan.tokenizer_files.push(path.clone());
             }
-            recognise(&weights)
+            let components = recognise(&weights)?;
+            if components.is_empty() {
+                scan.unrecognised.push((path.clone(), resemblance(&weights)));
+            }
+            Ok(components)
         });
         match read {
             Ok(components) => scan.found.extend(components.into_iter().map(|recognised| Found {

@@ -8,5 +8,7 @@
 mod header;
 mod reader;
 mod tensors;
+mod vocabulary;
 
 pub(super) use header::{MAGIC, read_header};
+pub use vocabulary::{GGUF_TOKENIZER, GgufVocabulary};

@@ -111,7 +111,25 @@ impl<R: Read> HeaderReader<R> {
         }
     }
 
-    fn integer(&mut self, kind: u32) -> io::Result<i64> {
+    /// A value that is a list of at most `most` entries, each read by `entry`, which gets their type.
+    pub(super) fn list<T>(
+        &mut self,
+        most: u64,
+        entry: impl Fn(&mut Self, u32) -> io::Result<T>,
+    ) -> io::Result<Vec<T>> {
+        let value = self.u32()?;
+        if value != 9 {
+            return Err(invalid(format!("a value of type {value} where a list should be")));
+        }
+        let (kind, count) = (self.u32()?, self.u64()?);
+        if count > most {
+            return Err(invalid(format!("a list of {count} entries; the limit is {most}")));
+        }
+        (0..count).map(|_| entry(self, kind)).collect()
+    }
+
+    /// A whole number of the type `kind`.
+    pub(super) fn integer(&mut self, kind: u32) -> io::Result<i64> {
         Ok(match kind {
             0 => i64::from(u8::from_le_bytes(self.bytes()?)),
             1 => i64::from(i8::from_le_bytes(self.bytes()?)),
@@ -122,7 +140,8 @@ impl<R: Read> HeaderReader<R> {
             10 => {
                 i64::try_from(self.u64()?).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?
             }
-            _ => i64::from_le_bytes(self.bytes()?),
+            11 => i64::from_le_bytes(self.bytes()?),
+            _ => return Err(invalid(format!("{kind} is not the type of a whole number"))),
         })
     }
 

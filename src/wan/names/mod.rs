@@ -6,6 +6,7 @@
 mod linear;
 mod quantised_forms;
 mod recognise;
+mod resemblance;
 mod table;
 mod transformer;
 mod umt5;
@@ -13,6 +14,7 @@ mod vae;
 
 pub use linear::is_block_linear;
 pub use recognise::{ComponentKind, Naming, Recognised, recognise};
+pub use resemblance::resemblance;
 pub use table::Table;
 pub use transformer::TRANSFORMER;
 pub use umt5::TEXT_ENCODER;

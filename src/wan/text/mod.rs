@@ -9,4 +9,4 @@ mod tokenizer_limits;
 pub use buckets::relative_buckets;
 pub use clean::clean;
 pub use sentencepiece::letters;
-pub use tokenizer::{TokenIds, Tokenizer, attached_tokenizer};
+pub use tokenizer::{TokenIds, Tokenizer, attached_tokenizer, has_attached_tokenizer};

@@ -17,6 +17,7 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::tokenizer_limits::check_charsmap;
+use crate::onnx::GgufVocabulary;
 
 /// Whether an unknown character is encoded as bytes.
 const BYTE_FALLBACK: bool = false;
@@ -73,7 +74,20 @@ struct NormalizerSpec {
 
 /// Makes a tokenizer from the content of a `spiece.model`. Fails with [`Kind::CorruptModel`] if it is invalid.
 pub(super) fn tokenizer_from_bytes(bytes: &[u8]) -> io::Result<Tokenizer> {
-    let model = ModelProto::decode(bytes).map_err(io::Error::other)?;
+    tokenizer(ModelProto::decode(bytes).map_err(io::Error::other)?)
+}
+
+/// The content of the `spiece.model` from which the vocabulary of a GGUF file was made.
+pub(super) fn bytes_from_vocabulary(vocabulary: GgufVocabulary) -> Vec<u8> {
+    let GgufVocabulary { tokens, scores, kinds, charsmap } = vocabulary;
+    let pieces = tokens.into_iter().zip(scores).zip(kinds);
+    let pieces = pieces.map(|((text, score), kind)| Piece { text, score, kind: Some(kind) }).collect();
+    let trainer = TrainerSpec { model_type: Some(UNIGRAM) };
+    let normalizer = NormalizerSpec { precompiled_charsmap: charsmap };
+    ModelProto { pieces, trainer: Some(trainer), normalizer: Some(normalizer) }.encode_to_vec()
+}
+
+fn tokenizer(model: ModelProto) -> io::Result<Tokenizer> {
     let model_type = model.trainer.unwrap_or_default().model_type.unwrap_or(UNIGRAM);
     if model_type != UNIGRAM {
         return Err(io::Error::other(format!("it is of type {model_type}, not a unigram model (1)")));

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::sentencepiece;
 use super::tokenizer_limits::{check_json, guarded};
 use crate::core::{Bytes, Error, Kind, Result, read_bounded, without_byte_order_mark};
-use crate::onnx::{TensorInfo, Weights};
+use crate::onnx::{GGUF_TOKENIZER, GgufVocabulary, TensorInfo, Weights};
 
 /// File of the `tokenizers` library, in every checkpoint saved by transformers.
 const JSON: &str = "tokenizer.json";
@@ -14,6 +14,8 @@ const JSON: &str = "tokenizer.json";
 const SENTENCEPIECE: &str = "spiece.model";
 /// Tensor that contains `spiece.model` in ComfyUI's text encoder files.
 const ATTACHED: &str = "spiece_model";
+/// The kind of a GGUF file's tokenizer that is sentencepiece's unigram model.
+const UNIGRAM: &str = "t5";
 /// End-of-sequence token, which the encoder expects at the end.
 const END: &str = "</s>";
 
@@ -40,25 +42,52 @@ pub struct TokenIds {
     pub truncated: bool,
 }
 
-/// The tensor of a checkpoint that contains `spiece.model`, if it has one; an all-in-one file has a prefix before its name.
-pub fn attached_tokenizer(weights: &Weights) -> Option<&TensorInfo> {
+/// Whether the file of a checkpoint contains a tokenizer; see [`attached_tokenizer`].
+pub fn has_attached_tokenizer(weights: &Weights) -> bool {
+    attached_tensor(weights).is_some() || has_vocabulary(weights)
+}
+
+/// The content of the `spiece.model` that the file of a checkpoint contains, if it has one: in a tensor of `ComfyUI`'s
+/// text encoder, which has a prefix before its name in an all-in-one file, or in the metadata of a GGUF file.
+///
+/// # Errors
+///
+/// [`Kind::CorruptModel`] if it is too large or damaged.
+pub fn attached_tokenizer(weights: &Weights) -> Result<Option<Vec<u8>>> {
+    if let Some(tensor) = attached_tensor(weights) {
+        if tensor.len > MAX_FILE.0 {
+            return Err(corrupt(weights.root(), io::Error::from(io::ErrorKind::FileTooLarge)));
+        }
+        return weights.bytes(tensor).map(Some);
+    }
+    match weights.files().first().filter(|_| has_vocabulary(weights)) {
+        Some(file) => GgufVocabulary::read(file).map(sentencepiece::bytes_from_vocabulary).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn attached_tensor(weights: &Weights) -> Option<&TensorInfo> {
     let is_attached = |name: &str| {
         name.strip_suffix(ATTACHED).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
     };
     weights.iter().find(|(name, _)| is_attached(name)).map(|(_, info)| info)
 }
 
+fn has_vocabulary(weights: &Weights) -> bool {
+    weights.metadata().get(GGUF_TOKENIZER).is_some_and(|kind| kind == UNIGRAM)
+}
+
 impl Tokenizer {
-    /// Opens the `tokenizer.json` of a folder, else its `spiece.model`; or the `spiece.model` inside a ComfyUI text
-    /// encoder file.
+    /// Opens the `tokenizer.json` of a folder, else its `spiece.model`; or the one inside the file of a text
+    /// encoder.
     pub fn open(folder: &Path) -> Result<Self> {
         if folder.is_file() {
             let weights = Weights::from_files(&[folder.to_path_buf()])?;
-            let attached = attached_tokenizer(&weights).map_or_else(|| weights.get(ATTACHED), Ok)?;
-            if attached.len > MAX_FILE.0 {
-                return Err(corrupt(folder, io::Error::from(io::ErrorKind::FileTooLarge)));
-            }
-            return Self::from_sentencepiece(&weights.bytes(attached)?, folder);
+            let attached = attached_tokenizer(&weights)?.ok_or_else(|| {
+                Error::new(Kind::MissingModel, format!("There is no tokenizer in {}", folder.display()))
+                    .remedy(FETCH_AGAIN)
+            })?;
+            return Self::from_sentencepiece(&attached, folder);
         }
         if let Some(bytes) = read(&folder.join(JSON))? {
             let failed = |error| corrupt(&folder.join(JSON), error);

@@ -4,6 +4,7 @@ mod available;
 mod detail;
 mod list;
 mod loras;
+mod others;
 mod panel;
 #[cfg(test)]
 mod tests;

@@ -9,11 +9,12 @@ use super::available::{AvailableModel, FetchStatus, available_ui, fetch_ui};
 use super::detail::detail_ui;
 use super::list::list_ui;
 use super::loras::{LorasView, loras_ui};
+use super::others::others_ui;
 use crate::app::theme;
 use crate::core::{Mode, Result, counted};
 use crate::jobs::Job;
 use crate::models::convert::ConversionTarget;
-use crate::models::{Installed, VerifyReport};
+use crate::models::{Installed, OtherFile, VerifyReport};
 use crate::plan::ModelFit;
 use crate::presets::Preset;
 
@@ -63,6 +64,8 @@ pub(in crate::app) struct ModelsView<'a> {
     pub(in crate::app) presets: &'a [Preset],
     /// ONNX Runtime, once it was looked at.
     pub(in crate::app) runtime: Option<&'a RuntimeStatus>,
+    /// Checkpoint files that are part of no model.
+    pub(in crate::app) others: &'a [OtherFile],
     /// The LoRAs.
     pub(in crate::app) loras: LorasView<'a>,
 }
@@ -178,6 +181,7 @@ impl ModelsPanel {
 
     fn left_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
         list_ui(ui, view, &self.search, self.mode, &mut self.selected);
+        others_ui(ui, view.others);
         ui.add_space(10.0);
         loras_ui(ui, view.loras, &self.search, actions);
         ui.add_space(10.0);

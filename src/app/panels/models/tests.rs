@@ -9,15 +9,16 @@ use egui_kittest::kittest::Queryable as _;
 use super::{AvailableModel, FetchStatus, LorasView, ModelTask, ModelsAction, ModelsPanel, ModelsView};
 use crate::app::theme;
 use crate::core::{Bytes, Error, Kind, Mode};
-use crate::models::Installed;
 use crate::models::fetch::{FetchPlan, FetchProgress, PlannedFile, PlannedState, SizeFit};
 use crate::models::manifest::{FileComponent, ItemKind};
+use crate::models::{Installed, OtherFile};
 use crate::transfers::HubFile;
 
 #[derive(Default)]
 struct Page {
     panel: ModelsPanel,
     models: Vec<Installed>,
+    others: Vec<OtherFile>,
     task: Option<ModelTask>,
     available: Vec<AvailableModel>,
     fetch: FetchStatus,
@@ -50,6 +51,7 @@ fn page_of<'a>(page: Page, size: Vec2) -> Harness<'a, Page> {
                 queue: &[],
                 presets: &[],
                 runtime: None,
+                others: &page.others,
                 loras: LorasView::default(),
             };
             page.actions.extend(page.panel.ui(ui, &view));
@@ -152,4 +154,18 @@ fn another_model_can_be_fetched_while_one_is_paused_only() {
         harness.step();
         assert_eq!(!harness.state().actions.is_empty(), is_possible);
     }
+}
+
+#[test]
+fn files_that_are_part_of_no_model_are_listed_with_what_they_seem_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let lora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/loras/rslora.safetensors");
+    std::fs::create_dir_all(dir.path().join("models/mixed")).unwrap();
+    std::fs::copy(lora, dir.path().join("models/mixed/style.safetensors")).unwrap();
+    let others = crate::models::other_files(dir.path(), None, &[]);
+    let mut harness = page_of(Page { others, ..Page::default() }, vec2(1300.0, 900.0));
+    harness.get_by_label("1 other file").click();
+    harness.run();
+    harness.get_by_label_contains("style.safetensors");
+    harness.get_by_label_contains("Seems to be a LoRA");
 }

@@ -12,9 +12,9 @@ use crate::app::panels::models::{AvailableModel, RuntimeStatus};
 use crate::app::panels::settings::ImportPreview;
 use crate::core::{CancelToken, Error, Result, Waker};
 use crate::library::DiagnosticsBundle;
-use crate::models::VerifyReport;
 use crate::models::convert::Converted;
 use crate::models::fetch::FetchPlan;
+use crate::models::{OtherFile, VerifyReport};
 use crate::plan::ListedLora;
 use crate::presets::{self, Preset};
 use crate::store::{LOG_FILE, LogLine};
@@ -97,6 +97,8 @@ pub(in crate::app::shell) struct Pages {
     pub(in crate::app::shell) removed: Option<Preset>,
     pub(in crate::app::shell) verified: BTreeMap<String, Result<VerifyReport>>,
     pub(in crate::app::shell) runtime: Option<RuntimeStatus>,
+    /// The checkpoint files of the last scan that are part of no model.
+    pub(in crate::app::shell) other_files: Vec<OtherFile>,
     /// The LoRAs of the last scan.
     pub(in crate::app::shell) loras: Vec<ListedLora>,
     /// The LoRA that was checked last, with its fit.
@@ -138,6 +140,7 @@ impl Pages {
             removed: None,
             verified: BTreeMap::new(),
             runtime: None,
+            other_files: Vec::new(),
             loras: Vec::new(),
             checked_lora: None,
             import: None,

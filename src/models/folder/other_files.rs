@@ -1,0 +1,61 @@
+//! The checkpoint files of a folder that are no part of any model.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::super::unsupported::unsupported_format;
+use super::scan::scan;
+use crate::core::{Error, Kind};
+
+/// Folders of LoRA files, which are listed by themselves.
+const LORA_FOLDERS: [&str; 2] = ["loras", "lora"];
+
+/// A checkpoint file that was looked at and is no part of a model.
+#[derive(Clone, Debug, Serialize)]
+pub struct OtherFile {
+    /// The name of the file.
+    pub id: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What it seems to be, if it could be read.
+    pub seems_to_be: Option<String>,
+    /// Why it is not used, and what to do.
+    pub error: Error,
+}
+
+impl OtherFile {
+    fn new(path: PathBuf, seems_to_be: Option<String>, error: Error) -> Self {
+        let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { id, path, seems_to_be, error }
+    }
+}
+
+/// The files in `dir` that are no component of a Wan model, in an unsupported format, or damaged.
+pub(in super::super) fn other_files(dir: &Path) -> Vec<OtherFile> {
+    let scan = scan(dir);
+    let unrecognised = scan.unrecognised.into_iter().filter(|(path, _)| !is_in_lora_folder(path));
+    let unrecognised = unrecognised.map(|(path, what)| {
+        let error = not_recognised(&path, &what);
+        OtherFile::new(path, Some(what), error)
+    });
+    let unsupported = scan.unsupported.into_iter().map(|path| {
+        let error = unsupported_format(&path);
+        OtherFile::new(path, Some("a PyTorch pickle".to_owned()), error)
+    });
+    let broken = scan.broken.into_iter().map(|(path, error)| OtherFile::new(path, None, error));
+    let mut files: Vec<_> = unrecognised.chain(unsupported).chain(broken).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+fn is_in_lora_folder(path: &Path) -> bool {
+    let folders = path.parent().into_iter().flat_map(Path::components);
+    let names = folders.map(|part| part.as_os_str().to_string_lossy().to_lowercase());
+    names.into_iter().any(|name| LORA_FOLDERS.contains(&name.as_str()))
+}
+
+fn not_recognised(path: &Path, what: &str) -> Error {
+    Error::new(Kind::Unsupported, format!("{} is no part of Wan 2.2. It seems to be {what}", path.display()))
+        .remedy("Leave it there for other programs, or fetch the file of Wan 2.2 that you meant")
+}
