@@ -22,6 +22,7 @@ mod open;
 mod removal;
 pub mod synth;
 mod unsupported;
+mod verified;
 mod verify;
 
 pub use catalog::{Installed, MODELS_ROOT_VARIABLE, called, find, installed, installed_with, other_files};
@@ -32,4 +33,5 @@ pub use integrity::{ChecksumSource, FileCheck};
 pub use names::{is_variant, official_name};
 pub use open::{Opened, inspect, inspect_with, open, open_with};
 pub use removal::Removal;
+pub use verified::VerifiedModels;
 pub use verify::{TensorProblem, VerifyOptions, VerifyReport, verify};

@@ -4,6 +4,7 @@ pub(super) mod comparison;
 pub(super) mod examiner;
 pub(super) mod forecast;
 mod frame_image;
+pub(super) mod idle_verify;
 pub(super) mod inputs;
 pub(super) mod library;
 pub(super) mod measurements;

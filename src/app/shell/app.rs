@@ -372,6 +372,7 @@ impl eframe::App for App {
         self.state.is_focused = ctx.input(|input| input.viewport().focused).unwrap_or(true);
         self.state.drain(now);
         self.state.drain_pages();
+        self.state.update_idle_verify(ctx, now);
         if std::mem::take(&mut self.state.wants_attention) {
             let attention = egui::UserAttentionType::Informational;
             ctx.send_viewport_cmd(egui::ViewportCommand::RequestUserAttention(attention));

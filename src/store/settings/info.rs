@@ -82,7 +82,7 @@ const SIZES: &str =
     "Sizes that are allowed, for instance 480p, 720p; larger ones are refused. None for all of the table";
 const MAX_STRENGTH: &str = "A LoRA with a larger strength gives a note";
 
-const SETTINGS: [SettingInfo; 36] = [
+const SETTINGS: [SettingInfo; 37] = [
     info(
         "generation.retries",
         "Retries",
@@ -185,6 +185,13 @@ const SETTINGS: [SettingInfo; 36] = [
         "models.quantise",
         "Suggest int8 and int4",
         "Suggest quantised copies of a model where memory or time is short",
+        "",
+        SettingKind::Switch,
+    ),
+    info(
+        "models.verify_when_idle",
+        "Verify models when idle",
+        "Read every byte of a model while the window has nothing else to do, each once a month and after its files changed; off because that reads tens of gigabytes",
         "",
         SettingKind::Switch,
     ),

@@ -98,6 +98,9 @@ pub struct ModelSettings {
     pub offload: Offload,
     /// Whether int8 and int4 copies are suggested where memory or time is short; default on.
     pub quantise: bool,
+    /// Whether the window verifies a model while nothing else is to do: each once a month, and after its files changed.
+    /// Default off: it reads tens of gigabytes, which wakes disks and pushes other files out of memory.
+    pub verify_when_idle: bool,
 }
 
 /// When a network leaves memory.
@@ -185,6 +188,7 @@ impl Default for ModelSettings {
             auto_fetch: true,
             offload: Offload::default(),
             quantise: true,
+            verify_when_idle: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the pages for settings, log, models and presets do: their state beside the form, and their actions.
 
 mod fetch;
+mod idle_verify;
 mod log;
 mod models;
 mod presets;

@@ -9,11 +9,11 @@ use super::state::{PageAnswer, Purpose, RunningTask};
 use crate::app::panels::models::{ModelTask, ModelsAction, RuntimeStatus};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
-use crate::core::{CancelToken, Error, FIRST_DEVICE, Kind, Result, counted};
+use crate::core::{CancelToken, Error, FIRST_DEVICE, Kind, Result, Utc, counted};
 use crate::engine::{self, runtime};
 use crate::library::move_to_bin;
 use crate::models::convert::{ConversionOptions, ConversionStep, ConversionTarget, convert, default_name};
-use crate::models::{self, Installed, Removal};
+use crate::models::{self, Installed, Removal, VerifiedModels};
 use crate::plan::ListedLora;
 
 impl State {
@@ -98,7 +98,7 @@ impl State {
         Ok(())
     }
 
-    fn verify_model(&mut self, id: &str) -> Result<()> {
+    pub(super) fn verify_model(&mut self, id: &str) -> Result<()> {
         let model = self.model(id)?;
         let total = model.info.as_ref().map_or(1, |info| info.size().0);
         let id = model.id.clone();
@@ -108,7 +108,11 @@ impl State {
                 done.fetch_add(bytes.0, Ordering::Relaxed);
             };
             let options = models::VerifyOptions::new(&data_dir, &model.path);
-            PageAnswer::Verified(id, models::verify(&model.path, &options, cancel, &mut more))
+            let report = models::verify(&model.path, &options, cancel, &mut more);
+            if !report.as_ref().is_err_and(|error| error.kind == Kind::Cancelled) {
+                VerifiedModels::new(&data_dir).note(&model, Utc::now());
+            }
+            PageAnswer::Verified(id, report)
         })
     }
 
@@ -145,9 +149,13 @@ impl State {
     /// Takes in what became of a task.
     pub(super) fn take_model_answer(&mut self, answer: PageAnswer) -> Result<()> {
         match answer {
+            PageAnswer::VerifyDue(id) => self.verify_when_idle(id),
             PageAnswer::Verified(id, report) => {
                 self.pages.task = None;
+                let was_idle = self.pages.idle_verify.is_working();
+                self.pages.idle_verify.ended();
                 if report.as_ref().is_err_and(|error| error.kind == Kind::Cancelled) {
+                    self.pages.idle_verify.found_nothing(Instant::now());
                     return Ok(());
                 }
                 let (tone, text) = match &report {
@@ -161,7 +169,12 @@ impl State {
                     }
                     Err(error) => (Tone::Error, format!("{id} cannot be verified: {error:#}")),
                 };
-                self.notifications.add(tone, text, None);
+                // nobody asked for it, so only what is wrong is worth a notification
+                if was_idle && tone == Tone::Good {
+                    tracing::info!("{text}");
+                } else {
+                    self.notifications.add(tone, text, None);
+                }
                 self.pages.verified.insert(id, report);
             }
             PageAnswer::Converted(converted) => {

@@ -165,7 +165,8 @@ impl State {
     fn take_answer(&mut self, answer: PageAnswer) -> Result<()> {
         match answer {
             PageAnswer::Import(preview) => self.pages.import = Some((*preview)?),
-            PageAnswer::Verified(..)
+            PageAnswer::VerifyDue(_)
+            | PageAnswer::Verified(..)
             | PageAnswer::Converted(_)
             | PageAnswer::Removed(_)
             | PageAnswer::LoraChecked(_)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::fetch::{FetchPage, manifest_reading};
+use crate::app::background::idle_verify::IdleVerify;
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
 use crate::app::panels::models::{AvailableModel, RuntimeStatus};
@@ -40,6 +41,8 @@ pub(super) enum PageAnswer {
     Bundle(DiagnosticsBundle),
     /// The diagnostics were saved as this file.
     SavedBundle(Result<PathBuf>),
+    /// The id of the model that is due to be verified.
+    VerifyDue(Option<String>),
     /// What verifying the model with this id found.
     Verified(String, Result<VerifyReport>),
     /// A model was converted.
@@ -90,6 +93,7 @@ pub(in crate::app::shell) struct Pages {
     /// What takes minutes.
     pub(super) long_work: TaskThread<PageAnswer>,
     pub(super) task: Option<RunningTask>,
+    pub(super) idle_verify: IdleVerify,
     pub(in crate::app::shell) fetch: FetchPage,
     /// How many presets are shipped.
     pub(in crate::app::shell) num_shipped: usize,
@@ -135,6 +139,7 @@ impl Pages {
             work: TaskThread::start("pages", waker())?,
             long_work: TaskThread::start("models", waker())?,
             task: None,
+            idle_verify: IdleVerify::default(),
             fetch: FetchPage::start(waker())?,
             num_shipped: presets::shipped()?.len(),
             removed: None,
