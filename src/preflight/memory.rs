@@ -7,7 +7,7 @@ use super::memory_plan::StageCost;
 use super::size::{ComponentSize, ModelSize};
 use super::vae::{decoder_chunk, decoder_chunk_in_bands, encoder_chunk};
 use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
-use crate::wan::graphs::ROWS_AT_ONCE;
+use crate::wan::graphs::{ROWS_AT_ONCE, StreamCall};
 use crate::wan::tiles::Tiling;
 use crate::wan::{VaeSplit, vae_cost};
 
@@ -186,8 +186,9 @@ fn decode_stage(facts: &PreflightFacts<'_>, split: VaeSplit) -> StageCost {
     let tiles = tiles(request, model, split);
     let cells = tiles.tile().into_iter().product::<usize>() as u64;
     if split == VaeSplit::Bands {
+        let call = if first { StreamCall::First } else { StreamCall::Later };
         let is_half = model.vae_decoder.mapped < model.vae_decoder.loaded;
-        let chunk = decoder_chunk_in_bands(&model.vae, cells, first, is_half);
+        let chunk = decoder_chunk_in_bands(&model.vae, cells, call, is_half);
         let mapped = if is_half { 0 } else { model.vae_decoder.mapped.0 };
         let computing = chunk.weights + chunk.caches + chunk.values + images;
         // the caches of the first call are there while the session of the later ones is made
