@@ -359,6 +359,17 @@ fn change(state: &State, key: &str, change: impl FnOnce(&mut Manners)) {
     }
 }
 
+/// Whether one more answer may stall; it counts as one then, whatever other connections do at the same time.
+fn takes_stall(state: &State, key: &str) -> bool {
+    let mut manners = state.manners.lock().unwrap();
+    let Some(left) = manners.get_mut(key).map(|manners| &mut manners.num_stalls).filter(|left| **left > 0)
+    else {
+        return false;
+    };
+    *left -= 1;
+    true
+}
+
 /// Whether the client closes the connection within 20 s.
 fn is_given_up(stream: &TcpStream) -> std::io::Result<bool> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -384,8 +395,7 @@ fn send(
             stream.shutdown(std::net::Shutdown::Both)?;
             return Ok(false);
         }
-        if manners.stall_after.is_some_and(|most| sent >= most) && manners.num_stalls > 0 {
-            change(state, key, |kept| kept.num_stalls = kept.num_stalls.saturating_sub(1));
+        if manners.stall_after.is_some_and(|most| sent >= most) && takes_stall(state, key) {
             if is_given_up(stream)? {
                 state.given_up.fetch_add(1, Ordering::SeqCst);
             }
