@@ -4,6 +4,8 @@
 #![cfg(unix)]
 
 mod common;
+#[path = "common/trace.rs"]
+mod trace_reader;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,17 +70,7 @@ fn a_job_leaves_a_timeline_with_its_stages() {
     let text = trace(&timeline.machine, std::slice::from_ref(&timeline.track), &timeline.samples);
     let path = dir.path().join("trace.json");
     std::fs::write(&path, text).unwrap();
-    check_with_python(&path, timeline.track.stages.len(), timeline.track.steps.len());
-}
-
-/// An independent reader: Python's own JSON, where there is a Python.
-fn check_with_python(path: &Path, stages: usize, steps: usize) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trace_checker.py");
-    let Ok(done) = Command::new("python3").arg(script).arg(path).arg((stages + steps).to_string()).output()
-    else {
-        return;
-    };
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    trace_reader::check_with_python(&path, Some(timeline.track.stages.len() + timeline.track.steps.len()));
 }
 
 #[test]
@@ -165,7 +157,7 @@ fn a_profiled_job_leaves_one_trace_with_the_operations_in_its_stages() {
             "{began}..{ended} is not in {from}..{to}"
         );
     }
-    check_with_python(&path, track.stages.len(), track.steps.len());
+    trace_reader::check_with_python(&path, Some(track.stages.len() + track.steps.len()));
 }
 
 /// Prints the time of a toy job with and without measuring. Two workers do not measure: what they differ by is noise.

@@ -8,7 +8,7 @@ use super::report::{out, print_json};
 use super::{convert, fetch, synth};
 use crate::core::{Document, Limits, Result};
 use crate::models::{self, Installed, ModelDocument, ModelInfo};
-use crate::plan::{Catalog, Folders, MemoryFit, ModelReport, Planner, Profiles};
+use crate::plan::{Catalog, Folders, ModelReport, Planner, Profiles};
 
 pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
@@ -115,25 +115,18 @@ fn answers(report: &ModelReport) -> Vec<String> {
     if !report.sizes.is_empty() {
         lines.push(format!("sizes: {}", report.sizes.join(", ")));
     }
-    let loras = if report.lora { "LoRAs can be applied" } else { "no LoRAs" };
-    let experts = if report.experts == 2 { "two experts" } else { "one transformer" };
     lines.push(format!(
-        "by default {} steps and {} frames; {loras}; {experts}",
-        report.default_steps.0, report.default_frames.0
+        "by default {} steps and {} frames; {}",
+        report.default_steps.0,
+        report.default_frames.0,
+        report.build_words()
     ));
     lines.extend(report.publisher.iter().map(|publisher| format!("published by {publisher}")));
     let stages = report.memory.iter().map(|stage| ("memory", stage));
     for (what, stage) in stages.chain(report.device.iter().map(|stage| ("GPU memory", stage))) {
         lines.push(format!("{what}, {}: {:.0} MiB", stage.stage, stage.peak_mb));
     }
-    let with = report.fits_with.join("; or ");
-    lines.push(match report.fit {
-        MemoryFit::Fits => "fits this machine".to_owned(),
-        MemoryFit::Tight if with.is_empty() => "fits this machine, but tightly".to_owned(),
-        MemoryFit::TooLarge if with.is_empty() => "does not fit this machine".to_owned(),
-        MemoryFit::Tight => format!("fits this machine, but tightly; better: {with}"),
-        MemoryFit::TooLarge => format!("fits this machine only with: {with}"),
-    });
+    lines.push(report.fit_words());
     lines
 }
 

@@ -35,6 +35,27 @@ pub struct ModelReport {
     pub fits_with: Vec<String>,
 }
 
+impl ModelReport {
+    /// Whether it fits this machine, and with which changes it would, in words.
+    pub fn fit_words(&self) -> String {
+        let with = self.fits_with.join("; or ");
+        match self.fit {
+            MemoryFit::Fits => "fits this machine".to_owned(),
+            MemoryFit::Tight if with.is_empty() => "fits this machine, but tightly".to_owned(),
+            MemoryFit::TooLarge if with.is_empty() => "does not fit this machine".to_owned(),
+            MemoryFit::Tight => format!("fits this machine, but tightly; better: {with}"),
+            MemoryFit::TooLarge => format!("fits this machine only with: {with}"),
+        }
+    }
+
+    /// What it is made of, in words.
+    pub fn build_words(&self) -> String {
+        let loras = if self.lora { "LoRAs can be applied" } else { "no LoRAs" };
+        let experts = if self.experts == 2 { "two experts" } else { "one transformer" };
+        format!("{loras}; {experts}")
+    }
+}
+
 impl Planner {
     /// What there is to know about a usable model. Reads headers and measures memory, so call it where waiting is allowed.
     pub fn model_report(&self, model: &Installed) -> Result<ModelReport> {

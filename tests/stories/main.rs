@@ -7,12 +7,15 @@
 mod common;
 #[path = "../common/hub.rs"]
 mod hub;
+#[path = "../common/trace.rs"]
+mod trace;
 
 mod broken_file;
 mod cancel;
 mod compare_two;
 mod compose;
 mod edit_waiting;
+mod export_trace;
 mod fetched_model;
 mod first_video;
 mod keyboard_only;
@@ -25,6 +28,8 @@ mod quit;
 mod remix;
 mod reopen_after_kill;
 mod restore;
+mod roles_by_hand;
+mod runtime_page;
 mod screenshots;
 mod step_cache;
 mod sweep;

@@ -64,6 +64,11 @@ impl Window {
         Self::build(data_dir, models, &Screen::default(), |builder| builder)
     }
 
+    /// A window on a screen that finds only the models in `models`.
+    pub(crate) fn open_with_models_on(data_dir: &Path, models: &Path, screen: &Screen) -> Self {
+        Self::build(data_dir, models, screen, |builder| builder)
+    }
+
     /// A window that can be drawn into an image; it needs a graphics driver, and a software one is enough.
     pub(crate) fn open_drawn(data_dir: &Path, screen: &Screen) -> Self {
         Self::build(data_dir, &shipped_models(), screen, HarnessBuilder::wgpu)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::editing::Aside;
-use super::scan::ModelScan;
+use super::scan::{ChosenFiles, ModelScan};
 use super::state::{FormContext, FormState};
 use super::undo::Undo;
 use crate::app::background::inputs::{InputSource, InputWell};
@@ -46,6 +46,8 @@ pub struct Form {
     is_scanned: bool,
     /// Whether the values are still those of the first start, so that the program may choose a better model.
     is_first: bool,
+    /// The chosen files of the last scan.
+    pub(super) scanned_files: ChosenFiles,
     fits: Vec<ModelFit>,
     pub(super) aside: Option<Aside>,
     pub(super) undo: Undo,
@@ -84,6 +86,7 @@ impl Form {
             awaited: None,
             is_scanned: true,
             is_first: false,
+            scanned_files: ChosenFiles::default(),
             fits: Vec::new(),
             aside: None,
             undo,
@@ -257,9 +260,11 @@ impl Form {
     }
 
     /// A function that scans the folders of models, to be called on another thread.
-    pub(in crate::app) fn scan(&self) -> impl FnOnce() -> ModelScan + Send + 'static {
+    pub(in crate::app) fn scan(&mut self) -> impl FnOnce() -> ModelScan + Send + 'static {
         let (folders, settings) = (self.planner.folders().clone(), self.planner.settings().clone());
-        move || ModelScan::read(&folders, &settings)
+        let chosen = self.chosen_files();
+        self.scanned_files = chosen.clone();
+        move || ModelScan::read(&folders, &settings, &chosen)
     }
 
     /// The errors that prevent the form from running, at most one per field.
@@ -370,7 +375,7 @@ impl Form {
     }
 
     /// The parts of the form that are kept when its model changes.
-    fn kept(&self) -> DraftChanges {
+    pub(super) fn kept(&self) -> DraftChanges {
         let Draft { prompt, seed, start_image, end_image, continue_from, .. } = self.draft.clone();
         DraftChanges {
             prompt: Some(prompt),
@@ -389,7 +394,7 @@ impl Form {
     }
 
     /// Replaces the draft by a new one with `changes`, without images that its mode does not support.
-    fn take(&mut self, changes: DraftChanges) -> Result<()> {
+    pub(super) fn take(&mut self, changes: DraftChanges) -> Result<()> {
         let given = changes.start_image.as_ref().or(changes.continue_from.as_ref());
         let image = self.image.as_ref().filter(|(path, _)| given == Some(path));
         let request =

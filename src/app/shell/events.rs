@@ -44,6 +44,9 @@ impl State {
         while let Some(answer) = self.background.poll() {
             self.found(answer);
         }
+        if self.form.has_other_files() {
+            self.scan_models();
+        }
     }
 
     /// Reports whether submitted jobs were saved.
@@ -186,6 +189,7 @@ impl State {
                 self.tasks.scans -= 1;
                 self.pages.loras = std::mem::take(&mut scan.loras);
                 self.pages.other_files = std::mem::take(&mut scan.others);
+                self.pages.details.clear();
                 if let Some(error) = self.form.take_scan(scan) {
                     self.report_error(&error);
                 }

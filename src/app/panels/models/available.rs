@@ -99,13 +99,18 @@ pub(super) fn fetch_ui(ui: &mut Ui, fetch: &FetchStatus, actions: &mut Vec<Model
     match fetch {
         FetchStatus::Idle => {}
         FetchStatus::Planning(name) => {
-            ui.label(format!("Asking the hub for the files of {name}"));
+            ui.horizontal(|ui| {
+                ui.label(format!("Asking the hub for the files of {name}"));
+                if ui.button("Stop asking").clicked() {
+                    actions.push(ModelsAction::StopFetch);
+                }
+            });
         }
         FetchStatus::Planned(plan) => plan_ui(ui, plan, actions),
         FetchStatus::Running(plan, progress) => {
             progress_ui(ui, plan, progress, "");
             if ui.button("Pause").on_hover_text("The downloaded part is kept").clicked() {
-                actions.push(ModelsAction::PauseFetch);
+                actions.push(ModelsAction::StopFetch);
             }
             ui.ctx().request_repaint_after(REPAINT);
         }

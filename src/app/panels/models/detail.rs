@@ -1,9 +1,13 @@
 //! The selected model: components, files, what uses it, and what can be done with it.
 
-use eframe::egui::{Button, CollapsingHeader, Grid, Label, RichText, Ui};
+use std::path::PathBuf;
+
+use eframe::egui::{Button, Grid, Label, RichText, Ui};
 
 use super::list::state;
 use super::panel::{ModelsAction, ModelsView};
+use super::report::report_ui;
+use super::roles::{chosen_ui, roles_ui};
 use crate::app::theme;
 use crate::app::widgets::field::problem_text_ui;
 use crate::models::convert::ConversionTarget;
@@ -28,15 +32,20 @@ pub(super) fn detail_ui(
     if let Err(error) = &model.limits {
         problem_text_ui(ui, error);
     }
+    if model.id == view.chosen {
+        chosen_ui(ui, view.components);
+    }
     verbs_ui(ui, model, view, removing, actions);
     if let Some(info) = &model.info {
         components_ui(ui, info);
     }
+    roles_ui(ui, model, view, actions);
     if let Some(Ok(report)) = view.verified.get(&model.id) {
         for text in report.lines().take(LISTED) {
             ui.add(Label::new(RichText::new(text).color(theme::tokens(ui).error)).wrap());
         }
     }
+    report_ui(ui, model, view.details.get(&model.id));
     used_ui(ui, model, view);
 }
 
@@ -113,24 +122,28 @@ fn remove_ui(
 fn components_ui(ui: &mut Ui, info: &ModelInfo) {
     ui.add_space(6.0);
     ui.strong("Components");
-    Grid::new("components").num_columns(3).striped(true).show(ui, |ui| {
+    Grid::new("components").num_columns(5).striped(true).spacing([14.0, 4.0]).show(ui, |ui| {
         for part in &info.components {
-            ui.label(part.role)
-                .on_hover_text(part.role_source.as_ref().map(ToString::to_string).unwrap_or_default());
+            ui.label(part.role);
             ui.label(part.precision);
             ui.label(part.size.to_string());
+            ui.label(part.role_source.as_ref().map(ToString::to_string).unwrap_or_default());
+            files_ui(ui, &part.files);
             ui.end_row();
         }
     });
     for note in &info.notes {
         ui.add(Label::new(RichText::new(note).weak()).wrap());
     }
-    CollapsingHeader::new("Files").show(ui, |ui| {
-        for file in info.components.iter().flat_map(|part| &part.files) {
-            let path = file.display().to_string();
-            ui.add(Label::new(RichText::new(&path).small()).truncate()).on_hover_text(path);
-        }
-    });
+}
+
+/// Where the files of a component lie: the first one, and all of them in the tooltip.
+fn files_ui(ui: &mut Ui, files: &[PathBuf]) {
+    let Some(first) = files.first() else { return };
+    let name = first.file_name().unwrap_or_default().to_string_lossy();
+    let text = if files.len() > 1 { format!("{name} and {} more", files.len() - 1) } else { name.into() };
+    let all: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    ui.label(RichText::new(text).small().weak()).on_hover_text(all.join("\n"));
 }
 
 fn used_ui(ui: &mut Ui, model: &Installed, view: &ModelsView<'_>) {

@@ -6,9 +6,15 @@ mod list;
 mod loras;
 mod others;
 mod panel;
+mod report;
+mod roles;
+mod runtime;
 #[cfg(test)]
 mod tests;
 
 pub(in crate::app) use available::{AvailableModel, FetchStatus};
 pub(in crate::app) use loras::LorasView;
-pub(in crate::app) use panel::{ModelTask, ModelsAction, ModelsPanel, ModelsView, RuntimeStatus};
+pub(in crate::app) use panel::{ModelTask, ModelsAction, ModelsPanel, ModelsView};
+pub(in crate::app) use report::ModelDetail;
+pub(in crate::app) use roles::{ComponentRole, RoleChoice};
+pub(in crate::app) use runtime::{PackageRow, RuntimeStatus};

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use eframe::egui::{Button, ComboBox, Label, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{Button, ComboBox, Label, ProgressBar, ScrollArea, TextEdit, Ui};
 
 use super::available::{AvailableModel, FetchStatus, available_ui, fetch_ui};
 use super::detail::detail_ui;
 use super::list::list_ui;
 use super::loras::{LorasView, loras_ui};
 use super::others::others_ui;
-use crate::app::theme;
-use crate::core::{Mode, Result, counted};
+use super::report::ModelDetail;
+use super::roles::{ComponentRole, RoleChoice};
+use super::runtime::{RuntimeStatus, runtime_ui};
+use crate::core::{ComponentFiles, Mode, Result, counted};
 use crate::jobs::Job;
 use crate::models::convert::ConversionTarget;
 use crate::models::{Installed, OtherFile, VerifyReport};
@@ -26,17 +28,8 @@ const WIDE: f32 = 1250.0;
 pub(in crate::app) struct ModelTask {
     /// For instance "Verifying toy-t2v-A14B".
     pub(in crate::app) what: String,
-    /// How much of it is done, 0 to 1.
-    pub(in crate::app) fraction: f32,
-}
-
-/// ONNX Runtime and its providers, a line each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::app) struct RuntimeStatus {
-    /// Version, build and place, or why there is none.
-    pub(in crate::app) runtime: String,
-    /// Each provider with its device, or why it cannot be used and what to do.
-    pub(in crate::app) providers: Vec<(bool, String)>,
+    /// How much of it is done, 0 to 1; none if that is not known.
+    pub(in crate::app) fraction: Option<f32>,
 }
 
 /// The data that the panel shows.
@@ -50,6 +43,12 @@ pub(in crate::app) struct ModelsView<'a> {
     pub(in crate::app) verified: &'a BTreeMap<String, Result<VerifyReport>>,
     /// The form's model.
     pub(in crate::app) chosen: &'a str,
+    /// The files that the form chooses for its components.
+    pub(in crate::app) components: &'a ComponentFiles,
+    /// Files that are being chosen by hand.
+    pub(in crate::app) roles: &'a RoleChoice,
+    /// What is known of models beyond their files, by id.
+    pub(in crate::app) details: &'a BTreeMap<String, ModelDetail>,
     /// Whether a scan is running.
     pub(in crate::app) is_scanning: bool,
     /// What is being done with a model.
@@ -95,21 +94,51 @@ pub(in crate::app) enum ModelsAction {
     UseLora(Vec<PathBuf>),
     /// See how the LoRA of this name fits the form's model.
     CheckLora(String),
-    /// Look at ONNX Runtime and its providers.
-    CheckRuntime,
+    /// Find out what this model can do and needs.
+    Describe(String),
+    /// Change the files that are being chosen by hand for this model.
+    EditRoles(String, ComponentFiles),
+    /// Choose a file for a role of this model in a dialog.
+    BrowseRole(String, ComponentRole),
+    /// Use this model with these files.
+    UseRoles(String, ComponentFiles),
+    /// Look for ONNX Runtime and what can be installed.
+    FindRuntime,
+    /// Open ONNX Runtime and check its providers.
+    CheckProviders,
+    /// Fetch the build of ONNX Runtime for this machine.
+    InstallRuntime,
+    /// Install the runtime package of this name.
+    InstallPackage(String),
+    /// Remove the runtime package of this name.
+    RemovePackage(String),
     /// Show what fetching this model of the manifest would do.
     PlanFetch(String),
     /// Fetch what the plan shows, or go on with it.
     StartFetch,
-    /// Stop fetching; the downloaded part is kept.
-    PauseFetch,
+    /// Stop asking the hub or fetching; the downloaded part is kept.
+    StopFetch,
     /// Put the plan away; the downloaded part is kept.
     CloseFetch,
+}
+
+/// A page of the panel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Page {
+    #[default]
+    OnDisk,
+    Download,
+    Runtime,
 }
 
 /// The view state of the models panel.
 #[derive(Default)]
 pub(in crate::app) struct ModelsPanel {
+    page: Page,
+    /// Whether ONNX Runtime was looked for.
+    has_asked_runtime: bool,
+    /// The model that was asked about last, until the answer is there.
+    described: Option<String>,
     search: String,
     mode: Option<Mode>,
     selected: Option<String>,
@@ -119,13 +148,24 @@ pub(in crate::app) struct ModelsPanel {
 }
 
 impl ModelsPanel {
+    #[cfg(test)]
+    pub(super) fn at_download() -> Self {
+        Self { page: Page::Download, ..Self::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn at_runtime() -> Self {
+        Self { page: Page::Runtime, ..Self::default() }
+    }
+
     /// Draws the models; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>) -> Vec<ModelsAction> {
         let mut actions = Vec::new();
         self.toolbar_ui(ui, view, &mut actions);
         if let Some(task) = view.task {
             ui.horizontal(|ui| {
-                ui.add(ProgressBar::new(task.fraction).text(&task.what).desired_width(320.0));
+                let bar = ProgressBar::new(task.fraction.unwrap_or(1.0)).animate(task.fraction.is_none());
+                ui.add(bar.text(&task.what).desired_width(320.0));
                 if ui.button("Stop").clicked() {
                     actions.push(ModelsAction::CancelTask);
                 }
@@ -134,11 +174,23 @@ impl ModelsPanel {
         }
         fetch_ui(ui, view.fetch, &mut actions);
         ui.separator();
-        if ui.available_width() >= WIDE {
+        if self.page == Page::Download {
+            ScrollArea::vertical().id_salt("download").auto_shrink([false, false]).show(ui, |ui| {
+                self.add_ui(ui, &mut actions);
+                ui.add_space(10.0);
+                available_ui(ui, view, self.mode, &mut actions);
+            });
+        } else if self.page == Page::Runtime {
+            self.ask_for_runtime(&mut actions);
+            ScrollArea::vertical().id_salt("runtime").auto_shrink([false, false]).show(ui, |ui| {
+                runtime_ui(ui, view.runtime, view.task, &mut actions);
+            });
+        } else if ui.available_width() >= WIDE {
             ui.columns(2, |columns| {
                 let [left, right] = columns else { return };
                 ScrollArea::vertical().id_salt("list").auto_shrink([false, false]).show(left, |ui| {
-                    self.left_ui(ui, view, &mut actions);
+                    list_ui(ui, view, &self.search, self.mode, &mut self.selected);
+                    self.more_ui(ui, view, &mut actions);
                 });
                 ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(right, |ui| {
                     self.right_ui(ui, view, &mut actions);
@@ -146,20 +198,38 @@ impl ModelsPanel {
             });
         } else {
             ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-                self.left_ui(ui, view, &mut actions);
+                list_ui(ui, view, &self.search, self.mode, &mut self.selected);
                 ui.separator();
                 self.right_ui(ui, view, &mut actions);
+                ui.separator();
+                self.more_ui(ui, view, &mut actions);
             });
         }
         actions
     }
 
+    /// Looks for ONNX Runtime when its page is opened for the first time.
+    fn ask_for_runtime(&mut self, actions: &mut Vec<ModelsAction>) {
+        if !self.has_asked_runtime {
+            self.has_asked_runtime = true;
+            actions.push(ModelsAction::FindRuntime);
+        }
+    }
+
     fn toolbar_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
         ui.horizontal_wrapped(|ui| {
-            let label = ui.label("Search models");
-            let edit =
-                TextEdit::singleline(&mut self.search).hint_text("name, file or state").desired_width(170.0);
-            ui.add(edit).labelled_by(label.id);
+            ui.selectable_value(&mut self.page, Page::OnDisk, "On disk");
+            ui.selectable_value(&mut self.page, Page::Download, "Download");
+            ui.selectable_value(&mut self.page, Page::Runtime, "ONNX Runtime");
+            if self.page == Page::Runtime {
+                return;
+            }
+            ui.separator();
+            if self.page == Page::OnDisk {
+                let label = ui.label("Search models");
+                let edit = TextEdit::singleline(&mut self.search).hint_text("name, file or state");
+                ui.add(edit.desired_width(170.0)).labelled_by(label.id);
+            }
             let name = |mode: Option<Mode>| mode.map_or_else(|| "all".to_owned(), |mode| mode.to_string());
             let label = ui.label("Mode");
             let combo = ComboBox::from_id_salt("mode").selected_text(name(self.mode)).show_ui(ui, |ui| {
@@ -174,43 +244,56 @@ impl ModelsPanel {
             ui.weak(if view.is_scanning {
                 "Scanning…".to_owned()
             } else {
-                format!("{} on this machine", counted(view.models.len() as u64, "model"))
+                counted(view.models.len() as u64, "model")
             });
         });
     }
 
-    fn left_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
-        list_ui(ui, view, &self.search, self.mode, &mut self.selected);
+    /// What stands below the list: other files, LoRAs, and what to do without a model.
+    fn more_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
         others_ui(ui, view.others);
         ui.add_space(10.0);
         loras_ui(ui, view.loras, &self.search, actions);
-        ui.add_space(10.0);
-        self.add_ui(ui, view, actions);
-        ui.add_space(10.0);
-        available_ui(ui, view, self.mode, actions);
-        ui.add_space(10.0);
-        runtime_ui(ui, view.runtime, actions);
+        let has_official = view.models.iter().any(|model| model.family.is_some());
+        if !has_official && !view.is_scanning {
+            ui.add_space(10.0);
+            ui.strong("No official Wan 2.2 model yet");
+            let about =
+                "The toy models only draw shapes. Real videos need a model that you have or download.";
+            ui.add(Label::new(about).wrap());
+            ui.horizontal(|ui| {
+                if ui.button("Show what can be downloaded").clicked() {
+                    self.page = Page::Download;
+                }
+            });
+        }
     }
 
     fn right_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
         let selected = self.selected.as_deref().unwrap_or(view.chosen);
         match view.models.iter().find(|model| model.id == selected) {
-            Some(model) => detail_ui(ui, model, view, &mut self.removing, actions),
+            Some(model) => {
+                let is_known = view.details.contains_key(&model.id) || view.is_scanning;
+                if !is_known && self.described.as_ref() != Some(&model.id) {
+                    self.described = Some(model.id.clone());
+                    actions.push(ModelsAction::Describe(model.id.clone()));
+                } else if is_known {
+                    // it is asked for again when it is not known any more
+                    self.described = None;
+                }
+                detail_ui(ui, model, view, &mut self.removing, actions);
+            }
             None => {
                 ui.weak("Select a model to see what it is made of");
             }
         }
     }
 
-    /// Which files a first video needs, and where to look for them.
-    fn add_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
-        let has_official = view.models.iter().any(|model| model.family.is_some());
-        if !has_official && !view.is_scanning {
-            ui.strong("No official Wan 2.2 model yet");
-            let about = "The toy models only draw shapes. For real videos, fetch one of the models below, or point \
-                         Wandeck to the folder of one that you have; nothing is copied.";
-            ui.add(Label::new(about).wrap());
-        }
+    /// Where to look for models that are on this machine.
+    fn add_ui(&mut self, ui: &mut Ui, actions: &mut Vec<ModelsAction>) {
+        ui.strong("On this machine already");
+        let about = "Wandeck also looks for models in a folder of yours; nothing is copied.";
+        ui.add(Label::new(about).wrap());
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Existing folder");
             let edit = TextEdit::singleline(&mut self.folder).hint_text("path of a folder with models");
@@ -223,21 +306,5 @@ impl ModelsPanel {
                 actions.push(ModelsAction::BrowseFolder);
             }
         });
-    }
-}
-
-fn runtime_ui(ui: &mut Ui, runtime: Option<&RuntimeStatus>, actions: &mut Vec<ModelsAction>) {
-    ui.strong("ONNX Runtime");
-    if let Some(status) = runtime {
-        ui.add(Label::new(&status.runtime).wrap());
-        for (is_usable, text) in &status.providers {
-            let colour = theme::tokens(ui);
-            let text = RichText::new(text).color(if *is_usable { colour.good } else { colour.warning });
-            ui.add(Label::new(text).wrap());
-        }
-    }
-    let name = if runtime.is_some() { "Check again" } else { "Check ONNX Runtime" };
-    if ui.button(name).clicked() {
-        actions.push(ModelsAction::CheckRuntime);
     }
 }

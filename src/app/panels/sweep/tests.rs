@@ -62,20 +62,21 @@ fn bench(cells: Vec<CellResult>) -> Page {
 }
 
 fn draw(page: Page, step_dt: f32) -> Harness<'static, Page> {
-    let ui = |ui: &mut Ui, page: &mut Page| {
-        let view = SweepView {
-            records: std::slice::from_ref(&page.record),
-            open: Some((&page.record, &page.table)),
-            frame: &|_| None,
-            stars: &|_| 0,
-            plan: page.plan.as_ref(),
-            estimate: None,
-            draft: &page.draft,
-        };
-        page.actions.extend(page.panel.ui(ui, &view));
-    };
     let builder = Harness::builder().with_size(vec2(900.0, 900.0)).with_step_dt(step_dt);
-    builder.with_context_setup(theme::install).build_ui_state(ui, page)
+    builder.with_context_setup(theme::install).build_ui_state(page_ui, page)
+}
+
+fn page_ui(ui: &mut Ui, page: &mut Page) {
+    let view = SweepView {
+        records: std::slice::from_ref(&page.record),
+        open: Some((&page.record, &page.table)),
+        frame: &|_| None,
+        stars: &|_| 0,
+        plan: page.plan.as_ref(),
+        estimate: None,
+        draft: &page.draft,
+    };
+    page.actions.extend(page.panel.ui(ui, &view));
 }
 
 fn page(cells: Vec<CellResult>) -> Harness<'static, Page> {
@@ -249,4 +250,13 @@ fn rows_out_of_view_are_not_laid_out_but_keep_their_height() {
     }
     harness.run_steps(60);
     harness.get_by_label("guidance_low 200");
+}
+
+#[test]
+fn snapshot_of_the_sweep() {
+    let cells = [JobStatus::Done, JobStatus::Done, JobStatus::Running, JobStatus::Queued];
+    let cells = (0..).zip(cells).map(|(at, status)| cell(at, status, false)).collect();
+    let mut page = bench(cells);
+    page.plan = Some(Ok(SweepPlan { record: page.record.clone(), specs: Vec::new() }));
+    crate::app::snapshots::compare("sweep", vec2(900.0, 720.0), |ui| page_ui(ui, &mut page));
 }

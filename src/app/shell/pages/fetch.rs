@@ -143,7 +143,11 @@ impl State {
             PageAnswer::Available(available) => self.pages.fetch.available = available?,
             PageAnswer::Planned(plan) => {
                 self.pages.fetch.status = FetchStatus::Idle;
-                self.pages.fetch.status = FetchStatus::Planned(plan?);
+                match plan {
+                    // the person stopped asking
+                    Err(error) if error.kind == Kind::Cancelled => {}
+                    plan => self.pages.fetch.status = FetchStatus::Planned(plan?),
+                }
             }
             PageAnswer::Fetched(fetched) => return self.take_fetched(fetched),
             _ => {}

@@ -10,7 +10,7 @@ use crate::app::panels::models::FetchStatus;
 use crate::app::shell::app::State;
 use crate::core::Utc;
 use crate::jobs::{Job, JobState};
-use crate::models::VerifiedModels;
+use crate::models::{Installed, VerifiedModels};
 
 impl State {
     /// Starts to verify a model that is due, or stops it when something else is to do.
@@ -25,7 +25,11 @@ impl State {
                 }
             }
             IdleStep::Look => {
-                let (data_dir, models) = (self.data_dir.clone(), self.models().to_vec());
+                let draft = &self.form.draft;
+                // one with files that a person chose is no model without them
+                let is_whole = |model: &&Installed| draft.components.is_empty() || model.id != draft.model;
+                let models: Vec<_> = self.models().iter().filter(is_whole).cloned().collect();
+                let data_dir = self.data_dir.clone();
                 let look = move || {
                     let due = VerifiedModels::new(&data_dir);
                     PageAnswer::VerifyDue(due.due(&models, Utc::now()).map(|model| model.id.clone()))

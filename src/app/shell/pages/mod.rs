@@ -5,6 +5,8 @@ mod idle_verify;
 mod log;
 mod models;
 mod presets;
+mod roles;
+mod runtime;
 mod settings;
 mod state;
 

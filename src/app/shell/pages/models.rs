@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::state::{PageAnswer, Purpose, RunningTask};
-use crate::app::panels::models::{ModelTask, ModelsAction, RuntimeStatus};
+use crate::app::panels::models::{ModelTask, ModelsAction, RoleChoice};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
-use crate::core::{CancelToken, Error, FIRST_DEVICE, Kind, Result, Utc, counted};
-use crate::engine::{self, runtime};
+use crate::core::{CancelToken, Error, Kind, Result, Utc, counted};
 use crate::library::move_to_bin;
 use crate::models::convert::{ConversionOptions, ConversionStep, ConversionTarget, convert, default_name};
 use crate::models::{self, Installed, Removal, VerifiedModels};
@@ -44,7 +43,7 @@ impl State {
             ModelsAction::BrowseFolder => self.browse(Purpose::SettingFolder("models.folder")),
             ModelsAction::PlanFetch(name) => self.plan_fetch(name)?,
             ModelsAction::StartFetch => self.start_fetch(),
-            ModelsAction::PauseFetch => self.pages.fetch.cancel(),
+            ModelsAction::StopFetch => self.pages.fetch.cancel(),
             ModelsAction::CloseFetch => self.pages.fetch.close(),
             ModelsAction::UseLora(files) => {
                 for file in files {
@@ -52,10 +51,17 @@ impl State {
                 }
             }
             ModelsAction::CheckLora(name) => self.check_lora(&name)?,
-            ModelsAction::CheckRuntime => {
-                let data_dir = self.data_dir.clone();
-                self.page_work(move || PageAnswer::Runtime(runtime_status(&data_dir)))?;
+            ModelsAction::Describe(id) => self.describe_model(id)?,
+            ModelsAction::EditRoles(model, files) => {
+                self.pages.roles = RoleChoice { model, files, problem: None };
             }
+            ModelsAction::BrowseRole(model, role) => self.browse_role(model, role),
+            ModelsAction::UseRoles(model, files) => self.use_roles(&model, files)?,
+            ModelsAction::FindRuntime => self.look_at_runtime(false)?,
+            ModelsAction::CheckProviders => self.look_at_runtime(true)?,
+            ModelsAction::InstallRuntime => self.install_runtime()?,
+            ModelsAction::InstallPackage(name) => self.install_runtime_package(&name)?,
+            ModelsAction::RemovePackage(name) => self.remove_runtime_package(&name)?,
         }
         Ok(())
     }
@@ -73,7 +79,7 @@ impl State {
         })
     }
 
-    fn model(&self, id: &str) -> Result<Installed> {
+    pub(super) fn model(&self, id: &str) -> Result<Installed> {
         self.models().iter().find(|model| model.id == id).cloned().ok_or_else(|| {
             Error::new(Kind::MissingModel, format!("The model {id} is no longer there"))
                 .remedy("Rescan the models")
@@ -81,18 +87,17 @@ impl State {
     }
 
     /// Starts a task on the models' thread; one at a time.
-    fn start_task(
+    pub(super) fn start_task(
         &mut self,
         what: String,
-        total: u64,
+        total: Option<u64>,
         work: impl FnOnce(&CancelToken, &AtomicU64) -> PageAnswer + Send + 'static,
     ) -> Result<()> {
         let task = RunningTask { what, total, done: Arc::default(), cancel: CancelToken::new() };
         let (cancel, done) = (task.cancel.clone(), Arc::clone(&task.done));
         if self.pages.task.is_some() || !self.pages.long_work.submit(move || work(&cancel, &done)) {
-            return Err(
-                Error::new(Kind::Input, "Another model is being worked on").remedy("Wait until that is done")
-            );
+            return Err(Error::new(Kind::Input, "Another task of the models is running")
+                .remedy("Wait until that is done"));
         }
         self.pages.task = Some(task);
         Ok(())
@@ -103,7 +108,7 @@ impl State {
         let total = model.info.as_ref().map_or(1, |info| info.size().0);
         let id = model.id.clone();
         let data_dir = self.data_dir.clone();
-        self.start_task(format!("Verifying {id}"), total, move |cancel, done| {
+        self.start_task(format!("Verifying {id}"), Some(total), move |cancel, done| {
             let mut more = |bytes: crate::core::Bytes| {
                 done.fetch_add(bytes.0, Ordering::Relaxed);
             };
@@ -120,7 +125,7 @@ impl State {
         let model = self.model(id)?;
         let total = model.info.as_ref().map_or(1, |info| info.size().0);
         let dir = self.data_dir.join("models").join(default_name(&model.id, target));
-        self.start_task(format!("Converting {id}"), total, move |cancel, done| {
+        self.start_task(format!("Converting {id}"), Some(total), move |cancel, done| {
             let mut report = |step: ConversionStep| {
                 if let ConversionStep::Done(bytes) = step {
                     done.fetch_add(bytes.0, Ordering::Relaxed);
@@ -199,6 +204,12 @@ impl State {
             }
             PageAnswer::LoraChecked(lora) => self.pages.checked_lora = Some(*lora),
             PageAnswer::Runtime(status) => self.pages.runtime = Some(status),
+            PageAnswer::Installed(installed) => {
+                self.pages.task = None;
+                return self.take_installed(installed);
+            }
+            PageAnswer::Described(id, detail) => drop(self.pages.details.insert(id, *detail)),
+            PageAnswer::RolesTried(files, opened) => return self.take_roles(files, *opened),
             PageAnswer::Available(_) | PageAnswer::Planned(_) | PageAnswer::Fetched(_) => {
                 return self.take_fetch_answer(answer);
             }
@@ -210,38 +221,8 @@ impl State {
     /// What is being done with a model, for the panel.
     pub(in crate::app::shell) fn model_task(&self) -> Option<ModelTask> {
         let task = self.pages.task.as_ref()?;
-        let fraction = task.done.load(Ordering::Relaxed) as f32 / task.total.max(1) as f32;
-        Some(ModelTask { what: task.what.clone(), fraction: fraction.min(1.0) })
-    }
-}
-
-fn runtime_status(data_dir: &Path) -> RuntimeStatus {
-    match runtime::open_installed(data_dir) {
-        Ok((Some(opened), _)) => {
-            let info = opened.info();
-            let providers = engine::providers(&opened, FIRST_DEVICE);
-            let line = |status: &engine::ProviderStatus| {
-                let name = status.provider;
-                match (&status.unavailable, &status.device) {
-                    (None, None) => (true, format!("{name} can be used")),
-                    (None, Some(device)) => (true, format!("{name} can be used, on {device}")),
-                    (Some(why), _) => {
-                        (false, format!("{name} cannot be used: {}. {}", why.reason, why.remedy))
-                    }
-                }
-            };
-            RuntimeStatus {
-                runtime: format!("Version {} in {}", info.version, info.path.display()),
-                providers: providers.iter().map(line).collect(),
-            }
-        }
-        Ok((None, _)) => RuntimeStatus {
-            runtime: format!(
-                "Not on this machine; version {} is fetched before the first video",
-                runtime::VERSION
-            ),
-            providers: Vec::new(),
-        },
-        Err(error) => RuntimeStatus { runtime: format!("{error:#}"), providers: Vec::new() },
+        let done = task.done.load(Ordering::Relaxed) as f32;
+        let fraction = task.total.map(|total| (done / total.max(1) as f32).min(1.0));
+        Some(ModelTask { what: task.what.clone(), fraction })
     }
 }

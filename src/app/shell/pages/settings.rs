@@ -108,6 +108,10 @@ impl State {
             let chosen = match &purpose {
                 Purpose::SettingFolder(_) => dialog.set_title("Choose the models folder").pick_folder(),
                 Purpose::DataFolder => dialog.set_title("Choose the data folder").pick_folder(),
+                Purpose::Role(role) => {
+                    let title = format!("Choose the file: {}", role.label());
+                    dialog.set_title(title).add_filter("Weights", &["safetensors", "gguf"]).pick_file()
+                }
                 Purpose::Import => {
                     dialog.set_title("Import settings").add_filter("JSON", &["json"]).pick_file()
                 }
@@ -159,6 +163,12 @@ impl State {
                 .page_work(move || PageAnswer::DataFolder(choose_data_dir(Some(&path)).map(|()| Some(path)))),
             Purpose::Import => self.read_import(path),
             Purpose::PresetLora(preset, before) => self.set_preset_lora(preset.clone(), before.clone(), path),
+            Purpose::Role(role) => {
+                let roles = &mut self.pages.roles;
+                role.set(&mut roles.files, Some(path));
+                roles.problem = None;
+                Ok(())
+            }
         }
     }
 
@@ -170,7 +180,10 @@ impl State {
             | PageAnswer::Converted(_)
             | PageAnswer::Removed(_)
             | PageAnswer::LoraChecked(_)
+            | PageAnswer::Described(..)
+            | PageAnswer::RolesTried(..)
             | PageAnswer::Runtime(_)
+            | PageAnswer::Installed(_)
             | PageAnswer::Available(_)
             | PageAnswer::Planned(_)
             | PageAnswer::Fetched(_) => {

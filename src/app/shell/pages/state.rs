@@ -9,13 +9,13 @@ use super::fetch::{FetchPage, manifest_reading};
 use crate::app::background::idle_verify::IdleVerify;
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
-use crate::app::panels::models::{AvailableModel, RuntimeStatus};
+use crate::app::panels::models::{AvailableModel, ComponentRole, ModelDetail, RoleChoice, RuntimeStatus};
 use crate::app::panels::settings::ImportPreview;
-use crate::core::{CancelToken, Error, Result, Waker};
+use crate::core::{CancelToken, ComponentFiles, Error, Result, Waker};
 use crate::library::DiagnosticsBundle;
 use crate::models::convert::Converted;
 use crate::models::fetch::FetchPlan;
-use crate::models::{OtherFile, VerifyReport};
+use crate::models::{Installed, OtherFile, VerifyReport};
 use crate::plan::ListedLora;
 use crate::presets::{self, Preset};
 use crate::store::{LOG_FILE, LogLine};
@@ -31,6 +31,8 @@ pub(super) enum Purpose {
     Import,
     /// The LoRA of the own preset with this name, instead of this file.
     PresetLora(String, PathBuf),
+    /// The file of a component.
+    Role(ComponentRole),
 }
 
 /// What the threads of the pages found out.
@@ -53,8 +55,14 @@ pub(super) enum PageAnswer {
     Presets(Option<Result<String>>, (Vec<Preset>, Vec<Error>)),
     /// A LoRA was checked against a model.
     LoraChecked(Box<ListedLora>),
+    /// What a model can do and needs was found out.
+    Described(String, Box<ModelDetail>),
+    /// A model was opened with files that a person chose.
+    RolesTried(ComponentFiles, Box<Result<Installed>>),
     /// ONNX Runtime was looked at.
     Runtime(RuntimeStatus),
+    /// Something of ONNX Runtime was installed or removed: says what, and what there is now.
+    Installed(Result<(String, RuntimeStatus)>),
     /// The manifest was read.
     Available(Result<Vec<AvailableModel>>),
     /// The hub was asked for a model's files.
@@ -68,8 +76,8 @@ pub(super) enum PageAnswer {
 /// A task that is done with a model.
 pub(super) struct RunningTask {
     pub(super) what: String,
-    /// Bytes to do.
-    pub(super) total: u64,
+    /// Bytes to do; none if that is not known.
+    pub(super) total: Option<u64>,
     /// Bytes done.
     pub(super) done: Arc<AtomicU64>,
     pub(super) cancel: CancelToken,
@@ -103,6 +111,10 @@ pub(in crate::app::shell) struct Pages {
     pub(in crate::app::shell) runtime: Option<RuntimeStatus>,
     /// The checkpoint files of the last scan that are part of no model.
     pub(in crate::app::shell) other_files: Vec<OtherFile>,
+    /// What is known of models beyond their files, since the last scan.
+    pub(in crate::app::shell) details: BTreeMap<String, ModelDetail>,
+    /// Files that are being chosen by hand.
+    pub(in crate::app::shell) roles: RoleChoice,
     /// The LoRAs of the last scan.
     pub(in crate::app::shell) loras: Vec<ListedLora>,
     /// The LoRA that was checked last, with its fit.
@@ -146,6 +158,8 @@ impl Pages {
             verified: BTreeMap::new(),
             runtime: None,
             other_files: Vec::new(),
+            details: BTreeMap::new(),
+            roles: RoleChoice::default(),
             loras: Vec::new(),
             checked_lora: None,
             import: None,
