@@ -31,7 +31,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
     }
 }
 
-/// Prints all models, and the files beside them that are no part of any.
+/// Prints all models, and the files beside them that belong to none.
 fn list(places: &Places, json: bool) {
     let (data_dir, models_dir) = (&places.data_dir, places.models_dir.as_deref());
     let found = models::installed(data_dir, models_dir);
@@ -53,7 +53,7 @@ fn list(places: &Places, json: bool) {
         }
     }
     if !others.is_empty() {
-        out("Other files, which are no part of a model:");
+        out("Other files, not part of any model:");
     }
     for other in &others {
         let what = other.seems_to_be.as_ref().map(|what| format!("seems to be {what}"));

@@ -7,9 +7,9 @@ use ort::value::{DynValue, Tensor as OrtTensor};
 use super::file_fault::watched;
 use super::in_place::owned;
 use super::ort_error;
-use super::session::{Session, run_options, terminate};
+use super::session::{Session, missing_output, run_options, terminate};
 use super::tensor::{Input, Tensor};
-use crate::core::{CancelToken, Error, Kind, Provider, Result};
+use crate::core::{CancelToken, Provider, Result};
 
 /// Inputs of a session that stay where it computes from one run to the next, until they are set again.
 ///
@@ -61,11 +61,8 @@ impl Session {
         let mut results = watched(self.name, || {
             self.inner.run_binding_with_options(&bound.binding, &options).map_err(failed)
         })?;
-        let take = |name: &String| {
-            results.remove(name).map(Tensor).ok_or_else(|| {
-                Error::new(Kind::Bug, format!("The {} did not return its output {name}", self.name))
-            })
-        };
+        let take =
+            |name: &String| results.remove(name).map(Tensor).ok_or_else(|| missing_output(self.name, name));
         let outputs = self.outputs.iter().map(take).collect();
         drop(results);
         // the next run must not write into these

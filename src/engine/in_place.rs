@@ -5,9 +5,9 @@ use ort::value::{DynValue, Tensor as OrtTensor};
 
 use super::file_fault::watched;
 use super::ort_error;
-use super::session::{Session, run_options, terminate};
+use super::session::{Session, missing_output, run_options, terminate};
 use super::tensor::{Input, Tensor};
-use crate::core::{CancelToken, Error, Kind, Result};
+use crate::core::{CancelToken, Result};
 
 /// A tensor that a run reads and replaces.
 pub struct StateTensor {
@@ -56,11 +56,8 @@ impl Session {
         let mut results = watched(self.name, || {
             self.inner.run_binding_with_options(&binding, &options).map_err(|error| failed(&error))
         })?;
-        let mut take = |name: &str| {
-            results.remove(name).map(Tensor).ok_or_else(|| {
-                Error::new(Kind::Bug, format!("The {} did not return its output {name}", self.name))
-            })
-        };
+        let mut take =
+            |name: &str| results.remove(name).map(Tensor).ok_or_else(|| missing_output(self.name, name));
         let result = take(output)?;
         let state = names
             .into_iter()

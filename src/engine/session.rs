@@ -137,9 +137,7 @@ impl Session {
             self.inner.run_with_options(values, &options).map_err(|error| ort_error::run_error(&error))
         })?;
         let take = |name: &String| {
-            let value = results.remove(name).ok_or_else(|| {
-                Error::new(Kind::Bug, format!("The {} did not return its output {name}", self.name))
-            })?;
+            let value = results.remove(name).ok_or_else(|| missing_output(self.name, name))?;
             self.half.output(value).map(Tensor).map_err(|error| ort_error::run_error(&error))
         };
         self.outputs.iter().map(take).collect()
@@ -149,6 +147,11 @@ impl Session {
 /// The options of one run.
 pub(super) fn run_options() -> Result<Arc<RunOptions>> {
     Ok(Arc::new(RunOptions::new().map_err(|error| ort_error::run_error(&error))?))
+}
+
+/// The error of a run of the component `component` that did not return `output`.
+pub(super) fn missing_output(component: &str, output: &str) -> Error {
+    Error::new(Kind::Bug, format!("The {component} did not return its output {output}"))
 }
 
 /// What interrupts the run with these options between two operations.

@@ -25,7 +25,7 @@ pub(super) fn corrupt(path: &Path, what: &str) -> Error {
 }
 
 fn unsupported(path: &Path, what: &str) -> Error {
-    Error::new(Kind::Unsupported, format!("{} {what}, which no Wan model does", path.display()))
+    Error::new(Kind::Unsupported, format!("{} {what}", path.display()))
         .remedy("Choose the file of a Wan model")
 }
 
@@ -69,13 +69,16 @@ pub(super) fn read_header(path: &Path, file: usize) -> Result<Header> {
             .remedy("Choose a .safetensors or .gguf file; if this is one, fetch it again"));
     }
     if length > MAX_HEADER {
-        return Err(unsupported(path, &format!("has a header of {length} bytes, above {MAX_HEADER}")));
+        return Err(unsupported(path, &format!("has a header of {length} bytes; the limit is {MAX_HEADER}")));
     }
     let mut header = vec![0; length as usize];
     reader.read_exact(&mut header).map_err(unreadable)?;
     // before the header is parsed, which takes seconds for a million tensors
     if memmem::find_iter(&header, b"\"data_offsets\"").nth(MAX_TENSORS).is_some() {
-        return Err(unsupported(path, &format!("lists more than {MAX_TENSORS} tensors")));
+        return Err(unsupported(
+            path,
+            &format!("lists more than {MAX_TENSORS} tensors, which no Wan model does"),
+        ));
     }
     let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|error| corrupt(path, "The safetensors header is damaged").because(error))?;

@@ -1,4 +1,4 @@
-//! The checkpoint files of a folder that are no part of any model.
+//! The checkpoint files of a folder that belong to no model.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::core::{Error, Kind};
 /// Folders of LoRA files, which are listed by themselves.
 const LORA_FOLDERS: [&str; 2] = ["loras", "lora"];
 
-/// A checkpoint file that was looked at and is no part of a model.
+/// A checkpoint file that was looked at and belongs to no model.
 #[derive(Clone, Debug, Serialize)]
 pub struct OtherFile {
     /// The name of the file.
@@ -56,6 +56,6 @@ fn is_in_lora_folder(path: &Path) -> bool {
 }
 
 fn not_recognised(path: &Path, what: &str) -> Error {
-    Error::new(Kind::Unsupported, format!("{} is no part of Wan 2.2. It seems to be {what}", path.display()))
+    Error::new(Kind::Unsupported, format!("{} is not part of Wan 2.2. It seems to be {what}", path.display()))
         .remedy("Leave it there for other programs, or fetch the file of Wan 2.2 that you meant")
 }

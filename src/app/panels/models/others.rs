@@ -21,7 +21,5 @@ pub(super) fn others_ui(ui: &mut Ui, others: &[OtherFile]) {
             ui.add(Label::new(RichText::new(what).weak()).wrap());
         }
     });
-    header
-        .header_response
-        .on_hover_text("Checkpoint files in the folders of models that are part of no model");
+    header.header_response.on_hover_text("Checkpoint files in the models folders that belong to no model");
 }

@@ -56,7 +56,7 @@ pub(super) fn runtime_ui(
     if let Some(build) = &status.missing {
         ui.weak(format!("Fetched from the Python package index: {}, licence {}", build.size, build.licence));
         let install = ui.add_enabled(task.is_none(), Button::new(format!("Install {}", build.package)));
-        if install.on_disabled_hover_text("Something else is being done").clicked() {
+        if install.on_disabled_hover_text("Another task is running").clicked() {
             actions.push(ModelsAction::InstallRuntime);
         }
     }
@@ -104,7 +104,7 @@ fn package_ui(ui: &mut Ui, one: &PackageRow, task: Option<&ModelTask>, actions: 
     ui.label(if one.is_installed { "installed" } else { "not installed" });
     let verb = if one.is_installed { "Remove" } else { "Install" };
     let button = ui.add_enabled(task.is_none(), Button::new(format!("{verb} {}", one.name)));
-    if button.on_disabled_hover_text("Something else is being done").clicked() {
+    if button.on_disabled_hover_text("Another task is running").clicked() {
         actions.push(if one.is_installed {
             ModelsAction::RemovePackage(one.name.clone())
         } else {

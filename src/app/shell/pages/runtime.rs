@@ -144,7 +144,9 @@ fn provider_line(status: &ProviderStatus) -> (bool, String) {
 fn missing(status: RuntimeStatus) -> RuntimeStatus {
     let build = Build::for_this_machine();
     let line = match &build {
-        Ok(_) => format!("Version {} is missing; it is fetched before the first video", runtime::VERSION),
+        Ok(_) => {
+            format!("Version {} is not installed; it is downloaded before the first video", runtime::VERSION)
+        }
         Err(error) => Error::clone(error).to_string(),
     };
     let row = |build: &Build| PackageRow {
