@@ -153,7 +153,7 @@ fn row_ui(
     ui: &mut Ui,
     role: ComponentRole,
     model: &Installed,
-    known: &BTreeSet<PathBuf>,
+    known: &[PathBuf],
     edited: &mut ComponentFiles,
     actions: &mut Vec<ModelsAction>,
 ) {
@@ -195,12 +195,14 @@ fn now_used(model: &Installed, role: ComponentRole) -> Option<String> {
     Some(if part.files.len() > 1 { format!("{name} and {} more", part.files.len() - 1) } else { name })
 }
 
-/// Files beside the model, and those that other models use, which may play a role in it.
-fn known_files(model: &Installed, view: &ModelsView<'_>) -> BTreeSet<PathBuf> {
-    let beside = view.details.get(&model.id).into_iter().flat_map(|detail| detail.files.iter());
+/// Files that may play a role in the model: those beside it first, then those that other models use.
+fn known_files(model: &Installed, view: &ModelsView<'_>) -> Vec<PathBuf> {
+    let beside = view.details.get(&model.id).into_iter().flat_map(|detail| detail.files.iter().cloned());
+    let beside: BTreeSet<PathBuf> = beside.collect();
     let parts = view.models.iter().flat_map(|model| &model.info).flat_map(|info| &info.components);
-    let of_others = parts.filter(|part| part.files.len() == 1).flat_map(|part| part.files.iter());
-    beside.chain(of_others).cloned().collect()
+    let single = parts.filter(|part| part.files.len() == 1).flat_map(|part| part.files.iter().cloned());
+    let of_others: BTreeSet<PathBuf> = single.filter(|file| !beside.contains(file)).collect();
+    beside.into_iter().chain(of_others).collect()
 }
 
 /// A path as short as it is clear: below the model's folder, else its last two parts.

@@ -248,7 +248,8 @@ fn a_model_is_described_once_and_again_when_the_answer_is_gone() {
 
 #[test]
 fn files_are_chosen_for_roles_and_used_together() {
-    let vae = "/m/vae/other.safetensors";
+    // after every path of the other models in the order of names: the file beside the model comes first all the same
+    let vae = "/~/vae/other.safetensors";
     let detail = ModelDetail { report: Ok(report(MemoryFit::Fits)), files: vec![vae.into()] };
     let details = BTreeMap::from([("toy-t2v-A14B".to_owned(), detail)]);
     let mut harness = page_of(Page { details, ..Page::default() }, vec2(1300.0, 1200.0));
@@ -286,7 +287,7 @@ fn files_are_chosen_for_roles_and_used_together() {
     harness.state_mut().components = choice.files;
     harness.state_mut().roles = RoleChoice::default();
     harness.run();
-    harness.get_by_label("VAE chosen by you: /m/vae/other.safetensors");
+    harness.get_by_label("VAE chosen by you: /~/vae/other.safetensors");
 }
 
 #[test]
