@@ -45,6 +45,12 @@ impl Model {
         Self { config: common::config(&dir), weights: Weights::open(&dir, WEIGHTS).unwrap() }
     }
 
+    /// tiny-t2v's expert with other weights.
+    pub(crate) fn of(weights: Weights) -> Self {
+        let dir = common::golden_model("tiny-t2v").join("transformer");
+        Self { config: common::config(&dir), weights }
+    }
+
     pub(crate) fn fit(&self, name: &str, strength: &str) -> LoraMatch {
         self.try_fit(&lora(name), strength).unwrap()
     }

@@ -14,7 +14,7 @@ use crate::common;
 /// to half of their size.
 const TOLERANCE: f32 = 3e-5;
 /// Each file with its methods and the number of layers it changes.
-const METHODS: [(&str, &[LoraMethod], usize); 17] = [
+pub(crate) const METHODS: [(&str, &[LoraMethod], usize); 17] = [
     ("peft_dora/adapter_model", &[Lora, Dora], 20),
     ("peft_loha/adapter_model", &[Loha], 20),
     ("peft_lokr/adapter_model", &[Lokr], 20),
@@ -34,7 +34,7 @@ const METHODS: [(&str, &[LoraMethod], usize); 17] = [
     ("patch_dora_by_input", &[Lora, Dora], 1),
 ];
 
-fn file(name: &str) -> PathBuf {
+pub(crate) fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/loras/methods/{name}.safetensors"))
 }
 

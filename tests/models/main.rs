@@ -17,6 +17,7 @@ mod layouts;
 mod lora;
 mod lora_files;
 mod lora_methods;
+mod lora_quantised;
 mod other_files;
 mod providers;
 mod quantised_forms;

@@ -13,17 +13,17 @@ use wandeck::wan::names::{ComponentKind, recognise};
 
 use crate::common::layouts::{Tensors, all_graphs, load, narrow, outputs, save, write};
 
-const GROUP: usize = 256;
+pub(crate) const GROUP: usize = 256;
 
 /// A narrow model whose attention has as many inputs as are rotated together.
-fn shapes() -> Shapes {
+pub(crate) fn shapes() -> Shapes {
     let mut shapes = narrow(SynthModel::Ti2v5b);
     (shapes.transformer.num_attention_heads, shapes.transformer.num_layers) = (2, 1);
     shapes
 }
 
 /// The transformer's file of a model written to `dir` in `ComfyUI`'s layout.
-fn comfy(dir: &Path) -> PathBuf {
+pub(crate) fn comfy(dir: &Path) -> PathBuf {
     write(&shapes(), SynthLayout::Comfy, SynthDtype::Fp32, dir);
     let files = std::fs::read_dir(dir.join("diffusion_models")).unwrap();
     files.map(|entry| entry.unwrap().path()).next().unwrap()
@@ -59,7 +59,7 @@ fn rotated(matrix: &[f64]) -> Vec<f64> {
 }
 
 /// Attention's matrices in int8 with a scale per row, rotated or not; and the same model with the numbers this stands for.
-fn int8(tensors: &Tensors, is_rotated: bool) -> (Tensors, Tensors) {
+pub(crate) fn int8(tensors: &Tensors, is_rotated: bool) -> (Tensors, Tensors) {
     let (mut small, mut wide) = (tensors.clone(), tensors.clone());
     let description =
         format!(r#"{{"format": "int8_tensorwise", "convrot": {is_rotated}, "convrot_groupsize": 256}}"#);
