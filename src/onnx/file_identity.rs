@@ -6,35 +6,57 @@ use std::time::SystemTime;
 
 use crate::core::{Bytes, Error, Kind, Result};
 
-/// Identity of a file at one moment: length, modification time and inode.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Identity of a file at one moment.
+#[derive(Clone, Debug)]
 pub(super) struct FileIdentity {
     length: Bytes,
     modified: Option<SystemTime>,
-    /// Inode number, where the system has one.
-    inode: Option<u64>,
+    place: Place,
+}
+
+/// Which file of its disk a file is, and when its content or attributes were last changed. The disk itself has no lasting
+/// number: some get another one each time they are mounted.
+#[cfg(unix)]
+#[derive(Clone, Debug)]
+struct Place {
+    inode: u64,
+    /// Seconds and nanoseconds; no program can set it.
+    changed: (i64, i64),
+}
+
+/// Which file a file is, where the system has no inodes.
+#[cfg(not(unix))]
+#[derive(Clone, Debug)]
+struct Place {
+    path: std::path::PathBuf,
+    created: Option<SystemTime>,
 }
 
 impl FileIdentity {
     /// The current identity of the file at `path`.
     pub(super) fn of(path: &Path) -> std::io::Result<Self> {
         let about = std::fs::metadata(path)?;
-        Ok(Self { length: Bytes(about.len()), modified: about.modified().ok(), inode: inode(&about) })
+        let place = Place::of(path, &about);
+        Ok(Self { length: Bytes(about.len()), modified: about.modified().ok(), place })
     }
 
-    /// Length and modification time, which a copy or a moved file may share.
+    /// Text that no other file has, nor this one after a change, even of one with its length and modification time.
     pub(super) fn state(&self) -> String {
-        format!("{} {:?}", self.length.0, self.modified)
+        format!("{} {:?} {}", self.length.0, self.modified, self.place.state())
+    }
+
+    fn is_unchanged(&self, now: &Self) -> bool {
+        self.length == now.length && self.modified == now.modified && self.place.is_same(&now.place)
     }
 
     /// Fails with [`Kind::CorruptModel`] if the file at `path` was changed, replaced or removed since.
     pub(super) fn check(&self, path: &Path) -> Result<()> {
         let how = match Self::of(path) {
-            Ok(now) if now == *self => return Ok(()),
+            Ok(now) if self.is_unchanged(&now) => return Ok(()),
             Ok(now) if now.length != self.length => {
                 format!("its size changed from {} to {} bytes", self.length.0, now.length.0)
             }
-            Ok(now) if now.inode != self.inode => "it was replaced by another file".to_owned(),
+            Ok(now) if !self.place.is_same(&now.place) => "it was replaced by another file".to_owned(),
             Ok(_) => "it was modified".to_owned(),
             Err(error) => format!("it cannot be found any more ({error})"),
         };
@@ -47,14 +69,36 @@ impl FileIdentity {
 }
 
 #[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have no inodes")]
-fn inode(about: &Metadata) -> Option<u64> {
-    Some(std::os::unix::fs::MetadataExt::ino(about))
+impl Place {
+    fn of(_path: &Path, about: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        Self { inode: about.ino(), changed: (about.ctime(), about.ctime_nsec()) }
+    }
+
+    fn state(&self) -> String {
+        let (seconds, nanoseconds) = self.changed;
+        format!("{} {seconds}.{nanoseconds:09}", self.inode)
+    }
+
+    /// A second name or other rights do not make another file of it.
+    fn is_same(&self, other: &Self) -> bool {
+        self.inode == other.inode
+    }
 }
 
 #[cfg(not(unix))]
-fn inode(_about: &Metadata) -> Option<u64> {
-    None
+impl Place {
+    fn of(path: &Path, about: &Metadata) -> Self {
+        Self { path: path.to_path_buf(), created: about.created().ok() }
+    }
+
+    fn state(&self) -> String {
+        format!("{} {:?}", self.path.display(), self.created)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
 }
 
 #[cfg(test)]
@@ -88,5 +132,24 @@ mod tests {
         assert!(words().contains("replaced by another file"), "{}", words());
         fs::remove_file(&path).unwrap();
         assert!(words().contains("cannot be found any more"), "{}", words());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_of_one_length_and_time_have_states_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, other] = ["a", "b"].map(|name| dir.path().join(name));
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let state = |path: &Path, content: &str| {
+            fs::write(path, content).unwrap();
+            File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+            FileIdentity::of(path).unwrap().state()
+        };
+        let first = state(&one, "weights");
+        assert_ne!(state(&other, "WEIGHTS"), first);
+        assert_eq!(FileIdentity::of(&one).unwrap().state(), first);
+        // the clock of a file system may stand still for some milliseconds
+        std::thread::park_timeout(Duration::from_millis(50));
+        assert_ne!(state(&one, "WEIGHTS"), first);
     }
 }

@@ -279,7 +279,7 @@ impl Weights {
         self
     }
 
-    /// The files as they were when their headers were read: sizes and times, without paths.
+    /// The files as they were when their headers were read, in text that changes when they do.
     pub(super) fn file_states(&self) -> impl Iterator<Item = String> {
         self.identities.iter().map(FileIdentity::state)
     }

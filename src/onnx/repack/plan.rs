@@ -250,10 +250,58 @@ fn info(tensor: &RepackedTensor) -> TensorInfo {
 
 /// Identifies the content of a file: what it is made from, and how.
 ///
-/// Two experts may have one header, one size and, once copied or unpacked, one time: their values tell them apart.
+/// Two files may have one header, one size and, once copied or unpacked, one time, and differ in values that are not read:
+/// which file of the disk it is tells them apart, and when it was last changed in any way.
 fn key(source: &Weights, header: &[u8]) -> Result<String> {
     let mut lines = vec![format!("{VERSION} {} {}", sha256_hex(header), source.content()?)];
     lines.extend(source.file_states());
     lines.extend(source.iter().map(|(name, info)| format!("{name} {info:?}")));
     Ok(sha256_hex(lines.join("\n").as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    /// Writes twelve int8 matrices with scales, the sixth all of `value`; the time of the file is always the same.
+    fn write(path: &Path, value: u8) {
+        let data: Vec<Vec<u8>> =
+            (0..12).map(|matrix| vec![if matrix == 5 { value } else { matrix }; 1 << 14]).collect();
+        let (scale, shape) = (1_f32.to_le_bytes(), vec![1 << 7, 1 << 7]);
+        let view = |dtype, shape, bytes| safetensors::tensor::TensorView::new(dtype, shape, bytes).unwrap();
+        let matrices = data.iter().enumerate().flat_map(|(index, bytes)| {
+            [
+                (format!("{index:02}.weight"), view(safetensors::Dtype::I8, shape.clone(), bytes)),
+                (format!("{index:02}.scale_weight"), view(safetensors::Dtype::F32, vec![], &scale)),
+            ]
+        });
+        fs::write(path, safetensors::serialize(matrices, None).unwrap()).unwrap();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_differs_in_one_value_has_a_file_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, other] = ["a", "b"].map(|name| dir.path().join(name).with_extension("safetensors"));
+        let plan = |path: &Path| {
+            let source = Weights::from_files(&[path.to_path_buf()]).unwrap();
+            let repack = Repack::plan(&source, RepackTarget::Int8, |_, _| true, dir.path()).unwrap().unwrap();
+            (source.content().unwrap(), repack.path().to_path_buf())
+        };
+        write(&one, 5);
+        write(&other, 105);
+        let ((content, first), (other_content, second)) = (plan(&one), plan(&other));
+        assert_eq!(content, other_content, "the value is one that is not read");
+        assert_ne!(first, second);
+        assert_eq!(plan(&one).1, first);
+        // the same file with another value, the same size and the same time
+        std::thread::park_timeout(Duration::from_millis(50));
+        write(&one, 105);
+        assert_ne!(plan(&one).1, first);
+    }
 }
