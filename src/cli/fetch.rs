@@ -1,7 +1,7 @@
 //! `wandeck models available`, `fetch` and `import`.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,7 @@ pub(super) fn fetch(args: &FetchModel, common: &Common) -> Result<()> {
         note(&plan_lines(&plan).join("\n"));
     }
     let began = Instant::now();
-    let folder = run(&fetcher, &plan)?;
+    let folder = printed(|report| fetcher.run(&plan, report))?;
     if common.json {
         let seconds = began.elapsed().as_secs_f64();
         print_done(json!({"plan": FetchPlanDocument::new(&plan), "folder": folder, "seconds": seconds}));
@@ -91,18 +91,20 @@ pub(super) fn fetch(args: &FetchModel, common: &Common) -> Result<()> {
 pub(super) fn fetch_missing(name: &str, places: &Places) -> Result<()> {
     let manifest = load_manifest(&places.data_dir)?;
     let fetcher = Fetcher::new(&places.data_dir, places.models_dir.as_deref());
-    let plan = fetcher.plan(&manifest, name, None)?;
-    note(&format!(
-        "The model {} is not here and is fetched, as the setting models.auto_fetch allows",
-        plan.id
-    ));
-    note(&plan_lines(&plan).join("\n"));
-    run(&fetcher, &plan).map(drop)
+    let planned = |plan: &FetchPlan| {
+        note(&format!(
+            "The model {} is not here and is fetched, as the setting models.auto_fetch allows",
+            plan.id
+        ));
+        note(&plan_lines(plan).join("\n"));
+    };
+    printed(|report| fetcher.resolve(&manifest, name, None, &planned, report)).map(drop)
 }
 
-fn run(fetcher: &Fetcher, plan: &FetchPlan) -> Result<std::path::PathBuf> {
+/// Fetches with its progress printed.
+fn printed(fetch: impl FnOnce(&(dyn Fn(ModelFetchEvent) + Sync)) -> Result<PathBuf>) -> Result<PathBuf> {
     let printer = Printer::new();
-    let done = fetcher.run(plan, &|event| printer.event(&event));
+    let done = fetch(&|event| printer.event(&event));
     printer.finish();
     done.map_err(|error| match error.kind {
         Kind::Cancelled => error.remedy("What was received is kept; run the same command again to continue"),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::lock::HeldLock;
 use super::staged::stage_in;
 use super::whole_file::sync_folder;
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, Result, is_at};
 
 /// JSON key of the version in the first line.
 const KEY: &str = "wandeck_journal";
@@ -111,19 +111,7 @@ impl Journal {
 
     /// Whether the file at the path is no longer the open file.
     fn replaced(&self) -> bool {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt as _;
-            match (fs::metadata(&self.path), self.file.metadata()) {
-                (Ok(on_disk), Ok(open)) => on_disk.ino() != open.ino() || on_disk.dev() != open.dev(),
-                _ => true,
-            }
-        }
-        #[cfg(not(unix))]
-        {
-            // this system does not replace a file that is open
-            false
-        }
+        !is_at(&self.file, &self.path)
     }
 
     /// Appends complete lines and syncs them; on failure the file is truncated to its previous length.

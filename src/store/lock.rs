@@ -6,7 +6,7 @@ use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::whole_file::create_private_folder;
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, Result, is_at};
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -88,23 +88,6 @@ pub fn remove_free_lock(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
     // held while it is removed, so that nobody takes it in between
     file.try_lock().is_ok() && is_at(&file, path) && fs::remove_file(path).is_ok()
-}
-
-/// Whether `path` still is the open file.
-fn is_at(file: &File, path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        match (fs::metadata(path), file.metadata()) {
-            (Ok(there), Ok(open)) => (there.ino(), there.dev()) == (open.ino(), open.dev()),
-            _ => false,
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        path.exists()
-    }
 }
 
 fn open(path: &Path) -> Result<File> {

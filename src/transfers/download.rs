@@ -112,7 +112,7 @@ impl<'a> Downloader<'a> {
 
     /// All files of a repository at a revision.
     pub fn list(&self, repository: &str, revision: &str) -> Result<Vec<HubFile>> {
-        let query = TreeQuery { repository, revision, folder: "" };
+        let query = TreeQuery { repository, revision };
         let mut retries = Retries::new(self.options.first_pause);
         tree::files(self.hub, &self.client, query, &mut retries, &self.cancel)
     }

@@ -3,6 +3,8 @@
 use sha2::Sha256;
 use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 
+use crate::core::hex;
+
 /// The state of `hash` in hexadecimal.
 pub(super) fn to_text(hash: &Sha256) -> String {
     hex(&hash.serialize())
@@ -13,13 +15,6 @@ pub(super) fn from_text(text: &str) -> Option<Sha256> {
     let bytes = bytes_from_hex(text)?;
     let state = SerializedState::<Sha256>::try_from(bytes.as_slice()).ok()?;
     Sha256::deserialize(&state).ok()
-}
-
-/// Lower-case hexadecimal digits of `bytes`.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 fn bytes_from_hex(text: &str) -> Option<Vec<u8>> {

@@ -118,13 +118,10 @@ impl Hub {
         )
     }
 
-    /// The address of the list of files in a folder of a repository, or in all of it.
-    pub(super) fn tree_url(&self, repository: &str, revision: &str, folder: &str) -> String {
-        let folder = folder.trim_matches('/');
-        let folder =
-            if folder.is_empty() { String::new() } else { format!("/{}", percent_encoded(folder, true)) };
+    /// The address of the list of all files of a repository.
+    pub(super) fn tree_url(&self, repository: &str, revision: &str) -> String {
         let revision = percent_encoded(revision, false);
-        format!("{}/api/models/{repository}/tree/{revision}{folder}?recursive=true", self.endpoint)
+        format!("{}/api/models/{repository}/tree/{revision}?recursive=true", self.endpoint)
     }
 }
 
@@ -145,11 +142,7 @@ mod tests {
             hub.file_url("o/n", "refs/pr/1", "a b/c.json"),
             "http://mirror/o/n/resolve/refs%2Fpr%2F1/a%20b/c.json"
         );
-        assert_eq!(hub.tree_url("o/n", "main", ""), "http://mirror/api/models/o/n/tree/main?recursive=true");
-        assert_eq!(
-            hub.tree_url("o/n", "main", "vae/"),
-            "http://mirror/api/models/o/n/tree/main/vae?recursive=true"
-        );
+        assert_eq!(hub.tree_url("o/n", "main"), "http://mirror/api/models/o/n/tree/main?recursive=true");
         assert_eq!(Hub::new(&HubEnvironment::default()).endpoint(), DEFAULT_ENDPOINT);
         let offline = Hub::new(&HubEnvironment { offline: true, ..Default::default() });
         assert!(offline.check_online().is_err() && hub.check_online().is_ok());

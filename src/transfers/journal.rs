@@ -1,13 +1,13 @@
 //! The journal beside a growing file: lines of JSON, appended; also the lock of its one writer.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::journal_line::JournalLine;
+use super::journal_line::{JournalLine, whole_lines};
 use super::part::cannot_write;
-use crate::core::{CancelToken, Result};
+use crate::core::{CancelToken, Result, is_at};
 
 /// How often a lock that another program holds is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -48,8 +48,12 @@ impl Journal {
 
     /// The lines that are whole; what follows the first that is not is cut off.
     pub(super) fn lines(&mut self) -> Result<Vec<JournalLine>> {
-        let (lines, whole) = read_lines(&mut self.file).map_err(|error| cannot_write(&self.path, error))?;
-        self.file.set_len(whole).map_err(|error| cannot_write(&self.path, error))?;
+        let failed = |error| cannot_write(&self.path, error);
+        let mut text = Vec::new();
+        self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        self.file.read_to_end(&mut text).map_err(failed)?;
+        let (lines, whole) = whole_lines(&text);
+        self.file.set_len(whole as u64).map_err(failed)?;
         Ok(lines)
     }
 
@@ -76,42 +80,6 @@ impl Journal {
     /// Removes the journal, which also frees it.
     pub(super) fn remove(self) -> Result<()> {
         fs::remove_file(&self.path).map_err(|error| cannot_write(&self.path, error))
-    }
-}
-
-/// The whole lines, and how many bytes they have.
-fn read_lines(file: &mut File) -> io::Result<(Vec<JournalLine>, u64)> {
-    file.seek(SeekFrom::Start(0))?;
-    let (mut lines, mut whole) = (Vec::new(), 0);
-    let mut reader = BufReader::new(&mut *file);
-    let mut text = Vec::new();
-    loop {
-        text.clear();
-        let read = reader.read_until(b'\n', &mut text)?;
-        let Ok(line) = serde_json::from_slice(&text) else { break };
-        if !text.ends_with(b"\n") {
-            break;
-        }
-        lines.push(line);
-        whole += read as u64;
-    }
-    Ok((lines, whole))
-}
-
-/// Whether `path` still is the open file.
-fn is_at(file: &File, path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        match (fs::metadata(path), file.metadata()) {
-            (Ok(there), Ok(open)) => (there.ino(), there.dev()) == (open.ino(), open.dev()),
-            _ => false,
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        path.exists()
     }
 }
 

@@ -51,6 +51,17 @@ pub(super) enum JournalLine {
     },
 }
 
+/// The lines of a journal's `text` up to the first that is cut or damaged, and how many bytes they have.
+pub(super) fn whole_lines(text: &[u8]) -> (Vec<JournalLine>, usize) {
+    let (mut lines, mut whole) = (Vec::new(), 0);
+    for text in text.split_inclusive(|&byte| byte == b'\n').filter(|text| text.ends_with(b"\n")) {
+        let Ok(line) = serde_json::from_slice(text) else { break };
+        lines.push(line);
+        whole += text.len();
+    }
+    (lines, whole)
+}
+
 /// What the lines of a journal add up to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Replayed {

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use super::hash_state::hex;
-use crate::core::{CancelToken, Error, Kind, Result};
+use crate::core::{CancelToken, Error, Kind, Result, hex};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;

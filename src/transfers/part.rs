@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::journal::Journal;
-use super::journal_line::{FileIdentity, JournalLine, Replayed, boot_id, replay};
+use super::journal_line::{FileIdentity, JournalLine, Replayed, boot_id, replay, whole_lines};
 use super::object_id::ObjectId;
 use super::range::ByteRange;
 use crate::core::{Bytes, Error, Kind, Result};
@@ -38,8 +38,7 @@ pub fn remove_part(to: &Path) -> Result<()> {
 
 /// Bytes of the unfinished download of `to` that the next one goes on from; `None` if there are none of this content.
 pub fn received_part(to: &Path, object: Option<&ObjectId>, size: Bytes) -> Option<Bytes> {
-    let text = fs::read_to_string(journal_path(to)).ok()?;
-    let lines = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+    let (lines, _) = whole_lines(&fs::read(journal_path(to)).ok()?);
     let Replayed { file, done, .. } = replay(lines, &boot_id());
     let file = file.filter(|file| file.size == size.0 && file.object.as_ref() == object)?;
     Some(Bytes((done.len() as u64 * file.block).min(size.0)))

@@ -1,6 +1,7 @@
 //! The program is killed while it fetches, again and again: no wrong byte, and no block comes twice that was there.
 //!
-//! `WANDECK_FETCH_KILLS=200 cargo test --test fetch kill -- --nocapture` runs the long form.
+//! `WANDECK_FETCH_KILLS=200 cargo test --test fetch kill -- --nocapture` runs the long form; with `WANDECK_FETCH_KILL_MIB=320`
+//! the file is large enough to be brought to the disk while it comes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,11 +14,11 @@ use crate::model::program;
 
 const REPOSITORY: &str = "owner/big";
 const FILE: &str = "diffusion_models/big.safetensors";
-const SIZE: usize = (40 << 20) + 123;
+/// Default size of the file in MiB, to which some bytes are added.
+const MIB: usize = 40;
 const BLOCK: u64 = 4 << 20;
-/// Bytes per second of each connection: the whole takes about a second, and a block comes
-/// before most kills.
-const RATE: u64 = 10 << 20;
+/// Connections, which share the bytes: the whole takes about a second, and a block comes before most kills.
+const CONNECTIONS: u64 = 4;
 
 const MANIFEST: &str = "(version: 1, extends: false,
     files: {\"f\": (component: transformer, repository: \"owner/big\", path: \"diffusion_models/big.safetensors\",
@@ -63,9 +64,11 @@ fn run(command: &mut Command, limit: Option<Duration>) -> Option<ExitStatus> {
 fn killed_at_any_moment_no_byte_is_wrong_and_no_block_comes_twice() {
     let kills: u32 = std::env::var("WANDECK_FETCH_KILLS").map_or(5, |text| text.parse().unwrap());
     let hub = LoopbackHub::start();
-    let content = weights(SIZE, 5);
+    let mib: usize = std::env::var("WANDECK_FETCH_KILL_MIB").map_or(MIB, |text| text.parse().unwrap());
+    let content = weights((mib << 20) + 123, 5);
     hub.put(REPOSITORY, FILE, content.clone());
-    hub.serve(REPOSITORY, FILE, Manners { rate: Some(RATE), ..Manners::default() });
+    let rate = ((mib as u64) << 20) / CONNECTIONS;
+    hub.serve(REPOSITORY, FILE, Manners { rate: Some(rate), ..Manners::default() });
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("models-manifest.ron"), MANIFEST).unwrap();
     let file = dir.path().join("models/big-v/diffusion_models/big.safetensors");

@@ -1,5 +1,6 @@
 //! Whole models of the manifest: plan, fetch, adopt, resolve, verify, import, remove.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use wandeck::core::{CancelToken, Fix, Kind};
-use wandeck::models::fetch::{Fetcher, PlannedState, import_model};
+use wandeck::models::fetch::{FetchPlan, Fetcher, PlannedState, import_model};
 use wandeck::models::manifest::{Manifest, load_manifest};
 use wandeck::models::{self, ChecksumSource, Removal, VerifyOptions};
 use wandeck::transfers::HubEnvironment;
@@ -82,7 +83,7 @@ fn a_model_is_planned_fetched_resolved_and_not_asked_for_again() {
     let setting = setting();
     // the toys of the checkout are found by name and size, so their bytes need not come
     let fetcher = setting.fetcher(setting.hub.environment());
-    let missing = fetcher.resolve(&setting.manifest, ID, None, false, &|_| {}).unwrap_err();
+    let missing = models::find(ID, setting.dir.path(), None).unwrap_err();
     assert_eq!(
         (missing.kind, missing.fixes()),
         (Kind::MissingModel, &[Fix::Fetch(format!("{ID}-diffusers"))][..])
@@ -91,13 +92,19 @@ fn a_model_is_planned_fetched_resolved_and_not_asked_for_again() {
     let plan = fetcher.plan(&setting.manifest, ID, None).unwrap();
     assert!(plan.total().0 > 20_000_000 && plan.free.is_some(), "{plan:?}");
     assert!(!plan.folder.exists(), "a plan writes nothing");
-    let folder = fetcher.resolve(&setting.manifest, ID, None, true, &|_| {}).unwrap();
+    let plans = Cell::new(0);
+    let resolve = |variant| {
+        let planned = |_: &FetchPlan| plans.set(plans.get() + 1);
+        fetcher.resolve(&setting.manifest, ID, variant, &planned, &|_| {}).unwrap()
+    };
+    let folder = resolve(None);
+    assert_eq!(plans.get(), 1);
     same_files(&toy(), &folder);
     models::open(&folder).unwrap();
     // complete and unchanged: no request
     let asked = setting.hub.asked().len();
-    assert_eq!(fetcher.resolve(&setting.manifest, ID, None, false, &|_| {}).unwrap(), folder);
-    assert_eq!(setting.hub.asked().len(), asked);
+    assert_eq!([resolve(None), resolve(Some("diffusers"))], [folder.clone(), folder.clone()]);
+    assert_eq!((setting.hub.asked().len(), plans.get()), (asked, 1));
     let again = fetcher.plan(&setting.manifest, &format!("{ID}@1"), Some("diffusers")).unwrap();
     assert!(again.files.iter().all(|file| file.state == PlannedState::Ready), "{again:?}");
     // a file that changed is found by its time, and replaced
@@ -106,8 +113,9 @@ fn a_model_is_planned_fetched_resolved_and_not_asked_for_again() {
     bytes[2_000_000] ^= 4;
     fs::remove_file(&vae).unwrap();
     fs::write(&vae, bytes).unwrap();
-    assert!(fetcher.resolve(&setting.manifest, ID, None, false, &|_| {}).is_err());
-    fetcher.resolve(&setting.manifest, ID, None, true, &|_| {}).unwrap();
+    let selection = setting.manifest.select(ID, None).unwrap();
+    assert_eq!(fetcher.fetched(&setting.manifest, &selection), None);
+    assert_eq!((resolve(None), plans.get()), (folder.clone(), 2));
     same_files(&toy(), &folder);
 }
 
@@ -165,7 +173,7 @@ fn a_file_of_another_size_makes_room_for_a_link() {
 fn every_flipped_byte_of_a_fetched_model_is_found() {
     let setting = setting();
     let fetcher = setting.fetcher(hub_cache(&setting.hub, setting.dir.path()));
-    let folder = fetcher.resolve(&setting.manifest, ID, None, true, &|_| {}).unwrap();
+    let folder = fetcher.resolve(&setting.manifest, ID, None, &|_| {}, &|_| {}).unwrap();
     let file = folder.join("vae/diffusion_pytorch_model.safetensors");
     // with a content of its own, so that the cache stays right
     let content = fs::read(&file).unwrap();
@@ -211,7 +219,7 @@ fn every_flipped_byte_of_a_fetched_model_is_found() {
 fn an_interrupted_check_goes_on() {
     let setting = setting();
     let fetcher = setting.fetcher(setting.hub.environment());
-    let folder = fetcher.resolve(&setting.manifest, ID, None, true, &|_| {}).unwrap();
+    let folder = fetcher.resolve(&setting.manifest, ID, None, &|_| {}, &|_| {}).unwrap();
     let options = VerifyOptions::new(setting.dir.path(), &folder);
     let cancel = CancelToken::new();
     let mut first = 0;

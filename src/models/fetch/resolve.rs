@@ -4,24 +4,22 @@ use std::path::PathBuf;
 
 use super::super::manifest::{Manifest, ManifestItem, Selection};
 use super::fetcher::Fetcher;
+use super::plan::FetchPlan;
 use super::progress::ModelFetchEvent;
 use super::record::FetchRecord;
 use crate::core::{Error, Fix, Kind, Result};
 
 impl Fetcher {
-    /// The folder of a complete, checked model of the manifest, fetching what is missing if `may_fetch`. Without a
-    /// variant, one that is here is taken, else the first.
+    /// The folder of a complete, checked model of the manifest, fetching what is missing; `planned` is called before
+    /// anything is fetched. Without a variant, one that is here is taken, else the first.
     ///
-    /// # Errors
-    ///
-    /// [`Kind::MissingModel`] with the fix [`Fix::Fetch`] if it is not here and may not be fetched; the errors of
-    /// [`Fetcher::run`].
+    /// Fails with the errors of [`Fetcher::plan`] and [`Fetcher::run`].
     pub fn resolve(
         &self,
         manifest: &Manifest,
         name: &str,
         variant: Option<&str>,
-        may_fetch: bool,
+        planned: &dyn Fn(&FetchPlan),
         report: &(dyn Fn(ModelFetchEvent) + Sync),
     ) -> Result<PathBuf> {
         let selection = manifest.select(name, variant)?;
@@ -29,10 +27,8 @@ impl Fetcher {
         if let Some(folder) = self.here(manifest, &selection, is_named) {
             return Ok(folder);
         }
-        if !may_fetch {
-            return Err(missing(&selection));
-        }
         let plan = self.plan(manifest, &selection.item.id, Some(&selection.variant.name))?;
+        planned(&plan);
         self.run(&plan, report)
     }
 

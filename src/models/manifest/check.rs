@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::item::{Manifest, ManifestFile, ManifestItem};
+use crate::core::is_plain_path;
 
 /// Version of the file format.
 const VERSION: u32 = 1;
@@ -86,11 +87,4 @@ fn item_problem(
 fn is_plain_name(text: &str) -> bool {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     !text.is_empty() && !text.starts_with('.') && text.chars().all(is_plain)
-}
-
-/// Whether a path stays in its folder on every system.
-fn is_plain_path(path: &str) -> bool {
-    let is_plain =
-        |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0']);
-    path.split('/').all(is_plain)
 }
