@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use wandeck::app;
 use wandeck::cli::{self, RendererName};
 use wandeck::core::Result;
-use wandeck::engine::runtime::silence_telemetry;
+use wandeck::engine::runtime::{share_one_heap, silence_telemetry};
 use wandeck::store::LogLayer;
 
 fn main() -> ExitCode {
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     unsafe {
         silence_telemetry();
     }
+    share_one_heap();
     let cli = match cli::parse(env::args_os()) {
         Ok(cli) => cli,
         Err(code) => return code.into(),

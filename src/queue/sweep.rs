@@ -10,11 +10,12 @@ use super::run::RESUME_POINTS_OF_FAILED;
 use crate::attempt;
 use crate::core::Result;
 use crate::jobs::{EndStatus, Job};
-use crate::store::sweep_staged;
+use crate::store::{sweep_earlier_staged, sweep_staged};
 
-/// Folders of the data folder in which files are written under a temporary name.
-const STAGED_IN: [&str; 10] = [
-    "",
+/// Folders of the data folder in which files are written under a temporary name, and where a person may keep files too.
+const SHARED: [&str; 2] = ["", "presets"];
+/// Folders of the data folder into which only this program writes.
+const OWN: [&str; 8] = [
     "queue",
     "queue/work",
     "latents",
@@ -23,14 +24,16 @@ const STAGED_IN: [&str; 10] = [
     "cache/switch",
     "cache/weights",
     "performance",
-    "presets",
 ];
 
 impl Queue {
     /// Removes half files, states of ended jobs and the files of programs that have ended.
     pub(super) fn sweep(&mut self) {
-        for folder in STAGED_IN {
+        for folder in SHARED.iter().chain(&OWN) {
             sweep_staged(&self.data_dir.join(folder));
+        }
+        for folder in OWN {
+            sweep_earlier_staged(&self.data_dir.join(folder));
         }
         self.remove_ended_states();
         if let Err(error) = self.remove_orphans() {

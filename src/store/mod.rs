@@ -24,7 +24,7 @@ pub use settings::{
     Settings, SettingsDocument, SettingsPathDocument, setting_info, settings_info,
 };
 pub use shared_file::SharedFile;
-pub use staged::{bound_folder, stage_in, sweep_staged};
+pub use staged::{bound_folder, stage_in, sweep_earlier_staged, sweep_staged};
 pub use tensor_cache::StoredTensors;
 pub use tensor_file::{TensorMetadata, read_tensors, write_tensors, write_tensors_new};
 pub use weights_cache::WeightsCache;

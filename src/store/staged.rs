@@ -13,6 +13,8 @@ use crate::core::Bytes;
 
 /// How the temporary names begin; a name of our own, because other programs write into the same folders.
 const PREFIX: &str = ".wandeck-tmp";
+/// How the temporary names of version 0.1 begin, before six letters or digits. Other programs use it too.
+const EARLIER_PREFIX: &str = ".tmp";
 /// Age below which a file is never taken for a leftover: its program may not have locked it yet.
 const FRESH: Duration = Duration::from_secs(10);
 /// Age from which a file is a leftover where the file system has no locks.
@@ -34,6 +36,19 @@ pub fn sweep_staged(folder: &Path) -> usize {
     let removed = staged.filter(|path| is_leftover(path) && fs::remove_file(path).is_ok()).count();
     if removed > 0 {
         tracing::info!("Removed {removed} incomplete files of programs that ended: {}", folder.display());
+    }
+    removed
+}
+
+/// Removes the temporary files that version 0.1 left in a folder into which only this program writes, once they are a day
+/// old. Returns how many.
+pub fn sweep_earlier_staged(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let staged = entries.map(|entry| entry.path()).filter(|path| is_earlier_staged(path));
+    let old = staged.filter(|path| age(path).is_some_and(|age| age >= OLD) && is_leftover(path));
+    let removed = old.filter(|path| fs::remove_file(path).is_ok()).count();
+    if removed > 0 {
+        tracing::info!("Removed {removed} incomplete files of an earlier version: {}", folder.display());
     }
     removed
 }
@@ -72,6 +87,13 @@ pub fn bound_folder(folder: &Path, bound: Bytes) -> io::Result<()> {
 
 pub(super) fn is_staged(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+}
+
+fn is_earlier_staged(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let random =
+        name.and_then(|name| name.strip_prefix(EARLIER_PREFIX)).and_then(|rest| rest.split('.').next());
+    random.is_some_and(|random| random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Whether no program writes the temporary file any more.
@@ -117,6 +139,26 @@ mod tests {
         assert_eq!(sweep_staged(dir.path()), 1);
         assert!(!left.exists() && fresh.exists() && written.path().exists());
         assert!(others.iter().all(|other| other.exists()));
+    }
+
+    #[test]
+    fn what_an_earlier_version_left_is_removed_after_a_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let create = |name: &str, age: Duration| {
+            let path = dir.path().join(name);
+            File::create(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+            path
+        };
+        let left = [".tmpAbCdEf", ".tmp012345.png"].map(|name| create(name, OLD * 2));
+        let stay = [".tmp", ".tmpAbCdEfG", ".tmpAb_dEf", "tmpAbCdEf", ".tmpAbCd.png"];
+        let stay = stay.map(|name| create(name, OLD * 2));
+        let fresh = create(".tmpFresh0", OLD / 2);
+        let written = File::open(create(".tmpWriten", OLD * 2)).unwrap();
+        written.try_lock().unwrap();
+        assert_eq!(sweep_earlier_staged(dir.path()), 2);
+        assert!(left.iter().all(|path| !path.exists()));
+        assert!(stay.iter().chain([&fresh]).all(|path| path.exists()));
+        assert!(dir.path().join(".tmpWriten").exists());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::held_device::HeldDevice;
 use super::options::WorkerOptions;
 use super::pending_end::EndRecord;
 use super::shared::{Running, Shared};
-use crate::attempt::{JobControl, StopReason, YieldReason, complete};
+use crate::attempt::{JobControl, StopReason, YieldReason, abandon, complete};
 use crate::core::{Error, Event, Fix, Kind, Outcome, Secs, Utc};
 use crate::engine::Runtime;
 use crate::jobs::{Job, JobId, JobSpec, JobState, PendingAction, RunRecorder};
@@ -164,9 +164,6 @@ impl Runner {
         self.follow_settings();
         // the job may be stopped before its first attempt
         self.recorder = RunRecorder::default();
-        if let Some(error) = job.interruptions.set_aside() {
-            return JobEnd::Failed(error);
-        }
         let shared = Arc::clone(&self.shared);
         if job.partial_output.hidden.is_some() {
             match complete(&job.spec, &job.partial_output, &mut |event| shared.send(id, event)) {
@@ -174,6 +171,10 @@ impl Runner {
                 Ok(None) => {}
                 Err(error) => tracing::warn!("Job {id} writes its video again after a crash: {error:#}"),
             }
+        }
+        if let Some(error) = job.interruptions.set_aside() {
+            abandon(&job.partial_output);
+            return JobEnd::Failed(error);
         }
         self.attempt_until_end(job, control)
     }

@@ -138,6 +138,25 @@ fn a_job_that_ends_its_program_twice_is_set_aside_and_the_next_one_runs() {
 }
 
 #[test]
+fn a_job_that_is_set_aside_while_its_video_is_written_leaves_no_half_of_it() {
+    let desk = Desk::new();
+    let video = desk.add("videos/a.mp4", &[]);
+    for _ in 0..2 {
+        let mut run = desk.spawn(&["queue", "run", "--events"], "slow@decode:3=600000");
+        let mut lines = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.contains("stage_started") && line.contains("decode")));
+        until(|| !leftovers(&desk.path("videos")).is_empty());
+        let abort = std::process::Command::new("kill").args(["-ABRT", &run.id().to_string()]).status();
+        assert!(abort.unwrap().success());
+        assert!(!run.wait().unwrap().success());
+        assert_eq!(leftovers(&desk.path("videos")).len(), 1, "the half video is there");
+    }
+    desk.work();
+    assert_eq!((desk.statuses(), video.exists()), (vec!["failed".to_owned()], false));
+    assert_eq!(leftovers(&desk.path("videos")), [""; 0]);
+}
+
+#[test]
 fn what_killed_programs_left_is_swept_and_what_is_in_use_stays() {
     let desk = Desk::new();
     desk.add("o.mp4", &[]);

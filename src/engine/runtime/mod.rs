@@ -28,7 +28,7 @@ mod unpack;
 pub use builds::{Build, VERSION};
 pub use ensure::{ensure, ensure_with, installed, open_installed};
 pub use fetch::{FetchEvent, fetch};
-pub use heap::release_free_heap;
+pub use heap::{release_free_heap, share_one_heap};
 pub use locate::{Environment, FoundLibrary, Origin, RejectedLocation, Search, search};
 pub use open::{Runtime, RuntimeInfo, RuntimeOpenError};
 pub use package::{RuntimePackage, install_package, remove_package};
