@@ -1,12 +1,13 @@
 //! Plans a job from the options of `generate`.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::Places;
 use super::args::{Cli, Command, Generate};
 use super::fetch;
 use super::report;
-use crate::core::{ComponentFiles, Draft, Error, Fix, Kind, LoraChoice, Result};
+use crate::core::{Bytes, ComponentFiles, Draft, Error, Fix, Kind, LoraChoice, Result};
 use crate::jobs::JobSpec;
 use crate::library::SavedRequest;
 use crate::media::{self, Existing};
@@ -15,6 +16,9 @@ use crate::plan::{
     Base, Catalog, ChosenBy, DraftChanges, Folders, JobOptions, PlanRequest, PlannedJob, Planner, Profiles,
     own_presets,
 };
+
+/// Most of standard input that is read as a prompt, more than any prompt may have.
+const MAX_PROMPT: Bytes = Bytes(64 << 10);
 
 impl Cli {
     /// The plan request of `generate`; `None` for any other command.
@@ -191,7 +195,7 @@ fn request(args: &Generate, before: Option<JobSpec>) -> Result<PlanRequest> {
         (None, None, Some(spec)) => Base::Job(Box::new(spec)),
         (None, None, None) => Base::New,
     };
-    let changes = changes(args);
+    let changes = DraftChanges { prompt: prompt(&args.prompt)?, ..changes(args) };
     let source = args.image.as_ref().or(args.continue_from.as_ref());
     let image_size = source.filter(|_| args.size.is_none()).map(|path| media::image_size(path));
     let options = JobOptions {
@@ -211,7 +215,6 @@ fn changes(args: &Generate) -> DraftChanges {
     let path = |path: &Option<PathBuf>| path.as_deref().map(absolute);
     let lora = |lora: &LoraChoice| LoraChoice { file: absolute(&lora.file), ..lora.clone() };
     DraftChanges {
-        prompt: Some(args.prompt.clone()).filter(|prompt| !prompt.is_empty()),
         negative_prompt: args.negative.clone(),
         model: args.model.as_deref().map(model_name),
         mode: args.mode,
@@ -240,7 +243,24 @@ fn changes(args: &Generate) -> DraftChanges {
         latents_in: path(&args.latents_in),
         step_cache: args.step_cache,
         boundary: args.boundary,
+        ..DraftChanges::default()
     }
+}
+
+/// The prompt of the options, or what standard input has for "-".
+fn prompt(given: &str) -> Result<Option<String>> {
+    if given != "-" {
+        return Ok(Some(given.to_owned()).filter(|prompt| !prompt.is_empty()));
+    }
+    let mut text = String::new();
+    let input = std::io::stdin().lock().take(MAX_PROMPT.0);
+    std::io::BufReader::new(input).read_to_string(&mut text).map_err(|error| {
+        Error::new(Kind::Input, "Cannot read the prompt from standard input")
+            .because(error)
+            .field("prompt")
+            .remedy("Send it as text in UTF-8, or give it in quotes")
+    })?;
+    Ok(Some(text.trim().to_owned()))
 }
 
 /// A model id unchanged, or the absolute path of a folder.

@@ -8,6 +8,9 @@ use crate::core::{Error, Kind};
 /// The error of a failed operation (for instance "Cannot write") on `path`, with a remedy for the cause.
 pub(super) fn io_error(doing: &str, path: &Path, error: io::Error) -> Error {
     let remedy = match error.kind() {
+        ErrorKind::NotFound if is_url(path) => {
+            "Only files of this machine are read; download it, then give its path"
+        }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "Free some disk space or choose another folder"
         }
@@ -20,6 +23,11 @@ pub(super) fn io_error(doing: &str, path: &Path, error: io::Error) -> Error {
         _ => "Check the disk and the path",
     };
     Error::new(Kind::Io, format!("{doing} {}", path.display())).remedy(remedy).because(error)
+}
+
+/// Whether the path is an address of the web.
+fn is_url(path: &Path) -> bool {
+    ["http:", "https:"].iter().any(|scheme| path.starts_with(scheme))
 }
 
 /// The error of a file with invalid content.

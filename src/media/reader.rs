@@ -82,7 +82,9 @@ impl Reader {
             Container::Folder => open_stills(frames_in(path)?)?,
             Container::Foreign(format) => return Err(format.error(path)),
             Container::Unknown => {
-                let message = format!("The file is not a video or image: {}", path.display());
+                let is_empty = std::fs::metadata(path).is_ok_and(|about| about.len() == 0);
+                let what = if is_empty { "The file is empty" } else { "The file is not a video or image" };
+                let message = format!("{what}: {}", path.display());
                 return Err(Error::new(Kind::Unsupported, message).remedy(
                     "Open an MP4, GIF, PNG, JPEG, WebP, BMP, TIFF or PNM file, or a folder of PNG frames",
                 ));

@@ -56,6 +56,10 @@ const GIF_MAX_FPS: u32 = 50;
 impl OutputTarget {
     /// Reads the format from `path`'s extension and chooses the name for a video of `frames` frames.
     pub fn parse(path: &Path, frames: FrameCount, existing: Existing) -> Result<Self> {
+        if path == Path::new("-") {
+            let message = "A video cannot be written to standard output";
+            return Err(Error::new(Kind::Input, message).remedy(SUPPORTED_NAMES).field("output"));
+        }
         let asked = without_trailing_separator(path);
         if asked.file_name().is_none() {
             let error = Error::new(

@@ -24,6 +24,11 @@ pub(super) fn corrupt(path: &Path, what: &str) -> Error {
     Error::new(Kind::CorruptModel, format!("{what}: {}", path.display())).remedy("Fetch the file again")
 }
 
+fn not_a_checkpoint(path: &Path) -> Error {
+    corrupt(path, "The file is not a safetensors file, or its header is truncated")
+        .remedy("Choose a .safetensors or .gguf file; if this is one, fetch it again")
+}
+
 fn unsupported(path: &Path, what: &str) -> Error {
     Error::new(Kind::Unsupported, format!("{} {what}", path.display()))
         .remedy("Choose the file of a Wan model")
@@ -55,7 +60,10 @@ pub(super) fn read_header(path: &Path, file: usize) -> Result<Header> {
     let mut reader = open_regular(path).map_err(unreadable)?;
     let size = reader.metadata().map_err(unreadable)?.len();
     let mut start = [0; 8];
-    reader.read_exact(&mut start).map_err(unreadable)?;
+    reader.read_exact(&mut start).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => not_a_checkpoint(path),
+        _ => unreadable(error),
+    })?;
     if start.starts_with(gguf::MAGIC) {
         return gguf::read_header(path, reader, file);
     }
@@ -65,8 +73,7 @@ pub(super) fn read_header(path: &Path, file: usize) -> Result<Header> {
     }
     let length = u64::from_le_bytes(start);
     if length.saturating_add(8) > size {
-        return Err(corrupt(path, "The file is not a safetensors file, or its header is truncated")
-            .remedy("Choose a .safetensors or .gguf file; if this is one, fetch it again"));
+        return Err(not_a_checkpoint(path));
     }
     if length > MAX_HEADER {
         return Err(unsupported(path, &format!("has a header of {length} bytes; the limit is {MAX_HEADER}")));

@@ -17,6 +17,7 @@ mod lora_profile;
 mod memory_sample;
 mod model_fit;
 mod model_report;
+mod one_expert;
 mod output_name;
 mod planner;
 mod preflight;

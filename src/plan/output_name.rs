@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::core::{Draft, FrameCount, Mode, Utc};
 use crate::media::{Existing, OutputTarget};
 
+/// What stands for standard output elsewhere; a video needs a file.
+const STANDARD_OUTPUT: &str = "-";
 /// Characters that the words of a prompt may take in a file's name.
 const SLUG_CHARS: usize = 40;
 
@@ -17,6 +19,10 @@ pub fn output_name(draft: &Draft, mode: Mode, now: Utc) -> String {
 ///
 /// A folder of frames that may be replaced is the place itself too.
 pub(super) fn output_in(asked: &Path, draft: &Draft, mode: Mode, existing: Existing) -> PathBuf {
+    if asked == Path::new(STANDARD_OUTPUT) {
+        // refused by the target
+        return asked.to_path_buf();
+    }
     let asked = std::path::absolute(asked).unwrap_or_else(|_| asked.to_path_buf());
     let is_replaced = || {
         let has_files = std::fs::read_dir(&asked).is_ok_and(|mut entries| entries.next().is_some());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::catalog::{Catalog, Folders};
 use super::changes::{DraftChanges, SeedChoice};
 use super::lora_profile::{apply_profile, profile_of_loras};
+use super::one_expert;
 use super::output_name::{is_named_for, is_same_name, output_in, output_name};
 use super::profiles::Profiles;
 use super::request::{Base, ChosenBy, Drafted, JobOptions, PlanRequest, PlannedJob};
@@ -81,6 +82,10 @@ impl Planner {
     /// The finished job, or the first thing that keeps it from running.
     pub fn plan(&self, request: &PlanRequest) -> Result<PlannedJob> {
         let Drafted { draft, chosen_by } = self.draft(request)?;
+        let given = one_expert::problem_of_changes(&request.changes, self.model(&draft.model)?);
+        if let Some(problem) = given {
+            return Err(problem);
+        }
         let before = match &request.base {
             Base::Job(spec) => Some(spec.as_ref()),
             _ => None,
@@ -198,7 +203,9 @@ impl Planner {
         let of_model = mode.map(|mode| router.refusals(mode, &model.id)).unwrap_or_default();
         let of_mode = mode.map(|mode| self.catalog.profiles.problems(draft, mode, model.family));
         let mut problems: Vec<Error> = Vec::new();
-        for problem in of_model.into_iter().chain(draft.problems(limits)).chain(of_mode.unwrap_or_default()) {
+        let of_experts = one_expert::problem(draft, model);
+        let of_draft = draft.problems(limits).into_iter().chain(of_experts);
+        for problem in of_model.into_iter().chain(of_draft).chain(of_mode.unwrap_or_default()) {
             // of a field that is wrong twice, the first error is enough
             if problems.iter().all(|known| known.field_name() != problem.field_name()) {
                 problems.push(problem);

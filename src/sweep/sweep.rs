@@ -21,6 +21,9 @@ const MAX_GRID_AXES: usize = 4;
 /// Largest number of axes.
 const MAX_AXES: usize = 16;
 /// Remedy for a sweep with too many axes or cells.
+/// What to do about a sweep without axes.
+const ADD_AN_AXIS: &str =
+    "Add what should vary, for example the steps with the values 10, 20 (--axis steps=10,20)";
 const CHANGE_AXES: &str = "Change its axes, or sample it with random or sobol";
 /// Largest number of cells.
 pub(super) const MAX_CELLS: usize = 1000;
@@ -143,7 +146,7 @@ impl Sweep {
         let limit = if self.sampling == Sampling::Grid { MAX_GRID_AXES } else { MAX_AXES };
         if self.axes.is_empty() || self.axes.len() > limit {
             let why = format!("a sweep has 1 to {limit} axes, this one has {}", self.axes.len());
-            return Err(wrong(&why, CHANGE_AXES));
+            return Err(wrong(&why, if self.axes.is_empty() { ADD_AN_AXIS } else { CHANGE_AXES }));
         }
         let axes = self.axes.iter().map(Axis::places).collect::<Result<Vec<_>>>()?;
         let sizes: Vec<_> = axes.iter().map(Vec::len).collect();

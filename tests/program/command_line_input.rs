@@ -264,3 +264,83 @@ fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
+
+#[test]
+fn a_prompt_without_quotes_and_numbers_that_are_none_are_explained() {
+    let data = folder();
+    let (code, words) = refused(data.path(), &["generate", "a", "red", "circle"]);
+    assert_eq!(code, Some(2));
+    assert!(words.contains("put the whole prompt in quotes"), "{words}");
+    assert!(!refused(data.path(), &["queue", "cancel", "1", "2"]).1.contains("quotes"));
+    for args in [
+        &["generate", "a", "--frames", "5s"][..],
+        &["generate", "a", "--steps", "5.5"],
+        &["queue", "cancel", "abc"],
+        &["tasks", "ten"],
+    ] {
+        let (code, words) = refused(data.path(), args);
+        assert_eq!(code, Some(2), "{args:?}");
+        assert!(words.contains("write a whole number") && !words.contains("digit found"), "{words}");
+    }
+    for (key, value, said) in [
+        ("generation.retries", "many", "a whole number from 0 to"),
+        ("errors.timeout_s", "-1", "a whole number from 0 to"),
+        ("generation.preflight", "yes please", "Write true or false"),
+    ] {
+        let (code, words) = refused(data.path(), &["settings", "set", key, value]);
+        assert_eq!(code, Some(2), "{key}");
+        assert!(words.contains(said) && !words.contains("u32") && !words.contains("u64"), "{words}");
+    }
+    let (_, words) = refused(data.path(), &["sweep", "a red circle"]);
+    assert!(words.contains("--axis steps=10,20"), "{words}");
+    let (_, words) = refused(data.path(), &["draft", "a red circle", "--drafts", "0"]);
+    assert!(words.contains("--drafts") && words.contains("not in 1..=1000"), "{words}");
+}
+
+#[test]
+fn a_dash_is_standard_input_and_never_the_name_of_an_output() {
+    let data = folder();
+    let mut run = common::program(data.path());
+    run.args(["generate", "-", "--model", "toy-t2v-A14B", "--dry-run", "--json"]);
+    run.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut run = run.spawn().unwrap();
+    std::io::Write::write_all(&mut run.stdin.take().unwrap(), b"a red circle\n").unwrap();
+    let plan: Value = serde_json::from_slice(&run.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(find(&plan, "prompt"), Some(&Value::from("a red circle")));
+    let (code, words) = refused(data.path(), &["generate", "a", "--model", "toy-t2v-A14B", "-o", "-"]);
+    assert_eq!(code, Some(2));
+    assert!(words.contains("cannot be written to standard output") && words.contains(".mp4"), "{words}");
+}
+
+#[test]
+fn files_that_are_none_are_called_what_they_are() {
+    let data = folder();
+    let file = data.path().join("empty.png");
+    std::fs::write(&file, "").unwrap();
+    let image = |image: &str| refused(data.path(), &["generate", "a", "--image", image]);
+    assert!(image(file.to_str().unwrap()).1.contains("The file is empty"));
+    let (code, words) = image("https://example.com/a.png");
+    assert_eq!(code, Some(2));
+    assert!(words.contains("download it"), "{words}");
+    std::fs::write(&file, "short").unwrap();
+    let (_, words) = refused(data.path(), &["lora", "show", file.to_str().unwrap()]);
+    assert!(words.contains("not a safetensors file") && !words.contains("whole buffer"), "{words}");
+}
+
+#[test]
+fn a_model_with_one_transformer_takes_nothing_for_a_second_one() {
+    let data = folder();
+    for (given, said) in [
+        (["--guidance", "4,3"], "one guidance scale, not two"),
+        (["--boundary", "0.9"], "no boundary between experts"),
+        (["--low", "x.safetensors"], "no low-noise expert"),
+    ] {
+        let args = ["generate", "a red circle", "--model", "toy-ti2v-5B", "--dry-run"];
+        let (code, words) = refused(data.path(), &[&args[..], &given].concat());
+        assert_eq!(code, Some(2), "{given:?}: {words}");
+        assert!(words.contains("has one transformer") && words.contains(said), "{words}");
+        let args = ["generate", "a red circle", "--model", "toy-t2v-A14B", "--dry-run"];
+        let (_, words) = refused(data.path(), &[&args[..], &given].concat());
+        assert!(!words.contains("has one transformer"), "{words}");
+    }
+}

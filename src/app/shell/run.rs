@@ -49,7 +49,42 @@ pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -
 }
 
 fn no_window(why: &dyn std::fmt::Display) -> Error {
+    let why = why.to_string();
+    tracing::debug!("no window: {why}");
+    if why.contains(NO_DISPLAY) {
+        return Error::new(
+            Kind::Device,
+            "The window cannot be opened: there is no display (neither WAYLAND_DISPLAY nor DISPLAY is set)",
+        )
+        .remedy("Start it in a graphical session, or use the command line: wandeck generate");
+    }
     Error::new(Kind::Device, "The window cannot be opened")
-        .because(std::io::Error::other(why.to_string()))
+        .because(std::io::Error::other(without_source_place(&why).to_owned()))
         .remedy("Try another --renderer, or use the command line: wandeck generate")
+}
+
+/// How winit says that neither a Wayland nor an X server is known.
+const NO_DISPLAY: &str = "nor DISPLAY is set";
+
+/// An error of winit without the place in winit's source, a path of the machine that built the program:
+/// `os error at FILE:LINE: WHY`.
+fn without_source_place(why: &str) -> &str {
+    let after = why.split_once(" error at ").and_then(|(_, place)| place.split_once(".rs:"));
+    after.and_then(|(_, rest)| rest.split_once(": ")).map_or(why, |(_, why)| why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_message_has_a_path_of_the_build_machine() {
+        let missing = "winit EventLoopError: os error at /build/winit-0.30.13/src/linux/mod.rs:765: neither \
+                       WAYLAND_DISPLAY nor WAYLAND_SOCKET nor DISPLAY is set.";
+        let said = format!("{:#}", no_window(&missing));
+        assert!(said.contains("there is no display") && !said.contains("/build"), "{said}");
+        let other = "winit EventLoopError: os error at /build/winit/src/x11/mod.rs:9: the X server ended";
+        let said = format!("{:#}", no_window(&other));
+        assert!(said.contains("cannot be opened: the X server ended") && !said.contains("/build"), "{said}");
+    }
 }

@@ -12,7 +12,7 @@ use crate::plan::{GuidanceChoice, SeedChoice, StepCacheChoice};
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(in crate::cli) struct Generate {
-    /// Prompt that describes the video; optional with a start image
+    /// Prompt that describes the video, or "-" to read it from standard input; optional with a start image
     #[arg(default_value = "")]
     pub(in crate::cli) prompt: String,
     /// Model id or folder [default: the preset's, else chosen by what is given]

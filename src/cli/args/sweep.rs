@@ -57,7 +57,7 @@ pub(in crate::cli) struct DraftArgs {
     #[command(flatten)]
     pub(in crate::cli) generate: Box<Generate>,
     /// Number of drafts, each with another seed
-    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(in crate::cli) drafts: u32,
     /// Steps of a draft
     #[arg(long, value_name = "N", default_value_t = 4)]

@@ -68,7 +68,17 @@ impl Settings {
             }
         };
         let changed: Self = serde_json::from_value(whole).map_err(|error| {
-            Error::new(Kind::Input, format!("{key} cannot be \"{value}\"")).because(error)
+            let wrong = Error::new(Kind::Input, format!("{key} cannot be \"{value}\""));
+            match info.kind {
+                SettingKind::Switch => wrong.remedy("Write true or false"),
+                SettingKind::Whole { least, most } => {
+                    wrong.remedy(format!("Write a whole number from {least} to {most}"))
+                }
+                SettingKind::Number { least, most } => {
+                    wrong.remedy(format!("Write a number from {least} to {most}"))
+                }
+                _ => wrong.because(error),
+            }
         })?;
         changed.check()?;
         *self = changed;
