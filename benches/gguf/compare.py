@@ -44,8 +44,15 @@ def write_gguf(source, target):
     writer.close()
 
 
+def processor_time(pid):
+    """Seconds that all threads of a process have computed."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def run(wandeck, models, model, data, size, steps):
-    """Seconds from the start of denoising to the end of its first step, of a later step, and the peak in MiB.
+    """From the start of denoising to the end of its first step: seconds, and seconds of the processor. The same of a later
+    step. The peak in MiB, and over that of the preflight.
 
     The run is stopped after denoising: the decode is the same for both.
     """
@@ -53,17 +60,23 @@ def run(wandeck, models, model, data, size, steps):
     command = [wandeck, "generate", "a bench", "--model", model, "--size", size, "--frames", "5", "--seed", "1"]
     command += ["--steps", str(steps), "--events", "-o", f"{data}/v.mp4", "--overwrite"]
     program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    began, first, later, peak = None, None, [], None
+    began, first, later, peak, expected = None, None, [], None, None
     for line in program.stdout:
         event = json.loads(line)
         stage = event.get("stage", "")
-        if event["event"] == "stage_started" and stage.startswith("denoise"):
-            began = began or time.perf_counter()
+        if event["event"] == "preflight":
+            # the prompt is encoded in the first turn only
+            stages = [part for part in event["stages"] if part["stage"].startswith("denoise")]
+            expected = max(part["memory"] for part in stages) / 2**20
+        elif event["event"] == "stage_started" and stage.startswith("denoise"):
+            began = began or (time.perf_counter(), processor_time(program.pid))
         elif event["event"] == "step" and stage.startswith("denoise"):
+            now = (time.perf_counter(), processor_time(program.pid))
             if first is None:
-                first = time.perf_counter() - began
+                first = (now[0] - began[0], now[1] - began[1])
             else:
-                later.append(event["seconds"])
+                later.append((now[0] - last[0], now[1] - last[1]))
+            last = now
             if event["step"] == event["of"]:
                 status = pathlib.Path(f"/proc/{program.pid}/status").read_text()
                 peak = int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
@@ -71,7 +84,8 @@ def run(wandeck, models, model, data, size, steps):
     program.wait()
     if peak is None:
         raise SystemExit(f"{model}: exit code {program.returncode}")
-    return first, statistics.median(later), peak
+    steps = zip(*later, strict=True)
+    return [*first, *(statistics.median(times) for times in steps), peak, peak / expected]
 
 
 def main():
@@ -92,23 +106,24 @@ def main():
         models = {"int8": root / "int8", "q8_0": root / "q8_0"}
         convert = [wandeck, "models", "convert", plain, "--precision", "int8", "-o", models["int8"]]
         subprocess.run(convert, check=True, env=dict(os.environ, WANDECK_DATA_DIR=str(data)))
-        shutil.copytree(plain, models["q8_0"])
+        shutil.copytree(plain, models["q8_0"], copy_function=os.link)
         (weights,) = (models["q8_0"] / "diffusion_models").glob("*.safetensors")
         write_gguf(weights, weights.with_suffix(".gguf"))
         weights.unlink()
         shutil.rmtree(plain)
-        print("                to first step      step       peak")
+        print("                  to first step: wall, processor   a step: wall, processor   peak, of the preflight")
         results = {name: [] for name in models}
         for turn in range(args.rounds + 1):
             for name in sorted(models, reverse=turn % 2 == 1):
                 result = run(wandeck, root, models[name], data, args.size, args.steps)
-                first, step, peak = result
                 which = "repacked" if turn == 0 else f"round {turn} "
-                print(f"{name:5} {which}  {first:8.2f} s {step:8.3f} s {peak:6.0f} MiB", flush=True)
+                times = "".join(f"{seconds:10.2f} s" for seconds in result[:4])
+                print(f"{name:5} {which} {times} {result[4]:8.0f} MiB {result[5]:6.3f}", flush=True)
                 if turn > 0:
                     results[name].append(result)
         pairs = list(zip(results["q8_0"], results["int8"], strict=True))
-        for number, what in enumerate(["to the first step", "a step", "peak memory"]):
+        rows = ["to the first step", "the same, processor", "a step", "the same, processor", "peak memory"]
+        for number, what in enumerate(rows):
             print(f"Q8_0 / int8, {what}: {statistics.median(q[number] / i[number] for q, i in pairs):.3f}")
 
 
