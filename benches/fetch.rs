@@ -1,6 +1,7 @@
 //! A fetch with its checksum against curl, from the same loopback server in turns: `cargo bench --bench fetch`.
 //!
-//! Both are programs of their own; curl writes the file and checks nothing. `WANDECK_BENCH_MIB` sets the size.
+//! Both are programs of their own; curl writes the file and checks nothing. `WANDECK_BENCH_MIB` sets the size,
+//! `WANDECK_BENCH_ROUNDS` how often each runs, and `WANDECK_PROGRAM` names another build of the program.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
@@ -15,6 +16,7 @@ mod hub;
 
 use hub::{LoopbackHub, weights};
 
+/// Default number of turns.
 const ROUNDS: usize = 5;
 const MANIFEST: &str = "(version: 1, extends: false,
     files: {\"f\": (component: transformer, repository: \"owner/big\", path: \"big.safetensors\")},
@@ -44,8 +46,10 @@ fn fetch(hub: &LoopbackHub, dir: &Path) -> (f64, u64) {
     if models.exists() {
         fs::remove_dir_all(models).unwrap();
     }
+    let program =
+        std::env::var("WANDECK_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_wandeck").to_owned());
     timed(
-        Command::new(env!("CARGO_BIN_EXE_wandeck"))
+        Command::new(program)
             .args(["models", "fetch", "big", "--json"])
             .env("WANDECK_DATA_DIR", dir)
             .env("HF_ENDPOINT", hub.endpoint())
@@ -67,7 +71,8 @@ fn main() {
     let dir = tempfile::tempdir_in(Path::new(env!("CARGO_MANIFEST_DIR")).join("target")).unwrap();
     fs::write(dir.path().join("models-manifest.ron"), MANIFEST).unwrap();
     let (mut fetches, mut curls) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    let rounds = std::env::var("WANDECK_BENCH_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
+    for _ in 0..rounds {
         fetches.push(fetch(&hub, dir.path()));
         curls.push(curl(&hub, dir.path()));
     }

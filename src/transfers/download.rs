@@ -23,12 +23,13 @@ use super::tree::{self, HubFile, TreeQuery};
 use super::worker::Job;
 use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 
-/// Bytes that are read at once for the checksum.
-const CHUNK: usize = 1 << 20;
+/// Bytes that are read at once for the checksum: few enough for the processor's cache.
+const CHUNK: usize = 256 << 10;
 /// How often what was received is brought to the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
-/// After how many bytes at most; the fewer are left for the end, the sooner a fetch is over.
-const SYNC_BYTES: Bytes = Bytes(128 << 20);
+/// After how many bytes at most: the disk never waits for more, and the fewer are left for the end, the sooner a fetch is
+/// over.
+const SYNC_BYTES: Bytes = Bytes(32 << 20);
 
 /// How files are fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
