@@ -5,7 +5,7 @@ use std::path::Path;
 use super::diffusers::MAX_JSON;
 use crate::core::{Error, Kind, Result, read_bounded, without_byte_order_mark};
 use crate::onnx::Weights;
-use crate::wan::names::{ComponentKind, Naming, Recognised, recognise};
+use crate::wan::names::{ComponentKind, Recognised, recognise};
 use crate::wan::{
     CheckConfig as _, Component, OriginalConfig, TextEncoderConfig, TransformerConfig, VaeConfig, infer,
     parameters,
@@ -77,16 +77,17 @@ pub(super) fn expect(kind: ComponentKind, weights: &Weights) -> Result<Recognise
     })
 }
 
-/// The `config.json` in `dir` of a transformer with original names; `None` if there is none that can be read.
-pub(super) fn original_config(dir: &Path, found: &Recognised) -> Option<TransformerConfig> {
-    if found.naming != Naming::Original {
-        return None;
-    }
+/// The `config.json` in `dir` of a transformer, as Wan or as diffusers writes it; `None` if there is none that can be read.
+pub(super) fn config_beside(dir: &Path, found: &Recognised) -> Option<TransformerConfig> {
     let bytes = read_bounded(&dir.join("config.json"), MAX_JSON).ok()?;
-    let config: OriginalConfig = serde_json::from_slice(without_byte_order_mark(&bytes)).ok()?;
-    config.check().ok()?;
+    let bytes = without_byte_order_mark(&bytes);
+    let Ok(original) = serde_json::from_slice::<OriginalConfig>(bytes) else {
+        let config: TransformerConfig = serde_json::from_slice(bytes).ok()?;
+        return config.check().is_ok().then_some(config);
+    };
+    original.check().ok()?;
     let text = found.weights.get("condition_embedder.text_embedder.linear_1.weight").ok()?;
-    Some(config.transformer(*text.shape.get(1)?))
+    Some(original.transformer(*text.shape.get(1)?))
 }
 
 fn check_task(found: &Recognised) -> Result<()> {

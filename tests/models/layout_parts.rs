@@ -84,3 +84,23 @@ fn an_all_in_one_file_is_read_as_its_three_components() {
         wandeck::wan::text::Tokenizer::open(&opened.tokenizer).unwrap();
     }
 }
+
+#[test]
+fn the_heads_of_a_file_are_those_of_the_config_beside_it_in_either_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shapes = narrow(SynthModel::Ti2v5b);
+    shapes.transformer.num_attention_heads = 2;
+    write(&shapes, SynthLayout::Comfy, SynthDtype::Bf16, dir.path());
+    let config = &shapes.transformer;
+    let original = serde_json::json!({"dim": 256, "ffn_dim": config.ffn_dim, "freq_dim": config.freq_dim, "in_dim": 48,
+        "out_dim": 48, "num_heads": 4, "num_layers": config.num_layers, "eps": 1e-6, "model_type": "ti2v"});
+    let diffusers = serde_json::json!({"num_attention_heads": 4, "attention_head_dim": 64, "in_channels": 48,
+        "out_channels": 48, "text_dim": config.text_dim, "freq_dim": config.freq_dim, "ffn_dim": config.ffn_dim,
+        "num_layers": config.num_layers, "patch_size": [1, 2, 2]});
+    let heads = || models::open(dir.path()).unwrap().transformer.config.num_attention_heads;
+    assert_eq!(heads(), 2);
+    for (form, config) in [("Wan's", original), ("diffusers'", diffusers)] {
+        fs::write(dir.path().join("diffusion_models/config.json"), config.to_string()).unwrap();
+        assert_eq!(heads(), 4, "{form}");
+    }
+}

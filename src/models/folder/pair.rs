@@ -64,7 +64,7 @@ pub(super) fn transformer(found: Found) -> Result<Transformer> {
 
 fn named(found: Found, expert: Option<(Expert, RoleSource)>) -> Result<Transformer> {
     let folder = found.path.parent().unwrap_or_else(|| Path::new(""));
-    let config = component::original_config(folder, &found.recognised);
+    let config = component::config_beside(folder, &found.recognised);
     let (component, odd) = component::transformer(found.recognised.clone(), config.as_ref())?;
     let notes = odd
         .into_iter()
