@@ -81,8 +81,11 @@ fn show(model: &Installed, folders: Folders, places: &Places, json: bool) -> Res
         return Ok(());
     }
     out(&format!("{}\n  {}", model.id, model.path.display()));
-    if !model.names.is_empty() {
-        out(&format!("  also called {}", model.names.join(", ")));
+    // what was given may be its path
+    let names: Vec<_> =
+        model.names.iter().map(String::as_str).filter(|name| !model.path.ends_with(name)).collect();
+    if !names.is_empty() {
+        out(&format!("  also called {}", names.join(", ")));
     }
     if let Ok(limits) = &model.limits {
         out(&format!("  {}", described(limits)));
@@ -124,7 +127,8 @@ fn answers(report: &ModelReport) -> Vec<String> {
     lines.extend(report.publisher.iter().map(|publisher| format!("published by {publisher}")));
     let stages = report.memory.iter().map(|stage| ("memory", stage));
     for (what, stage) in stages.chain(report.device.iter().map(|stage| ("GPU memory", stage))) {
-        lines.push(format!("{what}, {}: {:.0} MiB", stage.stage, stage.peak_mb));
+        let name = stage.stage.name(report.experts > 1);
+        lines.push(format!("{what}, {name}: {:.0} MiB", stage.peak_mb));
     }
     lines.push(report.fit_words());
     lines

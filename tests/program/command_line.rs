@@ -211,6 +211,17 @@ fn lists_are_printed() {
 }
 
 #[test]
+fn a_model_is_shown_by_the_stages_that_it_has() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-ti2v-5B");
+    let shown = wandeck(&["models", "show", text(&model)]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("one transformer") && shown.contains("  memory, Denoise: "), "{shown}");
+    assert!(!shown.contains("also called"), "{shown}");
+    let two = wandeck(&["models", "show", &tiny()]);
+    assert!(String::from_utf8_lossy(&two.stdout).contains("  memory, Denoise, low noise: "));
+}
+
+#[test]
 fn graphs_are_exported_and_load() {
     let dir = tempfile::tempdir().unwrap();
     let run = wandeck(&["graph", "export", &tiny(), text(dir.path()), "--json"]);
