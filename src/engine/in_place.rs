@@ -23,7 +23,8 @@ impl Session {
     /// Runs the graph once. `state` is updated in place, and `output` is returned.
     ///
     /// Each output of the state is written into the memory of its input, so a state is never held twice. The graph must
-    /// compute such an output only after everything that reads the input: a `Loop` writes its outputs when it ends. The
+    /// write such an output only after everything that reads what it replaces: an iteration of a `Scan` may read and replace
+    /// a part of its own. The
     /// provider must be the CPU. A cancellation interrupts the run with the cancelled error, and the state is lost.
     pub fn run_in_place(
         &mut self,

@@ -28,11 +28,14 @@ const NUMERIC: &[Dtype] = &[F32, F16, Bf16, I32, I64, I8, U8];
 
 /// `Loop`, whose first input is the number of iterations; the nodes of the body are checked separately.
 const LOOP: Row = Row { ops: &["Loop"], inputs: &[I64], outputs: &[F32] };
+/// `Scan` over the numbers of its iterations.
+const SCAN: Row = Row { ops: &["Scan"], inputs: &[I64], outputs: &[F32] };
 /// `Identity` of a loop's condition.
 const LOOP_CONDITION: Row = Row { ops: &["Identity"], inputs: &[Bool], outputs: &[Bool] };
 
 const CPU: &[Row] = &[
     LOOP,
+    SCAN,
     LOOP_CONDITION,
     row(&["Cast", "Reshape", "Shape", "Transpose"], ALL),
     row(&["Concat", "Gather", "Slice", "Split", "Squeeze", "Unsqueeze"], NUMERIC),

@@ -63,7 +63,7 @@ impl GraphBuilder<'_> {
         let chunks = self.chunks(x, max_rows);
         let name = self.unique("row_chunks");
         let axis = self.ints(&[0]);
-        let graph = self.loop_body(&name, LoopBody::default(), |g, iteration| {
+        let graph = self.loop_body(&name, LoopBody::default(), Iteration::Loop, |g, iteration| {
             let start = g.op("Mul", &[iteration, &chunks.rows], &[]);
             let end = g.op("Add", &[&start, &chunks.rows], &[]);
             let rows = g.op("Slice", &[&chunks.padded, &start, &end, &axis], &[]);
@@ -80,21 +80,22 @@ impl GraphBuilder<'_> {
         Ok(self.op("Slice", &[&joined, &from, &chunks.total, &axis], &[]))
     }
 
-    /// The body of a `Loop` called `name`: `section` gets the number of the iteration, an int64 scalar, and returns fp32
-    /// results with their dimensions.
+    /// The body of the operation called `name` that repeats it: `section` gets the number of the iteration, an int64
+    /// scalar, and returns fp32 results with their dimensions.
     pub(super) fn loop_body<const N: usize>(
         &mut self,
         name: &str,
         mut body: LoopBody,
+        repeated_by: Iteration,
         section: impl FnOnce(&mut Self, &Var) -> Result<[(Var, Vec<Dim>); N]>,
     ) -> Result<GraphProto> {
-        let [iteration, cond, cond_out] = ["iteration", "cond", "cond_out"].map(|value| local(name, value));
-        body.localize(&[iteration.clone(), cond.clone()]);
+        let iteration = local(name, "iteration");
+        body.localize(std::slice::from_ref(&iteration));
         debug_assert!(self.body.is_none(), "loops must not be nested");
         self.body = Some(body);
         let results = section(self, &iteration);
         let body = self.body.take().unwrap_or_default();
-        Ok(body_graph(name, body, [&iteration, &cond, &cond_out], &results?))
+        Ok(body_graph(name, body, repeated_by, &results?))
     }
 
     /// Divides the rows of `x` into chunks of equal size, padding the last with zeros.
@@ -133,30 +134,47 @@ fn local(body: &str, value: &str) -> Var {
     Var(Rc::from(format!("{body}.{value}")))
 }
 
-/// The body of a `Loop`: inputs are the iteration number and the condition, outputs the condition and fp32 `results`.
+/// What repeats a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Iteration {
+    /// `Loop`, which counts itself. It joins the results of all iterations when it ends, and so holds them twice.
+    Loop,
+    /// `Scan` over the numbers of the iterations. The results of an iteration are written where they belong at once, but
+    /// their number is part of the graph.
+    Scan,
+}
+
+/// A body whose input is the number of the iteration and whose outputs are fp32 `results`. That of a `Loop` also takes
+/// and returns the condition that it goes on.
 fn body_graph(
     name: &str,
     LoopBody { mut nodes, weights, .. }: LoopBody,
-    [iteration, cond, cond_out]: [&Var; 3],
+    repeated_by: Iteration,
     results: &[(Var, Vec<Dim>)],
 ) -> GraphProto {
-    nodes.push(NodeProto {
-        input: vec![cond.0.to_string()],
-        output: vec![cond_out.0.to_string()],
-        name: Some(format!("{name}.Identity")),
-        op_type: Some("Identity".to_owned()),
-        ..NodeProto::default()
-    });
     let value = |var: &Var, dtype, dims: &[Dim]| -> ValueInfoProto {
         ValueSpec::new(&*var.0, dtype, dims.iter().cloned()).proto()
     };
-    let mut output = vec![value(cond_out, Dtype::Bool, &[])];
+    let mut input = vec![value(&local(name, "iteration"), Dtype::I64, &[])];
+    let mut output = Vec::with_capacity(1 + results.len());
+    if repeated_by == Iteration::Loop {
+        let [cond, cond_out] = ["cond", "cond_out"].map(|value| local(name, value));
+        input.push(value(&cond, Dtype::Bool, &[]));
+        output.push(value(&cond_out, Dtype::Bool, &[]));
+        nodes.push(NodeProto {
+            input: vec![cond.0.to_string()],
+            output: vec![cond_out.0.to_string()],
+            name: Some(format!("{name}.Identity")),
+            op_type: Some("Identity".to_owned()),
+            ..NodeProto::default()
+        });
+    }
     output.extend(results.iter().map(|(var, dims)| value(var, Dtype::F32, dims)));
     GraphProto {
         node: nodes,
         name: Some(name.to_owned()),
         initializer: weights.unwrap_or_default(),
-        input: vec![value(iteration, Dtype::I64, &[]), value(cond, Dtype::Bool, &[])],
+        input,
         output,
     }
 }

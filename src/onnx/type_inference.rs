@@ -64,6 +64,7 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
         "RotaryEmbedding" => (&[T, Is(I64), T], Out::T),
         "Shape" => (&[T], Out::Is(I64)),
         "Loop" => (&[Is(I64), Is(Dtype::Bool)], Out::Is(F32)),
+        "Scan" => (&[Is(I64)], Out::Is(F32)),
         "Cast" => (&[T], Out::To),
         "DequantizeLinear" => (&[T, U, T], Out::U),
         "QuantizeLinear" => (&[T, T, U], Out::U),

@@ -188,11 +188,12 @@ fn decode_stage(facts: &PreflightFacts<'_>, split: VaeSplit) -> StageCost {
     if split == VaeSplit::Bands {
         let call = if first { StreamCall::First } else { StreamCall::Later };
         let is_half = model.vae_decoder.mapped < model.vae_decoder.loaded;
-        let chunk = decoder_chunk_in_bands(&model.vae, cells, call, is_half);
-        let mapped = if is_half { 0 } else { model.vae_decoder.mapped.0 };
+        let chunk = decoder_chunk_in_bands(&model.vae, tiles.tile(), call, is_half);
+        let mapped = if is_half { chunk.mapped } else { model.vae_decoder.mapped.0 };
         let computing = chunk.weights + chunk.caches + chunk.values + images;
         // the caches of the first call are there while the session of the later ones is made
-        let peak = PROCESS + SESSION + mapped + computing.max(chunk.making + chunk.caches);
+        let making = chunk.making + if first { 0 } else { chunk.caches };
+        let peak = PROCESS + SESSION + (mapped + computing).max(making);
         return StageCost {
             stage: Stage::Decode,
             weights: model.vae_decoder.loaded,

@@ -47,6 +47,8 @@ impl FrameDecoder<'_> {
                     // what the first session left in the heap would add to what making the second one takes
                     release_free_heap();
                     let mut loaded = loader.acquire(others, context)?;
+                    // and what making it left, to what computing takes
+                    release_free_heap();
                     decode.later(&mut loaded.session, context)?;
                     *later = Some(loaded);
                 }

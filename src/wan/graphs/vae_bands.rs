@@ -43,6 +43,14 @@ pub(super) struct Bands {
     pub(super) limits: BandLimits,
 }
 
+impl BandLimits {
+    /// Number of bands, and rows of each, of `[height, width]` values in the convolution from `inputs` to `outputs` channels.
+    pub fn bands(self, size: [usize; 2], channels: [usize; 2]) -> [usize; 2] {
+        let split = Split::new(size, channels, self);
+        [split.count, split.rows]
+    }
+}
+
 /// The division of rows into bands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Split {
@@ -118,9 +126,7 @@ impl Stream<'_> {
         let dims = [split.count, 2, inputs, split.rows + 2, width];
         let cache = (call == StreamCall::Later).then(|| self.cache_in_bands(inputs, dims));
         // one frame after two others saves nothing, and takes its weight from the file in place
-        let in_place = (call == StreamCall::Later && frames == 1)
-            .then(|| self.conv_weights(name, &[outputs, inputs, 3, 3, 3]))
-            .transpose()?;
+        let in_place = call == StreamCall::Later && frames == 1;
         let [y, kept] = self.g.in_bands(split.count, |g, iteration| {
             let mut x = band(g, x, iteration, split, 1);
             if let Some(gain) = &gain {
@@ -131,8 +137,14 @@ impl Stream<'_> {
                 let earlier = g.op("Gather", &[cache, iteration], &[]);
                 let joined = concat(g, &[&earlier, &x], 0);
                 let kept = slice(g, &joined, -2, END, 0);
-                let y = if let Some(weights) = &in_place {
-                    one_frame(g, &joined, weights)
+                let y = if in_place {
+                    let weight = g.weight_in_iteration(
+                        &format!("{name}.weight"),
+                        &[outputs, inputs, 3, 3, 3],
+                        iteration,
+                    )?;
+                    let bias = g.weight_view(&format!("{name}.bias"), &[outputs])?;
+                    one_frame(g, &joined, [&weight, &bias])
                 } else {
                     let each = each_frame(g, &joined, frames + 2);
                     let conv = TimeConv::new(g, name, [inputs, outputs], 3, limits)?;
@@ -272,11 +284,6 @@ impl Stream<'_> {
         Ok(self.g.op("Mul", &[&gamma, &root], &[]))
     }
 
-    fn conv_weights(&mut self, name: &str, dims: &[usize]) -> Result<[Var; 2]> {
-        let weight = self.g.weight_view(&format!("{name}.weight"), dims)?;
-        Ok([weight, self.g.weight_view(&format!("{name}.bias"), &dims[..1])?])
-    }
-
     /// `[bands, T, C, rows, W]` as `[1, C, T, H, W]`.
     fn whole(&mut self, y: &Var, channels: usize, split: Split) -> Var {
         let y = transpose(&mut self.g, y, &[2, 1, 0, 3, 4]);
@@ -400,7 +407,7 @@ fn each_frame(g: &mut GraphBuilder<'_>, frames: &Var, count: usize) -> Vec<Var> 
 }
 
 /// The frame that a 3x3x3 convolution makes of three, `[3, C, rows + 2, W]`.
-fn one_frame(g: &mut GraphBuilder<'_>, frames: &Var, [weight, bias]: &[Var; 2]) -> Vec<Var> {
+fn one_frame(g: &mut GraphBuilder<'_>, frames: &Var, [weight, bias]: [&Var; 2]) -> Vec<Var> {
     let x = transpose(g, frames, &[1, 0, 2, 3]);
     let x = unsqueeze(g, &x, 0);
     let y = g.op("Conv", &[&x, weight, bias], &[("pads", Attr::Ints(vec![0, 0, 1, 0, 0, 1]))]);
