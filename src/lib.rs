@@ -51,6 +51,7 @@
 
 pub mod app;
 pub mod attempt;
+pub mod bench;
 pub mod cli;
 pub mod compare;
 pub mod core;

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers from the top; a module may use modules of lower rank only.
-const RANKS: [(&str, u32); 24] = [
+const RANKS: [(&str, u32); 25] = [
     ("app", 12),
     ("cli", 12),
     ("worker", 11),
     ("queue", 10),
+    ("bench", 10),
     ("attempt", 9),
     ("compare", 9),
     ("sweep", 9),

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod args;
+mod bench;
 mod compare;
 mod convert;
 mod diagnosis;
@@ -64,6 +65,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
         Some(Command::Analysis(args)) => analysis::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Compare(args)) => compare::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Monitor(args)) => monitor::run(&args, &cli.common),
+        Some(Command::Bench(args)) => bench::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Doctor(args)) => doctor::run(&args, &cli.common),
         Some(Command::Runtime(args)) => runtime::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Settings(args)) => settings::run(&args, &cli.common).map(|()| ExitCode::Done),

@@ -40,11 +40,7 @@ pub(super) fn run(args: &Synth, common: &Common) -> Result<()> {
 }
 
 fn shapes(args: &Synth) -> Shapes {
-    let mut shapes = Shapes::official(match args.like {
-        LikeName::T2v => SynthModel::T2vA14b,
-        LikeName::I2v => SynthModel::I2vA14b,
-        LikeName::Ti2v => SynthModel::Ti2v5b,
-    });
+    let mut shapes = Shapes::official(model_like(args.like));
     if let Some(layers) = args.layers {
         shapes.transformer.num_layers = layers as usize;
     }
@@ -55,6 +51,15 @@ fn shapes(args: &Synth) -> Shapes {
         shapes.text_encoder.vocab_size = vocab as usize;
     }
     shapes
+}
+
+/// The official model with this name.
+pub(super) fn model_like(name: LikeName) -> SynthModel {
+    match name {
+        LikeName::T2v => SynthModel::T2vA14b,
+        LikeName::I2v => SynthModel::I2vA14b,
+        LikeName::Ti2v => SynthModel::Ti2v5b,
+    }
 }
 
 fn layout(name: LayoutName) -> SynthLayout {

@@ -62,7 +62,8 @@ fn the_documents_have_the_fields_of_their_version() {
     // a file that is part of no model
     fs::create_dir_all(data.join("models/mixed")).unwrap();
     fs::copy(lora, data.join("models/mixed/style.safetensors")).unwrap();
-    let commands: [&[&str]; 22] = [
+    let clip = ["--size", "64x64", "--frames", "5"];
+    let commands: [&[&str]; 25] = [
         &[&["generate", "A red circle"], &toy[..], &["--dry-run"]].concat(),
         &[&["generate", "A red circle"], &toy[..]].concat(),
         &["generate", "A red circle", "--model", "not-here"],
@@ -82,6 +83,9 @@ fn the_documents_have_the_fields_of_their_version() {
         &["lora", "list", "--model", tiny],
         &["graph", "export", tiny, graphs.to_str().unwrap()],
         &["monitor", "1"],
+        &[&["bench", "--model", "toy-ti2v-5B"], &clip[..]].concat(),
+        &["bench", "list"],
+        &["bench", "compare", "1", "1"],
         &["settings", "show"],
         &["settings", "path"],
         &["queue", "clear"],

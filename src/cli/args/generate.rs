@@ -181,6 +181,6 @@ fn step_cache(text: &str) -> Result<StepCacheChoice, String> {
     })
 }
 
-fn size(text: &str) -> Result<Resolution, String> {
+pub(super) fn size(text: &str) -> Result<Resolution, String> {
     text.parse().map_err(|error| format!("{error:#}"))
 }

@@ -1,5 +1,6 @@
 //! The arguments of the command line, a file for each group of verbs.
 
+mod bench;
 mod generate;
 mod inspect;
 mod models;
@@ -11,6 +12,7 @@ mod settings;
 mod sweep;
 mod value;
 
+pub(super) use bench::{BenchArgs, BenchVerb};
 pub(super) use generate::Generate;
 pub(super) use inspect::{Graph, GraphVerb, Lora, LoraVerb, Presets, PresetsVerb};
 pub(super) use models::{

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::bench::BenchArgs;
 use super::generate::Generate;
 use super::inspect::{Graph, Lora, Presets};
 use super::models::Models;
@@ -87,6 +88,8 @@ pub(in crate::cli) enum Command {
     Compare(Compare),
     /// Measure the machine: processor, memory, disk and devices
     Monitor(Monitor),
+    /// Measure how fast this machine is with Wan: each component beside what the machine can do at most
+    Bench(BenchArgs),
     /// Check the installation and make a small test video
     Doctor(Doctor),
     /// List, install and remove builds of ONNX Runtime and its plugins

@@ -54,9 +54,19 @@ impl MachinePeak {
                 .remedy("Make a video first: that installs it")
         })?;
         let selection = select_provider(ProviderChoice::Auto, &providers(&runtime, FIRST_DEVICE))?;
-        let product = Product::on(&selection);
+        Self::on(&runtime, &selection, machine, cancel)
+    }
+
+    /// Measures the provider of `selection` on this machine.
+    pub fn on(
+        runtime: &Runtime,
+        selection: &ProviderSelection,
+        machine: &Machine,
+        cancel: &CancelToken,
+    ) -> Result<Self> {
+        let product = Product::on(selection);
         Ok(Self {
-            flops: product.measure(&runtime, selection.id.clone(), cancel)?,
+            flops: product.measure(runtime, selection.id.clone(), cancel)?,
             provider: selection.id.provider.word().to_owned(),
             compute: product.compute.word().to_owned(),
             onnxruntime: runtime.info().version.clone(),
