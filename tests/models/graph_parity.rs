@@ -13,7 +13,10 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use wandeck::core::{CancelToken, Provider};
 use wandeck::engine::{Input, Session, SessionOptions, StateTensor, Tensor};
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
-use wandeck::onnx::{ComputeType, Graph, GraphTarget, Weights};
+use wandeck::models::synth::{
+    self, Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights,
+};
+use wandeck::onnx::{ComputeType, Dtype, Graph, GraphTarget, Weights};
 use wandeck::wan::graphs::{self, BandLimits, Segments, StreamCall, StreamGraph, TEXT_TOKENS};
 use wandeck::wan::{TextEncoderConfig, TransformerConfig, VaeConfig, rope, text};
 
@@ -181,39 +184,64 @@ fn names(caches: &[Tensor]) -> Vec<String> {
     (0..caches.len()).map(|index| format!("cache_in_{index}")).collect()
 }
 
+/// The frames of `latent`, decoded without bands.
+fn decoded(config: &VaeConfig, weights: &Weights, latent: &ArrayD<f32>) -> ArrayD<f32> {
+    let graph = graphs::vae_decoder(config, weights, ComputeType::Fp32).unwrap();
+    let mut session = load(&graph.graph);
+    let mut caches = zero_caches(&graph, [latent.shape()[3], latent.shape()[4]], true);
+    let names = names(&caches);
+    let mut chunks = Vec::new();
+    for frame in 0..latent.shape()[2] {
+        let one = chunk(latent, frame..frame + 1);
+        let numbers: Vec<_> =
+            graph.numbers.iter().map(|number| ArrayD::from_elem(vec![1], number.in_call(frame))).collect();
+        let mut inputs = vec![("latent", Input::F32(one.view()))];
+        let named = graph.numbers.iter().zip(&numbers);
+        inputs.extend(named.map(|(number, value)| (number.name.as_str(), Input::I64(value.view()))));
+        inputs.extend(names.iter().map(String::as_str).zip(caches.iter().map(Input::Tensor)));
+        let mut results = run(&mut session, inputs).into_iter();
+        chunks.push(results.next().unwrap());
+        caches = results.collect();
+    }
+    joined(&chunks)
+}
+
 #[test]
 fn vae_decoders_agree() {
     for (model, reference) in [("tiny-t2v", "vae21"), ("tiny-ti2v", "vae22")] {
         let (config, weights) = vae(model);
-        let graph = graphs::vae_decoder(&config, &weights, ComputeType::Fp32).unwrap();
-        let mut session = load(&graph.graph);
         let golden = common::golden(reference);
-        let latent = golden.f32("latent");
-        let mut caches = zero_caches(&graph, [latent.shape()[3], latent.shape()[4]], true);
-        let names = names(&caches);
-        let mut chunks = Vec::new();
-        for frame in 0..latent.shape()[2] {
-            let one =
-                latent.slice_axis(Axis(2), Slice::from(frame..=frame)).as_standard_layout().into_owned();
-            let numbers: Vec<_> = graph
-                .numbers
-                .iter()
-                .map(|number| ArrayD::from_elem(vec![1], number.in_call(frame)))
-                .collect();
-            let mut inputs = vec![("latent", Input::F32(one.view()))];
-            let named = graph.numbers.iter().zip(&numbers);
-            inputs.extend(named.map(|(number, value)| (number.name.as_str(), Input::I64(value.view()))));
-            inputs.extend(names.iter().map(String::as_str).zip(caches.iter().map(Input::Tensor)));
-            let mut results = run(&mut session, inputs).into_iter();
-            chunks.push(results.next().unwrap());
-            caches = results.collect();
-        }
-        let views: Vec<_> = chunks.iter().map(|chunk| chunk.view().unwrap()).collect();
-        let frames = ndarray::concatenate(Axis(2), &views).unwrap();
+        let frames = decoded(&config, &weights, &golden.f32("latent"));
         let expected = golden.f32("frames");
         assert!(expected.iter().any(|value| value.abs() >= 1.0), "the clamp is exercised");
         assert_close(&format!("{reference} decode"), &frames.view(), &expected.view());
     }
+}
+
+/// Weights of 16 bits are cast while a graph in bands runs, or when its session is made.
+#[test]
+fn weights_of_16_bits_agree_in_bands() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut shapes = Shapes::official(SynthModel::Ti2v5b);
+    (shapes.vae.base_dim, shapes.vae.decoder_base_dim) = (8, Some(8));
+    let only = [SynthComponent::Vae];
+    let plan = synth::plan(&shapes, SynthLayout::Diffusers, SynthDtype::Bf16, &only).unwrap();
+    let small = dir.path().join("small");
+    let random = SynthWeights { seed: 1, sparse: false };
+    plan.write(&small, random, &CancelToken::new(), &mut |_| {}).unwrap();
+    let dir = small.join("vae");
+    let config: VaeConfig = common::config(&dir);
+    let weights = Weights::open(&dir, TRANSFORMER).unwrap();
+    assert_eq!(weights.get("decoder.mid_block.resnets.0.conv1.weight").unwrap().dtype, Dtype::Bf16);
+    let latent = ArrayD::from_shape_fn(vec![1, config.z_dim, 3, 7, 5], |at| {
+        ((at[1] * 7 + at[2] * 5 + at[3] * 3 + at[4]) % 11) as f32 / 5.0 - 1.0
+    });
+    let size = [latent.shape()[3], latent.shape()[4]];
+    let chunks: Vec<_> = (0..latent.shape()[2]).map(|at| chunk(&latent, at..at + 1)).collect();
+    let graph = |call| graphs::vae_decoder_in_bands(&config, &weights, size, call, SMALL_BANDS).unwrap();
+    let frames = joined(&run_in_bands(graph, ["latent", "frames"], &chunks));
+    let expected = decoded(&config, &weights, &latent);
+    assert_near("bf16 in bands", &frames.view(), &expected.view(), FEWER_PRODUCTS);
 }
 
 #[test]
