@@ -1,5 +1,7 @@
 //! `wandeck runtime`: builds of ONNX Runtime and plugin providers.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::Places;
@@ -7,7 +9,10 @@ use super::args::{Common, RuntimeArgs, RuntimeVerb};
 use super::report::{note, out, print_document, print_done};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Result};
-use crate::engine::runtime::{Environment, RuntimePackage, install_package, remove_package};
+use crate::engine::runtime::{Environment, FetchEvent, RuntimePackage, install_package, remove_package};
+
+/// Time between two lines about a download.
+const PRINT_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &RuntimeArgs, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
@@ -41,8 +46,14 @@ pub(super) fn run(args: &RuntimeArgs, common: &Common) -> Result<()> {
                 "Fetching {} {} ({}, licence {}) from the Python package index",
                 package.package, package.version, package.size, package.licence
             ));
-            let folder =
-                install_package(&package, &environment, &cancel, &mut |event| note(&event.to_string()))?;
+            let mut printed = Instant::now();
+            let folder = install_package(&package, &environment, &cancel, &mut |event| {
+                let is_progress = matches!(event, FetchEvent::Downloading { .. });
+                if !is_progress || printed.elapsed() >= PRINT_EVERY {
+                    printed = Instant::now();
+                    note(&event.to_string());
+                }
+            })?;
             if common.json {
                 print_done(json!({"name": package.name, "folder": folder}));
             } else {

@@ -135,8 +135,7 @@ impl Progress {
 
     /// The remaining time at the last event; `None` before the first step of a job that is like no earlier one.
     pub fn remaining(&self) -> Option<Secs> {
-        let is_measured =
-            self.stages.iter().any(|stage| is_denoise(stage.stage) && !stage.measured.is_empty());
+        let is_measured = self.stages.iter().any(StageProgress::has_measured_step);
         let is_denoised = self.stages.iter().any(|stage| is_denoise(stage.stage) && stage.is_finished);
         (self.is_known || is_measured || is_denoised).then(|| Secs(self.seconds_left()))
     }
@@ -224,7 +223,10 @@ impl Progress {
         progress.done = progress.units;
         let loading = if progress.measured.is_empty() { 0.0 } else { progress.loading };
         let rest = (seconds - progress.measured.iter().sum::<f64>() - loading).max(0.0);
-        self.move_by(rest, Some(stage));
+        let expected = progress.loading + progress.work;
+        let has_scale = self.is_known || self.stages.iter().any(StageProgress::has_measured_step);
+        // what is expected is no time before the first step, so a slow start must not fill the bar
+        self.move_by(if has_scale { rest } else { rest.min(expected) }, Some(stage));
     }
 
     /// Moves the bar by what `seconds` are of them and of those that are left.
@@ -346,6 +348,11 @@ impl StageProgress {
         !self.measured.is_empty()
     }
 
+    /// Whether it is a denoising stage that has done a step in this run.
+    fn has_measured_step(&self) -> bool {
+        is_denoise(self.stage) && self.has_begun_units()
+    }
+
     /// What the units of an earlier run would have taken.
     fn resumed_seconds(&self) -> f64 {
         let all = weighted_units(self, self.units).max(f64::EPSILON);
@@ -389,6 +396,18 @@ mod tests {
         }
         let seconds = Secs(loading + steps.iter().sum::<f64>());
         progress.observe(&Event::StageFinished { stage, seconds });
+    }
+
+    #[test]
+    fn a_slow_start_of_a_job_like_no_earlier_one_does_not_fill_the_bar() {
+        let mut progress = started(vec![(Stage::Prepare, 1), (Stage::Image, 1), (Stage::DenoiseHigh, 20)]);
+        let expected = [(Stage::Image, 0.01, 0.02), (Stage::DenoiseHigh, 0.01, 0.2)];
+        expect(&mut progress, &expected, None);
+        run(&mut progress, Stage::Prepare, &[], 5.0);
+        run(&mut progress, Stage::Image, &[], 1.0);
+        assert!(progress.fraction() < 0.2, "{}", progress.fraction());
+        run(&mut progress, Stage::DenoiseHigh, &[0.5; 20], 0.1);
+        assert!(progress.fraction() > 0.99, "{}", progress.fraction());
     }
 
     fn left(progress: &Progress) -> f64 {

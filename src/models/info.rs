@@ -64,7 +64,7 @@ impl fmt::Display for RoleSource {
         match self {
             Self::FileName(name) => write!(f, "according to its file name {name}"),
             Self::FolderName(name) => write!(f, "according to its folder name {name}"),
-            Self::Alone => f.write_str("the only one"),
+            Self::Alone => f.write_str("for all noise levels"),
             Self::Chosen => f.write_str("chosen by you"),
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::integrity::{FileCheck, check_files, forget_state};
 use super::manifest::Manifest;
-use crate::core::{Bytes, CancelToken, Error, Kind, Result};
+use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Kind, Result};
 use crate::onnx::{RowReader, TensorInfo, Weights, num_not_finite};
 
 /// Bytes that are read at once.
@@ -70,6 +70,8 @@ pub struct VerifyOptions {
     pub manifest: Option<Manifest>,
     /// A file that keeps the checks of an interrupted run.
     pub state: Option<PathBuf>,
+    /// Files that a person chose for components.
+    pub files: ComponentFiles,
 }
 
 impl VerifyOptions {
@@ -79,6 +81,7 @@ impl VerifyOptions {
         Self {
             manifest: super::manifest::load_manifest(data_dir).ok(),
             state: Some(data_dir.join("cache/verify").join(format!("{}.json", &name[..16]))),
+            files: ComponentFiles::default(),
         }
     }
 }
@@ -96,7 +99,7 @@ pub fn verify(
     cancel: &CancelToken,
     progress: &mut dyn FnMut(Bytes),
 ) -> Result<VerifyReport> {
-    let model = super::open(path)?;
+    let model = super::open_with(path, &options.files)?;
     if model.exported.is_some() {
         return Err(Error::new(Kind::Unsupported, format!("{} is made of exported graphs", model.id))
             .remedy("Verify the checkpoint that they were exported from"));

@@ -72,6 +72,12 @@ impl JobTrack {
         Self { uid: uid.into(), job, began, ..Self::default() }
     }
 
+    /// Whether the job denoises with a high-noise and a low-noise expert, as far as it is known by now.
+    pub fn has_two_experts(&self) -> bool {
+        let expected = self.stage_forecasts.iter().map(|forecast| forecast.stage);
+        expected.chain(self.stages.iter().map(|span| span.stage)).any(|stage| stage == Stage::DenoiseLow)
+    }
+
     /// Adds an event that occurred at `at`.
     pub fn observe(&mut self, at: Secs, event: &Event) {
         match event {

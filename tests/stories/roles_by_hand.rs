@@ -43,6 +43,11 @@ fn a_model_whose_vae_is_a_question_is_used_with_the_chosen_one() {
     window.click_when_there("Use these files");
     window.wait_for("VAE chosen by you: ");
     window.wait_for("chosen by you");
+    // verifying reads the chosen file
+    window.click_containing("Verify (");
+    window.wait("the model is verified", |window| {
+        window.notifications().iter().any(|text| text.starts_with(&format!("{id} is sound: ")))
+    });
     // another scan keeps the choice
     window.click_when_there("Rescan");
     window.wait("the scan", |window| window.has_button("Rescan") && !window.shows("Scanning…"));
@@ -63,4 +68,9 @@ fn a_model_whose_vae_is_a_question_is_used_with_the_chosen_one() {
     let mut again = Window::open_with_models_on(data_dir.path(), models.path(), &screen);
     again.wait_for("VAE chosen by you: ");
     again.wait("it can be used", |window| !window.shows("not usable: "));
+    // the form says so, too, and the way back is beside it
+    again.click_when_there("Let Wandeck choose the files");
+    again.wait("the choice is forgotten", |window| !window.shows("chosen by you: "));
+    again.command("Models");
+    again.wait_for("not usable: ");
 }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-/// How long nothing may have happened before a model is verified.
-const WAIT: Duration = Duration::from_mins(5);
 /// How long nothing is looked for after no model was due.
 const REST: Duration = Duration::from_hours(1);
 
@@ -29,8 +27,9 @@ pub(in crate::app) struct IdleVerify {
 }
 
 impl IdleVerify {
-    /// Decides what is to be done. `is_free` says that the setting is on and nothing else is to do.
-    pub(in crate::app) fn step(&mut self, is_free: bool, now: Instant) -> IdleStep {
+    /// Decides what is to be done. `is_free` says that the setting is on and nothing else is to do, `patience` how long
+    /// that must have been so.
+    pub(in crate::app) fn step(&mut self, is_free: bool, patience: Duration, now: Instant) -> IdleStep {
         if !is_free {
             self.idle_since = None;
             return if self.is_working { IdleStep::Stop } else { IdleStep::Wait(None) };
@@ -39,7 +38,7 @@ impl IdleVerify {
             return IdleStep::Wait(None);
         }
         let since = *self.idle_since.get_or_insert(now);
-        let begin = (since + WAIT).max(self.rests_until.unwrap_or(since));
+        let begin = (since + patience).max(self.rests_until.unwrap_or(since));
         let wait = begin.saturating_duration_since(now);
         if wait.is_zero() {
             self.is_working = true;
@@ -68,26 +67,28 @@ impl IdleVerify {
 mod tests {
     use super::*;
 
+    const WAIT: Duration = Duration::from_mins(5);
+
     #[test]
     fn a_model_is_verified_after_some_idle_time_until_something_is_to_do() {
         let (mut idle, start) = (IdleVerify::default(), Instant::now());
-        assert_eq!(idle.step(false, start), IdleStep::Wait(None), "the setting is off, or a job runs");
-        assert_eq!(idle.step(true, start), IdleStep::Wait(Some(WAIT)));
-        assert_eq!(idle.step(true, start + WAIT), IdleStep::Look);
-        assert_eq!(idle.step(true, start + WAIT), IdleStep::Wait(None), "one at a time");
-        assert_eq!(idle.step(false, start + WAIT), IdleStep::Stop);
+        assert_eq!(idle.step(false, WAIT, start), IdleStep::Wait(None), "the setting is off, or a job runs");
+        assert_eq!(idle.step(true, WAIT, start), IdleStep::Wait(Some(WAIT)));
+        assert_eq!(idle.step(true, WAIT, start + WAIT), IdleStep::Look);
+        assert_eq!(idle.step(true, WAIT, start + WAIT), IdleStep::Wait(None), "one at a time");
+        assert_eq!(idle.step(false, WAIT, start + WAIT), IdleStep::Stop);
         idle.ended();
         let later = start + 2 * WAIT;
         assert_eq!(
-            idle.step(true, later),
+            idle.step(true, WAIT, later),
             IdleStep::Wait(Some(WAIT)),
             "the job counts as something happening"
         );
-        assert_eq!(idle.step(true, later + WAIT), IdleStep::Look);
+        assert_eq!(idle.step(true, WAIT, later + WAIT), IdleStep::Look);
         idle.ended();
-        assert_eq!(idle.step(true, later + WAIT), IdleStep::Look, "the next one at once");
+        assert_eq!(idle.step(true, WAIT, later + WAIT), IdleStep::Look, "the next one at once");
         idle.found_nothing(later + WAIT);
-        assert_eq!(idle.step(true, later + WAIT), IdleStep::Wait(Some(REST)));
-        assert_eq!(idle.step(true, later + WAIT + REST), IdleStep::Look);
+        assert_eq!(idle.step(true, WAIT, later + WAIT), IdleStep::Wait(Some(REST)));
+        assert_eq!(idle.step(true, WAIT, later + WAIT + REST), IdleStep::Look);
     }
 }

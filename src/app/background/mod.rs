@@ -13,6 +13,7 @@ pub(super) mod player;
 pub(super) mod restore;
 pub(super) mod settings_watch;
 mod sweep_clips;
+pub(super) mod sweep_planning;
 pub(super) mod sweeps;
 pub(super) mod system_notifications;
 pub(super) mod task;

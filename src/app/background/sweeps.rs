@@ -3,25 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use eframe::egui::{Context, TextureId, Vec2};
 
-use super::newest::Newest;
 use super::sweep_clips::{MAX_CLIPS, SweepClips};
+use super::sweep_planning::SweepPlanning;
 use super::task::TaskThread;
 use crate::attempt::saved_preview;
-use crate::core::{Draft, Error, Frame, Result, Waker};
+use crate::core::{Error, Frame, Result, Waker};
 use crate::jobs::{HistoryEntry, Job, JobId, JobSpec, JobStatus};
 use crate::library::{History, Ratings};
 use crate::sweep::{
-    CellResult, ExportedSweep, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepStore, SweepTable, collect,
-    estimate, export_sweep,
+    CellResult, ExportedSweep, SweepPlan, SweepRecord, SweepStore, SweepTable, collect, export_sweep,
 };
-
-/// Time without a change of the form before the cost is estimated.
-const REST: Duration = Duration::from_millis(300);
 
 /// What the thread found out.
 enum SweepAnswer {
@@ -45,20 +41,11 @@ pub(in crate::app) enum SweepNotice {
     Failed(Error),
 }
 
-/// What a plan follows from, beside models, presets and settings.
-#[derive(Clone, Debug, PartialEq)]
-struct PlanKey {
-    sweep: Sweep,
-    draft: Draft,
-    /// The form's own time limit in seconds.
-    timeout_s: Option<u64>,
-}
-
 /// The sweeps of the window.
 pub(in crate::app) struct Sweeps {
     store: SweepStore,
     work: TaskThread<SweepAnswer>,
-    estimator: Newest<SweepPlan, Result<SweepEstimate>>,
+    planning: SweepPlanning,
     records: Vec<SweepRecord>,
     open: Option<String>,
     entries: Vec<HistoryEntry>,
@@ -78,21 +65,16 @@ pub(in crate::app) struct Sweeps {
     num_saving: usize,
     /// Receives the numbers of the jobs of started sweeps.
     submitted: Vec<Receiver<Result<Vec<JobId>>>>,
-    /// The sweep that is typed, and what the plan was made for.
-    request: Option<Sweep>,
-    planned: Option<PlanKey>,
-    plan: Option<Result<SweepPlan>>,
 }
 
 impl Sweeps {
     /// Starts the threads for a data folder; nothing is read before the panel is seen. `waker` makes a function that is
     /// called after each answer.
     pub(in crate::app) fn start(data_dir: &Path, waker: &dyn Fn() -> Waker) -> Result<Self> {
-        let of_estimator = data_dir.to_path_buf();
         Ok(Self {
             store: SweepStore::new(data_dir),
             work: TaskThread::start("sweeps", waker())?,
-            estimator: Newest::start("sweep cost", REST, waker(), move |plan| estimate(plan, &of_estimator))?,
+            planning: SweepPlanning::start(data_dir, waker)?,
             records: Vec::new(),
             open: None,
             entries: Vec::new(),
@@ -106,9 +88,6 @@ impl Sweeps {
             needs_records: false,
             num_saving: 0,
             submitted: Vec::new(),
-            request: None,
-            planned: None,
-            plan: None,
         })
     }
 
@@ -136,50 +115,19 @@ impl Sweeps {
         self.stars.get(uid).copied().unwrap_or_default()
     }
 
-    /// The sweep that would be started, or why it cannot be made.
-    pub(in crate::app) fn plan(&self) -> Option<&Result<SweepPlan>> {
-        self.plan.as_ref()
+    /// The sweep that is typed.
+    pub(in crate::app) fn planning(&self) -> &SweepPlanning {
+        &self.planning
     }
 
-    /// What it would cost.
-    pub(in crate::app) fn estimate(&self) -> Option<&Result<SweepEstimate>> {
-        self.estimator.answer()
-    }
-
-    /// Takes what is typed.
-    pub(in crate::app) fn set_request(&mut self, sweep: Option<Sweep>) {
-        self.request = sweep;
-    }
-
-    /// Plans what is typed for `draft` and `timeout_s`, if that has changed since.
-    pub(in crate::app) fn follow(
-        &mut self,
-        draft: &Draft,
-        timeout_s: Option<u64>,
-        make: impl FnOnce(Sweep) -> Result<SweepPlan>,
-    ) {
-        let wanted = self.request.clone().map(|sweep| PlanKey { sweep, draft: draft.clone(), timeout_s });
-        if wanted == self.planned {
-            return;
-        }
-        self.planned.clone_from(&wanted);
-        self.plan = wanted.map(|key| make(key.sweep));
-        match &self.plan {
-            Some(Ok(plan)) => self.estimator.ask(plan.clone()),
-            _ => self.estimator.forget(),
-        }
-    }
-
-    /// Plans again: models, presets or settings have changed.
-    pub(in crate::app) fn plan_again(&mut self) {
-        (self.planned, self.plan) = (None, None);
+    /// The sweep that is typed, to change it.
+    pub(in crate::app) fn planning_mut(&mut self) -> &mut SweepPlanning {
+        &mut self.planning
     }
 
     /// Saves the record of the planned sweep; its jobs are added when it is on disk.
     pub(in crate::app) fn start_planned(&mut self) {
-        // planned again for the next start, under an id of its own
-        self.planned = None;
-        let Some(Ok(plan)) = self.plan.take() else { return };
+        let Some(plan) = self.planning.take() else { return };
         let store = self.store.clone();
         self.save(move || SweepAnswer::Saved(store.save(&plan.record).map(|()| Box::new(plan))));
     }
@@ -239,7 +187,7 @@ impl Sweeps {
         is_shown: bool,
     ) -> Vec<SweepNotice> {
         let mut notices: Vec<_> = self.clips.drain().into_iter().map(SweepNotice::Failed).collect();
-        self.estimator.drain();
+        self.planning.drain();
         while let Some(answer) = self.work.poll() {
             let answer = answer.unwrap_or_else(SweepAnswer::Failed);
             notices.extend(self.take(answer));
@@ -394,6 +342,8 @@ fn read_entries(data_dir: &Path, id: String) -> Result<SweepAnswer> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::core::testing::draft;
     use crate::sweep::SweepField;

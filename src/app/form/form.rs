@@ -1,6 +1,7 @@
 //! The form: its draft, its errors, and the model and mode that it chooses.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::editing::Aside;
@@ -8,6 +9,7 @@ use super::scan::{ChosenFiles, ModelScan};
 use super::state::{FormContext, FormState};
 use super::undo::Undo;
 use crate::app::background::inputs::{InputSource, InputWell};
+use crate::app::background::sweep_planning::SweepBase;
 use crate::core::{Draft, Error, Expert, Kind, Limits, LoraChoice, Mode, Resolution, Result, Secs};
 use crate::jobs::JobSpec;
 use crate::models::{self, Installed};
@@ -17,7 +19,6 @@ use crate::plan::{
 };
 use crate::presets::Preset;
 use crate::store::Settings;
-use crate::sweep::{Sweep, SweepPlan};
 use crate::wan::DistilledSettings;
 use crate::wan::Family;
 
@@ -342,9 +343,10 @@ impl Form {
         own.map_or_else(|| self.settings().errors.timeout().map(Secs::from), |own| own.map(Secs))
     }
 
-    /// The jobs of a sweep that starts from the form.
-    pub(in crate::app) fn sweep_plan(&self, sweep: Sweep) -> Result<SweepPlan> {
-        SweepPlan::new(&self.planner, sweep, &self.draft, &self.job_options())
+    /// What sweeps that start from the form are planned with.
+    pub(in crate::app) fn sweep_base(&self) -> SweepBase {
+        let planner = Arc::new(self.planner.clone());
+        SweepBase { planner, draft: self.draft.clone(), options: self.job_options() }
     }
 
     /// The form as a job with other options.

@@ -59,7 +59,7 @@ fn the_time_limit_of_the_form_goes_before_that_of_the_settings() {
     form.context.timeout_s = Some(90);
     assert_eq!(limit(&form), (Some(90.0), Some(90)));
     let sweep = crate::sweep::Sweep::with_axes(vec!["seed=1, 2".parse().unwrap()]);
-    let plan = form.sweep_plan(sweep).unwrap();
+    let plan = form.sweep_base().plan(sweep).unwrap();
     assert!(plan.specs.iter().all(|spec| spec.timeout_s == Some(90)), "cells have the form's limit, too");
     form.context.timeout_s = Some(0);
     assert_eq!(limit(&form), (None, None));

@@ -127,8 +127,8 @@ impl Tree<'_> {
                 sweeps.frame(&cell.place).or_else(thumbnail)
             },
             stars: &|uid| sweeps.stars(uid),
-            plan: sweeps.plan(),
-            estimate: sweeps.estimate(),
+            plan: sweeps.planning().plan(),
+            estimate: sweeps.planning().cost(),
             draft: &state.form.draft,
         };
         panels.sweep.ui(ui, &view).into_iter().map(Action::Sweep).collect()
@@ -167,7 +167,9 @@ impl Tree<'_> {
             PanelId::Compose => self.compose_ui(ui),
             PanelId::Player => {
                 let (screen, preview) = (state.player.screen(), state.player.live_preview());
-                all(panels.player.ui(ui, &PlayerView { screen, preview }), Action::Player)
+                let live = preview.and_then(|preview| state.live.get(preview.job));
+                let has_two_experts = live.is_some_and(|job| job.follower.progress().has_two_experts());
+                all(panels.player.ui(ui, &PlayerView { screen, preview, has_two_experts }), Action::Player)
             }
             PanelId::Gallery => {
                 let view = GalleryView { library: &state.library, num_deleted: state.deleted.len() };

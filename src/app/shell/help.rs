@@ -109,7 +109,7 @@ impl ShortcutList {
             if named(ui, "Change", format!("Change the shortcut of {name}")) {
                 self.recording = Some(command);
             }
-            if !shortcuts.of(command).is_empty() && named(ui, "None", format!("No shortcut for {name}")) {
+            if !shortcuts.of(command).is_empty() && named(ui, "Remove", format!("No shortcut for {name}")) {
                 changed = Some(shortcuts.with(command, Vec::new()));
             }
             let default = command.default_shortcuts();

@@ -124,6 +124,8 @@ impl Layout {
             if let Some(root) = self.tree.root() {
                 stretch(&mut self.tree.tiles, root, &path, before, room);
             }
+            // the person made the window too small for all of it; the form needs what is left
+            self.monitor_is_line |= before.y >= ROOM_FOR_MONITOR && room.y < ROOM_FOR_MONITOR;
         }
         self.room = Some(room);
         if let Some(tile) = self.tree.tiles.find_pane(&PanelId::Monitor)
@@ -224,7 +226,7 @@ fn first_tree(room: Vec2) -> Tree<PanelId> {
     let (left, right) = ((room.x * 0.21).clamp(288.0, 420.0), (room.x * 0.25).clamp(248.0, 480.0));
     let below = (room.y * 0.28).clamp(150.0, 340.0);
     let above = (room.y - below).max(below);
-    let centre = split(&mut tiles, LinearDir::Vertical, &[(player, above * 0.68), (library, above * 0.32)]);
+    let centre = split(&mut tiles, LinearDir::Vertical, &[(player, above * 0.64), (library, above * 0.36)]);
     let middle = (room.x - left - right).max(right);
     let top = split(&mut tiles, LinearDir::Horizontal, &[(compose, left), (centre, middle), (queue, right)]);
     let root = split(&mut tiles, LinearDir::Vertical, &[(top, above), (monitor, below)]);
@@ -332,6 +334,19 @@ mod tests {
         assert!(layout.monitor_is_line && !layout.is_open(PanelId::Monitor));
         layout.show(PanelId::Monitor);
         layout.fit(vec2(1024.0, 550.0));
+        assert!(layout.is_open(PanelId::Monitor));
+    }
+
+    #[test]
+    fn a_window_made_small_has_the_monitor_as_a_line_until_it_is_shown_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut layout = Layout::open(dir.path());
+        layout.fit(vec2(1600.0, 950.0));
+        assert!(layout.is_open(PanelId::Monitor));
+        layout.fit(vec2(1024.0, 550.0));
+        assert!(layout.monitor_is_line && !layout.is_open(PanelId::Monitor));
+        layout.show(PanelId::Monitor);
+        layout.fit(vec2(1024.0, 540.0));
         assert!(layout.is_open(PanelId::Monitor));
     }
 

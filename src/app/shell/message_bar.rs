@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use eframe::egui::{Align, Label, Layout, RichText, Sense, Ui, vec2};
+use eframe::egui::{Align, Label, Layout, RichText, Sense, Ui};
 use egui_material_icons::icons::ICON_CLOSE;
 
 use super::action::Action;
@@ -42,8 +42,7 @@ pub(super) fn ui(ui: &mut Ui, notifications: &Notifications, now: Instant) -> Ve
             ui.label(tone_icon(newest.tone).rich_text().size(15.0).color(colour));
             let text = RichText::new(newest.sentence()).small().color(theme::tokens(ui).strong);
             let label = Label::new(text).truncate().sense(Sense::click());
-            let room = vec2(ui.available_width(), theme::STATUS_HEIGHT - 4.0);
-            let response = ui.add_sized(room, label).on_hover_text(newest.sentence());
+            let response = ui.add(label).on_hover_text(newest.sentence());
             if response.clicked() {
                 actions.push(Action::Command(Command::Notifications));
             }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use eframe::egui::{Align, Layout, Panel, RichText, Ui, UiBuilder};
+use eframe::egui::{Align, Layout, Panel, RichText, Sense, Ui, UiBuilder};
 
 use super::action::Action;
 use super::app::State;
@@ -20,15 +20,15 @@ pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) -> Vec<Action> {
     let mut actions = Vec::new();
     Panel::bottom("status").resizable(false).exact_size(theme::STATUS_HEIGHT).show(ui, |ui| {
         let (left, right) = ui.max_rect().split_left_right_at_fraction(JOB_PART);
+        // the bar has its height whatever is in it, so that nothing above it moves
+        ui.allocate_rect(ui.max_rect(), Sense::hover());
         let layout = Layout::left_to_right(Align::Center);
-        ui.scope_builder(UiBuilder::new().id_salt("job").max_rect(left).layout(layout), |ui| {
-            ui.set_clip_rect(ui.clip_rect().intersect(left));
-            job_ui(ui, state, now);
-        });
+        let mut job = ui.new_child(UiBuilder::new().id_salt("job").max_rect(left).layout(layout));
+        job.set_clip_rect(ui.clip_rect().intersect(left));
+        job_ui(&mut job, state, now);
         let right = right.with_min_x(right.min.x + 8.0);
-        ui.scope_builder(UiBuilder::new().id_salt("message").max_rect(right).layout(layout), |ui| {
-            actions = message_bar::ui(ui, &state.notifications, now);
-        });
+        let mut message = ui.new_child(UiBuilder::new().id_salt("message").max_rect(right).layout(layout));
+        actions = message_bar::ui(&mut message, &state.notifications, now);
     });
     actions
 }

@@ -25,7 +25,7 @@ pub(super) fn panel_of(action: &SweepAction) -> Option<PanelId> {
 impl State {
     pub(super) fn apply_sweep(&mut self, action: SweepAction, now: Instant) -> Result<()> {
         match action {
-            SweepAction::Plan(sweep) => self.sweeps.set_request(sweep.map(|sweep| *sweep)),
+            SweepAction::Plan(sweep) => self.sweeps.planning_mut().set_request(sweep.map(|sweep| *sweep)),
             SweepAction::Start => self.sweeps.start_planned(),
             SweepAction::Open(id) => self.sweeps.show(id),
             SweepAction::Group(verb) => {
@@ -70,7 +70,8 @@ impl State {
     pub(super) fn update_sweeps(&mut self, ctx: &Context, is_shown: bool, now: Instant) {
         if is_shown {
             let form = &self.form;
-            self.sweeps.follow(&form.draft, form.context.timeout_s, |sweep| form.sweep_plan(sweep));
+            let planning = self.sweeps.planning_mut();
+            planning.follow(&form.draft, form.context.timeout_s, || form.sweep_base());
         }
         for notice in self.sweeps.update(&self.queue, self.library.revision(), is_shown) {
             match notice {

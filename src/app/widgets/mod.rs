@@ -1,5 +1,6 @@
 //! Controls that several panels use.
 
+pub(super) mod chosen_files;
 pub(super) mod duration;
 pub(super) mod field;
 pub(super) mod fix_button;

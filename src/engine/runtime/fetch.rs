@@ -46,8 +46,8 @@ pub enum FetchEvent {
     Downloading {
         /// Bytes received.
         done: Bytes,
-        /// Total bytes.
-        of: Bytes,
+        /// Total bytes, if they are known.
+        of: Option<Bytes>,
     },
     /// The download is complete; checksums are verified and the library is unpacked.
     Unpacking,
@@ -67,7 +67,8 @@ impl fmt::Display for FetchEvent {
             Self::Starting { what, size, from, into } => {
                 write!(f, "Fetching {what} ({size}) from {from} into {}", into.display())
             }
-            Self::Downloading { done, of } => write!(f, "Fetched {done} of {of}"),
+            Self::Downloading { done, of: Some(of) } => write!(f, "Fetched {done} of {of}"),
+            Self::Downloading { done, of: None } => write!(f, "Fetched {done}"),
             Self::Unpacking => f.write_str("Checking and unpacking"),
             Self::Done { path } => write!(f, "ONNX Runtime is at {}", path.display()),
         }
@@ -108,10 +109,10 @@ pub fn fetch(
     let work = tempfile::Builder::new().prefix(WORK_PREFIX).tempdir_in(&into).map_err(write)?;
     let python = Python::find(python)?;
     let mut reported = Bytes(0);
-    let wheel = python.download(build, work.path(), cancel, &mut |done| {
+    let wheel = python.download(build, work.path(), cancel, &mut |done, of| {
         if done > reported {
             reported = done;
-            progress(FetchEvent::Downloading { done, of: build.wheel_size });
+            progress(FetchEvent::Downloading { done, of });
         }
     })?;
     progress(FetchEvent::Unpacking);

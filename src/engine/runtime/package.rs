@@ -136,7 +136,8 @@ fn system_name(os: &str) -> &str {
 }
 
 /// Downloads a package with pip, checks it, and puts its libraries into a folder of the environment's runtime folder,
-/// whole or not at all. One process does so at a time; `progress` receives [`FetchEvent::Waiting`] while another one does.
+/// whole or not at all. One process does so at a time; `progress` receives [`FetchEvent::Waiting`] while another one does,
+/// and how much is downloaded.
 pub fn install_package(
     package: &RuntimePackage,
     environment: &Environment,
@@ -162,7 +163,14 @@ pub fn install_package(
     let python = Python::find(environment.python.as_deref())?;
     let requirement = format!("{}=={}", package.package, package.version);
     let query = WheelQuery { requirement: &requirement, tags: package.tags, size: None };
-    let wheel = python.download_wheel(query, work.path(), cancel, &mut |_| {})?;
+    let mut reported = Bytes(0);
+    let wheel = python.download_wheel(query, work.path(), cancel, &mut |done, of| {
+        if done > reported {
+            reported = done;
+            progress(FetchEvent::Downloading { done, of });
+        }
+    })?;
+    progress(FetchEvent::Unpacking);
     let sum = File::open(&wheel).and_then(|mut file| sha256_hex_of_reader(&mut file)).map_err(write)?;
     check_sum("the downloaded wheel", package.sha256, &sum)?;
     let libraries = work.path().join("libraries");

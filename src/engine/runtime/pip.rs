@@ -5,9 +5,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -91,13 +93,13 @@ impl Python {
     }
 
     /// Downloads the wheel of `build` into the folder `work`, which must be empty, and returns its path.
-    /// `downloaded` receives the number of bytes so far.
+    /// `downloaded` receives the number of bytes so far, and of how many, if that is known.
     pub(super) fn download(
         &self,
         build: &Build,
         work: &Path,
         cancel: &CancelToken,
-        downloaded: &mut dyn FnMut(Bytes),
+        downloaded: &mut dyn FnMut(Bytes, Option<Bytes>),
     ) -> Result<PathBuf> {
         let wheel = WheelQuery {
             requirement: &format!("onnxruntime=={VERSION}"),
@@ -107,27 +109,34 @@ impl Python {
         self.download_wheel(wheel, work, cancel, downloaded)
     }
 
-    /// Downloads one wheel into the folder `work`, which must be empty, and returns its path.
+    /// Downloads one wheel into the folder `work`, which must be empty, and returns its path. `downloaded` receives the
+    /// number of bytes so far, and of how many: the query's size, else what pip says.
     pub(super) fn download_wheel(
         &self,
         query: WheelQuery<'_>,
         work: &Path,
         cancel: &CancelToken,
-        downloaded: &mut dyn FnMut(Bytes),
+        downloaded: &mut dyn FnMut(Bytes, Option<Bytes>),
     ) -> Result<PathBuf> {
         let failed = |error: io::Error| cannot_run(&self.0, error);
         let (temp, wheels) = (work.join("temp"), work.join("wheel"));
         fs::create_dir(&temp).and_then(|()| fs::create_dir(&wheels)).map_err(failed)?;
         let mut child = self.command(query, &temp, &wheels).spawn().map_err(failed)?;
         let words = listen(child.stderr.take()).map_err(failed)?;
+        let said = Arc::new(AtomicU64::new(0));
+        let sizes = listen_for_size(child.stdout.take(), &said).map_err(failed)?;
         let status = wait(child, cancel, || {
             // Not under a mebibyte: pip's own small files are there before the wheel is.
             let bytes = largest_file(work);
             if bytes.0 >> 20 > 0 {
-                downloaded(query.size.map_or(bytes, |size| bytes.min(size)));
+                let said = Some(Bytes(said.load(Ordering::Relaxed))).filter(|size| size.0 > 0);
+                let size = query.size.or(said);
+                downloaded(size.map_or(bytes, |size| bytes.min(size)), size);
             }
         })
         .map_err(failed)?;
+        // pip has ended, so its output has ended, too; a panic of the thread only loses the size
+        sizes.join().ok();
         cancel.check()?;
         if !status.success() {
             return Err(refused(query.requirement, status, &words.join().unwrap_or_default()));
@@ -145,7 +154,7 @@ impl Python {
     fn command(&self, query: WheelQuery<'_>, temp: &Path, wheels: &Path) -> Command {
         let mut command = Command::new(&self.0);
         command
-            .args(["-I", "-m", "pip", "download", query.requirement])
+            .args(["-I", "-u", "-m", "pip", "download", query.requirement])
             .args(["--no-deps", "--only-binary=:all:", "--python-version", "3.12"])
             .args(["--implementation", "cp", "--abi", "cp312", "--abi", "none"])
             .args(["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]);
@@ -159,7 +168,7 @@ impl Python {
         // a folder called pip in the working folder must not be imported as pip: -I keeps it out of the path, and
         // nobody else puts one into this folder
         command.current_dir(temp);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 }
@@ -174,6 +183,40 @@ fn listen(stderr: Option<ChildStderr>) -> io::Result<JoinHandle<String>> {
         }
         String::from_utf8_lossy(&said).into_owned()
     })
+}
+
+/// Reads what pip prints until it ends, and stores the size of the download that it names.
+fn listen_for_size(stdout: Option<ChildStdout>, size: &Arc<AtomicU64>) -> io::Result<JoinHandle<()>> {
+    let size = Arc::clone(size);
+    thread::Builder::new().name("pip output".to_owned()).spawn(move || {
+        let Some(stdout) = stdout else { return };
+        let mut reader = BufReader::new(stdout);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            if let Some(bytes) = named_size(&String::from_utf8_lossy(&line)) {
+                size.store(bytes.0, Ordering::Relaxed);
+            }
+            line.clear();
+        }
+    })
+}
+
+/// The size in "Downloading NAME.whl (6.9 MB)". pip counts in powers of 1000 and rounds.
+fn named_size(line: &str) -> Option<Bytes> {
+    let line = line.trim();
+    if !line.starts_with("Downloading ") {
+        return None;
+    }
+    let (_, words) = line.strip_suffix(')')?.rsplit_once('(')?;
+    let (number, unit) = words.split_once(' ')?;
+    let unit = match unit {
+        "bytes" => 1.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        _ => return None,
+    };
+    Some(Bytes((number.parse::<f64>().ok()? * unit) as u64))
 }
 
 /// Waits for `child`, calling `look` at intervals; a cancellation kills it.
@@ -265,6 +308,17 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_of_a_download_is_what_pip_says() {
+        let wheel = "  Downloading onnxruntime_gpu-1.31.1-cp312-cp312-manylinux.whl (301.9 MB)\n";
+        assert_eq!(named_size(wheel), Some(Bytes(301_900_000)));
+        assert_eq!(named_size("Downloading a.whl (12 kB)"), Some(Bytes(12_000)));
+        for other in ["Collecting onnxruntime==1.31.1 (from x)", "Downloading a.whl", "Downloading a.whl (?)"]
+        {
+            assert_eq!(named_size(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn pip_is_quoted_without_its_traceback() {

@@ -23,7 +23,9 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             _ => return,
         };
         let is_own = meta.target().starts_with("wandeck");
-        if level == LogLevel::Info && !is_own {
+        // what the window's library says of the screen is no use to a person
+        let is_of_screen = meta.target().starts_with("winit") && level != LogLevel::Error;
+        if level == LogLevel::Info && !is_own || is_of_screen {
             return;
         }
         let mut text = Text::default();

@@ -70,6 +70,8 @@ const fn whole(least: f64, most: f64) -> SettingKind {
     SettingKind::Whole { least, most }
 }
 
+/// Longest idle time: a day in seconds.
+const DAY: f64 = 86_400.0;
 /// Largest disk limit: 1 PiB.
 const MOST_MIB: f64 = 1_073_741_824.0;
 const STEPS: SettingKind = whole(1.0, 1000.0);
@@ -82,7 +84,7 @@ const SIZES: &str =
     "Sizes that are allowed, for instance 480p, 720p; larger ones are refused. None for all of the table";
 const MAX_STRENGTH: &str = "A LoRA with a larger strength gives a note";
 
-const SETTINGS: [SettingInfo; 37] = [
+const SETTINGS: [SettingInfo; 38] = [
     info(
         "generation.retries",
         "Retries",
@@ -194,6 +196,13 @@ const SETTINGS: [SettingInfo; 37] = [
         "Read every byte of a model while the window has nothing else to do, each once a month and after its files changed; off because that reads tens of gigabytes",
         "",
         SettingKind::Switch,
+    ),
+    info(
+        "models.idle_s",
+        "Idle time before verifying",
+        "How long nothing may have happened before a model is verified",
+        "s",
+        whole(1.0, DAY),
     ),
     optional("modes.t2v.min_steps", "Text to video: fewest steps", MIN_STEPS, "steps", STEPS),
     optional("modes.t2v.max_steps", "Text to video: most steps", MAX_STEPS, "steps", STEPS),

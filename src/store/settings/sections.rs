@@ -101,6 +101,8 @@ pub struct ModelSettings {
     /// Whether the window verifies a model while nothing else is to do: each once a month, and after its files changed.
     /// Default off: it reads tens of gigabytes, which wakes disks and pushes other files out of memory.
     pub verify_when_idle: bool,
+    /// How long nothing may have happened before that, in seconds; default 300.
+    pub idle_s: u64,
 }
 
 /// When a network leaves memory.
@@ -189,6 +191,7 @@ impl Default for ModelSettings {
             offload: Offload::default(),
             quantise: true,
             verify_when_idle: false,
+            idle_s: 300,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Position of all videos, and the offset of each in frames.
 
-use eframe::egui::{DragValue, Role, Slider, Ui, WidgetInfo};
+use eframe::egui::{DragValue, Label, Role, Slider, Ui, WidgetInfo, vec2};
 use egui_material_icons::icons::{ICON_PAUSE, ICON_PLAY_ARROW, ICON_SKIP_NEXT, ICON_SKIP_PREVIOUS};
 
 use super::stage::letter;
 use super::view::{CompareAction, CompareView};
+use crate::app::theme;
 use crate::app::widgets::icon::icon_button;
 
+/// Width of "Frame 121 of 121".
+const POSITION_WIDTH: f32 = 116.0;
 /// Largest shift in frames.
 const MOST_SHIFT: i32 = 1000;
 
@@ -34,7 +37,9 @@ pub(super) fn ui(ui: &mut Ui, view: CompareView<'_>, actions: &mut Vec<CompareAc
         if response.changed() && shown != index {
             actions.push(CompareAction::Seek(shown));
         }
-        ui.label(format!("Frame {} of {frames}", index + 1));
+        // fixed width, so that what follows does not move
+        let position = Label::new(format!("Frame {} of {frames}", index + 1)).truncate();
+        ui.add_sized(vec2(POSITION_WIDTH, theme::ICON_BUTTON.y), position);
         if comparison.blind().is_some() {
             return;
         }

@@ -3,9 +3,12 @@
 use eframe::egui::{Align, Button, ComboBox, Label, Layout, RichText, Ui};
 
 use super::view::{ComposeAction, ComposeView, PreflightStatus, PreflightView};
+use crate::app::shell::command::Command;
+use crate::app::shell::layout::PanelId;
 use crate::app::theme;
+use crate::app::widgets::chosen_files::chosen_files_ui;
 use crate::app::widgets::field::problem_ui;
-use crate::core::{Bytes, Severity, Subject};
+use crate::core::{Bytes, ComponentFiles, Draft, Severity, Subject};
 use crate::models::Installed;
 use crate::plan::{MemoryFit, ModelFit};
 
@@ -15,8 +18,13 @@ const SECOND_EXPERT: &str = "low-noise expert";
 /// Width of the list.
 const LIST_WIDTH: f32 = 360.0;
 
-/// Draws the chooser of models.
-pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
+/// Draws the chooser of models, and which of the model's files were chosen by hand.
+pub(in crate::app) fn ui(
+    ui: &mut Ui,
+    view: &ComposeView<'_>,
+    draft: &mut Draft,
+    actions: &mut Vec<ComposeAction>,
+) {
     let current = view.draft.model.as_str();
     let label = ui
         .horizontal(|ui| {
@@ -47,8 +55,20 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<
         let label = Label::new(RichText::new(about).small().weak()).truncate();
         ui.add(label).on_hover_text(about);
     }
-    if view.is_scanned {
-        problem_ui(ui, "model", view.problems);
+    if !draft.components.is_empty() {
+        chosen_files_ui(ui, &draft.components);
+        let back = ui.small_button("Let Wandeck choose the files");
+        if back.on_hover_text("Forgets the files that you chose for this model").clicked() {
+            draft.components = ComponentFiles::default();
+        }
+    }
+    if !view.is_scanned {
+        return;
+    }
+    problem_ui(ui, "model", view.problems);
+    let is_wrong = view.problems.iter().any(|problem| problem.field_name() == Some("model"));
+    if is_wrong && ui.button("Show the models…").on_hover_text("Models to use or to download").clicked() {
+        actions.push(ComposeAction::Command(Command::ShowPanel(PanelId::Models)));
     }
 }
 
@@ -170,11 +190,30 @@ mod tests {
             ..PreflightView::default()
         };
         let bench = ComposeHarness { preflight: Some(Ok(found)), ..ComposeHarness::new() };
+        chooser_of(bench)
+    }
+
+    fn chooser_of(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
         harness(bench, |ui, view| {
-            let mut actions = Vec::new();
-            super::ui(ui, view, &mut actions);
+            let (mut draft, mut actions) = (view.draft.clone(), Vec::new());
+            super::ui(ui, view, &mut draft, &mut actions);
+            if draft != *view.draft {
+                actions.push(ComposeAction::Edit(Box::new(draft)));
+            }
             actions
         })
+    }
+
+    #[test]
+    fn files_chosen_by_hand_are_said_and_can_be_forgotten() {
+        let mut bench = ComposeHarness::new();
+        bench.draft.components.vae = Some("/m/vae/mine.safetensors".into());
+        let mut harness = chooser_of(bench);
+        harness.get_by_label("VAE chosen by you: /m/vae/mine.safetensors");
+        harness.get_by_label("Let Wandeck choose the files").click();
+        harness.run();
+        assert!(harness.state().draft.components.is_empty());
+        assert!(harness.query_by_label("Let Wandeck choose the files").is_none());
     }
 
     #[test]

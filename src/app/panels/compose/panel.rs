@@ -81,7 +81,7 @@ impl ComposePanel {
                 problems: view.problems,
             };
             router::ui(ui, view, &mut actions);
-            model::ui(ui, view, &mut actions);
+            model::ui(ui, view, fields.draft, &mut actions);
             preset::ui(ui, view, &mut actions);
             let prompt = prompt_ui(ui, &mut fields, view);
             if std::mem::take(&mut self.focuses_prompt) {

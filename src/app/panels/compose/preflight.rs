@@ -69,7 +69,7 @@ fn preflight_ui(
     actions: &mut Vec<ComposeAction>,
 ) {
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-        again_ui(ui, actions);
+        again_button_ui(ui, actions);
         ui.with_layout(Layout::left_to_right(Align::Min), |ui| {
             ui.add(Label::new(estimate(found)).wrap());
         });
@@ -217,7 +217,12 @@ fn finding_ui(
     action
 }
 
+/// The button that estimates again, at the right as beside an estimate.
 fn again_ui(ui: &mut Ui, actions: &mut Vec<ComposeAction>) {
+    ui.with_layout(Layout::right_to_left(Align::Min), |ui| again_button_ui(ui, actions));
+}
+
+fn again_button_ui(ui: &mut Ui, actions: &mut Vec<ComposeAction>) {
     let about = "Estimate again: other programs may have taken memory or given it back";
     if icon_button(ui, ICON_REFRESH, "Estimate again", about).clicked() {
         actions.push(ComposeAction::LookAgain);

@@ -105,6 +105,9 @@ fn sentence(view: &ComposeView<'_>) -> String {
     if !view.is_scanned {
         return "Looking for models…".to_owned();
     }
+    if !view.models.iter().any(|model| model.limits.is_ok()) {
+        return "No model is installed yet: videos need one".to_owned();
+    }
     let Some(mode) = view.mode else { return format!("The mode is not known: {model} cannot be used") };
     let runs_on = match view.preflight {
         PreflightStatus::Done(Ok(found)) | PreflightStatus::Pending(Some(Ok(found)))

@@ -252,7 +252,17 @@ fn path_ui(
     Some(ComposeAction::SetInput(field.well, typed))
 }
 
-/// Browse, paste, last frame of a result, swap, clear.
+/// A verb of a well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WellVerb {
+    Browse,
+    Paste,
+    LastFrame,
+    Swap,
+    Remove,
+}
+
+/// The verbs of a well, from left to right in either direction of the layout.
 fn verbs_ui(
     ui: &mut Ui,
     well: InputWell,
@@ -260,33 +270,52 @@ fn verbs_ui(
     is_set: bool,
     actions: &mut Vec<ComposeAction>,
 ) {
+    let mut verbs = vec![WellVerb::Browse, WellVerb::Paste];
+    verbs.extend((well == InputWell::Start).then_some(WellVerb::LastFrame));
+    verbs.extend((well == InputWell::End && is_set).then_some(WellVerb::Swap));
+    verbs.extend(is_set.then_some(WellVerb::Remove));
+    if ui.layout().prefer_right_to_left() {
+        verbs.reverse();
+    }
+    ui.spacing_mut().item_spacing.x = 4.0;
+    for verb in verbs {
+        verb_ui(ui, verb, well, view, actions);
+    }
+}
+
+fn verb_ui(
+    ui: &mut Ui,
+    verb: WellVerb,
+    well: InputWell,
+    view: &ComposeView<'_>,
+    actions: &mut Vec<ComposeAction>,
+) {
     let name = match well {
         InputWell::Start => "start image",
         InputWell::End => "end image",
     };
-    ui.spacing_mut().item_spacing.x = 4.0;
-    if icon_button(ui, ICON_FOLDER_OPEN, &format!("Choose {name}"), "Choose a file").clicked() {
-        actions.push(ComposeAction::Browse(well));
-    }
-    let about = "Paste an image, or an image file, from the clipboard";
-    if icon_button(ui, ICON_CONTENT_PASTE, &format!("Paste {name}"), about).clicked() {
-        actions.push(ComposeAction::Paste(well));
-    }
-    if well == InputWell::Start {
-        results_ui(ui, view, actions);
-    }
-    let both = view.draft.start_image.is_some() && view.draft.end_image.is_some();
-    if well == InputWell::End && is_set {
-        ui.add_enabled_ui(both, |ui| {
+    let (icon, verb_name, about, action) = match verb {
+        WellVerb::LastFrame => return results_ui(ui, view, actions),
+        WellVerb::Browse => {
+            (ICON_FOLDER_OPEN, format!("Choose {name}"), "Choose a file", ComposeAction::Browse(well))
+        }
+        WellVerb::Paste => {
+            let about = "Paste an image, or an image file, from the clipboard";
+            (ICON_CONTENT_PASTE, format!("Paste {name}"), about, ComposeAction::Paste(well))
+        }
+        WellVerb::Swap => {
             let about = "Swap start and end image";
-            if icon_button(ui, ICON_SWAP_VERT, "Swap images", about).clicked() {
-                actions.push(ComposeAction::SwapImages);
-            }
-        });
-    }
-    if is_set && icon_button(ui, ICON_CLOSE, &format!("Remove {name}"), "Make the video without it").clicked()
-    {
-        actions.push(ComposeAction::SetInput(well, None));
+            (ICON_SWAP_VERT, "Swap images".to_owned(), about, ComposeAction::SwapImages)
+        }
+        WellVerb::Remove => {
+            let action = ComposeAction::SetInput(well, None);
+            (ICON_CLOSE, format!("Remove {name}"), "Make the video without it", action)
+        }
+    };
+    let can_swap = view.draft.start_image.is_some() && view.draft.end_image.is_some();
+    let is_enabled = verb != WellVerb::Swap || can_swap;
+    if ui.add_enabled_ui(is_enabled, |ui| icon_button(ui, icon, &verb_name, about).clicked()).inner {
+        actions.push(action);
     }
 }
 

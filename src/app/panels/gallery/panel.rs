@@ -17,7 +17,7 @@ use crate::library::{GalleryFilter, GalleryItem, GalleryOrder};
 /// Space between tiles.
 const GAP: f32 = 8.0;
 /// Width of the filters beside the search.
-const FILTERS_WIDTH: f32 = 720.0;
+const FILTERS_WIDTH: f32 = 800.0;
 /// Highest rating.
 const STARS: u8 = 5;
 
@@ -67,7 +67,7 @@ impl GalleryPanel {
     fn filters_ui(&mut self, ui: &mut Ui, view: &GalleryView<'_>, actions: &mut Vec<GalleryAction>) {
         let items = view.library.items();
         ui.horizontal_wrapped(|ui| {
-            let width = (ui.available_width() - FILTERS_WIDTH).max(100.0);
+            let width = (ui.available_width() - FILTERS_WIDTH).max(110.0);
             let search = TextEdit::singleline(&mut self.filter.search)
                 .hint_text("Search prompts")
                 .desired_width(width);

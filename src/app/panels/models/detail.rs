@@ -7,8 +7,9 @@ use eframe::egui::{Button, Grid, Label, RichText, Ui};
 use super::list::state;
 use super::panel::{ModelsAction, ModelsView};
 use super::report::report_ui;
-use super::roles::{chosen_ui, roles_ui};
+use super::roles::roles_ui;
 use crate::app::theme;
+use crate::app::widgets::chosen_files::chosen_files_ui;
 use crate::app::widgets::field::problem_text_ui;
 use crate::models::convert::ConversionTarget;
 use crate::models::{Installed, ModelInfo, Removal};
@@ -33,7 +34,7 @@ pub(super) fn detail_ui(
         problem_text_ui(ui, error);
     }
     if model.id == view.chosen {
-        chosen_ui(ui, view.components);
+        chosen_files_ui(ui, view.components);
     }
     verbs_ui(ui, model, view, removing, actions);
     if let Some(info) = &model.info {
@@ -124,7 +125,7 @@ fn components_ui(ui: &mut Ui, info: &ModelInfo) {
     ui.strong("Components");
     Grid::new("components").num_columns(5).striped(true).spacing([14.0, 4.0]).show(ui, |ui| {
         for part in &info.components {
-            ui.label(part.role);
+            ui.label(if part.role == "vae" { "VAE" } else { part.role });
             ui.label(part.precision);
             ui.label(part.size.to_string());
             ui.label(part.role_source.as_ref().map(ToString::to_string).unwrap_or_default());

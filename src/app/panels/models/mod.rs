@@ -16,5 +16,5 @@ pub(in crate::app) use available::{AvailableModel, FetchStatus};
 pub(in crate::app) use loras::LorasView;
 pub(in crate::app) use panel::{ModelTask, ModelsAction, ModelsPanel, ModelsView};
 pub(in crate::app) use report::ModelDetail;
-pub(in crate::app) use roles::{ComponentRole, RoleChoice};
+pub(in crate::app) use roles::RoleChoice;
 pub(in crate::app) use runtime::{PackageRow, RuntimeStatus};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use eframe::egui::{Button, ComboBox, Label, ProgressBar, ScrollArea, TextEdit, Ui};
+use eframe::egui::{Button, ComboBox, Frame, Label, Panel, ProgressBar, ScrollArea, TextEdit, Ui};
 
 use super::available::{AvailableModel, FetchStatus, available_ui, fetch_ui};
 use super::detail::detail_ui;
@@ -11,9 +12,10 @@ use super::list::list_ui;
 use super::loras::{LorasView, loras_ui};
 use super::others::others_ui;
 use super::report::ModelDetail;
-use super::roles::{ComponentRole, RoleChoice};
+use super::roles::RoleChoice;
 use super::runtime::{RuntimeStatus, runtime_ui};
-use crate::core::{ComponentFiles, Mode, Result, counted};
+use crate::app::widgets::chosen_files::ComponentRole;
+use crate::core::{Bytes, ComponentFiles, Mode, Result, Secs, counted};
 use crate::jobs::Job;
 use crate::models::convert::ConversionTarget;
 use crate::models::{Installed, OtherFile, VerifyReport};
@@ -23,13 +25,41 @@ use crate::presets::Preset;
 /// Narrower, the details stand below the list.
 const WIDE: f32 = 1250.0;
 
+/// Height of the row for a task.
+const TASK_HEIGHT: f32 = 30.0;
+/// Width of a task's bar.
+const BAR_WIDTH: f32 = 200.0;
+/// Time between two repaints while a task runs.
+const TASK_REPAINT: Duration = Duration::from_millis(200);
+
 /// What is being done with a model in the background.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) struct ModelTask {
     /// For instance "Verifying toy-t2v-A14B".
     pub(in crate::app) what: String,
+    /// Bytes done.
+    pub(in crate::app) done: Bytes,
+    /// Bytes to do, if that is known.
+    pub(in crate::app) total: Option<Bytes>,
+    /// How long it has been running.
+    pub(in crate::app) elapsed: Secs,
+}
+
+impl ModelTask {
     /// How much of it is done, 0 to 1; none if that is not known.
-    pub(in crate::app) fraction: Option<f32>,
+    fn fraction(&self) -> Option<f32> {
+        self.total.map(|total| (self.done.0 as f32 / total.0.max(1) as f32).min(1.0))
+    }
+
+    /// What is done, of how much, and since when.
+    fn progress_words(&self) -> String {
+        let amount = match (self.done, self.total) {
+            (Bytes(0), _) => String::new(),
+            (done, Some(total)) => format!("{} of {total} · ", done.min(total)),
+            (done, None) => format!("{done} · "),
+        };
+        format!("{amount}{}", self.elapsed)
+    }
 }
 
 /// The data that the panel shows.
@@ -162,16 +192,13 @@ impl ModelsPanel {
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>) -> Vec<ModelsAction> {
         let mut actions = Vec::new();
         self.toolbar_ui(ui, view, &mut actions);
-        if let Some(task) = view.task {
-            ui.horizontal(|ui| {
-                let bar = ProgressBar::new(task.fraction.unwrap_or(1.0)).animate(task.fraction.is_none());
-                ui.add(bar.text(&task.what).desired_width(320.0));
-                if ui.button("Stop").clicked() {
-                    actions.push(ModelsAction::CancelTask);
-                }
-            });
-            ui.ctx().request_repaint_after(std::time::Duration::from_millis(200));
-        }
+        // its place is kept, so that nothing moves when a task begins
+        let place = Panel::bottom("task").resizable(false).show_separator_line(false).frame(Frame::NONE);
+        place.exact_size(TASK_HEIGHT).show(ui, |ui| {
+            if let Some(task) = view.task {
+                task_ui(ui, task, &mut actions);
+            }
+        });
         fetch_ui(ui, view.fetch, &mut actions);
         ui.separator();
         if self.page == Page::Download {
@@ -241,31 +268,37 @@ impl ModelsPanel {
             if ui.add_enabled(!view.is_scanning, Button::new("Rescan")).clicked() {
                 actions.push(ModelsAction::Scan);
             }
-            ui.weak(if view.is_scanning {
-                "Scanning…".to_owned()
-            } else {
-                counted(view.models.len() as u64, "model")
-            });
+            if view.is_scanning {
+                ui.weak("Scanning…");
+            } else if self.page == Page::OnDisk {
+                ui.weak(counted(view.models.len() as u64, "model"));
+            }
         });
     }
 
-    /// What stands below the list: other files, LoRAs, and what to do without a model.
+    /// What is below the list: other files, LoRAs, and what to do without a model.
     fn more_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
+        self.first_model_ui(ui, view);
         others_ui(ui, view.others);
         ui.add_space(10.0);
         loras_ui(ui, view.loras, &self.search, actions);
+    }
+
+    /// What to do without an official model.
+    fn first_model_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>) {
         let has_official = view.models.iter().any(|model| model.family.is_some());
         if !has_official && !view.is_scanning {
             ui.add_space(10.0);
             ui.strong("No official Wan 2.2 model yet");
-            let about =
-                "The toy models only draw shapes. Real videos need a model that you have or download.";
+            let toys = if view.models.is_empty() { "" } else { "The toy models only draw shapes. " };
+            let about = format!("{toys}Real videos need a model that you have or download.");
             ui.add(Label::new(about).wrap());
             ui.horizontal(|ui| {
                 if ui.button("Show what can be downloaded").clicked() {
                     self.page = Page::Download;
                 }
             });
+            ui.add_space(10.0);
         }
     }
 
@@ -307,4 +340,17 @@ impl ModelsPanel {
             }
         });
     }
+}
+
+/// What a task does and how far it is, with a button to stop it.
+fn task_ui(ui: &mut Ui, task: &ModelTask, actions: &mut Vec<ModelsAction>) {
+    ui.horizontal_centered(|ui| {
+        if ui.button("Stop").clicked() {
+            actions.push(ModelsAction::CancelTask);
+        }
+        // an empty bar where it is not known how much there is to do
+        ui.add(ProgressBar::new(task.fraction().unwrap_or_default()).desired_width(BAR_WIDTH));
+        ui.add(Label::new(format!("{} · {}", task.what, task.progress_words())).truncate());
+    });
+    ui.ctx().request_repaint_after(TASK_REPAINT);
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{Button, CollapsingHeader, Grid, Label, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{Button, CollapsingHeader, Grid, ScrollArea, TextEdit, Ui};
 
 use super::panel::{ModelsAction, ModelsView};
-use crate::app::theme;
+use crate::app::widgets::chosen_files::ComponentRole;
 use crate::app::widgets::field::problem_text_ui;
 use crate::core::{ComponentFiles, Error};
 use crate::models::Installed;
@@ -15,65 +15,6 @@ use crate::models::Installed;
 const PATH_WIDTH: f32 = 260.0;
 /// Largest height of the menu of files in points.
 const MENU_HEIGHT: f32 = 260.0;
-
-/// A component whose file can be chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::app) enum ComponentRole {
-    /// The VAE.
-    Vae,
-    /// The text encoder.
-    TextEncoder,
-    /// The high-noise expert, or the only transformer.
-    High,
-    /// The low-noise expert.
-    Low,
-}
-
-impl ComponentRole {
-    /// All of them, in the order of the window.
-    const ALL: [Self; 4] = [Self::High, Self::Low, Self::TextEncoder, Self::Vae];
-
-    /// Its name in the window.
-    pub(in crate::app) fn label(self) -> &'static str {
-        match self {
-            Self::Vae => "VAE",
-            Self::TextEncoder => "Text encoder",
-            Self::High => "High-noise expert",
-            Self::Low => "Low-noise expert",
-        }
-    }
-
-    /// The chosen file.
-    pub(in crate::app) fn file(self, files: &ComponentFiles) -> Option<&Path> {
-        match self {
-            Self::Vae => files.vae.as_deref(),
-            Self::TextEncoder => files.text_encoder.as_deref(),
-            Self::High => files.high.as_deref(),
-            Self::Low => files.low.as_deref(),
-        }
-    }
-
-    /// Chooses a file, or none.
-    pub(in crate::app) fn set(self, files: &mut ComponentFiles, file: Option<PathBuf>) {
-        let place = match self {
-            Self::Vae => &mut files.vae,
-            Self::TextEncoder => &mut files.text_encoder,
-            Self::High => &mut files.high,
-            Self::Low => &mut files.low,
-        };
-        *place = file;
-    }
-
-    /// The names that `ComponentInfo` has for it.
-    fn is_role(self, role: &str) -> bool {
-        match self {
-            Self::Vae => role == "vae",
-            Self::TextEncoder => role == "text encoder",
-            Self::High => role == "high-noise expert" || role == "transformer",
-            Self::Low => role == "low-noise expert",
-        }
-    }
-}
 
 /// Files that a person chooses for the components of a model, before they are used.
 #[derive(Clone, Debug, Default)]
@@ -190,7 +131,7 @@ fn row_ui(
 
 /// The file that the model uses for a role, without its folder.
 fn now_used(model: &Installed, role: ComponentRole) -> Option<String> {
-    let part = model.info.as_ref()?.components.iter().find(|part| role.is_role(part.role))?;
+    let part = model.info.as_ref()?.components.iter().find(|part| is_named(role, part.role))?;
     let name = part.files.first()?.file_name()?.to_string_lossy().into_owned();
     Some(if part.files.len() > 1 { format!("{name} and {} more", part.files.len() - 1) } else { name })
 }
@@ -216,12 +157,12 @@ fn short(path: &Path, model: &Path) -> String {
     format!("{folder}/{name}")
 }
 
-/// Draws what is chosen by hand, for a model that the form uses.
-pub(super) fn chosen_ui(ui: &mut Ui, files: &ComponentFiles) {
-    for role in ComponentRole::ALL {
-        if let Some(file) = role.file(files) {
-            let text = format!("{} chosen by you: {}", role.label(), file.display());
-            ui.add(Label::new(RichText::new(text).color(theme::tokens(ui).warning)).truncate());
-        }
+/// Whether `role` is a name that `ComponentInfo` has for a component.
+fn is_named(component: ComponentRole, role: &str) -> bool {
+    match component {
+        ComponentRole::Vae => role == "vae",
+        ComponentRole::TextEncoder => role == "text encoder",
+        ComponentRole::High => role == "high-noise expert" || role == "transformer",
+        ComponentRole::Low => role == "low-noise expert",
     }
 }

@@ -7,11 +7,12 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::{
-    AvailableModel, ComponentRole, FetchStatus, LorasView, ModelDetail, ModelTask, ModelsAction, ModelsPanel,
-    ModelsView, PackageRow, RoleChoice, RuntimeStatus,
+    AvailableModel, FetchStatus, LorasView, ModelDetail, ModelTask, ModelsAction, ModelsPanel, ModelsView,
+    PackageRow, RoleChoice, RuntimeStatus,
 };
 use crate::app::theme;
-use crate::core::{Bytes, ComponentFiles, Error, FrameCount, Kind, Mode, Stage, StepCount};
+use crate::app::widgets::chosen_files::ComponentRole;
+use crate::core::{Bytes, ComponentFiles, Error, FrameCount, Kind, Mode, Secs, Stage, StepCount};
 use crate::models::fetch::{FetchPlan, FetchProgress, PlannedFile, PlannedState, SizeFit};
 use crate::models::manifest::{FileComponent, ItemKind};
 use crate::models::{Installed, OtherFile};
@@ -121,8 +122,12 @@ fn removing_says_what_it_frees_before_it_is_done() {
 
 #[test]
 fn a_task_shows_how_far_it_is_and_can_be_stopped() {
-    let task = ModelTask { what: "Verifying toy-t2v-A14B".into(), fraction: Some(0.5) };
+    let what = "Verifying toy-t2v-A14B".to_owned();
+    let task = ModelTask { what, done: Bytes(3 << 20), total: Some(Bytes(6 << 20)), elapsed: Secs(4.0) };
+    let without_total = ModelTask { total: None, ..task.clone() };
+    page(Some(without_total)).get_by_label("Verifying toy-t2v-A14B · 3.0 MiB · 4.0 s");
     let mut harness = page(Some(task));
+    harness.get_by_label("Verifying toy-t2v-A14B · 3.0 MiB of 6.0 MiB · 4.0 s");
     harness.get_by_role_and_label(Role::Button, "Stop").click();
     harness.step();
     // one task at a time

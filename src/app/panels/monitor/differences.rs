@@ -45,7 +45,9 @@ fn differences(snapshot: &MonitorSnapshot, job: &JobTrack, earlier: &Timeline) -
     let kilojoules = |value: f64| format!("{:.1} kJ", value / 1e3);
     let mut found: Vec<_> = stage_lengths(job, &earlier.track)
         .into_iter()
-        .filter_map(|(stage, now, before)| difference(short(stage), Some(now.0), Some(before.0), &seconds))
+        .filter_map(|(stage, now, before)| {
+            difference(short(stage, job.has_two_experts()), Some(now.0), Some(before.0), &seconds)
+        })
         .collect();
     let end = job.ended.unwrap_or(snapshot.now);
     let now = RangeTotals::of(&snapshot.samples, TimeRange { from: job.began, to: end });

@@ -208,7 +208,11 @@ fn stages_ui(ui: &mut Ui, frame: &PlotFrame<'_>) {
         for span in &job.stages {
             let (from, to) = (axis.x(span.began), axis.x(span.ended.unwrap_or(frame.range.to)));
             let colour = ui.visuals().text_color();
-            let text = ui.painter().layout_no_wrap(short(span.stage).to_owned(), font.clone(), colour);
+            let text = ui.painter().layout_no_wrap(
+                short(span.stage, job.has_two_experts()).to_owned(),
+                font.clone(),
+                colour,
+            );
             if text.size().x + 4.0 <= to - from {
                 ui.painter().galley(pos2(from + 2.0, area.top() - 2.0), text, colour);
             }

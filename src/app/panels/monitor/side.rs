@@ -3,7 +3,7 @@
 use eframe::egui::{Grid, Label, RichText, Ui};
 
 use super::differences;
-use super::panel::MonitorPanel;
+use super::panel::{MonitorPanel, RangeChoice};
 use super::rows::step_text;
 use super::view::{MonitorAction, MonitorView, PeakView};
 use crate::app::theme;
@@ -70,6 +70,9 @@ fn heading(panel: &MonitorPanel, snapshot: &MonitorSnapshot, range: TimeRange) -
     }
     match panel.selection {
         Some(range) => title(snapshot, range),
+        None if panel.range == RangeChoice::Job && snapshot.jobs.is_empty() => {
+            "No job yet: the last minute".to_owned()
+        }
         None => panel.range.text().to_owned(),
     }
 }
@@ -81,11 +84,14 @@ fn title(snapshot: &MonitorSnapshot, range: TimeRange) -> String {
     let same = |a: Secs, b: Secs| (a.0 - b.0).abs() < 1e-3;
     let step = job.and_then(|job| job.step_at(middle));
     if let Some(step) = step.filter(|step| same(step.ended, range.to)) {
-        return format!("{}, step {} of {}", step.stage, step.step, step.of);
+        let name = step.stage.name(job.is_some_and(JobTrack::has_two_experts));
+        return format!("{name}, step {} of {}", step.step, step.of);
     }
     let span = job.and_then(|job| job.stage_at(middle));
     match span {
-        Some(span) if same(span.began, range.from) => span.stage.to_string(),
+        Some(span) if same(span.began, range.from) => {
+            span.stage.name(job.is_some_and(JobTrack::has_two_experts)).to_owned()
+        }
         _ => format!("Selected {}", range.seconds()),
     }
 }
@@ -179,7 +185,7 @@ fn speed_ui(ui: &mut Ui, job: &JobTrack, view: MonitorView<'_>, actions: &mut Ve
     }
     Grid::new("monitor speed").num_columns(3).spacing([10.0, 3.0]).show(ui, |ui| {
         for rate in rates {
-            ui.label(RichText::new(short(rate.stage)).small());
+            ui.label(RichText::new(short(rate.stage, job.has_two_experts())).small());
             ui.label(RichText::new(StageRate::text(rate.flops)).small());
             if let PeakView::Known(peak) = view.peak {
                 let percent = 100.0 * rate.flops / peak.flops;
@@ -204,13 +210,14 @@ fn speed_ui(ui: &mut Ui, job: &JobTrack, view: MonitorView<'_>, actions: &mut Ve
     }
 }
 
-/// A stage's name where there is little room.
-pub(super) fn short(stage: Stage) -> &'static str {
+/// A stage's name where there is little room, in a job with one or two experts.
+pub(super) fn short(stage: Stage, has_two_experts: bool) -> &'static str {
     match stage {
         Stage::Preflight => "preflight",
-        Stage::Prepare => "load",
+        Stage::Prepare => "prepare",
         Stage::Text => "text",
         Stage::Image => "image",
+        Stage::DenoiseHigh if !has_two_experts => "denoise",
         Stage::DenoiseHigh => "high noise",
         Stage::DenoiseLow => "low noise",
         Stage::Decode => "decode",

@@ -11,37 +11,61 @@ use crate::app::shell::command::Command;
 use crate::app::theme;
 use crate::app::widgets::icon::icon_button;
 
-/// Height of both rows of controls, including the space above them.
-pub(super) const HEIGHT: f32 = 74.0;
+/// Height of two rows of controls, including the space above them.
+const HEIGHT: f32 = 74.0;
+/// Height of one row more.
+const ROW: f32 = 36.0;
+/// Below this width the position is short, and the options take two rows.
+const NARROW: f32 = 530.0;
 /// Width of "Frame 121 of 121 · 7.50 s".
 const POSITION_WIDTH: f32 = 176.0;
+/// Width of "121 / 121".
+const SHORT_POSITION_WIDTH: f32 = 68.0;
 /// Width of "-4.00×" and "3200 %".
 const VALUE_WIDTH: f32 = 52.0;
 /// The listed speeds, relative to the video's frame rate.
 const SPEEDS: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0];
 
-/// Draws both rows; `zoom` is in screen pixels per pixel of the frame.
+/// Height of the controls in a panel of this width.
+pub(super) fn height(width: f32) -> f32 {
+    if width < NARROW { HEIGHT + ROW } else { HEIGHT }
+}
+
+/// Draws the rows; `zoom` is in screen pixels per pixel of the frame.
 pub(super) fn ui(ui: &mut Ui, screen: &Screen, zoom: Option<f32>, actions: &mut Vec<PlayerAction>) {
     ui.add_space(4.0);
+    let is_narrow = ui.available_width() < NARROW;
     ui.add_enabled_ui(screen.frames > 0, |ui| {
-        ui.horizontal(|ui| transport_ui(ui, screen, actions));
-        ui.horizontal(|ui| options_ui(ui, screen, zoom, actions));
+        ui.horizontal(|ui| transport_ui(ui, screen, is_narrow, actions));
+        if is_narrow {
+            ui.horizontal(|ui| speed_and_range_ui(ui, screen, actions));
+            ui.horizontal(|ui| view_ui(ui, zoom, actions));
+        } else {
+            ui.horizontal(|ui| {
+                speed_and_range_ui(ui, screen, actions);
+                ui.separator();
+                view_ui(ui, zoom, actions);
+            });
+        }
     });
 }
 
-fn transport_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
-    for command in [PlayerCommand::FirstFrame, PlayerCommand::StepBack] {
-        button_ui(ui, command, actions);
+fn transport_ui(ui: &mut Ui, screen: &Screen, is_narrow: bool, actions: &mut Vec<PlayerAction>) {
+    // where there is little room, the first and the last frame are for the keyboard and the slider
+    if !is_narrow {
+        button_ui(ui, PlayerCommand::FirstFrame, actions);
     }
+    button_ui(ui, PlayerCommand::StepBack, actions);
     let (icon, name) = if screen.playing { (ICON_PAUSE, "Pause") } else { (ICON_PLAY_ARROW, "Play") };
     let play = PlayerCommand::PlayPause;
     if icon_button(ui, icon, name, &Command::Player(play).tooltip(ui.ctx())).clicked() {
         actions.push(PlayerAction::Command(play));
     }
-    for command in [PlayerCommand::StepForward, PlayerCommand::LastFrame] {
-        button_ui(ui, command, actions);
+    button_ui(ui, PlayerCommand::StepForward, actions);
+    if !is_narrow {
+        button_ui(ui, PlayerCommand::LastFrame, actions);
     }
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| position_ui(ui, screen, actions));
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| position_ui(ui, screen, is_narrow, actions));
 }
 
 fn button_ui(ui: &mut Ui, command: PlayerCommand, actions: &mut Vec<PlayerAction>) {
@@ -51,14 +75,16 @@ fn button_ui(ui: &mut Ui, command: PlayerCommand, actions: &mut Vec<PlayerAction
     }
 }
 
-fn position_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
+fn position_ui(ui: &mut Ui, screen: &Screen, is_narrow: bool, actions: &mut Vec<PlayerAction>) {
     let seconds = screen.interval.as_secs_f64() * f64::from(screen.index);
     let text = match screen.frames {
         0 => "No video".to_owned(),
+        frames if is_narrow => format!("{} / {frames}", screen.index + 1),
         frames => format!("Frame {} of {frames} · {seconds:.2} s", screen.index + 1),
     };
     // fixed width, so that the slider does not move
-    ui.add_sized(vec2(POSITION_WIDTH, ui.available_height()), Label::new(text).truncate());
+    let width = if is_narrow { SHORT_POSITION_WIDTH } else { POSITION_WIDTH };
+    ui.add_sized(vec2(width, ui.available_height()), Label::new(text).truncate());
     let mut shown = screen.index;
     let last = screen.frames.max(2) - 1;
     ui.spacing_mut().slider_width = (ui.available_width() - 8.0).max(40.0);
@@ -83,7 +109,8 @@ fn range_ui(ui: &Ui, rect: Rect, screen: &Screen, last: u32) {
     ui.painter().hline(x(first)..=x(end), rect.bottom() - 1.0, (2.0, colour));
 }
 
-fn options_ui(ui: &mut Ui, screen: &Screen, zoom: Option<f32>, actions: &mut Vec<PlayerAction>) {
+/// How it repeats, how fast it plays, and the played range.
+fn speed_and_range_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
     let (icon, name) = match screen.repeat {
         Repeat::Loop => (ICON_REPEAT, "Loop"),
         Repeat::PingPong => (ICON_SYNC_ALT, "Ping-pong"),
@@ -98,7 +125,10 @@ fn options_ui(ui: &mut Ui, screen: &Screen, zoom: Option<f32>, actions: &mut Vec
     for command in [PlayerCommand::SetInPoint, PlayerCommand::SetOutPoint, PlayerCommand::ClearInOut] {
         button_ui(ui, command, actions);
     }
-    ui.separator();
+}
+
+/// The zoom, and what is done with the frame.
+fn view_ui(ui: &mut Ui, zoom: Option<f32>, actions: &mut Vec<PlayerAction>) {
     for command in [PlayerCommand::FitFrame, PlayerCommand::FullSizeFrame] {
         button_ui(ui, command, actions);
     }

@@ -7,10 +7,9 @@ use eframe::egui::{
 
 use super::command::PlayerCommand;
 use super::controls;
-use super::view::{LivePreview, PlayerAction, PlayerView, Screen};
+use super::view::{PlayerAction, PlayerView, Screen};
 use super::viewport::{Viewport, frame_ui};
 use crate::app::theme;
-use crate::core::Stage;
 
 /// Margin around a frame that fits the stage.
 const MARGIN: f32 = 8.0;
@@ -37,7 +36,7 @@ impl PlayerPanel {
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &PlayerView<'_>) -> Vec<PlayerAction> {
         let mut actions = Vec::new();
         let screen = view.screen;
-        let height = (ui.available_height() - controls::HEIGHT).max(0.0);
+        let height = (ui.available_height() - controls::height(ui.available_width())).max(0.0);
         let (rect, response) =
             ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Video"));
@@ -59,9 +58,7 @@ impl PlayerPanel {
                 actions.push(PlayerAction::Command(PlayerCommand::PlayPause));
             }
         }
-        if let Some(preview) = view.preview {
-            self.preview_ui(ui, rect, live, preview, is_empty);
-        }
+        self.preview_ui(ui, rect, live, view, is_empty);
         let shown = result.unwrap_or(rect).shrink(MARGIN);
         let zoom = screen.texture.map(|(_, size)| self.viewport.scale(shown, size) * ui.pixels_per_point());
         controls::ui(ui, screen, zoom, &mut actions);
@@ -106,14 +103,15 @@ impl PlayerPanel {
         ui: &mut Ui,
         all: Rect,
         place: Option<Rect>,
-        preview: &LivePreview,
+        view: &PlayerView<'_>,
         is_alone: bool,
     ) {
+        let Some(preview) = view.preview else { return };
         if let (Some(place), Some((texture, size))) = (place, preview.texture) {
             frame_ui(ui, place, Viewport::default().place(place.shrink(MARGIN), size), texture);
         }
-        let short = stage_name(preview.stage);
-        let text = format!("Live preview · job {} · {short}", preview.job);
+        let stage = preview.stage.name(view.has_two_experts).to_lowercase();
+        let text = format!("Live preview · job {} · {stage}", preview.job);
         let place =
             Rect::from_min_max(all.right_top() + vec2(-300.0, 8.0), all.right_top() + vec2(-8.0, 34.0));
         let builder = UiBuilder::new().max_rect(place).layout(Layout::right_to_left(Align::Min));
@@ -127,10 +125,6 @@ impl PlayerPanel {
             self.hides_preview = !self.hides_preview;
         }
     }
-}
-
-fn stage_name(stage: Stage) -> String {
-    stage.to_string().to_lowercase()
 }
 
 /// The reason why there is no frame, or how to get one.
@@ -170,6 +164,7 @@ mod tests {
 
     use super::*;
     use crate::app::panels::player::Repeat;
+    use crate::app::panels::player::view::LivePreview;
     use crate::core::Stage;
     use crate::jobs::JobId;
 
@@ -183,7 +178,8 @@ mod tests {
 
     fn player(bench: Bench) -> Harness<'static, Bench> {
         let draw = |ui: &mut Ui, bench: &mut Bench| {
-            let view = PlayerView { screen: &bench.screen, preview: bench.preview.as_ref() };
+            let view =
+                PlayerView { screen: &bench.screen, preview: bench.preview.as_ref(), has_two_experts: true };
             bench.actions.extend(bench.panel.ui(ui, &view));
         };
         Harness::builder()
@@ -333,7 +329,9 @@ mod tests {
                 ..bench.screen
             };
             let preview = LivePreview { job: JobId(7), stage: Stage::DenoiseHigh, texture };
-            drop(panel.ui(ui, &PlayerView { screen: &screen, preview: Some(&preview) }));
+            drop(
+                panel.ui(ui, &PlayerView { screen: &screen, preview: Some(&preview), has_two_experts: true }),
+            );
         });
     }
 }

@@ -16,6 +16,8 @@ pub(in crate::app) struct PlayerView<'a> {
     pub(in crate::app) screen: &'a Screen,
     /// The live preview of the running job, if there is one.
     pub(in crate::app) preview: Option<&'a LivePreview>,
+    /// Whether its job denoises with a high-noise and a low-noise expert.
+    pub(in crate::app) has_two_experts: bool,
 }
 
 /// Actions of the player.

@@ -15,6 +15,8 @@ use crate::store::{SettingInfo, SettingKind, Settings};
 const NARROW: f32 = 560.0;
 /// Width of the column with the controls.
 const CONTROLS: f32 = 300.0;
+/// Width of a control with its unit.
+const CONTROL: f32 = 150.0;
 const NUMBER: f32 = 90.0;
 /// Width of a field for text.
 const TEXT: f32 = 170.0;
@@ -77,6 +79,7 @@ fn control_ui(
     actions: &mut Vec<SettingsAction>,
 ) {
     let [value, default] = texts;
+    let left = ui.cursor().left();
     match info.kind {
         SettingKind::Switch => {
             let mut on = value == "true";
@@ -108,6 +111,8 @@ fn control_ui(
     if !info.unit.is_empty() {
         ui.weak(info.unit);
     }
+    // the buttons of all rows are in one column
+    ui.add_space((left + CONTROL - ui.cursor().left()).max(0.0));
     let reset = ui.add_enabled_ui(value != default, |ui| {
         let tooltip = format!("Back to the default: {}", shown_default(info, default));
         icon_button(ui, ICON_UNDO, &format!("Reset {}", info.title), &tooltip)

@@ -23,6 +23,8 @@ pub(super) struct Editor {
     draft_steps: u32,
     /// The sweep that was sent last.
     sent: Option<Sweep>,
+    /// Cells of the last plan, which stay on the button while the next one is made.
+    count: usize,
 }
 
 impl Editor {
@@ -100,11 +102,16 @@ impl Editor {
     fn cost_ui(&mut self, ui: &mut Ui, view: &SweepView<'_>, actions: &mut Vec<SweepAction>) {
         let plan = self.sent.as_ref().and(view.plan);
         let can_start = matches!(plan, Some(Ok(_)));
-        let count = plan.and_then(|plan| plan.as_ref().ok()).map_or(0, |plan| plan.specs.len());
+        if let Some(Ok(plan)) = plan {
+            self.count = plan.specs.len();
+        }
         ui.horizontal_wrapped(|ui| {
-            let start = format!("Start {}", counted(count as u64, "cell"));
+            let start = format!("Start {}", counted(self.count as u64, "cell"));
             let start = ui.add_enabled(can_start, Button::new(start));
-            let start = start.on_disabled_hover_text("Correct the axes and Skip first");
+            let is_planned = plan.is_some() || self.sent.is_none();
+            let why =
+                if is_planned { "Correct the axes and Skip first" } else { "The cells are being planned" };
+            let start = start.on_disabled_hover_text(why);
             // the second click of a double-click would start the sweep twice
             if start.clicked() && !start.double_clicked() && !start.triple_clicked() {
                 actions.push(SweepAction::Start);
@@ -118,6 +125,9 @@ impl Editor {
                 }
                 (Some(Ok(_)), None) => {
                     ui.weak("Estimating…");
+                }
+                (None, _) if self.sent.is_some() => {
+                    ui.weak("Planning…");
                 }
                 (None, _) => {}
             }

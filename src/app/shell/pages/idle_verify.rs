@@ -1,6 +1,6 @@
 //! Verifies models while the window has nothing else to do.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eframe::egui::Context;
 
@@ -10,13 +10,15 @@ use crate::app::panels::models::FetchStatus;
 use crate::app::shell::app::State;
 use crate::core::Utc;
 use crate::jobs::{Job, JobState};
-use crate::models::{Installed, VerifiedModels};
+use crate::models::VerifiedModels;
 
 impl State {
     /// Starts to verify a model that is due, or stops it when something else is to do.
     pub(in crate::app::shell) fn update_idle_verify(&mut self, ctx: &Context, now: Instant) {
-        let is_free = self.form.settings().models.verify_when_idle && self.has_nothing_to_do();
-        match self.pages.idle_verify.step(is_free, now) {
+        let settings = &self.form.settings().models;
+        let (is_on, patience) = (settings.verify_when_idle, Duration::from_secs(settings.idle_s));
+        let is_free = is_on && self.has_nothing_to_do();
+        match self.pages.idle_verify.step(is_free, patience, now) {
             IdleStep::Wait(None) => {}
             IdleStep::Wait(Some(time)) => ctx.request_repaint_after(time),
             IdleStep::Stop => {
@@ -25,10 +27,7 @@ impl State {
                 }
             }
             IdleStep::Look => {
-                let draft = &self.form.draft;
-                // one with files that a person chose is no model without them
-                let is_whole = |model: &&Installed| draft.components.is_empty() || model.id != draft.model;
-                let models: Vec<_> = self.models().iter().filter(is_whole).cloned().collect();
+                let models = self.models().to_vec();
                 let data_dir = self.data_dir.clone();
                 let look = move || {
                     let due = VerifiedModels::new(&data_dir);

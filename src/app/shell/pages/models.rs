@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::state::{PageAnswer, Purpose, RunningTask};
+use super::state::{PageAnswer, Purpose, RunningTask, TaskProgress};
 use crate::app::panels::models::{ModelTask, ModelsAction, RoleChoice};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
-use crate::core::{CancelToken, Error, Kind, Result, Utc, counted};
+use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Kind, Result, Secs, Utc, counted};
 use crate::library::move_to_bin;
 use crate::models::convert::{ConversionOptions, ConversionStep, ConversionTarget, convert, default_name};
-use crate::models::{self, Installed, Removal, VerifiedModels};
+use crate::models::{self, Installed, Removal, VerifiedModels, VerifyOptions};
 use crate::plan::ListedLora;
 
 impl State {
@@ -69,14 +69,21 @@ impl State {
     /// Compares a LoRA with the form's model in the background.
     fn check_lora(&self, name: &str) -> Result<()> {
         let model = self.model(&self.form.draft.model)?.path;
+        let chosen = self.form.draft.components.clone();
         let Some(lora) = self.pages.loras.iter().find(|lora| lora.name == name).cloned() else {
             return Ok(());
         };
         self.page_work(move || {
-            let model = crate::models::open(&model);
+            let model = models::open_with(&model, &chosen);
             let files = lora.files.into_iter().map(|file| file.with_fit(&model)).collect();
             PageAnswer::LoraChecked(Box::new(ListedLora { files, ..lora }))
         })
+    }
+
+    /// The files that a person chose for the components of the model `id`; none for any but the form's.
+    pub(super) fn chosen_files_of(&self, id: &str) -> ComponentFiles {
+        let draft = &self.form.draft;
+        if draft.model == id { draft.components.clone() } else { ComponentFiles::default() }
     }
 
     pub(super) fn model(&self, id: &str) -> Result<Installed> {
@@ -91,11 +98,18 @@ impl State {
         &mut self,
         what: String,
         total: Option<u64>,
-        work: impl FnOnce(&CancelToken, &AtomicU64) -> PageAnswer + Send + 'static,
+        work: impl FnOnce(&CancelToken, &TaskProgress) -> PageAnswer + Send + 'static,
     ) -> Result<()> {
-        let task = RunningTask { what, total, done: Arc::default(), cancel: CancelToken::new() };
-        let (cancel, done) = (task.cancel.clone(), Arc::clone(&task.done));
-        if self.pages.task.is_some() || !self.pages.long_work.submit(move || work(&cancel, &done)) {
+        let progress =
+            TaskProgress { total: AtomicU64::new(total.unwrap_or_default()), ..TaskProgress::default() };
+        let (progress, cancel) = (Arc::new(progress), CancelToken::new());
+        let task = RunningTask {
+            what,
+            progress: Arc::clone(&progress),
+            started: Instant::now(),
+            cancel: cancel.clone(),
+        };
+        if self.pages.task.is_some() || !self.pages.long_work.submit(move || work(&cancel, &progress)) {
             return Err(Error::new(Kind::Input, "Another task of the models is running")
                 .remedy("Wait until that is done"));
         }
@@ -106,13 +120,12 @@ impl State {
     pub(super) fn verify_model(&mut self, id: &str) -> Result<()> {
         let model = self.model(id)?;
         let total = model.info.as_ref().map_or(1, |info| info.size().0);
+        let files = self.chosen_files_of(id);
         let id = model.id.clone();
         let data_dir = self.data_dir.clone();
-        self.start_task(format!("Verifying {id}"), Some(total), move |cancel, done| {
-            let mut more = |bytes: crate::core::Bytes| {
-                done.fetch_add(bytes.0, Ordering::Relaxed);
-            };
-            let options = models::VerifyOptions::new(&data_dir, &model.path);
+        self.start_task(format!("Verifying {id}"), Some(total), move |cancel, progress| {
+            let mut more = |bytes| progress.add(bytes);
+            let options = VerifyOptions { files, ..VerifyOptions::new(&data_dir, &model.path) };
             let report = models::verify(&model.path, &options, cancel, &mut more);
             if !report.as_ref().is_err_and(|error| error.kind == Kind::Cancelled) {
                 VerifiedModels::new(&data_dir).note(&model, Utc::now());
@@ -125,10 +138,10 @@ impl State {
         let model = self.model(id)?;
         let total = model.info.as_ref().map_or(1, |info| info.size().0);
         let dir = self.data_dir.join("models").join(default_name(&model.id, target));
-        self.start_task(format!("Converting {id}"), Some(total), move |cancel, done| {
+        self.start_task(format!("Converting {id}"), Some(total), move |cancel, progress| {
             let mut report = |step: ConversionStep| {
                 if let ConversionStep::Done(bytes) = step {
-                    done.fetch_add(bytes.0, Ordering::Relaxed);
+                    progress.add(bytes);
                 }
             };
             let options = ConversionOptions::new(target);
@@ -221,8 +234,9 @@ impl State {
     /// What is being done with a model, for the panel.
     pub(in crate::app::shell) fn model_task(&self) -> Option<ModelTask> {
         let task = self.pages.task.as_ref()?;
-        let done = task.done.load(Ordering::Relaxed) as f32;
-        let fraction = task.total.map(|total| (done / total.max(1) as f32).min(1.0));
-        Some(ModelTask { what: task.what.clone(), fraction })
+        let bytes = |count: &AtomicU64| Bytes(count.load(Ordering::Relaxed));
+        let total = Some(bytes(&task.progress.total)).filter(|total| total.0 > 0);
+        let elapsed = Secs::from(task.started.elapsed());
+        Some(ModelTask { what: task.what.clone(), done: bytes(&task.progress.done), total, elapsed })
     }
 }

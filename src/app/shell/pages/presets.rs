@@ -130,7 +130,7 @@ impl State {
             }
         }
         self.form.set_own_presets(own.clone())?;
-        self.sweeps.plan_again();
+        self.sweeps.planning_mut().again();
         self.presets = presets::shipped()?;
         self.pages.num_shipped = self.presets.len();
         self.presets.extend(own);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::state::{PageAnswer, Purpose};
 use crate::app::form::open_with_files;
-use crate::app::panels::models::{ComponentRole, ModelDetail, RoleChoice};
+use crate::app::panels::models::{ModelDetail, RoleChoice};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
+use crate::app::widgets::chosen_files::ComponentRole;
 use crate::core::{ComponentFiles, Result};
 use crate::models::Installed;
 
@@ -39,9 +40,7 @@ impl State {
     /// Opens a dialog for the file of a role.
     pub(super) fn browse_role(&mut self, model: String, role: ComponentRole) {
         if self.pages.roles.model != model {
-            let draft = &self.form.draft;
-            let files =
-                if model == draft.model { draft.components.clone() } else { ComponentFiles::default() };
+            let files = self.chosen_files_of(&model);
             self.pages.roles = RoleChoice { model, files, problem: None };
         }
         self.browse(Purpose::Role(role));

@@ -1,9 +1,8 @@
 //! ONNX Runtime and its packages: what is there, and installing what is missing.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
-use super::state::PageAnswer;
+use super::state::{PageAnswer, TaskProgress};
 use crate::app::panels::models::{PackageRow, RuntimeStatus};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
@@ -28,15 +27,11 @@ impl State {
         let build = Build::for_this_machine()?;
         let data_dir = self.data_dir.clone();
         let what = format!("Fetching ONNX Runtime {}", runtime::VERSION);
-        self.start_task(what, Some(build.wheel_size.0), move |cancel, done| {
-            let mut progress = |event: FetchEvent| {
-                if let FetchEvent::Downloading { done: bytes, .. } = event {
-                    done.store(bytes.0, Ordering::Relaxed);
-                }
-            };
+        self.start_task(what, Some(build.wheel_size.0), move |cancel, progress| {
             let environment = Environment::from_process(&data_dir);
-            let python = environment.python.as_deref();
-            let fetched = runtime::fetch(build, &environment.runtime_dir(), python, cancel, &mut progress);
+            let (folder, python) = (environment.runtime_dir(), environment.python.as_deref());
+            let fetched =
+                runtime::fetch(build, &folder, python, cancel, &mut |event| follow(progress, &event));
             PageAnswer::Installed(fetched.map(|found| {
                 let text = format!("ONNX Runtime {} is in {}", runtime::VERSION, found.path.display());
                 (text, runtime_status(&data_dir, false))
@@ -49,9 +44,10 @@ impl State {
         let package = RuntimePackage::find(name)?;
         let data_dir = self.data_dir.clone();
         let what = format!("Fetching {} {}", package.package, package.version);
-        self.start_task(what, None, move |cancel, _| {
+        self.start_task(what, None, move |cancel, progress| {
             let environment = Environment::from_process(&data_dir);
-            let installed = install_package(&package, &environment, cancel, &mut |_| {});
+            let mut follow = |event: FetchEvent| follow(progress, &event);
+            let installed = install_package(&package, &environment, cancel, &mut follow);
             PageAnswer::Installed(installed.map(|folder| {
                 let text = format!(
                     "{} {} is in {}; restart Wandeck to use it",
@@ -85,6 +81,13 @@ impl State {
         self.pages.runtime = Some(status);
         self.notifications.add(Tone::Good, text, None);
         Ok(())
+    }
+}
+
+/// Notes how far a download is.
+fn follow(progress: &TaskProgress, event: &FetchEvent) {
+    if let FetchEvent::Downloading { done, of } = event {
+        progress.downloaded(*done, *of);
     }
 }
 

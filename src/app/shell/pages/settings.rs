@@ -84,7 +84,7 @@ impl State {
         let has_other_limits = settings.modes != before.modes;
         self.form.set_settings(settings);
         self.examiner.again();
-        self.sweeps.plan_again();
+        self.sweeps.planning_mut().again();
         if is_moved {
             self.form.set_models_folder(folder);
         }

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::fetch::{FetchPage, manifest_reading};
 use crate::app::background::idle_verify::IdleVerify;
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
-use crate::app::panels::models::{AvailableModel, ComponentRole, ModelDetail, RoleChoice, RuntimeStatus};
+use crate::app::panels::models::{AvailableModel, ModelDetail, RoleChoice, RuntimeStatus};
 use crate::app::panels::settings::ImportPreview;
-use crate::core::{CancelToken, ComponentFiles, Error, Result, Waker};
+use crate::app::widgets::chosen_files::ComponentRole;
+use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Result, Waker};
 use crate::library::DiagnosticsBundle;
 use crate::models::convert::Converted;
 use crate::models::fetch::FetchPlan;
@@ -76,11 +78,33 @@ pub(super) enum PageAnswer {
 /// A task that is done with a model.
 pub(super) struct RunningTask {
     pub(super) what: String,
-    /// Bytes to do; none if that is not known.
-    pub(super) total: Option<u64>,
-    /// Bytes done.
-    pub(super) done: Arc<AtomicU64>,
+    pub(super) progress: Arc<TaskProgress>,
+    pub(super) started: Instant,
     pub(super) cancel: CancelToken,
+}
+
+/// How far a task is, as its thread says.
+#[derive(Debug, Default)]
+pub(super) struct TaskProgress {
+    /// Bytes done.
+    pub(super) done: AtomicU64,
+    /// Bytes to do; 0 if that is not known.
+    pub(super) total: AtomicU64,
+}
+
+impl TaskProgress {
+    /// Adds to what is done.
+    pub(super) fn add(&self, bytes: Bytes) {
+        self.done.fetch_add(bytes.0, Ordering::Relaxed);
+    }
+
+    /// Takes in what was downloaded so far, of how many bytes.
+    pub(super) fn downloaded(&self, done: Bytes, of: Option<Bytes>) {
+        self.done.store(done.0, Ordering::Relaxed);
+        if let Some(of) = of {
+            self.total.store(of.0, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Pages {
