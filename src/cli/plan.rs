@@ -36,12 +36,12 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
     let sources = Sources::open(places)?;
     let name = named_model(&request, places)?;
     let named = sources.named(name.as_deref(), &request, !args.dry_run)?;
-    let with_all = || sources.planner(sources.all(&request, &named))?.plan(&request);
+    let with_all = || sources.planner(sources.all(&request, &named))?.plan_options(&request);
     if name.is_none() {
         return with_all();
     }
     // a named model is opened alone; an error may name the others
-    sources.planner(named.clone())?.plan(&request).or_else(|_| with_all())
+    sources.planner(named.clone())?.plan_options(&request).or_else(|_| with_all())
 }
 
 /// A planner over all installed models, and the draft and the options that a sweep starts from. With a sweep's file, the

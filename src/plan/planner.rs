@@ -82,15 +82,19 @@ impl Planner {
     /// The finished job, or the first thing that keeps it from running.
     pub fn plan(&self, request: &PlanRequest) -> Result<PlannedJob> {
         let Drafted { draft, chosen_by } = self.draft(request)?;
-        let given = one_expert::problem_of_changes(&request.changes, self.model(&draft.model)?);
-        if let Some(problem) = given {
-            return Err(problem);
-        }
         let before = match &request.base {
             Base::Job(spec) => Some(spec.as_ref()),
             _ => None,
         };
         Ok(PlannedJob { spec: self.finish(draft, &request.options, before)?, chosen_by })
+    }
+
+    /// [`Self::plan`] for options of a command line: those for a second expert, which a form does not offer for a model
+    /// with one transformer, are an error there.
+    pub fn plan_options(&self, request: &PlanRequest) -> Result<PlannedJob> {
+        let draft = self.draft(request)?.draft;
+        let problem = one_expert::problem_of_changes(&request.changes, self.model(&draft.model)?);
+        problem.map_or_else(|| self.plan(request), Err)
     }
 
     /// The job `before` with another draft. An output that was named after the old draft gets a new name.
