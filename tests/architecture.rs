@@ -14,7 +14,7 @@ const RANKS: [(&str, u32); 25] = [
     ("bench", 10),
     ("attempt", 9),
     ("compare", 9),
-    ("sweep", 9),
+    ("sweep", 10),
     ("plan", 8),
     ("library", 7),
     ("jobs", 6),
@@ -34,7 +34,7 @@ const RANKS: [(&str, u32); 25] = [
     ("lib", 13),
 ];
 /// Crates and the only module that may name them.
-const FOREIGN: [(&str, &[&str]); 16] = [
+const FOREIGN: [(&str, &[&str]); 17] = [
     ("ort", &["engine"]),
     ("libc", &["engine"]),
     ("libloading", &["engine"]),
@@ -47,6 +47,7 @@ const FOREIGN: [(&str, &[&str]); 16] = [
     ("mp4_atom", &["media"]),
     ("rusqlite", &["library"]),
     ("fast_ssim2", &["metrics"]),
+    ("optimizer", &["sweep"]),
     ("clap", &["cli", "main"]),
     ("indicatif", &["cli"]),
     ("tokenizers", &["wan"]),

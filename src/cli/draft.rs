@@ -41,7 +41,7 @@ pub(super) fn run(args: &DraftArgs, common: &Common) -> Result<ExitCode> {
 fn choose(name: &str, chosen: &[usize], places: &Places, output: Output) -> Result<ExitCode> {
     let record = SweepStore::new(&places.data_dir).find(name)?;
     let mut queue = Queue::open(&places.data_dir, "wandeck draft", &Faults::from_env()?)?;
-    let cells = table(&record, &queue)?.cells;
+    let cells = table(&record, places, &queue)?.cells;
     if let Some(wrong) = chosen.iter().find(|number| !(1..=cells.len()).contains(number)) {
         return Err(Error::new(Kind::Input, format!("There is no draft {wrong}, only 1 to {}", cells.len()))
             .field("finish")
@@ -69,6 +69,6 @@ fn choose(name: &str, chosen: &[usize], places: &Places, output: Output) -> Resu
         queue.cancel(job)?;
     }
     note(&format!("{} will be finished by \"wandeck queue run\"", counted(kept.len() as u64, "draft")));
-    print(&table(&record, &queue)?, output);
+    print(&table(&record, places, &queue)?, output);
     Ok(ExitCode::Done)
 }

@@ -24,6 +24,7 @@ mod queue;
 mod queue_list;
 mod report;
 mod runtime;
+mod search;
 mod settings;
 mod signals;
 mod status;

@@ -14,7 +14,7 @@ use crate::media::{self, Existing};
 use crate::models::Installed;
 use crate::plan::{
     Base, Catalog, ChosenBy, DraftChanges, Folders, JobOptions, PlanRequest, PlannedJob, Planner, Profiles,
-    own_presets,
+    all_presets,
 };
 
 /// Most of standard input that is read as a prompt, more than any prompt may have.
@@ -104,7 +104,7 @@ impl<'a> Sources<'a> {
 
     fn planner(&self, models: Vec<Installed>) -> Result<Planner> {
         let mut catalog = Catalog::new(models, self.profiles.clone())?;
-        catalog.set_own_presets(own_presets(&self.folders).0)?;
+        catalog.set_presets(all_presets(&self.folders)?.0);
         Ok(Planner::new(self.folders.clone(), self.places.settings.clone(), catalog))
     }
 }

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::select;
+use crossbeam_channel::{Receiver, RecvError, select};
 use serde_json::json;
 
 use super::args::{Common, SampleName, SweepArgs};
 use super::plan;
 use super::report::{self, Output, ProgressPrinter, note, out, print_document, print_json};
-use super::signals::stops;
+use super::search;
+use super::signals::{Stop, stops};
 use super::{ExitCode, Places, service};
 use crate::core::{Error, Faults, Kind, Result, Secs, counted};
-use crate::jobs::JobStatus;
+use crate::jobs::{JobSpec, JobStatus};
+use crate::library::Ratings;
+use crate::plan::{JobOptions, Planner};
 use crate::queue::{Queue, Scope};
 use crate::store::log_to_file;
 use crate::sweep::{
     Sampling, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepStore, SweepTable, collect, estimate,
-    export_sweep,
+    export_sweep, search_trace,
 };
 use crate::worker::{Worker, WorkerOptions};
 
@@ -33,11 +36,16 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<ExitCode> {
         list(&store, common.json);
         return Ok(ExitCode::Done);
     }
-    if let Some(name) = &args.show {
+    if let Some(name) = args.show.as_ref().or(args.continued.as_ref()) {
         let record = store.find(name)?;
-        return finish(&record, args, &places, Output::of(false, common));
+        search::rate(&record, &args.rate, &places)?;
+        let output = Output::of(args.generate.events, common);
+        if args.continued.is_some() {
+            search::go_on(&record, &args.generate, &places, output)?;
+        }
+        return finish(&record.id, args, &places, output);
     }
-    let plan = planned(args, &places)?;
+    let (planner, options, plan) = planned(args, &places)?;
     if args.generate.dry_run {
         return dry_run(&plan, &places, common.json);
     }
@@ -47,16 +55,20 @@ pub(super) fn run(args: &SweepArgs, common: &Common) -> Result<ExitCode> {
         let count = plan.specs.len();
         Queue::open(&places.data_dir, "wandeck sweep", &Faults::from_env()?)?.add_all(plan.specs, false)?;
         note(&format!("Queued {} of the sweep {}", counted(count as u64, "job"), record.name));
-        return finish(&record, args, &places, Output::of(false, common));
+        return finish(&record.id, args, &places, Output::of(false, common));
     }
-    note(&format!("{} in {}", counted(plan.specs.len() as u64, "cell"), record.folder.display()));
     let output = Output::of(args.generate.events, common);
-    run_jobs(plan, &places, output, args.generate.profile)?;
-    finish(&record, args, &places, output)
+    if record.sweep.search.is_some() {
+        search::run(plan, &search::Plans { planner, options }, &places, output)?;
+    } else {
+        note(&format!("{} in {}", counted(plan.specs.len() as u64, "cell"), record.folder.display()));
+        run_jobs(plan, &places, output, args.generate.profile)?;
+    }
+    finish(&record.id, args, &places, output)
 }
 
 /// The sweep of the options, or of the file that they name.
-fn planned(args: &SweepArgs, places: &Places) -> Result<SweepPlan> {
+fn planned(args: &SweepArgs, places: &Places) -> Result<(Planner, JobOptions, SweepPlan)> {
     let generate = &args.generate;
     let file = std::path::Path::new(&generate.prompt);
     let is_file = file.extension().is_some_and(|extension| extension == "ron");
@@ -72,8 +84,10 @@ fn planned(args: &SweepArgs, places: &Places) -> Result<SweepPlan> {
     if let Some(name) = &args.name {
         sweep.name.clone_from(name);
     }
+    sweep.search = args.search.search(sweep.search)?;
     let (planner, given, options) = plan::base(generate, places, is_file)?;
-    SweepPlan::new(&planner, sweep, &given, &options)
+    let plan = SweepPlan::new(&planner, sweep, &given, &options)?;
+    Ok((planner, options, plan))
 }
 
 fn list(store: &SweepStore, as_json: bool) {
@@ -137,54 +151,109 @@ fn print_estimate(estimate: &SweepEstimate) {
 
 /// Runs the jobs of a sweep in this program until each has ended or is paused; `profile` as in [`WorkerOptions`].
 pub(super) fn run_jobs(plan: SweepPlan, places: &Places, output: Output, profile: bool) -> Result<()> {
-    let stops = stops()?;
-    log_to_file(&places.data_dir);
-    let options = service("wandeck sweep", Scope::Own)?;
-    let options = WorkerOptions { is_for_several: true, profile, ..options }.settled(&places.settings);
-    let worker = Worker::start(places.data_dir.clone(), options, Arc::new(|| {}))?;
-    worker
-        .submit_all(plan.specs)?
-        .recv()
-        .map_err(|error| Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error))??;
-    let mut reporter = ProgressPrinter::new(output);
+    let options = WorkerOptions { profile, ..service("wandeck sweep", Scope::Own)? };
+    let resume = "\"wandeck queue run\" resumes the sweep from its last step";
+    let mut running = RunningJobs::start(options, places, output, resume)?;
+    running.submit(plan.specs)?;
     loop {
-        select! {
-            recv(stops) -> _ => {
-                for (id, event) in worker.shut_down() {
-                    reporter.event(id, &event);
-                }
-                reporter.note("\"wandeck queue run\" resumes the sweep from its last step");
-                return Err(Error::cancelled());
+        match running.is_idle() {
+            Ok(false) => {}
+            Ok(true) => return Ok(()),
+            Err(error) => {
+                running.shut_down();
+                return Err(error);
             }
-            recv(worker.events()) -> event => {
-                let (id, event) = event.map_err(|error| {
-                    Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error)
-                })?;
-                reporter.event(id, &event);
-            }
-            default(POLL) => {
-                worker.check()?;
-                reporter.tick();
-            }
-        }
-        worker.snapshot().messages.iter().for_each(|message| reporter.note(message));
-        if worker.is_idle() {
-            return Ok(());
         }
     }
 }
 
+/// The worker of this program, whose events are printed.
+pub(super) struct RunningJobs {
+    pub(super) worker: Worker,
+    reporter: ProgressPrinter,
+    stops: Receiver<Stop>,
+    /// What resumes the jobs after this program was stopped.
+    resume: &'static str,
+}
+
+impl RunningJobs {
+    /// Starts the worker; `resume` is printed if this program is stopped.
+    pub(super) fn start(
+        options: WorkerOptions,
+        places: &Places,
+        output: Output,
+        resume: &'static str,
+    ) -> Result<Self> {
+        let stops = stops()?;
+        log_to_file(&places.data_dir);
+        let options = WorkerOptions { is_for_several: true, ..options }.settled(&places.settings);
+        let worker = Worker::start(places.data_dir.clone(), options, Arc::new(|| {}))?;
+        Ok(Self { worker, reporter: ProgressPrinter::new(output), stops, resume })
+    }
+
+    /// Adds jobs and waits until they are saved.
+    pub(super) fn submit(&self, specs: Vec<JobSpec>) -> Result<()> {
+        let answer = self.worker.submit_all(specs)?.recv();
+        answer.map_err(worker_stopped)?.map(drop)
+    }
+
+    /// Prints a note beside the progress.
+    pub(super) fn note(&self, text: &str) {
+        self.reporter.note(text);
+    }
+
+    /// Prints what happens for a moment; whether no job runs here any more or will run by itself. Fails if this program
+    /// is to stop.
+    pub(super) fn is_idle(&mut self) -> Result<bool> {
+        select! {
+            recv(self.stops) -> _ => {
+                self.reporter.note(self.resume);
+                return Err(Error::cancelled());
+            }
+            recv(self.worker.events()) -> event => {
+                let (id, event) = event.map_err(worker_stopped)?;
+                self.reporter.event(id, &event);
+            }
+            default(POLL) => {
+                self.worker.check()?;
+                self.reporter.tick();
+            }
+        }
+        for message in self.worker.snapshot().messages {
+            self.reporter.note(&message);
+        }
+        Ok(self.worker.is_idle())
+    }
+
+    /// Stops the jobs, which the next program resumes, and prints the last events.
+    pub(super) fn shut_down(mut self) {
+        for (id, event) in self.worker.shut_down() {
+            self.reporter.event(id, &event);
+        }
+    }
+}
+
+fn worker_stopped(error: RecvError) -> Error {
+    Error::new(Kind::Bug, "The worker has stopped unexpectedly").because(error)
+}
+
 /// The state of a sweep, from queue and history.
-pub(super) fn table(record: &SweepRecord, queue: &Queue) -> Result<SweepTable> {
+pub(super) fn table(record: &SweepRecord, places: &Places, queue: &Queue) -> Result<SweepTable> {
     let entries = match queue.history() {
         Some(history) => history.of_group(&record.id)?,
         None => Vec::new(),
     };
-    Ok(collect(record, queue.jobs().into_iter().map(|job| (job, queue.status(job))), &entries))
+    let mut table = collect(record, queue.jobs().into_iter().map(|job| (job, queue.status(job))), &entries);
+    if record.sweep.search.is_some() {
+        let ratings = Ratings::load(&places.data_dir)?;
+        table.search = search_trace(record, &table, &|uid| ratings.of(uid))?;
+    }
+    Ok(table)
 }
 
 /// Prints the table of a sweep, and exports it if that is asked for.
-fn finish(record: &SweepRecord, args: &SweepArgs, places: &Places, output: Output) -> Result<ExitCode> {
+fn finish(id: &str, args: &SweepArgs, places: &Places, output: Output) -> Result<ExitCode> {
+    let record = &SweepStore::new(&places.data_dir).find(id)?;
     let table = saved_table(record, places, "wandeck sweep")?;
     if let Some(folder) = &args.export {
         let exported = export_sweep(record, &table, folder)?;
@@ -199,7 +268,7 @@ fn finish(record: &SweepRecord, args: &SweepArgs, places: &Places, output: Outpu
 pub(super) fn saved_table(record: &SweepRecord, places: &Places, who: &str) -> Result<SweepTable> {
     let mut queue = Queue::open_to_read(&places.data_dir, who, &Faults::from_env()?)?;
     queue.take_notes().iter().for_each(|line| note(line));
-    table(record, &queue)
+    table(record, places, &queue)
 }
 
 /// Failed if a cell is.
@@ -214,6 +283,9 @@ pub(super) fn print(table: &SweepTable, output: Output) {
         Output::Events => return,
         Output::Json => return print_json(table),
         Output::Text => {}
+    }
+    if let Some(trace) = &table.search {
+        return search::print(trace);
     }
     let width = table.cells.iter().map(|cell| cell.label.chars().count()).max().unwrap_or_default();
     for (number, cell) in (1..).zip(&table.cells) {

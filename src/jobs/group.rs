@@ -12,4 +12,7 @@ pub struct JobGroup {
     /// Coordinates of the job's cell: the place of its value on each axis, counted from 0.
     #[serde(default)]
     pub cell: Vec<u32>,
+    /// Whether its time is compared with those of the others, so that it computes every step itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_timed: bool,
 }

@@ -16,6 +16,7 @@ pub use bin::{move_to_bin, restore_from_bin};
 pub use bundle::{DiagnosticsBundle, diagnostics_bundle};
 pub use document::{AnalysisDocument, OutcomeDocument};
 pub use export::export;
+pub(crate) use gallery::MAX_RATING;
 pub use gallery::{GalleryFilter, GalleryItem, GalleryOrder, Ratings, Thumbnails, load_gallery};
 pub use history::{
     Analysis, Bottleneck, Counts, History, HistoryEstimate, ModelSteps, SimilarRuns, StageShare, expected,

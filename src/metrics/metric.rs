@@ -1,7 +1,10 @@
 //! The metrics: their names, and one sentence on what each means.
 
+use serde::{Deserialize, Serialize};
+
 /// A difference to a reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DifferenceMetric {
     /// Peak signal-to-noise ratio.
     Psnr,
@@ -24,6 +27,24 @@ impl DifferenceMetric {
             Self::Ssim => "SSIM",
             Self::MsSsim => "MS-SSIM",
             Self::Ssimulacra2 => "SSIMULACRA2",
+        }
+    }
+
+    /// The name in files and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Psnr => "psnr",
+            Self::Ssim => "ssim",
+            Self::MsSsim => "ms_ssim",
+            Self::Ssimulacra2 => "ssimulacra2",
+        }
+    }
+
+    /// Its value for two identical videos; PSNR has no bound, and 100 dB stands for it.
+    pub fn of_identical(self) -> f64 {
+        match self {
+            Self::Psnr | Self::Ssimulacra2 => 100.0,
+            Self::Ssim | Self::MsSsim => 1.0,
         }
     }
 

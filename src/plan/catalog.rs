@@ -62,11 +62,19 @@ impl Catalog {
         Ok(Self { models, profiles, presets: presets::shipped()? })
     }
 
-    /// Takes in a person's own presets, after the shipped ones.
-    pub fn set_own_presets(&mut self, own: Vec<Preset>) -> Result<()> {
-        self.presets = presets::shipped()?;
-        self.presets.extend(own);
-        Ok(())
+    /// Takes in the presets as [`all_presets`](super::all_presets) gives them.
+    pub fn set_presets(&mut self, presets: Vec<Preset>) {
+        self.presets = presets;
+    }
+
+    /// The preset as it is for the model called `model`: one that is distilled needs no LoRA for that.
+    pub fn preset_for_model(&self, preset: &Preset, model: &str) -> Preset {
+        let info = self.find(model).and_then(|model| model.info.as_ref());
+        if info.is_some_and(|info| info.distilled.is_some()) {
+            preset.without_distillation()
+        } else {
+            preset.clone()
+        }
     }
 
     /// The model called `name`: its id or another of its names, its path, or the name of its folder.

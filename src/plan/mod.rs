@@ -47,7 +47,7 @@ pub use output_name::output_name;
 pub use planner::Planner;
 pub use preflight::{PreflightResult, examine};
 pub(crate) use preflight::{PreparedJob, report_preflight};
-pub use preset_loras::own_presets;
+pub use preset_loras::all_presets;
 pub use profile::{ParameterRange, Profile, SizeClass};
 pub use profiles::Profiles;
 pub(crate) use ran_with::{RanWith, ran_with};

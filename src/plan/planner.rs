@@ -69,9 +69,9 @@ impl Planner {
         self.catalog.models = models;
     }
 
-    /// Takes in the own presets, after the shipped ones.
-    pub fn set_own_presets(&mut self, own: Vec<Preset>) -> Result<()> {
-        self.catalog.set_own_presets(own)
+    /// Takes in the presets as [`all_presets`](super::all_presets) gives them.
+    pub fn set_presets(&mut self, presets: Vec<Preset>) {
+        self.catalog.set_presets(presets);
     }
 
     /// Takes in another table of modes.
@@ -146,6 +146,8 @@ impl Planner {
             Base::New => self.new_draft(changes)?,
             Base::Preset(name) => {
                 let preset = self.catalog.preset(name)?;
+                let model = changes.model.as_deref().unwrap_or(&preset.model);
+                let preset = &self.catalog.preset_for_model(preset, model);
                 if changes.loras.is_none() {
                     preset.check_loras()?;
                 }

@@ -5,26 +5,35 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::Folders;
 use super::lora_list::lora_files;
-use crate::core::{Bytes, Error};
+use crate::core::{Bytes, Error, Result};
+use crate::models::manifest::load_manifest;
 use crate::presets::{self, Preset, PresetLora};
 
-/// The own presets of the data folder by name, and an error for each file that is not one. A LoRA whose file is not at its
-/// place any more is looked for in the folders of LoRAs, and marked as missing if it is not there. This may hash files, so
-/// call it where waiting is allowed.
-pub fn own_presets(folders: &Folders) -> (Vec<Preset>, Vec<Error>) {
-    let (mut presets, errors) = presets::own_presets(&folders.data);
+/// The shipped presets and then the own ones of the data folder by name, and an error for each file that is not one. A LoRA
+/// whose file is not at its place is looked for in the folders of LoRAs, and marked as missing if it is not there, with the
+/// item of the manifest that has it. This may hash files, so call it where waiting is allowed.
+pub fn all_presets(folders: &Folders) -> Result<(Vec<Preset>, Vec<Error>)> {
+    let mut presets = presets::shipped()?;
+    let (own, errors) = presets::own_presets(&folders.data);
+    presets.extend(own);
     let loras = presets.iter_mut().flat_map(|preset| preset.settings.loras.iter_mut().flatten());
     let lost: Vec<_> = loras.filter(|lora| !lora.file.is_file()).collect();
     if !lost.is_empty() {
+        // a manifest that cannot be read is reported where models are fetched
+        let manifest = load_manifest(&folders.data).ok();
         let mut files = KnownFiles { files: lora_files(folders), hashes: HashMap::new() };
         for lora in lost {
-            match files.find(lora) {
-                Some(found) => lora.file = found,
-                None => lora.is_missing = true,
+            if let Some(found) = files.find(lora) {
+                lora.file = found;
+                continue;
             }
+            lora.is_missing = true;
+            let name = lora.file.file_name().unwrap_or_default().to_string_lossy();
+            let item = manifest.as_ref().and_then(|known| known.item_of(&name, lora.sha256.as_deref()));
+            lora.fetched_as = item.map(str::to_owned);
         }
     }
-    (presets, errors)
+    Ok((presets, errors))
 }
 
 /// The LoRA files on this machine, with the hashes that were needed.
@@ -80,7 +89,7 @@ mod tests {
             vec![LoraChoice::new(file("ink")), LoraChoice { strength: 0.5, ..LoraChoice::new(file("rain")) }];
         let look = Preset::of(&Draft { loras: chosen.clone(), ..draft() }, Mode::T2V, "look", "");
         presets::save_preset(dir.path(), &look, false).unwrap();
-        let found = |folders: &Folders| own_presets(folders).0.remove(0);
+        let found = |folders: &Folders| all_presets(folders).unwrap().0.pop().unwrap();
         let saved = found(&folders);
         let kept = saved.settings.loras.clone().unwrap();
         assert!(kept.iter().all(|lora| lora.sha256.is_some() && !lora.is_missing), "{kept:?}");
@@ -102,13 +111,42 @@ mod tests {
     }
 
     #[test]
+    fn a_shipped_preset_names_what_fetches_its_loras_and_finds_them_when_they_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = Folders { data: dir.path().to_path_buf(), models: None };
+        let four_steps = || {
+            let all = all_presets(&folders).unwrap().0;
+            all.into_iter().find(|preset| preset.name == "t2v-A14B-4step").unwrap()
+        };
+        let preset = four_steps();
+        assert_eq!(preset.missing_loras().count(), 2);
+        assert!(preset.missing_loras().all(|lora| lora.fetched_as.as_deref() == Some("lightning-t2v-A14B")));
+        let remedy = preset.check_loras().unwrap_err().remedy_text().unwrap().to_owned();
+        assert!(remedy.starts_with("\"wandeck models fetch lightning-t2v-A14B\" fetches it"), "{remedy}");
+        assert!(preset.without_distillation().check_loras().is_ok(), "a distilled model needs none");
+        // where a fetch puts them
+        let place = dir.path().join("loras/lightning-t2v-A14B-lora");
+        fs::create_dir_all(&place).unwrap();
+        for lora in preset.missing_loras() {
+            fs::write(place.join(&lora.file), "lora").unwrap();
+        }
+        let found = four_steps();
+        assert!(found.check_loras().is_ok());
+        let mut applied = draft();
+        found.apply(&mut applied);
+        assert!(applied.loras.iter().all(|lora| lora.file.starts_with(&place)), "{:?}", applied.loras);
+    }
+
+    #[test]
     fn a_preset_without_hashes_takes_the_only_file_of_the_name() {
         let dir = tempfile::tempdir().unwrap();
         let folders = Folders { data: dir.path().to_path_buf(), models: None };
         fs::create_dir_all(dir.path().join("presets")).unwrap();
         let text = r#"(version: 2, name: "old", description: "", settings: (loras: [(file: "/gone/ink.safetensors", strength: 0.7)]))"#;
         fs::write(dir.path().join("presets/old.ron"), text).unwrap();
-        let lora = |folders: &Folders| own_presets(folders).0.remove(0).settings.loras.unwrap().remove(0);
+        let lora = |folders: &Folders| {
+            all_presets(folders).unwrap().0.pop().unwrap().settings.loras.unwrap().remove(0)
+        };
         assert!(lora(&folders).is_missing);
         let here = dir.path().join("loras/ink.safetensors");
         fs::create_dir_all(dir.path().join("loras/again")).unwrap();

@@ -8,6 +8,7 @@ use crate::core::{
     StepList, WeightsChoice,
 };
 use crate::models::is_variant;
+use crate::wan::DistilledSettings;
 
 /// Named settings, of a model or of any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -164,6 +165,15 @@ impl Preset {
         !self.model.is_empty() && is_variant(id, &self.model)
     }
 
+    /// The preset for a model that is distilled already: without the LoRAs that distil.
+    #[must_use]
+    pub fn without_distillation(&self) -> Self {
+        let mut preset = self.clone();
+        let distils = |lora: &PresetLora| DistilledSettings::of(&[lora.name().to_lowercase()]).is_some();
+        preset.settings.loras.iter_mut().for_each(|loras| loras.retain(|lora| !distils(lora)));
+        preset
+    }
+
     /// Its LoRAs whose files were looked for and not found.
     pub fn missing_loras(&self) -> impl Iterator<Item = &PresetLora> {
         self.settings.loras.iter().flatten().filter(|lora| lora.is_missing)
@@ -180,9 +190,16 @@ impl Preset {
             self.name,
             missing.join(" and ")
         );
-        Err(Error::new(Kind::Input, message).field("lora").remedy(
-            "Put the file into the folder \"loras\" of the data folder, or choose it in the presets panel",
-        ))
+        let mut items: Vec<_> = self.missing_loras().filter_map(|lora| lora.fetched_as.as_deref()).collect();
+        items.dedup();
+        let fetch = items.iter().map(|item| format!("\"wandeck models fetch {item}\" fetches it; or "));
+        let place = "put the file into the folder \"loras\" of the data folder, give it with --lora, or choose it in the \
+                     presets panel";
+        let mut remedy: String = fetch.chain([place.to_owned()]).collect();
+        if items.is_empty() {
+            remedy.replace_range(..1, "P");
+        }
+        Err(Error::new(Kind::Input, message).field("lora").remedy(remedy))
     }
 
     /// The text of its file.

@@ -27,13 +27,16 @@ pub struct PresetLora {
     /// Whether the file was looked for and not found.
     #[serde(skip)]
     pub is_missing: bool,
+    /// The item of the manifest that has the file, if it is missing and can be fetched.
+    #[serde(skip)]
+    pub fetched_as: Option<String>,
 }
 
 impl PresetLora {
     /// The LoRA of a draft, not yet identified.
     pub fn of(choice: &LoraChoice) -> Self {
         let LoraChoice { file, strength, expert } = choice.clone();
-        Self { file, strength, expert, sha256: None, size: None, is_missing: false }
+        Self { file, strength, expert, sha256: None, size: None, is_missing: false, fetched_as: None }
     }
 
     /// The LoRA for a draft.
@@ -50,7 +53,7 @@ impl PresetLora {
     pub fn identify(&mut self, path: &Path) -> Result<()> {
         let (size, sha256) = lora_identity(path)?;
         (self.size, self.sha256) = (Some(size), Some(sha256));
-        (self.file, self.is_missing) = (path.to_path_buf(), false);
+        (self.file, self.is_missing, self.fetched_as) = (path.to_path_buf(), false, None);
         Ok(())
     }
 }

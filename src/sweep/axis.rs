@@ -69,10 +69,14 @@ impl Axis {
         Ok(places)
     }
 
+    /// Its fields: its own and those that are linked to it.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &SweepField> {
+        std::iter::once(&self.field).chain(self.linked.iter().map(|linked| &linked.field))
+    }
+
     /// The names of its fields.
     pub fn title(&self) -> String {
-        let fields = std::iter::once(&self.field).chain(self.linked.iter().map(|linked| &linked.field));
-        fields.map(ToString::to_string).collect::<Vec<_>>().join(" & ")
+        self.fields().map(ToString::to_string).collect::<Vec<_>>().join(" & ")
     }
 }
 

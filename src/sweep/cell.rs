@@ -21,8 +21,11 @@ impl Cell {
     }
 }
 
-/// Fields and values in one line.
+/// Fields and values in one line; "reference" for the base, where nothing is set.
 pub(super) fn label(values: &[(SweepField, String)]) -> String {
+    if values.is_empty() {
+        return "reference".to_owned();
+    }
     let part = |(field, value): &(SweepField, String)| match field {
         SweepField::Prompt | SweepField::Replace(_) | SweepField::Preset => value.clone(),
         field => format!("{field} {value}"),

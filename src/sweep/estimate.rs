@@ -89,6 +89,14 @@ pub fn estimate(plan: &SweepPlan, data_dir: &Path) -> Result<SweepEstimate> {
         let switch = *switches.entry(switch_key(&spec.draft)).or_insert(num_switches);
         costs.push(Cost { switch, ..known.get(&key).copied().unwrap_or_default() });
     }
+    if let Some(search) = &plan.record.sweep.search {
+        // its trials are not known yet: each counts like the ones that are
+        let known = costs.clone();
+        let wanted = search.trials as usize + usize::from(search.has_reference());
+        costs.extend(known.into_iter().cycle().take(wanted.saturating_sub(plan.specs.len())));
+        let highest = costs.iter().map(|cost| cost.switch).max().unwrap_or_default();
+        (highest + 1..).zip(&mut costs).for_each(|(switch, cost)| cost.switch = switch);
+    }
     let unshared: Option<f64> = costs.iter().map(|cost| cost.seconds).sum();
     Ok(SweepEstimate {
         cells: costs.len(),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::cell::Cell;
-use super::store::{RecordedCell, SweepRecord};
+use super::search::GuidedSearch;
+use super::store::SweepRecord;
 use super::sweep::{Sweep, SweepBase};
 use crate::core::{Draft, Error, Result};
 use crate::jobs::{HistoryEntry, JobGroup, JobSpec};
@@ -28,7 +29,10 @@ impl SweepPlan {
     pub fn new(planner: &Planner, sweep: Sweep, given: &Draft, options: &JobOptions) -> Result<Self> {
         let preset = |name: &str| planner.catalog().preset(name).cloned();
         let base = sweep.base_draft(given, &preset)?;
-        let cells = sweep.cells(&base, &preset)?;
+        let cells = match &sweep.search {
+            Some(search) => sweep.first_cells(search, &base, &preset)?,
+            None => sweep.cells(&base, &preset)?,
+        };
         let id = HistoryEntry::new_id();
         let mut sweep = sweep;
         if sweep.name.trim().is_empty() {
@@ -40,23 +44,41 @@ impl SweepPlan {
             let tail = id.get(id.len().saturating_sub(6)..).unwrap_or(&id);
             planner.folders().data.join("outputs").join(format!("{}-{tail}", in_file_name(&sweep.name)))
         });
-        let draft_steps = sweep.draft_steps;
         // a record is read from other working folders
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let mut plan = Self { record: SweepRecord::new(id, sweep, base, folder), specs: Vec::new() };
+        if plan.record.sweep.search.is_some() {
+            // a wrong value is reported now, not when the search comes to it
+            for cell in plan.record.sweep.cells_of_each_value(&plan.record.base, &preset)? {
+                job_of_cell(planner, &plan.record, 1, &cell, options)?;
+            }
+        }
         for (index, cell) in cells.into_iter().enumerate() {
-            let output = plan.record.folder.join(file_name(index + 1, &cell));
-            let spec = job(planner, &cell, &output, options)?;
-            let group = JobGroup {
-                id: plan.record.id.clone(),
-                name: plan.record.name.clone(),
-                cell: cell.place.clone(),
-            };
-            plan.specs.push(JobSpec { group: Some(group), draft_steps, ..spec });
-            plan.record.cells.push(RecordedCell { place: cell.place, values: cell.values });
+            plan.specs.push(job_of_cell(planner, &plan.record, index + 1, &cell, options)?);
+            plan.record.push(cell);
         }
         Ok(plan)
     }
+}
+
+/// The job of the cell with this number, counted from 1, in the group of its sweep.
+pub(super) fn job_of_cell(
+    planner: &Planner,
+    record: &SweepRecord,
+    number: usize,
+    cell: &Cell,
+    options: &JobOptions,
+) -> Result<JobSpec> {
+    let search = record.sweep.search.as_ref();
+    let group = JobGroup {
+        id: record.id.clone(),
+        name: record.name.clone(),
+        cell: cell.place.clone(),
+        is_timed: search.is_some_and(GuidedSearch::has_reference),
+    };
+    let check = search.filter(|_| !cell.place.is_empty()).and_then(|search| search.check_step(&cell.draft));
+    let spec = job(planner, cell, &record.folder.join(file_name(number, cell)), options)?;
+    Ok(JobSpec { group: Some(group), draft_steps: record.sweep.draft_steps.or(check), ..spec })
 }
 
 /// The job of a cell. An error names the cell.

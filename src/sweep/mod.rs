@@ -1,7 +1,7 @@
 //! Sweeps: one base with axes over its settings, expanded to cells that are ordinary jobs in one group.
 //!
 //! Expansion is pure. Nothing here runs a job: [`SweepPlan`] makes the jobs, the queue runs them, and [`collect`] reads
-//! what became of them.
+//! what became of them. A guided search (`search/`) chooses its cells one after the other from what the earlier ones gave.
 
 mod axis;
 mod cell;
@@ -12,6 +12,7 @@ mod field;
 mod jobs;
 mod results;
 mod sampling;
+mod search;
 mod store;
 #[expect(clippy::module_inception, reason = "the folder is the service, the file its main type")]
 mod sweep;
@@ -28,5 +29,9 @@ pub use field::SweepField;
 pub use jobs::SweepPlan;
 pub use results::{CellResult, SweepTable, collect};
 pub use sampling::Sampling;
+pub use search::{
+    FieldImportance, Goal, GuidedSearch, SearchCommands, SearchDriver, SearchEnd, SearchProgress,
+    SearchStart, SearchTrace, SearchWait, TrialNote, TrialRow, search_trace,
+};
 pub use store::{RecordedCell, SweepRecord, SweepStore};
 pub use sweep::{Sweep, SweepBase};

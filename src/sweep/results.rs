@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use super::axis::Axis;
 use super::field::SweepField;
+use super::search::SearchTrace;
 use super::store::SweepRecord;
 use crate::core::{DOCUMENT_VERSION, Draft, Secs};
 use crate::jobs::{HistoryEntry, Job, JobId, JobStatus};
@@ -25,6 +27,9 @@ pub struct SweepTable {
     pub fields: Vec<String>,
     /// The cells, in the order in which they run.
     pub cells: Vec<CellResult>,
+    /// What its search has found; none if it is no search.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchTrace>,
 }
 
 /// The state of a cell.
@@ -87,11 +92,13 @@ pub fn collect<'a>(
     // the oldest come first, so that the newest stays
     let of_history = entries.iter().filter_map(|entry| Some((entry.group.as_ref()?.cell.as_slice(), entry)));
     let of_history: BTreeMap<&[u32], &HistoryEntry> = of_history.collect();
-    let is_of_drafts = record.sweep.draft_steps.is_some();
+    let is_checked = record.sweep.search.is_some_and(|search| search.check_at.is_some());
+    let is_of_drafts = record.sweep.draft_steps.is_some() || is_checked;
+    let fields: Vec<_> = record.sweep.axes.iter().flat_map(Axis::fields).cloned().collect();
     let cells = record.cells.iter().map(|cell| {
         let empty = CellResult {
             place: cell.place.clone(),
-            values: cell.values.clone(),
+            values: if cell.values.is_empty() { of_base(&fields, &record.base) } else { cell.values.clone() },
             label: cell.label(),
             ..CellResult::default()
         };
@@ -102,16 +109,20 @@ pub fn collect<'a>(
             (None, None) => empty,
         }
     });
-    let fields =
-        record.cells.first().map(|cell| cell.values.iter().map(|(field, _)| field.to_string()).collect());
     SweepTable {
         version: DOCUMENT_VERSION,
         id: record.id.clone(),
         name: record.name.clone(),
         folder: record.folder.clone(),
-        fields: fields.unwrap_or_default(),
         cells: cells.collect(),
+        fields: fields.iter().map(ToString::to_string).collect(),
+        search: None,
     }
+}
+
+/// The values of the base.
+fn of_base(fields: &[SweepField], base: &Draft) -> Vec<(SweepField, String)> {
+    fields.iter().map(|field| (field.clone(), field.value(base))).collect()
 }
 
 fn of_job(cell: CellResult, job: &Job, status: JobStatus, is_of_drafts: bool) -> CellResult {

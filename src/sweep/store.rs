@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::label;
+use super::cell::{Cell, label};
 use super::field::SweepField;
+use super::search::TrialNote;
 use super::sweep::Sweep;
 use crate::core::{Bytes, Draft, Error, Kind, Result, Utc, read_text_bounded};
-use crate::store::{create_folder, write_whole};
+use crate::store::{HeldLock, create_folder, write_whole};
 
 const FOLDER: &str = "sweeps";
+/// Lock that is held while a saved sweep is changed.
+const CHANGES: &str = "changes.lock";
 /// Version of the file format.
 const VERSION: u32 = 1;
 /// Largest file that is read.
@@ -46,12 +49,19 @@ pub struct SweepRecord {
 }
 
 /// A cell of a sweep that was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordedCell {
     /// Its place on each axis.
     pub place: Vec<u32>,
     /// What the axes set.
     pub values: Vec<(SweepField, String)>,
+    /// What a search found out about it.
+    #[serde(default, skip_serializing_if = "is_empty_note")]
+    pub trial: TrialNote,
+}
+
+fn is_empty_note(note: &TrialNote) -> bool {
+    *note == TrialNote::default()
 }
 
 impl RecordedCell {
@@ -66,11 +76,35 @@ impl SweepRecord {
     #[cfg(test)]
     pub(crate) fn example(name: &str, draft: &Draft, cells: &[super::CellResult]) -> Self {
         let sweep = Sweep { name: name.to_owned(), ..Sweep::with_axes(Vec::new()) };
-        let cells =
-            cells.iter().map(|cell| RecordedCell { place: cell.place.clone(), values: cell.values.clone() });
+        let cells = cells.iter().map(|cell| RecordedCell {
+            place: cell.place.clone(),
+            values: cell.values.clone(),
+            trial: TrialNote::default(),
+        });
         Self {
             cells: cells.collect(),
             ..Self::new("s".to_owned(), sweep, draft.clone(), PathBuf::from("videos"))
+        }
+    }
+
+    /// Adds a cell at the end.
+    pub(super) fn push(&mut self, cell: Cell) {
+        let Cell { place, values, .. } = cell;
+        self.cells.push(RecordedCell { place, values, trial: TrialNote::default() });
+    }
+
+    /// Whether it is a search that may have further trials, or trials that were not measured yet.
+    pub fn is_open_search(&self) -> bool {
+        let Some(search) = &self.sweep.search else { return false };
+        let wanted = search.trials as usize + usize::from(search.has_reference());
+        let is_known = |cell: &RecordedCell| cell.trial.difference.is_some() || cell.trial.is_stopped;
+        self.cells.len() < wanted || (search.has_reference() && !self.cells.iter().all(is_known))
+    }
+
+    /// Keeps what a search found out about the cell at `place`.
+    pub(super) fn note(&mut self, place: &[u32], note: TrialNote) {
+        if let Some(cell) = self.cells.iter_mut().find(|cell| cell.place == place) {
+            cell.trial = note;
         }
     }
 
@@ -103,8 +137,26 @@ impl SweepStore {
         Self { folder: data_dir.join(FOLDER) }
     }
 
-    /// Saves a sweep, or replaces the one with the same id.
+    /// Saves a new sweep.
     pub fn save(&self, record: &SweepRecord) -> Result<()> {
+        self.write(record)
+    }
+
+    /// Changes the saved sweep with this id and returns it. Several programs may do so at the same time.
+    pub fn update(&self, id: &str, change: impl FnOnce(&mut SweepRecord)) -> Result<SweepRecord> {
+        let _lock = HeldLock::wait(&self.folder.join(CHANGES))?;
+        let mut record = read(&self.path(id))?;
+        change(&mut record);
+        self.write(&record)?;
+        Ok(record)
+    }
+
+    /// The lock of the program that carries on the search with this id.
+    pub(super) fn lock_path(&self, id: &str) -> PathBuf {
+        self.folder.join(id).with_extension("lock")
+    }
+
+    fn write(&self, record: &SweepRecord) -> Result<()> {
         let text = ron::ser::to_string_pretty(record, ron::ser::PrettyConfig::default())
             .map_err(|error| Error::new(Kind::Bug, "Cannot encode the sweep as RON").because(error))?;
         create_folder(&self.folder).map_err(|error| {

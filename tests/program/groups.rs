@@ -18,7 +18,7 @@ fn draft() -> Draft {
 }
 
 fn group(cell: u32) -> JobGroup {
-    JobGroup { id: "g".to_owned(), name: "guidance".to_owned(), cell: vec![cell] }
+    JobGroup { id: "g".to_owned(), name: "guidance".to_owned(), cell: vec![cell], is_timed: false }
 }
 
 fn high_steps(events: &[(JobId, Event)]) -> usize {

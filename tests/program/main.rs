@@ -16,4 +16,5 @@ mod plan;
 mod preflight;
 mod presets;
 mod queue;
+mod search;
 mod sweep;

@@ -102,6 +102,7 @@ fn the_winner_of_a_sweep_becomes_a_preset_and_the_sweep_is_exported() {
     window.command("Presets");
     window.wait("the preset", |window| window.has_button("Apply seed 8"));
     window.set_number("Steps", "9");
+    window.set_text("Search presets", "seed 8");
     window.click_when_there("Apply seed 8");
     window.wait("its steps", |window| window.number("Steps") == "2");
     window.command("Sweep");
@@ -142,4 +143,63 @@ fn six_drafts_are_made_and_two_finished() {
         window.jobs().iter().filter(|job| job.ended().unwrap().status == EndStatus::Done).collect();
     assert_eq!(done.iter().map(|job| job.spec.draft.seed).collect::<Vec<_>>(), [2, 5]);
     assert_eq!(done[0].ended().unwrap().steps.len(), 3, "the draft's step is not computed again");
+}
+
+#[test]
+fn the_drafts_preview_is_seen_after_a_restart() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open_on(data_dir.path(), &tall());
+    window.set_number("Steps", "4");
+    window.set_number("Frames", "5");
+    window.command("Sweep");
+    window.wait_for("New sweep");
+    window.control(Role::CheckBox, "Drafts only").click();
+    window.step();
+    start(&mut window, &["1, 2"], 2);
+    let is_paused = |window: &Window| window.jobs().iter().all(|job| job.state == JobState::Paused);
+    window.wait("both drafts pause", is_paused);
+    drop(window);
+    let mut window = Window::open_on(data_dir.path(), &tall());
+    window.command("Sweep");
+    window.wait_for("Choose seed 2");
+    let without = "Preview of seed 1";
+    window.wait("the previews of both drafts", |window| {
+        window.shows(without) && window.shows("Preview of seed 2")
+    });
+    // nothing was computed for that
+    assert!(window.jobs().iter().all(|job| job.state == JobState::Paused));
+}
+
+#[test]
+fn a_search_started_in_the_window_is_continued_after_a_restart() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open_on(data_dir.path(), &tall());
+    window.set_number("Steps", "30");
+    window.set_number("Frames", "5");
+    window.command("Sweep");
+    window.wait_for("New sweep");
+    window.control(Role::ComboBox, "Which cells").click();
+    window.wait_for("Search: fastest");
+    window.click_label("Search: fastest");
+    window.set_number("Trials", "4");
+    window.set_number("At least", "0");
+    window.click("Add an axis");
+    window.step();
+    window.set_text("Values of axis 1", "1, 2, 3, 4, 5, 6");
+    window.wait("the search can be started", |window| window.has_button("Start search"));
+    window.click("Start search");
+    window.wait("the reference and a trial are done", |window| {
+        window.jobs().iter().filter(|job| job.ended().is_some()).count() >= 2
+    });
+    drop(window);
+    let mut window = Window::open_on(data_dir.path(), &tall());
+    window.wait_for_ends(5);
+    assert_eq!(window.ends(), [EndStatus::Done; 5]);
+    let seeds: std::collections::BTreeSet<_> =
+        window.jobs().iter().skip(1).map(|job| job.spec.draft.seed).collect();
+    assert_eq!(seeds.len(), 4, "no trial runs twice");
+    window.command("Sweep");
+    window.wait_for("The search has ended: all its trials are done");
+    window.wait_for("Best: trial ");
+    window.wait_for("Importance");
 }

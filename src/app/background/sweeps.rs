@@ -8,15 +8,16 @@ use std::time::Instant;
 use crossbeam_channel::Receiver;
 use eframe::egui::{Context, TextureId, Vec2};
 
+use super::search_traces::SearchTraces;
 use super::sweep_clips::{MAX_CLIPS, SweepClips};
 use super::sweep_planning::SweepPlanning;
+use super::sweep_reading::{draft_preview, free_folder, read_entries};
 use super::task::TaskThread;
-use crate::attempt::saved_preview;
 use crate::core::{Error, Frame, Result, Waker};
-use crate::jobs::{HistoryEntry, Job, JobId, JobSpec, JobStatus};
-use crate::library::{History, Ratings};
+use crate::jobs::{HistoryEntry, Job, JobId, JobStatus};
 use crate::sweep::{
-    CellResult, ExportedSweep, SweepPlan, SweepRecord, SweepStore, SweepTable, collect, export_sweep,
+    CellResult, ExportedSweep, SearchTrace, SweepPlan, SweepRecord, SweepStore, SweepTable, collect,
+    export_sweep,
 };
 
 /// What the thread found out.
@@ -46,6 +47,7 @@ pub(in crate::app) struct Sweeps {
     store: SweepStore,
     work: TaskThread<SweepAnswer>,
     planning: SweepPlanning,
+    traces: SearchTraces,
     records: Vec<SweepRecord>,
     open: Option<String>,
     entries: Vec<HistoryEntry>,
@@ -75,6 +77,7 @@ impl Sweeps {
             store: SweepStore::new(data_dir),
             work: TaskThread::start("sweeps", waker())?,
             planning: SweepPlanning::start(data_dir, waker)?,
+            traces: SearchTraces::start(waker())?,
             records: Vec::new(),
             open: None,
             entries: Vec::new(),
@@ -151,15 +154,18 @@ impl Sweeps {
         }
     }
 
-    /// Changes the record in the grid, and saves it.
+    /// Changes the marks of the record in the grid, and saves them.
     pub(in crate::app) fn change(&mut self, change: impl FnOnce(&mut SweepRecord)) {
         let open = self.open.clone();
         let Some(record) = self.records.iter_mut().find(|record| Some(&record.id) == open.as_ref()) else {
             return;
         };
         change(record);
-        let (store, record) = (self.store.clone(), record.clone());
-        self.save(move || SweepAnswer::Kept(store.save(&record)));
+        let (id, pinned, dropped) = (record.id.clone(), record.pinned.clone(), record.dropped.clone());
+        let store = self.store.clone();
+        // the marks alone: a search may add cells meanwhile
+        let keep = move || store.update(&id, |saved| (saved.pinned, saved.dropped) = (pinned, dropped));
+        self.save(move || SweepAnswer::Kept(keep().map(drop)));
     }
 
     /// Writes the sweep in the grid to a new folder beside its videos.
@@ -188,6 +194,7 @@ impl Sweeps {
     ) -> Vec<SweepNotice> {
         let mut notices: Vec<_> = self.clips.drain().into_iter().map(SweepNotice::Failed).collect();
         self.planning.drain();
+        self.traces.drain();
         while let Some(answer) = self.work.poll() {
             let answer = answer.unwrap_or_else(SweepAnswer::Failed);
             notices.extend(self.take(answer));
@@ -217,11 +224,16 @@ impl Sweeps {
         if self.read.as_ref() != Some(&(id.clone(), revision)) {
             self.read = Some((id.clone(), revision));
             let data_dir = self.data_dir.clone();
-            self.work.submit(move || read_entries(&data_dir, id).unwrap_or_else(SweepAnswer::Failed));
+            self.work.submit(move || match read_entries(&data_dir, &id) {
+                Ok((entries, stars)) => SweepAnswer::Entries(id, entries, stars),
+                Err(error) => SweepAnswer::Failed(error),
+            });
         }
         if self.table.is_none() || !Arc::ptr_eq(&self.queue, queue) {
             self.queue = Arc::clone(queue);
             self.tabulate();
+            // another program may carry the search on
+            self.needs_records |= self.record().is_some_and(|record| record.sweep.search.is_some());
         }
         self.request_clips();
         notices
@@ -236,6 +248,7 @@ impl Sweeps {
             }
             SweepAnswer::Records(records, errors) => {
                 self.records = records;
+                self.tabulate();
                 if self.open.is_none() {
                     self.open = self.records.first().map(|record| record.id.clone());
                 }
@@ -272,9 +285,23 @@ impl Sweeps {
     }
 
     fn tabulate(&mut self) {
-        let Some(record) = self.record() else { return };
+        // not by a method: the traces are changed below
+        let is_open = |record: &&SweepRecord| Some(&record.id) == self.open.as_ref();
+        let Some(record) = self.records.iter().find(is_open) else { return };
         let jobs = self.queue.iter().map(|job| (job, JobStatus::of(job, false)));
-        self.table = Some(collect(record, jobs, &self.entries));
+        let table = collect(record, jobs, &self.entries);
+        self.traces.ask(record, &table, &self.stars);
+        self.table = Some(table);
+    }
+
+    /// What the search in the grid has found; none for a sweep that is no search.
+    pub(in crate::app) fn trace(&self) -> Option<&SearchTrace> {
+        self.traces.of(self.open.as_ref()?)
+    }
+
+    /// Reads the records again, because a search has added trials.
+    pub(in crate::app) fn read_again(&mut self) {
+        self.needs_records = true;
     }
 
     /// Requests the videos of the first cells in the order of the grid: pinned ones first.
@@ -312,32 +339,6 @@ pub(in crate::app) fn shown_cells<'a>(record: &SweepRecord, table: &'a SweepTabl
 fn first_videos(record: &SweepRecord, table: &SweepTable) -> BTreeMap<Vec<u32>, PathBuf> {
     let cells = shown_cells(record, table).into_iter().take(MAX_CLIPS);
     cells.filter_map(|cell| Some((cell.place.clone(), cell.output.clone()?))).collect()
-}
-
-/// What the saved state of a draft shows; a cell without it stays empty.
-fn draft_preview(data_dir: &Path, spec: &JobSpec, uid: &str) -> Option<Vec<Frame>> {
-    saved_preview(data_dir, spec, uid).unwrap_or_else(|error| {
-        tracing::warn!("No preview of a draft: {error:#}");
-        None
-    })
-}
-
-/// A folder for an export beside the videos that does not exist yet.
-fn free_folder(videos: &Path) -> PathBuf {
-    let name = videos.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let numbered = |number: u32| videos.with_file_name(format!("{name}-page-{number}"));
-    (1..u32::MAX).map(numbered).find(|folder| !folder.exists()).unwrap_or_else(|| numbered(0))
-}
-
-/// The ended jobs of a sweep, and the stars of those that have some.
-fn read_entries(data_dir: &Path, id: String) -> Result<SweepAnswer> {
-    if !History::path_in(data_dir).exists() {
-        return Ok(SweepAnswer::Entries(id, Vec::new(), BTreeMap::new()));
-    }
-    let (history, _) = History::open(data_dir)?;
-    let (entries, ratings) = (history.of_group(&id)?, Ratings::load(data_dir)?);
-    let stars = entries.iter().map(|entry| (entry.id.clone(), ratings.of(&entry.id))).collect();
-    Ok(SweepAnswer::Entries(id, entries, stars))
 }
 
 #[cfg(test)]
@@ -431,14 +432,5 @@ mod tests {
         assert_eq!(videos.len(), MAX_CLIPS);
         assert!(videos.contains_key([39].as_slice()) && videos.contains_key([1].as_slice()));
         assert!(!videos.contains_key([0].as_slice()));
-    }
-
-    #[test]
-    fn an_export_takes_the_next_free_folder() {
-        let dir = tempfile::tempdir().unwrap();
-        let videos = dir.path().join("seeds");
-        let first = free_folder(&videos);
-        std::fs::create_dir(&first).unwrap();
-        assert_eq!(free_folder(&videos), dir.path().join("seeds-page-2"));
     }
 }

@@ -159,8 +159,8 @@ impl Form {
     }
 
     /// Takes in the own presets.
-    pub(in crate::app) fn set_own_presets(&mut self, own: Vec<Preset>) -> Result<()> {
-        self.planner.set_own_presets(own)
+    pub(in crate::app) fn set_presets(&mut self, presets: Vec<Preset>) {
+        self.planner.set_presets(presets);
     }
 
     /// Looks for models in another folder from the next scan on.
@@ -341,6 +341,11 @@ impl Form {
     pub(in crate::app) fn time_limit(&self) -> Option<Secs> {
         let own = self.context.timeout_s.map(|seconds| Some(seconds as f64).filter(|seconds| *seconds > 0.0));
         own.map_or_else(|| self.settings().errors.timeout().map(Secs::from), |own| own.map(Secs))
+    }
+
+    /// What the jobs of further trials of a search are planned with.
+    pub(in crate::app) fn search_plans(&self) -> (Planner, JobOptions) {
+        (self.planner.clone(), JobOptions { preview: true, ..JobOptions::default() })
     }
 
     /// What sweeps that start from the form are planned with.

@@ -53,7 +53,13 @@ impl Form {
                 name: preset.name.clone(),
                 description: preset.description.clone(),
                 missing_model: self.planner.model(&after.model).is_err().then(|| after.model.clone()),
-                missing_loras: preset.missing_loras().map(PresetLora::name).collect(),
+                missing_loras: self
+                    .planner
+                    .catalog()
+                    .preset_for_model(preset, &after.model)
+                    .missing_loras()
+                    .map(PresetLora::name)
+                    .collect(),
                 differences: differences(&self.draft, &after),
             }
         };
@@ -88,7 +94,9 @@ impl Form {
             let mut made_for = installed.filter(|model| catalog.is_made_for(preset, &model.id));
             made_for.next().map_or(chosen.model, |model| model.id.clone())
         };
+        let of_model = self.planner.new_form(catalog.preset_for_model(preset, &model).draft(&before.prompt));
         Draft {
+            loras: of_model.loras,
             model,
             seed: before.seed,
             start_image: before.start_image,

@@ -30,6 +30,7 @@ use crate::app::background::library::Library;
 use crate::app::background::measurements::{Measurements, Said};
 use crate::app::background::player::player::Player;
 use crate::app::background::restore::{Found, is_weights};
+use crate::app::background::searches::Searches;
 use crate::app::background::sweeps::Sweeps;
 use crate::app::background::system_notifications::SystemNotifications;
 use crate::app::background::task::TaskThread;
@@ -97,6 +98,7 @@ pub(super) struct State {
     pub(super) measurements: Measurements,
     pub(super) library: Library,
     pub(super) sweeps: Sweeps,
+    pub(super) searches: Searches,
     /// The files of the last deletion, for undo.
     pub(super) deleted: Vec<PathBuf>,
     /// Dropped files with settings, until the user says what each is for.
@@ -200,6 +202,7 @@ impl App {
             measurements: Measurements::start(data_dir.clone(), monitor, &form.settings().monitor, waker())?,
             library: Library::start(&data_dir, waker())?,
             sweeps: Sweeps::start(&data_dir, &waker)?,
+            searches: Searches::start(&data_dir, waker())?,
             deleted: Vec::new(),
             offered: VecDeque::new(),
             background: TaskThread::start("files", waker())?,

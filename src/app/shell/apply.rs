@@ -20,6 +20,7 @@ use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
+use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
 use crate::core::{Error, Fix, FrameCount, Kind, Result, Seed};
 use crate::jobs::{JobId, JobSpec, Priority};
@@ -59,7 +60,7 @@ impl App {
                 state.player.set_speed(speed, now);
                 Ok(())
             }
-            Action::Presets(action) => state.apply_presets(action),
+            Action::Presets(action) => self.apply_presets(action),
             Action::Queue(QueueAction::ShowGallery) | Action::Compare(CompareAction::ShowGallery) => {
                 self.layout.show(PanelId::Gallery);
                 Ok(())
@@ -111,6 +112,14 @@ impl App {
         if let Err(error) = done {
             self.state.report_error(&error);
         }
+    }
+
+    /// Carries out what was asked of the presets; a fetch is shown in the models panel.
+    fn apply_presets(&mut self, action: PresetsAction) -> Result<()> {
+        if matches!(action, PresetsAction::FetchLora(_)) {
+            self.layout.show(PanelId::Models);
+        }
+        self.state.apply_presets(action)
     }
 
     /// Does what the monitor recommended.
@@ -316,6 +325,12 @@ impl State {
 
     /// Opens a file: a video is shown in the player, and its settings are loaded into the form.
     pub(super) fn open_file(&mut self, path: PathBuf, now: Instant) {
+        if path.extension().is_some_and(|extension| extension == "ron") {
+            if let Err(error) = self.apply_presets(PresetsAction::Import(path)) {
+                self.report_error(&error);
+            }
+            return;
+        }
         if !is_weights(&path) {
             self.player.open(path.clone(), None, now);
         }

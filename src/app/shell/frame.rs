@@ -127,6 +127,8 @@ impl Tree<'_> {
                 sweeps.frame(&cell.place).or_else(thumbnail)
             },
             stars: &|uid| sweeps.stars(uid),
+            trace: sweeps.trace(),
+            search_status: sweeps.open().and_then(|(record, _)| state.searches.status(&record.id)),
             plan: sweeps.planning().plan(),
             estimate: sweeps.planning().cost(),
             draft: &state.form.draft,
@@ -185,6 +187,7 @@ impl Tree<'_> {
                 let view = PresetsView {
                     presets: &state.presets,
                     num_shipped: state.pages.num_shipped,
+                    starred: &state.window.starred_presets,
                     previews: &previews,
                     removed: state.pages.removed.as_ref(),
                 };

@@ -31,6 +31,9 @@ impl State {
                 (self.form.draft.prompt, self.form.draft.negative_prompt) = (prompt, negative_prompt);
             }
             GalleryAction::ReuseSeed(seed) => self.set_seed(seed),
+            GalleryAction::SavePreset(name, draft) => {
+                self.save_draft_as_preset(&name, &draft, "Saved from a result")?;
+            }
             GalleryAction::ContinueFrom(path) => self.form.continue_from(path)?,
             GalleryAction::UseAsStartImage(path) => self.use_as_image(path),
             GalleryAction::Export(path, format) => self.export(path, format)?,

@@ -7,11 +7,13 @@ use eframe::egui::Context;
 use super::app::State;
 use super::layout::PanelId;
 use super::notifications::Tone;
+use crate::app::background::searches::SearchNotice;
 use crate::app::background::sweeps::SweepNotice;
 use crate::app::form::SeedMode;
 use crate::app::panels::sweep::SweepAction;
 use crate::core::Result;
 use crate::queue::QueueCommand;
+use crate::sweep::{SearchCommands, SearchStart};
 
 /// The panel that shows what an action opens.
 pub(super) fn panel_of(action: &SweepAction) -> Option<PanelId> {
@@ -62,6 +64,7 @@ impl State {
                 self.form.context.seed_mode = SeedMode::Fixed;
             }
             SweepAction::Export => self.sweeps.export(),
+            SweepAction::ContinueSearch(id) => self.searches.go_on(&id),
         }
         Ok(())
     }
@@ -76,7 +79,12 @@ impl State {
         for notice in self.sweeps.update(&self.queue, self.library.revision(), is_shown) {
             match notice {
                 SweepNotice::Submit(plan) => match self.worker.submit_all(plan.specs) {
-                    Ok(answer) => self.sweeps.submitted(answer),
+                    Ok(answer) => {
+                        self.sweeps.submitted(answer);
+                        if plan.record.sweep.search.is_some() {
+                            self.searches.follow(&plan.record.id, SearchStart::New);
+                        }
+                    }
                     Err(error) => self.report_error(&error),
                 },
                 SweepNotice::Exported(exported) => {
@@ -89,5 +97,36 @@ impl State {
         if is_shown {
             self.sweeps.play(ctx, now);
         }
+        self.carry_searches_on();
+    }
+
+    /// Has the queue do what the searches need; they go on whether the panel is seen or not.
+    fn carry_searches_on(&mut self) {
+        if !self.form.is_scanned() {
+            // their jobs could not be planned
+            return;
+        }
+        let form = &self.form;
+        for notice in self.searches.update(&self.queue, self.library.revision(), || form.search_plans()) {
+            match notice {
+                SearchNotice::Commands(commands) => {
+                    if let Err(error) = self.command_for_search(commands) {
+                        self.report_error(&error);
+                    }
+                }
+                SearchNotice::Changed => self.sweeps.read_again(),
+                SearchNotice::Failed(error) => self.report_error(&error),
+            }
+        }
+    }
+
+    fn command_for_search(&mut self, commands: SearchCommands) -> Result<()> {
+        let SearchCommands { submit, resume, cancel } = commands;
+        if !submit.is_empty() {
+            self.sweeps.submitted(self.worker.submit_all(submit)?);
+        }
+        let resume = resume.into_iter().map(QueueCommand::Resume);
+        let commands: Vec<_> = resume.chain(cancel.into_iter().map(QueueCommand::Cancel)).collect();
+        if commands.is_empty() { Ok(()) } else { self.worker.command(QueueCommand::Many(commands)) }
     }
 }

@@ -1,5 +1,6 @@
 //! The window state that is saved between sessions: form, prompt history, theme.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,8 @@ pub(in crate::app) struct WindowState {
     pub(in crate::app) video: Option<PathBuf>,
     /// Columns of the queue.
     pub(in crate::app) queue_columns: Columns,
+    /// Names of the presets that are shown first.
+    pub(in crate::app) starred_presets: BTreeSet<String>,
 }
 
 impl Default for WindowState {
@@ -47,6 +50,7 @@ impl Default for WindowState {
             theme: ThemePreference::Dark,
             video: None,
             queue_columns: Columns::default(),
+            starred_presets: BTreeSet::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::jobs::{EndStatus, HistoryEntry};
 use crate::presets::Preset;
 
 /// Highest rating; 0 means that an item was not rated.
-pub(super) const MAX_RATING: u8 = 5;
+pub(crate) const MAX_RATING: u8 = 5;
 
 /// One ended job, as the gallery shows it.
 #[derive(Clone, Debug, PartialEq)]

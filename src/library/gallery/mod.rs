@@ -11,6 +11,7 @@ mod thumbnails;
 
 pub use filter::{GalleryFilter, GalleryOrder};
 pub use item::GalleryItem;
+pub(crate) use item::MAX_RATING;
 pub use load::load_gallery;
 pub use ratings::Ratings;
 pub use thumbnails::Thumbnails;

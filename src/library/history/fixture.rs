@@ -52,7 +52,12 @@ pub(super) fn full_task(id: &str) -> HistoryEntry {
         }],
         estimated_s: Some(Secs(12.0)),
         estimated_peak_mb: Some(320.0),
-        group: Some(JobGroup { id: "g".to_owned(), name: "guidance".to_owned(), cell: vec![1, 0] }),
+        group: Some(JobGroup {
+            id: "g".to_owned(),
+            name: "guidance".to_owned(),
+            cell: vec![1, 0],
+            is_timed: false,
+        }),
         ..task(id, 1000)
     }
 }

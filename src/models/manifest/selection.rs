@@ -57,6 +57,17 @@ impl Manifest {
         Ok(Selection { item, variant, files })
     }
 
+    /// The id of the item with a file of this SHA-256; where the manifest knows none, with a file of this name.
+    pub fn item_of(&self, file_name: &str, sha256: Option<&str>) -> Option<&str> {
+        let is_it = |file: &ManifestFile| match (&file.sha256, sha256) {
+            (Some(known), Some(wanted)) => known == wanted,
+            _ => file.path.rsplit('/').next() == Some(file_name),
+        };
+        let found =
+            self.selections().into_iter().find(|selection| selection.files.iter().any(|file| is_it(file)));
+        found.map(|selection| selection.item.id.as_str())
+    }
+
     /// Every variant of every item.
     pub fn selections(&self) -> Vec<Selection<'_>> {
         let pairs = self.items.iter().flat_map(|item| item.variants.iter().map(move |one| (item, one)));

@@ -19,6 +19,7 @@ pub(in crate::app) enum GalleryVerb {
     ReusePrompt,
     ReuseSeed,
     Remix,
+    SavePreset,
     ContinueFrom,
     UseAsStartImage,
     ExportMp4,
@@ -46,6 +47,8 @@ pub(in crate::app) enum GalleryAction {
     ReuseSeed(u64),
     /// All settings with a new random seed.
     Remix(Box<Draft>),
+    /// Save these settings as a preset of this name.
+    SavePreset(String, Box<Draft>),
     /// Continue from the last frame of this clip.
     ContinueFrom(PathBuf),
     /// Use the last frame, or the image, as start image.
@@ -66,7 +69,7 @@ pub(in crate::app) enum GalleryAction {
 
 impl GalleryVerb {
     /// Every verb, in the order of the context menu.
-    pub(in crate::app) const ALL: [Self; 15] = [
+    pub(in crate::app) const ALL: [Self; 16] = [
         Self::Open,
         Self::Compare,
         Self::RankBlind,
@@ -74,6 +77,7 @@ impl GalleryVerb {
         Self::Remix,
         Self::ReusePrompt,
         Self::ReuseSeed,
+        Self::SavePreset,
         Self::ContinueFrom,
         Self::UseAsStartImage,
         Self::ExportMp4,
@@ -94,6 +98,7 @@ impl GalleryVerb {
             Self::ReusePrompt => "Reuse the prompt",
             Self::ReuseSeed => "Reuse the seed",
             Self::Remix => "Remix (all but the seed)",
+            Self::SavePreset => "Save as a preset",
             Self::ContinueFrom => "Continue from the last frame",
             Self::UseAsStartImage => "Use as start image",
             Self::ExportMp4 => "Export as MP4",
@@ -118,6 +123,7 @@ impl GalleryVerb {
             Self::Delete => plain(Key::Delete),
             Self::Reveal => Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::R)),
             Self::RankBlind
+            | Self::SavePreset
             | Self::ContinueFrom
             | Self::UseAsStartImage
             | Self::ExportMp4
@@ -162,6 +168,10 @@ impl GalleryVerb {
                 negative_prompt: draft.negative_prompt,
             }),
             Self::ReuseSeed => first.seed.map(|seed| GalleryAction::ReuseSeed(seed.0)),
+            Self::SavePreset => {
+                let name = first.output.as_ref()?.file_stem()?.to_string_lossy().into_owned();
+                draft().map(|draft| GalleryAction::SavePreset(name, draft))
+            }
             Self::ContinueFrom => output.map(GalleryAction::ContinueFrom),
             Self::UseAsStartImage => output.map(GalleryAction::UseAsStartImage),
             Self::ExportMp4 => exported(output, Format::Mp4),

@@ -1,5 +1,6 @@
 //! Shipped and own presets, each with what it would change in the form.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use eframe::egui::{Button, Label, RichText, ScrollArea, TextEdit, Ui};
@@ -18,6 +19,8 @@ pub(in crate::app) struct PresetsView<'a> {
     pub(in crate::app) num_shipped: usize,
     /// What each would change in the form.
     pub(in crate::app) previews: &'a [PresetPreview],
+    /// Names of those that are shown first.
+    pub(in crate::app) starred: &'a BTreeSet<String>,
     /// The preset that was removed last, which can be brought back.
     pub(in crate::app) removed: Option<&'a Preset>,
 }
@@ -33,6 +36,8 @@ pub(in crate::app) enum PresetsAction {
     Rename(String, String),
     /// Copy this preset among the own ones.
     Duplicate(String),
+    /// Show this preset first, or at its place again.
+    Star(String),
     /// Remove this own preset.
     Remove(String),
     /// Bring the preset back that was removed last.
@@ -41,6 +46,8 @@ pub(in crate::app) enum PresetsAction {
     Import(PathBuf),
     /// Choose the file of this own preset's LoRA, which is not at this path any more.
     ChooseLora(String, PathBuf),
+    /// Ask for this item of the manifest, which has a LoRA that is missing.
+    FetchLora(String),
     /// Write this preset to a new file.
     Export(String, PathBuf),
 }
@@ -64,7 +71,9 @@ impl PresetsPanel {
         let search = self.search.to_lowercase();
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             let mut found = false;
-            for (index, preset) in view.presets.iter().enumerate() {
+            let mut presets: Vec<_> = view.presets.iter().enumerate().collect();
+            presets.sort_by_key(|(_, preset)| !view.starred.contains(&preset.name));
+            for (index, preset) in presets {
                 let text = format!("{} {} {}", preset.name, preset.description, preset.model).to_lowercase();
                 if !search.split_whitespace().all(|word| text.contains(word)) {
                     continue;
@@ -123,11 +132,19 @@ impl PresetsPanel {
         ui.horizontal_wrapped(|ui| {
             ui.strong(name);
             ui.weak(if is_own { "own" } else { "shipped" });
-            let can_apply = preset.missing_loras().next().is_none();
+            let preview = view.previews.iter().find(|preview| preview.name == *name);
+            let can_apply = preview.map_or_else(
+                || preset.missing_loras().next().is_none(),
+                |preview| preview.missing_loras.is_empty(),
+            );
             let apply = ui.add_enabled(can_apply, Button::new(format!("Apply {name}")).small());
             let apply = apply.on_hover_text("Use its settings in the form; prompt, images and seed stay");
-            if apply.on_disabled_hover_text("Choose the files of its LoRAs first").clicked() {
+            if apply.on_disabled_hover_text("Fetch its LoRAs or choose their files first").clicked() {
                 actions.push(PresetsAction::Apply(name.clone()));
+            }
+            let star = Button::new(format!("Star {name}")).small().selected(view.starred.contains(name));
+            if ui.add(star).on_hover_text("Show it first").clicked() {
+                actions.push(PresetsAction::Star(name.clone()));
             }
             if ui.small_button("Duplicate").clicked() {
                 actions.push(PresetsAction::Duplicate(name.clone()));
@@ -149,7 +166,7 @@ impl PresetsPanel {
         self.rename_ui(ui, name, actions);
         ui.add(Label::new(&preset.description).wrap());
         ui.add(Label::new(RichText::new(summary(preset)).weak()).wrap());
-        missing_loras_ui(ui, preset, actions);
+        missing_loras_ui(ui, preset, is_own, actions);
         if let Some(preview) = view.previews.iter().find(|preview| preview.name == *name) {
             difference_ui(ui, preview);
         }
@@ -190,16 +207,26 @@ fn summary(preset: &Preset) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// The LoRAs whose files are not on this machine, each with a button that chooses its file.
-fn missing_loras_ui(ui: &mut Ui, preset: &Preset, actions: &mut Vec<PresetsAction>) {
+/// The LoRAs whose files are not on this machine, with a button that fetches them and, for an own preset, one that chooses
+/// the file.
+fn missing_loras_ui(ui: &mut Ui, preset: &Preset, is_own: bool, actions: &mut Vec<PresetsAction>) {
+    let mut items: Vec<_> = preset.missing_loras().filter_map(|lora| lora.fetched_as.as_ref()).collect();
+    items.dedup();
+    for item in items {
+        let fetch = ui.small_button(format!("Fetch {item}…"));
+        if fetch.on_hover_text("Shows what is fetched in the models panel").clicked() {
+            actions.push(PresetsAction::FetchLora(item.clone()));
+        }
+    }
     for lora in preset.missing_loras() {
         let name = lora.name();
         ui.horizontal_wrapped(|ui| {
             let text = format!("Needs the LoRA {name}, which is not on this machine");
             ui.label(RichText::new(text).color(theme::tokens(ui).warning))
                 .on_hover_text(format!("It was {}", lora.file.display()));
-            let choose = ui.small_button(format!("Choose the file of {name}"));
-            if choose.on_hover_text("The preset keeps the file that you choose").clicked() {
+            let choose = ui.add_enabled(is_own, Button::new(format!("Choose the file of {name}")).small());
+            let choose = choose.on_hover_text("The preset keeps the file that you choose");
+            if choose.on_disabled_hover_text("Duplicate the preset to choose another file").clicked() {
                 actions.push(PresetsAction::ChooseLora(preset.name.clone(), lora.file.clone()));
             }
         });

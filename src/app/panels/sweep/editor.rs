@@ -1,8 +1,9 @@
 //! The editor of a new sweep: axes, conditions, drafts, and the cost before it starts.
 
-use eframe::egui::{Button, DragValue, RichText, TextEdit, Ui};
+use eframe::egui::{Button, Checkbox, DragValue, RichText, TextEdit, Ui};
 
 use super::axis_row::AxisRow;
+use super::choice::CellChoice;
 use super::view::{SweepAction, SweepView};
 use crate::app::theme;
 use crate::app::widgets::duration::short_time;
@@ -11,7 +12,9 @@ use crate::core::{Result, counted};
 use crate::sweep::{Condition, Cut, Sweep, SweepEstimate, SweepField};
 
 /// Axes of a grid.
-const MAX_AXES: usize = 4;
+const MAX_GRID_AXES: usize = 4;
+/// Axes of a sweep that makes some combinations only.
+const MAX_AXES: usize = 16;
 
 /// The sweep that is typed.
 #[derive(Default)]
@@ -19,6 +22,7 @@ pub(super) struct Editor {
     axes: Vec<AxisRow>,
     skip: String,
     name: String,
+    cells: CellChoice,
     is_draft: bool,
     draft_steps: u32,
     /// The sweep that was sent last.
@@ -41,7 +45,8 @@ impl Editor {
             self.axes.remove(index);
         }
         ui.horizontal_wrapped(|ui| {
-            let can_add = self.axes.len() < MAX_AXES;
+            let limit = if self.cells.is_every() { MAX_GRID_AXES } else { MAX_AXES };
+            let can_add = self.axes.len() < limit;
             if ui.add_enabled(can_add, Button::new("Add an axis")).clicked() {
                 self.axes.push(AxisRow::new(&self.next_field(), view.draft));
             }
@@ -50,15 +55,18 @@ impl Editor {
             ui.add(edit.desired_width(160.0)).labelled_by(label.id);
             let label = ui.label("Name");
             ui.add(TextEdit::singleline(&mut self.name).desired_width(120.0)).labelled_by(label.id);
-            ui.checkbox(&mut self.is_draft, "Drafts only")
-                .on_hover_text("Each cell pauses after some steps; you choose which ones are finished");
-            if self.is_draft {
+            let drafts = Checkbox::new(&mut self.is_draft, "Drafts only");
+            ui.add_enabled(!self.cells.is_search(), drafts)
+                .on_hover_text("Each cell pauses after some steps; you choose which ones are finished")
+                .on_disabled_hover_text("A search finishes its trials to compare them");
+            if self.is_draft && !self.cells.is_search() {
                 self.draft_steps = self.draft_steps.clamp(1, view.draft.steps.max(2) - 1);
                 let label = ui.label("Draft steps");
                 ui.add(DragValue::new(&mut self.draft_steps).range(1..=view.draft.steps.max(2) - 1))
                     .labelled_by(label.id);
             }
         });
+        self.cells.ui(ui);
         if let Err(problem) = self.skipped() {
             problem_text_ui(ui, &problem);
         }
@@ -85,12 +93,12 @@ impl Editor {
     fn send(&mut self, actions: &mut Vec<SweepAction>) {
         let axes: Result<Vec<_>> = self.axes.iter().map(AxisRow::axis).collect();
         let sweep = match (axes, self.skipped()) {
-            (Ok(axes), Ok(skip)) if !axes.is_empty() => Some(Sweep {
+            (Ok(axes), Ok(skip)) if !axes.is_empty() => Some(self.cells.applied(Sweep {
                 name: self.name.trim().to_owned(),
                 skip,
-                draft_steps: self.is_draft.then_some(self.draft_steps),
+                draft_steps: (self.is_draft && !self.cells.is_search()).then_some(self.draft_steps),
                 ..Sweep::with_axes(axes)
-            }),
+            })),
             _ => None,
         };
         if sweep != self.sent {
@@ -106,7 +114,11 @@ impl Editor {
             self.count = plan.specs.len();
         }
         ui.horizontal_wrapped(|ui| {
-            let start = format!("Start {}", counted(self.count as u64, "cell"));
+            let start = if self.cells.is_search() {
+                "Start search".to_owned()
+            } else {
+                format!("Start {}", counted(self.count as u64, "cell"))
+            };
             let start = ui.add_enabled(can_start, Button::new(start));
             let is_planned = plan.is_some() || self.sent.is_none();
             let why =

@@ -13,8 +13,9 @@ use crate::app::theme;
 use crate::app::widgets::duration::short_time;
 use crate::core::counted;
 use crate::jobs::{JobId, JobStatus};
+use crate::library::MAX_RATING;
 use crate::queue::GroupVerb;
-use crate::sweep::{CellResult, SweepRecord, SweepTable};
+use crate::sweep::{CellResult, Goal, SweepRecord, SweepTable};
 
 /// Size of a cell's image in points.
 const IMAGE: Vec2 = vec2(176.0, 132.0);
@@ -208,7 +209,8 @@ impl Grid {
     ) {
         if let Some((texture, size)) = (view.frame)(cell) {
             let scale = (IMAGE / size.max(Vec2::splat(1.0))).min_elem();
-            ui.add(Image::new((texture, size * scale)));
+            let what = if cell.output.is_some() { "Video" } else { "Preview" };
+            ui.add(Image::new((texture, size * scale)).alt_text(format!("{what} of {}", cell.label)));
         } else {
             let (rect, _) = ui.allocate_exact_size(IMAGE, Sense::hover());
             ui.painter().rect_filled(rect, 2.0, theme::tokens(ui).line);
@@ -270,11 +272,24 @@ fn verbs_of_cell_ui(
         actions.push(SweepAction::Reuse(Box::new(draft.clone())));
     }
     let stars = cell.uid.as_ref().map_or(0, |uid| (view.stars)(uid));
-    let star = Button::new("Star").selected(stars > 0);
-    if button(star, cell.uid.is_some(), "Rate five stars, or clear the rating")
-        && let Some(uid) = &cell.uid
-    {
-        actions.push(SweepAction::Star(uid.clone(), if stars > 0 { 0 } else { 5 }));
+    let is_rated = record.sweep.search.is_some_and(|search| search.goal == Goal::BestRated);
+    // a search by ratings needs all of them
+    let offered = if is_rated { 1..=MAX_RATING } else { MAX_RATING..=MAX_RATING };
+    for rating in offered {
+        let name = if is_rated { rating.to_string() } else { "Star".to_owned() };
+        let is_given = if is_rated { stars >= rating } else { stars > 0 };
+        let about = if is_rated {
+            format!("Rate {}, or clear this rating", counted(u64::from(rating), "star"))
+        } else {
+            "Rate five stars, or clear the rating".to_owned()
+        };
+        let is_same = if is_rated { stars == rating } else { stars > 0 };
+        let can_rate = if is_rated { cell.output.is_some() } else { cell.uid.is_some() };
+        if button(Button::new(name).selected(is_given), can_rate, &about)
+            && let Some(uid) = &cell.uid
+        {
+            actions.push(SweepAction::Star(uid.clone(), if is_same { 0 } else { rating }));
+        }
     }
     let is_pinned = record.pinned.contains(&cell.place);
     let about = if is_pinned { "Show it in its place again" } else { "Show it first" };

@@ -4,6 +4,7 @@ use eframe::egui::{CollapsingHeader, ComboBox, Role, Ui, WidgetInfo};
 
 use super::editor::Editor;
 use super::grid::Grid;
+use super::trials::trials_ui;
 use super::view::{SweepAction, SweepView};
 
 /// The view state of the sweep panel.
@@ -35,6 +36,9 @@ impl SweepPanel {
             shown.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Sweep in the grid"));
         }
         ui.separator();
+        if let (Some((record, _)), Some(trace)) = (view.open, view.trace) {
+            trials_ui(ui, record, trace, view.search_status, &mut actions);
+        }
         self.grid.ui(ui, view, &mut actions);
         actions
     }

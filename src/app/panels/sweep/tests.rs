@@ -9,18 +9,25 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::editor::Editor;
 use super::{SweepAction, SweepPanel, SweepView};
+use crate::app::background::searches::SearchStatus;
 use crate::app::theme;
 use crate::core::testing::draft;
 use crate::core::{Draft, Result, Secs};
 use crate::jobs::{JobId, JobStatus};
+use crate::metrics::DifferenceMetric;
 use crate::queue::GroupVerb;
-use crate::sweep::{CellResult, SweepField, SweepPlan, SweepRecord, SweepTable};
+use crate::sweep::{
+    CellResult, Goal, GuidedSearch, SearchEnd, SearchTrace, SearchWait, SweepField, SweepPlan, SweepRecord,
+    SweepTable, TrialNote, search_trace,
+};
 
 struct Page {
     panel: SweepPanel,
     record: SweepRecord,
     table: SweepTable,
     plan: Option<Result<SweepPlan>>,
+    trace: Option<SearchTrace>,
+    status: Option<SearchStatus>,
     draft: Draft,
     actions: Vec<SweepAction>,
 }
@@ -55,10 +62,11 @@ fn bench(cells: Vec<CellResult>) -> Page {
         folder: PathBuf::from("videos"),
         fields: vec!["guidance_low".to_owned()],
         cells,
+        search: None,
     };
     let panel =
         SweepPanel { editor: Editor::with_axis(&SweepField::Steps, &draft()), ..SweepPanel::default() };
-    Page { panel, record, table, plan: None, draft: draft(), actions: Vec::new() }
+    Page { panel, record, table, plan: None, trace: None, status: None, draft: draft(), actions: Vec::new() }
 }
 
 fn draw(page: Page, step_dt: f32) -> Harness<'static, Page> {
@@ -72,6 +80,8 @@ fn page_ui(ui: &mut Ui, page: &mut Page) {
         open: Some((&page.record, &page.table)),
         frame: &|_| None,
         stars: &|_| 0,
+        trace: page.trace.as_ref(),
+        search_status: page.status.as_ref(),
         plan: page.plan.as_ref(),
         estimate: None,
         draft: &page.draft,
@@ -250,6 +260,86 @@ fn rows_out_of_view_are_not_laid_out_but_keep_their_height() {
     }
     harness.run_steps(60);
     harness.get_by_label("guidance_low 200");
+}
+
+/// A search with its reference and some trials, of which the fourth misses the bound and the last one runs.
+fn search_page(goal: Goal) -> Page {
+    let count = 7;
+    let statuses = (0..count).map(|at| if at + 1 < count { JobStatus::Done } else { JobStatus::Running });
+    let mut page = bench((0..).zip(statuses).map(|(at, status)| cell(at, status, false)).collect());
+    page.record.sweep.axes = vec!["guidance_low=1, 2, .., 7".parse().unwrap()];
+    page.record.sweep.search = Some(GuidedSearch { trials: 8, ..GuidedSearch::new(goal) });
+    let measured = [(9.0, 100.0), (5.0, 31.0), (6.5, 38.0), (4.0, 34.0), (1.5, 12.0), (3.5, 33.0)];
+    for (index, (seconds, difference)) in measured.into_iter().enumerate() {
+        page.record.cells[index].trial =
+            TrialNote { seconds: Some(Secs(seconds)), difference: Some(difference), ..TrialNote::default() };
+    }
+    if page.record.sweep.search.unwrap().has_reference() {
+        page.table.cells[0].label = "reference".to_owned();
+    }
+    page.trace = search_trace(&page.record, &page.table, &|uid| u8::from(uid == "u1") * 4).unwrap();
+    page
+}
+
+#[test]
+fn the_trials_of_a_search_are_a_table_with_the_best_one_and_the_importance() {
+    let goal = Goal::Fastest { metric: DifferenceMetric::Psnr, at_least: 30.0 };
+    let mut page = search_page(goal);
+    page.status = Some(SearchStatus::Running);
+    let mut harness = draw(page, 0.25);
+    harness.run();
+    harness.get_by_label("Search for the shortest time with PSNR of at least 30.00 dB");
+    harness.get_by_label("Best: trial 5, guidance_low 6: 3.50 s instead of 9.00 s, PSNR 33.00 dB");
+    harness.get_by_label("5 · best");
+    harness.get_by_label("12.00 dB");
+    harness.get_by_label("Importance");
+    harness.get_by_label("A trial is queued or runs");
+    assert!(harness.query_by_role_and_label(Role::Button, "Continue search").is_none());
+    harness.state_mut().status = Some(SearchStatus::Ended(SearchEnd::Cancelled));
+    harness.run();
+    harness.state_mut().actions.clear();
+    click(&mut harness, "Continue search");
+    assert_eq!(harness.state().actions, [SweepAction::ContinueSearch("s".to_owned())]);
+}
+
+#[test]
+fn a_search_by_ratings_offers_all_stars_in_the_grid() {
+    let mut page = search_page(Goal::BestRated);
+    page.status = Some(SearchStatus::Waiting(SearchWait::Ratings(4)));
+    page.table.cells.truncate(1);
+    let mut harness = draw(page, 0.25);
+    harness.run();
+    harness.get_by_label("The search waits until 4 trials are rated with 1 to 5 stars");
+    harness.get_by_label("Best: trial 2, guidance_low 2: 4 of 5 stars");
+    harness.state_mut().actions.clear();
+    click(&mut harness, "3");
+    assert_eq!(harness.state().actions, [SweepAction::Star("u0".to_owned(), 3)]);
+}
+
+#[test]
+fn a_search_is_typed_and_sent_with_its_bound() {
+    let mut harness = page(vec![cell(0, JobStatus::Done, false)]);
+    harness.run();
+    harness.get_by_role_and_label(Role::ComboBox, "Which cells").click();
+    harness.run();
+    harness.get_by_label("Search: fastest").click();
+    harness.run();
+    harness.get_by_label("Stop early").click();
+    harness.run();
+    let Some(SweepAction::Plan(Some(sweep))) = harness.state().actions.last() else {
+        panic!("{:?}", harness.state().actions)
+    };
+    let search = sweep.search.unwrap();
+    assert_eq!(search.goal, Goal::Fastest { metric: DifferenceMetric::Ssim, at_least: 0.95 });
+    assert_eq!((search.trials, search.check_at), (12, Some(0.5)));
+}
+
+#[test]
+fn snapshot_of_a_search() {
+    let goal = Goal::Fastest { metric: DifferenceMetric::Psnr, at_least: 30.0 };
+    let mut page = search_page(goal);
+    page.status = Some(SearchStatus::Running);
+    crate::app::snapshots::compare("search", vec2(900.0, 900.0), |ui| page_ui(ui, &mut page));
 }
 
 #[test]

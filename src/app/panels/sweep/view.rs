@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use eframe::egui::{TextureId, Vec2};
 
+use crate::app::background::searches::SearchStatus;
 use crate::core::{Draft, Error};
 use crate::jobs::JobId;
 use crate::queue::GroupVerb;
-use crate::sweep::{CellResult, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepTable};
+use crate::sweep::{CellResult, SearchTrace, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepTable};
 
 /// Gives the texture of a cell's current frame, or of its thumbnail, and its size in pixels.
 pub(super) type FrameOfCell<'a> = &'a dyn Fn(&CellResult) -> Option<(TextureId, Vec2)>;
@@ -23,6 +24,10 @@ pub(in crate::app) struct SweepView<'a> {
     pub(in crate::app) frame: FrameOfCell<'a>,
     /// Stars of the job with this id.
     pub(in crate::app) stars: &'a dyn Fn(&str) -> u8,
+    /// What the search in the grid has found; none for a sweep that is no search.
+    pub(in crate::app) trace: Option<&'a SearchTrace>,
+    /// Where that search is; none for one that is not carried on.
+    pub(in crate::app) search_status: Option<&'a SearchStatus>,
     /// The sweep that would be started, or why it cannot be made.
     pub(in crate::app) plan: Option<&'a Result<SweepPlan, Error>>,
     /// What it would cost; none while it is estimated.
@@ -62,4 +67,6 @@ pub(in crate::app) enum SweepAction {
     Reuse(Box<Draft>),
     /// Write the sweep in the grid to a new folder.
     Export,
+    /// Continue the search with this id.
+    ContinueSearch(String),
 }

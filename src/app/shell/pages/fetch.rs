@@ -164,6 +164,8 @@ impl State {
                 let text = format!("{} is here and checked: {}", plan.id, folder.display());
                 self.notifications.add(Tone::Good, text, None);
                 self.scan_models();
+                // a preset may have waited for it
+                self.load_presets()?;
                 self.read_manifest()
             }
             Err(error) => {

@@ -7,7 +7,7 @@ use crate::app::panels::presets::PresetsAction;
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
 use crate::core::{Draft, Error, Kind, Mode, Result};
-use crate::plan::own_presets;
+use crate::plan::all_presets;
 use crate::presets::{self, Preset};
 
 impl State {
@@ -46,6 +46,13 @@ impl State {
                     Ok(format!("{} is a copy of {name}", preset.name))
                 })
             }
+            PresetsAction::Star(name) => {
+                let starred = &mut self.window.starred_presets;
+                if !starred.remove(&name) {
+                    starred.insert(name);
+                }
+                Ok(())
+            }
             PresetsAction::Remove(name) => {
                 self.pages.removed = Some(known(&name)?);
                 self.change_presets(move || {
@@ -65,6 +72,7 @@ impl State {
                 presets::save_preset(&data_dir, &preset, false)?;
                 Ok(format!("Imported the preset {}", preset.name))
             }),
+            PresetsAction::FetchLora(item) => self.plan_fetch(item),
             PresetsAction::ChooseLora(name, file) => {
                 self.browse(Purpose::PresetLora(name, file));
                 Ok(())
@@ -108,32 +116,30 @@ impl State {
     /// Reads the own presets in the background.
     pub(in crate::app::shell) fn load_presets(&self) -> Result<()> {
         let folders = self.form.folders().clone();
-        self.page_work(move || PageAnswer::Presets(None, own_presets(&folders)))
+        self.page_work(move || PageAnswer::Presets(None, all_presets(&folders)))
     }
 
     /// Changes presets on disk in the background, and reads them again.
     fn change_presets(&self, change: impl FnOnce() -> Result<String> + Send + 'static) -> Result<()> {
         let folders = self.form.folders().clone();
-        self.page_work(move || PageAnswer::Presets(Some(change()), own_presets(&folders)))
+        self.page_work(move || PageAnswer::Presets(Some(change()), all_presets(&folders)))
     }
 
     pub(super) fn take_presets(
         &mut self,
         changed: Option<Result<String>>,
-        own: Vec<Preset>,
-        errors: &[Error],
+        found: Result<(Vec<Preset>, Vec<Error>)>,
     ) -> Result<()> {
+        let (all, errors) = found?;
         // said once, not after each change
         if changed.is_none() {
-            for error in errors {
+            for error in &errors {
                 self.report_error(error);
             }
         }
-        self.form.set_own_presets(own.clone())?;
+        self.form.set_presets(all.clone());
         self.sweeps.planning_mut().again();
-        self.presets = presets::shipped()?;
-        self.pages.num_shipped = self.presets.len();
-        self.presets.extend(own);
+        self.presets = all;
         if let Some(changed) = changed {
             self.notifications.add(Tone::Good, changed?, None);
         }

@@ -189,7 +189,7 @@ impl State {
             | PageAnswer::Fetched(_) => {
                 return self.take_model_answer(answer);
             }
-            PageAnswer::Presets(changed, (own, errors)) => self.take_presets(changed, own, &errors)?,
+            PageAnswer::Presets(changed, found) => self.take_presets(changed, found)?,
             PageAnswer::Bundle(bundle) => self.pages.bundle = Some(bundle),
             PageAnswer::SavedBundle(path) => self.saved_bundle(&path?),
             PageAnswer::DataFolder(chosen) => {

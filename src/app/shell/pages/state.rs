@@ -54,7 +54,7 @@ pub(super) enum PageAnswer {
     /// A model was removed; says what became of it.
     Removed(Result<String>),
     /// The own presets were changed, which may have failed, and read.
-    Presets(Option<Result<String>>, (Vec<Preset>, Vec<Error>)),
+    Presets(Option<Result<String>>, Result<(Vec<Preset>, Vec<Error>)>),
     /// A LoRA was checked against a model.
     LoraChecked(Box<ListedLora>),
     /// What a model can do and needs was found out.
