@@ -27,6 +27,7 @@ mod progress;
 mod quantisation;
 mod regular_file;
 mod request;
+mod stage_progress;
 mod step_list;
 #[cfg(test)]
 pub(crate) mod testing;

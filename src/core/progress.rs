@@ -10,12 +10,11 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Stage};
+use super::stage_progress::{StageProgress, is_denoise, weighted_units};
 use super::units::Secs;
 
 /// Number of recent steps that the rate is averaged over.
 const WINDOW: usize = 8;
-/// Work of the first chunk of the VAE relative to a later one, which is four frames instead of one.
-const FIRST_CHUNK: f64 = 0.3;
 /// How much slower or faster than earlier runs a job may be taken for by its first steps.
 const LARGEST_CORRECTION: f64 = 3.0;
 
@@ -37,23 +36,6 @@ impl StageEstimate {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct StageProgress {
-    stage: Stage,
-    units: u32,
-    done: u32,
-    /// Units that an earlier run did.
-    resumed: u32,
-    loading: f64,
-    work: f64,
-    is_started: bool,
-    is_finished: bool,
-    /// Seconds of each unit that was measured.
-    measured: Vec<f64>,
-    /// The part of the bar that it has moved.
-    share: f64,
-}
-
 /// Progress of a job. Pass it every event; within an attempt the fraction never decreases.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
@@ -66,20 +48,6 @@ pub struct Progress {
     /// Of this program; another one that reads the progress has none.
     #[serde(skip)]
     last_event: Option<Instant>,
-}
-
-/// Rough weight of a stage in the total time, before anything is known.
-fn weight(stage: Stage, units: u32) -> f64 {
-    match stage {
-        Stage::Preflight => 0.1,
-        Stage::Prepare | Stage::Text | Stage::PostProcess => 1.0,
-        Stage::DenoiseHigh | Stage::DenoiseLow => f64::from(units),
-        Stage::Image | Stage::Decode => f64::from(units) * 0.5,
-    }
-}
-
-fn is_denoise(stage: Stage) -> bool {
-    matches!(stage, Stage::DenoiseHigh | Stage::DenoiseLow)
 }
 
 impl Progress {
@@ -311,12 +279,6 @@ impl Progress {
     }
 }
 
-/// So many units of a stage as full ones.
-fn weighted_units(stage: &StageProgress, units: u32) -> f64 {
-    let is_vae = matches!(stage.stage, Stage::Image | Stage::Decode) && stage.units > 1;
-    f64::from(units) - if is_vae && units > 0 { 1.0 - FIRST_CHUNK } else { 0.0 }
-}
-
 /// The mean of what is left without the largest value, which is often the first step's; of few values, the mean.
 fn typical(values: impl Iterator<Item = f64> + Clone) -> f64 {
     let (count, sum) = values.clone().fold((0, 0.0), |(count, sum), value| (count + 1, sum + value));
@@ -324,39 +286,6 @@ fn typical(values: impl Iterator<Item = f64> + Clone) -> f64 {
         0 => 0.0,
         1..4 => sum / f64::from(count),
         _ => (sum - values.fold(0.0, f64::max)) / f64::from(count - 1),
-    }
-}
-
-impl StageProgress {
-    fn new(stage: Stage, units: u32) -> Self {
-        Self {
-            stage,
-            units,
-            done: 0,
-            resumed: 0,
-            loading: 0.0,
-            work: weight(stage, units),
-            is_started: false,
-            is_finished: false,
-            measured: Vec::new(),
-            share: 0.0,
-        }
-    }
-
-    /// Whether a unit was done in this run, so that its network is loaded.
-    fn has_begun_units(&self) -> bool {
-        !self.measured.is_empty()
-    }
-
-    /// Whether it is a denoising stage that has done a step in this run.
-    fn has_measured_step(&self) -> bool {
-        is_denoise(self.stage) && self.has_begun_units()
-    }
-
-    /// What the units of an earlier run would have taken.
-    fn resumed_seconds(&self) -> f64 {
-        let all = weighted_units(self, self.units).max(f64::EPSILON);
-        self.work * weighted_units(self, self.resumed) / all
     }
 }
 
