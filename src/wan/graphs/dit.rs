@@ -8,6 +8,7 @@ use super::layers::{
     unsqueeze,
 };
 use super::parts;
+use super::rotary::Rotary;
 use crate::core::Result;
 use crate::onnx::{Adapter, Attr, Dtype, Graph, GraphBuilder, GraphTarget, ValueSpec, Var, Weights};
 
@@ -49,7 +50,7 @@ struct Shared<'c> {
     text_index: Var,
     /// `[segments, 6, width]`.
     timestep: Var,
-    rope: [Var; 3],
+    rotary: Rotary,
     one: Var,
 }
 
@@ -113,8 +114,8 @@ pub fn adapted_transformer(
     let (temb, timestep) = time_embedding(&mut g, &timestep, config, segments.count())?;
     let text = text_embedding(&mut g, &text, config)?;
     let one = g.in_fp32(|g| g.scalar(1.0));
-    let rope = [position, cos, sin];
-    let shared = Shared { config, segments: segments.count(), split, text, text_index, timestep, rope, one };
+    let rotary = Rotary::new(&mut g, position, [cos, sin], config.attention_head_dim);
+    let shared = Shared { config, segments: segments.count(), split, text, text_index, timestep, rotary, one };
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &shared, layer)?;
     }
@@ -222,7 +223,7 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let q = query_or_key(g, &h, &attention, "q", config)?;
     let k = query_or_key(g, &h, &attention, "k", config)?;
     let v = value(g, &h, &attention, config)?;
-    let (q, k) = (rotate(g, &q, shared), rotate(g, &k, shared));
+    let (q, k) = (shared.rotary.apply(g, &q, width), shared.rotary.apply(g, &k, width));
     let h = attend(g, [&q, &k, &v], config);
     let h = gated_linear(g, &h, &format!("{attention}.to_out.0"), [width, width], shared.gate(&tables, 2))?;
     let x = residual(g, x, &h, &tables, 2, shared);
@@ -272,13 +273,6 @@ fn query_or_key(
     let y = linear(g, x, &format!("{attention}.to_{which}"), [width, width])?;
     let y = rms_norm(g, &y, &format!("{attention}.norm_{which}"), width, config.eps)?;
     Ok(unsqueeze(g, &y, 0))
-}
-
-fn rotate(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>) -> Var {
-    let [position, cos, sin] = &shared.rope;
-    let x = g.widen(x);
-    let x = g.contrib("RotaryEmbedding", &[&x, position, cos, sin], &[("interleaved", Attr::Int(1))]);
-    g.narrow(&x)
 }
 
 /// Projection: `[1, S, width]`.

@@ -9,6 +9,7 @@
 mod dit;
 mod layers;
 mod parts;
+mod rotary;
 mod time_convs;
 mod umt5;
 mod vae_bands;

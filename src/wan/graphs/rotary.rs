@@ -1,0 +1,74 @@
+//! Rotary position embedding of queries and keys: each pair of values of a head is turned by an angle of its token.
+
+use super::layers::{concat, reshape, unsqueeze};
+use crate::onnx::{Attr, GraphBuilder, Var};
+
+/// How a graph turns the pairs.
+pub(super) enum Rotary {
+    /// With ONNX Runtime's own operation, on the CPU.
+    Fused {
+        /// Position of the first token, `[1]`.
+        position: Var,
+        /// Cosines and sines, `[S, head/2]`.
+        tables: [Var; 2],
+    },
+    /// `x cos + (x T) sin`, where `T` swaps the two values of each pair and negates one, so that its product is exact.
+    ///
+    /// ONNX Runtime's own operation starts a block of threads for each token and head; on an H200 it takes 14 ms for
+    /// 32760 tokens of 40 heads, more than a quarter of a transformer block, and is limited by neither memory nor
+    /// arithmetic.
+    Product {
+        /// `T`, `[head, head]`.
+        turn: Var,
+        /// Cosines and sines of both values of each pair, `[S, 1, head]`.
+        tables: [Var; 2],
+        /// Size of a head.
+        head: usize,
+    },
+}
+
+impl Rotary {
+    /// From `position` `[1]` and the `tables` of cosines and sines, `[S, head/2]` in fp32.
+    pub(super) fn new(g: &mut GraphBuilder<'_>, position: Var, tables: [Var; 2], head: usize) -> Self {
+        if g.is_for_cpu() {
+            return Self::Fused { position, tables };
+        }
+        let mut turn = vec![0.0; head * head];
+        for even in (0..head).step_by(2) {
+            turn[(even + 1) * head + even] = -1.0;
+            turn[even * head + even + 1] = 1.0;
+        }
+        let turn = g.floats(&turn, &[head, head]);
+        let turn = g.narrow(&turn);
+        let of_pairs = |table: &Var| {
+            let column = unsqueeze(g, table, 2);
+            let both = concat(g, &[&column, &column], 2);
+            reshape(g, &both, &[-1, 1, head as i64])
+        };
+        Self::Product { turn, tables: tables.each_ref().map(of_pairs), head }
+    }
+
+    /// Turns queries or keys, `[1, S, width]` in the compute type.
+    pub(super) fn apply(&self, g: &mut GraphBuilder<'_>, x: &Var, width: usize) -> Var {
+        match self {
+            Self::Fused { position, tables: [cos, sin] } => {
+                let x = g.widen(x);
+                let x = g.contrib(
+                    "RotaryEmbedding",
+                    &[&x, position, cos, sin],
+                    &[("interleaved", Attr::Int(1))],
+                );
+                g.narrow(&x)
+            }
+            Self::Product { turn, tables: [cos, sin], head } => {
+                let heads = reshape(g, x, &[-1, (width / head) as i64, *head as i64]);
+                let turned = g.op("MatMul", &[&heads, turn], &[]);
+                let (heads, turned) = (g.widen(&heads), g.widen(&turned));
+                let (heads, turned) = (g.op("Mul", &[&heads, cos], &[]), g.op("Mul", &[&turned, sin], &[]));
+                let sum = g.op("Add", &[&heads, &turned], &[]);
+                let sum = g.narrow(&sum);
+                reshape(g, &sum, &[1, -1, width as i64])
+            }
+        }
+    }
+}
