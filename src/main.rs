@@ -35,7 +35,9 @@ fn main() -> ExitCode {
 
 /// Starts the log on standard error, as detailed as `RUST_LOG` or the number of `--verbose` says.
 fn start_log(verbosity: u8) -> anyhow::Result<()> {
-    let level = ["warn,winit=error", "info,ort=warn", "debug,ort=info"][usize::from(verbosity).min(2)];
+    // every session for a card warns that integer arithmetic on shapes stays on the CPU, as it should
+    let level =
+        ["warn,ort=error,winit=error", "info,ort=warn", "debug,ort=info"][usize::from(verbosity).min(2)];
     let (filter, ignored) = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(text) => match EnvFilter::builder().parse(&text) {
             Ok(filter) => (filter, None),

@@ -295,3 +295,43 @@ fn a_lost_device_leaves_the_jobs_in_the_queue_for_the_next_program() {
     assert!(run.status.success(), "{}", errors(&run));
     assert_eq!(states(&whole), ["done", "done"]);
 }
+
+/// The decoder takes the whole picture where the device has the memory, else tiles; the forecast covers what it takes.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn the_picture_is_decoded_whole_where_the_memory_of_the_device_suffices() {
+    let maker = Card::new();
+    let model = synthetic(&maker, "t2v-A14B");
+    let clip = ["--model", model.to_str().unwrap(), "--size", "832x480", "--frames", "9", "--steps", "1"];
+    for (memory, tiled) in [(81_920, false), (16_384, true)] {
+        let card = Card::new().with("RECORDER_MEMORY_MIB", memory.to_string());
+        let run = card.generate(&[&clip[..], &["--guidance", "1"]].concat());
+        assert!(run.status.success(), "{memory}: {}", errors(&run));
+        let events = events(&run);
+        let notes: Vec<_> = of(&events, "note").filter_map(|note| note["message"].as_str()).collect();
+        assert_eq!(
+            notes.iter().any(|note| note.contains("The VAE decodes in")),
+            tiled,
+            "{memory}: {notes:?}"
+        );
+        let peak = card.record().peak();
+        assert!(peak < memory * MIB, "{memory}: {peak}");
+        let args =
+            [&["generate", "a", "--provider", "cuda", "--guidance", "1", "--dry-run", "--json"], &clip[..]];
+        let plan: Value = serde_json::from_slice(&card.run(&args.concat()).stdout).unwrap();
+        let decode =
+            plan["device"].as_array().unwrap().iter().find(|stage| stage["stage"] == "decode").unwrap();
+        assert!(decode["peak_mb"].as_f64().unwrap() * MIB as f64 > peak as f64, "{memory}: {decode} {peak}");
+    }
+}
+
+/// ONNX Runtime's rotary embedding takes a quarter of a step on a real card.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn no_step_runs_the_slow_rotary_embedding() {
+    let card = Card::new();
+    let run = card.generate(&["--model", "toy-t2v-A14B", "--steps", "2"]);
+    assert!(run.status.success(), "{}", errors(&run));
+    let record = card.record();
+    assert_eq!(record.of("launch").find(|launch| launch.contains("RotaryEmbedding")), None);
+}

@@ -1,7 +1,7 @@
 //! What runs a job's graphs and in which types: chosen before anything is loaded, or refused with what to do.
 
 use crate::core::{
-    DeviceId, Error, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice, Quantisation, Result,
+    Bytes, DeviceId, Error, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice, Quantisation, Result,
 };
 use crate::engine::{Device, Runtime, SessionOptions, device_id, providers, select_provider};
 use crate::onnx::{ComputeType, Dtype};
@@ -19,6 +19,8 @@ const AS_EXPORTED: &str = "as exported";
 pub struct ComputePlan {
     /// Provider and device that run the graphs.
     pub device: DeviceId,
+    /// Total memory of a GPU, as its driver reports it.
+    pub device_memory: Option<Bytes>,
     /// What the text encoder computes in.
     pub text: ComputeType,
     /// What the transformers compute in.
@@ -80,6 +82,7 @@ impl ComputePlan {
         let asks_fp32 = precision == PrecisionChoice::Fp32;
         let all = |compute: ComputeType, precision| Self {
             device: device_id(provider, device),
+            device_memory: device.map(|device| device.memory),
             text: compute,
             transformer: compute,
             vae: compute,

@@ -48,7 +48,7 @@ impl MemorySample {
         }
         let allowed = |free, total| limits.free_vram(with_held(free), total);
         let device = device.map(|device| DeviceFacts {
-            free: device.free.map(|free| allowed(free, device.total)),
+            free: Some(allowed(device.free.unwrap_or(device.total), device.total)),
             ..device
         });
         Self { host, device, keeps_sessions }

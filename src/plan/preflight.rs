@@ -238,16 +238,19 @@ fn error_from_finding(finding: &Finding) -> Error {
     }
 }
 
-/// The GPU that computes, if there is one and its driver answers.
+/// The GPU that computes, if there is one and its driver answers. Without NVML only its total memory is known.
 pub(super) fn device(compute: &ComputePlan) -> Option<DeviceFacts> {
-    let CardMemory { total, free } = monitor::card_memory(&compute.device)?;
+    let (total, free) = match monitor::card_memory(&compute.device) {
+        Some(CardMemory { total, free }) => (total, Some(free)),
+        None => (compute.device_memory?, None),
+    };
     let ComputePlan { text, transformer, vae, .. } = compute;
     let value_bytes = ValueBytes {
         text_encoder: text.bytes() as u64,
         transformer: transformer.bytes() as u64,
         vae: vae.bytes() as u64,
     };
-    Some(DeviceFacts { total, free: Some(free), value_bytes })
+    Some(DeviceFacts { total, free, value_bytes })
 }
 
 /// Memory of the LoRAs on each expert.

@@ -36,7 +36,14 @@ pub(crate) fn ran_with(
     let is_built = model.exported.is_none();
     let size = request.size;
     let provider = compute.device.provider;
-    let tile = vae_cost::split(&model.vae.config, size, request.vae_tile, provider).tile();
+    let split = match provider {
+        Provider::Cpu => vae_cost::split(&model.vae.config, size, request.vae_tile, provider),
+        // on a card the split depends on its memory
+        Provider::Cuda | Provider::TensorRt => {
+            let sample = MemorySample::now(&compute, false, RunLimits::default());
+            sample.plan(&request, model, &compute).vae
+        }
+    };
     let component = match stage {
         Stage::Text => Some(ComponentId::TextEncoder),
         Stage::DenoiseLow if model.transformer_2.is_some() => Some(ComponentId::Transformer2),
@@ -44,7 +51,7 @@ pub(crate) fn ran_with(
         // convolutions are never packed
         _ => None,
     };
-    let is_packed = match component.filter(|_| is_built && compute.device.provider == Provider::Cpu) {
+    let is_packed = match component.filter(|_| is_built && provider == Provider::Cpu) {
         Some(one) => {
             // where the repacked weights are does not matter here
             let model = RepackedModel::plan(model, &compute, &std::env::temp_dir()).ok()?;
@@ -55,8 +62,8 @@ pub(crate) fn ran_with(
         None => false,
     };
     Some(RanWith {
-        provider: compute.device.provider,
-        vae_tile: is_built.then(|| tile.unwrap_or_else(|| size.width.max(size.height))),
+        provider,
+        vae_tile: is_built.then(|| split.tile().unwrap_or_else(|| size.width.max(size.height))),
         is_packed,
     })
 }

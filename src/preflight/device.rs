@@ -1,16 +1,21 @@
 //! Memory of each stage on a GPU, by formula.
 //!
-//! The formulas were never compared with a run on a GPU; [`MARGIN_PERCENT`] covers that. Graphs for a GPU are not cut
-//! into row blocks, and their weights have the type that they compute in.
+//! The VAE's part was fitted to decodes on an H200 (25.0, 55.2 and 43.2 GiB for A14B at 832x480 and 1280x720 and for the 5B
+//! at 1280x704, in one piece; the forecasts are 26, 56 and 54). Graphs for a GPU are not cut into row blocks, and their
+//! weights have the type that they compute in.
+
+use std::iter;
 
 use super::check::memory_finding_with_fixes;
 use super::facts::PreflightFacts;
 use super::fixes::Fit;
 use super::memory_plan::StageCost;
 use super::size::ComponentSize;
-use super::vae::{decoder_chunk, encoder_chunk};
+use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory};
 use crate::core::{Bytes, Finding, Mode, Resolution, Severity, Stage};
+use crate::wan::tiles::Tiling;
+use crate::wan::{VaeSplit, vae_cost};
 
 /// Bytes of an fp32 value, the unit in which weights and values of the VAE are counted before conversion.
 const F32: u64 = 4;
@@ -26,6 +31,12 @@ const BLOCK_FFN: u64 = 2;
 const TEXT_TOKENS: u64 = 512;
 /// Safety margin on the sum, in percent.
 const MARGIN_PERCENT: u64 = 20;
+/// What the arena takes for the VAE, in percent of what is alive at once in one tile. The caches of other tiles only
+/// change places.
+const VAE_LIVE_PERCENT: u64 = 210;
+const VAE_CACHES_PERCENT: u64 = 120;
+/// Tiles of the VAE are tried in steps of this part of the longer side.
+const TILE_STEPS: u32 = 8;
 
 /// Memory of the GPU that will compute, and the size of the values that each component computes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +65,6 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Stag
     let PreflightFacts { request, model, .. } = facts;
     let ValueBytes { text_encoder: text_bytes, transformer: dit_bytes, vae: vae_bytes } = device.value_bytes;
     let weights = |component: ComponentSize, bytes: u64| component.loaded.0 / F32 * bytes;
-    let stage = |stage, weights: u64, values: u64| {
-        let with_margin = |bytes: u64| Bytes(bytes / 100 * (100 + MARGIN_PERCENT));
-        let (peak, kept) = (with_margin(CONTEXT + weights + values), with_margin(weights + values));
-        StageCost { stage, weights: Bytes(weights), peak, droppable: Bytes(0), kept }
-    };
     let text = TEXT_TOKENS * F32 * (6 * model.text.d_model as u64 + 3 * model.text.d_ff as u64);
     let mut stages = vec![stage(Stage::Text, weights(model.text_encoder, text_bytes), text)];
     let tiles = memory::tiling(facts);
@@ -68,7 +74,7 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Stag
         let [height, width] = tiles.tile().map(|cells| (cells * cell) as u32);
         let one_frame = request.mode != Mode::I2V || request.frames.0 == 1;
         let chunk = encoder_chunk(&model.vae, Resolution::new(width, height), one_frame);
-        let values = (chunk.live + chunk.caches * other_tiles) / F32 * vae_bytes;
+        let values = vae_values(chunk, other_tiles, vae_bytes);
         stages.push(stage(Stage::Image, weights(model.vae_encoder, vae_bytes), values));
     }
     let latent = model.strides.latent(model.transformer.in_channels, request.size, request.frames);
@@ -85,11 +91,46 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Stag
             stages.push(stage(name, weights(component, dit_bytes), loras + block));
         }
     }
+    stages.push(decode(facts, device, &tiles));
+    stages
+}
+
+/// A stage whose weights and values take so many bytes, with the margin.
+fn stage(stage: Stage, weights: u64, values: u64) -> StageCost {
+    let with_margin = |bytes: u64| Bytes(bytes / 100 * (100 + MARGIN_PERCENT));
+    let (peak, kept) = (with_margin(CONTEXT + weights + values), with_margin(weights + values));
+    StageCost { stage, weights: Bytes(weights), peak, droppable: Bytes(0), kept }
+}
+
+/// Bytes of the VAE's values, beside the caches of other tiles.
+fn vae_values(chunk: Chunk, other_tiles: u64, value_bytes: u64) -> u64 {
+    let counted = chunk.live * VAE_LIVE_PERCENT + chunk.caches * other_tiles * VAE_CACHES_PERCENT;
+    counted / 100 / F32 * value_bytes
+}
+
+/// Memory of the decode in these tiles.
+fn decode(facts: &PreflightFacts<'_>, device: DeviceFacts, tiles: &Tiling) -> StageCost {
+    let PreflightFacts { request, model, .. } = facts;
     let first = request.frames.0 == 1;
     let chunk = decoder_chunk(&model.vae, tiles.tile().into_iter().product::<usize>() as u64, first);
-    let values = (chunk.live + chunk.caches * other_tiles) / F32 * vae_bytes;
-    stages.push(stage(Stage::Decode, weights(model.vae_decoder, vae_bytes), values));
-    stages
+    let bytes = device.value_bytes.vae;
+    let values = vae_values(chunk, tiles.count() as u64 - 1, bytes);
+    stage(Stage::Decode, model.vae_decoder.loaded.0 / F32 * bytes, values)
+}
+
+/// The whole image if that fits into the free memory of the device, else the largest tiles that do. A few large tiles
+/// waste less on their overlaps than many small ones.
+pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
+    let PreflightFacts { request, model, .. } = facts;
+    let smallest = vae_cost::tile_size(&model.vae, request.size, None).map(VaeSplit::Tiles);
+    let Some(device) = facts.device else { return smallest.unwrap_or_default() };
+    let free = device.free.unwrap_or(device.total).min(device.total);
+    let longer = request.size.width.max(request.size.height);
+    let parts = (1..TILE_STEPS).rev().map(|part| longer * part / TILE_STEPS);
+    let tiles = parts.filter_map(|edge| vae_cost::tile_size(&model.vae, request.size, Some(edge)));
+    let fits = |split: &VaeSplit| decode(facts, device, &memory::tiles(request, model, *split)).peak <= free;
+    let mut splits = iter::once(VaeSplit::Whole).chain(tiles.map(VaeSplit::Tiles));
+    splits.find(fits).or(smallest).unwrap_or_default()
 }
 
 /// Warns if the run needs more than the device's free memory, and blocks it if it needs more than the total.

@@ -2,11 +2,12 @@
 //!
 //! The constants were fitted to the peaks of real runs; `benches/estimate` measures the error.
 
+use super::device;
 use super::facts::PreflightFacts;
 use super::memory_plan::StageCost;
 use super::size::{ComponentSize, ModelSize};
 use super::vae::{decoder_chunk, decoder_chunk_in_bands, encoder_chunk};
-use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
+use crate::core::{Bytes, GenRequest, Mode, Provider, Resolution, Stage};
 use crate::wan::graphs::{ROWS_AT_ONCE, StreamCall};
 use crate::wan::tiles::Tiling;
 use crate::wan::{VaeSplit, vae_cost};
@@ -44,13 +45,21 @@ const UNPACKED: u64 = 2;
 /// Bytes of the row copies of an int8 product for each value of the feed-forward's width.
 const INT8_ROWS: u64 = 1;
 
-/// How the VAE takes frames: in tiles where bands do not fit into the free memory and tiles need less.
+/// How the VAE takes frames: in tiles where all at once, or bands, do not fit into the free memory and tiles need less.
 pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
     let PreflightFacts { request, model, provider, .. } = facts;
     let split = vae_cost::split(&model.vae, request.size, request.vae_tile, *provider);
-    if split != VaeSplit::Bands || model.exported.is_some() {
-        return split;
+    match (split, *provider) {
+        _ if model.exported.is_some() => split,
+        (VaeSplit::Bands, _) => on_cpu(facts),
+        (VaeSplit::Tiles(_), _) | (VaeSplit::Whole, Provider::Cpu) => split,
+        (VaeSplit::Whole, _) => device::vae_split(facts),
     }
+}
+
+/// Bands, or the tiles of an image where bands do not fit.
+fn on_cpu(facts: &PreflightFacts<'_>) -> VaeSplit {
+    let PreflightFacts { request, model, .. } = facts;
     let needed = |split| {
         let cost = decode_stage(facts, split);
         cost.peak.0.saturating_sub(cost.droppable.0)
@@ -60,7 +69,7 @@ pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
         (Some(free), Some(tile)) if bands > free.0 && needed(VaeSplit::Tiles(tile)) < bands => {
             VaeSplit::Tiles(tile)
         }
-        _ => split,
+        _ => VaeSplit::Bands,
     }
 }
 

@@ -85,16 +85,14 @@ impl VaeSplit {
 }
 
 /// How `provider` computes the VAE for an image of `size`, if the memory suffices: in tiles if that is `asked` for. On the
-/// CPU an image is otherwise computed in bands if one operation on all of it would take too long to wait for on a cancel,
-/// and elsewhere in tiles.
+/// CPU an image is otherwise computed in bands if one operation on all of it would take too long to wait for on a cancel.
 ///
 /// The choice depends on size, model and provider only, so that the same request gives the same video.
 pub fn split(config: &VaeConfig, size: Resolution, asked: Option<u32>, provider: Provider) -> VaeSplit {
-    let has_bands = provider == Provider::Cpu && is_large(config, size);
-    match tile_size(config, size, asked) {
-        Some(tile) if asked.is_some() || !has_bands => VaeSplit::Tiles(tile),
-        _ if has_bands => VaeSplit::Bands,
-        _ => VaeSplit::Whole,
+    match asked.and_then(|asked| tile_size(config, size, Some(asked))) {
+        Some(tile) => VaeSplit::Tiles(tile),
+        None if provider == Provider::Cpu && is_large(config, size) => VaeSplit::Bands,
+        None => VaeSplit::Whole,
     }
 }
 
@@ -152,7 +150,8 @@ mod tests {
             (832, 480, None, Provider::Cpu, VaeSplit::Bands),
             (832, 480, Some(256), Provider::Cpu, VaeSplit::Tiles(256)),
             (832, 480, Some(1024), Provider::Cpu, VaeSplit::Bands),
-            (832, 480, None, Provider::Cuda, VaeSplit::Tiles(224)),
+            (832, 480, None, Provider::Cuda, VaeSplit::Whole),
+            (832, 480, Some(256), Provider::Cuda, VaeSplit::Tiles(256)),
             (832, 480, Some(1024), Provider::Cuda, VaeSplit::Whole),
         ] {
             let found = split(&new, Resolution::new(width, height), asked, provider);

@@ -115,7 +115,8 @@ pub fn adapted_transformer(
     let text = text_embedding(&mut g, &text, config)?;
     let one = g.in_fp32(|g| g.scalar(1.0));
     let rotary = Rotary::new(&mut g, position, [cos, sin], config.attention_head_dim);
-    let shared = Shared { config, segments: segments.count(), split, text, text_index, timestep, rotary, one };
+    let shared =
+        Shared { config, segments: segments.count(), split, text, text_index, timestep, rotary, one };
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &shared, layer)?;
     }

@@ -53,11 +53,8 @@ impl Rotary {
         match self {
             Self::Fused { position, tables: [cos, sin] } => {
                 let x = g.widen(x);
-                let x = g.contrib(
-                    "RotaryEmbedding",
-                    &[&x, position, cos, sin],
-                    &[("interleaved", Attr::Int(1))],
-                );
+                let x =
+                    g.contrib("RotaryEmbedding", &[&x, position, cos, sin], &[("interleaved", Attr::Int(1))]);
                 g.narrow(&x)
             }
             Self::Product { turn, tables: [cos, sin], head } => {
