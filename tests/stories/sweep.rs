@@ -186,7 +186,8 @@ fn a_search_started_in_the_window_is_continued_after_a_restart() {
     window.click("Add an axis");
     window.step();
     window.set_text("Values of axis 1", "1, 2, 3, 4, 5, 6");
-    window.wait("the search can be started", |window| window.has_button("Start search"));
+    // planned and estimated, so that it can be started
+    window.wait_for(" on disk");
     window.click("Start search");
     window.wait("the reference and a trial are done", |window| {
         window.jobs().iter().filter(|job| job.ended().is_some()).count() >= 2
