@@ -153,12 +153,12 @@ mod tests {
         let stay = [".tmp", ".tmpAbCdEfG", ".tmpAb_dEf", "tmpAbCdEf", ".tmpAbCd.png"];
         let stay = stay.map(|name| create(name, OLD * 2));
         let fresh = create(".tmpFresh0", OLD / 2);
-        let written = File::open(create(".tmpWriten", OLD * 2)).unwrap();
+        let written = File::open(create(".tmpSaved0", OLD * 2)).unwrap();
         written.try_lock().unwrap();
         assert_eq!(sweep_earlier_staged(dir.path()), 2);
         assert!(left.iter().all(|path| !path.exists()));
         assert!(stay.iter().chain([&fresh]).all(|path| path.exists()));
-        assert!(dir.path().join(".tmpWriten").exists());
+        assert!(dir.path().join(".tmpSaved0").exists());
     }
 
     #[test]
