@@ -4,7 +4,7 @@
 //! Checking here first gives a message with the operation and the type before anything is loaded.
 //!
 //! Sources: for the CPU the registered kernels of the 1.31.1 library (`get_all_opkernel_def` of the Python package); for
-//! CUDA models of one node each, run with the fallback to the CPU disabled (benches/gpu/kernel_types.py). Only operations that
+//! CUDA models of one node each, run with the fallback to the CPU disabled (`benches/gpu/kernel_types.py`). Only operations that
 //! graphs here use are listed.
 
 use crate::core::{Error, Kind, Provider, Result};
