@@ -449,7 +449,7 @@ mod tests {
         for (bytes, words) in [
             (&whole[..whole.len() - 4], "truncated or damaged"),
             (&whole[..20], "its header is truncated"),
-            (&whole[..4], "Cannot read"),
+            (&whole[..4], "its header is truncated"),
             (&b"version https://git-lfs.github.com/spec/v1\n"[..], "git-LFS pointer"),
             (&b"PK\x03\x04 a pickle in a zip file, not weights"[..], "not a safetensors file"),
         ] {
