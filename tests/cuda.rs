@@ -296,10 +296,10 @@ fn a_lost_device_leaves_the_jobs_in_the_queue_for_the_next_program() {
     assert_eq!(states(&whole), ["done", "done"]);
 }
 
-/// The decoder takes the whole picture where the device has the memory, else tiles; the forecast covers what it takes.
+/// The decoder takes the whole image where the device has the memory, else tiles; the forecast covers what it takes.
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
-fn the_picture_is_decoded_whole_where_the_memory_of_the_device_suffices() {
+fn the_image_is_decoded_whole_where_the_memory_of_the_device_suffices() {
     let maker = Card::new();
     let model = synthetic(&maker, "t2v-A14B");
     let clip = ["--model", model.to_str().unwrap(), "--size", "832x480", "--frames", "9", "--steps", "1"];
