@@ -143,6 +143,21 @@ mod tests {
     }
 
     #[test]
+    fn one_program_measures_at_a_time_and_removes_what_a_killed_one_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = BenchStore::new(dir.path());
+        let left = dir.path().join("bench/work-left/model");
+        std::fs::create_dir_all(&left).unwrap();
+        let folder = store.work_folder().unwrap();
+        assert!(!left.exists() && folder.path().is_dir());
+        assert_eq!(store.work_folder().err().unwrap().kind, Kind::Input);
+        let path = folder.path().to_path_buf();
+        drop(folder);
+        assert!(!path.exists() && store.work_folder().is_ok());
+        assert_eq!(store.list().unwrap().results, []);
+    }
+
+    #[test]
     fn different_work_is_not_compared() {
         let other = BenchReport { frames: 17, ..report(1.0, 1e11) };
         assert_eq!(BenchComparison::of(&report(1.0, 1e11), &other).unwrap_err().kind, Kind::Input);

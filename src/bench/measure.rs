@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use super::ceilings::Ceilings;
 use super::observed::Observed;
 use super::report::{BenchComponent, BenchFigure, BenchReport};
+use super::store::BenchStore;
 use crate::attempt::run_job;
 use crate::core::{
-    Bytes, CancelToken, Draft, Error, Event, FIRST_DEVICE, Frame, GenRequest, Kind, Mode, Provider,
-    ProviderChoice, Resolution, Result, Secs, Stage, Utc,
+    Bytes, CancelToken, Draft, Event, FIRST_DEVICE, Frame, GenRequest, Kind, Mode, Provider, ProviderChoice,
+    Resolution, Result, Secs, Stage, Utc,
 };
 use crate::engine::{ProviderSelection, Runtime, providers, select_provider};
 use crate::jobs::JobSpec;
@@ -64,13 +65,9 @@ pub fn measure(
     note: &mut dyn FnMut(&str),
 ) -> Result<BenchReport> {
     let selection = select_provider(options.provider, &providers(runtime, FIRST_DEVICE))?;
+    let folder = BenchStore::new(data_dir).work_folder()?;
     note("Measuring the ceilings of the machine");
     let ceilings = Ceilings::measure(runtime, &selection, machine, cancel)?;
-    std::fs::create_dir_all(data_dir).map_err(|error| unwritable(data_dir, error))?;
-    let folder = tempfile::Builder::new()
-        .prefix("bench-")
-        .tempdir_in(data_dir)
-        .map_err(|error| unwritable(data_dir, error))?;
     let mut bench =
         Bench { runtime, options, ceilings, selection, cancel, folder: folder.path(), vram: None };
     let (model, layers) = bench.model(note)?;
@@ -96,12 +93,6 @@ pub fn measure(
         peak_vram_mb: vram,
         figures,
     })
-}
-
-fn unwritable(folder: &Path, error: std::io::Error) -> Error {
-    Error::new(Kind::Io, format!("Cannot write to {}", folder.display()))
-        .because(error)
-        .remedy("Choose another folder with --data-dir")
 }
 
 fn name(model: &BenchModel) -> String {

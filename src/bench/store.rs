@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use super::report::BenchReport;
 use crate::core::{Bytes, Error, Kind, Result, read_bounded};
-use crate::store::write_whole;
+use crate::store::{HeldLock, write_whole};
 
+/// How the folder of a measurement that goes on begins.
+const WORK: &str = "work-";
 /// Largest file that is read.
 const MAX_FILE: Bytes = Bytes(1 << 20);
 
@@ -17,6 +19,19 @@ const MAX_FILE: Bytes = Bytes(1 << 20);
 #[derive(Clone, Debug)]
 pub struct BenchStore {
     dir: PathBuf,
+}
+
+/// The folder of a measurement that goes on. No other program measures while it lives.
+pub(super) struct WorkFolder {
+    folder: tempfile::TempDir,
+    _lock: HeldLock,
+}
+
+impl WorkFolder {
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 /// The measurements of a data folder.
@@ -40,6 +55,29 @@ impl BenchStore {
         let bytes = serde_json::to_vec_pretty(report)
             .map_err(|error| Error::new(Kind::Bug, "Cannot write a measurement").because(error))?;
         write_whole(&self.file(report.number), &bytes)
+    }
+
+    /// A folder for the files of one measurement, which is removed when the result is dropped. What a program that was
+    /// killed left is removed now. Fails if another program measures.
+    pub(super) fn work_folder(&self) -> Result<WorkFolder> {
+        let unwritable = |error| {
+            Error::new(Kind::Io, format!("Cannot write to {}", self.dir.display()))
+                .because(error)
+                .remedy("Choose another folder with --data-dir")
+        };
+        let lock = HeldLock::attempt(&self.dir.join("work.lock"), "wandeck bench")?.map_err(|holder| {
+            Error::new(Kind::Input, format!("{holder} measures this machine already"))
+                .remedy("Wait until it has ended: two measurements at once slow each other down")
+        })?;
+        for entry in fs::read_dir(&self.dir).map_err(unwritable)?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(WORK)
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::warn!("The files of an earlier measurement stay: {error}");
+            }
+        }
+        let folder = tempfile::Builder::new().prefix(WORK).tempdir_in(&self.dir).map_err(unwritable)?;
+        Ok(WorkFolder { folder, _lock: lock })
     }
 
     /// All measurements.
