@@ -1,4 +1,4 @@
-"""What can only be known on an NVIDIA card, in parts of at most two minutes. See README.md."""
+"""What can only be known on an NVIDIA card, in parts of some two minutes at most. See README.md."""
 
 import argparse
 import json

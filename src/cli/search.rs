@@ -13,7 +13,6 @@ use crate::sweep::{
     FieldImportance, Goal, SearchCommands, SearchDriver, SearchProgress, SearchStart, SearchTrace, SweepPlan,
     SweepRecord, TrialRow,
 };
-use crate::worker::WorkerOptions;
 
 /// Width of the plot in characters.
 const PLOT: usize = 40;
@@ -66,8 +65,7 @@ fn drive(
     output: Output,
     scope: Scope,
 ) -> Result<()> {
-    let options = WorkerOptions { ..service(WHO, scope)? };
-    let mut running = RunningJobs::start(options, places, output, RESUME)?;
+    let mut running = RunningJobs::start(service(WHO, scope)?, places, output, RESUME)?;
     if !first.is_empty() {
         running.submit(first)?;
     }

@@ -111,6 +111,6 @@ impl DifferenceCurves {
 }
 
 /// PSNR in dB of 8-bit values; `None` for identical ones.
-fn psnr(mean_square: f64) -> Option<f64> {
+pub fn psnr(mean_square: f64) -> Option<f64> {
     (mean_square > 0.0).then(|| 10.0 * (255.0 * 255.0 / mean_square).log10())
 }

@@ -11,6 +11,6 @@ mod ssim;
 mod summary;
 
 pub use clip::{ClipCurves, ClipMeter};
-pub use difference::{DifferenceCurves, FrameDifference, frame_difference};
+pub use difference::{DifferenceCurves, FrameDifference, frame_difference, psnr};
 pub use metric::{ClipMetric, DifferenceMetric};
 pub use summary::mean_of;

@@ -1,7 +1,7 @@
 //! Memory of each stage on a GPU, by formula.
 //!
 //! The VAE's part was fitted to decodes on an H200 (25.0, 55.2 and 43.2 GiB for A14B at 832x480 and 1280x720 and for the 5B
-//! at 1280x704, in one piece; the forecasts are 26, 56 and 54). Graphs for a GPU are not cut into row blocks, and their
+//! at 1280x704, in one piece; the forecasts are 25, 57 and 51). Graphs for a GPU are not cut into row blocks, and their
 //! weights have the type that they compute in.
 
 use std::iter;

@@ -41,11 +41,18 @@ struct Question {
     turn: u64,
 }
 
+impl Question {
+    /// Whether it asks for this sweep of this draft.
+    fn is_of(&self, sweep: &Sweep, draft: &Draft, timeout_s: Option<u64>, turn: u64) -> bool {
+        let of = (self.turn, self.base.options.timeout_s);
+        of == (turn, timeout_s) && self.sweep == *sweep && self.base.draft == *draft
+    }
+}
+
 impl PartialEq for Question {
     fn eq(&self, other: &Self) -> bool {
         // the turn stands for the planner
-        let parts = |one: &Self| (one.turn, one.base.options.timeout_s);
-        parts(self) == parts(other) && self.sweep == other.sweep && self.base.draft == other.base.draft
+        self.is_of(&other.sweep, &other.base.draft, other.base.options.timeout_s, other.turn)
     }
 }
 
@@ -87,12 +94,7 @@ impl SweepPlanning {
     ) {
         let Some(sweep) = &self.request else { return self.forget() };
         let turn = self.turn;
-        let is_known = |question: &Question| {
-            question.turn == turn
-                && question.base.options.timeout_s == timeout_s
-                && question.sweep == *sweep
-                && question.base.draft == *draft
-        };
+        let is_known = |question: &Question| question.is_of(sweep, draft, timeout_s, turn);
         if !self.plans.asked().is_some_and(is_known) {
             self.costs.forget();
             self.plans.ask(Question { sweep: sweep.clone(), base: base(), turn });

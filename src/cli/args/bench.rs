@@ -12,7 +12,7 @@ use crate::core::{ProviderChoice, Resolution};
 pub(in crate::cli) struct BenchArgs {
     #[command(subcommand)]
     pub(in crate::cli) verb: Option<BenchVerb>,
-    /// Measure a small clip, in about two minutes
+    /// Measure a small clip, in a minute or two
     #[arg(long)]
     pub(in crate::cli) quick: bool,
     /// Official model whose widths the random weights have

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::generate::Generate;
 use crate::core::{Error, Kind, Result};
+use crate::library::MAX_RATING;
 use crate::metrics::DifferenceMetric;
 use crate::sweep::{Axis, Condition, Goal, GuidedSearch};
 
@@ -117,7 +118,7 @@ impl SearchArgs {
     }
 }
 
-/// The bound of a search that names none.
+/// The bound of `--search fastest` without `--at-least`.
 const BOUND: (DifferenceMetric, f64) = (DifferenceMetric::Ssim, 0.95);
 
 #[derive(Debug, Args)]
@@ -152,7 +153,7 @@ fn bound(text: &str) -> std::result::Result<(DifferenceMetric, f64), String> {
 
 fn rating(text: &str) -> std::result::Result<(usize, u8), String> {
     let parsed = text.split_once('=').and_then(|(number, stars)| {
-        let stars = stars.trim().parse().ok().filter(|stars| *stars <= 5)?;
+        let stars = stars.trim().parse().ok().filter(|stars| *stars <= MAX_RATING)?;
         Some((number.trim().parse().ok()?, stars))
     });
     parsed.ok_or_else(|| "write the number of a trial and 0 to 5 stars, such as 3=5".to_owned())

@@ -7,7 +7,7 @@ use crate::metrics::DifferenceMetric;
 use crate::sweep::axis::Axis;
 use crate::sweep::field::SweepField;
 
-/// Trials of a search that names no number.
+/// Number of trials if none is given.
 const TRIALS: u32 = 20;
 /// Largest number of trials.
 const MAX_TRIALS: u32 = 500;

@@ -11,6 +11,7 @@ use super::definition::Goal;
 use super::trial::Trial;
 use crate::core::{Frame, Result};
 use crate::media::Reader;
+use crate::metrics::{mean_of, psnr};
 
 /// A trial is stopped if its preview is further from the reference than those of this percentage of the trials that
 /// satisfied the bound.
@@ -62,9 +63,7 @@ pub(super) fn preview_psnr(preview: &[Frame], reference: &Path) -> Result<Option
     if count == 0 {
         return Ok(None);
     }
-    let mean_square = sum / count as f64;
-    let psnr = if mean_square > 0.0 { 10.0 * (255.0 * 255.0 / mean_square).log10() } else { IDENTICAL };
-    Ok(Some(psnr.min(IDENTICAL)))
+    Ok(Some(psnr(sum / count as f64).map_or(IDENTICAL, |psnr| psnr.min(IDENTICAL))))
 }
 
 /// The bytes of `frame` in the size of `small`: the mean of the pixels that fall on each.
@@ -81,7 +80,7 @@ fn reduced(frame: &Frame, small: &Frame) -> Vec<f64> {
                 let pixels = ys.clone().flat_map(|y| xs.clone().map(move |x| (y * width + x) * 3 + channel));
                 let values: Vec<f64> =
                     pixels.filter_map(|at| frame.rgb.get(at)).map(|byte| f64::from(*byte)).collect();
-                bytes.push(crate::metrics::mean_of(&values).unwrap_or_default());
+                bytes.push(mean_of(&values).unwrap_or_default());
             }
         }
     }

@@ -14,9 +14,8 @@ pub(super) enum Rotary {
     },
     /// `x cos + (x T) sin`, where `T` swaps the two values of each pair and negates one, so that its product is exact.
     ///
-    /// ONNX Runtime's own operation starts a block of threads for each token and head; on an H200 it takes 14 ms for
-    /// 32760 tokens of 40 heads, more than a quarter of a transformer block, and is limited by neither memory nor
-    /// arithmetic.
+    /// ONNX Runtime's own operation takes 14 ms on an H200 for 32760 tokens of 40 heads in fp32, where reading and
+    /// writing them once would take 0.3 ms; the two of a transformer block were more than a quarter of its time.
     Product {
         /// `T`, `[head, head]`.
         turn: Var,

@@ -12,15 +12,12 @@ use super::tile::{TILE, tile_ui};
 use super::verb::{GalleryAction, GalleryVerb};
 use crate::app::background::library::Library;
 use crate::core::{Mode, Utc};
-use crate::library::{GalleryFilter, GalleryItem, GalleryOrder};
+use crate::library::{GalleryFilter, GalleryItem, GalleryOrder, MAX_RATING};
 
 /// Space between tiles.
 const GAP: f32 = 8.0;
 /// Width of the filters beside the search.
 const FILTERS_WIDTH: f32 = 800.0;
-/// Highest rating.
-const STARS: u8 = 5;
-
 /// The data that the gallery shows.
 pub(in crate::app) struct GalleryView<'a> {
     /// Finished work and its thumbnails.
@@ -146,13 +143,13 @@ impl GalleryPanel {
     fn rating_ui(&mut self, ui: &mut Ui) {
         let label = |stars: u8| match stars {
             0 => "Any rating".to_owned(),
-            STARS => "5 stars".to_owned(),
+            MAX_RATING => "5 stars".to_owned(),
             stars => format!("{stars} stars or more"),
         };
         let text = label(self.filter.min_rating);
         let shown =
             ComboBox::from_id_salt("gallery rating").width(88.0).selected_text(text).show_ui(ui, |ui| {
-                for stars in 0..=STARS {
+                for stars in 0..=MAX_RATING {
                     ui.selectable_value(&mut self.filter.min_rating, stars, label(stars));
                 }
             });
@@ -282,7 +279,7 @@ impl GalleryPanel {
             }
         }
         ui.menu_button("Rate", |ui| {
-            for stars in 0..=STARS {
+            for stars in 0..=MAX_RATING {
                 let label = if stars == 0 { "No stars".to_owned() } else { format!("{stars} of 5") };
                 if ui.button(label).clicked() {
                     actions.extend(rate(&chosen, stars));

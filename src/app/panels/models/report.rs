@@ -64,11 +64,11 @@ pub(super) fn report_ui(ui: &mut Ui, model: &Installed, detail: Option<&ModelDet
             ui.end_row();
         }
     });
-    memory_ui(ui, "Memory by stage", &report.memory);
-    memory_ui(ui, "GPU memory by stage", &report.device);
+    memory_ui(ui, "Memory by stage", report, &report.memory);
+    memory_ui(ui, "GPU memory by stage", report, &report.device);
 }
 
-fn memory_ui(ui: &mut Ui, title: &str, stages: &[StageMemoryDocument]) {
+fn memory_ui(ui: &mut Ui, title: &str, report: &ModelReport, stages: &[StageMemoryDocument]) {
     if stages.is_empty() {
         return;
     }
@@ -77,7 +77,7 @@ fn memory_ui(ui: &mut Ui, title: &str, stages: &[StageMemoryDocument]) {
     let largest = stages.iter().map(|stage| stage.peak_mb).fold(0.0, f64::max);
     Grid::new(title).num_columns(2).striped(true).spacing([14.0, 4.0]).show(ui, |ui| {
         for stage in stages {
-            ui.label(stage.stage.to_string());
+            ui.label(stage.stage.name(report.experts > 1));
             let text = RichText::new(format!("{:.0} MiB", stage.peak_mb));
             let text = if stage.peak_mb >= largest { text.strong() } else { text };
             let droppable = format!("{:.0} MiB of it the system can drop and read again", stage.droppable_mb);
