@@ -29,10 +29,13 @@ impl Desk {
     }
 
     /// With a runner for each of two devices.
-    pub(crate) fn with_two_runners() -> Self {
+    pub(crate) fn with_two_runners(faults: &str) -> Self {
         let dir = common::fresh_data_dir();
-        let options =
-            WorkerOptions { devices: vec![0, 1], ..WorkerOptions::new("a test", Scope::Everything) };
+        let options = WorkerOptions {
+            devices: vec![0, 1],
+            faults: faults.parse().unwrap(),
+            ..WorkerOptions::new("a test", Scope::Everything)
+        };
         let worker = Worker::start(dir.path().into(), options, Arc::new(|| {})).unwrap();
         Self { dir, worker }
     }

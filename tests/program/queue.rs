@@ -195,7 +195,8 @@ fn waiting_for_the_device_is_not_the_jobs_time() {
 
 #[test]
 fn jobs_of_two_runners_take_turns_on_the_device_that_both_need() {
-    let desk = Desk::with_two_runners();
+    // long enough for the other runner to come to the device while it is taken
+    let desk = Desk::with_two_runners("slow@step:1=3000");
     let jobs = [1, 2].map(|seed| desk.submit(desk.work(seed, &format!("{seed}.mp4"))));
     let mut ended = 0;
     let events = desk.until(|_, event| {
