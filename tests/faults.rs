@@ -123,6 +123,8 @@ fn retries_recover_and_nothing_is_lost() {
     let faults = Faults::default();
     let service = WorkerOptions {
         faults: faults.clone(),
+        // as many as a job has faults
+        max_retries: 3,
         back_off: Duration::from_millis(1),
         ..WorkerOptions::new("a test", Scope::Everything)
     };

@@ -8,7 +8,7 @@ use super::args::{Cli, Command, Generate};
 use super::fetch;
 use super::report;
 use crate::core::{Bytes, ComponentFiles, Draft, Error, Fix, Kind, LoraChoice, Result};
-use crate::jobs::JobSpec;
+use crate::jobs::{self, JobSpec};
 use crate::library::SavedRequest;
 use crate::media::{self, Existing};
 use crate::models::Installed;
@@ -30,18 +30,25 @@ impl Cli {
     }
 }
 
-/// Plans a new job from the options, or `before` with the changes in the options.
+/// Plans a new job from the options, or `before` with the changes in the options. If its model cannot be read, the first
+/// fallback that takes the job replaces it, and a line says so.
 pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<PlannedJob> {
     let request = request(args, before)?;
     let sources = Sources::open(places)?;
     let name = named_model(&request, places)?;
-    let named = sources.named(name.as_deref(), &request, !args.dry_run)?;
-    let with_all = || sources.planner(sources.all(&request, &named))?.plan_options(&request);
-    if name.is_none() {
-        return with_all();
+    let Some(name) = name else {
+        let named = sources.named(None, &request, !args.dry_run)?;
+        return sources.planner(sources.all(&request, &named))?.plan_options(&request);
+    };
+    let error = match sources.plan_for(&name, &request, !args.dry_run) {
+        Err(error) if jobs::may_help(error.kind) => error,
+        planned => return planned,
+    };
+    // a model that can be fetched is not broken
+    if matches!(error.fixes(), [Fix::Fetch(_)]) {
+        return Err(error);
     }
-    // a named model is opened alone; an error may name the others
-    sources.planner(named.clone())?.plan_options(&request).or_else(|_| with_all())
+    sources.plan_for_fallback(&name, &request, &error).ok_or(error)
 }
 
 /// A planner over all installed models, and the draft and the options that a sweep starts from. With a sweep's file, the
@@ -89,6 +96,33 @@ impl<'a> Sources<'a> {
             }
             _ => Err(error),
         })
+    }
+
+    /// Plans for the model called `name`, which is opened alone; an error may name the other models.
+    fn plan_for(&self, name: &str, request: &PlanRequest, may_fetch: bool) -> Result<PlannedJob> {
+        let named = self.named(Some(name), request, may_fetch)?;
+        self.planner(named.clone())?
+            .plan_options(request)
+            .or_else(|_| self.planner(self.all(request, &named))?.plan_options(request))
+    }
+
+    /// Plans for the first fallback that takes the request in place of `name`, which cannot be read for `reason`.
+    fn plan_for_fallback(&self, name: &str, request: &PlanRequest, reason: &Error) -> Option<PlannedJob> {
+        let of_settings = &self.places.settings.models.fallbacks;
+        let names = request.options.fallbacks.as_ref().unwrap_or(of_settings);
+        let planned = |(index, fallback): (usize, &String)| {
+            let mut request = request.clone();
+            request.changes.model = Some(model_name(fallback));
+            // files chosen for the other model are not of this one
+            request.changes.components = ComponentFiles::default();
+            request.options.fallbacks = Some(names[index + 1..].to_vec());
+            self.plan_for(fallback, &request, false).ok()
+        };
+        let planned = names.iter().enumerate().find_map(planned)?;
+        let other = &planned.spec.draft.model;
+        report::note(&format!("Warning: {name} cannot be used: {reason}. The fallback {other} is used instead"));
+        let reason = format!("{name} cannot be used, and you allowed {other} instead");
+        Some(PlannedJob { chosen_by: ChosenBy::Person(reason), ..planned })
     }
 
     /// All installed models, with the files that a request chooses, and the `named` ones that are elsewhere.

@@ -314,7 +314,11 @@ impl Draft {
                 "size",
                 format!("{} supports sides up to {longest} pixels, not {}", limits.model, self.size),
             )
-            .remedy("Choose a smaller size"));
+            .remedy(if self.start_image.is_some() || self.continue_from.is_some() {
+                "Choose a smaller size; if the size follows the shape of the image, crop the image"
+            } else {
+                "Choose a smaller size"
+            }));
         }
         Ok(())
     }

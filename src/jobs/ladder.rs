@@ -45,8 +45,15 @@ pub(crate) fn is_retryable(kind: Kind) -> bool {
 
 /// The fixes for the next attempt; `None` if nothing is left to try.
 ///
-/// `draft` contains all fixes `tried` so far; `fallback` is a model that the user allowed instead.
-pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Fix>) -> Option<Vec<Fix>> {
+/// `draft` contains all fixes `tried` so far; `fallback` is a model that the user allowed instead. `may_fit` says whether
+/// an attempt with more fixes may fit into the memory that is free now; after a lack of memory no other attempt is made.
+pub(crate) fn next(
+    failed: Failed,
+    draft: &Draft,
+    tried: &[Fix],
+    fallback: Option<Fix>,
+    may_fit: &dyn Fn(&[Fix]) -> bool,
+) -> Option<Vec<Fix>> {
     let fallback = fallback.map(|change| vec![change]);
     let rungs = match failed.kind {
         Kind::MissingModel | Kind::CorruptModel => Vec::from_iter(fallback),
@@ -61,7 +68,9 @@ pub(crate) fn next(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Optio
     // these change how the attempt is made and not the draft
     let is_new =
         |changes: &[Fix]| matches!(changes, [fix @ (Fix::Retry | Fix::WithoutCache)] if !tried.contains(fix));
-    rungs.into_iter().find(|changes| changes_something(changes) || is_new(changes))
+    let is_short = failed.kind == Kind::OutOfMemory;
+    let mut rungs = rungs.into_iter().filter(|changes| changes_something(changes) || is_new(changes));
+    rungs.find(|changes| !is_short || may_fit(changes))
 }
 
 /// What the user can try after the last attempt: changes that are theirs to make, each helpful by itself.
@@ -104,15 +113,15 @@ fn memory(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Vec<Fix
     let denoises = matches!(failed.stage, Stage::DenoiseHigh | Stage::DenoiseLow);
     let mut rungs = Vec::new();
     if uses_vae {
-        let half = failed.vae_tile.map(|tile| tile / 2 / failed.strides.spatial * failed.strides.spatial);
-        let least = LAST_TILE.max(2 * failed.strides.spatial);
-        rungs.extend(half.filter(|tile| *tile >= least).map(|tile| vec![Fix::VaeTile(tile)]));
+        rungs.extend(smaller_tile(failed, tried).map(|tile| vec![Fix::VaeTile(tile)]));
     }
     if failed.is_packed && failed.provider == Provider::Cpu && (failed.stage == Stage::Text || denoises) {
         rungs.push(vec![Fix::WeightsInPlace]);
     }
-    // a failure drops the sessions that earlier stages and jobs left loaded
-    rungs.push(vec![Fix::Retry]);
+    // the first failure drops the sessions that earlier stages and jobs left loaded; after another change that is done
+    if tried.is_empty() {
+        rungs.push(vec![Fix::Retry]);
+    }
     rungs.extend(fallback);
     if uses_vae || denoises {
         let smaller = (draft.size.area() > SIZE_720P.area())
@@ -129,6 +138,16 @@ fn memory(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Vec<Fix
         rungs.extend([first, second].into_iter().skip(cuts.min(1)).flatten());
     }
     rungs
+}
+
+/// Half the VAE tile, then the smallest one: it loses nothing but time, and few attempts are made.
+fn smaller_tile(failed: Failed, tried: &[Fix]) -> Option<u32> {
+    let tile = failed.vae_tile?;
+    let least = LAST_TILE.max(2 * failed.strides.spatial);
+    let half = tile / 2 / failed.strides.spatial * failed.strides.spatial;
+    let is_second = tried.iter().any(|fix| matches!(fix, Fix::VaeTile(_)));
+    let next = if is_second { least } else { half.max(least) };
+    (next < tile).then_some(next)
 }
 
 /// The failed computation again, without what may be wrong in the cache, then with less guidance, then with fewer steps. Guidance and steps matter to
@@ -217,7 +236,7 @@ mod tests {
                 ..failed
             };
             let untried = fallback.clone().filter(|change| !tried.contains(change));
-            let Some(changes) = next(failed, &draft, &tried, untried) else { return found };
+            let Some(changes) = next(failed, &draft, &tried, untried, &|_| true) else { return found };
             draft = Fix::applied(&changes, &draft);
             tried.extend(changes.clone());
             found.push((changes, draft.clone()));
@@ -246,8 +265,7 @@ mod tests {
             climb(Kind::OutOfMemory, Stage::Decode, tiled),
             [
                 "use VAE tiles of 224 px",
-                "use VAE tiles of 112 px",
-                "retry unchanged",
+                "use VAE tiles of 64 px",
                 "use 30 steps, use size 1264x720",
             ]
         );
@@ -255,7 +273,6 @@ mod tests {
             climb(Kind::OutOfMemory, Stage::DenoiseHigh, large()),
             [
                 "read weights from disk instead of memory",
-                "retry unchanged",
                 "use 30 steps, use size 1264x720",
                 "use 10 steps, remove the LoRAs",
             ]
@@ -263,8 +280,21 @@ mod tests {
         // neither size nor steps nor LoRAs matter to the text encoder
         assert_eq!(
             climb(Kind::OutOfMemory, Stage::Text, large()),
-            ["read weights from disk instead of memory", "retry unchanged"]
+            ["read weights from disk instead of memory"]
         );
+    }
+
+    #[test]
+    fn no_attempt_is_made_that_cannot_fit_into_the_free_memory() {
+        let failed = Failed { provider: Provider::Cuda, stage: Stage::DenoiseHigh, ..ON_CPU };
+        // another program holds the card
+        assert_eq!(next(failed, &draft(), &[], None, &|_| false), None);
+        let only_smaller = |fixes: &[Fix]| fixes.iter().any(|fix| matches!(fix, Fix::Size(_)));
+        let fixes = next(failed, &large(), &[], None, &only_smaller).unwrap();
+        assert!(only_smaller(&fixes), "{fixes:?}");
+        // other failures say nothing about memory
+        let broken = Failed { kind: Kind::Generation, ..failed };
+        assert_eq!(next(broken, &draft(), &[], None, &|_| false), Some(vec![Fix::Retry]));
     }
 
     #[test]
@@ -282,7 +312,7 @@ mod tests {
         let small = Some("t2v-A14B-int8");
         let failed = Failed { stage: Stage::DenoiseHigh, ..ON_CPU };
         let steps = climb_with(failed, large(), small);
-        assert_eq!(steps[2..4], ["use the model t2v-A14B-int8", "use 30 steps, use size 1264x720"]);
+        assert_eq!(steps[1..3], ["use the model t2v-A14B-int8", "use 30 steps, use size 1264x720"]);
         for kind in [Kind::MissingModel, Kind::CorruptModel] {
             let failed = Failed { kind, stage: Stage::Prepare, ..ON_CPU };
             assert_eq!(climb_with(failed, large(), small), ["use the model t2v-A14B-int8"]);

@@ -58,11 +58,7 @@ impl SourceImage {
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = read(path)?;
         let sha256 = sha256_hex(&bytes);
-        let refuse = |what: &str, remedy: &str| {
-            Error::new(Kind::Input, format!("The file {what}: {}", path.display()))
-                .field("start_image")
-                .remedy(remedy)
-        };
+        let refuse = |what: &str, remedy: &str| refused(path, what, remedy);
         match Container::of(path).map_err(|error| io_error("Cannot read", path, error))? {
             Container::Mp4 => {
                 return Err(refuse(
@@ -100,10 +96,7 @@ impl SourceImage {
                 "Reduce its size: no model makes videos of more than 2 million pixels",
             ));
         }
-        if width < MIN_SIDE || height < MIN_SIDE {
-            let words = format!("has {width}x{height} pixels, and each side must have at least {MIN_SIDE}");
-            return Err(refuse(&words, "Choose a larger image"));
-        }
+        check_sides(path, Resolution::new(width, height))?;
         decoder.set_limits(decode_limits()).map_err(damaged)?;
         // a missing or invalid EXIF entry means no rotation
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -205,6 +198,7 @@ pub fn is_image(path: &Path) -> Result<bool> {
 /// Size of an image after its EXIF orientation, or of a video's frames. Reads only the file's header.
 pub fn image_size(path: &Path) -> Result<Resolution> {
     let stored = Reader::open(path).map_err(|error| given("start_image", error))?.info().size;
+    check_sides(path, stored)?;
     // a missing or invalid EXIF entry means no rotation
     let turned = image::ImageReader::open(path)
         .and_then(image::ImageReader::with_guessed_format)
@@ -212,6 +206,20 @@ pub fn image_size(path: &Path) -> Result<Resolution> {
         .and_then(|reader| reader.into_decoder().ok()?.orientation().ok())
         .is_some_and(|orientation| orientation.to_exif() >= 5);
     Ok(if turned { Resolution::new(stored.height, stored.width) } else { stored })
+}
+
+/// An error about an image: "The file is not an image: a.txt".
+fn refused(path: &Path, what: &str, remedy: &str) -> Error {
+    Error::new(Kind::Input, format!("The file {what}: {}", path.display())).field("start_image").remedy(remedy)
+}
+
+/// Fails for an image that is too small to start a video from.
+fn check_sides(path: &Path, size: Resolution) -> Result<()> {
+    if size.width >= MIN_SIDE && size.height >= MIN_SIDE {
+        return Ok(());
+    }
+    let words = format!("has {size} pixels, and each side must have at least {MIN_SIDE}");
+    Err(refused(path, &words, "Choose a larger image"))
 }
 
 /// An error about a file that the user chose, as an input error of `field`.

@@ -1,11 +1,16 @@
 //! Memory of an NVIDIA device, from NVML, which comes with the driver.
 
+use std::fmt;
 use std::sync::OnceLock;
 
+use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
 use crate::core::{Bytes, DeviceId, Provider};
+
+/// Bytes of a program's name that are read.
+const NAME_BYTES: usize = 256;
 
 /// Memory of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +31,77 @@ pub fn card_memory(device: &DeviceId) -> Option<CardMemory> {
     }
     let read = || {
         let nvml = Nvml::init()?;
-        match device.uuid.as_deref() {
-            Some(uuid) => nvml.device_by_uuid(uuid)?.memory_info(),
-            None => only_device(&nvml)?.memory_info(),
-        }
+        open(&nvml, device)?.memory_info()
     };
     let memory =
         read().inspect_err(|error| tracing::debug!("cannot read the memory of {device}: {error}")).ok()?;
     let free = memory.total.saturating_sub(memory.used);
     Some(CardMemory { total: Bytes(memory.total), free: Bytes(free) })
+}
+
+/// Another program that uses a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardHolder {
+    /// Its name; `None` if the driver does not know it, as in containers.
+    pub name: Option<String>,
+    /// Its process.
+    pub pid: u32,
+    /// Device memory that it holds; `None` if the driver does not report it.
+    pub memory: Option<Bytes>,
+}
+
+impl fmt::Display for CardHolder {
+    /// For instance "python3 (process 42, 20.0 GiB)".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (process {}", self.name.as_deref().unwrap_or("another program"), self.pid)?;
+        match self.memory {
+            Some(memory) => write!(f, ", {memory})"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+/// The other programs that use a device; empty where [`card_memory`] is `None`.
+pub fn card_holders(device: &DeviceId) -> Vec<CardHolder> {
+    if device.provider == Provider::Cpu {
+        return Vec::new();
+    }
+    let read = || {
+        let nvml = Nvml::init()?;
+        let card = open(&nvml, device)?;
+        let drawing = card.running_graphics_processes().unwrap_or_default();
+        let mut processes: Vec<_> = card.running_compute_processes()?.into_iter().chain(drawing).collect();
+        // a program may both draw and compute
+        processes.sort_by_key(|process| process.pid);
+        processes.dedup_by_key(|process| process.pid);
+        let holder = |pid, memory| CardHolder {
+            // a path, with arguments on some systems
+            name: nvml.sys_process_name(pid, NAME_BYTES).ok().map(|path| file_name(&path)),
+            pid,
+            memory: match memory {
+                UsedGpuMemory::Used(bytes) => Some(Bytes(bytes)),
+                UsedGpuMemory::Unavailable => None,
+            },
+        };
+        let others = processes.into_iter().filter(|process| process.pid != std::process::id());
+        Ok(others.map(|process| holder(process.pid, process.used_gpu_memory)).collect())
+    };
+    read()
+        .inspect_err(|error: &NvmlError| tracing::debug!("cannot read who uses {device}: {error}"))
+        .unwrap_or_default()
+}
+
+/// The last part of a program's path.
+fn file_name(path: &str) -> String {
+    path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
+}
+
+/// The device by its UUID, or the only one.
+fn open<'n>(nvml: &'n Nvml, device: &DeviceId) -> Result<Device<'n>, NvmlError> {
+    match device.uuid.as_deref() {
+        Some(uuid) => nvml.device_by_uuid(uuid),
+        None => only_device(nvml),
+    }
 }
 
 /// Whether the machine has an NVIDIA GPU with a driver that answers. Asked once.
@@ -67,6 +134,15 @@ mod tests {
         let uuid = Some("GPU-00000000-0000-0000-0000-000000000000".to_owned());
         assert_eq!(card_memory(&DeviceId { provider: Provider::Cuda, ordinal: 0, uuid }), None);
         assert_eq!(card_memory(&DeviceId::CPU), None);
+        assert_eq!(card_holders(&DeviceId::CPU), []);
+    }
+
+    #[test]
+    fn a_program_is_named_without_its_folder() {
+        assert_eq!(file_name("/usr/bin/python3"), "python3");
+        assert_eq!(file_name("C:\\Games\\game.exe"), "game.exe");
+        let unnamed = CardHolder { name: None, pid: 7, memory: None };
+        assert_eq!(unnamed.to_string(), "another program (process 7)");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use super::run_limits::RunLimits;
 use crate::core::{Bytes, GenRequest, Provider};
 use crate::monitor;
 use crate::pipeline::{ComputePlan, MemoryPlan, SessionCache, denoise_steps, memory_of_sessions};
-use crate::preflight::{DeviceFacts, ModelSize, PreflightFacts, memory_plan};
+use crate::preflight::{
+    DeviceFacts, MemoryShortage, ModelSize, PreflightFacts, memory_plan, memory_shortage,
+};
 use crate::wan::Checkpoint;
 
 /// Memory that a run may take: what is free, and what the loaded sessions of earlier jobs hold.
@@ -56,7 +58,27 @@ impl MemorySample {
 
     /// What a run packs and keeps loaded with this memory.
     pub(crate) fn plan(self, request: &GenRequest, model: &Checkpoint, compute: &ComputePlan) -> MemoryPlan {
-        memory_plan(&PreflightFacts {
+        self.with_facts(request, model, compute, memory_plan)
+    }
+
+    /// What a run lacks if it cannot fit into this memory.
+    pub(super) fn shortage(
+        self,
+        request: &GenRequest,
+        model: &Checkpoint,
+        compute: &ComputePlan,
+    ) -> Option<MemoryShortage> {
+        self.with_facts(request, model, compute, memory_shortage)
+    }
+
+    fn with_facts<T>(
+        self,
+        request: &GenRequest,
+        model: &Checkpoint,
+        compute: &ComputePlan,
+        of: impl FnOnce(&PreflightFacts<'_>) -> T,
+    ) -> T {
+        of(&PreflightFacts {
             request,
             model: &ModelSize::of(model),
             steps: denoise_steps(model, request).map(|steps| steps as u32),

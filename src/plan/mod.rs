@@ -28,6 +28,7 @@ mod ran_with;
 mod request;
 mod route;
 mod run_limits;
+mod shortage;
 #[cfg(test)]
 mod tests;
 mod token_count;
@@ -54,4 +55,5 @@ pub(crate) use ran_with::{RanWith, ran_with};
 pub use request::{Base, ChosenBy, Drafted, JobOptions, PlanRequest, PlannedJob};
 pub use route::{Candidate, Route, RouteRequest, route};
 pub use run_limits::RunLimits;
+pub(crate) use shortage::{JobShortage, shortage};
 pub use token_count::{MAX_TOKENS, TokenCounter};

@@ -75,6 +75,31 @@ pub(super) fn fit(facts: &PreflightFacts<'_>) -> Option<(Fit, Bytes)> {
     Some((fit, peak))
 }
 
+/// What a run needs and what it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryShortage {
+    /// The least that it needs; on a GPU with a margin.
+    pub needed: Bytes,
+    /// What is free for it now.
+    pub free: Bytes,
+    /// All memory of the GPU; `None` on the CPU.
+    pub total: Option<Bytes>,
+}
+
+/// The shortage of a run that cannot fit into the memory that is free now: on a GPU more is needed than is free, on the CPU
+/// more than the system can make free by dropping pages of files. `None` if it may fit, or if the memory is unknown.
+pub fn memory_shortage(facts: &PreflightFacts<'_>) -> Option<MemoryShortage> {
+    let (fit, needed) = fit(facts)?;
+    if facts.provider == Provider::Cpu {
+        let needed = estimate_with(facts, &Fix::WeightsInPlace, peaks).1;
+        let free = facts.free_memory?;
+        return (fit == Fit::Blocked).then_some(MemoryShortage { needed, free, total: None });
+    }
+    let device = facts.device?;
+    let shortage = MemoryShortage { needed, free: device.free?, total: Some(device.total) };
+    matches!(fit, Fit::Risky | Fit::Blocked).then_some(shortage)
+}
+
 /// Fixes with which the run fits: single changes if one suffices, else the smallest combinations; none if nothing helps.
 pub(super) fn less_memory(facts: &PreflightFacts<'_>) -> Vec<Suggestion> {
     let Some((now, _)) = fit(facts) else { return Vec::new() };

@@ -21,6 +21,7 @@ mod vae;
 pub use check::check;
 pub use device::{DeviceFacts, ValueBytes};
 pub use facts::{DiskSpace, MeasuredTime, PreflightFacts};
+pub use fixes::{MemoryShortage, memory_shortage};
 pub use history::{EstimateError, MeasuredRun, estimate_error};
 pub use memory_plan::memory_plan;
 pub use report::{PreflightReport, StageMemory, TimeEstimate};

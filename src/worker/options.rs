@@ -50,13 +50,13 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// The defaults: 3 retries, the first after 2 s.
+    /// The defaults: 2 retries, so 3 attempts, the first retry after 2 s.
     pub fn new(who: &'static str, scope: Scope) -> Self {
         Self {
             who,
             scope,
             devices: vec![FIRST_DEVICE],
-            max_retries: 3,
+            max_retries: 2,
             back_off: Duration::from_secs(2),
             may_use_cpu: false,
             threads: 0,

@@ -1,6 +1,7 @@
 //! The retry loop: attempts at a job, with fixes applied between them.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::engine::{Runtime, runtime};
 use crate::jobs::ladder::{self, Failed};
 use crate::jobs::{self, Job, RetryRecord, RunRecorder, stage_key};
 use crate::library::PerformanceStore;
-use crate::plan::{RanWith, ran_with};
+use crate::plan::{self, JobShortage, RanWith, ran_with};
 
 impl Runner {
     /// Attempts the job until it ends; a failed attempt is followed by one with fixes applied.
@@ -45,11 +46,15 @@ impl Runner {
             }
             let stage = if killed { job.interruptions.stage() } else { self.recorder.stage() };
             let stage = stage.unwrap_or(Stage::Preflight);
-            let LadderStep { fixes, suggestions } = self.ladder_step(job, &retries, &error, stage);
+            let LadderStep { fixes, suggestions, shortage } = self.ladder_step(job, &retries, &error, stage);
             let Some(fixes) = fixes.filter(|_| num_failed < self.options.max_retries) else {
                 // the user can still try what no retry may do
                 let known = error.fixes().to_vec();
-                return JobEnd::Failed(error.with_fixes(if known.is_empty() { suggestions } else { known }));
+                let error = error.with_fixes(if known.is_empty() { suggestions } else { known });
+                return JobEnd::Failed(match shortage {
+                    Some(shortage) => shortage.explain(error),
+                    None => error,
+                });
             };
             let delay = self.options.back_off * 2_u32.saturating_pow(num_failed);
             num_failed += 1;
@@ -77,7 +82,7 @@ impl Runner {
         let fallback = if jobs::may_help(error.kind) { jobs::next_fallback(&job.spec, &tried) } else { None };
         // what a model can do that cannot be read is unknown
         let Ok(model) = spec.open_model() else {
-            return LadderStep { fixes: fallback.map(|fix| vec![fix]), suggestions: Vec::new() };
+            return LadderStep { fixes: fallback.map(|fix| vec![fix]), ..LadderStep::default() };
         };
         let limits = model.limits();
         let Ok(mode) = draft.mode_for(&limits) else { return LadderStep::default() };
@@ -95,18 +100,27 @@ impl Runner {
             used_cache: self.cache.decided_video(),
             may_use_cpu: self.options.may_use_cpu,
         };
-        // free memory and devices change: when nothing is left to fix, waiting may help, but not against preflight
-        let may_pass = match error.kind {
-            Kind::OutOfMemory => stage != Stage::Preflight,
-            kind => kind == Kind::Device,
+        let shortage = RefCell::new(None);
+        let may_fit = |fixes: &[Fix]| {
+            let runtime = self.runtime.as_ref();
+            let short = runtime.and_then(|runtime| {
+                plan::shortage(&spec.with_fixes(fixes), runtime, self.ordinal, self.options.limits)
+            });
+            let may_fit = short.is_none();
+            // the first attempt that is not made is the one that changes least
+            shortage.borrow_mut().get_or_insert(short);
+            may_fit
         };
-        let fixes =
-            ladder::next(failed, draft, &tried, fallback).or_else(|| may_pass.then(|| vec![Fix::Retry]));
+        // a device may come back: when nothing is left to fix, waiting may help
+        let fixes = ladder::next(failed, draft, &tried, fallback, &may_fit)
+            .or_else(|| (error.kind == Kind::Device).then(|| vec![Fix::Retry]));
         let mut suggestions = ladder::suggestions(failed, draft);
         // what would come next, if no attempt is left for it
         let next = fixes.iter().flatten().filter(|fix| **fix != Fix::Retry && !suggestions.contains(fix));
         suggestions = next.cloned().chain(suggestions.clone()).collect();
-        LadderStep { fixes, suggestions }
+        // preflight's error has the figures already
+        let explains = fixes.is_none() && stage != Stage::Preflight;
+        LadderStep { fixes, suggestions, shortage: shortage.into_inner().flatten().filter(|_| explains) }
     }
 
     /// Opens ONNX Runtime for a job whose program was killed: what helps depends on what ran it.
@@ -219,6 +233,8 @@ struct LadderStep {
     fixes: Option<Vec<Fix>>,
     /// What the user can try after the last attempt.
     suggestions: Vec<Fix>,
+    /// Why the attempts that are left are not made: they do not fit into the memory that is free now.
+    shortage: Option<JobShortage>,
 }
 
 /// Opens ONNX Runtime, and fetches it the first time.

@@ -19,9 +19,10 @@ use rand_mt::Mt;
 use wandeck::core::{CancelToken, Faults, Fps, Frame, FrameCount, Resolution};
 use wandeck::media::{Existing, Metadata, OutputTarget, Reader, SourceImage, Writer, read_metadata};
 use wandeck::models;
-use wandeck::onnx::Weights;
+use wandeck::onnx::{RowReader, Weights};
 use wandeck::queue::Queue;
 use wandeck::store::{Settings, read_tensors, write_tensors};
+use wandeck::wan::names::{ComponentKind, recognise};
 use wandeck::wan::text::Tokenizer;
 
 use crate::common;
@@ -157,6 +158,12 @@ fn images_and_videos() {
     attack_media("png", media("a.png", 1));
     attack_media("jpeg", still(image::ImageFormat::Jpeg));
     attack_media("webp", still(image::ImageFormat::WebP));
+    attack_media("bmp", still(image::ImageFormat::Bmp));
+    attack_media("tiff", still(image::ImageFormat::Tiff));
+    attack_media("pnm", still(image::ImageFormat::Pnm));
+    // made by ffmpeg, in three fragments
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    attack_media("fragmented mp4", fs::read(tests.join("fixtures/media/fragmented.mp4")).unwrap());
 }
 
 #[test]
@@ -197,6 +204,45 @@ fn model_files() {
             drop(tokenizer.encode(&"a red circle moves right ".repeat(40), 512));
         }
     });
+}
+
+/// Bytes of a GGUF file that hold its header, or most of it.
+const GGUF_HEADER: usize = 12 << 10;
+
+#[test]
+fn gguf_files() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gguf");
+    for (seed, name) in (41..).zip(["blocks.gguf", "wan.gguf", "umt5_tokens.gguf"]) {
+        let bytes = fs::read(golden.join(name)).unwrap();
+        let (header, data) = bytes.split_at(GGUF_HEADER.min(bytes.len()));
+        let data = data.to_vec();
+        let dir = tempfile::tempdir().unwrap();
+        attack(name, header.to_vec(), seed, move |header| {
+            let path = dir.path().join("m.gguf");
+            fs::write(&path, [header, &data].concat()).unwrap();
+            read_gguf(&path);
+        });
+    }
+}
+
+/// Reads a GGUF file in every way in which the program does.
+fn read_gguf(path: &Path) {
+    if let Ok(tokenizer) = Tokenizer::open(path) {
+        drop(tokenizer.encode("a red circle", 512));
+    }
+    let Ok(weights) = Weights::from_files(&[path.to_owned()]) else { return };
+    for (name, _) in weights.iter() {
+        if let Ok(reader) = RowReader::new(&weights, name) {
+            drop(reader.values(0..reader.num_values().min(1 << 16)));
+        }
+    }
+    for found in recognise(&weights).unwrap_or_default() {
+        match found.kind {
+            ComponentKind::Transformer => drop(wandeck::wan::infer::transformer(&found.weights, None)),
+            ComponentKind::TextEncoder => drop(wandeck::wan::infer::text_encoder(&found.weights, None)),
+            ComponentKind::Vae => drop(wandeck::wan::infer::vae(&found.weights, None)),
+        }
+    }
 }
 
 #[test]

@@ -344,3 +344,46 @@ fn a_model_with_one_transformer_takes_nothing_for_a_second_one() {
         assert!(!words.contains("has one transformer"), "{words}");
     }
 }
+
+#[test]
+fn an_image_of_an_extreme_shape_is_refused_for_its_own_size() {
+    let data = folder();
+    let pixels = |name: &str, width: usize, height: usize| {
+        let path = data.path().join(name);
+        let header = format!("P6 {width} {height} 255\n").into_bytes();
+        std::fs::write(&path, [header, vec![90; width * height * 3]].concat()).unwrap();
+        let path = path.to_str().unwrap();
+        refused(data.path(), &["generate", "a", "--model", "toy-i2v-A14B", "--image", path, "--dry-run"])
+    };
+    let (code, words) = pixels("line.ppm", 4000, 3);
+    assert_eq!(code, Some(2));
+    assert!(words.contains("has 4000x3 pixels, and each side must have at least 16"), "{words}");
+    let (code, words) = pixels("ribbon.ppm", 8000, 16);
+    assert_eq!(code, Some(2));
+    assert!(words.contains("sides up to 1024 pixels") && words.contains("crop the image"), "{words}");
+}
+
+#[test]
+fn a_fallback_replaces_a_model_that_cannot_be_read_when_the_job_is_added() {
+    let data = folder();
+    let cut = data.path().join("cut");
+    common::copy_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B"), &cut);
+    let weights = cut.join("transformer/diffusion_pytorch_model.safetensors");
+    std::fs::remove_file(&weights).unwrap();
+    std::fs::write(&weights, "cut").unwrap();
+    let model = ["--model", cut.to_str().unwrap(), "--steps", "2", "--frames", "5"];
+    let add = [&["queue", "add", "a red circle"][..], &model].concat();
+    let (_, words) = refused(data.path(), &add);
+    assert!(words.contains("diffusion_pytorch_model.safetensors"), "{words}");
+    // one that does not take the job is passed over
+    let allowed = ["--fallback-model", "toy-i2v-A14B", "--fallback-model", "toy-t2v-A14B"];
+    let added = wandeck(data.path(), &[&add[..], &allowed].concat());
+    let words = String::from_utf8_lossy(&added.stderr).into_owned();
+    assert!(added.status.success(), "{words}");
+    assert!(words.contains("cannot be used") && words.contains("toy-t2v-A14B is used instead"), "{words}");
+    let list = json(data.path(), &["queue", "list"]);
+    assert!(list.to_string().contains("\"toy-t2v-A14B\""), "{list}");
+    let plan =
+        json(data.path(), &[&["generate", "a red circle", "--dry-run"][..], &model, &allowed].concat());
+    assert_eq!(find(&plan, "model"), Some(&"toy-t2v-A14B".into()), "{plan}");
+}

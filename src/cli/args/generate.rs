@@ -88,8 +88,8 @@ pub(in crate::cli) struct Generate {
     /// Weights in memory: auto, packed (faster) or in-place (less memory) [default: auto]
     #[arg(long, value_parser = named::<WeightsChoice>)]
     pub(in crate::cli) weights: Option<WeightsChoice>,
-    /// Model to use instead if the chosen one does not fit in memory or cannot be read; repeat for more [default: the
-    /// setting `models.fallbacks`]
+    /// Model to use instead if the chosen one does not fit in memory or cannot be read, now or when the job runs; repeat
+    /// for more [default: the setting `models.fallbacks`]
     #[arg(long = "fallback-model", value_name = "MODEL")]
     pub(in crate::cli) fallbacks: Vec<String>,
     /// Time limit of the job in seconds, 0 for none [default: the setting `errors.timeout_s`]

@@ -170,9 +170,9 @@ mod tests {
         }
         assert_eq!((settings.models.folder.clone(), settings.modes.t2v.min_steps), (None, None));
         let changed: Vec<_> = settings.differences(&Settings::default());
-        assert!(changed.contains(&("generation.retries".into(), "0".into(), "3".into())), "{changed:?}");
+        assert!(changed.contains(&("generation.retries".into(), "0".into(), "2".into())), "{changed:?}");
         settings.reset("generation.retries").unwrap();
-        assert_eq!(settings.generation.retries, 3);
+        assert_eq!(settings.generation.retries, 2);
     }
 
     #[test]

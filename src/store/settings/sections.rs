@@ -43,7 +43,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GenerationSettings {
-    /// Retries after a failed first attempt; 0 to 20, default 3.
+    /// Retries after a failed first attempt; 0 to 20, default 2, which makes 3 attempts.
     pub retries: u32,
     /// Whether time, memory and disk are estimated before a run; default on.
     pub preflight: bool,
@@ -172,7 +172,7 @@ impl Default for Settings {
 
 impl Default for GenerationSettings {
     fn default() -> Self {
-        Self { retries: 3, preflight: true, prompt_tokens: 512 }
+        Self { retries: 2, preflight: true, prompt_tokens: 512 }
     }
 }
 

@@ -209,7 +209,7 @@ fn text_ui(ui: &mut Ui, text: &str) {
     }
 }
 
-/// "Attempt 2 of 4 in 8 s: use VAE tiles of 256 px".
+/// "Attempt 2 of 3 in 8 s: use VAE tiles of 256 px".
 fn retry_words(job: &Job, live: &LiveJob, view: &QueueView<'_>) -> Option<String> {
     let retry = live.follower.retry()?;
     let wait = retry.at.saturating_duration_since(view.now);
