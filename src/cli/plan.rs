@@ -120,7 +120,9 @@ impl<'a> Sources<'a> {
         };
         let planned = names.iter().enumerate().find_map(planned)?;
         let other = &planned.spec.draft.model;
-        report::note(&format!("Warning: {name} cannot be used: {reason}. The fallback {other} is used instead"));
+        report::note(&format!(
+            "Warning: {name} cannot be used: {reason}. The fallback {other} is used instead"
+        ));
         let reason = format!("{name} cannot be used, and you allowed {other} instead");
         Some(PlannedJob { chosen_by: ChosenBy::Person(reason), ..planned })
     }

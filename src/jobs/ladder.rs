@@ -263,11 +263,7 @@ mod tests {
         let tiled = Draft { vae_tile: Some(448), ..large() };
         assert_eq!(
             climb(Kind::OutOfMemory, Stage::Decode, tiled),
-            [
-                "use VAE tiles of 224 px",
-                "use VAE tiles of 64 px",
-                "use 30 steps, use size 1264x720",
-            ]
+            ["use VAE tiles of 224 px", "use VAE tiles of 64 px", "use 30 steps, use size 1264x720",]
         );
         assert_eq!(
             climb(Kind::OutOfMemory, Stage::DenoiseHigh, large()),

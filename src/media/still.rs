@@ -210,7 +210,9 @@ pub fn image_size(path: &Path) -> Result<Resolution> {
 
 /// An error about an image: "The file is not an image: a.txt".
 fn refused(path: &Path, what: &str, remedy: &str) -> Error {
-    Error::new(Kind::Input, format!("The file {what}: {}", path.display())).field("start_image").remedy(remedy)
+    Error::new(Kind::Input, format!("The file {what}: {}", path.display()))
+        .field("start_image")
+        .remedy(remedy)
 }
 
 /// Fails for an image that is too small to start a video from.
