@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::task::TaskThread;
 use crate::app::panels::monitor::{EarlierJob, ExportFormat, MonitorAction, MonitorView, PeakView};
 use crate::core::{CancelToken, Error, Kind, Result, Secs, Utc, Waker};
-use crate::library::{MachinePeak, PerformanceStore, Remedy};
+use crate::library::{History, MachinePeak, PerformanceStore, Remedy};
 use crate::monitor::{
     Alarm, Machine, Monitor, MonitorSnapshot, Price, SampleRate, StageRate, TimeRange, Timeline, alarms,
 };
@@ -14,6 +14,8 @@ use crate::store::MonitorSettings;
 
 /// Number of earlier jobs offered for comparison.
 const OFFERED: usize = 30;
+/// Characters of a prompt that name a job.
+const PROMPT_CHARS: usize = 48;
 
 /// An alarm that was over for this long is reported again.
 const ALARM_PAUSE: Secs = Secs(60.0);
@@ -195,11 +197,14 @@ impl Measurements {
 
     fn list(&self) {
         let store = PerformanceStore::new(&self.data_dir);
+        let data_dir = self.data_dir.clone();
         let list = move || {
-            let name = |timeline: &Timeline| format!("job {}, {}", timeline.track.job, timeline.started);
+            // without its history a job is still known by number and time
+            let history = History::open_to_read(&data_dir).ok().map(|(history, _)| history);
+            let prompt = |uid: &str| Some(history.as_ref()?.of_id(uid).ok()??.prompt);
             let job = |uid: String| {
                 let timeline = store.load(&uid).ok().flatten()?;
-                Some(EarlierJob { name: name(&timeline), uid })
+                Some(EarlierJob { name: earlier_name(&timeline, prompt(&uid).as_deref()), uid })
             };
             let recorded = store.list().into_iter().take(OFFERED);
             Ok(Answer::Earlier(recorded.filter_map(|recorded| job(recorded.uid)).collect()))
@@ -264,6 +269,18 @@ impl Measurements {
     }
 }
 
+/// For instance "job 41 · a red circle moves right · 2026-11-26 13:18".
+fn earlier_name(timeline: &Timeline, prompt: Option<&str>) -> String {
+    let words: Vec<_> = prompt.unwrap_or_default().split_whitespace().collect();
+    let mut short: String = words.join(" ").chars().take(PROMPT_CHARS).collect();
+    if short.chars().count() == PROMPT_CHARS {
+        short.push('…');
+    }
+    let number = format!("job {}", timeline.track.job);
+    let parts = [number, short, timeline.started.to_string()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
 fn alarm_message(alarm: &Alarm) -> Said {
     Said::Alarm(Error::new(Kind::Device, alarm.message()).remedy(alarm.remedy()))
 }
@@ -294,6 +311,7 @@ mod tests {
 
     use super::*;
     use crate::core::Secs;
+    use crate::jobs::HistoryEntry;
     use crate::monitor::{JobTrack, SampleRate};
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -316,13 +334,16 @@ mod tests {
         track.end(Secs(9.0));
         let timeline = Timeline { track, ..Timeline::default() };
         PerformanceStore::new(dir.path()).add(timeline).unwrap();
+        let entry =
+            HistoryEntry { id: "a".into(), prompt: "a red\ncircle".into(), ..HistoryEntry::default() };
+        History::open(dir.path()).unwrap().0.record(&entry).unwrap();
         let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
         let mut shown = {
             let settings = MonitorSettings { price_per_kwh: 0.3, ..MonitorSettings::default() };
             Measurements::start(dir.path().into(), monitor, &settings, Arc::new(|| {})).unwrap()
         };
         wait(&mut shown, |shown, _| !shown.earlier.is_empty() && !shown.live.samples.is_empty());
-        assert!(shown.view().earlier[0].name.starts_with("job 41, "));
+        assert!(shown.view().earlier[0].name.starts_with("job 41 · a red circle · "));
         for action in [MonitorAction::Show(Some("a".into())), MonitorAction::Overlay(Some("a".into()))] {
             assert_eq!(shown.apply(action).unwrap(), None);
         }

@@ -1,5 +1,6 @@
 //! The monitor panel: load of the machine on a common time axis with the stages of jobs.
 
+mod advice;
 mod cursor;
 mod differences;
 mod drawing;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use eframe::egui::{Align, Label, Layout, RichText, ScrollArea, Ui};
 
+use super::advice::AdviceMenu;
 use super::plots::{self, PlotFrame};
 use super::side;
 use super::toolbar;
@@ -84,6 +85,7 @@ pub(in crate::app) struct MonitorPanel {
     /// Samples count from here on.
     reset_at: Option<Secs>,
     analysed: Analysed,
+    advice_menu: AdviceMenu,
 }
 
 /// Draws again soon while a job runs or somebody is there; an idle window costs nothing.
@@ -203,12 +205,7 @@ impl MonitorPanel {
         let hint = "Drag over a part or click a stage for its numbers";
         let why = self.analysed.why.as_deref().unwrap_or(hint);
         ui.horizontal(|ui| {
-            let found = self.analysed.diagnosis.as_ref().and_then(|found| found.recommendations.first());
-            if let Some(advice) = found
-                && ui.small_button(advice.remedy.label()).on_hover_text(&advice.text).clicked()
-            {
-                actions.push(MonitorAction::Apply(advice.remedy.clone()));
-            }
+            self.advice_menu.ui(ui, self.analysed.diagnosis.as_ref(), actions);
             ui.add(Label::new(RichText::new(why).weak()).truncate()).on_hover_text(hint);
         });
     }

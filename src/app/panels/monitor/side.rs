@@ -5,7 +5,7 @@ use eframe::egui::{Grid, Label, RichText, Ui};
 use super::differences;
 use super::panel::{MonitorPanel, RangeChoice};
 use super::rows::step_text;
-use super::view::{MonitorAction, MonitorView, PeakView};
+use super::view::{MonitorAction, MonitorView, NOTHING_MEASURED, PeakView};
 use crate::app::theme;
 use crate::core::{Secs, Stage};
 use crate::monitor::{
@@ -15,8 +15,6 @@ use crate::monitor::{
 
 /// Maximum number of listed steps.
 const OUTLIERS: usize = 3;
-/// Recommendations that are shown at most.
-const RECOMMENDATIONS: usize = 3;
 
 pub(super) fn ui(
     ui: &mut Ui,
@@ -44,6 +42,9 @@ pub(super) fn ui(
     });
     let totals = RangeTotals::of(&snapshot.samples, range);
     ui.add(Label::new(RichText::new(totals_text(&totals, view)).weak()).wrap());
+    if in_range(&snapshot.samples, range).is_empty() {
+        ui.add(Label::new(RichText::new(NOTHING_MEASURED).weak()).wrap());
+    }
     table_ui(ui, snapshot, range);
     let job = panel.job(snapshot);
     if let Some((earlier, job)) = view.overlay.zip(job) {
@@ -53,14 +54,10 @@ pub(super) fn ui(
         steps_ui(ui, snapshot, job);
         speed_ui(ui, job, view, actions);
     }
-    let found = panel.analysed().diagnosis.iter().flat_map(|found| &found.recommendations);
-    for (index, advice) in found.take(RECOMMENDATIONS).enumerate() {
+    // their buttons are in the list below the plots, which does not change while it is open
+    for advice in panel.analysed().diagnosis.iter().flat_map(|found| &found.recommendations) {
         ui.separator();
         ui.add(Label::new(&advice.text).wrap());
-        // the button of the first one is below the plots, where it is always seen
-        if index > 0 && ui.button(advice.remedy.label()).clicked() {
-            actions.push(MonitorAction::Apply(advice.remedy.clone()));
-        }
     }
 }
 

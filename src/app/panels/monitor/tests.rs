@@ -125,6 +125,12 @@ fn numbers_causes_and_the_recommendation_are_there() {
 fn a_recommendation_is_a_button_that_does_it() {
     let mut harness = harness(1200.0, snapshot());
     harness.run_steps(3);
+    harness.get_by_role_and_label(Role::Button, "What helps").click();
+    harness.run_steps(2);
+    // another job's measurements change nothing in a list that is open
+    let shown = std::mem::take(&mut harness.state_mut().snapshot.jobs);
+    harness.run_steps(2);
+    assert!(!shown.is_empty());
     harness.get_by_role_and_label(Role::Button, "Show the models").click();
     harness.run_steps(2);
     assert_eq!(harness.state().actions, [MonitorAction::Apply(Remedy::ShowModels)]);
@@ -305,4 +311,16 @@ fn frame_time_with_ten_minutes_of_samples() {
 fn snapshot_of_the_monitor() {
     let (snapshot, mut panel) = (snapshot(), MonitorPanel::default());
     crate::app::snapshots::compare("monitor", vec2(1200.0, 420.0), |ui| drop(panel.ui(ui, view(&snapshot))));
+}
+
+#[test]
+fn a_part_without_a_measurement_says_so_and_is_not_exported() {
+    let snapshot = snapshot();
+    let part = TimeRange { from: Secs(100.05), to: Secs(100.1) };
+    let refused = view(&snapshot).export(ExportFormat::Csv, part).unwrap_err();
+    assert!(refused.to_string().contains("shorter than the time between two measurements"), "{refused}");
+    let mut harness = harness(1200.0, snapshot);
+    harness.state_mut().panel.selection = Some(part);
+    harness.run_steps(3);
+    harness.get_by_label("This part is shorter than the time between two measurements");
 }

@@ -22,7 +22,8 @@ pub(super) fn ui(
         }
     }
     ui.separator();
-    let shown = view.shown.map_or("Live", |job| job.name.as_str());
+    // the number names the job well enough on the button, which must not push the others away
+    let shown = view.shown.and_then(|job| job.name.split(" · ").next()).unwrap_or("Live");
     jobs_ui(ui, &format!("Show: {shown}"), "Live", view.earlier, &mut |uid| {
         actions.push(MonitorAction::Show(uid));
     });

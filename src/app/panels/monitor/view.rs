@@ -1,18 +1,21 @@
 //! The data and actions of the monitor panel.
 
 use super::plot_image::PlotImage;
-use crate::core::Result;
+use crate::core::{Error, Kind, Result};
 use crate::library::{MachinePeak, Remedy};
 use crate::monitor::{
     JobTrack, MonitorSnapshot, Price, SampleRate, TimeRange, Timeline, csv, in_range, trace,
 };
+
+/// What a part without samples is.
+pub(super) const NOTHING_MEASURED: &str = "This part is shorter than the time between two measurements";
 
 /// An earlier job with measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::app) struct EarlierJob {
     /// Unique identifier of the job.
     pub(in crate::app) uid: String,
-    /// Its label, for instance "job 41".
+    /// Its label, for instance "job 41 · a red circle · 2026-11-26 13:18".
     pub(in crate::app) name: String,
 }
 
@@ -82,6 +85,9 @@ impl MonitorView<'_> {
     pub(in crate::app) fn export(self, format: ExportFormat, range: TimeRange) -> Result<Vec<u8>> {
         let snapshot = self.snapshot;
         let samples = in_range(&snapshot.samples, range);
+        if samples.is_empty() && format == ExportFormat::Csv {
+            return Err(Error::new(Kind::Input, NOTHING_MEASURED).remedy("Select a longer part"));
+        }
         match format {
             ExportFormat::Csv => Ok(csv(samples, &snapshot.jobs).into_bytes()),
             ExportFormat::Trace => {
