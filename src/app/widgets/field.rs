@@ -1,9 +1,15 @@
 //! Fields of the form: label, control, and error below.
 
-use eframe::egui::{Align, Context, Id, Label, Layout, Response, RichText, Ui, vec2};
+use eframe::egui::{
+    Align, Context, Id, Label, Layout, Rect, Response, RichText, Stroke, StrokeKind, Ui, Vec2, vec2,
+};
 
 use crate::app::theme;
 use crate::core::Error;
+
+/// Space between a field and the frame that shows its error.
+const FRAME_MARGIN: Vec2 = vec2(3.0, 1.0);
+const FRAME_ROUNDING: f32 = 4.0;
 
 /// Remembers that a text with the focus is part of the form, whose undo covers it.
 pub(in crate::app) fn mark_form_text(response: &Response) {
@@ -28,10 +34,11 @@ pub(in crate::app) fn button_row_ui<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), content).inner
 }
 
-/// The error of a field, below it.
-pub(in crate::app) fn problem_ui(ui: &mut Ui, field: &str, problems: &[Error]) {
-    for problem in problems.iter().filter(|problem| problem.field_name() == Some(field)) {
-        problem_text_ui(ui, problem);
+/// Frames a field that has an error. Its words stand where they move nothing.
+pub(in crate::app) fn problem_frame_ui(ui: &Ui, place: Rect, fields: &[&str], problems: &[Error]) {
+    if problems.iter().any(|problem| problem.field_name().is_some_and(|name| fields.contains(&name))) {
+        let stroke = Stroke::new(1.0, theme::tokens(ui).error);
+        ui.painter().rect_stroke(place.expand2(FRAME_MARGIN), FRAME_ROUNDING, stroke, StrokeKind::Inside);
     }
 }
 

@@ -3,7 +3,7 @@
 use eframe::egui::{Align, Layout, Response, Role, Sense, Ui, WidgetInfo, vec2};
 
 use crate::app::theme;
-use crate::app::widgets::field::problem_ui;
+use crate::app::widgets::field::problem_frame_ui;
 use crate::core::{Draft, Error};
 use crate::plan::DraftField;
 
@@ -47,7 +47,7 @@ impl Fields<'_> {
         names: &[&str],
         control: impl FnOnce(&mut Ui, &mut Draft) -> Option<Response>,
     ) {
-        ui.horizontal(|ui| {
+        let row = ui.horizontal(|ui| {
             let name = ui.label(label.name).on_hover_text(label.about);
             if !label.note.is_empty() {
                 ui.weak(label.note);
@@ -59,9 +59,7 @@ impl Fields<'_> {
                 }
             });
         });
-        for name in names {
-            problem_ui(ui, name, self.problems);
-        }
+        problem_frame_ui(ui, row.response.rect, names, self.problems);
     }
 
     /// A dot if the field differs; a click gives it the reference's value.

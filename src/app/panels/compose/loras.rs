@@ -6,7 +6,7 @@ use eframe::egui::{Align, ComboBox, DragValue, Key, Label, Layout, TextEdit, Ui}
 use egui_material_icons::icons::{ICON_ADD, ICON_DELETE};
 
 use super::view::{ComposeAction, ComposeView};
-use crate::app::widgets::field::problem_ui;
+use crate::app::widgets::field::problem_frame_ui;
 use crate::app::widgets::icon::icon_button;
 use crate::core::{Draft, Expert, LoraChoice};
 
@@ -30,18 +30,20 @@ impl LoraList {
             return actions;
         }
         let mut removed = None;
-        for (index, lora) in draft.loras.iter_mut().enumerate() {
-            // the same file may be listed twice, once for each expert
-            ui.push_id(("lora", index), |ui| {
-                if row_ui(ui, lora) {
-                    removed = Some(index);
-                }
-            });
-        }
+        let rows = ui.scope(|ui| {
+            for (index, lora) in draft.loras.iter_mut().enumerate() {
+                // the same file may be listed twice, once for each expert
+                ui.push_id(("lora", index), |ui| {
+                    if row_ui(ui, lora) {
+                        removed = Some(index);
+                    }
+                });
+            }
+        });
         if let Some(index) = removed {
             draft.loras.remove(index);
         }
-        problem_ui(ui, "lora", view.problems);
+        problem_frame_ui(ui, rows.response.rect, &["lora"], view.problems);
         if takes {
             actions.extend(add_ui(ui, &mut self.path).map(ComposeAction::AddLora));
         }
@@ -152,13 +154,5 @@ mod tests {
         assert_eq!(strength.value().as_deref(), Some("1.00"));
         let only = LoraChoice { expert: Some(Expert::Low), ..LoraChoice::new("rain.safetensors") };
         assert_eq!(harness.state().draft.loras, [only]);
-    }
-
-    #[test]
-    fn errors_are_shown_below_the_list() {
-        let mut bench = ComposeHarness::new();
-        bench.draft.loras = vec![LoraChoice { strength: 11.0, ..LoraChoice::new("ink.safetensors") }];
-        let harness = harness(bench, |ui, view| LoraList::default().ui(ui, &mut view.draft.clone(), view));
-        harness.get_by_label_contains("must be from -10 to 10, not 11");
     }
 }

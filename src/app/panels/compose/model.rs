@@ -3,11 +3,9 @@
 use eframe::egui::{Align, Button, ComboBox, Label, Layout, RichText, Ui};
 
 use super::view::{ComposeAction, ComposeView, PreflightStatus, PreflightView};
-use crate::app::shell::command::Command;
-use crate::app::shell::layout::PanelId;
 use crate::app::theme;
 use crate::app::widgets::chosen_files::chosen_files_ui;
-use crate::app::widgets::field::problem_ui;
+use crate::app::widgets::field::problem_frame_ui;
 use crate::core::{Bytes, ComponentFiles, Draft, Severity, Subject};
 use crate::models::Installed;
 use crate::plan::{MemoryFit, ModelFit};
@@ -36,6 +34,7 @@ pub(in crate::app) fn ui(
     let text = match chosen(view).and_then(description) {
         Some(description) => format!("{current} · {description}"),
         None if !view.is_scanned => "Looking for models…".to_owned(),
+        None if view.models.is_empty() => "no model".to_owned(),
         None => current.to_owned(),
     };
     let chooser = ComboBox::from_id_salt("model").selected_text(text).width(ui.available_width()).truncate();
@@ -49,6 +48,9 @@ pub(in crate::app) fn ui(
         }
     });
     let response = response.response.labelled_by(label.id);
+    if view.is_scanned {
+        problem_frame_ui(ui, response.rect, &["model"], view.problems);
+    }
     response.on_hover_text("Which of the models on this machine makes the video");
     if let Some(about) = view.about_model {
         // what an official model can draw needs no words
@@ -61,14 +63,6 @@ pub(in crate::app) fn ui(
         if back.on_hover_text("Forgets the files that you chose for this model").clicked() {
             draft.components = ComponentFiles::default();
         }
-    }
-    if !view.is_scanned {
-        return;
-    }
-    problem_ui(ui, "model", view.problems);
-    let is_wrong = view.problems.iter().any(|problem| problem.field_name() == Some("model"));
-    if is_wrong && ui.button("Show the models…").on_hover_text("Models to use or to download").clicked() {
-        actions.push(ComposeAction::Command(Command::ShowPanel(PanelId::Models)));
     }
 }
 

@@ -13,30 +13,6 @@ use super::wells::Wells;
 use super::{model, preset, router, start};
 use crate::app::background::inputs::InputWell;
 
-/// Fields that tell their problems themselves.
-pub(super) const FIELDS: [&str; 20] = [
-    "model",
-    "mode",
-    "prompt",
-    "negative_prompt",
-    "start_image",
-    "continue_from",
-    "end_image",
-    "steps",
-    "guidance",
-    "guidance_low",
-    "size",
-    "frames",
-    "fps",
-    "shift",
-    "provider",
-    "precision",
-    "vae_tile",
-    "step_cache",
-    "boundary",
-    "lora",
-];
-
 /// Width of the scroll bar.
 const SCROLL_BAR: f32 = 8.0;
 /// Space between two rows.
@@ -185,6 +161,19 @@ mod tests {
         harness.get_by_label_contains("Set 13 or 17 frames");
         let button = harness.get_by_role_and_label(Role::Button, "Generate");
         assert!(button.accesskit_node().is_disabled());
+    }
+
+    #[test]
+    fn an_error_moves_no_field_and_is_said_once() {
+        let place = |bench: ComposeHarness| {
+            let harness = form(bench);
+            let words = harness.query_all_by_label_contains("Set 13 or 17 frames").count();
+            (harness.get_by_role_and_label(Role::SpinButton, "Steps").rect(), words)
+        };
+        let mut bench = ComposeHarness::new();
+        bench.draft.frames = 16;
+        let ((before, none), (after, one)) = (place(ComposeHarness::new()), place(bench));
+        assert_eq!((before, none, one), (after, 0, 1));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::view::ComposeView;
 use crate::app::shell::command::Command;
 use crate::app::theme;
-use crate::app::widgets::field::{mark_form_text, problem_ui};
+use crate::app::widgets::field::{mark_form_text, problem_frame_ui};
 use crate::plan::{DraftField, MAX_TOKENS};
 
 /// Lines of the prompt that show at once.
@@ -32,7 +32,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeView
     let edit = edit.desired_rows(PROMPT_ROWS).desired_width(f32::INFINITY);
     let response = ui.add(edit).labelled_by(label.id);
     mark_form_text(&response);
-    problem_ui(ui, "prompt", fields.problems);
+    problem_frame_ui(ui, response.rect, &["prompt"], fields.problems);
     response
 }
 
@@ -53,8 +53,9 @@ pub(super) fn negative_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeVi
     let hint = if is_used { "What should not be seen" } else { "Not used: guidance is 1" };
     let edit = TextEdit::multiline(&mut fields.draft.negative_prompt).hint_text(hint);
     let edit = edit.desired_rows(NEGATIVE_ROWS).desired_width(f32::INFINITY);
-    mark_form_text(&ui.add(edit).labelled_by(label.id));
-    problem_ui(ui, "negative_prompt", fields.problems);
+    let response = ui.add(edit).labelled_by(label.id);
+    mark_form_text(&response);
+    problem_frame_ui(ui, response.rect, &["negative_prompt"], fields.problems);
 }
 
 /// "official", "not used", or its tokens.

@@ -7,7 +7,7 @@ use egui_material_icons::icons::ICON_AUTO_AWESOME;
 use super::numbers::named;
 use super::view::{ComposeAction, ComposeView, PreflightStatus};
 use crate::app::theme;
-use crate::app::widgets::field::problem_ui;
+use crate::app::widgets::field::problem_frame_ui;
 use crate::core::Mode;
 
 /// Height of the sentence below the buttons; fixed, so that a different reason moves nothing.
@@ -35,7 +35,7 @@ pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<
             others.map(|mode| format!("{}: {}", button_text(mode), need(mode, view))).collect();
         let needs = needs.join(" · ");
         ui.add(Label::new(RichText::new(&needs).small().weak()).truncate());
-        problem_ui(ui, "mode", view.problems);
+        problem_frame_ui(ui, ui.min_rect(), &["mode"], view.problems);
     });
 }
 

@@ -1,21 +1,24 @@
 //! The part of the form that starts the work. It has the same height always, so that nothing in it moves by itself.
 
-use eframe::egui::{Align, Button, DragValue, Frame, Layout, Panel, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Align, Button, DragValue, Frame, Label, Layout, Panel, RichText, ScrollArea, Ui, vec2};
 
 use super::numbers::named;
-use super::panel::FIELDS;
 use super::preflight;
 use super::view::{ComposeAction, ComposeView};
 use crate::app::shell::command::Command;
+use crate::app::shell::layout::PanelId;
 use crate::app::theme;
 use crate::app::widgets::field::problem_text_ui;
-use crate::core::Draft;
+use crate::core::{Draft, Error};
 use crate::jobs::JobId;
 
 /// Videos that can be queued at once.
 const MOST_VIDEOS: u32 = 99;
 /// Width of their number.
 const COUNT_WIDTH: f32 = 52.0;
+/// What to do without any model.
+const NO_MODEL: &str =
+    "There is no model on this machine yet. Download one, or choose a folder that holds models.";
 /// Share of the panel's height for all this, and its bounds.
 const SHARE: f32 = 0.22;
 const LEAST_HEIGHT: f32 = 128.0;
@@ -38,15 +41,33 @@ pub(super) fn ui(
                 let text = format!("{locked_reason}. This form would make another one");
                 ui.label(RichText::new(text).color(theme::tokens(ui).warning));
             }
-            let of_no_field = |field: Option<&str>| field.is_none_or(|field| !FIELDS.contains(&field));
-            for problem in view.problems.iter().filter(|problem| of_no_field(problem.field_name())) {
-                problem_text_ui(ui, problem);
-            }
+            problems_ui(ui, view, actions);
             actions.extend(preflight::ui(ui, view, draft));
         });
         pressed
     });
     shown.inner
+}
+
+/// What is wrong with the form. It stands here and not at the fields, which must not move while they are used.
+fn problems_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) {
+    if !view.is_scanned {
+        return;
+    }
+    let is_of_model = |problem: &Error| problem.field_name() == Some("model");
+    for problem in view.problems {
+        if is_of_model(problem) && view.models.is_empty() {
+            ui.add(Label::new(NO_MODEL).wrap());
+        } else {
+            problem_text_ui(ui, problem);
+        }
+    }
+    if view.problems.iter().any(is_of_model) {
+        let words = if view.models.is_empty() { "Get a model…" } else { "Show the models…" };
+        if ui.button(words).on_hover_text("Models to use or to download").clicked() {
+            actions.push(ComposeAction::Command(Command::ShowPanel(PanelId::Models)));
+        }
+    }
 }
 
 /// Why nothing can be made now.

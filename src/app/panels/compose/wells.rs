@@ -16,7 +16,7 @@ use super::numbers::named;
 use super::view::{ComposeAction, ComposeView};
 use crate::app::background::inputs::{InputSource, InputWell, WellImage, WellView};
 use crate::app::theme;
-use crate::app::widgets::field::{button_row_ui, mark_form_text, problem_ui};
+use crate::app::widgets::field::{button_row_ui, mark_form_text, problem_frame_ui};
 use crate::app::widgets::icon::icon_button;
 use crate::core::Mode;
 
@@ -70,14 +70,13 @@ impl Wells {
         };
         let draft = view.draft;
         if any(Mode::I2V) || any(Mode::TI2V) || draft.starts_from_image() {
-            self.well_ui(ui, InputWell::Start, view, actions);
-            for field in ["start_image", "continue_from"] {
-                problem_ui(ui, field, fields.problems);
-            }
+            let well = ui.scope(|ui| self.well_ui(ui, InputWell::Start, view, actions));
+            let names = ["start_image", "continue_from"];
+            problem_frame_ui(ui, well.response.rect, &names, fields.problems);
         }
         if draft.end_image.is_some() || any(Mode::I2V) && draft.starts_from_image() {
-            self.well_ui(ui, InputWell::End, view, actions);
-            problem_ui(ui, "end_image", fields.problems);
+            let well = ui.scope(|ui| self.well_ui(ui, InputWell::End, view, actions));
+            problem_frame_ui(ui, well.response.rect, &["end_image"], fields.problems);
         }
     }
 

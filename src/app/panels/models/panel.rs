@@ -153,9 +153,8 @@ pub(in crate::app) enum ModelsAction {
 }
 
 /// A page of the panel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Page {
-    #[default]
     OnDisk,
     Download,
     Runtime,
@@ -164,7 +163,8 @@ enum Page {
 /// The view state of the models panel.
 #[derive(Default)]
 pub(in crate::app) struct ModelsPanel {
-    page: Page,
+    /// The page that was chosen. Until then: the models, or what can be downloaded if there is none.
+    page: Option<Page>,
     /// Whether ONNX Runtime was looked for.
     has_asked_runtime: bool,
     /// The model that was asked about last, until the answer is there.
@@ -180,18 +180,19 @@ pub(in crate::app) struct ModelsPanel {
 impl ModelsPanel {
     #[cfg(test)]
     pub(super) fn at_download() -> Self {
-        Self { page: Page::Download, ..Self::default() }
+        Self { page: Some(Page::Download), ..Self::default() }
     }
 
     #[cfg(test)]
     pub(super) fn at_runtime() -> Self {
-        Self { page: Page::Runtime, ..Self::default() }
+        Self { page: Some(Page::Runtime), ..Self::default() }
     }
 
     /// Draws the models; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>) -> Vec<ModelsAction> {
         let mut actions = Vec::new();
         self.toolbar_ui(ui, view, &mut actions);
+        let page = self.page(view);
         // its place is kept, so that nothing moves when a task begins
         let place = Panel::bottom("task").resizable(false).show_separator_line(false).frame(Frame::NONE);
         place.exact_size(TASK_HEIGHT).show(ui, |ui| {
@@ -201,13 +202,13 @@ impl ModelsPanel {
         });
         fetch_ui(ui, view.fetch, &mut actions);
         ui.separator();
-        if self.page == Page::Download {
+        if page == Page::Download {
             ScrollArea::vertical().id_salt("download").auto_shrink([false, false]).show(ui, |ui| {
                 self.add_ui(ui, &mut actions);
                 ui.add_space(10.0);
                 available_ui(ui, view, self.mode, &mut actions);
             });
-        } else if self.page == Page::Runtime {
+        } else if page == Page::Runtime {
             self.ask_for_runtime(&mut actions);
             ScrollArea::vertical().id_salt("runtime").auto_shrink([false, false]).show(ui, |ui| {
                 runtime_ui(ui, view.runtime, view.task, &mut actions);
@@ -243,16 +244,26 @@ impl ModelsPanel {
         }
     }
 
+    fn page(&self, view: &ModelsView<'_>) -> Page {
+        let has_none = view.models.is_empty() && !view.is_scanning;
+        self.page.unwrap_or(if has_none { Page::Download } else { Page::OnDisk })
+    }
+
     fn toolbar_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
         ui.horizontal_wrapped(|ui| {
-            ui.selectable_value(&mut self.page, Page::OnDisk, "On disk");
-            ui.selectable_value(&mut self.page, Page::Download, "Download");
-            ui.selectable_value(&mut self.page, Page::Runtime, "ONNX Runtime");
-            if self.page == Page::Runtime {
+            let pages =
+                [(Page::OnDisk, "On disk"), (Page::Download, "Download"), (Page::Runtime, "ONNX Runtime")];
+            for (page, name) in pages {
+                if ui.selectable_label(self.page(view) == page, name).clicked() {
+                    self.page = Some(page);
+                }
+            }
+            let page = self.page(view);
+            if page == Page::Runtime {
                 return;
             }
             ui.separator();
-            if self.page == Page::OnDisk {
+            if page == Page::OnDisk {
                 let label = ui.label("Search models");
                 let edit = TextEdit::singleline(&mut self.search).hint_text("name, file or state");
                 ui.add(edit.desired_width(170.0)).labelled_by(label.id);
@@ -270,7 +281,7 @@ impl ModelsPanel {
             }
             if view.is_scanning {
                 ui.weak("Scanning…");
-            } else if self.page == Page::OnDisk {
+            } else if page == Page::OnDisk {
                 ui.weak(counted(view.models.len() as u64, "model"));
             }
         });
@@ -295,7 +306,7 @@ impl ModelsPanel {
             ui.add(Label::new(about).wrap());
             ui.horizontal(|ui| {
                 if ui.button("Show what can be downloaded").clicked() {
-                    self.page = Page::Download;
+                    self.page = Some(Page::Download);
                 }
             });
             ui.add_space(10.0);
