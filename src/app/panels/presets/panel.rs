@@ -44,12 +44,16 @@ pub(in crate::app) enum PresetsAction {
     UndoRemove,
     /// Read a preset from this file.
     Import(PathBuf),
+    /// Choose the file to read a preset from in a dialog.
+    BrowseImport,
     /// Choose the file of this own preset's LoRA, which is not at this path any more.
     ChooseLora(String, PathBuf),
     /// Ask for this item of the manifest, which has a LoRA that is missing.
     FetchLora(String),
     /// Write this preset to a new file.
     Export(String, PathBuf),
+    /// Choose the new file for this preset in a dialog.
+    BrowseExport(String),
 }
 
 /// The view state of the presets panel.
@@ -117,6 +121,10 @@ impl PresetsPanel {
             if ui.add_enabled(!file.is_empty(), Button::new("Import")).clicked() {
                 actions.push(PresetsAction::Import(PathBuf::from(file)));
             }
+            if ui.button("Browse presets…").on_hover_text("Choose a preset's file and import it").clicked()
+            {
+                actions.push(PresetsAction::BrowseImport);
+            }
         });
     }
 
@@ -150,9 +158,15 @@ impl PresetsPanel {
                 actions.push(PresetsAction::Duplicate(name.clone()));
             }
             let file = self.file.trim();
-            let export = ui.add_enabled(!file.is_empty(), Button::new("Export").small());
-            if export.on_disabled_hover_text("Type the name of a new file above first").clicked() {
-                actions.push(PresetsAction::Export(name.clone(), PathBuf::from(file)));
+            let export = ui.small_button(format!("Export {name}…"));
+            let about =
+                if file.is_empty() { "Choose the name of a new file" } else { "Writes the file above" };
+            if export.on_hover_text(about).clicked() {
+                actions.push(if file.is_empty() {
+                    PresetsAction::BrowseExport(name.clone())
+                } else {
+                    PresetsAction::Export(name.clone(), PathBuf::from(file))
+                });
             }
             if is_own && ui.small_button("Rename").clicked() {
                 self.renaming = Some((name.clone(), name.clone()));

@@ -2,24 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use eframe::egui::{Align, ComboBox, Id, Key, Label, Layout, RichText, TextEdit, Ui, vec2};
+use eframe::egui::{
+    Align, Color32, ComboBox, Id, Key, Label, Layout, RichText, TextEdit, Ui, UiBuilder, vec2,
+};
 use egui_material_icons::icons::ICON_UNDO;
 
 use super::panel::SettingsAction;
 use crate::app::theme;
-use crate::app::widgets::field::problem_text_ui;
 use crate::app::widgets::icon::icon_button;
+use crate::core::Error;
 use crate::store::{SettingInfo, SettingKind, Settings};
 
 /// Below this width, controls stand under their descriptions.
 const NARROW: f32 = 560.0;
 /// Width of the column with the controls.
-const CONTROLS: f32 = 300.0;
+const CONTROLS: f32 = 340.0;
 /// Width of a control with its unit.
 const CONTROL: f32 = 150.0;
 const NUMBER: f32 = 90.0;
 /// Width of a field for text.
-const TEXT: f32 = 170.0;
+const TEXT: f32 = 140.0;
 
 /// Draws a setting; `texts` are its value and its default.
 pub(super) fn row_ui(
@@ -31,8 +33,10 @@ pub(super) fn row_ui(
     actions: &mut Vec<SettingsAction>,
 ) {
     let width = ui.available_width();
+    let typed = edits.get(info.key);
+    let error = typed.and_then(|typed| settings.clone().set(info.key, typed.trim()).err());
     if width < NARROW {
-        let label = about_ui(ui, info, texts);
+        let label = about_ui(ui, info, texts, error.as_ref());
         ui.horizontal(|ui| control_ui(ui, info, texts, label, edits, actions));
     } else {
         ui.horizontal_top(|ui| {
@@ -40,22 +44,18 @@ pub(super) fn row_ui(
             let label = ui
                 .allocate_ui_with_layout(left, Layout::top_down(Align::Min), |ui| {
                     ui.set_width(left.x);
-                    about_ui(ui, info, texts)
+                    about_ui(ui, info, texts, error.as_ref())
                 })
                 .inner;
             ui.horizontal(|ui| control_ui(ui, info, texts, label, edits, actions));
         });
     }
-    if let Some(typed) = edits.get(info.key)
-        && let Err(error) = settings.clone().set(info.key, typed.trim())
-    {
-        problem_text_ui(ui, &error);
-    }
     ui.separator();
 }
 
-/// Name, key and description; the id of the name.
-fn about_ui(ui: &mut Ui, info: &SettingInfo, [value, default]: [&str; 2]) -> Id {
+/// Name, key and description; the id of the name. An error of what is typed takes the description's place, so that the
+/// settings below stay where they are.
+fn about_ui(ui: &mut Ui, info: &SettingInfo, [value, default]: [&str; 2], error: Option<&Error>) -> Id {
     let id = ui
         .horizontal_wrapped(|ui| {
             let id = ui.label(RichText::new(info.title).strong()).id;
@@ -66,7 +66,17 @@ fn about_ui(ui: &mut Ui, info: &SettingInfo, [value, default]: [&str; 2]) -> Id 
             id
         })
         .inner;
-    ui.add(Label::new(RichText::new(info.description).small().weak()).wrap());
+    let description = RichText::new(info.description).small();
+    let Some(error) = error else {
+        ui.add(Label::new(description.weak()).wrap());
+        return id;
+    };
+    let place = ui.add(Label::new(description.color(Color32::TRANSPARENT)).wrap()).rect;
+    let text = format!("{error:#}");
+    let words = RichText::new(&text).small().color(theme::tokens(ui).error);
+    let place = place.with_max_x(ui.max_rect().right());
+    let mut over = ui.new_child(UiBuilder::new().max_rect(place).layout(Layout::top_down(Align::Min)));
+    over.add(Label::new(words).truncate()).on_hover_text(text);
     id
 }
 
@@ -127,8 +137,9 @@ fn control_ui(
         }
         _ => "Default".to_owned(),
     };
-    ui.add(Label::new(RichText::new(format!("default {}", shown_default(info, default))).small().weak()))
-        .on_hover_text(range);
+    // a long one must not make the row wider than the panel
+    let text = RichText::new(format!("default {}", shown_default(info, default))).small().weak();
+    ui.add(Label::new(text).truncate()).on_hover_text(range);
 }
 
 /// A text that counts when its field is left or Enter is pressed.

@@ -59,10 +59,14 @@ fn every_setting_is_there_and_a_number_counts_on_enter() {
 #[test]
 fn a_value_out_of_range_is_refused_in_place() {
     let mut harness = page(Page::default());
+    let below =
+        |harness: &Harness<'_, Page>| harness.get_by_role_and_label(Role::CheckBox, "Preflight").rect();
+    let before = below(&harness);
     type_into(&mut harness, "Retries", "99");
     harness.key_press(Key::Enter);
     harness.run();
     harness.get_by_label_contains("generation.retries must be from 0 to 20, not 99");
+    assert_eq!(below(&harness), before, "the error moves nothing");
     assert_eq!(harness.state().actions, []);
 }
 
@@ -85,6 +89,24 @@ fn switches_choices_and_resets_are_actions() {
         SettingsAction::Set("optimization.precision", "bf16".into()),
     ];
     assert_eq!(harness.state().actions, expected);
+}
+
+#[test]
+fn the_controls_of_all_settings_are_in_line() {
+    for width in [700.0, 862.0, 1400.0] {
+        let mut harness = page(Page::default());
+        harness.set_size(vec2(width, 2600.0));
+        harness.run();
+        let reset = |info: &crate::store::SettingInfo| {
+            harness.get_by_role_and_label(Role::Button, &format!("Reset {}", info.title)).rect().right()
+        };
+        for info in crate::store::settings_info() {
+            assert!(reset(info) < width - 40.0, "{width}: {}", info.key);
+        }
+        let [first, last] =
+            [reset(&crate::store::settings_info()[0]), reset(crate::store::settings_info().last().unwrap())];
+        assert!((first - last).abs() < 1.0, "{width}: {first} {last}");
+    }
 }
 
 #[test]

@@ -72,6 +72,14 @@ impl State {
                 presets::save_preset(&data_dir, &preset, false)?;
                 Ok(format!("Imported the preset {}", preset.name))
             }),
+            PresetsAction::BrowseImport => {
+                self.browse(Purpose::ImportPreset);
+                Ok(())
+            }
+            PresetsAction::BrowseExport(name) => {
+                self.browse(Purpose::ExportPreset(name));
+                Ok(())
+            }
             PresetsAction::FetchLora(item) => self.plan_fetch(item),
             PresetsAction::ChooseLora(name, file) => {
                 self.browse(Purpose::PresetLora(name, file));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use eframe::egui::Context;
 
 use super::state::{PageAnswer, Purpose};
+use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::settings::{ImportPreview, SettingsAction};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
@@ -115,6 +116,13 @@ impl State {
                 Purpose::Import => {
                     dialog.set_title("Import settings").add_filter("JSON", &["json"]).pick_file()
                 }
+                Purpose::ImportPreset => {
+                    dialog.set_title("Import a preset").add_filter("Preset", &["ron"]).pick_file()
+                }
+                Purpose::ExportPreset(name) => {
+                    let dialog = dialog.set_title(format!("Export the preset {name}"));
+                    dialog.set_file_name(format!("{name}.ron")).add_filter("Preset", &["ron"]).save_file()
+                }
                 Purpose::PresetLora(preset, _) => {
                     let title = format!("Choose the LoRA of the preset {preset}");
                     dialog.set_title(title).add_filter("LoRA", &["safetensors"]).pick_file()
@@ -162,6 +170,8 @@ impl State {
             Purpose::DataFolder => self
                 .page_work(move || PageAnswer::DataFolder(choose_data_dir(Some(&path)).map(|()| Some(path)))),
             Purpose::Import => self.read_import(path),
+            Purpose::ImportPreset => self.apply_presets(PresetsAction::Import(path)),
+            Purpose::ExportPreset(name) => self.apply_presets(PresetsAction::Export(name.clone(), path)),
             Purpose::PresetLora(preset, before) => self.set_preset_lora(preset.clone(), before.clone(), path),
             Purpose::Role(role) => {
                 let roles = &mut self.pages.roles;

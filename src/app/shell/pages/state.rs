@@ -31,6 +31,10 @@ pub(super) enum Purpose {
     DataFolder,
     /// A configuration to import.
     Import,
+    /// A preset to import.
+    ImportPreset,
+    /// The new file of the preset with this name.
+    ExportPreset(String),
     /// The LoRA of the own preset with this name, instead of this file.
     PresetLora(String, PathBuf),
     /// The file of a component.
