@@ -21,7 +21,6 @@ mod first_video;
 mod idle_verify;
 mod keyboard_only;
 mod looks_kept;
-mod no_model;
 mod nothing_moves;
 mod other_program;
 mod out_of_memory;

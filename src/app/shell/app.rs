@@ -410,7 +410,7 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let now = Instant::now();
         let mut actions = menus::ui(ui, &self.state, &self.layout);
-        actions.extend(status_bar::ui(ui, &self.state, now));
+        actions.extend(status_bar::ui(ui, &self.state, self.layout.monitor_is_line, now));
         actions.extend(frame::ui(ui, &self.state, &mut self.panels, &mut self.layout, now));
         if let Some(hint) = self.font_hint.check(ui.ctx(), &self.state.form.draft.prompt) {
             self.state.notifications.add(Tone::Warning, hint, None);

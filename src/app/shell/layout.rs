@@ -14,10 +14,10 @@ const NAME: &str = "layout.ron";
 const VERSION: u32 = 1;
 /// Between two tiles.
 pub(in crate::app) const GAP: f32 = 1.0;
-/// Minimum size of the player's tile while panels at the sides keep their size.
-const LEAST_CENTRE: f32 = 300.0;
+/// Minimum width and height of the player's tile while panels at the sides keep their size.
+const LEAST_CENTRE: [f32; 2] = [420.0, 300.0];
 /// Width and height that panels at the sides keep where the window gets too small.
-const LEAST_SIDE: [f32; 2] = [250.0, 110.0];
+const LEAST_SIDE: [f32; 2] = [250.0, 190.0];
 /// Below this window height the monitor starts collapsed to one line.
 const ROOM_FOR_MONITOR: f32 = 760.0;
 
@@ -199,7 +199,8 @@ fn is_whole(tree: &Tree<PanelId>) -> bool {
     PanelId::ALL.iter().all(|panel| times.get(panel) == Some(&1)) && tree.root().is_some()
 }
 
-/// The default layout: compose on the left, the player above the tabs, the queue on the right, the monitor below.
+/// The default layout: compose on the left in full height, so that all basic fields are seen; the player above the
+/// gallery; the queue on the right; the monitor below both.
 fn first_tree(room: Vec2) -> Tree<PanelId> {
     let mut tiles = Tiles::default();
     let tabs = |tiles: &mut Tiles<PanelId>, panels: &[PanelId]| {
@@ -223,13 +224,14 @@ fn first_tree(room: Vec2) -> Tree<PanelId> {
     let library = tabs(&mut tiles, &[PanelId::Gallery]);
     let queue = tabs(&mut tiles, &[PanelId::Queue]);
     let monitor = tabs(&mut tiles, &[PanelId::Monitor]);
-    let (left, right) = ((room.x * 0.21).clamp(288.0, 420.0), (room.x * 0.25).clamp(248.0, 480.0));
+    let (left, right) = ((room.x * 0.2).clamp(288.0, 420.0), (room.x * 0.25).clamp(248.0, 480.0));
     let below = (room.y * 0.28).clamp(150.0, 340.0);
     let above = (room.y - below).max(below);
     let centre = split(&mut tiles, LinearDir::Vertical, &[(player, above * 0.64), (library, above * 0.36)]);
     let middle = (room.x - left - right).max(right);
-    let top = split(&mut tiles, LinearDir::Horizontal, &[(compose, left), (centre, middle), (queue, right)]);
-    let root = split(&mut tiles, LinearDir::Vertical, &[(top, above), (monitor, below)]);
+    let top = split(&mut tiles, LinearDir::Horizontal, &[(centre, middle), (queue, right)]);
+    let work = split(&mut tiles, LinearDir::Vertical, &[(top, above), (monitor, below)]);
+    let root = split(&mut tiles, LinearDir::Horizontal, &[(compose, left), (work, middle + right)]);
     Tree::new(tree_id(), root, tiles)
 }
 
@@ -262,7 +264,7 @@ fn stretch(tiles: &mut Tiles<PanelId>, tile: TileId, path: &[TileId], before: Ve
         let sizes: Vec<_> = sides.iter().map(|child| size_before(*child)).collect();
         let available = room[axis] - gaps;
         let total: f32 = sizes.iter().sum();
-        let scale = ((available - LEAST_CENTRE) / total.max(1.0)).clamp(0.0, 1.0);
+        let scale = ((available - LEAST_CENTRE[axis]) / total.max(1.0)).clamp(0.0, 1.0);
         let sizes: Vec<_> = sizes.iter().map(|size| (size * scale).max(size.min(LEAST_SIDE[axis]))).collect();
         inner_before[axis] = size_before(elastic);
         inner[axis] = (available - sizes.iter().sum::<f32>()).max(1.0);
@@ -362,12 +364,16 @@ mod tests {
         layout.fit(vec2(1024.0, 540.0));
         let tiles = &layout.tree.tiles;
         let tabs = |panel| tiles.parent_of(tiles.find_pane(&panel).unwrap()).unwrap();
-        let row = tiles.parent_of(tabs(PanelId::Queue)).unwrap();
-        let Some(Tile::Container(Container::Linear(linear))) = tiles.get(row) else { panic!("no row") };
-        let (compose, queue) = (linear.shares[tabs(PanelId::Compose)], linear.shares[tabs(PanelId::Queue)]);
-        assert!(compose >= LEAST_SIDE[0] && queue >= LEAST_SIDE[0], "{compose} {queue}");
-        let centre: f32 =
-            linear.children.iter().map(|child| linear.shares[*child]).sum::<f32>() - compose - queue;
-        assert!(centre >= LEAST_CENTRE - 0.01, "{centre}");
+        // a panel at the side, and all that is beside it
+        let widths = |panel| {
+            let row = tiles.parent_of(tabs(panel)).unwrap();
+            let Some(Tile::Container(Container::Linear(linear))) = tiles.get(row) else { panic!("no row") };
+            let own = linear.shares[tabs(panel)];
+            (own, linear.children.iter().map(|child| linear.shares[*child]).sum::<f32>() - own)
+        };
+        for side in [PanelId::Compose, PanelId::Queue] {
+            let (own, rest) = widths(side);
+            assert!(own >= LEAST_SIDE[0] && rest >= LEAST_CENTRE[0] - 0.01, "{side:?}: {own} {rest}");
+        }
     }
 }

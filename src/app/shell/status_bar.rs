@@ -16,7 +16,7 @@ use crate::core::Secs;
 const JOB_PART: f32 = 0.5;
 
 /// Draws the status bar; returns the user's actions.
-pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) -> Vec<Action> {
+pub(super) fn ui(ui: &mut Ui, state: &State, has_monitor_line: bool, now: Instant) -> Vec<Action> {
     let mut actions = Vec::new();
     Panel::bottom("status").resizable(false).exact_size(theme::STATUS_HEIGHT).show(ui, |ui| {
         let (left, right) = ui.max_rect().split_left_right_at_fraction(JOB_PART);
@@ -25,7 +25,7 @@ pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) -> Vec<Action> {
         let layout = Layout::left_to_right(Align::Center);
         let mut job = ui.new_child(UiBuilder::new().id_salt("job").max_rect(left).layout(layout));
         job.set_clip_rect(ui.clip_rect().intersect(left));
-        job_ui(&mut job, state, now);
+        job_ui(&mut job, state, has_monitor_line, now);
         let right = right.with_min_x(right.min.x + 8.0);
         let mut message = ui.new_child(UiBuilder::new().id_salt("message").max_rect(right).layout(layout));
         actions = message_bar::ui(&mut message, &state.notifications, now);
@@ -34,7 +34,7 @@ pub(super) fn ui(ui: &mut Ui, state: &State, now: Instant) -> Vec<Action> {
 }
 
 /// The running job and the meter.
-fn job_ui(ui: &mut Ui, state: &State, now: Instant) {
+fn job_ui(ui: &mut Ui, state: &State, has_monitor_line: bool, now: Instant) {
     ui.spacing_mut().item_spacing.x = 18.0;
     match state.live.first() {
         Some((id, job)) => {
@@ -51,5 +51,8 @@ fn job_ui(ui: &mut Ui, state: &State, now: Instant) {
             ui.label(RichText::new("Ready").small().weak());
         }
     }
-    ui.label(RichText::new(meter(state.measurements.view().snapshot)).small().weak());
+    // the monitor's own line says the same
+    if !has_monitor_line {
+        ui.label(RichText::new(meter(state.measurements.view().snapshot)).small().weak());
+    }
 }

@@ -10,7 +10,7 @@ use super::view::{
 use crate::app::background::inputs::WellView;
 use crate::app::form::{PresetPreview, SeedMode};
 use crate::app::theme;
-use crate::core::{Bytes, Draft, Limits, Mode, Result, Secs, Strides};
+use crate::core::{Bytes, Draft, Error, Kind, Limits, Mode, Result, Secs, Strides};
 use crate::models::{ComponentInfo, Installed, Layout, ModelInfo};
 use crate::plan::{MemoryFit, ModelFit, Profiles};
 use crate::presets;
@@ -22,6 +22,8 @@ pub(in crate::app) struct ComposeHarness {
     pub(in crate::app) preflight: Option<Result<PreflightView>>,
     pub(in crate::app) editing: Option<Editing>,
     pub(in crate::app) is_busy: bool,
+    /// Whether a model is installed.
+    pub(in crate::app) has_models: bool,
     /// Whether the model is an official one, with the ranges of its mode.
     pub(in crate::app) is_official: bool,
     pub(in crate::app) reference: Draft,
@@ -44,6 +46,7 @@ impl ComposeHarness {
             preflight: None,
             editing: None,
             is_busy: false,
+            has_models: true,
             is_official: false,
             presets: Vec::new(),
             tokens: None,
@@ -104,7 +107,12 @@ pub(in crate::app) fn drawing<'a>(
     let fits = [fit("toy-t2v-A14B", MemoryFit::Fits), fit("toy-i2v-5B", MemoryFit::TooLarge)];
     let profile = Profiles::shipped().unwrap().of(Mode::T2V, Some(Family::A14B)).cloned();
     move |ui: &mut Ui, bench: &mut ComposeHarness| {
-        let problems = bench.draft.problems(&limits);
+        let problems = if bench.has_models {
+            bench.draft.problems(&limits)
+        } else {
+            let missing = Error::new(Kind::MissingModel, "The model toy-t2v-A14B is not installed");
+            vec![missing.field("model")]
+        };
         let view = ComposeView {
             draft: &bench.draft,
             problems: &problems,
@@ -114,7 +122,7 @@ pub(in crate::app) fn drawing<'a>(
             mode: Some(Mode::T2V),
             is_mode_set: bench.draft.mode.is_some(),
             reason: "only a prompt was given",
-            models: &models,
+            models: if bench.has_models { &models } else { &[] },
             is_busy: bench.is_busy,
             seed_mode: SeedMode::Fixed,
             num_videos: bench.num_videos,

@@ -104,6 +104,8 @@ mod tests {
     use super::*;
     use crate::app::panels::compose::fixture::{ComposeHarness, drawing, harness};
     use crate::app::panels::compose::view::{Editing, PreflightView, TokenCounts};
+    use crate::app::shell::command::Command;
+    use crate::app::shell::layout::PanelId;
     use crate::core::Draft;
     use crate::jobs::JobId;
 
@@ -174,6 +176,17 @@ mod tests {
         bench.draft.frames = 16;
         let ((before, none), (after, one)) = (place(ComposeHarness::new()), place(bench));
         assert_eq!((before, none, one), (after, 0, 1));
+    }
+
+    #[test]
+    fn without_any_model_the_form_leads_to_them_and_names_none() {
+        let mut harness = form(ComposeHarness { has_models: false, ..ComposeHarness::new() });
+        harness.get_by_label_contains("There is no model on this machine yet");
+        assert!(harness.query_all_by_label_contains("toy-t2v-A14B is not installed").next().is_none());
+        harness.get_by_role_and_label(Role::Button, "Get a model…").click();
+        harness.run();
+        let shown = ComposeAction::Command(Command::ShowPanel(PanelId::Models));
+        assert_eq!(harness.state().actions, [shown]);
     }
 
     #[test]

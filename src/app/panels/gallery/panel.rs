@@ -17,7 +17,12 @@ use crate::library::{GalleryFilter, GalleryItem, GalleryOrder, MAX_RATING};
 /// Space between tiles.
 const GAP: f32 = 8.0;
 /// Width of the filters beside the search.
-const FILTERS_WIDTH: f32 = 800.0;
+const FILTERS_WIDTH: f32 = 745.0;
+/// Width of what is beside the search where the filters are folded up.
+const FOLDED_WIDTH: f32 = 215.0;
+/// Least width of the search.
+const LEAST_SEARCH: f32 = 100.0;
+
 /// The data that the gallery shows.
 pub(in crate::app) struct GalleryView<'a> {
     /// Finished work and its thumbnails.
@@ -33,6 +38,8 @@ pub(in crate::app) struct GalleryPanel {
     /// The age that the filter's date comes from.
     age: Age,
     order: GalleryOrder,
+    /// Whether the filters are unfolded in a panel that is too narrow for one row.
+    shows_filters: bool,
     /// Ids of the selected items.
     selected: BTreeSet<String>,
     /// Index among the shown items that keys start from.
@@ -63,28 +70,60 @@ impl GalleryPanel {
     /// Search, filters, order and undo, in places that stay.
     fn filters_ui(&mut self, ui: &mut Ui, view: &GalleryView<'_>, actions: &mut Vec<GalleryAction>) {
         let items = view.library.items();
+        let is_wide = ui.available_width() >= FILTERS_WIDTH + LEAST_SEARCH;
         ui.horizontal_wrapped(|ui| {
-            let width = (ui.available_width() - FILTERS_WIDTH).max(110.0);
+            let others = if is_wide { FILTERS_WIDTH } else { FOLDED_WIDTH };
+            let width = (ui.available_width() - others).max(LEAST_SEARCH);
             let search = TextEdit::singleline(&mut self.filter.search)
                 .hint_text("Search prompts")
                 .desired_width(width);
             name(&ui.add(search), Role::TextInput, "Search prompts");
-            self.mode_ui(ui);
-            self.model_ui(ui, items);
-            self.preset_ui(ui, items);
-            self.date_ui(ui);
-            self.rating_ui(ui);
-            let order = ComboBox::from_id_salt("gallery order").width(80.0).selected_text(self.order.label());
-            let shown = order.show_ui(ui, |ui| {
-                for order in GalleryOrder::ALL {
-                    ui.selectable_value(&mut self.order, order, order.label());
-                }
-            });
-            name(&shown.response, Role::ComboBox, "Order");
-            ui.toggle_value(&mut self.filter.failed, "Failed")
-                .on_hover_text("Show failed and cancelled jobs");
+            if is_wide {
+                self.choices_ui(ui, items);
+            } else {
+                let text = match self.num_filters() {
+                    0 => "Filters".to_owned(),
+                    count => format!("Filters ({count})"),
+                };
+                let about = "Mode, model, preset, date, rating, order and failed jobs";
+                let button = Button::selectable(self.shows_filters, text).frame_when_inactive(true);
+                self.shows_filters ^= ui.add(button).on_hover_text(about).clicked();
+            }
             undo_ui(ui, view.num_deleted, actions);
         });
+        if !is_wide && self.shows_filters {
+            ui.horizontal_wrapped(|ui| self.choices_ui(ui, items));
+        }
+    }
+
+    /// How many filters are set besides the search.
+    fn num_filters(&self) -> usize {
+        let filter = &self.filter;
+        let set = [
+            filter.mode.is_some(),
+            filter.model.is_some(),
+            filter.preset.is_some(),
+            filter.since.is_some(),
+            filter.min_rating > 0,
+            filter.failed,
+        ];
+        set.into_iter().filter(|is_set| *is_set).count()
+    }
+
+    fn choices_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {
+        self.mode_ui(ui);
+        self.model_ui(ui, items);
+        self.preset_ui(ui, items);
+        self.date_ui(ui);
+        self.rating_ui(ui);
+        let order = ComboBox::from_id_salt("gallery order").width(80.0).selected_text(self.order.label());
+        let shown = order.show_ui(ui, |ui| {
+            for order in GalleryOrder::ALL {
+                ui.selectable_value(&mut self.order, order, order.label());
+            }
+        });
+        name(&shown.response, Role::ComboBox, "Order");
+        ui.toggle_value(&mut self.filter.failed, "Failed").on_hover_text("Show failed and cancelled jobs");
     }
 
     fn preset_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {

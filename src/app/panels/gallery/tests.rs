@@ -68,7 +68,7 @@ fn gallery(data_dir: &Path) -> Harness<'static, State> {
     let library = Library::start(data_dir, Arc::new(|| {})).unwrap();
     let state = State { panel: GalleryPanel::default(), library, actions: Vec::new() };
     let mut harness =
-        Harness::builder().with_size(vec2(760.0, 360.0)).with_context_setup(theme::install).build_ui_state(
+        Harness::builder().with_size(vec2(1000.0, 360.0)).with_context_setup(theme::install).build_ui_state(
             |ui, state: &mut State| {
                 let view = GalleryView { library: &state.library, num_deleted: 0 };
                 state.actions.extend(state.panel.ui(ui, &view));
@@ -197,4 +197,22 @@ fn two_to_fifty_videos_are_ranked() {
     let item = &harness.state().library.items()[0];
     let can_rank = |count| GalleryVerb::RankBlind.action(&vec![item; count]).is_some();
     assert_eq!([1, 2, 50, 51].map(can_rank), [false, true, true, false]);
+}
+
+#[test]
+fn in_a_narrow_panel_the_filters_fold_into_one_button() {
+    let dir = data_folder();
+    let mut harness = gallery(dir.path());
+    harness.get_by_role_and_label(Role::ComboBox, "Order");
+    harness.set_size(vec2(600.0, 360.0));
+    harness.run();
+    assert!(harness.query_by_role_and_label(Role::ComboBox, "Order").is_none());
+    harness.get_by_role_and_label(Role::Button, "Filters").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Failed").click();
+    harness.run();
+    harness.get_by_role_and_label(Role::ComboBox, "Order");
+    harness.get_by_role_and_label(Role::Button, "Filters (1)").click();
+    harness.run();
+    assert!(harness.query_by_role_and_label(Role::ComboBox, "Order").is_none());
 }

@@ -138,6 +138,9 @@ impl GalleryVerb {
         match self {
             Self::Compare => "Select two to four videos whose files are there",
             Self::RankBlind => "Select 2 to 50 videos whose files are there",
+            Self::ExportMp4 | Self::ExportGif | Self::ExportFrames => {
+                "The file has this format already, is a single image, or is missing"
+            }
             _ => "The file or its settings are missing",
         }
     }

@@ -434,3 +434,15 @@ fn snapshot(name: &str, size: Vec2, mut panel: ModelsPanel) {
     };
     crate::app::snapshots::compare(name, size, |ui| drop(panel.ui(ui, &view)));
 }
+
+#[test]
+fn without_a_model_what_can_be_downloaded_is_shown_first() {
+    let mut harness = page(None);
+    assert!(harness.query_by_role_and_label(Role::Button, "Browse models…").is_none());
+    harness.state_mut().models.clear();
+    harness.run();
+    harness.get_by_role_and_label(Role::Button, "Browse models…");
+    harness.get_by_role_and_label(Role::Button, "On disk").click();
+    harness.run();
+    harness.get_by_label("No models found");
+}
