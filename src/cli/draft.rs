@@ -5,8 +5,13 @@ use super::report::{Output, note};
 use super::sweep::{dry_run, exit_code, print, run_jobs, saved_table, table};
 use super::{ExitCode, Places, plan};
 use crate::core::{Error, Faults, Kind, Result, counted};
+use crate::plan::find_preset;
+use crate::presets::DraftSeeds;
 use crate::queue::Queue;
 use crate::sweep::{Axis, CellResult, Sweep, SweepField, SweepPlan, SweepStore};
+
+/// Drafts of a preset that says nothing of them.
+const DRAFTS: DraftSeeds = DraftSeeds { seeds: 6, steps: 4 };
 
 pub(super) fn run(args: &DraftArgs, common: &Common) -> Result<ExitCode> {
     let places = Places::new(common)?;
@@ -15,11 +20,16 @@ pub(super) fn run(args: &DraftArgs, common: &Common) -> Result<ExitCode> {
         return choose(name, &args.finish, &places, Output::of(false, common));
     }
     let (planner, given, options) = plan::base(&args.generate, &places, false)?;
+    let preset =
+        args.generate.preset.as_deref().map(|name| find_preset(&places.folders(), name)).transpose()?;
+    let of_preset = preset.and_then(|preset| preset.settings.drafts).unwrap_or(DRAFTS);
+    let count = args.drafts.unwrap_or(of_preset.seeds);
     let seeds: Vec<_> =
-        (0..u64::from(args.drafts)).map(|index| given.seed.wrapping_add(index).to_string()).collect();
+        (0..u64::from(count)).map(|index| given.seed.wrapping_add(index).to_string()).collect();
     let axes = vec![Axis::new(SweepField::Seed, seeds.join(","))];
     let name = args.name.clone().unwrap_or_else(|| given.prompt.clone());
-    let sweep = Sweep { name, draft_steps: Some(args.after), ..Sweep::with_axes(axes) };
+    let sweep =
+        Sweep { name, draft_steps: Some(args.after.unwrap_or(of_preset.steps)), ..Sweep::with_axes(axes) };
     let drafts = SweepPlan::new(&planner, sweep, &given, &options)?;
     if args.generate.dry_run {
         return dry_run(&drafts, &places, common.json);

@@ -18,7 +18,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
             Ok(())
         }
         ModelsVerb::Show { model } => {
-            let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
+            let folders = places.folders();
             show(&folders.open(model)?, folders, &places, common.json)
         }
         ModelsVerb::Available => fetch::available(common),

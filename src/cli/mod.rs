@@ -43,6 +43,7 @@ use std::path::PathBuf;
 use crate::core::{Error, FAULTS_VARIABLE, Faults, Kind, Result};
 use crate::models::MODELS_ROOT_VARIABLE;
 use crate::monitor::{Monitor, SampleRate};
+use crate::plan::Folders;
 use crate::queue::Scope;
 use crate::store::{Settings, default_data_dir};
 use crate::worker::WorkerOptions;
@@ -112,6 +113,11 @@ impl Places {
         check_models_folder(MODELS_ROOT_VARIABLE, env::var_os(MODELS_ROOT_VARIABLE).map(PathBuf::from))?;
         let models_dir = common.models_dir.clone().or_else(|| settings.models.folder.clone());
         Ok((Self { data_dir, models_dir, settings }, notes))
+    }
+
+    /// Where models and LoRAs are looked for.
+    fn folders(&self) -> Folders {
+        Folders { data: self.data_dir.clone(), models: self.models_dir.clone() }
     }
 }
 

@@ -13,9 +13,10 @@ use crate::library::SavedRequest;
 use crate::media::{self, Existing};
 use crate::models::Installed;
 use crate::plan::{
-    Base, Catalog, ChosenBy, DraftChanges, Folders, JobOptions, PlanRequest, PlannedJob, Planner, Profiles,
-    all_presets,
+    Base, Catalog, ChosenBy, DraftChanges, Folders, JobOptions, ListedLora, PlanRequest, PlannedJob, Planner,
+    Profiles, all_presets, brought_presets, find_preset, installed_loras,
 };
+use crate::presets;
 
 /// Most of standard input that is read as a prompt, more than any prompt may have.
 const MAX_PROMPT: Bytes = Bytes(64 << 10);
@@ -38,7 +39,7 @@ pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) ->
     let name = named_model(&request, places)?;
     let Some(name) = name else {
         let named = sources.named(None, &request, !args.dry_run)?;
-        return sources.planner(sources.all(&request, &named))?.plan_options(&request);
+        return sources.planner(sources.all(&request, &named), &request)?.plan_options(&request);
     };
     let error = match sources.plan_for(&name, &request, !args.dry_run) {
         Err(error) if jobs::may_help(error.kind) => error,
@@ -58,7 +59,9 @@ pub(super) fn base(args: &Generate, places: &Places, is_file: bool) -> Result<(P
     let sources = Sources::open(places)?;
     let name = named_model(&request, places)?;
     let named = sources.named(name.as_deref(), &request, !args.dry_run)?;
-    let planner = sources.planner(sources.all(&request, &named))?;
+    // an axis may name any preset
+    let loras = installed_loras(&sources.folders);
+    let planner = sources.planner_with(sources.all(&request, &named), &loras)?;
     if is_file {
         request.changes.prompt = None;
         if matches!(request.base, Base::New) && name.is_none() {
@@ -80,7 +83,7 @@ struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     fn open(places: &'a Places) -> Result<Self> {
-        let folders = Folders { data: places.data_dir.clone(), models: places.models_dir.clone() };
+        let folders = places.folders();
         let profiles = Profiles::open(&places.data_dir)?.limited(&places.settings.modes)?;
         Ok(Self { places, folders, profiles })
     }
@@ -101,9 +104,9 @@ impl<'a> Sources<'a> {
     /// Plans for the model called `name`, which is opened alone; an error may name the other models.
     fn plan_for(&self, name: &str, request: &PlanRequest, may_fetch: bool) -> Result<PlannedJob> {
         let named = self.named(Some(name), request, may_fetch)?;
-        self.planner(named.clone())?
+        self.planner(named.clone(), request)?
             .plan_options(request)
-            .or_else(|_| self.planner(self.all(request, &named))?.plan_options(request))
+            .or_else(|_| self.planner(self.all(request, &named), request)?.plan_options(request))
     }
 
     /// Plans for the first fallback that takes the request in place of `name`, which cannot be read for `reason`.
@@ -138,9 +141,27 @@ impl<'a> Sources<'a> {
         models
     }
 
-    fn planner(&self, models: Vec<Installed>) -> Result<Planner> {
+    /// The LoRAs, if the preset that a request names may be one that a LoRA brings.
+    fn loras_for(&self, request: &PlanRequest) -> Vec<ListedLora> {
+        match &request.base {
+            Base::Preset(name) if presets::find_preset(&self.folders.data, name).is_err() => {
+                installed_loras(&self.folders)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A planner over `models` with the preset of a request.
+    fn planner(&self, models: Vec<Installed>, request: &PlanRequest) -> Result<Planner> {
+        self.planner_with(models, &self.loras_for(request))
+    }
+
+    /// A planner over `models`, with the presets that they and `loras` bring.
+    fn planner_with(&self, models: Vec<Installed>, loras: &[ListedLora]) -> Result<Planner> {
+        let mut presets = all_presets(&self.folders)?.0;
+        presets.extend(brought_presets(&models, loras));
         let mut catalog = Catalog::new(models, self.profiles.clone())?;
-        catalog.set_presets(all_presets(&self.folders)?.0);
+        catalog.set_presets(presets);
         Ok(Planner::new(self.folders.clone(), self.places.settings.clone(), catalog))
     }
 }
@@ -180,7 +201,7 @@ fn named_model(request: &PlanRequest, places: &Places) -> Result<Option<String>>
         Base::New => None,
         // one that sets only some fields may be for any model
         Base::Preset(name) => {
-            let model = crate::presets::find_preset(&places.data_dir, name)?.model;
+            let model = find_preset(&places.folders(), name)?.model;
             Some(model).filter(|model| !model.is_empty())
         }
         Base::Draft { draft, .. } => Some(draft.model.clone()),

@@ -1,61 +1,70 @@
-//! `wandeck presets`: shipped and own presets.
+//! `wandeck presets`: shipped and own presets, and those that models bring.
 
 use std::path::Path;
 
 use serde_json::json;
 
+use super::Places;
 use super::args::{Common, Presets, PresetsVerb};
-use super::data_dir;
 use super::report::{note, out, print_document, print_json};
 use crate::core::{Document, Draft, Error, Kind, Mode, Result};
 use crate::library::SavedRequest;
-use crate::plan::differences;
-use crate::presets::{self, Preset};
+use crate::plan::{Folders, all_presets, brought_presets, differences, find_preset, installed_loras};
+use crate::presets::{self, Preset, PresetDocument};
 
 pub(super) fn run(args: &Presets, common: &Common) -> Result<()> {
-    let data_dir = data_dir(common)?;
+    let folders = Places::new(common)?.folders();
     match &args.verb {
-        PresetsVerb::List => list(&data_dir, common),
-        PresetsVerb::Show { name } => show(&presets::find_preset(&data_dir, name)?, common),
-        PresetsVerb::Save { name, from, replace } => {
-            let preset = Preset { name: name.clone(), ..preset_of(from)? };
-            presets::save_preset(&data_dir, &preset, *replace)?;
+        PresetsVerb::List => list(&folders, common),
+        PresetsVerb::Show { name } => show(&find_preset(&folders, name)?, common),
+        PresetsVerb::Save { name, source, fields, values, replace } => {
+            let source = match (&source.from, &source.like) {
+                (Some(file), _) => preset_of(file)?,
+                (None, Some(like)) => find_preset(&folders, like)?,
+                (None, None) => return Err(Error::new(Kind::Bug, "A new preset has no source")),
+            };
+            let mut preset = Preset { name: name.clone(), ..source };
+            if !fields.is_empty() {
+                preset = preset.with_only(&fields.iter().copied().collect());
+            }
+            for (field, value) in values {
+                preset.set(*field, value)?;
+            }
+            presets::save_preset(&folders.data, &preset, *replace)?;
             note(&format!("Saved the preset {name}"));
             show(&preset, common)
         }
         PresetsVerb::Diff { first, second } => {
-            let (first, second) =
-                (presets::find_preset(&data_dir, first)?, presets::find_preset(&data_dir, second)?);
-            diff(&first, &second, common);
+            diff(&find_preset(&folders, first)?, &find_preset(&folders, second)?, common);
             Ok(())
         }
         PresetsVerb::Remove { name } => {
-            let removed = presets::remove_preset(&data_dir, name)?;
+            let removed = presets::remove_preset(&folders.data, name)?;
             note(&format!("Removed the preset {name}; this was in it"));
             show(&removed, common)
         }
     }
 }
 
-fn list(data_dir: &Path, common: &Common) -> Result<()> {
-    let (own, errors) = presets::own_presets(data_dir);
+fn list(folders: &Folders, common: &Common) -> Result<()> {
+    let (mut all, errors) = all_presets(folders)?;
     for error in &errors {
         note(&format!("Warning: {error:#}"));
     }
-    let all: Vec<_> = presets::shipped()?.into_iter().chain(own).collect();
+    all.extend(brought_presets(&folders.scan(), &installed_loras(folders)));
     if common.json {
-        print_json(&all.iter().map(Document::new).collect::<Vec<_>>());
+        print_json(&all.iter().map(|preset| Document::new(PresetDocument::of(preset))).collect::<Vec<_>>());
         return Ok(());
     }
     for preset in &all {
-        out(&format!("{:<14} {}", preset.name, preset.description));
+        out(&format!("{:<18} {:<13} {}", preset.name, preset.origin.word(), preset.description));
     }
     Ok(())
 }
 
 fn show(preset: &Preset, common: &Common) -> Result<()> {
     if common.json {
-        print_json(&[Document::new(preset)]);
+        print_json(&[Document::new(PresetDocument::of(preset))]);
     } else {
         out(&preset.to_ron()?);
     }

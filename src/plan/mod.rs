@@ -4,6 +4,7 @@
 //! Command line and window both plan here, so the same input gives the same job. [`Planner`] decides over a snapshot of
 //! the installed models and never scans folders itself.
 
+mod brought_presets;
 mod catalog;
 mod changes;
 mod distilled;
@@ -34,6 +35,7 @@ mod tests;
 mod token_count;
 mod toy;
 
+pub use brought_presets::{brought_presets, find_preset};
 pub use catalog::{Catalog, Folders};
 pub use changes::{DraftChanges, GuidanceChoice, SeedChoice, StepCacheChoice};
 pub use document::{FindingDocument, PreflightDocument, PreflightVerdict, StageMemoryDocument};

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::preset::Preset;
+use super::preset::{Preset, PresetOrigin};
 use super::shipped::shipped;
 use crate::core::{Bytes, Error, Kind, Result, read_text_bounded};
 
@@ -64,7 +64,7 @@ pub fn save_preset(data_dir: &Path, preset: &Preset, replaces: bool) -> Result<(
         return Err(wrong(&format!("There is a preset \"{name}\" already")));
     }
     fs::create_dir_all(data_dir.join(FOLDER)).map_err(|error| failed(&path, error))?;
-    let mut preset = preset.clone();
+    let mut preset = Preset { origin: PresetOrigin::Own, ..preset.clone() };
     for lora in preset.settings.loras.iter_mut().flatten().filter(|lora| lora.sha256.is_none()) {
         let file = lora.file.clone();
         // one that is not there keeps its name; whoever applies the preset is asked for the file
@@ -122,7 +122,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let shipped = shipped().unwrap().remove(0);
         assert_eq!(save_preset(dir.path(), &shipped, true).unwrap_err().field_name(), Some("preset"));
-        let mine = Preset { name: "My/look ü".into(), ..shipped };
+        let mine = Preset { name: "My/look ü".into(), origin: PresetOrigin::Own, ..shipped };
         save_preset(dir.path(), &mine, false).unwrap();
         assert!(save_preset(dir.path(), &mine, false).is_err(), "the name is taken");
         save_preset(dir.path(), &mine, true).unwrap();

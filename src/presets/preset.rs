@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::field::DraftSeeds;
 use super::preset_lora::PresetLora;
 use crate::core::{
     ComponentFiles, Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler,
@@ -29,6 +30,53 @@ pub struct Preset {
     pub mode: Option<Mode>,
     /// The settings.
     pub settings: PresetFields,
+    /// Where it comes from.
+    #[serde(skip)]
+    pub origin: PresetOrigin,
+}
+
+/// Where a preset comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PresetOrigin {
+    /// A file of the person's, which can be changed and removed.
+    #[default]
+    Own,
+    /// The program.
+    Shipped,
+    /// A distilled checkpoint or LoRA on this machine.
+    Model,
+}
+
+/// A preset as `wandeck presets --json` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PresetDocument<'a> {
+    /// Where it comes from.
+    pub origin: PresetOrigin,
+    /// Names of its LoRAs whose files are not on this machine.
+    pub missing_loras: Vec<String>,
+    /// What is in its file.
+    #[serde(flatten)]
+    pub preset: &'a Preset,
+}
+
+impl<'a> PresetDocument<'a> {
+    /// The document of a preset.
+    pub fn of(preset: &'a Preset) -> Self {
+        let missing_loras = preset.missing_loras().map(PresetLora::name).collect();
+        Self { origin: preset.origin, missing_loras, preset }
+    }
+}
+
+impl PresetOrigin {
+    /// The word on screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Shipped => "shipped",
+            Self::Model => "from a model",
+        }
+    }
 }
 
 /// The settings of a preset; a field that it does not have stays as it is. Prompt and everything about the machine are not
@@ -39,7 +87,7 @@ pub struct PresetFields {
     /// Negative prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_prompt: Option<String>,
-    /// Seed of the starting noise; random by default.
+    /// Seed of the starting noise; without one, the draft's stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// Denoising steps.
@@ -78,10 +126,25 @@ pub struct PresetFields {
     /// LoRAs, in the order they are applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loras: Option<Vec<PresetLora>>,
+    /// Drafts that are made instead of one video: some steps of several seeds, of which the best are finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<DraftSeeds>,
 }
 
-/// Version of the file format that is written.
-const VERSION: u32 = 2;
+/// Version of the preset files that are written.
+pub const VERSION: u32 = 2;
+
+/// The name of the field whose value is at or before a place in a RON text.
+fn field_before(text: &str, at: ron::error::Position) -> Option<&str> {
+    let start: usize = text.split_inclusive('\n').take(at.line.saturating_sub(1)).map(str::len).sum();
+    let line = text.get(start..)?;
+    let end =
+        line.char_indices().nth(at.col.saturating_sub(1)).map_or(text.len(), |(index, _)| start + index);
+    let before = text.get(..end)?.rsplit_once(':')?.0.trim_end();
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let name = before.rsplit(|letter| !is_name(letter)).next()?;
+    Some(name).filter(|name| !name.is_empty())
+}
 
 impl Preset {
     /// Reads a preset; `source` is its name in errors.
@@ -93,7 +156,12 @@ impl Preset {
         };
         let options =
             ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
-        let preset: Self = options.from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let preset: Self = options.from_str(text).map_err(|error| {
+            let field =
+                field_before(text, error.span.start).filter(|field| !error.code.to_string().contains(field));
+            let field = field.map(|field| format!(", at the field `{field}`")).unwrap_or_default();
+            wrong(format!("{error}{field}"))
+        })?;
         match preset.version {
             1 => preset.of_version_1().map_err(wrong),
             VERSION => Ok(preset),
@@ -147,7 +215,9 @@ impl Preset {
                 boundary: draft.boundary,
                 loras: Some(draft.loras.iter().map(PresetLora::of).collect())
                     .filter(|loras: &Vec<_>| !loras.is_empty()),
+                drafts: None,
             },
+            origin: PresetOrigin::Own,
         }
     }
 
@@ -222,6 +292,7 @@ impl Preset {
             (draft.model, draft.mode) = (self.model.clone(), None);
         }
         set(&mut draft.negative_prompt, fields.negative_prompt.as_ref());
+        set(&mut draft.seed, fields.seed.as_ref());
         set(&mut draft.steps, fields.steps.as_ref());
         set(&mut draft.shift, fields.shift.as_ref());
         set(&mut draft.sampler, fields.sampler.as_ref());

@@ -44,6 +44,16 @@ impl PresetLora {
         LoraChoice { file: self.file.clone(), strength: self.strength, expert: self.expert }
     }
 
+    /// The file with strength and expert, as on the command line: `FILE:STRENGTH[:high|low]`.
+    pub(super) fn to_text(&self) -> String {
+        let expert = match self.expert {
+            None => "",
+            Some(Expert::High) => ":high",
+            Some(Expert::Low) => ":low",
+        };
+        format!("{}:{}{expert}", self.file.display(), self.strength)
+    }
+
     /// The name on screen: that of the file, without its extension.
     pub fn name(&self) -> String {
         self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()

@@ -1,6 +1,6 @@
 //! The presets that are shipped with the program.
 
-use super::preset::Preset;
+use super::preset::{Preset, PresetOrigin};
 use crate::core::{Error, Kind, Mode, Result};
 
 /// File names and contents; a model's official settings come before others for it.
@@ -18,7 +18,10 @@ const FILES: [(&str, &str); 9] = [
 
 /// All shipped presets.
 pub fn shipped() -> Result<Vec<Preset>> {
-    FILES.iter().map(|(name, text)| Preset::parse(text, name)).collect()
+    let read = |(name, text): &(&str, &str)| {
+        Preset::parse(text, name).map(|preset| Preset { origin: PresetOrigin::Shipped, ..preset })
+    };
+    FILES.iter().map(read).collect()
 }
 
 /// The shipped preset called `name`.
@@ -148,6 +151,14 @@ mod tests {
             ("(version: 3, name: \"a\", description: \"\", settings: ())", "version 3"),
             ("(version: 1, name: \"a\", description: \"\", model: \"m\", mode: t2v, settings: ())", "steps"),
             ("(version: 1, name: \"a\", colour: 1)", "colour"),
+            (
+                "(version: 2, name: \"a\", description: \"\", settings: (\n  steps: \"ten\",\n))",
+                "field `steps`",
+            ),
+            (
+                "(version: 2, name: \"ä\", description: \"\", settings: (guidance: 2, size: (width: x)))",
+                "field `width`",
+            ),
             ("", "not a valid preset"),
         ] {
             let error = Preset::parse(text, "mine.ron").unwrap_err();

@@ -55,3 +55,24 @@ fn a_preset_with_some_fields_differs_only_in_those() {
     assert_eq!(fields("toy-t2v", "look"), found);
     assert!(fields("toy-t2v", "ti2v-5B").len() > 2, "complete presets differ in all that they have");
 }
+
+#[test]
+fn a_preset_is_saved_with_the_chosen_fields_and_other_values() {
+    let data = common::fresh_data_dir();
+    let save = ["presets", "save", "light", "--like", "toy-t2v", "--fields", "guidance,steps,drafts"];
+    let values = ["--set", "steps=5", "--set", "drafts=2 seeds, 1 steps"];
+    let saved = json(data.path(), &[&save[..], &values].concat());
+    let settings = saved[0]["settings"].as_object().unwrap();
+    assert_eq!(settings.keys().collect::<Vec<_>>(), ["drafts", "guidance", "steps"], "{saved}");
+    assert_eq!((&saved[0]["origin"], &settings["steps"]), (&"own".into(), &5.into()));
+    assert_eq!(saved[0].get("model"), None);
+    let listed = json(data.path(), &["presets", "list"]);
+    let origins: Vec<_> = listed.as_array().unwrap().iter().map(|preset| &preset["origin"]).collect();
+    assert_eq!((origins[0], *origins.last().unwrap()), (&"shipped".into(), &"own".into()));
+    // its drafts are those of `wandeck draft`
+    let draft = ["draft", "a red circle", "--preset", "light", "--model", "toy-t2v-A14B", "--dry-run"];
+    let planned = json(data.path(), &draft);
+    assert_eq!(planned["cells"].as_array().unwrap().len(), 2, "{planned}");
+    let more = json(data.path(), &[&draft[..], &["--drafts", "4"]].concat());
+    assert_eq!(more["cells"].as_array().unwrap().len(), 4);
+}

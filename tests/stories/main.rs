@@ -25,6 +25,7 @@ mod nothing_moves;
 mod other_program;
 mod out_of_memory;
 mod overlay;
+mod presets;
 mod queue_order;
 mod quit;
 mod remix;

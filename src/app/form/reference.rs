@@ -1,6 +1,7 @@
 //! What the form is compared with: the preset that was applied, else the defaults of its model.
 
 use super::form::Form;
+use super::state::SeedMode;
 use crate::core::Draft;
 use crate::plan::{Difference, differences};
 use crate::presets::{Preset, PresetLora};
@@ -66,11 +67,21 @@ impl Form {
         self.planner.catalog().presets().iter().map(preview).collect()
     }
 
-    /// Takes the settings of a preset into the form; prompt, images and seed stay.
+    /// The form as a preset without a name, with all fields that it can set; `None` while it has no mode.
+    pub(in crate::app) fn as_preset(&self) -> Option<Preset> {
+        let mut preset = Preset::of(&self.draft, self.mode()?, "", "");
+        preset.settings.seed = Some(self.draft.seed);
+        Some(preset)
+    }
+
+    /// Takes the settings of a preset into the form; prompt and images stay, and the seed unless the preset has one.
     pub(in crate::app) fn apply_preset(&mut self, preset: &Preset) {
         self.draft = self.with_preset(preset);
         self.context.preset = Some(preset.name.clone());
         self.context.reason = format!("you chose the preset {}", preset.name);
+        if preset.settings.seed.is_some() {
+            self.context.seed_mode = SeedMode::Fixed;
+        }
         self.context.given_size = Some(self.draft.size);
         self.context.routed_mode = None;
         self.context.is_model_chosen = true;
@@ -98,7 +109,7 @@ impl Form {
         Draft {
             loras: of_model.loras,
             model,
-            seed: before.seed,
+            seed: preset.settings.seed.unwrap_or(before.seed),
             start_image: before.start_image,
             continue_from: before.continue_from,
             end_image: before.end_image,

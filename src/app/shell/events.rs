@@ -195,7 +195,7 @@ impl State {
                 }
                 self.fits.submit(self.form.look_at_fits());
                 self.examiner.again();
-                self.sweeps.planning_mut().again();
+                self.add_brought_presets();
                 Ok(())
             }
         });

@@ -132,6 +132,7 @@ impl Tree<'_> {
             plan: sweeps.planning().plan(),
             estimate: sweeps.planning().cost(),
             draft: &state.form.draft,
+            preset: state.form.preset(),
         };
         panels.sweep.ui(ui, &view).into_iter().map(Action::Sweep).collect()
     }
@@ -184,12 +185,14 @@ impl Tree<'_> {
             PanelId::Models => self.models_ui(ui),
             PanelId::Presets => {
                 let previews = state.form.preset_previews();
+                let form = state.form.as_preset();
                 let view = PresetsView {
                     presets: &state.presets,
-                    num_shipped: state.pages.num_shipped,
+                    invalid: &state.pages.invalid_presets,
+                    form: form.as_ref(),
                     starred: &state.window.starred_presets,
                     previews: &previews,
-                    removed: state.pages.removed.as_ref(),
+                    undo: state.pages.preset_undo.as_ref(),
                 };
                 all(panels.presets.ui(ui, &view), Action::Presets)
             }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::value::named;
 use crate::core::{PrecisionChoice, ProviderChoice};
+use crate::presets::PresetField;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Presets {
@@ -22,13 +23,18 @@ pub(in crate::cli) enum PresetsVerb {
         /// Name of the preset
         name: String,
     },
-    /// Save the settings of a video as an own preset
+    /// Save the settings of a video or another preset as an own preset
     Save {
         /// Name of the new preset
         name: String,
-        /// Video or image made with Wandeck, or a preset's RON file
-        #[arg(long, value_name = "FILE")]
-        from: PathBuf,
+        #[command(flatten)]
+        source: PresetSource,
+        /// Fields that it sets, with commas, such as guidance,shift,sampler [default: all that the source has]
+        #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+        fields: Vec<PresetField>,
+        /// Give a field another value; can be repeated
+        #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = preset_value)]
+        values: Vec<(PresetField, String)>,
         /// Replace an own preset of that name
         #[arg(long)]
         replace: bool,
@@ -45,6 +51,25 @@ pub(in crate::cli) enum PresetsVerb {
         /// Name of the preset
         name: String,
     },
+}
+
+/// Where the settings of a new preset come from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(in crate::cli) struct PresetSource {
+    /// Video or image made with Wandeck, or a preset's RON file
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) from: Option<PathBuf>,
+    /// Name of another preset
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) like: Option<String>,
+}
+
+fn preset_value(text: &str) -> Result<(PresetField, String), String> {
+    let (field, value) =
+        text.split_once('=').ok_or_else(|| "write FIELD=VALUE, such as steps=20".to_owned())?;
+    let field = field.parse().map_err(|error| format!("{error:#}"))?;
+    Ok((field, value.to_owned()))
 }
 
 #[derive(Debug, Args)]

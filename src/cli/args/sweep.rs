@@ -126,12 +126,12 @@ pub(in crate::cli) struct DraftArgs {
     /// The prompt and the options of generate
     #[command(flatten)]
     pub(in crate::cli) generate: Box<Generate>,
-    /// Number of drafts, each with another seed
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(in crate::cli) drafts: u32,
-    /// Steps of a draft
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub(in crate::cli) after: u32,
+    /// Number of drafts, each with another seed [default: the preset's, else 6]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(in crate::cli) drafts: Option<u32>,
+    /// Steps of a draft [default: the preset's, else 4]
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) after: Option<u32>,
     /// Name of the drafts [default: the prompt]
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) name: Option<String>,

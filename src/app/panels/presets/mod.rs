@@ -1,7 +1,9 @@
 //! The presets panel.
 
+mod fields;
 mod panel;
+mod saving;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::app) use panel::{PresetsAction, PresetsPanel, PresetsView};
+pub(in crate::app) use panel::{PresetUndo, PresetsAction, PresetsPanel, PresetsView};

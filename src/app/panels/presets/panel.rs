@@ -1,28 +1,42 @@
-//! Shipped and own presets, each with what it would change in the form.
+//! All presets, shipped, own and brought by models, each with what it would change in the form.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use eframe::egui::{Button, Label, RichText, ScrollArea, TextEdit, Ui};
 
+use super::fields::{Edited, PresetEdit, summary};
+use super::saving::NewPreset;
 use crate::app::form::PresetPreview;
 use crate::app::theme;
-use crate::core::counted;
-use crate::presets::Preset;
+use crate::app::widgets::field::problem_text_ui;
+use crate::core::Error;
+use crate::presets::{Preset, PresetOrigin};
+
+/// A change of an own preset that can be taken back; has the preset as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::app) enum PresetUndo {
+    /// It was removed.
+    Removed(Preset),
+    /// Its fields were edited.
+    Edited(Preset),
+}
 
 /// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct PresetsView<'a> {
-    /// Presets, the shipped ones first.
+    /// Presets: shipped ones, own ones, those of models.
     pub(in crate::app) presets: &'a [Preset],
-    /// How many of them are shipped.
-    pub(in crate::app) num_shipped: usize,
+    /// Why files among the own ones are none.
+    pub(in crate::app) invalid: &'a [Error],
+    /// The form as a preset without name; none while it has no mode.
+    pub(in crate::app) form: Option<&'a Preset>,
     /// What each would change in the form.
     pub(in crate::app) previews: &'a [PresetPreview],
     /// Names of those that are shown first.
     pub(in crate::app) starred: &'a BTreeSet<String>,
-    /// The preset that was removed last, which can be brought back.
-    pub(in crate::app) removed: Option<&'a Preset>,
+    /// The last change that can be taken back.
+    pub(in crate::app) undo: Option<&'a PresetUndo>,
 }
 
 /// Actions of the presets panel.
@@ -30,8 +44,10 @@ pub(in crate::app) struct PresetsView<'a> {
 pub(in crate::app) enum PresetsAction {
     /// Apply this preset to the form; keep prompt and seed.
     Apply(String),
-    /// Save the form's settings under this name.
-    Save(String),
+    /// Save this preset, which is new.
+    Save(Box<Preset>),
+    /// Save this preset in place of the own one of its name.
+    Change(Box<Preset>),
     /// Give the own preset the second name.
     Rename(String, String),
     /// Copy this preset among the own ones.
@@ -40,8 +56,8 @@ pub(in crate::app) enum PresetsAction {
     Star(String),
     /// Remove this own preset.
     Remove(String),
-    /// Bring the preset back that was removed last.
-    UndoRemove,
+    /// Take back what was removed or edited last.
+    Undo,
     /// Read a preset from this file.
     Import(PathBuf),
     /// Choose the file to read a preset from in a dialog.
@@ -60,8 +76,10 @@ pub(in crate::app) enum PresetsAction {
 #[derive(Default)]
 pub(in crate::app) struct PresetsPanel {
     search: String,
-    name: String,
+    new: NewPreset,
     file: String,
+    /// The preset that is edited.
+    editing: Option<PresetEdit>,
     /// The preset that is renamed, and its new name.
     renaming: Option<(String, String)>,
 }
@@ -75,16 +93,21 @@ impl PresetsPanel {
         let search = self.search.to_lowercase();
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             let mut found = false;
-            let mut presets: Vec<_> = view.presets.iter().enumerate().collect();
-            presets.sort_by_key(|(_, preset)| !view.starred.contains(&preset.name));
-            for (index, preset) in presets {
-                let text = format!("{} {} {}", preset.name, preset.description, preset.model).to_lowercase();
+            for error in view.invalid {
+                problem_text_ui(ui, error);
+                ui.separator();
+            }
+            let mut presets: Vec<_> = view.presets.iter().collect();
+            presets.sort_by_key(|preset| !view.starred.contains(&preset.name));
+            for preset in presets {
+                let origin = preset.origin.word();
+                let text = format!("{} {} {} {origin}", preset.name, preset.description, preset.model);
+                let text = text.to_lowercase();
                 if !search.split_whitespace().all(|word| text.contains(word)) {
                     continue;
                 }
                 found = true;
-                let is_own = index >= view.num_shipped;
-                ui.push_id(&preset.name, |ui| self.preset_ui(ui, preset, is_own, view, &mut actions));
+                ui.push_id(&preset.name, |ui| self.preset_ui(ui, preset, view, &mut actions));
                 ui.separator();
             }
             if !found {
@@ -98,27 +121,24 @@ impl PresetsPanel {
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Search presets");
             ui.add(TextEdit::singleline(&mut self.search).desired_width(140.0)).labelled_by(label.id);
-            let label = ui.label("New preset");
-            let edit = TextEdit::singleline(&mut self.name).hint_text("name").desired_width(140.0);
-            ui.add(edit).labelled_by(label.id);
-            let name = self.name.trim();
-            let save = ui.add_enabled(!name.is_empty(), Button::new("Save form"));
-            if save.on_disabled_hover_text("Type a name for the form's settings first").clicked() {
-                actions.push(PresetsAction::Save(name.to_owned()));
-            }
-            if let Some(removed) = view.removed
-                && ui.button(format!("Bring back {}", removed.name)).clicked()
-            {
-                actions.push(PresetsAction::UndoRemove);
+            self.new.name_ui(ui, view, actions);
+            let undo = view.undo.map(|undo| match undo {
+                PresetUndo::Removed(preset) => format!("Bring back {}", preset.name),
+                PresetUndo::Edited(preset) => format!("Undo the edit of {}", preset.name),
+            });
+            if undo.is_some_and(|undo| ui.button(undo).clicked()) {
+                actions.push(PresetsAction::Undo);
             }
         });
+        self.new.fields_ui(ui, view);
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Preset file");
             let edit =
                 TextEdit::singleline(&mut self.file).hint_text("path of a RON file, to import or export");
             ui.add(edit.desired_width(260.0)).labelled_by(label.id);
             let file = self.file.trim();
-            if ui.add_enabled(!file.is_empty(), Button::new("Import")).clicked() {
+            let import = ui.add_enabled(!file.is_empty(), Button::new("Import"));
+            if import.on_disabled_hover_text("Type or browse a file first").clicked() {
                 actions.push(PresetsAction::Import(PathBuf::from(file)));
             }
             if ui.button("Browse presets…").on_hover_text("Choose a preset's file and import it").clicked()
@@ -132,14 +152,14 @@ impl PresetsPanel {
         &mut self,
         ui: &mut Ui,
         preset: &Preset,
-        is_own: bool,
         view: &PresetsView<'_>,
         actions: &mut Vec<PresetsAction>,
     ) {
         let name = &preset.name;
+        let is_own = preset.origin == PresetOrigin::Own;
         ui.horizontal_wrapped(|ui| {
             ui.strong(name);
-            ui.weak(if is_own { "own" } else { "shipped" });
+            ui.weak(preset.origin.word());
             let preview = view.previews.iter().find(|preview| preview.name == *name);
             let can_apply = preview.map_or_else(
                 || preset.missing_loras().next().is_none(),
@@ -171,6 +191,9 @@ impl PresetsPanel {
             if is_own && ui.small_button("Rename").clicked() {
                 self.renaming = Some((name.clone(), name.clone()));
             }
+            if is_own && ui.small_button(format!("Edit {name}")).clicked() {
+                self.editing = Some(PresetEdit::new(preset));
+            }
             if is_own
                 && ui.small_button(format!("Remove {name}")).on_hover_text("Can be brought back").clicked()
             {
@@ -178,6 +201,15 @@ impl PresetsPanel {
             }
         });
         self.rename_ui(ui, name, actions);
+        if let Some(edit) = self.editing.as_mut().filter(|edit| edit.is_of(name)) {
+            if let Some(left) = edit.ui(ui, view.form) {
+                if let Edited::Changed(preset) = left {
+                    actions.push(PresetsAction::Change(preset));
+                }
+                self.editing = None;
+            }
+            return;
+        }
         ui.add(Label::new(&preset.description).wrap());
         ui.add(Label::new(RichText::new(summary(preset)).weak()).wrap());
         missing_loras_ui(ui, preset, is_own, actions);
@@ -202,23 +234,6 @@ impl PresetsPanel {
             self.renaming = None;
         }
     }
-}
-
-/// What a preset sets, in one line.
-fn summary(preset: &Preset) -> String {
-    let fields = &preset.settings;
-    let model = if preset.model.is_empty() { "any model".to_owned() } else { preset.model.clone() };
-    let parts = [
-        Some(model),
-        preset.mode.map(|mode| mode.to_string()),
-        fields.size.map(|size| size.to_string()),
-        fields.frames.map(|frames| format!("{frames} frames")),
-        fields.steps.map(|steps| format!("{steps} steps")),
-        fields.guidance.map(|guidance| format!("guidance {guidance}")),
-        fields.shift.map(|shift| format!("shift {shift}")),
-        fields.loras.as_ref().map(|loras| counted(loras.len() as u64, "LoRA")),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// The LoRAs whose files are not on this machine, with a button that fetches them and, for an own preset, one that chooses

@@ -35,6 +35,7 @@ impl Editor {
     /// Draws the editor; adds the user's actions.
     pub(super) fn ui(&mut self, ui: &mut Ui, view: &SweepView<'_>, actions: &mut Vec<SweepAction>) {
         ui.weak("Every cell starts from the form. Each axis changes one field of it.");
+        self.drafts_ui(ui, view);
         let mut removed = None;
         for (number, row) in (1..).zip(&mut self.axes) {
             if row.ui(ui, number, view.draft) {
@@ -73,6 +74,22 @@ impl Editor {
         self.send(actions);
         if !self.axes.is_empty() {
             self.cost_ui(ui, view, actions);
+        }
+    }
+
+    /// The button that fills the editor with the drafts that the form's preset makes.
+    fn drafts_ui(&mut self, ui: &mut Ui, view: &SweepView<'_>) {
+        let drafts = view.preset.and_then(|preset| Some((&preset.name, preset.settings.drafts?)));
+        let Some((name, drafts)) = drafts else { return };
+        let use_them = ui.button(format!("Use the drafts of {name} ({drafts})"));
+        if use_them.on_hover_text("Fills in its seeds and the steps after which each draft pauses").clicked()
+        {
+            let seeds =
+                (0..u64::from(drafts.seeds)).map(|index| view.draft.seed.wrapping_add(index).to_string());
+            let values = seeds.collect::<Vec<_>>().join(", ");
+            self.axes = vec![AxisRow { field: SweepField::Seed.to_string(), values }];
+            self.cells = CellChoice::default();
+            (self.is_draft, self.draft_steps) = (true, drafts.steps);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::core::testing::draft;
 use crate::core::{Draft, Result, Secs};
 use crate::jobs::{JobId, JobStatus};
 use crate::metrics::DifferenceMetric;
+use crate::presets::{DraftSeeds, Preset};
 use crate::queue::GroupVerb;
 use crate::sweep::{
     CellResult, Goal, GuidedSearch, SearchEnd, SearchTrace, SearchWait, SweepField, SweepPlan, SweepRecord,
@@ -29,6 +30,7 @@ struct Page {
     trace: Option<SearchTrace>,
     status: Option<SearchStatus>,
     draft: Draft,
+    preset: Option<Preset>,
     actions: Vec<SweepAction>,
 }
 
@@ -66,7 +68,17 @@ fn bench(cells: Vec<CellResult>) -> Page {
     };
     let panel =
         SweepPanel { editor: Editor::with_axis(&SweepField::Steps, &draft()), ..SweepPanel::default() };
-    Page { panel, record, table, plan: None, trace: None, status: None, draft: draft(), actions: Vec::new() }
+    Page {
+        panel,
+        record,
+        table,
+        plan: None,
+        trace: None,
+        status: None,
+        draft: draft(),
+        preset: None,
+        actions: Vec::new(),
+    }
 }
 
 fn draw(page: Page, step_dt: f32) -> Harness<'static, Page> {
@@ -85,6 +97,7 @@ fn page_ui(ui: &mut Ui, page: &mut Page) {
         plan: page.plan.as_ref(),
         estimate: None,
         draft: &page.draft,
+        preset: page.preset.as_ref(),
     };
     page.actions.extend(page.panel.ui(ui, &view));
 }
@@ -349,4 +362,21 @@ fn snapshot_of_the_sweep() {
     let mut page = bench(cells);
     page.plan = Some(Ok(SweepPlan { record: page.record.clone(), specs: Vec::new() }));
     crate::app::snapshots::compare("sweep", vec2(900.0, 720.0), |ui| page_ui(ui, &mut page));
+}
+
+#[test]
+fn a_presets_drafts_fill_the_editor_with_one_click() {
+    let mut page = bench(Vec::new());
+    let mut preset = Preset::of(&page.draft, crate::core::Mode::T2V, "look", "");
+    preset.settings.drafts = Some(DraftSeeds { seeds: 3, steps: 2 });
+    page.preset = Some(preset);
+    let mut harness = draw(page, 0.25);
+    harness.get_by_role_and_label(Role::Button, "Use the drafts of look (3 seeds, 2 steps)").click();
+    harness.run();
+    let Some(SweepAction::Plan(Some(sweep))) = harness.state().actions.last() else {
+        panic!("{:?}", harness.state().actions)
+    };
+    let cells = sweep.cells(&draft(), &|_| unreachable!()).unwrap();
+    let seeds: Vec<_> = cells.iter().map(|cell| cell.draft.seed).collect();
+    assert_eq!((sweep.draft_steps, seeds), (Some(2), vec![1, 2, 3]));
 }

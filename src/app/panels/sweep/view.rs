@@ -7,6 +7,7 @@ use eframe::egui::{TextureId, Vec2};
 use crate::app::background::searches::SearchStatus;
 use crate::core::{Draft, Error};
 use crate::jobs::JobId;
+use crate::presets::Preset;
 use crate::queue::GroupVerb;
 use crate::sweep::{CellResult, SearchTrace, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepTable};
 
@@ -34,6 +35,8 @@ pub(in crate::app) struct SweepView<'a> {
     pub(in crate::app) estimate: Option<&'a Result<SweepEstimate, Error>>,
     /// The form, which every cell starts from.
     pub(in crate::app) draft: &'a Draft,
+    /// The preset of the form.
+    pub(in crate::app) preset: Option<&'a Preset>,
 }
 
 /// Actions of the sweep panel.

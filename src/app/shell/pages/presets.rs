@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::state::{PageAnswer, Purpose};
-use crate::app::panels::presets::PresetsAction;
+use crate::app::panels::presets::{PresetUndo, PresetsAction};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
 use crate::core::{Draft, Error, Kind, Mode, Result};
-use crate::plan::all_presets;
-use crate::presets::{self, Preset};
+use crate::plan::{all_presets, brought_presets};
+use crate::presets::{self, Preset, PresetOrigin};
 
 impl State {
     /// Carries out what was asked of the presets.
@@ -23,13 +23,15 @@ impl State {
                 self.apply_preset(&name);
                 Ok(())
             }
-            PresetsAction::Save(name) => {
-                let mode = self.form.mode().ok_or_else(|| {
-                    Error::new(Kind::Input, "The form has no mode yet")
-                        .remedy("Choose a model that can be used")
-                })?;
-                let preset = Preset::of(&self.form.draft, mode, &name, "Saved from the form");
-                self.save_new_preset(preset)
+            PresetsAction::Save(preset) => {
+                self.save_new_preset(Preset { description: "Saved from the form".to_owned(), ..*preset })
+            }
+            PresetsAction::Change(preset) => {
+                self.pages.preset_undo = Some(PresetUndo::Edited(known(&preset.name)?));
+                self.change_presets(move || {
+                    presets::save_preset(&data_dir, &preset, true)?;
+                    Ok(format!("The preset {} is changed", preset.name))
+                })
             }
             PresetsAction::Rename(old, new) => {
                 let preset = Preset { name: new.clone(), ..known(&old)? };
@@ -54,19 +56,13 @@ impl State {
                 Ok(())
             }
             PresetsAction::Remove(name) => {
-                self.pages.removed = Some(known(&name)?);
+                self.pages.preset_undo = Some(PresetUndo::Removed(known(&name)?));
                 self.change_presets(move || {
                     presets::remove_preset(&data_dir, &name)?;
                     Ok(format!("Removed the preset {name}"))
                 })
             }
-            PresetsAction::UndoRemove => {
-                let Some(preset) = self.pages.removed.take() else { return Ok(()) };
-                self.change_presets(move || {
-                    presets::save_preset(&data_dir, &preset, false)?;
-                    Ok(format!("The preset {} is back", preset.name))
-                })
-            }
+            PresetsAction::Undo => self.undo_preset(),
             PresetsAction::Import(file) => self.change_presets(move || {
                 let preset = presets::read_preset(&file)?;
                 presets::save_preset(&data_dir, &preset, false)?;
@@ -93,6 +89,21 @@ impl State {
                 })
             }
         }
+    }
+
+    /// Takes back what was removed or edited last.
+    fn undo_preset(&mut self) -> Result<()> {
+        let (preset, replaces) = match self.pages.preset_undo.take() {
+            None => return Ok(()),
+            Some(PresetUndo::Removed(preset)) => (preset, false),
+            Some(PresetUndo::Edited(preset)) => (preset, true),
+        };
+        let data_dir = self.data_dir.clone();
+        self.change_presets(move || {
+            presets::save_preset(&data_dir, &preset, replaces)?;
+            let now = if replaces { "as before" } else { "back" };
+            Ok(format!("The preset {} is {now}", preset.name))
+        })
     }
 
     /// Gives an own preset the file `path` for its LoRA that was at `before`.
@@ -145,13 +156,27 @@ impl State {
                 self.report_error(error);
             }
         }
-        self.form.set_presets(all.clone());
-        self.sweeps.planning_mut().again();
+        self.pages.invalid_presets = errors;
         self.presets = all;
+        self.add_brought_presets();
         if let Some(changed) = changed {
             self.notifications.add(Tone::Good, changed?, None);
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// Takes the presets that the models and LoRAs of the last scan bring into the list.
+    pub(in crate::app::shell) fn add_brought_presets(&mut self) {
+        self.presets.retain(|preset| preset.origin != PresetOrigin::Model);
+        for brought in brought_presets(self.form.models(), &self.pages.loras) {
+            if self.presets.iter().all(|known| known.name != brought.name) {
+                self.presets.push(brought);
+            }
+        }
+        self.form.set_presets(self.presets.clone());
+        self.sweeps.planning_mut().again();
     }
 }
 

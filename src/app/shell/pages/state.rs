@@ -11,6 +11,7 @@ use crate::app::background::idle_verify::IdleVerify;
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
 use crate::app::panels::models::{AvailableModel, ModelDetail, RoleChoice, RuntimeStatus};
+use crate::app::panels::presets::PresetUndo;
 use crate::app::panels::settings::ImportPreview;
 use crate::app::widgets::chosen_files::ComponentRole;
 use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Result, Waker};
@@ -19,7 +20,7 @@ use crate::models::convert::Converted;
 use crate::models::fetch::FetchPlan;
 use crate::models::{Installed, OtherFile, VerifyReport};
 use crate::plan::ListedLora;
-use crate::presets::{self, Preset};
+use crate::presets::Preset;
 use crate::store::{LOG_FILE, LogLine};
 
 /// What a file dialog was opened for.
@@ -31,12 +32,12 @@ pub(super) enum Purpose {
     DataFolder,
     /// A configuration to import.
     Import,
+    /// The LoRA of the own preset with this name, instead of this file.
+    PresetLora(String, PathBuf),
     /// A preset to import.
     ImportPreset,
     /// The new file of the preset with this name.
     ExportPreset(String),
-    /// The LoRA of the own preset with this name, instead of this file.
-    PresetLora(String, PathBuf),
     /// The file of a component.
     Role(ComponentRole),
 }
@@ -131,10 +132,10 @@ pub(in crate::app::shell) struct Pages {
     pub(super) task: Option<RunningTask>,
     pub(super) idle_verify: IdleVerify,
     pub(in crate::app::shell) fetch: FetchPage,
-    /// How many presets are shipped.
-    pub(in crate::app::shell) num_shipped: usize,
-    /// The preset that was removed last.
-    pub(in crate::app::shell) removed: Option<Preset>,
+    /// Why files among the own presets are none.
+    pub(in crate::app::shell) invalid_presets: Vec<Error>,
+    /// The last change of a preset that can be taken back.
+    pub(in crate::app::shell) preset_undo: Option<PresetUndo>,
     pub(in crate::app::shell) verified: BTreeMap<String, Result<VerifyReport>>,
     pub(in crate::app::shell) runtime: Option<RuntimeStatus>,
     /// The checkpoint files of the last scan that are part of no model.
@@ -181,8 +182,8 @@ impl Pages {
             task: None,
             idle_verify: IdleVerify::default(),
             fetch: FetchPage::start(waker())?,
-            num_shipped: presets::shipped()?.len(),
-            removed: None,
+            invalid_presets: Vec::new(),
+            preset_undo: None,
             verified: BTreeMap::new(),
             runtime: None,
             other_files: Vec::new(),
