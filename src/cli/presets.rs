@@ -10,7 +10,7 @@ use super::report::{note, out, print_document, print_json};
 use crate::core::{Document, Draft, Error, Kind, Mode, Result};
 use crate::library::SavedRequest;
 use crate::plan::{Folders, all_presets, brought_presets, differences, find_preset, installed_loras};
-use crate::presets::{self, Preset, PresetDocument};
+use crate::presets::{self, Preset, PresetDocument, PresetOrigin};
 
 pub(super) fn run(args: &Presets, common: &Common) -> Result<()> {
     let folders = Places::new(common)?.folders();
@@ -23,7 +23,7 @@ pub(super) fn run(args: &Presets, common: &Common) -> Result<()> {
                 (None, Some(like)) => find_preset(&folders, like)?,
                 (None, None) => return Err(Error::new(Kind::Bug, "A new preset has no source")),
             };
-            let mut preset = Preset { name: name.clone(), ..source };
+            let mut preset = Preset { name: name.clone(), origin: PresetOrigin::Own, ..source };
             if !fields.is_empty() {
                 preset = preset.with_only(&fields.iter().copied().collect());
             }
