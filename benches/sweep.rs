@@ -119,8 +119,13 @@ fn run(drafts: &[Draft], is_sweep: bool) -> anyhow::Result<Measured> {
     let worker = Worker::start(dir.path().into(), options, Arc::new(|| {}))?;
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
     let spec = |index: usize, draft: &Draft| {
-        let group =
-            JobGroup { id: "bench".into(), name: "bench".into(), cell: vec![index as u32], is_timed: false };
+        let group = JobGroup {
+            id: "bench".into(),
+            name: "bench".into(),
+            cell: vec![index as u32],
+            is_timed: false,
+            boundaries: Vec::new(),
+        };
         let output = dir.path().join(format!("{index}.mp4"));
         JobSpec { group: is_sweep.then_some(group), ..JobSpec::new(draft.clone(), model.clone(), output) }
     };

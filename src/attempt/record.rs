@@ -1,9 +1,12 @@
 //! The outcome of a run, the metadata of its video, and the key of its latents.
 
+use std::collections::BTreeSet;
+
 use super::resume_key::ResumeKey;
+use super::saved_states::SharedPoint;
 use crate::core::{GenRequest, Mode, Outcome, Result, Secs, Stage};
 use crate::engine::Runtime;
-use crate::jobs::RetryRecord;
+use crate::jobs::{JobGroup, RetryRecord};
 use crate::library::Provenance;
 use crate::media::OutputTarget;
 use crate::monitor::peak_resident;
@@ -74,9 +77,24 @@ impl MadeBy<'_> {
         self.resume_key(request).hash()
     }
 
-    /// The key of this request's state at the switch between the experts, after `high` steps.
-    pub(super) fn switch_key(&self, request: &GenRequest, high: usize) -> Result<String> {
-        self.resume_key(request).switch_hash(high)
+    /// The states of the high-noise expert that the jobs of `group` share, those with the most steps first; none if their
+    /// times are compared, or if there is one expert.
+    pub(super) fn shared_points(&self, request: &GenRequest, group: &JobGroup) -> Result<Vec<SharedPoint>> {
+        let [own, low] = denoise_steps(self.model, request);
+        let of_boundary = |boundary: &Option<f32>| {
+            denoise_steps(self.model, &GenRequest { boundary: *boundary, ..request.clone() })
+        };
+        let others = group.boundaries.iter().map(of_boundary);
+        // a step cache has a memory beside the state, which belongs to one expert's steps
+        let others = others.filter(|_| request.step_cache.is_none());
+        let switches = others.chain([[own, low]]).filter(|_| !group.is_timed);
+        let shared = switches.filter(|[high, low]| (1..=own).contains(high) && *low > 0);
+        let steps: BTreeSet<usize> = shared.map(|[high, _]| high).collect();
+        let point = |steps: usize| {
+            let key = self.resume_key(request).switch_hash(steps)?;
+            Ok(SharedPoint { steps, key, is_saved: false })
+        };
+        steps.into_iter().rev().map(point).collect()
     }
 
     fn resume_key<'a>(&'a self, request: &'a GenRequest) -> ResumeKey<'a> {

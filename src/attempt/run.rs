@@ -158,10 +158,8 @@ pub(crate) fn attempt(
 
     let made_by = MadeBy { model, fingerprint, given: &given, runtime, compute: &compute, retries };
     let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
-    let steps = denoise_steps(model, &request);
-    let is_shared = work.group.as_ref().is_some_and(|group| !group.is_timed);
-    let switch = match with.switch_states.filter(|_| is_shared && steps.iter().all(|&of| of > 0)) {
-        Some(states) => Some(Switch::new(states, made_by.switch_key(&request, steps[0])?, steps[0])),
+    let switch = match with.switch_states.zip(work.group.as_ref()) {
+        Some((states, group)) => Some(Switch::new(states, made_by.shared_points(&request, group)?)),
         None => None,
     };
     let saved = SavedStates::new(made_by.key(&request)?, with.resume_points, switch, work.draft_steps);

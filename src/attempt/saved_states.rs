@@ -1,5 +1,5 @@
-//! The saved states that a run starts from and leaves behind: its resume points, the state at the switch between the
-//! experts, and the end of its draft.
+//! The saved states that a run starts from and leaves behind: its resume points, the states that it shares with its group,
+//! and the end of its draft.
 
 use super::resume_points::ResumePoints;
 use super::switch_states::SwitchStates;
@@ -16,23 +16,52 @@ pub(super) struct SavedStates<'a> {
     unsaved: Option<Error>,
 }
 
-/// The state at the switch between the experts.
+/// The states of the high-noise expert that a run shares with the other jobs of its group: after its last step, and where
+/// jobs with another boundary have theirs.
 pub(super) struct Switch {
     states: SwitchStates,
-    key: String,
-    /// Steps of the high-noise expert.
-    steps: usize,
-    /// Whether the run starts from it.
+    /// The most steps first.
+    points: Vec<SharedPoint>,
+    /// Whether the run starts from one of them.
     is_used: bool,
-    /// Whether the run has saved it.
-    is_saved: bool,
     unsaved: Option<Error>,
 }
 
+/// A state that other jobs with the same key share.
+pub(super) struct SharedPoint {
+    /// Steps of the high-noise expert.
+    pub(super) steps: usize,
+    /// Hash over everything that decides the state.
+    pub(super) key: String,
+    /// Whether the run has saved it.
+    pub(super) is_saved: bool,
+}
+
 impl Switch {
-    /// The state after the `steps` steps of the high-noise expert, which other jobs with the same `key` share.
-    pub(super) fn new(states: SwitchStates, key: String, steps: usize) -> Self {
-        Self { states, key, steps, is_used: false, is_saved: false, unsaved: None }
+    /// The states at `points`, those with the most steps first.
+    pub(super) fn new(states: SwitchStates, points: Vec<SharedPoint>) -> Self {
+        Self { states, points, is_used: false, unsaved: None }
+    }
+
+    /// The saved state with the most steps, if it has more than `resumed`.
+    fn read(&mut self, resumed: &DenoiseState) -> Option<DenoiseState> {
+        let further = self.points.iter().filter(|point| resumed.solver.done() < point.steps);
+        let mut found = further.filter_map(|point| {
+            self.states.read(resumed, &point.key).filter(|state| state.solver.done() == point.steps)
+        });
+        let found = found.next();
+        self.is_used = found.is_some();
+        found
+    }
+
+    /// Saves `state` if it is shared.
+    fn save(&mut self, state: &DenoiseState) {
+        let done = state.solver.done();
+        let Some(point) = self.points.iter_mut().find(|point| point.steps == done && !point.is_saved) else {
+            return;
+        };
+        self.unsaved = self.states.save(state, &point.key).err();
+        point.is_saved = self.unsaved.is_none();
     }
 }
 
@@ -53,16 +82,10 @@ impl<'a> SavedStates<'a> {
             Some(resume_points) => resume_points.resume(fresh, &self.key),
             None => fresh,
         };
-        let Some(switch) = self.switch.as_mut().filter(|switch| resumed.solver.done() < switch.steps) else {
-            return resumed;
-        };
-        let found = switch.states.read(&resumed, &switch.key);
-        let found = found.filter(|state| state.solver.done() == switch.steps);
-        switch.is_used = found.is_some();
-        found.unwrap_or(resumed)
+        self.switch.as_mut().and_then(|switch| switch.read(&resumed)).unwrap_or(resumed)
     }
 
-    /// Whether [`Self::last`] was the state at the switch.
+    /// Whether [`Self::last`] was a state that another job saved.
     pub(super) fn is_from_switch(&self) -> bool {
         self.switch.as_ref().is_some_and(|switch| switch.is_used)
     }
@@ -77,9 +100,8 @@ impl<'a> SavedStates<'a> {
     /// is not written again.
     pub(super) fn save(&mut self, state: &DenoiseState, must: bool) {
         let done = state.solver.done();
-        if let Some(switch) = self.switch.as_mut().filter(|switch| switch.steps == done && !switch.is_saved) {
-            switch.unsaved = switch.states.save(state, &switch.key).err();
-            switch.is_saved = switch.unsaved.is_none();
+        if let Some(switch) = &mut self.switch {
+            switch.save(state);
         }
         let Some(resume_points) = &mut self.resume_points else { return };
         let is_last = done == state.solver.timesteps().len();

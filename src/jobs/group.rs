@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The group of a job, and the place of the job in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobGroup {
     /// Identifies the group among all groups anywhere.
     pub id: String,
@@ -15,4 +15,8 @@ pub struct JobGroup {
     /// Whether its time is compared with those of the others, so that it computes every step itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_timed: bool,
+    /// The boundaries of all cells, where they differ; `None` stands for the model's own. The state at each of them is
+    /// shared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub boundaries: Vec<Option<f32>>,
 }

@@ -64,7 +64,7 @@ struct Cost {
     seconds: Option<f64>,
     /// Part of the high-noise expert.
     high: f64,
-    /// The same for cells that share the high-noise expert's steps.
+    /// The same for cells whose high-noise expert's steps are the same, as far as both have them.
     switch: usize,
     disk: Bytes,
     free: Option<Bytes>,
@@ -112,8 +112,14 @@ pub fn estimate(plan: &SweepPlan, data_dir: &Path) -> Result<SweepEstimate> {
 
 /// Time of some cells, with the high-noise expert's steps counted once for those that share them.
 fn shared_seconds<'a>(cells: impl Iterator<Item = &'a Cost>) -> Option<f64> {
-    let mut seen = BTreeSet::new();
-    cells.map(|cost| Some(cost.seconds? - if seen.insert(cost.switch) { 0.0 } else { cost.high })).sum()
+    let mut computed: BTreeMap<usize, f64> = BTreeMap::new();
+    let own = |cost: &Cost| {
+        let before = computed.entry(cost.switch).or_default();
+        let shared = before.min(cost.high);
+        *before = before.max(cost.high);
+        Some(cost.seconds? - shared)
+    };
+    cells.map(own).sum()
 }
 
 /// The values whose cells take the most time.
@@ -195,10 +201,13 @@ fn cost_key(spec: &JobSpec) -> String {
     serde_json::to_string(&same).unwrap_or_default()
 }
 
-/// Drafts with the same key have the same state at the switch between the experts.
+/// Drafts with the same key have the same states in the high-noise expert's steps.
 fn switch_key(draft: &Draft) -> String {
     let mut same =
         Draft { guidance_low: None, vae_tile: None, weights: WeightsChoice::Auto, fps: 1, ..draft.clone() };
+    if draft.step_cache.is_none() {
+        same.boundary = None;
+    }
     same.loras.retain(|lora| lora.expert != Some(Expert::Low));
     if draft.guidance <= 1.0 {
         same.negative_prompt.clear();

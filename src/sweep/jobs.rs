@@ -53,9 +53,20 @@ impl SweepPlan {
                 job_of_cell(planner, &plan.record, 1, &cell, options)?;
             }
         }
+        let mut boundaries: Vec<Option<f32>> = Vec::new();
+        for cell in &cells {
+            if !boundaries.contains(&cell.draft.boundary) {
+                boundaries.push(cell.draft.boundary);
+            }
+        }
         for (index, cell) in cells.into_iter().enumerate() {
             plan.specs.push(job_of_cell(planner, &plan.record, index + 1, &cell, options)?);
             plan.record.push(cell);
+        }
+        if boundaries.len() > 1 {
+            for group in plan.specs.iter_mut().filter_map(|spec| spec.group.as_mut()) {
+                group.boundaries.clone_from(&boundaries);
+            }
         }
         Ok(plan)
     }
@@ -75,6 +86,7 @@ pub(super) fn job_of_cell(
         name: record.name.clone(),
         cell: cell.place.clone(),
         is_timed: search.is_some_and(GuidedSearch::has_reference),
+        boundaries: Vec::new(),
     };
     let check = search.filter(|_| !cell.place.is_empty()).and_then(|search| search.check_step(&cell.draft));
     let spec = job(planner, cell, &record.folder.join(file_name(number, cell)), options)?;

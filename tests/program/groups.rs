@@ -18,7 +18,13 @@ fn draft() -> Draft {
 }
 
 fn group(cell: u32) -> JobGroup {
-    JobGroup { id: "g".to_owned(), name: "guidance".to_owned(), cell: vec![cell], is_timed: false }
+    JobGroup {
+        id: "g".to_owned(),
+        name: "guidance".to_owned(),
+        cell: vec![cell],
+        is_timed: false,
+        boundaries: Vec::new(),
+    }
 }
 
 fn high_steps(events: &[(JobId, Event)]) -> usize {
@@ -51,6 +57,30 @@ fn cells_that_differ_in_the_low_noise_expert_share_the_high_noise_steps() {
     let entries = history.history().unwrap().of_group("g").unwrap();
     let cells: Vec<_> = entries.iter().map(|entry| entry.group.clone().unwrap().cell[0]).collect();
     assert_eq!(cells, [0, 1, 2]);
+}
+
+#[test]
+fn cells_with_other_boundaries_share_the_steps_that_they_have_in_common() {
+    // in an order in which the first is neither the earliest nor the latest switch
+    let boundaries = [Some(0.95), Some(0.97), Some(0.9)];
+    let cell = |desk: &Desk, at: usize, is_shared: bool| {
+        let boundaries = boundaries.to_vec();
+        let group = is_shared.then(|| JobGroup { boundaries: boundaries.clone(), ..group(at as u32) });
+        let draft = Draft { guidance: 2.0, guidance_low: Some(3.0), boundary: boundaries[at], ..draft() };
+        JobSpec { group, ..spec(draft, &desk.dir.path().join(format!("{at}-{is_shared}.mp4"))) }
+    };
+    let desk = Desk::new("");
+    let alone: Vec<_> = (0..boundaries.len())
+        .map(|at| high_steps(&desk.until_done(desk.submit_all(vec![cell(&desk, at, false)]))))
+        .collect();
+    assert!(0 < alone[1] && alone[1] < alone[0] && alone[0] < alone[2], "other switches: {alone:?}");
+    let cells = (0..boundaries.len()).map(|at| cell(&desk, at, true)).collect();
+    let shared = desk.until_done(desk.submit_all(cells));
+    assert_eq!(high_steps(&shared), alone[2], "each of the high-noise expert's steps is computed once");
+    for at in 0..boundaries.len() {
+        let bytes = |shares: bool| fs::read(desk.dir.path().join(format!("{at}-{shares}.mp4"))).unwrap();
+        assert_eq!(bytes(true), bytes(false), "boundary {:?}", boundaries[at]);
+    }
 }
 
 #[test]

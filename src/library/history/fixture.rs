@@ -57,6 +57,7 @@ pub(super) fn full_task(id: &str) -> HistoryEntry {
             name: "guidance".to_owned(),
             cell: vec![1, 0],
             is_timed: false,
+            boundaries: Vec::new(),
         }),
         ..task(id, 1000)
     }

@@ -67,8 +67,15 @@ fn the_newest_come_first_and_a_time_is_a_bound() {
 fn the_entries_of_a_group_are_found_by_its_id() {
     let dir = tempfile::tempdir().unwrap();
     let history = open(dir.path());
-    let group =
-        |id: &str| Some(JobGroup { id: id.to_owned(), name: "n".to_owned(), cell: vec![0], is_timed: false });
+    let group = |id: &str| {
+        Some(JobGroup {
+            id: id.to_owned(),
+            name: "n".to_owned(),
+            cell: vec![0],
+            is_timed: false,
+            boundaries: Vec::new(),
+        })
+    };
     for (id, of, ended) in
         [("b", group("g"), 20), ("a", group("g"), 10), ("c", group("h"), 5), ("d", None, 6)]
     {
