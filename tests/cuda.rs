@@ -102,8 +102,15 @@ fn errors(output: &Output) -> String {
 
 /// A model with official names and widths, one block, and weights that take no disk space.
 fn synthetic(card: &Card, like: &str) -> PathBuf {
-    let dir = card.dir.path().join(like);
-    let args = ["--layers", "1", "--vocab", "1000", "--dtype", "bf16", "--sparse"];
+    synthetic_in(card, like, "bf16", "1")
+}
+
+/// Such a model in another type and with more blocks.
+fn synthetic_in(card: &Card, like: &str, dtype: &str, layers: &str) -> PathBuf {
+    let dir = card.dir.path().join(format!("{like}-{dtype}-{layers}"));
+    // the one that has fp8
+    let layout = if dtype == "fp8_scaled" { "comfy" } else { "diffusers" };
+    let args = ["--layers", layers, "--vocab", "1000", "--dtype", dtype, "--layout", layout, "--sparse"];
     let made = card.run(&[&["models", "synth", dir.to_str().unwrap(), "--like", like][..], &args].concat());
     assert!(made.status.success(), "{}", errors(&made));
     dir
@@ -334,4 +341,47 @@ fn no_step_runs_the_slow_rotary_embedding() {
     assert!(run.status.success(), "{}", errors(&run));
     let record = card.record();
     assert_eq!(record.of("launch").find(|launch| launch.contains("RotaryEmbedding")), None);
+}
+
+/// fp8 weights take one byte each on the device: they are dequantised for each product, and not before.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn weights_of_8_bits_stay_so_on_the_device() {
+    /// Weights of the matrices of a block of A14B: eight for attention, two of the feed-forward.
+    const BLOCK: u64 = 8 * 5120 * 5120 + 2 * 5120 * 13824;
+    let maker = Card::new();
+    let peak = |layers: &str| {
+        let model = synthetic_in(&maker, "t2v-A14B", "fp8_scaled", layers);
+        let clip = ["--model", model.to_str().unwrap(), "--size", "64x64", "--frames", "1", "--steps", "2"];
+        let card = Card::new();
+        let run = card.generate(&[&clip[..], &["--guidance", "1"]].concat());
+        assert!(run.status.success(), "{}", errors(&run));
+        let record = card.record();
+        assert!(record.of("launch").filter(|launch| launch.contains("DequantizeLinear")).count() > 50);
+        let dry_run = ["generate", "a", "--provider", "cuda", "--guidance", "1", "--dry-run", "--json"];
+        let plan: Value = serde_json::from_slice(&card.run(&[&dry_run[..], &clip].concat()).stdout).unwrap();
+        let stages = plan["device"].as_array().unwrap();
+        let forecast = stages.iter().filter_map(|stage| stage["peak_mb"].as_f64()).fold(0.0, f64::max);
+        assert!(forecast * MIB as f64 > record.peak() as f64, "{forecast} {}", record.peak());
+        record.peak()
+    };
+    let block = (peak("5") - peak("3")) / 2;
+    assert!((BLOCK * 98 / 100..BLOCK * 102 / 100).contains(&block), "{block} bytes a block");
+}
+
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn an_int8_model_runs_on_the_device() {
+    let card = Card::new();
+    let made = card.run(&["models", "convert", "toy-t2v-A14B", "--precision", "int8"]);
+    assert!(made.status.success(), "{}", errors(&made));
+    let run = card.generate(&["--model", "toy-t2v-A14B-int8", "--steps", "4"]);
+    assert!(run.status.success(), "{}", errors(&run));
+    let outcome = &of(&events(&run), "finished").next().unwrap()["outcome"].clone();
+    assert_eq!((&outcome["provider"], &outcome["precision"]), (&"cuda".into(), &"bf16".into()), "{outcome}");
+    let record = card.record();
+    assert!(record.of("launch").filter(|launch| launch.contains("DequantizeLinear")).count() > 100);
+    for wrong in ["invalid", "unexpected", "refused"] {
+        assert_eq!(record.of(wrong).next(), None);
+    }
 }

@@ -37,8 +37,9 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);
     let segments = if checkpoint.expand_timesteps { Segments::Two } else { Segments::One };
     let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, types.vae);
+    let target = |compute| GraphTarget { provider, compute };
     let mut all = vec![
-        ("text_encoder", graphs::text_encoder(&text.config, &text.weights, types.text)?),
+        ("text_encoder", graphs::text_encoder(&text.config, &text.weights, target(types.text))?),
         ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, types.vae)?.graph),
         ("vae_encoder_first", encoder(StreamCall::First)?.graph),
         ("vae_encoder", encoder(StreamCall::Later)?.graph),
@@ -47,9 +48,9 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
         ("transformer", Some(&checkpoint.transformer)),
         ("transformer_2", checkpoint.transformer_2.as_ref()),
     ];
-    let target = GraphTarget { provider, compute: types.transformer };
     for (name, part) in transformers {
         if let Some(part) = part {
+            let target = target(types.transformer);
             all.push((name, graphs::transformer(&part.config, &part.weights, segments, target)?));
         }
     }

@@ -43,6 +43,10 @@ impl PrecisionChoice {
     pub fn check(self, provider: ProviderChoice, limits: &Limits) -> Result<()> {
         let on_device = matches!(provider, ProviderChoice::Cuda | ProviderChoice::TensorRt);
         let (message, remedy) = match (limits.quantisation, self.quantisation()) {
+            // a GPU dequantises int8 to what it computes in
+            (Some(Quantisation::Int8), wanted) if on_device && wanted != Some(Quantisation::Int4) => {
+                return Ok(());
+            }
             (Some(has), _) if on_device => {
                 let (model, word) = (&limits.model, has.word());
                 let message = format!("{model} is quantised to {word}, which only the CPU supports");
@@ -151,7 +155,9 @@ mod tests {
             (ProviderChoice::Auto, Fp16, None, None),
             (ProviderChoice::Auto, Auto, Some(I::Int8), None),
             (ProviderChoice::Auto, Fp16, Some(I::Int8), Some("auto or int8")),
-            (Cuda, Auto, Some(I::Int8), Some("provider auto or cpu")),
+            (Cuda, Auto, Some(I::Int8), None),
+            (Cuda, Bf16, Some(I::Int8), None),
+            (Cuda, Int4, Some(I::Int8), Some("only the CPU supports")),
         ] {
             let limits = Limits {
                 model: "toy".into(),

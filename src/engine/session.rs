@@ -17,7 +17,7 @@ use super::ort_error;
 use super::provider;
 use super::runtime::Runtime;
 use super::tensor::{Input, Tensor};
-use crate::core::{CancelToken, DeviceId, Error, Kind, Result};
+use crate::core::{CancelToken, DeviceId, Error, Kind, Provider, Result};
 use crate::onnx::{Dim, Dtype, Graph, ValueSpec};
 
 /// Number of profiles that this process began.
@@ -90,9 +90,11 @@ impl Session {
             if settings.prepack == Prepack::InPlace {
                 builder = builder.with_config_entry("session.disable_prepacking", "1")?;
             }
+            // the CPU dequantises fp8 weights once, when the session is made; on a GPU 8-bit weights stay what they are
+            // and are dequantised for each product
+            let dequantises_once = settings.device.provider == Provider::Cpu;
             Ok(provider::into_session(builder, &settings, &library)?
-                // dequantise fp8 weights once, when the session is made, and not in every run
-                .with_config_entry("session.disable_quant_qdq", "1")?
+                .with_config_entry("session.disable_quant_qdq", if dequantises_once { "1" } else { "0" })?
                 .with_config_entry("session.model_external_initializers_file_folder_path", root)?)
         };
         let commit = move |builder: &mut SessionBuilder| builder.commit_from_memory(&bytes);

@@ -10,7 +10,6 @@ use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
 };
-use super::quantised::scale_name;
 use super::row_chunks::LoopBody;
 use super::spec::{Dtype, Graph, GraphSpec, ValueSpec};
 use super::weights::{StoredForm, Weights};
@@ -91,6 +90,8 @@ pub struct GraphBuilder<'w> {
     pub(super) casts: HashMap<(Var, Dtype), Var>,
     /// Activations rounded to 8 bits, each with its scales.
     pub(super) rounded: HashMap<Var, (Var, Var)>,
+    /// The value that the next matrix is multiplied with; see [`Self::multiplying`].
+    pub(super) multiplied: Option<Var>,
     /// Known lower bounds of values.
     pub(super) lower_bounds: HashMap<Var, f32>,
     renames: HashMap<Var, String>,
@@ -116,6 +117,7 @@ impl<'w> GraphBuilder<'w> {
             views: HashMap::new(),
             casts: HashMap::new(),
             rounded: HashMap::new(),
+            multiplied: None,
             lower_bounds: HashMap::new(),
             renames: HashMap::new(),
         }
@@ -248,27 +250,6 @@ impl<'w> GraphBuilder<'w> {
         self.weight_view(name, shape)
     }
 
-    /// The weight `name` in the current compute type viewed as `dims`, times its scale if the checkpoint has one.
-    ///
-    /// The view costs nothing: only the declared shape changes.
-    pub fn weight_view(&mut self, name: &str, dims: &[usize]) -> Result<Var> {
-        let raw = self.raw_weight(name, dims)?;
-        let dtype = self.weights.get(name)?.dtype;
-        let scale = scale_name(name).filter(|scale| self.weights.contains(scale));
-        let Some(scale) = scale else { return Ok(self.as_current(&raw, dtype)) };
-        // one product for both compute types; ONNX Runtime folds it when it makes the session
-        let key = (raw.clone(), Dtype::F32);
-        let wide = if let Some(known) = self.casts.get(&key) {
-            known.clone()
-        } else {
-            let wide = self.scaled(&raw, dtype, &scale, dims)?;
-            let wide = if self.weights.get(name)?.is_rotated { self.unrotated(&wide, dims)? } else { wide };
-            self.casts.insert(key, wide.clone());
-            wide
-        };
-        Ok(self.as_current(&wide, Dtype::F32))
-    }
-
     /// Casts a constant of type `dtype` to the current compute type.
     pub(super) fn as_current(&mut self, constant: &Var, dtype: Dtype) -> Var {
         let wanted = self.section.dtype();
@@ -282,27 +263,6 @@ impl<'w> GraphBuilder<'w> {
         let cast = self.cast(constant, wanted);
         self.casts.insert(key, cast.clone());
         cast
-    }
-
-    /// `raw` in fp32 times its scale: a scalar for the whole weight of shape `dims`, or one value per row.
-    fn scaled(&mut self, raw: &Var, dtype: Dtype, scale: &str, dims: &[usize]) -> Result<Var> {
-        let info = self.weights.get(scale)?;
-        let is_by_row = info.shape.iter().product::<usize>() > 1;
-        let rows = dims.first().copied().filter(|_| is_by_row);
-        let is_f8 = matches!(dtype, Dtype::F8E4M3 | Dtype::F8E5M2);
-        // a single scale is a scalar; scales per row are `[rows]`, or `[rows, 1, ..]` where they are multiplied
-        let mut shape: Vec<_> = rows.into_iter().collect();
-        if is_by_row && !is_f8 {
-            shape.resize(dims.len(), 1);
-        }
-        let factor = self.raw_weight(scale, &shape)?;
-        let factor = if info.dtype == Dtype::F32 { factor } else { self.cast_f32(&factor) };
-        if is_f8 {
-            // one node: the results of a cast and a product would both be held in fp32 while the session is made
-            return Ok(self.op("DequantizeLinear", &[raw, &factor], &[("axis", Attr::Int(0))]));
-        }
-        let wide = if dtype == Dtype::F32 { raw.clone() } else { self.cast_f32(raw) };
-        Ok(self.op("Mul", &[&wide, &factor], &[]))
     }
 
     /// The weight `name` in its stored type, viewed as `dims`.

@@ -1,4 +1,4 @@
-//! Matrix products with weights quantised to 8 bits and activations rounded to 8 bits.
+//! Matrix products with weights quantised to 8 bits and activations rounded to 8 bits, for the CPU.
 
 use super::builder::{Attr, GraphBuilder, Var};
 use super::quantised::scale_name;

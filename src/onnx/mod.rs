@@ -12,6 +12,7 @@ mod compute_type;
 mod content;
 mod decode;
 mod dense_rows;
+mod dequantise;
 mod encode;
 mod export;
 mod file_identity;

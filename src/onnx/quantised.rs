@@ -114,6 +114,9 @@ impl GraphBuilder<'_> {
     ) -> Result<Option<Var>> {
         let Some(quantisation) = self.weights().quantisation_of(name) else { return Ok(None) };
         Ok(Some(match quantisation {
+            Quantisation::Int8 if !self.is_for_cpu() => {
+                self.dequantised_product(x, name, [outputs, inputs])?
+            }
             Quantisation::Int8 => self.int8_product(x, name, [outputs, inputs], None)?,
             Quantisation::Int4 => self.int4_product(x, name, [outputs, inputs])?,
         }))
@@ -126,6 +129,19 @@ impl GraphBuilder<'_> {
         name: &str,
         [outputs, inputs]: [usize; 2],
     ) -> Result<()> {
+        self.check_shape(name, [outputs, inputs])?;
+        if self.section_compute() != ComputeType::Fp32 {
+            let message =
+                format!("{} weights cannot be computed in {}", quantisation.word(), self.section_compute());
+            return Err(Error::new(Kind::Unsupported, message)
+                .remedy("Use the provider cpu, or the model it was converted from")
+                .field("precision"));
+        }
+        Ok(())
+    }
+
+    /// Checks that the quantised matrix `name` has this shape, `[outputs, inputs]`.
+    pub(super) fn check_shape(&self, name: &str, [outputs, inputs]: [usize; 2]) -> Result<()> {
         let info = self.weights().get(name)?;
         if info.shape != [outputs, inputs] {
             return Err(Error::new(
@@ -136,13 +152,6 @@ impl GraphBuilder<'_> {
                 ),
             )
             .remedy("The weights do not match the config.json beside them; convert the model again"));
-        }
-        if self.section_compute() != ComputeType::Fp32 {
-            let message =
-                format!("{} weights cannot be computed in {}", quantisation.word(), self.section_compute());
-            return Err(Error::new(Kind::Unsupported, message)
-                .remedy("Use the provider cpu, or the model it was converted from")
-                .field("precision"));
         }
         Ok(())
     }

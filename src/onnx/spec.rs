@@ -50,6 +50,11 @@ impl Dtype {
         }
     }
 
+    /// Whether it is a floating-point type of 8 bits.
+    pub fn is_f8(self) -> bool {
+        matches!(self, Self::F8E4M3 | Self::F8E5M2)
+    }
+
     /// Whether it is a floating-point type of less than 32 bits, which the CPU provider does not compute in.
     pub fn is_narrow_float(self) -> bool {
         matches!(self, Self::F16 | Self::Bf16 | Self::F8E4M3 | Self::F8E5M2)

@@ -4,12 +4,17 @@ use crate::core::{
     Bytes, DeviceId, Error, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice, Quantisation, Result,
 };
 use crate::engine::{Device, Runtime, SessionOptions, device_id, providers, select_provider};
-use crate::onnx::{ComputeType, Dtype};
+use crate::onnx::{ComputeType, Dtype, RepackTarget, Weights};
 use crate::wan::Checkpoint;
 use crate::wan::exported::Exported;
+use crate::wan::graphs::is_embedding_table;
 
 /// A matrix that every transformer has; its stored type is taken as that of all of them.
 const SAMPLE: &str = "blocks.0.attn1.to_q.weight";
+
+/// Part of a GPU's memory, in percent, that the weights of one component may take in the type that computes. The rest is
+/// for values: 12 GiB for an A14B at 1280x720.
+const MAX_WIDE_PERCENT: u64 = 60;
 
 /// The precision of exported graphs, which decide it themselves.
 const AS_EXPORTED: &str = "as exported";
@@ -29,10 +34,29 @@ pub struct ComputePlan {
     pub vae: ComputeType,
     /// Whether fp32 was asked for: TF32 must not take its place, and quantised weights are widened, not rounded again.
     pub exact: bool,
+    /// What weights become that no graph reads as they are stored.
+    pub repack: RepackTargets,
     /// The transformers' precision, for instance "fp32" or "int8".
     pub precision: &'static str,
     /// Why this provider and these types, without any path.
     pub reason: String,
+}
+
+/// What the weights of each component become if no graph reads them as they are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepackTargets {
+    /// Of the text encoder.
+    pub text: RepackTarget,
+    /// Of the transformers.
+    pub transformer: RepackTarget,
+    /// Of the VAE.
+    pub vae: RepackTarget,
+}
+
+impl RepackTargets {
+    fn all(target: RepackTarget) -> Self {
+        Self { text: target, transformer: target, vae: target }
+    }
 }
 
 impl ComputePlan {
@@ -46,8 +70,8 @@ impl ComputePlan {
     ) -> Result<Self> {
         let (provider, precision) = (request.provider, request.precision);
         let is_auto = provider == ProviderChoice::Auto;
-        if let Some(integers) = checkpoint.quantisation().filter(|_| is_auto) {
-            let reason = format!("{}-bit weights are computed by the CPU only", integers.bits());
+        if checkpoint.quantisation() == Some(Quantisation::Int4) && is_auto {
+            let reason = "int4 weights are computed by the CPU only".to_owned();
             return Self::on(Provider::Cpu, None, precision, checkpoint).map(|cpu| Self { reason, ..cpu });
         }
         // for the CPU, no driver is loaded
@@ -87,6 +111,7 @@ impl ComputePlan {
             transformer: compute,
             vae: compute,
             exact: asks_fp32,
+            repack: RepackTargets::all(RepackTarget::Float(compute.dtype())),
             precision,
             reason: String::new(),
         };
@@ -101,7 +126,10 @@ impl ComputePlan {
                     quantisation.map_or_else(|| ComputeType::Fp32.word(), Quantisation::word)
                 }
             };
-            return Ok(all(ComputeType::Fp32, word));
+            let plan = all(ComputeType::Fp32, word);
+            // the CPU multiplies int8 fastest
+            let repack = if asks_fp32 { plan.repack } else { RepackTargets::all(RepackTarget::Int8) };
+            return Ok(Self { repack, ..plan });
         }
         if checkpoint.exported.is_some() {
             return match precision {
@@ -132,8 +160,17 @@ impl ComputePlan {
             }
             _ => (ComputeType::Bf16, ComputeType::Fp32),
         };
-        let reason = format!("text encoder {text}, transformer {transformer}, VAE {vae}");
-        Ok(Self { text, transformer, vae, reason, ..all(ComputeType::Fp32, transformer.word()) })
+        let memory = device.map(|device| device.memory);
+        let repack = RepackTargets {
+            text: on_device(&checkpoint.text_encoder.weights, text, memory),
+            transformer: on_device(&checkpoint.transformer.weights, transformer, memory),
+            vae: RepackTarget::Float(vae.dtype()),
+        };
+        let keeps_int8 = checkpoint.quantisation().is_some()
+            || checkpoint.transformer.weights.needs_repack() && repack.transformer == RepackTarget::Int8;
+        let weights = if keeps_int8 { " with int8 weights" } else { "" };
+        let reason = format!("text encoder {text}, transformer {transformer}{weights}, VAE {vae}");
+        Ok(Self { text, transformer, vae, repack, reason, ..all(ComputeType::Fp32, transformer.word()) })
     }
 
     /// The options of its sessions.
@@ -141,15 +178,22 @@ impl ComputePlan {
         SessionOptions { device: self.device.clone(), exact: self.exact, ..SessionOptions::default() }
     }
 
-    /// Whether weights may be rounded to int8: on the CPU, unless fp32 was asked for.
-    pub(super) fn rounds_to_int8(&self) -> bool {
-        self.device.provider == Provider::Cpu && !self.exact
-    }
-
     /// A part of the keys of kept results: another plan computes other numbers.
     pub(super) fn identity(&self) -> String {
-        format!("{} {} {} {}", self.device.provider, self.text, self.vae, self.exact)
+        let Self { device, text, vae, exact, repack, .. } = self;
+        let rounded = if repack.text == RepackTarget::Int8 { " int8" } else { "" };
+        format!("{} {text}{rounded} {vae} {exact}", device.provider)
     }
+}
+
+/// What a GPU with this much memory gets of `weights` that no graph reads as they are stored: values of the type that
+/// computes, or int8 rows where those would take too much.
+fn on_device(weights: &Weights, compute: ComputeType, memory: Option<Bytes>) -> RepackTarget {
+    let on_device = weights.iter().filter(|(name, _)| !is_embedding_table(name));
+    let num_values: u64 = on_device.map(|(_, info)| info.shape.iter().product::<usize>() as u64).sum();
+    let wide = num_values * compute.bytes() as u64;
+    let is_too_large = memory.is_some_and(|memory| wide > memory.0 / 100 * MAX_WIDE_PERCENT);
+    if is_too_large { RepackTarget::Int8 } else { RepackTarget::Float(compute.dtype()) }
 }
 
 fn stored(checkpoint: &Checkpoint) -> Option<Dtype> {

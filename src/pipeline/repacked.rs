@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::compute_plan::ComputePlan;
+use super::compute_plan::{ComputePlan, RepackTargets};
 use super::reporter::Reporter;
 use crate::core::{Bytes, CancelToken, Quantisation, Result, Secs};
-use crate::onnx::{Repack, RepackTarget, StageFile, Weights};
+use crate::onnx::{Repack, StageFile, Weights};
 use crate::wan::Checkpoint;
 use crate::wan::names::is_block_linear;
 
@@ -37,7 +37,7 @@ impl RepackedModel {
     /// Fails if weights that need to be repacked cannot be read.
     pub fn plan(model: &Checkpoint, compute: &ComputePlan, dir: &Path) -> Result<Self> {
         let mut checkpoint = model.clone();
-        let [text, transformer, vae] = compute.repack_targets();
+        let RepackTargets { text, transformer, vae } = compute.repack;
         let mut repacks = Vec::new();
         let mut plan = |component, weights: &mut Weights, target| -> Result<()> {
             if let Some(repack) = Repack::plan(weights, target, is_block_linear, dir)? {
@@ -143,18 +143,5 @@ impl Repacked {
             Self::TextEncoder => "text encoder",
             Self::Vae => "VAE",
         }
-    }
-}
-
-impl ComputePlan {
-    /// What the weights of text encoder, transformers and VAE become if no graph reads them as they are stored.
-    ///
-    /// The CPU multiplies int8 fastest; a GPU gets the type that it computes in. Where fp32 was asked for, nothing is
-    /// rounded.
-    fn repack_targets(&self) -> [RepackTarget; 3] {
-        if self.rounds_to_int8() {
-            return [RepackTarget::Int8; 3];
-        }
-        [self.text, self.transformer, self.vae].map(|compute| RepackTarget::Float(compute.dtype()))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The VAE's part was fitted to decodes on an H200 (25.0, 55.2 and 43.2 GiB for A14B at 832x480 and 1280x720 and for the 5B
 //! at 1280x704, in one piece; the forecasts are 25, 57 and 51). Graphs for a GPU are not cut into row blocks, and their
-//! weights have the type that they compute in.
+//! weights have the type that they compute in, or stay what they are if they have 8 bits.
 
 use std::iter;
 
@@ -10,7 +10,7 @@ use super::check::memory_finding_with_fixes;
 use super::facts::PreflightFacts;
 use super::fixes::Fit;
 use super::memory_plan::StageCost;
-use super::size::ComponentSize;
+use super::size::{ComponentSize, EightBitPart};
 use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory};
 use crate::core::{Bytes, Finding, Mode, Resolution, Severity, Stage};
@@ -29,7 +29,7 @@ const BLOCK_WIDTHS: u64 = 6;
 const BLOCK_FFN: u64 = 2;
 /// Tokens of the longest prompt (`max_sequence_length` of diffusers' Wan pipelines).
 const TEXT_TOKENS: u64 = 512;
-/// Safety margin on the sum, in percent.
+/// Safety margin on what is not weights, in percent.
 const MARGIN_PERCENT: u64 = 20;
 /// What the arena takes for the VAE, in percent of what is alive at once in one tile. The caches of other tiles only
 /// change places.
@@ -64,9 +64,10 @@ pub struct ValueBytes {
 pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<StageCost> {
     let PreflightFacts { request, model, .. } = facts;
     let ValueBytes { text_encoder: text_bytes, transformer: dit_bytes, vae: vae_bytes } = device.value_bytes;
-    let weights = |component: ComponentSize, bytes: u64| component.loaded.0 / F32 * bytes;
     let text = TEXT_TOKENS * F32 * (6 * model.text.d_model as u64 + 3 * model.text.d_ff as u64);
-    let mut stages = vec![stage(Stage::Text, weights(model.text_encoder, text_bytes), text)];
+    let text = text + dequantised(model.text_encoder, text_bytes);
+    let text_weights = weights(model.text_encoder, text_bytes) + model.text_table.0;
+    let mut stages = vec![stage(Stage::Text, text_weights, text)];
     let tiles = memory::tiling(facts);
     let other_tiles = tiles.count() as u64 - 1;
     if request.starts_from_image() {
@@ -88,17 +89,30 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Stag
         if steps > 0 {
             // the facts count LoRA weights as fp32
             let loras = loras.0 / F32 * dit_bytes;
-            stages.push(stage(name, weights(component, dit_bytes), loras + block));
+            let values = loras + block + dequantised(component, dit_bytes);
+            stages.push(stage(name, weights(component, dit_bytes), values));
         }
     }
     stages.push(decode(facts, device, &tiles));
     stages
 }
 
-/// A stage whose weights and values take so many bytes, with the margin.
+/// Bytes of a component's weights on the device, if what is not of 8 bits has `value_bytes` each.
+fn weights(component: ComponentSize, value_bytes: u64) -> u64 {
+    let EightBitPart { stored, loaded, .. } = component.eight_bit;
+    stored.0 + component.loaded.0.saturating_sub(loaded.0) / F32 * value_bytes
+}
+
+/// Bytes of the largest 8-bit matrix while it is dequantised: in fp32, and in the type that computes.
+fn dequantised(component: ComponentSize, value_bytes: u64) -> u64 {
+    let converted = if value_bytes < F32 { value_bytes } else { 0 };
+    component.eight_bit.largest * (F32 + converted)
+}
+
+/// A stage whose weights and values take so many bytes. The weights are known; the margin is for the rest.
 fn stage(stage: Stage, weights: u64, values: u64) -> StageCost {
-    let with_margin = |bytes: u64| Bytes(bytes / 100 * (100 + MARGIN_PERCENT));
-    let (peak, kept) = (with_margin(CONTEXT + weights + values), with_margin(weights + values));
+    let with_margin = |bytes: u64| Bytes(weights + bytes / 100 * (100 + MARGIN_PERCENT));
+    let (peak, kept) = (with_margin(CONTEXT + values), with_margin(values));
     StageCost { stage, weights: Bytes(weights), peak, droppable: Bytes(0), kept }
 }
 
@@ -115,7 +129,7 @@ fn decode(facts: &PreflightFacts<'_>, device: DeviceFacts, tiles: &Tiling) -> St
     let chunk = decoder_chunk(&model.vae, tiles.tile().into_iter().product::<usize>() as u64, first);
     let bytes = device.value_bytes.vae;
     let values = vae_values(chunk, tiles.count() as u64 - 1, bytes);
-    stage(Stage::Decode, model.vae_decoder.loaded.0 / F32 * bytes, values)
+    stage(Stage::Decode, weights(model.vae_decoder, bytes), values)
 }
 
 /// The whole image if that fits into the free memory of the device, else the largest tiles that do. A few large tiles

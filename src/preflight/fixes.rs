@@ -3,7 +3,7 @@
 use super::facts::PreflightFacts;
 use super::memory_plan;
 use super::report::StageMemory;
-use super::size::{ComponentSize, ModelSize};
+use super::size::{ComponentSize, EightBitPart, ModelSize};
 use crate::core::{
     Bytes, Fix, FrameCount, GenRequest, Provider, ProviderChoice, Quantisation, Resolution, StepCount,
     WeightsChoice,
@@ -188,8 +188,9 @@ fn first_that_fits(facts: &PreflightFacts<'_>, kinds: &[&[Fix]], wanted: Fit) ->
 /// Changes that shorten a run.
 pub(super) fn less_time(facts: &PreflightFacts<'_>, default_steps: Option<u32>) -> Vec<Fix> {
     let request = facts.request;
-    // int4 weights are unpacked before each product, so int4 is no faster
-    let faster = smaller_variants(facts).into_iter().find(|(kind, _)| *kind == Quantisation::Int8);
+    // int4 weights are unpacked before each product, so int4 is no faster; nor is int8 on a GPU, for the same reason
+    let is_faster = |kind: Quantisation| kind == Quantisation::Int8 && facts.provider == Provider::Cpu;
+    let faster = smaller_variants(facts).into_iter().find(|(kind, _)| is_faster(*kind));
     let mut fixes: Vec<_> = faster.into_iter().map(|(_, fix)| fix).collect();
     if request.step_list.is_none() {
         let fewer = default_steps.unwrap_or(20).min(request.steps.0 / 2).max(5);
@@ -200,11 +201,12 @@ pub(super) fn less_time(facts: &PreflightFacts<'_>, default_steps: Option<u32>) 
     fixes
 }
 
-/// Copies of the model with fewer bits than it has, the more exact first: those on this machine, else those that can be
+/// Copies of the model that the provider computes with fewer bits than it has, the more exact first: those on this machine, else those that can be
 /// made of it.
 fn smaller_variants(facts: &PreflightFacts<'_>) -> Vec<(Quantisation, Fix)> {
     let current = facts.model.quantisation;
-    let is_smaller = |other: Quantisation| current.is_none_or(|current| other > current);
+    let runs = |other: Quantisation| other == Quantisation::Int8 || facts.provider == Provider::Cpu;
+    let is_smaller = |other: Quantisation| current.is_none_or(|current| other > current) && runs(other);
     let variant = |kind: Quantisation| {
         let known = facts.variants.iter().find(|(known, _)| *known == kind);
         let fix = match known {
@@ -313,6 +315,13 @@ fn quantised(model: &ModelSize, kind: Quantisation) -> ModelSize {
             largest: scaled(component.largest),
             // in place, a matrix is unpacked to fp32
             unpacked: if kind == Quantisation::Int4 { component.largest } else { Bytes(0) },
+            eight_bit: match kind {
+                Quantisation::Int8 => {
+                    let largest = component.largest.0 * 8 / bits_now;
+                    EightBitPart { stored: loaded, loaded, largest }
+                }
+                Quantisation::Int4 => EightBitPart::default(),
+            },
         }
     };
     ModelSize {

@@ -9,7 +9,7 @@ use super::fixes::{self, estimate_with};
 use super::size::ModelSize;
 use super::tests::{GIB, facts, measured, model, request};
 use crate::core::{
-    Bytes, Finding, Fix, GenRequest, Provider, Quantisation, Resolution, Secs, Severity, Subject,
+    Bytes, Finding, Fix, GenRequest, Provider, Quantisation, Resolution, Secs, Severity, Stage, Subject,
     WeightsChoice,
 };
 
@@ -70,6 +70,27 @@ fn what_helps_only_together_is_offered_together() {
         let after = estimate_with(&facts, part, fixes::fit).unwrap().0;
         assert!(after > estimate_with(&facts, fix, fixes::fit).unwrap().0, "{part}");
     }
+}
+
+/// 16 bits do not fit into a card of 24 GiB; 8 bits, which stay 8 bits there, do. The CPU would not save memory.
+#[test]
+fn a_card_that_holds_8_bits_of_a_weight_is_offered_the_int8_copy() {
+    let (asked, model) = (request(832, 480, 81), published());
+    let value_bytes = ValueBytes { text_encoder: 2, transformer: 2, vae: 4 };
+    let device =
+        |gib: u64| Some(DeviceFacts { total: Bytes(gib * GIB), free: Some(Bytes(gib * GIB)), value_bytes });
+    let on =
+        |gib| PreflightFacts { device: device(gib), provider: Provider::Cuda, ..facts(&asked, &model, 16) };
+    let memory = about(&on(24), Subject::Memory).unwrap();
+    assert_eq!(memory.severity, Severity::Blocker);
+    let words = memory.suggestions();
+    assert!(words[0].contains("to int8") && words[0].ends_with("GiB, fits"), "{words:?}");
+    assert!(words.iter().all(|words| !words.contains("int4")), "only the CPU computes with int4: {words:?}");
+    let converted = estimate_with(&on(24), &memory.fixes[0], |facts| check(facts).device);
+    let denoise = converted.iter().find(|stage| stage.stage == Stage::DenoiseHigh).unwrap();
+    assert!((19 * GIB..23 * GIB).contains(&denoise.peak.0), "{}", denoise.peak);
+    assert!(about(&on(48), Subject::Memory).is_none());
+    assert!(about(&on(16), Subject::Memory).unwrap().suggestions().iter().all(|words| words.contains(',')));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::core::{Bytes, Quantisation, Stage, Strides};
 use crate::onnx::{Dtype, TensorInfo, Weights};
 use crate::wan::exported::{Exported, ExportedGraph};
+use crate::wan::graphs::is_embedding_table;
 use crate::wan::{Checkpoint, TextEncoderConfig, TransformerConfig, VaeConfig};
 
 /// Name of the transformer's largest matrix; it is multiplied with a single row and never exists twice.
@@ -21,6 +22,19 @@ pub struct ComponentSize {
     pub largest: Bytes,
     /// The largest int4 matrix in fp32: weights that are read in place are unpacked for each product.
     pub unpacked: Bytes,
+    /// The part of 8-bit weights.
+    pub eight_bit: EightBitPart,
+}
+
+/// Weights of 8 bits, which stay what they are on a GPU and are dequantised for each product.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EightBitPart {
+    /// Bytes on the GPU, as in the files.
+    pub stored: Bytes,
+    /// Bytes of `loaded` that are of these weights.
+    pub loaded: Bytes,
+    /// Number of values of the largest matrix.
+    pub largest: u64,
 }
 
 impl ComponentSize {
@@ -32,9 +46,15 @@ impl ComponentSize {
             size.stored.0 += info.len;
             size.loaded.0 += loaded;
             size.mapped.0 += if loaded == info.len { loaded } else { 0 };
-            if weights.quantisation_of(name) == Some(Quantisation::Int4) {
-                let elements = info.shape.iter().product::<usize>() as u64;
+            let elements = info.shape.iter().product::<usize>() as u64;
+            let quantisation = weights.quantisation_of(name);
+            if quantisation == Some(Quantisation::Int4) {
                 size.unpacked = size.unpacked.max(Bytes(elements * Dtype::F32.size() as u64));
+            }
+            if quantisation == Some(Quantisation::Int8) || info.dtype.is_f8() {
+                size.eight_bit.stored.0 += info.len;
+                size.eight_bit.loaded.0 += loaded;
+                size.eight_bit.largest = size.eight_bit.largest.max(elements);
             }
             if !name.contains(TIMESTEP_PROJECTION) {
                 size.largest = size.largest.max(Bytes(loaded));
@@ -65,7 +85,7 @@ fn exported_components(exported: &Exported) -> Vec<(Stage, ComponentSize)> {
 fn loaded(info: &TensorInfo) -> u64 {
     match info.dtype {
         Dtype::Bf16 | Dtype::F16 => info.len * 2,
-        Dtype::F8E4M3 | Dtype::F8E5M2 => info.len * 4,
+        dtype if dtype.is_f8() => info.len * 4,
         _ => info.len,
     }
 }
@@ -83,6 +103,8 @@ pub struct ModelSize {
     pub transformer: TransformerConfig,
     /// The text encoder without its embedding table, whose rows are read in place.
     pub text_encoder: ComponentSize,
+    /// The text encoder's embedding table in its file; a GPU holds all of it.
+    pub text_table: Bytes,
     /// Configuration of the text encoder.
     pub text: TextEncoderConfig,
     /// The VAE's encoder.
@@ -108,7 +130,7 @@ impl ModelSize {
         let every_tensor = |_: &str| true;
         let transformers = std::iter::once(&model.transformer).chain(&model.transformer_2);
         let is_encoder = |name: &str| name.starts_with("encoder.") || name.starts_with("quant_conv");
-        let is_table = |name: &str| name == "shared.weight" || name.contains("embed_tokens");
+        let tables = model.text_encoder.weights.iter().filter(|(name, _)| is_embedding_table(name));
         Self {
             id: model.id.clone(),
             fingerprint: model.fingerprint(),
@@ -116,7 +138,8 @@ impl ModelSize {
                 .map(|expert| ComponentSize::of(&expert.weights, every_tensor))
                 .collect(),
             transformer: model.transformer.config.clone(),
-            text_encoder: ComponentSize::of(&model.text_encoder.weights, |name| !is_table(name)),
+            text_encoder: ComponentSize::of(&model.text_encoder.weights, |name| !is_embedding_table(name)),
+            text_table: Bytes(tables.map(|(_, info)| info.len).max().unwrap_or_default()),
             text: model.text_encoder.config.clone(),
             vae_encoder: ComponentSize::of(&model.vae.weights, is_encoder),
             vae_decoder: ComponentSize::of(&model.vae.weights, |name| !is_encoder(name)),

@@ -57,6 +57,7 @@ pub(super) fn model(int8: bool) -> ModelSize {
             eps: 1e-6,
             rope_max_seq_len: 1024,
         },
+        text_table: Bytes(0),
         text_encoder: small(18_000 / if int8 { 4 } else { 1 }),
         text: TextEncoderConfig {
             vocab_size: 256_384,

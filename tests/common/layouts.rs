@@ -54,17 +54,19 @@ pub(crate) fn all_graphs_in(
     let segments = if model.expand_timesteps { Segments::Two } else { Segments::One };
     let (text, vae) = (&model.text_encoder, &model.vae);
     let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, for_vae).unwrap().graph;
+    let target = |compute| {
+        let provider = if compute == ComputeType::Fp32 { Provider::Cpu } else { Provider::Cuda };
+        GraphTarget { provider, compute }
+    };
     let mut all = vec![
-        ("text_encoder", graphs::text_encoder(&text.config, &text.weights, for_text).unwrap()),
+        ("text_encoder", graphs::text_encoder(&text.config, &text.weights, target(for_text)).unwrap()),
         ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, for_vae).unwrap().graph),
         ("vae_encoder_first", encoder(StreamCall::First)),
         ("vae_encoder", encoder(StreamCall::Later)),
     ];
     let parts = [("transformer", Some(&model.transformer)), ("transformer_2", model.transformer_2.as_ref())];
-    let provider = if for_transformer == ComputeType::Fp32 { Provider::Cpu } else { Provider::Cuda };
-    let target = GraphTarget { provider, compute: for_transformer };
     for (name, part) in parts.into_iter().filter_map(|(name, part)| Some((name, part?))) {
-        let graph = graphs::transformer(&part.config, &part.weights, segments, target);
+        let graph = graphs::transformer(&part.config, &part.weights, segments, target(for_transformer));
         all.push((name, graph.unwrap()));
     }
     all

@@ -6,13 +6,14 @@
 use std::path::Path;
 
 use crate::common::layouts::{all_graphs, all_graphs_in, outputs, outputs_of};
-use ndarray::ArrayD;
+use ndarray::{Array2, ArrayD};
 use wandeck::core::{Bytes, CancelToken, DeviceId, Kind, PrecisionChoice, Provider};
-use wandeck::engine::{Device, Session, SessionFile, SessionOptions, check_kernels};
+use wandeck::engine::{Device, Input, Session, SessionFile, SessionOptions, check_kernels};
 use wandeck::models;
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::onnx::{
-    Attr, ComputeType, Dtype, Graph, GraphBuilder, NodeProto, ValueSpec, Var, Weights, export,
+    Attr, ComputeType, DenseRows, Dtype, Graph, GraphBuilder, GraphTarget, NodeProto, RepackTarget,
+    ValueSpec, Var, Weights, export,
 };
 use wandeck::pipeline::ComputePlan;
 use wandeck::wan::Checkpoint;
@@ -172,22 +173,99 @@ fn types_that_do_not_go_together_are_found() {
     assert!(error.message.contains("has the type bf16, not fp32"), "{error:#}");
 }
 
+fn converted(parent: &Path, target: ConversionTarget) -> Checkpoint {
+    let tiny = common::whole_golden_model("tiny-t2v", parent);
+    let small = parent.join(target.word());
+    convert(&tiny, &small, ConversionOptions::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
+    models::open(&small).unwrap()
+}
+
 #[test]
-fn integer_weights_stay_on_the_cpu() {
+fn int4_stays_on_the_cpu_and_int8_is_computed_everywhere() {
     let dir = tempfile::tempdir().unwrap();
-    let tiny = common::whole_golden_model("tiny-t2v", dir.path());
     for target in [ConversionTarget::Int8, ConversionTarget::Int4] {
-        let small = dir.path().join(target.word());
-        convert(&tiny, &small, ConversionOptions::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
-        let small = models::open(&small).unwrap();
-        let error = ComputePlan::on(Provider::Cuda, None, PrecisionChoice::Auto, &small).unwrap_err();
-        assert!(format!("{error:#}").contains("Use the provider auto or cpu"), "{error:#}");
+        let small = converted(dir.path(), target);
+        let on_card = ComputePlan::on(Provider::Cuda, None, PrecisionChoice::Auto, &small);
+        if target == ConversionTarget::Int4 {
+            let error = on_card.unwrap_err();
+            assert!(format!("{error:#}").contains("Use the provider auto or cpu"), "{error:#}");
+        } else {
+            let types = on_card.unwrap();
+            assert_eq!(types.precision, "bf16");
+            assert!(types.reason.contains("transformer bf16 with int8 weights"), "{}", types.reason);
+            for (name, graph) in graphs_for(&small, &types) {
+                check_kernels(&graph, Provider::Cuda).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+                if name == "transformer" || name == "text_encoder" {
+                    let nodes = graph.typed_nodes().unwrap();
+                    assert!(nodes.iter().filter(|node| node.op == "DequantizeLinear").count() > 10, "{name}");
+                }
+            }
+        }
         let types = ComputePlan::on(Provider::Cpu, None, PrecisionChoice::Auto, &small).unwrap();
         assert_eq!(types.precision, target.word());
         for (name, graph) in graphs_for(&small, &types) {
             check_kernels(&graph, Provider::Cpu).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         }
     }
+}
+
+/// The form for a GPU, computed by the CPU: the numbers of the 8-bit matrix and nothing else are multiplied.
+#[test]
+fn an_int8_product_for_a_gpu_rounds_no_activation() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = converted(dir.path(), ConversionTarget::Int8);
+    let (weights, name) = (&model.transformer.weights, "blocks.0.ffn.net.0.proj.weight");
+    let rows = DenseRows::open(weights, name).unwrap();
+    let [outputs, inputs] = rows.shape();
+    let product = |provider| {
+        let target = GraphTarget { provider, compute: ComputeType::Fp32 };
+        let mut g = GraphBuilder::new("product", weights).for_target(target);
+        let x = g.input(ValueSpec::new("x", Dtype::F32, [3.into(), inputs.into()]));
+        let y = g.quantised_product(&x, name, [outputs, inputs]).unwrap().unwrap();
+        g.output(&y, ValueSpec::new("y", Dtype::F32, [3.into(), outputs.into()]));
+        let session =
+            Session::load(&common::runtime(), &g.finish(), &SessionOptions::default(), &CancelToken::new());
+        let given = x_of(inputs);
+        let given = vec![("x", Input::F32(given.view().into_dyn()))];
+        let results = session.unwrap().run(given, &CancelToken::new()).unwrap();
+        results[0].view().unwrap().to_owned()
+    };
+    let matrix = Array2::from_shape_vec((outputs, inputs), rows.rows(0..outputs).unwrap()).unwrap();
+    let expected = x_of(inputs).dot(&matrix.t()).into_dyn();
+    assert!(distance(&product(Provider::Cuda), &expected) < 1e-6);
+    // the CPU's own form rounds the rows of x to 8 bits
+    let rounded = distance(&product(Provider::Cpu), &expected);
+    assert!((1e-4..2e-2).contains(&rounded), "{rounded}");
+}
+
+/// Three rows of numbers.
+fn x_of(inputs: usize) -> Array2<f32> {
+    Array2::from_shape_fn((3, inputs), |(row, column)| ((row * 31 + column * 17) % 101) as f32 / 50.0 - 1.0)
+}
+
+/// A GGUF becomes int8 rows where the card cannot hold it in 16 bits, and 16 bits elsewhere.
+#[test]
+fn repacked_weights_follow_the_memory_of_the_card() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = models::open(&common::whole_golden_model("tiny-t2v", dir.path())).unwrap();
+    let values: usize =
+        model.transformer.weights.iter().map(|(_, info)| info.shape.iter().product::<usize>()).sum();
+    let card = |memory: usize| Device {
+        ordinal: 0,
+        uuid: None,
+        name: "A card".to_owned(),
+        capability: (8, 9),
+        memory: Bytes(memory as u64),
+        cuda: (13, 0),
+    };
+    let target = |memory, precision| {
+        let plan = ComputePlan::on(Provider::Cuda, Some(&card(memory)), precision, &model).unwrap();
+        plan.repack.transformer
+    };
+    use PrecisionChoice::{Auto, Fp32};
+    assert_eq!(target(values * 4, Auto), RepackTarget::Float(Dtype::Bf16));
+    assert_eq!(target(values * 3, Auto), RepackTarget::Int8);
+    assert_eq!(target(values * 3, Fp32), RepackTarget::Float(Dtype::F32), "nothing is rounded");
 }
 
 /// ONNX Runtime infers all types before it looks for kernels, so a graph that is refused for want of one is sound.

@@ -77,7 +77,7 @@ impl ConversionTarget {
 
     /// Whether this target converts a tensor.
     fn changes(self, name: &str, info: &TensorInfo) -> bool {
-        let is_fp8 = matches!(info.dtype, Dtype::F8E4M3 | Dtype::F8E5M2);
+        let is_fp8 = info.dtype.is_f8();
         match self {
             Self::Int8 => is_block_linear(name, &info.shape),
             // the inputs must be a multiple of the block size

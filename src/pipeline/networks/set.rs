@@ -97,14 +97,20 @@ impl<'a> Networks<'a> {
         let VideoShape { has_start_image, cells } = shape;
         let segments = if has_start_image && model.expand_timesteps { Segments::Two } else { Segments::One };
         let network = |component, graph| Network::built(component, graph, loader.options(component));
+        let target = |precision| GraphTarget { provider: compute.device.provider, compute: precision };
         let transformer = |component, part: &Component<TransformerConfig>, expert| {
             let (config, adapters) = (&part.config, loras.adapters(expert, &part.weights, cancel)?);
-            let target = GraphTarget { provider: compute.device.provider, compute: compute.transformer };
-            graphs::adapted_transformer(config, &part.weights, segments, target, &adapters)
-                .map(|graph| network(component, graph))
+            graphs::adapted_transformer(
+                config,
+                &part.weights,
+                segments,
+                target(compute.transformer),
+                &adapters,
+            )
+            .map(|graph| network(component, graph))
         };
         let (text, vae) = (&model.text_encoder, &model.vae);
-        let text_encoder = graphs::text_encoder(&text.config, &text.weights, compute.text)?;
+        let text_encoder = graphs::text_encoder(&text.config, &text.weights, target(compute.text))?;
         let in_bands = loader.memory.vae == VaeSplit::Bands;
         let bands = in_bands.then_some(cells);
         let image_encoder = has_start_image.then(|| ImageEncoderSource::built(loader, bands)).transpose()?;

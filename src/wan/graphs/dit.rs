@@ -244,9 +244,9 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let q = query_or_key(g, &h, &attention, "q", config)?;
     let k = query_or_key(g, &shared.text, &attention, "k", config)?;
     let v = value(g, &shared.text, &attention, config)?;
-    let every_row = |g: &mut GraphBuilder<'_>, x: &Var| {
-        g.op("Gather", &[x, &shared.text_index], &[("axis", Attr::Int(1))])
-    };
+    let text_index = g.once_known(&shared.text_index, &x);
+    let every_row =
+        |g: &mut GraphBuilder<'_>, x: &Var| g.op("Gather", &[x, &text_index], &[("axis", Attr::Int(1))]);
     let (k, v) = (every_row(g, &k), every_row(g, &v));
     let h = attend(g, [&q, &k, &v], config);
     let h = linear(g, &h, &format!("{attention}.to_out.0"), [width, width])?;

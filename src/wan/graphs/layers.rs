@@ -18,7 +18,7 @@ pub(super) fn linear(
         let y = g.with_output_magnitudes(&y, &matrix);
         g.op("Add", &[&y, &bias], &[])
     } else {
-        let weight = g.matrix(&matrix, &[outputs, inputs])?;
+        let weight = g.multiplying(x, |g| g.matrix(&matrix, &[outputs, inputs]))?;
         let transposed = [("transB", Attr::Int(1))];
         if g.has_magnitudes(&matrix) {
             let y = g.op("Gemm", &[&scaled, &weight], &transposed);
@@ -41,7 +41,8 @@ pub(super) fn gated_linear(
 ) -> Result<Var> {
     let Some(gate) = gate else { return linear(g, x, name, [inputs, outputs]) };
     let matrix = format!("{name}.weight");
-    if g.weights().quantisation_of(&matrix) != Some(Quantisation::Int8) || g.has_delta(&matrix) {
+    let is_int8 = g.weights().quantisation_of(&matrix) == Some(Quantisation::Int8);
+    if !g.is_for_cpu() || !is_int8 || g.has_delta(&matrix) {
         let y = linear(g, x, name, [inputs, outputs])?;
         let y = g.widen(&y);
         return Ok(g.op("Mul", &[&y, gate], &[]));
@@ -63,7 +64,7 @@ pub(super) fn linear_no_bias(
     if let Some(y) = g.quantised_product(x, &matrix, [outputs, inputs])? {
         return Ok(y);
     }
-    let weight = g.weight(&matrix, &[outputs, inputs])?;
+    let weight = g.multiplying(x, |g| g.weight(&matrix, &[outputs, inputs]))?;
     Ok(g.op("Gemm", &[x, &weight], &[("transB", Attr::Int(1))]))
 }
 

@@ -6,7 +6,15 @@
 use super::super::config::TextEncoderConfig;
 use super::layers::{gelu, linear_no_bias, reshape, rms_norm, transpose, unsqueeze};
 use crate::core::Result;
-use crate::onnx::{Attr, ComputeType, Dtype, Graph, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, Dtype, Graph, GraphBuilder, GraphTarget, ValueSpec, Var, Weights};
+
+/// Names of the embedding table; files have one of them, or both with the same values.
+const TABLES: [&str; 2] = ["shared.weight", "encoder.embed_tokens.weight"];
+
+/// Whether the tensor `name` is the embedding table, from which only the rows of a prompt are read.
+pub fn is_embedding_table(name: &str) -> bool {
+    TABLES.contains(&name)
+}
 
 /// The graph `input_ids [L] i64, rel_bucket [L, L] i64 -> hidden [L, d_model] f32`.
 ///
@@ -14,15 +22,16 @@ use crate::onnx::{Attr, ComputeType, Dtype, Graph, GraphBuilder, ValueSpec, Var,
 ///
 /// With 16-bit compute types, the residual stream, the norms and the attention stay in fp32: values grow from layer to
 /// layer, scores are not scaled down, and with at most 512 tokens attention is cheap.
-pub fn text_encoder(config: &TextEncoderConfig, weights: &Weights, compute: ComputeType) -> Result<Graph> {
-    let mut g = GraphBuilder::new("text_encoder", weights).with_compute(compute);
+pub fn text_encoder(
+    config: &TextEncoderConfig,
+    weights: &Weights,
+    target: impl Into<GraphTarget>,
+) -> Result<Graph> {
+    let mut g = GraphBuilder::new("text_encoder", weights).for_target(target.into());
     let ids = g.input(ValueSpec::new("input_ids", Dtype::I64, ["tokens".into()]));
     let buckets = g.input(ValueSpec::new("rel_bucket", Dtype::I64, ["tokens".into(), "tokens".into()]));
     let width = config.d_model;
-    let table = ["shared.weight", "encoder.embed_tokens.weight"]
-        .into_iter()
-        .find(|name| weights.contains(name))
-        .unwrap_or("shared.weight");
+    let table = TABLES.into_iter().find(|name| weights.contains(name)).unwrap_or(TABLES[0]);
     // rows are gathered from the stored table first, so that only they are cast
     let table = g.raw_weight(table, &[config.vocab_size, width])?;
     let rows = g.op("Gather", &[&table, &ids], &[("axis", Attr::Int(0))]);

@@ -103,11 +103,11 @@ pub(super) fn understood(weights: &Weights, prefix: &str) -> Result<Weights> {
         formats.insert(name, description);
     }
     let scaled_fp8 =
-        weights.iter().any(|(name, info)| is_fp8(info.dtype) && scale_of(weights, name).is_some());
+        weights.iter().any(|(name, info)| info.dtype.is_f8() && scale_of(weights, name).is_some());
     let mut changed = BTreeMap::new();
     for (name, info) in weights.iter() {
         let is_integer = matches!(info.dtype, Dtype::I8 | Dtype::U8 | Dtype::I32) && info.shape.len() == 2;
-        let is_quantised = info.form == StoredForm::Plain && (is_integer || is_fp8(info.dtype));
+        let is_quantised = info.form == StoredForm::Plain && (is_integer || info.dtype.is_f8());
         if !name.ends_with(".weight") || !is_quantised {
             continue;
         }
@@ -162,7 +162,7 @@ fn scaled(weights: &Weights, name: &str, info: &TensorInfo, format: &str) -> Res
             Ok(found.map(|info| TensorInfo { shape: vec![rows, columns * 2], ..info }))
         }
         (MXFP8 | NVFP4, dtype) => Err(unsupported(weights, name, &format!("{format} in {dtype}"))),
-        _ if is_fp8(info.dtype) => {
+        _ if info.dtype.is_f8() => {
             let inverse = beside("weight_scale_inv");
             let Some(scales) = inverse.or_else(|| beside("scale_weight")).or_else(|| beside("weight_scale"))
             else {
@@ -237,10 +237,6 @@ pub(super) fn without_quanto_names(weights: &Weights) -> Result<Weights> {
             Some((module, ours)) => ours.map(|ours| format!("{module}{ours}")),
         }
     })
-}
-
-fn is_fp8(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::F8E4M3 | Dtype::F8E5M2)
 }
 
 /// Fails if a tensor has a form of another program.
