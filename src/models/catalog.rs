@@ -9,7 +9,7 @@ use super::info::ModelInfo;
 use super::manifest::{ItemKind, load_manifest};
 use super::names::{is_variant, is_version, official_name, split_version};
 use super::open::{self, Listed, Opened};
-use super::{OtherFile, diffusers, folder};
+use super::{OtherFile, convert, diffusers, folder};
 use crate::core::{ComponentFiles, Error, Kind, Limits, Result};
 use crate::wan::Family;
 
@@ -143,12 +143,28 @@ fn folders_in(place: &Path) -> Vec<(PathBuf, bool)> {
     let is_folder_of_files = entries.iter().any(is_weights)
         || ["diffusion_models", "unet"].iter().any(|name| place.join(name).is_dir());
     let own = is_folder_of_files.then(|| (place.to_path_buf(), true));
-    let is_one = |path: &PathBuf| path.is_dir() && (diffusers::is_one(path) || !is_folder_of_files);
+    let is_one = |path: &PathBuf| {
+        path.is_dir() && (diffusers::is_one(path) || !is_folder_of_files) && !convert::is_unfinished(path)
+    };
     own.into_iter().chain(entries.into_iter().filter(is_one).map(|path| (path, false))).collect()
 }
 
+/// The conversions in `place` that have not come to their end.
+fn unfinished_conversions(place: &Path) -> Vec<OtherFile> {
+    let entries = std::fs::read_dir(place).into_iter().flatten().filter_map(Result::ok);
+    let unfinished = entries.map(|entry| entry.path()).filter(|path| convert::is_unfinished(path));
+    let other = |path: PathBuf| OtherFile {
+        id: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        seems_to_be: Some("a model that is being converted".to_owned()),
+        error: Error::new(Kind::MissingModel, format!("The conversion is not finished: {}", path.display()))
+            .remedy("Convert the model again: it goes on from the last complete file. Or delete the folder"),
+        path,
+    };
+    unfinished.map(other).collect()
+}
+
 /// The checkpoint files in the folders of models that are part of none of the `installed` models, and say so in no error
-/// of theirs.
+/// of theirs, and the conversions that are not finished.
 pub fn other_files(data_dir: &Path, models_dir: Option<&Path>, installed: &[Installed]) -> Vec<OtherFile> {
     let folders = places(data_dir, models_dir).into_iter().flat_map(|place| folders_in(&place));
     let of_files = folders.filter(|(path, _)| !diffusers::is_one(path)).map(|(path, _)| path);
@@ -158,6 +174,7 @@ pub fn other_files(data_dir: &Path, models_dir: Option<&Path>, installed: &[Inst
         errors.into_iter().any(|error| error.message == other.error.message)
     };
     others.retain(|other| !is_said(other));
+    others.extend(places(data_dir, models_dir).iter().flat_map(|place| unfinished_conversions(place)));
     others.sort_by(|a, b| a.path.cmp(&b.path));
     others.dedup_by(|a, b| a.path == b.path);
     others
@@ -246,7 +263,8 @@ fn not_found(id: &str, installed: &[Installed]) -> Error {
         return missing
             .remedy(format!("{} is here, but not in that version; leave the version out", model.id));
     }
-    let names: Vec<_> = installed.iter().map(|model| model.id.as_str()).collect();
+    let usable = installed.iter().filter(|model| model.limits.is_ok());
+    let names: Vec<_> = usable.map(|model| model.id.as_str()).collect();
     missing.remedy(if names.is_empty() {
         "No models were found. Give the path of a model's folder, or set MODELS_ROOT".to_owned()
     } else {

@@ -155,6 +155,11 @@ fn stopped_it_goes_on_and_a_changed_source_begins_anew() {
         let first = first.find(|path| path.to_string_lossy().contains("-00001-of")).unwrap();
         fs::metadata(first).unwrap().modified().unwrap()
     };
+    let models = models::installed(Path::new("nowhere"), Some(dir.path()));
+    assert!(models.iter().all(|model| model.id != "out.unfinished"), "{models:?}");
+    let others = models::other_files(Path::new("nowhere"), Some(dir.path()), &models);
+    let other = others.iter().find(|other| other.id == "out.unfinished").unwrap();
+    assert!(other.error.message.contains("The conversion is not finished"), "{}", other.error);
     let first = written(&dir.path().join("out.unfinished"));
     let done = convert(&source, &path, options, &CancelToken::new(), &mut |_| {}).unwrap();
     assert!(done.resumed_shards > 0 && !done.restarted, "{}", done.resumed_shards);

@@ -19,5 +19,6 @@ mod shard;
 
 pub use document::ConversionDocument;
 pub use plan::ConversionTarget;
+pub(super) use progress::is_unfinished;
 pub use report::{ConversionReport, ConvertedSize, LayerError};
 pub use run::{ConversionOptions, ConversionStep, Converted, convert, default_name};

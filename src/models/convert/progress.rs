@@ -16,6 +16,11 @@ pub(super) const PROGRESS_FILE: &str = "unfinished.json";
 /// Version of the file format; a file of another version is ignored.
 const VERSION: u32 = 1;
 
+/// Whether `folder` holds a conversion that has not come to its end.
+pub(in crate::models) fn is_unfinished(folder: &Path) -> bool {
+    folder.join(PROGRESS_FILE).is_file()
+}
+
 /// A conversion and its finished shards.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Progress {
