@@ -253,8 +253,10 @@ fn request(args: &Generate, before: Option<JobSpec>) -> Result<PlanRequest> {
         (None, None, None) => Base::New,
     };
     let changes = DraftChanges { prompt: prompt(&args.prompt)?, ..changes(args) };
-    let source = args.image.as_ref().or(args.continue_from.as_ref());
-    let image_size = source.filter(|_| args.size.is_none()).map(|path| media::image_size(path));
+    let of_image = args.image.as_ref().map(|path| (path, media::start_image_size as fn(&Path) -> _));
+    let of_clip = args.continue_from.as_ref().map(|path| (path, media::image_size as fn(&Path) -> _));
+    let source = of_image.or(of_clip).filter(|_| args.size.is_none());
+    let image_size = source.map(|(path, size)| size(path));
     let options = JobOptions {
         output: args.output.clone(),
         existing: args.overwrite.then_some(Existing::Replace),

@@ -208,6 +208,17 @@ pub fn image_size(path: &Path) -> Result<Resolution> {
     Ok(if turned { Resolution::new(stored.height, stored.width) } else { stored })
 }
 
+/// [`image_size`] of an image to start from, which a folder of frames is not.
+pub fn start_image_size(path: &Path) -> Result<Resolution> {
+    if path.is_dir() { Err(is_folder(path)) } else { image_size(path) }
+}
+
+fn is_folder(path: &Path) -> Error {
+    Error::new(Kind::Input, format!("The path is a folder, not an image: {}", path.display()))
+        .field("start_image")
+        .remedy("Choose one of its files, or use it as the clip to continue from if it holds frames")
+}
+
 /// An error about an image: "The file is not an image: a.txt".
 fn refused(path: &Path, what: &str, remedy: &str) -> Error {
     Error::new(Kind::Input, format!("The file {what}: {}", path.display()))
@@ -234,12 +245,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let size = std::fs::metadata(path)
         .map_err(|error| given("start_image", io_error("Cannot read", path, error)))?;
     if size.is_dir() {
-        return Err(Error::new(
-            Kind::Input,
-            format!("The path is a folder, not an image: {}", path.display()),
-        )
-        .field("start_image")
-        .remedy(READABLE));
+        return Err(is_folder(path));
     }
     read_bounded(path, MAX_FILE).map_err(|error| given("start_image", io_error("Cannot read", path, error)))
 }

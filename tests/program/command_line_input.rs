@@ -319,6 +319,7 @@ fn files_that_are_none_are_called_what_they_are() {
     std::fs::write(&file, "").unwrap();
     let image = |image: &str| refused(data.path(), &["generate", "a", "--image", image]);
     assert!(image(file.to_str().unwrap()).1.contains("The file is empty"));
+    assert!(image(data.path().to_str().unwrap()).1.contains("The path is a folder, not an image"));
     let (code, words) = image("https://example.com/a.png");
     assert_eq!(code, Some(2));
     assert!(words.contains("download it"), "{words}");

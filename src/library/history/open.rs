@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::schema::{self, Unfit, VERSION};
-use crate::core::{Error, Kind, Result};
+use crate::core::{Error, Kind, Result, counted};
 use crate::store::{HeldLock, create_private_folder, make_private};
 
 const NAME: &str = "history.sqlite";
@@ -19,6 +19,10 @@ const LOCK: &str = "history.lock";
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 /// How long a process waits for a write of another one; a write takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Smallest page of `SQLite`, bytes.
+const LEAST_SIZE: u64 = 512;
+/// How the records of videos come into a new history.
+const FILL: &str = "\"wandeck tasks --rebuild\" fills it from the videos";
 /// What to do after damage was found.
 pub(super) const REBUILD: &str =
     "Run \"wandeck tasks --rebuild\": it sets the file aside and makes a new one from the videos";
@@ -85,14 +89,18 @@ impl History {
         let done = |connection, notes| Ok((Self { connection, path: path.clone(), _copy: None }, notes));
         create_private_folder(data_dir).map_err(|error| no_folder(data_dir, error))?;
         let _lock = HeldLock::wait(&data_dir.join(LOCK))?;
-        match connect(&path, depth) {
+        let is_new = size_of(&path) == 0 && size_of(&with(&path, "-wal")) == 0;
+        match check_size(&path).and_then(|()| connect(&path, depth)) {
+            // who checks every page rebuilds it, too
+            Ok(connection) if is_new && depth == Depth::Open && has_outputs(data_dir) => {
+                done(connection, vec![format!("The history was empty. {FILL}")])
+            }
             Ok(connection) => done(connection, Vec::new()),
             Err(Unfit::Damaged(why)) => {
                 let aside = set_aside(&path)
                     .map_err(|error| refusal(&path, Unfit::Damaged(why.clone())).because(error))?;
                 let note = format!(
-                    "The history was damaged ({why}). It is kept as {}, and a new one was begun. \
-                     \"wandeck tasks --rebuild\" fills it from the videos",
+                    "The history was damaged ({why}). It is kept as {}, and a new one was begun. {FILL}",
                     aside.display()
                 );
                 done(connect(&path, depth).map_err(|unfit| refusal(&path, unfit))?, vec![note])
@@ -112,6 +120,32 @@ impl History {
             .because(error)
             .remedy(remedy)
     }
+}
+
+/// Size of a file, 0 if there is none.
+fn size_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// `SQLite` takes a file that is shorter than a page for a new database.
+fn check_size(path: &Path) -> Result<(), Unfit> {
+    match size_of(path) {
+        0 | LEAST_SIZE.. => Ok(()),
+        _ if size_of(&with(path, "-wal")) > 0 => Ok(()),
+        size => Err(Unfit::Damaged(format!("the file has only {}", counted(size, "byte")))),
+    }
+}
+
+/// Whether jobs have written into the folder of outputs.
+fn has_outputs(data_dir: &Path) -> bool {
+    fs::read_dir(data_dir.join("outputs")).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// `path` with `ending` after its name.
+fn with(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// How thoroughly a database is checked when it is opened.
@@ -154,11 +188,6 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 
 /// Renames the database and its companion files to the first free `.damaged-N`.
 fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
-    let with = |path: &Path, ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
     let mut number = 1;
     let mut aside = with(path, ".damaged-1");
     while aside.exists() {

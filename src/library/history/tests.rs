@@ -201,7 +201,8 @@ fn a_damaged_database_is_set_aside_and_a_new_one_begun() {
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE tasks (other TEXT)").unwrap();
         fs::read(path).unwrap()
     };
-    for (number, bytes) in [b"certainly no database".to_vec(), truncated, foreign].into_iter().enumerate() {
+    let forms = [b"certainly no database".to_vec(), b"x".to_vec(), truncated, foreign];
+    for (number, bytes) in forms.into_iter().enumerate() {
         fs::write(&path, &bytes).unwrap();
         let (history, notes) = History::open(dir.path()).unwrap();
         let aside = dir.path().join(format!("history.sqlite.damaged-{}", number + 1));
@@ -210,6 +211,27 @@ fn a_damaged_database_is_set_aside_and_a_new_one_begun() {
         history.record(&fixture::task("a", 1)).unwrap();
         assert_eq!(ids(&history.recent(9).unwrap()), ["a"]);
     }
+}
+
+#[test]
+fn an_empty_history_beside_videos_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = History::path_in(dir.path());
+    let notes = || History::open(dir.path()).unwrap().1;
+    assert_eq!(notes(), [""; 0], "a new data folder has no videos");
+    fs::create_dir(dir.path().join("outputs")).unwrap();
+    fs::write(dir.path().join("outputs/a.mp4"), "a video").unwrap();
+    assert_eq!(notes(), [""; 0], "its jobs may have been removed");
+    for ending in ["", "-wal", "-shm"] {
+        drop(fs::remove_file(with_ending(&path, ending)));
+    }
+    assert!(notes()[0].contains("The history was empty") && notes().is_empty());
+    fs::write(&path, "").unwrap();
+    assert!(notes()[0].contains("tasks --rebuild"));
+}
+
+fn with_ending(path: &Path, ending: &str) -> std::path::PathBuf {
+    format!("{}{ending}", path.display()).into()
 }
 
 #[test]

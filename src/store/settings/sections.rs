@@ -263,7 +263,7 @@ impl Settings {
                     Kind::Input,
                     format!("{key} must be from {least} to {most}, not {value}"),
                 )
-                .remedy(format!("Set it with \"wandeck settings set {key} VALUE\" or in the file")));
+                .remedy(format!("Give a value in this range: \"wandeck settings set {key} VALUE\"")));
             }
         }
         self.modes.check()
