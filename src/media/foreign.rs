@@ -79,9 +79,10 @@ impl ForeignFormat {
     /// The error of a file in this format, with a command that converts it.
     pub(super) fn error(self, path: &Path) -> Error {
         let name = self.name();
+        let article = if matches!(self, Self::Avi | Self::Avif) { "an" } else { "a" };
         if !self.is_image() {
             let message = format!(
-                "The file is a {name} video, and only H.264 in MP4 or MOV and GIF are supported: {}",
+                "The file is {article} {name} video, and only H.264 in MP4 or MOV and GIF are supported: {}",
                 path.display()
             );
             return Error::new(Kind::Unsupported, message).remedy(format!("Convert it: {}", to_mp4(path)));
@@ -95,7 +96,7 @@ impl ForeignFormat {
             Self::JpegXl => format!("Convert it: djxl {from} {to}"),
             _ => format!("Convert it: ffmpeg -i {from} -frames:v 1 {to}"),
         };
-        let message = format!("The file is a {name} image, which is not supported: {}", path.display());
+        let message = format!("The file is {article} {name} image, which is not supported: {}", path.display());
         Error::new(Kind::Unsupported, message).remedy(remedy)
     }
 }
@@ -167,6 +168,8 @@ mod tests {
         #[cfg(unix)]
         assert!(to_mp4(Path::new("it's.mkv")).contains(r"'it'\''s.mkv'"));
         let error = format!("{:#}", ForeignFormat::Heic.error(Path::new("IMG_1.JPG")));
-        assert!(error.contains("HEIC") && error.contains("heif-convert IMG_1.JPG IMG_1.png"), "{error}");
+        assert!(error.contains("a HEIC") && error.contains("heif-convert IMG_1.JPG IMG_1.png"), "{error}");
+        let message = ForeignFormat::Avi.error(Path::new("a.avi")).message;
+        assert!(message.starts_with("The file is an AVI video"), "{message}");
     }
 }
