@@ -96,7 +96,8 @@ impl ForeignFormat {
             Self::JpegXl => format!("Convert it: djxl {from} {to}"),
             _ => format!("Convert it: ffmpeg -i {from} -frames:v 1 {to}"),
         };
-        let message = format!("The file is {article} {name} image, which is not supported: {}", path.display());
+        let message =
+            format!("The file is {article} {name} image, which is not supported: {}", path.display());
         Error::new(Kind::Unsupported, message).remedy(remedy)
     }
 }
