@@ -250,7 +250,8 @@ impl<'a> Downloader<'a> {
                 while !part.is_over_within(SYNC_EVERY, SYNC_BYTES) {
                     sync(part, &running)?;
                 }
-                Ok(())
+                // the rest, while the last of it is hashed
+                sync(part, &running)
             })?;
             let received = connect(scope, &job, first);
             part.end();
@@ -337,9 +338,12 @@ fn hash_along(part: &Part, running: &Mutex<RunningHash>) -> Result<()> {
         |error| Error::new(Kind::Io, "Cannot read what was received").because(error).remedy("Check the disk");
     let mut file = part.reader()?;
     let mut at = lock().at;
+    let _hashing = part.hashing(at);
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(at)).map_err(failed)?;
     let mut chunk = vec![0; CHUNK];
     while let Some(there) = part.wait_for_more(at) {
+        // block by block, so that those who wait for it see how far it is
+        let there = there.min(at + part.identity.block);
         while at < there {
             let piece = &mut chunk[..CHUNK.min((there - at) as usize)];
             file.read_exact(piece).map_err(failed)?;

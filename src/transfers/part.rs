@@ -10,7 +10,10 @@ use super::journal::Journal;
 use super::journal_line::{FileIdentity, JournalLine, Replayed, boot_id, replay, whole_lines};
 use super::object_id::ObjectId;
 use super::range::ByteRange;
-use crate::core::{Bytes, Error, Kind, Result};
+use crate::core::{Bytes, CancelToken, Error, Kind, Result};
+
+/// How often a connection that waits looks whether it was cancelled.
+const CHECK_CANCEL_EVERY: Duration = Duration::from_millis(50);
 
 /// Extension that is appended to the name of a file that is not whole yet.
 pub const PART_EXTENSION: &str = "part";
@@ -85,8 +88,23 @@ struct State {
     num_synced: u64,
     /// Blocks that are there without a gap from the start.
     frontier: usize,
+    /// Bytes from the start that the checksum covers; `None` while nobody computes it.
+    hashed: Option<u64>,
+    /// Connections that wait for the checksum.
+    num_paused: usize,
     /// Whether nothing more comes.
     is_over: bool,
+}
+
+/// Says that the checksum is being computed, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Hashing<'a>(&'a Part);
+
+impl Drop for Hashing<'_> {
+    fn drop(&mut self) {
+        self.0.state().hashed = None;
+        self.0.changed.notify_all();
+    }
 }
 
 impl Part {
@@ -121,6 +139,8 @@ impl Part {
             done: vec![false; num_blocks],
             taken: vec![false; num_blocks],
             frontier: 0,
+            hashed: None,
+            num_paused: 0,
             is_over: false,
         };
         for block in blocks {
@@ -242,12 +262,52 @@ impl Part {
         File::open(&self.path).map_err(|error| cannot_write(&self.path, error))
     }
 
-    /// Bytes without a gap from the start, once there are more than `known`; `None` if no more come.
-    pub(super) fn wait_for_more(&self, known: u64) -> Option<u64> {
+    /// Bytes without a gap from the start.
+    fn gapless(&self, state: &State) -> u64 {
+        (state.frontier as u64 * self.identity.block).min(self.identity.size)
+    }
+
+    /// Says that the checksum is computed from now on, beginning at byte `from`.
+    pub(super) fn hashing(&self, from: u64) -> Hashing<'_> {
+        self.state().hashed = Some(from);
+        Hashing(self)
+    }
+
+    /// Pauses this connection while the checksum is more than `step` bytes behind what is there; a second one pauses at
+    /// twice that, and so on, but never the last of `connections`. Where the processor and not the network is the limit,
+    /// connections would else leave the checksum too little of it, and the end would wait for the checksum alone.
+    pub(super) fn wait_for_hash(&self, step: Bytes, connections: usize, cancel: &CancelToken) -> Result<()> {
         let mut state = self.state();
+        let rank = state.num_paused + 1;
+        let is_behind = |state: &mut State| {
+            let behind = state.hashed.map_or(0, |hashed| self.gapless(state).saturating_sub(hashed));
+            behind > step.0 * rank as u64
+        };
+        if rank >= connections || !is_behind(&mut state) {
+            return Ok(());
+        }
+        state.num_paused = rank;
+        let mut result = Ok(());
+        while result.is_ok() && is_behind(&mut state) {
+            let waited = self.changed.wait_timeout_while(state, CHECK_CANCEL_EVERY, |state| is_behind(state));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            result = cancel.check();
+        }
+        state.num_paused -= 1;
+        result
+    }
+
+    /// Notes that the checksum covers the bytes up to `hashed`. Returns bytes without a gap from the start, once there
+    /// are more; `None` if no more come.
+    pub(super) fn wait_for_more(&self, hashed: u64) -> Option<u64> {
+        let mut state = self.state();
+        if let Some(noted) = &mut state.hashed {
+            *noted = hashed;
+            self.changed.notify_all();
+        }
         loop {
-            let there = (state.frontier as u64 * self.identity.block).min(self.identity.size);
-            if there > known {
+            let there = self.gapless(&state);
+            if there > hashed {
                 return Some(there);
             }
             if state.is_over {
@@ -320,7 +380,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::CancelToken;
 
     fn identity() -> FileIdentity {
         FileIdentity { url: "http://h/f".into(), object: None, etag: None, size: 25, block: 10 }
@@ -373,6 +432,31 @@ mod tests {
         assert!(!part.is_over_within(hour, Bytes(10)));
         part.end();
         assert!(part.is_over_within(hour, Bytes(100)));
+    }
+
+    #[test]
+    fn connections_pause_one_after_another_for_the_checksum() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = open(&dir.path().join("f"));
+        let cancelled = CancelToken::new();
+        cancelled.cancel();
+        // pausing shows in the error, because the pause ends with a cancel
+        let pauses = |connections| part.wait_for_hash(Bytes(10), connections, &cancelled).is_err();
+        part.finish(10).unwrap();
+        part.finish(20).unwrap();
+        assert!(!pauses(2), "nobody computes the checksum");
+        let hashing = part.hashing(0);
+        assert!(pauses(2) && !pauses(1), "the last connection never pauses");
+        part.state().num_paused = 1;
+        assert!(!pauses(3), "a second one only at twice as much");
+        part.finish(25).unwrap();
+        assert!(pauses(3));
+        part.state().num_paused = 0;
+        assert_eq!(part.wait_for_more(15), Some(25));
+        assert!(!pauses(2), "the checksum caught up");
+        drop(hashing);
+        assert_eq!(part.wait_for_more(0), Some(25));
+        assert!(!pauses(2));
     }
 
     #[test]
