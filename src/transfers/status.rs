@@ -4,6 +4,9 @@ use std::io;
 
 use crate::core::{Error, Kind};
 
+/// What to do where a host does not answer.
+const UNREACHABLE_REMEDY: &str = "Check the network and the proxy. HF_ENDPOINT names another hub; \"wandeck models import\" takes files that are here";
+
 /// Why a request did not give what was asked for.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -85,7 +88,7 @@ pub(super) fn from_transport(error: &ureq::Error, url: &str) -> Trouble {
     };
     match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
-            Trouble::passing(network(format!("{host} cannot be reached"), "Check the network and the proxy"))
+            Trouble::passing(network(format!("{host} cannot be reached"), UNREACHABLE_REMEDY))
         }
         ureq::Error::Timeout(_) => {
             Trouble::passing(network(format!("{host} stopped sending"), "Check the network"))
@@ -97,8 +100,18 @@ pub(super) fn from_transport(error: &ureq::Error, url: &str) -> Trouble {
             format!("The certificate of {host} is not trusted"),
             "Check the clock; behind a company's proxy, add its certificate to the system's",
         )),
+        // a name without an address, no route, a closed port
+        ureq::Error::Io(inner) if !is_cut(inner) => {
+            Trouble::passing(network(format!("{host} cannot be reached"), UNREACHABLE_REMEDY))
+        }
         _ => Trouble::passing(network(format!("The connection to {host} was cut"), "Check the network")),
     }
+}
+
+/// Whether a connection that was made ended too early.
+fn is_cut(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// Meaning of a body that ended in an error.
@@ -140,6 +153,12 @@ mod tests {
             assert!(matches!(trouble, Trouble::Lasting(_)), "{status}");
             let text = format!("{:#}", trouble.into_error());
             assert!(text.contains(words) && !text.contains("signature"), "{text}");
+        }
+        let cut = io::Error::from(io::ErrorKind::ConnectionReset);
+        let unknown = io::Error::other("failed to lookup address information");
+        for (error, words) in [(cut, "The connection to h was cut"), (unknown, "h cannot be reached")] {
+            let text = format!("{:#}", from_transport(&ureq::Error::Io(error), "https://h/f").into_error());
+            assert!(text.starts_with(words), "{text}");
         }
         for status in [429, 500, 503] {
             let after = Some(7);
