@@ -48,10 +48,18 @@ pub(super) fn check(model: &Checkpoint, dir: &Path) -> Result<()> {
     }
     wrong.extend(statistics(model));
     wrong.extend(positions(model));
-    if model.transformer_2.is_some() != model.boundary_ratio.is_some() {
-        wrong.push(
-            "model_index.json must have a boundary_ratio if and only if there is a transformer_2".to_owned(),
-        );
+    match (&model.transformer_2, model.boundary_ratio) {
+        (None, Some(_)) => {
+            return Err(Error::new(
+                Kind::MissingModel,
+                format!("{} lacks transformer_2, its low-noise expert", dir.display()),
+            )
+            .remedy("Download the folder transformer_2 of this model"));
+        }
+        (Some(_), None) => wrong.push(
+            "there are two experts, and model_index.json has no boundary_ratio to switch at".to_owned(),
+        ),
+        _ => {}
     }
     if mode == Mode::TI2V && model.transformer_2.is_some() {
         wrong.push("a ti2v model has one transformer, and there is a transformer_2".to_owned());

@@ -104,6 +104,14 @@ fn parts_that_are_missing_are_named() {
 
 /// A transformer whose file says nothing, beside one that says what it is.
 #[test]
+fn a_diffusers_folder_without_its_second_expert_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&narrow(SynthModel::T2vA14b), SynthLayout::Diffusers, SynthDtype::Fp32, dir.path());
+    fs::remove_dir_all(dir.path().join("transformer_2")).unwrap();
+    check_error(dir.path(), Kind::MissingModel, &["lacks transformer_2, its low-noise expert", "Download"]);
+}
+
+#[test]
 fn ambiguous_experts_are_not_guessed() {
     let dir = comfy(SynthModel::T2vA14b);
     let copy = "diffusion_models/wan2.2_t2v_high_noise_14B_fp32_v2.safetensors";
