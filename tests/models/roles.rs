@@ -106,6 +106,21 @@ fn unnamed_vaes_of_other_values_are_asked_about() {
 }
 
 #[test]
+fn experts_whose_names_differ_in_one_letter_are_a_pair() {
+    for (high, low) in [("mergeFP8H", "mergeFP8L"), ("remix_h_v2", "remix_l_v2")] {
+        let dir = comfy();
+        for (from, to) in [(HIGH, high), (LOW, low)] {
+            let to = dir.path().join(format!("diffusion_models/{to}.safetensors"));
+            fs::rename(dir.path().join(from), to).unwrap();
+        }
+        let opened = models::inspect(dir.path()).unwrap();
+        let sources: Vec<_> =
+            opened.info.components.iter().filter_map(|part| part.role_source.clone()).collect();
+        assert_eq!(sources, [high, low].map(|name| RoleSource::FileName(name.into())));
+    }
+}
+
+#[test]
 fn a_person_can_say_which_file_is_which_expert() {
     let dir = comfy();
     let [one, two] =

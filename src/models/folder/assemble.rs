@@ -40,7 +40,8 @@ pub(in super::super) fn models(dir: &Path, chosen: &ComponentFiles) -> Vec<Liste
         let of_model = by_model.entry(one.model.clone()).or_default();
         pair::put(of_model, one);
     }
-    for (model, transformers) in by_model {
+    for (model, mut transformers) in by_model {
+        pair::name_by_letter(&mut transformers);
         for group in pair::groups(pair::without_copies(transformers)) {
             models.push(listed(&scan, &model, group, chosen));
         }

@@ -175,7 +175,8 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<std::result::Result<
     let (mut low, unknown): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| is(one, Expert::Low));
 
     // pair files whose names differ in the expert's word only, then those of one precision, then the rest
-    let rules: [fn(&Transformer, &Transformer) -> bool; 4] = [
+    let rules: [fn(&Transformer, &Transformer) -> bool; 5] = [
+        |a, b| differ_in_letter(&a.found.stem, &b.found.stem) && same_precision(a, b),
         |a, b| common_path(a) == common_path(b) && same_precision(a, b),
         |a, b| Expert::pair_name(&a.found.stem) == Expert::pair_name(&b.found.stem) && same_precision(a, b),
         same_precision,
@@ -195,6 +196,41 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<std::result::Result<
     }
     groups.extend(unpaired(&high, &low, &unknown).map(|unpaired| Err(Box::new(unpaired))));
     groups
+}
+
+/// Marks the experts of pairs whose names differ in one letter, which no name shows alone: `remix_h_v2` and `remix_l_v2`,
+/// `mergeFP8H` and `mergeFP8L`.
+pub(super) fn name_by_letter(transformers: &mut [Transformer]) {
+    for high in 0..transformers.len() {
+        let fits = |low: &Transformer| {
+            let one = &transformers[high];
+            one.expert.is_none()
+                && low.expert.is_none()
+                && one.model == low.model
+                && same_precision(one, low)
+                && differ_in_letter(&one.found.stem, &low.found.stem)
+        };
+        let Some(low) = transformers.iter().position(fits) else { continue };
+        for (index, expert) in [(high, Expert::High), (low, Expert::Low)] {
+            let stem = transformers[index].found.stem.clone();
+            transformers[index].expert = Some((expert, RoleSource::FileName(stem)));
+        }
+    }
+}
+
+/// Whether `low` is `high` with an L in place of one H that is a word or ends one.
+fn differ_in_letter(high: &str, low: &str) -> bool {
+    let (high, low): (Vec<_>, Vec<_>) = (high.chars().collect(), low.chars().collect());
+    let mut places = (0..high.len().min(low.len())).filter(|&at| high[at] != low[at]);
+    let (Some(at), None) = (places.next(), places.next()) else { return false };
+    let ends_word = !high.get(at + 1).is_some_and(|next| next.is_alphabetic());
+    let is_word = at.checked_sub(1).is_none_or(|before| !high[before].is_alphanumeric());
+    let is_letter = match (high[at], low[at]) {
+        ('H', 'L') => true,
+        ('h', 'l') => is_word,
+        _ => false,
+    };
+    high.len() == low.len() && ends_word && is_letter
 }
 
 fn common_path(one: &Transformer) -> String {
@@ -264,4 +300,29 @@ fn unpaired_error(high: &[Transformer], low: &[Transformer], unknown: &[Transfor
             "Put the file of the {missing}-noise expert beside it, with {missing}_noise in its name"
         )),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_a_pair_may_differ_in_one_letter() {
+        for (high, low) in
+            [("remix_h_v2", "remix_l_v2"), ("mergeFP8H", "mergeFP8L"), ("H", "L"), ("t2v14BH", "t2v14BL")]
+        {
+            assert!(differ_in_letter(high, low), "{high} {low}");
+            assert!(!differ_in_letter(low, high), "{low} {high}");
+        }
+        for (one, other) in [
+            ("hand", "land"),
+            ("path", "patl"),
+            ("Hat", "Lat"),
+            ("a_h", "b_l"),
+            ("a_h", "a_l2"),
+            ("a_h", "a_h"),
+        ] {
+            assert!(!differ_in_letter(one, other), "{one} {other}");
+        }
+    }
 }
