@@ -25,7 +25,7 @@ pub(super) fn models(args: &Models, common: &Common) -> Result<()> {
         ModelsVerb::Fetch(args) => fetch::fetch(args, common),
         ModelsVerb::Import { path } => fetch::import(path, common),
         ModelsVerb::Verify { model } => super::models::verify(model, common),
-        ModelsVerb::Remove { model } => super::models::remove(model, common),
+        ModelsVerb::Remove { model, dry_run } => super::models::remove(model, *dry_run, common),
         ModelsVerb::Convert(args) => convert::run(args, common),
         ModelsVerb::Synth(args) => synth::run(args, common),
     }
@@ -43,7 +43,7 @@ fn list(places: &Places, json: bool) {
         return;
     }
     for model in &found {
-        out(&format!("{}\n  {}", model.id, model.path.display()));
+        out(&format!("{}\n  {}", model.id, model.folder().display()));
         match &model.limits {
             Ok(limits) => out(&format!("  {}", described(limits))),
             Err(error) => out(&format!("  cannot be used: {error:#}")),
@@ -80,10 +80,10 @@ fn show(model: &Installed, folders: Folders, places: &Places, json: bool) -> Res
         print_json(&[Document::new(ShownModel { model: ModelDocument::new(model), report: &report })]);
         return Ok(());
     }
-    out(&format!("{}\n  {}", model.id, model.path.display()));
+    out(&format!("{}\n  {}", model.id, model.folder().display()));
     // what was given may be its path
-    let names: Vec<_> =
-        model.names.iter().map(String::as_str).filter(|name| !model.path.ends_with(name)).collect();
+    let is_place = |name: &&str| model.path.ends_with(name) || model.folder().ends_with(name);
+    let names: Vec<_> = model.names.iter().map(String::as_str).filter(|name| !is_place(name)).collect();
     if !names.is_empty() {
         out(&format!("  also called {}", names.join(", ")));
     }

@@ -8,7 +8,7 @@ use super::report::{note, out, print_document};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Error, Kind, Result, counted};
 use crate::library::move_to_bin;
-use crate::models::{self, Installed, Removal, VerifyOptions};
+use crate::models::{self, Removal, VerifyOptions};
 
 /// Reads every byte of a model; damaged tensors are an error.
 pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
@@ -38,8 +38,8 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
     .remedy("Fetch its files again: \"wandeck models fetch\" keeps the files that are intact"))
 }
 
-/// Moves a model's own files to the bin.
-pub(super) fn remove(model: &str, common: &Common) -> Result<()> {
+/// Moves a model's own files to the bin, or says what that would do.
+pub(super) fn remove(model: &str, dry_run: bool, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
     let all = models::installed(&places.data_dir, places.models_dir.as_deref());
     let by_path = || all.iter().find(|one| one.path.as_os_str() == model);
@@ -48,20 +48,27 @@ pub(super) fn remove(model: &str, common: &Common) -> Result<()> {
             .field("model")
             .remedy("\"wandeck models list\" shows the models")
     })?;
-    let removal = bin(found, &all)?;
+    let removal = Removal::plan(found, &all)?;
+    if !dry_run {
+        removal.paths.iter().try_for_each(|path| move_to_bin(path))?;
+    }
     if common.json {
-        print_document(json!({"model": found.id, "removed": removal.paths, "freed_bytes": removal.frees.0}));
+        print_document(json!({
+            "model": found.id, "dry_run": dry_run, "removed": removal.paths, "shared": removal.shared,
+            "freed_bytes": removal.frees.0,
+        }));
         return Ok(());
     }
     for path in &removal.paths {
         out(&path.display().to_string());
     }
-    note(&format!("Moved {} to the bin, {}", found.id, removal.frees));
+    if let Some(folder) = &removal.stays_at {
+        note(&format!("Only the link is removed; the files stay in {}", folder.display()));
+    }
+    for file in &removal.shared {
+        note(&file.to_string());
+    }
+    let what = if dry_run { "Would move" } else { "Moved" };
+    note(&format!("{what} {} to the bin, {}", found.id, removal.frees));
     Ok(())
-}
-
-fn bin(model: &Installed, all: &[Installed]) -> Result<Removal> {
-    let removal = Removal::plan(model, all)?;
-    removal.paths.iter().try_for_each(|path| move_to_bin(path))?;
-    Ok(removal)
 }

@@ -38,6 +38,13 @@ pub struct Installed {
 }
 
 impl Installed {
+    /// The folder on the disk that its files are in; [`Self::path`] of a model of single files is no path of a file
+    /// manager.
+    pub fn folder(&self) -> &Path {
+        let exists = self.path.ancestors().find(|path| path.exists());
+        exists.unwrap_or(&self.path)
+    }
+
     /// The model that opening `path` gave.
     pub fn new(id: String, path: PathBuf, opened: Result<Opened>) -> Self {
         match opened {

@@ -32,6 +32,6 @@ pub use info::{ComponentInfo, Layout, ModelInfo, RoleSource};
 pub use integrity::{ChecksumSource, FileCheck};
 pub use names::{is_variant, official_name};
 pub use open::{Opened, inspect, inspect_with, open, open_with};
-pub use removal::Removal;
+pub use removal::{KeptFile, Removal};
 pub use verified::VerifiedModels;
 pub use verify::{TensorProblem, VerifyOptions, VerifyReport, verify};

@@ -1,8 +1,10 @@
 //! What removing a model takes away, and what stays because other models use it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+use serde::Serialize;
 
 use super::catalog::Installed;
 use crate::core::{Bytes, Error, Kind, Result};
@@ -14,8 +16,25 @@ pub struct Removal {
     pub paths: Vec<PathBuf>,
     /// Disk space that they take.
     pub frees: Bytes,
-    /// Files that stay because another model uses them.
-    pub num_shared: usize,
+    /// Where the model's files stay, if only a link to them goes.
+    pub stays_at: Option<PathBuf>,
+    /// Files that stay because other models use them.
+    pub shared: Vec<KeptFile>,
+}
+
+/// A file that several models use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeptFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Ids of the other models that use it.
+    pub used_by: Vec<String>,
+}
+
+impl fmt::Display for KeptFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} stays, used by {}", self.path.display(), self.used_by.join(", "))
+    }
 }
 
 impl Removal {
@@ -23,13 +42,21 @@ impl Removal {
     pub fn plan(model: &Installed, all: &[Installed]) -> Result<Self> {
         let others = || all.iter().filter(|other| other.path != model.path || other.id != model.id);
         let is_alone = others().all(|other| !other.path.starts_with(&model.path));
-        let is_used = |file: &PathBuf| {
-            let infos = others().filter_map(|other| other.info.as_ref());
-            infos.flat_map(|info| &info.components).any(|part| part.files.contains(file))
+        let users = |file: &PathBuf| -> Vec<String> {
+            let uses = |other: &&Installed| {
+                let parts = other.info.iter().flat_map(|info| &info.components);
+                parts.flat_map(|part| &part.files).any(|used| used == file)
+            };
+            others().filter(uses).map(|other| other.id.clone()).collect()
         };
-        let files: Vec<_> =
+        let is_used = |file: &PathBuf| !users(file).is_empty();
+        let mut files: Vec<_> =
             model.info.iter().flat_map(|info| &info.components).flat_map(|part| part.files.clone()).collect();
-        let num_shared = files.iter().filter(|file| is_used(file)).count();
+        files.sort();
+        // one file may hold several components
+        files.dedup();
+        let shared = files.iter().map(|file| KeptFile { path: file.clone(), used_by: users(file) });
+        let shared: Vec<_> = shared.filter(|file| !file.used_by.is_empty()).collect();
         // what is used and only linked here stays where it is
         let real = fs::canonicalize(&model.path).unwrap_or_else(|_| model.path.clone());
         let lends = files.iter().any(|file| is_used(file) && file.starts_with(&real));
@@ -37,17 +64,25 @@ impl Removal {
         let paths = if has_own_folder {
             vec![model.path.clone()]
         } else {
-            let mut own: Vec<_> = files.into_iter().filter(|file| !is_used(file)).collect();
-            own.sort();
-            own.dedup();
-            own
+            files.into_iter().filter(|file| !is_used(file)).collect()
         };
         if paths.is_empty() {
-            return Err(Error::new(Kind::Input, format!("{} has no files of its own to remove", model.id))
-                .remedy("Remove its files in the file manager"));
+            let mut users: Vec<_> = shared.into_iter().flat_map(|file| file.used_by).collect();
+            users.sort();
+            users.dedup();
+            let why = match users.as_slice() {
+                [] => String::new(),
+                users => format!(": they are used by {}", users.join(", ")),
+            };
+            return Err(Error::new(
+                Kind::Input,
+                format!("{} has no files of its own to remove{why}", model.id),
+            )
+            .remedy("Remove its files in the file manager"));
         }
+        let stays_at = Some(real).filter(|_| has_own_folder && model.path.is_symlink());
         let frees = freed(&paths);
-        Ok(Self { paths, frees, num_shared })
+        Ok(Self { paths, frees, stays_at, shared })
     }
 }
 
@@ -97,8 +132,24 @@ mod tests {
         let removal = Removal::plan(toy, &[]).unwrap();
         assert_eq!(removal.paths, std::slice::from_ref(&toy.path));
         assert!(removal.frees >= toy.info.as_ref().unwrap().size(), "{removal:?}");
+        assert_eq!(removal.stays_at, None);
+        #[cfg(unix)]
+        {
+            let link = Installed { path: dir.path().join("link"), ..toy.clone() };
+            std::os::unix::fs::symlink(&toy.path, &link.path).unwrap();
+            let removal = Removal::plan(&link, &[]).unwrap();
+            assert_eq!((removal.paths, removal.stays_at), (vec![link.path], Some(toy.path.clone())));
+        }
         // another model of the same files
-        let other = Installed { id: "other".into(), path: dir.path().to_path_buf(), ..toy.clone() };
-        assert_eq!(Removal::plan(toy, &[toy.clone(), other]).unwrap_err().kind, Kind::Input);
+        let mut other = Installed { id: "other".into(), path: dir.path().to_path_buf(), ..toy.clone() };
+        let error = Removal::plan(toy, &[toy.clone(), other.clone()]).unwrap_err();
+        assert_eq!(error.kind, Kind::Input);
+        assert!(error.message.contains("used by other"), "{error:#}");
+        // of one file
+        other.info.as_mut().unwrap().components.retain(|part| part.role == "vae");
+        let removal = Removal::plan(toy, &[toy.clone(), other]).unwrap();
+        let vae = toy.path.join("vae/diffusion_pytorch_model.safetensors");
+        assert_eq!(removal.shared, [KeptFile { path: vae.clone(), used_by: vec!["other".into()] }]);
+        assert!(removal.paths.len() == 3 && !removal.paths.contains(&vae), "{removal:?}");
     }
 }

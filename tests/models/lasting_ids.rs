@@ -35,6 +35,7 @@ fn an_id_does_not_depend_on_the_neighbours() {
     let files = dir.path().join("diffusion_models");
     assert_eq!(usable_ids(dir.path()), ["t2v-128-fp32"]);
     let job = inside(dir.path())[0].path.clone();
+    assert_eq!(inside(dir.path())[0].folder(), dir.path(), "what is shown is a folder of the disk");
 
     // a second copy of one file
     fs::copy(dir.path().join(HIGH), files.join("wan2.2_t2v_high_noise_14B_fp32 (1).safetensors")).unwrap();

@@ -35,10 +35,13 @@ pub(in crate::cli) enum ModelsVerb {
         /// Model id or folder
         model: String,
     },
-    /// Move a model's own files to the bin
+    /// Move a model's own files to the bin; files that other models use stay
     Remove {
         /// Model id
         model: String,
+        /// Only say what would be removed, what it frees, and what stays because other models use it
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Convert a model to a smaller precision; int8 is also faster on the CPU
     Convert(Convert),

@@ -28,7 +28,7 @@ pub(super) fn detail_ui(
     let layout = model.info.as_ref().map(|info| info.layout.to_string()).unwrap_or_default();
     let (_, text) = state(model, view);
     ui.weak(if layout.is_empty() { text } else { format!("{layout} · {text}") });
-    let place = model.path.display().to_string();
+    let place = model.folder().display().to_string();
     ui.add(Label::new(RichText::new(&place).small().weak()).truncate()).on_hover_text(place);
     if let Err(error) = &model.limits {
         problem_text_ui(ui, error);
@@ -102,12 +102,13 @@ fn remove_ui(
         Ok(removal) => removal,
         Err(error) => return problem_text_ui(ui, &error),
     };
-    let shared = match removal.num_shared {
-        0 => String::new(),
-        1 => "; 1 file stays because other models use it".to_owned(),
-        count => format!("; {count} files stay because other models use them"),
-    };
-    ui.label(format!("To the bin, until it is emptied: {}{shared}", removal.frees));
+    ui.label(format!("To the bin, until it is emptied: {}", removal.frees));
+    if let Some(folder) = &removal.stays_at {
+        ui.label(format!("Only the link is removed; the files stay in {}", folder.display()));
+    }
+    for file in &removal.shared {
+        ui.label(file.to_string());
+    }
     ui.horizontal(|ui| {
         let name = RichText::new(format!("Remove: frees {}", removal.frees)).color(theme::tokens(ui).error);
         if ui.button(name).clicked() {

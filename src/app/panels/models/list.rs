@@ -63,7 +63,7 @@ fn row_ui(
     if response.clicked() {
         *selected = Some(model.id.clone());
     }
-    response.on_hover_text(model.path.display().to_string());
+    response.on_hover_text(model.folder().display().to_string());
     let modes = model.limits.as_ref().map(|limits| limits.modes.clone()).unwrap_or_default();
     ui.label(modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
     ui.label(model.info.as_ref().map_or("–", |info| precision(info)));
