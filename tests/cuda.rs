@@ -83,6 +83,21 @@ impl Record {
         both.iter().flat_map(|between| self.copies(between)).filter(|&bytes| bytes > MIB).count()
     }
 
+    /// Launches after each copy of `bytes` bytes to the host until the next.
+    fn launches_between_copies_of(&self, bytes: u64) -> Vec<usize> {
+        let is_copy = |line: &str| {
+            let copy = line.strip_prefix("copy device-p");
+            copy.is_some_and(|copy| copy.split(' ').nth(1) == Some(&bytes.to_string()))
+        };
+        let lines: Vec<_> = self.0.lines().skip_while(|line| !is_copy(line)).collect();
+        let between = lines.split(|line| is_copy(line));
+        let mut counts: Vec<_> =
+            between.map(|lines| lines.iter().filter(|line| line.starts_with("launch")).count()).collect();
+        // what follows the last is the decoder's
+        counts.pop();
+        counts
+    }
+
     fn peak(&self) -> u64 {
         self.of("end").filter_map(|end| end.strip_prefix("peak ")?.parse().ok()).max().unwrap_or_default()
     }
@@ -172,10 +187,13 @@ fn attention_runs_in_the_fast_kernel_of_each_generation() {
     }
 }
 
-/// Between the steps only latents, time and text travel, each once a forward.
+/// Between the steps only latents, time and text travel, each once a forward. In the middle the host waits for each block,
+/// and for nothing else: a device that was given a whole forward could not be stopped before its end.
 #[test]
 #[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
-fn a_step_copies_no_weights_and_waits_for_no_node_in_the_middle() {
+fn a_step_copies_no_weights_and_waits_once_in_a_block() {
+    /// Bytes of the shape that is read back.
+    const SHAPE: u64 = 8;
     let copies = |steps: &str| {
         let card = Card::new();
         let run = card.generate(&["--model", "toy-t2v-A14B", "--steps", steps, "--guidance", "1"]);
@@ -183,11 +201,23 @@ fn a_step_copies_no_weights_and_waits_for_no_node_in_the_middle() {
         let record = card.record();
         let to: u64 =
             ["pageable-device", "pinned-device"].iter().flat_map(|place| record.copies(place)).sum();
-        (to, record.copies("device-pageable").len() + record.copies("device-pinned").len())
+        let back = [record.copies("device-pageable"), record.copies("device-pinned")].concat();
+        let shapes = back.iter().filter(|&&bytes| bytes == SHAPE).count();
+        (to, back.len() - shapes, shapes, record)
     };
-    let ((few_bytes, few_back), (many_bytes, many_back)) = (copies("4"), copies("12"));
+    let (few_bytes, few_back, few_shapes, _) = copies("4");
+    let (many_bytes, many_back, many_shapes, record) = copies("12");
     assert!(many_bytes - few_bytes < 8 * MIB, "{} bytes in 8 steps", many_bytes - few_bytes);
     assert_eq!(many_back - few_back, 8, "one result a step comes back");
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B/transformer/config.json");
+    let config: Value = serde_json::from_str(&std::fs::read_to_string(config).unwrap()).unwrap();
+    let blocks = config["num_layers"].as_u64().unwrap() as usize;
+    assert_eq!(many_shapes - few_shapes, 8 * blocks, "one shape a block");
+    // between two of them, no more is launched than a block and the ends of a forward have
+    let waits = record.0.lines().filter(|line| line.starts_with("wait event")).count();
+    assert!(waits >= many_shapes, "{waits} waits for {many_shapes} shapes");
+    let at_once = record.launches_between_copies_of(SHAPE).into_iter().max().unwrap();
+    assert!((10..100).contains(&at_once), "{at_once} launches");
 }
 
 /// Weights, tables and the first caches go to the device once; what is between steps and chunks stays there, and latents

@@ -33,7 +33,11 @@ const SCAN: Row = Row { ops: &["Scan"], inputs: &[I64], outputs: &[F32] };
 /// `Identity` of a loop's condition.
 const LOOP_CONDITION: Row = Row { ops: &["Identity"], inputs: &[Bool], outputs: &[Bool] };
 
+/// What a graph for a GPU has the CPU compute, in order to wait for the GPU.
+const HOST_ONLY: Row = Row { ops: &["Unique"], inputs: &[I64], outputs: &[I64] };
+
 const CPU: &[Row] = &[
+    HOST_ONLY,
     LOOP,
     SCAN,
     LOOP_CONDITION,
@@ -61,6 +65,7 @@ const CPU: &[Row] = &[
 const CUDA: &[Row] = &[
     LOOP,
     LOOP_CONDITION,
+    HOST_ONLY,
     row(&["Cast", "Reshape", "Shape"], ALL),
     row(&["Concat", "Expand", "Gather", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"], NUMERIC),
     row(&["Add", "Div", "Mul", "Sub"], NUMERIC),

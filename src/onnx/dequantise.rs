@@ -93,15 +93,4 @@ impl GraphBuilder<'_> {
         };
         self.op("DequantizeLinear", &[raw, &scales], &[("axis", Attr::Int(axis))])
     }
-
-    /// The vector `value`, not known before `x` is: it gets its own shape, computed from that of `x` as 0, which keeps a
-    /// dimension.
-    ///
-    /// ONNX Runtime computes what it can as early as it can, and would hold the results for all blocks at once.
-    pub fn once_known(&mut self, value: &Var, x: &Var) -> Var {
-        let rows = self.op("Shape", &[x], &[("start", Attr::Int(0)), ("end", Attr::Int(1))]);
-        let zero = self.ints(&[0]);
-        let same = self.op("Mul", &[&rows, &zero], &[]);
-        self.op("Reshape", &[value, &same], &[])
-    }
 }

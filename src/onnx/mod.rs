@@ -21,6 +21,7 @@ mod header;
 mod int4;
 mod int8;
 mod magnitude;
+mod order;
 mod proto;
 mod quantised;
 mod repack;

@@ -54,9 +54,8 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
     Some(match op {
         "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "DepthToSpace" | "Div" | "Einsum" | "FastGelu"
         | "Gemm" | "Identity" | "LayerNormalization" | "MatMul" | "Max" | "Min" | "Mul"
-        | "MultiHeadAttention" | "Neg" | "QuickGelu" | "RMSNormalization" | "Sin" | "Sub" | "Transpose" => {
-            (&[T], Out::T)
-        }
+        | "MultiHeadAttention" | "Neg" | "QuickGelu" | "RMSNormalization" | "Sin" | "Sub" | "Transpose"
+        | "Unique" => (&[T], Out::T),
         "Expand" | "Gather" | "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "Reshape" | "Slice"
         | "Split" | "Squeeze" | "Unsqueeze" => (&[T, Is(I64)], Out::T),
         "Pad" => (&[T, Is(I64), T, Is(I64)], Out::T),

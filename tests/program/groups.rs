@@ -77,9 +77,9 @@ fn cells_with_other_boundaries_share_the_steps_that_they_have_in_common() {
     let cells = (0..boundaries.len()).map(|at| cell(&desk, at, true)).collect();
     let shared = desk.until_done(desk.submit_all(cells));
     assert_eq!(high_steps(&shared), alone[2], "each of the high-noise expert's steps is computed once");
-    for at in 0..boundaries.len() {
+    for (at, boundary) in boundaries.iter().enumerate() {
         let bytes = |shares: bool| fs::read(desk.dir.path().join(format!("{at}-{shares}.mp4"))).unwrap();
-        assert_eq!(bytes(true), bytes(false), "boundary {:?}", boundaries[at]);
+        assert_eq!(bytes(true), bytes(false), "boundary {boundary:?}");
     }
 }
 

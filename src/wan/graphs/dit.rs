@@ -218,7 +218,7 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let (config, width) = (shared.config, shared.config.width());
     let base = format!("blocks.{layer}");
     // shift_msa, scale_msa, gate_msa, c_shift, c_scale, c_gate
-    let tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, shared)?;
+    let mut tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, shared)?;
 
     let h = modulated_norm(g, x, &tables, [0, 1], shared);
     let attention = format!("{base}.attn1");
@@ -253,6 +253,8 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
     let h = g.widen(&h);
     let x = g.op("Add", &[&x, &h], &[]);
 
+    // once in a block, so that a cancelled run ends with the block
+    tables[0][3] = g.once_computed(&tables[0][3], &x);
     let h = modulated_norm(g, &x, &tables, [3, 4], shared);
     let h = parts::by_rows(g, &h, |g, h| {
         let h = linear(g, h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
