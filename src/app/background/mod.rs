@@ -2,6 +2,7 @@
 
 pub(super) mod comparison;
 pub(super) mod examiner;
+pub(super) mod file_dialog;
 pub(super) mod forecast;
 mod frame_image;
 pub(super) mod idle_verify;

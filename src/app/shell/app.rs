@@ -113,7 +113,7 @@ pub(super) struct State {
     /// Writes small files.
     pub(super) saving: TaskThread<Result<()>>,
     /// Shows file dialogs.
-    pub(super) dialogs: TaskThread<Option<PathBuf>>,
+    pub(super) dialogs: TaskThread<Result<Option<PathBuf>>>,
     /// What survives a restart.
     pub(super) window: WindowState,
     pub(super) autosave: Autosave,

@@ -13,6 +13,7 @@ use super::layout::PanelId;
 use super::notifications::Tone;
 use super::palette::Palette;
 use super::sweep::panel_of;
+use crate::app::background::file_dialog;
 use crate::app::background::player::saved_frame::save_frame;
 use crate::app::background::restore::{Found, examine_file, is_weights};
 use crate::app::panels::compare::CompareAction;
@@ -169,7 +170,8 @@ impl App {
             Command::Redo => state.form.redo(now),
             Command::ReuseSeed => state.reuse_seed(),
             Command::OpenFile => {
-                state.dialogs.submit(|| rfd::FileDialog::new().set_title("Open a file").pick_file());
+                let dialog = rfd::FileDialog::new().set_title("Open a file");
+                state.dialogs.submit(|| file_dialog::ask(|| dialog.pick_file()));
             }
             Command::ClearEnded => state.worker.command(QueueCommand::ClearEnded)?,
             Command::EstimateAgain => state.examiner.again(),

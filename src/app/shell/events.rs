@@ -30,7 +30,7 @@ impl State {
             self.notifications.add(Tone::Warning, message, None);
         }
         while let Some(answer) = self.dialogs.poll() {
-            match answer {
+            match answer.flatten() {
                 Ok(Some(path)) => self.open_file(path, now),
                 Ok(None) => {}
                 Err(error) => self.report_error(&error),

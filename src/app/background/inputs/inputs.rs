@@ -8,6 +8,7 @@ use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
 use super::clipboard::{paste, save_pasted};
 use super::source::InputSource;
 use super::well_image::{Decoder, Fitting, Question, WellImage, path_of};
+use crate::app::background::file_dialog;
 use crate::app::background::frame_image::color_image;
 use crate::app::background::newest::Newest;
 use crate::app::background::task::TaskThread;
@@ -39,7 +40,7 @@ pub(in crate::app) struct Chosen {
 /// The threads of both wells.
 pub(in crate::app) struct Inputs {
     wells: [Well; 2],
-    dialogs: TaskThread<Option<(InputWell, PathBuf)>>,
+    dialogs: TaskThread<Result<Option<(InputWell, PathBuf)>>>,
     clipboard: TaskThread<(InputWell, Result<PathBuf>)>,
     data_dir: PathBuf,
 }
@@ -137,7 +138,7 @@ impl Inputs {
         self.dialogs.submit(move || {
             let dialog = rfd::FileDialog::new().set_title(title);
             let dialog = dialog.add_filter("Images and clips", &IMAGES).add_filter("All files", &["*"]);
-            dialog.pick_file().map(|path| (well, path))
+            Ok(file_dialog::ask(|| dialog.pick_file())?.map(|path| (well, path)))
         });
     }
 
@@ -165,7 +166,7 @@ impl Inputs {
             });
         }
         while let Some(answer) = self.dialogs.poll() {
-            match answer {
+            match answer.flatten() {
                 Ok(Some((well, path))) => return Some(Chosen { well, path: Ok(path) }),
                 Ok(None) => {}
                 Err(error) => return Some(failed(error)),

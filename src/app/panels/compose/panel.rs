@@ -221,8 +221,11 @@ mod tests {
         bench.editing = Some(Editing { job: JobId(7), locked_reason: Some("Job 7 runs now".into()) });
         let mut harness = form(bench);
         harness.get_by_label("Job 7 runs now. This form would make another one");
-        assert!(harness.query_by_role_and_label(Role::Button, "Save job 7").is_none());
-        harness.get_by_role_and_label(Role::Button, "Generate").click();
+        // the button under the pointer gets no other meaning
+        let save = harness.get_by_role_and_label(Role::Button, "Save job 7");
+        assert!(save.accesskit_node().is_disabled());
+        assert!(harness.query_by_role_and_label(Role::Button, "Generate").is_none());
+        harness.get_by_role_and_label(Role::Button, "Make another one").click();
         harness.run();
         let draft = Box::new(harness.state().draft.clone());
         assert_eq!(harness.state().actions, [ComposeAction::Generate(draft)]);

@@ -35,11 +35,13 @@ pub(super) fn ui(
     let panel = Panel::bottom("start").resizable(false).show_separator_line(false).frame(Frame::NONE);
     let shown = panel.exact_size(height).show(ui, |ui| {
         ui.add_space(6.0);
-        let pressed = buttons_ui(ui, view, actions);
+        let mut pressed = buttons_ui(ui, view, actions);
         ScrollArea::vertical().id_salt("preflight").auto_shrink([false, false]).show(ui, |ui| {
             if let Some(locked_reason) = view.editing.and_then(|editing| editing.locked_reason.as_ref()) {
                 let text = format!("{locked_reason}. This form would make another one");
                 ui.label(RichText::new(text).color(theme::tokens(ui).warning));
+                let button = ui.add_enabled(blocked_by(view).is_none(), Button::new("Make another one"));
+                pressed |= button.clicked();
             }
             problems_ui(ui, view, actions);
             actions.extend(preflight::ui(ui, view, draft));
@@ -82,9 +84,11 @@ pub(super) fn saved(view: &ComposeView<'_>) -> Option<JobId> {
 }
 
 fn buttons_ui(ui: &mut Ui, view: &ComposeView<'_>, actions: &mut Vec<ComposeAction>) -> bool {
-    let blocked = blocked_by(view);
-    let (name, about) = match saved(view) {
-        Some(job) => (format!("Save job {job}"), "Give the job this form"),
+    // a job that begins to run disables the button; another meaning at the same place would be clicked by mistake
+    let locked = view.editing.and_then(|editing| editing.locked_reason.clone());
+    let blocked = locked.or_else(|| blocked_by(view));
+    let (name, about) = match view.editing {
+        Some(editing) => (format!("Save job {}", editing.job), "Give the job this form"),
         // while a video is made the next one waits for its turn
         None if view.is_busy => ("Add to queue".to_owned(), Command::Generate.about()),
         None => (Command::Generate.text().to_owned(), Command::Generate.about()),

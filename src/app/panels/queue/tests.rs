@@ -108,6 +108,29 @@ fn the_verbs_of_a_row_are_at_its_end() {
 }
 
 #[test]
+fn a_second_click_at_the_same_place_undoes_the_first_or_starts_nothing() {
+    let running = || JobState::Running { worker: "me".into() };
+    let place = |state: JobState, name: &str| {
+        let is_ended = matches!(state, JobState::Ended { .. });
+        let mut harness = harness(vec![entry(1, state), entry(2, running())], LiveJobs::default());
+        if is_ended {
+            harness.get_by_role_and_label(Role::Button, "Show here").click();
+            harness.run();
+        }
+        harness.get_by_role_and_label(Role::Button, name).rect().left()
+    };
+    let pause = place(running(), "Pause job 1");
+    assert_eq!(place(JobState::Paused, "Resume job 1"), pause);
+    let cancel = place(running(), "Cancel job 1");
+    assert_eq!(place(JobState::Queued, "Cancel job 1"), cancel);
+    let cancelled = HistoryEntry { status: EndStatus::Cancelled, ..HistoryEntry::default() };
+    let done = HistoryEntry { output: Some("a.mp4".into()), ..HistoryEntry::default() };
+    for task in [cancelled, done] {
+        assert_eq!(place(JobState::Ended { entry: Box::new(task) }, "Remove job 1"), cancel);
+    }
+}
+
+#[test]
 fn all_verbs_are_in_the_menu_of_the_row() {
     for (id, name, action) in [
         (2, "Run next job 2", QueueCommand::SetPriority { id: JobId(2), priority: Priority::Urgent }),

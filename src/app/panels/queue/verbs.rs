@@ -144,18 +144,21 @@ fn compare(jobs: &[&Job]) -> Option<Verb> {
 }
 
 /// The two actions shown at the end of the row.
+///
+/// What a click leads to has its own opposite, or nothing that starts work, at the same place: a second click on Pause
+/// resumes the job, and one on Cancel does not make it again.
 pub(super) fn at_end(entry: &Job) -> Vec<Verb> {
+    let names: [&[&str]; 2] = match &entry.state {
+        JobState::Queued => [&["Edit"], &["Cancel"]],
+        JobState::Running { .. } | JobState::Paused => [&["Pause", "Resume"], &["Cancel"]],
+        JobState::Ended { .. } => [&["Open", "Retry", "Decode again"], &["Remove"]],
+    };
     let mut verbs = all(entry);
-    verbs.retain(|verb| {
-        matches!(
-            verb.name,
-            "Edit" | "Pause" | "Resume" | "Cancel" | "Retry" | "Decode again" | "Remove" | "Open"
-        )
-    });
-    // a queued job shows edit and cancel; pause is in its menu
-    if matches!(entry.state, JobState::Queued) {
-        verbs.retain(|verb| verb.name != "Pause");
-    }
-    verbs.truncate(2);
-    verbs
+    names
+        .into_iter()
+        .filter_map(|names| {
+            let place = verbs.iter().position(|verb| names.contains(&verb.name))?;
+            Some(verbs.remove(place))
+        })
+        .collect()
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use eframe::egui::Context;
 
 use super::state::{PageAnswer, Purpose};
+use crate::app::background::file_dialog;
 use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::settings::{ImportPreview, SettingsAction};
 use crate::app::shell::app::State;
@@ -106,7 +107,7 @@ impl State {
     pub(super) fn browse(&self, purpose: Purpose) {
         self.pages.dialogs.submit(move || {
             let dialog = rfd::FileDialog::new();
-            let chosen = match &purpose {
+            let show = || match &purpose {
                 Purpose::SettingFolder(_) => dialog.set_title("Choose the models folder").pick_folder(),
                 Purpose::DataFolder => dialog.set_title("Choose the data folder").pick_folder(),
                 Purpose::Role(role) => {
@@ -128,7 +129,7 @@ impl State {
                     dialog.set_title(title).add_filter("LoRA", &["safetensors"]).pick_file()
                 }
             };
-            chosen.map(|path| (purpose, path))
+            Ok(file_dialog::ask(show)?.map(|path| (purpose, path)))
         });
     }
 
@@ -147,8 +148,9 @@ impl State {
             }
         }
         while let Some(chosen) = self.pages.dialogs.poll() {
-            let done =
-                chosen.and_then(|chosen| chosen.map_or(Ok(()), |(why, path)| self.take_chosen(&why, path)));
+            let done = chosen
+                .flatten()
+                .and_then(|chosen| chosen.map_or(Ok(()), |(why, path)| self.take_chosen(&why, path)));
             if let Err(error) = done {
                 self.report_error(&error);
             }

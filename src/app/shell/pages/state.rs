@@ -125,7 +125,7 @@ impl Drop for Pages {
 /// The state of the pages.
 pub(in crate::app::shell) struct Pages {
     pub(super) watch: SettingsWatch,
-    pub(super) dialogs: TaskThread<Option<(Purpose, PathBuf)>>,
+    pub(super) dialogs: TaskThread<Result<Option<(Purpose, PathBuf)>>>,
     pub(super) work: TaskThread<PageAnswer>,
     /// What takes minutes.
     pub(super) long_work: TaskThread<PageAnswer>,
