@@ -30,9 +30,18 @@ class Program:
     def synthetic(self, like, layers, dtype="bf16"):
         """A model of official width with random weights."""
         folder = self.work / f"{like}-{layers}-{dtype}"
-        if not (folder / "model_index.json").exists() and not any(folder.glob("*.safetensors")):
-            options = ["--layers", layers, "--text-layers", 1, "--vocab", 1024, "--dtype", dtype]
+        if not any(folder.rglob("*.safetensors")):
+            layout = "comfy" if dtype == "fp8_scaled" else "diffusers"
+            options = ["--layers", layers, "--text-layers", 1, "--vocab", 1024, "--dtype", dtype, "--layout", layout]
             command = [self.binary, "models", "synth", folder, "--like", like, *options]
+            subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, env=self.environment())
+        return folder
+
+    def int8(self, model):
+        """The folder of the int8 copy of a model."""
+        folder = self.work / f"{pathlib.Path(model).name}-int8"
+        if not any(folder.rglob("*.safetensors")):
+            command = [self.binary, "models", "convert", model, "--precision", "int8", "-o", folder]
             subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, env=self.environment())
         return folder
 

@@ -71,14 +71,17 @@ def toys(program):
     result, rows = [], []
     image = program.work / "start.png"
     Image.new("RGB", (64, 64), (10, 10, 60)).save(image)
-    for model in ("toy-t2v-A14B", "toy-i2v-A14B", "toy-ti2v-5B"):
-        more = [] if model == "toy-t2v-A14B" else ["--image", image]
+    for model in ("toy-t2v-A14B", "toy-i2v-A14B", "toy-ti2v-5B", program.int8("toy-t2v-A14B")):
+        name = pathlib.Path(model).name
+        more = [] if name.startswith("toy-t2v") else ["--image", image]
+        # the CPU rounds the activations of int8 models, so a card in fp32 is the exact one
+        first = ("cuda", "fp32") if "int8" in name else ("cpu", "fp32")
         exact = None
-        for provider, precision in (("cpu", "fp32"), ("cuda", "fp32"), ("cuda", "bf16"), ("cuda", "fp16")):
-            latents = program.work / f"latents-{model}-{provider}-{precision}.safetensors"
+        for provider, precision in dict.fromkeys((first, ("cuda", "fp32"), ("cuda", "bf16"), ("cuda", "fp16"))):
+            latents = program.work / f"latents-{name}-{provider}-{precision}.safetensors"
             options = ["--model", model, "--precision", precision, "--latents-out", latents]
-            run = program.generate(*more, *options, provider=provider, output=f"{model}-{provider}-{precision}/")
-            row = {"model": model, "provider": provider, "precision": precision, **run.summary()}
+            run = program.generate(*more, *options, provider=provider, output=f"{name}-{provider}-{precision}/")
+            row = {"model": name, "provider": provider, "precision": precision, **run.summary()}
             if run.code == 0:
                 made = load_file(latents)["latents"], frames_of(pathlib.Path(run.outcome["output"]))
                 if exact is None:
@@ -90,7 +93,7 @@ def toys(program):
             result.append(row)
             told = [f"{row[key]:.6f}" for key in ("latent_distance", "equal_values") if key in row]
             failed = row.get("error") or row.get("stderr") or ""
-            rows.append((f"{model} {provider} {precision}", *told, row.get("largest", ""), f"{row['wall_s']:.2f} s", str(failed)[:300]))
+            rows.append((f"{name} {provider} {precision}", *told, row.get("largest", ""), f"{row['wall_s']:.2f} s", str(failed)[:300]))
     return result, rows
 
 
@@ -249,8 +252,9 @@ def forms(program):
     """How the forms of weights load and run: time, host memory, device memory."""
     result, rows = [], []
     like, size, frames, _depth = SETTINGS[0]
-    for dtype in ("bf16", "fp16", "fp32", "fp8_scaled"):
-        options = ["--model", program.synthetic(like, 4, dtype), "--size", f"{size[0]}x{size[1]}", "--frames", "17"]
+    for dtype in ("bf16", "fp16", "fp32", "fp8_scaled", "int8"):
+        model = program.int8(program.synthetic(like, 4)) if dtype == "int8" else program.synthetic(like, 4, dtype)
+        options = ["--model", model, "--size", f"{size[0]}x{size[1]}", "--frames", "17"]
         run = program.generate(*options, "--steps", "4", "--guidance", "1", "--boundary", "0.1", until="denoise_high")
         result.append({"dtype": dtype, "notes": run.notes, **run.summary()})
         told = f"step {run.step('denoise_high') or float('nan'):.3f} s, stages {run.stages}, host {run.rss_gib:.1f} GiB"
