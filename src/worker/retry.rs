@@ -111,9 +111,13 @@ impl Runner {
             shortage.borrow_mut().get_or_insert(short);
             may_fit
         };
-        // a device may come back: when nothing is left to fix, waiting may help
+        // a device may come back, and memory may be free again: when nothing is left to fix, waiting may help
+        let may_pass = || match error.kind {
+            Kind::OutOfMemory => stage != Stage::Preflight && may_fit(&[]),
+            kind => kind == Kind::Device,
+        };
         let fixes = ladder::next(failed, draft, &tried, fallback, &may_fit)
-            .or_else(|| (error.kind == Kind::Device).then(|| vec![Fix::Retry]));
+            .or_else(|| may_pass().then(|| vec![Fix::Retry]));
         let mut suggestions = ladder::suggestions(failed, draft);
         // what would come next, if no attempt is left for it
         let next = fixes.iter().flatten().filter(|fix| **fix != Fix::Retry && !suggestions.contains(fix));
