@@ -236,7 +236,7 @@ mod tests {
         for secret in ["unicorn", "what is in the form", "private", &dir.path().display().to_string()] {
             assert!(!all.contains(secret), "{secret}: {all}");
         }
-        for kept in ["321.0", "generation.retries = 3", "<prompt>", "\"job\": 4"] {
+        for kept in ["321.0", "generation.retries = 2", "<prompt>", "\"job\": 4"] {
             assert!(all.contains(kept), "{kept}: {all}");
         }
         let path = dir.path().join("bundle.zip");
