@@ -39,5 +39,5 @@ pub use recorder::VideoSink;
 pub use staged::{Rename, StagedVideo, abandon, complete_rename};
 pub use still::{ImageFit, KeptPart, SourceImage, image_size, is_image, start_image_size};
 pub use target::{Existing, Format, OutputTarget};
-pub use thumbnail::{read_image, smaller, thumbnail, write_png, write_rgba_png};
+pub use thumbnail::{read_image, resized, smaller, thumbnail, write_png, write_rgba_png};
 pub use writer::Writer;

@@ -25,9 +25,14 @@ pub fn smaller(frame: Frame, max_side: u32) -> Result<Frame> {
         return Ok(frame);
     }
     let scaled = |side: u32| (u64::from(side) * u64::from(max_side) / u64::from(longest)).max(1) as u32;
-    let (width, height) = (scaled(frame.size.width), scaled(frame.size.height));
-    let small = resize(&rgb_image(frame)?, width, height, FilterType::Triangle);
-    Ok(Frame { size: Resolution::new(width, height), rgb: small.into_raw() })
+    let size = Resolution::new(scaled(frame.size.width), scaled(frame.size.height));
+    resized(frame, size)
+}
+
+/// A frame in another size. Each pixel of a smaller one is made of all that it covers.
+pub fn resized(frame: Frame, size: Resolution) -> Result<Frame> {
+    let small = resize(&rgb_image(frame)?, size.width, size.height, FilterType::Triangle);
+    Ok(Frame { size, rgb: small.into_raw() })
 }
 
 /// Reads an image file as 8-bit RGB.

@@ -6,6 +6,7 @@
 mod axis;
 mod cell;
 mod condition;
+mod difference;
 mod estimate;
 mod export;
 mod field;
@@ -23,6 +24,7 @@ mod values;
 pub use axis::{Axis, AxisValues};
 pub use cell::Cell;
 pub use condition::Condition;
+pub use difference::CellDifference;
 pub use estimate::{Cut, SweepEstimate, estimate};
 pub use export::{ExportedSweep, export_sweep};
 pub use field::SweepField;

@@ -46,6 +46,9 @@ pub struct SweepRecord {
     /// Places of the cells that are not shown any more.
     #[serde(default)]
     pub dropped: BTreeSet<Vec<u32>>,
+    /// Place of the cell that the others are compared with.
+    #[serde(default)]
+    pub reference: Option<Vec<u32>>,
 }
 
 /// A cell of a sweep that was started.
@@ -121,6 +124,7 @@ impl SweepRecord {
             cells: Vec::new(),
             pinned: BTreeSet::new(),
             dropped: BTreeSet::new(),
+            reference: None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod search_traces;
 pub(super) mod searches;
 pub(super) mod settings_watch;
 mod sweep_clips;
+mod sweep_differences;
 pub(super) mod sweep_planning;
 mod sweep_reading;
 pub(super) mod sweeps;

@@ -10,14 +10,15 @@ use eframe::egui::{Context, TextureId, Vec2};
 
 use super::search_traces::SearchTraces;
 use super::sweep_clips::{MAX_CLIPS, SweepClips};
+use super::sweep_differences::SweepDifferences;
 use super::sweep_planning::SweepPlanning;
 use super::sweep_reading::{draft_preview, free_folder, read_entries};
 use super::task::TaskThread;
 use crate::core::{Error, Frame, Result, Waker};
 use crate::jobs::{HistoryEntry, Job, JobId, JobStatus};
 use crate::sweep::{
-    CellResult, ExportedSweep, SearchTrace, SweepPlan, SweepRecord, SweepStore, SweepTable, collect,
-    export_sweep,
+    CellDifference, CellResult, ExportedSweep, SearchTrace, SweepPlan, SweepRecord, SweepStore, SweepTable,
+    collect, export_sweep,
 };
 
 /// What the thread found out.
@@ -48,6 +49,7 @@ pub(in crate::app) struct Sweeps {
     work: TaskThread<SweepAnswer>,
     planning: SweepPlanning,
     traces: SearchTraces,
+    differences: SweepDifferences,
     records: Vec<SweepRecord>,
     open: Option<String>,
     entries: Vec<HistoryEntry>,
@@ -78,6 +80,7 @@ impl Sweeps {
             work: TaskThread::start("sweeps", waker())?,
             planning: SweepPlanning::start(data_dir, waker)?,
             traces: SearchTraces::start(waker())?,
+            differences: SweepDifferences::start(waker())?,
             records: Vec::new(),
             open: None,
             entries: Vec::new(),
@@ -161,17 +164,23 @@ impl Sweeps {
             return;
         };
         change(record);
-        let (id, pinned, dropped) = (record.id.clone(), record.pinned.clone(), record.dropped.clone());
+        let (id, marked) = (record.id.clone(), record.clone());
         let store = self.store.clone();
         // the marks alone: a search may add cells meanwhile
-        let keep = move || store.update(&id, |saved| (saved.pinned, saved.dropped) = (pinned, dropped));
+        let mark = move |saved: &mut SweepRecord| {
+            (saved.pinned, saved.dropped) = (marked.pinned, marked.dropped);
+            saved.reference = marked.reference;
+        };
+        let keep = move || store.update(&id, mark);
         self.save(move || SweepAnswer::Kept(keep().map(drop)));
     }
 
     /// Writes the sweep in the grid to a new folder beside its videos.
     pub(in crate::app) fn export(&self) {
         let Some((record, table)) = self.open() else { return };
-        let (record, table) = (record.clone(), table.clone());
+        // the page shows the trials of a search, too
+        let table = SweepTable { search: self.trace().cloned(), ..table.clone() };
+        let record = record.clone();
         self.work.submit(move || {
             let folder = free_folder(&record.folder);
             export_sweep(&record, &table, &folder).map_or_else(SweepAnswer::Failed, SweepAnswer::Exported)
@@ -195,6 +204,7 @@ impl Sweeps {
         let mut notices: Vec<_> = self.clips.drain().into_iter().map(SweepNotice::Failed).collect();
         self.planning.drain();
         self.traces.drain();
+        self.differences.drain();
         while let Some(answer) = self.work.poll() {
             let answer = answer.unwrap_or_else(SweepAnswer::Failed);
             notices.extend(self.take(answer));
@@ -236,6 +246,10 @@ impl Sweeps {
             self.needs_records |= self.record().is_some_and(|record| record.sweep.search.is_some());
         }
         self.request_clips();
+        let is_open = |record: &&SweepRecord| Some(&record.id) == self.open.as_ref();
+        if let (Some(record), Some(table)) = (self.records.iter().find(is_open), &self.table) {
+            self.differences.ask(record, table, &self.entries);
+        }
         notices
     }
 
@@ -297,6 +311,12 @@ impl Sweeps {
     /// What the search in the grid has found; none for a sweep that is no search.
     pub(in crate::app) fn trace(&self) -> Option<&SearchTrace> {
         self.traces.of(self.open.as_ref()?)
+    }
+
+    /// The difference of the job with this id to the reference of the sweep in the grid, if it was measured.
+    pub(in crate::app) fn difference(&self, uid: &str) -> Option<Result<CellDifference, &Error>> {
+        let (record, table) = self.open()?;
+        self.differences.of(record, table, uid)
     }
 
     /// Reads the records again, because a search has added trials.

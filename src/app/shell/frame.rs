@@ -127,6 +127,7 @@ impl Tree<'_> {
                 sweeps.frame(&cell.place).or_else(thumbnail)
             },
             stars: &|uid| sweeps.stars(uid),
+            difference: &|uid| sweeps.difference(uid),
             trace: sweeps.trace(),
             search_status: sweeps.open().and_then(|(record, _)| state.searches.status(&record.id)),
             plan: sweeps.planning().plan(),

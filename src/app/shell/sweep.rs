@@ -49,6 +49,9 @@ impl State {
                     record.pinned.insert(place);
                 }
             }),
+            SweepAction::Reference(place) => self.sweeps.change(|record| {
+                record.reference = Some(place).filter(|place| record.reference.as_ref() != Some(place));
+            }),
             SweepAction::Drop(place) => self.sweeps.change(|record| {
                 record.dropped.insert(place);
             }),

@@ -72,7 +72,8 @@ pub fn export_sweep(record: &SweepRecord, results: &SweepTable, folder: &Path) -
     write_whole(&folder.join(TABLE), table::csv(&results.fields, &cells).as_bytes())?;
     write_whole(&folder.join(DEFINITION), record.sweep.to_ron()?.as_bytes())?;
     let page = folder.join(PAGE);
-    write_whole(&page, html::page(record, &cells, num_columns(record)).as_bytes())?;
+    let html = html::page(record, &cells, num_columns(record), results.search.as_ref());
+    write_whole(&page, html.as_bytes())?;
     Ok(ExportedSweep { page, videos: cells.iter().filter(|cell| cell.video.is_some()).count(), notes })
 }
 

@@ -3,14 +3,22 @@
 use html_escape::{encode_double_quoted_attribute as attribute, encode_text as text};
 
 use super::folder::ExportedCell;
+use super::trials;
 use crate::core::percent_encoded;
+use crate::sweep::search::SearchTrace;
 use crate::sweep::store::SweepRecord;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The whole page. It needs nothing but the videos beside it.
-pub(super) fn page(record: &SweepRecord, cells: &[ExportedCell<'_>], columns: usize) -> String {
+pub(super) fn page(
+    record: &SweepRecord,
+    cells: &[ExportedCell<'_>],
+    columns: usize,
+    search: Option<&SearchTrace>,
+) -> String {
+    let search = search.map(trials::section).unwrap_or_default();
     let cells: String = cells.iter().map(cell).collect();
     let name = text(&record.name);
     let prompt = text(&record.base.prompt);
@@ -27,7 +35,7 @@ pub(super) fn page(record: &SweepRecord, cells: &[ExportedCell<'_>], columns: us
          <label>Columns <input id=\"columns\" type=\"number\" min=\"1\" max=\"12\" value=\"{columns}\"></label>\
          <a href=\"contact-sheet.png\">Contact sheet</a> <a href=\"sweep.csv\">Table</a> \
          <a href=\"sweep.ron\">Definition</a></div></header>\n\
-         <main style=\"--columns: {columns}\">\n{cells}</main>\n<script>\n{SCRIPT}</script>\n</body></html>\n"
+         <main style=\"--columns: {columns}\">\n{cells}</main>\n{search}<script>\n{SCRIPT}</script>\n</body></html>\n"
     )
 }
 

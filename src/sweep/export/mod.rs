@@ -4,5 +4,6 @@ mod folder;
 mod html;
 mod sheet;
 mod table;
+mod trials;
 
 pub use folder::{ExportedSweep, export_sweep};

@@ -1,9 +1,11 @@
 //! What a finished trial took and how far it is from the reference.
 
-use crate::compare::{ComparedVideo, measure};
-use crate::core::{CancelToken, Error, Kind, Result, Secs, Stage};
+use std::path::Path;
+
+use crate::core::{Error, Kind, Result, Secs, Stage};
 use crate::jobs::HistoryEntry;
 use crate::metrics::DifferenceMetric;
+use crate::sweep::difference::CellDifference;
 
 /// Time of the steps and of decoding. Loading the transformers is no part of it, and steps that an earlier attempt
 /// computed count as long as the others on average.
@@ -23,15 +25,13 @@ pub(super) fn difference(
     trial: &HistoryEntry,
     metric: DifferenceMetric,
 ) -> Result<f64> {
-    let videos = [ComparedVideo::of_entry(reference)?, ComparedVideo::of_entry(trial)?];
-    let measured = measure(&videos, &[], &CancelToken::new(), &mut |_| {})?;
-    let curves = measured.differences.get(1).and_then(Option::as_ref);
-    let mean = curves.and_then(|curves| {
-        if curves.is_identical() { Some(metric.of_identical()) } else { curves.mean(metric) }
-    });
-    mean.ok_or_else(|| {
-        let [reference, trial] = videos;
-        let (name, other) = (trial.name(), reference.name());
+    let measured = CellDifference::measure(reference, trial)?;
+    measured.of(metric).ok_or_else(|| {
+        let name = |entry: &HistoryEntry| {
+            let file = entry.output.as_deref().and_then(Path::file_name).unwrap_or_default();
+            file.to_string_lossy().into_owned()
+        };
+        let (name, other) = (name(trial), name(reference));
         Error::new(Kind::Input, format!("{} of {name} and {other} cannot be measured", metric.label()))
             .remedy("Choose PSNR for the search, or larger videos")
     })

@@ -10,8 +10,8 @@ use optimizer::sampler::CompletedTrial;
 use super::definition::Goal;
 use super::trial::Trial;
 use crate::core::{Frame, Result};
-use crate::media::Reader;
-use crate::metrics::{mean_of, psnr};
+use crate::media::{Reader, resized};
+use crate::metrics::psnr;
 
 /// A trial is stopped if its preview is further from the reference than those of this percentage of the trials that
 /// satisfied the bound.
@@ -56,7 +56,8 @@ pub(super) fn preview_psnr(preview: &[Frame], reference: &Path) -> Result<Option
         let parts = (preview.len() as u32).saturating_sub(1).max(1);
         reader.seek(index * last / parts);
         let Some(frame) = reader.next_frame()? else { break };
-        let squares = small.rgb.iter().zip(reduced(&frame, small)).map(|(a, b)| (f64::from(*a) - b).powi(2));
+        let reduced = resized(frame, small.size)?;
+        let squares = small.rgb.iter().zip(&reduced.rgb).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
         sum += squares.sum::<f64>();
         count += small.rgb.len();
     }
@@ -64,25 +65,4 @@ pub(super) fn preview_psnr(preview: &[Frame], reference: &Path) -> Result<Option
         return Ok(None);
     }
     Ok(Some(psnr(sum / count as f64).map_or(IDENTICAL, |psnr| psnr.min(IDENTICAL))))
-}
-
-/// The bytes of `frame` in the size of `small`: the mean of the pixels that fall on each.
-fn reduced(frame: &Frame, small: &Frame) -> Vec<f64> {
-    let (width, height) = (frame.size.width as usize, frame.size.height as usize);
-    let (columns, rows) = (small.size.width as usize, small.size.height as usize);
-    let mut bytes = Vec::with_capacity(columns * rows * 3);
-    for row in 0..rows {
-        let ys = row * height / rows..((row + 1) * height / rows).max(row * height / rows + 1);
-        for column in 0..columns {
-            let left = column * width / columns;
-            let xs = left..((column + 1) * width / columns).max(left + 1);
-            for channel in 0..3 {
-                let pixels = ys.clone().flat_map(|y| xs.clone().map(move |x| (y * width + x) * 3 + channel));
-                let values: Vec<f64> =
-                    pixels.filter_map(|at| frame.rgb.get(at)).map(|byte| f64::from(*byte)).collect();
-                bytes.push(mean_of(&values).unwrap_or_default());
-            }
-        }
-    }
-    bytes
 }

@@ -20,6 +20,11 @@ const STARTUP: usize = 6;
 const EXPLORED: usize = 4;
 /// Width of a kernel of the estimator, as part of the number of values. The library's own choice is so narrow that few
 /// trials leave the first good value.
+///
+/// No width from 1/24 to 2/5 was best on all of three synthetic results (24 trials, 12 seeds, 2,700 places). The part of all
+/// places that were better than the best one found, here and with trials that cover the space evenly: 1.1 and 3.0 % for one
+/// optimum, 2.7 and 2.7 % for the fastest under a bound, 4.5 and 3.9 % where two fields belong together, since each axis has
+/// an estimator of its own.
 const BANDWIDTH: f64 = 1.0 / 6.0;
 /// Attempts of the estimator to choose a place that was not tried.
 const ATTEMPTS: usize = 64;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use eframe::egui::{
-    Align, Button, Checkbox, Image, Label, Layout, Rect, RichText, ScrollArea, Sense, TextEdit, Ui, Vec2,
-    vec2,
+    Align, Button, Checkbox, ComboBox, Image, Label, Layout, Rect, RichText, Role, ScrollArea, Sense,
+    TextEdit, Ui, Vec2, WidgetInfo, vec2,
 };
 
 use super::view::{SweepAction, SweepView};
@@ -14,6 +14,7 @@ use crate::app::widgets::duration::short_time;
 use crate::core::counted;
 use crate::jobs::{JobId, JobStatus};
 use crate::library::MAX_RATING;
+use crate::metrics::DifferenceMetric;
 use crate::queue::GroupVerb;
 use crate::sweep::{CellResult, Goal, SweepRecord, SweepTable};
 
@@ -29,9 +30,20 @@ const COMPARED: std::ops::RangeInclusive<usize> = 2..=4;
 pub(super) struct Grid {
     /// The cells that are chosen, to finish drafts or to compare videos.
     chosen: BTreeSet<JobId>,
+    /// The metric of the difference to the reference cell.
+    metric: GridMetric,
     /// The id of the job whose settings are saved, and the name that is typed.
     saving: Option<(String, String)>,
     rows: RowHeights,
+}
+
+/// The metric in which cells are compared with the reference cell.
+struct GridMetric(DifferenceMetric);
+
+impl Default for GridMetric {
+    fn default() -> Self {
+        Self(DifferenceMetric::Ssim)
+    }
 }
 
 /// Heights of the rows as they were last drawn, so that a row out of view needs no layout.
@@ -143,6 +155,9 @@ impl Grid {
             if export.on_hover_text("A page with all videos in sync, a contact sheet and a table").clicked() {
                 actions.push(SweepAction::Export);
             }
+            if record.reference.is_some() {
+                self.metric_ui(ui);
+            }
             // the last one, as it comes and goes
             let hidden = counted(record.dropped.len() as u64, "hidden cell");
             if !record.dropped.is_empty() && ui.small_button(format!("Show {hidden}")).clicked() {
@@ -150,6 +165,48 @@ impl Grid {
             }
         });
         ui.separator();
+    }
+
+    /// The metric of the difference to the reference cell.
+    fn metric_ui(&mut self, ui: &mut Ui) {
+        let GridMetric(metric) = &mut self.metric;
+        let list = ComboBox::from_id_salt("metric of the grid").width(110.0).selected_text(metric.label());
+        let shown = list.show_ui(ui, |ui| {
+            for other in DifferenceMetric::ALL {
+                ui.selectable_value(metric, other, other.label()).on_hover_text(other.meaning());
+            }
+        });
+        let response = shown.response.on_hover_text(metric.meaning());
+        let name = "Difference to reference in the grid";
+        response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, name));
+    }
+
+    /// How far a cell is from the reference cell.
+    fn difference_ui(&self, ui: &mut Ui, view: &SweepView<'_>, record: &SweepRecord, cell: &CellResult) {
+        let Some(reference) = &record.reference else { return };
+        if *reference == cell.place {
+            ui.strong("reference");
+            return;
+        }
+        let GridMetric(metric) = self.metric;
+        let name = metric.label();
+        let measured =
+            cell.uid.as_deref().filter(|_| cell.output.is_some()).map(|uid| (view.difference)(uid));
+        let (text, about) = match measured {
+            None => (String::new(), metric.meaning().to_owned()),
+            Some(None) => (format!("{name} is being measured"), metric.meaning().to_owned()),
+            Some(Some(Err(error))) => (format!("{name} is not known"), format!("{error:#}")),
+            Some(Some(Ok(measured))) => {
+                let value = measured.of(metric);
+                let not_known = || {
+                    let why = "The videos have other sizes, or are too small for this metric";
+                    (format!("{name} is not known"), why.to_owned())
+                };
+                let known = |value| (format!("{name} {}", metric.text(value)), metric.meaning().to_owned());
+                value.map_or_else(not_known, known)
+            }
+        };
+        ui.label(text).on_hover_text(about);
     }
 
     /// The button that finishes the chosen ones of `drafts`.
@@ -218,6 +275,7 @@ impl Grid {
         ui.add(Label::new(RichText::new(&cell.label).strong()).wrap());
         let time = cell.seconds.map(|seconds| format!(" · {}", short_time(seconds))).unwrap_or_default();
         ui.weak(format!("{}{time}", cell.status_word()));
+        self.difference_ui(ui, view, record, cell);
         if let Some(error) = &cell.error {
             ui.add(Label::new(RichText::new(error).small().color(theme::tokens(ui).error)).wrap());
         }
@@ -298,5 +356,14 @@ fn verbs_of_cell_ui(
     }
     if button(Button::new("Hide"), true, "Hide this cell; the video is kept") {
         actions.push(SweepAction::Drop(cell.place.clone()));
+    }
+    let is_reference = record.reference.as_ref() == Some(&cell.place);
+    let about = if is_reference {
+        "Compare the others with it no more"
+    } else {
+        "Show how far the others are from it"
+    };
+    if button(Button::new("Reference").selected(is_reference), cell.output.is_some(), about) {
+        actions.push(SweepAction::Reference(cell.place.clone()));
     }
 }

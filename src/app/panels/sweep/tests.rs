@@ -5,7 +5,7 @@ use eframe::egui::{
     Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, TouchPhase, Ui, pos2, vec2,
 };
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::editor::Editor;
 use super::{SweepAction, SweepPanel, SweepView};
@@ -18,8 +18,8 @@ use crate::metrics::DifferenceMetric;
 use crate::presets::{DraftSeeds, Preset};
 use crate::queue::GroupVerb;
 use crate::sweep::{
-    CellResult, Goal, GuidedSearch, SearchEnd, SearchTrace, SearchWait, SweepField, SweepPlan, SweepRecord,
-    SweepTable, TrialNote, search_trace,
+    CellDifference, CellResult, Goal, GuidedSearch, SearchEnd, SearchTrace, SearchWait, SweepField,
+    SweepPlan, SweepRecord, SweepTable, TrialNote, search_trace,
 };
 
 struct Page {
@@ -87,11 +87,13 @@ fn draw(page: Page, step_dt: f32) -> Harness<'static, Page> {
 }
 
 fn page_ui(ui: &mut Ui, page: &mut Page) {
+    let measured = CellDifference::example([Some(31.25), Some(0.9321), None, Some(70.5)]);
     let view = SweepView {
         records: std::slice::from_ref(&page.record),
         open: Some((&page.record, &page.table)),
         frame: &|_| None,
         stars: &|_| 0,
+        difference: &|uid| (uid == "u1").then_some(Ok(measured)),
         trace: page.trace.as_ref(),
         search_status: page.status.as_ref(),
         plan: page.plan.as_ref(),
@@ -379,4 +381,31 @@ fn a_presets_drafts_fill_the_editor_with_one_click() {
     let cells = sweep.cells(&draft(), &|_| unreachable!()).unwrap();
     let seeds: Vec<_> = cells.iter().map(|cell| cell.draft.seed).collect();
     assert_eq!((sweep.draft_steps, seeds), (Some(2), vec![1, 2, 3]));
+}
+
+#[test]
+fn the_cells_show_their_difference_to_the_reference_cell() {
+    let cells = vec![
+        cell(0, JobStatus::Done, false),
+        cell(1, JobStatus::Done, false),
+        cell(2, JobStatus::Done, false),
+        cell(3, JobStatus::Running, false),
+    ];
+    let mut harness = page(cells);
+    assert!(harness.query_by_label_contains("SSIM 0.9321").is_none(), "there is no reference yet");
+    harness.get_all_by_role_and_label(Role::Button, "Reference").next().unwrap().click();
+    harness.run();
+    assert_eq!(harness.state().actions.last(), Some(&SweepAction::Reference(vec![0])));
+    harness.state_mut().record.reference = Some(vec![0]);
+    harness.run();
+    harness.get_by_label("reference");
+    harness.get_by_label("SSIM 0.9321");
+    harness.get_by_label("SSIM is being measured");
+    harness.get_by_role_and_label(Role::ComboBox, "Difference to reference in the grid").click();
+    harness.run();
+    harness.get_by_label("PSNR").click();
+    harness.run();
+    harness.get_by_label("PSNR 31.25 dB");
+    let last = harness.get_all_by_role_and_label(Role::Button, "Reference").last().unwrap();
+    assert!(last.accesskit_node().is_disabled(), "it has no video");
 }

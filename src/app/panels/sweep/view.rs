@@ -9,10 +9,15 @@ use crate::core::{Draft, Error};
 use crate::jobs::JobId;
 use crate::presets::Preset;
 use crate::queue::GroupVerb;
-use crate::sweep::{CellResult, SearchTrace, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepTable};
+use crate::sweep::{
+    CellDifference, CellResult, SearchTrace, Sweep, SweepEstimate, SweepPlan, SweepRecord, SweepTable,
+};
 
 /// Gives the texture of a cell's current frame, or of its thumbnail, and its size in pixels.
 pub(super) type FrameOfCell<'a> = &'a dyn Fn(&CellResult) -> Option<(TextureId, Vec2)>;
+
+/// Gives the difference of the job with an id to the reference cell.
+pub(super) type DifferenceOfCell<'a> = &'a dyn Fn(&str) -> Option<Result<CellDifference, &'a Error>>;
 
 /// The data that the panel shows.
 #[derive(Clone, Copy)]
@@ -25,6 +30,8 @@ pub(in crate::app) struct SweepView<'a> {
     pub(in crate::app) frame: FrameOfCell<'a>,
     /// Stars of the job with this id.
     pub(in crate::app) stars: &'a dyn Fn(&str) -> u8,
+    /// The difference of the job with this id to the reference cell; none while it is not measured.
+    pub(in crate::app) difference: DifferenceOfCell<'a>,
     /// What the search in the grid has found; none for a sweep that is no search.
     pub(in crate::app) trace: Option<&'a SearchTrace>,
     /// Where that search is; none for one that is not carried on.
@@ -54,6 +61,8 @@ pub(in crate::app) enum SweepAction {
     Finish(Vec<JobId>),
     /// Show this cell first, or at its place again.
     Pin(Vec<u32>),
+    /// Compare the others with this cell, or no more.
+    Reference(Vec<u32>),
     /// Show this cell no more.
     Drop(Vec<u32>),
     /// Show the dropped cells again.
