@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use eframe::egui::{
-    Align, Button, Checkbox, ComboBox, Image, Label, Layout, Rect, RichText, Role, ScrollArea, Sense,
-    TextEdit, Ui, Vec2, WidgetInfo, vec2,
+    Align, Button, Checkbox, ComboBox, Image, Label, Layout, Rect, RichText, Role, Sense, TextEdit, Ui, Vec2,
+    WidgetInfo, vec2,
 };
 
 use super::view::{SweepAction, SweepView};
@@ -92,17 +92,15 @@ impl Grid {
         let columns = ((ui.available_width() / (CELL + 8.0)) as usize).clamp(1, 12);
         let mut rows = std::mem::take(&mut self.rows);
         rows.keep_for(&record.id, columns);
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            for (index, row) in cells.chunks(columns).enumerate() {
-                rows.row_ui(ui, index, |ui| {
-                    let mut cell_ui = |cell: &&CellResult, ui: &mut Ui| {
-                        self.cell_of_row_ui(ui, view, record, cell, actions);
-                    };
-                    ui.horizontal_top(|ui| row.iter().for_each(|cell| cell_ui(cell, ui)));
-                    ui.separator();
-                });
-            }
-        });
+        for (index, row) in cells.chunks(columns).enumerate() {
+            rows.row_ui(ui, index, |ui| {
+                let mut cell_ui = |cell: &&CellResult, ui: &mut Ui| {
+                    self.cell_of_row_ui(ui, view, record, cell, actions);
+                };
+                ui.horizontal_top(|ui| row.iter().for_each(|cell| cell_ui(cell, ui)));
+                ui.separator();
+            });
+        }
         self.rows = rows;
     }
 

@@ -1,6 +1,6 @@
 //! The panel: which sweep is shown, its grid, and the editor of a new one.
 
-use eframe::egui::{CollapsingHeader, ComboBox, Role, Ui, WidgetInfo};
+use eframe::egui::{CollapsingHeader, ComboBox, Role, ScrollArea, Ui, WidgetInfo};
 
 use super::editor::Editor;
 use super::grid::Grid;
@@ -17,6 +17,11 @@ pub(in crate::app) struct SweepPanel {
 impl SweepPanel {
     /// Draws the panel; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &SweepView<'_>) -> Vec<SweepAction> {
+        // all of it: in a low panel, the editor and the trials would leave no room for the cells
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| self.content_ui(ui, view)).inner
+    }
+
+    fn content_ui(&mut self, ui: &mut Ui, view: &SweepView<'_>) -> Vec<SweepAction> {
         let mut actions = Vec::new();
         CollapsingHeader::new("New sweep").default_open(true).show(ui, |ui| {
             self.editor.ui(ui, view, &mut actions);
