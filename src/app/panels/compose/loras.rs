@@ -61,17 +61,26 @@ fn row_ui(ui: &mut Ui, lora: &mut LoraChoice) -> bool {
             .labelled_by(label.id)
             .on_hover_text("1 is as it was trained, 0 is none of it");
         let label = ui.weak("on");
-        ComboBox::from_id_salt("expert")
-            .selected_text(expert(lora.expert))
-            .show_ui(ui, |ui| {
-                for choice in [None, Some(Expert::High), Some(Expert::Low)] {
-                    ui.selectable_value(&mut lora.expert, choice, expert(choice));
-                }
-            })
-            .response
-            .labelled_by(label.id)
-            .on_hover_text("Which steps it changes: the first ones are of high noise, the last ones of low");
-        icon_button(ui, ICON_DELETE, &format!("Remove {name}"), "Make the video without it").clicked()
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let remove = icon_button(ui, ICON_DELETE, &format!("Remove {name}"), "Make the video without it");
+            // what is left of the width, however narrow the panel is
+            ComboBox::from_id_salt("expert")
+                .selected_text(expert(lora.expert))
+                .width(ui.available_width())
+                .truncate()
+                .show_ui(ui, |ui| {
+                    for choice in [None, Some(Expert::High), Some(Expert::Low)] {
+                        ui.selectable_value(&mut lora.expert, choice, expert(choice));
+                    }
+                })
+                .response
+                .labelled_by(label.id)
+                .on_hover_text(
+                    "Which steps it changes: the first ones are of high noise, the last ones of low",
+                );
+            remove.clicked()
+        })
+        .inner
     })
     .inner
 }

@@ -168,6 +168,7 @@ impl Grid {
     /// The metric of the difference to the reference cell.
     fn metric_ui(&mut self, ui: &mut Ui) {
         let GridMetric(metric) = &mut self.metric;
+        ui.weak("Difference to reference");
         let list = ComboBox::from_id_salt("metric of the grid").width(110.0).selected_text(metric.label());
         let shown = list.show_ui(ui, |ui| {
             for other in DifferenceMetric::ALL {
