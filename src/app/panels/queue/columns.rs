@@ -128,9 +128,9 @@ impl Column {
             Self::Model => 104.0,
             Self::Size => 92.0,
             Self::Seed => 78.0,
-            Self::Stage => 96.0,
+            Self::Stage => 110.0,
             Self::Elapsed | Self::Left | Self::ReadyIn => 58.0,
-            Self::Verbs => 66.0,
+            Self::Verbs => 110.0,
         }
     }
 }
@@ -328,7 +328,7 @@ mod tests {
         let mut columns = Columns::default();
         let shown = |columns: &Columns, room| columns.shown(room).into_iter().collect::<Vec<_>>();
         assert_eq!(shown(&columns, 300.0), [Column::Thumbnail, Column::Prompt, Column::Stage]);
-        assert!(columns.shown(520.0).is_superset(&BTreeSet::from([Column::Verbs, Column::Left])));
+        assert!(columns.shown(580.0).is_superset(&BTreeSet::from([Column::Verbs, Column::Left])));
         assert_eq!(columns.shown(1400.0).len(), Column::ALL.len() - 1, "the number is in the details");
         columns.toggle(Column::Seed, 300.0);
         columns.toggle(Column::Thumbnail, 300.0);

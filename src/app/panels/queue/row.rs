@@ -24,7 +24,7 @@ const FAILURE_HEIGHT: f32 = 84.0;
 /// Heights of the rows with these columns.
 pub(super) fn heights(places: &Places) -> Heights {
     // a narrow table has times and verbs below the state
-    let job = if places.has(Column::Verbs) { 46.0 } else { 68.0 };
+    let job = if places.has(Column::Verbs) { 46.0 } else { 72.0 };
     Heights { job, failed: job + FAILURE_HEIGHT, ended: 2.0 * theme::ROW_HEIGHT }
 }
 

@@ -121,6 +121,7 @@ fn a_second_click_at_the_same_place_undoes_the_first_or_starts_nothing() {
     };
     let pause = place(running(), "Pause job 1");
     assert_eq!(place(JobState::Paused, "Resume job 1"), pause);
+    assert_eq!(place(JobState::Queued, "Pause job 1"), pause, "it starts by itself");
     let cancel = place(running(), "Cancel job 1");
     assert_eq!(place(JobState::Queued, "Cancel job 1"), cancel);
     let cancelled = HistoryEntry { status: EndStatus::Cancelled, ..HistoryEntry::default() };

@@ -143,15 +143,14 @@ fn compare(jobs: &[&Job]) -> Option<Verb> {
     Some(Verb::new(ICON_COMPARE, "Compare videos", about, QueueAction::Compare(outputs)))
 }
 
-/// The two actions shown at the end of the row.
+/// The two or three actions shown at the end of the row, which ends with the last.
 ///
 /// What a click leads to has its own opposite, or nothing that starts work, at the same place: a second click on Pause
-/// resumes the job, and one on Cancel does not make it again.
+/// resumes the job, and one on Cancel does not make it again. When a job starts by itself, Edit goes and the others stay.
 pub(super) fn at_end(entry: &Job) -> Vec<Verb> {
-    let names: [&[&str]; 2] = match &entry.state {
-        JobState::Queued => [&["Edit"], &["Cancel"]],
-        JobState::Running { .. } | JobState::Paused => [&["Pause", "Resume"], &["Cancel"]],
-        JobState::Ended { .. } => [&["Open", "Retry", "Decode again"], &["Remove"]],
+    let names: [&[&str]; 3] = match &entry.state {
+        JobState::Ended { .. } => [&[], &["Open", "Retry", "Decode again"], &["Remove"]],
+        _ => [&["Edit"], &["Pause", "Resume"], &["Cancel"]],
     };
     let mut verbs = all(entry);
     names
