@@ -1,6 +1,6 @@
 //! Makes the README's screenshots: `cargo test --test stories -- --ignored screenshots`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use eframe::egui::{Key, Modifiers, vec2};
 
@@ -13,7 +13,10 @@ const SCREEN: Screen = Screen { points: vec2(1440.0, 900.0), scale: 1.0 };
 #[ignore = "writes docs/screenshots"]
 fn screenshots_of_the_readme() {
     let data_dir = common::fresh_data_dir();
-    let mut window = Window::open_drawn(data_dir.path(), &SCREEN);
+    // the models page shows where a model lies: not a folder of whoever makes the screenshots
+    let models = std::env::temp_dir().join("wandeck/models");
+    common::copy_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models"), &models);
+    let mut window = Window::open_drawn(data_dir.path(), &models, &SCREEN);
     for prompt in
         ["a red circle moves right on a black background", "a blue square moves left on a white background"]
     {
@@ -29,14 +32,23 @@ fn screenshots_of_the_readme() {
     window.wait_for("Running job 3 · high noise ");
     window.rest(80);
     save(&mut window, "compose");
+    let all = window.screenshot();
+    image::imageops::crop_imm(&all, 288, 640, 1152, 232)
+        .to_image()
+        .save(folder().join("monitor.png"))
+        .unwrap();
     window.command("Models");
     window.rest(20);
     save(&mut window, "models");
     window.wait_for_ends(4);
 }
 
-fn save(window: &mut Window, name: &str) {
+fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots");
     std::fs::create_dir_all(&folder).unwrap();
-    window.screenshot().save(folder.join(format!("{name}.png"))).unwrap();
+    folder
+}
+
+fn save(window: &mut Window, name: &str) {
+    window.screenshot().save(folder().join(format!("{name}.png"))).unwrap();
 }

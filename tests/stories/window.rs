@@ -70,8 +70,8 @@ impl Window {
     }
 
     /// A window that can be drawn into an image; it needs a graphics driver, and a software one is enough.
-    pub(crate) fn open_drawn(data_dir: &Path, screen: &Screen) -> Self {
-        Self::build(data_dir, &shipped_models(), screen, HarnessBuilder::wgpu)
+    pub(crate) fn open_drawn(data_dir: &Path, models: &Path, screen: &Screen) -> Self {
+        Self::build(data_dir, models, screen, HarnessBuilder::wgpu)
     }
 
     fn build(
