@@ -135,6 +135,9 @@ fn words(name: &str) -> Vec<Word> {
                 "lownoise" | "lonoise" | "ln" => (Some(Spelling::Noise), Some(Expert::Low)),
                 "high" => (Some(Spelling::Word), Some(Expert::High)),
                 "low" => (Some(Spelling::Word), Some(Expert::Low)),
+                // Chinese for high noise and low noise
+                text if text.contains("高噪") => (Some(Spelling::Noise), Some(Expert::High)),
+                text if text.contains("低噪") => (Some(Spelling::Noise), Some(Expert::Low)),
                 _ => (None, None),
             };
             Word { part: index, text, spelling, expert }
@@ -144,7 +147,14 @@ fn words(name: &str) -> Vec<Word> {
         let is_noise = all[index].text == "noise";
         let is_compound = COMPOUNDS.contains(&all[index].text.as_str());
         let before = &mut all[index - 1];
-        if before.spelling == Some(Spelling::Word) && is_noise {
+        let short = match before.text.as_str() {
+            "hi" => Some(Expert::High),
+            "lo" => Some(Expert::Low),
+            _ => None,
+        };
+        if let Some(expert) = short.filter(|_| is_noise) {
+            (before.spelling, before.expert) = (Some(Spelling::Noise), Some(expert));
+        } else if before.spelling == Some(Spelling::Word) && is_noise {
             before.spelling = Some(Spelling::Noise);
         } else if before.spelling == Some(Spelling::Word) && is_compound {
             (before.spelling, before.expert) = (None, None);
@@ -172,7 +182,8 @@ fn camel_words(part: &str) -> Vec<String> {
                 && before.is_uppercase()
                 && after.is_some_and(|after| after.is_lowercase())
                 && !is_version(index + 1);
-            hump || run || is_version(index) || before.is_numeric() != letter.is_numeric()
+            let is_other_script = before.is_ascii() != letter.is_ascii();
+            hump || run || is_version(index) || is_other_script || before.is_numeric() != letter.is_numeric()
         });
         if begins {
             found.push(std::mem::take(&mut word));
@@ -204,6 +215,11 @@ mod tests {
             ("smoothMixWan22_I2VHighV20", HIGH),
             ("smoothMixWan22LowV20", LOW),
             ("style_HN_v1", HIGH),
+            ("wan22_Hi_noise_v3", HIGH),
+            ("wan22-LoNoise", LOW),
+            ("万相2.2图生视频高噪Q8", HIGH),
+            ("wan2.2_t2v低噪声", LOW),
+            ("hi_res_style", None),
             ("STYLE-LN-000020", LOW),
             ("style_LNv2", LOW),
             ("wan2.2_style_H", HIGH),
