@@ -128,9 +128,8 @@ impl Column {
             Self::Model => 104.0,
             Self::Size => 92.0,
             Self::Seed => 78.0,
-            Self::Stage => 110.0,
             Self::Elapsed | Self::Left | Self::ReadyIn => 58.0,
-            Self::Verbs => 110.0,
+            Self::Stage | Self::Verbs => 110.0,
         }
     }
 }
