@@ -5,7 +5,7 @@ use super::args::{Common, Compare};
 use super::report::{note, out, print_document};
 use super::signals::cancel_on_stop;
 use crate::compare::{ComparedVideo, ComparisonDocument, ComparisonRow, comparison_rows, measure};
-use crate::core::{CancelToken, Result};
+use crate::core::{CancelToken, Result, shortened};
 use crate::library::History;
 
 /// Longest value in the table, in characters.
@@ -43,10 +43,7 @@ pub(super) fn run(args: &Compare, common: &Common) -> Result<()> {
 
 /// The lines of a table whose columns are as wide as their longest value.
 fn table(rows: &[ComparisonRow]) -> Vec<String> {
-    let short = |text: &str| match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    };
+    let short = |text: &str| shortened(text, LONGEST);
     let width = |column: &dyn Fn(&ComparisonRow) -> usize| rows.iter().map(column).max().unwrap_or_default();
     let names = width(&|row| row.name.chars().count());
     let count = rows.first().map_or(0, |row| row.values.len());

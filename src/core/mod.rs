@@ -27,6 +27,7 @@ mod progress;
 mod quantisation;
 mod regular_file;
 mod request;
+mod shortened;
 mod stage_progress;
 mod step_list;
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub use regular_file::{
     open_regular, read_bounded, read_edited_text, read_text_bounded, without_byte_order_mark,
 };
 pub use request::{Draft, GenRequest, Limits};
+pub use shortened::shortened;
 pub use step_list::StepList;
 pub use units::{Bytes, FlowShift, Fps, FrameCount, Guidance, Resolution, Secs, Seed, StepCount};
 pub use utc::Utc;

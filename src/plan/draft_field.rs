@@ -1,6 +1,6 @@
 //! The fields of a draft that a preset or a model gives: their names, their values in words, and where drafts differ.
 
-use crate::core::{Draft, LoraChoice, PrecisionChoice, ProviderChoice, WeightsChoice};
+use crate::core::{Draft, LoraChoice, PrecisionChoice, ProviderChoice, WeightsChoice, shortened};
 
 /// A field that has a value of its own in a preset or in a model's defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,7 +149,7 @@ impl DraftField {
         match self {
             Self::Model => draft.model.clone(),
             Self::NegativePrompt if draft.negative_prompt.is_empty() => "none".to_owned(),
-            Self::NegativePrompt => shortened(&draft.negative_prompt),
+            Self::NegativePrompt => shortened(&draft.negative_prompt, LONGEST),
             Self::Size => draft.size.to_string(),
             Self::Frames => draft.frames.to_string(),
             Self::Fps => draft.fps.to_string(),
@@ -184,13 +184,6 @@ pub fn differences(before: &Draft, after: &Draft) -> Vec<Difference> {
 
 /// Longest text of a value, in characters.
 const LONGEST: usize = 24;
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
 
 fn lora_name(lora: &LoraChoice) -> String {
     lora.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::task::TaskThread;
 use crate::app::panels::monitor::{EarlierJob, ExportFormat, MonitorAction, MonitorView, PeakView};
-use crate::core::{CancelToken, Error, Kind, Result, Secs, Utc, Waker};
+use crate::core::{CancelToken, Error, Kind, Result, Secs, Utc, Waker, shortened};
 use crate::library::{History, MachinePeak, PerformanceStore, Remedy};
 use crate::monitor::{
     Alarm, Machine, Monitor, MonitorSnapshot, Price, SampleRate, StageRate, TimeRange, Timeline, alarms,
@@ -272,10 +272,7 @@ impl Measurements {
 /// For instance "job 41 · a red circle moves right · 2026-11-26 13:18".
 fn earlier_name(timeline: &Timeline, prompt: Option<&str>) -> String {
     let words: Vec<_> = prompt.unwrap_or_default().split_whitespace().collect();
-    let mut short: String = words.join(" ").chars().take(PROMPT_CHARS).collect();
-    if short.chars().count() == PROMPT_CHARS {
-        short.push('…');
-    }
+    let short = shortened(&words.join(" "), PROMPT_CHARS);
     let number = format!("job {}", timeline.track.job);
     let parts = [number, short, timeline.started.to_string()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")

@@ -11,14 +11,14 @@ const PROMPT_CHARS: usize = 40;
 pub(super) fn title(live: &LiveJobs, queue: &[Job]) -> String {
     let Some((id, running)) = live.first() else { return "Wandeck".to_owned() };
     let percent = running.follower.progress().fraction() * 100.0;
-    let prompt = queue.iter().find(|job| job.id == id).map(|job| shortened(&job.spec.draft.prompt));
+    let prompt = queue.iter().find(|job| job.id == id).map(|job| first_words(&job.spec.draft.prompt));
     let name = prompt.filter(|prompt| !prompt.is_empty()).unwrap_or_else(|| format!("job {id}"));
     format!("{percent:.0} % – {name} – Wandeck")
 }
 
 /// What the desktop says about the end of a job; nothing about other events, or one that a person cancelled.
 pub(super) fn of_end(id: JobId, event: &Event, queue: &[Job]) -> Option<(String, String)> {
-    let prompt = queue.iter().find(|job| job.id == id).map(|job| shortened(&job.spec.draft.prompt));
+    let prompt = queue.iter().find(|job| job.id == id).map(|job| first_words(&job.spec.draft.prompt));
     let prompt = prompt.unwrap_or_default();
     match event {
         Event::Finished { outcome } => {
@@ -30,7 +30,7 @@ pub(super) fn of_end(id: JobId, event: &Event, queue: &[Job]) -> Option<(String,
 }
 
 /// The first words of a prompt.
-fn shortened(prompt: &str) -> String {
+fn first_words(prompt: &str) -> String {
     let prompt = prompt.trim();
     if prompt.chars().count() <= PROMPT_CHARS {
         return prompt.to_owned();

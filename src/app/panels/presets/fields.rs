@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use eframe::egui::{Button, Checkbox, Grid, TextEdit, Ui};
 
 use crate::app::widgets::field::problem_text_ui;
-use crate::core::{Error, Result};
+use crate::core::{Error, Result, shortened};
 use crate::presets::{Preset, PresetField, PresetLora};
 
 /// Longest value that is shown in a line, in characters.
-const LONGEST: usize = 32;
+pub(super) const LONGEST: usize = 32;
 /// Width of a value's field in points.
 const VALUE_WIDTH: f32 = 320.0;
 
@@ -25,7 +25,7 @@ pub(super) fn summary(preset: &Preset) -> String {
     let part = |field: PresetField| {
         let value = value(field);
         let value = if value.is_empty() { "none" } else { value.as_str() };
-        format!("{} {}", lower(field), shortened(value))
+        format!("{} {}", lower(field), shortened(value, LONGEST))
     };
     let parts: Vec<_> = preset.fields().map(part).collect();
     if parts.is_empty() { "Sets nothing".to_owned() } else { format!("Sets {}", parts.join(" · ")) }
@@ -34,14 +34,6 @@ pub(super) fn summary(preset: &Preset) -> String {
 /// The name of a field within a sentence.
 fn lower(field: PresetField) -> String {
     if field == PresetField::Loras { field.label().to_owned() } else { field.label().to_lowercase() }
-}
-
-/// A value, shortened to fit into a line.
-pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
-        None => text.to_owned(),
-    }
 }
 
 /// An own preset that is edited.

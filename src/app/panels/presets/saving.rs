@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use eframe::egui::{Button, Checkbox, CollapsingHeader, DragValue, RichText, TextEdit, Ui};
 
-use super::fields::shortened;
+use super::fields::LONGEST;
 use super::panel::{PresetsAction, PresetsView};
+use crate::core::shortened;
 use crate::presets::{DraftSeeds, Preset, PresetField};
 
 /// Most drafts that can be chosen here.
@@ -87,7 +88,7 @@ impl NewPreset {
     fn field_ui(&mut self, ui: &mut Ui, form: &Preset, field: PresetField) {
         let value = form.value(field);
         let mut is_chosen = value.is_some() && !self.left_out.contains(&field);
-        let text = match value.as_deref().map(shortened) {
+        let text = match value.as_deref().map(|value| shortened(value, LONGEST)) {
             Some(value) if !value.is_empty() => format!("{} {value}", field.label()),
             _ => field.label().to_owned(),
         };
