@@ -10,8 +10,8 @@ use crate::library::Ratings;
 use crate::plan::{JobOptions, Planner};
 use crate::queue::{QueueCommand, Scope};
 use crate::sweep::{
-    FieldImportance, Goal, SearchCommands, SearchDriver, SearchProgress, SearchStart, SearchTrace, SweepPlan,
-    SweepRecord, TrialRow,
+    Goal, SearchCommands, SearchDriver, SearchProgress, SearchStart, SearchTrace, SweepPlan, SweepRecord,
+    TrialRow,
 };
 
 /// Width of the plot in characters.
@@ -132,39 +132,26 @@ pub(super) fn rate(record: &SweepRecord, stars: &[(usize, u8)], places: &Places)
 
 /// Prints the trace as a table with a bar for each trial, the best one and the importance of the fields.
 pub(super) fn print(trace: &SearchTrace) {
+    let goal = trace.search.goal;
     out(&format!("Search for the {}", trace.goal));
     let width = trace.trials.iter().map(|row| row.label.chars().count()).max().unwrap_or_default();
-    let longest = trace.trials.iter().filter_map(|row| value(trace, row)).fold(0.0, f64::max);
+    let longest = trace.trials.iter().filter_map(|row| row.value(goal)).fold(0.0, f64::max);
     for row in &trace.trials {
         let number = if row.number == 0 { "ref".to_owned() } else { row.number.to_string() };
         let mark = if Some(row.number) == trace.best { '*' } else { ' ' };
         let measured = measured_words(trace, row);
-        let filled = value(trace, row).map_or(0, |value| (value / longest.max(1e-9) * PLOT as f64) as usize);
+        let filled = row.value(goal).map_or(0, |value| (value / longest.max(1e-9) * PLOT as f64) as usize);
         let bar = if row.satisfies == Some(false) { "." } else { "#" }.repeat(filled.min(PLOT));
         let line =
             format!("{number:>4}{mark} {:<width$}  {:<9}  {measured:<24}  {bar}", row.label, row.status);
         out(line.trim_end());
     }
-    if matches!(trace.search.goal, Goal::Fastest { .. }) {
+    if matches!(goal, Goal::Fastest { .. }) {
         out("Bars: time; # satisfies the bound, . does not");
     }
     out(&trace.sentence());
-    for FieldImportance { field, of_time, of_difference, of_rating } in &trace.importance {
-        let words = [("time", of_time), ("difference", of_difference), ("rating", of_rating)];
-        let words =
-            words.iter().filter_map(|(name, part)| Some(format!("{name} {:.0} %", part.as_ref()? * 100.0)));
-        let words: Vec<_> = words.collect();
-        if !words.is_empty() {
-            out(&format!("Importance of {field}: {}", words.join(", ")));
-        }
-    }
-}
-
-/// What the bar of a trial shows.
-fn value(trace: &SearchTrace, row: &TrialRow) -> Option<f64> {
-    match trace.search.goal {
-        Goal::Fastest { .. } => row.note.seconds.map(|Secs(seconds)| seconds),
-        Goal::BestRated => (row.stars > 0).then(|| f64::from(row.stars)),
+    for known in trace.importance.iter().filter(|known| !known.words().is_empty()) {
+        out(&format!("Importance of {}: {}", known.field, known.words()));
     }
 }
 

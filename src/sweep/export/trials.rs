@@ -2,8 +2,7 @@
 
 use html_escape::encode_text as text;
 
-use crate::core::Secs;
-use crate::sweep::search::{Goal, SearchTrace, TrialRow};
+use crate::sweep::search::{SearchTrace, TrialRow};
 
 /// Width and height of the plot in its own units.
 const PLOT: [f64; 2] = [600.0, 160.0];
@@ -12,10 +11,7 @@ const MARGIN: f64 = 34.0;
 
 /// The section of a search.
 pub(super) fn section(trace: &SearchTrace) -> String {
-    let [first, second] = match trace.search.goal {
-        Goal::Fastest { metric, .. } => ["Time", metric.label()],
-        Goal::BestRated => ["Stars", ""],
-    };
+    let [first, second] = trace.search.goal.columns();
     let rows: String = trace.trials.iter().map(|trial| row(trace, trial)).collect();
     format!(
         "<section id=\"trials\"><h2>Search for the {}</h2><p>{}</p>\n{}<table><thead><tr><th>Trial</th>\
@@ -29,7 +25,6 @@ pub(super) fn section(trace: &SearchTrace) -> String {
 }
 
 fn row(trace: &SearchTrace, trial: &TrialRow) -> String {
-    let number = if trial.number == 0 { "reference".to_owned() } else { trial.number.to_string() };
     let (class, mark) = if Some(trial.number) == trace.best {
         (" class=\"best\"", " · best")
     } else if trial.satisfies == Some(false) {
@@ -37,14 +32,7 @@ fn row(trace: &SearchTrace, trial: &TrialRow) -> String {
     } else {
         ("", "")
     };
-    let seconds = trial.note.seconds.map(|Secs(seconds)| format!("{seconds:.2} s")).unwrap_or_default();
-    let [first, second] = match trace.search.goal {
-        Goal::Fastest { metric, .. } => {
-            [seconds, trial.note.difference.map(|value| metric.text(value)).unwrap_or_default()]
-        }
-        Goal::BestRated if trial.stars == 0 => ["not rated".to_owned(), String::new()],
-        Goal::BestRated => [trial.stars.to_string(), String::new()],
-    };
+    let (number, [first, second]) = (trial.name(), trial.values_text(trace.search.goal));
     format!(
         "<tr{class}><td>{number}{mark}</td><td>{}</td><td>{}</td><td>{first}</td><td>{second}</td></tr>\n",
         text(&trial.label),
@@ -52,18 +40,10 @@ fn row(trace: &SearchTrace, trial: &TrialRow) -> String {
     )
 }
 
-/// The value of a trial: seconds, or stars.
-fn value(trace: &SearchTrace, trial: &TrialRow) -> Option<f64> {
-    match trace.search.goal {
-        Goal::Fastest { .. } => trial.note.seconds.map(|Secs(seconds)| seconds),
-        Goal::BestRated => (trial.stars > 0).then(|| f64::from(trial.stars)),
-    }
-}
-
 /// A dot for each trial and a line for the best one so far.
 fn plot(trace: &SearchTrace) -> String {
-    let values: Vec<_> =
-        trace.trials.iter().filter_map(|trial| Some((trial, value(trace, trial)?))).collect();
+    let goal = trace.search.goal;
+    let values: Vec<_> = trace.trials.iter().filter_map(|trial| Some((trial, trial.value(goal)?))).collect();
     let most = values.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     let last = trace.trials.iter().map(|trial| trial.number).max().unwrap_or_default();
     if most <= 0.0 || last == 0 {
@@ -83,7 +63,7 @@ fn plot(trace: &SearchTrace) -> String {
     let drawn = values.iter().map(dot).collect::<Vec<_>>().concat();
     let best = trace.trials.iter().filter_map(|trial| Some((trial.number, trial.best_so_far?)));
     let best: Vec<_> = best.map(|(number, value)| format!("{:.1},{:.1}", x(number), y(value))).collect();
-    let unit = if matches!(trace.search.goal, Goal::Fastest { .. }) { "s" } else { "stars" };
+    let unit = goal.unit();
     format!(
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"Trials of the search\">\
          <line x1=\"{MARGIN}\" y1=\"{bottom}\" x2=\"{right}\" y2=\"{bottom}\"/>\
@@ -101,14 +81,7 @@ fn plot(trace: &SearchTrace) -> String {
 
 /// How much each field matters.
 fn importance(trace: &SearchTrace) -> String {
-    let parts = |field: &crate::sweep::FieldImportance| {
-        let named =
-            [("time", field.of_time), ("difference", field.of_difference), ("rating", field.of_rating)];
-        let known =
-            named.into_iter().filter_map(|(name, part)| Some(format!("{name} {:.0} %", part? * 100.0)));
-        known.collect::<Vec<_>>().join(", ")
-    };
-    let known = trace.importance.iter().map(|field| (text(&field.field), parts(field)));
+    let known = trace.importance.iter().map(|field| (text(&field.field), field.words()));
     let known = known.filter(|(_, parts)| !parts.is_empty());
     let items = known.map(|(field, parts)| format!("<li>{field}: {parts}</li>")).collect::<Vec<_>>().concat();
     if items.is_empty() { items } else { format!("<p>Importance of each field</p><ul>{items}</ul>\n") }
@@ -117,8 +90,9 @@ fn importance(trace: &SearchTrace) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Secs;
     use crate::metrics::DifferenceMetric;
-    use crate::sweep::{FieldImportance, GuidedSearch, TrialNote};
+    use crate::sweep::{FieldImportance, Goal, GuidedSearch, TrialNote};
 
     fn trial(number: usize, seconds: f64, difference: f64) -> TrialRow {
         let (seconds, difference) = (Some(Secs(seconds)), Some(difference));

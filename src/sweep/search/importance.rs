@@ -27,6 +27,16 @@ pub struct FieldImportance {
     pub of_rating: Option<f64>,
 }
 
+impl FieldImportance {
+    /// The parts that are known, for instance "time 75 %, difference 20 %"; empty if none is.
+    pub fn words(&self) -> String {
+        let named = [("time", self.of_time), ("difference", self.of_difference), ("rating", self.of_rating)];
+        let known =
+            named.into_iter().filter_map(|(name, part)| Some(format!("{name} {:.0} %", part? * 100.0)));
+        known.collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// Measured values: the place of a trial, and its value.
 pub(super) type Measured<'a> = Vec<(&'a [u32], f64)>;
 

@@ -46,6 +46,52 @@ pub struct TrialRow {
     pub best_so_far: Option<f64>,
 }
 
+impl TrialRow {
+    /// Its number in words.
+    pub fn name(&self) -> String {
+        if self.number == 0 { "reference".to_owned() } else { self.number.to_string() }
+    }
+
+    /// What the search looks for: seconds, or stars; `None` if it has none yet.
+    pub fn value(&self, goal: Goal) -> Option<f64> {
+        match goal {
+            Goal::Fastest { .. } => self.note.seconds.map(|Secs(seconds)| seconds),
+            Goal::BestRated => (self.stars > 0).then(|| f64::from(self.stars)),
+        }
+    }
+
+    /// Its values below the heads of [`Goal::columns`].
+    pub fn values_text(&self, goal: Goal) -> [String; 2] {
+        match goal {
+            Goal::Fastest { metric, .. } => {
+                let seconds = self.note.seconds.map(|Secs(seconds)| format!("{seconds:.2} s"));
+                let difference = self.note.difference.map(|value| metric.text(value));
+                [seconds, difference].map(Option::unwrap_or_default)
+            }
+            Goal::BestRated if self.stars == 0 => ["not rated".to_owned(), String::new()],
+            Goal::BestRated => [self.stars.to_string(), String::new()],
+        }
+    }
+}
+
+impl Goal {
+    /// What is measured for each trial: the heads of two columns, of which the second may be empty.
+    pub fn columns(self) -> [&'static str; 2] {
+        match self {
+            Self::Fastest { metric, .. } => ["Time", metric.label()],
+            Self::BestRated => ["Stars", ""],
+        }
+    }
+
+    /// The unit of [`TrialRow::value`].
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Fastest { .. } => "s",
+            Self::BestRated => "stars",
+        }
+    }
+}
+
 impl SearchTrace {
     /// The best trial.
     pub fn best_row(&self) -> Option<&TrialRow> {

@@ -6,8 +6,7 @@ use egui_plot::{Line, MarkerShape, Plot, Points};
 use super::view::SweepAction;
 use crate::app::background::searches::SearchStatus;
 use crate::app::theme;
-use crate::core::Secs;
-use crate::sweep::{FieldImportance, Goal, SearchEnd, SearchTrace, SearchWait, SweepRecord, TrialRow};
+use crate::sweep::{FieldImportance, SearchEnd, SearchTrace, SearchWait, SweepRecord, TrialRow};
 
 /// Height of the plot in points.
 const PLOT: f32 = 120.0;
@@ -61,26 +60,18 @@ fn status_words(record: &SweepRecord, status: Option<&SearchStatus>) -> (String,
     }
 }
 
-/// The value of a trial: seconds, or stars.
-fn value(goal: Goal, row: &TrialRow) -> Option<f64> {
-    match goal {
-        Goal::Fastest { .. } => row.note.seconds.map(|Secs(seconds)| seconds),
-        Goal::BestRated => (row.stars > 0).then(|| f64::from(row.stars)),
-    }
-}
-
 fn plot_ui(ui: &mut Ui, trace: &SearchTrace) {
     let tokens = theme::tokens(ui);
     let goal = trace.search.goal;
     let points = |is_wanted: &dyn Fn(&TrialRow) -> bool| -> Vec<[f64; 2]> {
         let rows = trace.trials.iter().filter(|row| is_wanted(row));
-        rows.filter_map(|row| Some([row.number as f64, value(goal, row)?])).collect()
+        rows.filter_map(|row| Some([row.number as f64, row.value(goal)?])).collect()
     };
     let fits = points(&|row| row.satisfies != Some(false));
     let misses = points(&|row| row.satisfies == Some(false));
     let best: Vec<_> =
         trace.trials.iter().filter_map(|row| Some([row.number as f64, row.best_so_far?])).collect();
-    let unit = if matches!(goal, Goal::Fastest { .. }) { "s" } else { "stars" };
+    let unit = goal.unit();
     let plot = Plot::new("trials of the search")
         .height(PLOT)
         .allow_drag(false)
@@ -109,11 +100,7 @@ fn plot_ui(ui: &mut Ui, trace: &SearchTrace) {
 fn table_ui(ui: &mut Ui, trace: &SearchTrace) {
     let goal = trace.search.goal;
     Grid::new("trials").striped(true).num_columns(5).show(ui, |ui| {
-        let value_name = match goal {
-            Goal::Fastest { metric, .. } => ["Time", metric.label()],
-            Goal::BestRated => ["Stars", ""],
-        };
-        for head in ["Trial", "Settings", "State"].into_iter().chain(value_name) {
+        for head in ["Trial", "Settings", "State"].into_iter().chain(goal.columns()) {
             ui.strong(head);
         }
         ui.end_row();
@@ -124,11 +111,11 @@ fn table_ui(ui: &mut Ui, trace: &SearchTrace) {
                 let text = if row.satisfies == Some(false) { text.weak() } else { text };
                 if is_best { text.strong() } else { text }
             };
-            let number = if row.number == 0 { "reference".to_owned() } else { row.number.to_string() };
+            let number = row.name();
             ui.label(text(if is_best { format!("{number} · best") } else { number }));
             ui.label(text(row.label.clone()));
             ui.label(text(row.status.to_owned()));
-            let [first, second] = measured(goal, row);
+            let [first, second] = row.values_text(goal);
             ui.label(text(first));
             let second = ui.label(text(second));
             if let Some(psnr) = row.note.preview_psnr {
@@ -137,14 +124,6 @@ fn table_ui(ui: &mut Ui, trace: &SearchTrace) {
             ui.end_row();
         }
     });
-}
-
-fn measured(goal: Goal, row: &TrialRow) -> [String; 2] {
-    let Goal::Fastest { metric, .. } = goal else {
-        return [if row.stars == 0 { "not rated".to_owned() } else { row.stars.to_string() }, String::new()];
-    };
-    let seconds = row.note.seconds.map(|Secs(seconds)| format!("{seconds:.2} s")).unwrap_or_default();
-    [seconds, row.note.difference.map(|value| metric.text(value)).unwrap_or_default()]
 }
 
 fn importance_ui(ui: &mut Ui, fields: &[FieldImportance]) {
