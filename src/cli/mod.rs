@@ -5,6 +5,7 @@ mod args;
 mod bench;
 mod compare;
 mod convert;
+mod desktop;
 mod diagnosis;
 mod doctor;
 mod draft;
@@ -71,6 +72,7 @@ pub fn run(cli: Cli, window: impl FnOnce(RendererName, PathBuf, Option<PathBuf>)
         Some(Command::Doctor(args)) => doctor::run(&args, &cli.common),
         Some(Command::Runtime(args)) => runtime::run(&args, &cli.common).map(|()| ExitCode::Done),
         Some(Command::Settings(args)) => settings::run(&args, &cli.common).map(|()| ExitCode::Done),
+        Some(Command::Desktop(args)) => desktop::run(&args, &cli.common).map(|()| ExitCode::Done),
         None => Places::new(&cli.common)
             .and_then(|places| window(cli.renderer, places.data_dir, places.models_dir))
             .map(|()| ExitCode::Done),

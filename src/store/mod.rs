@@ -2,6 +2,7 @@
 
 mod checked_files;
 mod data_dir;
+mod desktop_entry;
 mod journal;
 mod lock;
 mod log;
@@ -15,6 +16,7 @@ mod whole_file;
 
 pub use checked_files::CheckedFiles;
 pub use data_dir::{DATA_DIR_VARIABLE, choose_data_dir, default_data_dir};
+pub use desktop_entry::{DESKTOP_FILE, DesktopEntryDocument, install_desktop_entry, remove_desktop_entry};
 pub use journal::{Damage, Journal, JournalUpdate, Locked};
 pub use lock::{HeldLock, lock_is_free, remove_free_lock};
 pub use log::{LOG_FILE, LogLayer, LogLevel, LogLine, log_lines_after, log_to_file, record_log_line};

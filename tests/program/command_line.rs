@@ -32,6 +32,25 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_desktop_entry_is_installed_and_removed() {
+    let share = tempfile::tempdir().unwrap();
+    let run = |verb: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wandeck"));
+        let run =
+            command.args(["desktop", verb, "--json"]).env("XDG_DATA_HOME", share.path()).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+        document["entry"].as_str().map(str::to_owned)
+    };
+    let entry = run("install").unwrap();
+    let said = std::fs::read_to_string(&entry).unwrap();
+    assert!(said.contains(env!("CARGO_BIN_EXE_wandeck")), "{said}");
+    assert_eq!(run("remove"), Some(entry));
+    assert_eq!(run("remove"), None);
+}
+
 #[test]
 fn json_describes_the_result() {
     let dir = tempfile::tempdir().unwrap();

@@ -22,4 +22,5 @@ mod sweep_reading;
 pub(super) mod sweeps;
 pub(super) mod system_notifications;
 pub(super) mod task;
+pub(super) mod taskbar;
 pub(super) mod tokens;

@@ -1,8 +1,7 @@
 //! Notifications of the desktop, for what happens while the window has no focus.
 //!
 //! The desktop is asked on a thread of its own, because its service may take seconds to answer. If it cannot be reached,
-//! the log says so; the window shows nothing, since its own list has every notification anyway. The taskbar shows the
-//! progress as part of the window's title: neither egui nor winit offers a progress bar there.
+//! the log says so; the window shows nothing, since its own list has every notification anyway.
 
 use super::task::TaskThread;
 use crate::core::{Result, Waker};

@@ -34,6 +34,7 @@ use crate::app::background::searches::Searches;
 use crate::app::background::sweeps::Sweeps;
 use crate::app::background::system_notifications::SystemNotifications;
 use crate::app::background::task::TaskThread;
+use crate::app::background::taskbar::Taskbar;
 use crate::app::background::tokens::Tokens;
 use crate::app::form::Form;
 use crate::app::panels::compare::ComparePanel;
@@ -125,6 +126,7 @@ pub(super) struct State {
     /// Whether a job ended while the window had no focus, and the taskbar does not show it yet.
     pub(super) wants_attention: bool,
     pub(super) desktop: SystemNotifications,
+    pub(super) taskbar: Taskbar,
     pub(super) worker: Worker,
 }
 
@@ -217,6 +219,7 @@ impl App {
             is_focused: true,
             wants_attention: false,
             desktop: SystemNotifications::start(waker())?,
+            taskbar: Taskbar::start()?,
             notifications,
             form,
             data_dir,
@@ -307,8 +310,10 @@ impl App {
         shortcuts::pressed(ctx, excluded).into_iter().map(Action::Command).collect()
     }
 
-    /// Shows the progress of the running job in the window's title.
-    fn set_title(&mut self, ctx: &Context) {
+    /// Shows the progress of the running job in the window's title and in the taskbar.
+    fn show_progress(&mut self, ctx: &Context) {
+        let progress = attention::progress(&self.state.live, &self.state.queue);
+        self.state.taskbar.show(progress);
         let title = attention::title(&self.state.live, &self.state.queue);
         if title != self.title {
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
@@ -403,7 +408,7 @@ impl eframe::App for App {
         if !self.state.live.is_empty() {
             ctx.request_repaint_after(CLOCK_TICK);
         }
-        self.set_title(ctx);
+        self.show_progress(ctx);
         self.save_when_due(ctx, now);
     }
 

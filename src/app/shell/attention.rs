@@ -1,6 +1,7 @@
 //! What reaches a person who looks elsewhere: the window's title, and notifications of the desktop.
 
 use super::live_jobs::LiveJobs;
+use crate::app::background::taskbar::TaskbarProgress;
 use crate::core::Event;
 use crate::jobs::{Job, JobId};
 
@@ -14,6 +15,14 @@ pub(super) fn title(live: &LiveJobs, queue: &[Job]) -> String {
     let prompt = queue.iter().find(|job| job.id == id).map(|job| first_words(&job.spec.draft.prompt));
     let name = prompt.filter(|prompt| !prompt.is_empty()).unwrap_or_else(|| format!("job {id}"));
     format!("{percent:.0} % – {name} – Wandeck")
+}
+
+/// What the taskbar shows while a job runs in this program.
+pub(super) fn progress(live: &LiveJobs, queue: &[Job]) -> Option<TaskbarProgress> {
+    let (_, running) = live.first()?;
+    let percent = (running.follower.progress().fraction() * 100.0).clamp(0.0, 100.0) as u8;
+    let jobs = queue.iter().filter(|job| job.ended().is_none()).count();
+    Some(TaskbarProgress { percent, jobs })
 }
 
 /// What the desktop says about the end of a job; nothing about other events, or one that a person cancelled.
@@ -60,6 +69,7 @@ mod tests {
     fn the_title_says_how_far_which_job_is() {
         let (mut live, stage) = (LiveJobs::default(), Stage::DenoiseHigh);
         assert_eq!(title(&live, &queue()), "Wandeck");
+        assert_eq!(progress(&live, &queue()), None);
         for event in [
             Event::Started { seed: Seed(1), plan: vec![(stage, 4)] },
             Event::StageStarted { stage },
@@ -69,6 +79,7 @@ mod tests {
         }
         assert_eq!(title(&live, &queue()), "25 % – A lighthouse at dusk, slow dolly in… – Wandeck");
         assert_eq!(title(&live, &[]), "25 % – job 4 – Wandeck");
+        assert_eq!(progress(&live, &queue()), Some(TaskbarProgress { percent: 25, jobs: 1 }));
     }
 
     #[test]

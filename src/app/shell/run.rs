@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::ViewportBuilder;
+use eframe::egui::{IconData, ViewportBuilder};
 
 use crate::app::shell::app::App;
 use crate::core::{Error, Kind, Result};
@@ -25,6 +25,7 @@ pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -
         viewport: ViewportBuilder::default()
             .with_title("Wandeck")
             .with_app_id("wandeck")
+            .with_icon(icon())
             .with_inner_size([1440.0, 900.0])
             .with_min_inner_size([800.0, 500.0])
             .with_drag_and_drop(true),
@@ -46,6 +47,11 @@ pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -
         },
         other => no_window(&other),
     })
+}
+
+/// The icon in the taskbar and in the window's frame; on Wayland it is that of the desktop file.
+fn icon() -> IconData {
+    eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icon.png")).unwrap_or_default()
 }
 
 fn no_window(why: &dyn std::fmt::Display) -> Error {
@@ -76,6 +82,11 @@ fn without_source_place(why: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_window_has_an_icon_of_its_own() {
+        assert_eq!((icon().width, icon().height), (128, 128));
+    }
 
     #[test]
     fn no_message_has_a_path_of_the_build_machine() {

@@ -1,6 +1,7 @@
 //! The arguments of the command line, a file for each group of verbs.
 
 mod bench;
+mod desktop;
 mod generate;
 mod inspect;
 mod models;
@@ -13,6 +14,7 @@ mod sweep;
 mod value;
 
 pub(super) use bench::{BenchArgs, BenchVerb};
+pub(super) use desktop::{DesktopArgs, DesktopVerb};
 pub(super) use generate::Generate;
 pub(super) use inspect::{Graph, GraphVerb, Lora, LoraVerb, Presets, PresetsVerb};
 pub(super) use models::{

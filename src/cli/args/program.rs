@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::bench::BenchArgs;
+use super::desktop::DesktopArgs;
 use super::generate::Generate;
 use super::inspect::{Graph, Lora, Presets};
 use super::models::Models;
@@ -96,6 +97,8 @@ pub(in crate::cli) enum Command {
     Runtime(RuntimeArgs),
     /// Show and change settings
     Settings(SettingsArgs),
+    /// Put the program into the applications menu, or take it out
+    Desktop(DesktopArgs),
 }
 
 #[cfg(test)]
