@@ -184,13 +184,7 @@ impl App {
                     self.panels.compose.focus_prompt();
                 }
             }
-            Command::MonitorLine => {
-                if self.layout.monitor_is_line {
-                    self.layout.show(PanelId::Monitor);
-                } else {
-                    self.layout.monitor_is_line = true;
-                }
-            }
+            Command::MonitorLine => self.layout.toggle_monitor_line(),
             Command::ResetLayout => self.layout.reset(),
             Command::DarkTheme => state.set_theme(ctx, ThemePreference::Dark),
             Command::LightTheme => state.set_theme(ctx, ThemePreference::Light),

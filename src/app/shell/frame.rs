@@ -282,6 +282,15 @@ impl Behavior<PanelId> for Tree<'_> {
         SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
     }
 
+    fn drag_preview_stroke(&self, visuals: &Visuals) -> Stroke {
+        Stroke::new(1.0, visuals.hyperlink_color)
+    }
+
+    /// What a dropped tab would cover.
+    fn drag_preview_color(&self, visuals: &Visuals) -> Color32 {
+        visuals.hyperlink_color.gamma_multiply(0.25)
+    }
+
     fn tab_bar_color(&self, visuals: &Visuals) -> Color32 {
         visuals.extreme_bg_color
     }
