@@ -242,6 +242,12 @@ impl Command {
         }
     }
 
+    /// Its first shortcut in words; empty if there is none.
+    pub(in crate::app) fn keys(self, ctx: &Context) -> String {
+        let shortcuts = Shortcuts::installed(ctx);
+        shortcuts.of(self).first().map(|shortcut| ctx.format_shortcut(shortcut)).unwrap_or_default()
+    }
+
     /// The tooltip with the shortcut.
     pub(in crate::app) fn tooltip(self, ctx: &Context) -> String {
         self.tooltip_with(ctx, self.about())

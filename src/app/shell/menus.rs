@@ -6,7 +6,6 @@ use super::action::Action;
 use super::app::State;
 use super::command::Command;
 use super::layout::{Layout, PanelId};
-use super::shortcuts::Shortcuts;
 use crate::app::panels::player::PlayerCommand;
 
 /// Draws the bar; returns the user's actions.
@@ -105,9 +104,7 @@ fn items_ui(ui: &mut Ui, state: &State, asked: &mut Vec<Command>, commands: &[Co
 }
 
 fn item_ui(ui: &mut Ui, command: Command, text: &str, may: Result<(), String>, asked: &mut Vec<Command>) {
-    let keys = Shortcuts::installed(ui.ctx());
-    let keys = keys.of(command).first().map(|key| ui.ctx().format_shortcut(key)).unwrap_or_default();
-    let button = Button::new(text).shortcut_text(keys);
+    let button = Button::new(text).shortcut_text(command.keys(ui.ctx()));
     let response = ui.add_enabled(may.is_ok(), button).on_hover_text(command.about());
     let response = match may {
         Ok(()) => response,

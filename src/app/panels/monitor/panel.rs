@@ -17,9 +17,9 @@ use crate::monitor::{
 };
 
 /// Minimum width for the table beside the plots.
-const WIDE: f32 = 760.0;
+const WIDE: f32 = 790.0;
 /// Width of the table.
-const SIDE_WIDTH: f32 = 400.0;
+const SIDE_WIDTH: f32 = 430.0;
 /// What was measured is drawn anew this often while the monitor is seen.
 const REFRESH: Duration = Duration::from_secs(1);
 /// Seconds without a movement of the pointer after which nobody watches.

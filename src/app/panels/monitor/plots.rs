@@ -1,6 +1,8 @@
 //! Rows of plots on a common time axis, with the stages in the background.
 
-use eframe::egui::{self, Align2, FontId, Label, Rangef, RichText, Sense, Ui, Vec2, pos2, vec2};
+use eframe::egui::{
+    self, Align2, FontId, Label, Rangef, RichText, Role, Sense, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
 use egui_plot::{Plot, PlotPoint, PlotUi};
 
 use super::cursor;
@@ -24,11 +26,13 @@ const LINE: f32 = 16.0;
 /// Height of the names of the stages above the rows.
 const STAGES: f32 = 14.0;
 /// Height of the strip and of the sentence below the rows.
-const BELOW: f32 = 38.0;
+const BELOW: f32 = 45.0;
 /// Room between two rows.
 const BETWEEN: f32 = 2.0;
-/// Height of the strip that shows the causes of slowness.
-const STRIP: f32 = 7.0;
+/// Height of the strip that shows the causes of slowness, with its name.
+const STRIP: f32 = 14.0;
+/// Height of the coloured bar in it.
+const BAR: f32 = 7.0;
 
 /// What the rows draw.
 pub(super) struct PlotFrame<'a> {
@@ -76,7 +80,7 @@ pub(super) fn ui(ui: &mut Ui, frame: &PlotFrame<'_>, slowdowns: &[Slowdown]) -> 
             }
         });
     }
-    strip_ui(ui, frame.range, slowdowns);
+    strip_ui(ui, frame, slowdowns);
     if let Some(at) = touched.cursor {
         cursor::ui(ui, frame, at);
     }
@@ -197,6 +201,11 @@ impl TimeAxis {
         let part = (at.0 - self.range.from.0) / self.range.seconds().0.max(f64::EPSILON);
         self.left + (self.right - self.left) * part.clamp(0.0, 1.0) as f32
     }
+
+    fn at(&self, x: f32) -> Secs {
+        let part = f64::from((x - self.left) / (self.right - self.left).max(1.0));
+        Secs(self.range.from.0 + self.range.seconds().0 * part)
+    }
 }
 
 /// The names of the stages above their bands, where they fit.
@@ -222,17 +231,62 @@ fn stages_ui(ui: &mut Ui, frame: &PlotFrame<'_>) {
     }
 }
 
-/// Causes of slowness as colours on the time axis; the sentence below says the same.
-fn strip_ui(ui: &mut Ui, range: TimeRange, slowdowns: &[Slowdown]) {
-    let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), STRIP), Sense::hover());
+/// Causes of slowness as colours on the time axis, with the name of the strip beside it; the sentence below says the
+/// same about the whole job.
+fn strip_ui(ui: &mut Ui, frame: &PlotFrame<'_>, slowdowns: &[Slowdown]) {
+    let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), STRIP), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Why slow"));
     let tokens = theme::tokens(ui);
-    let axis = TimeAxis::new(ui, area, range);
-    let bar = |from: f32, to: f32| egui::Rect::from_min_max(pos2(from, area.top()), pos2(to, area.bottom()));
-    ui.painter().rect_filled(bar(axis.left, axis.right), 1.0, tokens.good.gamma_multiply(0.6));
+    let axis = TimeAxis::new(ui, area, frame.range);
+    let name = if frame.job.is_some() { "Why slow" } else { "Why slow: no job" };
+    let at = pos2(area.left(), area.center().y);
+    ui.painter().text(at, Align2::LEFT_CENTER, name, FontId::proportional(11.0), ui.visuals().text_color());
+    let middle = area.center().y;
+    let bar = |from: f32, to: f32| {
+        egui::Rect::from_min_max(pos2(from, middle - 0.5 * BAR), pos2(to, middle + 0.5 * BAR))
+    };
+    ui.painter().rect_filled(bar(axis.left, axis.right), 1.0, tokens.line);
+    let ran = frame.job.map(|job| (job.began, job.ended.unwrap_or(frame.range.to)));
+    let free = ran.map(|(began, ended)| (axis.x(began), axis.x(ended)));
+    if let Some((from, to)) = free.filter(|(from, to)| to > from) {
+        ui.painter().rect_filled(bar(from, to), 1.0, tokens.good.gamma_multiply(0.6));
+    }
     for slowdown in slowdowns {
         let (from, to) = (axis.x(slowdown.range.from), axis.x(slowdown.range.to));
         if to > from {
             ui.painter().rect_filled(bar(from, to), 1.0, tokens.warning);
         }
+    }
+    if let Some(pointer) = response.hover_pos().filter(|pointer| pointer.x >= axis.left) {
+        response.on_hover_text(strip_text(axis.at(pointer.x), ran, slowdowns));
+    }
+}
+
+/// What the strip shows at a time.
+fn strip_text(at: Secs, ran: Option<(Secs, Secs)>, slowdowns: &[Slowdown]) -> String {
+    if ran.is_none_or(|(began, ended)| at < began || at > ended) {
+        return "No job ran here".to_owned();
+    }
+    let here = slowdowns.iter().find(|slowdown| slowdown.range.contains(at));
+    here.map_or_else(
+        || "Nothing slows the job here".to_owned(),
+        |slowdown| format!("Slowed by {}", slowdown.cause),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::SlowCause;
+
+    #[test]
+    fn the_strip_says_what_its_colours_mean() {
+        let range = TimeRange { from: Secs(2.0), to: Secs(3.0) };
+        let slowdowns = [Slowdown { cause: SlowCause::Disk, range }];
+        let text = |at| strip_text(Secs(at), Some((Secs(1.0), Secs(4.0))), &slowdowns);
+        assert_eq!(text(2.5), "Slowed by reading weights from disk");
+        assert_eq!(text(3.5), "Nothing slows the job here");
+        assert_eq!(text(4.5), "No job ran here");
+        assert_eq!(strip_text(Secs(2.5), None, &slowdowns), "No job ran here");
     }
 }

@@ -120,7 +120,7 @@ fn table_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, range: TimeRange) {
         [DeviceMetric::Use, DeviceMetric::UsedMemory, DeviceMetric::Power, DeviceMetric::Temperature]
             .map(|metric| Metric::Device(index, metric))
     });
-    Grid::new("monitor table").num_columns(6).striped(true).spacing([10.0, 3.0]).show(ui, |ui| {
+    Grid::new("monitor table").num_columns(6).striped(true).spacing([8.0, 3.0]).show(ui, |ui| {
         ui.label("");
         for name in ["now", "min", "avg", "p95", "max"] {
             ui.weak(name);

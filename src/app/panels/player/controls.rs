@@ -1,8 +1,10 @@
 //! The player's controls: transport and position, and below them speed, range, zoom and export.
 
-use eframe::egui::{Align, ComboBox, Label, Layout, Rect, Role, Slider, Ui, WidgetInfo, vec2};
+use eframe::egui::containers::menu::MenuButton;
+use eframe::egui::{Align, Button, ComboBox, Label, Layout, Rect, Role, Slider, Ui, Vec2, WidgetInfo, vec2};
+use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
-    ICON_PAUSE, ICON_PLAY_ARROW, ICON_REPEAT, ICON_SYNC_ALT, ICON_TRENDING_FLAT,
+    ICON_MORE_HORIZ, ICON_PAUSE, ICON_PLAY_ARROW, ICON_REPEAT, ICON_SYNC_ALT, ICON_TRENDING_FLAT,
 };
 
 use super::command::PlayerCommand;
@@ -17,6 +19,10 @@ const HEIGHT: f32 = 74.0;
 const ROW: f32 = 36.0;
 /// Below this width the position is short, and the options take two rows.
 const NARROW: f32 = 530.0;
+/// Below this width, and below this height of the panel, the options are in a menu.
+const TIGHT: [f32; 2] = [350.0, 350.0];
+/// Width from which on there are buttons for a step back and forward.
+const STEPS: f32 = 240.0;
 /// Width of "Frame 121 of 121 · 7.50 s".
 const POSITION_WIDTH: f32 = 176.0;
 /// Width of "121 / 121".
@@ -26,46 +32,149 @@ const VALUE_WIDTH: f32 = 52.0;
 /// The listed speeds, relative to the video's frame rate.
 const SPEEDS: [f64; 7] = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0];
 
-/// Height of the controls in a panel of this width.
-pub(super) fn height(width: f32) -> f32 {
-    if width < NARROW { HEIGHT + ROW } else { HEIGHT }
+/// How the controls are arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrangement {
+    /// Transport, and all options in a row below it.
+    Wide,
+    /// Transport without first and last frame, and the options in two rows.
+    Narrow,
+    /// One row, with the options in a menu, so that the video has the room.
+    Tight,
+}
+
+impl Arrangement {
+    /// The arrangement for a panel of this size.
+    pub(super) fn of(panel: Vec2) -> Self {
+        if panel.x < TIGHT[0] || panel.y < TIGHT[1] {
+            Self::Tight
+        } else if panel.x < NARROW {
+            Self::Narrow
+        } else {
+            Self::Wide
+        }
+    }
+
+    /// Height of the controls.
+    pub(super) fn height(self) -> f32 {
+        match self {
+            Self::Wide => HEIGHT,
+            Self::Narrow => HEIGHT + ROW,
+            Self::Tight => HEIGHT - ROW,
+        }
+    }
 }
 
 /// Draws the rows; `zoom` is in screen pixels per pixel of the frame.
-pub(super) fn ui(ui: &mut Ui, screen: &Screen, zoom: Option<f32>, actions: &mut Vec<PlayerAction>) {
+pub(super) fn ui(
+    ui: &mut Ui,
+    screen: &Screen,
+    arrangement: Arrangement,
+    zoom: Option<f32>,
+    actions: &mut Vec<PlayerAction>,
+) {
     ui.add_space(4.0);
-    let is_narrow = ui.available_width() < NARROW;
     ui.add_enabled_ui(screen.frames > 0, |ui| {
-        ui.horizontal(|ui| transport_ui(ui, screen, is_narrow, actions));
-        if is_narrow {
-            ui.horizontal(|ui| speed_and_range_ui(ui, screen, actions));
-            ui.horizontal(|ui| view_ui(ui, zoom, actions));
-        } else {
-            ui.horizontal(|ui| {
-                speed_and_range_ui(ui, screen, actions);
-                ui.separator();
-                view_ui(ui, zoom, actions);
-            });
+        ui.horizontal(|ui| transport_ui(ui, screen, arrangement, actions));
+        match arrangement {
+            Arrangement::Wide => {
+                ui.horizontal(|ui| {
+                    speed_and_range_ui(ui, screen, actions);
+                    ui.separator();
+                    view_ui(ui, zoom, actions);
+                });
+            }
+            Arrangement::Narrow => {
+                ui.horizontal(|ui| speed_and_range_ui(ui, screen, actions));
+                ui.horizontal(|ui| view_ui(ui, zoom, actions));
+            }
+            Arrangement::Tight => {}
         }
     });
 }
 
-fn transport_ui(ui: &mut Ui, screen: &Screen, is_narrow: bool, actions: &mut Vec<PlayerAction>) {
+fn transport_ui(ui: &mut Ui, screen: &Screen, arrangement: Arrangement, actions: &mut Vec<PlayerAction>) {
+    let is_narrow = arrangement != Arrangement::Wide;
+    let has_steps = ui.available_width() >= STEPS;
     // where there is little room, the first and the last frame are for the keyboard and the slider
     if !is_narrow {
         button_ui(ui, PlayerCommand::FirstFrame, actions);
     }
-    button_ui(ui, PlayerCommand::StepBack, actions);
+    if has_steps {
+        button_ui(ui, PlayerCommand::StepBack, actions);
+    }
     let (icon, name) = if screen.playing { (ICON_PAUSE, "Pause") } else { (ICON_PLAY_ARROW, "Play") };
     let play = PlayerCommand::PlayPause;
     if icon_button(ui, icon, name, &Command::Player(play).tooltip(ui.ctx())).clicked() {
         actions.push(PlayerAction::Command(play));
     }
-    button_ui(ui, PlayerCommand::StepForward, actions);
+    if has_steps {
+        button_ui(ui, PlayerCommand::StepForward, actions);
+    }
     if !is_narrow {
         button_ui(ui, PlayerCommand::LastFrame, actions);
     }
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| position_ui(ui, screen, is_narrow, actions));
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        if arrangement == Arrangement::Tight {
+            options_menu_ui(ui, screen, actions);
+        }
+        position_ui(ui, screen, is_narrow, actions);
+    });
+}
+
+/// A menu with what has no button where there is little room.
+fn options_menu_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
+    use PlayerCommand::{
+        ClearInOut, CopyFrame, FirstFrame, FitFrame, FullSizeFrame, LastFrame, NextRepeatMode, SaveFrame,
+        SetInPoint, SetOutPoint, StepBack, StepForward,
+    };
+    let groups: [&[PlayerCommand]; 4] = [
+        &[StepBack, StepForward, FirstFrame, LastFrame],
+        &[SetInPoint, SetOutPoint, ClearInOut],
+        &[FitFrame, FullSizeFrame],
+        &[CopyFrame, SaveFrame],
+    ];
+    let enabled = ui.is_enabled();
+    let button = Button::new(ICON_MORE_HORIZ.rich_text().size(theme::ICON_SIZE)).min_size(theme::ICON_BUTTON);
+    let (response, _) = MenuButton::from_button(button).ui(ui, |ui| {
+        let (_, repeat) = repeat_mode(screen);
+        item_ui(ui, NextRepeatMode, &format!("Repeat mode: {repeat}"), actions);
+        ui.menu_button(format!("Speed: {}", times(screen.speed)), |ui| speeds_ui(ui, screen, actions));
+        for group in groups {
+            ui.separator();
+            for command in group {
+                item_ui(ui, *command, command.text(), actions);
+            }
+        }
+    });
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, "More controls"));
+    response.on_hover_text("Speed, repeat mode, in and out points, zoom, copy and save the frame");
+}
+
+fn item_ui(ui: &mut Ui, command: PlayerCommand, text: &str, actions: &mut Vec<PlayerAction>) {
+    let keys = Command::Player(command).keys(ui.ctx());
+    let response = ui.add(Button::new(text).shortcut_text(keys)).on_hover_text(command.about());
+    if response.clicked() {
+        actions.push(PlayerAction::Command(command));
+        ui.close();
+    }
+}
+
+fn repeat_mode(screen: &Screen) -> (MaterialIcon, &'static str) {
+    match screen.repeat {
+        Repeat::Loop => (ICON_REPEAT, "Loop"),
+        Repeat::PingPong => (ICON_SYNC_ALT, "Ping-pong"),
+        Repeat::Once => (ICON_TRENDING_FLAT, "Play once"),
+    }
+}
+
+fn speeds_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
+    for speed in SPEEDS {
+        let is_chosen = (speed - screen.speed).abs() < f64::EPSILON;
+        if ui.selectable_label(is_chosen, times(speed)).clicked() {
+            actions.push(PlayerAction::Speed(speed));
+        }
+    }
 }
 
 fn button_ui(ui: &mut Ui, command: PlayerCommand, actions: &mut Vec<PlayerAction>) {
@@ -111,11 +220,7 @@ fn range_ui(ui: &Ui, rect: Rect, screen: &Screen, last: u32) {
 
 /// How it repeats, how fast it plays, and the played range.
 fn speed_and_range_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
-    let (icon, name) = match screen.repeat {
-        Repeat::Loop => (ICON_REPEAT, "Loop"),
-        Repeat::PingPong => (ICON_SYNC_ALT, "Ping-pong"),
-        Repeat::Once => (ICON_TRENDING_FLAT, "Play once"),
-    };
+    let (icon, name) = repeat_mode(screen);
     let next = PlayerCommand::NextRepeatMode;
     let about = format!("{name}. {}", next.about());
     if icon_button(ui, icon, name, &Command::Player(next).tooltip_with(ui.ctx(), &about)).clicked() {
@@ -149,14 +254,7 @@ fn value_ui(ui: &mut Ui, text: String) -> eframe::egui::Response {
 fn speed_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
     let enabled = ui.is_enabled();
     let list = ComboBox::from_id_salt("speed").width(VALUE_WIDTH + 12.0).selected_text(times(screen.speed));
-    let list = list.show_ui(ui, |ui| {
-        for speed in SPEEDS {
-            let is_chosen = (speed - screen.speed).abs() < f64::EPSILON;
-            if ui.selectable_label(is_chosen, times(speed)).clicked() {
-                actions.push(PlayerAction::Speed(speed));
-            }
-        }
-    });
+    let list = list.show_ui(ui, |ui| speeds_ui(ui, screen, actions));
     list.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, enabled, "Speed"));
     list.response.on_hover_text("Speed relative to the video's own rate");
     let is_shuttle = (screen.rate - screen.speed).abs() > f64::EPSILON;

@@ -6,13 +6,15 @@ use eframe::egui::{
 };
 
 use super::command::PlayerCommand;
-use super::controls;
+use super::controls::{self, Arrangement};
 use super::view::{PlayerAction, PlayerView, Screen};
 use super::viewport::{Viewport, frame_ui};
 use crate::app::theme;
 
 /// Margin around a frame that fits the stage.
 const MARGIN: f32 = 8.0;
+/// Width from which on the names of result and preview fit beside each other.
+const BADGES: f32 = 560.0;
 
 /// The view state of the player.
 #[derive(Default)]
@@ -36,7 +38,8 @@ impl PlayerPanel {
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &PlayerView<'_>) -> Vec<PlayerAction> {
         let mut actions = Vec::new();
         let screen = view.screen;
-        let height = (ui.available_height() - controls::height(ui.available_width())).max(0.0);
+        let arrangement = Arrangement::of(ui.available_size());
+        let height = (ui.available_height() - arrangement.height()).max(0.0);
         let (rect, response) =
             ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Video"));
@@ -61,7 +64,7 @@ impl PlayerPanel {
         self.preview_ui(ui, rect, live, view, is_empty);
         let shown = result.unwrap_or(rect).shrink(MARGIN);
         let zoom = screen.texture.map(|(_, size)| self.viewport.scale(shown, size) * ui.pixels_per_point());
-        controls::ui(ui, screen, zoom, &mut actions);
+        controls::ui(ui, screen, arrangement, zoom, &mut actions);
         actions
     }
 
@@ -87,7 +90,8 @@ impl PlayerPanel {
         let Some(path) = &screen.path else { return };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let text = screen.job.map_or_else(|| name.to_string(), |job| format!("Result · job {job}"));
-        let place = Rect::from_min_max(rect.left_top() + vec2(8.0, 8.0), rect.left_top() + vec2(260.0, 34.0));
+        let right = 260.0_f32.min(rect.width() - 8.0);
+        let place = Rect::from_min_max(rect.left_top() + vec2(8.0, 8.0), rect.left_top() + vec2(right, 34.0));
         let mut child = ui.new_child(UiBuilder::new().max_rect(place));
         let frame = Frame::new().fill(theme::tokens(ui).stage).inner_margin(4.0).corner_radius(4);
         frame.show(&mut child, |ui| {
@@ -112,13 +116,16 @@ impl PlayerPanel {
         }
         let stage = preview.stage.name(view.has_two_experts).to_lowercase();
         let text = format!("Live preview · job {} · {stage}", preview.job);
+        // below the result's name where both do not fit beside each other
+        let top = if all.width() < BADGES { 38.0 } else { 8.0 };
+        let left = -300.0_f32.min(all.width() - 8.0);
         let place =
-            Rect::from_min_max(all.right_top() + vec2(-300.0, 8.0), all.right_top() + vec2(-8.0, 34.0));
+            Rect::from_min_max(all.right_top() + vec2(left, top), all.right_top() + vec2(-8.0, top + 26.0));
         let builder = UiBuilder::new().max_rect(place).layout(Layout::right_to_left(Align::Min));
         let mut child = ui.new_child(builder);
         let colour = theme::stage_colour(ui, preview.stage);
         let fill = theme::tokens(ui).stage;
-        let button = Button::new(RichText::new(text).small()).fill(fill).stroke((1.0, colour));
+        let button = Button::new(RichText::new(text).small()).fill(fill).stroke((1.0, colour)).truncate();
         let about = if self.hides_preview { "Show it beside the result" } else { "Hide it" };
         let response = child.add_enabled(!is_alone, button).on_hover_text(about);
         if response.on_disabled_hover_text("What the running job looks like so far").clicked() {
@@ -157,7 +164,7 @@ mod tests {
 
     use eframe::egui::{
         ColorImage, Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, TextureHandle,
-        TextureId, TextureOptions, Theme, TouchPhase, pos2,
+        TextureId, TextureOptions, Theme, TouchPhase, Vec2, pos2,
     };
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable as _;
@@ -177,13 +184,17 @@ mod tests {
     }
 
     fn player(bench: Bench) -> Harness<'static, Bench> {
+        player_of(vec2(640.0, 480.0), bench)
+    }
+
+    fn player_of(size: Vec2, bench: Bench) -> Harness<'static, Bench> {
         let draw = |ui: &mut Ui, bench: &mut Bench| {
             let view =
                 PlayerView { screen: &bench.screen, preview: bench.preview.as_ref(), has_two_experts: true };
             bench.actions.extend(bench.panel.ui(ui, &view));
         };
         Harness::builder()
-            .with_size(vec2(640.0, 480.0))
+            .with_size(size)
             // short frames, so that two clicks make a double-click
             .with_step_dt(0.02)
             .with_context_setup(theme::install)
@@ -206,6 +217,33 @@ mod tests {
         let asked = [PlayerCommand::PlayPause, PlayerCommand::StepForward, PlayerCommand::LastFrame];
         let asked = asked.map(PlayerAction::Command);
         assert_eq!(harness.state().actions, asked);
+    }
+
+    #[test]
+    fn nothing_is_cut_in_a_small_panel() {
+        for size in [vec2(640.0, 480.0), vec2(460.0, 400.0), vec2(460.0, 260.0), vec2(280.0, 140.0)] {
+            let harness = player_of(size, playing());
+            let tight = size.x < 350.0 || size.y < 350.0;
+            let more = if tight { "More controls" } else { "Save the frame as PNG" };
+            for name in ["Previous frame", "Pause", "Next frame", more] {
+                let rect = harness.get_by_role_and_label(NodeRole::Button, name).rect();
+                assert!(rect.max.x <= size.x && rect.max.y <= size.y, "{size:?}, {name}: {rect:?}");
+            }
+            let video = harness.get_by_role_and_label(NodeRole::Image, "Video").rect();
+            assert!(video.height() >= 0.55 * size.y, "{size:?}: {video:?}");
+        }
+        let harness = player_of(vec2(190.0, 140.0), playing());
+        for name in ["Pause", "More controls"] {
+            let rect = harness.get_by_role_and_label(NodeRole::Button, name).rect();
+            assert!(rect.max.x <= 190.0 && rect.max.y <= 140.0, "{name}: {rect:?}");
+        }
+        // the menu has the rest
+        let mut harness = player_of(vec2(340.0, 800.0), playing());
+        harness.get_by_role_and_label(NodeRole::Button, "More controls").click();
+        harness.run();
+        harness.get_by_label_contains("Set in point").click();
+        harness.run();
+        assert_eq!(harness.state().actions, [PlayerAction::Command(PlayerCommand::SetInPoint)]);
     }
 
     #[test]
