@@ -21,7 +21,8 @@ use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
 use crate::media::{
     Existing, ExpectedVideo, OutputTarget, Rename, VideoSink, abandon, check_cancellable, complete_rename,
 };
-use crate::monitor::reset_peak_resident;
+use crate::models::remember_chosen_experts;
+use crate::monitor::{free_card_memory, reset_peak_resident};
 use crate::pipeline::{
     ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, RepackedModel, Reporter, RunContext, SessionCache,
     StepControl, TensorCache, denoise_steps,
@@ -110,9 +111,13 @@ pub(crate) fn attempt(
     let AttemptContext { threads, profile, .. } = with;
     let cancel = &control.cancel;
     faults.inject(FaultPoint::Read, cancel)?;
-    let model = &work.open_model()?;
+    let model = &work.open_model(data_dir)?;
+    let components = &work.draft.components;
+    if let Some(data_dir) = data_dir {
+        remember_chosen_experts(data_dir, components.high.as_deref(), components.low.as_deref());
+    }
     let request = GenRequest::parse(&work.draft, &model.limits())?;
-    let compute = ComputePlan::choose(runtime, with.ordinal, model, &request)?;
+    let compute = ComputePlan::choose(runtime, with.ordinal, model, &request, free_card_memory)?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
     (with.take_device)(&compute.device)?;
     let memory = MemorySample::take(&compute, sessions, limits);

@@ -16,6 +16,6 @@ use crate::store::StoredTensors;
 pub(crate) fn saved_preview(data_dir: &Path, spec: &JobSpec, uid: &str) -> Result<Option<Vec<Frame>>> {
     let latents: Option<ArrayD<f32>> = read_latents(&work_path(data_dir, uid), spec.draft.sampler);
     let Some(latents) = latents else { return Ok(None) };
-    let model = spec.open_model()?;
+    let model = spec.open_model(Some(data_dir))?;
     Ok(kept_preview(&model, &latents, &mut StoredTensors::new(data_dir)))
 }

@@ -14,9 +14,9 @@ use crate::core::{
 use crate::engine::{ProviderSelection, Runtime, providers, select_provider};
 use crate::jobs::JobSpec;
 use crate::media::write_png;
-use crate::models;
-use crate::models::convert::{ConversionOptions, ConversionTarget, convert};
+use crate::models::convert::{ConversionOptions, ConversionTarget, convert_with};
 use crate::models::synth::{Shapes, SynthComponent, SynthDtype, SynthLayout, SynthModel, SynthWeights, plan};
+use crate::models::{self, RoleHints};
 use crate::monitor::Machine;
 use crate::preflight::{ModelSize, passes, work};
 use crate::presets;
@@ -68,8 +68,8 @@ pub fn measure(
     let folder = BenchStore::new(data_dir).work_folder()?;
     note("Measuring the ceilings of the machine");
     let ceilings = Ceilings::measure(runtime, &selection, machine, cancel)?;
-    let mut bench =
-        Bench { runtime, options, ceilings, selection, cancel, folder: folder.path(), vram: None };
+    let folder = folder.path();
+    let mut bench = Bench { runtime, options, ceilings, selection, cancel, folder, data_dir, vram: None };
     let (model, layers) = bench.model(note)?;
     let mut figures = Vec::new();
     for (path, precision_of) in bench.variants(&model, note)? {
@@ -121,6 +121,7 @@ struct Bench<'a> {
     cancel: &'a CancelToken,
     /// For the files of the measurement.
     folder: &'a Path,
+    data_dir: &'a Path,
     /// Peak device memory in MiB.
     vram: Option<f64>,
 }
@@ -165,7 +166,14 @@ impl Bench<'_> {
             note("Converting the weights to int8");
             let path = self.folder.join("int8");
             let options = ConversionOptions::new(ConversionTarget::Int8);
-            convert(model, &path, options, self.cancel, &mut |_| {})?;
+            convert_with(
+                model,
+                RoleHints::remembered(self.data_dir),
+                &path,
+                options,
+                self.cancel,
+                &mut |_| {},
+            )?;
             all.push((path, " in int8"));
         }
         Ok(all)
@@ -173,7 +181,7 @@ impl Bench<'_> {
 
     /// Runs one job and makes its figures; only a job with its `vae` goes on to the frames.
     fn run(&mut self, model: &Path, layers: Option<Layers>, vae: bool) -> Result<Vec<BenchFigure>> {
-        let checkpoint = models::open(model)?;
+        let checkpoint = models::open_with(model, RoleHints::remembered(self.data_dir))?;
         let limits = checkpoint.limits();
         let draft = self.draft(model, limits.modes.first().copied())?;
         let request = GenRequest::parse(&draft, &limits)?;

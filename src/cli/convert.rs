@@ -10,10 +10,11 @@ use super::args::{Common, Convert, TargetName};
 use super::report::{note, out, print_done};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Kind, Result, counted};
-use crate::models;
 use crate::models::convert::{
-    ConversionDocument, ConversionOptions, ConversionStep, ConversionTarget, Converted, convert, default_name,
+    ConversionDocument, ConversionOptions, ConversionStep, ConversionTarget, Converted, convert_with,
+    default_name,
 };
+use crate::models::{self, RoleHints};
 
 /// Number of layers with the largest errors that are printed.
 const WORST: usize = 5;
@@ -27,20 +28,22 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
         TargetName::Fp8 => ConversionTarget::Fp8,
         TargetName::Bf16 => ConversionTarget::Bf16,
     };
+    let hints = RoleHints::remembered(&places.data_dir);
     let dir = if let Some(dir) = &args.output {
         dir.clone()
     } else {
-        let id = models::open(&source)?.id;
+        let id = models::open_with(&source, hints)?.id;
         places.data_dir.join("models").join(default_name(&id, target))
     };
     let cancel = CancelToken::new();
     cancel_on_stop(&cancel)?;
     let bar = bar();
     let began = Instant::now();
-    let done = convert(&source, &dir, ConversionOptions::new(target), &cancel, &mut |step| match step {
-        ConversionStep::Total(bytes) => bar.set_length(bytes.0),
-        ConversionStep::Done(bytes) => bar.inc(bytes.0),
-    });
+    let done =
+        convert_with(&source, hints, &dir, ConversionOptions::new(target), &cancel, &mut |step| match step {
+            ConversionStep::Total(bytes) => bar.set_length(bytes.0),
+            ConversionStep::Done(bytes) => bar.inc(bytes.0),
+        });
     bar.finish_and_clear();
     let done = done.map_err(|error| match error.kind {
         Kind::Cancelled => error.remedy("Run the same command again to continue from the last complete file"),
@@ -63,8 +66,8 @@ fn show(done: &Converted, common: &Common, seconds: f64) {
     out(&done.path.display().to_string());
     let (before, after) = done.report.sizes();
     note(&format!(
-        "Converted {before} to {after} in {seconds:.1} s; {} layers, mean relative L2 error {:.2e}",
-        done.report.layers.len(),
+        "Converted {before} to {after} in {seconds:.1} s; {}, mean relative L2 error {:.2e}",
+        counted(done.report.layers.len() as u64, "layer"),
         done.report.mean_relative_l2
     ));
     note("Layers with the largest relative L2 errors:");

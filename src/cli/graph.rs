@@ -5,7 +5,7 @@ use super::args::{Common, Graph, GraphVerb};
 use super::report::{out, print_done};
 use crate::core::{CancelToken, Error, Kind, Provider, ProviderChoice, Result};
 use crate::engine::check_kernels;
-use crate::models;
+use crate::models::{self, RoleHints};
 use crate::onnx::{self, ExportDocument, GraphTarget, WeightPlacement};
 use crate::pipeline::{ComputePlan, RepackedModel, Reporter};
 use crate::store::WeightsCache;
@@ -15,7 +15,7 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     let GraphVerb::Export { model, dir, provider, precision } = &args.verb;
     let places = Places::new(common)?;
     let path = models::find(model, &places.data_dir, places.models_dir.as_deref())?;
-    let checkpoint = models::open(&path)?;
+    let checkpoint = models::open_with(&path, RoleHints::remembered(&places.data_dir))?;
     if checkpoint.exported.is_some() {
         return Err(Error::new(
             Kind::Unsupported,

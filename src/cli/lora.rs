@@ -6,7 +6,7 @@ use super::Places;
 use super::args::{Common, Lora, LoraVerb};
 use super::report::{out, print_document};
 use crate::core::{CancelToken, Result, counted};
-use crate::models;
+use crate::models::{self, RoleHints};
 use crate::plan::{Folders, ListedLoraFile, LoraListDocument, installed_loras};
 use crate::wan::lora::{LoraDocument, LoraFile, LoraFitDocument, LoraReport, LoraSummary, SkippedKey};
 
@@ -20,8 +20,9 @@ pub(super) fn run(args: &Lora, common: &Common) -> Result<()> {
 fn list_loras(model: Option<&str>, common: &Common) -> Result<()> {
     let Places { data_dir, models_dir, .. } = Places::new(common)?;
     let model = model.map(|model| models::find(model, &data_dir, models_dir.as_deref())).transpose()?;
+    let opened = model.map(|model| models::open_with(&model, RoleHints::remembered(&data_dir)));
     let mut loras = installed_loras(&Folders { data: data_dir, models: models_dir });
-    if let Some(model) = &model.map(|model| models::open(&model)) {
+    if let Some(model) = &opened {
         for lora in &mut loras {
             lora.files =
                 std::mem::take(&mut lora.files).into_iter().map(|file| file.with_fit(model)).collect();
@@ -62,7 +63,10 @@ fn show(file: &Path, model: Option<&str>, common: &Common) -> Result<()> {
     file.check_finite(&CancelToken::new())?;
     let mut fit = None;
     if let Some(model) = model {
-        let checkpoint = models::open(&models::find(model, &places.data_dir, places.models_dir.as_deref())?)?;
+        let checkpoint = models::open_with(
+            &models::find(model, &places.data_dir, places.models_dir.as_deref())?,
+            RoleHints::remembered(&places.data_dir),
+        )?;
         fit = Some(LoraFitDocument::of(&file, &checkpoint)?);
     }
     if common.json {
@@ -86,7 +90,7 @@ fn list<T: ToString>(values: &[T]) -> String {
 fn summary_out(summary: &LoraSummary) {
     out(&summary.file.display().to_string());
     let format = if summary.format.is_empty() { "no LoRA keys" } else { &summary.format };
-    out(&format!("  Format    {format}, {} keys", summary.keys));
+    out(&format!("  Format    {format}, {}", counted(summary.keys as u64, "key")));
     out(&format!("  Method    {}", list(&summary.methods)));
     out(&format!("  Size      {}", summary.size));
     out(&format!("  Rank      {}", list(&summary.ranks)));
@@ -119,16 +123,16 @@ fn fit_out(fit: &LoraFitDocument) {
 }
 
 fn report_out(report: &LoraReport) {
-    out(&format!("  Matched   {} modules", report.matched.len()));
+    out(&format!("  Matched   {}", counted(report.matched.len() as u64, "module")));
     if report.magnitudes > 0 {
-        out(&format!("  DoRA      magnitudes of {} modules", report.magnitudes));
+        out(&format!("  DoRA      magnitudes of {}", counted(report.magnitudes as u64, "module")));
     }
     out(&format!("  Scale     {}", list(&report.scales)));
-    out(&format!("  Skipped   {} keys", report.skipped.len()));
+    out(&format!("  Skipped   {}", counted(report.skipped.len() as u64, "key")));
     for SkippedKey { key, reason } in &report.skipped {
         out(&format!("    {key}: {reason}"));
     }
-    out(&format!("  All-zero  {} keys have no effect", report.all_zero.len()));
+    out(&format!("  All-zero  {}, without effect", counted(report.all_zero.len() as u64, "key")));
     for key in &report.all_zero {
         out(&format!("    {key}"));
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
-use crate::core::{Result, Secs, Utc};
+use crate::core::{Result, Secs, Utc, counted};
 use crate::library::{MachinePeak, PerformanceStore};
 use crate::monitor::{
     DeviceMetric, Energy, HostMetric, Machine, Metric, Monitor, MonitorSnapshot, Price, RangeTotals, Sample,
@@ -109,8 +109,12 @@ impl RecordedJobs {
             return Vec::new();
         }
         let cost = price.and_then(|price| price.text(self.energy)).map(|cost| format!(", {cost}"));
-        let mut lines =
-            vec![format!("Energy of {} jobs: {}{}", self.num_jobs, self.energy, cost.unwrap_or_default())];
+        let mut lines = vec![format!(
+            "Energy of {}: {}{}",
+            counted(self.num_jobs as u64, "job"),
+            self.energy,
+            cost.unwrap_or_default()
+        )];
         if let Some(last) = self.step_medians.last() {
             let values: Vec<_> = self.step_medians.iter().map(|median| Some(median.0)).collect();
             lines.push(format!("Median step of each job, the last {:.3} s: {}", last.0, sparkline(&values)));

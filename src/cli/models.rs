@@ -6,9 +6,11 @@ use super::Places;
 use super::args::Common;
 use super::report::{note, out, print_document};
 use super::signals::cancel_on_stop;
-use crate::core::{CancelToken, Error, Kind, Result, counted};
+use crate::core::{CancelToken, Error, Faults, Kind, Result, counted};
 use crate::library::move_to_bin;
 use crate::models::{self, Removal, VerifyOptions};
+use crate::plan::{check_removable, jobs_that_need};
+use crate::queue::Queue;
 
 /// Reads every byte of a model; damaged tensors are an error.
 pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
@@ -49,13 +51,16 @@ pub(super) fn remove(model: &str, dry_run: bool, common: &Common) -> Result<()> 
             .remedy("\"wandeck models list\" shows the models")
     })?;
     let removal = Removal::plan(found, &all)?;
+    let queue = Queue::open_to_read(&places.data_dir, "wandeck models", &Faults::from_env()?)?;
+    let jobs = jobs_that_need(found, &removal, queue.jobs());
     if !dry_run {
+        check_removable(&found.id, &jobs)?;
         removal.paths.iter().try_for_each(|path| move_to_bin(path))?;
     }
     if common.json {
         print_document(json!({
             "model": found.id, "dry_run": dry_run, "removed": removal.paths, "shared": removal.shared,
-            "freed_bytes": removal.frees.0,
+            "needed_by_jobs": jobs, "freed_bytes": removal.frees.0,
         }));
         return Ok(());
     }
@@ -67,6 +72,9 @@ pub(super) fn remove(model: &str, dry_run: bool, common: &Common) -> Result<()> 
     }
     for file in &removal.shared {
         note(&file.to_string());
+    }
+    if let Err(error) = check_removable(&found.id, &jobs) {
+        note(&format!("{error:#}"));
     }
     let what = if dry_run { "Would move" } else { "Moved" };
     note(&format!("{what} {} to the bin, {}", found.id, removal.frees));

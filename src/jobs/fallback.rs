@@ -1,12 +1,12 @@
 //! Models that may replace the one asked for, because the user allowed them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::spec::JobSpec;
 use crate::core::{Fix, GenRequest, Kind};
-use crate::models;
+use crate::models::{self, RoleHints};
 
 /// A model that may be used where the one asked for cannot be read or does not fit into memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,14 +23,16 @@ pub(crate) fn may_help(kind: Kind) -> bool {
 }
 
 /// The first fallback that was not tried yet and accepts the form as it is.
-pub(crate) fn next(spec: &JobSpec, tried: &[Fix]) -> Option<Fix> {
+pub(crate) fn next(spec: &JobSpec, tried: &[Fix], data_dir: &Path) -> Option<Fix> {
     let takes = |fallback: &&Fallback| {
         let fix = Fix::Model(fallback.model.clone());
         if tried.contains(&fix) || fallback.folder == spec.model {
             return false;
         }
         let draft = Fix::applied([&fix], &spec.draft);
-        models::open(&fallback.folder).is_ok_and(|model| GenRequest::parse(&draft, &model.limits()).is_ok())
+        let hints = RoleHints::remembered(data_dir);
+        models::open_with(&fallback.folder, hints)
+            .is_ok_and(|model| GenRequest::parse(&draft, &model.limits()).is_ok())
     };
     spec.fallbacks.iter().find(takes).map(|fallback| Fix::Model(fallback.model.clone()))
 }

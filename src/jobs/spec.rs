@@ -8,7 +8,7 @@ use super::fallback::Fallback;
 use super::group::JobGroup;
 use crate::core::{Draft, Error, Kind, Result, Secs};
 use crate::media::Existing;
-use crate::models;
+use crate::models::{self, RoleHints};
 use crate::wan::Checkpoint;
 
 /// Which jobs run first.
@@ -81,14 +81,14 @@ impl JobSpec {
         }
     }
 
-    /// Opens its model with the files chosen for components.
-    pub(crate) fn open_model(&self) -> Result<Checkpoint> {
-        let files = &self.draft.components;
-        models::open_with(&self.model, files).or_else(|error| {
+    /// Opens its model with the files chosen for components, and what the data folder remembers of experts.
+    pub(crate) fn open_model(&self, data_dir: Option<&Path>) -> Result<Checkpoint> {
+        let hints = RoleHints::new(data_dir, &self.draft.components);
+        models::open_with(&self.model, hints).or_else(|error| {
             // since the job was queued, more models may have come into its folder
             let named = self.model.join(&self.draft.model);
             let is_ambiguous = error.kind == Kind::Input && self.model.is_dir();
-            if is_ambiguous { models::open_with(&named, files).or(Err(error)) } else { Err(error) }
+            if is_ambiguous { models::open_with(&named, hints).or(Err(error)) } else { Err(error) }
         })
     }
 

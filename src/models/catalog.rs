@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::content::content_of_model;
 use super::fetch::{is_unfinished, missing};
+use super::hints::RoleHints;
 use super::info::ModelInfo;
 use super::manifest::{ItemKind, load_manifest};
 use super::names::{is_variant, is_version, official_name, split_version};
@@ -114,8 +115,9 @@ pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
 
 /// All models like [`installed`], with `files` for their components.
 pub fn installed_with(data_dir: &Path, models_dir: Option<&Path>, files: &ComponentFiles) -> Vec<Installed> {
+    let hints = RoleHints::new(Some(data_dir), files);
     let mut found: Vec<Installed> = Vec::new();
-    for mut model in places(data_dir, models_dir).iter().flat_map(|place| in_place(place, files)) {
+    for mut model in places(data_dir, models_dir).iter().flat_map(|place| in_place(place, hints)) {
         if let Some(known) = found.iter_mut().find(|known| known.is_same(&model)) {
             known.merge(model);
             continue;
@@ -130,11 +132,11 @@ pub fn installed_with(data_dir: &Path, models_dir: Option<&Path>, files: &Compon
 }
 
 /// The models in one folder.
-fn in_place(place: &Path, files: &ComponentFiles) -> Vec<Installed> {
+fn in_place(place: &Path, hints: RoleHints<'_>) -> Vec<Installed> {
     let folders = folders_in(place).into_iter();
     folders
         .flat_map(|(folder, holds_files)| {
-            let models = if holds_files { folder::models(&folder, files) } else { open::all(&folder, files) };
+            let models = if holds_files { folder::models(&folder, hints) } else { open::all(&folder, hints) };
             in_folder(&folder, models)
         })
         .collect()
@@ -240,7 +242,7 @@ pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Path
 
 /// Fails with the fix to fetch it if `path` is the folder of a model whose fetch was interrupted, and cannot be opened.
 fn check_finished(path: &Path, data_dir: &Path) -> Result<()> {
-    if !is_unfinished(path) || open::inspect(path).is_ok() {
+    if !is_unfinished(path) || open::inspect_with(path, RoleHints::remembered(data_dir)).is_ok() {
         return Ok(());
     }
     let manifest = load_manifest(data_dir)?;

@@ -57,6 +57,10 @@ pub enum RoleSource {
     Alone,
     /// The person chose its file.
     Chosen,
+    /// The person chose a file of this content before.
+    ChosenEarlier,
+    /// By its content, which is that of this file.
+    Content(String),
 }
 
 impl fmt::Display for RoleSource {
@@ -66,6 +70,8 @@ impl fmt::Display for RoleSource {
             Self::FolderName(name) => write!(f, "according to its folder name {name}"),
             Self::Alone => f.write_str("for all noise levels"),
             Self::Chosen => f.write_str("chosen by you"),
+            Self::ChosenEarlier => f.write_str("chosen by you earlier"),
+            Self::Content(file) => write!(f, "according to its content, that of {file}"),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::hints::RoleHints;
 use super::info::ModelInfo;
 use super::names::{names_of_folder, repository};
 use super::unsupported::{is_unsupported, unsupported_format};
 use super::{diffusers, exported, folder};
-use crate::core::{Bytes, ComponentFiles, Error, Kind, Result, read_text_bounded};
+use crate::core::{Bytes, Error, Kind, Result, read_text_bounded};
 use crate::wan::Checkpoint;
 
 /// An opened model, and what its files are.
@@ -69,27 +70,27 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     inspect(path).map(|opened| opened.checkpoint)
 }
 
-/// Opens the model at `path` like [`open()`], with `files` for its components.
-pub fn open_with(path: &Path, files: &ComponentFiles) -> Result<Checkpoint> {
-    inspect_with(path, files).map(|opened| opened.checkpoint)
+/// Opens the model at `path` like [`open()`], with the choices of a person.
+pub fn open_with(path: &Path, hints: RoleHints<'_>) -> Result<Checkpoint> {
+    inspect_with(path, hints).map(|opened| opened.checkpoint)
 }
 
 /// Opens the model at `path` like [`open()`], and describes its files and components.
 pub fn inspect(path: &Path) -> Result<Opened> {
-    inspect_with(path, &ComponentFiles::default())
+    inspect_with(path, RoleHints::NONE)
 }
 
-/// Opens the model at `path` with `files` for its components, and describes its files and components.
-pub fn inspect_with(path: &Path, files: &ComponentFiles) -> Result<Opened> {
+/// Opens the model at `path` with the choices of a person, and describes its files and components.
+pub fn inspect_with(path: &Path, hints: RoleHints<'_>) -> Result<Opened> {
     if path.is_dir() {
-        return one_of(path, all(path, files));
+        return one_of(path, all(path, hints));
     }
     if path.is_file() {
         return Err(if is_unsupported(path) { unsupported_format(path) } else { is_a_file(path) });
     }
     let id = path.file_name().unwrap_or_default().to_string_lossy();
     if let Some(parent) = path.parent().filter(|parent| parent.is_dir())
-        && let Some(model) = named(&id, all(parent, files))
+        && let Some(model) = named(&id, all(parent, hints))
     {
         return model.opened;
     }
@@ -110,9 +111,9 @@ fn named(name: &str, models: Vec<Listed>) -> Option<Listed> {
 }
 
 /// All models in a folder, complete or not.
-pub(super) fn all(dir: &Path, files: &ComponentFiles) -> Vec<Listed> {
+pub(super) fn all(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> {
     // whatever is in one folder, the other models are listed
-    std::panic::catch_unwind(|| all_in(dir, files)).unwrap_or_else(|_| {
+    std::panic::catch_unwind(|| all_in(dir, hints)).unwrap_or_else(|_| {
         let error =
             Error::new(Kind::CorruptModel, format!("The files in {} contradict each other", dir.display()))
                 .remedy("Download the model again, or move the folder away");
@@ -126,15 +127,15 @@ fn id_of(dir: &Path) -> String {
         .unwrap_or_else(|| dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned())
 }
 
-fn all_in(dir: &Path, chosen: &ComponentFiles) -> Vec<Listed> {
+fn all_in(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> {
     let id = id_of(dir);
     let files = snapshot(dir);
     let opened = if exported::is_one(&files) {
-        exported::open_with(&files, id.clone(), chosen)
+        exported::open_with(&files, id.clone(), hints.chosen)
     } else if diffusers::is_one(&files) {
-        diffusers::open(&files, id.clone(), chosen)
+        diffusers::open(&files, id.clone(), hints.chosen)
     } else {
-        return folder::models(&files, chosen);
+        return folder::models(&files, hints);
     };
     vec![Listed { names: names_of_folder(&files, &id), id, opened }]
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::hints::RoleHints;
 use super::integrity::{FileCheck, check_files, forget_state};
 use super::manifest::Manifest;
 use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Kind, Result};
@@ -72,6 +73,8 @@ pub struct VerifyOptions {
     pub state: Option<PathBuf>,
     /// Files that a person chose for components.
     pub files: ComponentFiles,
+    /// The data folder, which remembers experts.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl VerifyOptions {
@@ -82,6 +85,7 @@ impl VerifyOptions {
             manifest: super::manifest::load_manifest(data_dir).ok(),
             state: Some(data_dir.join("cache/verify").join(format!("{}.json", &name[..16]))),
             files: ComponentFiles::default(),
+            data_dir: Some(data_dir.to_path_buf()),
         }
     }
 }
@@ -99,7 +103,7 @@ pub fn verify(
     cancel: &CancelToken,
     progress: &mut dyn FnMut(Bytes),
 ) -> Result<VerifyReport> {
-    let model = super::open_with(path, &options.files)?;
+    let model = super::open_with(path, RoleHints::new(options.data_dir.as_deref(), &options.files))?;
     if model.exported.is_some() {
         return Err(Error::new(Kind::Unsupported, format!("{} is made of exported graphs", model.id))
             .remedy("Verify the checkpoint that they were exported from"));

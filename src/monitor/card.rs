@@ -61,6 +61,11 @@ impl fmt::Display for CardHolder {
     }
 }
 
+/// Device memory that no program uses; `None` where [`card_memory`] is `None`.
+pub fn free_card_memory(device: &DeviceId) -> Option<Bytes> {
+    card_memory(device).map(|card| card.free)
+}
+
 /// The other programs that use a device; empty where [`card_memory`] is `None`.
 pub fn card_holders(device: &DeviceId) -> Vec<CardHolder> {
     if device.provider == Provider::Cpu {

@@ -31,7 +31,7 @@ mod track;
 
 pub use alarm::{Alarm, alarms};
 pub use align::{StageMap, stage_lengths};
-pub use card::{CardHolder, CardMemory, card_holders, card_memory, has_gpu};
+pub use card::{CardHolder, CardMemory, card_holders, card_memory, free_card_memory, has_gpu};
 pub use cgroup::memory_kills;
 pub use csv::csv;
 pub use disk::free_space;

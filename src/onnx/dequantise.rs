@@ -41,7 +41,10 @@ impl GraphBuilder<'_> {
                 let one = self.floats(&[1.0], &[1]);
                 self.dequantised(&raw, &one, 0)
             };
-            let wide = if info.is_rotated { self.unrotated(&wide, dims)? } else { wide };
+            let wide = match info.rotation {
+                Some(group) => self.unrotated(&wide, dims, group)?,
+                None => wide,
+            };
             self.casts.insert(key, wide.clone());
             wide
         };

@@ -34,6 +34,20 @@ fn unsupported(path: &Path, what: &str) -> Error {
         .remedy("Choose the file of a Wan model")
 }
 
+/// Whether a file begins as a web page does.
+fn is_web_page(start: [u8; 8]) -> bool {
+    let text = String::from_utf8_lossy(&start).trim_start_matches('\u{feff}').trim_start().to_lowercase();
+    ["<!doct", "<html", "<head", "<?xml"].iter().any(|page| text.starts_with(page))
+}
+
+/// Whether a file begins as a text in JSON does. The length of a header would be of some exabytes.
+fn is_json(start: [u8; 8]) -> bool {
+    start.starts_with(b"{\"")
+        || start.starts_with(b"[{\"")
+        || start.starts_with(b"{\n")
+        || start.starts_with(b"{ ")
+}
+
 /// The header of a file.
 pub(super) struct Header {
     pub(super) tensors: Vec<(String, TensorInfo)>,
@@ -66,6 +80,20 @@ pub(super) fn read_header(path: &Path, file: usize) -> Result<Header> {
     })?;
     if start.starts_with(gguf::MAGIC) {
         return gguf::read_header(path, reader, file);
+    }
+    if is_web_page(start) {
+        return Err(corrupt(path, "The file is a web page, not weights; probably the login or licence page of a model site")
+            .remedy(
+                "Log in to the site and accept the model's licence, then fetch the file itself, for instance with \
+                 \"wandeck models fetch\" (a token goes into HF_TOKEN)",
+            ));
+    }
+    if is_json(start) {
+        return Err(corrupt(
+            path,
+            "The file is a text in JSON, not weights; probably a site's error message",
+        )
+        .remedy("Open it in a text editor to read what the site said, then fetch the file again"));
     }
     if LFS_POINTER.starts_with(&start) {
         return Err(corrupt(path, "The file is a git-LFS pointer, not the weights")
@@ -111,7 +139,7 @@ pub(super) fn read_header(path: &Path, file: usize) -> Result<Header> {
         let shape = logical_shape(quantisation, dtype, &info.shape);
         tensors.push((
             name,
-            TensorInfo { dtype, shape, form: StoredForm::Plain, file, offset, len, is_rotated: false },
+            TensorInfo { dtype, shape, form: StoredForm::Plain, file, offset, len, rotation: None },
         ));
     }
     Ok(Header { tensors, unused, metadata: notes })

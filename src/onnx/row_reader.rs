@@ -108,8 +108,8 @@ impl<'w> RowReader<'w> {
                 }
             }
         }
-        if self.info.is_rotated {
-            unrotate(&mut values);
+        if let Some(group) = self.info.rotation {
+            unrotate(&mut values, group);
         }
         Ok(values)
     }

@@ -46,8 +46,8 @@ pub struct TensorInfo {
     pub offset: u64,
     /// Number of bytes.
     pub len: u64,
-    /// Whether the inputs of the matrix are rotated in groups of [`ROTATION_GROUP`](super::ROTATION_GROUP).
-    pub is_rotated: bool,
+    /// In groups of how many the inputs of the matrix are rotated.
+    pub rotation: Option<usize>,
 }
 
 /// All tensors of a component, in one or several files.
@@ -323,7 +323,7 @@ impl Weights {
             file,
             offset,
             len,
-            is_rotated: false,
+            rotation: None,
         };
         Some(f64::from_le_bytes(self.bytes(&info).ok()?.try_into().ok()?))
     }
@@ -451,6 +451,9 @@ mod tests {
             (&whole[..20], "its header is truncated"),
             (&whole[..4], "its header is truncated"),
             (&b"version https://git-lfs.github.com/spec/v1\n"[..], "git-LFS pointer"),
+            (&b"<!DOCTYPE html><html><title>Sign in</title>"[..], "is a web page"),
+            (&b"\n<html lang=\"en\">"[..], "is a web page"),
+            (&b"{\"error\": \"Access to the model is restricted\"}"[..], "a text in JSON"),
             (&b"PK\x03\x04 a pickle in a zip file, not weights"[..], "not a safetensors file"),
         ] {
             fs::write(&path, bytes).unwrap();

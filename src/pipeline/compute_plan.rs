@@ -1,5 +1,6 @@
 //! What runs a job's graphs and in which types: chosen before anything is loaded, or refused with what to do.
 
+use super::networks::memory_of_sessions;
 use crate::core::{
     Bytes, DeviceId, Error, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice, Quantisation, Result,
 };
@@ -12,7 +13,7 @@ use crate::wan::graphs::is_embedding_table;
 /// A matrix that every transformer has; its stored type is taken as that of all of them.
 const SAMPLE: &str = "blocks.0.attn1.to_q.weight";
 
-/// Part of a GPU's memory, in percent, that the weights of one component may take in the type that computes. The rest is
+/// Part of a GPU's free memory, in percent, that the weights of one component may take in the type that computes. The rest is
 /// for values: 12 GiB for an A14B at 1280x720.
 const MAX_WIDE_PERCENT: u64 = 60;
 
@@ -60,13 +61,14 @@ impl RepackTargets {
 }
 
 impl ComputePlan {
-    /// Chooses for `request` on this machine: the CPU, or the CUDA device `ordinal`. Fails if the request names a provider
-    /// or precision that cannot be used.
+    /// Chooses for `request` on this machine: the CPU, or the CUDA device `ordinal`. `free` says how much memory of a device
+    /// no program uses. Fails if the request names a provider or precision that cannot be used.
     pub fn choose(
         runtime: &Runtime,
         ordinal: u32,
         checkpoint: &Checkpoint,
         request: &GenRequest,
+        free: impl FnOnce(&DeviceId) -> Option<Bytes>,
     ) -> Result<Self> {
         let (provider, precision) = (request.provider, request.precision);
         let is_auto = provider == ProviderChoice::Auto;
@@ -77,7 +79,11 @@ impl ComputePlan {
         // for the CPU, no driver is loaded
         let known = if provider == ProviderChoice::Cpu { Vec::new() } else { providers(runtime, ordinal) };
         let chosen = select_provider(provider, &known)?;
-        let on = Self::on(chosen.id.provider, chosen.device.as_ref(), precision, checkpoint);
+        // what earlier jobs left loaded makes room
+        let available = chosen.device.as_ref().and_then(|_| free(&chosen.id));
+        let available = available.map(|free| Bytes(free.0 + memory_of_sessions(&chosen.id).0));
+        let on =
+            Self::on_device(chosen.id.provider, chosen.device.as_ref(), available, precision, checkpoint);
         let plan = on.map_err(|error| match chosen.id.provider {
             // the request fails because of the machine
             Provider::Cpu if is_auto => error.because(std::io::Error::other(chosen.reason.clone())),
@@ -94,6 +100,17 @@ impl ComputePlan {
     pub fn on(
         provider: Provider,
         device: Option<&Device>,
+        precision: PrecisionChoice,
+        checkpoint: &Checkpoint,
+    ) -> Result<Self> {
+        Self::on_device(provider, device, None, precision, checkpoint)
+    }
+
+    /// Chooses the types like [`Self::on`], on a device of which so much memory is `available`; `None` for all of it.
+    pub fn on_device(
+        provider: Provider,
+        device: Option<&Device>,
+        available: Option<Bytes>,
         precision: PrecisionChoice,
         checkpoint: &Checkpoint,
     ) -> Result<Self> {
@@ -160,15 +177,21 @@ impl ComputePlan {
             }
             _ => (ComputeType::Bf16, ComputeType::Fp32),
         };
-        let memory = device.map(|device| device.memory);
-        let repack = RepackTargets {
+        let total = device.map(|device| device.memory);
+        let memory = match (available, total) {
+            (Some(available), Some(total)) => Some(available.min(total)),
+            (available, total) => available.or(total),
+        };
+        let targets = |memory| RepackTargets {
             text: on_device(&checkpoint.text_encoder.weights, text, memory),
             transformer: on_device(&checkpoint.transformer.weights, transformer, memory),
             vae: RepackTarget::Float(vae.dtype()),
         };
+        let repack = targets(memory);
         let keeps_int8 = checkpoint.quantisation().is_some()
             || checkpoint.transformer.weights.needs_repack() && repack.transformer == RepackTarget::Int8;
-        let weights = if keeps_int8 { " with int8 weights" } else { "" };
+        let follows_free = targets(total).transformer != repack.transformer;
+        let weights = kept_words(keeps_int8, memory.filter(|_| follows_free));
         let reason = format!("text encoder {text}, transformer {transformer}{weights}, VAE {vae}");
         Ok(Self { text, transformer, vae, repack, reason, ..all(ComputeType::Fp32, transformer.word()) })
     }
@@ -186,7 +209,7 @@ impl ComputePlan {
     }
 }
 
-/// What a GPU with this much memory gets of `weights` that no graph reads as they are stored: values of the type that
+/// What a GPU with this much free memory gets of `weights` that no graph reads as they are stored: values of the type that
 /// computes, or int8 rows where those would take too much.
 fn on_device(weights: &Weights, compute: ComputeType, memory: Option<Bytes>) -> RepackTarget {
     let on_device = weights.iter().filter(|(name, _)| !is_embedding_table(name));
@@ -194,6 +217,16 @@ fn on_device(weights: &Weights, compute: ComputeType, memory: Option<Bytes>) -> 
     let wide = num_values * compute.bytes() as u64;
     let is_too_large = memory.is_some_and(|memory| wide > memory.0 / 100 * MAX_WIDE_PERCENT);
     if is_too_large { RepackTarget::Int8 } else { RepackTarget::Float(compute.dtype()) }
+}
+
+/// What is said of int8 weights that stay so; `free` is the memory that is free, if the device's whole memory would not need
+/// them.
+fn kept_words(keeps_int8: bool, free: Option<Bytes>) -> String {
+    match free {
+        _ if !keeps_int8 => String::new(),
+        Some(free) => format!(" with int8 weights, because {free} of the device's memory are free"),
+        None => " with int8 weights".to_owned(),
+    }
 }
 
 fn stored(checkpoint: &Checkpoint) -> Option<Dtype> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::profiles::Profiles;
 use super::route::Candidate;
 use crate::core::{ComponentFiles, Draft, Error, Kind, Mode, Resolution, Result};
-use crate::models::{self, Installed};
+use crate::models::{self, Installed, RoleHints};
 use crate::presets::{self, Preset};
 
 /// Where the program keeps its files and looks for models.
@@ -36,7 +36,7 @@ impl Folders {
     /// The model `name` with `files` for its components.
     pub fn open_with(&self, name: &str, files: &ComponentFiles) -> Result<Installed> {
         let path = models::find(name, &self.data, self.models.as_deref())?;
-        let opened = models::inspect_with(&path, files)?;
+        let opened = models::inspect_with(&path, RoleHints::new(Some(&self.data), files))?;
         let path = opened.path_in(path);
         let mut model = Installed::new(opened.checkpoint.id.clone(), path, Ok(opened));
         if !model.is_called(name) {

@@ -12,7 +12,7 @@ use super::run_limits::RunLimits;
 use super::{DraftChanges, SeedChoice};
 use crate::core::{Bytes, Draft, GenRequest, Mode, Result, Severity, Subject};
 use crate::jobs::JobSpec;
-use crate::models::{self, Installed};
+use crate::models::{self, Installed, RoleHints};
 use crate::preflight::PreflightReport;
 use crate::store::Settings;
 
@@ -71,7 +71,7 @@ impl Planner {
 }
 
 fn preflight_of(model: &Path, draft: Draft, data_dir: &Path) -> Result<PreflightReport> {
-    let checkpoint = models::open(model)?;
+    let checkpoint = models::open_with(model, RoleHints::remembered(data_dir))?;
     let request = GenRequest::parse(&draft, &checkpoint.limits())?;
     let compute = compute_plan(&checkpoint, &request, data_dir)?;
     let limits = RunLimits::from(&Settings::load(data_dir).0);

@@ -17,9 +17,9 @@ use crate::engine::runtime;
 use crate::jobs::{EndStatus, HistoryEntry, JobSpec};
 use crate::library::{History, HistoryEstimate, SimilarRuns, expected};
 use crate::media::OutputTarget;
-use crate::models;
 use crate::models::convert::default_name;
-use crate::monitor::{self, CardMemory, free_space};
+use crate::models::{self, RoleHints};
+use crate::monitor::{self, CardMemory, free_card_memory, free_space};
 use crate::pipeline::{ComputePlan, RepackedModel, Reporter, denoise_steps};
 use crate::preflight::{
     self, DeviceFacts, DiskSpace, MeasuredRun, MeasuredTime, ModelSize, PreflightFacts, PreflightReport,
@@ -73,7 +73,7 @@ pub(crate) struct PreparedJob<'a> {
 ///
 /// `keeps_sessions` says whether the program that runs it keeps sessions loaded for the next job.
 pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<PreflightResult> {
-    let checkpoint = work.open_model()?;
+    let checkpoint = work.open_model(Some(data_dir))?;
     let request = GenRequest::parse(&work.draft, &checkpoint.limits())?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
     let mut messages = Vec::new();
@@ -114,7 +114,9 @@ pub(super) fn compute_plan(
 ) -> Result<ComputePlan> {
     // without a runtime, one is fetched before the run, and that computes on the CPU
     match runtime::open_installed(data_dir)? {
-        (Some(runtime), _) => ComputePlan::choose(&runtime, FIRST_DEVICE, checkpoint, request),
+        (Some(runtime), _) => {
+            ComputePlan::choose(&runtime, FIRST_DEVICE, checkpoint, request, free_card_memory)
+        }
         (None, _) => ComputePlan::on(Provider::Cpu, None, request.precision, checkpoint),
     }
 }
@@ -367,7 +369,7 @@ fn earlier(history: &History, own: MeasuredModel<'_>, data_dir: &Path) -> Vec<Me
 /// The installed model of an earlier run, if it still is the one of that run.
 fn other_model(name: &str, fingerprint: &str, data_dir: &Path) -> Option<(Checkpoint, ModelSize)> {
     let path = models::find(name, data_dir, None).ok()?;
-    let model = models::open(&path).ok()?;
+    let model = models::open_with(&path, RoleHints::remembered(data_dir)).ok()?;
     let size = ModelSize::of(&model);
     // the folder may contain a different model by now
     (size.fingerprint == fingerprint).then_some((model, size))

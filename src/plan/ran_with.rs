@@ -4,6 +4,7 @@ use super::memory_sample::MemorySample;
 use super::run_limits::RunLimits;
 use crate::core::{Draft, GenRequest, Provider, Stage};
 use crate::engine::{Prepack, Runtime};
+use crate::monitor::free_card_memory;
 use crate::pipeline::{ComponentId, ComputePlan, RepackedModel};
 use crate::wan::{Checkpoint, vae_cost};
 
@@ -32,7 +33,7 @@ pub(crate) fn ran_with(
     stage: Stage,
 ) -> Option<RanWith> {
     let request = GenRequest::parse(draft, &model.limits()).ok()?;
-    let compute = ComputePlan::choose(runtime, ordinal, model, &request).ok()?;
+    let compute = ComputePlan::choose(runtime, ordinal, model, &request, free_card_memory).ok()?;
     let is_built = model.exported.is_none();
     let size = request.size;
     let provider = compute.device.provider;

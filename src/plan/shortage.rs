@@ -1,11 +1,13 @@
 //! Why no attempt at a job can succeed with the memory that is free now.
 
+use std::path::Path;
+
 use super::memory_sample::MemorySample;
 use super::run_limits::RunLimits;
 use crate::core::{DeviceId, Error, GenRequest};
 use crate::engine::Runtime;
 use crate::jobs::JobSpec;
-use crate::monitor::{CardHolder, card_holders};
+use crate::monitor::{CardHolder, card_holders, free_card_memory};
 use crate::pipeline::ComputePlan;
 use crate::preflight::MemoryShortage;
 
@@ -49,13 +51,14 @@ impl JobShortage {
 /// may fit, or if that is unknown.
 pub(crate) fn shortage(
     spec: &JobSpec,
+    data_dir: &Path,
     runtime: &Runtime,
     ordinal: u32,
     limits: RunLimits,
 ) -> Option<JobShortage> {
-    let model = spec.open_model().ok()?;
+    let model = spec.open_model(Some(data_dir)).ok()?;
     let request = GenRequest::parse(&spec.draft, &model.limits()).ok()?;
-    let compute = ComputePlan::choose(runtime, ordinal, &model, &request).ok()?;
+    let compute = ComputePlan::choose(runtime, ordinal, &model, &request, free_card_memory).ok()?;
     let memory = MemorySample::now(&compute, false, limits).shortage(&request, &model, &compute)?;
     Some(JobShortage { device: compute.device, memory })
 }

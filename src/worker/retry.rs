@@ -79,9 +79,11 @@ impl Runner {
         let tried: Vec<_> = retries.iter().flat_map(|retry| retry.fixes.clone()).collect();
         let spec = &job.spec.with_fixes(&tried);
         let draft = &spec.draft;
-        let fallback = if jobs::may_help(error.kind) { jobs::next_fallback(&job.spec, &tried) } else { None };
+        let fallback = jobs::may_help(error.kind)
+            .then(|| jobs::next_fallback(&job.spec, &tried, &self.data_dir))
+            .flatten();
         // what a model can do that cannot be read is unknown
-        let Ok(model) = spec.open_model() else {
+        let Ok(model) = spec.open_model(Some(&self.data_dir)) else {
             return LadderStep { fixes: fallback.map(|fix| vec![fix]), ..LadderStep::default() };
         };
         let limits = model.limits();
@@ -104,7 +106,8 @@ impl Runner {
         let may_fit = |fixes: &[Fix]| {
             let runtime = self.runtime.as_ref();
             let short = runtime.and_then(|runtime| {
-                plan::shortage(&spec.with_fixes(fixes), runtime, self.ordinal, self.options.limits)
+                let spec = &spec.with_fixes(fixes);
+                plan::shortage(spec, &self.data_dir, runtime, self.ordinal, self.options.limits)
             });
             let may_fit = short.is_none();
             // the first attempt that is not made is the one that changes least

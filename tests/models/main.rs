@@ -9,6 +9,7 @@ mod exported_images;
 mod exported_model;
 mod gguf;
 mod graph_parity;
+mod known_experts;
 mod lasting_ids;
 mod layout_faults;
 mod layout_names;

@@ -266,6 +266,13 @@ fn repacked_weights_follow_the_memory_of_the_card() {
     assert_eq!(target(values * 4, Auto), RepackTarget::Float(Dtype::Bf16));
     assert_eq!(target(values * 3, Auto), RepackTarget::Int8);
     assert_eq!(target(values * 3, Fp32), RepackTarget::Float(Dtype::F32), "nothing is rounded");
+    // other programs hold a part of a large card
+    let beside = |available: usize| {
+        let (card, available) = (card(values * 40), Some(Bytes(available as u64)));
+        ComputePlan::on_device(Provider::Cuda, Some(&card), available, Auto, &model).unwrap()
+    };
+    assert_eq!(beside(values * 4).repack.transformer, RepackTarget::Float(Dtype::Bf16));
+    assert_eq!(beside(values * 3).repack.transformer, RepackTarget::Int8);
 }
 
 /// ONNX Runtime infers all types before it looks for kernels, so a graph that is refused for want of one is sound.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use wandeck::core::{ComponentFiles, Kind, Mode};
 use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
-use wandeck::models::{self, RoleSource};
+use wandeck::models::{self, RoleHints, RoleSource};
 use wandeck::plan::{Catalog, Folders, Profiles};
 
 use crate::common::layouts::{Tensors, load, narrow, save, write};
@@ -71,7 +71,7 @@ fn the_vae_is_wans_whatever_lies_beside_it() {
     assert!(error.message.contains("qwen_image_vae"), "{error:#}");
     let qwen = dir.path().join("vae/qwen_image_vae.safetensors");
     let chosen = ComponentFiles { vae: Some(qwen.clone()), ..ComponentFiles::default() };
-    let opened = models::inspect_with(dir.path(), &chosen).unwrap();
+    let opened = models::inspect_with(dir.path(), RoleHints::new(None, &chosen)).unwrap();
     let part = opened.info.components.iter().find(|part| part.role == "vae").unwrap();
     assert_eq!(part.role_source, Some(RoleSource::Chosen));
     fs::remove_file(qwen).unwrap();
@@ -79,9 +79,12 @@ fn the_vae_is_wans_whatever_lies_beside_it() {
     assert!(error.message.contains("instead of 3 and 3"), "{error:#}");
     let wrong = dir.path().join("vae/aaa_rgba_vae.safetensors");
     let wrong = ComponentFiles { vae: Some(wrong), ..ComponentFiles::default() };
-    assert_eq!(models::open_with(dir.path(), &wrong).unwrap_err().field_name(), Some("vae"));
+    assert_eq!(
+        models::open_with(dir.path(), RoleHints::new(None, &wrong)).unwrap_err().field_name(),
+        Some("vae")
+    );
     let no_vae = ComponentFiles { vae: Some(dir.path().join(HIGH)), ..ComponentFiles::default() };
-    let error = models::open_with(dir.path(), &no_vae).unwrap_err();
+    let error = models::open_with(dir.path(), RoleHints::new(None, &no_vae)).unwrap_err();
     assert!(error.message.contains("it seems to be a transformer of Wan"), "{error:#}");
 }
 
@@ -129,7 +132,7 @@ fn a_person_can_say_which_file_is_which_expert() {
     fs::rename(dir.path().join(LOW), &two).unwrap();
     let files =
         ComponentFiles { high: Some(one.clone()), low: Some(two.clone()), ..ComponentFiles::default() };
-    let opened = models::inspect_with(dir.path(), &files).unwrap();
+    let opened = models::inspect_with(dir.path(), RoleHints::new(None, &files)).unwrap();
     let low = opened.checkpoint.transformer_2.as_ref().unwrap();
     assert_eq!(opened.checkpoint.transformer.weights.files(), [one.canonicalize().unwrap()]);
     assert_eq!(low.weights.files(), [two.canonicalize().unwrap()]);
@@ -137,11 +140,14 @@ fn a_person_can_say_which_file_is_which_expert() {
     // the other way round is another model
     let swapped =
         ComponentFiles { high: Some(two.clone()), low: Some(one.clone()), ..ComponentFiles::default() };
-    let swapped = models::open_with(dir.path(), &swapped).unwrap();
+    let swapped = models::open_with(dir.path(), RoleHints::new(None, &swapped)).unwrap();
     assert_eq!(swapped.transformer.weights.files(), [two.canonicalize().unwrap()]);
     let gone =
         ComponentFiles { high: Some(dir.path().join("gone.safetensors")), ..ComponentFiles::default() };
-    assert_eq!(models::open_with(dir.path(), &gone).unwrap_err().field_name(), Some("high"));
+    assert_eq!(
+        models::open_with(dir.path(), RoleHints::new(None, &gone)).unwrap_err().field_name(),
+        Some("high")
+    );
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub(in crate::app) struct Tokens {
 
 impl Tokens {
     /// Starts the thread. `waker` is called after each count.
-    pub(in crate::app) fn start(waker: Waker) -> Result<Self> {
-        let mut counter = TokenCounter::default();
+    pub(in crate::app) fn start(data_dir: PathBuf, waker: Waker) -> Result<Self> {
+        let mut counter = TokenCounter::new(data_dir);
         let thread = Newest::start("tokens", REST, waker, move |question: &Question| {
             let mut count = |text: &str| counter.count(&question.model, text);
             let counted = count(&question.prompt).and_then(|prompt| Ok((prompt, count(&question.negative)?)));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::core::{ComponentFiles, Error, Kind, Result};
-use crate::models::{self, Installed, OtherFile, other_files};
+use crate::models::{self, Installed, OtherFile, RoleHints, other_files};
 use crate::plan::{Folders, ListedLora, Profiles, installed_loras};
 use crate::store::Settings;
 
@@ -27,7 +27,8 @@ impl ChosenFiles {
         let known = models.iter().find(|model| model.is_called(&self.model));
         let of_path = || {
             let path = self.path.clone()?;
-            let opened = models::inspect_with(&path, &self.files).ok()?;
+            let opened =
+                models::inspect_with(&path, RoleHints::new(Some(&folders.data), &self.files)).ok()?;
             Some(Installed::new(self.model.clone(), path, Ok(opened)))
         };
         // only the files make it a model of this name
@@ -35,7 +36,9 @@ impl ChosenFiles {
             let all = folders.scan_with(&self.files);
             all.into_iter().find(|model| model.limits.is_ok() && model.is_called(&self.model))
         };
-        let replacement = match known.map(|model| (model, open_with_files(model, &self.files))) {
+        let replacement = match known
+            .map(|model| (model, open_with_files(model, RoleHints::new(Some(&folders.data), &self.files))))
+        {
             Some((_, Ok(model))) => Some(model),
             Some((model, Err(error))) => of_path()
                 .or_else(of_scan)
@@ -56,8 +59,8 @@ pub(super) fn put(models: &mut Vec<Installed>, model: Installed) {
     models.sort_by(|a, b| a.id.cmp(&b.id));
 }
 
-/// Opens a model with `files` for its components; it may be one that cannot be used without them.
-pub(in crate::app) fn open_with_files(model: &Installed, files: &ComponentFiles) -> Result<Installed> {
+/// Opens a model with the choices of a person; it may be one that cannot be used without them.
+pub(in crate::app) fn open_with_files(model: &Installed, hints: RoleHints<'_>) -> Result<Installed> {
     let is_of_files =
         |error: &Error| matches!(error.field_name(), Some("vae" | "text_encoder" | "high" | "low"));
     // a folder of files may hold several models
@@ -65,7 +68,7 @@ pub(in crate::app) fn open_with_files(model: &Installed, files: &ComponentFiles)
     let below = names.filter(|_| model.path.is_dir());
     let mut refused: Option<Error> = None;
     for path in std::iter::once(model.path.clone()).chain(below) {
-        match models::inspect_with(&path, files) {
+        match models::inspect_with(&path, hints) {
             Ok(opened) => {
                 let (id, path) = (opened.checkpoint.id.clone(), opened.path_in(path));
                 return Ok(Installed { names: model.names.clone(), ..Installed::new(id, path, Ok(opened)) });

@@ -192,7 +192,7 @@ impl App {
         let mut state = State {
             presets: presets::shipped()?,
             inputs: Inputs::start(&data_dir, &waker())?,
-            tokens: Tokens::start(waker())?,
+            tokens: Tokens::start(data_dir.clone(), waker())?,
             examiner: Examiner::start(data_dir.clone(), waker())?,
             queue: Arc::default(),
             queue_is_paused: false,

@@ -21,4 +21,4 @@ pub use document::ConversionDocument;
 pub use plan::ConversionTarget;
 pub(super) use progress::is_unfinished;
 pub use report::{ConversionReport, ConvertedSize, LayerError};
-pub use run::{ConversionOptions, ConversionStep, Converted, convert, default_name};
+pub use run::{ConversionOptions, ConversionStep, Converted, convert, convert_with, default_name};

@@ -10,7 +10,7 @@ use super::progress::{PROGRESS_FILE, Progress, replace};
 use super::report::{ConversionReport, ConvertedSize};
 use super::shard::{self, ShardContext, failed};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result, sha256_hex};
-use crate::models;
+use crate::models::{self, RoleHints};
 use crate::monitor::free_space;
 use crate::wan::Checkpoint;
 
@@ -77,7 +77,19 @@ pub fn convert(
     cancel: &CancelToken,
     report: &mut dyn FnMut(ConversionStep),
 ) -> Result<Converted> {
-    let model = models::open(source)?;
+    convert_with(source, RoleHints::NONE, dir, options, cancel, report)
+}
+
+/// Converts the model in `source` like [`convert`], opened with the choices of a person.
+pub fn convert_with(
+    source: &Path,
+    hints: RoleHints<'_>,
+    dir: &Path,
+    options: ConversionOptions,
+    cancel: &CancelToken,
+    report: &mut dyn FnMut(ConversionStep),
+) -> Result<Converted> {
+    let model = models::open_with(source, hints)?;
     if model.exported.is_some() {
         return Err(Error::new(
             Kind::Unsupported,

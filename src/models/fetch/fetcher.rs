@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::catalog;
+use super::super::known_experts::remember_fetched;
 use super::super::manifest::{Manifest, Selection};
 use super::adopt::{self, OnThisMachine};
 use super::listing;
@@ -123,6 +124,7 @@ impl Fetcher {
                     revision: file.revision.clone(),
                 });
                 record.write(&plan.folder)?;
+                remember_fetched(&self.data_dir, file.component, &path, &file.file.path);
             }
         }
         record.files.retain(|known| plan.files.iter().any(|file| file.to == known.path));

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::hints::RoleHints;
 use super::super::open;
 use super::adopt::{link, symbolic_link};
-use crate::core::{ComponentFiles, Error, Kind, Result};
+use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
 use crate::wan::names::{ComponentKind, recognise};
 
@@ -37,11 +38,11 @@ pub fn import_model(data_dir: &Path, from: &Path) -> Result<ImportedModel> {
         let folder = models.join("imported");
         let to = folder.join(place).join(name_of(&from)?);
         linked(&from, &to, link)?;
-        return Ok(ImportedModel { path: to, models: usable(&folder) });
+        return Ok(ImportedModel { path: to, models: usable(&folder, data_dir) });
     }
-    let found = usable(&from);
+    let found = usable(&from, data_dir);
     if found.is_empty() {
-        let mut all = open::all(&from, &ComponentFiles::default()).into_iter();
+        let mut all = open::all(&from, RoleHints::remembered(data_dir)).into_iter();
         return Err(all.find_map(|model| model.opened.err()).unwrap_or_else(|| {
             Error::new(Kind::MissingModel, format!("No model found in the folder {}", from.display()))
                 .field("model")
@@ -69,8 +70,8 @@ fn place_of(file: &Path) -> Result<&'static str> {
     }
 }
 
-fn usable(folder: &Path) -> Vec<String> {
-    open::all(folder, &ComponentFiles::default())
+fn usable(folder: &Path, data_dir: &Path) -> Vec<String> {
+    open::all(folder, RoleHints::remembered(data_dir))
         .into_iter()
         .filter(|model| model.opened.is_ok())
         .map(|model| model.id)

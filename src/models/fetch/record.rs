@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Bytes, Error, Kind, Result, read_bounded};
+use super::super::json_file::write_json;
+use crate::core::{Bytes, Result, read_bounded};
 use crate::transfers::{ObjectId, PART_EXTENSION};
 
 /// Name of the record in a model's folder.
@@ -64,17 +65,7 @@ impl FetchRecord {
     /// Writes the record into `folder`, whole or not at all.
     pub fn write(&mut self, folder: &Path) -> Result<()> {
         self.version = VERSION;
-        let failed = |error: std::io::Error| {
-            Error::new(Kind::Io, format!("Cannot write {}", folder.join(RECORD_FILE).display()))
-                .because(error)
-                .remedy("Check that the folder can be written to and that its disk has free space")
-        };
-        let text = serde_json::to_vec_pretty(self)
-            .map_err(|error| Error::new(Kind::Bug, "Cannot encode the record of a model").because(error))?;
-        let mut staged = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        std::io::Write::write_all(&mut staged, &text).map_err(failed)?;
-        staged.as_file().sync_all().map_err(failed)?;
-        staged.persist(folder.join(RECORD_FILE)).map(drop).map_err(|error| failed(error.error))
+        write_json(&folder.join(RECORD_FILE), self)
     }
 
     /// Notes that a file was checked.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::compatibility;
+use super::super::hints::RoleHints;
 use super::super::info::{Layout, ModelInfo, RoleSource, precision};
+use super::super::known_experts::KnownExperts;
 use super::super::names::LooseNames;
 use super::super::open::{Listed, Opened};
 use super::super::unsupported::unsupported_format;
@@ -17,14 +19,16 @@ use crate::wan::names::ComponentKind;
 use crate::wan::{Checkpoint, Distilled};
 
 /// All models that the files in `dir` make, complete or not. Two files of the same content count once.
-pub(in super::super) fn models(dir: &Path, chosen: &ComponentFiles) -> Vec<Listed> {
+pub(in super::super) fn models(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> {
+    let chosen = hints.chosen;
+    let known = KnownExperts::new(hints.data_dir);
     let scan = scan(dir);
     let folder = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
     let mut models = Vec::new();
     let mut by_model = BTreeMap::<String, Vec<_>>::new();
     for found in scan.found.iter().filter(|found| found.recognised.kind == ComponentKind::Transformer) {
         let stem = found.stem.clone();
-        match pair::transformer(found.clone()) {
+        match pair::transformer(found.clone(), &known) {
             Ok(transformer) => by_model.entry(transformer.model.clone()).or_default().push(transformer),
             Err(error) => models.push(Listed::new(stem, Err(error))),
         }

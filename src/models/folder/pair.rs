@@ -6,6 +6,7 @@ use super::super::chosen;
 use super::super::component;
 use super::super::experts::expert_of_file;
 use super::super::info::{RoleSource, precision};
+use super::super::known_experts::KnownExperts;
 use super::scan::Found;
 use crate::core::{ComponentFiles, Error, Expert, Kind, Mode, Result};
 use crate::wan::names::ComponentKind;
@@ -44,8 +45,9 @@ impl Group {
 }
 
 /// Opens a transformer and finds out its mode, model and expert.
-pub(super) fn transformer(found: Found) -> Result<Transformer> {
+pub(super) fn transformer(found: Found, known: &KnownExperts<'_>) -> Result<Transformer> {
     let expert = expert_of_file(&found.path, &found.recognised.weights)?;
+    let expert = expert.or_else(|| known.expert(&found.recognised.weights));
     let one = named(found, expert)?;
     let name = one.found.stem.to_lowercase();
     let is_older = ["wan2.1", "wan21", "wan2_1", "wan_2.1"].iter().any(|word| name.contains(word));

@@ -76,7 +76,7 @@ pub(in super::super) fn read_header(path: &Path, mut source: File, file: usize) 
         };
         let offset = parsed.data.saturating_add(offset);
         end = end.max(offset.saturating_add(len));
-        header.tensors.push((name, TensorInfo { dtype, shape, file, offset, len, form, is_rotated: false }));
+        header.tensors.push((name, TensorInfo { dtype, shape, file, offset, len, form, rotation: None }));
     }
     if end > size {
         return Err(corrupt(

@@ -244,7 +244,7 @@ fn info(tensor: &RepackedTensor) -> TensorInfo {
         file: 0,
         offset: tensor.offset,
         len: tensor.size(),
-        is_rotated: false,
+        rotation: None,
     }
 }
 

@@ -74,14 +74,17 @@ fn rotation_group() -> usize {
     ROTATION_GROUP
 }
 
-/// Checks the quantised weights of a component under the names of its file without their `prefix`, and marks the rotated
-/// ones.
+/// Numbers of inputs that are rotated together in published text encoders.
+pub(super) const TEXT_ROTATIONS: [usize; 2] = [64, ROTATION_GROUP];
+
+/// Checks the quantised weights of a component under the names of its file without their `prefix`, and marks the ones whose
+/// inputs are rotated in `groups` of one of these sizes.
 ///
 /// # Errors
 ///
 /// `Unsupported`, with the form's name and one of its tensors, for a form that is not understood; `CorruptModel` for a
 /// quantised weight without a scale.
-pub(super) fn understood(weights: &Weights, prefix: &str) -> Result<Weights> {
+pub(super) fn understood(weights: &Weights, prefix: &str, groups: &[usize]) -> Result<Weights> {
     if weights.quantisation().is_some() {
         // converted by this program; its layout is in the metadata
         return Ok(weights.clone());
@@ -95,7 +98,7 @@ pub(super) fn understood(weights: &Weights, prefix: &str) -> Result<Weights> {
             return Err(unsupported(weights, &name, &description.format));
         }
         let is_int8 = description.format == "int8_tensorwise";
-        if description.convrot && (!is_int8 || description.convrot_groupsize != ROTATION_GROUP) {
+        if description.convrot && (!is_int8 || !groups.contains(&description.convrot_groupsize)) {
             let form =
                 format!("{} with convrot in groups of {}", description.format, description.convrot_groupsize);
             return Err(unsupported(weights, &name, &form));
@@ -120,8 +123,9 @@ pub(super) fn understood(weights: &Weights, prefix: &str) -> Result<Weights> {
             check_scale(weights, name, &info.shape, is_integer || scaled_fp8)?;
             info.clone()
         };
-        let is_rotated = description.is_some_and(|description| description.convrot);
-        changed.insert(name.to_owned(), TensorInfo { is_rotated, ..info });
+        let rotation = description.filter(|description| description.convrot);
+        let rotation = rotation.map(|description| description.convrot_groupsize);
+        changed.insert(name.to_owned(), TensorInfo { rotation, ..info });
     }
     Ok(weights.clone().with_tensors(changed))
 }

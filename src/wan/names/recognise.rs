@@ -1,11 +1,11 @@
 //! Recognises which component a checkpoint is, by the names and shapes of its tensors.
 
-use super::quantised_forms::{refuse_foreign, understood, without_quanto_names};
+use super::quantised_forms::{TEXT_ROTATIONS, refuse_foreign, understood, without_quanto_names};
 use super::transformer::TRANSFORMER;
 use super::umt5::{LLAMA_TEXT_ENCODER, TEXT_ENCODER};
 use super::vae::VaePlan;
 use crate::core::Result;
-use crate::onnx::Weights;
+use crate::onnx::{ROTATION_GROUP, Weights};
 
 /// A component of a Wan model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn recognised(weights: &Weights, part: &Part<'_>, parts: &[Part<'_>]) -> Result<
             };
             let unknown = |&(name, _): &(&str, _)| known(name).is_none() && !is_attached(name);
             let unknown = weights.iter().filter(unknown).map(|(name, _)| name.to_owned()).collect();
-            (understood(&weights, prefix)?.renamed(known)?, unknown)
+            (understood(&weights, prefix, &[ROTATION_GROUP])?.renamed(known)?, unknown)
         }
         ComponentKind::TextEncoder => {
             let has_shared = weights.contains("shared.weight");
@@ -113,7 +113,8 @@ fn recognised(weights: &Weights, part: &Part<'_>, parts: &[Part<'_>]) -> Result<
                 (_, "encoder.embed_tokens.weight") => (!has_shared).then(|| "shared.weight".to_owned()),
                 _ => TEXT_ENCODER.original(name).map(|_| name.to_owned()),
             };
-            (understood(&weights, prefix)?.renamed(|name| with_scale(name, rename))?, Vec::new())
+            let known = understood(&weights, prefix, &TEXT_ROTATIONS)?;
+            (known.renamed(|name| with_scale(name, rename))?, Vec::new())
         }
         ComponentKind::Vae => {
             let plan = (naming == Naming::Original)

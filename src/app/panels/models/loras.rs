@@ -101,7 +101,7 @@ fn report_ui(ui: &mut Ui, file: &ListedLoraFile) {
     ui.strong(file.file.file_name().unwrap_or_default().to_string_lossy().into_owned());
     if let Some(summary) = &file.summary {
         let width = summary.width.map(|width| format!(", width {width}")).unwrap_or_default();
-        ui.label(format!("{}, {} keys{width}", summary.format, summary.keys));
+        ui.label(format!("{}, {}{width}", summary.format, counted(summary.keys as u64, "key")));
         if !summary.trigger_words.is_empty() {
             ui.label(format!("Trigger words: {}", list(&summary.trigger_words)));
         }

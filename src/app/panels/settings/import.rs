@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use eframe::egui::{Button, Grid, Label, RichText, TextEdit, Ui};
 
 use super::panel::SettingsAction;
+use crate::core::counted;
 use crate::store::{Imported, Settings};
 
 /// What importing a file would change.
@@ -42,7 +43,8 @@ pub(super) fn import_ui(
     let Some(preview) = preview else { return };
     let Imported { taken, left } = &preview.imported;
     let name = preview.file.file_name().unwrap_or_default().to_string_lossy();
-    ui.label(format!("{name}: {} keys are taken over, {} are not", taken.len(), left.len()));
+    let taken_over = counted(taken.len() as u64, "key");
+    ui.label(format!("{name}: {taken_over} taken over, {} not", left.len()));
     Grid::new("import").num_columns(2).striped(true).show(ui, |ui| {
         for (key, setting, value) in taken {
             ui.monospace(key);

@@ -11,9 +11,11 @@ use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
 use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Kind, Result, Secs, Utc, counted};
 use crate::library::move_to_bin;
-use crate::models::convert::{ConversionOptions, ConversionStep, ConversionTarget, convert, default_name};
-use crate::models::{self, Installed, Removal, VerifiedModels, VerifyOptions};
-use crate::plan::ListedLora;
+use crate::models::convert::{
+    ConversionOptions, ConversionStep, ConversionTarget, convert_with, default_name,
+};
+use crate::models::{self, Installed, Removal, RoleHints, VerifiedModels, VerifyOptions};
+use crate::plan::{ListedLora, check_removable, jobs_that_need};
 
 impl State {
     /// Carries out what was asked of the models.
@@ -73,8 +75,9 @@ impl State {
         let Some(lora) = self.pages.loras.iter().find(|lora| lora.name == name).cloned() else {
             return Ok(());
         };
+        let data_dir = self.data_dir.clone();
         self.page_work(move || {
-            let model = models::open_with(&model, &chosen);
+            let model = models::open_with(&model, RoleHints::new(Some(&data_dir), &chosen));
             let files = lora.files.into_iter().map(|file| file.with_fit(&model)).collect();
             PageAnswer::LoraChecked(Box::new(ListedLora { files, ..lora }))
         })
@@ -137,7 +140,8 @@ impl State {
     fn convert_model(&mut self, id: &str, target: ConversionTarget) -> Result<()> {
         let model = self.model(id)?;
         let total = model.info.as_ref().map_or(1, |info| info.size().0);
-        let dir = self.data_dir.join("models").join(default_name(&model.id, target));
+        let data_dir = self.data_dir.clone();
+        let dir = data_dir.join("models").join(default_name(&model.id, target));
         self.start_task(format!("Converting {id}"), Some(total), move |cancel, progress| {
             let mut report = |step: ConversionStep| {
                 if let ConversionStep::Done(bytes) = step {
@@ -145,19 +149,16 @@ impl State {
                 }
             };
             let options = ConversionOptions::new(target);
-            PageAnswer::Converted(convert(&model.path, &dir, options, cancel, &mut report).map(Box::new))
+            let hints = RoleHints::remembered(&data_dir);
+            let done = convert_with(&model.path, hints, &dir, options, cancel, &mut report);
+            PageAnswer::Converted(done.map(Box::new))
         })
     }
 
     fn remove_model(&self, id: &str) -> Result<()> {
         let model = self.model(id)?;
-        let is_waited_for =
-            |job: &&crate::jobs::Job| job.ended().is_none() && model.is_called(&job.spec.draft.model);
-        if let Some(job) = self.queue.iter().find(is_waited_for) {
-            return Err(Error::new(Kind::Input, format!("Job {} needs the model {id}", job.id))
-                .remedy("Cancel that job, or wait until it is done"));
-        }
         let removal = Removal::plan(&model, self.models())?;
+        check_removable(id, &jobs_that_need(&model, &removal, self.queue.iter()))?;
         self.page_work(move || {
             let removed = removal.paths.iter().try_for_each(|path| move_to_bin(path));
             PageAnswer::Removed(removed.map(|()| format!("{} is in the bin: {}", model.id, removal.frees)))

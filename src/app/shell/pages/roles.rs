@@ -10,7 +10,7 @@ use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
 use crate::app::widgets::chosen_files::ComponentRole;
 use crate::core::{ComponentFiles, Result};
-use crate::models::Installed;
+use crate::models::{Installed, RoleHints};
 
 /// How deep below a model's folder files are looked for: `vae/FILE`, `models/vae/FILE`.
 const DEPTH: usize = 3;
@@ -31,8 +31,9 @@ impl State {
     pub(super) fn use_roles(&mut self, id: &str, files: ComponentFiles) -> Result<()> {
         let model = self.model(id)?;
         self.pages.roles = RoleChoice { model: id.to_owned(), files: files.clone(), problem: None };
+        let data_dir = self.data_dir.clone();
         self.page_work(move || {
-            let opened = open_with_files(&model, &files);
+            let opened = open_with_files(&model, RoleHints::new(Some(&data_dir), &files));
             PageAnswer::RolesTried(files, Box::new(opened))
         })
     }
