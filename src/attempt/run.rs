@@ -13,8 +13,8 @@ use super::resume_points::ResumePoints;
 use super::saved_states::{SavedStates, Switch};
 use super::switch_states::SwitchStates;
 use crate::core::{
-    CancelToken, DeviceId, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Kind, Outcome, Result,
-    Secs, Stage,
+    CancelToken, DeviceId, Draft, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Kind, Outcome,
+    Result, Secs, Stage,
 };
 use crate::engine::Runtime;
 use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
@@ -25,7 +25,7 @@ use crate::models::remember_chosen_experts;
 use crate::monitor::{free_card_memory, reset_peak_resident};
 use crate::pipeline::{
     ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, RepackedModel, Reporter, RunContext, SessionCache,
-    StepControl, TensorCache, denoise_steps,
+    StepControl, TensorCache, denoise_steps, prompts_of,
 };
 use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, RunLimits, report_preflight, resolve_inputs};
 use crate::store::WeightsCache;
@@ -56,6 +56,8 @@ pub(crate) struct AttemptContext<'a> {
     pub(crate) switch_states: Option<SwitchStates>,
     /// Called before the video is written and before it is renamed, with what will be on disk.
     pub(crate) record_output: &'a mut dyn FnMut(PartialOutput) -> Result<()>,
+    /// Jobs that follow with the same model.
+    pub(crate) upcoming: &'a [Draft],
 }
 
 /// How an attempt ended without an error.
@@ -91,6 +93,7 @@ pub fn run_job(
         resume_points: None,
         switch_states: None,
         record_output: &mut |_| Ok(()),
+        upcoming: &[],
     };
     match attempt(work, &[], with, send)? {
         AttemptEnd::Done(outcome) => Ok(*outcome),
@@ -158,11 +161,18 @@ pub(crate) fn attempt(
         threads,
         profile,
     };
-    let inputs = Inputs { request: &request, images: &given.images };
+    let upcoming = upcoming_prompts(with.upcoming, &request, model);
+    let inputs = Inputs { request: &request, images: &given.images, upcoming: &upcoming };
     let prepared = pipeline.prepare(inputs, work.preview, context)?;
 
     let made_by = MadeBy { model, fingerprint, given: &given, runtime, compute: &compute, retries };
-    let stages = Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by };
+    let stages = Stages {
+        pipeline: &pipeline,
+        prepared: &prepared,
+        given: &given,
+        made_by: &made_by,
+        upcoming: &upcoming,
+    };
     let switch = match with.switch_states.zip(work.group.as_ref()) {
         Some((states, group)) => Some(Switch::new(states, made_by.shared_points(&request, group)?)),
         None => None,
@@ -191,6 +201,8 @@ struct Stages<'a> {
     prepared: &'a Prepared<'a>,
     given: &'a ResolvedInputs,
     made_by: &'a MadeBy<'a>,
+    /// Prompts of the jobs that follow.
+    upcoming: &'a [String],
 }
 
 /// Output of the video.
@@ -244,7 +256,7 @@ impl Stages<'_> {
             }
             Ok(answer)
         };
-        let inputs = Inputs { request, images: &self.given.images };
+        let inputs = Inputs { request, images: &self.given.images, upcoming: self.upcoming };
         let answer = self
             .pipeline
             .denoise(self.prepared, inputs, &mut state, &mut after_step, context)
@@ -275,7 +287,7 @@ impl Stages<'_> {
             faults.inject(FaultPoint::Decode(frame_number), cancel)?;
             sink.push(frame)
         };
-        let inputs = Inputs { request, images: &self.given.images };
+        let inputs = Inputs { request, images: &self.given.images, upcoming: &[] };
         self.pipeline
             .decode(self.prepared, inputs, latent, &mut frames, context)
             .map_err(|error| self.with_file(error))?;
@@ -362,6 +374,24 @@ fn check_output(
         reporter.warn(format!("The finished video fails the check \"{}\": {}", failed.name, failed.detail));
     }
     Ok(())
+}
+
+/// The prompts of jobs that follow and read the same embeddings, each once.
+fn upcoming_prompts(drafts: &[Draft], request: &GenRequest, model: &Checkpoint) -> Vec<String> {
+    let limits = model.limits();
+    let mut prompts: Vec<String> = Vec::new();
+    // a draft that is not valid fails in its own attempt
+    for upcoming in drafts.iter().filter_map(|draft| GenRequest::parse(draft, &limits).ok()) {
+        if (upcoming.provider, upcoming.precision) != (request.provider, request.precision) {
+            continue;
+        }
+        for prompt in prompts_of(&upcoming) {
+            if !prompts.iter().any(|known| known == prompt) {
+                prompts.push(prompt.to_owned());
+            }
+        }
+    }
+    prompts
 }
 
 fn runs_on(model: &Checkpoint, fingerprint: &str, request: &GenRequest, compute: &ComputePlan) -> Event {

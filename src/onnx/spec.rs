@@ -190,9 +190,13 @@ impl Graph {
         files.iter().map(line).collect()
     }
 
-    /// Where its weights are, in the order of files and offsets; neighbours are joined.
-    pub fn weight_ranges(&self) -> Vec<FileRange> {
+    /// Where its weights are, in the order of files and offsets; neighbours are joined. Without
+    /// the tensors whose name `is_left_out`.
+    pub fn weight_ranges(&self, is_left_out: impl Fn(&str) -> bool) -> Vec<FileRange> {
         let range = |tensor: &TensorProto| {
+            if tensor.name.as_deref().is_some_and(&is_left_out) {
+                return None;
+            }
             let path = self.weights_root.join(tensor.external("location")?);
             let number = |key| tensor.external(key)?.parse::<u64>().ok();
             let (start, length) = (number("offset")?, number("length")?);
@@ -269,7 +273,7 @@ mod tests {
             for name in names {
                 builder.raw_weight(name, &[4]).unwrap();
             }
-            let ranges = builder.finish().weight_ranges();
+            let ranges = builder.finish().weight_ranges(|name| name == "left out");
             assert!(ranges.iter().all(|range| range.path.ends_with("m.safetensors")));
             ranges.iter().map(|range| range.bytes.end - range.bytes.start).collect()
         };

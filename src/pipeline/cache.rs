@@ -9,6 +9,9 @@ pub trait TensorCache {
     /// The tensor of `key`, if it is still there.
     fn get(&mut self, key: &str) -> Option<ArrayD<f32>>;
 
+    /// Whether the tensor of `key` is there. Unlike [`Self::get`], this uses nothing of it.
+    fn contains(&self, key: &str) -> bool;
+
     /// Keeps `tensor`, if possible; a failure is not an error.
     fn put(&mut self, key: &str, tensor: &ArrayD<f32>);
 

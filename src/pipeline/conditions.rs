@@ -1,28 +1,42 @@
 //! What the steps are conditioned on: prompts and images, encoded now or kept from an earlier run.
 
+use std::time::Instant;
+
 use ndarray::Array2;
 
-use super::cache::{IMAGE, TEXT, key};
+use super::cache::{IMAGE, key};
 use super::context::{Inputs, RunContext};
 use super::denoise::{Conditions, RopeTables};
 use super::encode_image::ImageCondition;
-use super::encode_text::{PromptEmbeds, tokens};
 use super::generate::Pipeline;
-use super::networks::{ImageEncoderSource, Networks};
-use crate::core::{Error, Frame, GenRequest, Kind, Result, Stage, sha256_hex};
+use super::networks::{ImageEncoderSource, Networks, Prefetch, PrefetchPlan};
+use super::prompts::{Prompt, PromptEncoder};
+use crate::core::{Error, Expert, Frame, GenRequest, Kind, Result, Stage, sha256_hex};
 use crate::wan::rope;
-use crate::wan::text::Tokenizer;
 
 impl Pipeline<'_> {
-    /// Encodes what is given.
+    /// Encodes what is given. Weights of the transformer of `next` are read in advance meanwhile.
     pub(super) fn conditions(
         &self,
         networks: &Networks<'_>,
         inputs: Inputs<'_>,
+        next: Expert,
         context: &mut RunContext<'_>,
-    ) -> Result<Conditions> {
-        let (prompt, negative) =
-            context.stage(Stage::Text, |context| self.prompts(inputs.request, networks, context))?;
+    ) -> Result<(Conditions, Option<Prefetch>)> {
+        let began = Instant::now();
+        let mut encoder = PromptEncoder::open(self, networks)?;
+        let (prompt, negative, prefetch) = context.stage(Stage::Text, |context| {
+            let prompts = encoder.look_up(inputs.request, context)?;
+            let needs_encoder = prompts.iter().any(|prompt| matches!(prompt, Prompt::Unknown { .. }));
+            let prefetch = networks.prefetch_first(next, needs_encoder, context);
+            let prefetch = prefetch.and_then(PrefetchPlan::start);
+            let mut embeds = prompts.into_iter().map(|prompt| encoder.embed(prompt, context));
+            let missing = || Error::new(Kind::Bug, "A request without a prompt was run");
+            let prompt = embeds.next().ok_or_else(missing)??;
+            Ok((prompt, embeds.next().transpose()?, prefetch))
+        })?;
+        encoder.encode_ahead(inputs.upcoming, began.elapsed(), context)?;
+        encoder.release(context);
         let image = match networks.image_encoder() {
             Some(source) => {
                 context.stage(Stage::Image, |context| self.image_condition(source, inputs, context))?
@@ -31,42 +45,7 @@ impl Pipeline<'_> {
         };
         let rope = self.rope(inputs.request)?;
         let frame_tokens = rope.num_tokens() / self.latent_shape(inputs.request)[2];
-        Ok(Conditions { prompt, negative, image, rope, frame_tokens })
-    }
-
-    /// Embeddings of the prompt, and of the negative prompt where guidance needs them.
-    fn prompts(
-        &self,
-        request: &GenRequest,
-        networks: &Networks<'_>,
-        context: &mut RunContext<'_>,
-    ) -> Result<(PromptEmbeds, Option<PromptEmbeds>)> {
-        let tokenizer = Tokenizer::open(&self.checkpoint.tokenizer)?;
-        let identity = networks.text_identity();
-        let mut encoder = None;
-        let mut embed = |what, prompt: &str| -> Result<PromptEmbeds> {
-            let tokens = tokens(&tokenizer, what, prompt, &mut context.reporter)?;
-            let key = key(TEXT, &[&identity, &self.compute.identity(), &format!("{tokens:?}")]);
-            if let Some(hidden) = context.cache.get(&key) {
-                let message = format!("the {what}'s embedding was kept from an earlier run");
-                context.reporter.optimizations.push(message);
-                return Ok(PromptEmbeds::new(&hidden.view()));
-            }
-            let encoder = match &mut encoder {
-                Some(encoder) => encoder,
-                none => none.insert(networks.text_encoder(context)?),
-            };
-            let hidden = encoder.encode(tokens, context.cancel)?;
-            context.cache.put(&key, &hidden);
-            Ok(PromptEmbeds::new(&hidden.view()))
-        };
-        let prompt = embed("prompt", &request.prompt)?;
-        let is_guided = request.guidance.enabled() || request.guidance_low.enabled();
-        let negative = is_guided.then(|| embed("negative prompt", &request.negative_prompt)).transpose()?;
-        if let Some(encoder) = encoder {
-            networks.release(encoder, context);
-        }
-        Ok((prompt, negative))
+        Ok((Conditions { prompt, negative, image, rope, frame_tokens }, prefetch))
     }
 
     /// The given images, encoded.
@@ -76,7 +55,7 @@ impl Pipeline<'_> {
         inputs: Inputs<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<ImageCondition> {
-        let Inputs { request, images } = inputs;
+        let Inputs { request, images, .. } = inputs;
         let Some(first) = &images.first else { return Ok(ImageCondition::None) };
         let in_place = self.checkpoint.expand_timesteps;
         let condition = if in_place { ImageCondition::FirstFrame } else { ImageCondition::Channels };

@@ -48,4 +48,6 @@ pub struct Inputs<'a> {
     pub request: &'a GenRequest,
     /// The start and end image, at the video's size.
     pub images: &'a InputImages,
+    /// Prompts of the jobs that follow with the same text encoder; some are encoded ahead while it is loaded.
+    pub upcoming: &'a [String],
 }

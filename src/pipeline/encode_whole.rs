@@ -117,6 +117,10 @@ mod tests {
     struct NoCache;
 
     impl super::super::TensorCache for NoCache {
+        fn contains(&self, _key: &str) -> bool {
+            false
+        }
+
         fn get(&mut self, _key: &str) -> Option<ArrayD<f32>> {
             None
         }

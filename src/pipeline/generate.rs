@@ -101,10 +101,7 @@ impl Pipeline<'_> {
             return Ok(StepControl::Continue);
         }
         let next = if state.solver.done() < high { Expert::High } else { Expert::Low };
-        // weights are read while the stage before computes
-        let mut prefetch =
-            networks.prefetch(next, ComponentId::TextEncoder, context).and_then(PrefetchPlan::start);
-        let conditions = self.conditions(networks, inputs, context)?;
+        let (conditions, mut prefetch) = self.conditions(networks, inputs, next, context)?;
         let request = inputs.request;
         let phase = |expert, stage, steps, guidance| ExpertPhase {
             expert,
@@ -123,7 +120,7 @@ impl Pipeline<'_> {
                 continue;
             }
             let follows = phase.expert == Expert::High && low > 0;
-            let plan = networks.prefetch(Expert::Low, ComponentId::Transformer, context);
+            let plan = networks.prefetch(Expert::Low, Some(ComponentId::Transformer), context);
             let mut following = plan.filter(|_| follows);
             let mut read_following = |done: usize| {
                 if done + 1 >= phase.steps.end && following.is_some() {

@@ -23,6 +23,7 @@ mod preview;
 mod preview_draw;
 mod preview_fit;
 mod preview_map;
+mod prompts;
 mod repacked;
 mod reporter;
 mod schedule;
@@ -42,6 +43,7 @@ pub use memory_plan::{
 };
 pub use networks::{SessionCache, memory_of_sessions};
 pub use preview_map::kept_preview;
+pub use prompts::prompts_of;
 pub use repacked::RepackedModel;
 pub use reporter::Reporter;
 pub use schedule::denoise_steps;

@@ -4,11 +4,14 @@ use super::leases::ProgramLease;
 use super::queue::{Queue, Scope, find};
 use super::state::{Record, State};
 use crate::attempt;
-use crate::core::{Bytes, Error, Kind, Result};
-use crate::jobs::{EndStatus, HistoryEntry, Job, JobId, JobState, PartialOutput, RetryRecord};
+use crate::core::{Bytes, Draft, Error, Kind, Result};
+use crate::jobs::{EndStatus, HistoryEntry, Job, JobId, JobSpec, JobState, PartialOutput, RetryRecord};
 
 /// Disk space for the resume points of failed jobs, which a retry resumes from.
 pub(super) const RESUME_POINTS_OF_FAILED: Bytes = Bytes(2 << 30);
+
+/// Jobs whose prompts may be encoded ahead of time, at most.
+const MAX_UPCOMING: usize = 64;
 
 impl Queue {
     /// Takes the next job for this program.
@@ -44,6 +47,25 @@ impl Queue {
             return None;
         }
         state.first(|job| may_run(job, scope, &self.lease))
+    }
+
+    /// Jobs that will read embeddings of the same text encoder as `running`: its model, in the same types. In their order,
+    /// and as many as are worth encoding ahead.
+    pub(crate) fn upcoming(&self, scope: Scope, running: &JobSpec) -> Vec<Draft> {
+        let state = self.shared.get();
+        if is_paused_for(state, scope) {
+            return Vec::new();
+        }
+        let types = |spec: &JobSpec| (spec.draft.provider, spec.draft.precision);
+        let is_alike = |job: &&Job| {
+            let spec = &job.spec;
+            spec.model == running.model
+                && types(spec) == types(running)
+                && spec.draft.components == running.draft.components
+        };
+        let follows = |job: &&Job| job.state == JobState::Queued && may_run(job, scope, &self.lease);
+        let jobs = state.jobs().into_iter().filter(follows).filter(is_alike);
+        jobs.take(MAX_UPCOMING).map(|job| job.spec.draft.clone()).collect()
     }
 
     /// Fails if this program does not run the job `id` any more, after reading what other programs changed.

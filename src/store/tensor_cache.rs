@@ -142,6 +142,10 @@ impl TensorCache for StoredTensors {
         found
     }
 
+    fn contains(&self, key: &str) -> bool {
+        self.recent.iter().any(|(known, _)| known == key) || self.path(key).exists()
+    }
+
     fn put(&mut self, key: &str, tensor: &ArrayD<f32>) {
         if self.attempt.recomputes && decides_video(key) && self.read(key).is_some_and(|kept| kept != tensor)
         {

@@ -158,6 +158,11 @@ impl Runner {
             }
             shared.send(id, event);
         };
+        // a retry leaves everything out that is not its own
+        let upcoming = match retries {
+            [] => self.shared.queue().upcoming(self.options.scope, &spec),
+            _ => Vec::new(),
+        };
         let run = || {
             let runtime = match self.runtime.take() {
                 Some(runtime) => runtime,
@@ -205,6 +210,7 @@ impl Runner {
                 resume_points: Some(&mut resume_points),
                 switch_states: Some(SwitchStates::of(&self.data_dir, self.options.keep_encoded)),
                 record_output: &mut |output| self.shared.queue().save_partial_output(id, output),
+                upcoming: &upcoming,
             };
             attempt(&spec, retries, context, &mut send)
         };

@@ -17,7 +17,7 @@ pub(super) use denoiser::{Denoiser, DenoiserInput, GuidancePass, TimestepForm};
 pub(super) use frame_decoder::FrameDecoder;
 pub(super) use image_encoder::{ImageEncoder, ImageEncoderSource};
 pub(super) use loader::Loader;
-pub(super) use prefetch::PrefetchPlan;
+pub(super) use prefetch::{Prefetch, PrefetchPlan};
 pub use session_cache::{SessionCache, memory_of_sessions};
 pub(super) use set::{Networks, VideoShape};
 pub(super) use text_encoder::TextEncoder;

@@ -180,22 +180,40 @@ impl<'a> Networks<'a> {
         Ok(TextEncoder::new(self.loader.acquire(&self.text_encoder, context)?, self.text_encoder.file()))
     }
 
+    /// What can be read in advance before the first step: the text encoder, if it is needed first, and as much as fits
+    /// beside it of the expert's transformer.
+    pub(in crate::pipeline) fn prefetch_first(
+        &self,
+        expert: Expert,
+        needs_encoder: bool,
+        context: &RunContext<'_>,
+    ) -> Option<PrefetchPlan> {
+        let encoder = Some(&self.text_encoder).filter(|_| needs_encoder);
+        let beside = encoder.map(|network| network.component);
+        let unread = encoder.filter(|network| !context.sessions.contains(&network.key));
+        let text =
+            unread.and_then(Network::graph).map(|graph| graph.weight_ranges(graphs::is_embedding_table));
+        let transformer = self.prefetch(expert, beside, context);
+        PrefetchPlan::one_after_the_other(text.unwrap_or_default(), transformer)
+    }
+
     /// What of an expert's transformer can be read in advance while `beside` computes: as much as fits beside it.
     pub(in crate::pipeline) fn prefetch(
         &self,
         expert: Expert,
-        beside: ComponentId,
+        beside: Option<ComponentId>,
         context: &RunContext<'_>,
     ) -> Option<PrefetchPlan> {
         let network = self.transformer_of(expert);
-        if context.sessions.contains(&network.key) || network.component == beside {
+        if context.sessions.contains(&network.key) || beside == Some(network.component) {
             return None;
         }
         let memory = self.loader.memory;
+        let taken = beside.map_or(Bytes(0), |component| memory.of(component).weights);
         let room = memory.available.map_or(u64::MAX, |available| {
-            available.0.saturating_sub(memory.reserve.0).saturating_sub(memory.of(beside).weights.0)
+            available.0.saturating_sub(memory.reserve.0).saturating_sub(taken.0)
         });
-        Some(PrefetchPlan { ranges: network.graph()?.weight_ranges(), limit: Bytes(room) })
+        Some(PrefetchPlan { ranges: network.graph()?.weight_ranges(|_| false), limit: Bytes(room) })
     }
 
     fn transformer_of(&self, expert: Expert) -> &Network<'a> {
