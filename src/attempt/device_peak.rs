@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use crate::core::{Bytes, DeviceId, Event, Provider};
+use crate::core::{Bytes, DeviceId, Event};
 use crate::monitor::card_memory;
 use crate::pipeline::memory_of_sessions;
 
@@ -20,7 +20,7 @@ pub(super) struct DevicePeak {
 impl DevicePeak {
     /// Begins to sample. The sessions that earlier jobs left loaded count as the job's.
     pub(super) fn start(device: &DeviceId) -> Self {
-        let used = if device.provider == Provider::Cpu { None } else { used(device) };
+        let used = if device.provider.is_nvidia() { used(device) } else { None };
         let others = used.map(|used| Bytes(used.0.saturating_sub(memory_of_sessions(device).0)));
         Self { device: device.clone(), others, peak: Cell::new(None) }
     }

@@ -11,7 +11,7 @@ use crate::core::{
     Bytes, CancelToken, Draft, Event, FIRST_DEVICE, Frame, GenRequest, Kind, Mode, Provider, ProviderChoice,
     Resolution, Result, Secs, Stage, Utc,
 };
-use crate::engine::{ProviderSelection, Runtime, providers, select_provider};
+use crate::engine::{ProviderSelection, Runtime, candidates, select_provider};
 use crate::jobs::JobSpec;
 use crate::media::write_png;
 use crate::models::convert::{ConversionOptions, ConversionTarget, convert_with};
@@ -64,7 +64,7 @@ pub fn measure(
     cancel: &CancelToken,
     note: &mut dyn FnMut(&str),
 ) -> Result<BenchReport> {
-    let selection = select_provider(options.provider, &providers(runtime, FIRST_DEVICE))?;
+    let selection = select_provider(options.provider, &candidates(runtime, options.provider, FIRST_DEVICE))?;
     let folder = BenchStore::new(data_dir).work_folder()?;
     note("Measuring the ceilings of the machine");
     let ceilings = Ceilings::measure(runtime, &selection, machine, cancel)?;

@@ -182,16 +182,13 @@ fn onnx_runtime(data_dir: &Path) -> (Vec<Diagnosis>, Option<Runtime>) {
 /// An unavailable provider is a note, not a warning: the CPU always works, and most machines have no other.
 fn provider(status: &ProviderStatus) -> Diagnosis {
     const SUBJECT: &str = "provider";
-    let name = status.provider;
-    match (&status.unavailable, &status.device) {
-        (None, None) => Diagnosis::ok(SUBJECT, format!("{name} can be used")),
-        (None, Some(device)) => Diagnosis::ok(SUBJECT, format!("{name} can be used, on {device}")),
-        (Some(unavailable), _) => Diagnosis {
-            level: Level::Note,
-            subject: SUBJECT,
-            message: format!("{name} cannot be used: {}", unavailable.reason),
-            remedy: Some(unavailable.remedy.clone()),
-        },
+    let message = status.to_string();
+    match &status.unavailable {
+        None => Diagnosis::ok(SUBJECT, message),
+        Some(unavailable) => {
+            let remedy = Some(unavailable.remedy.clone());
+            Diagnosis { level: Level::Note, subject: SUBJECT, message, remedy }
+        }
     }
 }
 

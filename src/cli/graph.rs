@@ -3,7 +3,7 @@
 use super::Places;
 use super::args::{Common, Graph, GraphVerb};
 use super::report::{out, print_done};
-use crate::core::{CancelToken, Error, Kind, Provider, ProviderChoice, Result};
+use crate::core::{CancelToken, Error, Kind, Result};
 use crate::engine::check_kernels;
 use crate::models::{self, RoleHints};
 use crate::onnx::{self, ExportDocument, GraphTarget, WeightPlacement};
@@ -23,11 +23,7 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
         )
         .remedy("Use the .onnx files in its folder"));
     }
-    let provider = match provider {
-        ProviderChoice::Auto | ProviderChoice::Cpu => Provider::Cpu,
-        ProviderChoice::Cuda => Provider::Cuda,
-        ProviderChoice::TensorRt => Provider::TensorRt,
-    };
+    let provider = provider.provider().unwrap_or_default();
     let types = ComputePlan::on(provider, None, *precision, &checkpoint)?;
     let cache = WeightsCache::new(Some(&places.data_dir));
     let repacked = RepackedModel::plan(&checkpoint, &types, cache.dir())?;
@@ -36,11 +32,11 @@ pub(super) fn run(args: &Graph, common: &Common) -> Result<()> {
     let checkpoint = repacked.write(&|| cache.stage(), &never, &mut Reporter::new(&mut |_| {}))?;
     let (text, vae) = (&checkpoint.text_encoder, &checkpoint.vae);
     let segments = if checkpoint.expand_timesteps { Segments::Two } else { Segments::One };
-    let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, types.vae);
     let target = |compute| GraphTarget { provider, compute };
+    let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, target(types.vae));
     let mut all = vec![
         ("text_encoder", graphs::text_encoder(&text.config, &text.weights, target(types.text))?),
-        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, types.vae)?.graph),
+        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, target(types.vae))?.graph),
         ("vae_encoder_first", encoder(StreamCall::First)?.graph),
         ("vae_encoder", encoder(StreamCall::Later)?.graph),
     ];

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::device::Provider;
+
 /// Sampler, by the diffusers scheduler class that it reproduces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,6 +53,23 @@ pub enum ProviderChoice {
     Cuda,
     /// `TensorRT`, with CUDA for operations it does not support; never selected automatically.
     TensorRt,
+    /// `TensorRT` for RTX, a plugin; never selected automatically.
+    Rtx,
+    /// WebGPU, a plugin; experimental, never selected automatically.
+    WebGpu,
+    /// `OpenVINO`, a plugin; experimental, never selected automatically.
+    OpenVino,
+}
+
+impl ProviderChoice {
+    /// All choices, in the order in which they are offered.
+    pub const ALL: [Self; 7] =
+        [Self::Auto, Self::Cpu, Self::Cuda, Self::TensorRt, Self::Rtx, Self::WebGpu, Self::OpenVino];
+
+    /// The provider that is asked for by name; `None` for [`Self::Auto`].
+    pub fn provider(self) -> Option<Provider> {
+        Provider::ALL.into_iter().find(|provider| provider.choice() == self)
+    }
 }
 
 /// Precision that a job asks for.

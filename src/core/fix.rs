@@ -149,9 +149,10 @@ impl fmt::Display for Fix {
             Self::TimeLimit(Some(limit)) => write!(f, "use a time limit of {limit}"),
             Self::WeightsInPlace => f.write_str("read weights from disk instead of memory"),
             Self::Provider(ProviderChoice::Cpu) => f.write_str("run on the CPU"),
-            Self::Provider(ProviderChoice::Cuda) => f.write_str("run on CUDA"),
-            Self::Provider(ProviderChoice::TensorRt) => f.write_str("run on TensorRT"),
-            Self::Provider(ProviderChoice::Auto) => f.write_str("choose the provider automatically"),
+            Self::Provider(choice) => match choice.provider() {
+                Some(provider) => write!(f, "run on {provider}"),
+                None => f.write_str("choose the provider automatically"),
+            },
             Self::VaeTile(size) => write!(f, "use VAE tiles of {size} px"),
             Self::Model(model) => write!(f, "use the model {model}"),
             Self::Guidance(guidance) => write!(f, "use guidance scale {} or less", guidance.0),

@@ -41,7 +41,7 @@ impl PrecisionChoice {
     ///
     /// Fails with [`Kind::Unsupported`] and the field `precision` or `provider`.
     pub fn check(self, provider: ProviderChoice, limits: &Limits) -> Result<()> {
-        let on_device = matches!(provider, ProviderChoice::Cuda | ProviderChoice::TensorRt);
+        let on_device = !matches!(provider, ProviderChoice::Auto | ProviderChoice::Cpu);
         let (message, remedy) = match (limits.quantisation, self.quantisation()) {
             // a GPU dequantises int8 to what it computes in
             (Some(Quantisation::Int8), wanted) if on_device && wanted != Some(Quantisation::Int4) => {

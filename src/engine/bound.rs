@@ -7,6 +7,7 @@ use ort::value::{DynValue, Tensor as OrtTensor};
 use super::file_fault::watched;
 use super::in_place::owned;
 use super::ort_error;
+use super::provider;
 use super::session::{Session, missing_output, run_options, terminate};
 use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, Provider, Result};
@@ -19,8 +20,10 @@ pub struct Bound {
     binding: IoBinding,
     /// Page-locked memory, if the device has memory of its own.
     locked: Option<Allocator>,
-    /// Where the first output goes, and where the others do.
-    outputs: [MemoryInfo<'static>; 2],
+    /// Where the first output goes.
+    readable: MemoryInfo<'static>,
+    /// Where the others stay; `None` for the memory of a plugin's device.
+    stays: Option<MemoryInfo<'static>>,
 }
 
 impl Session {
@@ -31,15 +34,19 @@ impl Session {
             MemoryInfo::new(place, ordinal as i32, AllocatorType::Device, kind).map_err(failed)
         };
         let binding = self.inner.create_binding().map_err(failed)?;
-        if self.device.provider == Provider::Cpu {
-            let host = || info(AllocationDevice::CPU, 0, MemoryType::CPUOutput);
-            return Ok(Bound { binding, locked: None, outputs: [host()?, host()?] });
+        let host = || info(AllocationDevice::CPU, 0, MemoryType::CPUOutput);
+        match self.device.provider {
+            Provider::Cuda | Provider::TensorRt => {}
+            provider => {
+                let stays = provider.uses_host_memory().then(host).transpose()?;
+                return Ok(Bound { binding, locked: None, readable: host()?, stays });
+            }
         }
         let ordinal = self.device.ordinal;
         let locked = info(AllocationDevice::CUDA_PINNED, ordinal, MemoryType::CPUOutput)?;
         let device = info(AllocationDevice::CUDA, ordinal, MemoryType::Default)?;
         let allocator = Allocator::new(&self.inner, locked.clone()).map_err(failed)?;
-        Ok(Bound { binding, locked: Some(allocator), outputs: [locked, device] })
+        Ok(Bound { binding, locked: Some(allocator), readable: locked, stays: Some(device) })
     }
 
     /// Runs the graph once with what is bound. Outputs are returned in the graph's order: the first can be read, the
@@ -51,8 +58,14 @@ impl Session {
         let options = run_options()?;
         let _guard = cancel.on_cancel(terminate(&options));
         let failed = |error: ort::Error| ort_error::run_error(&error);
-        let [readable, stays] = &bound.outputs;
-        let places = std::iter::once(readable).chain(std::iter::repeat(stays));
+        let device = match bound.stays {
+            Some(_) => None,
+            None => Some(provider::plugin_device(&self.runtime, self.device.provider, self.device.ordinal)),
+        };
+        let device = device.transpose().map_err(failed)?;
+        let on_device = device.as_ref().map(|device| device.memory_info(false));
+        let stays = bound.stays.as_ref().or(on_device.as_ref()).unwrap_or(&bound.readable);
+        let places = std::iter::once(&bound.readable).chain(std::iter::repeat(stays));
         for (name, place) in self.outputs.iter().zip(places) {
             bound.binding.bind_output_to_device(name, place).map_err(failed)?;
         }

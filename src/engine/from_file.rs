@@ -61,8 +61,8 @@ impl Session {
             ));
         }
         let half = HalfConversion::of(inner.inputs());
-        let (outputs, device) = (vec![output.to_owned()], options.device.clone());
-        Ok(Self { inner, name, inputs, outputs, half, device, profiled_since })
+        let (outputs, device, runtime) = (vec![output.to_owned()], options.device.clone(), runtime.clone());
+        Ok(Self { inner, name, inputs, outputs, half, device, runtime, profiled_since })
     }
 
     /// Names of the inputs, in order.

@@ -47,7 +47,19 @@ const CPU: &[Row] = &[
     row(&["Add", "Div", "Mul", "Sub"], &[F32, I32, I64, I8, U8]),
     row(&["Clip", "Max", "Min"], &[F32, F16, I32, I64, I8, U8]),
     row(
-        &["Conv", "Cos", "DepthToSpace", "FastGelu", "Gemm", "MultiHeadAttention", "QuickGelu", "Sin"],
+        &[
+            "Conv",
+            "Cos",
+            "DepthToSpace",
+            "FastGelu",
+            "Gelu",
+            "Gemm",
+            "MultiHeadAttention",
+            "QuickGelu",
+            "Sigmoid",
+            "Sin",
+            "Softmax",
+        ],
         &[F32],
     ),
     row(&["LayerNormalization"], &[F32, F16, Bf16]),
@@ -83,15 +95,23 @@ const CUDA: &[Row] = &[
     Row { ops: &["DequantizeLinear"], inputs: &[U8, I8, F8E4M3, F8E5M2], outputs: &[F32, F16] },
 ];
 
+/// What `TensorRT` compiles instead of the fused activations, beside the other operations of [`CUDA`]
+/// (`tests/rtx_engines` builds engines of all graphs).
+const TENSORRT: &[Row] = &[row(&["Gelu", "Sigmoid", "Softmax"], &[F32, F16, Bf16])];
+/// The activations that `TensorRT` does not know.
+const FUSED: &[&str] = &["FastGelu", "QuickGelu"];
+
 /// Whether `provider` has a kernel for the types of `node`.
 fn has(provider: Provider, node: &TypedNode<'_>) -> bool {
-    let rows = match provider {
-        Provider::Cpu => CPU,
-        // operations that TensorRT does not support run on CUDA
-        Provider::Cuda | Provider::TensorRt => CUDA,
+    let (rows, others): (_, &[Row]) = match provider {
+        // what the experimental providers lack runs on the CPU
+        Provider::Cpu | Provider::WebGpu | Provider::OpenVino => (CPU, &[]),
+        Provider::Cuda => (CUDA, &[]),
+        Provider::TensorRt | Provider::Rtx if FUSED.contains(&node.op) => return false,
+        Provider::TensorRt | Provider::Rtx => (CUDA, TENSORRT),
     };
     let input = node.inputs.iter().flatten().next();
-    rows.iter().any(|row| {
+    rows.iter().chain(others).any(|row| {
         row.ops.contains(&node.op)
             && input.is_none_or(|input| row.inputs.contains(input))
             && row.outputs.contains(&node.output)

@@ -20,7 +20,8 @@ pub use in_place::StateTensor;
 pub use kernels::check_kernels;
 pub use memory::{Arena, Prepack};
 pub use provider::{
-    Device, ProviderSelection, ProviderStatus, Unavailable, device_id, providers, select_provider,
+    Device, Plugin, PluginOrigin, ProviderSelection, ProviderStatus, Unavailable, candidates, device_id,
+    providers, select_provider,
 };
 pub use runtime::Runtime;
 pub use session::{Session, SessionOptions, SessionProfile};

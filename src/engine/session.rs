@@ -49,6 +49,8 @@ pub struct Session {
     pub(super) half: HalfConversion,
     /// What runs the graph.
     pub(super) device: DeviceId,
+    /// The runtime, which knows the devices of plugins.
+    pub(super) runtime: Runtime,
     /// When the profile began, if there is one.
     pub(super) profiled_since: Option<Instant>,
 }
@@ -106,7 +108,8 @@ impl Session {
         let outputs = checked_names(graph, "output", &graph.spec.outputs, inner.outputs())?;
         let half = HalfConversion::default();
         let device = options.device.clone();
-        Ok(Self { inner, name: graph.name, inputs, outputs, half, device, profiled_since })
+        let (name, runtime) = (graph.name, runtime.clone());
+        Ok(Self { inner, name, inputs, outputs, half, device, runtime, profiled_since })
     }
 
     /// Completes the profile, if the session has one.

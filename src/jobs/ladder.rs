@@ -98,7 +98,7 @@ pub(crate) fn suggestions(failed: Failed, draft: &Draft) -> Vec<Fix> {
 
 fn device(failed: Failed) -> Vec<Vec<Fix>> {
     let mut rungs = vec![vec![Fix::Retry]];
-    if failed.provider == Provider::TensorRt {
+    if matches!(failed.provider, Provider::TensorRt | Provider::Rtx) {
         rungs.push(vec![Fix::Provider(ProviderChoice::Cuda)]);
     }
     if failed.provider != Provider::Cpu && failed.may_use_cpu {

@@ -7,7 +7,7 @@ use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-use crate::core::{Bytes, DeviceId, Provider};
+use crate::core::{Bytes, DeviceId};
 
 /// Bytes of a program's name that are read.
 const NAME_BYTES: usize = 256;
@@ -26,7 +26,7 @@ pub struct CardMemory {
 /// `None` for the CPU, without a driver, without such a device, or if the UUID is unknown and the machine has several devices: NVML
 /// and CUDA number devices differently, so an index does not identify a device.
 pub fn card_memory(device: &DeviceId) -> Option<CardMemory> {
-    if device.provider == Provider::Cpu {
+    if !device.provider.is_nvidia() {
         return None;
     }
     let read = || {
@@ -68,7 +68,7 @@ pub fn free_card_memory(device: &DeviceId) -> Option<Bytes> {
 
 /// The other programs that use a device; empty where [`card_memory`] is `None`.
 pub fn card_holders(device: &DeviceId) -> Vec<CardHolder> {
-    if device.provider == Provider::Cpu {
+    if !device.provider.is_nvidia() {
         return Vec::new();
     }
     let read = || {
@@ -133,6 +133,7 @@ fn only_device(nvml: &Nvml) -> Result<Device<'_>, NvmlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Provider;
 
     #[test]
     fn an_unknown_device_has_no_memory() {

@@ -7,6 +7,7 @@
 use super::builder::{Attr, GraphBuilder, Var};
 use super::quantised::scale_name;
 use super::spec::Dtype;
+use super::target::Operators;
 use crate::core::Result;
 
 impl GraphBuilder<'_> {
@@ -91,7 +92,9 @@ impl GraphBuilder<'_> {
     /// `raw` times its `scales`, one or one for each index of `axis`, in fp32: CUDA has no kernel that gives bf16.
     fn dequantised(&mut self, raw: &Var, scales: &Var, axis: i64) -> Var {
         let scales = match self.multiplied.clone() {
-            Some(x) if !self.is_for_cpu() => self.once_known(scales, &x),
+            Some(x) if !self.is_for_cpu() && self.operators() == Operators::OnnxRuntime => {
+                self.once_known(scales, &x)
+            }
             _ => scales.clone(),
         };
         self.op("DequantizeLinear", &[raw, &scales], &[("axis", Attr::Int(axis))])

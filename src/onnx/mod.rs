@@ -56,7 +56,7 @@ pub use safetensors_header::safetensors_header;
 pub use scaled_form::{ScaleOrder, ScaledForm};
 pub use signature::{Signature, SignatureValue, dims_text, element_name};
 pub use spec::{Dim, Dtype, FileRange, Graph, GraphSpec, ValueSpec};
-pub use target::GraphTarget;
+pub use target::{GraphTarget, Operators};
 pub use type_inference::TypedNode;
 pub use weight_delta::{
     DeltaRows, FactorMatrix, FactorSource, LowRankPair, MagnitudeAxis, MagnitudeRatios, WeightDelta, values,

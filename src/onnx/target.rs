@@ -20,6 +20,26 @@ impl From<ComputeType> for GraphTarget {
     }
 }
 
+/// Which operations of others than ONNX a graph may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operators {
+    /// Those of ONNX Runtime, which are faster in its own providers.
+    OnnxRuntime,
+    /// Of ONNX Runtime's own only attention, for providers that compile a graph: `TensorRT`'s parser refuses the fused
+    /// activations, and scales that are not constants.
+    Plain,
+}
+
+impl Operators {
+    /// The operators of graphs for `provider`.
+    pub fn of(provider: Provider) -> Self {
+        match provider {
+            Provider::Cpu | Provider::Cuda | Provider::WebGpu => Self::OnnxRuntime,
+            Provider::TensorRt | Provider::Rtx | Provider::OpenVino => Self::Plain,
+        }
+    }
+}
+
 impl GraphBuilder<'_> {
     /// Sets what the graph is built for. Must be called before any operation.
     #[must_use]
@@ -28,7 +48,12 @@ impl GraphBuilder<'_> {
         self.with_compute(target.compute)
     }
 
-    /// Whether the CPU runs the graph.
+    /// The operations that the graph may use.
+    pub fn operators(&self) -> Operators {
+        Operators::of(self.provider)
+    }
+
+    /// Whether the CPU provider runs the graph.
     pub fn is_for_cpu(&self) -> bool {
         self.provider == Provider::Cpu
     }

@@ -53,9 +53,9 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
     use Slot::{Any, Is, T, U};
     Some(match op {
         "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "DepthToSpace" | "Div" | "Einsum" | "FastGelu"
-        | "Gemm" | "Identity" | "LayerNormalization" | "MatMul" | "Max" | "Min" | "Mul"
-        | "MultiHeadAttention" | "Neg" | "QuickGelu" | "RMSNormalization" | "Sin" | "Sub" | "Transpose"
-        | "Unique" => (&[T], Out::T),
+        | "Gelu" | "Gemm" | "Identity" | "LayerNormalization" | "MatMul" | "Max" | "Min" | "Mul"
+        | "MultiHeadAttention" | "Neg" | "QuickGelu" | "RMSNormalization" | "Sigmoid" | "Sin" | "Softmax"
+        | "Sub" | "Transpose" | "Unique" => (&[T], Out::T),
         "Expand" | "Gather" | "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "Reshape" | "Slice"
         | "Split" | "Squeeze" | "Unsqueeze" => (&[T, Is(I64)], Out::T),
         "Pad" => (&[T, Is(I64), T, Is(I64)], Out::T),

@@ -4,7 +4,7 @@ use super::networks::memory_of_sessions;
 use crate::core::{
     Bytes, DeviceId, Error, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice, Quantisation, Result,
 };
-use crate::engine::{Device, Runtime, SessionOptions, device_id, providers, select_provider};
+use crate::engine::{Device, Runtime, SessionOptions, candidates, device_id, select_provider};
 use crate::onnx::{ComputeType, Dtype, RepackTarget, Weights};
 use crate::wan::Checkpoint;
 use crate::wan::exported::Exported;
@@ -76,9 +76,7 @@ impl ComputePlan {
             let reason = "int4 weights are computed by the CPU only".to_owned();
             return Self::on(Provider::Cpu, None, precision, checkpoint).map(|cpu| Self { reason, ..cpu });
         }
-        // for the CPU, no driver is loaded
-        let known = if provider == ProviderChoice::Cpu { Vec::new() } else { providers(runtime, ordinal) };
-        let chosen = select_provider(provider, &known)?;
+        let chosen = select_provider(provider, &candidates(runtime, provider, ordinal))?;
         // what earlier jobs left loaded makes room
         let available = chosen.device.as_ref().and_then(|_| free(&chosen.id));
         let available = available.map(|free| Bytes(free.0 + memory_of_sessions(&chosen.id).0));
@@ -114,12 +112,7 @@ impl ComputePlan {
         precision: PrecisionChoice,
         checkpoint: &Checkpoint,
     ) -> Result<Self> {
-        let asked = match provider {
-            Provider::Cpu => ProviderChoice::Cpu,
-            Provider::Cuda => ProviderChoice::Cuda,
-            Provider::TensorRt => ProviderChoice::TensorRt,
-        };
-        precision.check(asked, &checkpoint.limits())?;
+        precision.check(provider.choice(), &checkpoint.limits())?;
         let asks_fp32 = precision == PrecisionChoice::Fp32;
         let all = |compute: ComputeType, precision| Self {
             device: device_id(provider, device),
@@ -147,6 +140,10 @@ impl ComputePlan {
             // the CPU multiplies int8 fastest
             let repack = if asks_fp32 { plan.repack } else { RepackTargets::all(RepackTarget::Int8) };
             return Ok(Self { repack, ..plan });
+        }
+        if provider.is_experimental() {
+            check_experimental(provider, precision)?;
+            return Ok(all(ComputeType::Fp32, ComputeType::Fp32.word()));
         }
         if checkpoint.exported.is_some() {
             return match precision {
@@ -231,6 +228,15 @@ fn kept_words(keeps_int8: bool, free: Option<Bytes>) -> String {
 
 fn stored(checkpoint: &Checkpoint) -> Option<Dtype> {
     checkpoint.transformer.weights.get(SAMPLE).ok().map(|info| info.dtype)
+}
+
+/// Refuses what an experimental provider is not tried in.
+fn check_experimental(provider: Provider, precision: PrecisionChoice) -> Result<()> {
+    if !matches!(precision, PrecisionChoice::Bf16 | PrecisionChoice::Fp16) {
+        return Ok(());
+    }
+    let message = format!("{provider} is experimental and computes in fp32 only");
+    Err(refused(&message, "Use the precision auto or fp32"))
 }
 
 fn refused(message: &str, remedy: &str) -> Error {

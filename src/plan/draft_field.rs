@@ -196,6 +196,9 @@ pub fn provider(choice: ProviderChoice) -> &'static str {
         ProviderChoice::Cpu => "CPU",
         ProviderChoice::Cuda => "CUDA",
         ProviderChoice::TensorRt => "TensorRT",
+        ProviderChoice::Rtx => "TensorRT for RTX",
+        ProviderChoice::WebGpu => "WebGPU (experimental)",
+        ProviderChoice::OpenVino => "OpenVINO (experimental)",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::preflight::{device, loras};
 use super::run_limits::RunLimits;
-use crate::core::{Bytes, GenRequest, Provider};
+use crate::core::{Bytes, GenRequest};
 use crate::monitor;
 use crate::pipeline::{ComputePlan, MemoryPlan, SessionCache, denoise_steps, memory_of_sessions};
 use crate::preflight::{
@@ -25,9 +25,10 @@ pub(crate) struct MemorySample {
 /// it did.
 pub(crate) fn drop_sessions_if_short(sessions: &mut SessionCache) -> bool {
     let Some(device) = sessions.device() else { return false };
-    let free = match device.provider {
-        Provider::Cpu => monitor::free(),
-        Provider::Cuda | Provider::TensorRt => monitor::card_memory(device).map(|card| card.free),
+    let free = if device.provider.uses_host_memory() {
+        monitor::free()
+    } else {
+        monitor::card_memory(device).map(|card| card.free)
     };
     sessions.clear_if_short(free)
 }
@@ -45,7 +46,7 @@ impl MemorySample {
         let held = memory_of_sessions(&compute.device);
         let with_held = |free: Bytes| Bytes(free.0 + held.0);
         let (host, device) = (monitor::free(), device(compute));
-        if compute.device.provider == Provider::Cpu {
+        if compute.device.provider.uses_host_memory() {
             return Self { host: host.map(with_held), device, keeps_sessions };
         }
         let allowed = |free, total| limits.free_vram(with_held(free), total);

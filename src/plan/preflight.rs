@@ -102,7 +102,7 @@ pub fn examine(work: &JobSpec, data_dir: &Path, keeps_sessions: bool) -> Result<
     };
     found.add(messages.into_iter().map(finding));
     let provider = compute.device.provider;
-    let free = if provider == Provider::Cpu { memory.host } else { memory.device.and_then(|gpu| gpu.free) };
+    let free = if provider.uses_host_memory() { memory.host } else { memory.device.and_then(|gpu| gpu.free) };
     Ok(PreflightResult { request, model: checkpoint.id, preflight: found, disk_space, provider, free })
 }
 

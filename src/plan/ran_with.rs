@@ -37,13 +37,12 @@ pub(crate) fn ran_with(
     let is_built = model.exported.is_none();
     let size = request.size;
     let provider = compute.device.provider;
-    let split = match provider {
-        Provider::Cpu => vae_cost::split(&model.vae.config, size, request.vae_tile, provider),
+    let split = if provider.uses_host_memory() {
+        vae_cost::split(&model.vae.config, size, request.vae_tile, provider)
+    } else {
         // on a card the split depends on its memory
-        Provider::Cuda | Provider::TensorRt => {
-            let sample = MemorySample::now(&compute, false, RunLimits::default());
-            sample.plan(&request, model, &compute).vae
-        }
+        let sample = MemorySample::now(&compute, false, RunLimits::default());
+        sample.plan(&request, model, &compute).vae
     };
     let component = match stage {
         Stage::Text => Some(ComponentId::TextEncoder),

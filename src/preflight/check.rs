@@ -4,7 +4,7 @@ use super::facts::{DiskSpace, PreflightFacts};
 use super::fixes::Fit;
 use super::report::{PreflightReport, TimeEstimate};
 use super::{device, fixes, memory_plan, time};
-use crate::core::{Bytes, Finding, Fix, Provider, Secs, Severity, Subject};
+use crate::core::{Bytes, Finding, Fix, Secs, Severity, Subject};
 
 /// Runs that take longer than this get a warning.
 const LONG: Secs = Secs(3600.0);
@@ -20,7 +20,7 @@ const DISK_RESERVE: u64 = 16 << 20;
 /// Estimates memory and time of a run and reports what blocks it or deserves a warning.
 pub fn check(facts: &PreflightFacts<'_>) -> PreflightReport {
     // the formulas in `memory` hold for the CPU only
-    let on_cpu = facts.provider == Provider::Cpu;
+    let on_cpu = facts.provider.uses_host_memory();
     let stages = memory_plan::stages(facts);
     let (memory, device) = if on_cpu { (stages, Vec::new()) } else { (Vec::new(), stages) };
     let (time, durations) = match time::estimate(facts) {

@@ -52,7 +52,7 @@ pub(super) fn peaks(facts: &PreflightFacts<'_>) -> (Bytes, Bytes) {
 /// How a run fits, and its peak; none if the memory is unknown.
 pub(super) fn fit(facts: &PreflightFacts<'_>) -> Option<(Fit, Bytes)> {
     let (peak, undroppable) = peaks(facts);
-    if facts.provider != Provider::Cpu {
+    if !facts.provider.uses_host_memory() {
         let device = facts.device?;
         let available = device.free.unwrap_or(device.total).min(device.total);
         let fit = match peak {
@@ -90,7 +90,7 @@ pub struct MemoryShortage {
 /// more than the system can make free by dropping pages of files. `None` if it may fit, or if the memory is unknown.
 pub fn memory_shortage(facts: &PreflightFacts<'_>) -> Option<MemoryShortage> {
     let (fit, needed) = fit(facts)?;
-    if facts.provider == Provider::Cpu {
+    if facts.provider.uses_host_memory() {
         let needed = estimate_with(facts, &Fix::WeightsInPlace, peaks).1;
         let free = facts.free_memory?;
         return (fit == Fit::Blocked).then_some(MemoryShortage { needed, free, total: None });
@@ -130,7 +130,7 @@ fn kinds(facts: &PreflightFacts<'_>) -> Vec<Vec<Fix>> {
     let longer_side = request.size.width.max(request.size.height);
     let tile = vae_cost::tile_size(&model.vae, request.size, request.vae_tile).unwrap_or(longer_side);
     let tiles = TILE_SIZES.into_iter().filter(|size| *size < tile).map(Fix::VaeTile);
-    let on_cpu = facts.provider == Provider::Cpu;
+    let on_cpu = facts.provider.uses_host_memory();
     let is_built = model.exported.is_none();
     let in_place =
         (on_cpu && is_built && request.weights != WeightsChoice::InPlace).then_some(Fix::WeightsInPlace);

@@ -7,7 +7,7 @@ use super::facts::PreflightFacts;
 use super::memory_plan::StageCost;
 use super::size::{ComponentSize, ModelSize};
 use super::vae::{decoder_chunk, decoder_chunk_in_bands, encoder_chunk};
-use crate::core::{Bytes, GenRequest, Mode, Provider, Resolution, Stage};
+use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
 use crate::wan::graphs::{ROWS_AT_ONCE, StreamCall};
 use crate::wan::tiles::Tiling;
 use crate::wan::{VaeSplit, vae_cost};
@@ -52,7 +52,8 @@ pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
     match (split, *provider) {
         _ if model.exported.is_some() => split,
         (VaeSplit::Bands, _) => on_cpu(facts),
-        (VaeSplit::Tiles(_), _) | (VaeSplit::Whole, Provider::Cpu) => split,
+        (VaeSplit::Tiles(_), _) => split,
+        (VaeSplit::Whole, provider) if provider.uses_host_memory() => split,
         (VaeSplit::Whole, _) => device::vae_split(facts),
     }
 }

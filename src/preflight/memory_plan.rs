@@ -4,7 +4,7 @@ use super::facts::PreflightFacts;
 use super::report::StageMemory;
 use super::size::ModelSize;
 use super::{device, memory};
-use crate::core::{Bytes, Provider, Stage};
+use crate::core::{Bytes, Stage};
 use crate::engine::Prepack;
 use crate::pipeline::{ComponentId, ComponentNeeds, Footprint, MemoryNeeds, MemoryPlan};
 
@@ -45,7 +45,9 @@ pub(super) fn stages(facts: &PreflightFacts<'_>) -> Vec<StageMemory> {
 /// Every stage with its weights packed, and every stage with them in place. A GPU's are never packed.
 fn costs(facts: &PreflightFacts<'_>) -> [Vec<StageCost>; 2] {
     match (facts.provider, facts.device) {
-        (Provider::Cpu, _) => [false, true].map(|in_place| memory::costs(facts, in_place)),
+        (provider, _) if provider.uses_host_memory() => {
+            [false, true].map(|in_place| memory::costs(facts, in_place))
+        }
         (_, Some(device)) => {
             let costs = device::costs(facts, device);
             [costs.clone(), costs]
@@ -81,9 +83,10 @@ fn plan(facts: &PreflightFacts<'_>, packed: &[StageCost], in_place: &[StageCost]
     }
     MemoryPlan::choose(&MemoryNeeds {
         provider: facts.provider,
-        available: match facts.provider {
-            Provider::Cpu => facts.free_memory,
-            _ => facts.device.map(|device| device.free.unwrap_or(device.total)),
+        available: if facts.provider.uses_host_memory() {
+            facts.free_memory
+        } else {
+            facts.device.map(|device| device.free.unwrap_or(device.total))
         },
         weights: request.weights,
         quantisation: model.quantisation,

@@ -46,21 +46,31 @@ pub(crate) fn all_graphs(model: &Checkpoint) -> Vec<(&'static str, Graph)> {
     all_graphs_in(model, [ComputeType::Fp32; 3])
 }
 
-/// Every graph of a model, in the types of text encoder, transformer and VAE.
-pub(crate) fn all_graphs_in(
+/// Every graph of a model, in the types of text encoder, transformer and VAE; what is not in fp32 for CUDA.
+pub(crate) fn all_graphs_in(model: &Checkpoint, types: [ComputeType; 3]) -> Vec<(&'static str, Graph)> {
+    all_graphs_on(
+        model,
+        types,
+        |compute| {
+            if compute == ComputeType::Fp32 { Provider::Cpu } else { Provider::Cuda }
+        },
+    )
+}
+
+/// Every graph of a model, in the types of text encoder, transformer and VAE, for the provider of each type.
+pub(crate) fn all_graphs_on(
     model: &Checkpoint,
     [for_text, for_transformer, for_vae]: [ComputeType; 3],
+    provider: impl Fn(ComputeType) -> Provider,
 ) -> Vec<(&'static str, Graph)> {
     let segments = if model.expand_timesteps { Segments::Two } else { Segments::One };
     let (text, vae) = (&model.text_encoder, &model.vae);
-    let encoder = |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, for_vae).unwrap().graph;
-    let target = |compute| {
-        let provider = if compute == ComputeType::Fp32 { Provider::Cpu } else { Provider::Cuda };
-        GraphTarget { provider, compute }
-    };
+    let target = |compute| GraphTarget { provider: provider(compute), compute };
+    let encoder =
+        |chunk| graphs::vae_encoder(&vae.config, &vae.weights, chunk, target(for_vae)).unwrap().graph;
     let mut all = vec![
         ("text_encoder", graphs::text_encoder(&text.config, &text.weights, target(for_text)).unwrap()),
-        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, for_vae).unwrap().graph),
+        ("vae_decoder", graphs::vae_decoder(&vae.config, &vae.weights, target(for_vae)).unwrap().graph),
         ("vae_encoder_first", encoder(StreamCall::First)),
         ("vae_encoder", encoder(StreamCall::Later)),
     ];

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::common::layouts::{all_graphs, all_graphs_in, outputs, outputs_of};
+use crate::common::layouts::{all_graphs, all_graphs_in, all_graphs_on, outputs, outputs_of};
 use ndarray::{Array2, ArrayD};
 use wandeck::core::{Bytes, CancelToken, DeviceId, Kind, PrecisionChoice, Provider};
 use wandeck::engine::{Device, Input, Session, SessionFile, SessionOptions, check_kernels};
@@ -37,7 +37,7 @@ fn every_model(parent: &Path) -> Vec<Checkpoint> {
 }
 
 fn graphs_for(model: &Checkpoint, types: &ComputePlan) -> Vec<(&'static str, Graph)> {
-    all_graphs_in(model, [types.text, types.transformer, types.vae])
+    all_graphs_on(model, [types.text, types.transformer, types.vae], |_| types.device.provider)
 }
 
 fn distance(found: &ArrayD<f32>, expected: &ArrayD<f32>) -> f64 {
@@ -58,6 +58,9 @@ fn every_graph_has_its_kernels() {
             (Provider::Cpu, &[Auto, Fp32][..]),
             (Provider::Cuda, &[Auto, Fp32, Bf16, Fp16][..]),
             (Provider::TensorRt, &[Auto, Fp32, Bf16, Fp16][..]),
+            (Provider::Rtx, &[Auto, Fp32, Bf16, Fp16][..]),
+            (Provider::WebGpu, &[Auto, Fp32][..]),
+            (Provider::OpenVino, &[Auto, Fp32][..]),
         ] {
             for &precision in precisions {
                 let types = ComputePlan::on(provider, None, precision, &model).unwrap();
@@ -69,7 +72,7 @@ fn every_graph_has_its_kernels() {
             }
         }
     }
-    assert!(num_graphs > 300, "{num_graphs}");
+    assert!(num_graphs > 500, "{num_graphs}");
 }
 
 #[test]
@@ -293,6 +296,24 @@ fn the_runtime_accepts_the_types_of_bf16_graphs() {
             let error = opened.err().unwrap();
             assert_eq!(error.kind, Kind::Unsupported, "{} {name}: {error:#}", model.id);
             assert!(format!("{error:#}").contains("Could not find an implementation"), "{error:#}");
+        }
+    }
+}
+
+/// The forms without ONNX Runtime's own activations, computed by the CPU.
+#[test]
+fn plain_graphs_compute_what_the_others_do() {
+    let dir = tempfile::tempdir().unwrap();
+    for model in every_model(dir.path()) {
+        let plain = all_graphs_on(&model, [ComputeType::Fp32; 3], |_| Provider::Rtx);
+        for ((name, graph), (_, fused)) in plain.iter().zip(all_graphs(&model)) {
+            let ops: Vec<_> = graph.typed_nodes().unwrap().into_iter().filter(|node| node.contrib).collect();
+            assert!(ops.iter().all(|node| node.op == "MultiHeadAttention"), "{name}: {ops:?}");
+            let (found, expected) = (outputs(graph), outputs(&fused));
+            for (output, value) in &found {
+                let distance = distance(value, &expected[output]);
+                assert!(distance < 2e-6, "{} {name} {output}: {distance:e}", model.id);
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ fn environment(root: &Path) -> Environment {
         program_dir: Some(root.join("bin")),
         data_dir: root.join("data"),
         python_envs: vec![root.join("venv"), root.join("conda")],
-        python: None,
+        ..Environment::default()
     }
 }
 

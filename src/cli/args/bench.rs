@@ -27,7 +27,7 @@ pub(in crate::cli) struct BenchArgs {
     /// Frames of the clip [default: 17, and 5 with --quick]
     #[arg(long, value_name = "N")]
     pub(in crate::cli) frames: Option<u32>,
-    /// Execution provider: auto, cpu, cuda or tensorrt
+    /// Execution provider: auto, cpu, cuda, tensorrt, rtx, webgpu or openvino
     #[arg(long, value_parser = named::<ProviderChoice>, default_value = "auto")]
     pub(in crate::cli) provider: ProviderChoice,
     /// Do not keep the result

@@ -76,7 +76,7 @@ pub(in crate::cli) struct Generate {
     /// LoRA with its strength and the expert it applies to; repeat for more
     #[arg(long = "lora", value_name = "FILE[:STRENGTH[:high|low]]", value_parser = lora)]
     pub(in crate::cli) loras: Vec<LoraChoice>,
-    /// Execution provider: auto, cpu, cuda or tensorrt [default: auto]
+    /// Execution provider: auto, cpu, cuda, tensorrt or rtx; experimental: webgpu, openvino [default: auto]
     #[arg(long, value_parser = named::<ProviderChoice>)]
     pub(in crate::cli) provider: Option<ProviderChoice>,
     /// Precision: auto, fp32, bf16, fp16, int8 or int4 [default: auto]

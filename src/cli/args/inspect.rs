@@ -110,7 +110,7 @@ pub(in crate::cli) enum GraphVerb {
         model: String,
         /// Folder to write to; each component gets a folder in it
         dir: PathBuf,
-        /// Target provider: cpu, cuda or tensorrt; it need not be installed here
+        /// Target provider: cpu, cuda, tensorrt, rtx, webgpu or openvino; it need not be installed here
         #[arg(long, value_parser = named::<ProviderChoice>, default_value = "cpu")]
         provider: ProviderChoice,
         /// auto, fp32, bf16 or fp16

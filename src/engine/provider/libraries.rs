@@ -79,21 +79,44 @@ pub(super) const TENSORRT: &[Needed] = if cfg!(windows) {
     ]
 };
 
+const RTX_PLUGIN: &str = "the plugin again (wandeck runtime install rtx)";
+
+/// Libraries in the package of the plugin `TensorRT` for RTX 1.7, in order of their dependencies.
+pub(super) const RTX: &[Needed] = if cfg!(windows) {
+    &[
+        required("cudart64_13.dll", RTX_PLUGIN),
+        required("tensorrt_rtx_1_7.dll", RTX_PLUGIN),
+        required("tensorrt_onnxparser_rtx_1_7.dll", RTX_PLUGIN),
+    ]
+} else {
+    &[
+        required("libcudart.so.13", RTX_PLUGIN),
+        required("libtensorrt_rtx.so.1", RTX_PLUGIN),
+        required("libtensorrt_onnxparser_rtx.so.1", RTX_PLUGIN),
+    ]
+};
+
+/// The folders of packages in Python environments; they need not exist.
+pub(super) fn sites(python_envs: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for prefix in python_envs {
+        found.push(prefix.join("Lib/site-packages"));
+        let pythons = sorted(&prefix.join("lib"));
+        found.extend(pythons.into_iter().map(|python| python.join("site-packages")));
+    }
+    found
+}
+
 /// Folders to search: that of ONNX Runtime, the packages of its Python environment and of the active environments, and
 /// the CUDA toolkits. [`preload`] tries the system's path last.
 pub(super) fn dirs(runtime: &Path, python_envs: &[PathBuf], toolkits: &[PathBuf]) -> Vec<PathBuf> {
     let beside = runtime.parent().unwrap_or_else(|| Path::new("."));
     let mut found = vec![beside.to_path_buf()];
     // site-packages/onnxruntime/capi/libonnxruntime.so.1.31.1
-    let mut sites: Vec<_> = beside.ancestors().nth(2).map(Path::to_path_buf).into_iter().collect();
-    for prefix in python_envs {
-        sites.push(prefix.join("Lib/site-packages"));
-        let pythons = sorted(&prefix.join("lib"));
-        sites.extend(pythons.into_iter().map(|python| python.join("site-packages")));
-        // folder of conda's libraries
-        found.push(prefix.join("lib"));
-    }
-    for site in sites.iter().filter(|site| site.ends_with("site-packages")) {
+    let own = beside.ancestors().nth(2).map(Path::to_path_buf);
+    // folder of conda's libraries
+    found.extend(python_envs.iter().map(|prefix| prefix.join("lib")));
+    for site in own.iter().chain(&sites(python_envs)).filter(|site| site.ends_with("site-packages")) {
         for package in sorted(&site.join("nvidia")) {
             found.extend(["lib", "bin", "bin/x86_64"].map(|inside| package.join(inside)));
         }

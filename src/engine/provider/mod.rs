@@ -5,12 +5,18 @@
 
 mod device;
 mod libraries;
+mod plugin;
+mod plugin_library;
 mod register;
 mod select;
 mod status;
 
 pub use device::Device;
+pub use plugin::Plugin;
+pub(in crate::engine) use plugin::{Plugins, plugin_device};
+pub use plugin_library::PluginOrigin;
+pub(in crate::engine) use plugin_library::plugin_variable;
 pub(super) use register::into_session;
 pub use select::{ProviderSelection, select_provider};
 pub(in crate::engine) use status::provider_library;
-pub use status::{ProviderStatus, Unavailable, device_id, providers};
+pub use status::{ProviderStatus, Unavailable, candidates, device_id, providers};

@@ -5,13 +5,16 @@ use ort::ep::{ArenaExtendStrategy, CPU, CUDA, ExecutionProviderDispatch, TensorR
 use ort::session::builder::SessionBuilder;
 
 use super::device;
-use crate::core::Provider;
+use super::plugin::plugin_device;
+use crate::core::{DeviceId, Provider};
 use crate::engine::memory::Arena;
 use crate::engine::runtime::Runtime;
 use crate::engine::session::SessionOptions;
 
 /// Cache of `TensorRT` engines in the data folder; they take minutes to build.
 const ENGINES: &str = "cache/tensorrt";
+/// Cache of the kernels that `TensorRT` for RTX compiles for this card, in the data folder.
+const KERNELS: &str = "cache/rtx";
 
 /// Registers the provider of `options`; fails if that is not possible, where ONNX Runtime would only log a warning.
 pub(in crate::engine) fn into_session(
@@ -28,12 +31,39 @@ pub(in crate::engine) fn into_session(
         Provider::Cuda => vec![cuda(options)],
         // in order of priority: CUDA runs what TensorRT does not support
         Provider::TensorRt => vec![tensorrt(runtime, options), cuda(options)],
+        Provider::Rtx | Provider::WebGpu | Provider::OpenVino => return plugin(builder, options, runtime),
     };
     let builder = builder
         .with_execution_providers(providers)?
         // weights outside the arena, so that the arena can shrink when a component is unloaded
         .with_config_entry("session.use_device_allocator_for_initializers", "1")?;
     Ok(builder)
+}
+
+/// Registers a plugin provider, whose library is loaded already.
+fn plugin(
+    builder: SessionBuilder,
+    options: &SessionOptions,
+    runtime: &Runtime,
+) -> ort::Result<SessionBuilder> {
+    let DeviceId { provider, ordinal, .. } = options.device;
+    runtime.plugin(provider).map_err(|unavailable| ort::Error::new(unavailable.reason))?;
+    let device = plugin_device(runtime, provider, ordinal)?;
+    let prefix = device.ep()?;
+    let settings: Vec<_> = if provider == Provider::Rtx { rtx(runtime) } else { Vec::new() };
+    let settings: Vec<_> =
+        settings.into_iter().map(|(name, value)| (format!("{prefix}.{name}"), value)).collect();
+    Ok(builder.with_devices([device], Some(&settings))?)
+}
+
+/// Options of `TensorRT` for RTX: weights stay where they are while an engine is built, and compiled kernels are kept.
+fn rtx(runtime: &Runtime) -> Vec<(&'static str, String)> {
+    let mut settings = vec![("nv_use_external_data_initializer", "1".to_owned())];
+    let data_dir = &runtime.search_environment().data_dir;
+    if !data_dir.as_os_str().is_empty() {
+        settings.push(("nv_runtime_cache_path", data_dir.join(KERNELS).display().to_string()));
+    }
+    settings
 }
 
 fn cuda(options: &SessionOptions) -> ExecutionProviderDispatch {

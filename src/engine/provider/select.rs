@@ -16,7 +16,7 @@ pub struct ProviderSelection {
 }
 
 /// Selects the provider for a choice. `Auto` selects CUDA where it can be used, else the CPU; never `TensorRT`, which
-/// builds engines for minutes before the first frame.
+/// builds engines for minutes before the first frame, and never a plugin.
 ///
 /// Fails with [`Kind::Unsupported`] and the field `provider` if a provider chosen by name cannot be used.
 pub fn select_provider(choice: ProviderChoice, all: &[ProviderStatus]) -> Result<ProviderSelection> {
@@ -27,7 +27,7 @@ pub fn select_provider(choice: ProviderChoice, all: &[ProviderStatus]) -> Result
         reason,
     };
     let on = |status: &ProviderStatus| {
-        status.device.as_ref().map_or_else(String::new, |device| format!(" on {device}"))
+        status.device_words().map_or_else(String::new, |device| format!(" on {device}"))
     };
     let cpu = |reason: String| ProviderSelection { id: DeviceId::CPU, device: None, reason };
     let wanted = match choice {
@@ -43,6 +43,9 @@ pub fn select_provider(choice: ProviderChoice, all: &[ProviderStatus]) -> Result
         }
         ProviderChoice::Cuda => Provider::Cuda,
         ProviderChoice::TensorRt => Provider::TensorRt,
+        ProviderChoice::Rtx => Provider::Rtx,
+        ProviderChoice::WebGpu => Provider::WebGpu,
+        ProviderChoice::OpenVino => Provider::OpenVino,
     };
     let error = |reason: &str, remedy: &str| {
         Error::new(Kind::Unsupported, format!("{wanted} cannot be used: {reason}"))
@@ -51,10 +54,13 @@ pub fn select_provider(choice: ProviderChoice, all: &[ProviderStatus]) -> Result
     };
     match of(wanted) {
         None => Err(error("its status is unknown", "Install the GPU build of ONNX Runtime")),
-        Some(status) => match &status.unavailable {
-            Some(unavailable) => Err(error(&unavailable.reason, &unavailable.remedy)),
-            None => Ok(selected(status, format!("set to {}{}", wanted.word(), on(status)))),
-        },
+        Some(ProviderStatus { unavailable: Some(unavailable), .. }) => {
+            Err(error(&unavailable.reason, &unavailable.remedy))
+        }
+        Some(status) => {
+            let experimental = if wanted.is_experimental() { ", which is experimental" } else { "" };
+            Ok(selected(status, format!("set to {}{}{experimental}", wanted.word(), on(status))))
+        }
     }
 }
 
@@ -74,7 +80,7 @@ mod tests {
             cuda: (13, 0),
         });
         let unavailable = reason.map(|reason| Unavailable::new(reason, "Do this"));
-        ProviderStatus { provider, unavailable, device, libraries: Vec::new() }
+        ProviderStatus { unavailable, device, ..ProviderStatus::of(provider) }
     }
 
     #[test]

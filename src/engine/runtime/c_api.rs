@@ -1,5 +1,5 @@
-//! Two functions of the library's C interface that `ort` does not offer: its version before the process is committed to
-//! it, and the execution providers it was built with.
+//! Functions of the library's C interface that `ort` does not offer: its version before the process is committed to it,
+//! the execution providers it was built with, and what plugins report of their devices.
 #![expect(unsafe_code, reason = "C functions of a library that is loaded at run time")]
 
 use std::ffi::{CStr, c_char};
@@ -7,7 +7,9 @@ use std::path::Path;
 use std::ptr;
 
 use libloading::Library;
-use ort::sys::OrtApiBase;
+use ort::AsPointer as _;
+use ort::device::Device;
+use ort::sys::{OrtApiBase, OrtKeyValuePairs};
 
 use super::open::RuntimeOpenError;
 
@@ -34,6 +36,37 @@ pub(super) fn version_of_library(path: &Path) -> Result<String, RuntimeOpenError
     // function; the string is a static, too, and is copied.
     let version = unsafe { CStr::from_ptr(((*base).GetVersionString)()) };
     Ok(version.to_string_lossy().into_owned())
+}
+
+/// What the provider of `device` reports of it under `key`.
+pub(in crate::engine) fn device_metadata(device: &Device<'_>, key: &CStr) -> Option<String> {
+    // SAFETY: the device belongs to the environment, which lives until the process ends.
+    unsafe { value_of((ort::api().EpDevice_EpMetadata)(device.ptr()), key) }
+}
+
+/// What the system reports of the hardware of `device` under `key`.
+pub(in crate::engine) fn hardware_metadata(device: &Device<'_>, key: &CStr) -> Option<String> {
+    let hardware = device.hardware_device();
+    // SAFETY: the hardware belongs to the environment, which lives until the process ends.
+    unsafe { value_of((ort::api().HardwareDevice_Metadata)(hardware.ptr()), key) }
+}
+
+/// The value of `key`.
+///
+/// # Safety
+/// `pairs` is null or a list of the loaded library.
+unsafe fn value_of(pairs: *const OrtKeyValuePairs, key: &CStr) -> Option<String> {
+    if pairs.is_null() {
+        return None;
+    }
+    // SAFETY: the list is valid by the caller's word, and the key ends with a zero.
+    let value = unsafe { (ort::api().GetKeyValue)(pairs, key.as_ptr()) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: a value that is not null is a string of the list, copied here.
+    let value = unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned();
+    (!value.is_empty()).then_some(value)
 }
 
 /// Names of the execution providers that the loaded library was built with, for instance `CPUExecutionProvider`.

@@ -1,5 +1,6 @@
 //! Search for ONNX Runtime on this machine. Nothing is loaded, fetched or changed.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -11,8 +12,8 @@ use serde::Serialize;
 use super::builds::VERSION;
 use super::elf;
 use super::package::CUDA_FOLDER;
-use crate::core::{Error, Kind, Result};
-use crate::engine::provider::provider_library;
+use crate::core::{Error, Kind, Provider, Result};
+use crate::engine::provider::{plugin_variable, provider_library};
 
 /// File names of the library without a version.
 const PLAIN_NAMES: &[&str] = if cfg!(windows) {
@@ -34,6 +35,8 @@ pub struct Environment {
     pub data_dir: PathBuf,
     /// `VIRTUAL_ENV` and `CONDA_PREFIX`: the active Python environments.
     pub python_envs: Vec<PathBuf>,
+    /// `WANDECK_RTX_PLUGIN`, `WANDECK_WEBGPU_PLUGIN`, `WANDECK_OPENVINO_PLUGIN`: the libraries of plugin providers.
+    pub plugins: BTreeMap<Provider, PathBuf>,
     /// `WANDECK_PYTHON`: the Python whose pip fetches the library.
     pub python: Option<OsString>,
 }
@@ -50,6 +53,10 @@ impl Environment {
                 .into_iter()
                 .filter_map(variable)
                 .map(PathBuf::from)
+                .collect(),
+            plugins: Provider::PLUGINS
+                .into_iter()
+                .filter_map(|plugin| Some((plugin, PathBuf::from(variable(plugin_variable(plugin)?)?))))
                 .collect(),
             python: variable("WANDECK_PYTHON"),
         }

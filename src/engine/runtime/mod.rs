@@ -26,6 +26,7 @@ pub(crate) mod testing;
 mod unpack;
 
 pub use builds::{Build, VERSION};
+pub(in crate::engine) use c_api::{device_metadata, hardware_metadata};
 pub use ensure::{ensure, ensure_with, installed, open_installed};
 pub use fetch::{FetchEvent, fetch};
 pub use heap::{release_free_heap, share_one_heap};

@@ -11,8 +11,9 @@ use super::c_api;
 use super::heap::return_large_blocks;
 use super::locate::{Environment, FoundLibrary, Origin};
 use super::telemetry::{TELEMETRY_VARIABLE, telemetry_is_silenced};
-use crate::core::{CancelToken, Error, Kind};
+use crate::core::{CancelToken, Error, Kind, Provider};
 use crate::engine::cancellable::Abandoned;
+use crate::engine::provider::{Plugin, Plugins, Unavailable};
 
 /// Version and origin of an open runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +40,7 @@ struct Inner {
     info: RuntimeInfo,
     places: Environment,
     abandoned: Abandoned,
+    plugins: Plugins,
 }
 
 /// Why a library cannot be opened.
@@ -174,7 +176,13 @@ impl Runtime {
             info,
             places: places.clone(),
             abandoned: Abandoned::default(),
+            plugins: Plugins::default(),
         })))
+    }
+
+    /// The plugin `provider`, which is registered by the first call, or why it cannot be.
+    pub(in crate::engine) fn plugin(&self, provider: Provider) -> Result<Plugin, Unavailable> {
+        self.0.plugins.get(provider, &self.0.environment, &self.0.places)
     }
 
     /// Sessions that were cancelled and are still being made.

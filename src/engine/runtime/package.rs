@@ -41,8 +41,6 @@ pub struct RuntimePackage {
     sha256: &'static str,
 }
 
-const NOT_USED: &str = "A plugin provider; this version of Wandeck keeps it but does not compute with it yet";
-
 impl RuntimePackage {
     /// The packages that there are for this machine.
     pub fn for_this_machine() -> Vec<Self> {
@@ -55,7 +53,7 @@ impl RuntimePackage {
                 LINUX_TAGS,
                 [
                     "05d548956197b9d01f59b625de740e0d6be3593f874e241a12dc0362650ecdf7",
-                    "d32732812a173365411678023f00484d9d5d92d35f4e0bf7b18967fb969cf37d",
+                    "32f575c633d171b4edf4b53d3bb22b72a6c9c0a850d2982ce9a788a5d40d3298",
                     "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb",
                     "3832643158c8c187fcab6db661cde2a8c06a2b3559d95d0f2411ac0e51c5e924",
                 ],
@@ -64,7 +62,7 @@ impl RuntimePackage {
                 WINDOWS_TAGS,
                 [
                     "2bb1e9373baba88f6415257f5b6a589d23e23c16004f7d89adf4344eada5749e",
-                    "d32732812a173365411678023f00484d9d5d92d35f4e0bf7b18967fb969cf37d",
+                    "609b19f7236c8522ef005a9f763003a78f492e5d871afad39fe1b247760eb3c7",
                     "7db646669d1a2390551da675115ea125e68cb3d4d2c3a2d6e463372bf8d6ea87",
                     "1acd878be173b02bb8b953460f2f59b121e5f6e47ebc6aad490c0590cf6718fb",
                 ],
@@ -80,9 +78,8 @@ impl RuntimePackage {
             tags,
             licence: "MIT",
             size: "size unknown until downloaded",
-            note: NOT_USED,
+            note: "",
         };
-        let in_package = "in the package";
         vec![
             Self {
                 note: "For NVIDIA cards; used instead of the CPU build. CUDA 13 and cuDNN 9 come from the system",
@@ -90,15 +87,21 @@ impl RuntimePackage {
             },
             Self {
                 size: "about 146 MB",
-                licence: in_package,
-                ..one("rtx", "onnxruntime-ep-nv-tensorrt-rtx", "0.5.0", rtx)
+                licence: "Apache-2.0, with NVIDIA's licence of TensorRT for RTX",
+                note: "TensorRT for RTX, for GeForce RTX cards of the series 30, 40 and 50; used by --provider rtx",
+                // the package without a version of CUDA in its name has no library
+                ..one("rtx", "onnxruntime-ep-nv-tensorrt-rtx-cu13", "0.5.0", rtx)
             },
             Self {
                 size: "about 7 MB",
-                licence: in_package,
+                note: "For any GPU, experimental; used by --provider webgpu",
                 ..one("webgpu", "onnxruntime-ep-webgpu", "0.4.0", webgpu)
             },
-            Self { size: "about 52 MB", ..one("openvino", "onnxruntime-ep-openvino", "1.8.1", openvino) },
+            Self {
+                size: "about 52 MB",
+                note: "For Intel's processors and graphics, experimental; used by --provider openvino",
+                ..one("openvino", "onnxruntime-ep-openvino", "1.8.1", openvino)
+            },
         ]
     }
 
@@ -183,7 +186,8 @@ pub fn install_package(
     Ok(folder)
 }
 
-/// Unpacks the libraries of a wheel into one folder; returns how many there are.
+/// Unpacks the libraries of a wheel, the data that they read and the notices about them into one folder; returns how many
+/// libraries there are.
 fn unpack_libraries(wheel: &Path, into: &Path) -> io::Result<usize> {
     fs::create_dir_all(into)?;
     let mut archive = ZipArchive::new(File::open(wheel)?).map_err(io::Error::other)?;
@@ -193,14 +197,17 @@ fn unpack_libraries(wheel: &Path, into: &Path) -> io::Result<usize> {
         let path = member.name().map_err(io::Error::other)?.into_owned();
         let name = path.rsplit('/').next().unwrap_or_default();
         let is_library = [".so", ".dll", ".dylib"].iter().any(|end| name.contains(end));
+        let is_beside =
+            [".json", ".txt"].iter().any(|end| name.ends_with(end)) && !path.contains(".dist-info/");
+        let is_licence = path.contains(".dist-info/licenses/") && !name.is_empty();
         // Python's own extension modules are of no use here
-        if !is_library || name.contains("pybind11") {
+        if name.contains("pybind11") || !(is_library || is_beside || is_licence) {
             continue;
         }
         let mut file = File::create(into.join(name))?;
         io::copy(&mut member, &mut file)?;
         file.sync_all()?;
-        count += 1;
+        count += usize::from(is_library);
     }
     Ok(count)
 }
@@ -262,9 +269,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let wheel = dir.path().join("a.whl");
         let mut zip = ZipWriter::new(File::create(&wheel).unwrap());
-        for name in
-            ["pack/__init__.py", "pack/libone.so.1", "pack/onnxruntime_pybind11_state.so", "pack/two.dll"]
-        {
+        for name in [
+            "pack/__init__.py",
+            "pack/libone.so.1",
+            "pack/onnxruntime_pybind11_state.so",
+            "pack/two.dll",
+            "pack/notices.txt",
+            "pack-1.dist-info/top_level.txt",
+            "pack-1.dist-info/licenses/LICENSE",
+        ] {
             zip.start_file(name, SimpleFileOptions::default()).unwrap();
             zip.write_all(b"12345").unwrap();
         }
@@ -272,8 +285,10 @@ mod tests {
         let package = RuntimePackage::for_platform("linux", "x86_64")[2];
         let folder = dir.path().join(package.name);
         assert_eq!(unpack_libraries(&wheel, &folder).unwrap(), 2);
+        assert!(folder.join("notices.txt").is_file() && folder.join("LICENSE").is_file());
+        assert!(!folder.join("__init__.py").exists() && !folder.join("top_level.txt").exists());
         assert!(folder.join("libone.so.1").is_file() && package.is_installed(dir.path()));
-        assert_eq!(remove_package(&package, dir.path()).unwrap(), Bytes(10));
+        assert_eq!(remove_package(&package, dir.path()).unwrap(), Bytes(20));
         assert!(remove_package(&package, dir.path()).is_err());
     }
 }

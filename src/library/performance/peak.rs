@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{CancelToken, DeviceId, Error, FIRST_DEVICE, Kind, Provider, ProviderChoice, Result, Utc};
 use crate::engine::{
-    Input, ProviderSelection, Runtime, Session, SessionOptions, providers, runtime, select_provider,
+    Input, ProviderSelection, Runtime, Session, SessionOptions, candidates, runtime, select_provider,
 };
 use crate::monitor::Machine;
 use crate::onnx::{ComputeType, Dim, Dtype, Graph, GraphBuilder, ValueSpec, Weights};
@@ -53,7 +53,8 @@ impl MachinePeak {
             Error::new(Kind::Runtime, "The peak speed needs ONNX Runtime, which is not installed yet")
                 .remedy("Make a video first: that installs it")
         })?;
-        let selection = select_provider(ProviderChoice::Auto, &providers(&runtime, FIRST_DEVICE))?;
+        let auto = ProviderChoice::Auto;
+        let selection = select_provider(auto, &candidates(&runtime, auto, FIRST_DEVICE))?;
         Self::on(&runtime, &selection, machine, cancel)
     }
 

@@ -6,6 +6,7 @@ use super::loader::Loader;
 use super::network::Network;
 use crate::core::{Error, Frame, Kind, Result};
 use crate::engine::Session;
+use crate::onnx::GraphTarget;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::encode_image::{Given, InputImages, mask};
 use crate::pipeline::encode_stream::StreamEncoder;
@@ -41,13 +42,14 @@ impl<'a> ImageEncoderSource<'a> {
         let vae = &loader.checkpoint.vae;
         let options = loader.options(ComponentId::VaeEncoder);
         let stride = vae.config.scale_factor_spatial.max(1) as usize;
+        let target = GraphTarget { provider: loader.compute.device.provider, compute: loader.compute.vae };
         let graph = |call| match bands {
             Some(cells) => {
                 let size = cells.map(|side| side * stride);
                 let limits = BandLimits::default();
                 graphs::vae_encoder_in_bands(&vae.config, &vae.weights, size, call, limits)
             }
-            None => graphs::vae_encoder(&vae.config, &vae.weights, call, loader.compute.vae),
+            None => graphs::vae_encoder(&vae.config, &vae.weights, call, target),
         };
         let (first, later) = (graph(StreamCall::First)?, graph(StreamCall::Later)?);
         let caches = first.caches;

@@ -120,7 +120,7 @@ impl<'a> Networks<'a> {
         };
         let decoder = match bands {
             Some(_) => in_bands(StreamCall::Later)?,
-            None => graphs::vae_decoder(&vae.config, &vae.weights, compute.vae)?,
+            None => graphs::vae_decoder(&vae.config, &vae.weights, target(compute.vae))?,
         };
         let first = bands.map(|_| in_bands(StreamCall::First)).transpose()?;
         let second = model.transformer_2.as_ref();

@@ -146,7 +146,7 @@ const SETTINGS: [SettingInfo; 38] = [
         "Execution provider of a new form",
         "auto uses CUDA where it works, else the CPU",
         "",
-        SettingKind::Choice(&["auto", "cpu", "cuda", "tensorrt"]),
+        SettingKind::Choice(&["auto", "cpu", "cuda", "tensorrt", "rtx", "webgpu", "openvino"]),
     ),
     info(
         "hardware.threads",

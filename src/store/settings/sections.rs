@@ -241,8 +241,8 @@ impl Settings {
         let (provider, precision) = (self.hardware.provider, self.optimization.precision);
         let may_use_gpu = match provider {
             ProviderChoice::Auto => has_gpu,
-            ProviderChoice::Cpu => false,
-            ProviderChoice::Cuda | ProviderChoice::TensorRt => true,
+            ProviderChoice::Cpu | ProviderChoice::WebGpu | ProviderChoice::OpenVino => false,
+            ProviderChoice::Cuda | ProviderChoice::TensorRt | ProviderChoice::Rtx => true,
         };
         let needs_gpu = matches!(precision, PrecisionChoice::Bf16 | PrecisionChoice::Fp16);
         let precision = if needs_gpu && !may_use_gpu { PrecisionChoice::Auto } else { precision };

@@ -1,7 +1,7 @@
 //! Layers that the transformer and the text encoder share.
 
 use crate::core::{Quantisation, Result};
-use crate::onnx::{Attr, GraphBuilder, Var};
+use crate::onnx::{Attr, GraphBuilder, Operators, Var};
 
 /// `x W^T + b` for a `PyTorch` `Linear` called `name` of shape `[outputs, inputs]`, with the LoRAs' deltas; `x` is
 /// `[S, inputs]`.
@@ -86,14 +86,23 @@ const LOWEST_GELU: f32 = -0.171;
 
 /// GELU in its tanh approximation.
 pub(super) fn gelu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
-    let y = g.contrib("FastGelu", &[x], &[]);
+    let y = match g.operators() {
+        Operators::OnnxRuntime => g.contrib("FastGelu", &[x], &[]),
+        Operators::Plain => g.op("Gelu", &[x], &[("approximate", Attr::Str("tanh"))]),
+    };
     g.set_lower_bound(&y, LOWEST_GELU);
     y
 }
 
 /// `x * sigmoid(x)`.
 pub(super) fn silu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
-    g.contrib("QuickGelu", &[x], &[("alpha", Attr::Float(1.0))])
+    match g.operators() {
+        Operators::OnnxRuntime => g.contrib("QuickGelu", &[x], &[("alpha", Attr::Float(1.0))]),
+        Operators::Plain => {
+            let gate = g.op("Sigmoid", &[x], &[]);
+            g.op("Mul", &[x, &gate], &[])
+        }
+    }
 }
 
 /// `x` with the shape `dims`; one of them may be -1, and 0 keeps a dimension.

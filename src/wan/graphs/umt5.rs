@@ -6,7 +6,7 @@
 use super::super::config::TextEncoderConfig;
 use super::layers::{gelu, linear_no_bias, reshape, rms_norm, transpose, unsqueeze};
 use crate::core::Result;
-use crate::onnx::{Attr, Dtype, Graph, GraphBuilder, GraphTarget, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, Dtype, Graph, GraphBuilder, GraphTarget, Operators, ValueSpec, Var, Weights};
 
 /// Names of the embedding table; files have one of them, or both with the same values.
 const TABLES: [&str; 2] = ["shared.weight", "encoder.embed_tokens.weight"];
@@ -70,8 +70,13 @@ fn block(
     let bias = g.op("Gather", &[&table, buckets], &[("axis", Attr::Int(0))]);
     let bias = transpose(g, &bias, &[2, 0, 1]);
     let bias = unsqueeze(g, &bias, 0);
-    let attrs = [("num_heads", Attr::Int(config.num_heads as i64)), ("scale", Attr::Float(1.0))];
-    let y = g.contrib("MultiHeadAttention", &[&q, &k, &v, &Var::none(), &Var::none(), &bias], &attrs);
+    let y = match g.operators() {
+        Operators::OnnxRuntime => {
+            let attrs = [("num_heads", Attr::Int(config.num_heads as i64)), ("scale", Attr::Float(1.0))];
+            g.contrib("MultiHeadAttention", &[&q, &k, &v, &Var::none(), &Var::none(), &bias], &attrs)
+        }
+        Operators::Plain => biased_attention(g, [&q, &k, &v], &bias, config.num_heads),
+    };
     let y = reshape(g, &y, &[-1, inner as i64]);
     let y = g.narrow(&y);
     let y = linear_no_bias(g, &y, &format!("{attention}.o"), [inner, width])?;
@@ -87,6 +92,23 @@ fn block(
     let y = linear_no_bias(g, &y, &format!("{dense}.wo"), [config.d_ff, width])?;
     let y = g.widen(&y);
     Ok(g.op("Add", &[&x, &y], &[]))
+}
+
+/// Attention with a bias of the scores, `[1, heads, S, S]`, in operations of its own: `TensorRT` for RTX 1.7 undoes the casts
+/// of queries and keys to fp32 before its own attention, and then refuses a bias in fp32.
+///
+/// The scores of 512 tokens and 64 heads take 64 MiB.
+fn biased_attention(g: &mut GraphBuilder<'_>, [q, k, v]: [&Var; 3], bias: &Var, heads: usize) -> Var {
+    let mut by_heads = |x: &Var, perm: &[i64]| {
+        let x = reshape(g, x, &[1, 0, heads as i64, -1]);
+        transpose(g, &x, perm)
+    };
+    let (q, k, v) = (by_heads(q, &[0, 2, 1, 3]), by_heads(k, &[0, 2, 3, 1]), by_heads(v, &[0, 2, 1, 3]));
+    let scores = g.op("MatMul", &[&q, &k], &[]);
+    let scores = g.op("Add", &[&scores, bias], &[]);
+    let weights = g.op("Softmax", &[&scores], &[("axis", Attr::Int(-1))]);
+    let y = g.op("MatMul", &[&weights, &v], &[]);
+    transpose(g, &y, &[0, 2, 1, 3])
 }
 
 /// The RMS norm of fp32 rows, converted to the compute type.

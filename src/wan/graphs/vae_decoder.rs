@@ -5,14 +5,18 @@ use super::layers::{concat, slice, transpose};
 use super::vae_bands::{BandLimits, Bands, Duplicate, Growth};
 use super::vae_layers::{END, Stream, StreamCall, StreamGraph, cells};
 use crate::core::Result;
-use crate::onnx::{Attr, ComputeType, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, Dim, Dtype, GraphBuilder, GraphTarget, ValueSpec, Var, Weights};
 
 /// The graph `latent [1,z,1,h,w], numbers, cache_in_i -> frames [1,3,T,H,W] in [-1,1], cache_out_i`.
 ///
 /// `latent` is normalised, as the transformer sees it. The first latent frame stands for one frame of the video, so the
 /// first call skips the temporal upsampling: its [`super::CallNumber`]s are others.
-pub fn vae_decoder(config: &VaeConfig, weights: &Weights, compute: ComputeType) -> Result<StreamGraph> {
-    let s = Stream::new(GraphBuilder::new("vae_decoder", weights).with_compute(compute));
+pub fn vae_decoder(
+    config: &VaeConfig,
+    weights: &Weights,
+    target: impl Into<GraphTarget>,
+) -> Result<StreamGraph> {
+    let s = Stream::new(GraphBuilder::new("vae_decoder", weights).for_target(target.into()));
     decoder(s, config, cells(0))
 }
 

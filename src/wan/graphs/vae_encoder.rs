@@ -5,7 +5,7 @@ use super::layers::{concat, slice, transpose, unsqueeze};
 use super::vae_bands::{BandLimits, Bands};
 use super::vae_layers::{END, Stream, StreamCall, StreamGraph, cells};
 use crate::core::Result;
-use crate::onnx::{Attr, ComputeType, Dim, Dtype, GraphBuilder, ValueSpec, Var, Weights};
+use crate::onnx::{Attr, Dim, Dtype, GraphBuilder, GraphTarget, ValueSpec, Var, Weights};
 
 /// The graph `frames [1,3,1 or 4,H,W] in [-1,1], cache_in_i -> latent [1,z,1,h,w], cache_out_i`.
 ///
@@ -15,9 +15,9 @@ pub fn vae_encoder(
     config: &VaeConfig,
     weights: &Weights,
     call: StreamCall,
-    compute: ComputeType,
+    target: impl Into<GraphTarget>,
 ) -> Result<StreamGraph> {
-    let s = Stream::new(GraphBuilder::new(name(call), weights).with_compute(compute));
+    let s = Stream::new(GraphBuilder::new(name(call), weights).for_target(target.into()));
     encoder(s, config, call, ["height".into(), "width".into()])
 }
 

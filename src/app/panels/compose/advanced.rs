@@ -119,9 +119,7 @@ fn field_ui(ui: &mut Ui, fields: &mut Fields<'_>, field: DraftField) {
             });
         }
         DraftField::Provider => {
-            let all =
-                [ProviderChoice::Auto, ProviderChoice::Cpu, ProviderChoice::Cuda, ProviderChoice::TensorRt];
-            let (all, about) = (&all, "What the graphs run on");
+            let (all, about) = (&ProviderChoice::ALL, "What the graphs run on");
             let value: fn(&mut Draft) -> &mut ProviderChoice = |draft| &mut draft.provider;
             choice_ui(ui, fields, &Choice { field, about, all, value, word: plan::provider });
         }

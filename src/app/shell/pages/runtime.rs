@@ -135,11 +135,9 @@ fn opened(data_dir: &Path) -> Result<Found> {
 }
 
 fn provider_line(status: &ProviderStatus) -> (bool, String) {
-    let name = status.provider;
-    match (&status.unavailable, &status.device) {
-        (None, None) => (true, format!("{name} can be used")),
-        (None, Some(device)) => (true, format!("{name} can be used, on {device}")),
-        (Some(why), _) => (false, format!("{name} cannot be used: {}. {}", why.reason, why.remedy)),
+    match &status.unavailable {
+        None => (true, status.to_string()),
+        Some(why) => (false, format!("{status}. {}", why.remedy)),
     }
 }
 

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Exports the graphs of small models for TensorRT for RTX, in every precision, and builds engines of them for the three
+# generations of cards. Needs the wheel of tensorrt-rtx, which is installed into the environment of PYTHON; without it,
+# the check is skipped and says so.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=${PYTHON:-python3}
+if ! "$python" -m pip install -q --disable-pip-version-check --only-binary=:all: tensorrt-rtx==1.7.1.116 onnx==1.23.2; then
+    echo "SKIPPED: the wheel of tensorrt-rtx cannot be had here, so no engine was built for TensorRT for RTX"
+    exit 0
+fi
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+wandeck() { cargo run --quiet --locked -- "$@" >/dev/null; }
+engines() {
+    local model=$1 precision=$2 capabilities=$3
+    local graphs="$folder/$(basename "$model")-$precision"
+    wandeck graph export "$model" "$graphs" --provider rtx --precision "$precision"
+    "$python" tests/rtx_engines/build.py "$capabilities" "$graphs"/*/*.onnx
+}
+engines tests/golden/models/tiny-t2v bf16 sm86,sm89,sm120
+engines tests/golden/models/tiny-t2v fp16 sm86,sm89,sm120
+engines tests/golden/models/tiny-t2v fp32 sm89
+engines models/toy-i2v-A14B bf16 sm89
+engines models/toy-ti2v-5B bf16 sm86,sm120
+engines models/toy-ti2v-5B fp16 sm89
+engines models/toy-ti2v-5B fp32 sm120
+for precision in int8 fp8; do
+    wandeck models convert models/toy-t2v-A14B --precision "$precision" -o "$folder/$precision"
+    engines "$folder/$precision" auto sm86,sm89,sm120
+done
