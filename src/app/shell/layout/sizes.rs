@@ -97,7 +97,9 @@ pub(super) fn stretch(tiles: &mut Tiles<PanelId>, tile: TileId, path: &[TileId],
         let most = available * sides.len() as f32 / shown.len().max(1) as f32;
         let too_large = sizes.iter().sum::<f32>() / most.max(1.0);
         if available < LEAST_CENTRE[axis] + sizes.iter().sum::<f32>() && too_large > 1.0 {
-            sizes.iter_mut().for_each(|size| *size /= too_large);
+            for size in &mut sizes {
+                *size /= too_large;
+            }
         }
         inner_before[axis] = size_before(elastic);
         inner[axis] = (available - sizes.iter().sum::<f32>()).max(1.0);
