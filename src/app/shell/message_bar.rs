@@ -41,7 +41,7 @@ pub(super) fn ui(ui: &mut Ui, notifications: &Notifications, now: Instant) -> Ve
             let colour = tone_colour(ui, newest.tone);
             ui.label(tone_icon(newest.tone).rich_text().size(15.0).color(colour));
             let text = RichText::new(newest.sentence()).small().color(theme::tokens(ui).strong);
-            let label = Label::new(text).truncate().sense(Sense::click());
+            let label = Label::new(text).truncate().show_tooltip_when_elided(false).sense(Sense::click());
             let response = ui.add(label).on_hover_text(newest.sentence());
             if response.clicked() {
                 actions.push(Action::Command(Command::Notifications));

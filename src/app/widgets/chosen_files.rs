@@ -61,7 +61,9 @@ pub(in crate::app) fn chosen_files_ui(ui: &mut Ui, files: &ComponentFiles) {
     for role in ComponentRole::ALL {
         if let Some(file) = role.file(files) {
             let text = format!("{} chosen by you: {}", role.label(), file.display());
-            let label = Label::new(RichText::new(text).small().color(theme::tokens(ui).warning)).truncate();
+            let label = Label::new(RichText::new(text).small().color(theme::tokens(ui).warning))
+                .truncate()
+                .show_tooltip_when_elided(false);
             ui.add(label).on_hover_text(file.display().to_string());
         }
     }

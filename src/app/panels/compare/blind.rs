@@ -30,7 +30,7 @@ pub(super) fn ui(ui: &mut Ui, series: &Blind, actions: &mut Vec<CompareAction>) 
             ui.end_row();
             for (place, (name, ranked)) in series.ranking().enumerate() {
                 ui.label((place + 1).to_string());
-                ui.add(Label::new(&name).truncate()).on_hover_text(&name);
+                ui.add(Label::new(&name).truncate().show_tooltip_when_elided(false)).on_hover_text(&name);
                 ui.label(format!("{:.0}", ranked.points));
                 for count in [ranked.wins, ranked.losses, ranked.ties] {
                     ui.label(count.to_string());

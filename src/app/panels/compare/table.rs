@@ -49,6 +49,6 @@ fn row_ui(ui: &mut Ui, row: &ComparisonRow) {
         name.on_hover_text(meaning);
     }
     for value in &row.values {
-        ui.add(Label::new(value).truncate()).on_hover_text(value);
+        ui.add(Label::new(value).truncate().show_tooltip_when_elided(false)).on_hover_text(value);
     }
 }

@@ -54,7 +54,8 @@ impl LoraList {
 /// Draws one LoRA; returns whether it should be removed.
 fn row_ui(ui: &mut Ui, lora: &mut LoraChoice) -> bool {
     let name = lora.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    ui.add(Label::new(&name).truncate()).on_hover_text(lora.file.display().to_string());
+    ui.add(Label::new(&name).truncate().show_tooltip_when_elided(false))
+        .on_hover_text(lora.file.display().to_string());
     ui.horizontal(|ui| {
         let label = ui.weak("Strength");
         ui.add(DragValue::new(&mut lora.strength).range(-10.0..=10.0).speed(0.01).max_decimals(2))

@@ -54,7 +54,8 @@ pub(in crate::app) fn ui(
     response.on_hover_text("Which of the models on this machine makes the video");
     if let Some(about) = view.about_model {
         // what an official model can draw needs no words
-        let label = Label::new(RichText::new(about).small().weak()).truncate();
+        let label =
+            Label::new(RichText::new(about).small().weak()).truncate().show_tooltip_when_elided(false);
         ui.add(label).on_hover_text(about);
     }
     if !draft.components.is_empty() {

@@ -76,7 +76,9 @@ impl LogPanel {
         });
         let file = view.file.display().to_string();
         ui.add(
-            Label::new(RichText::new(format!("File: {file}, at most 10 MB each")).small().weak()).truncate(),
+            Label::new(RichText::new(format!("File: {file}, at most 10 MB each")).small().weak())
+                .truncate()
+                .show_tooltip_when_elided(false),
         )
         .on_hover_text(file);
         if let Some(bundle) = view.bundle {
@@ -127,7 +129,9 @@ fn line_ui(ui: &mut Ui, line: &LogLine, actions: &mut Vec<LogAction>) {
                 actions.push(LogAction::ShowJob(JobId(job)));
             }
         }
-        let response = ui.add(Label::new(&line.text).truncate()).on_hover_text(&line.text);
+        let response = ui
+            .add(Label::new(&line.text).truncate().show_tooltip_when_elided(false))
+            .on_hover_text(&line.text);
         response.context_menu(|ui| {
             if ui.button("Copy line").clicked() {
                 ui.ctx().copy_text(line.to_string());

@@ -29,7 +29,8 @@ pub(super) fn detail_ui(
     let (_, text) = state(model, view);
     ui.weak(if layout.is_empty() { text } else { format!("{layout} · {text}") });
     let place = model.folder().display().to_string();
-    ui.add(Label::new(RichText::new(&place).small().weak()).truncate()).on_hover_text(place);
+    ui.add(Label::new(RichText::new(&place).small().weak()).truncate().show_tooltip_when_elided(false))
+        .on_hover_text(place);
     if let Err(error) = &model.limits {
         problem_text_ui(ui, error);
     }

@@ -85,7 +85,8 @@ fn row_ui(
     ui.label(RichText::new(text).color(colour));
     let (is_good, text) = state(model, view);
     let colour = if is_good { tokens.good } else { tokens.error };
-    ui.add(Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(text);
+    ui.add(Label::new(RichText::new(&text).color(colour)).truncate().show_tooltip_when_elided(false))
+        .on_hover_text(text);
 }
 
 /// The licence that the model was fetched under.

@@ -59,7 +59,7 @@ fn row_ui(ui: &mut Ui, lora: &ListedLora, actions: &mut Vec<ModelsAction>) {
     let name = if problem.is_some() { name.color(theme::tokens(ui).error) } else { name };
     let places: Vec<_> = lora.files.iter().map(|file| file.file.display().to_string()).collect();
     let hover = problem.into_iter().cloned().chain(places).collect::<Vec<_>>().join("\n");
-    ui.add(Label::new(name).truncate()).on_hover_text(hover);
+    ui.add(Label::new(name).truncate().show_tooltip_when_elided(false)).on_hover_text(hover);
     let summary = lora.files.iter().find_map(|file| file.summary.as_ref());
     ui.label(summary.map_or_else(|| "–".to_owned(), |summary| list(&summary.methods)));
     ui.label(summary.map_or_else(|| "–".to_owned(), |summary| list(&summary.ranks)));

@@ -204,9 +204,11 @@ impl MonitorPanel {
         }
         let hint = "Drag over a part or click a stage for its numbers";
         let why = self.analysed.why.as_deref().unwrap_or(hint);
+        let whole = if why == hint { hint.to_owned() } else { format!("{why}\n{hint}") };
         ui.horizontal(|ui| {
             self.advice_menu.ui(ui, self.analysed.diagnosis.as_ref(), actions);
-            ui.add(Label::new(RichText::new(why).weak()).truncate()).on_hover_text(hint);
+            let label = Label::new(RichText::new(why).weak()).truncate().show_tooltip_when_elided(false);
+            ui.add(label).on_hover_text(whole);
         });
     }
 

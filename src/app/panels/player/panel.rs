@@ -95,7 +95,7 @@ impl PlayerPanel {
         let mut child = ui.new_child(UiBuilder::new().max_rect(place));
         let frame = Frame::new().fill(theme::tokens(ui).stage).inner_margin(4.0).corner_radius(4);
         frame.show(&mut child, |ui| {
-            let label = Label::new(RichText::new(text).small()).truncate();
+            let label = Label::new(RichText::new(text).small()).truncate().show_tooltip_when_elided(false);
             ui.add(label).on_hover_text(path.display().to_string());
         });
     }

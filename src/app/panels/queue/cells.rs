@@ -84,15 +84,17 @@ impl Cells<'_> {
         let draft = &self.job.spec.draft;
         let prompt = if draft.prompt.trim().is_empty() { "(no prompt)" } else { draft.prompt.as_str() };
         let label = Label::new(RichText::new(prompt).color(theme::tokens(ui).strong)).selectable(false);
-        ui.add(label.truncate()).on_hover_text(prompt);
+        ui.add(label.truncate().show_tooltip_when_elided(false)).on_hover_text(prompt);
         let details = self.details();
         let note = self.live().and_then(|live| retry_words(self.job, live, self.view));
         let note = note.or_else(|| self.live()?.follower.message().map(str::to_owned));
         let text = RichText::new(note.as_deref().unwrap_or(&details)).small().weak();
-        ui.add(Label::new(text).truncate().selectable(false)).on_hover_text(match note {
-            Some(note) => format!("{note}\n{details}"),
-            None => details,
-        });
+        ui.add(Label::new(text).truncate().show_tooltip_when_elided(false).selectable(false)).on_hover_text(
+            match note {
+                Some(note) => format!("{note}\n{details}"),
+                None => details,
+            },
+        );
         if let Some(live) = self.live()
             && !self.places.has(Column::Verbs)
         {
@@ -118,7 +120,8 @@ impl Cells<'_> {
     fn stage_ui(&self, ui: &mut Ui, actions: &mut Vec<QueueAction>) {
         let words = self.state_words();
         let text = RichText::new(&words).small().color(colour(ui, self.job));
-        ui.add(Label::new(text).selectable(false).truncate()).on_hover_text(&words);
+        ui.add(Label::new(text).selectable(false).truncate().show_tooltip_when_elided(false))
+            .on_hover_text(&words);
         if self.places.has(Column::Verbs) {
             if let Some(live) = self.live() {
                 stage_bar_ui(ui, live.follower.progress(), BAR);
@@ -161,7 +164,10 @@ impl Cells<'_> {
             Some(_) => format!("{} left", short_time(left)),
             None => format!("about {}", short_time(left)),
         });
-        let text = Label::new(RichText::new(text).small()).selectable(false).truncate();
+        let text = Label::new(RichText::new(text).small())
+            .selectable(false)
+            .truncate()
+            .show_tooltip_when_elided(false);
         let source = self.view.times.of(self.job.id).map(|estimate| estimate.to_string());
         let elapsed = self.live().and_then(|_| self.elapsed()).map(|elapsed| format!("{elapsed} so far"));
         let about = [elapsed, source].into_iter().flatten().collect::<Vec<_>>().join("\n");
@@ -202,7 +208,8 @@ impl Cells<'_> {
 }
 
 fn text_ui(ui: &mut Ui, text: &str) {
-    let label = Label::new(RichText::new(text).small()).selectable(false).truncate();
+    let label =
+        Label::new(RichText::new(text).small()).selectable(false).truncate().show_tooltip_when_elided(false);
     let response = ui.add(label);
     if !text.is_empty() {
         response.on_hover_text(text);

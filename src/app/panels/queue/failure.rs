@@ -31,10 +31,11 @@ pub(super) fn failure_ui(
     let all = tried.into_iter().chain([failure.message.as_str()]).chain(failure.remedy.as_deref());
     let all = all.collect::<Vec<_>>().join("\n");
     let text = RichText::new(&failure.message).small().color(theme::tokens(ui).error);
-    ui.add(Label::new(text).truncate()).on_hover_text(&all);
+    ui.add(Label::new(text).truncate().show_tooltip_when_elided(false)).on_hover_text(&all);
     let after = if attempts > 1 { format!("After {attempts} attempts. ") } else { String::new() };
     let remedy = format!("{after}{}", failure.remedy.as_deref().unwrap_or_default());
-    ui.add(Label::new(RichText::new(remedy.trim_end()).small()).truncate()).on_hover_text(&all);
+    ui.add(Label::new(RichText::new(remedy.trim_end()).small()).truncate().show_tooltip_when_elided(false))
+        .on_hover_text(&all);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().button_padding = vec2(6.0, 2.0);
         ui.spacing_mut().item_spacing = vec2(4.0, 3.0);

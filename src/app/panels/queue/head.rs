@@ -30,7 +30,8 @@ pub(super) fn head_ui(ui: &mut Ui, view: &QueueView<'_>, rows: &Rows, actions: &
             };
             let total = rows.schedule.total(view);
             let text = [Some(count), total].into_iter().flatten().collect::<Vec<_>>().join(" · ");
-            ui.add(Label::new(RichText::new(&text).weak()).truncate()).on_hover_text(text);
+            ui.add(Label::new(RichText::new(&text).weak()).truncate().show_tooltip_when_elided(false))
+                .on_hover_text(text);
         });
     });
 }

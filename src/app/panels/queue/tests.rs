@@ -91,6 +91,21 @@ fn row(harness: &Harness<'_, Bench>, id: u64) -> eframe::egui::Rect {
 }
 
 #[test]
+fn a_cut_prompt_has_one_tooltip() {
+    let mut long = entry(2, JobState::Queued);
+    long.spec.draft.prompt = "a red circle moves right on a black background ".repeat(3);
+    let mut harness = harness(vec![long], LiveJobs::default());
+    harness.run();
+    let count = |harness: &Harness<'_, Bench>| harness.query_all_by_label_contains("a red circle").count();
+    let before = count(&harness);
+    let row = row(&harness, 2);
+    harness.hover_at(row.left_top() + vec2(120.0, 12.0));
+    // the tooltip comes after a while
+    harness.run_steps(60);
+    assert_eq!(count(&harness), before + 1);
+}
+
+#[test]
 fn the_verbs_of_a_row_are_at_its_end() {
     for (name, action) in [
         ("Pause job 1", QueueAction::Command(QueueCommand::Pause { id: JobId(1), keep_memory: false })),

@@ -31,7 +31,8 @@ pub(super) fn folders_ui(
                 if ui.small_button("Copy").on_hover_text(format!("Copy the path: {name}")).clicked() {
                     ui.ctx().copy_text(path.clone());
                 }
-                ui.add(Label::new(RichText::new(&path).weak()).truncate()).on_hover_text(&path);
+                ui.add(Label::new(RichText::new(&path).weak()).truncate().show_tooltip_when_elided(false))
+                    .on_hover_text(&path);
             });
             ui.end_row();
         }

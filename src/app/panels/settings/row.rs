@@ -76,7 +76,7 @@ fn about_ui(ui: &mut Ui, info: &SettingInfo, [value, default]: [&str; 2], error:
     let words = RichText::new(&text).small().color(theme::tokens(ui).error);
     let place = place.with_max_x(ui.max_rect().right());
     let mut over = ui.new_child(UiBuilder::new().max_rect(place).layout(Layout::top_down(Align::Min)));
-    over.add(Label::new(words).truncate()).on_hover_text(text);
+    over.add(Label::new(words).truncate().show_tooltip_when_elided(false)).on_hover_text(text);
     id
 }
 
@@ -135,11 +135,13 @@ fn control_ui(
         SettingKind::Whole { least, most } | SettingKind::Number { least, most } => {
             format!("Range {least} to {most}")
         }
-        _ => "Default".to_owned(),
+        _ => "Back to it with the arrow".to_owned(),
     };
     // a long one must not make the row wider than the panel
-    let text = RichText::new(format!("default {}", shown_default(info, default))).small().weak();
-    ui.add(Label::new(text).truncate()).on_hover_text(range);
+    let whole = format!("default {}", shown_default(info, default));
+    let text = RichText::new(&whole).small().weak();
+    let label = Label::new(text).truncate().show_tooltip_when_elided(false);
+    ui.add(label).on_hover_text(format!("{whole}\n{range}"));
 }
 
 /// A text that counts when its field is left or Enter is pressed.
