@@ -1,6 +1,6 @@
 //! The LoRAs on this machine: what they are, how they fit the form's model, and adding them to the form.
 
-use eframe::egui::{Button, Grid, Label, RichText, Ui};
+use eframe::egui::{Align, Button, Grid, Label, Layout, RichText, Ui, vec2};
 
 use super::panel::ModelsAction;
 use crate::app::theme;
@@ -17,9 +17,11 @@ pub(in crate::app) struct LorasView<'a> {
     pub(in crate::app) checked: Option<&'a ListedLora>,
 }
 
+/// Width of all columns but the name.
+const BESIDE_NAME: f32 = 520.0;
+
 /// Draws the list, and the report of the LoRA that was checked.
 pub(super) fn loras_ui(ui: &mut Ui, view: LorasView<'_>, search: &str, actions: &mut Vec<ModelsAction>) {
-    ui.strong("LoRAs");
     let words = search.to_lowercase();
     let is_shown = |lora: &&ListedLora| {
         let name = lora.name.to_lowercase();
@@ -35,13 +37,14 @@ pub(super) fn loras_ui(ui: &mut Ui, view: LorasView<'_>, search: &str, actions: 
         );
         return;
     }
+    let width = (ui.available_width() - BESIDE_NAME).clamp(90.0, 360.0);
     Grid::new("loras").num_columns(7).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
         for head in ["LoRA", "Method", "Rank", "Expert", "On disk", "", ""] {
             ui.weak(head);
         }
         ui.end_row();
         for lora in &shown {
-            row_ui(ui, lora, actions);
+            row_ui(ui, lora, width, actions);
             ui.end_row();
         }
     });
@@ -53,13 +56,16 @@ pub(super) fn loras_ui(ui: &mut Ui, view: LorasView<'_>, search: &str, actions: 
     }
 }
 
-fn row_ui(ui: &mut Ui, lora: &ListedLora, actions: &mut Vec<ModelsAction>) {
+fn row_ui(ui: &mut Ui, lora: &ListedLora, width: f32, actions: &mut Vec<ModelsAction>) {
     let problem = lora.files.iter().find_map(|file| file.problem.as_ref());
     let name = RichText::new(&lora.name);
     let name = if problem.is_some() { name.color(theme::tokens(ui).error) } else { name };
     let places: Vec<_> = lora.files.iter().map(|file| file.file.display().to_string()).collect();
     let hover = problem.into_iter().cloned().chain(places).collect::<Vec<_>>().join("\n");
-    ui.add(Label::new(name).truncate().show_tooltip_when_elided(false)).on_hover_text(hover);
+    ui.allocate_ui_with_layout(vec2(width, theme::ROW_HEIGHT), Layout::left_to_right(Align::Center), |ui| {
+        ui.set_min_width(width);
+        ui.add(Label::new(name).truncate().show_tooltip_when_elided(false)).on_hover_text(hover);
+    });
     let summary = lora.files.iter().find_map(|file| file.summary.as_ref());
     ui.label(summary.map_or_else(|| "–".to_owned(), |summary| list(&summary.methods)));
     ui.label(summary.map_or_else(|| "–".to_owned(), |summary| list(&summary.ranks)));

@@ -157,6 +157,7 @@ pub(in crate::app) enum ModelsAction {
 enum Page {
     OnDisk,
     Download,
+    Loras,
     Runtime,
 }
 
@@ -170,6 +171,7 @@ pub(in crate::app) struct ModelsPanel {
     /// The model that was asked about last, until the answer is there.
     described: Option<String>,
     search: String,
+    lora_search: String,
     mode: Option<Mode>,
     selected: Option<String>,
     folder: String,
@@ -181,6 +183,11 @@ impl ModelsPanel {
     #[cfg(test)]
     pub(super) fn at_download() -> Self {
         Self { page: Some(Page::Download), ..Self::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn at_loras() -> Self {
+        Self { page: Some(Page::Loras), ..Self::default() }
     }
 
     #[cfg(test)]
@@ -208,6 +215,10 @@ impl ModelsPanel {
                 ui.add_space(10.0);
                 available_ui(ui, view, self.mode, &mut actions);
             });
+        } else if page == Page::Loras {
+            ScrollArea::vertical().id_salt("loras").auto_shrink([false, false]).show(ui, |ui| {
+                loras_ui(ui, view.loras, &self.lora_search, &mut actions);
+            });
         } else if page == Page::Runtime {
             self.ask_for_runtime(&mut actions);
             ScrollArea::vertical().id_salt("runtime").auto_shrink([false, false]).show(ui, |ui| {
@@ -218,7 +229,7 @@ impl ModelsPanel {
                 let [left, right] = columns else { return };
                 ScrollArea::vertical().id_salt("list").auto_shrink([false, false]).show(left, |ui| {
                     list_ui(ui, view, &self.search, self.mode, &mut self.selected);
-                    self.more_ui(ui, view, &mut actions);
+                    self.more_ui(ui, view);
                 });
                 ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(right, |ui| {
                     self.right_ui(ui, view, &mut actions);
@@ -230,7 +241,7 @@ impl ModelsPanel {
                 ui.separator();
                 self.right_ui(ui, view, &mut actions);
                 ui.separator();
-                self.more_ui(ui, view, &mut actions);
+                self.more_ui(ui, view);
             });
         }
         actions
@@ -251,8 +262,12 @@ impl ModelsPanel {
 
     fn toolbar_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
         ui.horizontal_wrapped(|ui| {
-            let pages =
-                [(Page::OnDisk, "On disk"), (Page::Download, "Download"), (Page::Runtime, "ONNX Runtime")];
+            let pages = [
+                (Page::OnDisk, "On disk"),
+                (Page::Download, "Download"),
+                (Page::Loras, "LoRAs"),
+                (Page::Runtime, "ONNX Runtime"),
+            ];
             for (page, name) in pages {
                 if ui.selectable_label(self.page(view) == page, name).clicked() {
                     self.page = Some(page);
@@ -268,14 +283,13 @@ impl ModelsPanel {
                 let edit = TextEdit::singleline(&mut self.search).hint_text("name, file or state");
                 ui.add(edit.desired_width(170.0)).labelled_by(label.id);
             }
-            let name = |mode: Option<Mode>| mode.map_or_else(|| "all".to_owned(), |mode| mode.to_string());
-            let label = ui.label("Mode");
-            let combo = ComboBox::from_id_salt("mode").selected_text(name(self.mode)).show_ui(ui, |ui| {
-                for mode in [None, Some(Mode::T2V), Some(Mode::I2V), Some(Mode::TI2V)] {
-                    ui.selectable_value(&mut self.mode, mode, name(mode));
-                }
-            });
-            combo.response.labelled_by(label.id);
+            if page == Page::Loras {
+                let label = ui.label("Search LoRAs");
+                let edit = TextEdit::singleline(&mut self.lora_search).hint_text("name");
+                ui.add(edit.desired_width(170.0)).labelled_by(label.id);
+            } else {
+                self.mode_ui(ui);
+            }
             if ui.add_enabled(!view.is_scanning, Button::new("Rescan")).clicked() {
                 actions.push(ModelsAction::Scan);
             }
@@ -283,16 +297,27 @@ impl ModelsPanel {
                 ui.weak("Scanning…");
             } else if page == Page::OnDisk {
                 ui.weak(counted(view.models.len() as u64, "model"));
+            } else if page == Page::Loras {
+                ui.weak(counted(view.loras.loras.len() as u64, "LoRA"));
             }
         });
     }
 
-    /// What is below the list: other files, LoRAs, and what to do without a model.
-    fn more_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
+    fn mode_ui(&mut self, ui: &mut Ui) {
+        let name = |mode: Option<Mode>| mode.map_or_else(|| "all".to_owned(), |mode| mode.to_string());
+        let label = ui.label("Mode");
+        let combo = ComboBox::from_id_salt("mode").selected_text(name(self.mode)).show_ui(ui, |ui| {
+            for mode in [None, Some(Mode::T2V), Some(Mode::I2V), Some(Mode::TI2V)] {
+                ui.selectable_value(&mut self.mode, mode, name(mode));
+            }
+        });
+        combo.response.labelled_by(label.id);
+    }
+
+    /// What is below the list: other files, and what to do without a model.
+    fn more_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>) {
         self.first_model_ui(ui, view);
         others_ui(ui, view.others);
-        ui.add_space(10.0);
-        loras_ui(ui, view.loras, &self.search, actions);
     }
 
     /// What to do without an official model.

@@ -12,11 +12,11 @@ use super::{
 };
 use crate::app::theme;
 use crate::app::widgets::chosen_files::ComponentRole;
-use crate::core::{Bytes, ComponentFiles, Error, FrameCount, Kind, Mode, Secs, Stage, StepCount};
+use crate::core::{Bytes, ComponentFiles, Error, Expert, FrameCount, Kind, Mode, Secs, Stage, StepCount};
 use crate::models::fetch::{FetchPlan, FetchProgress, PlannedFile, PlannedState, SizeFit};
 use crate::models::manifest::{FileComponent, ItemKind};
 use crate::models::{Installed, OtherFile};
-use crate::plan::{MemoryFit, ModelFit, ModelReport, StageMemoryDocument};
+use crate::plan::{ListedLora, ListedLoraFile, MemoryFit, ModelFit, ModelReport, StageMemoryDocument};
 use crate::transfers::HubFile;
 
 #[derive(Default)]
@@ -31,6 +31,7 @@ struct Page {
     roles: RoleChoice,
     details: BTreeMap<String, ModelDetail>,
     runtime: Option<RuntimeStatus>,
+    loras: Vec<ListedLora>,
     actions: Vec<ModelsAction>,
 }
 
@@ -66,7 +67,7 @@ fn page_of<'a>(page: Page, size: Vec2) -> Harness<'a, Page> {
                 presets: &[],
                 runtime: page.runtime.as_ref(),
                 others: &page.others,
-                loras: LorasView::default(),
+                loras: LorasView { loras: &page.loras, checked: None },
             };
             page.actions.extend(page.panel.ui(ui, &view));
         },
@@ -107,6 +108,39 @@ fn every_model_is_listed_with_its_state_and_the_selected_one_with_its_parts() {
     harness.get_by_role_and_label(Role::Button, "Use").click();
     harness.run();
     assert_eq!(harness.state().actions, [ModelsAction::Use("toy-ti2v-5B".into())]);
+}
+
+/// A LoRA of two files, one for each expert, as the scan lists them.
+fn pair() -> ListedLora {
+    let file = |expert, name: &str| ListedLoraFile {
+        file: name.into(),
+        expert: Some(expert),
+        summary: None,
+        problem: None,
+        fit: None,
+    };
+    ListedLora {
+        name: "wan22_watercolour_and_ink_sketches_v2".to_owned(),
+        size: Bytes(2 << 20),
+        files: vec![file(Expert::High, "high.safetensors"), file(Expert::Low, "low.safetensors")],
+    }
+}
+
+#[test]
+fn loras_have_a_page_where_their_names_can_be_read() {
+    let state = Page { panel: ModelsPanel::at_loras(), loras: vec![pair()], ..Page::default() };
+    let mut harness = page_of(state, vec2(900.0, 400.0));
+    let name = harness.get_by_label("wan22_watercolour_and_ink_sketches_v2").rect();
+    assert!(name.width() > 200.0, "{name:?}");
+    let add = harness.get_by_role_and_label(Role::Button, "Add");
+    assert!(add.rect().max.x < 900.0);
+    add.click();
+    harness.run();
+    let files = vec!["high.safetensors".into(), "low.safetensors".into()];
+    assert_eq!(harness.state().actions, [ModelsAction::UseLora(files)]);
+    harness.get_by_role_and_label(Role::Button, "On disk").click();
+    harness.run();
+    assert!(harness.query_by_label("wan22_watercolour_and_ink_sketches_v2").is_none());
 }
 
 #[test]
