@@ -21,7 +21,10 @@ impl SystemNotifications {
     pub(in crate::app) fn show(&self, title: String, text: String) {
         let show = move || {
             let mut notification = notify_rust::Notification::new();
-            notification.appname("Wandeck").summary(&title).body(&text).show().map(drop)
+            notification.appname("Wandeck").summary(&title).body(&text);
+            // the desktop groups them with the window, and shows its icon
+            notification.hint(notify_rust::Hint::DesktopEntry("wandeck".to_owned()));
+            notification.show().map(drop)
         };
         if !self.thread.submit(show) {
             tracing::debug!("The desktop has not shown the last notifications yet");

@@ -23,7 +23,12 @@ const GAP: f32 = 6.0;
 pub(in crate::app) fn ui(ui: &mut Ui, view: &ComposeView<'_>, draft: &mut Draft) -> Vec<ComposeAction> {
     let mut actions = Vec::new();
     match view.preflight {
-        PreflightStatus::Off => {}
+        // with errors there is nothing to estimate, and they stand above
+        PreflightStatus::Off if !view.problems.is_empty() || !view.is_scanned => {}
+        PreflightStatus::Off => {
+            let text = "Memory and time are not estimated: the preflight is off in the settings";
+            ui.add(Label::new(RichText::new(text).weak()).wrap());
+        }
         PreflightStatus::Pending(None | Some(Err(_))) => {
             ui.weak("Estimating memory and time…");
         }
