@@ -170,6 +170,26 @@ fn a_file_of_another_size_makes_room_for_a_link() {
 }
 
 #[test]
+fn experts_of_one_name_and_size_are_each_adopted_from_their_own_folder() {
+    let setting = setting();
+    let models = tempfile::tempdir().unwrap();
+    copy_all(&toy(), &models.path().join("toy"));
+    let fetcher = Fetcher {
+        models_dir: Some(models.path().to_path_buf()),
+        ..setting.fetcher(setting.hub.environment())
+    };
+    let plan = fetcher.plan(&setting.manifest, ID, None).unwrap();
+    let experts = plan.files.iter().filter(|file| file.to.starts_with("transformer"));
+    let mut adopted = 0;
+    for file in experts.filter(|file| file.to.ends_with(".safetensors")) {
+        let PlannedState::Elsewhere(from) = &file.state else { panic!("{file:?}") };
+        assert!(from.ends_with(&file.to), "{} from {}", file.to, from.display());
+        adopted += 1;
+    }
+    assert_eq!(adopted, 2);
+}
+
+#[test]
 fn every_flipped_byte_of_a_fetched_model_is_found() {
     let setting = setting();
     let fetcher = setting.fetcher(hub_cache(&setting.hub, setting.dir.path()));

@@ -147,7 +147,7 @@ fn renamed(tensors: &mut Tensors, from: &str, to: &str) {
 
 #[test]
 fn what_is_not_understood_is_refused_by_tensor_and_form() {
-    let cases: [Case; 11] = [
+    let cases: [Case; 12] = [
         ("a group of another size", Kind::Unsupported, &["convrot in groups of 64", "_attn."], |tensors| {
             described(tensors, r#"{"format":"int8_tensorwise","convrot":true,"convrot_groupsize":64}"#);
         }),
@@ -184,6 +184,12 @@ fn what_is_not_understood_is_refused_by_tensor_and_form() {
             {
                 assert!(name.contains("attn"));
                 (*shape, *data) = (vec![GROUP, 4], data.repeat(4));
+            }
+        }),
+        ("bytes without a sign", Kind::Unsupported, &["attn.k.weight", "unknown form"], |tensors| {
+            tensors.retain(|name, _| !name.ends_with(".comfy_quant"));
+            for (_, (dtype, ..)) in tensors.iter_mut().filter(|(name, _)| is_attention(name)) {
+                *dtype = Dtype::U8;
             }
         }),
         ("no scale", Kind::CorruptModel, &["without its scale"], |tensors| {

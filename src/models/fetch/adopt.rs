@@ -18,8 +18,8 @@ const SMALLEST: Bytes = Bytes(1 << 20);
 /// What is on this machine.
 pub(super) struct OnThisMachine {
     caches: HubCaches,
-    /// Files in the models' folders by name and size.
-    files: BTreeMap<(String, u64), PathBuf>,
+    /// Files in the models' folders by name and size. The experts of a model may have both in common.
+    files: BTreeMap<(String, u64), Vec<PathBuf>>,
 }
 
 impl OnThisMachine {
@@ -46,7 +46,7 @@ impl OnThisMachine {
                 self.walk(&path, depth + 1, left);
             } else if data.is_file() && data.len() >= SMALLEST.0 {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                self.files.entry((name, data.len())).or_insert(path);
+                self.files.entry((name, data.len())).or_default().push(path);
             }
         }
     }
@@ -57,10 +57,18 @@ impl OnThisMachine {
         let in_folders = || {
             // without an id a file of the same name and size may be another one
             file.object.as_ref()?;
-            self.files.get(&(name, file.size.0)).cloned()
+            let found = self.files.get(&(name, file.size.0))?.iter().filter(|found| *found != to);
+            // the first of those whose folders are called most like the file's
+            found.rev().max_by_key(|found| num_common(found, &file.path)).cloned()
         };
-        self.caches.find(repository, file).or_else(in_folders).filter(|found| found != to)
+        self.caches.find(repository, file).filter(|found| found != to).or_else(in_folders)
     }
+}
+
+/// How many of the last parts of both paths are the same.
+fn num_common(path: &Path, in_repository: &str) -> usize {
+    let parts = path.components().rev().zip(Path::new(in_repository).components().rev());
+    parts.take_while(|(one, other)| one == other).count()
 }
 
 /// Puts the file at `from` also at `to` without copying it: as a second name, or as a link across file systems.

@@ -120,6 +120,14 @@ pub(super) fn understood(weights: &Weights, prefix: &str, groups: &[usize]) -> R
         let info = if let Some(scaled) = scaled(weights, name, info, format)? {
             scaled
         } else {
+            if matches!(info.dtype, Dtype::U8 | Dtype::I32) {
+                // where zero is, and how many values a number holds, is said nowhere
+                return Err(unsupported(
+                    weights,
+                    name,
+                    &format!("integers ({}) of an unknown form", info.dtype),
+                ));
+            }
             check_scale(weights, name, &info.shape, is_integer || scaled_fp8)?;
             info.clone()
         };
