@@ -17,7 +17,7 @@ use super::ort_error;
 use super::provider;
 use super::runtime::Runtime;
 use super::tensor::{Input, Tensor};
-use crate::core::{CancelToken, DeviceId, Error, Kind, Provider, Result};
+use crate::core::{Bytes, CancelToken, DeviceId, Error, Kind, Provider, Result};
 use crate::onnx::{Dim, Dtype, Graph, ValueSpec};
 
 /// Number of profiles that this process began.
@@ -36,6 +36,8 @@ pub struct SessionOptions {
     pub device: DeviceId,
     /// Whether fp32 products are exact; otherwise CUDA may round their inputs to 11 bits (TF32).
     pub exact: bool,
+    /// Bytes that weights may take on the device if `TensorRT` for RTX computes: it streams the others. `None` for all.
+    pub weight_budget: Option<Bytes>,
     /// Folder in which ONNX Runtime profiles the session; `None` for no profile.
     pub profile: Option<PathBuf>,
 }
@@ -81,7 +83,9 @@ impl Session {
         })?;
         check_kernels(graph, options.device.provider)?;
         let bytes = graph.to_bytes();
-        let (name, library, settings, root) = (graph.name, runtime.clone(), options.clone(), root.to_owned());
+        let (name, library, root) = (graph.name, runtime.clone(), root.to_owned());
+        let weight_budget = options.weight_budget.filter(|budget| graph.weight_bytes() > *budget);
+        let settings = SessionOptions { weight_budget, ..options.clone() };
         let builder = move || -> ort::Result<SessionBuilder> {
             // with memory patterns and changing shapes, every run would keep a full-size block of its own
             let mut builder = OrtSession::builder(library.environment())?.with_memory_pattern(false)?;

@@ -195,7 +195,12 @@ impl ComputePlan {
 
     /// The options of its sessions.
     pub fn options(&self) -> SessionOptions {
-        SessionOptions { device: self.device.clone(), exact: self.exact, ..SessionOptions::default() }
+        let weight_budget = self
+            .device_memory
+            .filter(|_| self.device.provider == Provider::Rtx)
+            .map(|memory| Bytes(memory.0 / 100 * MAX_WIDE_PERCENT));
+        let (device, exact) = (self.device.clone(), self.exact);
+        SessionOptions { device, exact, weight_budget, ..SessionOptions::default() }
     }
 
     /// A part of the keys of kept results: another plan computes other numbers.

@@ -89,8 +89,21 @@ pub(crate) fn outputs(graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
     outputs_of(session, graph)
 }
 
+/// Named arrays.
+type Named<T> = Vec<(String, ArrayD<T>)>;
+
 /// The outputs of a session that was made of the graph in another way.
 pub(crate) fn outputs_of(mut session: Session, graph: &Graph) -> BTreeMap<String, ArrayD<f32>> {
+    let (floats, ints) = inputs_of(graph);
+    let inputs = floats.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view())));
+    let inputs = inputs.chain(ints.iter().map(|(name, value)| (name.as_str(), Input::I64(value.view()))));
+    let found = session.run(inputs.collect(), &CancelToken::new()).unwrap();
+    let names = session.outputs().iter().cloned();
+    names.zip(found.iter().map(|tensor| tensor.view().unwrap().to_owned())).collect()
+}
+
+/// Numbers for the inputs of a graph that depend on their names alone.
+pub(crate) fn inputs_of(graph: &Graph) -> (Named<f32>, Named<i64>) {
     const TOKENS: usize = 2 * 2 * 3;
     let size = |dim: &Dim, name: &str| match dim {
         Dim::Fixed(size) => *size,
@@ -139,11 +152,7 @@ pub(crate) fn outputs_of(mut session: Session, graph: &Graph) -> BTreeMap<String
             ));
         }
     }
-    let inputs = floats.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view())));
-    let inputs = inputs.chain(ints.iter().map(|(name, value)| (name.as_str(), Input::I64(value.view()))));
-    let found = session.run(inputs.collect(), &CancelToken::new()).unwrap();
-    let names = session.outputs().iter().cloned();
-    names.zip(found.iter().map(|tensor| tensor.view().unwrap().to_owned())).collect()
+    (floats, ints)
 }
 
 /// VAE 2.2 folds 2x2 pixels into channels before its first level.

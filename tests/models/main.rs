@@ -24,3 +24,4 @@ mod providers;
 mod quantised_forms;
 mod roles;
 mod wan_host;
+mod webgpu;

@@ -269,6 +269,12 @@ fn repacked_weights_follow_the_memory_of_the_card() {
     assert_eq!(target(values * 4, Auto), RepackTarget::Float(Dtype::Bf16));
     assert_eq!(target(values * 3, Auto), RepackTarget::Int8);
     assert_eq!(target(values * 3, Fp32), RepackTarget::Float(Dtype::F32), "nothing is rounded");
+    let budget = |provider| {
+        let plan = ComputePlan::on(provider, Some(&card(24 << 30)), Auto, &model).unwrap();
+        plan.options().weight_budget
+    };
+    assert_eq!(budget(Provider::Rtx), Some(Bytes((24 << 30) / 100 * 60)), "it streams what takes more");
+    assert_eq!(budget(Provider::Cuda), None);
     // other programs hold a part of a large card
     let beside = |available: usize| {
         let (card, available) = (card(values * 40), Some(Bytes(available as u64)));

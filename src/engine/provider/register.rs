@@ -50,15 +50,19 @@ fn plugin(
     runtime.plugin(provider).map_err(|unavailable| ort::Error::new(unavailable.reason))?;
     let device = plugin_device(runtime, provider, ordinal)?;
     let prefix = device.ep()?;
-    let settings: Vec<_> = if provider == Provider::Rtx { rtx(runtime) } else { Vec::new() };
+    let settings: Vec<_> = if provider == Provider::Rtx { rtx(runtime, options) } else { Vec::new() };
     let settings: Vec<_> =
         settings.into_iter().map(|(name, value)| (format!("{prefix}.{name}"), value)).collect();
     Ok(builder.with_devices([device], Some(&settings))?)
 }
 
-/// Options of `TensorRT` for RTX: weights stay where they are while an engine is built, and compiled kernels are kept.
-fn rtx(runtime: &Runtime) -> Vec<(&'static str, String)> {
+/// Options of `TensorRT` for RTX: weights stay where they are while an engine is built, those that the card cannot hold are
+/// streamed, and compiled kernels are kept.
+fn rtx(runtime: &Runtime, options: &SessionOptions) -> Vec<(&'static str, String)> {
     let mut settings = vec![("nv_use_external_data_initializer", "1".to_owned())];
+    if let Some(budget) = options.weight_budget {
+        settings.push(("nv_weight_streaming_budget", format!("{}B", budget.0)));
+    }
     let data_dir = &runtime.search_environment().data_dir;
     if !data_dir.as_os_str().is_empty() {
         settings.push(("nv_runtime_cache_path", data_dir.join(KERNELS).display().to_string()));
