@@ -101,6 +101,16 @@ pub fn run_job(
     }
 }
 
+/// Opens the job's model, and remembers the experts that a person chose for it.
+fn opened(work: &JobSpec, data_dir: Option<&Path>) -> Result<Checkpoint> {
+    let model = work.open_model(data_dir)?;
+    let chosen = &work.draft.components;
+    if let Some(data_dir) = data_dir {
+        remember_chosen_experts(data_dir, chosen.high.as_deref(), chosen.low.as_deref());
+    }
+    Ok(model)
+}
+
 /// Runs one attempt at `work`; `retries` are the failures and fixes before it.
 pub(crate) fn attempt(
     work: &JobSpec,
@@ -114,11 +124,7 @@ pub(crate) fn attempt(
     let AttemptContext { threads, profile, .. } = with;
     let cancel = &control.cancel;
     faults.inject(FaultPoint::Read, cancel)?;
-    let model = &work.open_model(data_dir)?;
-    let components = &work.draft.components;
-    if let Some(data_dir) = data_dir {
-        remember_chosen_experts(data_dir, components.high.as_deref(), components.low.as_deref());
-    }
+    let model = &opened(work, data_dir)?;
     let request = GenRequest::parse(&work.draft, &model.limits())?;
     let compute = ComputePlan::choose(runtime, with.ordinal, model, &request, free_card_memory)?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
