@@ -172,13 +172,8 @@ pub(crate) fn attempt(
     let prepared = pipeline.prepare(inputs, work.preview, context)?;
 
     let made_by = MadeBy { model, fingerprint, given: &given, runtime, compute: &compute, retries };
-    let stages = Stages {
-        pipeline: &pipeline,
-        prepared: &prepared,
-        given: &given,
-        made_by: &made_by,
-        upcoming: &upcoming,
-    };
+    let stages =
+        Stages { pipeline: &pipeline, prepared: &prepared, given: &given, made_by: &made_by, inputs };
     let switch = match with.switch_states.zip(work.group.as_ref()) {
         Some((states, group)) => Some(Switch::new(states, made_by.shared_points(&request, group)?)),
         None => None,
@@ -207,8 +202,7 @@ struct Stages<'a> {
     prepared: &'a Prepared<'a>,
     given: &'a ResolvedInputs,
     made_by: &'a MadeBy<'a>,
-    /// Prompts of the jobs that follow.
-    upcoming: &'a [String],
+    inputs: Inputs<'a>,
 }
 
 /// Output of the video.
@@ -262,10 +256,9 @@ impl Stages<'_> {
             }
             Ok(answer)
         };
-        let inputs = Inputs { request, images: &self.given.images, upcoming: self.upcoming };
         let answer = self
             .pipeline
-            .denoise(self.prepared, inputs, &mut state, &mut after_step, context)
+            .denoise(self.prepared, self.inputs, &mut state, &mut after_step, context)
             .map_err(|error| self.with_file(error))?;
         for error in saved.unsaved() {
             context.reporter.warn(format!("{error:#}"));
@@ -293,9 +286,8 @@ impl Stages<'_> {
             faults.inject(FaultPoint::Decode(frame_number), cancel)?;
             sink.push(frame)
         };
-        let inputs = Inputs { request, images: &self.given.images, upcoming: &[] };
         self.pipeline
-            .decode(self.prepared, inputs, latent, &mut frames, context)
+            .decode(self.prepared, self.inputs, latent, &mut frames, context)
             .map_err(|error| self.with_file(error))?;
         let metadata = self.made_by.provenance(request).metadata()?;
         let mut outcome = self.made_by.outcome(request, target, context);
