@@ -126,7 +126,7 @@ fn an_import_says_what_each_key_becomes_before_it_counts() {
     let import = Some(ImportPreview { file: "/tmp/enhanced.json".into(), imported, settings });
     let mut harness = page(Page { import, ..Page::default() });
     type_into(&mut harness, "Search settings", "import");
-    harness.get_by_label("enhanced.json: 4 keys are taken over, 10 are not");
+    harness.get_by_label("enhanced.json: 4 keys taken over, 10 not");
     harness.get_by_label("models.auto_fetch = true");
     assert!(harness.query_all_by_label("Wandeck always runs the real models and never a mock").count() >= 2);
     harness.get_by_role_and_label(Role::Button, "Take over").click();
