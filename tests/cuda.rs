@@ -415,3 +415,35 @@ fn an_int8_model_runs_on_the_device() {
         assert_eq!(record.of(wrong).next(), None);
     }
 }
+
+/// With `--weights in-place`, the weights of the blocks travel to the device in every pass, and two of them are there at
+/// once.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn streamed_weights_take_the_memory_of_two_blocks() {
+    /// Weights of the matrices of a block of A14B in bf16.
+    const BLOCK: u64 = 2 * (8 * 5120 * 5120 + 2 * 5120 * 13824);
+    const STEPS: u64 = 2;
+    let maker = Card::new();
+    let run = |layers: u64, weights: &str| {
+        let model = synthetic_in(&maker, "t2v-A14B", "bf16", &layers.to_string());
+        let clip = ["--model", model.to_str().unwrap(), "--size", "64x64", "--frames", "1"];
+        let clip = [&clip[..], &["--steps", "2", "--guidance", "1", "--boundary", "0"]].concat();
+        let card = Card::new();
+        let run = card.generate(&[&clip[..], &["--weights", weights]].concat());
+        assert!(run.status.success(), "{}", errors(&run));
+        card.record()
+    };
+    let streamed = |layers: u64| {
+        let record = run(layers, "in-place");
+        let uploaded: u64 = record.of("upload").filter_map(|bytes| bytes.parse::<u64>().ok()).sum();
+        // each pass reads every block, and the first of the next pass
+        let expected = BLOCK * (STEPS * layers + 1);
+        assert!((expected..expected * 101 / 100).contains(&uploaded), "{uploaded} of {expected}");
+        // only what is loaded once
+        assert_eq!(record.large_pageable_copies(), run(layers, "packed").large_pageable_copies());
+        record.peak()
+    };
+    let (few, many) = (streamed(3), streamed(6));
+    assert!(many < few + BLOCK / 20, "{few} {many}");
+}

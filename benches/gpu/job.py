@@ -37,6 +37,15 @@ class Program:
             subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, env=self.environment())
         return folder
 
+    def whole(self, like, dtype="bf16"):
+        """A model of official size whose weights are zeros that take no disk space."""
+        folder = self.work / f"{like}-whole-{dtype}"
+        if not any(folder.rglob("*.safetensors")):
+            layout = "comfy" if dtype == "fp8_scaled" else "diffusers"
+            command = [self.binary, "models", "synth", folder, "--like", like, "--dtype", dtype, "--layout", layout, "--sparse"]
+            subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, env=self.environment())
+        return folder
+
     def int8(self, model):
         """The folder of the int8 copy of a model."""
         folder = self.work / f"{pathlib.Path(model).name}-int8"

@@ -230,21 +230,61 @@ def memory(program):
     like, size, frames, _depth = SETTINGS[0]
     model = program.synthetic(like, 4)
     for free_gib in (2.0, 5.0):
-        holder = (
-            "import torch,time;f,t=torch.cuda.mem_get_info();"
-            f"x=torch.empty(int(f-{free_gib}*2**30),dtype=torch.uint8,device='cuda');print('held',flush=True);time.sleep(600)"
-        )
-        child = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
-        child.stdout.readline()
+        card = Holder(free_gib)
         try:
             options = ["--model", model, "--size", f"{size[0]}x{size[1]}", "--frames", frames, "--steps", "2"]
             run = program.generate(*options, "--guidance", "1")
         finally:
-            child.kill()
-            child.wait()
+            card.peak_gib()
         result.append({"free_gib": free_gib, "notes": run.notes, **run.summary()})
         said = run.error or run.notes[-3:]
         rows.append((f"{free_gib} GiB free", f"exit {run.code}", str(said)[:600], run.stderr[-300:]))
+    return result, rows
+
+
+class Holder:
+    """Another process on the card, which leaves so many GiB of it free, or all; and the largest use by others."""
+
+    def __init__(self, free_gib=None):
+        command = [sys.executable, str(HERE / "holder.py"), *([str(free_gib)] if free_gib is not None else [])]
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.child.stdout.readline()
+
+    def peak_gib(self):
+        """Ends the process."""
+        told, _ = self.child.communicate(timeout=60)
+        return int(told) / 2**30
+
+
+def streaming(program):
+    """Weights that pass through the card a block at a time: the same bits, seconds of a step, memory; and a whole job of
+    A14B where 12 GiB of the card are free."""
+    result, rows = [], []
+    latents = []
+    for weights in ("packed", "in-place"):
+        file = program.work / f"latents-{weights}.safetensors"
+        run = program.generate("--model", "toy-t2v-A14B", "--weights", weights, "--latents-out", file, "--steps", "4")
+        latents.append(load_file(file)["latents"] if run.code == 0 else run.summary())
+    same = all(isinstance(one, numpy.ndarray) for one in latents) and bool((latents[0] == latents[1]).all())
+    result.append({"same": same})
+    rows.append(("toy, loaded and streamed", "the same latents" if same else f"differ: {str(latents)[:300]}"))
+    like, size, frames, _depth = SETTINGS[0]
+    clip = ["--size", f"{size[0]}x{size[1]}", "--frames", frames, "--guidance", "1", "--boundary", "0.1"]
+    for dtype, weights in (("bf16", "packed"), ("bf16", "in-place"), ("fp8_scaled", "packed"), ("fp8_scaled", "in-place")):
+        card = Holder()
+        options = ["--model", program.whole(like, dtype), *clip, "--steps", "4", "--weights", weights]
+        run = program.generate(*options, until="denoise_high")
+        row = {"dtype": dtype, "weights": weights, "peak_gib": card.peak_gib(), "notes": run.notes, **run.summary()}
+        result.append(row)
+        steps = [f"{seconds:.2f}" for seconds in run.steps.get("denoise_high", [])]
+        told = f"steps {' '.join(steps)} s, {row['peak_gib']:.1f} GiB of the card, {run.rss_gib:.1f} GiB of the host"
+        rows.append((f"{like} {dtype} {weights}", told, str(run.error or "")[:300]))
+    card = Holder(12)
+    run = program.generate("--model", program.whole(like), *clip[:4], "--steps", "2", "--guidance", "1")
+    row = {"free_gib": 12, "peak_gib": card.peak_gib(), "notes": run.notes, **run.summary()}
+    result.append(row)
+    told = f"exit {run.code}, stages {run.stages}, {row['peak_gib']:.1f} GiB of the card"
+    rows.append((f"{like} whole job, 12 GiB free", told, str(run.notes[-3:])[:500], str(run.error or "")[:400]))
     return result, rows
 
 
@@ -273,4 +313,5 @@ ALL = {
     "cancel": cancel,
     "memory": memory,
     "forms": forms,
+    "streaming": streaming,
 }

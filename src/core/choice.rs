@@ -96,11 +96,13 @@ pub enum PrecisionChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsChoice {
-    /// Packed if that leaves half of the free memory to everything else, otherwise in place.
+    /// Packed if that leaves half of the free memory to everything else, otherwise in place. On a GPU, packed if that
+    /// fits into its free memory.
     #[default]
     Auto,
     /// A packed copy of the weights in memory; faster.
     Packed,
-    /// Memory-mapped from the checkpoint files; the system may evict and reread the pages.
+    /// Memory-mapped from the checkpoint files; the system may evict and reread the pages. A GPU gets the weights of one
+    /// transformer block at a time, in every pass.
     InPlace,
 }

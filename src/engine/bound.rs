@@ -2,7 +2,7 @@
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::IoBinding;
-use ort::value::{DynValue, Tensor as OrtTensor};
+use ort::value::{DynTensor, DynValue, Tensor as OrtTensor};
 
 use super::file_fault::watched;
 use super::in_place::owned;
@@ -49,6 +49,19 @@ impl Session {
         Ok(Bound { binding, locked: Some(allocator), readable: locked, stays: Some(device) })
     }
 
+    /// Inputs for [`Self::run_bound`], of which none is set; every output stays on the device.
+    pub(super) fn bind_staying(&self) -> Result<Bound> {
+        let bound = self.bind()?;
+        let [_, stays] = &bound.outputs;
+        let outputs = [stays.clone(), stays.clone()];
+        Ok(Bound { outputs, ..bound })
+    }
+
+    /// Memory that the host can write to, of which copies to the device are fast; and the memory of the device.
+    pub(super) fn memories(&self) -> Result<[MemoryInfo<'static>; 2]> {
+        Ok(self.bind()?.outputs)
+    }
+
     /// Runs the graph once with what is bound. Outputs are returned in the graph's order: the first can be read, the
     /// others stay on the device, as inputs of another run.
     ///
@@ -85,6 +98,11 @@ impl Session {
 }
 
 impl Bound {
+    /// Sets an input to a tensor in the memory where the session computes, which is not copied.
+    pub(super) fn set_in_place(&mut self, name: &str, tensor: &DynTensor) -> Result<()> {
+        self.binding.bind_input(name, tensor).map_err(|error| ort_error::run_error(&error))
+    }
+
     /// Sets an input.
     pub fn set(&mut self, name: &str, input: Input<'_>) -> Result<()> {
         let bound = match (input, &self.locked) {

@@ -13,7 +13,8 @@ pub enum Prepack {
     /// A packed copy of each matrix in memory.
     #[default]
     Packed,
-    /// The memory-mapped bytes of the file.
+    /// The memory-mapped bytes of the file; for a GPU, the weights of a transformer are streamed from there, a block
+    /// at a time.
     InPlace,
 }
 

@@ -12,7 +12,9 @@ mod ort_error;
 mod provider;
 pub mod runtime;
 mod session;
+mod streamed;
 mod tensor;
+mod weight_feed;
 
 pub use bound::Bound;
 pub use from_file::SessionFile;
@@ -25,4 +27,5 @@ pub use provider::{
 };
 pub use runtime::Runtime;
 pub use session::{Session, SessionOptions, SessionProfile};
+pub use streamed::StreamedSession;
 pub use tensor::{Input, Tensor};

@@ -218,13 +218,25 @@ fn checked_names(
     .remedy("Verify the model's files"))
 }
 
+/// ONNX Runtime's name of an element type.
+pub(super) fn element_type(dtype: Dtype) -> TensorElementType {
+    match dtype {
+        Dtype::F32 => TensorElementType::Float32,
+        Dtype::U8 => TensorElementType::Uint8,
+        Dtype::I8 => TensorElementType::Int8,
+        Dtype::I32 => TensorElementType::Int32,
+        Dtype::I64 => TensorElementType::Int64,
+        Dtype::Bool => TensorElementType::Bool,
+        Dtype::F16 => TensorElementType::Float16,
+        Dtype::Bf16 => TensorElementType::Bfloat16,
+        Dtype::F8E4M3 => TensorElementType::Float8E4M3FN,
+        Dtype::F8E5M2 => TensorElementType::Float8E5M2,
+    }
+}
+
 fn fits(spec: &ValueSpec, found: &ValueType) -> bool {
     let ValueType::Tensor { ty, shape, .. } = found else { return false };
-    let same_type = match spec.dtype {
-        Dtype::F32 => *ty == TensorElementType::Float32,
-        Dtype::I64 => *ty == TensorElementType::Int64,
-        _ => false,
-    };
+    let same_type = *ty == element_type(spec.dtype);
     // -1 is a dynamic size
     let same_size = |(expected, &size): (&Dim, &i64)| match expected {
         Dim::Fixed(expected) => size < 0 || size == *expected as i64,

@@ -24,6 +24,7 @@ impl Tensor {
 }
 
 /// An input of a run.
+#[derive(Clone)]
 pub enum Input<'a> {
     /// An fp32 array in host memory.
     F32(ArrayViewD<'a, f32>),

@@ -81,7 +81,8 @@ impl Pipeline<'_> {
                 if device.provider == Provider::Rtx {
                     context.reporter.note(self.about_engines());
                 }
-            } else if networks.is_in_place() {
+            }
+            if networks.is_in_place() {
                 self.report_in_place(&mut context.reporter);
             }
             let preview = if has_preview { preview_map(self.loader(), context)? } else { None };
@@ -213,10 +214,12 @@ impl Pipeline<'_> {
     fn report_in_place(&self, reporter: &mut Reporter<'_>) {
         let weights = self.memory.of(ComponentId::Transformer).weights;
         let available = self.memory.available;
-        let free = available.map(|free| format!(", {free} of memory are free")).unwrap_or_default();
-        reporter.optimization(format!(
-            "The transformer's weights are read from their files in place ({weights}{free})"
-        ));
+        let (how, of) = match self.compute.device.provider {
+            Provider::Cpu => ("are read from their files in place", "memory"),
+            _ => ("are streamed to the GPU in every pass, a block at a time", "its memory"),
+        };
+        let free = available.map(|free| format!(", {free} of {of} are free")).unwrap_or_default();
+        reporter.optimization(format!("The transformer's weights {how} ({weights}{free})"));
     }
 
     /// Size of the VAE's tiles in latent cells; none if it takes a frame in one piece or in bands.

@@ -15,7 +15,7 @@ use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory};
 use crate::core::{Bytes, Finding, Mode, Resolution, Severity, Stage};
 use crate::wan::tiles::Tiling;
-use crate::wan::{VaeSplit, vae_cost};
+use crate::wan::{TransformerConfig, VaeSplit, vae_cost};
 
 /// Bytes of an fp32 value, the unit in which weights and values of the VAE are counted before conversion.
 const F32: u64 = 4;
@@ -35,6 +35,8 @@ const MARGIN_PERCENT: u64 = 20;
 /// change places.
 const VAE_LIVE_PERCENT: u64 = 210;
 const VAE_CACHES_PERCENT: u64 = 120;
+/// Blocks whose weights are on the device at once if they are streamed: one computes, one is read.
+const SLOTS: u64 = 2;
 /// Tiles of the VAE are tried in steps of this part of the longer side.
 const TILE_STEPS: u32 = 8;
 
@@ -60,8 +62,8 @@ pub struct ValueBytes {
     pub vae: u64,
 }
 
-/// Memory that every stage needs on the device, margin included.
-pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<StageCost> {
+/// Memory that every stage needs on the device, margin included, if the transformers' weights are `streamed` or not.
+pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool) -> Vec<StageCost> {
     let PreflightFacts { request, model, .. } = facts;
     let ValueBytes { text_encoder: text_bytes, transformer: dit_bytes, vae: vae_bytes } = device.value_bytes;
     let text = TEXT_TOKENS * F32 * (6 * model.text.d_model as u64 + 3 * model.text.d_ff as u64);
@@ -90,7 +92,10 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Stag
             // the facts count LoRA weights as fp32
             let loras = loras.0 / F32 * dit_bytes;
             let values = loras + block + dequantised(component, dit_bytes);
-            stages.push(stage(name, weights(component, dit_bytes), values));
+            let all = weights(component, dit_bytes);
+            let is_streamed = streamed && model.exported.is_none();
+            let held = if is_streamed { held_of_streamed(all, &model.transformer, dit_bytes) } else { all };
+            stages.push(stage(name, held, values));
         }
     }
     stages.push(decode(facts, device, &tiles));
@@ -101,6 +106,20 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Vec<Stag
 fn weights(component: ComponentSize, value_bytes: u64) -> u64 {
     let EightBitPart { stored, loaded, .. } = component.eight_bit;
     stored.0 + component.loaded.0.saturating_sub(loaded.0) / F32 * value_bytes
+}
+
+/// Bytes of the weights of a transformer that are on the device at once if they are streamed: two blocks, and what is
+/// before and behind the blocks.
+fn held_of_streamed(all: u64, config: &TransformerConfig, value_bytes: u64) -> u64 {
+    let width = config.width() as u64;
+    let timestep = config.freq_dim as u64 * width + width * width;
+    let projections = 6 * width * width + config.text_dim as u64 * width + width * width;
+    let patch: u64 = config.patch_size.iter().map(|&side| side as u64).product();
+    let ends = patch * (config.in_channels + config.channels_out()) as u64 * width;
+    // the embedding of the timestep is computed in fp32
+    let held = timestep * F32 + (projections + ends) * value_bytes;
+    let blocks = all.saturating_sub(held) * SLOTS / config.num_layers.max(1) as u64;
+    (held + blocks).min(all)
 }
 
 /// Bytes of the largest 8-bit matrix while it is dequantised: in fp32, and in the type that computes.

@@ -42,15 +42,15 @@ pub(super) fn stages(facts: &PreflightFacts<'_>) -> Vec<StageMemory> {
     packed.iter().zip(&in_place).map(stage).collect()
 }
 
-/// Every stage with its weights packed, and every stage with them in place. A GPU's are never packed.
+/// Every stage with its weights packed, and every stage with them in place. On a GPU, with all weights loaded, and with
+/// those of the transformers streamed.
 fn costs(facts: &PreflightFacts<'_>) -> [Vec<StageCost>; 2] {
     match (facts.provider, facts.device) {
         (provider, _) if provider.uses_host_memory() => {
             [false, true].map(|in_place| memory::costs(facts, in_place))
         }
         (_, Some(device)) => {
-            let costs = device::costs(facts, device);
-            [costs.clone(), costs]
+            [false, true].map(|streamed| device::costs(facts, device, streamed))
         }
         (_, None) => [Vec::new(), Vec::new()],
     }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayD, Axis, Slice};
 use wandeck::attempt::run_job;
 use wandeck::core::{CancelToken, Draft, Error, Kind, LoraChoice, Outcome, Resolution, Result};
-use wandeck::engine::{Input, Session, SessionOptions};
+use wandeck::engine::{Input, Session, SessionOptions, StreamedSession};
 use wandeck::jobs::JobSpec;
 use wandeck::media::Reader;
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
 use wandeck::onnx::{Adapter, ComputeType, Weights};
 use wandeck::store::StoredTensors;
-use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer};
+use wandeck::wan::graphs::{Segments, TEXT_TOKENS, adapted_transformer, streamed_transformer};
 use wandeck::wan::lora::{LoraFile, LoraMatch, MatchTarget, SkipReason, match_keys};
 use wandeck::wan::{TransformerConfig, rope};
 
@@ -75,6 +75,13 @@ impl Model {
 
     /// The input of `refs/dit_t2v_high` at these strengths.
     pub(crate) fn run(&self, session: &mut Session, strengths: &[(&str, f32)]) -> ArrayD<f32> {
+        self.with_inputs(strengths, |inputs| {
+            session.run(inputs, &CancelToken::new()).unwrap().swap_remove(0).view().unwrap().to_owned()
+        })
+    }
+
+    /// Calls `run` with the input of `refs/dit_t2v_high` at these strengths.
+    fn with_inputs<R>(&self, strengths: &[(&str, f32)], run: impl FnOnce(Vec<(&str, Input<'_>)>) -> R) -> R {
         let golden = common::golden("dit_t2v_high");
         let hidden = golden.f32("hidden_states");
         let [_, _, t, h, w] = hidden.shape() else { panic!("five dimensions") };
@@ -103,7 +110,7 @@ impl Model {
             ("pos", Input::I64(position.view())),
         ];
         inputs.extend(strengths.iter().map(|(name, value)| (*name, Input::F32(value.view()))));
-        session.run(inputs, &CancelToken::new()).unwrap().swap_remove(0).view().unwrap().to_owned()
+        run(inputs)
     }
 }
 
@@ -115,6 +122,24 @@ fn worst(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f32 {
 /// The largest difference, in standard deviations of the reference.
 pub(crate) fn apart(found: &ArrayD<f32>, reference: &ArrayD<f32>) -> f32 {
     worst(found, reference) / reference.std(0.0)
+}
+
+/// Deltas of LoRAs are streamed with the weights of their block.
+#[test]
+fn a_streamed_transformer_has_its_loras() {
+    let model = Model::open();
+    let adapters = ["diffusers", "musubi"].map(|name| model.adapter(model.fit(name, name)));
+    let strengths = [("diffusers", 1.0), ("musubi", 0.5)];
+    let expected = model.run(&mut model.load(&adapters), &strengths);
+    let (config, cancel) = (&model.config, CancelToken::new());
+    let chain =
+        streamed_transformer(config, &model.weights, Segments::One, ComputeType::Fp32, &adapters).unwrap();
+    let mut streamed =
+        StreamedSession::load(&common::runtime(), &chain, &SessionOptions::default(), &cancel).unwrap();
+    for _ in 0..2 {
+        let found = model.with_inputs(&strengths, |inputs| streamed.run(&inputs, &cancel).unwrap());
+        assert_eq!(found.view().unwrap(), expected);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::status::Unavailable;
 use crate::core::Bytes;
 
 /// File name of the driver.
-const DRIVER: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+pub(super) const DRIVER: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
 /// CUDA version that the provider of ONNX Runtime 1.31.1 is built for, as in `cuDriverGetVersion`.
 const NEEDED_CUDA: c_int = 13_000;
 /// `CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR` and `_MINOR`.
@@ -88,14 +88,15 @@ pub(super) fn at(ordinal: u32) -> Result<Device, Unavailable> {
 }
 
 /// Failure of a driver function: its error code, that the driver lacks it, or that there is no such device.
-enum Failed {
+#[derive(Debug)]
+pub(super) enum Failed {
     NoOrdinal { ordinal: u32, count: c_int },
     Code(&'static str, c_int),
     Missing(&'static str),
 }
 
 /// The driver's functions. All of them return 0 for success.
-struct Driver<'l>(&'l Library);
+pub(super) struct Driver<'l>(pub(super) &'l Library);
 
 impl Driver<'_> {
     fn device(&self, ordinal: u32) -> Result<Device, Failed> {
@@ -160,7 +161,11 @@ impl Driver<'_> {
     ///
     /// # Safety
     /// `F` is the function's signature, and `with` calls it as its documentation allows.
-    unsafe fn call<F: Copy>(&self, name: &'static str, with: impl FnOnce(F) -> c_int) -> Result<(), Failed> {
+    pub(super) unsafe fn call<F: Copy>(
+        &self,
+        name: &'static str,
+        with: impl FnOnce(F) -> c_int,
+    ) -> Result<(), Failed> {
         // SAFETY: the caller guarantees the type.
         let function =
             unsafe { self.0.get::<F>(name.as_bytes()) }.map_err(|_source| Failed::Missing(name))?;

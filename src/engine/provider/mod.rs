@@ -10,6 +10,7 @@ mod plugin_library;
 mod register;
 mod select;
 mod status;
+mod upload;
 
 pub use device::Device;
 pub use plugin::Plugin;
@@ -20,3 +21,4 @@ pub(super) use register::into_session;
 pub use select::{ProviderSelection, select_provider};
 pub(in crate::engine) use status::provider_library;
 pub use status::{ProviderStatus, Unavailable, candidates, device_id, providers};
+pub(in crate::engine) use upload::Upload;

@@ -2,9 +2,9 @@
 
 use ndarray::{Array1, ArrayD, ArrayView3, Axis, Slice};
 
-use super::session_cache::LoadedSession;
+use super::session_cache::{AnySession, LoadedSession};
 use crate::core::{CancelToken, Error, Kind, Result};
-use crate::engine::{Bound, Input, Session};
+use crate::engine::{Bound, Input, Session, StreamedSession};
 use crate::onnx::Dtype;
 use crate::pipeline::denoise::Conditions;
 use crate::pipeline::encode_image::ImageCondition;
@@ -72,7 +72,10 @@ impl Denoiser {
         input: &DenoiserInput<'_>,
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
-        let session = &mut self.loaded.session;
+        if let AnySession::Streamed(session) = &mut self.loaded.session {
+            return predict_streamed(session, input, cancel);
+        }
+        let session = self.loaded.whole()?;
         if let Some(form) = self.form {
             return predict_exported(session, form, input, cancel);
         }
@@ -91,27 +94,55 @@ impl From<Denoiser> for LoadedSession {
     }
 }
 
+/// What is the same in all steps of a pass.
+struct PassInputs<'a> {
+    input: &'a DenoiserInput<'a>,
+    /// Number of tokens with each timestep.
+    split: ArrayD<i64>,
+    /// Position of the first token.
+    position: ArrayD<i64>,
+}
+
+impl<'a> PassInputs<'a> {
+    fn of(input: &'a DenoiserInput<'a>) -> Self {
+        let first = input.conditions.frame_tokens;
+        let all = input.conditions.rope.num_tokens();
+        let split = Array1::from_vec(vec![first as i64, (all - first) as i64]).into_dyn();
+        Self { input, split, position: Array1::<i64>::zeros(1).into_dyn() }
+    }
+
+    fn named(&self) -> Vec<(&str, Input<'_>)> {
+        let DenoiserInput { prompt, conditions, strengths, .. } = self.input;
+        let mut inputs = vec![
+            ("encoder_hidden_states", Input::F32(prompt.rows.view().into_dyn())),
+            ("text_index", Input::I64(prompt.index.view().into_dyn())),
+            ("rope_cos", Input::F32(conditions.rope.cos.view().into_dyn())),
+            ("rope_sin", Input::F32(conditions.rope.sin.view().into_dyn())),
+            ("pos", Input::I64(self.position.view())),
+        ];
+        if let ImageCondition::FirstFrame(_) = conditions.image {
+            inputs.push(("seg_split", Input::I64(self.split.view())));
+        }
+        inputs.extend(strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
+        inputs
+    }
+}
+
 /// Binds what is the same in all steps of a pass.
 fn bind(session: &Session, input: &DenoiserInput<'_>) -> Result<Bound> {
-    let DenoiserInput { prompt, conditions, strengths, .. } = input;
-    let first = conditions.frame_tokens;
-    let all = conditions.rope.num_tokens();
-    let split = Array1::from_vec(vec![first as i64, (all - first) as i64]).into_dyn();
-    let position = Array1::<i64>::zeros(1).into_dyn();
-    let mut inputs = vec![
-        ("encoder_hidden_states", Input::F32(prompt.rows.view().into_dyn())),
-        ("text_index", Input::I64(prompt.index.view().into_dyn())),
-        ("rope_cos", Input::F32(conditions.rope.cos.view().into_dyn())),
-        ("rope_sin", Input::F32(conditions.rope.sin.view().into_dyn())),
-        ("pos", Input::I64(position.view())),
-    ];
-    if let ImageCondition::FirstFrame(_) = conditions.image {
-        inputs.push(("seg_split", Input::I64(split.view())));
-    }
-    inputs.extend(strengths.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view()))));
     let mut bound = session.bind()?;
-    inputs.into_iter().try_for_each(|(name, input)| bound.set(name, input))?;
+    let inputs = PassInputs::of(input);
+    inputs.named().into_iter().try_for_each(|(name, input)| bound.set(name, input))?;
     Ok(bound)
+}
+
+/// A timestep for each kind of token: a given first frame is without noise, so its tokens have one of their own.
+fn timesteps(input: &DenoiserInput<'_>) -> ArrayD<f32> {
+    let timesteps = match input.conditions.image {
+        ImageCondition::FirstFrame(_) => vec![0.0, input.timestep],
+        _ => vec![input.timestep],
+    };
+    Array1::from_vec(timesteps).into_dyn()
 }
 
 fn predict_built(
@@ -120,16 +151,24 @@ fn predict_built(
     input: &DenoiserInput<'_>,
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {
-    let DenoiserInput { latent, timestep, conditions, .. } = input;
-    let sample = conditions.image.input(latent)?;
-    // a given first frame is without noise: its tokens have a timestep of their own
-    let timesteps = match conditions.image {
-        ImageCondition::FirstFrame(_) => vec![0.0, *timestep],
-        _ => vec![*timestep],
-    };
+    let sample = input.conditions.image.input(input.latent)?;
     bound.set("hidden_states", Input::F32(sample.view()))?;
-    bound.set("timestep", Input::F32(Array1::from_vec(timesteps).view().into_dyn()))?;
+    bound.set("timestep", Input::F32(timesteps(input).view()))?;
     let velocity = session.run_bound(bound, cancel)?.swap_remove(0);
+    Ok(velocity.view()?.to_owned())
+}
+
+fn predict_streamed(
+    session: &mut StreamedSession,
+    input: &DenoiserInput<'_>,
+    cancel: &CancelToken,
+) -> Result<ArrayD<f32>> {
+    let (sample, timesteps) = (input.conditions.image.input(input.latent)?, timesteps(input));
+    let pass = PassInputs::of(input);
+    let mut inputs = pass.named();
+    inputs.push(("hidden_states", Input::F32(sample.view())));
+    inputs.push(("timestep", Input::F32(timesteps.view())));
+    let velocity = session.run(&inputs, cancel)?;
     Ok(velocity.view()?.to_owned())
 }
 

@@ -38,24 +38,24 @@ impl FrameDecoder<'_> {
     ) -> Result<()> {
         match self {
             Self::Stream { loaded, others, tile } => {
-                decode_stream(&mut loaded.session, *others, latent, *tile, frames, context)
+                decode_stream(loaded.whole()?, *others, latent, *tile, frames, context)
             }
             Self::Bands { loader, networks: [first, others], later } => {
                 let mut decode = BandedDecode::new(latent, frames);
-                decode.first(&mut loader.acquire(first, context)?.session, context)?;
+                decode.first(loader.acquire(first, context)?.whole()?, context)?;
                 if latent.shape()[2] > 1 {
                     // what the first session left in the heap would add to what making the second one takes
                     release_free_heap();
                     let mut loaded = loader.acquire(others, context)?;
                     // and what making it left, to what computing takes
                     release_free_heap();
-                    decode.later(&mut loaded.session, context)?;
+                    decode.later(loaded.whole()?, context)?;
                     *later = Some(loaded);
                 }
                 Ok(())
             }
             Self::Whole { loaded, graph, config } => {
-                decode_whole(&mut loaded.session, graph, config, latent, frames, context)
+                decode_whole(loaded.whole()?, graph, config, latent, frames, context)
             }
         }
     }

@@ -106,7 +106,7 @@ impl<'a> ImageEncoderSource<'a> {
     ) -> Result<R> {
         let config = &self.loader.checkpoint.vae.config;
         let acquire = |network: &Network<'_>, context: &mut RunContext<'_>| -> Result<Session> {
-            Ok(self.loader.acquire(network, context)?.session)
+            self.loader.acquire(network, context)?.into_whole()
         };
         match &self.form {
             Form::Stream { networks: [first, later], caches, in_bands } => {

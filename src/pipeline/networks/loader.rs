@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::network::Network;
-use super::session_cache::{LoadedSession, SessionMemory};
+use super::session_cache::{AnySession, LoadedSession, SessionMemory};
 use crate::core::{Event, FaultPoint, Result, Secs};
-use crate::engine::{Arena, Prepack, Runtime, Session, SessionOptions};
+use crate::engine::{Arena, Prepack, Runtime, SessionOptions};
 use crate::pipeline::compute_plan::ComputePlan;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
@@ -83,7 +83,7 @@ impl Loader<'_> {
         }
     }
 
-    fn load(&self, network: &Network<'_>, context: &RunContext<'_>) -> Result<Session> {
+    fn load(&self, network: &Network<'_>, context: &RunContext<'_>) -> Result<AnySession> {
         context.faults.inject(FaultPoint::Load, context.cancel)?;
         // offsets into a file that was replaced would read other numbers
         self.checkpoint.check_unchanged()?;

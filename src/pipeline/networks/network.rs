@@ -1,9 +1,9 @@
 //! One network: its graph, built here or exported elsewhere, and how its session is made.
 
-use super::session_cache::SessionKey;
+use super::session_cache::{AnySession, SessionKey};
 use crate::core::{CancelToken, Error, Kind, Provider, Result};
-use crate::engine::{Runtime, Session, SessionFile, SessionOptions};
-use crate::onnx::{Dtype, Graph};
+use crate::engine::{Runtime, Session, SessionFile, SessionOptions, StreamedSession};
+use crate::onnx::{Dtype, Graph, GraphChain};
 use crate::pipeline::memory_plan::ComponentId;
 use crate::wan::exported::ExportedGraph;
 
@@ -11,6 +11,8 @@ use crate::wan::exported::ExportedGraph;
 pub(in crate::pipeline) enum Source<'a> {
     /// Built over the checkpoint's weights.
     Built(Box<Graph>),
+    /// Built in parts whose weights are streamed.
+    Streamed(Box<GraphChain>),
     /// Exported into a file, of whose outputs the named one counts.
     Exported(&'a ExportedGraph, String),
 }
@@ -29,6 +31,12 @@ impl<'a> Network<'a> {
         Self { component, source: Source::Built(Box::new(graph)), options, key }
     }
 
+    pub(super) fn streamed(component: ComponentId, chain: GraphChain, options: SessionOptions) -> Self {
+        let graphs: Vec<u8> = chain.graphs().flat_map(Graph::to_bytes).collect();
+        let key = SessionKey::new(&graphs, &chain.weights_identity(), &options);
+        Self { component, source: Source::Streamed(Box::new(chain)), options, key }
+    }
+
     pub(super) fn exported(
         component: ComponentId,
         graph: &'a ExportedGraph,
@@ -40,33 +48,45 @@ impl<'a> Network<'a> {
         Self { component, source: Source::Exported(graph, output), options, key }
     }
 
-    /// Its graph, if it was built here.
+    /// Its graph, if it was built here in one piece.
     pub(super) fn graph(&self) -> Option<&Graph> {
         match &self.source {
             Source::Built(graph) => Some(graph),
-            Source::Exported(..) => None,
+            Source::Streamed(_) | Source::Exported(..) => None,
+        }
+    }
+
+    /// Every graph that was built here.
+    pub(super) fn graphs(&self) -> Vec<&Graph> {
+        match &self.source {
+            Source::Built(graph) => vec![graph],
+            Source::Streamed(chain) => chain.graphs().collect(),
+            Source::Exported(..) => Vec::new(),
         }
     }
 
     /// Its file, if it was exported elsewhere.
     pub(super) fn file(&self) -> Option<&'a ExportedGraph> {
         match &self.source {
-            Source::Built(_) => None,
+            Source::Built(_) | Source::Streamed(_) => None,
             Source::Exported(graph, _) => Some(graph),
         }
     }
 
     /// Makes a session. A cancel interrupts it.
-    pub(super) fn load(&self, runtime: &Runtime, cancel: &CancelToken) -> Result<Session> {
+    pub(super) fn load(&self, runtime: &Runtime, cancel: &CancelToken) -> Result<AnySession> {
         let options = &self.options;
         match &self.source {
-            Source::Built(graph) => Session::load(runtime, graph, options, cancel),
+            Source::Built(graph) => Session::load(runtime, graph, options, cancel).map(AnySession::Whole),
+            Source::Streamed(chain) => StreamedSession::load(runtime, chain, options, cancel)
+                .map(|session| AnySession::Streamed(Box::new(session))),
             Source::Exported(graph, output) => Session::open(
                 runtime,
                 &SessionFile { name: graph.name, path: &graph.path, output },
                 options,
                 cancel,
             )
+            .map(AnySession::Whole)
             .map_err(|error| exported_error(error, graph, options.device.provider)),
         }
     }

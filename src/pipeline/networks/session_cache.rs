@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::core::{Bytes, DeviceId, sha256_hex};
-use crate::engine::{Session, SessionOptions};
+use crate::core::{Bytes, DeviceId, Error, Kind, Result, sha256_hex};
+use crate::engine::{Session, SessionOptions, SessionProfile, StreamedSession};
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
 
 /// Tells a session from every other: its graph, the files of its weights as they are now, and how it is made.
@@ -19,15 +19,55 @@ impl SessionKey {
     }
 }
 
+/// A network that is loaded.
+pub(super) enum AnySession {
+    /// With all its weights.
+    Whole(Session),
+    /// With the weights of a few blocks.
+    Streamed(Box<StreamedSession>),
+}
+
+impl AnySession {
+    /// Completes the profile, if the session has one.
+    pub(super) fn end_profile(&mut self) -> Result<Option<SessionProfile>> {
+        match self {
+            Self::Whole(session) => session.end_profile(),
+            Self::Streamed(session) => session.end_profile(),
+        }
+    }
+}
+
 /// A session with what decides how long it stays.
 pub(in crate::pipeline) struct LoadedSession {
-    pub(in crate::pipeline) session: Session,
+    pub(super) session: AnySession,
     pub(super) component: ComponentId,
     pub(super) key: SessionKey,
     /// Counts its memory while it is loaded.
     pub(super) memory: SessionMemory,
     /// The run that loaded it.
     pub(super) run: u64,
+}
+
+impl LoadedSession {
+    /// The session of a network that is loaded with all its weights, as all but transformers are.
+    pub(in crate::pipeline) fn whole(&mut self) -> Result<&mut Session> {
+        match &mut self.session {
+            AnySession::Whole(session) => Ok(session),
+            AnySession::Streamed(_) => Err(in_parts(self.component)),
+        }
+    }
+
+    /// The same, without its place in the cache.
+    pub(super) fn into_whole(self) -> Result<Session> {
+        match self.session {
+            AnySession::Whole(session) => Ok(session),
+            AnySession::Streamed(_) => Err(in_parts(self.component)),
+        }
+    }
+}
+
+fn in_parts(component: ComponentId) -> Error {
+    Error::new(Kind::Bug, format!("The {component} was loaded in parts"))
 }
 
 /// Bytes that the loaded sessions of this process take on each device while they do not compute.

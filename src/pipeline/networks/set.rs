@@ -7,7 +7,7 @@ use super::network::Network;
 use super::session_cache::{LoadedSession, SessionKey};
 use super::{FrameDecoder, PrefetchPlan, TextEncoder};
 use crate::core::{Bytes, CancelToken, Expert, Provider, Result};
-use crate::engine::{Prepack, check_kernels};
+use crate::engine::{Prepack, SessionOptions, check_kernels};
 use crate::onnx::{Dtype, GraphTarget};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::decode::DecoderInputs;
@@ -56,7 +56,7 @@ impl<'a> Networks<'a> {
             None => Self::built(loader, loras, shape, context.cancel)?,
         };
         let provider = loader.compute.device.provider;
-        networks.all().filter_map(Network::graph).try_for_each(|graph| check_kernels(graph, provider))?;
+        networks.all().flat_map(Network::graphs).try_for_each(|graph| check_kernels(graph, provider))?;
         let keys: Vec<SessionKey> = networks.all().map(|network| network.key.clone()).collect();
         context.sessions.begin(loader.memory, &keys);
         networks.check_bfloat16(context)?;
@@ -98,16 +98,16 @@ impl<'a> Networks<'a> {
         let segments = if has_start_image && model.expand_timesteps { Segments::Two } else { Segments::One };
         let network = |component, graph| Network::built(component, graph, loader.options(component));
         let target = |precision| GraphTarget { provider: compute.device.provider, compute: precision };
-        let transformer = |component, part: &Component<TransformerConfig>, expert| {
-            let (config, adapters) = (&part.config, loras.adapters(expert, &part.weights, cancel)?);
-            graphs::adapted_transformer(
-                config,
-                &part.weights,
-                segments,
-                target(compute.transformer),
-                &adapters,
-            )
-            .map(|graph| network(component, graph))
+        let transformer = |component, part: &Component<TransformerConfig>, expert| -> Result<Network<'a>> {
+            let (config, weights) = (&part.config, &part.weights);
+            let adapters = loras.adapters(expert, weights, cancel)?;
+            let (target, options) = (target(compute.transformer), loader.options(component));
+            if is_streamed(&options) {
+                let chain = graphs::streamed_transformer(config, weights, segments, target, &adapters)?;
+                return Ok(Network::streamed(component, chain, options));
+            }
+            let graph = graphs::adapted_transformer(config, weights, segments, target, &adapters)?;
+            Ok(Network::built(component, graph, options))
         };
         let (text, vae) = (&model.text_encoder, &model.vae);
         let text_encoder = graphs::text_encoder(&text.config, &text.weights, target(compute.text))?;
@@ -162,9 +162,9 @@ impl<'a> Networks<'a> {
             .try_for_each(|network| network.load(self.loader.runtime, context.cancel).map(drop))
     }
 
-    /// The weights of the transformer, if they are read from their files in place, which is slower.
+    /// Whether the weights of the transformer are read from their files in every pass, which is slower.
     pub(in crate::pipeline) fn is_in_place(&self) -> bool {
-        self.transformer.graph().is_some() && self.transformer.options.prepack == Prepack::InPlace
+        self.transformer.file().is_none() && self.transformer.options.prepack == Prepack::InPlace
     }
 
     /// Tells what the text encoder computes from what another one does.
@@ -267,4 +267,9 @@ impl<'a> Networks<'a> {
     ) {
         self.loader.release(network.into(), context);
     }
+}
+
+/// Whether weights that stay in their files pass through the memory of the device: the CPU computes on the files' pages.
+fn is_streamed(options: &SessionOptions) -> bool {
+    options.prepack == Prepack::InPlace && options.device.provider != Provider::Cpu
 }

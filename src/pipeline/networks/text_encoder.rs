@@ -28,7 +28,7 @@ impl<'a> TextEncoder<'a> {
         tokens: Vec<i64>,
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
-        let session = &mut self.loaded.session;
+        let session = self.loaded.whole()?;
         match self.file {
             None => encode_built(session, tokens, cancel),
             Some(graph) => encode_exported(session, graph, tokens, cancel),

@@ -2,6 +2,10 @@
 //!
 //! Reference: `wan/modules/model.py`, diffusers' `WanTransformer3DModel`. The batch size is always 1.
 
+mod split;
+
+pub use split::streamed_transformer;
+
 use super::super::config::TransformerConfig;
 use super::layers::{
     concat, gated_linear, gelu, layer_norm, linear, reshape, rms_norm, silu, slice, squeeze, transpose,
@@ -19,6 +23,8 @@ use crate::onnx::{Adapter, Attr, Dtype, Graph, GraphBuilder, GraphTarget, ValueS
 /// values are computed once per pass, which takes less than 1 % of a step at official sizes; keeping them between steps
 /// would cost hundreds of megabytes.
 pub const TEXT_TOKENS: usize = 512;
+/// The tables of the rotary embedding as the caller gives them.
+const TABLES: [&str; 2] = ["rope_cos", "rope_sin"];
 
 /// How many different timesteps the tokens have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +44,35 @@ impl Segments {
     }
 }
 
-/// Values that every block uses.
-struct Shared<'c> {
+/// What the modulation of rows needs, in the blocks and behind them.
+struct Rows<'c> {
     config: &'c TransformerConfig,
     segments: usize,
     /// Number of rows in each segment, `[2]`.
     split: Option<Var>,
+    one: Var,
+}
+
+impl<'c> Rows<'c> {
+    fn new(
+        g: &mut GraphBuilder<'_>,
+        config: &'c TransformerConfig,
+        segments: Segments,
+        split: Option<Var>,
+    ) -> Self {
+        let one = g.in_fp32(|g| g.scalar(1.0));
+        Self { config, segments: segments.count(), split, one }
+    }
+
+    /// The gate vector `index`, if it is the same for all rows.
+    fn gate<'t>(&self, tables: &'t [Vec<Var>], index: usize) -> Option<&'t Var> {
+        tables.first().filter(|_| self.split.is_none()).map(|table| &table[index])
+    }
+}
+
+/// Values that every block uses.
+struct Shared<'c> {
+    rows: Rows<'c>,
     /// The distinct rows of the prompt embeddings, projected: `[text_rows, width]`.
     text: Var,
     /// For each of the 512 rows, the index of its distinct row.
@@ -51,14 +80,6 @@ struct Shared<'c> {
     /// `[segments, 6, width]`.
     timestep: Var,
     rotary: Rotary,
-    one: Var,
-}
-
-impl Shared<'_> {
-    /// The gate vector `index`, if it is the same for all rows.
-    fn gate<'t>(&self, tables: &'t [Vec<Var>], index: usize) -> Option<&'t Var> {
-        tables.first().filter(|_| self.split.is_none()).map(|table| &table[index])
-    }
 }
 
 /// The graph of one transformer:
@@ -97,39 +118,63 @@ pub fn adapted_transformer(
 ) -> Result<Graph> {
     let mut g =
         GraphBuilder::new("transformer", weights).for_target(target.into()).with_adapters(adapters)?;
-    let (width, half_head) = (config.width(), config.attention_head_dim / 2);
-    let video =
-        |channels: usize| [1.into(), channels.into(), "frames".into(), "height".into(), "width".into()];
-    let latent = g.input(ValueSpec::new("hidden_states", Dtype::F32, video(config.in_channels)));
-    let timestep = g.input(ValueSpec::new("timestep", Dtype::F32, [segments.count().into()]));
-    let text_dims = ["text_rows".into(), config.text_dim.into()];
-    let text = g.input(ValueSpec::new("encoder_hidden_states", Dtype::F32, text_dims));
-    let text_index = g.input(ValueSpec::new("text_index", Dtype::I64, [TEXT_TOKENS.into()]));
-    let mut table = |name| g.input(ValueSpec::new(name, Dtype::F32, ["tokens".into(), half_head.into()]));
-    let (cos, sin) = (table("rope_cos"), table("rope_sin"));
-    let position = g.input(ValueSpec::new("pos", Dtype::I64, [1.into()]));
-    let split =
-        (segments == Segments::Two).then(|| g.input(ValueSpec::new("seg_split", Dtype::I64, [2.into()])));
+    let latent = g.input(latent_spec(config));
+    let Conditioning { timestep, text } = Conditioning::declare(&mut g, config, segments);
+    let text_index = g.input(text_index_spec());
+    let tables = TABLES.map(|name| g.input(table_spec(name, config)));
+    let position = g.input(position_spec());
+    let split = split_input(&mut g, segments);
 
     let (mut x, grid) = patch_embedding(&mut g, &latent, config)?;
-    let (temb, timestep) = time_embedding(&mut g, &timestep, config, segments.count())?;
+    let (embedding, timestep) = time_embedding(&mut g, &timestep, config, segments.count())?;
     let text = text_embedding(&mut g, &text, config)?;
-    let one = g.in_fp32(|g| g.scalar(1.0));
-    let rotary = Rotary::new(&mut g, position, [cos, sin], config.attention_head_dim);
-    let shared =
-        Shared { config, segments: segments.count(), split, text, text_index, timestep, rotary, one };
+    let rows = Rows::new(&mut g, config, segments, split);
+    let rotary = Rotary::new(&mut g, position, tables, config.attention_head_dim);
+    let shared = Shared { rows, text, text_index, timestep, rotary };
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &shared, layer)?;
     }
-    let temb = unsqueeze(&mut g, &temb, 1);
-    let tables = modulation(&mut g, "scale_shift_table", &temb, 2, &shared)?;
-    let x = modulated_norm(&mut g, &x, &tables, [0, 1], &shared);
-    let patch: usize = config.patch_size.iter().product();
-    let x = linear(&mut g, &x, "proj_out", [width, config.channels_out() * patch])?;
-    let x = g.widen(&x);
-    let sample = unpatchify(&mut g, &x, &grid, config);
-    g.output(&sample, ValueSpec::new("sample", Dtype::F32, video(config.channels_out())));
+    head(&mut g, &x, &embedding, &grid, &shared.rows)?;
     Ok(g.finish())
+}
+
+/// The timestep and the prompt embeddings as the caller gives them.
+struct Conditioning {
+    timestep: Var,
+    text: Var,
+}
+
+impl Conditioning {
+    fn declare(g: &mut GraphBuilder<'_>, config: &TransformerConfig, segments: Segments) -> Self {
+        let timestep = g.input(ValueSpec::new("timestep", Dtype::F32, [segments.count().into()]));
+        let dims = ["text_rows".into(), config.text_dim.into()];
+        Self { timestep, text: g.input(ValueSpec::new("encoder_hidden_states", Dtype::F32, dims)) }
+    }
+}
+
+fn video_spec(name: &str, channels: usize) -> ValueSpec {
+    let dims = [1.into(), channels.into(), "frames".into(), "height".into(), "width".into()];
+    ValueSpec::new(name, Dtype::F32, dims)
+}
+
+fn latent_spec(config: &TransformerConfig) -> ValueSpec {
+    video_spec("hidden_states", config.in_channels)
+}
+
+fn text_index_spec() -> ValueSpec {
+    ValueSpec::new("text_index", Dtype::I64, [TEXT_TOKENS.into()])
+}
+
+fn table_spec(name: &str, config: &TransformerConfig) -> ValueSpec {
+    ValueSpec::new(name, Dtype::F32, ["tokens".into(), (config.attention_head_dim / 2).into()])
+}
+
+fn position_spec() -> ValueSpec {
+    ValueSpec::new("pos", Dtype::I64, [1.into()])
+}
+
+fn split_input(g: &mut GraphBuilder<'_>, segments: Segments) -> Option<Var> {
+    (segments == Segments::Two).then(|| g.input(ValueSpec::new("seg_split", Dtype::I64, [2.into()])))
 }
 
 /// Tokens `[S, width]` in fp32, and the grid `[3]` of patches in time, height and width.
@@ -157,12 +202,17 @@ fn patch_embedding(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerC
     Ok((g.widen(&x), grid))
 }
 
+/// The grid `[3]` of the patches of `latent`.
+fn grid(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerConfig) -> Var {
+    let size = g.op("Shape", &[latent], &[("start", Attr::Int(2))]);
+    let sides = g.ints(&config.patch_size.map(|side| side as i64));
+    g.op("Div", &[&size, &sides], &[])
+}
+
 /// The patches of `latent`, a row for each: `[S, C*pt*ph*pw]`; and their grid.
 fn patches(g: &mut GraphBuilder<'_>, latent: &Var, config: &TransformerConfig) -> (Var, Var) {
     let patch = config.patch_size.map(|side| side as i64);
-    let size = g.op("Shape", &[latent], &[("start", Attr::Int(2))]);
-    let sides = g.ints(&patch);
-    let grid = g.op("Div", &[&size, &sides], &[]);
+    let grid = grid(g, latent, config);
     let channels = g.ints(&[config.in_channels as i64]);
     let mut dims = vec![channels];
     for (axis, &side) in (0..).zip(&patch) {
@@ -215,20 +265,21 @@ fn text_embedding(g: &mut GraphBuilder<'_>, text: &Var, config: &TransformerConf
 }
 
 fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -> Result<Var> {
-    let (config, width) = (shared.config, shared.config.width());
+    let Shared { rows, .. } = shared;
+    let (config, width) = (rows.config, rows.config.width());
     let base = format!("blocks.{layer}");
     // shift_msa, scale_msa, gate_msa, c_shift, c_scale, c_gate
-    let mut tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, shared)?;
+    let mut tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, rows)?;
 
-    let h = modulated_norm(g, x, &tables, [0, 1], shared);
+    let h = modulated_norm(g, x, &tables, [0, 1], rows);
     let attention = format!("{base}.attn1");
     let q = query_or_key(g, &h, &attention, "q", config)?;
     let k = query_or_key(g, &h, &attention, "k", config)?;
     let v = value(g, &h, &attention, config)?;
     let (q, k) = (shared.rotary.apply(g, &q, width), shared.rotary.apply(g, &k, width));
     let h = attend(g, [&q, &k, &v], config);
-    let h = gated_linear(g, &h, &format!("{attention}.to_out.0"), [width, width], shared.gate(&tables, 2))?;
-    let x = residual(g, x, &h, &tables, 2, shared);
+    let h = gated_linear(g, &h, &format!("{attention}.to_out.0"), [width, width], rows.gate(&tables, 2))?;
+    let x = residual(g, x, &h, &tables, 2, rows);
 
     let h = if config.cross_attn_norm {
         g.in_fp32(|g| -> Result<_> {
@@ -255,14 +306,14 @@ fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -
 
     // once in a block, so that a cancelled run ends with the block
     tables[0][3] = g.once_computed(&tables[0][3], &x);
-    let h = modulated_norm(g, &x, &tables, [3, 4], shared);
+    let h = modulated_norm(g, &x, &tables, [3, 4], rows);
     let h = parts::by_rows(g, &h, |g, h| {
         let h = linear(g, h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
         let h = gelu(g, &h);
         let down = format!("{base}.ffn.net.2");
-        gated_linear(g, &h, &down, [config.ffn_dim, width], shared.gate(&tables, 5))
+        gated_linear(g, &h, &down, [config.ffn_dim, width], rows.gate(&tables, 5))
     })?;
-    Ok(residual(g, &x, &h, &tables, 5, shared))
+    Ok(residual(g, &x, &h, &tables, 5, rows))
 }
 
 /// Projection and RMS norm over the whole width: `[1, S, width]`.
@@ -298,9 +349,9 @@ fn modulation(
     table: &str,
     timestep: &Var,
     count: usize,
-    shared: &Shared<'_>,
+    rows: &Rows<'_>,
 ) -> Result<Vec<Vec<Var>>> {
-    let table = g.in_fp32(|g| g.weight(table, &[1, count, shared.config.width()]))?;
+    let table = g.in_fp32(|g| g.weight(table, &[1, count, rows.config.width()]))?;
     let sum = g.op("Add", &[timestep, &table], &[]);
     let segment = |g: &mut GraphBuilder<'_>, index: i64| {
         let rows = slice(g, &sum, index, index + 1, 0);
@@ -313,7 +364,7 @@ fn modulation(
         );
         parts.iter().map(|part| squeeze(g, part, 0)).collect()
     };
-    Ok((0..shared.segments as i64).map(|index| segment(g, index)).collect())
+    Ok((0..rows.segments as i64).map(|index| segment(g, index)).collect())
 }
 
 /// `LN(x) * (1 + scale) + shift` with each segment's own vectors, from fp32 to the compute type.
@@ -322,11 +373,11 @@ fn modulated_norm(
     x: &Var,
     tables: &[Vec<Var>],
     [shift, scale]: [usize; 2],
-    shared: &Shared<'_>,
+    rows: &Rows<'_>,
 ) -> Var {
-    let y = per_segment(g, x, shared, |g, rows, segment| {
-        let scale = g.op("Add", &[&tables[segment][scale], &shared.one], &[]);
-        layer_norm(g, rows, &scale, &tables[segment][shift], shared.config.eps)
+    let y = per_segment(g, x, rows, |g, x, segment| {
+        let scale = g.op("Add", &[&tables[segment][scale], &rows.one], &[]);
+        layer_norm(g, x, &scale, &tables[segment][shift], rows.config.eps)
     });
     g.narrow(&y)
 }
@@ -338,27 +389,47 @@ fn residual(
     h: &Var,
     tables: &[Vec<Var>],
     gate: usize,
-    shared: &Shared<'_>,
+    rows: &Rows<'_>,
 ) -> Var {
-    if shared.gate(tables, gate).is_some() {
+    if rows.gate(tables, gate).is_some() {
         return g.op("Add", &[x, h], &[]);
     }
     let h = g.widen(h);
     let gated =
-        per_segment(g, &h, shared, |g, rows, segment| g.op("Mul", &[rows, &tables[segment][gate]], &[]));
+        per_segment(g, &h, rows, |g, x, segment| g.op("Mul", &[x, &tables[segment][gate]], &[]));
     g.op("Add", &[x, &gated], &[])
 }
 
 fn per_segment(
     g: &mut GraphBuilder<'_>,
     x: &Var,
-    shared: &Shared<'_>,
+    rows: &Rows<'_>,
     apply: impl Fn(&mut GraphBuilder<'_>, &Var, usize) -> Var,
 ) -> Var {
-    let Some(split) = &shared.split else { return apply(g, x, 0) };
-    let parts = g.op_many("Split", &[x, split], shared.segments, &[("axis", Attr::Int(0))]);
+    let Some(split) = &rows.split else { return apply(g, x, 0) };
+    let parts = g.op_many("Split", &[x, split], rows.segments, &[("axis", Attr::Int(0))]);
     let done: Vec<_> = parts.iter().enumerate().map(|(segment, rows)| apply(g, rows, segment)).collect();
     concat(g, &done.iter().collect::<Vec<_>>(), 0)
+}
+
+/// Declares the output: the velocity, of the tokens behind the last block.
+fn head(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    embedding: &Var,
+    grid: &Var,
+    rows: &Rows<'_>,
+) -> Result<()> {
+    let config = rows.config;
+    let embedding = unsqueeze(g, embedding, 1);
+    let tables = modulation(g, "scale_shift_table", &embedding, 2, rows)?;
+    let x = modulated_norm(g, x, &tables, [0, 1], rows);
+    let patch: usize = config.patch_size.iter().product();
+    let x = linear(g, &x, "proj_out", [config.width(), config.channels_out() * patch])?;
+    let x = g.widen(&x);
+    let sample = unpatchify(g, &x, grid, config);
+    g.output(&sample, video_spec("sample", config.channels_out()));
+    Ok(())
 }
 
 /// Tokens `[S, pt*ph*pw*O]` to a latent `[1, O, T, H, W]`.

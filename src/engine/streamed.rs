@@ -1,0 +1,224 @@
+//! Networks whose weights pass through the memory of the device, a block at a time.
+//!
+//! While a block computes, the weights of the next one are read into the memory that the block before left: two slots
+//! suffice for any number of blocks. A run returns only after the device has finished, so the host alone orders the two.
+
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::value::{DynTensor, TensorElementType};
+
+use super::bound::Bound;
+use super::ort_error;
+use super::runtime::Runtime;
+use super::session::{Session, SessionOptions, SessionProfile, element_type};
+use super::tensor::{Input, Tensor};
+use super::weight_feed::{Destination, Slot, WeightFeed};
+use crate::core::{CancelToken, Error, Kind, Provider, Result};
+use crate::onnx::{GraphChain, WeightInput};
+
+/// Bytes of each of the two buffers through which weights travel to a device.
+const BUFFER: usize = 32 << 20;
+
+/// A chain of graphs, of which all but the weights of the blocks is loaded. Owned by one thread.
+pub struct StreamedSession {
+    first: Session,
+    /// A session for each different graph of a block.
+    kinds: Vec<BlockKind>,
+    /// The kind of each block, in order.
+    blocks: Vec<usize>,
+    last: Session,
+    feed: WeightFeed,
+    /// The block whose weights were requested, until they are taken.
+    requested: Option<usize>,
+}
+
+/// Blocks of the same graph.
+struct BlockKind {
+    session: Session,
+    /// Names of the inputs that are weights.
+    weights: Vec<String>,
+    /// The slots that are not being filled or used.
+    free: Vec<Slot>,
+}
+
+impl StreamedSession {
+    /// Makes the sessions of `chain` and the slots for the weights of its blocks.
+    ///
+    /// Fails as [`Session::load`] does.
+    pub fn load(
+        runtime: &Runtime,
+        chain: &GraphChain,
+        options: &SessionOptions,
+        cancel: &CancelToken,
+    ) -> Result<Self> {
+        let load = |graph| Session::load(runtime, graph, options, cancel);
+        let unprofiled = SessionOptions { profile: None, ..options.clone() };
+        let load_end = |graph| Session::load(runtime, graph, &unprofiled, cancel);
+        let mut graphs: Vec<Vec<u8>> = Vec::new();
+        let (mut kinds, mut blocks) = (Vec::new(), Vec::new());
+        for block in &chain.blocks {
+            let graph = block.graph.to_bytes();
+            let kind = match graphs.iter().position(|known| *known == graph) {
+                Some(kind) => kind,
+                None => {
+                    graphs.push(graph);
+                    kinds.push(BlockKind::new(load(&block.graph)?, &block.weights, options)?);
+                    kinds.len() - 1
+                }
+            };
+            blocks.push(kind);
+        }
+        let Some(kind) = kinds.first() else {
+            return Err(Error::new(Kind::Bug, "A streamed network has no blocks"));
+        };
+        let destination = destination(&kind.session, options)?;
+        let sources = chain.blocks.iter().map(|block| {
+            block.weights.iter().map(|weight| weight.source.clone()).collect()
+        });
+        let feed = WeightFeed::start(sources.collect(), destination)?;
+        Ok(Self { first: load_end(&chain.first)?, kinds, blocks, last: load_end(&chain.last)?, feed, requested: None })
+    }
+
+    /// Runs the chain once. Inputs are passed by name; returns what the last graph returns first.
+    ///
+    /// A cancellation interrupts it between two operations with the cancelled error.
+    pub fn run(&mut self, inputs: &[(&str, Input<'_>)], cancel: &CancelToken) -> Result<Tensor> {
+        if self.requested != Some(0) {
+            self.discard_requested()?;
+            self.request(0)?;
+        }
+        let mut bound = self.first.bind_staying()?;
+        set(&mut bound, &self.first, inputs, &[])?;
+        let outputs = self.first.run_bound(&mut bound, cancel)?;
+        drop(bound);
+        let mut values: Vec<_> = self.first.outputs().iter().cloned().zip(outputs).collect();
+        let chained = values.iter().position(|(name, _)| name == GraphChain::CHAINED);
+        let (_, mut hidden) = values.swap_remove(chained.ok_or_else(no_chained)?);
+
+        let bind = |kind: &BlockKind| {
+            let mut bound = kind.session.bind_staying()?;
+            set(&mut bound, &kind.session, inputs, &values)?;
+            Ok(bound)
+        };
+        let mut bounds = self.kinds.iter().map(bind).collect::<Result<Vec<_>>>()?;
+        for block in 0..self.blocks.len() {
+            cancel.check()?;
+            let (kind, slot) = (self.blocks[block], self.take_requested()?);
+            let next = self.request((block + 1) % self.blocks.len());
+            let result = next.and_then(|()| self.kinds[kind].run(&mut bounds[kind], &slot, hidden, cancel));
+            self.kinds[kind].free.push(slot);
+            hidden = result?;
+        }
+        drop(bounds);
+
+        let mut bound = self.last.bind()?;
+        values.push((GraphChain::CHAINED.to_owned(), hidden));
+        set(&mut bound, &self.last, inputs, &values)?;
+        Ok(self.last.run_bound(&mut bound, cancel)?.swap_remove(0))
+    }
+
+    /// Completes the profile of the blocks, if there is one.
+    pub fn end_profile(&mut self) -> Result<Option<SessionProfile>> {
+        self.kinds.first_mut().map_or(Ok(None), |kind| kind.session.end_profile())
+    }
+
+    fn request(&mut self, block: usize) -> Result<()> {
+        // of two slots, at most one is in use while another is filled
+        let slot = self.kinds[self.blocks[block]].free.pop().ok_or_else(no_slot)?;
+        self.requested = Some(block);
+        self.feed.request(block, slot)
+    }
+
+    /// The filled slot of the block that was requested.
+    fn take_requested(&mut self) -> Result<Slot> {
+        let block = self.requested.take().ok_or_else(no_slot)?;
+        let (slot, filled) = self.feed.wait()?;
+        if let Err(error) = filled {
+            self.kinds[self.blocks[block]].free.push(slot);
+            return Err(error);
+        }
+        Ok(slot)
+    }
+
+    /// Waits for what an interrupted run requested.
+    fn discard_requested(&mut self) -> Result<()> {
+        if let Some(block) = self.requested {
+            let slot = self.take_requested()?;
+            self.kinds[self.blocks[block]].free.push(slot);
+        }
+        Ok(())
+    }
+}
+
+impl BlockKind {
+    fn new(session: Session, weights: &[WeightInput], options: &SessionOptions) -> Result<Self> {
+        let allocator = Allocator::new(&session.inner, memory(options)?).map_err(|error| ort_error::run_error(&error))?;
+        let slot = || -> Result<Slot> {
+            let tensor = |weight: &WeightInput| {
+                DynTensor::new(&allocator, element_type(weight.dtype), weight.dims.clone())
+            };
+            weights.iter().map(tensor).collect::<ort::Result<_>>().map_err(|error| ort_error::run_error(&error))
+        };
+        let free = vec![slot()?, slot()?];
+        let weights = weights.iter().map(|weight| weight.name.clone()).collect();
+        Ok(Self { session, weights, free })
+    }
+
+    /// The next value of the chain.
+    fn run(&mut self, bound: &mut Bound, slot: &Slot, hidden: Tensor, cancel: &CancelToken) -> Result<Tensor> {
+        for (name, tensor) in self.weights.iter().zip(slot) {
+            bound.set_in_place(name, tensor)?;
+        }
+        bound.set(GraphChain::CHAINED, Input::Tensor(&hidden))?;
+        drop(hidden);
+        Ok(self.session.run_bound(bound, cancel)?.swap_remove(0))
+    }
+}
+
+/// Where the provider computes.
+fn memory(options: &SessionOptions) -> Result<MemoryInfo<'static>> {
+    let (place, ordinal) = match options.device.provider {
+        Provider::Cpu => (AllocationDevice::CPU, 0),
+        _ => (AllocationDevice::CUDA, options.device.ordinal as i32),
+    };
+    MemoryInfo::new(place, ordinal, AllocatorType::Device, MemoryType::Default)
+        .map_err(|error| ort_error::run_error(&error))
+}
+
+fn destination(session: &Session, options: &SessionOptions) -> Result<Destination> {
+    if options.device.provider == Provider::Cpu {
+        return Ok(Destination::Host);
+    }
+    let [locked, _] = session.memories()?;
+    let buffer = || {
+        let allocator = Allocator::new(&session.inner, locked.clone())?;
+        DynTensor::new(&allocator, TensorElementType::Uint8, [BUFFER])
+    };
+    let buffers = [buffer(), buffer()].map(|one| one.map_err(|error| ort_error::run_error(&error)));
+    let [first, second] = buffers;
+    Ok(Destination::Device { ordinal: options.device.ordinal, buffers: [first?, second?] })
+}
+
+/// Sets the inputs of `session` that are in `given` or in `values`.
+fn set(
+    bound: &mut Bound,
+    session: &Session,
+    given: &[(&str, Input<'_>)],
+    values: &[(String, Tensor)],
+) -> Result<()> {
+    for name in session.inputs() {
+        if let Some((_, input)) = given.iter().find(|(given, _)| given == name) {
+            bound.set(name, input.clone())?;
+        } else if let Some((_, value)) = values.iter().find(|(value, _)| value == name) {
+            bound.set(name, Input::Tensor(value))?;
+        }
+    }
+    Ok(())
+}
+
+fn no_slot() -> Error {
+    Error::new(Kind::Bug, "A streamed network has no memory for the weights of a block")
+}
+
+fn no_chained() -> Error {
+    Error::new(Kind::Bug, "A streamed network lacks the value that goes through its blocks")
+}
