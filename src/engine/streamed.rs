@@ -71,11 +71,19 @@ impl StreamedSession {
             return Err(Error::new(Kind::Bug, "A streamed network has no blocks"));
         };
         let destination = destination(&kind.session, options)?;
-        let sources = chain.blocks.iter().map(|block| {
-            block.weights.iter().map(|weight| weight.source.clone()).collect()
-        });
+        let sources = chain
+            .blocks
+            .iter()
+            .map(|block| block.weights.iter().map(|weight| weight.source.clone()).collect());
         let feed = WeightFeed::start(sources.collect(), destination)?;
-        Ok(Self { first: load_end(&chain.first)?, kinds, blocks, last: load_end(&chain.last)?, feed, requested: None })
+        Ok(Self {
+            first: load_end(&chain.first)?,
+            kinds,
+            blocks,
+            last: load_end(&chain.last)?,
+            feed,
+            requested: None,
+        })
     }
 
     /// Runs the chain once. Inputs are passed by name; returns what the last graph returns first.
@@ -151,12 +159,17 @@ impl StreamedSession {
 
 impl BlockKind {
     fn new(session: Session, weights: &[WeightInput], options: &SessionOptions) -> Result<Self> {
-        let allocator = Allocator::new(&session.inner, memory(options)?).map_err(|error| ort_error::run_error(&error))?;
+        let allocator =
+            Allocator::new(&session.inner, memory(options)?).map_err(|error| ort_error::run_error(&error))?;
         let slot = || -> Result<Slot> {
             let tensor = |weight: &WeightInput| {
                 DynTensor::new(&allocator, element_type(weight.dtype), weight.dims.clone())
             };
-            weights.iter().map(tensor).collect::<ort::Result<_>>().map_err(|error| ort_error::run_error(&error))
+            weights
+                .iter()
+                .map(tensor)
+                .collect::<ort::Result<_>>()
+                .map_err(|error| ort_error::run_error(&error))
         };
         let free = vec![slot()?, slot()?];
         let weights = weights.iter().map(|weight| weight.name.clone()).collect();
@@ -164,7 +177,13 @@ impl BlockKind {
     }
 
     /// The next value of the chain.
-    fn run(&mut self, bound: &mut Bound, slot: &Slot, hidden: Tensor, cancel: &CancelToken) -> Result<Tensor> {
+    fn run(
+        &mut self,
+        bound: &mut Bound,
+        slot: &Slot,
+        hidden: Tensor,
+        cancel: &CancelToken,
+    ) -> Result<Tensor> {
         for (name, tensor) in self.weights.iter().zip(slot) {
             bound.set_in_place(name, tensor)?;
         }

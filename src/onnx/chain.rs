@@ -115,25 +115,20 @@ fn rename(graph: &mut GraphProto, part: &str, common: &str) {
         for input in &mut node.input {
             *input = input.replace(part, common);
         }
-        node.attribute.iter_mut().filter_map(|one| one.g.as_mut()).for_each(|body| rename(body, part, common));
+        node.attribute
+            .iter_mut()
+            .filter_map(|one| one.g.as_mut())
+            .for_each(|body| rename(body, part, common));
     }
 }
 
-fn weight_input(
-    tensor: &TensorProto,
-    root: &Path,
-    part: &str,
-    common: &str,
-) -> Option<WeightInput> {
+fn weight_input(tensor: &TensorProto, root: &Path, part: &str, common: &str) -> Option<WeightInput> {
     let number = |key| tensor.external(key)?.parse::<u64>().ok();
     let (start, length) = (number("offset")?, number("length")?);
     Some(WeightInput {
         name: tensor.name.as_deref()?.replace(part, common),
         dtype: Dtype::from_number(tensor.data_type?.into())?,
         dims: tensor.dims.iter().map(|&dim| dim.unsigned_abs() as usize).collect(),
-        source: FileRange {
-            path: root.join(tensor.external("location")?),
-            bytes: start..start + length,
-        },
+        source: FileRange { path: root.join(tensor.external("location")?), bytes: start..start + length },
     })
 }

@@ -1,5 +1,6 @@
 //! Latents to frames, one latent frame after the other.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis, Slice};
@@ -26,7 +27,8 @@ pub(super) struct DecoderInputs<'a> {
 
 /// Decodes `latent` `[1, z, T, h, w]` in tiles of `tile` latent cells, and passes the frames on as they come.
 ///
-/// Every tile has caches of its own: latent frame after latent frame, all tiles are decoded and put together.
+/// One tile after the other is decoded through all latent frames, so that the caches of a single one are held. What the
+/// tiles make of each latent frame is put together in memory of the host; with the last tile, the frames are complete.
 pub(super) fn decode_stream(
     session: &mut Session,
     others: DecoderInputs<'_>,
@@ -39,45 +41,77 @@ pub(super) fn decode_stream(
         return Err(Error::new(Kind::Bug, "A latent has not five dimensions"));
     };
     let tiling = Tiling::new([height, width], tile);
-    // what each tile carries to its next chunk
-    let mut kept: Vec<Vec<Tensor>> = tiling.places().map(|_| Vec::new()).collect();
-    let mut bound = session.bind()?;
-    bind_caches(&mut bound, zeros(others.caches, tiling.tile())?.iter())?;
-    for index in 0..count {
-        let began = Instant::now();
-        for number in others.numbers {
-            let value = Array1::from_elem(1, number.in_call(index)).into_dyn();
-            bound.set(&number.name, Input::I64(value.view()))?;
+    let num_tiles = tiling.count();
+    let mut canvases: Vec<_> = (0..count).map(|_| Some(Canvas::new(&tiling))).collect();
+    let mut began = Instant::now();
+    for (tile, place) in tiling.places().enumerate() {
+        let mut decoder = TileDecoder::begin(session, others, &tiling, place)?;
+        for (index, canvas) in canvases.iter_mut().enumerate() {
+            let chunk = decoder.decode(latent, index, context)?;
+            let open = canvas.as_mut().ok_or_else(|| Error::new(Kind::Bug, "A frame was finished early"))?;
+            open.add(place, &chunk.view()?)?;
+            if tile + 1 == num_tiles
+                && let Some(complete) = canvas.take()
+            {
+                for frame in frames_from_chunk(&complete.finish()?.view()) {
+                    frames(frame)?;
+                }
+            }
+            // the stage has a step for each latent frame, whatever the number of tiles
+            let decoded = tile * count + index + 1;
+            if decoded.is_multiple_of(num_tiles) {
+                let step = (decoded / num_tiles) as u32;
+                let done = StageStep { stage: Stage::Decode, step, of: count as u32 };
+                context.reporter.step_done(done, Secs::from(began.elapsed()));
+                began = Instant::now();
+            }
         }
-        let mut canvas = None;
-        for (place, kept) in tiling.places().zip(&mut kept) {
-            let [rows, columns] = tiling.ranges(place);
-            let cells = latent
-                .slice_axis(Axis(2), Slice::from(index..=index))
-                .slice_axis_move(Axis(3), Slice::from(rows))
-                .slice_axis_move(Axis(4), Slice::from(columns))
-                .as_standard_layout()
-                .into_owned();
-            bound.set("latent", Input::F32(cells.view()))?;
-            // all tiles begin with the same zeros
-            bind_caches(&mut bound, std::mem::take(kept).iter())?;
-            let mut results = session.run_bound(&mut bound, context.cancel)?.into_iter();
-            let Some(chunk) = results.next() else {
-                return Err(Error::new(Kind::Bug, "The VAE decoder returned no frames"));
-            };
-            *kept = results.collect();
-            let chunk = chunk.view()?;
-            let scale = chunk.shape()[3] / tiling.tile()[0];
-            canvas.get_or_insert_with(|| Canvas::new(&tiling, scale)).add(place, &chunk)?;
-        }
-        let Some(canvas) = canvas else { return Err(Error::new(Kind::Bug, "A latent has no cells")) };
-        for frame in frames_from_chunk(&canvas.finish()?.view()) {
-            frames(frame)?;
-        }
-        let done = StageStep { stage: Stage::Decode, step: index as u32 + 1, of: count as u32 };
-        context.reporter.step_done(done, Secs::from(began.elapsed()));
     }
     Ok(())
+}
+
+/// Decodes one tile, latent frame after latent frame.
+struct TileDecoder<'s> {
+    session: &'s mut Session,
+    others: DecoderInputs<'s>,
+    bound: Bound,
+    /// The cells of the tile.
+    ranges: [Range<usize>; 2],
+}
+
+impl<'s> TileDecoder<'s> {
+    fn begin(
+        session: &'s mut Session,
+        others: DecoderInputs<'s>,
+        tiling: &Tiling,
+        place: [usize; 2],
+    ) -> Result<Self> {
+        let mut bound = session.bind()?;
+        bind_caches(&mut bound, zeros(others.caches, tiling.tile())?.iter())?;
+        Ok(Self { session, others, bound, ranges: tiling.ranges(place) })
+    }
+
+    /// The frames of the latent frame `index`, `[1, 3, T, H, W]` in [-1, 1].
+    fn decode(&mut self, latent: &ArrayD<f32>, index: usize, context: &mut RunContext<'_>) -> Result<Tensor> {
+        for number in self.others.numbers {
+            let value = Array1::from_elem(1, number.in_call(index)).into_dyn();
+            self.bound.set(&number.name, Input::I64(value.view()))?;
+        }
+        let [rows, columns] = self.ranges.clone();
+        let cells = latent
+            .slice_axis(Axis(2), Slice::from(index..=index))
+            .slice_axis_move(Axis(3), Slice::from(rows))
+            .slice_axis_move(Axis(4), Slice::from(columns))
+            .as_standard_layout()
+            .into_owned();
+        self.bound.set("latent", Input::F32(cells.view()))?;
+        let mut results = self.session.run_bound(&mut self.bound, context.cancel)?.into_iter();
+        let chunk =
+            results.next().ok_or_else(|| Error::new(Kind::Bug, "The VAE decoder returned no frames"))?;
+        let caches: Vec<_> = results.collect();
+        bind_caches(&mut self.bound, caches.iter())?;
+        Ok(chunk)
+    }
 }
 
 /// Sets the caches of a stream, if there are any.

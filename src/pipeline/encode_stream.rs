@@ -82,7 +82,7 @@ impl StreamEncoder<'_> {
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
         let mut bound = session.bind()?;
-        let mut canvas = Canvas::new(tiling, 1);
+        let mut canvas = Canvas::new(tiling);
         for (place, kept) in tiling.places().zip(kept) {
             let [rows, columns] =
                 tiling.ranges(place).map(|cells| cells.start * self.stride..cells.end * self.stride);

@@ -8,22 +8,21 @@ use crate::wan::tiles::Tiling;
 /// Images that are put together tile by tile.
 pub(super) struct Canvas<'t> {
     tiling: &'t Tiling,
-    /// Points on each side of a cell.
-    scale: usize,
     /// `[1, C, T, H, W]`, made with the first tile, which has its channels and frames.
     sums: Option<ArrayD<f32>>,
 }
 
 impl<'t> Canvas<'t> {
-    /// An empty canvas for `tiling`, with `scale` points on each side of a cell.
-    pub(super) fn new(tiling: &'t Tiling, scale: usize) -> Self {
-        Self { tiling, scale, sums: None }
+    /// An empty canvas for `tiling`.
+    pub(super) fn new(tiling: &'t Tiling) -> Self {
+        Self { tiling, sums: None }
     }
 
     /// Adds the tile at `place`, `[1, C, T, h, w]`, weighted by how much each point counts there.
     pub(super) fn add(&mut self, [row, column]: [usize; 2], tile: &ArrayViewD<'_, f32>) -> Result<()> {
-        let Self { tiling, scale, sums } = self;
-        let scale = *scale;
+        let Self { tiling, sums } = self;
+        // points on each side of a cell
+        let scale = tile.shape().get(3).map_or(0, |height| height / tiling.tile()[0]);
         let [height, width] = tiling.tile().map(|cells| cells * scale);
         let [full_height, full_width] = tiling.size().map(|cells| cells * scale);
         let &[1, channels, count, h, w] = tile.shape() else { return Err(odd(tile)) };
@@ -72,7 +71,7 @@ mod tests {
         let image = ArrayD::from_shape_fn(vec![1, 3, 2, 10, 18], |at| {
             (at[1] * 7 + at[2] * 5 + at[3] * 3 + at[4]) as f32
         });
-        let mut canvas = Canvas::new(&tiling, 2);
+        let mut canvas = Canvas::new(&tiling);
         for place in tiling.places() {
             let [rows, columns] = tiling.ranges(place);
             let tile = image
@@ -90,7 +89,7 @@ mod tests {
     #[test]
     fn a_tile_of_another_size_is_refused() {
         let tiling = Tiling::new([5, 9], Some(4));
-        let mut canvas = Canvas::new(&tiling, 2);
+        let mut canvas = Canvas::new(&tiling);
         assert_eq!(
             canvas.add([0, 0], &ArrayD::zeros(vec![1, 3, 1, 2, 2]).view()).unwrap_err().kind,
             Kind::Bug

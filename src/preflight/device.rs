@@ -12,8 +12,10 @@ use super::fixes::Fit;
 use super::memory_plan::StageCost;
 use super::size::{ComponentSize, EightBitPart};
 use super::vae::{Chunk, decoder_chunk, encoder_chunk};
-use super::{fixes, memory};
-use crate::core::{Bytes, Finding, Mode, Resolution, Severity, Stage};
+use super::{fixes, memory, memory_plan};
+use crate::core::{Bytes, Finding, Mode, Resolution, Severity, Stage, Subject};
+use crate::engine::Prepack;
+use crate::pipeline::ComponentId;
 use crate::wan::tiles::Tiling;
 use crate::wan::{TransformerConfig, VaeSplit, vae_cost};
 
@@ -32,7 +34,7 @@ const TEXT_TOKENS: u64 = 512;
 /// Safety margin on what is not weights, in percent.
 const MARGIN_PERCENT: u64 = 20;
 /// What the arena takes for the VAE, in percent of what is alive at once in one tile. The caches of other tiles only
-/// change places.
+/// change places; the decoder, which takes one tile through the whole clip, has none.
 const VAE_LIVE_PERCENT: u64 = 210;
 const VAE_CACHES_PERCENT: u64 = 120;
 /// Blocks whose weights are on the device at once if they are streamed: one computes, one is read.
@@ -147,7 +149,7 @@ fn decode(facts: &PreflightFacts<'_>, device: DeviceFacts, tiles: &Tiling) -> St
     let first = request.frames.0 == 1;
     let chunk = decoder_chunk(&model.vae, tiles.tile().into_iter().product::<usize>() as u64, first);
     let bytes = device.value_bytes.vae;
-    let values = vae_values(chunk, tiles.count() as u64 - 1, bytes);
+    let values = vae_values(chunk, 0, bytes);
     stage(Stage::Decode, weights(model.vae_decoder, bytes), values)
 }
 
@@ -166,12 +168,13 @@ pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
     splits.find(fits).or(smallest).unwrap_or_default()
 }
 
-/// Warns if the run needs more than the device's free memory, and blocks it if it needs more than the total.
+/// Warns if the run needs more than the device's free memory, blocks it if it needs more than the total, and says if
+/// weights are streamed.
 pub(super) fn finding(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Option<Finding> {
     let (fit, needed) = fixes::fit(facts)?;
     let available = device.free.unwrap_or(device.total).min(device.total);
     let (severity, compared) = match fit {
-        Fit::Fits => return None,
+        Fit::Fits => return streaming(facts),
         Fit::Blocked => (Severity::Blocker, format!("the GPU has {}", device.total)),
         _ => (Severity::Warning, format!("{available} free of {}", device.total)),
     };
@@ -179,4 +182,22 @@ pub(super) fn finding(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Option
         "Not enough GPU memory: about {needed} needed (estimate with a {MARGIN_PERCENT} % margin), {compared}"
     );
     Some(memory_finding_with_fixes(facts, severity, message))
+}
+
+/// Says where weights come from that the device does not hold.
+fn streaming(facts: &PreflightFacts<'_>) -> Option<Finding> {
+    let plan = memory_plan::memory_plan(facts);
+    let experts = [ComponentId::Transformer, ComponentId::Transformer2].map(|expert| plan.of(expert));
+    let streamed = experts.iter().filter(|expert| expert.prepack == Prepack::InPlace);
+    let weights = streamed.map(|expert| expert.weights).max()?;
+    let short = facts.free_memory.filter(|free| *free < weights);
+    let (severity, from) = match short {
+        None => (Severity::Note, "from main memory".to_owned()),
+        Some(free) => {
+            (Severity::Warning, format!("from disk, because {free} of main memory are free; that is slow"))
+        }
+    };
+    let message =
+        format!("The GPU gets the transformer's weights ({weights}) block by block in every step, {from}");
+    Some(Finding { severity, subject: Subject::Memory, message, fixes: Vec::new(), figures: Vec::new() })
 }

@@ -213,9 +213,10 @@ fn decode_stage(facts: &PreflightFacts<'_>, split: VaeSplit) -> StageCost {
         };
     }
     let chunk = decoder_chunk(&model.vae, cells, first);
-    let count = tiles.count() as u64;
-    let images = images * if count > 1 { 2 } else { 1 };
-    stage(Stage::Decode, load, touched(chunk.live) + chunk.caches * (count - 1) + images)
+    // tiles are put together in memory, all frames at once
+    let canvas =
+        if tiles.count() > 1 { request.size.area() * 3 * u64::from(request.frames.0) * F32 } else { 0 };
+    stage(Stage::Decode, load, touched(chunk.live) + images + canvas)
 }
 
 /// Memory of an exported model's stages. Only the values of the transformers can be estimated.

@@ -395,8 +395,7 @@ fn residual(
         return g.op("Add", &[x, h], &[]);
     }
     let h = g.widen(h);
-    let gated =
-        per_segment(g, &h, rows, |g, x, segment| g.op("Mul", &[x, &tables[segment][gate]], &[]));
+    let gated = per_segment(g, &h, rows, |g, x, segment| g.op("Mul", &[x, &tables[segment][gate]], &[]));
     g.op("Add", &[x, &gated], &[])
 }
 
@@ -413,13 +412,7 @@ fn per_segment(
 }
 
 /// Declares the output: the velocity, of the tokens behind the last block.
-fn head(
-    g: &mut GraphBuilder<'_>,
-    x: &Var,
-    embedding: &Var,
-    grid: &Var,
-    rows: &Rows<'_>,
-) -> Result<()> {
+fn head(g: &mut GraphBuilder<'_>, x: &Var, embedding: &Var, grid: &Var, rows: &Rows<'_>) -> Result<()> {
     let config = rows.config;
     let embedding = unsqueeze(g, embedding, 1);
     let tables = modulation(g, "scale_shift_table", &embedding, 2, rows)?;
