@@ -57,15 +57,12 @@ impl StreamedSession {
         let (mut kinds, mut blocks) = (Vec::new(), Vec::new());
         for block in &chain.blocks {
             let graph = block.graph.to_bytes();
-            let kind = match graphs.iter().position(|known| *known == graph) {
-                Some(kind) => kind,
-                None => {
-                    graphs.push(graph);
-                    kinds.push(BlockKind::new(load(&block.graph)?, &block.weights, options)?);
-                    kinds.len() - 1
-                }
-            };
-            blocks.push(kind);
+            let known = graphs.iter().position(|known| *known == graph);
+            if known.is_none() {
+                graphs.push(graph);
+                kinds.push(BlockKind::new(load(&block.graph)?, &block.weights, options)?);
+            }
+            blocks.push(known.unwrap_or(kinds.len() - 1));
         }
         let Some(kind) = kinds.first() else {
             return Err(Error::new(Kind::Bug, "A streamed network has no blocks"));

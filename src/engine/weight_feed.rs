@@ -171,7 +171,10 @@ fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
             parts.map(|(bytes, offset)| scope.spawn(move || read_exact_at(file, bytes, offset))).collect();
         let own = own.map_or(Ok(()), |(bytes, offset)| read_exact_at(file, bytes, offset));
         let panicked = |_panic| io::Error::other("a thread that reads has panicked");
-        others.into_iter().fold(own, |read, other| read.and(other.join().map_err(panicked).flatten()))
+        others.into_iter().fold(own, |read, other| {
+            let other = other.join().map_err(panicked).flatten();
+            read.and(other)
+        })
     })
 }
 

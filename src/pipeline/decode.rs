@@ -92,7 +92,7 @@ impl<'s> TileDecoder<'s> {
     }
 
     /// The frames of the latent frame `index`, `[1, 3, T, H, W]` in [-1, 1].
-    fn decode(&mut self, latent: &ArrayD<f32>, index: usize, context: &mut RunContext<'_>) -> Result<Tensor> {
+    fn decode(&mut self, latent: &ArrayD<f32>, index: usize, context: &RunContext<'_>) -> Result<Tensor> {
         for number in self.others.numbers {
             let value = Array1::from_elem(1, number.in_call(index)).into_dyn();
             self.bound.set(&number.name, Input::I64(value.view()))?;

@@ -1,7 +1,18 @@
 //! The transformer in parts: what comes before its blocks, each block, and what comes behind them.
 
-use super::*;
-use crate::onnx::{GraphChain, StreamedBlock};
+use super::block::{Rows, Shared, block};
+use super::ends::{
+    Conditioning, TABLES, grid, head, latent_spec, patch_embedding, position_spec, split_input, table_spec,
+    text_embedding, text_index_spec, time_embedding,
+};
+use super::segments::Segments;
+use crate::core::Result;
+use crate::onnx::{
+    Adapter, Dtype, Graph, GraphBuilder, GraphChain, GraphTarget, StreamedBlock, ValueSpec, Weights,
+};
+use crate::wan::config::TransformerConfig;
+use crate::wan::graphs::layers::reshape;
+use crate::wan::graphs::rotary::Rotary;
 
 /// Names of the values that the first part gives to the others.
 const TEXT: &str = "text";
@@ -12,11 +23,11 @@ const TABLES_OF_BLOCKS: [&str; 2] = ["table_cos", "table_sin"];
 const NEXT: &str = "next_hidden";
 
 /// The transformer with its blocks as graphs of their own, whose weights are inputs. Takes the same inputs as
-/// [`adapted_transformer`] and returns the same.
+/// [`adapted_transformer`](super::adapted_transformer) and returns the same.
 ///
 /// # Errors
 ///
-/// Fails as [`transformer`] does.
+/// Fails as [`transformer`](super::transformer) does.
 pub fn streamed_transformer(
     config: &TransformerConfig,
     weights: &Weights,

@@ -1,0 +1,13 @@
+//! The diffusion transformer: predicts the velocity for a noisy latent, a timestep and prompt embeddings.
+//!
+//! Reference: `wan/modules/model.py`, diffusers' `WanTransformer3DModel`. The batch size is always 1.
+
+mod block;
+mod ends;
+mod segments;
+mod split;
+mod whole;
+
+pub use segments::Segments;
+pub use split::streamed_transformer;
+pub use whole::{TEXT_TOKENS, adapted_transformer, transformer};
