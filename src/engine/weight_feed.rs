@@ -101,7 +101,7 @@ impl Reader {
             Some(upload) => upload,
             None => self.upload.insert(Upload::open(*ordinal)?),
         };
-        let read = read_to_device(&mut self.files, ranges, slot, (upload, buffers));
+        let read = read_to_device(&mut self.files, ranges, slot, upload, buffers);
         let copied = upload.wait();
         read.and(copied)
     }
@@ -123,7 +123,8 @@ fn read_to_device(
     files: &mut HashMap<PathBuf, File>,
     ranges: &[FileRange],
     slot: &mut Slot,
-    (upload, buffers): (&Upload, &mut [DynTensor; 2]),
+    upload: &Upload,
+    buffers: &mut [DynTensor; 2],
 ) -> Result<()> {
     let mut turn = 0;
     for (range, tensor) in ranges.iter().zip(slot) {
