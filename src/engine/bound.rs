@@ -52,14 +52,13 @@ impl Session {
     /// Inputs for [`Self::run_bound`], of which none is set; every output stays on the device.
     pub(super) fn bind_staying(&self) -> Result<Bound> {
         let bound = self.bind()?;
-        let [_, stays] = &bound.outputs;
-        let outputs = [stays.clone(), stays.clone()];
-        Ok(Bound { outputs, ..bound })
+        let stays = bound.stays.clone().unwrap_or_else(|| bound.readable.clone());
+        Ok(Bound { readable: stays, ..bound })
     }
 
-    /// Memory that the host can write to, of which copies to the device are fast; and the memory of the device.
-    pub(super) fn memories(&self) -> Result<[MemoryInfo<'static>; 2]> {
-        Ok(self.bind()?.outputs)
+    /// Memory of the host from which copies to the device are fast.
+    pub(super) fn locked_memory(&self) -> Result<MemoryInfo<'static>> {
+        Ok(self.bind()?.readable)
     }
 
     /// Runs the graph once with what is bound. Outputs are returned in the graph's order: the first can be read, the

@@ -204,7 +204,7 @@ fn destination(session: &Session, options: &SessionOptions) -> Result<Destinatio
     if options.device.provider == Provider::Cpu {
         return Ok(Destination::Host);
     }
-    let [locked, _] = session.memories()?;
+    let locked = session.locked_memory()?;
     let buffer = || {
         let allocator = Allocator::new(&session.inner, locked.clone())?;
         DynTensor::new(&allocator, TensorElementType::Uint8, [BUFFER])

@@ -215,8 +215,8 @@ impl Pipeline<'_> {
         let weights = self.memory.of(ComponentId::Transformer).weights;
         let available = self.memory.available;
         let (how, of) = match self.compute.device.provider {
-            Provider::Cpu => ("are read from their files in place", "memory"),
-            _ => ("are streamed to the GPU in every pass, a block at a time", "its memory"),
+            Provider::Cuda => ("are streamed to the GPU in every pass, a block at a time", "its memory"),
+            _ => ("are read from their files in place", "memory"),
         };
         let free = available.map(|free| format!(", {free} of {of} are free")).unwrap_or_default();
         reporter.optimization(format!("The transformer's weights {how} ({weights}{free})"));

@@ -148,9 +148,10 @@ fn least_seconds(facts: &PreflightFacts<'_>) -> Secs {
         .iter()
         .map(|(_, work)| work)
         .sum();
-    let per_second = match facts.provider {
-        Provider::Cpu => MAX_OPERATIONS_PER_CORE * facts.cores.max(1) as f64,
-        _ => MAX_OPERATIONS_OF_A_GPU,
+    let per_second = if facts.provider.uses_host_memory() {
+        MAX_OPERATIONS_PER_CORE * facts.cores.max(1) as f64
+    } else {
+        MAX_OPERATIONS_OF_A_GPU
     };
     Secs(work / per_second)
 }

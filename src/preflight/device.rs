@@ -13,7 +13,7 @@ use super::memory_plan::StageCost;
 use super::size::{ComponentSize, EightBitPart};
 use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory, memory_plan};
-use crate::core::{Bytes, Finding, Mode, Resolution, Severity, Stage, Subject};
+use crate::core::{Bytes, Finding, Mode, Provider, Resolution, Severity, Stage, Subject};
 use crate::engine::Prepack;
 use crate::pipeline::ComponentId;
 use crate::wan::tiles::Tiling;
@@ -186,6 +186,9 @@ pub(super) fn finding(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Option
 
 /// Says where weights come from that the device does not hold.
 fn streaming(facts: &PreflightFacts<'_>) -> Option<Finding> {
+    if facts.provider != Provider::Cuda {
+        return None;
+    }
     let plan = memory_plan::memory_plan(facts);
     let experts = [ComponentId::Transformer, ComponentId::Transformer2].map(|expert| plan.of(expert));
     let streamed = experts.iter().filter(|expert| expert.prepack == Prepack::InPlace);

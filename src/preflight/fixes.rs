@@ -132,7 +132,9 @@ fn kinds(facts: &PreflightFacts<'_>) -> Vec<Vec<Fix>> {
     let tiles = TILE_SIZES.into_iter().filter(|size| *size < tile).map(Fix::VaeTile);
     let on_cpu = facts.provider.uses_host_memory();
     let is_built = model.exported.is_none();
-    let in_place = (is_built && request.weights != WeightsChoice::InPlace).then_some(Fix::WeightsInPlace);
+    let needs_less_in_place = is_built && (on_cpu || facts.provider == Provider::Cuda);
+    let in_place =
+        (needs_less_in_place && request.weights != WeightsChoice::InPlace).then_some(Fix::WeightsInPlace);
     let no_loras = (facts.loras != [Bytes(0); 2]).then_some(Fix::NoLoras);
     let cpu = (!on_cpu).then_some(Fix::Provider(ProviderChoice::Cpu));
     let mut kinds = vec![Vec::from_iter(in_place), if is_built { tiles.collect() } else { Vec::new() }];

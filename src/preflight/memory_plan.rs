@@ -4,7 +4,7 @@ use super::facts::PreflightFacts;
 use super::report::StageMemory;
 use super::size::ModelSize;
 use super::{device, memory};
-use crate::core::{Bytes, Stage};
+use crate::core::{Bytes, Provider, Stage};
 use crate::engine::Prepack;
 use crate::pipeline::{ComponentId, ComponentNeeds, Footprint, MemoryNeeds, MemoryPlan};
 
@@ -50,7 +50,8 @@ fn costs(facts: &PreflightFacts<'_>) -> [Vec<StageCost>; 2] {
             [false, true].map(|in_place| memory::costs(facts, in_place))
         }
         (_, Some(device)) => {
-            [false, true].map(|streamed| device::costs(facts, device, streamed))
+            let can_stream = facts.provider == Provider::Cuda;
+            [false, can_stream].map(|streamed| device::costs(facts, device, streamed))
         }
         (_, None) => [Vec::new(), Vec::new()],
     }

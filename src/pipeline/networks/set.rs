@@ -269,7 +269,8 @@ impl<'a> Networks<'a> {
     }
 }
 
-/// Whether weights that stay in their files pass through the memory of the device: the CPU computes on the files' pages.
+/// Whether weights that stay in their files pass through the memory of the device, as CUDA can; the CPU computes on the
+/// files' pages.
 fn is_streamed(options: &SessionOptions) -> bool {
-    options.prepack == Prepack::InPlace && options.device.provider != Provider::Cpu
+    options.prepack == Prepack::InPlace && options.device.provider == Provider::Cuda
 }
