@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use eframe::egui::{Button, ComboBox, Frame, Label, Panel, ProgressBar, ScrollArea, TextEdit, Ui};
+use eframe::egui::{Button, ComboBox, Frame, Label, Panel, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 
 use super::available::{AvailableModel, FetchStatus, available_ui, fetch_ui};
 use super::detail::detail_ui;
@@ -179,6 +179,11 @@ pub(in crate::app) struct ModelsPanel {
     removing: Option<String>,
 }
 
+/// How many there are, on one line.
+fn count_ui(ui: &mut Ui, count: usize, what: &str) {
+    ui.add(Label::new(RichText::new(counted(count as u64, what)).weak()).extend());
+}
+
 impl ModelsPanel {
     #[cfg(test)]
     pub(super) fn at_download() -> Self {
@@ -281,7 +286,7 @@ impl ModelsPanel {
             if page == Page::OnDisk {
                 let label = ui.label("Search models");
                 let edit = TextEdit::singleline(&mut self.search).hint_text("name, file or state");
-                ui.add(edit.desired_width(170.0)).labelled_by(label.id);
+                ui.add(edit.desired_width(140.0)).labelled_by(label.id);
             }
             if page == Page::Loras {
                 let label = ui.label("Search LoRAs");
@@ -296,9 +301,9 @@ impl ModelsPanel {
             if view.is_scanning {
                 ui.weak("Scanning…");
             } else if page == Page::OnDisk {
-                ui.weak(counted(view.models.len() as u64, "model"));
+                count_ui(ui, view.models.len(), "model");
             } else if page == Page::Loras {
-                ui.weak(counted(view.loras.loras.len() as u64, "LoRA"));
+                count_ui(ui, view.loras.loras.len(), "LoRA");
             }
         });
     }

@@ -5,8 +5,8 @@ use eframe::egui::{Button, Grid, Label, RichText, Ui};
 use super::panel::{ModelTask, ModelsAction};
 use crate::app::theme;
 
-/// Width of the first column in points, so that its sentence takes two lines at most.
-const PACKAGE_WIDTH: f32 = 360.0;
+/// Width of the state and of the button beside a package.
+const BESIDE_PACKAGE: f32 = 270.0;
 
 /// ONNX Runtime, its providers and the packages for this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,26 +81,34 @@ pub(super) fn runtime_ui(
         ui.weak("There is none for this system; ORT_DYLIB_PATH can name a library of your own");
         return;
     }
-    Grid::new("packages").num_columns(5).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
-        for head in ["Package", "Download", "Licence", "State", ""] {
+    let width = (ui.available_width() - BESIDE_PACKAGE).clamp(180.0, 560.0);
+    Grid::new("packages").num_columns(3).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
+        for head in ["Package", "State", ""] {
             ui.weak(head);
         }
         ui.end_row();
         for one in &status.packages {
-            package_ui(ui, one, task, actions);
+            package_ui(ui, one, width, task, actions);
             ui.end_row();
         }
     });
 }
 
-fn package_ui(ui: &mut Ui, one: &PackageRow, task: Option<&ModelTask>, actions: &mut Vec<ModelsAction>) {
+fn package_ui(
+    ui: &mut Ui,
+    one: &PackageRow,
+    width: f32,
+    task: Option<&ModelTask>,
+    actions: &mut Vec<ModelsAction>,
+) {
     ui.vertical(|ui| {
-        ui.set_min_width(PACKAGE_WIDTH);
+        ui.set_width(width);
         ui.label(&one.package);
         ui.add(Label::new(RichText::new(&one.note).small().weak()).wrap());
+        // a licence may be a sentence, which would push the button out of a narrow panel
+        ui.add(Label::new(RichText::new(&one.size).small()).wrap());
+        ui.add(Label::new(RichText::new(&one.licence).small()).wrap());
     });
-    ui.label(&one.size);
-    ui.label(&one.licence);
     ui.label(if one.is_installed { "installed" } else { "not installed" });
     let verb = if one.is_installed { "Remove" } else { "Install" };
     let button = ui.add_enabled(task.is_none(), Button::new(format!("{verb} {}", one.name)));

@@ -391,6 +391,17 @@ fn the_runtime_page_installs_what_is_missing_and_says_size_and_licence() {
 }
 
 #[test]
+fn a_long_licence_pushes_no_button_out_of_a_narrow_panel() {
+    let mut status = runtime(false);
+    status.packages[0].licence =
+        "Apache-2.0, with a licence of its own for the library that it loads".to_owned();
+    let state = Page { panel: ModelsPanel::at_runtime(), runtime: Some(status), ..Page::default() };
+    let harness = page_of(state, vec2(520.0, 700.0));
+    let button = harness.get_by_role_and_label(Role::Button, "Install gpu").rect();
+    assert!(button.max.x <= 520.0, "{button:?}");
+}
+
+#[test]
 fn asking_the_hub_can_be_stopped() {
     let fetch = FetchStatus::Planning("large-bf16".to_owned());
     let mut harness = page_of(Page { fetch, ..Page::default() }, vec2(900.0, 400.0));
