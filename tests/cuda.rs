@@ -125,7 +125,19 @@ fn synthetic_in(card: &Card, like: &str, dtype: &str, layers: &str) -> PathBuf {
     let dir = card.dir.path().join(format!("{like}-{dtype}-{layers}"));
     // the one that has fp8
     let layout = if dtype == "fp8_scaled" { "comfy" } else { "diffusers" };
-    let args = ["--layers", layers, "--vocab", "1000", "--dtype", dtype, "--layout", layout, "--sparse"];
+    let args = [
+        "--layers",
+        layers,
+        "--text-layers",
+        "1",
+        "--vocab",
+        "1000",
+        "--dtype",
+        dtype,
+        "--layout",
+        layout,
+        "--sparse",
+    ];
     let made = card.run(&[&["models", "synth", dir.to_str().unwrap(), "--like", like][..], &args].concat());
     assert!(made.status.success(), "{}", errors(&made));
     dir
@@ -425,23 +437,23 @@ fn streamed_weights_take_the_memory_of_two_blocks() {
     const BLOCK: u64 = 2 * (8 * 5120 * 5120 + 2 * 5120 * 13824);
     const STEPS: u64 = 2;
     let maker = Card::new();
-    let run = |layers: u64, weights: &str| {
-        let model = synthetic_in(&maker, "t2v-A14B", "bf16", &layers.to_string());
-        let clip = ["--model", model.to_str().unwrap(), "--size", "64x64", "--frames", "1"];
-        let clip = [&clip[..], &["--steps", "2", "--guidance", "1", "--boundary", "0"]].concat();
-        let card = Card::new();
-        let run = card.generate(&[&clip[..], &["--weights", weights]].concat());
-        assert!(run.status.success(), "{}", errors(&run));
-        card.record()
-    };
     let streamed = |layers: u64| {
-        let record = run(layers, "in-place");
+        let model = synthetic_in(&maker, "t2v-A14B", "bf16", &layers.to_string());
+        let run = |weights: &str| {
+            let clip = ["--model", model.to_str().unwrap(), "--size", "64x64", "--frames", "1"];
+            let steps = ["--steps", "2", "--guidance", "1", "--boundary", "0", "--weights", weights];
+            let card = Card::new();
+            let run = card.generate(&[&clip[..], &steps].concat());
+            assert!(run.status.success(), "{}", errors(&run));
+            card.record()
+        };
+        let (record, loaded) = (run("in-place"), run("packed"));
         let uploaded: u64 = record.of("upload").filter_map(|bytes| bytes.parse::<u64>().ok()).sum();
         // each pass reads every block, and the first of the next pass
         let expected = BLOCK * (STEPS * layers + 1);
         assert!((expected..expected * 101 / 100).contains(&uploaded), "{uploaded} of {expected}");
         // only what is loaded once
-        assert_eq!(record.large_pageable_copies(), run(layers, "packed").large_pageable_copies());
+        assert_eq!(record.large_pageable_copies(), loaded.large_pageable_copies());
         record.peak()
     };
     let (few, many) = (streamed(3), streamed(6));
