@@ -459,3 +459,23 @@ fn streamed_weights_take_the_memory_of_two_blocks() {
     let (few, many) = (streamed(3), streamed(6));
     assert!(many < few + BLOCK / 20, "{few} {many}");
 }
+
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn the_memory_of_streamed_weights_is_forecast() {
+    let card = Card::new();
+    let model = synthetic_in(&card, "t2v-A14B", "bf16", "2");
+    let clip =
+        ["--model", model.to_str().unwrap(), "--size", "832x480", "--frames", "81", "--vae-tile", "128"];
+    let steps = ["--steps", "1", "--guidance", "1", "--boundary", "0", "--weights", "in-place"];
+    let run = card.generate(&[&clip[..], &steps].concat());
+    assert!(run.status.success(), "{}", errors(&run));
+    let dry_run = ["generate", "a", "--provider", "cuda", "--dry-run", "--json"];
+    let plan = card.run(&[&dry_run[..], &clip, &steps].concat());
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let stages = plan["device"].as_array().unwrap();
+    let forecast = stages.iter().filter_map(|stage| stage["peak_mb"].as_f64()).fold(0.0, f64::max);
+    let share = card.record().peak() as f64 / (forecast * MIB as f64);
+    // the rest is the margin, and the context, which the recorder has not
+    assert!((0.75..0.95).contains(&share), "{share} of {forecast} MiB");
+}

@@ -1,14 +1,16 @@
 //! Runs whose values stay on the device that computes.
 
+use std::sync::Arc;
+
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::IoBinding;
+use ort::session::{IoBinding, RunOptions};
 use ort::value::{DynTensor, DynValue, Tensor as OrtTensor};
 
 use super::file_fault::watched;
 use super::in_place::owned;
 use super::ort_error;
 use super::provider;
-use super::session::{Session, missing_output, run_options, terminate};
+use super::session::{Session, missing_output, terminate};
 use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, Provider, Result};
 
@@ -24,6 +26,8 @@ pub struct Bound {
     readable: MemoryInfo<'static>,
     /// Where the others stay; `None` for the memory of a plugin's device.
     stays: Option<MemoryInfo<'static>>,
+    /// Whether the device gets back what a run does not use any more at its end.
+    returns_memory: bool,
 }
 
 impl Session {
@@ -39,14 +43,15 @@ impl Session {
             Provider::Cuda | Provider::TensorRt => {}
             provider => {
                 let stays = provider.uses_host_memory().then(host).transpose()?;
-                return Ok(Bound { binding, locked: None, readable: host()?, stays });
+                return Ok(Bound { binding, locked: None, readable: host()?, stays, returns_memory: false });
             }
         }
         let ordinal = self.device.ordinal;
         let locked = info(AllocationDevice::CUDA_PINNED, ordinal, MemoryType::CPUOutput)?;
         let device = info(AllocationDevice::CUDA, ordinal, MemoryType::Default)?;
         let allocator = Allocator::new(&self.inner, locked.clone()).map_err(failed)?;
-        Ok(Bound { binding, locked: Some(allocator), readable: locked, stays: Some(device) })
+        let stays = Some(device);
+        Ok(Bound { binding, locked: Some(allocator), readable: locked, stays, returns_memory: false })
     }
 
     /// Inputs for [`Self::run_bound`], of which none is set; every output stays on the device.
@@ -67,9 +72,14 @@ impl Session {
     /// A cancellation interrupts it between two operations with the cancelled error.
     pub fn run_bound(&mut self, bound: &mut Bound, cancel: &CancelToken) -> Result<Vec<Tensor>> {
         cancel.check()?;
-        let options = run_options()?;
-        let _guard = cancel.on_cancel(terminate(&options));
         let failed = |error: ort::Error| ort_error::run_error(&error);
+        let mut options = RunOptions::new().map_err(failed)?;
+        if bound.returns_memory {
+            let arena = format!("gpu:{}", self.device.ordinal);
+            options.set("memory.enable_memory_arena_shrinkage", arena).map_err(failed)?;
+        }
+        let options = Arc::new(options);
+        let _guard = cancel.on_cancel(terminate(&options));
         let device = match bound.stays {
             Some(_) => None,
             None => Some(provider::plugin_device(&self.runtime, self.device.provider, self.device.ordinal)),
@@ -97,6 +107,11 @@ impl Session {
 }
 
 impl Bound {
+    /// From now on, gives the device back at the end of a run what the run does not use any more, for other sessions.
+    pub(super) fn return_memory(&mut self) {
+        self.returns_memory = self.locked.is_some();
+    }
+
     /// Sets an input to a tensor in the memory where the session computes, which is not copied.
     pub(super) fn set_in_place(&mut self, name: &str, tensor: &DynTensor) -> Result<()> {
         self.binding.bind_input(name, tensor).map_err(|error| ort_error::run_error(&error))

@@ -92,6 +92,7 @@ impl StreamedSession {
             self.request(0)?;
         }
         let mut bound = self.first.bind_staying()?;
+        bound.return_memory();
         set(&mut bound, &self.first, inputs, &[])?;
         let outputs = self.first.run_bound(&mut bound, cancel)?;
         drop(bound);
@@ -109,6 +110,9 @@ impl StreamedSession {
             cancel.check()?;
             let (kind, slot) = (self.blocks[block], self.take_requested()?);
             let next = self.request((block + 1) % self.blocks.len());
+            if block + 1 == self.blocks.len() {
+                bounds.iter_mut().for_each(Bound::return_memory);
+            }
             let result = next.and_then(|()| self.kinds[kind].run(&mut bounds[kind], &slot, hidden, cancel));
             self.kinds[kind].free.push(slot);
             hidden = result?;
@@ -116,6 +120,7 @@ impl StreamedSession {
         drop(bounds);
 
         let mut bound = self.last.bind()?;
+        bound.return_memory();
         values.push((GraphChain::CHAINED.to_owned(), hidden));
         set(&mut bound, &self.last, inputs, &values)?;
         Ok(self.last.run_bound(&mut bound, cancel)?.swap_remove(0))
