@@ -99,12 +99,11 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: b
             let values = loras + block + dequantised(component, dit_bytes);
             let all = weights(component, dit_bytes);
             let is_streamed = streamed && model.exported.is_none();
-            let (held, more) = match is_streamed {
-                true => {
-                    let held = held_of_streamed(all, &model.transformer, dit_bytes);
-                    (held, tokens * STREAMED_WIDTHS * width * F32)
-                }
-                false => (all, 0),
+            let (held, more) = if is_streamed {
+                let held = held_of_streamed(all, &model.transformer, dit_bytes);
+                (held, tokens * STREAMED_WIDTHS * width * F32)
+            } else {
+                (all, 0)
             };
             stages.push(stage(name, held, values + more));
         }
