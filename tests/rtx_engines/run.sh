@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
-if ! "$python" -m pip install -q --disable-pip-version-check --only-binary=:all: tensorrt-rtx==1.7.1.116 onnx==1.23.2; then
+if ! "$python" -m pip install -q --disable-pip-version-check tensorrt-rtx==1.7.1.116 onnx==1.23.2; then
     echo "SKIPPED: the wheel of tensorrt-rtx cannot be had here, so no engine was built for TensorRT for RTX"
     exit 0
 fi
