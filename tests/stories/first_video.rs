@@ -1,5 +1,9 @@
 //! The first click makes a video that plays.
 
+use std::time::{Duration, Instant};
+
+use eframe::egui::{Key, Modifiers};
+
 use crate::common;
 use crate::window::Window;
 
@@ -19,4 +23,18 @@ fn the_first_click_makes_a_video_that_plays() {
     assert!(said.iter().any(|text| text.starts_with("Job 1 is done in ")), "{said:?}");
     window.click("Pause");
     window.click_when_there("Play");
+    // behind another panel it stands still
+    window.wait_for("Pause");
+    let frame = |window: &Window| (1..=17_i32).rev().find(|frame| window.shows(&format!("{frame} of 17 ·")));
+    let before = frame(&window).unwrap();
+    window.press(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::S);
+    window.wait("the player is hidden", |window| frame(window).is_none());
+    let hidden_since = Instant::now();
+    while hidden_since.elapsed() < Duration::from_millis(900) {
+        window.step();
+    }
+    window.press(Modifiers::COMMAND, Key::Num2);
+    window.wait("the player is shown", |window| frame(window).is_some());
+    let shown = frame(&window).unwrap();
+    assert!(before.abs_diff(shown) <= 2, "{before} {shown}");
 }

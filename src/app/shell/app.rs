@@ -401,7 +401,10 @@ impl eframe::App for App {
         self.state.look_at_inputs(ctx);
         self.state.form.observe(now);
         self.state.examine();
-        self.state.player.tick(ctx, now);
+        // a video that plays behind another panel stands still
+        if self.layout.is_shown(PanelId::Player) || !self.state.player.screen().playing {
+            self.state.player.tick(ctx, now);
+        }
         if self.layout.is_shown(PanelId::Compare) {
             self.state.comparison.tick(ctx, now);
         }
