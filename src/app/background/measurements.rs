@@ -311,7 +311,7 @@ mod tests {
     use crate::jobs::HistoryEntry;
     use crate::monitor::{JobTrack, SampleRate};
 
-    const PATIENCE: Duration = Duration::from_secs(120);
+    const PATIENCE: Duration = Duration::from_mins(2);
 
     fn wait(measurements: &mut Measurements, done: impl Fn(&Measurements, &[Said]) -> bool) -> Vec<Said> {
         let began = Instant::now();
