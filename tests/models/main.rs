@@ -23,5 +23,6 @@ mod other_files;
 mod providers;
 mod quantised_forms;
 mod roles;
+mod streamed;
 mod wan_host;
 mod webgpu;
