@@ -78,6 +78,11 @@ impl JobTrack {
         expected.chain(self.stages.iter().map(|span| span.stage)).any(|stage| stage == Stage::DenoiseLow)
     }
 
+    /// Whether the memory that the preflight expected of the stages is that of a device.
+    pub fn is_forecast_on_device(&self) -> bool {
+        self.forecast.is_none() && self.stage_forecasts.iter().any(|stage| stage.memory.is_some())
+    }
+
     /// Adds an event that occurred at `at`.
     pub fn observe(&mut self, at: Secs, event: &Event) {
         match event {
@@ -181,6 +186,30 @@ mod tests {
         assert!(track.step_at(Secs(1.2)).is_none());
         let shifted = track.shifted(Secs(0.5));
         assert_eq!((shifted.began, shifted.stages[1].began), (Secs(0.0), Secs(4.5)));
+    }
+
+    #[test]
+    fn what_is_expected_of_a_device_is_told_from_main_memory() {
+        let stage = StageForecast {
+            stage: Stage::Decode,
+            operations: None,
+            seconds: None,
+            seconds_range: None,
+            memory: Some(Bytes(5)),
+        };
+        let preflight = |peak_mb| Event::Preflight {
+            findings: Vec::new(),
+            seconds: None,
+            durations: Vec::new(),
+            peak_mb,
+            stages: vec![stage],
+        };
+        for (peak_mb, is_on_device) in [(Some(1.0), false), (None, true)] {
+            let mut track = JobTrack::new("a", 1, Secs(0.0));
+            assert!(!track.is_forecast_on_device());
+            track.observe(Secs(0.0), &preflight(peak_mb));
+            assert_eq!(track.is_forecast_on_device(), is_on_device);
+        }
     }
 
     #[test]

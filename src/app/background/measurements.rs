@@ -4,11 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::task::TaskThread;
-use crate::app::panels::monitor::{EarlierJob, ExportFormat, MonitorAction, MonitorView, PeakView};
+use crate::app::panels::monitor::{
+    EarlierJob, ExportFormat, MonitorAction, MonitorView, PeakView, RowChoice,
+};
 use crate::core::{CancelToken, Error, Kind, Result, Secs, Utc, Waker, shortened};
 use crate::library::{History, MachinePeak, PerformanceStore, Remedy};
 use crate::monitor::{
-    Alarm, Machine, Monitor, MonitorSnapshot, Price, SampleRate, StageRate, TimeRange, Timeline, alarms,
+    Alarm, JobTrack, Machine, Monitor, MonitorSnapshot, Price, SampleRate, StageRate, TimeRange, Timeline,
+    alarms,
 };
 use crate::store::MonitorSettings;
 
@@ -16,6 +19,11 @@ use crate::store::MonitorSettings;
 const OFFERED: usize = 30;
 /// Characters of a prompt that name a job.
 const PROMPT_CHARS: usize = 48;
+
+/// Time between two looks for the record of the job that ended last, which is written after the job has ended.
+const LOOK_AGAIN: Secs = Secs(1.0);
+/// Number of these looks.
+const LOOKS: u32 = 5;
 
 /// An alarm that was over for this long is reported again.
 const ALARM_PAUSE: Secs = Secs(60.0);
@@ -53,7 +61,10 @@ pub(in crate::app) struct Measurements {
     overlay: Option<Timeline>,
     /// Number of ended jobs of this session; a change means that there is a new record.
     num_ended: usize,
+    /// Looks that are left for its record, and when the last one was.
+    looks: (u32, Secs),
     price: Option<Price>,
+    rows: RowChoice,
     peak: Option<MachinePeak>,
     /// Whether the kept peak speed was asked for.
     is_peak_read: bool,
@@ -81,7 +92,9 @@ impl Measurements {
             shown: None,
             overlay: None,
             num_ended: 0,
+            looks: (0, Secs(0.0)),
             price: settings.price(),
+            rows: RowChoice::default(),
             peak: None,
             is_peak_read: false,
             is_measuring_peak: false,
@@ -98,8 +111,10 @@ impl Measurements {
         let num_ended = self.live.jobs.iter().filter(|job| job.ended.is_some()).count();
         if num_ended != self.num_ended {
             self.num_ended = num_ended;
+            self.looks = (LOOKS, self.live.now);
             self.list();
         }
+        self.look_again();
         if !self.is_peak_read && !self.live.samples.is_empty() {
             self.is_peak_read = true;
             self.read_peak();
@@ -169,7 +184,13 @@ impl Measurements {
                 None => PeakView::Unknown,
             },
             price: self.price.as_ref(),
+            rows: self.rows,
         }
+    }
+
+    /// Shows these rows.
+    pub(in crate::app) fn set_rows(&mut self, rows: RowChoice) {
+        self.rows = rows;
     }
 
     /// Carries out an action of the user; returns the remedy that the window has to carry out, if any.
@@ -189,10 +210,27 @@ impl Measurements {
             }
             MonitorAction::Overlay(Some(uid)) => self.load(uid, Answer::Overlay)?,
             MonitorAction::Export(format, range) => self.write(format, range)?,
+            MonitorAction::Rows(rows) => self.rows = rows,
             MonitorAction::MeasurePeak => self.measure_peak()?,
             MonitorAction::Apply(remedy) => return Ok(Some(remedy)),
         }
         Ok(None)
+    }
+
+    /// Reads the list again while it lacks the job that ended last.
+    fn look_again(&mut self) {
+        let (left, last) = self.looks;
+        if left == 0 || self.live.now.0 - last.0 < LOOK_AGAIN.0 {
+            return;
+        }
+        let newest = self.live.jobs.iter().rev().find(|job| job.ended.is_some());
+        let is_listed = |job: &JobTrack| self.earlier.iter().any(|earlier| earlier.uid == job.uid);
+        if newest.is_none_or(is_listed) {
+            self.looks.0 = 0;
+            return;
+        }
+        self.looks = (left - 1, self.live.now);
+        self.list();
     }
 
     fn list(&self) {
@@ -227,7 +265,7 @@ impl Measurements {
 
     fn write(&self, format: ExportFormat, range: TimeRange) -> Result<()> {
         let snapshot = self.view().snapshot.clone();
-        let (overlay, price) = (self.overlay.clone(), self.price.clone());
+        let (overlay, price, rows) = (self.overlay.clone(), self.price.clone(), self.rows);
         let folder = self.data_dir.join("outputs");
         self.submit(move || {
             let view = MonitorView {
@@ -238,6 +276,7 @@ impl Measurements {
                 rate: SampleRate::SLOWEST,
                 peak: PeakView::Unknown,
                 price: price.as_ref(),
+                rows,
             };
             written(&folder, format, &view.export(format, range)?).map(Answer::Written)
         })
@@ -309,7 +348,7 @@ mod tests {
     use super::*;
     use crate::core::Secs;
     use crate::jobs::HistoryEntry;
-    use crate::monitor::{JobTrack, SampleRate};
+    use crate::monitor::SampleRate;
 
     const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -322,6 +361,20 @@ mod tests {
             std::thread::park_timeout(Duration::from_millis(2));
         }
         said
+    }
+
+    #[test]
+    fn a_job_whose_record_is_written_late_is_listed_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let monitor = Monitor::start(SampleRate::FASTEST).unwrap();
+        let settings = MonitorSettings::default();
+        let recorded = monitor.clone();
+        let mut shown = Measurements::start(dir.path().into(), monitor, &settings, Arc::new(|| {})).unwrap();
+        recorded.begin_job("late", 7);
+        let timeline = recorded.end_job(7).unwrap();
+        wait(&mut shown, |shown, _| shown.looks.0 == LOOKS - 1);
+        PerformanceStore::new(dir.path()).add(timeline).unwrap();
+        wait(&mut shown, |shown, _| shown.earlier.iter().any(|job| job.uid == "late"));
     }
 
     #[test]

@@ -226,6 +226,7 @@ impl App {
             pages,
             worker,
         };
+        state.measurements.set_rows(state.window.monitor_rows);
         state.scan_models();
         state.load_presets()?;
         if let Some(video) = state.window.video.clone() {

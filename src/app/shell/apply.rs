@@ -20,6 +20,7 @@ use crate::app::panels::compare::CompareAction;
 use crate::app::panels::compose::ComposeAction;
 use crate::app::panels::gallery::GalleryAction;
 use crate::app::panels::log::LogAction;
+use crate::app::panels::monitor::MonitorAction;
 use crate::app::panels::player::{PlayerAction, PlayerCommand};
 use crate::app::panels::presets::PresetsAction;
 use crate::app::panels::queue::QueueAction;
@@ -46,10 +47,7 @@ impl App {
                 state.apply_gallery(action, now)
             }
             Action::Models(action) => state.apply_models(action),
-            Action::Monitor(action) => match state.measurements.apply(action) {
-                Ok(remedy) => remedy.map_or(Ok(()), |remedy| self.apply_remedy(ctx, &remedy, now)),
-                Err(error) => Err(error),
-            },
+            Action::Monitor(action) => self.apply_monitor(ctx, action, now),
             Action::Player(PlayerAction::Command(command)) => {
                 self.run_command(ctx, Command::Player(command), now)
             }
@@ -114,6 +112,17 @@ impl App {
             self.state.report_error(&error);
         }
     }
+    /// Carries out what was asked of the monitor; its rows are kept with the window.
+    fn apply_monitor(&mut self, ctx: &Context, action: MonitorAction, now: Instant) -> Result<()> {
+        if let MonitorAction::Rows(rows) = &action {
+            self.state.window.monitor_rows = *rows;
+        }
+        match self.state.measurements.apply(action)? {
+            Some(remedy) => self.apply_remedy(ctx, &remedy, now),
+            None => Ok(()),
+        }
+    }
+
 
     /// Carries out what was asked of the presets; a fetch is shown in the models panel.
     fn apply_presets(&mut self, action: PresetsAction) -> Result<()> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::prompt_history::PromptHistory;
 use crate::app::form::FormContext;
+use crate::app::panels::monitor::RowChoice;
 use crate::app::panels::queue::Columns;
 use crate::core::{Draft, Result, read_edited_text};
 use crate::store::write_whole;
@@ -35,6 +36,8 @@ pub(in crate::app) struct WindowState {
     pub(in crate::app) video: Option<PathBuf>,
     /// Columns of the queue.
     pub(in crate::app) queue_columns: Columns,
+    /// Rows of the monitor.
+    pub(in crate::app) monitor_rows: RowChoice,
     /// Names of the presets that are shown first.
     pub(in crate::app) starred_presets: BTreeSet<String>,
 }
@@ -50,6 +53,7 @@ impl Default for WindowState {
             theme: ThemePreference::Dark,
             video: None,
             queue_columns: Columns::default(),
+            monitor_rows: RowChoice::default(),
             starred_presets: BTreeSet::new(),
         }
     }

@@ -57,16 +57,33 @@ impl<'a> Drawing<'a> {
         match row {
             Row::Cpu => self.cpu(plot),
             Row::Memory => self.host_memory(plot),
+            Row::Swap => self.amount(plot, HostMetric::Swap.into(), f64::from(64 << 20)),
             Row::Disk => self.rates(plot, [HostMetric::DiskRead.into(), HostMetric::DiskWrite.into()]),
+            Row::PageFaults => self.amount(plot, HostMetric::MajorFaults.into(), 10.0),
             Row::Steps => self.steps(plot),
             Row::DeviceUse(index) => self.percent(plot, Metric::Device(index, DeviceMetric::Use)),
             Row::DeviceMemory(index) => self.device_memory(plot, index),
-            Row::DevicePower(index) => {
-                let power = Metric::Device(index, DeviceMetric::Power);
-                self.line(plot, power, self.tokens.plot_disk);
-                rate_top(&[self.points(power)], 1.0).into()
+            Row::DevicePower(index) => self.amount(plot, Metric::Device(index, DeviceMetric::Power), 1.0),
+            Row::DeviceTemperature(index) => {
+                self.amount(plot, Metric::Device(index, DeviceMetric::Temperature), 90.0)
             }
+            Row::DeviceClocks(index) => self.rates_from(
+                plot,
+                [DeviceMetric::Clock, DeviceMetric::MemoryClock].map(|metric| Metric::Device(index, metric)),
+                1.0,
+            ),
+            Row::DevicePcie(index) => self.rates(
+                plot,
+                [DeviceMetric::PcieReceive, DeviceMetric::PcieSend]
+                    .map(|metric| Metric::Device(index, metric)),
+            ),
         }
+    }
+
+    /// One line on a scale that reaches `least` at least.
+    fn amount(&self, plot: &mut PlotUi<'_>, metric: Metric, least: f64) -> Top {
+        self.line(plot, metric, self.tokens.plot_disk);
+        rate_top(&[self.points(metric)], least).into()
     }
 
     fn samples(&self) -> &'a [Arc<Sample>] {
@@ -193,7 +210,8 @@ impl<'a> Drawing<'a> {
         let [weights, own, used] =
             [metrics.weights, metrics.own, metrics.used].map(|metric| self.points(metric));
         let is_host = metrics.used == HostMetric::UsedMemory.into();
-        let forecasts = if is_host { self.forecasts() } else { Vec::new() };
+        // a device that the program does not use has no part in the job
+        let forecasts = if is_host || highest(&own) > 0.0 { self.forecasts(is_host) } else { Vec::new() };
         let scale = MemoryScale {
             own: highest(&own),
             used: highest(&used),
@@ -220,8 +238,9 @@ impl<'a> Drawing<'a> {
         Top { upper, limit: (upper < metrics.total).then_some(metrics.total) }
     }
 
-    /// What the preflight expected of each stage, as a line over that stage.
-    fn forecasts(&self) -> Vec<Vec<[f64; 2]>> {
+    /// What the preflight expected of each stage of the jobs that the host computes, or else a device, as a line over
+    /// that stage.
+    fn forecasts(&self, is_host: bool) -> Vec<Vec<[f64; 2]>> {
         let end = self.frame.range.to;
         let of_job = |job: &JobTrack| {
             let stage = |span: &crate::monitor::StageSpan| {
@@ -238,13 +257,18 @@ impl<'a> Drawing<'a> {
         let range = self.frame.range;
         let is_seen =
             |job: &&JobTrack| job.began <= range.to && job.ended.is_none_or(|ended| ended >= range.from);
-        self.frame.view.snapshot.jobs.iter().filter(is_seen).filter_map(of_job).collect()
+        let seen = self.frame.view.snapshot.jobs.iter().filter(is_seen);
+        seen.filter(|job| job.is_forecast_on_device() != is_host).filter_map(of_job).collect()
     }
 
-    fn rates(&self, plot: &mut PlotUi<'_>, [first, second]: [Metric; 2]) -> Top {
+    fn rates(&self, plot: &mut PlotUi<'_>, metrics: [Metric; 2]) -> Top {
+        self.rates_from(plot, metrics, f64::from(1 << 20))
+    }
+
+    /// Two lines on a scale that reaches `least` at least.
+    fn rates_from(&self, plot: &mut PlotUi<'_>, [first, second]: [Metric; 2], least: f64) -> Top {
         self.line(plot, first, self.tokens.plot_disk);
         self.line(plot, second, self.tokens.plot_line);
-        let least = f64::from(1 << 20);
         rate_top(&[self.points(first), self.points(second)], least).into()
     }
 

@@ -7,6 +7,7 @@ use eframe::egui::{Align, Label, Layout, RichText, ScrollArea, Ui};
 use super::advice::AdviceMenu;
 use super::plots::{self, PlotFrame};
 use super::side;
+use super::stages::StageTotals;
 use super::toolbar;
 use super::view::{MonitorAction, MonitorView};
 use crate::core::Secs;
@@ -22,6 +23,8 @@ const WIDE: f32 = 790.0;
 const SIDE_WIDTH: f32 = 430.0;
 /// What was measured is drawn anew this often while the monitor is seen.
 const REFRESH: Duration = Duration::from_secs(1);
+/// Seconds that are shown at least.
+const SHORTEST_ZOOM: f64 = 0.5;
 /// Seconds without a movement of the pointer after which nobody watches.
 const WATCHED_S: f32 = 60.0;
 
@@ -70,6 +73,7 @@ pub(super) struct Analysed {
     pub(super) slowdowns: Vec<Slowdown>,
     pub(super) why: Option<String>,
     pub(super) diagnosis: Option<Diagnosis>,
+    pub(super) stages: Vec<StageTotals>,
 }
 
 /// The view state of the monitor.
@@ -78,6 +82,10 @@ pub(in crate::app) struct MonitorPanel {
     pub(super) range: RangeChoice,
     /// The selected range.
     pub(super) selection: Option<TimeRange>,
+    /// The part that is shown instead of the range.
+    zoom: Option<TimeRange>,
+    /// Where the drag that goes on began.
+    drag_from: Option<Secs>,
     /// The time at the pointer.
     pub(super) cursor: Option<Secs>,
     /// Number of the job that was clicked; the last one if none was.
@@ -144,7 +152,24 @@ impl MonitorPanel {
 
     /// The part that is drawn.
     pub(super) fn drawn(&self, snapshot: &MonitorSnapshot) -> TimeRange {
-        self.range.of(snapshot, self.job(snapshot))
+        self.zoom.unwrap_or_else(|| self.range.of(snapshot, self.job(snapshot)))
+    }
+
+    /// Whether a part of the range is shown.
+    pub(super) fn is_zoomed(&self) -> bool {
+        self.zoom.is_some()
+    }
+
+    /// Shows the whole range again.
+    pub(super) fn zoom_out(&mut self) {
+        self.zoom = None;
+    }
+
+    /// Shows the selected part alone.
+    pub(super) fn zoom_to_selection(&mut self, snapshot: &MonitorSnapshot) {
+        if let Some(selection) = self.selection {
+            self.zoom = zoomed(selection, snapshot);
+        }
     }
 
     /// The part that files are about.
@@ -176,7 +201,7 @@ impl MonitorPanel {
 
     /// Follows the last job again.
     pub(super) fn follow(&mut self) {
-        (self.chosen, self.selection, self.reset_at) = (None, None, None);
+        (self.chosen, self.selection, self.reset_at, self.zoom) = (None, None, None, None);
     }
 
     fn plots_ui(
@@ -190,9 +215,10 @@ impl MonitorPanel {
         let job = self.job(view.snapshot);
         let earlier = view.overlay.zip(job).map(|(overlay, job)| StageMap::between(&overlay.track, job));
         let (selection, cursor) = (self.selection, self.cursor);
-        let frame = PlotFrame { view, job, earlier, range, selection, cursor, height };
+        let drag_from = self.drag_from;
+        let frame = PlotFrame { view, job, earlier, range, selection, cursor, drag_from, height };
         let touched = plots::ui(ui, &frame, &self.analysed.slowdowns);
-        self.cursor = touched.cursor;
+        (self.cursor, self.drag_from) = (touched.cursor, touched.drag_from);
         match touched.drag {
             plots::Drag::None => {}
             plots::Drag::Over(range) => self.selection = Some(range),
@@ -200,6 +226,25 @@ impl MonitorPanel {
                 let found = band_at(&view.snapshot.jobs, at);
                 self.selection = found.map(|(_, range)| range);
                 self.chosen = found.map(|(job, _)| job).or(self.chosen);
+            }
+            plots::Drag::Focused(at) => {
+                let stage = stage_at(&view.snapshot.jobs, at);
+                self.zoom = if self.is_zoomed() {
+                    None
+                } else {
+                    stage.and_then(|range| zoomed(range, view.snapshot))
+                };
+            }
+            plots::Drag::Zoomed(at, factor) => {
+                let from = Secs(at.0 - (at.0 - range.from.0) * factor);
+                let to = Secs(at.0 + (range.to.0 - at.0) * factor);
+                self.zoom = zoomed(TimeRange { from, to }, view.snapshot);
+            }
+            plots::Drag::Moved(by) => {
+                let [from, to] = [range.from, range.to].map(|at| Secs(at.0 + by.0));
+                if self.is_zoomed() && is_within(TimeRange { from, to }, view.snapshot) {
+                    self.zoom = Some(TimeRange { from, to });
+                }
             }
         }
         let hint = "Drag over a part or click a stage for its numbers";
@@ -240,13 +285,36 @@ impl MonitorPanel {
         let ran = Secs(job.ended.unwrap_or(Secs(last)).0 - job.began.0);
         let why = (!job.stages.is_empty()).then(|| why_slow(&slowdowns, ran));
         let timeline = Timeline::cut(job, &snapshot.machine, &snapshot.samples);
-        self.analysed = Analysed { key, slowdowns, why, diagnosis: Diagnosis::of(&timeline) };
+        let stages = StageTotals::of(job, &snapshot.samples);
+        self.analysed = Analysed { key, slowdowns, why, diagnosis: Diagnosis::of(&timeline), stages };
     }
 }
 
 /// The running job.
 fn running(snapshot: &MonitorSnapshot) -> Option<&JobTrack> {
     snapshot.jobs.last().filter(|job| job.ended.is_none())
+}
+
+/// The part of the measurements that `wanted` means, at least half a second long; none if that is all of them.
+fn zoomed(wanted: TimeRange, snapshot: &MonitorSnapshot) -> Option<TimeRange> {
+    let all = RangeChoice::All.of(snapshot, None);
+    let middle = f64::midpoint(wanted.from.0, wanted.to.0);
+    let half = (0.5 * wanted.seconds().0).max(SHORTEST_ZOOM / 2.0);
+    let range =
+        TimeRange { from: Secs((middle - half).max(all.from.0)), to: Secs((middle + half).min(all.to.0)) };
+    (range.from > all.from || range.to < all.to).then_some(range)
+}
+
+/// Whether there are measurements at both ends of `range`.
+fn is_within(range: TimeRange, snapshot: &MonitorSnapshot) -> bool {
+    let all = RangeChoice::All.of(snapshot, None);
+    range.from >= all.from && range.to <= all.to
+}
+
+/// The stage at `at`.
+fn stage_at(jobs: &[JobTrack], at: Secs) -> Option<TimeRange> {
+    let span = jobs.iter().rev().find_map(|job| job.stage_at(at))?;
+    Some(TimeRange { from: span.began, to: span.ended.unwrap_or(at) })
 }
 
 /// The step at `at`, else the stage, with the number of its job.

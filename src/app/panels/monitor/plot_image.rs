@@ -76,7 +76,16 @@ impl PlotImage<'_> {
             let found = job.map(|job| slowdowns(job, &view.snapshot.samples)).unwrap_or_default();
             let earlier = view.overlay.zip(job).map(|(overlay, job)| StageMap::between(&overlay.track, job));
             let height = SIZE[1] - TEXT;
-            let frame = PlotFrame { view, job, earlier, range, selection: None, cursor: None, height };
+            let frame = PlotFrame {
+                view,
+                job,
+                earlier,
+                range,
+                selection: None,
+                cursor: None,
+                drag_from: None,
+                height,
+            };
             plots::ui(ui, &frame, &found);
             if let Some(job) = job {
                 let ended = job.ended.unwrap_or(view.snapshot.now);

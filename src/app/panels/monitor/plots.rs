@@ -10,6 +10,7 @@ use super::drawing::Drawing;
 use super::rows::{self, Row, step_text};
 use super::series::nearest;
 use super::side::short;
+use super::time_axis::{LABELS, TimeAxis, labels_ui};
 use super::view::MonitorView;
 use crate::app::theme;
 use crate::core::{Bytes, Secs};
@@ -44,6 +45,8 @@ pub(super) struct PlotFrame<'a> {
     pub(super) range: TimeRange,
     pub(super) selection: Option<TimeRange>,
     pub(super) cursor: Option<Secs>,
+    /// Where the drag that goes on began.
+    pub(super) drag_from: Option<Secs>,
     /// Available area.
     pub(super) height: f32,
 }
@@ -54,32 +57,43 @@ pub(super) enum Drag {
     None,
     Over(TimeRange),
     Clicked(Secs),
+    /// Show the part around this time, so many times as long.
+    Zoomed(Secs, f64),
+    /// Show the part that is so much later.
+    Moved(Secs),
+    /// Show the stage at this time alone, or all again.
+    Focused(Secs),
 }
 
 /// Position and action of the pointer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Touched {
     pub(super) cursor: Option<Secs>,
+    /// Where the drag that goes on began.
+    pub(super) drag_from: Option<Secs>,
     pub(super) drag: Drag,
 }
 
 /// Draws all rows and the strip below them.
 pub(super) fn ui(ui: &mut Ui, frame: &PlotFrame<'_>, slowdowns: &[Slowdown]) -> Touched {
-    let mut touched = Touched { cursor: None, drag: Drag::None };
+    let mut touched = Touched { cursor: None, drag_from: None, drag: Drag::None };
     ui.spacing_mut().item_spacing.y = BETWEEN;
-    let rows = Row::all(frame.view.snapshot.machine.devices.len());
-    let height = ROW.clamp((frame.height - BELOW - STAGES) / rows.len() as f32 - BETWEEN);
+    let rows = Row::shown(frame.view.snapshot.machine.devices.len(), frame.view.rows);
+    let height =
+        ROW.clamp((frame.height - BELOW - STAGES - LABELS - BETWEEN) / rows.len().max(1) as f32 - BETWEEN);
     stages_ui(ui, frame);
     for row in rows {
         ui.horizontal(|ui| {
             names_ui(ui, frame, row, height);
             let now = row_ui(ui, frame, row, height);
             touched.cursor = touched.cursor.or(now.cursor);
+            touched.drag_from = touched.drag_from.or(now.drag_from);
             if now.drag != Drag::None {
                 touched.drag = now.drag;
             }
         });
     }
+    labels_ui(ui, NAMES, frame.range, frame.job);
     strip_ui(ui, frame, slowdowns);
     if let Some(at) = touched.cursor {
         cursor::ui(ui, frame, at);
@@ -158,7 +172,7 @@ fn row_ui(ui: &mut Ui, frame: &PlotFrame<'_>, row: Row, height: f32) -> Touched 
         drawing.marks(plot);
         plot.set_plot_bounds_x(bounds.0..=bounds.1);
         plot.set_plot_bounds_y(0.0..=top.upper.max(f64::EPSILON));
-        (touched_by(plot), top)
+        (touched_by(plot, frame.drag_from), top)
     });
     let (touched, top) = shown.inner;
     if let Some(limit) = top.limit {
@@ -172,46 +186,43 @@ fn row_ui(ui: &mut Ui, frame: &PlotFrame<'_>, row: Row, height: f32) -> Touched 
     touched
 }
 
-fn touched_by(plot: &PlotUi<'_>) -> Touched {
+fn touched_by(plot: &PlotUi<'_>, drag_from: Option<Secs>) -> Touched {
     let response = plot.response();
     let at = plot.pointer_coordinate().map(|point: PlotPoint| Secs(point.x));
     let origin = plot.ctx().input(|input| input.pointer.press_origin());
     let origin = origin.map(|position| Secs(plot.plot_from_screen(position).x));
-    let drag = match (at, origin) {
-        (Some(at), Some(from)) if response.dragged() => Drag::Over(TimeRange::between(from, at)),
+    // the frame of the release has no origin any more, but the last place of the pointer
+    let from = origin.or(drag_from);
+    let is_dragged = response.dragged() || response.drag_stopped();
+    let drag = match (at, from) {
+        (Some(at), Some(from)) if is_dragged => Drag::Over(TimeRange::between(from, at)),
+        (Some(at), _) if response.double_clicked() => Drag::Focused(at),
         (Some(at), _) if response.clicked() => Drag::Clicked(at),
+        (Some(at), _) if response.hovered() => wheel(plot, at),
         _ => Drag::None,
     };
-    Touched { cursor: at.filter(|_| response.hovered()), drag }
+    let drag_from = from.filter(|_| response.dragged());
+    Touched { cursor: at.filter(|_| response.hovered()), drag_from, drag }
 }
 
-/// Where times are drawn: the rows' left and right edge.
-struct TimeAxis {
-    left: f32,
-    right: f32,
-    range: TimeRange,
-}
-
-impl TimeAxis {
-    fn new(ui: &Ui, area: egui::Rect, range: TimeRange) -> Self {
-        Self { left: area.left() + NAMES + ui.spacing().item_spacing.x, right: area.right(), range }
-    }
-
-    fn x(&self, at: Secs) -> f32 {
-        let part = (at.0 - self.range.from.0) / self.range.seconds().0.max(f64::EPSILON);
-        self.left + (self.right - self.left) * part.clamp(0.0, 1.0) as f32
-    }
-
-    fn at(&self, x: f32) -> Secs {
-        let part = f64::from((x - self.left) / (self.right - self.left).max(1.0));
-        Secs(self.range.from.0 + self.range.seconds().0 * part)
+/// What the wheel does: with Ctrl it zooms, sideways it moves.
+fn wheel(plot: &PlotUi<'_>, at: Secs) -> Drag {
+    let (zoom, aside) = plot.ctx().input(|input| (input.zoom_delta(), input.smooth_scroll_delta().x));
+    let (left, right) = (plot.plot_bounds().min()[0], plot.plot_bounds().max()[0]);
+    let width = f64::from(plot.response().rect.width().max(1.0));
+    if (zoom - 1.0).abs() > 1e-3 {
+        Drag::Zoomed(at, 1.0 / f64::from(zoom))
+    } else if aside.abs() > 0.5 {
+        Drag::Moved(Secs(-f64::from(aside) * (right - left) / width))
+    } else {
+        Drag::None
     }
 }
 
 /// The names of the stages above their bands, where they fit.
 fn stages_ui(ui: &mut Ui, frame: &PlotFrame<'_>) {
     let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), STAGES), Sense::hover());
-    let axis = TimeAxis::new(ui, area, frame.range);
+    let axis = TimeAxis::new(ui, area, NAMES, frame.range);
     let font = FontId::proportional(11.0);
     for job in frame.view.snapshot.jobs.iter() {
         for span in &job.stages {
@@ -237,7 +248,7 @@ fn strip_ui(ui: &mut Ui, frame: &PlotFrame<'_>, slowdowns: &[Slowdown]) {
     let (area, response) = ui.allocate_exact_size(vec2(ui.available_width(), STRIP), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Why slow"));
     let tokens = theme::tokens(ui);
-    let axis = TimeAxis::new(ui, area, frame.range);
+    let axis = TimeAxis::new(ui, area, NAMES, frame.range);
     let name = if frame.job.is_some() { "Why slow" } else { "Why slow: no job" };
     let at = pos2(area.left(), area.center().y);
     ui.painter().text(at, Align2::LEFT_CENTER, name, FontId::proportional(11.0), ui.visuals().text_color());

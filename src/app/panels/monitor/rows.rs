@@ -1,5 +1,6 @@
 //! The rows of the monitor: what each one shows and what stands beside it.
 
+use super::row_choice::{RowChoice, RowKind};
 use super::series::highest;
 use crate::core::Secs;
 use crate::monitor::{DeviceMetric, HostMetric, Metric};
@@ -16,19 +17,52 @@ const OTHERS: f64 = 1.6;
 pub(super) enum Row {
     Cpu,
     Memory,
+    Swap,
     Disk,
+    PageFaults,
     Steps,
     DeviceUse(usize),
     DeviceMemory(usize),
     DevicePower(usize),
+    DeviceTemperature(usize),
+    DeviceClocks(usize),
+    DevicePcie(usize),
 }
 
 impl Row {
-    /// All rows of a machine, from top to bottom.
-    pub(super) fn all(devices: usize) -> Vec<Self> {
-        let of_device = |index| [Self::DeviceUse(index), Self::DeviceMemory(index), Self::DevicePower(index)];
+    /// The rows of a machine that are shown, from top to bottom.
+    pub(super) fn shown(devices: usize, choice: RowChoice) -> Vec<Self> {
+        let of_device = |index| {
+            [
+                Self::DeviceUse(index),
+                Self::DeviceMemory(index),
+                Self::DevicePower(index),
+                Self::DeviceTemperature(index),
+                Self::DeviceClocks(index),
+                Self::DevicePcie(index),
+            ]
+        };
         let devices = (0..devices).flat_map(of_device);
-        [Self::Cpu, Self::Memory].into_iter().chain(devices).chain([Self::Disk, Self::Steps]).collect()
+        let above = [Self::Cpu, Self::Memory, Self::Swap].into_iter();
+        let rows = above.chain(devices).chain([Self::Disk, Self::PageFaults, Self::Steps]);
+        rows.filter(|row| choice.shows(row.kind())).collect()
+    }
+
+    fn kind(self) -> RowKind {
+        match self {
+            Self::Cpu => RowKind::Cpu,
+            Self::Memory => RowKind::Memory,
+            Self::Swap => RowKind::Swap,
+            Self::Disk => RowKind::Disk,
+            Self::PageFaults => RowKind::PageFaults,
+            Self::Steps => RowKind::Steps,
+            Self::DeviceUse(_) => RowKind::Gpu,
+            Self::DeviceMemory(_) => RowKind::Vram,
+            Self::DevicePower(_) => RowKind::Power,
+            Self::DeviceTemperature(_) => RowKind::Temperature,
+            Self::DeviceClocks(_) => RowKind::Clocks,
+            Self::DevicePcie(_) => RowKind::Pcie,
+        }
     }
 
     /// The row's metrics; the first one stands beside the plot if there is room for one.
@@ -39,12 +73,17 @@ impl Row {
             Self::Cpu => vec![HostMetric::Cpu.into(), HostMetric::ProcessCpu.into()],
             Self::Memory => vec![HostMetric::ProcessMemory.into(), HostMetric::UsedMemory.into()],
             Self::Disk => vec![HostMetric::DiskRead.into(), HostMetric::DiskWrite.into()],
+            Self::Swap => vec![HostMetric::Swap.into(), HostMetric::SwapTraffic.into()],
+            Self::PageFaults => vec![HostMetric::MajorFaults.into()],
             Self::Steps => Vec::new(),
             Self::DeviceUse(index) => device(index, [DeviceMetric::Use, DeviceMetric::TensorUse]),
             Self::DeviceMemory(index) => {
                 device(index, [DeviceMetric::UsedMemory, DeviceMetric::ProcessMemory])
             }
             Self::DevicePower(index) => device(index, [DeviceMetric::Power, DeviceMetric::Temperature]),
+            Self::DeviceTemperature(index) => vec![Metric::Device(index, DeviceMetric::Temperature)],
+            Self::DeviceClocks(index) => device(index, [DeviceMetric::Clock, DeviceMetric::MemoryClock]),
+            Self::DevicePcie(index) => device(index, [DeviceMetric::PcieReceive, DeviceMetric::PcieSend]),
         }
     }
 }

@@ -5,12 +5,13 @@ use eframe::egui::{Grid, Label, RichText, Ui};
 use super::differences;
 use super::panel::{MonitorPanel, RangeChoice};
 use super::rows::step_text;
-use super::view::{MonitorAction, MonitorView, NOTHING_MEASURED, PeakView};
+use super::stages::stages_ui;
+use super::view::{MonitorAction, MonitorView, NOTHING_MEASURED};
 use crate::app::theme;
 use crate::core::{Secs, Stage};
 use crate::monitor::{
-    DeviceMetric, HostMetric, JobTrack, Metric, MetricSummary, MonitorSnapshot, RangeTotals, StageRate,
-    StepStatistics, TimeRange, in_range, stage_rates,
+    DeviceMetric, HostMetric, JobTrack, Metric, MetricSummary, MonitorSnapshot, RangeTotals, StepStatistics,
+    TimeRange, in_range,
 };
 
 /// Maximum number of listed steps.
@@ -52,7 +53,8 @@ pub(super) fn ui(
     }
     if let Some(job) = job {
         steps_ui(ui, snapshot, job);
-        speed_ui(ui, job, view, actions);
+        let clicked = stages_ui(ui, job, &panel.analysed().stages, view, actions);
+        panel.selection = clicked.or(panel.selection);
     }
     // their buttons are in the list below the plots, which does not change while it is open
     for advice in panel.analysed().diagnosis.iter().flat_map(|found| &found.recommendations) {
@@ -70,6 +72,7 @@ fn heading(panel: &MonitorPanel, snapshot: &MonitorSnapshot, range: TimeRange) -
         None if panel.range == RangeChoice::Job && snapshot.jobs.is_empty() => {
             "No job yet: the last minute".to_owned()
         }
+        None if panel.is_zoomed() => format!("Zoomed, {}", range.seconds()),
         None => panel.range.text().to_owned(),
     }
 }
@@ -112,13 +115,25 @@ fn table_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, range: TimeRange) {
     let host = [
         HostMetric::Cpu,
         HostMetric::ProcessMemory,
+        HostMetric::Swap,
+        HostMetric::SwapTraffic,
         HostMetric::DiskRead,
         HostMetric::MajorFaults,
         HostMetric::CpuPower,
     ];
     let devices = (0..snapshot.machine.devices.len()).flat_map(|index| {
-        [DeviceMetric::Use, DeviceMetric::UsedMemory, DeviceMetric::Power, DeviceMetric::Temperature]
-            .map(|metric| Metric::Device(index, metric))
+        [
+            DeviceMetric::Use,
+            DeviceMetric::TensorUse,
+            DeviceMetric::UsedMemory,
+            DeviceMetric::BandwidthUse,
+            DeviceMetric::Power,
+            DeviceMetric::Temperature,
+            DeviceMetric::Clock,
+            DeviceMetric::PcieReceive,
+            DeviceMetric::PcieSend,
+        ]
+        .map(|metric| Metric::Device(index, metric))
     });
     Grid::new("monitor table").num_columns(6).striped(true).spacing([8.0, 3.0]).show(ui, |ui| {
         ui.label("");
@@ -128,6 +143,9 @@ fn table_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, range: TimeRange) {
         ui.end_row();
         for metric in host.into_iter().map(Metric::from).chain(devices) {
             let Some(summary) = MetricSummary::of(part, metric) else { continue };
+            if is_only_worth_a_row_if_used(metric) && summary.max <= 0.0 {
+                continue;
+            }
             row_ui(ui, &metric.to_string(), summary, &|value| metric.format(value));
         }
         let steps = snapshot.jobs.iter().flat_map(|job| &job.steps);
@@ -137,6 +155,11 @@ fn table_ui(ui: &mut Ui, snapshot: &MonitorSnapshot, range: TimeRange) {
             row_ui(ui, "Step", summary, &|value| step_text(Secs(value)));
         }
     });
+}
+
+/// Whether a metric says nothing while it is 0.
+fn is_only_worth_a_row_if_used(metric: Metric) -> bool {
+    matches!(metric, Metric::Host(HostMetric::Swap | HostMetric::SwapTraffic))
 }
 
 fn row_ui(ui: &mut Ui, name: &str, summary: MetricSummary, format: &dyn Fn(f64) -> String) {
@@ -172,39 +195,6 @@ fn expected_step(job: &JobTrack) -> Option<[Secs; 2]> {
         job.steps.iter().rev().find(|step| matches!(step.stage, Stage::DenoiseHigh | Stage::DenoiseLow))?;
     let range = job.forecast_of(step.stage)?.seconds_range?;
     Some(range.map(|seconds| Secs(seconds.0 / f64::from(step.of.max(1)))))
-}
-
-/// How fast each stage computed, against the machine's measured peak.
-fn speed_ui(ui: &mut Ui, job: &JobTrack, view: MonitorView<'_>, actions: &mut Vec<MonitorAction>) {
-    let rates = stage_rates(job);
-    if rates.is_empty() {
-        return;
-    }
-    Grid::new("monitor speed").num_columns(3).spacing([10.0, 3.0]).show(ui, |ui| {
-        for rate in rates {
-            ui.label(RichText::new(short(rate.stage, job.has_two_experts())).small());
-            ui.label(RichText::new(StageRate::text(rate.flops)).small());
-            if let PeakView::Known(peak) = view.peak {
-                let percent = 100.0 * rate.flops / peak.flops;
-                ui.label(RichText::new(format!("{percent:.0} % of {}", StageRate::text(peak.flops))).small());
-            }
-            ui.end_row();
-        }
-    });
-    match view.peak {
-        PeakView::Known(_) => {}
-        PeakView::Measuring => {
-            ui.weak("Measuring the peak speed…");
-        }
-        PeakView::Unknown => {
-            let runs = view.snapshot.jobs.last().is_some_and(|job| job.ended.is_none());
-            let button = eframe::egui::Button::new("Measure the peak speed");
-            let response = ui.add_enabled(!runs, button).on_disabled_hover_text("A job is running");
-            if response.on_hover_text("A matrix product on all cores, about 3 s").clicked() {
-                actions.push(MonitorAction::MeasurePeak);
-            }
-        }
-    }
 }
 
 /// A stage's name where there is little room, in a job with one or two experts.

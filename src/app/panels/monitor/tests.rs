@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 use eframe::egui::accesskit::Role;
 use eframe::egui::vec2;
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use super::{EarlierJob, ExportFormat, MonitorAction, MonitorPanel, MonitorView, PeakView};
+use super::row_choice::RowKind;
+use super::{EarlierJob, ExportFormat, MonitorAction, MonitorPanel, MonitorView, PeakView, RowChoice};
 use crate::app::theme;
 use crate::core::{Bytes, Event, Secs, Stage, StageForecast};
 use crate::library::{MachinePeak, Remedy};
@@ -75,11 +76,13 @@ fn view(snapshot: &MonitorSnapshot) -> MonitorView<'_> {
         rate: SampleRate::SLOWEST,
         peak: PeakView::Unknown,
         price: None,
+        rows: RowChoice::default(),
     }
 }
 
 #[derive(Default)]
 struct State {
+    rows: RowChoice,
     panel: MonitorPanel,
     snapshot: MonitorSnapshot,
     overlay: Option<Timeline>,
@@ -88,6 +91,10 @@ struct State {
 }
 
 fn harness(width: f32, snapshot: MonitorSnapshot) -> Harness<'static, State> {
+    harness_of(width, 420.0, snapshot)
+}
+
+fn harness_of(width: f32, height: f32, snapshot: MonitorSnapshot) -> Harness<'static, State> {
     let earlier = vec![EarlierJob { uid: "job-b".to_owned(), name: "job 41".to_owned() }];
     let draw = move |ui: &mut eframe::egui::Ui, state: &mut State| {
         let view = MonitorView {
@@ -98,11 +105,12 @@ fn harness(width: f32, snapshot: MonitorSnapshot) -> Harness<'static, State> {
             rate: SampleRate::SLOWEST,
             peak: state.peak.as_ref().map_or(PeakView::Unknown, PeakView::Known),
             price: None,
+            rows: state.rows,
         };
         state.actions.extend(state.panel.ui(ui, view));
     };
     Harness::builder()
-        .with_size(vec2(width, 420.0))
+        .with_size(vec2(width, height))
         .with_context_setup(theme::install)
         .build_ui_state(draw, State { snapshot, ..State::default() })
 }
@@ -138,7 +146,7 @@ fn a_recommendation_is_a_button_that_does_it() {
 
 #[test]
 fn speeds_are_shown_against_the_measured_peak() {
-    let mut harness = harness(1200.0, snapshot());
+    let mut harness = harness_of(1200.0, 700.0, snapshot());
     harness.run_steps(3);
     harness.get_by_label("Step 1 min 20 s; earlier runs 1 min 10 s to 1 min 30 s");
     harness.get_by_label("1000 GFLOP/s");
@@ -147,8 +155,22 @@ fn speeds_are_shown_against_the_measured_peak() {
     assert_eq!(harness.state().actions, [MonitorAction::MeasurePeak]);
     harness.state_mut().peak = Some(MachinePeak { flops: 4e12, ..MachinePeak::default() });
     harness.run_steps(2);
-    harness.get_by_label("25 % of 4000 GFLOP/s");
+    harness.get_by_label("25 %");
+    harness.get_by_label("Peak of this machine: 4000 GFLOP/s");
     assert!(harness.query_by_label("Measure the peak speed").is_none());
+    harness.get_by_role_and_label(Role::Button, "Measure again").click();
+    harness.run_steps(2);
+    assert_eq!(harness.state().actions.len(), 2);
+}
+
+#[test]
+fn a_stage_is_selected_in_the_table_without_a_pointer_on_the_plots() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(3);
+    harness.get_by_role_and_label(Role::Link, "text").click();
+    harness.run_steps(2);
+    let text = TimeRange { from: Secs(50.0), to: Secs(100.0) };
+    assert_eq!(harness.state().panel.selection, Some(text));
 }
 
 #[test]
@@ -256,6 +278,86 @@ fn a_drag_selects_a_part() {
     harness.get_by_role_and_label(Role::Button, "Clear selection").click();
     harness.run_steps(2);
     assert!(harness.query_by_label_contains("Selected ").is_none());
+}
+
+#[test]
+fn a_selected_part_is_shown_alone_and_the_buttons_stay_where_they_are() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(2);
+    let button = |harness: &Harness<'static, State>, label: &str| {
+        let node = harness.get_by_role_and_label(Role::Button, label);
+        (node.rect(), !node.accesskit_node().is_disabled())
+    };
+    let place = ["Zoom in", "Zoom out", "Clear selection"].map(|label| button(&harness, label).0);
+    harness.state_mut().panel.selection = Some(TimeRange { from: Secs(100.0), to: Secs(180.0) });
+    harness.run_steps(2);
+    assert!(button(&harness, "Zoom in").1 && !button(&harness, "Zoom out").1);
+    harness.get_by_role_and_label(Role::Button, "Zoom in").click();
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::Button, "Clear selection").click();
+    harness.run_steps(2);
+    harness.get_by_label("Zoomed, 1 min 20 s");
+    let files = harness.state().panel.selected(&harness.state().snapshot);
+    assert_eq!(files, TimeRange { from: Secs(100.0), to: Secs(180.0) });
+    assert_eq!(["Zoom in", "Zoom out", "Clear selection"].map(|label| button(&harness, label).0), place);
+    harness.get_by_role_and_label(Role::Button, "Zoom out").click();
+    harness.run_steps(2);
+    assert!(harness.query_by_label_contains("Zoomed").is_none());
+}
+
+#[test]
+fn the_wheel_with_control_zooms_at_the_pointer_and_a_range_shows_all_again() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(2);
+    let at = eframe::egui::pos2(450.0, 90.0);
+    harness.hover_at(at);
+    harness.run_steps(2);
+    let before = harness.state().panel.cursor.unwrap();
+    for _ in 0..3 {
+        harness.event(eframe::egui::Event::Zoom(1.5));
+        harness.run_steps(1);
+    }
+    harness.run_steps(2);
+    harness.get_by_label_contains("Zoomed, ");
+    let after = harness.state().panel.cursor.unwrap();
+    assert!((after.0 - before.0).abs() < 2.0, "{before} {after}");
+    harness.get_by_role_and_label(Role::Button, "This job").click();
+    harness.run_steps(2);
+    assert!(harness.query_by_label_contains("Zoomed").is_none());
+}
+
+#[test]
+fn rows_are_chosen_in_a_menu_that_stays_open() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::Button, "Rows").click();
+    harness.run_steps(2);
+    assert!(harness.query_by_label("PCIe").is_none(), "there is no device");
+    harness.get_by_role_and_label(Role::CheckBox, "Page faults").click();
+    harness.run_steps(2);
+    let chosen = RowChoice::default().toggled(RowKind::PageFaults);
+    assert_eq!(harness.state().actions, [MonitorAction::Rows(chosen)]);
+    harness.state_mut().rows = chosen;
+    harness.run_steps(2);
+    harness.get_by_role_and_label(Role::CheckBox, "Page faults");
+    harness.get_by_label_contains("Page faults 0 /s");
+}
+
+#[test]
+fn a_drag_that_is_faster_than_the_frames_selects_all_of_it() {
+    let mut harness = harness(1200.0, snapshot());
+    harness.run_steps(2);
+    let [from, near, to] = [300.0, 310.0, 600.0].map(|x| eframe::egui::pos2(x, 90.0));
+    harness.drag_at(from);
+    harness.run_steps(1);
+    harness.hover_at(near);
+    harness.run_steps(1);
+    // the last movement and the release are in one frame
+    harness.hover_at(to);
+    harness.drop_at(to);
+    harness.run_steps(2);
+    let selected = harness.state().panel.selection.unwrap().seconds().0;
+    assert!((200.0..400.0).contains(&selected), "{selected}");
 }
 
 #[test]

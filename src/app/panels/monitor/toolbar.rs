@@ -1,8 +1,9 @@
 //! Toolbar: shown job, compared job, sample rate and export.
 
-use eframe::egui::{Button, Label, RichText, Ui};
+use eframe::egui::{Button, Label, Popup, PopupCloseBehavior, RichText, Ui};
 
 use super::panel::{MonitorPanel, RangeChoice};
+use super::row_choice::RowKind;
 use super::view::{EarlierJob, ExportFormat, MonitorAction, MonitorView};
 use crate::monitor::SampleRate;
 
@@ -14,7 +15,7 @@ pub(super) fn ui(
 ) {
     for choice in RangeChoice::ALL {
         let enabled = choice != RangeChoice::Job || !view.snapshot.jobs.is_empty();
-        let button = Button::selectable(panel.range == choice, choice.text());
+        let button = Button::selectable(panel.range == choice && !panel.is_zoomed(), choice.text());
         let response = ui.add_enabled(enabled, button).on_disabled_hover_text("No job was recorded yet");
         if response.clicked() {
             panel.range = choice;
@@ -64,11 +65,41 @@ pub(super) fn ui(
             }
         }
     });
-    if panel.selection.is_some() && ui.button("Clear selection").clicked() {
-        panel.selection = None;
-    }
+    rows_ui(ui, view, actions);
+    zoom_ui(ui, panel, view);
     if let Some(reason) = &view.snapshot.machine.no_device {
         ui.add(Label::new(RichText::new(reason).weak().small()).truncate());
+    }
+}
+
+/// A menu of the rows, which stays open while several are chosen.
+fn rows_ui(ui: &mut Ui, view: MonitorView<'_>, actions: &mut Vec<MonitorAction>) {
+    let has_device = !view.snapshot.machine.devices.is_empty();
+    let button = ui.button("Rows").on_hover_text("Choose what is plotted");
+    Popup::menu(&button).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+        for kind in RowKind::ALL.into_iter().filter(|kind| has_device || !kind.is_of_device()) {
+            let mut shown = view.rows.shows(kind);
+            if ui.checkbox(&mut shown, kind.text()).changed() {
+                actions.push(MonitorAction::Rows(view.rows.toggled(kind)));
+            }
+        }
+    });
+}
+
+/// The buttons of the selected part. They are always there, so that none moves.
+fn zoom_ui(ui: &mut Ui, panel: &mut MonitorPanel, view: MonitorView<'_>) {
+    let is_selected = panel.selection.is_some();
+    let zoom = ui.add_enabled(is_selected, Button::new("Zoom in"));
+    let zoom = zoom.on_hover_text("Show the selected part alone. Ctrl and the wheel zoom at the pointer");
+    if zoom.on_disabled_hover_text("Drag over a part, or turn the wheel with Ctrl").clicked() {
+        panel.zoom_to_selection(view.snapshot);
+    }
+    let out = ui.add_enabled(panel.is_zoomed(), Button::new("Zoom out"));
+    if out.on_hover_text("Show the whole range again").clicked() {
+        panel.zoom_out();
+    }
+    if ui.add_enabled(is_selected, Button::new("Clear selection")).clicked() {
+        panel.selection = None;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The data and actions of the monitor panel.
 
 use super::plot_image::PlotImage;
+use super::row_choice::RowChoice;
 use crate::core::{Error, Kind, Result};
 use crate::library::{MachinePeak, Remedy};
 use crate::monitor::{
@@ -47,6 +48,8 @@ pub(in crate::app) struct MonitorView<'a> {
     pub(in crate::app) peak: PeakView<'a>,
     /// Price of energy; none if no price is set.
     pub(in crate::app) price: Option<&'a Price>,
+    /// The rows that are shown.
+    pub(in crate::app) rows: RowChoice,
 }
 
 /// An export format.
@@ -74,6 +77,8 @@ pub(in crate::app) enum MonitorAction {
     Overlay(Option<String>),
     /// Export a range.
     Export(ExportFormat, TimeRange),
+    /// Show these rows.
+    Rows(RowChoice),
     /// Measure the machine's peak speed.
     MeasurePeak,
     /// Do what was recommended.
