@@ -29,7 +29,6 @@ use crate::jobs::{JobId, JobSpec, Priority};
 use crate::library::Remedy;
 use crate::media::OutputTarget;
 use crate::queue::QueueCommand;
-use crate::store::Settings;
 
 impl App {
     /// Carries out one action; an error becomes a notification.
@@ -112,6 +111,7 @@ impl App {
             self.state.report_error(&error);
         }
     }
+
     /// Carries out what was asked of the monitor; its rows are kept with the window.
     fn apply_monitor(&mut self, ctx: &Context, action: MonitorAction, now: Instant) -> Result<()> {
         if let MonitorAction::Rows(rows) = &action {
@@ -122,7 +122,6 @@ impl App {
             None => Ok(()),
         }
     }
-
 
     /// Carries out what was asked of the presets; a fetch is shown in the models panel.
     fn apply_presets(&mut self, action: PresetsAction) -> Result<()> {
@@ -139,9 +138,7 @@ impl App {
             Remedy::ShowModels => self.layout.show(PanelId::Models),
             Remedy::PauseQueue => return self.run_command(ctx, Command::PauseQueue, now),
             Remedy::AllCores => {
-                let (mut settings, _) = Settings::read(&state.data_dir)?;
-                settings.set("hardware.threads", "0")?;
-                settings.save(&state.data_dir)?;
+                state.change_settings(|settings| settings.set("hardware.threads", "0"))?;
                 let text = "All cores are used from the next start on (hardware.threads is 0)";
                 state.notifications.add(Tone::Good, text, None);
             }

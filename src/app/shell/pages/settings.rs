@@ -56,20 +56,28 @@ impl State {
     }
 
     /// Changes the settings here at once and on disk in the background, where other programs' changes are kept.
-    fn change_settings(
+    pub(in crate::app::shell) fn change_settings(
         &mut self,
         change: impl Fn(&mut Settings) -> Result<()> + Send + 'static,
     ) -> Result<()> {
         let mut settings = self.form.settings().clone();
         change(&mut settings)?;
         self.use_settings(settings)?;
-        let data_dir = self.data_dir.clone();
+        let (data_dir, own) = (self.data_dir.clone(), self.pages.watch.own().clone());
+        own.begin();
         let save = move || {
-            let (mut settings, _) = Settings::read(&data_dir)?;
-            change(&mut settings)?;
-            settings.save(&data_dir)
+            let saved = Settings::read(&data_dir).and_then(|(mut settings, _)| {
+                change(&mut settings)?;
+                settings.save(&data_dir)
+            });
+            own.end();
+            saved
         };
-        if self.saving.submit(save) { Ok(()) } else { Err(too_busy("The setting was not saved")) }
+        if self.saving.submit(save) {
+            return Ok(());
+        }
+        self.pages.watch.own().end();
+        Err(too_busy("The setting was not saved"))
     }
 
     /// Looks for models in `folder`, too.
@@ -88,6 +96,9 @@ impl State {
         self.examiner.again();
         self.sweeps.planning_mut().again();
         if is_moved {
+            if let Some(folder) = folder.clone() {
+                self.page_work(move || PageAnswer::ModelsFolder(check_folder(&folder)))?;
+            }
             self.form.set_models_folder(folder);
         }
         if is_moved || has_other_limits {
@@ -204,6 +215,7 @@ impl State {
             PageAnswer::Presets(changed, found) => self.take_presets(changed, found)?,
             PageAnswer::Bundle(bundle) => self.pages.bundle = Some(bundle),
             PageAnswer::SavedBundle(path) => self.saved_bundle(&path?),
+            PageAnswer::ModelsFolder(checked) => checked?,
             PageAnswer::DataFolder(chosen) => {
                 let chosen = chosen?;
                 let text = match &chosen {
@@ -256,4 +268,13 @@ fn preview(file: PathBuf, mut settings: Settings, data_dir: &Path) -> Result<Imp
 fn too_busy(what: &str) -> Error {
     Error::new(Kind::Io, format!("{what}: too much is waiting for the disk"))
         .remedy("Wait a moment, then try again")
+/// Fails if `folder` is no folder, which a person should know before they wonder where the models are.
+fn check_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Input, format!("There is no folder {}", folder.display()))
+        .remedy("Correct the path of the models folder, or connect its disk and rescan the models"))
+}
+
 }

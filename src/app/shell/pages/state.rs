@@ -78,6 +78,8 @@ pub(super) enum PageAnswer {
     Fetched(Result<PathBuf>),
     /// The data folder of the next start was chosen.
     DataFolder(Result<Option<PathBuf>>),
+    /// Whether the folder of models that was chosen is there.
+    ModelsFolder(Result<()>),
 }
 
 /// A task that is done with a model.
