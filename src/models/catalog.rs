@@ -8,6 +8,7 @@ use super::fetch::{is_unfinished, missing};
 use super::hints::RoleHints;
 use super::info::ModelInfo;
 use super::manifest::{ItemKind, load_manifest};
+use super::misplaced::lora_folder;
 use super::names::{is_variant, is_version, official_name, split_version};
 use super::open::{self, Listed, Opened};
 use super::{OtherFile, convert, diffusers, folder};
@@ -136,7 +137,12 @@ fn in_place(place: &Path, hints: RoleHints<'_>) -> Vec<Installed> {
     let folders = folders_in(place).into_iter();
     folders
         .flat_map(|(folder, holds_files)| {
-            let models = if holds_files { folder::models(&folder, hints) } else { open::all(&folder, hints) };
+            let mut models =
+                if holds_files { folder::models(&folder, hints) } else { open::all(&folder, hints) };
+            if folder::is_lora_folder(&folder) {
+                // a broken LoRA is no model; what is wrong with it stands beside it among the LoRAs
+                models.retain(|model| model.opened.is_ok());
+            }
             in_folder(&folder, models)
         })
         .collect()
@@ -167,6 +173,7 @@ fn unfinished_conversions(place: &Path) -> Vec<OtherFile> {
         seems_to_be: Some("a model that is being converted".to_owned()),
         error: Error::new(Kind::MissingModel, format!("The conversion is not finished: {}", path.display()))
             .remedy("Convert the model again: it goes on from the last complete file. Or delete the folder"),
+        belongs_at: None,
         path,
     };
     unfinished.map(other).collect()
@@ -186,6 +193,9 @@ pub fn other_files(data_dir: &Path, models_dir: Option<&Path>, installed: &[Inst
     others.extend(places(data_dir, models_dir).iter().flat_map(|place| unfinished_conversions(place)));
     others.sort_by(|a, b| a.path.cmp(&b.path));
     others.dedup_by(|a, b| a.path == b.path);
+    for other in others.iter_mut().filter(|other| other.is_lora()) {
+        other.belongs_at = Some(lora_folder(&other.path, data_dir, models_dir).join(&other.id));
+    }
     others
 }
 
@@ -293,4 +303,25 @@ pub(super) fn places(data_dir: &Path, models_dir: Option<&Path>) -> Vec<PathBuf>
         places.extend(program.ancestors().skip(1).take(ANCESTORS).map(|dir| dir.join("models")));
     }
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_lora_makes_no_model_of_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["loras", "mixed"] {
+            let folder = dir.path().join("models").join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("torn.safetensors"), "version https://git-lfs").unwrap();
+        }
+        let found = installed(dir.path(), None);
+        let in_data: Vec<_> = found.iter().filter(|model| model.path.starts_with(dir.path())).collect();
+        let ids: Vec<_> = in_data.iter().map(|model| model.id.as_str()).collect();
+        assert_eq!(ids, ["mixed"], "the LoRA is listed with its problem among the LoRAs");
+        let others = other_files(dir.path(), None, &found);
+        assert!(others.iter().all(|other| !other.path.to_string_lossy().contains("loras")));
+    }
 }

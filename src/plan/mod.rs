@@ -10,6 +10,7 @@ mod changes;
 mod distilled;
 mod document;
 mod draft_field;
+mod fitting_loras;
 #[cfg(test)]
 mod fixture;
 mod inputs;
@@ -41,6 +42,7 @@ pub use catalog::{Catalog, Folders};
 pub use changes::{DraftChanges, GuidanceChoice, SeedChoice, StepCacheChoice};
 pub use document::{FindingDocument, PreflightDocument, PreflightVerdict, StageMemoryDocument};
 pub use draft_field::{Difference, DraftField, differences, precision, provider, weights};
+pub use fitting_loras::{FittingLora, fitting_loras};
 pub(crate) use inputs::{ResolvedInputs, resolve_inputs};
 pub use lora_list::{ListedLora, ListedLoraFile, LoraListDocument, installed_loras};
 pub use lora_profile::apply_profile;

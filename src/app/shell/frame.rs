@@ -146,6 +146,7 @@ impl Tree<'_> {
             fits: state.form.fits(),
             verified: &state.pages.verified,
             task: task.as_ref(),
+            removed: state.pages.removed.as_ref(),
             available: &state.pages.fetch.available,
             fetch: &state.pages.fetch.status,
             queue: &state.queue,
@@ -157,7 +158,11 @@ impl Tree<'_> {
             details: &state.pages.details,
             is_scanning: state.tasks.scans > 0,
             others: &state.pages.other_files,
-            loras: LorasView { loras: &state.pages.loras, checked: state.pages.checked_lora.as_ref() },
+            loras: LorasView {
+                loras: &state.pages.loras,
+                checked: state.pages.checked_lora.as_ref(),
+                used: &state.form.draft.loras,
+            },
         };
         panels.models.ui(ui, &view).into_iter().map(Action::Models).collect()
     }

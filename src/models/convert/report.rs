@@ -1,11 +1,15 @@
 //! The report of a conversion: sizes before and after, and the error of each layer.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::plan::ConversionTarget;
 use crate::core::Bytes;
+
+/// Name of the report in the converted folder.
+pub(super) const REPORT: &str = "conversion.json";
 
 /// The conversion error of one layer's weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +58,14 @@ pub struct ConversionReport {
 }
 
 impl ConversionReport {
+    /// The report in the folder of a converted model; `None` if there is none that can be read.
+    pub fn read(folder: &Path) -> Option<Self> {
+        let text = fs::read_to_string(folder.join(REPORT)).ok()?;
+        serde_json::from_str(&text)
+            .inspect_err(|error| tracing::warn!("{REPORT} in {}: {error}", folder.display()))
+            .ok()
+    }
+
     /// The `count` layers with the largest errors, largest first.
     pub fn worst(&self, count: usize) -> Vec<&LayerError> {
         let mut layers: Vec<_> = self.layers.iter().collect();

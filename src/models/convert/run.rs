@@ -7,15 +7,13 @@ use super::config_files;
 use super::lock::FolderLock;
 use super::plan::{ConversionTarget, Shard, shards};
 use super::progress::{PROGRESS_FILE, Progress, replace};
-use super::report::{ConversionReport, ConvertedSize};
+use super::report::{ConversionReport, ConvertedSize, REPORT};
 use super::shard::{self, ShardContext, failed};
 use crate::core::{Bytes, CancelToken, Error, Kind, Result, sha256_hex};
 use crate::models::{self, RoleHints};
 use crate::monitor::free_space;
 use crate::wan::Checkpoint;
 
-/// Name of the report in the converted folder.
-const REPORT: &str = "conversion.json";
 /// Disk space for configurations, the tokenizer and headers.
 const CONFIG_FILES_SIZE: u64 = 64 << 20;
 

@@ -11,4 +11,4 @@ mod vae;
 
 pub(super) use assemble::models;
 pub use other_files::OtherFile;
-pub(super) use other_files::other_files;
+pub(super) use other_files::{is_lora_folder, other_files};

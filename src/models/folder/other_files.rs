@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::unsupported::unsupported_format;
 use super::scan::scan;
 use crate::core::{Error, Kind};
+use crate::wan::names::LORA;
 
 /// Folders of LoRA files, which are listed by themselves.
 const LORA_FOLDERS: [&str; 2] = ["loras", "lora"];
@@ -22,12 +23,19 @@ pub struct OtherFile {
     pub seems_to_be: Option<String>,
     /// Why it is not used, and what to do.
     pub error: Error,
+    /// Where it would be found, if it lies in a wrong folder.
+    pub belongs_at: Option<PathBuf>,
 }
 
 impl OtherFile {
     fn new(path: PathBuf, seems_to_be: Option<String>, error: Error) -> Self {
         let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { id, path, seems_to_be, error }
+        Self { id, path, seems_to_be, error, belongs_at: None }
+    }
+
+    /// Whether it is a LoRA.
+    pub fn is_lora(&self) -> bool {
+        self.seems_to_be.as_deref() == Some(LORA)
     }
 }
 
@@ -43,16 +51,21 @@ pub(in super::super) fn other_files(dir: &Path) -> Vec<OtherFile> {
         let error = unsupported_format(&path);
         OtherFile::new(path, Some("a PyTorch pickle".to_owned()), error)
     });
-    let broken = scan.broken.into_iter().map(|(path, error)| OtherFile::new(path, None, error));
+    let broken = scan.broken.into_iter().filter(|(path, _)| !is_in_lora_folder(path));
+    let broken = broken.map(|(path, error)| OtherFile::new(path, None, error));
     let mut files: Vec<_> = unrecognised.chain(unsupported).chain(broken).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
 }
 
 fn is_in_lora_folder(path: &Path) -> bool {
-    let folders = path.parent().into_iter().flat_map(Path::components);
-    let names = folders.map(|part| part.as_os_str().to_string_lossy().to_lowercase());
-    names.into_iter().any(|name| LORA_FOLDERS.contains(&name.as_str()))
+    path.parent().into_iter().flat_map(Path::ancestors).any(is_lora_folder)
+}
+
+/// Whether `folder` is by its name one of LoRAs.
+pub(in super::super) fn is_lora_folder(folder: &Path) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    LORA_FOLDERS.contains(&name.as_str())
 }
 
 fn not_recognised(path: &Path, what: &str) -> Error {

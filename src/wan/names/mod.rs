@@ -14,7 +14,7 @@ mod vae;
 
 pub use linear::is_block_linear;
 pub use recognise::{ComponentKind, Naming, Recognised, recognise};
-pub use resemblance::resemblance;
+pub use resemblance::{LORA, resemblance};
 pub use table::Table;
 pub use transformer::TRANSFORMER;
 pub use umt5::TEXT_ENCODER;

@@ -15,6 +15,9 @@ enum Piece {
 
 use Piece::{Anywhere, Begins, WithAxes};
 
+/// What a LoRA seems to be.
+pub const LORA: &str = "a LoRA; give it with --lora, or put it into the folder \"loras\"";
+
 /// Pieces of tensor names and the kind of file that has them; the first that is found decides. The names are those that
 /// the reference implementations give their modules.
 const KINDS: [(&[Piece], &str); 18] = [
@@ -27,7 +30,7 @@ const KINDS: [(&[Piece], &str); 18] = [
             Anywhere("lokr_w"),
             Anywhere("hada_w"),
         ],
-        "a LoRA; give it with --lora, or put it into the folder \"loras\"",
+        LORA,
     ),
     (&[Anywhere("vace_blocks."), Anywhere("vace_patch_embedding")], "an addition to Wan for VACE"),
     (&[Anywhere("control_model."), Anywhere("controlnet")], "a ControlNet"),

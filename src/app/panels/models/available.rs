@@ -22,6 +22,8 @@ pub(in crate::app) struct AvailableModel {
     pub(in crate::app) name: String,
     /// Its modes.
     pub(in crate::app) modes: Vec<Mode>,
+    /// The name of its variant, which is its precision.
+    pub(in crate::app) precision: String,
     /// What it is for.
     pub(in crate::app) purpose: String,
     /// SPDX name of its licence.
@@ -52,6 +54,85 @@ pub(in crate::app) enum FetchStatus {
     Paused(Box<FetchPlan>, FetchProgress),
 }
 
+impl AvailableModel {
+    /// Whether it is fetched, and how far that is, in words.
+    pub(super) fn state(&self, fetch: &FetchStatus) -> String {
+        let percent = |progress: &FetchProgress| 100 * progress.done.0 / progress.of.0.max(1);
+        match fetch {
+            FetchStatus::Running(plan, progress) if plan.folder == self.folder => {
+                format!("{} %, downloading", percent(progress))
+            }
+            FetchStatus::Paused(plan, progress) if plan.folder == self.folder => {
+                format!("{} %, paused", percent(progress))
+            }
+            FetchStatus::Planned(plan) if plan.folder == self.folder => "planned".to_owned(),
+            FetchStatus::Planning(name) if *name == self.name => "asking the hub".to_owned(),
+            _ => "available".to_owned(),
+        }
+    }
+
+    /// Whether it is part of a list with these words and this mode.
+    pub(super) fn is_found(&self, words: &str, mode: Option<Mode>, fetch: &FetchStatus) -> bool {
+        let text = format!("{} {} {}", self.name, self.purpose, self.state(fetch)).to_lowercase();
+        mode.is_none_or(|mode| self.modes.contains(&mode))
+            && words.split_whitespace().all(|word| text.contains(word))
+    }
+
+    /// The colour and the words of its fit.
+    pub(super) fn fit_text(&self, ui: &Ui) -> RichText {
+        let tokens = theme::tokens(ui);
+        let colour = match self.fit {
+            SizeFit::Whole => tokens.good,
+            SizeFit::InTurn => tokens.warning,
+            SizeFit::TooLarge => tokens.error,
+            SizeFit::Unknown => ui.visuals().weak_text_color(),
+        };
+        RichText::new(self.fit.to_string()).color(colour)
+    }
+
+    /// The button that shows what fetching it would do.
+    fn fetch_ui(&self, ui: &mut Ui, fetch: &FetchStatus, actions: &mut Vec<ModelsAction>) {
+        let is_free = !matches!(fetch, FetchStatus::Planning(_) | FetchStatus::Running(..));
+        let button = ui.add_enabled(is_free, Button::new(format!("Fetch {}…", self.name)));
+        let button = button.on_hover_text("Shows the files, their sizes and the free space first");
+        if button.on_disabled_hover_text("Another model is being fetched").clicked() {
+            actions.push(ModelsAction::PlanFetch(self.name.clone()));
+        }
+    }
+}
+
+/// Draws what is known of a model that can be fetched, before it is here.
+pub(super) fn available_detail_ui(
+    ui: &mut Ui,
+    one: &AvailableModel,
+    fetch: &FetchStatus,
+    actions: &mut Vec<ModelsAction>,
+) {
+    ui.label(RichText::new(&one.name).strong().size(theme::HEADING));
+    ui.weak(one.state(fetch));
+    ui.add(Label::new(&one.purpose).wrap());
+    one.fetch_ui(ui, fetch, actions);
+    ui.add_space(6.0);
+    Grid::new("available detail").num_columns(2).spacing([14.0, 4.0]).show(ui, |ui| {
+        let modes = one.modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let folder = one.folder.display().to_string();
+        for (name, text) in [
+            ("Modes", modes.as_str()),
+            ("Precision", &one.precision),
+            ("Size", &one.size),
+            ("Licence", &one.licence),
+            ("Folder", &folder),
+        ] {
+            ui.weak(name);
+            ui.add(Label::new(text).wrap());
+            ui.end_row();
+        }
+        ui.weak("This machine");
+        ui.label(one.fit_text(ui));
+        ui.end_row();
+    });
+}
+
 /// Draws what the manifest has and is not here.
 pub(super) fn available_ui(
     ui: &mut Ui,
@@ -65,7 +146,6 @@ pub(super) fn available_ui(
         return;
     }
     ui.strong("Available to download");
-    let is_free = !matches!(view.fetch, FetchStatus::Planning(_) | FetchStatus::Running(..));
     Grid::new("available").num_columns(6).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
         for head in ["Model", "Modes", "Size", "Licence", "This machine", ""] {
             ui.weak(head);
@@ -76,19 +156,8 @@ pub(super) fn available_ui(
             ui.label(one.modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
             ui.label(&one.size);
             ui.label(&one.licence);
-            let tokens = theme::tokens(ui);
-            let colour = match one.fit {
-                SizeFit::Whole => tokens.good,
-                SizeFit::InTurn => tokens.warning,
-                SizeFit::TooLarge => tokens.error,
-                SizeFit::Unknown => ui.visuals().weak_text_color(),
-            };
-            ui.label(RichText::new(one.fit.to_string()).color(colour));
-            let button = ui.add_enabled(is_free, Button::new(format!("Fetch {}…", one.name)));
-            let button = button.on_hover_text("Shows the files, their sizes and the free space first");
-            if button.on_disabled_hover_text("Another model is being fetched").clicked() {
-                actions.push(ModelsAction::PlanFetch(one.name.clone()));
-            }
+            ui.label(one.fit_text(ui));
+            one.fetch_ui(ui, view.fetch, actions);
             ui.end_row();
         }
     });

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use eframe::egui::{Button, Grid, Label, RichText, Ui};
 
+use super::conversion::conversion_ui;
+use super::fitting::{FittingView, fitting_ui};
 use super::list::state;
 use super::panel::{ModelsAction, ModelsView};
 use super::report::report_ui;
@@ -27,6 +29,9 @@ pub(super) fn detail_ui(
     ui.label(RichText::new(&model.id).strong().size(theme::HEADING));
     let layout = model.info.as_ref().map(|info| info.layout.to_string()).unwrap_or_default();
     let (_, text) = state(model, view);
+    // the error below has the rest
+    let text =
+        if model.limits.is_err() { text.split(": ").next().unwrap_or_default().to_owned() } else { text };
     ui.weak(if layout.is_empty() { text } else { format!("{layout} · {text}") });
     let place = model.folder().display().to_string();
     ui.add(Label::new(RichText::new(&place).small().weak()).truncate().show_tooltip_when_elided(false))
@@ -47,7 +52,19 @@ pub(super) fn detail_ui(
             ui.add(Label::new(RichText::new(text).color(theme::tokens(ui).error)).wrap());
         }
     }
-    report_ui(ui, model, view.details.get(&model.id));
+    let detail = view.details.get(&model.id);
+    report_ui(ui, model, detail);
+    if let Some(report) = detail.and_then(|detail| detail.conversion.as_deref()) {
+        conversion_ui(ui, report);
+    }
+    if model.limits.as_ref().is_ok_and(|limits| limits.lora) {
+        let fitting = FittingView {
+            loras: detail.and_then(|detail| detail.loras.as_ref()),
+            of: view.loras.loras.len(),
+            is_in_form: model.id == view.chosen,
+        };
+        fitting_ui(ui, fitting, actions);
+    }
     used_ui(ui, model, view);
 }
 
@@ -103,7 +120,7 @@ fn remove_ui(
         Ok(removal) => removal,
         Err(error) => return problem_text_ui(ui, &error),
     };
-    ui.label(format!("To the bin, until it is emptied: {}", removal.frees));
+    ui.label(format!("Moves {} to the bin; the disk has that room once the bin is emptied", removal.frees));
     if let Some(folder) = &removal.stays_at {
         ui.label(format!("Only the link is removed; the files stay in {}", folder.display()));
     }

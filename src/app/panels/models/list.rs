@@ -2,6 +2,7 @@
 
 use eframe::egui::{Grid, Label, RichText, Ui};
 
+use super::available::AvailableModel;
 use super::panel::ModelsView;
 use crate::app::theme;
 use crate::core::{Mode, counted};
@@ -33,7 +34,7 @@ pub(super) fn list_ui(
     let mut shown: Vec<_> = view.models.iter().filter(is_shown).collect();
     shown.sort_by_key(|model| (base(&model.id), model.id.as_str()));
     if shown.is_empty() && !view.is_scanning {
-        ui.weak(if view.models.is_empty() { "No models found" } else { "No model matches" });
+        ui.weak(if view.models.is_empty() { "No models found" } else { "No model on disk matches" });
         return;
     }
     Grid::new("models").num_columns(7).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
@@ -47,6 +48,53 @@ pub(super) fn list_ui(
             ui.end_row();
         }
     });
+}
+
+/// The models of the manifest that are not on the disk.
+pub(super) fn available_list_ui(
+    ui: &mut Ui,
+    view: &ModelsView<'_>,
+    search: &str,
+    mode: Option<Mode>,
+    selected: &mut Option<String>,
+) {
+    let words = search.to_lowercase();
+    // a folder that is listed as a model already, complete or not, is not listed twice
+    let is_listed =
+        |one: &AvailableModel| view.models.iter().any(|model| model.path.starts_with(&one.folder));
+    let available = view.available.iter().filter(|one| !one.is_here && !is_listed(one));
+    let available: Vec<_> = available.filter(|one| one.is_found(&words, mode, view.fetch)).collect();
+    if available.is_empty() {
+        return;
+    }
+    ui.add_space(10.0);
+    ui.strong("Not on disk");
+    Grid::new("not on disk").num_columns(7).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
+        for head in ["Model", "Modes", "Precision", "Size", "Licence", "This machine", "State"] {
+            ui.weak(head);
+        }
+        ui.end_row();
+        for one in available {
+            available_row_ui(ui, one, view, selected);
+            ui.end_row();
+        }
+    });
+}
+
+/// A model that can be fetched.
+fn available_row_ui(ui: &mut Ui, one: &AvailableModel, view: &ModelsView<'_>, selected: &mut Option<String>) {
+    let is_selected = selected.as_ref() == Some(&one.name);
+    let response = ui.selectable_label(is_selected, RichText::new(&one.name).weak());
+    if response.clicked() {
+        *selected = Some(one.name.clone());
+    }
+    response.on_hover_text(&one.purpose);
+    ui.weak(one.modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    ui.weak(&one.precision);
+    ui.weak(&one.size);
+    ui.weak(&one.licence);
+    ui.label(one.fit_text(ui));
+    ui.weak(one.state(view.fetch));
 }
 
 fn row_ui(

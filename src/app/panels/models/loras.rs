@@ -1,10 +1,10 @@
 //! The LoRAs on this machine: what they are, how they fit the form's model, and adding them to the form.
 
-use eframe::egui::{Align, Button, Grid, Label, Layout, RichText, Ui, vec2};
+use eframe::egui::{Align, Button, DragValue, Grid, Label, Layout, RichText, Ui, vec2};
 
 use super::panel::ModelsAction;
 use crate::app::theme;
-use crate::core::{Expert, counted};
+use crate::core::{Expert, LoraChoice, counted};
 use crate::plan::{ListedLora, ListedLoraFile};
 use crate::wan::lora::{LoraReport, LoraSummary};
 
@@ -15,10 +15,12 @@ pub(in crate::app) struct LorasView<'a> {
     pub(in crate::app) loras: &'a [ListedLora],
     /// The LoRA that was checked last, with its fit.
     pub(in crate::app) checked: Option<&'a ListedLora>,
+    /// The LoRAs of the form.
+    pub(in crate::app) used: &'a [LoraChoice],
 }
 
 /// Width of all columns but the name.
-const BESIDE_NAME: f32 = 520.0;
+const BESIDE_NAME: f32 = 620.0;
 
 /// Draws the list, and the report of the LoRA that was checked.
 pub(super) fn loras_ui(ui: &mut Ui, view: LorasView<'_>, search: &str, actions: &mut Vec<ModelsAction>) {
@@ -38,13 +40,13 @@ pub(super) fn loras_ui(ui: &mut Ui, view: LorasView<'_>, search: &str, actions: 
         return;
     }
     let width = (ui.available_width() - BESIDE_NAME).clamp(90.0, 360.0);
-    Grid::new("loras").num_columns(7).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
-        for head in ["LoRA", "Method", "Rank", "Expert", "On disk", "", ""] {
+    Grid::new("loras").num_columns(8).striped(true).spacing([14.0, 6.0]).show(ui, |ui| {
+        for head in ["LoRA", "Method", "Rank", "Expert", "On disk", "Strength", "", ""] {
             ui.weak(head);
         }
         ui.end_row();
         for lora in &shown {
-            row_ui(ui, lora, width, actions);
+            row_ui(ui, lora, width, view.used, actions);
             ui.end_row();
         }
     });
@@ -56,7 +58,7 @@ pub(super) fn loras_ui(ui: &mut Ui, view: LorasView<'_>, search: &str, actions: 
     }
 }
 
-fn row_ui(ui: &mut Ui, lora: &ListedLora, width: f32, actions: &mut Vec<ModelsAction>) {
+fn row_ui(ui: &mut Ui, lora: &ListedLora, width: f32, used: &[LoraChoice], actions: &mut Vec<ModelsAction>) {
     let problem = lora.files.iter().find_map(|file| file.problem.as_ref());
     let name = RichText::new(&lora.name);
     let name = if problem.is_some() { name.color(theme::tokens(ui).error) } else { name };
@@ -70,12 +72,30 @@ fn row_ui(ui: &mut Ui, lora: &ListedLora, width: f32, actions: &mut Vec<ModelsAc
     ui.label(summary.map_or_else(|| "–".to_owned(), |summary| list(&summary.methods)));
     ui.label(summary.map_or_else(|| "–".to_owned(), |summary| list(&summary.ranks)));
     ui.label(experts(lora, summary));
-    ui.label(lora.size.to_string());
-    let usable = problem.is_none();
-    let use_it =
-        ui.add_enabled(usable, Button::new("Add")).on_hover_text(format!("Add {} to the form", lora.name));
-    if use_it.clicked() {
-        actions.push(ModelsAction::UseLora(lora.files.iter().map(|file| file.file.clone()).collect()));
+    ui.label(if summary.is_none() { "–".to_owned() } else { lora.size.to_string() });
+    let files = || lora.files.iter().map(|file| file.file.clone()).collect::<Vec<_>>();
+    match used.iter().find(|used| lora.files.iter().any(|file| file.file == used.file)) {
+        Some(used) => {
+            let mut strength = used.strength;
+            let value = DragValue::new(&mut strength).range(-10.0..=10.0).speed(0.01).max_decimals(2);
+            let label = format!("Strength of {}", lora.name);
+            let value = ui.add(value);
+            ui.ctx().accesskit_node_builder(value.id, |node| node.set_label(label));
+            if value.on_hover_text("1 is as it was trained, 0 is none of it").changed() {
+                actions.push(ModelsAction::LoraStrength(files(), strength));
+            }
+            let text = format!("Remove {} from the form", lora.name);
+            if ui.button("Remove").on_hover_text(text).clicked() {
+                actions.push(ModelsAction::DropLora(files()));
+            }
+        }
+        None => {
+            ui.weak("–");
+            let add = ui.add_enabled(problem.is_none(), Button::new("Add"));
+            if add.on_hover_text(format!("Add {} to the form", lora.name)).clicked() {
+                actions.push(ModelsAction::UseLora(files()));
+            }
+        }
     }
     let check = ui.button("Check").on_hover_text(format!("See how {} fits the form's model", lora.name));
     if check.clicked() {
@@ -87,6 +107,7 @@ fn row_ui(ui: &mut Ui, lora: &ListedLora, width: f32, actions: &mut Vec<ModelsAc
 fn experts(lora: &ListedLora, summary: Option<&LoraSummary>) -> &'static str {
     let by_keys = summary.map(|summary| summary.experts.as_slice()).unwrap_or_default();
     match (lora.is_pair(), by_keys, lora.files.first().and_then(|file| file.expert)) {
+        (false, [], None) if summary.is_none() => "–",
         (true, ..) => "high and low, two files",
         (_, [Expert::High, Expert::Low], _) => "high and low, one file",
         (_, [Expert::High], _) | (_, [], Some(Expert::High)) => "high noise",
@@ -164,7 +185,7 @@ mod tests {
         checked.files = checked.files.into_iter().map(|file| file.with_fit(&model)).collect();
         let mut harness = Harness::builder().with_context_setup(theme::install).build_ui_state(
             move |ui, actions: &mut Vec<ModelsAction>| {
-                loras_ui(ui, LorasView { loras: &loras, checked: Some(&checked) }, "", actions);
+                loras_ui(ui, LorasView { loras: &loras, checked: Some(&checked), used: &[] }, "", actions);
             },
             Vec::new(),
         );

@@ -1,7 +1,9 @@
 //! The models panel.
 
 mod available;
+mod conversion;
 mod detail;
+mod fitting;
 mod list;
 mod loras;
 mod others;
@@ -14,7 +16,7 @@ mod tests;
 
 pub(in crate::app) use available::{AvailableModel, FetchStatus};
 pub(in crate::app) use loras::LorasView;
-pub(in crate::app) use panel::{ModelTask, ModelsAction, ModelsPanel, ModelsView};
+pub(in crate::app) use panel::{ModelTask, ModelsAction, ModelsPanel, ModelsView, RemovedModel};
 pub(in crate::app) use report::ModelDetail;
 pub(in crate::app) use roles::RoleChoice;
 pub(in crate::app) use runtime::{PackageRow, RuntimeStatus};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use eframe::egui::{Button, ComboBox, Frame, Label, Panel, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 
-use super::available::{AvailableModel, FetchStatus, available_ui, fetch_ui};
+use super::available::{AvailableModel, FetchStatus, available_detail_ui, available_ui, fetch_ui};
 use super::detail::detail_ui;
-use super::list::list_ui;
+use super::list::{available_list_ui, list_ui};
 use super::loras::{LorasView, loras_ui};
 use super::others::others_ui;
 use super::report::ModelDetail;
@@ -24,6 +24,9 @@ use crate::presets::Preset;
 
 /// Narrower, the details stand below the list.
 const WIDE: f32 = 1250.0;
+
+/// Part of the height that the list takes at most where the details stand below it.
+const LIST_PART: f32 = 0.45;
 
 /// Height of the row for a task.
 const TASK_HEIGHT: f32 = 30.0;
@@ -62,6 +65,17 @@ impl ModelTask {
     }
 }
 
+/// A model that was moved to the bin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::app) struct RemovedModel {
+    /// Its id.
+    pub(in crate::app) id: String,
+    /// Disk space that it takes in the bin.
+    pub(in crate::app) frees: Bytes,
+    /// Where it was.
+    pub(in crate::app) paths: Vec<PathBuf>,
+}
+
 /// The data that the panel shows.
 #[derive(Clone, Copy)]
 pub(in crate::app) struct ModelsView<'a> {
@@ -83,6 +97,8 @@ pub(in crate::app) struct ModelsView<'a> {
     pub(in crate::app) is_scanning: bool,
     /// What is being done with a model.
     pub(in crate::app) task: Option<&'a ModelTask>,
+    /// The model that was removed last and can be brought back.
+    pub(in crate::app) removed: Option<&'a RemovedModel>,
     /// What can be fetched.
     pub(in crate::app) available: &'a [AvailableModel],
     /// What is being fetched.
@@ -100,7 +116,7 @@ pub(in crate::app) struct ModelsView<'a> {
 }
 
 /// Actions of the models panel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::app) enum ModelsAction {
     /// Select this model in the form.
     Use(String),
@@ -114,6 +130,10 @@ pub(in crate::app) enum ModelsAction {
     CancelTask,
     /// Move this model's own files to the bin.
     Remove(String),
+    /// Take the model that was removed last out of the bin.
+    BringBack,
+    /// Move this file to this place.
+    Move(PathBuf, PathBuf),
     /// Show this folder in the file manager.
     Reveal(PathBuf),
     /// Look for models in this folder, too.
@@ -122,6 +142,10 @@ pub(in crate::app) enum ModelsAction {
     BrowseFolder,
     /// Add the files of a LoRA to the form.
     UseLora(Vec<PathBuf>),
+    /// Use the form's LoRAs of these files with this strength.
+    LoraStrength(Vec<PathBuf>, f32),
+    /// Remove the LoRAs of these files from the form.
+    DropLora(Vec<PathBuf>),
     /// See how the LoRA of this name fits the form's model.
     CheckLora(String),
     /// Find out what this model can do and needs.
@@ -210,6 +234,8 @@ impl ModelsPanel {
         place.exact_size(TASK_HEIGHT).show(ui, |ui| {
             if let Some(task) = view.task {
                 task_ui(ui, task, &mut actions);
+            } else if let Some(removed) = view.removed {
+                removed_ui(ui, removed, &mut actions);
             }
         });
         fetch_ui(ui, view.fetch, &mut actions);
@@ -233,20 +259,22 @@ impl ModelsPanel {
             ui.columns(2, |columns| {
                 let [left, right] = columns else { return };
                 ScrollArea::vertical().id_salt("list").auto_shrink([false, false]).show(left, |ui| {
-                    list_ui(ui, view, &self.search, self.mode, &mut self.selected);
-                    self.more_ui(ui, view);
+                    self.lists_ui(ui, view, &mut actions);
                 });
                 ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(right, |ui| {
                     self.right_ui(ui, view, &mut actions);
                 });
             });
         } else {
-            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-                list_ui(ui, view, &self.search, self.mode, &mut self.selected);
-                ui.separator();
+            // each has a part of the height, so that a long list does not hide the selected model
+            let height = LIST_PART * ui.available_height();
+            let list = ScrollArea::both().id_salt("list").auto_shrink([false, true]).max_height(height);
+            list.show(ui, |ui| {
+                self.lists_ui(ui, view, &mut actions);
+            });
+            ui.separator();
+            ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(ui, |ui| {
                 self.right_ui(ui, view, &mut actions);
-                ui.separator();
-                self.more_ui(ui, view);
             });
         }
         actions
@@ -319,10 +347,12 @@ impl ModelsPanel {
         combo.response.labelled_by(label.id);
     }
 
-    /// What is below the list: other files, and what to do without a model.
-    fn more_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>) {
+    /// What is on the disk, then what can be downloaded.
+    fn lists_ui(&mut self, ui: &mut Ui, view: &ModelsView<'_>, actions: &mut Vec<ModelsAction>) {
+        list_ui(ui, view, &self.search, self.mode, &mut self.selected);
         self.first_model_ui(ui, view);
-        others_ui(ui, view.others);
+        others_ui(ui, view.others, actions);
+        available_list_ui(ui, view, &self.search, self.mode, &mut self.selected);
     }
 
     /// What to do without an official model.
@@ -357,9 +387,10 @@ impl ModelsPanel {
                 }
                 detail_ui(ui, model, view, &mut self.removing, actions);
             }
-            None => {
-                ui.weak("Select a model to see what it is made of");
-            }
+            None => match view.available.iter().find(|one| one.name == selected) {
+                Some(one) => available_detail_ui(ui, one, view.fetch, actions),
+                None => drop(ui.weak("Select a model to see what it is made of")),
+            },
         }
     }
 
@@ -381,6 +412,17 @@ impl ModelsPanel {
             }
         });
     }
+}
+
+/// Says what is in the bin, with a button to take it out again.
+fn removed_ui(ui: &mut Ui, removed: &RemovedModel, actions: &mut Vec<ModelsAction>) {
+    ui.horizontal_centered(|ui| {
+        if ui.button(format!("Bring back {}", removed.id)).clicked() {
+            actions.push(ModelsAction::BringBack);
+        }
+        let text = format!("It is in the bin until that is emptied: {}", removed.frees);
+        ui.add(Label::new(RichText::new(text).weak()).truncate());
+    });
 }
 
 /// What a task does and how far it is, with a button to stop it.

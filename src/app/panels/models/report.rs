@@ -2,13 +2,19 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{Grid, Label, RichText, Ui};
+use eframe::egui::{Grid, Label, Rect, Response, RichText, Sense, Ui, Vec2, pos2, vec2};
 
 use crate::app::theme;
 use crate::app::widgets::field::problem_text_ui;
-use crate::core::Result;
+use crate::core::{Bytes, Result};
 use crate::models::Installed;
-use crate::plan::{MemoryFit, ModelReport, StageMemoryDocument};
+use crate::models::convert::ConversionReport;
+use crate::plan::{FittingLora, MemoryFit, ModelReport, StageMemoryDocument};
+
+/// Bytes of a MiB.
+const MEBIBYTE: f64 = 1048576.0;
+/// Size of a bar of memory in points.
+const BAR: Vec2 = vec2(180.0, 10.0);
 
 /// What was found out about a model in the background.
 #[derive(Clone, Debug)]
@@ -17,6 +23,17 @@ pub(in crate::app) struct ModelDetail {
     pub(in crate::app) report: Result<ModelReport>,
     /// Files of weights beside it.
     pub(in crate::app) files: Vec<PathBuf>,
+    /// What its conversion changed, if it was converted here.
+    pub(in crate::app) conversion: Option<Box<ConversionReport>>,
+    /// The LoRAs that fit it; `None` until they were looked at.
+    pub(in crate::app) loras: Option<Result<Vec<FittingLora>>>,
+}
+
+impl ModelDetail {
+    /// What `report` says, and nothing else yet.
+    pub(in crate::app) fn new(report: Result<ModelReport>) -> Self {
+        Self { report, files: Vec::new(), conversion: None, loras: None }
+    }
 }
 
 /// Draws the answers, or that they are being worked out.
@@ -75,14 +92,30 @@ fn memory_ui(ui: &mut Ui, title: &str, report: &ModelReport, stages: &[StageMemo
     ui.add_space(6.0);
     ui.strong(title);
     let largest = stages.iter().map(|stage| stage.peak_mb).fold(0.0, f64::max);
-    Grid::new(title).num_columns(2).striped(true).spacing([14.0, 4.0]).show(ui, |ui| {
+    Grid::new(title).num_columns(3).striped(true).spacing([14.0, 4.0]).show(ui, |ui| {
         for stage in stages {
             ui.label(stage.stage.name(report.experts > 1));
-            let text = RichText::new(format!("{:.0} MiB", stage.peak_mb));
+            let text = RichText::new(Bytes((stage.peak_mb * MEBIBYTE) as u64).to_string());
             let text = if stage.peak_mb >= largest { text.strong() } else { text };
-            let droppable = format!("{:.0} MiB of it the system can drop and read again", stage.droppable_mb);
-            ui.label(text).on_hover_text(droppable);
+            let droppable = Bytes((stage.droppable_mb * MEBIBYTE) as u64);
+            let droppable = format!("{droppable} of it the system can drop and read again");
+            ui.label(text).on_hover_text(&droppable);
+            bar_ui(ui, stage, largest).on_hover_text(droppable);
             ui.end_row();
         }
     });
+}
+
+/// A bar as long as the stage's memory beside that of the largest stage; what can be dropped is lighter.
+fn bar_ui(ui: &mut Ui, stage: &StageMemoryDocument, largest: f64) -> Response {
+    let (area, response) = ui.allocate_exact_size(BAR, Sense::hover());
+    let width = |mebibytes: f64| area.width() * (mebibytes / largest.max(f64::EPSILON)) as f32;
+    let part = |from: f32, to: f32| {
+        Rect::from_min_max(pos2(area.left() + from, area.top()), pos2(area.left() + to, area.bottom()))
+    };
+    let (all, needed) = (width(stage.peak_mb), width((stage.peak_mb - stage.droppable_mb).max(0.0)));
+    let colour = theme::stage_colour(ui, stage.stage);
+    ui.painter().rect_filled(part(0.0, all), 1.0, colour.gamma_multiply(0.45));
+    ui.painter().rect_filled(part(0.0, needed), 1.0, colour);
+    response
 }

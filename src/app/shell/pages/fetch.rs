@@ -61,6 +61,7 @@ fn available(data_dir: &Path, models_dir: Option<&Path>) -> Result<Vec<Available
     let model = |selection: Selection<'_>| AvailableModel {
         name: selection.folder_name(),
         modes: selection.item.modes.clone(),
+        precision: selection.variant.name.clone(),
         purpose: selection.item.purpose.clone(),
         licence: selection.item.licence.clone(),
         size: selection.size_words().unwrap_or_else(|| "known after the plan".to_owned()),

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::state::{PageAnswer, Purpose, RunningTask, TaskProgress};
-use crate::app::panels::models::{ModelTask, ModelsAction, RoleChoice};
+use crate::app::panels::models::{ModelTask, ModelsAction, RemovedModel, RoleChoice};
 use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
 use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Kind, Result, Secs, Utc, counted};
-use crate::library::move_to_bin;
+use crate::library::{move_to_bin, restore_from_bin};
 use crate::models::convert::{
     ConversionOptions, ConversionStep, ConversionTarget, convert_with, default_name,
 };
@@ -34,6 +34,10 @@ impl State {
                 }
             }
             ModelsAction::Remove(id) => self.remove_model(&id)?,
+            ModelsAction::BringBack => self.bring_back()?,
+            ModelsAction::Move(from, to) => {
+                self.page_work(move || PageAnswer::Moved(models::move_misplaced(&from, &to).map(|()| to)))?;
+            }
             ModelsAction::Reveal(path) => {
                 let folder =
                     if path.is_dir() { path } else { path.parent().map(Path::to_path_buf).unwrap_or(path) };
@@ -51,6 +55,14 @@ impl State {
                 for file in files {
                     self.open_file(file, Instant::now());
                 }
+            }
+            ModelsAction::LoraStrength(files, strength) => {
+                for lora in self.form.draft.loras.iter_mut().filter(|lora| files.contains(&lora.file)) {
+                    lora.strength = strength;
+                }
+            }
+            ModelsAction::DropLora(files) => {
+                self.form.draft.loras.retain(|lora| !files.contains(&lora.file));
             }
             ModelsAction::CheckLora(name) => self.check_lora(&name)?,
             ModelsAction::Describe(id) => self.describe_model(id)?,
@@ -161,8 +173,15 @@ impl State {
         check_removable(id, &jobs_that_need(&model, &removal, self.queue.iter()))?;
         self.page_work(move || {
             let removed = removal.paths.iter().try_for_each(|path| move_to_bin(path));
-            PageAnswer::Removed(removed.map(|()| format!("{} is in the bin: {}", model.id, removal.frees)))
+            let Removal { paths, frees, .. } = removal;
+            PageAnswer::Removed(removed.map(|()| RemovedModel { id: model.id, frees, paths }))
         })
+    }
+
+    /// Takes the model that was removed last out of the bin.
+    fn bring_back(&self) -> Result<()> {
+        let Some(RemovedModel { id, paths, .. }) = self.pages.removed.clone() else { return Ok(()) };
+        self.page_work(move || PageAnswer::BroughtBack(restore_from_bin(&paths).map(|()| id)))
     }
 
     /// Takes in what became of a task.
@@ -211,10 +230,13 @@ impl State {
                 self.notifications.add(Tone::Good, text, None);
                 self.scan_models();
             }
-            PageAnswer::Removed(removed) => {
-                let text = removed?;
-                self.notifications.add(Tone::Good, text, None);
-                self.scan_models();
+            PageAnswer::Removed(_) | PageAnswer::BroughtBack(_) | PageAnswer::Moved(_) => {
+                return self.take_moved_files(answer);
+            }
+            PageAnswer::LorasFitted(id, loras) => {
+                if let Some(detail) = self.pages.details.get_mut(&id) {
+                    detail.loras = Some(loras);
+                }
             }
             PageAnswer::LoraChecked(lora) => self.pages.checked_lora = Some(*lora),
             PageAnswer::Runtime(status) => self.pages.runtime = Some(status),
@@ -229,6 +251,29 @@ impl State {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Takes in what became of files that were moved: to the bin, out of it, or to where they are found.
+    fn take_moved_files(&mut self, answer: PageAnswer) -> Result<()> {
+        let text = match answer {
+            PageAnswer::Removed(removed) => {
+                let removed = removed?;
+                let text = format!("{} is in the bin: {}", removed.id, removed.frees);
+                self.pages.removed = Some(removed);
+                text
+            }
+            PageAnswer::BroughtBack(id) => {
+                let text = format!("{} is back", id?);
+                self.pages.removed = None;
+                text
+            }
+            PageAnswer::Moved(place) => format!("Moved to {}", place?.display()),
+            _ => return Ok(()),
+        };
+        self.notifications.add(Tone::Good, text, None);
+        self.read_manifest()?;
+        self.scan_models();
         Ok(())
     }
 

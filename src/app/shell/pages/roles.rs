@@ -10,7 +10,9 @@ use crate::app::shell::app::State;
 use crate::app::shell::notifications::Tone;
 use crate::app::widgets::chosen_files::ComponentRole;
 use crate::core::{ComponentFiles, Result};
-use crate::models::{Installed, RoleHints};
+use crate::models::convert::ConversionReport;
+use crate::models::{self, Installed, RoleHints};
+use crate::plan::fitting_loras;
 
 /// How deep below a model's folder files are looked for: `vae/FILE`, `models/vae/FILE`.
 const DEPTH: usize = 3;
@@ -22,8 +24,20 @@ impl State {
     pub(super) fn describe_model(&self, id: String) -> Result<()> {
         let Ok(model) = self.model(&id) else { return Ok(()) };
         let report = self.form.look_at_model(model.clone());
+        let (loras, files) = (self.pages.loras.clone(), self.chosen_files_of(&id));
+        let (data_dir, path, of) = (self.data_dir.clone(), model.path.clone(), id.clone());
         self.page_work(move || {
-            PageAnswer::Described(id, Box::new(ModelDetail { report: report(), files: files_beside(&model) }))
+            let detail = ModelDetail {
+                files: files_beside(&model),
+                conversion: ConversionReport::read(&model.path).map(Box::new),
+                ..ModelDetail::new(report())
+            };
+            PageAnswer::Described(id, Box::new(detail))
+        })?;
+        // after the answer above, because many LoRAs take their time
+        self.page_work(move || {
+            let opened = models::open_with(&path, RoleHints::new(Some(&data_dir), &files));
+            PageAnswer::LorasFitted(of, opened.map(|model| fitting_loras(&loras, &model)))
         })
     }
 

@@ -202,6 +202,9 @@ impl State {
             | PageAnswer::Verified(..)
             | PageAnswer::Converted(_)
             | PageAnswer::Removed(_)
+            | PageAnswer::BroughtBack(_)
+            | PageAnswer::Moved(_)
+            | PageAnswer::LorasFitted(..)
             | PageAnswer::LoraChecked(_)
             | PageAnswer::Described(..)
             | PageAnswer::RolesTried(..)
@@ -212,10 +215,10 @@ impl State {
             | PageAnswer::Fetched(_) => {
                 return self.take_model_answer(answer);
             }
+            PageAnswer::ModelsFolder(checked) => checked?,
             PageAnswer::Presets(changed, found) => self.take_presets(changed, found)?,
             PageAnswer::Bundle(bundle) => self.pages.bundle = Some(bundle),
             PageAnswer::SavedBundle(path) => self.saved_bundle(&path?),
-            PageAnswer::ModelsFolder(checked) => checked?,
             PageAnswer::DataFolder(chosen) => {
                 let chosen = chosen?;
                 let text = match &chosen {
@@ -265,9 +268,6 @@ fn preview(file: PathBuf, mut settings: Settings, data_dir: &Path) -> Result<Imp
     Ok(ImportPreview { file, imported, settings })
 }
 
-fn too_busy(what: &str) -> Error {
-    Error::new(Kind::Io, format!("{what}: too much is waiting for the disk"))
-        .remedy("Wait a moment, then try again")
 /// Fails if `folder` is no folder, which a person should know before they wonder where the models are.
 fn check_folder(folder: &Path) -> Result<()> {
     if folder.is_dir() {
@@ -277,4 +277,7 @@ fn check_folder(folder: &Path) -> Result<()> {
         .remedy("Correct the path of the models folder, or connect its disk and rescan the models"))
 }
 
+fn too_busy(what: &str) -> Error {
+    Error::new(Kind::Io, format!("{what}: too much is waiting for the disk"))
+        .remedy("Wait a moment, then try again")
 }

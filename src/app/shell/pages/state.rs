@@ -10,7 +10,7 @@ use super::fetch::{FetchPage, manifest_reading};
 use crate::app::background::idle_verify::IdleVerify;
 use crate::app::background::settings_watch::SettingsWatch;
 use crate::app::background::task::TaskThread;
-use crate::app::panels::models::{AvailableModel, ModelDetail, RoleChoice, RuntimeStatus};
+use crate::app::panels::models::{AvailableModel, ModelDetail, RemovedModel, RoleChoice, RuntimeStatus};
 use crate::app::panels::presets::PresetUndo;
 use crate::app::panels::settings::ImportPreview;
 use crate::app::widgets::chosen_files::ComponentRole;
@@ -19,7 +19,7 @@ use crate::library::DiagnosticsBundle;
 use crate::models::convert::Converted;
 use crate::models::fetch::FetchPlan;
 use crate::models::{Installed, OtherFile, VerifyReport};
-use crate::plan::ListedLora;
+use crate::plan::{FittingLora, ListedLora};
 use crate::presets::Preset;
 use crate::store::{LOG_FILE, LogLine};
 
@@ -56,14 +56,20 @@ pub(super) enum PageAnswer {
     Verified(String, Result<VerifyReport>),
     /// A model was converted.
     Converted(Result<Box<Converted>>),
-    /// A model was removed; says what became of it.
-    Removed(Result<String>),
+    /// A model was removed.
+    Removed(Result<RemovedModel>),
+    /// The removed model was brought back; its id.
+    BroughtBack(Result<String>),
+    /// A file was moved; where it is now.
+    Moved(Result<PathBuf>),
     /// The own presets were changed, which may have failed, and read.
     Presets(Option<Result<String>>, Result<(Vec<Preset>, Vec<Error>)>),
     /// A LoRA was checked against a model.
     LoraChecked(Box<ListedLora>),
     /// What a model can do and needs was found out.
     Described(String, Box<ModelDetail>),
+    /// The LoRAs that fit the model with this id were found.
+    LorasFitted(String, Result<Vec<FittingLora>>),
     /// A model was opened with files that a person chose.
     RolesTried(ComponentFiles, Box<Result<Installed>>),
     /// ONNX Runtime was looked at.
@@ -72,14 +78,14 @@ pub(super) enum PageAnswer {
     Installed(Result<(String, RuntimeStatus)>),
     /// The manifest was read.
     Available(Result<Vec<AvailableModel>>),
+    /// Whether the folder of models that was chosen is there.
+    ModelsFolder(Result<()>),
     /// The hub was asked for a model's files.
     Planned(Result<Box<FetchPlan>>),
     /// A fetch ended; its folder.
     Fetched(Result<PathBuf>),
     /// The data folder of the next start was chosen.
     DataFolder(Result<Option<PathBuf>>),
-    /// Whether the folder of models that was chosen is there.
-    ModelsFolder(Result<()>),
 }
 
 /// A task that is done with a model.
@@ -132,6 +138,8 @@ pub(in crate::app::shell) struct Pages {
     /// What takes minutes.
     pub(super) long_work: TaskThread<PageAnswer>,
     pub(super) task: Option<RunningTask>,
+    /// The model that was removed last and can be brought back.
+    pub(in crate::app::shell) removed: Option<RemovedModel>,
     pub(super) idle_verify: IdleVerify,
     pub(in crate::app::shell) fetch: FetchPage,
     /// Why files among the own presets are none.
@@ -182,6 +190,7 @@ impl Pages {
             work: TaskThread::start("pages", waker())?,
             long_work: TaskThread::start("models", waker())?,
             task: None,
+            removed: None,
             idle_verify: IdleVerify::default(),
             fetch: FetchPage::start(waker())?,
             invalid_presets: Vec::new(),
