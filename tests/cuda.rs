@@ -11,6 +11,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[path = "cuda/streamed.rs"]
+mod streamed;
+
 const MIB: u64 = 1 << 20;
 
 /// A data folder and the settings of the recorder.
@@ -426,56 +429,4 @@ fn an_int8_model_runs_on_the_device() {
     for wrong in ["invalid", "unexpected", "refused"] {
         assert_eq!(record.of(wrong).next(), None);
     }
-}
-
-/// With `--weights in-place`, the weights of the blocks travel to the device in every pass, and two of them are there at
-/// once.
-#[test]
-#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
-fn streamed_weights_take_the_memory_of_two_blocks() {
-    /// Weights of the matrices of a block of A14B in bf16.
-    const BLOCK: u64 = 2 * (8 * 5120 * 5120 + 2 * 5120 * 13824);
-    const STEPS: u64 = 2;
-    let maker = Card::new();
-    let streamed = |layers: u64| {
-        let model = synthetic_in(&maker, "t2v-A14B", "bf16", &layers.to_string());
-        let run = |weights: &str| {
-            let clip = ["--model", model.to_str().unwrap(), "--size", "64x64", "--frames", "1"];
-            let steps = ["--steps", "2", "--guidance", "1", "--boundary", "0", "--weights", weights];
-            let card = Card::new();
-            let run = card.generate(&[&clip[..], &steps].concat());
-            assert!(run.status.success(), "{}", errors(&run));
-            card.record()
-        };
-        let (record, loaded) = (run("in-place"), run("packed"));
-        let uploaded: u64 = record.of("upload").filter_map(|bytes| bytes.parse::<u64>().ok()).sum();
-        // each pass reads every block, and the first of the next pass
-        let expected = BLOCK * (STEPS * layers + 1);
-        assert!((expected..expected * 101 / 100).contains(&uploaded), "{uploaded} of {expected}");
-        // only what is loaded once
-        assert_eq!(record.large_pageable_copies(), loaded.large_pageable_copies());
-        record.peak()
-    };
-    let (few, many) = (streamed(3), streamed(6));
-    assert!(many < few + BLOCK / 20, "{few} {many}");
-}
-
-#[test]
-#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
-fn the_memory_of_streamed_weights_is_forecast() {
-    let card = Card::new();
-    let model = synthetic_in(&card, "t2v-A14B", "bf16", "2");
-    let clip =
-        ["--model", model.to_str().unwrap(), "--size", "832x480", "--frames", "81", "--vae-tile", "128"];
-    let steps = ["--steps", "1", "--guidance", "1", "--boundary", "0", "--weights", "in-place"];
-    let run = card.generate(&[&clip[..], &steps].concat());
-    assert!(run.status.success(), "{}", errors(&run));
-    let dry_run = ["generate", "a", "--provider", "cuda", "--dry-run", "--json"];
-    let plan = card.run(&[&dry_run[..], &clip, &steps].concat());
-    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
-    let stages = plan["device"].as_array().unwrap();
-    let forecast = stages.iter().filter_map(|stage| stage["peak_mb"].as_f64()).fold(0.0, f64::max);
-    let share = card.record().peak() as f64 / (forecast * MIB as f64);
-    // the rest is the margin, and the context, which the recorder has not
-    assert!((0.75..0.95).contains(&share), "{share} of {forecast} MiB");
 }

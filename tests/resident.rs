@@ -111,6 +111,26 @@ fn weights_that_are_read_in_place_stay_valid() {
     assert_eq!(loaded(&packed), ALL);
 }
 
+/// A job whose weights are read a block at a time makes the video of one whose weights are all loaded, and says so.
+#[test]
+fn streamed_weights_give_the_same_bytes_on_the_cpu() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |name: &str, weights| {
+        let job = job(dir.path(), name, &toy(), "a red circle moves right");
+        let draft = Draft { weights, ..job.draft.clone() };
+        outcome(&common::worker(), JobSpec { draft, ..job })
+    };
+    let streamed = with("streamed.mp4", WeightsChoice::Streamed);
+    let said = |component: &str| {
+        let words =
+            format!("The {component}'s weights are read from their files in every pass, a block at a time");
+        streamed.optimizations.iter().any(|said| said.starts_with(&words))
+    };
+    assert!(said("text encoder") && said("transformer"), "{:?}", streamed.optimizations);
+    let packed = with("packed.mp4", WeightsChoice::Packed);
+    assert_eq!(common::frames(&streamed.output), common::frames(&packed.output));
+}
+
 #[test]
 fn a_failure_and_a_pause_that_frees_memory_drop_everything() {
     let dir = tempfile::tempdir().unwrap();

@@ -96,13 +96,16 @@ pub enum PrecisionChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsChoice {
-    /// Packed if that leaves half of the free memory to everything else, otherwise in place. On a GPU, packed if that
-    /// fits into its free memory.
+    /// Packed if that leaves half of the free memory to everything else, otherwise in place, or streamed where weights of
+    /// 16 bits become fp32. On a GPU, packed if that fits into its free memory, otherwise streamed.
     #[default]
     Auto,
     /// A packed copy of the weights in memory; faster.
     Packed,
-    /// Memory-mapped from the checkpoint files; the system may evict and reread the pages. A GPU gets the weights of one
-    /// transformer block at a time, in every pass.
+    /// Memory-mapped from the checkpoint files; the system may evict and reread the pages. Streamed where that is not
+    /// possible: to a GPU, and where weights of 16 bits become fp32.
     InPlace,
+    /// Read from the checkpoint files a block at a time, in every pass of the transformers and of the text encoder, while
+    /// the block before computes.
+    Streamed,
 }

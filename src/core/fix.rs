@@ -23,6 +23,8 @@ pub enum Fix {
     TimeLimit(Option<Secs>),
     /// Read weights from their files in place: slower, the same video.
     WeightsInPlace,
+    /// Give the device the weights block by block in every pass: slower, the same video.
+    StreamWeights,
     /// Use another execution provider: nearly the same video.
     Provider(ProviderChoice),
     /// Use VAE tiles of this size in pixels: nearly the same video.
@@ -60,6 +62,7 @@ impl Fix {
             }
             Self::Together(fixes) => fixes.iter().for_each(|fix| fix.apply(draft)),
             Self::WeightsInPlace => draft.weights = WeightsChoice::InPlace,
+            Self::StreamWeights => draft.weights = WeightsChoice::Streamed,
             Self::Provider(provider) => {
                 draft.provider = *provider;
                 // the CPU has no kernels for these precisions, and the job would be rejected
@@ -120,6 +123,7 @@ impl Fix {
             | Self::WithoutCache
             | Self::TimeLimit(_)
             | Self::WeightsInPlace
+            | Self::StreamWeights
             | Self::VaeTile(_) => true,
             Self::Together(fixes) => fixes.iter().all(Self::keeps_latents),
             _ => false,
@@ -148,6 +152,9 @@ impl fmt::Display for Fix {
             Self::TimeLimit(None) => f.write_str("use no time limit"),
             Self::TimeLimit(Some(limit)) => write!(f, "use a time limit of {limit}"),
             Self::WeightsInPlace => f.write_str("read weights from disk instead of memory"),
+            Self::StreamWeights => {
+                f.write_str("stream the weights block by block instead of loading them all")
+            }
             Self::Provider(ProviderChoice::Cpu) => f.write_str("run on the CPU"),
             Self::Provider(choice) => match choice.provider() {
                 Some(provider) => write!(f, "run on {provider}"),

@@ -13,9 +13,10 @@ pub enum Prepack {
     /// A packed copy of each matrix in memory.
     #[default]
     Packed,
-    /// The memory-mapped bytes of the file; for a GPU, the weights of a transformer are streamed from there, a block
-    /// at a time.
+    /// The memory-mapped bytes of the file.
     InPlace,
+    /// The weights of two blocks at a time, read from the file while a block computes ([`super::StreamedSession`]).
+    Streamed,
 }
 
 /// What ONNX Runtime does with the memory of intermediate values that are no longer needed.
@@ -32,8 +33,8 @@ pub enum Arena {
 }
 
 impl Prepack {
-    /// The placement for a choice: `Auto` packs if that leaves half of the free memory to everything else (a quarter for
-    /// int4), and also if the free memory is unknown.
+    /// The placement for a choice, in one piece: `Auto` packs if that leaves half of the free memory to everything else (a
+    /// quarter for int4), and also if the free memory is unknown.
     pub fn choose(
         choice: WeightsChoice,
         weights: Bytes,
@@ -42,7 +43,7 @@ impl Prepack {
     ) -> Self {
         let quarters = if quantisation == Some(Quantisation::Int4) { 3 } else { 2 };
         match (choice, free) {
-            (WeightsChoice::InPlace, _) => Self::InPlace,
+            (WeightsChoice::InPlace | WeightsChoice::Streamed, _) => Self::InPlace,
             (WeightsChoice::Auto, Some(free)) if weights.0 > free.0 / 4 * quarters => Self::InPlace,
             _ => Self::Packed,
         }

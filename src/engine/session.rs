@@ -93,7 +93,7 @@ impl Session {
             if settings.threads > 0 {
                 builder = builder.with_intra_threads(settings.threads)?;
             }
-            if settings.prepack == Prepack::InPlace {
+            if settings.prepack != Prepack::Packed {
                 builder = builder.with_config_entry("session.disable_prepacking", "1")?;
             }
             // the CPU dequantises fp8 weights once, when the session is made; on a GPU 8-bit weights stay what they are

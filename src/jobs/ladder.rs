@@ -30,7 +30,7 @@ pub(crate) struct Failed {
     pub(crate) provider: Provider,
     /// The longer side of what the VAE takes at once, in pixels; none if it cannot work in tiles.
     pub(crate) vae_tile: Option<u32>,
-    /// Whether the weights of the stage were packed, so that reading them in place needs less memory.
+    /// Whether the weights of the stage were packed, so that reading them in place or streaming them needs less memory.
     pub(crate) is_packed: bool,
     /// Whether prompt or images were taken from the cache of encoded tensors.
     pub(crate) used_cache: bool,
@@ -115,8 +115,12 @@ fn memory(failed: Failed, draft: &Draft, tried: &[Fix], fallback: Option<Vec<Fix
     if uses_vae {
         rungs.extend(smaller_tile(failed, tried).map(|tile| vec![Fix::VaeTile(tile)]));
     }
-    if failed.is_packed && failed.provider == Provider::Cpu && (failed.stage == Stage::Text || denoises) {
-        rungs.push(vec![Fix::WeightsInPlace]);
+    if failed.is_packed && (failed.stage == Stage::Text || denoises) {
+        match failed.provider {
+            Provider::Cpu => rungs.push(vec![Fix::WeightsInPlace]),
+            Provider::Cuda => rungs.push(vec![Fix::StreamWeights]),
+            _ => {}
+        }
     }
     // the first failure drops the sessions that earlier stages and jobs left loaded; after another change that is done
     if tried.is_empty() {
@@ -227,7 +231,8 @@ mod tests {
             let longest = draft.size.width.max(draft.size.height);
             let failed = Failed {
                 vae_tile: can_tile.then(|| draft.vae_tile.unwrap_or(longest).min(longest)),
-                is_packed: failed.is_packed && draft.weights != WeightsChoice::InPlace,
+                is_packed: failed.is_packed
+                    && matches!(draft.weights, WeightsChoice::Auto | WeightsChoice::Packed),
                 provider: match draft.provider {
                     ProviderChoice::Cpu => Provider::Cpu,
                     ProviderChoice::Cuda => Provider::Cuda,
@@ -273,6 +278,12 @@ mod tests {
                 "use 10 steps, remove the LoRAs",
             ]
         );
+        // a card reads nothing from disk
+        let on_card = Failed { provider: Provider::Cuda, stage: Stage::DenoiseHigh, ..ON_CPU };
+        assert_eq!(
+            climb_with(on_card, draft(), None),
+            ["stream the weights block by block instead of loading them all"]
+        );
         // neither size nor steps nor LoRAs matter to the text encoder
         assert_eq!(
             climb(Kind::OutOfMemory, Stage::Text, large()),
@@ -295,8 +306,8 @@ mod tests {
 
     #[test]
     fn a_rung_that_would_do_nothing_there_is_left_out() {
-        let on_card = Failed { provider: Provider::Cuda, stage: Stage::DenoiseHigh, ..ON_CPU };
-        assert_eq!(climb_with(on_card, draft(), None), ["retry unchanged"]);
+        let plugin = Failed { provider: Provider::Rtx, stage: Stage::DenoiseHigh, ..ON_CPU };
+        assert_eq!(climb_with(plugin, draft(), None), ["retry unchanged"]);
         let in_place = Failed { is_packed: false, stage: Stage::DenoiseHigh, ..ON_CPU };
         assert_eq!(climb_with(in_place, draft(), None), ["retry unchanged"]);
         // an exported VAE takes the whole clip

@@ -18,7 +18,7 @@ use super::reporter::Reporter;
 use super::schedule::{solver, split};
 use super::step_cache::StepCache;
 use crate::core::{Error, Expert, GenRequest, Kind, Provider, Result, Secs, Stage};
-use crate::engine::Runtime;
+use crate::engine::{Prepack, Runtime};
 use crate::wan::tiles::Tiling;
 use crate::wan::{Checkpoint, VaeSplit, noise};
 
@@ -82,8 +82,8 @@ impl Pipeline<'_> {
                     context.reporter.note(self.about_engines());
                 }
             }
-            if networks.is_in_place() {
-                self.report_in_place(&mut context.reporter);
+            for (component, prepack) in networks.slower() {
+                self.report_unpacked(component, prepack, &mut context.reporter);
             }
             let preview = if has_preview { preview_map(self.loader(), context)? } else { None };
             Ok(Prepared { networks, preview })
@@ -210,16 +210,20 @@ impl Pipeline<'_> {
         Loader { runtime, checkpoint, compute, memory, threads, profile }
     }
 
-    /// Reports that the weights of the transformer are not packed, which is slower.
-    fn report_in_place(&self, reporter: &mut Reporter<'_>) {
-        let weights = self.memory.of(ComponentId::Transformer).weights;
-        let available = self.memory.available;
-        let (how, of) = match self.compute.device.provider {
-            Provider::Cuda => ("are streamed to the GPU in every pass, a block at a time", "its memory"),
+    /// Reports that the weights of a component are not packed, which is slower.
+    fn report_unpacked(&self, component: ComponentId, prepack: Prepack, reporter: &mut Reporter<'_>) {
+        let weights = self.memory.of(component).weights;
+        let (how, of) = match (prepack, self.compute.device.provider) {
+            (Prepack::Streamed, Provider::Cuda) => {
+                ("are streamed to the GPU in every pass, a block at a time", "its memory")
+            }
+            (Prepack::Streamed, _) => {
+                ("are read from their files in every pass, a block at a time", "memory")
+            }
             _ => ("are read from their files in place", "memory"),
         };
-        let free = available.map(|free| format!(", {free} of {of} are free")).unwrap_or_default();
-        reporter.optimization(format!("The transformer's weights {how} ({weights}{free})"));
+        let free = self.memory.available.map(|free| format!(", {free} of {of} are free")).unwrap_or_default();
+        reporter.optimization(format!("The {component}'s weights {how} ({weights}{free})"));
     }
 
     /// Size of the VAE's tiles in latent cells; none if it takes a frame in one piece or in bands.

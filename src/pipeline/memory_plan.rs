@@ -72,8 +72,10 @@ pub struct ComponentNeeds {
     pub num_stages: u32,
     /// Its memory if its weights are packed, on a GPU if all of them are loaded.
     pub packed: Footprint,
-    /// Its memory if its weights are read in place, on a GPU if they are streamed.
+    /// Its memory if its weights are read in place.
     pub in_place: Footprint,
+    /// Its memory if its weights are streamed; `None` if they cannot be.
+    pub streamed: Option<Footprint>,
 }
 
 /// What a job needs, and what there is.
@@ -167,7 +169,9 @@ impl MemoryPlan {
 }
 
 impl MemoryNeeds {
-    /// Weights for a GPU are packed if they fit, and streamed to CUDA if not, unless the request says something else.
+    /// Weights for a GPU are packed if they fit, and streamed to CUDA if not, unless the request says something else. The CPU
+    /// reads weights in place that are not packed, and streams those that it would have to convert: converted ones are no
+    /// pages of a file.
     ///
     /// An int8 text encoder multiplies a few hundred rows at most with each matrix, and only where an embedding is not
     /// known already. Measured with the whole UMT5, two cores: packing takes 4.9 s of one core and 4.6 GB, and saves 0.3
@@ -181,7 +185,13 @@ impl MemoryNeeds {
                 if is_auto && is_int8 && one.component == ComponentId::TextEncoder {
                     return Prepack::InPlace;
                 }
-                Prepack::choose(self.weights, one.weights, self.quantisation, self.available)
+                let prepack = Prepack::choose(self.weights, one.weights, self.quantisation, self.available);
+                let is_asked = self.weights == WeightsChoice::Streamed;
+                let streams = |streamed: Footprint| is_asked || streamed.needed < one.in_place.needed;
+                match one.streamed {
+                    Some(streamed) if prepack == Prepack::InPlace && streams(streamed) => Prepack::Streamed,
+                    _ => prepack,
+                }
             }
             Provider::Cuda => self.packed_or_streamed(one),
             _ => Prepack::choose(self.weights, one.weights, self.quantisation, None),
@@ -193,16 +203,17 @@ impl MemoryNeeds {
         let streams = match self.weights {
             WeightsChoice::Auto => is_too_large,
             WeightsChoice::Packed => false,
-            WeightsChoice::InPlace => true,
+            WeightsChoice::InPlace | WeightsChoice::Streamed => true,
         };
-        // only what needs less memory then can be streamed
-        if streams && one.in_place.needed < one.packed.needed { Prepack::InPlace } else { Prepack::Packed }
+        let needs_less = one.streamed.is_some_and(|streamed| streamed.needed < one.packed.needed);
+        if streams && needs_less { Prepack::Streamed } else { Prepack::Packed }
     }
 
     fn footprint(&self, one: &ComponentNeeds) -> Footprint {
         match self.prepack(one) {
             Prepack::Packed => one.packed,
             Prepack::InPlace => one.in_place,
+            Prepack::Streamed => one.streamed.unwrap_or(one.packed),
         }
     }
 
@@ -251,6 +262,7 @@ mod tests {
             num_stages: 1,
             packed: footprint(gib * GIB),
             in_place: footprint(0),
+            streamed: (!matches!(component, VaeEncoder | VaeDecoder)).then(|| footprint(GIB / 2)),
         }
     }
 
@@ -316,9 +328,29 @@ mod tests {
             [TextEncoder, Transformer].map(|id| MemoryPlan::choose(&needs).of(id).prepack)
         };
         assert_eq!(on_gpu(9, WeightsChoice::Auto), [Prepack::Packed; 2]);
-        assert_eq!(on_gpu(8, WeightsChoice::Auto), [Prepack::Packed, Prepack::InPlace]);
+        assert_eq!(on_gpu(8, WeightsChoice::Auto), [Prepack::Packed, Prepack::Streamed]);
+        assert_eq!(on_gpu(4, WeightsChoice::Auto), [Prepack::Streamed; 2]);
         assert_eq!(on_gpu(8, WeightsChoice::Packed), [Prepack::Packed; 2]);
-        assert_eq!(on_gpu(99, WeightsChoice::InPlace), [Prepack::InPlace; 2]);
+        assert_eq!(on_gpu(99, WeightsChoice::InPlace), [Prepack::Streamed; 2]);
+        assert_eq!(on_gpu(99, WeightsChoice::Streamed), [Prepack::Streamed; 2]);
+    }
+
+    #[test]
+    fn the_cpu_streams_what_it_would_convert_and_what_it_is_asked_to() {
+        let prepack = |weights, converted: bool| {
+            let mut needs = MemoryNeeds { weights, ..needs(Some(15)) };
+            for one in needs.components.iter_mut().filter(|_| converted) {
+                one.in_place = one.packed;
+            }
+            let plan = MemoryPlan::choose(&needs);
+            [TextEncoder, Transformer, VaeDecoder].map(|id| plan.of(id).prepack)
+        };
+        let (packed, in_place, streamed) = (Prepack::Packed, Prepack::InPlace, Prepack::Streamed);
+        assert_eq!(prepack(WeightsChoice::Auto, true), [packed, streamed, packed]);
+        assert_eq!(prepack(WeightsChoice::Auto, false), [packed, in_place, packed]);
+        assert_eq!(prepack(WeightsChoice::InPlace, true), [streamed, streamed, in_place]);
+        assert_eq!(prepack(WeightsChoice::Streamed, false), [streamed, streamed, in_place]);
+        assert_eq!(prepack(WeightsChoice::Packed, true), [packed; 3]);
     }
 
     #[test]

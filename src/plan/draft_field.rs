@@ -220,6 +220,7 @@ pub fn weights(choice: WeightsChoice) -> &'static str {
         WeightsChoice::Auto => "auto",
         WeightsChoice::Packed => "packed",
         WeightsChoice::InPlace => "in place",
+        WeightsChoice::Streamed => "streamed",
     }
 }
 

@@ -51,7 +51,8 @@ pub(crate) fn ran_with(
         // convolutions are never packed
         _ => None,
     };
-    let is_packed = match component.filter(|_| is_built && provider == Provider::Cpu) {
+    let can_be_unpacked = is_built && matches!(provider, Provider::Cpu | Provider::Cuda);
+    let is_packed = match component.filter(|_| can_be_unpacked) {
         Some(one) => {
             // where the repacked weights are does not matter here
             let model = RepackedModel::plan(model, &compute, &std::env::temp_dir()).ok()?;

@@ -57,18 +57,32 @@ fn memory_finding(facts: &PreflightFacts<'_>) -> Option<Finding> {
             );
             (Severity::Warning, message)
         }
-        Fit::Slow => {
-            let message = format!(
-                "The model does not fit in memory: {peak} needed, {free} free; the run will be slow because weights are read from disk in every step"
-            );
-            (Severity::Warning, message)
-        }
+        Fit::Slow => (Severity::Warning, slow(facts, peak, free)),
         Fit::Fits if with_margin > free => {
             (Severity::Note, format!("Little memory to spare: up to {peak} needed, {free} free"))
         }
-        Fit::Fits => return None,
+        Fit::Fits => {
+            let stored = fixes::streamed_bytes(facts)?;
+            let message = format!(
+                "The transformer's weights ({stored}) are read from their files block by block in every step, which is slower than from memory"
+            );
+            (Severity::Note, message)
+        }
     };
     Some(memory_finding_with_fixes(facts, severity, message))
+}
+
+/// Why a run on the CPU reads from disk in every step.
+fn slow(facts: &PreflightFacts<'_>, peak: Bytes, free: Bytes) -> String {
+    let left = Bytes(free.0.saturating_sub(peak.0));
+    match fixes::streamed_from_disk(facts, left) {
+        Some(stored) => format!(
+            "The model does not fit in memory: up to {peak} needed, {free} free; the run will be slow because the transformer's weights ({stored}) are read from disk block by block in every step"
+        ),
+        None => format!(
+            "The model does not fit in memory: {peak} needed, {free} free; the run will be slow because weights are read from disk in every step"
+        ),
+    }
 }
 
 /// A finding about memory with the fixes that remove it, or with what else would if none does.

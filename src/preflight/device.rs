@@ -10,14 +10,15 @@ use super::check::memory_finding_with_fixes;
 use super::facts::PreflightFacts;
 use super::fixes::Fit;
 use super::memory_plan::StageCost;
+use super::placement::{Placement, placement};
 use super::size::{ComponentSize, EightBitPart};
+use super::streamed::Ends;
 use super::vae::{Chunk, decoder_chunk, encoder_chunk};
 use super::{fixes, memory, memory_plan};
 use crate::core::{Bytes, Finding, Mode, Provider, Resolution, Severity, Stage, Subject};
-use crate::engine::Prepack;
 use crate::pipeline::ComponentId;
 use crate::wan::tiles::Tiling;
-use crate::wan::{TransformerConfig, VaeSplit, vae_cost};
+use crate::wan::{VaeSplit, vae_cost};
 
 /// Bytes of an fp32 value, the unit in which weights and values of the VAE are counted before conversion.
 const F32: u64 = 4;
@@ -40,8 +41,6 @@ const MARGIN_PERCENT: u64 = 20;
 /// change places; the decoder, which takes one tile through the whole clip, has none.
 const VAE_LIVE_PERCENT: u64 = 210;
 const VAE_CACHES_PERCENT: u64 = 120;
-/// Blocks whose weights are on the device at once if they are streamed: one computes, one is read.
-const SLOTS: u64 = 2;
 /// Tiles of the VAE are tried in steps of this part of the longer side.
 const TILE_STEPS: u32 = 8;
 
@@ -67,14 +66,20 @@ pub struct ValueBytes {
     pub vae: u64,
 }
 
-/// Memory that every stage needs on the device, margin included, if the transformers' weights are `streamed` or not.
+/// Memory that every stage needs on the device, margin included, if the weights of text encoder and transformers are
+/// `streamed` or not.
 pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: bool) -> Vec<StageCost> {
     let PreflightFacts { request, model, .. } = facts;
     let ValueBytes { text_encoder: text_bytes, transformer: dit_bytes, vae: vae_bytes } = device.value_bytes;
     let text = TEXT_TOKENS * F32 * (6 * model.text.d_model as u64 + 3 * model.text.d_ff as u64);
     let text = text + dequantised(model.text_encoder, text_bytes);
-    let text_weights = weights(model.text_encoder, text_bytes) + model.text_table.0;
-    let mut stages = vec![stage(Stage::Text, text_weights, text)];
+    let text_weights = weights(model.text_encoder, text_bytes);
+    let held = if streamed {
+        Ends::of_text_encoder(&model.text).held_on_gpu(text_weights, text_bytes)
+    } else {
+        text_weights
+    };
+    let mut stages = vec![stage(Stage::Text, held + model.text_table.0, text)];
     let tiles = memory::tiling(facts);
     let other_tiles = tiles.count() as u64 - 1;
     if request.starts_from_image() {
@@ -98,9 +103,8 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: b
             let loras = loras.0 / F32 * dit_bytes;
             let values = loras + block + dequantised(component, dit_bytes);
             let all = weights(component, dit_bytes);
-            let is_streamed = streamed && model.exported.is_none();
-            let (held, more) = if is_streamed {
-                let held = held_of_streamed(all, &model.transformer, dit_bytes);
+            let (held, more) = if streamed {
+                let held = Ends::of_transformer(&model.transformer).held_on_gpu(all, dit_bytes);
                 (held, tokens * STREAMED_WIDTHS * width * F32)
             } else {
                 (all, 0)
@@ -116,20 +120,6 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, device: DeviceFacts, streamed: b
 fn weights(component: ComponentSize, value_bytes: u64) -> u64 {
     let EightBitPart { stored, loaded, .. } = component.eight_bit;
     stored.0 + component.loaded.0.saturating_sub(loaded.0) / F32 * value_bytes
-}
-
-/// Bytes of the weights of a transformer that are on the device at once if they are streamed: two blocks, and what is
-/// before and behind the blocks.
-fn held_of_streamed(all: u64, config: &TransformerConfig, value_bytes: u64) -> u64 {
-    let width = config.width() as u64;
-    let timestep = config.freq_dim as u64 * width + width * width;
-    let projections = 6 * width * width + config.text_dim as u64 * width + width * width;
-    let patch: u64 = config.patch_size.iter().map(|&side| side as u64).product();
-    let ends = patch * (config.in_channels + config.channels_out()) as u64 * width;
-    // the embedding of the timestep is computed in fp32
-    let held = timestep * F32 + (projections + ends) * value_bytes;
-    let blocks = all.saturating_sub(held) * SLOTS / config.num_layers.max(1) as u64;
-    (held + blocks).min(all)
 }
 
 /// Bytes of the largest 8-bit matrix while it is dequantised: in fp32, and in the type that computes.
@@ -197,18 +187,29 @@ fn streaming(facts: &PreflightFacts<'_>) -> Option<Finding> {
     if facts.provider != Provider::Cuda {
         return None;
     }
+    let Some((Placement::Streamed(components), _)) = placement(facts) else { return None };
     let plan = memory_plan::memory_plan(facts);
-    let experts = [ComponentId::Transformer, ComponentId::Transformer2].map(|expert| plan.of(expert));
-    let streamed = experts.iter().filter(|expert| expert.prepack == Prepack::InPlace);
-    let weights = streamed.map(|expert| expert.weights).max()?;
-    let short = facts.free_memory.filter(|free| *free < weights);
+    let (text, experts): (Vec<_>, Vec<_>) =
+        components.into_iter().partition(|component| *component == ComponentId::TextEncoder);
+    let weights = |of: Vec<ComponentId>| of.into_iter().map(|component| plan.of(component).weights).max();
+    let (expert, text) = (weights(experts), weights(text));
+    let what = match (expert, text) {
+        (Some(expert), None) => {
+            format!("the transformer's weights ({expert}) block by block in every step")
+        }
+        (None, Some(text)) => format!("the text encoder's weights ({text}) block by block for each prompt"),
+        (Some(expert), Some(text)) => format!(
+            "the transformer's weights ({expert}) block by block in every step and the text encoder's ({text}) for each prompt"
+        ),
+        (None, None) => return None,
+    };
+    let short = facts.free_memory.filter(|free| Some(*free) < expert.max(text));
     let (severity, from) = match short {
         None => (Severity::Note, "from main memory".to_owned()),
         Some(free) => {
             (Severity::Warning, format!("from disk, because {free} of main memory are free; that is slow"))
         }
     };
-    let message =
-        format!("The GPU gets the transformer's weights ({weights}) block by block in every step, {from}");
+    let message = format!("The GPU gets {what}, {from}");
     Some(Finding { severity, subject: Subject::Memory, message, fixes: Vec::new(), figures: Vec::new() })
 }

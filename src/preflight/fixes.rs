@@ -1,6 +1,7 @@
 //! Fixes that make a run fit: each one offered was tried on the estimate itself, and removes what it is offered for.
 
 use super::facts::PreflightFacts;
+use super::memory::experts;
 use super::memory_plan;
 use super::report::StageMemory;
 use super::size::{ComponentSize, EightBitPart, ModelSize};
@@ -8,6 +9,8 @@ use crate::core::{
     Bytes, Fix, FrameCount, GenRequest, Provider, ProviderChoice, Quantisation, Resolution, StepCount,
     WeightsChoice,
 };
+use crate::engine::Prepack;
+use crate::pipeline::ComponentId;
 use crate::wan::vae_cost;
 
 /// Maximum number of fixes in a finding.
@@ -64,7 +67,7 @@ pub(super) fn fit(facts: &PreflightFacts<'_>) -> Option<(Fit, Bytes)> {
     }
     let free = facts.free_memory?;
     let fit = if peak <= free {
-        Fit::Fits
+        if streamed_from_disk(facts, Bytes(free.0 - peak.0)).is_some() { Fit::Slow } else { Fit::Fits }
     } else if undroppable <= free {
         Fit::Slow
     } else if estimate_with(facts, &Fix::WeightsInPlace, peaks).1 <= free {
@@ -73,6 +76,21 @@ pub(super) fn fit(facts: &PreflightFacts<'_>) -> Option<(Fit, Bytes)> {
         Fit::Blocked
     };
     Some((fit, peak))
+}
+
+/// Bytes that a step reads of a transformer's files if the CPU streams them, and if the memory that is `left` to the system
+/// cannot keep them.
+pub(super) fn streamed_from_disk(facts: &PreflightFacts<'_>, left: Bytes) -> Option<Bytes> {
+    let stored = streamed_bytes(facts)?;
+    (stored > left).then_some(stored)
+}
+
+/// Bytes that a step reads of a transformer's files if the CPU streams them.
+pub(super) fn streamed_bytes(facts: &PreflightFacts<'_>) -> Option<Bytes> {
+    let plan = memory_plan::memory_plan(facts);
+    let is_streamed = |component| plan.of(component).prepack == Prepack::Streamed;
+    let experts = [ComponentId::Transformer, ComponentId::Transformer2].into_iter().zip(experts(facts.model));
+    experts.filter(|(component, _)| is_streamed(*component)).map(|(_, expert)| expert.stored).max()
 }
 
 /// What a run needs and what it may take.
@@ -133,8 +151,8 @@ fn kinds(facts: &PreflightFacts<'_>) -> Vec<Vec<Fix>> {
     let on_cpu = facts.provider.uses_host_memory();
     let is_built = model.exported.is_none();
     let needs_less_in_place = is_built && (on_cpu || facts.provider == Provider::Cuda);
-    let in_place =
-        (needs_less_in_place && request.weights != WeightsChoice::InPlace).then_some(Fix::WeightsInPlace);
+    let is_packed = matches!(request.weights, WeightsChoice::Auto | WeightsChoice::Packed);
+    let in_place = (needs_less_in_place && is_packed).then(|| unpacked(facts));
     let no_loras = (facts.loras != [Bytes(0); 2]).then_some(Fix::NoLoras);
     let cpu = (!on_cpu).then_some(Fix::Provider(ProviderChoice::Cpu));
     let mut kinds = vec![Vec::from_iter(in_place), if is_built { tiles.collect() } else { Vec::new() }];
@@ -142,6 +160,16 @@ fn kinds(facts: &PreflightFacts<'_>) -> Vec<Vec<Fix>> {
     kinds.extend([Vec::from_iter(cpu), Vec::from_iter(no_loras), fewer_frames(facts), smaller_sizes(facts)]);
     kinds.retain(|kind| !kind.is_empty());
     kinds
+}
+
+/// The change that keeps most weights out of the memory that computes. The CPU streams those that it would have to convert.
+fn unpacked(facts: &PreflightFacts<'_>) -> Fix {
+    let converts = |expert: &ComponentSize| expert.mapped.0 < expert.loaded.0 / 2;
+    if facts.provider.uses_host_memory() && !facts.model.transformers.iter().any(converts) {
+        Fix::WeightsInPlace
+    } else {
+        Fix::StreamWeights
+    }
 }
 
 /// Calls `found` with every choice of `count` kinds, in order.
@@ -272,6 +300,7 @@ impl After<'_> {
     fn apply(&mut self, fix: &Fix) {
         match fix {
             Fix::WeightsInPlace => self.request.weights = WeightsChoice::InPlace,
+            Fix::StreamWeights => self.request.weights = WeightsChoice::Streamed,
             Fix::VaeTile(size) => self.request.vae_tile = Some(*size),
             Fix::Steps(steps) => {
                 let before = self.request.steps.0.max(1);

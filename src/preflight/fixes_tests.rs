@@ -33,21 +33,21 @@ pub(super) fn published() -> ModelSize {
 fn the_full_size_model_on_a_small_machine_is_offered_what_fits_and_nothing_else() {
     let (asked, model) = (request(832, 480, 81), published());
     let memory = about(&facts(&asked, &model, 19), Subject::Memory).unwrap();
-    assert_eq!(memory.severity, Severity::Blocker);
+    assert_eq!(memory.severity, Severity::Warning);
     let words = memory.suggestions();
-    // neither fewer frames nor a smaller size make room for 57 GB of weights
+    // neither fewer frames nor a smaller size keep 28.6 GB of weights in memory
     assert!(
-        words[0].starts_with("convert the model to int8 (\"wandeck models convert t2v-A14B"),
+        words[0].starts_with("convert the model to int4 (\"wandeck models convert t2v-A14B"),
         "{words:?}"
     );
-    assert!(words[0].contains(" and reads the rest from disk in every step, slow"), "{words:?}");
-    assert!(words[1].contains("to int4") && words[1].ends_with("GiB, fits"), "{words:?}");
+    assert!(words[0].ends_with("GiB, fits"), "{words:?}");
     let roomy = about(&facts(&asked, &model, 22), Subject::Memory).unwrap();
+    assert!(roomy.suggestions()[0].contains("to int8"), "{:?}", roomy.suggestions());
     assert!(roomy.suggestions()[0].ends_with(" GiB, fits"), "{:?}", roomy.suggestions());
     assert!(!memory.fixes.iter().any(|fix| matches!(fix, Fix::Frames(_) | Fix::Size(_))), "{words:?}");
     // one that is there already is used instead
     let variants = [(Quantisation::Int8, "copy-int8".to_owned())];
-    let with_copy = PreflightFacts { variants: &variants, ..facts(&asked, &model, 19) };
+    let with_copy = PreflightFacts { variants: &variants, ..facts(&asked, &model, 22) };
     let memory = about(&with_copy, Subject::Memory).unwrap();
     assert_eq!(memory.fixes[0], Fix::Model("copy-int8".into()));
 }
@@ -88,7 +88,7 @@ fn a_card_that_holds_8_bits_of_a_weight_is_offered_the_int8_copy() {
     let words = memory.suggestions();
     assert!(words.iter().all(|words| words.ends_with("GiB, fits")), "{words:?}");
     assert!(words.iter().all(|words| !words.contains("int4")), "only the CPU computes with int4: {words:?}");
-    assert_eq!(memory.fixes[0], Fix::WeightsInPlace);
+    assert_eq!(memory.fixes[0], Fix::StreamWeights);
     let to_int8 = words.iter().position(|words| words.contains("to int8")).unwrap();
     let converted = estimate_with(&on(24), &memory.fixes[to_int8], |facts| check(facts).device);
     let denoise = converted.iter().find(|stage| stage.stage == Stage::DenoiseHigh).unwrap();

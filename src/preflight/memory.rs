@@ -6,8 +6,10 @@ use super::device;
 use super::facts::PreflightFacts;
 use super::memory_plan::StageCost;
 use super::size::{ComponentSize, ModelSize};
+use super::streamed::Ends;
 use super::vae::{decoder_chunk, decoder_chunk_in_bands, encoder_chunk};
 use crate::core::{Bytes, GenRequest, Mode, Resolution, Stage};
+use crate::engine::Prepack;
 use crate::wan::graphs::{ROWS_AT_ONCE, StreamCall};
 use crate::wan::tiles::Tiling;
 use crate::wan::{VaeSplit, vae_cost};
@@ -87,9 +89,11 @@ pub(super) fn tiles(request: &GenRequest, model: &ModelSize, split: VaeSplit) ->
     Tiling::new(cells, tile.map(|pixels| (pixels / cell) as usize))
 }
 
-/// Memory of every stage of a run, if weights are packed or if they are read `in_place`.
-pub(super) fn costs(facts: &PreflightFacts<'_>, in_place: bool) -> Vec<StageCost> {
+/// Memory of every stage of a run, if the weights of its component are loaded so where they can be.
+pub(super) fn costs(facts: &PreflightFacts<'_>, prepack: Prepack) -> Vec<StageCost> {
     let PreflightFacts { request, model, .. } = facts;
+    let in_place = prepack == Prepack::InPlace;
+    let is_streamed = prepack == Prepack::Streamed;
     let without_weights = Load { component: ComponentSize::default(), in_place: true };
     let mut stages = vec![stage(Stage::Prepare, without_weights, 0)];
     if let Some(components) = &model.exported {
@@ -98,7 +102,12 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, in_place: bool) -> Vec<StageCost
     }
     let text =
         TEXT_TOKENS * F32 * (TEXT_WIDTHS * model.text.d_model as u64 + TEXT_FFN * model.text.d_ff as u64);
-    stages.push(stage(Stage::Text, Load { component: model.text_encoder, in_place }, text));
+    let encoder = model.text_encoder;
+    stages.push(if is_streamed {
+        streamed_stage(Stage::Text, encoder, Ends::of_text_encoder(&model.text), text)
+    } else {
+        stage(Stage::Text, Load { component: encoder, in_place }, text)
+    });
     if request.starts_from_image() {
         // convolutions are never packed
         let load = Load { component: model.vae_encoder, in_place: true };
@@ -114,13 +123,19 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, in_place: bool) -> Vec<StageCost
     for (((name, component), loras), steps) in
         names.into_iter().zip(experts(model)).zip(facts.loras).zip(facts.steps)
     {
-        if steps > 0 {
+        if steps == 0 {
+            continue;
+        }
+        let values = denoise(facts) + loras.0;
+        stages.push(if is_streamed {
+            streamed_stage(name, component, Ends::of_transformer(&model.transformer), values)
+        } else {
             let load = Load { component, in_place };
             // both matrices of a feed-forward exist twice while they are packed
             let packing = if load.in_place { 0 } else { 2 * component.largest.0 };
-            let cost = stage(name, load, denoise(facts).max(packing) + loras.0);
-            stages.push(StageCost { weights: Bytes(cost.weights.0 + loras.0), ..cost });
-        }
+            let cost = stage(name, load, values.max(packing + loras.0));
+            StageCost { weights: Bytes(cost.weights.0 + loras.0), ..cost }
+        });
     }
     stages.push(decode_stage(facts, vae_split(facts)));
     let writing = WRITING + request.size.area() * WRITING_PER_PIXEL;
@@ -163,6 +178,18 @@ fn stage(stage: Stage, Load { component, in_place }: Load, values: u64) -> Stage
         weights: component.loaded,
         peak: Bytes(peak),
         droppable: Bytes(mapped),
+        kept: Bytes(kept),
+    }
+}
+
+/// Memory of a stage whose weights are streamed, with the sessions of the parts before, in and behind the blocks.
+fn streamed_stage(stage: Stage, component: ComponentSize, ends: Ends, values: u64) -> StageCost {
+    let kept = 3 * SESSION + ends.held_on_cpu(component) + UNPACKED * component.unpacked.0 + values;
+    StageCost {
+        stage,
+        weights: component.loaded,
+        peak: Bytes(PROCESS + kept),
+        droppable: Bytes(0),
         kept: Bytes(kept),
     }
 }

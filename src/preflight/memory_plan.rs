@@ -22,64 +22,89 @@ pub(super) struct StageCost {
     pub(super) kept: Bytes,
 }
 
+/// A stage under each way in which the weights of its component can be loaded.
+struct Choices {
+    packed: StageCost,
+    in_place: StageCost,
+    streamed: Option<StageCost>,
+}
+
+impl Choices {
+    fn of(&self, prepack: Prepack) -> StageCost {
+        match prepack {
+            Prepack::Packed => self.packed,
+            Prepack::InPlace => self.in_place,
+            Prepack::Streamed => self.streamed.unwrap_or(self.packed),
+        }
+    }
+}
+
 /// Decides what a run packs and keeps loaded.
 pub fn memory_plan(facts: &PreflightFacts<'_>) -> MemoryPlan {
-    let [packed, in_place] = costs(facts);
-    plan(facts, &packed, &in_place)
+    plan(facts, &choices(facts))
 }
 
 /// Memory of every stage of a run under its plan, beside the sessions that stay loaded; of the GPU, if one computes.
 pub(super) fn stages(facts: &PreflightFacts<'_>) -> Vec<StageMemory> {
-    let [packed, in_place] = costs(facts);
-    let plan = plan(facts, &packed, &in_place);
-    let stage = |(packed, in_place): (&StageCost, &StageCost)| {
-        let component = component(packed.stage, facts.model);
+    let choices = choices(facts);
+    let plan = plan(facts, &choices);
+    let stage = |choices: &Choices| {
+        let component = component(choices.packed.stage, facts.model);
         let prepack = component.map_or(Prepack::Packed, |component| plan.of(component).prepack);
-        let StageCost { stage, peak, droppable, .. } =
-            if prepack == Prepack::InPlace { *in_place } else { *packed };
+        let StageCost { stage, peak, droppable, .. } = choices.of(prepack);
         StageMemory { stage, peak: Bytes(peak.0 + plan.kept_beside(component).0), droppable }
     };
-    packed.iter().zip(&in_place).map(stage).collect()
+    choices.iter().map(stage).collect()
 }
 
-/// Every stage with its weights packed, and every stage with them in place. On a GPU, with all weights loaded, and with
-/// those of the transformers streamed.
-fn costs(facts: &PreflightFacts<'_>) -> [Vec<StageCost>; 2] {
-    match (facts.provider, facts.device) {
+/// Every stage of a run. A GPU reads no weights in place.
+fn choices(facts: &PreflightFacts<'_>) -> Vec<Choices> {
+    let [packed, in_place, streamed] = match (facts.provider, facts.device) {
         (provider, _) if provider.uses_host_memory() => {
-            [false, true].map(|in_place| memory::costs(facts, in_place))
+            [Prepack::Packed, Prepack::InPlace, Prepack::Streamed]
+                .map(|prepack| memory::costs(facts, prepack))
         }
-        (_, Some(device)) => {
-            let can_stream = facts.provider == Provider::Cuda;
-            [false, can_stream].map(|streamed| device::costs(facts, device, streamed))
-        }
-        (_, None) => [Vec::new(), Vec::new()],
-    }
+        (_, Some(device)) => [false, false, true].map(|streamed| device::costs(facts, device, streamed)),
+        (_, None) => Default::default(),
+    };
+    let can_stream =
+        facts.model.exported.is_none() && matches!(facts.provider, Provider::Cpu | Provider::Cuda);
+    let has_blocks = |stage| matches!(stage, Stage::Text | Stage::DenoiseHigh | Stage::DenoiseLow);
+    let all = packed.into_iter().zip(in_place).zip(streamed);
+    let choices = all.map(|((packed, in_place), streamed)| Choices {
+        packed,
+        in_place,
+        streamed: (can_stream && has_blocks(packed.stage)).then_some(streamed),
+    });
+    choices.collect()
 }
 
-fn plan(facts: &PreflightFacts<'_>, packed: &[StageCost], in_place: &[StageCost]) -> MemoryPlan {
+fn plan(facts: &PreflightFacts<'_>, choices: &[Choices]) -> MemoryPlan {
     let PreflightFacts { request, model, .. } = facts;
     let mut components: Vec<ComponentNeeds> = Vec::new();
     let mut other = Bytes(0);
-    for (packed, in_place) in packed.iter().zip(in_place) {
+    for Choices { packed, in_place, streamed } in choices {
         let Some(component) = component(packed.stage, model) else {
             other = other.max(packed.peak);
             continue;
         };
+        let needs = ComponentNeeds {
+            component,
+            weights: packed.weights,
+            num_stages: 1,
+            packed: footprint(packed),
+            in_place: footprint(in_place),
+            streamed: streamed.as_ref().map(footprint),
+        };
         match components.iter_mut().find(|known| known.component == component) {
             Some(known) => {
                 known.num_stages += 1;
-                known.packed = larger(known.packed, footprint(packed));
-                known.in_place = larger(known.in_place, footprint(in_place));
-                known.weights = known.weights.max(packed.weights);
+                known.packed = larger(known.packed, needs.packed);
+                known.in_place = larger(known.in_place, needs.in_place);
+                known.streamed = known.streamed.zip(needs.streamed).map(|(a, b)| larger(a, b));
+                known.weights = known.weights.max(needs.weights);
             }
-            None => components.push(ComponentNeeds {
-                component,
-                weights: packed.weights,
-                num_stages: 1,
-                packed: footprint(packed),
-                in_place: footprint(in_place),
-            }),
+            None => components.push(needs),
         }
     }
     MemoryPlan::choose(&MemoryNeeds {

@@ -11,8 +11,10 @@ mod fixes_tests;
 mod history;
 mod memory;
 mod memory_plan;
+mod placement;
 mod report;
 mod size;
+mod streamed;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -24,6 +26,7 @@ pub use facts::{DiskSpace, MeasuredTime, PreflightFacts};
 pub use fixes::{MemoryShortage, memory_shortage};
 pub use history::{EstimateError, MeasuredRun, estimate_error};
 pub use memory_plan::memory_plan;
+pub use placement::{Placement, placement};
 pub use report::{PreflightReport, StageMemory, TimeEstimate};
 pub use size::{ComponentSize, ModelSize};
 pub use time::{passes, work};

@@ -1,15 +1,17 @@
-//! Transformers whose weights are streamed, a block at a time, against the whole graph.
+//! Transformers and text encoders whose weights are streamed, a block at a time, against the whole graph.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use ndarray::ArrayD;
 use wandeck::core::{CancelToken, Kind, Provider};
-use wandeck::engine::{Input, SessionOptions, StreamedSession};
-use wandeck::onnx::{ComputeType, GraphChain, GraphTarget, Weights};
-use wandeck::wan::TransformerConfig;
+use wandeck::engine::{Input, Prepack, Session, SessionOptions, StreamedSession};
+use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
+use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
+use wandeck::onnx::{ComputeType, Graph, GraphChain, GraphTarget, Weights};
 use wandeck::wan::graphs::{self, Segments};
+use wandeck::wan::{TextEncoderConfig, TransformerConfig, text};
 
-use crate::common;
+use crate::common::{self, layouts};
 use crate::graph_parity::{TRANSFORMER, load, transform, with_inputs};
 
 /// A transformer whose blocks' weights are read again in every pass computes the same bits.
@@ -77,4 +79,75 @@ fn a_streamed_transformer_names_a_file_that_was_cut() {
         assert_eq!(error.kind, Kind::Io, "{error:#}");
         assert!(format!("{error:#}").contains(source.path.to_str().unwrap()), "{error:#}");
     }
+}
+
+/// A text encoder whose blocks' weights are read again for each prompt computes the same bits.
+#[test]
+fn a_streamed_text_encoder_computes_the_same() {
+    for (model, reference) in [("tiny-t2v/text_encoder", "umt5"), ("umt5-bf16", "umt5_bf16")] {
+        let dir = common::golden_model(model);
+        let config: TextEncoderConfig = common::config(&dir);
+        let weights = Weights::open(&dir, "model").unwrap();
+        let golden = common::golden(reference);
+        for provider in [Provider::Cpu, Provider::Cuda] {
+            let target = GraphTarget { provider, compute: ComputeType::Fp32 };
+            let chain = graphs::streamed_text_encoder(&config, &weights, target).unwrap();
+            assert_eq!(chain.blocks.len(), config.num_layers);
+            let mut whole = load(&graphs::text_encoder(&config, &weights, target).unwrap());
+            let mut streamed = load_streamed(&chain);
+            for suffix in ["", "_empty", "_long", ""] {
+                let ids = golden.i64(&format!("ids{suffix}"));
+                let buckets = text::relative_buckets(ids.len());
+                let buckets = ArrayD::from_shape_vec(vec![ids.len(), ids.len()], buckets).unwrap();
+                let inputs =
+                    [("input_ids", Input::I64(ids.view())), ("rel_bucket", Input::I64(buckets.view()))];
+                let expected = whole.run(inputs.to_vec(), &CancelToken::new()).unwrap().swap_remove(0);
+                let found = streamed.run(&inputs, &CancelToken::new()).unwrap();
+                assert_eq!(found.view().unwrap(), expected.view().unwrap(), "{model}{suffix} {provider}");
+            }
+        }
+    }
+}
+
+/// Weights of 16 and 8 bits, which the CPU converts or multiplies as they are: each block gets its own bytes.
+#[test]
+fn streamed_weights_of_every_type_compute_the_same_on_the_cpu() {
+    let dir = tempfile::tempdir().unwrap();
+    let fp32 = dir.path().join("fp32");
+    layouts::write(&layouts::narrow(SynthModel::T2vA14b), SynthLayout::Diffusers, SynthDtype::Fp32, &fp32);
+    let mut models = vec![fp32.clone()];
+    let targets =
+        [ConversionTarget::Bf16, ConversionTarget::Fp8, ConversionTarget::Int8, ConversionTarget::Int4];
+    for target in targets {
+        let folder = dir.path().join(target.word());
+        convert(&fp32, &folder, ConversionOptions::new(target), &CancelToken::new(), &mut |_| {}).unwrap();
+        models.push(folder);
+    }
+    for folder in &models {
+        let model = wandeck::models::open(folder).unwrap();
+        let (dit, encoder) = (&model.transformer, &model.text_encoder);
+        let fp32 = ComputeType::Fp32;
+        let segments = Segments::One;
+        let transformer = graphs::transformer(&dit.config, &dit.weights, segments, fp32).unwrap();
+        let chain = graphs::streamed_transformer(&dit.config, &dit.weights, segments, fp32, &[]).unwrap();
+        assert_same(&transformer, &chain, &folder.display().to_string());
+        let whole = graphs::text_encoder(&encoder.config, &encoder.weights, fp32).unwrap();
+        let chain = graphs::streamed_text_encoder(&encoder.config, &encoder.weights, fp32).unwrap();
+        assert_same(&whole, &chain, &folder.display().to_string());
+    }
+}
+
+fn assert_same(whole: &Graph, chain: &GraphChain, what: &str) {
+    let options = SessionOptions { prepack: Prepack::InPlace, ..SessionOptions::default() };
+    let (runtime, cancel) = (common::runtime(), CancelToken::new());
+    let expected = layouts::outputs_of(Session::load(&runtime, whole, &options, &cancel).unwrap(), whole);
+    let options = SessionOptions { prepack: Prepack::Streamed, ..options };
+    let mut streamed = StreamedSession::load(&runtime, chain, &options, &cancel).unwrap();
+    let (floats, ints) = layouts::inputs_of(whole);
+    let floats = floats.iter().map(|(name, value)| (name.as_str(), Input::F32(value.view())));
+    let inputs = floats.chain(ints.iter().map(|(name, value)| (name.as_str(), Input::I64(value.view()))));
+    let found = streamed.run(&inputs.collect::<Vec<_>>(), &cancel).unwrap();
+    let expected = expected.values().next().unwrap();
+    assert!(expected.iter().any(|value| *value != 0.0), "{what}");
+    assert_eq!(found.view().unwrap(), expected.view(), "{} of {what}", whole.name);
 }

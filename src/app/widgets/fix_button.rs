@@ -43,7 +43,7 @@ fn cost(change: &Fix) -> &'static str {
         Fix::Retry => "Costs nothing but time",
         Fix::WithoutCache => "Costs the time of encoding",
         Fix::TimeLimit(_) => "The same video; the job may run longer",
-        Fix::WeightsInPlace => "Slower, the same video",
+        Fix::WeightsInPlace | Fix::StreamWeights => "Slower, the same video",
         Fix::Provider(_) => "Slower, nearly the same video",
         Fix::VaeTile(_) | Fix::Model(_) => "Nearly the same video",
         Fix::Guidance(_) => "Another video, less like the prompt",

@@ -85,7 +85,7 @@ pub(in crate::cli) struct Generate {
     /// VAE tile size in pixels; smaller tiles need less memory [default: as needed]
     #[arg(long, value_name = "PIXELS")]
     pub(in crate::cli) vae_tile: Option<u32>,
-    /// Weights in memory: auto, packed (faster) or in-place (less memory) [default: auto]
+    /// Weights in memory: auto, packed (faster), in-place or streamed (less memory) [default: auto]
     #[arg(long, value_parser = named::<WeightsChoice>)]
     pub(in crate::cli) weights: Option<WeightsChoice>,
     /// Model to use instead if the chosen one does not fit in memory or cannot be read, now or when the job runs; repeat

@@ -181,13 +181,14 @@ fn memory_advice(timeline: &Timeline) -> Vec<Recommendation> {
     let device = |(index, device): (usize, &crate::monitor::DeviceInfo)| {
         let metric = Metric::Device(index, DeviceMetric::UsedMemory);
         let what = format!("memory of {}", device.name);
-        over(timeline, metric, device.memory, &what, Thresholds::DEVICE_MEMORY)
+        let less = ("Weights that are streamed need less", Fix::StreamWeights);
+        over(timeline, metric, device.memory, (&what, less), Thresholds::DEVICE_MEMORY)
     };
     let host = over(
         timeline,
         HostMetric::UsedMemory.into(),
         machine.memory,
-        "memory of the machine",
+        ("memory of the machine", ("Weights that are read in place need less", Fix::WeightsInPlace)),
         Thresholds::MEMORY,
     );
     machine.devices.iter().enumerate().filter_map(device).chain(host).collect()
@@ -197,7 +198,7 @@ fn over(
     timeline: &Timeline,
     metric: Metric,
     of: Bytes,
-    what: &str,
+    (what, less): (&str, (&'static str, Fix)),
     thresholds: Thresholds,
 ) -> Option<Recommendation> {
     let peak = MetricSummary::of(&timeline.samples, metric)?.max;
@@ -209,11 +210,8 @@ fn over(
         let range = TimeRange::between(span.began, span.ended?);
         Some(MetricSummary::of(in_range(&timeline.samples, range), metric)?.max >= peak)
     });
-    let (advice, fix) = if decode == Some(true) {
-        ("Smaller VAE tiles need less", Fix::VaeTile(SMALL_TILE))
-    } else {
-        ("Weights that are read in place need less", Fix::WeightsInPlace)
-    };
+    let (advice, fix) =
+        if decode == Some(true) { ("Smaller VAE tiles need less", Fix::VaeTile(SMALL_TILE)) } else { less };
     Some(Recommendation {
         text: format!(
             "{percent:.0} % of the {what} was in use, more than {:.0} %. {advice}",

@@ -7,7 +7,7 @@ use super::network::Network;
 use super::session_cache::{LoadedSession, SessionKey};
 use super::{FrameDecoder, PrefetchPlan, TextEncoder};
 use crate::core::{Bytes, CancelToken, Expert, Provider, Result};
-use crate::engine::{Prepack, SessionOptions, check_kernels};
+use crate::engine::{Prepack, check_kernels};
 use crate::onnx::{Dtype, GraphTarget};
 use crate::pipeline::context::RunContext;
 use crate::pipeline::decode::DecoderInputs;
@@ -102,7 +102,7 @@ impl<'a> Networks<'a> {
             let (config, weights) = (&part.config, &part.weights);
             let adapters = loras.adapters(expert, weights, cancel)?;
             let (target, options) = (target(compute.transformer), loader.options(component));
-            if is_streamed(&options) {
+            if options.prepack == Prepack::Streamed {
                 let chain = graphs::streamed_transformer(config, weights, segments, target, &adapters)?;
                 return Ok(Network::streamed(component, chain, options));
             }
@@ -110,7 +110,15 @@ impl<'a> Networks<'a> {
             Ok(Network::built(component, graph, options))
         };
         let (text, vae) = (&model.text_encoder, &model.vae);
-        let text_encoder = graphs::text_encoder(&text.config, &text.weights, target(compute.text))?;
+        let text_target = target(compute.text);
+        let options = loader.options(ComponentId::TextEncoder);
+        let text_encoder = if options.prepack == Prepack::Streamed {
+            let chain = graphs::streamed_text_encoder(&text.config, &text.weights, text_target)?;
+            Network::streamed(ComponentId::TextEncoder, chain, options)
+        } else {
+            let graph = graphs::text_encoder(&text.config, &text.weights, text_target)?;
+            Network::built(ComponentId::TextEncoder, graph, options)
+        };
         let in_bands = loader.memory.vae == VaeSplit::Bands;
         let bands = in_bands.then_some(cells);
         let image_encoder = has_start_image.then(|| ImageEncoderSource::built(loader, bands)).transpose()?;
@@ -126,7 +134,7 @@ impl<'a> Networks<'a> {
         let second = model.transformer_2.as_ref();
         Ok(Self {
             loader,
-            text_encoder: network(ComponentId::TextEncoder, text_encoder),
+            text_encoder,
             transformer: transformer(ComponentId::Transformer, &model.transformer, Expert::High)?,
             transformer_2: second
                 .map(|part| transformer(ComponentId::Transformer2, part, Expert::Low))
@@ -162,9 +170,17 @@ impl<'a> Networks<'a> {
             .try_for_each(|network| network.load(self.loader.runtime, context.cancel).map(drop))
     }
 
-    /// Whether the weights of the transformer are read from their files in every pass, which is slower.
-    pub(in crate::pipeline) fn is_in_place(&self) -> bool {
-        self.transformer.file().is_none() && self.transformer.options.prepack == Prepack::InPlace
+    /// The components whose weights are read from their files in every pass, where that is slower: a text encoder in place is
+    /// not.
+    pub(in crate::pipeline) fn slower(&self) -> impl Iterator<Item = (ComponentId, Prepack)> {
+        let is_slower = |network: &&Network<'_>| match network.options.prepack {
+            Prepack::Packed => false,
+            Prepack::InPlace => network.component == ComponentId::Transformer,
+            Prepack::Streamed => true,
+        };
+        let networks = [&self.text_encoder, &self.transformer].into_iter();
+        let built = networks.filter(|network| network.file().is_none()).filter(is_slower);
+        built.map(|network| (network.component, network.options.prepack))
     }
 
     /// Tells what the text encoder computes from what another one does.
@@ -267,10 +283,4 @@ impl<'a> Networks<'a> {
     ) {
         self.loader.release(network.into(), context);
     }
-}
-
-/// Whether weights that stay in their files pass through the memory of the device, as CUDA can; the CPU computes on the
-/// files' pages.
-fn is_streamed(options: &SessionOptions) -> bool {
-    options.prepack == Prepack::InPlace && options.device.provider == Provider::Cuda
 }

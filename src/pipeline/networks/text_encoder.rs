@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayD, Axis, Slice};
 
-use super::session_cache::LoadedSession;
+use super::session_cache::{AnySession, LoadedSession};
 use crate::core::{CancelToken, Error, Kind, Result};
 use crate::engine::{Input, Session};
 use crate::onnx::Dim;
@@ -28,10 +28,9 @@ impl<'a> TextEncoder<'a> {
         tokens: Vec<i64>,
         cancel: &CancelToken,
     ) -> Result<ArrayD<f32>> {
-        let session = self.loaded.whole()?;
-        match self.file {
-            None => encode_built(session, tokens, cancel),
-            Some(graph) => encode_exported(session, graph, tokens, cancel),
+        match (self.file, &mut self.loaded.session) {
+            (None, session) => encode_built(session, tokens, cancel),
+            (Some(graph), _) => encode_exported(self.loaded.whole()?, graph, tokens, cancel),
         }
     }
 }
@@ -42,13 +41,16 @@ impl From<TextEncoder<'_>> for LoadedSession {
     }
 }
 
-fn encode_built(session: &mut Session, tokens: Vec<i64>, cancel: &CancelToken) -> Result<ArrayD<f32>> {
+fn encode_built(session: &mut AnySession, tokens: Vec<i64>, cancel: &CancelToken) -> Result<ArrayD<f32>> {
     let length = tokens.len();
     let ids = ArrayD::from_shape_vec(vec![length], tokens).unwrap_or_default();
     let buckets =
         ArrayD::from_shape_vec(vec![length, length], text::relative_buckets(length)).unwrap_or_default();
     let inputs = vec![("input_ids", Input::I64(ids.view())), ("rel_bucket", Input::I64(buckets.view()))];
-    let hidden = session.run(inputs, cancel)?.swap_remove(0);
+    let hidden = match session {
+        AnySession::Whole(session) => session.run(inputs, cancel)?.swap_remove(0),
+        AnySession::Streamed(session) => session.run(&inputs, cancel)?,
+    };
     Ok(hidden.view()?.to_owned())
 }
 

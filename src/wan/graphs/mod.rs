@@ -19,7 +19,7 @@ mod vae_layers;
 
 pub use dit::{Segments, TEXT_TOKENS, adapted_transformer, streamed_transformer, transformer};
 pub use parts::ROWS_AT_ONCE;
-pub use umt5::{is_embedding_table, text_encoder};
+pub use umt5::{is_embedding_table, streamed_text_encoder, text_encoder};
 pub use vae_bands::BandLimits;
 pub use vae_decoder::{vae_decoder, vae_decoder_in_bands};
 pub use vae_encoder::{vae_encoder, vae_encoder_in_bands};

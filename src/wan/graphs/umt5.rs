@@ -6,10 +6,17 @@
 use super::super::config::TextEncoderConfig;
 use super::layers::{gelu, linear_no_bias, reshape, rms_norm, transpose, unsqueeze};
 use crate::core::Result;
-use crate::onnx::{Attr, Dtype, Graph, GraphBuilder, GraphTarget, Operators, ValueSpec, Var, Weights};
+use crate::onnx::{
+    Attr, Dtype, Graph, GraphBuilder, GraphChain, GraphTarget, Operators, StreamedBlock, ValueSpec, Var,
+    Weights,
+};
 
 /// Names of the embedding table; files have one of them, or both with the same values.
 const TABLES: [&str; 2] = ["shared.weight", "encoder.embed_tokens.weight"];
+
+/// The relative positions of the tokens, as they are given, and as the blocks of a streamed encoder take them.
+const GIVEN_BUCKETS: &str = "rel_bucket";
+const BUCKETS: &str = "buckets";
 
 /// Whether the tensor `name` is the embedding table, from which only the rows of a prompt are read.
 pub fn is_embedding_table(name: &str) -> bool {
@@ -28,21 +35,77 @@ pub fn text_encoder(
     target: impl Into<GraphTarget>,
 ) -> Result<Graph> {
     let mut g = GraphBuilder::new("text_encoder", weights).for_target(target.into());
-    let ids = g.input(ValueSpec::new("input_ids", Dtype::I64, ["tokens".into()]));
-    let buckets = g.input(ValueSpec::new("rel_bucket", Dtype::I64, ["tokens".into(), "tokens".into()]));
-    let width = config.d_model;
-    let table = TABLES.into_iter().find(|name| weights.contains(name)).unwrap_or(TABLES[0]);
-    // rows are gathered from the stored table first, so that only they are cast
-    let table = g.raw_weight(table, &[config.vocab_size, width])?;
-    let rows = g.op("Gather", &[&table, &ids], &[("axis", Attr::Int(0))]);
-    let mut x = g.cast_f32(&rows);
+    let ids = g.input(ids_spec());
+    let buckets = g.input(buckets_spec(GIVEN_BUCKETS));
+    let mut x = embedding(&mut g, &ids, config)?;
     for layer in 0..config.num_layers {
         x = block(&mut g, &x, &buckets, config, layer)?;
     }
-    let hidden =
-        g.in_fp32(|g| rms_norm(g, &x, "encoder.final_layer_norm", width, config.layer_norm_epsilon))?;
-    g.output(&hidden, ValueSpec::new("hidden", Dtype::F32, ["tokens".into(), width.into()]));
+    let hidden = final_norm(&mut g, &x, config)?;
+    g.output(&hidden, rows_spec("hidden", config));
     Ok(g.finish())
+}
+
+/// The text encoder with its blocks as graphs of their own, whose weights are inputs. Takes the same inputs as
+/// [`text_encoder`] and returns the same rows.
+pub fn streamed_text_encoder(
+    config: &TextEncoderConfig,
+    weights: &Weights,
+    target: impl Into<GraphTarget>,
+) -> Result<GraphChain> {
+    let target = target.into();
+    let builder = |name| GraphBuilder::new(name, weights).for_target(target);
+    let mut g = builder("text encoder's first part");
+    let ids = g.input(ids_spec());
+    let buckets = g.input(buckets_spec(GIVEN_BUCKETS));
+    let x = embedding(&mut g, &ids, config)?;
+    // they go to the device once for all blocks
+    let buckets = reshape(&mut g, &buckets, &[0, -1]);
+    g.output(&x, rows_spec(GraphChain::CHAINED, config));
+    g.output(&buckets, buckets_spec(BUCKETS));
+    let first = g.finish();
+
+    let streamed_block = |layer| -> Result<StreamedBlock> {
+        let mut g = builder("text encoder block");
+        let x = g.input(rows_spec(GraphChain::CHAINED, config));
+        let buckets = g.input(buckets_spec(BUCKETS));
+        let x = block(&mut g, &x, &buckets, config, layer)?;
+        g.output(&x, rows_spec("next_hidden", config));
+        Ok(g.finish().with_streamed_weights(&format!("encoder.block.{layer}."), "block."))
+    };
+    let blocks = (0..config.num_layers).map(streamed_block).collect::<Result<_>>()?;
+
+    let mut g = builder("text encoder's last part");
+    let x = g.input(rows_spec(GraphChain::CHAINED, config));
+    let rows = final_norm(&mut g, &x, config)?;
+    g.output(&rows, rows_spec("embeddings", config));
+    Ok(GraphChain { first, blocks, last: g.finish() })
+}
+
+fn ids_spec() -> ValueSpec {
+    ValueSpec::new("input_ids", Dtype::I64, ["tokens".into()])
+}
+
+fn buckets_spec(name: &str) -> ValueSpec {
+    ValueSpec::new(name, Dtype::I64, ["tokens".into(), "tokens".into()])
+}
+
+fn rows_spec(name: &str, config: &TextEncoderConfig) -> ValueSpec {
+    ValueSpec::new(name, Dtype::F32, ["tokens".into(), config.d_model.into()])
+}
+
+/// The embedding of each token in fp32.
+fn embedding(g: &mut GraphBuilder<'_>, ids: &Var, config: &TextEncoderConfig) -> Result<Var> {
+    let table = TABLES.into_iter().find(|name| g.weights().contains(name)).unwrap_or(TABLES[0]);
+    // rows are gathered from the stored table first, so that only they are cast
+    let table = g.raw_weight(table, &[config.vocab_size, config.d_model])?;
+    let rows = g.op("Gather", &[&table, ids], &[("axis", Attr::Int(0))]);
+    Ok(g.cast_f32(&rows))
+}
+
+fn final_norm(g: &mut GraphBuilder<'_>, x: &Var, config: &TextEncoderConfig) -> Result<Var> {
+    let (width, eps) = (config.d_model, config.layer_norm_epsilon);
+    g.in_fp32(|g| rms_norm(g, x, "encoder.final_layer_norm", width, eps))
 }
 
 fn block(

@@ -137,8 +137,13 @@ fn field_ui(ui: &mut Ui, fields: &mut Fields<'_>, field: DraftField) {
             choice_ui(ui, fields, &Choice { field, about, all, value, word: plan::precision });
         }
         DraftField::Weights => {
-            let about = "Packed is faster; in place needs less memory, for the same video";
-            let all = &[WeightsChoice::Auto, WeightsChoice::Packed, WeightsChoice::InPlace];
+            let about = "Packed is faster; in place and streamed need less memory, for the same video";
+            let all = &[
+                WeightsChoice::Auto,
+                WeightsChoice::Packed,
+                WeightsChoice::InPlace,
+                WeightsChoice::Streamed,
+            ];
             let value: fn(&mut Draft) -> &mut WeightsChoice = |draft| &mut draft.weights;
             choice_ui(ui, fields, &Choice { field, about, all, value, word: plan::weights });
         }

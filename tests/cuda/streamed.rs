@@ -1,0 +1,132 @@
+//! Weights that pass through the memory of the device, a block at a time: what is copied, and how much memory it takes.
+
+use serde_json::Value;
+
+use super::{Card, MIB, errors, events, of, synthetic_in};
+
+/// With `--weights streamed`, the weights of the blocks travel to the device in every pass, and two of them are there at
+/// once.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn streamed_weights_take_the_memory_of_two_blocks() {
+    /// Weights of the matrices of a block of A14B in bf16.
+    const BLOCK: u64 = 2 * (8 * 5120 * 5120 + 2 * 5120 * 13824);
+    const STEPS: u64 = 2;
+    let maker = Card::new();
+    let streamed = |layers: u64| {
+        let model = synthetic_in(&maker, "t2v-A14B", "bf16", &layers.to_string());
+        let run = |weights: &str| {
+            let clip = ["--model", model.to_str().unwrap(), "--size", "64x64", "--frames", "1"];
+            let steps = ["--steps", "2", "--guidance", "1", "--boundary", "0", "--weights", weights];
+            let card = Card::new();
+            let run = card.generate(&[&clip[..], &steps].concat());
+            assert!(run.status.success(), "{}", errors(&run));
+            card.record()
+        };
+        let (record, loaded) = (run("streamed"), run("packed"));
+        let uploaded: u64 = record.of("upload").filter_map(|bytes| bytes.parse::<u64>().ok()).sum();
+        // each pass reads every block, and the first of the next pass
+        let expected = BLOCK * (STEPS * layers + 1);
+        assert!((expected..expected * 101 / 100).contains(&uploaded), "{uploaded} of {expected}");
+        // only what is loaded once
+        assert_eq!(record.large_pageable_copies(), loaded.large_pageable_copies());
+        record.peak()
+    };
+    let (few, many) = (streamed(3), streamed(6));
+    assert!(many < few + BLOCK / 20, "{few} {many}");
+}
+
+/// The peak of a run in bytes, what its preflight says of the stage that takes most, and the bytes that were streamed.
+struct Measured {
+    peak: u64,
+    forecast: u64,
+    streamed: u64,
+}
+
+impl Measured {
+    /// Runs `model` with the settings `args` on a card of `gib`.
+    fn of(model: &str, args: &[&str], gib: u64) -> Self {
+        let card = Card::new().with("RECORDER_MEMORY_MIB", (gib * 1024).to_string());
+        let steps = ["--model", model, "--steps", "1", "--guidance", "1", "--boundary", "0"];
+        let run = card.generate(&[&steps[..], args].concat());
+        assert!(run.status.success(), "{args:?}: {}", errors(&run));
+        let record = card.record();
+        let dry_run = ["generate", "a", "--provider", "cuda", "--dry-run", "--json"];
+        let plan = card.run(&[&dry_run[..], &steps, args].concat());
+        let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+        let stages = plan["device"].as_array().unwrap();
+        let forecast = stages.iter().filter_map(|stage| stage["peak_mb"].as_f64()).fold(0.0, f64::max);
+        let streamed = record.of("upload").filter_map(|bytes| bytes.parse::<u64>().ok()).sum();
+        Self { peak: record.peak(), forecast: (forecast * MIB as f64) as u64, streamed }
+    }
+
+    /// The part of the forecast that was taken. The rest is the margin, and the context, which the recorder has not.
+    fn share(&self) -> f64 {
+        self.peak as f64 / self.forecast as f64
+    }
+}
+
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn the_memory_of_streamed_weights_is_forecast() {
+    let card = Card::new();
+    let clips = [["--size", "832x480", "--frames", "81"], ["--size", "1280x720", "--frames", "81"]];
+    for (dtype, clips) in [("bf16", &clips[..]), ("fp8_scaled", &clips[..1])] {
+        let model = synthetic_in(&card, "t2v-A14B", dtype, "4");
+        for clip in clips {
+            let args = [&clip[..], &["--vae-tile", "128", "--weights", "streamed"]].concat();
+            let measured = Measured::of(model.to_str().unwrap(), &args, 80);
+            assert!(measured.streamed > 0, "{dtype} {clip:?}");
+            let share = measured.share();
+            assert!(
+                (0.70..0.95).contains(&share),
+                "{dtype} {clip:?}: {share} of {} MiB",
+                measured.forecast / MIB
+            );
+        }
+    }
+}
+
+/// A card that holds a few blocks of the text encoder and not all of them gets them one after the other, unasked.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn a_text_encoder_that_does_not_fit_is_streamed() {
+    /// Weights of the matrices of a block of UMT5 in bf16: four of attention, three of the feed-forward.
+    const BLOCK: u64 = 2 * (4 * 4096 * 4096 + 3 * 4096 * 10240);
+    let maker = Card::new();
+    let model = maker.dir.path().join("model");
+    let made = maker.run(&[
+        "models",
+        "synth",
+        model.to_str().unwrap(),
+        "--like",
+        "t2v-A14B",
+        "--layers",
+        "1",
+        "--text-layers",
+        "8",
+        "--vocab",
+        "1000",
+        "--dtype",
+        "bf16",
+        "--layout",
+        "diffusers",
+        "--sparse",
+    ]);
+    assert!(made.status.success(), "{}", errors(&made));
+    let model = model.to_str().unwrap();
+    let clip = ["--size", "64x64", "--frames", "1"];
+    let loaded = Measured::of(model, &clip, 80);
+    assert_eq!(loaded.streamed, 0);
+    let streamed = Measured::of(model, &clip, 3);
+    // both passes of a prompt and the next one's first block
+    assert!((8 * BLOCK..10 * BLOCK).contains(&streamed.streamed), "{} of {BLOCK}", streamed.streamed);
+    assert!(streamed.peak + 5 * BLOCK < loaded.peak, "{} {}", streamed.peak, loaded.peak);
+    assert!(streamed.peak < 3 << 30 && streamed.share() < 1.0, "{} of {}", streamed.peak, streamed.forecast);
+    let card = Card::new().with("RECORDER_MEMORY_MIB", "3072");
+    let run = card.generate(&[&["--model", model, "--steps", "1"][..], &clip].concat());
+    let events = events(&run);
+    let mut said = of(&events, "note").filter_map(|said| said["message"].as_str());
+    let words = "The text encoder's weights are streamed to the GPU in every pass, a block at a time";
+    assert!(said.any(|said| said.starts_with(words)), "{events:?}");
+}
