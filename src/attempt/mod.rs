@@ -3,6 +3,7 @@
 mod control;
 mod device_peak;
 mod latents_out;
+mod planned;
 mod record;
 mod resume_key;
 mod resume_points;

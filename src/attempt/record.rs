@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::resume_key::ResumeKey;
 use super::saved_states::SharedPoint;
+use super::state_file::StateKey;
 use crate::core::{GenRequest, Mode, Outcome, Result, Secs, Stage};
 use crate::engine::Runtime;
 use crate::jobs::{JobGroup, RetryRecord};
@@ -73,8 +74,12 @@ impl MadeBy<'_> {
     }
 
     /// The key of this request's resume points.
-    pub(super) fn key(&self, request: &GenRequest) -> Result<String> {
-        self.resume_key(request).hash()
+    pub(super) fn key(&self, request: &GenRequest) -> Result<StateKey> {
+        Ok(self.state_key(self.resume_key(request).hash()?))
+    }
+
+    fn state_key(&self, hash: String) -> StateKey {
+        StateKey { hash, rounded: self.compute.rounded_parts() }
     }
 
     /// The states of the high-noise expert that the jobs of `group` share, those with the most steps first; none if their
@@ -91,7 +96,7 @@ impl MadeBy<'_> {
         let shared = switches.filter(|[high, low]| (1..=own).contains(high) && *low > 0);
         let steps: BTreeSet<usize> = shared.map(|[high, _]| high).collect();
         let point = |steps: usize| {
-            let key = self.resume_key(request).switch_hash(steps)?;
+            let key = self.state_key(self.resume_key(request).switch_hash(steps)?);
             Ok(SharedPoint { steps, key, is_saved: false })
         };
         steps.into_iter().rev().map(point).collect()
@@ -107,6 +112,7 @@ impl MadeBy<'_> {
             onnxruntime: &self.runtime.info().version,
             provider: self.compute.device.provider.word(),
             precision: self.compute.precision,
+            rounded: self.compute.rounded_parts(),
             loras: &self.given.loras.records,
         }
     }

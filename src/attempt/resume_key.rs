@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::core::{Error, Expert, Fps, GenRequest, Kind, LoraRecord, Result, WeightsChoice, sha256_hex};
 use crate::library::{LoraFileRecord, RequestRecord};
+use crate::pipeline::RoundedParts;
 
 /// Everything that determines the latents of a run, except the version of this program.
 pub(super) struct ResumeKey<'a> {
@@ -22,6 +23,8 @@ pub(super) struct ResumeKey<'a> {
     pub(super) onnxruntime: &'a str,
     pub(super) provider: &'a str,
     pub(super) precision: &'a str,
+    /// The weights that are rounded for the device's free memory.
+    pub(super) rounded: RoundedParts,
     pub(super) loras: &'a [LoraRecord],
 }
 
@@ -64,6 +67,7 @@ impl ResumeKey<'_> {
             provider: self.provider,
             provider_reason: "",
             precision: self.precision,
+            rounded: self.rounded.to_string(),
             loras: self.loras.iter().map(LoraFileRecord::of).collect(),
         };
         serde_json::to_string(&key)
@@ -89,6 +93,8 @@ struct KeyText<'a> {
     provider: &'a str,
     provider_reason: &'static str,
     precision: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    rounded: String,
     loras: Vec<LoraFileRecord<'a>>,
 }
 
@@ -142,6 +148,7 @@ mod tests {
             onnxruntime: "1.31.1",
             provider: "cpu",
             precision: "fp32",
+            rounded: RoundedParts::default(),
             loras: &[],
         }
     }
@@ -197,6 +204,17 @@ mod tests {
         let [one, two] =
             ["aa", "bb"].map(|hash| ResumeKey { latents_hash: Some(hash), ..key(&request) }.hash().unwrap());
         assert!(one != plain && one != two, "the content of the latents counts");
+    }
+
+    #[test]
+    fn weights_that_are_rounded_for_the_free_memory_make_another_key() {
+        let request = request();
+        let [wide, rounded, text] =
+            [(false, false), (false, true), (true, false)].map(|(text_encoder, transformer)| {
+                let rounded = RoundedParts { text_encoder, transformer };
+                ResumeKey { rounded, ..key(&request) }.hash().unwrap()
+            });
+        assert!(wide != rounded && wide != text && rounded != text);
     }
 
     #[test]

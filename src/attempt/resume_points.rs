@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::state_file::{read_state, write_state};
+use super::state_file::{StateHeader, StateKey, read_header, read_state, write_state};
 use crate::core::{Bytes, CancelToken, Error, FaultPoint, Faults, Kind, Result};
 use crate::pipeline::DenoiseState;
 use crate::store::{bound_folder, create_folder, sync_folder};
@@ -49,8 +49,18 @@ impl ResumePoints {
         found.max_by_key(|state| state.solver.done()).unwrap_or(fresh)
     }
 
+    /// What the job's own resume point is of, if there is one.
+    pub(super) fn own(&self) -> Option<StateHeader> {
+        read_header(&self.path)
+    }
+
+    /// What the resume points are of that the job may use, its own first.
+    pub(super) fn headers(&self) -> Vec<StateHeader> {
+        std::iter::once(&self.path).chain(&self.other).filter_map(|path| read_header(path)).collect()
+    }
+
     /// Saves `state` if enough time has passed since the last save, or if `must` is true and it was not saved already.
-    pub(crate) fn save(&mut self, state: &DenoiseState, key: &str, must: bool) -> Result<()> {
+    pub(super) fn save(&mut self, state: &DenoiseState, key: &StateKey, must: bool) -> Result<()> {
         if self.saved == Some(state.solver.done()) {
             return Ok(());
         }
@@ -128,6 +138,10 @@ mod tests {
     use crate::core::{FlowShift, Sampler, StepCount};
     use crate::wan::schedule::Solver;
 
+    fn key(hash: &str) -> StateKey {
+        StateKey { hash: hash.to_owned(), ..StateKey::default() }
+    }
+
     fn state(steps: usize) -> DenoiseState {
         let latent = ArrayD::from_shape_vec(vec![1, 1, 1, 1, 2], vec![0.5, -1.0]).unwrap();
         let solver = Solver::new(Sampler::UniPc, StepCount(4), FlowShift(3.0));
@@ -142,7 +156,7 @@ mod tests {
     fn a_run_goes_on_from_what_was_written_if_it_is_the_same_run() {
         let dir = tempfile::tempdir().unwrap();
         let mut checkpoint = ResumePoints::of(dir.path(), "a", None, &Faults::default());
-        checkpoint.save(&state(2), "key", true).unwrap();
+        checkpoint.save(&state(2), &key("key"), true).unwrap();
         assert_eq!(checkpoint.resume(state(0), "key"), state(2));
         assert_eq!(checkpoint.resume(state(0), "other"), state(0));
         fs::write(&checkpoint.path, b"damaged").unwrap();
@@ -153,7 +167,7 @@ mod tests {
     fn the_latents_of_a_preview_are_the_last_clean_ones() {
         let dir = tempfile::tempdir().unwrap();
         let saved = state(1);
-        ResumePoints::of(dir.path(), "a", None, &Faults::default()).save(&saved, "key", true).unwrap();
+        ResumePoints::of(dir.path(), "a", None, &Faults::default()).save(&saved, &key("key"), true).unwrap();
         let path = work_path(dir.path(), "a");
         let clean = read_latents(&path, Sampler::UniPc).unwrap();
         // pure noise is at sigma 1: the sample without the velocity
@@ -168,11 +182,11 @@ mod tests {
     fn a_state_is_written_once() {
         let dir = tempfile::tempdir().unwrap();
         let mut points = ResumePoints::of(dir.path(), "a", None, &Faults::default());
-        points.save(&state(2), "key", true).unwrap();
+        points.save(&state(2), &key("key"), true).unwrap();
         fs::remove_file(&points.path).unwrap();
-        points.save(&state(2), "key", true).unwrap();
+        points.save(&state(2), &key("key"), true).unwrap();
         assert!(!points.path.exists());
-        points.save(&state(3), "key", true).unwrap();
+        points.save(&state(3), &key("key"), true).unwrap();
         assert_eq!(points.resume(state(0), "key"), state(3));
     }
 
@@ -180,7 +194,9 @@ mod tests {
     fn kept_latents_serve_another_job_and_are_bounded() {
         let dir = tempfile::tempdir().unwrap();
         for uid in ["a", "b"] {
-            ResumePoints::of(dir.path(), uid, None, &Faults::default()).save(&state(4), "key", true).unwrap();
+            ResumePoints::of(dir.path(), uid, None, &Faults::default())
+                .save(&state(4), &key("key"), true)
+                .unwrap();
         }
         keep(dir.path(), "a", Bytes(u64::MAX));
         let again = ResumePoints::of(dir.path(), "c", Some("a"), &Faults::default());

@@ -8,6 +8,7 @@ use ndarray::ArrayD;
 use super::control::{JobControl, YieldReason};
 use super::device_peak::DevicePeak;
 use super::latents_out;
+use super::planned::{Planned, Planning};
 use super::record::{MadeBy, stage_plan};
 use super::resume_points::ResumePoints;
 use super::saved_states::{SavedStates, Switch};
@@ -24,10 +25,10 @@ use crate::media::{
 use crate::models::remember_chosen_experts;
 use crate::monitor::{free_card_memory, reset_peak_resident};
 use crate::pipeline::{
-    ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, RepackedModel, Reporter, RunContext, SessionCache,
-    StepControl, TensorCache, denoise_steps, prompts_of,
+    ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, Reporter, RunContext, SessionCache, StepControl,
+    TensorCache, denoise_steps, prompts_of,
 };
-use crate::plan::{MemorySample, PreparedJob, ResolvedInputs, RunLimits, report_preflight, resolve_inputs};
+use crate::plan::{MemorySample, ResolvedInputs, RunLimits};
 use crate::store::WeightsCache;
 use crate::wan::Checkpoint;
 
@@ -140,21 +141,21 @@ pub(crate) fn attempt(
     let fingerprint = &model.fingerprint();
     context.reporter.send(runs_on(model, fingerprint, &request, &compute));
     let cache = WeightsCache::new(data_dir);
-    let repacked = RepackedModel::plan(model, &compute, cache.dir())?;
-    let given = context.stage(Stage::Preflight, |context| {
-        let reporter = &mut context.reporter;
-        let given = resolve_inputs(&target, &request, model, data_dir, reporter, cancel)?;
-        limits.check_prompts(&request, model)?;
-        let job = PreparedJob {
-            spec: work,
-            request: &request,
-            model: &repacked,
-            compute: &compute,
-            memory,
-            limits,
-        };
-        report_preflight(job, data_dir, reporter).map(|()| given)
-    })?;
+    let planning = Planning {
+        runtime,
+        work,
+        request: &request,
+        model,
+        fingerprint,
+        target: &target,
+        memory,
+        limits,
+        data_dir,
+        weights_dir: cache.dir(),
+    };
+    let headers = with.resume_points.as_ref().map(|points| points.headers()).unwrap_or_default();
+    let Planned { given, compute, repacked } =
+        context.stage(Stage::Preflight, |context| planning.plan(compute, &headers, context))?;
     let memory = &memory.plan(&request, repacked.checkpoint(), &compute);
     cache.make_room(&repacked.files(), repacked.size_to_write())?;
     let computed = &repacked.write(&|| cache.stage(), cancel, &mut context.reporter)?;
@@ -236,6 +237,11 @@ impl Stages<'_> {
         }
         // steps that were computed from a wrong tensor are not worth resuming
         let mut state = if context.cache.was_wrong() { fresh } else { saved.last(fresh) };
+        if let Some(steps) = saved.other_steps().filter(|_| state.solver.done() == 0) {
+            context.reporter.note(format!(
+                "The {steps} saved steps were computed with other settings, files or programs: the job starts again"
+            ));
+        }
         let experts = denoise_steps(self.made_by.model, request).map(|steps| steps as u32);
         report_resumed(&state, experts, saved.is_from_switch(), &mut context.reporter);
         if saved.is_draft_done(&state) {

@@ -2,13 +2,14 @@
 //! and the end of its draft.
 
 use super::resume_points::ResumePoints;
+use super::state_file::StateKey;
 use super::switch_states::SwitchStates;
 use crate::core::Error;
 use crate::pipeline::DenoiseState;
 
 /// The saved states of a run.
 pub(super) struct SavedStates<'a> {
-    key: String,
+    key: StateKey,
     resume_points: Option<&'a mut ResumePoints>,
     switch: Option<Switch>,
     draft_steps: Option<u32>,
@@ -31,8 +32,7 @@ pub(super) struct Switch {
 pub(super) struct SharedPoint {
     /// Steps of the high-noise expert.
     pub(super) steps: usize,
-    /// Hash over everything that decides the state.
-    pub(super) key: String,
+    pub(super) key: StateKey,
     /// Whether the run has saved it.
     pub(super) is_saved: bool,
 }
@@ -47,7 +47,7 @@ impl Switch {
     fn read(&mut self, resumed: &DenoiseState) -> Option<DenoiseState> {
         let further = self.points.iter().filter(|point| resumed.solver.done() < point.steps);
         let mut found = further.filter_map(|point| {
-            self.states.read(resumed, &point.key).filter(|state| state.solver.done() == point.steps)
+            self.states.read(resumed, &point.key.hash).filter(|state| state.solver.done() == point.steps)
         });
         let found = found.next();
         self.is_used = found.is_some();
@@ -68,7 +68,7 @@ impl Switch {
 impl<'a> SavedStates<'a> {
     /// The states of the run whose resume points have the key `key`. With `draft_steps` it ends after so many steps.
     pub(super) fn new(
-        key: String,
+        key: StateKey,
         resume_points: Option<&'a mut ResumePoints>,
         switch: Option<Switch>,
         draft_steps: Option<u32>,
@@ -79,10 +79,16 @@ impl<'a> SavedStates<'a> {
     /// The state with the most steps that was saved, or `fresh` if there is none.
     pub(super) fn last(&mut self, fresh: DenoiseState) -> DenoiseState {
         let resumed = match &self.resume_points {
-            Some(resume_points) => resume_points.resume(fresh, &self.key),
+            Some(resume_points) => resume_points.resume(fresh, &self.key.hash),
             None => fresh,
         };
         self.switch.as_mut().and_then(|switch| switch.read(&resumed)).unwrap_or(resumed)
+    }
+
+    /// Steps that an earlier attempt at the job saved under another key.
+    pub(super) fn other_steps(&self) -> Option<usize> {
+        let header = self.resume_points.as_ref()?.own()?;
+        (header.key != self.key && header.steps > 0).then_some(header.steps)
     }
 
     /// Whether [`Self::last`] was a state that another job saved.

@@ -6,7 +6,7 @@ use std::path::Path;
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use crate::core::Sampler;
-use crate::pipeline::DenoiseState;
+use crate::pipeline::{DenoiseState, RoundedParts};
 use crate::store::{TensorMetadata, read_tensors, write_tensors};
 use crate::wan::schedule::clean_latent_in_history;
 
@@ -15,12 +15,31 @@ const LATENTS: &str = "latents";
 const HISTORY: &str = "history_";
 /// Metadata key of the resume key: a state is used only by a run with the same key.
 const KEY: &str = "wandeck.key";
+/// Metadata key of the weights that were rounded for the device's free memory.
+const ROUNDED: &str = "wandeck.rounded";
 const STEPS: &str = "wandeck.steps";
 /// Metadata key of the numbers of a step cache.
 const STEP_CACHE: &str = "wandeck.step_cache";
 
+/// What a saved state belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct StateKey {
+    /// Hash over everything that decides the state.
+    pub(super) hash: String,
+    /// The weights that its run rounded for the device's free memory, which the hash covers.
+    pub(super) rounded: RoundedParts,
+}
+
+/// What a file says of the state in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StateHeader {
+    pub(super) key: StateKey,
+    /// Steps that are done.
+    pub(super) steps: usize,
+}
+
 /// Writes a state under the key `key`, atomically.
-pub(super) fn write_state(path: &Path, state: &DenoiseState, key: &str) -> std::io::Result<()> {
+pub(super) fn write_state(path: &Path, state: &DenoiseState, key: &StateKey) -> std::io::Result<()> {
     let names: Vec<_> =
         (0..).map(|index| format!("{HISTORY}{index}")).take(state.solver.history().len()).collect();
     let mut tensors = vec![(LATENTS, state.latent.view())];
@@ -29,9 +48,12 @@ pub(super) fn write_state(path: &Path, state: &DenoiseState, key: &str) -> std::
         tensors.push((name, view));
     }
     let mut about = TensorMetadata::from([
-        (KEY.to_owned(), key.to_owned()),
+        (KEY.to_owned(), key.hash.clone()),
         (STEPS.to_owned(), state.solver.done().to_string()),
     ]);
+    if key.rounded != RoundedParts::default() {
+        about.insert(ROUNDED.to_owned(), key.rounded.to_string());
+    }
     if let Some(cache) = &state.step_cache {
         tensors.extend(cache.tensors());
         about.insert(STEP_CACHE.to_owned(), cache.numbers());
@@ -47,6 +69,15 @@ pub(super) fn read_latents(path: &Path, sampler: Sampler) -> Option<ArrayD<f32>>
         clean_latent_in_history(sampler).and_then(|index| tensors.remove(&format!("{HISTORY}{index}")));
     let clean = clean.and_then(|clean| clean.into_shape_with_order(noisy.shape()).ok());
     Some(clean.unwrap_or(noisy))
+}
+
+/// What the file of a state says of it; `None` without a file that can be read.
+pub(super) fn read_header(path: &Path) -> Option<StateHeader> {
+    // a damaged file is reported when its state is read
+    let (_, mut about) = read_tensors(path).ok()?;
+    let rounded = about.get(ROUNDED).map(|text| RoundedParts::parse(text)).unwrap_or_default();
+    let steps = about.get(STEPS)?.parse().ok()?;
+    Some(StateHeader { key: StateKey { hash: about.remove(KEY)?, rounded }, steps })
 }
 
 /// The state in a file, if it has the key `key` and fits a run that starts from `fresh`.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::state_file::{read_state, write_state};
+use super::state_file::{StateKey, read_state, write_state};
 use crate::core::{Bytes, Error, Kind, Result};
 use crate::pipeline::DenoiseState;
 use crate::store::{bound_folder, create_folder};
@@ -36,9 +36,9 @@ impl SwitchStates {
     }
 
     /// Saves the state with the key `key`, and deletes the ones that were not used for the longest time.
-    pub(super) fn save(&self, state: &DenoiseState, key: &str) -> Result<()> {
+    pub(super) fn save(&self, state: &DenoiseState, key: &StateKey) -> Result<()> {
         let written = create_folder(&self.folder)
-            .and_then(|()| write_state(&self.path(key), state, key))
+            .and_then(|()| write_state(&self.path(&key.hash), state, key))
             .and_then(|()| bound_folder(&self.folder, self.bound));
         written.map_err(|error| {
             Error::new(

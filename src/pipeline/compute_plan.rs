@@ -185,8 +185,7 @@ impl ComputePlan {
             vae: RepackTarget::Float(vae.dtype()),
         };
         let repack = targets(memory);
-        let keeps_int8 = checkpoint.quantisation().is_some()
-            || checkpoint.transformer.weights.needs_repack() && repack.transformer == RepackTarget::Int8;
+        let keeps_int8 = checkpoint.quantisation().is_some() || repack.transformer == RepackTarget::Int8;
         let follows_free = targets(total).transformer != repack.transformer;
         let weights = kept_words(keeps_int8, memory.filter(|_| follows_free));
         let reason = format!("text encoder {text}, transformer {transformer}{weights}, VAE {vae}");
@@ -214,6 +213,9 @@ impl ComputePlan {
 /// What a GPU with this much free memory gets of `weights` that no graph reads as they are stored: values of the type that
 /// computes, or int8 rows where those would take too much.
 fn on_device(weights: &Weights, compute: ComputeType, memory: Option<Bytes>) -> RepackTarget {
+    if !weights.needs_repack() {
+        return RepackTarget::Float(compute.dtype());
+    }
     let on_device = weights.iter().filter(|(name, _)| !is_embedding_table(name));
     let num_values: u64 = on_device.map(|(_, info)| info.shape.iter().product::<usize>() as u64).sum();
     let wide = num_values * compute.bytes() as u64;

@@ -63,7 +63,7 @@ impl MemorySample {
     }
 
     /// What a run lacks if it cannot fit into this memory.
-    pub(super) fn shortage(
+    pub(crate) fn shortage(
         self,
         request: &GenRequest,
         model: &Checkpoint,
