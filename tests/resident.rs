@@ -88,6 +88,24 @@ fn a_changed_file_and_another_model_are_loaded_anew() {
     assert_eq!([run(&other), run(&other), run(&copy)], [ALL, 0, ALL]);
 }
 
+#[test]
+fn a_file_that_changed_since_the_last_run_is_named_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("copy");
+    common::copy_all(&toy(), &copy);
+    let worker = common::worker();
+    let warned = |name: &str| -> Vec<String> {
+        let all = outcome(&worker, job(dir.path(), name, &copy, "a red circle moves right")).warnings;
+        all.into_iter().filter(|text| text.contains("has changed since it was last used")).collect()
+    };
+    assert_eq!(warned("first.mp4"), [""; 0]);
+    let weights = weights_of(&copy.join("transformer"));
+    std::fs::write(&weights, std::fs::read(&weights).unwrap()).unwrap();
+    let named = warned("second.mp4");
+    assert!(named.len() == 1 && named[0].ends_with(&weights.display().to_string()), "{named:?}");
+    assert_eq!(warned("third.mp4"), [""; 0]);
+}
+
 /// The file of safetensors in a folder.
 fn weights_of(folder: &Path) -> PathBuf {
     let mut files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

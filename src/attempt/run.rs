@@ -22,7 +22,7 @@ use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
 use crate::media::{
     Existing, ExpectedVideo, OutputTarget, Rename, VideoSink, abandon, check_cancellable, complete_rename,
 };
-use crate::models::remember_chosen_experts;
+use crate::models::{changed_files, remember_chosen_experts};
 use crate::monitor::{free_card_memory, reset_peak_resident};
 use crate::pipeline::{
     ComputePlan, DenoiseState, Inputs, Pipeline, Prepared, Reporter, RunContext, SessionCache, StepControl,
@@ -140,6 +140,7 @@ pub(crate) fn attempt(
     context.reporter.send(Event::Started { seed: request.seed, plan: stage_plan(model, &request) });
     let fingerprint = &model.fingerprint();
     context.reporter.send(runs_on(model, fingerprint, &request, &compute));
+    report_changed(model, data_dir, &mut context.reporter);
     let cache = WeightsCache::new(data_dir);
     let planning = Planning {
         runtime,
@@ -396,6 +397,18 @@ fn upcoming_prompts(drafts: &[Draft], request: &GenRequest, model: &Checkpoint) 
         }
     }
     prompts
+}
+
+/// Warns of files of the model that changed since its last run.
+fn report_changed(model: &Checkpoint, data_dir: Option<&Path>, reporter: &mut Reporter<'_>) {
+    for file in data_dir.map(|data_dir| changed_files(data_dir, model)).unwrap_or_default() {
+        reporter.warn(format!(
+            "A file of the model has changed since it was last used. If that was not meant, check it with \"wandeck models verify \
+             {}\": {}",
+            model.id,
+            file.display()
+        ));
+    }
 }
 
 fn runs_on(model: &Checkpoint, fingerprint: &str, request: &GenRequest, compute: &ComputePlan) -> Event {

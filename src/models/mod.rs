@@ -3,6 +3,7 @@
 //! It knows folders, file layouts and formats; what a Wan model is made of is in `wan/`.
 
 mod catalog;
+mod changed_files;
 mod chosen;
 mod compatibility;
 mod component;
@@ -30,6 +31,7 @@ mod verified;
 mod verify;
 
 pub use catalog::{Installed, MODELS_ROOT_VARIABLE, called, find, installed, installed_with, other_files};
+pub use changed_files::changed_files;
 pub use document::{ModelDetails, ModelDocument};
 pub use folder::OtherFile;
 pub use hints::RoleHints;
