@@ -147,7 +147,7 @@ fn renamed(tensors: &mut Tensors, from: &str, to: &str) {
 
 #[test]
 fn what_is_not_understood_is_refused_by_tensor_and_form() {
-    let cases: [Case; 12] = [
+    let cases: [Case; 14] = [
         ("a group of another size", Kind::Unsupported, &["convrot in groups of 64", "_attn."], |tensors| {
             described(tensors, r#"{"format":"int8_tensorwise","convrot":true,"convrot_groupsize":64}"#);
         }),
@@ -194,6 +194,26 @@ fn what_is_not_understood_is_refused_by_tensor_and_form() {
         }),
         ("no scale", Kind::CorruptModel, &["without its scale"], |tensors| {
             tensors.retain(|name, _| !name.ends_with(".weight_scale"));
+        }),
+        (
+            "matrices under names of another program",
+            Kind::Unsupported,
+            &["self_attn.q.W_q", "not known"],
+            |tensors| {
+                renamed(tensors, ".weight_scale", ".zero");
+                tensors.retain(|name, _| !name.ends_with(".comfy_quant"));
+                let matrices: Vec<_> = tensors.keys().filter(|name| is_attention(name)).cloned().collect();
+                for name in matrices {
+                    let tensor = tensors.remove(&name).unwrap();
+                    tensors.insert(name.replace(".weight", ".W_q"), tensor);
+                }
+            },
+        ),
+        ("a type that is not used", Kind::Unsupported, &["F64", "not supported"], |tensors| {
+            tensors.retain(|name, _| !name.ends_with(".weight_scale") && !name.ends_with(".comfy_quant"));
+            for (_, (dtype, shape, data)) in tensors.iter_mut().filter(|(name, _)| is_attention(name)) {
+                (*dtype, *data) = (Dtype::F64, vec![0; shape.iter().product::<usize>() * 8]);
+            }
         }),
         ("a second, unknown number", Kind::Unsupported, &["zero_point"], |tensors| {
             let zeros = (Dtype::I8, vec![1], vec![0]);

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use safetensors::Dtype;
 use wandeck::core::{ComponentFiles, Kind, Mode};
 use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
 use wandeck::models::{self, RoleHints, RoleSource};
@@ -86,6 +87,37 @@ fn the_vae_is_wans_whatever_lies_beside_it() {
     let no_vae = ComponentFiles { vae: Some(dir.path().join(HIGH)), ..ComponentFiles::default() };
     let error = models::open_with(dir.path(), RoleHints::new(None, &no_vae)).unwrap_err();
     assert!(error.message.contains("it seems to be a transformer of Wan"), "{error:#}");
+}
+
+#[test]
+fn a_vae_with_quantised_weights_is_refused_by_tensor_and_form() {
+    let dir = comfy();
+    let vae = load(&dir.path().join(VAE));
+    let name = vae.keys().find(|name| name.ends_with("conv1.weight")).unwrap().clone();
+    let scale = name.replace(".weight", ".scale_weight");
+    for (words, change) in [
+        ([name.as_str(), "integers"], {
+            let mut integers = vae.clone();
+            let (dtype, _, data) = integers.get_mut(&name).unwrap();
+            (*dtype, *data) = (Dtype::I8, data[..data.len() / 4].to_vec());
+            integers
+        }),
+        ([scale.as_str(), "scale"], {
+            let mut scaled = vae.clone();
+            scaled.insert(scale.clone(), (Dtype::F32, vec![], 2.0_f32.to_le_bytes().to_vec()));
+            scaled
+        }),
+    ] {
+        save(&dir.path().join(VAE), &change);
+        let error = format!("{:#}", models::open(dir.path()).unwrap_err());
+        assert!(words.iter().all(|word| error.contains(word)), "{words:?}: {error}");
+    }
+    // numbers that were only cast are read
+    let mut cast = vae.clone();
+    let (dtype, _, data) = cast.get_mut(&name).unwrap();
+    (*dtype, *data) = (Dtype::F8_E4M3, data[..data.len() / 4].to_vec());
+    save(&dir.path().join(VAE), &cast);
+    assert!(models::open(dir.path()).is_ok());
 }
 
 #[test]

@@ -54,6 +54,9 @@ const FOREIGN: [(&str, &str); 8] = [
     (".proj_down", "SVDQuant"),
 ];
 
+/// The query of the first block in transformers and text encoders.
+const QUERIES: [&str; 3] = ["blocks.0.self_attn.q.", "blocks.0.attn1.to_q.", "blocks.0.attn.q."];
+
 /// How a layer is stored, as `ComfyUI` writes it.
 #[derive(Deserialize)]
 struct Description {
@@ -259,6 +262,38 @@ pub(super) fn refuse_foreign(weights: &Weights) -> Result<()> {
         None => Ok(()),
         Some((name, form)) => Err(unsupported(weights, name, form)),
     }
+}
+
+/// Fails for a VAE with scaled or integer weights: no form of a convolution is understood.
+pub(super) fn refuse_quantised(weights: &Weights) -> Result<()> {
+    let is_leaf = |name: &str| {
+        let leaf = name.rsplit('.').next().unwrap_or_default();
+        LEAVES.contains(&leaf) && !matches!(leaf, "weight" | "bias")
+    };
+    let is_integer = |info: &TensorInfo| {
+        let is_integer = matches!(info.dtype, Dtype::I8 | Dtype::U8 | Dtype::I32);
+        is_integer && info.form == StoredForm::Plain && info.shape.len() > 1
+    };
+    refuse_foreign(weights)?;
+    match weights.iter().find(|(name, info)| is_leaf(name) || is_integer(info)) {
+        None => Ok(()),
+        Some((name, info)) if is_leaf(name) => {
+            Err(unsupported(weights, name, &format!("a scale ({}) beside a convolution", info.dtype)))
+        }
+        Some((name, info)) => Err(unsupported(weights, name, &format!("integers ({})", info.dtype))),
+    }
+}
+
+/// Fails for a component of Wan whose first query matrix has another name or type than any that is known.
+pub(super) fn refuse_unknown(weights: &Weights) -> Result<()> {
+    let is_query =
+        |name: &&str| QUERIES.iter().any(|module| name.contains(module)) && !name.ends_with(".bias");
+    let Some(name) = weights.names().find(is_query) else { return Ok(()) };
+    if name.ends_with(".weight") {
+        // of a type that is not used
+        return weights.get(name).map(drop);
+    }
+    Err(unsupported(weights, name, "a form that is not known"))
 }
 
 /// The descriptions of all quantised layers, by layer.

@@ -1,6 +1,8 @@
 //! Recognises which component a checkpoint is, by the names and shapes of its tensors.
 
-use super::quantised_forms::{TEXT_ROTATIONS, refuse_foreign, understood, without_quanto_names};
+use super::quantised_forms::{
+    TEXT_ROTATIONS, refuse_foreign, refuse_quantised, refuse_unknown, understood, without_quanto_names,
+};
 use super::transformer::TRANSFORMER;
 use super::umt5::{LLAMA_TEXT_ENCODER, TEXT_ENCODER};
 use super::vae::VaePlan;
@@ -80,6 +82,7 @@ pub fn recognise(weights: &Weights) -> Result<Vec<Recognised>> {
         let marks = |name: &str| name.ends_with("blocks.0.pos_embedding.embedding.weight") || is_wan(name);
         if weights.names().any(marks) {
             refuse_foreign(weights)?;
+            refuse_unknown(weights)?;
         }
     }
     parts.iter().map(|part| recognised(weights, part, &parts)).collect()
@@ -117,6 +120,7 @@ fn recognised(weights: &Weights, part: &Part<'_>, parts: &[Part<'_>]) -> Result<
             (known.renamed(|name| with_scale(name, rename))?, Vec::new())
         }
         ComponentKind::Vae => {
+            refuse_quantised(&weights)?;
             let plan = (naming == Naming::Original)
                 .then(|| VaePlan::from_original(|name| weights.contains(name)))
                 .flatten();
