@@ -154,8 +154,7 @@ fn folders_in(place: &Path) -> Vec<(PathBuf, bool)> {
     let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
     let mut entries: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     entries.sort();
-    let is_weights = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "safetensors");
-    let is_folder_of_files = entries.iter().any(is_weights)
+    let is_folder_of_files = entries.iter().any(|path| folder::is_checkpoint(path))
         || ["diffusion_models", "unet"].iter().any(|name| place.join(name).is_dir());
     let own = is_folder_of_files.then(|| (place.to_path_buf(), true));
     let is_one = |path: &PathBuf| {
@@ -264,7 +263,12 @@ fn check_finished(path: &Path, data_dir: &Path) -> Result<()> {
 
 /// The model called `name`: by its id, else the most exact usable one with that name, else any.
 pub fn called<'a>(name: &str, models: &'a [Installed]) -> Option<&'a Installed> {
-    let by_id = models.iter().find(|model| model.id == name);
+    // a hub does not distinguish the case of its repositories
+    let is_repository = name.contains('/');
+    let by_id = models
+        .iter()
+        .find(|model| model.id == name)
+        .or_else(|| models.iter().find(|model| is_repository && model.id.eq_ignore_ascii_case(name)));
     let named = || models.iter().filter(|model| model.is_called(name));
     let best = || {
         named()

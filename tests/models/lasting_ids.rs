@@ -108,7 +108,8 @@ fn a_repository_in_a_hub_cache_is_called_by_its_name() {
     fs::write(repository.join("refs/main"), commit).unwrap();
     let id = "Wan-AI/Wan2.2-TI2V-5B-Diffusers";
     assert_eq!(usable_ids(hub.path()), [id]);
-    for name in [id, "ti2v-5B", "ti2v-5B@2.2.0", "Wan2.2-TI2V-5B-Diffusers", commit] {
+    let lower = id.to_lowercase();
+    for name in [id, &lower, "ti2v-5B", "ti2v-5B@2.2.0", "Wan2.2-TI2V-5B-Diffusers", commit] {
         assert_eq!(found(name, hub.path()), id, "{name}");
     }
     for path in [&repository, &snapshot] {

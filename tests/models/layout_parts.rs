@@ -60,6 +60,20 @@ fn odd_extensions_are_found() {
         fs::rename(&file, file.with_extension(extension)).unwrap();
     }
     assert!(content(&models::open(dir.path()).unwrap()) == plain);
+    // all in one place, and none of them called .safetensors
+    let flat = tempfile::tempdir().unwrap();
+    for (folder, extension) in
+        [("diffusion_models", "SAFETENSORS"), ("vae", "sft"), ("text_encoders", "SafeTensors")]
+    {
+        for entry in fs::read_dir(dir.path().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == extension) {
+                fs::rename(&path, flat.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    let listed = models::installed(dir.path(), Some(flat.path()));
+    assert!(listed.iter().any(|model| model.path.starts_with(flat.path())), "{listed:?}");
 }
 
 #[test]

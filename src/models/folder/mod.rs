@@ -12,3 +12,4 @@ mod vae;
 pub(super) use assemble::models;
 pub use other_files::OtherFile;
 pub(super) use other_files::{is_lora_folder, other_files};
+pub(super) use scan::is_checkpoint;

@@ -147,6 +147,11 @@ impl Scan {
     }
 }
 
+/// Whether the name of a file is that of a checkpoint.
+pub(in crate::models) fn is_checkpoint(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| stem_and_extension(&name.to_string_lossy()).is_some())
+}
+
 /// Stem and extension of a checkpoint file's name.
 fn stem_and_extension(name: &str) -> Option<(&str, &str)> {
     name.rsplit_once('.')
