@@ -83,7 +83,8 @@ fn bundle(file: &Path, places: &Places, common: &Common) -> Result<ExitCode> {
 
 fn system() -> Diagnosis {
     let cores = available_parallelism().map_or(1, usize::from);
-    let machine = format!("{} on {}, {cores} cores", std::env::consts::OS, std::env::consts::ARCH);
+    let int8 = if engine::has_fast_int8() { "" } else { " without VNNI (int8 saves memory but no time)" };
+    let machine = format!("{} on {}, {cores} cores{int8}", std::env::consts::OS, std::env::consts::ARCH);
     match monitor::free() {
         Some(free) if free < LITTLE_MEMORY => Diagnosis::warning(
             "system",

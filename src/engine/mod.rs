@@ -9,6 +9,7 @@ mod in_place;
 mod kernels;
 mod memory;
 mod ort_error;
+mod processor;
 mod provider;
 pub mod runtime;
 mod session;
@@ -21,6 +22,7 @@ pub use from_file::SessionFile;
 pub use in_place::StateTensor;
 pub use kernels::check_kernels;
 pub use memory::{Arena, Prepack};
+pub use processor::has_fast_int8;
 pub use provider::{
     Device, Plugin, PluginOrigin, ProviderSelection, ProviderStatus, Unavailable, candidates, device_id,
     providers, select_provider,

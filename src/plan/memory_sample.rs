@@ -89,6 +89,7 @@ impl MemorySample {
             keeps_sessions: self.keeps_sessions,
             disk_space: &[],
             cores: 1,
+            has_fast_int8: false,
             provider: compute.device.provider,
             variants: &[],
             suggests_quantised: false,

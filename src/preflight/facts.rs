@@ -58,6 +58,8 @@ pub struct PreflightFacts<'a> {
     pub time_limit: Option<Secs>,
     /// Cores of the CPU.
     pub cores: usize,
+    /// Whether the CPU has instructions for products of 8-bit integers.
+    pub has_fast_int8: bool,
     /// The execution provider that will run the graphs.
     pub provider: Provider,
     /// Quantised copies of the model on this machine by name, the more exact first.

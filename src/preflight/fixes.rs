@@ -218,7 +218,9 @@ fn first_that_fits(facts: &PreflightFacts<'_>, kinds: &[&[Fix]], wanted: Fit) ->
 pub(super) fn less_time(facts: &PreflightFacts<'_>, default_steps: Option<u32>) -> Vec<Fix> {
     let request = facts.request;
     // int4 weights are unpacked before each product, so int4 is no faster; nor is int8 on a GPU, for the same reason
-    let is_faster = |kind: Quantisation| kind == Quantisation::Int8 && facts.provider == Provider::Cpu;
+    let is_faster = |kind: Quantisation| {
+        kind == Quantisation::Int8 && facts.provider == Provider::Cpu && facts.has_fast_int8
+    };
     let faster = smaller_variants(facts).into_iter().find(|(kind, _)| is_faster(*kind));
     let mut fixes: Vec<_> = faster.into_iter().map(|(_, fix)| fix).collect();
     if request.step_list.is_none() {

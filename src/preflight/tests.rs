@@ -122,6 +122,7 @@ pub(super) fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib:
         keeps_sessions: false,
         disk_space: &[],
         cores: 2,
+        has_fast_int8: true,
         provider: Provider::Cpu,
         variants: &[],
         suggests_quantised: true,
@@ -173,6 +174,13 @@ fn the_official_size_gets_warnings_on_a_small_machine() {
     assert_eq!(time.severity, Severity::Warning);
     assert!(time.message.contains("more than") && time.message.contains(" days"), "{}", time.message);
     assert_eq!(time.fixes[0], Fix::Model("t2v-A14B-int8".into()));
+    let report = check(&PreflightFacts { has_fast_int8: false, ..facts });
+    let time = about(&report, Subject::Time).unwrap();
+    assert!(
+        !time.fixes.iter().any(|fix| matches!(fix, Fix::Model(_))),
+        "int8 is no faster there: {:?}",
+        time.fixes
+    );
     let is_model = |fix: &&Fix| matches!(fix, Fix::Model(_));
     assert_eq!(time.fixes.iter().filter(is_model).count(), 1, "int4 is no faster");
     assert!(time.fixes.iter().any(|fix| matches!(fix, Fix::Steps(_))));

@@ -43,7 +43,7 @@ pub(in crate::cli) enum ModelsVerb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Convert a model to a smaller precision; int8 is also faster on the CPU
+    /// Convert a model to a smaller precision; int8 is also faster on CPUs with VNNI
     Convert(Convert),
     /// Write a model with synthetic weights and official names and shapes, for tests and benchmarks
     Synth(Box<Synth>),
@@ -81,8 +81,8 @@ fn rate(text: &str) -> Result<Bytes, String> {
 pub(in crate::cli) struct Convert {
     /// Model id or folder
     pub(in crate::cli) model: String,
-    /// Target precision: int8 is also faster on the CPU; int4 is the smallest and least exact; fp8 and bf16 only save
-    /// disk space on the CPU, which computes them in fp32
+    /// Target precision: int8 is also faster on CPUs with VNNI; int4 is the smallest and least exact; fp8 and bf16 only
+    /// save disk space on the CPU, which computes them in fp32
     #[arg(long, value_name = "TYPE")]
     pub(in crate::cli) precision: TargetName,
     /// New folder to write to [default: the model's name with the precision, in the data folder's models]

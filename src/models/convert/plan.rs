@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Bytes, Error, Kind, Quantisation, Result};
+use crate::engine::has_fast_int8;
 use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights, scale_of};
 use crate::wan::Checkpoint;
 use crate::wan::names::is_block_linear;
@@ -52,13 +53,15 @@ impl ConversionTarget {
         }
     }
 
-    /// One sentence on its speed and memory use on the CPU.
+    /// One sentence on its speed and memory use on the CPU of this machine.
     pub fn remark(self) -> &'static str {
         match self {
-            Self::Int8 => "int8 needs less memory and is faster than fp32 on the CPU",
-            Self::Int4 => {
-                "int4 is the smallest and the least exact; on the CPU it is not faster than fp32, but int8 is"
+            Self::Int8 if has_fast_int8() => "int8 needs less memory and is faster than fp32 on this CPU",
+            Self::Int8 => {
+                "int8 needs less memory; this CPU computes it no faster than fp32, because it has no instructions \
+                 for products of 8-bit integers (VNNI)"
             }
+            Self::Int4 => "int4 is the smallest and the least exact; on the CPU it is not faster than fp32",
             Self::Fp8 => "fp8 only saves disk space on the CPU: it is converted to fp32 when it is loaded",
             Self::Bf16 => "bf16 only saves disk space on the CPU: it is converted to fp32 when it is loaded",
         }
