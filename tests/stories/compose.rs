@@ -70,7 +70,7 @@ fn several_videos_are_queued_at_once_and_the_form_survives_a_crash() {
     assert_ne!(seeds[0], seeds[1], "each has its own");
     window.click("Reuse last seed");
     window.step();
-    assert_eq!(window.number("Seed"), seeds[1].to_string());
+    assert_eq!(window.seed(), seeds[1].to_string());
     // it is on disk soon after the change, whatever happens to the program then
     let saved = data_dir.path().join("window.ron");
     let text = format!("seed:{}", seeds[1]);
@@ -79,6 +79,6 @@ fn several_videos_are_queued_at_once_and_the_form_survives_a_crash() {
     });
     drop(window);
     let again = Window::open(data_dir.path());
-    assert_eq!(again.number("Seed"), seeds[1].to_string());
+    assert_eq!(again.seed(), seeds[1].to_string());
     assert_eq!(again.number("Number of videos"), "× 2");
 }

@@ -18,11 +18,11 @@ fn a_dropped_video_brings_its_settings_back() {
     window.step();
     let first_seed = first.draft().unwrap().seed.to_string();
     let output = first.output.clone().unwrap();
-    assert_ne!(window.number("Seed"), first_seed);
+    assert_ne!(window.seed(), first_seed);
     assert!(read_metadata(&output).unwrap().is_some());
     window.drop_file(output.clone());
     window.click_when_there("Restore settings");
-    window.wait("the seed is back", |window| window.number("Seed") == first_seed);
+    window.wait("the seed is back", |window| window.seed() == first_seed);
 }
 
 #[test]
@@ -32,18 +32,18 @@ fn a_dropped_video_is_a_start_image_or_only_shown() {
     window.click_when_there("Generate");
     window.wait_for_ends(1);
     let output = window.outcome().output.unwrap();
-    window.set_number("Seed", "7");
+    window.set_text("Seed", "7");
     window.drop_file(output.clone());
     window.click_when_there("Just open");
     window.step();
-    assert_eq!(window.number("Seed"), "7", "the form is left alone");
+    assert_eq!(window.seed(), "7", "the form is left alone");
     assert_eq!(window.start_image(), "");
     window.drop_file(output.clone());
     window.click_when_there("Use as image");
     // a model that takes images follows
     window.wait("the video is in the well", |window| window.start_image() == output.display().to_string());
     window.wait("the mode follows", |window| !window.shows("Text to video with"));
-    assert_eq!(window.number("Seed"), "7");
+    assert_eq!(window.seed(), "7");
 }
 
 #[test]

@@ -137,6 +137,11 @@ impl Window {
         self.control(Role::SpinButton, label).value().unwrap()
     }
 
+    /// The seed in its field.
+    pub(crate) fn seed(&self) -> String {
+        self.control(Role::TextInput, "Seed").value().unwrap()
+    }
+
     /// Replaces the number in a field.
     pub(crate) fn set_number(&mut self, label: &str, text: &str) {
         self.control(Role::SpinButton, label).focus();

@@ -12,6 +12,7 @@ mod preflight;
 mod preset;
 mod prompt;
 mod router;
+mod seed;
 mod start;
 mod time_limit;
 mod view;

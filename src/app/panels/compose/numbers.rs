@@ -1,24 +1,18 @@
-//! The form's basic numbers: how large, how long, how many steps, how closely the prompt is followed, from which noise.
+//! The form's basic numbers: how large, how long, how many steps, how closely the prompt is followed.
 
 use std::ops::RangeInclusive;
 
-use eframe::egui::{Align, DragValue, Layout, Response, Ui};
-use egui_material_icons::icons::{ICON_ASPECT_RATIO, ICON_CASINO, ICON_HISTORY};
+use eframe::egui::{DragValue, Response, Ui};
+use egui_material_icons::icons::ICON_ASPECT_RATIO;
 
-use super::fields::{Fields, MARK_SPACE, RowLabel};
+use super::fields::{Fields, RowLabel};
 use super::model::has_two_experts;
-use super::view::{ComposeAction, ComposeView};
-use crate::app::form::SeedMode;
-use crate::app::shell::command::Command;
-use crate::app::widgets::field::button_row_ui;
-use crate::app::widgets::icon::icon_button;
-use crate::core::{Draft, Resolution, Seed};
+use super::view::ComposeView;
+use crate::core::{Draft, Resolution};
 use crate::plan::{DraftField, ParameterRange};
 
 /// What guidance does.
 const GUIDANCE: &str = "How closely the prompt is followed; 1 switches guidance off and halves the work";
-/// Width that the seed's controls need with their usual spaces; in less they move together.
-const SEED_ROW: f32 = 290.0;
 
 /// Draws how large, how long, how many steps and how closely the prompt is followed.
 pub(super) fn numbers_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeView<'_>) {
@@ -153,61 +147,17 @@ pub(super) fn named<'a>(response: &'a Response, name: &str) -> &'a Response {
     response
 }
 
-/// The seed, and where the next one comes from.
-pub(super) fn seed_ui(
-    ui: &mut Ui,
-    draft: &mut Draft,
-    view: &ComposeView<'_>,
-    actions: &mut Vec<ComposeAction>,
-) {
-    let mut another = false;
-    let is_random = view.seed_mode == SeedMode::Random;
-    button_row_ui(ui, |ui| {
-        let about = "Starting noise: the same seed and settings give the same video";
-        let label = ui.label("Seed").on_hover_text(about);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if ui.available_width() < SEED_ROW {
-                ui.spacing_mut().item_spacing.x = 3.0;
-            } else {
-                // in line with the controls that have marks
-                ui.add_space(MARK_SPACE);
-            }
-            let tooltip = Command::RandomSeed.tooltip(ui.ctx());
-            another = icon_button(ui, ICON_CASINO, Command::RandomSeed.text(), &tooltip).clicked();
-            let is_other = view.last_seed.is_some_and(|last| is_random || last != draft.seed);
-            let tooltip = Command::ReuseSeed.tooltip(ui.ctx());
-            ui.add_enabled_ui(is_other, |ui| {
-                if icon_button(ui, ICON_HISTORY, Command::ReuseSeed.text(), &tooltip).clicked() {
-                    actions.push(ComposeAction::ReuseSeed);
-                }
-            });
-            let words = "A new random seed for each video; otherwise the seed shown here";
-            if ui.selectable_label(is_random, "random").on_hover_text(words).clicked() {
-                let mode = if is_random { SeedMode::Fixed } else { SeedMode::Random };
-                actions.push(ComposeAction::SeedMode(mode));
-            }
-            ui.add(DragValue::new(&mut draft.seed)).labelled_by(label.id).on_hover_text(about);
-        });
-    });
-    if another {
-        draft.seed = Seed::random().0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use eframe::egui::accesskit::Role;
     use egui_kittest::Harness;
-    use egui_kittest::kittest::{NodeT as _, Queryable as _};
+    use egui_kittest::kittest::Queryable as _;
 
     use super::*;
     use crate::app::panels::compose::fixture::{ComposeHarness, fields_harness};
 
     fn numbers(bench: ComposeHarness) -> Harness<'static, ComposeHarness> {
-        fields_harness(bench, "The model", |ui, fields, view, actions| {
-            numbers_ui(ui, fields, view);
-            seed_ui(ui, fields.draft, view, actions);
-        })
+        fields_harness(bench, "The model", |ui, fields, view, _| numbers_ui(ui, fields, view))
     }
 
     #[test]
@@ -218,20 +168,6 @@ mod tests {
         let frames = harness.get_by_role_and_label(Role::SpinButton, "Frames").rect();
         let length = harness.get_by_label("2.1 s of video").rect();
         assert!((frames.center().y - length.center().y).abs() < 2.0);
-    }
-
-    #[test]
-    fn the_name_of_the_seed_is_readable_in_a_narrow_column() {
-        let mut bench = ComposeHarness::new();
-        bench.draft.seed = 1_339_647_952;
-        for width in [280.0, 420.0] {
-            let mut harness = numbers(ComposeHarness { draft: bench.draft.clone(), ..ComposeHarness::new() });
-            harness.set_size(eframe::egui::vec2(width, 600.0));
-            harness.run();
-            let name = harness.get_by_role_and_label(Role::Label, "Seed").rect();
-            let value = harness.get_by_role_and_label(Role::SpinButton, "Seed").rect();
-            assert!(name.right() <= value.left(), "{width}: {name} {value}");
-        }
     }
 
     #[test]
@@ -273,23 +209,5 @@ mod tests {
         harness.get_by_label("480p upright · 480x832").click();
         harness.run();
         assert_eq!(harness.state().draft.size, Resolution::new(480, 832));
-    }
-
-    #[test]
-    fn the_last_seed_is_used_again_where_it_is_another_one() {
-        let mut bench = ComposeHarness::new();
-        bench.draft.seed = 5;
-        let reuse = |bench: ComposeHarness| {
-            let mut harness = numbers(bench);
-            let button = harness.get_by_role_and_label(Role::Button, "Reuse last seed");
-            let is_enabled = !button.accesskit_node().is_disabled();
-            button.click();
-            harness.run();
-            (is_enabled, harness.state().actions.clone())
-        };
-        bench.last_seed = Some(5);
-        assert_eq!(reuse(bench), (false, Vec::new()));
-        let other = ComposeHarness { last_seed: Some(6), ..ComposeHarness::new() };
-        assert_eq!(reuse(other), (true, vec![ComposeAction::ReuseSeed]));
     }
 }

@@ -5,12 +5,12 @@ use eframe::egui::{Context, ScrollArea, Ui};
 use super::advanced::Advanced;
 use super::fields::Fields;
 use super::loras::LoraList;
-use super::numbers::{numbers_ui, seed_ui};
+use super::numbers::numbers_ui;
 use super::prompt::{negative_ui, prompt_ui};
 use super::time_limit;
 use super::view::{ComposeAction, ComposeView};
 use super::wells::Wells;
-use super::{model, preset, router, start};
+use super::{model, preset, router, seed, start};
 use crate::app::background::inputs::InputWell;
 
 /// Width of the scroll bar.
@@ -67,7 +67,7 @@ impl ComposePanel {
             ui.add_space(2.0);
             preset::heading_ui(ui, &mut fields);
             numbers_ui(ui, &mut fields, view);
-            seed_ui(ui, fields.draft, view, &mut actions);
+            seed::ui(ui, fields.draft, view, &mut actions);
             actions.extend(self.loras.ui(ui, fields.draft, view));
             negative_ui(ui, &mut fields, view);
             self.advanced.ui(ui, &mut fields, |ui| time_limit::ui(ui, view, &mut actions));
@@ -298,9 +298,9 @@ mod tests {
             "Frames",
             "Frames per second",
             "Flow shift",
-            "Seed",
         ] {
             harness.get_by_role_and_label(Role::SpinButton, name);
         }
+        harness.get_by_role_and_label(Role::TextInput, "Seed");
     }
 }

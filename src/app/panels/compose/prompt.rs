@@ -1,6 +1,6 @@
 //! The two prompts, with their tokens against what the model reads.
 
-use eframe::egui::{Align, Layout, Response, RichText, TextEdit, Ui};
+use eframe::egui::{Align, Layout, Response, RichText, ScrollArea, TextEdit, TextStyle, Ui};
 
 use super::fields::Fields;
 use super::view::ComposeView;
@@ -13,6 +13,8 @@ use crate::plan::{DraftField, MAX_TOKENS};
 const PROMPT_ROWS: usize = 3;
 /// Lines of the negative prompt that show at once.
 const NEGATIVE_ROWS: usize = 2;
+/// Lines up to which a field grows with its text; a longer one scrolls in it.
+const MOST_ROWS: usize = 10;
 
 /// Draws the prompt.
 pub(super) fn prompt_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeView<'_>) -> Response {
@@ -29,11 +31,17 @@ pub(super) fn prompt_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeView
     let label = label.on_hover_text(format!("What should be seen. {earlier}. {later}"));
     let edit =
         TextEdit::multiline(&mut fields.draft.prompt).hint_text("What should be seen, and how it moves");
-    let edit = edit.desired_rows(PROMPT_ROWS).desired_width(f32::INFINITY);
-    let response = ui.add(edit).labelled_by(label.id);
+    let response = text_ui(ui, "prompt", edit.desired_rows(PROMPT_ROWS)).labelled_by(label.id);
     mark_form_text(&response);
     problem_frame_ui(ui, response.rect, &["prompt"], fields.problems);
     response
+}
+
+/// A text of several lines, which does not push away what is below it.
+fn text_ui(ui: &mut Ui, salt: &str, edit: TextEdit<'_>) -> Response {
+    let height = ui.text_style_height(&TextStyle::Body) * MOST_ROWS as f32;
+    let area = ScrollArea::vertical().id_salt(salt).max_height(height).min_scrolled_height(height);
+    area.show(ui, |ui| ui.add(edit.desired_width(f32::INFINITY))).inner
 }
 
 /// Draws the negative prompt, and says whether it is the model's own.
@@ -52,8 +60,7 @@ pub(super) fn negative_ui(ui: &mut Ui, fields: &mut Fields<'_>, view: &ComposeVi
     let is_used = fields.draft.guidance > 1.0 || fields.draft.guidance_low.is_some_and(|low| low > 1.0);
     let hint = if is_used { "What should not be seen" } else { "Not used: guidance is 1" };
     let edit = TextEdit::multiline(&mut fields.draft.negative_prompt).hint_text(hint);
-    let edit = edit.desired_rows(NEGATIVE_ROWS).desired_width(f32::INFINITY);
-    let response = ui.add(edit).labelled_by(label.id);
+    let response = text_ui(ui, "negative prompt", edit.desired_rows(NEGATIVE_ROWS)).labelled_by(label.id);
     mark_form_text(&response);
     problem_frame_ui(ui, response.rect, &["negative_prompt"], fields.problems);
 }
@@ -106,6 +113,17 @@ mod tests {
         let harness = prompts(ComposeHarness { tokens, ..ComposeHarness::new() });
         let count = harness.get_by_label("38 / 512 tokens").rect();
         assert!(count.bottom() < harness.get_by_label("Negative prompt").rect().top());
+    }
+
+    #[test]
+    fn a_long_prompt_scrolls_in_its_field() {
+        let place = |prompt: &str| {
+            let mut bench = ComposeHarness::new();
+            bench.draft.prompt = prompt.to_owned();
+            prompts(bench).get_by_label("Negative prompt").rect().top()
+        };
+        let (short, long) = (place("a cat"), place(&"a line of its own\n".repeat(300)));
+        assert!(long - short < 160.0, "{short} {long}");
     }
 
     #[test]
