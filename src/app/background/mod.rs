@@ -14,6 +14,8 @@ pub(super) mod player;
 pub(super) mod restore;
 mod search_traces;
 pub(super) mod searches;
+#[cfg(all(test, target_os = "linux"))]
+mod session_bus;
 pub(super) mod settings_watch;
 mod sweep_clips;
 mod sweep_differences;
@@ -21,6 +23,7 @@ pub(super) mod sweep_planning;
 mod sweep_reading;
 pub(super) mod sweeps;
 pub(super) mod system_notifications;
+pub(super) mod system_theme;
 pub(super) mod task;
 pub(super) mod taskbar;
 pub(super) mod tokens;

@@ -159,37 +159,17 @@ mod bus {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::collections::HashMap;
-    use std::io::{BufRead as _, BufReader};
-    use std::process::{Child, Command, Stdio};
 
     use zbus::blocking::{MessageIterator, connection};
     use zbus::zvariant::OwnedValue;
 
     use super::*;
-
-    /// A session bus of its own.
-    struct Daemon(Child);
-
-    impl Drop for Daemon {
-        fn drop(&mut self) {
-            drop((self.0.kill(), self.0.wait()));
-        }
-    }
-
-    /// Starts a bus and returns its address; nothing where `dbus-daemon` is not installed.
-    #[expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-    fn session() -> Option<(Daemon, String)> {
-        let mut command = Command::new("dbus-daemon");
-        command.args(["--session", "--nofork", "--print-address"]).stdout(Stdio::piped());
-        let mut daemon = Daemon(command.spawn().ok()?);
-        let mut address = String::new();
-        BufReader::new(daemon.0.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Some((daemon, address.trim().to_owned()))
-    }
+    use crate::app::background::session_bus::SessionBus;
 
     #[test]
     fn a_dock_on_the_session_bus_receives_the_progress() {
-        let Some((_daemon, address)) = session() else { return };
+        let Some(bus) = SessionBus::start() else { return };
+        let address = bus.address().to_owned();
         let dock = connection::Builder::address(address.as_str()).unwrap().build().unwrap();
         let rule = "type='signal',interface='com.canonical.Unity.LauncherEntry',member='Update'";
         let mut received = MessageIterator::for_match_rule(rule, &dock, None).unwrap();

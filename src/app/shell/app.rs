@@ -33,6 +33,7 @@ use crate::app::background::restore::{Found, is_weights};
 use crate::app::background::searches::Searches;
 use crate::app::background::sweeps::Sweeps;
 use crate::app::background::system_notifications::SystemNotifications;
+use crate::app::background::system_theme::SystemTheme;
 use crate::app::background::task::TaskThread;
 use crate::app::background::taskbar::Taskbar;
 use crate::app::background::tokens::Tokens;
@@ -74,6 +75,7 @@ pub struct App {
     pub(super) shows_notifications: bool,
     font_hint: FontHint,
     title: String,
+    system_theme: SystemTheme,
 }
 
 /// The state of the window; panels get views of parts of it.
@@ -241,6 +243,7 @@ impl App {
             shows_notifications: false,
             font_hint: FontHint::default(),
             title: String::new(),
+            system_theme: SystemTheme::start(waker())?,
         })
     }
 
@@ -430,6 +433,11 @@ impl eframe::App for App {
         if ctx.input(|input| !input.raw.hovered_files.is_empty()) {
             drop_hint_ui(ui);
         }
+    }
+
+    fn raw_input_hook(&mut self, _ctx: &Context, input: &mut egui::RawInput) {
+        // the window's own backend does not know it on every system
+        input.system_theme = input.system_theme.or(self.system_theme.get());
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
