@@ -35,6 +35,17 @@ fn an_image_dropped_on_its_well_starts_a_video_of_its_shape_and_can_be_undone() 
 }
 
 #[test]
+fn an_image_that_cannot_be_read_is_said_before_its_model_is_blamed() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    window.set_text("Start image", "/nowhere/a cat.png");
+    window.wait_for("Cannot read /nowhere/a cat.png");
+    assert!(!window.shows("does not use a start image"));
+    window.click("Remove start image");
+    window.wait("the form can run", |window| !window.shows("Cannot read"));
+}
+
+#[test]
 fn tokens_are_counted_and_a_preset_is_applied_and_undone() {
     let data_dir = common::fresh_data_dir();
     let mut window = Window::open(data_dir.path());

@@ -27,3 +27,19 @@ fn a_video_from_the_keyboard_alone() {
     window.wait("the video stands still", |window| window.has_button("Play"));
     window.control(Role::Button, "Play");
 }
+
+#[test]
+fn no_command_runs_behind_a_dialog_and_a_letter_without_a_video_is_no_error() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    window.press(Modifiers::COMMAND, Key::K);
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.press(Modifiers::NONE, Key::Escape);
+    window.rest(3);
+    let before = window.notifications();
+    window.press(Modifiers::NONE, Key::I);
+    window.press(Modifiers::NONE, Key::Space);
+    assert_eq!((window.notifications(), window.jobs().len()), (before, 0));
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.wait_for_ends(1);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use eframe::egui::{self, Context, Ui};
+use eframe::egui::{self, Context, KeyboardShortcut, Ui};
 
 use super::action::Action;
 use super::command::Command;
@@ -21,15 +21,15 @@ use super::quit::{self, Quit};
 use super::restore_dialog::{self, OfferedFile};
 use super::shortcuts::{self, Shortcuts};
 use super::window_state::{Autosave, WindowState};
-use super::{attention, frame, menus, notification_list, status_bar};
+use super::{attention, dropped, frame, menus, notification_list, panel_keys, status_bar};
 use crate::app::background::comparison::comparison::Comparison;
 use crate::app::background::examiner::Examiner;
 use crate::app::background::forecast::Forecast;
-use crate::app::background::inputs::{InputSource, InputWell, Inputs};
+use crate::app::background::inputs::{InputWell, Inputs};
 use crate::app::background::library::Library;
 use crate::app::background::measurements::{Measurements, Said};
 use crate::app::background::player::player::Player;
-use crate::app::background::restore::{Found, is_weights};
+use crate::app::background::restore::Found;
 use crate::app::background::searches::Searches;
 use crate::app::background::sweeps::Sweeps;
 use crate::app::background::system_notifications::SystemNotifications;
@@ -168,6 +168,8 @@ impl App {
     /// The initial state: the form of the last session, or the toy model, ready to run.
     pub fn new(ctx: &Context, data_dir: PathBuf, models_dir: Option<PathBuf>) -> Result<Self> {
         theme::install(ctx);
+        // the zoom has commands, whose keys can be changed
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
         // the command line has printed the notes already
         let (settings, _) = Settings::load(&data_dir);
         let monitor = Monitor::start(SampleRate::SLOWEST)?;
@@ -303,15 +305,23 @@ impl App {
         }
     }
 
-    /// The commands of the keys that were pressed. While a row of the queue has the keyboard, Alt and an arrow move its job.
+    /// The commands of the keys that were pressed. A dialog takes all keys but those of the window itself; a row of the
+    /// queue or a result of the gallery that has the keyboard takes its own.
     fn pressed(&self, ctx: &Context) -> Vec<Action> {
         if self.shortcut_list.as_ref().is_some_and(ShortcutList::is_recording) {
             return Vec::new();
         }
-        let is_of_prompt =
-            |command: &Command| matches!(command, Command::PreviousPrompt | Command::NextPrompt);
-        let excluded = |command: &Command| self.panels.queue.has_keyboard() && is_of_prompt(command);
-        shortcuts::pressed(ctx, excluded).into_iter().map(Action::Command).collect()
+        let has_dialog = ctx.memory(|memory| memory.top_modal_layer().is_some());
+        let taken =
+            panel_keys::taken(ctx, self.panels.queue.has_keyboard(), self.panels.gallery.has_keyboard());
+        let is_excluded = |command: Command, shortcut: &KeyboardShortcut| {
+            has_dialog && !command.is_of_window() || taken.contains(shortcut)
+        };
+        let pressed = shortcuts::pressed(ctx, is_excluded).into_iter();
+        // letters beside a field are no mistake to report where there is no video
+        let is_idle =
+            |command: &Command| matches!(command, Command::Player(_)) && self.state.may(*command).is_err();
+        pressed.filter(|command| !is_idle(command)).map(Action::Command).collect()
     }
 
     /// Shows the progress of the running job in the window's title and in the taskbar.
@@ -330,6 +340,15 @@ impl State {
     /// Errors of the form, including those that preflight found.
     pub(super) fn problems(&self) -> Vec<Error> {
         let mut problems = self.form.problems();
+        for (well, names) in
+            [(InputWell::Start, ["start_image", "continue_from"]), (InputWell::End, ["end_image"; 2])]
+        {
+            // before what its model says of it: the model follows an image only once it was read
+            if let Some(Err(error)) = self.inputs.view(well).image {
+                problems.retain(|problem| problem.field_name().is_none_or(|name| !names.contains(&name)));
+                problems.insert(0, error.clone().field(names[0]));
+            }
+        }
         if let PreflightStatus::Done(Err(error)) = self.examiner.status()
             && problems.is_empty()
             && error.field_name().is_some()
@@ -365,19 +384,7 @@ impl eframe::App for App {
         if ctx.cumulative_frame_nr() == 1 {
             tracing::info!("The first frame is on the screen");
         }
-        let dropped = ctx.input(|input| {
-            input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect::<Vec<_>>()
-        });
-        let well = self.panels.compose.well_under_pointer(ctx);
-        for path in dropped {
-            match well.filter(|_| !is_weights(&path)) {
-                Some(well) => self.state.form.set_input(well, Some(InputSource::of(path))),
-                None => self.state.open_file(path, now),
-            }
-        }
-        for image in pasted_images(ctx) {
-            self.state.inputs.paste_image(well.unwrap_or(InputWell::Start), &image);
-        }
+        self.take_files(ctx, now);
         let commands = self.pressed(ctx);
         self.apply_all(ctx, commands, now);
         quit::update(ctx, &mut self.state);
@@ -431,7 +438,7 @@ impl eframe::App for App {
         self.apply_all(&ctx, actions, now);
         self.dialogs_ui(&ctx, now);
         if ctx.input(|input| !input.raw.hovered_files.is_empty()) {
-            drop_hint_ui(ui);
+            dropped::hint_ui(ui);
         }
     }
 
@@ -443,23 +450,4 @@ impl eframe::App for App {
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.save_now();
     }
-}
-
-/// Images that were pasted into the window.
-fn pasted_images(ctx: &Context) -> Vec<Arc<egui::ColorImage>> {
-    ctx.input(|input| {
-        let image = |event: &egui::Event| match event {
-            egui::Event::PasteImage(image) => Some(Arc::clone(image)),
-            _ => None,
-        };
-        input.events.iter().filter_map(image).collect()
-    })
-}
-
-/// Shows what dropping a dragged file would do.
-fn drop_hint_ui(ui: &Ui) {
-    let (layer, anchor) = (ui.layer_id(), egui::PopupAnchor::Pointer);
-    egui::Tooltip::always_open(ui.ctx().clone(), layer, egui::Id::unique("drop"), anchor).show(|ui| {
-        ui.label("Drop a video to bring its settings back, an image to start from, or a LoRA");
-    });
 }

@@ -193,11 +193,11 @@ impl Command {
             Self::Shortcuts => &[(NONE, Key::Questionmark), (NONE, Key::F1)],
             Self::PauseQueue => &[(COMMAND_ALT, Key::P)],
             Self::Quit => &[(Modifiers::COMMAND, Key::Q)],
-            // egui handles the zoom shortcuts itself; here they would act twice
-            Self::ZoomIn
-            | Self::ZoomOut
-            | Self::ZoomReset
-            | Self::ClearEnded
+            // plus without Shift on some keyboards
+            Self::ZoomIn => &[(Modifiers::COMMAND, Key::Plus), (Modifiers::COMMAND, Key::Equals)],
+            Self::ZoomOut => &[(Modifiers::COMMAND, Key::Minus)],
+            Self::ZoomReset => &[(Modifiers::COMMAND, Key::Num0)],
+            Self::ClearEnded
             | Self::FindModels
             | Self::MonitorLine
             | Self::ResetLayout
@@ -207,6 +207,11 @@ impl Command {
             | Self::Notifications => &[],
         };
         keys.iter().map(|(modifiers, key)| KeyboardShortcut::new(*modifiers, *key)).collect()
+    }
+
+    /// Whether it is about the window as a whole, so that it works while a dialog is open.
+    pub(in crate::app) fn is_of_window(self) -> bool {
+        matches!(self, Self::ZoomIn | Self::ZoomOut | Self::ZoomReset | Self::FullScreen)
     }
 
     /// Its icon.

@@ -5,8 +5,12 @@ use eframe::egui::{
 };
 
 use super::command::Command;
+use super::panel_keys::{self, PanelKeys};
 use super::shortcuts::{COPY, Shortcuts};
 use crate::app::theme;
+
+/// Width of the list, which has room for every row.
+const WIDTH: f32 = 620.0;
 
 /// The list while it is open.
 #[derive(Default)]
@@ -14,6 +18,10 @@ pub(in crate::app) struct ShortcutList {
     search: String,
     /// The command that waits for its new shortcut.
     recording: Option<Command>,
+    /// Whether keys were pressed for it that cannot be its shortcut.
+    is_refused: bool,
+    /// Whether it was drawn before, so that the search has had the focus.
+    was_shown: bool,
 }
 
 /// What became of the list in a frame.
@@ -36,30 +44,29 @@ impl ShortcutList {
         let mut changed = self.record(ctx, &shortcuts);
         let was_recording = self.recording.is_some();
         let modal = Modal::new(Id::unique("keys")).show(ctx, |ui| {
-            ui.set_width(theme::PALETTE_WIDTH);
+            ui.set_width(WIDTH);
             ui.label(RichText::new("Keyboard shortcuts").strong());
             ui.weak("Keys without Ctrl or Alt act while no field has the focus");
             ui.horizontal(|ui| {
                 let label = ui.label("Search");
                 let edit = TextEdit::singleline(&mut self.search).desired_width(f32::INFINITY);
-                ui.add(edit).labelled_by(label.id);
+                let edit = ui.add(edit).labelled_by(label.id);
+                if !std::mem::replace(&mut self.was_shown, true) {
+                    edit.request_focus();
+                }
             });
             changed = conflicts_ui(ui, &shortcuts).or_else(|| changed.take());
-            ScrollArea::vertical().max_height(theme::PALETTE_HEIGHT).auto_shrink([false, true]).show(
-                ui,
-                |ui| {
-                    let grid = Grid::new("keys").num_columns(3).striped(true).min_col_width(100.0);
-                    grid.show(ui, |ui| {
-                        let search = self.search.to_lowercase();
-                        for command in
-                            Command::all().filter(|one| one.text().to_lowercase().contains(&search))
-                        {
-                            changed = self.row_ui(ui, command, &shortcuts).or_else(|| changed.take());
-                            ui.end_row();
-                        }
-                    });
-                },
-            );
+            ScrollArea::vertical().max_height(theme::PALETTE_HEIGHT).auto_shrink(false).show(ui, |ui| {
+                let grid = Grid::new("keys").num_columns(3).striped(true).min_col_width(100.0);
+                grid.show(ui, |ui| {
+                    let search = self.search.to_lowercase();
+                    for command in Command::all().filter(|one| one.text().to_lowercase().contains(&search)) {
+                        changed = self.row_ui(ui, command, &shortcuts).or_else(|| changed.take());
+                        ui.end_row();
+                    }
+                });
+                panel_keys_ui(ui, &self.search.to_lowercase());
+            });
             ui.horizontal(|ui| {
                 let differs = *shortcuts != Shortcuts::default();
                 let reset = ui.add_enabled(differs, eframe::egui::Button::new("Reset all shortcuts"));
@@ -78,6 +85,9 @@ impl ShortcutList {
     /// Takes the key press that was waited for.
     fn record(&mut self, ctx: &Context, shortcuts: &Shortcuts) -> Option<Shortcuts> {
         let command = self.recording?;
+        let is_clipboard =
+            |event: &Event| matches!(event, Event::Cut | Event::Paste(_) | Event::PasteImage(_));
+        self.is_refused |= ctx.input(|input| input.events.iter().any(is_clipboard));
         let pressed = ctx.input_mut(|input| {
             let place = input.events.iter().position(|event| shortcut_of(event).is_some())?;
             shortcut_of(&input.events.remove(place))
@@ -93,7 +103,12 @@ impl ShortcutList {
         let name = command.text();
         ui.label(name).on_hover_text(command.about());
         if self.recording == Some(command) {
-            ui.label(RichText::new("Press the keys, Esc to cancel").color(theme::tokens(ui).accent));
+            let text = if self.is_refused {
+                "Press others: these cut and paste"
+            } else {
+                "Press the keys, Esc to cancel"
+            };
+            ui.label(RichText::new(text).color(theme::tokens(ui).accent));
         } else {
             let keys = shortcuts.of(command).iter().map(|key| ui.ctx().format_shortcut(key));
             ui.monospace(keys.collect::<Vec<_>>().join("  or  "));
@@ -107,7 +122,7 @@ impl ShortcutList {
                 response.on_hover_text(about).clicked()
             };
             if named(ui, "Change", format!("Change the shortcut of {name}")) {
-                self.recording = Some(command);
+                (self.recording, self.is_refused) = (Some(command), false);
             }
             if !shortcuts.of(command).is_empty() && named(ui, "Remove", format!("No shortcut for {name}")) {
                 changed = Some(shortcuts.with(command, Vec::new()));
@@ -119,6 +134,28 @@ impl ShortcutList {
             }
         });
         changed
+    }
+}
+
+/// The keys of rows and results, which stay as they are.
+fn panel_keys_ui(ui: &mut Ui, search: &str) {
+    for PanelKeys { place, keys } in panel_keys::all() {
+        let found: Vec<_> =
+            keys.into_iter().filter(|(_, about)| about.to_lowercase().contains(search)).collect();
+        if found.is_empty() {
+            continue;
+        }
+        ui.add_space(8.0);
+        ui.label(RichText::new(place).strong());
+        ui.weak("Before all other keys, while it has the keyboard");
+        Grid::new(place).num_columns(2).striped(true).min_col_width(100.0).show(ui, |ui| {
+            for same in found.chunk_by(|(_, one), (_, other)| one == other) {
+                let keys: Vec<_> = same.iter().map(|(key, _)| ui.ctx().format_shortcut(key)).collect();
+                ui.label(same[0].1);
+                ui.monospace(keys.join("  or  "));
+                ui.end_row();
+            }
+        });
     }
 }
 
@@ -160,7 +197,7 @@ mod tests {
     use eframe::egui::accesskit::Role;
     use eframe::egui::{Key, vec2};
     use egui_kittest::Harness;
-    use egui_kittest::kittest::Queryable as _;
+    use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
     use super::*;
 
@@ -173,7 +210,7 @@ mod tests {
         Harness::builder()
             .with_size(vec2(800.0, 700.0))
             .with_context_setup(theme::install)
-            .build_ui_state(draw, ShortcutList { search: "generate".to_owned(), recording: None })
+            .build_ui_state(draw, ShortcutList { search: "generate".to_owned(), ..Default::default() })
     }
 
     fn keys(harness: &Harness<'_, ShortcutList>, command: Command) -> Vec<KeyboardShortcut> {
@@ -201,6 +238,46 @@ mod tests {
         harness.get_by_role_and_label(Role::Button, "Reset all shortcuts").click();
         harness.run();
         assert_eq!(*Shortcuts::installed(&harness.ctx), Shortcuts::default());
+    }
+
+    #[test]
+    fn the_search_has_the_focus_and_moves_nothing() {
+        let mut harness = list();
+        harness.state_mut().search.clear();
+        harness.run();
+        let place = harness.get_by_role_and_label(Role::Button, "Close").rect();
+        let search = harness.get_by_role_and_label(Role::TextInput, "Search");
+        assert!(search.accesskit_node().is_focused());
+        search.type_text("queue");
+        harness.run();
+        assert!(harness.query_by_label("Generate").is_none());
+        assert_eq!(harness.get_by_role_and_label(Role::Button, "Close").rect(), place);
+    }
+
+    #[test]
+    fn keys_of_the_clipboard_are_refused() {
+        let mut harness = list();
+        harness.run();
+        harness.get_by_role_and_label(Role::Button, "Change the shortcut of Generate").click();
+        harness.run();
+        // as the window's backend sends Ctrl+X
+        harness.event(Event::Cut);
+        harness.run();
+        harness.get_by_label("Press others: these cut and paste");
+        assert!(harness.state().is_recording());
+    }
+
+    #[test]
+    fn keys_of_rows_and_results_are_listed_and_found() {
+        let mut harness = list();
+        harness.state_mut().search = "retry".to_owned();
+        harness.run();
+        harness.get_by_label("On a job in the queue");
+        harness.get_by_label("Retry, or decode again");
+        assert!(harness.query_by_label("On a result in the gallery").is_none());
+        harness.state_mut().search = "stars".to_owned();
+        harness.run();
+        harness.get_by_label("0  or  1  or  2  or  3  or  4  or  5");
     }
 
     #[test]

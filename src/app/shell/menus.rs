@@ -65,7 +65,9 @@ pub(super) fn ui(ui: &mut Ui, state: &State, layout: &Layout) -> Vec<Action> {
                     count => format!("{count} notifications"),
                 };
                 pill_ui(ui, &text, Command::Notifications, &mut asked);
-                pill_ui(ui, "Ctrl+K commands", Command::Palette, &mut asked);
+                let keys = Command::Palette.keys(ui.ctx());
+                let text = format!("{keys} commands");
+                pill_ui(ui, text.trim_start(), Command::Palette, &mut asked);
             });
         });
     });

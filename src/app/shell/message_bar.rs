@@ -19,7 +19,10 @@ pub(super) fn ui(ui: &mut Ui, notifications: &Notifications, now: Instant) -> Ve
         ui.ctx().request_repaint_after(next);
     }
     let Some(newest) = shown.first() else { return actions };
-    ui.spacing_mut().item_spacing.x = 6.0;
+    // nothing in it is higher than the bar, so that all of it stands in its middle
+    let height = ui.max_rect().height();
+    let spacing = ui.spacing_mut();
+    (spacing.item_spacing.x, spacing.interact_size.y, spacing.button_padding.y) = (6.0, height, 0.0);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let close = ui.add(eframe::egui::Button::new(ICON_CLOSE.rich_text().size(14.0)).frame(false));
         close.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, "Dismiss"));

@@ -68,22 +68,19 @@ impl Palette {
             if found.is_empty() {
                 ui.weak("No command is called like this");
             }
-            ScrollArea::vertical().max_height(theme::PALETTE_HEIGHT).auto_shrink([false, true]).show(
-                ui,
-                |ui| {
-                    for (index, command) in found.iter().enumerate() {
-                        let may = state.may(*command);
-                        let is_at = index == self.at;
-                        let response = row_ui(ui, *command, &may, is_at);
-                        if is_at && (up || down) {
-                            response.scroll_to_me(None);
-                        }
-                        if (response.clicked() || (enter && is_at)) && may.is_ok() {
-                            chosen = Some(*command);
-                        }
+            ScrollArea::vertical().max_height(theme::PALETTE_HEIGHT).auto_shrink(false).show(ui, |ui| {
+                for (index, command) in found.iter().enumerate() {
+                    let may = state.may(*command);
+                    let is_at = index == self.at;
+                    let response = row_ui(ui, *command, &may, is_at);
+                    if is_at && (up || down) {
+                        response.scroll_to_me(None);
                     }
-                },
-            );
+                    if (response.clicked() || (enter && is_at)) && may.is_ok() {
+                        chosen = Some(*command);
+                    }
+                }
+            });
         });
         let closes = modal.should_close() || chosen.is_some();
         (chosen, !closes)

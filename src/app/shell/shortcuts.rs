@@ -102,14 +102,17 @@ fn place() -> Id {
     Id::unique("shortcuts")
 }
 
-/// The commands whose shortcuts were pressed, except those that `excluded` names. Consumes these key events.
-pub(super) fn pressed(ctx: &Context, excluded: impl Fn(&Command) -> bool) -> Vec<Command> {
+/// The commands whose shortcuts were pressed, except those that `is_excluded` names. Consumes these key events.
+pub(super) fn pressed(
+    ctx: &Context,
+    is_excluded: impl Fn(Command, &KeyboardShortcut) -> bool,
+) -> Vec<Command> {
     let shortcuts = Shortcuts::installed(ctx);
     let mut keys: Vec<_> = shortcuts
         .keys
         .iter()
-        .filter(|(command, _)| !excluded(command))
         .flat_map(|(command, keys)| keys.iter().map(move |key| (*command, *key)))
+        .filter(|(command, key)| !is_excluded(*command, key))
         .collect();
     // shortcuts with more modifiers first: Ctrl+Shift+Enter must not match Ctrl+Enter
     keys.sort_by_key(|(_, key)| Reverse(weight(key.modifiers)));

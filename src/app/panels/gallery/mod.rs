@@ -8,4 +8,4 @@ mod tile;
 mod verb;
 
 pub(in crate::app) use panel::{GalleryPanel, GalleryView};
-pub(in crate::app) use verb::GalleryAction;
+pub(in crate::app) use verb::{GalleryAction, keys};

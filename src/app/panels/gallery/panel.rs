@@ -9,7 +9,7 @@ use eframe::egui::{
 
 use super::age::Age;
 use super::tile::{TILE, tile_ui};
-use super::verb::{GalleryAction, GalleryVerb};
+use super::verb::{GalleryAction, GalleryVerb, STARS};
 use crate::app::background::library::Library;
 use crate::core::{Mode, Utc};
 use crate::library::{GalleryFilter, GalleryItem, GalleryOrder, MAX_RATING};
@@ -53,6 +53,11 @@ pub(in crate::app) struct GalleryPanel {
 }
 
 impl GalleryPanel {
+    /// Whether a result has the keyboard, so that plain keys are for it.
+    pub(in crate::app) fn has_keyboard(&self) -> bool {
+        self.has_keyboard
+    }
+
     /// Draws the gallery; returns the user's actions.
     pub(in crate::app) fn ui(&mut self, ui: &mut Ui, view: &GalleryView<'_>) -> Vec<GalleryAction> {
         let mut actions = Vec::new();
@@ -367,8 +372,7 @@ impl GalleryPanel {
                 actions.extend(verb.action(&chosen));
             }
         }
-        let numbers = [Key::Num0, Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
-        for (stars, key) in (0..).zip(numbers) {
+        for (stars, key) in (0..).zip(STARS) {
             if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
                 actions.extend(rate(&chosen, stars));
             }

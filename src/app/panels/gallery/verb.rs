@@ -9,6 +9,9 @@ use crate::core::Draft;
 use crate::library::GalleryItem;
 use crate::media::Format;
 
+/// The key for each number of stars.
+pub(super) const STARS: [Key; 6] = [Key::Num0, Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5];
+
 /// An action on the selected results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app) enum GalleryVerb {
@@ -189,6 +192,16 @@ impl GalleryVerb {
             }
         }
     }
+}
+
+/// The keys of a result that has the keyboard, with what each does.
+pub(in crate::app) fn keys() -> Vec<(KeyboardShortcut, &'static str)> {
+    let plain = |key| KeyboardShortcut::new(Modifiers::NONE, key);
+    let arrows = [Key::ArrowLeft, Key::ArrowRight, Key::ArrowUp, Key::ArrowDown];
+    let arrows = arrows.map(|key| (plain(key), "Go to the next one"));
+    let verbs = GalleryVerb::ALL.into_iter().filter_map(|verb| Some((verb.shortcut()?, verb.label())));
+    let stars = STARS.map(|key| (plain(key), "Rate with so many stars"));
+    arrows.into_iter().chain(verbs).chain(stars).collect()
 }
 
 /// The items whose file is on disk, with the file.

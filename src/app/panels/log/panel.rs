@@ -62,7 +62,8 @@ impl LogPanel {
             let label = ui.label("Search");
             let edit = TextEdit::singleline(&mut self.search).hint_text("words, job 3").desired_width(180.0);
             ui.add(edit).labelled_by(label.id);
-            self.level_ui(ui);
+            // the name stays beside its control where the row wraps
+            ui.horizontal(|ui| self.level_ui(ui));
             if ui.button("Copy").on_hover_text("Copy the lines that are shown").clicked() {
                 let text: Vec<_> = found.iter().rev().map(ToString::to_string).collect();
                 ui.ctx().copy_text(text.join("\n"));

@@ -1,6 +1,6 @@
 //! The keys of the queue, while one of its rows has the keyboard.
 
-use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
+use eframe::egui::{EventFilter, Key, KeyboardShortcut, Modifiers, Response, Ui};
 
 use super::drag::shifted;
 use super::verbs::{self, Verb};
@@ -20,23 +20,33 @@ pub(super) enum Pressed {
     Verb(&'static [&'static str]),
 }
 
-const KEYS: [(Modifiers, Key, Pressed); 11] = [
-    (Modifiers::ALT, Key::ArrowUp, Pressed::Shift { up: true }),
-    (Modifiers::ALT, Key::ArrowDown, Pressed::Shift { up: false }),
-    (Modifiers::SHIFT, Key::ArrowUp, Pressed::Go { up: true, extends: true }),
-    (Modifiers::SHIFT, Key::ArrowDown, Pressed::Go { up: false, extends: true }),
-    (Modifiers::NONE, Key::ArrowUp, Pressed::Go { up: true, extends: false }),
-    (Modifiers::NONE, Key::ArrowDown, Pressed::Go { up: false, extends: false }),
-    (Modifiers::COMMAND, Key::A, Pressed::All),
-    (Modifiers::NONE, Key::Delete, Pressed::Verb(&["Cancel", "Remove"])),
-    (Modifiers::NONE, Key::D, Pressed::Verb(&["Duplicate"])),
-    (Modifiers::NONE, Key::E, Pressed::Verb(&["Edit"])),
-    (Modifiers::NONE, Key::R, Pressed::Verb(&["Retry", "Decode again"])),
+/// Each key with what it does, in words and for the panel.
+const KEYS: [(Modifiers, Key, &str, Pressed); 13] = [
+    (Modifiers::ALT, Key::ArrowUp, "Move it up", Pressed::Shift { up: true }),
+    (Modifiers::ALT, Key::ArrowDown, "Move it down", Pressed::Shift { up: false }),
+    (Modifiers::SHIFT, Key::ArrowUp, "Select the one above, too", Pressed::Go { up: true, extends: true }),
+    (Modifiers::SHIFT, Key::ArrowDown, "Select the one below, too", Pressed::Go { up: false, extends: true }),
+    (Modifiers::NONE, Key::ArrowUp, "Go to the one above", Pressed::Go { up: true, extends: false }),
+    (Modifiers::NONE, Key::ArrowDown, "Go to the one below", Pressed::Go { up: false, extends: false }),
+    (Modifiers::COMMAND, Key::A, "Select all", Pressed::All),
+    (Modifiers::NONE, Key::P, "Pause or resume", Pressed::Verb(&["Resume", "Pause"])),
+    (Modifiers::NONE, Key::N, "Run next", Pressed::Verb(&["Run next"])),
+    (Modifiers::NONE, Key::E, "Edit", Pressed::Verb(&["Edit"])),
+    (Modifiers::NONE, Key::D, "Duplicate", Pressed::Verb(&["Duplicate"])),
+    (Modifiers::NONE, Key::R, "Retry, or decode again", Pressed::Verb(&["Retry", "Decode again"])),
+    (Modifiers::NONE, Key::Delete, "Cancel, or remove from the list", Pressed::Verb(&["Cancel", "Remove"])),
 ];
+
+/// The keys of a row that has the keyboard, with what each does.
+pub(in crate::app) fn keys() -> Vec<(KeyboardShortcut, &'static str)> {
+    KEYS.into_iter()
+        .map(|(modifiers, key, about, _)| (KeyboardShortcut::new(modifiers, key), about))
+        .collect()
+}
 
 /// What was pressed, taken so that nothing else sees it.
 pub(super) fn pressed(ui: &Ui) -> Option<Pressed> {
-    let found = |(modifiers, key, pressed): (Modifiers, Key, Pressed)| {
+    let found = |(modifiers, key, _, pressed): (Modifiers, Key, &str, Pressed)| {
         ui.input_mut(|input| input.consume_key(modifiers, key)).then_some(pressed)
     };
     KEYS.into_iter().find_map(found)

@@ -14,6 +14,7 @@ mod verbs;
 mod view;
 
 pub(in crate::app) use columns::Columns;
+pub(in crate::app) use keys::keys;
 pub(in crate::app) use panel::QueuePanel;
 pub(in crate::app) use times::JobTimes;
 pub(in crate::app) use view::{QueueAction, QueueView};
