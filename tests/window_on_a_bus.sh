@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A real window on a software display and a session bus of its own: while it runs a job, a dock receives the progress; when
-# the job ends and the window has no focus, the desktop is asked for a notification.
+# the job ends and the window has no focus, the desktop is asked for a notification. Ended by a signal at that moment, the
+# window closes by itself and knows the video when it is opened again.
 #   bash tests/window_on_a_bus.sh PROGRAM
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,12 +16,16 @@ dbus-monitor --session >"$WANDECK_DATA_DIR/bus" 2>/dev/null &
 monitor=$!
 timeout 60 "$1" --renderer glow 2>"$WANDECK_DATA_DIR/errors" &
 window=$!
-for _ in $(seq 110); do
+for _ in $(seq 550); do
     if grep -q '"Job 1 is done"' "$WANDECK_DATA_DIR/bus"; then break; fi
-    sleep 0.5
+    sleep 0.1
 done
+# timeout hands it on to the window
+kill -TERM "$window"
+wait "$window" && code=0 || code=$?
+echo "$code" >"$WANDECK_DATA_DIR/code"
 sleep 1
-kill "$window" "$monitor" 2>/dev/null || true
+kill "$monitor" 2>/dev/null || true
 wait || true
 INNER
 xvfb-run -a dbus-run-session -- bash "$data/session" "$program"
@@ -29,6 +34,8 @@ cat "$data/errors"
 says() {
     grep -q -- "$1" "$data/bus" || { echo "The bus has no $1:"; grep -E 'member=|string' "$data/bus" | tail -n 40; exit 1; }
 }
+test "$(cat "$data/code")" = 0 || { echo "The window ended with $(cat "$data/code")"; exit 1; }
+grep -q 'video:Some("[^"]*/outputs/' "$data/window.ron" || { echo "The window has not saved its video"; exit 1; }
 says 'interface=com.canonical.Unity.LauncherEntry; member=Update'
 says 'string "application://wandeck.desktop"'
 says 'interface=org.freedesktop.Notifications; member=Notify'

@@ -33,6 +33,30 @@ fn theme_layout_and_form_survive_a_restart() {
 }
 
 #[test]
+fn what_is_selected_survives_a_restart() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    for prompt in ["a first one", "a second one"] {
+        window.add_job(prompt, "2");
+    }
+    window.wait_for_ends(2);
+    window.wait("the gallery has them", |window| window.has_button("a first one"));
+    window.click("a first one");
+    window.command("Pause or resume the queue");
+    for prompt in ["a third one", "a fourth one"] {
+        window.add_job(prompt, "2");
+    }
+    window.click_containing("Job 3, ");
+    window.step();
+    window.close();
+
+    let mut window = Window::open(data_dir.path());
+    window.wait("the gallery has them", |window| window.has_button("a first one"));
+    assert!(window.is_selected("a first one") && !window.is_selected("a second one"));
+    assert!(window.is_selected("Job 3, ") && !window.is_selected("Job 4, "));
+}
+
+#[test]
 fn at_twice_the_density_everything_is_within_reach() {
     for points in [vec2(960.0, 540.0), vec2(1024.0, 600.0), vec2(1920.0, 1080.0)] {
         let data_dir = common::fresh_data_dir();

@@ -11,10 +11,13 @@ mod hub;
 mod trace;
 
 mod broken_file;
+#[cfg(target_os = "linux")]
+mod browse;
 mod cancel;
 mod compare_two;
 mod compose;
 mod edit_waiting;
+mod ended_by_the_system;
 mod export_trace;
 mod fetched_model;
 mod first_video;
@@ -25,6 +28,8 @@ mod nothing_moves;
 mod other_program;
 mod out_of_memory;
 mod overlay;
+#[cfg(target_os = "linux")]
+mod portal;
 mod presets;
 mod queue_order;
 mod quit;

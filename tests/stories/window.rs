@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eframe::App as _;
-use eframe::egui::accesskit::Role;
+use eframe::egui::accesskit::{Role, Toggled};
 use eframe::egui::{DroppedFile, Key, Modifiers, Rect, Vec2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, HarnessBuilder, Node};
@@ -229,6 +229,12 @@ impl Window {
         self.step();
     }
 
+    /// Lets the signals of the system close the window, as the program does.
+    pub(crate) fn close_on_signals(&mut self) {
+        let ctx = self.harness.ctx.clone();
+        self.harness.state_mut().close_on_signals(&ctx).unwrap();
+    }
+
     /// Closes the window as the person would.
     pub(crate) fn close(mut self) {
         self.harness.state_mut().on_exit(None);
@@ -282,6 +288,13 @@ impl Window {
         found.find(|node| node.accesskit_node().role() == Role::Button).unwrap().click();
         drop(found);
         self.step();
+    }
+
+    /// Whether the first button whose label contains `text` is selected.
+    pub(crate) fn is_selected(&self, text: &str) -> bool {
+        let mut found = self.harness.query_all_by_label_contains(text);
+        let button = found.find(|node| node.accesskit_node().role() == Role::Button).unwrap();
+        button.accesskit_node().toggled() == Some(Toggled::True)
     }
 
     /// Chooses a verb from the context menu of the button with this label.

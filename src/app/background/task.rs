@@ -22,6 +22,11 @@ impl Thread {
         })?;
         Ok(Self { name, handle: Some(handle) })
     }
+
+    /// Does not wait for the end of the thread.
+    fn leave(mut self) {
+        self.handle = None;
+    }
 }
 
 impl Drop for Thread {
@@ -41,6 +46,8 @@ const WAITING: usize = 64;
 pub(in crate::app) struct TaskThread<T> {
     tasks: Option<Sender<Task<T>>>,
     answers: Option<Receiver<Result<T>>>,
+    /// Whether the end of the program waits for the task that is being done.
+    is_joined: bool,
     // the last field, so that the channels are dropped before the thread is joined
     thread: Option<Thread>,
 }
@@ -66,13 +73,28 @@ impl<T: Send + 'static> TaskThread<T> {
                 waker();
             }
         })?;
-        Ok(Self { tasks: Some(tasks), answers: Some(answers), thread: Some(thread) })
+        Ok(Self { tasks: Some(tasks), answers: Some(answers), is_joined: true, thread: Some(thread) })
+    }
+
+    /// The same for system dialogs: the program ends while one is open, which nothing but a person closes.
+    pub(in crate::app) fn start_for_dialogs(name: &'static str, waker: Waker) -> Result<Self> {
+        let mut thread = Self::start(name, waker)?;
+        thread.is_joined = false;
+        Ok(thread)
     }
 
     /// Queues a task; returns false if the queue is full.
     pub(in crate::app) fn submit(&self, task: impl FnOnce() -> T + Send + 'static) -> bool {
         let Some(tasks) = &self.tasks else { return false };
         !matches!(tasks.try_send(Box::new(task)), Err(TrySendError::Full(_)))
+    }
+
+    /// Does all that was asked for and takes no more; returns the answers that were not polled.
+    pub(in crate::app) fn complete(&mut self) -> Vec<Result<T>> {
+        self.tasks = None;
+        let answers = self.answers.take().map(|answers| answers.iter().collect());
+        self.thread = None;
+        answers.unwrap_or_default()
     }
 
     /// The next result, if there is one.
@@ -85,7 +107,10 @@ impl<T> Drop for TaskThread<T> {
     fn drop(&mut self) {
         // queued tasks are not started any more
         (self.tasks, self.answers) = (None, None);
-        self.thread = None;
+        match self.thread.take() {
+            Some(thread) if !self.is_joined => thread.leave(),
+            joined => drop(joined),
+        }
     }
 }
 
@@ -95,6 +120,36 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+
+    #[test]
+    fn an_open_dialog_does_not_keep_the_program() {
+        let thread = TaskThread::start_for_dialogs("test", Arc::new(|| {})).unwrap();
+        let (close, closed) = bounded::<()>(1);
+        let (ended, has_ended) = bounded(1);
+        assert!(thread.submit(move || {
+            closed.recv().ok();
+            ended.send(()).unwrap();
+        }));
+        drop(thread);
+        close.send(()).unwrap();
+        has_ended.recv().unwrap();
+    }
+
+    #[test]
+    fn what_waits_is_done_before_the_end() {
+        let mut thread = TaskThread::start("test", Arc::new(|| {})).unwrap();
+        let (go, wait) = bounded::<()>(1);
+        assert!(thread.submit(move || wait.recv().unwrap()));
+        let (done, is_done) = bounded(9);
+        for number in 0..9 {
+            let done = done.clone();
+            assert!(thread.submit(move || done.send(number).unwrap()));
+        }
+        go.send(()).unwrap();
+        assert_eq!(thread.complete().len(), 10);
+        assert_eq!(is_done.try_iter().collect::<Vec<_>>(), (0..9).collect::<Vec<_>>());
+        assert!(!thread.submit(|| ()), "nothing is taken any more");
+    }
 
     #[test]
     fn tasks_are_done_in_turn_and_a_panic_is_an_answer() {

@@ -19,6 +19,7 @@ use super::pages::Pages;
 use super::palette::Palette;
 use super::quit::{self, Quit};
 use super::restore_dialog::{self, OfferedFile};
+use super::save::VIEW_SAVED;
 use super::shortcuts::{self, Shortcuts};
 use super::window_state::{Autosave, WindowState};
 use super::{attention, dropped, frame, menus, notification_list, panel_keys, status_bar};
@@ -31,6 +32,7 @@ use crate::app::background::measurements::{Measurements, Said};
 use crate::app::background::player::player::Player;
 use crate::app::background::restore::Found;
 use crate::app::background::searches::Searches;
+use crate::app::background::stop_signals::StopSignals;
 use crate::app::background::sweeps::Sweeps;
 use crate::app::background::system_notifications::SystemNotifications;
 use crate::app::background::system_theme::SystemTheme;
@@ -75,7 +77,11 @@ pub struct App {
     pub(super) shows_notifications: bool,
     font_hint: FontHint,
     title: String,
+    /// When something was scrolled or clicked after egui's own state was saved.
+    pub(super) view_changed: Option<Instant>,
     system_theme: SystemTheme,
+    /// Closes the window when the system ends the program.
+    stop: Option<StopSignals>,
 }
 
 /// The state of the window; panels get views of parts of it.
@@ -216,7 +222,7 @@ impl App {
             accepted: Vec::new(),
             fits: TaskThread::start("model fits", waker())?,
             saving: TaskThread::start("saving", waker())?,
-            dialogs: TaskThread::start("dialogs", waker())?,
+            dialogs: TaskThread::start_for_dialogs("dialogs", waker())?,
             autosave: Autosave::on_disk(window.clone()),
             window,
             quit: Quit::No,
@@ -236,17 +242,31 @@ impl App {
         if let Some(video) = state.window.video.clone() {
             state.player.open(video, None, Instant::now());
         }
+        let panels = Panels {
+            queue: QueuePanel::with_selection(state.window.selected_jobs.clone()),
+            gallery: GalleryPanel::with_selection(state.window.selected_results.clone()),
+            ..Panels::default()
+        };
         Ok(Self {
             state,
-            panels: Panels::default(),
+            panels,
             layout,
             palette: None,
             shortcut_list: None,
             shows_notifications: false,
             font_hint: FontHint::default(),
             title: String::new(),
+            view_changed: None,
             system_theme: SystemTheme::start(waker())?,
+            stop: None,
         })
+    }
+
+    /// Closes the window without a question, with all of it saved, when the process receives a signal that ends it.
+    pub fn close_on_signals(&mut self, ctx: &Context) -> Result<()> {
+        let waking = ctx.clone();
+        self.stop = Some(StopSignals::listen(Arc::new(move || waking.request_repaint()))?);
+        Ok(())
     }
 
     /// The queue as last read.
@@ -387,6 +407,10 @@ impl eframe::App for App {
         self.take_files(ctx, now);
         let commands = self.pressed(ctx);
         self.apply_all(ctx, commands, now);
+        if self.stop.as_ref().is_some_and(StopSignals::is_received) && self.state.quit != Quit::Now {
+            tracing::info!("The window was asked to end by a signal");
+            quit::close(ctx, &mut self.state);
+        }
         quit::update(ctx, &mut self.state);
         self.state.is_focused = ctx.input(|input| input.viewport().focused).unwrap_or(true);
         self.state.drain(now);
@@ -445,6 +469,10 @@ impl eframe::App for App {
     fn raw_input_hook(&mut self, _ctx: &Context, input: &mut egui::RawInput) {
         // the window's own backend does not know it on every system
         input.system_theme = input.system_theme.or(self.system_theme.get());
+    }
+
+    fn auto_save_interval(&self) -> Duration {
+        VIEW_SAVED
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {

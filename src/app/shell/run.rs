@@ -38,7 +38,9 @@ pub fn run(data_dir: PathBuf, models_dir: Option<PathBuf>, renderer: Renderer) -
         ..eframe::NativeOptions::default()
     };
     let create = move |cc: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Box::new(App::new(&cc.egui_ctx, data_dir, models_dir)?))
+        let mut app = App::new(&cc.egui_ctx, data_dir, models_dir)?;
+        app.close_on_signals(&cc.egui_ctx)?;
+        Ok(Box::new(app))
     };
     eframe::run_native("wandeck", options, Box::new(create)).map_err(|error| match error {
         eframe::Error::AppCreation(source) => match source.downcast::<Error>() {

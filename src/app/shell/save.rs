@@ -1,13 +1,19 @@
 //! Saves the form, layout and other window state on a background thread.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use eframe::egui::Context;
+use eframe::egui::{Context, Event};
 
 use super::app::{App, State};
 use super::layout;
 use super::window_state::Due;
 use crate::store::write_whole;
+
+/// How often egui's own state is saved at most: what is scrolled and unfolded. It is saved after a frame, so a window in
+/// which something was scrolled draws one more.
+pub(super) const VIEW_SAVED: Duration = Duration::from_secs(3);
+/// By how much that frame is later, so that the state is due.
+const FRAME: Duration = Duration::from_millis(200);
 
 impl App {
     /// Saves changes a few seconds after they were made.
@@ -18,6 +24,9 @@ impl App {
                 state.report_error(&error);
             }
         }
+        self.keep_selection();
+        self.keep_view(ctx, now);
+        let state = &mut self.state;
         state.keep_form();
         match state.autosave.due(&state.window, now) {
             Due::No => {}
@@ -34,10 +43,46 @@ impl App {
         }
     }
 
+    /// Has one more frame drawn after something was scrolled or unfolded, so that it is saved.
+    fn keep_view(&mut self, ctx: &Context, now: Instant) {
+        let is_change = |event: &Event| {
+            matches!(event, Event::MouseWheel { .. } | Event::PointerButton { .. } | Event::Key { .. })
+        };
+        if ctx.input(|input| input.events.iter().any(is_change)) {
+            self.view_changed.get_or_insert(now);
+        }
+        if let Some(changed) = self.view_changed {
+            let left = VIEW_SAVED.checked_sub(now.saturating_duration_since(changed));
+            match left {
+                Some(left) => ctx.request_repaint_after(left + FRAME),
+                None => self.view_changed = None,
+            }
+        }
+    }
+
+    /// Copies what is selected to the saved state.
+    fn keep_selection(&mut self) {
+        let window = &mut self.state.window;
+        let (jobs, results) = (self.panels.queue.selected(), self.panels.gallery.selected());
+        if window.selected_jobs != *jobs {
+            window.selected_jobs.clone_from(jobs);
+        }
+        if window.selected_results != *results {
+            window.selected_results.clone_from(results);
+        }
+    }
+
     /// Saves everything before the program ends.
     pub(super) fn save_now(&mut self) {
+        self.keep_selection();
         let state = &mut self.state;
         state.keep_form();
+        // an earlier state that is still being written must not come after this one
+        for saved in state.saving.complete() {
+            if let Err(error) = saved.and_then(|saved| saved) {
+                tracing::error!("{error:#}");
+            }
+        }
         let layout = self.layout.unsaved();
         let layout = layout.map(|text| write_whole(&layout::path_in(&state.data_dir), text.as_bytes()));
         for done in [state.window.save(&state.data_dir)].into_iter().chain(layout) {

@@ -12,14 +12,15 @@ use crate::app::form::FormContext;
 use crate::app::panels::monitor::RowChoice;
 use crate::app::panels::queue::Columns;
 use crate::core::{Draft, Result, read_edited_text};
+use crate::jobs::JobId;
 use crate::store::write_whole;
 
 const NAME: &str = "window.ron";
 const VERSION: u32 = 1;
 /// Time between two saves at least, and between a change and its save at most.
-const DELAY: Duration = Duration::from_secs(3);
+const DELAY: Duration = Duration::from_secs(1);
 
-/// The file name.
+/// What is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::app) struct WindowState {
@@ -38,6 +39,10 @@ pub(in crate::app) struct WindowState {
     pub(in crate::app) queue_columns: Columns,
     /// Rows of the monitor.
     pub(in crate::app) monitor_rows: RowChoice,
+    /// The jobs that are selected in the queue.
+    pub(in crate::app) selected_jobs: BTreeSet<JobId>,
+    /// The ids of the results that are selected in the gallery.
+    pub(in crate::app) selected_results: BTreeSet<String>,
     /// Names of the presets that are shown first.
     pub(in crate::app) starred_presets: BTreeSet<String>,
 }
@@ -54,6 +59,8 @@ impl Default for WindowState {
             video: None,
             queue_columns: Columns::default(),
             monitor_rows: RowChoice::default(),
+            selected_jobs: BTreeSet::new(),
+            selected_results: BTreeSet::new(),
             starred_presets: BTreeSet::new(),
         }
     }
@@ -151,16 +158,16 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_due_in_less_than_five_seconds_however_often_it_changes() {
+    fn a_change_is_due_after_the_delay_however_often_it_changes() {
         let (start, mut state) = (Instant::now(), WindowState::default());
         let mut autosave = Autosave::on_disk(state.clone());
         assert_eq!(autosave.due(&state, start), Due::No);
-        for second in 0..3 {
-            state.draft = Some(Draft { seed: second, ..draft() });
-            let due = autosave.due(&state, start + Duration::from_secs(second));
+        for third in 0..3_u32 {
+            state.draft = Some(Draft { seed: u64::from(third), ..draft() });
+            let due = autosave.due(&state, start + DELAY * third / 3);
             assert!(matches!(due, Due::In(_)), "{due:?}");
         }
-        assert_eq!(autosave.due(&state, start + Duration::from_secs(3)), Due::Now);
-        assert_eq!(autosave.due(&state, start + Duration::from_secs(4)), Due::No);
+        assert_eq!(autosave.due(&state, start + DELAY), Due::Now);
+        assert_eq!(autosave.due(&state, start + DELAY * 2), Due::No);
     }
 }

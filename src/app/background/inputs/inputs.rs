@@ -74,7 +74,7 @@ impl Inputs {
         };
         Ok(Self {
             wells: [well("start image")?, well("end image")?],
-            dialogs: TaskThread::start("image dialogs", waker.clone())?,
+            dialogs: TaskThread::start_for_dialogs("image dialogs", waker.clone())?,
             clipboard: TaskThread::start("clipboard", waker.clone())?,
             data_dir: data_dir.to_path_buf(),
         })

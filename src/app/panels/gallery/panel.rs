@@ -42,6 +42,8 @@ pub(in crate::app) struct GalleryPanel {
     shows_filters: bool,
     /// Ids of the selected items.
     selected: BTreeSet<String>,
+    /// Whether `selected` is that of an earlier window, whose library was not read yet.
+    awaits_items: bool,
     /// Index among the shown items that keys start from.
     focus: usize,
     shown: Vec<usize>,
@@ -56,6 +58,16 @@ impl GalleryPanel {
     /// Whether a result has the keyboard, so that plain keys are for it.
     pub(in crate::app) fn has_keyboard(&self) -> bool {
         self.has_keyboard
+    }
+
+    /// With the results of these ids selected.
+    pub(in crate::app) fn with_selection(selected: BTreeSet<String>) -> Self {
+        Self { selected, awaits_items: true, ..Self::default() }
+    }
+
+    /// The ids of the selected results.
+    pub(in crate::app) fn selected(&self) -> &BTreeSet<String> {
+        &self.selected
     }
 
     /// Draws the gallery; returns the user's actions.
@@ -210,7 +222,13 @@ impl GalleryPanel {
         self.shown_of = Some(of);
         self.focus = self.focus.min(self.shown.len().saturating_sub(1));
         let known: BTreeSet<&str> = self.shown.iter().map(|&index| items[index].id.as_str()).collect();
-        self.selected.retain(|id| known.contains(id.as_str()));
+        if self.awaits_items && !items.is_empty() {
+            self.awaits_items = false;
+            // keys start from what was selected
+            let place = |index: &usize| self.selected.contains(&items[*index].id);
+            self.focus = self.shown.iter().position(place).unwrap_or(0);
+        }
+        self.selected.retain(|id| self.awaits_items || known.contains(id.as_str()));
     }
 
     fn empty_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {

@@ -22,6 +22,8 @@ const SIDE: f32 = 5.0;
 #[derive(Default)]
 pub(in crate::app) struct QueuePanel {
     selected: BTreeSet<JobId>,
+    /// Whether `selected` is that of an earlier window, whose queue was not read yet.
+    awaits_jobs: bool,
     /// The start of a selection with Shift.
     anchor: Option<JobId>,
     /// The row that keys start from.
@@ -36,6 +38,16 @@ pub(in crate::app) struct QueuePanel {
 }
 
 impl QueuePanel {
+    /// With these jobs selected.
+    pub(in crate::app) fn with_selection(selected: BTreeSet<JobId>) -> Self {
+        Self { selected, awaits_jobs: true, ..Self::default() }
+    }
+
+    /// The selected jobs.
+    pub(in crate::app) fn selected(&self) -> &BTreeSet<JobId> {
+        &self.selected
+    }
+
     /// Whether a row has the keyboard, so that Alt and an arrow move a job.
     pub(in crate::app) fn has_keyboard(&self) -> bool {
         self.has_keyboard
@@ -53,7 +65,8 @@ impl QueuePanel {
         let mut actions = Vec::new();
         let places = view.columns.place(ui.available_width() - 2.0 * SIDE);
         if self.rows.update(view, heights(&places), self.shows_ended) {
-            self.selected.retain(|id| self.rows.job(*id).is_some());
+            self.awaits_jobs &= view.entries.is_empty();
+            self.selected.retain(|id| self.awaits_jobs || self.rows.job(*id).is_some());
         }
         head_ui(ui, view, &self.rows, &mut actions);
         if view.entries.is_empty() {

@@ -186,7 +186,7 @@ impl Pages {
     ) -> Result<Self> {
         let pages = Self {
             watch: SettingsWatch::start(data_dir, waker())?,
-            dialogs: TaskThread::start("choosing", waker())?,
+            dialogs: TaskThread::start_for_dialogs("choosing", waker())?,
             work: TaskThread::start("pages", waker())?,
             long_work: TaskThread::start("models", waker())?,
             task: None,
