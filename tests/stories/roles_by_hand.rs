@@ -25,7 +25,8 @@ fn a_model_whose_vae_is_a_question_is_used_with_the_chosen_one() {
     let file = models.path().join("vae/qwen_image_vae.safetensors");
     save(&file, &vae);
     let data_dir = common::fresh_data_dir();
-    let screen = Screen { points: eframe::egui::vec2(1900.0, 1600.0), scale: 1.0 };
+    // wide enough for the details beside the list, high enough to see all of them
+    let screen = Screen { points: eframe::egui::vec2(3000.0, 1800.0), scale: 1.0 };
     let mut window = Window::open_with_models_on(data_dir.path(), models.path(), &screen);
     window.command("Models");
     window.wait_for("not usable: ");
