@@ -72,7 +72,7 @@ fn the_memory_of_streamed_weights_is_forecast() {
     let card = Card::new();
     let clips = [["--size", "832x480", "--frames", "81"], ["--size", "1280x720", "--frames", "81"]];
     for (dtype, clips) in [("bf16", &clips[..]), ("fp8_scaled", &clips[..1])] {
-        let model = synthetic_in(&card, "t2v-A14B", dtype, "4");
+        let model = synthetic_in(&card, "t2v-A14B", dtype, "16");
         for clip in clips {
             let args = [&clip[..], &["--vae-tile", "128", "--weights", "streamed"]].concat();
             let measured = Measured::of(model.to_str().unwrap(), &args, 80);
