@@ -74,27 +74,24 @@ fn row_ui(ui: &mut Ui, lora: &ListedLora, width: f32, used: &[LoraChoice], actio
     ui.label(experts(lora, summary));
     ui.label(if summary.is_none() { "–".to_owned() } else { lora.size.to_string() });
     let files = || lora.files.iter().map(|file| file.file.clone()).collect::<Vec<_>>();
-    match used.iter().find(|used| lora.files.iter().any(|file| file.file == used.file)) {
-        Some(used) => {
-            let mut strength = used.strength;
-            let value = DragValue::new(&mut strength).range(-10.0..=10.0).speed(0.01).max_decimals(2);
-            let label = format!("Strength of {}", lora.name);
-            let value = ui.add(value);
-            ui.ctx().accesskit_node_builder(value.id, |node| node.set_label(label));
-            if value.on_hover_text("1 is as it was trained, 0 is none of it").changed() {
-                actions.push(ModelsAction::LoraStrength(files(), strength));
-            }
-            let text = format!("Remove {} from the form", lora.name);
-            if ui.button("Remove").on_hover_text(text).clicked() {
-                actions.push(ModelsAction::DropLora(files()));
-            }
+    if let Some(used) = used.iter().find(|used| lora.files.iter().any(|file| file.file == used.file)) {
+        let mut strength = used.strength;
+        let value = DragValue::new(&mut strength).range(-10.0..=10.0).speed(0.01).max_decimals(2);
+        let label = format!("Strength of {}", lora.name);
+        let value = ui.add(value);
+        ui.ctx().accesskit_node_builder(value.id, |node| node.set_label(label));
+        if value.on_hover_text("1 is as it was trained, 0 is none of it").changed() {
+            actions.push(ModelsAction::LoraStrength(files(), strength));
         }
-        None => {
-            ui.weak("–");
-            let add = ui.add_enabled(problem.is_none(), Button::new("Add"));
-            if add.on_hover_text(format!("Add {} to the form", lora.name)).clicked() {
-                actions.push(ModelsAction::UseLora(files()));
-            }
+        let text = format!("Remove {} from the form", lora.name);
+        if ui.button("Remove").on_hover_text(text).clicked() {
+            actions.push(ModelsAction::DropLora(files()));
+        }
+    } else {
+        ui.weak("–");
+        let add = ui.add_enabled(problem.is_none(), Button::new("Add"));
+        if add.on_hover_text(format!("Add {} to the form", lora.name)).clicked() {
+            actions.push(ModelsAction::UseLora(files()));
         }
     }
     let check = ui.button("Check").on_hover_text(format!("See how {} fits the form's model", lora.name));

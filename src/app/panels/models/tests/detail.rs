@@ -6,7 +6,7 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::vec2;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use super::fixture::{Page, another, described, listed_loras, page, page_of, report};
+use super::fixture::{Page, described, listed_loras, page, page_of, report};
 use crate::app::panels::models::{ModelDetail, ModelsAction, RoleChoice};
 use crate::app::widgets::chosen_files::ComponentRole;
 use crate::core::{Bytes, ComponentFiles, Error, Kind};
