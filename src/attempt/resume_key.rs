@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-use crate::core::{Error, Expert, Fps, GenRequest, Kind, LoraRecord, Result, WeightsChoice, sha256_hex};
+use crate::core::{
+    DeviceChoices, Error, Expert, Fps, GenRequest, Kind, LoraRecord, Result, WeightsChoice, sha256_hex,
+};
 use crate::library::{LoraFileRecord, RequestRecord};
 use crate::pipeline::RoundedParts;
 
@@ -51,11 +53,16 @@ impl ResumeKey<'_> {
         Ok(sha256_hex(format!("switch {high} {}", key.text(env!("CARGO_PKG_VERSION"))?).as_bytes()))
     }
 
-    /// The text that is hashed. Weight placement, VAE tiles, frame rate and output are left out, because they do not
+    /// The text that is hashed. Weight placement, devices, VAE tiles, frame rate and output are left out, because they do not
     /// change the latents.
     fn text(&self, version: &str) -> Result<String> {
-        let latents =
-            GenRequest { vae_tile: None, weights: WeightsChoice::Auto, fps: Fps(1), ..self.request.clone() };
+        let latents = GenRequest {
+            vae_tile: None,
+            weights: WeightsChoice::Auto,
+            devices: DeviceChoices::default(),
+            fps: Fps(1),
+            ..self.request.clone()
+        };
         let key = KeyText {
             wandeck: version,
             request: RequestRecord::of(&latents),
@@ -102,8 +109,8 @@ struct KeyText<'a> {
 mod tests {
     use super::*;
     use crate::core::{
-        ComponentFiles, FlowShift, FrameCount, Guidance, LoraChoice, Mode, PrecisionChoice, ProviderChoice,
-        Resolution, Sampler, Seed, StepCount, StepList,
+        ComponentFiles, DeviceChoice, FlowShift, FrameCount, Guidance, LoraChoice, Mode, PrecisionChoice,
+        ProviderChoice, Resolution, Sampler, Seed, StepCount, StepList,
     };
 
     /// The interrupted job of `tests/fixtures/data-folder-0.1.tar.gz`.
@@ -132,6 +139,7 @@ mod tests {
             vae_tile: Some(64),
             weights: WeightsChoice::InPlace,
             components: ComponentFiles::default(),
+            devices: DeviceChoices { device: Some(DeviceChoice::Ordinal(1)), ..DeviceChoices::default() },
             latents_in: None,
             step_cache: None,
             boundary: None,

@@ -35,10 +35,10 @@ use crate::wan::Checkpoint;
 /// The environment of an attempt.
 pub(crate) struct AttemptContext<'a> {
     pub(crate) runtime: &'a Runtime,
-    /// CUDA ordinal of the device for jobs that do not run on the CPU.
+    /// CUDA ordinal of the device for jobs that are pinned to none and do not run on the CPU.
     pub(crate) ordinal: u32,
-    /// Waits until the device is free and takes it, before anything is loaded.
-    pub(crate) take_device: &'a mut dyn FnMut(&DeviceId) -> Result<()>,
+    /// Waits until the devices of the job are free and takes them, before anything is loaded.
+    pub(crate) take_devices: &'a mut dyn FnMut(&[DeviceId]) -> Result<()>,
     /// Data folder with the history and the user's `modes.ron`; without it there is no preflight.
     pub(crate) data_dir: Option<&'a Path>,
     pub(crate) cache: &'a mut dyn TensorCache,
@@ -82,7 +82,7 @@ pub fn run_job(
     let with = AttemptContext {
         runtime,
         ordinal: FIRST_DEVICE,
-        take_device: &mut |_| Ok(()),
+        take_devices: &mut |_| Ok(()),
         data_dir: None,
         cache,
         sessions: &mut SessionCache::for_one_job(),
@@ -129,7 +129,7 @@ pub(crate) fn attempt(
     let request = GenRequest::parse(&work.draft, &model.limits())?;
     let compute = ComputePlan::choose(runtime, with.ordinal, model, &request, free_card_memory)?;
     let target = OutputTarget::parse(&work.output, request.frames, work.existing)?;
-    (with.take_device)(&compute.device)?;
+    (with.take_devices)(&compute.devices())?;
     let memory = MemorySample::take(&compute, sessions, limits);
     let peak = DevicePeak::start(&compute.device);
     let mut send = |event: Event| {

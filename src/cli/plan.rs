@@ -290,6 +290,8 @@ fn changes(args: &Generate) -> DraftChanges {
         fps: args.fps,
         loras: Some(args.loras.iter().map(lora).collect()).filter(|loras: &Vec<_>| !loras.is_empty()),
         provider: args.provider,
+        device: args.device.clone(),
+        cfg_parallel: args.cfg_parallel.clone(),
         precision: args.precision,
         vae_tile: args.vae_tile,
         weights: args.weights,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::report::{note, out};
-use crate::core::{Draft, Result, Secs, counted};
+use crate::core::{DeviceChoices, Draft, Result, Secs, counted};
 use crate::jobs::{Job, JobState, Priority};
 use crate::library::{History, expected};
 use crate::queue::Queue;
@@ -38,15 +38,27 @@ fn table(jobs: &[&Job], status: impl Fn(&Job) -> String, time: impl Fn(&Job) -> 
     let num_left_out = ended.len().saturating_sub(MAX_ENDED);
     shown.extend(ended.into_iter().take(MAX_ENDED).map(|(_, job)| job));
     let width = shown.iter().map(|job| job.spec.draft.model.chars().count()).max().unwrap_or_default().max(5);
-    let line = |cells: [&str; 10]| {
-        let [id, status, priority, model, size, frames, steps, seed, time, text] = cells;
+    let devices = shown.iter().map(|job| device(job).chars().count()).max().unwrap_or_default().max(6);
+    let line = |cells: [&str; 11]| {
+        let [id, status, priority, model, device, size, frames, steps, seed, time, text] = cells;
         format!(
-            "{id:>4}  {status:<11}  {priority:<8}  {model:<width$}  {size:<9}  {frames:>6}  {steps:>5}  {seed:>20}  \
+            "{id:>4}  {status:<11}  {priority:<8}  {model:<width$}  {device:<devices$}  {size:<9}  {frames:>6}  {steps:>5}  {seed:>20}  \
              {time:>13}  {text}"
         )
     };
-    let header =
-        ["Job", "State", "Priority", "Model", "Size", "Frames", "Steps", "Seed", "Time", "Prompt or result"];
+    let header = [
+        "Job",
+        "State",
+        "Priority",
+        "Model",
+        "Device",
+        "Size",
+        "Frames",
+        "Steps",
+        "Seed",
+        "Time",
+        "Prompt or result",
+    ];
     let row = |job: &&Job| {
         let Draft { model, size, frames, steps, seed, .. } = &job.spec.draft;
         let seconds = time(job);
@@ -60,6 +72,7 @@ fn table(jobs: &[&Job], status: impl Fn(&Job) -> String, time: impl Fn(&Job) -> 
             &status(job),
             priority(job.spec.priority),
             model,
+            &device(job),
             &size.to_string(),
             &frames.to_string(),
             &steps.to_string(),
@@ -75,6 +88,16 @@ fn table(jobs: &[&Job], status: impl Fn(&Job) -> String, time: impl Fn(&Job) -> 
         lines.push(format!("{jobs} not shown, \"wandeck tasks\" lists them"));
     }
     lines
+}
+
+/// The devices that a job is pinned to.
+fn device(job: &Job) -> String {
+    let DeviceChoices { device, cfg_parallel } = &job.spec.draft.devices;
+    let device = device.as_ref().map_or_else(|| "auto".to_owned(), ToString::to_string);
+    match cfg_parallel {
+        Some(second) => format!("{device} + {second}"),
+        None => device,
+    }
 }
 
 fn priority(priority: Priority) -> &'static str {
@@ -106,8 +129,8 @@ fn text(job: &Job) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Utc;
     use crate::core::testing::draft;
+    use crate::core::{DeviceChoice, Utc};
     use crate::jobs::{HistoryEntry, JobId, JobSpec};
 
     fn job(id: u64, state: JobState) -> Job {
@@ -130,10 +153,17 @@ mod tests {
         let mut jobs: Vec<_> = (1..=12).map(|id| job(id, ended(id))).collect();
         jobs.push(job(13, JobState::Queued));
         jobs.push(job(14, JobState::Running { worker: "me".into() }));
+        jobs[12].spec.draft.devices.device = Some(DeviceChoice::Ordinal(1));
+        jobs[13].spec.draft.devices.cfg_parallel = Some(DeviceChoice::Ordinal(0));
         let jobs: Vec<&Job> = jobs.iter().collect();
         let lines = table(&jobs, |job| format!("state {}", job.id), |_| Some(Secs(3.0)));
         let ids: Vec<_> = lines.iter().filter_map(|line| line.split_whitespace().next()).collect();
         assert_eq!(ids, ["Job", "14", "13", "12", "11", "10", "9", "8", "7", "6", "5", "4", "3", "2"]);
+        assert!(
+            lines[2].contains("  1         64x64") && lines[1].contains("  auto + 0  64x64"),
+            "{lines:?}"
+        );
+        assert!(lines[3].contains("  auto      64x64"), "{}", lines[3]);
         assert!(lines[2].contains(" 83 ") && lines[2].contains("about 3.0 s"), "seed and time: {}", lines[2]);
         assert!(lines[3].ends_with("12.mp4") && !lines[3].contains("about"), "{}", lines[3]);
         assert!(lines[13].starts_with("2 older ended jobs not shown"), "{}", lines[13]);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{PrecisionChoice, ProviderChoice, WeightsChoice};
 use super::component_files::ComponentFiles;
+use super::device_choice::DeviceChoices;
 use super::quantisation::Quantisation;
 use super::request::Draft;
 use super::units::{FrameCount, Guidance, Resolution, Secs, StepCount};
@@ -27,6 +28,8 @@ pub enum Fix {
     StreamWeights,
     /// Use another execution provider: nearly the same video.
     Provider(ProviderChoice),
+    /// Run on whichever device is free, and both guidance passes on the same one: nearly the same video.
+    AnyDevice,
     /// Use VAE tiles of this size in pixels: nearly the same video.
     VaeTile(u32),
     /// Use another model, for instance the int8 copy.
@@ -72,6 +75,7 @@ impl Fix {
                     draft.precision = PrecisionChoice::Auto;
                 }
             }
+            Self::AnyDevice => draft.devices = DeviceChoices::default(),
             Self::VaeTile(size) => draft.vae_tile = Some(*size),
             Self::Model(model) => {
                 draft.model.clone_from(model);
@@ -124,6 +128,7 @@ impl Fix {
             | Self::TimeLimit(_)
             | Self::WeightsInPlace
             | Self::StreamWeights
+            | Self::AnyDevice
             | Self::VaeTile(_) => true,
             Self::Together(fixes) => fixes.iter().all(Self::keeps_latents),
             _ => false,
@@ -160,6 +165,7 @@ impl fmt::Display for Fix {
                 Some(provider) => write!(f, "run on {provider}"),
                 None => f.write_str("choose the provider automatically"),
             },
+            Self::AnyDevice => f.write_str("run on any device"),
             Self::VaeTile(size) => write!(f, "use VAE tiles of {size} px"),
             Self::Model(model) => write!(f, "use the model {model}"),
             Self::Guidance(guidance) => write!(f, "use guidance scale {} or less", guidance.0),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
 use super::component_files::ComponentFiles;
+use super::device_choice::DeviceChoices;
 use super::error::{Error, Kind, Result};
 use super::geometry::Strides;
 use super::lora::LoraChoice;
@@ -71,6 +72,9 @@ pub struct Draft {
     /// Files chosen for components of the model.
     #[serde(default, skip_serializing_if = "ComponentFiles::is_empty")]
     pub components: ComponentFiles,
+    /// Devices that the job is pinned to.
+    #[serde(default, skip_serializing_if = "DeviceChoices::is_empty")]
+    pub devices: DeviceChoices,
     /// File with the latents that denoising starts from, instead of noise made from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latents_in: Option<PathBuf>,
@@ -151,6 +155,9 @@ pub struct GenRequest {
     /// Files chosen for components of the model.
     #[serde(default, skip_serializing_if = "ComponentFiles::is_empty")]
     pub components: ComponentFiles,
+    /// Devices that the job is pinned to.
+    #[serde(default, skip_serializing_if = "DeviceChoices::is_empty")]
+    pub devices: DeviceChoices,
     /// File with the latents that denoising starts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latents_in: Option<PathBuf>,
@@ -206,6 +213,7 @@ impl GenRequest {
             vae_tile: draft.vae_tile,
             weights: draft.weights,
             components: draft.components.clone(),
+            devices: draft.devices.clone(),
             latents_in: draft.latents_in.clone(),
             step_cache: draft.step_cache,
             boundary: draft.boundary,
@@ -234,6 +242,7 @@ impl Draft {
             self.check_frames(limits),
             in_range("fps", self.fps, &(1..=MAX_FPS)),
             self.check_compute(limits),
+            DeviceChoices::check(self),
             self.check_vae_tile(limits),
             self.step_cache.map_or(Ok(()), |threshold| in_range("step_cache", threshold, &STEP_CACHE)),
             self.boundary.map_or(Ok(()), |boundary| in_range("boundary", boundary, &BOUNDARY)),

@@ -1,6 +1,8 @@
 //! Fixtures for unit tests.
 
-use super::{ComponentFiles, Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
+use super::{
+    ComponentFiles, DeviceChoices, Draft, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice,
+};
 
 /// A small valid draft for text to video.
 pub(crate) fn draft() -> Draft {
@@ -28,6 +30,7 @@ pub(crate) fn draft() -> Draft {
         vae_tile: None,
         weights: WeightsChoice::Auto,
         components: ComponentFiles::default(),
+        devices: DeviceChoices::default(),
         latents_in: None,
         step_cache: None,
         boundary: None,

@@ -1,16 +1,14 @@
 //! Runs whose values stay on the device that computes.
 
-use std::sync::Arc;
-
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::{IoBinding, RunOptions};
+use ort::session::IoBinding;
 use ort::value::{DynTensor, DynValue, Tensor as OrtTensor};
 
 use super::file_fault::watched;
 use super::in_place::owned;
 use super::ort_error;
 use super::provider;
-use super::session::{Session, missing_output, terminate};
+use super::session::{Session, missing_output, run_options, terminate};
 use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, Provider, Result};
 
@@ -73,12 +71,7 @@ impl Session {
     pub fn run_bound(&mut self, bound: &mut Bound, cancel: &CancelToken) -> Result<Vec<Tensor>> {
         cancel.check()?;
         let failed = |error: ort::Error| ort_error::run_error(&error);
-        let mut options = RunOptions::new().map_err(failed)?;
-        if bound.returns_memory {
-            let arena = format!("gpu:{}", self.device.ordinal);
-            options.set("memory.enable_memory_arena_shrinkage", arena).map_err(failed)?;
-        }
-        let options = Arc::new(options);
+        let options = run_options(bound.returns_memory.then_some(self.device.ordinal))?;
         let _guard = cancel.on_cancel(terminate(&options));
         let device = match bound.stays {
             Some(_) => None,

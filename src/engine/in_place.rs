@@ -34,7 +34,7 @@ impl Session {
         cancel: &CancelToken,
     ) -> Result<(Tensor, Vec<StateTensor>)> {
         cancel.check()?;
-        let options = run_options()?;
+        let options = run_options(None)?;
         let _guard = cancel.on_cancel(terminate(&options));
         let failed = |error: &ort::Error| ort_error::run_error(error);
         let mut binding = self.inner.create_binding().map_err(|error| failed(&error))?;

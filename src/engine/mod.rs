@@ -24,8 +24,8 @@ pub use kernels::check_kernels;
 pub use memory::{Arena, Prepack};
 pub use processor::has_fast_int8;
 pub use provider::{
-    Device, Plugin, PluginOrigin, ProviderSelection, ProviderStatus, Unavailable, candidates, device_id,
-    providers, select_provider,
+    Device, Plugin, PluginOrigin, ProviderSelection, ProviderStatus, Unavailable, candidates, chosen_device,
+    device_id, nvidia_devices, providers, select_provider,
 };
 pub use runtime::Runtime;
 pub use session::{Session, SessionOptions, SessionProfile};

@@ -135,7 +135,7 @@ impl Session {
                 format!("The {} was run without its input {missing}", self.name),
             ));
         }
-        let options = run_options()?;
+        let options = run_options(None)?;
         let _guard = cancel.on_cancel(terminate(&options));
         let values = inputs
             .into_iter()
@@ -153,9 +153,16 @@ impl Session {
     }
 }
 
-/// The options of one run.
-pub(super) fn run_options() -> Result<Arc<RunOptions>> {
-    Ok(Arc::new(RunOptions::new().map_err(|error| ort_error::run_error(&error))?))
+/// The options of one run. At its end, the GPU `returning` gets back the memory that the run does not use any more.
+pub(super) fn run_options(returning: Option<u32>) -> Result<Arc<RunOptions>> {
+    let options = || -> ort::Result<RunOptions> {
+        let mut options = RunOptions::new()?;
+        if let Some(ordinal) = returning {
+            options.set("memory.enable_memory_arena_shrinkage", format!("gpu:{ordinal}"))?;
+        }
+        Ok(options)
+    };
+    options().map(Arc::new).map_err(|error| ort_error::run_error(&error))
 }
 
 /// The error of a run of the component `component` that did not return `output`.

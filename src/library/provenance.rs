@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::request_record::{LoraFileRecord, RequestRecord};
-use crate::core::{Draft, Error, GenRequest, Kind, LoraRecord, Result};
+use crate::core::{DeviceChoices, Draft, Error, GenRequest, Kind, LoraRecord, Result};
 use crate::media::{Metadata, read_metadata};
 
 /// The metadata of a finished video.
@@ -99,7 +99,9 @@ impl SavedRequest {
                 .remedy("It may come from another version of Wandeck")
         };
         let record: Value = serde_json::from_str(&json).map_err(unreadable)?;
-        let draft = serde_json::from_value(record["request"].clone()).map_err(unreadable)?;
+        let draft: Draft = serde_json::from_value(record["request"].clone()).map_err(unreadable)?;
+        // the machine may be another one, with other devices
+        let draft = Draft { devices: DeviceChoices::default(), ..draft };
         Ok(Some(Self { draft, record }))
     }
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::core::{
-    ComponentFiles, Expert, GenRequest, LoraChoice, LoraRecord, Mode, PrecisionChoice, ProviderChoice,
-    Sampler, StepList, WeightsChoice,
+    ComponentFiles, DeviceChoices, Expert, GenRequest, LoraChoice, LoraRecord, Mode, PrecisionChoice,
+    ProviderChoice, Sampler, StepList, WeightsChoice,
 };
 
 /// The settings of a job.
@@ -46,6 +46,9 @@ pub(crate) struct RequestRecord<'a> {
     /// Left out where nothing was chosen.
     #[serde(skip_serializing_if = "ComponentFiles::is_empty")]
     components: &'a ComponentFiles,
+    /// Left out where none was chosen.
+    #[serde(skip_serializing_if = "DeviceChoices::is_empty")]
+    devices: &'a DeviceChoices,
     /// Left out where denoising starts from noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     latents_in: Option<&'a Path>,
@@ -80,6 +83,7 @@ impl<'a> RequestRecord<'a> {
             step_cache: request.step_cache,
             boundary: request.boundary,
             components: &request.components,
+            devices: &request.devices,
             latents_in: request.latents_in.as_deref(),
         }
     }

@@ -1,10 +1,9 @@
 //! Graphs cut into parts that run one after the other, so that the weights of a few blocks suffice at any time.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::file_identity::FileIdentity;
+use super::file_identity::identities;
 use super::proto::{GraphProto, TensorProto};
 use super::spec::{Dim, Dtype, FileRange, Graph, ValueSpec};
 use crate::core::Bytes;
@@ -54,9 +53,7 @@ impl GraphChain {
     /// The files that hold its weights, with their identity now and what the blocks read of them.
     pub fn weights_identity(&self) -> String {
         let weights = self.blocks.iter().flat_map(|block| &block.weights);
-        let files: BTreeSet<_> = weights.clone().map(|weight| &weight.source.path).collect();
-        let file = |path: &&PathBuf| format!("{} {:?}\n", path.display(), FileIdentity::of(path).ok());
-        let mut identity: String = files.iter().map(file).collect();
+        let mut identity = identities(weights.clone().map(|weight| weight.source.path.clone()));
         identity += &self.first.weights_identity();
         identity += &self.last.weights_identity();
         for weight in weights {

@@ -1,7 +1,8 @@
 //! Detection of files that are changed or replaced while in use.
 
+use std::collections::BTreeSet;
 use std::fs::Metadata;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::core::{Bytes, Error, Kind, Result};
@@ -12,6 +13,13 @@ pub(super) struct FileIdentity {
     length: Bytes,
     modified: Option<SystemTime>,
     place: Place,
+}
+
+/// A line for each of `files` with its path and its identity now; to detect a file that was replaced.
+pub(super) fn identities(files: impl IntoIterator<Item = PathBuf>) -> String {
+    let files: BTreeSet<_> = files.into_iter().collect();
+    let line = |path: &PathBuf| format!("{} {:?}\n", path.display(), FileIdentity::of(path).ok());
+    files.iter().map(line).collect()
 }
 
 /// Which file of its disk a file is, and when its content or attributes were last changed. The disk itself has no lasting

@@ -1,14 +1,13 @@
 //! Inputs and outputs of a graph: names, element types and shapes, checked when a session is made.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use prost::Message as _;
 
-use super::file_identity::FileIdentity;
+use super::file_identity::identities;
 use super::proto::{
     DimensionProto, DimensionValue, ModelProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
@@ -185,9 +184,7 @@ impl Graph {
     /// The files that hold its weights, with their identity now, to detect a replaced file.
     pub fn weights_identity(&self) -> String {
         let locations = self.initializers().filter_map(|tensor| tensor.external("location"));
-        let files: BTreeSet<_> = locations.map(|file| self.weights_root.join(file)).collect();
-        let line = |path: &PathBuf| format!("{} {:?}\n", path.display(), FileIdentity::of(path).ok());
-        files.iter().map(line).collect()
+        identities(locations.map(|file| self.weights_root.join(file)))
     }
 
     /// Where its weights are, in the order of files and offsets; neighbours are joined. Without

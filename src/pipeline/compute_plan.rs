@@ -1,10 +1,11 @@
 //! What runs a job's graphs and in which types: chosen before anything is loaded, or refused with what to do.
 
 use super::networks::memory_of_sessions;
+use super::second_device::SecondDevice;
 use crate::core::{
     Bytes, DeviceId, Error, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice, Quantisation, Result,
 };
-use crate::engine::{Device, Runtime, SessionOptions, candidates, device_id, select_provider};
+use crate::engine::{Device, Runtime, SessionOptions, candidates, chosen_device, device_id, select_provider};
 use crate::onnx::{ComputeType, Dtype, RepackTarget, Weights};
 use crate::wan::Checkpoint;
 use crate::wan::exported::Exported;
@@ -27,6 +28,8 @@ pub struct ComputePlan {
     pub device: DeviceId,
     /// Total memory of a GPU, as its driver reports it.
     pub device_memory: Option<Bytes>,
+    /// A second device that computes the predictions for the negative prompt.
+    pub second: Option<SecondDevice>,
     /// What the text encoder computes in.
     pub text: ComputeType,
     /// What the transformers compute in.
@@ -61,7 +64,7 @@ impl RepackTargets {
 }
 
 impl ComputePlan {
-    /// Chooses for `request` on this machine: the CPU, or the CUDA device `ordinal`. `free` says how much memory of a device
+    /// Chooses for `request` on this machine: the CPU, or the CUDA device `ordinal` where it names no other. `free` says how much memory of a device
     /// no program uses. Fails if the request names a provider or precision that cannot be used.
     pub fn choose(
         runtime: &Runtime,
@@ -70,7 +73,14 @@ impl ComputePlan {
         request: &GenRequest,
         free: impl FnOnce(&DeviceId) -> Option<Bytes>,
     ) -> Result<Self> {
-        let (provider, precision) = (request.provider, request.precision);
+        let (pinned, precision) = (request.devices.device.as_ref(), request.precision);
+        let pinned = pinned.map(|choice| chosen_device(choice, "device")).transpose()?;
+        let ordinal = pinned.as_ref().map_or(ordinal, |device| device.ordinal);
+        let provider = match request.provider {
+            // never on the CPU instead
+            ProviderChoice::Auto if pinned.is_some() => ProviderChoice::Cuda,
+            provider => provider,
+        };
         let is_auto = provider == ProviderChoice::Auto;
         if checkpoint.quantisation() == Some(Quantisation::Int4) && is_auto {
             let reason = "int4 weights are computed by the CPU only".to_owned();
@@ -91,7 +101,17 @@ impl ComputePlan {
             "" => chosen.reason,
             types => format!("{}; {types}", chosen.reason),
         };
-        Ok(Self { reason, ..plan })
+        let plan = Self { reason, ..plan };
+        let second = SecondDevice::choose(request, &plan)?;
+        let beside = second.as_ref().map(|second| format!("; the negative prompt on {}", second.id));
+        let reason = format!("{}{}", plan.reason, beside.unwrap_or_default());
+        Ok(Self { second, reason, ..plan })
+    }
+
+    /// The devices that a job takes.
+    pub fn devices(&self) -> Vec<DeviceId> {
+        let second = self.second.as_ref().map(|second| second.id.clone());
+        std::iter::once(self.device.clone()).chain(second).collect()
     }
 
     /// Chooses the types on a provider, which need not be of this machine. Without a device, one with bf16 is assumed.
@@ -117,6 +137,7 @@ impl ComputePlan {
         let all = |compute: ComputeType, precision| Self {
             device: device_id(provider, device),
             device_memory: device.map(|device| device.memory),
+            second: None,
             text: compute,
             transformer: compute,
             vae: compute,

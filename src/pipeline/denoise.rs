@@ -169,17 +169,13 @@ fn predict(
     conditions: &Conditions,
     context: &RunContext<'_>,
 ) -> Result<Predictions> {
-    let mut predict = |pass, prompt| {
-        let strengths = &phase.strengths;
-        let input = DenoiserInput { latent, timestep, pass, prompt, conditions, strengths };
-        denoiser.predict(&input, context.cancel)
-    };
-    let prompt = predict(GuidancePass::Prompt, &conditions.prompt)?;
+    let strengths = &phase.strengths;
+    let input = |pass, prompt| DenoiserInput { latent, timestep, pass, prompt, conditions, strengths };
     let negative = conditions.negative.as_ref().filter(|_| phase.guidance.enabled());
-    Ok(Predictions {
-        prompt,
-        negative: negative.map(|negative| predict(GuidancePass::Negative, negative)).transpose()?,
-    })
+    let negative = negative.map(|negative| input(GuidancePass::Negative, negative));
+    let prompt = input(GuidancePass::Prompt, &conditions.prompt);
+    let (prompt, negative) = denoiser.predict(&prompt, negative.as_ref(), context.cancel)?;
+    Ok(Predictions { prompt, negative })
 }
 
 /// The velocity for the prompt, moved away from the one for the negative prompt by the guidance scale.

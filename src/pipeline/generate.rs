@@ -153,9 +153,9 @@ impl Pipeline<'_> {
             };
             let mut hooks = StepHooks { preview: &mut preview, after_step: &mut after_step };
             let control = context.stage(phase.stage, |context| {
-                let mut denoiser = networks.denoiser(phase.expert, context)?;
+                let mut denoiser = networks.denoiser(phase.expert, phase.guidance, context)?;
                 let control = denoise(&mut denoiser, state, phase, &conditions, &mut hooks, context)?;
-                networks.release(denoiser, context);
+                denoiser.into_loaded().for_each(|loaded| networks.release(loaded, context));
                 Ok(control)
             })?;
             if control == StepControl::Yield {

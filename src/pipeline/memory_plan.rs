@@ -85,6 +85,8 @@ pub struct MemoryNeeds {
     pub provider: Provider,
     /// The memory that the job and the sessions of earlier jobs may take together, if it is known.
     pub available: Option<Bytes>,
+    /// The same of a second device with copies of the transformers, if there is one.
+    pub second: Option<Bytes>,
     /// What the request says of the weights.
     pub weights: WeightsChoice,
     /// How the transformers are quantised, if they are.
@@ -127,7 +129,9 @@ pub struct MemoryPlan {
 impl MemoryPlan {
     /// Decides for a job. The same needs give the same plan.
     pub fn choose(needs: &MemoryNeeds) -> Self {
-        let reserve = Bytes(needs.available.map_or(0, |available| available.0 / RESERVE));
+        let least =
+            needs.available.map(|available| needs.second.map_or(available, |second| second.min(available)));
+        let reserve = Bytes(least.map_or(0, |available| available.0 / RESERVE));
         let footprints: Vec<_> = needs.components.iter().map(|one| (one, needs.footprint(one))).collect();
         let kept = needs.kept(&footprints, reserve);
         let plan = |&(one, footprint): &(&ComponentNeeds, Footprint)| {
@@ -166,6 +170,21 @@ impl MemoryPlan {
         let kept = others.filter(|(_, plan)| plan.residency == Residency::BetweenJobs);
         Bytes(kept.map(|(_, plan)| plan.kept.0).sum())
     }
+
+    /// Memory of the copies that stay loaded on a second device while `component` computes there.
+    pub fn kept_on_second_beside(&self, component: ComponentId) -> Bytes {
+        let others =
+            self.components.iter().filter(|(planned, _)| *planned != component && planned.is_on_second());
+        let kept = others.filter(|(_, plan)| plan.residency == Residency::BetweenJobs);
+        Bytes(kept.map(|(_, plan)| plan.kept.0).sum())
+    }
+}
+
+impl ComponentId {
+    /// Whether a second device has a copy of it.
+    fn is_on_second(self) -> bool {
+        matches!(self, Self::Transformer | Self::Transformer2)
+    }
 }
 
 impl MemoryNeeds {
@@ -199,7 +218,9 @@ impl MemoryNeeds {
     }
 
     fn packed_or_streamed(&self, one: &ComponentNeeds) -> Prepack {
-        let is_too_large = self.available.is_some_and(|available| one.packed.needed > available);
+        let on_second = self.second.filter(|_| one.component.is_on_second());
+        let mut available = self.available.into_iter().chain(on_second);
+        let is_too_large = available.any(|available| one.packed.needed > available);
         let streams = match self.weights {
             WeightsChoice::Auto => is_too_large,
             WeightsChoice::Packed => false,
@@ -234,10 +255,20 @@ impl MemoryNeeds {
             };
             footprints.iter().all(fits) && beside(None).saturating_add(self.other.0) <= room
         };
+        let fits_on_second = |kept: &[ComponentId]| {
+            let Some(second) = self.second else { return true };
+            let here = || footprints.iter().filter(|(one, _)| one.component.is_on_second());
+            here().all(|(one, footprint)| {
+                let others = here()
+                    .filter(|(other, _)| kept.contains(&other.component) && other.component != one.component);
+                let others: u64 = others.map(|(_, footprint)| footprint.kept.0).sum();
+                others.saturating_add(footprint.needed.0) <= second.0.saturating_sub(reserve.0)
+            })
+        };
         for component in KEEP_ORDER {
             if footprints.iter().any(|(one, _)| one.component == component) {
                 kept.push(component);
-                if !fits(&kept) {
+                if !(fits(&kept) && fits_on_second(&kept)) {
                     kept.pop();
                 }
             }
@@ -272,6 +303,7 @@ mod tests {
             [(TextEncoder, 4), (VaeEncoder, 1), (Transformer, 8), (Transformer2, 8), (VaeDecoder, 1)];
         MemoryNeeds {
             provider: Provider::Cpu,
+            second: None,
             available: available_gib.map(|gib| Bytes(gib * GIB)),
             weights: WeightsChoice::Auto,
             quantisation: None,
@@ -351,6 +383,21 @@ mod tests {
         assert_eq!(prepack(WeightsChoice::InPlace, true), [streamed, streamed, in_place]);
         assert_eq!(prepack(WeightsChoice::Streamed, false), [streamed, streamed, in_place]);
         assert_eq!(prepack(WeightsChoice::Packed, true), [packed; 3]);
+    }
+
+    #[test]
+    fn a_second_device_of_less_memory_decides_about_the_transformers_alone() {
+        let on = |second: u64| {
+            let second = Some(Bytes(second * GIB));
+            MemoryPlan::choose(&MemoryNeeds { provider: Provider::Cuda, second, ..needs(Some(99)) })
+        };
+        let prepack = |second| [TextEncoder, Transformer].map(|id| on(second).of(id).prepack);
+        assert_eq!(prepack(9), [Prepack::Packed; 2]);
+        assert_eq!(prepack(8), [Prepack::Packed, Prepack::InPlace]);
+        // 9 GiB compute while 9 stay
+        let kept = |second| on(second).kept_on_second_beside(Transformer);
+        assert_eq!([kept(24), kept(23)], [Bytes(9 * GIB), Bytes(0)]);
+        assert_eq!(on(24).reserve, Bytes(6 * GIB));
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod repacked;
 mod reporter;
 mod rounded_parts;
 mod schedule;
+mod second_device;
 mod step_cache;
 mod stitch;
 
@@ -49,4 +50,5 @@ pub use repacked::RepackedModel;
 pub use reporter::Reporter;
 pub use rounded_parts::RoundedParts;
 pub use schedule::denoise_steps;
+pub use second_device::SecondDevice;
 pub use step_cache::StepCache;

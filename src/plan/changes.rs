@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::core::{
-    ComponentFiles, Draft, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, Seed,
-    WeightsChoice,
+    ComponentFiles, DeviceChoice, DeviceChoices, Draft, LoraChoice, Mode, PrecisionChoice, ProviderChoice,
+    Resolution, Sampler, Seed, WeightsChoice,
 };
 
 /// Starting noise as the user asks for it.
@@ -54,6 +54,25 @@ impl StepCacheChoice {
     }
 }
 
+/// A device as the user asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceChange {
+    /// None in particular.
+    None,
+    /// This one.
+    Device(DeviceChoice),
+}
+
+impl DeviceChange {
+    /// The device, if there is one.
+    pub fn choice(self) -> Option<DeviceChoice> {
+        match self {
+            Self::None => None,
+            Self::Device(device) => Some(device),
+        }
+    }
+}
+
 /// Changes to a draft. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DraftChanges {
@@ -99,6 +118,10 @@ pub struct DraftChanges {
     pub weights: Option<WeightsChoice>,
     /// Files for components of the model.
     pub components: ComponentFiles,
+    /// The device to pin the job to, or none.
+    pub device: Option<DeviceChange>,
+    /// The second device of CFG parallelism, or none.
+    pub cfg_parallel: Option<DeviceChange>,
     /// File with the latents to start from.
     pub latents_in: Option<PathBuf>,
     /// Threshold of the step cache.
@@ -146,6 +169,10 @@ impl DraftChanges {
             vae_tile: given.vae_tile.or(draft.vae_tile),
             weights: given.weights.unwrap_or(draft.weights),
             components: given.components.or(draft.components),
+            devices: DeviceChoices {
+                device: given.device.map_or(draft.devices.device, DeviceChange::choice),
+                cfg_parallel: given.cfg_parallel.map_or(draft.devices.cfg_parallel, DeviceChange::choice),
+            },
             latents_in: given.latents_in.or(draft.latents_in),
             step_cache: given.step_cache.map_or(draft.step_cache, StepCacheChoice::threshold),
             boundary: given.boundary.or(draft.boundary),
@@ -171,6 +198,15 @@ mod tests {
         let expected = Draft { seed: 9, guidance: 3.0, guidance_low: None, ..before.clone() };
         assert_eq!(changes.applied(Draft { guidance_low: Some(2.0), ..before.clone() }), expected);
         let steps = DraftChanges { steps: Some(4), ..DraftChanges::default() };
-        assert_eq!(steps.applied(before).step_list, None);
+        assert_eq!(steps.applied(before.clone()).step_list, None);
+        let pinned = DraftChanges {
+            device: Some(DeviceChange::Device(DeviceChoice::Ordinal(1))),
+            ..DraftChanges::default()
+        };
+        let pinned = pinned.applied(before.clone());
+        assert_eq!(pinned.devices.device, Some(DeviceChoice::Ordinal(1)));
+        assert_eq!(DraftChanges::default().applied(pinned.clone()), pinned);
+        let freed = DraftChanges { device: Some(DeviceChange::None), ..DraftChanges::default() };
+        assert_eq!(freed.applied(pinned), before);
     }
 }

@@ -1,6 +1,8 @@
 //! The fields of a draft that a preset or a model gives: their names, their values in words, and where drafts differ.
 
-use crate::core::{Draft, LoraChoice, PrecisionChoice, ProviderChoice, WeightsChoice, shortened};
+use crate::core::{
+    DeviceChoice, Draft, LoraChoice, PrecisionChoice, ProviderChoice, WeightsChoice, shortened,
+};
 
 /// A field that has a value of its own in a preset or in a model's defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +31,10 @@ pub enum DraftField {
     StepList,
     /// Execution provider.
     Provider,
+    /// The device that runs the job.
+    Device,
+    /// The second device, for the negative prompt.
+    CfgParallel,
     /// Precision.
     Precision,
     /// Where the weights are.
@@ -54,7 +60,7 @@ pub struct Difference {
 
 impl DraftField {
     /// All of them, in the order of the form.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Model,
         Self::NegativePrompt,
         Self::Size,
@@ -67,6 +73,8 @@ impl DraftField {
         Self::Shift,
         Self::StepList,
         Self::Provider,
+        Self::Device,
+        Self::CfgParallel,
         Self::Precision,
         Self::Weights,
         Self::VaeTile,
@@ -89,6 +97,8 @@ impl DraftField {
             Self::Shift => "Flow shift",
             Self::StepList => "Timesteps",
             Self::Provider => "Provider",
+            Self::Device => "Device",
+            Self::CfgParallel => "CFG parallel",
             Self::Precision => "Precision",
             Self::Weights => "Weights",
             Self::VaeTile => "VAE tile",
@@ -113,6 +123,8 @@ impl DraftField {
             Self::Shift => one.shift == other.shift,
             Self::StepList => one.step_list == other.step_list,
             Self::Provider => one.provider == other.provider,
+            Self::Device => one.devices.device == other.devices.device,
+            Self::CfgParallel => one.devices.cfg_parallel == other.devices.cfg_parallel,
             Self::Precision => one.precision == other.precision,
             Self::Weights => one.weights == other.weights,
             Self::VaeTile => one.vae_tile == other.vae_tile,
@@ -136,6 +148,8 @@ impl DraftField {
             Self::Shift => draft.shift = from.shift,
             Self::StepList => draft.step_list.clone_from(&from.step_list),
             Self::Provider => draft.provider = from.provider,
+            Self::Device => draft.devices.device.clone_from(&from.devices.device),
+            Self::CfgParallel => draft.devices.cfg_parallel.clone_from(&from.devices.cfg_parallel),
             Self::Precision => draft.precision = from.precision,
             Self::Weights => draft.weights = from.weights,
             Self::VaeTile => draft.vae_tile = from.vae_tile,
@@ -167,6 +181,8 @@ impl DraftField {
                 |list| list.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             ),
             Self::Provider => provider(draft.provider).to_owned(),
+            Self::Device => device(draft.devices.device.as_ref(), "auto"),
+            Self::CfgParallel => device(draft.devices.cfg_parallel.as_ref(), "off"),
             Self::Precision => precision(draft.precision).to_owned(),
             Self::Weights => weights(draft.weights).to_owned(),
             Self::VaeTile => draft.vae_tile.map_or_else(|| "auto".to_owned(), |tile| format!("{tile} px")),
@@ -202,6 +218,11 @@ pub fn provider(choice: ProviderChoice) -> &'static str {
     }
 }
 
+/// A device by its number or UUID, or the word for none.
+fn device(choice: Option<&DeviceChoice>, none: &str) -> String {
+    choice.map_or_else(|| none.to_owned(), |device| shortened(&device.to_string(), LONGEST))
+}
+
 /// The word for a precision.
 pub fn precision(choice: PrecisionChoice) -> &'static str {
     match choice {
@@ -228,7 +249,7 @@ pub fn weights(choice: WeightsChoice) -> &'static str {
 mod tests {
     use super::*;
     use crate::core::testing::draft;
-    use crate::core::{Resolution, Sampler, StepList};
+    use crate::core::{DeviceChoices, Resolution, Sampler, StepList};
 
     #[test]
     fn every_field_is_compared_copied_and_put_into_words() {
@@ -247,6 +268,10 @@ mod tests {
             shift: 5.0,
             step_list: Some(StepList(vec![1000.0, 500.0])),
             provider: ProviderChoice::Cpu,
+            devices: DeviceChoices {
+                device: Some(DeviceChoice::Ordinal(1)),
+                cfg_parallel: Some(DeviceChoice::Ordinal(0)),
+            },
             precision: PrecisionChoice::Fp32,
             weights: WeightsChoice::InPlace,
             vae_tile: Some(128),

@@ -1,8 +1,8 @@
 //! One sample of the memory that a run may take, for its preflight and its memory plan.
 
-use super::preflight::{device, loras};
+use super::preflight::{device, loras, second_device};
 use super::run_limits::RunLimits;
-use crate::core::{Bytes, GenRequest};
+use crate::core::{Bytes, DeviceId, GenRequest};
 use crate::monitor;
 use crate::pipeline::{ComputePlan, MemoryPlan, SessionCache, denoise_steps, memory_of_sessions};
 use crate::preflight::{
@@ -17,6 +17,8 @@ pub(crate) struct MemorySample {
     pub(super) host: Option<Bytes>,
     /// Of the GPU that computes; `None` on the CPU, or if the driver does not answer.
     pub(super) device: Option<DeviceFacts>,
+    /// Of a second GPU that computes the predictions for the negative prompt.
+    pub(super) second: Option<DeviceFacts>,
     /// Whether the run's sessions may stay loaded for the next job.
     pub(super) keeps_sessions: bool,
 }
@@ -24,13 +26,15 @@ pub(crate) struct MemorySample {
 /// Drops the sessions that earlier jobs left loaded if less memory is free now than their plan reserves. Returns whether
 /// it did.
 pub(crate) fn drop_sessions_if_short(sessions: &mut SessionCache) -> bool {
-    let Some(device) = sessions.device() else { return false };
-    let free = if device.provider.uses_host_memory() {
-        monitor::free()
-    } else {
-        monitor::card_memory(device).map(|card| card.free)
+    let free = |device: &DeviceId| {
+        if device.provider.uses_host_memory() {
+            monitor::free()
+        } else {
+            monitor::card_memory(device).map(|card| card.free)
+        }
     };
-    sessions.clear_if_short(free)
+    let least = sessions.devices().into_iter().filter_map(free).min();
+    sessions.clear_if_short(least)
 }
 
 impl MemorySample {
@@ -43,18 +47,23 @@ impl MemorySample {
 
     /// Samples now.
     pub(super) fn now(compute: &ComputePlan, keeps_sessions: bool, limits: RunLimits) -> Self {
-        let held = memory_of_sessions(&compute.device);
-        let with_held = |free: Bytes| Bytes(free.0 + held.0);
-        let (host, device) = (monitor::free(), device(compute));
+        let with_held = |free: Bytes, device| Bytes(free.0 + memory_of_sessions(device).0);
+        let (host, gpu) = (monitor::free(), device(compute));
         if compute.device.provider.uses_host_memory() {
-            return Self { host: host.map(with_held), device, keeps_sessions };
+            let host = host.map(|free| with_held(free, &compute.device));
+            return Self { host, device: gpu, second: None, keeps_sessions };
         }
-        let allowed = |free, total| limits.free_vram(with_held(free), total);
-        let device = device.map(|device| DeviceFacts {
-            free: Some(allowed(device.free.unwrap_or(device.total), device.total)),
-            ..device
-        });
-        Self { host, device, keeps_sessions }
+        let allowed = |facts: DeviceFacts, device| {
+            let free = with_held(facts.free.unwrap_or(facts.total), device);
+            DeviceFacts { free: Some(limits.free_vram(free, facts.total)), ..facts }
+        };
+        let second = compute.second.as_ref().zip(second_device(compute));
+        Self {
+            host,
+            device: gpu.map(|gpu| allowed(gpu, &compute.device)),
+            second: second.map(|(second, facts)| allowed(facts, &second.id)),
+            keeps_sessions,
+        }
     }
 
     /// What a run packs and keeps loaded with this memory.
@@ -85,6 +94,7 @@ impl MemorySample {
             steps: denoise_steps(model, request).map(|steps| steps as u32),
             loras: loras(request),
             device: self.device,
+            second_device: self.second,
             free_memory: self.host,
             keeps_sessions: self.keeps_sessions,
             disk_space: &[],

@@ -39,7 +39,7 @@ mod toy;
 
 pub use brought_presets::{brought_presets, find_preset};
 pub use catalog::{Catalog, Folders};
-pub use changes::{DraftChanges, GuidanceChoice, SeedChoice, StepCacheChoice};
+pub use changes::{DeviceChange, DraftChanges, GuidanceChoice, SeedChoice, StepCacheChoice};
 pub use document::{FindingDocument, PreflightDocument, PreflightVerdict, StageMemoryDocument};
 pub use draft_field::{Difference, DraftField, differences, precision, provider, weights};
 pub use fitting_loras::{FittingLora, fitting_loras};

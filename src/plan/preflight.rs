@@ -10,7 +10,7 @@ use super::profiles::Profiles;
 use super::run_limits::RunLimits;
 use super::toy;
 use crate::core::{
-    Bytes, CancelToken, Error, Event, Expert, FIRST_DEVICE, Finding, GenRequest, Kind, Provider,
+    Bytes, CancelToken, DeviceId, Error, Event, Expert, FIRST_DEVICE, Finding, GenRequest, Kind, Provider,
     Quantisation, Result, Secs, Severity, Stage, Subject,
 };
 use crate::engine::runtime;
@@ -153,6 +153,7 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
         steps: denoise_steps(model, request).map(|steps| steps as u32),
         loras: loras(request),
         device: memory.device,
+        second_device: memory.second,
         free_memory: memory.host,
         keeps_sessions: memory.keeps_sessions,
         disk_space: &disk_space,
@@ -243,9 +244,19 @@ fn error_from_finding(finding: &Finding) -> Error {
 
 /// The GPU that computes, if there is one and its driver answers. Without NVML only its total memory is known.
 pub(super) fn device(compute: &ComputePlan) -> Option<DeviceFacts> {
-    let (total, free) = match monitor::card_memory(&compute.device) {
+    facts(compute, &compute.device, compute.device_memory)
+}
+
+/// The same of the second GPU, if there is one.
+pub(super) fn second_device(compute: &ComputePlan) -> Option<DeviceFacts> {
+    let second = compute.second.as_ref()?;
+    facts(compute, &second.id, second.memory)
+}
+
+fn facts(compute: &ComputePlan, device: &DeviceId, total: Option<Bytes>) -> Option<DeviceFacts> {
+    let (total, free) = match monitor::card_memory(device) {
         Some(CardMemory { total, free }) => (total, Some(free)),
-        None => (compute.device_memory?, None),
+        None => (total?, None),
     };
     let ComputePlan { text, transformer, vae, .. } = compute;
     let value_bytes = ValueBytes {

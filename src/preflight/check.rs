@@ -34,7 +34,7 @@ pub fn check(facts: &PreflightFacts<'_>) -> PreflightReport {
     let findings: Vec<_> = memory_finding(facts)
         .filter(|_| on_cpu)
         .into_iter()
-        .chain(facts.device.filter(|_| !on_cpu).and_then(|device| device::finding(facts, device)))
+        .chain((!on_cpu).then(|| device::finding(facts)).flatten())
         .chain(facts.disk_space.iter().filter_map(disk_finding))
         .chain([time_finding(facts, report.time.as_ref())])
         .collect();

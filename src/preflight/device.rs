@@ -55,6 +55,13 @@ pub struct DeviceFacts {
     pub value_bytes: ValueBytes,
 }
 
+impl DeviceFacts {
+    /// The memory that a run may take.
+    pub(super) fn available(&self) -> Bytes {
+        self.free.unwrap_or(self.total).min(self.total)
+    }
+}
+
 /// Bytes of one value in the type that a component computes in: 4 for fp32, 2 for bf16 and fp16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueBytes {
@@ -157,7 +164,7 @@ pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
     let PreflightFacts { request, model, .. } = facts;
     let smallest = vae_cost::tile_size(&model.vae, request.size, None).map(VaeSplit::Tiles);
     let Some(device) = facts.device else { return smallest.unwrap_or_default() };
-    let free = device.free.unwrap_or(device.total).min(device.total);
+    let free = device.available();
     let longer = request.size.width.max(request.size.height);
     let parts = (1..TILE_STEPS).rev().map(|part| longer * part / TILE_STEPS);
     let tiles = parts.filter_map(|edge| vae_cost::tile_size(&model.vae, request.size, Some(edge)));
@@ -168,17 +175,22 @@ pub(super) fn vae_split(facts: &PreflightFacts<'_>) -> VaeSplit {
 
 /// Warns if the run needs more than the device's free memory, blocks it if it needs more than the total, and says if
 /// weights are streamed.
-pub(super) fn finding(facts: &PreflightFacts<'_>, device: DeviceFacts) -> Option<Finding> {
-    let (fit, needed) = fixes::fit(facts)?;
-    let available = device.free.unwrap_or(device.total).min(device.total);
+pub(super) fn finding(facts: &PreflightFacts<'_>) -> Option<Finding> {
+    let (fit, needed, device) = fixes::fit_on_devices(facts)?;
+    let available = device.available();
+    let which = match facts.second_device {
+        Some(second) if second == device && Some(second) != facts.device => {
+            "Not enough memory on the second GPU"
+        }
+        _ => "Not enough GPU memory",
+    };
     let (severity, compared) = match fit {
         Fit::Fits => return streaming(facts),
         Fit::Blocked => (Severity::Blocker, format!("the GPU has {}", device.total)),
         _ => (Severity::Warning, format!("{available} free of {}", device.total)),
     };
-    let message = format!(
-        "Not enough GPU memory: about {needed} needed (estimate with a {MARGIN_PERCENT} % margin), {compared}"
-    );
+    let message =
+        format!("{which}: about {needed} needed (estimate with a {MARGIN_PERCENT} % margin), {compared}");
     Some(memory_finding_with_fixes(facts, severity, message))
 }
 

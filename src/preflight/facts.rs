@@ -54,6 +54,8 @@ pub struct PreflightFacts<'a> {
     pub disk_space: &'a [DiskSpace],
     /// The GPU that computes; `None` on the CPU, or if the driver does not answer.
     pub device: Option<DeviceFacts>,
+    /// A second GPU that computes the predictions for the negative prompt, if there is one and its driver answers.
+    pub second_device: Option<DeviceFacts>,
     /// The time that the run may take; `None` without a limit.
     pub time_limit: Option<Secs>,
     /// Cores of the CPU.

@@ -1,5 +1,6 @@
 //! Fixes that make a run fit: each one offered was tried on the estimate itself, and removes what it is offered for.
 
+use super::device::DeviceFacts;
 use super::facts::PreflightFacts;
 use super::memory::experts;
 use super::memory_plan;
@@ -56,14 +57,7 @@ pub(super) fn peaks(facts: &PreflightFacts<'_>) -> (Bytes, Bytes) {
 pub(super) fn fit(facts: &PreflightFacts<'_>) -> Option<(Fit, Bytes)> {
     let (peak, undroppable) = peaks(facts);
     if !facts.provider.uses_host_memory() {
-        let device = facts.device?;
-        let available = device.free.unwrap_or(device.total).min(device.total);
-        let fit = match peak {
-            peak if peak <= available => Fit::Fits,
-            peak if peak <= device.total => Fit::Risky,
-            _ => Fit::Blocked,
-        };
-        return Some((fit, peak));
+        return fit_on_devices(facts).map(|(fit, peak, _)| (fit, peak));
     }
     let free = facts.free_memory?;
     let fit = if peak <= free {
@@ -93,6 +87,21 @@ pub(super) fn streamed_bytes(facts: &PreflightFacts<'_>) -> Option<Bytes> {
     experts.filter(|(component, _)| is_streamed(*component)).map(|(_, expert)| expert.stored).max()
 }
 
+/// How a run fits on the GPU where it fits worse, its peak there, and that GPU.
+pub(super) fn fit_on_devices(facts: &PreflightFacts<'_>) -> Option<(Fit, Bytes, DeviceFacts)> {
+    let on = |device: DeviceFacts, peak: Bytes| {
+        let fit = match peak {
+            peak if peak <= device.available() => Fit::Fits,
+            peak if peak <= device.total => Fit::Risky,
+            _ => Fit::Blocked,
+        };
+        (fit, peak, device)
+    };
+    let first = facts.device.map(|device| on(device, peaks(facts).0))?;
+    let second = facts.second_device.map(|device| on(device, memory_plan::peak_on_second(facts)));
+    Some(second.filter(|second| second.0 > first.0).unwrap_or(first))
+}
+
 /// What a run needs and what it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryShortage {
@@ -113,7 +122,7 @@ pub fn memory_shortage(facts: &PreflightFacts<'_>) -> Option<MemoryShortage> {
         let free = facts.free_memory?;
         return (fit == Fit::Blocked).then_some(MemoryShortage { needed, free, total: None });
     }
-    let device = facts.device?;
+    let (_, _, device) = fit_on_devices(facts)?;
     let shortage = MemoryShortage { needed, free: device.free?, total: Some(device.total) };
     matches!(fit, Fit::Risky | Fit::Blocked).then_some(shortage)
 }
@@ -313,8 +322,10 @@ impl After<'_> {
             Fix::Size(size) => self.request.size = *size,
             Fix::NoLoras => self.facts.loras = [Bytes(0); 2],
             Fix::TimeLimit(limit) => self.facts.time_limit = *limit,
+            Fix::AnyDevice => self.facts.second_device = None,
             Fix::Provider(ProviderChoice::Cpu) => {
-                (self.facts.provider, self.facts.device) = (Provider::Cpu, None);
+                (self.facts.provider, self.facts.device, self.facts.second_device) =
+                    (Provider::Cpu, None, None);
             }
             Fix::Model(name) => {
                 let known = self.facts.variants.iter().find(|(_, known)| known == name);

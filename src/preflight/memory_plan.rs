@@ -57,6 +57,24 @@ pub(super) fn stages(facts: &PreflightFacts<'_>) -> Vec<StageMemory> {
     choices.iter().map(stage).collect()
 }
 
+/// The largest memory on the second GPU, which computes one of two guidance passes, beside the sessions that stay loaded
+/// there.
+pub(super) fn peak_on_second(facts: &PreflightFacts<'_>) -> Bytes {
+    let choices = choices(facts);
+    let plan = plan(facts, &choices);
+    let stage = |choices: &Choices| {
+        let guidance = match choices.packed.stage {
+            Stage::DenoiseHigh => facts.request.guidance,
+            Stage::DenoiseLow => facts.request.guidance_low,
+            _ => return None,
+        };
+        let component = component(choices.packed.stage, facts.model)?;
+        let cost = choices.of(plan.of(component).prepack);
+        guidance.enabled().then(|| Bytes(cost.peak.0 + plan.kept_on_second_beside(component).0))
+    };
+    choices.iter().filter_map(stage).max().unwrap_or_default()
+}
+
 /// Every stage of a run. A GPU reads no weights in place.
 fn choices(facts: &PreflightFacts<'_>) -> Vec<Choices> {
     let [packed, in_place, streamed] = match (facts.provider, facts.device) {
@@ -114,6 +132,7 @@ fn plan(facts: &PreflightFacts<'_>, choices: &[Choices]) -> MemoryPlan {
         } else {
             facts.device.map(|device| device.free.unwrap_or(device.total))
         },
+        second: facts.second_device.map(|device| device.available()),
         weights: request.weights,
         quantisation: model.quantisation,
         components,

@@ -109,6 +109,7 @@ pub(super) fn request(width: u32, height: u32, frames: u32) -> GenRequest {
         step_cache: None,
         boundary: None,
         components: crate::core::ComponentFiles::default(),
+        devices: crate::core::DeviceChoices::default(),
         latents_in: None,
     }
 }
@@ -131,6 +132,7 @@ pub(super) fn facts<'a>(request: &'a GenRequest, model: &'a ModelSize, free_gib:
         time_limit: None,
         loras: [Bytes(0); 2],
         device: None,
+        second_device: None,
     }
 }
 
@@ -356,6 +358,29 @@ fn a_gpu_that_is_too_small_is_reported_before_the_run() {
     assert!(memory.message.contains("8.0 GiB free of 200.0 GiB"), "{}", memory.message);
     assert!(memory.fixes.contains(&Fix::Provider(ProviderChoice::Cpu)), "{memory:?}");
     assert!(memory.suggestions().iter().all(|fix| fix.ends_with("fits")), "{:?}", memory.suggestions());
+}
+
+#[test]
+fn both_gpus_of_a_job_are_counted() {
+    let (asked, model) = (request(832, 480, 81), model(false));
+    let value_bytes = ValueBytes { text_encoder: 2, transformer: 2, vae: 4 };
+    let gpu =
+        |gib: u64| Some(DeviceFacts { total: Bytes(gib * GIB), free: Some(Bytes(gib * GIB)), value_bytes });
+    let with = |second| PreflightFacts {
+        device: gpu(200),
+        second_device: gpu(second),
+        provider: Provider::Cuda,
+        ..facts(&asked, &model, 500)
+    };
+    assert!(check(&with(200)).can_run());
+    let small = check(&with(4));
+    let memory = about(&small, Subject::Memory).unwrap();
+    assert_eq!(memory.severity, Severity::Blocker);
+    assert!(memory.message.starts_with("Not enough memory on the second GPU"), "{}", memory.message);
+    assert!(memory.message.contains("the GPU has 4.0 GiB"), "{}", memory.message);
+    // without guidance nothing runs there
+    let alone = GenRequest { guidance: Guidance(1.0), guidance_low: Guidance(1.0), ..asked.clone() };
+    assert!(check(&PreflightFacts { request: &alone, ..with(4) }).can_run());
 }
 
 /// What A14B in 16 bits takes of a card: all weights where they fit, else two blocks at a time.

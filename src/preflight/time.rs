@@ -63,9 +63,12 @@ pub fn work(
     stages
 }
 
-/// Transformer passes in a step of the high-noise and of the low-noise expert: 2 with guidance, else 1.
+/// Transformer passes in a step of the high-noise and of the low-noise expert, one after the other: 2 with guidance on one
+/// device, else 1.
 pub fn passes(request: &GenRequest) -> [u32; 2] {
-    [request.guidance, request.guidance_low].map(|guidance| if guidance.enabled() { 2 } else { 1 })
+    let is_parallel = request.devices.cfg_parallel.is_some();
+    [request.guidance, request.guidance_low]
+        .map(|guidance| if guidance.enabled() && !is_parallel { 2 } else { 1 })
 }
 
 /// Multiplications and additions of one transformer pass over all tokens.

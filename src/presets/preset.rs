@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::field::DraftSeeds;
 use super::preset_lora::PresetLora;
 use crate::core::{
-    ComponentFiles, Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution, Result, Sampler,
-    StepList, WeightsChoice,
+    ComponentFiles, DeviceChoices, Draft, Error, Kind, Mode, PrecisionChoice, ProviderChoice, Resolution,
+    Result, Sampler, StepList, WeightsChoice,
 };
 use crate::models::is_variant;
 use crate::wan::DistilledSettings;
@@ -344,6 +344,7 @@ impl Preset {
             vae_tile: None,
             weights: WeightsChoice::Auto,
             components: ComponentFiles::default(),
+            devices: DeviceChoices::default(),
             latents_in: None,
             step_cache: None,
             boundary: None,

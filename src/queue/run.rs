@@ -14,9 +14,9 @@ pub(super) const RESUME_POINTS_OF_FAILED: Bytes = Bytes(2 << 30);
 const MAX_UPCOMING: usize = 64;
 
 impl Queue {
-    /// Takes the next job for this program.
-    pub(crate) fn claim(&mut self, scope: Scope) -> Result<Option<Job>> {
-        if self.next(scope).is_none() && !self.may_have_changed() {
+    /// Takes the next job of those that `may_take` for this program.
+    pub(crate) fn claim(&mut self, scope: Scope, may_take: &dyn Fn(&Draft) -> bool) -> Result<Option<Job>> {
+        if self.next_of(scope, may_take).is_none() && !self.may_have_changed() {
             return Ok(None);
         }
         let Self { shared, lease, data_dir, .. } = self;
@@ -24,7 +24,7 @@ impl Queue {
             if is_paused_for(state, scope) {
                 return Ok((Vec::new(), None));
             }
-            let Some(job) = state.first(|job| may_run(job, scope, lease)) else {
+            let Some(job) = state.first(|job| may_run(job, scope, lease) && may_take(&job.spec.draft)) else {
                 return Ok((Vec::new(), None));
             };
             let running = JobState::Running { worker: lease.worker().to_owned() };
@@ -40,13 +40,18 @@ impl Queue {
         })
     }
 
-    /// The job that [`Self::claim`] would take.
+    /// The first job that any runner of this program may take.
     pub(crate) fn next(&self, scope: Scope) -> Option<&Job> {
+        self.next_of(scope, &|_| true)
+    }
+
+    /// The job that [`Self::claim`] would take.
+    pub(crate) fn next_of(&self, scope: Scope, may_take: &dyn Fn(&Draft) -> bool) -> Option<&Job> {
         let state = self.shared.get();
         if is_paused_for(state, scope) {
             return None;
         }
-        state.first(|job| may_run(job, scope, &self.lease))
+        state.first(|job| may_run(job, scope, &self.lease) && may_take(&job.spec.draft))
     }
 
     /// Jobs that will read embeddings of the same text encoder as `running`: its model, in the same types. In their order,

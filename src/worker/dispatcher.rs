@@ -1,16 +1,21 @@
 //! The dispatcher: the thread that writes down commands, watches the running jobs and wakes the runners.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::live_files::ElsewhereJob;
-use super::runners::Runners;
+use super::options::WorkerOptions;
+use super::runner::Runner;
+use super::runners::{RunnerDevice, Runners};
 use super::shared::{Running, Shared};
 use super::worker::QueueSnapshot;
 use crate::attempt::{JobControl, StopReason, YieldReason};
-use crate::core::{Event, Result};
+use crate::core::{Event, FIRST_DEVICE, Result};
 use crate::jobs::{JobId, JobSpec, PendingAction, Priority};
 use crate::queue::{QueueCommand, Scope};
 
@@ -33,22 +38,60 @@ pub(super) enum DispatcherMessage {
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
     snapshot: Arc<Mutex<QueueSnapshot>>,
+    data_dir: PathBuf,
+    options: WorkerOptions,
     runners: Runners,
     scope: Scope,
 }
 
 impl Dispatcher {
     pub(super) fn new(
+        data_dir: PathBuf,
+        options: WorkerOptions,
         shared: Arc<Shared>,
         snapshot: Arc<Mutex<QueueSnapshot>>,
-        runners: Runners,
-        scope: Scope,
     ) -> Self {
-        Self { shared, snapshot, runners, scope }
+        let scope = options.scope;
+        Self { shared, snapshot, data_dir, options, runners: Runners::default(), scope }
     }
 
-    /// Works until the handle on the worker is dropped.
-    pub(super) fn run(&self, messages: &Receiver<DispatcherMessage>) {
+    /// Starts the runners, and works until the handle on the worker is dropped; then it waits for their end.
+    pub(super) fn run(&mut self, messages: &Receiver<DispatcherMessage>) {
+        let threads = self.start_runners();
+        self.work(messages);
+        self.runners = Runners::default();
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("A runner panicked");
+            }
+        }
+    }
+
+    /// A runner for each device: the driver is asked here, because its answer takes a moment.
+    fn start_runners(&mut self) -> Vec<JoinHandle<()>> {
+        let devices = match &self.options.devices {
+            Some(devices) => devices.clone(),
+            None if self.options.has_several() => RunnerDevice::all(&self.data_dir),
+            None => vec![RunnerDevice::with_ordinal(FIRST_DEVICE)],
+        };
+        *self.shared.devices.lock().unwrap_or_else(PoisonError::into_inner) = devices.clone();
+        let mut threads = Vec::new();
+        for RunnerDevice { id, .. } in devices {
+            let woken = self.runners.add(id.ordinal);
+            let (data_dir, options) = (self.data_dir.clone(), self.options.clone());
+            let mut runner = Runner::new(data_dir, options, id.ordinal, Arc::clone(&self.shared));
+            let thread = Builder::new().name(format!("runner {}", id.ordinal));
+            match thread.spawn(move || runner.run(&woken)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    self.report(format!("Cannot start the runner of device {}: {error}", id.ordinal))
+                }
+            }
+        }
+        threads
+    }
+
+    fn work(&self, messages: &Receiver<DispatcherMessage>) {
         let mut published = None;
         let mut reported = String::new();
         let mut looked = None;
@@ -130,18 +173,28 @@ impl Dispatcher {
     fn watch(&self) {
         let queue = self.shared.queue();
         let running = self.shared.running().clone();
-        let next = queue.next(self.scope).map(|job| job.spec.priority);
+        let devices = self.shared.devices();
+        let next =
+            |ordinal| queue.next_of(self.scope, &|draft| RunnerDevice::may_take(&devices, ordinal, draft));
+        let is_busy = |ordinal| running.iter().any(|running| running.ordinal == ordinal);
+        let mut overtaking = BTreeSet::new();
         let is_paused = self.scope == Scope::Everything && queue.is_paused();
         for running in &running {
             let action = queue.get(running.id).ok().and_then(|job| job.pending_action);
-            enforce_limits(running, next);
+            // an idle runner takes an urgent job, else one running job makes way for it
+            let next = next(running.ordinal).filter(|job| {
+                let idle =
+                    |ordinal| !is_busy(ordinal) && RunnerDevice::may_take(&devices, ordinal, &job.spec.draft);
+                !self.runners.ordinals().any(idle) && overtaking.insert(job.id)
+            });
+            enforce_limits(running, next.map(|job| job.spec.priority));
             if is_paused {
                 running.control.leave(YieldReason::QueuePaused);
             }
             apply(&running.control, action);
         }
-        if next.is_some() && !self.shared.rests() {
-            self.runners.wake_idle(|ordinal| running.iter().any(|running| running.ordinal == ordinal));
+        if !self.shared.rests() {
+            self.runners.wake_idle(is_busy, |ordinal| next(ordinal).map(|job| job.id));
         }
     }
 

@@ -1,5 +1,6 @@
-//! The device of a running job, which no other program and no other runner uses meanwhile.
+//! The devices of a running job, which no other program and no other runner uses meanwhile.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use crate::queue::DeviceLease;
 /// How often a runner checks whether the device is free.
 const DEVICE_POLL: Duration = Duration::from_millis(100);
 
-/// The device that a job holds from its first attempt to its end; another one after a retry on another provider.
+/// The devices that a job holds from its first attempt to its end; other ones after a retry on another provider.
 #[derive(Default)]
-pub(super) struct HeldDevice(Option<(DeviceId, DeviceLease)>);
+pub(super) struct HeldDevices(Vec<(DeviceId, DeviceLease)>);
 
 /// Who waits for a device, and where.
 pub(super) struct DeviceWait<'a> {
@@ -25,24 +26,29 @@ pub(super) struct DeviceWait<'a> {
     pub(super) control: &'a JobControl,
 }
 
-impl HeldDevice {
-    /// Takes `device` once it is free, in place of the one that was held. Returns whether none was held.
-    pub(super) fn take(&mut self, device: &DeviceId, wait: &DeviceWait<'_>) -> Result<bool> {
-        if self.0.as_ref().is_some_and(|(held, _)| held.physical() == device.physical()) {
+impl HeldDevices {
+    /// Takes `devices` once they are free, in place of those that were held. Returns whether none was held.
+    pub(super) fn take(&mut self, devices: &[DeviceId], wait: &DeviceWait<'_>) -> Result<bool> {
+        // two jobs that need the same two devices take them in the same order, so that neither waits for the other
+        let wanted: BTreeMap<_, _> = devices.iter().map(|device| (device.physical(), device)).collect();
+        if self.0.len() == wanted.len()
+            && self.0.iter().all(|(held, _)| wanted.contains_key(&held.physical()))
+        {
             return Ok(false);
         }
-        let is_first = self.0.is_none();
+        let is_first = self.0.is_empty();
         self.release();
         // a job's time begins with its first device, and waiting for another one does not count
-        let lease = || wait.lease(device);
-        let lease = if is_first { lease() } else { wait.control.waiting(lease) };
-        self.0 = Some((device.clone(), lease?));
+        let leases = || {
+            wanted.values().map(|device| Ok(((*device).clone(), wait.lease(device)?))).collect::<Result<_>>()
+        };
+        self.0 = if is_first { leases() } else { wait.control.waiting(leases) }?;
         Ok(is_first)
     }
 
-    /// Releases the device.
+    /// Releases the devices.
     pub(super) fn release(&mut self) {
-        self.0 = None;
+        self.0.clear();
     }
 }
 

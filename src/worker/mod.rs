@@ -17,4 +17,5 @@ mod worker;
 pub use follower::{JobFollower, NextAttempt};
 pub use live_files::{ElsewhereJob, LiveReport};
 pub use options::WorkerOptions;
+pub use runners::RunnerDevice;
 pub use worker::{QueueSnapshot, Worker};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::core::{Bytes, FIRST_DEVICE, Faults};
+use super::runners::RunnerDevice;
+use crate::core::{Bytes, Faults};
 use crate::monitor::Monitor;
 use crate::plan::RunLimits;
 use crate::queue::Scope;
@@ -15,8 +16,8 @@ pub struct WorkerOptions {
     pub who: &'static str,
     /// Which jobs it runs.
     pub scope: Scope,
-    /// CUDA ordinals of the devices that get a runner. A job that runs on the CPU takes whichever runner is free.
-    pub devices: Vec<u32>,
+    /// The devices that get a runner; `None` for all of this machine, or the first if only one job is run.
+    pub devices: Option<Vec<RunnerDevice>>,
     /// Largest number of retries of a job.
     pub max_retries: u32,
     /// Delay before the first retry; it doubles with each further one.
@@ -55,7 +56,7 @@ impl WorkerOptions {
         Self {
             who,
             scope,
-            devices: vec![FIRST_DEVICE],
+            devices: None,
             max_retries: 2,
             back_off: Duration::from_secs(2),
             may_use_cpu: false,
@@ -72,6 +73,11 @@ impl WorkerOptions {
             faults: Faults::default(),
             monitor: None,
         }
+    }
+
+    /// Whether the program may run more than one job.
+    pub(super) fn has_several(&self) -> bool {
+        self.scope == Scope::Everything || self.is_for_several
     }
 
     /// Applies the settings, and those that the data folder will have when a job starts.

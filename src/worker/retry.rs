@@ -9,15 +9,17 @@ use std::sync::Arc;
 use super::held_device::DeviceWait;
 use super::options::WorkerOptions;
 use super::runner::{JobEnd, Runner, stopped_or_failed, yielded};
+use super::runners::RunnerDevice;
 use crate::attempt::{
     AttemptContext, AttemptEnd, JobControl, ResumePoints, SwitchStates, YieldReason, attempt,
 };
-use crate::core::{DeviceId, Error, Event, Fix, Kind, Result, Secs, Stage};
+use crate::core::{DeviceId, Draft, Error, Event, Fix, Kind, ProviderChoice, Result, Secs, Stage};
 use crate::engine::{Runtime, runtime};
 use crate::jobs::ladder::{self, Failed};
 use crate::jobs::{self, Job, RetryRecord, RunRecorder, stage_key};
 use crate::library::PerformanceStore;
 use crate::plan::{self, JobShortage, RanWith, ran_with};
+use crate::queue::DeviceLease;
 
 impl Runner {
     /// Attempts the job until it ends; a failed attempt is followed by one with fixes applied.
@@ -169,6 +171,10 @@ impl Runner {
                 None => open_runtime(&self.data_dir, &self.options, control, &mut send)?,
             };
             let runtime = self.runtime.insert(runtime);
+            if !self.options.has_several() && self.options.devices.is_none() {
+                self.ordinal =
+                    free_device(&self.data_dir, &spec.draft, self.options.who).unwrap_or(self.ordinal);
+            }
             let other = spec.latents_of.as_deref();
             let mut resume_points = ResumePoints::of(&self.data_dir, &job.uid, other, &self.options.faults);
             let wait = DeviceWait {
@@ -178,8 +184,8 @@ impl Runner {
                 job: id,
                 control,
             };
-            let mut take_device = |device: &DeviceId| {
-                if self.device.take(device, &wait)? {
+            let mut take_devices = |devices: &[DeviceId]| {
+                if self.held.take(devices, &wait)? {
                     // others may have taken the job while this program waited, as after a suspension
                     self.shared.queue().check_runs_here(id)?;
                     self.shared.begin(job);
@@ -198,7 +204,7 @@ impl Runner {
             let context = AttemptContext {
                 runtime,
                 ordinal: self.ordinal,
-                take_device: &mut take_device,
+                take_devices: &mut take_devices,
                 data_dir: self.options.preflight.then_some(self.data_dir.as_path()),
                 cache: &mut self.cache,
                 sessions: &mut self.sessions,
@@ -237,6 +243,22 @@ impl Runner {
             self.sessions.clear();
         }
     }
+}
+
+/// The device that no other program uses, for a program that runs one job; `None` where the job does not leave it open.
+fn free_device(data_dir: &Path, draft: &Draft, who: &str) -> Option<u32> {
+    if draft.devices.device.is_some() || draft.provider == ProviderChoice::Cpu {
+        return None;
+    }
+    let devices = RunnerDevice::all(data_dir);
+    // nothing to choose, and nothing to lock
+    if devices.len() < 2 {
+        return None;
+    }
+    let is_free =
+        |device: &&RunnerDevice| matches!(DeviceLease::attempt(data_dir, &device.id, who), Ok(Ok(_)));
+    let free = devices.iter().filter(|device| device.takes_unpinned).find(is_free);
+    free.map(|device| device.id.ordinal)
 }
 
 /// What follows a failed attempt.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::dispatcher::apply;
-use super::held_device::HeldDevice;
+use super::held_device::HeldDevices;
 use super::options::WorkerOptions;
 use super::pending_end::EndRecord;
 use super::shared::{Running, Shared};
@@ -34,8 +34,8 @@ pub(super) struct Runner {
     pub(super) options: WorkerOptions,
     /// CUDA ordinal of its device.
     pub(super) ordinal: u32,
-    /// The device of the current job, once it is known.
-    pub(super) device: HeldDevice,
+    /// The devices of the current job, once they are known.
+    pub(super) held: HeldDevices,
     pub(super) shared: Arc<Shared>,
     pub(super) cache: StoredTensors,
     /// Sessions that stay loaded between jobs; dropped before the runtime.
@@ -63,7 +63,7 @@ impl Runner {
             sessions: sessions(&options),
             options,
             ordinal,
-            device: HeldDevice::default(),
+            held: HeldDevices::default(),
             shared,
             runtime: None,
             recorder: RunRecorder::default(),
@@ -74,7 +74,7 @@ impl Runner {
     pub(super) fn run(&mut self, wake: &Receiver<()>) {
         while self.is_woken(wake) {
             while !self.shared.closing.is_cancelled() && !self.shared.rests() {
-                let claimed = self.shared.queue().claim(self.options.scope);
+                let claimed = self.shared.claim(self.options.scope, self.ordinal);
                 match claimed {
                     Ok(Some(job)) => self.run_job(job),
                     Ok(None) => break,
@@ -122,7 +122,7 @@ impl Runner {
         let started = Utc::now();
         self.shared.queue().note_place(id, "");
         let end = self.work_on(&job, &control);
-        self.device.release();
+        self.held.release();
         self.save_end(job, started, end);
         self.shared.running().retain(|running| running.id != id);
         self.keep_measurements(id);
@@ -222,8 +222,7 @@ impl Runner {
 /// The sessions of a runner: they stay loaded where another job follows.
 fn sessions(options: &WorkerOptions) -> SessionCache {
     // a program that runs only one job ends with it
-    let has_several = options.scope == Scope::Everything || options.is_for_several;
-    if options.keeps_sessions && has_several {
+    if options.keeps_sessions && options.has_several() {
         SessionCache::between_jobs()
     } else {
         SessionCache::for_one_job()

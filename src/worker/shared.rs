@@ -8,11 +8,12 @@ use crossbeam_channel::Sender;
 
 use super::live_files::LiveFiles;
 use super::pending_end::PendingEnd;
+use super::runners::RunnerDevice;
 use crate::attempt::JobControl;
-use crate::core::{CancelToken, Event, Waker};
+use crate::core::{CancelToken, Event, Result, Waker};
 use crate::jobs::{Job, JobId, Priority};
 use crate::monitor::Monitor;
-use crate::queue::Queue;
+use crate::queue::{Queue, Scope};
 
 /// How long no job is started after one found the disk full.
 const DISK_FULL_REST: Duration = Duration::from_mins(1);
@@ -46,6 +47,8 @@ impl Running {
 /// What the threads of a worker share.
 pub(super) struct Shared {
     pub(super) queue: Mutex<Queue>,
+    /// The devices that have a runner.
+    pub(super) devices: Mutex<Vec<RunnerDevice>>,
     /// One job for each runner that is busy.
     pub(super) running: Mutex<Vec<Running>>,
     /// Ends that could not be saved yet.
@@ -65,6 +68,17 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next job for the runner of the device `ordinal`.
+    pub(super) fn claim(&self, scope: Scope, ordinal: u32) -> Result<Option<Job>> {
+        let devices = self.devices();
+        self.queue().claim(scope, &|draft| RunnerDevice::may_take(&devices, ordinal, draft))
+    }
+
+    /// The devices that have a runner.
+    pub(super) fn devices(&self) -> Vec<RunnerDevice> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn running(&self) -> MutexGuard<'_, Vec<Running>> {

@@ -11,8 +11,6 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use super::dispatcher::{Dispatcher, DispatcherMessage};
 use super::live_files::{ElsewhereJob, LiveFiles};
 use super::options::WorkerOptions;
-use super::runner::Runner;
-use super::runners::Runners;
 use super::shared::Shared;
 use crate::attempt::StopReason;
 use crate::core::{CancelToken, Error, Event, Kind, Result, Waker};
@@ -51,7 +49,6 @@ pub struct Worker {
 
 impl Worker {
     /// Starts the worker of a data folder. `waker` is called after each event and each change of the queue.
-    #[expect(clippy::needless_pass_by_value, reason = "the worker keeps both for as long as it lives")]
     pub fn start(data_dir: PathBuf, options: WorkerOptions, waker: Waker) -> Result<Self> {
         let scope = options.scope;
         let mut queue = Queue::open(&data_dir, options.who, &options.faults)?;
@@ -62,6 +59,7 @@ impl Worker {
         }
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
+            devices: Mutex::default(),
             running: Mutex::default(),
             pending_ends: Mutex::default(),
             disk_full: Mutex::default(),
@@ -82,13 +80,7 @@ impl Worker {
             scope,
             threads: Vec::new(),
         };
-        let mut runners = Runners::default();
-        for &ordinal in &options.devices {
-            let woken = runners.add(ordinal);
-            let mut runner = Runner::new(data_dir.clone(), options.clone(), ordinal, Arc::clone(&shared));
-            worker.spawn(&format!("runner {ordinal}"), move || runner.run(&woken))?;
-        }
-        let dispatcher = Dispatcher::new(shared, snapshot, runners, scope);
+        let mut dispatcher = Dispatcher::new(data_dir, options, shared, snapshot);
         worker.spawn("dispatcher", move || dispatcher.run(&received))?;
         Ok(worker)
     }

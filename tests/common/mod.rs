@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use wandeck::core::{
-    CancelToken, ComponentFiles, Draft, Event, Outcome, PrecisionChoice, ProviderChoice, Resolution, Sampler,
-    WeightsChoice,
+    CancelToken, ComponentFiles, DeviceChoices, Draft, Event, Outcome, PrecisionChoice, ProviderChoice,
+    Resolution, Sampler, WeightsChoice,
 };
 use wandeck::engine::runtime::{self, Runtime};
 use wandeck::jobs::{JobId, JobSpec};
@@ -69,6 +69,7 @@ pub(crate) fn draft() -> Draft {
         step_cache: None,
         boundary: None,
         components: ComponentFiles::default(),
+        devices: DeviceChoices::default(),
         latents_in: None,
     }
 }

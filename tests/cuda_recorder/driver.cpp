@@ -7,6 +7,7 @@ namespace {
 constexpr int CAPABILITY_MAJOR = 75;
 constexpr int CAPABILITY_MINOR = 76;
 constexpr int INVALID_DEVICE = 101;
+thread_local int current_device = 0;
 }  // namespace
 
 EXPORT int cuInit(unsigned) { return 0; }
@@ -57,7 +58,10 @@ EXPORT int cuDevicePrimaryCtxRetain(void** context, int device) {
     return 0;
 }
 
-EXPORT int cuCtxSetCurrent(void*) { return 0; }
+EXPORT int cuCtxSetCurrent(void* context) {
+    current_device = static_cast<int>(reinterpret_cast<size_t>(context)) - 1;
+    return 0;
+}
 
 EXPORT int cuStreamCreate(void** stream, unsigned) {
     *stream = reinterpret_cast<void*>(size_t{1});
@@ -69,7 +73,7 @@ EXPORT int cuStreamDestroy_v2(void*) { return 0; }
 EXPORT int cuStreamSynchronize(void*) { return 0; }
 
 EXPORT int cuMemcpyHtoDAsync_v2(unsigned long long, const void*, size_t bytes, void*) {
-    record("upload %zu", bytes);
+    record("upload %zu%s", bytes, on(current_device));
     return 0;
 }
 

@@ -20,7 +20,18 @@ inline size_t device_memory() { return static_cast<size_t>(setting("RECORDER_MEM
 
 inline int compute_capability() { return static_cast<int>(setting("RECORDER_CAPABILITY", 90)); }
 
-inline int device_count() { return static_cast<int>(setting("RECORDER_DEVICES", 1)); }
+constexpr int MAX_DEVICES = 8;
+
+inline int device_count() {
+    long devices = setting("RECORDER_DEVICES", 1);
+    return static_cast<int>(devices < MAX_DEVICES ? devices : MAX_DEVICES);
+}
+
+// The end of a line about a device; nothing for the first.
+inline const char* on(int device) {
+    static const char* const ends[MAX_DEVICES] = {"", " on 1", " on 2", " on 3", " on 4", " on 5", " on 6", " on 7"};
+    return ends[device];
+}
 
 // Appends a line to the record. A short append is atomic, so the libraries and threads share the file.
 __attribute__((format(printf, 1, 2))) inline void record(const char* format, ...) {

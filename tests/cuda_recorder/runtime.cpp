@@ -19,40 +19,47 @@ constexpr size_t PAGE = 4096;
 // Larger copies between host and device are recorded only.
 constexpr size_t COPIED = 1 << 20;
 
-// Blocks of memory by address.
+// Blocks of memory by address, of every device.
 class Blocks {
 public:
-    void add(void* start, size_t bytes) {
-        blocks_[static_cast<char*>(start)] = bytes;
-        now_ += bytes;
-        peak_ = std::max(peak_, now_);
+    struct Block {
+        size_t bytes;
+        int device;
+    };
+
+    void add(void* start, size_t bytes, int device) {
+        blocks_[static_cast<char*>(start)] = {bytes, device};
+        now_[device] += bytes;
+        peak_[device] = std::max(peak_[device], now_[device]);
     }
 
-    // The size of the block at `start`, which is forgotten; 0 if there is none.
-    size_t remove(void* start) {
+    // The block at `start`, which is forgotten; one of 0 bytes if there is none.
+    Block remove(void* start) {
         auto found = blocks_.find(static_cast<char*>(start));
-        if (found == blocks_.end()) return 0;
-        size_t bytes = found->second;
+        if (found == blocks_.end()) return {0, 0};
+        Block block = found->second;
         blocks_.erase(found);
-        now_ -= bytes;
-        return bytes;
+        now_[block.device] -= block.bytes;
+        return block;
     }
 
-    bool holds(const void* address) const {
+    // The block that holds an address.
+    const Block* at(const void* address) const {
         auto place = static_cast<char*>(const_cast<void*>(address));
         auto next = blocks_.upper_bound(place);
-        if (next == blocks_.begin()) return false;
+        if (next == blocks_.begin()) return nullptr;
         --next;
-        return place < next->first + next->second;
+        return place < next->first + next->second.bytes ? &next->second : nullptr;
     }
 
-    size_t now() const { return now_; }
-    size_t peak() const { return peak_; }
+    bool holds(const void* address) const { return at(address) != nullptr; }
+    size_t now(int device) const { return now_[device]; }
+    size_t peak(int device) const { return peak_[device]; }
 
 private:
-    std::map<char*, size_t> blocks_;
-    size_t now_ = 0;
-    size_t peak_ = 0;
+    std::map<char*, Block> blocks_;
+    size_t now_[MAX_DEVICES] = {};
+    size_t peak_[MAX_DEVICES] = {};
 };
 
 std::recursive_mutex guard;
@@ -69,7 +76,10 @@ thread_local cudaError_t last_error = cudaSuccess;
 using Lock = std::lock_guard<std::recursive_mutex>;
 
 struct AtEnd {
-    ~AtEnd() { record("end peak %zu", on_device.peak()); }
+    ~AtEnd() {
+        for (int device = 0; device < device_count(); device++)
+            record("end peak %zu%s", on_device.peak(device), on(device));
+    }
 } at_end;
 
 cudaError_t failed(cudaError_t error) {
@@ -85,24 +95,25 @@ cudaError_t allocate(void** made, size_t bytes) {
     if (is_lost) return state();
     long nth = ++allocations;
     long failing = setting("RECORDER_FAIL_ALLOCATION", 0);
-    if (on_device.now() + bytes > device_memory() || (failing > 0 && nth >= failing)) {
-        record("refused %zu", bytes);
+    int device = current_device;
+    if (on_device.now(device) + bytes > device_memory() || (failing > 0 && nth >= failing)) {
+        record("refused %zu%s", bytes, on(device));
         *made = nullptr;
         return failed(cudaErrorMemoryAllocation);
     }
     size_t whole = std::max(PAGE, (bytes + PAGE - 1) / PAGE * PAGE);
     void* start = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start == MAP_FAILED) return failed(cudaErrorMemoryAllocation);
-    on_device.add(start, whole);
+    on_device.add(start, whole, device);
     *made = start;
-    record("malloc %zu now %zu", bytes, on_device.now());
+    record("malloc %zu now %zu%s", bytes, on_device.now(device), on(device));
     return cudaSuccess;
 }
 
 cudaError_t pin(void** made, size_t bytes) {
     Lock lock(guard);
     *made = std::malloc(std::max<size_t>(bytes, 1));
-    pinned.add(*made, bytes);
+    pinned.add(*made, bytes, 0);
     record("pin %zu", bytes);
     return cudaSuccess;
 }
@@ -115,7 +126,8 @@ const char* place(const void* address) {
 cudaError_t copy(void* to, const void* from, size_t bytes) {
     Lock lock(guard);
     if (is_lost) return state();
-    record("copy %s-%s %zu", place(from), place(to), bytes);
+    const Blocks::Block* block = on_device.holds(from) ? on_device.at(from) : on_device.at(to);
+    record("copy %s-%s %zu%s", place(from), place(to), bytes, on(block ? block->device : 0));
     if (bytes <= COPIED || !on_device.holds(from)) {
         if (bytes <= COPIED || !on_device.holds(to)) std::memcpy(to, from, bytes);
     } else if (!on_device.holds(to)) {
@@ -141,6 +153,8 @@ void compute_integers(const std::string& kernel, void** arguments) {
 }
 
 cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments) {
+    static const long duration = setting("RECORDER_LAUNCH_US", 0);
+    if (duration > 0) usleep(duration);
     Lock lock(guard);
     long nth = ++launches;
     long failing = setting("RECORDER_FAIL_LAUNCH", 0);
@@ -150,7 +164,7 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
     std::string kernel = found == kernels.end() ? "unknown" : found->second;
     compute_integers(kernel, arguments);
     unsigned threads = block.x * block.y * block.z;
-    record("launch %u,%u,%u %u %s", grid.x, grid.y, grid.z, threads, kernel.c_str());
+    record("launch %u,%u,%u %u %s%s", grid.x, grid.y, grid.z, threads, kernel.c_str(), on(current_device));
     bool is_empty = grid.x == 0 || grid.y == 0 || grid.z == 0 || threads == 0;
     if (is_empty || grid.y > 65535 || grid.z > 65535 || threads > 1024) record("invalid %s", kernel.c_str());
     return cudaSuccess;
@@ -189,10 +203,10 @@ EXPORT cudaError_t cudaMallocFromPoolAsync(void** made, size_t bytes, cudaMemPoo
 
 EXPORT cudaError_t cudaFree(void* start) {
     Lock lock(guard);
-    size_t bytes = on_device.remove(start);
+    auto [bytes, device] = on_device.remove(start);
     if (!start || bytes == 0) return start ? failed(cudaErrorInvalidValue) : cudaSuccess;
     munmap(start, bytes);
-    record("free %zu now %zu", bytes, on_device.now());
+    record("free %zu now %zu%s", bytes, on_device.now(device), on(device));
     return cudaSuccess;
 }
 
@@ -233,7 +247,7 @@ EXPORT cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream
 EXPORT cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
     Lock lock(guard);
     *total = device_memory();
-    *free = device_memory() - on_device.now();
+    *free = device_memory() - on_device.now(current_device);
     return state();
 }
 
@@ -243,6 +257,7 @@ EXPORT cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, c
     auto pointer = const_cast<void*>(address);
     if (on_device.holds(address)) {
         attributes->type = cudaMemoryTypeDevice;
+        attributes->device = on_device.at(address)->device;
         attributes->devicePointer = pointer;
     } else if (pinned.holds(address)) {
         attributes->type = cudaMemoryTypeHost;

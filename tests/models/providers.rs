@@ -15,7 +15,7 @@ use wandeck::onnx::{
     Attr, ComputeType, DenseRows, Dtype, Graph, GraphBuilder, GraphTarget, NodeProto, RepackTarget,
     ValueSpec, Var, Weights, export,
 };
-use wandeck::pipeline::ComputePlan;
+use wandeck::pipeline::{ComputePlan, SecondDevice};
 use wandeck::wan::Checkpoint;
 
 use crate::common;
@@ -282,6 +282,29 @@ fn repacked_weights_follow_the_memory_of_the_card() {
     };
     assert_eq!(beside(values * 4).repack.transformer, RepackTarget::Float(Dtype::Bf16));
     assert_eq!(beside(values * 3).repack.transformer, RepackTarget::Int8);
+}
+
+#[test]
+fn the_second_device_is_another_one_that_computes_in_the_same_types() {
+    let model = models::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B")).unwrap();
+    let card = |ordinal: u32, capability| Device {
+        ordinal,
+        uuid: Some(format!("GPU-{ordinal}")),
+        name: "A card".to_owned(),
+        capability,
+        memory: Bytes(24 << 30),
+        cuda: (13, 0),
+    };
+    let plan =
+        |precision| ComputePlan::on(Provider::Cuda, Some(&card(0, (8, 9))), precision, &model).unwrap();
+    let bf16 = plan(PrecisionChoice::Bf16);
+    let second = SecondDevice::beside(&bf16, &card(1, (8, 6))).unwrap();
+    assert_eq!((second.id.ordinal, second.id.provider), (1, Provider::Cuda));
+    let same = SecondDevice::beside(&bf16, &card(0, (8, 9))).unwrap_err();
+    assert!(same.to_string().contains("already runs on CUDA device 0"), "{same}");
+    let error = SecondDevice::beside(&bf16, &card(1, (7, 5))).unwrap_err();
+    assert!(error.to_string().contains("does not compute in bf16"), "{error}");
+    assert!(SecondDevice::beside(&plan(PrecisionChoice::Fp16), &card(1, (7, 5))).is_ok());
 }
 
 /// ONNX Runtime infers all types before it looks for kernels, so a graph that is refused for want of one is sound.

@@ -4,6 +4,7 @@
 mod common;
 
 mod asked;
+mod cfg_parallel;
 mod gguf;
 mod image_to_video;
 mod kept_between_runs;

@@ -11,7 +11,7 @@ use wandeck::core::{Draft, Event, Faults};
 use wandeck::jobs::{JobId, JobSpec};
 use wandeck::presets;
 use wandeck::queue::{Queue, Scope};
-use wandeck::worker::{Worker, WorkerOptions};
+use wandeck::worker::{RunnerDevice, Worker, WorkerOptions};
 
 use crate::common::{self, PATIENCE};
 
@@ -32,7 +32,7 @@ impl Desk {
     pub(crate) fn with_two_runners(faults: &str) -> Self {
         let dir = common::fresh_data_dir();
         let options = WorkerOptions {
-            devices: vec![0, 1],
+            devices: Some([0, 1].map(RunnerDevice::with_ordinal).into()),
             faults: faults.parse().unwrap(),
             ..WorkerOptions::new("a test", Scope::Everything)
         };

@@ -10,8 +10,8 @@ use crate::app::panels::monitor::{
 use crate::core::{CancelToken, Error, Kind, Result, Secs, Utc, Waker, shortened};
 use crate::library::{History, MachinePeak, PerformanceStore, Remedy};
 use crate::monitor::{
-    Alarm, JobTrack, Machine, Monitor, MonitorSnapshot, Price, SampleRate, StageRate, TimeRange, Timeline,
-    alarms,
+    Alarm, DeviceInfo, JobTrack, Machine, Monitor, MonitorSnapshot, Price, SampleRate, StageRate, TimeRange,
+    Timeline, alarms,
 };
 use crate::store::MonitorSettings;
 
@@ -171,6 +171,11 @@ impl Measurements {
     }
 
     /// The data that the monitor panel draws.
+    /// The GPUs of this machine.
+    pub(in crate::app) fn devices(&self) -> &[DeviceInfo] {
+        &self.live.machine.devices
+    }
+
     pub(in crate::app) fn view(&self) -> MonitorView<'_> {
         MonitorView {
             snapshot: self.shown.as_ref().map_or(&self.live, |(_, snapshot)| snapshot),

@@ -111,6 +111,7 @@ impl Tree<'_> {
             results: &results,
             time_limit: form.time_limit(),
             is_limit_own: form.context.timeout_s.is_some(),
+            devices: state.measurements.devices(),
             can_undo_redo: [form.can_undo(), form.can_redo()],
         };
         panels.compose.ui(ui, &view).into_iter().map(Action::Compose).collect()

@@ -45,6 +45,7 @@ fn cost(change: &Fix) -> &'static str {
         Fix::TimeLimit(_) => "The same video; the job may run longer",
         Fix::WeightsInPlace | Fix::StreamWeights => "Slower, the same video",
         Fix::Provider(_) => "Slower, nearly the same video",
+        Fix::AnyDevice => "Nearly the same video, on another device",
         Fix::VaeTile(_) | Fix::Model(_) => "Nearly the same video",
         Fix::Guidance(_) => "Another video, less like the prompt",
         Fix::Steps(_) => "Faster, less detail",

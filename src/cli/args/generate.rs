@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::value::named;
 use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
-use crate::plan::{GuidanceChoice, SeedChoice, StepCacheChoice};
+use crate::plan::{DeviceChange, GuidanceChoice, SeedChoice, StepCacheChoice};
 
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
@@ -79,6 +79,13 @@ pub(in crate::cli) struct Generate {
     /// Execution provider: auto, cpu, cuda, tensorrt or rtx; experimental: webgpu, openvino [default: auto]
     #[arg(long, value_parser = named::<ProviderChoice>)]
     pub(in crate::cli) provider: Option<ProviderChoice>,
+    /// Run on this device only, and wait for it: its number, its UUID as "nvidia-smi -L" prints it, or auto [default: auto]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    pub(in crate::cli) device: Option<DeviceChange>,
+    /// Second device, which computes the pass for the negative prompt at the same time as the first one computes that for
+    /// the prompt (CFG parallelism); off for none [default: off]
+    #[arg(long, value_name = "DEVICE", value_parser = second_device)]
+    pub(in crate::cli) cfg_parallel: Option<DeviceChange>,
     /// Precision: auto, fp32, bf16, fp16, int8 or int4 [default: auto]
     #[arg(long, value_parser = named::<PrecisionChoice>)]
     pub(in crate::cli) precision: Option<PrecisionChoice>,
@@ -136,6 +143,21 @@ fn sampler_names() -> impl TypedValueParser<Value = Sampler> {
 
 fn lora(text: &str) -> Result<LoraChoice, String> {
     text.parse().map_err(|error| format!("{error:#}"))
+}
+
+fn device(text: &str) -> Result<DeviceChange, String> {
+    device_or(text, "auto")
+}
+
+fn second_device(text: &str) -> Result<DeviceChange, String> {
+    device_or(text, "off")
+}
+
+fn device_or(text: &str, none: &str) -> Result<DeviceChange, String> {
+    if text == none {
+        return Ok(DeviceChange::None);
+    }
+    text.parse().map(DeviceChange::Device).map_err(|error| format!("{error:#}, or {none}"))
 }
 
 fn seed(text: &str) -> Result<SeedChoice, String> {

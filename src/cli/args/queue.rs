@@ -104,6 +104,9 @@ pub(in crate::cli) struct Changes {
     /// Read the weights from their files instead of copying them
     #[arg(long)]
     weights_in_place: bool,
+    /// Run on whichever device is free, and both guidance passes on the same
+    #[arg(long)]
+    any_device: bool,
     /// Time limit in seconds, 0 for none
     #[arg(long, value_name = "SECS")]
     timeout: Option<u64>,
@@ -116,6 +119,7 @@ impl Changes {
         let weights = self.weights_in_place.then_some(Fix::WeightsInPlace);
         let limit = |seconds: u64| (seconds > 0).then_some(Secs(seconds as f64));
         let time_limit = self.timeout.map(|seconds| Fix::TimeLimit(limit(seconds)));
-        tile.into_iter().chain(steps).chain(weights).chain(time_limit).collect()
+        let device = self.any_device.then_some(Fix::AnyDevice);
+        tile.into_iter().chain(steps).chain(weights).chain(device).chain(time_limit).collect()
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::libraries::loader_message;
 use super::status::Unavailable;
-use crate::core::Bytes;
+use crate::core::{Bytes, DeviceChoice, DeviceId, Provider};
 
 /// File name of the driver.
 pub(super) const DRIVER: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
@@ -17,6 +17,8 @@ pub(super) const DRIVER: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcud
 const NEEDED_CUDA: c_int = 13_000;
 /// `CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR` and `_MINOR`.
 const CAPABILITY: [c_int; 2] = [75, 76];
+/// What to do without a driver.
+const NO_DRIVER: &str = "Install the NVIDIA driver, version 580 or newer, for the card in this machine";
 /// The oldest compute capability that the provider is built for.
 const OLDEST: (u32, u32) = (7, 5);
 
@@ -38,6 +40,17 @@ pub struct Device {
 }
 
 impl Device {
+    /// Its identity, used by `provider`.
+    pub fn id(&self, provider: Provider) -> DeviceId {
+        DeviceId { provider, ordinal: self.ordinal, uuid: self.uuid.clone() }
+    }
+
+    /// Whether another device may take its place in any job: it has nine tenths of the memory at least, and no older
+    /// kernels.
+    pub fn is_matched_by(&self, other: &Self) -> bool {
+        other.memory.0 >= self.memory.0 / 10 * 9 && other.capability >= self.capability
+    }
+
     /// Whether its tensor cores support bf16.
     pub fn has_bf16(&self) -> bool {
         self.capability.0 >= 8
@@ -53,16 +66,54 @@ impl fmt::Display for Device {
 
 /// The device with this ordinal, or why the provider cannot use it.
 pub(super) fn at(ordinal: u32) -> Result<Device, Unavailable> {
-    let no_driver = "Install the NVIDIA driver, version 580 or newer, for the card in this machine";
+    let library = driver()?;
+    let device = Driver(&library).device(ordinal).map_err(unavailable)?;
+    check(&device).map(|()| device)
+}
+
+/// The device that a person chose, or why it cannot be used.
+pub(super) fn chosen(choice: &DeviceChoice) -> Result<Device, Unavailable> {
+    if let DeviceChoice::Ordinal(ordinal) = choice {
+        return at(*ordinal);
+    }
+    let all = all()?;
+    let found = all.iter().find(|device| choice.names(&device.id(Provider::Cuda)));
+    let Some(device) = found else {
+        let words = |device: &Device| format!("{} ({})", device.uuid.as_deref().unwrap_or("?"), device.name);
+        let present: Vec<_> = all.iter().map(words).collect();
+        let reason = format!("there is no device {choice}; the NVIDIA driver finds {}", present.join(", "));
+        return Err(Unavailable::new(reason, "Choose one of these, or any device"));
+    };
+    check(device).map(|()| device.clone())
+}
+
+/// Every device that the driver finds, whether the provider can use it or not.
+pub(super) fn all() -> Result<Vec<Device>, Unavailable> {
+    let library = driver()?;
+    let driver = Driver(&library);
+    let mut found = vec![driver.device(0).map_err(unavailable)?];
+    loop {
+        match driver.device(found.len() as u32) {
+            Ok(device) => found.push(device),
+            Err(Failed::NoOrdinal { .. }) => return Ok(found),
+            Err(failed) => return Err(unavailable(failed)),
+        }
+    }
+}
+
+/// The driver's library.
+fn driver() -> Result<Library, Unavailable> {
     let missing = |error: libloading::Error| {
-        Unavailable::new(format!("there is no NVIDIA driver ({})", loader_message(&error)), no_driver)
+        Unavailable::new(format!("there is no NVIDIA driver ({})", loader_message(&error)), NO_DRIVER)
     };
     // once initialised, the driver must stay loaded until the process ends
     ort::util::preload_dylib(DRIVER).map_err(missing)?;
     // SAFETY: loading runs the library's initialisers; this is the system's own driver, found along the loader's path.
-    let library = unsafe { Library::new(DRIVER) }.map_err(missing)?;
-    let driver = Driver(&library);
-    let device = driver.device(ordinal).map_err(|failed| match failed {
+    unsafe { Library::new(DRIVER) }.map_err(missing)
+}
+
+fn unavailable(failed: Failed) -> Unavailable {
+    match failed {
         Failed::Code(name, code) => {
             let reason = format!("the NVIDIA driver finds no device ({name} returned {code})");
             Unavailable::new(reason, "Check the output of nvidia-smi; a container needs access to the device")
@@ -72,9 +123,13 @@ pub(super) fn at(ordinal: u32) -> Result<Device, Unavailable> {
             "Choose another device; they are counted from 0",
         ),
         Failed::Missing(name) => {
-            Unavailable::new(format!("the NVIDIA driver lacks the function {name}"), no_driver)
+            Unavailable::new(format!("the NVIDIA driver lacks the function {name}"), NO_DRIVER)
         }
-    })?;
+    }
+}
+
+/// Checks that the provider can use the device.
+fn check(device: &Device) -> Result<(), Unavailable> {
     let (major, minor) = device.cuda;
     if (major * 1000 + minor * 10) < NEEDED_CUDA as u32 {
         let reason = format!("the NVIDIA driver supports CUDA {major}.{minor}, but 13.0 is needed");
@@ -84,7 +139,7 @@ pub(super) fn at(ordinal: u32) -> Result<Device, Unavailable> {
         let reason = format!("{device} is older than ONNX Runtime supports");
         return Err(Unavailable::new(reason, "Use a card of the Turing generation or newer"));
     }
-    Ok(device)
+    Ok(())
 }
 
 /// Failure of a driver function: its error code, that the driver lacks it, or that there is no such device.
@@ -213,6 +268,21 @@ mod tests {
     fn a_device_that_does_not_exist_is_reported() {
         let unavailable = at(4096).unwrap_err();
         assert!(unavailable.reason.contains("NVIDIA driver"), "{}", unavailable.reason);
+    }
+
+    #[test]
+    fn a_card_with_less_memory_or_older_kernels_takes_no_jobs_of_another() {
+        let card = |gib: u64, capability| Device {
+            ordinal: 0,
+            uuid: None,
+            name: String::new(),
+            capability,
+            memory: Bytes(gib << 30),
+            cuda: (13, 0),
+        };
+        let first = card(24, (8, 9));
+        assert!(first.is_matched_by(&card(23, (8, 9))) && first.is_matched_by(&card(32, (12, 0))));
+        assert!(!first.is_matched_by(&card(8, (8, 9))) && !first.is_matched_by(&card(24, (8, 6))));
     }
 
     #[test]

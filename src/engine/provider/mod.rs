@@ -3,6 +3,7 @@
 //! A provider that is part of the build may still lack a driver or a library. ONNX Runtime would then log a warning and
 //! fall back to the CPU; here it is detected before anything is loaded.
 
+mod choose_device;
 mod device;
 mod libraries;
 mod plugin;
@@ -12,6 +13,7 @@ mod select;
 mod status;
 mod upload;
 
+pub use choose_device::{chosen_device, nvidia_devices};
 pub use device::Device;
 pub use plugin::Plugin;
 pub(in crate::engine) use plugin::{Plugins, plugin_device};

@@ -87,11 +87,7 @@ impl ProviderStatus {
 
 /// The identity of `device`, used by `provider`.
 pub fn device_id(provider: Provider, device: Option<&Device>) -> DeviceId {
-    DeviceId {
-        provider,
-        ordinal: device.map_or(0, |device| device.ordinal),
-        uuid: device.and_then(|device| device.uuid.clone()),
-    }
+    device.map_or(DeviceId { provider, ..DeviceId::CPU }, |device| device.id(provider))
 }
 
 /// The status of every provider on the device `ordinal`, in the order of [`Provider::ALL`]. Registers the plugins that are

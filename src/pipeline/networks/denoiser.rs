@@ -1,5 +1,7 @@
 //! The transformer: the velocity of a latent at a timestep.
 
+use std::{panic, thread};
+
 use ndarray::{Array1, ArrayD, ArrayView3, Axis, Slice};
 
 use super::session_cache::{AnySession, LoadedSession};
@@ -14,8 +16,15 @@ use crate::pipeline::loras::Strengths;
 use crate::wan::exported::ExportedGraph;
 use crate::wan::graphs::TEXT_TOKENS;
 
-/// A transformer that is loaded.
+/// A transformer that is loaded, on one device or on two.
 pub(in crate::pipeline) struct Denoiser {
+    first: LoadedTransformer,
+    /// A copy that computes the predictions for the negative prompt meanwhile.
+    second: Option<LoadedTransformer>,
+}
+
+/// A transformer that is loaded on a device.
+struct LoadedTransformer {
     loaded: LoadedSession,
     /// Of an exported one.
     form: Option<TimestepForm>,
@@ -62,16 +71,51 @@ impl TimestepForm {
 }
 
 impl Denoiser {
-    pub(super) fn new(loaded: LoadedSession, file: Option<&ExportedGraph>) -> Self {
-        Self { loaded, form: file.map(TimestepForm::of), bound: [None, None] }
+    pub(super) fn new(
+        first: LoadedSession,
+        second: Option<LoadedSession>,
+        file: Option<&ExportedGraph>,
+    ) -> Self {
+        let form = file.map(TimestepForm::of);
+        let on = |loaded| LoadedTransformer { loaded, form, bound: [None, None] };
+        Self { first: on(first), second: second.map(on) }
     }
 
-    /// The velocity, of the latent's shape.
+    /// The velocities of one or two passes, of the latent's shape; two at once where there are two devices.
     pub(in crate::pipeline) fn predict(
         &mut self,
-        input: &DenoiserInput<'_>,
+        prompt: &DenoiserInput<'_>,
+        negative: Option<&DenoiserInput<'_>>,
         cancel: &CancelToken,
-    ) -> Result<ArrayD<f32>> {
+    ) -> Result<(ArrayD<f32>, Option<ArrayD<f32>>)> {
+        let Self { first, second } = self;
+        let (Some(second), Some(negative)) = (second, negative) else {
+            let velocity = first.predict(prompt, cancel)?;
+            return Ok((velocity, negative.map(|input| first.predict(input, cancel)).transpose()?));
+        };
+        thread::scope(|scope| {
+            let other = thread::Builder::new()
+                .name("guidance".to_owned())
+                .spawn_scoped(scope, || second.predict(negative, cancel))
+                .map_err(|error| {
+                    Error::new(Kind::OutOfMemory, "Cannot start the thread of the second device")
+                        .because(error)
+                })?;
+            let velocity = first.predict(prompt, cancel);
+            let other = other.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+            Ok((velocity?, Some(other?)))
+        })
+    }
+
+    /// Its sessions.
+    pub(in crate::pipeline) fn into_loaded(self) -> impl Iterator<Item = LoadedSession> {
+        std::iter::once(self.first).chain(self.second).map(|one| one.loaded)
+    }
+}
+
+impl LoadedTransformer {
+    /// The velocity, of the latent's shape.
+    fn predict(&mut self, input: &DenoiserInput<'_>, cancel: &CancelToken) -> Result<ArrayD<f32>> {
         if let AnySession::Streamed(session) = &mut self.loaded.session {
             return predict_streamed(session, input, cancel);
         }
@@ -85,12 +129,6 @@ impl Denoiser {
             None => bound.insert(bind(session, input)?),
         };
         predict_built(session, bound, input, cancel)
-    }
-}
-
-impl From<Denoiser> for LoadedSession {
-    fn from(denoiser: Denoiser) -> Self {
-        denoiser.loaded
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::network::Network;
-use super::session_cache::{AnySession, LoadedSession, SessionMemory};
+use super::session_cache::{AnySession, LoadedSession, SessionKey, SessionMemory};
 use crate::core::{Event, FaultPoint, Result, Secs};
 use crate::engine::{Arena, Prepack, Runtime, SessionOptions};
 use crate::pipeline::compute_plan::ComputePlan;
@@ -42,25 +42,42 @@ impl Loader<'_> {
         network: &Network<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<LoadedSession> {
+        self.acquire_with(network, &network.options, &network.key, context)
+    }
+
+    /// The session of `network` on its second device, if it has one there.
+    pub(super) fn acquire_second(
+        &self,
+        network: &Network<'_>,
+        context: &mut RunContext<'_>,
+    ) -> Result<Option<LoadedSession>> {
+        let second = network.second.as_ref();
+        second.map(|(options, key)| self.acquire_with(network, options, key, context)).transpose()
+    }
+
+    fn acquire_with(
+        &self,
+        network: &Network<'_>,
+        options: &SessionOptions,
+        key: &SessionKey,
+        context: &mut RunContext<'_>,
+    ) -> Result<LoadedSession> {
         context.cancel.check()?;
         // a session that reads its weights in place reads the files as they are now
-        self.checkpoint.check_unchanged().inspect_err(|_| context.sessions.drop_one(&network.key))?;
-        if let Some((loaded, is_earlier)) = context.sessions.take(&network.key) {
+        self.checkpoint.check_unchanged().inspect_err(|_| context.sessions.drop_one(key))?;
+        if let Some((loaded, is_earlier)) = context.sessions.take(key) {
             if is_earlier {
                 let message = format!("The {} was still loaded from an earlier job", network.component);
                 context.reporter.optimization(message);
             }
             return Ok(loaded);
         }
-        let session = self.load(network, context)?;
+        let session = self.load(network, options, context)?;
         Ok(LoadedSession {
             session,
             component: network.component,
-            key: network.key.clone(),
-            memory: SessionMemory::new(
-                network.options.device.clone(),
-                self.memory.of(network.component).kept,
-            ),
+            key: key.clone(),
+            memory: SessionMemory::new(options.device.clone(), self.memory.of(network.component).kept),
             run: context.sessions.count_loaded(),
         })
     }
@@ -83,11 +100,16 @@ impl Loader<'_> {
         }
     }
 
-    fn load(&self, network: &Network<'_>, context: &RunContext<'_>) -> Result<AnySession> {
+    fn load(
+        &self,
+        network: &Network<'_>,
+        options: &SessionOptions,
+        context: &RunContext<'_>,
+    ) -> Result<AnySession> {
         context.faults.inject(FaultPoint::Load, context.cancel)?;
         // offsets into a file that was replaced would read other numbers
         self.checkpoint.check_unchanged()?;
-        let session = network.load(self.runtime, context.cancel);
+        let session = network.load(self.runtime, options, context.cancel);
         context.cancel.check()?;
         self.checkpoint.check_unchanged()?;
         session

@@ -1,7 +1,7 @@
 //! One network: its graph, built here or exported elsewhere, and how its session is made.
 
 use super::session_cache::{AnySession, SessionKey};
-use crate::core::{CancelToken, Error, Kind, Provider, Result};
+use crate::core::{CancelToken, DeviceId, Error, Kind, Provider, Result};
 use crate::engine::{Runtime, Session, SessionFile, SessionOptions, StreamedSession};
 use crate::onnx::{Dtype, Graph, GraphChain};
 use crate::pipeline::memory_plan::ComponentId;
@@ -23,18 +23,20 @@ pub(in crate::pipeline) struct Network<'a> {
     pub(super) source: Source<'a>,
     pub(super) options: SessionOptions,
     pub(super) key: SessionKey,
+    /// How its session on a second device is made, if it has one there, too.
+    pub(super) second: Option<(SessionOptions, SessionKey)>,
 }
 
 impl<'a> Network<'a> {
     pub(super) fn built(component: ComponentId, graph: Graph, options: SessionOptions) -> Self {
         let key = SessionKey::new(&graph.to_bytes(), &graph.weights_identity(), &options);
-        Self { component, source: Source::Built(Box::new(graph)), options, key }
+        Self { component, source: Source::Built(Box::new(graph)), options, key, second: None }
     }
 
     pub(super) fn streamed(component: ComponentId, chain: GraphChain, options: SessionOptions) -> Self {
         let graphs: Vec<u8> = chain.graphs().flat_map(Graph::to_bytes).collect();
         let key = SessionKey::new(&graphs, &chain.weights_identity(), &options);
-        Self { component, source: Source::Streamed(Box::new(chain)), options, key }
+        Self { component, source: Source::Streamed(Box::new(chain)), options, key, second: None }
     }
 
     pub(super) fn exported(
@@ -45,7 +47,22 @@ impl<'a> Network<'a> {
     ) -> Self {
         let output = output.unwrap_or_default().to_owned();
         let key = SessionKey::new(output.as_bytes(), &graph.identity(), &options);
-        Self { component, source: Source::Exported(graph, output), options, key }
+        Self { component, source: Source::Exported(graph, output), options, key, second: None }
+    }
+
+    /// The network with a session on `device`, too.
+    pub(super) fn with_second(self, device: Option<&DeviceId>) -> Self {
+        let second = device.map(|device| {
+            let options = SessionOptions { device: device.clone(), profile: None, ..self.options.clone() };
+            let key = self.key.on(device);
+            (options, key)
+        });
+        Self { second, ..self }
+    }
+
+    /// The keys of its sessions.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &SessionKey> {
+        std::iter::once(&self.key).chain(self.second.as_ref().map(|(_, key)| key))
     }
 
     /// Its graph, if it was built here in one piece.
@@ -73,9 +90,13 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Makes a session. A cancel interrupts it.
-    pub(super) fn load(&self, runtime: &Runtime, cancel: &CancelToken) -> Result<AnySession> {
-        let options = &self.options;
+    /// Makes a session with `options`. A cancel interrupts it.
+    pub(super) fn load(
+        &self,
+        runtime: &Runtime,
+        options: &SessionOptions,
+        cancel: &CancelToken,
+    ) -> Result<AnySession> {
         match &self.source {
             Source::Built(graph) => Session::load(runtime, graph, options, cancel).map(AnySession::Whole),
             Source::Streamed(chain) => StreamedSession::load(runtime, chain, options, cancel)

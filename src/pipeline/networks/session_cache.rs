@@ -1,6 +1,6 @@
 //! Sessions that stay loaded between stages and jobs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::core::{Bytes, DeviceId, Error, Kind, Result, sha256_hex};
@@ -16,6 +16,11 @@ impl SessionKey {
     pub(super) fn new(graph: &[u8], files: &str, options: &SessionOptions) -> Self {
         let graph = sha256_hex(graph);
         Self(sha256_hex(format!("{graph}\n{options:?}\n{files}").as_bytes()))
+    }
+
+    /// The key of the same session on another device.
+    pub(super) fn on(&self, device: &DeviceId) -> Self {
+        Self(sha256_hex(format!("{} {device:?}", self.0).as_bytes()))
     }
 }
 
@@ -140,8 +145,8 @@ impl SessionCache {
     }
 
     /// What runs the sessions; none if nothing is loaded.
-    pub fn device(&self) -> Option<&DeviceId> {
-        self.sessions.first().map(|loaded| &loaded.memory.device)
+    pub fn devices(&self) -> BTreeSet<&DeviceId> {
+        self.sessions.iter().map(|loaded| &loaded.memory.device).collect()
     }
 
     /// Drops every session.

@@ -6,7 +6,7 @@ use super::loader::Loader;
 use super::network::Network;
 use super::session_cache::{LoadedSession, SessionKey};
 use super::{FrameDecoder, PrefetchPlan, TextEncoder};
-use crate::core::{Bytes, CancelToken, Expert, Provider, Result};
+use crate::core::{Bytes, CancelToken, DeviceId, Expert, Guidance, Provider, Result};
 use crate::engine::{Prepack, check_kernels};
 use crate::onnx::{Dtype, GraphTarget};
 use crate::pipeline::context::RunContext;
@@ -55,9 +55,10 @@ impl<'a> Networks<'a> {
             Some(exported) => Self::exported(loader, exported, shape.has_start_image),
             None => Self::built(loader, loras, shape, context.cancel)?,
         };
+        let networks = networks.on_both(loader.compute.second.as_ref().map(|second| &second.id));
         let provider = loader.compute.device.provider;
         networks.all().flat_map(Network::graphs).try_for_each(|graph| check_kernels(graph, provider))?;
-        let keys: Vec<SessionKey> = networks.all().map(|network| network.key.clone()).collect();
+        let keys: Vec<SessionKey> = networks.all().flat_map(Network::keys).cloned().collect();
         context.sessions.begin(loader.memory, &keys);
         networks.check_bfloat16(context)?;
         Ok(networks)
@@ -147,6 +148,15 @@ impl<'a> Networks<'a> {
         })
     }
 
+    /// With the transformers on a second device, too.
+    fn on_both(self, second: Option<&DeviceId>) -> Self {
+        Self {
+            transformer: self.transformer.with_second(second),
+            transformer_2: self.transformer_2.map(|network| network.with_second(second)),
+            ..self
+        }
+    }
+
     fn all(&self) -> impl Iterator<Item = &Network<'a>> {
         [&self.text_encoder, &self.transformer, &self.decoder]
             .into_iter()
@@ -164,10 +174,9 @@ impl<'a> Networks<'a> {
         let is_bfloat16 =
             |network: &&Network<'a>| network.file().is_some_and(|file| file.short() == Some(Dtype::Bf16));
         let unknown = |network: &&Network<'a>| !context.sessions.contains(&network.key);
-        self.all()
-            .filter(is_bfloat16)
-            .filter(unknown)
-            .try_for_each(|network| network.load(self.loader.runtime, context.cancel).map(drop))
+        self.all().filter(is_bfloat16).filter(unknown).try_for_each(|network| {
+            network.load(self.loader.runtime, &network.options, context.cancel).map(drop)
+        })
     }
 
     /// The components whose weights are read from their files in every pass, where that is slower: a text encoder in place is
@@ -239,14 +248,17 @@ impl<'a> Networks<'a> {
         }
     }
 
-    /// The transformer of an expert, ready to run; the only one stands for both.
+    /// The transformer of an expert, ready to run; the only one stands for both. With guidance, on the second device, too.
     pub(in crate::pipeline) fn denoiser(
         &self,
         expert: Expert,
+        guidance: Guidance,
         context: &mut RunContext<'_>,
     ) -> Result<Denoiser> {
         let network = self.transformer_of(expert);
-        Ok(Denoiser::new(self.loader.acquire(network, context)?, network.file()))
+        let first = self.loader.acquire(network, context)?;
+        let second = if guidance.enabled() { self.loader.acquire_second(network, context)? } else { None };
+        Ok(Denoiser::new(first, second, network.file()))
     }
 
     /// The VAE decoder, ready to run. `tile` is the size of its tiles in latent cells.

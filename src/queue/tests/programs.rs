@@ -111,9 +111,9 @@ pub(super) fn carry_out(queue: &mut Queue, action: Action, id: JobId, before: Op
         Action::Cancel => queue.cancel(id).map(|_| Reply::Done),
         Action::Remove => queue.remove(id).map(|()| Reply::Done),
         Action::ClearEnded => queue.clear_ended().map(|_| Reply::Done),
-        Action::Claim => {
-            queue.claim(Scope::Everything).map(|claimed| claimed.map_or(Reply::Done, |found| job(found.id)))
-        }
+        Action::Claim => queue
+            .claim(Scope::Everything, &|_| true)
+            .map(|claimed| claimed.map_or(Reply::Done, |found| job(found.id))),
         // a runner does these only to the job that it runs
         Action::End | Action::GiveBack { .. } | Action::SaveRetry if !runs_here => return Reply::Rejected,
         Action::End => {

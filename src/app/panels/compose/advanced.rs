@@ -2,6 +2,7 @@
 
 use eframe::egui::{CollapsingHeader, ComboBox, DragValue, TextEdit, Ui};
 
+use super::devices;
 use super::fields::{Fields, RowLabel};
 use super::numbers::named;
 use crate::core::{Draft, PrecisionChoice, ProviderChoice, Sampler, WeightsChoice};
@@ -14,13 +15,15 @@ const FIRST_THRESHOLD: f32 = 0.05;
 /// The boundary that a person begins with who wants another one: that of Wan 2.2 for text to video.
 const FIRST_BOUNDARY: f32 = 0.875;
 /// Fields of this part, with the words that a search finds beside the name.
-const FIELDS: [(DraftField, &str); 9] = [
+const FIELDS: [(DraftField, &str); 11] = [
     (DraftField::Fps, "frames per second fps rate speed"),
     (DraftField::Sampler, "sampler scheduler unipc euler dpm"),
     (DraftField::Shift, "flow shift sigma schedule"),
     (DraftField::Boundary, "boundary switch experts high noise low noise"),
     (DraftField::StepCache, "step cache easycache skip steps speed faster threshold"),
     (DraftField::Provider, "provider cpu cuda tensorrt gpu device"),
+    (DraftField::Device, "device gpu card cuda pin"),
+    (DraftField::CfgParallel, "cfg parallel guidance device gpu two second faster"),
     (DraftField::Precision, "precision fp32 bf16 fp16 int8 int4 type"),
     (DraftField::Weights, "weights packed in place memory offload"),
     (DraftField::VaeTile, "vae tile decode memory"),
@@ -59,7 +62,9 @@ impl Advanced {
             let wanted: Vec<_> = self.search.to_lowercase().split_whitespace().map(str::to_owned).collect();
             let mut found = false;
             for (field, words) in FIELDS {
-                if wanted.iter().all(|word| words.contains(word.as_str())) {
+                let is_of_devices = matches!(field, DraftField::Device | DraftField::CfgParallel);
+                let is_shown = !is_of_devices || devices::are_shown(fields);
+                if is_shown && wanted.iter().all(|word| words.contains(word.as_str())) {
                     field_ui(ui, fields, field);
                     found = true;
                 }
@@ -86,6 +91,8 @@ fn error_name(field: DraftField) -> &'static str {
         DraftField::Fps => "fps",
         DraftField::Shift => "shift",
         DraftField::Provider => "provider",
+        DraftField::Device => "device",
+        DraftField::CfgParallel => "cfg_parallel",
         DraftField::Precision => "precision",
         DraftField::VaeTile => "vae_tile",
         DraftField::StepCache => "step_cache",
@@ -147,6 +154,7 @@ fn field_ui(ui: &mut Ui, fields: &mut Fields<'_>, field: DraftField) {
             let value: fn(&mut Draft) -> &mut WeightsChoice = |draft| &mut draft.weights;
             choice_ui(ui, fields, &Choice { field, about, all, value, word: plan::weights });
         }
+        DraftField::Device | DraftField::CfgParallel => devices::ui(ui, fields, field),
         DraftField::VaeTile => tile_ui(ui, fields),
         DraftField::StepCache => step_cache_ui(ui, fields),
         DraftField::Boundary => boundary_ui(ui, fields),

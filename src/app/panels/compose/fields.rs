@@ -5,6 +5,7 @@ use eframe::egui::{Align, Layout, Response, Role, Sense, Ui, WidgetInfo, vec2};
 use crate::app::theme;
 use crate::app::widgets::field::problem_frame_ui;
 use crate::core::{Draft, Error};
+use crate::monitor::DeviceInfo;
 use crate::plan::DraftField;
 
 /// Width of the place for a mark, which is there whether it shows or not.
@@ -24,6 +25,8 @@ pub(super) struct Fields<'a> {
     pub(super) reference_name: &'a str,
     /// What is wrong with it.
     pub(super) problems: &'a [Error],
+    /// The GPUs of this machine.
+    pub(super) devices: &'a [DeviceInfo],
 }
 
 /// The words around a control.

@@ -12,6 +12,7 @@ use crate::app::form::{PresetPreview, SeedMode};
 use crate::app::theme;
 use crate::core::{Bytes, Draft, Error, Kind, Limits, Mode, Result, Secs, Strides};
 use crate::models::{ComponentInfo, Installed, Layout, ModelInfo};
+use crate::monitor::DeviceInfo;
 use crate::plan::{MemoryFit, ModelFit, Profiles};
 use crate::presets;
 use crate::wan::Family;
@@ -33,6 +34,7 @@ pub(in crate::app) struct ComposeHarness {
     pub(in crate::app) last_seed: Option<u64>,
     pub(in crate::app) num_videos: u32,
     pub(in crate::app) time_limit: Option<Secs>,
+    pub(in crate::app) devices: Vec<DeviceInfo>,
     pub(in crate::app) can_undo_redo: [bool; 2],
     pub(in crate::app) actions: Vec<ComposeAction>,
 }
@@ -54,6 +56,7 @@ impl ComposeHarness {
             last_seed: None,
             num_videos: 1,
             time_limit: None,
+            devices: Vec::new(),
             can_undo_redo: [false; 2],
             actions: Vec::new(),
         }
@@ -80,8 +83,8 @@ pub(in crate::app) fn fields_harness<'a>(
 ) -> Harness<'a, ComposeHarness> {
     harness(bench, move |ui, view| {
         let (mut draft, mut actions) = (view.draft.clone(), Vec::new());
-        let mut fields =
-            Fields { draft: &mut draft, reference: view.reference, reference_name, problems: view.problems };
+        let ComposeView { reference, problems, devices, .. } = *view;
+        let mut fields = Fields { draft: &mut draft, reference, reference_name, problems, devices };
         rows(ui, &mut fields, view, &mut actions);
         if draft != *view.draft {
             actions.push(ComposeAction::Edit(Box::new(draft)));
@@ -139,6 +142,7 @@ pub(in crate::app) fn drawing<'a>(
             results: &bench.results,
             time_limit: bench.time_limit,
             is_limit_own: bench.time_limit.is_some(),
+            devices: &bench.devices,
             can_undo_redo: bench.can_undo_redo,
         };
         let actions = panel(ui, &view);

@@ -1,6 +1,7 @@
 //! The compose panel: the form for a new video.
 
 mod advanced;
+mod devices;
 mod fields;
 #[cfg(test)]
 mod fixture;

@@ -55,6 +55,7 @@ impl ComposePanel {
                 reference: view.reference,
                 reference_name: &reference_name,
                 problems: view.problems,
+                devices: view.devices,
             };
             router::ui(ui, view, &mut actions);
             model::ui(ui, view, fields.draft, &mut actions);

@@ -8,6 +8,7 @@ use crate::app::shell::command::Command;
 use crate::core::{Bytes, Draft, Error, Finding, Fix, Limits, Mode, Result, Secs};
 use crate::jobs::JobId;
 use crate::models::Installed;
+use crate::monitor::DeviceInfo;
 use crate::plan::{ModelFit, Profile};
 use crate::preflight::{DiskSpace, StageMemory, TimeEstimate};
 
@@ -64,6 +65,8 @@ pub(in crate::app) struct ComposeView<'a> {
     pub(in crate::app) time_limit: Option<Secs>,
     /// Whether that limit is the form's own, instead of the settings'.
     pub(in crate::app) is_limit_own: bool,
+    /// The GPUs of this machine.
+    pub(in crate::app) devices: &'a [DeviceInfo],
     /// Whether there is something to undo, and something to redo.
     pub(in crate::app) can_undo_redo: [bool; 2],
 }

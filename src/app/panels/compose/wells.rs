@@ -352,8 +352,13 @@ mod tests {
         let mut wells = Wells::default();
         harness(bench, move |ui, view| {
             let (mut actions, mut draft) = (Vec::new(), view.draft.clone());
-            let fields =
-                Fields { draft: &mut draft, reference: None, reference_name: "", problems: view.problems };
+            let fields = Fields {
+                draft: &mut draft,
+                reference: None,
+                reference_name: "",
+                problems: view.problems,
+                devices: view.devices,
+            };
             wells.ui(ui, &fields, view, &mut actions);
             for action in &actions {
                 if let ComposeAction::SetInput(InputWell::Start, source) = action {

@@ -113,7 +113,9 @@ impl Cells<'_> {
             (Column::Seed, format!("seed {}", draft.seed)),
         ];
         let rest = parts.into_iter().filter(|(column, _)| !self.places.has(*column));
-        rest.map(|(_, text)| text).collect::<Vec<_>>().join(" · ")
+        let device = draft.devices.device.as_ref().map(|device| format!("device {device}"));
+        let second = draft.devices.cfg_parallel.as_ref().map(|device| format!("CFG parallel on {device}"));
+        rest.map(|(_, text)| text).chain(device).chain(second).collect::<Vec<_>>().join(" · ")
     }
 
     /// The state; in a narrow panel also the time and what can be done.
