@@ -168,6 +168,7 @@ pub(crate) fn attempt(
         memory,
         threads,
         profile,
+        may_use_cpu: limits.may_use_cpu,
     };
     let upcoming = upcoming_prompts(with.upcoming, &request, model);
     let inputs = Inputs { request: &request, images: &given.images, upcoming: &upcoming };

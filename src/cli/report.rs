@@ -122,7 +122,9 @@ fn bar() -> Option<ProgressBar> {
 }
 
 fn show(bar: &ProgressBar, job: &JobFollower) {
-    if let Some((stage, done, of)) = job.progress().stage() {
+    if let Some(building) = job.building() {
+        bar.set_message(building.to_owned());
+    } else if let Some((stage, done, of)) = job.progress().stage() {
         bar.set_position((job.progress().fraction() * MARKS as f64) as u64);
         let name = stage.name(job.progress().has_two_experts());
         bar.set_message(format!("{name} {done}/{of}{}", left(job)));

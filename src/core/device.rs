@@ -61,6 +61,11 @@ impl Provider {
         matches!(self, Self::WebGpu | Self::OpenVino)
     }
 
+    /// Whether it compiles each component for the device, which takes a while.
+    pub fn builds_engines(self) -> bool {
+        matches!(self, Self::TensorRt | Self::Rtx)
+    }
+
     /// Whether weights and values lie in the memory of the machine, not of a card.
     pub fn uses_host_memory(self) -> bool {
         matches!(self, Self::Cpu | Self::OpenVino)

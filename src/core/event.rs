@@ -123,6 +123,13 @@ pub enum Event {
         /// One sentence.
         message: String,
     },
+    /// The execution provider compiles a component for the device; sent about once a second until it is done.
+    BuildingEngine {
+        /// Name of the component.
+        component: String,
+        /// Time so far.
+        seconds: Secs,
+    },
     /// A deviation from the request, or something else to look at.
     Warning {
         /// One sentence.

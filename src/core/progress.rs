@@ -70,6 +70,7 @@ impl Progress {
             }
             Event::Preview { .. }
             | Event::Note { .. }
+            | Event::BuildingEngine { .. }
             | Event::Warning { .. }
             | Event::RunsOn { .. }
             | Event::Profiled { .. }

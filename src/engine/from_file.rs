@@ -62,7 +62,8 @@ impl Session {
         }
         let half = HalfConversion::of(inner.inputs());
         let (outputs, device, runtime) = (vec![output.to_owned()], options.device.clone(), runtime.clone());
-        Ok(Self { inner, name, inputs, outputs, half, device, runtime, profiled_since })
+        let placement = provider::placement(&inner, device.provider).map(Box::new);
+        Ok(Self { inner, name, inputs, outputs, half, device, runtime, profiled_since, placement })
     }
 
     /// Names of the inputs, in order.

@@ -9,6 +9,7 @@ mod in_place;
 mod kernels;
 mod memory;
 mod ort_error;
+mod placement;
 mod processor;
 mod provider;
 pub mod runtime;
@@ -22,6 +23,7 @@ pub use from_file::SessionFile;
 pub use in_place::StateTensor;
 pub use kernels::check_kernels;
 pub use memory::{Arena, Prepack};
+pub use placement::{PlacedNode, Placement};
 pub use processor::has_fast_int8;
 pub use provider::{
     Device, Plugin, PluginOrigin, ProviderSelection, ProviderStatus, Unavailable, candidates, chosen_device,

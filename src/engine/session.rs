@@ -14,6 +14,7 @@ use super::half_io::HalfConversion;
 use super::kernels::check_kernels;
 use super::memory::{Arena, Prepack};
 use super::ort_error;
+use super::placement::Placement;
 use super::provider;
 use super::runtime::Runtime;
 use super::tensor::{Input, Tensor};
@@ -55,6 +56,8 @@ pub struct Session {
     pub(super) runtime: Runtime,
     /// When the profile began, if there is one.
     pub(super) profiled_since: Option<Instant>,
+    /// Where its nodes run, if its provider may leave some to others.
+    pub(super) placement: Option<Box<Placement>>,
 }
 
 /// ONNX Runtime's profile of a session.
@@ -113,7 +116,13 @@ impl Session {
         let half = HalfConversion::default();
         let device = options.device.clone();
         let (name, runtime) = (graph.name, runtime.clone());
-        Ok(Self { inner, name, inputs, outputs, half, device, runtime, profiled_since })
+        let placement = provider::placement(&inner, device.provider).map(Box::new);
+        Ok(Self { inner, name, inputs, outputs, half, device, runtime, profiled_since, placement })
+    }
+
+    /// Where its nodes run, if its provider may leave some to others, and ONNX Runtime says so.
+    pub fn placement(&self) -> Option<&Placement> {
+        self.placement.as_deref()
     }
 
     /// Completes the profile, if the session has one.

@@ -111,6 +111,7 @@ impl JobTrack {
             | Event::Resumed { .. }
             | Event::Preview { .. }
             | Event::Note { .. }
+            | Event::BuildingEngine { .. }
             | Event::Warning { .. } => {}
         }
     }

@@ -3,7 +3,8 @@
 use super::networks::memory_of_sessions;
 use super::second_device::SecondDevice;
 use crate::core::{
-    Bytes, DeviceId, Error, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice, Quantisation, Result,
+    Bytes, DeviceChoice, DeviceId, Error, Fix, GenRequest, Kind, PrecisionChoice, Provider, ProviderChoice,
+    Quantisation, Result,
 };
 use crate::engine::{Device, Runtime, SessionOptions, candidates, chosen_device, device_id, select_provider};
 use crate::onnx::{ComputeType, Dtype, RepackTarget, Weights};
@@ -74,8 +75,16 @@ impl ComputePlan {
         free: impl FnOnce(&DeviceId) -> Option<Bytes>,
     ) -> Result<Self> {
         let (pinned, precision) = (request.devices.device.as_ref(), request.precision);
-        let pinned = pinned.map(|choice| chosen_device(choice, "device")).transpose()?;
-        let ordinal = pinned.as_ref().map_or(ordinal, |device| device.ordinal);
+        let ordinal = match pinned {
+            None => ordinal,
+            // devices of other makers have no driver that could be asked
+            Some(DeviceChoice::Ordinal(chosen))
+                if request.provider.provider().is_some_and(Provider::is_experimental) =>
+            {
+                *chosen
+            }
+            Some(choice) => chosen_device(choice, "device")?.ordinal,
+        };
         let provider = match request.provider {
             // never on the CPU instead
             ProviderChoice::Auto if pinned.is_some() => ProviderChoice::Cuda,
@@ -175,6 +184,9 @@ impl ComputePlan {
                 )),
             };
         }
+        if let Some(device) = device.filter(|_| provider == Provider::Rtx) {
+            check_fp8(device, checkpoint)?;
+        }
         let has_bf16 = device.is_none_or(Device::has_bf16);
         // UMT5's values leave the range of fp16
         let text = if has_bf16 { ComputeType::Bf16 } else { ComputeType::Fp32 };
@@ -256,6 +268,25 @@ fn kept_words(keeps_int8: bool, free: Option<Bytes>) -> String {
 
 fn stored(checkpoint: &Checkpoint) -> Option<Dtype> {
     checkpoint.transformer.weights.get(SAMPLE).ok().map(|info| info.dtype)
+}
+
+/// Refuses fp8 weights for `TensorRT` for RTX on a card without fp8: no engine can be built. CUDA dequantises them.
+fn check_fp8(device: &Device, checkpoint: &Checkpoint) -> Result<()> {
+    let weights = [&checkpoint.transformer.weights, &checkpoint.text_encoder.weights];
+    let mut weights =
+        weights.into_iter().chain(checkpoint.transformer_2.iter().map(|second| &second.weights));
+    let is_fp8 = |dtype| matches!(dtype, Dtype::F8E4M3 | Dtype::F8E5M2);
+    if device.has_fp8() || !weights.any(|weights| weights.iter().any(|(_, info)| is_fp8(info.dtype))) {
+        return Ok(());
+    }
+    let (major, minor) = device.capability;
+    let message = format!(
+        "{} has weights in fp8, which TensorRT for RTX computes on cards of compute capability 8.9 and newer; {} has \
+         {major}.{minor}",
+        checkpoint.id, device.name
+    );
+    let remedy = "Use the provider cuda, which dequantises them, or the model in bf16, fp16 or int8";
+    Err(refused(&message, remedy).with_fixes(vec![Fix::Provider(ProviderChoice::Cuda)]))
 }
 
 /// Refuses what an experimental provider is not tried in.

@@ -42,6 +42,8 @@ pub struct Pipeline<'a> {
     pub threads: usize,
     /// Folder in which ONNX Runtime profiles the sessions; `None` for no profile.
     pub profile: Option<&'a Path>,
+    /// Whether most of a component may run on the CPU where another provider was asked for.
+    pub may_use_cpu: bool,
 }
 
 /// A job's networks, ready to be loaded one after the other.
@@ -206,8 +208,8 @@ impl Pipeline<'_> {
     }
 
     fn loader(&self) -> Loader<'_> {
-        let Self { runtime, checkpoint, compute, memory, threads, profile, .. } = *self;
-        Loader { runtime, checkpoint, compute, memory, threads, profile }
+        let Self { runtime, checkpoint, compute, memory, threads, profile, may_use_cpu, .. } = *self;
+        Loader { runtime, checkpoint, compute, memory, threads, profile, may_use_cpu }
     }
 
     /// Reports that the weights of a component are not packed, which is slower.

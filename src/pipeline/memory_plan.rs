@@ -112,6 +112,8 @@ pub struct ComponentPlan {
     pub residency: Residency,
     /// What the session takes while it stays loaded.
     pub kept: Bytes,
+    /// What it takes beside its weights while it computes.
+    pub values: Bytes,
 }
 
 /// How a job uses the memory of the device that computes.
@@ -147,6 +149,7 @@ impl MemoryPlan {
                 prepack: needs.prepack(one),
                 residency,
                 kept: footprint.kept,
+                values: Bytes(footprint.needed.0.saturating_sub(one.weights.0)),
             };
             (one.component, plan)
         };
@@ -162,6 +165,14 @@ impl MemoryPlan {
     pub fn of(&self, component: ComponentId) -> ComponentPlan {
         let found = self.components.iter().find(|(planned, _)| *planned == component);
         found.map(|(_, plan)| *plan).unwrap_or_default()
+    }
+
+    /// Memory that the weights of `component` may take while it computes, where a provider can stream the others; `None`
+    /// if what is available is unknown, or if the component is not planned.
+    pub fn weight_budget(&self, component: ComponentId) -> Option<Bytes> {
+        let (_, plan) = self.components.iter().find(|(planned, _)| *planned == component)?;
+        let others = plan.values.0.saturating_add(self.kept_beside(Some(component)).0);
+        Some(Bytes(self.available?.0.saturating_sub(others)))
     }
 
     /// Memory of the sessions that stay loaded while `component` computes.
@@ -431,6 +442,9 @@ mod tests {
         let plan = MemoryPlan::choose(&needs(Some(36)));
         assert_eq!(plan.kept_beside(Some(Transformer)), Bytes((9 + 2 + 5) * GIB));
         assert_eq!(plan.kept_beside(None), Bytes((9 + 9 + 2 + 5) * GIB));
+        // of 36 GiB, 16 are of sessions that stay and 1 of values
+        assert_eq!(plan.weight_budget(Transformer), Some(Bytes(19 * GIB)));
+        assert_eq!(MemoryPlan::choose(&needs(None)).weight_budget(Transformer), None);
         assert_eq!(MemoryPlan::default().kept_beside(None), Bytes(0));
     }
 }

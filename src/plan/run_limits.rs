@@ -15,12 +15,14 @@ pub struct RunLimits {
     pub prompt_tokens: usize,
     /// Whether quantised copies of a model are suggested.
     pub suggests_quantised: bool,
+    /// Whether a job may run on the CPU where another provider was asked for.
+    pub may_use_cpu: bool,
 }
 
 impl Default for RunLimits {
     /// No limits.
     fn default() -> Self {
-        Self { vram: None, prompt_tokens: TEXT_TOKENS, suggests_quantised: true }
+        Self { vram: None, prompt_tokens: TEXT_TOKENS, suggests_quantised: true, may_use_cpu: false }
     }
 }
 
@@ -30,6 +32,7 @@ impl From<&Settings> for RunLimits {
             vram: settings.optimization.vram_limit(),
             prompt_tokens: settings.generation.prompt_tokens as usize,
             suggests_quantised: settings.models.quantise,
+            may_use_cpu: settings.errors.cpu_fallback,
         }
     }
 }

@@ -74,7 +74,7 @@ impl Dispatcher {
             None if self.options.has_several() => RunnerDevice::all(&self.data_dir),
             None => vec![RunnerDevice::with_ordinal(FIRST_DEVICE)],
         };
-        *self.shared.devices.lock().unwrap_or_else(PoisonError::into_inner) = devices.clone();
+        self.shared.devices.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&devices);
         let mut threads = Vec::new();
         for RunnerDevice { id, .. } in devices {
             let woken = self.runners.add(id.ordinal);
@@ -84,7 +84,7 @@ impl Dispatcher {
             match thread.spawn(move || runner.run(&woken)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
-                    self.report(format!("Cannot start the runner of device {}: {error}", id.ordinal))
+                    self.report(format!("Cannot start the runner of device {}: {error}", id.ordinal));
                 }
             }
         }

@@ -14,6 +14,8 @@ pub struct JobFollower {
     started: Instant,
     progress: Progress,
     message: Option<String>,
+    /// The engine that is being built.
+    building: Option<String>,
     retry: Option<NextAttempt>,
     status: JobStatus,
 }
@@ -36,6 +38,7 @@ impl JobFollower {
             started,
             progress: Progress::default(),
             message: None,
+            building: None,
             retry: None,
             status: JobStatus::Running,
         }
@@ -54,6 +57,12 @@ impl JobFollower {
     /// Takes in an event of the job that arrived at `now`.
     pub fn observe(&mut self, event: &Event, now: Instant) {
         self.progress.observe(event);
+        self.building = match event {
+            Event::BuildingEngine { component, seconds } => {
+                Some(format!("Building the engine of the {component} for this device, {seconds}"))
+            }
+            _ => None,
+        };
         match event {
             Event::Note { message } | Event::Warning { message } | Event::Interrupted { message } => {
                 self.message = Some(message.clone());
@@ -84,9 +93,14 @@ impl JobFollower {
         &self.progress
     }
 
-    /// The last note or warning of the current stage.
+    /// The engine that is being built, or the last note or warning of the current stage.
     pub fn message(&self) -> Option<&str> {
-        self.message.as_deref()
+        self.building.as_deref().or(self.message.as_deref())
+    }
+
+    /// The engine that is being built, and the time so far, as a sentence.
+    pub fn building(&self) -> Option<&str> {
+        self.building.as_deref()
     }
 
     /// The next attempt, while the job waits for it.
@@ -122,6 +136,12 @@ mod tests {
         assert_eq!(follower.progress().stage(), Some((stage, 1, 2)));
         follower.observe(&Event::Note { message: "a note".to_owned() }, now);
         assert_eq!(follower.message(), Some("a note"));
+        let building = Event::BuildingEngine { component: "transformer".to_owned(), seconds: Secs(12.0) };
+        follower.observe(&building, now);
+        let words = "Building the engine of the transformer for this device, 12 s";
+        assert_eq!((follower.message(), follower.building()), (Some(words), Some(words)));
+        follower.observe(&Event::Step { stage, step: 2, of: 2, seconds: Secs(1.0) }, now);
+        assert_eq!((follower.message(), follower.building()), (Some("a note"), None));
         let message = "Decode failed".to_owned();
         follower.observe(&Event::Retrying { attempt: 2, of: 4, delay: Secs(3.0), message }, now);
         let next = NextAttempt { attempt: 2, of: 4, at: now + Duration::from_secs(3) };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::common::layouts::{all_graphs, all_graphs_in, all_graphs_on, outputs, outputs_of};
 use ndarray::{Array2, ArrayD};
-use wandeck::core::{Bytes, CancelToken, DeviceId, Kind, PrecisionChoice, Provider};
+use wandeck::core::{Bytes, CancelToken, DeviceId, Fix, Kind, PrecisionChoice, Provider, ProviderChoice};
 use wandeck::engine::{Device, Input, Session, SessionFile, SessionOptions, check_kernels};
 use wandeck::models;
 use wandeck::models::convert::{ConversionOptions, ConversionTarget, convert};
@@ -282,6 +282,32 @@ fn repacked_weights_follow_the_memory_of_the_card() {
     };
     assert_eq!(beside(values * 4).repack.transformer, RepackTarget::Float(Dtype::Bf16));
     assert_eq!(beside(values * 3).repack.transformer, RepackTarget::Int8);
+}
+
+/// TensorRT for RTX builds no engine with fp8 for a card of 8.6; CUDA dequantises such weights.
+#[test]
+fn fp8_weights_are_refused_for_a_card_without_fp8() {
+    let dir = tempfile::tempdir().unwrap();
+    let toy = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/toy-t2v-A14B");
+    let options = ConversionOptions::new(ConversionTarget::Fp8);
+    convert(&toy, &dir.path().join("fp8"), options, &CancelToken::new(), &mut |_| {}).unwrap();
+    let model = models::open(&dir.path().join("fp8")).unwrap();
+    let card = |capability| Device {
+        ordinal: 0,
+        uuid: None,
+        name: "A card".to_owned(),
+        capability,
+        memory: Bytes(24 << 30),
+        cuda: (13, 0),
+    };
+    let plan = |provider, capability| {
+        ComputePlan::on(provider, Some(&card(capability)), PrecisionChoice::Auto, &model)
+    };
+    let error = plan(Provider::Rtx, (8, 6)).unwrap_err();
+    assert!(error.to_string().contains("fp8") && error.to_string().contains("A card has 8.6"), "{error}");
+    assert_eq!(error.fixes(), [Fix::Provider(ProviderChoice::Cuda)]);
+    assert!(plan(Provider::Rtx, (8, 9)).is_ok() && plan(Provider::Rtx, (12, 0)).is_ok());
+    assert!(plan(Provider::Cuda, (8, 6)).is_ok());
 }
 
 #[test]

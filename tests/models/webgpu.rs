@@ -52,6 +52,23 @@ fn graphs_compute_on_webgpu_what_they_compute_on_the_cpu() {
     }
 }
 
+/// What the provider does not take runs on the CPU, and the session says how much and which.
+#[test]
+#[ignore = "needs the plugin and a Vulkan driver: tests/webgpu_plugin/run.sh"]
+fn a_session_says_which_nodes_run_elsewhere() {
+    let mut num_elsewhere = 0;
+    for (name, graph) in graphs() {
+        assert_eq!(on(Provider::Cpu, &graph).placement(), None, "{name}");
+        let session = on(Provider::WebGpu, &graph);
+        let placement = session.placement().unwrap();
+        println!("{name}: {placement}");
+        assert!(placement.num_taken > placement.others.len() && !placement.is_mostly_on_cpu(), "{name}");
+        assert!(placement.others.iter().all(|node| node.provider == "CPUExecutionProvider"), "{placement}");
+        num_elsewhere += placement.others.len();
+    }
+    assert!(num_elsewhere > 0, "some work on sizes is the CPU's");
+}
+
 /// Frames of several calls of the VAE decoder, whose caches stay where it computes.
 fn frames(provider: Provider, graph: &Graph) -> Vec<ArrayD<f32>> {
     let mut session = on(provider, graph);

@@ -35,6 +35,7 @@ fn denoised(
         memory: &MemoryPlan::default(),
         threads: 1,
         profile: None,
+        may_use_cpu: false,
     };
     let images = InputImages::default();
     let inputs = Inputs { request: &request, images: &images, upcoming: &[] };

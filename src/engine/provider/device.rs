@@ -51,6 +51,11 @@ impl Device {
         other.memory.0 >= self.memory.0 / 10 * 9 && other.capability >= self.capability
     }
 
+    /// Whether its tensor cores support fp8.
+    pub fn has_fp8(&self) -> bool {
+        self.capability >= (8, 9)
+    }
+
     /// Whether its tensor cores support bf16.
     pub fn has_bf16(&self) -> bool {
         self.capability.0 >= 8
@@ -143,7 +148,7 @@ fn check(device: &Device) -> Result<(), Unavailable> {
 }
 
 /// Failure of a driver function: its error code, that the driver lacks it, or that there is no such device.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Failed {
     NoOrdinal { ordinal: u32, count: c_int },
     Code(&'static str, c_int),

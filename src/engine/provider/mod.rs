@@ -5,6 +5,7 @@
 
 mod choose_device;
 mod device;
+mod kernel_cache;
 mod libraries;
 mod plugin;
 mod plugin_library;
@@ -15,11 +16,12 @@ mod upload;
 
 pub use choose_device::{chosen_device, nvidia_devices};
 pub use device::Device;
+pub(in crate::engine) use kernel_cache::remove as remove_kernels;
 pub use plugin::Plugin;
 pub(in crate::engine) use plugin::{Plugins, plugin_device};
 pub use plugin_library::PluginOrigin;
 pub(in crate::engine) use plugin_library::plugin_variable;
-pub(super) use register::into_session;
+pub(super) use register::{into_session, placement};
 pub use select::{ProviderSelection, select_provider};
 pub(in crate::engine) use status::provider_library;
 pub use status::{ProviderStatus, Unavailable, candidates, device_id, providers};

@@ -2,19 +2,21 @@
 
 use ort::ep::cuda::{AttentionBackend, ConvAlgorithmSearch};
 use ort::ep::{ArenaExtendStrategy, CPU, CUDA, ExecutionProviderDispatch, TensorRT};
+use ort::session::Session as OrtSession;
 use ort::session::builder::SessionBuilder;
 
 use super::device;
+use super::kernel_cache;
 use super::plugin::plugin_device;
+use super::plugin_library::names;
 use crate::core::{DeviceId, Provider};
 use crate::engine::memory::Arena;
+use crate::engine::placement::{IS_RECORDED, Placement};
 use crate::engine::runtime::Runtime;
 use crate::engine::session::SessionOptions;
 
 /// Cache of `TensorRT` engines in the data folder; they take minutes to build.
 const ENGINES: &str = "cache/tensorrt";
-/// Cache of the kernels that `TensorRT` for RTX compiles for this card, in the data folder.
-const KERNELS: &str = "cache/rtx";
 
 /// Registers the provider of `options`; fails if that is not possible, where ONNX Runtime would only log a warning.
 pub(in crate::engine) fn into_session(
@@ -22,6 +24,11 @@ pub(in crate::engine) fn into_session(
     options: &SessionOptions,
     runtime: &Runtime,
 ) -> ort::Result<SessionBuilder> {
+    let builder = if Placement::may_differ(options.device.provider) {
+        builder.with_config_entry(IS_RECORDED, "1")?
+    } else {
+        builder
+    };
     let providers = match options.device.provider {
         Provider::Cpu if options.arena == Arena::Released => {
             let cpu = CPU::default().with_arena_allocator(false).build();
@@ -38,6 +45,17 @@ pub(in crate::engine) fn into_session(
         // weights outside the arena, so that the arena can shrink when a component is unloaded
         .with_config_entry("session.use_device_allocator_for_initializers", "1")?;
     Ok(builder)
+}
+
+/// Where the nodes of `session` run, if its provider may leave some to others.
+pub(in crate::engine) fn placement(session: &OrtSession, provider: Provider) -> Option<Placement> {
+    let name = match provider {
+        Provider::TensorRt => "TensorrtExecutionProvider",
+        _ => names(provider)?.provider,
+    };
+    Placement::of(session, provider, name)
+        .inspect_err(|error| tracing::warn!("Where the nodes of a session run is unknown: {error}"))
+        .ok()
 }
 
 /// Registers a plugin provider, whose library is loaded already.
@@ -63,11 +81,22 @@ fn rtx(runtime: &Runtime, options: &SessionOptions) -> Vec<(&'static str, String
     if let Some(budget) = options.weight_budget {
         settings.push(("nv_weight_streaming_budget", format!("{}B", budget.0)));
     }
-    let data_dir = &runtime.search_environment().data_dir;
-    if !data_dir.as_os_str().is_empty() {
-        settings.push(("nv_runtime_cache_path", data_dir.join(KERNELS).display().to_string()));
-    }
+    settings.extend(kernels(runtime, options.device.ordinal).map(|path| ("nv_runtime_cache_path", path)));
     settings
+}
+
+/// The folder in which compiled kernels are kept; `None` without a data folder, or if it cannot be written to.
+fn kernels(runtime: &Runtime, ordinal: u32) -> Option<String> {
+    let data_dir = &runtime.search_environment().data_dir;
+    let plugin = runtime.plugin(Provider::Rtx).ok()?;
+    let card = device::at(ordinal).ok()?;
+    if data_dir.as_os_str().is_empty() {
+        return None;
+    }
+    kernel_cache::prepare(data_dir, plugin.version.as_deref().unwrap_or("unknown"), &card)
+        .inspect_err(|error| tracing::warn!("Compiled kernels are not kept: {error}"))
+        .ok()
+        .map(|folder| folder.display().to_string())
 }
 
 fn cuda(options: &SessionOptions) -> ExecutionProviderDispatch {

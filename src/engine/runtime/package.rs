@@ -14,7 +14,8 @@ use super::fetch::{FetchEvent, WORK_PREFIX, lock, remove_leftovers};
 use super::locate::Environment;
 use super::pip::{Python, WheelQuery};
 use super::unpack::{cannot_write, check_sum};
-use crate::core::{Bytes, CancelToken, Error, Kind, Result, sha256_hex_of_reader};
+use crate::core::{Bytes, CancelToken, Error, Kind, Provider, Result, sha256_hex_of_reader};
+use crate::engine::provider::remove_kernels;
 
 /// Folder of the CUDA build below `runtime`.
 pub(super) const CUDA_FOLDER: &str = "cuda";
@@ -212,7 +213,7 @@ fn unpack_libraries(wheel: &Path, into: &Path) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Removes a package's folder; returns the bytes that it had.
+/// Removes a package's folder, and what the package cached; returns the bytes that the folder had.
 pub fn remove_package(package: &RuntimePackage, runtime: &Path) -> Result<Bytes> {
     let folder = runtime.join(package.name);
     let entries = fs::read_dir(&folder).map_err(|error| {
@@ -223,6 +224,11 @@ pub fn remove_package(package: &RuntimePackage, runtime: &Path) -> Result<Bytes>
     let sizes = entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|data| data.len());
     let freed = Bytes(sizes.sum());
     fs::remove_dir_all(&folder).map_err(|error| cannot_write(&folder, error))?;
+    if package.name == Provider::Rtx.word()
+        && let Some(data_dir) = runtime.parent()
+    {
+        remove_kernels(data_dir).map_err(|error| cannot_write(data_dir, error))?;
+    }
     Ok(freed)
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::engine_build::{self, reported};
 use super::network::Network;
 use super::session_cache::{AnySession, LoadedSession, SessionKey, SessionMemory};
-use crate::core::{Event, FaultPoint, Result, Secs};
-use crate::engine::{Arena, Prepack, Runtime, SessionOptions};
+use crate::core::{Error, Event, FaultPoint, Fix, Kind, ProviderChoice, Result, Secs};
+use crate::engine::{Arena, Placement, Prepack, Runtime, SessionOptions};
 use crate::pipeline::compute_plan::ComputePlan;
 use crate::pipeline::context::RunContext;
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
@@ -22,6 +23,8 @@ pub(in crate::pipeline) struct Loader<'a> {
     pub(in crate::pipeline) threads: usize,
     /// Folder in which ONNX Runtime profiles the sessions; `None` for no profile.
     pub(in crate::pipeline) profile: Option<&'a Path>,
+    /// Whether most of a component may run on the CPU where another provider was asked for.
+    pub(in crate::pipeline) may_use_cpu: bool,
 }
 
 impl Loader<'_> {
@@ -33,7 +36,11 @@ impl Loader<'_> {
         let arena = if is_stream && is_built { Arena::Released } else { Arena::default() };
         let prepack = if is_built { self.memory.of(component).prepack } else { Prepack::default() };
         let profile = self.profile.map(Path::to_path_buf);
-        SessionOptions { threads: self.threads, prepack, arena, profile, ..self.compute.options() }
+        let options = self.compute.options();
+        // what the plan leaves for weights, where the provider streams what exceeds it
+        let planned = self.memory.weight_budget(component);
+        let weight_budget = options.weight_budget.map(|budget| planned.unwrap_or(budget));
+        SessionOptions { threads: self.threads, prepack, arena, profile, weight_budget, ..options }
     }
 
     /// The session of `network`, loaded now or by an earlier stage or job.
@@ -51,7 +58,7 @@ impl Loader<'_> {
         network: &Network<'_>,
         context: &mut RunContext<'_>,
     ) -> Result<Option<LoadedSession>> {
-        let second = network.second.as_ref();
+        let second = network.second.as_deref();
         second.map(|(options, key)| self.acquire_with(network, options, key, context)).transpose()
     }
 
@@ -104,14 +111,46 @@ impl Loader<'_> {
         &self,
         network: &Network<'_>,
         options: &SessionOptions,
-        context: &RunContext<'_>,
+        context: &mut RunContext<'_>,
     ) -> Result<AnySession> {
         context.faults.inject(FaultPoint::Load, context.cancel)?;
         // offsets into a file that was replaced would read other numbers
         self.checkpoint.check_unchanged()?;
-        let session = network.load(self.runtime, options, context.cancel);
-        context.cancel.check()?;
+        let RunContext { cancel, reporter, .. } = context;
+        let session = if options.device.provider.builds_engines() {
+            let component = network.component.to_string();
+            let load = || network.load(self.runtime, options, cancel);
+            reported(engine_build::EVERY, load, |seconds| {
+                reporter.send(Event::BuildingEngine { component: component.clone(), seconds });
+            })
+        } else {
+            network.load(self.runtime, options, cancel)
+        };
+        cancel.check()?;
         self.checkpoint.check_unchanged()?;
-        session
+        let session = session?;
+        if let Some(placement) = session.placement().filter(|placement| !placement.others.is_empty()) {
+            self.check_placement(placement, network.component)?;
+            context.reporter.warn(format!("Of the {}, {placement}", network.component));
+        }
+        Ok(session)
+    }
+
+    /// Refuses a component that would mostly run on the CPU, unless the settings allow it.
+    fn check_placement(&self, placement: &Placement, component: ComponentId) -> Result<()> {
+        if self.may_use_cpu || !placement.is_mostly_on_cpu() {
+            return Ok(());
+        }
+        let provider = placement.provider;
+        let message = format!("Most of the {component} would run on the CPU: {placement}");
+        let error = Error::new(Kind::Unsupported, message).field("provider").remedy(format!(
+            "Use another provider than {}, or allow the CPU (the setting errors.cpu_fallback)",
+            provider.word()
+        ));
+        Err(if provider.is_nvidia() {
+            error.with_fixes(vec![Fix::Provider(ProviderChoice::Cuda)])
+        } else {
+            error
+        })
     }
 }

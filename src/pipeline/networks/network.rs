@@ -24,7 +24,7 @@ pub(in crate::pipeline) struct Network<'a> {
     pub(super) options: SessionOptions,
     pub(super) key: SessionKey,
     /// How its session on a second device is made, if it has one there, too.
-    pub(super) second: Option<(SessionOptions, SessionKey)>,
+    pub(super) second: Option<Box<(SessionOptions, SessionKey)>>,
 }
 
 impl<'a> Network<'a> {
@@ -55,14 +55,14 @@ impl<'a> Network<'a> {
         let second = device.map(|device| {
             let options = SessionOptions { device: device.clone(), profile: None, ..self.options.clone() };
             let key = self.key.on(device);
-            (options, key)
+            Box::new((options, key))
         });
         Self { second, ..self }
     }
 
     /// The keys of its sessions.
     pub(super) fn keys(&self) -> impl Iterator<Item = &SessionKey> {
-        std::iter::once(&self.key).chain(self.second.as_ref().map(|(_, key)| key))
+        std::iter::once(&self.key).chain(self.second.as_ref().map(|second| &second.1))
     }
 
     /// Its graph, if it was built here in one piece.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::core::{Bytes, DeviceId, Error, Kind, Result, sha256_hex};
-use crate::engine::{Session, SessionOptions, SessionProfile, StreamedSession};
+use crate::engine::{Placement, Session, SessionOptions, SessionProfile, StreamedSession};
 use crate::pipeline::memory_plan::{ComponentId, MemoryPlan, Residency};
 
 /// Tells a session from every other: its graph, the files of its weights as they are now, and how it is made.
@@ -33,6 +33,15 @@ pub(super) enum AnySession {
 }
 
 impl AnySession {
+    /// Where its nodes run, if its provider may leave some to others.
+    pub(super) fn placement(&self) -> Option<&Placement> {
+        match self {
+            Self::Whole(session) => session.placement(),
+            // only CUDA streams weights
+            Self::Streamed(_) => None,
+        }
+    }
+
     /// Completes the profile, if the session has one.
     pub(super) fn end_profile(&mut self) -> Result<Option<SessionProfile>> {
         match self {

@@ -138,6 +138,7 @@ impl Cells<'_> {
         match self.live() {
             Some(live) if live.stopping => "stopping…".to_owned(),
             Some(live) if live.follower.retry().is_some() => "waiting to retry".to_owned(),
+            Some(live) if live.follower.building().is_some() => "building an engine".to_owned(),
             Some(live) if self.job.pending_action.is_none() => stage_words(live.follower.progress()),
             _ => self.standing().to_owned(),
         }
