@@ -121,7 +121,7 @@ fn a_text_encoder_that_does_not_fit_is_streamed() {
     let streamed = Measured::of(model, &clip, 3);
     // both passes of a prompt and the next one's first block
     assert!((8 * BLOCK..10 * BLOCK).contains(&streamed.streamed), "{} of {BLOCK}", streamed.streamed);
-    assert!(streamed.peak + 5 * BLOCK < loaded.peak, "{} {}", streamed.peak, loaded.peak);
+    assert!(streamed.peak + 4 * BLOCK < loaded.peak, "{} {}", streamed.peak, loaded.peak);
     assert!(streamed.peak < 3 << 30 && streamed.share() < 1.0, "{} of {}", streamed.peak, streamed.forecast);
     let card = Card::new().with("RECORDER_MEMORY_MIB", "3072");
     let run = card.generate(&[&["--model", model, "--steps", "1"][..], &clip].concat());
