@@ -46,6 +46,7 @@ const CPU: &[Row] = &[
     row(&["Expand"], &[F32, F16, I32, I64, I8, U8]),
     row(&["Add", "Div", "Mul", "Sub"], &[F32, I32, I64, I8, U8]),
     row(&["Clip", "Max", "Min"], &[F32, F16, I32, I64, I8, U8]),
+    row(&["Round"], &[F32, F16]),
     row(
         &[
             "Conv",
@@ -63,6 +64,7 @@ const CPU: &[Row] = &[
         &[F32],
     ),
     row(&["LayerNormalization"], &[F32, F16, Bf16]),
+    row(&["SkipLayerNormalization", "SkipSimplifiedLayerNormalization"], &[F32, F16, Bf16]),
     row(&["RMSNormalization", "RotaryEmbedding"], &[F32, F16]),
     row(&["Einsum", "MatMul", "ReduceL2", "ReduceMean"], &[F32, I32, I64]),
     row(&["ReduceMax", "ReduceMin", "Pad"], &[F32, I32, I64, I8, U8]),
@@ -83,7 +85,9 @@ const CUDA: &[Row] = &[
     row(&["Add", "Div", "Mul", "Sub"], NUMERIC),
     row(&["Conv", "FastGelu", "Gemm", "MatMul", "MultiHeadAttention", "QuickGelu"], &[F32, F16, Bf16]),
     row(&["LayerNormalization", "RMSNormalization", "RotaryEmbedding"], &[F32, F16, Bf16]),
+    row(&["SkipLayerNormalization", "SkipSimplifiedLayerNormalization"], &[F32, F16, Bf16]),
     row(&["Clip"], &[F32, F16, I64, I8, U8]),
+    row(&["Round"], &[F32, F16]),
     row(&["Cos", "Sin"], &[F32, F16, Bf16]),
     row(&["Max"], &[F32, F16, Bf16, I32, I64]),
     row(&["Neg"], &[F32, F16, Bf16, I32, I64, I8]),

@@ -205,6 +205,17 @@ impl<'w> GraphBuilder<'w> {
         self.node(op, "", inputs, num_outputs, attrs)
     }
 
+    /// Adds one of ONNX Runtime's own operations with `num_outputs` outputs.
+    pub fn contrib_many(
+        &mut self,
+        op: &'static str,
+        inputs: &[&Var],
+        num_outputs: usize,
+        attrs: Attrs<'_>,
+    ) -> Vec<Var> {
+        self.node(op, CONTRIB, inputs, num_outputs, attrs)
+    }
+
     /// A constant list of integers, for shapes and axes.
     pub fn ints(&mut self, values: &[i64]) -> Var {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -342,6 +353,11 @@ impl<'w> GraphBuilder<'w> {
     /// `value` cast to `to`.
     pub fn cast(&mut self, value: &Var, to: Dtype) -> Var {
         self.op("Cast", &[value], &[("to", Attr::Int(to as i64))])
+    }
+
+    /// `value` of the type `from`, cast to `to` if that is another.
+    pub fn converted(&mut self, value: &Var, [from, to]: [Dtype; 2]) -> Var {
+        if from == to { value.clone() } else { self.cast(value, to) }
     }
 
     /// The finished graph.

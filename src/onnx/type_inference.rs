@@ -52,10 +52,36 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
     use Dtype::{F32, I8, I64, U8};
     use Slot::{Any, Is, T, U};
     Some(match op {
-        "Add" | "Clip" | "Concat" | "Conv" | "Cos" | "DepthToSpace" | "Div" | "Einsum" | "FastGelu"
-        | "Gelu" | "Gemm" | "Identity" | "LayerNormalization" | "MatMul" | "Max" | "Min" | "Mul"
-        | "MultiHeadAttention" | "Neg" | "QuickGelu" | "RMSNormalization" | "Sigmoid" | "Sin" | "Softmax"
-        | "Sub" | "Transpose" | "Unique" => (&[T], Out::T),
+        "Add"
+        | "Clip"
+        | "Concat"
+        | "Conv"
+        | "Cos"
+        | "DepthToSpace"
+        | "Div"
+        | "Einsum"
+        | "FastGelu"
+        | "Gelu"
+        | "Gemm"
+        | "Identity"
+        | "LayerNormalization"
+        | "MatMul"
+        | "Max"
+        | "Min"
+        | "Mul"
+        | "MultiHeadAttention"
+        | "Neg"
+        | "QuickGelu"
+        | "RMSNormalization"
+        | "Round"
+        | "Sigmoid"
+        | "Sin"
+        | "SkipLayerNormalization"
+        | "SkipSimplifiedLayerNormalization"
+        | "Softmax"
+        | "Sub"
+        | "Transpose"
+        | "Unique" => (&[T], Out::T),
         "Expand" | "Gather" | "ReduceL2" | "ReduceMax" | "ReduceMean" | "ReduceMin" | "Reshape" | "Slice"
         | "Split" | "Squeeze" | "Unsqueeze" => (&[T, Is(I64)], Out::T),
         "Pad" => (&[T, Is(I64), T, Is(I64)], Out::T),

@@ -13,22 +13,57 @@ pub(super) fn linear(
 ) -> Result<Var> {
     let matrix = format!("{name}.weight");
     let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
-    let scaled = g.with_input_magnitudes(x, &matrix);
-    let y = if let Some(y) = g.quantised_product(&scaled, &matrix, [outputs, inputs])? {
-        let y = g.with_output_magnitudes(&y, &matrix);
-        g.op("Add", &[&y, &bias], &[])
-    } else {
-        let weight = g.multiplying(x, |g| g.matrix(&matrix, &[outputs, inputs]))?;
-        let transposed = [("transB", Attr::Int(1))];
-        if g.has_magnitudes(&matrix) {
-            let y = g.op("Gemm", &[&scaled, &weight], &transposed);
-            let y = g.with_output_magnitudes(&y, &matrix);
-            g.op("Add", &[&y, &bias], &[])
-        } else {
-            g.op("Gemm", &[x, &weight, &bias], &transposed)
-        }
+    let y = match special_product(g, x, &matrix, [inputs, outputs])? {
+        Some(y) => g.op("Add", &[&y, &bias], &[]),
+        None => gemm(g, x, &matrix, [inputs, outputs], Some(&bias))?,
     };
     g.add_branches(x, y, &matrix, [outputs, inputs])
+}
+
+/// [`linear`] whose bias is added later, by what reads the product anyway.
+pub(super) fn product(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    name: &str,
+    [inputs, outputs]: [usize; 2],
+) -> Result<Var> {
+    let matrix = format!("{name}.weight");
+    let y = match special_product(g, x, &matrix, [inputs, outputs])? {
+        Some(y) => y,
+        None => gemm(g, x, &matrix, [inputs, outputs], None)?,
+    };
+    g.add_branches(x, y, &matrix, [outputs, inputs])
+}
+
+/// The product with a matrix that is quantised or has magnitudes; `None` for any other.
+fn special_product(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    matrix: &str,
+    [inputs, outputs]: [usize; 2],
+) -> Result<Option<Var>> {
+    let scaled = g.with_input_magnitudes(x, matrix);
+    let y = match g.quantised_product(&scaled, matrix, [outputs, inputs])? {
+        Some(y) => y,
+        None if !g.has_magnitudes(matrix) => return Ok(None),
+        None => {
+            let weight = g.multiplying(x, |g| g.matrix(matrix, &[outputs, inputs]))?;
+            g.op("Gemm", &[&scaled, &weight], &[("transB", Attr::Int(1))])
+        }
+    };
+    Ok(Some(g.with_output_magnitudes(&y, matrix)))
+}
+
+fn gemm(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    matrix: &str,
+    [inputs, outputs]: [usize; 2],
+    bias: Option<&Var>,
+) -> Result<Var> {
+    let weight = g.multiplying(x, |g| g.matrix(matrix, &[outputs, inputs]))?;
+    let inputs: Vec<_> = [x, &weight].into_iter().chain(bias).collect();
+    Ok(g.op("Gemm", &inputs, &[("transB", Attr::Int(1))]))
 }
 
 /// [`linear`] multiplied in fp32 by `gate`, `[outputs]`, if there is one.
@@ -75,10 +110,40 @@ pub(super) fn rms_norm(g: &mut GraphBuilder<'_>, x: &Var, name: &str, width: usi
     Ok(g.op("RMSNormalization", &[x, &weight], &attrs))
 }
 
+/// RMS norm of `x + bias`, `[S, width]`, over the last axis, in one operation.
+pub(super) fn biased_rms_norm(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    [norm, bias]: [&str; 2],
+    width: usize,
+    eps: f32,
+) -> Result<Var> {
+    let weight = g.weight(&format!("{norm}.weight"), &[width])?;
+    // to the operation, the bias is what each of S samples of one row adds
+    let bias = g.weight(&format!("{bias}.bias"), &[width])?;
+    let bias = reshape(g, &bias, &[1, width as i64]);
+    let x = reshape(g, x, &[-1, 1, width as i64]);
+    let eps = [("epsilon", Attr::Float(eps))];
+    Ok(g.contrib("SkipSimplifiedLayerNormalization", &[&x, &bias, &weight], &eps))
+}
+
 /// Layer norm over the last axis; scale and shift may be computed values.
 pub(super) fn layer_norm(g: &mut GraphBuilder<'_>, x: &Var, scale: &Var, shift: &Var, eps: f32) -> Var {
     let attrs = [("axis", Attr::Int(-1)), ("epsilon", Attr::Float(eps)), ("stash_type", Attr::Int(1))];
     g.op("LayerNormalization", &[x, scale, shift], &attrs)
+}
+
+/// The sum of `x`, `y` and a bias, and the layer norm of it over the last axis, in one operation.
+pub(super) fn added_norm(
+    g: &mut GraphBuilder<'_>,
+    [x, y, bias]: [&Var; 3],
+    [scale, shift]: [&Var; 2],
+    eps: f32,
+) -> [Var; 2] {
+    let inputs = [x, y, scale, shift, bias];
+    let outputs = g.contrib_many("SkipLayerNormalization", &inputs, 4, &[("epsilon", Attr::Float(eps))]);
+    // mean and deviation are not computed
+    [outputs[3].clone(), outputs[0].clone()]
 }
 
 /// Slightly less than the minimum of GELU.
@@ -90,6 +155,13 @@ pub(super) fn gelu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
         Operators::OnnxRuntime => g.contrib("FastGelu", &[x], &[]),
         Operators::Plain => g.op("Gelu", &[x], &[("approximate", Attr::Str("tanh"))]),
     };
+    g.set_lower_bound(&y, LOWEST_GELU);
+    y
+}
+
+/// GELU of `x + bias` in one operation.
+pub(super) fn biased_gelu(g: &mut GraphBuilder<'_>, x: &Var, bias: &Var) -> Var {
+    let y = g.contrib("FastGelu", &[x, bias], &[]);
     g.set_lower_bound(&y, LOWEST_GELU);
     y
 }

@@ -5,7 +5,8 @@ use crate::core::Result;
 use crate::onnx::{Attr, GraphBuilder, Var};
 use crate::wan::config::TransformerConfig;
 use crate::wan::graphs::layers::{
-    concat, gated_linear, gelu, layer_norm, linear, reshape, rms_norm, slice, squeeze, unsqueeze,
+    added_norm, biased_gelu, biased_rms_norm, concat, gated_linear, gelu, layer_norm, linear, product,
+    reshape, rms_norm, slice, squeeze, unsqueeze,
 };
 use crate::wan::graphs::parts;
 use crate::wan::graphs::rotary::Rotary;
@@ -17,6 +18,8 @@ pub(super) struct Rows<'c> {
     /// Number of rows in each segment, `[2]`.
     pub(super) split: Option<Var>,
     pub(super) one: Var,
+    /// Whether norms add what is pending in the residual stream.
+    fuses: bool,
 }
 
 impl<'c> Rows<'c> {
@@ -27,7 +30,8 @@ impl<'c> Rows<'c> {
         split: Option<Var>,
     ) -> Self {
         let one = g.in_fp32(|g| g.scalar(1.0));
-        Self { config, segments: segments.count(), split, one }
+        let fuses = g.fuses_norms() && split.is_none();
+        Self { config, segments: segments.count(), split, one, fuses }
     }
 
     /// The gate vector `index`, if it is the same for all rows.
@@ -48,6 +52,52 @@ pub(super) struct Shared<'c> {
     pub(super) rotary: Rotary,
 }
 
+/// The residual stream, in fp32.
+pub(super) struct Stream {
+    /// The sum so far, `[S, width]`.
+    sum: Var,
+    /// What the next norm adds to it, in one operation with the norm.
+    pending: Option<Pending>,
+}
+
+/// A product that is not in the residual stream yet, in fp32 and with its gate.
+struct Pending {
+    product: Var,
+    /// `[width]`.
+    bias: Var,
+}
+
+impl From<Var> for Stream {
+    fn from(sum: Var) -> Self {
+        Self { sum, pending: None }
+    }
+}
+
+impl Stream {
+    /// What was computed last.
+    fn newest(&self) -> &Var {
+        self.pending.as_ref().map_or(&self.sum, |pending| &pending.product)
+    }
+
+    /// The sum alone.
+    fn settled(self, g: &mut GraphBuilder<'_>) -> Var {
+        let Some(Pending { product, bias }) = self.pending else { return self.sum };
+        let product = g.op("Add", &[&product, &bias], &[]);
+        g.op("Add", &[&self.sum, &product], &[])
+    }
+
+    /// The sum, and its layer norm in fp32.
+    fn normed(self, g: &mut GraphBuilder<'_>, scale: &Var, shift: &Var, eps: f32) -> [Var; 2] {
+        let Some(Pending { product, bias }) = self.pending else {
+            let normed = layer_norm(g, &self.sum, scale, shift, eps);
+            return [self.sum, normed];
+        };
+        added_norm(g, [&self.sum, &product, &bias], [scale, shift], eps)
+    }
+}
+
+/// A block: the residual stream behind it. Nothing is pending at its ends, so that blocks with graphs of their own compute
+/// the same numbers.
 pub(super) fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, layer: usize) -> Result<Var> {
     let Shared { rows, .. } = shared;
     let (config, width) = (rows.config, rows.config.width());
@@ -55,24 +105,24 @@ pub(super) fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, laye
     // shift_msa, scale_msa, gate_msa, c_shift, c_scale, c_gate
     let mut tables = modulation(g, &format!("{base}.scale_shift_table"), &shared.timestep, 6, rows)?;
 
-    let h = modulated_norm(g, x, &tables, [0, 1], rows);
+    let [x, h] = modulated_norm(g, x.clone().into(), &tables, [0, 1], rows);
     let attention = format!("{base}.attn1");
     let q = query_or_key(g, &h, &attention, "q", config)?;
     let k = query_or_key(g, &h, &attention, "k", config)?;
     let v = value(g, &h, &attention, config)?;
     let (q, k) = (shared.rotary.apply(g, &q, width), shared.rotary.apply(g, &k, width));
     let h = attend(g, [&q, &k, &v], config);
-    let h = gated_linear(g, &h, &format!("{attention}.to_out.0"), [width, width], rows.gate(&tables, 2))?;
-    let x = residual(g, x, &h, &tables, 2, rows);
+    let stream = added(g, x, &h, &format!("{attention}.to_out.0"), Some(Gate(&tables, 2)), rows)?;
 
-    let h = if config.cross_attn_norm {
-        g.in_fp32(|g| -> Result<_> {
+    let [x, h] = if config.cross_attn_norm {
+        let [scale, shift] = g.in_fp32(|g| -> Result<_> {
             let scale = g.weight(&format!("{base}.norm2.weight"), &[width])?;
-            let shift = g.weight(&format!("{base}.norm2.bias"), &[width])?;
-            Ok(layer_norm(g, &x, &scale, &shift, config.eps))
-        })?
+            Ok([scale, g.weight(&format!("{base}.norm2.bias"), &[width])?])
+        })?;
+        stream.normed(g, &scale, &shift, config.eps)
     } else {
-        x.clone()
+        let x = stream.settled(g);
+        [x.clone(), x]
     };
     let h = g.narrow(&h);
     let attention = format!("{base}.attn2");
@@ -84,20 +134,90 @@ pub(super) fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, laye
         |g: &mut GraphBuilder<'_>, x: &Var| g.op("Gather", &[x, &text_index], &[("axis", Attr::Int(1))]);
     let (k, v) = (every_row(g, &k), every_row(g, &v));
     let h = attend(g, [&q, &k, &v], config);
-    let h = linear(g, &h, &format!("{attention}.to_out.0"), [width, width])?;
-    let h = g.widen(&h);
-    let x = g.op("Add", &[&x, &h], &[]);
+    let stream = added(g, x, &h, &format!("{attention}.to_out.0"), None, rows)?;
 
     // once in a block, so that a cancelled run ends with the block
-    tables[0][3] = g.once_computed(&tables[0][3], &x);
-    let h = modulated_norm(g, &x, &tables, [3, 4], rows);
-    let h = parts::by_rows(g, &h, |g, h| {
-        let h = linear(g, h, &format!("{base}.ffn.net.0.proj"), [width, config.ffn_dim])?;
-        let h = gelu(g, &h);
-        let down = format!("{base}.ffn.net.2");
-        gated_linear(g, &h, &down, [config.ffn_dim, width], rows.gate(&tables, 5))
+    tables[0][3] = g.once_computed(&tables[0][3], stream.newest());
+    let [x, h] = modulated_norm(g, stream, &tables, [3, 4], rows);
+    feed_forward(g, x, &h, &format!("{base}.ffn.net"), &tables, rows)
+}
+
+/// The vectors of a gate: an index into the tables of the segments.
+struct Gate<'t>(&'t [Vec<Var>], usize);
+
+/// Adds the `Linear` called `name` of `h` to the residual stream `x`.
+fn added(
+    g: &mut GraphBuilder<'_>,
+    x: Var,
+    h: &Var,
+    name: &str,
+    gate: Option<Gate<'_>>,
+    rows: &Rows<'_>,
+) -> Result<Stream> {
+    let width = rows.config.width();
+    if rows.fuses {
+        let h = product(g, h, name, [width, width])?;
+        return pending(g, x, &h, name, gate, rows);
+    }
+    match gate {
+        Some(Gate(tables, index)) => {
+            let h = gated_linear(g, h, name, [width, width], rows.gate(tables, index))?;
+            Ok(residual(g, &x, &h, tables, index, rows).into())
+        }
+        None => {
+            let h = linear(g, h, name, [width, width])?;
+            let h = g.widen(&h);
+            Ok(g.op("Add", &[&x, &h], &[]).into())
+        }
+    }
+}
+
+/// The residual stream to which the product `h` with the matrix of `name` will be added.
+fn pending(
+    g: &mut GraphBuilder<'_>,
+    sum: Var,
+    h: &Var,
+    name: &str,
+    gate: Option<Gate<'_>>,
+    rows: &Rows<'_>,
+) -> Result<Stream> {
+    let h = g.widen(h);
+    let bias = g.in_fp32(|g| g.weight(&format!("{name}.bias"), &[rows.config.width()]))?;
+    let gate = gate.and_then(|Gate(tables, index)| rows.gate(tables, index));
+    let mut gated = |value: Var| match gate {
+        Some(gate) => g.op("Mul", &[&value, gate], &[]),
+        None => value,
+    };
+    let (product, bias) = (gated(h), gated(bias));
+    Ok(Stream { sum, pending: Some(Pending { product, bias }) })
+}
+
+fn feed_forward(
+    g: &mut GraphBuilder<'_>,
+    x: Var,
+    h: &Var,
+    name: &str,
+    tables: &[Vec<Var>],
+    rows: &Rows<'_>,
+) -> Result<Var> {
+    let (width, inner) = (rows.config.width(), rows.config.ffn_dim);
+    let (up, down) = (format!("{name}.0.proj"), format!("{name}.2"));
+    let h = parts::by_rows(g, h, |g, h| {
+        let h = widened(g, h, &up, [width, inner])?;
+        gated_linear(g, &h, &down, [inner, width], rows.gate(tables, 5))
     })?;
-    Ok(residual(g, &x, &h, &tables, 5, rows))
+    Ok(residual(g, &x, &h, tables, 5, rows))
+}
+
+/// The `Linear` called `name` and GELU.
+fn widened(g: &mut GraphBuilder<'_>, h: &Var, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Var> {
+    if g.fuses_norms() {
+        let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
+        let h = product(g, h, name, [inputs, outputs])?;
+        return Ok(biased_gelu(g, &h, &bias));
+    }
+    let h = linear(g, h, name, [inputs, outputs])?;
+    Ok(gelu(g, &h))
 }
 
 /// Projection and RMS norm over the whole width: `[1, S, width]`.
@@ -109,8 +229,14 @@ fn query_or_key(
     config: &TransformerConfig,
 ) -> Result<Var> {
     let width = config.width();
-    let y = linear(g, x, &format!("{attention}.to_{which}"), [width, width])?;
-    let y = rms_norm(g, &y, &format!("{attention}.norm_{which}"), width, config.eps)?;
+    let (matrix, norm) = (format!("{attention}.to_{which}"), format!("{attention}.norm_{which}"));
+    if g.fuses_norms() {
+        let y = product(g, x, &matrix, [width, width])?;
+        let y = biased_rms_norm(g, &y, [&norm, &matrix], width, config.eps)?;
+        return Ok(reshape(g, &y, &[1, -1, width as i64]));
+    }
+    let y = linear(g, x, &matrix, [width, width])?;
+    let y = rms_norm(g, &y, &norm, width, config.eps)?;
     Ok(unsqueeze(g, &y, 0))
 }
 
@@ -151,19 +277,29 @@ pub(super) fn modulation(
     Ok((0..rows.segments as i64).map(|index| segment(g, index)).collect())
 }
 
-/// `LN(x) * (1 + scale) + shift` with each segment's own vectors, from fp32 to the compute type.
+/// The residual stream, and its `LN(x) * (1 + scale) + shift` with each segment's own vectors, in the compute type.
 pub(super) fn modulated_norm(
     g: &mut GraphBuilder<'_>,
-    x: &Var,
+    stream: Stream,
     tables: &[Vec<Var>],
     [shift, scale]: [usize; 2],
     rows: &Rows<'_>,
-) -> Var {
-    let y = per_segment(g, x, rows, |g, x, segment| {
-        let scale = g.op("Add", &[&tables[segment][scale], &rows.one], &[]);
-        layer_norm(g, x, &scale, &tables[segment][shift], rows.config.eps)
-    });
-    g.narrow(&y)
+) -> [Var; 2] {
+    let eps = rows.config.eps;
+    let factor =
+        |g: &mut GraphBuilder<'_>, segment: usize| g.op("Add", &[&tables[segment][scale], &rows.one], &[]);
+    let [x, y] = if rows.split.is_some() {
+        let x = stream.settled(g);
+        let y = per_segment(g, &x, rows, |g, x, segment| {
+            let scale = factor(g, segment);
+            layer_norm(g, x, &scale, &tables[segment][shift], eps)
+        });
+        [x, y]
+    } else {
+        let scale = factor(g, 0);
+        stream.normed(g, &scale, &tables[0][shift], eps)
+    };
+    [x, g.narrow(&y)]
 }
 
 /// `x + h` in fp32. If each segment has its own gate, `h` is multiplied by it here; else [`Shared::gate`] was applied.

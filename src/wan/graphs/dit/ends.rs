@@ -148,7 +148,7 @@ pub(super) fn text_embedding(
 /// Declares the output: the velocity, of the tokens behind the last block.
 pub(super) fn head(
     g: &mut GraphBuilder<'_>,
-    x: &Var,
+    x: Var,
     embedding: &Var,
     grid: &Var,
     rows: &Rows<'_>,
@@ -156,7 +156,7 @@ pub(super) fn head(
     let config = rows.config;
     let embedding = unsqueeze(g, embedding, 1);
     let tables = modulation(g, "scale_shift_table", &embedding, 2, rows)?;
-    let x = modulated_norm(g, x, &tables, [0, 1], rows);
+    let [_, x] = modulated_norm(g, x.into(), &tables, [0, 1], rows);
     let patch: usize = config.patch_size.iter().product();
     let x = linear(g, &x, "proj_out", [config.width(), config.channels_out() * patch])?;
     let x = g.widen(&x);
