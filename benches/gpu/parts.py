@@ -12,6 +12,8 @@ import numpy
 from PIL import Image
 from safetensors.numpy import load_file
 
+from change import change
+
 HERE = pathlib.Path(__file__).resolve().parent
 SETTINGS = [
     # model, size, frames, blocks of the whole model
@@ -314,4 +316,5 @@ ALL = {
     "memory": memory,
     "forms": forms,
     "streaming": streaming,
+    "change": change,
 }

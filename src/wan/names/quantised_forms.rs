@@ -286,8 +286,9 @@ pub(super) fn refuse_quantised(weights: &Weights) -> Result<()> {
 
 /// Fails for a component of Wan whose first query matrix has another name or type than any that is known.
 pub(super) fn refuse_unknown(weights: &Weights) -> Result<()> {
-    let is_query =
-        |name: &&str| QUERIES.iter().any(|module| name.contains(module)) && !name.ends_with(".bias");
+    let is_query = |name: &&str| {
+        QUERIES.iter().any(|module| name.contains(module)) && name.rsplit('.').next() != Some("bias")
+    };
     let Some(name) = weights.names().find(is_query) else { return Ok(()) };
     if name.ends_with(".weight") {
         // of a type that is not used

@@ -66,7 +66,8 @@ fn labels(range: TimeRange, job: Option<&JobTrack>, width: f32) -> Vec<(Secs, St
     let origin = job.filter(is_seen).map_or(range.to, |job| job.began);
     let most = f64::from((width / APART).max(1.0));
     let least = range.seconds().0 / most;
-    let step = STEPS.into_iter().find(|step| *step >= least).unwrap_or(86400.0 * (least / 86400.0).ceil());
+    let step =
+        STEPS.into_iter().find(|step| *step >= least).unwrap_or_else(|| 86400.0 * (least / 86400.0).ceil());
     let first = ((range.from.0 - origin.0) / step).ceil();
     let count = ((range.to.0 - origin.0) / step).floor() - first;
     // a range of a broken clock has no labels rather than millions
