@@ -91,11 +91,11 @@ fn resumed_plan(
             return Ok((earlier, None));
         }
         let steps = header.steps;
-        warning = warning.or(Some(format!(
+        warning.get_or_insert_with(|| format!(
             "The {steps} saved steps were computed with weights that do not fit into the free memory of {} any more. The \
              job starts again with weights rounded to int8",
             planned.device
-        )));
+        ));
     }
     Ok((planned, warning))
 }
@@ -109,8 +109,8 @@ mod tests {
 
     const ROUNDED: RoundedParts = RoundedParts { text_encoder: false, transformer: true };
 
-    fn key(compute: &ComputePlan) -> Result<StateKey> {
-        Ok(StateKey { hash: "of this job".to_owned(), rounded: compute.rounded_parts() })
+    fn key(compute: &ComputePlan) -> StateKey {
+        StateKey { hash: "of this job".to_owned(), rounded: compute.rounded_parts() }
     }
 
     #[test]
@@ -120,9 +120,10 @@ mod tests {
         let wide = ComputePlan::on(Provider::Cuda, None, PrecisionChoice::Auto, &checkpoint).unwrap();
         let rounded = wide.with_rounded_parts(ROUNDED);
         assert_eq!((wide.rounded_parts(), rounded.rounded_parts()), (RoundedParts::default(), ROUNDED));
-        let saved = |compute| StateHeader { key: key(compute).unwrap(), steps: 7 };
+        let saved = |compute| StateHeader { key: key(compute), steps: 7 };
         let resumed = |planned: &ComputePlan, saved: &[StateHeader], fits| {
-            let (plan, warning) = resumed_plan(planned.clone(), saved, key, |_| Ok(fits)).unwrap();
+            let (plan, warning) =
+                resumed_plan(planned.clone(), saved, |plan| Ok(key(plan)), |_| Ok(fits)).unwrap();
             (plan.rounded_parts(), warning)
         };
         // more is free than at the start, and less

@@ -161,6 +161,17 @@ pub(super) struct Panels {
     pub(super) sweep: SweepPanel,
 }
 
+impl Panels {
+    /// The panels with the rows and results that were selected in the last session.
+    fn with_selection(window: &WindowState) -> Self {
+        Self {
+            queue: QueuePanel::with_selection(window.selected_jobs.clone()),
+            gallery: GalleryPanel::with_selection(window.selected_results.clone()),
+            ..Self::default()
+        }
+    }
+}
+
 /// Starts the worker of the window, which wakes it for events.
 fn start_worker(ctx: &Context, data_dir: &Path, settings: &Settings, monitor: &Monitor) -> Result<Worker> {
     let options = WorkerOptions::new("the window", Scope::Everything).settled(settings);
@@ -242,14 +253,9 @@ impl App {
         if let Some(video) = state.window.video.clone() {
             state.player.open(video, None, Instant::now());
         }
-        let panels = Panels {
-            queue: QueuePanel::with_selection(state.window.selected_jobs.clone()),
-            gallery: GalleryPanel::with_selection(state.window.selected_results.clone()),
-            ..Panels::default()
-        };
         Ok(Self {
+            panels: Panels::with_selection(&state.window),
             state,
-            panels,
             layout,
             palette: None,
             shortcut_list: None,
@@ -332,8 +338,8 @@ impl App {
             return Vec::new();
         }
         let has_dialog = ctx.memory(|memory| memory.top_modal_layer().is_some());
-        let taken =
-            panel_keys::taken(ctx, self.panels.queue.has_keyboard(), self.panels.gallery.has_keyboard());
+        let have_keyboard = [self.panels.queue.has_keyboard(), self.panels.gallery.has_keyboard()];
+        let taken = panel_keys::taken(ctx, have_keyboard);
         let is_excluded = |command: Command, shortcut: &KeyboardShortcut| {
             has_dialog && !command.is_of_window() || taken.contains(shortcut)
         };
@@ -468,7 +474,7 @@ impl eframe::App for App {
 
     fn raw_input_hook(&mut self, _ctx: &Context, input: &mut egui::RawInput) {
         // the window's own backend does not know it on every system
-        input.system_theme = input.system_theme.or(self.system_theme.get());
+        input.system_theme = input.system_theme.or_else(|| self.system_theme.get());
     }
 
     fn auto_save_interval(&self) -> Duration {

@@ -20,11 +20,11 @@ pub(super) fn all() -> [PanelKeys; 2] {
     ]
 }
 
-/// The keys that a row of the queue or a result of the gallery takes now.
-pub(super) fn taken(ctx: &Context, in_queue: bool, in_gallery: bool) -> Vec<KeyboardShortcut> {
+/// The keys that a row of the queue or a result of the gallery takes now, by which of the two has the keyboard.
+pub(super) fn taken(ctx: &Context, have_keyboard: [bool; 2]) -> Vec<KeyboardShortcut> {
     // what was drawn with the keyboard may be hidden since
     let has_focus = ctx.memory(|memory| memory.focused().is_some());
-    let panels = all().into_iter().zip([in_queue, in_gallery]);
+    let panels = all().into_iter().zip(have_keyboard);
     let active = panels.filter(|(_, has_keyboard)| *has_keyboard && has_focus);
     active.flat_map(|(panel, _)| panel.keys).map(|(shortcut, _)| shortcut).collect()
 }

@@ -98,7 +98,7 @@ impl<'a> Network<'a> {
         cancel: &CancelToken,
     ) -> Result<AnySession> {
         match &self.source {
-            Source::Built(graph) => Session::load(runtime, graph, options, cancel).map(AnySession::Whole),
+            Source::Built(graph) => Session::load(runtime, graph, options, cancel).map(AnySession::whole),
             Source::Streamed(chain) => StreamedSession::load(runtime, chain, options, cancel)
                 .map(|session| AnySession::Streamed(Box::new(session))),
             Source::Exported(graph, output) => Session::open(
@@ -107,7 +107,7 @@ impl<'a> Network<'a> {
                 options,
                 cancel,
             )
-            .map(AnySession::Whole)
+            .map(AnySession::whole)
             .map_err(|error| exported_error(error, graph, options.device.provider)),
         }
     }

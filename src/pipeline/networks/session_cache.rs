@@ -27,12 +27,17 @@ impl SessionKey {
 /// A network that is loaded.
 pub(super) enum AnySession {
     /// With all its weights.
-    Whole(Session),
+    Whole(Box<Session>),
     /// With the weights of a few blocks.
     Streamed(Box<StreamedSession>),
 }
 
 impl AnySession {
+    /// The network of `session`.
+    pub(super) fn whole(session: Session) -> Self {
+        Self::Whole(Box::new(session))
+    }
+
     /// Where its nodes run, if its provider may leave some to others.
     pub(super) fn placement(&self) -> Option<&Placement> {
         match self {
@@ -74,7 +79,7 @@ impl LoadedSession {
     /// The same, without its place in the cache.
     pub(super) fn into_whole(self) -> Result<Session> {
         match self.session {
-            AnySession::Whole(session) => Ok(session),
+            AnySession::Whole(session) => Ok(*session),
             AnySession::Streamed(_) => Err(in_parts(self.component)),
         }
     }

@@ -139,7 +139,7 @@ pub(super) fn block(g: &mut GraphBuilder<'_>, x: &Var, shared: &Shared<'_>, laye
     // once in a block, so that a cancelled run ends with the block
     tables[0][3] = g.once_computed(&tables[0][3], stream.newest());
     let [x, h] = modulated_norm(g, stream, &tables, [3, 4], rows);
-    feed_forward(g, x, &h, &format!("{base}.ffn.net"), &tables, rows)
+    feed_forward(g, &x, &h, &format!("{base}.ffn.net"), &tables, rows)
 }
 
 /// The vectors of a gate: an index into the tables of the segments.
@@ -159,17 +159,13 @@ fn added(
         let h = product(g, h, name, [width, width])?;
         return pending(g, x, &h, name, gate, rows);
     }
-    match gate {
-        Some(Gate(tables, index)) => {
-            let h = gated_linear(g, h, name, [width, width], rows.gate(tables, index))?;
-            Ok(residual(g, &x, &h, tables, index, rows).into())
-        }
-        None => {
-            let h = linear(g, h, name, [width, width])?;
-            let h = g.widen(&h);
-            Ok(g.op("Add", &[&x, &h], &[]).into())
-        }
+    if let Some(Gate(tables, index)) = gate {
+        let h = gated_linear(g, h, name, [width, width], rows.gate(tables, index))?;
+        return Ok(residual(g, &x, &h, tables, index, rows).into());
     }
+    let h = linear(g, h, name, [width, width])?;
+    let h = g.widen(&h);
+    Ok(g.op("Add", &[&x, &h], &[]).into())
 }
 
 /// The residual stream to which the product `h` with the matrix of `name` will be added.
@@ -194,7 +190,7 @@ fn pending(
 
 fn feed_forward(
     g: &mut GraphBuilder<'_>,
-    x: Var,
+    x: &Var,
     h: &Var,
     name: &str,
     tables: &[Vec<Var>],
@@ -206,7 +202,7 @@ fn feed_forward(
         let h = widened(g, h, &up, [width, inner])?;
         gated_linear(g, &h, &down, [inner, width], rows.gate(tables, 5))
     })?;
-    Ok(residual(g, &x, &h, tables, 5, rows))
+    Ok(residual(g, x, &h, tables, 5, rows))
 }
 
 /// The `Linear` called `name` and GELU.
