@@ -404,7 +404,7 @@ mod tests {
         };
         let prepack = |second| [TextEncoder, Transformer].map(|id| on(second).of(id).prepack);
         assert_eq!(prepack(9), [Prepack::Packed; 2]);
-        assert_eq!(prepack(8), [Prepack::Packed, Prepack::InPlace]);
+        assert_eq!(prepack(8), [Prepack::Packed, Prepack::Streamed]);
         // 9 GiB compute while 9 stay
         let kept = |second| on(second).kept_on_second_beside(Transformer);
         assert_eq!([kept(24), kept(23)], [Bytes(9 * GIB), Bytes(0)]);
