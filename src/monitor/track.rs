@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_of_a_device_is_told_from_main_memory() {
+    fn device_and_main_memory_have_forecasts_of_their_own() {
         let stage = StageForecast {
             stage: Stage::Decode,
             operations: None,

@@ -1,4 +1,4 @@
-//! Pictures of the pages.
+//! Images of the pages.
 
 use std::collections::BTreeMap;
 use std::path::Path;
