@@ -284,7 +284,7 @@ fn repacked_weights_follow_the_memory_of_the_card() {
     assert_eq!(beside(values * 3).repack.transformer, RepackTarget::Int8);
 }
 
-/// TensorRT for RTX builds no engine with fp8 for a card of 8.6; CUDA dequantises such weights.
+/// `TensorRT` for RTX builds no engine with fp8 for a card of 8.6; CUDA dequantises such weights.
 #[test]
 fn fp8_weights_are_refused_for_a_card_without_fp8() {
     let dir = tempfile::tempdir().unwrap();

@@ -200,7 +200,6 @@ mod tests {
         }
     }
 
-    #[expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
     #[test]
     fn the_theme_of_the_desktop_is_heard_and_its_changes_too() {
         let Some(bus) = SessionBus::start() else { return };
@@ -232,7 +231,6 @@ mod tests {
         drop(theme);
     }
 
-    #[expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
     #[test]
     fn without_a_bus_no_theme_is_known() {
         let nowhere = Some("unix:path=/nonexistent/bus".to_owned());
