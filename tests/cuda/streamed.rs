@@ -79,7 +79,7 @@ fn the_memory_of_streamed_weights_is_forecast() {
             assert!(measured.streamed > 0, "{dtype} {clip:?}");
             let share = measured.share();
             assert!(
-                (0.70..0.95).contains(&share),
+                (0.65..0.95).contains(&share),
                 "{dtype} {clip:?}: {share} of {} MiB",
                 measured.forecast / MIB
             );
