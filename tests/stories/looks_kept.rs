@@ -1,6 +1,7 @@
 //! Theme, layout and form survive a restart, and the window fits screens of every density.
 
-use eframe::egui::vec2;
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Key, Modifiers, vec2};
 use wandeck::jobs::EndStatus;
 
 use crate::common;
@@ -67,4 +68,44 @@ fn at_twice_the_density_everything_is_within_reach() {
         window.wait_for_ends(1);
         assert_eq!(window.ends(), [EndStatus::Done]);
     }
+}
+
+#[test]
+fn a_shortcut_of_ones_own_survives_a_restart() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    let press = |window: &mut Window| window.press(Modifiers::COMMAND | Modifiers::ALT, Key::F9);
+    window.command("Keyboard shortcuts");
+    window.click_when_there("Change the shortcut of Undo");
+    press(&mut window);
+    window.wait("it is changed", |window| window.has_button("Reset the shortcut of Undo"));
+    let kept = data_dir.path().join("shortcuts.ron");
+    window.wait("the shortcut is kept", |_| {
+        std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("F9"))
+    });
+    window.close();
+
+    let mut window = Window::open(data_dir.path());
+    let before = window.number("Steps");
+    window.set_number("Steps", "7");
+    assert_ne!(window.number("Steps"), before);
+    press(&mut window);
+    window.wait("the change is taken back", |window| window.number("Steps") == before);
+}
+
+#[test]
+fn the_rows_of_the_monitor_survive_a_restart() {
+    let data_dir = common::fresh_data_dir();
+    let mut window = Window::open(data_dir.path());
+    window.click_when_there("Rows");
+    window.wait("the menu", |window| window.has_control(Role::CheckBox, "Page faults"));
+    window.control(Role::CheckBox, "Page faults").click();
+    window.wait_for("Page faults 0 /s");
+    let kept = data_dir.path().join("window.ron");
+    window.wait("the rows are kept", |_| {
+        std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("page_faults"))
+    });
+    window.close();
+    let mut window = Window::open(data_dir.path());
+    window.wait_for("Page faults 0 /s");
 }

@@ -22,14 +22,17 @@ mod export_trace;
 mod fetched_model;
 mod first_video;
 mod idle_verify;
+mod image_by_drop;
 mod keyboard_only;
 mod looks_kept;
+mod models_on_disk;
 mod nothing_moves;
 mod other_program;
 mod out_of_memory;
 mod overlay;
 #[cfg(target_os = "linux")]
 mod portal;
+mod preset_applied;
 mod presets;
 mod queue_order;
 mod quit;

@@ -115,6 +115,11 @@ impl Window {
         self.harness.query_all_by_role_and_label(Role::Button, label).next().is_some()
     }
 
+    /// Whether there is a control with this role and label.
+    pub(crate) fn has_control(&self, role: Role, label: &str) -> bool {
+        self.harness.query_all_by_role_and_label(role, label).next().is_some()
+    }
+
     /// The one control with this role and label.
     pub(crate) fn control<'a>(&'a self, role: Role, label: &'a str) -> Node<'a> {
         self.harness.get_by_role_and_label(role, label)
