@@ -47,10 +47,12 @@ impl Dialogs {
         &mut self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &zbus::Connection,
-        _parent: &str,
+        parent: &str,
         title: &str,
         options: HashMap<String, OwnedValue>,
     ) -> OwnedObjectPath {
+        // of X11 or Wayland, or empty for a window without a place on the screen
+        assert!(parent.is_empty() || parent.contains(':'), "{parent}");
         let sender = header.sender().unwrap().to_string();
         drop(header);
         let token = options.into_iter().find(|(key, _)| key == "handle_token").unwrap().1;
