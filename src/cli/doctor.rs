@@ -12,6 +12,7 @@ use super::{ExitCode, Places};
 use crate::attempt::run_job;
 use crate::core::{
     Bytes, CancelToken, Draft, Error, FIRST_DEVICE, Faults, Kind, Outcome, Resolution, Result, counted,
+    has_fast_int8,
 };
 use crate::engine::runtime::{self, Runtime};
 use crate::engine::{self, ProviderStatus};
@@ -83,7 +84,7 @@ fn bundle(file: &Path, places: &Places, common: &Common) -> Result<ExitCode> {
 
 fn system() -> Diagnosis {
     let cores = available_parallelism().map_or(1, usize::from);
-    let int8 = if engine::has_fast_int8() { "" } else { " without VNNI (int8 saves memory but no time)" };
+    let int8 = if has_fast_int8() { "" } else { " without VNNI (int8 saves memory but no time)" };
     let machine = format!("{} on {}, {cores} cores{int8}", std::env::consts::OS, std::env::consts::ARCH);
     match monitor::free() {
         Some(free) if free < LITTLE_MEMORY => Diagnosis::warning(

@@ -24,6 +24,7 @@ mod open_file;
 mod outcome;
 mod percent;
 mod plain_path;
+mod processor;
 mod progress;
 mod quantisation;
 mod regular_file;
@@ -59,6 +60,7 @@ pub use open_file::is_at;
 pub use outcome::{Check, Outcome, StageTime, StepCacheRecord};
 pub use percent::percent_encoded;
 pub use plain_path::is_plain_path;
+pub use processor::{clips_signed_int8, has_fast_int8};
 pub use progress::{Progress, StageEstimate};
 pub use quantisation::Quantisation;
 pub use regular_file::{

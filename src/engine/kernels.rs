@@ -70,6 +70,7 @@ const CPU: &[Row] = &[
     row(&["ReduceMax", "ReduceMin", "Pad"], &[F32, I32, I64, I8, U8]),
     row(&["Neg"], &[F32, I32, I64, I8]),
     row(&["Resize"], &[F32, I32, I8, U8]),
+    row(&["BitwiseXor"], &[I8]),
     row(&["MatMulIntegerToFloat"], &[U8, I8]),
     row(&["MatMulNBits"], &[F32]),
     Row { ops: &["DequantizeLinear"], inputs: &[U8, I8, I32, F8E4M3, F8E5M2], outputs: &[F32, F16] },

@@ -10,7 +10,6 @@ mod kernels;
 mod memory;
 mod ort_error;
 mod placement;
-mod processor;
 mod provider;
 pub mod runtime;
 mod session;
@@ -24,7 +23,6 @@ pub use in_place::StateTensor;
 pub use kernels::check_kernels;
 pub use memory::{Arena, Prepack};
 pub use placement::{PlacedNode, Placement};
-pub use processor::has_fast_int8;
 pub use provider::{
     Device, Plugin, PluginOrigin, ProviderSelection, ProviderStatus, Unavailable, candidates, chosen_device,
     device_id, nvidia_devices, providers, select_provider,

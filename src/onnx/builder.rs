@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::adapter::ActiveAdapter;
 use super::compute_type::ComputeType;
+use super::int8::RoundedRows;
 use super::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
@@ -89,7 +90,9 @@ pub struct GraphBuilder<'w> {
     pub(super) views: HashMap<(String, Vec<usize>), Var>,
     pub(super) casts: HashMap<(Var, Dtype), Var>,
     /// Activations rounded to 8 bits, each with its scales.
-    pub(super) rounded: HashMap<Var, (Var, Var)>,
+    pub(super) rounded: HashMap<Var, RoundedRows>,
+    /// Whether int8 matrices are multiplied as unsigned ones, because the processor clips sums of signed products.
+    pub(super) clips_signed_int8: bool,
     /// The value that the next matrix is multiplied with; see [`Self::multiplying`].
     pub(super) multiplied: Option<Var>,
     /// Known lower bounds of values.
@@ -117,6 +120,7 @@ impl<'w> GraphBuilder<'w> {
             views: HashMap::new(),
             casts: HashMap::new(),
             rounded: HashMap::new(),
+            clips_signed_int8: crate::core::clips_signed_int8(),
             multiplied: None,
             lower_bounds: HashMap::new(),
             renames: HashMap::new(),

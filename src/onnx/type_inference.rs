@@ -49,10 +49,11 @@ enum Out {
 
 /// Type constraints and output type of an operator; `None` for operators that no graph here uses.
 fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
-    use Dtype::{F32, I8, I64, U8};
+    use Dtype::{F32, I64, U8};
     use Slot::{Any, Is, T, U};
     Some(match op {
         "Add"
+        | "BitwiseXor"
         | "Clip"
         | "Concat"
         | "Conv"
@@ -94,7 +95,7 @@ fn rule(op: &str) -> Option<(&'static [Slot], Out)> {
         "DequantizeLinear" => (&[T, U, T], Out::U),
         "QuantizeLinear" => (&[T, T, U], Out::U),
         "MatMulNBits" => (&[Is(F32), Is(U8), Is(F32)], Out::Is(F32)),
-        "MatMulIntegerToFloat" => (&[Is(U8), Is(I8), Is(F32), Is(F32), Is(U8)], Out::Is(F32)),
+        "MatMulIntegerToFloat" => (&[Is(U8), Any, Is(F32), Is(F32), Is(U8)], Out::Is(F32)),
         _ => return None,
     })
 }

@@ -158,7 +158,7 @@ pub(super) fn report(job: PreparedJob<'_>, data_dir: &Path) -> Result<(Preflight
         keeps_sessions: memory.keeps_sessions,
         disk_space: &disk_space,
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        has_fast_int8: crate::engine::has_fast_int8(),
+        has_fast_int8: crate::core::has_fast_int8(),
         provider: compute.device.provider,
         variants: &if limits.suggests_quantised { variants(work, data_dir) } else { Vec::new() },
         suggests_quantised: limits.suggests_quantised,

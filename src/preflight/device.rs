@@ -7,10 +7,10 @@
 use std::iter;
 
 use super::check::memory_finding_with_fixes;
+use super::device_fit::{DeviceFit, device_fit};
 use super::facts::PreflightFacts;
 use super::fixes::Fit;
 use super::memory_plan::StageCost;
-use super::placement::{Placement, placement};
 use super::size::{ComponentSize, EightBitPart};
 use super::streamed::Ends;
 use super::vae::{Chunk, decoder_chunk, encoder_chunk};
@@ -199,7 +199,7 @@ fn streaming(facts: &PreflightFacts<'_>) -> Option<Finding> {
     if facts.provider != Provider::Cuda {
         return None;
     }
-    let Some((Placement::Streamed(components), _)) = placement(facts) else { return None };
+    let Some((DeviceFit::Streamed(components), _)) = device_fit(facts) else { return None };
     let plan = memory_plan::memory_plan(facts);
     let (text, experts): (Vec<_>, Vec<_>) =
         components.into_iter().partition(|component| *component == ComponentId::TextEncoder);

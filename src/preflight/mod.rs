@@ -4,6 +4,7 @@
 
 mod check;
 mod device;
+mod device_fit;
 mod facts;
 mod fixes;
 #[cfg(test)]
@@ -11,7 +12,6 @@ mod fixes_tests;
 mod history;
 mod memory;
 mod memory_plan;
-mod placement;
 mod report;
 mod size;
 mod streamed;
@@ -22,11 +22,11 @@ mod vae;
 
 pub use check::check;
 pub use device::{DeviceFacts, ValueBytes};
+pub use device_fit::{DeviceFit, device_fit};
 pub use facts::{DiskSpace, MeasuredTime, PreflightFacts};
 pub use fixes::{MemoryShortage, memory_shortage};
 pub use history::{EstimateError, MeasuredRun, estimate_error};
 pub use memory_plan::memory_plan;
-pub use placement::{Placement, placement};
 pub use report::{PreflightReport, StageMemory, TimeEstimate};
 pub use size::{ComponentSize, ModelSize};
 pub use time::{passes, work};

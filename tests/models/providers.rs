@@ -22,6 +22,7 @@ use crate::common;
 
 /// `TensorProto.DataType` of fp32 and bf16.
 const FP32: i64 = 1;
+const FP16: i64 = 10;
 const BF16: i64 = 16;
 /// Bounds of the relative L2 distance from fp32, on models of a few layers. Measured at most: transformers 4.1e-4 in
 /// fp16 and 3.1e-3 in bf16, text encoders 5.0e-4 and 5.3e-3, VAEs 9.2e-4 in fp16.
@@ -250,7 +251,10 @@ fn x_of(inputs: usize) -> Array2<f32> {
 #[test]
 fn repacked_weights_follow_the_memory_of_the_card() {
     let dir = tempfile::tempdir().unwrap();
-    let model = models::open(&common::whole_golden_model("tiny-t2v", dir.path())).unwrap();
+    let mut model = models::open(&common::whole_golden_model("tiny-t2v", dir.path())).unwrap();
+    // in a form that is repacked
+    let gguf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gguf/wan.gguf");
+    model.transformer.weights = Weights::from_files(&[gguf]).unwrap();
     let values: usize =
         model.transformer.weights.iter().map(|(_, info)| info.shape.iter().product::<usize>()).sum();
     let card = |memory: usize| Device {
@@ -411,7 +415,8 @@ fn bf16_graphs_compute_what_fp32_graphs_do() {
             }
             let exact = outputs(&exact);
             let output = &graph.spec.outputs[0].name;
-            let (wide, rounded) = (outputs(&without_bf16(graph, false)), outputs(&without_bf16(graph, true)));
+            let (wide, rounded) =
+                (outputs(&without_halves(graph, false)), outputs(&without_halves(graph, true)));
             let same = distance(&wide[output], &exact[output]);
             let near = distance(&rounded[output], &exact[output]);
             println!("{} {name} bf16: {same:.1e} unrounded, {near:.1e} rounded", model.id);
@@ -421,13 +426,15 @@ fn bf16_graphs_compute_what_fp32_graphs_do() {
     }
 }
 
-/// The graph with every value of type bf16 in fp32, rounded to bf16 before if that is wanted.
-fn without_bf16(graph: &Graph, rounded: bool) -> Graph {
+/// The graph with every value of a 16-bit type in fp32, rounded to that type before if that is wanted.
+fn without_halves(graph: &Graph, rounded: bool) -> Graph {
     let mut graph = graph.clone();
     let inner = graph.model.graph.as_mut().unwrap();
-    let is_cast =
-        |node: &NodeProto| node.op_type.as_deref() == Some("Cast") && node.attribute[0].i == Some(BF16);
-    let pattern = inner.node.iter().find(|node| is_cast(node)).unwrap().clone();
+    let half = |node: &NodeProto| {
+        let to = (node.op_type.as_deref() == Some("Cast")).then(|| node.attribute[0].i)?;
+        to.filter(|to| [FP16, BF16].contains(to))
+    };
+    let pattern = inner.node.iter().find(|node| half(node).is_some()).unwrap().clone();
     let cast = |from: &str, to: &str, dtype: i64| {
         let mut node = pattern.clone();
         (node.input[0], node.output[0], node.name) = (from.to_owned(), to.to_owned(), Some(to.to_owned()));
@@ -446,11 +453,11 @@ fn without_bf16(graph: &Graph, rounded: bool) -> Graph {
                 input.push_str("/wide");
             }
         }
-        if is_cast(&node) {
+        if let Some(half) = half(&node) {
             if rounded {
                 let (from, to) = (node.input[0].clone(), node.output[0].clone());
-                nodes.push(cast(&from, &format!("{to}/bf16"), BF16));
-                nodes.push(cast(&format!("{to}/bf16"), &to, FP32));
+                nodes.push(cast(&from, &format!("{to}/half"), half));
+                nodes.push(cast(&format!("{to}/half"), &to, FP32));
                 continue;
             }
             node.attribute[0].i = Some(FP32);

@@ -12,6 +12,7 @@ mod documents;
 mod groups;
 mod history;
 mod limits;
+mod memory_table;
 mod models;
 mod plan;
 mod preflight;

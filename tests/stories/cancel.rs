@@ -43,7 +43,7 @@ fn in_the_decode_stage() {
     );
 }
 
-/// What the process of a slow window is told: its data folder, the stage to cancel in, and the start image.
+/// Variables of the process of a slow window: its data folder, the stage to cancel in, and the start image.
 const DATA_DIR: &str = "WANDECK_STORY_DATA_DIR";
 const STAGE: &str = "WANDECK_STORY_STAGE";
 const IMAGE: &str = "WANDECK_STORY_IMAGE";

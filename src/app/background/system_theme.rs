@@ -15,7 +15,7 @@ const DARK: u32 = 1;
 /// The portal's word for a light desktop; all others mean no preference.
 const LIGHT: u32 = 2;
 
-/// The desktop's theme as last heard.
+/// The desktop's theme as last received.
 pub(in crate::app) struct SystemTheme {
     scheme: Arc<AtomicU32>,
     _watch: watch::Watch,
@@ -118,7 +118,7 @@ mod watch {
             }
             line.connection = Some(connection.clone());
         }
-        let heard = |value: &Value<'_>| {
+        let received = |value: &Value<'_>| {
             if let Some(value) = number(value) {
                 scheme.store(value, Ordering::Relaxed);
                 waker();
@@ -130,7 +130,7 @@ mod watch {
         match answer {
             Ok(answer) => {
                 let value: OwnedValue = answer.body().deserialize()?;
-                heard(&value);
+                received(&value);
             }
             // a portal may start later, and says then what it has
             Err(error) => tracing::debug!("No settings portal: {error}"),
@@ -139,7 +139,7 @@ mod watch {
             let message = message?;
             let (_, key, value): (String, String, OwnedValue) = message.body().deserialize()?;
             if key == KEY {
-                heard(&value);
+                received(&value);
             }
         }
         Ok(())
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_theme_of_the_desktop_is_heard_and_its_changes_too() {
+    fn the_theme_of_the_desktop_is_known_and_its_changes_too() {
         let Some(bus) = SessionBus::start() else { return };
         let path = "/org/freedesktop/portal/desktop";
         let desktop = connection::Builder::address(bus.address()).unwrap();

@@ -175,46 +175,59 @@ fn denoises(stage: Stage) -> bool {
     matches!(stage, Stage::DenoiseHigh | Stage::DenoiseLow)
 }
 
+/// A memory whose use is judged.
+struct UsedMemory {
+    name: String,
+    metric: Metric,
+    size: Bytes,
+    thresholds: Thresholds,
+    /// What needs less of it if not the decode was the peak, as a sentence and as a change.
+    advice: &'static str,
+    fix: Fix,
+}
+
 /// Recommendations for a job that used nearly all memory.
 fn memory_advice(timeline: &Timeline) -> Vec<Recommendation> {
     let machine = &timeline.machine;
-    let device = |(index, device): (usize, &crate::monitor::DeviceInfo)| {
-        let metric = Metric::Device(index, DeviceMetric::UsedMemory);
-        let what = format!("memory of {}", device.name);
-        let less = ("Weights that are streamed need less", Fix::StreamWeights);
-        over(timeline, metric, device.memory, (&what, less), Thresholds::DEVICE_MEMORY)
+    let device = |(index, device): (usize, &crate::monitor::DeviceInfo)| UsedMemory {
+        name: format!("memory of {}", device.name),
+        metric: Metric::Device(index, DeviceMetric::UsedMemory),
+        size: device.memory,
+        thresholds: Thresholds::DEVICE_MEMORY,
+        advice: "Weights that are streamed need less",
+        fix: Fix::StreamWeights,
     };
-    let host = over(
-        timeline,
-        HostMetric::UsedMemory.into(),
-        machine.memory,
-        ("memory of the machine", ("Weights that are read in place need less", Fix::WeightsInPlace)),
-        Thresholds::MEMORY,
-    );
-    machine.devices.iter().enumerate().filter_map(device).chain(host).collect()
+    let host = UsedMemory {
+        name: "memory of the machine".to_owned(),
+        metric: HostMetric::UsedMemory.into(),
+        size: machine.memory,
+        thresholds: Thresholds::MEMORY,
+        advice: "Weights that are read in place need less",
+        fix: Fix::WeightsInPlace,
+    };
+    let memories = machine.devices.iter().enumerate().map(device).chain([host]);
+    memories.filter_map(|memory| over(timeline, memory)).collect()
 }
 
-fn over(
-    timeline: &Timeline,
-    metric: Metric,
-    of: Bytes,
-    (what, less): (&str, (&'static str, Fix)),
-    thresholds: Thresholds,
-) -> Option<Recommendation> {
+fn over(timeline: &Timeline, memory: UsedMemory) -> Option<Recommendation> {
+    let UsedMemory { name, metric, size, thresholds, advice, fix } = memory;
     let peak = MetricSummary::of(&timeline.samples, metric)?.max;
-    let percent = 100.0 * peak / of.0 as f64;
-    if of.0 == 0 || thresholds.level(percent) < Level::Over {
+    let percent = 100.0 * peak / size.0 as f64;
+    if size.0 == 0 || thresholds.level(percent) < Level::Over {
         return None;
     }
     let decode = timeline.track.stages.iter().find(|span| span.stage == Stage::Decode).and_then(|span| {
         let range = TimeRange::between(span.began, span.ended?);
         Some(MetricSummary::of(in_range(&timeline.samples, range), metric)?.max >= peak)
     });
-    let (advice, fix) =
-        if decode == Some(true) { ("Smaller VAE tiles need less", Fix::VaeTile(SMALL_TILE)) } else { less };
+    let (advice, fix) = if decode == Some(true) {
+        ("Smaller VAE tiles need less", Fix::VaeTile(SMALL_TILE))
+    } else {
+        (advice, fix)
+    };
     Some(Recommendation {
         text: format!(
-            "{percent:.0} % of the {what} was in use, more than {:.0} %. {advice}",
+            "{percent:.0} % of the {name} was in use, more than {:.0} %. {advice}",
             thresholds.maximum
         ),
         remedy: Remedy::Fix(fix),

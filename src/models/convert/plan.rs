@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{Bytes, Error, Kind, Quantisation, Result};
-use crate::engine::has_fast_int8;
+use crate::core::{Bytes, Error, Kind, Quantisation, Result, has_fast_int8};
 use crate::onnx::{Dtype, INT4_BLOCK, TensorInfo, Weights, scale_of};
 use crate::wan::Checkpoint;
 use crate::wan::names::is_block_linear;

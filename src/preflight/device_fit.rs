@@ -10,9 +10,9 @@ use crate::pipeline::{ComponentId, Residency};
 const LASTING: [ComponentId; 4] =
     [ComponentId::Transformer, ComponentId::Transformer2, ComponentId::TextEncoder, ComponentId::VaeDecoder];
 
-/// Which weights a GPU holds during a run.
+/// How a run fits into the memory of a GPU: which weights it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Placement {
+pub enum DeviceFit {
     /// Those of all components, from one job to the next.
     Resident,
     /// Those of a component while it computes.
@@ -25,21 +25,21 @@ pub enum Placement {
 
 /// Which weights the GPU holds during a run, and the most memory that the run takes, margin included; `None` if the memory
 /// is unknown.
-pub fn placement(facts: &PreflightFacts<'_>) -> Option<(Placement, Bytes)> {
+pub fn device_fit(facts: &PreflightFacts<'_>) -> Option<(DeviceFit, Bytes)> {
     let device = facts.device?;
     let plan = memory_plan::memory_plan(facts);
     let (peak, _) = fixes::peaks(facts);
     let used: Vec<_> = LASTING.into_iter().filter(|one| plan.of(*one).weights > Bytes(0)).collect();
     let streamed: Vec<_> =
         used.iter().copied().filter(|one| plan.of(*one).prepack == Prepack::Streamed).collect();
-    let placement = if peak > device.free.unwrap_or(device.total) {
-        Placement::TooLarge
+    let fit = if peak > device.free.unwrap_or(device.total) {
+        DeviceFit::TooLarge
     } else if !streamed.is_empty() {
-        Placement::Streamed(streamed)
+        DeviceFit::Streamed(streamed)
     } else if used.iter().all(|one| plan.of(*one).residency == Residency::BetweenJobs) {
-        Placement::Resident
+        DeviceFit::Resident
     } else {
-        Placement::OneAtATime
+        DeviceFit::OneAtATime
     };
-    Some((placement, peak))
+    Some((fit, peak))
 }
