@@ -38,11 +38,14 @@ fn table(jobs: &[&Job], status: impl Fn(&Job) -> String, time: impl Fn(&Job) -> 
     let num_left_out = ended.len().saturating_sub(MAX_ENDED);
     shown.extend(ended.into_iter().take(MAX_ENDED).map(|(_, job)| job));
     let width = shown.iter().map(|job| job.spec.draft.model.chars().count()).max().unwrap_or_default().max(5);
+    // without a pinned job the column would say nothing
+    let has_pinned = shown.iter().any(|job| job.spec.draft.devices != DeviceChoices::default());
     let devices = shown.iter().map(|job| device(job).chars().count()).max().unwrap_or_default().max(6);
     let line = |cells: [&str; 11]| {
         let [id, status, priority, model, device, size, frames, steps, seed, time, text] = cells;
+        let device = if has_pinned { format!("{device:<devices$}  ") } else { String::new() };
         format!(
-            "{id:>4}  {status:<11}  {priority:<8}  {model:<width$}  {device:<devices$}  {size:<9}  {frames:>6}  {steps:>5}  {seed:>20}  \
+            "{id:>4}  {status:<11}  {priority:<8}  {model:<width$}  {device}{size:<9}  {frames:>6}  {steps:>5}  {seed:>20}  \
              {time:>13}  {text}"
         )
     };

@@ -104,7 +104,7 @@ fn the_model_of_a_sparse_checkpoint_is_judged_by_its_size() {
     assert!(synth.status.success(), "{}", String::from_utf8_lossy(&synth.stderr));
 
     // Wan's own model goes before the toys, with its official numbers
-    let (_, document) = dry_run(dir.path(), &["a cat", "--mode", "ti2v"]);
+    let (_, document) = dry_run(dir.path(), &["a cat", "--mode", "ti2v", "--weights", "packed"]);
     assert_eq!(document["model"], "ti2v-5B", "{document}");
     let request = &document["request"];
     assert_eq!((&request["steps"], &request["frames"]), (&50.into(), &121.into()));
