@@ -83,7 +83,9 @@ fn cell(model: &ModelSize, request: &GenRequest, gib: u64) -> Cell {
 /// Rows of models and clips, columns of cards.
 fn table() -> String {
     let mut table = String::from("| | ");
-    CARDS.iter().for_each(|gib| write!(table, "{gib} GiB | ").unwrap());
+    for gib in CARDS {
+        write!(table, "{gib} GiB | ").unwrap();
+    }
     table.truncate(table.trim_end().len());
     table += "\n|---|---|---|---|---|---|---|---|\n";
     for Published { name, like, dtype, clips } in published() {
