@@ -11,13 +11,8 @@ pub(super) fn linear(
     name: &str,
     [inputs, outputs]: [usize; 2],
 ) -> Result<Var> {
-    let matrix = format!("{name}.weight");
     let bias = g.weight(&format!("{name}.bias"), &[outputs])?;
-    let y = match special_product(g, x, &matrix, [inputs, outputs])? {
-        Some(y) => g.op("Add", &[&y, &bias], &[]),
-        None => gemm(g, x, &matrix, [inputs, outputs], Some(&bias))?,
-    };
-    g.add_branches(x, y, &matrix, [outputs, inputs])
+    affine(g, x, name, [inputs, outputs], Some(&bias))
 }
 
 /// [`linear`] whose bias is added later, by what reads the product anyway.
@@ -27,10 +22,22 @@ pub(super) fn product(
     name: &str,
     [inputs, outputs]: [usize; 2],
 ) -> Result<Var> {
+    affine(g, x, name, [inputs, outputs], None)
+}
+
+/// The product with the matrix of `name`, plus `bias` if there is one, plus the branches beside the matrix.
+fn affine(
+    g: &mut GraphBuilder<'_>,
+    x: &Var,
+    name: &str,
+    [inputs, outputs]: [usize; 2],
+    bias: Option<&Var>,
+) -> Result<Var> {
     let matrix = format!("{name}.weight");
-    let y = match special_product(g, x, &matrix, [inputs, outputs])? {
-        Some(y) => y,
-        None => gemm(g, x, &matrix, [inputs, outputs], None)?,
+    let y = match (special_product(g, x, &matrix, [inputs, outputs])?, bias) {
+        (Some(y), Some(bias)) => g.op("Add", &[&y, bias], &[]),
+        (Some(y), None) => y,
+        (None, bias) => gemm(g, x, &matrix, [inputs, outputs], bias)?,
     };
     g.add_branches(x, y, &matrix, [outputs, inputs])
 }
@@ -161,9 +168,7 @@ pub(super) fn gelu(g: &mut GraphBuilder<'_>, x: &Var) -> Var {
 
 /// GELU of `x + bias` in one operation.
 pub(super) fn biased_gelu(g: &mut GraphBuilder<'_>, x: &Var, bias: &Var) -> Var {
-    let y = g.contrib("FastGelu", &[x, bias], &[]);
-    g.set_lower_bound(&y, LOWEST_GELU);
-    y
+    g.contrib("FastGelu", &[x, bias], &[])
 }
 
 /// `x * sigmoid(x)`.
