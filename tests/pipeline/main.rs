@@ -5,9 +5,11 @@ mod common;
 
 mod asked;
 mod cfg_parallel;
+mod forms;
 mod gguf;
 mod image_to_video;
 mod kept_between_runs;
+
 mod step_cache;
 mod text_to_video;
 mod toy_model;

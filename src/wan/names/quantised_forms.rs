@@ -187,7 +187,9 @@ fn scaled(weights: &Weights, name: &str, info: &TensorInfo, format: &str) -> Res
             let (&[tall, wide] | &[tall, wide, 1]) = &scales.shape[..] else {
                 return if inverse.is_none() { Ok(None) } else { Err(unknown_scale(weights, name)) };
             };
-            if tall * wide == 1 || (wide == 1 && inverse.is_none()) {
+            // one number scales the whole matrix, but for the only tile of a small one
+            let is_one_tile = inverse.is_some() && rows <= TILE && columns <= TILE;
+            if (tall * wide == 1 && !is_one_tile) || (wide == 1 && inverse.is_none()) {
                 return if inverse.is_none() { Ok(None) } else { Err(unknown_scale(weights, name)) };
             }
             let tile = |size: usize, tiles: usize| match size {
