@@ -30,6 +30,7 @@ mod rotation;
 mod row_chunks;
 mod row_reader;
 mod safetensors_header;
+mod scale_check;
 mod scaled_form;
 mod signature;
 mod spec;

@@ -11,7 +11,7 @@ use crate::store::{CheckedFiles, read_tensors};
 use crate::wan::Checkpoint;
 use crate::wan::lora::LoraFile;
 
-/// Checks the output and opens the inputs, so that a run does not fail at its end for a reason known at its start. `cancel`
+/// Checks the output and the scales of quantised weights and opens the inputs, so that a run does not fail at its end for a reason known at its start. `cancel`
 /// stops it while a clip is read. The LoRAs' hashes are remembered in `data_dir`.
 pub(crate) fn resolve_inputs(
     target: &OutputTarget,
@@ -30,12 +30,26 @@ pub(crate) fn resolve_inputs(
             target.path().display()
         ));
     }
+    if let Some(zeros) = list_of_zeros(&model.check_scales()?) {
+        reporter.note(zeros);
+    }
     let mut read = |file: &LoraFile| {
         let read = || file.check_finite(cancel).and_then(|()| lora_hash(file.path()));
         data_dir.map_or_else(read, |data_dir| CheckedFiles::new(data_dir).sha256(file.path(), read))
     };
     let loras = Loras::open(model, request, &mut read)?;
     ResolvedInputs::open(request, model, loras, reporter, cancel)
+}
+
+/// What to say of weights that are nothing but zeros; `None` if there are none.
+fn list_of_zeros(names: &[String]) -> Option<String> {
+    let first = names.first()?;
+    let others = match names.len() {
+        1 => "are".to_owned(),
+        2 => "and those of another tensor are".to_owned(),
+        count => format!("and those of {} other tensors are", count - 1),
+    };
+    Some(format!("The weights of {first} {others} all 0, with a scale of 0; the file may be damaged"))
 }
 
 /// Reads the tensor `latents` of a file that `--latents-out` wrote, and the file's SHA-256.

@@ -97,6 +97,18 @@ impl Checkpoint {
             .try_for_each(Weights::check_unchanged)
     }
 
+    /// Checks the scales of quantised weights as [`Weights::check_scales`] does, and returns the names of the weights that
+    /// are nothing but zeros.
+    pub fn check_scales(&self) -> Result<Vec<String>> {
+        let transformers =
+            std::iter::once(&self.transformer).chain(&self.transformer_2).map(|part| &part.weights);
+        let mut zeros = Vec::new();
+        for weights in transformers.chain([&self.text_encoder.weights]) {
+            zeros.extend(weights.check_scales()?);
+        }
+        Ok(zeros)
+    }
+
     /// SHA-256 over every tensor's name, type, shape and place, and every exported file's size: identifies a model at
     /// the cost of reading its headers. It does not detect changed values.
     pub fn fingerprint(&self) -> String {

@@ -9,7 +9,7 @@ mod forms;
 mod gguf;
 mod image_to_video;
 mod kept_between_runs;
-
+mod scales;
 mod step_cache;
 mod text_to_video;
 mod toy_model;
