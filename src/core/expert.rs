@@ -56,6 +56,25 @@ impl Expert {
         said.all(|expert| expert == first).then_some(first)
     }
 
+    /// The expert that the name of a folder mentions.
+    ///
+    /// Folders have names of all kinds, such as the random one of a temporary folder, so only a spelling with the word
+    /// noise counts, and a name that says nothing else: `high`, `LN`, `low_noise_model`.
+    ///
+    /// ```
+    /// use wandeck::core::Expert;
+    ///
+    /// assert_eq!(Expert::from_folder_name("wan22-HighNoise-fp8"), Some(Expert::High));
+    /// assert_eq!(Expert::from_folder_name(".tmpLnQ4xB"), None);
+    /// ```
+    pub fn from_folder_name(name: &str) -> Option<Self> {
+        let letters = name.chars().filter(|letter| letter.is_alphabetic());
+        let letters: String = letters.flat_map(char::to_lowercase).collect();
+        let says_noise = NOISE_IN_FULL.iter().any(|word| letters.contains(word));
+        let says_nothing_else = EXPERT_FOLDERS.contains(&Self::pair_name(name).as_str());
+        Self::from_name(name).filter(|_| says_noise || says_nothing_else)
+    }
+
     /// `name` in lower case without the words for the expert: the same for the two files of a pair.
     pub fn pair_name(name: &str) -> String {
         let mut parts: Vec<(usize, String)> = Vec::new();
@@ -88,6 +107,11 @@ struct Word {
     spelling: Option<Spelling>,
     expert: Option<Expert>,
 }
+
+/// Spellings that no name has by chance.
+const NOISE_IN_FULL: [&str; 4] = ["highnoise", "lownoise", "高噪", "低噪"];
+/// What the name of an expert's folder says beside the expert.
+const EXPERT_FOLDERS: [&str; 5] = ["", "expert", "model", "models", "transformer"];
 
 /// Words after `high` or `low` that make it mean something else: a style of high heels, of low light.
 const COMPOUNDS: [&str; 26] = [
@@ -131,8 +155,8 @@ fn words(name: &str) -> Vec<Word> {
         }
         all.extend(camel_words(part).into_iter().map(|text| {
             let (spelling, expert) = match text.as_str() {
-                "highnoise" | "hinoise" | "hn" => (Some(Spelling::Noise), Some(Expert::High)),
-                "lownoise" | "lonoise" | "ln" => (Some(Spelling::Noise), Some(Expert::Low)),
+                "highnoise" | "hinoise" | "hnoise" | "hn" => (Some(Spelling::Noise), Some(Expert::High)),
+                "lownoise" | "lonoise" | "lnoise" | "ln" => (Some(Spelling::Noise), Some(Expert::Low)),
                 "high" => (Some(Spelling::Word), Some(Expert::High)),
                 "low" => (Some(Spelling::Word), Some(Expert::Low)),
                 // Chinese for high noise and low noise
@@ -148,8 +172,8 @@ fn words(name: &str) -> Vec<Word> {
         let is_compound = COMPOUNDS.contains(&all[index].text.as_str());
         let before = &mut all[index - 1];
         let short = match before.text.as_str() {
-            "hi" => Some(Expert::High),
-            "lo" => Some(Expert::Low),
+            "hi" | "h" => Some(Expert::High),
+            "lo" | "l" => Some(Expert::Low),
             _ => None,
         };
         if let Some(expert) = short.filter(|_| is_noise) {
@@ -169,29 +193,44 @@ fn camel_words(part: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut word = String::new();
     for (index, &letter) in letters.iter().enumerate() {
-        let before = index.checked_sub(1).map(|index| letters[index]);
-        let after = letters.get(index + 1);
-        // `v2` is a version of what is before it, whatever its capitals are
-        let is_version = |at: usize| {
-            letters.get(at) == Some(&'v') && letters.get(at + 1).is_some_and(|next| next.is_numeric())
-        };
-        let begins = before.is_some_and(|before| {
-            let hump = letter.is_uppercase() && !before.is_uppercase();
-            // the last capital of a run begins the next word: `HNStyle`
-            let run = letter.is_uppercase()
-                && before.is_uppercase()
-                && after.is_some_and(|after| after.is_lowercase())
-                && !is_version(index + 1);
-            let is_other_script = before.is_ascii() != letter.is_ascii();
-            hump || run || is_version(index) || is_other_script || before.is_numeric() != letter.is_numeric()
-        });
-        if begins {
+        if begins_word(&letters, index) {
             found.push(std::mem::take(&mut word));
         }
         word.extend(letter.to_lowercase());
     }
     found.push(word);
     found
+}
+
+/// Whether a word begins at `index` of a part without separators.
+fn begins_word(letters: &[char], index: usize) -> bool {
+    let Some(before) = index.checked_sub(1).map(|index| letters[index]) else { return false };
+    let (letter, after) = (letters[index], letters.get(index + 1));
+    // `v2` is a version of what is before it, whatever its capitals are
+    let is_version = |at: usize| {
+        letters.get(at) == Some(&'v') && letters.get(at + 1).is_some_and(|next| next.is_numeric())
+    };
+    let hump = letter.is_uppercase() && !before.is_uppercase();
+    // the last capital of a run begins the next word: `HNStyle`; but not that of `styleHIGHcolour`
+    let run = letter.is_uppercase()
+        && before.is_uppercase()
+        && after.is_some_and(|after| after.is_lowercase())
+        && !is_version(index + 1)
+        && !ends_expert_in_capitals(&letters[..=index]);
+    let after_expert = letter.is_lowercase() && ends_expert_in_capitals(&letters[..index]);
+    let is_other_script = before.is_ascii() != letter.is_ascii();
+    hump || run
+        || after_expert
+        || is_version(index)
+        || is_other_script
+        || before.is_numeric() != letter.is_numeric()
+}
+
+/// Whether the last run of capitals is HIGH or LOW, and more than the start of another word (`SLOWmo`).
+fn ends_expert_in_capitals(letters: &[char]) -> bool {
+    let capitals = letters.iter().rev().take_while(|letter| letter.is_uppercase());
+    let run: String = capitals.collect::<Vec<_>>().into_iter().rev().collect();
+    run == "HIGH" || run == "LOW"
 }
 
 #[cfg(test)]
@@ -233,8 +272,39 @@ mod tests {
             ("slow_flow_highway", None),
             ("high_and_low", None),
             ("style_h264", None),
+            ("w_hnoise", HIGH),
+            ("w_lnoise", LOW),
+            ("wan22_h_noise", HIGH),
+            ("wan22LNoise", LOW),
+            ("fooHIGHbar", HIGH),
+            ("fooLOWbar_v2", LOW),
+            ("LOWstyle", LOW),
+            ("HIGHres", None),
+            ("SLOWmo", None),
+            ("HIGHLANDSview", None),
         ] {
             assert_eq!(Expert::from_name(name), expert, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_folder_mentions_an_expert_in_full_or_alone() {
+        for (name, expert) in [
+            ("high_noise_model", Some(Expert::High)),
+            ("LowNoise", Some(Expert::Low)),
+            ("wan2.2-t2v-low-noise-Q8_0", Some(Expert::Low)),
+            ("万相高噪", Some(Expert::High)),
+            ("high", Some(Expert::High)),
+            ("HN", Some(Expert::High)),
+            ("L", Some(Expert::Low)),
+            (".tmpLnQ4xB", None),
+            (".tmpa_H", None),
+            ("wan_high", None),
+            ("LowPolyStyle", None),
+            ("diffusion_models", None),
+            ("high_and_low_noise", None),
+        ] {
+            assert_eq!(Expert::from_folder_name(name), expert, "{name}");
         }
     }
 
@@ -245,6 +315,8 @@ mod tests {
             ("styleHighV20", "styleLowV20"),
             ("style_HN_v1", "style_LN_v1"),
             ("style_H", "style_L"),
+            ("w_hnoise", "w_lnoise"),
+            ("fooHIGHbar", "fooLOWbar"),
         ] {
             assert_eq!(Expert::pair_name(high), Expert::pair_name(low));
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::info::RoleSource;
 use crate::core::{Error, Expert, Kind, Result};
 use crate::onnx::Weights;
+
 /// The expert by the names of a transformer's file and folder, and which name said so; an error if they disagree.
 ///
 /// Both a link's own name and the name of its target count.
@@ -15,7 +16,7 @@ pub(super) fn expert_of_file(path: &Path, weights: &Weights) -> Result<Option<(E
     let real = weights.files().first().map(|file| text(file.file_stem())).unwrap_or_default();
     let said = [
         Expert::from_name(&stem).map(|expert| (expert, RoleSource::FileName(stem))),
-        Expert::from_name(&folder).map(|expert| (expert, RoleSource::FolderName(folder))),
+        Expert::from_folder_name(&folder).map(|expert| (expert, RoleSource::FolderName(folder))),
         Expert::from_name(&real).map(|expert| (expert, RoleSource::FileName(real))),
     ];
     let mut said = said.into_iter().flatten();

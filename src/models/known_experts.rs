@@ -193,7 +193,8 @@ fn name_in_hub_cache(file: &Path) -> Option<(Expert, RoleSource)> {
         let stem = link.file_stem()?.to_string_lossy().into_owned();
         let folder = link.parent()?.file_name()?.to_string_lossy().into_owned();
         let by_name = Expert::from_name(&stem).map(|expert| (expert, RoleSource::Content(stem)));
-        by_name.or_else(|| Expert::from_name(&folder).map(|expert| (expert, RoleSource::Content(folder))))
+        by_name
+            .or_else(|| Expert::from_folder_name(&folder).map(|expert| (expert, RoleSource::Content(folder))))
     })
 }
 

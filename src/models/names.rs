@@ -55,7 +55,8 @@ const COMMON_WORDS: [&str; 36] = [
     "0",
 ];
 /// Words that stand for an expert.
-const EXPERT_WORDS: [&str; 8] = ["high", "low", "highnoise", "lownoise", "hn", "ln", "h", "l"];
+const EXPERT_WORDS: [&str; 10] =
+    ["high", "low", "highnoise", "lownoise", "hnoise", "lnoise", "hn", "ln", "h", "l"];
 /// Start of the name of a repository's folder in a Hugging Face cache.
 const HUB_PREFIX: &str = "models--";
 

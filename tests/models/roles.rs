@@ -141,8 +141,14 @@ fn unnamed_vaes_of_other_values_are_asked_about() {
 }
 
 #[test]
-fn experts_whose_names_differ_in_one_letter_are_a_pair() {
-    for (high, low) in [("mergeFP8H", "mergeFP8L"), ("remix_h_v2", "remix_l_v2")] {
+fn experts_that_their_names_tell_apart_are_a_pair() {
+    for (high, low) in [
+        ("mergeFP8H", "mergeFP8L"),
+        ("remix_h_v2", "remix_l_v2"),
+        ("transformer", "transformer_2"),
+        ("w_hnoise", "w_lnoise"),
+        ("fooHIGHbar", "fooLOWbar"),
+    ] {
         let dir = comfy();
         for (from, to) in [(HIGH, high), (LOW, low)] {
             let to = dir.path().join(format!("diffusion_models/{to}.safetensors"));
@@ -152,6 +158,44 @@ fn experts_whose_names_differ_in_one_letter_are_a_pair() {
         let sources: Vec<_> =
             opened.info.components.iter().filter_map(|part| part.role_source.clone()).collect();
         assert_eq!(sources, [high, low].map(|name| RoleSource::FileName(name.into())));
+    }
+}
+
+#[test]
+fn experts_that_their_names_do_not_tell_apart_are_asked_about() {
+    for (one, two) in [("transformer_1", "transformer_2"), ("fooHIGHres", "fooLOWres"), ("model", "model_2")]
+    {
+        let dir = comfy();
+        for (from, to) in [(HIGH, one), (LOW, two)] {
+            let to = dir.path().join(format!("diffusion_models/{to}.safetensors"));
+            fs::rename(dir.path().join(from), to).unwrap();
+        }
+        let error = models::open(dir.path()).unwrap_err();
+        assert_eq!(error.kind, Kind::Input, "{one}: {error:#}");
+    }
+}
+
+#[test]
+fn the_folders_of_a_model_say_nothing_of_its_experts_by_chance() {
+    let above = tempfile::tempdir().unwrap();
+    for folder in [".tmpLnQ4xB", ".tmpHN_aB", "wan_low", "a_H"] {
+        let dir = above.path().join(folder);
+        let flat = dir.join("flat");
+        write(&narrow(SynthModel::T2vA14b), SynthLayout::Comfy, SynthDtype::Fp32, &dir);
+        fs::create_dir(&flat).unwrap();
+        for file in [HIGH, LOW, VAE] {
+            fs::copy(dir.join(file), flat.join(Path::new(file).file_name().unwrap())).unwrap();
+        }
+        for entry in fs::read_dir(dir.join("text_encoders")).unwrap() {
+            let from = entry.unwrap().path();
+            fs::copy(&from, flat.join(from.file_name().unwrap())).unwrap();
+        }
+        // the folder itself holds the files
+        let renamed = above.path().join(format!("of{folder}")).join(folder);
+        fs::create_dir_all(renamed.parent().unwrap()).unwrap();
+        fs::rename(&flat, &renamed).unwrap();
+        let opened = models::open(&renamed).unwrap_or_else(|error| panic!("{folder}: {error:#}"));
+        assert!(opened.transformer_2.is_some(), "{folder}");
     }
 }
 

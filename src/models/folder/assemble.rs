@@ -45,7 +45,7 @@ pub(in super::super) fn models(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> 
         pair::put(of_model, one);
     }
     for (model, mut transformers) in by_model {
-        pair::name_by_letter(&mut transformers);
+        pair::name_by_difference(&mut transformers);
         for group in pair::groups(pair::without_copies(transformers)) {
             models.push(listed(&scan, &model, group, chosen));
         }

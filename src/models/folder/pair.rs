@@ -200,17 +200,19 @@ pub(super) fn groups(transformers: Vec<Transformer>) -> Vec<std::result::Result<
     groups
 }
 
-/// Marks the experts of pairs whose names differ in one letter, which no name shows alone: `remix_h_v2` and `remix_l_v2`,
-/// `mergeFP8H` and `mergeFP8L`.
-pub(super) fn name_by_letter(transformers: &mut [Transformer]) {
+/// Marks the experts of pairs whose names show them only beside each other: they differ in one letter (`remix_h_v2` and
+/// `remix_l_v2`, `mergeFP8H` and `mergeFP8L`), or are those of diffusers' folders (`transformer` and `transformer_2`).
+pub(super) fn name_by_difference(transformers: &mut [Transformer]) {
     for high in 0..transformers.len() {
         let fits = |low: &Transformer| {
             let one = &transformers[high];
+            let is_in_folder = one.found.path.parent() == low.found.path.parent() && one.mode != Mode::TI2V;
             one.expert.is_none()
                 && low.expert.is_none()
                 && one.model == low.model
                 && same_precision(one, low)
-                && differ_in_letter(&one.found.stem, &low.found.stem)
+                && (differ_in_letter(&one.found.stem, &low.found.stem)
+                    || (is_in_folder && differ_as_components(&one.found.stem, &low.found.stem)))
         };
         let Some(low) = transformers.iter().position(fits) else { continue };
         for (index, expert) in [(high, Expert::High), (low, Expert::Low)] {
@@ -218,6 +220,18 @@ pub(super) fn name_by_letter(transformers: &mut [Transformer]) {
             transformers[index].expert = Some((expert, RoleSource::FileName(stem)));
         }
     }
+}
+
+/// Whether `low` is `high` with the word `transformer_2` in place of `transformer`.
+fn differ_as_components(high: &str, low: &str) -> bool {
+    const WORD: &str = "transformer";
+    let mut places = high.match_indices(WORD);
+    let (Some((at, _)), None) = (places.next(), places.next()) else { return false };
+    let (before, after) = (&high[..at], &high[at + WORD.len()..]);
+    let is_word = !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric);
+    // `transformer_1` and `transformer_2` are numbered, which may mean shards
+    let is_numbered = after.starts_with("_1") || after.starts_with("_2");
+    is_word && !is_numbered && low == format!("{before}{WORD}_2{after}")
 }
 
 /// Whether `low` is `high` with an L in place of one H that is a word or ends one.
@@ -307,6 +321,26 @@ fn unpaired_error(high: &[Transformer], low: &[Transformer], unknown: &[Transfor
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_a_pair_may_be_those_of_the_components() {
+        for (high, low) in
+            [("transformer", "transformer_2"), ("wan22-transformer-fp8", "wan22-transformer_2-fp8")]
+        {
+            assert!(differ_as_components(high, low), "{high} {low}");
+            assert!(!differ_as_components(low, high), "{low} {high}");
+        }
+        for (one, other) in [
+            ("transformer", "transformer"),
+            ("transformer_1", "transformer_2"),
+            ("transformer_2", "transformer_2_2"),
+            ("transformers", "transformer_2s"),
+            ("transformer_a", "transformer_2_b"),
+            ("model", "model_2"),
+        ] {
+            assert!(!differ_as_components(one, other), "{one} {other}");
+        }
+    }
 
     #[test]
     fn names_of_a_pair_may_differ_in_one_letter() {

@@ -214,7 +214,8 @@ impl LoraFile {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         let folder = self.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let said = |name: &str| Expert::from_name(name);
-        said(&stem).or_else(|| self.trained_names().find_map(|name| said(&name))).or_else(|| said(&folder))
+        let by_metadata = || self.trained_names().find_map(|name| said(&name));
+        said(&stem).or_else(by_metadata).or_else(|| Expert::from_folder_name(&folder))
     }
 
     /// Settings it was distilled for; `None` if it is not a distilled LoRA.
