@@ -7,12 +7,13 @@ use super::content::content_of_model;
 use super::fetch::{is_unfinished, missing};
 use super::hints::RoleHints;
 use super::info::ModelInfo;
-use super::manifest::{ItemKind, load_manifest};
+use super::manifest::{ItemKind, Manifest, Selection, load_manifest};
 use super::misplaced::lora_folder;
 use super::names::{is_variant, is_version, official_name, split_version};
 use super::open::{self, Listed, Opened};
 use super::{OtherFile, convert, diffusers, folder};
 use crate::core::{ComponentFiles, Error, Kind, Limits, Result};
+use crate::transfers::{HubCaches, HubEnvironment};
 use crate::wan::Family;
 
 /// Environment variable with the folder where models are kept.
@@ -108,8 +109,8 @@ impl Installed {
     }
 }
 
-/// All models in the folders where models are kept, sorted by name; a model that is there twice is listed once. Of two
-/// folders with one name, the first found wins.
+/// All models in the folders where models are kept and in Hugging Face's cache, sorted by name; a model that is there
+/// twice is listed once. Of two folders with one name, the first found wins.
 pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
     installed_with(data_dir, models_dir, &ComponentFiles::default())
 }
@@ -118,7 +119,9 @@ pub fn installed(data_dir: &Path, models_dir: Option<&Path>) -> Vec<Installed> {
 pub fn installed_with(data_dir: &Path, models_dir: Option<&Path>, files: &ComponentFiles) -> Vec<Installed> {
     let hints = RoleHints::new(Some(data_dir), files);
     let mut found: Vec<Installed> = Vec::new();
-    for mut model in places(data_dir, models_dir).iter().flat_map(|place| in_place(place, hints)) {
+    let places = places(data_dir, models_dir);
+    let in_places = places.iter().flat_map(|place| in_place(place, hints));
+    for mut model in in_places.chain(in_hub_caches(&HubEnvironment::from_process(), hints)) {
         if let Some(known) = found.iter_mut().find(|known| known.is_same(&model)) {
             known.merge(model);
             continue;
@@ -146,6 +149,21 @@ fn in_place(place: &Path, hints: RoleHints<'_>) -> Vec<Installed> {
             in_folder(&folder, models)
         })
         .collect()
+}
+
+/// The models in the caches of Hugging Face's tools, where models of other kinds lie, too: of what cannot be used only
+/// repositories that are called after Wan are listed.
+fn in_hub_caches(environment: &HubEnvironment, hints: RoleHints<'_>) -> Vec<Installed> {
+    let repositories = HubCaches::new(environment).repositories().into_iter();
+    let all = repositories.flat_map(|folder| {
+        let mut models = open::all(&folder, hints);
+        let is_wan = folder
+            .file_name()
+            .is_some_and(|name| name.to_ascii_lowercase().to_string_lossy().contains("wan"));
+        models.retain(|model| is_wan || model.opened.is_ok());
+        in_folder(&folder, models)
+    });
+    all.collect()
 }
 
 /// The folders of models in `place`, each with whether it is read as a folder of files: the subfolders, or `place` itself
@@ -246,7 +264,18 @@ pub fn find(id: &str, data_dir: &Path, models_dir: Option<&Path>) -> Result<Path
     }
     let manifest = load_manifest(data_dir)?;
     let selection = manifest.select(id, None).ok().filter(|found| found.item.kind == ItemKind::Model);
+    if let Some(path) = selection.as_ref().and_then(|selection| fetched(selection, &manifest, data_dir)) {
+        return check_finished(&path, data_dir).map(|()| path);
+    }
     Err(selection.map_or_else(|| not_found(id, &installed), |selection| missing(&selection)))
+}
+
+/// The folder in the data folder that holds the model of a manifest: the selected variant, else another one of it.
+fn fetched(selection: &Selection<'_>, manifest: &Manifest, data_dir: &Path) -> Option<PathBuf> {
+    let own = std::iter::once(selection.folder_name());
+    let others = manifest.selections().into_iter().filter(|other| std::ptr::eq(other.item, selection.item));
+    let names = own.chain(others.map(|other| other.folder_name()).collect::<Vec<_>>());
+    names.map(|name| data_dir.join("models").join(name)).find(|path| path.is_dir())
 }
 
 /// Fails with the fix to fetch it if `path` is the folder of a model whose fetch was interrupted, and cannot be opened.

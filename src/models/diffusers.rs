@@ -20,6 +20,9 @@ use crate::wan::{CheckConfig, Checkpoint, Component, Distilled, ModelIndex, Tran
 
 /// The file that marks a diffusers folder.
 pub(super) const INDEX_FILE: &str = "model_index.json";
+/// The folders of the components that Wan 2.2 has.
+const COMPONENTS: [&str; 6] =
+    ["scheduler", "text_encoder", "tokenizer", "transformer", "transformer_2", "vae"];
 /// Largest configuration that is read.
 pub(super) const MAX_JSON: Bytes = Bytes(4 << 20);
 /// File stem of the weights of transformers and VAEs.
@@ -79,9 +82,8 @@ pub(super) fn open(dir: &Path, id: String, chosen: &ComponentFiles) -> Result<Op
         exported: None,
     };
     compatibility::check(&checkpoint, dir)?;
-    for unused in ["image_encoder", "image_processor"].iter().filter(|name| dir.join(name).exists()) {
-        notes.push(format!("{unused}: Wan 2.2 does not use it; it can be removed"));
-    }
+    let unused = unused_components(dir).into_iter();
+    notes.extend(unused.map(|name| format!("{name}: Wan 2.2 does not use it; it can be removed")));
     let role_sources = match checkpoint.transformer_2 {
         Some(_) => {
             ["transformer", "transformer_2"].map(|name| RoleSource::FolderName(name.to_owned())).to_vec()
@@ -91,6 +93,17 @@ pub(super) fn open(dir: &Path, id: String, chosen: &ComponentFiles) -> Result<Op
     let mut info = ModelInfo::new(&checkpoint, Layout::Diffusers, role_sources, notes);
     info.mark_chosen(chosen);
     Ok(Opened { checkpoint, info })
+}
+
+/// The folders of components that no Wan 2.2 model has, such as the image encoder of Wan 2.1.
+fn unused_components(dir: &Path) -> Vec<String> {
+    const CONFIGS: [&str; 2] = ["config.json", "preprocessor_config.json"];
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(std::result::Result::ok);
+    let folders = entries.filter(|entry| CONFIGS.iter().any(|config| entry.path().join(config).is_file()));
+    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut unused: Vec<_> = names.filter(|name| !COMPONENTS.contains(&name.as_str())).collect();
+    unused.sort();
+    unused
 }
 
 fn transformer(

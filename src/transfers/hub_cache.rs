@@ -22,6 +22,19 @@ impl HubCaches {
         Self { folders }
     }
 
+    /// The folders of the cached repositories of models.
+    pub fn repositories(&self) -> Vec<PathBuf> {
+        let entries = self.folders.iter().filter_map(|cache| fs::read_dir(cache).ok()).flatten();
+        let is_model = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("models--"))
+                && path.is_dir()
+        };
+        let mut found: Vec<_> =
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_model).collect();
+        found.sort();
+        found
+    }
+
     /// The cached blob of a file of a repository, if it has the right size. Its content has not been checked.
     pub fn find(&self, repository: &str, file: &HubFile) -> Option<PathBuf> {
         let name = format!("models--{}", repository.replace('/', "--"));

@@ -10,4 +10,5 @@ mod hub;
 
 mod download;
 mod kill;
+mod manifest;
 mod model;
