@@ -72,7 +72,8 @@ impl Expert {
         let letters: String = letters.flat_map(char::to_lowercase).collect();
         let says_noise = NOISE_IN_FULL.iter().any(|word| letters.contains(word));
         let says_nothing_else = EXPERT_FOLDERS.contains(&Self::pair_name(name).as_str());
-        Self::from_name(name).filter(|_| says_noise || says_nothing_else)
+        let is_clear = |expert| words(name).iter().all(|word| word.expert.is_none_or(|said| said == expert));
+        Self::from_name(name).filter(|&expert| (says_noise || says_nothing_else) && is_clear(expert))
     }
 
     /// `name` in lower case without the words for the expert: the same for the two files of a pair.
@@ -108,7 +109,7 @@ struct Word {
     expert: Option<Expert>,
 }
 
-/// Spellings that no name has by chance.
+/// Spellings that mean nothing else in any name.
 const NOISE_IN_FULL: [&str; 4] = ["highnoise", "lownoise", "高噪", "低噪"];
 /// What the name of an expert's folder says beside the expert.
 const EXPERT_FOLDERS: [&str; 5] = ["", "expert", "model", "models", "transformer"];

@@ -178,6 +178,10 @@ mod tests {
             "styleHigh.safetensors",
             "styleLow.safetensors",
             "rain.safetensors",
+            "w_hnoise.safetensors",
+            "w_lnoise.safetensors",
+            "fooHIGHbar.safetensors",
+            "fooLOWbar.safetensors",
             "lightning/high_noise_model.safetensors",
             "lightning/low_noise_model.safetensors",
         ] {
@@ -187,14 +191,17 @@ mod tests {
         let folders = Folders { data: dir.path().to_path_buf(), models: None };
         let found = installed_loras(&folders);
         let names: Vec<_> = found.iter().map(|lora| (lora.name.as_str(), lora.files.len())).collect();
-        assert_eq!(names, [("lightning", 2), ("rain", 1), ("style", 2), ("torn", 1)]);
-        assert_eq!(found[2].files[0].expert, Some(Expert::High));
-        assert!(found[3].files[0].problem.is_some() && found[3].files[0].summary.is_none());
+        assert_eq!(
+            names,
+            [("foobar", 2), ("lightning", 2), ("rain", 1), ("style", 2), ("torn", 1), ("w", 2)]
+        );
+        assert_eq!(found[3].files[0].expert, Some(Expert::High));
+        assert!(found[4].files[0].problem.is_some() && found[4].files[0].summary.is_none());
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models/tiny-t2v");
-        let fitted = found[1].files[0].clone().with_fit(&models::open(&model));
+        let fitted = found[2].files[0].clone().with_fit(&models::open(&model));
         assert_eq!(fitted.fit.unwrap().fit.matched.len(), 20);
         assert_eq!(fitted.problem, None);
-        let unknown = found[1].files[0].clone().with_fit(&models::open(dir.path()));
+        let unknown = found[2].files[0].clone().with_fit(&models::open(dir.path()));
         assert!(unknown.fit.is_none() && unknown.problem.is_some());
     }
 }
