@@ -141,7 +141,7 @@ fn all_in(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> {
 }
 
 /// The folder with the files, if `dir` is a folder of a Hugging Face cache (`models--NAME/snapshots/HASH`).
-fn snapshot(dir: &Path) -> PathBuf {
+pub(super) fn snapshot(dir: &Path) -> PathBuf {
     let snapshots = dir.join("snapshots");
     let named = read_text_bounded(&dir.join("refs/main"), Bytes(1 << 10)).ok();
     if let Some(path) = named.map(|hash| snapshots.join(hash.trim())).filter(|path| path.is_dir()) {

@@ -68,6 +68,12 @@ fn a_model_in_the_hub_cache_is_listed_and_makes_videos() {
     );
     fs::write(language.join("config.json"), "{}").unwrap();
     cached(&hub, "someone/language", &language);
+    // nothing of a language model is read but its configuration
+    let swan = source.path().join("swan");
+    fs::create_dir(&swan).unwrap();
+    fs::write(swan.join("config.json"), r#"{"architectures": ["SwanForCausalLM"]}"#).unwrap();
+    fs::write(swan.join("model.safetensors"), "torn").unwrap();
+    cached(&hub, "someone/swan", &swan);
     let flux = source.path().join("flux");
     fs::create_dir(&flux).unwrap();
     fs::write(flux.join("model_index.json"), r#"{"_class_name": "FluxPipeline"}"#).unwrap();
@@ -78,7 +84,8 @@ fn a_model_in_the_hub_cache_is_listed_and_makes_videos() {
     let found = listed(program(data.path(), home.path()));
     assert!(found.contains(&"someone/tiny-wan".to_owned()), "{found:?}");
     assert!(found.contains(&"someone/Wan2.2-cut".to_owned()), "{found:?}");
-    assert!(!found.iter().any(|id| id.contains("language") || id.contains("flux")), "{found:?}");
+    let others = ["language", "swan", "flux"];
+    assert!(!found.iter().any(|id| others.iter().any(|other| id.contains(other))), "{found:?}");
     // HF_HUB_CACHE names the folder itself
     let mut by_cache = program(data.path(), source.path());
     by_cache.env("HF_HUB_CACHE", &hub);
