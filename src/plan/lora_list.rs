@@ -95,7 +95,11 @@ fn paired(files: Vec<PathBuf>) -> Vec<ListedLora> {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let folder = file.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
         let read = ListedLoraFile::read(file);
-        let pair = if read.expert.is_some() { Expert::pair_name(&stem) } else { stem };
+        let pair = match stem.as_str() {
+            "transformer" | "transformer_2" if read.expert.is_some() => String::new(),
+            _ if read.expert.is_some() => Expert::pair_name(&stem),
+            _ => stem,
+        };
         groups.entry((folder, pair)).or_default().push(read);
     }
     let mut found = Vec::new();
@@ -172,7 +176,9 @@ mod tests {
     fn pairs_are_one_and_what_is_no_lora_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let loras = dir.path().join("models/loras");
-        std::fs::create_dir_all(loras.join("lightning")).unwrap();
+        for folder in ["lightning", "duo", "solo"] {
+            std::fs::create_dir_all(loras.join(folder)).unwrap();
+        }
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/loras/musubi.safetensors");
         for name in [
             "styleHigh.safetensors",
@@ -182,6 +188,9 @@ mod tests {
             "w_lnoise.safetensors",
             "fooHIGHbar.safetensors",
             "fooLOWbar.safetensors",
+            "duo/transformer.safetensors",
+            "duo/transformer_2.safetensors",
+            "solo/transformer.safetensors",
             "lightning/high_noise_model.safetensors",
             "lightning/low_noise_model.safetensors",
         ] {
@@ -193,15 +202,26 @@ mod tests {
         let names: Vec<_> = found.iter().map(|lora| (lora.name.as_str(), lora.files.len())).collect();
         assert_eq!(
             names,
-            [("foobar", 2), ("lightning", 2), ("rain", 1), ("style", 2), ("torn", 1), ("w", 2)]
+            [
+                ("duo", 2),
+                ("foobar", 2),
+                ("lightning", 2),
+                ("rain", 1),
+                ("style", 2),
+                ("torn", 1),
+                ("transformer", 1),
+                ("w", 2)
+            ]
         );
-        assert_eq!(found[3].files[0].expert, Some(Expert::High));
-        assert!(found[4].files[0].problem.is_some() && found[4].files[0].summary.is_none());
+        let experts = |lora: &ListedLora| lora.files.iter().map(|file| file.expert).collect::<Vec<_>>();
+        assert_eq!(experts(&found[0]), [Some(Expert::High), Some(Expert::Low)]);
+        assert_eq!((experts(&found[4])[0], experts(&found[6])), (Some(Expert::High), vec![None]));
+        assert!(found[5].files[0].problem.is_some() && found[5].files[0].summary.is_none());
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models/tiny-t2v");
-        let fitted = found[2].files[0].clone().with_fit(&models::open(&model));
+        let fitted = found[3].files[0].clone().with_fit(&models::open(&model));
         assert_eq!(fitted.fit.unwrap().fit.matched.len(), 20);
         assert_eq!(fitted.problem, None);
-        let unknown = found[2].files[0].clone().with_fit(&models::open(dir.path()));
+        let unknown = found[3].files[0].clone().with_fit(&models::open(dir.path()));
         assert!(unknown.fit.is_none() && unknown.problem.is_some());
     }
 }

@@ -22,10 +22,12 @@ fn job(model: &Path) -> JobSpec {
 /// A model whose component in this form is changed.
 fn changed(dir: &Path, form: &str, change: &dyn Fn(&mut Tensors)) -> PathBuf {
     let model = model(dir, form);
-    let file = match form.starts_with("umt5") {
-        true => model.join("text_encoders/umt5.safetensors"),
-        false => model.join("diffusion_models/wan2.2_t2v_high_noise_14B.safetensors"),
+    let file = if form.starts_with("umt5") {
+        "text_encoders/umt5.safetensors"
+    } else {
+        "diffusion_models/wan2.2_t2v_high_noise_14B.safetensors"
     };
+    let file = model.join(file);
     let mut tensors = load(&file);
     change(&mut tensors);
     save(&file, &tensors);

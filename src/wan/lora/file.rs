@@ -215,7 +215,19 @@ impl LoraFile {
         let folder = self.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let said = |name: &str| Expert::from_name(name);
         let by_metadata = || self.trained_names().find_map(|name| said(&name));
-        said(&stem).or_else(by_metadata).or_else(|| Expert::from_folder_name(&folder))
+        let by_folder = || Expert::from_folder_name(&folder);
+        said(&stem).or_else(by_metadata).or_else(by_folder).or_else(|| self.expert_as_component(&stem))
+    }
+
+    /// The expert of a file that is called as diffusers calls the components of two experts, with the other one beside it.
+    fn expert_as_component(&self, stem: &str) -> Option<Expert> {
+        let (other, expert) = match stem {
+            "transformer" => ("transformer_2", Expert::High),
+            "transformer_2" => ("transformer", Expert::Low),
+            _ => return None,
+        };
+        let extension = self.path.extension().unwrap_or_default();
+        self.path.with_file_name(other).with_extension(extension).exists().then_some(expert)
     }
 
     /// Settings it was distilled for; `None` if it is not a distilled LoRA.
