@@ -1,4 +1,5 @@
 //! Runs whose values stay on the device that computes.
+#![expect(unsafe_code, reason = "memory of a tensor is set to zero by its address")]
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::IoBinding;
@@ -7,7 +8,7 @@ use ort::value::{DynTensor, DynValue, Tensor as OrtTensor};
 use super::file_fault::watched;
 use super::in_place::owned;
 use super::ort_error;
-use super::provider;
+use super::provider::{self, Upload};
 use super::session::{Session, missing_output, run_options, terminate};
 use super::tensor::{Input, Tensor};
 use crate::core::{CancelToken, Provider, Result};
@@ -20,6 +21,8 @@ pub struct Bound {
     binding: IoBinding,
     /// Page-locked memory, if the device has memory of its own.
     locked: Option<Allocator>,
+    /// Memory of the CUDA device with this ordinal.
+    memory: Option<(Allocator, u32)>,
     /// Where the first output goes.
     readable: MemoryInfo<'static>,
     /// Where the others stay; `None` for the memory of a plugin's device.
@@ -41,15 +44,30 @@ impl Session {
             Provider::Cuda | Provider::TensorRt => {}
             provider => {
                 let stays = provider.uses_host_memory().then(host).transpose()?;
-                return Ok(Bound { binding, locked: None, readable: host()?, stays, returns_memory: false });
+                let readable = host()?;
+                return Ok(Bound {
+                    binding,
+                    locked: None,
+                    memory: None,
+                    readable,
+                    stays,
+                    returns_memory: false,
+                });
             }
         }
         let ordinal = self.device.ordinal;
         let locked = info(AllocationDevice::CUDA_PINNED, ordinal, MemoryType::CPUOutput)?;
         let device = info(AllocationDevice::CUDA, ordinal, MemoryType::Default)?;
-        let allocator = Allocator::new(&self.inner, locked.clone()).map_err(failed)?;
-        let stays = Some(device);
-        Ok(Bound { binding, locked: Some(allocator), readable: locked, stays, returns_memory: false })
+        let allocator =
+            |place: &MemoryInfo<'static>| Allocator::new(&self.inner, place.clone()).map_err(failed);
+        Ok(Bound {
+            binding,
+            memory: Some((allocator(&device)?, ordinal)),
+            locked: Some(allocator(&locked)?),
+            readable: locked,
+            stays: Some(device),
+            returns_memory: false,
+        })
     }
 
     /// Inputs for [`Self::run_bound`], of which none is set; every output stays on the device.
@@ -108,6 +126,25 @@ impl Bound {
     /// Sets an input to a tensor in the memory where the session computes, which is not copied.
     pub(super) fn set_in_place(&mut self, name: &str, tensor: &DynTensor) -> Result<()> {
         self.binding.bind_input(name, tensor).map_err(|error| ort_error::run_error(&error))
+    }
+
+    /// Sets inputs, each with its shape, to fp32 zeros that are made where the session computes: none is copied.
+    pub fn set_zeros<'n>(&mut self, inputs: impl IntoIterator<Item = (&'n str, [usize; 5])>) -> Result<()> {
+        let Some((memory, ordinal)) = &self.memory else {
+            return inputs
+                .into_iter()
+                .try_for_each(|(name, dims)| self.set(name, Input::Tensor(&Tensor::zeros(&dims)?)));
+        };
+        let failed = |error: ort::Error| ort_error::run_error(&error);
+        let upload = Upload::open(*ordinal)?;
+        for (name, dims) in inputs {
+            let mut zeros = OrtTensor::<f32>::new(memory, dims.to_vec()).map_err(failed)?;
+            let size = dims.iter().product::<usize>() * size_of::<f32>();
+            // SAFETY: the tensor was made with this size in the memory of this device, and is used after the wait only.
+            unsafe { upload.begin_zeros(zeros.data_ptr_mut() as u64, size)? };
+            self.binding.bind_input(name, &zeros).map_err(failed)?;
+        }
+        upload.wait()
     }
 
     /// Sets an input.

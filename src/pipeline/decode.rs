@@ -87,7 +87,13 @@ impl<'s> TileDecoder<'s> {
         place: [usize; 2],
     ) -> Result<Self> {
         let mut bound = session.bind()?;
-        bind_caches(&mut bound, zeros(others.caches, tiling.tile())?.iter())?;
+        let [height, width] = tiling.tile();
+        let names: Vec<_> = (0..others.caches.len()).map(cache_input).collect();
+        let dims = others
+            .caches
+            .iter()
+            .map(|cache| [1, cache.channels, cache.frames, height << cache.level, width << cache.level]);
+        bound.set_zeros(names.iter().map(String::as_str).zip(dims))?;
         Ok(Self { session, others, bound, ranges: tiling.ranges(place) })
     }
 
@@ -116,17 +122,12 @@ impl<'s> TileDecoder<'s> {
 
 /// Sets the caches of a stream, if there are any.
 pub(super) fn bind_caches<'t>(bound: &mut Bound, caches: impl Iterator<Item = &'t Tensor>) -> Result<()> {
-    caches
-        .enumerate()
-        .try_for_each(|(index, cache)| bound.set(&format!("cache_in_{index}"), Input::Tensor(cache)))
+    caches.enumerate().try_for_each(|(index, cache)| bound.set(&cache_input(index), Input::Tensor(cache)))
 }
 
-/// The caches of a tile before its first chunk.
-fn zeros(caches: &[CacheSpec], [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
-    let zeros = |cache: &CacheSpec| {
-        Tensor::zeros(&[1, cache.channels, cache.frames, height << cache.level, width << cache.level])
-    };
-    caches.iter().map(zeros).collect()
+/// The name of the input for a cache.
+fn cache_input(index: usize) -> String {
+    format!("cache_in_{index}")
 }
 
 /// 8-bit frames from `[1, 3, T, H, W]` in [-1, 1], rounded as numpy does.

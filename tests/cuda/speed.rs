@@ -1,6 +1,6 @@
-//! What a step passes over, by the kernels of the record.
+//! What a step and a decode pass over, by the kernels and copies of the record.
 
-use super::{Card, Record, errors};
+use super::{Card, MIB, Record, errors, synthetic};
 
 /// Launches whose kernel has all of `words` in its name.
 fn launches(record: &Record, words: &[&str]) -> usize {
@@ -32,4 +32,25 @@ fn norms_add_what_is_before_them() {
     assert_eq!(of_a_step(&["SkipLayerNorm"]), 6 * blocks);
     // the first of each block, and the head's
     assert_eq!(of_a_step(&["cuApplyLayerNorm"]), blocks + 1);
+}
+
+/// The caches of a tile begin as zeros that the device makes: more tiles bring no more copies.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn the_first_caches_of_a_decode_are_not_copied() {
+    let maker = Card::new();
+    let model = synthetic(&maker, "t2v-A14B");
+    let decode = |more: &[&str]| {
+        let card = Card::new();
+        let clip = ["--model", model.to_str().unwrap(), "--size", "480x272", "--frames", "9", "--steps", "1"];
+        let run = card.generate(&[&clip[..], &["--guidance", "1"], more].concat());
+        assert!(run.status.success(), "{}", errors(&run));
+        let record = card.record();
+        let zeros: u64 = record.of("set").filter_map(|bytes| bytes.parse::<u64>().ok()).sum();
+        (zeros, record.large_pageable_copies())
+    };
+    let (whole, copies) = decode(&[]);
+    let (tiles, more_copies) = decode(&["--vae-tile", "256"]);
+    assert!(whole > 128 * MIB && tiles > whole, "{whole} {tiles}");
+    assert_eq!(copies, more_copies);
 }

@@ -1,4 +1,4 @@
-//! Copies into the memory of the CUDA device, beside what it computes.
+//! Copies and zeros into the memory of the CUDA device, beside what it computes.
 #![expect(unsafe_code, reason = "C functions of the driver, which is loaded at run time")]
 
 use std::ffi::{c_int, c_uint, c_void};
@@ -67,7 +67,18 @@ impl Upload {
         .map_err(|failed| error(&failed))
     }
 
-    /// Waits until everything that was begun is copied.
+    /// Begins to set `size` bytes from the address `device` on to zero.
+    ///
+    /// # Safety
+    /// So many bytes of the device are allocated at `device`, and nothing uses them before [`Self::wait`] returns.
+    pub(in crate::engine) unsafe fn begin_zeros(&self, device: u64, size: usize) -> Result<()> {
+        type Set = unsafe extern "C" fn(u64, u8, usize, *mut c_void) -> c_int;
+        // SAFETY: the function's signature in cuda.h since CUDA 3.2; the caller guarantees the memory.
+        unsafe { Driver(&self.library).call("cuMemsetD8Async", |f: Set| f(device, 0, size, self.stream)) }
+            .map_err(|failed| error(&failed))
+    }
+
+    /// Waits until everything that was begun is done.
     pub(in crate::engine) fn wait(&self) -> Result<()> {
         type Synchronize = unsafe extern "C" fn(*mut c_void) -> c_int;
         // SAFETY: the function's signature in cuda.h, with the stream of this value.
@@ -94,7 +105,7 @@ impl Drop for Upload {
 fn error(failed: &Failed) -> Error {
     let (kind, message) = match failed {
         Failed::Code(name, code) => {
-            (Kind::Device, format!("Weights could not be copied to the device ({name} returned {code})"))
+            (Kind::Device, format!("The memory of the device could not be written ({name} returned {code})"))
         }
         Failed::Missing(name) => (Kind::Device, format!("The NVIDIA driver lacks the function {name}")),
         Failed::NoOrdinal { ordinal, .. } => (Kind::Device, format!("There is no device {ordinal}")),
