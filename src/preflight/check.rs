@@ -77,7 +77,7 @@ fn slow(facts: &PreflightFacts<'_>, peak: Bytes, free: Bytes) -> String {
     let left = Bytes(free.0.saturating_sub(peak.0));
     match fixes::streamed_from_disk(facts, left) {
         Some(stored) => format!(
-            "The model does not fit in memory: up to {peak} needed, {free} free; the run will be slow because the transformer's weights ({stored}) are read from disk block by block in every step"
+            "The transformer's weights ({stored}) do not fit into the free memory ({free}): they are read from disk block by block in every step, which is slow"
         ),
         None => format!(
             "The model does not fit in memory: {peak} needed, {free} free; the run will be slow because weights are read from disk in every step"
