@@ -5,6 +5,7 @@ package, and converts it to int8. Both make the same video in turns, in processe
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -28,11 +29,17 @@ F32 = gguf.GGMLQuantizationType.F32
 def write_gguf(source, target):
     """Matrices as Q8_0, the rest as fp32; tensors of five dimensions as ComfyUI-GGUF keeps them."""
     writer = gguf.GGUFWriter(target, "wan")
-    with safe_open(source, "pt") as file:
-        for name in file.keys():
+    with safe_open(source, "pt") as file, concurrent.futures.ThreadPoolExecutor() as pool:
+
+        def read(name):
             values = file.get_tensor(name).to(torch.float32).numpy()
             if values.ndim == 2 and values.shape[1] % 32 == 0 and min(values.shape) > 32:
-                writer.add_tensor(name, gguf.quants.quantize(values, Q8), raw_dtype=Q8)
+                return gguf.quants.quantize(values, Q8), True
+            return values, False
+
+        for name, (values, is_quantised) in zip(file.keys(), pool.map(read, file.keys()), strict=True):
+            if is_quantised:
+                writer.add_tensor(name, values, raw_dtype=Q8)
                 continue
             if values.ndim > 4:
                 writer.add_array(f"comfy.gguf.orig_shape.{name}", [int(size) for size in values.shape])
