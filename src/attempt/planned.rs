@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::record::MadeBy;
 use super::state_file::{StateHeader, StateKey};
-use crate::core::{GenRequest, Result};
+use crate::core::{FaultPoint, GenRequest, Result, counted};
 use crate::engine::Runtime;
 use crate::jobs::JobSpec;
 use crate::media::OutputTarget;
@@ -45,6 +45,7 @@ impl Planning<'_> {
         context: &mut RunContext<'_>,
     ) -> Result<Planned> {
         let Self { request, model, data_dir, memory, limits, .. } = self;
+        context.faults.inject(FaultPoint::Preflight, context.cancel)?;
         let reporter = &mut context.reporter;
         let given = resolve_inputs(self.target, request, model, data_dir, reporter, context.cancel)?;
         limits.check_prompts(request, model)?;
@@ -91,11 +92,14 @@ fn resumed_plan(
             return Ok((earlier, None));
         }
         let steps = header.steps;
-        warning.get_or_insert_with(|| format!(
-            "The {steps} saved steps were computed with weights that do not fit into the free memory of {} any more. The \
-             job starts again with weights rounded to int8",
-            planned.device
-        ));
+        warning.get_or_insert_with(|| {
+            format!(
+                "The weights of its {} do not fit into the free memory of {} any more: the job starts again with \
+                 weights rounded to int8",
+                counted(steps as u64, "saved step"),
+                planned.device
+            )
+        });
     }
     Ok((planned, warning))
 }
@@ -132,7 +136,7 @@ mod tests {
         // so little that it starts again, and says so
         let (parts, warning) = resumed(&rounded, &[saved(&wide)], false);
         assert_eq!(parts, ROUNDED);
-        assert!(warning.is_some_and(|warning| warning.starts_with("The 7 saved steps")));
+        assert!(warning.is_some_and(|warning| warning.starts_with("The weights of its 7 saved steps")));
         // nothing is saved, or it is of other settings
         assert_eq!(resumed(&rounded, &[], true), (ROUNDED, None));
         let mut other = saved(&wide);

@@ -18,6 +18,10 @@ pub const FAULTS_VARIABLE: &str = "WANDECK_FAULTS";
 /// Point in the program where a fault can be injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultPoint {
+    /// The checks before a run.
+    Preflight,
+    /// Building the networks of a run.
+    Prepare,
     /// Loading a component.
     Load,
     /// A denoising step, counted from 1.
@@ -141,6 +145,8 @@ fn injected_panic() -> ! {
 impl FaultPoint {
     fn name_and_number(self) -> (&'static str, Option<u32>) {
         match self {
+            Self::Preflight => ("preflight", None),
+            Self::Prepare => ("prepare", None),
             Self::Load => ("load", None),
             Self::Step(step) => ("step", Some(step)),
             Self::Decode(frame) => ("decode", Some(frame)),
@@ -155,7 +161,8 @@ impl FaultPoint {
 const RESUME_POINT: &str = "resume-point";
 /// Former name of [`RESUME_POINT`], still accepted.
 const CHECKPOINT: &str = "checkpoint";
-const POINTS: [&str; 7] = ["load", "step", "decode", "output", "journal", RESUME_POINT, "read"];
+const POINTS: [&str; 9] =
+    ["preflight", "prepare", "load", "step", "decode", "output", "journal", RESUME_POINT, "read"];
 
 impl FaultKind {
     fn error(self) -> Error {

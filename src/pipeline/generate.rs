@@ -17,7 +17,7 @@ use super::preview_map::{is_learned, learn_preview, preview_map};
 use super::reporter::Reporter;
 use super::schedule::{solver, split};
 use super::step_cache::StepCache;
-use crate::core::{Error, Expert, GenRequest, Kind, Provider, Result, Secs, Stage};
+use crate::core::{Error, Expert, FaultPoint, GenRequest, Kind, Provider, Result, Secs, Stage};
 use crate::engine::{Prepack, Runtime};
 use crate::wan::tiles::Tiling;
 use crate::wan::{Checkpoint, VaeSplit, noise};
@@ -71,6 +71,7 @@ impl Pipeline<'_> {
         context: &mut RunContext<'_>,
     ) -> Result<Prepared<'_>> {
         context.stage(Stage::Prepare, |context| {
+            context.faults.inject(FaultPoint::Prepare, context.cancel)?;
             let request = inputs.request;
             exported::check_sizes(self.checkpoint, request, self.latent_shape(request))?;
             let [_, _, _, height, width] = self.latent_shape(request);

@@ -101,6 +101,16 @@ fn cancel_held_in(stage: &str, faults: &str, data_dir: &Path, image: Option<&Pat
 }
 
 #[test]
+fn during_preflight() {
+    cancel_held_in("preflight", "slow@preflight=100000", common::fresh_data_dir().path(), None);
+}
+
+#[test]
+fn during_loading() {
+    cancel_held_in("loading", "slow@prepare=100000", common::fresh_data_dir().path(), None);
+}
+
+#[test]
 fn in_the_text_stage() {
     cancel_held_in("text", "slow@load=100000", common::fresh_data_dir().path(), None);
 }
