@@ -15,7 +15,7 @@ use super::saved_states::{SavedStates, Switch};
 use super::switch_states::SwitchStates;
 use crate::core::{
     CancelToken, DeviceId, Draft, Error, Event, FIRST_DEVICE, FaultPoint, Faults, GenRequest, Kind, Outcome,
-    Result, Secs, Stage,
+    Result, Secs, Stage, counted,
 };
 use crate::engine::Runtime;
 use crate::jobs::{JobSpec, PartialOutput, RetryRecord};
@@ -241,7 +241,8 @@ impl Stages<'_> {
         let mut state = if context.cache.was_wrong() { fresh } else { saved.last(fresh) };
         if let Some(steps) = saved.other_steps().filter(|_| state.solver.done() == 0) {
             context.reporter.note(format!(
-                "The {steps} saved steps were computed with other settings, files or programs: the job starts again"
+                "The job starts again: settings, files or programs have changed since its {}",
+                counted(steps as u64, "saved step")
             ));
         }
         let experts = denoise_steps(self.made_by.model, request).map(|steps| steps as u32);
@@ -438,8 +439,8 @@ fn report_resumed(
     reporter.send(Event::Resumed { done: vec![(Stage::DenoiseHigh, of_high), (Stage::DenoiseLow, of_low)] });
     if is_from_switch {
         reporter.optimization(format!(
-            "The {done} steps of the high-noise expert are the same as in another job of the group and are not computed \
-             again"
+            "{} of the high-noise expert taken from another job of the group, not computed again",
+            counted(done as u64, "step")
         ));
         return;
     }

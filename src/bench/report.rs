@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ceilings::Ceilings;
-use crate::core::{Bytes, Resolution, Secs, Utc};
+use crate::core::{Bytes, Resolution, Secs, Utc, counted};
 
 /// A component that is measured by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,6 +99,6 @@ pub struct BenchReport {
 impl BenchReport {
     /// What must be equal in two measurements that are compared.
     pub fn work(&self) -> String {
-        format!("{}, {}, {} frames", self.model, self.size, self.frames)
+        format!("{}, {}, {}", self.model, self.size, counted(self.frames, "frame"))
     }
 }

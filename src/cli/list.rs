@@ -6,7 +6,7 @@ use super::Places;
 use super::args::{Common, Models, ModelsVerb};
 use super::report::{out, print_json};
 use super::{convert, fetch, synth};
-use crate::core::{Document, Limits, Result};
+use crate::core::{Document, Limits, Result, counted};
 use crate::models::{self, Installed, ModelDocument, ModelInfo};
 use crate::plan::{Catalog, Folders, ModelReport, Planner, Profiles};
 
@@ -119,9 +119,9 @@ fn answers(report: &ModelReport) -> Vec<String> {
         lines.push(format!("sizes: {}", report.sizes.join(", ")));
     }
     lines.push(format!(
-        "by default {} steps and {} frames; {}",
-        report.default_steps.0,
-        report.default_frames.0,
+        "by default {} and {}; {}",
+        counted(report.default_steps.0, "step"),
+        counted(report.default_frames.0, "frame"),
         report.build_words()
     ));
     lines.extend(report.publisher.iter().map(|publisher| format!("published by {publisher}")));

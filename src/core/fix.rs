@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::{PrecisionChoice, ProviderChoice, WeightsChoice};
 use super::component_files::ComponentFiles;
+use super::counted::counted;
 use super::device_choice::DeviceChoices;
 use super::quantisation::Quantisation;
 use super::request::Draft;
@@ -169,8 +170,8 @@ impl fmt::Display for Fix {
             Self::VaeTile(size) => write!(f, "use VAE tiles of {size} px"),
             Self::Model(model) => write!(f, "use the model {model}"),
             Self::Guidance(guidance) => write!(f, "use guidance scale {} or less", guidance.0),
-            Self::Steps(steps) => write!(f, "use {} steps", steps.0),
-            Self::Frames(frames) => write!(f, "use {} frames", frames.0),
+            Self::Steps(steps) => write!(f, "use {}", counted(steps.0, "step")),
+            Self::Frames(frames) => write!(f, "use {}", counted(frames.0, "frame")),
             Self::Size(size) => write!(f, "use size {size}"),
             Self::Convert { model, quantisation } => {
                 let word = quantisation.word();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::counted::counted;
 use super::error::{Error, Kind, Result};
 use super::units::StepCount;
 
@@ -30,9 +31,13 @@ impl StepList {
         if self.0.len() != steps.0 as usize {
             return Err(Error::new(
                 Kind::Input,
-                format!("The step list has {} timesteps, but {} steps are set", self.0.len(), steps.0),
+                format!(
+                    "The step list has {}, but the job has {}",
+                    counted(self.0.len() as u64, "timestep"),
+                    counted(steps.0, "step")
+                ),
             )
-            .remedy(format!("Set {} steps, or remove the step list", self.0.len()))
+            .remedy(format!("Set {}, or remove the step list", counted(self.0.len() as u64, "step")))
             .field("steps"));
         }
         Ok(())

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::request_record::{LoraFileRecord, RequestRecord};
-use crate::core::{DeviceChoices, Draft, Error, GenRequest, Kind, LoraRecord, Result};
+use crate::core::{DeviceChoices, Draft, Error, GenRequest, Kind, LoraRecord, Result, counted};
 use crate::media::{Metadata, read_metadata};
 
 /// The metadata of a finished video.
@@ -74,8 +74,12 @@ impl Provenance<'_> {
             Error::new(Kind::Bug, "Cannot write the request into the file").because(error)
         })?;
         let comment = format!(
-            "{} · {model} · seed {} · {} steps · guidance {} · shift {}",
-            request.prompt, request.seed.0, request.steps.0, request.guidance.0, request.shift.0
+            "{} · {model} · seed {} · {} · guidance {} · shift {}",
+            request.prompt,
+            request.seed.0,
+            counted(request.steps.0, "step"),
+            request.guidance.0,
+            request.shift.0
         );
         Ok(Metadata::new(&comment, &json))
     }

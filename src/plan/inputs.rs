@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::ArrayD;
 
-use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Mode, Result, sha256_hex_of_reader};
+use crate::core::{CancelToken, Error, Frame, GenRequest, Kind, Mode, Result, counted, sha256_hex_of_reader};
 use crate::media::{ImageFit, OutputTarget, SourceImage};
 use crate::pipeline::{InputImages, Loras, Reporter, lora_hash};
 use crate::store::{CheckedFiles, read_tensors};
@@ -73,8 +73,9 @@ fn starting_latents(
     if latents.shape() != expected {
         let found = latents.shape();
         return Err(wrong(format!(
-            "they have the shape {found:?}, and {} with {} frames needs {expected:?}",
-            request.size, request.frames.0
+            "they have the shape {found:?}, and {} with {} needs {expected:?}",
+            request.size,
+            counted(request.frames.0, "frame")
         )));
     }
     if !latents.iter().all(|value| value.is_finite()) {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{
     Draft, Error, Finding, Fix, FrameCount, Kind, Mode, Resolution, Result, Severity, StepCount, Subject,
+    counted,
 };
 use crate::store::ModeLimits;
 use crate::wan::Family;
@@ -119,7 +120,10 @@ impl Profile {
             let what = if is_distilled(draft) { " without guidance" } else { "" };
             let (low, high) = steps.advised;
             notes.push(note(
-                format!("{} steps{what}: from {low} to {high} are advised for {name}", draft.steps),
+                format!(
+                    "{}{what}: from {low} to {high} are advised for {name}",
+                    counted(draft.steps, "step")
+                ),
                 vec![Fix::Steps(StepCount(better))],
             ));
         }

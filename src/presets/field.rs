@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::preset::Preset;
 use super::preset_lora::PresetLora;
-use crate::core::{Error, Kind, LoraChoice, Result, Sampler, StepList};
+use crate::core::{Error, Kind, LoraChoice, Result, Sampler, StepList, counted};
 
 /// A field that a preset may set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ pub struct DraftSeeds {
 
 impl fmt::Display for DraftSeeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} seeds, {} steps", self.seeds, self.steps)
+        write!(f, "{}, {}", counted(self.seeds, "seed"), counted(self.steps, "step"))
     }
 }
 

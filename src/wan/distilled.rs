@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::core::{Draft, GenRequest, Sampler, StepList};
+use crate::core::{Draft, GenRequest, Sampler, StepList, counted};
 use crate::onnx::Weights;
 
 /// Keys of a file's metadata in which trainers describe what they made.
@@ -58,7 +58,8 @@ impl fmt::Display for Distilled {
         let DistilledSettings { steps, guidance, shift } = self.settings;
         write!(
             f,
-            "distilled for {steps} steps, guidance {guidance} and shift {shift}, according to {}",
+            "distilled for {}, guidance {guidance} and shift {shift}, according to {}",
+            counted(steps, "step"),
             self.source
         )
     }
@@ -114,7 +115,7 @@ impl DistilledSettings {
     fn instead_of(&self, other: &Self) -> Option<String> {
         let mut found = Vec::new();
         if self.steps != other.steps {
-            found.push(format!("{} steps instead of {}", self.steps, other.steps));
+            found.push(format!("{} instead of {}", counted(self.steps, "step"), other.steps));
         }
         if self.guidance != other.guidance {
             found.push(format!("guidance {} instead of {}", self.guidance, other.guidance));
@@ -165,7 +166,7 @@ impl DistilledSettings {
 
 impl fmt::Display for DistilledSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps, guidance {}, shift {}", self.steps, self.guidance, self.shift)
+        write!(f, "{}, guidance {}, shift {}", counted(self.steps, "step"), self.guidance, self.shift)
     }
 }
 
@@ -189,6 +190,8 @@ mod tests {
             assert!((found - expected).abs() < 0.01, "{list:?}");
         }
         assert!(found.to_string().contains("distilled for 4 steps, guidance 1 and shift 5"), "{found}");
+        let one = DistilledSettings { steps: 1, ..found.settings };
+        assert_eq!(one.to_string(), "1 step, guidance 1, shift 5");
     }
 
     #[test]

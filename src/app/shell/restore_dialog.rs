@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use eframe::egui::{Context, Id, Label, Modal, RichText};
 
 use crate::app::theme;
-use crate::core::Draft;
+use crate::core::{Draft, counted};
 
 /// A file with settings that waits for an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,8 @@ pub(super) fn ui(ctx: &Context, offered: &OfferedFile) -> Option<FileUse> {
         ui.add(Label::new(RichText::new(name).strong()).truncate());
         let Draft { prompt, model, size, frames, steps, seed, .. } = offered.draft.as_ref();
         ui.add(Label::new(prompt).wrap());
-        ui.weak(RichText::new(format!("{model} · {size}×{frames} · {steps} steps · seed {seed}")).small());
+        let steps = counted(*steps, "step");
+        ui.weak(RichText::new(format!("{model} · {size}×{frames} · {steps} · seed {seed}")).small());
         ui.vertical_centered_justified(|ui| {
             let restore = ui.button("Restore settings");
             if restore

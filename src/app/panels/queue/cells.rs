@@ -18,7 +18,7 @@ use crate::app::theme;
 use crate::app::widgets::duration::short_time;
 use crate::app::widgets::icon::icon_button;
 use crate::app::widgets::stage_bar::{stage_bar_ui, stage_words};
-use crate::core::{Fix, Secs};
+use crate::core::{Fix, Secs, counted};
 use crate::jobs::{EndStatus, Job, JobState, PendingAction, Priority};
 
 /// Height of the bar of a running job.
@@ -109,7 +109,7 @@ impl Cells<'_> {
             (Column::Job, self.job.id.to_string()),
             (Column::Model, self.model()),
             (Column::Size, format!("{}×{}", draft.size, draft.frames)),
-            (Column::Steps, format!("{} steps", draft.steps)),
+            (Column::Steps, counted(draft.steps, "step")),
             (Column::Seed, format!("seed {}", draft.seed)),
         ];
         let rest = parts.into_iter().filter(|(column, _)| !self.places.has(*column));

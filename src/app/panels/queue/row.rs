@@ -11,6 +11,7 @@ use super::failure::{failure, failure_ui};
 use super::rows::{Heights, Rows};
 use super::view::QueueAction;
 use crate::app::theme;
+use crate::core::counted;
 use crate::jobs::{EndStatus, Priority};
 use crate::queue::QueueCommand;
 
@@ -90,7 +91,7 @@ pub(super) fn lane_ui(ui: &mut Ui, rect: Rect, priority: Priority, count: usize)
     };
     let builder = UiBuilder::new().max_rect(rect.shrink2(vec2(4.0, 0.0)));
     ui.scope_builder(builder.layout(Layout::left_to_right(Align::Center)), |ui| {
-        let jobs = if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
+        let jobs = counted(count as u64, "job");
         ui.weak(RichText::new(format!("{name} · {jobs}")).small());
     });
     ui.painter().hline(rect.x_range(), rect.bottom(), (1.0, theme::tokens(ui).line));

@@ -6,6 +6,7 @@ use super::editor::Editor;
 use super::grid::Grid;
 use super::trials::trials_ui;
 use super::view::{SweepAction, SweepView};
+use crate::core::counted;
 
 /// The view state of the sweep panel.
 #[derive(Default)]
@@ -32,7 +33,7 @@ impl SweepPanel {
             let shown = list.show_ui(ui, |ui| {
                 for record in view.records {
                     let is_open = view.open.is_some_and(|(open, _)| open.id == record.id);
-                    let text = format!("{} · {} cells", record.name, record.cells.len());
+                    let text = format!("{} · {}", record.name, counted(record.cells.len() as u64, "cell"));
                     if ui.selectable_label(is_open, text).clicked() {
                         actions.push(SweepAction::Open(record.id.clone()));
                     }
