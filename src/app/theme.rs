@@ -11,11 +11,11 @@ use crate::core::Stage;
 use super::fonts;
 
 /// Size of small text in points; the default of 9 is hard to read.
-const SMALL_TEXT: f32 = 11.0;
+pub(in crate::app) const SMALL_TEXT: f32 = 11.0;
 /// Side of an icon in points.
 pub(in crate::app) const ICON_SIZE: f32 = 20.0;
 /// Smallest size of a button that is an icon.
-pub(in crate::app) const ICON_BUTTON: Vec2 = vec2(32.0, 28.0);
+pub(in crate::app) const ICON_BUTTON: Vec2 = vec2(36.0, 32.0);
 /// Height of the button that queues a job.
 pub(in crate::app) const MAIN_BUTTON_HEIGHT: f32 = 36.0;
 /// Height of a line of text with buttons.

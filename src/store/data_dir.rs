@@ -38,6 +38,9 @@ fn choose(folder: Option<&Path>, platform: Option<PathBuf>) -> Result<()> {
             _ => Ok(()),
         },
         Some(folder) => std::path::absolute(folder).and_then(|folder| {
+            if folder.is_file() {
+                return Err(ErrorKind::NotADirectory.into());
+            }
             fs::create_dir_all(&folder)?;
             fs::create_dir_all(&platform)?;
             let text = folder.to_str().ok_or(ErrorKind::InvalidFilename)?;
@@ -103,5 +106,7 @@ mod tests {
         std::fs::write(home.path().join("file"), "").unwrap();
         let error = choose(Some(&home.path().join("file/below")), platform()).unwrap_err();
         assert!(error.message.contains("file/below"), "{error}");
+        let error = choose(Some(&home.path().join("file")), platform()).unwrap_err();
+        assert!(format!("{error:#}").contains("not a directory"), "{error:#}");
     }
 }

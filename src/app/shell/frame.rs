@@ -210,6 +210,7 @@ impl Tree<'_> {
                     data_dir: &state.data_dir,
                     next_data_dir: state.pages.next_data_dir.as_deref(),
                     given_models: state.pages.given_models.as_deref(),
+                    models_root: state.pages.models_root.as_deref(),
                     import: state.pages.import.as_ref(),
                     theme: state.window.theme,
                 };

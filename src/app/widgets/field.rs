@@ -1,7 +1,7 @@
 //! Fields of the form: label, control, and error below.
 
 use eframe::egui::{
-    Align, Context, Id, Label, Layout, Rect, Response, RichText, Stroke, StrokeKind, Ui, Vec2, vec2,
+    Align, Context, Id, Key, Label, Layout, Rect, Response, RichText, Stroke, StrokeKind, Ui, Vec2, vec2,
 };
 
 use crate::app::theme;
@@ -26,6 +26,11 @@ pub(in crate::app) fn is_form_text(ctx: &Context) -> bool {
 
 fn form_text() -> Id {
     Id::unique("form text")
+}
+
+/// Whether Enter was pressed in a field of one line.
+pub(in crate::app) fn is_entered(ui: &Ui, field: &Response) -> bool {
+    field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
 }
 
 /// A row as high as an icon button, with everything in its middle.

@@ -1,10 +1,10 @@
 //! The diagnostics as they would be saved.
 
-use std::path::PathBuf;
-
-use eframe::egui::{Button, CollapsingHeader, Label, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{Button, CollapsingHeader, FontFamily, Label, RichText, ScrollArea, TextEdit, Ui};
 
 use super::panel::LogAction;
+use crate::app::background::inputs::InputSource;
+use crate::app::widgets::field::is_entered;
 use crate::library::DiagnosticsBundle;
 
 /// Least height of the texts.
@@ -23,18 +23,20 @@ pub(super) fn bundle_ui(
     ScrollArea::vertical().id_salt("bundle").max_height(height).show(ui, |ui| {
         for (name, text) in &bundle.files {
             CollapsingHeader::new(name).default_open(name != "log.txt").show(ui, |ui| {
-                ui.add(Label::new(RichText::new(text).monospace().small()).wrap().selectable(true));
+                let text = RichText::new(text).small().family(FontFamily::Monospace);
+                ui.add(Label::new(text).wrap().selectable(true));
             });
         }
     });
     ui.horizontal_wrapped(|ui| {
         let label = ui.label("Save as");
         let edit = TextEdit::singleline(path).hint_text("path of a new zip file").desired_width(260.0);
-        ui.add(edit).labelled_by(label.id);
-        let is_named = !path.trim().is_empty();
-        let save = ui.add_enabled(is_named, Button::new("Save diagnostics"));
-        if save.on_disabled_hover_text("Type where to save it first").clicked() {
-            actions.push(LogAction::SaveBundle(PathBuf::from(path.trim())));
+        let edit = ui.add(edit).labelled_by(label.id);
+        let file = InputSource::parse(path);
+        let save = ui.add_enabled(file.is_some(), Button::new("Save diagnostics"));
+        let is_wanted = save.on_disabled_hover_text("Type where to save it first").clicked();
+        if is_wanted || is_entered(ui, &edit) {
+            actions.extend(file.map(LogAction::SaveBundle));
         }
         if ui.button("Close diagnostics").clicked() {
             actions.push(LogAction::DropBundle);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{ComboBox, Label, RichText, ScrollArea, TextEdit, TextStyle, Ui};
+use eframe::egui::{ComboBox, Label, RichText, ScrollArea, TextEdit, Ui};
 
 use super::bundle::bundle_ui;
 use crate::app::shell::notifications::Tone;
@@ -89,7 +89,7 @@ impl LogPanel {
         if found.is_empty() {
             ui.weak(if view.lines.is_empty() { "No messages yet" } else { "No message matches" });
         }
-        let height = ui.text_style_height(&TextStyle::Body);
+        let height = ui.spacing().interact_size.y;
         ScrollArea::vertical().auto_shrink([false, false]).show_rows(ui, height, found.len(), |ui, rows| {
             for line in &found[rows] {
                 ui.push_id(line.number, |ui| line_ui(ui, line, &mut actions));

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::vec2;
+use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
@@ -62,6 +62,34 @@ fn lines_are_found_by_level_and_words_and_lead_to_their_job() {
 }
 
 #[test]
+fn a_long_log_is_scrolled_line_by_line_to_its_end() {
+    let mut harness = page(None);
+    let line = |number| LogLine {
+        number,
+        at: Utc::now(),
+        level: LogLevel::Info,
+        text: format!("line {number} of it"),
+        job: None,
+    };
+    harness.state_mut().lines = (0..300).map(line).collect();
+    harness.run();
+    let top = |harness: &Harness<'_, Page>, number: u64| {
+        harness.get_by_label(&format!("line {number} of it")).rect().top()
+    };
+    let (first, tenth) = (top(&harness, 299), top(&harness, 289));
+    harness.hover_at(vec2(300.0, 400.0).to_pos2());
+    harness.event(eframe::egui::Event::MouseWheel {
+        unit: eframe::egui::MouseWheelUnit::Point,
+        delta: vec2(0.0, first - tenth),
+        phase: eframe::egui::TouchPhase::Move,
+        source: eframe::egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    });
+    harness.run_steps(60);
+    assert!((top(&harness, 289) - first).abs() < 1.0, "{} {first}", top(&harness, 289));
+}
+
+#[test]
 fn the_diagnostics_are_shown_before_they_are_saved() {
     let files = vec![("versions.json".to_owned(), "{\"cores\": 2}".to_owned())];
     let mut harness = page(Some(DiagnosticsBundle { files }));
@@ -72,7 +100,12 @@ fn the_diagnostics_are_shown_before_they_are_saved() {
     harness.run();
     harness.get_by_role_and_label(Role::Button, "Save diagnostics").click();
     harness.run();
-    assert_eq!(harness.state().actions, [LogAction::SaveBundle("/tmp/a.zip".into())]);
+    harness.get_by_role_and_label(Role::TextInput, "Save as").focus();
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    let saved = LogAction::SaveBundle("/tmp/a.zip".into());
+    assert_eq!(harness.state().actions, [saved.clone(), saved], "by the button and by Enter");
 }
 
 #[test]

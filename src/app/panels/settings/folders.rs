@@ -1,10 +1,11 @@
 //! Where the program's files are, and where they will be.
 
-use std::path::PathBuf;
-
-use eframe::egui::{Grid, Label, RichText, TextEdit, Ui};
+use eframe::egui::{Button, Grid, Label, RichText, TextEdit, Ui};
 
 use super::panel::{SettingsAction, SettingsView};
+use crate::app::background::inputs::InputSource;
+use crate::app::widgets::field::is_entered;
+use crate::models::MODELS_ROOT_VARIABLE;
 use crate::store::Settings;
 
 pub(super) fn folders_ui(
@@ -16,7 +17,10 @@ pub(super) fn folders_ui(
     let models = match (view.given_models, &view.settings.models.folder) {
         (Some(given), _) => format!("{} (from the command line)", given.display()),
         (None, Some(set)) => set.display().to_string(),
-        (None, None) => format!("{} (nothing set)", view.data_dir.join("models").display()),
+        (None, None) => match view.models_root {
+            Some(root) => format!("{} (from {MODELS_ROOT_VARIABLE})", root.display()),
+            None => format!("{} (nothing set)", view.data_dir.join("models").display()),
+        },
     };
     let rows = [
         ("Data folder", view.data_dir.display().to_string()),
@@ -53,15 +57,13 @@ pub(super) fn folders_ui(
     ui.horizontal_wrapped(|ui| {
         let label = ui.label("Data folder from the next start on");
         let hint = view.data_dir.display().to_string();
-        ui.add(TextEdit::singleline(typed).hint_text(hint).desired_width(220.0)).labelled_by(label.id);
-        let text = typed.trim();
-        let use_it = eframe::egui::Button::new("Use this folder");
-        if ui
-            .add_enabled(!text.is_empty(), use_it)
-            .on_disabled_hover_text("Type or browse a folder first")
-            .clicked()
-        {
-            actions.push(SettingsAction::DataFolder(Some(PathBuf::from(text))));
+        let edit = TextEdit::singleline(typed).hint_text(hint).desired_width(220.0);
+        let edit = ui.add(edit).labelled_by(label.id);
+        let folder = InputSource::parse(typed);
+        let use_it = ui.add_enabled(folder.is_some(), Button::new("Use this folder"));
+        let is_wanted = use_it.on_disabled_hover_text("Type or browse a folder first").clicked();
+        if is_wanted || is_entered(ui, &edit) {
+            actions.extend(folder.map(|folder| SettingsAction::DataFolder(Some(folder))));
         }
         if ui.button("Browse data folder…").clicked() {
             actions.push(SettingsAction::BrowseDataFolder);

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{Button, Grid, Label, RichText, TextEdit, Ui};
+use eframe::egui::{Align, Button, Grid, Label, RichText, TextEdit, Ui};
 
 use super::panel::SettingsAction;
+use crate::app::background::inputs::InputSource;
+use crate::app::widgets::field::is_entered;
 use crate::core::counted;
 use crate::store::{Imported, Settings};
 
@@ -19,10 +21,12 @@ pub(in crate::app) struct ImportPreview {
     pub(in crate::app) settings: Settings,
 }
 
+/// Draws what is imported from where, and what it would change; a preview that `is_new` is brought into view.
 pub(super) fn import_ui(
     ui: &mut Ui,
     preview: Option<&ImportPreview>,
     typed: &mut String,
+    is_new: bool,
     actions: &mut Vec<SettingsAction>,
 ) {
     let about =
@@ -30,11 +34,12 @@ pub(super) fn import_ui(
     ui.add(Label::new(RichText::new(about).small().weak()).wrap());
     ui.horizontal_wrapped(|ui| {
         let label = ui.label("Configuration file");
-        ui.add(TextEdit::singleline(typed).hint_text("path of a JSON file").desired_width(260.0))
-            .labelled_by(label.id);
-        let text = typed.trim();
-        if ui.add_enabled(!text.is_empty(), Button::new("Read")).clicked() {
-            actions.push(SettingsAction::ReadImport(PathBuf::from(text)));
+        let edit = TextEdit::singleline(typed).hint_text("path of a JSON file").desired_width(260.0);
+        let edit = ui.add(edit).labelled_by(label.id);
+        let file = InputSource::parse(typed);
+        let read = ui.add_enabled(file.is_some(), Button::new("Read"));
+        if read.clicked() || is_entered(ui, &edit) {
+            actions.extend(file.map(SettingsAction::ReadImport));
         }
         if ui.button("Browse file…").clicked() {
             actions.push(SettingsAction::BrowseImport);
@@ -65,4 +70,8 @@ pub(super) fn import_ui(
             actions.push(SettingsAction::DropImport);
         }
     });
+    if is_new {
+        // it is at the end of the page, where nobody would see it
+        ui.scroll_to_cursor(Some(Align::Max));
+    }
 }

@@ -22,6 +22,8 @@ pub(in crate::app) struct SettingsView<'a> {
     pub(in crate::app) next_data_dir: Option<&'a Path>,
     /// The folder of models that the command line names, which wins over the setting.
     pub(in crate::app) given_models: Option<&'a Path>,
+    /// The folder of models that the environment names, for what the setting does not.
+    pub(in crate::app) models_root: Option<&'a Path>,
     /// What the file that was chosen for import would change.
     pub(in crate::app) import: Option<&'a ImportPreview>,
     /// The window's theme.
@@ -62,6 +64,8 @@ pub(in crate::app) struct SettingsPanel {
     import_path: String,
     data_dir_path: String,
     only_changed: bool,
+    /// The file whose import was shown in the last frame.
+    shown_import: Option<PathBuf>,
 }
 
 /// Sections by the first part of their keys.
@@ -107,11 +111,15 @@ impl SettingsPanel {
             }
             if is_shown("import configuration json file") {
                 heading_ui(ui, "Import");
-                import_ui(ui, view.import, &mut self.import_path, &mut actions);
+                let file = view.import.map(|import| &import.file);
+                let is_new = file != self.shown_import.as_ref();
+                self.shown_import = file.cloned();
+                import_ui(ui, view.import, &mut self.import_path, is_new, &mut actions);
             }
             if !found {
                 ui.weak(match self.search.as_str() {
                     "" => "Every setting has its default".to_owned(),
+                    words if self.only_changed => format!("No changed setting matches \"{words}\""),
                     words => format!("No setting matches \"{words}\""),
                 });
             }

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use eframe::egui::text::LayoutJob;
 use eframe::egui::{
-    Align, Color32, ComboBox, Id, Key, Label, Layout, RichText, TextEdit, Ui, UiBuilder, vec2,
+    Align, Color32, ComboBox, Id, Key, Label, Layout, RichText, TextEdit, TextStyle, Ui, UiBuilder, vec2,
 };
 use egui_material_icons::icons::ICON_UNDO;
 
 use super::panel::SettingsAction;
+use crate::app::background::inputs::InputSource;
 use crate::app::theme;
+use crate::app::widgets::field::button_row_ui;
 use crate::app::widgets::icon::icon_button;
 use crate::core::Error;
 use crate::store::{SettingInfo, SettingKind, Settings};
@@ -37,17 +40,19 @@ pub(super) fn row_ui(
     let error = typed.and_then(|typed| settings.clone().set(info.key, typed.trim()).err());
     if width < NARROW {
         let label = about_ui(ui, info, texts, error.as_ref());
-        ui.horizontal(|ui| control_ui(ui, info, texts, label, edits, actions));
+        button_row_ui(ui, |ui| control_ui(ui, info, texts, label, edits, actions));
     } else {
         ui.horizontal_top(|ui| {
             let left = vec2(width - CONTROLS - 16.0, 0.0);
             let label = ui
                 .allocate_ui_with_layout(left, Layout::top_down(Align::Min), |ui| {
                     ui.set_width(left.x);
+                    // the name is in the middle of the row of controls
+                    ui.add_space((theme::ICON_BUTTON.y - ui.spacing().interact_size.y) / 2.0);
                     about_ui(ui, info, texts, error.as_ref())
                 })
                 .inner;
-            ui.horizontal(|ui| control_ui(ui, info, texts, label, edits, actions));
+            button_row_ui(ui, |ui| control_ui(ui, info, texts, label, edits, actions));
         });
     }
     ui.separator();
@@ -73,10 +78,17 @@ fn about_ui(ui: &mut Ui, info: &SettingInfo, [value, default]: [&str; 2], error:
     };
     let place = ui.add(Label::new(description.color(Color32::TRANSPARENT)).wrap()).rect;
     let text = format!("{error:#}");
-    let words = RichText::new(&text).small().color(theme::tokens(ui).error);
     let place = place.with_max_x(ui.max_rect().right());
+    let mut words = LayoutJob::simple(
+        text.clone(),
+        TextStyle::Small.resolve(ui.style()),
+        theme::tokens(ui).error,
+        place.width(),
+    );
+    let line = ui.text_style_height(&TextStyle::Small);
+    words.wrap.max_rows = ((place.height() / line).round() as usize).max(1);
     let mut over = ui.new_child(UiBuilder::new().max_rect(place).layout(Layout::top_down(Align::Min)));
-    over.add(Label::new(words).truncate().show_tooltip_when_elided(false)).on_hover_text(text);
+    over.add(Label::new(words).wrap().show_tooltip_when_elided(false)).on_hover_text(text);
     id
 }
 
@@ -123,13 +135,16 @@ fn control_ui(
     }
     // the buttons of all rows are in one column
     ui.add_space((left + CONTROL - ui.cursor().left()).max(0.0));
-    let reset = ui.add_enabled_ui(value != default, |ui| {
+    let can_reset = value != default || edits.contains_key(info.key);
+    let reset = ui.add_enabled_ui(can_reset, |ui| {
         let tooltip = format!("Back to the default: {}", shown_default(info, default));
         icon_button(ui, ICON_UNDO, &format!("Reset {}", info.title), &tooltip)
     });
     if reset.inner.clicked() {
         edits.remove(info.key);
-        actions.push(SettingsAction::Reset(info.key));
+        if value != default {
+            actions.push(SettingsAction::Reset(info.key));
+        }
     }
     let range = match info.kind {
         SettingKind::Whole { least, most } | SettingKind::Number { least, most } => {
@@ -166,6 +181,9 @@ fn text_ui(
         let is_dropped = ui.input(|input| input.key_pressed(Key::Escape));
         if let Some(typed) = edits.get(info.key) {
             let typed = if typed.trim().is_empty() { "none" } else { typed.trim() }.to_owned();
+            let path =
+                InputSource::parse(&typed).filter(|_| info.kind == SettingKind::Folder && typed != "none");
+            let typed = path.map_or(typed, |path| path.display().to_string());
             let is_valid = Settings::default().set(info.key, &typed).is_ok();
             if is_dropped || typed == value || is_valid {
                 edits.remove(info.key);

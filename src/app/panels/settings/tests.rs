@@ -25,6 +25,7 @@ fn page<'a>(page: Page) -> Harness<'a, Page> {
                 data_dir: Path::new("/data"),
                 next_data_dir: None,
                 given_models: None,
+                models_root: Some(Path::new("/shelf")),
                 import: page.import.as_ref(),
                 theme: ThemePreference::Dark,
             };
@@ -68,6 +69,61 @@ fn a_value_out_of_range_is_refused_in_place() {
     harness.get_by_label_contains("generation.retries must be from 0 to 20, not 99");
     assert_eq!(below(&harness), before, "the error moves nothing");
     assert_eq!(harness.state().actions, []);
+}
+
+#[test]
+fn what_is_wrong_is_readable_and_the_arrow_takes_it_back() {
+    let mut harness = page(Page::default());
+    harness.set_size(vec2(700.0, 2600.0));
+    type_into(&mut harness, "Retries", "many");
+    harness.key_press(Key::Enter);
+    harness.run();
+    let error = harness.get_by_label_contains("generation.retries cannot be \"many\"").rect();
+    assert!(error.height() > 2.0 * theme::SMALL_TEXT, "it is not cut after one line: {error}");
+    harness.get_by_role_and_label(Role::Button, "Reset Retries").click();
+    harness.run();
+    assert!(harness.query_by_label_contains("generation.retries cannot be").is_none());
+    assert_eq!(harness.state().actions, [], "the setting itself had its default");
+}
+
+#[test]
+fn the_name_of_a_setting_is_in_line_with_its_controls() {
+    let harness = page(Page::default());
+    let name = harness.get_all_by_label("Retries").next().unwrap().rect().center().y;
+    for (role, label) in [(Role::TextInput, "Retries"), (Role::Button, "Reset Retries")] {
+        let control = harness.get_by_role_and_label(role, label).rect().center().y;
+        assert!((name - control).abs() <= 1.0, "{label}: {name} {control}");
+    }
+}
+
+#[test]
+fn paths_are_taken_as_typed_and_by_enter() {
+    let mut harness = page(Page::default());
+    harness.get_by_label("/shelf (from MODELS_ROOT)");
+    let home = directories::BaseDirs::new().unwrap().home_dir().to_path_buf();
+    for (label, action) in [
+        ("Data folder from the next start on", SettingsAction::DataFolder(Some(home.join("there")))),
+        ("Configuration file", SettingsAction::ReadImport(home.join("there"))),
+        ("Models folder", SettingsAction::Set("models.folder", home.join("there").display().to_string())),
+    ] {
+        type_into(&mut harness, label, "~/there");
+        harness.key_press(Key::Enter);
+        harness.run();
+        assert_eq!(std::mem::take(&mut harness.state_mut().actions), [action], "{label}");
+    }
+}
+
+#[test]
+fn what_an_import_would_change_comes_into_view() {
+    let mut harness = page(Page::default());
+    harness.set_size(vec2(1000.0, 400.0));
+    harness.run();
+    let mut settings = Settings::default();
+    let imported = settings.import("{\"generation\": {\"max_retries\": 5}}").unwrap();
+    harness.state_mut().import = Some(ImportPreview { file: "/tmp/own.json".into(), imported, settings });
+    harness.run();
+    let button = harness.get_by_role_and_label(Role::Button, "Take over").rect();
+    assert!(button.top() > 0.0 && button.bottom() <= 400.0, "{button}");
 }
 
 #[test]
@@ -117,6 +173,9 @@ fn the_search_finds_words_and_says_when_there_is_none() {
     assert!(harness.query_by_label("Retries").is_none());
     type_into(&mut harness, "Search settings", "clouds");
     harness.get_by_label("No setting matches \"clouds\"");
+    harness.get_by_label("Only changed ones").click();
+    harness.run();
+    harness.get_by_label("No changed setting matches \"clouds\"");
 }
 
 #[test]
@@ -142,6 +201,7 @@ fn snapshot_of_the_settings() {
         data_dir: Path::new("/data"),
         next_data_dir: None,
         given_models: None,
+        models_root: None,
         import: None,
         theme: ThemePreference::Dark,
     };

@@ -18,7 +18,7 @@ use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Result, Waker};
 use crate::library::DiagnosticsBundle;
 use crate::models::convert::Converted;
 use crate::models::fetch::FetchPlan;
-use crate::models::{Installed, OtherFile, VerifyReport};
+use crate::models::{Installed, MODELS_ROOT_VARIABLE, OtherFile, VerifyReport};
 use crate::plan::{FittingLora, ListedLora};
 use crate::presets::Preset;
 use crate::store::{LOG_FILE, LogLine};
@@ -167,6 +167,8 @@ pub(in crate::app::shell) struct Pages {
     pub(in crate::app::shell) bundle: Option<DiagnosticsBundle>,
     /// The folder of models that the command line names; it wins over the setting.
     pub(in crate::app::shell) given_models: Option<PathBuf>,
+    /// The folder of models that the environment names.
+    pub(in crate::app::shell) models_root: Option<PathBuf>,
     /// The data folder that the next start will use, if another was chosen.
     pub(in crate::app::shell) next_data_dir: Option<PathBuf>,
 }
@@ -208,6 +210,9 @@ impl Pages {
             log_file: data_dir.join(LOG_FILE),
             bundle: None,
             given_models,
+            models_root: std::env::var_os(MODELS_ROOT_VARIABLE)
+                .filter(|root| !root.is_empty())
+                .map(PathBuf::from),
             next_data_dir: None,
         };
         pages.work.submit(manifest_reading(data_dir.to_path_buf(), pages.given_models.clone()));
