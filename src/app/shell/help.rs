@@ -114,6 +114,7 @@ impl ShortcutList {
             ui.monospace(keys.collect::<Vec<_>>().join("  or  "));
         }
         ui.horizontal(|ui| {
+            to_the_edge(ui);
             let named = |ui: &mut Ui, text: &str, about: String| {
                 let response = ui.small_button(text);
                 let enabled = response.enabled();
@@ -137,6 +138,11 @@ impl ShortcutList {
     }
 }
 
+/// Makes the last cell of a row as wide as the sheet, and with it the row's stripe.
+fn to_the_edge(ui: &mut Ui) {
+    ui.set_min_width(ui.available_width());
+}
+
 /// The keys of rows and results, which stay as they are.
 fn panel_keys_ui(ui: &mut Ui, search: &str) {
     for PanelKeys { place, keys } in panel_keys::all() {
@@ -152,7 +158,10 @@ fn panel_keys_ui(ui: &mut Ui, search: &str) {
             for same in found.chunk_by(|(_, one), (_, other)| one == other) {
                 let keys: Vec<_> = same.iter().map(|(key, _)| ui.ctx().format_shortcut(key)).collect();
                 ui.label(same[0].1);
-                ui.monospace(keys.join("  or  "));
+                ui.horizontal(|ui| {
+                    to_the_edge(ui);
+                    ui.monospace(keys.join("  or  "));
+                });
                 ui.end_row();
             }
         });
@@ -252,6 +261,20 @@ mod tests {
         harness.run();
         assert!(harness.query_by_label("Generate").is_none());
         assert_eq!(harness.get_by_role_and_label(Role::Button, "Close").rect(), place);
+    }
+
+    #[test]
+    fn the_stripes_are_as_wide_as_the_sheet() {
+        let mut harness = list();
+        harness.state_mut().search.clear();
+        harness.run();
+        let colour = harness.ctx.global_style().visuals.faint_bg_color;
+        let stripes = harness.output().shapes.iter().filter_map(|shape| match &shape.shape {
+            eframe::egui::Shape::Rect(rect) if rect.fill == colour => Some(rect.rect.width()),
+            _ => None,
+        });
+        let widths: Vec<_> = stripes.collect();
+        assert!(widths.len() > 5 && widths.iter().all(|width| *width > WIDTH - 40.0), "{widths:?}");
     }
 
     #[test]
