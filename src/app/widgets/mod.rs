@@ -5,5 +5,6 @@ pub(super) mod duration;
 pub(super) mod field;
 pub(super) mod fix_button;
 pub(super) mod icon;
+pub(super) mod row_menu;
 pub(super) mod stage_bar;
 pub(super) mod tone;

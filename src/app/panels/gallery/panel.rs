@@ -11,7 +11,8 @@ use super::age::Age;
 use super::tile::{TILE, tile_ui};
 use super::verb::{GalleryAction, GalleryVerb, STARS};
 use crate::app::background::library::Library;
-use crate::core::{Mode, Utc};
+use crate::app::widgets::row_menu::RowMenu;
+use crate::core::{Mode, Utc, counted};
 use crate::library::{GalleryFilter, GalleryItem, GalleryOrder, MAX_RATING};
 
 /// Space between tiles.
@@ -46,12 +47,15 @@ pub(in crate::app) struct GalleryPanel {
     awaits_items: bool,
     /// Index among the shown items that keys start from.
     focus: usize,
+    /// Id of the item that keys start from.
+    focused: Option<String>,
     shown: Vec<usize>,
     shown_of: Option<(u64, GalleryFilter, GalleryOrder)>,
     /// Scroll to the focus in the next frame and give it the keyboard.
     follow: bool,
     /// Whether a tile had the keyboard in the last frame.
     has_keyboard: bool,
+    menu: RowMenu,
 }
 
 impl GalleryPanel {
@@ -140,7 +144,9 @@ impl GalleryPanel {
             }
         });
         name(&shown.response, Role::ComboBox, "Order");
-        ui.toggle_value(&mut self.filter.failed, "Failed").on_hover_text("Show failed and cancelled jobs");
+        let failed = Button::selectable(self.filter.failed, "Failed").frame_when_inactive(true);
+        let about = "Only failed and cancelled jobs";
+        self.filter.failed ^= ui.add(failed).on_hover_text(about).clicked();
     }
 
     fn preset_ui(&mut self, ui: &mut Ui, items: &[GalleryItem]) {
@@ -200,7 +206,7 @@ impl GalleryPanel {
         let label = |stars: u8| match stars {
             0 => "Any rating".to_owned(),
             MAX_RATING => "5 stars".to_owned(),
-            stars => format!("{stars} stars or more"),
+            stars => format!("{} or more", counted(stars, "star")),
         };
         let text = label(self.filter.min_rating);
         let shown =
@@ -220,13 +226,17 @@ impl GalleryPanel {
         }
         self.shown = self.filter.apply(items, self.order);
         self.shown_of = Some(of);
-        self.focus = self.focus.min(self.shown.len().saturating_sub(1));
+        // items that come or go in front of it move it
+        let is_focused = |index: &usize| Some(&items[*index].id) == self.focused.as_ref();
+        let last = self.shown.len().saturating_sub(1);
+        self.focus = self.shown.iter().position(is_focused).unwrap_or(self.focus.min(last));
         let known: BTreeSet<&str> = self.shown.iter().map(|&index| items[index].id.as_str()).collect();
         if self.awaits_items && !items.is_empty() {
             self.awaits_items = false;
             // keys start from what was selected
             let place = |index: &usize| self.selected.contains(&items[*index].id);
-            self.focus = self.shown.iter().position(place).unwrap_or(0);
+            let place = self.shown.iter().position(place).unwrap_or(0);
+            self.focus_on(place, items);
         }
         self.selected.retain(|id| self.awaits_items || known.contains(id.as_str()));
     }
@@ -298,6 +308,7 @@ impl GalleryPanel {
         actions: &mut Vec<GalleryAction>,
     ) {
         let id = &items[self.shown[place]].id;
+        // the menu is about what is under the pointer, unless that is one of several that were chosen
         if response.secondary_clicked() && !self.selected.contains(id) {
             self.select_only(place, items);
         }
@@ -308,7 +319,7 @@ impl GalleryPanel {
                 if !self.selected.remove(id) {
                     self.selected.insert(id.clone());
                 }
-                self.focus = place;
+                self.focus_on(place, items);
             } else if modifiers.shift {
                 let range = self.focus.min(place)..=self.focus.max(place);
                 self.selected = range.map(|place| items[self.shown[place]].id.clone()).collect();
@@ -316,14 +327,12 @@ impl GalleryPanel {
                 self.select_only(place, items);
             }
         }
-        // the menu is about what is under the pointer, unless that is one of several that were chosen
-        if response.secondary_clicked() && !self.selected.contains(id) {
-            self.select_only(place, items);
-        }
         if response.double_clicked() {
             actions.extend(GalleryVerb::Open.action(&[&items[self.shown[place]]]));
         }
-        response.context_menu(|ui| self.menu_ui(ui, items, actions));
+        let mut menu = std::mem::take(&mut self.menu);
+        menu.ui(response, |ui| self.menu_ui(ui, items, actions));
+        self.menu = menu;
     }
 
     fn menu_ui(&self, ui: &mut Ui, items: &[GalleryItem], actions: &mut Vec<GalleryAction>) {
@@ -351,16 +360,22 @@ impl GalleryPanel {
         });
     }
 
-    /// The selected items, the one with the focus first.
+    /// The selected items, the one with the focus first if it is one of them.
     fn chosen<'a>(&self, items: &'a [GalleryItem]) -> Vec<&'a GalleryItem> {
         let focused = self.shown.get(self.focus).map(|&index| &items[index]);
+        let focused = focused.filter(|item| self.selected.contains(&item.id));
         let rest = self.shown.iter().map(|&index| &items[index]);
         let rest = rest.filter(|item| self.selected.contains(&item.id) && Some(*item) != focused);
         focused.into_iter().chain(rest).collect()
     }
 
-    fn select_only(&mut self, place: usize, items: &[GalleryItem]) {
+    fn focus_on(&mut self, place: usize, items: &[GalleryItem]) {
         self.focus = place;
+        self.focused = self.shown.get(place).map(|&index| items[index].id.clone());
+    }
+
+    fn select_only(&mut self, place: usize, items: &[GalleryItem]) {
+        self.focus_on(place, items);
         self.selected = std::iter::once(items[self.shown[place]].id.clone()).collect();
     }
 

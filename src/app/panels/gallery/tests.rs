@@ -32,24 +32,29 @@ fn data_folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (history, _) = History::open(dir.path()).unwrap();
     for (number, prompt) in (1..).zip(PROMPTS) {
-        let output = dir.path().join(format!("{number}.png"));
-        let frame = Frame { size: Resolution::new(32, 32), rgb: vec![number as u8 * 60; 32 * 32 * 3] };
-        write_png(&output, &frame).unwrap();
-        let made = Draft { prompt: prompt.to_owned(), seed: number, ..draft() };
-        let entry = HistoryEntry {
-            id: format!("id{number}"),
-            job: number,
-            prompt: prompt.to_owned(),
-            mode: Some(Mode::T2V),
-            model: "toy-t2v-A14B".to_owned(),
-            ended: Utc(number as i64),
-            request: serde_json::to_value(&made).unwrap(),
-            output: Some(output),
-            ..HistoryEntry::default()
-        };
-        history.record(&entry).unwrap();
+        record(dir.path(), &history, number, prompt);
     }
     dir
+}
+
+/// Adds a finished image.
+fn record(dir: &Path, history: &History, number: u64, prompt: &str) {
+    let output = dir.join(format!("{number}.png"));
+    let frame = Frame { size: Resolution::new(32, 32), rgb: vec![number as u8 * 60; 32 * 32 * 3] };
+    write_png(&output, &frame).unwrap();
+    let made = Draft { prompt: prompt.to_owned(), seed: number, ..draft() };
+    let entry = HistoryEntry {
+        id: format!("id{number}"),
+        job: number,
+        prompt: prompt.to_owned(),
+        mode: Some(Mode::T2V),
+        model: "toy-t2v-A14B".to_owned(),
+        ended: Utc(number as i64),
+        request: serde_json::to_value(&made).unwrap(),
+        output: Some(output),
+        ..HistoryEntry::default()
+    };
+    history.record(&entry).unwrap();
 }
 
 /// Processes the library's answers until `done` returns true.
@@ -115,6 +120,57 @@ fn a_click_selects_and_keys_act_on_the_selection() {
     harness.state().library.rate(id.clone(), *stars);
     wait(&mut harness, |library| library.items().iter().any(|item| item.rating == 4));
     assert_eq!(Ratings::load(dir.path()).unwrap().of("id1"), 4);
+}
+
+/// What Delete would move to the bin.
+fn deleted(harness: &mut Harness<'_, State>) -> Vec<std::path::PathBuf> {
+    harness.key_press(Key::Delete);
+    harness.run();
+    let actions = std::mem::take(&mut harness.state_mut().actions);
+    let files = actions.into_iter().filter_map(|action| match action {
+        GalleryAction::Delete(files) => Some(files),
+        _ => None,
+    });
+    files.flatten().collect()
+}
+
+#[test]
+fn what_was_taken_out_of_the_selection_is_not_deleted() {
+    let dir = data_folder();
+    let mut harness = gallery(dir.path());
+    harness.get_by_label("a red circle").click();
+    harness.run();
+    for _ in 0..2 {
+        harness.get_by_label("a blue square").click_modifiers(Modifiers::COMMAND);
+        harness.run();
+    }
+    assert_eq!(deleted(&mut harness), [dir.path().join("1.png")]);
+}
+
+#[test]
+fn a_result_that_comes_in_front_does_not_join_the_selection() {
+    let dir = data_folder();
+    let mut harness = gallery(dir.path());
+    // the newest, at the first place
+    harness.get_by_label("a green triangle").click();
+    harness.run();
+    let (history, _) = History::open(dir.path()).unwrap();
+    record(dir.path(), &history, 4, "a white circle");
+    wait(&mut harness, |library| library.items().len() == PROMPTS.len() + 1);
+    assert_eq!(deleted(&mut harness), [dir.path().join("3.png")]);
+}
+
+#[test]
+fn keys_are_for_the_result_whose_menu_was_closed() {
+    let dir = data_folder();
+    let mut harness = gallery(dir.path());
+    harness.get_by_label("a blue square").click_secondary();
+    harness.run();
+    harness.get_by_label_contains("Move to the bin");
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.query_by_label_contains("Move to the bin").is_none());
+    assert_eq!(deleted(&mut harness), [dir.path().join("2.png")]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use eframe::egui::{
 
 use crate::app::theme;
 use crate::app::widgets::duration::short_time;
+use crate::core::counted;
 use crate::jobs::EndStatus;
 use crate::library::GalleryItem;
 
@@ -24,7 +25,9 @@ pub(super) fn tile_ui(
     texture: Option<(TextureId, Vec2)>,
     selected: bool,
 ) -> Response {
-    let (rect, response) = ui.allocate_exact_size(TILE, Sense::click());
+    let (rect, _) = ui.allocate_exact_size(TILE, Sense::hover());
+    // an id that is the same wherever the tile is, so that the keyboard stays with it
+    let response = ui.interact(rect, ui.scope_id().with("tile"), Sense::click());
     let name: String = item.prompt.chars().take(SPOKEN).collect();
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected, name.clone()));
     if !ui.is_rect_visible(rect) {
@@ -78,8 +81,8 @@ fn hover_ui(ui: &mut Ui, item: &GalleryItem) {
     ui.set_max_width(360.0);
     ui.label(&item.prompt);
     let size = item.size.map(|size| format!("{}x{}", size.width, size.height));
-    let frames = item.frames.map(|frames| format!("{} frames", frames.0));
-    let steps = item.steps.map(|steps| format!("{steps} steps"));
+    let frames = item.frames.map(|frames| counted(frames.0, "frame"));
+    let steps = item.steps.map(|steps| counted(steps, "step"));
     let seed = item.seed.map(|seed| format!("seed {}", seed.0));
     let parts = [Some(item.model.clone()), size, frames, steps, seed];
     ui.weak(parts.into_iter().flatten().collect::<Vec<_>>().join(" · "));

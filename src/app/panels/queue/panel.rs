@@ -13,6 +13,7 @@ use super::row::{self, heights};
 use super::rows::{Row, RowKind, Rows};
 use super::verbs;
 use super::view::{QueueAction, QueueView};
+use crate::app::widgets::row_menu::RowMenu;
 use crate::jobs::{Job, JobId};
 
 /// Space at both sides of the cells.
@@ -35,6 +36,7 @@ pub(in crate::app) struct QueuePanel {
     /// Whether ended jobs are shown one by one.
     shows_ended: bool,
     rows: Rows,
+    menu: RowMenu,
 }
 
 impl QueuePanel {
@@ -153,7 +155,9 @@ impl QueuePanel {
         if response.secondary_clicked() && !self.selected.contains(&job.id) {
             self.select_only(job.id);
         }
-        response.context_menu(|ui| self.menu_ui(ui, view, rows, actions));
+        let mut menu = std::mem::take(&mut self.menu);
+        menu.ui(&response, |ui| self.menu_ui(ui, view, rows, actions));
+        self.menu = menu;
         if job.ended().is_none() && job.worker().is_none() {
             response.dnd_set_drag_payload(job.id);
         }

@@ -292,6 +292,23 @@ fn keys_act_on_the_selected_jobs() {
 }
 
 #[test]
+fn keys_are_for_the_row_whose_menu_was_closed() {
+    let mut harness = harness(queue(), LiveJobs::default());
+    // another row has the keyboard
+    harness.get_by_label_contains("Job 3, ").click();
+    harness.run();
+    harness.get_by_label_contains("Job 2, ").click_secondary();
+    harness.run();
+    harness.get_by_label_contains("Run next job 2");
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.query_by_label_contains("Run next job 2").is_none());
+    harness.key_press(Key::Delete);
+    harness.run();
+    assert_eq!(harness.state().actions, [QueueAction::Cancel(JobId(2))]);
+}
+
+#[test]
 fn the_whole_queue_is_paused_and_resumed() {
     let mut harness = harness(queue(), LiveJobs::default());
     harness.get_by_role_and_label(Role::Button, "Pause queue").click();
