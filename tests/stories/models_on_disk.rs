@@ -57,7 +57,10 @@ fn a_model_is_verified_converted_and_removed() {
     said(&mut window, "tiny-t2v-int8 is in the bin: ");
     window.wait("it is gone from the list", |window| !window.has_button(COPY));
     assert!(!copy.exists());
-    window.wait("it can be brought back", |window| window.has_button("Bring back tiny-t2v-int8"));
+    window.click_when_there("Bring back tiny-t2v-int8");
+    said(&mut window, "tiny-t2v-int8 is back");
+    window.wait("it is in the list again", |window| window.has_button(COPY));
+    assert!(copy.join("conversion.json").exists());
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use eframe::egui::{Button, ComboBox, Frame, Label, Panel, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{
+    Button, ComboBox, Frame, Label, Panel, ProgressBar, RichText, ScrollArea, TextEdit, Ui, UiBuilder,
+};
 
 use super::available::{AvailableModel, FetchStatus, available_detail_ui, available_ui, fetch_ui};
 use super::detail::detail_ui;
@@ -14,7 +16,9 @@ use super::others::others_ui;
 use super::report::ModelDetail;
 use super::roles::RoleChoice;
 use super::runtime::{RuntimeStatus, runtime_ui};
+use crate::app::background::inputs::InputSource;
 use crate::app::widgets::chosen_files::ComponentRole;
+use crate::app::widgets::field::is_entered;
 use crate::core::{Bytes, ComponentFiles, Mode, Result, Secs, counted};
 use crate::jobs::Job;
 use crate::models::convert::ConversionTarget;
@@ -256,13 +260,17 @@ impl ModelsPanel {
                 runtime_ui(ui, view.runtime, view.task, &mut actions);
             });
         } else if ui.available_width() >= WIDE {
-            ui.columns(2, |columns| {
-                let [left, right] = columns else { return };
-                ScrollArea::vertical().id_salt("list").auto_shrink([false, false]).show(left, |ui| {
-                    self.lists_ui(ui, view, &mut actions);
-                });
-                ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(right, |ui| {
-                    self.right_ui(ui, view, &mut actions);
+            // columns know nothing of the panel below
+            let place = UiBuilder::new().max_rect(ui.available_rect_before_wrap());
+            ui.scope_builder(place, |ui| {
+                ui.columns(2, |columns| {
+                    let [left, right] = columns else { return };
+                    ScrollArea::both().id_salt("list").auto_shrink([false, false]).show(left, |ui| {
+                        self.lists_ui(ui, view, &mut actions);
+                    });
+                    ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(right, |ui| {
+                        self.right_ui(ui, view, &mut actions);
+                    });
                 });
             });
         } else {
@@ -402,10 +410,11 @@ impl ModelsPanel {
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Existing folder");
             let edit = TextEdit::singleline(&mut self.folder).hint_text("path of a folder with models");
-            ui.add(edit.desired_width(200.0)).labelled_by(label.id);
-            let text = self.folder.trim();
-            if ui.add_enabled(!text.is_empty(), Button::new("Look here")).clicked() {
-                actions.push(ModelsAction::UseFolder(PathBuf::from(text)));
+            let edit = ui.add(edit.desired_width(200.0)).labelled_by(label.id);
+            let folder = InputSource::parse(&self.folder);
+            let look = ui.add_enabled(folder.is_some(), Button::new("Look here"));
+            if look.clicked() || is_entered(ui, &edit) {
+                actions.extend(folder.map(ModelsAction::UseFolder));
             }
             if ui.button("Browse models…").clicked() {
                 actions.push(ModelsAction::BrowseFolder);
