@@ -66,6 +66,11 @@ fn is_blocker(finding: &&Finding) -> bool {
     finding.severity == Severity::Blocker
 }
 
+/// Units that stay on the line of their number.
+const UNITS: [&str; 8] = ["B", "KiB", "MiB", "GiB", "TiB", "s", "min", "h"];
+/// A space at which no line ends.
+const NO_BREAK: char = '\u{a0}';
+
 fn preflight_ui(
     ui: &mut Ui,
     found: &PreflightView,
@@ -76,13 +81,13 @@ fn preflight_ui(
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
         again_button_ui(ui, actions);
         ui.with_layout(Layout::left_to_right(Align::Min), |ui| {
-            ui.add(Label::new(estimate(found)).wrap());
+            ui.add(Label::new(unbroken(&estimate(found))).wrap());
         });
     });
     stages_ui(ui, found);
     let rest: Vec<_> = disk(found).into_iter().chain(view.time_limit.map(limit)).collect();
     if !rest.is_empty() {
-        ui.add(Label::new(RichText::new(rest.join(" · ")).weak()).wrap());
+        ui.add(Label::new(RichText::new(unbroken(&rest.join(" · "))).weak()).wrap());
     }
     for finding in found.findings.iter().filter(|finding| finding.severity >= Severity::Warning) {
         actions.extend(finding_ui(ui, finding, view, draft));
@@ -173,6 +178,18 @@ fn disk(found: &PreflightView) -> Option<String> {
 
 fn limit(limit: Secs) -> String {
     format!("stops after {limit}")
+}
+
+/// The text with each number and its unit on one line.
+fn unbroken(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    for word in text.split(' ') {
+        if !whole.is_empty() {
+            whole.push(if UNITS.contains(&word.trim_end_matches(',')) { NO_BREAK } else { ' ' });
+        }
+        whole.push_str(word);
+    }
+    whole
 }
 
 /// For instance "About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs".
@@ -279,7 +296,7 @@ mod tests {
     #[test]
     fn the_estimate_is_one_line_and_notes_are_left_out() {
         let harness = form(Ok(found(vec![finding(Severity::Note, "It is tight")])), false);
-        harness.get_by_label("About 1.2 GiB of memory, about 4 min 00 s, from 6 earlier runs");
+        harness.get_by_label("About 1.2\u{a0}GiB of memory, about 4\u{a0}min 00\u{a0}s, from 6 earlier runs");
         assert!(harness.query_by_label("It is tight").is_none());
     }
 
@@ -304,7 +321,7 @@ mod tests {
         let harness = harness(bench, move |ui, view| panel.ui(ui, view));
         harness.get_by_label("Reading the prompt: up to 300.0 MiB of 2.0 GiB that are free");
         harness.get_by_label("Denoising: up to 1.2 GiB of 2.0 GiB that are free");
-        harness.get_by_label("Disk 3.0 MiB of 5.0 GiB free · stops after 30 min 00 s");
+        harness.get_by_label("Disk 3.0\u{a0}MiB of 5.0\u{a0}GiB free · stops after 30\u{a0}min 00\u{a0}s");
     }
 
     #[test]
