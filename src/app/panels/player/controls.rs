@@ -124,6 +124,15 @@ fn transport_ui(ui: &mut Ui, screen: &Screen, arrangement: Arrangement, actions:
 
 /// A menu with what has no button where there is little room.
 fn options_menu_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
+    let enabled = ui.is_enabled();
+    let button = Button::new(ICON_MORE_HORIZ.rich_text().size(theme::ICON_SIZE)).min_size(theme::ICON_BUTTON);
+    let (response, _) = MenuButton::from_button(button).ui(ui, |ui| options_ui(ui, screen, actions));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, "More controls"));
+    response.on_hover_text("Speed, repeat mode, in and out points, zoom, copy and save the frame");
+}
+
+/// The items of a menu with every control but play.
+pub(super) fn options_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>) {
     use PlayerCommand::{
         ClearInOut, CopyFrame, FirstFrame, FitFrame, FullSizeFrame, LastFrame, NextRepeatMode, SaveFrame,
         SetInPoint, SetOutPoint, StepBack, StepForward,
@@ -134,21 +143,15 @@ fn options_menu_ui(ui: &mut Ui, screen: &Screen, actions: &mut Vec<PlayerAction>
         &[FitFrame, FullSizeFrame],
         &[CopyFrame, SaveFrame],
     ];
-    let enabled = ui.is_enabled();
-    let button = Button::new(ICON_MORE_HORIZ.rich_text().size(theme::ICON_SIZE)).min_size(theme::ICON_BUTTON);
-    let (response, _) = MenuButton::from_button(button).ui(ui, |ui| {
-        let (_, repeat) = repeat_mode(screen);
-        item_ui(ui, NextRepeatMode, &format!("Repeat mode: {repeat}"), actions);
-        ui.menu_button(format!("Speed: {}", times(screen.speed)), |ui| speeds_ui(ui, screen, actions));
-        for group in groups {
-            ui.separator();
-            for command in group {
-                item_ui(ui, *command, command.text(), actions);
-            }
+    let (_, repeat) = repeat_mode(screen);
+    item_ui(ui, NextRepeatMode, &format!("Repeat mode: {repeat}"), actions);
+    ui.menu_button(format!("Speed: {}", times(screen.speed)), |ui| speeds_ui(ui, screen, actions));
+    for group in groups {
+        ui.separator();
+        for command in group {
+            item_ui(ui, *command, command.text(), actions);
         }
-    });
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, "More controls"));
-    response.on_hover_text("Speed, repeat mode, in and out points, zoom, copy and save the frame");
+    }
 }
 
 fn item_ui(ui: &mut Ui, command: PlayerCommand, text: &str, actions: &mut Vec<PlayerAction>) {

@@ -60,6 +60,9 @@ impl PlayerPanel {
             if response.clicked() && screen.frames > 0 {
                 actions.push(PlayerAction::Command(PlayerCommand::PlayPause));
             }
+            if screen.frames > 0 {
+                response.context_menu(|ui| controls::options_ui(ui, screen, &mut actions));
+            }
         }
         self.preview_ui(ui, rect, live, view, is_empty);
         let shown = result.unwrap_or(rect).shrink(MARGIN);
@@ -274,6 +277,18 @@ mod tests {
         harness.get_by_role_and_label(NodeRole::Button, "Ping-pong");
         harness.get_by_role_and_label(NodeRole::Button, "Play");
         assert_eq!(harness.get_by_label("Save the frame as PNG").rect(), before);
+    }
+
+    #[test]
+    fn the_video_has_a_menu_of_what_can_be_done_with_it() {
+        let mut harness = player(playing());
+        harness.get_by_role_and_label(NodeRole::Image, "Video").click_secondary();
+        harness.run();
+        // the other one is the button below the video
+        harness.get_all_by_label_contains("Save the frame as PNG").last().unwrap().click();
+        harness.run();
+        assert_eq!(harness.state().actions, [PlayerAction::Command(PlayerCommand::SaveFrame)]);
+        assert!(harness.query_by_label_contains("Repeat mode").is_none(), "the menu is closed");
     }
 
     #[test]
