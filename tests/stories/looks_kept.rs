@@ -2,7 +2,10 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers, vec2};
-use wandeck::jobs::EndStatus;
+use wandeck::core::{Frame, Resolution, Utc};
+use wandeck::jobs::{EndStatus, HistoryEntry};
+use wandeck::library::History;
+use wandeck::media::write_png;
 
 use crate::common;
 use crate::window::{Screen, Window};
@@ -55,6 +58,54 @@ fn what_is_selected_survives_a_restart() {
     window.wait("the gallery has them", |window| window.has_button("a first one"));
     assert!(window.is_selected("a first one") && !window.is_selected("a second one"));
     assert!(window.is_selected("Job 3, ") && !window.is_selected("Job 4, "));
+}
+
+/// The first of these buttons that is drawn, and how far down it is.
+fn first_shown(window: &Window, mut labels: impl Iterator<Item = String>) -> Option<(String, f32)> {
+    let label = labels.find(|label| window.has_button(label))?;
+    let top = window.rect_of_button(&label).top();
+    Some((label, top))
+}
+
+#[test]
+fn gallery_and_queue_are_as_far_scrolled_as_before_the_restart() {
+    let data_dir = common::fresh_data_dir();
+    let (history, _) = History::open(data_dir.path()).unwrap();
+    for number in 1..=60 {
+        let output = data_dir.path().join(format!("{number}.png"));
+        write_png(&output, &Frame { size: Resolution::new(8, 8), rgb: vec![90; 192] }).unwrap();
+        let entry = HistoryEntry {
+            id: format!("result {number}"),
+            job: number,
+            prompt: format!("result {number}"),
+            ended: Utc(number as i64),
+            output: Some(output),
+            ..HistoryEntry::default()
+        };
+        history.record(&entry).unwrap();
+    }
+    let screen = Screen::default();
+    let mut window = Window::open_on(data_dir.path(), &screen);
+    window.command("Pause or resume the queue");
+    for number in 1..=30 {
+        window.add_job(&format!("waiting {number}"), "2");
+    }
+    window.wait("the gallery has them", |window| window.has_button("result 60"));
+    window.scroll_at("result 60", 400.0);
+    window.scroll_at("Job 1, queued, waiting 1", 300.0);
+    let shown = |window: &Window| {
+        let results = (1..=60).rev().map(|number| format!("result {number}"));
+        let jobs = (1..=30).map(|number| format!("Job {number}, queued, waiting {number}"));
+        [first_shown(window, results), first_shown(window, jobs)]
+    };
+    let before = shown(&window);
+    assert!(!window.has_button("result 60") && !window.has_button("Job 1, queued, waiting 1"), "{before:?}");
+    let view = window.view();
+    window.close();
+
+    let mut window = Window::open_with_view(data_dir.path(), &screen, &view);
+    window.wait("the gallery is as before", |window| shown(window)[0] == before[0]);
+    window.wait("the queue is as before", |window| shown(window)[1] == before[1]);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use eframe::App as _;
 use eframe::egui::accesskit::{Role, Toggled};
-use eframe::egui::{DroppedFile, Key, Modifiers, Rect, Vec2, vec2};
+use eframe::egui::{
+    DroppedFile, Event, Key, Memory, Modifiers, MouseWheelSource, MouseWheelUnit, Rect, TouchPhase, Vec2,
+    vec2,
+};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, HarnessBuilder, Node};
 use wandeck::app::App;
@@ -20,7 +23,16 @@ pub(crate) struct Window {
     harness: Harness<'static, App>,
 }
 
+/// How a window is opened.
+#[derive(Default)]
+struct Opening<'a> {
+    screen: Screen,
+    /// What an earlier window kept of its view.
+    view: Option<&'a str>,
+}
+
 /// Points on the screen and pixels per point.
+#[derive(Clone, Copy)]
 pub(crate) struct Screen {
     pub(crate) points: Vec2,
     pub(crate) scale: f32,
@@ -55,35 +67,60 @@ impl Window {
         Self::open_on(data_dir, &Screen::default())
     }
 
+    /// Opens the window on a data folder, with what an earlier one kept of its view.
+    pub(crate) fn open_with_view(data_dir: &Path, screen: &Screen, view: &str) -> Self {
+        let opening = Opening { screen: *screen, view: Some(view) };
+        Self::build(data_dir, &shipped_models(), &opening, |builder| builder)
+    }
+
+    /// What the program's storage keeps of the view: what is scrolled and unfolded.
+    pub(crate) fn view(&self) -> String {
+        self.harness.ctx.memory(|memory| ron::to_string(memory)).unwrap()
+    }
+
     pub(crate) fn open_on(data_dir: &Path, screen: &Screen) -> Self {
-        Self::build(data_dir, &shipped_models(), screen, |builder| builder)
+        let opening = Opening { screen: *screen, ..Opening::default() };
+        Self::build(data_dir, &shipped_models(), &opening, |builder| builder)
     }
 
     /// A window that finds only the models in `models`.
     pub(crate) fn open_with_models(data_dir: &Path, models: &Path) -> Self {
-        Self::build(data_dir, models, &Screen::default(), |builder| builder)
+        Self::build(data_dir, models, &Opening::default(), |builder| builder)
     }
 
     /// A window on a screen that finds only the models in `models`.
     pub(crate) fn open_with_models_on(data_dir: &Path, models: &Path, screen: &Screen) -> Self {
-        Self::build(data_dir, models, screen, |builder| builder)
+        let opening = Opening { screen: *screen, ..Opening::default() };
+        Self::build(data_dir, models, &opening, |builder| builder)
     }
 
     /// A window that can be drawn into an image; it needs a graphics driver, and a software one is enough.
     pub(crate) fn open_drawn(data_dir: &Path, models: &Path, screen: &Screen) -> Self {
-        Self::build(data_dir, models, screen, HarnessBuilder::wgpu)
+        let opening = Opening { screen: *screen, ..Opening::default() };
+        Self::build(data_dir, models, &opening, HarnessBuilder::wgpu)
     }
 
     fn build(
         data_dir: &Path,
         models: &Path,
-        screen: &Screen,
+        opening: &Opening<'_>,
         renderer: impl FnOnce(HarnessBuilder<App>) -> HarnessBuilder<App>,
     ) -> Self {
         let (data_dir, models) = (data_dir.to_path_buf(), models.to_path_buf());
-        let builder = Harness::builder().with_size(screen.points).with_pixels_per_point(screen.scale);
-        let harness =
-            renderer(builder).build_eframe(move |cc| App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap());
+        let Screen { points, scale } = opening.screen;
+        let view = opening.view.map(|view| ron::from_str::<Memory>(view).unwrap());
+        let builder = Harness::builder().with_size(points).with_pixels_per_point(scale);
+        let harness = renderer(builder).build_eframe(move |cc| {
+            if let Some(view) = view {
+                // the harness has options of its own
+                cc.egui_ctx.memory_mut(|memory| {
+                    let options = memory.options.clone();
+                    *memory = view;
+                    memory.options = options;
+                });
+            }
+            App::new(&cc.egui_ctx, data_dir, Some(models)).unwrap()
+        });
         let mut window = Self { harness };
         // the models come from a thread of their own
         window.wait("the models", |window| !window.shows("Looking for models"));
@@ -185,6 +222,20 @@ impl Window {
         self.control(Role::TextInput, "Start image").value().unwrap()
     }
 
+    /// Turns the wheel over a button, which moves what is below up.
+    pub(crate) fn scroll_at(&mut self, label: &str, points: f32) {
+        let place = self.control(Role::Button, label).rect().center();
+        self.harness.hover_at(place);
+        self.harness.event(Event::MouseWheel {
+            unit: MouseWheelUnit::Point,
+            delta: vec2(0.0, -points),
+            phase: TouchPhase::Move,
+            source: MouseWheelSource::Unknown,
+            modifiers: Modifiers::NONE,
+        });
+        self.rest(20);
+    }
+
     /// Presses a key and lets the window draw.
     pub(crate) fn press(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);
@@ -193,7 +244,7 @@ impl Window {
 
     /// Types into whatever has the focus.
     pub(crate) fn type_text(&mut self, text: &str) {
-        self.harness.event(eframe::egui::Event::Text(text.to_owned()));
+        self.harness.event(Event::Text(text.to_owned()));
         self.step();
     }
 
