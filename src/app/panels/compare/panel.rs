@@ -9,6 +9,7 @@ use crate::app::background::comparison::comparison::DifferenceRequest;
 use crate::app::panels::player::Viewport;
 use crate::app::theme;
 use crate::app::widgets::field::problem_text_ui;
+use crate::app::widgets::halves::halves_ui;
 
 /// Smallest height of the videos, and the part of the panel that they take.
 const LEAST_STAGE: f32 = 140.0;
@@ -122,7 +123,7 @@ impl ComparePanel {
                 self.curve.ui(ui, view, &mut actions);
                 return;
             }
-            ui.columns_const(|[left, right]| {
+            halves_ui(ui, |left, right| {
                 table::ui(left, view);
                 self.curve.ui(right, view, &mut actions);
             });

@@ -1,5 +1,6 @@
 //! The frames: beside each other, on one place, or their difference; all with the same zoom and position.
 
+use eframe::egui::text::{LayoutJob, TextWrapping};
 use eframe::egui::{
     Align2, CornerRadius, FontId, Label, Pos2, Rect, Response, RichText, Role, Sense, Stroke, TextureId, Ui,
     Vec2, WidgetInfo, vec2,
@@ -14,6 +15,8 @@ use crate::app::theme;
 const GAP: f32 = 4.0;
 /// Distance from the line between two videos in which a drag moves it.
 const GRIP: f32 = 14.0;
+/// Space beside a name, at both sides.
+const NAME_SPACE: f32 = 20.0;
 /// Names of the videos.
 pub(super) const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
@@ -95,10 +98,10 @@ impl Stage {
         self.frame_ui(ui, rect, left, shown.view.comparison.texture(0));
         self.frame_ui(ui, rect, right, shown.view.comparison.texture(shown.other));
         ui.painter().vline(line, rect.y_range(), Stroke::new(2.0, theme::tokens(ui).accent));
-        label_ui(ui, rect, &shown.name(0));
+        label_ui(ui, left, &shown.name(0));
         let name = shown.name(shown.other);
         let at = rect.right_top() + vec2(-8.0, 6.0);
-        text_ui(ui, Align2::RIGHT_TOP, at, &name);
+        text_ui(ui, Align2::RIGHT_TOP, at, &name, right.width() - NAME_SPACE);
     }
 
     fn flip_ui(&mut self, ui: &Ui, rect: Rect, response: &Response, shown: &ShownVideos<'_>) {
@@ -122,7 +125,7 @@ impl Stage {
     /// A frame placed in `area`, of which `visible` is drawn.
     fn frame_ui(&self, ui: &Ui, area: Rect, visible: Rect, texture: Option<(TextureId, Vec2)>) {
         let Some((texture, size)) = texture else {
-            text_ui(ui, Align2::CENTER_CENTER, area.center(), "No frame at this time");
+            text_ui(ui, Align2::CENTER_CENTER, area.center(), "No frame at this time", area.width());
             return;
         };
         frame_ui(ui, visible, self.viewport.place(area, size), texture);
@@ -169,14 +172,16 @@ fn areas(rect: Rect, count: usize) -> Vec<Rect> {
 }
 
 fn label_ui(ui: &Ui, area: Rect, text: &str) {
-    text_ui(ui, Align2::LEFT_TOP, area.left_top() + vec2(8.0, 6.0), text);
+    text_ui(ui, Align2::LEFT_TOP, area.left_top() + vec2(8.0, 6.0), text, area.width() - NAME_SPACE);
 }
 
-/// Text on the stage, on a dark ground of its own.
-fn text_ui(ui: &Ui, align: Align2, at: Pos2, text: &str) {
+/// Text on the stage, on a dark ground of its own, cut where it needs more than `room` points.
+fn text_ui(ui: &Ui, align: Align2, at: Pos2, text: &str, room: f32) {
     let tokens = theme::tokens(ui);
     let font = FontId::proportional(12.0);
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, ui.visuals().text_color());
+    let mut words = LayoutJob::simple_singleline(text.to_owned(), font, ui.visuals().text_color());
+    words.wrap = TextWrapping::truncate_at_width(room.max(0.0));
+    let galley = ui.painter().layout_job(words);
     let place = align.anchor_size(at, galley.size());
     ui.painter().rect_filled(place.expand(3.0), CornerRadius::same(3), tokens.card);
     ui.painter().galley(place.min, galley, ui.visuals().text_color());
@@ -200,5 +205,19 @@ mod tests {
             }
         }
         assert_eq!(areas(rect, 4)[3].size(), vec2(200.0, 100.0));
+    }
+
+    #[test]
+    fn a_long_name_ends_before_the_next_video() {
+        let harness = egui_kittest::Harness::builder().with_context_setup(theme::install).build_ui(|ui| {
+            let area = Rect::from_min_size(Pos2::ZERO, vec2(150.0, 100.0));
+            label_ui(ui, area, &"a red circle moves right on a black background".repeat(2));
+        });
+        let rights = harness.output().shapes.iter().filter_map(|shape| match &shape.shape {
+            eframe::egui::Shape::Text(text) => Some(text.visual_bounding_rect().right()),
+            _ => None,
+        });
+        let rights: Vec<_> = rights.collect();
+        assert!(!rights.is_empty() && rights.iter().all(|right| *right <= 145.0), "{rights:?}");
     }
 }

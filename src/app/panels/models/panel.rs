@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use eframe::egui::{
-    Button, ComboBox, Frame, Label, Panel, ProgressBar, RichText, ScrollArea, TextEdit, Ui, UiBuilder,
-};
+use eframe::egui::{Button, ComboBox, Frame, Label, Panel, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 
 use super::available::{AvailableModel, FetchStatus, available_detail_ui, available_ui, fetch_ui};
 use super::detail::detail_ui;
@@ -19,6 +17,7 @@ use super::runtime::{RuntimeStatus, runtime_ui};
 use crate::app::background::inputs::InputSource;
 use crate::app::widgets::chosen_files::ComponentRole;
 use crate::app::widgets::field::is_entered;
+use crate::app::widgets::halves::halves_ui;
 use crate::core::{Bytes, ComponentFiles, Mode, Result, Secs, counted};
 use crate::jobs::Job;
 use crate::models::convert::ConversionTarget;
@@ -260,17 +259,12 @@ impl ModelsPanel {
                 runtime_ui(ui, view.runtime, view.task, &mut actions);
             });
         } else if ui.available_width() >= WIDE {
-            // columns know nothing of the panel below
-            let place = UiBuilder::new().max_rect(ui.available_rect_before_wrap());
-            ui.scope_builder(place, |ui| {
-                ui.columns(2, |columns| {
-                    let [left, right] = columns else { return };
-                    ScrollArea::both().id_salt("list").auto_shrink([false, false]).show(left, |ui| {
-                        self.lists_ui(ui, view, &mut actions);
-                    });
-                    ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(right, |ui| {
-                        self.right_ui(ui, view, &mut actions);
-                    });
+            halves_ui(ui, |left, right| {
+                ScrollArea::both().id_salt("list").auto_shrink([false, false]).show(left, |ui| {
+                    self.lists_ui(ui, view, &mut actions);
+                });
+                ScrollArea::vertical().id_salt("detail").auto_shrink([false, false]).show(right, |ui| {
+                    self.right_ui(ui, view, &mut actions);
                 });
             });
         } else {
