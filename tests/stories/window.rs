@@ -75,7 +75,7 @@ impl Window {
 
     /// What the program's storage keeps of the view: what is scrolled and unfolded.
     pub(crate) fn view(&self) -> String {
-        self.harness.ctx.memory(|memory| ron::to_string(memory)).unwrap()
+        self.harness.ctx.memory(ron::to_string).unwrap()
     }
 
     pub(crate) fn open_on(data_dir: &Path, screen: &Screen) -> Self {

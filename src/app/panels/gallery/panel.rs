@@ -229,7 +229,7 @@ impl GalleryPanel {
         // items that come or go in front of it move it
         let is_focused = |index: &usize| Some(&items[*index].id) == self.focused.as_ref();
         let last = self.shown.len().saturating_sub(1);
-        self.focus = self.shown.iter().position(is_focused).unwrap_or(self.focus.min(last));
+        self.focus = self.shown.iter().position(is_focused).unwrap_or_else(|| self.focus.min(last));
         let known: BTreeSet<&str> = self.shown.iter().map(|&index| items[index].id.as_str()).collect();
         if self.awaits_items && !items.is_empty() {
             self.awaits_items = false;
