@@ -1,5 +1,6 @@
 //! Images to latents with graphs that were built here: a stream of chunks, in tiles.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use ndarray::{ArrayD, Axis, Slice, concatenate};
@@ -39,11 +40,29 @@ impl StreamEncoder<'_> {
         videos: &[Given<'_>],
         context: &mut RunContext<'_>,
     ) -> Result<Vec<ArrayD<f32>>> {
-        let size = size_of(videos)?;
-        let tiling = Tiling::new(size.map(|pixels| pixels / self.stride), self.tile);
-        let fresh = || tiling.places().map(|_| self.zeros(tiling.tile())).collect::<Result<Vec<_>>>();
-        let mut kept = videos.iter().map(|_| fresh()).collect::<Result<Vec<_>>>()?;
         let count = (frames - 1) / CHUNK + 1;
+        let latents = if self.in_bands {
+            self.in_bands(count, videos, context)?
+        } else {
+            self.in_tiles(count, videos, context)?
+        };
+        let join = |parts: Vec<ArrayD<f32>>| {
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+            concatenate(Axis(2), &views)
+                .map_err(|error| Error::new(Kind::Bug, "The encoded frames differ in size").because(error))
+        };
+        latents.into_iter().map(join).collect()
+    }
+
+    /// The `count` latent frames of each video, chunk after chunk, so that one graph is loaded at a time.
+    fn in_bands(
+        &self,
+        count: usize,
+        videos: &[Given<'_>],
+        context: &mut RunContext<'_>,
+    ) -> Result<Vec<Vec<ArrayD<f32>>>> {
+        let size = size_of(videos)?;
+        let mut kept: Vec<_> = videos.iter().map(|_| Vec::new()).collect();
         let mut latents = vec![Vec::with_capacity(count); videos.len()];
         let mut session = (self.load)(StreamCall::First, context)?;
         for chunk in 0..count {
@@ -52,62 +71,66 @@ impl StreamEncoder<'_> {
                 drop(session);
                 session = (self.load)(StreamCall::Later, context)?;
             }
-            let range = if chunk == 0 { 0..1 } else { chunk * CHUNK - (CHUNK - 1)..chunk * CHUNK + 1 };
             for ((given, kept), latents) in videos.iter().zip(&mut kept).zip(&mut latents) {
-                let pixels = pixels(given, &range, size)?;
-                latents.push(if self.in_bands {
-                    chunk_in_bands(&mut session, &pixels, kept, context.cancel)?
-                } else {
-                    self.chunk(&mut session, &tiling, &pixels, kept, context.cancel)?
-                });
+                let pixels = pixels(given, &frames_of(chunk), size)?;
+                latents.push(chunk_in_bands(&mut session, &pixels, kept, context.cancel)?);
             }
-            let done = StageStep { stage: Stage::Image, step: chunk as u32 + 1, of: count as u32 };
-            context.reporter.step_done(done, Secs::from(began.elapsed()));
+            step_done([chunk + 1, count], began, context);
         }
-        let join = |parts: &Vec<ArrayD<f32>>| {
-            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-            concatenate(Axis(2), &views)
-                .map_err(|error| Error::new(Kind::Bug, "The encoded frames differ in size").because(error))
-        };
-        latents.iter().map(join).collect()
+        Ok(latents)
     }
 
-    /// The latent frame of one chunk of pixels, tile by tile; `kept` are each tile's caches.
-    fn chunk(
+    /// The `count` latent frames of each video, one tile after the other through all chunks: the caches of one tile are
+    /// alive at a time, for which both graphs are loaded.
+    fn in_tiles(
         &self,
-        session: &mut Session,
-        tiling: &Tiling,
-        pixels: &ArrayD<f32>,
-        kept: &mut [Vec<Tensor>],
-        cancel: &CancelToken,
-    ) -> Result<ArrayD<f32>> {
-        let mut bound = session.bind()?;
-        let mut canvas = Canvas::new(tiling);
-        for (place, kept) in tiling.places().zip(kept) {
-            let [rows, columns] =
-                tiling.ranges(place).map(|cells| cells.start * self.stride..cells.end * self.stride);
-            let tile = pixels
-                .slice_axis(Axis(3), Slice::from(rows))
-                .slice_axis_move(Axis(4), Slice::from(columns))
-                .as_standard_layout()
-                .into_owned();
-            bound.set("frames", Input::F32(tile.view()))?;
-            bind_caches(&mut bound, std::mem::take(kept).iter())?;
-            let mut results = session.run_bound(&mut bound, cancel)?.into_iter();
-            let Some(latent) = results.next() else {
-                return Err(Error::new(Kind::Bug, "The VAE encoder returned no latent"));
-            };
-            *kept = results.collect();
-            canvas.add(place, &latent.view()?)?;
+        count: usize,
+        videos: &[Given<'_>],
+        context: &mut RunContext<'_>,
+    ) -> Result<Vec<Vec<ArrayD<f32>>>> {
+        let size = size_of(videos)?;
+        let tiling = Tiling::new(size.map(|pixels| pixels / self.stride), self.tile);
+        let mut first = (self.load)(StreamCall::First, context)?;
+        let mut later = (count > 1).then(|| (self.load)(StreamCall::Later, context)).transpose()?;
+        let canvases = || (0..count).map(|_| Canvas::new(&tiling)).collect::<Vec<_>>();
+        let mut latents: Vec<_> = videos.iter().map(|_| canvases()).collect();
+        let parts = tiling.count() * videos.len();
+        let (mut done, mut began) = (0, Instant::now());
+        for (given, canvases) in videos.iter().zip(&mut latents) {
+            for place in tiling.places() {
+                let mut kept = self.zeros(tiling.tile())?;
+                for (chunk, canvas) in canvases.iter_mut().enumerate() {
+                    let pixels = pixels(given, &frames_of(chunk), size)?;
+                    let tile = self.cut(&pixels, &tiling, place);
+                    let session = if chunk == 0 { &mut first } else { later.as_mut().unwrap_or(&mut first) };
+                    let (latent, caches) = chunk_in_tile(session, &tile, kept, context.cancel)?;
+                    kept = caches;
+                    canvas.add(place, &latent.view()?)?;
+                    done += 1;
+                    if done % parts == 0 {
+                        step_done([done / parts, count], began, context);
+                        began = Instant::now();
+                    }
+                }
+            }
         }
-        canvas.finish()
+        let finish = |canvases: Vec<Canvas<'_>>| canvases.into_iter().map(Canvas::finish).collect();
+        latents.into_iter().map(finish).collect()
     }
 
-    /// The initial caches of a tile of this size in cells; none in bands.
+    /// The pixels of the tile at `place`.
+    fn cut(&self, pixels: &ArrayD<f32>, tiling: &Tiling, place: [usize; 2]) -> ArrayD<f32> {
+        let [rows, columns] =
+            tiling.ranges(place).map(|cells| cells.start * self.stride..cells.end * self.stride);
+        pixels
+            .slice_axis(Axis(3), Slice::from(rows))
+            .slice_axis_move(Axis(4), Slice::from(columns))
+            .as_standard_layout()
+            .into_owned()
+    }
+
+    /// The initial caches of a tile of this size in cells.
     fn zeros(&self, [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
-        if self.in_bands {
-            return Ok(Vec::new());
-        }
         let zeros = |cache: &CacheSpec| {
             let side = |cells: usize| (cells * self.stride / self.patch) >> cache.level;
             Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])
@@ -116,15 +139,40 @@ impl StreamEncoder<'_> {
     }
 }
 
+/// The frames of the video in a chunk: one in the first.
+fn frames_of(chunk: usize) -> Range<usize> {
+    if chunk == 0 { 0..1 } else { chunk * CHUNK - (CHUNK - 1)..chunk * CHUNK + 1 }
+}
+
+fn step_done([step, of]: [usize; 2], began: Instant, context: &mut RunContext<'_>) {
+    let done = StageStep { stage: Stage::Image, step: step as u32, of: of as u32 };
+    context.reporter.step_done(done, Secs::from(began.elapsed()));
+}
+
+/// The latent frame of one chunk of a tile's pixels, and the tile's caches for the next.
+fn chunk_in_tile(
+    session: &mut Session,
+    pixels: &ArrayD<f32>,
+    kept: Vec<Tensor>,
+    cancel: &CancelToken,
+) -> Result<(Tensor, Vec<Tensor>)> {
+    let mut bound = session.bind()?;
+    bound.set("frames", Input::F32(pixels.view()))?;
+    bind_caches(&mut bound, kept.iter())?;
+    drop(kept);
+    let mut results = session.run_bound(&mut bound, cancel)?.into_iter();
+    let latent = results.next().ok_or_else(|| Error::new(Kind::Bug, "The VAE encoder returned no latent"))?;
+    Ok((latent, results.collect()))
+}
+
 /// The latent frame of one chunk of pixels in bands; `kept` are the caches, none before the first chunk.
 fn chunk_in_bands(
     session: &mut Session,
     pixels: &ArrayD<f32>,
-    kept: &mut [Vec<Tensor>],
+    kept: &mut Vec<Tensor>,
     cancel: &CancelToken,
 ) -> Result<ArrayD<f32>> {
     let none = || Error::new(Kind::Bug, "The VAE encoder returned no latent");
-    let kept = kept.first_mut().ok_or_else(none)?;
     let inputs = vec![("frames", Input::F32(pixels.view()))];
     if kept.is_empty() {
         let mut results = session.run(inputs, cancel)?.into_iter();

@@ -116,8 +116,12 @@ pub(super) fn costs(facts: &PreflightFacts<'_>, prepack: Prepack) -> Vec<StageCo
         let tiles = tiling(facts);
         let [height, width] = tiles.tile().map(|cells| (cells * cell) as u32);
         let chunk = encoder_chunk(&model.vae, Resolution::new(width, height), one_frame);
-        let live = touched(chunk.live) + chunk.caches * (tiles.count() as u64 - 1);
-        stages.push(stage(Stage::Image, load, live + request.size.area() * 3 * F32 * 4));
+        let pixels = request.size.area() * 3 * F32 * 4;
+        // in tiles, the graphs of the first frame and of the others are loaded together
+        let both = !one_frame && vae_split(facts) != VaeSplit::Bands;
+        let ComponentSize { loaded, mapped, .. } = model.vae_encoder;
+        let second = if both { loaded.0.saturating_sub(mapped.0) } else { 0 };
+        stages.push(stage(Stage::Image, load, touched(chunk.live) + pixels + second));
     }
     let names = [Stage::DenoiseHigh, Stage::DenoiseLow];
     for (((name, component), loras), steps) in
