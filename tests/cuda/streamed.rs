@@ -64,6 +64,36 @@ impl Measured {
     fn share(&self) -> f64 {
         self.peak as f64 / self.forecast as f64
     }
+
+    /// The part that was taken of the forecast without margin and context, if `weights` of the peak have no margin.
+    fn share_of_values(&self, weights: u64) -> f64 {
+        /// What a device's context takes, and the margin: as in `preflight/device.rs`.
+        const CONTEXT: u64 = 700 * MIB;
+        const MARGIN_PERCENT: u64 = 10;
+        let values = (self.forecast - weights) * 100 / (100 + MARGIN_PERCENT) - CONTEXT;
+        self.peak as f64 / (weights + values) as f64
+    }
+}
+
+/// The peak is what the formulas say, within 5 %, whether the weights stay on the device or pass through it.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn the_peak_of_denoising_is_forecast_within_five_percent() {
+    // with the MiB of two blocks and of what is before and behind them
+    for (like, dtype, layers, size, more, weights) in [
+        ("t2v-A14B", "bf16", "2", "832x480", &[][..], 1784),
+        ("t2v-A14B", "bf16", "2", "832x480", &["--precision", "fp32"], 3569),
+        ("t2v-A14B", "bf16", "8", "832x480", &["--weights", "streamed"], 1784),
+        ("t2v-A14B", "fp8_scaled", "2", "832x480", &[], 1114),
+        ("ti2v-5B", "bf16", "2", "1280x704", &[], 796),
+    ] {
+        let card = Card::new();
+        let model = synthetic_in(&card, like, dtype, layers);
+        let clip = ["--size", size, "--frames", "41", "--vae-tile", "128"];
+        let measured = Measured::of(model.to_str().unwrap(), &[&clip[..], more].concat(), 80);
+        let share = measured.share_of_values(weights * MIB);
+        assert!((0.95..1.05).contains(&share), "{like} {dtype} {more:?}: {share}");
+    }
 }
 
 #[test]
@@ -78,6 +108,19 @@ fn the_memory_of_streamed_weights_is_forecast() {
         let share = measured.share();
         assert!((0.65..0.95).contains(&share), "{dtype}: {share} of {} MiB", measured.forecast / MIB);
     }
+}
+
+/// An image is encoded in the memory of one tile, however many there are.
+#[test]
+#[ignore = "needs the recorder: tests/cuda_recorder/run.sh"]
+fn the_tiles_of_an_image_are_encoded_one_after_the_other() {
+    let card = Card::new();
+    let model = synthetic_in(&card, "i2v-A14B", "bf16", "1");
+    let image = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refs/input.png");
+    let clip =
+        ["--image", image.to_str().unwrap(), "--size", "832x480", "--frames", "9", "--vae-tile", "128"];
+    let measured = Measured::of(model.to_str().unwrap(), &clip, 80);
+    assert!(measured.share() < 1.0, "{} of {} MiB", measured.peak / MIB, measured.forecast / MIB);
 }
 
 /// A card that holds a few blocks of the text encoder and not all of them gets them one after the other, unasked.
