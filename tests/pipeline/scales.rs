@@ -80,7 +80,8 @@ fn a_scale_that_cannot_be_right_is_refused_before_any_work() {
 #[test]
 fn a_scale_of_zero_is_right_for_zeros() {
     let worker = worker();
-    let cases: [(&str, &str, &dyn Fn(&mut Tensors)); 3] = [
+    type Change<'a> = &'a dyn Fn(&mut Tensors);
+    let cases: [(&str, &str, Change<'_>); 3] = [
         ("fp8_per_row", "", &|tensors| {
             // a row has 32 values
             set(tensors, &format!("{QUERY}.weight_scale"), 2, 0.0);
