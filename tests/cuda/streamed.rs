@@ -47,12 +47,13 @@ impl Measured {
     /// Runs `model` with the settings `args` on a card of `gib`.
     fn of(model: &str, args: &[&str], gib: u64) -> Self {
         let card = Card::new().with("RECORDER_MEMORY_MIB", (gib * 1024).to_string());
-        let steps = ["--model", model, "--steps", "1", "--guidance", "1", "--boundary", "0"];
-        let run = card.generate(&[&steps[..], args].concat());
+        let boundary = if model.contains("5B") { &[][..] } else { &["--boundary", "0"] };
+        let args = [&["--model", model, "--steps", "1", "--guidance", "1"][..], boundary, args].concat();
+        let run = card.generate(&args);
         assert!(run.status.success(), "{args:?}: {}", errors(&run));
         let record = card.record();
         let dry_run = ["generate", "a", "--provider", "cuda", "--dry-run", "--json"];
-        let plan = card.run(&[&dry_run[..], &steps, args].concat());
+        let plan = card.run(&[&dry_run[..], &args].concat());
         let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
         let stages = plan["device"].as_array().unwrap();
         let forecast = stages.iter().filter_map(|stage| stage["peak_mb"].as_f64()).fold(0.0, f64::max);
@@ -89,7 +90,9 @@ fn the_peak_of_denoising_is_forecast_within_five_percent() {
     ] {
         let card = Card::new();
         let model = synthetic_in(&card, like, dtype, layers);
-        let clip = ["--size", size, "--frames", "41", "--vae-tile", "128"];
+        // the decode takes less than denoising
+        let tile = if like == "ti2v-5B" { "128" } else { "256" };
+        let clip = ["--size", size, "--frames", "41", "--vae-tile", tile];
         let measured = Measured::of(model.to_str().unwrap(), &[&clip[..], more].concat(), 80);
         let share = measured.share_of_values(weights * MIB);
         assert!((0.95..1.05).contains(&share), "{like} {dtype} {more:?}: {share}");
