@@ -34,10 +34,19 @@ fn window_that_is_ended() {
 fn a_change_of_the_last_moment_is_saved_and_a_job_goes_on() {
     for signal in ["-TERM", "-HUP", "-INT"] {
         let data_dir = common::fresh_data_dir();
-        let mut ended = Command::new(std::env::current_exe().unwrap())
+        let program = std::env::current_exe().unwrap();
+        // a shell that starts the tests in the background has them ignore SIGINT, and so would the window
+        let mut command = if cfg!(target_os = "linux") {
+            let mut env = Command::new("env");
+            env.arg("--default-signal=INT").arg(program);
+            env
+        } else {
+            Command::new(program)
+        };
+        let mut ended = command
             .args(["--ignored", "--exact", "ended_by_the_system::window_that_is_ended"])
             .env(DATA_DIR, data_dir.path())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         while !data_dir.path().join(CHANGED).exists() {
@@ -45,7 +54,8 @@ fn a_change_of_the_last_moment_is_saved_and_a_job_goes_on() {
             std::thread::park_timeout(Duration::from_millis(2));
         }
         assert!(Command::new("kill").args([signal, &ended.id().to_string()]).status().unwrap().success());
-        assert!(ended.wait().unwrap().success(), "{signal}");
+        let ended = ended.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{signal} {ended:?}");
         let mut window = Window::open(data_dir.path());
         assert_eq!(window.prompt(), "typed at the last moment", "{signal}");
         // from the step at which it stopped
