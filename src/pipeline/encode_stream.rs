@@ -42,9 +42,9 @@ impl StreamEncoder<'_> {
     ) -> Result<Vec<ArrayD<f32>>> {
         let count = (frames - 1) / CHUNK + 1;
         let latents = if self.in_bands {
-            self.in_bands(count, videos, context)?
+            self.chunk_by_chunk(count, videos, context)?
         } else {
-            self.in_tiles(count, videos, context)?
+            self.tile_by_tile(count, videos, context)?
         };
         let join = |parts: Vec<ArrayD<f32>>| {
             let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
@@ -55,7 +55,7 @@ impl StreamEncoder<'_> {
     }
 
     /// The `count` latent frames of each video, chunk after chunk, so that one graph is loaded at a time.
-    fn in_bands(
+    fn chunk_by_chunk(
         &self,
         count: usize,
         videos: &[Given<'_>],
@@ -82,7 +82,7 @@ impl StreamEncoder<'_> {
 
     /// The `count` latent frames of each video, one tile after the other through all chunks: the caches of one tile are
     /// alive at a time, for which both graphs are loaded.
-    fn in_tiles(
+    fn tile_by_tile(
         &self,
         count: usize,
         videos: &[Given<'_>],
@@ -102,7 +102,10 @@ impl StreamEncoder<'_> {
                 for (chunk, canvas) in canvases.iter_mut().enumerate() {
                     let pixels = pixels(given, &frames_of(chunk), size)?;
                     let tile = self.cut(&pixels, &tiling, place);
-                    let session = if chunk == 0 { &mut first } else { later.as_mut().unwrap_or(&mut first) };
+                    let session = match &mut later {
+                        Some(later) if chunk > 0 => later,
+                        _ => &mut first,
+                    };
                     let (latent, caches) = chunk_in_tile(session, &tile, kept, context.cancel)?;
                     kept = caches;
                     canvas.add(place, &latent.view()?)?;

@@ -11,8 +11,8 @@ use crate::store::{CheckedFiles, read_tensors};
 use crate::wan::Checkpoint;
 use crate::wan::lora::LoraFile;
 
-/// Checks the output and the scales of quantised weights and opens the inputs, so that a run does not fail at its end for a reason known at its start. `cancel`
-/// stops it while a clip is read. The LoRAs' hashes are remembered in `data_dir`.
+/// Checks the output and the scales of quantised weights and opens the inputs, so that a run does not fail at its end for
+/// a reason known at its start. `cancel` stops it while a clip is read. The LoRAs' hashes are remembered in `data_dir`.
 pub(crate) fn resolve_inputs(
     target: &OutputTarget,
     request: &GenRequest,
