@@ -11,6 +11,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[path = "cuda/fp32.rs"]
+mod fp32;
 #[path = "cuda/speed.rs"]
 mod speed;
 #[path = "cuda/streamed.rs"]

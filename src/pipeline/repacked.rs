@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::compute_plan::{ComputePlan, RepackTargets};
 use super::reporter::Reporter;
-use crate::core::{Bytes, CancelToken, Quantisation, Result, Secs};
+use crate::core::{Bytes, CancelToken, Result, Secs};
 use crate::onnx::{Repack, StageFile, Weights};
 use crate::wan::Checkpoint;
 use crate::wan::names::is_block_linear;
@@ -14,6 +14,9 @@ use crate::wan::names::is_block_linear;
 const REPORTED: u64 = 10;
 /// Size of a component from which its progress is reported.
 const REPORTED_SIZE: Bytes = Bytes(256 << 20);
+
+/// Size of a component's fp32 matrices up to which the graph casts them to 16 bits, which needs no disk space.
+const MOST_CAST: Bytes = Bytes(1 << 30);
 
 /// A component whose weights are repacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl RepackedModel {
         let RepackTargets { text, transformer, vae } = compute.repack;
         let mut repacks = Vec::new();
         let mut plan = |component, weights: &mut Weights, target| -> Result<()> {
-            if let Some(repack) = Repack::plan(weights, target, is_block_linear, dir)? {
+            if let Some(repack) = Repack::plan(weights, target, is_block_linear, MOST_CAST, dir)? {
                 *weights = repack.weights().clone();
                 repacks.push((component, repack));
             }
@@ -85,8 +88,7 @@ impl RepackedModel {
         for (component, repack) in repacks {
             let began = Instant::now();
             let (is_written, name) = (repack.is_written(), component.name(&checkpoint));
-            let (from, to) = (repack.source_forms(), repack.weights().quantisation());
-            let to = to.map_or("floating-point numbers", Quantisation::word);
+            let (from, to) = (repack.source_forms(), repack.result_form());
             if !is_written {
                 let size = repack.size();
                 reporter

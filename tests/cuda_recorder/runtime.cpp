@@ -90,9 +90,20 @@ cudaError_t failed(cudaError_t error) {
 // What every call returns once the device is lost: such an error stays.
 cudaError_t state() { return is_lost ? failed(cudaErrorLaunchFailure) : cudaSuccess; }
 
+// Memory of the program that is in no file, in bytes.
+size_t host_memory() {
+    unsigned long pages = 0, shared = 0;
+    std::FILE* file = std::fopen("/proc/self/statm", "r");
+    if (!file) return 0;
+    if (std::fscanf(file, "%*u %lu %lu", &pages, &shared) != 2) pages = shared = 0;
+    std::fclose(file);
+    return (pages - shared) * sysconf(_SC_PAGESIZE);
+}
+
 cudaError_t allocate(void** made, size_t bytes) {
     Lock lock(guard);
     if (is_lost) return state();
+    if (bytes > COPIED) record("host %zu", host_memory());
     long nth = ++allocations;
     long failing = setting("RECORDER_FAIL_ALLOCATION", 0);
     int device = current_device;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::ArrayD;
 use safetensors::Dtype;
-use wandeck::core::CancelToken;
+use wandeck::core::{Bytes, CancelToken};
 use wandeck::onnx::{ComputeType, Repack, RepackTarget, Weights};
 use wandeck::wan::graphs::{Segments, adapted_transformer};
 use wandeck::wan::lora::{LoraFile, MatchTarget, match_keys};
@@ -149,7 +149,7 @@ fn transformer(file: &Path) -> Weights {
 /// The weights as a run computes with them.
 fn repacked(weights: Weights, target: RepackTarget, dir: &Path) -> Weights {
     let stage = || tempfile::NamedTempFile::new_in(dir);
-    let repack = Repack::plan(&weights, target, is_block_linear, dir).unwrap();
+    let repack = Repack::plan(&weights, target, is_block_linear, Bytes(u64::MAX), dir).unwrap();
     repack.map_or(weights, |repack| repack.write(&stage, &CancelToken::new(), &mut |_| {}).unwrap())
 }
 

@@ -19,6 +19,7 @@ mod lora;
 mod lora_files;
 mod lora_methods;
 mod lora_quantised;
+mod narrowed;
 mod other_files;
 mod providers;
 mod quantised_forms;

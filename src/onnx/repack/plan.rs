@@ -35,7 +35,7 @@ pub(super) enum Action {
     /// Scales that are written together with their matrix.
     Scales,
     /// Its values are written as floating-point numbers of the tensor's type.
-    Widen,
+    Convert,
 }
 
 /// A tensor of the file.
@@ -73,7 +73,8 @@ impl Weights {
 
     /// The form of most of the bytes that are repacked, for instance `Q4_K`; `None` if nothing is.
     pub fn packed_form(&self) -> Option<&'static str> {
-        packed_forms(self).first().copied()
+        let packed = self.iter().filter(|(name, _)| self.is_packed(name));
+        by_bytes(packed.map(|(_, info)| (info.form_word(), info.len))).first().copied()
     }
 
     /// Whether the tensor `name` is quantised in a form that is repacked.
@@ -88,18 +89,28 @@ impl Weights {
 impl Repack {
     /// Plans a file in `dir`, named after what it is made from; `is_linear` says which matrices belong to linear layers.
     ///
+    /// If `target` is a type of 16 bits, those in fp32 are narrowed to it where they have more than `most_cast` bytes
+    /// together. Fewer are left to the graph, which casts them.
+    ///
     /// `None` if nothing needs to be repacked. Reads a part of the source's values.
     pub fn plan(
         source: &Weights,
         target: RepackTarget,
         is_linear: impl Fn(&str, &[usize]) -> bool,
+        most_cast: Bytes,
         dir: &Path,
     ) -> Result<Option<Self>> {
-        if !source.needs_repack() {
+        let narrowed = narrowed(source, target, &is_linear, most_cast);
+        if !source.needs_repack() && narrowed.is_none() {
             return Ok(None);
         }
-        let mut tensors: Vec<_> =
-            source.iter().flat_map(|(name, info)| planned(source, name, info, target, &is_linear)).collect();
+        let planned = |(name, info): (&str, &TensorInfo)| match narrowed {
+            Some(dtype) if is_narrowed(source, name, info, &is_linear) => {
+                vec![tensor(name, dtype, &info.shape, Action::Convert)]
+            }
+            _ => planned(source, name, info, target, &is_linear),
+        };
+        let mut tensors: Vec<_> = source.iter().flat_map(planned).collect();
         // sorted by element size, so that all are aligned
         tensors.sort_by_key(|tensor| std::cmp::Reverse(tensor.dtype.size()));
         let mut notes = json!({"made_by": env!("CARGO_PKG_NAME")});
@@ -155,19 +166,31 @@ impl Repack {
 
     /// The forms that are repacked, the largest first, for messages: for instance `Q4_K and Q6_K`.
     pub fn source_forms(&self) -> String {
-        packed_forms(self.source()).join(" and ")
+        let repacked = self.repacked().filter_map(|tensor| self.source().get(&tensor.name).ok());
+        by_bytes(repacked.map(|info| (info.form_word(), info.len))).join(" and ")
+    }
+
+    /// What most of the repacked values become, for messages: for instance `int8` or `bf16`.
+    pub fn result_form(&self) -> String {
+        let becomes = self.repacked().map(|tensor| (tensor.dtype.to_string(), tensor.size()));
+        by_bytes(becomes).into_iter().next().unwrap_or_default()
+    }
+
+    /// The tensors that are not copied as they are.
+    fn repacked(&self) -> impl Iterator<Item = &RepackedTensor> {
+        self.tensors.iter().filter(|tensor| matches!(tensor.action, Action::Convert | Action::Int8Rows))
     }
 }
 
-/// The forms of the tensors that are repacked, by their bytes, the largest first.
-fn packed_forms(weights: &Weights) -> Vec<&'static str> {
-    let mut bytes = BTreeMap::<&'static str, u64>::new();
-    for (_, info) in weights.iter().filter(|(name, _)| weights.is_packed(name)) {
-        *bytes.entry(info.form_word()).or_default() += info.len;
+/// The different words, the one with most bytes first.
+fn by_bytes<Word: Ord>(words: impl Iterator<Item = (Word, u64)>) -> Vec<Word> {
+    let mut bytes = BTreeMap::<Word, u64>::new();
+    for (word, size) in words {
+        *bytes.entry(word).or_default() += size;
     }
-    let mut forms: Vec<_> = bytes.into_iter().collect();
-    forms.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-    forms.into_iter().map(|(word, _)| word).collect()
+    let mut words: Vec<_> = bytes.into_iter().collect();
+    words.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    words.into_iter().map(|(word, _)| word).collect()
 }
 
 impl TensorInfo {
@@ -193,6 +216,33 @@ impl TensorInfo {
     }
 }
 
+/// The type that the fp32 matrices of `source` are narrowed to, if they have more than `most_cast` bytes.
+fn narrowed(
+    source: &Weights,
+    target: RepackTarget,
+    is_linear: &impl Fn(&str, &[usize]) -> bool,
+    most_cast: Bytes,
+) -> Option<Dtype> {
+    let RepackTarget::Float(dtype @ (Dtype::F16 | Dtype::Bf16)) = target else { return None };
+    let narrowed = source.iter().filter(|(name, info)| is_narrowed(source, name, info, is_linear));
+    (narrowed.map(|(_, info)| info.len).sum::<u64>() > most_cast.0).then_some(dtype)
+}
+
+fn is_narrowed(
+    source: &Weights,
+    name: &str,
+    info: &TensorInfo,
+    is_linear: &impl Fn(&str, &[usize]) -> bool,
+) -> bool {
+    let has_scale = || scale_name(name).is_some_and(|scale| source.contains(&scale));
+    let is_plain = info.dtype == Dtype::F32 && info.form == StoredForm::Plain;
+    is_plain && is_linear(name, &info.shape) && !has_scale()
+}
+
+fn tensor(name: &str, dtype: Dtype, shape: &[usize], action: Action) -> RepackedTensor {
+    RepackedTensor { name: name.to_owned(), dtype, shape: shape.to_vec(), action, offset: 0 }
+}
+
 /// The tensors that the tensor `name` of the source becomes: one, a matrix with its scales, or none.
 fn planned(
     source: &Weights,
@@ -201,13 +251,6 @@ fn planned(
     target: RepackTarget,
     is_linear: &impl Fn(&str, &[usize]) -> bool,
 ) -> Vec<RepackedTensor> {
-    let tensor = |name: &str, dtype, shape: &[usize], action| RepackedTensor {
-        name: name.to_owned(),
-        dtype,
-        shape: shape.to_vec(),
-        action,
-        offset: 0,
-    };
     if let Some(module) = name.strip_suffix(".scale_weight")
         && source.is_packed(&format!("{module}.weight"))
     {
@@ -225,9 +268,9 @@ fn planned(
             ]
         }
         (RepackTarget::Int8, shape) => {
-            vec![tensor(name, info.widened(), shape, Action::Widen)]
+            vec![tensor(name, info.widened(), shape, Action::Convert)]
         }
-        (RepackTarget::Float(dtype), shape) => vec![tensor(name, dtype, shape, Action::Widen)],
+        (RepackTarget::Float(dtype), shape) => vec![tensor(name, dtype, shape, Action::Convert)],
     }
 }
 
@@ -290,7 +333,9 @@ mod tests {
         let [one, other] = ["a", "b"].map(|name| dir.path().join(name).with_extension("safetensors"));
         let plan = |path: &Path| {
             let source = Weights::from_files(&[path.to_path_buf()]).unwrap();
-            let repack = Repack::plan(&source, RepackTarget::Int8, |_, _| true, dir.path()).unwrap().unwrap();
+            let all = |_: &str, _: &[usize]| true;
+            let repack = Repack::plan(&source, RepackTarget::Int8, all, Bytes(u64::MAX), dir.path());
+            let repack = repack.unwrap().unwrap();
             (source.content().unwrap(), repack.path().to_path_buf())
         };
         write(&one, 5);
