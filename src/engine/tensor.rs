@@ -21,6 +21,11 @@ impl Tensor {
     pub fn view(&self) -> Result<ArrayViewD<'_, f32>> {
         self.0.try_extract_array::<f32>().map_err(|error| ort_error::run_error(&error))
     }
+
+    /// A view of the elements if they are uint8.
+    pub fn bytes(&self) -> Option<ArrayViewD<'_, u8>> {
+        self.0.try_extract_array::<u8>().ok()
+    }
 }
 
 /// An input of a run.

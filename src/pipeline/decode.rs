@@ -48,13 +48,16 @@ pub(super) fn decode_stream(
         let mut decoder = TileDecoder::begin(session, others, &tiling, place)?;
         for (index, canvas) in canvases.iter_mut().enumerate() {
             let chunk = decoder.decode(latent, index, context)?;
-            let open = canvas.as_mut().ok_or_else(|| Error::new(Kind::Bug, "A frame was finished early"))?;
-            open.add(place, &chunk.view()?)?;
-            if tile + 1 == num_tiles
-                && let Some(complete) = canvas.take()
-            {
-                for frame in frames_from_chunk(&complete.finish()?.view()) {
-                    frames(frame)?;
+            if let (1, Some(bytes)) = (num_tiles, chunk.bytes()) {
+                frames_from_bytes(&bytes).into_iter().try_for_each(&mut *frames)?;
+            } else {
+                let open =
+                    canvas.as_mut().ok_or_else(|| Error::new(Kind::Bug, "A frame was finished early"))?;
+                open.add(place, &chunk.view()?)?;
+                if tile + 1 == num_tiles
+                    && let Some(complete) = canvas.take()
+                {
+                    frames_from_chunk(&complete.finish()?.view()).into_iter().try_for_each(&mut *frames)?;
                 }
             }
             // the stage has a step for each latent frame, whatever the number of tiles
@@ -97,7 +100,7 @@ impl<'s> TileDecoder<'s> {
         Ok(Self { session, others, bound, ranges: tiling.ranges(place) })
     }
 
-    /// The frames of the latent frame `index`, `[1, 3, T, H, W]` in [-1, 1].
+    /// The frames of the latent frame `index`: `[1, 3, T, H, W]` in [-1, 1], or `[1, T, H, W, 3]` of bytes.
     fn decode(&mut self, latent: &ArrayD<f32>, index: usize, context: &RunContext<'_>) -> Result<Tensor> {
         for number in self.others.numbers {
             let value = Array1::from_elem(1, number.in_call(index)).into_dyn();
@@ -144,6 +147,14 @@ pub(super) fn frames_from_chunk(chunk: &ArrayViewD<'_, f32>) -> Vec<Frame> {
             Frame { size, rgb }
         })
         .collect()
+}
+
+/// The frames of `[1, T, H, W, 3]`.
+fn frames_from_bytes(chunk: &ArrayViewD<'_, u8>) -> Vec<Frame> {
+    let shape = chunk.shape();
+    let size = Resolution::new(shape[3] as u32, shape[2] as u32);
+    let frames = chunk.index_axis(Axis(0), 0);
+    frames.outer_iter().map(|frame| Frame { size, rgb: frame.iter().copied().collect() }).collect()
 }
 
 #[cfg(test)]

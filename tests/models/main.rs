@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod byte_frames;
 mod convert;
 mod convert_smaller;
 mod exported_images;

@@ -127,9 +127,12 @@ impl<'a> Networks<'a> {
             let limits = BandLimits::default();
             graphs::vae_decoder_in_bands(&vae.config, &vae.weights, cells, call, limits)
         };
-        let decoder = match bands {
-            Some(_) => in_bands(StreamCall::Later)?,
-            None => graphs::vae_decoder(&vae.config, &vae.weights, target(compute.vae))?,
+        let decoder = if bands.is_some() {
+            in_bands(StreamCall::Later)?
+        } else if has_byte_frames(loader.memory.vae, compute.device.provider) {
+            graphs::vae_decoder_in_bytes(&vae.config, &vae.weights, target(compute.vae))?
+        } else {
+            graphs::vae_decoder(&vae.config, &vae.weights, target(compute.vae))?
         };
         let first = bands.map(|_| in_bands(StreamCall::First)).transpose()?;
         let second = model.transformer_2.as_ref();
@@ -295,4 +298,10 @@ impl<'a> Networks<'a> {
     ) {
         self.loader.release(network.into(), context);
     }
+}
+
+/// Whether a decoder's frames have colours of 8 bits when they leave the device: tiles are blended in fp32 first, and some
+/// providers compile a graph or lack a kernel for bytes.
+fn has_byte_frames(split: VaeSplit, provider: Provider) -> bool {
+    split == VaeSplit::Whole && matches!(provider, Provider::Cpu | Provider::Cuda)
 }

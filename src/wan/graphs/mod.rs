@@ -4,7 +4,7 @@
 //! is stored, `MultiHeadAttention` never builds the S x S matrix, and `LayerNormalization` takes a computed scale and
 //! shift, so that a modulated norm is one node. CUDA has them too.
 //!
-//! A graph computes in a [`crate::onnx::ComputeType`]; inputs, outputs and caches are always fp32.
+//! A graph computes in a [`crate::onnx::ComputeType`]; inputs, outputs and caches are fp32, but for frames of 8 bits.
 
 mod dit;
 mod layers;
@@ -21,6 +21,6 @@ pub use dit::{Segments, TEXT_TOKENS, adapted_transformer, streamed_transformer, 
 pub use parts::ROWS_AT_ONCE;
 pub use umt5::{is_embedding_table, streamed_text_encoder, text_encoder};
 pub use vae_bands::BandLimits;
-pub use vae_decoder::{vae_decoder, vae_decoder_in_bands};
+pub use vae_decoder::{vae_decoder, vae_decoder_in_bands, vae_decoder_in_bytes};
 pub use vae_encoder::{vae_encoder, vae_encoder_in_bands};
 pub use vae_layers::{CacheSpec, CallNumber, StreamCall, StreamGraph};

@@ -17,7 +17,19 @@ pub fn vae_decoder(
     target: impl Into<GraphTarget>,
 ) -> Result<StreamGraph> {
     let s = Stream::new(GraphBuilder::new("vae_decoder", weights).for_target(target.into()));
-    decoder(s, config, cells(0))
+    decoder(s, config, cells(0), Colours::Floats)
+}
+
+/// The graph of [`vae_decoder`] with colours of 8 bits, as images have them: `frames [1,T,H,W,3]` in uint8.
+///
+/// A fourth of the bytes leave the device that computes. Colours are rounded to the nearest, ties to even; NaN becomes 0.
+pub fn vae_decoder_in_bytes(
+    config: &VaeConfig,
+    weights: &Weights,
+    target: impl Into<GraphTarget>,
+) -> Result<StreamGraph> {
+    let s = Stream::new(GraphBuilder::new("vae_decoder", weights).for_target(target.into()));
+    decoder(s, config, cells(0), Colours::Bytes)
 }
 
 /// The graph of one call in bands, for latents of `size` rows and columns: `latent [1,z,1,h,w], cache_in_i -> frames
@@ -32,10 +44,24 @@ pub fn vae_decoder_in_bands(
     let name = if call == StreamCall::First { "vae_decoder_first" } else { "vae_decoder" };
     let mut s = Stream::new(GraphBuilder::new(name, weights));
     s.bands = Some(Bands { call, frames: 1, size, limits });
-    decoder(s, config, size.map(Dim::from))
+    decoder(s, config, size.map(Dim::from), Colours::Floats)
 }
 
-fn decoder(mut s: Stream<'_>, config: &VaeConfig, [rows, columns]: [Dim; 2]) -> Result<StreamGraph> {
+/// What the frames of a decoder consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Colours {
+    /// fp32 in [-1, 1], colours before rows.
+    Floats,
+    /// uint8, colours last.
+    Bytes,
+}
+
+fn decoder(
+    mut s: Stream<'_>,
+    config: &VaeConfig,
+    [rows, columns]: [Dim; 2],
+    colours: Colours,
+) -> Result<StreamGraph> {
     let z = config.z_dim;
     let latent =
         s.g.input(ValueSpec::new("latent", Dtype::F32, [1.into(), z.into(), 1.into(), rows, columns]));
@@ -59,9 +85,30 @@ fn decoder(mut s: Stream<'_>, config: &VaeConfig, [rows, columns]: [Dim; 2]) -> 
     let x = s.g.widen(&x);
     let (low, high) = s.g.in_fp32(|g| (g.scalar(-1.0), g.scalar(1.0)));
     let frames = s.g.op("Clip", &[&x, &low, &high], &[]);
-    let dims = [1.into(), 3.into(), "frames".into(), "height".into(), "width".into()];
-    s.g.output(&frames, ValueSpec::new("frames", Dtype::F32, dims));
+    let [count, height, width] = ["frames", "height", "width"].map(Dim::from);
+    match colours {
+        Colours::Floats => {
+            let spec = ValueSpec::new("frames", Dtype::F32, [1.into(), 3.into(), count, height, width]);
+            s.g.output(&frames, spec);
+        }
+        Colours::Bytes => {
+            let spec = ValueSpec::new("frames", Dtype::U8, [1.into(), count, height, width, 3.into()]);
+            let frames = bytes(&mut s.g, &frames);
+            s.g.output(&frames, spec);
+        }
+    }
     Ok(s.finish())
+}
+
+/// Colours `[1, 3, T, H, W]` in [-1, 1] as uint8 `[1, T, H, W, 3]`.
+fn bytes(g: &mut GraphBuilder<'_>, frames: &Var) -> Var {
+    let (two, half, most) = g.in_fp32(|g| (g.scalar(2.0), g.scalar(0.5), g.scalar(255.0)));
+    let x = g.op("Div", &[frames, &two], &[]);
+    let x = g.op("Add", &[&x, &half], &[]);
+    let x = g.op("Mul", &[&x, &most], &[]);
+    let x = g.op("Round", &[&x], &[]);
+    let x = g.cast(&x, Dtype::U8);
+    transpose(g, &x, &[0, 2, 3, 4, 1])
 }
 
 /// Width before the first level and after each level.
