@@ -91,12 +91,11 @@ impl<'s> TileDecoder<'s> {
     ) -> Result<Self> {
         let mut bound = session.bind()?;
         let [height, width] = tiling.tile();
-        let names: Vec<_> = (0..others.caches.len()).map(cache_input).collect();
         let dims = others
             .caches
             .iter()
             .map(|cache| [1, cache.channels, cache.frames, height << cache.level, width << cache.level]);
-        bound.set_zeros(names.iter().map(String::as_str).zip(dims))?;
+        bind_zero_caches(&mut bound, dims)?;
         Ok(Self { session, others, bound, ranges: tiling.ranges(place) })
     }
 
@@ -126,6 +125,15 @@ impl<'s> TileDecoder<'s> {
 /// Sets the caches of a stream, if there are any.
 pub(super) fn bind_caches<'t>(bound: &mut Bound, caches: impl Iterator<Item = &'t Tensor>) -> Result<()> {
     caches.enumerate().try_for_each(|(index, cache)| bound.set(&cache_input(index), Input::Tensor(cache)))
+}
+
+/// Sets the caches of a stream to zeros of these shapes.
+pub(super) fn bind_zero_caches(
+    bound: &mut Bound,
+    dims: impl ExactSizeIterator<Item = [usize; 5]>,
+) -> Result<()> {
+    let names: Vec<_> = (0..dims.len()).map(cache_input).collect();
+    bound.set_zeros(names.iter().map(String::as_str).zip(dims))
 }
 
 /// The name of the input for a cache.

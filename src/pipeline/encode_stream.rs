@@ -6,13 +6,13 @@ use std::time::Instant;
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 
 use super::context::RunContext;
-use super::decode::bind_caches;
+use super::decode::{bind_caches, bind_zero_caches};
 use super::decode_bands::caches;
 use super::encode_image::{CHUNK, Given, pixels, size_of};
 use super::reporter::StageStep;
 use super::stitch::Canvas;
 use crate::core::{CancelToken, Error, Kind, Result, Secs, Stage};
-use crate::engine::{Input, Session, Tensor};
+use crate::engine::{Bound, Input, Session, Tensor};
 use crate::wan::graphs::{CacheSpec, StreamCall};
 use crate::wan::tiles::Tiling;
 
@@ -98,16 +98,33 @@ impl StreamEncoder<'_> {
         let (mut done, mut began) = (0, Instant::now());
         for (given, canvases) in videos.iter().zip(&mut latents) {
             for place in tiling.places() {
-                let mut kept = self.zeros(tiling.tile())?;
+                let mut bound = first.bind()?;
+                self.bind_zeros(&mut bound, tiling.tile())?;
+                let mut is_grey_bound = false;
                 for (chunk, canvas) in canvases.iter_mut().enumerate() {
-                    let pixels = pixels(given, &frames_of(chunk), size)?;
-                    let tile = self.cut(&pixels, &tiling, place);
+                    let frames = frames_of(chunk);
+                    let is_grey = !given.iter().any(|(at, _)| frames.contains(at));
+                    if !is_grey {
+                        let pixels = pixels(given, &frames, size)?;
+                        bound.set("frames", Input::F32(self.cut(&pixels, &tiling, place).view()))?;
+                    } else if !is_grey_bound {
+                        // grey is 0; one such chunk stays bound for all that follow
+                        let [height, width] = tiling.tile().map(|cells| cells * self.stride);
+                        bound.set_zeros([("frames", [1, 3, frames.len(), height, width])])?;
+                    }
+                    is_grey_bound = is_grey;
                     let session = match &mut later {
                         Some(later) if chunk > 0 => later,
                         _ => &mut first,
                     };
-                    let (latent, caches) = chunk_in_tile(session, &tile, kept, context.cancel)?;
-                    kept = caches;
+                    let mut results = session.run_bound(&mut bound, context.cancel)?.into_iter();
+                    let latent = results
+                        .next()
+                        .ok_or_else(|| Error::new(Kind::Bug, "The VAE encoder returned no latent"))?;
+                    if let (0, Some(later)) = (chunk, &later) {
+                        (bound, is_grey_bound) = (later.bind()?, false);
+                    }
+                    bind_caches(&mut bound, results.collect::<Vec<_>>().iter())?;
                     canvas.add(place, &latent.view()?)?;
                     done += 1;
                     if done % parts == 0 {
@@ -132,13 +149,13 @@ impl StreamEncoder<'_> {
             .into_owned()
     }
 
-    /// The initial caches of a tile of this size in cells.
-    fn zeros(&self, [height, width]: [usize; 2]) -> Result<Vec<Tensor>> {
-        let zeros = |cache: &CacheSpec| {
+    /// Sets the initial caches of a tile of this size in cells.
+    fn bind_zeros(&self, bound: &mut Bound, [height, width]: [usize; 2]) -> Result<()> {
+        let dims = |cache: &CacheSpec| {
             let side = |cells: usize| (cells * self.stride / self.patch) >> cache.level;
-            Tensor::zeros(&[1, cache.channels, cache.frames, side(height), side(width)])
+            [1, cache.channels, cache.frames, side(height), side(width)]
         };
-        self.caches.iter().map(zeros).collect()
+        bind_zero_caches(bound, self.caches.iter().map(dims))
     }
 }
 
@@ -150,22 +167,6 @@ fn frames_of(chunk: usize) -> Range<usize> {
 fn step_done([step, of]: [usize; 2], began: Instant, context: &mut RunContext<'_>) {
     let done = StageStep { stage: Stage::Image, step: step as u32, of: of as u32 };
     context.reporter.step_done(done, Secs::from(began.elapsed()));
-}
-
-/// The latent frame of one chunk of a tile's pixels, and the tile's caches for the next.
-fn chunk_in_tile(
-    session: &mut Session,
-    pixels: &ArrayD<f32>,
-    kept: Vec<Tensor>,
-    cancel: &CancelToken,
-) -> Result<(Tensor, Vec<Tensor>)> {
-    let mut bound = session.bind()?;
-    bound.set("frames", Input::F32(pixels.view()))?;
-    bind_caches(&mut bound, kept.iter())?;
-    drop(kept);
-    let mut results = session.run_bound(&mut bound, cancel)?.into_iter();
-    let latent = results.next().ok_or_else(|| Error::new(Kind::Bug, "The VAE encoder returned no latent"))?;
-    Ok((latent, results.collect()))
 }
 
 /// The latent frame of one chunk of pixels in bands; `kept` are the caches, none before the first chunk.
