@@ -46,7 +46,7 @@ pub(super) fn available(common: &Common) -> Result<()> {
         }
         let state = if fetched.is_some() { ", here" } else { "" };
         let size = selection.size_words().unwrap_or_else(|| "size known after the plan".to_owned());
-        out(&format!("  {:<14} {size}, {fit}{state}", selection.variant.name));
+        out(&format!("  {:<20} {size}, {fit}{state}", selection.variant.name));
     }
     if common.json {
         print_json(&documents);
@@ -61,7 +61,7 @@ pub(super) fn fetch(args: &FetchModel, common: &Common) -> Result<()> {
     let places = Places::new(common)?;
     let manifest = load_manifest(&places.data_dir)?;
     let mut fetcher = Fetcher::new(&places.data_dir, places.models_dir.as_deref());
-    fetcher.options.limit = args.limit_rate;
+    fetcher.options.limit = args.limit_rate.or(places.settings.models.download_limit());
     cancel_on_stop(&fetcher.cancel)?;
     let plan = fetcher.plan(&manifest, &args.model, args.variant.as_deref())?;
     if args.dry_run && common.json {
@@ -90,7 +90,8 @@ pub(super) fn fetch(args: &FetchModel, common: &Common) -> Result<()> {
 /// Fetches a model that a job names and that is not here; the settings allow it.
 pub(super) fn fetch_missing(name: &str, places: &Places) -> Result<()> {
     let manifest = load_manifest(&places.data_dir)?;
-    let fetcher = Fetcher::new(&places.data_dir, places.models_dir.as_deref());
+    let mut fetcher = Fetcher::new(&places.data_dir, places.models_dir.as_deref());
+    fetcher.options.limit = places.settings.models.download_limit();
     let planned = |plan: &FetchPlan| {
         note(&format!(
             "The model {} is not here and is fetched, as the setting models.auto_fetch allows",

@@ -138,7 +138,7 @@ mod tests {
     fn every_key_can_be_set_to_its_current_value() {
         let mut settings = Settings::default();
         let entries = settings.entries();
-        assert_eq!(entries.len(), 38, "{entries:?}");
+        assert_eq!(entries.len(), 39, "{entries:?}");
         for (key, value) in &entries {
             settings.set(key, value).unwrap();
         }

@@ -84,7 +84,7 @@ const SIZES: &str =
     "Sizes that are allowed, for instance 480p, 720p; larger ones are refused. None for all of the table";
 const MAX_STRENGTH: &str = "A LoRA with a larger strength gives a note";
 
-const SETTINGS: [SettingInfo; 38] = [
+const SETTINGS: [SettingInfo; 39] = [
     info(
         "generation.retries",
         "Retries",
@@ -175,6 +175,13 @@ const SETTINGS: [SettingInfo; 38] = [
         "Fetch ONNX Runtime, and a model that the command line names, when they are not on this machine; off stops with an error that says how",
         "",
         SettingKind::Switch,
+    ),
+    info(
+        "models.download_kib_s",
+        "Limit of downloads",
+        "Most that downloads of models take for all connections together; 0 for no limit. Counts from the next download",
+        "KiB/s",
+        whole(0.0, MOST_MIB),
     ),
     info(
         "models.offload",

@@ -13,6 +13,7 @@ use crate::monitor::Price;
 /// Version of the settings file that this program writes.
 pub(super) const VERSION: u32 = 1;
 const MIB: u64 = 1 << 20;
+const KIB: u64 = 1 << 10;
 const GIB: f64 = 1_073_741_824.0;
 
 /// All settings. A key that is missing in a file has its default.
@@ -94,6 +95,8 @@ pub struct ModelSettings {
     pub fallbacks: Vec<String>,
     /// Whether what a job lacks is fetched without asking; default on.
     pub auto_fetch: bool,
+    /// Most that downloads of models take for all connections together in KiB per second, 0 for no limit; default 0.
+    pub download_kib_s: u64,
     /// When a network leaves memory; default auto.
     pub offload: Offload,
     /// Whether int8 and int4 copies are suggested where memory or time is short; default on.
@@ -188,6 +191,7 @@ impl Default for ModelSettings {
             folder: None,
             fallbacks: Vec::new(),
             auto_fetch: true,
+            download_kib_s: 0,
             offload: Offload::default(),
             quantise: true,
             verify_when_idle: false,
@@ -218,6 +222,13 @@ impl OptimizationSettings {
     /// Memory of a GPU that may be used; `None` for all of it.
     pub fn vram_limit(&self) -> Option<Bytes> {
         (self.vram_limit_gib > 0.0).then_some(Bytes((self.vram_limit_gib * GIB) as u64))
+    }
+}
+
+impl ModelSettings {
+    /// Most bytes per second that downloads take; `None` for no limit.
+    pub fn download_limit(&self) -> Option<Bytes> {
+        Some(Bytes(self.download_kib_s.saturating_mul(KIB))).filter(|limit| limit.0 > 0)
     }
 }
 
@@ -289,6 +300,14 @@ mod tests {
             let form = settings.new_form(draft(), has_gpu);
             assert_eq!((form.provider, form.precision), (provider, expected), "{precision:?} {has_gpu}");
         }
+    }
+
+    #[test]
+    fn a_download_limit_of_zero_is_none() {
+        let mut settings = ModelSettings::default();
+        assert_eq!(settings.download_limit(), None);
+        settings.download_kib_s = 500;
+        assert_eq!(settings.download_limit(), Some(Bytes(512_000)));
     }
 
     #[test]

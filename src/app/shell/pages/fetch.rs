@@ -89,9 +89,11 @@ impl State {
 
     fn fetcher(&mut self) -> Fetcher {
         self.pages.fetch.cancel = CancelToken::new();
-        let models = self.form.settings().models.folder.clone();
-        let models = self.pages.given_models.clone().or(models);
-        Fetcher { cancel: self.pages.fetch.cancel.clone(), ..Fetcher::new(&self.data_dir, models.as_deref()) }
+        let settings = &self.form.settings().models;
+        let models = self.pages.given_models.clone().or_else(|| settings.folder.clone());
+        let mut fetcher = Fetcher::new(&self.data_dir, models.as_deref());
+        fetcher.options.limit = settings.download_limit();
+        Fetcher { cancel: self.pages.fetch.cancel.clone(), ..fetcher }
     }
 
     /// Asks the hub for the files of `name`.
