@@ -34,6 +34,12 @@ impl Cli {
 /// Plans a new job from the options, or `before` with the changes in the options. If its model cannot be read, the first
 /// fallback that takes the job replaces it, and a line says so.
 pub(super) fn plan(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<PlannedJob> {
+    let planned = planned(args, places, before)?;
+    note_experts(args, &planned.spec.draft);
+    Ok(planned)
+}
+
+fn planned(args: &Generate, places: &Places, before: Option<JobSpec>) -> Result<PlannedJob> {
     let request = request(args, before)?;
     let sources = Sources::open(places)?;
     let name = named_model(&request, places)?;
@@ -71,6 +77,7 @@ pub(super) fn base(args: &Generate, places: &Places, is_file: bool) -> Result<(P
         }
     }
     let draft = planner.draft(&request)?.draft;
+    note_experts(args, &draft);
     Ok((planner, draft, JobOptions { preview: true, ..request.options }))
 }
 
@@ -176,6 +183,18 @@ pub(super) fn queueable(args: &Generate, places: &Places, before: Option<JobSpec
     let planned = plan(args, places, before)?;
     note_route(&planned);
     Ok(planned.spec)
+}
+
+/// Prints which LoRAs change one expert because their names say so.
+fn note_experts(args: &Generate, draft: &Draft) {
+    let given = args.loras.iter().flat_map(|option| &option.0);
+    for (given, lora) in given.zip(&draft.loras).filter(|(given, _)| given.expert.is_none()) {
+        let Some(expert) = lora.expert else { continue };
+        let name = given.file.file_name().unwrap_or_default().to_string_lossy();
+        report::note(&format!(
+            "{name} is applied to the {expert}, as its name says; \":both\" after its strength applies it to both"
+        ));
+    }
 }
 
 /// Prints which model the router chose and why.
@@ -288,7 +307,8 @@ fn changes(args: &Generate) -> DraftChanges {
         size: args.size,
         frames: args.frames,
         fps: args.fps,
-        loras: Some(args.loras.iter().map(lora).collect()).filter(|loras: &Vec<_>| !loras.is_empty()),
+        loras: Some(args.loras.iter().flat_map(|option| &option.0).map(lora).collect())
+            .filter(|loras: &Vec<_>| !loras.is_empty()),
         provider: args.provider,
         device: args.device.clone(),
         cfg_parallel: args.cfg_parallel.clone(),

@@ -14,6 +14,7 @@ mod fitting_loras;
 #[cfg(test)]
 mod fixture;
 mod inputs;
+mod lora_experts;
 mod lora_list;
 mod lora_profile;
 mod memory_sample;

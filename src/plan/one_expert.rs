@@ -8,7 +8,7 @@ use crate::models::Installed;
 const SECOND_EXPERT: &str = "low-noise expert";
 
 /// Whether it is known that the model has one transformer only.
-fn has_one_transformer(model: &Installed) -> bool {
+pub(super) fn has_one_transformer(model: &Installed) -> bool {
     let info = model.info.as_ref();
     info.is_some_and(|info| info.components.iter().all(|component| component.role != SECOND_EXPERT))
 }

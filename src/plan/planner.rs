@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{Catalog, Folders};
 use super::changes::{DraftChanges, SeedChoice};
+use super::lora_experts::take_from_names;
 use super::lora_profile::{apply_profile, profile_of_loras};
 use super::one_expert;
 use super::output_name::{is_named_for, is_same_name, output_in, output_name};
@@ -180,6 +181,10 @@ impl Planner {
             _ => chosen_by,
         };
         let mut draft = changes.applied(draft);
+        let has_two = |model: &Installed| !one_expert::has_one_transformer(model);
+        if changes.loras.is_some() && self.model(&draft.model).is_ok_and(has_two) {
+            take_from_names(&mut draft.loras);
+        }
         // a preset, a draft and a job have their own settings; a note of the run says what the LoRA brought
         if matches!(base, Base::New)
             && let Some(profile) = profile_of_loras(changes)

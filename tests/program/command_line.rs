@@ -201,6 +201,36 @@ fn loras_change_the_result_and_are_recorded() {
 }
 
 #[test]
+fn the_names_of_loras_say_their_experts_unless_the_option_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let [high, low] = ["inkHigh", "inkLow"].map(|name| {
+        let path = dir.path().join(format!("{name}.safetensors"));
+        std::fs::copy(golden_lora("musubi"), &path).unwrap();
+        text(&path).to_owned()
+    });
+    let experts = |name: &str, loras: &[&str]| {
+        let loras: Vec<_> = loras.iter().flat_map(|lora| ["--lora", lora]).collect();
+        let run = generate(&tiny(), text(&dir.path().join(name)), &[&["--json"], &loras[..]].concat());
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(run.status.success(), "{said}");
+        let document: Value = serde_json::from_slice(&run.stdout).unwrap();
+        let records = document["loras"].as_array().unwrap().iter();
+        (records.map(|record| record["experts"].to_string()).collect::<Vec<_>>(), said)
+    };
+    let (pair, said) = experts("pair", &[&high, &low]);
+    assert_eq!(pair, [r#"["high"]"#, r#"["low"]"#]);
+    assert!(
+        said.contains("inkHigh.safetensors is applied to the high-noise expert, as its name says"),
+        "{said}"
+    );
+    let (other, said) = experts("other", &[&format!("{high}:0.5:low"), &format!("{low}:1:both")]);
+    assert_eq!(other, [r#"["low"]"#, r#"["high"]"#, r#"["low"]"#]);
+    assert!(!said.contains("as its name says"), "{said}");
+    let (unnamed, _) = experts("unnamed", &[&golden_lora("musubi")]);
+    assert_eq!(unnamed, [r#"["high","low"]"#]);
+}
+
+#[test]
 fn a_lora_is_shown() {
     let (file, tiny) = (golden_lora("kohya"), tiny());
     let run = wandeck(&["lora", "show", &file, "--model", &tiny, "--json"]);

@@ -6,7 +6,9 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::value::named;
-use crate::core::{LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice};
+use crate::core::{
+    Expert, LoraChoice, Mode, PrecisionChoice, ProviderChoice, Resolution, Sampler, WeightsChoice,
+};
 use crate::plan::{DeviceChange, GuidanceChoice, SeedChoice, StepCacheChoice};
 
 #[derive(Debug, Args)]
@@ -73,9 +75,10 @@ pub(in crate::cli) struct Generate {
     /// Frames per second
     #[arg(long, value_name = "N", value_parser = fps)]
     pub(in crate::cli) fps: Option<u32>,
-    /// LoRA with its strength and the expert it applies to; repeat for more
-    #[arg(long = "lora", value_name = "FILE[:STRENGTH[:high|low]]", value_parser = lora)]
-    pub(in crate::cli) loras: Vec<LoraChoice>,
+    /// LoRA with its strength and the expert it applies to, by default the one that its name says, else both; repeat for
+    /// more
+    #[arg(long = "lora", value_name = "FILE[:STRENGTH[:high|low|both]]", value_parser = lora)]
+    pub(in crate::cli) loras: Vec<LoraOption>,
     /// Execution provider: auto, cpu, cuda, tensorrt or rtx; experimental: webgpu, openvino [default: auto]
     #[arg(long, value_parser = named::<ProviderChoice>)]
     pub(in crate::cli) provider: Option<ProviderChoice>,
@@ -141,8 +144,20 @@ fn sampler_names() -> impl TypedValueParser<Value = Sampler> {
     PossibleValuesParser::new(Sampler::ALL.map(Sampler::name)).try_map(|name| named::<Sampler>(&name))
 }
 
-fn lora(text: &str) -> Result<LoraChoice, String> {
-    text.parse().map_err(|error| format!("{error:#}"))
+/// What one option `--lora` asks for.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct LoraOption(pub(in crate::cli) Vec<LoraChoice>);
+
+/// A LoRA; with `both` one for each expert, whatever its name says.
+fn lora(text: &str) -> Result<LoraOption, String> {
+    let one = |text: &str| text.parse::<LoraChoice>().map_err(|error| format!("{error:#}"));
+    Ok(LoraOption(match text.strip_suffix(":both") {
+        Some(rest) => {
+            let one = one(rest)?;
+            Expert::ALL.map(|expert| LoraChoice { expert: Some(expert), ..one.clone() }).to_vec()
+        }
+        None => vec![one(text)?],
+    }))
 }
 
 fn device(text: &str) -> Result<DeviceChange, String> {
