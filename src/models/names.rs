@@ -103,7 +103,12 @@ pub(super) fn split_version(name: &str) -> (String, Option<&str>) {
 
 /// Whether an official model has the version `asked`: `2.2.0`, `2.2` or `2`.
 pub(super) fn is_version(asked: &str) -> bool {
-    VERSION.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    has_version(VERSION, asked)
+}
+
+/// Whether `asked` is `version` or its beginning up to a dot.
+pub(super) fn has_version(version: &str, asked: &str) -> bool {
+    version.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The repository `OWNER/NAME` whose folder in a Hugging Face cache is `dir`, or of which `dir` is a snapshot.

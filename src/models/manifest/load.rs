@@ -93,6 +93,26 @@ mod tests {
     }
 
     #[test]
+    fn a_variant_is_found_by_every_form_of_its_name() {
+        let shipped = load_from([]).unwrap();
+        for name in ["t2v-A14B", "t2v-A14B@2.2.0", "t2v-A14B@2.2"] {
+            assert_eq!(shipped.select(name, None).unwrap().folder_name(), "t2v-A14B-fp8_scaled", "{name}");
+            let fp16 = shipped.select(name, Some("fp16")).unwrap();
+            assert_eq!(fp16.folder_name(), "t2v-A14B-fp16", "{name}");
+        }
+        assert_eq!(shipped.select("T2V-a14b", Some("FP16")).unwrap().folder_name(), "t2v-A14B-fp16");
+        for name in
+            ["t2v-a14b-GGUF-Q8_0", "t2v-A14B-gguf-q8_0", "t2v-A14B@2.2.0-gguf-q8_0", "t2v-A14B@2-gguf-q8_0"]
+        {
+            assert_eq!(shipped.select(name, None).unwrap().folder_name(), "t2v-A14B-gguf-q8_0", "{name}");
+        }
+        for name in ["t2v-A14B@2.1", "t2v-A14B@2.", "t2v-A14B-none", "t2v-A14B@2.2.0-none", "t2v"] {
+            let error = shipped.select(name, None).unwrap_err();
+            assert!(error.message.contains(name), "{error:#}");
+        }
+    }
+
+    #[test]
     fn an_invalid_manifest_is_refused_with_file_place_and_field() {
         let file = |fields: &str| {
             format!(

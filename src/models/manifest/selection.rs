@@ -1,5 +1,6 @@
 //! Which item and variant a person means.
 
+use super::super::names::{has_version, split_version};
 use super::item::{ItemKind, Manifest, ManifestFile, ManifestItem, ManifestVariant};
 use crate::core::{Bytes, Error, Kind, Result};
 
@@ -15,23 +16,18 @@ pub struct Selection<'a> {
 }
 
 impl Manifest {
-    /// The variant of the item `ID` or `ID@VERSION`; without a name the first. `ID-VARIANT` also names both.
+    /// The variant of the item `ID` or `ID@VERSION`; without a name the first. `ID-VARIANT` and `ID@VERSION-VARIANT` also
+    /// name both. A version may be given in part: `2.2` for `2.2.0`. Capitals do not matter.
     ///
     /// # Errors
     ///
     /// [`Kind::MissingModel`] with the names there are.
     pub fn select(&self, name: &str, variant: Option<&str>) -> Result<Selection<'_>> {
-        let (id, version) = name.split_once('@').map_or((name, None), |(id, version)| (id, Some(version)));
-        let of_version = |item: &&ManifestItem| version.is_none_or(|version| item.version == version);
-        if let Some(item) = self.items.iter().filter(of_version).find(|item| item.id == id) {
-            return self.variant_of(item, variant);
-        }
-        let both = self.items.iter().filter(of_version).find_map(|item| {
-            let rest = id.strip_prefix(item.id.as_str())?.strip_prefix('-')?;
-            item.variants.iter().find(|one| one.name == rest).map(|one| (item, one.name.as_str()))
-        });
-        if let Some((item, named)) = both {
-            return self.variant_of(item, Some(variant.unwrap_or(named)));
+        let plain = name.split_once('@').map_or((name, None), |(id, version)| (id, Some(version)));
+        let (id, version) = split_version(name);
+        let found = self.item_and_variant(plain.0, plain.1).or_else(|| self.item_and_variant(&id, version));
+        if let Some((item, named)) = found {
+            return self.variant_of(item, variant.or(named));
         }
         let names: Vec<_> = self.items.iter().map(|item| format!("{}@{}", item.id, item.version)).collect();
         Err(Error::new(Kind::MissingModel, format!("\"{name}\" is not in the model list"))
@@ -39,9 +35,24 @@ impl Manifest {
             .remedy(format!("Available: {}", names.join(", "))))
     }
 
+    /// The item that `id` names, and the variant if it names that, too.
+    fn item_and_variant(&self, id: &str, version: Option<&str>) -> Option<(&ManifestItem, Option<&str>)> {
+        let of_version = |item: &&ManifestItem| version.is_none_or(|asked| has_version(&item.version, asked));
+        let mut items = self.items.iter().filter(of_version);
+        if let Some(item) = items.clone().find(|item| item.id.eq_ignore_ascii_case(id)) {
+            return Some((item, None));
+        }
+        items.find_map(|item| {
+            let (start, rest) = id.split_at_checked(item.id.len())?;
+            let name = rest.strip_prefix('-').filter(|_| start.eq_ignore_ascii_case(&item.id))?;
+            let variant = item.variants.iter().find(|one| one.name.eq_ignore_ascii_case(name))?;
+            Some((item, Some(variant.name.as_str())))
+        })
+    }
+
     fn variant_of<'a>(&'a self, item: &'a ManifestItem, variant: Option<&str>) -> Result<Selection<'a>> {
         let found = match variant {
-            Some(name) => item.variants.iter().find(|one| one.name == name),
+            Some(name) => item.variants.iter().find(|one| one.name.eq_ignore_ascii_case(name)),
             None => item.variants.first(),
         };
         let Some(variant) = found else {
