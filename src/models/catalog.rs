@@ -3,8 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
+use super::cached_repository::holds_wan;
 use super::content::content_of_model;
 use super::fetch::{is_unfinished, missing};
 use super::hints::RoleHints;
@@ -14,7 +13,7 @@ use super::misplaced::lora_folder;
 use super::names::{is_variant, is_version, official_name, split_version};
 use super::open::{self, Listed, Opened};
 use super::{OtherFile, convert, diffusers, folder};
-use crate::core::{ComponentFiles, Error, Kind, Limits, Result, read_bounded};
+use crate::core::{ComponentFiles, Error, Kind, Limits, Result};
 use crate::transfers::{HubCaches, HubEnvironment};
 use crate::wan::Family;
 
@@ -153,26 +152,11 @@ fn in_place(place: &Path, hints: RoleHints<'_>) -> Vec<Installed> {
         .collect()
 }
 
-/// The models in the caches of Hugging Face's tools, where models of other kinds lie, too: of what cannot be used only
-/// repositories that are called after Wan are listed.
+/// The models of Wan in the caches of Hugging Face's tools, where models of other kinds lie, too.
 fn in_hub_caches(environment: &HubEnvironment, hints: RoleHints<'_>) -> Vec<Installed> {
     let repositories = HubCaches::new(environment).repositories().into_iter();
-    let all = repositories.filter(|folder| !is_of_transformers(folder)).flat_map(|folder| {
-        let mut models = open::all(&folder, hints);
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        models.retain(|model| name.contains("wan") || model.opened.is_ok());
-        in_folder(&folder, models)
-    });
-    all.collect()
-}
-
-/// Whether a cached repository is a model of the library transformers, by its configuration: a language model may have a
-/// hundred shards, and reading their headers takes a second.
-fn is_of_transformers(repository: &Path) -> bool {
-    let config = open::snapshot(repository).join("config.json");
-    let config = read_bounded(&config, diffusers::MAX_JSON).ok();
-    let config = config.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    config.is_some_and(|config| config.get("architectures").is_some())
+    let of_wan = repositories.filter(|folder| holds_wan(folder));
+    of_wan.flat_map(|folder| in_folder(&folder, open::all(&folder, hints))).collect()
 }
 
 /// The folders of models in `place`, each with whether it is read as a folder of files: the subfolders, or `place` itself

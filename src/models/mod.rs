@@ -2,6 +2,7 @@
 //!
 //! It knows folders, file layouts and formats; what a Wan model is made of is in `wan/`.
 
+mod cached_repository;
 mod catalog;
 mod changed_files;
 mod chosen;

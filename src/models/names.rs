@@ -76,6 +76,18 @@ pub fn official_name(name: &str) -> Option<&'static str> {
     OFFICIAL.iter().filter(|_| is_wan && !is_other).find(named).map(|(name, ..)| *name)
 }
 
+/// Whether a name has the word Wan: `FastWan2.2-TI2V-5B` and `WanVideo_comfy`, but not `Taiwan-LLM`.
+pub(super) fn mentions_wan(name: &str) -> bool {
+    const WORD: &str = "wan";
+    let lower = name.to_ascii_lowercase();
+    lower.match_indices(WORD).any(|(at, _)| {
+        let (before, after) = (&name[..at], &name[at + WORD.len()..]);
+        let is_hump = name[at..].starts_with('W') && before.ends_with(char::is_lowercase);
+        let begins = is_hump || !before.ends_with(|last: char| last.is_ascii_alphabetic());
+        begins && !after.starts_with(char::is_lowercase)
+    })
+}
+
 /// Whether `id` is the model `model` or a variant of it: `t2v-A14B-int8`, `t2v-A14B@2.2.0` and
 /// `Wan-AI/Wan2.2-T2V-A14B-Diffusers` are variants of `t2v-A14B`.
 ///
@@ -217,6 +229,24 @@ mod tests {
             ("toy-t2v-A14B", None),
         ] {
             assert_eq!(official_name(name), official, "{name}");
+        }
+    }
+
+    #[test]
+    fn wan_is_a_word_of_a_name() {
+        for name in [
+            "Wan-AI/Wan2.2",
+            "someone/tiny-wan",
+            "FastWan2.2-TI2V",
+            "WanVideo_comfy",
+            "wan22_high",
+            "my_WAN",
+            "万相Wan2.2",
+        ] {
+            assert!(mentions_wan(name), "{name}");
+        }
+        for name in ["Taiwan-LLM-7B", "wanda-7b", "swan", "SWAN", "wants", "language", ""] {
+            assert!(!mentions_wan(name), "{name}");
         }
     }
 

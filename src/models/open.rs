@@ -1,5 +1,6 @@
 //! Opens a model from any of the supported folder layouts.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::hints::RoleHints;
@@ -122,7 +123,7 @@ pub(super) fn all(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> {
 }
 
 /// The id of the model in a folder of its own: the repository's name in a Hugging Face cache, else the folder's name.
-fn id_of(dir: &Path) -> String {
+pub(super) fn id_of(dir: &Path) -> String {
     repository(dir)
         .unwrap_or_else(|| dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned())
 }
@@ -135,9 +136,27 @@ fn all_in(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> {
     } else if diffusers::is_one(&files) {
         diffusers::open(&files, id.clone(), hints.chosen)
     } else {
-        return folder::models(&files, hints);
+        let mut models = folder::models(&files, hints);
+        if let Some(repository) = repository(dir) {
+            name_after_repository(&mut models, &repository);
+        }
+        return models;
     };
     vec![Listed { names: names_of_folder(&files, &id), id, opened }]
+}
+
+/// Lets the name of a repository find its models of single files, unless it has several that are no variants of one.
+fn name_after_repository(models: &mut [Listed], repository: &str) {
+    let usable = models.iter().filter(|model| model.opened.is_ok());
+    let kinds: BTreeSet<_> = usable.filter_map(|model| model.names.first()).collect();
+    if kinds.len() > 1 {
+        return;
+    }
+    let short = repository.rsplit_once('/').map(|(_, name)| name);
+    for model in models {
+        let new = std::iter::once(repository).chain(short).filter(|name| **name != *model.id);
+        model.names.extend(new.map(str::to_owned));
+    }
 }
 
 /// The folder with the files, if `dir` is a folder of a Hugging Face cache (`models--NAME/snapshots/HASH`).

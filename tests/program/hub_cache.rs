@@ -9,9 +9,10 @@ use std::process::Command;
 
 use safetensors::Dtype;
 use serde_json::Value;
+use wandeck::models::synth::{SynthDtype, SynthLayout, SynthModel};
 
 use crate::common;
-use crate::common::layouts::{Tensors, save};
+use crate::common::layouts::{Tensors, narrow, save, write};
 
 /// Puts a folder into a cache, as a repository's only snapshot.
 fn cached(hub: &Path, repository: &str, source: &Path) -> PathBuf {
@@ -99,4 +100,49 @@ fn a_model_in_the_hub_cache_is_listed_and_makes_videos() {
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+#[test]
+fn a_repository_of_wan_is_known_by_what_it_has() {
+    let data = common::fresh_data_dir();
+    let home = tempfile::tempdir().unwrap();
+    let hub = home.path().join("hub");
+    let source = tempfile::tempdir().unwrap();
+    let language_config = r#"{"architectures": ["FilmForConditionalGeneration"]}"#;
+    // a pipeline whose repository has the configuration of a language model, too
+    let pipeline = common::whole_golden_model("tiny-t2v", source.path());
+    fs::write(pipeline.join("config.json"), language_config).unwrap();
+    cached(&hub, "someone/pipeline", &pipeline);
+    // files whose names say nothing
+    let files = source.path().join("files");
+    write(&narrow(SynthModel::Ti2v5b), SynthLayout::Comfy, SynthDtype::Fp32, &files);
+    for (from, to) in
+        [("diffusion_models/wan2.2_ti2v_5B_fp32", "diffusion_models/film"), ("vae/wan2.2_vae", "vae/pixels")]
+    {
+        let path = |stem| files.join(format!("{stem}.safetensors"));
+        fs::rename(path(from), path(to)).unwrap();
+    }
+    fs::write(files.join("config.json"), language_config).unwrap();
+    cached(&hub, "someone/files", &files);
+    fs::remove_file(pipeline.join("vae/config.json")).unwrap();
+    cached(&hub, "someone/incomplete", &pipeline);
+    // a damaged file of Wan is listed by the repository's name, one of a language model is not
+    let torn = source.path().join("torn");
+    fs::create_dir(&torn).unwrap();
+    fs::write(torn.join("config.json"), language_config).unwrap();
+    fs::write(torn.join("model.safetensors"), "torn").unwrap();
+    cached(&hub, "someone/FastWan2.2-torn", &torn);
+    cached(&hub, "someone/Taiwan-LLM", &torn);
+
+    let found = listed(program(data.path(), home.path()));
+    for id in ["someone/pipeline", "ti2v-128-film-fp32", "someone/incomplete", "someone/FastWan2.2-torn"] {
+        assert!(found.iter().any(|other| other == id), "{id} is not in {found:?}");
+    }
+    assert!(!found.iter().any(|id| id.contains("Taiwan")), "{found:?}");
+    // the repository's name finds what its files make
+    for name in ["someone/files", "files"] {
+        let shown = program(data.path(), home.path()).args(["models", "show", name]).output().unwrap();
+        let text = String::from_utf8_lossy(&shown.stdout);
+        assert!(shown.status.success() && text.contains("ti2v-128-film-fp32"), "{name}: {text}");
+    }
 }

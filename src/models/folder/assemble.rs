@@ -8,7 +8,7 @@ use super::super::hints::RoleHints;
 use super::super::info::{Layout, ModelInfo, RoleSource, precision};
 use super::super::known_experts::KnownExperts;
 use super::super::names::LooseNames;
-use super::super::open::{Listed, Opened};
+use super::super::open::{Listed, Opened, id_of};
 use super::super::unsupported::unsupported_format;
 use super::choose;
 use super::pair::{self, Group, Unpaired};
@@ -23,7 +23,7 @@ pub(in super::super) fn models(dir: &Path, hints: RoleHints<'_>) -> Vec<Listed> 
     let chosen = hints.chosen;
     let known = KnownExperts::new(hints.data_dir);
     let scan = scan(dir);
-    let folder = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned();
+    let folder = id_of(dir);
     let mut models = Vec::new();
     let mut by_model = BTreeMap::<String, Vec<_>>::new();
     for found in scan.found.iter().filter(|found| found.recognised.kind == ComponentKind::Transformer) {
