@@ -6,7 +6,7 @@ use super::document::StageMemoryDocument;
 use super::model_fit::{MemoryFit, ModelFit};
 use super::planner::Planner;
 use crate::core::{FrameCount, Mode, Result, StepCount, Subject};
-use crate::models::Installed;
+use crate::models::{Installed, publisher};
 
 /// Answers to what people ask about a model before they use it.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +23,7 @@ pub struct ModelReport {
     pub lora: bool,
     /// Number of experts.
     pub experts: u32,
-    /// Who published it, if it lies in a hub's cache.
+    /// Who published it, if it comes from a hub.
     pub publisher: Option<String>,
     /// Whether the free memory is enough: `fits`, `tight` or `too_large`.
     pub fit: MemoryFit,
@@ -77,7 +77,7 @@ impl Planner {
             default_steps: StepCount(draft.steps),
             lora: limits.lora,
             experts: experts.count().max(1) as u32,
-            publisher: model.id.split_once('/').map(|(owner, _)| owner.to_owned()),
+            publisher: publisher(model),
             fit,
             memory: stages(&preflight.memory),
             device: stages(&preflight.device),
