@@ -1,13 +1,10 @@
 //! `wandeck models convert`: converts a model to a smaller precision.
 
-use std::io::IsTerminal as _;
 use std::time::Instant;
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Places;
 use super::args::{Common, Convert, TargetName};
-use super::report::{note, out, print_done};
+use super::report::{byte_bar, note, out, print_done};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Kind, Result, counted};
 use crate::models::convert::{
@@ -37,7 +34,7 @@ pub(super) fn run(args: &Convert, common: &Common) -> Result<()> {
     };
     let cancel = CancelToken::new();
     cancel_on_stop(&cancel)?;
-    let bar = bar();
+    let bar = byte_bar();
     let began = Instant::now();
     let done =
         convert_with(&source, hints, &dir, ConversionOptions::new(target), &cancel, &mut |step| match step {
@@ -75,15 +72,4 @@ fn show(done: &Converted, common: &Common, seconds: f64) {
         note(&format!("  {:.2e}  {}/{}", layer.relative_l2, layer.component, layer.name));
     }
     note(&done.report.remark);
-}
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    if std::io::stderr().is_terminal() {
-        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    } else {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    bar
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Places;
 use super::args::Common;
-use super::report::{note, out, print_document};
+use super::report::{byte_bar, note, out, print_document};
 use super::signals::cancel_on_stop;
 use crate::core::{CancelToken, Error, Faults, Kind, Result, counted};
 use crate::library::move_to_bin;
@@ -19,7 +19,16 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
     let cancel = CancelToken::new();
     cancel_on_stop(&cancel)?;
     let options = VerifyOptions::new(&places.data_dir, &path);
-    let report = models::verify(&path, &options, &cancel, &mut |_| {})?;
+    let bar = byte_bar();
+    bar.set_length(models::size_to_verify(&path, &options)?.0);
+    let report = models::verify(&path, &options, &cancel, &mut |bytes| bar.inc(bytes.0));
+    bar.finish_and_clear();
+    let report = report.map_err(|error| match error.kind {
+        Kind::Cancelled => {
+            error.remedy("Run the same command again to continue with the files not yet compared")
+        }
+        _ => error,
+    })?;
     if common.json {
         print_document(json!({"model": model, "report": report}));
     } else {
@@ -37,7 +46,7 @@ pub(super) fn verify(model: &str, common: &Common) -> Result<()> {
         Kind::CorruptModel,
         format!("{model} is damaged: {}", report.lines().next().unwrap_or_default()),
     )
-    .remedy("Fetch its files again: \"wandeck models fetch\" keeps the files that are intact"))
+    .remedy(report.remedy()))
 }
 
 /// Moves a model's own files to the bin, or says what that would do.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::args::Common;
@@ -111,6 +111,18 @@ impl ProgressPrinter {
             None => note(text),
         }
     }
+}
+
+/// A progress bar of bytes, which is hidden where standard error is no terminal.
+pub(super) fn byte_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if io::stderr().is_terminal() {
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    } else {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
 }
 
 /// A progress bar, if standard error is a terminal.

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::fetch::{FetchRecord, has_changed, modified, recorded_folder};
+use super::fetch::{FetchRecord, has_changed, modified};
+use super::integrity::place_in_record;
 use super::json_file::write_json;
 use crate::core::{Bytes, read_bounded};
 use crate::wan::Checkpoint;
@@ -16,8 +17,6 @@ const FILE: &str = "cache/verify/used.json";
 const MAX_LIST: Bytes = Bytes(4 << 20);
 /// Files in the list from which those that are gone are left out.
 const MANY: usize = 1000;
-/// How many folders above a file its record is looked for.
-const RECORD_LEVELS: usize = 4;
 
 /// Size and time of each file when a run used it last.
 type UsedFiles = BTreeMap<PathBuf, (u64, u64)>;
@@ -58,9 +57,7 @@ fn weight_files(model: &Checkpoint) -> Vec<&PathBuf> {
 }
 
 fn has_changed_since_fetch(file: &Path) -> bool {
-    let Some(folder) = recorded_folder(file, RECORD_LEVELS) else { return false };
-    let Ok(inside) = file.strip_prefix(&folder) else { return false };
-    let inside = inside.to_string_lossy().replace('\\', "/");
+    let Some((folder, inside)) = place_in_record(file) else { return false };
     let files = FetchRecord::read(&folder).map(|record| record.files).unwrap_or_default();
     files.iter().any(|recorded| recorded.path == inside && has_changed(&folder, recorded))
 }

@@ -65,6 +65,7 @@ pub(super) fn check_files(
         }
         let time = modified(path);
         let check = check_file(path, manifest, cancel, progress)?;
+        note_in_record(&check, time);
         if let Some(state) = state {
             earlier.checks.insert(key, (time, check.clone()));
             write_state(state, &earlier);
@@ -82,6 +83,30 @@ pub(super) fn forget_state(state: &Path) {
     {
         tracing::warn!("Cannot remove {}: {error}", state.display());
     }
+}
+
+/// Notes in the record of a fetch whether a file that it knows was found whole.
+fn note_in_record(check: &FileCheck, time: u64) {
+    if check.known_by != Some(ChecksumSource::Record) {
+        return;
+    }
+    let Some((folder, inside)) = place_in_record(&check.path) else { return };
+    if let Err(error) = FetchRecord::note_check(&folder, &inside, time, check.problem.is_none()) {
+        tracing::warn!("Cannot note the check of {}: {error:#}", check.path.display());
+    }
+}
+
+/// The folder of a record around the file at `path`, and the file's path in it.
+pub(super) fn place_in_record(path: &Path) -> Option<(PathBuf, String)> {
+    let folder = recorded_folder(path, RECORD_LEVELS)?;
+    let inside = path.strip_prefix(&folder).ok()?.to_string_lossy().replace('\\', "/");
+    Some((folder, inside))
+}
+
+/// The record of the fetch that brought the file at `path`.
+pub(super) fn record_of(path: &Path) -> Option<FetchRecord> {
+    let (folder, inside) = place_in_record(path)?;
+    FetchRecord::read(&folder).filter(|record| record.files.iter().any(|file| file.path == inside))
 }
 
 fn check_file(
@@ -104,10 +129,18 @@ fn check_file(
     Ok(FileCheck { path: path.to_path_buf(), size, known_by: Some(source), problem })
 }
 
+/// Bytes of `files` whose checksum is known, which [`check_files`] reads.
+pub(super) fn size_to_check(files: &[PathBuf], manifest: Option<&Manifest>) -> Bytes {
+    let size = |path: &PathBuf| Bytes(std::fs::metadata(path).map_or(0, |data| data.len()));
+    let known = files.iter().map(|path| (path, size(path)));
+    Bytes(
+        known.filter(|(path, size)| expected(path, *size, manifest).is_some()).map(|(_, size)| size.0).sum(),
+    )
+}
+
 /// The right id of the file at `path`, from where it is known.
 fn expected(path: &Path, size: Bytes, manifest: Option<&Manifest>) -> Option<(ChecksumSource, ObjectId)> {
-    if let Some(folder) = recorded_folder(path, RECORD_LEVELS) {
-        let inside = path.strip_prefix(&folder).ok()?.to_string_lossy().replace('\\', "/");
+    if let Some((folder, inside)) = place_in_record(path) {
         let record = FetchRecord::read(&folder);
         let file = record.and_then(|record| record.files.into_iter().find(|file| file.path == inside));
         if let Some(file) = file {

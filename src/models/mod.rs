@@ -46,4 +46,4 @@ pub use open::{Opened, inspect, inspect_with, open, open_with};
 pub use publisher::publisher;
 pub use removal::{KeptFile, Removal};
 pub use verified::VerifiedModels;
-pub use verify::{TensorProblem, VerifyOptions, VerifyReport, verify};
+pub use verify::{TensorProblem, VerifyOptions, VerifyReport, size_to_verify, verify};

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::fetch::FetchRecord;
 use super::hints::RoleHints;
-use super::integrity::{FileCheck, check_files, forget_state};
+use super::integrity::{FileCheck, check_files, forget_state, record_of, size_to_check};
 use super::manifest::Manifest;
 use crate::core::{Bytes, CancelToken, ComponentFiles, Error, Kind, Result};
 use crate::onnx::{RowReader, TensorInfo, Weights, num_not_finite};
+use crate::wan::Checkpoint;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 20;
@@ -51,6 +53,17 @@ impl VerifyReport {
     /// How many tensors and files are damaged.
     pub fn num_damaged(&self) -> usize {
         self.problems.len() + self.files.iter().filter(|file| file.problem.is_some()).count()
+    }
+
+    /// What to do about the damage.
+    pub fn remedy(&self) -> String {
+        let mut damaged = self.files.iter().filter(|file| file.problem.is_some());
+        match damaged.find_map(|file| record_of(&file.path)) {
+            Some(FetchRecord { id, variant, .. }) => format!(
+                "\"wandeck models fetch {id} --variant {variant}\" fetches what is damaged again and keeps the rest"
+            ),
+            None => "Get its files again from where the model came from".to_owned(),
+        }
     }
 
     /// What is wrong, a line each.
@@ -103,21 +116,9 @@ pub fn verify(
     cancel: &CancelToken,
     progress: &mut dyn FnMut(Bytes),
 ) -> Result<VerifyReport> {
-    let model = super::open_with(path, RoleHints::new(options.data_dir.as_deref(), &options.files))?;
-    if model.exported.is_some() {
-        return Err(Error::new(Kind::Unsupported, format!("{} is made of exported graphs", model.id))
-            .remedy("Verify the checkpoint that they were exported from"));
-    }
-    let second = model.transformer_2.as_ref().map(|second| ("low-noise expert", &second.weights));
-    let first = if second.is_some() { "high-noise expert" } else { "transformer" };
-    let components = [(first, &model.transformer.weights)]
-        .into_iter()
-        .chain(second)
-        .chain([("text encoder", &model.text_encoder.weights), ("vae", &model.vae.weights)]);
-    let components: Vec<_> = components.collect();
-    let mut paths: Vec<_> = components.iter().flat_map(|(_, weights)| weights.files().to_vec()).collect();
-    paths.sort();
-    paths.dedup();
+    let model = opened(path, options)?;
+    let components = components(&model);
+    let paths = paths(&components);
     let files = check_files(&paths, options.manifest.as_ref(), options.state.as_deref(), cancel, progress)?;
     let mut report = VerifyReport { files, ..VerifyReport::default() };
     for (component, weights) in components {
@@ -127,6 +128,42 @@ pub fn verify(
         forget_state(state);
     }
     Ok(report)
+}
+
+/// Bytes that [`verify`] reads, where no earlier check goes on: files with a known checksum are read twice.
+pub fn size_to_verify(path: &Path, options: &VerifyOptions) -> Result<Bytes> {
+    let model = opened(path, options)?;
+    let components = components(&model);
+    let tensors: u64 = components.iter().map(|(_, weights)| weights.size().0).sum();
+    Ok(Bytes(tensors + size_to_check(&paths(&components), options.manifest.as_ref()).0))
+}
+
+fn opened(path: &Path, options: &VerifyOptions) -> Result<Checkpoint> {
+    let model = super::open_with(path, RoleHints::new(options.data_dir.as_deref(), &options.files))?;
+    if model.exported.is_some() {
+        return Err(Error::new(Kind::Unsupported, format!("{} is made of exported graphs", model.id))
+            .remedy("Verify the checkpoint that they were exported from"));
+    }
+    Ok(model)
+}
+
+/// The components of a model by name.
+fn components(model: &Checkpoint) -> Vec<(&'static str, &Weights)> {
+    let second = model.transformer_2.as_ref().map(|second| ("low-noise expert", &second.weights));
+    let first = if second.is_some() { "high-noise expert" } else { "transformer" };
+    [(first, &model.transformer.weights)]
+        .into_iter()
+        .chain(second)
+        .chain([("text encoder", &model.text_encoder.weights), ("vae", &model.vae.weights)])
+        .collect()
+}
+
+/// The files of components, each once.
+fn paths(components: &[(&'static str, &Weights)]) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = components.iter().flat_map(|(_, weights)| weights.files().to_vec()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 fn verify_component(

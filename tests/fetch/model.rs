@@ -239,6 +239,55 @@ fn every_flipped_byte_of_a_fetched_model_is_found() {
 }
 
 #[test]
+fn damage_that_a_check_found_is_fetched_again_though_size_and_time_are_the_same() {
+    let setting = setting();
+    let fetcher = setting.fetcher(setting.hub.environment());
+    let folder = fetcher.resolve(&setting.manifest, ID, None, &|_| {}, &|_| {}).unwrap();
+    let model = models::Installed::new(ID.into(), folder.clone(), models::inspect(&folder));
+    assert_eq!(models::publisher(&model).as_deref(), Some("toys"));
+    let file = folder.join("vae/diffusion_pytorch_model.safetensors");
+    let set_time = |time| fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[2_000_000] ^= 4;
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, &bytes).unwrap();
+    set_time(time);
+    let plan = || fetcher.plan(&setting.manifest, ID, None).unwrap();
+    let is_ready = || plan().files.iter().all(|file| file.state == PlannedState::Ready);
+    assert!(is_ready(), "size and time are those of the record");
+
+    let options = VerifyOptions::new(setting.dir.path(), &folder);
+    let verify = || {
+        let mut read = 0;
+        let report = models::verify(&folder, &options, &CancelToken::new(), &mut |bytes| read += bytes.0);
+        assert_eq!(read, models::size_to_verify(&folder, &options).unwrap().0, "the total is known before");
+        report.unwrap()
+    };
+    let report = verify();
+    assert!(!report.is_sound());
+    let command = format!("wandeck models fetch {ID} --variant diffusers");
+    assert!(report.remedy().contains(&command), "{}", report.remedy());
+    let selection = setting.manifest.select(ID, None).unwrap();
+    assert_eq!(fetcher.fetched(&setting.manifest, &selection), None);
+    let last = std::sync::Mutex::new(None);
+    let done = fetcher.run(&plan(), &|event| {
+        if let wandeck::models::fetch::ModelFetchEvent::Progress(progress) = event {
+            *last.lock().unwrap() = Some(progress);
+        }
+    });
+    assert_eq!(done.unwrap(), folder);
+    let last = last.into_inner().unwrap().unwrap();
+    assert_eq!(last.done, last.of, "what is checked counts once");
+    same_files(&toy(), &folder);
+    assert!(verify().is_sound() && is_ready());
+    // another time and the same content
+    set_time(std::time::SystemTime::now());
+    assert!(!is_ready());
+    assert!(verify().is_sound() && is_ready());
+}
+
+#[test]
 fn an_interrupted_check_goes_on() {
     let setting = setting();
     let fetcher = setting.fetcher(setting.hub.environment());

@@ -12,9 +12,10 @@ use super::listing;
 use super::plan::{FetchPlan, PlannedFile, PlannedState};
 use super::progress::{Meter, ModelFetchEvent};
 use super::record::{FetchRecord, RecordedFile, modified};
-use crate::core::{CancelToken, Error, Kind, Result};
+use crate::core::{Bytes, CancelToken, Error, Kind, Result};
 use crate::transfers::{
-    Downloader, FileSource, Hub, HubEnvironment, ObjectHasher, ObjectId, TransferOptions, check_file_header,
+    Downloader, FileSource, Hub, HubEnvironment, ObjectHasher, ObjectId, TransferEvent, TransferOptions,
+    check_file_header,
 };
 
 /// Fetches models into a data folder.
@@ -147,21 +148,17 @@ impl Fetcher {
                 meter.found(file.file.size);
                 return Ok(None);
             }
-            PlannedState::Unchecked => match self.checked(&to, file)? {
-                Ok(object) => {
-                    meter.found(file.file.size);
-                    return Ok(Some(object));
-                }
+            PlannedState::Unchecked => match self.checked(&to, file, meter)? {
+                Ok(object) => return Ok(Some(object)),
                 Err(reason) => {
                     meter.send(ModelFetchEvent::NotAdopted { at: to.clone(), reason });
                     // a link or a second name: the other one stays
                     remove_replaced(&to)?;
                 }
             },
-            PlannedState::Elsewhere(from) => match self.adopted(from, &to, file)? {
+            PlannedState::Elsewhere(from) => match self.adopted(from, &to, file, meter)? {
                 Ok(object) => {
                     meter.send(ModelFetchEvent::Adopted { from: from.clone() });
-                    meter.found(file.file.size);
                     return Ok(Some(object));
                 }
                 Err(reason) => meter.send(ModelFetchEvent::NotAdopted { at: from.clone(), reason }),
@@ -173,10 +170,33 @@ impl Fetcher {
         Ok(Some(received.object))
     }
 
-    /// The id of the file at `path` if it is `file`; else why it is not.
-    fn checked(&self, path: &Path, file: &PlannedFile) -> Result<Result<ObjectId, String>> {
+    /// The id of the file at `path` if it is `file`; else why it is not, and nothing of it counts as found.
+    fn checked(
+        &self,
+        path: &Path,
+        file: &PlannedFile,
+        meter: &Meter<'_>,
+    ) -> Result<Result<ObjectId, String>> {
+        let mut read = 0;
+        let mut found = |bytes| {
+            read += bytes;
+            meter.found(Bytes(bytes));
+        };
+        let checked = self.check(path, file, &mut found)?;
+        if checked.is_err() {
+            meter.transfer(TransferEvent::Lost(Bytes(read)), &file.to);
+        }
+        Ok(checked)
+    }
+
+    fn check(
+        &self,
+        path: &Path,
+        file: &PlannedFile,
+        read: &mut dyn FnMut(u64),
+    ) -> Result<Result<ObjectId, String>> {
         let expected = file.file.object.as_ref();
-        let object = match ObjectHasher::of_file(path, expected, &self.cancel, &mut |_| {}) {
+        let object = match ObjectHasher::of_file(path, expected, &self.cancel, read) {
             Err(error) if error.kind == Kind::Io => return Ok(Err(format!("{error:#}"))),
             other => other?,
         };
@@ -189,14 +209,24 @@ impl Fetcher {
         })
     }
 
-    fn adopted(&self, from: &Path, to: &Path, file: &PlannedFile) -> Result<Result<ObjectId, String>> {
-        let object = match self.checked(from, file)? {
+    fn adopted(
+        &self,
+        from: &Path,
+        to: &Path,
+        file: &PlannedFile,
+        meter: &Meter<'_>,
+    ) -> Result<Result<ObjectId, String>> {
+        let object = match self.checked(from, file, meter)? {
             Ok(object) => object,
             Err(reason) => return Ok(Err(reason)),
         };
         // a file of another size, which has to make room
         remove_replaced(to)?;
-        Ok(adopt::link(from, to).map(|()| object).map_err(|error| format!("it cannot be linked: {error}")))
+        let linked = adopt::link(from, to);
+        if linked.is_err() {
+            meter.transfer(TransferEvent::Lost(file.file.size), &file.to);
+        }
+        Ok(linked.map(|()| object).map_err(|error| format!("it cannot be linked: {error}")))
     }
 }
 

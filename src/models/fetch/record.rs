@@ -16,6 +16,8 @@ pub const RECORD_FILE: &str = "wandeck-files.json";
 const MAX_RECORD: Bytes = Bytes(16 << 20);
 /// Version of the file format.
 const VERSION: u32 = 1;
+/// The time of a file that was found damaged, which no file has.
+const DAMAGED: u64 = u64::MAX;
 /// How many folders deep a file that is being fetched is looked for.
 const PART_DEPTH: usize = 3;
 
@@ -47,7 +49,8 @@ pub struct RecordedFile {
     pub size: Bytes,
     /// Id of its content.
     pub object: ObjectId,
-    /// When it was last changed, in nanoseconds since 1970.
+    /// When it was last changed before it was checked, in nanoseconds since 1970; the largest number if the check found
+    /// it damaged.
     pub modified: u64,
     /// `owner/name` of the repository.
     pub repository: String,
@@ -72,6 +75,19 @@ impl FetchRecord {
     pub fn add(&mut self, file: RecordedFile) {
         self.files.retain(|known| known.path != file.path);
         self.files.push(file);
+    }
+
+    /// Notes in the record in `folder` whether the file at `path`, which was last changed at `time`, was found whole: a
+    /// damaged one is no longer taken for what was fetched.
+    pub(in crate::models) fn note_check(folder: &Path, path: &str, time: u64, is_whole: bool) -> Result<()> {
+        let Some(mut record) = Self::read(folder) else { return Ok(()) };
+        let Some(file) = record.files.iter_mut().find(|file| file.path == path) else { return Ok(()) };
+        let time = if is_whole { time } else { DAMAGED };
+        if file.modified == time {
+            return Ok(());
+        }
+        file.modified = time;
+        record.write(folder)
     }
 
     /// The file at `path` in `folder`, if it has not changed since it was checked.

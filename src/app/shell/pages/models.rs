@@ -134,13 +134,14 @@ impl State {
 
     pub(super) fn verify_model(&mut self, id: &str) -> Result<()> {
         let model = self.model(id)?;
-        let total = model.info.as_ref().map_or(1, |info| info.size().0);
         let files = self.chosen_files_of(id);
         let id = model.id.clone();
         let data_dir = self.data_dir.clone();
-        self.start_task(format!("Verifying {id}"), Some(total), move |cancel, progress| {
+        self.start_task(format!("Verifying {id}"), None, move |cancel, progress| {
             let mut more = |bytes| progress.add(bytes);
             let options = VerifyOptions { files, ..VerifyOptions::new(&data_dir, &model.path) };
+            // an error is that of verifying
+            progress.downloaded(Bytes(0), models::size_to_verify(&model.path, &options).ok());
             let report = models::verify(&model.path, &options, cancel, &mut more);
             if !report.as_ref().is_err_and(|error| error.kind == Kind::Cancelled) {
                 VerifiedModels::new(&data_dir).note(&model, Utc::now());
@@ -203,7 +204,8 @@ impl State {
                     Ok(report) => {
                         let places = counted(report.num_damaged() as u64, "place");
                         let first = report.lines().next().unwrap_or_default();
-                        (Tone::Error, format!("{id} is damaged in {places}; the first: {first}"))
+                        let remedy = report.remedy();
+                        (Tone::Error, format!("{id} is damaged in {places}; the first: {first}. {remedy}"))
                     }
                     Err(error) => (Tone::Error, format!("{id} cannot be verified: {error:#}")),
                 };
