@@ -7,7 +7,13 @@ use std::{fmt, fs};
 use serde::Serialize;
 
 use super::catalog::Installed;
+use super::fetch::{RECORD_FILE, is_unfinished};
+use super::names::repository;
+use super::{diffusers, exported};
 use crate::core::{Bytes, Error, Kind, Result};
+
+/// How many folders below a folder of single files its links are.
+const LINK_DEPTH: usize = 3;
 
 /// What removing a model takes away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +66,34 @@ impl Removal {
         // what is used and only linked here stays where it is
         let real = fs::canonicalize(&model.path).unwrap_or_else(|_| model.path.clone());
         let lends = files.iter().any(|file| is_used(file) && file.starts_with(&real));
-        let has_own_folder = model.path.is_dir() && is_alone && (!lends || model.path.is_symlink());
+        let is_link = model.path.is_symlink();
+        let is_known = model.limits.is_ok() || is_link || is_folder_of_a_model(&model.path);
+        let has_own_folder = model.path.is_dir() && is_alone && (!lends || is_link) && is_known;
+        let folder = model.folder();
+        let is_linked = !model.path.exists() && folder.is_symlink();
+        if is_linked && others().any(|other| other.path.starts_with(folder)) {
+            return Err(imported_with_others(model, folder));
+        }
         let paths = if has_own_folder {
             vec![model.path.clone()]
+        } else if is_linked {
+            vec![folder.to_path_buf()]
         } else {
-            files.into_iter().filter(|file| !is_used(file)).collect()
+            let links = links_in(folder, LINK_DEPTH);
+            let own = files.into_iter().filter(|file| !is_used(file));
+            own.map(|file| links.get(&file).cloned().unwrap_or(file)).collect()
         };
+        if paths.is_empty() && !is_known {
+            return Err(Error::new(
+                Kind::Input,
+                format!(
+                    "{} cannot be opened, so nothing says which files in {} are its own",
+                    model.id,
+                    model.path.display()
+                ),
+            )
+            .remedy("Remove its files in the file manager"));
+        }
         if paths.is_empty() {
             let mut users: Vec<_> = shared.into_iter().flat_map(|file| file.used_by).collect();
             users.sort();
@@ -80,10 +108,54 @@ impl Removal {
             )
             .remedy("Remove its files in the file manager"));
         }
-        let stays_at = Some(real).filter(|_| has_own_folder && model.path.is_symlink());
+        let stays_at = match (is_linked, has_own_folder && is_link) {
+            (true, _) => fs::canonicalize(folder).ok(),
+            (false, is_link) => Some(real).filter(|_| is_link),
+        };
         let frees = freed(&paths);
         Ok(Self { paths, frees, stays_at, shared })
     }
+}
+
+/// The error for a model of single files in a folder that was imported with other models.
+fn imported_with_others(model: &Installed, link: &Path) -> Error {
+    let real = fs::canonicalize(link).unwrap_or_else(|_| link.to_path_buf());
+    Error::new(
+        Kind::Input,
+        format!(
+            "{} lies with other models in {}, which was imported as {}",
+            model.id,
+            real.display(),
+            link.display()
+        ),
+    )
+    .remedy("Remove its files in the file manager, or the link, which takes all models of the folder off the list")
+}
+
+/// The links to files elsewhere in `folder` and so many folders below it, by the file that each leads to.
+fn links_in(folder: &Path, deeper: usize) -> BTreeMap<PathBuf, PathBuf> {
+    let (mut links, real) = (BTreeMap::new(), fs::canonicalize(folder).ok());
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+    for path in entries.map(|entry| entry.path()) {
+        if path.is_symlink() {
+            let target = fs::canonicalize(&path).ok().filter(|target| target.is_file());
+            let is_elsewhere = |target: &PathBuf| real.as_ref().is_none_or(|real| !target.starts_with(real));
+            links.extend(target.filter(is_elsewhere).map(|target| (target, path)));
+        } else if path.is_dir() && deeper > 0 {
+            links.extend(links_in(&path, deeper - 1));
+        }
+    }
+    links
+}
+
+/// Whether a folder has nothing but one model, even if that cannot be opened: diffusers', an exported, a cached or a
+/// fetched one. A folder of single files may be another program's, with files of other models.
+fn is_folder_of_a_model(dir: &Path) -> bool {
+    diffusers::is_one(dir)
+        || exported::is_one(dir)
+        || repository(dir).is_some()
+        || is_unfinished(dir)
+        || dir.join(RECORD_FILE).is_file()
 }
 
 /// A file by its place on the disk, with its number of names, the names that go, and its size.
@@ -122,6 +194,28 @@ fn count(path: &Path, names: &mut Names) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broken_model_never_takes_the_folder_of_another_program_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let comfy = dir.path().join("models/ComfyUI");
+        for folder in ["diffusion_models", "checkpoints", "loras"] {
+            fs::create_dir_all(comfy.join(folder)).unwrap();
+        }
+        fs::write(comfy.join("diffusion_models/wan2.2_t2v_high_noise_14B.safetensors"), "torn").unwrap();
+        fs::write(comfy.join("checkpoints/flux.safetensors"), "of another program").unwrap();
+        let broken = |path: &Path| {
+            let all = crate::models::installed(dir.path(), None);
+            all.into_iter().find(|model| model.path == path).unwrap()
+        };
+        let error = Removal::plan(&broken(&comfy), &[]).unwrap_err();
+        assert!(error.message.contains("nothing says which files"), "{error:#}");
+        // a folder of one model goes, whole or not
+        let own = dir.path().join("models/mine");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("model_index.json"), "{}").unwrap();
+        assert_eq!(Removal::plan(&broken(&own), &[]).unwrap().paths, [own]);
+    }
 
     #[test]
     fn a_folder_goes_as_a_whole_and_shared_files_stay() {

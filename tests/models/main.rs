@@ -24,6 +24,7 @@ mod narrowed;
 mod other_files;
 mod providers;
 mod quantised_forms;
+mod removal;
 mod roles;
 mod streamed;
 mod wan_host;
