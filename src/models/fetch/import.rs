@@ -7,7 +7,7 @@ use super::super::open;
 use super::adopt::{link, symbolic_link};
 use crate::core::{Error, Kind, Result};
 use crate::onnx::Weights;
-use crate::wan::names::{ComponentKind, recognise};
+use crate::wan::names::{ComponentKind, recognise, resemblance};
 
 /// A model or a file that was imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +64,13 @@ fn place_of(file: &Path) -> Result<&'static str> {
         Some(ComponentKind::Transformer) => Ok("diffusion_models"),
         Some(ComponentKind::TextEncoder) => Ok("text_encoders"),
         Some(ComponentKind::Vae) => Ok("vae"),
-        None => Err(Error::new(Kind::Unsupported, format!("{} is not a component of Wan", file.display()))
-            .field("model")
-            .remedy("Give a transformer, a UMT5 text encoder or a VAE; a LoRA is given to a job as it is")),
+        None => {
+            let what = resemblance(&weights);
+            let message = format!("{} is not part of a Wan model. It seems to be {what}", file.display());
+            Err(Error::new(Kind::Unsupported, message)
+                .field("model")
+                .remedy("Give a transformer, a UMT5 text encoder or a VAE"))
+        }
     }
 }
 
